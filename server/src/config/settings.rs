@@ -1,0 +1,93 @@
+use serde::{Deserialize, Serialize};
+
+/// Every setting with its effective value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The memory folder, relative to the workspace root.
+    pub memory_dir: String,
+    /// Hours after which a context without a plan is gathered again.
+    pub context_staleness_hours: f64,
+    /// Which model serves which tier.
+    pub models: ModelChoice,
+    /// Tasks that may run at once, 1 to 64.
+    pub max_parallel_tasks: usize,
+    /// Reviews without a merge before a person is asked.
+    pub max_review_cycles: u32,
+    /// Repair rounds after failing checks.
+    pub max_repair_rounds: u32,
+    /// US dollars a workflow may cost.
+    pub budget_usd: f64,
+    /// Tokens a workflow may use, for models without a price.
+    pub budget_tokens: Option<u64>,
+    /// Who answers the gate.
+    pub approval: ApprovalMode,
+    /// Whether checkpoints are kept in git.
+    pub checkpoint: Checkpoint,
+    /// Runs kept in the memory folder.
+    pub keep_runs: usize,
+    /// The user's own checks.
+    pub checks: Vec<Check>,
+}
+
+/// `provider:name` for each tier; `None` is the provider's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelChoice {
+    /// Context, and simple tasks.
+    pub fast: Option<String>,
+    /// Moderate and complex tasks.
+    pub balanced: Option<String>,
+    /// Plan and review.
+    pub powerful: Option<String>,
+    /// The provider to take defaults from (`--provider`, `BATON_PROVIDER`).
+    pub provider: Option<String>,
+}
+
+/// Who answers the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApprovalMode {
+    /// A person.
+    Ask,
+    /// The workflow itself, except for plans with protected files.
+    Auto,
+}
+
+/// Whether checkpoints are kept in git.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpoint {
+    /// Under `refs/baton/`.
+    Ref,
+    /// Not at all.
+    Off,
+}
+
+/// One of the user's own checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// A shell command, run in the workspace root.
+    pub command: String,
+    /// Seconds it may take.
+    pub timeout_s: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            memory_dir: ".agent_memory".to_owned(),
+            context_staleness_hours: 4.0,
+            models: ModelChoice::default(),
+            max_parallel_tasks: 4,
+            max_review_cycles: 3,
+            max_repair_rounds: 2,
+            budget_usd: 5.0,
+            budget_tokens: None,
+            approval: ApprovalMode::Ask,
+            checkpoint: Checkpoint::Ref,
+            keep_runs: 20,
+            checks: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::fmt;
+use std::ops::Range;
+
+use jsonc_parser::ast::Value as Node;
+use jsonc_parser::common::Ranged;
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+
+/// One thing wrong with a JSON text, at its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// `schema`, or one of the plan rules: `plan.duplicate-id`, `plan.unknown-task`, `plan.cycle`, `plan.order`,
+    /// `plan.ungrouped`, `plan.overlap`, `plan.missing-file`, `plan.path`.
+    pub code: &'static str,
+    /// What is wrong and what would be right.
+    pub message: String,
+    /// JSON Pointer (RFC 6901) to the value at fault.
+    pub pointer: String,
+    /// Bytes of the text that hold the value.
+    pub span: Range<usize>,
+    /// Where `span` starts.
+    pub position: Position,
+}
+
+/// A place in a text as people count: line from 1, column in characters from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} [{}]", self.position, self.message, self.code)
+    }
+}
+
+impl Position {
+    /// The position of a byte offset; one past the end counts as the end.
+    pub fn of(text: &str, offset: usize) -> Self {
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &text[..offset];
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self { line: before.matches('\n').count() as u32 + 1, column: before[start..].chars().count() as u32 + 1 }
+    }
+}
+
+/// A JSON text that can say where each of its values stands.
+pub struct JsonText<'a> {
+    text: &'a str,
+    root: Option<Node<'a>>,
+}
+
+impl<'a> JsonText<'a> {
+    /// Index a text that `serde_json` has already accepted; of any other text every value stands at the start.
+    pub fn new(text: &'a str) -> Self {
+        let root = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default())
+            .ok()
+            .and_then(|parsed| parsed.value);
+        Self { text, root }
+    }
+
+    /// The bytes that hold the value a JSON Pointer names, or its nearest existing ancestor.
+    pub fn locate(&self, pointer: &str) -> Range<usize> {
+        let Some(root) = &self.root else { return 0..0 };
+        let mut node = root;
+        for step in pointer.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            let child = match node {
+                // The last of two equal keys is the one serde_json keeps.
+                Node::Object(object) => {
+                    object.properties.iter().rev().find(|property| property.name.as_str() == step).map(|p| &p.value)
+                }
+                Node::Array(array) => step.parse::<usize>().ok().and_then(|index| array.elements.get(index)),
+                _ => None,
+            };
+            let Some(child) = child else { break };
+            node = child;
+        }
+        let range = node.range();
+        range.start..range.end
+    }
+
+    /// A fault at the value a JSON Pointer names.
+    pub fn fault(&self, code: &'static str, pointer: impl Into<String>, message: impl Into<String>) -> Fault {
+        let pointer = pointer.into();
+        let span = self.locate(&pointer);
+        let position = Position::of(self.text, span.start);
+        Fault { code, message: message.into(), pointer, span, position }
+    }
+}

@@ -1,0 +1,31 @@
+//! The handoffs: what one phase writes to `.agent_memory/` and the next one reads.
+//!
+//! Every type here is a serde type with a JSON Schema derived from it. A handoff is read by [`read`], which reports
+//! *every* fault of the text, each with its place, so that a person sees diagnostics and a model sees what to mend.
+//!
+//! Invariant: this module imports nothing of the crate. Whatever a rule needs from outside (does this file exist?)
+//! comes in as an argument.
+
+mod approval;
+mod context;
+mod fault;
+mod plan;
+mod plan_markdown;
+mod plan_rules;
+mod repo_path;
+mod report;
+mod review;
+mod schema;
+mod usage;
+
+pub use approval::{Approval, ApprovedBy, Decision, Dismissed, Round, RoundKind};
+pub use context::{ContextOutput, Dependency, Relevance, RelevantFile};
+pub use fault::{Fault, JsonText, Position};
+pub use plan::{Complexity, PlanOutput, Task};
+pub use plan_markdown::plan_markdown;
+pub use plan_rules::{check_plan, is_task_id, plan_layers};
+pub use repo_path::{RepoPath, RepoPathError};
+pub use report::{ChangeType, CheckResult, FileChange, ImplReport, TaskResult, TaskStatus};
+pub use review::{Answer, AnswerState, Issue, RecommendedAction, ReviewOutput, Severity, Verdict, issue_id};
+pub use schema::{Handoff, SchemaName, parse, read, submit_schema};
+pub use usage::Usage;

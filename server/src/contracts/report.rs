@@ -1,0 +1,153 @@
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::schema::{Handoff, SchemaName, lenient_timestamp, null_as_default};
+
+/// What the implement phase did, task by task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ImplReport {
+    /// When the report was written. The server fills it.
+    #[serde(default, deserialize_with = "lenient_timestamp")]
+    #[schemars(with = "Option<String>")]
+    pub timestamp: Option<Timestamp>,
+    /// The implement round it reports on, from 1. The server fills it.
+    #[serde(default = "super::approval::first_round", deserialize_with = "super::approval::round_number")]
+    #[schemars(with = "Option<u32>")]
+    pub round: u32,
+    /// Version of the plan that was implemented. The server fills it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<u32>")]
+    pub plan_version: u32,
+    /// SHA-256 of plan.json's bytes, in hex. The server fills it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<String>")]
+    pub plan_sha256: String,
+    /// A result for every task that ran.
+    pub results: Vec<TaskResult>,
+    /// What the user's own checks said.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<Vec<CheckResult>>")]
+    pub checks: Vec<CheckResult>,
+}
+
+/// What became of one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskResult {
+    /// The task's id in the plan. The server fills it.
+    #[serde(default)]
+    pub task_id: String,
+    /// How it ended.
+    pub status: TaskStatus,
+    /// The files it changed since the workflow began; kinds and counts come from the real diff.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<Vec<FileChange>>")]
+    pub changes: Vec<FileChange>,
+    /// What the reviewer should know.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<String>")]
+    pub notes: String,
+    /// What kept the task from being whole, refused writes among it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub blockers: Vec<String>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskStatus {
+    /// Every acceptance criterion is met.
+    Completed,
+    /// Some of the work is done; notes say what is missing.
+    Partial,
+    /// It could not be done; blockers say why.
+    Blocked,
+    /// The agent or the server failed at it.
+    Failed,
+}
+
+/// One changed file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FileChange {
+    /// Path relative to the workspace root.
+    pub path: String,
+    /// What happened to it. The server takes it from the real diff.
+    #[serde(default)]
+    pub change_type: ChangeType,
+    /// What was changed, in the agent's words; may be empty.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<String>")]
+    pub summary: String,
+    /// Lines added. The server counts them.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<u32>")]
+    pub lines_added: u32,
+    /// Lines removed. The server counts them.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<u32>")]
+    pub lines_removed: u32,
+}
+
+/// What happened to a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeType {
+    /// It did not exist before.
+    Created,
+    /// It exists before and after.
+    #[default]
+    Modified,
+    /// It exists no more.
+    Deleted,
+}
+
+/// What one of the user's checks said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckResult {
+    /// Its name in the settings.
+    pub name: String,
+    /// The shell command.
+    pub command: String,
+    /// Its exit code; null when it was skipped, timed out or was killed.
+    pub exit_code: Option<i32>,
+    /// Path of its log, relative to the memory folder.
+    pub log: String,
+}
+
+impl TaskStatus {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl ChangeType {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Modified => "modified",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+impl Handoff for ImplReport {
+    const NAME: SchemaName = SchemaName::Implement;
+    const FILE: &'static str = "impl_report.json";
+    const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "plan_version", "plan_sha256", "checks"];
+}
+
+/// Of the report, an implementer submits one [`TaskResult`]; it is never a file of its own.
+impl Handoff for TaskResult {
+    const NAME: SchemaName = SchemaName::TaskResult;
+    const FILE: &'static str = "impl_report.json";
+    const SERVER_FILLED: &'static [&'static str] =
+        &["task_id", "changes.change_type", "changes.lines_added", "changes.lines_removed"];
+}

@@ -1,0 +1,200 @@
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::schema::{Handoff, SchemaName, lenient_timestamp, null_as_default};
+
+/// The reviewer's judgement of what was implemented.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewOutput {
+    /// When the review was written. The server fills it.
+    #[serde(default, deserialize_with = "lenient_timestamp")]
+    #[schemars(with = "Option<String>")]
+    pub timestamp: Option<Timestamp>,
+    /// The implement round it judges, from 1. The server fills it.
+    #[serde(default = "super::approval::first_round", deserialize_with = "super::approval::round_number")]
+    #[schemars(with = "Option<u32>")]
+    pub round: u32,
+    /// The judgement in a word.
+    pub verdict: Verdict,
+    /// The judgement in a few sentences.
+    pub summary: String,
+    /// What is wrong, each at its place.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<Vec<Issue>>")]
+    pub issues: Vec<Issue>,
+    /// Whether the changes left the plan. The server joins what it computes with what the reviewer says.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<bool>")]
+    pub plan_drift_detected: bool,
+    /// How they left it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<String>")]
+    pub drift_details: String,
+    /// What should happen next.
+    pub recommended_action: RecommendedAction,
+    /// Branch the review was made on; null on a detached HEAD or without git. The server fills it.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// Commit the review was made on; null without one. The server fills it.
+    #[serde(default)]
+    pub head: Option<String>,
+    /// For a review of a diff nobody planned: the commit it compares with. The server fills it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// A re-review's word on issues that were open before. Taken in, never written.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<Answer>>")]
+    pub answers: Vec<Answer>,
+}
+
+/// The judgement in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Good as it is.
+    Approved,
+    /// Good once the issues are fixed.
+    ChangesRequested,
+    /// Wrong at its root.
+    Rejected,
+}
+
+/// What should happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecommendedAction {
+    /// Done.
+    Merge,
+    /// The owners of the files mend the issues, and a review follows.
+    FixAndReReview,
+    /// The plan itself was wrong.
+    RePlan,
+    /// A person must decide.
+    EscalateToHuman,
+}
+
+/// One finding of a review.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Issue {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Path relative to the workspace root.
+    pub file: String,
+    /// First line, from 1.
+    #[serde(default = "first_line", deserialize_with = "line")]
+    pub line: u32,
+    /// Last line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u32>,
+    /// The exact text of the line, from which the server finds the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+    /// What is wrong and why it matters.
+    pub description: String,
+    /// How to mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggested_fix: Option<String>,
+    /// The task it belongs to; missing means the owner of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// Fingerprint of file, quoted line and description. The server fills it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<String>")]
+    pub id: String,
+}
+
+/// How bad an issue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Data loss, a security hole, a crash, or the task not done.
+    Critical,
+    /// Wrong behaviour in a case that will happen.
+    Major,
+    /// Worth mending, nothing breaks.
+    Minor,
+    /// A matter of taste, with a reason.
+    Suggestion,
+}
+
+/// What a re-review says of an issue that was open before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    /// The issue's id.
+    pub id: String,
+    /// Whether it still stands.
+    pub state: AnswerState,
+}
+
+/// Whether an earlier issue still stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerState {
+    /// It is gone.
+    Fixed,
+    /// It is still there.
+    Open,
+}
+
+impl Verdict {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::ChangesRequested => "changes_requested",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl RecommendedAction {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::FixAndReReview => "fix_and_re_review",
+            Self::RePlan => "re_plan",
+            Self::EscalateToHuman => "escalate_to_human",
+        }
+    }
+}
+
+impl Severity {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Major => "major",
+            Self::Minor => "minor",
+            Self::Suggestion => "suggestion",
+        }
+    }
+}
+
+impl Handoff for ReviewOutput {
+    const NAME: SchemaName = SchemaName::Review;
+    const FILE: &'static str = "review.json";
+    const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "issues.id", "branch", "head", "base"];
+}
+
+/// The fingerprint of an issue: the same finding at the same text has the same id, wherever its line moved.
+///
+/// `text` is the quoted line, or the line the issue stands on; white space around it does not count.
+pub fn issue_id(file: &str, text: &str, description: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [file, text.trim(), description.trim()] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn first_line() -> u32 {
+    1
+}
+
+fn line<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_else(first_line))
+}

@@ -1,0 +1,244 @@
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, JsonText, Position};
+use super::{Approval, ContextOutput, Dismissed, ImplReport, PlanOutput, ReviewOutput, Round, TaskResult};
+
+/// A JSON file that one phase, or the gate, hands to what comes after it.
+pub trait Handoff: Serialize + DeserializeOwned + JsonSchema {
+    /// Its name for `baton schema`.
+    const NAME: SchemaName;
+    /// Its file in the memory folder.
+    const FILE: &'static str;
+    /// Properties that the server fills and a model is never asked for; a dot goes into the items of a list.
+    const SERVER_FILLED: &'static [&'static str];
+}
+
+/// The schemas that `baton schema NAME` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaName {
+    /// context.json
+    Context,
+    /// plan.json
+    Plan,
+    /// impl_report.json
+    Implement,
+    /// One result of impl_report.json
+    TaskResult,
+    /// review.json
+    Review,
+    /// approval.json
+    Approval,
+    /// round.json
+    Round,
+    /// dismissed.json
+    Dismissed,
+}
+
+impl SchemaName {
+    /// Every schema, in the order of the workflow.
+    pub const ALL: [Self; 8] = [
+        Self::Context,
+        Self::Plan,
+        Self::Implement,
+        Self::TaskResult,
+        Self::Review,
+        Self::Approval,
+        Self::Round,
+        Self::Dismissed,
+    ];
+
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Context => "context",
+            Self::Plan => "plan",
+            Self::Implement => "impl_report",
+            Self::TaskResult => "task_result",
+            Self::Review => "review",
+            Self::Approval => "approval",
+            Self::Round => "round",
+            Self::Dismissed => "dismissed",
+        }
+    }
+
+    /// The JSON Schema (draft 2020-12).
+    pub fn schema(self) -> Value {
+        match self {
+            Self::Context => derive::<ContextOutput>(),
+            Self::Plan => derive::<PlanOutput>(),
+            Self::Implement => derive::<ImplReport>(),
+            Self::TaskResult => derive::<TaskResult>(),
+            Self::Review => derive::<ReviewOutput>(),
+            Self::Approval => derive::<Approval>(),
+            Self::Round => derive::<Round>(),
+            Self::Dismissed => derive::<Dismissed>(),
+        }
+    }
+}
+
+impl FromStr for SchemaName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let wanted = name.trim_end_matches(".json");
+        Self::ALL.into_iter().find(|schema| schema.as_str() == wanted).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|schema| schema.as_str()).collect();
+            format!("no schema is called {name:?}; there are {}", known.join(", "))
+        })
+    }
+}
+
+/// Read a handoff from its text.
+///
+/// # Errors
+/// All faults of syntax and shape, each at its place. Rules that need more than the text (those of a plan) are
+/// checked by [`check_plan`](super::check_plan).
+pub fn read<T: Handoff>(text: &str) -> Result<T, Vec<Fault>> {
+    // Editors on Windows may write a byte order mark; it is not part of the JSON.
+    let value: Value = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+        Ok(value) => value,
+        Err(error) => return Err(vec![syntax_fault(text, &error)]),
+    };
+    parse(value).map_err(|faults| {
+        let json = JsonText::new(text);
+        faults.into_iter().map(|fault| json.fault(fault.code, fault.pointer, fault.message)).collect()
+    })
+}
+
+/// Read a handoff from a JSON value: a model's tool input. Positions are all the start; pointers say where.
+///
+/// # Errors
+/// All faults of shape.
+pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
+    let shape = T::NAME.schema();
+    let fault = |pointer: String, message: String| Fault {
+        code: "schema",
+        message,
+        pointer,
+        span: 0..0,
+        position: Position { line: 1, column: 1 },
+    };
+    match jsonschema::validator_for(&shape) {
+        Ok(validator) => {
+            let faults: Vec<Fault> = validator
+                .iter_errors(&value)
+                .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(error.to_string())))
+                .collect();
+            if !faults.is_empty() {
+                return Err(faults);
+            }
+        }
+        // A derived schema always compiles; were it not so, serde below still checks the shape.
+        Err(error) => tracing::error!(schema = T::NAME.as_str(), %error, "schema does not compile"),
+    }
+    serde_json::from_value(value).map_err(|error| vec![fault(String::new(), error.to_string())])
+}
+
+/// The schema of what a model submits: the handoff without what the server fills, in the form that strict tools
+/// want (objects closed, no bounds, no references).
+///
+/// Source: Anthropic's structured outputs, "JSON Schema limitations".
+pub fn submit_schema<T: Handoff>() -> Value {
+    let mut schema = derive::<T>();
+    for path in T::SERVER_FILLED {
+        remove_property(&mut schema, path);
+    }
+    close(&mut schema);
+    schema
+}
+
+fn derive<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+fn remove_property(schema: &mut Value, path: &str) {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let Some(rest) = rest else {
+        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.remove(name);
+        }
+        if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|entry| entry != name);
+        }
+        return;
+    };
+    if let Some(items) = schema.pointer_mut(&format!("/properties/{name}/items")) {
+        remove_property(items, rest);
+    }
+}
+
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            for keyword in ["$schema", "title", "format", "minimum", "maximum", "default"] {
+                // Inside `properties` these are names of the handoff, not keywords.
+                object.remove(keyword);
+            }
+            if object.contains_key("properties") {
+                object.insert("additionalProperties".to_owned(), Value::Bool(false));
+            }
+            for (key, child) in object.iter_mut() {
+                match (key.as_str(), child) {
+                    ("properties", Value::Object(properties)) => close_properties(properties),
+                    (_, child) => close(child),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+fn close_properties(properties: &mut Map<String, Value>) {
+    properties.values_mut().for_each(close);
+}
+
+fn syntax_fault(text: &str, error: &serde_json::Error) -> Fault {
+    let start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let mut offset = (start + error.column().saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    let end = text[offset..].chars().next().map_or(offset, |c| offset + c.len_utf8());
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    Fault {
+        code: "schema",
+        message: format!("not valid JSON: {message}"),
+        pointer: String::new(),
+        span: offset..end,
+        position: Position::of(text, offset),
+    }
+}
+
+/// A validator quotes the value at fault, which may be as long as a file.
+fn bounded(message: String) -> String {
+    const LONGEST: usize = 300;
+    match message.char_indices().nth(LONGEST) {
+        Some((cut, _)) => {
+            let tail: String = message.chars().rev().take(80).collect::<Vec<_>>().into_iter().rev().collect();
+            format!("{} … {tail}", &message[..cut])
+        }
+        None => message,
+    }
+}
+
+pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Other tools write all kinds of things for a time; what is not RFC 3339 counts as missing, and the server fills it.
+pub(super) fn lenient_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}

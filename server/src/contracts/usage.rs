@@ -1,0 +1,57 @@
+use serde::{Deserialize, Serialize};
+
+/// Tokens spent and what they cost.
+///
+/// The three input counts are disjoint: their sum is the prompt. `cost_usd` is null when a model without a known
+/// price took part: tokens are then counted, and no sum is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Prompt tokens that were neither written to nor read from the cache.
+    pub input_tokens: u64,
+    /// Prompt tokens written to the cache.
+    pub cache_write_tokens: u64,
+    /// Prompt tokens read from the cache.
+    pub cache_read_tokens: u64,
+    /// Tokens generated.
+    pub output_tokens: u64,
+    /// US dollars, or null when the price is not known.
+    pub cost_usd: Option<f64>,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self { input_tokens: 0, cache_write_tokens: 0, cache_read_tokens: 0, output_tokens: 0, cost_usd: Some(0.0) }
+    }
+}
+
+impl Usage {
+    /// All prompt tokens.
+    pub fn prompt_tokens(&self) -> u64 {
+        self.input_tokens + self.cache_write_tokens + self.cache_read_tokens
+    }
+
+    /// Prompt and output tokens.
+    pub fn total_tokens(&self) -> u64 {
+        self.prompt_tokens() + self.output_tokens
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input_tokens += other.input_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cost_usd = self.cost_usd.zip(other.cost_usd).map(|(a, b)| a + b);
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::default(), |mut sum, usage| {
+            sum += usage;
+            sum
+        })
+    }
+}

@@ -1,0 +1,8 @@
+//! Baton: one coding task through four AI agents, as a language server and a command line.
+//!
+//! `server/ARCHITECTURE.md` is the map of this crate.
+
+pub mod config;
+pub mod contracts;
+pub mod models;
+pub mod workflow;

@@ -1,0 +1,37 @@
+/// A turn that failed for good.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ModelError {
+    /// What kind of failure.
+    pub kind: ModelErrorKind,
+    /// What happened and what the user can do about it. Never holds a key.
+    pub message: String,
+}
+
+/// What kind of failure a [`ModelError`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelErrorKind {
+    /// The key is missing, wrong or not allowed.
+    Auth,
+    /// The account's money or quota is used up.
+    Quota,
+    /// The provider refused the request as it is.
+    Request,
+    /// The prompt does not fit the model's context window.
+    ContextWindow,
+    /// No conclusion after all retries: network, overload, broken streams.
+    Unavailable,
+    /// The editor's user has not allowed its models, or its policy blocked the request.
+    Blocked,
+    /// The settings name a model or provider that cannot be used.
+    Settings,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+impl ModelError {
+    /// A failure of this kind.
+    pub fn new(kind: ModelErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}

@@ -1,0 +1,104 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::contracts::Usage;
+
+/// One thing that happened. The faces, the journal and any broker hear the same events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseEvent {
+    /// The run it belongs to.
+    pub run: String,
+    /// Number within the run, from 1, without gaps.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What it is about.
+    pub phase: EventPhase,
+    /// What happened to it.
+    pub status: EventStatus,
+    /// The task, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// One line for people, without control characters.
+    pub message: String,
+    /// What went wrong, with `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<EventError>,
+    /// What the run has used so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventPhase {
+    /// The context phase.
+    Context,
+    /// The plan phase, and the gate after it.
+    Plan,
+    /// The implement phase.
+    Implement,
+    /// The review phase.
+    Review,
+    /// The run as a whole.
+    Workflow,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventStatus {
+    /// It began.
+    Started,
+    /// It goes on.
+    Progress,
+    /// A person is asked.
+    Waiting,
+    /// It ended well.
+    Done,
+    /// It ended badly.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventError {
+    /// Where to look.
+    pub kind: EventErrorKind,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// Where to look for what went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventErrorKind {
+    /// Model, network or quota.
+    Model,
+    /// A handoff that breaks its contract.
+    Contract,
+    /// The files, the disk, git.
+    Workspace,
+    /// Settings.
+    Config,
+    /// The budget is spent.
+    Budget,
+    /// The user stopped it.
+    Cancelled,
+}
+
+impl EventPhase {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Context => "context",
+            Self::Plan => "plan",
+            Self::Implement => "implement",
+            Self::Review => "review",
+            Self::Workflow => "workflow",
+        }
+    }
+}
