@@ -1,3 +1,5 @@
+use crate::contracts::Usage;
+
 /// A turn that failed for good.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -6,6 +8,8 @@ pub struct ModelError {
     pub kind: ModelErrorKind,
     /// What happened and what the user can do about it. Never holds a key.
     pub message: String,
+    /// What the failed attempts cost, where the provider told.
+    pub usage: Usage,
 }
 
 /// What kind of failure a [`ModelError`] is.
@@ -30,8 +34,19 @@ pub enum ModelErrorKind {
 }
 
 impl ModelError {
-    /// A failure of this kind.
+    /// A failure of this kind that cost nothing.
     pub fn new(kind: ModelErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), usage: Usage::default() }
+    }
+
+    /// The user stopped the turn.
+    pub fn cancelled() -> Self {
+        Self::new(ModelErrorKind::Cancelled, "Cancelled.")
+    }
+
+    /// The same failure, with what it cost.
+    #[must_use]
+    pub fn with_usage(self, usage: Usage) -> Self {
+        Self { usage, ..self }
     }
 }

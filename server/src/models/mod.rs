@@ -1,12 +1,24 @@
 //! One model turn: the [`Model`] trait, what goes in and what comes out, and the providers behind it.
 //!
-//! Invariant: nothing here knows of phases, handoffs or files. An agent is a label on a request.
+//! Invariant: nothing here knows of phases, handoffs or the workspace's files. An agent is a label on a request.
 
+mod anthropic;
 mod error;
 mod message;
+mod prices;
+mod replay;
+mod resolve;
+mod retry;
+mod throttle;
 
+pub use anthropic::{API_VERSION, Anthropic, AnthropicClient, AnthropicConfig, Credential};
 pub use error::{ModelError, ModelErrorKind};
 pub use message::{Block, Message, Role, StopReason, ToolSpec};
+pub use prices::{cost, price_known};
+pub use replay::{Pace, Replay};
+pub use resolve::{Models, Wanted, resolve};
+pub use retry::{AttemptError, RetryPolicy, retry_after, with_retries};
+pub use throttle::{Slot, Throttle};
 
 use std::time::Duration;
 

@@ -1,0 +1,305 @@
+//! The answer, put together from the events of its stream.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize as _;
+use serde_json::{Map, Value, json};
+
+use super::super::prices;
+use super::super::{Block, StopReason, Turn};
+use crate::contracts::Usage;
+
+/// An answer that is coming in.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The model that was asked, until the answer names itself.
+    model: String,
+    blocks: BTreeMap<u64, Growing>,
+    stop_reason: Option<StopReason>,
+    usage: Tokens,
+    characters: usize,
+}
+
+/// One content block that is coming in.
+#[derive(Debug, Default)]
+struct Growing {
+    block: Map<String, Value>,
+    /// The pieces of a tool's input, joined.
+    input: String,
+}
+
+/// Whether more is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    More,
+    Done,
+}
+
+/// An answer that came to no good end, and what it cost as far as it told.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) fault: Fault,
+    pub(super) usage: Usage,
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the connection broke: {0}")]
+    Connection(String),
+    #[error("no byte came for {}", humantime::format_duration(*.0))]
+    Idle(Duration),
+    #[error("the answer ended in the middle")]
+    Cut,
+    #[error("the answer has no end")]
+    TooLong,
+    #[error("the answer is no event stream: {0}")]
+    NoEvents(String),
+    #[error("the input of a tool call is no JSON object")]
+    Input,
+    /// The server's own `event: error`.
+    #[error("{message} ({kind})")]
+    Told { kind: String, message: String },
+}
+
+/// Token counts as they were last told.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tokens {
+    input: Option<u64>,
+    cache_write: Option<u64>,
+    cache_read: Option<u64>,
+    output: Option<u64>,
+}
+
+/// More than any request has; what a server says beyond it is nonsense that must not overflow a sum.
+const MOST_TOKENS: u64 = 1_000_000_000;
+
+impl Answer {
+    /// An answer of the model with this name.
+    pub(super) fn of(asked: &str) -> Self {
+        Self {
+            model: asked.to_owned(),
+            blocks: BTreeMap::new(),
+            stop_reason: None,
+            usage: Tokens::default(),
+            characters: 0,
+        }
+    }
+
+    /// Take one event in. `name` is the event's own; its data may name it too. Unknown events are passed over: new
+    /// kinds may come at any time.
+    pub(super) fn take(&mut self, name: Option<&str>, data: &str) -> Result<Step, Fault> {
+        const KNOWN: [&str; 7] = [
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+            "error",
+        ];
+        if name.is_some_and(|name| !KNOWN.contains(&name) && name != "message") {
+            return Ok(Step::More);
+        }
+        if data.trim().is_empty() {
+            return Ok(Step::More);
+        }
+        let event: Value = serde_json::from_str(data).map_err(|error| Fault::NoEvents(error.to_string()))?;
+        match event.get("type").and_then(Value::as_str).or(name).unwrap_or_default() {
+            "message_start" => self.start(&event["message"]),
+            "content_block_start" => self.start_block(&event),
+            "content_block_delta" => self.grow_block(&event),
+            "message_delta" => self.message_delta(&event),
+            "message_stop" => return Ok(Step::Done),
+            "error" => return Err(told(&event)),
+            _ => {}
+        }
+        Ok(Step::More)
+    }
+
+    /// Characters of text and tool input so far.
+    pub(super) fn characters(&self) -> usize {
+        self.characters
+    }
+
+    /// The whole answer.
+    ///
+    /// A tool call that was cut off (by `max_tokens` and the like) is left out: the stop reason says that something
+    /// is missing. So is blank text, which the API would not take back. Where no usage was told, none is priced.
+    pub(super) fn finish(self) -> Result<Turn, Broken> {
+        let cut = self.stop_reason.as_ref().is_some_and(|reason| !is_of_own_accord(reason));
+        let last = self.blocks.keys().next_back();
+        let mut content = Vec::new();
+        for (index, growing) in &self.blocks {
+            match growing.whole() {
+                Some(_) if cut && Some(index) == last && growing.is_bare_call() => {}
+                Some(block) if is_blank(&block) => {}
+                Some(block) => content.push(Block(block)),
+                None if cut => {}
+                None => return Err(self.broken(Fault::Input)),
+            }
+        }
+        let calls_tools = content.iter().any(|block| block.kind() == "tool_use");
+        let untold = if calls_tools { StopReason::ToolUse } else { StopReason::EndTurn };
+        let usage = self.usage.priced(&self.model);
+        Ok(Turn { content, stop_reason: self.stop_reason.unwrap_or(untold), model: self.model, usage })
+    }
+
+    /// The answer as it was lost.
+    pub(super) fn broken(self, fault: Fault) -> Broken {
+        let usage = if self.usage.is_told() { self.usage.priced(&self.model) } else { Usage::default() };
+        Broken { fault, usage }
+    }
+
+    fn start(&mut self, message: &Value) {
+        if let Some(model) = message.get("model").and_then(Value::as_str).filter(|model| !model.is_empty()) {
+            self.model = model.to_owned();
+        }
+        self.usage.update(&message["usage"]);
+    }
+
+    fn start_block(&mut self, event: &Value) {
+        let next = self.blocks.keys().next_back().map_or(0, |last| last.saturating_add(1));
+        let index = event.get("index").and_then(Value::as_u64).unwrap_or(next);
+        if let Some(block) = event.get("content_block").and_then(Value::as_object) {
+            self.blocks.insert(index, Growing { block: block.clone(), input: String::new() });
+        }
+    }
+
+    fn grow_block(&mut self, event: &Value) {
+        let index = event.get("index").and_then(Value::as_u64).or_else(|| self.blocks.keys().next_back().copied());
+        let Some(growing) = index.and_then(|index| self.blocks.get_mut(&index)) else { return };
+        if let Some(delta) = event.get("delta").and_then(Value::as_object) {
+            self.characters += growing.grow(delta);
+        }
+    }
+
+    fn message_delta(&mut self, event: &Value) {
+        if let Some(Ok(reason)) = event["delta"].get("stop_reason").map(StopReason::deserialize) {
+            self.stop_reason = Some(reason);
+        }
+        self.usage.update(&event["usage"]);
+    }
+}
+
+impl Growing {
+    /// Take a delta in; answers how many characters of text or tool input it brought.
+    fn grow(&mut self, delta: &Map<String, Value>) -> usize {
+        let text = |field: &str| delta.get(field).and_then(Value::as_str).unwrap_or_default();
+        match text("type") {
+            "input_json_delta" => {
+                let piece = text("partial_json");
+                self.input.push_str(piece);
+                piece.chars().count()
+            }
+            "signature_delta" => {
+                self.block.insert("signature".to_owned(), text("signature").into());
+                0
+            }
+            "citations_delta" => {
+                if let Some(citation) = delta.get("citation") {
+                    join(&mut self.block, "citations", &json!([citation]));
+                }
+                0
+            }
+            kind => {
+                // Text, thinking and kinds to come bring a piece of the block's field of the same name.
+                for (field, piece) in delta.iter().filter(|(field, _)| *field != "type") {
+                    join(&mut self.block, field, piece);
+                }
+                if kind == "text_delta" { text("text").chars().count() } else { 0 }
+            }
+        }
+    }
+
+    /// A tool call of whose input nothing came.
+    fn is_bare_call(&self) -> bool {
+        self.block.get("type").is_some_and(|kind| kind == "tool_use") && self.input.trim().is_empty()
+    }
+
+    /// The block in full; `None` when its tool input is cut off or was never JSON.
+    fn whole(&self) -> Option<Value> {
+        let mut block = self.block.clone();
+        let kind = block.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if !self.input.trim().is_empty() {
+            let input: Value = serde_json::from_str(&self.input).ok()?;
+            block.insert("input".to_owned(), input);
+        }
+        if kind == "tool_use" {
+            let input = block.entry("input").or_insert_with(|| json!({}));
+            if input.is_null() {
+                *input = json!({});
+            }
+            if !input.is_object() {
+                return None;
+            }
+            if block.get("id").and_then(Value::as_str).is_none_or(str::is_empty) {
+                // Its result must name it, and no two of a conversation may be called the same.
+                block.insert("id".to_owned(), format!("toolu_{:016x}", fastrand::u64(..)).into());
+            }
+        }
+        Some(Value::Object(block))
+    }
+}
+
+/// Text goes onto text and list onto list; anything else takes the place of what was there.
+fn join(block: &mut Map<String, Value>, field: &str, piece: &Value) {
+    match (block.get_mut(field), piece) {
+        (Some(Value::String(text)), Value::String(more)) => text.push_str(more),
+        (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
+        _ => {
+            block.insert(field.to_owned(), piece.clone());
+        }
+    }
+}
+
+fn is_blank(block: &Value) -> bool {
+    block["type"] == "text" && block["text"].as_str().unwrap_or_default().trim().is_empty()
+}
+
+fn told(event: &Value) -> Fault {
+    let field = |name: &str| event["error"].get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Fault::Told { kind: field("type"), message: field("message") }
+}
+
+/// Whether the model itself found that it was done.
+fn is_of_own_accord(reason: &StopReason) -> bool {
+    matches!(reason, StopReason::EndTurn | StopReason::ToolUse | StopReason::StopSequence | StopReason::Other(_))
+}
+
+impl Tokens {
+    /// What is told later counts.
+    fn update(&mut self, told: &Value) {
+        let read = |name: &str, before: Option<u64>| {
+            told.get(name).and_then(Value::as_u64).map(|tokens| tokens.min(MOST_TOKENS)).or(before)
+        };
+        *self = Self {
+            input: read("input_tokens", self.input),
+            cache_write: read("cache_creation_input_tokens", self.cache_write),
+            cache_read: read("cache_read_input_tokens", self.cache_read),
+            output: read("output_tokens", self.output),
+        };
+    }
+
+    fn is_told(&self) -> bool {
+        self.input.or(self.cache_write).or(self.cache_read).or(self.output).is_some()
+    }
+
+    fn priced(self, model: &str) -> Usage {
+        let mut usage = Usage {
+            input_tokens: self.input.unwrap_or(0),
+            cache_write_tokens: self.cache_write.unwrap_or(0),
+            cache_read_tokens: self.cache_read.unwrap_or(0),
+            output_tokens: self.output.unwrap_or(0),
+            cost_usd: None,
+        };
+        if self.is_told() {
+            usage.cost_usd = prices::cost(model, &usage);
+        }
+        usage
+    }
+}
+
+#[cfg(test)]
+mod tests;

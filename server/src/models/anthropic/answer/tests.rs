@@ -1,0 +1,188 @@
+use super::*;
+
+/// Take these events in, each named by its own type, and finish.
+fn answer(events: &[Value]) -> Result<Turn, Broken> {
+    let mut answer = Answer::of("asked-model");
+    for event in events {
+        match answer.take(event["type"].as_str(), &event.to_string()) {
+            Ok(Step::More) => {}
+            Ok(Step::Done) => return answer.finish(),
+            Err(fault) => return Err(answer.broken(fault)),
+        }
+    }
+    Err(answer.broken(Fault::Cut))
+}
+
+fn start() -> Value {
+    json!({ "type": "message_start", "message": {
+        "model": "claude-haiku-4-5",
+        "usage": { "input_tokens": 100, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 3, "output_tokens": 1 },
+    } })
+}
+
+fn block(index: u64, block: Value, deltas: &[Value]) -> Vec<Value> {
+    let mut events = vec![json!({ "type": "content_block_start", "index": index, "content_block": block })];
+    events.extend(deltas.iter().map(|delta| json!({ "type": "content_block_delta", "index": index, "delta": delta })));
+    events.push(json!({ "type": "content_block_stop", "index": index }));
+    events
+}
+
+fn call(index: u64, pieces: &[&str]) -> Vec<Value> {
+    let deltas: Vec<_> =
+        pieces.iter().map(|piece| json!({ "type": "input_json_delta", "partial_json": piece })).collect();
+    block(index, json!({ "type": "tool_use", "id": "t1", "name": "read_file", "input": {} }), &deltas)
+}
+
+fn end(stop_reason: &str) -> Vec<Value> {
+    vec![
+        json!({ "type": "message_delta", "delta": { "stop_reason": stop_reason }, "usage": { "output_tokens": 40 } }),
+        json!({ "type": "message_stop" }),
+    ]
+}
+
+fn whole(blocks: Vec<Value>, stop_reason: &str) -> Result<Turn, Broken> {
+    answer(&[vec![start()], blocks, end(stop_reason)].concat())
+}
+
+#[test]
+fn text_thinking_and_tool_input_grow_from_their_pieces() {
+    let thinking = [
+        json!({ "type": "thinking_delta", "thinking": "let me " }),
+        json!({ "type": "thinking_delta", "thinking": "see" }),
+        json!({ "type": "signature_delta", "signature": "abc" }),
+    ];
+    let text = [json!({ "type": "text_delta", "text": "Hé" }), json!({ "type": "text_delta", "text": "llo" })];
+    let blocks = [
+        block(0, json!({ "type": "thinking", "thinking": "", "signature": "" }), &thinking),
+        block(1, json!({ "type": "text", "text": "" }), &text),
+        call(2, &["{\"path\":", "\"a.rs\"}"]),
+    ];
+    let turn = whole(blocks.concat(), "tool_use").expect("whole");
+    assert_eq!(
+        json!(turn.content),
+        json!([
+            { "type": "thinking", "thinking": "let me see", "signature": "abc" },
+            { "type": "text", "text": "Héllo" },
+            { "type": "tool_use", "id": "t1", "name": "read_file", "input": { "path": "a.rs" } },
+        ])
+    );
+    assert_eq!(turn.stop_reason, StopReason::ToolUse);
+}
+
+#[test]
+fn blocks_and_deltas_of_unknown_kinds_are_kept_as_sent() {
+    let odd = json!({ "type": "mystery", "data": { "deep": [1, null, "é"] }, "list": [1] });
+    let deltas = [
+        json!({ "type": "mystery_delta", "note": "first " }),
+        json!({ "type": "mystery_delta", "note": "second", "list": [2], "flag": true }),
+    ];
+    let turn = whole([block(0, odd.clone(), &[]), block(1, odd, &deltas)].concat(), "end_turn").expect("whole");
+    assert_eq!(
+        json!(turn.content),
+        json!([
+            { "type": "mystery", "data": { "deep": [1, null, "é"] }, "list": [1] },
+            { "type": "mystery", "data": { "deep": [1, null, "é"] }, "list": [1, 2], "note": "first second", "flag": true },
+        ])
+    );
+}
+
+#[test]
+fn usage_told_later_counts_and_is_priced() {
+    let turn = whole(call(0, &[]), "tool_use").expect("whole");
+    let usage = turn.usage;
+    assert_eq!(
+        (usage.input_tokens, usage.cache_write_tokens, usage.cache_read_tokens, usage.output_tokens),
+        (100, 20, 3, 40)
+    );
+    let dollars = usage.cost_usd.expect("a known price");
+    assert!((dollars - (100.0 + 20.0 * 1.25 + 3.0 * 0.1 + 40.0 * 5.0) / 1e6).abs() < 1e-12);
+    assert_eq!(turn.model, "claude-haiku-4-5");
+}
+
+#[test]
+fn a_server_that_leaves_much_out_is_understood() {
+    let events = [
+        vec![json!({ "type": "message_start" })],
+        block(0, json!({ "type": "tool_use", "name": "list_files" }), &[]),
+        vec![json!({ "type": "message_stop" })],
+    ];
+    let turn = answer(&events.concat()).expect("whole");
+    let (id, name, input) = turn.content[0].as_tool_use().expect("a call with an id");
+    assert!(id.starts_with("toolu_"));
+    assert_eq!((name, input), ("list_files", &json!({})));
+    assert_eq!((turn.stop_reason, turn.model.as_str()), (StopReason::ToolUse, "asked-model"));
+    assert_eq!(turn.usage.cost_usd, None, "where no usage is told, no price is claimed");
+}
+
+#[test]
+fn a_call_cut_by_max_tokens_is_left_out() {
+    let text = block(0, json!({ "type": "text", "text": "I will write" }), &[]);
+    for pieces in [&["{\"content\": \"half of a fi"][..], &[]] {
+        let turn = whole([text.clone(), call(1, pieces)].concat(), "max_tokens").expect("a cut answer is an answer");
+        assert_eq!(turn.stop_reason, StopReason::MaxTokens);
+        assert_eq!(json!(turn.content), json!([{ "type": "text", "text": "I will write" }]));
+    }
+    let turn = whole([text, call(1, &["{}"])].concat(), "max_tokens").expect("a cut answer is an answer");
+    assert_eq!(turn.content.len(), 2, "a call that is whole stays");
+}
+
+#[test]
+fn tool_input_that_is_no_json_object_breaks_an_answer_that_claims_to_be_whole() {
+    for pieces in [&["{\"path\": "][..], &["[1]"], &["\"text\""], &["\u{1F980}"]] {
+        let broken = whole(call(0, pieces), "tool_use").expect_err("not an object");
+        assert!(matches!(broken.fault, Fault::Input), "{broken:?}");
+        assert_eq!(broken.usage.output_tokens, 40, "it was paid for");
+    }
+}
+
+#[test]
+fn blank_text_is_left_out_since_the_api_would_not_take_it_back() {
+    let blank =
+        |index| block(index, json!({ "type": "text", "text": "" }), &[json!({ "type": "text_delta", "text": "\n" })]);
+    let turn = whole([blank(0), call(1, &[]), blank(2)].concat(), "tool_use").expect("whole");
+    assert_eq!(turn.content.len(), 1);
+}
+
+#[test]
+fn a_stream_that_ends_early_or_tells_an_error_is_broken_and_keeps_its_cost() {
+    let broken = answer(&[vec![start()], call(0, &["{}"])].concat()).expect_err("no message_stop");
+    assert!(matches!(broken.fault, Fault::Cut));
+    assert_eq!(broken.usage.input_tokens, 100);
+    let error = json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } });
+    let broken = answer(&[start(), error]).expect_err("an error");
+    assert!(matches!(&broken.fault, Fault::Told { kind, .. } if kind == "overloaded_error"));
+    assert_eq!(answer(&[]).expect_err("nothing").usage, Usage::default());
+}
+
+#[test]
+fn pings_and_unknown_events_are_passed_over_and_garbage_is_not() {
+    let mut answer = Answer::of("m");
+    for (name, data) in [
+        (Some("ping"), "{\"type\":\"ping\"}"),
+        (Some("news"), "not even JSON"),
+        (None, "{\"type\":\"news\"}"),
+        (None, ""),
+        (Some("content_block_delta"), "{\"type\":\"content_block_delta\",\"index\":9,\"delta\":{}}"),
+        (Some("content_block_delta"), "[]"),
+        (
+            Some("message_delta"),
+            "{\"delta\":null,\"usage\":{\"output_tokens\":-1,\"input_tokens\":99999999999999999999}}",
+        ),
+        (Some("content_block_start"), "7"),
+    ] {
+        assert!(matches!(answer.take(name, data), Ok(Step::More)), "{name:?} {data}");
+    }
+    assert!(matches!(answer.take(Some("message_start"), "<html>"), Err(Fault::NoEvents(_))));
+    assert!(matches!(answer.take(Some("message_stop"), "{}"), Ok(Step::Done)));
+}
+
+#[test]
+fn absurd_token_counts_do_not_overflow_a_sum() {
+    let mut answer = Answer::of("claude-opus-5-5");
+    let told = json!({ "type": "message_delta", "usage": { "input_tokens": u64::MAX, "output_tokens": u64::MAX } });
+    answer.take(None, &told.to_string()).expect("taken");
+    let turn = answer.finish().expect("whole");
+    let mut sum = turn.usage;
+    sum += turn.usage;
+    assert!(sum.total_tokens() > 0);
+}

@@ -1,0 +1,292 @@
+//! What an attempt that failed means: whether another may end better, and what the user can do.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, LOCATION};
+use serde_json::Value;
+
+use super::super::retry::{AttemptError, retry_after};
+use super::super::{ModelError, ModelErrorKind};
+use super::Credential;
+use super::answer::{Broken, Fault};
+
+/// Where the API is and by what right it is used, as far as messages tell it.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) host: String,
+    pub(super) is_default: bool,
+    pub(super) credential: Credential,
+    pub(super) credential_source: String,
+}
+
+/// What the server said in the body of a refusal.
+#[derive(Debug, Default)]
+struct Told {
+    kind: String,
+    message: String,
+    code: String,
+}
+
+/// Of a server's own words, no more than fits a message.
+const LONGEST_QUOTE: usize = 400;
+
+impl Endpoint {
+    /// The line that tells whose models these are.
+    pub(super) fn account(&self) -> String {
+        let at = if self.is_default { String::new() } else { format!(" at {}", self.host) };
+        format!("Anthropic API{at}, {} from {}", self.credential.word(), self.credential_source)
+    }
+
+    /// No connection, or it broke before an answer began.
+    pub(super) fn unreachable(&self, error: reqwest::Error) -> AttemptError {
+        if error.is_builder() {
+            let message = format!("The request could not be made: {}.", self.quote(&cause(&error)));
+            return finally(ModelErrorKind::Request, message, "no request".to_owned());
+        }
+        let cause = self.quote(&cause(&error));
+        let hint = if self.is_default { "Check the network." } else { "Check the network and ANTHROPIC_BASE_URL." };
+        again(format!("{} cannot be reached: {cause}. {hint}", self.host), format!("no connection ({cause})"))
+    }
+
+    /// No answer began in time.
+    pub(super) fn silent(&self, waited: Duration) -> AttemptError {
+        let waited = humantime::format_duration(waited);
+        again(format!("{} did not answer within {waited}.", self.host), "no answer".to_owned())
+    }
+
+    /// An answer that began and came to no good end.
+    pub(super) fn broken(&self, model: &str, broken: Broken) -> AttemptError {
+        let mut failed = match &broken.fault {
+            Fault::Told { kind, message } => {
+                let told = Told { kind: kind.clone(), message: message.clone(), code: String::new() };
+                self.told_in_stream(model, &told)
+            }
+            fault => {
+                let fault = self.quote(&fault.to_string());
+                again(format!("The answer of {} broke: {fault}.", self.host), fault)
+            }
+        };
+        failed.error.usage = broken.usage;
+        failed
+    }
+
+    /// A response whose status is no success.
+    pub(super) fn refused(
+        &self,
+        model: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &str,
+        now: SystemTime,
+    ) -> AttemptError {
+        let told = Told::read(body);
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let mut failed = if told.is_spend_limit(status) {
+            return self.spent(&told);
+        } else {
+            self.by_status(model, status, &told, headers)
+        };
+        failed.retryable = match header("x-should-retry") {
+            Some("true") => true,
+            Some("false") => false,
+            _ => failed.retryable,
+        };
+        failed.retry_after = retry_after(header("retry-after-ms"), header("retry-after"), now);
+        failed
+    }
+
+    fn by_status(&self, model: &str, status: StatusCode, told: &Told, headers: &HeaderMap) -> AttemptError {
+        let number = status.as_u16();
+        let quoted = self.quoted(told);
+        match number {
+            300..=399 => self.redirected(headers),
+            401 => self.wrong_key(&quoted),
+            403 => {
+                let word = self.credential.word();
+                let source = &self.credential_source;
+                let message = format!("The {word} in {source} may not use {model} (403){quoted}.");
+                finally(ModelErrorKind::Auth, message, "not allowed (403)".to_owned())
+            }
+            404 => self.not_found(model, told, &quoted),
+            413 => too_long(model, &quoted),
+            429 | 529 => overloaded(&self.host, number, &quoted),
+            408 | 409 | 500.. => {
+                again(format!("{} failed to answer ({number}){quoted}.", self.host), format!("server error ({number})"))
+            }
+            _ if told.is_too_long() => too_long(model, &quoted),
+            _ => finally(
+                ModelErrorKind::Request,
+                format!("{} refused the request ({number}){quoted}.", self.host),
+                format!("refused ({number})"),
+            ),
+        }
+    }
+
+    /// An `event: error` has no status; its kind says which it would have been.
+    fn told_in_stream(&self, model: &str, told: &Told) -> AttemptError {
+        let status = match told.kind.as_str() {
+            "authentication_error" => StatusCode::UNAUTHORIZED,
+            "billing_error" => StatusCode::PAYMENT_REQUIRED,
+            "permission_error" => StatusCode::FORBIDDEN,
+            "not_found_error" => StatusCode::NOT_FOUND,
+            "request_too_large" | "exceed_context_size_error" => StatusCode::PAYLOAD_TOO_LARGE,
+            "rate_limit_error" => StatusCode::TOO_MANY_REQUESTS,
+            "invalid_request_error" => StatusCode::BAD_REQUEST,
+            "overloaded_error" => return overloaded(&self.host, 529, &self.quoted(told)),
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if told.is_spend_limit(status) {
+            return self.spent(told);
+        }
+        self.by_status(model, status, told, &HeaderMap::new())
+    }
+
+    fn wrong_key(&self, quoted: &str) -> AttemptError {
+        let word = self.credential.word();
+        let source = &self.credential_source;
+        let message = format!("{} refused the {word} in {source} (401){quoted}. Set {source} anew.", self.host);
+        finally(ModelErrorKind::Auth, message, "wrong key (401)".to_owned())
+    }
+
+    fn spent(&self, told: &Told) -> AttemptError {
+        let quoted = self.quoted(told);
+        let source = &self.credential_source;
+        let message = format!(
+            "The account of the {} in {source} has reached its spend limit{quoted}. Add credit or raise the limit, \
+             then start again: what is done so far is kept.",
+            self.credential.word()
+        );
+        finally(ModelErrorKind::Quota, message, "spend limit".to_owned())
+    }
+
+    fn not_found(&self, model: &str, told: &Told, quoted: &str) -> AttemptError {
+        let message = if told.kind.is_empty() {
+            format!("{} has no Messages API at its /v1/messages (404){quoted}. Set ANTHROPIC_BASE_URL.", self.host)
+        } else {
+            format!(
+                "{} has no model {model:?} (404){quoted}. Set models.fast, models.balanced or models.powerful, \
+                 whichever names it, to one that it has.",
+                self.host
+            )
+        };
+        finally(ModelErrorKind::Settings, message, "not found (404)".to_owned())
+    }
+
+    fn redirected(&self, headers: &HeaderMap) -> AttemptError {
+        let target = headers.get(LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| reqwest::Url::parse(to).ok());
+        let to = target.map(|url| format!(" to {}", super::host(&url))).unwrap_or_default();
+        let message = format!(
+            "{} redirects{to}. Redirects are not followed, for the {} would go along. \
+             Set ANTHROPIC_BASE_URL to the final address.",
+            self.host,
+            self.credential.word()
+        );
+        finally(ModelErrorKind::Settings, message, "redirected".to_owned())
+    }
+
+    /// The server's own words, to be put behind ours: `: "…"`, or nothing.
+    fn quoted(&self, told: &Told) -> String {
+        let said = self.quote(if told.message.is_empty() { &told.kind } else { &told.message });
+        if said.is_empty() { said } else { format!(": \"{said}\"") }
+    }
+
+    /// Words from outside, fit for a message: one line, bounded, and without the credential.
+    fn quote(&self, words: &str) -> String {
+        let hidden = match self.credential.secret() {
+            "" => words.to_owned(),
+            secret => words.replace(secret, &format!("[{}]", self.credential.word())),
+        };
+        let line: String = hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line = line.trim().trim_end_matches('.');
+        match line.char_indices().nth(LONGEST_QUOTE) {
+            Some((cut, _)) => format!("{} …", &line[..cut]),
+            None => line.to_owned(),
+        }
+    }
+}
+
+impl Told {
+    /// The API's own form, `{"error": {"type", "message", "details": {"error_code"}}}`, or what others make of it.
+    fn read(body: &str) -> Self {
+        let Ok(body) = serde_json::from_str::<Value>(body) else { return Self::default() };
+        let error = &body["error"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let message = [&error["message"], error, &body["message"], &body["detail"]];
+        Self {
+            kind: text(&error["type"]),
+            message: message.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned(),
+            code: text(&error["details"]["error_code"]),
+        }
+    }
+
+    /// Whether the account's money is used up, which no waiting mends.
+    ///
+    /// Source: Anthropic's API errors: 402 `billing_error`; 429 with the code `enforced_spend_limit_reached`; 400 whose
+    /// message starts "You have reached your specified … API usage limits" or says that the credit balance is too low.
+    fn is_spend_limit(&self, status: StatusCode) -> bool {
+        let message = self.message.to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        match status.as_u16() {
+            402 => true,
+            400 | 429 => {
+                self.kind == "billing_error"
+                    || self.code.contains("spend_limit")
+                    || says(&["api usage limits", "spend limit", "spending limit", "credit balance"])
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the prompt does not fit. The API says so in words; llama.cpp has a kind for it.
+    fn is_too_long(&self) -> bool {
+        let message = self.message.to_lowercase();
+        let says = |words: &str| message.contains(words);
+        self.kind == "exceed_context_size_error"
+            || says("prompt is too long")
+            || says("context window")
+            || says("context size")
+            || (says("context limit") && says("exceed"))
+    }
+}
+
+/// The innermost reason, which is the one worth reading. Never an address, which may hold a password.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn Error = match error.source() {
+        Some(source) => source,
+        None if error.is_timeout() => return "timed out".to_owned(),
+        None => return "the connection failed".to_owned(),
+    };
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn overloaded(host: &str, status: u16, quoted: &str) -> AttemptError {
+    let (what, reason) = match status {
+        429 => ("limits the rate of requests", "rate limit (429)"),
+        _ => ("is overloaded", "overloaded (529)"),
+    };
+    let failed = again(format!("{host} {what} ({status}){quoted}."), reason.to_owned());
+    AttemptError { overloaded: true, ..failed }
+}
+
+fn too_long(model: &str, quoted: &str) -> AttemptError {
+    let message = format!("The conversation is too long for {model}{quoted}.");
+    finally(ModelErrorKind::ContextWindow, message, "too long".to_owned())
+}
+
+fn again(message: String, reason: String) -> AttemptError {
+    let error = ModelError::new(ModelErrorKind::Unavailable, message);
+    AttemptError { error, reason, retryable: true, overloaded: false, retry_after: None }
+}
+
+fn finally(kind: ModelErrorKind, message: String, reason: String) -> AttemptError {
+    let error = ModelError::new(kind, message);
+    AttemptError { error, reason, retryable: false, overloaded: false, retry_after: None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use super::*;
+
+fn endpoint(is_default: bool) -> Endpoint {
+    Endpoint {
+        host: if is_default { "api.anthropic.com" } else { "127.0.0.1:9" }.to_owned(),
+        is_default,
+        credential: Credential::ApiKey("sk-secret".to_owned()),
+        credential_source: "ANTHROPIC_API_KEY".to_owned(),
+    }
+}
+
+fn refused(status: u16, headers: &[(&'static str, &str)], body: &str) -> AttemptError {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(*name, value.parse().expect("a header"));
+    }
+    let status = StatusCode::from_u16(status).expect("a status");
+    endpoint(true).refused("claude-opus-5-5", status, &map, body, SystemTime::UNIX_EPOCH)
+}
+
+fn body(kind: &str, message: &str) -> String {
+    serde_json::json!({ "type": "error", "error": { "type": kind, "message": message } }).to_string()
+}
+
+#[test]
+fn what_may_end_better_is_tried_again() {
+    for (status, overloaded) in
+        [(408, false), (409, false), (429, true), (500, false), (502, false), (503, false), (529, true)]
+    {
+        let failed = refused(status, &[], "");
+        assert!(failed.retryable, "{status}");
+        assert_eq!(failed.overloaded, overloaded, "{status}");
+        assert_eq!(failed.error.kind, ModelErrorKind::Unavailable);
+    }
+    for status in [302, 307, 400, 401, 403, 404, 413, 422] {
+        assert!(!refused(status, &[], "").retryable, "{status}");
+    }
+}
+
+#[test]
+fn the_server_may_say_itself_whether_to_try_again() {
+    assert!(!refused(500, &[("x-should-retry", "false")], "").retryable);
+    assert!(!refused(429, &[("x-should-retry", "false")], "").retryable);
+    assert!(refused(400, &[("x-should-retry", "true")], "").retryable);
+    assert!(refused(500, &[("x-should-retry", "perhaps")], "").retryable);
+}
+
+#[test]
+fn the_wait_it_asks_for_is_kept() {
+    let wait = |headers| refused(429, headers, "").retry_after;
+    assert_eq!(wait(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+    assert_eq!(wait(&[("retry-after", "7"), ("retry-after-ms", "250")]), Some(Duration::from_millis(250)));
+    assert_eq!(wait(&[]), None);
+}
+
+#[test]
+fn a_spend_limit_is_final_whatever_the_headers_say() {
+    let code = r#"{"error":{"type":"rate_limit_error","message":"no","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
+    for (status, body) in [
+        (
+            400,
+            body("invalid_request_error", "You have reached your specified API usage limits. You will regain access."),
+        ),
+        (400, body("invalid_request_error", "You have reached your specified workspace API usage limits.")),
+        (400, body("invalid_request_error", "Your credit balance is too low to access the Anthropic API.")),
+        (402, body("billing_error", "Payment required")),
+        (402, String::new()),
+        (429, code.to_owned()),
+    ] {
+        let failed = refused(status, &[("x-should-retry", "true")], &body);
+        assert_eq!((failed.retryable, failed.error.kind), (false, ModelErrorKind::Quota), "{status} {body}");
+    }
+    let rate = body("rate_limit_error", "This request would exceed your organization's rate limit of 50 requests.");
+    assert!(refused(429, &[], &rate).retryable);
+}
+
+#[test]
+fn each_refusal_says_what_to_do() {
+    for (status, body, kind, words) in [
+        (401, body("authentication_error", "invalid x-api-key"), ModelErrorKind::Auth, "Set ANTHROPIC_API_KEY anew"),
+        (403, body("permission_error", "no"), ModelErrorKind::Auth, "may not use claude-opus-5-5"),
+        (404, body("not_found_error", "model: x"), ModelErrorKind::Settings, "models.powerful"),
+        (404, "<html>".to_owned(), ModelErrorKind::Settings, "Set ANTHROPIC_BASE_URL"),
+        (413, body("request_too_large", "too large"), ModelErrorKind::ContextWindow, "too long"),
+        (400, body("invalid_request_error", "prompt is too long: 9 > 8"), ModelErrorKind::ContextWindow, "too long"),
+        (400, body("exceed_context_size_error", "no"), ModelErrorKind::ContextWindow, "too long"),
+        (400, body("invalid_request_error", "max_tokens: odd"), ModelErrorKind::Request, "\"max_tokens: odd\""),
+        (307, String::new(), ModelErrorKind::Settings, "Redirects are not followed"),
+    ] {
+        let error = refused(status, &[("location", "https://elsewhere.example/v1")], &body).error;
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.message.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn an_error_in_the_stream_means_what_its_status_would() {
+    let told = |kind: &str, message: &str| {
+        let fault = Fault::Told { kind: kind.to_owned(), message: message.to_owned() };
+        endpoint(true).broken("m", Broken { fault, usage: Default::default() })
+    };
+    let failed = told("overloaded_error", "Overloaded");
+    assert!(failed.retryable && failed.overloaded);
+    assert_eq!(failed.reason, "overloaded (529)");
+    assert!(told("rate_limit_error", "").overloaded);
+    assert!(told("api_error", "").retryable);
+    assert!(told("", "").retryable);
+    assert!(!told("authentication_error", "").retryable);
+    assert_eq!(told("invalid_request_error", "credit balance").error.kind, ModelErrorKind::Quota);
+}
+
+#[test]
+fn no_message_holds_the_key_or_a_control_character_or_is_endless() {
+    let echo = format!("bad key sk-secret \u{1b}[31m\n{}", "x".repeat(5000));
+    let failed = refused(400, &[], &body("invalid_request_error", &echo));
+    let message = failed.error.message;
+    assert!(!message.contains("sk-secret") && message.contains("[key]"), "{message}");
+    assert!(!message.contains(char::is_control) && message.len() < 600, "{message}");
+    assert!(!format!("{:?}", endpoint(true)).contains("sk-secret"));
+}
+
+#[test]
+fn what_is_no_error_body_at_all_is_survived() {
+    for body in ["", "null", "[]", "\"text\"", "{\"error\":\"plain\"}", "{\"detail\":\"gone\"}", "\u{0}\u{1F980}"] {
+        refused(400, &[], body);
+    }
+    assert!(refused(400, &[], "{\"error\":\"plain\"}").error.message.contains("plain"));
+}
