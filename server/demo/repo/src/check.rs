@@ -46,7 +46,7 @@ pub fn check(root: &Path) -> io::Result<Vec<Dangling>> {
     Ok(dangling)
 }
 
-/// Where a link's path leads: from the root when it starts with `/`, else from the folder of its file.
+/// Where a link's path leads: from the root when it starts with `/`, else from its file's folder.
 fn resolve(root: &Path, file: &Path, path: &str) -> PathBuf {
     match path.strip_prefix('/') {
         Some(absolute) => root.join(absolute),

@@ -1,7 +1,7 @@
 //! Find the links in Markdown files that lead nowhere.
 //!
-//! [`check()`] walks a folder, reads every Markdown file in it and follows each local link. Links to
-//! the web are left alone.
+//! [`check()`] walks a folder, reads every Markdown file in it and follows each local link. Links
+//! to the web are left alone.
 
 pub mod check;
 pub mod link;
