@@ -1,5 +1,27 @@
 //! Settings: their layers, and who may set what.
+//!
+//! Weakest first: defaults, the workspace's `baton.toml`, the user's `baton/config.toml`, editor settings, the
+//! environment, flags. [`settings_table`] names every setting once, with its range and who may set it; parsing, help
+//! and documents follow from there. [`load`] reports *every* wrong value, each at its place, and changes nothing.
+//!
+//! Invariants: this module imports contracts only. A workspace cannot approve plans, move its memory out, or name an
+//! endpoint, a key or a proxy. No file holds a key, and no error shows the value of a setting that is not known.
 
+mod checks;
+mod error;
+mod layers;
+mod read;
 mod settings;
+mod table;
+mod value;
 
+pub use error::{ConfigError, ConfigErrors, Place};
+pub use layers::{
+    Layer, Loaded, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, WORKSPACE_FILE, environment, load,
+    load_from_disk, load_with_user_file, user_config_file,
+};
 pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, Settings};
+pub use table::{PROVIDERS, Scope, Setting, settings_table};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use std::fmt;
+
+use crate::contracts::Position;
+
+/// Where a value of a setting was given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file, the environment variable, the flag, or the editor setting.
+    pub source: String,
+    /// Line and column within a file.
+    pub position: Option<Position>,
+}
+
+/// A setting that cannot be used as given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct ConfigError {
+    /// Where it was given.
+    pub place: Place,
+    /// The setting, as a dotted key; empty where a file could not be read at all.
+    pub setting: String,
+    /// What is wrong, and what would be right. Names the setting.
+    pub message: String,
+}
+
+/// Everything wrong with the settings, layer by layer and in the order of each file. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl Place {
+    /// A place without lines: a variable, a flag, an editor setting.
+    pub(super) fn named(source: impl Into<String>) -> Self {
+        Self { source: source.into(), position: None }
+    }
+
+    /// The same source without the position.
+    pub(super) fn whole(&self) -> Self {
+        Self { source: self.source.clone(), position: None }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Some(position) => write!(f, "{}:{position}", self.source),
+            None => f.write_str(&self.source),
+        }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}

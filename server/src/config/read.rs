@@ -1,0 +1,164 @@
+use super::checks::read_checks;
+use super::error::ConfigError;
+use super::layers::Layer;
+use super::settings::{Check, Settings};
+use super::table::{PROVIDERS, Setting};
+use super::value::{Node, Raw};
+use crate::contracts::{RepoPath, RepoPathError};
+
+/// What values a setting takes, and where they go.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// A whole number within bounds.
+    Whole { min: u64, max: u64, set: fn(&mut Settings, u64) },
+    /// A finite number from 0.
+    Number { set: fn(&mut Settings, f64) },
+    /// A whole number from 1, or `none`.
+    Limit { set: fn(&mut Settings, Option<u64>) },
+    /// One of these words.
+    Word { words: &'static [&'static str], set: fn(&mut Settings, &str) },
+    /// `provider:name`, or `none` for the provider's default.
+    Model { set: fn(&mut Settings, Option<String>) },
+    /// A folder inside the workspace.
+    Folder { set: fn(&mut Settings, String) },
+    /// `[[checks]]`.
+    Checks { set: fn(&mut Settings, Vec<Check>) },
+}
+
+impl Kind {
+    pub(super) fn allowed(&self) -> String {
+        match self {
+            Self::Whole { min, max, .. } if *max >= u64::from(u32::MAX) => format!("a whole number, at least {min}"),
+            Self::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Self::Number { .. } => "a number, at least 0".to_owned(),
+            Self::Limit { .. } => "a whole number, at least 1, or \"none\"".to_owned(),
+            Self::Word { words, .. } => either(words),
+            Self::Model { .. } => "provider:name, for example anthropic:claude-sonnet-5-5".to_owned(),
+            Self::Folder { .. } => "a folder inside the workspace, named from its root".to_owned(),
+            Self::Checks { .. } => "[[checks]] tables with name, command and, if you like, timeout_s".to_owned(),
+        }
+    }
+
+    /// Put a value where it belongs.
+    pub(super) fn apply(
+        &self,
+        setting: &Setting,
+        node: &Node,
+        layer: Layer,
+        settings: &mut Settings,
+    ) -> Result<(), Vec<ConfigError>> {
+        let wrong = || vec![refuse(node, setting.key, format!("is {node}; it takes {}", self.allowed()))];
+        match self {
+            Self::Whole { min, max, set } => {
+                let whole = node.as_whole().and_then(|whole| u64::try_from(whole).ok());
+                set(settings, whole.filter(|whole| (min..=max).contains(&whole)).ok_or_else(wrong)?);
+            }
+            Self::Number { set } => {
+                // A negative zero is a zero.
+                set(settings, node.as_number().filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(wrong)?.abs());
+            }
+            Self::Limit { set } if is_none(node) => set(settings, None),
+            Self::Limit { set } => {
+                let whole = node.as_whole().and_then(|whole| u64::try_from(whole).ok());
+                set(settings, Some(whole.filter(|whole| *whole >= 1).ok_or_else(wrong)?));
+            }
+            Self::Word { words, set } => {
+                let text = node.as_text().ok_or_else(wrong)?;
+                let Some(word) = words.iter().find(|word| **word == text) else {
+                    let hint = closest(text, words.iter().copied());
+                    return Err(vec![refuse(
+                        node,
+                        setting.key,
+                        format!("is {node}; it takes {}{hint}", self.allowed()),
+                    )]);
+                };
+                set(settings, word);
+            }
+            Self::Model { set } if is_none(node) => set(settings, None),
+            Self::Model { set } => {
+                let text = node.as_text().ok_or_else(wrong)?;
+                check_model(text)
+                    .map_err(|reason| vec![refuse(node, setting.key, format!("is {node}, which {reason}"))])?;
+                set(settings, Some(text.to_owned()));
+            }
+            Self::Folder { set } => {
+                let text = node.as_text().ok_or_else(wrong)?;
+                let folder = check_folder(text, layer)
+                    .map_err(|reason| vec![refuse(node, setting.key, format!("is {node}: {reason}"))])?;
+                set(settings, folder.as_str().to_owned());
+            }
+            Self::Checks { set } => match &node.raw {
+                Raw::List(items) => set(settings, read_checks(items)?),
+                _ => return Err(wrong()),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// An error about the value of a setting; `what` follows its name.
+pub(super) fn refuse(node: &Node, key: &str, what: impl std::fmt::Display) -> ConfigError {
+    ConfigError { place: node.place.clone(), setting: key.to_owned(), message: format!("{key} {what}") }
+}
+
+/// `; did you mean x?`, or nothing when no candidate is near.
+pub(super) fn closest<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    let wrong = wrong.to_lowercase().replace('-', "_");
+    let near = |candidate: &str| {
+        let last = candidate.rsplit('.').next().unwrap_or(candidate);
+        let score = |known: &str| strsim::jaro_winkler(&wrong, &known.to_lowercase());
+        score(candidate).max(score(last))
+    };
+    let best = candidates.map(|candidate| (near(candidate), candidate)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match best {
+        Some((score, candidate)) if score > 0.84 => format!("; did you mean {candidate}?"),
+        _ => String::new(),
+    }
+}
+
+fn is_none(node: &Node) -> bool {
+    node.as_text() == Some("none")
+}
+
+fn either(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn check_model(text: &str) -> Result<(), String> {
+    let known = || format!("providers are {}", PROVIDERS.join(", "));
+    let Some((provider, name)) = text.split_once(':') else {
+        return Err(format!("names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; {}", known()));
+    };
+    if !PROVIDERS.contains(&provider) {
+        let hint = closest(provider, PROVIDERS.into_iter());
+        return Err(format!("names no known provider; {}{hint}", known()));
+    }
+    if name.is_empty() {
+        return Err(format!("names no model; write {provider}:name"));
+    }
+    if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("has a space in it; a model's name has none".to_owned());
+    }
+    Ok(())
+}
+
+fn check_folder(text: &str, layer: Layer) -> Result<RepoPath, String> {
+    let path = RepoPath::parse(text).map_err(|error| match (&error, layer) {
+        (RepoPathError::Absolute(_) | RepoPathError::Parent(_), Layer::Workspace | Layer::Editor) => {
+            "a workspace may not put its memory outside itself; name a folder inside the workspace".to_owned()
+        }
+        (RepoPathError::Absolute(_) | RepoPathError::Parent(_), _) => {
+            "memory outside the workspace is not supported yet; name a folder inside the workspace".to_owned()
+        }
+        _ => error.to_string(),
+    })?;
+    if path.key().split('/').any(|component| component == ".git") {
+        return Err("git's own folder holds no memory; name another, for example .agent_memory".to_owned());
+    }
+    Ok(path)
+}

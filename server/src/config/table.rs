@@ -1,0 +1,178 @@
+use super::read::Kind;
+use super::settings::{ApprovalMode, Check, Checkpoint};
+
+/// One setting: the only place where it is declared.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its dotted key in files and editor settings.
+    pub key: &'static str,
+    /// Its default, as people read it.
+    pub default: &'static str,
+    /// What it means, in a sentence.
+    pub doc: &'static str,
+    /// Which layers may set it.
+    pub scope: Scope,
+    pub(super) kind: Kind,
+}
+
+/// Which layers may set a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// All, but this value only the user: the user's file, the environment, flags.
+    UserFor(&'static str),
+    /// Files and editor settings: it has parts.
+    Files,
+    /// The environment and flags: it belongs to one start.
+    Start,
+}
+
+/// The providers a `provider:name` may begin with.
+pub const PROVIDERS: [&str; 5] = ["anthropic", "openai", "ollama", "editor", "replay"];
+
+/// Every setting, in the order people should meet them.
+pub fn settings_table() -> &'static [Setting] {
+    &TABLE
+}
+
+/// The upper bound of a count that needs none.
+const ANY: u64 = u32::MAX as u64;
+
+static TABLE: [Setting; 15] = [
+    Setting {
+        key: "memory_dir",
+        default: ".agent_memory",
+        doc: "The memory folder, inside the workspace.",
+        scope: Scope::All,
+        kind: Kind::Folder { set: |settings, folder| settings.memory_dir = folder },
+    },
+    Setting {
+        key: "context_staleness_hours",
+        default: "4",
+        doc: "Hours after which a context without a plan is gathered again.",
+        scope: Scope::All,
+        kind: Kind::Number { set: |settings, hours| settings.context_staleness_hours = hours },
+    },
+    Setting {
+        key: "provider",
+        default: "none",
+        doc: "The provider whose default models are used where models.* names none.",
+        scope: Scope::Start,
+        kind: Kind::Word { words: &PROVIDERS, set: |settings, name| settings.models.provider = Some(name.to_owned()) },
+    },
+    Setting {
+        key: "models.fast",
+        default: "none",
+        doc: "The model for context and simple tasks.",
+        scope: Scope::All,
+        kind: Kind::Model { set: |settings, model| settings.models.fast = model },
+    },
+    Setting {
+        key: "models.balanced",
+        default: "none",
+        doc: "The model for moderate and complex tasks.",
+        scope: Scope::All,
+        kind: Kind::Model { set: |settings, model| settings.models.balanced = model },
+    },
+    Setting {
+        key: "models.powerful",
+        default: "none",
+        doc: "The model for plan and review.",
+        scope: Scope::All,
+        kind: Kind::Model { set: |settings, model| settings.models.powerful = model },
+    },
+    Setting {
+        key: "max_parallel_tasks",
+        default: "4",
+        doc: "Tasks that may run at once.",
+        scope: Scope::All,
+        kind: Kind::Whole { min: 1, max: 64, set: |settings, n| settings.max_parallel_tasks = n as usize },
+    },
+    Setting {
+        key: "max_review_cycles",
+        default: "3",
+        doc: "Reviews without a merge before a person is asked.",
+        scope: Scope::All,
+        kind: Kind::Whole { min: 1, max: ANY, set: |settings, n| settings.max_review_cycles = n as u32 },
+    },
+    Setting {
+        key: "max_repair_rounds",
+        default: "2",
+        doc: "Repair rounds after failing checks.",
+        scope: Scope::All,
+        kind: Kind::Whole { min: 0, max: ANY, set: |settings, n| settings.max_repair_rounds = n as u32 },
+    },
+    Setting {
+        key: "budget_usd",
+        default: "5",
+        doc: "US dollars a workflow may cost; it stops before it would cost more.",
+        scope: Scope::All,
+        kind: Kind::Number { set: |settings, usd| settings.budget_usd = usd },
+    },
+    Setting {
+        key: "budget_tokens",
+        default: "none",
+        doc: "Tokens a workflow may use, for models without a price.",
+        scope: Scope::All,
+        kind: Kind::Limit { set: |settings, tokens| settings.budget_tokens = tokens },
+    },
+    Setting {
+        key: "approval",
+        default: "ask",
+        doc: "Who answers the gate: a person, or the workflow itself except for plans with protected files.",
+        scope: Scope::UserFor("auto"),
+        kind: Kind::Word {
+            words: &["ask", "auto"],
+            set: |settings, word| {
+                settings.approval = if word == "auto" { ApprovalMode::Auto } else { ApprovalMode::Ask };
+            },
+        },
+    },
+    Setting {
+        key: "checkpoint",
+        default: "ref",
+        doc: "Whether checkpoints are kept in git, under refs/baton/.",
+        scope: Scope::All,
+        kind: Kind::Word {
+            words: &["ref", "off"],
+            set: |settings, word| settings.checkpoint = if word == "off" { Checkpoint::Off } else { Checkpoint::Ref },
+        },
+    },
+    Setting {
+        key: "keep_runs",
+        default: "20",
+        doc: "Runs kept in the memory folder.",
+        scope: Scope::All,
+        kind: Kind::Whole { min: 1, max: ANY, set: |settings, n| settings.keep_runs = n as usize },
+    },
+    Setting {
+        key: "checks",
+        default: "none",
+        doc: "The project's own build, test or lint commands, run once all tasks are published.",
+        scope: Scope::Files,
+        kind: Kind::Checks { set: |settings, checks: Vec<Check>| settings.checks = checks },
+    },
+];
+
+impl Setting {
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("BATON_{}", self.key.replace('.', "_").to_uppercase())
+    }
+
+    /// What values it takes, in a few words.
+    pub fn allowed(&self) -> String {
+        self.kind.allowed()
+    }
+
+    /// The setting of this key.
+    pub(super) fn of(key: &str) -> Option<&'static Self> {
+        TABLE.iter().find(|setting| setting.key == key)
+    }
+
+    /// Whether this key is a table that holds settings.
+    pub(super) fn is_table(key: &str) -> bool {
+        TABLE.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    }
+}

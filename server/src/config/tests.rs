@@ -1,0 +1,481 @@
+use std::fs;
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use super::*;
+
+fn file(name: &str, text: &str) -> Option<TomlFile> {
+    Some(TomlFile { name: name.to_owned(), text: text.to_owned() })
+}
+
+fn workspace(text: &str) -> Sources {
+    Sources { workspace: file("baton.toml", text), ..Sources::default() }
+}
+
+fn user(text: &str) -> Sources {
+    Sources { user: file("config.toml", text), ..Sources::default() }
+}
+
+fn env(pairs: &[(&str, &str)]) -> Sources {
+    let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Sources { env, ..Sources::default() }
+}
+
+fn editor(value: serde_json::Value) -> Sources {
+    Sources { editor: Some(value), ..Sources::default() }
+}
+
+fn refused(sources: &Sources, expected: Expect) {
+    expected.assert_eq(&format!("{}\n", load(sources).unwrap_err()));
+}
+
+/// The effective value of the setting as [`Setting::default`] spells it, for the test that they agree.
+fn shown(settings: &Settings, key: &str) -> String {
+    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    // Taken apart so that a new field does not compile until it stands here, and with that in the table.
+    let Settings {
+        memory_dir,
+        context_staleness_hours,
+        models,
+        max_parallel_tasks,
+        max_review_cycles,
+        max_repair_rounds,
+        budget_usd,
+        budget_tokens,
+        approval,
+        checkpoint,
+        keep_runs,
+        checks,
+    } = settings;
+    match key {
+        "memory_dir" => memory_dir.clone(),
+        "context_staleness_hours" => context_staleness_hours.to_string(),
+        "provider" => or_none(&models.provider),
+        "models.fast" => or_none(&models.fast),
+        "models.balanced" => or_none(&models.balanced),
+        "models.powerful" => or_none(&models.powerful),
+        "max_parallel_tasks" => max_parallel_tasks.to_string(),
+        "max_review_cycles" => max_review_cycles.to_string(),
+        "max_repair_rounds" => max_repair_rounds.to_string(),
+        "budget_usd" => budget_usd.to_string(),
+        "budget_tokens" => or_none(&budget_tokens.map(|n| n.to_string())),
+        "approval" => format!("{approval:?}").to_lowercase(),
+        "checkpoint" => format!("{checkpoint:?}").to_lowercase(),
+        "keep_runs" => keep_runs.to_string(),
+        "checks" => if checks.is_empty() { "none" } else { "some" }.to_owned(),
+        other => panic!("{other} stands in the table and not in the settings"),
+    }
+}
+
+#[test]
+fn the_table_and_the_settings_agree_on_every_default() {
+    let settings = Settings::default();
+    for setting in settings_table() {
+        assert_eq!(shown(&settings, setting.key), setting.default, "{}", setting.key);
+        assert!(setting.doc.ends_with('.') && !setting.allowed().is_empty(), "{}", setting.key);
+    }
+}
+
+#[test]
+fn no_sources_give_the_defaults() {
+    let loaded = load(&Sources::default()).unwrap();
+    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.origin("budget_usd").layer, Layer::Default);
+    assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn a_file_can_set_everything_that_is_not_of_one_start() {
+    let text = r#"
+        memory_dir = "./.baton/memory"
+        context_staleness_hours = 0.5
+        max_parallel_tasks = 64
+        max_review_cycles = 1
+        max_repair_rounds = 0
+        budget_usd = 0
+        budget_tokens = 2_000_000
+        approval = "auto"
+        checkpoint = "off"
+        keep_runs = 1
+
+        [models]
+        fast = "ollama:qwen2.5-coder:7b"
+        balanced = "openai:gpt"
+        powerful = "anthropic:claude-opus-5-5"
+
+        [[checks]]
+        name = "build"
+        command = "cargo build"
+
+        [[checks]]
+        name = "test"
+        command = "cargo test"
+        timeout_s = 30
+    "#;
+    let loaded = load(&user(text)).unwrap();
+    let check =
+        |name: &str, command: &str, timeout_s| Check { name: name.to_owned(), command: command.to_owned(), timeout_s };
+    let expected = Settings {
+        memory_dir: ".baton/memory".to_owned(),
+        context_staleness_hours: 0.5,
+        models: ModelChoice {
+            fast: Some("ollama:qwen2.5-coder:7b".to_owned()),
+            balanced: Some("openai:gpt".to_owned()),
+            powerful: Some("anthropic:claude-opus-5-5".to_owned()),
+            provider: None,
+        },
+        max_parallel_tasks: 64,
+        max_review_cycles: 1,
+        max_repair_rounds: 0,
+        budget_usd: 0.0,
+        budget_tokens: Some(2_000_000),
+        approval: ApprovalMode::Auto,
+        checkpoint: Checkpoint::Off,
+        keep_runs: 1,
+        checks: vec![check("build", "cargo build", 600), check("test", "cargo test", 30)],
+    };
+    assert_eq!(loaded.settings, expected);
+    assert_eq!(loaded.origin("models.fast").place.to_string(), "config.toml:14:16");
+}
+
+#[test]
+fn every_setting_but_checks_has_a_variable() {
+    let loaded = load(&env(&[
+        ("BATON_MEMORY_DIR", ".memory"),
+        ("BATON_CONTEXT_STALENESS_HOURS", "1.5"),
+        ("BATON_PROVIDER", "ollama"),
+        ("BATON_MODELS_FAST", "openai:a"),
+        ("BATON_MODELS_BALANCED", "openai:b"),
+        ("BATON_MODELS_POWERFUL", "none"),
+        ("BATON_MAX_PARALLEL_TASKS", " 8 "),
+        ("BATON_MAX_REVIEW_CYCLES", "5"),
+        ("BATON_MAX_REPAIR_ROUNDS", "0"),
+        ("BATON_BUDGET_USD", "1"),
+        ("BATON_BUDGET_TOKENS", "10"),
+        ("BATON_APPROVAL", "auto"),
+        ("BATON_CHECKPOINT", "off"),
+        ("BATON_KEEP_RUNS", "3"),
+    ]))
+    .unwrap();
+    for setting in settings_table().iter().filter(|setting| setting.key != "checks") {
+        let origin = loaded.origin(setting.key);
+        assert_eq!((origin.layer, origin.place.to_string()), (Layer::Environment, setting.variable()));
+    }
+    assert_eq!(loaded.settings.max_parallel_tasks, 8);
+    assert_eq!(loaded.settings.models.provider.as_deref(), Some("ollama"));
+    assert_eq!(loaded.settings.models.powerful, None);
+}
+
+#[test]
+fn each_layer_wins_over_the_weaker_ones() {
+    let mut sources = workspace("max_parallel_tasks = 2\nkeep_runs = 2\nbudget_usd = 2\nmax_review_cycles = 2");
+    sources.user = file("config.toml", "keep_runs = 3\nbudget_usd = 3\nmax_review_cycles = 3");
+    sources.editor = Some(json!({ "budget_usd": 4.0, "max_review_cycles": 4, "keep_runs": null }));
+    sources.env = env(&[("BATON_MAX_REVIEW_CYCLES", "5"), ("BATON_APPROVAL", "ask"), ("BATON_PROVIDER", "openai")]).env;
+    sources.flags = Overrides { provider: Some("replay".to_owned()), approval: Some(ApprovalMode::Auto) };
+    let loaded = load(&sources).unwrap();
+    let settings = &loaded.settings;
+    assert_eq!((settings.max_parallel_tasks, settings.keep_runs, settings.budget_usd), (2, 3, 4.0));
+    assert_eq!((settings.max_review_cycles, settings.approval), (5, ApprovalMode::Auto));
+    assert_eq!(settings.models.provider.as_deref(), Some("replay"));
+    let layers: Vec<_> =
+        ["max_parallel_tasks", "keep_runs", "budget_usd", "max_review_cycles", "approval", "checkpoint"]
+            .map(|key| loaded.origin(key).layer)
+            .into();
+    use Layer::{Default, Editor, Environment, Flags, User, Workspace};
+    assert_eq!(layers, [Workspace, User, Editor, Environment, Flags, Default]);
+    assert_eq!(loaded.origin("approval").place.to_string(), "--auto-approve");
+}
+
+#[test]
+fn a_stronger_list_of_checks_replaces_the_weaker_one() {
+    let mut sources = workspace("[[checks]]\nname = \"a\"\ncommand = \"a\"");
+    assert_eq!(load(&sources).unwrap().origin("checks").layer, Layer::Workspace);
+    sources.user = file("config.toml", "checks = []");
+    let loaded = load(&sources).unwrap();
+    assert!(loaded.settings.checks.is_empty());
+    assert!(loaded.origin("checks").layer.is_users());
+}
+
+#[test]
+fn every_wrong_value_is_told_at_its_place() {
+    refused(
+        &user(
+            "max_parallel_tasks = 65\nmax_review_cycles = 0\nmax_repair_rounds = -1\nkeep_runs = 0\n\
+             context_staleness_hours = -0.5\nbudget_usd = inf\nbudget_tokens = \"many\"\napproval = \"aut\"\n\
+             checkpoint = true\nmemory_dir = 1979-05-27\n[models]\nfast = \"claude\"\nbalanced = \"antropic:x\"\n\
+             powerful = \"openai:\"\n",
+        ),
+        expect![[r#"
+            config.toml:1:22: max_parallel_tasks is 65; it takes a whole number from 1 to 64
+            config.toml:2:21: max_review_cycles is 0; it takes a whole number, at least 1
+            config.toml:3:21: max_repair_rounds is -1; it takes a whole number, at least 0
+            config.toml:4:13: keep_runs is 0; it takes a whole number, at least 1
+            config.toml:5:27: context_staleness_hours is -0.5; it takes a number, at least 0
+            config.toml:6:14: budget_usd is inf; it takes a number, at least 0
+            config.toml:7:17: budget_tokens is "many"; it takes a whole number, at least 1, or "none"
+            config.toml:8:12: approval is "aut"; it takes "ask" or "auto"; did you mean auto?
+            config.toml:9:14: checkpoint is a truth value; it takes "ref" or "off"
+            config.toml:10:14: memory_dir is a date; it takes a folder inside the workspace, named from its root
+            config.toml:12:8: models.fast is "claude", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay
+            config.toml:13:12: models.balanced is "antropic:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay; did you mean anthropic?
+            config.toml:14:12: models.powerful is "openai:", which names no model; write openai:name
+        "#]],
+    );
+}
+
+#[test]
+fn a_number_is_never_rounded_or_read_from_text() {
+    refused(
+        &user("max_parallel_tasks = 2.0\nbudget_usd = \"5\"\nkeep_runs = 0x1_0000_0000_0000_0000_0000"),
+        expect![[r#"
+            config.toml:1:22: max_parallel_tasks is 2.0; it takes a whole number from 1 to 64
+            config.toml:2:14: budget_usd is "5"; it takes a number, at least 0
+            config.toml:3:13: keep_runs is 1208925819614629174706176; it takes a whole number, at least 1
+        "#]],
+    );
+    refused(
+        &env(&[("BATON_BUDGET_USD", "NaN"), ("BATON_KEEP_RUNS", "two\u{1b}[31m")]),
+        expect![[r#"
+        BATON_BUDGET_USD: budget_usd is "NaN"; it takes a number, at least 0
+        BATON_KEEP_RUNS: keep_runs is "two\u{1b}[31m"; it takes a whole number, at least 1
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_setting_is_told_with_the_one_meant() {
+    refused(
+        &workspace(
+            "maxParallelTasks = 2\nmax-review-cycles = 2\nfast = \"x\"\ncolour = 1\n[model]\nfast = \"y\"\n[models]\nquick = \"z\"",
+        ),
+        expect![[r#"
+            baton.toml:1:1: maxParallelTasks is not a setting; did you mean max_parallel_tasks?
+            baton.toml:2:1: max-review-cycles is not a setting; did you mean max_review_cycles?
+            baton.toml:3:1: fast is not a setting; did you mean models.fast?
+            baton.toml:4:1: colour is not a setting
+            baton.toml:5:2: model is not a setting; did you mean models.fast?
+            baton.toml:8:1: models.quick is not a setting; did you mean models.fast?
+        "#]],
+    );
+}
+
+#[test]
+fn every_fault_of_syntax_is_told_at_its_place() {
+    refused(
+        &workspace("# comment\nbudget_usd =\nkeep_runs = yes\nkeep_runs = 3\n"),
+        expect![[r#"
+        baton.toml:2:13: this is not TOML: string values must be quoted, expected literal string
+        baton.toml:3:13: this is not TOML: string values must be quoted, expected literal string
+        baton.toml:4:1: this is not TOML: duplicate key
+    "#]],
+    );
+    refused(
+        &workspace("models = \"openai:x\"\n"),
+        expect![[r#"
+        baton.toml:1:1: models is "openai:x"; it is a table, as in models.fast = "…"
+    "#]],
+    );
+}
+
+#[test]
+fn a_workspace_may_not_decide_about_trust() {
+    refused(
+        &workspace(
+            "approval = \"auto\"\nmemory_dir = \"../elsewhere\"\nbase_url = \"http://evil\"\nprovider = \"openai\"\n\
+             [openai]\nApi-Key = \"sk-secret\"\nretry = { proxy = \"http://evil\" }\n[[checks]]\nname = \"a\"\n\
+             command = \"a\"\nauth_token = \"sk-secret\"\n",
+        ),
+        expect![[r#"
+            baton.toml:1:12: approval may not be "auto" here: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml, by BATON_APPROVAL or on the command line
+            baton.toml:2:14: memory_dir is "../elsewhere": a workspace may not put its memory outside itself; name a folder inside the workspace
+            baton.toml:3:1: base_url looks like an endpoint; set ANTHROPIC_BASE_URL or OPENAI_BASE_URL in your environment instead: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses
+            baton.toml:4:12: provider belongs to one start, not to a file: use --provider or BATON_PROVIDER
+            baton.toml:5:2: openai is not a setting
+            baton.toml:6:1: openai.Api-Key looks like a key, and keys live in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY), never in settings; take it out here
+            baton.toml:7:11: openai.retry.proxy looks like a proxy; set HTTPS_PROXY in your environment instead: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses
+            baton.toml:11:1: checks.auth_token looks like a key, and keys live in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY), never in settings; take it out here
+        "#]],
+    );
+    assert!(load(&workspace("approval = \"ask\"")).is_ok());
+}
+
+#[test]
+fn editor_settings_are_trusted_as_little_as_the_workspace() {
+    refused(
+        &editor(json!({
+            "approval": "auto", "memory_dir": "/tmp/x", "models": { "fast": 3 }, "http": { "proxyUrl": "x" },
+            "checks": [{ "name": "a" }],
+        })),
+        expect![[r#"
+            editor setting baton.approval: approval may not be "auto" here: editor settings come merged with the workspace's, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml, by BATON_APPROVAL or on the command line
+            editor setting baton.checks[0]: checks.command is missing; for example command = "cargo test"
+            editor setting baton.http.proxyUrl: http.proxyUrl looks like a proxy; set HTTPS_PROXY in your environment instead: editor settings come merged with the workspace's, and a workspace decides nothing about trust, accounts and addresses
+            editor setting baton.memory_dir: memory_dir is "/tmp/x": a workspace may not put its memory outside itself; name a folder inside the workspace
+            editor setting baton.models.fast: models.fast is 3; it takes provider:name, for example anthropic:claude-sonnet-5-5
+        "#]],
+    );
+    refused(
+        &editor(json!(["approval"])),
+        expect![[r#"
+        editor setting baton: the settings are a list; they are a table
+    "#]],
+    );
+}
+
+#[test]
+fn an_editors_own_settings_are_only_remarked_on() {
+    let loaded =
+        load(&editor(json!({ "trace": { "server": "off" }, "models.fast": "openai:x", "models": null }))).unwrap();
+    assert_eq!(loaded.warnings, ["editor setting baton.trace: trace is not a setting"]);
+    assert_eq!(loaded.settings.models.fast.as_deref(), Some("openai:x"));
+}
+
+#[test]
+fn no_file_holds_a_key_and_no_message_repeats_one() {
+    let sources =
+        user("anthropic_api_key = \"sk-secret\"\n[openai]\ntoken = \"sk-secret\"\nbase_url = \"http://sk-secret\"");
+    refused(
+        &sources,
+        expect![[r#"
+        config.toml:1:1: anthropic_api_key looks like a key, and keys live in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY), never in settings; take it out here
+        config.toml:2:2: openai is not a setting
+        config.toml:3:1: openai.token looks like a key, and keys live in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY), never in settings; take it out here
+        config.toml:4:1: openai.base_url looks like an endpoint; set ANTHROPIC_BASE_URL or OPENAI_BASE_URL in your environment instead: no setting names it
+    "#]],
+    );
+    assert!(!load(&sources).unwrap_err().to_string().contains("sk-secret"));
+}
+
+#[test]
+fn memory_stays_in_the_workspace_and_out_of_git() {
+    for (text, said) in [
+        ("/var/memory", "not supported yet"),
+        ("~/memory", "not supported yet"),
+        ("a/../../b", "not supported yet"),
+        (".git", "git's own folder"),
+        ("sub/.GIT/baton", "git's own folder"),
+        ("", "empty"),
+        ("ab:c", "not allowed"),
+    ] {
+        let message = load(&env(&[("BATON_MEMORY_DIR", text)])).map(|_| ()).map_err(|errors| errors.to_string());
+        match text {
+            "" => assert_eq!(message, Ok(()), "an empty variable is none"),
+            _ => assert!(message.clone().unwrap_err().contains(said), "{text}: {message:?}"),
+        }
+    }
+    assert!(load(&user("memory_dir = \"\"")).unwrap_err().to_string().contains("empty"));
+}
+
+#[test]
+fn checks_have_a_name_of_their_own_and_a_command() {
+    refused(
+        &workspace(
+            "[[checks]]\nname = \"test\"\ncommand = \"a\"\n[[checks]]\nname = \"test\"\ncommand = \"b\"\n[[checks]]\n\
+             comand = \"c\"\nname = \" \"\n[[checks]]\nname = \"d\"\ncommand = [\"d\"]\ntimeout_s = 0\n",
+        ),
+        expect![[r#"
+            baton.toml:5:8: checks.name is "test" a second time; give each check a name of its own
+            baton.toml:7:1: checks.command is missing; for example command = "cargo test"
+            baton.toml:8:1: checks.comand is not a field of a check; did you mean command?; there are name, command, timeout_s
+            baton.toml:9:8: checks.name is " "; it takes a text, for example "test"
+            baton.toml:12:11: checks.command is a list; it takes a text, for example "cargo test"
+            baton.toml:13:13: checks.timeout_s is 0; it takes a whole number of seconds from 1 to 604800
+        "#]],
+    );
+    refused(
+        &workspace("checks = [\"cargo test\"]"),
+        expect![[r#"
+        baton.toml:1:11: checks holds "cargo test"; a check is a table with name and command
+    "#]],
+    );
+    refused(
+        &workspace("[checks]\ntest = \"cargo test\""),
+        expect![[r#"
+        baton.toml:1:1: checks is a table; it takes [[checks]] tables with name, command and, if you like, timeout_s
+    "#]],
+    );
+    refused(
+        &env(&[("BATON_CHECKS", "cargo test")]),
+        expect![[r#"
+        BATON_CHECKS: checks has parts and cannot be set here; set it in baton.toml or baton/config.toml
+    "#]],
+    );
+}
+
+#[test]
+fn variables_that_are_no_settings_are_remarked_on_and_ignored() {
+    let loaded = load(&env(&[
+        ("BATON_MAX_PARALEL_TASKS", "9"),
+        ("BATON_LOG", "debug"),
+        ("BATON_REPLAY", "run.jsonl"),
+        ("BATON_BUDGET_USD", ""),
+        ("PATH", "/bin"),
+    ]))
+    .unwrap();
+    expect![[r#"
+        [
+            "BATON_MAX_PARALEL_TASKS is not a setting and is ignored; did you mean BATON_MAX_PARALLEL_TASKS?",
+        ]
+    "#]]
+    .assert_debug_eq(&loaded.warnings);
+    assert_eq!(loaded.settings, Settings::default());
+}
+
+#[test]
+fn an_unknown_provider_is_a_wrong_flag() {
+    let flags = Overrides { provider: Some("antropic".to_owned()), approval: None };
+    refused(
+        &Sources { flags, ..Sources::default() },
+        expect![[r#"
+        --provider: provider is "antropic"; it takes "anthropic", "openai", "ollama", "editor" or "replay"; did you mean anthropic?
+    "#]],
+    );
+}
+
+#[test]
+fn a_key_that_drives_terminals_is_shown_harmless() {
+    let message = load(&workspace("\"\\u001b[2J\" = 1")).unwrap_err().to_string();
+    assert!(!message.contains('\u{1b}') && message.contains("\\u{1b}[2J"), "{message:?}");
+}
+
+#[test]
+fn files_are_read_from_their_places() {
+    let root = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let user_file = home.path().join("config.toml");
+    let load = || load_with_user_file(root.path(), Some(&user_file), None, Vec::new(), Overrides::default());
+    assert_eq!(load().unwrap().settings, Settings::default());
+
+    fs::write(root.path().join("baton.toml"), "\u{feff}keep_runs = 2\r\nbudget_usd = 1\r\n").unwrap();
+    fs::write(&user_file, "keep_runs = 3\n").unwrap();
+    let loaded = load().unwrap();
+    assert_eq!((loaded.settings.keep_runs, loaded.settings.budget_usd), (3, 1.0));
+    assert_eq!(loaded.origin("budget_usd").place.to_string(), "baton.toml:2:14");
+
+    fs::write(root.path().join("baton.toml"), b"keep_runs = 2\n# \xff").unwrap();
+    fs::write(&user_file, "keep_runs = 0\n").unwrap();
+    let ConfigErrors(errors) = load().unwrap_err();
+    assert!(errors[0].to_string().starts_with("baton.toml:2:3: this is not UTF-8"), "{}", errors[0]);
+    assert!(errors[1].to_string().contains("config.toml:1:13: keep_runs is 0"), "{}", errors[1]);
+}
+
+#[test]
+fn a_workspace_file_that_is_no_file_of_the_workspace_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("baton.toml");
+    let load = || load_with_user_file(root.path(), None, None, Vec::new(), Overrides::default());
+    fs::create_dir(&path).unwrap();
+    assert!(load().unwrap_err().to_string().contains("not a regular file"));
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
+    assert!(load().unwrap_err().to_string().contains("larger than 1 MiB"));
+    #[cfg(unix)]
+    {
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(outside.path(), &path).unwrap();
+        assert!(load().is_err(), "a link out of the workspace was followed");
+    }
+}

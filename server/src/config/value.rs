@@ -1,0 +1,162 @@
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::Place;
+use crate::contracts::Position;
+
+/// A value as its layer gives it, with the place of each part.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) raw: Raw,
+    pub(super) place: Place,
+}
+
+/// What TOML, JSON and the environment have in common.
+#[derive(Debug, Clone)]
+pub(super) enum Raw {
+    Text(String),
+    /// Text of an environment variable or a flag, which stands for a number too.
+    Loose(String),
+    Whole(i128),
+    Number(f64),
+    List(Vec<Node>),
+    Table(Vec<(String, Place, Node)>),
+    /// A kind no setting has: what it is called.
+    Other(&'static str),
+}
+
+/// Most characters of a wrong value that a message repeats.
+const SHOWN: usize = 60;
+
+impl Node {
+    /// The tree of a TOML text.
+    ///
+    /// # Errors
+    /// Every fault of syntax with its place.
+    pub(super) fn from_toml(source: &str, text: &str) -> Result<Self, Vec<(Place, String)>> {
+        let text = text.trim_start_matches('\u{feff}');
+        let at = |offset: usize| Place { source: source.to_owned(), position: Some(Position::of(text, offset)) };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            let mut faults: Vec<_> = errors
+                .iter()
+                .map(|error| (at(error.span().map_or(0, |span| span.start)), one_line(error.message())))
+                .collect();
+            faults.sort();
+            return Err(faults);
+        }
+        Ok(Self { raw: toml_table(table.get_ref(), &at), place: at(0).whole() })
+    }
+
+    /// The tree of editor settings. `null` is what editors send for a setting nobody set.
+    pub(super) fn from_json(key: &str, value: &serde_json::Value) -> Option<Self> {
+        use serde_json::Value;
+        let raw = match value {
+            Value::Null => return None,
+            Value::Bool(_) => Raw::Other("a truth value"),
+            Value::Number(number) => match number.as_i128() {
+                Some(whole) => Raw::Whole(whole),
+                None => number.as_f64().map_or(Raw::Other("a number"), Raw::Number),
+            },
+            Value::String(text) => Raw::Text(text.clone()),
+            Value::Array(items) => Raw::List(
+                items
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(i, item)| Self::from_json(&format!("{key}[{i}]"), item))
+                    .collect(),
+            ),
+            Value::Object(fields) => Raw::Table(
+                fields
+                    .iter()
+                    .filter_map(|(name, value)| {
+                        let name = printable(name);
+                        let child = Self::from_json(&format!("{key}.{name}"), value)?;
+                        Some((name, child.place.clone(), child))
+                    })
+                    .collect(),
+            ),
+        };
+        Some(Self { raw, place: Place::named(format!("editor setting {key}")) })
+    }
+
+    /// A value of the environment or a flag.
+    pub(super) fn loose(source: &str, text: &str) -> Self {
+        Self { raw: Raw::Loose(text.to_owned()), place: Place::named(source) }
+    }
+
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match &self.raw {
+            Raw::Text(text) | Raw::Loose(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_whole(&self) -> Option<i128> {
+        match &self.raw {
+            Raw::Whole(whole) => Some(*whole),
+            Raw::Loose(text) => text.replace('_', "").parse().ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_number(&self) -> Option<f64> {
+        match &self.raw {
+            Raw::Whole(whole) => Some(*whole as f64),
+            Raw::Number(number) => Some(*number),
+            Raw::Loose(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    /// The value as a message repeats it: short, one line, no control characters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.raw {
+            Raw::Text(text) | Raw::Loose(text) => {
+                let short: String = text.chars().take(SHOWN).collect();
+                write!(f, "{short:?}")?;
+                if short.len() < text.len() { f.write_str("…") } else { Ok(()) }
+            }
+            Raw::Whole(whole) => write!(f, "{whole}"),
+            Raw::Number(number) => write!(f, "{number:?}"),
+            Raw::List(_) => f.write_str("a list"),
+            Raw::Table(_) => f.write_str("a table"),
+            Raw::Other(name) => f.write_str(name),
+        }
+    }
+}
+
+fn toml_table(table: &DeTable<'_>, at: &dyn Fn(usize) -> Place) -> Raw {
+    let entries = table.iter().map(|(key, value)| {
+        let node = toml_node(value, at);
+        (printable(key.get_ref()), at(key.span().start), node)
+    });
+    Raw::Table(entries.collect())
+}
+
+fn toml_node(value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Place) -> Node {
+    let raw = match value.get_ref() {
+        DeValue::String(text) => Raw::Text(text.to_string()),
+        DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())
+            .map_or(Raw::Other("a number beyond all bounds"), Raw::Whole),
+        DeValue::Float(float) => float.as_str().parse().map_or(Raw::Other("a number"), Raw::Number),
+        DeValue::Boolean(_) => Raw::Other("a truth value"),
+        DeValue::Datetime(_) => Raw::Other("a date"),
+        DeValue::Array(items) => Raw::List(items.iter().map(|item| toml_node(item, at)).collect()),
+        DeValue::Table(table) => toml_table(table, at),
+    };
+    Node { raw, place: at(value.span().start) }
+}
+
+/// A key as messages can show it: a quoted key may hold anything, also what drives a terminal.
+fn printable(key: &str) -> String {
+    key.chars().take(SHOWN).flat_map(char::escape_debug).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
