@@ -2,6 +2,7 @@
 //!
 //! `server/ARCHITECTURE.md` is the map of this crate.
 
+pub mod cli;
 pub mod config;
 pub mod contracts;
 pub mod models;

@@ -1,0 +1,300 @@
+//! What `baton` understands: subcommands, their flags and their help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::PROVIDERS;
+use crate::contracts::{SchemaName, is_task_id};
+
+/// One coding task through four agents: context, plan, implement, review.
+///
+/// Baton hands each agent's result to the next as a checked file in .agent_memory, asks you before anything is
+/// written, and ends with a review at file and line. Nothing is ever committed for you.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "baton", version, propagate_version = true, after_help = FIRST_STEPS, max_term_width = 100)]
+pub struct Args {
+    /// The workspace: the folder the agents work in [default: the current folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Take a task through the workflow, from wherever it stands to its end
+    Run(RunArgs),
+    /// Approve the plan that waits; `baton run` then goes on with it
+    Approve(ApproveArgs),
+    /// Reject the plan that waits
+    Reject,
+    /// Tell where the workflow stands and what comes next
+    Status(StatusArgs),
+    /// Put the workflow's memory into history and start afresh; your files stay as they are
+    Reset,
+    /// Print the JSON Schema of a handoff
+    Schema(SchemaArgs),
+    /// Watch a whole run on a small sample project: no key, no network, a few seconds
+    Demo,
+    /// Serve an editor: the language server, on standard input and output
+    Lsp(LspArgs),
+}
+
+/// Flags of `baton run`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = RUN_HELP)]
+pub struct RunArgs {
+    /// What should be done, in your words [default: an unfinished workflow, else .agent_memory/task.md]
+    #[arg(long, value_name = "TEXT", value_parser = task)]
+    pub task: Option<String>,
+    /// Run this one phase, even if its result exists; it and the later ones go to history
+    #[arg(long, value_name = "PHASE")]
+    pub phase: Option<Phase>,
+    /// Implement only these tasks of the plan, as in T1,T3
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = task_id)]
+    pub only: Option<Vec<String>>,
+    /// Put what there is into history first
+    #[arg(long)]
+    pub reset: bool,
+    /// Approve every plan of this run without asking, except one that writes protected files
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// Use this provider's models where the settings name none
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS))]
+    pub provider: Option<String>,
+    /// Cancel the run after this time, as in 90s, 15m or 2h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Print every event as a line of JSON on standard output, and the outcome as the last
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `baton approve`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ApproveArgs {
+    /// Approve only these tasks of the plan, as in T1,T3; what they depend on must be among them or done
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = task_id)]
+    pub only: Option<Vec<String>>,
+}
+
+/// Flags of `baton status`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct StatusArgs {
+    /// Print the status as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `baton schema`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct SchemaArgs {
+    /// The handoff
+    #[arg(value_name = "NAME", value_parser = schema_name())]
+    pub name: SchemaName,
+}
+
+/// Flags of `baton lsp`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct LspArgs {
+    /// Accepted, since many editors pass it; standard input and output are all there is
+    #[arg(long)]
+    pub stdio: bool,
+}
+
+/// A phase asked for by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Phase {
+    /// Find what the task is about
+    Context,
+    /// Break it into small tasks
+    Plan,
+    /// Write the code; asks you first
+    Implement,
+    /// Judge what was written
+    Review,
+}
+
+const FIRST_STEPS: &str = "\
+Start with:
+  baton demo                             see what happens, with no key
+  baton run --task \"Add a --json flag\"   needs ANTHROPIC_API_KEY, or another provider
+
+Settings stand in baton.toml, in your own baton/config.toml and in BATON_... variables.";
+
+const RUN_HELP: &str = "\
+With an unfinished workflow, `baton run` resumes it. At the gate, on a terminal, you approve the plan,
+ask for changes, edit it or reject it; elsewhere the run ends and waits for `baton approve`.
+
+Exit codes:
+    0  the review approved the changes, or the phase asked for is done
+    1  failed
+    2  wrong usage or settings
+    3  stopped for a person: escalated, or waiting for an answer to the plan
+    4  the plan was rejected
+    5  no conclusion: model, network or quota failed
+  130  cancelled";
+
+impl Args {
+    /// The arguments of this process. Help ends it with code 0, wrong usage with 2.
+    pub fn from_command_line() -> Self {
+        Self::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The arguments in these words, of which the first is the program's name.
+    ///
+    /// # Errors
+    /// Wrong usage, or a call for help; `exit_code` and `print` of the error tell what to do.
+    pub fn from_words<W: Into<std::ffi::OsString> + Clone>(
+        words: impl IntoIterator<Item = W>,
+    ) -> Result<Self, clap::Error> {
+        let args = Self::try_parse_from(words)?;
+        if let Command::Run(run) = &args.command {
+            run.check()?;
+        }
+        Ok(args)
+    }
+}
+
+impl RunArgs {
+    /// What the flags of `run` mean together.
+    fn check(&self) -> Result<(), clap::Error> {
+        let conflict = |message: &str| {
+            let mut command = <Args as clap::CommandFactory>::command();
+            Err(command.error(clap::error::ErrorKind::ArgumentConflict, message))
+        };
+        match self.phase {
+            Some(phase) if self.only.is_some() && phase != Phase::Implement => {
+                conflict("--only chooses what to implement: it goes with --phase implement, or with no phase")
+            }
+            Some(phase) if self.reset && phase != Phase::Context => {
+                conflict("--reset leaves nothing for that phase to start from; it goes with no phase, or with context")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn task(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("the task is empty; say in a sentence what should be done".to_owned()),
+        task => Ok(task.to_owned()),
+    }
+}
+
+fn task_id(text: &str) -> Result<String, String> {
+    let id = text.trim();
+    if is_task_id(id) { Ok(id.to_owned()) } else { Err("this is no task id; ids look like T1".to_owned()) }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("no time at all; write for example 15m".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; write for example 90s, 15m or 2h")),
+    }
+}
+
+fn schema_name() -> impl TypedValueParser<Value = SchemaName> {
+    PossibleValuesParser::new(SchemaName::ALL.map(SchemaName::as_str)).try_map(|name| name.parse())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::from_words(line.split(' '))
+    }
+
+    fn run(line: &str) -> RunArgs {
+        match parse(line).unwrap().command {
+            Command::Run(run) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_declaration_holds_together() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_all_its_flags() {
+        let args = run("baton run --task Mend --phase implement --only T1,T3 --auto-approve --provider ollama \
+                        --timeout 1h30m --json");
+        let expected = RunArgs {
+            task: Some("Mend".to_owned()),
+            phase: Some(Phase::Implement),
+            only: Some(vec!["T1".to_owned(), "T3".to_owned()]),
+            reset: false,
+            auto_approve: true,
+            provider: Some("ollama".to_owned()),
+            timeout: Some(Duration::from_secs(5400)),
+            json: true,
+        };
+        assert_eq!(args, expected);
+        assert_eq!(run("baton run").task, None);
+    }
+
+    #[test]
+    fn the_workspace_may_stand_before_or_after_the_subcommand() {
+        for line in ["baton --workspace w status --json", "baton status --json --workspace w"] {
+            let args = parse(line).unwrap();
+            assert_eq!(args.workspace, Some(PathBuf::from("w")));
+            assert_eq!(args.command, Command::Status(StatusArgs { json: true }));
+        }
+    }
+
+    #[test]
+    fn the_other_subcommands_are_there() {
+        let command = |line: &str| parse(line).unwrap().command;
+        assert_eq!(command("baton approve"), Command::Approve(ApproveArgs { only: None }));
+        assert_eq!(command("baton approve --only T2"), Command::Approve(ApproveArgs { only: Some(vec!["T2".into()]) }));
+        assert_eq!(command("baton reject"), Command::Reject);
+        assert_eq!(command("baton reset"), Command::Reset);
+        assert_eq!(command("baton demo"), Command::Demo);
+        assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));
+        for schema in SchemaName::ALL {
+            let line = format!("baton schema {}", schema.as_str());
+            assert_eq!(command(&line), Command::Schema(SchemaArgs { name: schema }));
+        }
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_2_and_says_what_is_right() {
+        for (line, said) in [
+            ("baton", "Usage"),
+            ("baton rum", "'run'"),
+            ("baton run --task=", "the task is empty"),
+            ("baton run --phase design", "implement"),
+            ("baton run --only T1,../x", "no task id"),
+            ("baton run --only T1 --phase plan", "--phase implement"),
+            ("baton run --reset --phase review", "--reset"),
+            ("baton run --provider antropic", "'anthropic'"),
+            ("baton run --timeout 15", "15m"),
+            ("baton run --timeout 0s", "no time at all"),
+            ("baton schema plans", "plan"),
+            ("baton status extra", "extra"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(said), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_run_tells_every_exit_code() {
+        let error = parse("baton run --help").unwrap_err();
+        assert_eq!(error.exit_code(), 0);
+        let help = error.to_string();
+        for code in ["    0  ", "    1  ", "    2  ", "    3  ", "    4  ", "    5  ", "  130  "] {
+            assert!(help.contains(code), "{code:?} is missing in:\n{help}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use console::Style as Paint;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use jiff::Timestamp;
+
+use super::{Clock, Target, between, render, said};
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
+
+/// Columns of a phase's name; the longest is `implement`.
+const NAME: usize = 9;
+
+/// Columns of a time; the longest usual is `10 m 10 s`.
+const TIME: usize = 9;
+
+/// Finished things as lines that stay, running ones as spinners below, and what the run has used at the bottom.
+pub(super) struct Live {
+    bars: MultiProgress,
+    target: Target,
+    clock: Clock,
+    tick: Option<Duration>,
+    phase: Option<(EventPhase, ProgressBar)>,
+    tasks: BTreeMap<String, Task>,
+    footer: Option<ProgressBar>,
+}
+
+struct Task {
+    bar: ProgressBar,
+    title: String,
+}
+
+impl Live {
+    /// A view on what `target` gives. Without `tick` spinners move only when something happens.
+    pub(super) fn new(target: Target, clock: Clock, tick: Option<Duration>) -> Self {
+        let bars = MultiProgress::with_draw_target(target());
+        Self { bars, target, clock, tick, phase: None, tasks: BTreeMap::new(), footer: None }
+    }
+
+    /// Show an event about something that has been going on for `took`.
+    pub(super) fn on(&mut self, event: &PhaseEvent, took: Duration) {
+        match (&event.task, event.phase) {
+            (Some(task), _) => self.task(task, event, took),
+            (None, EventPhase::Workflow) => self.workflow(event, took),
+            (None, _) => self.phase(event, took),
+        }
+        if let Some(usage) = event.usage.filter(|usage| usage.total_tokens() > 0) {
+            self.footer(render::usage(&usage));
+        }
+    }
+
+    /// Leave the terminal to somebody else.
+    pub(super) fn hide(&mut self) {
+        // A terminal that is gone shows nothing anyway.
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    /// Come back below whatever was written meanwhile.
+    pub(super) fn unhide(&mut self) {
+        self.bars.set_draw_target((self.target)());
+        self.all_bars().for_each(ProgressBar::tick);
+    }
+
+    /// Take down everything that moves.
+    pub(super) fn clear(&mut self) {
+        let bars: Vec<_> = self.all_bars().cloned().collect();
+        bars.iter().for_each(|bar| self.remove(bar));
+        self.phase = None;
+        self.tasks.clear();
+        self.footer = None;
+    }
+
+    fn workflow(&mut self, event: &PhaseEvent, took: Duration) {
+        let said = said(event);
+        match event.status {
+            EventStatus::Started | EventStatus::Progress if said.is_empty() => {}
+            EventStatus::Started | EventStatus::Progress => self.print(&Paint::new().for_stderr().dim().apply_to(said)),
+            _ => {
+                self.clear();
+                self.print(&finished(event.status, "baton", took, &said));
+            }
+        }
+    }
+
+    fn phase(&mut self, event: &PhaseEvent, took: Duration) {
+        let said = said(event);
+        match event.status {
+            EventStatus::Started | EventStatus::Progress => {
+                if self.phase.as_ref().is_none_or(|(phase, _)| *phase != event.phase) {
+                    self.end_phase();
+                    let style = "{spinner:.cyan} {prefix:.bold} {took:.dim}  {wide_msg}";
+                    let name = format!("{:NAME$}", event.phase.as_str());
+                    self.phase = Some((event.phase, self.spinner(style, name, event.at, took)));
+                }
+                if let Some((_, bar)) = &self.phase {
+                    bar.set_message(said);
+                }
+            }
+            EventStatus::Waiting | EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
+                self.end_phase();
+                self.print(&finished(event.status, &format!("{:NAME$}", event.phase.as_str()), took, &said));
+            }
+        }
+    }
+
+    fn task(&mut self, id: &str, event: &PhaseEvent, took: Duration) {
+        let said = said(event);
+        let shown = render::plain(id);
+        match event.status {
+            EventStatus::Started | EventStatus::Progress | EventStatus::Waiting => {
+                let begins = event.status == EventStatus::Started;
+                if !self.tasks.contains_key(id) {
+                    let bar =
+                        self.spinner("  {spinner:.cyan} {prefix:.bold} {took:.dim}  {wide_msg}", shown, event.at, took);
+                    let title = if begins { said.clone() } else { String::new() };
+                    self.tasks.insert(id.to_owned(), Task { bar, title });
+                }
+                if let Some(Task { bar, title }) = self.tasks.get(id) {
+                    bar.set_message(if begins { said } else { titled(title, &said) });
+                }
+            }
+            EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
+                let mut said = said;
+                if let Some(Task { bar, title }) = self.tasks.remove(id) {
+                    self.remove(&bar);
+                    said = titled(&title, &said);
+                }
+                self.print(&format!("  {}", finished(event.status, &shown, took, &said)));
+            }
+        }
+    }
+
+    fn end_phase(&mut self) {
+        let ended = self.phase.take().map(|(_, bar)| bar);
+        let tasks = std::mem::take(&mut self.tasks).into_values().map(|task| task.bar);
+        for bar in ended.into_iter().chain(tasks) {
+            self.remove(&bar);
+        }
+    }
+
+    fn footer(&mut self, text: String) {
+        let bar = self.footer.get_or_insert_with(|| {
+            let bar = ProgressBar::no_length().with_style(style("  {msg:.dim}"));
+            self.bars.add(bar)
+        });
+        bar.set_message(text);
+    }
+
+    /// A spinner for what has been going on for `took` at `at`.
+    fn spinner(&self, template: &str, prefix: String, at: Timestamp, took: Duration) -> ProgressBar {
+        let clock = self.clock.clone();
+        let time = move |_: &ProgressState, out: &mut dyn Write| {
+            // A column that cannot be written is left empty.
+            let _ = write!(out, "{:>TIME$}", render::whole_seconds(took + between(at, clock())));
+        };
+        let bar = ProgressBar::no_length().with_style(style(template).with_key("took", time)).with_prefix(prefix);
+        let bar = match &self.footer {
+            Some(footer) => self.bars.insert_before(footer, bar),
+            None => self.bars.add(bar),
+        };
+        if let Some(tick) = self.tick {
+            bar.enable_steady_tick(tick);
+        }
+        bar
+    }
+
+    fn remove(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        self.bars.remove(bar);
+    }
+
+    pub(super) fn all_bars(&self) -> impl Iterator<Item = &ProgressBar> {
+        let phase = self.phase.iter().map(|(_, bar)| bar);
+        phase.chain(self.tasks.values().map(|task| &task.bar)).chain(&self.footer)
+    }
+
+    fn print(&self, line: &dyn std::fmt::Display) {
+        // A terminal that is gone shows nothing anyway.
+        let _ = self.bars.println(line.to_string());
+    }
+}
+
+/// The line of something that ended, or waits.
+fn finished(status: EventStatus, name: &str, took: Duration, said: &str) -> String {
+    let (mark, paint) = match status {
+        EventStatus::Done => ("✓", Paint::new().green()),
+        EventStatus::Failed => ("✗", Paint::new().red()),
+        EventStatus::Waiting => ("?", Paint::new().yellow()),
+        _ => ("–", Paint::new().yellow()),
+    };
+    let mark = paint.for_stderr().apply_to(mark);
+    let took = Paint::new().for_stderr().dim().apply_to(format!("{:>TIME$}", render::elapsed(took)));
+    format!("{mark} {name} {took}  {said}").trim_end().to_owned()
+}
+
+/// What a task is, and what is said of it.
+fn titled(title: &str, said: &str) -> String {
+    match (title, said) {
+        ("", text) | (text, "") => text.to_owned(),
+        _ => format!("{title} · {said}"),
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants; one that does not parse would show in the first test.
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}

@@ -1,0 +1,74 @@
+use std::collections::HashMap;
+use std::io::Write;
+use std::time::Duration;
+
+use super::{render, said};
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
+
+/// How long a phase or a task may be silent before its progress is worth a line.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// Plain lines: one for each beginning, end and question, and for progress that is worth one.
+pub(super) struct Log {
+    out: Box<dyn Write + Send>,
+    last: HashMap<(EventPhase, Option<String>), Duration>,
+}
+
+impl Log {
+    pub(super) fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out, last: HashMap::new() }
+    }
+
+    /// Show an event that came this long after the run began.
+    pub(super) fn on(&mut self, event: &PhaseEvent, since: Duration) {
+        let key = (event.phase, event.task.clone());
+        let silent = self.last.get(&key).is_none_or(|last| since.saturating_sub(*last) >= QUIET);
+        if event.status == EventStatus::Progress && !silent && !is_news(event) {
+            return;
+        }
+        self.last.insert(key, since);
+        // Standard error that is gone has nobody to be told so.
+        let _ = writeln!(self.out, "{}", line(event, since)).and_then(|()| self.out.flush());
+    }
+}
+
+fn line(event: &PhaseEvent, since: Duration) -> String {
+    let mut line = format!("[{:>8}] {}", render::whole_seconds(since), event.phase.as_str());
+    if let Some(task) = &event.task {
+        line = format!("{line} {}", render::plain(task));
+    }
+    if let Some(word) = word(event.status) {
+        line = format!("{line} {word}");
+    }
+    let said = said(event);
+    if !said.is_empty() {
+        line = format!("{line}: {said}");
+    }
+    match &event.usage {
+        Some(usage) if event.task.is_none() && event.status == EventStatus::Done && usage.total_tokens() > 0 => {
+            format!("{line} ({})", render::usage(usage))
+        }
+        _ => line,
+    }
+}
+
+fn word(status: EventStatus) -> Option<&'static str> {
+    match status {
+        EventStatus::Started => Some("started"),
+        EventStatus::Progress => None,
+        EventStatus::Waiting => Some("waiting"),
+        EventStatus::Done => Some("done"),
+        EventStatus::Failed => Some("failed"),
+        EventStatus::Cancelled => Some("cancelled"),
+    }
+}
+
+/// Progress that always has its line: what concerns the whole run, a file written, an attempt made again.
+fn is_news(event: &PhaseEvent) -> bool {
+    let message = event.message.to_lowercase();
+    event.phase == EventPhase::Workflow
+        || message.starts_with("wrote")
+        || message.starts_with("refused")
+        || message.contains("retry")
+        || message.contains("trying again")
+}

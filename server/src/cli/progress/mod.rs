@@ -1,0 +1,207 @@
+//! The live view of a run: its events as spinners on a terminal, and as plain lines anywhere else.
+
+mod live;
+mod log;
+
+use std::collections::HashMap;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::ProgressDrawTarget;
+use jiff::Timestamp;
+
+use super::render;
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
+use live::Live;
+use log::Log;
+
+/// How a run is shown on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Spinners and colours, on a terminal.
+    Live,
+    /// A line for each thing worth one.
+    Plain,
+}
+
+/// Shows a run as it goes.
+///
+/// Times come from the events, and for what is still running from the clock. Nothing an event says can drive the
+/// terminal. Standard error that cannot be written to is no reason to end a run: what cannot be shown is dropped.
+pub struct Progress {
+    inner: Arc<Mutex<Inner>>,
+}
+
+/// Holds the view back while something else has the terminal; what happens meanwhile is shown afterwards.
+#[must_use = "the view comes back when this is dropped"]
+pub struct Pause {
+    inner: Arc<Mutex<Inner>>,
+}
+
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+type Target = Box<dyn Fn() -> ProgressDrawTarget + Send>;
+
+struct Inner {
+    view: View,
+    started: Started,
+    pauses: usize,
+    held: Vec<PhaseEvent>,
+}
+
+enum View {
+    Live(Live),
+    Plain(Log),
+}
+
+/// When the run, each phase and each task began.
+#[derive(Default)]
+struct Started {
+    run: Option<Timestamp>,
+    phases: HashMap<(EventPhase, Option<String>), Timestamp>,
+}
+
+impl Style {
+    /// Live when standard error is a terminal that draws, `NO_COLOR` is not set and `TERM` is not `dumb`.
+    pub fn for_stderr() -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        if io::stderr().is_terminal() && set("NO_COLOR").is_none() && !dumb { Self::Live } else { Self::Plain }
+    }
+}
+
+impl Progress {
+    /// A view on standard error.
+    pub fn new(style: Style) -> Self {
+        match style {
+            Style::Live => {
+                let target: Target = Box::new(ProgressDrawTarget::stderr);
+                // Fast enough to look alive, slow enough for a remote terminal.
+                Self::with(View::Live(Live::new(target, Arc::new(Timestamp::now), Some(Duration::from_millis(120)))))
+            }
+            Style::Plain => Self::to(io::stderr()),
+        }
+    }
+
+    /// Plain lines to any writer.
+    pub fn to(out: impl Write + Send + 'static) -> Self {
+        Self::with(View::Plain(Log::new(Box::new(out))))
+    }
+
+    fn with(view: View) -> Self {
+        let inner = Inner { view, started: Started::default(), pauses: 0, held: Vec::new() };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// Show what happened.
+    pub fn on(&self, event: &PhaseEvent) {
+        let mut inner = lock(&self.inner);
+        if inner.pauses == 0 {
+            inner.show(event);
+        } else if event.status != EventStatus::Waiting {
+            // Whoever has the terminal is what is waited for; to say so afterwards would be stale.
+            inner.held.push(event.clone());
+        }
+    }
+
+    /// Run `f` with the terminal to itself.
+    pub fn suspend<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _pause = self.pause();
+        f()
+    }
+
+    /// Take the view away until the guard is dropped.
+    pub fn pause(&self) -> Pause {
+        let mut inner = lock(&self.inner);
+        inner.pauses += 1;
+        let first = inner.pauses == 1;
+        if let View::Live(live) = &mut inner.view
+            && first
+        {
+            live.hide();
+        }
+        Pause { inner: Arc::clone(&self.inner) }
+    }
+
+    /// Take down what still moves. Lines already shown stay.
+    pub fn finish(&self) {
+        if let View::Live(live) = &mut lock(&self.inner).view {
+            live.clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        let mut inner = lock(&self.inner);
+        inner.pauses -= 1;
+        if inner.pauses > 0 {
+            return;
+        }
+        if let View::Live(live) = &mut inner.view {
+            live.unhide();
+        }
+        for event in std::mem::take(&mut inner.held) {
+            inner.show(&event);
+        }
+    }
+}
+
+impl Inner {
+    fn show(&mut self, event: &PhaseEvent) {
+        let took = self.started.took(event);
+        match &mut self.view {
+            View::Live(live) => live.on(event, took),
+            View::Plain(log) => log.on(event, self.started.since_run(event.at)),
+        }
+    }
+}
+
+impl Started {
+    /// Note when things begin; for how long what an event is about has been going on.
+    fn took(&mut self, event: &PhaseEvent) -> Duration {
+        self.run.get_or_insert(event.at);
+        let key = (event.phase, event.task.clone());
+        if event.status == EventStatus::Started {
+            self.phases.insert(key, event.at);
+            return Duration::ZERO;
+        }
+        if event.phase == EventPhase::Workflow {
+            return self.since_run(event.at);
+        }
+        between(*self.phases.entry(key).or_insert(event.at), event.at)
+    }
+
+    fn since_run(&self, at: Timestamp) -> Duration {
+        self.run.map_or(Duration::ZERO, |start| between(start, at))
+    }
+}
+
+/// The time between; none when the clock was set back.
+fn between(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(start)).unwrap_or_default()
+}
+
+/// The message of an event and, where it says more, of its error.
+fn said(event: &PhaseEvent) -> String {
+    let message = render::plain(&event.message);
+    match event.error.as_ref().map(|error| render::plain(&error.message)) {
+        Some(error) if message.is_empty() => error,
+        Some(error) if !message.contains(&error) => format!("{message}: {error}"),
+        _ => message,
+    }
+}
+
+fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    // A view that panicked while drawing is at worst drawn wrong.
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+use std::sync::mpsc;
+
+use expect_test::{Expect, expect};
+use indicatif::InMemoryTerm;
+
+use super::*;
+use crate::contracts::Usage;
+use crate::workflow::{EventError, EventErrorKind};
+
+/// An event so many seconds after the run began. `at` reads `phase status`, and `phase/task status` for tasks.
+fn event(seconds: i64, at: &str, message: &str) -> PhaseEvent {
+    let (subject, status) = at.split_once(' ').unwrap();
+    let (phase, task) = subject.split_once('/').map_or((subject, None), |(phase, task)| (phase, Some(task)));
+    PhaseEvent {
+        run: "r1".to_owned(),
+        seq: 1,
+        at: Timestamp::from_second(seconds).unwrap(),
+        phase: serde_json::from_value(phase.into()).unwrap(),
+        status: serde_json::from_value(status.into()).unwrap(),
+        task: task.map(str::to_owned),
+        message: message.to_owned(),
+        error: None,
+        usage: None,
+    }
+}
+
+fn used(mut event: PhaseEvent, tokens: u64, cost_usd: Option<f64>) -> PhaseEvent {
+    event.usage = Some(Usage { input_tokens: tokens, cost_usd, ..Usage::default() });
+    event
+}
+
+fn failed(seconds: i64, at: &str, message: &str, error: &str) -> PhaseEvent {
+    let error = Some(EventError { kind: EventErrorKind::Model, message: error.to_owned() });
+    PhaseEvent { error, ..event(seconds, at, message) }
+}
+
+/// A view on a terminal of 60 columns whose clock stands at so many seconds.
+fn live(seconds: i64) -> (Progress, InMemoryTerm) {
+    let terminal = InMemoryTerm::new(24, 60);
+    let drawn = terminal.clone();
+    let target: Target = Box::new(move || ProgressDrawTarget::term_like_with_hz(Box::new(drawn.clone()), 255));
+    let clock: Clock = Arc::new(move || Timestamp::from_second(seconds).unwrap());
+    (Progress::with(View::Live(Live::new(target, clock, None))), terminal)
+}
+
+fn drawn(progress: &Progress, terminal: &InMemoryTerm, expected: Expect) {
+    // Drawing is limited to so many times a second; the last state must not fall to that.
+    if let View::Live(live) = &lock(&progress.inner).view {
+        live.all_bars().for_each(indicatif::ProgressBar::force_draw);
+    }
+    expected.assert_eq(&format!("{}\n", terminal.contents()));
+}
+
+fn logged(events: &[PhaseEvent], expected: Expect) {
+    struct Sent(mpsc::Sender<Vec<u8>>);
+    impl Write for Sent {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).unwrap();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (sender, lines) = mpsc::channel();
+    let progress = Progress::to(Sent(sender));
+    events.iter().for_each(|event| progress.on(event));
+    drop(progress);
+    expected.assert_eq(&String::from_utf8(lines.iter().flatten().collect()).unwrap());
+}
+
+#[test]
+fn a_running_phase_stands_below_the_finished_ones() {
+    let (progress, terminal) = live(20);
+    progress.on(&event(0, "workflow started", "Anthropic API, key from ANTHROPIC_API_KEY"));
+    progress.on(&event(0, "context started", ""));
+    progress.on(&event(3, "context progress", "reading src/a.rs"));
+    progress.on(&used(event(12, "context done", "8 files"), 18_200, Some(0.042)));
+    progress.on(&event(12, "plan started", "thinking"));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+        Anthropic API, key from ANTHROPIC_API_KEY
+        ✓ context        12 s  8 files
+        ⠋ plan            8 s  thinking
+          18.2k tokens · $0.042
+    "#]],
+    );
+}
+
+#[test]
+fn every_running_task_has_its_line_and_finished_ones_stay() {
+    let (progress, terminal) = live(80);
+    progress.on(&event(0, "implement started", "3 tasks"));
+    for task in ["T1", "T2", "T3"] {
+        progress.on(&event(1, &format!("implement/{task} started"), &format!("Do {task}")));
+    }
+    progress.on(&event(5, "implement/T1 progress", "editing src/a.rs"));
+    progress.on(&event(9, "implement/T2 done", "2 files"));
+    progress.on(&failed(9, "implement/T3 failed", "the model gave up", "no answer after 5 attempts"));
+    progress.on(&used(event(10, "implement progress", "1 of 3 tasks done"), 900, None));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+              ✓ T2     8.0 s  Do T2 · 2 files
+              ✗ T3     8.0 s  Do T3 · the model gave up: no answer after
+             5 attempts
+            ⠋ implement  1 m 20 s  1 of 3 tasks done
+              ⠋ T1  1 m 19 s  Do T1 · editing src/a.rs
+              900 tokens
+        "#]],
+    );
+    progress.on(&event(75, "implement cancelled", "T2 written (2 files)"));
+    progress.finish();
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+              ✓ T2     8.0 s  Do T2 · 2 files
+              ✗ T3     8.0 s  Do T3 · the model gave up: no answer after
+             5 attempts
+            – implement  1 m 15 s  T2 written (2 files)
+        "#]],
+    );
+}
+
+#[test]
+fn a_pause_leaves_the_terminal_alone_and_loses_nothing() {
+    let (progress, terminal) = live(5);
+    progress.on(&event(0, "plan started", "thinking"));
+    let pause = progress.pause();
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+
+        "#]],
+    );
+    progress.on(&event(3, "plan waiting", "for approval"));
+    progress.on(&event(4, "plan done", "3 tasks"));
+    progress.on(&event(5, "implement started", ""));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+
+        "#]],
+    );
+    drop(pause);
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+        ✓ plan          4.0 s  3 tasks
+        ⠋ implement       0 s
+    "#]],
+    );
+    assert_eq!(progress.suspend(|| terminal.contents()), "✓ plan          4.0 s  3 tasks");
+}
+
+#[test]
+fn the_end_of_a_run_takes_everything_down() {
+    let (progress, terminal) = live(5);
+    progress.on(&used(event(0, "review started", "reading the diff"), 10, Some(0.5)));
+    progress.on(&event(61, "workflow done", "Approved."));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+            ✓ baton   1 m 1 s  Approved.
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_an_event_says_drives_the_terminal() {
+    let (progress, terminal) = live(5);
+    progress.on(&event(0, "context started", "a\u{1b}[2Jb\nc\u{7}"));
+    progress.on(&event(1, "context/T\u{1b}[1A1 done", "d\r\u{1b}]0;title\u{7}e"));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+          ✓ T1     0.0 s  d e
+        ⠋ context         5 s  ab c
+    "#]],
+    );
+}
+
+#[test]
+fn a_log_has_a_line_for_each_beginning_and_end() {
+    logged(
+        &[
+            event(0, "workflow started", "Anthropic API, key from ANTHROPIC_API_KEY"),
+            event(0, "context started", ""),
+            used(event(12, "context done", "8 files"), 18_200, Some(0.042)),
+            event(13, "plan waiting", "approve with `baton approve`"),
+            event(70, "implement/T1 started", "Add the flag"),
+            event(72, "implement/T1 done", ""),
+            failed(73, "review failed", "the review failed", "no answer\u{1b}[1m after 5 attempts"),
+            event(74, "workflow cancelled", "Stopped in review."),
+        ],
+        expect![[r#"
+            [     0 s] workflow started: Anthropic API, key from ANTHROPIC_API_KEY
+            [     0 s] context started
+            [    12 s] context done: 8 files (18.2k tokens · $0.042)
+            [    13 s] plan waiting: approve with `baton approve`
+            [1 m 10 s] implement T1 started: Add the flag
+            [1 m 12 s] implement T1 done
+            [1 m 13 s] review failed: the review failed: no answer after 5 attempts
+            [1 m 14 s] workflow cancelled: Stopped in review.
+        "#]],
+    );
+}
+
+#[test]
+fn a_log_tells_of_progress_only_what_is_worth_a_line() {
+    logged(
+        &[
+            event(0, "context started", ""),
+            event(1, "context progress", "reading a.rs"),
+            event(2, "context progress", "retrying in 2 s: overloaded (529)"),
+            event(3, "context progress", "reading b.rs"),
+            event(17, "context progress", "reading c.rs"),
+            event(18, "context progress", "reading d.rs"),
+            event(19, "implement/T1 started", "Mend"),
+            event(20, "implement/T1 progress", "editing a.rs"),
+            event(21, "implement/T1 progress", "wrote a.rs"),
+            event(22, "workflow progress", "no checkpoint: not a git repository"),
+        ],
+        expect![[r#"
+            [     0 s] context started
+            [     2 s] context: retrying in 2 s: overloaded (529)
+            [    17 s] context: reading c.rs
+            [    19 s] implement T1 started: Mend
+            [    21 s] implement T1: wrote a.rs
+            [    22 s] workflow: no checkpoint: not a git repository
+        "#]],
+    );
+}
