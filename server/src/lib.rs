@@ -2,8 +2,12 @@
 //!
 //! `server/ARCHITECTURE.md` is the map of this crate.
 
+pub mod agents;
 pub mod cli;
 pub mod config;
 pub mod contracts;
+pub mod memory;
 pub mod models;
+pub mod tools;
 pub mod workflow;
+pub mod workspace;

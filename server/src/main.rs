@@ -1,3 +1,7 @@
 //! The `baton` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    baton::cli::main()
+}

@@ -10,11 +10,8 @@ use crate::config::PROVIDERS;
 use crate::contracts::{SchemaName, is_task_id};
 
 /// One coding task through four agents: context, plan, implement, review.
-///
-/// Baton hands each agent's result to the next as a checked file in .agent_memory, asks you before anything is
-/// written, and ends with a review at file and line. Nothing is ever committed for you.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "baton", version, propagate_version = true, after_help = FIRST_STEPS, max_term_width = 100)]
+#[command(name = "baton", version, propagate_version = true, long_about = WHAT_IT_IS, after_help = FIRST_STEPS)]
 pub struct Args {
     /// The workspace: the folder the agents work in [default: the current folder]
     #[arg(long, global = true, value_name = "DIR")]
@@ -119,6 +116,12 @@ pub enum Phase {
     /// Judge what was written
     Review,
 }
+
+const WHAT_IT_IS: &str = "\
+One coding task through four agents: context, plan, implement, review.
+
+Baton hands each agent's result to the next as a checked file in .agent_memory, asks you before
+anything is written, and ends with a review at file and line. Nothing is ever committed for you.";
 
 const FIRST_STEPS: &str = "\
 Start with:

@@ -1,9 +1,76 @@
-//! The command line: what a person types, sees and is asked.
+//! The command line: what a person types, sees and is asked. One file a subcommand.
 //!
 //! Invariant: nothing of the crate imports this module. What a run does reaches it as events; what a person answers
 //! leaves it by [`Approver`](crate::workflow::Approver).
 
+mod answer;
 pub mod args;
-//pub mod gate;
+mod failure;
+pub mod gate;
 pub mod progress;
 pub mod render;
+mod reset;
+mod run;
+mod schema;
+mod session;
+mod status;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use args::{Args, Command};
+use failure::Failure;
+use tracing_subscriber::EnvFilter;
+
+/// Do what the arguments of this process ask for.
+pub fn main() -> ExitCode {
+    let args = Args::from_command_line();
+    log_to_stderr();
+    let folder = args.workspace.as_deref();
+    let done = match args.command {
+        Command::Run(run) => run::run(folder, run),
+        Command::Approve(approve) => answer::approve(folder, approve.only),
+        Command::Reject => answer::reject(folder),
+        Command::Status(status) => status::status(folder, status.json),
+        Command::Reset => reset::reset(folder),
+        Command::Schema(schema) => schema::schema(schema.name),
+        Command::Demo => todo!(),
+        Command::Lsp(_) => todo!(),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure { code, message }) => {
+            tell(&format!("error: {}", render::plain_lines(&message)));
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Logs go to standard error; standard output belongs to the protocol, to `--json` and to results.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    format.with_env_filter(filter).init();
+}
+
+/// A line for the person at the terminal.
+fn tell(text: &str) {
+    // Nobody listens any more when this fails, so there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A line of the result.
+///
+/// # Errors
+/// When standard output is closed, as after `| head`: the subcommand ends quietly.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error.to_string())
+    }
+}

@@ -22,7 +22,8 @@ pub fn cost(usd: f64) -> String {
     } else if usd < 0.01 {
         "<$0.01".to_owned()
     } else if usd < 0.0995 {
-        format!("${usd:.3}")
+        let text = format!("${usd:.3}");
+        text.strip_suffix('0').map(str::to_owned).unwrap_or(text)
     } else {
         format!("${usd:.2}")
     }
@@ -121,9 +122,15 @@ mod tests {
 
     #[test]
     fn cost_is_never_rounded_to_nothing() {
-        for (usd, text) in
-            [(0.0, "$0.00"), (0.0004, "<$0.01"), (0.042, "$0.042"), (0.0999, "$0.10"), (0.4, "$0.40"), (12.3, "$12.30")]
-        {
+        for (usd, text) in [
+            (0.0, "$0.00"),
+            (0.0004, "<$0.01"),
+            (0.042, "$0.042"),
+            (0.05, "$0.05"),
+            (0.0999, "$0.10"),
+            (0.4, "$0.40"),
+            (12.3, "$12.30"),
+        ] {
             assert_eq!(cost(usd), text);
         }
         let known = Usage { input_tokens: 18_000, output_tokens: 200, cost_usd: Some(0.042), ..Usage::default() };

@@ -178,9 +178,18 @@ fn remove_property(schema: &mut Value, path: &str) {
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
+            flatten_enum(object);
             for keyword in ["$schema", "title", "format", "minimum", "maximum", "default"] {
                 // Inside `properties` these are names of the handoff, not keywords.
                 object.remove(keyword);
+            }
+            // What is optional is left out; null is for files that other tools write.
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
             }
             if object.contains_key("properties") {
                 object.insert("additionalProperties".to_owned(), Value::Bool(false));
@@ -195,6 +204,23 @@ fn close(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(close),
         _ => {}
     }
+}
+
+/// A documented enum is derived as a union of constants; a plain enum says the same and needs no union. What each
+/// word means goes to the description.
+fn flatten_enum(object: &mut Map<String, Value>) {
+    let Some(Value::Array(variants)) = object.get("oneOf") else { return };
+    let word = |variant: &Value| variant.get("const").and_then(Value::as_str).map(str::to_owned);
+    let Some(words) = variants.iter().map(word).collect::<Option<Vec<String>>>() else { return };
+    let meaning = |variant: &Value| variant.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let meanings: Vec<String> =
+        words.iter().zip(variants).map(|(word, variant)| format!("{word}: {}", meaning(variant))).collect();
+    let what = object.get("description").and_then(Value::as_str).unwrap_or_default();
+    let description = format!("{what} {}", meanings.join(" ")).trim().to_owned();
+    object.remove("oneOf");
+    object.insert("type".to_owned(), Value::from("string"));
+    object.insert("enum".to_owned(), Value::from(words));
+    object.insert("description".to_owned(), Value::from(description));
 }
 
 fn close_properties(properties: &mut Map<String, Value>) {

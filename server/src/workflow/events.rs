@@ -1,5 +1,8 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::contracts::Usage;
 
@@ -100,5 +103,67 @@ impl EventPhase {
             Self::Review => "review",
             Self::Workflow => "workflow",
         }
+    }
+}
+
+/// Where events go: the journal first, then everyone who listens. One for each run.
+pub(super) struct Bus {
+    run: String,
+    state: Mutex<BusState>,
+    log: Arc<dyn Fn(&PhaseEvent) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct BusState {
+    seq: u64,
+    subscribers: Vec<mpsc::UnboundedSender<PhaseEvent>>,
+}
+
+/// What an event says, before it gets its number and time.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) phase: EventPhase,
+    pub(super) status: EventStatus,
+    pub(super) task: Option<String>,
+    pub(super) message: String,
+    pub(super) error: Option<EventError>,
+    pub(super) usage: Option<Usage>,
+}
+
+impl Bus {
+    /// A bus whose every event is journaled by `log`.
+    pub(super) fn new(run: String, log: Arc<dyn Fn(&PhaseEvent) + Send + Sync>) -> Self {
+        Self { run, state: Mutex::default(), log }
+    }
+
+    /// Hear every event from here on. Nothing is lost, however slowly one reads.
+    pub(super) fn subscribe(&self) -> mpsc::UnboundedReceiver<PhaseEvent> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.state().subscribers.push(sender);
+        receiver
+    }
+
+    /// Tell everyone, in one order.
+    pub(super) fn emit(&self, said: Said) {
+        let mut state = self.state();
+        state.seq += 1;
+        let event = PhaseEvent {
+            run: self.run.clone(),
+            seq: state.seq,
+            at: Timestamp::now(),
+            phase: said.phase,
+            status: said.status,
+            task: said.task,
+            message: said.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            error: said.error,
+            usage: said.usage,
+        };
+        (self.log)(&event);
+        state.subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
+    }
+
+    /// A poisoned lock only means that a thread panicked between two events.
+    fn state(&self) -> MutexGuard<'_, BusState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,34 @@
 //! The workflow: phases, the decision what comes next, the run loop, events and the gate.
 //!
 //! Invariant: the orchestrator keeps no state of its own. What comes next is decided by [`next_phase`] from the
-//! files of `.agent_memory/` alone.
+//! files of `.agent_memory/` alone, so a run can be killed at any moment and another one goes on.
 
+mod approval;
+mod changes;
+mod engine;
+mod error;
+mod estimate;
 mod events;
 mod gate;
+mod implement;
+mod next;
+mod outcome;
+mod phase;
+mod phases;
+mod rounds;
+mod run;
+mod schedule;
+mod status;
+mod task_run;
 
+pub use approval::{Answered, answer_plan};
+pub use changes::{ChangedFile, Changes};
+pub use engine::{Engine, Request, RunHandle, open, open_store, start};
+pub use error::{PhaseError, StartError};
 pub use events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent};
 pub use gate::{Approver, Gate, GateAnswer, GateTask};
+pub use next::{Next, Policy, next_phase};
+pub use outcome::{Outcome, RunEnd};
+pub use phase::{PHASES, Phase, PhaseRow};
+pub use schedule::Schedule;
+pub use status::{GateStatus, PhaseStatus, Status, TaskState, status};

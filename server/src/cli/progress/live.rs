@@ -45,7 +45,9 @@ impl Live {
             (None, EventPhase::Workflow) => self.workflow(event, took),
             (None, _) => self.phase(event, took),
         }
-        if let Some(usage) = event.usage.filter(|usage| usage.total_tokens() > 0) {
+        let over = event.phase == EventPhase::Workflow
+            && matches!(event.status, EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled);
+        if let Some(usage) = event.usage.filter(|usage| usage.total_tokens() > 0 && !over) {
             self.footer(render::usage(&usage));
         }
     }

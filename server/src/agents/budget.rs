@@ -1,0 +1,199 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::error::AgentError;
+use crate::contracts::Usage;
+use crate::models;
+
+/// Least output a turn is sent with; a turn that affords less would be cut and wasted.
+const LEAST_OUTPUT: u32 = 2048;
+
+/// What a workflow may use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// US dollars, for models with a price.
+    pub usd: f64,
+    /// Tokens, for all models.
+    pub tokens: Option<u64>,
+}
+
+/// What the workflow has used, held against its limits before every turn.
+///
+/// A turn is admitted only if its worst case fits: the prompt at its dearest and an answer of full length. Turns
+/// under way count with their worst case until they are settled, so that parallel tasks cannot overspend together.
+pub struct Budget {
+    limits: Limits,
+    state: Mutex<State>,
+    settled: Notify,
+}
+
+struct State {
+    /// What this run used.
+    run: Usage,
+    /// What the workflow's earlier runs used.
+    before: Usage,
+    reserved_usd: f64,
+    reserved_tokens: u64,
+    turns_under_way: usize,
+}
+
+/// Room for one turn. Given back when it is dropped.
+pub struct Reservation<'a> {
+    budget: &'a Budget,
+    usd: f64,
+    tokens: u64,
+    /// Most tokens the answer may have.
+    pub max_tokens: u32,
+}
+
+impl Budget {
+    /// A budget of which the workflow's earlier runs used `before`.
+    pub fn new(limits: Limits, before: Usage) -> Self {
+        let state =
+            State { run: Usage::default(), before, reserved_usd: 0.0, reserved_tokens: 0, turns_under_way: 0 };
+        Self { limits, state: Mutex::new(state), settled: Notify::new() }
+    }
+
+    /// What this run has used.
+    pub fn used(&self) -> Usage {
+        self.state().run
+    }
+
+    /// What the workflow has used, this run and the earlier ones.
+    pub fn used_by_workflow(&self) -> Usage {
+        let state = self.state();
+        let mut sum = state.before;
+        sum += state.run;
+        sum
+    }
+
+    /// Add what a turn used.
+    pub fn charge(&self, usage: Usage) {
+        self.state().run += usage;
+    }
+
+    /// Make room for a turn of this many prompt tokens, waiting for turns under way to settle if need be. A turn
+    /// that only fits with a shorter answer is given a smaller `max_tokens`.
+    ///
+    /// # Errors
+    /// [`AgentError::Budget`] when the turn does not fit even with nothing else under way.
+    pub async fn admit(&self, model: &str, prompt: u64, max_tokens: u32) -> Result<Reservation<'_>, AgentError> {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            // Registered before the state is looked at, so that no settling in between is missed.
+            settled.as_mut().enable();
+            match self.try_admit(model, prompt, max_tokens) {
+                Ok(reservation) => return Ok(reservation),
+                Err((reason, 0)) => return Err(AgentError::Budget(reason)),
+                Err(_) => settled.await,
+            }
+        }
+    }
+
+    fn try_admit(&self, model: &str, prompt: u64, max_tokens: u32) -> Result<Reservation<'_>, (String, usize)> {
+        let worst = |output: u32| models::cost(model, &worst_case(prompt, output));
+        let mut state = self.state();
+        let mut affordable = max_tokens;
+        let spent = state.before.cost_usd.unwrap_or(0.0) + state.run.cost_usd.unwrap_or(0.0);
+        if let (Some(bare), Some(full)) = (worst(0), worst(max_tokens)) {
+            let left = self.limits.usd - spent - state.reserved_usd;
+            if full > left {
+                let per_token = (full - bare) / f64::from(max_tokens.max(1));
+                affordable = ((left - bare) / per_token).max(0.0) as u32;
+            }
+        }
+        if let Some(limit) = self.limits.tokens {
+            let used = state.before.total_tokens() + state.run.total_tokens() + state.reserved_tokens;
+            let left = limit.saturating_sub(used).saturating_sub(prompt);
+            affordable = affordable.min(u32::try_from(left).unwrap_or(u32::MAX));
+        }
+        if affordable < LEAST_OUTPUT.min(max_tokens) {
+            return Err((self.reason(spent, &state), state.turns_under_way));
+        }
+        let usd = worst(affordable).unwrap_or(0.0);
+        let tokens = prompt + u64::from(affordable);
+        state.reserved_usd += usd;
+        state.reserved_tokens += tokens;
+        state.turns_under_way += 1;
+        Ok(Reservation { budget: self, usd, tokens, max_tokens: affordable })
+    }
+
+    fn reason(&self, spent: f64, state: &State) -> String {
+        let tokens = state.before.total_tokens() + state.run.total_tokens();
+        match self.limits.tokens {
+            Some(limit) => {
+                format!("{tokens} of {limit} tokens and ${spent:.2} of ${:.2} used, too little for a turn", self.limits.usd)
+            }
+            None => format!("${spent:.2} of ${:.2} used, and the next turn could cost more than is left", self.limits.usd),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut state = self.budget.state();
+        state.reserved_usd -= self.usd;
+        state.reserved_tokens -= self.tokens;
+        state.turns_under_way -= 1;
+        drop(state);
+        self.budget.settled.notify_waiters();
+    }
+}
+
+/// The dearest a turn can be: the whole prompt written to the cache, and an answer of full length.
+fn worst_case(prompt: u64, output: u32) -> Usage {
+    Usage { cache_write_tokens: prompt, output_tokens: u64::from(output), ..Usage::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPUS: &str = "anthropic:claude-opus-5-5";
+
+    fn budget(usd: f64, tokens: Option<u64>) -> Budget {
+        Budget::new(Limits { usd, tokens }, Usage::default())
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_could_overspend_is_not_sent() {
+        // 10,000 prompt tokens at 5 $/MTok are 0.05 $, 2048 output tokens at 20 $/MTok 0.041 $.
+        assert!(matches!(budget(0.09, None).admit(OPUS, 10_000, 16_000).await, Err(AgentError::Budget(_))));
+        let roomy = budget(0.10, None);
+        let turn = roomy.admit(OPUS, 10_000, 16_000).await.unwrap();
+        assert_eq!(turn.max_tokens, 2500);
+    }
+
+    #[tokio::test]
+    async fn parallel_turns_wait_for_each_other_instead_of_overspending() {
+        let budget = budget(0.10, None);
+        let first = budget.admit(OPUS, 10_000, 2500).await.unwrap();
+        let second = budget.admit(OPUS, 10_000, 2500);
+        tokio::pin!(second);
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        drop(first);
+        assert!(second.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn tokens_are_a_limit_for_models_without_a_price() {
+        let budget = budget(0.0, Some(20_000));
+        assert_eq!(budget.admit("ollama:x", 10_000, 16_000).await.unwrap().max_tokens, 10_000);
+        budget.charge(Usage { input_tokens: 15_000, cost_usd: None, ..Usage::default() });
+        assert!(budget.admit("ollama:x", 4_000, 16_000).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn earlier_runs_of_the_workflow_count() {
+        let before = Usage { cost_usd: Some(4.99), ..Usage::default() };
+        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, before);
+        assert!(budget.admit(OPUS, 10_000, 16_000).await.is_err());
+        assert_eq!(budget.used(), Usage::default());
+    }
+}

@@ -1,0 +1,393 @@
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::budget::Budget;
+use super::error::AgentError;
+use crate::memory::{Transcript, request_digest};
+use crate::models::{
+    Block, Message, Model, ModelErrorKind, RecordedTurn, Role, StopReason, Tier, ToolSpec, Turn, TurnProgress,
+    TurnRequest,
+};
+use crate::tools::{ToolOutput, Toolbox};
+
+/// Times a model may submit something invalid.
+const SUBMIT_TRIES: u32 = 3;
+/// Answers in a row that use no tool, or are cut short.
+const IDLE_TRIES: u32 = 3;
+/// Turns of one conversation.
+const MAX_TURNS: u32 = 100;
+/// Tool calls of one turn that are carried out; the others are refused.
+const CALLS_A_TURN: usize = 32;
+/// The same call with the same answer: told at the first number, ended at the second.
+const REPEATS: (u32, u32) = (3, 8);
+
+/// What all conversations of a run share.
+pub struct Desk {
+    /// The run's id.
+    pub run: String,
+    /// Records every turn.
+    pub transcript: Arc<Transcript>,
+    /// What may be spent.
+    pub budget: Arc<Budget>,
+    /// Fires when the user says stop.
+    pub cancel: CancellationToken,
+}
+
+/// One agent: who it is, what it is given, what it may use.
+pub struct Brief {
+    /// Its label: `context`, `plan`, `implement/T1`, `review`.
+    pub agent: String,
+    /// The model that serves it.
+    pub model: Arc<dyn Model>,
+    /// The tier the model was chosen for.
+    pub tier: Tier,
+    /// The stable prefix: prompt, then what all agents of the phase share.
+    pub system: Vec<String>,
+    /// What it alone is told.
+    pub first_message: String,
+    /// The tools it may call besides its submit tool.
+    pub toolbox: Toolbox,
+    /// The tool it ends with.
+    pub submit: ToolSpec,
+    /// Most tokens an answer may have.
+    pub max_tokens: u32,
+    /// What stands already when the conversation has to begin anew: an implementer's staged edits.
+    pub so_far: Option<Box<dyn Fn() -> String + Send + Sync>>,
+}
+
+/// What an agent is doing, for people who watch.
+#[derive(Debug, Clone)]
+pub enum Activity {
+    /// Its prompt is in the provider's cache from here on.
+    CacheOpened,
+    /// It calls a tool: "reading src/main.rs".
+    Tool(String),
+    /// It was refused a write.
+    Refused(String),
+    /// The provider makes it wait.
+    Model(TurnProgress),
+    /// A turn came back.
+    Turn,
+}
+
+/// Hears what an agent is doing.
+pub type Report<'a> = &'a (dyn Fn(Activity) + Send + Sync);
+
+/// Drive an agent until it hands on something `accept` takes. `accept` answers with what is wrong, for the model.
+///
+/// # Errors
+/// When the model cannot be asked, does not come to an end, or the run is cancelled.
+pub async fn converse<T: Send>(
+    desk: &Desk,
+    brief: &Brief,
+    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    report: Report<'_>,
+) -> Result<T, AgentError> {
+    match attempt(desk, brief, brief.first_message.clone(), accept, report).await {
+        // The window is full: one fresh conversation that knows what stands.
+        Err(error) if is_window_full(&error) => {
+            let so_far = brief.so_far.as_ref().map(|so_far| so_far()).unwrap_or_default();
+            let again = format!(
+                "{so_far}Your earlier conversation about this filled the context window and was closed. Read less \
+                 this time: search first, then only the line ranges you need.\n\n{}",
+                brief.first_message
+            );
+            attempt(desk, brief, again, accept, report).await
+        }
+        result => result,
+    }
+}
+
+fn is_window_full(error: &AgentError) -> bool {
+    matches!(error, AgentError::Model(error) if error.kind == ModelErrorKind::ContextWindow)
+}
+
+struct Conversation<'a> {
+    desk: &'a Desk,
+    brief: &'a Brief,
+    report: Report<'a>,
+    request: TurnRequest,
+    /// Messages that no line of the transcript holds yet start here.
+    unrecorded: usize,
+    /// Tokens of the conversation as the last answer counted them, and the bytes it had then.
+    counted: (u64, usize),
+    seen: HashMap<u64, u32>,
+}
+
+async fn attempt<T: Send>(
+    desk: &Desk,
+    brief: &Brief,
+    first_message: String,
+    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    report: Report<'_>,
+) -> Result<T, AgentError> {
+    let mut tools = brief.toolbox.specs();
+    tools.push(brief.submit.clone());
+    let request = TurnRequest {
+        run: desk.run.clone(),
+        agent: brief.agent.clone(),
+        tier: brief.tier,
+        system: brief.system.clone(),
+        tools,
+        messages: vec![Message::user(first_message)],
+        max_tokens: brief.max_tokens,
+    };
+    let mut conversation =
+        Conversation { desk, brief, report, request, unrecorded: 0, counted: (0, 0), seen: HashMap::new() };
+    conversation.run(accept).await
+}
+
+/// How a model's submission was taken.
+enum Submitted<T> {
+    Accepted(T),
+    Faulty(Vec<String>),
+    None,
+}
+
+impl Conversation<'_> {
+    async fn run<T: Send>(
+        &mut self,
+        accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    ) -> Result<T, AgentError> {
+        let (mut faulty, mut idle) = (0, 0);
+        for _ in 0..MAX_TURNS {
+            let turn = self.turn().await?;
+            self.request.messages.push(Message { role: Role::Assistant, content: turn.content.clone() });
+            match turn.stop_reason {
+                StopReason::Refusal => return Err(self.refused(&turn)),
+                StopReason::ModelContextWindowExceeded => return Err(self.window_full()),
+                _ => {}
+            }
+            let calls: Vec<(String, String, Value)> = turn
+                .content
+                .iter()
+                .filter_map(Block::as_tool_use)
+                .map(|(id, name, input)| (id.to_owned(), name.to_owned(), input.clone()))
+                .collect();
+            if calls.is_empty() {
+                idle += 1;
+                if idle >= IDLE_TRIES && turn.stop_reason != StopReason::PauseTurn {
+                    return Err(AgentError::NoTools { agent: self.brief.agent.clone(), turns: idle });
+                }
+                self.answer_without_calls(&turn, idle);
+                continue;
+            }
+            let (mut results, submitted) = self.carry_out(&calls, accept).await?;
+            match submitted {
+                Submitted::Accepted(handoff) => return Ok(handoff),
+                Submitted::Faulty(faults) => {
+                    faulty += 1;
+                    if faulty >= SUBMIT_TRIES {
+                        return Err(AgentError::Contract { agent: self.brief.agent.clone(), tries: faulty, faults });
+                    }
+                }
+                Submitted::None => {}
+            }
+            idle = if turn.stop_reason == StopReason::MaxTokens { idle + 1 } else { 0 };
+            if turn.stop_reason == StopReason::MaxTokens {
+                if idle >= IDLE_TRIES {
+                    return Err(self.cut_short());
+                }
+                results.push(Block::text(CUT));
+            }
+            self.request.messages.push(Message { role: Role::User, content: results });
+        }
+        Err(self.too_long(format!("{MAX_TURNS} turns are the most a conversation may have")))
+    }
+
+    /// Take one turn: from the journal where it was paid for already, else from the model.
+    async fn turn(&mut self) -> Result<Turn, AgentError> {
+        let Desk { transcript, budget, cancel, .. } = self.desk;
+        let model = &self.brief.model;
+        if cancel.is_cancelled() {
+            return Err(AgentError::Cancelled);
+        }
+        let digest = request_digest(model.id(), &self.request);
+        if let Some(turn) = transcript.recall(&self.brief.agent, &digest) {
+            (self.report)(Activity::CacheOpened);
+            return Ok(turn);
+        }
+        let bytes = self.bytes();
+        let prompt = self.counted.0 + (bytes.saturating_sub(self.counted.1) as u64).div_ceil(3);
+        let turn = {
+            let room = tokio::select! {
+                room = budget.admit(model.id(), prompt, self.brief.max_tokens) => room?,
+                () = cancel.cancelled() => return Err(AgentError::Cancelled),
+            };
+            self.request.max_tokens = room.max_tokens;
+            let began = Instant::now();
+            let progress = |progress: TurnProgress| match progress {
+                TurnProgress::FirstByte => (self.report)(Activity::CacheOpened),
+                progress => (self.report)(Activity::Model(progress)),
+            };
+            let turn = model.turn(&self.request, cancel, &progress).await?;
+            // Charged before the reservation goes, so that the budget never looks larger than it is.
+            budget.charge(turn.usage);
+            let recorded = RecordedTurn {
+                agent: self.brief.agent.clone(),
+                model: model.id().to_owned(),
+                request_sha256: digest,
+                response: turn.clone(),
+                elapsed_ms: began.elapsed().as_millis() as u64,
+            };
+            transcript.record(Timestamp::now(), &self.request, &self.request.messages[self.unrecorded..], recorded)?;
+            turn
+        };
+        self.unrecorded = self.request.messages.len() + 1;
+        if turn.usage.total_tokens() > 0 {
+            self.counted = (turn.usage.total_tokens(), bytes + bytes_of(&turn.content));
+        }
+        (self.report)(Activity::Turn);
+        Ok(turn)
+    }
+
+    fn answer_without_calls(&mut self, turn: &Turn, idle: u32) {
+        if turn.content.is_empty() {
+            // An assistant message may not be empty, so the silence is taken back and the question put again.
+            self.request.messages.pop();
+            self.unrecorded = self.request.messages.len();
+            let nudge = format!("(Your last answer was empty, {idle} of {IDLE_TRIES}.) {}", self.nudge_text());
+            if let Some(message) = self.request.messages.last_mut() {
+                message.content.push(Block::text(nudge));
+            }
+            return;
+        }
+        match turn.stop_reason {
+            // Sending the conversation back as it is continues the turn.
+            StopReason::PauseTurn => {}
+            StopReason::MaxTokens => self.request.messages.push(Message::user(CUT)),
+            _ => self.request.messages.push(Message::user(self.nudge_text())),
+        }
+    }
+
+    fn nudge_text(&self) -> String {
+        format!(
+            "Text alone does nothing here. Use a tool: look at what you still need, or end your work with {}.",
+            self.brief.submit.name
+        )
+    }
+
+    /// Carry out a turn's calls in their order and answer every one of them.
+    async fn carry_out<T: Send>(
+        &mut self,
+        calls: &[(String, String, Value)],
+        accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    ) -> Result<(Vec<Block>, Submitted<T>), AgentError> {
+        let mut results = Vec::with_capacity(calls.len());
+        let mut submitted = Submitted::None;
+        let mut failed_before = false;
+        for (index, (id, name, input)) in calls.iter().enumerate() {
+            if self.desk.cancel.is_cancelled() {
+                return Err(AgentError::Cancelled);
+            }
+            let (text, is_error) = if index >= CALLS_A_TURN {
+                (format!("not done: at most {CALLS_A_TURN} calls a turn; make it again in your next turn"), true)
+            } else if *name == self.brief.submit.name {
+                if failed_before {
+                    ("not taken: a call before it in this turn failed; look at its answer, then submit".into(), true)
+                } else {
+                    match accept(unwrapped(input)) {
+                        Ok(handoff) => return Ok((results, Submitted::Accepted(handoff))),
+                        Err(faults) => {
+                            let text = format!("not valid; mend these and submit again:\n- {}", faults.join("\n- "));
+                            submitted = Submitted::Faulty(faults);
+                            (text, true)
+                        }
+                    }
+                }
+            } else {
+                let output = self.call(name, input).await?;
+                (output.text, output.is_error)
+            };
+            failed_before |= is_error;
+            results.push(Block::tool_result(id, text, is_error));
+        }
+        Ok((results, submitted))
+    }
+
+    async fn call(&mut self, name: &str, input: &Value) -> Result<ToolOutput, AgentError> {
+        let toolbox = self.brief.toolbox.clone();
+        let (tool, arguments) = (name.to_owned(), input.clone());
+        let called = tokio::task::spawn_blocking(move || toolbox.call(&tool, &arguments)).await;
+        let mut output = called.unwrap_or_else(|_| ToolOutput {
+            text: "the tool failed; try another way".to_owned(),
+            is_error: true,
+            activity: String::new(),
+            refused: None,
+        });
+        if !output.activity.is_empty() {
+            (self.report)(Activity::Tool(output.activity.clone()));
+        }
+        if let Some(refused) = &output.refused {
+            (self.report)(Activity::Refused(refused.clone()));
+        }
+        let times = self.times_seen(name, input, &output.text);
+        if times >= REPEATS.1 {
+            let call = format!("{name} {}", input.to_string().chars().take(120).collect::<String>());
+            return Err(AgentError::Loop { agent: self.brief.agent.clone(), call, times });
+        }
+        if times >= REPEATS.0 {
+            let note = format!("\n\n(You have made this very call {times} times with this very answer. Do something else.)");
+            output.text.push_str(&note);
+        }
+        Ok(output)
+    }
+
+    fn times_seen(&mut self, name: &str, input: &Value, answer: &str) -> u32 {
+        let mut hash = DefaultHasher::new();
+        (name, input.to_string(), answer).hash(&mut hash);
+        let times = self.seen.entry(hash.finish()).or_default();
+        *times += 1;
+        *times
+    }
+
+    /// Bytes of the whole prompt: what a turn's tokens are estimated from before it is sent.
+    fn bytes(&self) -> usize {
+        let system: usize = self.request.system.iter().map(String::len).sum();
+        let tools: usize = self.request.tools.iter().map(|tool| tool.input_schema.to_string().len() + 200).sum();
+        let messages: usize = self.request.messages.iter().map(|message| bytes_of(&message.content)).sum();
+        system + tools + messages
+    }
+
+    fn refused(&self, turn: &Turn) -> AgentError {
+        let said = turn.content.iter().filter_map(Block::as_text).collect::<Vec<_>>().join(" ");
+        AgentError::Refused { agent: self.brief.agent.clone(), reason: said.chars().take(300).collect() }
+    }
+
+    fn window_full(&self) -> AgentError {
+        AgentError::Model(crate::models::ModelError::new(
+            ModelErrorKind::ContextWindow,
+            format!("the {} agent's conversation does not fit the model's context window", self.brief.agent),
+        ))
+    }
+
+    fn cut_short(&self) -> AgentError {
+        self.too_long(format!("its answers were cut at {} tokens {IDLE_TRIES} times", self.brief.max_tokens))
+    }
+
+    fn too_long(&self, reason: String) -> AgentError {
+        AgentError::TooLong { agent: self.brief.agent.clone(), reason }
+    }
+}
+
+const CUT: &str = "Your last answer was cut at its greatest length, so a call at its end was lost. Go on in smaller \
+                   steps: one file or one edit a call.";
+
+/// Some models send a tool's input as a JSON text, or wrapped in one field of the tool's own name.
+fn unwrapped(input: &Value) -> Value {
+    match input {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| input.clone()),
+        _ => input.clone(),
+    }
+}
+
+fn bytes_of(content: &[Block]) -> usize {
+    content.iter().map(|block| block.0.to_string().len()).sum()
+}
+

@@ -1,0 +1,79 @@
+use crate::memory::MemoryError;
+use crate::models::{ModelError, ModelErrorKind};
+
+/// Why an agent did not hand on what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The model could not be asked.
+    #[error(transparent)]
+    Model(ModelError),
+    /// The model's handoff broke its contract each time.
+    #[error("the {agent} agent's handoff was not valid in {tries} tries: {}", .faults.join("; "))]
+    Contract {
+        /// Whose handoff.
+        agent: String,
+        /// How often it tried.
+        tries: u32,
+        /// What was wrong the last time.
+        faults: Vec<String>,
+    },
+    /// The model talked instead of working.
+    #[error("the {agent} agent answered {turns} times without using a tool; a stronger model may do better (models.*)")]
+    NoTools {
+        /// Whose model.
+        agent: String,
+        /// Answers without a tool call, in a row.
+        turns: u32,
+    },
+    /// The model declined.
+    #[error("the model declined the {agent} agent's work{}", because(.reason))]
+    Refused {
+        /// Whose work.
+        agent: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The model went in circles.
+    #[error("the {agent} agent made the same call {times} times with the same answer: {call}")]
+    Loop {
+        /// Whose model.
+        agent: String,
+        /// The call.
+        call: String,
+        /// How often.
+        times: u32,
+    },
+    /// The conversation became too long.
+    #[error("the {agent} agent did not finish: {reason}")]
+    TooLong {
+        /// Whose conversation.
+        agent: String,
+        /// Which bound it reached.
+        reason: String,
+    },
+    /// What the workflow may cost is spent.
+    #[error("the budget is spent: {0}. Raise budget_usd or budget_tokens and run again; nothing done so far is lost")]
+    Budget(String),
+    /// A turn could not be journaled, so the run stops before it costs more.
+    #[error("cannot write the transcript: {0}")]
+    Journal(#[from] std::io::Error),
+    /// The memory folder could not be read or written.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl From<ModelError> for AgentError {
+    fn from(error: ModelError) -> Self {
+        match error.kind {
+            ModelErrorKind::Cancelled => Self::Cancelled,
+            _ => Self::Model(error),
+        }
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}

@@ -1,0 +1,54 @@
+//! An implementing agent: does one task of the locked plan, in the files that task owns.
+
+use serde_json::Value;
+
+use super::{context, fault_text, json_text, section, submit_tool};
+use crate::contracts::{ContextOutput, Issue, PlanOutput, Task, TaskResult, parse};
+use crate::models::ToolSpec;
+
+/// The tool the agent ends with.
+pub fn submit() -> ToolSpec {
+    submit_tool::<TaskResult>(
+        "submit_result",
+        "Hand on the result of your task. Your edits are published to the working tree, and your work ends.",
+    )
+}
+
+/// What all tasks of a phase are told, after the prompt: the same bytes for every one of them.
+pub fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput) -> String {
+    let mut shared = section("user_task", task);
+    if let Some(context) = context {
+        shared.push_str(&context::as_section(context));
+    }
+    shared.push_str(&section("plan", &json_text(plan)));
+    shared
+}
+
+/// The agent's first message. It ends with the task as JSON, and holds nothing of the others'.
+pub fn first_message(task: &Task, issues: &[Issue], note: Option<&str>) -> String {
+    let mut message = String::new();
+    if let Some(note) = note {
+        message.push_str(&section("note", note));
+    }
+    if issues.is_empty() {
+        message.push_str("Do this task of the plan, and only this one, then hand on with submit_result. Your task:\n");
+    } else {
+        message.push_str(&section("review_issues", &json_text(&issues)));
+        message.push_str(
+            "This task was done before, and a review found the issues above in its files. Fix every one of them, \
+             keep the rest as it is, and hand on with submit_result. Your task:\n",
+        );
+    }
+    message.push_str(&json_text(task));
+    message
+}
+
+/// Take a submission.
+///
+/// # Errors
+/// What is wrong with it, for the model.
+pub fn accept(input: Value, task_id: &str) -> Result<TaskResult, Vec<String>> {
+    let mut result: TaskResult = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
+    result.task_id = task_id.to_owned();
+    Ok(result)
+}

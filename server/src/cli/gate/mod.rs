@@ -1,0 +1,238 @@
+//! The gate on a terminal: what is planned, and a person's answer to it.
+
+mod answer;
+mod lines;
+mod view;
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::progress::Progress;
+use super::render;
+use crate::workflow::{Approver, Gate, GateAnswer};
+use answer::Choice;
+use lines::Lines;
+use view::{Look, gate_view};
+
+/// Asks on a terminal.
+pub struct TerminalApprover {
+    lines: Lines,
+    out: Mutex<Box<dyn Write + Send>>,
+    root: PathBuf,
+    editor: Option<String>,
+    progress: Option<Arc<Progress>>,
+    look: Look,
+    forget_typed: fn(),
+}
+
+/// Answers where nobody can be asked: the workflow waits for `baton approve`.
+#[derive(Debug, Clone, Copy)]
+pub struct NonInteractiveApprover;
+
+/// Whoever can answer in this process: a person when standard input and standard error are a terminal, else nobody.
+///
+/// `root` is the workspace's folder. `progress` is paused while the gate has the terminal.
+pub fn approver(root: &Path, progress: Option<Arc<Progress>>) -> Arc<dyn Approver> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Arc::new(NonInteractiveApprover);
+    }
+    let (_, columns) = console::Term::stderr().size();
+    let look = Look { width: usize::from(columns).clamp(40, 100), colors: console::colors_enabled_stderr() };
+    let terminal = TerminalApprover::new(BufReader::new(io::stdin()), io::stderr(), root);
+    Arc::new(TerminalApprover { editor: editor_of_user(), progress, look, forget_typed, ..terminal })
+}
+
+const PROMPT: &str = "\n[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Enter > ";
+
+impl TerminalApprover {
+    /// Ask on `out`, hear the answers from `input`. Of `root`, the workspace's folder, the plan is edited.
+    ///
+    /// It starts no editor; plain text, 80 columns wide.
+    pub fn new(
+        input: impl BufRead + Send + 'static,
+        out: impl Write + Send + 'static,
+        root: impl Into<PathBuf>,
+    ) -> Self {
+        Self {
+            lines: Lines::new(input),
+            out: Mutex::new(Box::new(out)),
+            root: root.into(),
+            editor: None,
+            progress: None,
+            look: Look { width: 80, colors: false },
+            forget_typed: || {},
+        }
+    }
+
+    /// Edit plans with this command, as `$VISUAL` and `$EDITOR` hold one.
+    pub fn with_editor(self, command: impl Into<String>) -> Self {
+        Self { editor: Some(command.into()), ..self }
+    }
+
+    /// Pause this view while asking.
+    pub fn with_progress(self, progress: Arc<Progress>) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    async fn converse(&self, gate: &Gate) -> io::Result<GateAnswer> {
+        self.say(&gate_view(gate, self.look))?;
+        loop {
+            self.say(PROMPT)?;
+            let Some(line) = self.lines.next().await else { return self.nobody() };
+            match answer::parse(&line, gate) {
+                Err(message) => self.say(&format!("{}\n", render::paragraph("", &message, self.look.width)))?,
+                Ok(Choice::Approve(tasks)) => {
+                    self.say(&approved(tasks.as_deref(), gate))?;
+                    return Ok(GateAnswer::Approve { tasks });
+                }
+                Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
+                Ok(Choice::Changes(None)) => {
+                    self.say("What should be different? (an empty line goes back)\n> ")?;
+                    let Some(line) = self.lines.next().await else { return self.nobody() };
+                    let feedback = render::plain(&line);
+                    if !feedback.is_empty() {
+                        return Ok(GateAnswer::Revise { feedback });
+                    }
+                }
+                Ok(Choice::Edit) => {
+                    if let Some(answer) = self.edit(gate).await? {
+                        return Ok(answer);
+                    }
+                }
+                Ok(Choice::Reject) => {
+                    self.say("Rejected. `baton reset` puts the plan away and clears the way for another start.\n")?;
+                    return Ok(GateAnswer::Reject);
+                }
+                Ok(Choice::View) => {
+                    self.say(&format!("\n{}\n\n(vv shows it as JSON)\n", render::plain_lines(&gate.markdown)))?;
+                }
+                Ok(Choice::ViewJson) => {
+                    let json = serde_json::to_string_pretty(&gate.plan).map_err(io::Error::other)?;
+                    self.say(&format!("\n{}\n", render::plain_lines(&json)))?;
+                }
+            }
+        }
+    }
+
+    /// Have plan.json edited; `None` goes back to the question.
+    async fn edit(&self, gate: &Gate) -> io::Result<Option<GateAnswer>> {
+        let plan = render::plain(&gate.plan_json);
+        let Some(editor) = &self.editor else {
+            self.say(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter.\n> "))?;
+            return match self.lines.next().await {
+                Some(_) => Ok(Some(GateAnswer::Edited)),
+                None => self.nobody().map(Some),
+            };
+        };
+        match run_editor(editor, &self.root.join(&gate.plan_json)).await {
+            Ok(status) if status.success() => Ok(Some(GateAnswer::Edited)),
+            Ok(status) => {
+                self.say(&format!("{editor} ended with {status}; the plan is as it was asked about.\n"))?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.say(&format!("{editor} could not be started: {error}. Set VISUAL or EDITOR to your editor.\n"))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn nobody(&self) -> io::Result<GateAnswer> {
+        self.say("\nNo answer. The plan waits: `baton approve` or `baton reject`, then `baton run`.\n")?;
+        Ok(GateAnswer::Wait)
+    }
+
+    fn say(&self, text: &str) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+}
+
+#[async_trait]
+impl Approver for TerminalApprover {
+    async fn ask(&self, gate: &Gate) -> GateAnswer {
+        let _pause = self.progress.as_ref().map(|progress| progress.pause());
+        // What was typed before the plan was on screen is no answer to it.
+        self.lines.forget().await;
+        (self.forget_typed)();
+        let mut question = Question { approver: self, open: true };
+        let answer = self.converse(gate).await;
+        question.open = false;
+        answer.unwrap_or_else(|error| {
+            tracing::warn!("the gate cannot be shown: {error}");
+            GateAnswer::Wait
+        })
+    }
+}
+
+#[async_trait]
+impl Approver for NonInteractiveApprover {
+    async fn ask(&self, _gate: &Gate) -> GateAnswer {
+        GateAnswer::Wait
+    }
+}
+
+/// A question on screen. Dropped while open it was withdrawn, and the screen says so.
+struct Question<'a> {
+    approver: &'a TerminalApprover,
+    open: bool,
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // A terminal that is gone has no question on it either.
+            let _ = self.approver.say("\nNo answer is needed any more.\n");
+        }
+    }
+}
+
+fn approved(tasks: Option<&[String]>, gate: &Gate) -> String {
+    let Some(tasks) = tasks else { return String::new() };
+    let left: Vec<_> =
+        gate.tasks.iter().map(|task| task.id.as_str()).filter(|id| !tasks.iter().any(|t| t == id)).collect();
+    format!("Approved: {}. Left out: {}.\n", tasks.join(", "), left.join(", "))
+}
+
+/// `$VISUAL`, else `$EDITOR`.
+fn editor_of_user() -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|command| !command.trim().is_empty());
+    set("VISUAL").or_else(|| set("EDITOR"))
+}
+
+/// Run an editor on a file, with the terminal its own. Both variables hold a shell command, flags and all.
+///
+/// An editor that runs is not ended with the question: it may hold unsaved work.
+async fn run_editor(command: &str, file: &Path) -> io::Result<ExitStatus> {
+    let mut editor = if cfg!(windows) {
+        let mut words = command.split_whitespace();
+        let mut editor = tokio::process::Command::new(words.next().unwrap_or_default());
+        editor.args(words);
+        editor
+    } else {
+        let mut shell = tokio::process::Command::new("sh");
+        shell.args(["-c", &format!("{command} \"$1\""), command]);
+        shell
+    };
+    editor.arg(file).stdin(Stdio::inherit()).stderr(Stdio::inherit());
+    // Standard output may belong to --json; the terminal is where the question stands.
+    #[cfg(unix)]
+    editor.stdout(Stdio::from(std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?));
+    editor.status().await
+}
+
+/// Forget what the terminal holds of typed lines that nobody has read.
+fn forget_typed() {
+    #[cfg(unix)]
+    if let Err(error) = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush) {
+        tracing::debug!("typed input could not be discarded: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

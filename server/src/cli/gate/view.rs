@@ -1,0 +1,179 @@
+use std::collections::HashSet;
+
+use console::Style as Paint;
+
+use crate::cli::render::{self, paragraph};
+use crate::contracts::{Complexity, RepoPath, Task};
+use crate::workflow::{Gate, GateTask};
+
+/// How the gate is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Columns to fill.
+    pub(super) width: usize,
+    /// Whether colours and weights are used.
+    pub(super) colors: bool,
+}
+
+/// Everything a person should know before saying yes, ending in a line break.
+pub(super) fn gate_view(gate: &Gate, look: Look) -> String {
+    let view = View { gate, look, protected: keys(&gate.protected), flagged: keys(&gate.flagged) };
+    let mut lines = Vec::new();
+    view.approach(&mut lines);
+    view.tasks(&mut lines);
+    view.order(&mut lines);
+    view.warnings(&mut lines);
+    view.costs(&mut lines);
+    lines.join("\n") + "\n"
+}
+
+struct View<'a> {
+    gate: &'a Gate,
+    look: Look,
+    protected: HashSet<String>,
+    flagged: HashSet<String>,
+}
+
+impl View<'_> {
+    fn approach(&self, lines: &mut Vec<String>) {
+        let plan = &self.gate.plan;
+        lines.push(String::new());
+        lines.push(self.heading(&format!("Plan, version {}", plan.plan_version)));
+        if !self.gate.task.trim().is_empty() {
+            lines.push(self.dim(&self.text("  ", &self.gate.task)));
+        }
+        lines.push(String::new());
+        lines.push(self.text("  ", &plan.approach_summary));
+        if !plan.risks.is_empty() {
+            lines.push(String::new());
+            lines.push(self.heading("Risks"));
+            lines.extend(plan.risks.iter().map(|risk| self.text("  - ", risk)));
+        }
+    }
+
+    fn tasks(&self, lines: &mut Vec<String>) {
+        lines.push(String::new());
+        lines.push(self.heading("Tasks"));
+        for (index, task) in self.gate.tasks.iter().enumerate() {
+            if index > 0 {
+                lines.push(String::new());
+            }
+            let title = format!("{} {}", render::plain(&task.id), self.badge(task.complexity));
+            lines.push(format!("  {title} {}", self.paint(Paint::new().bold(), &render::plain(&task.title))));
+            let planned = self.gate.plan.task(&task.id);
+            lines.extend(task.files.iter().map(|file| self.file(planned, file)));
+            self.conditions(task, planned, lines);
+        }
+    }
+
+    fn file(&self, planned: Option<&Task>, file: &str) -> String {
+        let named = |files: &[String]| files.iter().any(|planned| planned == file);
+        let verb = match planned {
+            Some(task) if named(&task.files_to_create) => "create",
+            Some(task) if named(&task.files_to_delete) => "delete",
+            Some(task) if named(&task.files_to_modify) => "modify",
+            _ => "write ",
+        };
+        let key = key(file);
+        let note = if self.protected.contains(&key) {
+            self.paint(Paint::new().red().bold(), "  protected")
+        } else if self.flagged.contains(&key) {
+            self.paint(Paint::new().yellow(), "  runs code when you build")
+        } else {
+            String::new()
+        };
+        format!("     {verb} {}{note}", render::plain(file))
+    }
+
+    fn conditions(&self, task: &GateTask, planned: Option<&Task>, lines: &mut Vec<String>) {
+        if !task.depends_on.is_empty() {
+            lines.push(self.text("     after  ", &task.depends_on.join(", ")));
+        }
+        let criteria = planned.map(|task| task.acceptance_criteria.as_slice()).unwrap_or_default();
+        for (index, criterion) in criteria.iter().enumerate() {
+            let first = if index == 0 { "     done when  - " } else { "                - " };
+            lines.push(self.text(first, criterion));
+        }
+    }
+
+    fn order(&self, lines: &mut Vec<String>) {
+        let shown: HashSet<_> = self.gate.tasks.iter().map(|task| task.id.as_str()).collect();
+        let groups: Vec<Vec<&str>> = (self.gate.plan.parallel_groups.iter())
+            .map(|group| group.iter().map(String::as_str).filter(|id| shown.contains(id)).collect())
+            .filter(|group: &Vec<_>| !group.is_empty())
+            .collect();
+        if shown.len() < 2 || groups.is_empty() {
+            return;
+        }
+        lines.push(String::new());
+        lines.push(self.heading("Order"));
+        for (index, group) in groups.iter().enumerate() {
+            let at_once = if group.len() > 1 { " at once" } else { "" };
+            lines.push(self.text(&format!("  {}. ", index + 1), &format!("{}{at_once}", group.join(", "))));
+        }
+    }
+
+    fn warnings(&self, lines: &mut Vec<String>) {
+        let Gate { protected, flagged, .. } = self.gate;
+        if !protected.is_empty() || !flagged.is_empty() {
+            lines.push(String::new());
+        }
+        if !protected.is_empty() {
+            let what = format!(
+                "Protected: {}. Written only if you approve this very plan: look at the tasks that do.",
+                protected.join(", ")
+            );
+            lines.push(self.paint(Paint::new().red().bold(), &self.text("! ", &what)));
+        }
+        if !flagged.is_empty() {
+            let what = format!("Runs code when you build: {}. Read these changes before you do.", flagged.join(", "));
+            lines.push(self.paint(Paint::new().yellow(), &self.text("! ", &what)));
+        }
+    }
+
+    fn costs(&self, lines: &mut Vec<String>) {
+        let estimate = match self.gate.estimate_usd {
+            Some((low, high)) if render::cost(low) == render::cost(high) => format!("about {}", render::cost(high)),
+            Some((low, high)) => format!("about {} to {}", render::cost(low), render::cost(high)),
+            None => "no estimate, the models' prices are not known".to_owned(),
+        };
+        lines.push(String::new());
+        let so_far = render::usage(&self.gate.usage);
+        lines.push(self.text("", &format!("So far {so_far}. To implement and review: {estimate}.")));
+        lines.push(self.dim(&self.text("", &format!("The plan in full: {}", self.gate.plan_md))));
+    }
+
+    fn badge(&self, complexity: Complexity) -> String {
+        let paint = match complexity {
+            Complexity::Simple => Paint::new().green(),
+            Complexity::Moderate => Paint::new().yellow(),
+            Complexity::Complex => Paint::new().red(),
+        };
+        self.paint(paint, &format!("[{}]", complexity.as_str()))
+    }
+
+    fn heading(&self, text: &str) -> String {
+        self.paint(Paint::new().bold().underlined(), text)
+    }
+
+    fn dim(&self, text: &str) -> String {
+        self.paint(Paint::new().dim(), text)
+    }
+
+    fn text(&self, first: &str, text: &str) -> String {
+        paragraph(first, text, self.look.width)
+    }
+
+    fn paint(&self, paint: Paint, text: &str) -> String {
+        paint.force_styling(self.look.colors).apply_to(text).to_string()
+    }
+}
+
+fn keys(paths: &[String]) -> HashSet<String> {
+    paths.iter().map(|path| key(path)).collect()
+}
+
+/// The form in which a path of the plan and one of the gate are compared.
+fn key(path: &str) -> String {
+    RepoPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.key())
+}

@@ -1,0 +1,31 @@
+//! `baton reset`: the workflow's memory goes to history; files stay.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::failure::Failure;
+use super::print;
+use super::session::Session;
+use crate::config::Overrides;
+use crate::memory::SetAside;
+
+/// Set the workflow at hand aside.
+pub(super) fn reset(folder: Option<&Path>) -> Result<u8, Failure> {
+    let session = Session::open(folder, Overrides::default())?;
+    let Some(store) = session.memory()? else {
+        print("There is nothing to reset.")?;
+        return Ok(0);
+    };
+    // Held while the files move, so that no run begins on half of them.
+    let (lock, _) = store.lock(Timestamp::now())?;
+    let moved = store.set_workflow_aside(SetAside::Reset)?;
+    drop(lock);
+    match moved {
+        Some(entry) => {
+            print(&format!("Started over. What there was is in {}; your files are as they were.", store.name(&entry)))?;
+        }
+        None => print("There is nothing to reset.")?,
+    }
+    Ok(0)
+}

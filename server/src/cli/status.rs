@@ -1,0 +1,71 @@
+//! `baton status`: where the workflow stands and what comes next.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::failure::Failure;
+use super::session::Session;
+use super::{print, render};
+use crate::config::Overrides;
+use crate::workflow::{self, Status};
+
+/// Print the status.
+pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
+    let session = Session::open(folder, Overrides::default())?;
+    let Some(store) = session.memory()? else {
+        let text = if json { "null" } else { "Nothing has been run here yet. `baton run --task \"…\"` starts." };
+        print(text)?;
+        return Ok(0);
+    };
+    let status = workflow::status(&store, &session.settings, Timestamp::now())?;
+    let text = match json {
+        true => serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?,
+        false => told(&status),
+    };
+    print(&text)?;
+    Ok(0)
+}
+
+fn told(status: &Status) -> String {
+    let mut lines = Vec::new();
+    if let Some(task) = &status.task {
+        lines.push(render::paragraph("Task  ", &render::plain(task), 100));
+    }
+    if let Some(run) = &status.run {
+        let state = status.outcome.map_or("at work or interrupted", |outcome| outcome.as_str());
+        lines.push(format!("Run   {run}, {state}"));
+    }
+    lines.push(String::new());
+    for phase in &status.phases {
+        let took = phase.elapsed_ms.map_or_else(String::new, |ms| render::whole_seconds(Duration::from_millis(ms)));
+        let line = format!("{:<10} {:<12} {took:>8}  {}", phase.phase, phase.status, render::plain(&phase.message));
+        lines.push(line.trim_end().to_owned());
+    }
+    if !status.tasks.is_empty() {
+        lines.push(String::new());
+        for task in &status.tasks {
+            lines.push(format!("{:<10} {:<12} {}", task.id, task.status, render::plain(&task.title)));
+        }
+    }
+    if !status.issues.is_empty() {
+        lines.push(String::new());
+        lines.extend(status.issues.iter().map(render::issue_line));
+    }
+    lines.push(String::new());
+    lines.push(format!("Used  {}", render::usage(&status.usage)));
+    lines.push(format!("Next  {}", next(status.next)));
+    lines.join("\n")
+}
+
+fn next(word: &str) -> &str {
+    match word {
+        "task" => "say what is to be done: `baton run --task \"…\"`",
+        "gate" => "an answer to the plan: `baton approve` or `baton reject`",
+        "fix" => "a fix round: `baton run` goes on",
+        "re_plan" => "a new plan: `baton run` goes on",
+        "none" => "nothing; `baton run --task \"…\"` starts something new, `baton reset` clears the table",
+        phase => phase,
+    }
+}

@@ -1,0 +1,190 @@
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Mutex;
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::plan_lock::digest;
+use super::seal::Seal;
+use crate::contracts::Usage;
+use crate::models::{Message, RecordedTurn, Turn, TurnRequest};
+
+const EVENTS: &str = "events.jsonl";
+const TRANSCRIPT: &str = "transcript.jsonl";
+const KIND: &str = "transcript";
+
+/// A run's events, one JSON a line, in the order they happened.
+pub struct EventLog {
+    file: Mutex<File>,
+}
+
+impl EventLog {
+    /// Open the log of a run.
+    pub(super) fn open(dir: &Dir) -> io::Result<Self> {
+        Ok(Self { file: Mutex::new(append(dir, EVENTS)?) })
+    }
+
+    /// Add an event. Not synced: losing the last lines in a power cut loses no work.
+    pub fn append(&self, event: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        lock(&self.file).write_all(&line)
+    }
+}
+
+/// Every event line of a run that can be read; lines of a kind this version does not know are passed over.
+pub(super) fn read_events<T: serde::de::DeserializeOwned>(dir: &Dir) -> Vec<T> {
+    let text = dir.read(EVENTS).unwrap_or_default();
+    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// One line of `transcript.jsonl`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TranscriptLine {
+    /// A model turn.
+    Turn {
+        /// When the answer came.
+        at: Timestamp,
+        /// What the run's conversation added since the agent's turn before: tool results and the like.
+        messages: Vec<Message>,
+        /// The system prompt, where no line before it holds the same one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<Vec<String>>,
+        /// Who spoke, what was asked and what came back.
+        #[serde(flatten)]
+        turn: RecordedTurn,
+    },
+    /// A conversation came to its end, and what it led to stands on disk: its turns are history.
+    Closed {
+        /// When.
+        at: Timestamp,
+        /// Whose conversation.
+        closed: String,
+    },
+}
+
+/// A run's model turns: what every answer was, so that none is paid for twice.
+pub struct Transcript {
+    seal: Seal,
+    state: Mutex<State>,
+}
+
+struct State {
+    file: File,
+    systems: HashSet<String>,
+    /// Answers of earlier runs whose conversation never came to an end, by agent and request.
+    unclaimed: HashMap<(String, String), VecDeque<RecordedTurn>>,
+}
+
+impl Transcript {
+    /// Open the transcript of a run; `earlier` are the folders of the workflow's runs before it, oldest first.
+    pub(super) fn open(dir: &Dir, earlier: &[Dir], seal: Seal) -> io::Result<Self> {
+        let mut unclaimed: HashMap<(String, String), VecDeque<RecordedTurn>> = HashMap::new();
+        for run in earlier {
+            for line in read(run, &seal)? {
+                match line {
+                    TranscriptLine::Turn { turn, .. } => {
+                        unclaimed.entry((turn.agent.clone(), turn.request_sha256.clone())).or_default().push_back(turn);
+                    }
+                    TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
+                }
+            }
+        }
+        let state = State { file: append(dir, TRANSCRIPT)?, systems: HashSet::new(), unclaimed };
+        Ok(Self { seal, state: Mutex::new(state) })
+    }
+
+    /// The answer to this very request, where an interrupted conversation got one already.
+    pub fn recall(&self, agent: &str, request_sha256: &str) -> Option<Turn> {
+        let mut state = lock(&self.state);
+        let answers = state.unclaimed.get_mut(&(agent.to_owned(), request_sha256.to_owned()))?;
+        answers.pop_front().map(|turn| turn.response)
+    }
+
+    /// Record a turn, durably: from here on it is paid for and kept.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn record(
+        &self,
+        at: Timestamp,
+        request: &TurnRequest,
+        new_messages: &[Message],
+        turn: RecordedTurn,
+    ) -> io::Result<()> {
+        let prefix = digest(&serde_json::to_vec(&request.system)?);
+        let mut state = lock(&self.state);
+        let system = state.systems.insert(prefix).then(|| request.system.clone());
+        self.write(&mut state.file, &TranscriptLine::Turn { at, messages: new_messages.to_vec(), system, turn })?;
+        state.file.sync_data()
+    }
+
+    /// Note that what an agent's conversation led to stands on disk.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn close(&self, at: Timestamp, agent: &str) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.unclaimed.retain(|(owner, _), _| owner != agent);
+        self.write(&mut state.file, &TranscriptLine::Closed { at, closed: agent.to_owned() })
+    }
+
+    fn write(&self, file: &mut File, line: &TranscriptLine) -> io::Result<()> {
+        let text = serde_json::to_string(line)?;
+        let body = text.strip_suffix('}').unwrap_or(&text);
+        let mac = self.seal.sign(KIND, body.as_bytes());
+        file.write_all(format!("{body}{MAC_FIELD}{mac}\"}}\n").as_bytes())
+    }
+}
+
+/// The code stands last in a line and covers the bytes before it, so that no number is read and written again to
+/// verify it.
+const MAC_FIELD: &str = ",\"mac\":\"";
+
+/// The verified lines of a run's transcript. Others, and a last line cut by a kill, count as absent.
+pub(super) fn read(dir: &Dir, seal: &Seal) -> io::Result<Vec<TranscriptLine>> {
+    let text = match dir.read(TRANSCRIPT) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let verified = text.lines().filter_map(|line| {
+        let (body, mac) = line.strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
+        seal.verify(KIND, body.as_bytes(), mac).then(|| serde_json::from_str(&format!("{body}}}")).ok())?
+    });
+    Ok(verified.collect())
+}
+
+/// What the verified turns of a run used.
+pub(super) fn usage(dir: &Dir, seal: &Seal) -> io::Result<Usage> {
+    let turns = read(dir, seal)?.into_iter().filter_map(|line| match line {
+        TranscriptLine::Turn { turn, .. } => Some(turn.response.usage),
+        TranscriptLine::Closed { .. } => None,
+    });
+    Ok(turns.sum())
+}
+
+/// SHA-256 of everything that decides an answer: model, system prompt, tools, messages, length.
+pub fn request_digest(model: &str, request: &TurnRequest) -> String {
+    let value = json!([model, request.system, request.tools, request.messages, request.max_tokens]);
+    digest(value.to_string().as_bytes())
+}
+
+fn append(dir: &Dir, name: &str) -> io::Result<File> {
+    let mut file = dir.open_with(name, OpenOptions::new().create(true).append(true).mode(0o600))?.into_std();
+    // A line cut by a kill must not swallow the next one.
+    if dir.read(name)?.last().is_some_and(|byte| *byte != b'\n') {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// A poisoned lock only means that another thread panicked between two writes; the file is still whole lines.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,23 @@
+//! `.agent_memory/`: the handoffs, the lock, what was set aside, and each run's journals.
+//!
+//! Everything here is written durably (temporary file, fsync, rename, fsync of the folder) and read with suspicion: a
+//! memory folder may come with a clone, so approvals, publish journals and transcripts count only when their message
+//! authentication code verifies under the user's own key.
+
+mod error;
+mod history;
+mod journal;
+mod lock;
+mod plan_lock;
+mod run_id;
+mod seal;
+mod store;
+
+pub use error::{FileFaults, MemoryError};
+pub use history::SetAside;
+pub use journal::{EventLog, Transcript, TranscriptLine, request_digest};
+pub use lock::{LockHolder, RunLock};
+pub use plan_lock::PlanLock;
+pub use run_id::RunId;
+pub use seal::Seal;
+pub use store::{LoadedPlan, Memory, Revision, RunDir, Store};

@@ -1,0 +1,97 @@
+use cap_std::fs::{Dir, Permissions, PermissionsExt};
+use sha2::{Digest, Sha256};
+
+use super::error::MemoryError;
+use crate::contracts::{Handoff, PlanOutput};
+
+const LOCKED: u32 = 0o444;
+const OPEN: u32 = 0o644;
+
+/// plan.json, held still while it is implemented: read-only on disk, its hash checked before every step.
+///
+/// Dropping it gives write access back, on every way out of the phase; [`PlanLock::release`] does so after a kill.
+pub struct PlanLock {
+    dir: Dir,
+    file: String,
+    sha256: String,
+}
+
+impl PlanLock {
+    /// Lock the plan with this hash. `file` is plan.json's path for messages.
+    ///
+    /// # Errors
+    /// When plan.json has another hash by now, or its mode cannot be changed.
+    pub fn engage(dir: &Dir, file: String, sha256: &str) -> Result<Self, MemoryError> {
+        let dir = dir.try_clone().map_err(|source| MemoryError::Io { action: "open", file: file.clone(), source })?;
+        let lock = Self { dir, file, sha256: sha256.to_owned() };
+        set_mode(&lock.dir, LOCKED)
+            .map_err(|source| MemoryError::Io { action: "lock", file: lock.file.clone(), source })?;
+        lock.check()?;
+        Ok(lock)
+    }
+
+    /// Make sure that plan.json is still the plan that was approved.
+    ///
+    /// # Errors
+    /// [`MemoryError::PlanChanged`] when it is not.
+    pub fn check(&self) -> Result<(), MemoryError> {
+        match self.dir.read(PlanOutput::FILE) {
+            Ok(bytes) if digest(&bytes) == self.sha256 => Ok(()),
+            _ => Err(MemoryError::PlanChanged { file: self.file.clone() }),
+        }
+    }
+
+    /// Give write access back after a run that could not do so itself.
+    pub fn release(dir: &Dir) {
+        if let Err(error) = set_mode(dir, OPEN)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "cannot make plan.json writable again");
+        }
+    }
+}
+
+impl Drop for PlanLock {
+    fn drop(&mut self) {
+        Self::release(&self.dir);
+    }
+}
+
+/// SHA-256 in hex.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn set_mode(dir: &Dir, mode: u32) -> std::io::Result<()> {
+    dir.set_permissions(PlanOutput::FILE, Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_is_read_only_until_the_lock_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let mode = || dir.metadata("plan.json").unwrap().permissions().mode() & 0o777;
+        dir.write("plan.json", "{}").unwrap();
+        let lock = PlanLock::engage(&dir, "plan.json".into(), &digest(b"{}")).unwrap();
+        assert_eq!(mode(), 0o444);
+        lock.check().unwrap();
+        dir.remove_file("plan.json").unwrap();
+        dir.write("plan.json", "{ }").unwrap();
+        assert!(matches!(lock.check(), Err(MemoryError::PlanChanged { .. })));
+        drop(lock);
+        assert_eq!(mode(), 0o644);
+    }
+
+    #[test]
+    fn another_plan_is_not_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        dir.write("plan.json", "{}").unwrap();
+        assert!(PlanLock::engage(&dir, "plan.json".into(), "other").is_err());
+        assert_eq!(dir.metadata("plan.json").unwrap().permissions().mode() & 0o777, 0o644);
+    }
+}

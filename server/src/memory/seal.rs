@@ -1,0 +1,144 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::workspace;
+
+const KEY_BYTES: usize = 32;
+
+/// Seals what must not come from anyone else: HMAC-SHA-256 under a key of the user's own, over the workspace's real
+/// path, the kind of thing and its content.
+#[derive(Clone)]
+pub struct Seal {
+    key: [u8; KEY_BYTES],
+    root: PathBuf,
+}
+
+impl Seal {
+    /// The seal for a workspace, under the key in `state_dir` (normally `$XDG_STATE_HOME/baton`), which is made on
+    /// first use with mode 0600.
+    ///
+    /// # Errors
+    /// When the key can be neither read nor made.
+    pub fn open(state_dir: &Path, root: &Path) -> io::Result<Self> {
+        Dir::create_ambient_dir_all(state_dir, ambient_authority())?;
+        let dir = Dir::open_ambient_dir(state_dir, ambient_authority())?;
+        let key = match read_key(&dir)? {
+            Some(key) => key,
+            None => make_key(&dir)?,
+        };
+        Ok(Self { key, root: root.to_owned() })
+    }
+
+    /// A seal that nobody else can verify, for where no key can be kept: what it seals holds for this process.
+    pub fn ephemeral(root: &Path) -> io::Result<Self> {
+        Ok(Self { key: random_key()?, root: root.to_owned() })
+    }
+
+    /// The code of a content, in hex.
+    pub fn sign(&self, kind: &str, content: &[u8]) -> String {
+        hex(&self.mac(kind, content).finalize().into_bytes())
+    }
+
+    /// Whether a code is the right one, in constant time.
+    pub fn verify(&self, kind: &str, content: &[u8], code: &str) -> bool {
+        let Some(bytes) = unhex(code) else { return false };
+        self.mac(kind, content).verify_slice(&bytes).is_ok()
+    }
+
+    fn mac(&self, kind: &str, content: &[u8]) -> Hmac<Sha256> {
+        // The key is half a block of SHA-256; HMAC pads it with zeros.
+        let mut block = [0; 64];
+        block[..KEY_BYTES].copy_from_slice(&self.key);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        for part in [self.root.as_os_str().as_encoded_bytes(), kind.as_bytes(), content] {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac
+    }
+}
+
+fn read_key(dir: &Dir) -> io::Result<Option<[u8; KEY_BYTES]>> {
+    match dir.read("key") {
+        Ok(bytes) => Ok(bytes.try_into().ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Make the key so that of two processes doing it at once both end up with the same one.
+fn make_key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
+    use std::io::Write;
+
+    let key = random_key()?;
+    let name = format!("key.{:016x}", fastrand::u64(..));
+    let mut file = dir.open_with(&name, OpenOptions::new().write(true).create_new(true).mode(0o600))?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    let placed = dir.hard_link(&name, dir, "key");
+    dir.remove_file(&name)?;
+    match placed {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match read_key(dir)? {
+            Some(key) => Ok(key),
+            None => {
+                // A key of the wrong length is no key; nothing it sealed could be verified.
+                workspace::replace(dir, "key", &key, 0o600)?;
+                Ok(key)
+            }
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn random_key() -> io::Result<[u8; KEY_BYTES]> {
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    Ok(key)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 != 0 {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seal_holds_for_its_content_kind_and_place_only() {
+        let state = tempfile::tempdir().unwrap();
+        let here = Seal::open(state.path(), Path::new("/a")).unwrap();
+        let code = here.sign("approval", b"yes");
+        assert!(Seal::open(state.path(), Path::new("/a")).unwrap().verify("approval", b"yes", &code));
+        assert!(!here.verify("approval", b"no", &code));
+        assert!(!here.verify("transcript", b"yes", &code));
+        assert!(!here.verify("approval", b"yes", "é"));
+        assert!(!Seal::open(state.path(), Path::new("/b")).unwrap().verify("approval", b"yes", &code));
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(!Seal::open(elsewhere.path(), Path::new("/a")).unwrap().verify("approval", b"yes", &code));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_key_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let state = tempfile::tempdir().unwrap();
+        Seal::open(state.path(), Path::new("/a")).unwrap();
+        let mode = std::fs::metadata(state.path().join("key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,538 @@
+use std::collections::BTreeSet;
+use std::io;
+use std::time::SystemTime;
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
+use jiff::Timestamp;
+
+use super::error::{FileFaults, MemoryError};
+use super::history::{self, SetAside};
+use super::journal::{self, EventLog, Transcript, TranscriptLine};
+use super::lock::{LockHolder, RunLock};
+use super::plan_lock::{PlanLock, digest};
+use super::run_id::RunId;
+use super::seal::Seal;
+use crate::contracts::{
+    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, PlanOutput, RepoPath,
+    ReviewOutput, Round, Usage, check_plan, plan_markdown, read,
+};
+use crate::workspace::{self, Workspace};
+
+const TASK: &str = "task.md";
+const PLAN_MD: &str = "plan.md";
+/// In an entry of `history/`: what the user wants changed about the plan beside it.
+const FEEDBACK: &str = "feedback.md";
+const RUNS: &str = "runs";
+const APPROVAL_KIND: &str = "approval";
+
+/// Everything that says where a workflow stands, in the order the workflow writes it.
+const WORKFLOW_FILES: [&str; 9] = [
+    TASK,
+    ContextOutput::FILE,
+    PlanOutput::FILE,
+    PLAN_MD,
+    Approval::FILE,
+    Round::FILE,
+    ImplReport::FILE,
+    ReviewOutput::FILE,
+    Dismissed::FILE,
+];
+
+/// The memory folder of one workspace.
+#[derive(Clone)]
+pub struct Store {
+    workspace: Workspace,
+    path: RepoPath,
+    dir: std::sync::Arc<Dir>,
+    seal: Seal,
+}
+
+/// What the memory folder says, read at one moment. From it alone follows what comes next.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// The task in the user's words.
+    pub task: Option<String>,
+    /// context.json.
+    pub context: Option<ContextOutput>,
+    /// plan.json.
+    pub plan: Option<LoadedPlan>,
+    /// approval.json, where it is genuine and answers the plan as it is now.
+    pub approval: Option<Approval>,
+    /// round.json.
+    pub round: Option<Round>,
+    /// impl_report.json.
+    pub report: Option<ImplReport>,
+    /// review.json.
+    pub review: Option<ReviewOutput>,
+    /// Ids of issues the user dismissed.
+    pub dismissed: Vec<String>,
+    /// Rounds of this workflow whose review was set aside.
+    pub earlier_review_rounds: BTreeSet<u32>,
+    /// The highest round of this workflow that was set aside; 0 for none.
+    pub earlier_rounds: u32,
+    /// What a plan that is to be made now must answer to.
+    pub revision: Option<Revision>,
+    /// Whether a run of this workflow has begun.
+    pub begun: bool,
+}
+
+/// A plan with the hash that an approval binds to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedPlan {
+    /// The plan.
+    pub plan: PlanOutput,
+    /// SHA-256 of plan.json's bytes, in hex.
+    pub sha256: String,
+}
+
+/// The plan that was set aside last, and why.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    /// The plan.
+    pub plan: PlanOutput,
+    /// The review that asked for a new one.
+    pub review: Option<ReviewOutput>,
+    /// What the user wants changed.
+    pub feedback: Option<String>,
+}
+
+/// The folder and journals of one run.
+pub struct RunDir {
+    /// The run.
+    pub id: RunId,
+    /// `runs/<run>/`.
+    pub dir: Dir,
+    /// `events.jsonl`.
+    pub events: EventLog,
+    /// `transcript.jsonl`.
+    pub transcript: Transcript,
+}
+
+impl Store {
+    /// Open a workspace's memory folder, making it on first use.
+    ///
+    /// # Errors
+    /// When the folder is a link, or cannot be made or written.
+    pub fn open(workspace: &Workspace, memory_dir: &RepoPath, seal: Seal) -> Result<Self, MemoryError> {
+        let dir = workspace.folder(memory_dir)?;
+        let store = Self { workspace: workspace.clone(), path: memory_dir.clone(), dir: dir.into(), seal };
+        if store.dir.symlink_metadata(".gitignore").is_err() {
+            store.replace(".gitignore", b"*\n", 0o644)?;
+        }
+        Ok(store)
+    }
+
+    /// Take the workspace for a run. From here on nobody else writes its memory but the user and the gate.
+    ///
+    /// What a killed run left behind is put right: leftover temporary files go, plan.json is writable again.
+    ///
+    /// # Errors
+    /// [`MemoryError::Locked`] with the holder when another run is at work.
+    pub fn lock(&self, now: Timestamp) -> Result<(RunLock, RunId), MemoryError> {
+        let newest = self.runs()?.pop();
+        let id = RunId::new(now, newest.as_ref().map(RunId::as_str));
+        let holder = LockHolder { pid: std::process::id(), run: id.to_string() };
+        let lock = RunLock::take(&self.dir, &holder)?;
+        PlanLock::release(&self.dir);
+        workspace::sweep(&self.dir).map_err(|source| self.io("tidy", "", source))?;
+        Ok((lock, id))
+    }
+
+    /// Who is at work here now.
+    pub fn holder(&self) -> Option<LockHolder> {
+        RunLock::holder(&self.dir)
+    }
+
+    /// Make the folder of a new run and open its journals.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or the earlier runs' transcripts cannot be read.
+    pub fn begin_run(&self, id: &RunId) -> Result<RunDir, MemoryError> {
+        let earlier = self.workflow_runs()?;
+        let name = format!("{RUNS}/{id}");
+        let open = || -> io::Result<RunDir> {
+            self.dir.create_dir_all(RUNS)?;
+            self.dir.create_dir_with(&name, DirBuilder::new().mode(0o700))?;
+            let dir = self.dir.open_dir(&name)?;
+            let folders: Vec<Dir> =
+                earlier.iter().map(|run| self.dir.open_dir(format!("{RUNS}/{run}"))).collect::<io::Result<_>>()?;
+            let events = EventLog::open(&dir)?;
+            let transcript = Transcript::open(&dir, &folders, self.seal.clone())?;
+            Ok(RunDir { id: id.clone(), dir, events, transcript })
+        };
+        open().map_err(|source| self.io("open", &name, source))
+    }
+
+    /// Read everything. `Err` holds all faults of all files; nothing is changed.
+    ///
+    /// # Errors
+    /// Files that break their contract, or cannot be read.
+    pub fn load(&self) -> Result<Memory, MemoryError> {
+        let (memory, faults) = self.inspect()?;
+        if faults.is_empty() { Ok(memory) } else { Err(MemoryError::Faulty(faults)) }
+    }
+
+    /// Read everything that can be read, and the faults of the rest.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read.
+    pub fn inspect(&self) -> Result<(Memory, Vec<FileFaults>), MemoryError> {
+        let mut faults = Vec::new();
+        let mut memory = Memory {
+            task: self.task()?,
+            context: self.handoff(&mut faults, |context: &mut ContextOutput, at| {
+                context.timestamp.get_or_insert(at);
+            })?,
+            round: self.handoff(&mut faults, |_: &mut Round, _| ())?,
+            report: self.handoff(&mut faults, |_: &mut ImplReport, _| ())?,
+            review: self.handoff(&mut faults, |_: &mut ReviewOutput, _| ())?,
+            dismissed: self.handoff(&mut faults, |_: &mut Dismissed, _| ())?.map(|Dismissed(ids)| ids).unwrap_or_default(),
+            ..Memory::default()
+        };
+        let begun = memory.round.is_some() || memory.report.is_some();
+        memory.plan = self.plan(begun, &mut faults)?;
+        // An approval that cannot be read is no approval.
+        let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ())?;
+        memory.approval = approval.filter(|approval| {
+            memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256) && self.is_genuine(approval)
+        });
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        self.recollect(&past, &mut memory);
+        memory.begun = !self.workflow_runs()?.is_empty();
+        Ok((memory, faults))
+    }
+
+    /// Write a handoff.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write<T: Handoff>(&self, handoff: &T) -> Result<(), MemoryError> {
+        self.replace(T::FILE, &pretty(handoff), 0o644)
+    }
+
+    /// Write the plan, and plan.md beside it. Returns the hash an approval binds to.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write_plan(&self, plan: &PlanOutput, task: &str) -> Result<String, MemoryError> {
+        let bytes = pretty(plan);
+        self.replace(PlanOutput::FILE, &bytes, 0o644)?;
+        self.replace(PLAN_MD, plan_markdown(plan, task).as_bytes(), 0o644)?;
+        Ok(digest(&bytes))
+    }
+
+    /// Record an answer to a plan.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_approval(
+        &self,
+        plan_sha256: &str,
+        decision: Decision,
+        by: ApprovedBy,
+        tasks: Option<Vec<String>>,
+        at: Timestamp,
+    ) -> Result<Approval, MemoryError> {
+        let mut approval =
+            Approval { plan_sha256: plan_sha256.to_owned(), decision, by, tasks, at: Some(at), mac: String::new() };
+        approval.mac = self.seal.sign(APPROVAL_KIND, &sealed(&approval));
+        self.write(&approval)?;
+        Ok(approval)
+    }
+
+    /// Bring plan.md up to date with a plan that others wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn refresh_plan_markdown(&self, markdown: &str) -> Result<(), MemoryError> {
+        match self.dir.read(PLAN_MD) {
+            Ok(bytes) if bytes == markdown.as_bytes() => Ok(()),
+            _ => self.replace(PLAN_MD, markdown.as_bytes(), 0o644),
+        }
+    }
+
+    /// Whether the plan with this hash has a genuine answer, or is no more the plan.
+    pub fn is_answered(&self, plan_sha256: &str) -> bool {
+        let plan = self.dir.read(PlanOutput::FILE).map(|bytes| digest(&bytes));
+        if !plan.is_ok_and(|sha256| sha256 == plan_sha256) {
+            return true;
+        }
+        let approval = self.dir.read_to_string(Approval::FILE).ok().and_then(|text| read::<Approval>(&text).ok());
+        approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.is_genuine(&approval))
+    }
+
+    /// The last review of this workflow that was set aside.
+    pub fn earlier_review(&self) -> Option<ReviewOutput> {
+        let past = history::past(&self.dir).ok()?;
+        past.entries.iter().rev().find_map(|entry| self.from_history(entry, ReviewOutput::FILE))
+    }
+
+    /// Whether an agent's conversation of a run came to its end, and what it led to was taken.
+    ///
+    /// # Errors
+    /// When the transcript cannot be read.
+    pub fn is_closed(&self, run: &RunId, agent: &str) -> Result<bool, MemoryError> {
+        let lines = journal::read(&self.run_folder(run)?, &self.seal);
+        let lines = lines.map_err(|source| self.io("read", "transcript.jsonl", source))?;
+        Ok(lines.iter().any(|line| matches!(line, TranscriptLine::Closed { closed, .. } if closed == agent)))
+    }
+
+    /// The error of a file of the memory folder.
+    pub fn file_error(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
+        self.io(action, file, source)
+    }
+
+    /// Write the task in the user's words.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_task(&self, task: &str) -> Result<(), MemoryError> {
+        self.replace(TASK, format!("{}\n", task.trim()).as_bytes(), 0o644)
+    }
+
+    /// Move files to `history/`; those that are missing are passed over.
+    ///
+    /// # Errors
+    /// When they cannot be moved.
+    pub fn set_aside(&self, why: SetAside, files: &[&str]) -> Result<Option<String>, MemoryError> {
+        let runs = self.runs()?;
+        history::set_aside(&self.dir, why, files, &[], &runs).map_err(|source| self.io("write", "history", source))
+    }
+
+    /// Move the plan and everything later to `history/`.
+    ///
+    /// # Errors
+    /// When they cannot be moved.
+    pub fn set_plan_and_later_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
+        self.set_aside(why, &WORKFLOW_FILES[2..8])
+    }
+
+    /// Move the plan and its answer to `history/`, with what the user wants changed about it.
+    ///
+    /// # Errors
+    /// When they cannot be moved.
+    pub fn set_plan_aside(&self, feedback: &str) -> Result<(), MemoryError> {
+        let files = [PlanOutput::FILE, PLAN_MD, Approval::FILE];
+        let extra = [(FEEDBACK, feedback.as_bytes())];
+        let moved = history::set_aside(&self.dir, SetAside::Revise, &files, &extra, &[]);
+        moved.map(|_| ()).map_err(|source| self.io("write", "history", source))
+    }
+
+    /// Copy a report and its review to `history/` and begin the report of the next round with these results. The
+    /// review goes last: until then the round is not entered.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn turn_round(&self, why: SetAside, report: &ImplReport) -> Result<(), MemoryError> {
+        let copies: Vec<(&str, Vec<u8>)> = [ImplReport::FILE, ReviewOutput::FILE]
+            .into_iter()
+            .filter_map(|file| self.dir.read(file).ok().map(|bytes| (file, bytes)))
+            .collect();
+        let extra: Vec<(&str, &[u8])> = copies.iter().map(|(file, bytes)| (*file, bytes.as_slice())).collect();
+        history::set_aside(&self.dir, why, &[], &extra, &[]).map_err(|source| self.io("write", "history", source))?;
+        self.write(report)?;
+        match self.dir.remove_file(ReviewOutput::FILE) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(self.io("remove", ReviewOutput::FILE, source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Move the whole workflow to `history/`, so that a new one can begin. Files of the workspace stay.
+    ///
+    /// # Errors
+    /// When the files cannot be moved.
+    pub fn set_workflow_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
+        self.set_aside(why, &WORKFLOW_FILES)
+    }
+
+    /// The runs of the workflow at hand, oldest first.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn workflow_runs(&self) -> Result<Vec<RunId>, MemoryError> {
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let closed = |run: &RunId| past.closed_runs.iter().any(|closed| closed == run.as_str());
+        Ok(self.runs()?.into_iter().filter(|run| !closed(run)).collect())
+    }
+
+    /// The folder of a run.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn run_folder(&self, run: &RunId) -> Result<Dir, MemoryError> {
+        let name = format!("{RUNS}/{run}");
+        self.dir.open_dir(&name).map_err(|source| self.io("open", &name, source))
+    }
+
+    /// The events of a run.
+    ///
+    /// # Errors
+    /// When its folder is not there.
+    pub fn events<T: serde::de::DeserializeOwned>(&self, run: &RunId) -> Result<Vec<T>, MemoryError> {
+        Ok(journal::read_events(&self.run_folder(run)?))
+    }
+
+    /// What the runs of the workflow at hand have used.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
+    pub fn workflow_usage(&self) -> Result<Usage, MemoryError> {
+        let mut sum = Usage::default();
+        for run in self.workflow_runs()? {
+            let dir = self.run_folder(&run)?;
+            sum += journal::usage(&dir, &self.seal).map_err(|source| self.io("read", "transcript.jsonl", source))?;
+        }
+        Ok(sum)
+    }
+
+    /// Hold plan.json still while it is implemented.
+    ///
+    /// # Errors
+    /// When plan.json has another hash by now.
+    pub fn lock_plan(&self, sha256: &str) -> Result<PlanLock, MemoryError> {
+        PlanLock::engage(&self.dir, self.name(PlanOutput::FILE), sha256)
+    }
+
+    /// The seal under which journals count.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    /// The memory folder, relative to the workspace root.
+    pub fn path(&self) -> &RepoPath {
+        &self.path
+    }
+
+    /// A file of the memory folder, relative to the workspace root.
+    pub fn name(&self, file: &str) -> String {
+        format!("{}/{file}", self.path).trim_end_matches('/').to_owned()
+    }
+
+    fn runs(&self) -> Result<Vec<RunId>, MemoryError> {
+        let list = || -> io::Result<Vec<RunId>> {
+            let mut runs = Vec::new();
+            for entry in self.dir.read_dir(RUNS)? {
+                runs.extend(entry?.file_name().to_str().and_then(RunId::parse));
+            }
+            runs.sort();
+            Ok(runs)
+        };
+        match list() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.map_err(|source| self.io("read", RUNS, source)),
+        }
+    }
+
+    fn task(&self) -> Result<Option<String>, MemoryError> {
+        let text = self.text(TASK)?.map(|(text, _)| text.trim().to_owned());
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    fn handoff<T: Handoff>(
+        &self,
+        faults: &mut Vec<FileFaults>,
+        fill: impl FnOnce(&mut T, Timestamp),
+    ) -> Result<Option<T>, MemoryError> {
+        let Some((text, modified)) = self.text(T::FILE)? else { return Ok(None) };
+        match read::<T>(&text) {
+            Ok(mut handoff) => {
+                fill(&mut handoff, modified);
+                Ok(Some(handoff))
+            }
+            Err(found) => {
+                faults.push(self.faults(T::FILE, found));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
+    fn plan(&self, begun: bool, faults: &mut Vec<FileFaults>) -> Result<Option<LoadedPlan>, MemoryError> {
+        let Some((text, _)) = self.text(PlanOutput::FILE)? else { return Ok(None) };
+        let plan: PlanOutput = match read(&text) {
+            Ok(plan) => plan,
+            Err(found) => {
+                faults.push(self.faults(PlanOutput::FILE, found));
+                return Ok(None);
+            }
+        };
+        let exists = |path: &RepoPath| self.workspace.is_file(path);
+        let found = check_plan(&plan, &text, if begun { None } else { Some(&exists) });
+        if found.is_empty() {
+            return Ok(Some(LoadedPlan { plan, sha256: digest(text.as_bytes()) }));
+        }
+        faults.push(self.faults(PlanOutput::FILE, found));
+        Ok(None)
+    }
+
+    /// What the workflow's own entries of `history/` still say.
+    fn recollect(&self, past: &history::Past, memory: &mut Memory) {
+        for entry in &past.entries {
+            let review: Option<ReviewOutput> = self.from_history(entry, ReviewOutput::FILE);
+            if let Some(review) = review {
+                memory.earlier_review_rounds.insert(review.round);
+                memory.earlier_rounds = memory.earlier_rounds.max(review.round);
+            }
+            let round: Option<Round> = self.from_history(entry, Round::FILE);
+            memory.earlier_rounds = memory.earlier_rounds.max(round.map_or(0, |round| round.n));
+        }
+        if memory.plan.is_some() {
+            return;
+        }
+        let has_plan = |entry: &str| self.dir.exists(format!("{entry}/{}", PlanOutput::FILE));
+        let Some(entry) = past.plan_to_change(has_plan) else { return };
+        let Some(plan) = self.from_history(entry, PlanOutput::FILE) else { return };
+        let feedback = self.dir.read_to_string(format!("{entry}/{FEEDBACK}")).ok();
+        memory.revision = Some(Revision { plan, review: self.from_history(entry, ReviewOutput::FILE), feedback });
+    }
+
+    /// A handoff that was set aside; one that cannot be read any more counts as absent.
+    fn from_history<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
+        read(&self.dir.read_to_string(format!("{entry}/{file}")).ok()?).ok()
+    }
+
+    fn is_genuine(&self, approval: &Approval) -> bool {
+        self.seal.verify(APPROVAL_KIND, &sealed(approval), &approval.mac)
+    }
+
+    /// A file's text and when it was last written.
+    fn text(&self, file: &str) -> Result<Option<(String, Timestamp)>, MemoryError> {
+        let bytes = match self.dir.read(file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(self.io("read", file, source)),
+        };
+        let modified = self.dir.metadata(file).and_then(|metadata| metadata.modified());
+        let modified = modified.map_or_else(|_| SystemTime::now(), cap_std::time::SystemTime::into_std);
+        let at = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), at)))
+    }
+
+    fn replace(&self, file: &str, bytes: &[u8], mode: u32) -> Result<(), MemoryError> {
+        workspace::replace(&self.dir, file, bytes, mode).map_err(|source| self.io("write", file, source))
+    }
+
+    fn faults(&self, file: &str, faults: Vec<Fault>) -> FileFaults {
+        FileFaults { file: self.name(file), faults }
+    }
+
+    fn io(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
+        MemoryError::Io { action, file: self.name(file), source }
+    }
+}
+
+/// What an approval's code covers: everything that decides.
+fn sealed(approval: &Approval) -> Vec<u8> {
+    serde_json::json!([approval.plan_sha256, approval.decision, approval.by, approval.tasks, approval.at])
+        .to_string()
+        .into_bytes()
+}
+
+fn pretty<T: Handoff>(handoff: &T) -> Vec<u8> {
+    // A handoff is made of strings, numbers and lists; none of them can fail to serialise.
+    let mut bytes = serde_json::to_vec_pretty(handoff).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}

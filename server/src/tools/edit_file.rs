@@ -1,0 +1,116 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::edit_match::{Edited, Miss, Tolerance, edit};
+use super::input::Input;
+use super::nearest::nearest;
+use super::show::{count, excerpt};
+use super::{ToolError, Toolbox};
+use crate::contracts::RepoPath;
+
+pub(super) const DESCRIPTION: &str = "Replace text in a file of your task. old_text must stand in the file exactly \
+once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
+replace_all. Answers the changed lines. The change reaches the working tree when you submit. New files are made with \
+write_file.";
+
+/// Edit a file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(description = "")]
+pub(super) struct EditFile {
+    /// The file, relative to the workspace root.
+    path: String,
+    /// The text to replace, as it stands in the file.
+    old_text: String,
+    /// The text to put in its place; empty to remove it.
+    new_text: String,
+    /// Replace every place where old_text stands; otherwise there must be exactly one.
+    replace_all: Option<bool>,
+}
+
+impl Input for EditFile {
+    fn activity(&self) -> String {
+        format!("editing {}", self.path)
+    }
+}
+
+pub(super) fn run(toolbox: &Toolbox, input: EditFile) -> Result<String, ToolError> {
+    // The task's spelling of the path, and the refusal before anything else is said of the file.
+    let path = toolbox.writing()?.may_write(&toolbox.path(&input.path)?)?;
+    let (old, new) = (input.old_text.replace("\r\n", "\n"), input.new_text.replace("\r\n", "\n"));
+    if old.is_empty() {
+        return Err("old_text is empty; use write_file to create or replace a whole file.".to_owned().into());
+    }
+    if old == new {
+        return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
+    }
+    let file = toolbox.read_text(&path)?;
+    let edited = edit(file.text(), &old, &new, input.replace_all.unwrap_or_default())
+        .map_err(|miss| ToolError::from(told_miss(&path, file.text(), &old, miss)))?;
+    if edited.text == file.text() {
+        return Err(format!("{path} already reads so; nothing was changed.").into());
+    }
+    toolbox.writing()?.write(&path, &edited.text)?;
+    Ok(told_edit(&path, &edited))
+}
+
+fn told_edit(path: &RepoPath, edited: &Edited) -> String {
+    const CONTEXT: usize = 3;
+    const SHOWN: usize = 5;
+    let how = match edited.tolerance {
+        Tolerance::Exact => "",
+        Tolerance::Trailing => " (old_text differed in trailing spaces)",
+        Tolerance::Indentation => " (old_text differed in indentation; new_text was indented alike)",
+        Tolerance::Punctuation => " (old_text differed in quotes, dashes or spaces)",
+    };
+    let mut text = match edited.places.len() {
+        1 => format!("Edited {path}{how}. It now reads:\n"),
+        n => format!("Edited {path} in {n} places{how}. It now reads:\n"),
+    };
+    for (index, (first, last)) in edited.lines().into_iter().take(SHOWN).enumerate() {
+        if index > 0 {
+            text.push_str("      …\n");
+        }
+        text.push_str(&excerpt(&edited.text, first.saturating_sub(CONTEXT), last + CONTEXT));
+    }
+    if edited.places.len() > SHOWN {
+        text.push_str(&format!("and {} not shown.\n", count(edited.places.len() - SHOWN, "more place")));
+    }
+    if edited.text.is_empty() {
+        text.push_str("(nothing: the file is empty)\n");
+    }
+    text
+}
+
+fn told_miss(path: &RepoPath, text: &str, old: &str, miss: Miss) -> String {
+    match miss {
+        Miss::Several(lines) => {
+            let shown: Vec<String> = lines.iter().take(20).map(ToString::to_string).collect();
+            let more = if lines.len() > shown.len() { ", …" } else { "" };
+            format!(
+                "old_text stands in {path} at {}, lines {}{more}. Add lines around it to make it unique, or set \
+                 replace_all.",
+                count(lines.len(), "place"),
+                shown.join(", ")
+            )
+        }
+        Miss::Absent if text.is_empty() => format!("{path} is empty; use write_file."),
+        Miss::Absent => {
+            let numbered = old.lines().next().is_some_and(has_line_number);
+            let hint = if numbered { " Leave out the line numbers that read_file shows." } else { "" };
+            match nearest(text, old) {
+                Some((first, last)) => format!(
+                    "old_text does not stand in {path}.{hint} The nearest lines are:\n{}",
+                    excerpt(text, first.saturating_sub(2), last + 2)
+                ),
+                None => format!("old_text does not stand in {path}, nor anything like it.{hint} Read the file again."),
+            }
+        }
+    }
+}
+
+fn has_line_number(line: &str) -> bool {
+    line.split_once('\t').is_some_and(|(number, _)| {
+        let number = number.trim();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}

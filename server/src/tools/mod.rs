@@ -1,0 +1,222 @@
+//! The tools agents call, and what each agent may call.
+//!
+//! A call never panics and never fails the run, whatever the model sends: what is wrong is answered to the model in
+//! words it can act on. Every answer is bounded and says what it left out.
+//!
+//! Invariant: tools reach the disk only through the workspace module.
+
+mod delete_file;
+mod edit_file;
+mod edit_match;
+mod input;
+mod list_files;
+mod nearest;
+mod read_diff;
+mod read_file;
+mod search;
+mod show;
+mod view;
+mod write_file;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use crate::contracts::RepoPath;
+use crate::models::ToolSpec;
+use crate::workspace::{Refused, Staging, StagingError, Workspace};
+use input::Input;
+
+/// The tools of one agent.
+#[derive(Debug, Clone)]
+pub struct Toolbox {
+    workspace: Workspace,
+    memory_dir: RepoPath,
+    role: Role,
+}
+
+/// What a tool answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolOutput {
+    /// The answer for the model.
+    pub text: String,
+    /// Whether it is an error.
+    pub is_error: bool,
+    /// What was done, for people: "reading src/a.rs". One short line, without control characters.
+    pub activity: String,
+    /// A write that was refused for what it wanted to touch: a person is told of it as a blocker.
+    pub refused: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Role {
+    Reader,
+    Implementer(Arc<Mutex<Staging>>),
+    Reviewer(Arc<Vec<(RepoPath, String)>>),
+}
+
+/// Why a tool has no answer.
+#[derive(Debug)]
+struct ToolError {
+    text: String,
+    refused: Option<String>,
+}
+
+/// The tools, in the order in which a model is told of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    ListFiles,
+    Search,
+    ReadFile,
+    EditFile,
+    WriteFile,
+    DeleteFile,
+    ReadDiff,
+}
+
+const READING: [Tool; 3] = [Tool::ListFiles, Tool::Search, Tool::ReadFile];
+const WRITING: [Tool; 3] = [Tool::EditFile, Tool::WriteFile, Tool::DeleteFile];
+
+impl Toolbox {
+    /// The tools of an agent that only reads the workspace.
+    pub fn reader(workspace: Workspace, memory_dir: RepoPath) -> Self {
+        Self { workspace, memory_dir, role: Role::Reader }
+    }
+
+    /// The tools of an agent that works on one task: it sees the workspace with its own changes.
+    pub fn implementer(workspace: Workspace, memory_dir: RepoPath, staging: Arc<Mutex<Staging>>) -> Self {
+        Self { workspace, memory_dir, role: Role::Implementer(staging) }
+    }
+
+    /// The tools of an agent that reviews these diffs, by file.
+    pub fn reviewer(workspace: Workspace, memory_dir: RepoPath, diffs: Vec<(RepoPath, String)>) -> Self {
+        Self { workspace, memory_dir, role: Role::Reviewer(Arc::new(diffs)) }
+    }
+
+    /// The tools as a model is told of them: always the same bytes for the same kind of agent.
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.tools().into_iter().map(Tool::spec).collect()
+    }
+
+    /// Whether a tool of this name is among them.
+    pub fn has(&self, name: &str) -> bool {
+        self.tools().into_iter().any(|tool| tool.name() == name)
+    }
+
+    /// Call a tool. Blocks on the disk; never panics, whatever the input.
+    pub fn call(&self, name: &str, input: &Value) -> ToolOutput {
+        let Some(tool) = self.tools().into_iter().find(|tool| tool.name() == name) else {
+            let known: Vec<_> = self.tools().into_iter().map(Tool::name).collect();
+            let text = format!("There is no tool {:?}. Call one of: {}.", show::cut(name, 100), known.join(", "));
+            return ToolOutput { text, is_error: true, activity: "calling an unknown tool".to_owned(), refused: None };
+        };
+        match tool {
+            Tool::ListFiles => self.run(tool, input, list_files::run),
+            Tool::Search => self.run(tool, input, search::run),
+            Tool::ReadFile => self.run(tool, input, read_file::run),
+            Tool::EditFile => self.run(tool, input, edit_file::run),
+            Tool::WriteFile => self.run(tool, input, write_file::run),
+            Tool::DeleteFile => self.run(tool, input, delete_file::run),
+            Tool::ReadDiff => self.run(tool, input, read_diff::run),
+        }
+    }
+
+    fn run<I: Input>(&self, tool: Tool, input: &Value, run: fn(&Self, I) -> Result<String, ToolError>) -> ToolOutput {
+        let (activity, outcome) = match input::parse::<I>(tool.name(), input) {
+            Ok(input) => (show::plain(&input.activity()), run(self, input)),
+            Err(faults) => (format!("calling {}", tool.name()), Err(faults.into())),
+        };
+        match outcome {
+            Ok(text) => ToolOutput { text, is_error: false, activity, refused: None },
+            Err(ToolError { text, refused }) => ToolOutput { text, is_error: true, activity, refused },
+        }
+    }
+
+    fn tools(&self) -> Vec<Tool> {
+        let more: &[Tool] = match self.role {
+            Role::Reader => &[],
+            Role::Implementer(_) => &WRITING,
+            Role::Reviewer(_) => &[Tool::ReadDiff],
+        };
+        READING.iter().chain(more).copied().collect()
+    }
+
+    /// The task's staging. Another call that panicked with it in hand cannot have left it half changed.
+    fn staging(&self) -> Option<MutexGuard<'_, Staging>> {
+        match &self.role {
+            Role::Implementer(staging) => Some(staging.lock().unwrap_or_else(PoisonError::into_inner)),
+            Role::Reader | Role::Reviewer(_) => None,
+        }
+    }
+
+    /// The staging of an agent that may write.
+    fn writing(&self) -> Result<MutexGuard<'_, Staging>, ToolError> {
+        self.staging().ok_or_else(|| ToolError::from("This agent does not write files.".to_owned()))
+    }
+
+    fn diffs(&self) -> &[(RepoPath, String)] {
+        match &self.role {
+            Role::Reviewer(diffs) => diffs,
+            Role::Reader | Role::Implementer(_) => &[],
+        }
+    }
+}
+
+impl Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ListFiles => "list_files",
+            Self::Search => "search",
+            Self::ReadFile => "read_file",
+            Self::EditFile => "edit_file",
+            Self::WriteFile => "write_file",
+            Self::DeleteFile => "delete_file",
+            Self::ReadDiff => "read_diff",
+        }
+    }
+
+    fn spec(self) -> ToolSpec {
+        let (description, input_schema) = match self {
+            Self::ListFiles => (list_files::DESCRIPTION, input::schema::<list_files::ListFiles>()),
+            Self::Search => (search::DESCRIPTION, input::schema::<search::Search>()),
+            Self::ReadFile => (read_file::DESCRIPTION, input::schema::<read_file::ReadFile>()),
+            Self::EditFile => (edit_file::DESCRIPTION, input::schema::<edit_file::EditFile>()),
+            Self::WriteFile => (write_file::DESCRIPTION, input::schema::<write_file::WriteFile>()),
+            Self::DeleteFile => (delete_file::DESCRIPTION, input::schema::<delete_file::DeleteFile>()),
+            Self::ReadDiff => (read_diff::DESCRIPTION, input::schema::<read_diff::ReadDiff>()),
+        };
+        // Not strict: the tools forgive more than the schema allows, and a provider bounds how many strict ones there are.
+        ToolSpec { name: self.name().to_owned(), description: description.to_owned(), input_schema, strict: false }
+    }
+}
+
+impl From<String> for ToolError {
+    fn from(text: String) -> Self {
+        Self { text, refused: None }
+    }
+}
+
+impl From<StagingError> for ToolError {
+    fn from(error: StagingError) -> Self {
+        let refused = match &error {
+            StagingError::Refused(refused) if refused.is_blocker() => Some(refused.to_string()),
+            _ => None,
+        };
+        Self { text: sentence(&error), refused }
+    }
+}
+
+/// An error as a sentence. (A refused read is no blocker; see [`Refused::is_blocker`] for writes.)
+fn sentence(error: &dyn fmt::Display) -> String {
+    format!("{error}.")
+}
+
+impl From<Refused> for ToolError {
+    fn from(refused: Refused) -> Self {
+        Self { text: sentence(&refused), refused: None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

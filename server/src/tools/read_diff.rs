@@ -1,0 +1,91 @@
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::input::Input;
+use super::show::{count, cut};
+use super::{ToolError, Toolbox};
+use crate::contracts::RepoPath;
+
+const MOST_TEXT: usize = 64_000;
+const LINE: usize = 1_000;
+
+pub(super) const DESCRIPTION: &str = "Read what was changed, as a unified diff: of one file, or of all. At most 64000 \
+bytes at once; files that do not fit are named, to be read one by one.";
+
+/// Read the diff.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(description = "")]
+pub(super) struct ReadDiff {
+    /// The changed file, relative to the workspace root; all of them if left out.
+    path: Option<String>,
+}
+
+impl Input for ReadDiff {
+    fn activity(&self) -> String {
+        match &self.path {
+            Some(path) => format!("reading the diff of {path}"),
+            None => "reading the diff".to_owned(),
+        }
+    }
+}
+
+pub(super) fn run(toolbox: &Toolbox, input: ReadDiff) -> Result<String, ToolError> {
+    let diffs = toolbox.diffs();
+    if diffs.is_empty() {
+        return Ok("Nothing was changed.\n".to_owned());
+    }
+    let Some(path) = toolbox.folder(input.path.as_deref())? else { return Ok(all(diffs)) };
+    let below = format!("{path}/");
+    let chosen: Vec<(RepoPath, String)> = diffs
+        .iter()
+        .filter(|(file, _)| file.key() == path.key() || file.as_str().starts_with(&below))
+        .cloned()
+        .collect();
+    match chosen.as_slice() {
+        [] => {
+            let names: Vec<&str> = diffs.iter().take(50).map(|(file, _)| file.as_str()).collect();
+            let more = if diffs.len() > names.len() { " and more" } else { "" };
+            Err(format!("{path} was not changed. Changed are: {}{more}.", names.join(", ")).into())
+        }
+        [(_, diff)] => Ok(one(diff)),
+        several => Ok(all(several)),
+    }
+}
+
+/// As many whole diffs as fit, and the names of the others.
+fn all(diffs: &[(RepoPath, String)]) -> String {
+    let mut text = String::new();
+    let mut left_out = Vec::new();
+    for (path, diff) in diffs {
+        let diff = one(diff);
+        if text.len() + diff.len() > MOST_TEXT && !text.is_empty() {
+            left_out.push((path, diff.lines().count()));
+        } else {
+            text.push_str(&diff);
+        }
+    }
+    if !left_out.is_empty() {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "Left out, read them one by one with path:");
+        for (path, lines) in left_out {
+            let _ = writeln!(text, "{path} ({})", count(lines, "line"));
+        }
+    }
+    text
+}
+
+fn one(diff: &str) -> String {
+    let mut text = String::new();
+    let total = diff.lines().count();
+    for (index, line) in diff.lines().enumerate() {
+        if text.len() > MOST_TEXT {
+            let _ = writeln!(text, "The diff has {} more; read the file itself with read_file.", count(total - index, "line"));
+            break;
+        }
+        text.push_str(&cut(line.trim_end_matches('\r'), LINE));
+        text.push('\n');
+    }
+    text
+}

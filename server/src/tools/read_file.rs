@@ -1,0 +1,68 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::input::Input;
+use super::show::{count, push_numbered};
+use super::{ToolError, Toolbox};
+
+const MOST_LINES: usize = 2_000;
+const MOST_TEXT: usize = 64_000;
+
+pub(super) const DESCRIPTION: &str = "Read a text file. Answers its lines with their numbers (number, tab, text; the \
+number is not part of the file). At most 2000 lines or 64000 bytes at once; read on with start_line. Lines are cut \
+after 2000 characters. Ignored, binary and secret files are not read.";
+
+/// Read a file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(description = "")]
+pub(super) struct ReadFile {
+    /// The file, relative to the workspace root.
+    path: String,
+    /// First line to show, from 1; the beginning if left out.
+    start_line: Option<i64>,
+    /// Last line to show, inclusive; the end if left out.
+    end_line: Option<i64>,
+}
+
+impl Input for ReadFile {
+    fn activity(&self) -> String {
+        match (self.start_line, self.end_line) {
+            (None, None) => format!("reading {}", self.path),
+            (Some(start), None) => format!("reading {} from line {start}", self.path),
+            (start, Some(end)) => format!("reading {} lines {}-{end}", self.path, start.unwrap_or(1)),
+        }
+    }
+}
+
+pub(super) fn run(toolbox: &Toolbox, input: ReadFile) -> Result<String, ToolError> {
+    let path = toolbox.path(&input.path)?;
+    let file = toolbox.read_text(&path)?;
+    let lines: Vec<&str> = file.text().lines().collect();
+    if lines.is_empty() {
+        return Ok(format!("{path} is empty.\n"));
+    }
+    let total = lines.len();
+    let start = usize::try_from(input.start_line.unwrap_or(1)).unwrap_or(1).max(1);
+    let end = usize::try_from(input.end_line.unwrap_or(i64::MAX)).unwrap_or(0);
+    if start > total {
+        return Err(format!("{path} has {}; start_line {start} is after its end.", count(total, "line")).into());
+    }
+    if end < start {
+        return Err(format!("end_line {end} is before start_line {start}; {path} has {}.", count(total, "line")).into());
+    }
+    let end = end.min(total);
+    let mut text = String::new();
+    let mut last = start;
+    for number in start..=end {
+        if number - start == MOST_LINES || text.len() > MOST_TEXT {
+            break;
+        }
+        push_numbered(&mut text, number, lines[number - 1]);
+        last = number;
+    }
+    let cut = if last < end { format!(" Read on with start_line {}.", last + 1) } else { String::new() };
+    if start == 1 && last == total {
+        return Ok(format!("{path}, {}:\n{text}", count(total, "line")));
+    }
+    Ok(format!("{path}, lines {start}-{last} of {total}:\n{text}{}", if cut.is_empty() { String::new() } else { format!("The rest was left out.{cut}\n") }))
+}

@@ -1,0 +1,60 @@
+//! Showing text within bounds.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Most characters shown of one line of a file.
+pub(super) const LONGEST_LINE: usize = 2_000;
+
+/// At most `limit` characters.
+pub(super) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// One short line for people: no control characters, nothing that changes the direction of writing.
+pub(super) fn plain(text: &str) -> String {
+    let kept: String = text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+        .collect();
+    cut(&kept, 120).into_owned()
+}
+
+/// Append a line of a file with its number, from 1.
+pub(super) fn push_numbered(out: &mut String, number: usize, line: &str) {
+    let shown = cut(line, LONGEST_LINE);
+    // Writing to a string does not fail.
+    let _ = write!(out, "{number:>5}\t{shown}");
+    if let Cow::Owned(_) = shown {
+        let _ = write!(out, " (line cut; it has {} characters)", line.chars().count());
+    }
+    out.push('\n');
+}
+
+/// Lines `first..=last` (from 1, clamped) of a text, numbered; of a long stretch only its ends.
+pub(super) fn excerpt(text: &str, first: usize, last: usize) -> String {
+    const MOST: usize = 60;
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, last) = (first.max(1), last.min(lines.len()));
+    let mut out = String::new();
+    let left_out = (last + 1).saturating_sub(first).saturating_sub(MOST);
+    for number in first..=last {
+        let position = number - first;
+        if left_out > 0 && position == MOST / 2 {
+            let _ = writeln!(out, "      … {left_out} lines …");
+        }
+        if left_out == 0 || position < MOST / 2 || position >= MOST / 2 + left_out {
+            push_numbered(&mut out, number, &cut(lines[number - 1], 300));
+        }
+    }
+    out
+}
+
+/// "1 line", "2 lines".
+pub(super) fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,113 @@
+//! The files as one agent sees them: the working tree, and over it the changes of its own task.
+
+use std::collections::HashMap;
+
+use crate::contracts::RepoPath;
+use crate::workspace::{self, Listing, TextFile, Walk, WalkError, WorkspaceError, readable};
+
+use super::{ToolError, Toolbox, sentence};
+
+impl Toolbox {
+    /// A path as a model writes it. The real root in front is forgiven.
+    pub(super) fn path(&self, text: &str) -> Result<RepoPath, ToolError> {
+        let text = text.trim();
+        let root = self.workspace.root().to_string_lossy();
+        let relative = text.strip_prefix(root.as_ref()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text);
+        RepoPath::parse(relative).map_err(|error| sentence(&error).into())
+    }
+
+    /// A folder as a model writes it; `None` is the root.
+    pub(super) fn folder(&self, text: Option<&str>) -> Result<Option<RepoPath>, ToolError> {
+        let text = text.unwrap_or_default().trim();
+        let is_root = text.trim_matches(['.', '/', '\\']).is_empty() && !text.contains("..");
+        if is_root || text.trim_end_matches('/') == self.workspace.root().to_string_lossy() {
+            return Ok(None);
+        }
+        self.path(text).map(Some)
+    }
+
+    /// A file's bytes as the agent sees them. Of an implementer's own files this counts as reading.
+    pub(super) fn read(&self, path: &RepoPath) -> Result<Vec<u8>, ToolError> {
+        let bytes = match self.staging() {
+            Some(mut staging) => staging.read(path).map_err(|error| ToolError { refused: None, ..error.into() })?,
+            None => match readable(&self.workspace, path, &self.memory_dir).map_err(no_file)?? {
+                Some(real) => self.workspace.read(&real).map_err(no_file)?.map(|state| state.bytes),
+                None => None,
+            },
+        };
+        bytes.ok_or_else(|| self.missing(path))
+    }
+
+    /// A file's text as the agent sees it.
+    pub(super) fn read_text(&self, path: &RepoPath) -> Result<TextFile, ToolError> {
+        if self.workspace.is_folder(path) {
+            return Err(format!("{path} is a folder; list it with list_files.").into());
+        }
+        let bytes = self.read(path)?;
+        TextFile::decode(&bytes).map_err(|_| format!("{path} is a binary file; only text is shown.").into())
+    }
+
+    /// The files as the agent sees them.
+    pub(super) fn files(&self, folder: Option<&RepoPath>, glob: Option<&str>, limit: usize) -> Result<Listing, ToolError> {
+        let walk = Walk { memory_dir: &self.memory_dir, folder, glob, limit };
+        let overlay = self.overlay();
+        let listing = workspace::files(&self.workspace, &walk);
+        let mut listing = match listing {
+            Ok(listing) => listing,
+            // A folder that so far only the task has.
+            Err(WalkError::NoFolder(_)) if overlay.keys().any(|path| is_in(path, folder)) => {
+                Listing { files: Vec::new(), more: false }
+            }
+            Err(error) => return Err(sentence(&error).into()),
+        };
+        listing.files.retain(|path| overlay.get(path) != Some(&None));
+        for (path, bytes) in &overlay {
+            let asked = workspace::is_asked_for(&walk, path).map_err(|error| sentence(&error))?;
+            if bytes.is_some() && asked && !listing.files.contains(path) {
+                listing.files.push(path.clone());
+            }
+        }
+        // The order of a walk: folder by folder.
+        listing.files.sort_by(|a, b| a.components().cmp(b.components()));
+        Ok(listing)
+    }
+
+    /// The task's own changes; empty for agents without a task.
+    pub(super) fn overlay(&self) -> HashMap<RepoPath, Option<Vec<u8>>> {
+        let Some(staging) = self.staging() else { return HashMap::new() };
+        staging.overlay().map(|(path, bytes)| (path.clone(), bytes.map(<[u8]>::to_vec))).collect()
+    }
+
+    /// Why a file is not there, with the names it may have been mistaken for.
+    fn missing(&self, path: &RepoPath) -> ToolError {
+        const LOOKED_AT: usize = 20_000;
+        const ALIKE: f64 = 0.85;
+        let wanted = path.as_str().to_lowercase();
+        let name = path.file_name().to_lowercase();
+        let files = self.files(None, None, LOOKED_AT).map(|listing| listing.files).unwrap_or_default();
+        let mut alike: Vec<(f64, &RepoPath)> = files
+            .iter()
+            .map(|file| {
+                let same_name = if file.file_name().to_lowercase() == name { 0.5 } else { 0.0 };
+                (strsim::normalized_damerau_levenshtein(&wanted, &file.as_str().to_lowercase()) + same_name, file)
+            })
+            .filter(|(score, _)| *score >= ALIKE)
+            .collect();
+        alike.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let names: Vec<&str> = alike.iter().take(3).map(|(_, file)| file.as_str()).collect();
+        match names.as_slice() {
+            [] => format!("{path} does not exist. Find files with list_files or search.").into(),
+            names => format!("{path} does not exist. Did you mean {}?", names.join(" or ")).into(),
+        }
+    }
+}
+
+fn is_in(path: &RepoPath, folder: Option<&RepoPath>) -> bool {
+    folder.is_none_or(|folder| {
+        path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    })
+}
+
+pub(super) fn no_file(error: WorkspaceError) -> ToolError {
+    sentence(&error).into()
+}

@@ -1,0 +1,37 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::input::Input;
+use super::show::count;
+use super::{ToolError, Toolbox};
+use crate::workspace::MAX_FILE_BYTES;
+
+pub(super) const DESCRIPTION: &str = "Create a file of your task, or replace the whole content of one that you have \
+read. To change parts of a file use edit_file. Encoding and line endings of an existing file are kept. The file \
+reaches the working tree when you submit.";
+
+/// Write a file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(description = "")]
+pub(super) struct WriteFile {
+    /// The file, relative to the workspace root.
+    path: String,
+    /// Its whole new content.
+    content: String,
+}
+
+impl Input for WriteFile {
+    fn activity(&self) -> String {
+        format!("writing {}", self.path)
+    }
+}
+
+pub(super) fn run(toolbox: &Toolbox, input: WriteFile) -> Result<String, ToolError> {
+    let path = toolbox.path(&input.path)?;
+    if input.content.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("The content is larger than {MAX_FILE_BYTES} bytes; nothing was written.").into());
+    }
+    let content = input.content.replace("\r\n", "\n");
+    toolbox.writing()?.write(&path, &content)?;
+    Ok(format!("Wrote {path}: {}.\n", count(content.lines().count(), "line")))
+}

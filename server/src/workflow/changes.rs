@@ -1,0 +1,127 @@
+use std::collections::BTreeMap;
+
+use super::error::PhaseError;
+use crate::contracts::{ChangeType, RepoPath};
+use crate::memory::{RunId, Store};
+use crate::workspace::{self, PublishRecord, PublishState, Workspace};
+
+/// What the seal of a publish journal is for.
+pub(super) const PUBLISH: &str = "publish";
+
+/// What a workflow changed: for every file agents touched, what it was before and what it is now.
+///
+/// The truth is in the publish journals and their before-images, not in any model's word.
+pub struct Changes {
+    files: BTreeMap<String, ChangedFile>,
+}
+
+/// One file agents touched.
+#[derive(Debug, Clone)]
+pub struct ChangedFile {
+    /// The file.
+    pub path: RepoPath,
+    /// Its content before the workflow; `None` when it did not exist.
+    pub before: Option<Vec<u8>>,
+    /// Its content now; `None` when it does not exist.
+    pub now: Option<Vec<u8>>,
+    /// Ids of the tasks that wrote it, in the order they did.
+    pub tasks: Vec<String>,
+}
+
+impl Changes {
+    /// Read what the workflow at hand has changed so far.
+    ///
+    /// # Errors
+    /// When a journal or a file cannot be read.
+    pub fn load(store: &Store, workspace: &Workspace) -> Result<Self, PhaseError> {
+        Self::of(store, workspace, |_| true)
+    }
+
+    /// The same for one task: what it found, and what is there now.
+    ///
+    /// # Errors
+    /// When a journal or a file cannot be read.
+    pub fn of_task(store: &Store, workspace: &Workspace, task: &str) -> Result<Self, PhaseError> {
+        Self::of(store, workspace, |record| record.task == task)
+    }
+
+    fn of(
+        store: &Store,
+        workspace: &Workspace,
+        wanted: impl Fn(&PublishRecord) -> bool,
+    ) -> Result<Self, PhaseError> {
+        let mut files: BTreeMap<String, ChangedFile> = BTreeMap::new();
+        for run in store.workflow_runs()? {
+            let folder = store.run_folder(&run)?;
+            for record in published(store, &run)?.into_iter().filter(|record| wanted(record)) {
+                for file in &record.files {
+                    let key = file.path.key();
+                    if !files.contains_key(&key) {
+                        let before = file.before(&folder).map_err(|source| store.file_error("read", "a before-image", source))?;
+                        let now = workspace.read(&file.path)?.map(|file| file.bytes);
+                        let path = file.path.clone();
+                        files.insert(key.clone(), ChangedFile { path, before, now, tasks: Vec::new() });
+                    }
+                    if let Some(changed) = files.get_mut(&key)
+                        && !changed.tasks.contains(&record.task)
+                    {
+                        changed.tasks.push(record.task.clone());
+                    }
+                }
+            }
+        }
+        files.retain(|_, file| file.before != file.now);
+        Ok(Self { files })
+    }
+
+    /// The files that differ from what they were, by path.
+    pub fn files(&self) -> impl Iterator<Item = &ChangedFile> {
+        self.files.values()
+    }
+
+    /// Each file with its unified diff.
+    pub fn diffs(&self) -> Vec<(RepoPath, String)> {
+        self.files().map(|file| (file.path.clone(), file.diff())).collect()
+    }
+
+    /// All of it as one unified diff.
+    pub fn unified(&self) -> String {
+        self.files().map(ChangedFile::diff).collect()
+    }
+}
+
+/// What a run published, by its journals; those that are not the user's own do not count.
+pub(super) fn published(store: &Store, run: &RunId) -> Result<Vec<PublishRecord>, PhaseError> {
+    let folder = store.run_folder(run)?;
+    let seal = store.seal();
+    let (records, _) = workspace::records(&folder, &|content, mac| seal.verify(PUBLISH, content, mac))
+        .map_err(|source| store.file_error("read", "the publish journal", source))?;
+    Ok(records.into_iter().filter(|record| record.state == PublishState::Done).collect())
+}
+
+impl ChangedFile {
+    /// What happened to it.
+    pub fn change_type(&self) -> ChangeType {
+        match (&self.before, &self.now) {
+            (None, _) => ChangeType::Created,
+            (_, None) => ChangeType::Deleted,
+            _ => ChangeType::Modified,
+        }
+    }
+
+    /// Lines added and removed.
+    pub fn counts(&self) -> (u32, u32) {
+        workspace::counts(self.before.as_deref(), self.now.as_deref())
+    }
+
+    /// `src/a.rs: modified, +3 -1 (T1)`
+    pub fn summary(&self) -> String {
+        let (added, removed) = self.counts();
+        let kind = self.change_type().as_str();
+        format!("{}: {kind}, +{added} -{removed} ({})", self.path, self.tasks.join(", "))
+    }
+
+    fn diff(&self) -> String {
+        workspace::unified(&self.path, self.before.as_deref(), self.now.as_deref())
+    }
+}

@@ -1,0 +1,284 @@
+use std::sync::Arc;
+
+use etcetera::BaseStrategy;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::error::StartError;
+use super::events::{Bus, PhaseEvent};
+use super::gate::Approver;
+use super::next::{Next, Policy, next_phase};
+use super::outcome::RunEnd;
+use super::phase::Phase;
+use super::run::{self, Run};
+use crate::agents::{Budget, Desk, Limits, Prompts};
+use crate::config::{ModelChoice, Settings};
+use crate::contracts::{Approval, ContextOutput, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round};
+use crate::memory::{Memory, MemoryError, Seal, SetAside, Store};
+use crate::models::{self, ModelError, Models, Wanted};
+use crate::workspace::{self, Workspace};
+
+/// Everything a run works with. Faces make one and [`start`] a run on it.
+#[derive(Clone)]
+pub struct Engine {
+    /// The files.
+    pub workspace: Workspace,
+    /// The memory folder.
+    pub store: Store,
+    /// The settings in force.
+    pub settings: Settings,
+    /// The models, or why there are none: a run that needs none goes without.
+    pub models: Result<Models, ModelError>,
+    /// The system prompts.
+    pub prompts: Prompts,
+    /// Asks a person.
+    pub approver: Arc<dyn Approver>,
+}
+
+/// Open a workspace's memory, its models and its prompts. `env` reads the environment.
+///
+/// # Errors
+/// When the memory folder or the user's prompts cannot be read. Missing models are no error yet.
+pub fn open(
+    workspace: Workspace,
+    settings: Settings,
+    env: &dyn Fn(&str) -> Option<String>,
+    approver: Arc<dyn Approver>,
+) -> Result<Engine, StartError> {
+    let store = open_store(&workspace, &settings)?;
+    let models = models::resolve(&wanted(&settings), env);
+    let prompts = match etcetera::choose_base_strategy() {
+        Ok(base) => Prompts::load(&base.config_dir().join("baton")).map_err(StartError::Usage)?,
+        Err(_) => Prompts::default(),
+    };
+    Ok(Engine { workspace, store, settings, models, prompts, approver })
+}
+
+/// Open a workspace's memory folder, making it on first use, under the user's own key.
+///
+/// # Errors
+/// When the folder cannot be made or written.
+pub fn open_store(workspace: &Workspace, settings: &Settings) -> Result<Store, StartError> {
+    let memory_dir = RepoPath::parse(&settings.memory_dir)
+        .map_err(|error| StartError::Usage(format!("memory_dir: {error}")))?;
+    let state = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
+    let kept = state.map(|state| Seal::open(&state.join("baton"), workspace.root()));
+    let seal = match kept {
+        Some(Ok(seal)) => seal,
+        unkept => {
+            let why = unkept.and_then(Result::err).map_or_else(|| "no home folder".to_owned(), |error| error.to_string());
+            tracing::warn!(why, "cannot keep a key of your own: approvals hold for this process only");
+            Seal::ephemeral(workspace.root())
+                .map_err(|error| StartError::Usage(format!("this system gives no random numbers: {error}")))?
+        }
+    };
+    Ok(Store::open(workspace, &memory_dir, seal)?)
+}
+
+fn wanted(settings: &Settings) -> Wanted {
+    let ModelChoice { fast, balanced, powerful, provider } = settings.models.clone();
+    Wanted { fast, balanced, powerful, provider }
+}
+
+/// What a run is asked to do.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The task in the user's words; without one the workflow at hand goes on.
+    pub task: Option<String>,
+    /// Only this phase, even if its output exists.
+    pub phase: Option<Phase>,
+    /// Set the workflow at hand aside first.
+    pub reset: bool,
+    /// Answer every gate of this run with yes, except for plans with protected files.
+    pub auto_approve: bool,
+}
+
+/// A run under way.
+pub struct RunHandle {
+    /// Its id.
+    pub run: String,
+    /// Fire it to stop the run: within a second nothing more is sent, written or run.
+    pub cancel: CancellationToken,
+    /// Everything that happens in it, from the first event on.
+    pub events: mpsc::UnboundedReceiver<PhaseEvent>,
+    /// Its end.
+    pub end: JoinHandle<RunEnd>,
+}
+
+/// Start a run. It goes on in the background, on the current tokio runtime, until its end.
+///
+/// # Errors
+/// When it cannot begin; nothing was changed then.
+pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
+    let now = Timestamp::now();
+    let Engine { workspace, store, settings, models, prompts, approver } = engine;
+    let (lock, id) = store.lock(now)?;
+    run::recover(&workspace, &store)?;
+    let policy = policy(&settings);
+    let memory = match store.load() {
+        // Whoever starts over need not mend what is set aside.
+        Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..Memory::default() },
+        loaded => loaded?,
+    };
+    let beginning = beginning(&memory, &request, &policy, now)?;
+    if beginning.needs_model {
+        models.clone()?;
+    }
+    beginning.apply(&store)?;
+    let used_before = store.workflow_usage()?;
+    let dir = store.begin_run(&id)?;
+    let cancel = CancellationToken::new();
+    let log = dir.events;
+    let bus = Bus::new(
+        id.to_string(),
+        Arc::new(move |event: &PhaseEvent| {
+            if let Err(error) = log.append(event) {
+                tracing::error!(%error, "cannot write events.jsonl");
+            }
+        }),
+    );
+    let events = bus.subscribe();
+    let limits = Limits { usd: settings.budget_usd, tokens: settings.budget_tokens };
+    let desk = Desk {
+        run: id.to_string(),
+        transcript: Arc::new(dir.transcript),
+        budget: Arc::new(Budget::new(limits, used_before)),
+        cancel: cancel.clone(),
+    };
+    let run = Arc::new(Run {
+        folder: dir.dir,
+        head: workspace::head(&workspace),
+        workspace,
+        store,
+        settings,
+        models,
+        prompts,
+        approver,
+        policy,
+        desk,
+        bus,
+        phase: request.phase,
+        auto_approve: request.auto_approve,
+    });
+    let end = tokio::spawn(async move {
+        let end = run::drive(&run).await;
+        drop(lock);
+        end
+    });
+    Ok(RunHandle { run: id.to_string(), cancel, events, end })
+}
+
+/// The part of the settings that decides what comes next.
+pub(super) fn policy(settings: &Settings) -> Policy {
+    let staleness = (settings.context_staleness_hours * 3600.0).clamp(0.0, 1e12);
+    Policy {
+        context_staleness: SignedDuration::from_secs(staleness as i64),
+        max_review_cycles: settings.max_review_cycles,
+    }
+}
+
+/// What is done to the memory folder before the first step.
+struct Beginning {
+    whole: Option<SetAside>,
+    files: &'static [&'static str],
+    task: Option<String>,
+    needs_model: bool,
+}
+
+impl Beginning {
+    fn apply(self, store: &Store) -> Result<(), StartError> {
+        if let Some(why) = self.whole {
+            store.set_workflow_aside(why)?;
+        }
+        store.set_aside(SetAside::Phase, self.files)?;
+        if let Some(task) = self.task {
+            store.write_task(&task)?;
+        }
+        Ok(())
+    }
+}
+
+fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp) -> Result<Beginning, StartError> {
+    let usage = |message: &str| Err(StartError::Usage(message.to_owned()));
+    let asked = match request.task.as_deref().map(str::trim) {
+        Some("") => return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\""),
+        task => task,
+    };
+    let unfinished = memory.begun || memory.context.is_some() || memory.plan.is_some();
+    let next = next_phase(memory, policy, now);
+    let finished = matches!(next, Next::Merged | Next::Rejected);
+    let other = asked.is_some() && asked != memory.task.as_deref().map(str::trim);
+    let mut beginning = Beginning { whole: None, files: &[], task: None, needs_model: true };
+
+    if request.reset {
+        if asked.or(memory.task.as_deref()).is_none() {
+            return usage("there is no task; say what is to be done with --task");
+        }
+        beginning.whole = Some(SetAside::Reset);
+        beginning.task = asked.map(str::to_owned).or_else(|| memory.task.clone());
+    } else if asked.is_some() && finished && request.phase.is_none() {
+        beginning.whole = Some(SetAside::Finished);
+        beginning.task = asked.map(str::to_owned);
+    } else if other && unfinished && memory.task.is_some() {
+        return Err(StartError::Usage(format!(
+            "another task is unfinished here: {:?}. Go on with it by `baton run`, or set it aside with --reset",
+            memory.task.as_deref().map(shortened).unwrap_or_default()
+        )));
+    } else if other {
+        // A task somebody wrote by hand and never started is kept all the same.
+        beginning.whole = (!unfinished && memory.task.is_some()).then_some(SetAside::Reset);
+        beginning.task = asked.map(str::to_owned);
+    }
+    if let Some(phase) = request.phase {
+        let fresh = beginning.whole.is_some();
+        beginning.files = named(phase, memory, fresh, beginning.task.is_some() || memory.task.is_some())?;
+    } else if beginning.task.is_none() {
+        if next == Next::NeedTask {
+            return usage("there is no task; say what is to be done with --task, or write it to task.md in the memory folder");
+        }
+        beginning.needs_model = !finished && !matches!(next, Next::Escalated { .. } | Next::Gate);
+    }
+    Ok(beginning)
+}
+
+/// What a phase asked for by name sets aside: its own output and the later ones'.
+fn named(phase: Phase, memory: &Memory, fresh: bool, task: bool) -> Result<&'static [&'static str], StartError> {
+    const FROM_REVIEW: &[&str] = &[ReviewOutput::FILE];
+    const FROM_IMPLEMENT: &[&str] = &[Round::FILE, ImplReport::FILE, ReviewOutput::FILE];
+    const FROM_PLAN: &[&str] = &[
+        PlanOutput::FILE,
+        "plan.md",
+        Approval::FILE,
+        Round::FILE,
+        ImplReport::FILE,
+        ReviewOutput::FILE,
+    ];
+    const FROM_CONTEXT: &[&str] = &[
+        ContextOutput::FILE,
+        PlanOutput::FILE,
+        "plan.md",
+        Approval::FILE,
+        Round::FILE,
+        ImplReport::FILE,
+        ReviewOutput::FILE,
+    ];
+    let (ready, needs, files) = match phase {
+        Phase::Context => (task, "a task: say what is to be done with --task", FROM_CONTEXT),
+        Phase::Plan => (!fresh && memory.context.is_some(), "a context: run --phase context first", FROM_PLAN),
+        Phase::Implement => (!fresh && memory.plan.is_some(), "a plan: run --phase plan first", FROM_IMPLEMENT),
+        Phase::Review => (
+            !fresh && memory.plan.is_some() && memory.report.is_some(),
+            "an implementation: run --phase implement first",
+            FROM_REVIEW,
+        ),
+    };
+    if ready { Ok(files) } else { Err(StartError::Usage(format!("the {phase} phase needs {needs}"))) }
+}
+
+fn shortened(task: &str) -> String {
+    let line = task.lines().next().unwrap_or_default();
+    let cut: String = line.chars().take(80).collect();
+    if cut.len() < task.trim().len() { format!("{cut}…") } else { cut }
+}

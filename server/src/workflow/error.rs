@@ -1,0 +1,84 @@
+use super::events::{EventError, EventErrorKind};
+use crate::agents::AgentError;
+use crate::memory::MemoryError;
+use crate::models::{ModelError, ModelErrorKind};
+use crate::workspace::{PublishError, RecoverError, WorkspaceError};
+
+/// Why a phase did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum PhaseError {
+    /// An agent did not hand on what it should.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// The memory folder.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The files of the workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// Publishing a task's edits.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A part of this program failed; nothing was written by it.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+/// Why a run could not begin. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What was asked for makes no sense as things stand; the message says what does.
+    #[error("{0}")]
+    Usage(String),
+    /// The memory folder: locked, faulty, unreadable.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The workspace.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// What a killed run was publishing cannot be finished.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// No model to work with.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl PhaseError {
+    /// What kind of failure an event names.
+    pub fn kind(&self) -> EventErrorKind {
+        match self {
+            Self::Agent(error) => agent_kind(error),
+            Self::Memory(error) => memory_kind(error),
+            Self::Workspace(_) | Self::Publish(_) | Self::Internal(_) => EventErrorKind::Workspace,
+        }
+    }
+
+    /// The error as an event carries it.
+    pub fn event(&self) -> EventError {
+        EventError { kind: self.kind(), message: self.to_string() }
+    }
+}
+
+fn agent_kind(error: &AgentError) -> EventErrorKind {
+    match error {
+        AgentError::Model(error) if error.kind == ModelErrorKind::Settings => EventErrorKind::Config,
+        AgentError::Model(_) => EventErrorKind::Model,
+        AgentError::Budget(_) => EventErrorKind::Budget,
+        AgentError::Cancelled => EventErrorKind::Cancelled,
+        AgentError::Journal(_) => EventErrorKind::Workspace,
+        AgentError::Memory(error) => memory_kind(error),
+        AgentError::Contract { .. }
+        | AgentError::NoTools { .. }
+        | AgentError::Refused { .. }
+        | AgentError::Loop { .. }
+        | AgentError::TooLong { .. } => EventErrorKind::Contract,
+    }
+}
+
+fn memory_kind(error: &MemoryError) -> EventErrorKind {
+    match error {
+        MemoryError::Faulty(_) | MemoryError::PlanChanged { .. } => EventErrorKind::Contract,
+        _ => EventErrorKind::Workspace,
+    }
+}

@@ -1,0 +1,306 @@
+//! The implement phase: the approved tasks, in parallel, under a locked plan.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::changes::{Changes, published};
+use super::error::PhaseError;
+use super::events::{EventPhase, EventStatus};
+use super::next::pending;
+use super::phase::Phase;
+use super::phases::{close, plural, task_text};
+use super::run::Run;
+use super::schedule::Schedule;
+use super::task_run::{self, Assignment};
+use super::{rounds, task_run::TaskEnd};
+use crate::agents::{self, AgentError};
+use crate::contracts::{
+    Approval, ApprovedBy, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult, TaskStatus,
+};
+use crate::memory::{Memory, PlanLock};
+use crate::workspace::{self, Writable};
+
+/// How the phase ended.
+pub(super) enum Implemented {
+    /// Every approved task has a result that can be reviewed.
+    Complete,
+    /// Tasks failed or are blocked; the message tells which.
+    Failed(String),
+}
+
+/// Do the approved tasks that have no result yet.
+pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Implemented, PhaseError> {
+    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
+        return Err(PhaseError::Internal("implementation was due without an approved plan".to_owned()));
+    };
+    let round = rounds::current_or_first(run, memory)?;
+    let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
+    let mut report =
+        memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
+    adopt_published(run, &plan.plan, &round, &mut report)?;
+    let todo = pending(&plan.plan, approval, &report);
+    let count = todo.len();
+    run.say(EventPhase::Implement, EventStatus::Started, format!("Implementing {count} {}", plural(count, "task")));
+    let mut work = Work {
+        run,
+        plan: &plan.plan,
+        approval,
+        round: &round,
+        plan_lock,
+        system: vec![
+            run.prompts.implement.clone(),
+            agents::implement::shared(&task_text(memory), memory.context.as_ref(), &plan.plan),
+        ],
+        issues: round_issues(run, &round),
+        schedule: Schedule::new(&plan.plan, &todo),
+        report,
+        opening: HashSet::new(),
+        opened: HashSet::new(),
+    };
+    let stopped = work.all_tasks().await;
+    let changes = Changes::load(&run.store, &run.workspace)?;
+    workspace::replace(&run.folder, "changes.diff", changes.unified().as_bytes(), 0o600)
+        .map_err(|source| run.store.file_error("write", "changes.diff", source))?;
+    match stopped {
+        Some(error) => Err(error),
+        None => Ok(work.end()),
+    }
+}
+
+struct Work<'a> {
+    run: &'a Arc<Run>,
+    plan: &'a PlanOutput,
+    approval: &'a Approval,
+    round: &'a Round,
+    plan_lock: Arc<PlanLock>,
+    system: Vec<String>,
+    issues: Vec<Issue>,
+    schedule: Schedule,
+    report: ImplReport,
+    /// Models whose cache a task is opening, and those whose cache is open.
+    opening: HashSet<String>,
+    opened: HashSet<String>,
+}
+
+/// What running tasks tell the phase.
+pub(super) enum TaskNews {
+    /// The prompt shared by all tasks of this model is in its cache.
+    CacheOpened(String),
+}
+
+impl Work<'_> {
+    /// Run tasks until none is left or one of them says that none can go on. The error, if any, comes after every
+    /// task under way has ended.
+    async fn all_tasks(&mut self) -> Option<PhaseError> {
+        let (news_in, mut news) = mpsc::unbounded_channel();
+        let mut running: JoinSet<(usize, Result<TaskEnd, PhaseError>)> = JoinSet::new();
+        let mut stopped = None;
+        loop {
+            while stopped.is_none() && running.len() < self.run.settings.max_parallel_tasks {
+                match self.next_startable() {
+                    Ok(Some(task)) => match self.launch(task, &mut running, news_in.clone()) {
+                        Ok(()) => {}
+                        Err(error) => stopped = Some(error),
+                    },
+                    Ok(None) => break,
+                    Err(error) => stopped = Some(error),
+                }
+            }
+            if running.is_empty() {
+                return stopped;
+            }
+            tokio::select! {
+                Some(joined) = running.join_next() => {
+                    let ended = match joined {
+                        Ok((task, end)) => self.take(task, end),
+                        Err(error) => Err(PhaseError::Internal(format!("a task's agent broke off: {error}"))),
+                    };
+                    if let Err(error) = ended {
+                        stopped = Some(stopped.unwrap_or(error));
+                    }
+                }
+                Some(TaskNews::CacheOpened(model)) = news.recv() => {
+                    self.opened.insert(model);
+                }
+            }
+        }
+    }
+
+    /// The most urgent ready task whose model's cache is open, or that may open it: the first such in plan order.
+    fn next_startable(&self) -> Result<Option<usize>, PhaseError> {
+        let ready = self.schedule.ready();
+        let mut openers: Vec<usize> = Vec::new();
+        for task in &ready {
+            let model = self.model_of(&self.plan.tasks[*task])?;
+            if self.opened.contains(&model) {
+                return Ok(Some(*task));
+            }
+            if !self.opening.contains(&model) {
+                openers.push(*task);
+            }
+        }
+        Ok(openers.into_iter().min())
+    }
+
+    fn model_of(&self, task: &Task) -> Result<String, PhaseError> {
+        let tier = Phase::Implement.row().tier.tier(task.estimated_complexity);
+        Ok(self.run.model(tier)?.id().to_owned())
+    }
+
+    fn launch(
+        &mut self,
+        index: usize,
+        running: &mut JoinSet<(usize, Result<TaskEnd, PhaseError>)>,
+        news: mpsc::UnboundedSender<TaskNews>,
+    ) -> Result<(), PhaseError> {
+        let task = &self.plan.tasks[index];
+        let tier = Phase::Implement.row().tier.tier(task.estimated_complexity);
+        let model = self.run.model(tier)?;
+        self.opening.insert(model.id().to_owned());
+        self.schedule.start(index);
+        let assignment = Assignment {
+            task: task.clone(),
+            round: self.round.n,
+            model,
+            tier,
+            system: self.system.clone(),
+            issues: self.issues_of(task),
+            writable: writable(task, self.approval),
+            plan_lock: self.plan_lock.clone(),
+        };
+        let run = self.run.clone();
+        run.tell(EventPhase::Implement, EventStatus::Started, Some(&task.id), task.title.clone());
+        running.spawn(async move { (index, task_run::run_task(&run, assignment, news).await) });
+        Ok(())
+    }
+
+    /// Take what a task led to into the report. An error means that no further task should start.
+    fn take(&mut self, index: usize, end: Result<TaskEnd, PhaseError>) -> Result<(), PhaseError> {
+        let task = &self.plan.tasks[index];
+        // Whatever became of the opener, the next task must not wait for it.
+        if let Ok(model) = self.model_of(task) {
+            self.opening.remove(&model);
+        }
+        let result = match end? {
+            TaskEnd::Submitted(result) => result,
+            TaskEnd::Failed(error) => failed_result(&task.id, &error),
+        };
+        let (status, message) = told(&result);
+        self.report.results.push(result);
+        self.write_report()?;
+        close(self.run, &task_run::agent(&task.id))?;
+        self.run.tell(EventPhase::Implement, status, Some(&task.id), message);
+        if status == EventStatus::Done {
+            self.schedule.done(index);
+        }
+        Ok(())
+    }
+
+    fn write_report(&mut self) -> Result<(), PhaseError> {
+        let place = |id: &str| self.plan.tasks.iter().position(|task| task.id == id);
+        self.report.results.sort_by_key(|result| place(&result.task_id));
+        self.report.timestamp = Some(Timestamp::now());
+        Ok(self.run.store.write(&self.report)?)
+    }
+
+    /// The issues of the round that fall to a task: those of the files it owns.
+    fn issues_of(&self, task: &Task) -> Vec<Issue> {
+        let approved = super::next::approved(self.plan, self.approval);
+        let owns = |issue: &&Issue| {
+            super::next::owner(self.plan, &approved, &issue.file)
+                .is_some_and(|owner| self.plan.tasks[owner].id == task.id)
+        };
+        self.issues.iter().filter(owns).cloned().collect()
+    }
+
+    fn end(&self) -> Implemented {
+        let ended_badly = |status| matches!(status, TaskStatus::Failed | TaskStatus::Blocked);
+        let bad: Vec<&TaskResult> =
+            self.report.results.iter().filter(|result| ended_badly(result.status)).collect();
+        if bad.is_empty() {
+            let files: usize = self.report.results.iter().map(|result| result.changes.len()).sum();
+            let message = format!("{files} {} changed", plural(files, "file"));
+            self.run.say(EventPhase::Implement, EventStatus::Done, message);
+            return Implemented::Complete;
+        }
+        let mut message = String::new();
+        for result in bad {
+            let why = result.blockers.first().map_or(result.notes.as_str(), String::as_str);
+            message.push_str(&format!("{} {}: {why} ", result.task_id, result.status.as_str()));
+        }
+        let kept_back = self.schedule.never_started();
+        if !kept_back.is_empty() {
+            message.push_str(&format!("Not started, because they depend on it: {}. ", kept_back.join(", ")));
+        }
+        message.push_str("Run again to retry; what is done stays done.");
+        self.run.say(EventPhase::Implement, EventStatus::Failed, message.clone());
+        Implemented::Failed(message)
+    }
+}
+
+/// The files a task may write, as frozen when the plan was approved.
+fn writable(task: &Task, approval: &Approval) -> Writable {
+    let paths = |list: &[String]| list.iter().filter_map(|file| RepoPath::parse(file).ok()).collect::<Vec<_>>();
+    Writable {
+        write: paths(&task.files_to_modify).into_iter().chain(paths(&task.files_to_create)).collect(),
+        delete: paths(&task.files_to_delete).into_iter().collect(),
+        approved_protected: approval.by == ApprovedBy::Person,
+    }
+}
+
+/// A task that was published before its result was written has its result in the publish journal.
+fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
+    for id in run.store.workflow_runs()? {
+        for record in published(&run.store, &id)?.into_iter().filter(|record| record.round == round.n) {
+            let known = report.results.iter().any(|result| result.task_id == record.task);
+            // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
+            let agent = task_run::agent(&record.task);
+            if known || plan.task(&record.task).is_none() || run.store.is_closed(&id, &agent)? {
+                continue;
+            }
+            let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
+            report.results.push(task_run::with_real_changes(run, submitted)?);
+            run.store.write(report)?;
+        }
+    }
+    Ok(())
+}
+
+fn round_issues(run: &Run, round: &Round) -> Vec<Issue> {
+    if round.kind != RoundKind::Fix {
+        return Vec::new();
+    }
+    let issues = run.store.earlier_review().map(|review| review.issues).unwrap_or_default();
+    issues.into_iter().filter(|issue| round.issues.contains(&issue.id)).collect()
+}
+
+fn failed_result(task: &str, error: &AgentError) -> TaskResult {
+    TaskResult {
+        task_id: task.to_owned(),
+        status: TaskStatus::Failed,
+        changes: Vec::new(),
+        notes: String::new(),
+        blockers: vec![error.to_string()],
+    }
+}
+
+fn told(result: &TaskResult) -> (EventStatus, String) {
+    let (added, removed) = result
+        .changes
+        .iter()
+        .fold((0, 0), |(added, removed), change| (added + change.lines_added, removed + change.lines_removed));
+    let files = result.changes.len();
+    let wrote = format!("{files} {}, +{added} -{removed}", plural(files, "file"));
+    match result.status {
+        TaskStatus::Completed => (EventStatus::Done, wrote),
+        TaskStatus::Partial => (EventStatus::Done, format!("partly done: {wrote}")),
+        TaskStatus::Blocked | TaskStatus::Failed => {
+            let why = result.blockers.first().map_or(result.notes.as_str(), String::as_str);
+            (EventStatus::Failed, format!("{}: {why}", result.status.as_str()))
+        }
+    }
+}

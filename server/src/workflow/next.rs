@@ -1,0 +1,191 @@
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::contracts::{
+    Approval, Decision, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput, TaskStatus,
+};
+use crate::memory::Memory;
+
+/// The settings the decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Age at which a context without a plan is gathered again.
+    pub context_staleness: SignedDuration,
+    /// Reviews without a merge before a person is asked.
+    pub max_review_cycles: u32,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Nobody said what to do.
+    NeedTask,
+    /// Gather context.
+    Context,
+    /// Plan.
+    Plan,
+    /// Ask a person.
+    Gate,
+    /// Do the approved tasks that have no result yet.
+    Implement,
+    /// Review.
+    Review,
+    /// round.json begins a round whose report and review have not been set aside yet: finish that.
+    EnterRound,
+    /// Begin a fix round.
+    Fix(FixScope),
+    /// Plan again with the review in hand.
+    RePlan,
+    /// Tasks failed or are blocked: the run ends; the next start tries them again.
+    Failed {
+        /// Their ids.
+        tasks: Vec<String>,
+    },
+    /// The review approved.
+    Merged,
+    /// The plan was rejected.
+    Rejected,
+    /// A person must decide.
+    Escalated {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a fix round is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixScope {
+    /// Tasks that own files with open issues, in plan order.
+    pub tasks: Vec<String>,
+    /// Files with open issues that no task owns.
+    pub unowned: Vec<String>,
+    /// Ids of the open issues.
+    pub issues: Vec<String>,
+}
+
+/// Decide what comes next from the memory folder alone.
+pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
+    let Some(plan) = &memory.plan else {
+        return before_plan(memory, policy, now);
+    };
+    let Some(approval) = &memory.approval else { return Next::Gate };
+    if approval.decision == Decision::Rejected {
+        return Next::Rejected;
+    }
+    // A review of a diff nobody planned drives no workflow.
+    let review = memory.review.as_ref().filter(|review| review.base.is_none());
+    let round = memory.round.as_ref().map_or(1, |round| round.n);
+    if review.is_some_and(|review| review.round < round)
+        || memory.report.as_ref().is_some_and(|report| report.round < round)
+    {
+        return Next::EnterRound;
+    }
+    let report = memory.report.as_ref();
+    if let Some(report) = report {
+        let failed = failed_tasks(report);
+        if !failed.is_empty() {
+            return Next::Failed { tasks: failed };
+        }
+    }
+    let complete = report.is_some_and(|report| pending(&plan.plan, approval, report).is_empty());
+    match review {
+        // A handoff from elsewhere may have a review and no report; a report is then not missed.
+        Some(review) if complete || report.is_none() => after_review(memory, &plan.plan, review, policy),
+        _ if complete => Next::Review,
+        _ => Next::Implement,
+    }
+}
+
+/// Approved tasks, in plan order, that have no result.
+pub(super) fn pending(plan: &PlanOutput, approval: &Approval, report: &ImplReport) -> Vec<String> {
+    let has_result = |id: &str| report.results.iter().any(|result| result.task_id == id);
+    approved(plan, approval).into_iter().filter(|id| !has_result(id)).collect()
+}
+
+/// Ids of the approved tasks, in plan order.
+pub(super) fn approved(plan: &PlanOutput, approval: &Approval) -> Vec<String> {
+    let all = plan.tasks.iter().map(|task| task.id.clone());
+    match &approval.tasks {
+        None => all.collect(),
+        Some(only) => all.filter(|id| only.contains(id)).collect(),
+    }
+}
+
+/// Issues the user has not dismissed.
+pub(super) fn open_issues<'a>(review: &'a ReviewOutput, dismissed: &[String]) -> Vec<&'a Issue> {
+    review.issues.iter().filter(|issue| !dismissed.contains(&issue.id)).collect()
+}
+
+fn before_plan(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
+    let Some(context) = &memory.context else {
+        return if memory.task.is_some() { Next::Context } else { Next::NeedTask };
+    };
+    let gathered = context.timestamp.unwrap_or(now);
+    let stale = now.duration_since(gathered) > policy.context_staleness;
+    // Without a task of its own, a context from elsewhere says what is to be done and cannot be gathered again.
+    if stale && memory.task.is_some() { Next::Context } else { Next::Plan }
+}
+
+fn failed_tasks(report: &ImplReport) -> Vec<String> {
+    let failed = |status| matches!(status, TaskStatus::Failed | TaskStatus::Blocked);
+    report.results.iter().filter(|result| failed(result.status)).map(|result| result.task_id.clone()).collect()
+}
+
+fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, policy: &Policy) -> Next {
+    let reviews = memory.earlier_review_rounds.iter().filter(|round| **round != review.round).count() as u32 + 1;
+    let spent = || Next::Escalated {
+        reason: format!(
+            "{reviews} reviews without an approval (max_review_cycles is {}); the last one says: {}",
+            policy.max_review_cycles, review.summary
+        ),
+    };
+    match review.recommended_action {
+        RecommendedAction::Merge => Next::Merged,
+        RecommendedAction::EscalateToHuman => Next::Escalated { reason: review.summary.clone() },
+        _ if reviews >= policy.max_review_cycles => spent(),
+        RecommendedAction::RePlan => Next::RePlan,
+        RecommendedAction::FixAndReReview => {
+            let open = open_issues(review, &memory.dismissed);
+            if open.is_empty() {
+                let reason = "the review asks for a fix and names no open issue".to_owned();
+                return Next::Escalated { reason };
+            }
+            let approved = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
+            Next::Fix(fix_scope(plan, &approved, &open))
+        }
+    }
+}
+
+/// Who fixes what. A named task counts when it exists; otherwise the file's owner: the last approved task in plan
+/// order that lists it.
+pub(super) fn fix_scope(plan: &PlanOutput, approved: &[String], issues: &[&Issue]) -> FixScope {
+    let mut tasks = BTreeSet::new();
+    let mut unowned = BTreeSet::new();
+    for issue in issues {
+        match owner(plan, approved, &issue.file) {
+            Some(index) => {
+                tasks.insert(index);
+            }
+            None => {
+                unowned.insert(issue.file.clone());
+            }
+        }
+    }
+    FixScope {
+        tasks: tasks.into_iter().map(|index| plan.tasks[index].id.clone()).collect(),
+        unowned: unowned.into_iter().collect(),
+        issues: issues.iter().map(|issue| issue.id.clone()).collect(),
+    }
+}
+
+/// The index of the task that owns a file: the last approved one in plan order that lists it.
+pub(super) fn owner(plan: &PlanOutput, approved: &[String], file: &str) -> Option<usize> {
+    let key = RepoPath::parse(file).ok()?.key();
+    let lists = |text: &str| RepoPath::parse(text).is_ok_and(|path| path.key() == key);
+    plan.tasks.iter().rposition(|task| approved.contains(&task.id) && task.files().any(lists))
+}
+
+#[cfg(test)]
+#[path = "next_tests.rs"]
+mod tests;

@@ -1,0 +1,231 @@
+//! The context, plan and review phases: one agent each. (The implement phase has a file of its own.)
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::changes::Changes;
+use super::error::PhaseError;
+use super::events::{EventPhase, EventStatus};
+use super::next::{approved, open_issues};
+use super::phase::{Phase, ToolSet};
+use super::run::Run;
+use crate::agents::{self, Activity, AgentError, Brief, converse};
+use crate::contracts::{Complexity, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
+use crate::memory::{Memory, SetAside};
+use crate::models::{ToolSpec, TurnProgress};
+use crate::tools::Toolbox;
+use crate::workspace::{self, TextFile, Workspace};
+
+/// Gather what a planner must know.
+pub(super) async fn context(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseError> {
+    let phase = Phase::Context;
+    run.say(EventPhase::Context, EventStatus::Started, "Gathering context");
+    let task = memory.task.clone().unwrap_or_default();
+    let toolbox = toolbox(run, phase, Vec::new());
+    let top_level = toolbox.call("list_files", &serde_json::json!({})).text;
+    let message = agents::context::first_message(&task, &run.workspace, &top_level);
+    let brief = brief(run, phase, vec![run.prompts.context.clone()], message, toolbox, agents::context::submit())?;
+    let workspace = run.workspace.clone();
+    let accept = move |input| agents::context::accept(input, &workspace, Timestamp::now());
+    let context = converse(&run.desk, &brief, &accept, &reporter(run, phase, None)).await?;
+    run.store.write(&context)?;
+    close(run, phase.as_str())?;
+    let files = context.relevant_files.len();
+    run.say(EventPhase::Context, EventStatus::Done, format!("{files} relevant {}", plural(files, "file")));
+    Ok(())
+}
+
+/// Make a plan, or a new one that answers to feedback or to a review.
+pub(super) async fn plan(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseError> {
+    let phase = Phase::Plan;
+    // What answered an earlier plan does not answer this one.
+    run.store.set_plan_and_later_aside(SetAside::Phase)?;
+    let revision = memory.revision.as_ref();
+    let version = revision.map_or(1, |revision| revision.plan.plan_version.saturating_add(1));
+    run.say(EventPhase::Plan, EventStatus::Started, match version {
+        1 => "Planning".to_owned(),
+        version => format!("Planning again (version {version})"),
+    });
+    let task = task_text(memory);
+    let message = agents::plan::first_message(&task, memory.context.as_ref(), revision);
+    let toolbox = toolbox(run, phase, Vec::new());
+    let brief = brief(run, phase, vec![run.prompts.plan.clone()], message, toolbox, agents::plan::submit())?;
+    let workspace = run.workspace.clone();
+    let accept = move |input| agents::plan::accept(input, &workspace, version, Timestamp::now());
+    let plan: PlanOutput = converse(&run.desk, &brief, &accept, &reporter(run, phase, None)).await?;
+    run.store.write_plan(&plan, &task)?;
+    close(run, phase.as_str())?;
+    let (tasks, groups) = (plan.tasks.len(), plan.parallel_groups.len());
+    let message = format!("{tasks} {} in {groups} {}", plural(tasks, "task"), plural(groups, "group"));
+    run.say(EventPhase::Plan, EventStatus::Done, message);
+    Ok(())
+}
+
+/// Judge what was done.
+pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseError> {
+    let phase = Phase::Review;
+    let (Some(plan), Some(report)) = (&memory.plan, &memory.report) else {
+        return Err(PhaseError::Internal("a review was due without a plan and a report".to_owned()));
+    };
+    run.say(EventPhase::Review, EventStatus::Started, "Reviewing");
+    let changes = Changes::load(&run.store, &run.workspace)?;
+    let earlier = earlier_open_issues(run, memory);
+    let summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
+    let reviewed = only_approved(&plan.plan, memory);
+    let work = agents::review::Work {
+        task: &task_text(memory),
+        context: memory.context.as_ref(),
+        plan: &reviewed,
+        report,
+        changed: &summary,
+        open_issues: &earlier,
+    };
+    let message = agents::review::first_message(&work);
+    let toolbox = toolbox(run, phase, changes.diffs());
+    let brief = brief(run, phase, vec![run.prompts.review.clone()], message, toolbox, agents::review::submit())?;
+    let review = converse(&run.desk, &brief, &agents::review::accept, &reporter(run, phase, None)).await?;
+    let review = finish_review(run, review, report, &plan.plan, &changes, &earlier);
+    run.store.write(&review)?;
+    close(run, phase.as_str())?;
+    let issues = review.issues.len();
+    let message = format!("{}, {issues} {}", review.verdict.as_str().replace('_', " "), plural(issues, "issue"));
+    run.say(EventPhase::Review, EventStatus::Done, message);
+    Ok(())
+}
+
+fn finish_review(
+    run: &Run,
+    review: ReviewOutput,
+    report: &ImplReport,
+    plan: &PlanOutput,
+    changes: &Changes,
+    earlier: &[Issue],
+) -> ReviewOutput {
+    let head = workspace::head(&run.workspace);
+    let facts = agents::review::Facts {
+        now: Timestamp::now(),
+        round: report.round,
+        branch: head.as_ref().and_then(|head| head.branch.clone()),
+        head: head.and_then(|head| head.commit),
+        drift: drift(plan, changes),
+    };
+    agents::review::finish(review, facts, earlier, &|path| text(&run.workspace, path))
+}
+
+/// Files that were changed and that no task of the plan lists, one sentence each.
+fn drift(plan: &PlanOutput, changes: &Changes) -> Vec<String> {
+    let planned: Vec<String> = plan
+        .tasks
+        .iter()
+        .flat_map(|task| task.files())
+        .filter_map(|file| RepoPath::parse(file).ok())
+        .map(|path| path.key())
+        .collect();
+    changes
+        .files()
+        .filter(|file| !planned.contains(&file.path.key()))
+        .map(|file| format!("{} was changed and stands in no task of the plan.", file.path))
+        .collect()
+}
+
+/// The issues of the review before this round, where the user has not dismissed them.
+fn earlier_open_issues(run: &Run, memory: &Memory) -> Vec<Issue> {
+    let Some(round) = memory.round.as_ref().filter(|round| round.kind == crate::contracts::RoundKind::Fix) else {
+        return Vec::new();
+    };
+    let Some(review) = run.store.earlier_review() else { return Vec::new() };
+    open_issues(&review, &memory.dismissed)
+        .into_iter()
+        .filter(|issue| round.issues.is_empty() || round.issues.contains(&issue.id))
+        .cloned()
+        .collect()
+}
+
+/// The plan as far as it was approved: a review covers nothing else.
+fn only_approved(plan: &PlanOutput, memory: &Memory) -> PlanOutput {
+    let Some(approval) = &memory.approval else { return plan.clone() };
+    let ids = approved(plan, approval);
+    let mut plan = plan.clone();
+    plan.tasks.retain(|task| ids.contains(&task.id));
+    for group in &mut plan.parallel_groups {
+        group.retain(|id| ids.contains(id));
+    }
+    plan.parallel_groups.retain(|group| !group.is_empty());
+    plan
+}
+
+/// A file's text; `None` when it is not there or not text.
+pub(super) fn text(workspace: &Workspace, path: &RepoPath) -> Option<String> {
+    let bytes = workspace.read(path).ok()??.bytes;
+    Some(TextFile::decode(&bytes).ok()?.text().to_owned())
+}
+
+/// The task, or what a context from elsewhere says it is.
+pub(super) fn task_text(memory: &Memory) -> String {
+    let restated = || memory.context.as_ref().map(|context| context.task_description.clone());
+    memory.task.clone().or_else(restated).unwrap_or_default()
+}
+
+fn toolbox(run: &Run, phase: Phase, diffs: Vec<(RepoPath, String)>) -> Toolbox {
+    let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
+    match phase.row().tools {
+        ToolSet::Read | ToolSet::Write => Toolbox::reader(workspace, memory),
+        ToolSet::ReadDiff => Toolbox::reviewer(workspace, memory, diffs),
+    }
+}
+
+fn brief(
+    run: &Run,
+    phase: Phase,
+    system: Vec<String>,
+    first_message: String,
+    toolbox: Toolbox,
+    submit: ToolSpec,
+) -> Result<Brief, PhaseError> {
+    let row = phase.row();
+    let tier = row.tier.tier(Complexity::Moderate);
+    Ok(Brief {
+        agent: row.name.to_owned(),
+        model: run.model(tier)?,
+        tier,
+        system,
+        first_message,
+        toolbox,
+        submit,
+        max_tokens: row.max_tokens,
+        so_far: None,
+    })
+}
+
+/// What an agent's conversation led to stands on disk: its turns need not be kept for a resume.
+pub(super) fn close(run: &Run, agent: &str) -> Result<(), PhaseError> {
+    Ok(run.desk.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
+}
+
+/// Tells people what an agent is doing.
+pub(super) fn reporter(run: &Arc<Run>, phase: Phase, task: Option<&str>) -> impl Fn(Activity) + Send + Sync + use<> {
+    let (run, task) = (run.clone(), task.map(str::to_owned));
+    let last = std::sync::Mutex::new(String::new());
+    move |activity| {
+        let message = match activity {
+            Activity::Tool(doing) => doing,
+            Activity::Refused(what) => format!("refused: {what}"),
+            Activity::Model(TurnProgress::Retry { attempt, wait, reason }) => {
+                format!("{reason}; attempt {attempt} in {:.1} s", wait.as_secs_f64())
+            }
+            Activity::Model(TurnProgress::Throttled) => "waiting: the provider is overloaded".to_owned(),
+            Activity::Model(TurnProgress::FirstByte | TurnProgress::Output { .. }) | Activity::CacheOpened => return,
+            Activity::Turn => "thinking".to_owned(),
+        };
+        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *last != message {
+            last.clone_from(&message);
+            run.tell(phase.event(), EventStatus::Progress, task.as_deref(), message);
+        }
+    }
+}
+
+pub(super) fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}

@@ -1,0 +1,126 @@
+//! What moves between implement rounds: reports and reviews to history, the scope of the round to round.json.
+
+use super::next::{FixScope, approved};
+use super::run::Run;
+use crate::contracts::{
+    Complexity, ImplReport, PlanOutput, RepoPath, Round, RoundKind, Task,
+};
+use crate::memory::{Memory, MemoryError, SetAside};
+
+/// The task that owns files with open issues that no other task owns.
+const FIX: &str = "FIX";
+
+/// Write the scope of a fix round, and the task `FIX` for files nobody owns, before anything moves.
+pub(super) fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), MemoryError> {
+    let Some(plan) = &memory.plan else { return Ok(()) };
+    let mut tasks = scope.tasks.clone();
+    if !scope.unowned.is_empty() {
+        let mut plan = plan.plan.clone();
+        add_fix_task(&mut plan, &scope.unowned, |path| run.workspace.is_file(path));
+        if !tasks.iter().any(|task| task == FIX) {
+            tasks.push(FIX.to_owned());
+        }
+        // The round comes first: a plan with FIX and no such round would implement it as a task like any other.
+        write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())?;
+        run.store.write_plan(&plan, memory.task.as_deref().unwrap_or_default())?;
+        return Ok(());
+    }
+    write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())
+}
+
+/// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
+pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
+    let (Some(round), Some(plan)) = (&memory.round, &memory.plan) else { return Ok(()) };
+    let report = memory.report.clone().unwrap_or_else(|| empty_report(round.n, &plan.plan, &plan.sha256));
+    let outside = report.results.into_iter().filter(|result| !round.tasks.contains(&result.task_id)).collect();
+    run.store.turn_round(
+        SetAside::Fix,
+        &ImplReport {
+            timestamp: report.timestamp,
+            round: round.n,
+            plan_version: plan.plan.plan_version,
+            plan_sha256: plan.sha256.clone(),
+            results: outside,
+            checks: Vec::new(),
+        },
+    )
+}
+
+/// Set everything from the plan on aside, so that a new plan answers to it.
+pub(super) fn begin_re_plan(run: &Run) -> Result<(), MemoryError> {
+    run.store.set_plan_and_later_aside(SetAside::RePlan).map(|_| ())
+}
+
+/// Take the results of these tasks out of the report, so that they are tried again.
+pub(super) fn retry(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), MemoryError> {
+    let Some(mut report) = memory.report.clone() else { return Ok(()) };
+    report.results.retain(|result| !tasks.contains(&result.task_id));
+    run.store.turn_round(SetAside::Retry, &report)
+}
+
+/// The round at hand, or the first of this plan, written before anything is implemented.
+pub(super) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
+    if let Some(round) = &memory.round {
+        return Ok(round.clone());
+    }
+    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
+        return Ok(Round { n: 1, kind: RoundKind::First, tasks: Vec::new(), issues: Vec::new() });
+    };
+    let tasks = approved(&plan.plan, approval);
+    let round = Round { n: memory.earlier_rounds + 1, kind: RoundKind::First, tasks, issues: Vec::new() };
+    run.store.write(&round)?;
+    Ok(round)
+}
+
+/// A report without results.
+pub(super) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplReport {
+    ImplReport {
+        timestamp: None,
+        round,
+        plan_version: plan.plan_version,
+        plan_sha256: sha256.to_owned(),
+        results: Vec::new(),
+        checks: Vec::new(),
+    }
+}
+
+fn write_round(
+    run: &Run,
+    memory: &Memory,
+    kind: RoundKind,
+    tasks: Vec<String>,
+    issues: Vec<String>,
+) -> Result<(), MemoryError> {
+    let last = memory.round.as_ref().map_or(1, |round| round.n).max(memory.review.as_ref().map_or(1, |r| r.round));
+    run.store.write(&Round { n: last + 1, kind, tasks, issues })
+}
+
+/// Give files to `FIX`, in a group of its own at the end.
+fn add_fix_task(plan: &mut PlanOutput, files: &[String], exists: impl Fn(&RepoPath) -> bool) {
+    let missing = |file: &String| RepoPath::parse(file).is_ok_and(|path| !exists(&path));
+    let (create, modify): (Vec<String>, Vec<String>) = files.iter().cloned().partition(missing);
+    match plan.tasks.iter_mut().find(|task| task.id == FIX) {
+        Some(fix) => {
+            fix.files_to_modify.extend(modify);
+            fix.files_to_create.extend(create);
+        }
+        None => plan.tasks.push(Task {
+            id: FIX.to_owned(),
+            title: "Fix review issues in files no task owns".to_owned(),
+            description: "The review found issues in files that no task of the plan owns. Fix those issues and \
+                          change nothing else."
+                .to_owned(),
+            files_to_modify: modify,
+            files_to_create: create,
+            files_to_delete: Vec::new(),
+            depends_on: Vec::new(),
+            acceptance_criteria: vec!["Every issue given with the task is fixed.".to_owned()],
+            estimated_complexity: Complexity::Moderate,
+        }),
+    }
+    for group in &mut plan.parallel_groups {
+        group.retain(|id| id != FIX);
+    }
+    plan.parallel_groups.retain(|group| !group.is_empty());
+    plan.parallel_groups.push(vec![FIX.to_owned()]);
+}

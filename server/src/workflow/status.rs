@@ -1,0 +1,217 @@
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::engine::policy;
+use super::error::StartError;
+use super::events::{EventPhase, EventStatus, PhaseEvent};
+use super::next::{Next, next_phase};
+use super::outcome::Outcome;
+use super::phase::{PHASES, Phase};
+use super::phases::task_text;
+use crate::config::Settings;
+use crate::contracts::{Issue, Usage, plan_markdown};
+use crate::memory::{Memory, Store};
+
+/// Where the workflow stands: what `baton status` and `baton.status` answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The run at work, or the last one.
+    pub run: Option<String>,
+    /// The task in the user's words.
+    pub task: Option<String>,
+    /// The outcome, where there is one.
+    pub outcome: Option<Outcome>,
+    /// The four phases, in order.
+    pub phases: Vec<PhaseStatus>,
+    /// The plan's tasks, in its order.
+    pub tasks: Vec<TaskState>,
+    /// The review's issues, without those the user dismissed.
+    pub issues: Vec<Issue>,
+    /// The plan that waits for an answer.
+    pub gate: Option<GateStatus>,
+    /// What the workflow has used.
+    pub usage: Usage,
+    /// What comes next: `task`, a phase, `gate`, `fix`, `re_plan`, or `none`.
+    pub next: &'static str,
+}
+
+/// Where one phase stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct PhaseStatus {
+    /// The phase.
+    pub phase: &'static str,
+    /// `pending`, `running`, `waiting`, `interrupted`, `done`, `failed` or `cancelled`.
+    pub status: &'static str,
+    /// When it came to stand there.
+    pub at: Option<Timestamp>,
+    /// Milliseconds from its start to its end, or until now.
+    pub elapsed_ms: Option<u64>,
+    /// The last thing said of it.
+    pub message: String,
+}
+
+/// Where one task stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskState {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// `pending`, `running`, `completed`, `partial`, `blocked` or `failed`.
+    pub status: &'static str,
+    /// The files it owns.
+    pub files: Vec<String>,
+}
+
+/// The plan that waits for an answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct GateStatus {
+    /// What an approval binds to.
+    pub plan_sha256: String,
+    /// The plan for people.
+    pub markdown: String,
+}
+
+/// Tell where the workflow stands, from the memory folder alone.
+///
+/// # Errors
+/// When the memory folder cannot be read, or holds handoffs that break their contract.
+pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Status, StartError> {
+    let memory = store.load()?;
+    let running = store.holder().map(|holder| holder.run);
+    let runs = store.workflow_runs()?;
+    let mut history: Vec<PhaseEvent> = Vec::new();
+    for run in &runs {
+        history.extend(store.events::<PhaseEvent>(run)?);
+    }
+    let next = next_phase(&memory, &policy(settings), now);
+    let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
+    let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, &history, &at_work, now)).collect();
+    let tasks = task_states(&memory, &history, &at_work);
+    let open = |issue: &&Issue| !memory.dismissed.contains(&issue.id);
+    let issues = memory.review.iter().flat_map(|review| &review.issues).filter(open).cloned().collect();
+    let gate = match (&next, &memory.plan) {
+        (Next::Gate, Some(plan)) => Some(GateStatus {
+            plan_sha256: plan.sha256.clone(),
+            markdown: plan_markdown(&plan.plan, &task_text(&memory)),
+        }),
+        _ => None,
+    };
+    Ok(Status {
+        outcome: if running.is_some() { None } else { outcome(&next, history.last()) },
+        run: running.or_else(|| runs.last().map(ToString::to_string)),
+        task: memory.task.clone(),
+        phases,
+        tasks,
+        issues,
+        gate,
+        usage: store.workflow_usage()?,
+        next: next_word(&next),
+    })
+}
+
+fn outcome(next: &Next, last: Option<&PhaseEvent>) -> Option<Outcome> {
+    match next {
+        Next::Merged => return Some(Outcome::Merged),
+        Next::Rejected => return Some(Outcome::Rejected),
+        Next::Escalated { .. } => return Some(Outcome::Escalated),
+        Next::Gate => return Some(Outcome::Waiting),
+        Next::Failed { .. } => return Some(Outcome::Failed),
+        _ => {}
+    }
+    let last = last.filter(|event| event.phase == EventPhase::Workflow)?;
+    match last.status {
+        EventStatus::Failed => Some(Outcome::Failed),
+        EventStatus::Cancelled => Some(Outcome::Cancelled),
+        EventStatus::Waiting => Some(Outcome::Escalated),
+        EventStatus::Done => Some(Outcome::Done),
+        EventStatus::Started | EventStatus::Progress => None,
+    }
+}
+
+fn next_word(next: &Next) -> &'static str {
+    match next {
+        Next::NeedTask => "task",
+        Next::Context => "context",
+        Next::Plan => "plan",
+        Next::Gate => "gate",
+        Next::Implement | Next::EnterRound | Next::Failed { .. } => "implement",
+        Next::Review => "review",
+        Next::Fix(_) => "fix",
+        Next::RePlan => "re_plan",
+        Next::Merged | Next::Rejected | Next::Escalated { .. } => "none",
+    }
+}
+
+fn phase_status(
+    phase: Phase,
+    memory: &Memory,
+    history: &[PhaseEvent],
+    at_work: &dyn Fn(&PhaseEvent) -> bool,
+    now: Timestamp,
+) -> PhaseStatus {
+    let own: Vec<&PhaseEvent> =
+        history.iter().filter(|event| event.phase == phase.event() && event.task.is_none()).collect();
+    let handoff = match phase {
+        Phase::Context => memory.context.is_some(),
+        Phase::Plan => memory.plan.is_some(),
+        Phase::Implement => memory.report.is_some(),
+        Phase::Review => memory.review.is_some(),
+    };
+    let Some(last) = own.last() else {
+        // A handoff from elsewhere has no events of ours.
+        let status = if handoff { "done" } else { "pending" };
+        let message = if handoff { format!("{} was there already", phase.row().handoff) } else { String::new() };
+        return PhaseStatus { phase: phase.as_str(), status, at: None, elapsed_ms: None, message };
+    };
+    let running = at_work(last);
+    let status = match last.status {
+        EventStatus::Started | EventStatus::Progress if running => "running",
+        EventStatus::Started | EventStatus::Progress if handoff && phase == Phase::Plan => "done",
+        EventStatus::Started | EventStatus::Progress => "interrupted",
+        EventStatus::Waiting if memory.approval.is_some() => "done",
+        EventStatus::Waiting => "waiting",
+        EventStatus::Done if handoff => "done",
+        // Its handoff was set aside since: it is to be done again.
+        EventStatus::Done => "pending",
+        EventStatus::Failed => "failed",
+        EventStatus::Cancelled => "cancelled",
+    };
+    let started = own.iter().rev().find(|event| event.status == EventStatus::Started);
+    let ended = match last.status {
+        EventStatus::Started | EventStatus::Progress if running => now,
+        _ => last.at,
+    };
+    let elapsed_ms = started.map(|started| ended.duration_since(started.at).as_millis().max(0) as u64);
+    PhaseStatus { phase: phase.as_str(), status, at: Some(last.at), elapsed_ms, message: last.message.clone() }
+}
+
+fn task_states(memory: &Memory, history: &[PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskState> {
+    let Some(plan) = &memory.plan else { return Vec::new() };
+    let mut last: HashMap<&str, EventStatus> = HashMap::new();
+    for event in history.iter().filter(|event| at_work(event)) {
+        if let Some(task) = &event.task {
+            last.insert(task, event.status);
+        }
+    }
+    let result = |id: &str| {
+        memory.report.iter().flat_map(|report| &report.results).find(|result| result.task_id == id)
+    };
+    let state = |id: &str| match (result(id), last.get(id)) {
+        (Some(result), _) => result.status.as_str(),
+        (None, Some(EventStatus::Started | EventStatus::Progress)) => "running",
+        _ => "pending",
+    };
+    plan.plan
+        .tasks
+        .iter()
+        .map(|task| TaskState {
+            id: task.id.clone(),
+            title: task.title.clone(),
+            status: state(&task.id),
+            files: task.files().map(str::to_owned).collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,211 @@
+//! One task, done by one agent: converse over a staging, then publish all or nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::changes::{Changes, PUBLISH};
+use super::error::PhaseError;
+use super::implement::TaskNews;
+use super::phase::Phase;
+use super::phases::reporter;
+use super::run::Run;
+use crate::agents::{self, Activity, AgentError, Brief, converse};
+use crate::contracts::{FileChange, Issue, Task, TaskResult, TaskStatus};
+use crate::memory::PlanLock;
+use crate::models::{Model, Tier};
+use crate::tools::Toolbox;
+use crate::workspace::{self, FinishedTask, PublishError, Staging, Writable};
+
+/// Everything one task needs.
+pub(super) struct Assignment {
+    pub(super) task: Task,
+    pub(super) round: u32,
+    pub(super) model: Arc<dyn Model>,
+    pub(super) tier: Tier,
+    pub(super) system: Vec<String>,
+    pub(super) issues: Vec<Issue>,
+    pub(super) writable: Writable,
+    pub(super) plan_lock: Arc<PlanLock>,
+}
+
+/// How a task ended. (What stops the whole phase is an error.)
+pub(super) enum TaskEnd {
+    /// The agent handed on, and what it did is published.
+    Submitted(TaskResult),
+    /// The agent came to no end; nothing was written.
+    Failed(AgentError),
+}
+
+/// The label of a task's agent.
+pub(super) fn agent(task: &str) -> String {
+    format!("implement/{task}")
+}
+
+/// Do a task: once, and once more on the new text when a file changed on disk meanwhile.
+pub(super) async fn run_task(
+    run: &Arc<Run>,
+    assignment: Assignment,
+    news: mpsc::UnboundedSender<TaskNews>,
+) -> Result<TaskEnd, PhaseError> {
+    let mut note = None;
+    loop {
+        assignment.plan_lock.check()?;
+        let (result, staging) = match attempt(run, &assignment, note.as_deref(), &news).await {
+            Ok(done) => done,
+            Err(error) => return task_error(error),
+        };
+        match publish(run, &assignment, &result, &staging).await? {
+            Ok(()) => return Ok(TaskEnd::Submitted(with_real_changes(run, with_refusals(result, &staging))?)),
+            Err(conflict) if note.is_none() => {
+                note = Some(format!(
+                    "You did this task before, but {conflict} changed on disk while you were at work, so nothing of \
+                     it was written. Look at the files as they are now and do the task on top of them."
+                ));
+            }
+            Err(conflict) => return Ok(TaskEnd::Submitted(blocked(&assignment.task, &conflict))),
+        }
+    }
+}
+
+/// What fails only this task, and what stops the phase: with no model, money or memory no task can go on.
+fn task_error(error: AgentError) -> Result<TaskEnd, PhaseError> {
+    match error {
+        AgentError::Contract { .. }
+        | AgentError::NoTools { .. }
+        | AgentError::Refused { .. }
+        | AgentError::Loop { .. }
+        | AgentError::TooLong { .. } => Ok(TaskEnd::Failed(error)),
+        AgentError::Model(_)
+        | AgentError::Budget(_)
+        | AgentError::Journal(_)
+        | AgentError::Memory(_)
+        | AgentError::Cancelled => Err(error.into()),
+    }
+}
+
+type SharedStaging = Arc<Mutex<Staging>>;
+
+async fn attempt(
+    run: &Arc<Run>,
+    assignment: &Assignment,
+    note: Option<&str>,
+    news: &mpsc::UnboundedSender<TaskNews>,
+) -> Result<(TaskResult, SharedStaging), AgentError> {
+    let Assignment { task, model, tier, system, issues, writable, .. } = assignment;
+    let memory = run.store.path().clone();
+    let staging = Staging::new(run.workspace.clone(), task.id.clone(), writable.clone(), memory.clone());
+    let staging = Arc::new(Mutex::new(staging));
+    let staged = staging.clone();
+    let brief = Brief {
+        agent: agent(&task.id),
+        model: model.clone(),
+        tier: *tier,
+        system: system.clone(),
+        first_message: agents::implement::first_message(task, issues, note),
+        toolbox: Toolbox::implementer(run.workspace.clone(), memory, staging.clone()),
+        submit: agents::implement::submit(),
+        max_tokens: Phase::Implement.row().max_tokens,
+        so_far: Some(Box::new(move || so_far(&staged))),
+    };
+    let id = task.id.clone();
+    let accept = move |input| agents::implement::accept(input, &id);
+    let tell = reporter(run, Phase::Implement, Some(&task.id));
+    let model = model.id().to_owned();
+    let report = |activity: Activity| {
+        if matches!(activity, Activity::CacheOpened | Activity::Turn) {
+            // The phase may have ended already; then nobody waits for the cache.
+            let _ = news.send(TaskNews::CacheOpened(model.clone()));
+        }
+        tell(activity);
+    };
+    let result = converse(&run.desk, &brief, &accept, &report).await?;
+    if run.desk.cancel.is_cancelled() {
+        return Err(AgentError::Cancelled);
+    }
+    Ok((result, staging))
+}
+
+/// What a fresh conversation is told of the one whose window was full.
+fn so_far(staging: &Mutex<Staging>) -> String {
+    let staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
+    let files: Vec<String> = staging.changes().iter().map(|change| change.path.to_string()).collect();
+    if files.is_empty() {
+        return String::new();
+    }
+    format!("You have already edited {}; your tools show these files as you left them.\n", files.join(", "))
+}
+
+/// Publish what was staged. `Ok(Err(_))` names the files that changed on disk; nothing was written then.
+async fn publish(
+    run: &Arc<Run>,
+    assignment: &Assignment,
+    result: &TaskResult,
+    staging: &SharedStaging,
+) -> Result<Result<(), String>, PhaseError> {
+    let changes = staging.lock().unwrap_or_else(PoisonError::into_inner).changes();
+    if changes.is_empty() {
+        return Ok(Ok(()));
+    }
+    assignment.plan_lock.check()?;
+    let (run, task, round) = (run.clone(), assignment.task.id.clone(), assignment.round);
+    let submission = serde_json::to_value(with_refusals(result.clone(), staging)).unwrap_or_default();
+    let published = tokio::task::spawn_blocking(move || {
+        let sign = |content: &[u8]| run.store.seal().sign(PUBLISH, content);
+        let work = FinishedTask { task: &task, round, submission: &submission };
+        workspace::publish(&run.workspace, &run.folder, &work, &changes, &sign)
+    });
+    match published.await {
+        Ok(Ok(_)) => Ok(Ok(())),
+        Ok(Err(PublishError::Conflict { paths })) => {
+            Ok(Err(paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+        }
+        Ok(Err(error)) => Err(error.into()),
+        Err(error) => Err(PhaseError::Internal(format!("publishing broke off: {error}"))),
+    }
+}
+
+/// A refused write is listed in the blockers; the status stays as submitted.
+fn with_refusals(mut result: TaskResult, staging: &SharedStaging) -> TaskResult {
+    let staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
+    for refused in staging.refusals() {
+        let text = refused.to_string();
+        if !result.blockers.contains(&text) {
+            result.blockers.push(text);
+        }
+    }
+    result
+}
+
+/// Kinds and counts from the real diff since the workflow began; of the agent's own words only the summaries stay.
+pub(super) fn with_real_changes(run: &Run, mut result: TaskResult) -> Result<TaskResult, PhaseError> {
+    let said = std::mem::take(&mut result.changes);
+    let changes = Changes::of_task(&run.store, &run.workspace, &result.task_id)?;
+    result.changes = changes
+        .files()
+        .map(|file| {
+            let (lines_added, lines_removed) = file.counts();
+            let summary = said.iter().find(|said| said.path == file.path.as_str());
+            FileChange {
+                path: file.path.to_string(),
+                change_type: file.change_type(),
+                summary: summary.map(|said| said.summary.clone()).unwrap_or_default(),
+                lines_added,
+                lines_removed,
+            }
+        })
+        .collect();
+    Ok(result)
+}
+
+fn blocked(task: &Task, files: &str) -> TaskResult {
+    TaskResult {
+        task_id: task.id.clone(),
+        status: TaskStatus::Blocked,
+        changes: Vec::new(),
+        notes: String::new(),
+        blockers: vec![format!(
+            "{files} changed on disk twice while the task was at work; nothing was written. Run again when it is at rest."
+        )],
+    }
+}

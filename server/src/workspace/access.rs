@@ -1,0 +1,79 @@
+use super::protect::{Protection, is_secret, protection};
+use super::{Workspace, WorkspaceError, is_ignored};
+use crate::contracts::RepoPath;
+
+/// What is denied to an agent, in words that it and a person understand.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A file that is not the task's.
+    #[error("{path} is not among the files of this task; it may write {allowed}")]
+    Elsewhere {
+        /// The file.
+        path: RepoPath,
+        /// What may be written, in words.
+        allowed: String,
+    },
+    /// A file of the task that the plan does not delete.
+    #[error("the plan does not list {0} to be deleted")]
+    NotForDeletion(RepoPath),
+    /// A protected file in a plan no person approved.
+    #[error("{0} is protected: it is written only when a person approved the very plan that lists it")]
+    Protected(RepoPath),
+    /// `.git` or the memory folder.
+    #[error("{0} is never touched: it belongs to git or to Baton")]
+    Never(RepoPath),
+    /// Behind a symbolic link.
+    #[error("{0} lies behind a symbolic link; files are written only in their real place")]
+    Link(RepoPath),
+    /// An existing file the task has not read.
+    #[error("{0} exists and was not read yet; read it first")]
+    NotRead(RepoPath),
+    /// A file of secrets.
+    #[error("{0} may hold secrets; it is neither read nor changed")]
+    Secret(RepoPath),
+    /// A file that git's rules leave out.
+    #[error("{0} is ignored by git's rules; ignored files are not read")]
+    Ignored(RepoPath),
+    /// A file that does not exist.
+    #[error("{0} does not exist")]
+    Missing(RepoPath),
+}
+
+impl Refused {
+    /// Whether a person should know of it: an attempt on what is not the task's, not a mere slip.
+    pub fn is_blocker(&self) -> bool {
+        !matches!(self, Self::NotRead(_) | Self::Missing(_) | Self::Ignored(_))
+    }
+}
+
+/// Whether an agent may read this path: the asked one and the real one, links followed, are both looked at. The real
+/// path is answered, `None` when nothing is there.
+///
+/// # Errors
+/// The refusal inside, or the workspace's own error.
+pub fn readable(
+    workspace: &Workspace,
+    path: &RepoPath,
+    memory_dir: &RepoPath,
+) -> Result<Result<Option<RepoPath>, Refused>, WorkspaceError> {
+    if let Some(refused) = guarded(path, path, memory_dir) {
+        return Ok(Err(refused));
+    }
+    let Some(real) = workspace.real_path(path)? else { return Ok(Ok(None)) };
+    if let Some(refused) = guarded(&real, path, memory_dir) {
+        return Ok(Err(refused));
+    }
+    if workspace.is_file(&real) && is_ignored(workspace, &real) {
+        return Ok(Err(Refused::Ignored(path.clone())));
+    }
+    Ok(Ok(Some(real)))
+}
+
+/// What keeps a path from being read by its name.
+pub(super) fn guarded(path: &RepoPath, asked: &RepoPath, memory_dir: &RepoPath) -> Option<Refused> {
+    if protection(path, memory_dir) == Protection::Never {
+        Some(Refused::Never(asked.clone()))
+    } else {
+        is_secret(path).then(|| Refused::Secret(asked.clone()))
+    }
+}

@@ -1,0 +1,84 @@
+//! Opening folders component by component, so that no link on the way is followed.
+
+use std::io;
+
+use cap_fs_ext::DirExt;
+use cap_std::fs::Dir;
+
+use super::root::WorkspaceError;
+use crate::contracts::RepoPath;
+
+/// What stands in the way of a folder.
+#[derive(Debug)]
+pub(super) enum Blocked {
+    /// A component is a symbolic link.
+    Link,
+    /// A component is a file.
+    NotAFolder,
+    /// The system failed; not found among it.
+    Io(io::Error),
+}
+
+impl Blocked {
+    pub(super) fn at(self, path: &RepoPath) -> WorkspaceError {
+        match self {
+            Self::Link => WorkspaceError::Link(path.clone()),
+            Self::NotAFolder => WorkspaceError::NotAFolderInside(path.clone()),
+            Self::Io(source) => WorkspaceError::Io { path: path.clone(), source },
+        }
+    }
+
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Link => io::Error::other("a symbolic link stands in the way"),
+            Self::NotAFolder => io::Error::from(io::ErrorKind::NotADirectory),
+            Self::Io(error) => error,
+        }
+    }
+}
+
+/// Open the folder that holds `path`.
+pub(super) fn open_parent(base: &Dir, path: &RepoPath) -> Result<Dir, Blocked> {
+    match path.parent() {
+        Some(parent) => open_folder(base, parent.components()),
+        None => base.try_clone().map_err(Blocked::Io),
+    }
+}
+
+/// Open a folder that exists.
+pub(super) fn open_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a str>) -> Result<Dir, Blocked> {
+    let mut dir = base.try_clone().map_err(Blocked::Io)?;
+    for component in components {
+        dir = step(&dir, component)?;
+    }
+    Ok(dir)
+}
+
+/// Open a folder; what is missing of it is made.
+pub(super) fn create_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a str>) -> Result<Dir, Blocked> {
+    let mut dir = base.try_clone().map_err(Blocked::Io)?;
+    for component in components {
+        dir = match step(&dir, component) {
+            Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                match dir.create_dir(component) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(Blocked::Io(error)),
+                    _ => {}
+                }
+                step(&dir, component)?
+            }
+            other => other?,
+        };
+    }
+    Ok(dir)
+}
+
+fn step(dir: &Dir, component: &str) -> Result<Dir, Blocked> {
+    let metadata = dir.symlink_metadata(component).map_err(Blocked::Io)?;
+    if metadata.is_symlink() {
+        return Err(Blocked::Link);
+    }
+    if !metadata.is_dir() {
+        return Err(Blocked::NotAFolder);
+    }
+    dir.open_dir_nofollow(component).map_err(Blocked::Io)
+}

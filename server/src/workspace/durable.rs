@@ -1,0 +1,206 @@
+//! Writes that are still there after the power went.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::fs::{Dir, File, OpenOptions};
+
+/// Put `bytes` in place of the file `name`, whole or not at all: a temporary file in the same folder, synced, renamed,
+/// the folder synced. `mode` are its permission bits, whatever the umask.
+///
+/// # Errors
+/// What the system said; the old file is then untouched, and the temporary one removed where possible.
+pub fn replace(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let temp = write_temp(dir, bytes, mode)?;
+    if let Err(error) = dir.rename(&temp, dir, name) {
+        // The rename's error is the one to tell; a leftover is swept at the next start.
+        let _ = dir.remove_file(&temp);
+        return Err(error);
+    }
+    sync_folder(dir)
+}
+
+/// Write a synced temporary file of a recognisable name; its name is returned.
+pub(super) fn write_temp(dir: &Dir, bytes: &[u8], mode: u32) -> io::Result<String> {
+    loop {
+        let name = format!(".baton-{:016x}.tmp", fastrand::u64(..));
+        match write_new(dir, &name, bytes, mode) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                let _ = dir.remove_file(&name);
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Write a file that does not exist yet, and sync it (the folder is the caller's to sync).
+pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).follow(FollowSymlinks::No);
+    restrict(&mut options);
+    let mut file = dir.open_with(name, &options)?;
+    file.write_all(bytes)?;
+    set_mode(&file, mode)?;
+    file.sync_all()
+}
+
+/// Remove the temporary files that an interrupted [`replace`] left in a folder; how many is returned.
+///
+/// # Errors
+/// When the folder cannot be listed or a file not removed.
+pub fn sweep(dir: &Dir) -> io::Result<usize> {
+    let mut swept = 0;
+    for entry in dir.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(is_temp_name) && entry.file_type()?.is_file() {
+            dir.remove_file(&name)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// Open a journal of lines for [`append_line`], made with permission bits 0600 if it is missing. A last line that a
+/// kill cut short is ended, so that the next one stands by itself.
+///
+/// # Errors
+/// What the system said; a link or something other than a file in its place is refused.
+pub fn open_append(dir: &Dir, name: &str) -> io::Result<File> {
+    match dir.symlink_metadata(name) {
+        Ok(metadata) if !metadata.is_file() => return Err(io::Error::other(format!("{name} is not a regular file"))),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
+    restrict(&mut options);
+    let mut file = dir.open_with(name, &options)?;
+    if file.seek(SeekFrom::End(0))? > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    } else {
+        sync_folder(dir)?;
+    }
+    Ok(file)
+}
+
+/// Append one line (its end is added) in one write, and sync its data.
+///
+/// # Errors
+/// What the system said.
+pub fn append_line(file: &File, line: &str) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(line.len() + 1);
+    bytes.extend_from_slice(line.as_bytes());
+    bytes.push(b'\n');
+    let mut file = file;
+    file.write_all(&bytes)?;
+    file.sync_data()
+}
+
+/// Sync a folder's entries.
+///
+/// # Errors
+/// What the system said.
+#[cfg(unix)]
+pub fn sync_folder(dir: &Dir) -> io::Result<()> {
+    // The handle itself may be one that only names the folder, and such a one cannot be synced.
+    dir.open(".")?.sync_all()
+}
+
+/// Sync a folder's entries: nothing to do where folders cannot be synced.
+///
+/// # Errors
+/// Never.
+#[cfg(not(unix))]
+pub fn sync_folder(_: &Dir) -> io::Result<()> {
+    Ok(())
+}
+
+fn is_temp_name(name: &str) -> bool {
+    name.strip_prefix(".baton-").and_then(|rest| rest.strip_suffix(".tmp")).is_some_and(|random| {
+        random.len() == 16 && random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// Until its real mode is set, a new file is the user's alone.
+#[cfg(unix)]
+fn restrict(options: &mut OpenOptions) {
+    use cap_std::fs::OpenOptionsExt;
+    options.mode(0o600);
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &mut OpenOptions) {}
+
+#[cfg(unix)]
+pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    use cap_std::fs::{Permissions, PermissionsExt};
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+pub(super) fn set_mode(_: &File, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Fixture;
+    use super::*;
+
+    #[test]
+    fn replace_leaves_nothing_beside_the_file() {
+        let fixture = Fixture::new("//- /a.txt\nold\n");
+        let dir = fixture.dir();
+        replace(&dir, "a.txt", b"new\n", 0o640).unwrap();
+        assert_eq!(fixture.read("a.txt").unwrap(), b"new\n");
+        assert_eq!(fixture.mode("a.txt"), 0o640);
+        assert_eq!(fixture.names("."), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_failed_replace_keeps_the_old_and_cleans_up() {
+        let fixture = Fixture::new("//- /a/inner.txt\nkept\n");
+        assert!(replace(&fixture.dir(), "a", b"new", 0o644).is_err());
+        assert_eq!(fixture.names("."), ["a"]);
+        assert_eq!(fixture.read("a/inner.txt").unwrap(), b"kept\n");
+    }
+
+    #[test]
+    fn sweep_takes_only_our_own_leftovers() {
+        let fixture = Fixture::new(
+            "//- /.baton-0123456789abcdef.tmp\nx\n//- /.baton-notes.tmp\nx\n//- /.baton-0123456789ABCDEF.tmp\nx\n",
+        );
+        assert_eq!(sweep(&fixture.dir()).unwrap(), 1);
+        assert_eq!(fixture.names("."), [".baton-0123456789ABCDEF.tmp", ".baton-notes.tmp"]);
+    }
+
+    #[test]
+    fn a_line_cut_short_by_a_kill_does_not_swallow_the_next() {
+        let fixture = Fixture::new("");
+        let dir = fixture.dir();
+        append_line(&open_append(&dir, "events.jsonl").unwrap(), "{\"seq\":1}").unwrap();
+        fixture.write("events.jsonl", b"{\"seq\":1}\n{\"se");
+        let file = open_append(&dir, "events.jsonl").unwrap();
+        append_line(&file, "{\"seq\":2}").unwrap();
+        append_line(&file, "{\"seq\":3}").unwrap();
+        assert_eq!(fixture.read("events.jsonl").unwrap(), b"{\"seq\":1}\n{\"se\n{\"seq\":2}\n{\"seq\":3}\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_journal_is_private_and_never_a_link() {
+        let fixture = Fixture::new("");
+        append_line(&open_append(&fixture.dir(), "journal").unwrap(), "x").unwrap();
+        assert_eq!(fixture.mode("journal"), 0o600);
+        fixture.link("journal", "other");
+        assert!(open_append(&fixture.dir(), "other").is_err());
+    }
+}

@@ -1,0 +1,79 @@
+use git2::{ErrorCode, Repository};
+
+use super::Workspace;
+
+/// Where a repository stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The branch that is checked out, without `refs/heads/`; `None` when the head is detached.
+    pub branch: Option<String>,
+    /// The commit, in hex; `None` when there is none yet.
+    pub commit: Option<String>,
+}
+
+/// Branch and commit of the repository the workspace lies in. `None` without git, and where the repository cannot be
+/// opened (another owner, `reftable`, SHA-256): all else then works as without git. Nothing is written.
+pub fn head(workspace: &Workspace) -> Option<Head> {
+    let repository = match Repository::discover(workspace.root()) {
+        Ok(repository) => repository,
+        Err(error) if error.code() == ErrorCode::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(%error, "the git repository cannot be opened; going on as without git");
+            return None;
+        }
+    };
+    let reference = match repository.find_reference("HEAD") {
+        Ok(reference) => reference,
+        Err(error) => {
+            tracing::warn!(%error, "the git repository has no readable HEAD; going on as without git");
+            return None;
+        }
+    };
+    // The target's name, not the resolved one: a branch without a commit has a name too.
+    let branch = reference.symbolic_target().ok().flatten().map(|name| {
+        let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+        name.to_owned()
+    });
+    let commit = reference.resolve().ok().and_then(|direct| direct.target()).map(|id| id.to_string());
+    Some(Head { branch, commit })
+}
+
+#[cfg(test)]
+mod tests {
+    use git2::{RepositoryInitOptions, Signature};
+
+    use super::super::fixture::Fixture;
+    use super::*;
+
+    #[test]
+    fn branch_and_commit_are_told_in_every_state() {
+        let fixture = Fixture::new("//- /sub/a.txt\nx\n");
+        let workspace = fixture.workspace();
+        assert_eq!(head(&workspace), None);
+
+        let mut options = RepositoryInitOptions::new();
+        let repository = Repository::init_opts(fixture.root(), options.initial_head("trunk")).unwrap();
+        assert_eq!(head(&workspace), Some(Head { branch: Some("trunk".into()), commit: None }));
+
+        let author = Signature::new("A", "a@example.org", &git2::Time::new(0, 0)).unwrap();
+        let tree = repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap();
+        let commit = repository.commit(Some("HEAD"), &author, &author, "first", &tree, &[]).unwrap();
+        let on_branch = Some(Head { branch: Some("trunk".into()), commit: Some(commit.to_string()) });
+        assert_eq!(head(&workspace), on_branch);
+        assert_eq!(head(&Workspace::open(&fixture.root().join("sub")).unwrap()), on_branch);
+
+        repository.set_head_detached(commit).unwrap();
+        assert_eq!(head(&workspace), Some(Head { branch: None, commit: Some(commit.to_string()) }));
+    }
+
+    #[test]
+    fn a_repository_that_cannot_be_opened_counts_as_none() {
+        let fixture = Fixture::new("");
+        Repository::init(fixture.root()).unwrap();
+        let reftable = b"[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefstorage = reftable\n";
+        fixture.write(".git/config", reftable);
+        assert_eq!(head(&fixture.workspace()), None);
+        fixture.write(".git/config", b"[core\nbroken");
+        assert_eq!(head(&fixture.workspace()), None);
+    }
+}

@@ -1,0 +1,37 @@
+//! The files beneath the root: reading them, staging and publishing changes to them, what may not be touched, diffs.
+//!
+//! Every access goes through a directory handle on the root, so that no link, however placed, leads out of it. What a
+//! task writes is kept aside in [`Staging`] and reaches the working tree by [`publish()`], all or nothing.
+//!
+//! Invariant: this module knows nothing of models, phases or tools; it imports only the contracts.
+
+mod access;
+mod beneath;
+mod diff;
+mod durable;
+mod git;
+mod protect;
+mod publish;
+mod root;
+mod staging;
+mod text;
+mod walk;
+
+pub use access::{Refused, readable};
+pub use cap_std::fs::Dir;
+pub use diff::{counts, unified};
+pub use durable::{append_line, open_append, replace, sweep, sync_folder};
+pub use git::{Head, head};
+pub use protect::{Protection, is_flagged, is_secret, protection};
+pub use publish::{
+    FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered, RecoveredTask,
+    publish, records, recover,
+};
+pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
+pub use staging::{StagedChange, Staging, StagingError, Writable};
+pub use text::{CannotEncode, NotText, TextFile};
+pub(crate) use walk::is_asked_for;
+pub use walk::{Listing, Walk, WalkError, files, is_ignored};
+
+#[cfg(test)]
+pub(crate) mod fixture;

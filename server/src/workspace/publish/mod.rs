@@ -1,0 +1,356 @@
+//! From a task's staging to the working tree, all or nothing.
+//!
+//! The order is what makes it safe: the new bytes and the before-images are on disk first, then the journal that
+//! names them, then each file is put in place by a rename, after one more look at whether it is still the file the
+//! task built on. A kill before the journal leaves the tree as it was; a kill after it is finished by [`recover`].
+
+mod place;
+mod record;
+mod recover;
+
+use std::io;
+
+use cap_std::fs::Dir;
+
+use super::durable::write_new;
+use super::{StagedChange, Workspace, WorkspaceError, sha256, sync_folder};
+use crate::contracts::{RepoPath, is_task_id};
+use place::{Disk, disk, missing_folders, place, sync_parents, undo};
+
+pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
+pub use recover::{RecoverError, Recovered, RecoveredTask, recover};
+
+/// A task's changes as they now stand in the working tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// What was done, as the journal tells it.
+    pub record: PublishRecord,
+}
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Files changed on disk since the task read them; the working tree is as it was.
+    #[error("changed on disk since the task read them, and left alone: {}", names(.paths))]
+    Conflict {
+        /// The files.
+        paths: Vec<RepoPath>,
+    },
+    /// The task's changes of this round are in the working tree already.
+    #[error("task {task} was already published in round {round}")]
+    Again {
+        /// The task.
+        task: String,
+        /// The round.
+        round: u32,
+    },
+    /// An id that cannot name a file.
+    #[error("{0:?} is no task id")]
+    TaskId(String),
+    /// A file could not be written; the working tree is as it was.
+    #[error("{what}: {source}; nothing of the task was published")]
+    Io {
+        /// What was being written.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file could not be written, and what was already in place could not all be taken back. The journal stands,
+    /// and the next start finishes or takes back the rest.
+    #[error("{what}: {source}; could not be taken back: {}", names(.left))]
+    Stuck {
+        /// What was being written.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+        /// Files that hold the task's content.
+        left: Vec<RepoPath>,
+    },
+}
+
+fn names(paths: &[RepoPath]) -> String {
+    paths.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Points between two effects on the disk, where a kill may strike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Staged(usize),
+    BeforeSaved(usize),
+    Prepared,
+    Journaled,
+    Placing(usize),
+    Placed(usize),
+    Synced,
+    Undoing,
+    Undone,
+}
+
+/// Why work stopped on the way.
+#[derive(Debug)]
+enum Halt {
+    /// As if the process had been killed: nothing more happens, not even taking back.
+    #[cfg(test)]
+    Killed,
+    /// A file is not what the task built on.
+    Conflict(Vec<RepoPath>),
+    /// The system failed.
+    Failed { what: String, source: io::Error },
+}
+
+impl Halt {
+    fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        |source| Self::Failed { what, source }
+    }
+
+    fn of_file(error: WorkspaceError, path: &RepoPath) -> Self {
+        Self::Failed { what: format!("cannot read {path}"), source: io::Error::other(error) }
+    }
+}
+
+/// A hook on every [`Step`], so that tests can stop there.
+type Steps<'a> = &'a mut dyn FnMut(Step) -> Result<(), Halt>;
+
+/// Put a task's changes into the working tree, all or nothing.
+///
+/// `run_dir` is the run's folder; the journal, the staged files and the before-images go there. `signer` makes the
+/// MAC over the journal's content. Returns when everything is on disk for good. Blocks; cannot be cancelled midway.
+///
+/// # Errors
+/// [`PublishError::Conflict`] when a file is not what the task read: the working tree is then as it was, as it is
+/// after any other error but [`PublishError::Stuck`].
+pub fn publish(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    work: &FinishedTask<'_>,
+    changes: &[StagedChange],
+    signer: &dyn Fn(&[u8]) -> String,
+) -> Result<Published, PublishError> {
+    match publish_in_steps(workspace, run_dir, work, changes, signer, &mut |_| Ok(())) {
+        Ok(record) => Ok(Published { record }),
+        Err(Stopped::Refused(error)) => Err(error),
+        #[cfg(test)]
+        Err(Stopped::Killed) => unreachable!("only a test's hook kills"),
+    }
+}
+
+#[derive(Debug)]
+enum Stopped {
+    #[cfg(test)]
+    Killed,
+    Refused(PublishError),
+}
+
+impl From<Halt> for Stopped {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            #[cfg(test)]
+            Halt::Killed => Self::Killed,
+            Halt::Conflict(paths) => Self::Refused(PublishError::Conflict { paths }),
+            Halt::Failed { what, source } => Self::Refused(PublishError::Io { what, source }),
+        }
+    }
+}
+
+fn publish_in_steps(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    work: &FinishedTask<'_>,
+    changes: &[StagedChange],
+    signer: &dyn Fn(&[u8]) -> String,
+    steps: Steps<'_>,
+) -> Result<PublishRecord, Stopped> {
+    if !is_task_id(work.task) {
+        return Err(Stopped::Refused(PublishError::TaskId(work.task.to_owned())));
+    }
+    let mut record = PublishRecord::new(work);
+    if record::is_final(run_dir, &record).map_err(Halt::failed("cannot read the publish journal"))? {
+        return Err(Stopped::Refused(PublishError::Again { task: work.task.to_owned(), round: work.round }));
+    }
+    if changes.is_empty() {
+        record.state = PublishState::Done;
+        return Ok(record);
+    }
+    record.files = changes.iter().map(|change| described(workspace, change)).collect::<Result<_, Halt>>()?;
+    check_all(workspace, &record)?;
+    record.created_folders = missing_folders(workspace, &record.files)?;
+    save(run_dir, &mut record, changes, steps)?;
+    record.save(run_dir, signer).map_err(Halt::failed("cannot write the publish journal"))?;
+    steps(Step::Journaled)?;
+    match put_in_place(workspace, run_dir, &record, steps) {
+        Ok(()) => {}
+        #[cfg(test)]
+        Err(Halt::Killed) => return Err(Stopped::Killed),
+        Err(halt) => return Err(take_back(workspace, run_dir, record, signer, halt, steps)),
+    }
+    record.state = PublishState::Done;
+    record.save(run_dir, signer).map_err(|source| {
+        // Everything is in place; the journal, still open, is closed by the next start.
+        Stopped::Refused(PublishError::Stuck {
+            what: "cannot close the publish journal".to_owned(),
+            source,
+            left: record.files.iter().map(|file| file.path.clone()).collect(),
+        })
+    })?;
+    Ok(record)
+}
+
+/// A change as the journal names it. Permission bits are those of the file now, not of when it was read.
+fn described(workspace: &Workspace, change: &StagedChange) -> Result<PublishedFile, Halt> {
+    let now = match disk(workspace, &change.path)? {
+        Disk::File(state) => Some(state.mode),
+        Disk::Nothing | Disk::Other => None,
+    };
+    let before = change.before.as_ref();
+    Ok(PublishedFile {
+        path: change.path.clone(),
+        change_type: change.change_type,
+        sha256_before: before.map(|state| state.sha256.clone()),
+        sha256_after: change.after.as_deref().map(sha256),
+        staged: None,
+        before_image: None,
+        mode: before.and(now).unwrap_or(change.mode),
+        mode_before: before.map(|state| now.unwrap_or(state.mode)),
+    })
+}
+
+fn check_all(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> {
+    let mut changed = Vec::new();
+    for file in &record.files {
+        if !disk(workspace, &file.path)?.has(file.sha256_before.as_deref()) {
+            changed.push(file.path.clone());
+        }
+    }
+    if changed.is_empty() { Ok(()) } else { Err(Halt::Conflict(changed)) }
+}
+
+/// Write the new bytes and the before-images, for good, and name them in the record.
+fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[StagedChange], steps: Steps<'_>) -> Result<(), Halt> {
+    let (staged_name, before_name) = (record.staged_folder(), record.before_folder());
+    let mut folders = Vec::new();
+    for (index, change) in changes.iter().enumerate() {
+        let name = stored_name(index, &change.path);
+        if let Some(after) = &change.after {
+            let folder = fresh(run_dir, &staged_name, &mut folders)?;
+            write_new(folder, &name, after, 0o600)
+                .map_err(Halt::failed(format!("cannot keep the new {}", change.path)))?;
+            record.files[index].staged = Some(format!("{staged_name}/{name}"));
+        }
+        steps(Step::Staged(index))?;
+        if let Some(before) = &change.before {
+            let folder = fresh(run_dir, &before_name, &mut folders)?;
+            write_new(folder, &name, &before.bytes, 0o600)
+                .map_err(Halt::failed(format!("cannot keep the old {}", change.path)))?;
+            record.files[index].before_image = Some(format!("{before_name}/{name}"));
+        }
+        steps(Step::BeforeSaved(index))?;
+    }
+    for (name, folder) in &folders {
+        sync_folder(folder).map_err(Halt::failed(format!("cannot sync {name}")))?;
+        if let Some((parent, _)) = name.split_once('/') {
+            let parent = super::beneath::open_folder(run_dir, parent.split('/'))
+                .map_err(|blocked| Halt::Failed { what: format!("cannot open {parent}"), source: blocked.into_io() })?;
+            sync_folder(&parent).map_err(Halt::failed(format!("cannot sync {name}")))?;
+        }
+    }
+    sync_folder(run_dir).map_err(Halt::failed("cannot sync the run's folder"))?;
+    steps(Step::Prepared)
+}
+
+/// A folder of the run, emptied of what an earlier try left when it is first asked for.
+fn fresh<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>) -> Result<&'a Dir, Halt> {
+    let known = open.iter().position(|(opened, _)| opened == name);
+    let index = match known {
+        Some(index) => index,
+        None => {
+            let fault = |source| Halt::Failed { what: format!("cannot make {name}"), source };
+            let folder =
+                super::beneath::create_folder(run_dir, name.split('/')).map_err(|blocked| fault(blocked.into_io()))?;
+            for entry in folder.entries().map_err(fault)? {
+                folder.remove_file(entry.map_err(fault)?.file_name()).map_err(fault)?;
+            }
+            open.push((name.to_owned(), folder));
+            open.len() - 1
+        }
+    };
+    Ok(&open[index].1)
+}
+
+/// A name that a person finds the file by, and that no rule about names minds.
+fn stored_name(index: usize, path: &RepoPath) -> String {
+    const LONGEST: usize = 200;
+    let name = path.file_name();
+    let mut cut = name.len().min(LONGEST);
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{index:03}-{}", &name[..cut])
+}
+
+fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, steps: Steps<'_>) -> Result<(), Halt> {
+    check_all(workspace, record)?;
+    for (index, file) in record.files.iter().enumerate() {
+        steps(Step::Placing(index))?;
+        // Once more for this one file: a save in an editor may have come between.
+        if !disk(workspace, &file.path)?.has(file.sha256_before.as_deref()) {
+            return Err(Halt::Conflict(vec![file.path.clone()]));
+        }
+        place(workspace, run_dir, file)?;
+        steps(Step::Placed(index))?;
+    }
+    sync_parents(workspace, record)?;
+    steps(Step::Synced)
+}
+
+fn take_back(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    mut record: PublishRecord,
+    signer: &dyn Fn(&[u8]) -> String,
+    halt: Halt,
+    steps: Steps<'_>,
+) -> Stopped {
+    let left = match undo_in_steps(workspace, run_dir, &mut record, signer, steps) {
+        Ok(left) => left,
+        #[cfg(test)]
+        Err(Halt::Killed) => return Stopped::Killed,
+        Err(_) => record.files.iter().map(|file| file.path.clone()).collect(),
+    };
+    match halt {
+        _ if left.is_empty() => halt.into(),
+        Halt::Failed { what, source } => Stopped::Refused(PublishError::Stuck { what, source, left }),
+        Halt::Conflict(paths) => Stopped::Refused(PublishError::Stuck {
+            what: format!("changed on disk while it was published: {}", names(&paths)),
+            source: io::Error::other("the files before it could not be taken back"),
+            left,
+        }),
+        #[cfg(test)]
+        Halt::Killed => Stopped::Killed,
+    }
+}
+
+/// Take back what is in place; the files that could not be are returned. The journal says what goes on before it
+/// does, so that a kill in between is finished in the same direction.
+fn undo_in_steps(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    record: &mut PublishRecord,
+    signer: &dyn Fn(&[u8]) -> String,
+    steps: Steps<'_>,
+) -> Result<Vec<RepoPath>, Halt> {
+    record.state = PublishState::Undoing;
+    record.save(run_dir, signer).map_err(Halt::failed("cannot write the publish journal"))?;
+    steps(Step::Undoing)?;
+    let left = undo(workspace, run_dir, record);
+    if left.is_empty() {
+        sync_parents(workspace, record)?;
+        steps(Step::Undone)?;
+        record.state = PublishState::Undone;
+        record.save(run_dir, signer).map_err(Halt::failed("cannot close the publish journal"))?;
+    }
+    Ok(left)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The effects on the working tree: putting one file in place, and taking files back.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, OpenOptions};
+
+use super::super::beneath::{self, Blocked};
+use super::super::durable::{set_mode, write_temp};
+use super::super::{FileState, Workspace, WorkspaceError, replace, sha256, sync_folder};
+use super::record::read_plain;
+use super::{Halt, PublishRecord, PublishedFile};
+use crate::contracts::RepoPath;
+
+/// What stands at a path.
+pub(super) enum Disk {
+    Nothing,
+    File(FileState),
+    /// A link, a folder, a device, or a file too large to be one of ours.
+    Other,
+}
+
+impl Disk {
+    /// Whether it is the content of this hash; `None` is no file.
+    pub(super) fn has(&self, hash: Option<&str>) -> bool {
+        match (self, hash) {
+            (Self::Nothing, None) => true,
+            (Self::File(state), Some(hash)) => state.sha256 == hash,
+            _ => false,
+        }
+    }
+}
+
+pub(super) fn disk(workspace: &Workspace, path: &RepoPath) -> Result<Disk, Halt> {
+    match workspace.read_in_place(path) {
+        Ok(Some(state)) => Ok(Disk::File(state)),
+        Ok(None) => match workspace.check_in_place(path) {
+            Ok(()) => Ok(Disk::Nothing),
+            // A file where a folder is wanted.
+            Err(_) => Ok(Disk::Other),
+        },
+        Err(WorkspaceError::Link(_) | WorkspaceError::NotAFile(_) | WorkspaceError::TooLarge { .. }) => Ok(Disk::Other),
+        Err(error) => Err(Halt::of_file(error, path)),
+    }
+}
+
+/// The folders that must be made for these files, outermost first.
+pub(super) fn missing_folders(workspace: &Workspace, files: &[PublishedFile]) -> Result<Vec<RepoPath>, Halt> {
+    let mut missing = BTreeSet::new();
+    for file in files.iter().filter(|file| file.sha256_after.is_some()) {
+        let mut folder = file.path.parent();
+        while let Some(path) = folder {
+            match workspace.dir().symlink_metadata(path.as_str()) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(Halt::Failed { what: format!("cannot look at {path}"), source }),
+            }
+            folder = path.parent();
+            missing.insert(path);
+        }
+    }
+    // A folder sorts before what is in it.
+    Ok(missing.into_iter().collect())
+}
+
+/// Put one file in place: its staged bytes by a rename, or take it away.
+pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> Result<(), Halt> {
+    let path = &file.path;
+    let fault = |source| Halt::Failed { what: format!("cannot write {path}"), source };
+    let Some(staged) = &file.staged else {
+        let folder = beneath::open_parent(workspace.dir(), path).map_err(|blocked| fault(blocked.into_io()))?;
+        return folder.remove_file(path.file_name()).map_err(fault);
+    };
+    let parent = path.parent();
+    let components = parent.iter().flat_map(RepoPath::components);
+    let folder = beneath::create_folder(workspace.dir(), components).map_err(|blocked| fault(blocked.into_io()))?;
+    let (holder, name) = stored(run_dir, staged).map_err(fault)?;
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No);
+    set_mode(&holder.open_with(name, &options).map_err(fault)?, file.mode).map_err(fault)?;
+    match holder.rename(name, &folder, path.file_name()) {
+        // The memory folder may lie on another file system.
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let bytes = read_plain(&holder, name).map_err(fault)?;
+            let temp = write_temp(&folder, &bytes, file.mode).map_err(fault)?;
+            folder.rename(&temp, &folder, path.file_name()).map_err(fault)
+        }
+        other => other.map_err(fault),
+    }
+}
+
+/// Whether the staged bytes are there and are the right ones.
+pub(super) fn is_staged(run_dir: &Dir, file: &PublishedFile) -> bool {
+    match (&file.staged, &file.sha256_after) {
+        (Some(staged), Some(hash)) => read_stored(run_dir, staged).is_ok_and(|bytes| sha256(&bytes) == *hash),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Put every file that holds the task's content back to what it was, last first; those that could not be are
+/// returned. A file that holds anything else is somebody's edit and stays.
+pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord) -> Vec<RepoPath> {
+    let mut left = Vec::new();
+    for file in record.files.iter().rev() {
+        let done = match disk(workspace, &file.path) {
+            Ok(disk) if disk.has(file.sha256_after.as_deref()) => put_back(workspace, run_dir, file),
+            Ok(_) => Ok(()),
+            Err(_) => Err(io::Error::other("cannot be read")),
+        };
+        if let Err(error) = done {
+            tracing::warn!(path = %file.path, %error, "a published file could not be taken back");
+            left.push(file.path.clone());
+        }
+    }
+    for folder in record.created_folders.iter().rev() {
+        // A folder that holds something is not ours any more.
+        if let Ok(parent) = beneath::open_parent(workspace.dir(), folder) {
+            let _ = parent.remove_dir(folder.file_name());
+        }
+    }
+    left.sort();
+    left
+}
+
+fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::Result<()> {
+    let folder = beneath::open_parent(workspace.dir(), &file.path).map_err(Blocked::into_io)?;
+    let Some(image) = &file.before_image else { return folder.remove_file(file.path.file_name()) };
+    let bytes = read_stored(run_dir, image)?;
+    if Some(sha256(&bytes)) != file.sha256_before {
+        return Err(io::Error::other(format!("{image} is damaged")));
+    }
+    replace(&folder, file.path.file_name(), &bytes, file.mode_before.unwrap_or(file.mode))
+}
+
+/// Make the renames, removals and new folders of a publish last.
+pub(super) fn sync_parents(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> {
+    let touched = record.files.iter().map(|file| &file.path).chain(&record.created_folders);
+    let parents: BTreeSet<Option<RepoPath>> = touched.map(RepoPath::parent).collect();
+    for parent in parents {
+        let components = parent.iter().flat_map(RepoPath::components);
+        match beneath::open_folder(workspace.dir(), components) {
+            Ok(folder) => sync_folder(&folder).map_err(Halt::failed("cannot sync a folder"))?,
+            // Taken back, and its folder with it.
+            Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(blocked) => return Err(Halt::failed("cannot open a folder")(blocked.into_io())),
+        }
+    }
+    Ok(())
+}
+
+fn read_stored(run_dir: &Dir, stored_at: &str) -> io::Result<Vec<u8>> {
+    let (folder, name) = stored(run_dir, stored_at)?;
+    read_plain(&folder, name)
+}
+
+/// The folder and name of a file that the journal names.
+fn stored<'a>(run_dir: &Dir, stored_at: &'a str) -> io::Result<(Dir, &'a str)> {
+    let parsed = RepoPath::parse(stored_at).map_err(io::Error::other)?;
+    if parsed.as_str() != stored_at {
+        return Err(io::Error::other(format!("{stored_at} is no path in the run's folder")));
+    }
+    let (folder, name) = stored_at.rsplit_once('/').ok_or_else(|| io::Error::other("no folder"))?;
+    Ok((beneath::open_folder(run_dir, folder.split('/')).map_err(Blocked::into_io)?, name))
+}

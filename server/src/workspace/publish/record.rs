@@ -1,0 +1,209 @@
+use std::io::{self, Read};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::fs::{Dir, OpenOptions};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::beneath::{self, Blocked};
+use super::super::{MAX_FILE_BYTES, replace, sha256};
+use crate::contracts::{ChangeType, RepoPath, is_task_id};
+
+const FOLDER: &str = "publish";
+
+/// The journal of one publish, `publish/<task>-<round>.json` in the run's folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublishRecord {
+    /// The task.
+    pub task: String,
+    /// The implement round.
+    pub round: u32,
+    /// How far it is.
+    pub state: PublishState,
+    /// Every file of it.
+    pub files: Vec<PublishedFile>,
+    /// What the task's agent handed on with these files, so that a kill after publishing loses nothing of it.
+    #[serde(default)]
+    pub submission: Value,
+    /// Folders that did not exist before, outermost first.
+    #[serde(default)]
+    pub created_folders: Vec<RepoPath>,
+    /// Message authentication code under the user's own key, over all the rest.
+    #[serde(default)]
+    pub mac: String,
+}
+
+/// A task whose changes are to be published.
+#[derive(Debug, Clone, Copy)]
+pub struct FinishedTask<'a> {
+    /// Its id.
+    pub task: &'a str,
+    /// The implement round.
+    pub round: u32,
+    /// What its agent handed on, kept in the journal.
+    pub submission: &'a Value,
+}
+
+/// How far a publish is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PublishState {
+    /// Everything is prepared; files are being put in place.
+    Intent,
+    /// Every file is in place.
+    Done,
+    /// It failed, and what was in place is being taken back.
+    Undoing,
+    /// Nothing of it is in place.
+    Undone,
+}
+
+/// One file of a publish: enough to finish it, and to take it back later.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublishedFile {
+    /// The file in the working tree.
+    pub path: RepoPath,
+    /// What happens to it.
+    pub change_type: ChangeType,
+    /// SHA-256 of the bytes before, in hex; null for a new file.
+    pub sha256_before: Option<String>,
+    /// SHA-256 of the bytes after, in hex; null for a deleted file.
+    pub sha256_after: Option<String>,
+    /// The new bytes, relative to the run's folder; moved into place, so gone once it is done.
+    pub staged: Option<String>,
+    /// The old bytes, relative to the run's folder; kept.
+    pub before_image: Option<String>,
+    /// Permission bits after.
+    pub mode: u32,
+    /// Permission bits before; null for a new file.
+    pub mode_before: Option<u32>,
+}
+
+impl PublishedFile {
+    /// The bytes from before the publish; `None` for a file that did not exist.
+    ///
+    /// # Errors
+    /// When the before-image cannot be read, or is not what was there.
+    pub fn before(&self, run_dir: &Dir) -> io::Result<Option<Vec<u8>>> {
+        let (Some(image), Some(sha256_before)) = (&self.before_image, &self.sha256_before) else { return Ok(None) };
+        let bytes = run_dir.read(image)?;
+        if sha256(&bytes) == *sha256_before {
+            return Ok(Some(bytes));
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, format!("{image} is not what {} was before", self.path)))
+    }
+}
+
+impl PublishRecord {
+    pub(super) fn new(work: &FinishedTask<'_>) -> Self {
+        Self {
+            task: work.task.to_owned(),
+            round: work.round,
+            submission: work.submission.clone(),
+            state: PublishState::Intent,
+            files: Vec::new(),
+            created_folders: Vec::new(),
+            mac: String::new(),
+        }
+    }
+
+    /// The files, in the order they were put in place.
+    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        self.files.iter().map(|file| &file.path)
+    }
+
+    pub(super) fn file_name(&self) -> String {
+        format!("{}-{}.json", self.task, self.round)
+    }
+
+    pub(super) fn staged_folder(&self) -> String {
+        format!("staged/{}", self.task)
+    }
+
+    pub(super) fn before_folder(&self) -> String {
+        format!("before/{}-{}", self.task, self.round)
+    }
+
+    /// Sign it and put it on disk for good.
+    pub(super) fn save(&mut self, run_dir: &Dir, signer: &dyn Fn(&[u8]) -> String) -> io::Result<()> {
+        self.mac = signer(&self.signed_content()?);
+        let folder = beneath::create_folder(run_dir, [FOLDER].into_iter()).map_err(Blocked::into_io)?;
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        replace(&folder, &self.file_name(), &bytes, 0o600)?;
+        super::sync_folder(run_dir)
+    }
+
+    /// What the MAC is made over: the record without it, as compact JSON.
+    pub(super) fn signed_content(&self) -> io::Result<Vec<u8>> {
+        let unsigned = Self { mac: String::new(), ..self.clone() };
+        Ok(serde_json::to_vec(&unsigned)?)
+    }
+}
+
+/// Whether a journal of this task and round says that its files are in place.
+pub(super) fn is_final(run_dir: &Dir, record: &PublishRecord) -> io::Result<bool> {
+    let folder = match beneath::open_folder(run_dir, [FOLDER].into_iter()) {
+        Ok(folder) => folder,
+        Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(blocked) => return Err(blocked.into_io()),
+    };
+    let bytes = match read_plain(&folder, &record.file_name()) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(serde_json::from_slice::<PublishRecord>(&bytes).is_ok_and(|earlier| earlier.state != PublishState::Undone))
+}
+
+/// The journals of a run whose MAC verifies, by task and round, and the names of those that do not count.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn records(run_dir: &Dir, verify: &dyn Fn(&[u8], &str) -> bool) -> io::Result<(Vec<PublishRecord>, Vec<String>)> {
+    let (mut trusted, mut untrusted) = (Vec::new(), Vec::new());
+    let folder = match beneath::open_folder(run_dir, [FOLDER].into_iter()) {
+        Ok(folder) => folder,
+        Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok((trusted, untrusted)),
+        Err(blocked) => return Err(blocked.into_io()),
+    };
+    let mut names = Vec::new();
+    for entry in folder.entries()? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".json") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    for name in names {
+        match read_record(&folder, &name, verify) {
+            Some(record) => trusted.push(record),
+            None => untrusted.push(name),
+        }
+    }
+    trusted.sort_by(|a, b| (a.round, &a.task).cmp(&(b.round, &b.task)));
+    Ok((trusted, untrusted))
+}
+
+/// A journal that is broken, renamed, or not signed by this user counts as absent.
+fn read_record(folder: &Dir, name: &str, verify: &dyn Fn(&[u8], &str) -> bool) -> Option<PublishRecord> {
+    let bytes = read_plain(folder, name).ok()?;
+    let record: PublishRecord = serde_json::from_slice(&bytes).ok()?;
+    let genuine = is_task_id(&record.task) && record.file_name() == name;
+    (genuine && verify(&record.signed_content().ok()?, &record.mac)).then_some(record)
+}
+
+/// Read a regular file of bounded size, never through a link.
+pub(super) fn read_plain(folder: &Dir, name: &str) -> io::Result<Vec<u8>> {
+    if !folder.symlink_metadata(name)?.is_file() {
+        return Err(io::Error::other(format!("{name} is not a regular file")));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let mut bytes = Vec::new();
+    folder.open_with(name, &options)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("{name} is too large")));
+    }
+    Ok(bytes)
+}

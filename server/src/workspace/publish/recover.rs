@@ -1,0 +1,162 @@
+use std::collections::BTreeSet;
+use std::io;
+
+use cap_std::fs::Dir;
+
+use super::super::beneath::{self, Blocked};
+use super::super::{Workspace, sweep};
+use super::place::{Disk, disk, is_staged, place, sync_parents, undo};
+use super::{Halt, PublishRecord, PublishState, Step, Steps, records};
+use crate::contracts::RepoPath;
+
+/// What the start after a kill found and did.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Recovered {
+    /// Half-published tasks that are now whole, but for their conflicts.
+    pub rolled_forward: Vec<RecoveredTask>,
+    /// Tasks of which nothing is in the working tree: they start again. Conflicts say which files a person had changed.
+    pub dropped: Vec<RecoveredTask>,
+    /// Journals that this user did not sign, by name; they were left alone.
+    pub untrusted: Vec<String>,
+    /// Temporary files removed.
+    pub swept: usize,
+}
+
+/// One task that a kill had interrupted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredTask {
+    /// The task.
+    pub task: String,
+    /// Its round.
+    pub round: u32,
+    /// Its files, without those in conflict.
+    pub paths: Vec<RepoPath>,
+    /// Files that are neither as before nor as after: somebody changed them since, and they were left alone.
+    pub conflicts: Vec<RepoPath>,
+}
+
+/// Why an interrupted publish could not be finished. Starting again tries again.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot finish what an interrupted run left half done: {what}: {source}")]
+pub struct RecoverError {
+    what: String,
+    source: io::Error,
+}
+
+/// Finish what a kill interrupted in one run: half-published tasks are rolled forward, half-undone ones undone, and
+/// leftover temporary and staged files removed. `signer` closes the journals; `verify` says whether a MAC is right.
+/// Doing it twice does no harm.
+///
+/// # Errors
+/// When the disk does not let it be finished.
+pub fn recover(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    signer: &dyn Fn(&[u8]) -> String,
+    verify: &dyn Fn(&[u8], &str) -> bool,
+) -> Result<Recovered, RecoverError> {
+    recover_in_steps(workspace, run_dir, signer, verify, &mut |_| Ok(())).map_err(|halt| match halt {
+        Halt::Failed { what, source } => RecoverError { what, source },
+        Halt::Conflict(paths) => {
+            RecoverError { what: super::names(&paths), source: io::Error::other("changed while it was put in place") }
+        }
+        #[cfg(test)]
+        Halt::Killed => RecoverError { what: "killed".to_owned(), source: io::Error::other("killed") },
+    })
+}
+
+pub(super) fn recover_in_steps(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    signer: &dyn Fn(&[u8]) -> String,
+    verify: &dyn Fn(&[u8], &str) -> bool,
+    steps: Steps<'_>,
+) -> Result<Recovered, Halt> {
+    let mut recovered = Recovered::default();
+    let (trusted, untrusted) = records(run_dir, verify).map_err(Halt::failed("cannot read the publish journals"))?;
+    recovered.untrusted = untrusted;
+    for mut record in trusted {
+        match record.state {
+            PublishState::Done | PublishState::Undone => continue,
+            PublishState::Intent => roll_forward(workspace, run_dir, &mut record, &mut recovered, steps)?,
+            PublishState::Undoing => {
+                let left = undo(workspace, run_dir, &record);
+                if !left.is_empty() {
+                    let source = io::Error::other("could not be taken back");
+                    return Err(Halt::Failed { what: super::names(&left), source });
+                }
+                record.state = PublishState::Undone;
+                recovered.dropped.push(told(&record, Vec::new()));
+            }
+        }
+        recovered.swept += sweep_beside(workspace, &record)?;
+        sync_parents(workspace, &record)?;
+        steps(Step::Synced)?;
+        record.save(run_dir, signer).map_err(Halt::failed("cannot close the publish journal"))?;
+    }
+    recovered.swept += sweep_run(run_dir)?;
+    Ok(recovered)
+}
+
+fn roll_forward(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    record: &mut PublishRecord,
+    recovered: &mut Recovered,
+    steps: Steps<'_>,
+) -> Result<(), Halt> {
+    let (mut in_place, mut open, mut conflicts) = (0, Vec::new(), Vec::new());
+    for file in &record.files {
+        match disk(workspace, &file.path)? {
+            disk if disk.has(file.sha256_after.as_deref()) => in_place += 1,
+            disk if disk.has(file.sha256_before.as_deref()) && is_staged(run_dir, file) => open.push(file),
+            Disk::Nothing | Disk::File(_) | Disk::Other => conflicts.push(file.path.clone()),
+        }
+    }
+    // Where nothing has begun and not all can be done, nothing is: the task starts again on the text as it is now.
+    if in_place == 0 && !conflicts.is_empty() {
+        recovered.dropped.push(told(record, conflicts));
+        record.state = PublishState::Undone;
+        return Ok(());
+    }
+    for (index, file) in open.into_iter().enumerate() {
+        place(workspace, run_dir, file)?;
+        steps(Step::Placed(index))?;
+    }
+    recovered.rolled_forward.push(told(record, conflicts));
+    record.state = PublishState::Done;
+    Ok(())
+}
+
+fn told(record: &PublishRecord, conflicts: Vec<RepoPath>) -> RecoveredTask {
+    let paths = record.paths().filter(|path| !conflicts.contains(path)).cloned().collect();
+    RecoveredTask { task: record.task.clone(), round: record.round, paths, conflicts }
+}
+
+/// Remove temporary files next to the files of a publish.
+fn sweep_beside(workspace: &Workspace, record: &PublishRecord) -> Result<usize, Halt> {
+    let parents: BTreeSet<Option<RepoPath>> = record.paths().map(RepoPath::parent).collect();
+    let mut swept = 0;
+    for parent in parents {
+        let components = parent.iter().flat_map(RepoPath::components);
+        match beneath::open_folder(workspace.dir(), components) {
+            Ok(folder) => swept += sweep(&folder).map_err(Halt::failed("cannot sweep temporary files"))?,
+            Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(blocked) => return Err(Halt::failed("cannot open a folder")(blocked.into_io())),
+        }
+    }
+    Ok(swept)
+}
+
+/// Remove temporary files of the run's own folders, and staged files, which after this no journal needs.
+fn sweep_run(run_dir: &Dir) -> Result<usize, Halt> {
+    let fault = "cannot sweep the run's folder";
+    let mut swept = sweep(run_dir).map_err(Halt::failed(fault))?;
+    if let Ok(publish) = beneath::open_folder(run_dir, ["publish"].into_iter()) {
+        swept += sweep(&publish).map_err(Halt::failed(fault))?;
+    }
+    if beneath::open_folder(run_dir, ["staged"].into_iter()).is_ok() {
+        run_dir.remove_dir_all("staged").map_err(Halt::failed(fault))?;
+    }
+    Ok(swept)
+}

@@ -1,0 +1,327 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::super::fixture::{Fixture, memory, path};
+use super::super::{Staging, Writable};
+use super::recover::recover_in_steps;
+use super::*;
+
+const TREE: &str = "//- /a.txt\na0\n//- /b.txt\nb0\n//- /gone.txt\ng0\n";
+const RUN: &str = ".agent_memory/runs/r1";
+
+fn sign(content: &[u8]) -> String {
+    sha256(&[b"key".as_slice(), content].concat())
+}
+
+fn verify(content: &[u8], mac: &str) -> bool {
+    sign(content) == mac
+}
+
+fn task(id: &str) -> FinishedTask<'_> {
+    FinishedTask { task: id, round: 1, submission: &serde_json::Value::Null }
+}
+
+fn run_dir(workspace: &Workspace) -> Dir {
+    workspace.folder(&path(RUN)).unwrap()
+}
+
+/// A modified file, another, a new one in a new folder, and a deleted one.
+fn changes(workspace: &Workspace) -> Vec<StagedChange> {
+    let all = ["a.txt", "b.txt", "new/deep/c.txt", "gone.txt"].map(path);
+    let writable = Writable {
+        write: BTreeSet::from(all.clone()),
+        delete: BTreeSet::from([all[3].clone()]),
+        approved_protected: false,
+    };
+    let mut staging = Staging::new(workspace.clone(), "T1", writable, memory());
+    for file in &all[..2] {
+        staging.read(file).unwrap();
+    }
+    staging.write(&all[0], "a1\n").unwrap();
+    staging.write(&all[1], "b1\n").unwrap();
+    staging.write(&all[2], "c1\n").unwrap();
+    staging.delete(&all[3]).unwrap();
+    staging.changes()
+}
+
+/// The working tree in one line, temporary files included.
+fn tree(fixture: &Fixture) -> String {
+    let mut shown = Vec::new();
+    for folder in ["", "new", "new/deep"] {
+        for name in fixture.names(folder) {
+            let file = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+            match fixture.read(&file) {
+                Some(bytes) => shown.push(format!("{file}={}", String::from_utf8(bytes).unwrap().trim())),
+                None if file != ".agent_memory" => shown.push(format!("{file}/")),
+                None => {}
+            }
+        }
+    }
+    shown.join(" ")
+}
+
+const BEFORE: &str = "a.txt=a0 b.txt=b0 gone.txt=g0";
+const AFTER: &str = "a.txt=a1 b.txt=b1 new/ new/deep/ new/deep/c.txt=c1";
+
+/// Publish until the hook says otherwise.
+fn stopped_at(fixture: &Fixture, steps: Steps<'_>) -> Result<PublishRecord, Stopped> {
+    let workspace = fixture.workspace();
+    publish_in_steps(&workspace, &run_dir(&workspace), &task("T1"), &changes(&workspace), &sign, steps)
+}
+
+/// Every step of an undisturbed publish.
+fn all_steps() -> Vec<Step> {
+    let fixture = Fixture::new(TREE);
+    let seen = RefCell::new(Vec::new());
+    stopped_at(&fixture, &mut |step| {
+        seen.borrow_mut().push(step);
+        Ok(())
+    })
+    .unwrap();
+    seen.into_inner()
+}
+
+#[test]
+fn everything_is_put_in_place_and_can_be_told_later() {
+    let fixture = Fixture::new(TREE);
+    let workspace = fixture.workspace();
+    let run = run_dir(&workspace);
+    let published = publish(&workspace, &run, &task("T1"), &changes(&workspace), &sign).unwrap();
+    assert_eq!(tree(&fixture), AFTER);
+    let (kept, untrusted) = records(&run, &verify).unwrap();
+    assert_eq!(kept, std::slice::from_ref(&published.record));
+    assert!(untrusted.is_empty());
+    assert_eq!(kept[0].state, PublishState::Done);
+    assert_eq!(kept[0].created_folders, ["new", "new/deep"].map(path));
+    let image = kept[0].files.iter().find(|file| file.path == path("gone.txt")).unwrap().before_image.clone().unwrap();
+    assert_eq!(fixture.text(&format!("{RUN}/{image}")), "g0\n");
+    let again = publish(&workspace, &run, &task("T1"), &[], &sign);
+    assert!(matches!(again, Err(PublishError::Again { .. })), "{again:?}");
+    assert_eq!(recover(&workspace, &run, &sign, &verify).unwrap(), Recovered::default());
+}
+
+#[cfg(unix)]
+#[test]
+fn modes_are_kept_and_the_runs_files_are_private() {
+    let fixture = Fixture::new(TREE);
+    fixture.set_mode("a.txt", 0o755);
+    fixture.set_mode("b.txt", 0o640);
+    stopped_at(&fixture, &mut |step| {
+        if step == Step::Prepared {
+            for folder in ["staged/T1", "before/T1-1"] {
+                for name in fixture.names(&format!("{RUN}/{folder}")) {
+                    assert_eq!(fixture.mode(&format!("{RUN}/{folder}/{name}")), 0o600);
+                }
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(fixture.mode("a.txt"), 0o755);
+    assert_eq!(fixture.mode("b.txt"), 0o640);
+    assert_eq!(fixture.mode("new/deep/c.txt"), 0o644);
+    assert_eq!(fixture.mode(&format!("{RUN}/publish/T1-1.json")), 0o600);
+}
+
+#[test]
+fn a_kill_at_any_step_ends_as_all_or_nothing() {
+    let steps = all_steps();
+    assert!(steps.len() >= 18, "{steps:?}");
+    let journaled = steps.iter().position(|step| *step == Step::Journaled).unwrap();
+    for (index, kill) in steps.iter().enumerate() {
+        let fixture = Fixture::new(TREE);
+        let outcome = stopped_at(&fixture, &mut |step| if step == *kill { Err(Halt::Killed) } else { Ok(()) });
+        assert!(matches!(outcome, Err(Stopped::Killed)));
+        let workspace = fixture.workspace();
+        let run = run_dir(&workspace);
+        let recovered = recover(&workspace, &run, &sign, &verify).unwrap();
+        let forward = index >= journaled;
+        assert_eq!(tree(&fixture), if forward { AFTER } else { BEFORE }, "killed at {kill:?}");
+        assert_eq!(recovered.rolled_forward.len(), usize::from(forward), "killed at {kill:?}");
+        assert_eq!(recover(&workspace, &run, &sign, &verify).unwrap(), Recovered::default());
+        if !forward {
+            publish(&workspace, &run, &task("T1"), &changes(&workspace), &sign).unwrap();
+            assert_eq!(tree(&fixture), AFTER, "published again after a kill at {kill:?}");
+        }
+    }
+}
+
+#[test]
+fn a_kill_while_recovering_is_recovered_from() {
+    for kill in 0..5 {
+        let fixture = Fixture::new(TREE);
+        let outcome =
+            stopped_at(&fixture, &mut |step| if step == Step::Journaled { Err(Halt::Killed) } else { Ok(()) });
+        assert!(outcome.is_err());
+        let workspace = fixture.workspace();
+        let run = run_dir(&workspace);
+        let mut seen = 0;
+        let interrupted = recover_in_steps(&workspace, &run, &sign, &verify, &mut |_| {
+            seen += 1;
+            if seen > kill { Err(Halt::Killed) } else { Ok(()) }
+        });
+        assert!(interrupted.is_err());
+        assert_eq!(recover(&workspace, &run, &sign, &verify).unwrap().rolled_forward.len(), 1);
+        assert_eq!(tree(&fixture), AFTER);
+    }
+}
+
+#[test]
+fn a_failure_on_the_way_takes_everything_back() {
+    for failing in 0..4 {
+        let fixture = Fixture::new(TREE);
+        let outcome = stopped_at(&fixture, &mut |step| match step {
+            Step::Placed(index) if index == failing => {
+                Err(Halt::Failed { what: "cannot write".to_owned(), source: io::Error::other("disk full") })
+            }
+            _ => Ok(()),
+        });
+        assert!(matches!(outcome, Err(Stopped::Refused(PublishError::Io { .. }))), "{outcome:?}");
+        assert_eq!(tree(&fixture), BEFORE, "failed at {failing}");
+        let workspace = fixture.workspace();
+        publish(&workspace, &run_dir(&workspace), &task("T1"), &changes(&workspace), &sign).unwrap();
+        assert_eq!(tree(&fixture), AFTER);
+    }
+}
+
+#[test]
+fn a_kill_while_taking_back_ends_as_nothing() {
+    for kill in [Step::Undoing, Step::Undone] {
+        let fixture = Fixture::new(TREE);
+        let outcome = stopped_at(&fixture, &mut |step| match step {
+            Step::Placed(2) => Err(Halt::Failed { what: "x".to_owned(), source: io::Error::other("disk full") }),
+            step if step == kill => Err(Halt::Killed),
+            _ => Ok(()),
+        });
+        assert!(matches!(outcome, Err(Stopped::Killed)));
+        let workspace = fixture.workspace();
+        let recovered = recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+        assert_eq!(tree(&fixture), BEFORE);
+        assert_eq!(recovered.dropped.len(), 1);
+    }
+}
+
+#[test]
+fn a_file_changed_since_it_was_read_is_never_overwritten() {
+    let fixture = Fixture::new(TREE);
+    let workspace = fixture.workspace();
+    let changes = changes(&workspace);
+    for (file, content) in [("b.txt", "mine\n"), ("new/deep/c.txt", "mine\n"), ("gone.txt", "mine\n")] {
+        let old = fixture.read(file);
+        fixture.write(file, content.as_bytes());
+        let outcome = publish(&workspace, &run_dir(&workspace), &task("T1"), &changes, &sign);
+        let Err(PublishError::Conflict { paths }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(paths, [path(file)]);
+        assert_eq!(fixture.text(file), content);
+        assert_eq!(fixture.text("a.txt"), "a0\n");
+        match old {
+            Some(old) => fixture.write(file, &old),
+            None => fixture.remove(file),
+        }
+    }
+    fixture.remove("b.txt");
+    let outcome = publish(&workspace, &run_dir(&workspace), &task("T1"), &changes, &sign);
+    assert!(matches!(outcome, Err(PublishError::Conflict { .. })), "{outcome:?}");
+}
+
+#[test]
+fn a_save_between_two_renames_takes_back_the_first() {
+    let fixture = Fixture::new(TREE);
+    let outcome = stopped_at(&fixture, &mut |step| {
+        if step == Step::Placing(1) {
+            fixture.write("b.txt", b"mine\n");
+        }
+        Ok(())
+    });
+    let Err(Stopped::Refused(PublishError::Conflict { paths })) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(paths, [path("b.txt")]);
+    assert_eq!(tree(&fixture), "a.txt=a0 b.txt=mine gone.txt=g0");
+}
+
+#[test]
+fn an_edit_made_after_the_kill_is_left_alone() {
+    let fixture = Fixture::new(TREE);
+    let kill_at = |wanted: Step| {
+        let outcome = stopped_at(&fixture, &mut |step| if step == wanted { Err(Halt::Killed) } else { Ok(()) });
+        assert!(outcome.is_err());
+    };
+    kill_at(Step::Placed(0));
+    fixture.write("b.txt", b"mine\n");
+    let workspace = fixture.workspace();
+    let recovered = recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+    assert_eq!(tree(&fixture), "a.txt=a1 b.txt=mine new/ new/deep/ new/deep/c.txt=c1");
+    assert_eq!(recovered.rolled_forward[0].conflicts, [path("b.txt")]);
+
+    let fixture = Fixture::new(TREE);
+    let outcome = stopped_at(&fixture, &mut |step| if step == Step::Journaled { Err(Halt::Killed) } else { Ok(()) });
+    assert!(outcome.is_err());
+    fixture.write("b.txt", b"mine\n");
+    let workspace = fixture.workspace();
+    let recovered = recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+    assert_eq!(tree(&fixture), "a.txt=a0 b.txt=mine gone.txt=g0", "nothing had begun, so nothing is done");
+    assert_eq!(recovered.dropped[0].conflicts, [path("b.txt")]);
+}
+
+#[test]
+fn a_journal_of_somebody_else_does_nothing() {
+    let fixture = Fixture::new(TREE);
+    let outcome = stopped_at(&fixture, &mut |step| if step == Step::Journaled { Err(Halt::Killed) } else { Ok(()) });
+    assert!(outcome.is_err());
+    let journal = format!("{RUN}/publish/T1-1.json");
+    let forged = fixture.text(&journal).replace("\"a.txt\"", "\"evil.txt\"");
+    fixture.write(&journal, forged.as_bytes());
+    let workspace = fixture.workspace();
+    let recovered = recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+    assert_eq!(recovered.untrusted, ["T1-1.json"]);
+    assert_eq!(tree(&fixture), BEFORE);
+}
+
+#[test]
+fn staged_bytes_that_were_swapped_are_not_put_in_place() {
+    let fixture = Fixture::new(TREE);
+    let outcome = stopped_at(&fixture, &mut |step| if step == Step::Journaled { Err(Halt::Killed) } else { Ok(()) });
+    assert!(outcome.is_err());
+    let staged = fixture.names(&format!("{RUN}/staged/T1"));
+    fixture.write(&format!("{RUN}/staged/T1/{}", staged[0]), b"evil\n");
+    let workspace = fixture.workspace();
+    recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+    assert_eq!(tree(&fixture), BEFORE);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_swapped_for_a_link_is_not_written_through() {
+    let fixture = Fixture::new("//- /src/a.txt\na0\n");
+    let workspace = fixture.workspace();
+    let file = path("src/a.txt");
+    let writable = Writable { write: BTreeSet::from([file.clone()]), ..Writable::default() };
+    let mut staging = Staging::new(workspace.clone(), "T1", writable, memory());
+    staging.read(&file).unwrap();
+    staging.write(&file, "a1\n").unwrap();
+    std::fs::rename(fixture.root().join("src"), fixture.outside().join("src")).unwrap();
+    fixture.link("../src", "src");
+    let outcome = publish(&workspace, &run_dir(&workspace), &task("T1"), &staging.changes(), &sign);
+    assert!(matches!(outcome, Err(PublishError::Conflict { .. })), "{outcome:?}");
+    assert_eq!(std::fs::read(fixture.outside().join("src/a.txt")).unwrap(), b"a0\n");
+}
+
+#[test]
+fn leftover_temporary_files_are_swept() {
+    let fixture = Fixture::new(TREE);
+    let outcome = stopped_at(&fixture, &mut |step| if step == Step::Placed(0) { Err(Halt::Killed) } else { Ok(()) });
+    assert!(outcome.is_err());
+    fixture.write(".baton-00000000000000aa.tmp", b"half");
+    fixture.write(&format!("{RUN}/publish/.baton-00000000000000ab.tmp"), b"half");
+    let workspace = fixture.workspace();
+    assert_eq!(recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap().swept, 2);
+    assert_eq!(tree(&fixture), AFTER);
+    assert_eq!(fixture.names(RUN), ["before", "publish"]);
+}
+
+#[test]
+fn an_id_that_is_no_name_is_refused() {
+    let fixture = Fixture::new(TREE);
+    let workspace = fixture.workspace();
+    let outcome = publish(&workspace, &run_dir(&workspace), &task("../T1"), &changes(&workspace), &sign);
+    assert!(matches!(outcome, Err(PublishError::TaskId(_))), "{outcome:?}");
+}

@@ -1,0 +1,286 @@
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions};
+use sha2::{Digest, Sha256};
+
+use super::beneath::{self, Blocked};
+use super::protect::{is_secret, never_by_name};
+use crate::contracts::RepoPath;
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
+
+/// A folder that is worked on. Cheap to clone.
+///
+/// It holds a handle on the folder, not its name: links inside are followed only as long as they stay inside, and a
+/// folder that is moved away is still the one that was opened.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    dir: Dir,
+}
+
+/// A file's content at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileState {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of them, in hex.
+    pub sha256: String,
+    /// Permission bits (`0o644`); always `0o644` where the system has none.
+    pub mode: u32,
+}
+
+/// Why the workspace, or a file of it, cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// The root does not exist.
+    #[error("{} does not exist; name an existing folder with --workspace", .0.display())]
+    Missing(PathBuf),
+    /// The root is something else.
+    #[error("{} is not a folder; name the folder that holds the project", .0.display())]
+    NotAFolder(PathBuf),
+    /// The root may not be read.
+    #[error("{} may not be read; check the permissions of the folder and of those above it", .0.display())]
+    Denied(PathBuf),
+    /// The root cannot be opened for another reason.
+    #[error("{} cannot be opened: {source}", .path.display())]
+    Open {
+        /// The root.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A link leads out of the root.
+    #[error("{0} is a link that leads out of the workspace; only what lies inside is read")]
+    Outside(RepoPath),
+    /// A link leads to what is never read.
+    #[error("{path} is a link to {target}, which is never read")]
+    Guarded {
+        /// The link.
+        path: RepoPath,
+        /// Where it leads.
+        target: RepoPath,
+    },
+    /// A component is a link, where none may be.
+    #[error("{0} lies behind a symbolic link; files are written only in their real place")]
+    Link(RepoPath),
+    /// A folder, a pipe, a device or a socket.
+    #[error("{0} is not a regular file")]
+    NotAFile(RepoPath),
+    /// A file stands where a folder is wanted.
+    #[error("{0} is not a folder; move away what stands there")]
+    NotAFolderInside(RepoPath),
+    /// Larger than [`MAX_FILE_BYTES`].
+    #[error("{path} has {bytes} bytes; files above {MAX_FILE_BYTES} bytes are neither read nor changed")]
+    TooLarge {
+        /// The file.
+        path: RepoPath,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The system failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: RepoPath,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Workspace {
+    /// Open a folder by any path to it.
+    ///
+    /// # Errors
+    /// When it does not exist, is no folder or may not be read.
+    pub fn open(path: &Path) -> Result<Self, WorkspaceError> {
+        let fault = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => WorkspaceError::Missing(path.to_owned()),
+            io::ErrorKind::PermissionDenied => WorkspaceError::Denied(path.to_owned()),
+            io::ErrorKind::NotADirectory => WorkspaceError::NotAFolder(path.to_owned()),
+            _ => WorkspaceError::Open { path: path.to_owned(), source },
+        };
+        let root = path.canonicalize().map_err(fault)?;
+        if !root.metadata().map_err(fault)?.is_dir() {
+            return Err(WorkspaceError::NotAFolder(path.to_owned()));
+        }
+        let dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(fault)?;
+        // A folder that may be entered but not listed opens without complaint.
+        dir.entries().map_err(fault)?;
+        Ok(Self { inner: Arc::new(Inner { root, dir }) })
+    }
+
+    /// The real path of the root.
+    pub fn root(&self) -> &Path {
+        &self.inner.root
+    }
+
+    /// The handle beneath which everything happens.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.inner.dir
+    }
+
+    /// Whether it is a regular file, links inside the workspace followed.
+    pub fn is_file(&self, path: &RepoPath) -> bool {
+        self.dir().metadata(path.as_str()).is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// Whether it is a folder, links inside the workspace followed.
+    pub fn is_folder(&self, path: &RepoPath) -> bool {
+        self.dir().metadata(path.as_str()).is_ok_and(|metadata| metadata.is_dir())
+    }
+
+    /// Where a path really leads, links followed; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When a link leads out of the workspace, or the real place has a name that no [`RepoPath`] can have.
+    pub fn real_path(&self, path: &RepoPath) -> Result<Option<RepoPath>, WorkspaceError> {
+        let io = |source| WorkspaceError::Io { path: path.clone(), source };
+        let real = match self.dir().canonicalize(path.as_str()) {
+            Ok(real) => real,
+            Err(error) if is_absent(&error) => return Ok(None),
+            // This is how a way out is refused.
+            Err(error) if self.has_link(path) && error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(WorkspaceError::Outside(path.clone()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                return Err(WorkspaceError::Outside(path.clone()));
+            }
+            Err(error) => return Err(io(error)),
+        };
+        let named = real.to_str().and_then(|text| RepoPath::parse(text).ok());
+        named.map(Some).ok_or_else(|| WorkspaceError::NotAFile(path.clone()))
+    }
+
+    /// Read a file; `None` when it does not exist. Links are followed inside the workspace, but never to secrets,
+    /// `.git` or the memory folder.
+    ///
+    /// # Errors
+    /// When it is no regular file, too large, outside, guarded or unreadable.
+    pub fn read(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
+        let Some(real) = self.real_path(path)? else { return Ok(None) };
+        if real != *path && (is_secret(&real) || never_by_name(&real)) {
+            return Err(WorkspaceError::Guarded { path: path.clone(), target: real });
+        }
+        self.read_in_place(&real)
+    }
+
+    /// Read a file in its real place: no component may be a link.
+    pub(super) fn read_in_place(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
+        let io = |source| WorkspaceError::Io { path: path.clone(), source };
+        let folder = match beneath::open_parent(self.dir(), path) {
+            Ok(folder) => folder,
+            Err(Blocked::Link) => return Err(WorkspaceError::Link(path.clone())),
+            Err(Blocked::NotAFolder) => return Ok(None),
+            Err(Blocked::Io(error)) if is_absent(&error) => return Ok(None),
+            Err(Blocked::Io(error)) => return Err(io(error)),
+        };
+        // The kind is looked at before anything is opened: opening a pipe waits, opening a device may act.
+        match folder.symlink_metadata(path.file_name()) {
+            Ok(metadata) if metadata.is_symlink() => return Err(WorkspaceError::Link(path.clone())),
+            Ok(metadata) => check_kind(path, &metadata)?,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(io(error)),
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No).nonblock(true);
+        let mut file = match folder.open_with(path.file_name(), &options) {
+            Ok(file) => file,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(io(error)),
+        };
+        let metadata = file.metadata().map_err(io)?;
+        check_kind(path, &metadata)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+        Read::by_ref(&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(WorkspaceError::TooLarge { path: path.clone(), bytes: bytes.len() as u64 });
+        }
+        Ok(Some(FileState { sha256: sha256(&bytes), bytes, mode: mode(&metadata) }))
+    }
+
+    /// Open a folder, made where it does not exist. No component may be a link.
+    ///
+    /// # Errors
+    /// When a link or a file stands in the way, or the folder cannot be made.
+    pub fn folder(&self, path: &RepoPath) -> Result<Dir, WorkspaceError> {
+        beneath::create_folder(self.dir(), path.components()).map_err(|blocked| blocked.at(path))
+    }
+
+    /// Refuse a path that cannot be written in its real place: behind a link, or where something other than a
+    /// regular file stands.
+    pub(super) fn check_in_place(&self, path: &RepoPath) -> Result<(), WorkspaceError> {
+        match beneath::open_parent(self.dir(), path) {
+            Ok(folder) => match folder.symlink_metadata(path.file_name()) {
+                Ok(metadata) if metadata.is_symlink() => Err(WorkspaceError::Link(path.clone())),
+                Ok(metadata) if !metadata.is_file() => Err(WorkspaceError::NotAFile(path.clone())),
+                Err(error) if !is_absent(&error) => Err(WorkspaceError::Io { path: path.clone(), source: error }),
+                _ => Ok(()),
+            },
+            Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(blocked) => Err(blocked.at(path)),
+        }
+    }
+
+    fn has_link(&self, path: &RepoPath) -> bool {
+        let mut prefix = String::new();
+        path.components().any(|component| {
+            if !prefix.is_empty() {
+                prefix.push('/');
+            }
+            prefix.push_str(component);
+            self.dir().symlink_metadata(&prefix).is_ok_and(|metadata| metadata.is_symlink())
+        })
+    }
+}
+
+fn check_kind(path: &RepoPath, metadata: &Metadata) -> Result<(), WorkspaceError> {
+    if !metadata.is_file() {
+        return Err(WorkspaceError::NotAFile(path.clone()));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(WorkspaceError::TooLarge { path: path.clone(), bytes: metadata.len() });
+    }
+    Ok(())
+}
+
+/// A file in the place of a folder means, too, that nothing is there.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(unix)]
+fn mode(metadata: &Metadata) -> u32 {
+    use cap_std::fs::MetadataExt;
+    // Set-user-id and the like do not survive a change of content, as with any other writer.
+    metadata.mode() & 0o777
+}
+
+#[cfg(not(unix))]
+fn mode(_: &Metadata) -> u32 {
+    0o644
+}
+
+/// SHA-256 in hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+#[path = "root_tests.rs"]
+mod tests;

@@ -1,0 +1,168 @@
+use super::super::fixture::{Fixture, memory, path};
+use super::*;
+
+fn staging(fixture: &Fixture, write: &[&str], delete: &[&str], approved_protected: bool) -> Staging {
+    let set = |names: &[&str]| names.iter().map(|name| path(name)).collect();
+    let writable = Writable { write: set(write), delete: set(delete), approved_protected };
+    Staging::new(fixture.workspace(), "T1", writable, memory())
+}
+
+fn refusal<T: std::fmt::Debug>(outcome: Result<T, StagingError>) -> Refused {
+    match outcome {
+        Err(StagingError::Refused(refused)) => refused,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn the_task_sees_its_own_changes_and_the_disk_does_not() {
+    let fixture = Fixture::new("//- /a.txt\nold\n//- /b.txt\nb\n");
+    let mut staging = staging(&fixture, &["a.txt", "new.txt"], &["b.txt"], false);
+    assert_eq!(staging.read(&path("a.txt")).unwrap().unwrap(), b"old\n");
+    staging.write(&path("a.txt"), "new\n").unwrap();
+    staging.write(&path("new.txt"), "n\n").unwrap();
+    staging.delete(&path("b.txt")).unwrap();
+    assert_eq!(staging.read(&path("a.txt")).unwrap().unwrap(), b"new\n");
+    assert_eq!(staging.read(&path("b.txt")).unwrap(), None);
+    assert_eq!(fixture.text("a.txt"), "old\n");
+    assert_eq!(fixture.names("."), ["a.txt", "b.txt"]);
+    let changes: Vec<_> = staging.changes().into_iter().map(|change| (change.path, change.change_type)).collect();
+    let expected = [("a.txt", ChangeType::Modified), ("b.txt", ChangeType::Deleted), ("new.txt", ChangeType::Created)];
+    assert_eq!(changes, expected.map(|(name, kind)| (path(name), kind)));
+}
+
+#[test]
+fn a_file_must_be_read_before_it_is_written_over() {
+    let fixture = Fixture::new("//- /a.txt\nold\n");
+    let mut staging = staging(&fixture, &["a.txt"], &[], false);
+    assert_eq!(refusal(staging.write(&path("a.txt"), "x\n")), Refused::NotRead(path("a.txt")));
+    assert!(staging.refusals().is_empty(), "a slip is no blocker");
+    staging.read(&path("a.txt")).unwrap();
+    staging.write(&path("a.txt"), "x\n").unwrap();
+}
+
+#[test]
+fn the_base_is_what_was_read_and_frozen_by_the_first_change() {
+    let fixture = Fixture::new("//- /a.txt\none\n");
+    let mut staging = staging(&fixture, &["a.txt"], &[], false);
+    staging.read(&path("a.txt")).unwrap();
+    fixture.write("a.txt", b"two\n");
+    assert_eq!(staging.read(&path("a.txt")).unwrap().unwrap(), b"two\n", "still unchanged: read anew");
+    staging.write(&path("a.txt"), "mine\n").unwrap();
+    fixture.write("a.txt", b"three\n");
+    staging.read(&path("a.txt")).unwrap();
+    staging.write(&path("a.txt"), "mine too\n").unwrap();
+    assert_eq!(staging.changes()[0].before.as_ref().unwrap().bytes, b"two\n");
+}
+
+#[test]
+fn going_back_to_the_base_is_no_change() {
+    let fixture = Fixture::new("//- /a.txt\none\n");
+    let mut staging = staging(&fixture, &["a.txt", "b.txt"], &[], false);
+    staging.read(&path("a.txt")).unwrap();
+    staging.write(&path("a.txt"), "two\n").unwrap();
+    staging.write(&path("a.txt"), "one\n").unwrap();
+    staging.write(&path("b.txt"), "x\n").unwrap();
+    staging.delete(&path("b.txt")).unwrap();
+    assert!(staging.changes().is_empty());
+}
+
+#[test]
+fn encoding_and_line_endings_are_the_files_own() {
+    let fixture = Fixture::new("");
+    fixture.write("a.txt", b"\xef\xbb\xbfone\r\ntwo\r\n");
+    let mut staging = staging(&fixture, &["a.txt"], &[], false);
+    staging.read(&path("a.txt")).unwrap();
+    staging.write(&path("a.txt"), "one\nthree\n").unwrap();
+    assert_eq!(staging.changes()[0].after.as_deref().unwrap(), b"\xef\xbb\xbfone\r\nthree\r\n");
+}
+
+#[test]
+fn only_its_own_files_whatever_their_spelling() {
+    let fixture = Fixture::new("//- /src/a.rs\na\n//- /src/b.rs\nb\n");
+    let mut staging = staging(&fixture, &["src/a.rs"], &[], false);
+    let refused = refusal(staging.write(&path("src/b.rs"), "x\n"));
+    assert_eq!(refused.to_string(), "src/b.rs is not among the files of this task; it may write only src/a.rs");
+    assert!(matches!(refusal(staging.write(&path("new.rs"), "x\n")), Refused::Elsewhere { .. }));
+    assert!(matches!(refusal(staging.delete(&path("src/b.rs"))), Refused::Elsewhere { .. }));
+    assert_eq!(refusal(staging.delete(&path("src/a.rs"))), Refused::NotForDeletion(path("src/a.rs")));
+    assert_eq!(staging.refusals().len(), 3);
+    refusal(staging.write(&path("new.rs"), "x\n"));
+    assert_eq!(staging.refusals().len(), 3, "each is told once");
+    staging.read(&path("SRC/A.rs")).unwrap();
+    staging.write(&path("Src/A.RS"), "x\n").unwrap();
+    assert_eq!(staging.changes()[0].path, path("src/a.rs"), "one file, spelled as the plan does");
+}
+
+#[test]
+fn protected_files_want_a_person() {
+    let fixture = Fixture::new("//- /AGENTS.md\nx\n//- /.git/config\nx\n");
+    let listed = ["AGENTS.md", ".git/config", ".agent_memory/plan.json"];
+    let mut unapproved = staging(&fixture, &listed, &[], false);
+    unapproved.read(&path("AGENTS.md")).unwrap();
+    assert!(matches!(refusal(unapproved.write(&path("AGENTS.md"), "y\n")), Refused::Protected(_)));
+    let mut approved = staging(&fixture, &listed, &[], true);
+    approved.read(&path("AGENTS.md")).unwrap();
+    approved.write(&path("AGENTS.md"), "y\n").unwrap();
+    for never in [".git/config", ".agent_memory/plan.json"] {
+        assert!(matches!(refusal(approved.read(&path(never))), Refused::Never(_)));
+        assert!(matches!(refusal(approved.write(&path(never), "y\n")), Refused::Never(_)));
+    }
+}
+
+#[test]
+fn secrets_are_neither_read_nor_changed() {
+    let fixture = Fixture::new("//- /.env\nKEY=1\n//- /server.pem\nx\n");
+    let mut staging = staging(&fixture, &[".env", "server.pem", "new.pem"], &["server.pem"], true);
+    assert!(matches!(refusal(staging.read(&path(".env"))), Refused::Secret(_)));
+    assert!(matches!(refusal(staging.write(&path(".env"), "KEY=2\n")), Refused::Secret(_)));
+    assert!(matches!(refusal(staging.delete(&path("server.pem"))), Refused::Secret(_)));
+    staging.write(&path("new.pem"), "a test's own\n").unwrap();
+    assert_eq!(staging.changes().len(), 1);
+}
+
+#[test]
+fn an_ignored_file_is_read_only_if_the_plan_lists_it() {
+    let fixture = Fixture::new("//- /.gitignore\ngen/\n//- /gen/a.txt\na\n//- /gen/b.txt\nb\n");
+    let mut staging = staging(&fixture, &["gen/a.txt"], &[], false);
+    assert!(staging.read(&path("gen/a.txt")).unwrap().is_some());
+    assert_eq!(refusal(staging.read(&path("gen/b.txt"))), Refused::Ignored(path("gen/b.txt")));
+}
+
+#[test]
+fn binaries_are_not_written_over() {
+    let fixture = Fixture::new("");
+    fixture.write("a.bin", b"\0\x01");
+    let mut staging = staging(&fixture, &["a.bin"], &[], false);
+    staging.read(&path("a.bin")).unwrap();
+    assert!(matches!(staging.write(&path("a.bin"), "x"), Err(StagingError::Binary(_))));
+}
+
+#[test]
+fn deleting_needs_something_to_delete() {
+    let fixture = Fixture::new("//- /a.txt\nx\n");
+    let mut staging = staging(&fixture, &["a.txt"], &["a.txt", "b.txt"], false);
+    assert!(matches!(refusal(staging.delete(&path("b.txt"))), Refused::Missing(_)));
+    staging.delete(&path("a.txt")).unwrap();
+    assert!(matches!(refusal(staging.delete(&path("a.txt"))), Refused::Missing(_)));
+    staging.write(&path("a.txt"), "again\n").unwrap();
+    assert_eq!(staging.changes()[0].change_type, ChangeType::Modified);
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_behind_a_link() {
+    let fixture = Fixture::new("//- /real/a.txt\nx\n//- /.git/config\nx\n");
+    fixture.link("real", "linked");
+    fixture.link("real/a.txt", "link.txt");
+    fixture.link(".git", "innocent");
+    fixture.link("..", "up");
+    let listed = ["linked/a.txt", "link.txt", "innocent/config", "up/new.txt", "linked/new.txt"];
+    let mut staging = staging(&fixture, &listed, &listed, true);
+    assert_eq!(staging.read(&path("link.txt")).unwrap().unwrap(), b"x\n");
+    assert!(matches!(refusal(staging.read(&path("innocent/config"))), Refused::Never(_)));
+    for file in listed {
+        assert!(matches!(refusal(staging.write(&path(file), "y\n")), Refused::Link(_)), "{file}");
+        assert!(matches!(refusal(staging.delete(&path(file))), Refused::Link(_)), "{file}");
+    }
+}

@@ -1,0 +1,297 @@
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+use ignore::WalkBuilder;
+
+use super::protect::{Protection, is_secret, protection};
+use super::{Workspace, WorkspaceError};
+use crate::contracts::RepoPath;
+
+/// Entries looked at before a walk gives up: a workspace of this size wants a narrower question.
+const MAX_VISITED: usize = 500_000;
+
+/// Which files are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk<'a> {
+    /// The memory folder, left out.
+    pub memory_dir: &'a RepoPath,
+    /// Only beneath this folder.
+    pub folder: Option<&'a RepoPath>,
+    /// Only files that match: a pattern without a slash by name, else by path, from the root or from the folder.
+    pub glob: Option<&'a str>,
+    /// Most files to answer.
+    pub limit: usize,
+}
+
+/// Files of the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Their paths; folders and files of one folder in the order of their names.
+    pub files: Vec<RepoPath>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// Why files cannot be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    /// The glob is not one.
+    #[error("the glob {glob:?} is not valid: {reason}; write for example *.rs or src/**/*.rs")]
+    Glob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no such folder.
+    #[error("there is no folder {0}")]
+    NoFolder(RepoPath),
+    /// A file is not a folder.
+    #[error("{0} is a file, not a folder")]
+    File(RepoPath),
+    /// The folder leads elsewhere.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+}
+
+/// The files that agents may know of: no ignored ones (by git's rules, also where there is no git), no secrets, not
+/// `.git` or the memory folder, no links, no names that are not portable. Hidden files are shown.
+///
+/// # Errors
+/// When the folder or the glob is none.
+pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkError> {
+    let glob = walk.glob.map(compile).transpose()?;
+    let folder = match walk.folder {
+        Some(folder) => Some(real_folder(workspace, folder)?),
+        None => None,
+    };
+    let mut listing = Listing { files: Vec::new(), more: false };
+    let mut builder = builder(workspace);
+    builder.sort_by_file_name(Ord::cmp);
+    restrict(&mut builder, workspace, folder.clone(), walk.memory_dir.clone());
+    for (visited, entry) in builder.build().enumerate() {
+        if visited >= MAX_VISITED {
+            listing.more = true;
+            break;
+        }
+        // A folder that may not be read has nothing to show.
+        let Ok(entry) = entry else { continue };
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let Some(path) = repo_path(workspace.root(), entry.path()) else { continue };
+        if is_secret(&path) || !glob.as_ref().is_none_or(|glob| matches(glob, &path, folder.as_ref())) {
+            continue;
+        }
+        if listing.files.len() == walk.limit {
+            listing.more = true;
+            break;
+        }
+        listing.files.push(path);
+    }
+    Ok(listing)
+}
+
+/// Whether git's rules leave out the file at this real path (see [`Workspace::real_path`]), or it is not a file.
+pub fn is_ignored(workspace: &Workspace, path: &RepoPath) -> bool {
+    let mut builder = builder(workspace);
+    let root = workspace.root().to_owned();
+    let wanted = path.as_str().to_owned();
+    builder.max_depth(Some(path.components().count()));
+    builder.filter_entry(move |entry| {
+        repo_path(&root, entry.path()).is_none_or(|entry| is_beneath_or_same(&wanted, entry.as_str()))
+    });
+    let found = builder.build().flatten().any(|entry| {
+        entry.file_type().is_some_and(|kind| kind.is_file())
+            && repo_path(workspace.root(), entry.path()).as_ref() == Some(path)
+    });
+    !found
+}
+
+fn builder(workspace: &Workspace) -> WalkBuilder {
+    let root = workspace.root();
+    // Ignore files above the root count only where they are of the same repository.
+    let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
+    let mut builder = WalkBuilder::new(root);
+    builder.hidden(false).ignore(false).parents(in_repository).require_git(false).follow_links(false);
+    builder
+}
+
+fn restrict(builder: &mut WalkBuilder, workspace: &Workspace, folder: Option<RepoPath>, memory_dir: RepoPath) {
+    let root = workspace.root().to_owned();
+    builder.filter_entry(move |entry| {
+        // The root itself has no path in the workspace; names that are not portable are dropped later.
+        let Some(path) = repo_path(&root, entry.path()) else { return true };
+        if protection(&path, &memory_dir) == Protection::Never {
+            return false;
+        }
+        folder.as_ref().is_none_or(|folder| {
+            is_beneath_or_same(folder.as_str(), path.as_str()) || is_beneath_or_same(path.as_str(), folder.as_str())
+        })
+    });
+}
+
+fn is_beneath_or_same(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn real_folder(workspace: &Workspace, folder: &RepoPath) -> Result<RepoPath, WalkError> {
+    match workspace.real_path(folder)? {
+        None => Err(WalkError::NoFolder(folder.clone())),
+        Some(real) if workspace.is_folder(&real) => Ok(real),
+        Some(_) => Err(WalkError::File(folder.clone())),
+    }
+}
+
+fn repo_path(root: &Path, path: &Path) -> Option<RepoPath> {
+    let relative = path.strip_prefix(root).ok()?;
+    let text = relative.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()?.join("/");
+    // A back slash in a name would be read as a slash.
+    RepoPath::parse(&text).ok().filter(|path| path.as_str() == text)
+}
+
+struct Glob {
+    matcher: GlobMatcher,
+    by_name: bool,
+}
+
+/// A compiled glob, for those who list files from elsewhere too.
+fn compile(glob: &str) -> Result<Glob, WalkError> {
+    let pattern = glob.trim().trim_start_matches("./").trim_start_matches('/');
+    let fault = |reason: String| WalkError::Glob { glob: glob.chars().take(200).collect(), reason };
+    if pattern.is_empty() {
+        return Err(fault("it is empty".to_owned()));
+    }
+    let compiled =
+        GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| fault(error.kind().to_string()))?;
+    Ok(Glob { matcher: compiled.compile_matcher(), by_name: !pattern.contains('/') })
+}
+
+fn matches(glob: &Glob, path: &RepoPath, folder: Option<&RepoPath>) -> bool {
+    if glob.by_name {
+        return glob.matcher.is_match(path.file_name());
+    }
+    let below = folder.and_then(|folder| path.as_str().strip_prefix(folder.as_str())?.strip_prefix('/'));
+    glob.matcher.is_match(path.as_str()) || below.is_some_and(|below| glob.matcher.is_match(below))
+}
+
+/// Whether a path that need not exist on disk is among those a walk asks for.
+///
+/// # Errors
+/// When the glob is none.
+pub(crate) fn is_asked_for(walk: &Walk<'_>, path: &RepoPath) -> Result<bool, WalkError> {
+    let glob = walk.glob.map(compile).transpose()?;
+    let inside = walk.folder.is_none_or(|folder| is_beneath_or_same(path.as_str(), folder.as_str()));
+    Ok(inside && glob.is_none_or(|glob| matches(&glob, path, walk.folder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, memory, path};
+    use super::*;
+
+    fn list(fixture: &Fixture, folder: Option<&str>, glob: Option<&str>, limit: usize) -> Vec<String> {
+        let folder = folder.map(path);
+        let memory_dir = memory();
+        let walk = Walk { memory_dir: &memory_dir, folder: folder.as_ref(), glob, limit };
+        let listing = files(&fixture.workspace(), &walk).unwrap();
+        let mut names: Vec<String> = listing.files.into_iter().map(Into::into).collect();
+        if listing.more {
+            names.push("…".to_owned());
+        }
+        names
+    }
+
+    const TREE: &str = "\
+//- /.gitignore
+target/
+*.log
+//- /.github/workflows/ci.yml
+x
+//- /.env
+KEY=1
+//- /.git/config
+x
+//- /.agent_memory/plan.json
+{}
+//- /src/main.rs
+x
+//- /src/deep/a.rs
+x
+//- /src/deep/.gitignore
+gen.rs
+//- /src/deep/gen.rs
+x
+//- /target/out.rs
+x
+//- /run.log
+x
+//- /tls/server.pem
+x
+";
+
+    #[test]
+    fn shows_what_agents_may_know_of() {
+        let fixture = Fixture::new(TREE);
+        let all = [".github/workflows/ci.yml", ".gitignore", "src/deep/.gitignore", "src/deep/a.rs", "src/main.rs"];
+        assert_eq!(list(&fixture, None, None, 100), all);
+    }
+
+    #[test]
+    fn ignore_rules_hold_without_git_too() {
+        let fixture = Fixture::new(&TREE.replace("//- /.git/config\nx\n", ""));
+        assert_eq!(list(&fixture, None, Some("*.rs"), 100), ["src/deep/a.rs", "src/main.rs"]);
+        assert!(is_ignored(&fixture.workspace(), &path("target/out.rs")));
+        assert!(is_ignored(&fixture.workspace(), &path("src/deep/gen.rs")));
+        assert!(!is_ignored(&fixture.workspace(), &path("src/deep/a.rs")));
+        assert!(!is_ignored(&fixture.workspace(), &path(".gitignore")));
+    }
+
+    #[test]
+    fn ignore_files_above_a_folder_without_git_do_not_count() {
+        let fixture = Fixture::new("//- /a.rs\nx\n");
+        std::fs::write(fixture.outside().join(".gitignore"), "*\n").unwrap();
+        assert_eq!(list(&fixture, None, None, 10), ["a.rs"]);
+    }
+
+    #[test]
+    fn folder_glob_and_limit_narrow_it() {
+        let fixture = Fixture::new(TREE);
+        assert_eq!(list(&fixture, Some("src/deep"), None, 100), ["src/deep/.gitignore", "src/deep/a.rs"]);
+        assert_eq!(list(&fixture, Some("src"), Some("deep/*.rs"), 100), ["src/deep/a.rs"]);
+        assert_eq!(list(&fixture, None, Some("src/*.rs"), 100), ["src/main.rs"]);
+        assert_eq!(list(&fixture, None, Some("./src/**/*.rs"), 100), ["src/deep/a.rs", "src/main.rs"]);
+        assert_eq!(list(&fixture, None, Some("*.{rs,yml}"), 1), [".github/workflows/ci.yml", "…"]);
+        assert!(list(&fixture, Some("target"), None, 100).is_empty(), "an ignored folder shows nothing");
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_told() {
+        let fixture = Fixture::new(TREE);
+        let memory_dir = memory();
+        let error = |folder: Option<&RepoPath>, glob| {
+            let walk = Walk { memory_dir: &memory_dir, folder, glob, limit: 10 };
+            files(&fixture.workspace(), &walk).unwrap_err().to_string()
+        };
+        assert!(error(None, Some("src/[a")).contains("src/[a"));
+        assert!(error(None, Some("")).contains("empty"));
+        assert_eq!(error(Some(&path("nowhere")), None), "there is no folder nowhere");
+        assert_eq!(error(Some(&path("src/main.rs")), None), "src/main.rs is a file, not a folder");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_odd_names_are_left_out() {
+        let fixture = Fixture::new("//- /a.rs\nx\n");
+        std::fs::write(fixture.outside().join("out.rs"), "x").unwrap();
+        fixture.link("..", "up");
+        fixture.link("a.rs", "b.rs");
+        fixture.write("c:d.rs", b"x");
+        fixture.write("e\\f.rs", b"x");
+        assert_eq!(list(&fixture, None, None, 10), ["a.rs"]);
+        let up = path("up");
+        let memory_dir = memory();
+        let walk = Walk { memory_dir: &memory_dir, folder: Some(&up), glob: None, limit: 10 };
+        assert!(matches!(files(&fixture.workspace(), &walk), Err(WalkError::Workspace(WorkspaceError::Outside(_)))));
+    }
+}

@@ -1,0 +1,280 @@
+//! A scripted Messages API on loopback: it answers as its [`Script`] says, misbehaves where told, and refuses what the
+//! real API refuses.
+//!
+//! It speaks HTTP/1.1 from plain threads, so that tests with and without a runtime can use it.
+
+mod cache;
+mod events;
+mod http;
+mod rules;
+mod script;
+
+pub use script::{Fault, RecordedRequest, Reply, Script};
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use cache::PromptCache;
+use http::{Connection, HttpRequest};
+
+/// The one key, and the one token, that the server knows.
+pub const KEY: &str = "test-key";
+
+/// How long a test waits for what must come; long, since it matters only when the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server; dropping it stops it.
+///
+/// A request that the real API would refuse is refused, and unless the test asks for the [`violations`], dropping the
+/// server then fails the test.
+///
+/// [`violations`]: Self::violations
+pub struct MessagesApi {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+struct Shared {
+    script: Script,
+    seen: Mutex<Seen>,
+    news: Condvar,
+    cache: Mutex<PromptCache>,
+    under_way: AtomicUsize,
+    most_at_once: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+#[derive(Default)]
+struct Seen {
+    requests: Vec<RecordedRequest>,
+    violations: Vec<String>,
+    /// The first messages of each agent's conversations, in the order they came.
+    conversations: HashMap<String, Vec<String>>,
+    /// Faults spent, by their place in the script.
+    faults_spent: HashMap<usize, usize>,
+}
+
+impl MessagesApi {
+    /// Start a server that answers so.
+    pub fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            script,
+            seen: Mutex::default(),
+            news: Condvar::new(),
+            cache: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if accepting.is_stopped() {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                let shared = Arc::clone(&accepting);
+                thread::spawn(move || {
+                    // An error here is a client that went away, which clients may do.
+                    let _gone = shared.serve(stream);
+                });
+            }
+        });
+        Self { shared, address }
+    }
+
+    /// For `ANTHROPIC_BASE_URL`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The environment that leads the binary here.
+    pub fn env(&self) -> [(&'static str, String); 2] {
+        [("ANTHROPIC_API_KEY", KEY.to_owned()), ("ANTHROPIC_BASE_URL", self.url())]
+    }
+
+    /// Every request so far, refused ones included, in the order they came.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared.seen().requests.clone()
+    }
+
+    /// The requests of one agent, such as `implement/T1`.
+    pub fn requests_of(&self, agent: &str) -> Vec<RecordedRequest> {
+        self.requests().into_iter().filter(|request| request.agent == agent).collect()
+    }
+
+    /// Wait until so many requests came; fails the test when they don't.
+    pub fn wait_for_requests(&self, n: usize) {
+        let seen = self.shared.seen();
+        let enough = |seen: &mut Seen| seen.requests.len() < n;
+        let (seen, waited) =
+            self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "{} of {n} requests came", seen.requests.len());
+    }
+
+    /// Most requests that were under way at once.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.most_at_once.load(Ordering::SeqCst)
+    }
+
+    /// What was refused since the last call.
+    pub fn violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.seen().violations)
+    }
+}
+
+impl Drop for MessagesApi {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts.
+        drop(TcpStream::connect(self.address));
+        let violations = self.violations();
+        if !thread::panicking() {
+            assert!(violations.is_empty(), "requests the real API refuses: {violations:#?}");
+        }
+    }
+}
+
+impl Shared {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, PromptCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        let mut connection = Connection::new(stream)?;
+        while let Some(request) = connection.read_request()? {
+            let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_at_once.fetch_max(now, Ordering::SeqCst);
+            let answered = self.answer(&mut connection, &request);
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+            answered?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, connection: &mut Connection, request: &HttpRequest) -> io::Result<()> {
+        if (request.method.as_str(), request.path.as_str()) != ("POST", "/v1/messages") {
+            return refuse(connection, 404, "not_found_error", "Not found");
+        }
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let recorded = self.record(request, &body);
+        if !is_authorised(request) {
+            return refuse(connection, 401, "authentication_error", "invalid x-api-key");
+        }
+        if let Some(broken) = rules::broken(&request.headers, &body).into_iter().next() {
+            self.violation(format!("{}: {broken}", recorded.agent));
+            return refuse(connection, 400, "invalid_request_error", &broken);
+        }
+        match &recorded.fault {
+            None | Some(Fault::CutAfterEvents(_) | Fault::CutInsideEvent(_)) => {}
+            Some(Fault::IdleAfter(_) | Fault::ErrorEvent(_)) => {}
+            Some(Fault::SlowHeaders(wait)) => thread::sleep(*wait),
+            Some(Fault::Status { code, headers, body }) => return connection.respond(*code, headers, body.as_bytes()),
+            Some(Fault::Reset) => return connection.close(),
+            Some(Fault::Silence) => return connection.wait_until_left(|| self.is_stopped()),
+            Some(Fault::Html200) => {
+                let html = b"<html><body>Please sign in to this network</body></html>";
+                return connection.respond(200, &[("content-type".to_owned(), "text/html".to_owned())], html);
+            }
+            Some(Fault::GarbageData) => {
+                let kind = [("content-type".to_owned(), "text/event-stream".to_owned())];
+                return connection.respond(200, &kind, b"event: message_start\ndata: {\"type\": oops\n\n");
+            }
+        }
+        let Some(reply) = self.script.reply(&recorded) else {
+            let (agent, turn) = (&recorded.agent, recorded.turn + 1);
+            let missing = format!("the script has no reply {turn} for {agent}");
+            self.violation(missing.clone());
+            return refuse(connection, 400, "invalid_request_error", &missing);
+        };
+        self.stream(connection, &recorded, &reply)
+    }
+
+    fn record(&self, request: &HttpRequest, body: &Value) -> RecordedRequest {
+        let mut seen = self.seen();
+        let mut recorded = RecordedRequest::read(&request.headers, body.clone());
+        let conversations = seen.conversations.entry(recorded.agent.clone()).or_default();
+        let first = recorded.first_message();
+        recorded.conversation = conversations.iter().position(|known| *known == first).unwrap_or_else(|| {
+            conversations.push(first);
+            conversations.len() - 1
+        });
+        if is_authorised(request) {
+            recorded.fault = self.script.next_fault(&recorded.agent, &mut seen.faults_spent);
+        }
+        seen.requests.push(recorded.clone());
+        self.news.notify_all();
+        recorded
+    }
+
+    fn violation(&self, violation: String) {
+        self.seen().violations.push(violation);
+    }
+
+    /// Send the reply as a stream, up to where the fault lies.
+    fn stream(&self, connection: &mut Connection, request: &RecordedRequest, reply: &Reply) -> io::Result<()> {
+        let fault = request.fault.as_ref();
+        let read = self.cache().read(&request.body);
+        thread::sleep(reply.delay);
+        let model = request.body["model"].as_str().unwrap_or_default();
+        let events = events::of(reply, request, model, &read.usage);
+        let seed = request.turn as u64 ^ (request.body.to_string().len() as u64) << 8;
+        connection.start_stream(&[("content-type", "text/event-stream; charset=utf-8"), ("request-id", "req_test")])?;
+        let whole = match fault {
+            Some(Fault::CutAfterEvents(n) | Fault::CutInsideEvent(n) | Fault::IdleAfter(n)) => (*n).min(events.len()),
+            Some(Fault::ErrorEvent(_)) => 2.min(events.len()),
+            _ => events.len(),
+        };
+        for batch in batches(&events[..whole], reply.pause) {
+            connection.send_chunks(&events::odd_pieces(batch.as_bytes(), seed))?;
+            self.cache().warm(&read);
+            thread::sleep(reply.pause);
+        }
+        match fault {
+            Some(Fault::CutInsideEvent(n)) => {
+                let half = events.get(*n).map(|event| &event.as_bytes()[..event.len() / 2]).unwrap_or_default();
+                connection.send_chunks(&[half])?;
+                connection.close()
+            }
+            Some(Fault::IdleAfter(_)) => connection.wait_until_left(|| self.is_stopped()),
+            Some(Fault::ErrorEvent(kind)) => {
+                let error = json!({ "type": "error", "error": { "type": kind, "message": "told by the script" } });
+                connection.send_chunks(&[events::event("error", &error).as_bytes()])?;
+                connection.end_stream()
+            }
+            _ => connection.end_stream(),
+        }
+    }
+}
+
+/// All at once, or one by one where there is a pause between them.
+fn batches(events: &[String], pause: Duration) -> Vec<String> {
+    if pause.is_zero() { vec![events.concat()] } else { events.to_vec() }
+}
+
+fn is_authorised(request: &HttpRequest) -> bool {
+    let header = |name: &str| request.headers.get(name).map(String::as_str);
+    header("x-api-key") == Some(KEY) || header("authorization") == Some(&format!("Bearer {KEY}"))
+}
+
+fn refuse(connection: &mut Connection, code: u16, kind: &str, message: &str) -> io::Result<()> {
+    let json = [("content-type".to_owned(), "application/json".to_owned())];
+    connection.respond(code, &json, script::error_body(kind, message).as_bytes())
+}

@@ -1,0 +1,350 @@
+//! What the server answers: replies by agent and turn, and faults before them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// What to answer.
+///
+/// An agent's `n`-th reply goes to the request whose conversation holds `n` answers already, so that the script works
+/// for agents side by side and for a run that is killed and resumed.
+#[derive(Clone, Default)]
+pub struct Script {
+    /// By agent: the replies of each of its conversations.
+    agents: Vec<(String, Vec<Vec<Reply>>)>,
+    faults: Vec<(String, Vec<Fault>)>,
+    handler: Option<Handler>,
+}
+
+type Handler = Arc<dyn Fn(&RecordedRequest) -> Option<Reply> + Send + Sync>;
+
+/// One answer of the model.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) stop_reason: Option<String>,
+    pub(super) usage: Option<Value>,
+    pub(super) delay: Duration,
+    pub(super) pause: Duration,
+    pub(super) is_noisy: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    Block(Value),
+    /// A tool call whose input is sent as it stands here, JSON or not.
+    RawCall {
+        name: String,
+        input: String,
+    },
+}
+
+/// How a request goes wrong.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// A response of this status instead of an answer.
+    Status { code: u16, headers: Vec<(String, String)>, body: String },
+    /// The connection is closed instead of an answer.
+    Reset,
+    /// So many events of the answer, and a clean end of the stream.
+    CutAfterEvents(usize),
+    /// So many events and half of the next, and the connection is closed.
+    CutInsideEvent(usize),
+    /// An `error` event of this kind after the answer began.
+    ErrorEvent(&'static str),
+    /// A web page instead of an answer, as captive networks send it.
+    Html200,
+    /// An event stream whose data is not JSON.
+    GarbageData,
+    /// So many events of the answer, and then nothing.
+    IdleAfter(usize),
+    /// No response at all.
+    Silence,
+    /// The answer, but its headers come so late.
+    SlowHeaders(Duration),
+}
+
+/// A request as the server got it.
+#[derive(Debug, Clone)]
+pub struct RecordedRequest {
+    /// `context`, `plan`, `implement/T1`, `review`, by the submit tool on offer; `any` without one.
+    pub agent: String,
+    /// Which of the agent's conversations, from 0: they differ in their first message.
+    pub conversation: usize,
+    /// How many answers the conversation holds.
+    pub turn: usize,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Value,
+    /// When it came.
+    pub at: Instant,
+    /// What went wrong with it, as the script says.
+    pub fault: Option<Fault>,
+}
+
+impl Script {
+    /// No replies yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The replies of an agent (`context`, `plan`, `implement/T1`, `review`), the same in each of its conversations.
+    /// `implement` stands for every task that is not named, and `any` for an agent without a submit tool.
+    pub fn on(self, agent: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
+        self.rounds(agent, [replies.into_iter().collect()])
+    }
+
+    /// The replies of an agent in each of its conversations, in the order they begin; the last ones go on.
+    pub fn rounds(mut self, agent: &str, rounds: impl IntoIterator<Item = Vec<Reply>>) -> Self {
+        self.agents.push((agent.to_owned(), rounds.into_iter().collect()));
+        self
+    }
+
+    /// Faults of the first requests of an agent, one each; `*` stands for every agent.
+    pub fn fault(mut self, agent: &str, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.push((agent.to_owned(), faults.into_iter().collect()));
+        self
+    }
+
+    /// Asked before the replies above; `None` leaves the request to them.
+    pub fn by(mut self, handler: impl Fn(&RecordedRequest) -> Option<Reply> + Send + Sync + 'static) -> Self {
+        self.handler = Some(Arc::new(handler));
+        self
+    }
+
+    pub(super) fn reply(&self, request: &RecordedRequest) -> Option<Reply> {
+        if let Some(reply) = self.handler.as_ref().and_then(|handler| handler(request)) {
+            return Some(reply);
+        }
+        let kind = request.agent.split('/').next().unwrap_or_default();
+        let named = |wanted: &str| self.agents.iter().find(|(agent, _)| agent == wanted);
+        let (_, rounds) = named(&request.agent).or_else(|| named(kind))?;
+        let round = rounds.get(request.conversation).or(rounds.last())?;
+        round.get(request.turn).cloned()
+    }
+
+    pub(super) fn next_fault(&self, agent: &str, spent: &mut HashMap<usize, usize>) -> Option<Fault> {
+        let kind = agent.split('/').next().unwrap_or_default();
+        for (n, (wanted, faults)) in self.faults.iter().enumerate() {
+            let spent = spent.entry(n).or_default();
+            if (wanted == agent || wanted == kind || wanted == "*") && *spent < faults.len() {
+                *spent += 1;
+                return faults.get(*spent - 1).cloned();
+            }
+        }
+        None
+    }
+}
+
+impl Reply {
+    /// A text, and the turn ends.
+    pub fn text(text: &str) -> Self {
+        Self::blocks([json!({ "type": "text", "text": text })])
+    }
+
+    /// One tool call.
+    pub fn tool(name: &str, input: Value) -> Self {
+        Self::tools([(name, input)])
+    }
+
+    /// Tool calls of one turn.
+    pub fn tools<'a>(calls: impl IntoIterator<Item = (&'a str, Value)>) -> Self {
+        Self::blocks(calls.into_iter().map(|(name, input)| json!({ "type": "tool_use", "name": name, "input": input })))
+    }
+
+    /// A tool call whose input is sent as it stands, JSON or not.
+    pub fn raw_call(name: &str, input: &str) -> Self {
+        let mut reply = Self::blocks([]);
+        reply.pieces.push(Piece::RawCall { name: name.to_owned(), input: input.to_owned() });
+        reply
+    }
+
+    /// These blocks, whatever they are. Tool calls without an id get one.
+    pub fn blocks(blocks: impl IntoIterator<Item = Value>) -> Self {
+        Self {
+            pieces: blocks.into_iter().map(Piece::Block).collect(),
+            stop_reason: None,
+            usage: None,
+            delay: Duration::ZERO,
+            pause: Duration::ZERO,
+            is_noisy: true,
+        }
+    }
+
+    /// Thinking before all else, signed as the real API signs it: sent back changed, it is refused.
+    pub fn thinking(mut self, thinking: &str) -> Self {
+        let signature = super::rules::signature(thinking);
+        let block = json!({ "type": "thinking", "thinking": thinking, "signature": signature });
+        self.pieces.insert(0, Piece::Block(block));
+        self
+    }
+
+    /// Text before all else.
+    pub fn saying(mut self, text: &str) -> Self {
+        self.pieces.insert(0, Piece::Block(json!({ "type": "text", "text": text })));
+        self
+    }
+
+    /// One more block at the end.
+    pub fn and(mut self, block: Value) -> Self {
+        self.pieces.push(Piece::Block(block));
+        self
+    }
+
+    /// Instead of the one that fits the blocks.
+    pub fn stop_reason(mut self, reason: &str) -> Self {
+        self.stop_reason = Some(reason.to_owned());
+        self
+    }
+
+    /// Instead of what the simulated prompt cache counts.
+    pub fn usage(mut self, usage: Value) -> Self {
+        self.usage = Some(usage);
+        self
+    }
+
+    /// Time until the answer begins.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Time between two events.
+    pub fn pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// Without the pings, comments and unknown events that answers otherwise hold.
+    pub fn quiet(mut self) -> Self {
+        self.is_noisy = false;
+        self
+    }
+
+    pub(super) fn calls_tools(&self) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Block(block) => block["type"] == "tool_use",
+            Piece::RawCall { .. } => true,
+        })
+    }
+}
+
+impl Fault {
+    /// A status with the API's own kind of body.
+    pub fn status(code: u16, kind: &str, message: &str) -> Self {
+        Self::Status { code, headers: Vec::new(), body: error_body(kind, message) }
+    }
+
+    /// 529.
+    pub fn overloaded() -> Self {
+        Self::status(529, "overloaded_error", "Overloaded")
+    }
+
+    /// 429 that asks to wait so many milliseconds.
+    pub fn rate_limited(retry_after_ms: u64) -> Self {
+        Self::status(429, "rate_limit_error", "This request would exceed your rate limit")
+            .header("retry-after-ms", &retry_after_ms.to_string())
+    }
+
+    /// The same with one more header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Self::Status { headers, .. } = &mut self {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+}
+
+impl RecordedRequest {
+    pub(super) fn read(headers: &BTreeMap<String, String>, body: Value) -> Self {
+        let turn = messages(&body).iter().filter(|message| message["role"] == "assistant").count();
+        Self {
+            agent: agent(&body),
+            conversation: 0,
+            turn,
+            headers: headers.clone(),
+            body,
+            at: Instant::now(),
+            fault: None,
+        }
+    }
+
+    /// The system prompt, its parts joined.
+    pub fn system(&self) -> String {
+        text_of(&self.body["system"])
+    }
+
+    /// The text of the first message.
+    pub fn first_message(&self) -> String {
+        messages(&self.body).first().map(|message| text_of(&message["content"])).unwrap_or_default()
+    }
+
+    /// The blocks of the last message.
+    pub fn last_message(&self) -> &Value {
+        messages(&self.body).last().map_or(&Value::Null, |message| &message["content"])
+    }
+
+    /// The names of the tools on offer.
+    pub fn tools(&self) -> Vec<&str> {
+        let tools = self.body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+        tools.iter().filter_map(|tool| tool["name"].as_str()).collect()
+    }
+}
+
+pub(super) fn error_body(kind: &str, message: &str) -> String {
+    json!({ "type": "error", "error": { "type": kind, "message": message }, "request_id": "req_test" }).to_string()
+}
+
+pub(super) fn messages(body: &Value) -> &[Value] {
+    body["messages"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(blocks) => blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n"),
+        _ => String::new(),
+    }
+}
+
+/// Requests carry no label: the submit tool on offer says who asks, and an implementer's first message ends with its
+/// task as JSON.
+fn agent(body: &Value) -> String {
+    let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let offers = |name: &str| tools.iter().any(|tool| tool["name"] == name);
+    if offers("submit_context") {
+        "context".to_owned()
+    } else if offers("submit_plan") {
+        "plan".to_owned()
+    } else if offers("submit_review") {
+        "review".to_owned()
+    } else if offers("submit_result") {
+        let first = messages(body).first().map(|message| text_of(&message["content"])).unwrap_or_default();
+        format!("implement/{}", task_id(&first).unwrap_or_default())
+    } else {
+        "any".to_owned()
+    }
+}
+
+/// The id of the last JSON object in a text that looks like a task, or else of the last one with an id.
+fn task_id(text: &str) -> Option<String> {
+    let (mut task, mut other) = (None, None);
+    let mut from = 0;
+    while let Some(start) = text[from..].find('{').map(|at| from + at) {
+        let mut objects = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
+        let Some(Ok(object)) = objects.next() else {
+            from = start + 1;
+            continue;
+        };
+        from = start + objects.byte_offset();
+        let object = if object["task"].is_object() { &object["task"] } else { &object };
+        if let Some(id) = object["id"].as_str() {
+            let is_task = object.get("acceptance_criteria").is_some() || object.get("files_to_modify").is_some();
+            *(if is_task { &mut task } else { &mut other }) = Some(id.to_owned());
+        }
+    }
+    task.or(other)
+}
