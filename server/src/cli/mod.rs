@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod args;
+mod demo;
 mod failure;
 pub mod gate;
 pub mod progress;
@@ -34,7 +35,7 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status::status(folder, status.json),
         Command::Reset => reset::reset(folder),
         Command::Schema(schema) => schema::schema(schema.name),
-        Command::Demo => todo!(),
+        Command::Demo => demo::demo(),
         Command::Lsp(_) => todo!(),
     };
     match done {

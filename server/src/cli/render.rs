@@ -80,6 +80,21 @@ pub fn issue_line(issue: &Issue) -> String {
     format!("{}:{line}: {}: {}", plain(file), severity.as_str(), plain(description))
 }
 
+/// A unified diff for standard output: coloured where that is a terminal that wants colours.
+pub fn diff(text: &str) -> String {
+    let paint = |line: &str| {
+        let style = match line.as_bytes() {
+            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => console::Style::new().bold(),
+            [b'+', ..] => console::Style::new().green(),
+            [b'-', ..] => console::Style::new().red(),
+            [b'@', b'@', ..] => console::Style::new().cyan(),
+            _ => return line.to_owned(),
+        };
+        style.apply_to(line).to_string()
+    };
+    plain_lines(text).lines().map(paint).collect::<Vec<_>>().join("\n")
+}
+
 /// A paragraph of one plain text, broken at `width` columns, the first line after `first`, the others after as many spaces.
 pub fn paragraph(first: &str, text: &str, width: usize) -> String {
     let rest = " ".repeat(console::measure_text_width(first));

@@ -62,7 +62,8 @@ pub(super) fn set_aside(
     runs: &[RunId],
 ) -> io::Result<Option<String>> {
     let present: Vec<&str> = files.iter().copied().filter(|file| memory.symlink_metadata(file).is_ok()).collect();
-    if present.is_empty() && extra.is_empty() && !(why.ends_workflow() && !runs.is_empty()) {
+    let closes_runs = why.ends_workflow() && !runs.is_empty();
+    if present.is_empty() && extra.is_empty() && !closes_runs {
         return Ok(None);
     }
     memory.create_dir_all("history")?;

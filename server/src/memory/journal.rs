@@ -57,7 +57,7 @@ pub enum TranscriptLine {
         system: Option<Vec<String>>,
         /// Who spoke, what was asked and what came back.
         #[serde(flatten)]
-        turn: RecordedTurn,
+        turn: Box<RecordedTurn>,
     },
     /// A conversation came to its end, and what it led to stands on disk: its turns are history.
     Closed {
@@ -89,7 +89,7 @@ impl Transcript {
             for line in read(run, &seal)? {
                 match line {
                     TranscriptLine::Turn { turn, .. } => {
-                        unclaimed.entry((turn.agent.clone(), turn.request_sha256.clone())).or_default().push_back(turn);
+                        unclaimed.entry((turn.agent.clone(), turn.request_sha256.clone())).or_default().push_back(*turn);
                     }
                     TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
                 }
@@ -120,7 +120,7 @@ impl Transcript {
         let prefix = digest(&serde_json::to_vec(&request.system)?);
         let mut state = lock(&self.state);
         let system = state.systems.insert(prefix).then(|| request.system.clone());
-        self.write(&mut state.file, &TranscriptLine::Turn { at, messages: new_messages.to_vec(), system, turn })?;
+        self.write(&mut state.file, &TranscriptLine::Turn { at, messages: new_messages.to_vec(), system, turn: turn.into() })?;
         state.file.sync_data()
     }
 

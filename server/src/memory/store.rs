@@ -264,7 +264,7 @@ impl Store {
     /// The last review of this workflow that was set aside.
     pub fn earlier_review(&self) -> Option<ReviewOutput> {
         let past = history::past(&self.dir).ok()?;
-        past.entries.iter().rev().find_map(|entry| self.from_history(entry, ReviewOutput::FILE))
+        past.entries.iter().rev().find_map(|entry| self.set_aside_handoff(entry, ReviewOutput::FILE))
     }
 
     /// Whether an agent's conversation of a run came to its end, and what it led to was taken.
@@ -470,12 +470,12 @@ impl Store {
     /// What the workflow's own entries of `history/` still say.
     fn recollect(&self, past: &history::Past, memory: &mut Memory) {
         for entry in &past.entries {
-            let review: Option<ReviewOutput> = self.from_history(entry, ReviewOutput::FILE);
+            let review: Option<ReviewOutput> = self.set_aside_handoff(entry, ReviewOutput::FILE);
             if let Some(review) = review {
                 memory.earlier_review_rounds.insert(review.round);
                 memory.earlier_rounds = memory.earlier_rounds.max(review.round);
             }
-            let round: Option<Round> = self.from_history(entry, Round::FILE);
+            let round: Option<Round> = self.set_aside_handoff(entry, Round::FILE);
             memory.earlier_rounds = memory.earlier_rounds.max(round.map_or(0, |round| round.n));
         }
         if memory.plan.is_some() {
@@ -483,13 +483,13 @@ impl Store {
         }
         let has_plan = |entry: &str| self.dir.exists(format!("{entry}/{}", PlanOutput::FILE));
         let Some(entry) = past.plan_to_change(has_plan) else { return };
-        let Some(plan) = self.from_history(entry, PlanOutput::FILE) else { return };
+        let Some(plan) = self.set_aside_handoff(entry, PlanOutput::FILE) else { return };
         let feedback = self.dir.read_to_string(format!("{entry}/{FEEDBACK}")).ok();
-        memory.revision = Some(Revision { plan, review: self.from_history(entry, ReviewOutput::FILE), feedback });
+        memory.revision = Some(Revision { plan, review: self.set_aside_handoff(entry, ReviewOutput::FILE), feedback });
     }
 
     /// A handoff that was set aside; one that cannot be read any more counts as absent.
-    fn from_history<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
+    fn set_aside_handoff<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
         read(&self.dir.read_to_string(format!("{entry}/{file}")).ok()?).ok()
     }
 

@@ -18,7 +18,7 @@ use crate::config::{ModelChoice, Settings};
 use crate::contracts::{Approval, ContextOutput, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round};
 use crate::memory::{Memory, MemoryError, Seal, SetAside, Store};
 use crate::models::{self, ModelError, Models, Wanted};
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
 
 /// Everything a run works with. Faces make one and [`start`] a run on it.
 #[derive(Clone)]
@@ -149,7 +149,6 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     };
     let run = Arc::new(Run {
         folder: dir.dir,
-        head: workspace::head(&workspace),
         workspace,
         store,
         settings,

@@ -222,7 +222,9 @@ impl Work<'_> {
         let bad: Vec<&TaskResult> =
             self.report.results.iter().filter(|result| ended_badly(result.status)).collect();
         if bad.is_empty() {
-            let files: usize = self.report.results.iter().map(|result| result.changes.len()).sum();
+            let changed: HashSet<&str> =
+                self.report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str()).collect();
+            let files = changed.len();
             let message = format!("{files} {} changed", plural(files, "file"));
             self.run.say(EventPhase::Implement, EventStatus::Done, message);
             return Implemented::Complete;

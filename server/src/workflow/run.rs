@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::contracts::{ImplReport, TaskStatus};
 use crate::memory::{Memory, MemoryError, Store};
 use crate::models::{Model, ModelError, Models, Tier};
-use crate::workspace::{self, Dir, Head, Workspace};
+use crate::workspace::{self, Dir, Workspace};
 
 /// One run and all it works with.
 pub(super) struct Run {
@@ -32,8 +32,6 @@ pub(super) struct Run {
     pub(super) bus: Bus,
     /// `runs/<run>/`.
     pub(super) folder: Dir,
-    /// Branch and commit at the start.
-    pub(super) head: Option<Head>,
     /// The one phase asked for by name.
     pub(super) phase: Option<Phase>,
     pub(super) auto_approve: bool,

@@ -40,10 +40,14 @@ pub fn approver(root: &Path, progress: Option<Arc<Progress>>) -> Arc<dyn Approve
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Arc::new(NonInteractiveApprover);
     }
-    let (_, columns) = console::Term::stderr().size();
-    let look = Look { width: usize::from(columns).clamp(40, 100), colors: console::colors_enabled_stderr() };
+    let look = Look::of_stderr();
     let terminal = TerminalApprover::new(BufReader::new(io::stdin()), io::stderr(), root);
     Arc::new(TerminalApprover { editor: editor_of_user(), progress, look, forget_typed, ..terminal })
+}
+
+/// The gate as a person on this terminal sees it.
+pub(super) fn shown(gate: &Gate) -> String {
+    gate_view(gate, Look::of_stderr())
 }
 
 const PROMPT: &str = "\n[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Enter > ";

@@ -15,6 +15,14 @@ pub(super) struct Look {
     pub(super) colors: bool,
 }
 
+impl Look {
+    /// What suits standard error.
+    pub(super) fn of_stderr() -> Self {
+        let (_, columns) = console::Term::stderr().size();
+        Self { width: usize::from(columns).clamp(40, 100), colors: console::colors_enabled_stderr() }
+    }
+}
+
 /// Everything a person should know before saying yes, ending in a line break.
 pub(super) fn gate_view(gate: &Gate, look: Look) -> String {
     let view = View { gate, look, protected: keys(&gate.protected), flagged: keys(&gate.flagged) };

@@ -1,0 +1,146 @@
+//! `baton demo`: the whole workflow on a sample repository, with a recorded run in place of a model.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use super::failure::Failure;
+use super::progress::{Progress, Style};
+use super::run::{Place, drive, exit_code, runtime};
+use super::{gate, print, render, tell};
+use crate::config::Settings;
+use crate::memory::Store;
+use crate::models::{Models, Pace, Replay};
+use crate::workflow::{self, Approver, Changes, Gate, GateAnswer, Request};
+use crate::workspace::Workspace;
+
+const TASK: &str = include_str!("../../demo/task.md");
+const TRANSCRIPT: &str = include_str!("../../demo/transcript.jsonl");
+
+/// The sample repository, file by file.
+const REPOSITORY: [(&str, &str); 11] = [
+    (".gitignore", include_str!("../../demo/repo/.gitignore")),
+    ("CONTRIBUTING.md", include_str!("../../demo/repo/CONTRIBUTING.md")),
+    ("Cargo.lock", include_str!("../../demo/repo/Cargo.lock")),
+    ("Cargo.toml", include_str!("../../demo/repo/Cargo.toml")),
+    ("README.md", include_str!("../../demo/repo/README.md")),
+    ("rustfmt.toml", include_str!("../../demo/repo/rustfmt.toml")),
+    ("src/check.rs", include_str!("../../demo/repo/src/check.rs")),
+    ("src/lib.rs", include_str!("../../demo/repo/src/lib.rs")),
+    ("src/link.rs", include_str!("../../demo/repo/src/link.rs")),
+    ("src/main.rs", include_str!("../../demo/repo/src/main.rs")),
+    ("tests/check.rs", include_str!("../../demo/repo/tests/check.rs")),
+];
+
+
+/// A recorded second goes by in so many.
+const PACE: Pace = Pace { factor: 0.04, longest_turn: Duration::from_millis(700) };
+
+/// Play the demo in a new temporary folder, which stays.
+pub(super) fn demo() -> Result<u8, Failure> {
+    let folder = sample_repository().map_err(|error| {
+        Failure::failed(format!("cannot write the sample repository to {}: {error}", std::env::temp_dir().display()))
+    })?;
+    tell(&format!("A sample repository, in {}", folder.display()));
+    tell(&format!("Its task: {}\n", TASK.trim()));
+    let workspace = Workspace::open(&folder).map_err(|error| Failure::failed(error.to_string()))?;
+    let progress = Arc::new(Progress::new(Style::for_stderr()));
+    let approver = Arc::new(ShowAndApprove { progress: progress.clone() });
+    let replay = Replay::parse(TRANSCRIPT, PACE).map_err(|error| Failure::failed(error.to_string()))?;
+    let mut engine = workflow::open(workspace.clone(), Settings::default(), &|_| None, approver)?;
+    engine.models = Ok(Models::all(replay));
+    let (place, store) = (Place::of(&engine), engine.store.clone());
+    let request = Request { task: Some(TASK.trim().to_owned()), ..Request::default() };
+    let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
+    print(&changes(&workspace, &store)?)?;
+    place.tell(&end)?;
+    print(&last_words(&folder))?;
+    Ok(exit_code(&end.1))
+}
+
+/// Shows the gate as a person would see it, and says yes.
+struct ShowAndApprove {
+    progress: Arc<Progress>,
+}
+
+#[async_trait]
+impl Approver for ShowAndApprove {
+    async fn ask(&self, shown: &Gate) -> GateAnswer {
+        self.progress.suspend(|| {
+            tell(&gate::shown(shown));
+            tell("Nothing is written before you answer: approve, ask for changes, edit the plan or reject it.");
+            tell("The demo approves.\n");
+        });
+        GateAnswer::Approve { tasks: None }
+    }
+}
+
+fn changes(workspace: &Workspace, store: &Store) -> Result<String, Failure> {
+    let changes = Changes::load(store, workspace).map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(format!("\n{}", render::diff(&changes.unified())))
+}
+
+fn last_words(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "\nThe models' answers came from a prepared transcript, and so did the tokens and costs; the rest was real: the\n\
+         plan was checked, the edits published, the quotes of the review found in the files.\n\
+         \n\
+         Look around:  cd {folder}\n\
+         \x20             git diff · cargo test · cat .agent_memory/plan.md .agent_memory/review.json\n\
+         Your turn:    baton run --task \"…\"   in a project of yours, with ANTHROPIC_API_KEY set"
+    )
+}
+
+/// Write the sample repository, with one commit, so that `git diff` shows what the run changed.
+fn sample_repository() -> io::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("baton-demo-{:08x}", fastrand::u32(..)));
+    Dir::create_ambient_dir_all(&folder, ambient_authority())?;
+    let dir = Dir::open_ambient_dir(&folder, ambient_authority())?;
+    for (path, text) in REPOSITORY {
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            dir.create_dir_all(parent)?;
+        }
+        dir.write(path, text)?;
+    }
+    commit(&folder).map_err(io::Error::other)?;
+    Ok(folder)
+}
+
+fn commit(folder: &Path) -> Result<(), git2::Error> {
+    let mut options = git2::RepositoryInitOptions::new();
+    let repository = git2::Repository::init_opts(folder, options.initial_head("main"))?;
+    let mut index = repository.index()?;
+    index.add_all(["*"], git2::IndexAddOption::DEFAULT, None)?;
+    index.write()?;
+    let tree = repository.find_tree(index.write_tree()?)?;
+    let author = git2::Signature::now("Baton demo", "demo@localhost")?;
+    repository.commit(Some("HEAD"), &author, &author, "A checker for links that lead nowhere", &tree, &[])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_sample_repository_is_embedded() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/repo");
+        let walk = ignore::WalkBuilder::new(&root).hidden(false).require_git(false).build();
+        let on_disk: BTreeSet<String> = walk
+            .map(Result::unwrap)
+            .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
+            .map(|entry| entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned())
+            .collect();
+        let embedded: BTreeSet<String> =
+            REPOSITORY.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(embedded, on_disk);
+    }
+}
