@@ -9,7 +9,6 @@ created yourself. It goes from the working tree when you submit.";
 
 /// Delete a file.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(description = "")]
 pub(super) struct DeleteFile {
     /// The file, relative to the workspace root.
     path: String,

@@ -15,7 +15,6 @@ write_file.";
 
 /// Edit a file.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(description = "")]
 pub(super) struct EditFile {
     /// The file, relative to the workspace root.
     path: String,

@@ -316,9 +316,18 @@ mod tests {
 
     #[test]
     fn tabs_for_spaces_and_too_much_indentation() {
-        assert_eq!(edited("\tif x:\n\t\ty()\n", "    if x:\n        y()", "    if x:\n        z()").0, "\tif x:\n\t\tz()\n");
-        assert_eq!(edited("if x:\n  y()\n", "    if x:\n      y()", "    if z:\n      y()\n    w()").0, "if z:\n  y()\nw()\n");
-        assert_eq!(edited("a {\n    b\n    }\n", "        b\n        }", "        c\n      d\n").0, "a {\n    c\n  d\n");
+        assert_eq!(
+            edited("\tif x:\n\t\ty()\n", "    if x:\n        y()", "    if x:\n        z()").0,
+            "\tif x:\n\t\tz()\n"
+        );
+        assert_eq!(
+            edited("if x:\n  y()\n", "    if x:\n      y()", "    if z:\n      y()\n    w()").0,
+            "if z:\n  y()\nw()\n"
+        );
+        assert_eq!(
+            edited("a {\n    b\n    }\n", "        b\n        }", "        c\n      d\n").0,
+            "a {\n    c\n  d\n"
+        );
     }
 
     #[test]
@@ -352,5 +361,33 @@ mod tests {
     fn removing_lines_takes_their_ends_along() {
         assert_eq!(edited("a\n  b  \nc\n", "b\n", "").0, "a\nc\n");
         assert_eq!(edited("a\nlast ", "last\n", "end\n").0, "a\nend");
+    }
+
+    #[test]
+    fn any_texts_are_edited_in_one_place_or_not_at_all() {
+        let mut random = fastrand::Rng::with_seed(11);
+        let pieces = ["a", "b", " ", "  ", "\t", "\n", "“", "\"", "–", "-", "é", "\u{a0}"];
+        let mut text = |most: usize| -> String {
+            let length = random.usize(..most);
+            (0..length).map(|_| *random.choice(&pieces).unwrap()).collect()
+        };
+        let (mut tolerated, mut exact) = (0, 0);
+        for _ in 0..20_000 {
+            let (file, old, new) = (text(30), format!("a{}", text(4)), text(4));
+            match edit(&file, &old, &new, false) {
+                Ok(edited) if edited.tolerance == Tolerance::Exact => {
+                    assert_eq!(edited.text, file.replacen(&old, &new, 1));
+                    exact += 1;
+                }
+                Ok(edited) => {
+                    assert!(!file.contains(&old));
+                    assert_eq!(edited.places.len(), 1);
+                    tolerated += 1;
+                }
+                Err(Miss::Several(lines)) => assert!(lines.len() > 1),
+                Err(Miss::Absent) => assert!(!file.contains(&old)),
+            }
+        }
+        assert!(tolerated > 200 && exact > 200, "{tolerated} {exact}");
     }
 }

@@ -20,8 +20,9 @@ pub(super) fn schema<I: Input>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<I>().to_value();
     if let Some(object) = schema.as_object_mut() {
-        object.remove("$schema");
-        object.remove("title");
+        for keyword in ["$schema", "title", "description"] {
+            object.remove(keyword);
+        }
         object.insert("additionalProperties".to_owned(), Value::Bool(false));
         if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
             properties.values_mut().filter_map(Value::as_object_mut).for_each(simplify);
@@ -90,7 +91,9 @@ pub(super) fn parse<I: Input>(tool: &str, input: &Value) -> Result<I, String> {
 /// The value as the schema wants it, if it can be taken for that.
 fn soften(kind: &str, value: &Value) -> Option<Value> {
     match (kind, value) {
-        ("integer", Value::Number(number)) => Some(number.as_i64().map_or_else(|| whole(number.as_f64()?), |n| Some(n.into()))?),
+        ("integer", Value::Number(number)) => {
+            Some(number.as_i64().map_or_else(|| whole(number.as_f64()?), |n| Some(n.into()))?)
+        }
         ("integer", Value::String(text)) => {
             let text = text.trim();
             text.parse::<i64>().map(Value::from).ok().or_else(|| whole(text.parse().ok()?))

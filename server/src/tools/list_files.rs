@@ -11,7 +11,6 @@ Ignored files and files of secrets are left out. At most 1000 files are shown; n
 
 /// List files.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(description = "")]
 pub(super) struct ListFiles {
     /// Folder to list, relative to the workspace root; the root if left out.
     path: Option<String>,

@@ -16,7 +16,6 @@ bytes at once; files that do not fit are named, to be read one by one.";
 
 /// Read the diff.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(description = "")]
 pub(super) struct ReadDiff {
     /// The changed file, relative to the workspace root; all of them if left out.
     path: Option<String>,
@@ -59,11 +58,11 @@ fn all(diffs: &[(RepoPath, String)]) -> String {
     let mut text = String::new();
     let mut left_out = Vec::new();
     for (path, diff) in diffs {
-        let diff = one(diff);
-        if text.len() + diff.len() > MOST_TEXT && !text.is_empty() {
+        let shown = one(diff);
+        if text.len() + shown.len() > MOST_TEXT && !text.is_empty() {
             left_out.push((path, diff.lines().count()));
         } else {
-            text.push_str(&diff);
+            text.push_str(&shown);
         }
     }
     if !left_out.is_empty() {
@@ -81,7 +80,11 @@ fn one(diff: &str) -> String {
     let total = diff.lines().count();
     for (index, line) in diff.lines().enumerate() {
         if text.len() > MOST_TEXT {
-            let _ = writeln!(text, "The diff has {} more; read the file itself with read_file.", count(total - index, "line"));
+            let _ = writeln!(
+                text,
+                "The diff has {}; read the file itself with read_file.",
+                count(total - index, "more line")
+            );
             break;
         }
         text.push_str(&cut(line.trim_end_matches('\r'), LINE));

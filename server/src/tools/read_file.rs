@@ -14,7 +14,6 @@ after 2000 characters. Ignored, binary and secret files are not read.";
 
 /// Read a file.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(description = "")]
 pub(super) struct ReadFile {
     /// The file, relative to the workspace root.
     path: String,
@@ -60,9 +59,11 @@ pub(super) fn run(toolbox: &Toolbox, input: ReadFile) -> Result<String, ToolErro
         push_numbered(&mut text, number, lines[number - 1]);
         last = number;
     }
-    let cut = if last < end { format!(" Read on with start_line {}.", last + 1) } else { String::new() };
     if start == 1 && last == total {
         return Ok(format!("{path}, {}:\n{text}", count(total, "line")));
     }
-    Ok(format!("{path}, lines {start}-{last} of {total}:\n{text}{}", if cut.is_empty() { String::new() } else { format!("The rest was left out.{cut}\n") }))
+    if last < end {
+        text.push_str(&format!("The rest was left out; read on with start_line {}.\n", last + 1));
+    }
+    Ok(format!("{path}, lines {start}-{last} of {total}:\n{text}"))
 }

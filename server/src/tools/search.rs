@@ -24,7 +24,6 @@ path:line: text. At most 200 matches are shown; narrow with path or glob for the
 
 /// Search files.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(description = "")]
 pub(super) struct Search {
     /// The regular expression.
     pattern: String,
@@ -49,13 +48,15 @@ pub(super) fn run(toolbox: &Toolbox, input: Search) -> Result<String, ToolError>
     let glob = input.glob.as_deref().filter(|glob| !glob.trim().is_empty());
     let place = toolbox.folder(input.path.as_deref())?;
     let overlay = toolbox.overlay();
-    let is_file = place.as_ref().is_some_and(|path| {
-        overlay.get(path).map_or_else(|| toolbox.workspace.is_file(path), Option::is_some)
-    });
+    let is_file = place
+        .as_ref()
+        .is_some_and(|path| overlay.get(path).map_or_else(|| toolbox.workspace.is_file(path), Option::is_some));
     let (files, mut more) = match &place {
-        // Reading it, not merely looking at the disk: secrets and ignored files stay closed.
         Some(path) if is_file => {
-            toolbox.read_text(path)?;
+            if !overlay.contains_key(path) {
+                // A walk would not have come by secrets and ignored files.
+                toolbox.check_open(path)?;
+            }
             (vec![path.clone()], false)
         }
         folder => {
@@ -128,7 +129,11 @@ impl Found {
             self.text.push('\n');
         }
         if self.cut {
-            let _ = writeln!(self.text, "There are more than these {} matches; narrow the pattern, path or glob.", self.matches);
+            let _ = writeln!(
+                self.text,
+                "There are more than these {} matches; narrow the pattern, path or glob.",
+                self.matches
+            );
         } else if more {
             self.text.push_str("Not every file was searched; narrow with path or glob.\n");
         }

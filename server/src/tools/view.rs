@@ -30,12 +30,21 @@ impl Toolbox {
     pub(super) fn read(&self, path: &RepoPath) -> Result<Vec<u8>, ToolError> {
         let bytes = match self.staging() {
             Some(mut staging) => staging.read(path).map_err(|error| ToolError { refused: None, ..error.into() })?,
-            None => match readable(&self.workspace, path, &self.memory_dir).map_err(no_file)?? {
-                Some(real) => self.workspace.read(&real).map_err(no_file)?.map(|state| state.bytes),
-                None => None,
-            },
+            None => self.read_disk(path)?,
         };
         bytes.ok_or_else(|| self.missing(path))
+    }
+
+    /// Whether a file of the working tree may be looked into; this counts as reading for nobody.
+    pub(super) fn check_open(&self, path: &RepoPath) -> Result<(), ToolError> {
+        self.read_disk(path)?.map(|_| ()).ok_or_else(|| self.missing(path))
+    }
+
+    fn read_disk(&self, path: &RepoPath) -> Result<Option<Vec<u8>>, ToolError> {
+        match readable(&self.workspace, path, &self.memory_dir).map_err(no_file)?? {
+            Some(real) => Ok(self.workspace.read(&real).map_err(no_file)?.map(|state| state.bytes)),
+            None => Ok(None),
+        }
     }
 
     /// A file's text as the agent sees it.
@@ -48,7 +57,12 @@ impl Toolbox {
     }
 
     /// The files as the agent sees them.
-    pub(super) fn files(&self, folder: Option<&RepoPath>, glob: Option<&str>, limit: usize) -> Result<Listing, ToolError> {
+    pub(super) fn files(
+        &self,
+        folder: Option<&RepoPath>,
+        glob: Option<&str>,
+        limit: usize,
+    ) -> Result<Listing, ToolError> {
         let walk = Walk { memory_dir: &self.memory_dir, folder, glob, limit };
         let overlay = self.overlay();
         let listing = workspace::files(&self.workspace, &walk);
@@ -103,11 +117,9 @@ impl Toolbox {
 }
 
 fn is_in(path: &RepoPath, folder: Option<&RepoPath>) -> bool {
-    folder.is_none_or(|folder| {
-        path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
-    })
+    folder.is_none_or(|folder| path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/')))
 }
 
-pub(super) fn no_file(error: WorkspaceError) -> ToolError {
+fn no_file(error: WorkspaceError) -> ToolError {
     sentence(&error).into()
 }

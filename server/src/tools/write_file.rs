@@ -12,7 +12,6 @@ reaches the working tree when you submit.";
 
 /// Write a file.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(description = "")]
 pub(super) struct WriteFile {
     /// The file, relative to the workspace root.
     path: String,

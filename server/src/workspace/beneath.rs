@@ -5,6 +5,7 @@ use std::io;
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 
+use super::durable::sync_folder;
 use super::root::WorkspaceError;
 use crate::contracts::RepoPath;
 
@@ -54,7 +55,7 @@ pub(super) fn open_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a s
     Ok(dir)
 }
 
-/// Open a folder; what is missing of it is made.
+/// Open a folder; what is missing of it is made, for good.
 pub(super) fn create_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a str>) -> Result<Dir, Blocked> {
     let mut dir = base.try_clone().map_err(Blocked::Io)?;
     for component in components {
@@ -62,7 +63,7 @@ pub(super) fn create_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a
             Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 match dir.create_dir(component) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(Blocked::Io(error)),
-                    _ => {}
+                    _ => sync_folder(&dir).map_err(Blocked::Io)?,
                 }
                 step(&dir, component)?
             }

@@ -24,19 +24,24 @@ pub fn unified(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> Strin
     }
     let from = if old.is_some() { format!("a/{path}") } else { "/dev/null".to_owned() };
     let to = if new.is_some() { format!("b/{path}") } else { "/dev/null".to_owned() };
-    let (Ok(old_text), Ok(new_text)) = (lines(old), lines(new)) else {
-        return format!("diff --git a/{path} b/{path}\nBinary files {from} and {to} differ\n");
+    // Without these lines git would take a file for part of an empty one before it.
+    let kind = match (old, new) {
+        (None, _) => "new file mode 100644\n",
+        (_, None) => "deleted file mode 100644\n",
+        _ => "",
     };
-    if old_text == new_text {
-        // Nothing to show in lines: an empty file came or went, or only a byte order mark did.
-        let kind = match (old, new) {
-            (None, _) => "new file mode 100644\n",
-            (_, None) => "deleted file mode 100644\n",
-            _ => return format!("diff --git a/{path} b/{path}\nBinary files {from} and {to} differ\n"),
-        };
-        return format!("diff --git a/{path} b/{path}\n{kind}");
+    let header = format!("diff --git a/{path} b/{path}\n{kind}");
+    match (lines(old), lines(new)) {
+        (Ok(old), Ok(new)) if old != new => {
+            let (old, new) = (split(&old), split(&new));
+            let diff = compare(&old, &new);
+            format!("{header}{}", diff.unified_diff().context_radius(3).header(&from, &to))
+        }
+        // An empty file came or went: there are no lines to show.
+        (Ok(_), Ok(_)) if !kind.is_empty() => header,
+        // Binary, or only the encoding changed.
+        _ => format!("{header}Binary files {from} and {to} differ\n"),
     }
-    compare(&split(&old_text), &split(&new_text)).unified_diff().context_radius(3).header(&from, &to).to_string()
 }
 
 fn lines(bytes: Option<&[u8]>) -> Result<String, super::NotText> {
@@ -66,6 +71,7 @@ mod tests {
         assert_eq!(counts(Some(b"a\nb\n"), None), (0, 2));
         assert_eq!(counts(Some(b"a\n"), Some(b"a\r\n")), (1, 1));
         assert_eq!(counts(Some(b"\0"), Some(b"\0\0")), (0, 0));
+        assert_eq!(counts(Some(b"a\nb\n"), Some("\u{feff}a\nb\n".as_bytes())), (1, 1));
         assert_eq!(counts(Some(b"same\n"), Some(b"same\n")), (0, 0));
     }
 
@@ -81,6 +87,7 @@ mod tests {
         let old = b"1\n2\n3\n4\n5\n6\n7\n8\n9\n";
         let new = b"1\n2\n3\n4\nfive\n6\n7\n8\n9";
         expect![[r#"
+            diff --git a/src/a.txt b/src/a.txt
             --- a/src/a.txt
             +++ b/src/a.txt
             @@ -2,8 +2,8 @@
@@ -102,6 +109,8 @@ mod tests {
     #[test]
     fn what_comes_and_goes_stands_against_dev_null() {
         expect![[r#"
+            diff --git a/a b/a
+            new file mode 100644
             --- /dev/null
             +++ b/a
             @@ -0,0 +1 @@
@@ -109,6 +118,8 @@ mod tests {
         "#]]
         .assert_eq(&unified(&path("a"), None, Some(b"x\n")));
         expect![[r#"
+            diff --git a/a b/a
+            deleted file mode 100644
             --- a/a
             +++ /dev/null
             @@ -1 +0,0 @@

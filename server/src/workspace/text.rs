@@ -137,9 +137,10 @@ impl TextFile {
     }
 }
 
-/// The characters of a text file as they stand in it, line endings included.
+/// The characters of a text file as they stand in it, line endings and byte order mark included.
 pub(super) fn decode_lines(bytes: &[u8]) -> Result<String, NotText> {
-    decode_raw(bytes).map(|(_, _, raw)| raw)
+    let (_, bom, raw) = decode_raw(bytes)?;
+    Ok(if bom { format!("\u{feff}{raw}") } else { raw })
 }
 
 fn decode_raw(bytes: &[u8]) -> Result<(Charset, bool, String), NotText> {
@@ -271,5 +272,21 @@ mod tests {
     fn an_empty_file_is_text() {
         assert_eq!(TextFile::decode(b"").unwrap().text(), "");
         assert_eq!(TextFile::decode(b"").unwrap().encode("a\n").unwrap(), b"a\n");
+    }
+
+    #[test]
+    fn whatever_decodes_comes_back_the_same() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let pieces: [&[u8]; 8] = [b"a", b"\r\n", b"\n", b"\r", b"\xe9", "é".as_bytes(), b"\xff\xfe", b"\xef\xbb\xbf"];
+        let mut decoded = 0;
+        for _ in 0..5_000 {
+            let bytes: Vec<u8> = (0..random.usize(..12)).flat_map(|_| pieces[random.usize(..8)].to_vec()).collect();
+            let Ok(file) = TextFile::decode(&bytes) else { continue };
+            decoded += 1;
+            assert_eq!(file.encode(file.text()).unwrap(), bytes, "{bytes:?}");
+            let longer = file.encode(&format!("{}end", file.text())).unwrap();
+            assert!(TextFile::decode(&longer).is_ok_and(|again| again.text().ends_with("end")), "{bytes:?}");
+        }
+        assert!(decoded > 1_000);
     }
 }

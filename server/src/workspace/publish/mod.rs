@@ -176,7 +176,11 @@ fn publish_in_steps(
     check_all(workspace, &record)?;
     record.created_folders = missing_folders(workspace, &record.files)?;
     save(run_dir, &mut record, changes, steps)?;
-    record.save(run_dir, signer).map_err(Halt::failed("cannot write the publish journal"))?;
+    if let Err(error) = record.save(run_dir, signer) {
+        // It may be there and only its sync have failed; the next start must not find it and publish after all.
+        record.discard(run_dir);
+        return Err(Halt::failed("cannot write the publish journal")(error).into());
+    }
     steps(Step::Journaled)?;
     match put_in_place(workspace, run_dir, &record, steps) {
         Ok(()) => {}
@@ -246,15 +250,10 @@ fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[StagedChange], ste
         }
         steps(Step::BeforeSaved(index))?;
     }
+    // New folders are on disk already; what is in them is made so here.
     for (name, folder) in &folders {
         sync_folder(folder).map_err(Halt::failed(format!("cannot sync {name}")))?;
-        if let Some((parent, _)) = name.split_once('/') {
-            let parent = super::beneath::open_folder(run_dir, parent.split('/'))
-                .map_err(|blocked| Halt::Failed { what: format!("cannot open {parent}"), source: blocked.into_io() })?;
-            sync_folder(&parent).map_err(Halt::failed(format!("cannot sync {name}")))?;
-        }
     }
-    sync_folder(run_dir).map_err(Halt::failed("cannot sync the run's folder"))?;
     steps(Step::Prepared)
 }
 

@@ -84,7 +84,10 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let bytes = read_plain(&holder, name).map_err(fault)?;
             let temp = write_temp(&folder, &bytes, file.mode).map_err(fault)?;
-            folder.rename(&temp, &folder, path.file_name()).map_err(fault)
+            folder.rename(&temp, &folder, path.file_name()).map_err(fault)?;
+            // Its bytes are in place; a leftover is swept at the next start.
+            let _ = holder.remove_file(name);
+            Ok(())
         }
         other => other.map_err(fault),
     }
@@ -134,10 +137,9 @@ fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::R
     replace(&folder, file.path.file_name(), &bytes, file.mode_before.unwrap_or(file.mode))
 }
 
-/// Make the renames, removals and new folders of a publish last.
+/// Make the renames and removals of a publish last.
 pub(super) fn sync_parents(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> {
-    let touched = record.files.iter().map(|file| &file.path).chain(&record.created_folders);
-    let parents: BTreeSet<Option<RepoPath>> = touched.map(RepoPath::parent).collect();
+    let parents: BTreeSet<Option<RepoPath>> = record.paths().map(RepoPath::parent).collect();
     for parent in parents {
         let components = parent.iter().flat_map(RepoPath::components);
         match beneath::open_folder(workspace.dir(), components) {

@@ -130,8 +130,17 @@ impl PublishRecord {
         let folder = beneath::create_folder(run_dir, [FOLDER].into_iter()).map_err(Blocked::into_io)?;
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
-        replace(&folder, &self.file_name(), &bytes, 0o600)?;
-        super::sync_folder(run_dir)
+        replace(&folder, &self.file_name(), &bytes, 0o600)
+    }
+
+    /// Take it off the disk again, if it is there.
+    pub(super) fn discard(&self, run_dir: &Dir) {
+        let folder = beneath::open_folder(run_dir, [FOLDER].into_iter()).map_err(Blocked::into_io);
+        if let Err(error) = folder.and_then(|folder| folder.remove_file(self.file_name()))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, journal = self.file_name(), "a publish journal could not be removed");
+        }
     }
 
     /// What the MAC is made over: the record without it, as compact JSON.

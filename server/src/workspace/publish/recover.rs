@@ -115,6 +115,8 @@ fn roll_forward(
     }
     // Where nothing has begun and not all can be done, nothing is: the task starts again on the text as it is now.
     if in_place == 0 && !conflicts.is_empty() {
+        // No file is; but folders may have been made for them.
+        undo(workspace, run_dir, record);
         recovered.dropped.push(told(record, conflicts));
         record.state = PublishState::Undone;
         return Ok(());

@@ -325,3 +325,21 @@ fn an_id_that_is_no_name_is_refused() {
     let outcome = publish(&workspace, &run_dir(&workspace), &task("../T1"), &changes(&workspace), &sign);
     assert!(matches!(outcome, Err(PublishError::TaskId(_))), "{outcome:?}");
 }
+
+/// Only where the two folders are on different file systems does this show anything.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_on_another_file_system_publishes_too() {
+    use std::os::unix::fs::MetadataExt;
+    let fixture = Fixture::new(TREE);
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+    let device = |path: &std::path::Path| std::fs::metadata(path).unwrap().dev();
+    if device(elsewhere.path()) == device(&fixture.root()) {
+        return;
+    }
+    let workspace = fixture.workspace();
+    let run = Dir::open_ambient_dir(elsewhere.path(), cap_std::ambient_authority()).unwrap();
+    publish(&workspace, &run, "T1", 1, &changes(&workspace), &sign).unwrap();
+    assert_eq!(tree(&fixture), AFTER.replace(".agent_memory ", ""));
+    assert_eq!(std::fs::read_dir(elsewhere.path().join("staged/T1")).unwrap().count(), 0);
+}
