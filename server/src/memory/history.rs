@@ -62,7 +62,8 @@ pub(super) fn set_aside(
     runs: &[RunId],
 ) -> io::Result<Option<String>> {
     let present: Vec<&str> = files.iter().copied().filter(|file| memory.symlink_metadata(file).is_ok()).collect();
-    let closes_runs = why.ends_workflow() && !runs.is_empty();
+    let closed = past(memory)?.closed_runs;
+    let closes_runs = why.ends_workflow() && runs.iter().any(|run| !closed.iter().any(|id| id == run.as_str()));
     if present.is_empty() && extra.is_empty() && !closes_runs {
         return Ok(None);
     }
