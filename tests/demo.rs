@@ -1,5 +1,6 @@
 //! `baton demo`: the product's first impression. No key, no network, a few seconds, and everything it says is true.
 #![cfg(unix)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The gate on a real terminal: what a person is shown, and each of the answers.
 #![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! The implement phase as its tasks, the files and the user see it: what each agent is told, who runs when, what may be
 //! written, and what happens when somebody else writes too.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

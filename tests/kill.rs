@@ -1,6 +1,7 @@
 //! A run that is killed, at whatever moment, goes on at the next start: with the same files in the end, and without
 //! paying twice for an answer it had. A run that is stopped says what stands.
 #![cfg(unix)]
+#![expect(clippy::panic, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 
