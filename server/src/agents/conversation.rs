@@ -208,6 +208,8 @@ impl Conversation<'_> {
         if cancel.is_cancelled() {
             return Err(AgentError::Cancelled);
         }
+        // By what is asked, not by how much room the budget left for an answer before this one.
+        self.request.max_tokens = self.brief.max_tokens;
         let digest = request_digest(model.id(), &self.request);
         if let Some(turn) = transcript.recall(&self.brief.agent, &digest) {
             (self.report)(Activity::CacheOpened);
