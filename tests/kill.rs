@@ -151,6 +151,34 @@ fn killed_again_and_again_it_still_comes_to_its_end() {
 }
 
 #[test]
+fn an_answer_that_had_little_room_is_not_paid_twice_either() {
+    // Turns of which the budget makes the first shorter than the others; the last is the one that is killed.
+    let small = || json!({ "input_tokens": 20, "output_tokens": 20 });
+    let read = |n: usize| reads(&format!("src/t{n}.rs")).usage(small());
+    let script = |last: Reply| Script::new().on("context", [read(1), read(2), last]);
+    let session = Session::new(&workspace(3));
+    let api = MessagesApi::start(script(context(&["src/t1.rs"])));
+    session.run(&api, ["--phase", "context", "--task", "Do it"]).expect(0);
+    let prompt = api.requests()[0].body.to_string().len() / 3;
+
+    let session = Session::new(&workspace(3));
+    let run = |api: &MessagesApi| {
+        let run = session.baton(["run", "--phase", "context", "--task", "Do it"]).api(api);
+        run.env("BATON_BUDGET_TOKENS", (prompt + 4_000).to_string()).start()
+    };
+    let api = MessagesApi::start(script(context(&["src/t1.rs"]).after(Duration::from_secs(5))));
+    let running = run(&api);
+    api.wait_for_requests(3);
+    running.kill();
+    let room: Vec<u64> =
+        api.requests().iter().map(|request| request.body["max_tokens"].as_u64().unwrap_or_default()).collect();
+    assert!(room[0] < room[1], "the first turn had less room: {room:?}");
+    let api = MessagesApi::start(script(context(&["src/t1.rs"])));
+    run(&api).wait().expect(0);
+    assert_eq!(api.requests().len(), 1, "only the last turn is asked for");
+}
+
+#[test]
 fn interrupted_it_stops_within_a_second_and_says_what_stands() {
     let session = Session::new(&workspace(3));
     let second = with(own("T2"), json!({ "depends_on": ["T1"] }));
