@@ -26,6 +26,8 @@ pub struct Args {
 pub enum Command {
     /// Take a task through the workflow, from wherever it stands to its end
     Run(RunArgs),
+    /// Ask for a new plan: say what should be different
+    Plan(PlanArgs),
     /// Approve the plan that waits; `baton run` then goes on with it
     Approve(ApproveArgs),
     /// Reject the plan that waits
@@ -70,6 +72,14 @@ pub struct RunArgs {
     /// Print every event as a line of JSON on standard output, and the outcome as the last
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `baton plan`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct PlanArgs {
+    /// What should be different, in your words
+    #[arg(long, value_name = "TEXT", value_parser = task)]
+    pub feedback: String,
 }
 
 /// Flags of `baton approve`.

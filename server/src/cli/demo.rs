@@ -37,7 +37,6 @@ const REPOSITORY: [(&str, &str); 11] = [
     ("tests/check.rs", include_str!("../../demo/repo/tests/check.rs")),
 ];
 
-
 /// A recorded second goes by in so many.
 const PACE: Pace = Pace { factor: 0.04, longest_turn: Duration::from_millis(700) };
 
@@ -139,8 +138,7 @@ mod tests {
             .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
             .map(|entry| entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned())
             .collect();
-        let embedded: BTreeSet<String> =
-            REPOSITORY.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let embedded: BTreeSet<String> = REPOSITORY.iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(embedded, on_disk);
     }
 }

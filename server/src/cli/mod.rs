@@ -30,6 +30,7 @@ pub fn main() -> ExitCode {
     let folder = args.workspace.as_deref();
     let done = match args.command {
         Command::Run(run) => run::run(folder, run),
+        Command::Plan(plan) => run::plan_again(folder, plan.feedback),
         Command::Approve(approve) => answer::approve(folder, approve.only),
         Command::Reject => answer::reject(folder),
         Command::Status(status) => status::status(folder, status.json),

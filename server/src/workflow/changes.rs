@@ -45,11 +45,7 @@ impl Changes {
         Self::of(store, workspace, |record| record.task == task)
     }
 
-    fn of(
-        store: &Store,
-        workspace: &Workspace,
-        wanted: impl Fn(&PublishRecord) -> bool,
-    ) -> Result<Self, PhaseError> {
+    fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
         let mut files: BTreeMap<String, ChangedFile> = BTreeMap::new();
         for run in store.workflow_runs()? {
             let folder = store.run_folder(&run)?;
@@ -57,7 +53,9 @@ impl Changes {
                 for file in &record.files {
                     let key = file.path.key();
                     if !files.contains_key(&key) {
-                        let before = file.before(&folder).map_err(|source| store.file_error("read", "a before-image", source))?;
+                        let before = file
+                            .before(&folder)
+                            .map_err(|source| store.file_error("read", "a before-image", source))?;
                         let now = workspace.read(&file.path)?.map(|file| file.bytes);
                         let path = file.path.clone();
                         files.insert(key.clone(), ChangedFile { path, before, now, tasks: Vec::new() });

@@ -39,8 +39,7 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
     };
     let round = rounds::current_or_first(run, memory)?;
     let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
-    let mut report =
-        memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
+    let mut report = memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
     adopt_published(run, &plan.plan, &round, &mut report)?;
     let todo = pending(&plan.plan, approval, &report);
     let count = todo.len();
@@ -219,11 +218,15 @@ impl Work<'_> {
 
     fn end(&self) -> Implemented {
         let ended_badly = |status| matches!(status, TaskStatus::Failed | TaskStatus::Blocked);
-        let bad: Vec<&TaskResult> =
-            self.report.results.iter().filter(|result| ended_badly(result.status)).collect();
+        let bad: Vec<&TaskResult> = self.report.results.iter().filter(|result| ended_badly(result.status)).collect();
         if bad.is_empty() {
-            let changed: HashSet<&str> =
-                self.report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str()).collect();
+            let changed: HashSet<&str> = self
+                .report
+                .results
+                .iter()
+                .flat_map(|result| &result.changes)
+                .map(|change| change.path.as_str())
+                .collect();
             let files = changed.len();
             let message = format!("{files} {} changed", plural(files, "file"));
             self.run.say(EventPhase::Implement, EventStatus::Done, message);
@@ -276,7 +279,7 @@ fn round_issues(run: &Run, round: &Round) -> Vec<Issue> {
     if round.kind != RoundKind::Fix {
         return Vec::new();
     }
-    let issues = run.store.earlier_review().map(|review| review.issues).unwrap_or_default();
+    let issues = run.store.review_before(round.n).map(|review| review.issues).unwrap_or_default();
     issues.into_iter().filter(|issue| round.issues.contains(&issue.id)).collect()
 }
 

@@ -21,7 +21,7 @@ mod schedule;
 mod status;
 mod task_run;
 
-pub use approval::{Answered, answer_plan};
+pub use approval::{Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use changes::{ChangedFile, Changes};
 pub use engine::{Engine, Request, RunHandle, open, open_store, start};
 pub use error::{PhaseError, StartError};
@@ -31,4 +31,4 @@ pub use next::{Next, Policy, next_phase};
 pub use outcome::{Outcome, RunEnd};
 pub use phase::{PHASES, Phase, PhaseRow};
 pub use schedule::Schedule;
-pub use status::{GateStatus, PhaseStatus, Status, TaskState, status};
+pub use status::{GateStatus, IssueStatus, PhaseStatus, Status, TaskState, status};

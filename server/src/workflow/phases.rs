@@ -40,13 +40,17 @@ pub(super) async fn context(run: &Arc<Run>, memory: &Memory) -> Result<(), Phase
 pub(super) async fn plan(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseError> {
     let phase = Phase::Plan;
     // What answered an earlier plan does not answer this one.
-    run.store.set_plan_and_later_aside(SetAside::Phase)?;
+    run.store.set_plan_aside(SetAside::Phase)?;
     let revision = memory.revision.as_ref();
     let version = revision.map_or(1, |revision| revision.plan.plan_version.saturating_add(1));
-    run.say(EventPhase::Plan, EventStatus::Started, match version {
-        1 => "Planning".to_owned(),
-        version => format!("Planning again (version {version})"),
-    });
+    run.say(
+        EventPhase::Plan,
+        EventStatus::Started,
+        match version {
+            1 => "Planning".to_owned(),
+            version => format!("Planning again (version {version})"),
+        },
+    );
     let task = task_text(memory);
     let message = agents::plan::first_message(&task, memory.context.as_ref(), revision);
     let toolbox = toolbox(run, phase, Vec::new());
@@ -134,7 +138,7 @@ fn earlier_open_issues(run: &Run, memory: &Memory) -> Vec<Issue> {
     let Some(round) = memory.round.as_ref().filter(|round| round.kind == crate::contracts::RoundKind::Fix) else {
         return Vec::new();
     };
-    let Some(review) = run.store.earlier_review() else { return Vec::new() };
+    let Some(review) = run.store.review_before(round.n) else { return Vec::new() };
     open_issues(&review, &memory.dismissed)
         .into_iter()
         .filter(|issue| round.issues.is_empty() || round.issues.contains(&issue.id))

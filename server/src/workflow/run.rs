@@ -35,6 +35,8 @@ pub(super) struct Run {
     /// The one phase asked for by name.
     pub(super) phase: Option<Phase>,
     pub(super) auto_approve: bool,
+    /// The tasks an approval is for, where not all.
+    pub(super) only: Option<Vec<String>>,
 }
 
 impl Run {
@@ -127,7 +129,9 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
     };
     let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
     match next {
-        Next::Context => at(EventPhase::Context, phases::context(run, memory).await).map(|()| done(run, Phase::Context)),
+        Next::Context => {
+            at(EventPhase::Context, phases::context(run, memory).await).map(|()| done(run, Phase::Context))
+        }
         Next::Plan => at(EventPhase::Plan, phases::plan(run, memory).await).map(|()| done(run, Phase::Plan)),
         Next::Review => at(EventPhase::Review, phases::review(run, memory).await).map(|()| done(run, Phase::Review)),
         Next::Gate => match at(EventPhase::Plan, approval::gate(run, memory).await)? {
@@ -147,7 +151,9 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
             at(EventPhase::Implement, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
         }
         Next::Merged => end(Outcome::Merged, merged_message(memory)),
-        Next::Rejected => end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into()),
+        Next::Rejected => {
+            end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into())
+        }
         Next::Escalated { reason } => end(Outcome::Escalated, format!("A person is needed: {reason}")),
         Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
     }
@@ -183,7 +189,11 @@ fn at<T>(phase: EventPhase, result: Result<T, PhaseError>) -> Result<T, (EventPh
 
 fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseError> {
     let count = scope.issues.len();
-    let who = if scope.unowned.is_empty() { scope.tasks.join(", ") } else { [&scope.tasks[..], &["FIX".into()]].concat().join(", ") };
+    let who = if scope.unowned.is_empty() {
+        scope.tasks.join(", ")
+    } else {
+        [&scope.tasks[..], &["FIX".into()]].concat().join(", ")
+    };
     let noun = if count == 1 { "issue" } else { "issues" };
     run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
     Ok(rounds::begin_fix(run, memory, scope)?)
@@ -263,8 +273,13 @@ fn merged_message(memory: &Memory) -> String {
     let mut message = "Approved. Changes are in your working tree; nothing was committed.".to_owned();
     let approved = memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
     if let (Some(plan), Some(approved)) = (&memory.plan, approved) {
-        let rest: Vec<&str> =
-            plan.plan.tasks.iter().map(|task| task.id.as_str()).filter(|id| !approved.iter().any(|a| a == id)).collect();
+        let rest: Vec<&str> = plan
+            .plan
+            .tasks
+            .iter()
+            .map(|task| task.id.as_str())
+            .filter(|id| !approved.iter().any(|a| a == id))
+            .collect();
         if !rest.is_empty() {
             message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
         }

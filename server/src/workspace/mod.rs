@@ -24,8 +24,8 @@ pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, head};
 pub use protect::{Protection, is_flagged, is_secret, protection};
 pub use publish::{
-    FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered, RecoveredTask,
-    publish, records, recover,
+    FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
+    RecoveredTask, publish, records, recover,
 };
 pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
