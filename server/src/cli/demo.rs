@@ -52,7 +52,7 @@ pub(super) fn demo() -> Result<u8, Failure> {
     let approver = Arc::new(ShowAndApprove { progress: progress.clone() });
     let replay = Replay::parse(TRANSCRIPT, PACE).map_err(|error| Failure::failed(error.to_string()))?;
     let mut engine = workflow::open(workspace.clone(), Settings::default(), &|_| None, approver)?;
-    engine.models = Ok(Models::all(replay));
+    engine.models = Ok(Models::all(Arc::new(replay)));
     let (place, store) = (Place::of(&engine), engine.store.clone());
     let request = Request { task: Some(TASK.trim().to_owned()), ..Request::default() };
     let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
