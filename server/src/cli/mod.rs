@@ -8,6 +8,7 @@ pub mod args;
 mod demo;
 mod failure;
 pub mod gate;
+
 pub mod progress;
 pub mod render;
 mod reset;
