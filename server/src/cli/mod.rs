@@ -8,7 +8,7 @@ pub mod args;
 mod demo;
 mod failure;
 pub mod gate;
-
+mod lsp;
 pub mod progress;
 pub mod render;
 mod reset;
@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
         Command::Reset => reset::reset(folder),
         Command::Schema(schema) => schema::schema(schema.name),
         Command::Demo => demo::demo(),
-        Command::Lsp(_) => todo!(),
+        Command::Lsp(_) => lsp::lsp(folder),
     };
     match done {
         Ok(code) => ExitCode::from(code),
