@@ -225,8 +225,8 @@ impl Writes {
             written.push(size(&run.join(format!("before/T{task}-1/000-f{task}.txt"))));
             written.push(size(&memory.parent().unwrap().join(format!("f{task}.txt"))));
         }
-        // Of each task: its staged and before folders, their parents, the run's folder.
-        Self { replaced, lines, written, placed: TASKS, folders: TASKS * 5 }
+        // Of each task: its staged and before folders and the parents they are made in; the run's folder and history.
+        Self { replaced, lines, written, placed: TASKS, folders: TASKS * 4 + 4 }
     }
 
     /// Make the same writes bare, one after the other.
