@@ -4,3 +4,7 @@
 
 pub mod lsp_client;
 pub mod messages_api;
+#[cfg(unix)]
+pub mod replies;
+#[cfg(unix)]
+pub mod session;

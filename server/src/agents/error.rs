@@ -65,6 +65,23 @@ pub enum AgentError {
     Cancelled,
 }
 
+impl AgentError {
+    /// Whether the conversation itself came to a bad end: asked the same again, a model may well do better. After any
+    /// other error the conversation can be taken up where it stopped.
+    pub fn ends_conversation(&self) -> bool {
+        match self {
+            Self::Contract { .. }
+            | Self::NoTools { .. }
+            | Self::Refused { .. }
+            | Self::Loop { .. }
+            | Self::TooLong { .. } => true,
+            // Its last answer is journaled and would only fill the window again.
+            Self::Model(error) => error.kind == ModelErrorKind::ContextWindow,
+            Self::Budget(_) | Self::Journal(_) | Self::Memory(_) | Self::Cancelled => false,
+        }
+    }
+}
+
 impl From<ModelError> for AgentError {
     fn from(error: ModelError) -> Self {
         match error.kind {

@@ -62,7 +62,8 @@ pub(super) fn set_aside(
     runs: &[RunId],
 ) -> io::Result<Option<String>> {
     let present: Vec<&str> = files.iter().copied().filter(|file| memory.symlink_metadata(file).is_ok()).collect();
-    let closes_runs = why.ends_workflow() && !runs.is_empty();
+    let closed = past(memory)?.closed_runs;
+    let closes_runs = why.ends_workflow() && runs.iter().any(|run| !closed.iter().any(|id| id == run.as_str()));
     if present.is_empty() && extra.is_empty() && !closes_runs {
         return Ok(None);
     }
@@ -86,13 +87,13 @@ pub(super) fn set_aside(
     for file in &present {
         memory.hard_link(file, &entry, file)?;
     }
-    sync(&entry)?;
+    workspace::sync_folder(&entry)?;
     history.rename(&draft, &history, &name)?;
-    sync(&history)?;
+    workspace::sync_folder(&history)?;
     for file in present {
         memory.remove_file(file)?;
     }
-    sync(memory)?;
+    workspace::sync_folder(memory)?;
     Ok(Some(format!("history/{name}")))
 }
 
@@ -148,8 +149,4 @@ fn entries(history: &Dir) -> io::Result<Vec<(u32, String)>> {
     }
     entries.sort();
     Ok(entries)
-}
-
-fn sync(dir: &Dir) -> io::Result<()> {
-    dir.try_clone()?.into_std_file().sync_all()
 }

@@ -28,7 +28,7 @@ pub(super) async fn context(run: &Arc<Run>, memory: &Memory) -> Result<(), Phase
     let brief = brief(run, phase, vec![run.prompts.context.clone()], message, toolbox, agents::context::submit())?;
     let workspace = run.workspace.clone();
     let accept = move |input| agents::context::accept(input, &workspace, Timestamp::now());
-    let context = converse(&run.desk, &brief, &accept, &reporter(run, phase, None)).await?;
+    let context = handed_on(run, phase, &brief, &accept).await?;
     run.store.write(&context)?;
     close(run, phase.as_str())?;
     let files = context.relevant_files.len();
@@ -57,7 +57,7 @@ pub(super) async fn plan(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseErr
     let brief = brief(run, phase, vec![run.prompts.plan.clone()], message, toolbox, agents::plan::submit())?;
     let workspace = run.workspace.clone();
     let accept = move |input| agents::plan::accept(input, &workspace, version, Timestamp::now());
-    let plan: PlanOutput = converse(&run.desk, &brief, &accept, &reporter(run, phase, None)).await?;
+    let plan: PlanOutput = handed_on(run, phase, &brief, &accept).await?;
     run.store.write_plan(&plan, &task)?;
     close(run, phase.as_str())?;
     let (tasks, groups) = (plan.tasks.len(), plan.parallel_groups.len());
@@ -88,7 +88,7 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let message = agents::review::first_message(&work);
     let toolbox = toolbox(run, phase, changes.diffs());
     let brief = brief(run, phase, vec![run.prompts.review.clone()], message, toolbox, agents::review::submit())?;
-    let review = converse(&run.desk, &brief, &agents::review::accept, &reporter(run, phase, None)).await?;
+    let review = handed_on(run, phase, &brief, &agents::review::accept).await?;
     let review = finish_review(run, review, report, &plan.plan, &changes, &earlier);
     run.store.write(&review)?;
     close(run, phase.as_str())?;
@@ -202,6 +202,21 @@ fn brief(
     })
 }
 
+/// What a phase's agent hands on. A conversation that came to a bad end is over: the next start asks anew, and does not
+/// play the same end from the journal.
+async fn handed_on<T: Send>(
+    run: &Arc<Run>,
+    phase: Phase,
+    brief: &Brief,
+    accept: &(dyn Fn(serde_json::Value) -> Result<T, Vec<String>> + Send + Sync),
+) -> Result<T, PhaseError> {
+    let end = converse(&run.desk, brief, accept, &reporter(run, phase, None)).await;
+    if end.as_ref().is_err_and(AgentError::ends_conversation) {
+        close(run, &brief.agent)?;
+    }
+    Ok(end?)
+}
+
 /// What an agent's conversation led to stands on disk: its turns need not be kept for a resume.
 pub(super) fn close(run: &Run, agent: &str) -> Result<(), PhaseError> {
     Ok(run.desk.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
@@ -216,8 +231,9 @@ pub(super) fn reporter(run: &Arc<Run>, phase: Phase, task: Option<&str>) -> impl
             Activity::Tool(doing) => doing,
             Activity::Refused(what) => format!("refused: {what}"),
             Activity::Model(TurnProgress::Retry { attempt, wait, reason }) => {
-                format!("{reason}; attempt {attempt} in {:.1} s", wait.as_secs_f64())
+                format!("{reason}, trying again in {:.0} s (attempt {attempt})", wait.as_secs_f64().ceil())
             }
+            Activity::Model(TurnProgress::Waiting { left }) => format!("waiting {:.0} s", left.as_secs_f64().ceil()),
             Activity::Model(TurnProgress::Throttled) => "waiting: the provider is overloaded".to_owned(),
             Activity::Model(TurnProgress::FirstByte | TurnProgress::Output { .. }) | Activity::CacheOpened => return,
             Activity::Turn => "thinking".to_owned(),

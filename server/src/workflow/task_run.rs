@@ -70,18 +70,7 @@ pub(super) async fn run_task(
 
 /// What fails only this task, and what stops the phase: with no model, money or memory no task can go on.
 fn task_error(error: AgentError) -> Result<TaskEnd, PhaseError> {
-    match error {
-        AgentError::Contract { .. }
-        | AgentError::NoTools { .. }
-        | AgentError::Refused { .. }
-        | AgentError::Loop { .. }
-        | AgentError::TooLong { .. } => Ok(TaskEnd::Failed(error)),
-        AgentError::Model(_)
-        | AgentError::Budget(_)
-        | AgentError::Journal(_)
-        | AgentError::Memory(_)
-        | AgentError::Cancelled => Err(error.into()),
-    }
+    if error.ends_conversation() { Ok(TaskEnd::Failed(error)) } else { Err(error.into()) }
 }
 
 type SharedStaging = Arc<Mutex<Staging>>;
