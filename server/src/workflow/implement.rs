@@ -210,8 +210,7 @@ impl Work<'_> {
     fn issues_of(&self, task: &Task) -> Vec<Issue> {
         let approved = super::next::approved(self.plan, self.approval);
         let owns = |issue: &&Issue| {
-            super::next::owner(self.plan, &approved, &issue.file)
-                .is_some_and(|owner| self.plan.tasks[owner].id == task.id)
+            super::next::fixer(self.plan, &approved, issue).is_some_and(|fixer| self.plan.tasks[fixer].id == task.id)
         };
         self.issues.iter().filter(owns).cloned().collect()
     }

@@ -125,6 +125,16 @@ fn a_fix_goes_to_the_last_task_that_lists_the_file() {
 }
 
 #[test]
+fn a_fix_goes_to_the_task_the_reviewer_names() {
+    let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "a.rs")]);
+    let issues = &mut memory.review.as_mut().unwrap().issues;
+    issues[0].task_id = Some("T2".into());
+    issues[1].task_id = Some("T9".into());
+    let Next::Fix(scope) = next(&memory) else { panic!("no fix") };
+    assert_eq!(scope.tasks, ["T2", "T3"]);
+}
+
+#[test]
 fn only_approved_tasks_own_files() {
     let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs")]);
     memory.approval = with_approval("approved", json!(["T1", "T2"])).approval;
