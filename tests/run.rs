@@ -1,6 +1,7 @@
 //! `baton run` as a user meets it: one task through four agents, what stands in the memory folder afterwards, and the
 //! code the process ends with.
 #![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 
@@ -380,7 +381,7 @@ fn a_blocked_task_fails_the_run_and_the_next_start_tries_it_again() {
     let session = Session::new(&workspace(3));
     let dependent = with(own("T3"), json!({ "depends_on": ["T2"] }));
     let script = Script::new().rounds("implement/T2", [vec![blocked("the disk is on fire")]]);
-    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")], &[dependent.clone()]]));
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")], std::slice::from_ref(&dependent)]));
     let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(1);
     done.prints("T2 blocked: the disk is on fire").prints("depend on it: T3");
     assert_eq!(agents(&api).last().map(String::as_str), Some("implement/T2"), "it is not reviewed");
