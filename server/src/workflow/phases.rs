@@ -1,6 +1,7 @@
 //! The context, plan and review phases: one agent each. (The implement phase has a file of its own.)
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -16,6 +17,9 @@ use crate::memory::{Memory, SetAside};
 use crate::models::{ToolSpec, TurnProgress};
 use crate::tools::Toolbox;
 use crate::workspace::{self, TextFile, Workspace};
+
+/// How often people are told that a long answer grows.
+const OUTPUT_EVERY: Duration = Duration::from_secs(3);
 
 /// Gather what a planner must know.
 pub(super) async fn context(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseError> {
@@ -227,9 +231,18 @@ pub(super) fn close(run: &Run, agent: &str) -> Result<(), PhaseError> {
 /// Tells people what an agent is doing.
 pub(super) fn reporter(run: &Arc<Run>, phase: Phase, task: Option<&str>) -> impl Fn(Activity) + Send + Sync + use<> {
     let (run, task) = (run.clone(), task.map(str::to_owned));
-    let last = std::sync::Mutex::new(String::new());
+    let last = Mutex::new(String::new());
+    let told_output = Mutex::new(Instant::now());
     move |activity| {
         let message = match activity {
+            Activity::Model(TurnProgress::Output { characters }) => {
+                let mut told = told_output.lock().unwrap_or_else(PoisonError::into_inner);
+                if told.elapsed() < OUTPUT_EVERY {
+                    return;
+                }
+                *told = Instant::now();
+                format!("writing, {:.1}k characters so far", characters as f64 / 1e3)
+            }
             Activity::Tool(doing) => doing,
             Activity::Refused(what) => format!("refused: {what}"),
             Activity::Model(TurnProgress::Retry { attempt, wait, reason }) => {
@@ -237,10 +250,10 @@ pub(super) fn reporter(run: &Arc<Run>, phase: Phase, task: Option<&str>) -> impl
             }
             Activity::Model(TurnProgress::Waiting { left }) => format!("waiting {:.0} s", left.as_secs_f64().ceil()),
             Activity::Model(TurnProgress::Throttled) => "waiting: the provider is overloaded".to_owned(),
-            Activity::Model(TurnProgress::FirstByte | TurnProgress::Output { .. }) | Activity::CacheOpened => return,
+            Activity::Model(TurnProgress::FirstByte) | Activity::CacheOpened => return,
             Activity::Turn => "thinking".to_owned(),
         };
-        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != message {
             last.clone_from(&message);
             run.tell(phase.event(), EventStatus::Progress, task.as_deref(), message);
