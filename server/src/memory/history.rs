@@ -86,13 +86,13 @@ pub(super) fn set_aside(
     for file in &present {
         memory.hard_link(file, &entry, file)?;
     }
-    sync(&entry)?;
+    workspace::sync_folder(&entry)?;
     history.rename(&draft, &history, &name)?;
-    sync(&history)?;
+    workspace::sync_folder(&history)?;
     for file in present {
         memory.remove_file(file)?;
     }
-    sync(memory)?;
+    workspace::sync_folder(memory)?;
     Ok(Some(format!("history/{name}")))
 }
 
@@ -148,8 +148,4 @@ fn entries(history: &Dir) -> io::Result<Vec<(u32, String)>> {
     }
     entries.sort();
     Ok(entries)
-}
-
-fn sync(dir: &Dir) -> io::Result<()> {
-    dir.try_clone()?.into_std_file().sync_all()
 }

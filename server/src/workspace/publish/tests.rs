@@ -339,7 +339,7 @@ fn a_run_on_another_file_system_publishes_too() {
     }
     let workspace = fixture.workspace();
     let run = Dir::open_ambient_dir(elsewhere.path(), cap_std::ambient_authority()).unwrap();
-    publish(&workspace, &run, "T1", 1, &changes(&workspace), &sign).unwrap();
+    publish(&workspace, &run, &task("T1"), &changes(&workspace), &sign).unwrap();
     assert_eq!(tree(&fixture), AFTER.replace(".agent_memory ", ""));
     assert_eq!(std::fs::read_dir(elsewhere.path().join("staged/T1")).unwrap().count(), 0);
 }
