@@ -10,8 +10,10 @@ mod beneath;
 mod diff;
 mod durable;
 mod git;
+mod merge;
 mod protect;
 mod publish;
+mod rollback;
 mod root;
 mod staging;
 mod text;
@@ -25,8 +27,9 @@ pub use git::{Head, head};
 pub use protect::{Protection, is_flagged, is_secret, protection};
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered, RecoveredTask,
-    publish, records, recover,
+    Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover,
 };
+pub use rollback::{Edit, Image, TakeBack, remove_empty_folder, take_back};
 pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text::{CannotEncode, NotText, TextFile};
