@@ -3,3 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 pub mod messages_api;
+#[cfg(unix)]
+pub mod replies;
+#[cfg(unix)]
+pub mod session;

@@ -87,7 +87,8 @@ mod tests {
     fn line_endings_and_encoding_are_those_of_ours() {
         let ours = "one\r\n2\r\n3\r\n4\r\n";
         assert_eq!(merged("1\n2\n3\n4\n", ours, "1\n2\n3\nfour\n").unwrap(), "one\r\n2\r\n3\r\nfour\r\n");
-        let wide = |text: &str| [b"\xff\xfe".to_vec(), text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat();
+        let wide =
+            |text: &str| [b"\xff\xfe".to_vec(), text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat();
         let merged = merge(b"1\n2\n3\n4\n", &wide("1\n2\n3\nv\u{1F980}\n"), b"x\n2\n3\n4\n").unwrap();
         assert_eq!(merged, wide("x\n2\n3\nv\u{1F980}\n"));
     }

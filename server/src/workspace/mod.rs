@@ -7,6 +7,7 @@
 
 mod access;
 mod beneath;
+mod checkpoint;
 mod diff;
 mod durable;
 mod git;
@@ -21,6 +22,7 @@ mod walk;
 
 pub use access::{Refused, readable};
 pub use cap_std::fs::Dir;
+pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints};
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, head};

@@ -17,7 +17,9 @@ fn outcome(now: &str, edits: &[Edit]) -> String {
     }
     match take_back(&fixture.workspace(), &path("a.txt"), edits) {
         TakeBack::Unchanged => "unchanged".to_owned(),
-        TakeBack::Restore(change) => format!("restore {:?}", change.after.map(|bytes| String::from_utf8(bytes).unwrap())),
+        TakeBack::Restore(change) => {
+            format!("restore {:?}", change.after.map(|bytes| String::from_utf8(bytes).unwrap()))
+        }
         TakeBack::Merge(change) => format!("merge {:?}", change.after.map(|bytes| String::from_utf8(bytes).unwrap())),
         TakeBack::LeaveAlone { why } => why,
     }
