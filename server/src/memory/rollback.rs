@@ -18,29 +18,36 @@ const MARK: &str = "rollback.json";
 const SETTLED: &str = "settled";
 
 impl Store {
-    /// Set aside what the files no longer bear out: the answer to the plan and the review; the report and its round
-    /// too, or, where the rollback was about one task, all of the report but `rest`.
+    /// Set aside what the files no longer bear out. After a whole rollback (no `rest`) that is the report and its
+    /// round, the review and the answer to the plan; else of the report all but `rest`, and, unless what was judged
+    /// `stands`, the review and the answer.
     ///
     /// # Errors
     /// When files cannot be moved.
-    pub fn set_aside_for_rollback(&self, run: &RunId, rest: Option<&ImplReport>) -> Result<(), MemoryError> {
+    pub fn set_aside_for_rollback(
+        &self,
+        run: &RunId,
+        rest: Option<&ImplReport>,
+        stands: bool,
+    ) -> Result<(), MemoryError> {
         let fault = |source| self.file_error("write", "history", source);
-        let judged: &[&str] = &[Approval::FILE, ReviewOutput::FILE];
-        let all: &[&str] = &[Approval::FILE, ReviewOutput::FILE, ImplReport::FILE, Round::FILE];
-        if !all.iter().any(|file| self.dir().exists(file)) {
-            return Ok(());
-        }
+        let files: &[&str] = match rest {
+            _ if stands => &[],
+            Some(_) => &[Approval::FILE, ReviewOutput::FILE],
+            None => &[Approval::FILE, ReviewOutput::FILE, ImplReport::FILE, Round::FILE],
+        };
         let mark = serde_json::json!({ "run": run.as_str() }).to_string();
         let mut extra = vec![(MARK, mark.as_bytes())];
-        let Some(rest) = rest else {
-            history::set_aside(self.dir(), SetAside::Rollback, all, &extra, &[]).map_err(fault)?;
+        let old = rest.and_then(|_| self.dir().read(ImplReport::FILE).ok());
+        extra.extend(old.as_ref().map(|old| (ImplReport::FILE, old.as_slice())));
+        if extra.len() == 1 && !files.iter().any(|file| self.dir().exists(file)) {
             return Ok(());
-        };
-        let old = self.dir().read(ImplReport::FILE).map_err(fault)?;
-        extra.push((ImplReport::FILE, &old));
-        history::set_aside(self.dir(), SetAside::Rollback, judged, &extra, &[]).map_err(fault)?;
-        self.write(rest)?;
-        Ok(())
+        }
+        history::set_aside(self.dir(), SetAside::Rollback, files, &extra, &[]).map_err(fault)?;
+        match rest {
+            Some(rest) => self.write(rest),
+            None => Ok(()),
+        }
     }
 
     /// Bring back what the rollback of this run set aside; whether it was brought back. It is not where the plan has

@@ -12,7 +12,7 @@ use super::events::{Bus, EventError, EventErrorKind, EventPhase, EventStatus, Ph
 use super::published::{Publish, journal, journal_with_unfinished, standing, standing_paths};
 use super::run::recover;
 use crate::contracts::{ImplReport, RepoPath};
-use crate::memory::{EventLog, RunDir, RunId, Store};
+use crate::memory::{EventLog, LoadedPlan, RunDir, RunId, Store};
 use crate::workspace::{
     self, Edit, Image, PublishError, PublishedFile, Reversal, ReversalKind, StagedChange, TakeBack, TakenBack,
     Workspace,
@@ -147,31 +147,21 @@ fn settle_one(
     const UNDO: &str = "`baton rollback --undo` takes this back.";
     let (memory, _) = store.inspect()?;
     let mut notes: Vec<String> = Vec::new();
-    match (reversal.kind, &reversal.task, &reversal.file) {
-        (ReversalKind::Rollback, _, Some(_)) => notes.push(UNDO.to_owned()),
-        (ReversalKind::Rollback, Some(task), None) => {
-            if let Some(mut report) = memory.report.clone() {
-                report.results.retain(|result| result.task_id != *task);
-                store.set_aside_for_rollback(run, Some(&report))?;
+    match reversal.kind {
+        ReversalKind::Rollback => {
+            let whole = reversal.task.is_none() && reversal.file.is_none();
+            let rest = memory.report.clone().filter(|_| !whole).map(|report| rest(store, workspace, reversal, report));
+            let judged_still = reversal.file.is_some();
+            store.set_aside_for_rollback(run, rest.as_ref(), judged_still)?;
+            if let (Some(task), false) = (&reversal.task, judged_still) {
+                notes.extend(built_on(task, memory.plan.as_ref()));
             }
-            let builds_on = |other: &&crate::contracts::Task| other.depends_on.contains(task);
-            let dependents: Vec<&str> = memory
-                .plan
-                .iter()
-                .flat_map(|plan| &plan.plan.tasks)
-                .filter(builds_on)
-                .map(|task| task.id.as_str())
-                .collect();
-            if !dependents.is_empty() {
-                notes.push(format!("{} built on {task} and stays as it is.", dependents.join(", ")));
+            if !judged_still {
+                notes.push(GATE.to_owned());
             }
-            notes.extend([GATE.to_owned(), UNDO.to_owned()]);
+            notes.push(UNDO.to_owned());
         }
-        (ReversalKind::Rollback, None, None) => {
-            store.set_aside_for_rollback(run, None)?;
-            notes.extend([GATE.to_owned(), UNDO.to_owned()]);
-        }
-        (ReversalKind::Undo, ..) => {
+        ReversalKind::Undo => {
             let undone: BTreeSet<&str> = reversal.of.iter().map(|publish| publish.run.as_str()).collect();
             for rollback in undone.into_iter().filter_map(RunId::parse) {
                 if !store.restore_rolled_back(&rollback)? {
@@ -180,18 +170,40 @@ fn settle_one(
             }
         }
     }
-    refresh_report(store, workspace)?;
     Ok(notes)
 }
 
-/// Let the report tell of the files as they are now.
-fn refresh_report(store: &Store, workspace: &Workspace) -> Result<(), StartError> {
-    let Some(report) = store.inspect()?.0.report else { return Ok(()) };
-    let mut fresh: ImplReport = report.clone();
-    for result in &mut fresh.results {
-        result.changes = real_changes(store, workspace, &result.task_id, &result.changes)?;
+fn built_on(task: &str, plan: Option<&LoadedPlan>) -> Option<String> {
+    let tasks = plan.iter().flat_map(|plan| &plan.plan.tasks);
+    let dependents: Vec<&str> =
+        tasks.filter(|other| other.depends_on.iter().any(|id| id == task)).map(|task| task.id.as_str()).collect();
+    let (verb, stays) = if dependents.len() == 1 { ("builds", "stays as it is") } else { ("build", "stay as they are") };
+    (!dependents.is_empty()).then(|| format!("{} {verb} on {task} and {stays}.", dependents.join(", ")))
+}
+
+/// What the report still tells truly: without the task that was rolled back, and of the files as they are now.
+fn rest(store: &Store, workspace: &Workspace, reversal: &Reversal, mut report: ImplReport) -> ImplReport {
+    if reversal.file.is_none() {
+        report.results.retain(|result| Some(&result.task_id) != reversal.task.as_ref());
     }
-    if fresh != report { Ok(store.write(&fresh)?) } else { Ok(()) }
+    let gone: BTreeSet<String> = reversal.of.iter().flat_map(|publish| &publish.paths).map(RepoPath::key).collect();
+    let affected = |path: &str| RepoPath::parse(path).is_ok_and(|path| gone.contains(&path.key()));
+    for result in &mut report.results {
+        if !result.changes.iter().any(|change| affected(&change.path)) {
+            continue;
+        }
+        match real_changes(store, workspace, &result.task_id, &result.changes) {
+            Ok(changes) => {
+                let now = changes.into_iter().filter(|change| affected(&change.path));
+                result.changes.retain(|change| !affected(&change.path));
+                result.changes.extend(now);
+                result.changes.sort_by(|a, b| a.path.cmp(&b.path));
+            }
+            // The report is then a little wrong, and the rollback no less done.
+            Err(error) => tracing::warn!(%error, task = result.task_id, "its changes cannot be counted"),
+        }
+    }
+    report
 }
 
 /// What is to be taken back, and in the light of what.
