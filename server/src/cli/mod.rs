@@ -5,13 +5,16 @@
 
 mod answer;
 pub mod args;
+mod clean;
 mod demo;
+mod diff;
 mod failure;
 pub mod gate;
 mod lsp;
 pub mod progress;
 pub mod render;
 mod reset;
+mod rollback;
 mod run;
 mod schema;
 mod session;
@@ -35,6 +38,9 @@ pub fn main() -> ExitCode {
         Command::Approve(approve) => answer::approve(folder, approve.only),
         Command::Reject => answer::reject(folder),
         Command::Status(status) => status::status(folder, status.json),
+        Command::Diff(diff) => diff::diff(folder, diff.task.as_deref()),
+        Command::Rollback(rollback) => rollback::rollback(folder, rollback),
+        Command::Clean => clean::clean(folder),
         Command::Reset => reset::reset(folder),
         Command::Schema(schema) => schema::schema(schema.name),
         Command::Demo => demo::demo(),

@@ -411,12 +411,21 @@ impl Store {
         &self.path
     }
 
+    /// The handle on the memory folder.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// A file of the memory folder, relative to the workspace root.
     pub fn name(&self, file: &str) -> String {
         format!("{}/{file}", self.path).trim_end_matches('/').to_owned()
     }
 
-    fn runs(&self) -> Result<Vec<RunId>, MemoryError> {
+    /// All runs, of this and of earlier workflows, oldest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunId>, MemoryError> {
         let list = || -> io::Result<Vec<RunId>> {
             let mut runs = Vec::new();
             for entry in self.dir.read_dir(RUNS)? {
@@ -483,6 +492,10 @@ impl Store {
             }
             let round: Option<Round> = self.set_aside_handoff(entry, Round::FILE);
             memory.earlier_rounds = memory.earlier_rounds.max(round.map_or(0, |round| round.n));
+            if history::is_whole_rollback(&self.dir, entry) {
+                // What those reviews were about is gone: the cycles begin anew.
+                memory.earlier_review_rounds.clear();
+            }
         }
         if memory.plan.is_some() {
             return;

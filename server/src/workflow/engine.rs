@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::approval::{NO_PLAN, check_subset};
+use super::checkpoints::{Checkpoints, remove_old_runs};
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
@@ -165,12 +166,16 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         policy,
         desk,
         bus,
+        checkpoints: Checkpoints::default(),
         phase: request.phase,
         auto_approve: request.auto_approve,
         only: request.only,
     });
     let end = tokio::spawn(async move {
         let end = run::drive(&run).await;
+        if let Err(error) = remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
+            tracing::warn!(%error, "old runs could not be removed");
+        }
         drop(lock);
         end
     });

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::changes::{Changes, published};
+use super::changes::Changes;
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
 use super::next::pending;
 use super::phase::Phase;
 use super::phases::{close, plural, task_text};
+use super::published::{Publish, journal, standing};
 use super::run::Run;
 use super::schedule::Schedule;
 use super::task_run::{self, Assignment};
@@ -257,18 +258,18 @@ fn writable(task: &Task, approval: &Approval) -> Writable {
 
 /// A task that was published before its result was written has its result in the publish journal.
 fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
-    for id in run.store.workflow_runs()? {
-        for record in published(&run.store, &id)?.into_iter().filter(|record| record.round == round.n) {
-            let known = report.results.iter().any(|result| result.task_id == record.task);
-            // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
-            let agent = task_run::agent(&record.task);
-            if known || plan.task(&record.task).is_none() || run.store.is_closed(&id, &agent)? {
-                continue;
-            }
-            let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
-            report.results.push(task_run::with_real_changes(run, submitted)?);
-            run.store.write(report)?;
+    for Publish { run: id, record, .. } in standing(journal(&run.store)?) {
+        let known = report.results.iter().any(|result| result.task_id == record.task);
+        if known || record.round != round.n || plan.task(&record.task).is_none() {
+            continue;
         }
+        // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
+        if run.store.is_closed(&id, &task_run::agent(&record.task))? {
+            continue;
+        }
+        let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
+        report.results.push(task_run::with_real_changes(run, submitted)?);
+        run.store.write(report)?;
     }
     Ok(())
 }

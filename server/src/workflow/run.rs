@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::approval::{self, GateEnd};
 use super::changes::{Changes, PUBLISH};
+use super::checkpoints::{self, Checkpoints};
 use super::error::{PhaseError, StartError};
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus, Said};
 use super::gate::Approver;
@@ -30,6 +31,7 @@ pub(super) struct Run {
     pub(super) policy: Policy,
     pub(super) desk: Desk,
     pub(super) bus: Bus,
+    pub(super) checkpoints: Checkpoints,
     /// `runs/<run>/`.
     pub(super) folder: Dir,
     /// The one phase asked for by name.
@@ -99,6 +101,7 @@ pub(super) fn recover(workspace: &Workspace, store: &Store) -> Result<(), StartE
             Err(error) => return Err(StartError::Recover(error)),
         }
     }
+    super::rollback::settle(store, workspace)?;
     Ok(())
 }
 
@@ -138,16 +141,25 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
         Next::Context => {
             at(EventPhase::Context, phases::context(run, memory).await).map(|()| done(run, Phase::Context))
         }
-        Next::Plan => at(EventPhase::Plan, phases::plan(run, memory).await).map(|()| done(run, Phase::Plan)),
+        Next::Plan => {
+            at(EventPhase::Plan, phases::plan(run, memory).await)?;
+            checkpoints::take(run, Phase::Plan).await;
+            Ok(done(run, Phase::Plan))
+        }
         Next::Review => at(EventPhase::Review, phases::review(run, memory).await).map(|()| done(run, Phase::Review)),
         Next::Gate => match at(EventPhase::Plan, approval::gate(run, memory).await)? {
             GateEnd::GoOn => Ok(None),
             GateEnd::Waiting(message) => end(Outcome::Waiting, message),
         },
-        Next::Implement => match at(EventPhase::Implement, implement::implement(run, memory).await)? {
-            Implemented::Complete => Ok(done(run, Phase::Implement)),
-            Implemented::Failed(message) => end(Outcome::Failed, message),
-        },
+        Next::Implement => {
+            let implemented = implement::implement(run, memory).await;
+            // Also after a failure: what was published by then stands.
+            checkpoints::take(run, Phase::Implement).await;
+            match at(EventPhase::Implement, implemented)? {
+                Implemented::Complete => Ok(done(run, Phase::Implement)),
+                Implemented::Failed(message) => end(Outcome::Failed, message),
+            }
+        }
         Next::EnterRound => at(EventPhase::Implement, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
         Next::Fix(scope) => at(EventPhase::Implement, begin_fix(run, memory, &scope)).map(|()| None),
         Next::RePlan => at(EventPhase::Plan, begin_re_plan(run, memory)).map(|()| None),
