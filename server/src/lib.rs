@@ -6,6 +6,7 @@ pub mod agents;
 pub mod cli;
 pub mod config;
 pub mod contracts;
+pub mod lsp;
 pub mod memory;
 pub mod models;
 pub mod tools;

@@ -50,8 +50,7 @@ pub struct Reservation<'a> {
 impl Budget {
     /// A budget of which the workflow's earlier runs used `before`.
     pub fn new(limits: Limits, before: Usage) -> Self {
-        let state =
-            State { run: Usage::default(), before, reserved_usd: 0.0, reserved_tokens: 0, turns_under_way: 0 };
+        let state = State { run: Usage::default(), before, reserved_usd: 0.0, reserved_tokens: 0, turns_under_way: 0 };
         Self { limits, state: Mutex::new(state), settled: Notify::new() }
     }
 
@@ -124,9 +123,14 @@ impl Budget {
         let tokens = state.before.total_tokens() + state.run.total_tokens();
         match self.limits.tokens {
             Some(limit) => {
-                format!("{tokens} of {limit} tokens and ${spent:.2} of ${:.2} used, too little for a turn", self.limits.usd)
+                format!(
+                    "{tokens} of {limit} tokens and ${spent:.2} of ${:.2} used, too little for a turn",
+                    self.limits.usd
+                )
             }
-            None => format!("${spent:.2} of ${:.2} used, and the next turn could cost more than is left", self.limits.usd),
+            None => {
+                format!("${spent:.2} of ${:.2} used, and the next turn could cost more than is left", self.limits.usd)
+            }
         }
     }
 

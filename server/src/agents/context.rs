@@ -39,7 +39,8 @@ pub fn first_message(task: &str, workspace: &Workspace, top_level: &str) -> Stri
 /// # Errors
 /// What is wrong with it, for the model.
 pub fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<ContextOutput, Vec<String>> {
-    let mut context: ContextOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
+    let mut context: ContextOutput =
+        parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let mut faults = Vec::new();
     for (index, file) in context.relevant_files.iter_mut().enumerate() {
         let place = format!("/relevant_files/{index}/path");
@@ -94,5 +95,9 @@ fn convention(workspace: &Workspace, file: &str) -> Option<String> {
     let Some((cut, _)) = text.char_indices().take_while(|(at, _)| *at <= CONVENTION_BYTES).last() else {
         return Some(text);
     };
-    if text.len() <= CONVENTION_BYTES { Some(text) } else { Some(format!("{}\n[cut; read {file} for the rest]", &text[..cut])) }
+    if text.len() <= CONVENTION_BYTES {
+        Some(text)
+    } else {
+        Some(format!("{}\n[cut; read {file} for the rest]", &text[..cut]))
+    }
 }

@@ -335,7 +335,8 @@ impl Conversation<'_> {
             return Err(AgentError::Loop { agent: self.brief.agent.clone(), call, times });
         }
         if times >= REPEATS.0 {
-            let note = format!("\n\n(You have made this very call {times} times with this very answer. Do something else.)");
+            let note =
+                format!("\n\n(You have made this very call {times} times with this very answer. Do something else.)");
             output.text.push_str(&note);
         }
         Ok(output)
@@ -392,4 +393,3 @@ fn unwrapped(input: &Value) -> Value {
 fn bytes_of(content: &[Block]) -> usize {
     content.iter().map(|block| block.0.to_string().len()).sum()
 }
-

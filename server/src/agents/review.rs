@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{context, fault_text, json_text, section, submit_tool};
 use crate::contracts::{
-    AnswerState, ContextOutput, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput, Severity, Verdict,
-    issue_id, parse,
+    AnswerState, ContextOutput, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput, Severity,
+    Verdict, issue_id, parse,
 };
 use crate::models::ToolSpec;
 
@@ -147,9 +147,8 @@ pub fn finish(
 }
 
 fn still_open(review: &ReviewOutput, earlier: &[Issue]) -> Vec<Issue> {
-    let open = |issue: &&Issue| {
-        review.answers.iter().any(|answer| answer.id == issue.id && answer.state == AnswerState::Open)
-    };
+    let open =
+        |issue: &&Issue| review.answers.iter().any(|answer| answer.id == issue.id && answer.state == AnswerState::Open);
     earlier.iter().filter(open).cloned().collect()
 }
 
@@ -207,8 +206,7 @@ mod tests {
     }
 
     fn finished(issues: Value) -> ReviewOutput {
-        let facts =
-            Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, drift: Vec::new() };
+        let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, drift: Vec::new() };
         finish(submitted(issues), facts, &[], &|path| (path.as_str() == "src/a.rs").then(|| FILE.to_owned()))
     }
 
@@ -237,7 +235,8 @@ mod tests {
 
     #[test]
     fn one_finding_said_twice_is_one_issue() {
-        let issue = json!({ "severity": "minor", "file": "src/a.rs", "line": 1, "quote": "fn a() {", "description": "d" });
+        let issue =
+            json!({ "severity": "minor", "file": "src/a.rs", "line": 1, "quote": "fn a() {", "description": "d" });
         assert_eq!(finished(json!([issue, issue])).issues.len(), 1);
     }
 

@@ -7,9 +7,7 @@ use super::session::Session;
 use super::{print, render};
 use crate::config::Overrides;
 use crate::contracts::Decision;
-use crate::workflow;
-
-const NO_PLAN: &str = "there is no plan to answer; `baton run --task \"…\"` makes one";
+use crate::workflow::{self, NO_PLAN};
 
 /// Approve the plan, or some tasks of it.
 pub(super) fn approve(folder: Option<&Path>, only: Option<Vec<String>>) -> Result<u8, Failure> {
@@ -24,7 +22,10 @@ pub(super) fn approve(folder: Option<&Path>, only: Option<Vec<String>>) -> Resul
 /// Reject the plan.
 pub(super) fn reject(folder: Option<&Path>) -> Result<u8, Failure> {
     let answered = answer(folder, Decision::Rejected, None)?;
-    print(&format!("Rejected plan version {}. Nothing was written; `baton reset` starts over.", answered.plan_version))?;
+    print(&format!(
+        "Rejected plan version {}. Nothing was written; `baton reset` starts over.",
+        answered.plan_version
+    ))?;
     Ok(0)
 }
 

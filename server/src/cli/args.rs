@@ -26,12 +26,20 @@ pub struct Args {
 pub enum Command {
     /// Take a task through the workflow, from wherever it stands to its end
     Run(RunArgs),
+    /// Ask for a new plan: say what should be different
+    Plan(PlanArgs),
     /// Approve the plan that waits; `baton run` then goes on with it
     Approve(ApproveArgs),
     /// Reject the plan that waits
     Reject,
     /// Tell where the workflow stands and what comes next
     Status(StatusArgs),
+    /// Show what the workflow changed, as a unified diff
+    Diff(DiffArgs),
+    /// Undo what the workflow did to your files; what you edited since is kept
+    Rollback(RollbackArgs),
+    /// Remove old runs with their checkpoints; the newest ones (keep_runs) and the workflow at hand stay
+    Clean,
     /// Put the workflow's memory into history and start afresh; your files stay as they are
     Reset,
     /// Print the JSON Schema of a handoff
@@ -72,6 +80,14 @@ pub struct RunArgs {
     pub json: bool,
 }
 
+/// Flags of `baton plan`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct PlanArgs {
+    /// What should be different, in your words
+    #[arg(long, value_name = "TEXT", value_parser = task)]
+    pub feedback: String,
+}
+
 /// Flags of `baton approve`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ApproveArgs {
@@ -86,6 +102,32 @@ pub struct StatusArgs {
     /// Print the status as JSON on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `baton diff`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct DiffArgs {
+    /// Only what this task did
+    #[arg(long, value_name = "ID", value_parser = task_id)]
+    pub task: Option<String>,
+}
+
+/// Flags of `baton rollback`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = ROLLBACK_HELP)]
+pub struct RollbackArgs {
+    /// Only what this task did
+    #[arg(long, value_name = "ID", value_parser = task_id)]
+    pub task: Option<String>,
+    /// Only what was done to this file, named from the root of the workspace
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
+    /// Only tell what would become of each file
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Undo the last rollback
+    #[arg(long, conflicts_with_all = ["task", "file"])]
+    pub undo: bool,
 }
 
 /// Arguments of `baton schema`.
@@ -142,6 +184,10 @@ Exit codes:
     4  the plan was rejected
     5  no conclusion: model, network or quota failed
   130  cancelled";
+
+const ROLLBACK_HELP: &str = "\
+Only files that agents changed are touched. A file you edited since is merged, keeping your edits; where
+that cannot be done it is left alone and named, and the exit code is 3.";
 
 impl Args {
     /// The arguments of this process. Help ends it with code 0, wrong usage with 2.
@@ -261,6 +307,10 @@ mod tests {
         assert_eq!(command("baton approve --only T2"), Command::Approve(ApproveArgs { only: Some(vec!["T2".into()]) }));
         assert_eq!(command("baton reject"), Command::Reject);
         assert_eq!(command("baton reset"), Command::Reset);
+        assert_eq!(command("baton clean"), Command::Clean);
+        assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));
+        let rollback = RollbackArgs { task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
+        assert_eq!(command("baton rollback --file src/a.rs --dry-run"), Command::Rollback(rollback));
         assert_eq!(command("baton demo"), Command::Demo);
         assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));
         for schema in SchemaName::ALL {
@@ -282,6 +332,7 @@ mod tests {
             ("baton run --provider antropic", "'anthropic'"),
             ("baton run --timeout 15", "15m"),
             ("baton run --timeout 0s", "no time at all"),
+            ("baton rollback --undo --task T1", "--undo"),
             ("baton schema plans", "plan"),
             ("baton status extra", "extra"),
         ] {

@@ -37,6 +37,8 @@ const REPOSITORY: [(&str, &str); 11] = [
     ("tests/check.rs", include_str!("../../demo/repo/tests/check.rs")),
 ];
 
+/// Lines of the diff that are shown: enough to see what was done, not so many that the review scrolls away.
+const DIFF_LINES: usize = 70;
 
 /// A recorded second goes by in so many.
 const PACE: Pace = Pace { factor: 0.04, longest_turn: Duration::from_millis(700) };
@@ -53,7 +55,7 @@ pub(super) fn demo() -> Result<u8, Failure> {
     let approver = Arc::new(ShowAndApprove { progress: progress.clone() });
     let replay = Replay::parse(TRANSCRIPT, PACE).map_err(|error| Failure::failed(error.to_string()))?;
     let mut engine = workflow::open(workspace.clone(), Settings::default(), &|_| None, approver)?;
-    engine.models = Ok(Models::all(replay));
+    engine.models = Ok(Models::all(Arc::new(replay)));
     let (place, store) = (Place::of(&engine), engine.store.clone());
     let request = Request { task: Some(TASK.trim().to_owned()), ..Request::default() };
     let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
@@ -82,7 +84,14 @@ impl Approver for ShowAndApprove {
 
 fn changes(workspace: &Workspace, store: &Store) -> Result<String, Failure> {
     let changes = Changes::load(store, workspace).map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(format!("\n{}", render::diff(&changes.unified())))
+    let diff = changes.unified();
+    let shown: Vec<&str> = diff.lines().take(DIFF_LINES).collect();
+    let more = match diff.lines().count().saturating_sub(DIFF_LINES) {
+        0 => String::new(),
+        more => format!("\n… {more} more lines; `git diff` shows them, `changes.diff` in the run's folder keeps them."),
+    };
+    let files: Vec<String> = changes.files().map(|file| format!("  {}", file.summary())).collect();
+    Ok(format!("\n{}{more}\n\nChanged:\n{}\n", render::diff(&shown.join("\n")), files.join("\n")))
 }
 
 fn last_words(folder: &Path) -> String {
@@ -139,8 +148,7 @@ mod tests {
             .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
             .map(|entry| entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned())
             .collect();
-        let embedded: BTreeSet<String> =
-            REPOSITORY.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let embedded: BTreeSet<String> = REPOSITORY.iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(embedded, on_disk);
     }
 }

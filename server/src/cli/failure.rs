@@ -38,7 +38,9 @@ impl From<StartError> for Failure {
             StartError::Usage(_) => USAGE,
             StartError::Model(error) if error.kind == ModelErrorKind::Settings => USAGE,
             StartError::Model(_) => NO_CONCLUSION,
-            StartError::Memory(_) | StartError::Workspace(_) | StartError::Recover(_) => FAILED,
+            StartError::Memory(_) | StartError::Workspace(_) | StartError::Recover(_) | StartError::Publish(_) => {
+                FAILED
+            }
         };
         Self { code, message: error.to_string() }
     }

@@ -5,12 +5,16 @@
 
 mod answer;
 pub mod args;
+mod clean;
 mod demo;
+mod diff;
 mod failure;
 pub mod gate;
+mod lsp;
 pub mod progress;
 pub mod render;
 mod reset;
+mod rollback;
 mod run;
 mod schema;
 mod session;
@@ -30,13 +34,17 @@ pub fn main() -> ExitCode {
     let folder = args.workspace.as_deref();
     let done = match args.command {
         Command::Run(run) => run::run(folder, run),
+        Command::Plan(plan) => run::plan_again(folder, plan.feedback),
         Command::Approve(approve) => answer::approve(folder, approve.only),
         Command::Reject => answer::reject(folder),
         Command::Status(status) => status::status(folder, status.json),
+        Command::Diff(diff) => diff::diff(folder, diff.task.as_deref()),
+        Command::Rollback(rollback) => rollback::rollback(folder, rollback),
+        Command::Clean => clean::clean(folder),
         Command::Reset => reset::reset(folder),
         Command::Schema(schema) => schema::schema(schema.name),
         Command::Demo => demo::demo(),
-        Command::Lsp(_) => todo!(),
+        Command::Lsp(_) => lsp::lsp(folder),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -14,7 +14,7 @@ use super::progress::{Progress, Style};
 use super::session::Session;
 use super::{print, render, tell};
 use crate::config::Overrides;
-use crate::workflow::{self, Engine, EventErrorKind, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
+use crate::workflow::{self, Engine, EventErrorKind, NO_PLAN, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
 
 /// Run, and end with the code its outcome has.
 pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
@@ -25,6 +25,8 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
     let request = Request {
         task: args.task,
         phase: args.phase.map(phase),
+        only: args.only,
+        feedback: None,
         reset: args.reset,
         auto_approve: args.auto_approve,
     };
@@ -36,6 +38,23 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
     } else {
         place.tell(&end)?;
     }
+    Ok(exit_code(&end.1))
+}
+
+/// `baton plan --feedback`: the Revise answer of a gate that waits; where none does, the plan phase once more.
+pub(super) fn plan_again(folder: Option<&Path>, feedback: String) -> Result<u8, Failure> {
+    let session = Session::open(folder, Overrides::default())?;
+    let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
+    if workflow::revise_waiting_plan(&store, &feedback)? {
+        print("The waiting run plans again.")?;
+        return Ok(0);
+    }
+    let request = Request { phase: Some(Phase::Plan), feedback: Some(feedback), ..Request::default() };
+    let progress = Arc::new(Progress::new(Style::for_stderr()));
+    let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
+    let place = Place::of(&engine);
+    let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
+    place.tell(&end)?;
     Ok(exit_code(&end.1))
 }
 

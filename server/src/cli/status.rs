@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::{print, render};
 use crate::config::Overrides;
-use crate::workflow::{self, Status};
+use crate::workflow::{self, IssueStatus, Status};
 
 const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
 
@@ -53,7 +53,8 @@ fn told(status: &Status) -> String {
     }
     if !status.issues.is_empty() {
         lines.push(String::new());
-        lines.extend(status.issues.iter().map(render::issue_line));
+        let line = |issue: &IssueStatus| format!("{:<6} {}", issue.state, render::issue_line(&issue.issue));
+        lines.extend(status.issues.iter().map(line));
     }
     lines.push(String::new());
     lines.push(format!("Used  {}", render::usage(&status.usage)));

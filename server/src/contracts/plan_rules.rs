@@ -97,7 +97,10 @@ impl Check<'_> {
             for (at, dependency) in task.depends_on.iter().enumerate() {
                 let pointer = format!("/tasks/{index}/depends_on/{at}");
                 let Some(target) = self.plan.tasks.iter().position(|other| &other.id == dependency) else {
-                    let message = format!("{} depends on {dependency:?}, which is no task of this plan", task.id);
+                    let message = format!(
+                        "{} depends on {dependency:?}, which is no task of this plan; depends_on holds task ids, or nothing",
+                        task.id
+                    );
                     self.fault("plan.unknown-task", pointer, message);
                     continue;
                 };

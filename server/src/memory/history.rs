@@ -3,6 +3,7 @@ use std::io;
 use cap_std::fs::Dir;
 
 use super::run_id::RunId;
+use crate::contracts::{Handoff, Round};
 use crate::workspace;
 
 /// Why files went to `history/`.
@@ -18,6 +19,8 @@ pub enum SetAside {
     Retry,
     /// A phase was asked for by name.
     Phase,
+    /// The files were rolled back.
+    Rollback,
     /// The user started over.
     Reset,
     /// A finished workflow gave way to a new one.
@@ -32,6 +35,7 @@ impl SetAside {
             Self::Revise => "revise",
             Self::Retry => "retry",
             Self::Phase => "phase",
+            Self::Rollback => "rollback",
             Self::Reset => "reset",
             Self::Finished => "finished",
         }
@@ -95,6 +99,18 @@ pub(super) fn set_aside(
     }
     workspace::sync_folder(memory)?;
     Ok(Some(format!("history/{name}")))
+}
+
+/// Remove an entry whose files were brought back.
+pub(super) fn drop_entry(memory: &Dir, entry: &str) -> io::Result<()> {
+    let draft = format!("{entry}{DRAFT}");
+    memory.rename(entry, memory, &draft)?;
+    memory.remove_dir_all(draft)
+}
+
+/// Whether an entry holds what a rollback of the whole workflow set aside.
+pub(super) fn is_whole_rollback(memory: &Dir, entry: &str) -> bool {
+    entry.ends_with(SetAside::Rollback.as_str()) && memory.exists(format!("{entry}/{}", Round::FILE))
 }
 
 impl Past {

@@ -89,7 +89,10 @@ impl Transcript {
             for line in read(run, &seal)? {
                 match line {
                     TranscriptLine::Turn { turn, .. } => {
-                        unclaimed.entry((turn.agent.clone(), turn.request_sha256.clone())).or_default().push_back(*turn);
+                        unclaimed
+                            .entry((turn.agent.clone(), turn.request_sha256.clone()))
+                            .or_default()
+                            .push_back(*turn);
                     }
                     TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
                 }
@@ -120,7 +123,10 @@ impl Transcript {
         let prefix = digest(&serde_json::to_vec(&request.system)?);
         let mut state = lock(&self.state);
         let system = state.systems.insert(prefix).then(|| request.system.clone());
-        self.write(&mut state.file, &TranscriptLine::Turn { at, messages: new_messages.to_vec(), system, turn: turn.into() })?;
+        self.write(
+            &mut state.file,
+            &TranscriptLine::Turn { at, messages: new_messages.to_vec(), system, turn: turn.into() },
+        )?;
         state.file.sync_data()
     }
 

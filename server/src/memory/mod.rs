@@ -9,6 +9,7 @@ mod history;
 mod journal;
 mod lock;
 mod plan_lock;
+mod rollback;
 mod run_id;
 mod seal;
 mod store;

@@ -24,8 +24,11 @@ impl PlanLock {
     pub fn engage(dir: &Dir, file: String, sha256: &str) -> Result<Self, MemoryError> {
         let dir = dir.try_clone().map_err(|source| MemoryError::Io { action: "open", file: file.clone(), source })?;
         let lock = Self { dir, file, sha256: sha256.to_owned() };
-        set_mode(&lock.dir, LOCKED)
-            .map_err(|source| MemoryError::Io { action: "lock", file: lock.file.clone(), source })?;
+        set_mode(&lock.dir, LOCKED).map_err(|source| MemoryError::Io {
+            action: "lock",
+            file: lock.file.clone(),
+            source,
+        })?;
         lock.check()?;
         Ok(lock)
     }

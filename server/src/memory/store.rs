@@ -38,6 +38,9 @@ const WORKFLOW_FILES: [&str; 9] = [
     Dismissed::FILE,
 ];
 
+/// Of [`WORKFLOW_FILES`], the plan and everything later.
+const FROM_PLAN: std::ops::Range<usize> = 2..8;
+
 /// The memory folder of one workspace.
 #[derive(Clone)]
 pub struct Store {
@@ -186,7 +189,10 @@ impl Store {
             round: self.handoff(&mut faults, |_: &mut Round, _| ())?,
             report: self.handoff(&mut faults, |_: &mut ImplReport, _| ())?,
             review: self.handoff(&mut faults, |_: &mut ReviewOutput, _| ())?,
-            dismissed: self.handoff(&mut faults, |_: &mut Dismissed, _| ())?.map(|Dismissed(ids)| ids).unwrap_or_default(),
+            dismissed: self
+                .handoff(&mut faults, |_: &mut Dismissed, _| ())?
+                .map(|Dismissed(ids)| ids)
+                .unwrap_or_default(),
             ..Memory::default()
         };
         let begun = memory.round.is_some() || memory.report.is_some();
@@ -261,10 +267,11 @@ impl Store {
         approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.is_genuine(&approval))
     }
 
-    /// The last review of this workflow that was set aside.
-    pub fn earlier_review(&self) -> Option<ReviewOutput> {
+    /// The last review of this workflow before a round.
+    pub fn review_before(&self, round: u32) -> Option<ReviewOutput> {
         let past = history::past(&self.dir).ok()?;
-        past.entries.iter().rev().find_map(|entry| self.set_aside_handoff(entry, ReviewOutput::FILE))
+        let reviews = past.entries.iter().rev().filter_map(|entry| self.set_aside_handoff(entry, ReviewOutput::FILE));
+        reviews.into_iter().find(|review: &ReviewOutput| review.round < round)
     }
 
     /// Whether an agent's conversation of a run came to its end, and what it led to was taken.
@@ -303,18 +310,17 @@ impl Store {
     ///
     /// # Errors
     /// When they cannot be moved.
-    pub fn set_plan_and_later_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
-        self.set_aside(why, &WORKFLOW_FILES[2..8])
+    pub fn set_plan_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
+        self.set_aside(why, &WORKFLOW_FILES[FROM_PLAN])
     }
 
-    /// Move the plan and its answer to `history/`, with what the user wants changed about it.
+    /// The same, with what the user wants changed about the plan: the next one answers to it.
     ///
     /// # Errors
     /// When they cannot be moved.
-    pub fn set_plan_aside(&self, feedback: &str) -> Result<(), MemoryError> {
-        let files = [PlanOutput::FILE, PLAN_MD, Approval::FILE];
+    pub fn revise_plan(&self, feedback: &str) -> Result<(), MemoryError> {
         let extra = [(FEEDBACK, feedback.as_bytes())];
-        let moved = history::set_aside(&self.dir, SetAside::Revise, &files, &extra, &[]);
+        let moved = history::set_aside(&self.dir, SetAside::Revise, &WORKFLOW_FILES[FROM_PLAN], &extra, &[]);
         moved.map(|_| ()).map_err(|source| self.io("write", "history", source))
     }
 
@@ -405,12 +411,21 @@ impl Store {
         &self.path
     }
 
+    /// The handle on the memory folder.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// A file of the memory folder, relative to the workspace root.
     pub fn name(&self, file: &str) -> String {
         format!("{}/{file}", self.path).trim_end_matches('/').to_owned()
     }
 
-    fn runs(&self) -> Result<Vec<RunId>, MemoryError> {
+    /// All runs, of this and of earlier workflows, oldest first.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunId>, MemoryError> {
         let list = || -> io::Result<Vec<RunId>> {
             let mut runs = Vec::new();
             for entry in self.dir.read_dir(RUNS)? {
@@ -477,6 +492,10 @@ impl Store {
             }
             let round: Option<Round> = self.set_aside_handoff(entry, Round::FILE);
             memory.earlier_rounds = memory.earlier_rounds.max(round.map_or(0, |round| round.n));
+            if history::is_whole_rollback(&self.dir, entry) {
+                // What those reviews were about is gone: the cycles begin anew.
+                memory.earlier_review_rounds.clear();
+            }
         }
         if memory.plan.is_some() {
             return;

@@ -93,6 +93,11 @@ pub enum TurnProgress {
         /// Why, in a few words: "overloaded (529)".
         reason: String,
     },
+    /// The next attempt is still this far away; said every second.
+    Waiting {
+        /// How long until then.
+        left: Duration,
+    },
     /// The provider's throttle holds the turn back.
     Throttled,
 }

@@ -69,8 +69,7 @@ pub fn resolve(wanted: &Wanted, env: &dyn Fn(&str) -> Option<String>) -> Result<
 
 impl Models {
     /// One model for every tier.
-    pub fn all(model: impl Into<Arc<dyn Model>>) -> Self {
-        let model = model.into();
+    pub fn all(model: Arc<dyn Model>) -> Self {
         Self { fast: Arc::clone(&model), balanced: Arc::clone(&model), powerful: model }
     }
 

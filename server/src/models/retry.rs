@@ -95,9 +95,24 @@ where
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ModelError::cancelled().with_usage(tally.lost)),
-            () = tokio::time::sleep(wait) => {}
+            () = count_down(wait, progress) => {}
         }
     }
+}
+
+/// Wait, and tell every second how long it still takes.
+async fn count_down(wait: Duration, progress: &(dyn Fn(TurnProgress) + Send + Sync)) {
+    const SECOND: Duration = Duration::from_secs(1);
+    let until = tokio::time::Instant::now() + wait;
+    let mut left = wait;
+    while left > SECOND {
+        // What is left falls on whole seconds, as people count.
+        let odd = Duration::from_nanos(u64::from(left.subsec_nanos()));
+        tokio::time::sleep(if odd.is_zero() { SECOND } else { odd }).await;
+        left = until.saturating_duration_since(tokio::time::Instant::now());
+        progress(TurnProgress::Waiting { left });
+    }
+    tokio::time::sleep(left).await;
 }
 
 /// What has been tried so far.

@@ -20,6 +20,9 @@ use crate::workspace::{Protection, is_flagged, protection};
 /// How often approval.json and plan.json are looked at while a person is asked.
 const WATCH: Duration = Duration::from_millis(150);
 
+/// Said where an answer has nothing to answer.
+pub const NO_PLAN: &str = "there is no plan to answer; `baton run --task \"…\"` makes one";
+
 /// What the gate led to.
 pub(super) enum GateEnd {
     /// Look at the memory again: an answer, a revision or an edited plan stands there.
@@ -36,7 +39,7 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     let auto = run.auto_approve || run.settings.approval == ApprovalMode::Auto;
     if auto && gate.protected.is_empty() {
         run.say(EventPhase::Plan, EventStatus::Progress, "Approved automatically");
-        write(run, &gate, Decision::Approved, ApprovedBy::Auto, None)?;
+        write(run, &gate, Decision::Approved, ApprovedBy::Auto, run.only.clone())?;
         return Ok(GateEnd::GoOn);
     }
     let waiting = waiting_message(run, &gate, auto);
@@ -51,12 +54,13 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     };
     match answer {
         GateAnswer::Approve { tasks } => {
+            let tasks = tasks.or_else(|| run.only.clone());
             write(run, &gate, Decision::Approved, ApprovedBy::Person, tasks)?;
             run.say(EventPhase::Plan, EventStatus::Progress, "Approved");
         }
         GateAnswer::Reject => write(run, &gate, Decision::Rejected, ApprovedBy::Person, None)?,
         GateAnswer::Revise { feedback } => {
-            run.store.set_plan_aside(&feedback)?;
+            run.store.revise_plan(&feedback)?;
             run.say(EventPhase::Plan, EventStatus::Progress, "Changes were asked for");
         }
         GateAnswer::Edited => {}
@@ -83,17 +87,13 @@ pub struct Answered {
 pub fn answer_plan(store: &Store, decision: Decision, tasks: Option<Vec<String>>) -> Result<Answered, StartError> {
     let memory = store.load()?;
     let Some(plan) = &memory.plan else {
-        return Err(StartError::Usage("there is no plan to answer; `baton run --task …` makes one".to_owned()));
+        return Err(StartError::Usage(NO_PLAN.to_owned()));
     };
     if memory.report.is_some() && memory.approval.is_some() && decision == Decision::Rejected {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
-    let done: Vec<&str> = memory
-        .report
-        .iter()
-        .flat_map(|report| &report.results)
-        .map(|result| result.task_id.as_str())
-        .collect();
+    let done: Vec<&str> =
+        memory.report.iter().flat_map(|report| &report.results).map(|result| result.task_id.as_str()).collect();
     check_subset(&plan.plan, tasks.as_deref(), &done).map_err(StartError::Usage)?;
     store.write_approval(&plan.sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
     let all = || plan.plan.tasks.iter().map(|task| task.id.clone()).collect();
@@ -104,8 +104,31 @@ pub fn answer_plan(store: &Store, decision: Decision, tasks: Option<Vec<String>>
     })
 }
 
+/// Ask for a new plan, from whatever process: a run that waits at its gate plans again. Answers whether one does.
+///
+/// # Errors
+/// When there is no plan to change, or it is being implemented.
+pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartError> {
+    let memory = store.load()?;
+    let waits = store.holder().is_some();
+    if memory.plan.is_none() {
+        return Err(StartError::Usage(NO_PLAN.to_owned()));
+    }
+    if feedback.trim().is_empty() {
+        return Err(StartError::Usage("the feedback is empty; say what should be different about the plan".to_owned()));
+    }
+    if !waits {
+        return Ok(false);
+    }
+    if memory.approval.is_some() {
+        return Err(StartError::Usage("the plan was answered already; cancel the run to change it".to_owned()));
+    }
+    store.revise_plan(feedback.trim())?;
+    Ok(true)
+}
+
 /// Some tasks can be approved when their dependencies are among them or done.
-fn check_subset(plan: &PlanOutput, tasks: Option<&[String]>, done: &[&str]) -> Result<(), String> {
+pub(super) fn check_subset(plan: &PlanOutput, tasks: Option<&[String]>, done: &[&str]) -> Result<(), String> {
     let Some(tasks) = tasks else { return Ok(()) };
     if tasks.is_empty() {
         return Err("name at least one task, for example --only T1,T3".to_owned());

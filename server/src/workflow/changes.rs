@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
-use super::error::PhaseError;
-use crate::contracts::{ChangeType, RepoPath};
-use crate::memory::{RunId, Store};
-use crate::workspace::{self, PublishRecord, PublishState, Workspace};
+use super::error::{PhaseError, StartError};
+use super::published::{Publish, journal, standing, without_taken_back};
+use crate::contracts::{ChangeType, FileChange, RepoPath};
+use crate::memory::{LoadedPlan, MemoryError, Store};
+use crate::workspace::{self, PublishRecord, Workspace};
 
 /// What the seal of a publish journal is for.
 pub(super) const PUBLISH: &str = "publish";
@@ -45,28 +46,25 @@ impl Changes {
         Self::of(store, workspace, |record| record.task == task)
     }
 
-    fn of(
-        store: &Store,
-        workspace: &Workspace,
-        wanted: impl Fn(&PublishRecord) -> bool,
-    ) -> Result<Self, PhaseError> {
+    fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
         let mut files: BTreeMap<String, ChangedFile> = BTreeMap::new();
-        for run in store.workflow_runs()? {
-            let folder = store.run_folder(&run)?;
-            for record in published(store, &run)?.into_iter().filter(|record| wanted(record)) {
-                for file in &record.files {
-                    let key = file.path.key();
-                    if !files.contains_key(&key) {
-                        let before = file.before(&folder).map_err(|source| store.file_error("read", "a before-image", source))?;
-                        let now = workspace.read(&file.path)?.map(|file| file.bytes);
-                        let path = file.path.clone();
-                        files.insert(key.clone(), ChangedFile { path, before, now, tasks: Vec::new() });
-                    }
-                    if let Some(changed) = files.get_mut(&key)
-                        && !changed.tasks.contains(&record.task)
-                    {
-                        changed.tasks.push(record.task.clone());
-                    }
+        let journal = journal(store)?;
+        for publish in standing(journal.clone()).iter().filter(|publish| wanted(&publish.record)) {
+            let record = &publish.record;
+            for file in &record.files {
+                let key = file.path.key();
+                if !files.contains_key(&key) {
+                    let (Publish { folder, .. }, first) = without_taken_back(&journal, publish, file);
+                    let before =
+                        first.before(folder).map_err(|source| store.file_error("read", "a before-image", source))?;
+                    let now = workspace.read(&file.path)?.map(|file| file.bytes);
+                    let path = file.path.clone();
+                    files.insert(key.clone(), ChangedFile { path, before, now, tasks: Vec::new() });
+                }
+                if let Some(changed) = files.get_mut(&key)
+                    && !changed.tasks.contains(&record.task)
+                {
+                    changed.tasks.push(record.task.clone());
                 }
             }
         }
@@ -90,13 +88,42 @@ impl Changes {
     }
 }
 
-/// What a run published, by its journals; those that are not the user's own do not count.
-pub(super) fn published(store: &Store, run: &RunId) -> Result<Vec<PublishRecord>, PhaseError> {
-    let folder = store.run_folder(run)?;
-    let seal = store.seal();
-    let (records, _) = workspace::records(&folder, &|content, mac| seal.verify(PUBLISH, content, mac))
-        .map_err(|source| store.file_error("read", "the publish journal", source))?;
-    Ok(records.into_iter().filter(|record| record.state == PublishState::Done).collect())
+/// What the workflow at hand, or one task of it, changed, as one unified diff.
+///
+/// # Errors
+/// When there is no such task, or a journal or a file cannot be read.
+pub fn diff(store: &Store, workspace: &Workspace, task: Option<&str>) -> Result<String, StartError> {
+    let Some(task) = task else { return Ok(Changes::load(store, workspace)?.unified()) };
+    let known = |plan: &LoadedPlan| plan.plan.task(task).is_some();
+    let published = || -> Result<bool, MemoryError> {
+        Ok(journal(store)?.iter().any(|publish| publish.record.task == task && publish.record.reversal.is_none()))
+    };
+    if !store.inspect()?.0.plan.as_ref().is_some_and(known) && !published()? {
+        return Err(StartError::Usage(format!("{task} is no task of the plan; `baton status` lists them")));
+    }
+    Ok(Changes::of_task(store, workspace, task)?.unified())
+}
+
+/// A task's changes for its result: kinds and counts from the real diff; of what was said only the summaries stay.
+pub(super) fn real_changes(
+    store: &Store,
+    workspace: &Workspace,
+    task: &str,
+    said: &[FileChange],
+) -> Result<Vec<FileChange>, PhaseError> {
+    let changes = Changes::of_task(store, workspace, task)?;
+    let real = changes.files().map(|file| {
+        let (lines_added, lines_removed) = file.counts();
+        let summary = said.iter().find(|said| said.path == file.path.as_str());
+        FileChange {
+            path: file.path.to_string(),
+            change_type: file.change_type(),
+            summary: summary.map(|said| said.summary.clone()).unwrap_or_default(),
+            lines_added,
+            lines_removed,
+        }
+    });
+    Ok(real.collect())
 }
 
 impl ChangedFile {

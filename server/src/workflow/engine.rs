@@ -6,12 +6,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::approval::{NO_PLAN, check_subset};
+use super::checkpoints::{Checkpoints, remove_old_runs};
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
 use super::next::{Next, Policy, next_phase};
 use super::outcome::RunEnd;
 use super::phase::Phase;
+use super::rounds;
 use super::run::{self, Run};
 use crate::agents::{Budget, Desk, Limits, Prompts};
 use crate::config::{ModelChoice, Settings};
@@ -61,14 +64,15 @@ pub fn open(
 /// # Errors
 /// When the folder cannot be made or written.
 pub fn open_store(workspace: &Workspace, settings: &Settings) -> Result<Store, StartError> {
-    let memory_dir = RepoPath::parse(&settings.memory_dir)
-        .map_err(|error| StartError::Usage(format!("memory_dir: {error}")))?;
+    let memory_dir =
+        RepoPath::parse(&settings.memory_dir).map_err(|error| StartError::Usage(format!("memory_dir: {error}")))?;
     let state = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
     let kept = state.map(|state| Seal::open(&state.join("baton"), workspace.root()));
     let seal = match kept {
         Some(Ok(seal)) => seal,
         unkept => {
-            let why = unkept.and_then(Result::err).map_or_else(|| "no home folder".to_owned(), |error| error.to_string());
+            let why =
+                unkept.and_then(Result::err).map_or_else(|| "no home folder".to_owned(), |error| error.to_string());
             tracing::warn!(why, "cannot keep a key of your own: approvals hold for this process only");
             Seal::ephemeral(workspace.root())
                 .map_err(|error| StartError::Usage(format!("this system gives no random numbers: {error}")))?
@@ -89,6 +93,10 @@ pub struct Request {
     pub task: Option<String>,
     /// Only this phase, even if its output exists.
     pub phase: Option<Phase>,
+    /// Implement only these tasks; with [`Phase::Implement`] they are done again, and the others' results stay.
+    pub only: Option<Vec<String>>,
+    /// Plan again, answering to these words.
+    pub feedback: Option<String>,
     /// Set the workflow at hand aside first.
     pub reset: bool,
     /// Answer every gate of this run with yes, except for plans with protected files.
@@ -126,7 +134,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     if beginning.needs_model {
         models.clone()?;
     }
-    beginning.apply(&store)?;
+    beginning.apply(&store, &memory)?;
     let used_before = store.workflow_usage()?;
     let dir = store.begin_run(&id)?;
     let cancel = CancellationToken::new();
@@ -158,11 +166,16 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         policy,
         desk,
         bus,
+        checkpoints: Checkpoints::default(),
         phase: request.phase,
         auto_approve: request.auto_approve,
+        only: request.only,
     });
     let end = tokio::spawn(async move {
         let end = run::drive(&run).await;
+        if let Err(error) = remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
+            tracing::warn!(%error, "old runs could not be removed");
+        }
         drop(lock);
         end
     });
@@ -183,13 +196,22 @@ struct Beginning {
     whole: Option<SetAside>,
     files: &'static [&'static str],
     task: Option<String>,
+    feedback: Option<String>,
+    /// Tasks to be done again, among others whose results stay.
+    again: Option<Vec<String>>,
     needs_model: bool,
 }
 
 impl Beginning {
-    fn apply(self, store: &Store) -> Result<(), StartError> {
+    fn apply(self, store: &Store, memory: &Memory) -> Result<(), StartError> {
         if let Some(why) = self.whole {
             store.set_workflow_aside(why)?;
+        }
+        if let Some(feedback) = self.feedback {
+            store.revise_plan(&feedback)?;
+        }
+        if let Some(again) = self.again {
+            rounds::do_again(store, memory, again)?;
         }
         store.set_aside(SetAside::Phase, self.files)?;
         if let Some(task) = self.task {
@@ -202,14 +224,17 @@ impl Beginning {
 fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp) -> Result<Beginning, StartError> {
     let usage = |message: &str| Err(StartError::Usage(message.to_owned()));
     let asked = match request.task.as_deref().map(str::trim) {
-        Some("") => return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\""),
+        Some("") => {
+            return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\"");
+        }
         task => task,
     };
     let unfinished = memory.begun || memory.context.is_some() || memory.plan.is_some();
     let next = next_phase(memory, policy, now);
     let finished = matches!(next, Next::Merged | Next::Rejected);
     let other = asked.is_some() && asked != memory.task.as_deref().map(str::trim);
-    let mut beginning = Beginning { whole: None, files: &[], task: None, needs_model: true };
+    let mut beginning =
+        Beginning { whole: None, files: &[], task: None, feedback: None, again: None, needs_model: true };
 
     if request.reset {
         if asked.or(memory.task.as_deref()).is_none() {
@@ -230,12 +255,28 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
         beginning.whole = (!unfinished && memory.task.is_some()).then_some(SetAside::Reset);
         beginning.task = asked.map(str::to_owned);
     }
-    if let Some(phase) = request.phase {
+    if let Some(only) = &request.only
+        && let Some(plan) = memory.plan.as_ref().filter(|_| beginning.whole.is_none())
+    {
+        let done = memory.report.iter().flat_map(|report| &report.results);
+        let done: Vec<&str> = done.map(|result| result.task_id.as_str()).collect();
+        check_subset(&plan.plan, Some(only), &done).map_err(StartError::Usage)?;
+    }
+    if let Some(feedback) = &request.feedback {
+        if memory.plan.is_none() {
+            return usage(NO_PLAN);
+        }
+        beginning.feedback = Some(feedback.trim().to_owned());
+    } else if let (Some(Phase::Implement), Some(only), Some(_)) = (request.phase, &request.only, &memory.plan) {
+        beginning.again = Some(only.clone());
+    } else if let Some(phase) = request.phase {
         let fresh = beginning.whole.is_some();
         beginning.files = named(phase, memory, fresh, beginning.task.is_some() || memory.task.is_some())?;
     } else if beginning.task.is_none() {
         if next == Next::NeedTask {
-            return usage("there is no task; say what is to be done with --task, or write it to task.md in the memory folder");
+            return usage(
+                "there is no task; say what is to be done with --task, or write it to task.md in the memory folder",
+            );
         }
         beginning.needs_model = !finished && !matches!(next, Next::Escalated { .. } | Next::Gate);
     }
@@ -246,14 +287,8 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
 fn named(phase: Phase, memory: &Memory, fresh: bool, task: bool) -> Result<&'static [&'static str], StartError> {
     const FROM_REVIEW: &[&str] = &[ReviewOutput::FILE];
     const FROM_IMPLEMENT: &[&str] = &[Round::FILE, ImplReport::FILE, ReviewOutput::FILE];
-    const FROM_PLAN: &[&str] = &[
-        PlanOutput::FILE,
-        "plan.md",
-        Approval::FILE,
-        Round::FILE,
-        ImplReport::FILE,
-        ReviewOutput::FILE,
-    ];
+    const FROM_PLAN: &[&str] =
+        &[PlanOutput::FILE, "plan.md", Approval::FILE, Round::FILE, ImplReport::FILE, ReviewOutput::FILE];
     const FROM_CONTEXT: &[&str] = &[
         ContextOutput::FILE,
         PlanOutput::FILE,

@@ -39,9 +39,24 @@ pub enum StartError {
     /// What a killed run was publishing cannot be finished.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// Files could not be rolled back.
+    #[error("the rollback did not happen: {0}")]
+    Publish(#[from] PublishError),
     /// No model to work with.
     #[error(transparent)]
     Model(#[from] ModelError),
+}
+
+impl From<PhaseError> for StartError {
+    fn from(error: PhaseError) -> Self {
+        match error {
+            PhaseError::Memory(error) => error.into(),
+            PhaseError::Workspace(error) => error.into(),
+            PhaseError::Publish(error) => error.into(),
+            PhaseError::Agent(AgentError::Model(error)) => error.into(),
+            other => Self::Usage(other.to_string()),
+        }
+    }
 }
 
 impl PhaseError {

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::changes::{Changes, published};
+use super::changes::Changes;
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
 use super::next::pending;
 use super::phase::Phase;
 use super::phases::{close, plural, task_text};
+use super::published::{Publish, journal, standing};
 use super::run::Run;
 use super::schedule::Schedule;
 use super::task_run::{self, Assignment};
@@ -39,8 +40,7 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
     };
     let round = rounds::current_or_first(run, memory)?;
     let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
-    let mut report =
-        memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
+    let mut report = memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
     adopt_published(run, &plan.plan, &round, &mut report)?;
     let todo = pending(&plan.plan, approval, &report);
     let count = todo.len();
@@ -210,19 +210,22 @@ impl Work<'_> {
     fn issues_of(&self, task: &Task) -> Vec<Issue> {
         let approved = super::next::approved(self.plan, self.approval);
         let owns = |issue: &&Issue| {
-            super::next::owner(self.plan, &approved, &issue.file)
-                .is_some_and(|owner| self.plan.tasks[owner].id == task.id)
+            super::next::fixer(self.plan, &approved, issue).is_some_and(|fixer| self.plan.tasks[fixer].id == task.id)
         };
         self.issues.iter().filter(owns).cloned().collect()
     }
 
     fn end(&self) -> Implemented {
         let ended_badly = |status| matches!(status, TaskStatus::Failed | TaskStatus::Blocked);
-        let bad: Vec<&TaskResult> =
-            self.report.results.iter().filter(|result| ended_badly(result.status)).collect();
+        let bad: Vec<&TaskResult> = self.report.results.iter().filter(|result| ended_badly(result.status)).collect();
         if bad.is_empty() {
-            let changed: HashSet<&str> =
-                self.report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str()).collect();
+            let changed: HashSet<&str> = self
+                .report
+                .results
+                .iter()
+                .flat_map(|result| &result.changes)
+                .map(|change| change.path.as_str())
+                .collect();
             let files = changed.len();
             let message = format!("{files} {} changed", plural(files, "file"));
             self.run.say(EventPhase::Implement, EventStatus::Done, message);
@@ -255,18 +258,18 @@ fn writable(task: &Task, approval: &Approval) -> Writable {
 
 /// A task that was published before its result was written has its result in the publish journal.
 fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
-    for id in run.store.workflow_runs()? {
-        for record in published(&run.store, &id)?.into_iter().filter(|record| record.round == round.n) {
-            let known = report.results.iter().any(|result| result.task_id == record.task);
-            // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
-            let agent = task_run::agent(&record.task);
-            if known || plan.task(&record.task).is_none() || run.store.is_closed(&id, &agent)? {
-                continue;
-            }
-            let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
-            report.results.push(task_run::with_real_changes(run, submitted)?);
-            run.store.write(report)?;
+    for Publish { run: id, record, .. } in standing(journal(&run.store)?) {
+        let known = report.results.iter().any(|result| result.task_id == record.task);
+        if known || record.round != round.n || plan.task(&record.task).is_none() {
+            continue;
         }
+        // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
+        if run.store.is_closed(&id, &task_run::agent(&record.task))? {
+            continue;
+        }
+        let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
+        report.results.push(task_run::with_real_changes(run, submitted)?);
+        run.store.write(report)?;
     }
     Ok(())
 }
@@ -275,7 +278,7 @@ fn round_issues(run: &Run, round: &Round) -> Vec<Issue> {
     if round.kind != RoundKind::Fix {
         return Vec::new();
     }
-    let issues = run.store.earlier_review().map(|review| review.issues).unwrap_or_default();
+    let issues = run.store.review_before(round.n).map(|review| review.issues).unwrap_or_default();
     issues.into_iter().filter(|issue| round.issues.contains(&issue.id)).collect()
 }
 

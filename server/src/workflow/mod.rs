@@ -5,6 +5,7 @@
 
 mod approval;
 mod changes;
+mod checkpoints;
 mod engine;
 mod error;
 mod estimate;
@@ -15,14 +16,17 @@ mod next;
 mod outcome;
 mod phase;
 mod phases;
+mod published;
+mod rollback;
 mod rounds;
 mod run;
 mod schedule;
 mod status;
 mod task_run;
 
-pub use approval::{Answered, answer_plan};
-pub use changes::{ChangedFile, Changes};
+pub use approval::{Answered, NO_PLAN, answer_plan, revise_waiting_plan};
+pub use changes::{ChangedFile, Changes, diff};
+pub use checkpoints::clean;
 pub use engine::{Engine, Request, RunHandle, open, open_store, start};
 pub use error::{PhaseError, StartError};
 pub use events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent};
@@ -30,5 +34,6 @@ pub use gate::{Approver, Gate, GateAnswer, GateTask};
 pub use next::{Next, Policy, next_phase};
 pub use outcome::{Outcome, RunEnd};
 pub use phase::{PHASES, Phase, PhaseRow};
+pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};
 pub use schedule::Schedule;
-pub use status::{GateStatus, PhaseStatus, Status, TaskState, status};
+pub use status::{GateStatus, IssueStatus, PhaseStatus, Status, TaskState, status};

@@ -157,13 +157,12 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
     }
 }
 
-/// Who fixes what. A named task counts when it exists; otherwise the file's owner: the last approved task in plan
-/// order that lists it.
+/// Who fixes what, and which files nobody owns.
 pub(super) fn fix_scope(plan: &PlanOutput, approved: &[String], issues: &[&Issue]) -> FixScope {
     let mut tasks = BTreeSet::new();
     let mut unowned = BTreeSet::new();
     for issue in issues {
-        match owner(plan, approved, &issue.file) {
+        match fixer(plan, approved, issue) {
             Some(index) => {
                 tasks.insert(index);
             }
@@ -177,6 +176,13 @@ pub(super) fn fix_scope(plan: &PlanOutput, approved: &[String], issues: &[&Issue
         unowned: unowned.into_iter().collect(),
         issues: issues.iter().map(|issue| issue.id.clone()).collect(),
     }
+}
+
+/// The index of the task that fixes an issue: the approved one the reviewer names, else the owner of its file.
+pub(super) fn fixer(plan: &PlanOutput, approved: &[String], issue: &Issue) -> Option<usize> {
+    let named = issue.task_id.as_ref().filter(|id| approved.contains(id));
+    let named = named.and_then(|id| plan.tasks.iter().position(|task| task.id == *id));
+    named.or_else(|| owner(plan, approved, &issue.file))
 }
 
 /// The index of the task that owns a file: the last approved one in plan order that lists it.

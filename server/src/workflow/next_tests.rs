@@ -27,9 +27,7 @@ fn with_context(at: &str) -> Memory {
 }
 
 fn with_plan() -> Memory {
-    let task = |id: &str, file: &str| {
-        json!({ "id": id, "title": id, "description": id, "files_to_modify": [file], "estimated_complexity": "simple" })
-    };
+    let task = |id: &str, file: &str| json!({ "id": id, "title": id, "description": id, "files_to_modify": [file], "estimated_complexity": "simple" });
     let plan = json!({
         "approach_summary": "a", "tasks": [task("T1", "a.rs"), task("T2", "b.rs"), task("T3", "a.rs")],
         "parallel_groups": [["T1", "T2"], ["T3"]],
@@ -60,7 +58,8 @@ fn reviewed(action: &str, issues: &[(&str, &str)]) -> Memory {
         .map(|(id, file)| json!({ "id": id, "file": file, "line": 1, "severity": "major", "description": "d" }))
         .collect();
     let verdict = if action == "merge" { "approved" } else { "changes_requested" };
-    let review = json!({ "round": 1, "verdict": verdict, "summary": "sum", "issues": issues, "recommended_action": action });
+    let review =
+        json!({ "round": 1, "verdict": verdict, "summary": "sum", "issues": issues, "recommended_action": action });
     Memory { review: Some(from(review)), ..done() }
 }
 
@@ -80,7 +79,11 @@ fn the_workflow_goes_through_its_phases() {
         ("a rejected plan", with_approval("rejected", Value::Null), Next::Rejected),
         ("a report that lacks a task", with_report(&[("T1", "completed")]), Next::Implement),
         ("a whole report", done(), Next::Review),
-        ("a failed task", with_report(&[("T1", "failed"), ("T2", "completed")]), Next::Failed { tasks: vec!["T1".into()] }),
+        (
+            "a failed task",
+            with_report(&[("T1", "failed"), ("T2", "completed")]),
+            Next::Failed { tasks: vec!["T1".into()] },
+        ),
         ("a blocked task", with_report(&[("T1", "blocked")]), Next::Failed { tasks: vec!["T1".into()] }),
         ("an approving review", reviewed("merge", &[]), Next::Merged),
         ("a review that calls a person", reviewed("escalate_to_human", &[]), Next::Escalated { reason: "sum".into() }),
@@ -105,7 +108,8 @@ fn a_context_from_elsewhere_needs_no_task() {
 
 #[test]
 fn a_partial_approval_is_complete_without_the_other_tasks() {
-    let memory = Memory { approval: with_approval("approved", json!(["T1"])).approval, ..with_report(&[("T1", "completed")]) };
+    let memory =
+        Memory { approval: with_approval("approved", json!(["T1"])).approval, ..with_report(&[("T1", "completed")]) };
     assert_eq!(next(&memory), Next::Review);
 }
 
@@ -118,6 +122,16 @@ fn a_fix_goes_to_the_last_task_that_lists_the_file() {
         issues: vec!["i1".into(), "i2".into(), "i3".into()],
     };
     assert_eq!(next(&memory), Next::Fix(scope));
+}
+
+#[test]
+fn a_fix_goes_to_the_task_the_reviewer_names() {
+    let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "a.rs")]);
+    let issues = &mut memory.review.as_mut().unwrap().issues;
+    issues[0].task_id = Some("T2".into());
+    issues[1].task_id = Some("T9".into());
+    let Next::Fix(scope) = next(&memory) else { panic!("no fix") };
+    assert_eq!(scope.tasks, ["T2", "T3"]);
 }
 
 #[test]

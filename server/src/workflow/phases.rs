@@ -1,6 +1,7 @@
 //! The context, plan and review phases: one agent each. (The implement phase has a file of its own.)
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -16,6 +17,9 @@ use crate::memory::{Memory, SetAside};
 use crate::models::{ToolSpec, TurnProgress};
 use crate::tools::Toolbox;
 use crate::workspace::{self, TextFile, Workspace};
+
+/// How often people are told that a long answer grows.
+const OUTPUT_EVERY: Duration = Duration::from_secs(3);
 
 /// Gather what a planner must know.
 pub(super) async fn context(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseError> {
@@ -40,13 +44,17 @@ pub(super) async fn context(run: &Arc<Run>, memory: &Memory) -> Result<(), Phase
 pub(super) async fn plan(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseError> {
     let phase = Phase::Plan;
     // What answered an earlier plan does not answer this one.
-    run.store.set_plan_and_later_aside(SetAside::Phase)?;
+    run.store.set_plan_aside(SetAside::Phase)?;
     let revision = memory.revision.as_ref();
     let version = revision.map_or(1, |revision| revision.plan.plan_version.saturating_add(1));
-    run.say(EventPhase::Plan, EventStatus::Started, match version {
-        1 => "Planning".to_owned(),
-        version => format!("Planning again (version {version})"),
-    });
+    run.say(
+        EventPhase::Plan,
+        EventStatus::Started,
+        match version {
+            1 => "Planning".to_owned(),
+            version => format!("Planning again (version {version})"),
+        },
+    );
     let task = task_text(memory);
     let message = agents::plan::first_message(&task, memory.context.as_ref(), revision);
     let toolbox = toolbox(run, phase, Vec::new());
@@ -136,7 +144,7 @@ fn earlier_open_issues(run: &Run, memory: &Memory) -> Vec<Issue> {
     let Some(round) = memory.round.as_ref().filter(|round| round.kind == crate::contracts::RoundKind::Fix) else {
         return Vec::new();
     };
-    let Some(review) = run.store.earlier_review() else { return Vec::new() };
+    let Some(review) = run.store.review_before(round.n) else { return Vec::new() };
     open_issues(&review, &memory.dismissed)
         .into_iter()
         .filter(|issue| round.issues.is_empty() || round.issues.contains(&issue.id))
@@ -223,19 +231,29 @@ pub(super) fn close(run: &Run, agent: &str) -> Result<(), PhaseError> {
 /// Tells people what an agent is doing.
 pub(super) fn reporter(run: &Arc<Run>, phase: Phase, task: Option<&str>) -> impl Fn(Activity) + Send + Sync + use<> {
     let (run, task) = (run.clone(), task.map(str::to_owned));
-    let last = std::sync::Mutex::new(String::new());
+    let last = Mutex::new(String::new());
+    let told_output = Mutex::new(Instant::now());
     move |activity| {
         let message = match activity {
+            Activity::Model(TurnProgress::Output { characters }) => {
+                let mut told = told_output.lock().unwrap_or_else(PoisonError::into_inner);
+                if told.elapsed() < OUTPUT_EVERY {
+                    return;
+                }
+                *told = Instant::now();
+                format!("writing, {:.1}k characters so far", characters as f64 / 1e3)
+            }
             Activity::Tool(doing) => doing,
             Activity::Refused(what) => format!("refused: {what}"),
             Activity::Model(TurnProgress::Retry { attempt, wait, reason }) => {
-                format!("{reason}; attempt {attempt} in {:.1} s", wait.as_secs_f64())
+                format!("{reason}, trying again in {:.0} s (attempt {attempt})", wait.as_secs_f64().ceil())
             }
+            Activity::Model(TurnProgress::Waiting { left }) => format!("waiting {:.0} s", left.as_secs_f64().ceil()),
             Activity::Model(TurnProgress::Throttled) => "waiting: the provider is overloaded".to_owned(),
-            Activity::Model(TurnProgress::FirstByte | TurnProgress::Output { .. }) | Activity::CacheOpened => return,
+            Activity::Model(TurnProgress::FirstByte) | Activity::CacheOpened => return,
             Activity::Turn => "thinking".to_owned(),
         };
-        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != message {
             last.clone_from(&message);
             run.tell(phase.event(), EventStatus::Progress, task.as_deref(), message);

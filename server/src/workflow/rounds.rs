@@ -2,10 +2,10 @@
 
 use super::next::{FixScope, approved};
 use super::run::Run;
-use crate::contracts::{
-    Complexity, ImplReport, PlanOutput, RepoPath, Round, RoundKind, Task,
-};
-use crate::memory::{Memory, MemoryError, SetAside};
+use jiff::Timestamp;
+
+use crate::contracts::{Approval, Complexity, Handoff, ImplReport, PlanOutput, RepoPath, Round, RoundKind, Task};
+use crate::memory::{Memory, MemoryError, SetAside, Store};
 
 /// The task that owns files with open issues that no other task owns.
 const FIX: &str = "FIX";
@@ -48,7 +48,7 @@ pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
 
 /// Set everything from the plan on aside, so that a new plan answers to it.
 pub(super) fn begin_re_plan(run: &Run) -> Result<(), MemoryError> {
-    run.store.set_plan_and_later_aside(SetAside::RePlan).map(|_| ())
+    run.store.set_plan_aside(SetAside::RePlan).map(|_| ())
 }
 
 /// Take the results of these tasks out of the report, so that they are tried again.
@@ -56,6 +56,24 @@ pub(super) fn retry(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), 
     let Some(mut report) = memory.report.clone() else { return Ok(()) };
     report.results.retain(|result| !tasks.contains(&result.task_id));
     run.store.turn_round(SetAside::Retry, &report)
+}
+
+/// Do some tasks again: their results go, those of the others stay, and so does the approval, for both.
+pub(super) fn do_again(store: &Store, memory: &Memory, only: Vec<String>) -> Result<(), MemoryError> {
+    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
+    let mut tasks = only.clone();
+    if let Some(mut report) = memory.report.clone() {
+        report.results.retain(|result| !only.contains(&result.task_id));
+        tasks.extend(report.results.iter().map(|result| result.task_id.clone()));
+        store.turn_round(SetAside::Phase, &report)?;
+    }
+    let covered = approved(&plan.plan, approval);
+    // Beyond what was approved the gate is asked again.
+    if tasks.iter().all(|task| covered.contains(task)) {
+        store.write_approval(&plan.sha256, approval.decision, approval.by, Some(tasks), Timestamp::now())?;
+        return Ok(());
+    }
+    store.set_aside(SetAside::Phase, &[Approval::FILE]).map(|_| ())
 }
 
 /// The round at hand, or the first of this plan, written before anything is implemented.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::approval::{self, GateEnd};
 use super::changes::{Changes, PUBLISH};
+use super::checkpoints::{self, Checkpoints};
 use super::error::{PhaseError, StartError};
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus, Said};
 use super::gate::Approver;
@@ -30,11 +31,14 @@ pub(super) struct Run {
     pub(super) policy: Policy,
     pub(super) desk: Desk,
     pub(super) bus: Bus,
+    pub(super) checkpoints: Checkpoints,
     /// `runs/<run>/`.
     pub(super) folder: Dir,
     /// The one phase asked for by name.
     pub(super) phase: Option<Phase>,
     pub(super) auto_approve: bool,
+    /// The tasks an approval is for, where not all.
+    pub(super) only: Option<Vec<String>>,
 }
 
 impl Run {
@@ -97,6 +101,7 @@ pub(super) fn recover(workspace: &Workspace, store: &Store) -> Result<(), StartE
             Err(error) => return Err(StartError::Recover(error)),
         }
     }
+    super::rollback::settle(store, workspace)?;
     Ok(())
 }
 
@@ -133,17 +138,28 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
     };
     let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
     match next {
-        Next::Context => at(EventPhase::Context, phases::context(run, memory).await).map(|()| done(run, Phase::Context)),
-        Next::Plan => at(EventPhase::Plan, phases::plan(run, memory).await).map(|()| done(run, Phase::Plan)),
+        Next::Context => {
+            at(EventPhase::Context, phases::context(run, memory).await).map(|()| done(run, Phase::Context))
+        }
+        Next::Plan => {
+            at(EventPhase::Plan, phases::plan(run, memory).await)?;
+            checkpoints::take(run, Phase::Plan).await;
+            Ok(done(run, Phase::Plan))
+        }
         Next::Review => at(EventPhase::Review, phases::review(run, memory).await).map(|()| done(run, Phase::Review)),
         Next::Gate => match at(EventPhase::Plan, approval::gate(run, memory).await)? {
             GateEnd::GoOn => Ok(None),
             GateEnd::Waiting(message) => end(Outcome::Waiting, message),
         },
-        Next::Implement => match at(EventPhase::Implement, implement::implement(run, memory).await)? {
-            Implemented::Complete => Ok(done(run, Phase::Implement)),
-            Implemented::Failed(message) => end(Outcome::Failed, message),
-        },
+        Next::Implement => {
+            let implemented = implement::implement(run, memory).await;
+            // Also after a failure: what was published by then stands.
+            checkpoints::take(run, Phase::Implement).await;
+            match at(EventPhase::Implement, implemented)? {
+                Implemented::Complete => Ok(done(run, Phase::Implement)),
+                Implemented::Failed(message) => end(Outcome::Failed, message),
+            }
+        }
         Next::EnterRound => at(EventPhase::Implement, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
         Next::Fix(scope) => at(EventPhase::Implement, begin_fix(run, memory, &scope)).map(|()| None),
         Next::RePlan => at(EventPhase::Plan, begin_re_plan(run, memory)).map(|()| None),
@@ -153,7 +169,9 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
             at(EventPhase::Implement, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
         }
         Next::Merged => end(Outcome::Merged, merged_message(memory)),
-        Next::Rejected => end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into()),
+        Next::Rejected => {
+            end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into())
+        }
         Next::Escalated { reason } => end(Outcome::Escalated, format!("A person is needed: {reason}")),
         Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
     }
@@ -189,7 +207,11 @@ fn at<T>(phase: EventPhase, result: Result<T, PhaseError>) -> Result<T, (EventPh
 
 fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseError> {
     let count = scope.issues.len();
-    let who = if scope.unowned.is_empty() { scope.tasks.join(", ") } else { [&scope.tasks[..], &["FIX".into()]].concat().join(", ") };
+    let who = if scope.unowned.is_empty() {
+        scope.tasks.join(", ")
+    } else {
+        [&scope.tasks[..], &["FIX".into()]].concat().join(", ")
+    };
     let noun = if count == 1 { "issue" } else { "issues" };
     run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
     Ok(rounds::begin_fix(run, memory, scope)?)
@@ -269,8 +291,13 @@ fn merged_message(memory: &Memory) -> String {
     let mut message = "Approved. Changes are in your working tree; nothing was committed.".to_owned();
     let approved = memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
     if let (Some(plan), Some(approved)) = (&memory.plan, approved) {
-        let rest: Vec<&str> =
-            plan.plan.tasks.iter().map(|task| task.id.as_str()).filter(|id| !approved.iter().any(|a| a == id)).collect();
+        let rest: Vec<&str> = plan
+            .plan
+            .tasks
+            .iter()
+            .map(|task| task.id.as_str())
+            .filter(|id| !approved.iter().any(|a| a == id))
+            .collect();
         if !rest.is_empty() {
             message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
         }

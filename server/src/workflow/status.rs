@@ -27,8 +27,8 @@ pub struct Status {
     pub phases: Vec<PhaseStatus>,
     /// The plan's tasks, in its order.
     pub tasks: Vec<TaskState>,
-    /// The review's issues, without those the user dismissed.
-    pub issues: Vec<Issue>,
+    /// The review's issues and those it found fixed, without those the user dismissed.
+    pub issues: Vec<IssueStatus>,
     /// The plan that waits for an answer.
     pub gate: Option<GateStatus>,
     /// What the workflow has used.
@@ -65,6 +65,16 @@ pub struct TaskState {
     pub files: Vec<String>,
 }
 
+/// One issue, and what a re-review made of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct IssueStatus {
+    /// The issue, as review.json has it.
+    #[serde(flatten)]
+    pub issue: Issue,
+    /// `new` in the last review, `open` since an earlier one, or `fixed`.
+    pub state: &'static str,
+}
+
 /// The plan that waits for an answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct GateStatus {
@@ -90,8 +100,7 @@ pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Stat
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, &history, &at_work, now)).collect();
     let tasks = task_states(&memory, &history, &at_work);
-    let open = |issue: &&Issue| !memory.dismissed.contains(&issue.id);
-    let issues = memory.review.iter().flat_map(|review| &review.issues).filter(open).cloned().collect();
+    let issues = issue_states(&memory, store);
     let gate = match (&next, &memory.plan) {
         (Next::Gate, Some(plan)) => Some(GateStatus {
             plan_sha256: plan.sha256.clone(),
@@ -110,6 +119,22 @@ pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Stat
         usage: store.workflow_usage()?,
         next: next_word(&next),
     })
+}
+
+/// The issues of the review at hand, and of the one before those that are gone.
+fn issue_states(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
+    let Some(review) = &memory.review else { return Vec::new() };
+    let earlier = store.review_before(review.round).map(|review| review.issues).unwrap_or_default();
+    let known = |issues: &[Issue], id: &str| issues.iter().any(|issue| issue.id == id);
+    let current = review.issues.iter().map(|issue| IssueStatus {
+        issue: issue.clone(),
+        state: if known(&earlier, &issue.id) { "open" } else { "new" },
+    });
+    let fixed = earlier
+        .iter()
+        .filter(|issue| !known(&review.issues, &issue.id))
+        .map(|issue| IssueStatus { issue: issue.clone(), state: "fixed" });
+    current.chain(fixed).filter(|state| !memory.dismissed.contains(&state.issue.id)).collect()
 }
 
 fn outcome(next: &Next, last: Option<&PhaseEvent>) -> Option<Outcome> {
@@ -196,9 +221,7 @@ fn task_states(memory: &Memory, history: &[PhaseEvent], at_work: &dyn Fn(&PhaseE
             last.insert(task, event.status);
         }
     }
-    let result = |id: &str| {
-        memory.report.iter().flat_map(|report| &report.results).find(|result| result.task_id == id)
-    };
+    let result = |id: &str| memory.report.iter().flat_map(|report| &report.results).find(|result| result.task_id == id);
     let state = |id: &str| match (result(id), last.get(id)) {
         (Some(result), _) => result.status.as_str(),
         (None, Some(EventStatus::Started | EventStatus::Progress)) => "running",

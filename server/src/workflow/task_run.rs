@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use super::changes::{Changes, PUBLISH};
+use super::changes::{PUBLISH, real_changes};
 use super::error::PhaseError;
 use super::implement::TaskNews;
 use super::phase::Phase;
 use super::phases::reporter;
 use super::run::Run;
 use crate::agents::{self, Activity, AgentError, Brief, converse};
-use crate::contracts::{FileChange, Issue, Task, TaskResult, TaskStatus};
+use crate::contracts::{Issue, Task, TaskResult, TaskStatus};
 use crate::memory::PlanLock;
 use crate::models::{Model, Tier};
 use crate::tools::Toolbox;
@@ -168,22 +168,7 @@ fn with_refusals(mut result: TaskResult, staging: &SharedStaging) -> TaskResult 
 
 /// Kinds and counts from the real diff since the workflow began; of the agent's own words only the summaries stay.
 pub(super) fn with_real_changes(run: &Run, mut result: TaskResult) -> Result<TaskResult, PhaseError> {
-    let said = std::mem::take(&mut result.changes);
-    let changes = Changes::of_task(&run.store, &run.workspace, &result.task_id)?;
-    result.changes = changes
-        .files()
-        .map(|file| {
-            let (lines_added, lines_removed) = file.counts();
-            let summary = said.iter().find(|said| said.path == file.path.as_str());
-            FileChange {
-                path: file.path.to_string(),
-                change_type: file.change_type(),
-                summary: summary.map(|said| said.summary.clone()).unwrap_or_default(),
-                lines_added,
-                lines_removed,
-            }
-        })
-        .collect();
+    result.changes = real_changes(&run.store, &run.workspace, &result.task_id, &result.changes)?;
     Ok(result)
 }
 

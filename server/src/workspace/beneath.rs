@@ -1,6 +1,7 @@
 //! Opening folders component by component, so that no link on the way is followed.
 
 use std::io;
+use std::path::Path;
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
@@ -47,10 +48,10 @@ pub(super) fn open_parent(base: &Dir, path: &RepoPath) -> Result<Dir, Blocked> {
 }
 
 /// Open a folder that exists.
-pub(super) fn open_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a str>) -> Result<Dir, Blocked> {
+pub(super) fn open_folder(base: &Dir, components: impl Iterator<Item = impl AsRef<Path>>) -> Result<Dir, Blocked> {
     let mut dir = base.try_clone().map_err(Blocked::Io)?;
     for component in components {
-        dir = step(&dir, component)?;
+        dir = step(&dir, component.as_ref())?;
     }
     Ok(dir)
 }
@@ -59,13 +60,13 @@ pub(super) fn open_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a s
 pub(super) fn create_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a str>) -> Result<Dir, Blocked> {
     let mut dir = base.try_clone().map_err(Blocked::Io)?;
     for component in components {
-        dir = match step(&dir, component) {
+        dir = match step(&dir, component.as_ref()) {
             Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 match dir.create_dir(component) {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(Blocked::Io(error)),
                     _ => sync_folder(&dir).map_err(Blocked::Io)?,
                 }
-                step(&dir, component)?
+                step(&dir, component.as_ref())?
             }
             other => other?,
         };
@@ -73,7 +74,7 @@ pub(super) fn create_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a
     Ok(dir)
 }
 
-fn step(dir: &Dir, component: &str) -> Result<Dir, Blocked> {
+fn step(dir: &Dir, component: &Path) -> Result<Dir, Blocked> {
     let metadata = dir.symlink_metadata(component).map_err(Blocked::Io)?;
     if metadata.is_symlink() {
         return Err(Blocked::Link);

@@ -46,6 +46,14 @@ pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::R
     file.sync_all()
 }
 
+/// Write a file for its owner alone that may be gone after a power cut, in place of an older one.
+pub(super) fn write_unsynced(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).follow(FollowSymlinks::No);
+    restrict(&mut options);
+    dir.open_with(name, &options)?.write_all(bytes)
+}
+
 /// Remove the temporary files that an interrupted [`replace`] left in a folder; how many is returned.
 ///
 /// # Errors

@@ -11,12 +11,20 @@ pub struct Head {
     pub commit: Option<String>,
 }
 
+/// The repository the workspace lies in; `None` without git.
+pub(super) fn open(workspace: &Workspace) -> Result<Option<Repository>, git2::Error> {
+    match Repository::discover(workspace.root()) {
+        Ok(repository) => Ok(Some(repository)),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Branch and commit of the repository the workspace lies in. `None` without git, and where the repository cannot be
 /// opened (another owner, `reftable`, SHA-256): all else then works as without git. Nothing is written.
 pub fn head(workspace: &Workspace) -> Option<Head> {
-    let repository = match Repository::discover(workspace.root()) {
-        Ok(repository) => repository,
-        Err(error) if error.code() == ErrorCode::NotFound => return None,
+    let repository = match open(workspace) {
+        Ok(repository) => repository?,
         Err(error) => {
             tracing::warn!(%error, "the git repository cannot be opened; going on as without git");
             return None;

@@ -7,11 +7,14 @@
 
 mod access;
 mod beneath;
+mod checkpoint;
 mod diff;
 mod durable;
 mod git;
+mod merge;
 mod protect;
 mod publish;
+mod rollback;
 mod root;
 mod staging;
 mod text;
@@ -19,14 +22,16 @@ mod walk;
 
 pub use access::{Refused, readable};
 pub use cap_std::fs::Dir;
+pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints};
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, head};
 pub use protect::{Protection, is_flagged, is_secret, protection};
 pub use publish::{
-    FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered, RecoveredTask,
-    publish, records, recover,
+    FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
+    RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover,
 };
+pub use rollback::{Edit, Image, TakeBack, remove_empty_folder, take_back};
 pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text::{CannotEncode, NotText, TextFile};

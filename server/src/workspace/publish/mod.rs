@@ -7,18 +7,21 @@
 mod place;
 mod record;
 mod recover;
+mod reversal;
 
 use std::io;
 
 use cap_std::fs::Dir;
 
-use super::durable::write_new;
+use super::durable::{write_new, write_unsynced};
 use super::{StagedChange, Workspace, WorkspaceError, sha256, sync_folder};
 use crate::contracts::{RepoPath, is_task_id};
-use place::{Disk, disk, missing_folders, place, sync_parents, undo};
+use place::{disk, missing_folders, place, sync_parents, undo};
 
+pub(super) use place::{Disk, stands};
 pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
 pub use recover::{RecoverError, Recovered, RecoveredTask, recover};
+pub use reversal::{Reversal, ReversalKind, TakenBack, publish_reversal};
 
 /// A task's changes as they now stand in the working tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,7 +175,29 @@ fn publish_in_steps(
         record.state = PublishState::Done;
         return Ok(record);
     }
-    record.files = changes.iter().map(|change| described(workspace, change)).collect::<Result<_, Halt>>()?;
+    carry_out(workspace, run_dir, record, changes, Modes::OfDisk, signer, steps)
+}
+
+/// Whose permission bits a file that exists gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Modes {
+    /// Those it has: agents change content only, and the user may have changed the bits since the file was read.
+    OfDisk,
+    /// Those of the change.
+    AsGiven,
+}
+
+fn carry_out(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    mut record: PublishRecord,
+    changes: &[StagedChange],
+    modes: Modes,
+    signer: &dyn Fn(&[u8]) -> String,
+    steps: Steps<'_>,
+) -> Result<PublishRecord, Stopped> {
+    record.files = changes.iter().map(|change| described(workspace, change, modes)).collect::<Result<_, Halt>>()?;
+    record.order = record::next_order(run_dir).map_err(Halt::failed("cannot read the publish journals"))?;
     check_all(workspace, &record)?;
     record.created_folders = missing_folders(workspace, &record.files)?;
     save(run_dir, &mut record, changes, steps)?;
@@ -200,13 +225,14 @@ fn publish_in_steps(
     Ok(record)
 }
 
-/// A change as the journal names it. Permission bits are those of the file now, not of when it was read.
-fn described(workspace: &Workspace, change: &StagedChange) -> Result<PublishedFile, Halt> {
+/// A change as the journal names it.
+fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
     let now = match disk(workspace, &change.path)? {
         Disk::File(state) => Some(state.mode),
         Disk::Nothing | Disk::Other => None,
     };
     let before = change.before.as_ref();
+    let kept = before.and(now).filter(|_| modes == Modes::OfDisk);
     Ok(PublishedFile {
         path: change.path.clone(),
         change_type: change.change_type,
@@ -214,7 +240,8 @@ fn described(workspace: &Workspace, change: &StagedChange) -> Result<PublishedFi
         sha256_after: change.after.as_deref().map(sha256),
         staged: None,
         before_image: None,
-        mode: before.and(now).unwrap_or(change.mode),
+        after_image: None,
+        mode: kept.unwrap_or(change.mode),
         mode_before: before.map(|state| now.unwrap_or(state.mode)),
     })
 }
@@ -240,6 +267,7 @@ fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[StagedChange], ste
             write_new(folder, &name, after, 0o600)
                 .map_err(Halt::failed(format!("cannot keep the new {}", change.path)))?;
             record.files[index].staged = Some(format!("{staged_name}/{name}"));
+            record.files[index].after_image = keep_after(run_dir, record, &name, after);
         }
         steps(Step::Staged(index))?;
         if let Some(before) = &change.before {
@@ -255,6 +283,20 @@ fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[StagedChange], ste
         sync_folder(folder).map_err(Halt::failed(format!("cannot sync {name}")))?;
     }
     steps(Step::Prepared)
+}
+
+/// Keep a copy of what is put in place. Without it only a three-way merge with later edits is impossible, so it is
+/// not synced, and its failure fails nothing.
+fn keep_after(run_dir: &Dir, record: &PublishRecord, name: &str, bytes: &[u8]) -> Option<String> {
+    let folder = record.after_folder();
+    let stored_at = format!("{folder}/{name}");
+    match run_dir.create_dir_all(&folder).and_then(|()| write_unsynced(&run_dir.open_dir(&folder)?, name, bytes)) {
+        Ok(()) => Some(stored_at),
+        Err(error) => {
+            tracing::warn!(%error, stored_at, "no copy of a published file could be kept");
+            None
+        }
+    }
 }
 
 /// A folder of the run, emptied of what an earlier try left when it is first asked for.

@@ -14,7 +14,7 @@ use super::{Halt, PublishRecord, PublishedFile};
 use crate::contracts::RepoPath;
 
 /// What stands at a path.
-pub(super) enum Disk {
+pub(in super::super) enum Disk {
     Nothing,
     File(FileState),
     /// A link, a folder, a device, or a file too large to be one of ours.
@@ -32,7 +32,7 @@ impl Disk {
     }
 }
 
-pub(super) fn disk(workspace: &Workspace, path: &RepoPath) -> Result<Disk, Halt> {
+pub(in super::super) fn stands(workspace: &Workspace, path: &RepoPath) -> Result<Disk, WorkspaceError> {
     match workspace.read_in_place(path) {
         Ok(Some(state)) => Ok(Disk::File(state)),
         Ok(None) => match workspace.check_in_place(path) {
@@ -41,8 +41,12 @@ pub(super) fn disk(workspace: &Workspace, path: &RepoPath) -> Result<Disk, Halt>
             Err(_) => Ok(Disk::Other),
         },
         Err(WorkspaceError::Link(_) | WorkspaceError::NotAFile(_) | WorkspaceError::TooLarge { .. }) => Ok(Disk::Other),
-        Err(error) => Err(Halt::of_file(error, path)),
+        Err(error) => Err(error),
     }
+}
+
+pub(super) fn disk(workspace: &Workspace, path: &RepoPath) -> Result<Disk, Halt> {
+    stands(workspace, path).map_err(|error| Halt::of_file(error, path))
 }
 
 /// The folders that must be made for these files, outermost first.

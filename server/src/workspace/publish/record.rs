@@ -7,9 +7,12 @@ use serde_json::Value;
 
 use super::super::beneath::{self, Blocked};
 use super::super::{MAX_FILE_BYTES, replace, sha256};
+use super::Reversal;
 use crate::contracts::{ChangeType, RepoPath, is_task_id};
 
 const FOLDER: &str = "publish";
+/// The name of a rollback's journal. Its run has no other publish, so that no task's can clash with it.
+const REVERSAL: &str = "ROLLBACK";
 
 /// The journal of one publish, `publish/<task>-<round>.json` in the run's folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +31,13 @@ pub struct PublishRecord {
     /// Folders that did not exist before, outermost first.
     #[serde(default)]
     pub created_folders: Vec<RepoPath>,
+    /// Its place among the publishes of the run, from 1. Tasks that were published at the same time, and so share no
+    /// file, may have the same.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub order: u32,
+    /// What it takes back, where it is no task's publish but a rollback or the undoing of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversal: Option<Reversal>,
     /// Message authentication code under the user's own key, over all the rest.
     #[serde(default)]
     pub mac: String,
@@ -73,6 +83,10 @@ pub struct PublishedFile {
     pub staged: Option<String>,
     /// The old bytes, relative to the run's folder; kept.
     pub before_image: Option<String>,
+    /// A copy of the new bytes, relative to the run's folder: what later edits are told from. Not synced, and missing
+    /// where it could not be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_image: Option<String>,
     /// Permission bits after.
     pub mode: u32,
     /// Permission bits before; null for a new file.
@@ -86,11 +100,25 @@ impl PublishedFile {
     /// When the before-image cannot be read, or is not what was there.
     pub fn before(&self, run_dir: &Dir) -> io::Result<Option<Vec<u8>>> {
         let (Some(image), Some(sha256_before)) = (&self.before_image, &self.sha256_before) else { return Ok(None) };
+        self.image(run_dir, image, sha256_before).map(Some)
+    }
+
+    /// The bytes the publish put in place; `None` for a deleted file.
+    ///
+    /// # Errors
+    /// When no copy was kept, it cannot be read, or it is not what was put in place.
+    pub fn after(&self, run_dir: &Dir) -> io::Result<Option<Vec<u8>>> {
+        let Some(sha256_after) = &self.sha256_after else { return Ok(None) };
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("no copy of the new {} was kept", self.path));
+        self.image(run_dir, self.after_image.as_ref().ok_or_else(missing)?, sha256_after).map(Some)
+    }
+
+    fn image(&self, run_dir: &Dir, image: &str, expected: &str) -> io::Result<Vec<u8>> {
         let bytes = run_dir.read(image)?;
-        if sha256(&bytes) == *sha256_before {
-            return Ok(Some(bytes));
+        if sha256(&bytes) == expected {
+            return Ok(bytes);
         }
-        Err(io::Error::new(io::ErrorKind::InvalidData, format!("{image} is not what {} was before", self.path)))
+        Err(io::Error::new(io::ErrorKind::InvalidData, format!("{image} is not what {} was", self.path)))
     }
 }
 
@@ -103,8 +131,16 @@ impl PublishRecord {
             state: PublishState::Intent,
             files: Vec::new(),
             created_folders: Vec::new(),
+            order: 0,
+            reversal: None,
             mac: String::new(),
         }
+    }
+
+    /// The record of a rollback, or of the undoing of one.
+    pub(super) fn of_reversal(reversal: Reversal) -> Self {
+        let work = FinishedTask { task: REVERSAL, round: 0, submission: &Value::Null };
+        Self { reversal: Some(reversal), ..Self::new(&work) }
     }
 
     /// The files, in the order they were put in place.
@@ -122,6 +158,10 @@ impl PublishRecord {
 
     pub(super) fn before_folder(&self) -> String {
         format!("before/{}-{}", self.task, self.round)
+    }
+
+    pub(super) fn after_folder(&self) -> String {
+        format!("after/{}-{}", self.task, self.round)
     }
 
     /// Sign it and put it on disk for good.
@@ -176,6 +216,31 @@ pub fn records(run_dir: &Dir, verify: &dyn Fn(&[u8], &str) -> bool) -> io::Resul
         Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok((trusted, untrusted)),
         Err(blocked) => return Err(blocked.into_io()),
     };
+    for name in journal_names(&folder)? {
+        match read_record(&folder, &name, verify) {
+            Some(record) => trusted.push(record),
+            None => untrusted.push(name),
+        }
+    }
+    trusted.sort_by(|a, b| (a.order, a.round, &a.task).cmp(&(b.order, b.round, &b.task)));
+    Ok((trusted, untrusted))
+}
+
+/// The place that the next publish of a run has among its publishes.
+pub(super) fn next_order(run_dir: &Dir) -> io::Result<u32> {
+    let folder = match beneath::open_folder(run_dir, [FOLDER].into_iter()) {
+        Ok(folder) => folder,
+        Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(1),
+        Err(blocked) => return Err(blocked.into_io()),
+    };
+    let orders = journal_names(&folder)?.into_iter().filter_map(|name| {
+        let record: PublishRecord = serde_json::from_slice(&read_plain(&folder, &name).ok()?).ok()?;
+        Some(record.order)
+    });
+    Ok(orders.max().unwrap_or(0).saturating_add(1))
+}
+
+fn journal_names(folder: &Dir) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in folder.entries()? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -184,14 +249,12 @@ pub fn records(run_dir: &Dir, verify: &dyn Fn(&[u8], &str) -> bool) -> io::Resul
         }
     }
     names.sort();
-    for name in names {
-        match read_record(&folder, &name, verify) {
-            Some(record) => trusted.push(record),
-            None => untrusted.push(name),
-        }
-    }
-    trusted.sort_by(|a, b| (a.round, &a.task).cmp(&(b.round, &b.task)));
-    Ok((trusted, untrusted))
+    Ok(names)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A journal that is broken, renamed, or not signed by this user counts as absent.

@@ -125,6 +125,9 @@ fn roll_forward(
         place(workspace, run_dir, file)?;
         steps(Step::Placed(index))?;
     }
+    if let Some(reversal) = &mut record.reversal {
+        reversal.except(&conflicts);
+    }
     recovered.rolled_forward.push(told(record, conflicts));
     record.state = PublishState::Done;
     Ok(())

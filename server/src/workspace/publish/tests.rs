@@ -315,7 +315,7 @@ fn leftover_temporary_files_are_swept() {
     let workspace = fixture.workspace();
     assert_eq!(recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap().swept, 2);
     assert_eq!(tree(&fixture), AFTER);
-    assert_eq!(fixture.names(RUN), ["before", "publish"]);
+    assert_eq!(fixture.names(RUN), ["after", "before", "publish"]);
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! `baton diff`: what the workflow changed.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use super::failure::Failure;
+use super::session::Session;
+use super::{print, render, tell};
+use crate::config::Overrides;
+use crate::workflow;
+
+/// Print the changes as one unified diff: for people on a terminal, byte for byte elsewhere, so that it can be applied.
+pub(super) fn diff(folder: Option<&Path>, task: Option<&str>) -> Result<u8, Failure> {
+    let session = Session::open(folder, Overrides::default())?;
+    let diff = match session.memory()? {
+        Some(store) => workflow::diff(&store, &session.workspace, task)?,
+        None => String::new(),
+    };
+    if diff.is_empty() {
+        tell("The workflow has changed no file.");
+    } else if std::io::stdout().is_terminal() {
+        print(&render::diff(&diff))?;
+    } else {
+        std::io::stdout().write_all(diff.as_bytes())?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,41 @@
+//! The language server: the one module that knows the Language Server Protocol.
+//!
+//! Invariants: nothing of the crate but [`cli`](crate::cli) imports this module, and nothing outside of it knows an LSP
+//! type. The wire is `transport`'s alone; what the engine does reaches this module as events; what a person answers
+//! leaves it by [`Approver`](crate::workflow::Approver).
+
+mod capabilities;
+mod client;
+mod commands;
+mod diagnostics;
+mod folder;
+mod folders;
+mod framing;
+mod from_proto;
+mod gate;
+mod progress;
+mod server;
+mod to_proto;
+mod transport;
+
+use std::path::PathBuf;
+
+use self::folders::Folders;
+use self::server::Server;
+
+/// Serve the editor on standard input and output until it leaves, and answer with the code to end the process with.
+///
+/// `root` stands for the editor's workspace folders. A run that is at work is cancelled when the editor leaves.
+///
+/// The runtime must then be shut down in the background: a read of standard input may still be under way.
+pub async fn run(root: Option<PathBuf>) -> u8 {
+    let folders = Folders::default();
+    let served = folders.clone();
+    let build = |client| Server::service(client, served, root);
+    let end = transport::serve(tokio::io::stdin(), tokio::io::stdout(), build).await;
+    folders.stop_all().await;
+    if let Some(reason) = end.reason() {
+        tracing::error!("{reason}");
+    }
+    end.code()
+}

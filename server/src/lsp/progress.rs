@@ -1,0 +1,308 @@
+//! One `$/progress` a run: created, begun once the client accepted it, reported, and ended whatever happens.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tower_lsp::lsp_types::notification::Progress as ProgressNotification;
+use tower_lsp::lsp_types::request::WorkDoneProgressCreate;
+use tower_lsp::lsp_types::{
+    NumberOrString, ProgressParams, ProgressParamsValue, WorkDoneProgress, WorkDoneProgressBegin,
+    WorkDoneProgressCreateParams, WorkDoneProgressEnd, WorkDoneProgressReport,
+};
+
+use super::client::Client;
+use super::to_proto::plain;
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
+
+/// How long the end of a run waits for a client that has not accepted its progress yet.
+const LATE_ACCEPTANCE: Duration = Duration::from_secs(1);
+
+/// Longest message shown, in characters.
+const LONGEST: usize = 120;
+
+/// The progress of one run. Dropped, it ends.
+pub(super) struct Progress {
+    client: Client,
+    token: String,
+    state: State,
+    percent: Percent,
+    message: String,
+}
+
+enum State {
+    /// The client is asked; the answer tells whether it accepts.
+    Asked(BoxFuture<'static, bool>),
+    /// The client shows it.
+    Begun,
+    /// The client shows none, or none any more.
+    Off,
+}
+
+impl Progress {
+    /// Ask the client to show a run's progress, where it can.
+    pub(super) fn create(client: &Client, supported: bool, run: &str) -> Self {
+        let state = if supported { State::Asked(ask(client.clone(), run.to_owned()).boxed()) } else { State::Off };
+        let (token, message) = (run.to_owned(), String::new());
+        Self { client: client.clone(), token, state, percent: Percent::default(), message }
+    }
+
+    /// Returns when the client has accepted and was told the beginning; never, if it does not. May be dropped.
+    pub(super) async fn accepted(&mut self) {
+        if let State::Asked(answer) = &mut self.state {
+            if answer.await {
+                self.state = State::Begun;
+                self.send(WorkDoneProgress::Begin(WorkDoneProgressBegin {
+                    title: "Baton".to_owned(),
+                    cancellable: Some(true),
+                    message: Some(self.message.clone()),
+                    percentage: Some(self.percent.shown),
+                }));
+                return;
+            }
+            self.state = State::Off;
+        }
+        std::future::pending().await
+    }
+
+    /// The plan has so many tasks.
+    pub(super) fn expect_tasks(&mut self, tasks: usize) {
+        self.percent.tasks = tasks;
+    }
+
+    /// Show what has happened.
+    pub(super) fn report(&mut self, events: &[PhaseEvent]) {
+        for event in events {
+            self.percent.advance(event);
+            self.message = message(event);
+        }
+        if matches!(self.state, State::Begun) {
+            // Clients drop a report without a percentage once one had it.
+            self.send(WorkDoneProgress::Report(WorkDoneProgressReport {
+                cancellable: Some(true),
+                message: Some(self.message.clone()),
+                percentage: Some(self.percent.shown),
+            }));
+        }
+    }
+
+    /// The run is over.
+    pub(super) async fn end(mut self, message: &str) {
+        if matches!(self.state, State::Asked(_)) {
+            // A run may be quicker than the client; nobody is left waiting for one that never answers.
+            drop(tokio::time::timeout(LATE_ACCEPTANCE, self.accepted()).await);
+        }
+        self.close(Some(plain(message, LONGEST)));
+    }
+
+    fn close(&mut self, message: Option<String>) {
+        if matches!(std::mem::replace(&mut self.state, State::Off), State::Begun) {
+            self.send(WorkDoneProgress::End(WorkDoneProgressEnd { message }));
+        }
+    }
+
+    fn send(&self, progress: WorkDoneProgress) {
+        self.client.notify::<ProgressNotification>(ProgressParams {
+            token: token(&self.token),
+            value: ProgressParamsValue::WorkDone(progress),
+        });
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}
+
+async fn ask(client: Client, run: String) -> bool {
+    let params = WorkDoneProgressCreateParams { token: token(&run) };
+    match client.request::<WorkDoneProgressCreate>(params).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "no progress is shown");
+            false
+        }
+    }
+}
+
+/// Always a string: some clients refuse numbers.
+fn token(run: &str) -> NumberOrString {
+    NumberOrString::String(run.to_owned())
+}
+
+fn message(event: &PhaseEvent) -> String {
+    let place = match (event.phase, &event.task) {
+        (EventPhase::Workflow, _) => String::new(),
+        (phase, Some(task)) => format!("{}, {task}: ", phase.as_str()),
+        (phase, None) => format!("{}: ", phase.as_str()),
+    };
+    plain(&format!("{place}{}", event.message), LONGEST)
+}
+
+/// How far a run is, in whole percent, from its events. It never falls: a round that repeats phases stands still.
+#[derive(Debug, Default)]
+struct Percent {
+    shown: u32,
+    exact: f64,
+    tasks: usize,
+    tasks_over: usize,
+}
+
+impl Percent {
+    fn advance(&mut self, event: &PhaseEvent) {
+        let (from, to) = match event.phase {
+            EventPhase::Context => (0.0, 12.0),
+            EventPhase::Plan => (12.0, 25.0),
+            EventPhase::Implement => (25.0, 80.0),
+            EventPhase::Review => (80.0, 99.0),
+            EventPhase::Workflow => return,
+        };
+        let exact = match (event.status, &event.task) {
+            (EventStatus::Started, None) => {
+                self.tasks_over = 0;
+                from
+            }
+            (EventStatus::Done | EventStatus::Failed, Some(_)) => {
+                self.tasks_over += 1;
+                self.share(from, to, self.tasks_over)
+            }
+            (EventStatus::Done | EventStatus::Waiting, None) => to,
+            // Nobody knows how many more steps there are: each goes a part of what is left.
+            (EventStatus::Progress, task) => {
+                let next = if task.is_some() { self.share(from, to, self.tasks_over + 1) } else { to };
+                let here = self.exact.max(from);
+                here + (next - here).max(0.0) / 12.0
+            }
+            _ => return,
+        };
+        self.exact = self.exact.max(exact.min(to));
+        self.shown = self.exact as u32;
+    }
+
+    fn share(&self, from: f64, to: f64, tasks: usize) -> f64 {
+        let all = self.tasks.max(tasks).max(1);
+        from + (to - from) * tasks as f64 / all as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc::UnboundedReceiver;
+
+    use super::super::client::{Outgoing, Refusal};
+    use super::*;
+
+    fn event(phase: EventPhase, status: EventStatus, task: Option<&str>) -> PhaseEvent {
+        PhaseEvent {
+            run: "r1".to_owned(),
+            seq: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            phase,
+            status,
+            task: task.map(str::to_owned),
+            message: "reading\nsrc/a.rs".to_owned(),
+            error: None,
+            usage: None,
+        }
+    }
+
+    fn sent(queue: &mut UnboundedReceiver<Outgoing>) -> Vec<Value> {
+        let mut sent = Vec::new();
+        while let Ok(Outgoing::Message(bytes)) = queue.try_recv() {
+            sent.push(serde_json::from_slice(&bytes).unwrap());
+        }
+        sent
+    }
+
+    async fn settle(progress: &mut Progress) {
+        drop(tokio::time::timeout(Duration::from_millis(1), progress.accepted()).await);
+    }
+
+    #[tokio::test]
+    async fn it_begins_only_after_the_client_accepted() {
+        let (client, mut queue) = Client::new();
+        let mut progress = Progress::create(&client, true, "r1");
+        settle(&mut progress).await;
+        progress.report(&[event(EventPhase::Context, EventStatus::Started, None)]);
+        progress.report(&[event(EventPhase::Context, EventStatus::Done, None)]);
+        let asked = sent(&mut queue);
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert_eq!(asked[0]["method"], "window/workDoneProgress/create");
+        assert_eq!(asked[0]["params"], json!({ "token": "r1" }));
+        client.answer(1, Ok(Value::Null));
+        settle(&mut progress).await;
+        progress.end("All\ndone").await;
+        let values: Vec<Value> =
+            sent(&mut queue).into_iter().map(|message| message["params"]["value"].clone()).collect();
+        let begin = json!({
+            "kind": "begin", "title": "Baton", "cancellable": true, "message": "context: reading src/a.rs", "percentage": 12
+        });
+        assert_eq!(values, [begin, json!({ "kind": "end", "message": "All done" })]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_refuses_is_told_nothing_and_one_that_is_silent_holds_nobody() {
+        let (client, mut queue) = Client::new();
+        let mut refused = Progress::create(&client, true, "r1");
+        settle(&mut refused).await;
+        client.answer(1, Err(Refusal { code: -32601, message: "no".to_owned() }));
+        settle(&mut refused).await;
+        refused.report(&[event(EventPhase::Plan, EventStatus::Started, None)]);
+        refused.end("done").await;
+        assert_eq!(sent(&mut queue).len(), 1);
+        let silent = Progress::create(&client, true, "r2");
+        silent.end("done").await;
+        let methods: Vec<Value> = sent(&mut queue).into_iter().map(|message| message["method"].clone()).collect();
+        assert_eq!(methods, ["window/workDoneProgress/create", "$/cancelRequest"]);
+        Progress::create(&client, false, "r3").end("done").await;
+        assert!(sent(&mut queue).is_empty());
+    }
+
+    #[tokio::test]
+    async fn dropped_it_ends() {
+        let (client, mut queue) = Client::new();
+        let mut progress = Progress::create(&client, true, "r1");
+        settle(&mut progress).await;
+        client.answer(1, Ok(Value::Null));
+        settle(&mut progress).await;
+        drop(progress);
+        assert_eq!(sent(&mut queue).last().unwrap()["params"], json!({ "token": "r1", "value": { "kind": "end" } }));
+    }
+
+    #[test]
+    fn the_percentage_grows_with_the_run_and_never_falls() {
+        use EventPhase::{Context, Implement, Plan, Review};
+        use EventStatus::{Done, Failed, Progress, Started, Waiting};
+        let mut percent = Percent { tasks: 4, ..Percent::default() };
+        let mut shown = Vec::new();
+        for (phase, status, task) in [
+            (Context, Started, None),
+            (Context, Progress, None),
+            (Context, Done, None),
+            (Plan, Started, None),
+            (Plan, Waiting, None),
+            (Implement, Started, None),
+            (Implement, Started, Some("T1")),
+            (Implement, Progress, Some("T1")),
+            (Implement, Done, Some("T1")),
+            (Implement, Failed, Some("T2")),
+            (Implement, Done, None),
+            (Review, Started, None),
+            (Review, Done, None),
+            (Implement, Started, None),
+            (Implement, Done, Some("FIX")),
+            (Review, Done, None),
+        ] {
+            percent.advance(&event(phase, status, task));
+            shown.push(percent.shown);
+        }
+        assert_eq!(shown, [0, 1, 12, 12, 25, 25, 25, 26, 38, 52, 80, 80, 99, 99, 99, 99]);
+        let mut percent = Percent::default();
+        for _ in 0..1000 {
+            percent.advance(&event(Context, Progress, None));
+        }
+        assert!(percent.shown <= 12, "steps never leave their phase: {}", percent.shown);
+    }
+}

@@ -1,0 +1,173 @@
+//! What the client asks, handed to where it is done.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::lsp_types::{
+    DidChangeWorkspaceFoldersParams, ExecuteCommandOptions, ExecuteCommandParams, InitializeParams, InitializeResult,
+    InitializedParams, NumberOrString, OneOf, ServerCapabilities, ServerInfo, WorkDoneProgressCancelParams,
+    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
+};
+use tower_lsp::{LanguageServer, LspService};
+
+use super::capabilities::Capabilities;
+use super::client::Client;
+use super::commands::{self, Call, Command};
+use super::folder::{Folder, Refused};
+use super::folders::{Folders, NoFolder};
+use super::from_proto;
+
+/// `RequestFailed` of the protocol: the request was fine, and cannot be done as things stand.
+const REQUEST_FAILED: ErrorCode = ErrorCode::ServerError(-32803);
+
+/// The handlers. Each hands on at once; what takes time runs elsewhere.
+pub(super) struct Server {
+    client: Client,
+    folders: Folders,
+    /// Stands for the client's folders.
+    root: Option<PathBuf>,
+    capabilities: OnceLock<Capabilities>,
+}
+
+impl Server {
+    /// The service that routes to these handlers.
+    pub(super) fn service(client: Client, folders: Folders, root: Option<PathBuf>) -> LspService<Self> {
+        let server = Self { client, folders, root, capabilities: OnceLock::new() };
+        // What it would send to the client goes through `Client`, which needs no socket.
+        let (service, _socket) = LspService::build(|_| server)
+            .custom_method("window/workDoneProgress/cancel", Self::cancel_progress)
+            .custom_method("$/setTrace", Self::set_trace)
+            .finish();
+        service
+    }
+
+    fn add_folder(&self, path: PathBuf) -> Arc<Folder> {
+        let capabilities = self.capabilities.get().copied().unwrap_or_default();
+        let folder = Folder::new(path, self.client.clone(), capabilities);
+        self.folders.add(folder.clone());
+        folder
+    }
+
+    /// The user pressed cancel on a run's progress.
+    async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
+        let NumberOrString::String(run) = params.token else { return };
+        for folder in self.folders.all() {
+            folder.cancel_run(&run).await;
+        }
+    }
+
+    /// Logs go to standard error, and how much of them the environment says.
+    async fn set_trace(&self, _: Value) {}
+
+    async fn run(&self, call: Call) -> Result<Value> {
+        match call.command {
+            Command::Workflow(arguments) => {
+                let run = self.folders.choose(call.folder.as_ref()).map_err(not_here)?.start(arguments).await;
+                run.map(|run| json!({ "run": run })).map_err(refused)
+            }
+            Command::Status => {
+                self.folders.choose(call.folder.as_ref()).map_err(not_here)?.status().await.map_err(refused)
+            }
+            Command::Cancel => {
+                let run = self.folder_at_work(&call).await.map_err(not_here)?.cancel().await;
+                run.map(|run| json!({ "run": run })).map_err(refused)
+            }
+        }
+    }
+
+    /// The folder a call names, else the one where something runs, if there is but one.
+    async fn folder_at_work(&self, call: &Call) -> std::result::Result<Arc<Folder>, NoFolder> {
+        let mut at_work = Vec::new();
+        for folder in self.folders.all() {
+            if folder.is_at_work().await {
+                at_work.push(folder);
+            }
+        }
+        match (&call.folder, at_work.pop()) {
+            (None, Some(only)) if at_work.is_empty() => Ok(only),
+            (named, _) => self.folders.choose(named.as_ref()),
+        }
+    }
+}
+
+#[tower_lsp::async_trait]
+impl LanguageServer for Server {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        // Called once, as the protocol says and the service enforces.
+        self.capabilities.get_or_init(|| Capabilities::of(&params.capabilities));
+        for path in from_proto::folders(&params, self.root.as_deref()) {
+            self.add_folder(path);
+        }
+        Ok(InitializeResult {
+            capabilities: advertised(),
+            server_info: Some(ServerInfo {
+                name: "baton".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+        })
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        for folder in self.folders.all() {
+            tokio::spawn(async move { folder.show_review().await });
+        }
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.folders.stop_all().await;
+        Ok(())
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        let call = commands::parse(&params.command, params.arguments)
+            .map_err(|error| failure(ErrorCode::InvalidParams, error.to_string()))?;
+        self.run(call).await.map(Some)
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        if self.root.is_some() {
+            return;
+        }
+        for path in params.event.removed.iter().filter_map(|folder| from_proto::path(&folder.uri)) {
+            if let Some(folder) = self.folders.remove(&path) {
+                tokio::spawn(async move { folder.close().await });
+            }
+        }
+        for path in params.event.added.iter().filter_map(|folder| from_proto::path(&folder.uri)) {
+            let folder = self.add_folder(path);
+            tokio::spawn(async move { folder.show_review().await });
+        }
+    }
+}
+
+fn advertised() -> ServerCapabilities {
+    ServerCapabilities {
+        execute_command_provider: Some(ExecuteCommandOptions {
+            commands: commands::ids(),
+            ..ExecuteCommandOptions::default()
+        }),
+        workspace: Some(WorkspaceServerCapabilities {
+            workspace_folders: Some(WorkspaceFoldersServerCapabilities {
+                supported: Some(true),
+                change_notifications: Some(OneOf::Left(true)),
+            }),
+            file_operations: None,
+        }),
+        ..ServerCapabilities::default()
+    }
+}
+
+fn not_here(error: NoFolder) -> Error {
+    failure(ErrorCode::InvalidParams, error.to_string())
+}
+
+fn refused(error: Refused) -> Error {
+    let code = if matches!(error, Refused::Internal(_)) { ErrorCode::InternalError } else { REQUEST_FAILED };
+    failure(code, error.to_string())
+}
+
+fn failure(code: ErrorCode, message: String) -> Error {
+    Error { code, message: message.into(), data: None }
+}

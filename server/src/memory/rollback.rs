@@ -1,0 +1,133 @@
+//! What a rollback does to the memory folder, and runs that go.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use cap_std::fs::Dir;
+
+use super::error::MemoryError;
+use super::history::{self, SetAside};
+use super::run_id::RunId;
+use super::store::Store;
+use crate::contracts::{Approval, Handoff, ImplReport, PlanOutput, ReviewOutput, Round, read};
+use crate::workspace;
+
+/// In an entry of `history/`: the run of the rollback that made it.
+const MARK: &str = "rollback.json";
+/// In a run's folder: the memory says what its rollback led to.
+const SETTLED: &str = "settled";
+
+impl Store {
+    /// Set aside what the files no longer bear out. After a whole rollback (no `rest`) that is the report and its
+    /// round, the review and the answer to the plan; else of the report all but `rest`, and, unless what was judged
+    /// `stands`, the review and the answer.
+    ///
+    /// # Errors
+    /// When files cannot be moved.
+    pub fn set_aside_for_rollback(
+        &self,
+        run: &RunId,
+        rest: Option<&ImplReport>,
+        stands: bool,
+    ) -> Result<(), MemoryError> {
+        let fault = |source| self.file_error("write", "history", source);
+        let files: &[&str] = match rest {
+            _ if stands => &[],
+            Some(_) => &[Approval::FILE, ReviewOutput::FILE],
+            None => &[Approval::FILE, ReviewOutput::FILE, ImplReport::FILE, Round::FILE],
+        };
+        let mark = serde_json::json!({ "run": run.as_str() }).to_string();
+        let mut extra = vec![(MARK, mark.as_bytes())];
+        let old = rest.and_then(|_| self.dir().read(ImplReport::FILE).ok());
+        extra.extend(old.as_ref().map(|old| (ImplReport::FILE, old.as_slice())));
+        if extra.len() == 1 && !files.iter().any(|file| self.dir().exists(file)) {
+            return Ok(());
+        }
+        history::set_aside(self.dir(), SetAside::Rollback, files, &extra, &[]).map_err(fault)?;
+        match rest {
+            Some(rest) => self.write(rest),
+            None => Ok(()),
+        }
+    }
+
+    /// Bring back what the rollback of this run set aside; whether it was brought back. It is not where the plan has
+    /// changed since, for then it tells of another plan's tasks.
+    ///
+    /// # Errors
+    /// When files cannot be written.
+    pub fn restore_rolled_back(&self, run: &RunId) -> Result<bool, MemoryError> {
+        let fault = |source| self.file_error("read", "history", source);
+        let past = history::past(self.dir()).map_err(fault)?;
+        let (mut files, mut entries) = (BTreeMap::new(), Vec::new());
+        for name in past.entries {
+            let entry = self.dir().open_dir(&name).map_err(fault)?;
+            if is_made_by(&entry, run) {
+                // A rollback that was interrupted here made two; the first one has what there was.
+                for (file, bytes) in content(&entry).map_err(fault)? {
+                    files.entry(file).or_insert(bytes);
+                }
+                entries.push(name);
+            }
+        }
+        files.remove(MARK);
+        let report =
+            files.get(ImplReport::FILE).and_then(|bytes| read::<ImplReport>(&String::from_utf8_lossy(bytes)).ok());
+        let plan = self.dir().read(PlanOutput::FILE).map(|bytes| workspace::sha256(&bytes)).unwrap_or_default();
+        if report.is_some_and(|report| report.plan_sha256 != plan) {
+            return Ok(false);
+        }
+        for (file, bytes) in &files {
+            // An answer given since is the newer one.
+            if file == ImplReport::FILE || !self.dir().exists(file) {
+                workspace::replace(self.dir(), file, bytes, 0o644)
+                    .map_err(|source| self.file_error("write", file, source))?;
+            }
+        }
+        for name in entries {
+            history::drop_entry(self.dir(), &name).map_err(|source| self.file_error("remove", &name, source))?;
+        }
+        Ok(true)
+    }
+
+    /// Whether the memory says what the rollback of this run led to.
+    ///
+    /// # Errors
+    /// When the run's folder is not there.
+    pub fn is_settled(&self, run: &RunId) -> Result<bool, MemoryError> {
+        Ok(self.run_folder(run)?.exists(SETTLED))
+    }
+
+    /// Note that the memory says what the rollback of this run led to.
+    ///
+    /// # Errors
+    /// When the note cannot be written.
+    pub fn settle(&self, run: &RunId) -> Result<(), MemoryError> {
+        let folder = self.run_folder(run)?;
+        workspace::replace(&folder, SETTLED, b"", 0o600).map_err(|source| self.file_error("write", SETTLED, source))
+    }
+
+    /// Remove a run's folder with all its journals.
+    ///
+    /// # Errors
+    /// When something of it cannot be removed; what is left is removed another time.
+    pub fn remove_run(&self, run: &RunId) -> Result<(), MemoryError> {
+        let name = format!("runs/{run}");
+        self.dir().remove_dir_all(&name).map_err(|source| self.file_error("remove", &name, source))
+    }
+}
+
+fn is_made_by(entry: &Dir, run: &RunId) -> bool {
+    let mark = entry.read(MARK).ok().and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    mark.is_some_and(|mark| mark["run"] == run.as_str())
+}
+
+fn content(entry: &Dir) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for file in entry.entries()? {
+        if let Ok(name) = file?.file_name().into_string() {
+            let bytes = entry.read(&name)?;
+            files.push((name, bytes));
+        }
+    }
+    Ok(files)
+}

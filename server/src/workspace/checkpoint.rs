@@ -1,0 +1,197 @@
+//! Checkpoints in git: the working tree as a commit under `refs/baton/`, with nothing else of the repository touched.
+//!
+//! The tree is made in an index in memory. Neither the user's index, HEAD, branches, stash nor configuration is ever
+//! written; no hook, filter or signing program runs.
+
+mod tracked;
+
+use std::collections::BTreeMap;
+
+use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Repository, Signature};
+
+use super::{Workspace, git, is_secret};
+use crate::contracts::RepoPath;
+use tracked::Tracked;
+
+/// Where checkpoints are kept.
+const REFS: &str = "refs/baton";
+
+/// A checkpoint that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// `refs/baton/<run>/<n>-<phase>`.
+    pub ref_name: String,
+    /// Its commit, in hex.
+    pub commit: String,
+}
+
+/// Why there is no checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Checkpoints cannot be made in this repository at all; all else works as without git.
+    #[error("checkpoints are not available in this git repository: {0}")]
+    Unavailable(String),
+    /// A file could not be recorded.
+    #[error("cannot record {path}: {why}")]
+    File {
+        /// The file, relative to the repository.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Git failed.
+    #[error("git failed: {0}")]
+    Git(String),
+    /// It was stopped on the way. Nothing refers to what was written.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<git2::Error> for CheckpointError {
+    fn from(error: git2::Error) -> Self {
+        Self::Git(error.message().to_owned())
+    }
+}
+
+/// One file of a tree: its content and its kind.
+type Recorded = (Oid, u32);
+
+/// Commit HEAD's tree with all changes of tracked files, and the files agents `touched`, to
+/// `refs/baton/<run>/<n>-<phase>`. `None` where there is no repository.
+///
+/// A changed file is recorded with its bytes as they are on disk, past all filters; one that git holds for unchanged
+/// keeps the entry it has. Files outside a sparse checkout stay as they are in the index, submodules are the commit
+/// that is checked out, files in conflict are what stands on disk. Untracked files are recorded only if touched, and
+/// never if their name holds secrets. `stopped` is asked between files.
+///
+/// # Errors
+/// When the repository cannot be opened, or something cannot be read or written.
+pub fn checkpoint(
+    workspace: &Workspace,
+    run: &str,
+    n: u32,
+    phase: &str,
+    touched: &[RepoPath],
+    memory_dir: &RepoPath,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<Checkpoint>, CheckpointError> {
+    let Some(repository) = open(workspace)? else { return Ok(None) };
+    let tracked = Tracked::open(&repository, workspace, memory_dir)?;
+    let mut files = tracked.files(stopped)?;
+    for path in touched {
+        record_touched(&tracked, path, &mut files)?;
+    }
+    let parent = head_commit(&repository)?;
+    let tree = write_tree(&repository, parent.as_ref(), &files)?;
+    let tree = repository.find_tree(tree)?;
+    if stopped() {
+        return Err(CheckpointError::Stopped);
+    }
+    let baton = Signature::now("Baton", "baton@localhost")?;
+    let message = format!("Checkpoint {n} of run {run}: after {phase}\n");
+    let parents: Vec<_> = parent.iter().collect();
+    let commit = repository.commit(None, &baton, &baton, &message, &tree, &parents)?;
+    let ref_name = format!("{REFS}/{run}/{n}-{phase}");
+    repository.reference(&ref_name, commit, true, message.trim_end())?;
+    Ok(Some(Checkpoint { ref_name, commit: commit.to_string() }))
+}
+
+/// Remove the checkpoints of a run; how many there were.
+///
+/// # Errors
+/// When the repository cannot be opened or a reference not removed.
+pub fn remove_checkpoints(workspace: &Workspace, run: &str) -> Result<usize, CheckpointError> {
+    let Some(repository) = open(workspace)? else { return Ok(0) };
+    let mut removed = 0;
+    for reference in repository.references_glob(&format!("{REFS}/{run}/*"))? {
+        reference?.delete()?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+fn open(workspace: &Workspace) -> Result<Option<Repository>, CheckpointError> {
+    git::open(workspace).map_err(|error| CheckpointError::Unavailable(error.message().to_owned()))
+}
+
+/// The commit that is checked out; `None` before the first one.
+fn head_commit(repository: &Repository) -> Result<Option<git2::Commit<'_>>, CheckpointError> {
+    match repository.head() {
+        Ok(head) => Ok(Some(head.peel_to_commit()?)),
+        Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn record_touched(
+    tracked: &Tracked<'_>,
+    path: &RepoPath,
+    files: &mut BTreeMap<Vec<u8>, Recorded>,
+) -> Result<(), CheckpointError> {
+    let name = tracked.name_of(path);
+    let known = files.contains_key(&name);
+    let in_submodule =
+        ancestors(&name).any(|folder| files.get(folder).is_some_and(|(_, mode)| *mode == tracked::GITLINK));
+    if in_submodule || tracked.is_memory(&name) || (is_secret(path) && !known) {
+        return Ok(());
+    }
+    match tracked.on_disk(&name)? {
+        Some(recorded) => files.insert(name, recorded),
+        None => files.remove(&name),
+    };
+    Ok(())
+}
+
+/// `a/b/c` lies in `a/b` and `a`.
+fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
+    slashes.map(|(at, _)| &name[..at])
+}
+
+/// Write these files as a tree. It starts from the parent's, so that folders in which nothing changed are not written
+/// again.
+fn write_tree(
+    repository: &Repository,
+    parent: Option<&git2::Commit<'_>>,
+    files: &BTreeMap<Vec<u8>, Recorded>,
+) -> Result<Oid, CheckpointError> {
+    let mut index = Index::new()?;
+    if let Some(parent) = parent {
+        index.read_tree(&parent.tree()?)?;
+    }
+    let mut same = BTreeMap::new();
+    let mut gone = Vec::new();
+    for entry in index.iter() {
+        match files.get(&entry.path) {
+            Some(recorded) if *recorded == (entry.id, entry.mode) => drop(same.insert(entry.path, ())),
+            Some(_) => {}
+            None => gone.push(entry.path),
+        }
+    }
+    for name in gone {
+        index.remove(&tracked::path_of(&name)?, 0)?;
+    }
+    for (name, (id, mode)) in files {
+        if !same.contains_key(name) {
+            index.add(&entry(name, *id, *mode))?;
+        }
+    }
+    Ok(index.write_tree_to(repository)?)
+}
+
+fn entry(name: &[u8], id: Oid, mode: u32) -> IndexEntry {
+    IndexEntry {
+        ctime: IndexTime::new(0, 0),
+        mtime: IndexTime::new(0, 0),
+        dev: 0,
+        ino: 0,
+        mode,
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id,
+        flags: 0,
+        flags_extended: 0,
+        path: name.to_vec(),
+    }
+}

@@ -1,0 +1,317 @@
+//! The files git tracks, as they stand on disk.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions};
+use git2::{Index, IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid, Repository};
+
+use super::super::Workspace;
+use super::super::beneath::{self, Blocked};
+use super::{CheckpointError, Recorded};
+use crate::contracts::RepoPath;
+
+const FILE: u32 = 0o100_644;
+const EXECUTABLE: u32 = 0o100_755;
+const LINK: u32 = 0o120_000;
+/// A submodule's entry: the commit it is at.
+pub(super) const GITLINK: u32 = 0o160_000;
+
+/// Files up to this size are read as a whole.
+const WHOLE: u64 = 8 * 1024 * 1024;
+
+/// The working tree of a repository.
+pub(super) struct Tracked<'a> {
+    repository: &'a Repository,
+    index: Index,
+    /// The top of the working tree.
+    top: Dir,
+    /// The workspace below the top: empty, or ending in `/`.
+    prefix: Vec<u8>,
+    memory: Vec<u8>,
+    /// Whether the executable bit means anything here, and whether links are links.
+    has_modes: bool,
+    has_links: bool,
+    /// When the index was written, in seconds and nanoseconds.
+    index_time: Option<(i64, u32)>,
+    /// The folder that was opened last; the index goes folder by folder.
+    folder: RefCell<Option<(Vec<u8>, Option<Dir>)>>,
+}
+
+impl<'a> Tracked<'a> {
+    pub(super) fn open(
+        repository: &'a Repository,
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+    ) -> Result<Self, CheckpointError> {
+        let unavailable = |why: &str| CheckpointError::Unavailable(why.to_owned());
+        let top = repository.workdir().ok_or_else(|| unavailable("it has no working tree"))?;
+        let top = top.canonicalize().map_err(|error| unavailable(&format!("its working tree: {error}")))?;
+        let below = workspace.root().strip_prefix(&top).ok().and_then(name_of_path);
+        let mut prefix = below.ok_or_else(|| unavailable("its working tree is elsewhere"))?.into_owned();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        let memory = [prefix.as_slice(), memory_dir.as_str().as_bytes()].concat();
+        let top = Dir::open_ambient_dir(&top, ambient_authority());
+        let config = repository.config()?;
+        let index = repository.index().map_err(|error| unavailable(error.message()))?;
+        let index_time = index.path().and_then(|path| path.metadata().ok()).and_then(|file| written_at(&file));
+        Ok(Self {
+            repository,
+            index,
+            top: top.map_err(|error| unavailable(&format!("its working tree: {error}")))?,
+            prefix,
+            memory,
+            has_modes: cfg!(unix) && config.get_bool("core.filemode").unwrap_or(true),
+            has_links: config.get_bool("core.symlinks").unwrap_or(true),
+            index_time,
+            folder: RefCell::new(None),
+        })
+    }
+
+    /// Every tracked file as it is on disk, by its name in the repository.
+    pub(super) fn files(&self, stopped: &dyn Fn() -> bool) -> Result<BTreeMap<Vec<u8>, Recorded>, CheckpointError> {
+        let mut files = BTreeMap::new();
+        for entry in self.index.iter() {
+            if stopped() {
+                return Err(CheckpointError::Stopped);
+            }
+            // A file in conflict has several entries and is on disk once.
+            if files.contains_key(&entry.path) {
+                continue;
+            }
+            if let Some(recorded) = self.as_it_stands(&entry)? {
+                files.insert(entry.path, recorded);
+            }
+        }
+        Ok(files)
+    }
+
+    /// The name in the repository of a path in the workspace.
+    pub(super) fn name_of(&self, path: &RepoPath) -> Vec<u8> {
+        [self.prefix.as_slice(), path.as_str().as_bytes()].concat()
+    }
+
+    /// Whether a name is the memory folder or lies in it.
+    pub(super) fn is_memory(&self, name: &[u8]) -> bool {
+        name.strip_prefix(self.memory.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
+    /// What stands at a name now, its bytes written to the repository; `None` when it is no file.
+    pub(super) fn on_disk(&self, name: &[u8]) -> Result<Option<Recorded>, CheckpointError> {
+        let fault = |error: io::Error| fault(name, &error);
+        match self.look(name)? {
+            Some((folder, file, metadata)) => self.record(&folder, &file, &metadata, None).map_err(fault),
+            None => Ok(None),
+        }
+    }
+
+    fn as_it_stands(&self, entry: &IndexEntry) -> Result<Option<Recorded>, CheckpointError> {
+        let as_in_index = Some((entry.id, entry.mode));
+        let in_conflict = entry.flags & STAGE != 0;
+        // What the user told git not to look at is not looked at.
+        let assumed = entry.flags & IndexEntryFlag::VALID.bits() != 0;
+        if entry.mode == GITLINK {
+            return Ok(Some((self.submodule_head(entry), GITLINK)));
+        }
+        if self.is_memory(&entry.path) || (assumed && !in_conflict) {
+            return Ok(as_in_index);
+        }
+        let fault = |error: io::Error| fault(&entry.path, &error);
+        match self.look(&entry.path)? {
+            None if entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0 => Ok(as_in_index),
+            None => Ok(None),
+            Some((_, _, metadata)) if !in_conflict && self.is_clean(entry, &metadata) => Ok(as_in_index),
+            Some((folder, file, metadata)) => self.record(&folder, &file, &metadata, Some(entry)).map_err(fault),
+        }
+    }
+
+    /// The commit a submodule is at; the one the index has where it isn't checked out.
+    fn submodule_head(&self, entry: &IndexEntry) -> Oid {
+        let Ok(Some((folder, name, _))) = self.look(&entry.path) else { return entry.id };
+        // Without this, an empty folder would lead to the repository around it.
+        if !folder.exists(name.join(".git")) {
+            return entry.id;
+        }
+        let path = path_of(&entry.path).ok().zip(self.repository.workdir()).map(|(path, top)| top.join(path));
+        let head = path.and_then(|path| Repository::open(path).ok()).and_then(|inner| inner.head().ok()?.target());
+        head.unwrap_or(entry.id)
+    }
+
+    /// The folder, the name in it, and what stands there, no link on the way followed.
+    fn look(&self, name: &[u8]) -> Result<Option<(Dir, PathBuf, Metadata)>, CheckpointError> {
+        let fault = |error: io::Error| fault(name, &error);
+        let split = name.iter().rposition(|byte| *byte == b'/');
+        let (folder, file) = split.map_or((&[][..], name), |at| (&name[..at], &name[at + 1..]));
+        let mut open = self.folder.borrow_mut();
+        if open.as_ref().is_none_or(|(known, _)| known != folder) {
+            *open = Some((folder.to_vec(), self.open_folder(folder).map_err(fault)?));
+        }
+        let Some((_, Some(dir))) = open.as_ref() else { return Ok(None) };
+        let file = path_of(file)?;
+        match dir.symlink_metadata(&file) {
+            Ok(metadata) => Ok(Some((dir.try_clone().map_err(fault)?, file, metadata))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(fault(error)),
+        }
+    }
+
+    fn open_folder(&self, folder: &[u8]) -> io::Result<Option<Dir>> {
+        if folder.is_empty() {
+            return self.top.try_clone().map(Some);
+        }
+        let path = path_of(folder).map_err(io::Error::other)?;
+        match beneath::open_folder(&self.top, path.iter()) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(Blocked::Link | Blocked::NotAFolder) => Ok(None),
+            Err(Blocked::Io(error)) if is_absent(&error) => Ok(None),
+            Err(Blocked::Io(error)) => Err(error),
+        }
+    }
+
+    /// Write a file's bytes, past all filters, where they differ from what the index has.
+    fn record(
+        &self,
+        folder: &Dir,
+        name: &Path,
+        metadata: &Metadata,
+        known: Option<&IndexEntry>,
+    ) -> io::Result<Option<Recorded>> {
+        let write = |bytes: &[u8]| -> io::Result<Oid> {
+            let id = Oid::hash_object(ObjectType::Blob, bytes).map_err(io::Error::other)?;
+            if known.is_some_and(|known| known.id == id && known.flags & STAGE == 0) {
+                return Ok(id);
+            }
+            self.repository.blob(bytes).map_err(io::Error::other)
+        };
+        if metadata.is_symlink() {
+            let target = folder.read_link_contents(name)?;
+            let target = name_of_path(&target).ok_or_else(|| io::Error::other("a link to an unnameable place"))?;
+            return Ok(Some((write(&target)?, LINK)));
+        }
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No).nonblock(true);
+        let mut file = folder.open_with(name, &options)?;
+        let id = if metadata.len() <= WHOLE {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            write(&bytes)?
+        } else {
+            let mut writer = self.repository.blob_writer(None).map_err(io::Error::other)?;
+            io::copy(&mut file, &mut writer)?;
+            writer.flush()?;
+            writer.commit().map_err(io::Error::other)?
+        };
+        Ok(Some((id, self.mode(metadata, known))))
+    }
+
+    fn mode(&self, metadata: &Metadata, known: Option<&IndexEntry>) -> u32 {
+        match known.map(|known| known.mode) {
+            // Here a link is a file that holds its target.
+            Some(LINK) if !self.has_links => LINK,
+            Some(mode @ (FILE | EXECUTABLE)) if !self.has_modes => mode,
+            _ if self.has_modes && is_executable(metadata) => EXECUTABLE,
+            _ => FILE,
+        }
+    }
+
+    /// Whether git would hold a file for unchanged without reading it, by the rules of its index ("racy git"): a file
+    /// changed at the moment the index was written, or later, has to be read.
+    fn is_clean(&self, entry: &IndexEntry, metadata: &Metadata) -> bool {
+        let mode = if metadata.is_symlink() { LINK } else { self.mode(metadata, Some(entry)) };
+        let added = entry.flags_extended & IndexEntryExtendedFlag::INTENT_TO_ADD.bits() == 0;
+        let settled = self.index_time.is_some_and(|written| {
+            (i64::from(entry.mtime.seconds()), entry.mtime.nanoseconds()) < written
+                && (entry.mtime.nanoseconds() != 0 || i64::from(entry.mtime.seconds()) < written.0)
+        });
+        added && settled && mode == entry.mode && same_stat(entry, metadata)
+    }
+}
+
+/// The bits of an entry's flags that say which side of a conflict it is.
+const STAGE: u16 = 0x3000;
+
+/// Git compares what it noted of a file, each cut to 32 bits. Whatever differs only means that the file is read.
+#[cfg(unix)]
+fn same_stat(entry: &IndexEntry, metadata: &Metadata) -> bool {
+    use cap_std::fs::MetadataExt;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "so does git")]
+    let cut = |number: i64| number as u32;
+    #[expect(clippy::cast_sign_loss, reason = "so does git")]
+    let same = |noted: git2::IndexTime, seconds: i64, nanoseconds: i64| {
+        noted.seconds() as u32 == cut(seconds) && (noted.nanoseconds() == 0 || noted.nanoseconds() == cut(nanoseconds))
+    };
+    same(entry.mtime, metadata.mtime(), metadata.mtime_nsec())
+        && same(entry.ctime, metadata.ctime(), metadata.ctime_nsec())
+        && u64::from(entry.file_size) == metadata.size() & u64::from(u32::MAX)
+        && (entry.ino == 0 || u64::from(entry.ino) == metadata.ino() & u64::from(u32::MAX))
+}
+
+#[cfg(not(unix))]
+fn same_stat(_: &IndexEntry, _: &Metadata) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn written_at(file: &std::fs::Metadata) -> Option<(i64, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((file.mtime(), u32::try_from(file.mtime_nsec()).ok()?))
+}
+
+#[cfg(not(unix))]
+fn written_at(_: &std::fs::Metadata) -> Option<(i64, u32)> {
+    None
+}
+
+#[cfg(unix)]
+fn is_executable(metadata: &Metadata) -> bool {
+    use cap_std::fs::MetadataExt;
+    metadata.mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &Metadata) -> bool {
+    false
+}
+
+/// A name in the repository as a path: any bytes, `/` between folders.
+#[cfg(unix)]
+pub(super) fn path_of(name: &[u8]) -> Result<PathBuf, CheckpointError> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(std::ffi::OsStr::from_bytes(name).into())
+}
+
+#[cfg(not(unix))]
+pub(super) fn path_of(name: &[u8]) -> Result<PathBuf, CheckpointError> {
+    let text = std::str::from_utf8(name).map_err(|error| fault(name, &io::Error::other(error)))?;
+    Ok(text.into())
+}
+
+#[cfg(unix)]
+fn name_of_path(path: &Path) -> Option<Cow<'_, [u8]>> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(Cow::Borrowed(path.as_os_str().as_bytes()))
+}
+
+#[cfg(not(unix))]
+fn name_of_path(path: &Path) -> Option<Cow<'_, [u8]>> {
+    Some(Cow::Owned(path.to_str()?.replace('\\', "/").into_bytes()))
+}
+
+fn fault(name: &[u8], error: &io::Error) -> CheckpointError {
+    CheckpointError::File { path: String::from_utf8_lossy(name).into_owned(), why: error.to_string() }
+}
+
+/// A file in the place of a folder means, too, that nothing is there.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

@@ -1,0 +1,79 @@
+use cap_std::fs::Dir;
+use serde::{Deserialize, Serialize};
+
+use super::super::{StagedChange, Workspace};
+use super::record::PublishRecord;
+use super::{Modes, PublishError, Published, Stopped, carry_out};
+use crate::contracts::RepoPath;
+
+/// What a rollback, or the undoing of one, takes back.
+///
+/// Journals are only ever added: what still stands follows from all of them together, and so a rollback can be rolled
+/// back like anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// Which of the two it is.
+    pub kind: ReversalKind,
+    /// The one task it is about, if it is about one.
+    #[serde(default)]
+    pub task: Option<String>,
+    /// The one file it is about, if it is about one.
+    #[serde(default)]
+    pub file: Option<RepoPath>,
+    /// The publishes it takes back, and for which files.
+    pub of: Vec<TakenBack>,
+}
+
+/// Whether tasks' publishes are taken back, or a rollback's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReversalKind {
+    /// Tasks' publishes.
+    Rollback,
+    /// A rollback's.
+    Undo,
+}
+
+/// One publish as far as it is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// Its run.
+    pub run: String,
+    /// Its task.
+    pub task: String,
+    /// Its round.
+    pub round: u32,
+    /// The files.
+    pub paths: Vec<RepoPath>,
+}
+
+impl Reversal {
+    /// These files are not taken back after all.
+    pub(super) fn except(&mut self, left: &[RepoPath]) {
+        for publish in &mut self.of {
+            publish.paths.retain(|path| !left.contains(path));
+        }
+        self.of.retain(|publish| !publish.paths.is_empty());
+    }
+}
+
+/// Take something back: [`publish`](super::publish()) with the old content as the new, journaled in a run of its own.
+/// Permission bits are those of the changes. Without any change it is journaled all the same.
+///
+/// # Errors
+/// As of [`publish`](super::publish()).
+pub fn publish_reversal(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    reversal: Reversal,
+    changes: &[StagedChange],
+    signer: &dyn Fn(&[u8]) -> String,
+) -> Result<Published, PublishError> {
+    let record = PublishRecord::of_reversal(reversal);
+    match carry_out(workspace, run_dir, record, changes, Modes::AsGiven, signer, &mut |_| Ok(())) {
+        Ok(record) => Ok(Published { record }),
+        Err(Stopped::Refused(error)) => Err(error),
+        #[cfg(test)]
+        Err(Stopped::Killed) => unreachable!("only a test's hook kills"),
+    }
+}

@@ -1,0 +1,142 @@
+//! Taking back what was done to a file, with everything a person has done to it since kept.
+
+use super::merge::{self, merge};
+use super::publish::{Disk, stands};
+use super::{FileState, StagedChange, Workspace, beneath, sha256};
+use crate::contracts::{ChangeType, RepoPath};
+
+/// What one publish, or several in a row, did to a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// The file before; `None` when it did not exist.
+    pub before: Option<Image>,
+    /// The file after; `None` when it did not exist any more.
+    pub after: Option<Image>,
+}
+
+/// A file at one moment, as far as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Its bytes, or why they are not at hand.
+    pub bytes: Result<Vec<u8>, String>,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// What taking back comes to for one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakeBack {
+    /// The file is as it was already.
+    Unchanged,
+    /// Nobody has touched it since: it becomes what it was.
+    Restore(StagedChange),
+    /// It was edited since: the edits stay, the rest becomes what it was.
+    Merge(StagedChange),
+    /// It cannot be told apart what belongs to whom.
+    LeaveAlone {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// What is to be done to a file so that these edits, the newest first, are undone and all else stays.
+pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> TakeBack {
+    let leave = |why: &str| TakeBack::LeaveAlone { why: why.to_owned() };
+    let before = match stands(workspace, path) {
+        Ok(Disk::Nothing) => None,
+        Ok(Disk::File(state)) => Some(state),
+        Ok(Disk::Other) => return leave("something other than a plain file stands there now"),
+        Err(error) => return leave(&error.to_string()),
+    };
+    let mut now = Now {
+        bytes: before.as_ref().map(|state| state.bytes.clone()),
+        mode: before.as_ref().map_or(0o644, |state| state.mode),
+        merged: false,
+    };
+    for edit in edits {
+        if let Err(why) = now.without(edit) {
+            return TakeBack::LeaveAlone { why };
+        }
+    }
+    now.change_from(path, before)
+}
+
+/// Remove a folder if nothing is in it; whether it went.
+pub fn remove_empty_folder(workspace: &Workspace, folder: &RepoPath) -> bool {
+    beneath::open_parent(workspace.dir(), folder).is_ok_and(|parent| parent.remove_dir(folder.file_name()).is_ok())
+}
+
+/// The file as it would be after the edits taken back so far.
+struct Now {
+    bytes: Option<Vec<u8>>,
+    mode: u32,
+    merged: bool,
+}
+
+impl Now {
+    fn without(&mut self, edit: &Edit) -> Result<(), String> {
+        let hash = self.bytes.as_deref().map(sha256);
+        let is = |image: &Option<Image>| hash.as_deref() == image.as_ref().map(|image| image.sha256.as_str());
+        let bytes = if is(&edit.after) {
+            known(&edit.before)?.map(<[u8]>::to_vec)
+        } else if is(&edit.before) {
+            return Ok(());
+        } else {
+            match (&self.bytes, &edit.before, &edit.after) {
+                (Some(ours), Some(_), Some(_)) => {
+                    let (base, theirs) = (known(&edit.after)?, known(&edit.before)?);
+                    let merged = merge(base.unwrap_or_default(), ours, theirs.unwrap_or_default());
+                    self.merged = true;
+                    Some(merged.map_err(told)?)
+                }
+                (Some(_), None, _) => return Err("you have edited it since it was created".to_owned()),
+                (Some(_), Some(_), None) => return Err("you have made it anew since it was deleted".to_owned()),
+                (None, ..) => return Err("you have deleted it since".to_owned()),
+            }
+        };
+        // Permission bits are one more thing the user may have changed since.
+        if let Some(before) = &edit.before
+            && edit.after.as_ref().is_none_or(|after| after.mode == self.mode)
+        {
+            self.mode = before.mode;
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    fn change_from(self, path: &RepoPath, before: Option<FileState>) -> TakeBack {
+        let change_type = match (&before, &self.bytes) {
+            (None, None) => return TakeBack::Unchanged,
+            (Some(before), Some(after)) if before.bytes == *after && before.mode == self.mode => {
+                return TakeBack::Unchanged;
+            }
+            (None, Some(_)) => ChangeType::Created,
+            (Some(_), Some(_)) => ChangeType::Modified,
+            (Some(_), None) => ChangeType::Deleted,
+        };
+        let change = StagedChange { path: path.clone(), change_type, before, after: self.bytes, mode: self.mode };
+        if self.merged { TakeBack::Merge(change) } else { TakeBack::Restore(change) }
+    }
+}
+
+fn known(image: &Option<Image>) -> Result<Option<&[u8]>, String> {
+    match image {
+        None => Ok(None),
+        Some(Image { bytes: Ok(bytes), .. }) => Ok(Some(bytes)),
+        Some(Image { bytes: Err(why), .. }) => Err(why.clone()),
+    }
+}
+
+fn told(error: merge::CannotMerge) -> String {
+    match error {
+        merge::CannotMerge::Conflict => "your edits since touch the same lines".to_owned(),
+        merge::CannotMerge::NotText => "you have changed it since, and it is no text".to_owned(),
+        merge::CannotMerge::Failed(why) => format!("it cannot be merged with your edits: {why}"),
+    }
+}
+
+#[cfg(test)]
+#[path = "rollback_tests.rs"]
+mod tests;
