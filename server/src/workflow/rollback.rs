@@ -177,7 +177,8 @@ fn built_on(task: &str, plan: Option<&LoadedPlan>) -> Option<String> {
     let tasks = plan.iter().flat_map(|plan| &plan.plan.tasks);
     let dependents: Vec<&str> =
         tasks.filter(|other| other.depends_on.iter().any(|id| id == task)).map(|task| task.id.as_str()).collect();
-    let (verb, stays) = if dependents.len() == 1 { ("builds", "stays as it is") } else { ("build", "stay as they are") };
+    let (verb, stays) =
+        if dependents.len() == 1 { ("builds", "stays as it is") } else { ("build", "stay as they are") };
     (!dependents.is_empty()).then(|| format!("{} {verb} on {task} and {stays}.", dependents.join(", ")))
 }
 
