@@ -1,5 +1,6 @@
 //! Checkpoints in every state a repository can be in: what they record, and that nothing else of the repository moves.
 #![cfg(unix)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 
@@ -121,7 +122,7 @@ impl Repo {
 
     /// Make a checkpoint, and see that nothing but it is new.
     fn checkpoint(&self, touched: &[&str]) -> Checkpoint {
-        self.checkpoint_of(&self.workspace(), touched).unwrap().expect("a repository")
+        self.checkpoint_of(&self.workspace(), touched).unwrap().unwrap()
     }
 
     fn checkpoint_of(&self, workspace: &Workspace, touched: &[&str]) -> Result<Option<Checkpoint>, CheckpointError> {
