@@ -1,1 +1,217 @@
+//! The gate on a real terminal: what a person is shown, and each of the answers.
+#![cfg(unix)]
 
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use support::messages_api::{MessagesApi, Script};
+use support::replies::{but, own, plan, task, with, workspace};
+use support::session::{Baton, Session};
+use support::terminal::Terminal;
+
+const PROMPT: &str = "then Enter > ";
+
+/// A plan of three tasks, the last of which writes a file that runs when the project is built.
+fn server() -> MessagesApi {
+    let last = with(
+        task("T3"),
+        json!({
+            "files_to_create": ["build.rs"], "depends_on": ["T1"], "estimated_complexity": "complex",
+        }),
+    );
+    MessagesApi::start(but(Script::new(), &[&[own("T1"), own("T2")], &[last]]))
+}
+
+fn two_tasks() -> MessagesApi {
+    MessagesApi::start(but(Script::new(), &[&[own("T1"), own("T2")]]))
+}
+
+fn run(session: &Session, api: &MessagesApi) -> Baton {
+    session.baton(["run", "--task", "Do it"]).api(api)
+}
+
+#[test]
+fn a_person_sees_everything_before_saying_yes() {
+    let session = Session::new(&workspace(2));
+    let api = server();
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api));
+    let shown = terminal.sees(PROMPT);
+    for part in [
+        "Anthropic API at 127.0.0.1",
+        "Plan, version 1",
+        "One small step after the other.",
+        "it may be harder than it looks",
+        "T1 [simple] The title of T1",
+        "T3 [complex] The title of T3",
+        "modify src/t1.rs",
+        "create build.rs  runs code when you build",
+        "after  T1",
+        "done when  - T3 is done",
+        "1. T1, T2 at once",
+        "2. T3",
+        "! Runs code when you build: build.rs.",
+        "To implement and review: about $",
+        "The plan in full: .agent_memory/plan.md",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in:\n{shown}");
+    }
+    assert!(session.text("src/t1.rs").contains('0'), "nothing is written yet");
+
+    terminal.types("yes please");
+    terminal.sees("Type a to approve");
+    terminal.sees(PROMPT);
+    terminal.types("v");
+    terminal.sees("# Plan");
+    terminal.sees(PROMPT);
+    terminal.types("j");
+    terminal.sees("\"approach_summary\": \"One small step after the other.\"");
+    terminal.sees(PROMPT);
+    terminal.types("a T3");
+    terminal.sees("T3 needs T1");
+    terminal.sees(PROMPT);
+    terminal.types("a t2, T1");
+    terminal.sees("Approved: T1, T2. Left out: T3.");
+    terminal
+        .sees("Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T3.");
+    running.wait().expect(0);
+    let approval = session.handoff("approval.json");
+    assert_eq!((&approval["by"], &approval["tasks"]), (&json!("person"), &json!(["T1", "T2"])));
+    assert!(session.text("src/t1.rs").contains('1') && session.text("src/t2.rs").contains('1'));
+}
+
+#[test]
+fn a_plan_can_be_rejected() {
+    let session = Session::new(&workspace(2));
+    let api = two_tasks();
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api));
+    terminal.sees(PROMPT);
+    terminal.types("R");
+    terminal.sees("The plan was rejected; nothing was written.");
+    running.wait().expect(4);
+    assert_eq!(session.handoff("approval.json")["decision"], "rejected");
+}
+
+#[test]
+fn changes_asked_for_in_words_lead_to_a_new_plan_and_the_gate_again() {
+    let session = Session::new(&workspace(2));
+    let script = Script::new().rounds("plan", [vec![plan(&[&[own("T1"), own("T2")]])], vec![plan(&[&[own("T2")]])]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api));
+    terminal.sees(PROMPT);
+    terminal.types("c");
+    terminal.sees("What should be different?");
+    terminal.types("");
+    terminal.sees(PROMPT);
+    terminal.types("c");
+    terminal.sees("What should be different?");
+    terminal.types("Leave t1.rs alone, s'il vous plaît");
+    let shown = terminal.sees(PROMPT);
+    assert!(shown.contains("Plan, version 2") && !shown.contains("The title of T1"), "{shown}");
+    let asked = api.requests_of("plan").pop().expect("a second request").first_message();
+    assert!(asked.contains("Leave t1.rs alone, s'il vous plaît") && asked.contains("The title of T1"), "{asked}");
+    assert_eq!(session.history(), ["0001-revise"]);
+    assert_eq!(session.text(".agent_memory/history/0001-revise/feedback.md"), "Leave t1.rs alone, s'il vous plaît");
+    terminal.types("a");
+    terminal.sees("Approved. Changes are in your working tree");
+    running.wait().expect(0);
+    assert_eq!(session.handoff("plan.json")["plan_version"], 2);
+    assert!(session.text("src/t1.rs").contains('0') && session.text("src/t2.rs").contains('1'));
+}
+
+/// An editor: a script that is given the plan's path.
+fn editor(session: &Session, script: &str) -> String {
+    let path = session.root().parent().expect("a home").join("my editor");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    format!("'{}' --wait", path.display())
+}
+
+#[test]
+fn the_plan_can_be_edited_at_the_gate() {
+    let session = Session::new(&workspace(2));
+    let api = two_tasks();
+    let editor = editor(
+        &session,
+        "[ \"$1\" = --wait ] || exit 1\nsed 's/The title of T2/A better title/' \"$2\" > \"$2.new\" && mv \"$2.new\" \"$2\"\necho edited",
+    );
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api).env("EDITOR", editor));
+    terminal.sees(PROMPT);
+    terminal.types("e");
+    let shown = terminal.sees(PROMPT);
+    assert!(shown.contains("edited") && shown.contains("A better title"), "{shown}");
+    assert!(session.text(".agent_memory/plan.md").contains("A better title"));
+    terminal.types("approve");
+    terminal.sees("Approved. Changes are in your working tree");
+    running.wait().expect(0);
+    let told = api.requests_of("implement/T2").remove(0).first_message();
+    assert!(told.contains("A better title"), "{told}");
+}
+
+#[test]
+fn a_plan_edited_into_nonsense_at_the_gate_ends_the_run_with_its_place() {
+    let session = Session::new(&workspace(2));
+    let api = two_tasks();
+    let failing = editor(&session, "exit 7");
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api).env("EDITOR", failing));
+    terminal.sees(PROMPT);
+    terminal.types("e");
+    terminal.sees("ended with exit status: 7; the plan is as it was asked about.");
+    terminal.sees(PROMPT);
+    editor(&session, "echo nonsense > \"$2\"");
+    terminal.types("e");
+    terminal.sees(".agent_memory/plan.json:1:2: not valid JSON");
+    running.wait().expect(1);
+    assert_eq!(session.text(".agent_memory/plan.json"), "nonsense\n");
+    assert!(!session.exists(".agent_memory/approval.json"));
+}
+
+#[test]
+fn an_answer_from_another_process_releases_the_gate() {
+    for (answer, code, told) in [
+        ("approve", 0, "Approved. Changes are in your working tree"),
+        ("reject", 4, "The plan was rejected; nothing was written."),
+    ] {
+        let session = Session::new(&workspace(2));
+        let api = two_tasks();
+        let mut terminal = Terminal::new();
+        let running = terminal.start(run(&session, &api));
+        terminal.sees(PROMPT);
+        session.baton([answer]).run().expect(0);
+        terminal.sees("No answer is needed any more.");
+        terminal.sees(told);
+        running.wait().expect(code);
+    }
+}
+
+#[test]
+fn a_gate_that_nobody_answers_leaves_the_plan_waiting() {
+    let session = Session::new(&workspace(2));
+    let api = two_tasks();
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api));
+    terminal.sees(PROMPT);
+    // The end of input, as Ctrl-D makes it.
+    terminal.presses(4);
+    terminal.sees("No answer. The plan waits");
+    running.wait().expect(3);
+
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api));
+    terminal.sees(PROMPT);
+    running.signal(Signal::INT);
+    terminal.sees("Stopped in plan. No file was written. Your edits are intact.");
+    running.wait().expect(130);
+    assert_eq!(api.requests().len(), 2, "the plan is kept");
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+}

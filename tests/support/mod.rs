@@ -7,3 +7,5 @@ pub mod messages_api;
 pub mod replies;
 #[cfg(unix)]
 pub mod session;
+#[cfg(unix)]
+pub mod terminal;

@@ -11,16 +11,18 @@ use super::{print, render};
 use crate::config::Overrides;
 use crate::workflow::{self, IssueStatus, Status};
 
+const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
+
 /// Print the status.
 pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
     let session = Session::open(folder, Overrides::default())?;
     let Some(store) = session.memory()? else {
-        let text = if json { "null" } else { "Nothing has been run here yet. `baton run --task \"…\"` starts." };
-        print(text)?;
+        print(if json { "null" } else { NOTHING })?;
         return Ok(0);
     };
     let status = workflow::status(&store, &session.settings, Timestamp::now())?;
     let text = match json {
+        false if status.task.is_none() && status.run.is_none() => NOTHING.to_owned(),
         true => serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?,
         false => told(&status),
     };

@@ -156,7 +156,20 @@ pub fn submit_schema<T: Handoff>() -> Value {
 
 fn derive<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    flatten_enums(&mut schema);
+    schema
+}
+
+fn flatten_enums(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            flatten_enum(object);
+            object.values_mut().for_each(flatten_enums);
+        }
+        Value::Array(items) => items.iter_mut().for_each(flatten_enums),
+        _ => {}
+    }
 }
 
 fn remove_property(schema: &mut Value, path: &str) {
@@ -178,7 +191,6 @@ fn remove_property(schema: &mut Value, path: &str) {
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
-            flatten_enum(object);
             for keyword in ["$schema", "title", "format", "minimum", "maximum", "default"] {
                 // Inside `properties` these are names of the handoff, not keywords.
                 object.remove(keyword);
@@ -206,8 +218,8 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// A documented enum is derived as a union of constants; a plain enum says the same and needs no union. What each
-/// word means goes to the description.
+/// A documented enum is derived as a union of constants; a plain enum says the same, needs no union, and a validator
+/// that misses a word in it names those there are. What each word means goes to the description.
 fn flatten_enum(object: &mut Map<String, Value>) {
     let Some(Value::Array(variants)) = object.get("oneOf") else { return };
     let word = |variant: &Value| variant.get("const").and_then(Value::as_str).map(str::to_owned);
@@ -229,7 +241,11 @@ fn close_properties(properties: &mut Map<String, Value>) {
 
 fn syntax_fault(text: &str, error: &serde_json::Error) -> Fault {
     let start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-    let mut offset = (start + error.column().saturating_sub(1)).min(text.len());
+    let mut offset = match error.column() {
+        // A line break is at fault, and the parser has counted it already.
+        0 if !error.is_eof() => start.saturating_sub(1),
+        column => (start + column.saturating_sub(1)).min(text.len()),
+    };
     while !text.is_char_boundary(offset) {
         offset -= 1;
     }

@@ -126,7 +126,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let policy = policy(&settings);
     let memory = match store.load() {
         // Whoever starts over need not mend what is set aside.
-        Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..Memory::default() },
+        Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..store.inspect()?.0 },
         loaded => loaded?,
     };
     let beginning = beginning(&memory, &request, &policy, now)?;

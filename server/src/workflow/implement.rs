@@ -22,7 +22,7 @@ use crate::contracts::{
     Approval, ApprovedBy, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult, TaskStatus,
 };
 use crate::memory::{Memory, PlanLock};
-use crate::workspace::{self, Writable};
+use crate::workspace::Writable;
 
 /// How the phase ended.
 pub(super) enum Implemented {
@@ -62,8 +62,7 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
     };
     let stopped = work.all_tasks().await;
     let changes = Changes::load(&run.store, &run.workspace)?;
-    workspace::replace(&run.folder, "changes.diff", changes.unified().as_bytes(), 0o600)
-        .map_err(|source| run.store.file_error("write", "changes.diff", source))?;
+    run.write_diff(&changes)?;
     match stopped {
         Some(error) => Err(error),
         None => Ok(work.end()),

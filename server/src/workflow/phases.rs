@@ -74,6 +74,8 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     };
     run.say(EventPhase::Review, EventStatus::Started, "Reviewing");
     let changes = Changes::load(&run.store, &run.workspace)?;
+    // The run that implemented may have been killed before it could.
+    run.write_diff(&changes)?;
     let earlier = earlier_open_issues(run, memory);
     let summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
     let reviewed = only_approved(&plan.plan, memory);

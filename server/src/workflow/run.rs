@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::approval::{self, GateEnd};
-use super::changes::PUBLISH;
+use super::changes::{Changes, PUBLISH};
 use super::error::{PhaseError, StartError};
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus, Said};
 use super::gate::Approver;
@@ -61,6 +61,12 @@ impl Run {
             error: None,
             usage: Some(self.desk.budget.used()),
         });
+    }
+
+    /// Keep what the workflow has changed so far, as a diff, in the run's folder.
+    pub(super) fn write_diff(&self, changes: &Changes) -> Result<(), PhaseError> {
+        workspace::replace(&self.folder, "changes.diff", changes.unified().as_bytes(), 0o600)
+            .map_err(|source| self.store.file_error("write", "changes.diff", source).into())
     }
 
     fn fail(&self, phase: EventPhase, error: &PhaseError) {

@@ -1,0 +1,107 @@
+//! A terminal with a person at it: what stands on its screen, and what is typed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::Stdio;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+use super::session::{Baton, Running};
+
+/// How long a test waits for what must appear.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The person's end of a pseudo-terminal, 100 columns wide.
+pub struct Terminal {
+    keyboard: File,
+    path: std::path::PathBuf,
+    screen: Arc<Screen>,
+    /// Of what was shown, without colours, how much a test has looked at.
+    seen: usize,
+}
+
+#[derive(Default)]
+struct Screen {
+    shown: Mutex<Vec<u8>>,
+    news: Condvar,
+}
+
+impl Terminal {
+    /// A new terminal.
+    pub fn new() -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        grantpt(&master).expect("a pseudo-terminal");
+        unlockpt(&master).expect("a pseudo-terminal");
+        let size = Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&master, size).expect("a size");
+        let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
+        let keyboard = File::from(master);
+        Self { keyboard, path: name.into(), screen: Arc::default(), seen: 0 }
+    }
+
+    /// Start a program here: its standard input, output and error.
+    pub fn start(&mut self, baton: Baton) -> Running {
+        let stream = || Stdio::from(self.open());
+        let running = baton.env("TERM", "xterm-256color").streams(stream(), stream(), stream()).start();
+        let mut eye = self.keyboard.try_clone().expect("a handle");
+        let screen = self.screen.clone();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // When the program ends the terminal hangs up, which is an error to whoever reads.
+            while let Ok(length @ 1..) = eye.read(&mut bytes) {
+                screen.shown.lock().unwrap().extend_from_slice(&bytes[..length]);
+                screen.news.notify_all();
+            }
+        });
+        running
+    }
+
+    /// Type a line and press Enter.
+    pub fn types(&mut self, line: &str) {
+        self.keyboard.write_all(format!("{line}\n").as_bytes()).expect("a terminal");
+    }
+
+    /// Press a key.
+    pub fn presses(&mut self, key: u8) {
+        self.keyboard.write_all(&[key]).expect("a terminal");
+    }
+
+    /// Wait until this is shown, after all that was looked at before. What is shown up to its end is returned, without
+    /// colours and the like.
+    #[track_caller]
+    pub fn sees(&mut self, words: &str) -> String {
+        let seen = self.seen;
+        // A sequence that came only in part changes nothing before it, so that what was seen keeps its place.
+        let find = |shown: &[u8]| {
+            let text = plain(shown);
+            let at = text.get(seen..)?.find(words)?;
+            Some(text[seen..seen + at + words.len()].to_owned())
+        };
+        let shown = self.screen.shown.lock().unwrap();
+        let missing = |shown: &mut Vec<u8>| find(shown).is_none();
+        let (shown, _) = self.screen.news.wait_timeout_while(shown, PATIENCE, missing).unwrap();
+        let Some(text) = find(&shown) else {
+            let text = plain(&shown);
+            panic!("{words:?} is not shown:\n{}", text.get(seen..).unwrap_or(&text));
+        };
+        self.seen += text.len();
+        text
+    }
+
+    fn open(&self) -> File {
+        let mut options = OpenOptions::new();
+        let no_controlling = rustix::fs::OFlags::NOCTTY.bits();
+        options.read(true).write(true).custom_flags(i32::try_from(no_controlling).expect("a flag"));
+        options.open(&self.path).expect("the other end")
+    }
+}
+
+fn plain(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes).replace('\r', "");
+    console::strip_ansi_codes(&text).into_owned()
+}
