@@ -1,6 +1,5 @@
 //! One workspace folder: its run, and what the editor is shown of it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types::notification::{PublishDiagnostics, ShowMessage};
-use tower_lsp::lsp_types::{PublishDiagnosticsParams, ShowMessageParams, Url};
+use tower_lsp::lsp_types::{PublishDiagnosticsParams, ShowMessageParams};
 
 use super::capabilities::Capabilities;
 use super::client::Client;
@@ -35,8 +34,8 @@ pub(super) struct Folder {
     capabilities: Capabilities,
     /// Held while a run starts, so that there is never a second one.
     current: Mutex<Option<Current>>,
-    /// The files that have diagnostics of ours. Held while they are published, so that the newest come last.
-    published: Mutex<BTreeSet<Url>>,
+    /// What the client shows. Held while a review is read and published, so that the newest comes last.
+    published: Mutex<Diagnostics>,
 }
 
 /// The run at work.
@@ -203,13 +202,15 @@ impl Folder {
         }
     }
 
-    fn publish(&self, published: &mut BTreeSet<Url>, found: Diagnostics) {
-        let now: BTreeSet<Url> = found.keys().cloned().collect();
-        let cleared = published.difference(&now).map(|uri| (uri.clone(), Vec::new()));
-        for (uri, diagnostics) in cleared.chain(found) {
+    /// Send what differs from what the client shows.
+    fn publish(&self, published: &mut Diagnostics, found: Diagnostics) {
+        let cleared = published.keys().filter(|uri| !found.contains_key(uri)).map(|uri| (uri, Vec::new()));
+        let changed = found.iter().filter(|(uri, diagnostics)| published.get(uri) != Some(diagnostics));
+        for (uri, diagnostics) in cleared.chain(changed.map(|(uri, diagnostics)| (uri, diagnostics.clone()))) {
+            let uri = uri.clone();
             self.client.notify::<PublishDiagnostics>(PublishDiagnosticsParams { uri, diagnostics, version: None });
         }
-        *published = now;
+        *published = found;
     }
 
     /// Show a run until its end.

@@ -16,7 +16,7 @@ use super::to_proto::plain;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
 /// How long the end of a run waits for a client that has not accepted its progress yet.
-const LATE_ACCEPTANCE: Duration = Duration::from_secs(2);
+const LATE_ACCEPTANCE: Duration = Duration::from_secs(1);
 
 /// Longest message shown, in characters.
 const LONGEST: usize = 120;
