@@ -274,14 +274,25 @@ impl Store {
         reviews.into_iter().find(|review: &ReviewOutput| review.round < round)
     }
 
-    /// Whether an agent's conversation of a run came to its end, and what it led to was taken.
+    /// Whether an agent's last conversation of a run came to its end and what it led to was taken, in that run or in a
+    /// later one.
     ///
     /// # Errors
-    /// When the transcript cannot be read.
+    /// When a transcript cannot be read.
     pub fn is_closed(&self, run: &RunId, agent: &str) -> Result<bool, MemoryError> {
-        let lines = journal::read(&self.run_folder(run)?, &self.seal);
-        let lines = lines.map_err(|source| self.io("read", "transcript.jsonl", source))?;
-        Ok(lines.iter().any(|line| matches!(line, TranscriptLine::Closed { closed, .. } if closed == agent)))
+        let mut is_closed = false;
+        for later in self.workflow_runs()?.iter().filter(|later| *later >= run) {
+            let lines = journal::read(&self.run_folder(later)?, &self.seal);
+            for line in lines.map_err(|source| self.io("read", "transcript.jsonl", source))? {
+                match line {
+                    TranscriptLine::Closed { closed, .. } if closed == agent => is_closed = true,
+                    // A run may hold a task's conversations of several rounds.
+                    TranscriptLine::Turn { turn, .. } if later == run && turn.agent == agent => is_closed = false,
+                    _ => {}
+                }
+            }
+        }
+        Ok(is_closed)
     }
 
     /// The error of a file of the memory folder.

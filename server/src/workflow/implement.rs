@@ -269,6 +269,7 @@ fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut Imp
             let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
             report.results.push(task_run::with_real_changes(run, submitted)?);
             run.store.write(report)?;
+            close(run, &agent)?;
         }
     }
     Ok(())
