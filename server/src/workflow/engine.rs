@@ -136,6 +136,10 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     beginning.apply(&store, &memory)?;
     let used_before = store.workflow_usage()?;
     let dir = store.begin_run(&id)?;
+    for agent in settled(&memory) {
+        let closed = dir.transcript.close_left_open(now, &agent);
+        closed.map_err(|source| store.file_error("write", "transcript.jsonl", source))?;
+    }
     let cancel = CancellationToken::new();
     let log = dir.events;
     let bus = Bus::new(
@@ -175,6 +179,19 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         end
     });
     Ok(RunHandle { run: id.to_string(), cancel, events, end })
+}
+
+/// The agents whose handoff stands, so that what led to it is not to be played again: a run can be killed after it
+/// wrote a handoff and before it noted so.
+fn settled(memory: &Memory) -> Vec<String> {
+    let phases = [
+        (Phase::Context, memory.context.is_some()),
+        (Phase::Plan, memory.plan.is_some()),
+        (Phase::Review, memory.review.is_some()),
+    ];
+    let phases = phases.into_iter().filter(|(_, stands)| *stands).map(|(phase, _)| phase.as_str().to_owned());
+    let results = memory.report.iter().flat_map(|report| &report.results);
+    phases.chain(results.map(|result| super::task_run::agent(&result.task_id))).collect()
 }
 
 /// The part of the settings that decides what comes next.
