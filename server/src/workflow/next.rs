@@ -157,8 +157,7 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
     }
 }
 
-/// Who fixes what. A named task counts when it exists; otherwise the file's owner: the last approved task in plan
-/// order that lists it.
+/// Who fixes what: the owners of the files. Whatever task an issue names, only the owner may write there.
 pub(super) fn fix_scope(plan: &PlanOutput, approved: &[String], issues: &[&Issue]) -> FixScope {
     let mut tasks = BTreeSet::new();
     let mut unowned = BTreeSet::new();
