@@ -14,7 +14,7 @@ use super::run_id::RunId;
 use super::seal::Seal;
 use crate::contracts::{
     Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, PlanOutput, RepoPath,
-    ReviewOutput, Round, Usage, check_plan, plan_markdown, read,
+    ReviewOutput, Round, Usage, check_plan, issue_id, plan_markdown, read,
 };
 use crate::workspace::{self, Workspace};
 
@@ -188,14 +188,23 @@ impl Store {
             })?,
             round: self.handoff(&mut faults, |_: &mut Round, _| ())?,
             report: self.handoff(&mut faults, |_: &mut ImplReport, _| ())?,
-            review: self.handoff(&mut faults, |_: &mut ReviewOutput, _| ())?,
+            review: self.handoff(&mut faults, |review: &mut ReviewOutput, at| {
+                review.timestamp.get_or_insert(at);
+                fill_ids(review);
+            })?,
             dismissed: self
                 .handoff(&mut faults, |_: &mut Dismissed, _| ())?
                 .map(|Dismissed(ids)| ids)
                 .unwrap_or_default(),
             ..Memory::default()
         };
-        let begun = memory.round.is_some() || memory.report.is_some();
+        if let (Some(review), Some(report)) = (&mut memory.review, &memory.report)
+            && !self.names_round(ReviewOutput::FILE)?
+        {
+            // Whoever reviews elsewhere knows of no rounds: it is the work at hand that is judged.
+            review.round = report.round;
+        }
+        let begun = memory.round.is_some() || memory.report.is_some() || memory.review.is_some();
         memory.plan = self.plan(begun, &mut faults)?;
         // An approval that cannot be read is no approval.
         let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ())?;
@@ -267,11 +276,18 @@ impl Store {
         approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.is_genuine(&approval))
     }
 
+    /// The reviews of this workflow that were set aside, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier_reviews(&self) -> Result<Vec<ReviewOutput>, MemoryError> {
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        Ok(past.entries.iter().filter_map(|entry| self.set_aside_review(entry)).collect())
+    }
+
     /// The last review of this workflow before a round.
     pub fn review_before(&self, round: u32) -> Option<ReviewOutput> {
-        let past = history::past(&self.dir).ok()?;
-        let reviews = past.entries.iter().rev().filter_map(|entry| self.set_aside_handoff(entry, ReviewOutput::FILE));
-        reviews.into_iter().find(|review: &ReviewOutput| review.round < round)
+        self.earlier_reviews().ok()?.into_iter().rev().find(|review| review.round < round)
     }
 
     /// Whether an agent's last conversation of a run came to its end and what it led to was taken, in that run or in a
@@ -465,6 +481,13 @@ impl Store {
         }
     }
 
+    /// Whether a handoff says which round it is about.
+    fn names_round(&self, file: &str) -> Result<bool, MemoryError> {
+        let Some((text, _)) = self.text(file)? else { return Ok(false) };
+        let value = serde_json::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}')).unwrap_or_default();
+        Ok(!value["round"].is_null())
+    }
+
     /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
     fn plan(&self, begun: bool, faults: &mut Vec<FileFaults>) -> Result<Option<LoadedPlan>, MemoryError> {
         let Some((text, _)) = self.text(PlanOutput::FILE)? else { return Ok(None) };
@@ -487,8 +510,7 @@ impl Store {
     /// What the workflow's own entries of `history/` still say.
     fn recollect(&self, past: &history::Past, memory: &mut Memory) {
         for entry in &past.entries {
-            let review: Option<ReviewOutput> = self.set_aside_handoff(entry, ReviewOutput::FILE);
-            if let Some(review) = review {
+            if let Some(review) = self.set_aside_review(entry) {
                 memory.earlier_review_rounds.insert(review.round);
                 memory.earlier_rounds = memory.earlier_rounds.max(review.round);
             }
@@ -502,12 +524,18 @@ impl Store {
         let Some(entry) = past.plan_to_change(has_plan) else { return };
         let Some(plan) = self.set_aside_handoff(entry, PlanOutput::FILE) else { return };
         let feedback = self.dir.read_to_string(format!("{entry}/{FEEDBACK}")).ok();
-        memory.revision = Some(Revision { plan, review: self.set_aside_handoff(entry, ReviewOutput::FILE), feedback });
+        memory.revision = Some(Revision { plan, review: self.set_aside_review(entry), feedback });
     }
 
     /// A handoff that was set aside; one that cannot be read any more counts as absent.
     fn set_aside_handoff<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
         read(&self.dir.read_to_string(format!("{entry}/{file}")).ok()?).ok()
+    }
+
+    fn set_aside_review(&self, entry: &str) -> Option<ReviewOutput> {
+        let mut review: ReviewOutput = self.set_aside_handoff(entry, ReviewOutput::FILE)?;
+        fill_ids(&mut review);
+        Some(review)
     }
 
     fn is_genuine(&self, approval: &Approval) -> bool {
@@ -537,6 +565,24 @@ impl Store {
 
     fn io(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
         MemoryError::Io { action, file: self.name(file), source }
+    }
+}
+
+/// Reviews from elsewhere have no ids. What is filled depends on the review alone, so that it is the same at every
+/// reading.
+fn fill_ids(review: &mut ReviewOutput) {
+    for index in 0..review.issues.len() {
+        let issue = &review.issues[index];
+        if !issue.id.is_empty() {
+            continue;
+        }
+        let file = RepoPath::parse(&issue.file).map_or_else(|_| issue.file.clone(), |path| path.to_string());
+        let quoted = issue.quote.as_deref().unwrap_or_default().trim().lines().next().unwrap_or_default();
+        let mut id = issue_id(&file, quoted, &issue.description);
+        if review.issues.iter().any(|other| other.id == id) {
+            id = issue_id(&file, &format!("{}: {quoted}", issue.line), &issue.description);
+        }
+        review.issues[index].id = id;
     }
 }
 

@@ -10,6 +10,7 @@ use super::events::{EventPhase, EventStatus};
 use super::next::{approved, open_issues};
 use super::phase::{Phase, ToolSet};
 use super::run::Run;
+use crate::agents::review::Earlier;
 use crate::agents::{self, Activity, AgentError, Brief, converse};
 use crate::contracts::{Complexity, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
 use crate::memory::{Memory, SetAside};
@@ -76,7 +77,7 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let changes = Changes::load(&run.store, &run.workspace)?;
     // The run that implemented may have been killed before it could.
     run.write_diff(&changes)?;
-    let earlier = earlier_open_issues(run, memory);
+    let earlier = Arc::new(earlier_issues(run, memory, report.round)?);
     let summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
     let reviewed = only_approved(&plan.plan, memory);
     let work = agents::review::Work {
@@ -85,12 +86,14 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
         plan: &reviewed,
         report,
         changed: &summary,
-        open_issues: &earlier,
+        earlier: &earlier,
     };
     let message = agents::review::first_message(&work);
     let toolbox = toolbox(run, phase, changes.diffs());
     let brief = brief(run, phase, vec![run.prompts.review.clone()], message, toolbox, agents::review::submit())?;
-    let review = handed_on(run, phase, &brief, &agents::review::accept).await?;
+    let known = earlier.clone();
+    let accept = move |input| agents::review::accept(input, &known);
+    let review = handed_on(run, phase, &brief, &accept).await?;
     let review = finish_review(run, review, report, &plan.plan, &changes, &earlier);
     run.store.write(&review)?;
     close(run, phase.as_str())?;
@@ -106,7 +109,7 @@ fn finish_review(
     report: &ImplReport,
     plan: &PlanOutput,
     changes: &Changes,
-    earlier: &[Issue],
+    earlier: &Earlier,
 ) -> ReviewOutput {
     let head = workspace::head(&run.workspace);
     let facts = agents::review::Facts {
@@ -135,17 +138,18 @@ fn drift(plan: &PlanOutput, changes: &Changes) -> Vec<String> {
         .collect()
 }
 
-/// The issues of the review before this round, where the user has not dismissed them.
-fn earlier_open_issues(run: &Run, memory: &Memory) -> Vec<Issue> {
-    let Some(round) = memory.round.as_ref().filter(|round| round.kind == crate::contracts::RoundKind::Fix) else {
-        return Vec::new();
-    };
-    let Some(review) = run.store.review_before(round.n) else { return Vec::new() };
-    open_issues(&review, &memory.dismissed)
-        .into_iter()
-        .filter(|issue| round.issues.is_empty() || round.issues.contains(&issue.id))
-        .cloned()
-        .collect()
+/// What the workflow's earlier reviews found, as far as the review of this round must know.
+fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, PhaseError> {
+    let reviews = run.store.earlier_reviews()?;
+    let before = reviews.iter().rev().find(|review| review.round < round);
+    let open = before.map(|review| open_issues(review, &memory.dismissed)).unwrap_or_default();
+    let mut dismissed: Vec<Issue> = Vec::new();
+    for issue in reviews.iter().flat_map(|review| &review.issues) {
+        if memory.dismissed.contains(&issue.id) && dismissed.iter().all(|known| known.id != issue.id) {
+            dismissed.push(issue.clone());
+        }
+    }
+    Ok(Earlier { open: open.into_iter().cloned().collect(), dismissed })
 }
 
 /// The plan as far as it was approved: a review covers nothing else.

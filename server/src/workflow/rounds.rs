@@ -20,7 +20,12 @@ pub(super) fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<
     if !scope.unowned.is_empty() && !tasks.iter().any(|task| task == FIX) {
         tasks.push(FIX.to_owned());
     }
-    // The round comes first: a plan with FIX and no such round would implement it as a task like any other.
+    if let Some(review) = &memory.review {
+        // One from elsewhere has no ids, and does not say which round it judged: from here on both are needed.
+        run.store.write(review)?;
+    }
+    // The round comes before the plan: with FIX and no such round it would be implemented
+    // as a task like any other.
     write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())?;
     if let Some(plan) = memory.plan.as_ref().filter(|_| !scope.unowned.is_empty()) {
         give_to_fix(run, memory, &plan.plan, &scope.unowned)?;
@@ -59,7 +64,10 @@ pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
 }
 
 /// Set everything from the plan on aside, so that a new plan answers to it.
-pub(super) fn begin_re_plan(run: &Run) -> Result<(), MemoryError> {
+pub(super) fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
+    if let Some(review) = &memory.review {
+        run.store.write(review)?;
+    }
     run.store.set_plan_aside(SetAside::RePlan).map(|_| ())
 }
 
