@@ -138,6 +138,7 @@ impl Store {
         let lock = RunLock::take(&self.dir, &holder)?;
         PlanLock::release(&self.dir);
         workspace::sweep(&self.dir).map_err(|source| self.io("tidy", "", source))?;
+        history::sweep(&self.dir).map_err(|source| self.io("tidy", "history", source))?;
         Ok((lock, id))
     }
 
@@ -204,14 +205,17 @@ impl Store {
             // Whoever reviews elsewhere knows of no rounds: it is the work at hand that is judged.
             review.round = report.round;
         }
-        let begun = memory.round.is_some() || memory.report.is_some() || memory.review.is_some();
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let begun = memory.round.is_some()
+            || memory.report.is_some()
+            || memory.review.is_some()
+            || past.is_implemented(|entry, file| self.dir.exists(format!("{entry}/{file}")));
         memory.plan = self.plan(begun, &mut faults)?;
         // An approval that cannot be read is no approval.
         let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ())?;
         memory.approval = approval.filter(|approval| {
             memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256) && self.is_genuine(approval)
         });
-        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
         self.recollect(&past, &mut memory);
         memory.begun = !self.workflow_runs()?.is_empty();
         Ok((memory, faults))
@@ -283,6 +287,22 @@ impl Store {
     pub fn earlier_reviews(&self) -> Result<Vec<ReviewOutput>, MemoryError> {
         let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
         Ok(past.entries.iter().filter_map(|entry| self.set_aside_review(entry)).collect())
+    }
+
+    /// The plans of this workflow that were approved and gave way to others, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier_approved_plans(&self) -> Result<Vec<PlanOutput>, MemoryError> {
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let approved = |entry: &String| -> Option<PlanOutput> {
+            let approval: Approval = self.set_aside_handoff(entry, Approval::FILE)?;
+            let text = self.dir.read_to_string(format!("{entry}/{}", PlanOutput::FILE)).ok()?;
+            let answers = approval.plan_sha256 == digest(text.as_bytes()) && self.is_genuine(&approval);
+            let plan = read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved);
+            plan
+        };
+        Ok(past.entries.iter().filter_map(approved).collect())
     }
 
     /// The last review of this workflow before a round.

@@ -94,7 +94,9 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let known = earlier.clone();
     let accept = move |input| agents::review::accept(input, &known);
     let review = handed_on(run, phase, &brief, &accept).await?;
-    let review = finish_review(run, review, report, &plan.plan, &changes, &earlier);
+    let mut agreed = run.store.earlier_approved_plans()?;
+    agreed.push(plan.plan.clone());
+    let review = finish_review(run, review, report, drift(&agreed, &changes), &earlier);
     run.store.write(&review)?;
     close(run, phase.as_str())?;
     let issues = review.issues.len();
@@ -107,8 +109,7 @@ fn finish_review(
     run: &Run,
     review: ReviewOutput,
     report: &ImplReport,
-    plan: &PlanOutput,
-    changes: &Changes,
+    drift: Vec<String>,
     earlier: &Earlier,
 ) -> ReviewOutput {
     let head = workspace::head(&run.workspace);
@@ -117,25 +118,17 @@ fn finish_review(
         round: report.round,
         branch: head.as_ref().and_then(|head| head.branch.clone()),
         head: head.and_then(|head| head.commit),
-        drift: drift(plan, changes),
+        drift,
     };
     agents::review::finish(review, facts, earlier, &|path| text(&run.workspace, path))
 }
 
-/// Files that were changed and that no task of the plan lists, one sentence each.
-fn drift(plan: &PlanOutput, changes: &Changes) -> Vec<String> {
-    let planned: Vec<String> = plan
-        .tasks
-        .iter()
-        .flat_map(|task| task.files())
-        .filter_map(|file| RepoPath::parse(file).ok())
-        .map(|path| path.key())
-        .collect();
-    changes
-        .files()
-        .filter(|file| !planned.contains(&file.path.key()))
-        .map(|file| format!("{} was changed and stands in no task of the plan.", file.path))
-        .collect()
+/// Files that were changed and that no task of an approved plan lists, one sentence each.
+fn drift(agreed: &[PlanOutput], changes: &Changes) -> Vec<String> {
+    let files = agreed.iter().flat_map(|plan| &plan.tasks).flat_map(|task| task.files());
+    let planned: Vec<String> = files.filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
+    let unplanned = changes.files().filter(|file| !planned.contains(&file.path.key()));
+    unplanned.map(|file| format!("{} was changed and stands in no task of the plan.", file.path)).collect()
 }
 
 /// What the workflow's earlier reviews found, as far as the review of this round must know.
