@@ -13,7 +13,7 @@ use super::plan_lock::{PlanLock, digest};
 use super::run_id::RunId;
 use super::seal::Seal;
 use crate::contracts::{
-    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, PlanOutput, RepoPath,
+    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, PlanOutput, Position, RepoPath,
     ReviewOutput, Round, Usage, check_plan, issue_id, plan_markdown, read,
 };
 use crate::workspace::{self, Workspace};
@@ -488,7 +488,7 @@ impl Store {
         faults: &mut Vec<FileFaults>,
         fill: impl FnOnce(&mut T, Timestamp),
     ) -> Result<Option<T>, MemoryError> {
-        let Some((text, modified)) = self.text(T::FILE)? else { return Ok(None) };
+        let Some((text, modified)) = self.json(T::FILE, faults)? else { return Ok(None) };
         match read::<T>(&text) {
             Ok(mut handoff) => {
                 fill(&mut handoff, modified);
@@ -510,7 +510,7 @@ impl Store {
 
     /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
     fn plan(&self, begun: bool, faults: &mut Vec<FileFaults>) -> Result<Option<LoadedPlan>, MemoryError> {
-        let Some((text, _)) = self.text(PlanOutput::FILE)? else { return Ok(None) };
+        let Some((text, _)) = self.json(PlanOutput::FILE, faults)? else { return Ok(None) };
         let plan: PlanOutput = match read(&text) {
             Ok(plan) => plan,
             Err(found) => {
@@ -562,8 +562,25 @@ impl Store {
         self.seal.verify(APPROVAL_KIND, &sealed(approval), &approval.mac)
     }
 
+    /// The text of a handoff; `None`, with a fault, for one that is in no encoding JSON may have.
+    fn json(&self, file: &str, faults: &mut Vec<FileFaults>) -> Result<Option<(String, Timestamp)>, MemoryError> {
+        let Some((bytes, modified)) = self.bytes(file)? else { return Ok(None) };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some((text, modified))),
+            Err(error) => {
+                faults.push(self.faults(file, vec![not_utf8(&error)]));
+                Ok(None)
+            }
+        }
+    }
+
     /// A file's text and when it was last written.
     fn text(&self, file: &str) -> Result<Option<(String, Timestamp)>, MemoryError> {
+        let read = self.bytes(file)?;
+        Ok(read.map(|(bytes, modified)| (String::from_utf8_lossy(&bytes).into_owned(), modified)))
+    }
+
+    fn bytes(&self, file: &str) -> Result<Option<(Vec<u8>, Timestamp)>, MemoryError> {
         let bytes = match self.dir.read(file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -572,7 +589,7 @@ impl Store {
         let modified = self.dir.metadata(file).and_then(|metadata| metadata.modified());
         let modified = modified.map_or_else(|_| SystemTime::now(), cap_std::time::SystemTime::into_std);
         let at = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), at)))
+        Ok(Some((bytes, at)))
     }
 
     fn replace(&self, file: &str, bytes: &[u8], mode: u32) -> Result<(), MemoryError> {
@@ -585,6 +602,19 @@ impl Store {
 
     fn io(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
         MemoryError::Io { action, file: self.name(file), source }
+    }
+}
+
+/// The fault of a text that is not UTF-8, at the first byte that is not.
+fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
+    let at = error.utf8_error().valid_up_to();
+    let before = String::from_utf8_lossy(&error.as_bytes()[..at]);
+    Fault {
+        code: "schema",
+        message: "not UTF-8 text, as JSON must be; save it in that encoding".to_owned(),
+        pointer: String::new(),
+        span: at..at,
+        position: Position::of(&before, at),
     }
 }
 

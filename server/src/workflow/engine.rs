@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::approval::{NO_PLAN, check_subset};
+use super::approval::{NO_PLAN, check_subset, done};
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
@@ -211,6 +211,8 @@ struct Beginning {
     feedback: Option<String>,
     /// Tasks to be done again, among others whose results stay.
     again: Option<Vec<String>>,
+    /// Of the approved tasks, those to be done.
+    only: Option<Vec<String>>,
     needs_model: bool,
 }
 
@@ -223,7 +225,10 @@ impl Beginning {
             store.revise_plan(&feedback)?;
         }
         if let Some(again) = self.again {
-            rounds::do_again(store, memory, again)?;
+            rounds::do_again(store, memory, &again)?;
+        }
+        if let Some(only) = self.only {
+            rounds::do_only(store, memory, &only)?;
         }
         store.set_aside(SetAside::Phase, self.files)?;
         if let Some(task) = self.task {
@@ -246,7 +251,7 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     let finished = matches!(next, Next::Merged | Next::Rejected);
     let other = asked.is_some() && asked != memory.task.as_deref().map(str::trim);
     let mut beginning =
-        Beginning { whole: None, files: &[], task: None, feedback: None, again: None, needs_model: true };
+        Beginning { whole: None, files: &[], task: None, feedback: None, again: None, only: None, needs_model: true };
 
     if request.reset {
         if asked.or(memory.task.as_deref()).is_none() {
@@ -270,9 +275,8 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     if let Some(only) = &request.only
         && let Some(plan) = memory.plan.as_ref().filter(|_| beginning.whole.is_none())
     {
-        let done = memory.report.iter().flat_map(|report| &report.results);
-        let done: Vec<&str> = done.map(|result| result.task_id.as_str()).collect();
-        check_subset(&plan.plan, Some(only), &done).map_err(StartError::Usage)?;
+        check_subset(&plan.plan, Some(only), &done(memory)).map_err(StartError::Usage)?;
+        beginning.only = (request.phase.is_none() && request.feedback.is_none()).then(|| only.clone());
     }
     if let Some(feedback) = &request.feedback {
         if memory.plan.is_none() {

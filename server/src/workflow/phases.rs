@@ -78,7 +78,9 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     // The run that implemented may have been killed before it could.
     run.write_diff(&changes)?;
     let earlier = Arc::new(earlier_issues(run, memory, report.round)?);
-    let summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
+    let elsewhere = changed_elsewhere(report, &changes);
+    let mut summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
+    summary.extend(elsewhere.iter().map(|(path, told)| format!("{path}: {told}")));
     let reviewed = only_approved(&plan.plan, memory);
     let work = agents::review::Work {
         task: &task_text(memory),
@@ -96,7 +98,7 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let review = handed_on(run, phase, &brief, &accept).await?;
     let mut agreed = run.store.earlier_approved_plans()?;
     agreed.push(plan.plan.clone());
-    let review = finish_review(run, review, report, drift(&agreed, &changes), &earlier);
+    let review = finish_review(run, review, report, drift(&agreed, &changes, &elsewhere), &earlier);
     run.store.write(&review)?;
     close(run, phase.as_str())?;
     let issues = review.issues.len();
@@ -123,12 +125,30 @@ fn finish_review(
     agents::review::finish(review, facts, earlier, &|path| text(&run.workspace, path))
 }
 
+/// Files that a report from elsewhere tells of and no publish journal does, with what it tells.
+fn changed_elsewhere(report: &ImplReport, changes: &Changes) -> Vec<(RepoPath, String)> {
+    let mut files: Vec<(RepoPath, String)> = Vec::new();
+    for result in &report.results {
+        for change in &result.changes {
+            let Ok(path) = RepoPath::parse(&change.path) else { continue };
+            let is_known = changes.files().any(|file| file.path.key() == path.key())
+                || files.iter().any(|(file, _)| file.key() == path.key());
+            if !is_known {
+                let (kind, task) = (change.change_type.as_str(), &result.task_id);
+                files.push((path, format!("{kind} ({task}), says the report; there is no diff of it")));
+            }
+        }
+    }
+    files
+}
+
 /// Files that were changed and that no task of an approved plan lists, one sentence each.
-fn drift(agreed: &[PlanOutput], changes: &Changes) -> Vec<String> {
+fn drift(agreed: &[PlanOutput], changes: &Changes, elsewhere: &[(RepoPath, String)]) -> Vec<String> {
     let files = agreed.iter().flat_map(|plan| &plan.tasks).flat_map(|task| task.files());
     let planned: Vec<String> = files.filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
-    let unplanned = changes.files().filter(|file| !planned.contains(&file.path.key()));
-    unplanned.map(|file| format!("{} was changed and stands in no task of the plan.", file.path)).collect()
+    let changed = changes.files().map(|file| &file.path).chain(elsewhere.iter().map(|(path, _)| path));
+    let unplanned = changed.filter(|path| !planned.contains(&path.key()));
+    unplanned.map(|path| format!("{path} was changed and stands in no task of the plan.")).collect()
 }
 
 /// What the workflow's earlier reviews found, as far as the review of this round must know.

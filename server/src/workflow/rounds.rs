@@ -79,16 +79,32 @@ pub(super) fn retry(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), 
 }
 
 /// Do some tasks again: their results go, those of the others stay, and so does the approval, for both.
-pub(super) fn do_again(store: &Store, memory: &Memory, only: Vec<String>) -> Result<(), MemoryError> {
-    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
-    let mut tasks = only.clone();
-    if let Some(mut report) = memory.report.clone() {
+pub(super) fn do_again(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+    let mut report = memory.report.clone();
+    if let Some(report) = &mut report {
         report.results.retain(|result| !only.contains(&result.task_id));
-        tasks.extend(report.results.iter().map(|result| result.task_id.clone()));
-        store.turn_round(SetAside::Phase, &report)?;
+        store.turn_round(SetAside::Phase, report)?;
     }
+    keep_to(store, memory, with_done(only, report.as_ref()))
+}
+
+/// Do only these tasks of those that were approved, beside what is done.
+pub(super) fn do_only(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+    keep_to(store, memory, with_done(only, memory.report.as_ref()))
+}
+
+/// These tasks and those that have a result.
+pub(super) fn with_done(only: &[String], report: Option<&ImplReport>) -> Vec<String> {
+    let mut tasks = only.to_vec();
+    let done = report.into_iter().flat_map(|report| &report.results).map(|result| &result.task_id);
+    tasks.extend(done.filter(|id| !only.contains(id)).cloned());
+    tasks
+}
+
+/// Narrow the approval to these tasks. Beyond what was approved the gate is asked again.
+fn keep_to(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), MemoryError> {
+    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
     let covered = approved(&plan.plan, approval);
-    // Beyond what was approved the gate is asked again.
     if tasks.iter().all(|task| covered.contains(task)) {
         store.write_approval(&plan.sha256, approval.decision, approval.by, Some(tasks), Timestamp::now())?;
         return Ok(());
@@ -98,14 +114,16 @@ pub(super) fn do_again(store: &Store, memory: &Memory, only: Vec<String>) -> Res
 
 /// The round at hand, or the first of this plan, written before anything is implemented.
 pub(super) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
-    if let Some(round) = &memory.round {
-        return Ok(round.clone());
-    }
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
         return Ok(Round { n: 1, kind: RoundKind::First, tasks: Vec::new(), issues: Vec::new() });
     };
     let tasks = approved(&plan.plan, approval);
-    let round = Round { n: memory.earlier_rounds + 1, kind: RoundKind::First, tasks, issues: Vec::new() };
+    let round = match &memory.round {
+        // More, or less, may have been approved since.
+        Some(round) if round.kind == RoundKind::First && round.tasks != tasks => Round { tasks, ..round.clone() },
+        Some(round) => return Ok(round.clone()),
+        None => Round { n: memory.earlier_rounds + 1, kind: RoundKind::First, tasks, issues: Vec::new() },
+    };
     run.store.write(&round)?;
     Ok(round)
 }
