@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{context, fault_text, json_text, section, submit_tool};
 use crate::contracts::{
-    AnswerState, ContextOutput, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput, Severity,
-    Verdict, issue_id, parse,
+    Answer, AnswerState, ContextOutput, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput,
+    Severity, Verdict, issue_id, parse,
 };
 use crate::models::ToolSpec;
 
@@ -27,8 +27,17 @@ pub struct Work<'a> {
     pub report: &'a ImplReport,
     /// One line a changed file.
     pub changed: &'a [String],
-    /// Issues of the review before, still open; a re-review answers them by id.
-    pub open_issues: &'a [Issue],
+    /// What earlier reviews of the workflow found.
+    pub earlier: &'a Earlier,
+}
+
+/// What earlier reviews of a workflow found, as far as a re-review must know.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// Issues of the review before that the user has not dismissed; a re-review answers them by id.
+    pub open: Vec<Issue>,
+    /// Issues that the user dismissed, of all reviews.
+    pub dismissed: Vec<Issue>,
 }
 
 /// The agent's first message.
@@ -41,12 +50,17 @@ pub fn first_message(work: &Work<'_>) -> String {
     message.push_str(&section("report", &json_text(work.report)));
     let changed = if work.changed.is_empty() { "No file was changed.".to_owned() } else { work.changed.join("\n") };
     message.push_str(&section("changed_files", &changed));
-    if work.open_issues.is_empty() {
+    let Earlier { open, dismissed } = work.earlier;
+    if !dismissed.is_empty() {
+        message.push_str(&section("dismissed_issues", &json_text(dismissed)));
+        message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
+    }
+    if open.is_empty() {
         message.push_str("Review this work and hand your judgement on with submit_review.");
     } else {
-        message.push_str(&section("open_issues", &json_text(&work.open_issues)));
+        message.push_str(&section("open_issues", &json_text(open)));
         message.push_str(
-            "A fix round followed the review that raised the open issues. Look at each of them: answer it in \
+            "More work followed the review that raised the open issues. Look at each of them: answer it in \
              `answers` with its id and \"fixed\" or \"open\". List only new findings in `issues`. Then hand your \
              judgement on with submit_review.",
         );
@@ -58,7 +72,7 @@ pub fn first_message(work: &Work<'_>) -> String {
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-pub fn accept(input: Value) -> Result<ReviewOutput, Vec<String>> {
+pub fn accept(input: Value, earlier: &Earlier) -> Result<ReviewOutput, Vec<String>> {
     let review: ReviewOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let mut faults = Vec::new();
     let merge = review.recommended_action == RecommendedAction::Merge;
@@ -72,6 +86,12 @@ pub fn accept(input: Value) -> Result<ReviewOutput, Vec<String>> {
     }
     if merge && let Some(index) = review.issues.iter().position(|issue| issue.severity == Severity::Critical) {
         faults.push(format!("/issues/{index}/severity: a critical issue cannot be merged"));
+    }
+    let is_critical =
+        |id: &str| earlier.open.iter().any(|issue| issue.id == id && issue.severity == Severity::Critical);
+    let stays_open = |answer: &Answer| answer.state == AnswerState::Open && is_critical(&answer.id);
+    if merge && let Some(index) = review.answers.iter().position(stays_open) {
+        faults.push(format!("/answers/{index}: a critical issue that is still open cannot be merged"));
     }
     for (index, issue) in review.issues.iter().enumerate() {
         if let Err(error) = RepoPath::parse(&issue.file) {
@@ -100,30 +120,38 @@ pub struct Facts {
 /// An issue lands where its quote stands, nearest to the line it names. One whose file does not exist, or whose quote
 /// stands nowhere, is taken out and told in the summary: an issue never lands on a wrong line.
 ///
-/// Of the `earlier` issues, those answered as open stay, under the ids they have; one neither answered nor found again
-/// counts as fixed.
+/// Of the earlier open issues, those answered as open or found again stay, under the ids they have; one neither
+/// answered nor found again counts as fixed. A dismissed one that is found again keeps its id too, and so stays
+/// dismissed.
 pub fn finish(
     mut review: ReviewOutput,
     facts: Facts,
-    earlier: &[Issue],
+    earlier: &Earlier,
     text: &dyn Fn(&RepoPath) -> Option<String>,
 ) -> ReviewOutput {
-    let mut placed: Vec<Issue> = Vec::new();
+    let mut raised: Vec<Issue> = Vec::new();
     let mut dropped = Vec::new();
-    for issue in still_open(&review, earlier) {
-        let id = issue.id.clone();
-        // Its text may have changed around it, and a person must still be able to see that it stands.
-        let unquoted = Issue { quote: None, ..issue.clone() };
-        match place(issue, text).or_else(|_| place(unquoted, text)) {
-            Ok(issue) => placed.push(Issue { id, ..issue }),
+    for issue in std::mem::take(&mut review.issues) {
+        let known = found_again(&issue, &review.answers, earlier, text);
+        let placed = place(issue, text).or_else(|why| known.map_or(Err(why), |known| place_again(known, text)));
+        match (placed, known) {
+            (Ok(issue), Some(known)) => raised.push(Issue { id: known.id.clone(), ..issue }),
+            (Ok(issue), None) => raised.push(issue),
+            (Err(why), _) => dropped.push(why),
+        }
+    }
+    let is_open = |issue: &Issue| is_answered(&review.answers, &issue.id, AnswerState::Open);
+    let mut issues: Vec<Issue> = Vec::new();
+    for issue in earlier.open.iter().filter(|issue| is_open(issue)) {
+        match place_again(issue, text) {
+            Ok(_) if raised.iter().any(|other| other.id == issue.id) => {}
+            Ok(placed) => issues.push(Issue { id: issue.id.clone(), ..placed }),
             Err(why) => dropped.push(why),
         }
     }
-    for issue in std::mem::take(&mut review.issues) {
-        match place(issue, text) {
-            Ok(issue) if placed.iter().any(|other| other.id == issue.id) => {}
-            Ok(issue) => placed.push(issue),
-            Err(why) => dropped.push(why),
+    for issue in raised {
+        if issues.iter().all(|other| other.id != issue.id) {
+            issues.push(issue);
         }
     }
     if !dropped.is_empty() {
@@ -136,7 +164,7 @@ pub fn finish(
         review.drift_details =
             [said.trim(), &facts.drift.join(" ")].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ");
     }
-    review.issues = placed;
+    review.issues = issues;
     review.answers.clear();
     review.timestamp = Some(facts.now);
     review.round = facts.round;
@@ -146,10 +174,38 @@ pub fn finish(
     review
 }
 
-fn still_open(review: &ReviewOutput, earlier: &[Issue]) -> Vec<Issue> {
-    let open =
-        |issue: &&Issue| review.answers.iter().any(|answer| answer.id == issue.id && answer.state == AnswerState::Open);
-    earlier.iter().filter(open).cloned().collect()
+fn is_answered(answers: &[Answer], id: &str, state: AnswerState) -> bool {
+    answers.iter().any(|answer| answer.id == id && answer.state == state)
+}
+
+/// The earlier issue that a finding repeats: the same description in the same file, where the line it stood on is no
+/// more what it was. (On the same line the finding has the same id by itself.)
+fn found_again<'a>(
+    issue: &Issue,
+    answers: &[Answer],
+    earlier: &'a Earlier,
+    text: &dyn Fn(&RepoPath) -> Option<String>,
+) -> Option<&'a Issue> {
+    let path = RepoPath::parse(&issue.file).ok()?;
+    let content = text(&path)?;
+    let lines: Vec<&str> = content.lines().collect();
+    let is_gone = |quote: Option<&str>| quote.is_none_or(|quote| find(&lines, quote, 1).is_none());
+    let is_same = |other: &&Issue| {
+        other.id == issue.id
+            || other.description.trim() == issue.description.trim()
+                && RepoPath::parse(&other.file).is_ok_and(|other| other.key() == path.key())
+                && is_gone(other.quote.as_deref())
+    };
+    let open = earlier.open.iter().filter(|other| !is_answered(answers, &other.id, AnswerState::Fixed));
+    // Without a quote nobody can tell whether a dismissed finding is the same one.
+    let dismissed = earlier.dismissed.iter().filter(|other| other.quote.is_some());
+    open.chain(dismissed).filter(is_same).min_by_key(|other| other.line.abs_diff(issue.line))
+}
+
+/// Set an earlier issue at its place. The text it stood on may have changed, and a person must still be able to see
+/// that it stands.
+fn place_again(issue: &Issue, text: &dyn Fn(&RepoPath) -> Option<String>) -> Result<Issue, String> {
+    place(issue.clone(), text).or_else(|_| place(Issue { quote: None, ..issue.clone() }, text))
 }
 
 /// Set one issue at its place; `Err` says why it has none.
@@ -159,34 +215,41 @@ fn place(mut issue: Issue, text: &dyn Fn(&RepoPath) -> Option<String>) -> Result
     let content = text(&path).ok_or_else(|| told("no such file"))?;
     let lines: Vec<&str> = content.lines().collect();
     let height = issue.end_line.map_or(0, |end| end.saturating_sub(issue.line));
-    let quote = issue.quote.as_deref().map(first_line_of).filter(|quote| !quote.is_empty());
+    let quote = issue.quote.as_deref().filter(|quote| !quote.trim().is_empty());
     issue.line = match quote {
-        Some(quote) => nearest(&lines, quote, issue.line).ok_or_else(|| told("the quoted line is not in it"))?,
+        Some(quote) => find(&lines, quote, issue.line).ok_or_else(|| told("the quoted line is not in it"))?,
         None => issue.line.clamp(1, last_line(&lines)),
     };
-    issue.end_line = issue.end_line.map(|_| (issue.line + height).min(last_line(&lines)));
+    issue.end_line = issue.end_line.map(|_| issue.line.saturating_add(height).min(last_line(&lines)));
     issue.file = path.to_string();
     let standing = lines.get(issue.line as usize - 1).copied().unwrap_or_default();
     issue.id = issue_id(&issue.file, standing, &issue.description);
     Ok(issue)
 }
 
-/// A quote of several lines is found by its first.
-fn first_line_of(quote: &str) -> &str {
-    quote.trim().lines().next().unwrap_or_default().trim()
-}
-
 fn last_line(lines: &[&str]) -> u32 {
     u32::try_from(lines.len().max(1)).unwrap_or(u32::MAX)
 }
 
-/// The line, from 1, whose trimmed text is the quote, nearest to the one named; failing that, one that holds it.
-fn nearest(lines: &[&str], quote: &str, near: u32) -> Option<u32> {
-    let closest = |fits: &dyn Fn(&str) -> bool| {
-        let numbered = lines.iter().zip(1u32..).filter(|(line, _)| fits(line)).map(|(_, number)| number);
-        numbered.min_by_key(|number| number.abs_diff(near))
+/// The line, from 1, where a quote stands, nearest to the one named. A quote of several lines stands where all of them
+/// do; failing that, where its first one does, if that is one place only.
+fn find(lines: &[&str], quote: &str, near: u32) -> Option<u32> {
+    let quoted: Vec<&str> = quote.trim().lines().map(str::trim).collect();
+    let first = *quoted.first()?;
+    let stands = |at: usize| {
+        lines.get(at..at + quoted.len()).is_some_and(|block| block.iter().zip(&quoted).all(|(a, b)| a.trim() == *b))
     };
-    closest(&|line| line.trim() == quote).or_else(|| closest(&|line| line.contains(quote)))
+    let blocks = (0..lines.len()).filter(|at| stands(*at));
+    let number = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
+    let closest = |places: &mut dyn Iterator<Item = usize>| places.map(number).min_by_key(|line| line.abs_diff(near));
+    if let Some(line) = closest(&mut blocks.into_iter()) {
+        return Some(line);
+    }
+    let mut holding = (0..lines.len()).filter(|at| lines[*at].contains(first));
+    match quoted.len() {
+        1 => closest(&mut holding),
+        _ => holding.next().filter(|_| holding.next().is_none()).map(number),
+    }
 }
 
 #[cfg(test)]
@@ -198,16 +261,18 @@ mod tests {
     const FILE: &str = "fn a() {\n    one();\n}\n\nfn b() {\n    one();\n}\n";
 
     fn submitted(issues: Value) -> ReviewOutput {
-        accept(json!({
+        let review = json!({
             "verdict": "changes_requested", "summary": "s", "issues": issues,
             "recommended_action": "fix_and_re_review",
-        }))
-        .unwrap()
+        });
+        accept(review, &Earlier::default()).unwrap()
     }
 
     fn finished(issues: Value) -> ReviewOutput {
         let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, drift: Vec::new() };
-        finish(submitted(issues), facts, &[], &|path| (path.as_str() == "src/a.rs").then(|| FILE.to_owned()))
+        finish(submitted(issues), facts, &Earlier::default(), &|path| {
+            (path.as_str() == "src/a.rs").then(|| FILE.to_owned())
+        })
     }
 
     #[test]
@@ -234,6 +299,60 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_of_several_lines_stands_where_all_of_them_do() {
+        let issue = |quote: &str, description: &str| json!({ "severity": "minor", "file": "src/a.rs", "line": 3, "end_line": u32::MAX, "quote": quote, "description": description });
+        let review = finished(json!([
+            issue("}\n\n  fn b() {", "the second brace is nearer to nothing"),
+            issue("fn b() {\n    two();", "its first line is one place only"),
+            issue("one();\n    two();", "its first line is two places"),
+        ]));
+        let lines: Vec<_> = review.issues.iter().map(|issue| (issue.line, issue.end_line)).collect();
+        assert_eq!(lines, [(3, Some(7)), (5, Some(7))]);
+        assert!(review.summary.contains("its first line is two places"), "{}", review.summary);
+    }
+
+    fn re_reviewed(issues: Value, answers: Value, earlier: &Earlier, file: &str) -> Vec<(String, u32)> {
+        let review = json!({
+            "verdict": "changes_requested", "summary": "s", "issues": issues, "answers": answers,
+            "recommended_action": "fix_and_re_review",
+        });
+        let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 2, branch: None, head: None, drift: Vec::new() };
+        let review = finish(accept(review, earlier).unwrap(), facts, earlier, &|_| Some(file.to_owned()));
+        review.issues.into_iter().map(|issue| (issue.id, issue.line)).collect()
+    }
+
+    #[test]
+    fn a_finding_keeps_its_id_when_its_line_changes_and_a_dismissed_one_too() {
+        let issue = |quote: &str, description: &str| json!({ "severity": "minor", "file": "src/a.rs", "line": 2, "quote": quote, "description": description });
+        let first = finished(json!([issue("fn a() {", "A"), issue("fn b() {", "B"), issue("one();", "C")])).issues;
+        let [a, b, c] = [0, 1, 2].map(|n: usize| first[n].id.clone());
+        let earlier = Earlier { open: vec![first[0].clone(), first[2].clone()], dismissed: vec![first[1].clone()] };
+        let file = "\nfn a(x: u8) {\n    one();\n}\n\nfn b(x: u8) {\n    one();\n}\n";
+        // Found again on changed lines, the open one and the dismissed one.
+        let again = json!([issue("fn a(x: u8) {", "A"), issue("fn b(x: u8) {", "B")]);
+        assert_eq!(re_reviewed(again, json!([]), &earlier, file), [(a.clone(), 2), (b, 6)]);
+        // Answered as open, it stays though its text is gone; one that is neither answered nor found again is fixed.
+        let open = json!([{ "id": a, "state": "open" }, { "id": "unknown", "state": "open" }]);
+        assert_eq!(re_reviewed(json!([]), open, &earlier, file), [(a.clone(), 1)]);
+        // Where the earlier line still stands, the same words elsewhere are another finding.
+        let elsewhere = re_reviewed(json!([issue("fn a(x: u8) {", "C")]), json!([]), &earlier, file);
+        assert!(elsewhere[0].0 != c && elsewhere.len() == 1, "{elsewhere:?}");
+    }
+
+    #[test]
+    fn a_critical_issue_that_is_still_open_cannot_be_merged() {
+        let mut issue =
+            finished(json!([{ "severity": "minor", "file": "src/a.rs", "line": 1, "description": "d" }])).issues;
+        issue[0].severity = Severity::Critical;
+        let review = json!({
+            "verdict": "approved", "summary": "s", "recommended_action": "merge",
+            "answers": [{ "id": issue[0].id, "state": "open" }],
+        });
+        let faults = accept(review, &Earlier { open: issue, dismissed: Vec::new() }).unwrap_err();
+        assert!(faults[0].contains("/answers/0"), "{faults:?}");
+    }
+
+    #[test]
     fn one_finding_said_twice_is_one_issue() {
         let issue =
             json!({ "severity": "minor", "file": "src/a.rs", "line": 1, "quote": "fn a() {", "description": "d" });
@@ -242,11 +361,11 @@ mod tests {
 
     #[test]
     fn a_judgement_that_contradicts_itself_goes_back() {
-        let faults = accept(json!({
+        let review = json!({
             "verdict": "approved", "summary": "s", "recommended_action": "re_plan",
             "issues": [{ "severity": "minor", "file": "../x", "line": 1, "description": "d" }],
-        }))
-        .unwrap_err();
+        });
+        let faults = accept(review, &Earlier::default()).unwrap_err();
         assert_eq!(faults.len(), 2, "{faults:?}");
     }
 }

@@ -3,7 +3,7 @@ use std::io;
 use cap_std::fs::Dir;
 
 use super::run_id::RunId;
-use crate::contracts::{Handoff, Round};
+use crate::contracts::{Handoff, ImplReport, PlanOutput, Round};
 use crate::workspace;
 
 /// Why files went to `history/`.
@@ -121,6 +121,29 @@ impl Past {
         let changes = [SetAside::RePlan, SetAside::Revise].iter().any(|why| entry.ends_with(why.as_str()));
         changes.then_some(entry.as_str())
     }
+
+    /// Whether implementing the plan at hand has begun before: of the entries made since there is this plan, one holds
+    /// a round or a report.
+    pub(super) fn is_implemented(&self, has: impl Fn(&str, &str) -> bool) -> bool {
+        let since = self.entries.iter().rev().take_while(|entry| !has(entry, PlanOutput::FILE));
+        since.into_iter().any(|entry| has(entry, Round::FILE) || has(entry, ImplReport::FILE))
+    }
+}
+
+/// Remove the entries that a killed run left half-made; the originals are where they were.
+pub(super) fn sweep(memory: &Dir) -> io::Result<()> {
+    let history = match memory.open_dir("history") {
+        Ok(history) => history,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in history.entries()? {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(|name| name.ends_with(DRAFT)) {
+            history.remove_dir_all(&name)?;
+        }
+    }
+    Ok(())
 }
 
 /// What `history/` tells of the workflow at hand.

@@ -140,6 +140,15 @@ impl Transcript {
         self.write(&mut state.file, &TranscriptLine::Closed { at, closed: agent.to_owned() })
     }
 
+    /// The same for a conversation of an earlier run that was left open; no line is written where there is none.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn close_left_open(&self, at: Timestamp, agent: &str) -> io::Result<()> {
+        let is_open = lock(&self.state).unclaimed.keys().any(|(owner, _)| owner == agent);
+        if is_open { self.close(at, agent) } else { Ok(()) }
+    }
+
     fn write(&self, file: &mut File, line: &TranscriptLine) -> io::Result<()> {
         let text = serde_json::to_string(line)?;
         let body = text.strip_suffix('}').unwrap_or(&text);

@@ -13,8 +13,8 @@ use super::plan_lock::{PlanLock, digest};
 use super::run_id::RunId;
 use super::seal::Seal;
 use crate::contracts::{
-    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, PlanOutput, RepoPath,
-    ReviewOutput, Round, Usage, check_plan, plan_markdown, read,
+    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, PlanOutput, Position,
+    RepoPath, ReviewOutput, Round, Usage, check_plan, issue_id, plan_markdown, read,
 };
 use crate::workspace::{self, Workspace};
 
@@ -138,6 +138,7 @@ impl Store {
         let lock = RunLock::take(&self.dir, &holder)?;
         PlanLock::release(&self.dir);
         workspace::sweep(&self.dir).map_err(|source| self.io("tidy", "", source))?;
+        history::sweep(&self.dir).map_err(|source| self.io("tidy", "history", source))?;
         Ok((lock, id))
     }
 
@@ -188,21 +189,33 @@ impl Store {
             })?,
             round: self.handoff(&mut faults, |_: &mut Round, _| ())?,
             report: self.handoff(&mut faults, |_: &mut ImplReport, _| ())?,
-            review: self.handoff(&mut faults, |_: &mut ReviewOutput, _| ())?,
+            review: self.handoff(&mut faults, |review: &mut ReviewOutput, at| {
+                review.timestamp.get_or_insert(at);
+                fill_ids(review);
+            })?,
             dismissed: self
                 .handoff(&mut faults, |_: &mut Dismissed, _| ())?
                 .map(|Dismissed(ids)| ids)
                 .unwrap_or_default(),
             ..Memory::default()
         };
-        let begun = memory.round.is_some() || memory.report.is_some();
+        if let (Some(review), Some(report)) = (&mut memory.review, &memory.report)
+            && !self.names_round(ReviewOutput::FILE)?
+        {
+            // Whoever reviews elsewhere knows of no rounds: it is the work at hand that is judged.
+            review.round = report.round;
+        }
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let begun = memory.round.is_some()
+            || memory.report.is_some()
+            || memory.review.is_some()
+            || past.is_implemented(|entry, file| self.dir.exists(format!("{entry}/{file}")));
         memory.plan = self.plan(begun, &mut faults)?;
         // An approval that cannot be read is no approval.
         let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ())?;
         memory.approval = approval.filter(|approval| {
             memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256) && self.is_genuine(approval)
         });
-        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
         self.recollect(&past, &mut memory);
         memory.begun = !self.workflow_runs()?.is_empty();
         Ok((memory, faults))
@@ -267,21 +280,55 @@ impl Store {
         approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.is_genuine(&approval))
     }
 
-    /// The last review of this workflow before a round.
-    pub fn review_before(&self, round: u32) -> Option<ReviewOutput> {
-        let past = history::past(&self.dir).ok()?;
-        let reviews = past.entries.iter().rev().filter_map(|entry| self.set_aside_handoff(entry, ReviewOutput::FILE));
-        reviews.into_iter().find(|review: &ReviewOutput| review.round < round)
-    }
-
-    /// Whether an agent's conversation of a run came to its end, and what it led to was taken.
+    /// The reviews of this workflow that were set aside, oldest first.
     ///
     /// # Errors
-    /// When the transcript cannot be read.
+    /// When the history cannot be read.
+    pub fn earlier_reviews(&self) -> Result<Vec<ReviewOutput>, MemoryError> {
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        Ok(past.entries.iter().filter_map(|entry| self.set_aside_review(entry)).collect())
+    }
+
+    /// The plans of this workflow that were approved and gave way to others, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier_approved_plans(&self) -> Result<Vec<PlanOutput>, MemoryError> {
+        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let approved = |entry: &String| -> Option<PlanOutput> {
+            let approval: Approval = self.set_aside_handoff(entry, Approval::FILE)?;
+            let text = self.dir.read_to_string(format!("{entry}/{}", PlanOutput::FILE)).ok()?;
+            let answers = approval.plan_sha256 == digest(text.as_bytes()) && self.is_genuine(&approval);
+            let plan = read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved);
+            plan
+        };
+        Ok(past.entries.iter().filter_map(approved).collect())
+    }
+
+    /// The last review of this workflow before a round.
+    pub fn review_before(&self, round: u32) -> Option<ReviewOutput> {
+        self.earlier_reviews().ok()?.into_iter().rev().find(|review| review.round < round)
+    }
+
+    /// Whether an agent's last conversation of a run came to its end and what it led to was taken, in that run or in a
+    /// later one.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
     pub fn is_closed(&self, run: &RunId, agent: &str) -> Result<bool, MemoryError> {
-        let lines = journal::read(&self.run_folder(run)?, &self.seal);
-        let lines = lines.map_err(|source| self.io("read", "transcript.jsonl", source))?;
-        Ok(lines.iter().any(|line| matches!(line, TranscriptLine::Closed { closed, .. } if closed == agent)))
+        let mut is_closed = false;
+        for later in self.workflow_runs()?.iter().filter(|later| *later >= run) {
+            let lines = journal::read(&self.run_folder(later)?, &self.seal);
+            for line in lines.map_err(|source| self.io("read", "transcript.jsonl", source))? {
+                match line {
+                    TranscriptLine::Closed { closed, .. } if closed == agent => is_closed = true,
+                    // A run may hold a task's conversations of several rounds.
+                    TranscriptLine::Turn { turn, .. } if later == run && turn.agent == agent => is_closed = false,
+                    _ => {}
+                }
+            }
+        }
+        Ok(is_closed)
     }
 
     /// The error of a file of the memory folder.
@@ -450,7 +497,7 @@ impl Store {
         faults: &mut Vec<FileFaults>,
         fill: impl FnOnce(&mut T, Timestamp),
     ) -> Result<Option<T>, MemoryError> {
-        let Some((text, modified)) = self.text(T::FILE)? else { return Ok(None) };
+        let Some((text, modified)) = self.json(T::FILE, faults)? else { return Ok(None) };
         match read::<T>(&text) {
             Ok(mut handoff) => {
                 fill(&mut handoff, modified);
@@ -463,9 +510,16 @@ impl Store {
         }
     }
 
+    /// Whether a handoff says which round it is about.
+    fn names_round(&self, file: &str) -> Result<bool, MemoryError> {
+        let Some((text, _)) = self.text(file)? else { return Ok(false) };
+        let value = serde_json::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}')).unwrap_or_default();
+        Ok(!value["round"].is_null())
+    }
+
     /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
     fn plan(&self, begun: bool, faults: &mut Vec<FileFaults>) -> Result<Option<LoadedPlan>, MemoryError> {
-        let Some((text, _)) = self.text(PlanOutput::FILE)? else { return Ok(None) };
+        let Some((text, _)) = self.json(PlanOutput::FILE, faults)? else { return Ok(None) };
         let plan: PlanOutput = match read(&text) {
             Ok(plan) => plan,
             Err(found) => {
@@ -485,8 +539,7 @@ impl Store {
     /// What the workflow's own entries of `history/` still say.
     fn recollect(&self, past: &history::Past, memory: &mut Memory) {
         for entry in &past.entries {
-            let review: Option<ReviewOutput> = self.set_aside_handoff(entry, ReviewOutput::FILE);
-            if let Some(review) = review {
+            if let Some(review) = self.set_aside_review(entry) {
                 memory.earlier_review_rounds.insert(review.round);
                 memory.earlier_rounds = memory.earlier_rounds.max(review.round);
             }
@@ -504,7 +557,7 @@ impl Store {
         let Some(entry) = past.plan_to_change(has_plan) else { return };
         let Some(plan) = self.set_aside_handoff(entry, PlanOutput::FILE) else { return };
         let feedback = self.dir.read_to_string(format!("{entry}/{FEEDBACK}")).ok();
-        memory.revision = Some(Revision { plan, review: self.set_aside_handoff(entry, ReviewOutput::FILE), feedback });
+        memory.revision = Some(Revision { plan, review: self.set_aside_review(entry), feedback });
     }
 
     /// A handoff that was set aside; one that cannot be read any more counts as absent.
@@ -512,12 +565,35 @@ impl Store {
         read(&self.dir.read_to_string(format!("{entry}/{file}")).ok()?).ok()
     }
 
+    fn set_aside_review(&self, entry: &str) -> Option<ReviewOutput> {
+        let mut review: ReviewOutput = self.set_aside_handoff(entry, ReviewOutput::FILE)?;
+        fill_ids(&mut review);
+        Some(review)
+    }
+
     fn is_genuine(&self, approval: &Approval) -> bool {
         self.seal.verify(APPROVAL_KIND, &sealed(approval), &approval.mac)
     }
 
+    /// The text of a handoff; `None`, with a fault, for one that is in no encoding JSON may have.
+    fn json(&self, file: &str, faults: &mut Vec<FileFaults>) -> Result<Option<(String, Timestamp)>, MemoryError> {
+        let Some((bytes, modified)) = self.bytes(file)? else { return Ok(None) };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some((text, modified))),
+            Err(error) => {
+                faults.push(self.faults(file, vec![not_utf8(&error)]));
+                Ok(None)
+            }
+        }
+    }
+
     /// A file's text and when it was last written.
     fn text(&self, file: &str) -> Result<Option<(String, Timestamp)>, MemoryError> {
+        let read = self.bytes(file)?;
+        Ok(read.map(|(bytes, modified)| (String::from_utf8_lossy(&bytes).into_owned(), modified)))
+    }
+
+    fn bytes(&self, file: &str) -> Result<Option<(Vec<u8>, Timestamp)>, MemoryError> {
         let bytes = match self.dir.read(file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -526,7 +602,7 @@ impl Store {
         let modified = self.dir.metadata(file).and_then(|metadata| metadata.modified());
         let modified = modified.map_or_else(|_| SystemTime::now(), cap_std::time::SystemTime::into_std);
         let at = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(Some((String::from_utf8_lossy(&bytes).into_owned(), at)))
+        Ok(Some((bytes, at)))
     }
 
     fn replace(&self, file: &str, bytes: &[u8], mode: u32) -> Result<(), MemoryError> {
@@ -539,6 +615,37 @@ impl Store {
 
     fn io(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
         MemoryError::Io { action, file: self.name(file), source }
+    }
+}
+
+/// The fault of a text that is not UTF-8, at the first byte that is not.
+fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
+    let at = error.utf8_error().valid_up_to();
+    let before = String::from_utf8_lossy(&error.as_bytes()[..at]);
+    Fault {
+        code: "schema",
+        message: "not UTF-8 text, as JSON must be; save it in that encoding".to_owned(),
+        pointer: String::new(),
+        span: at..at,
+        position: Position::of(&before, at),
+    }
+}
+
+/// Reviews from elsewhere have no ids. What is filled depends on the review alone, so that it is the same at every
+/// reading.
+fn fill_ids(review: &mut ReviewOutput) {
+    for index in 0..review.issues.len() {
+        let issue = &review.issues[index];
+        if !issue.id.is_empty() {
+            continue;
+        }
+        let file = RepoPath::parse(&issue.file).map_or_else(|_| issue.file.clone(), |path| path.to_string());
+        let quoted = issue.quote.as_deref().unwrap_or_default().trim().lines().next().unwrap_or_default();
+        let mut id = issue_id(&file, quoted, &issue.description);
+        if review.issues.iter().any(|other| other.id == id) {
+            id = issue_id(&file, &format!("{}: {quoted}", issue.line), &issue.description);
+        }
+        review.issues[index].id = id;
     }
 }
 

@@ -10,10 +10,11 @@ use super::estimate::estimate;
 use super::events::{EventPhase, EventStatus};
 use super::gate::{Gate, GateAnswer, GateTask};
 use super::phases::task_text;
+use super::rounds::with_done;
 use super::run::Run;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
-use crate::contracts::{ApprovedBy, Decision, PlanOutput, RepoPath, plan_markdown};
+use crate::contracts::{ApprovedBy, Decision, PlanOutput, RepoPath, TaskResult, TaskStatus, plan_markdown};
 use crate::memory::{Memory, Store};
 use crate::workspace::{Protection, is_flagged, protection};
 
@@ -36,10 +37,16 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     let Some(gate) = show(run, memory)? else {
         return Err(PhaseError::Internal("the gate was due without a plan".to_owned()));
     };
+    if let Err(why) = check_subset(&gate.plan, run.only.as_deref(), &done(memory)) {
+        let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
+        run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
+        return Ok(GateEnd::Waiting(waiting));
+    }
+    let only = run.only.as_deref().map(|only| with_done(only, memory.report.as_ref()));
     let auto = run.auto_approve || run.settings.approval == ApprovalMode::Auto;
     if auto && gate.protected.is_empty() {
         run.say(EventPhase::Plan, EventStatus::Progress, "Approved automatically");
-        write(run, &gate, Decision::Approved, ApprovedBy::Auto, run.only.clone())?;
+        write(run, &gate, Decision::Approved, ApprovedBy::Auto, only)?;
         return Ok(GateEnd::GoOn);
     }
     let waiting = waiting_message(run, &gate, auto);
@@ -54,7 +61,7 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     };
     match answer {
         GateAnswer::Approve { tasks } => {
-            let tasks = tasks.or_else(|| run.only.clone());
+            let tasks = tasks.or(only);
             write(run, &gate, Decision::Approved, ApprovedBy::Person, tasks)?;
             run.say(EventPhase::Plan, EventStatus::Progress, "Approved");
         }
@@ -92,9 +99,7 @@ pub fn answer_plan(store: &Store, decision: Decision, tasks: Option<Vec<String>>
     if memory.report.is_some() && memory.approval.is_some() && decision == Decision::Rejected {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
-    let done: Vec<&str> =
-        memory.report.iter().flat_map(|report| &report.results).map(|result| result.task_id.as_str()).collect();
-    check_subset(&plan.plan, tasks.as_deref(), &done).map_err(StartError::Usage)?;
+    check_subset(&plan.plan, tasks.as_deref(), &done(&memory)).map_err(StartError::Usage)?;
     store.write_approval(&plan.sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
     let all = || plan.plan.tasks.iter().map(|task| task.id.clone()).collect();
     Ok(Answered {
@@ -125,6 +130,13 @@ pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartE
     }
     store.revise_plan(feedback.trim())?;
     Ok(true)
+}
+
+/// Ids of the tasks that are done.
+pub(super) fn done(memory: &Memory) -> Vec<&str> {
+    let is_done = |result: &&TaskResult| matches!(result.status, TaskStatus::Completed | TaskStatus::Partial);
+    let results = memory.report.iter().flat_map(|report| &report.results);
+    results.filter(is_done).map(|result| result.task_id.as_str()).collect()
 }
 
 /// Some tasks can be approved when their dependencies are among them or done.

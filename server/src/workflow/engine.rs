@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::approval::{NO_PLAN, check_subset};
+use super::approval::{NO_PLAN, check_subset, done};
 use super::checkpoints::{Checkpoints, remove_old_runs};
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
@@ -137,6 +137,10 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     beginning.apply(&store, &memory)?;
     let used_before = store.workflow_usage()?;
     let dir = store.begin_run(&id)?;
+    for agent in settled(&memory) {
+        let closed = dir.transcript.close_left_open(now, &agent);
+        closed.map_err(|source| store.file_error("write", "transcript.jsonl", source))?;
+    }
     let cancel = CancellationToken::new();
     let log = dir.events;
     let bus = Bus::new(
@@ -182,6 +186,19 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     Ok(RunHandle { run: id.to_string(), cancel, events, end })
 }
 
+/// The agents whose handoff stands, so that what led to it is not to be played again: a run can be killed after it
+/// wrote a handoff and before it noted so.
+fn settled(memory: &Memory) -> Vec<String> {
+    let phases = [
+        (Phase::Context, memory.context.is_some()),
+        (Phase::Plan, memory.plan.is_some()),
+        (Phase::Review, memory.review.is_some()),
+    ];
+    let phases = phases.into_iter().filter(|(_, stands)| *stands).map(|(phase, _)| phase.as_str().to_owned());
+    let results = memory.report.iter().flat_map(|report| &report.results);
+    phases.chain(results.map(|result| super::task_run::agent(&result.task_id))).collect()
+}
+
 /// The part of the settings that decides what comes next.
 pub(super) fn policy(settings: &Settings) -> Policy {
     let staleness = (settings.context_staleness_hours * 3600.0).clamp(0.0, 1e12);
@@ -199,6 +216,8 @@ struct Beginning {
     feedback: Option<String>,
     /// Tasks to be done again, among others whose results stay.
     again: Option<Vec<String>>,
+    /// Of the approved tasks, those to be done.
+    only: Option<Vec<String>>,
     needs_model: bool,
 }
 
@@ -211,7 +230,10 @@ impl Beginning {
             store.revise_plan(&feedback)?;
         }
         if let Some(again) = self.again {
-            rounds::do_again(store, memory, again)?;
+            rounds::do_again(store, memory, &again)?;
+        }
+        if let Some(only) = self.only {
+            rounds::do_only(store, memory, &only)?;
         }
         store.set_aside(SetAside::Phase, self.files)?;
         if let Some(task) = self.task {
@@ -234,7 +256,7 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     let finished = matches!(next, Next::Merged | Next::Rejected);
     let other = asked.is_some() && asked != memory.task.as_deref().map(str::trim);
     let mut beginning =
-        Beginning { whole: None, files: &[], task: None, feedback: None, again: None, needs_model: true };
+        Beginning { whole: None, files: &[], task: None, feedback: None, again: None, only: None, needs_model: true };
 
     if request.reset {
         if asked.or(memory.task.as_deref()).is_none() {
@@ -258,9 +280,8 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     if let Some(only) = &request.only
         && let Some(plan) = memory.plan.as_ref().filter(|_| beginning.whole.is_none())
     {
-        let done = memory.report.iter().flat_map(|report| &report.results);
-        let done: Vec<&str> = done.map(|result| result.task_id.as_str()).collect();
-        check_subset(&plan.plan, Some(only), &done).map_err(StartError::Usage)?;
+        check_subset(&plan.plan, Some(only), &done(memory)).map_err(StartError::Usage)?;
+        beginning.only = (request.phase.is_none() && request.feedback.is_none()).then(|| only.clone());
     }
     if let Some(feedback) = &request.feedback {
         if memory.plan.is_none() {

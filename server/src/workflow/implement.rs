@@ -20,9 +20,10 @@ use super::task_run::{self, Assignment};
 use super::{rounds, task_run::TaskEnd};
 use crate::agents::{self, AgentError};
 use crate::contracts::{
-    Approval, ApprovedBy, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult, TaskStatus,
+    Approval, ApprovedBy, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round, RoundKind, Task,
+    TaskResult, TaskStatus,
 };
-use crate::memory::{Memory, PlanLock};
+use crate::memory::{Memory, PlanLock, SetAside};
 use crate::workspace::Writable;
 
 /// How the phase ended.
@@ -38,12 +39,20 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
         return Err(PhaseError::Internal("implementation was due without an approved plan".to_owned()));
     };
+    if memory.review.is_some() {
+        // More was approved after it: it does not judge what is done now.
+        run.store.set_aside(SetAside::Phase, &[ReviewOutput::FILE])?;
+    }
     let round = rounds::current_or_first(run, memory)?;
     let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
     let mut report = memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
     adopt_published(run, &plan.plan, &round, &mut report)?;
     let todo = pending(&plan.plan, approval, &report);
     let count = todo.len();
+    if count == 0 {
+        // Without a report the phase would be due for ever.
+        run.store.write(&report)?;
+    }
     run.say(EventPhase::Implement, EventStatus::Started, format!("Implementing {count} {}", plural(count, "task")));
     let mut work = Work {
         run,
@@ -260,16 +269,16 @@ fn writable(task: &Task, approval: &Approval) -> Writable {
 fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
     for Publish { run: id, record, .. } in standing(journal(&run.store)?) {
         let known = report.results.iter().any(|result| result.task_id == record.task);
-        if known || record.round != round.n || plan.task(&record.task).is_none() {
-            continue;
-        }
+        let Some(task) = plan.task(&record.task).filter(|_| !known && record.round == round.n) else { continue };
         // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
-        if run.store.is_closed(&id, &task_run::agent(&record.task))? {
+        let agent = task_run::agent(&record.task);
+        if run.store.is_closed(&id, &agent)? {
             continue;
         }
         let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
-        report.results.push(task_run::with_real_changes(run, submitted)?);
+        report.results.push(task_run::with_real_changes(run, task, submitted)?);
         run.store.write(report)?;
+        close(run, &agent)?;
     }
     Ok(())
 }

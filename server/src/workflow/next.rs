@@ -152,7 +152,12 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
                 return Next::Escalated { reason };
             }
             let approved = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
-            Next::Fix(fix_scope(plan, &approved, &open))
+            let scope = fix_scope(plan, &approved, &open);
+            if scope.tasks.is_empty() && scope.unowned.is_empty() {
+                let reason = "the review asks for a fix in files outside the workspace".to_owned();
+                return Next::Escalated { reason };
+            }
+            Next::Fix(scope)
         }
     }
 }
@@ -166,9 +171,7 @@ pub(super) fn fix_scope(plan: &PlanOutput, approved: &[String], issues: &[&Issue
             Some(index) => {
                 tasks.insert(index);
             }
-            None => {
-                unowned.insert(issue.file.clone());
-            }
+            None => unowned.extend(RepoPath::parse(&issue.file).ok().map(|path| path.to_string())),
         }
     }
     FixScope {

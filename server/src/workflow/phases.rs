@@ -11,6 +11,7 @@ use super::events::{EventPhase, EventStatus};
 use super::next::{approved, open_issues};
 use super::phase::{Phase, ToolSet};
 use super::run::Run;
+use crate::agents::review::Earlier;
 use crate::agents::{self, Activity, AgentError, Brief, converse};
 use crate::contracts::{Complexity, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
 use crate::memory::{Memory, SetAside};
@@ -80,8 +81,10 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let changes = Changes::load(&run.store, &run.workspace)?;
     // The run that implemented may have been killed before it could.
     run.write_diff(&changes)?;
-    let earlier = earlier_open_issues(run, memory);
-    let summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
+    let earlier = Arc::new(earlier_issues(run, memory, report.round)?);
+    let elsewhere = changed_elsewhere(report, &changes);
+    let mut summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
+    summary.extend(elsewhere.iter().map(|(path, told)| format!("{path}: {told}")));
     let reviewed = only_approved(&plan.plan, memory);
     let work = agents::review::Work {
         task: &task_text(memory),
@@ -89,13 +92,17 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
         plan: &reviewed,
         report,
         changed: &summary,
-        open_issues: &earlier,
+        earlier: &earlier,
     };
     let message = agents::review::first_message(&work);
     let toolbox = toolbox(run, phase, changes.diffs());
     let brief = brief(run, phase, vec![run.prompts.review.clone()], message, toolbox, agents::review::submit())?;
-    let review = handed_on(run, phase, &brief, &agents::review::accept).await?;
-    let review = finish_review(run, review, report, &plan.plan, &changes, &earlier);
+    let known = earlier.clone();
+    let accept = move |input| agents::review::accept(input, &known);
+    let review = handed_on(run, phase, &brief, &accept).await?;
+    let mut agreed = run.store.earlier_approved_plans()?;
+    agreed.push(plan.plan.clone());
+    let review = finish_review(run, review, report, drift(&agreed, &changes, &elsewhere), &earlier);
     run.store.write(&review)?;
     close(run, phase.as_str())?;
     let issues = review.issues.len();
@@ -108,9 +115,8 @@ fn finish_review(
     run: &Run,
     review: ReviewOutput,
     report: &ImplReport,
-    plan: &PlanOutput,
-    changes: &Changes,
-    earlier: &[Issue],
+    drift: Vec<String>,
+    earlier: &Earlier,
 ) -> ReviewOutput {
     let head = workspace::head(&run.workspace);
     let facts = agents::review::Facts {
@@ -118,38 +124,49 @@ fn finish_review(
         round: report.round,
         branch: head.as_ref().and_then(|head| head.branch.clone()),
         head: head.and_then(|head| head.commit),
-        drift: drift(plan, changes),
+        drift,
     };
     agents::review::finish(review, facts, earlier, &|path| text(&run.workspace, path))
 }
 
-/// Files that were changed and that no task of the plan lists, one sentence each.
-fn drift(plan: &PlanOutput, changes: &Changes) -> Vec<String> {
-    let planned: Vec<String> = plan
-        .tasks
-        .iter()
-        .flat_map(|task| task.files())
-        .filter_map(|file| RepoPath::parse(file).ok())
-        .map(|path| path.key())
-        .collect();
-    changes
-        .files()
-        .filter(|file| !planned.contains(&file.path.key()))
-        .map(|file| format!("{} was changed and stands in no task of the plan.", file.path))
-        .collect()
+/// Files that a report from elsewhere tells of and no publish journal does, with what it tells.
+fn changed_elsewhere(report: &ImplReport, changes: &Changes) -> Vec<(RepoPath, String)> {
+    let mut files: Vec<(RepoPath, String)> = Vec::new();
+    for result in &report.results {
+        for change in &result.changes {
+            let Ok(path) = RepoPath::parse(&change.path) else { continue };
+            let is_known = changes.files().any(|file| file.path.key() == path.key())
+                || files.iter().any(|(file, _)| file.key() == path.key());
+            if !is_known {
+                let (kind, task) = (change.change_type.as_str(), &result.task_id);
+                files.push((path, format!("{kind} ({task}), says the report; there is no diff of it")));
+            }
+        }
+    }
+    files
 }
 
-/// The issues of the review before this round, where the user has not dismissed them.
-fn earlier_open_issues(run: &Run, memory: &Memory) -> Vec<Issue> {
-    let Some(round) = memory.round.as_ref().filter(|round| round.kind == crate::contracts::RoundKind::Fix) else {
-        return Vec::new();
-    };
-    let Some(review) = run.store.review_before(round.n) else { return Vec::new() };
-    open_issues(&review, &memory.dismissed)
-        .into_iter()
-        .filter(|issue| round.issues.is_empty() || round.issues.contains(&issue.id))
-        .cloned()
-        .collect()
+/// Files that were changed and that no task of an approved plan lists, one sentence each.
+fn drift(agreed: &[PlanOutput], changes: &Changes, elsewhere: &[(RepoPath, String)]) -> Vec<String> {
+    let files = agreed.iter().flat_map(|plan| &plan.tasks).flat_map(|task| task.files());
+    let planned: Vec<String> = files.filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
+    let changed = changes.files().map(|file| &file.path).chain(elsewhere.iter().map(|(path, _)| path));
+    let unplanned = changed.filter(|path| !planned.contains(&path.key()));
+    unplanned.map(|path| format!("{path} was changed and stands in no task of the plan.")).collect()
+}
+
+/// What the workflow's earlier reviews found, as far as the review of this round must know.
+fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, PhaseError> {
+    let reviews = run.store.earlier_reviews()?;
+    let before = reviews.iter().rev().find(|review| review.round < round);
+    let open = before.map(|review| open_issues(review, &memory.dismissed)).unwrap_or_default();
+    let mut dismissed: Vec<Issue> = Vec::new();
+    for issue in reviews.iter().flat_map(|review| &review.issues) {
+        if memory.dismissed.contains(&issue.id) && dismissed.iter().all(|known| known.id != issue.id) {
+            dismissed.push(issue.clone());
+        }
+    }
+    Ok(Earlier { open: open.into_iter().cloned().collect(), dismissed })
 }
 
 /// The plan as far as it was approved: a review covers nothing else.

@@ -1,10 +1,14 @@
 //! What moves between implement rounds: reports and reviews to history, the scope of the round to round.json.
 
-use super::next::{FixScope, approved};
-use super::run::Run;
 use jiff::Timestamp;
 
-use crate::contracts::{Approval, Complexity, Handoff, ImplReport, PlanOutput, RepoPath, Round, RoundKind, Task};
+use super::next::{FixScope, approved, fix_scope};
+use super::phases::task_text;
+use super::run::Run;
+use crate::contracts::{
+    Approval, Complexity, Handoff, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult,
+    TaskStatus,
+};
 use crate::memory::{Memory, MemoryError, SetAside, Store};
 
 /// The task that owns files with open issues that no other task owns.
@@ -12,27 +16,40 @@ const FIX: &str = "FIX";
 
 /// Write the scope of a fix round, and the task `FIX` for files nobody owns, before anything moves.
 pub(super) fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), MemoryError> {
-    let Some(plan) = &memory.plan else { return Ok(()) };
     let mut tasks = scope.tasks.clone();
-    if !scope.unowned.is_empty() {
-        let mut plan = plan.plan.clone();
-        add_fix_task(&mut plan, &scope.unowned, |path| run.workspace.is_file(path));
-        if !tasks.iter().any(|task| task == FIX) {
-            tasks.push(FIX.to_owned());
-        }
-        // The round comes first: a plan with FIX and no such round would implement it as a task like any other.
-        write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())?;
-        run.store.write_plan(&plan, memory.task.as_deref().unwrap_or_default())?;
-        return Ok(());
+    if !scope.unowned.is_empty() && !tasks.iter().any(|task| task == FIX) {
+        tasks.push(FIX.to_owned());
     }
-    write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())
+    if let Some(review) = &memory.review {
+        // One from elsewhere has no ids, and does not say which round it judged: from here on both are needed.
+        run.store.write(review)?;
+    }
+    // The round comes before the plan: with FIX and no such round it would be implemented
+    // as a task like any other.
+    write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())?;
+    if let Some(plan) = memory.plan.as_ref().filter(|_| !scope.unowned.is_empty()) {
+        give_to_fix(run, memory, &plan.plan, &scope.unowned)?;
+    }
+    Ok(())
 }
 
 /// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
 pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
-    let (Some(round), Some(plan)) = (&memory.round, &memory.plan) else { return Ok(()) };
-    let report = memory.report.clone().unwrap_or_else(|| empty_report(round.n, &plan.plan, &plan.sha256));
-    let outside = report.results.into_iter().filter(|result| !round.tasks.contains(&result.task_id)).collect();
+    let (Some(round), Some(plan), Some(approval)) = (&memory.round, &memory.plan, &memory.approval) else {
+        return Ok(());
+    };
+    let unowned = left_without_owner(round, memory, &plan.plan);
+    if !unowned.is_empty() {
+        // A kill came between the round and its plan.
+        return give_to_fix(run, memory, &plan.plan, &unowned);
+    }
+    let is_outside = |id: &str| !round.tasks.iter().any(|task| task == id);
+    let mut report = memory.report.clone().unwrap_or_else(|| ImplReport {
+        // A review from elsewhere may come without a report; what it judged is done all the same.
+        results: approved(&plan.plan, approval).into_iter().map(|id| done_elsewhere(&id)).collect(),
+        ..empty_report(round.n, &plan.plan, &plan.sha256)
+    });
+    report.results.retain(|result| is_outside(&result.task_id));
     run.store.turn_round(
         SetAside::Fix,
         &ImplReport {
@@ -40,14 +57,17 @@ pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
             round: round.n,
             plan_version: plan.plan.plan_version,
             plan_sha256: plan.sha256.clone(),
-            results: outside,
+            results: report.results,
             checks: Vec::new(),
         },
     )
 }
 
 /// Set everything from the plan on aside, so that a new plan answers to it.
-pub(super) fn begin_re_plan(run: &Run) -> Result<(), MemoryError> {
+pub(super) fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
+    if let Some(review) = &memory.review {
+        run.store.write(review)?;
+    }
     run.store.set_plan_aside(SetAside::RePlan).map(|_| ())
 }
 
@@ -59,16 +79,32 @@ pub(super) fn retry(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), 
 }
 
 /// Do some tasks again: their results go, those of the others stay, and so does the approval, for both.
-pub(super) fn do_again(store: &Store, memory: &Memory, only: Vec<String>) -> Result<(), MemoryError> {
-    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
-    let mut tasks = only.clone();
-    if let Some(mut report) = memory.report.clone() {
+pub(super) fn do_again(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+    let mut report = memory.report.clone();
+    if let Some(report) = &mut report {
         report.results.retain(|result| !only.contains(&result.task_id));
-        tasks.extend(report.results.iter().map(|result| result.task_id.clone()));
-        store.turn_round(SetAside::Phase, &report)?;
+        store.turn_round(SetAside::Phase, report)?;
     }
+    keep_to(store, memory, with_done(only, report.as_ref()))
+}
+
+/// Do only these tasks of those that were approved, beside what is done.
+pub(super) fn do_only(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+    keep_to(store, memory, with_done(only, memory.report.as_ref()))
+}
+
+/// These tasks and those that have a result.
+pub(super) fn with_done(only: &[String], report: Option<&ImplReport>) -> Vec<String> {
+    let mut tasks = only.to_vec();
+    let done = report.into_iter().flat_map(|report| &report.results).map(|result| &result.task_id);
+    tasks.extend(done.filter(|id| !only.contains(id)).cloned());
+    tasks
+}
+
+/// Narrow the approval to these tasks. Beyond what was approved the gate is asked again.
+fn keep_to(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), MemoryError> {
+    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
     let covered = approved(&plan.plan, approval);
-    // Beyond what was approved the gate is asked again.
     if tasks.iter().all(|task| covered.contains(task)) {
         store.write_approval(&plan.sha256, approval.decision, approval.by, Some(tasks), Timestamp::now())?;
         return Ok(());
@@ -78,14 +114,16 @@ pub(super) fn do_again(store: &Store, memory: &Memory, only: Vec<String>) -> Res
 
 /// The round at hand, or the first of this plan, written before anything is implemented.
 pub(super) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
-    if let Some(round) = &memory.round {
-        return Ok(round.clone());
-    }
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
         return Ok(Round { n: 1, kind: RoundKind::First, tasks: Vec::new(), issues: Vec::new() });
     };
     let tasks = approved(&plan.plan, approval);
-    let round = Round { n: memory.earlier_rounds + 1, kind: RoundKind::First, tasks, issues: Vec::new() };
+    let round = match &memory.round {
+        // More, or less, may have been approved since.
+        Some(round) if round.kind == RoundKind::First && round.tasks != tasks => Round { tasks, ..round.clone() },
+        Some(round) => return Ok(round.clone()),
+        None => Round { n: memory.earlier_rounds + 1, kind: RoundKind::First, tasks, issues: Vec::new() },
+    };
     run.store.write(&round)?;
     Ok(round)
 }
@@ -102,6 +140,35 @@ pub(super) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplR
     }
 }
 
+/// Files with issues of a fix round that should be in `FIX` by now, and are not.
+fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<String> {
+    let Some(review) = memory.review.as_ref().filter(|_| round.tasks.iter().any(|task| task == FIX)) else {
+        return Vec::new();
+    };
+    let covered = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
+    let owners: Vec<String> = covered.into_iter().chain([FIX.to_owned()]).collect();
+    let issues: Vec<&Issue> = review.issues.iter().filter(|issue| round.issues.contains(&issue.id)).collect();
+    fix_scope(plan, &owners, &issues).unowned
+}
+
+fn done_elsewhere(task: &str) -> TaskResult {
+    TaskResult {
+        task_id: task.to_owned(),
+        status: TaskStatus::Completed,
+        changes: Vec::new(),
+        notes: "Done before this round; no report tells how.".to_owned(),
+        blockers: Vec::new(),
+    }
+}
+
+/// Write a plan whose task `FIX` owns these files too. It voids the approval.
+fn give_to_fix(run: &Run, memory: &Memory, plan: &PlanOutput, files: &[String]) -> Result<(), MemoryError> {
+    let mut plan = plan.clone();
+    add_fix_task(&mut plan, files, |path| run.workspace.is_file(path));
+    run.store.write_plan(&plan, &task_text(memory))?;
+    Ok(())
+}
+
 fn write_round(
     run: &Run,
     memory: &Memory,
@@ -116,7 +183,9 @@ fn write_round(
 /// Give files to `FIX`, in a group of its own at the end.
 fn add_fix_task(plan: &mut PlanOutput, files: &[String], exists: impl Fn(&RepoPath) -> bool) {
     let missing = |file: &String| RepoPath::parse(file).is_ok_and(|path| !exists(&path));
-    let (create, modify): (Vec<String>, Vec<String>) = files.iter().cloned().partition(missing);
+    let listed: Vec<String> = plan.task(FIX).iter().flat_map(|fix| fix.files()).map(str::to_owned).collect();
+    let files: Vec<String> = files.iter().filter(|file| !listed.contains(file)).cloned().collect();
+    let (create, modify): (Vec<String>, Vec<String>) = files.into_iter().partition(missing);
     match plan.tasks.iter_mut().find(|task| task.id == FIX) {
         Some(fix) => {
             fix.files_to_modify.extend(modify);

@@ -15,7 +15,7 @@ use super::phase::Phase;
 use super::{phases, rounds};
 use crate::agents::{AgentError, Desk, Prompts};
 use crate::config::Settings;
-use crate::contracts::{ImplReport, TaskStatus};
+use crate::contracts::{ImplReport, ReviewOutput, TaskStatus};
 use crate::memory::{Memory, MemoryError, Store};
 use crate::models::{Model, ModelError, Models, Tier};
 use crate::workspace::{self, Dir, Workspace};
@@ -220,7 +220,7 @@ fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseEr
 fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), PhaseError> {
     let why = memory.review.as_ref().map(|review| review.summary.clone()).unwrap_or_default();
     run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants a new plan: {why}"));
-    Ok(rounds::begin_re_plan(run)?)
+    Ok(rounds::begin_re_plan(run, memory)?)
 }
 
 fn failed(run: &Run, phase: EventPhase, error: &PhaseError) -> RunEnd {
@@ -252,16 +252,23 @@ fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: String) -> Run
         message,
         error: None,
         no_conclusion: false,
-        review: memory.review.clone(),
+        review: shown_review(memory),
         usage: run.desk.budget.used(),
     }
+}
+
+/// The review as people are shown it: without the issues they dismissed.
+fn shown_review(memory: &Memory) -> Option<ReviewOutput> {
+    let mut review = memory.review.clone()?;
+    review.issues.retain(|issue| !memory.dismissed.contains(&issue.id));
+    Some(review)
 }
 
 /// Say the outcome; the last event of every run.
 fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
     if end.review.is_none() {
         end.review = match run.store.inspect() {
-            Ok((memory, _)) => memory.review,
+            Ok((memory, _)) => shown_review(&memory),
             Err(MemoryError::Faulty(_)) => None,
             Err(error) => {
                 tracing::warn!(%error, "cannot read the review");

@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 use super::phase::{PHASES, Phase};
 use super::phases::task_text;
 use crate::config::Settings;
-use crate::contracts::{Issue, Usage, plan_markdown};
+use crate::contracts::{Issue, RoundKind, Usage, plan_markdown};
 use crate::memory::{Memory, Store};
 
 /// Where the workflow stands: what `baton status` and `baton.status` answer.
@@ -121,9 +121,16 @@ pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Stat
     })
 }
 
-/// The issues of the review at hand, and of the one before those that are gone.
+/// The issues of the review at hand, and of the one before those that are gone. While they are being fixed all are
+/// open.
 fn issue_states(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
-    let Some(review) = &memory.review else { return Vec::new() };
+    let Some(review) = &memory.review else {
+        let round = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
+        let review = round.and_then(|round| store.review_before(round.n));
+        let issues = review.map(|review| review.issues).unwrap_or_default();
+        let open = issues.into_iter().filter(|issue| !memory.dismissed.contains(&issue.id));
+        return open.map(|issue| IssueStatus { issue, state: "open" }).collect();
+    };
     let earlier = store.review_before(review.round).map(|review| review.issues).unwrap_or_default();
     let known = |issues: &[Issue], id: &str| issues.iter().any(|issue| issue.id == id);
     let current = review.issues.iter().map(|issue| IssueStatus {

@@ -11,7 +11,7 @@ use super::phase::Phase;
 use super::phases::reporter;
 use super::run::Run;
 use crate::agents::{self, Activity, AgentError, Brief, converse};
-use crate::contracts::{Issue, Task, TaskResult, TaskStatus};
+use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PlanLock;
 use crate::models::{Model, Tier};
 use crate::tools::Toolbox;
@@ -56,7 +56,13 @@ pub(super) async fn run_task(
             Err(error) => return task_error(error),
         };
         match publish(run, &assignment, &result, &staging).await? {
-            Ok(()) => return Ok(TaskEnd::Submitted(with_real_changes(run, with_refusals(result, &staging))?)),
+            Ok(()) => {
+                return Ok(TaskEnd::Submitted(with_real_changes(
+                    run,
+                    &assignment.task,
+                    with_refusals(result, &staging),
+                )?));
+            }
             Err(conflict) if note.is_none() => {
                 note = Some(format!(
                     "You did this task before, but {conflict} changed on disk while you were at work, so nothing of \
@@ -167,8 +173,12 @@ fn with_refusals(mut result: TaskResult, staging: &SharedStaging) -> TaskResult 
 }
 
 /// Kinds and counts from the real diff since the workflow began; of the agent's own words only the summaries stay.
-pub(super) fn with_real_changes(run: &Run, mut result: TaskResult) -> Result<TaskResult, PhaseError> {
+///
+/// A task of this id in an earlier plan may have written other files, which are none of this one's.
+pub(super) fn with_real_changes(run: &Run, task: &Task, mut result: TaskResult) -> Result<TaskResult, PhaseError> {
     result.changes = real_changes(&run.store, &run.workspace, &result.task_id, &result.changes)?;
+    let own: Vec<String> = task.files().filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
+    result.changes.retain(|change| RepoPath::parse(&change.path).is_ok_and(|path| own.contains(&path.key())));
     Ok(result)
 }
 
