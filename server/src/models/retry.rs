@@ -91,7 +91,7 @@ where
             drop(slot);
         }
         let (wait, reason) = tally.next(policy, failed, fastrand::f64())?;
-        progress(TurnProgress::Retry { attempt: tally.attempts + 1, wait, reason });
+        progress(TurnProgress::Retry { attempt: tally.attempts + 1, wait, reason, lost: tally.lost });
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ModelError::cancelled().with_usage(tally.lost)),
