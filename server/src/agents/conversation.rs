@@ -426,7 +426,11 @@ impl Conversation<'_> {
     fn window_full(&self) -> AgentError {
         AgentError::Model(crate::models::ModelError::new(
             ModelErrorKind::ContextWindow,
-            format!("the {} agent's conversation does not fit the model's context window", self.brief.agent),
+            format!(
+                "the {} agent's conversation does not fit the model's context window; a smaller task, or a model with \
+                 a larger window (models.*), may do better",
+                self.brief.agent
+            ),
         ))
     }
 
