@@ -190,7 +190,7 @@ async fn a_retry_is_told_with_its_reason_and_wait() {
     let api = MessagesApi::start(script);
     let seen = Mutex::new(Vec::new());
     let hear = |progress| {
-        if let TurnProgress::Retry { attempt, wait, reason } = progress {
+        if let TurnProgress::Retry { attempt, wait, reason, .. } = progress {
             seen.lock().expect("no panic").push((attempt, wait, reason));
         }
     };

@@ -132,6 +132,34 @@ impl MessagesApi {
     }
 }
 
+/// A request that is being answered. It ends before the last bytes of its answer are sent: whoever has got them may
+/// already have sent the next.
+struct UnderWay<'a> {
+    shared: &'a Shared,
+    at_once: usize,
+    ended: bool,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        let at_once = shared.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+        Self { shared, at_once, ended: false }
+    }
+
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.shared.under_way.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Drop for MessagesApi {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
@@ -160,21 +188,23 @@ impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let mut connection = Connection::new(stream)?;
         while let Some(request) = connection.read_request()? {
-            let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most_at_once.fetch_max(now, Ordering::SeqCst);
-            let answered = self.answer(&mut connection, &request);
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
-            answered?;
+            let mut under_way = UnderWay::begin(self);
+            self.answer(&mut connection, &request, &mut under_way)?;
         }
         Ok(())
     }
 
-    fn answer(&self, connection: &mut Connection, request: &HttpRequest) -> io::Result<()> {
+    fn answer(
+        &self,
+        connection: &mut Connection,
+        request: &HttpRequest,
+        under_way: &mut UnderWay<'_>,
+    ) -> io::Result<()> {
         if (request.method.as_str(), request.path.as_str()) != ("POST", "/v1/messages") {
             return refuse(connection, 404, "not_found_error", "Not found");
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let recorded = self.record(request, &body);
+        let recorded = self.record(request, &body, under_way.at_once);
         if !is_authorised(request) {
             return refuse(connection, 401, "authentication_error", "invalid x-api-key");
         }
@@ -186,7 +216,10 @@ impl Shared {
             None | Some(Fault::CutAfterEvents(_) | Fault::CutInsideEvent(_)) => {}
             Some(Fault::IdleAfter(_) | Fault::ErrorEvent(_)) => {}
             Some(Fault::SlowHeaders(wait)) => thread::sleep(*wait),
-            Some(Fault::Status { code, headers, body }) => return connection.respond(*code, headers, body.as_bytes()),
+            Some(Fault::Status { code, headers, body }) => {
+                under_way.end();
+                return connection.respond(*code, headers, body.as_bytes());
+            }
             Some(Fault::Reset) => return connection.close(),
             Some(Fault::Silence) => return connection.wait_until_left(|| self.is_stopped()),
             Some(Fault::Html200) => {
@@ -204,12 +237,13 @@ impl Shared {
             self.violation(missing.clone());
             return refuse(connection, 400, "invalid_request_error", &missing);
         };
-        self.stream(connection, &recorded, &reply)
+        self.stream(connection, &recorded, &reply, under_way)
     }
 
-    fn record(&self, request: &HttpRequest, body: &Value) -> RecordedRequest {
+    fn record(&self, request: &HttpRequest, body: &Value, at_once: usize) -> RecordedRequest {
         let mut seen = self.seen();
         let mut recorded = RecordedRequest::read(&request.headers, body.clone());
+        recorded.at_once = at_once;
         let conversations = seen.conversations.entry(recorded.agent.clone()).or_default();
         let first = recorded.first_message();
         recorded.conversation = conversations.iter().position(|known| *known == first).unwrap_or_else(|| {
@@ -229,7 +263,13 @@ impl Shared {
     }
 
     /// Send the reply as a stream, up to where the fault lies.
-    fn stream(&self, connection: &mut Connection, request: &RecordedRequest, reply: &Reply) -> io::Result<()> {
+    fn stream(
+        &self,
+        connection: &mut Connection,
+        request: &RecordedRequest,
+        reply: &Reply,
+        under_way: &mut UnderWay<'_>,
+    ) -> io::Result<()> {
         let fault = request.fault.as_ref();
         let read = self.cache().read(&request.body);
         thread::sleep(reply.delay);
@@ -242,7 +282,11 @@ impl Shared {
             Some(Fault::ErrorEvent(_)) => 2.min(events.len()),
             _ => events.len(),
         };
-        for batch in batches(&events[..whole], reply.pause) {
+        let mut batches = batches(&events[..whole], reply.pause).into_iter().peekable();
+        while let Some(batch) = batches.next() {
+            if batches.peek().is_none() {
+                under_way.end();
+            }
             connection.send_chunks(&events::odd_pieces(batch.as_bytes(), seed))?;
             self.cache().warm(&read);
             thread::sleep(reply.pause);

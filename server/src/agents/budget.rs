@@ -22,6 +22,9 @@ pub struct Limits {
 ///
 /// A turn is admitted only if its worst case fits: the prompt at its dearest and an answer of full length. Turns
 /// under way count with their worst case until they are settled, so that parallel tasks cannot overspend together.
+///
+/// Dollars are held against what turns with a known price cost: one model without a price beside them makes the
+/// workflow's sum unknown, and lifts no limit.
 pub struct Budget {
     limits: Limits,
     state: Mutex<State>,
@@ -33,6 +36,8 @@ struct State {
     run: Usage,
     /// What the workflow's earlier runs used.
     before: Usage,
+    /// What all turns with a known price cost, earlier runs included.
+    priced_usd: f64,
     reserved_usd: f64,
     reserved_tokens: u64,
     turns_under_way: usize,
@@ -41,16 +46,33 @@ struct State {
 /// Room for one turn. Given back when it is dropped.
 pub struct Reservation<'a> {
     budget: &'a Budget,
+    /// What one attempt may cost at most.
     usd: f64,
+    /// Tokens that one attempt may use at most.
     tokens: u64,
+    /// What lost attempts of the turn have used, and stays used.
+    lost: Mutex<Lost>,
     /// Most tokens the answer may have.
     pub max_tokens: u32,
 }
 
+#[derive(Debug, Default)]
+struct Lost {
+    usd: f64,
+    tokens: u64,
+}
+
 impl Budget {
-    /// A budget of which the workflow's earlier runs used `before`.
-    pub fn new(limits: Limits, before: Usage) -> Self {
-        let state = State { run: Usage::default(), before, reserved_usd: 0.0, reserved_tokens: 0, turns_under_way: 0 };
+    /// A budget of which the turns of the workflow's earlier runs used so much each.
+    pub fn new(limits: Limits, earlier: &[Usage]) -> Self {
+        let state = State {
+            run: Usage::default(),
+            before: earlier.iter().copied().sum(),
+            priced_usd: earlier.iter().filter_map(|usage| usage.cost_usd).sum(),
+            reserved_usd: 0.0,
+            reserved_tokens: 0,
+            turns_under_way: 0,
+        };
         Self { limits, state: Mutex::new(state), settled: Notify::new() }
     }
 
@@ -69,7 +91,9 @@ impl Budget {
 
     /// Add what a turn used.
     pub fn charge(&self, usage: Usage) {
-        self.state().run += usage;
+        let mut state = self.state();
+        state.run += usage;
+        state.priced_usd += usage.cost_usd.unwrap_or(0.0);
     }
 
     /// Make room for a turn of this many prompt tokens, waiting for turns under way to settle if need be. A turn
@@ -95,32 +119,30 @@ impl Budget {
         let worst = |output: u32| models::cost(model, &worst_case(prompt, output));
         let mut state = self.state();
         let mut affordable = max_tokens;
-        let spent = state.before.cost_usd.unwrap_or(0.0) + state.run.cost_usd.unwrap_or(0.0);
         if let (Some(bare), Some(full)) = (worst(0), worst(max_tokens)) {
-            let left = self.limits.usd - spent - state.reserved_usd;
+            let left = self.limits.usd - state.priced_usd - state.reserved_usd;
             if full > left {
                 let per_token = (full - bare) / f64::from(max_tokens.max(1));
                 affordable = ((left - bare) / per_token).max(0.0) as u32;
             }
         }
         if let Some(limit) = self.limits.tokens {
-            let used = state.before.total_tokens() + state.run.total_tokens() + state.reserved_tokens;
-            let left = limit.saturating_sub(used).saturating_sub(prompt);
+            let left = limit.saturating_sub(state.tokens() + state.reserved_tokens).saturating_sub(prompt);
             affordable = affordable.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
         if affordable < LEAST_OUTPUT.min(max_tokens) {
-            return Err((self.reason(spent, &state), state.turns_under_way));
+            return Err((self.reason(&state), state.turns_under_way));
         }
         let usd = worst(affordable).unwrap_or(0.0);
         let tokens = prompt + u64::from(affordable);
         state.reserved_usd += usd;
         state.reserved_tokens += tokens;
         state.turns_under_way += 1;
-        Ok(Reservation { budget: self, usd, tokens, max_tokens: affordable })
+        Ok(Reservation { budget: self, usd, tokens, lost: Mutex::default(), max_tokens: affordable })
     }
 
-    fn reason(&self, spent: f64, state: &State) -> String {
-        let tokens = state.before.total_tokens() + state.run.total_tokens();
+    fn reason(&self, state: &State) -> String {
+        let (spent, tokens) = (state.priced_usd, state.tokens());
         match self.limits.tokens {
             Some(limit) => {
                 format!(
@@ -139,13 +161,51 @@ impl Budget {
     }
 }
 
+impl State {
+    /// Tokens of the workflow, this run and the earlier ones.
+    fn tokens(&self) -> u64 {
+        self.before.total_tokens() + self.run.total_tokens()
+    }
+}
+
+impl Reservation<'_> {
+    /// Make room for one more attempt of the turn, of which the attempts so far cost `lost` in all.
+    ///
+    /// # Errors
+    /// [`AgentError::Budget`] when another attempt could overspend; the turn must not be tried again then. It does not
+    /// wait for other turns to settle.
+    pub fn cover(&self, lost: &Usage) -> Result<(), AgentError> {
+        let mut state = self.budget.state();
+        let mut held = self.lost();
+        let now = Lost { usd: lost.cost_usd.unwrap_or(0.0), tokens: lost.total_tokens() };
+        // What one attempt may cost is held already.
+        let usd = state.priced_usd + state.reserved_usd + now.usd - held.usd;
+        let tokens = state.tokens() + state.reserved_tokens + now.tokens - held.tokens.min(now.tokens);
+        let too_dear = now.usd > held.usd && usd > self.budget.limits.usd;
+        let too_long = now.tokens > held.tokens && self.budget.limits.tokens.is_some_and(|limit| tokens > limit);
+        if too_dear || too_long {
+            let reason = self.budget.reason(&state);
+            return Err(AgentError::Budget(format!("an answer was lost, and {reason}")));
+        }
+        state.reserved_usd += now.usd - held.usd;
+        state.reserved_tokens = state.reserved_tokens + now.tokens - held.tokens.min(now.tokens);
+        *held = now;
+        Ok(())
+    }
+
+    fn lost(&self) -> MutexGuard<'_, Lost> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let mut state = self.budget.state();
-        state.reserved_usd -= self.usd;
-        state.reserved_tokens -= self.tokens;
+        let lost = self.lost();
+        state.reserved_usd -= self.usd + lost.usd;
+        state.reserved_tokens -= self.tokens + lost.tokens;
         state.turns_under_way -= 1;
-        drop(state);
+        drop((state, lost));
         self.budget.settled.notify_waiters();
     }
 }
@@ -162,7 +222,7 @@ mod tests {
     const OPUS: &str = "anthropic:claude-opus-5-5";
 
     fn budget(usd: f64, tokens: Option<u64>) -> Budget {
-        Budget::new(Limits { usd, tokens }, Usage::default())
+        Budget::new(Limits { usd, tokens }, &[])
     }
 
     #[tokio::test]
@@ -196,8 +256,44 @@ mod tests {
     #[tokio::test]
     async fn earlier_runs_of_the_workflow_count() {
         let before = Usage { cost_usd: Some(4.99), ..Usage::default() };
-        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, before);
+        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, &[before]);
         assert!(budget.admit(OPUS, 10_000, 16_000).await.is_err());
         assert_eq!(budget.used(), Usage::default());
+    }
+
+    #[tokio::test]
+    async fn a_model_without_a_price_lifts_no_limit() {
+        let unpriced = Usage { input_tokens: 5, cost_usd: None, ..Usage::default() };
+        let earlier = [unpriced, Usage { cost_usd: Some(4.0), ..Usage::default() }];
+        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, &earlier);
+        budget.charge(unpriced);
+        budget.charge(Usage { cost_usd: Some(0.99), ..Usage::default() });
+        assert_eq!(budget.used().cost_usd, None, "the sum is not known");
+        assert!(budget.admit(OPUS, 10_000, 16_000).await.is_err(), "and yet 4.99 $ are spent");
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_tried_again_only_while_there_is_room() {
+        let budget = budget(0.25, None);
+        let turn = budget.admit(OPUS, 10_000, 2500).await.unwrap();
+        // An attempt costs 0.10 $ at most.
+        let lost = |usd| Usage { cost_usd: Some(usd), ..Usage::default() };
+        turn.cover(&lost(0.07)).unwrap();
+        turn.cover(&lost(0.14)).unwrap();
+        let told = turn.cover(&lost(0.21)).unwrap_err().to_string();
+        assert!(told.contains("an answer was lost"), "{told}");
+        budget.charge(lost(0.21));
+        drop(turn);
+        let state = budget.state();
+        assert!(state.reserved_usd.abs() < 1e-9 && (state.priced_usd - 0.21).abs() < 1e-9);
+    }
+
+    #[tokio::test]
+    async fn lost_tokens_count_too() {
+        let budget = budget(0.0, Some(20_000));
+        let turn = budget.admit("ollama:x", 5_000, 4_000).await.unwrap();
+        let lost = |tokens| Usage { input_tokens: tokens, cost_usd: None, ..Usage::default() };
+        turn.cover(&lost(8_000)).unwrap();
+        assert!(turn.cover(&lost(16_000)).is_err());
     }
 }

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Budget;
+use super::budget::{Budget, Reservation};
 use super::error::AgentError;
 use crate::memory::{Transcript, request_digest};
 use crate::models::{
@@ -20,12 +20,17 @@ use crate::tools::{ToolOutput, Toolbox};
 const SUBMIT_TRIES: u32 = 3;
 /// Answers in a row that use no tool, or are cut short.
 const IDLE_TRIES: u32 = 3;
+/// Pauses in a row that a model may take.
+const PAUSES: u32 = 10;
 /// Turns of one conversation.
 const MAX_TURNS: u32 = 100;
 /// Tool calls of one turn that are carried out; the others are refused.
 const CALLS_A_TURN: usize = 32;
 /// The same call with the same answer: told at the first number, ended at the second.
 const REPEATS: (u32, u32) = (3, 8);
+/// Tokens are estimated before a turn is sent, and rather too high than too low: dense code comes to about so few bytes
+/// a token.
+const LEAST_BYTES_A_TOKEN: u64 = 2;
 
 /// What all conversations of a run share.
 pub struct Desk {
@@ -155,25 +160,38 @@ impl Conversation<'_> {
         &mut self,
         accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
     ) -> Result<T, AgentError> {
-        let (mut faulty, mut idle) = (0, 0);
+        let (mut faulty, mut idle, mut pauses) = (0, 0, 0);
         for _ in 0..MAX_TURNS {
             let turn = self.turn().await?;
-            self.request.messages.push(Message { role: Role::Assistant, content: turn.content.clone() });
+            let is_cut = turn.stop_reason == StopReason::MaxTokens;
             match turn.stop_reason {
                 StopReason::Refusal => return Err(self.refused(&turn)),
                 StopReason::ModelContextWindowExceeded => return Err(self.window_full()),
+                StopReason::MaxTokens if self.request.max_tokens < self.brief.max_tokens => {
+                    return Err(self.cut_by_budget());
+                }
                 _ => {}
             }
+            self.append(&turn.content);
             let calls: Vec<(String, String, Value)> = turn
                 .content
                 .iter()
                 .filter_map(Block::as_tool_use)
                 .map(|(id, name, input)| (id.to_owned(), name.to_owned(), input.clone()))
                 .collect();
+            if calls.is_empty() && turn.stop_reason == StopReason::PauseTurn && !turn.content.is_empty() {
+                // Sending the conversation back as it is continues the turn.
+                pauses += 1;
+                if pauses > PAUSES {
+                    return Err(self.too_long(format!("it paused {pauses} times and never went on")));
+                }
+                continue;
+            }
+            pauses = 0;
             if calls.is_empty() {
                 idle += 1;
-                if idle >= IDLE_TRIES && turn.stop_reason != StopReason::PauseTurn {
-                    return Err(AgentError::NoTools { agent: self.brief.agent.clone(), turns: idle });
+                if idle >= IDLE_TRIES {
+                    return Err(if is_cut { self.cut_short() } else { self.no_tools(idle) });
                 }
                 self.answer_without_calls(&turn, idle);
                 continue;
@@ -189,8 +207,8 @@ impl Conversation<'_> {
                 }
                 Submitted::None => {}
             }
-            idle = if turn.stop_reason == StopReason::MaxTokens { idle + 1 } else { 0 };
-            if turn.stop_reason == StopReason::MaxTokens {
+            idle = if is_cut { idle + 1 } else { 0 };
+            if is_cut {
                 if idle >= IDLE_TRIES {
                     return Err(self.cut_short());
                 }
@@ -208,7 +226,7 @@ impl Conversation<'_> {
         if cancel.is_cancelled() {
             return Err(AgentError::Cancelled);
         }
-        // By what is asked, not by how much room the budget left for an answer before this one.
+        // What the budget leaves is no part of the question: an answer that was paid for stays one when it is raised.
         self.request.max_tokens = self.brief.max_tokens;
         let digest = request_digest(model.id(), &self.request);
         if let Some(turn) = transcript.recall(&self.brief.agent, &digest) {
@@ -216,7 +234,7 @@ impl Conversation<'_> {
             return Ok(turn);
         }
         let bytes = self.bytes();
-        let prompt = self.counted.0 + (bytes.saturating_sub(self.counted.1) as u64).div_ceil(3);
+        let prompt = self.counted.0 + (bytes.saturating_sub(self.counted.1) as u64).div_ceil(LEAST_BYTES_A_TOKEN);
         let turn = {
             let room = tokio::select! {
                 room = budget.admit(model.id(), prompt, self.brief.max_tokens) => room?,
@@ -224,12 +242,8 @@ impl Conversation<'_> {
             };
             self.request.max_tokens = room.max_tokens;
             let began = Instant::now();
-            let progress = |progress: TurnProgress| match progress {
-                TurnProgress::FirstByte => (self.report)(Activity::CacheOpened),
-                progress => (self.report)(Activity::Model(progress)),
-            };
-            let turn = model.turn(&self.request, cancel, &progress).await?;
             // Charged before the reservation goes, so that the budget never looks larger than it is.
+            let turn = self.ask(&room).await?;
             budget.charge(turn.usage);
             let recorded = RecordedTurn {
                 agent: self.brief.agent.clone(),
@@ -241,7 +255,7 @@ impl Conversation<'_> {
             transcript.record(Timestamp::now(), &self.request, &self.request.messages[self.unrecorded..], recorded)?;
             turn
         };
-        self.unrecorded = self.request.messages.len() + 1;
+        self.unrecorded = self.request.messages.len() + usize::from(!self.is_paused());
         if turn.usage.total_tokens() > 0 {
             self.counted = (turn.usage.total_tokens(), bytes + bytes_of(&turn.content));
         }
@@ -249,22 +263,68 @@ impl Conversation<'_> {
         Ok(turn)
     }
 
+    /// Ask the model. What a failed turn cost is charged and recorded, and an attempt that the budget has no room for is
+    /// not made.
+    async fn ask(&self, room: &Reservation<'_>) -> Result<Turn, AgentError> {
+        let Desk { transcript, budget, cancel, .. } = self.desk;
+        let stop = cancel.child_token();
+        let overspent = OnceLock::new();
+        let progress = |progress: TurnProgress| match progress {
+            TurnProgress::FirstByte => (self.report)(Activity::CacheOpened),
+            progress => {
+                if let TurnProgress::Retry { lost, .. } = &progress
+                    && let Err(error) = room.cover(lost)
+                {
+                    overspent.get_or_init(|| error);
+                    stop.cancel();
+                    return;
+                }
+                (self.report)(Activity::Model(progress));
+            }
+        };
+        let error = match self.brief.model.turn(&self.request, &stop, &progress).await {
+            Ok(turn) => return Ok(turn),
+            Err(error) => error,
+        };
+        if error.usage.total_tokens() > 0 {
+            budget.charge(error.usage);
+            transcript.record_loss(Timestamp::now(), &self.brief.agent, error.usage)?;
+        }
+        match overspent.into_inner() {
+            Some(overspent) if !cancel.is_cancelled() => Err(overspent),
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Take what the model said into the conversation. What it says after a pause goes on where it stopped.
+    fn append(&mut self, content: &[Block]) {
+        match self.request.messages.last_mut() {
+            Some(message) if message.role == Role::Assistant => message.content.extend_from_slice(content),
+            _ => self.request.messages.push(Message { role: Role::Assistant, content: content.to_vec() }),
+        }
+    }
+
+    /// Whether the model paused, and the conversation ends with what it said so far.
+    fn is_paused(&self) -> bool {
+        self.request.messages.last().is_some_and(|message| message.role == Role::Assistant)
+    }
+
     fn answer_without_calls(&mut self, turn: &Turn, idle: u32) {
-        if turn.content.is_empty() {
+        if self.request.messages.last().is_some_and(|message| message.content.is_empty()) {
             // An assistant message may not be empty, so the silence is taken back and the question put again.
             self.request.messages.pop();
-            self.unrecorded = self.request.messages.len();
-            let nudge = format!("(Your last answer was empty, {idle} of {IDLE_TRIES}.) {}", self.nudge_text());
-            if let Some(message) = self.request.messages.last_mut() {
-                message.content.push(Block::text(nudge));
-            }
-            return;
+            self.unrecorded = self.unrecorded.min(self.request.messages.len());
         }
-        match turn.stop_reason {
-            // Sending the conversation back as it is continues the turn.
-            StopReason::PauseTurn => {}
-            StopReason::MaxTokens => self.request.messages.push(Message::user(CUT)),
-            _ => self.request.messages.push(Message::user(self.nudge_text())),
+        let told = match turn.stop_reason {
+            StopReason::MaxTokens => CUT.to_owned(),
+            _ if turn.content.is_empty() => {
+                format!("(Your last answer was empty, {idle} of {IDLE_TRIES}.) {}", self.nudge_text())
+            }
+            _ => self.nudge_text(),
+        };
+        match self.request.messages.last_mut() {
+            Some(message) if message.role == Role::User => message.content.push(Block::text(told)),
+            _ => self.request.messages.push(Message::user(told)),
         }
     }
 
@@ -366,12 +426,25 @@ impl Conversation<'_> {
     fn window_full(&self) -> AgentError {
         AgentError::Model(crate::models::ModelError::new(
             ModelErrorKind::ContextWindow,
-            format!("the {} agent's conversation does not fit the model's context window", self.brief.agent),
+            format!(
+                "the {} agent's conversation does not fit the model's context window; a smaller task, or a model with \
+                 a larger window (models.*), may do better",
+                self.brief.agent
+            ),
         ))
+    }
+
+    fn no_tools(&self, turns: u32) -> AgentError {
+        AgentError::NoTools { agent: self.brief.agent.clone(), turns }
     }
 
     fn cut_short(&self) -> AgentError {
         self.too_long(format!("its answers were cut at {} tokens {IDLE_TRIES} times", self.brief.max_tokens))
+    }
+
+    fn cut_by_budget(&self) -> AgentError {
+        let (agent, had) = (&self.brief.agent, self.request.max_tokens);
+        AgentError::Budget(format!("what is left of it allowed the {agent} agent an answer of {had} tokens, too few"))
     }
 
     fn too_long(&self, reason: String) -> AgentError {

@@ -8,7 +8,10 @@ pub enum AgentError {
     #[error(transparent)]
     Model(ModelError),
     /// The model's handoff broke its contract each time.
-    #[error("the {agent} agent's handoff was not valid in {tries} tries: {}", .faults.join("; "))]
+    #[error(
+        "the {agent} agent's handoff was not valid in {tries} tries: {}; run again to begin anew, or choose a stronger \
+         model (models.*)", .faults.join("; ")
+    )]
     Contract {
         /// Whose handoff.
         agent: String,
@@ -26,7 +29,10 @@ pub enum AgentError {
         turns: u32,
     },
     /// The model declined.
-    #[error("the model declined the {agent} agent's work{}", because(.reason))]
+    #[error(
+        "the model declined the {agent} agent's work{}; put the task in other words, or choose another model (models.*)",
+        because(.reason)
+    )]
     Refused {
         /// Whose work.
         agent: String,
@@ -34,7 +40,10 @@ pub enum AgentError {
         reason: String,
     },
     /// The model went in circles.
-    #[error("the {agent} agent made the same call {times} times with the same answer: {call}")]
+    #[error(
+        "the {agent} agent made the same call {times} times with the same answer: {call}; run again to begin anew, or \
+         choose a stronger model (models.*)"
+    )]
     Loop {
         /// Whose model.
         agent: String,
@@ -44,7 +53,7 @@ pub enum AgentError {
         times: u32,
     },
     /// The conversation became too long.
-    #[error("the {agent} agent did not finish: {reason}")]
+    #[error("the {agent} agent did not finish: {reason}; a smaller task or a stronger model (models.*) may do better")]
     TooLong {
         /// Whose conversation.
         agent: String,

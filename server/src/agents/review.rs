@@ -72,7 +72,8 @@ pub fn first_message(work: &Work<'_>) -> String {
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-pub fn accept(input: Value, earlier: &Earlier) -> Result<ReviewOutput, Vec<String>> {
+pub fn accept(mut input: Value, earlier: &Earlier) -> Result<ReviewOutput, Vec<String>> {
+    tame_lines(&mut input);
     let review: ReviewOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let mut faults = Vec::new();
     let merge = review.recommended_action == RecommendedAction::Merge;
@@ -99,6 +100,18 @@ pub fn accept(input: Value, earlier: &Earlier) -> Result<ReviewOutput, Vec<Strin
         }
     }
     if faults.is_empty() { Ok(review) } else { Err(faults) }
+}
+
+/// A line number that no file has is no reason to lose a finding: its place is set by its quote, or clamped.
+fn tame_lines(review: &mut Value) {
+    for issue in review.get_mut("issues").and_then(Value::as_array_mut).into_iter().flatten() {
+        for field in ["line", "end_line"] {
+            let Some(number) = issue.get(field).and_then(Value::as_f64) else { continue };
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what u32 holds")]
+            let tame = number.clamp(1.0, f64::from(u32::MAX)) as u32;
+            issue[field] = tame.into();
+        }
+    }
 }
 
 /// What the server knows of a review and a model does not.
@@ -350,6 +363,18 @@ mod tests {
         });
         let faults = accept(review, &Earlier { open: issue, dismissed: Vec::new() }).unwrap_err();
         assert!(faults[0].contains("/answers/0"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_line_no_file_has_is_clamped_not_refused() {
+        for (line, at) in
+            [(json!(0), 1), (json!(-7), 1), (json!(1e30), 7), (json!(3.5), 3), (json!(4_294_967_296u64), 7)]
+        {
+            let issue =
+                json!({ "severity": "minor", "file": "src/a.rs", "line": line, "end_line": line, "description": "d" });
+            let review = finished(json!([issue]));
+            assert_eq!((review.issues[0].line, review.issues[0].end_line), (at, Some(at)), "{line}");
+        }
     }
 
     #[test]

@@ -108,6 +108,19 @@ pub fn count(number: usize, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
+/// JSON text with every character escaped that would drive a terminal; it says the same.
+pub fn json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match shown(c) {
+            // Line ends stand between values only.
+            None if c != '\n' => safe.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
+
 fn shown(c: char) -> Option<char> {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (!c.is_control() && !turns).then_some(c)
@@ -117,6 +130,16 @@ fn shown(c: char) -> Option<char> {
 mod tests {
     use super::*;
     use crate::contracts::Severity;
+
+    #[test]
+    fn json_drives_no_terminal_and_says_the_same() {
+        let value = serde_json::json!({ "text": "a\u{9b}31m\u{1b}[2J\u{202e}\u{7f}é\u{1F980}\n" });
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let safe = json(&text);
+            assert_eq!(safe.chars().find(|c| shown(*c).is_none() && *c != '\n'), None, "{safe:?}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+        }
+    }
 
     #[test]
     fn tokens_keep_to_four_digits() {

@@ -34,7 +34,7 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
     let place = Place::of(&engine);
     let end = runtime()?.block_on(drive(engine, request, args.timeout, progress))?;
     if args.json {
-        print(&last_line(&end).to_string())?;
+        print(&render::json(&last_line(&end).to_string()))?;
     } else {
         place.tell(&end)?;
     }
@@ -75,7 +75,7 @@ pub(super) async fn drive(
     let show = |event: &PhaseEvent| match &progress {
         Some(progress) => progress.on(event),
         // A reader that went away does not stop the run; what it does stands in events.jsonl.
-        None => drop(print(&json!(event).to_string())),
+        None => drop(print(&render::json(&json!(event).to_string()))),
     };
     let mut stops = Stops::new()?;
     let timed_out = async {

@@ -23,7 +23,9 @@ pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
     let status = workflow::status(&store, &session.settings, Timestamp::now())?;
     let text = match json {
         false if status.task.is_none() && status.run.is_none() => NOTHING.to_owned(),
-        true => serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?,
+        true => {
+            render::json(&serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?)
+        }
         false => told(&status),
     };
     print(&text)?;

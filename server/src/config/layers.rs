@@ -19,8 +19,10 @@ pub const WORKSPACE_FILE: &str = "baton.toml";
 /// The user's file, in the configuration folder of XDG.
 pub const USER_FILE: &str = "baton/config.toml";
 
-/// Variables that begin like settings and are none: the transcript of the `replay` provider, and the log filter.
-pub const NOT_SETTINGS: [&str; 2] = ["BATON_REPLAY", "BATON_LOG"];
+/// Variables that begin like settings and are none: the transcript of the `replay` provider, the log filter, and how
+/// patient the network is, for slow model servers (and for tests of it).
+pub const NOT_SETTINGS: [&str; 5] =
+    ["BATON_REPLAY", "BATON_LOG", "BATON_RETRY_BASE", "BATON_IDLE_TIMEOUT", "BATON_ANSWER_TIMEOUT"];
 
 /// Most bytes a settings file may have.
 const LARGEST: u64 = 1 << 20;

@@ -66,6 +66,15 @@ pub enum TranscriptLine {
         /// Whose conversation.
         closed: String,
     },
+    /// A turn failed for good, and its attempts cost something all the same.
+    Lost {
+        /// When.
+        at: Timestamp,
+        /// Who asked.
+        lost: String,
+        /// What it cost, as far as the provider told.
+        usage: Usage,
+    },
 }
 
 /// A run's model turns: what every answer was, so that none is paid for twice.
@@ -95,6 +104,7 @@ impl Transcript {
                             .push_back(*turn);
                     }
                     TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
+                    TranscriptLine::Lost { .. } => {}
                 }
             }
         }
@@ -149,6 +159,16 @@ impl Transcript {
         if is_open { self.close(at, agent) } else { Ok(()) }
     }
 
+    /// Record what a turn cost that came to nothing.
+    ///
+    /// # Errors
+    /// When the line cannot be written.
+    pub fn record_loss(&self, at: Timestamp, agent: &str, usage: Usage) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        self.write(&mut state.file, &TranscriptLine::Lost { at, lost: agent.to_owned(), usage })?;
+        state.file.sync_data()
+    }
+
     fn write(&self, file: &mut File, line: &TranscriptLine) -> io::Result<()> {
         let text = serde_json::to_string(line)?;
         let body = text.strip_suffix('}').unwrap_or(&text);
@@ -175,13 +195,14 @@ pub(super) fn read(dir: &Dir, seal: &Seal) -> io::Result<Vec<TranscriptLine>> {
     Ok(verified.collect())
 }
 
-/// What the verified turns of a run used.
-pub(super) fn usage(dir: &Dir, seal: &Seal) -> io::Result<Usage> {
+/// What each of the verified turns of a run used, lost ones included.
+pub(super) fn spending(dir: &Dir, seal: &Seal) -> io::Result<Vec<Usage>> {
     let turns = read(dir, seal)?.into_iter().filter_map(|line| match line {
         TranscriptLine::Turn { turn, .. } => Some(turn.response.usage),
+        TranscriptLine::Lost { usage, .. } => Some(usage),
         TranscriptLine::Closed { .. } => None,
     });
-    Ok(turns.sum())
+    Ok(turns.collect())
 }
 
 /// SHA-256 of everything that decides an answer: model, system prompt, tools, messages, length.

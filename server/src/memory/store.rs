@@ -299,8 +299,7 @@ impl Store {
             let approval: Approval = self.set_aside_handoff(entry, Approval::FILE)?;
             let text = self.dir.read_to_string(format!("{entry}/{}", PlanOutput::FILE)).ok()?;
             let answers = approval.plan_sha256 == digest(text.as_bytes()) && self.is_genuine(&approval);
-            let plan = read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved);
-            plan
+            read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved)
         };
         Ok(past.entries.iter().filter_map(approved).collect())
     }
@@ -427,17 +426,27 @@ impl Store {
         Ok(journal::read_events(&self.run_folder(run)?))
     }
 
-    /// What the runs of the workflow at hand have used.
+    /// What each turn of the workflow at hand has used, in all its runs.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
+    pub fn workflow_spending(&self) -> Result<Vec<Usage>, MemoryError> {
+        let mut spending = Vec::new();
+        for run in self.workflow_runs()? {
+            let dir = self.run_folder(&run)?;
+            spending.extend(
+                journal::spending(&dir, &self.seal).map_err(|source| self.io("read", "transcript.jsonl", source))?,
+            );
+        }
+        Ok(spending)
+    }
+
+    /// What the runs of the workflow at hand have used together.
     ///
     /// # Errors
     /// When a transcript cannot be read.
     pub fn workflow_usage(&self) -> Result<Usage, MemoryError> {
-        let mut sum = Usage::default();
-        for run in self.workflow_runs()? {
-            let dir = self.run_folder(&run)?;
-            sum += journal::usage(&dir, &self.seal).map_err(|source| self.io("read", "transcript.jsonl", source))?;
-        }
-        Ok(sum)
+        Ok(self.workflow_spending()?.into_iter().sum())
     }
 
     /// Hold plan.json still while it is implemented.

@@ -92,6 +92,8 @@ pub enum TurnProgress {
         wait: Duration,
         /// Why, in a few words: "overloaded (529)".
         reason: String,
+        /// What the turn's lost attempts cost so far, where the provider told.
+        lost: Usage,
     },
     /// The next attempt is still this far away; said every second.
     Waiting {

@@ -135,7 +135,27 @@ impl Sources<'_> {
         if let Some(base_url) = self.var("ANTHROPIC_BASE_URL") {
             config.base_url = base_url;
         }
+        for (variable, time) in [
+            ("BATON_RETRY_BASE", &mut config.retry.base),
+            ("BATON_IDLE_TIMEOUT", &mut config.idle_timeout),
+            ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout),
+        ] {
+            if let Some(set) = self.duration(variable)? {
+                *time = set;
+            }
+        }
         Ok(config)
+    }
+
+    /// How long something may take, where the user says so.
+    fn duration(&self, variable: &str) -> Result<Option<Duration>, ModelError> {
+        let Some(text) = self.var(variable) else { return Ok(None) };
+        match humantime::parse_duration(&text) {
+            Ok(time) if !time.is_zero() => Ok(Some(time)),
+            _ => {
+                Err(settings(format!("{variable} is {text:?}, which is no length of time. Write one such as \"90s\".")))
+            }
+        }
     }
 
     fn recorded_run(&self) -> Result<Arc<dyn Model>, ModelError> {
@@ -247,6 +267,17 @@ mod tests {
         let models = with(&wanted, &[KEY, ("ANTHROPIC_BASE_URL", "http://127.0.0.1:8801/")]).expect("resolves");
         assert_eq!(models.fast.id(), "anthropic:qwen:1.5b");
         assert_eq!(models.account(), "Anthropic API at 127.0.0.1:8801, key from ANTHROPIC_API_KEY");
+    }
+
+    #[test]
+    fn a_length_of_time_that_is_none_is_named_with_its_variable() {
+        for (variable, text) in
+            [("BATON_RETRY_BASE", "soon"), ("BATON_IDLE_TIMEOUT", "0s"), ("BATON_ANSWER_TIMEOUT", "-1s")]
+        {
+            let message = refused(&Wanted::default(), &[KEY, (variable, text)]);
+            assert!(message.starts_with(&format!("{variable} is {text:?}")), "{message}");
+        }
+        with(&Wanted::default(), &[KEY, ("BATON_IDLE_TIMEOUT", "5m"), ("BATON_RETRY_BASE", " ")]).expect("resolves");
     }
 
     #[test]

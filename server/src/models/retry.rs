@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use super::throttle::Throttle;
-use super::{ModelError, TurnProgress};
+use super::{ModelError, ModelErrorKind, TurnProgress};
 use crate::contracts::Usage;
 
 /// How often and how long a turn is retried.
@@ -38,6 +38,7 @@ pub struct AttemptError {
     pub retry_after: Option<Duration>,
 }
 
+const KEPT: &str = "what is done so far is kept, start again later";
 /// Overloads after which a provider's own "again at once" is not believed any more, lest a turn hammer it for minutes.
 const BELIEVED_OVERLOADS: u32 = 4;
 
@@ -91,7 +92,7 @@ where
             drop(slot);
         }
         let (wait, reason) = tally.next(policy, failed, fastrand::f64())?;
-        progress(TurnProgress::Retry { attempt: tally.attempts + 1, wait, reason });
+        progress(TurnProgress::Retry { attempt: tally.attempts + 1, wait, reason, lost: tally.lost });
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ModelError::cancelled().with_usage(tally.lost)),
@@ -136,14 +137,16 @@ impl Tally {
         self.lost += failed.error.usage;
         let mut error = failed.error.with_usage(self.lost);
         if !failed.retryable {
+            if error.kind == ModelErrorKind::Unavailable {
+                error.message = format!("{} It says not to try again at once; {KEPT}.", error.message);
+            }
             return Err(error);
         }
         if failed.overloaded {
             self.overloads += 1;
         } else if self.attempts - self.overloads > policy.max_retries {
             let attempts = self.attempts;
-            error.message =
-                format!("{} Gave up after {attempts} attempts; what is done so far is kept.", error.message);
+            error.message = format!("{} Gave up after {attempts} attempts; {KEPT}.", error.message);
             return Err(error);
         }
         let own = backoff(policy, self.attempts - 1, chance);
@@ -166,7 +169,7 @@ fn out_of_patience(policy: &RetryPolicy, waited: Duration, wait: Duration) -> St
     if wait > policy.max_wait {
         return format!("It asks to wait {}, longer than a turn waits; start again then.", whole(wait));
     }
-    format!("Gave up after waiting {}; what is done so far is kept, start again later.", whole(waited))
+    format!("Gave up after waiting {}; {KEPT}.", whole(waited))
 }
 
 /// `base · 2ⁿ`, at most `cap`, less up to a quarter so that tasks which failed together do not return together.

@@ -92,6 +92,10 @@ fn told_miss(path: &RepoPath, text: &str, old: &str, miss: Miss) -> String {
                 shown.join(", ")
             )
         }
+        Miss::TooMany => format!(
+            "old_text stands in {path} at more places than one edit may change. Add lines around it and edit place by \
+             place, or write the whole file with write_file."
+        ),
         Miss::Absent if text.is_empty() => format!("{path} is empty; use write_file."),
         Miss::Absent => {
             let numbered = old.lines().next().is_some_and(has_line_number);

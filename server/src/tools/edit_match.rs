@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use crate::workspace::MAX_FILE_BYTES;
+
 /// An edited text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Edited {
@@ -31,31 +33,41 @@ pub(super) enum Miss {
     Absent,
     /// The lines, from 1, of several places.
     Several(Vec<usize>),
+    /// More places than one edit may change.
+    TooMany,
 }
+
+/// Most places that are looked for: a text that stands at more is no text to edit by.
+const MOST_PLACES: usize = 1_000;
+/// Most lines, old and new, of which it is worth finding out which ones the edit leaves as they were.
+const MOST_COMPARED: usize = 20_000;
 
 /// A place in the old text and what comes there.
 type Replacement = (Range<usize>, String);
 
 /// Replace `old` in `text` by `new`: at its one place, or at all.
 pub(super) fn edit(text: &str, old: &str, new: &str, all: bool) -> Result<Edited, Miss> {
-    type Rung = fn(&str, &str, &str) -> Vec<Replacement>;
+    type Rung = fn(&str, &str, &str, usize) -> Vec<Replacement>;
     let rungs: [(Tolerance, Rung); 6] = [
         (Tolerance::Exact, exact),
-        (Tolerance::Trailing, |text, old, new| by_lines(text, old, new, trailing, false)),
-        (Tolerance::Indentation, |text, old, new| by_lines(text, old, new, blank, true)),
+        (Tolerance::Trailing, |text, old, new, most| by_lines(text, old, new, (trailing, false), most)),
+        (Tolerance::Indentation, |text, old, new, most| by_lines(text, old, new, (blank, true), most)),
         (Tolerance::Punctuation, punctuation),
-        (Tolerance::Punctuation, |text, old, new| by_lines(text, old, new, punctuated, false)),
-        (Tolerance::Punctuation, |text, old, new| by_lines(text, old, new, punctuated_blank, true)),
+        (Tolerance::Punctuation, |text, old, new, most| by_lines(text, old, new, (punctuated, false), most)),
+        (Tolerance::Punctuation, |text, old, new, most| by_lines(text, old, new, (punctuated_blank, true), most)),
     ];
+    // Also, what is put in at all places together is no more than a file may be.
+    let most = (MAX_FILE_BYTES as usize / new.len().max(1)).clamp(2, MOST_PLACES);
     for (tolerance, rung) in rungs {
         // Nothing but blanks would be forgiven into standing everywhere.
         if tolerance != Tolerance::Exact && old.trim().is_empty() {
             break;
         }
-        let found = rung(text, old, new);
+        let found = rung(text, old, new, most + 1);
         match found.len() {
             0 => {}
             1 => return Ok(apply(text, found, tolerance)),
+            n if all && n > most => return Err(Miss::TooMany),
             _ if all => return Ok(apply(text, disjoint(found), tolerance)),
             _ => return Err(Miss::Several(found.iter().map(|(range, _)| line_of(text, range.start)).collect())),
         }
@@ -66,13 +78,24 @@ pub(super) fn edit(text: &str, old: &str, new: &str, all: bool) -> Result<Edited
 impl Edited {
     /// The first and last line, from 1, of each place.
     pub(super) fn lines(&self) -> Vec<(usize, usize)> {
-        let line = |offset| line_of(&self.text, offset);
-        self.places.iter().map(|range| (line(range.start), line(range.end.max(range.start + 1) - 1))).collect()
+        let (mut counted, mut line) = (0, 1);
+        // The places come in their order, so that the text is counted once.
+        let mut line_at = |offset: usize| {
+            let to = offset.min(self.text.len()).max(counted);
+            line += newlines(&self.text.as_bytes()[counted..to]);
+            counted = to;
+            line
+        };
+        self.places.iter().map(|range| (line_at(range.start), line_at(range.end.max(range.start + 1) - 1))).collect()
     }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    newlines(&text.as_bytes()[..offset.min(text.len())]) + 1
+}
+
+fn newlines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn apply(text: &str, replacements: Vec<Replacement>, tolerance: Tolerance) -> Edited {
@@ -104,8 +127,8 @@ fn disjoint(found: Vec<Replacement>) -> Vec<Replacement> {
         .collect()
 }
 
-fn exact(text: &str, old: &str, new: &str) -> Vec<Replacement> {
-    occurrences(text, old).map(|range| (range, new.to_owned())).collect()
+fn exact(text: &str, old: &str, new: &str, most: usize) -> Vec<Replacement> {
+    occurrences(text, old).take(most).map(|range| (range, new.to_owned())).collect()
 }
 
 /// Every place, also such as overlap: `aa` stands twice in `aaa`.
@@ -135,8 +158,14 @@ fn punctuated_blank(line: &str) -> Cow<'_, str> {
     Cow::Owned(ascii_punctuation(line).trim().to_owned())
 }
 
-/// Places where whole lines are the same in the form that `form` gives them.
-fn by_lines(text: &str, old: &str, new: &str, form: fn(&str) -> Cow<'_, str>, reindent: bool) -> Vec<Replacement> {
+/// Places where whole lines are the same in the form that the rung gives them, and whether it indents anew.
+fn by_lines(
+    text: &str,
+    old: &str,
+    new: &str,
+    (form, reindent): (fn(&str) -> Cow<'_, str>, bool),
+    most: usize,
+) -> Vec<Replacement> {
     let lines = whole_lines(text);
     let old_lines: Vec<&str> = whole_lines(old).into_iter().map(|range| &old[range]).collect();
     let new_lines: Vec<&str> = whole_lines(new).into_iter().map(|range| &new[range]).collect();
@@ -149,6 +178,9 @@ fn by_lines(text: &str, old: &str, new: &str, form: fn(&str) -> Cow<'_, str>, re
     for (at, window) in have.windows(wanted.len()).enumerate() {
         if window != wanted {
             continue;
+        }
+        if found.len() == most {
+            break;
         }
         let place = &lines[at..at + wanted.len()];
         let there: Vec<&str> = place.iter().map(|range| &text[range.clone()]).collect();
@@ -180,6 +212,9 @@ fn whole_lines(text: &str) -> Vec<Range<usize>> {
 /// The new lines; those that the edit leaves as they were stay as they stand in the file.
 fn merged(there: &[&str], old: &[&str], new: &[&str], indents: &Indents) -> String {
     let mut lines: Vec<Cow<'_, str>> = new.iter().map(|line| indents.apply(line)).collect();
+    if old.len() + new.len() > MOST_COMPARED {
+        return lines.join("\n");
+    }
     for op in capture_diff_slices(Algorithm::Histogram, old, new) {
         if let DiffOp::Equal { old_index, new_index, len } = op {
             for offset in 0..len {
@@ -237,7 +272,7 @@ fn indent(line: &str) -> &str {
 }
 
 /// Places where the text is the same but for typographic punctuation, within lines too.
-fn punctuation(text: &str, old: &str, new: &str) -> Vec<Replacement> {
+fn punctuation(text: &str, old: &str, new: &str, most: usize) -> Vec<Replacement> {
     let (plain_text, plain_old) = (ascii_punctuation(text), ascii_punctuation(old));
     if plain_text == text && plain_old == old {
         return Vec::new();
@@ -249,6 +284,7 @@ fn punctuation(text: &str, old: &str, new: &str) -> Vec<Replacement> {
     let old_lines: Vec<&str> = old.split('\n').collect();
     let new_lines: Vec<&str> = new.split('\n').collect();
     occurrences(&plain_text, &plain_old)
+        .take(most)
         .filter_map(|range| {
             let range = *offsets.get(&range.start)?..*offsets.get(&range.end)?;
             let there: Vec<&str> = text[range.clone()].split('\n').collect();
@@ -285,6 +321,16 @@ mod tests {
         assert_eq!(edit("x\ny\nx\n", "x", "z", false), Err(Miss::Several(vec![1, 3])));
         assert_eq!(edit("aaa", "aa", "b", false), Err(Miss::Several(vec![1, 1])));
         assert_eq!(edit("x\n", "q", "z", false), Err(Miss::Absent));
+    }
+
+    #[test]
+    fn an_edit_changes_only_so_many_places_and_grows_a_file_only_so_far() {
+        let text = "a".repeat(5 << 20);
+        assert_eq!(edit(&text, "a", "b", true), Err(Miss::TooMany));
+        assert!(matches!(edit(&text, "a", "b", false), Err(Miss::Several(lines)) if lines.len() == MOST_PLACES + 1));
+        assert_eq!(edit("x\nx\nx\n", "x", &text, true), Err(Miss::TooMany));
+        let lines = edit(&"x\n".repeat(900), "x", "y\nz", true).unwrap().lines();
+        assert_eq!((lines[0], lines[899]), ((1, 2), (1799, 1800)));
     }
 
     #[test]
@@ -386,6 +432,7 @@ mod tests {
                 }
                 Err(Miss::Several(lines)) => assert!(lines.len() > 1),
                 Err(Miss::Absent) => assert!(!file.contains(&old)),
+                Err(Miss::TooMany) => unreachable!("of so short texts"),
             }
         }
         assert!(tolerated > 200 && exact > 200, "{tolerated} {exact}");

@@ -135,7 +135,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         models.clone()?;
     }
     beginning.apply(&store, &memory)?;
-    let used_before = store.workflow_usage()?;
+    let spent_before = store.workflow_spending()?;
     let dir = store.begin_run(&id)?;
     for agent in settled(&memory) {
         let closed = dir.transcript.close_left_open(now, &agent);
@@ -156,7 +156,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let desk = Desk {
         run: id.to_string(),
         transcript: Arc::new(dir.transcript),
-        budget: Arc::new(Budget::new(limits, used_before)),
+        budget: Arc::new(Budget::new(limits, &spent_before)),
         cancel: cancel.clone(),
     };
     let run = Arc::new(Run {

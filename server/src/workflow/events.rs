@@ -106,6 +106,10 @@ impl EventPhase {
     }
 }
 
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Where events go: the journal first, then everyone who listens. One for each run.
 pub(super) struct Bus {
     run: String,
@@ -154,8 +158,8 @@ impl Bus {
             phase: said.phase,
             status: said.status,
             task: said.task,
-            message: said.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
-            error: said.error,
+            message: one_line(&said.message),
+            error: said.error.map(|error| EventError { message: one_line(&error.message), ..error }),
             usage: said.usage,
         };
         (self.log)(&event);

@@ -31,7 +31,11 @@ pub(super) enum Implemented {
     /// Every approved task has a result that can be reviewed.
     Complete,
     /// Tasks failed or are blocked; the message tells which.
-    Failed(String),
+    Failed {
+        message: String,
+        /// Whether it was only that their model could not be asked.
+        no_conclusion: bool,
+    },
 }
 
 /// Do the approved tasks that have no result yet.
@@ -67,6 +71,7 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
         issues: round_issues(run, &round),
         schedule: Schedule::new(&plan.plan, &todo),
         report,
+        unasked: HashSet::new(),
         opening: HashSet::new(),
         opened: HashSet::new(),
     };
@@ -89,6 +94,8 @@ struct Work<'a> {
     issues: Vec<Issue>,
     schedule: Schedule,
     report: ImplReport,
+    /// Tasks that failed because their model could not be asked.
+    unasked: HashSet<String>,
     /// Models whose cache a task is opening, and those whose cache is open.
     opening: HashSet<String>,
     opened: HashSet<String>,
@@ -195,7 +202,12 @@ impl Work<'_> {
         }
         let result = match end? {
             TaskEnd::Submitted(result) => result,
-            TaskEnd::Failed(error) => failed_result(&task.id, &error),
+            TaskEnd::Failed(error) => {
+                if matches!(error, AgentError::Model(_)) {
+                    self.unasked.insert(task.id.clone());
+                }
+                failed_result(&task.id, &error)
+            }
         };
         let (status, message) = told(&result);
         self.report.results.push(result);
@@ -240,10 +252,12 @@ impl Work<'_> {
             self.run.say(EventPhase::Implement, EventStatus::Done, message);
             return Implemented::Complete;
         }
+        let no_conclusion = bad.iter().all(|result| self.unasked.contains(&result.task_id));
         let mut message = String::new();
         for result in bad {
             let why = result.blockers.first().map_or(result.notes.as_str(), String::as_str);
-            message.push_str(&format!("{} {}: {why} ", result.task_id, result.status.as_str()));
+            let why = why.trim_end().trim_end_matches('.');
+            message.push_str(&format!("{} {}: {why}. ", result.task_id, result.status.as_str()));
         }
         let kept_back = self.schedule.never_started();
         if !kept_back.is_empty() {
@@ -251,7 +265,7 @@ impl Work<'_> {
         }
         message.push_str("Run again to retry; what is done stays done.");
         self.run.say(EventPhase::Implement, EventStatus::Failed, message.clone());
-        Implemented::Failed(message)
+        Implemented::Failed { message, no_conclusion }
     }
 }
 

@@ -262,7 +262,7 @@ pub(super) fn reporter(run: &Arc<Run>, phase: Phase, task: Option<&str>) -> impl
             }
             Activity::Tool(doing) => doing,
             Activity::Refused(what) => format!("refused: {what}"),
-            Activity::Model(TurnProgress::Retry { attempt, wait, reason }) => {
+            Activity::Model(TurnProgress::Retry { attempt, wait, reason, .. }) => {
                 format!("{reason}, trying again in {:.0} s (attempt {attempt})", wait.as_secs_f64().ceil())
             }
             Activity::Model(TurnProgress::Waiting { left }) => format!("waiting {:.0} s", left.as_secs_f64().ceil()),

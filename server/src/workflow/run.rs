@@ -157,7 +157,9 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
             checkpoints::take(run, Phase::Implement).await;
             match at(EventPhase::Implement, implemented)? {
                 Implemented::Complete => Ok(done(run, Phase::Implement)),
-                Implemented::Failed(message) => end(Outcome::Failed, message),
+                Implemented::Failed { message, no_conclusion } => {
+                    Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
+                }
             }
         }
         Next::EnterRound => at(EventPhase::Implement, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),

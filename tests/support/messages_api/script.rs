@@ -81,6 +81,8 @@ pub struct RecordedRequest {
     pub body: Value,
     /// When it came.
     pub at: Instant,
+    /// How many requests were under way then, itself included.
+    pub at_once: usize,
     /// What went wrong with it, as the script says.
     pub fault: Option<Fault>,
 }
@@ -268,6 +270,7 @@ impl RecordedRequest {
             headers: headers.clone(),
             body,
             at: Instant::now(),
+            at_once: 1,
             fault: None,
         }
     }

@@ -56,7 +56,7 @@ pub(super) enum Fault {
     TooLong,
     #[error("the answer is no event stream: {0}")]
     NoEvents(String),
-    #[error("the input of a tool call is no JSON object")]
+    #[error("the input of a tool call is no JSON object, or far too deep a one")]
     Input,
     /// The server's own `event: error`.
     #[error("{message} ({kind})")]
@@ -72,6 +72,9 @@ struct Tokens {
     output: Option<u64>,
 }
 
+/// Levels of a tool's input, far more than any tool has. Whoever reads JSON bounds its depth, and the input goes on into
+/// requests and journals, where it stands deeper.
+const MOST_NESTED: usize = 64;
 /// More than any request has; what a server says beyond it is nonsense that must not overflow a sum.
 const MOST_TOKENS: u64 = 1_000_000_000;
 
@@ -224,6 +227,11 @@ impl Growing {
         let kind = block.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         if !self.input.trim().is_empty() {
             let input: Value = serde_json::from_str(&self.input).ok()?;
+            let input = match &input {
+                // Some models encode the input twice; sent back so, the API would refuse it.
+                Value::String(text) => serde_json::from_str(text).unwrap_or(input),
+                _ => input,
+            };
             block.insert("input".to_owned(), input);
         }
         if kind == "tool_use" {
@@ -231,7 +239,7 @@ impl Growing {
             if input.is_null() {
                 *input = json!({});
             }
-            if !input.is_object() {
+            if !input.is_object() || is_deeper(input, MOST_NESTED) {
                 return None;
             }
             if block.get("id").and_then(Value::as_str).is_none_or(str::is_empty) {
@@ -251,6 +259,15 @@ fn join(block: &mut Map<String, Value>, field: &str, piece: &Value) {
         _ => {
             block.insert(field.to_owned(), piece.clone());
         }
+    }
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let Some(inner) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
+    match value {
+        Value::Array(list) => list.iter().any(|value| is_deeper(value, inner)),
+        Value::Object(object) => object.values().any(|value| is_deeper(value, inner)),
+        _ => false,
     }
 }
 

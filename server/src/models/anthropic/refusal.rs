@@ -45,9 +45,13 @@ impl Endpoint {
             let message = format!("The request could not be made: {}.", self.quote(&cause(&error)));
             return finally(ModelErrorKind::Request, message, "no request".to_owned());
         }
-        let cause = self.quote(&cause(&error));
-        let hint = if self.is_default { "Check the network." } else { "Check the network and ANTHROPIC_BASE_URL." };
+        let (cause, hint) = (self.quote(&cause(&error)), self.look_at());
         again(format!("{} cannot be reached: {cause}. {hint}", self.host), format!("no connection ({cause})"))
+    }
+
+    /// Where the user looks when something else answers than should.
+    fn look_at(&self) -> &'static str {
+        if self.is_default { "Check the network." } else { "Check the network and ANTHROPIC_BASE_URL." }
     }
 
     /// No answer began in time.
@@ -64,8 +68,13 @@ impl Endpoint {
                 self.told_in_stream(model, &told)
             }
             fault => {
+                let hint = match fault {
+                    Fault::NoEvents(_) => format!(" {}", self.look_at()),
+                    Fault::Input => " A stronger model (models.*) may do better.".to_owned(),
+                    _ => String::new(),
+                };
                 let fault = self.quote(&fault.to_string());
-                again(format!("The answer of {} broke: {fault}.", self.host), fault)
+                again(format!("The answer of {} broke: {fault}.{hint}", self.host), fault)
             }
         };
         failed.error.usage = broken.usage;
@@ -106,7 +115,10 @@ impl Endpoint {
             403 => {
                 let word = self.credential.word();
                 let source = &self.credential_source;
-                let message = format!("The {word} in {source} may not use {model} (403){quoted}.");
+                let message = format!(
+                    "The {word} in {source} may not use {model} (403){quoted}. Set another one, or choose another model \
+                     (models.*)."
+                );
                 finally(ModelErrorKind::Auth, message, "not allowed (403)".to_owned())
             }
             404 => self.not_found(model, told, &quoted),
@@ -118,7 +130,11 @@ impl Endpoint {
             _ if told.is_too_long() => too_long(model, &quoted),
             _ => finally(
                 ModelErrorKind::Request,
-                format!("{} refused the request ({number}){quoted}.", self.host),
+                format!(
+                    "{} refused the request ({number}){quoted}. What is done so far is kept; another model (models.*) may \
+                     take it.",
+                    self.host
+                ),
                 format!("refused ({number})"),
             ),
         }
@@ -274,7 +290,10 @@ fn overloaded(host: &str, status: u16, quoted: &str) -> AttemptError {
 }
 
 fn too_long(model: &str, quoted: &str) -> AttemptError {
-    let message = format!("The conversation is too long for {model}{quoted}.");
+    let message = format!(
+        "The conversation is too long for {model}{quoted}. A smaller task, or a model with a larger window (models.*), \
+         may do better."
+    );
     finally(ModelErrorKind::ContextWindow, message, "too long".to_owned())
 }
 
