@@ -478,7 +478,7 @@ fn age(repo: &Repo) {
 }
 
 #[test]
-fn a_file_changed_in_the_moment_of_the_index_is_read() {
+fn a_change_that_leaves_size_and_time_is_seen() {
     let repo = Repo::filled();
     age(&repo);
     // The same size, and the same time as git noted: only reading tells.
