@@ -166,28 +166,25 @@ fn a_call_cut_by_max_tokens_is_not_made_and_the_model_is_told_to_take_smaller_st
     let session = Session::new(&workspace(1));
     let cut =
         || Reply::raw_call("write_file", "{\"path\": \"src/t1.rs\", \"content\": \"pub fn").stop_reason("max_tokens");
-    let [edit, submit] = does("T1");
     // With nothing else in the answer, beside text, and after a call that is whole.
-    let mut after_edit = edits("src/t1.rs", "    0\n", "    5\n").stop_reason("max_tokens");
-    after_edit = after_edit.and(json!({ "type": "tool_use", "name": "delete_file", "input": {} }));
-    let last = edits("src/t1.rs", "    5\n", "    1\n");
+    let after_edit = edits("src/t1.rs", "    5\n", "    1\n").stop_reason("max_tokens");
+    let after_edit = after_edit.and(json!({ "type": "tool_use", "name": "delete_file", "input": {} }));
     let script = Script::new().by({
         let asked = AtomicUsize::new(0);
-        let replies = [cut(), cut().saying("Now I write it."), after_edit, last, submit.clone()];
-        move |request| {
-            // A silence is taken back, so that the place in the conversation does not tell how often was asked.
-            (request.agent == "implement/T1").then(|| replies[asked.fetch_add(1, Ordering::SeqCst)].clone())
-        }
+        let edit = edits("src/t1.rs", "    0\n", "    5\n");
+        let replies = [cut(), cut().saying("Now I write it."), edit, after_edit, completed(&["src/t1.rs"])];
+        // A silence is taken back, so that the place in the conversation does not tell how often was asked.
+        move |request| (request.agent == "implement/T1").then(|| replies[asked.fetch_add(1, Ordering::SeqCst)].clone())
     });
     let cutting = api(script);
     run(&session, &cutting).expect(0);
     assert_eq!(session.text("src/t1.rs"), "pub fn t1() -> u32 {\n    1\n}\n");
     let answers = answers(&cutting, "implement/T1");
-    for answer in &answers[..3] {
-        says(answer, "Your last answer was cut at its greatest length");
+    for n in [0, 1, 3] {
+        says(&answers[n], "Your last answer was cut at its greatest length");
     }
     assert!(!answers.concat().contains("answer was empty"), "{answers:#?}");
-    says(&answers[2], "Edited src/t1.rs");
+    says(&answers[3], "Edited src/t1.rs");
 
     let session = Session::new(&workspace(1));
     let always = api(Script::new().by(move |request| (request.agent == "plan").then(cut)));
@@ -197,7 +194,6 @@ fn a_call_cut_by_max_tokens_is_not_made_and_the_model_is_told_to_take_smaller_st
         .prints("a smaller task or a stronger model (models.*) may do better");
     assert_eq!(always.requests_of("plan").len(), 3);
     goes_on(&session);
-    drop(edit);
 }
 
 #[test]
@@ -491,46 +487,43 @@ fn an_input_nested_without_end_is_asked_for_again_and_overflows_nothing() {
 #[test]
 fn huge_inputs_are_carried_or_refused_and_answered_in_brief() {
     const HUGE: usize = 5 << 20;
-    let session = Session::new(&workspace(1));
     let huge = "x".repeat(HUGE);
     let lines = "let x = 1;\n".repeat(HUGE / 11);
-    let task = with(own("T1"), json!({ "files_to_create": ["src/big.txt"] }));
-    let calls = [
-        (reads(&huge), "path"),
-        (Reply::tool("search", json!({ "pattern": huge })), "pattern"),
+    let big = |old: &str, new: &str, all: bool| {
+        Reply::tool("edit_file", json!({ "path": "src/big.txt", "old_text": old, "new_text": new, "replace_all": all }))
+    };
+    // Each in a conversation of its own: what is said once is sent again with every turn.
+    let cases = [
+        (reads(&huge), "the path is too long"),
+        (Reply::tool("search", json!({ "pattern": huge })), "no valid regular expression"),
         (Reply::tool(&"y".repeat(128), json!({ "path": huge })), "There is no tool"),
         (edits("src/t1.rs", &lines, "y"), "old_text does not stand in src/t1.rs"),
-        (writes("src/big.txt", &"x".repeat(11 << 20)), "nothing was written"),
-        (writes("src/big.txt", &lines), "Wrote src/big.txt"),
-        (
-            Reply::tool(
-                "edit_file",
-                json!({ "path": "src/big.txt", "old_text": "x", "new_text": huge, "replace_all": true }),
-            ),
-            "more places than one edit may change",
-        ),
-        (
-            Reply::tool("edit_file", json!({ "path": "src/big.txt", "old_text": lines, "new_text": "small\n" })),
-            "Edited src/big.txt",
-        ),
+        (writes("src/new.txt", &"x".repeat(11 << 20)), "nothing was written"),
+        (writes("src/new.txt", &lines), "Wrote src/new.txt"),
+        (big("x", &huge, true), "more places than one edit may change"),
+        (big(&lines, "small\n", false), "Edited src/big.txt"),
+        (Reply::tool("submit_result", json!({ "status": "done", "notes": huge })), "not valid; mend these"),
     ];
-    let mut replies: Vec<Reply> = calls.iter().map(|(reply, _)| reply.clone()).collect();
-    let notes = json!({ "status": "completed", "changes": [], "notes": huge, "blockers": [] });
-    let [edit, _] = does("T1");
-    replies.extend([edit, Reply::tool("submit_result", notes)]);
-    let api = MessagesApi::start(but(Script::new().on("implement/T1", replies), &[&[task]]));
-    // The server counts every byte as it is sent again; only the worst case of this one run is of that size.
-    let args = ["run", "--task", "Do it", "--auto-approve"];
-    let done = session.baton(args).api(&api).env("BATON_BUDGET_USD", "500").run();
-    assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
-    let done = done.expect(0);
-    for (answer, (_, words)) in answers(&api, "implement/T1").iter().zip(&calls) {
-        says(&answer[..answer.len().min(4_000)], words);
+    let task =
+        with(own("T1"), json!({ "files_to_create": ["src/new.txt"], "files_to_modify": ["src/t1.rs", "src/big.txt"] }));
+    for (call, words) in cases {
+        let session = Session::new(&workspace(1));
+        session.write("src/big.txt", &lines);
+        let notes = json!({ "status": "completed", "changes": [], "notes": "x".repeat(100_000), "blockers": [] });
+        let [edit, _] = does("T1");
+        let script = Script::new().on("implement/T1", [call, edit, Reply::tool("submit_result", notes)]);
+        let api = MessagesApi::start(but(script, &[&[task.clone()]]));
+        // A prompt of this size may cost more than the budget allows by itself.
+        let args = ["run", "--task", "Do it", "--auto-approve"];
+        let done = session.baton(args).api(&api).env("BATON_BUDGET_USD", "500").run();
+        assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+        let done = done.expect(0);
+        let answer = answers(&api, "implement/T1").remove(0);
         assert!(answer.len() < 100_000, "{words}: answered with {} bytes", answer.len());
+        says(&answer, words);
+        assert!(done.stdout.len() + done.stderr.len() < 20_000, "{words}: what is shown stays short");
+        assert!(session.text("src/t1.rs").contains('1'), "{words}");
     }
-    assert!(done.stdout.len() + done.stderr.len() < 20_000, "what is shown stays short");
-    assert_eq!(session.text("src/big.txt"), "small\n");
-    session.baton(["status"]).run().expect(0);
 }
 
 /// Characters that would drive a terminal, or lie about what they show.

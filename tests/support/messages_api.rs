@@ -11,7 +11,7 @@ mod script;
 
 pub use script::{Fault, RecordedRequest, Reply, Script};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -59,6 +59,8 @@ struct Seen {
     conversations: HashMap<String, Vec<String>>,
     /// Faults spent, by their place in the script.
     faults_spent: HashMap<usize, usize>,
+    /// Agents whose last answer was a pause.
+    paused: HashSet<String>,
 }
 
 impl MessagesApi {
@@ -208,7 +210,11 @@ impl Shared {
         if !is_authorised(request) {
             return refuse(connection, 401, "authentication_error", "invalid x-api-key");
         }
-        if let Some(broken) = rules::broken(&request.headers, &body).into_iter().next() {
+        let mut broken = rules::broken(&request.headers, &body);
+        if self.seen().paused.contains(&recorded.agent) {
+            broken.retain(|rule| rule != rules::NOT_ENDED);
+        }
+        if let Some(broken) = broken.into_iter().next() {
             self.violation(format!("{}: {broken}", recorded.agent));
             return refuse(connection, 400, "invalid_request_error", &broken);
         }
@@ -237,6 +243,11 @@ impl Shared {
             self.violation(missing.clone());
             return refuse(connection, 400, "invalid_request_error", &missing);
         };
+        if reply.stop_reason.as_deref() == Some("pause_turn") {
+            self.seen().paused.insert(recorded.agent.clone());
+        } else {
+            self.seen().paused.remove(&recorded.agent);
+        }
         self.stream(connection, &recorded, &reply, under_way)
     }
 

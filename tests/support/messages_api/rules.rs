@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::script::messages;
 
+/// A prefilled answer; only a turn that the model paused goes on so.
+pub(super) const NOT_ENDED: &str = "the conversation must end with a user message";
 const TOP_LEVEL: [&str; 14] = [
     "model",
     "max_tokens",
@@ -231,7 +233,7 @@ fn conversation(messages: &[Value], faults: &mut Vec<String>) {
         }
     }
     if messages.last().is_some_and(|message| message["role"] != "user") {
-        faults.push("the conversation must end with a user message".to_owned());
+        faults.push(NOT_ENDED.to_owned());
     }
 }
 
