@@ -1,6 +1,7 @@
 //! What a model does wrong: it is told so and goes on, or the run ends in words a user understands; never a panic, and
 //! nothing raw reaches the terminal.
 #![cfg(unix)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 
@@ -253,7 +254,7 @@ fn a_full_context_window_is_taken_up_in_a_fresh_conversation_that_knows_what_is_
     let none = Fault::SlowHeaders(std::time::Duration::ZERO);
     let new_file = || Reply::tool("write_file", json!({ "path": "src/new.rs", "content": "pub fn new() {}\n" }));
     let task = with(own("T1"), json!({ "files_to_create": ["src/new.rs"] }));
-    let plan = |script: Script| but(script, &[&[task.clone()]]);
+    let plan = |script: Script| but(script, &[std::slice::from_ref(&task)]);
     let [edit, submit] = does("T1");
     for (how, script) in [
         (
@@ -512,7 +513,7 @@ fn huge_inputs_are_carried_or_refused_and_answered_in_brief() {
         let notes = json!({ "status": "completed", "changes": [], "notes": "x".repeat(100_000), "blockers": [] });
         let [edit, _] = does("T1");
         let script = Script::new().on("implement/T1", [call, edit, Reply::tool("submit_result", notes)]);
-        let api = MessagesApi::start(but(script, &[&[task.clone()]]));
+        let api = MessagesApi::start(but(script, &[std::slice::from_ref(&task)]));
         // A prompt of this size may cost more than the budget allows by itself.
         let args = ["run", "--task", "Do it", "--auto-approve"];
         let done = session.baton(args).api(&api).env("BATON_BUDGET_USD", "500").run();

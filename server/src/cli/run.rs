@@ -167,7 +167,7 @@ impl Place {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
-            lines.push(render::paragraph("", &render::plain(&review.summary), 100));
+            lines.extend(review.summary.trim().lines().map(|line| render::paragraph("", line, 100)));
             lines.push(String::new());
             lines.extend(review.issues.iter().map(render::issue_line));
             if !review.issues.is_empty() {

@@ -321,7 +321,10 @@ fn told(result: &TaskResult) -> (EventStatus, String) {
         .iter()
         .fold((0, 0), |(added, removed), change| (added + change.lines_added, removed + change.lines_removed));
     let files = result.changes.len();
-    let wrote = format!("{files} {}, +{added} -{removed}", plural(files, "file"));
+    let wrote = match files {
+        0 => "changed nothing".to_owned(),
+        files => format!("{files} {}, +{added} -{removed}", plural(files, "file")),
+    };
     match result.status {
         TaskStatus::Completed => (EventStatus::Done, wrote),
         TaskStatus::Partial => (EventStatus::Done, format!("partly done: {wrote}")),
