@@ -59,6 +59,8 @@ struct Seen {
     conversations: HashMap<String, Vec<String>>,
     /// Faults spent, by their place in the script.
     faults_spent: HashMap<usize, usize>,
+    /// Answers that were sent to their end.
+    answered: usize,
 }
 
 impl MessagesApi {
@@ -119,6 +121,15 @@ impl MessagesApi {
         let (seen, waited) =
             self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
         assert!(!waited.timed_out(), "{} of {n} requests came", seen.requests.len());
+    }
+
+    /// Wait until so many answers were sent to their end; fails the test when they are not.
+    pub fn wait_for_answers(&self, n: usize) {
+        let seen = self.shared.seen();
+        let enough = |seen: &mut Seen| seen.answered < n;
+        let (seen, waited) =
+            self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "{} of {n} answers were sent", seen.answered);
     }
 
     /// Most requests that were under way at once.
@@ -259,7 +270,12 @@ impl Shared {
                 connection.send_chunks(&[events::event("error", &error).as_bytes()])?;
                 connection.end_stream()
             }
-            _ => connection.end_stream(),
+            _ => {
+                connection.end_stream()?;
+                self.seen().answered += 1;
+                self.news.notify_all();
+                Ok(())
+            }
         }
     }
 }
