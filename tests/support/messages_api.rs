@@ -61,6 +61,8 @@ struct Seen {
     faults_spent: HashMap<usize, usize>,
     /// Agents whose last answer was a pause.
     paused: HashSet<String>,
+    /// Answers that were sent to their end.
+    answered: usize,
 }
 
 impl MessagesApi {
@@ -121,6 +123,15 @@ impl MessagesApi {
         let (seen, waited) =
             self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
         assert!(!waited.timed_out(), "{} of {n} requests came", seen.requests.len());
+    }
+
+    /// Wait until so many answers were sent to their end; fails the test when they are not.
+    pub fn wait_for_answers(&self, n: usize) {
+        let seen = self.shared.seen();
+        let enough = |seen: &mut Seen| seen.answered < n;
+        let (seen, waited) =
+            self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "{} of {n} answers were sent", seen.answered);
     }
 
     /// Most requests that were under way at once.
@@ -314,7 +325,12 @@ impl Shared {
                 connection.send_chunks(&[events::event("error", &error).as_bytes()])?;
                 connection.end_stream()
             }
-            _ => connection.end_stream(),
+            _ => {
+                connection.end_stream()?;
+                self.seen().answered += 1;
+                self.news.notify_all();
+                Ok(())
+            }
         }
     }
 }

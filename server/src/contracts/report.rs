@@ -73,7 +73,8 @@ pub struct FileChange {
     /// Path relative to the workspace root.
     pub path: String,
     /// What happened to it. The server takes it from the real diff.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<ChangeType>")]
     pub change_type: ChangeType,
     /// What was changed, in the agent's words; may be empty.
     #[serde(default, deserialize_with = "null_as_default")]

@@ -84,6 +84,7 @@ pub struct Issue {
     pub file: String,
     /// First line, from 1.
     #[serde(default = "first_line", deserialize_with = "line")]
+    #[schemars(with = "Option<u32>")]
     pub line: u32,
     /// Last line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]

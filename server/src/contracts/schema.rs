@@ -1,6 +1,8 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
@@ -101,8 +103,9 @@ impl FromStr for SchemaName {
 /// All faults of syntax and shape, each at its place. Rules that need more than the text (those of a plan) are
 /// checked by [`check_plan`](super::check_plan).
 pub fn read<T: Handoff>(text: &str) -> Result<T, Vec<Fault>> {
-    // Editors on Windows may write a byte order mark; it is not part of the JSON.
-    let value: Value = match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+    // Editors on Windows may write a byte order mark; it is not part of the JSON, and no column counts it.
+    let text = text.trim_start_matches('\u{feff}');
+    let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(error) => return Err(vec![syntax_fault(text, &error)]),
     };
@@ -129,7 +132,7 @@ pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
         Ok(validator) => {
             let faults: Vec<Fault> = validator
                 .iter_errors(&value)
-                .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(error.to_string())))
+                .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(told(&error))))
                 .collect();
             if !faults.is_empty() {
                 return Err(faults);
@@ -259,6 +262,13 @@ fn syntax_fault(text: &str, error: &serde_json::Error) -> Fault {
         span: offset..end,
         position: Position::of(text, offset),
     }
+}
+
+/// A validator names only some of the words there are where there are many.
+fn told(error: &ValidationError<'_>) -> String {
+    let ValidationErrorKind::Enum { options } = error.kind() else { return error.to_string() };
+    let words: Vec<String> = options.as_array().into_iter().flatten().map(Value::to_string).collect();
+    format!("{} is not one of {}", error.instance(), words.join(", "))
 }
 
 /// A validator quotes the value at fault, which may be as long as a file.

@@ -13,8 +13,8 @@ use super::plan_lock::{PlanLock, digest};
 use super::run_id::RunId;
 use super::seal::Seal;
 use crate::contracts::{
-    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, PlanOutput, Position,
-    RepoPath, ReviewOutput, Round, Usage, check_plan, issue_id, plan_markdown, read,
+    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, JsonText, PlanOutput,
+    Position, RepoPath, ReviewOutput, Round, Usage, check_plan, issue_id, plan_markdown, read,
 };
 use crate::workspace::{self, Workspace};
 
@@ -188,7 +188,7 @@ impl Store {
                 context.timestamp.get_or_insert(at);
             })?,
             round: self.handoff(&mut faults, |_: &mut Round, _| ())?,
-            report: self.handoff(&mut faults, |_: &mut ImplReport, _| ())?,
+            report: self.report(&mut faults)?,
             review: self.handoff(&mut faults, |review: &mut ReviewOutput, at| {
                 review.timestamp.get_or_insert(at);
                 fill_ids(review);
@@ -519,6 +519,27 @@ impl Store {
         }
     }
 
+    /// A result that names no task could be anybody's.
+    fn report(&self, faults: &mut Vec<FileFaults>) -> Result<Option<ImplReport>, MemoryError> {
+        let report: Option<ImplReport> = self.handoff(faults, |report: &mut ImplReport, at| {
+            report.timestamp.get_or_insert(at);
+        })?;
+        let nameless = |report: &ImplReport| {
+            let results = report.results.iter().enumerate();
+            results.filter(|(_, result)| result.task_id.is_empty()).map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        let nameless = report.as_ref().map(nameless).unwrap_or_default();
+        if nameless.is_empty() {
+            return Ok(report);
+        }
+        let (text, _) = self.text(ImplReport::FILE)?.unwrap_or_default();
+        let json = JsonText::new(text.trim_start_matches('\u{feff}'));
+        let fault =
+            |index| json.fault("schema", format!("/results/{index}"), "\"task_id\" is missing: a task of plan.json");
+        faults.push(self.faults(ImplReport::FILE, nameless.into_iter().map(fault).collect()));
+        Ok(None)
+    }
+
     /// Whether a handoff says which round it is about.
     fn names_round(&self, file: &str) -> Result<bool, MemoryError> {
         let Some((text, _)) = self.text(file)? else { return Ok(false) };
@@ -537,7 +558,7 @@ impl Store {
             }
         };
         let exists = |path: &RepoPath| self.workspace.is_file(path);
-        let found = check_plan(&plan, &text, if begun { None } else { Some(&exists) });
+        let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), if begun { None } else { Some(&exists) });
         if found.is_empty() {
             return Ok(Some(LoadedPlan { plan, sha256: digest(text.as_bytes()) }));
         }

@@ -119,7 +119,12 @@ pub(super) fn open_issues<'a>(review: &'a ReviewOutput, dismissed: &[String]) ->
 
 fn before_plan(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     let Some(context) = &memory.context else {
-        return if memory.task.is_some() { Next::Context } else { Next::NeedTask };
+        return match (&memory.task, &memory.revision) {
+            (Some(_), _) => Next::Context,
+            // A plan from elsewhere came without a task; a new one answers to it all the same.
+            (None, Some(_)) => Next::Plan,
+            (None, None) => Next::NeedTask,
+        };
     };
     let gathered = context.timestamp.unwrap_or(now);
     let stale = now.duration_since(gathered) > policy.context_staleness;

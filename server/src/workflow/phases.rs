@@ -188,10 +188,11 @@ pub(super) fn text(workspace: &Workspace, path: &RepoPath) -> Option<String> {
     Some(TextFile::decode(&bytes).ok()?.text().to_owned())
 }
 
-/// The task, or what a context from elsewhere says it is.
+/// The task, or what a context from elsewhere, or failing that the plan to be changed, says it is.
 pub(super) fn task_text(memory: &Memory) -> String {
     let restated = || memory.context.as_ref().map(|context| context.task_description.clone());
-    memory.task.clone().or_else(restated).unwrap_or_default()
+    let planned = || memory.revision.as_ref().map(|revision| revision.plan.approach_summary.clone());
+    memory.task.clone().or_else(restated).or_else(planned).unwrap_or_default()
 }
 
 fn toolbox(run: &Run, phase: Phase, diffs: Vec<(RepoPath, String)>) -> Toolbox {

@@ -117,7 +117,8 @@ impl Script {
         self
     }
 
-    pub(super) fn reply(&self, request: &RecordedRequest) -> Option<Reply> {
+    /// The reply to a request.
+    pub fn reply(&self, request: &RecordedRequest) -> Option<Reply> {
         if let Some(reply) = self.handler.as_ref().and_then(|handler| handler(request)) {
             return Some(reply);
         }

@@ -1,0 +1,692 @@
+//! What follows a review: fix rounds, new plans, a person's say. And what follows an answer at the gate that is not a
+//! plain yes.
+#![cfg(unix)]
+
+mod support;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use support::replies::{
+    approves, blocked, but, completed, edits, file_of, own, plan, review, task, with, workspace, writes,
+};
+use support::session::{Done, Session};
+use support::terminal::Terminal;
+
+/// An issue of a file in which [`does`](support::replies::does) was done.
+fn issue(file: &str, quote: &str, description: &str) -> Value {
+    json!({ "severity": "major", "file": file, "line": 1, "quote": quote, "description": description })
+}
+
+fn wants_fixes(issues: &[Value]) -> Vec<Reply> {
+    vec![review("changes_requested", "fix_and_re_review", issues)]
+}
+
+/// What fixes a task's file: it answers `to` instead of `from`.
+fn fixes(id: &str, from: u32, to: u32) -> Vec<Reply> {
+    let file = file_of(id);
+    vec![edits(&file, &format!("    {from}\n"), &format!("    {to}\n")), completed(&[&file])]
+}
+
+/// The agents of these requests, in order, each conversation once.
+fn agents(requests: &[RecordedRequest]) -> Vec<String> {
+    requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.clone()).collect()
+}
+
+/// Tasks side by side ask in whatever order.
+fn sorted(agents: &[String]) -> Vec<&str> {
+    let mut agents: Vec<&str> = agents.iter().map(String::as_str).collect();
+    agents.sort_unstable();
+    agents
+}
+
+/// What the n-th conversation of an agent began with.
+fn told(api: &MessagesApi, agent: &str, conversation: usize) -> String {
+    let requests = api.requests_of(agent);
+    let first = requests.iter().find(|request| request.conversation == conversation && request.turn == 0);
+    first.unwrap_or_else(|| panic!("no conversation {conversation} of {agent}")).first_message()
+}
+
+fn read(root: &Path, file: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(root.join(".agent_memory").join(file)).unwrap()).unwrap()
+}
+
+fn list<'a>(array: &'a Value, field: &str) -> Vec<&'a str> {
+    array.as_array().expect("a list").iter().map(|item| item[field].as_str().expect(field)).collect()
+}
+
+/// Ids of a review's issues, by description.
+fn id_of(review: &Value, description: &str) -> String {
+    let issue = review["issues"].as_array().unwrap().iter().find(|issue| issue["description"] == description);
+    issue.unwrap_or_else(|| panic!("no issue {description:?} in {review}"))["id"].as_str().unwrap().to_owned()
+}
+
+/// Each issue of `status --json` with its state, sorted.
+fn states(session: &Session) -> Vec<(String, String)> {
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    let word = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut states: Vec<_> = (status["issues"].as_array().unwrap().iter())
+        .map(|issue| (word(&issue["description"]), word(&issue["state"])))
+        .collect();
+    states.sort();
+    states
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+/// `baton run` that stops at this many reviews.
+fn run_until(session: &Session, api: &MessagesApi, reviews: u32, args: &[&str]) -> Done {
+    let run = session.baton(["run"].into_iter().chain(args.iter().copied())).api(api);
+    run.env("BATON_MAX_REVIEW_CYCLES", reviews.to_string()).run()
+}
+
+#[test]
+fn the_owners_of_files_with_issues_run_again_each_told_of_its_own() {
+    let session = Session::new(&workspace(3));
+    let root = session.root().to_owned();
+    let seen = Arc::new(Mutex::new(Value::Null));
+    let saw = seen.clone();
+    let script = Script::new()
+        .by(move |request| {
+            if request.agent == "implement/T1" && request.conversation == 1 && request.turn == 0 {
+                *saw.lock().unwrap() = json!({
+                    "round": read(&root, "round.json"), "report": read(&root, "impl_report.json"),
+                    "review": root.join(".agent_memory/review.json").exists(),
+                });
+            }
+            None
+        })
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
+        .rounds("implement/T2", [fixes("T2", 0, 1), fixes("T2", 1, 2)])
+        .rounds(
+            "review",
+            [
+                wants_fixes(&[issue("src/t1.rs", "1", "One is wrong."), issue("src/t2.rs", "    1", "Two is wrong.")]),
+                vec![approves()],
+            ],
+        );
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2"), own("T3")]]));
+    let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    done.says("The review wants 2 issues fixed: T1, T2").prints("Approved. Changes are in your working tree");
+
+    let order = agents(&api.requests());
+    let (first, second) = order.split_at(6);
+    assert_eq!(sorted(first), ["context", "implement/T1", "implement/T2", "implement/T3", "plan", "review"]);
+    assert_eq!(sorted(second), ["implement/T1", "implement/T2", "review"]);
+    let (one, two) = (told(&api, "implement/T1", 1), told(&api, "implement/T2", 1));
+    assert!(one.contains("One is wrong.") && !one.contains("Two is wrong."), "{one}");
+    assert!(two.contains("Two is wrong.") && !two.contains("One is wrong."), "{two}");
+    assert!(!told(&api, "implement/T1", 0).contains("review_issues"));
+
+    let old = read(session.root(), "history/0001-fix/review.json");
+    let ids = [id_of(&old, "One is wrong."), id_of(&old, "Two is wrong.")];
+    let round = json!({ "n": 2, "kind": "fix", "tasks": ["T1", "T2"], "issues": ids });
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!((&seen["round"], &seen["review"]), (&round, &json!(false)));
+    assert_eq!((&seen["report"]["round"], list(&seen["report"]["results"], "task_id")), (&json!(2), vec!["T3"]));
+
+    let before = read(session.root(), "history/0001-fix/impl_report.json");
+    let after = session.handoff("impl_report.json");
+    assert_eq!((&before["round"], &old["round"]), (&json!(1), &json!(1)));
+    assert_eq!((&after["round"], &session.handoff("review.json")["round"]), (&json!(2), &json!(2)));
+    assert_eq!(list(&after["results"], "task_id"), ["T1", "T2", "T3"]);
+    assert_eq!(after["results"][2], before["results"][2]);
+    // From 0 to 1 and from 1 to 2 is, since the workflow began, from 0 to 2.
+    let change = &after["results"][0]["changes"][0];
+    assert_eq!((&change["lines_added"], &change["lines_removed"]), (&json!(1), &json!(1)));
+    assert!(session.of_last_run("changes.diff").contains("-    0\n+    2\n"));
+    assert_eq!(session.history(), ["0001-fix"]);
+    assert_eq!(session.runs().len(), 1);
+}
+
+/// The second reviewer: A is fixed, B is open, of C not a word, and D is new.
+fn answers(root: &Path) -> Reply {
+    let old = read(root, "history/0001-fix/review.json");
+    let answer = |description: &str, state: &str| json!({ "id": id_of(&old, description), "state": state });
+    Reply::tool(
+        "submit_review",
+        json!({
+            "verdict": "changes_requested", "summary": "Half of it.", "recommended_action": "fix_and_re_review",
+            "issues": [issue("src/t1.rs", "2", "D")], "answers": [answer("A", "fixed"), answer("B", "open")],
+            "plan_drift_detected": false, "drift_details": "",
+        }),
+    )
+}
+
+#[test]
+fn a_re_review_tells_fixed_open_and_new_apart() {
+    let session = Session::new(&workspace(3));
+    let root = session.root().to_owned();
+    let first = [issue("src/t1.rs", "1", "A"), issue("src/t2.rs", "    1", "B"), issue("src/t3.rs", "1", "C")];
+    let script = Script::new()
+        .by(move |request| (request.agent == "review" && request.conversation == 1).then(|| answers(&root)))
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2), fixes("T1", 2, 3)])
+        .rounds("implement/T2", [fixes("T2", 0, 1), fixes("T2", 1, 2), fixes("T2", 2, 3)])
+        .rounds("implement/T3", [fixes("T3", 0, 1), fixes("T3", 1, 2)])
+        .rounds("review", [wants_fixes(&first), vec![], vec![approves()]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2"), own("T3")]]));
+    let done = run_until(&session, &api, 2, &["--task", "Do it", "--auto-approve"]).expect(3);
+    done.prints("2 reviews without an approval (max_review_cycles is 2); the last one says: Half of it.");
+
+    let old = read(session.root(), "history/0001-fix/review.json");
+    let asked = told(&api, "review", 1);
+    for description in ["A", "B", "C"] {
+        assert!(asked.contains(&id_of(&old, description)), "{description} is to be answered by its id: {asked}");
+    }
+    assert!(!told(&api, "review", 0).contains("open_issues"));
+    let now = session.handoff("review.json");
+    assert_eq!(list(&now["issues"], "description"), ["B", "D"]);
+    assert_eq!(id_of(&now, "B"), id_of(&old, "B"));
+    assert!(now.get("answers").is_none(), "{now}");
+    assert_eq!(states(&session), pairs(&[("A", "fixed"), ("B", "open"), ("C", "fixed"), ("D", "new")]));
+    let status = session.baton(["status"]).run().expect(0);
+    status
+        .prints("fixed  src/t1.rs:2: major: A")
+        .prints("open   src/t2.rs:2: major: B")
+        .prints("new    src/t1.rs:2: major: D");
+
+    // It says so again, for nothing, until the limit is raised.
+    let count = api.requests().len();
+    run_until(&session, &api, 2, &[]).expect(3).prints("max_review_cycles is 2");
+    assert_eq!(api.requests().len(), count);
+    run_until(&session, &api, 3, &[]).expect(0);
+    assert_eq!(sorted(&agents(&api.requests()[count..])), ["implement/T1", "implement/T2", "review"]);
+    let (one, two) = (told(&api, "implement/T1", 2), told(&api, "implement/T2", 2));
+    assert!(one.contains("\"D\"") && !one.contains("\"A\"") && two.contains("\"B\""), "{one}\n{two}");
+    assert_eq!(session.handoff("round.json")["n"], 3);
+    assert_eq!(states(&session), pairs(&[("B", "fixed"), ("D", "fixed")]));
+    assert_eq!(session.history(), ["0001-fix", "0002-fix"]);
+}
+
+#[test]
+fn while_issues_are_being_fixed_they_are_open() {
+    let session = Session::new(&workspace(1));
+    let script = Script::new()
+        .rounds("implement/T1", [fixes("T1", 0, 1), vec![blocked("no idea")]])
+        .on("review", wants_fixes(&[issue("src/t1.rs", "1", "A")]));
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(1).prints("T1 blocked: no idea");
+    assert_eq!(states(&session), pairs(&[("A", "open")]));
+}
+
+#[test]
+fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again() {
+    let session = Session::new(&format!("{}//- /README.md\n# Sample\n//- /notes.txt\nnone\n", workspace(2)));
+    let fix = |file: &str, old: &str, new: &str| vec![edits(file, old, new), completed(&[file])];
+    let script = Script::new()
+        .rounds("implement/FIX", [fix("README.md", "# Sample", "# A sample"), fix("notes.txt", "none", "some")])
+        .rounds(
+            "review",
+            [
+                wants_fixes(&[issue("README.md", "# Sample", "No article.")]),
+                wants_fixes(&[issue("notes.txt", "none", "No notes.")]),
+                vec![approves()],
+            ],
+        );
+    let api = MessagesApi::start(but(script, &[&[own("T1")], &[own("T2")]]));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    let before = session.handoff("plan.json");
+    session.baton(["approve"]).run().expect(0);
+    let done = session.run(&api, []).expect(3);
+    done.says("The review wants 1 issue fixed: FIX").prints("The plan (version 1, 3 tasks) waits for an answer.");
+
+    let plan = session.handoff("plan.json");
+    assert_eq!(plan["tasks"].as_array().unwrap()[..2], before["tasks"].as_array().unwrap()[..]);
+    let fix_task = &plan["tasks"][2];
+    assert_eq!((&fix_task["id"], &fix_task["files_to_modify"]), (&json!("FIX"), &json!(["README.md"])));
+    assert_eq!(plan["parallel_groups"], json!([["T1"], ["T2"], ["FIX"]]));
+    assert_eq!(plan["plan_version"], before["plan_version"]);
+    assert!(session.text(".agent_memory/plan.md").contains("### FIX"));
+    assert_eq!(session.handoff("round.json")["tasks"], json!(["FIX"]));
+    assert!(session.exists(".agent_memory/review.json"), "the round begins with the answer");
+    assert_eq!(session.baton(["status", "--json"]).run().expect(0).json()["next"], "gate");
+
+    let count = api.requests().len();
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(3);
+    assert_eq!(agents(&api.requests()[count..]), ["implement/FIX", "review"]);
+    assert!(told(&api, "implement/FIX", 0).contains("No article."));
+    let report = session.handoff("impl_report.json");
+    assert_eq!(list(&report["results"], "task_id"), ["T1", "T2", "FIX"]);
+
+    // A second file of nobody's goes to the same task.
+    let plan = session.handoff("plan.json");
+    assert_eq!(plan["tasks"][2]["files_to_modify"], json!(["README.md", "notes.txt"]));
+    assert_eq!(plan["parallel_groups"], json!([["T1"], ["T2"], ["FIX"]]));
+    let count = api.requests().len();
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    assert_eq!(agents(&api.requests()[count..]), ["implement/FIX", "review"]);
+    let second = told(&api, "implement/FIX", 1);
+    assert!(second.contains("No notes.") && !second.contains("No article."), "{second}");
+    let report = session.handoff("impl_report.json");
+    let changes = &report["results"][2]["changes"];
+    assert_eq!(list(changes, "path"), ["notes.txt", "README.md"]);
+    assert_eq!((session.text("README.md").as_str(), session.text("notes.txt").as_str()), ("# A sample\n", "some\n"));
+    assert_eq!(session.handoff("review.json")["plan_drift_detected"], false);
+}
+
+#[test]
+fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
+    let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(1)));
+    let script = Script::new()
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
+        .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
+        .rounds(
+            "review",
+            [
+                wants_fixes(&[issue("README.md", "# Sample", "No article."), issue("src/t1.rs", "1", "Too small.")]),
+                vec![approves()],
+            ],
+        );
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    assert_eq!(session.text("README.md"), "# A sample\n");
+    assert!(session.text("src/t1.rs").contains('2'));
+    assert!(!told(&api, "implement/FIX", 0).contains("Too small."));
+    assert_eq!(session.handoff("approval.json")["by"], "auto");
+}
+
+#[test]
+fn a_round_that_was_only_written_down_is_entered() {
+    for (issue_file, quote, fixer) in [("src/t1.rs", "1", "T1"), ("README.md", "# Sample", "FIX")] {
+        let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(2)));
+        let script = Script::new()
+            .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
+            .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
+            .rounds("review", [wants_fixes(&[issue(issue_file, quote, "Wrong.")]), vec![approves()]]);
+        let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+        run_until(&session, &api, 1, &["--task", "Do it", "--auto-approve"]).expect(3);
+        // As a run leaves it that is killed after it wrote the round.
+        let id = id_of(&session.handoff("review.json"), "Wrong.");
+        let round = json!({ "n": 2, "kind": "fix", "tasks": [fixer], "issues": [id] });
+        session.write(".agent_memory/round.json", round.to_string());
+        let count = api.requests().len();
+        session.run(&api, ["--auto-approve"]).expect(0);
+        assert_eq!(agents(&api.requests()[count..]), [format!("implement/{fixer}"), "review".to_owned()]);
+        assert_eq!(session.handoff("round.json"), round);
+        assert!(told(&api, &format!("implement/{fixer}"), usize::from(fixer == "T1")).contains("Wrong."));
+    }
+}
+
+#[test]
+fn a_fix_without_an_open_issue_needs_a_person() {
+    let session = Session::new(&workspace(1));
+    let api = MessagesApi::start(but(Script::new().on("review", wants_fixes(&[])), &[&[own("T1")]]));
+    let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3);
+    done.prints("A person is needed: the review asks for a fix and names no open issue");
+    let count = api.requests().len();
+    session.run(&api, []).expect(3).prints("names no open issue");
+    assert_eq!(api.requests().len(), count);
+}
+
+#[test]
+fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
+    let session = Session::new(&workspace(2));
+    let (first, second) = (issue("src/t1.rs", "1", "A matter of taste."), issue("src/t2.rs", "1", "Wrong."));
+    let script = Script::new().rounds("implement/T2", [fixes("T2", 0, 1), fixes("T2", 1, 2)]).rounds(
+        "review",
+        [
+            wants_fixes(&[first.clone(), second]),
+            // Told otherwise, it repeats what was dismissed, and finds nothing else.
+            wants_fixes(std::slice::from_ref(&first)),
+        ],
+    );
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+    run_until(&session, &api, 1, &["--task", "Do it", "--auto-approve"]).expect(3).prints("A matter of taste.");
+    let id = id_of(&session.handoff("review.json"), "A matter of taste.");
+    session.write(".agent_memory/dismissed.json", json!([id]).to_string());
+    assert_eq!(states(&session), pairs(&[("Wrong.", "new")]));
+
+    let count = api.requests().len();
+    let done = session.run(&api, ["--json"]).expect(3);
+    assert_eq!(agents(&api.requests()[count..]), ["implement/T2", "review"], "T1 has nothing to fix");
+    assert_eq!(session.handoff("round.json")["tasks"], json!(["T2"]));
+    let asked = told(&api, "review", 1);
+    let (dismissed, open) = (asked.find("<dismissed_issues>").unwrap(), asked.find("<open_issues>").unwrap());
+    assert!(asked[dismissed..open].contains(&id) && !asked[open..].contains(&id), "{asked}");
+    assert_eq!(id_of(&session.handoff("review.json"), "A matter of taste."), id);
+    assert_eq!(states(&session), pairs(&[("Wrong.", "fixed")]));
+    assert_eq!(done.outcome()["review"]["issues"], json!([]));
+    let again = session.run(&api, []).expect(3).prints("names no open issue");
+    assert!(!again.stdout.contains("A matter of taste."), "{}", again.stdout);
+}
+
+#[test]
+fn a_new_plan_answers_to_the_review_and_keeps_what_was_changed() {
+    let session = Session::new(&workspace(2));
+    let wrong = issue("src/t1.rs", "1", "The wrong file.");
+    let script = Script::new()
+        .rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[with(own("T2"), json!({ "id": "T1" }))]])]])
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T2", 0, 1)])
+        .rounds("review", [vec![review("rejected", "re_plan", &[wrong])], vec![approves()]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    session.baton(["approve"]).run().expect(0);
+    let done = session.run(&api, []).expect(3);
+    done.says("The review wants a new plan").prints("The plan (version 2, 1 tasks) waits for an answer.");
+
+    assert_eq!(session.history(), ["0001-re-plan"]);
+    let kept = session.names(".agent_memory/history/0001-re-plan");
+    assert_eq!(kept, ["approval.json", "impl_report.json", "plan.json", "plan.md", "review.json", "round.json"]);
+    let asked = told(&api, "plan", 1);
+    assert!(asked.contains("The title of T1") && asked.contains("The wrong file."), "{asked}");
+    assert!(session.text("src/t1.rs").contains('1'), "what was changed stays");
+    for gone in ["approval.json", "impl_report.json", "review.json", "round.json"] {
+        assert!(!session.exists(&session.memory(gone)), "{gone}");
+    }
+
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    let review = session.handoff("review.json");
+    assert_eq!((&review["round"], &session.handoff("round.json")["n"]), (&json!(2), &json!(2)));
+    assert_eq!(review["plan_drift_detected"], false, "the first plan was approved too: {}", review["drift_details"]);
+    let reviewed = told(&api, "review", 1);
+    assert!(reviewed.contains("src/t1.rs: modified") && reviewed.contains("src/t2.rs: modified"), "{reviewed}");
+    // The new T1 did not write what the old one wrote.
+    assert_eq!(list(&session.handoff("impl_report.json")["results"][0]["changes"], "path"), ["src/t2.rs"]);
+    assert!(session.text("src/t1.rs").contains('1') && session.text("src/t2.rs").contains('1'));
+}
+
+#[test]
+fn a_change_that_no_approved_plan_names_is_drift() {
+    let session = Session::new(&workspace(2));
+    let script = Script::new().rounds("review", [vec![review("rejected", "escalate_to_human", &[])], vec![approves()]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3);
+    // The user takes T2 out of the plan after it was done.
+    let mut plan = session.handoff("plan.json");
+    plan["tasks"].as_array_mut().unwrap().pop();
+    plan["parallel_groups"] = json!([["T1"]]);
+    session.write(".agent_memory/plan.json", plan.to_string());
+    session.run(&api, ["--phase", "review"]).expect(0);
+    let review = session.handoff("review.json");
+    assert_eq!(review["plan_drift_detected"], true);
+    assert_eq!(review["drift_details"], "src/t2.rs was changed and stands in no task of the plan.");
+}
+
+#[test]
+fn what_a_person_must_decide_goes_on_when_they_do() {
+    let escalated = |ways: Vec<Reply>| {
+        let session = Session::new(&workspace(2));
+        let script = Script::new()
+            .rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[own("T2")]])]])
+            .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
+            .on("implement/T2", fixes("T2", 0, 1))
+            .rounds("review", [vec![review("rejected", "escalate_to_human", &[])], ways]);
+        let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+        session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3).prints("A person is needed");
+        for _ in 0..2 {
+            session.run(&api, []).expect(3).prints("A person is needed: The verdict is rejected.");
+        }
+        (session, api)
+    };
+
+    // Feedback: a new plan with the review in hand, and the gate.
+    let (session, api) = escalated(vec![approves()]);
+    session.baton(["plan", "--feedback", "Use the other file."]).api(&api).run().expect(0);
+    assert_eq!(session.handoff("plan.json")["plan_version"], 2);
+    let asked = told(&api, "plan", 1);
+    assert!(asked.contains("Use the other file.") && asked.contains("The verdict is rejected."), "{asked}");
+    assert_eq!(session.history(), ["0001-revise"]);
+    session.run(&api, []).expect(3).prints("version 2");
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    assert_eq!(session.handoff("round.json")["n"], 2);
+
+    // A named phase.
+    let (session, api) = escalated(vec![approves()]);
+    session.run(&api, ["--phase", "implement"]).expect(0);
+    session.run(&api, []).expect(0);
+    assert!(session.text("src/t1.rs").contains('2'));
+    assert_eq!(session.handoff("review.json")["round"], 2);
+    let (session, _) = escalated(vec![]);
+    let api = MessagesApi::start(Script::new().on("review", [approves()]));
+    session.run(&api, ["--phase", "review"]).expect(0);
+    session.run(&api, []).expect(0).prints("Approved. Changes are in your working tree");
+
+    // A reset.
+    let (session, api) = escalated(vec![approves()]);
+    session.baton(["reset"]).run().expect(0);
+    session.run(&api, ["--task", "Do it"]).expect(3).prints("baton approve");
+}
+
+#[test]
+fn reviews_without_a_merge_are_counted_over_every_kind_of_round() {
+    let session = Session::new(&workspace(1));
+    let script = Script::new()
+        .rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[with(own("T1"), json!({ "title": "Again" }))]])]])
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2), fixes("T1", 2, 3)])
+        .rounds(
+            "review",
+            [
+                vec![review("rejected", "re_plan", &[])],
+                wants_fixes(&[issue("src/t1.rs", "2", "Wrong.")]),
+                wants_fixes(&[issue("src/t1.rs", "3", "Wrong still.")]),
+            ],
+        );
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3);
+    done.prints("3 reviews without an approval (max_review_cycles is 3)");
+    assert_eq!(api.requests_of("review").len(), 3);
+    assert_eq!(session.handoff("review.json")["round"], 3);
+    assert_eq!(session.history(), ["0001-re-plan", "0002-fix"]);
+}
+
+#[test]
+fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
+    let script = || {
+        let second = with(own("T2"), json!({ "description": "As was asked for." }));
+        let script = Script::new().rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[second]])]]);
+        MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]))
+    };
+    let session = Session::new(&workspace(2));
+    session.baton(["plan", "--feedback", "x"]).run().expect(2).says("there is no plan");
+
+    let api = script();
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    session.baton(["plan", "--feedback", "  "]).api(&api).run().expect(2).says("empty");
+    session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run().expect(0);
+    let asked = told(&api, "plan", 1);
+    assert!(asked.contains("The other file, please.") && asked.contains("The title of T1"), "{asked}");
+    assert_eq!(
+        (session.handoff("plan.json")["plan_version"].clone(), session.history()),
+        (json!(2), vec!["0001-revise".to_owned()])
+    );
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    assert!(session.text("src/t1.rs").contains('0') && session.text("src/t2.rs").contains('1'));
+
+    let session = Session::new(&workspace(2));
+    let api = script();
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["run", "--task", "Do it"]).api(&api));
+    terminal.sees("[a]pprove");
+    let answer = session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run();
+    answer.expect(0).prints("The waiting run plans again.");
+    terminal.sees("Plan, version 2");
+    assert!(told(&api, "plan", 1).contains("The other file, please."));
+    terminal.sees("[a]pprove");
+    session.baton(["approve"]).run().expect(0);
+    terminal.sees("Approved. Changes are in your working tree");
+    running.wait().expect(0);
+    assert_eq!(session.runs().len(), 1);
+}
+
+#[test]
+fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
+    let session = Session::new(&workspace(2));
+    let script = Script::new().rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[own("T2")]])]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    session.baton(["reject"]).run().expect(0);
+    for _ in 0..2 {
+        session.run(&api, ["--auto-approve"]).expect(4).prints("The plan was rejected");
+    }
+    assert_eq!(api.requests().len(), 2);
+    session.baton(["plan", "--feedback", "The other file."]).api(&api).run().expect(0);
+    session.run(&api, []).expect(3).prints("version 2");
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    assert!(session.text("src/t1.rs").contains('0') && session.text("src/t2.rs").contains('1'));
+}
+
+#[test]
+fn an_issue_stands_where_its_quote_does_or_nowhere() {
+    let text = "fn a() {\n    same();\n}\n\nfn b() {\n    same();\n    other();\n}\n";
+    let session = Session::new(&format!("//- /src/t1.rs\nold\n//- /src/t2.rs\n{text}"));
+    let at = |line: u32, quote: Value, description: &str| {
+        let issue = json!({ "severity": "minor", "file": "src/t2.rs", "line": line, "description": description });
+        if quote.is_null() { issue } else { with(issue, json!({ "quote": quote })) }
+    };
+    let issues = [
+        at(5, json!("same();"), "nearest"),
+        at(1, json!("   other();   "), "moved"),
+        at(2, json!("}\n\nfn b() {"), "several lines"),
+        at(90, Value::Null, "clamped"),
+        at(2, json!("never written"), "no such quote"),
+        issue("src/none.rs", "x", "no such file"),
+        with(at(3, json!("fn b() {"), "a range"), json!({ "end_line": u32::MAX })),
+    ];
+    let script = Script::new()
+        .on("implement/T1", [writes("src/t1.rs", "new\n"), completed(&[])])
+        .on("review", [review("approved", "merge", &issues)]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let found = session.handoff("review.json");
+    let lines: Vec<(&str, u64)> = (found["issues"].as_array().unwrap().iter())
+        .map(|issue| (issue["description"].as_str().unwrap(), issue["line"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(lines, [("nearest", 6), ("moved", 7), ("several lines", 3), ("clamped", 8), ("a range", 5)]);
+    assert_eq!(found["issues"][4]["end_line"], 8);
+    let summary = found["summary"].as_str().unwrap();
+    assert!(summary.contains("src/t2.rs (the quoted line is not in it): no such quote"), "{summary}");
+    assert!(summary.contains("src/none.rs (no such file): no such file"), "{summary}");
+    done.prints("src/t2.rs:7: minor: moved").prints("the quoted line is not in it");
+}
+
+#[test]
+fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
+    let session = Session::new(&workspace(3));
+    let dependent = with(own("T3"), json!({ "depends_on": ["T1"] }));
+    let api = MessagesApi::start(but(Script::new(), &[&[own("T1"), own("T2")], &[dependent]]));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    session.baton(["approve", "--only", "T1"]).run().expect(0);
+    session.run(&api, []).expect(0).prints("Not approved and so not done: T2, T3");
+    assert_eq!(session.handoff("round.json")["tasks"], json!(["T1"]));
+
+    // T1 is done, so that T3 can be approved without it being named.
+    let count = api.requests().len();
+    session.baton(["approve", "--only", "T3"]).run().expect(0);
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    assert_eq!(sorted(&agents(&api.requests()[count..])), ["implement/T2", "implement/T3", "review"]);
+    assert_eq!(list(&session.handoff("impl_report.json")["results"], "task_id"), ["T1", "T2", "T3"]);
+    assert_eq!(session.handoff("round.json")["tasks"], json!(["T1", "T2", "T3"]));
+    assert!(told(&api, "review", 1).contains("The title of T3"));
+}
+
+#[test]
+fn only_some_tasks_are_run() {
+    let session = Session::new(&workspace(3));
+    let api = MessagesApi::start(but(Script::new(), &[&[own("T1"), own("T2"), own("T3")]]));
+    let done = session.run(&api, ["--task", "Do it", "--auto-approve", "--only", "T9"]).expect(3);
+    done.prints("\"T9\" is no task of the plan; there are T1, T2, T3");
+    assert!(!session.exists(".agent_memory/approval.json"));
+    session.run(&api, ["--only", "T9"]).expect(2).says("there are T1, T2, T3");
+
+    // Beside an approval of all, only those named.
+    session.baton(["approve"]).run().expect(0);
+    let count = api.requests().len();
+    session.run(&api, ["--only", "T2"]).expect(0).prints("Not approved and so not done: T1, T3");
+    assert_eq!(agents(&api.requests()[count..]), ["implement/T2", "review"]);
+
+    // One more goes beyond what is approved by now; what is done stays among what is reviewed.
+    session.run(&api, ["--only", "T3"]).expect(3);
+    let count = api.requests().len();
+    let done = session.run(&api, ["--only", "T3", "--auto-approve"]).expect(0);
+    done.prints("Not approved and so not done: T1");
+    assert_eq!(agents(&api.requests()[count..]), ["implement/T3", "review"]);
+    assert_eq!(list(&session.handoff("impl_report.json")["results"], "task_id"), ["T2", "T3"]);
+}
+
+#[test]
+fn one_task_is_done_again_and_the_others_results_stay() {
+    let session = Session::new(&workspace(3));
+    let script = Script::new().on("implement/T3", fixes("T3", 0, 1));
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2"), own("T3")]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let before = session.handoff("impl_report.json");
+    let again = MessagesApi::start(Script::new().on("implement/T3", fixes("T3", 1, 2)).on("review", [approves()]));
+    session.run(&again, ["--phase", "implement", "--only", "T3"]).expect(0);
+    assert_eq!(agents(&again.requests()), ["implement/T3"]);
+    let after = session.handoff("impl_report.json");
+    assert_eq!(after["results"].as_array().unwrap()[..2], before["results"].as_array().unwrap()[..2]);
+    assert_eq!(list(&after["results"], "task_id"), ["T1", "T2", "T3"]);
+    assert!(session.text("src/t3.rs").contains('2') && !session.exists(".agent_memory/review.json"));
+    session.run(&again, []).expect(0);
+    assert_eq!(agents(&again.requests()), ["implement/T3", "review"]);
+}
+
+#[test]
+fn a_plan_that_deletes_can_be_implemented_again() {
+    let session = Session::new(&format!("{}//- /src/old.rs\nold\n", workspace(1)));
+    let deletes = with(own("T1"), json!({ "files_to_delete": ["src/old.rs"] }));
+    let both = [
+        Reply::tool("delete_file", json!({ "path": "src/old.rs" })),
+        edits("src/t1.rs", "    0\n", "    1\n"),
+        completed(&["src/t1.rs"]),
+    ];
+    let script = Script::new().rounds("implement/T1", [both.to_vec()]);
+    let api = MessagesApi::start(but(script, &[&[deletes]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    assert!(!session.exists("src/old.rs"));
+    let again = MessagesApi::start(Script::new().on("implement/T1", fixes("T1", 1, 2)).on("review", [approves()]));
+    session.run(&again, ["--phase", "implement"]).expect(0);
+    session.run(&again, []).expect(0);
+    let changes = &session.handoff("impl_report.json")["results"][0]["changes"];
+    assert_eq!(list(changes, "path"), ["src/old.rs", "src/t1.rs"]);
+    assert_eq!(list(changes, "change_type"), ["deleted", "modified"]);
+}
+
+#[test]
+fn a_task_that_failed_with_half_of_it_written_is_tried_again_and_again() {
+    let session = Session::new(&workspace(2));
+    let half = |from: u32, to: u32| {
+        vec![edits("src/t2.rs", &format!("    {from}\n"), &format!("    {to}\n")), blocked("the other half")]
+    };
+    let ran = |replies: Vec<Reply>, code: i32| {
+        let script = Script::new().on("implement/T2", replies);
+        let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+        session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(code);
+        agents(&api.requests())
+    };
+    assert_eq!(sorted(&ran(half(0, 1), 1)), ["context", "implement/T1", "implement/T2", "plan"]);
+    let change = |session: &Session| session.handoff("impl_report.json")["results"][1]["changes"][0].clone();
+    assert_eq!((&change(&session)["path"], session.text("src/t2.rs").contains('1')), (&json!("src/t2.rs"), true));
+    assert_eq!(ran(half(1, 2), 1), ["implement/T2"]);
+    assert_eq!(ran(fixes("T2", 2, 3), 0), ["implement/T2", "review"]);
+    assert_eq!(session.history(), ["0001-retry", "0002-retry"]);
+    assert_eq!((&change(&session)["lines_added"], &change(&session)["lines_removed"]), (&json!(1), &json!(1)));
+    assert!(session.of_last_run("changes.diff").contains("-    0\n+    3\n"));
+}
+
+#[test]
+fn an_edited_plan_is_asked_about_before_it_is_gone_on_with() {
+    let session = Session::new(&workspace(2));
+    let script = Script::new().rounds("review", [wants_fixes(&[issue("src/t1.rs", "1", "A")]), vec![approves()]]);
+    let script = script.rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    run_until(&session, &api, 1, &["--task", "Do it", "--auto-approve"]).expect(3);
+    let mut plan = session.handoff("plan.json");
+    plan["tasks"].as_array_mut().unwrap().push(with(task("T2"), json!({ "files_to_modify": ["src/t2.rs"] })));
+    plan["parallel_groups"] = json!([["T1"], ["T2"]]);
+    session.write(".agent_memory/plan.json", serde_json::to_string_pretty(&plan).unwrap());
+    session.run(&api, []).expect(3).prints("The plan (version 1, 2 tasks) waits for an answer.");
+    assert!(session.text(".agent_memory/plan.md").contains("### T2"));
+}
