@@ -1,5 +1,6 @@
 //! What a person, a file, a repository or a model can do wrong: it is said plainly, nothing is lost, nothing panics.
 #![cfg(unix)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

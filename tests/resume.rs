@@ -3,6 +3,7 @@
 //!
 //! `BATON_KILLS` says how many random moments there are, `BATON_SEED` which.
 #![cfg(unix)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 
