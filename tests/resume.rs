@@ -3,7 +3,13 @@
 //!
 //! `BATON_KILLS` says how many random moments there are, `BATON_SEED` which.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends loudly, and tells its counts"
+)]
 
 mod support;
 
