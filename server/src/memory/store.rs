@@ -299,8 +299,7 @@ impl Store {
             let approval: Approval = self.set_aside_handoff(entry, Approval::FILE)?;
             let text = self.dir.read_to_string(format!("{entry}/{}", PlanOutput::FILE)).ok()?;
             let answers = approval.plan_sha256 == digest(text.as_bytes()) && self.is_genuine(&approval);
-            let plan = read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved);
-            plan
+            read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved)
         };
         Ok(past.entries.iter().filter_map(approved).collect())
     }
