@@ -3,13 +3,8 @@
 //!
 //! `BATON_KILLS` says how many random moments there are, `BATON_SEED` which.
 #![cfg(unix)]
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends loudly, and tells its counts"
-)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::print_stdout, reason = "how many kills led to what is worth a line")]
 
 mod support;
 
@@ -65,13 +60,19 @@ fn script() -> Script {
     let issues =
         [issue("src/t3.rs", "    1"), issue("src/shared.rs", "pub const C: u32 = 1;"), issue("README.md", "# Sample")];
     let fixed = |file: &str, old: &str, new: &str| vec![edits(file, old, new), completed(&[file])];
+    let looks = Reply::tools([
+        ("search", json!({ "pattern": "    [01]$" })),
+        ("list_files", json!({})),
+        ("read_file", json!({ "path": "src/shared.rs" })),
+    ]);
     Script::new()
         .on("context", [reads("src/t1.rs"), context(&["src/t1.rs", "src/shared.rs"])])
         .on("plan", [reads("src/shared.rs"), plan(&groups)])
         .on("implement/T1", plain("T1"))
         .on("implement/T2", [reads("src/shared.rs"), constant("A"), does("T2"), completed(&["src/shared.rs"])])
-        .rounds("implement/T3", [plain("T3"), fixed("src/t3.rs", "    1\n", "    3\n")])
-        .on("implement/T4", [reads("src/t4.rs"), does("T4"), completed(&["src/t4.rs"])])
+        // What T1 and T2 do at the same time shows in what these two look at.
+        .rounds("implement/T3", [[vec![looks], plain("T3")].concat(), fixed("src/t3.rs", "    1\n", "    3\n")])
+        .on("implement/T4", [reads("src/t1.rs"), reads("src/t4.rs"), does("T4"), completed(&["src/t4.rs"])])
         .on(
             "implement/T5",
             [writes("src/new/made.rs", "pub fn made() {}\n"), does("T5"), completed(&["src/new/made.rs"])],
@@ -212,7 +213,9 @@ impl Counts {
 /// Every handoff that is there, those in history too, is whole.
 fn whole_handoffs(session: &Session, killed: &str) -> usize {
     let mut whole = 0;
-    for (path, bytes) in session.memory_tree() {
+    // Killed at once, it has not even made the folder.
+    let tree = if session.exists(".agent_memory") { session.memory_tree() } else { BTreeMap::new() };
+    for (path, bytes) in tree {
         let name = path.rsplit('/').next().expect("a name");
         if HANDOFFS.contains(&name) {
             let parsed: Result<Value, _> = serde_json::from_slice(&bytes);

@@ -1,7 +1,7 @@
 //! What follows a review: fix rounds, new plans, a person's say. And what follows an answer at the gate that is not a
 //! plain yes.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //! task.md, null where there is nothing, fields of its own, byte order marks, other line ends. They are taken over at
 //! whatever phase, and left as they are where they are wrong.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

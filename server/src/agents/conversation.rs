@@ -64,7 +64,13 @@ pub struct Brief {
     pub max_tokens: u32,
     /// What stands already when the conversation has to begin anew: an implementer's staged edits.
     pub so_far: Option<Box<dyn Fn() -> String + Send + Sync>>,
+    /// Whether a call (tool, input) only looks at what others may change meanwhile. Taken up again, the conversation
+    /// keeps what such a call showed then; any other difference and it goes its own way.
+    pub looks_elsewhere: Option<LooksElsewhere>,
 }
+
+/// Tells whether a call only looks at what others may change meanwhile.
+pub type LooksElsewhere = Box<dyn Fn(&str, &Value) -> bool + Send + Sync>;
 
 /// What an agent is doing, for people who watch.
 #[derive(Debug, Clone)]
@@ -229,7 +235,7 @@ impl Conversation<'_> {
         // What the budget leaves is no part of the question: an answer that was paid for stays one when it is raised.
         self.request.max_tokens = self.brief.max_tokens;
         let digest = request_digest(model.id(), &self.request);
-        if let Some(turn) = transcript.recall(&self.brief.agent, &digest) {
+        if let Some(turn) = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_as_seen()) {
             (self.report)(Activity::CacheOpened);
             return Ok(turn);
         }
@@ -307,6 +313,17 @@ impl Conversation<'_> {
     /// Whether the model paused, and the conversation ends with what it said so far.
     fn is_paused(&self) -> bool {
         self.request.messages.last().is_some_and(|message| message.role == Role::Assistant)
+    }
+
+    /// The answer of an interrupted conversation that was shown something else by calls that only look elsewhere: it
+    /// goes on with what it was shown.
+    fn recall_as_seen(&mut self) -> Option<Turn> {
+        let looks_elsewhere = self.brief.looks_elsewhere.as_ref()?;
+        let now = &self.request.messages;
+        let may_stand = |recorded: &[Message]| is_as_seen(recorded, now, looks_elsewhere);
+        let (recorded, turn) = self.desk.transcript.recall_like(self.brief.model.id(), &self.request, &may_stand)?;
+        self.request.messages = recorded;
+        Some(turn)
     }
 
     fn answer_without_calls(&mut self, turn: &Turn, idle: u32) {
@@ -454,6 +471,24 @@ impl Conversation<'_> {
 
 const CUT: &str = "Your last answer was cut at its greatest length, so a call at its end was lost. Go on in smaller \
                    steps: one file or one edit a call.";
+
+/// Whether two conversations differ in nothing but the results of calls that only look elsewhere.
+fn is_as_seen(recorded: &[Message], now: &[Message], looks_elsewhere: &LooksElsewhere) -> bool {
+    let calls: HashMap<&str, (&str, &Value)> = (now.iter().flat_map(|message| &message.content))
+        .filter_map(Block::as_tool_use)
+        .map(|(id, name, input)| (id, (name, input)))
+        .collect();
+    let is_same = |(recorded, now): (&Block, &Block)| {
+        let id = now.0["tool_use_id"].as_str().filter(|id| recorded.0["tool_use_id"].as_str() == Some(id));
+        recorded == now || id.and_then(|id| calls.get(id)).is_some_and(|(name, input)| looks_elsewhere(name, input))
+    };
+    recorded.len() == now.len()
+        && recorded.iter().zip(now).all(|(recorded, now)| {
+            recorded.role == now.role
+                && recorded.content.len() == now.content.len()
+                && recorded.content.iter().zip(&now.content).all(is_same)
+        })
+}
 
 /// Some models send a tool's input as a JSON text, or wrapped in one field of the tool's own name.
 fn unwrapped(input: &Value) -> Value {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::plan_lock::digest;
 use super::seal::Seal;
 use crate::contracts::Usage;
-use crate::models::{Message, RecordedTurn, Turn, TurnRequest};
+use crate::models::{Message, RecordedTurn, Role, Turn, TurnRequest};
 
 const EVENTS: &str = "events.jsonl";
 const TRANSCRIPT: &str = "transcript.jsonl";
@@ -52,6 +52,9 @@ pub enum TranscriptLine {
         at: Timestamp,
         /// What the run's conversation added since the agent's turn before: tool results and the like.
         messages: Vec<Message>,
+        /// Whether those are the whole conversation.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        begins: bool,
         /// The system prompt, where no line before it holds the same one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         system: Option<Vec<String>>,
@@ -87,21 +90,35 @@ struct State {
     file: File,
     systems: HashSet<String>,
     /// Answers of earlier runs whose conversation never came to an end, by agent and request.
-    unclaimed: HashMap<(String, String), VecDeque<RecordedTurn>>,
+    unclaimed: HashMap<(String, String), VecDeque<Unclaimed>>,
+}
+
+struct Unclaimed {
+    /// The messages of the request.
+    messages: Vec<Message>,
+    turn: RecordedTurn,
 }
 
 impl Transcript {
     /// Open the transcript of a run; `earlier` are the folders of the workflow's runs before it, oldest first.
     pub(super) fn open(dir: &Dir, earlier: &[Dir], seal: Seal) -> io::Result<Self> {
-        let mut unclaimed: HashMap<(String, String), VecDeque<RecordedTurn>> = HashMap::new();
+        let mut unclaimed: HashMap<(String, String), VecDeque<Unclaimed>> = HashMap::new();
         for run in earlier {
+            let mut conversations: HashMap<String, Vec<Message>> = HashMap::new();
             for line in read(run, &seal)? {
                 match line {
-                    TranscriptLine::Turn { turn, .. } => {
+                    TranscriptLine::Turn { turn, messages: added, begins, .. } => {
+                        let conversation = conversations.entry(turn.agent.clone()).or_default();
+                        if begins {
+                            conversation.clear();
+                        }
+                        conversation.extend(added);
+                        let messages = conversation.clone();
+                        conversation.push(Message { role: Role::Assistant, content: turn.response.content.clone() });
                         unclaimed
                             .entry((turn.agent.clone(), turn.request_sha256.clone()))
                             .or_default()
-                            .push_back(*turn);
+                            .push_back(Unclaimed { messages, turn: *turn });
                     }
                     TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
                     TranscriptLine::Lost { .. } => {}
@@ -116,7 +133,29 @@ impl Transcript {
     pub fn recall(&self, agent: &str, request_sha256: &str) -> Option<Turn> {
         let mut state = lock(&self.state);
         let answers = state.unclaimed.get_mut(&(agent.to_owned(), request_sha256.to_owned()))?;
-        answers.pop_front().map(|turn| turn.response)
+        answers.pop_front().map(|unclaimed| unclaimed.turn.response)
+    }
+
+    /// The answer to a request that an interrupted conversation put in its place, and that request's messages:
+    /// `may_stand` says whether they may stand for those of this one. All else must be the same.
+    pub fn recall_like(
+        &self,
+        model: &str,
+        request: &TurnRequest,
+        may_stand: &dyn Fn(&[Message]) -> bool,
+    ) -> Option<(Vec<Message>, Turn)> {
+        let mut state = lock(&self.state);
+        for ((agent, request_sha256), answers) in &mut state.unclaimed {
+            let Some(answer) = answers.front().filter(|_| *agent == request.agent) else { continue };
+            if !may_stand(&answer.messages) {
+                continue;
+            }
+            let recorded = TurnRequest { messages: answer.messages.clone(), ..request.clone() };
+            if request_digest(model, &recorded) == *request_sha256 {
+                return answers.pop_front().map(|answer| (answer.messages, answer.turn.response));
+            }
+        }
+        None
     }
 
     /// Record a turn, durably: from here on it is paid for and kept.
@@ -135,7 +174,13 @@ impl Transcript {
         let system = state.systems.insert(prefix).then(|| request.system.clone());
         self.write(
             &mut state.file,
-            &TranscriptLine::Turn { at, messages: new_messages.to_vec(), system, turn: turn.into() },
+            &TranscriptLine::Turn {
+                at,
+                messages: new_messages.to_vec(),
+                begins: new_messages.len() == request.messages.len(),
+                system,
+                turn: turn.into(),
+            },
         )?;
         state.file.sync_data()
     }

@@ -223,6 +223,7 @@ fn brief(
         submit,
         max_tokens: row.max_tokens,
         so_far: None,
+        looks_elsewhere: None,
     })
 }
 

@@ -10,7 +10,7 @@ use super::implement::TaskNews;
 use super::phase::Phase;
 use super::phases::reporter;
 use super::run::Run;
-use crate::agents::{self, Activity, AgentError, Brief, converse};
+use crate::agents::{self, Activity, AgentError, Brief, LooksElsewhere, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PlanLock;
 use crate::models::{Model, Tier};
@@ -102,6 +102,7 @@ async fn attempt(
         submit: agents::implement::submit(),
         max_tokens: Phase::Implement.row().max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),
+        looks_elsewhere: Some(looks_elsewhere(task)),
     };
     let id = task.id.clone();
     let accept = move |input| agents::implement::accept(input, &id);
@@ -119,6 +120,19 @@ async fn attempt(
         return Err(AgentError::Cancelled);
     }
     Ok((result, staging))
+}
+
+/// Other tasks write their files while this one is at work; of its own files it must see how they are now.
+fn looks_elsewhere(task: &Task) -> LooksElsewhere {
+    let own: Vec<String> = task.files().filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
+    Box::new(move |tool, input| match tool {
+        "list_files" | "search" => true,
+        "read_file" => input["path"]
+            .as_str()
+            .and_then(|path| RepoPath::parse(path).ok())
+            .is_some_and(|path| !own.contains(&path.key())),
+        _ => false,
+    })
 }
 
 /// What a fresh conversation is told of the one whose window was full.
