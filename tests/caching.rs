@@ -1,7 +1,7 @@
 //! The prompt cache and the budget: the first task opens the cache for the others, usage adds up, a budget holds to the
 //! cent and lets the run go on when it is raised.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! What the network and the provider do wrong, in every phase: it is recovered from, or the run ends plainly with code 5
 //! and says what to do; nothing is written twice, and no answer is bought twice.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 
