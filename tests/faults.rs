@@ -463,7 +463,8 @@ fn a_burst_of_overloads_slows_all_tasks_down_together_and_none_dies() {
     let session = Session::new(&workspace(TASKS));
     let ids: Vec<String> = (1..=TASKS).map(|n| format!("T{n}")).collect();
     let tasks: Vec<Value> = ids.iter().map(|id| own(id)).collect();
-    let slowly = |reply: Reply| reply.after(Duration::from_millis(60));
+    // Long enough for all tasks to be under way together on a busy machine too.
+    let slowly = |reply: Reply| reply.after(Duration::from_millis(150));
     let mut script = Script::new()
         .on("context", [context(&["src/t1.rs"])])
         .on("plan", [plan(&[&tasks])])
@@ -495,7 +496,7 @@ fn a_burst_of_overloads_slows_all_tasks_down_together_and_none_dies() {
     let (before, after) = requests.split_at(last + 1);
     let most =
         |requests: &[support::messages_api::RecordedRequest]| requests.iter().map(|request| request.at_once).max();
-    assert!(api.most_at_once() > TASKS / 2 && most(before) == Some(api.most_at_once()), "{}", api.most_at_once());
+    assert!(most(before) > Some(TASKS / 2), "at once before: {:?}", most(before));
     assert!(
         most(&after[..TASKS]) <= Some(TASKS / 2),
         "halved: {:?}",
