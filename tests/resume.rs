@@ -139,16 +139,25 @@ struct Undisturbed {
 }
 
 fn undisturbed() -> Undisturbed {
-    let session = Session::new(&repository());
-    let api = MessagesApi::start(thinking(|_| None));
-    let began = Instant::now();
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    let left = left(&session);
+    let one = || {
+        let session = Session::new(&repository());
+        let api = MessagesApi::start(thinking(|_| None));
+        let began = Instant::now();
+        session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+        Undisturbed { left: left(&session), requests: api.requests().len(), took: began.elapsed() }
+    };
+    // As many at once as there will be, so that it takes as long.
+    let all: Vec<Undisturbed> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..SIDE_BY_SIDE).map(|_| scope.spawn(one)).collect();
+        runs.into_iter().map(|run| run.join().expect("a run")).collect()
+    });
+    let slowest = all.into_iter().max_by_key(|run| run.took).expect("a run");
+    let left = &slowest.left;
     assert_eq!(left.round["n"], 2);
     assert!(left.tree["README.md"].contains("# A sample") && left.tree["src/t3.rs"].contains('3'));
     assert!(!left.tree.contains_key("src/old.rs") && left.tree.contains_key("src/new/made.rs"));
     assert_eq!(left.tree["src/shared.rs"], "pub const A: u32 = 1;\npub const B: u32 = 1;\npub const C: u32 = 3;\n");
-    Undisturbed { left, requests: api.requests().len(), took: began.elapsed() }
+    slowest
 }
 
 /// A model turn: the agent, which of its conversations, and how many answers that held before.

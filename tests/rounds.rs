@@ -294,6 +294,47 @@ fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
 }
 
 #[test]
+fn a_fix_round_widens_no_approval_but_by_its_own_task() {
+    let fixture = format!("{}//- /README.md\n# Sample\n", workspace(2));
+    let api = || {
+        let script = Script::new()
+            .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
+            .rounds("review", [wants_fixes(&[issue("README.md", "# Sample", "No article.")]), vec![approves()]]);
+        MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]))
+    };
+    let expected = ["context", "implement/FIX", "implement/T1", "plan", "review", "review"];
+
+    let (session, served) = (Session::new(&fixture), api());
+    session.run(&served, ["--task", "Do it", "--only", "T1", "--auto-approve"]).expect(0).prints("not done: T2");
+    assert_eq!(sorted(&agents(&served.requests())), expected);
+
+    let (session, served) = (Session::new(&fixture), api());
+    session.run(&served, ["--task", "Do it"]).expect(3);
+    session.baton(["approve", "--only", "T1"]).run().expect(0);
+    session.run(&served, ["--auto-approve"]).expect(0).prints("not done: T2");
+    assert_eq!(sorted(&agents(&served.requests())), expected);
+}
+
+#[test]
+fn a_plan_may_have_a_task_called_fix() {
+    let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(2)));
+    let first = with(own("T1"), json!({ "id": "fix" }));
+    let second = with(own("T2"), json!({ "depends_on": ["fix"] }));
+    let script = Script::new()
+        .rounds(
+            "implement/fix",
+            [fixes("T1", 0, 1), vec![edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])]],
+        )
+        .rounds("review", [wants_fixes(&[issue("README.md", "# Sample", "No article.")]), vec![approves()]])
+        .on("implement/T2", fixes("T2", 0, 1))
+        .on("plan", [plan(&[&[first], &[second]])]);
+    let api = MessagesApi::start(but(script, &[]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    assert_eq!(session.text("README.md"), "# A sample\n");
+    assert_eq!(session.handoff("plan.json")["parallel_groups"], json!([["fix"], ["T2"]]));
+}
+
+#[test]
 fn a_round_that_was_only_written_down_is_entered() {
     for (issue_file, quote, fixer) in [("src/t1.rs", "1", "T1"), ("README.md", "# Sample", "FIX")] {
         let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(2)));

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
-
 use super::failure::Failure;
 use super::print;
 use super::session::Session;
 use crate::config::Overrides;
-use crate::memory::SetAside;
+use crate::workflow;
 
 /// Set the workflow at hand aside.
 pub(super) fn reset(folder: Option<&Path>) -> Result<u8, Failure> {
@@ -17,11 +15,7 @@ pub(super) fn reset(folder: Option<&Path>) -> Result<u8, Failure> {
         print("There is nothing to reset.")?;
         return Ok(0);
     };
-    // Held while the files move, so that no run begins on half of them.
-    let (lock, _) = store.lock(Timestamp::now())?;
-    let moved = store.set_workflow_aside(SetAside::Reset)?;
-    drop(lock);
-    match moved {
+    match workflow::reset(&session.workspace, &store)? {
         Some(entry) => {
             print(&format!("Started over. What there was is in {}; your files are as they were.", store.name(&entry)))?;
         }

@@ -61,6 +61,8 @@ pub struct Memory {
     pub plan: Option<LoadedPlan>,
     /// approval.json, where it is genuine and answers the plan as it is now.
     pub approval: Option<Approval>,
+    /// approval.json, where it is genuine and answers another plan.
+    pub voided: Option<Approval>,
     /// round.json.
     pub round: Option<Round>,
     /// impl_report.json.
@@ -213,9 +215,12 @@ impl Store {
         memory.plan = self.plan(begun, &mut faults)?;
         // An approval that cannot be read is no approval.
         let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ())?;
-        memory.approval = approval.filter(|approval| {
-            memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256) && self.is_genuine(approval)
-        });
+        let answers =
+            |approval: &Approval| memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256);
+        match approval.filter(|approval| self.is_genuine(approval)) {
+            Some(approval) if answers(&approval) => memory.approval = Some(approval),
+            voided => memory.voided = voided,
+        }
         self.recollect(&past, &mut memory);
         memory.begun = !self.workflow_runs()?.is_empty();
         Ok((memory, faults))

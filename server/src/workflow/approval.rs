@@ -10,7 +10,7 @@ use super::estimate::estimate;
 use super::events::{EventPhase, EventStatus};
 use super::gate::{Gate, GateAnswer, GateTask};
 use super::phases::task_text;
-use super::rounds::with_done;
+use super::rounds::covered_before;
 use super::run::Run;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
@@ -42,11 +42,11 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
         return Ok(GateEnd::Waiting(waiting));
     }
-    let only = run.only.as_deref().map(|only| with_done(only, memory.report.as_ref()));
+    let only = run.only.as_deref();
     let auto = run.auto_approve || run.settings.approval == ApprovalMode::Auto;
     if auto && gate.protected.is_empty() {
         run.say(EventPhase::Plan, EventStatus::Progress, "Approved automatically");
-        write(run, &gate, Decision::Approved, ApprovedBy::Auto, only)?;
+        write(run, &gate, Decision::Approved, ApprovedBy::Auto, covered_before(only, memory))?;
         return Ok(GateEnd::GoOn);
     }
     let waiting = waiting_message(run, &gate, auto);
@@ -61,7 +61,7 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     };
     match answer {
         GateAnswer::Approve { tasks } => {
-            let tasks = tasks.or(only);
+            let tasks = tasks.or_else(|| only.and_then(|only| covered_before(Some(only), memory)));
             write(run, &gate, Decision::Approved, ApprovedBy::Person, tasks)?;
             run.say(EventPhase::Plan, EventStatus::Progress, "Approved");
         }

@@ -199,6 +199,20 @@ fn settled(memory: &Memory) -> Vec<String> {
     phases.chain(results.map(|result| super::task_run::agent(&result.task_id))).collect()
 }
 
+/// Move the workflow at hand to history; the files of the workspace stay, and what a killed run was publishing is
+/// finished first. Answers with the entry's path below the memory folder, or `None` when there was nothing to move.
+///
+/// # Errors
+/// When a run is at work, or files cannot be moved.
+pub fn reset(workspace: &Workspace, store: &Store) -> Result<Option<String>, StartError> {
+    // Held while the files move, so that no run begins on half of them.
+    let (lock, _) = store.lock(Timestamp::now())?;
+    run::recover(workspace, store)?;
+    let moved = store.set_workflow_aside(SetAside::Reset)?;
+    drop(lock);
+    Ok(moved)
+}
+
 /// The part of the settings that decides what comes next.
 pub(super) fn policy(settings: &Settings) -> Policy {
     let staleness = (settings.context_staleness_hours * 3600.0).clamp(0.0, 1e12);

@@ -27,7 +27,7 @@ mod task_run;
 pub use approval::{Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use changes::{ChangedFile, Changes, diff};
 pub use checkpoints::clean;
-pub use engine::{Engine, Request, RunHandle, open, open_store, start};
+pub use engine::{Engine, Request, RunHandle, open, open_store, reset, start};
 pub use error::{PhaseError, StartError};
 pub use events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent};
 pub use gate::{Approver, Gate, GateAnswer, GateTask};

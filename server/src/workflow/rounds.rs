@@ -9,28 +9,26 @@ use crate::contracts::{
     Approval, Complexity, Handoff, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult,
     TaskStatus,
 };
-use crate::memory::{Memory, MemoryError, SetAside, Store};
+use crate::memory::{LoadedPlan, Memory, MemoryError, SetAside, Store};
 
 /// The task that owns files with open issues that no other task owns.
 const FIX: &str = "FIX";
 
 /// Write the scope of a fix round, and the task `FIX` for files nobody owns, before anything moves.
 pub(super) fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), MemoryError> {
+    let Some(LoadedPlan { plan, .. }) = &memory.plan else { return Ok(()) };
     let mut tasks = scope.tasks.clone();
-    if !scope.unowned.is_empty() && !tasks.iter().any(|task| task == FIX) {
-        tasks.push(FIX.to_owned());
+    let fix = fix_id(plan);
+    if !scope.unowned.is_empty() && !tasks.contains(&fix) {
+        tasks.push(fix);
     }
     if let Some(review) = &memory.review {
         // One from elsewhere has no ids, and does not say which round it judged: from here on both are needed.
         run.store.write(review)?;
     }
-    // The round comes before the plan: with FIX and no such round it would be implemented
-    // as a task like any other.
+    // The round comes before the plan: with FIX and no such round it would be implemented as a task like any other.
     write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())?;
-    if let Some(plan) = memory.plan.as_ref().filter(|_| !scope.unowned.is_empty()) {
-        give_to_fix(run, memory, &plan.plan, &scope.unowned)?;
-    }
-    Ok(())
+    if scope.unowned.is_empty() { Ok(()) } else { give_to_fix(run, memory, plan, &scope.unowned) }
 }
 
 /// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
@@ -94,11 +92,22 @@ pub(super) fn do_only(store: &Store, memory: &Memory, only: &[String]) -> Result
 }
 
 /// These tasks and those that have a result.
-pub(super) fn with_done(only: &[String], report: Option<&ImplReport>) -> Vec<String> {
+fn with_done(only: &[String], report: Option<&ImplReport>) -> Vec<String> {
     let mut tasks = only.to_vec();
     let done = report.into_iter().flat_map(|report| &report.results).map(|result| &result.task_id);
     tasks.extend(done.filter(|id| !only.contains(id)).cloned());
     tasks
+}
+
+/// What `--only`, or failing that the answer that a fix round voided, covers of the plan, with what is done and what
+/// the round is about; `None` for all of it.
+pub(super) fn covered_before(only: Option<&[String]>, memory: &Memory) -> Option<Vec<String>> {
+    let round = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
+    let voided = memory.voided.as_ref().filter(|_| round.is_some()).and_then(|approval| approval.tasks.as_deref());
+    let mut tasks = with_done(only.or(voided)?, memory.report.as_ref());
+    let fixed = round.into_iter().flat_map(|round| &round.tasks);
+    tasks.extend(fixed.filter(|id| !tasks.contains(id)).cloned().collect::<Vec<_>>());
+    Some(tasks)
 }
 
 /// Narrow the approval to these tasks. Beyond what was approved the gate is asked again.
@@ -142,11 +151,10 @@ pub(super) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplR
 
 /// Files with issues of a fix round that should be in `FIX` by now, and are not.
 fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<String> {
-    let Some(review) = memory.review.as_ref().filter(|_| round.tasks.iter().any(|task| task == FIX)) else {
-        return Vec::new();
-    };
+    let fix = fix_id(plan);
+    let Some(review) = memory.review.as_ref().filter(|_| round.tasks.contains(&fix)) else { return Vec::new() };
     let covered = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
-    let owners: Vec<String> = covered.into_iter().chain([FIX.to_owned()]).collect();
+    let owners: Vec<String> = covered.into_iter().chain([fix]).collect();
     let issues: Vec<&Issue> = review.issues.iter().filter(|issue| round.issues.contains(&issue.id)).collect();
     fix_scope(plan, &owners, &issues).unowned
 }
@@ -180,34 +188,36 @@ fn write_round(
     run.store.write(&Round { n: last + 1, kind, tasks, issues })
 }
 
-/// Give files to `FIX`, in a group of its own at the end.
+/// `FIX`, or what it is called in this plan: ids that differ in nothing but case are the same.
+fn fix_id(plan: &PlanOutput) -> String {
+    let known = plan.tasks.iter().find(|task| task.id.eq_ignore_ascii_case(FIX));
+    known.map_or_else(|| FIX.to_owned(), |task| task.id.clone())
+}
+
+/// Give files to `FIX`; where there is none yet, in a group of its own at the end.
 fn add_fix_task(plan: &mut PlanOutput, files: &[String], exists: impl Fn(&RepoPath) -> bool) {
     let missing = |file: &String| RepoPath::parse(file).is_ok_and(|path| !exists(&path));
-    let listed: Vec<String> = plan.task(FIX).iter().flat_map(|fix| fix.files()).map(str::to_owned).collect();
-    let files: Vec<String> = files.iter().filter(|file| !listed.contains(file)).cloned().collect();
-    let (create, modify): (Vec<String>, Vec<String>) = files.into_iter().partition(missing);
-    match plan.tasks.iter_mut().find(|task| task.id == FIX) {
-        Some(fix) => {
-            fix.files_to_modify.extend(modify);
-            fix.files_to_create.extend(create);
-        }
-        None => plan.tasks.push(Task {
-            id: FIX.to_owned(),
-            title: "Fix review issues in files no task owns".to_owned(),
-            description: "The review found issues in files that no task of the plan owns. Fix those issues and \
-                          change nothing else."
-                .to_owned(),
-            files_to_modify: modify,
-            files_to_create: create,
-            files_to_delete: Vec::new(),
-            depends_on: Vec::new(),
-            acceptance_criteria: vec!["Every issue given with the task is fixed.".to_owned()],
-            estimated_complexity: Complexity::Moderate,
-        }),
+    let id = fix_id(plan);
+    let listed: Vec<String> = plan.task(&id).iter().flat_map(|fix| fix.files()).map(str::to_owned).collect();
+    let files = files.iter().filter(|file| !listed.contains(file)).cloned();
+    let (create, modify): (Vec<String>, Vec<String>) = files.partition(missing);
+    if let Some(fix) = plan.tasks.iter_mut().find(|task| task.id == id) {
+        fix.files_to_modify.extend(modify);
+        fix.files_to_create.extend(create);
+        return;
     }
-    for group in &mut plan.parallel_groups {
-        group.retain(|id| id != FIX);
-    }
-    plan.parallel_groups.retain(|group| !group.is_empty());
-    plan.parallel_groups.push(vec![FIX.to_owned()]);
+    plan.parallel_groups.push(vec![id.clone()]);
+    plan.tasks.push(Task {
+        id,
+        title: "Fix review issues in files no task owns".to_owned(),
+        description: "The review found issues in files that no task of the plan owns. Fix those issues and change \
+                      nothing else."
+            .to_owned(),
+        files_to_modify: modify,
+        files_to_create: create,
+        files_to_delete: Vec::new(),
+        depends_on: Vec::new(),
+        acceptance_criteria: vec!["Every issue given with the task is fixed.".to_owned()],
+        estimated_complexity: Complexity::Moderate,
+    });
 }
