@@ -8,14 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::approval::{NO_PLAN, check_subset, done};
 use super::checkpoints::{Checkpoints, remove_old_runs};
+use super::drive::drive;
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
 use super::next::{Next, Policy, next_phase};
 use super::outcome::RunEnd;
 use super::phase::Phase;
+use super::recover::recover;
 use super::rounds;
-use super::run::{self, Run};
+use super::run::Run;
 use crate::agents::{Budget, Desk, Limits, Prompts};
 use crate::config::{ModelChoice, Settings};
 use crate::contracts::{Approval, ContextOutput, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round};
@@ -123,7 +125,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let now = Timestamp::now();
     let Engine { workspace, store, settings, models, prompts, approver } = engine;
     let (lock, id) = store.lock(now)?;
-    run::recover(&workspace, &store)?;
+    recover(&workspace, &store)?;
     let policy = policy(&settings);
     let memory = match store.load() {
         // Whoever starts over need not mend what is set aside.
@@ -176,7 +178,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         only: request.only,
     });
     let end = tokio::spawn(async move {
-        let end = run::drive(&run).await;
+        let end = drive(&run).await;
         if let Err(error) = remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
             tracing::warn!(%error, "old runs could not be removed");
         }
@@ -207,7 +209,7 @@ fn settled(memory: &Memory) -> Vec<String> {
 pub fn reset(workspace: &Workspace, store: &Store) -> Result<Option<String>, StartError> {
     // Held while the files move, so that no run begins on half of them.
     let (lock, _) = store.lock(Timestamp::now())?;
-    run::recover(workspace, store)?;
+    recover(workspace, store)?;
     let moved = store.set_workflow_aside(SetAside::Reset)?;
     drop(lock);
     Ok(moved)

@@ -6,6 +6,8 @@
 mod approval;
 mod changes;
 mod checkpoints;
+mod drive;
+mod ending;
 mod engine;
 mod error;
 mod estimate;
@@ -17,6 +19,7 @@ mod outcome;
 mod phase;
 mod phases;
 mod published;
+mod recover;
 mod rollback;
 mod rounds;
 mod run;

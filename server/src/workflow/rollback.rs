@@ -10,7 +10,7 @@ use super::changes::{PUBLISH, real_changes};
 use super::error::StartError;
 use super::events::{Bus, EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent, Said};
 use super::published::{Publish, journal, journal_with_unfinished, standing, standing_paths};
-use super::run::recover;
+use super::recover::recover;
 use crate::contracts::{ImplReport, RepoPath};
 use crate::memory::{EventLog, LoadedPlan, RunDir, RunId, Store};
 use crate::workspace::{

@@ -11,13 +11,24 @@ use cap_std::fs::{Dir, File, OpenOptions};
 /// # Errors
 /// What the system said; the old file is then untouched, and the temporary one removed where possible.
 pub fn replace(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let temp = write_temp(dir, bytes, mode)?;
-    if let Err(error) = dir.rename(&temp, dir, name) {
-        // The rename's error is the one to tell; a leftover is swept at the next start.
-        let _ = dir.remove_file(&temp);
-        return Err(error);
+    replace_from(name, dir, || write_temp(dir, bytes, mode))
+}
+
+fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -> io::Result<()> {
+    let mut swept = 0;
+    loop {
+        let temp = write()?;
+        match dir.rename(&temp, dir, name) {
+            Ok(()) => return sync_folder(dir),
+            // A run that begins takes the temporary files of others for leftovers.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && swept < 3 => swept += 1,
+            Err(error) => {
+                // The rename's error is the one to tell; a leftover is swept at the next start.
+                let _ = dir.remove_file(&temp);
+                return Err(error);
+            }
+        }
     }
-    sync_folder(dir)
 }
 
 /// Write a synced temporary file of a recognisable name; its name is returned.
@@ -179,6 +190,29 @@ mod tests {
         assert!(replace(&fixture.dir(), "a", b"new", 0o644).is_err());
         assert_eq!(fixture.names("."), ["a"]);
         assert_eq!(fixture.read("a/inner.txt").unwrap(), b"kept\n");
+    }
+
+    #[test]
+    fn a_replace_whose_temporary_file_is_swept_is_made_again() {
+        let fixture = Fixture::new("//- /a.txt\nold\n");
+        let dir = fixture.dir();
+        let writes = std::cell::Cell::new(0);
+        let swept = |times: u32| {
+            writes.set(0);
+            replace_from("a.txt", &dir, || {
+                let temp = write_temp(&dir, b"new\n", 0o644)?;
+                writes.set(writes.get() + 1);
+                if writes.get() <= times {
+                    assert_eq!(sweep(&dir)?, 1);
+                }
+                Ok(temp)
+            })
+        };
+        assert_eq!(swept(99).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!((writes.get(), fixture.read("a.txt").unwrap()), (4, b"old\n".to_vec()));
+        swept(3).unwrap();
+        assert_eq!(fixture.read("a.txt").unwrap(), b"new\n");
+        assert_eq!(fixture.names("."), ["a.txt"]);
     }
 
     #[test]

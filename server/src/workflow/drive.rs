@@ -1,0 +1,128 @@
+//! The loop of a run: what comes next, until there is an outcome.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::approval::{self, GateEnd};
+use super::checkpoints;
+use super::ending::{done, failed, finish, merged_message, run_end};
+use super::error::PhaseError;
+use super::events::{EventPhase, EventStatus};
+use super::implement::{self, Implemented};
+use super::next::{FixScope, Next, next_phase};
+use super::outcome::{Outcome, RunEnd};
+use super::phase::Phase;
+use super::run::Run;
+use super::{phases, rounds};
+use crate::agents::AgentError;
+use crate::memory::Memory;
+
+/// Take steps until there is an outcome.
+pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
+    let account = match &run.models {
+        Ok(models) => models.account(),
+        Err(_) => "No model is set up".to_owned(),
+    };
+    run.say(EventPhase::Workflow, EventStatus::Started, account);
+    let end = loop {
+        let memory = match run.store.load() {
+            Ok(memory) => memory,
+            Err(error) => break failed(run, EventPhase::Workflow, &error.into()),
+        };
+        match step(run, &memory).await {
+            Ok(Some(end)) => break end,
+            Ok(None) => {}
+            Err((phase, error)) => break failed(run, phase, &error),
+        }
+    };
+    finish(run, end)
+}
+
+type Step = Result<Option<RunEnd>, (EventPhase, PhaseError)>;
+
+async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
+    if run.desk.cancel.is_cancelled() {
+        return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
+    }
+    let next = match run.phase {
+        Some(phase) => next_of_named(phase, memory),
+        None => next_phase(memory, &run.policy, Timestamp::now()),
+    };
+    let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
+    match next {
+        Next::Context => {
+            at(EventPhase::Context, phases::context(run, memory).await).map(|()| done(run, Phase::Context))
+        }
+        Next::Plan => {
+            at(EventPhase::Plan, phases::plan(run, memory).await)?;
+            checkpoints::take(run, Phase::Plan).await;
+            Ok(done(run, Phase::Plan))
+        }
+        Next::Review => at(EventPhase::Review, phases::review(run, memory).await).map(|()| done(run, Phase::Review)),
+        Next::Gate => match at(EventPhase::Plan, approval::gate(run, memory).await)? {
+            GateEnd::GoOn => Ok(None),
+            GateEnd::Waiting(message) => end(Outcome::Waiting, message),
+        },
+        Next::Implement => {
+            let implemented = implement::implement(run, memory).await;
+            // Also after a failure: what was published by then stands.
+            checkpoints::take(run, Phase::Implement).await;
+            match at(EventPhase::Implement, implemented)? {
+                Implemented::Complete => Ok(done(run, Phase::Implement)),
+                Implemented::Failed { message, no_conclusion } => {
+                    Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
+                }
+            }
+        }
+        Next::EnterRound => at(EventPhase::Implement, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
+        Next::Fix(scope) => at(EventPhase::Implement, begin_fix(run, memory, &scope)).map(|()| None),
+        Next::RePlan => at(EventPhase::Plan, begin_re_plan(run, memory)).map(|()| None),
+        Next::Failed { tasks } => {
+            // Only the results of an earlier run come here: those of this run ended it.
+            run.say(EventPhase::Implement, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
+            at(EventPhase::Implement, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
+        }
+        Next::Merged => end(Outcome::Merged, merged_message(memory)),
+        Next::Rejected => {
+            end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into())
+        }
+        Next::Escalated { reason } => end(Outcome::Escalated, format!("A person is needed: {reason}")),
+        Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
+    }
+}
+
+fn next_of_named(phase: Phase, memory: &Memory) -> Next {
+    match phase {
+        Phase::Context => Next::Context,
+        Phase::Plan => Next::Plan,
+        Phase::Review => Next::Review,
+        Phase::Implement => match &memory.approval {
+            None => Next::Gate,
+            Some(approval) if approval.decision == crate::contracts::Decision::Rejected => Next::Rejected,
+            Some(_) => Next::Implement,
+        },
+    }
+}
+
+fn at<T>(phase: EventPhase, result: Result<T, PhaseError>) -> Result<T, (EventPhase, PhaseError)> {
+    result.map_err(|error| (phase, error))
+}
+
+fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseError> {
+    let count = scope.issues.len();
+    let who = if scope.unowned.is_empty() {
+        scope.tasks.join(", ")
+    } else {
+        [&scope.tasks[..], &["FIX".into()]].concat().join(", ")
+    };
+    let noun = if count == 1 { "issue" } else { "issues" };
+    run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
+    Ok(rounds::begin_fix(run, memory, scope)?)
+}
+
+fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), PhaseError> {
+    let why = memory.review.as_ref().map(|review| review.summary.clone()).unwrap_or_default();
+    run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants a new plan: {why}"));
+    Ok(rounds::begin_re_plan(run, memory)?)
+}

@@ -1,0 +1,145 @@
+//! How a run ends: its outcome, and what people are told stands.
+
+use super::error::PhaseError;
+use super::events::{EventErrorKind, EventPhase, EventStatus, Said};
+use super::outcome::{Outcome, RunEnd};
+use super::phase::Phase;
+use super::run::Run;
+use crate::agents::AgentError;
+use crate::contracts::{ImplReport, ReviewOutput, TaskStatus};
+use crate::memory::{Memory, MemoryError};
+
+pub(super) fn done(run: &Run, phase: Phase) -> Option<RunEnd> {
+    (run.phase == Some(phase)).then(|| RunEnd {
+        outcome: Outcome::Done,
+        message: format!("The {phase} phase is done."),
+        error: None,
+        no_conclusion: false,
+        review: None,
+        usage: run.desk.budget.used(),
+    })
+}
+
+pub(super) fn failed(run: &Run, phase: EventPhase, error: &PhaseError) -> RunEnd {
+    let kind = error.kind();
+    let memory = run.store.inspect().map(|(memory, _)| memory).unwrap_or_default();
+    let (outcome, message) = match kind {
+        EventErrorKind::Cancelled => (Outcome::Cancelled, stopped_message(phase, &memory)),
+        EventErrorKind::Budget => (Outcome::Escalated, error.to_string()),
+        _ => (Outcome::Failed, error.to_string()),
+    };
+    if phase != EventPhase::Workflow {
+        run.fail(phase, error);
+    }
+    let no_conclusion = match error {
+        PhaseError::Agent(AgentError::Cancelled | AgentError::Budget(_)) => false,
+        PhaseError::Agent(error) => !matches!(error, AgentError::Journal(_) | AgentError::Memory(_)),
+        _ => false,
+    };
+    RunEnd {
+        error: (kind != EventErrorKind::Cancelled).then(|| error.event()),
+        no_conclusion,
+        ..run_end(run, &memory, outcome, message)
+    }
+}
+
+pub(super) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: String) -> RunEnd {
+    RunEnd {
+        outcome,
+        message,
+        error: None,
+        no_conclusion: false,
+        review: shown_review(memory),
+        usage: run.desk.budget.used(),
+    }
+}
+
+/// The review as people are shown it: without the issues they dismissed.
+fn shown_review(memory: &Memory) -> Option<ReviewOutput> {
+    let mut review = memory.review.clone()?;
+    review.issues.retain(|issue| !memory.dismissed.contains(&issue.id));
+    Some(review)
+}
+
+/// Say the outcome; the last event of every run.
+pub(super) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
+    if end.review.is_none() {
+        end.review = match run.store.inspect() {
+            Ok((memory, _)) => shown_review(&memory),
+            Err(MemoryError::Faulty(_)) => None,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the review");
+                None
+            }
+        };
+    }
+    end.usage = run.desk.budget.used();
+    let status = match end.outcome {
+        Outcome::Merged | Outcome::Done | Outcome::Rejected => EventStatus::Done,
+        Outcome::Escalated | Outcome::Waiting => EventStatus::Waiting,
+        Outcome::Failed => EventStatus::Failed,
+        Outcome::Cancelled => EventStatus::Cancelled,
+    };
+    run.bus.emit(Said {
+        phase: EventPhase::Workflow,
+        status,
+        task: None,
+        message: end.message.clone(),
+        error: end.error.clone(),
+        usage: Some(end.usage),
+    });
+    end
+}
+
+pub(super) fn merged_message(memory: &Memory) -> String {
+    let mut message = "Approved. Changes are in your working tree; nothing was committed.".to_owned();
+    let approved = memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
+    if let (Some(plan), Some(approved)) = (&memory.plan, approved) {
+        let rest: Vec<&str> = plan
+            .plan
+            .tasks
+            .iter()
+            .map(|task| task.id.as_str())
+            .filter(|id| !approved.iter().any(|a| a == id))
+            .collect();
+        if !rest.is_empty() {
+            message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
+        }
+    }
+    message
+}
+
+/// What stands and what does not, after a cancel.
+fn stopped_message(phase: EventPhase, memory: &Memory) -> String {
+    let place = match phase {
+        EventPhase::Workflow => "Stopped.".to_owned(),
+        phase => format!("Stopped in {}.", phase.as_str()),
+    };
+    let written = memory.report.as_ref().map(written).unwrap_or_default();
+    let ids: Vec<&str> = written.iter().map(|(id, _)| id.as_str()).collect();
+    let files: usize = written.iter().map(|(_, files)| files).sum();
+    let untouched: Vec<&str> = match (&memory.plan, phase) {
+        (Some(plan), EventPhase::Implement) => {
+            plan.plan.tasks.iter().map(|task| task.id.as_str()).filter(|id| !ids.contains(id)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let noun = if files == 1 { "file" } else { "files" };
+    let stands = match (ids.is_empty(), untouched.is_empty()) {
+        (true, _) => "No file was written.".to_owned(),
+        (false, true) => format!("{} written ({files} {noun}).", ids.join(", ")),
+        (false, false) => {
+            format!("{} written ({files} {noun}); {} touched nothing.", ids.join(", "), untouched.join(", "))
+        }
+    };
+    format!("{place} {stands} Your edits are intact.")
+}
+
+fn written(report: &ImplReport) -> Vec<(String, usize)> {
+    report
+        .results
+        .iter()
+        .filter(|result| result.status != TaskStatus::Failed && !result.changes.is_empty())
+        .map(|result| (result.task_id.clone(), result.changes.len()))
+        .collect()
+}
