@@ -165,8 +165,8 @@ fn a_task_goes_from_the_editor_to_its_review() {
     let api = MessagesApi::start(script());
     let mut client = desk.server(&api);
     let capabilities = client.initialize(desk.params());
-    let commands = json!(["baton.workflow", "baton.status", "baton.cancel"]);
-    assert_eq!(capabilities["executeCommandProvider"]["commands"], commands);
+    let commands = capabilities["executeCommandProvider"]["commands"].as_array().expect("commands");
+    assert!(commands.contains(&json!("baton.workflow")) && commands.len() == 18, "{commands:?}");
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null), "nothing was run yet");
     assert!(!desk.project.path().join(".agent_memory").exists(), "looking leaves no trace");
 
@@ -371,18 +371,26 @@ fn what_cannot_be_done_is_an_error_that_says_what_can() {
     let desk = Desk::new();
     let api = MessagesApi::start(script());
     let mut client = desk.editor(&api);
-    let missing_task = desk.project.path().join(".agent_memory/task.md");
     for (command, arguments, words) in [
-        ("baton.workflow", vec![], missing_task.to_str().expect("a path")),
         ("baton.workflow", vec![json!("  ")], "the task is empty"),
         ("baton.workflow", vec![json!({ "tusk": "x" })], "unknown field `tusk`"),
         ("baton.cancel", vec![], "nothing runs here"),
         ("baton.status", vec![json!({ "folder": "file:///elsewhere" })], "file:///elsewhere is not open here"),
-        ("baton.unknown", vec![], "baton.workflow, baton.status, baton.cancel"),
+        ("baton.unknown", vec![], "there are baton.workflow, baton.context"),
+        ("baton.approve", vec![], "there is no plan"),
+        ("baton.reject", vec![], "there is no plan"),
+        ("baton.plan", vec![json!("Other names")], "there is no plan"),
+        ("baton.plan", vec![json!(" ")], "the feedback is empty"),
+        ("baton.rollback", vec![], "nothing has been run here yet"),
+        ("baton.dismissIssue", vec![], "there is no review here"),
+        ("baton.restoreIssue", vec![json!("x")], "there is no review here"),
+        ("baton.openPlan", vec![], "there is no plan"),
     ] {
         let error = client.execute(command, &arguments).expect_err(command);
         assert!(error["message"].as_str().is_some_and(|message| message.contains(words)), "{command}: {error}");
     }
+    assert_eq!(client.execute("baton.reset", &[]), Ok(json!({ "moved": null })));
+    assert_eq!(client.execute("baton.diff", &[]), Ok(json!({ "diff": "", "files": [] })));
     assert!(!desk.project.path().join(".agent_memory").exists());
     std::fs::write(desk.project.path().join("baton.toml"), "max_parallel_tasks = 0\n").unwrap();
     let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("wrong settings");
@@ -394,6 +402,38 @@ fn what_cannot_be_done_is_an_error_that_says_what_can() {
     client.initialize(json!({ "capabilities": {}, "rootUri": null, "workspaceFolders": null }));
     let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("no folder");
     assert!(error["message"].as_str().is_some_and(|message| message.starts_with("no folder is open")), "{error}");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn without_a_task_a_file_to_write_it_in_is_opened() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.editor(&api);
+    let task = desk.project.path().join(".agent_memory/task.md");
+    for command in ["baton.workflow", "baton.context"] {
+        let error = client.execute(command, &[]).expect_err("no task");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains(task.to_str().expect("a path"))), "{error}");
+        let said = client.hear("window/showMessage");
+        assert!(said["params"]["message"].as_str().is_some_and(|text| text.starts_with("Write the task to")), "{said}");
+    }
+    let template = desk.read(".agent_memory/task.md");
+    assert!(template.starts_with("# Task"), "{template}");
+    assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null), "an untouched template is no task");
+    assert_eq!(client.quit(), Some(0));
+
+    let mut client = desk.server(&api);
+    let mut params = desk.params();
+    params["capabilities"]["window"]["showDocument"] = json!({ "support": true });
+    client.initialize(params);
+    assert_eq!(client.execute("baton.openTask", &[]), Ok(json!({ "uri": desk.uri(".agent_memory/task.md") })));
+    let shown = client.hear("window/showDocument");
+    assert_eq!(shown["params"]["uri"], desk.uri(".agent_memory/task.md"));
+    client.answer(&shown, json!({ "success": true }));
+    std::fs::write(&task, format!("{template}\nGreet by name\n")).unwrap();
+    let run = start(&mut client, json!({ "approval": "auto" }));
+    until_the_end(&mut client, &run);
+    assert_eq!(client.execute("baton.status", &[]).expect("a status")["task"], "Greet by name");
     assert_eq!(client.quit(), Some(0));
 }
 

@@ -1,6 +1,7 @@
 //! What the client can do, as plain flags.
 
-use tower_lsp::lsp_types::ClientCapabilities;
+use serde_json::Value;
+use tower_lsp::lsp_types::InitializeParams;
 
 /// Resolved once, at `initialize`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -9,16 +10,92 @@ pub(super) struct Capabilities {
     pub(super) progress: bool,
     /// It shows the places that belong to a diagnostic.
     pub(super) related_information: bool,
+    /// It opens a document when the server asks it to.
+    pub(super) show_document: bool,
+    /// It answers what its settings are.
+    pub(super) configuration: bool,
+    /// It tells of changed settings once that is registered.
+    pub(super) register_configuration: bool,
+    /// It is a client of Baton's own, which shows the results of commands itself.
+    pub(super) plugin: bool,
+    /// It wants `baton/phase`.
+    pub(super) phase: bool,
+    /// It has a gate of its own.
+    pub(super) gate: bool,
+    /// It lends its models.
+    pub(super) language_model: bool,
+    /// It tells what other language servers say.
+    pub(super) editor_diagnostics: bool,
 }
 
 impl Capabilities {
     /// What a client says of itself; what it does not mention it cannot do.
-    pub(super) fn of(client: &ClientCapabilities) -> Self {
+    pub(super) fn of(params: &InitializeParams) -> Self {
+        let client = &params.capabilities;
         let window = client.window.as_ref();
+        let workspace = client.workspace.as_ref();
         let published = client.text_document.as_ref().and_then(|text| text.publish_diagnostics.as_ref());
+        let changes = workspace.and_then(|workspace| workspace.did_change_configuration.as_ref());
+        let own = params.initialization_options.as_ref().and_then(|options| options.get("baton"));
+        let wants = |what: &str| own.and_then(|own| own.get(what)).and_then(Value::as_bool).unwrap_or_default();
         Self {
             progress: window.and_then(|window| window.work_done_progress).unwrap_or_default(),
             related_information: published.and_then(|published| published.related_information).unwrap_or_default(),
+            show_document: window.and_then(|window| window.show_document.as_ref()).is_some_and(|show| show.support),
+            configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or_default(),
+            register_configuration: changes.and_then(|changes| changes.dynamic_registration).unwrap_or_default(),
+            plugin: own.is_some_and(Value::is_object),
+            phase: wants("phase"),
+            gate: wants("gate"),
+            language_model: wants("languageModel"),
+            editor_diagnostics: wants("editorDiagnostics"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(params: Value) -> Capabilities {
+        Capabilities::of(&serde_json::from_value(params).unwrap())
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_can_do_nothing() {
+        assert_eq!(of(json!({ "capabilities": {} })), Capabilities::default());
+        let strange = json!({ "capabilities": { "window": {} }, "initializationOptions": { "baton": true } });
+        assert_eq!(of(strange), Capabilities::default());
+    }
+
+    #[test]
+    fn what_a_client_says_becomes_flags() {
+        let params = json!({
+            "capabilities": {
+                "window": { "workDoneProgress": true, "showDocument": { "support": true } },
+                "workspace": { "configuration": true, "didChangeConfiguration": { "dynamicRegistration": true } },
+                "textDocument": { "publishDiagnostics": { "relatedInformation": true } }
+            },
+            "initializationOptions": {
+                "baton": { "phase": true, "gate": true, "languageModel": true, "editorDiagnostics": true }
+            }
+        });
+        let all = Capabilities {
+            progress: true,
+            related_information: true,
+            show_document: true,
+            configuration: true,
+            register_configuration: true,
+            plugin: true,
+            phase: true,
+            gate: true,
+            language_model: true,
+            editor_diagnostics: true,
+        };
+        assert_eq!(of(params), all);
+        let some = of(json!({ "capabilities": {}, "initializationOptions": { "baton": { "gate": null } } }));
+        assert_eq!(some, Capabilities { plugin: true, ..Capabilities::default() });
     }
 }

@@ -4,7 +4,8 @@
 //! for an empty object, so that an editor without a plugin can run every command. `folder` names a workspace folder by
 //! its URI where there are several.
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use tower_lsp::lsp_types::Url;
 
@@ -15,10 +16,40 @@ use crate::config::ApprovalMode;
 pub(super) enum Command {
     /// Take a task through the four phases, or go on with the one at hand.
     Workflow(WorkflowArguments),
+    /// Gather context, also again.
+    Context(TaskArguments),
+    /// Plan, also again; where the gate waits, `feedback` is its answer.
+    Plan(PlanArguments),
+    /// Implement the approved tasks, also again.
+    Implement(ImplementArguments),
+    /// Review what was done, or what differs from a commit.
+    Review(ReviewArguments),
+    /// Approve the plan.
+    Approve(ApproveArguments),
+    /// Reject the plan.
+    Reject,
     /// Tell where the workflow stands.
     Status,
     /// Stop the run.
     Cancel,
+    /// Set the workflow aside; files stay.
+    Reset,
+    /// Undo what agents did to files, or undo that.
+    Rollback(RollbackArguments),
+    /// Show what the workflow changed.
+    Diff(DiffArguments),
+    /// Fix issues of the review.
+    FixIssue(FixArguments),
+    /// Show an issue no more.
+    DismissIssue(IssueArguments),
+    /// Show a dismissed issue again.
+    RestoreIssue(IssueArguments),
+    /// Open task.md.
+    OpenTask,
+    /// Open plan.md.
+    OpenPlan,
+    /// Look whether everything that is needed is there.
+    Doctor,
 }
 
 /// Arguments of `baton.workflow`.
@@ -31,6 +62,90 @@ pub(super) struct WorkflowArguments {
     pub(super) reset: Option<bool>,
     /// Who answers the gate of this run; the settings say it otherwise.
     pub(super) approval: Option<ApprovalMode>,
+}
+
+/// Arguments of `baton.context`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TaskArguments {
+    /// The task in the user's words; without one that of the workflow at hand.
+    pub(super) task: Option<String>,
+}
+
+/// Arguments of `baton.plan`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PlanArguments {
+    /// What should be different about the plan.
+    pub(super) feedback: Option<String>,
+}
+
+/// Arguments of `baton.implement`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ImplementArguments {
+    /// Only these tasks, by id.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(super) only: Option<Vec<String>>,
+}
+
+/// Arguments of `baton.review`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ReviewArguments {
+    /// Review the working tree against this commit instead, with no plan.
+    pub(super) base: Option<String>,
+}
+
+/// Arguments of `baton.approve`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ApproveArguments {
+    /// Only these tasks, by id.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(super) tasks: Option<Vec<String>>,
+}
+
+/// Arguments of `baton.rollback`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RollbackArguments {
+    /// Only what this task did.
+    pub(super) task: Option<String>,
+    /// Only this file: below the folder, by its whole path, or by its URI.
+    pub(super) file: Option<String>,
+    /// Only tell what would happen.
+    #[serde(rename = "dryRun")]
+    pub(super) dry_run: Option<bool>,
+    /// Undo the last rollback instead.
+    pub(super) undo: Option<bool>,
+}
+
+/// Arguments of `baton.diff`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DiffArguments {
+    /// Only what this task did.
+    pub(super) task: Option<String>,
+}
+
+/// Arguments of `baton.fixIssue`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FixArguments {
+    /// The issue's id.
+    pub(super) id: Option<String>,
+    /// Several issues' ids.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(super) ids: Option<Vec<String>>,
+}
+
+/// Arguments of `baton.dismissIssue` and `baton.restoreIssue`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct IssueArguments {
+    /// The issue's id.
+    pub(super) id: Option<String>,
 }
 
 /// What a client asks for.
@@ -68,29 +183,84 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 3] = [
+const ROWS: [Row; 18] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
         usage: "it takes {task?, reset?, approval?: \"ask\" | \"auto\", folder?}, or the task as a string",
-        read: |fields| {
-            let arguments = serde_json::from_value(Value::Object(fields));
-            arguments.map(Command::Workflow).map_err(|error| error.to_string())
-        },
+        read: |fields| some(fields, Command::Workflow),
     },
     Row {
-        id: "baton.status",
-        first_field: None,
-        usage: "it takes nothing but {folder?}",
-        read: |fields| none(&fields, Command::Status),
+        id: "baton.context",
+        first_field: Some("task"),
+        usage: "it takes {task?, folder?}, or the task as a string",
+        read: |fields| some(fields, Command::Context),
     },
     Row {
-        id: "baton.cancel",
-        first_field: None,
-        usage: "it takes nothing but {folder?}",
-        read: |fields| none(&fields, Command::Cancel),
+        id: "baton.plan",
+        first_field: Some("feedback"),
+        usage: "it takes {feedback?, folder?}, or the feedback as a string",
+        read: |fields| some(fields, Command::Plan),
     },
+    Row {
+        id: "baton.implement",
+        first_field: Some("only"),
+        usage: "it takes {only?: [ids], folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
+        read: |fields| some(fields, Command::Implement),
+    },
+    Row {
+        id: "baton.review",
+        first_field: Some("base"),
+        usage: "it takes {base?, folder?}, or a commit to compare with as a string",
+        read: |fields| some(fields, Command::Review),
+    },
+    Row {
+        id: "baton.approve",
+        first_field: Some("tasks"),
+        usage: "it takes {tasks?: [ids], folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
+        read: |fields| some(fields, Command::Approve),
+    },
+    Row { id: "baton.reject", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Reject) },
+    Row { id: "baton.status", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Status) },
+    Row { id: "baton.cancel", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Cancel) },
+    Row { id: "baton.reset", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Reset) },
+    Row {
+        id: "baton.rollback",
+        first_field: Some("task"),
+        usage: "it takes {task?, file?, dryRun?, undo?, folder?}, or the id of a task as a string",
+        read: |fields| some(fields, Command::Rollback),
+    },
+    Row {
+        id: "baton.diff",
+        first_field: Some("task"),
+        usage: "it takes {task?, folder?}, or the id of a task as a string",
+        read: |fields| some(fields, Command::Diff),
+    },
+    Row {
+        id: "baton.fixIssue",
+        first_field: Some("id"),
+        usage: "it takes {id, folder?}, {ids: [ids], folder?}, or the id of an issue as a string",
+        read: |fields| some(fields, Command::FixIssue),
+    },
+    Row {
+        id: "baton.dismissIssue",
+        first_field: Some("id"),
+        usage: ISSUE,
+        read: |fields| some(fields, Command::DismissIssue),
+    },
+    Row {
+        id: "baton.restoreIssue",
+        first_field: Some("id"),
+        usage: ISSUE,
+        read: |fields| some(fields, Command::RestoreIssue),
+    },
+    Row { id: "baton.openTask", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::OpenTask) },
+    Row { id: "baton.openPlan", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::OpenPlan) },
+    Row { id: "baton.doctor", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Doctor) },
 ];
+
+const NOTHING: &str = "it takes nothing but {folder?}";
+const ISSUE: &str = "it takes {id, folder?}, or the id of an issue as a string";
 
 /// The ids of all commands, for `executeCommandProvider`.
 pub(super) fn ids() -> Vec<String> {
@@ -127,6 +297,10 @@ fn fields(row: &Row, arguments: Vec<Value>) -> Result<Map<String, Value>, String
     }
 }
 
+fn some<T: DeserializeOwned>(fields: Map<String, Value>, command: fn(T) -> Command) -> Result<Command, String> {
+    serde_json::from_value(Value::Object(fields)).map(command).map_err(|error| error.to_string())
+}
+
 fn none(fields: &Map<String, Value>, command: Command) -> Result<Command, String> {
     match fields.keys().next() {
         None => Ok(command),
@@ -134,73 +308,19 @@ fn none(fields: &Map<String, Value>, command: Command) -> Result<Command, String
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn workflow(arguments: Vec<Value>) -> WorkflowArguments {
-        match parse("baton.workflow", arguments).unwrap().command {
-            Command::Workflow(arguments) => arguments,
-            other => panic!("{other:?}"),
-        }
+/// Ids as a list, or as one string with commas between them, as people type them.
+fn ids_or_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "ids are a list of strings, or one string with commas between them")]
+    enum Ids {
+        List(Vec<String>),
+        Text(String),
     }
-
-    #[test]
-    fn every_advertised_command_can_be_run_without_arguments() {
-        for id in ids() {
-            for arguments in [vec![], vec![json!(null)], vec![json!({})]] {
-                assert!(parse(&id, arguments).is_ok(), "{id}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_bare_string_stands_for_the_first_field() {
-        let task = WorkflowArguments { task: Some("Add a flag".to_owned()), ..WorkflowArguments::default() };
-        assert_eq!(workflow(vec![json!("Add a flag")]), task);
-        assert_eq!(workflow(vec![json!({ "task": "Add a flag", "reset": null })]), task);
-    }
-
-    #[test]
-    fn arguments_are_taken_by_their_names() {
-        let arguments = workflow(vec![json!({ "reset": true, "approval": "auto" })]);
-        assert_eq!((arguments.reset, arguments.approval), (Some(true), Some(ApprovalMode::Auto)));
-        let call = parse("baton.status", vec![json!({ "folder": "file:///a" })]).unwrap();
-        assert_eq!(call, Call { command: Command::Status, folder: Some(Url::parse("file:///a").unwrap()) });
-    }
-
-    #[test]
-    fn a_wrong_call_says_what_would_be_right() {
-        for (id, arguments, message) in [
-            (
-                "baton.nothing",
-                vec![],
-                "\"baton.nothing\" is no command of Baton's; there are baton.workflow, baton.status, baton.cancel",
-            ),
-            (
-                "baton.status",
-                vec![json!({ "all": 1 })],
-                "baton.status: unknown field `all`; it takes nothing but {folder?}",
-            ),
-            ("baton.cancel", vec![json!("now")], "baton.cancel: \"now\" is given; it takes nothing but {folder?}"),
-            (
-                "baton.status",
-                vec![json!({}), json!({})],
-                "baton.status: 2 arguments are given; it takes nothing but {folder?}",
-            ),
-            (
-                "baton.status",
-                vec![json!({ "folder": 3 })],
-                "baton.status: folder is 3, and is the URI of a workspace folder; it takes nothing but {folder?}",
-            ),
-        ] {
-            assert_eq!(parse(id, arguments).unwrap_err().to_string(), message);
-        }
-        for wrong in [json!({ "aproval": "auto" }), json!({ "approval": "yes" }), json!({ "task": 3 }), json!(3)] {
-            let message = parse("baton.workflow", vec![wrong]).unwrap_err().to_string();
-            assert!(message.ends_with("or the task as a string"), "{message}");
-        }
-    }
+    Ok(Option::<Ids>::deserialize(deserializer)?.map(|ids| match ids {
+        Ids::List(ids) => ids,
+        Ids::Text(text) => text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+    }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,11 @@ pub(super) fn path(uri: &Url) -> Option<PathBuf> {
     if uri.scheme() == "file" { uri.to_file_path().ok() } else { None }
 }
 
+/// The path that a file is named by: a `file:` URI, or the path itself.
+pub(super) fn file(named: &str) -> PathBuf {
+    Url::parse(named).ok().as_ref().and_then(path).unwrap_or_else(|| PathBuf::from(named))
+}
+
 /// The folders a client has open. `root`, where the server was started with one, stands for all of them.
 pub(super) fn folders(params: &InitializeParams, root: Option<&Path>) -> Vec<PathBuf> {
     if let Some(root) = root {
@@ -35,6 +40,13 @@ mod tests {
         let mut all = json!({ "capabilities": {} });
         all.as_object_mut().unwrap().extend(params.as_object().unwrap().clone());
         folders(&serde_json::from_value(all).unwrap(), root.map(Path::new))
+    }
+
+    #[test]
+    fn a_file_is_named_by_uri_or_path() {
+        for (named, path) in [("file:///a%20b/c", "/a b/c"), ("/a b/c", "/a b/c"), ("src/c", "src/c")] {
+            assert_eq!(file(named), Path::new(path));
+        }
     }
 
     #[test]

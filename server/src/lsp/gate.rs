@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_lsp::lsp_types::notification::ShowMessage;
-use tower_lsp::lsp_types::request::ShowMessageRequest;
-use tower_lsp::lsp_types::{MessageActionItem, MessageType, ShowMessageParams, ShowMessageRequestParams};
+use tower_lsp::lsp_types::MessageType;
 
 use super::client::Client;
 use super::to_proto::plain;
+use super::window;
 use crate::workflow::{Approver, Gate, GateAnswer};
 
 const APPROVE: &str = "Approve";
@@ -39,7 +38,7 @@ impl Asker {
              in a terminal; the workflow then goes on by itself.",
             plan.display()
         );
-        self.client.notify::<ShowMessage>(ShowMessageParams { typ: MessageType::WARNING, message });
+        window::tell(&self.client, MessageType::WARNING, message);
     }
 }
 
@@ -47,7 +46,7 @@ impl Asker {
 impl Approver for Asker {
     /// Dropping the question takes it away from the editor too.
     async fn ask(&self, gate: &Gate) -> GateAnswer {
-        let asked = self.client.request::<ShowMessageRequest>(question(gate));
+        let asked = window::ask(&self.client, MessageType::INFO, message(gate), &[APPROVE, REJECT]);
         tokio::pin!(asked);
         let answer = tokio::select! {
             answer = &mut asked => answer,
@@ -57,8 +56,8 @@ impl Approver for Asker {
             }
         };
         match answer {
-            Ok(Some(action)) if action.title == APPROVE => GateAnswer::Approve { tasks: None },
-            Ok(Some(action)) if action.title == REJECT => GateAnswer::Reject,
+            Ok(Some(title)) if title == APPROVE => GateAnswer::Approve { tasks: None },
+            Ok(Some(title)) if title == REJECT => GateAnswer::Reject,
             // Dismissed. The run ends, waiting, and its last message says where the plan is and how to answer it.
             Ok(_) => GateAnswer::Wait,
             Err(error) => {
@@ -67,11 +66,6 @@ impl Approver for Asker {
             }
         }
     }
-}
-
-fn question(gate: &Gate) -> ShowMessageRequestParams {
-    let actions = [APPROVE, REJECT].map(|title| MessageActionItem { title: title.to_owned(), properties: [].into() });
-    ShowMessageRequestParams { typ: MessageType::INFO, message: message(gate), actions: Some(actions.into()) }
 }
 
 fn message(gate: &Gate) -> String {

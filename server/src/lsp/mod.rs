@@ -4,19 +4,26 @@
 //! type. The wire is `transport`'s alone; what the engine does reaches this module as events; what a person answers
 //! leaves it by [`Approver`](crate::workflow::Approver).
 
+mod board;
 mod capabilities;
 mod client;
 mod commands;
 mod diagnostics;
+mod files;
 mod folder;
 mod folders;
 mod framing;
 mod from_proto;
 mod gate;
+mod handlers;
 mod progress;
+mod refused;
+mod runs;
 mod server;
+mod task_file;
 mod to_proto;
 mod transport;
+mod window;
 
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::lsp_types::{
     DidChangeWorkspaceFoldersParams, ExecuteCommandOptions, ExecuteCommandParams, InitializeParams, InitializeResult,
@@ -14,10 +14,11 @@ use tower_lsp::{LanguageServer, LspService};
 
 use super::capabilities::Capabilities;
 use super::client::Client;
-use super::commands::{self, Call, Command};
-use super::folder::{Folder, Refused};
-use super::folders::{Folders, NoFolder};
-use super::from_proto;
+use super::folder::Folder;
+use super::folders::Folders;
+use super::handlers::{self, Failure};
+use super::refused::Refused;
+use super::{commands, from_proto};
 
 /// `RequestFailed` of the protocol: the request was fine, and cannot be done as things stand.
 const REQUEST_FAILED: ErrorCode = ErrorCode::ServerError(-32803);
@@ -60,43 +61,13 @@ impl Server {
 
     /// Logs go to standard error, and how much of them the environment says.
     async fn set_trace(&self, _: Value) {}
-
-    async fn run(&self, call: Call) -> Result<Value> {
-        match call.command {
-            Command::Workflow(arguments) => {
-                let run = self.folders.choose(call.folder.as_ref()).map_err(not_here)?.start(arguments).await;
-                run.map(|run| json!({ "run": run })).map_err(refused)
-            }
-            Command::Status => {
-                self.folders.choose(call.folder.as_ref()).map_err(not_here)?.status().await.map_err(refused)
-            }
-            Command::Cancel => {
-                let run = self.folder_at_work(&call).await.map_err(not_here)?.cancel().await;
-                run.map(|run| json!({ "run": run })).map_err(refused)
-            }
-        }
-    }
-
-    /// The folder a call names, else the one where something runs, if there is but one.
-    async fn folder_at_work(&self, call: &Call) -> std::result::Result<Arc<Folder>, NoFolder> {
-        let mut at_work = Vec::new();
-        for folder in self.folders.all() {
-            if folder.is_at_work().await {
-                at_work.push(folder);
-            }
-        }
-        match (&call.folder, at_work.pop()) {
-            (None, Some(only)) if at_work.is_empty() => Ok(only),
-            (named, _) => self.folders.choose(named.as_ref()),
-        }
-    }
 }
 
 #[tower_lsp::async_trait]
 impl LanguageServer for Server {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
         // Called once, as the protocol says and the service enforces.
-        self.capabilities.get_or_init(|| Capabilities::of(&params.capabilities));
+        self.capabilities.get_or_init(|| Capabilities::of(&params));
         for path in from_proto::folders(&params, self.root.as_deref()) {
             self.add_folder(path);
         }
@@ -111,7 +82,7 @@ impl LanguageServer for Server {
 
     async fn initialized(&self, _: InitializedParams) {
         for folder in self.folders.all() {
-            tokio::spawn(async move { folder.show_review().await });
+            tokio::spawn(async move { folder.show().await });
         }
     }
 
@@ -123,7 +94,7 @@ impl LanguageServer for Server {
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
         let call = commands::parse(&params.command, params.arguments)
             .map_err(|error| failure(ErrorCode::InvalidParams, error.to_string()))?;
-        self.run(call).await.map(Some)
+        handlers::run(&self.folders, call).await.map(Some).map_err(refused)
     }
 
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
@@ -137,7 +108,7 @@ impl LanguageServer for Server {
         }
         for path in params.event.added.iter().filter_map(|folder| from_proto::path(&folder.uri)) {
             let folder = self.add_folder(path);
-            tokio::spawn(async move { folder.show_review().await });
+            tokio::spawn(async move { folder.show().await });
         }
     }
 }
@@ -159,12 +130,12 @@ fn advertised() -> ServerCapabilities {
     }
 }
 
-fn not_here(error: NoFolder) -> Error {
-    failure(ErrorCode::InvalidParams, error.to_string())
-}
-
-fn refused(error: Refused) -> Error {
-    let code = if matches!(error, Refused::Internal(_)) { ErrorCode::InternalError } else { REQUEST_FAILED };
+fn refused(error: Failure) -> Error {
+    let code = match &error {
+        Failure::NoFolder(_) => ErrorCode::InvalidParams,
+        Failure::Refused(Refused::Internal(_)) => ErrorCode::InternalError,
+        Failure::Refused(_) => REQUEST_FAILED,
+    };
     failure(code, error.to_string())
 }
 

@@ -70,6 +70,11 @@ pub(super) fn plain(text: &str, longest: usize) -> String {
     }
 }
 
+/// `1 file`, `2 files`.
+pub(super) fn count(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A column in UTF-16 code units, as the protocol counts where nothing else is agreed.
 fn position(line: usize, before: &str) -> Position {
     let clamped = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

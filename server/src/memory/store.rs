@@ -19,6 +19,8 @@ use crate::contracts::{
 use crate::workspace::{self, Workspace};
 
 const TASK: &str = "task.md";
+/// What task.md holds until somebody writes a task there: a text that is no task.
+const TASK_TEMPLATE: &str = "# Task\n\nWrite here, in your own words, what is to be done, and save this file.\n";
 const PLAN_MD: &str = "plan.md";
 /// In an entry of `history/`: what the user wants changed about the plan beside it.
 const FEEDBACK: &str = "feedback.md";
@@ -348,6 +350,31 @@ impl Store {
         self.replace(TASK, format!("{}\n", task.trim()).as_bytes(), 0o644)
     }
 
+    /// Have a task.md to write in: where it is missing or blank, it is made from a template, which counts as no task.
+    /// Answers with its path, relative to the workspace root.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn offer_task_file(&self) -> Result<String, MemoryError> {
+        if self.text(TASK)?.is_none_or(|(text, _)| text.trim().is_empty()) {
+            self.replace(TASK, TASK_TEMPLATE.as_bytes(), 0o644)?;
+        }
+        Ok(self.name(TASK))
+    }
+
+    /// Have a plan.md that shows the plan as it is. Answers with its path, relative to the workspace root; `None`
+    /// without a plan.
+    ///
+    /// # Errors
+    /// When the plan cannot be read or plan.md not be written.
+    pub fn show_plan(&self) -> Result<Option<String>, MemoryError> {
+        let (memory, _faults) = self.inspect()?;
+        if let Some(plan) = memory.plan {
+            self.refresh_plan_markdown(&plan_markdown(&plan.plan, &memory.task.unwrap_or_default()))?;
+        }
+        Ok(self.dir.exists(PLAN_MD).then(|| self.name(PLAN_MD)))
+    }
+
     /// Move files to `history/`; those that are missing are passed over.
     ///
     /// # Errors
@@ -502,7 +529,7 @@ impl Store {
     }
 
     fn task(&self) -> Result<Option<String>, MemoryError> {
-        let text = self.text(TASK)?.map(|(text, _)| text.trim().to_owned());
+        let text = self.text(TASK)?.map(|(text, _)| task_in(&text).to_owned());
         Ok(text.filter(|text| !text.is_empty()))
     }
 
@@ -653,6 +680,20 @@ impl Store {
     }
 }
 
+/// The task in the text of task.md: what stands beside the template, if that is there.
+fn task_in(text: &str) -> &str {
+    let mut rest = text.trim_start_matches('\u{feff}').trim();
+    for line in TASK_TEMPLATE.lines().filter(|line| !line.is_empty()) {
+        match rest.strip_prefix(line) {
+            Some(after) if after.is_empty() || after.starts_with(['\n', '\r']) => rest = after.trim(),
+            // Somebody wrote over the template; its heading is a heading then.
+            _ if rest.is_empty() => break,
+            _ => return text.trim(),
+        }
+    }
+    rest
+}
+
 /// The fault of a text that is not UTF-8, at the first byte that is not.
 fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
     let at = error.utf8_error().valid_up_to();
@@ -696,4 +737,28 @@ fn pretty<T: Handoff>(handoff: &T) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(handoff).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_of_task_md_is_no_task() {
+        let windows = TASK_TEMPLATE.replace('\n', "\r\n");
+        for (text, task) in [
+            (TASK_TEMPLATE, ""),
+            (windows.as_str(), ""),
+            ("# Task\n", ""),
+            ("", ""),
+            ("  \n", ""),
+            (&format!("{TASK_TEMPLATE}\nAdd a flag.\n"), "Add a flag."),
+            (&format!("{windows}Add a flag."), "Add a flag."),
+            ("# Task\n\nAdd a flag.\n", "# Task\n\nAdd a flag."),
+            ("Add a flag.\n", "Add a flag."),
+            ("# Tasks of today\n", "# Tasks of today"),
+        ] {
+            assert_eq!(task_in(text), task, "{text:?}");
+        }
+    }
 }

@@ -1,0 +1,139 @@
+use serde_json::json;
+
+use super::*;
+
+fn command(id: &str, argument: Value) -> Command {
+    parse(id, vec![argument]).unwrap().command
+}
+
+#[test]
+fn the_contract_lists_exactly_these_commands() {
+    let contract = [
+        "workflow",
+        "context",
+        "plan",
+        "implement",
+        "review",
+        "approve",
+        "reject",
+        "status",
+        "cancel",
+        "reset",
+        "rollback",
+        "diff",
+        "fixIssue",
+        "dismissIssue",
+        "restoreIssue",
+        "openTask",
+        "openPlan",
+        "doctor",
+    ];
+    assert_eq!(ids(), contract.map(|name| format!("baton.{name}")));
+}
+
+#[test]
+fn every_advertised_command_can_be_run_without_arguments() {
+    for id in ids() {
+        for arguments in [vec![], vec![json!(null)], vec![json!({})], vec![json!({ "folder": null })]] {
+            assert!(parse(&id, arguments).is_ok(), "{id}");
+        }
+    }
+}
+
+#[test]
+fn every_advertised_command_takes_a_folder() {
+    for id in ids() {
+        let call = parse(&id, vec![json!({ "folder": "file:///a" })]).unwrap();
+        assert_eq!(call.folder, Some(Url::parse("file:///a").unwrap()), "{id}");
+    }
+}
+
+#[test]
+fn a_bare_string_stands_for_the_first_field() {
+    let text = || Some("x".to_owned());
+    let one = || Some(vec!["x".to_owned()]);
+    for (id, expected) in [
+        ("baton.workflow", Command::Workflow(WorkflowArguments { task: text(), ..WorkflowArguments::default() })),
+        ("baton.context", Command::Context(TaskArguments { task: text() })),
+        ("baton.plan", Command::Plan(PlanArguments { feedback: text() })),
+        ("baton.implement", Command::Implement(ImplementArguments { only: one() })),
+        ("baton.review", Command::Review(ReviewArguments { base: text() })),
+        ("baton.approve", Command::Approve(ApproveArguments { tasks: one() })),
+        ("baton.rollback", Command::Rollback(RollbackArguments { task: text(), ..RollbackArguments::default() })),
+        ("baton.diff", Command::Diff(DiffArguments { task: text() })),
+        ("baton.fixIssue", Command::FixIssue(FixArguments { id: text(), ids: None })),
+        ("baton.dismissIssue", Command::DismissIssue(IssueArguments { id: text() })),
+        ("baton.restoreIssue", Command::RestoreIssue(IssueArguments { id: text() })),
+    ] {
+        assert_eq!(command(id, json!("x")), expected);
+        let row = ROWS.iter().find(|row| row.id == id).unwrap();
+        assert_eq!(command(id, json!({ row.first_field.unwrap(): "x" })), expected);
+    }
+    let without: Vec<&str> = ROWS.iter().filter(|row| row.first_field.is_none()).map(|row| row.id).collect();
+    for id in without {
+        assert!(parse(id, vec![json!("x")]).is_err(), "{id}");
+    }
+}
+
+#[test]
+fn arguments_are_taken_by_their_names() {
+    let expected = WorkflowArguments { task: None, reset: Some(true), approval: Some(ApprovalMode::Auto) };
+    assert_eq!(command("baton.workflow", json!({ "reset": true, "approval": "auto" })), Command::Workflow(expected));
+    let expected = RollbackArguments {
+        task: Some("T1".to_owned()),
+        file: Some("src/a.rs".to_owned()),
+        dry_run: Some(true),
+        undo: Some(false),
+    };
+    let given = json!({ "task": "T1", "file": "src/a.rs", "dryRun": true, "undo": false });
+    assert_eq!(command("baton.rollback", given), Command::Rollback(expected));
+    let call = parse("baton.status", vec![json!({ "folder": "file:///a" })]).unwrap();
+    assert_eq!(call, Call { command: Command::Status, folder: Some(Url::parse("file:///a").unwrap()) });
+}
+
+#[test]
+fn ids_are_a_list_or_one_string_as_people_type_it() {
+    for (given, ids) in [
+        (json!({ "only": ["T1", "T3"] }), Some(vec!["T1", "T3"])),
+        (json!({ "only": "T1, T3" }), Some(vec!["T1", "T3"])),
+        (json!("T1,T3,"), Some(vec!["T1", "T3"])),
+        (json!({ "only": [] }), Some(vec![])),
+        (json!({ "only": null }), None),
+        (json!({}), None),
+    ] {
+        let only = ids.map(|ids| ids.into_iter().map(str::to_owned).collect());
+        assert_eq!(command("baton.implement", given), Command::Implement(ImplementArguments { only }));
+    }
+    assert!(parse("baton.implement", vec![json!({ "only": [1] })]).is_err());
+    assert!(parse("baton.implement", vec![json!({ "only": 1 })]).is_err());
+}
+
+#[test]
+fn a_wrong_call_says_what_would_be_right() {
+    for (id, arguments, message) in [
+        (
+            "baton.status",
+            vec![json!({ "all": 1 })],
+            "baton.status: unknown field `all`; it takes nothing but {folder?}",
+        ),
+        ("baton.cancel", vec![json!("now")], "baton.cancel: \"now\" is given; it takes nothing but {folder?}"),
+        (
+            "baton.status",
+            vec![json!({}), json!({})],
+            "baton.status: 2 arguments are given; it takes nothing but {folder?}",
+        ),
+        (
+            "baton.status",
+            vec![json!({ "folder": 3 })],
+            "baton.status: folder is 3, and is the URI of a workspace folder; it takes nothing but {folder?}",
+        ),
+    ] {
+        assert_eq!(parse(id, arguments).unwrap_err().to_string(), message);
+    }
+    let unknown = parse("baton.nothing", vec![]).unwrap_err().to_string();
+    assert!(unknown.starts_with("\"baton.nothing\" is no command of Baton's; there are baton.workflow, "), "{unknown}");
+    for wrong in [json!({ "aproval": "auto" }), json!({ "approval": "yes" }), json!({ "task": 3 }), json!(3)] {
+        let message = parse("baton.workflow", vec![wrong]).unwrap_err().to_string();
+        assert!(message.ends_with("or the task as a string"), "{message}");
+    }
+}

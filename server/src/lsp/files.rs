@@ -1,0 +1,71 @@
+//! A folder's files and settings, opened for one piece of work.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::refused::Refused;
+use crate::config::{self, Overrides, Settings};
+use crate::contracts::RepoPath;
+use crate::memory::Store;
+use crate::workflow;
+use crate::workspace::Workspace;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Files {
+    /// The files.
+    pub(super) workspace: Workspace,
+    /// The settings in force.
+    pub(super) settings: Settings,
+}
+
+impl Files {
+    /// Open a folder, under what the editor has set for it.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or settings are wrong.
+    pub(super) fn open(path: &Path, editor: Option<Value>) -> Result<Self, Refused> {
+        let workspace = Workspace::open(path)?;
+        let user_file = config::user_config_file();
+        let (env, flags) = (config::environment(), Overrides::default());
+        let loaded = config::load_with_user_file(workspace.root(), user_file.as_deref(), editor, env, flags)?;
+        for warning in &loaded.warnings {
+            tracing::debug!("{warning}");
+        }
+        Ok(Self { workspace, settings: loaded.settings })
+    }
+
+    /// The memory folder, where there is one: to look at a folder leaves no trace in it.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub(super) fn memory(&self) -> Result<Option<Store>, Refused> {
+        let there = RepoPath::parse(&self.settings.memory_dir).is_ok_and(|path| self.workspace.is_folder(&path));
+        if there { Ok(Some(self.make_memory()?)) } else { Ok(None) }
+    }
+
+    /// The memory folder, made on first use.
+    ///
+    /// # Errors
+    /// When it cannot be made or opened.
+    pub(super) fn make_memory(&self) -> Result<Store, Refused> {
+        Ok(workflow::open_store(&self.workspace, &self.settings)?)
+    }
+}
+
+/// Run what reads and writes files where it stalls nobody.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Refused::Internal(error.to_string())))
+}
+
+/// Run to the end whatever becomes of the handler that waits for it.
+pub(super) async fn off_the_handler<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|error| Err(Refused::Internal(error.to_string())))
+}

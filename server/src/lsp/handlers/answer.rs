@@ -1,0 +1,64 @@
+//! The gate, answered by a command: whoever waits at it, in this process or another, goes on.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::commands::{ApproveArguments, PlanArguments};
+use super::super::files::Files;
+use super::super::folder::Folder;
+use super::super::refused::Refused;
+use super::super::runs::Start;
+use super::start;
+use crate::contracts::Decision;
+use crate::memory::Store;
+use crate::workflow::{self, Answered};
+
+/// Approve the plan, or some tasks of it; where nothing waits, the workflow goes on.
+pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
+    let tasks = arguments.tasks;
+    let answered = folder.with_files(move |files| answer(files, Decision::Approved, tasks)).await?;
+    let run = if answered.run_waits { None } else { Some(folder.start(Start::default()).await?) };
+    Ok(json!({ "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks }))
+}
+
+/// Reject the plan.
+pub(super) async fn reject(folder: &Arc<Folder>) -> Result<Value, Refused> {
+    let answered = folder.with_files(|files| answer(files, Decision::Rejected, None)).await?;
+    Ok(json!({ "plan_version": answered.plan_version }))
+}
+
+/// Plan again: the Revise answer of a gate that waits, else the plan phase once more.
+pub(super) async fn plan(folder: &Arc<Folder>, arguments: PlanArguments) -> Result<Value, Refused> {
+    let Some(feedback) = arguments.feedback else { return start::plan(folder, None).await };
+    if feedback.trim().is_empty() {
+        return Err(Refused::EmptyFeedback);
+    }
+    let said = feedback.clone();
+    let waiting = folder.with_files(move |files| {
+        let (store, run) = gate(files)?;
+        Ok(run.filter(|_| matches!(workflow::revise_waiting_plan(&store, &said), Ok(true))))
+    });
+    match waiting.await? {
+        Some(run) => Ok(json!({ "run": run })),
+        None => start::plan(folder, Some(feedback)).await,
+    }
+}
+
+fn answer(files: &Files, decision: Decision, tasks: Option<Vec<String>>) -> Result<Answered, Refused> {
+    let (store, _) = gate(files)?;
+    Ok(workflow::answer_plan(&store, decision, tasks)?)
+}
+
+/// The memory with a plan to answer, and the run that waits for it, if one does.
+fn gate(files: &Files) -> Result<(Store, Option<String>), Refused> {
+    let store = files.memory()?.ok_or(Refused::NoPlan)?;
+    let memory = store.load()?;
+    let run = store.holder().map(|holder| holder.run);
+    match (&run, memory.plan.is_some(), memory.approval.is_some()) {
+        (None, false, _) => Err(Refused::NoPlan),
+        (Some(run), false, _) => Err(Refused::NoPlanYet(run.clone())),
+        (Some(run), true, true) => Err(Refused::Answered(run.clone())),
+        _ => Ok((store, run)),
+    }
+}

@@ -1,0 +1,59 @@
+//! The commands that start a run: the workflow, one phase, a fix round.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::super::commands::{FixArguments, ImplementArguments, ReviewArguments, TaskArguments, WorkflowArguments};
+use super::super::folder::Folder;
+use super::super::refused::Refused;
+use super::super::runs::Start;
+use crate::workflow::{Phase, Request};
+
+/// Take a task through the four phases, or go on with the one at hand.
+pub(super) async fn workflow(folder: &Arc<Folder>, arguments: WorkflowArguments) -> Result<Value, Refused> {
+    let WorkflowArguments { task, reset, approval } = arguments;
+    let request = Request { task, reset: reset.unwrap_or_default(), ..Request::default() };
+    begin(folder, Start { request, approval }).await
+}
+
+/// Gather context, also again.
+pub(super) async fn context(folder: &Arc<Folder>, arguments: TaskArguments) -> Result<Value, Refused> {
+    named(folder, Phase::Context, Request { task: arguments.task, ..Request::default() }).await
+}
+
+/// Plan, also again, answering to feedback where there is some.
+pub(super) async fn plan(folder: &Arc<Folder>, feedback: Option<String>) -> Result<Value, Refused> {
+    named(folder, Phase::Plan, Request { feedback, ..Request::default() }).await
+}
+
+/// Implement the approved tasks, also again.
+pub(super) async fn implement(folder: &Arc<Folder>, arguments: ImplementArguments) -> Result<Value, Refused> {
+    named(folder, Phase::Implement, Request { only: arguments.only, ..Request::default() }).await
+}
+
+/// Review what was done.
+pub(super) async fn review(folder: &Arc<Folder>, arguments: ReviewArguments) -> Result<Value, Refused> {
+    if arguments.base.is_some() {
+        return Err(Refused::Usage("a review against a commit is made by `baton review --base`".to_owned()));
+    }
+    named(folder, Phase::Review, Request::default()).await
+}
+
+/// Fix issues of the review.
+pub(super) async fn fix(_: &Arc<Folder>, arguments: FixArguments) -> Result<Value, Refused> {
+    let ids: Vec<String> = arguments.id.into_iter().chain(arguments.ids.into_iter().flatten()).collect();
+    if ids.is_empty() {
+        return Err(Refused::WhichIssue("1f2e3d4c5b6a".to_owned()));
+    }
+    Err(Refused::Usage("one issue alone cannot be fixed yet; baton.workflow fixes all that are open".to_owned()))
+}
+
+async fn named(folder: &Arc<Folder>, phase: Phase, request: Request) -> Result<Value, Refused> {
+    let request = Request { phase: Some(phase), ..request };
+    begin(folder, Start { request, approval: None }).await
+}
+
+async fn begin(folder: &Arc<Folder>, start: Start) -> Result<Value, Refused> {
+    Ok(json!({ "run": folder.start(start).await? }))
+}

@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+
+use crate::config::ConfigErrors;
+use crate::memory::MemoryError;
+use crate::workflow::StartError;
+use crate::workspace::WorkspaceError;
+
+/// Why a folder does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// A run is at work.
+    #[error("run {0} is at work here; wait for its end, or stop it by baton.cancel")]
+    AtWork(String),
+    /// No run is at work.
+    #[error("nothing runs here")]
+    NothingRuns,
+    /// The task has no words.
+    #[error("the task is empty; say what is to be done, for example {{\"task\": \"Add a --json flag\"}}")]
+    EmptyTask,
+    /// There is no task at all; a file to write it in was made.
+    #[error(
+        "there is no task yet: write it to {}, save it and start again, or give it, for example {{\"task\": \"Add a \
+         --json flag\"}}",
+        .0.display()
+    )]
+    NoTask(PathBuf),
+    /// There is no plan.
+    #[error("there is no plan; baton.workflow with a task makes one")]
+    NoPlan,
+    /// A run is at work and has made no plan yet.
+    #[error("run {0} has no plan yet; it asks as soon as there is one")]
+    NoPlanYet(String),
+    /// The plan was answered before.
+    #[error("the plan was answered already, and run {0} goes on with it; stop it by baton.cancel to change the answer")]
+    Answered(String),
+    /// The feedback has no words.
+    #[error(
+        "the feedback is empty; say what should be different, for example {{\"feedback\": \"Leave the API as it is\"}}"
+    )]
+    EmptyFeedback,
+    /// No issue is named.
+    #[error("which issue? Name it by its id, for example {{\"id\": \"{0}\"}}; baton.status lists them")]
+    WhichIssue(String),
+    /// The issue is not in the review.
+    #[error("{0:?} is no issue of the review; baton.status lists them")]
+    NoIssue(String),
+    /// The issue was not dismissed.
+    #[error("{0:?} was not dismissed")]
+    NotDismissed(String),
+    /// What is asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] ConfigErrors),
+    /// The engine refuses.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A part of this program failed.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+impl From<MemoryError> for Refused {
+    fn from(error: MemoryError) -> Self {
+        StartError::from(error).into()
+    }
+}

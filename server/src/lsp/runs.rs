@@ -1,0 +1,195 @@
+//! The runs of a folder: started, watched to their end, stopped. One at a time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tower_lsp::lsp_types::MessageType;
+
+use super::files::{Files, blocking, off_the_handler};
+use super::folder::Folder;
+use super::gate::Asker;
+use super::progress::Progress;
+use super::refused::Refused;
+use super::task_file;
+use super::{to_proto, window};
+use crate::config::ApprovalMode;
+use crate::workflow::{self, EventPhase, EventStatus, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
+
+/// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
+const STOPPING: Duration = Duration::from_secs(3);
+
+/// The run at work.
+#[derive(Clone)]
+pub(super) struct Current {
+    pub(super) run: String,
+    cancel: CancellationToken,
+    /// Fired when everything about the run was said.
+    over: CancellationToken,
+}
+
+/// What a run is to do.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    /// What the engine is asked for.
+    pub(super) request: Request,
+    /// Who answers the gate of this run; the settings say it otherwise.
+    pub(super) approval: Option<ApprovalMode>,
+}
+
+impl Folder {
+    /// The run at work.
+    pub(super) async fn at_work(&self) -> Option<String> {
+        self.current.lock().await.as_ref().map(|current| current.run.clone())
+    }
+
+    /// Start a run and answer with its id.
+    ///
+    /// # Errors
+    /// When one is at work, or none can begin; nothing was changed then.
+    pub(super) async fn start(self: &Arc<Self>, start: Start) -> Result<String, Refused> {
+        let folder = self.clone();
+        // A client may take the command back at any moment; a run that has begun is watched all the same.
+        off_the_handler(async move { folder.begin(start).await }).await
+    }
+
+    async fn begin(self: Arc<Self>, start: Start) -> Result<String, Refused> {
+        let mut current = self.current.lock().await;
+        if let Some(current) = &*current {
+            return Err(Refused::AtWork(current.run.clone()));
+        }
+        let files = self.files().await?;
+        let (path, asker) = (self.path.clone(), Asker::new(self.client.clone(), self.path.clone()));
+        let of_run = files.clone();
+        let handle = blocking(move || start_run(&path, of_run, asker, start)).await;
+        if let Err(Refused::NoTask(task)) = &handle {
+            let message = format!("Write the task to {}, save it, and start the workflow again.", task.display());
+            window::open_or_tell(&self.client, self.capabilities.show_document, task, message);
+        }
+        let handle = handle?;
+        let run = handle.run.clone();
+        let begun = Current { run: run.clone(), cancel: handle.cancel.clone(), over: CancellationToken::new() };
+        *current = Some(begun.clone());
+        drop(current);
+        tokio::spawn(self.watch(handle, files, begun.over));
+        Ok(run)
+    }
+
+    /// Stop the run and answer with its id. Its end is told like every other.
+    ///
+    /// # Errors
+    /// When none is at work.
+    pub(super) async fn cancel(&self) -> Result<String, Refused> {
+        let current = self.current.lock().await;
+        let current = current.as_ref().ok_or(Refused::NothingRuns)?;
+        current.cancel.cancel();
+        Ok(current.run.clone())
+    }
+
+    /// Stop the run if it is this one.
+    pub(super) async fn cancel_run(&self, run: &str) {
+        if let Some(current) = self.current.lock().await.as_ref().filter(|current| current.run == run) {
+            current.cancel.cancel();
+        }
+    }
+
+    /// Stop the run, if there is one, and wait for its end.
+    pub(super) async fn stop(&self) {
+        let Some(current) = self.current.lock().await.clone() else { return };
+        current.cancel.cancel();
+        if tokio::time::timeout(STOPPING, current.over.cancelled()).await.is_err() {
+            tracing::error!(run = current.run, "the run did not stop in time");
+        }
+    }
+
+    /// Show a run until its end.
+    async fn watch(self: Arc<Self>, handle: RunHandle, files: Files, over: CancellationToken) {
+        // Fired however this ends: whoever stops the run waits for it.
+        let _over = over.drop_guard();
+        let RunHandle { run, cancel, mut events, mut end } = handle;
+        let mut progress = Progress::create(&self.client, self.capabilities.progress, &run);
+        let ended = loop {
+            tokio::select! {
+                Some(event) = events.recv() => {
+                    let mut happened = vec![event];
+                    happened.extend(std::iter::from_fn(|| events.try_recv().ok()));
+                    self.hear(&happened, &mut progress, &files).await;
+                }
+                ended = &mut end => break ended,
+                () = progress.accepted() => {}
+                () = self.client.gone(), if !cancel.is_cancelled() => cancel.cancel(),
+            }
+        };
+        let last: Vec<PhaseEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        if !last.is_empty() {
+            progress.report(&last);
+        }
+        self.board.refresh(&files).await;
+        // Whoever hears of the end may start the next run.
+        *self.current.lock().await = None;
+        let (typ, message) = last_message(ended.map_err(|error| error.to_string()));
+        progress.end(&message).await;
+        window::tell(&self.client, typ, message);
+    }
+
+    async fn hear(&self, happened: &[PhaseEvent], progress: &mut Progress, files: &Files) {
+        let is = |phase, status| {
+            move |event: &&PhaseEvent| event.phase == phase && event.status == status && event.task.is_none()
+        };
+        if happened.iter().find(is(EventPhase::Implement, EventStatus::Started)).is_some() {
+            progress.expect_tasks(planned_tasks(files.clone()).await);
+        }
+        progress.report(happened);
+        // A review appears when it is done, and goes to the history before a phase it asks for begins.
+        let begun = |event: &PhaseEvent| event.status == EventStatus::Started && event.task.is_none();
+        if happened.iter().any(begun) || happened.iter().find(is(EventPhase::Review, EventStatus::Done)).is_some() {
+            self.board.refresh(files).await;
+        }
+    }
+}
+
+async fn planned_tasks(files: Files) -> usize {
+    let tasks = blocking(move || {
+        let plan = files.memory()?.map(|store| store.inspect()).transpose()?.and_then(|(memory, _)| memory.plan);
+        Ok(plan.map_or(0, |plan| plan.plan.tasks.len()))
+    });
+    tasks.await.unwrap_or_default()
+}
+
+fn start_run(path: &Path, files: Files, asker: Asker, start: Start) -> Result<RunHandle, Refused> {
+    let Start { mut request, approval } = start;
+    if request.task.as_deref().is_some_and(|task| task.trim().is_empty()) {
+        return Err(Refused::EmptyTask);
+    }
+    let needs_task = matches!(request.phase, None | Some(Phase::Context)) && request.feedback.is_none();
+    if request.task.is_none() && needs_task && task_file::is_wanted(&files)? {
+        let task = task_file::make(&files)?;
+        return Err(Refused::NoTask(path.join(task)));
+    }
+    let Files { workspace, mut settings } = files;
+    match approval {
+        Some(ApprovalMode::Ask) => settings.approval = ApprovalMode::Ask,
+        Some(ApprovalMode::Auto) => request.auto_approve = true,
+        None => {}
+    }
+    let env = |name: &str| std::env::var(name).ok();
+    let engine = workflow::open(workspace, settings, &env, Arc::new(asker))?;
+    Ok(workflow::start(engine, request)?)
+}
+
+/// What is said at the end of a run.
+fn last_message(ended: Result<RunEnd, String>) -> (MessageType, String) {
+    let end = match ended {
+        Ok(end) => end,
+        Err(error) => {
+            let message = format!("Baton: the run broke off: {error}. Start it again to go on; please report this.");
+            return (to_proto::message_type(Outcome::Failed), message);
+        }
+    };
+    let mut message = format!("Baton: {}", to_proto::plain(&end.message, 1000));
+    if end.outcome == Outcome::Waiting {
+        message.push_str(" Then start the workflow again, and it goes on.");
+    }
+    (to_proto::message_type(end.outcome), message)
+}
