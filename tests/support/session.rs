@@ -188,25 +188,30 @@ impl Session {
 
     /// The program with these arguments, in this workspace, with this user's home and nothing else of the environment.
     pub fn baton<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Baton {
-        let home = self.folder.path();
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.args(args).current_dir(&self.workspace).env_clear();
-        for inherited in ["PATH", "LLVM_PROFILE_FILE"] {
-            command.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
-        }
-        for (name, folder) in [
+        command.args(args).current_dir(&self.workspace).env_clear().envs(self.environment());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Baton { command }
+    }
+
+    /// The environment of this user: a home of their own, and nothing else of ours.
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let inherited =
+            ["PATH", "LLVM_PROFILE_FILE"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+        let home = self.folder.path();
+        let folders = [
             ("HOME", "home"),
             ("XDG_CONFIG_HOME", "config"),
             ("XDG_STATE_HOME", "state"),
             ("XDG_CACHE_HOME", "cache"),
             ("XDG_DATA_HOME", "data"),
             ("TMPDIR", "tmp"),
-        ] {
+        ];
+        let own = folders.map(|(name, folder)| {
             fs::create_dir_all(home.join(folder)).expect("a home");
-            command.env(name, home.join(folder));
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Baton { command }
+            (name, home.join(folder).into_os_string())
+        });
+        inherited.chain(own).collect()
     }
 
     /// `baton run` with these arguments against a server.

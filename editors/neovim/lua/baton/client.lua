@@ -1,0 +1,219 @@
+--- The server at the other end: found, started, asked.
+
+local config = require('baton.config')
+local project = require('baton.project')
+local view = require('baton.view')
+
+local M = {}
+
+--- How long the server may take to say what it can do, in milliseconds.
+local PATIENCE = 10000
+
+--- Where the binary comes from, as `:checkhealth baton` and a failed start say it.
+M.INSTALL = 'run `cargo install --locked --path server` in a clone of Baton, or set vim.g.baton.cmd'
+
+--- The server of a project.
+---@param root string
+---@return vim.lsp.Client?
+function M.of(root)
+  for _, client in ipairs(vim.lsp.get_clients({ name = 'baton', _uninitialized = true })) do
+    if client.root_dir == root and not client:is_stopped() then
+      return client
+    end
+  end
+end
+
+--- The server for what is done here: the current file's, or else the only one there is.
+---@return vim.lsp.Client?
+function M.here()
+  local root = project.here()
+  if root then
+    return M.of(root)
+  end
+  local clients = vim.lsp.get_clients({ name = 'baton' })
+  return #clients == 1 and clients[1] or nil
+end
+
+--- The root to start a server in. Outside of any project the current folder will do, but not everything at once.
+---@return string? root
+---@return string? fault
+local function root_to_start_in()
+  local root = project.here()
+  if root then
+    return root
+  end
+  local folder = vim.fs.normalize(vim.fn.getcwd())
+  if folder == '/' or folder == vim.fs.normalize('~') or folder:match('^%a:/$') then
+    return nil, ('%s is no project; :cd into one, or open a file of one'):format(folder)
+  end
+  return folder
+end
+
+--- Start the server of a project.
+---@param root string
+---@return vim.lsp.Client? client
+---@return string? fault
+function M.start(root)
+  local settings = vim.lsp.config.baton
+  if not settings then
+    return nil, 'lsp/baton.lua is not in the runtimepath'
+  end
+  settings = vim.deepcopy(settings)
+  local cmd = settings.cmd
+  if type(cmd) == 'table' and vim.fn.executable(cmd[1]) == 0 then
+    return nil, ('%s is not found: %s'):format(cmd[1], M.INSTALL)
+  end
+  settings.root_dir = root
+  local id = vim.lsp.start(settings, { attach = false, silent = true })
+  local client = id and vim.lsp.get_client_by_id(id)
+  if not client then
+    return nil, 'the server does not start; :checkhealth baton says more'
+  end
+  return client
+end
+
+--- Call back when the server has said what it can do.
+---@param client vim.lsp.Client
+---@param ready fun(client: vim.lsp.Client)
+local function when_ready(client, ready)
+  if client.initialized then
+    return ready(client)
+  end
+  local timer = assert(vim.uv.new_timer())
+  local waited = 0
+  timer:start(
+    10,
+    10,
+    vim.schedule_wrap(function()
+      waited = waited + 10
+      if timer:is_closing() then
+        return
+      elseif client.initialized then
+        timer:close()
+        ready(client)
+      elseif client:is_stopped() or not vim.lsp.get_client_by_id(client.id) then
+        timer:close()
+        view.fail('the server ended at its start; ' .. require('baton.log').server_log() .. ' says why')
+      elseif waited >= PATIENCE then
+        timer:close()
+        view.fail('the server does not answer; ' .. require('baton.log').server_log() .. ' may say why')
+      end
+    end)
+  )
+end
+
+--- Call back with the server for what is done here, started where none is.
+---@param ready fun(client: vim.lsp.Client)
+function M.with(ready)
+  local client, fault = M.here(), nil
+  if not client then
+    local root
+    root, fault = root_to_start_in()
+    if root then
+      client, fault = M.start(root)
+    end
+  end
+  if client then
+    when_ready(client, ready)
+  else
+    view.fail(fault or 'there is no server')
+  end
+end
+
+--- Run a command of the server's.
+---@param client vim.lsp.Client
+---@param command string
+---@param arguments? table
+---@param done? fun(result: any) Not called when it fails: that is said.
+function M.execute(client, command, arguments, done)
+  local provider = client.server_capabilities and client.server_capabilities.executeCommandProvider
+  if not vim.list_contains(provider and provider.commands or {}, command) then
+    return view.fail(('this server has no %s; a newer one may'):format(command))
+  end
+  arguments = vim.tbl_extend('force', { folder = vim.uri_from_fname(client.root_dir) }, arguments or {})
+  client:request('workspace/executeCommand', { command = command, arguments = { arguments } }, function(err, result)
+    if err then
+      view.fail(err.message)
+    elseif done then
+      done(result ~= vim.NIL and result or nil)
+    end
+  end, vim.api.nvim_get_current_buf())
+end
+
+--- Run a command on the server for what is done here, started where none is.
+---@param command string
+---@param arguments? table
+---@param done? fun(result: any, client: vim.lsp.Client)
+function M.call(command, arguments, done)
+  M.with(function(client)
+    M.execute(client, command, arguments, function(result)
+      if done then
+        done(result, client)
+      end
+    end)
+  end)
+end
+
+--- Whether a buffer holds a file of the server's project. A folder used without `.git` has no marker before the first
+--- run.
+local function belongs(client, bufnr)
+  if not vim.api.nvim_buf_is_loaded(bufnr) or vim.bo[bufnr].buftype ~= '' then
+    return false
+  end
+  local name = vim.fs.normalize(vim.api.nvim_buf_get_name(bufnr))
+  if name == '' or not project.contains(client.root_dir, name) or name:find('/.git/', 1, true) then
+    return false
+  end
+  local root = project.root_of(bufnr)
+  return root == client.root_dir or root == nil
+end
+
+--- The server must know every open file of its project, also those without a filetype: it never writes below unsaved
+--- changes.
+local function attach_all(client)
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if belongs(client, bufnr) then
+      vim.lsp.buf_attach_client(bufnr, client.id)
+    end
+  end
+end
+
+--- The server is there.
+---@param client vim.lsp.Client
+function M.on_init(client)
+  local group = vim.api.nvim_create_augroup('baton.attach', {})
+  vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile', 'BufFilePost', 'BufWritePost' }, {
+    group = group,
+    desc = 'Baton: let the server know every open file of its project',
+    callback = function(event)
+      for _, other in ipairs(vim.lsp.get_clients({ name = 'baton' })) do
+        if belongs(other, event.buf) then
+          vim.lsp.buf_attach_client(event.buf, other.id)
+        end
+      end
+    end,
+  })
+  require('baton.session').begin(client)
+  require('baton.buffers').watch()
+  if config.get().lenses then
+    require('baton.lenses').watch()
+  end
+  vim.schedule(function()
+    if not client:is_stopped() then
+      attach_all(client)
+    end
+  end)
+end
+
+--- The server is gone.
+---@param code integer
+---@param signal integer
+---@param id integer
+function M.on_exit(code, signal, id)
+  vim.schedule(function()
+    require('baton.session').server_gone(code, signal)
+    require('baton.question').server_gone(id)
+  end)
+end
+
+return M

@@ -1,0 +1,345 @@
+--- `:Baton`: its subcommands in one table, which both runs and completes them.
+
+local project = require('baton.project')
+local view = require('baton.view')
+
+local M = {}
+
+---@class baton.Call
+---@field words string[] What follows the subcommand,
+---@field text string as it was typed.
+---@field bang boolean
+---@field mods string
+---@field selection? { first: integer, last: integer }
+
+---@class baton.Subcommand
+---@field run fun(call: baton.Call)
+---@field uses string[] The server's commands behind it.
+---@field takes? string What may follow, for the help.
+---@field complete? fun(): string[]
+
+local function task_ids()
+  return project.task_ids(project.here())
+end
+
+local function git_refs()
+  local root = project.here()
+  local format = '--format=%(refname:short)'
+  local asked = root and vim.fn.executable('git') == 1
+  local done = asked and vim.system({ 'git', '-C', root, 'for-each-ref', format }, { text = true }):wait(1000)
+  return done and done.code == 0 and vim.split(done.stdout, '\n', { trimempty = true }) or {}
+end
+
+local function changed_files()
+  return vim.list_extend(task_ids(), vim.fn.getcompletion('', 'file'))
+end
+
+local function issue_ids()
+  return vim.list_extend({ 'all' }, require('baton.issues').ids())
+end
+
+--- A command that starts a run.
+---@param command string
+---@param arguments? table
+local function start(command, arguments)
+  require('baton.client').call(command, arguments, function(result, client)
+    require('baton.session').started(client, result)
+  end)
+end
+
+--- The words of a list of ids, with or without commas; nil for none.
+local function ids(call)
+  local found = vim.split(call.text, '[%s,]+', { trimempty = true })
+  return #found > 0 and found or nil
+end
+
+local function text(call)
+  return call.text ~= '' and call.text or nil
+end
+
+--- The selection as a part of the task.
+---@param selection { first: integer, last: integer }
+---@return string
+function M.quote(selection)
+  local lines = vim.api.nvim_buf_get_lines(0, selection.first - 1, selection.last, false)
+  local root, name = project.here(), vim.api.nvim_buf_get_name(0)
+  local file = name == '' and 'an unnamed buffer' or ('`%s`'):format(root and project.relative(root, name) or name)
+  local place = selection.first == selection.last and 'line ' .. selection.first
+    or ('lines %d to %d'):format(selection.first, selection.last)
+  local fence = '```'
+  while table.concat(lines, '\n'):find(fence, 1, true) do
+    fence = fence .. '`'
+  end
+  return ('This is about %s of %s:\n\n%s%s\n%s\n%s'):format(
+    place,
+    file,
+    fence,
+    vim.bo.filetype,
+    table.concat(lines, '\n'),
+    fence
+  )
+end
+
+--- Start with these words and this selection.
+---@param words? string
+---@param call { bang?: boolean, selection?: { first: integer, last: integer } }
+local function run(words, call)
+  local task = words
+  if task and call.selection then
+    task = task .. '\n\n' .. M.quote(call.selection)
+  end
+  start('baton.workflow', { task = task, reset = call.bang or nil })
+end
+
+--- Ask for the task, and start. Nothing typed starts nothing.
+---@param call? { bang?: boolean, selection?: { first: integer, last: integer } }
+function M.ask_and_run(call)
+  call = call or {}
+  vim.ui.input({ prompt = call.selection and 'Task for these lines: ' or 'Task: ' }, function(words)
+    if words and vim.trim(words) ~= '' then
+      run(vim.trim(words), call)
+    end
+  end)
+end
+
+local function cancel()
+  local client = require('baton.client').here()
+  local current = client and require('baton.session').of(client.root_dir)
+  if client and current.run then
+    -- What an editor's own cancel button sends.
+    client:notify('window/workDoneProgress/cancel', { token = current.run })
+    view.say('stopping…', nil, { passing = true })
+  elseif client then
+    require('baton.client').execute(client, 'baton.cancel')
+  else
+    view.say('nothing runs here')
+  end
+end
+
+local function doctor(mods)
+  require('baton.client').call('baton.doctor', nil, function(result, client)
+    local lines = {}
+    for _, check in ipairs(result and result.checks or {}) do
+      lines[#lines + 1] = ('%-8s %s: %s'):format(check.status, check.name, (check.message:gsub('%s+', ' ')))
+      if check.fix then
+        lines[#lines + 1] = ('%-8s %s'):format('', (check.fix:gsub('%s+', ' ')))
+      end
+    end
+    view.open('doctor', lines, { mods = mods, root = client.root_dir, filetype = 'baton' })
+  end)
+end
+
+---@type table<string, baton.Subcommand>
+M.subcommands = {
+  run = {
+    uses = { 'baton.workflow' },
+    takes = '[task]',
+    run = function(call)
+      if call.selection and call.text == '' then
+        M.ask_and_run(call)
+      else
+        run(text(call), call)
+      end
+    end,
+  },
+  context = {
+    uses = { 'baton.context' },
+    takes = '[task]',
+    run = function(call)
+      start('baton.context', { task = text(call) })
+    end,
+  },
+  plan = {
+    uses = { 'baton.plan' },
+    takes = '[feedback]',
+    run = function(call)
+      start('baton.plan', { feedback = text(call) })
+    end,
+  },
+  implement = {
+    uses = { 'baton.implement' },
+    takes = '[ids]',
+    complete = task_ids,
+    run = function(call)
+      start('baton.implement', { only = ids(call) })
+    end,
+  },
+  review = {
+    uses = { 'baton.review' },
+    takes = '[base]',
+    complete = git_refs,
+    run = function(call)
+      start('baton.review', { base = text(call) })
+    end,
+  },
+  approve = {
+    uses = { 'baton.approve' },
+    takes = '[ids]',
+    complete = task_ids,
+    run = function(call)
+      require('baton.client').with(function(client)
+        require('baton.gate').approve(client, ids(call))
+      end)
+    end,
+  },
+  reject = {
+    uses = { 'baton.reject' },
+    run = function()
+      require('baton.client').with(function(client)
+        require('baton.gate').reject(client)
+      end)
+    end,
+  },
+  status = {
+    uses = { 'baton.status' },
+    run = function(call)
+      require('baton.status').open(call.mods)
+    end,
+  },
+  cancel = { uses = { 'baton.cancel' }, run = cancel },
+  diff = {
+    uses = { 'baton.diff' },
+    takes = '[id]',
+    complete = task_ids,
+    run = function(call)
+      require('baton.diff').open(call.words, call.mods)
+    end,
+  },
+  undo = {
+    uses = { 'baton.rollback' },
+    takes = '[id|file]',
+    complete = changed_files,
+    run = function(call)
+      require('baton.diff').undo(call.words, call.bang)
+    end,
+  },
+  redo = {
+    uses = { 'baton.rollback' },
+    run = function(call)
+      require('baton.diff').redo(call.bang)
+    end,
+  },
+  reset = {
+    uses = { 'baton.reset' },
+    run = function()
+      require('baton.client').call('baton.reset', nil, function(result)
+        local moved = result and result.moved
+        view.say(moved and 'set aside, in ' .. moved .. '; your files stay' or 'there was nothing to set aside')
+      end)
+    end,
+  },
+  fix = {
+    uses = { 'baton.fixIssue' },
+    takes = '[all|ids]',
+    complete = issue_ids,
+    run = function(call)
+      require('baton.issues').fix(call.words)
+    end,
+  },
+  dismiss = {
+    uses = { 'baton.dismissIssue' },
+    takes = '[all|ids]',
+    complete = issue_ids,
+    run = function(call)
+      require('baton.issues').dismiss(call.words)
+    end,
+  },
+  restore = {
+    uses = { 'baton.restoreIssue' },
+    takes = '[id]',
+    complete = function()
+      return require('baton.issues').dismissed
+    end,
+    run = function(call)
+      require('baton.issues').restore(call.words)
+    end,
+  },
+  issues = {
+    uses = { 'baton.status' },
+    run = function()
+      require('baton.issues').list()
+    end,
+  },
+  task = {
+    uses = { 'baton.openTask' },
+    run = function()
+      require('baton.client').call('baton.openTask')
+    end,
+  },
+  show = {
+    uses = { 'baton.openPlan' },
+    run = function()
+      require('baton.client').call('baton.openPlan')
+    end,
+  },
+  gate = {
+    uses = {},
+    run = function()
+      require('baton.question').open_next()
+    end,
+  },
+  doctor = {
+    uses = { 'baton.doctor' },
+    run = function(call)
+      doctor(call.mods)
+    end,
+  },
+  log = {
+    uses = {},
+    run = function(call)
+      require('baton.log').open(call.mods)
+    end,
+  },
+}
+
+--- Their names, in order.
+---@return string[]
+function M.names()
+  local names = vim.tbl_keys(M.subcommands)
+  table.sort(names)
+  return names
+end
+
+--- `:Baton …`.
+---@param given vim.api.keyset.create_user_command.command_args
+function M.run(given)
+  local name, rest = given.args:match('^%s*(%S*)%s*(.-)%s*$')
+  name = name == '' and 'status' or name
+  local subcommand = M.subcommands[name]
+  if not subcommand then
+    return view.fail(('%s is no subcommand; there are %s'):format(name, table.concat(M.names(), ', ')))
+  end
+  if rest ~= '' and not subcommand.takes then
+    return view.fail((':Baton %s takes nothing more'):format(name))
+  end
+  subcommand.run({
+    words = vim.split(rest, '%s+', { trimempty = true }),
+    text = rest,
+    bang = given.bang,
+    mods = given.mods,
+    selection = given.range > 0 and { first = given.line1, last = given.line2 } or nil,
+  })
+end
+
+--- Completion of `:Baton`.
+---@param lead string
+---@param line string
+---@param position integer
+---@return string[]
+function M.complete(lead, line, position)
+  -- Before the command may stand a range and modifiers.
+  local before = line:sub(1, position):match('Baton!?%s+(.*)$') or ''
+  local name = before:match('^(%S+)%s')
+  local subcommand = name and M.subcommands[name]
+  local found = {}
+  if not name then
+    found = M.names()
+  elseif subcommand and subcommand.complete then
+    found = subcommand.complete()
+  end
+  return vim.tbl_filter(function(word)
+    return vim.startswith(word, lead)
+  end, found)
+end
+
+return M

@@ -1,0 +1,242 @@
+--- The gate: the plan beside its question, and what becomes of the answer.
+
+local baton = require('baton.client')
+local config = require('baton.config')
+local view = require('baton.view')
+
+local M = {}
+
+--- `Plan 2 (3 tasks)`.
+---@param gate baton.Gate
+---@return string
+function M.title(gate)
+  local version = (gate.plan and gate.plan.plan_version) or gate.markdown:match('^# Plan, version (%d+)') or '1'
+  local tasks = #(gate.tasks or {})
+  return ('Plan %s (%d task%s)'):format(version, tasks, tasks == 1 and '' or 's')
+end
+
+local function dollars(usd)
+  return usd > 0 and usd < 0.01 and '<$0.01' or ('$%.2f'):format(usd)
+end
+
+--- What the plan itself does not say: what it touches that is delicate, and what it costs.
+---@param gate baton.Gate
+---@return string[]
+local function warnings(gate)
+  local lines = {}
+  local function list(words, files)
+    if files and #files > 0 then
+      lines[#lines + 1] = ('**%s** %s'):format(words, '`' .. table.concat(files, '`, `') .. '`')
+    end
+  end
+  list('Protected files, written only if you approve:', gate.protected)
+  list('Runs code when you build:', gate.flagged)
+  local spent = gate.usage and gate.usage.cost_usd
+  local cost = {}
+  if spent then
+    cost[#cost + 1] = ('%s so far'):format(dollars(spent))
+  end
+  if gate.estimate_usd then
+    cost[#cost + 1] = ('about %s to %s more'):format(dollars(gate.estimate_usd[1]), dollars(gate.estimate_usd[2]))
+  end
+  if #cost > 0 then
+    lines[#lines + 1] = 'Cost: ' .. table.concat(cost, ', ')
+  end
+  return lines
+end
+
+--- The plan as it is shown.
+---@param gate baton.Gate
+---@return string[]
+local function shown(gate)
+  local lines = view.lines(gate.markdown)
+  local more = warnings(gate)
+  if #more > 0 then
+    -- Each a paragraph of its own, below the title.
+    local at = 2
+    for _, line in ipairs(more) do
+      table.insert(lines, at, '')
+      table.insert(lines, at + 1, line)
+      at = at + 2
+    end
+  end
+  return lines
+end
+
+---@type integer?
+local window
+
+--- Close the window the plan stands in, if the gate opened it.
+function M.close()
+  if window and vim.api.nvim_win_is_valid(window) then
+    -- It may have become the last one.
+    pcall(vim.api.nvim_win_close, window, false)
+  end
+  window = nil
+end
+
+local function placement()
+  local columns, lines = vim.o.columns, vim.o.lines
+  if config.get().gate.window == 'float' then
+    local width, height = math.min(100, math.floor(columns * 0.7)), math.floor(lines * 0.55)
+    return {
+      relative = 'editor',
+      row = 1,
+      col = columns - width - 3,
+      width = width,
+      height = height,
+      border = 'rounded',
+      title = ' Baton ',
+    }
+  elseif columns >= 160 then
+    return { split = 'right', win = -1, width = math.floor(columns / 2) }
+  end
+  -- Above, since a list in the command line covers what stands below.
+  return { split = 'above', win = -1, height = math.floor(lines * 0.55) }
+end
+
+--- Show the plan; the cursor stays where it is.
+---@param client vim.lsp.Client
+---@param gate baton.Gate
+local function show(client, gate)
+  local bufnr = view.buffer('plan', shown(gate), { filetype = 'markdown', root = client.root_dir })
+  vim.keymap.set('n', '<CR>', '<Cmd>Baton gate<CR>', { buffer = bufnr, desc = 'Baton: answer' })
+  local is_shown = window and vim.api.nvim_win_is_valid(window) and vim.api.nvim_win_get_buf(window) == bufnr
+  if not is_shown then
+    window = vim.api.nvim_open_win(bufnr, false, placement())
+    view.plain_window(window)
+    vim.wo[window][0].conceallevel = 2
+  end
+  vim.wo[window][0].winbar = (' %s waits  ·  <CR> answer  ·  q close'):format(M.title(gate))
+  vim.api.nvim_win_set_cursor(window, { 1, 0 })
+end
+
+---@param client vim.lsp.Client
+---@param gate baton.Gate
+---@return boolean
+local function still_waits(client, gate)
+  local now = require('baton.session').of(client.root_dir).gate
+  if gate.run and (not now or now.plan_sha256 ~= gate.plan_sha256) then
+    view.say('this plan was answered in the meantime', vim.log.levels.WARN)
+    return false
+  end
+  return true
+end
+
+--- Approve the plan, or only these of its tasks.
+---@param client vim.lsp.Client
+---@param ids? string[]
+function M.approve(client, ids)
+  baton.execute(client, 'baton.approve', { tasks = ids and #ids > 0 and ids or nil }, function(result)
+    M.close()
+    require('baton.session').started(client, result)
+    view.say(ids and #ids > 0 and 'approved: ' .. table.concat(ids, ', ') or 'the plan is approved')
+  end)
+end
+
+--- Reject the plan.
+---@param client vim.lsp.Client
+function M.reject(client)
+  baton.execute(client, 'baton.reject', nil, function()
+    M.close()
+    view.say('the plan is rejected')
+  end)
+end
+
+--- Have the plan changed.
+---@param client vim.lsp.Client
+---@param feedback? string
+function M.revise(client, feedback)
+  baton.execute(client, 'baton.plan', { feedback = feedback }, function(result)
+    M.close()
+    require('baton.session').started(client, result)
+  end)
+end
+
+local function approve_some(client, gate)
+  local ids = vim.tbl_map(function(task)
+    return task.id
+  end, gate.tasks or {})
+  vim.ui.input({ prompt = 'Approve these tasks: ', default = table.concat(ids, ' ') }, function(text)
+    local chosen = text and vim.split(text, '[%s,]+', { trimempty = true }) or {}
+    if #chosen > 0 and still_waits(client, gate) then
+      M.approve(client, chosen)
+    end
+  end)
+end
+
+local function ask_for_changes(client, gate)
+  vim.ui.input({ prompt = 'What should change? ' }, function(text)
+    if text and vim.trim(text) ~= '' and still_waits(client, gate) then
+      M.revise(client, vim.trim(text))
+    end
+  end)
+end
+
+local function edit(client, gate)
+  local path = gate.plan_json and vim.uri_to_fname(gate.plan_json)
+    or vim.fs.joinpath(client.root_dir, require('baton.project').MEMORY, 'plan.json')
+  M.close()
+  vim.cmd.split(vim.fn.fnameescape(path))
+  view.say('write your changes, then :Baton approve')
+end
+
+local function read()
+  if window and vim.api.nvim_win_is_valid(window) then
+    vim.api.nvim_set_current_win(window)
+  else
+    vim.cmd('Baton show')
+  end
+end
+
+---@type { title: string, act: fun(client: vim.lsp.Client, gate: baton.Gate) }[]
+local ANSWERS = {
+  {
+    title = 'Approve',
+    act = function(client)
+      M.approve(client)
+    end,
+  },
+  { title = 'Approve some of the tasks', act = approve_some },
+  { title = 'Revise: say what should change', act = ask_for_changes },
+  { title = 'Edit plan.json', act = edit },
+  {
+    title = 'Reject',
+    act = function(client)
+      M.reject(client)
+    end,
+  },
+  { title = 'View: read the plan first', act = read },
+}
+
+--- Put the plan to the user.
+---@param client vim.lsp.Client
+---@param gate baton.Gate
+---@param done? fun() Called when the question is no longer on the screen.
+function M.open(client, gate, done)
+  if config.get().gate.window then
+    show(client, gate)
+  end
+  vim.cmd.redraw()
+  vim.ui.select(ANSWERS, {
+    prompt = M.title(gate) .. ' waits. Your answer:',
+    kind = 'baton_gate',
+    format_item = function(answer)
+      return answer.title
+    end,
+  }, function(answer)
+    if done then
+      done()
+    end
+    if not answer then
+      view.say('the plan still waits. :Baton gate')
+    elseif answer.act == read or still_waits(client, gate) then
+      -- Pickers close their windows after they have called back.
+      vim.schedule(function()
+        answer.act(client, gate)
+      end)
+    end
+  end)
+end
+
+return M

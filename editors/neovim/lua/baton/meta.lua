@@ -1,0 +1,73 @@
+---@meta
+--- What the server says, for the language server that checks this plugin.
+
+---@class baton.Usage
+---@field input_tokens integer
+---@field cache_write_tokens integer
+---@field cache_read_tokens integer
+---@field output_tokens integer
+---@field cost_usd? number
+
+---@class baton.PhaseEvent
+---@field run string
+---@field seq integer
+---@field at string
+---@field phase 'context'|'plan'|'implement'|'review'|'workflow'
+---@field status 'started'|'progress'|'waiting'|'done'|'failed'|'cancelled'
+---@field task? string
+---@field message string
+---@field error? { kind: string, message: string }
+---@field usage? baton.Usage
+---@field folder? string URI of the workspace folder.
+---@field outcome? string Of the last event of a run.
+---@field gate? baton.Gate Of the event that waits at the gate.
+
+---@class baton.GateTask
+---@field id string
+---@field title string
+---@field complexity? string
+---@field files? string[]
+---@field depends_on? string[]
+---@field acceptance_criteria? string[]
+
+---@class baton.Gate
+---@field run? string The run that waits; none, when the plan waits and nothing runs.
+---@field task? string
+---@field plan? table
+---@field plan_sha256 string
+---@field tasks? baton.GateTask[]
+---@field markdown string
+---@field protected? string[]
+---@field flagged? string[]
+---@field usage? baton.Usage
+---@field estimate_usd? number[]
+---@field plan_md? string
+---@field plan_json? string
+
+---@class baton.Issue
+---@field id string
+---@field severity 'critical'|'major'|'minor'|'suggestion'
+---@field file string
+---@field line integer
+---@field end_line? integer
+---@field description string
+---@field suggested_fix? string
+---@field task_id? string
+---@field state? 'new'|'open'|'fixed'
+
+---@class baton.Status
+---@field run? string
+---@field task? string
+---@field outcome? string
+---@field phases { phase: string, status: string, at?: string, elapsed_ms?: integer, message: string }[]
+---@field tasks { id: string, title: string, status: string, files: string[] }[]
+---@field issues baton.Issue[]
+---@field gate? { plan_sha256: string, markdown: string }
+---@field usage baton.Usage
+---@field next string
+
+---@class baton.Check
+---@field name string
+---@field status 'ok'|'warning'|'error'
+---@field message string
+---@field fix? string

@@ -1,0 +1,204 @@
+--- What is known of each project's workflow, from what the server tells. The server's files are the truth; this is for
+--- the screen.
+
+local config = require('baton.config')
+local view = require('baton.view')
+
+local M = {}
+
+---@class baton.Session
+---@field root string
+---@field run? string The run at work.
+---@field phase? string What it is at.
+---@field percent? integer How far it is.
+---@field message? string The last thing it said.
+---@field tasks table<string, true> The tasks that agents are at.
+---@field outcome? string How the last run ended.
+---@field last_run? string The run that ended last.
+---@field gate? baton.Gate The plan that waits for an answer.
+
+---@type table<string, baton.Session>
+local sessions = {}
+
+--- Whether the statusline shows it.
+M.is_in_statusline = false
+
+--- The session of a project.
+---@param root string
+---@return baton.Session
+function M.of(root)
+  sessions[root] = sessions[root] or { root = root, tasks = {} }
+  return sessions[root]
+end
+
+--- All of them.
+---@return baton.Session[]
+function M.all()
+  return vim.tbl_values(sessions)
+end
+
+local function redraw()
+  if M.is_in_statusline then
+    vim.cmd.redrawstatus({ bang = true })
+  end
+end
+
+---@param client vim.lsp.Client
+---@param uri? string
+---@return baton.Session
+local function of_event(client, uri)
+  local root = uri and vim.fs.normalize(vim.uri_to_fname(uri)):gsub('(.)/$', '%1')
+  return M.of(root or client.root_dir)
+end
+
+--- A server began: hear of its progress.
+---@param client vim.lsp.Client
+function M.begin(client)
+  M.of(client.root_dir)
+  vim.api.nvim_create_autocmd('LspProgress', {
+    group = vim.api.nvim_create_augroup('baton.progress', {}),
+    desc = 'Baton: how far a run is',
+    callback = function(event)
+      local server = vim.lsp.get_client_by_id(event.data.client_id)
+      local params = event.data.params
+      if not server or server.name ~= 'baton' or type(params.value) ~= 'table' then
+        return
+      end
+      for _, session in pairs(sessions) do
+        if session.run == params.token then
+          session.percent = params.value.percentage or session.percent
+          session.message = params.value.message or session.message
+          redraw()
+        end
+      end
+    end,
+  })
+end
+
+--- A run was started here.
+---@param client vim.lsp.Client
+---@param result? { run?: string }
+function M.started(client, result)
+  local session = M.of(client.root_dir)
+  local run = result and result.run
+  -- What is heard of a run may come before the answer that names it, even its end.
+  if run and session.run ~= run and session.last_run ~= run then
+    session.run, session.phase, session.percent, session.message, session.outcome = run, nil, 0, nil, nil
+    session.tasks = {}
+  end
+  redraw()
+end
+
+local ENDS = { done = true, waiting = true, failed = true, cancelled = true }
+
+---@param session baton.Session
+---@param event baton.PhaseEvent
+local function follow(session, event)
+  if session.run ~= event.run then
+    session.run, session.percent, session.outcome, session.tasks = event.run, 0, nil, {}
+  end
+  session.message = event.message
+  if event.phase ~= 'workflow' then
+    session.phase = event.phase
+  end
+  if event.task then
+    session.tasks[event.task] = not ENDS[event.status] or nil
+  elseif event.status == 'started' then
+    session.tasks = {}
+  end
+  if event.phase == 'workflow' and ENDS[event.status] then
+    session.run, session.last_run, session.phase, session.percent = nil, event.run, nil, nil
+    session.tasks = {}
+    session.outcome = event.outcome or event.status
+  end
+end
+
+--- Say what is worth a line: phases, not steps.
+---@param event baton.PhaseEvent
+local function say(event)
+  local log = require('baton.log')
+  local place = event.phase .. (event.task and ' ' .. event.task or '')
+  log.add(('%s %s: %s'):format(place, event.status, event.message))
+  local is_phase = not event.task and event.phase ~= 'workflow'
+  local is_first = event.phase == 'workflow' and event.status == 'started'
+  if config.get().progress and ((is_phase and event.status ~= 'progress' and not event.gate) or is_first) then
+    local text = is_first and event.message or ('%s %s. %s'):format(event.phase, event.status, event.message)
+    view.say(text, nil, { passing = true })
+  end
+end
+
+--- The server tells what happened: `baton/phase`.
+---@param _ any
+---@param event baton.PhaseEvent
+---@param context lsp.HandlerContext
+function M.on_phase(_, event, context)
+  local client = vim.lsp.get_client_by_id(context.client_id)
+  if not client then
+    return
+  end
+  local session = of_event(client, event.folder)
+  follow(session, event)
+  say(event)
+  local question = require('baton.question')
+  if event.gate then
+    session.gate = event.gate
+    question.gate(client, session)
+  elseif session.gate and event.status ~= 'progress' then
+    -- Whatever comes after the gate means that it was answered, here or elsewhere.
+    session.gate = nil
+    question.answered(session)
+  end
+  if event.phase == 'workflow' and event.status == 'started' then
+    question.new_run(client)
+  end
+  if event.status ~= 'progress' and (event.phase == 'implement' or event.phase == 'workflow') then
+    require('baton.buffers').check(session.root)
+  end
+  if event.status ~= 'progress' and config.get().lenses then
+    require('baton.lenses').refresh_all()
+  end
+  require('baton.status').refresh(client)
+  redraw()
+  vim.api.nvim_exec_autocmds('User', {
+    pattern = 'BatonPhase',
+    modeline = false,
+    data = vim.tbl_extend('force', event, { client_id = client.id, root = session.root }),
+  })
+end
+
+--- A server ended.
+---@param code integer
+---@param signal integer
+function M.server_gone(code, signal)
+  for _, session in pairs(sessions) do
+    if not require('baton.client').of(session.root) then
+      local run = session.run
+      session.run, session.phase, session.percent, session.gate, session.tasks = nil, nil, nil, nil, {}
+      if run and vim.v.exiting == vim.NIL then
+        local why = signal ~= 0 and ('signal %d'):format(signal) or ('code %d'):format(code)
+        view.say(('the server ended (%s); :Baton run starts it again and goes on'):format(why), vim.log.levels.ERROR)
+      end
+    end
+  end
+  redraw()
+end
+
+--- What the statusline says of a session: nothing when there is nothing to say.
+---@param session baton.Session
+---@return string
+function M.summary(session)
+  if session.gate then
+    return 'baton: plan waits'
+  elseif session.run then
+    local tasks = vim.tbl_keys(session.tasks)
+    table.sort(tasks)
+    local parts = { 'baton', session.phase or 'starts' }
+    parts[#parts + 1] = session.percent and session.percent .. '%'
+    return table.concat(vim.list_extend(parts, tasks), ' ')
+  elseif require('baton.question').waits(session.root) then
+    return 'baton: asks'
+  end
+  return ''
+end
+
+return M

@@ -1,0 +1,136 @@
+--- What the user is shown: messages, and buffers that are no files.
+
+local M = {}
+
+local HIGHLIGHTS = { [vim.log.levels.ERROR] = 'ErrorMsg', [vim.log.levels.WARN] = 'WarningMsg' }
+
+--- Whether `vim.notify` is Neovim's own, which writes to the command line.
+local function notifies_in_the_command_line()
+  return debug.getinfo(vim.notify, 'S').source:find('vim/_editor.lua', 1, true) ~= nil
+end
+
+--- One line that fits, since a longer one would stop whoever types at "Press ENTER".
+---@param text string
+---@return string
+local function one_line(text)
+  text = vim.trim(text:gsub('%s+', ' '))
+  local room = math.max(vim.v.echospace, 20)
+  if vim.fn.strdisplaywidth(text) <= room then
+    return text
+  end
+  return vim.fn.strcharpart(text, 0, room - 1) .. '…'
+end
+
+--- Say something. What does not fit the command line is cut; `:Baton log` has it whole.
+---@param message string
+---@param level? integer of `vim.log.levels`
+---@param opts? { passing?: boolean } `passing`: what the next message may replace, and no history keeps.
+function M.say(message, level, opts)
+  level = level or vim.log.levels.INFO
+  message = message:gsub('^Baton: ', '')
+  local passing = opts and opts.passing
+  require('baton.log').add(message)
+  if not notifies_in_the_command_line() then
+    if not passing then
+      vim.notify(message, level, { title = 'Baton' })
+    end
+    return
+  end
+  local mode = vim.api.nvim_get_mode().mode
+  if mode:find('^c') then
+    -- The line that is being typed stands where the message would.
+    if not passing then
+      vim.api.nvim_create_autocmd('CmdlineLeave', {
+        once = true,
+        callback = vim.schedule_wrap(function()
+          M.say(message, level, opts)
+        end),
+      })
+    end
+    return
+  end
+  -- Two messages without a redraw between them would scroll, and ask for ENTER.
+  vim.cmd.redraw()
+  vim.api.nvim_echo({ { one_line('Baton: ' .. message), HIGHLIGHTS[level] } }, not passing, {})
+end
+
+--- Say what went wrong.
+---@param message string
+function M.fail(message)
+  M.say(message, vim.log.levels.ERROR)
+end
+
+---@class baton.ViewOptions
+---@field filetype? string
+---@field mods? string As before a command: `vertical`, `tab` and the like.
+---@field root? string The project it is about.
+---@field cursor? integer The line the cursor goes to.
+
+--- The buffer of this name, with this text.
+---@param name string after `baton://`
+---@param lines string[]
+---@param opts? baton.ViewOptions
+---@return integer
+function M.buffer(name, lines, opts)
+  opts = opts or {}
+  local bufnr = vim.fn.bufadd('baton://' .. name)
+  if not vim.api.nvim_buf_is_loaded(bufnr) then
+    vim.fn.bufload(bufnr)
+  end
+  local options = vim.bo[bufnr]
+  options.buftype, options.swapfile, options.bufhidden, options.buflisted = 'nofile', false, 'hide', false
+  options.modifiable = true
+  vim.api.nvim_buf_set_lines(bufnr, 0, -1, true, lines)
+  options.modifiable, options.modified = false, false
+  if opts.filetype and options.filetype ~= opts.filetype then
+    options.filetype = opts.filetype
+  end
+  vim.b[bufnr].baton_root = opts.root
+  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = bufnr, nowait = true, desc = 'Baton: close' })
+  return bufnr
+end
+
+--- Show a buffer of this name and go there.
+---@param name string
+---@param lines string[]
+---@param opts? baton.ViewOptions
+---@return integer bufnr
+function M.open(name, lines, opts)
+  opts = opts or {}
+  local bufnr = M.buffer(name, lines, opts)
+  local window = vim.fn.win_findbuf(bufnr)[1]
+  if window and vim.api.nvim_win_get_tabpage(window) == vim.api.nvim_get_current_tabpage() then
+    vim.api.nvim_set_current_win(window)
+  else
+    local mods = opts.mods ~= '' and opts.mods or 'botright'
+    vim.cmd(('%s sbuffer %d'):format(mods, bufnr))
+    M.plain_window(vim.api.nvim_get_current_win())
+    if not mods:find('vert') and not mods:find('tab') then
+      local fits = math.max(3, math.min(#lines, math.floor(vim.o.lines / 2)))
+      vim.api.nvim_win_set_height(0, fits)
+    end
+  end
+  if opts.cursor then
+    vim.api.nvim_win_set_cursor(0, { math.min(opts.cursor, #lines), 0 })
+  end
+  return bufnr
+end
+
+--- A window for reading.
+---@param window integer
+function M.plain_window(window)
+  local options = vim.wo[window][0]
+  options.number, options.relativenumber, options.signcolumn, options.foldcolumn = false, false, 'no', '0'
+  options.wrap, options.linebreak, options.breakindent, options.list, options.spell = true, true, true, false, false
+  options.foldenable, options.colorcolumn = false, ''
+end
+
+--- Text that came from elsewhere, line by line, without control characters.
+---@param text string
+---@return string[]
+function M.lines(text)
+  text = text:gsub('\r\n', '\n'):gsub('[%z\1-\8\11-\31\127]', '')
+  return vim.split(text, '\n', { plain = true, trimempty = true })
+end
+
+return M

@@ -1,0 +1,98 @@
+//! The real editors, where `tests/setup.sh` has put them.
+//!
+//! A test whose editor is missing says so and is skipped; where `CI=true` it fails.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The version that `tests/setup.sh` installs.
+const NEOVIM: &str = "neovim-0.11.4";
+
+/// How long an editor may take before it is killed and the test fails: only a hang takes so long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The folder of the tests' editors.
+fn cache() -> Option<PathBuf> {
+    let set = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = set.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))?;
+    Some(folder.join("baton-tests"))
+}
+
+fn in_cache(path: &str) -> Option<PathBuf> {
+    cache().map(|cache| cache.join(path)).filter(|path| path.is_file())
+}
+
+/// Neovim's binary.
+pub fn neovim() -> Option<PathBuf> {
+    or_skipped("Neovim", "neovim", in_cache(&format!("{NEOVIM}/bin/nvim")))
+}
+
+/// The Python that can speak to Neovim.
+pub fn neovim_python() -> Option<PathBuf> {
+    or_skipped("Neovim's Python", "neovim", in_cache(&format!("{NEOVIM}/bin/python")))
+}
+
+/// Emacs with eglot.
+pub fn emacs() -> Option<PathBuf> {
+    let found = in_path("emacs").filter(|emacs| {
+        let mut asked = Command::new(emacs);
+        asked.args(["--batch", "--eval", "(require 'eglot)"]).stdin(Stdio::null());
+        asked.output().is_ok_and(|output| output.status.success())
+    });
+    or_skipped("Emacs with eglot", "emacs", found)
+}
+
+/// Luacheck, and the folder of node's modules that has StyLua.
+pub fn lua_tools() -> Option<(PathBuf, PathBuf)> {
+    let stylua = cache().map(|cache| cache.join("stylua-2.5.2/node_modules")).filter(|folder| folder.is_dir());
+    let found = in_path("luacheck").zip(stylua).filter(|_| in_path("node").is_some());
+    or_skipped("luacheck or StyLua", "lua", found)
+}
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+fn or_skipped<T>(what: &str, part: &str, found: Option<T>) -> Option<T> {
+    if found.is_none() {
+        let hint = format!("{what} is not there; install it by: tests/setup.sh {part}");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{hint}");
+        println!("skipped: {hint}");
+    }
+    found
+}
+
+/// A path in this repository.
+pub fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").join(path)
+}
+
+/// Run a program to its end, which must be a good one; what it printed.
+#[track_caller]
+pub fn succeeds(command: &mut Command) -> String {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (output, in_time) = wait(child);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let why = if in_time { "failed" } else { "did not end" };
+    assert!(in_time && output.status.success(), "it {why}: {command:?}\nstdout:\n{stdout}\nstderr:\n{stderr}");
+    format!("{stdout}{stderr}")
+}
+
+fn wait(child: Child) -> (Output, bool) {
+    let pid = rustix::process::Pid::from_child(&child);
+    let waiting = thread::spawn(move || child.wait_with_output().expect("a child"));
+    let deadline = Instant::now() + PATIENCE;
+    while !waiting.is_finished() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let in_time = waiting.is_finished();
+    if !in_time {
+        // Waited for above, so that the id is still its own.
+        let _ended = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    (waiting.join().expect("a child"), in_time)
+}
