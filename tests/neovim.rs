@@ -1,7 +1,6 @@
 //! The plugin for Neovim in the real editor, against the real server and a scripted Messages API. What the user does
 //! there stands in `tests/neovim/*.lua`.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends loudly")]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //!
 //! A test whose editor is missing says so and is skipped; where `CI=true` it fails.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -60,7 +61,8 @@ fn or_skipped<T>(what: &str, part: &str, found: Option<T>) -> Option<T> {
     if found.is_none() {
         let hint = format!("{what} is not there; install it by: tests/setup.sh {part}");
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{hint}");
-        println!("skipped: {hint}");
+        // Not by `println!`, which the test harness keeps to itself while all goes well.
+        writeln!(std::io::stderr(), "skipped: {hint}").expect("standard error");
     }
     found
 }
