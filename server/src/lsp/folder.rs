@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use super::board::Board;
 use super::capabilities::Capabilities;
 use super::client::Client;
+use super::documents::Documents;
 use super::files::{Files, blocking};
 use super::refused::Refused;
 use super::runs::Current;
@@ -19,6 +20,9 @@ pub(super) struct Folder {
     pub(super) capabilities: Capabilities,
     /// Its diagnostics.
     pub(super) board: Board,
+    /// The texts open in the editor.
+    #[allow(dead_code, reason = "what reads it comes next")]
+    pub(super) documents: Documents,
     /// Held while a run starts, so that there is never a second one.
     pub(super) current: Mutex<Option<Current>>,
     /// Held while dismissed.json is changed.
@@ -27,9 +31,10 @@ pub(super) struct Folder {
 
 impl Folder {
     /// A folder by the path the client has for it.
-    pub(super) fn new(path: PathBuf, client: Client, capabilities: Capabilities) -> Arc<Self> {
+    pub(super) fn new(path: PathBuf, client: Client, capabilities: Capabilities, documents: Documents) -> Arc<Self> {
         let board = Board::new(path.clone(), client.clone(), capabilities);
-        Arc::new(Self { path, client, capabilities, board, current: Mutex::default(), dismissing: Mutex::default() })
+        let (current, dismissing) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { path, client, capabilities, board, documents, current, dismissing })
     }
 
     /// The path the client has for it.

@@ -87,13 +87,14 @@ impl Folders {
 mod tests {
     use super::super::capabilities::Capabilities;
     use super::super::client::Client;
+    use super::super::documents::Documents;
     use super::*;
 
     fn folders(paths: &[&str]) -> Folders {
         let folders = Folders::default();
         let (client, _) = Client::new();
         for path in paths {
-            folders.add(Folder::new(path.into(), client.clone(), Capabilities::default()));
+            folders.add(Folder::new(path.into(), client.clone(), Capabilities::default(), Documents::default()));
         }
         folders
     }

@@ -9,6 +9,8 @@ mod capabilities;
 mod client;
 mod commands;
 mod diagnostics;
+#[allow(dead_code, reason = "what reads it comes next")]
+mod documents;
 mod files;
 mod folder;
 mod folders;
@@ -16,6 +18,8 @@ mod framing;
 mod from_proto;
 mod gate;
 mod handlers;
+#[allow(dead_code, reason = "what reads it comes next")]
+mod position;
 mod progress;
 mod refused;
 mod runs;

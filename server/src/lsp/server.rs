@@ -6,17 +6,21 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::lsp_types::{
-    DidChangeWorkspaceFoldersParams, ExecuteCommandOptions, ExecuteCommandParams, InitializeParams, InitializeResult,
-    InitializedParams, NumberOrString, OneOf, ServerCapabilities, ServerInfo, WorkDoneProgressCancelParams,
-    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
+    DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
+    DidOpenTextDocumentParams, DidSaveTextDocumentParams, ExecuteCommandOptions, ExecuteCommandParams,
+    InitializeParams, InitializeResult, InitializedParams, NumberOrString, OneOf, SaveOptions, ServerCapabilities,
+    ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+    WorkDoneProgressCancelParams, WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 use tower_lsp::{LanguageServer, LspService};
 
 use super::capabilities::Capabilities;
 use super::client::Client;
+use super::documents::Documents;
 use super::folder::Folder;
 use super::folders::Folders;
 use super::handlers::{self, Failure};
+use super::position::Encoding;
 use super::refused::Refused;
 use super::{commands, from_proto};
 
@@ -30,12 +34,13 @@ pub(super) struct Server {
     /// Stands for the client's folders.
     root: Option<PathBuf>,
     capabilities: OnceLock<Capabilities>,
+    documents: Documents,
 }
 
 impl Server {
     /// The service that routes to these handlers.
     pub(super) fn service(client: Client, folders: Folders, root: Option<PathBuf>) -> LspService<Self> {
-        let server = Self { client, folders, root, capabilities: OnceLock::new() };
+        let server = Self { client, folders, root, capabilities: OnceLock::new(), documents: Documents::default() };
         // What it would send to the client goes through `Client`, which needs no socket.
         let (service, _socket) = LspService::build(|_| server)
             .custom_method("window/workDoneProgress/cancel", Self::cancel_progress)
@@ -46,7 +51,7 @@ impl Server {
 
     fn add_folder(&self, path: PathBuf) -> Arc<Folder> {
         let capabilities = self.capabilities.get().copied().unwrap_or_default();
-        let folder = Folder::new(path, self.client.clone(), capabilities);
+        let folder = Folder::new(path, self.client.clone(), capabilities, self.documents.clone());
         self.folders.add(folder.clone());
         folder
     }
@@ -68,11 +73,13 @@ impl LanguageServer for Server {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
         // Called once, as the protocol says and the service enforces.
         self.capabilities.get_or_init(|| Capabilities::of(&params));
+        let offered = params.capabilities.general.as_ref().and_then(|general| general.position_encodings.as_deref());
+        self.documents.agree_on(Encoding::agreed(offered));
         for path in from_proto::folders(&params, self.root.as_deref()) {
             self.add_folder(path);
         }
         Ok(InitializeResult {
-            capabilities: advertised(),
+            capabilities: advertised(self.documents.encoding()),
             server_info: Some(ServerInfo {
                 name: "baton".to_owned(),
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -97,6 +104,22 @@ impl LanguageServer for Server {
         handlers::run(&self.folders, call).await.map(Some).map_err(refused)
     }
 
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        self.documents.did_open(params);
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        self.documents.did_change(params);
+    }
+
+    async fn did_save(&self, params: DidSaveTextDocumentParams) {
+        self.documents.did_save(params);
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.documents.did_close(params);
+    }
+
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
         if self.root.is_some() {
             return;
@@ -113,8 +136,15 @@ impl LanguageServer for Server {
     }
 }
 
-fn advertised() -> ServerCapabilities {
+fn advertised(encoding: Encoding) -> ServerCapabilities {
     ServerCapabilities {
+        position_encoding: Some(encoding.kind()),
+        text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
+            open_close: Some(true),
+            change: Some(TextDocumentSyncKind::INCREMENTAL),
+            save: Some(TextDocumentSyncSaveOptions::SaveOptions(SaveOptions { include_text: Some(false) })),
+            ..TextDocumentSyncOptions::default()
+        })),
         execute_command_provider: Some(ExecuteCommandOptions {
             commands: commands::ids(),
             ..ExecuteCommandOptions::default()
