@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use baton::config::Settings;
 use baton::models::{Block, Model, ModelError, Models, StopReason, Turn, TurnProgress, TurnRequest};
-use baton::workflow::{self, Approver, EventPhase, EventStatus, Gate, GateAnswer, Outcome, PhaseEvent, Request};
+use baton::workflow::{
+    self, Approver, Editor, EventPhase, EventStatus, Gate, GateAnswer, Outcome, PhaseEvent, Request,
+};
 use baton::workspace::Workspace;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -80,7 +82,7 @@ async fn run_in(folder: &Path, turn: Duration) -> Measured {
     }
     let workspace = Workspace::open(folder).unwrap();
     let settings = Settings { max_parallel_tasks: TASKS, ..Settings::default() };
-    let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes)).unwrap();
+    let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default()).unwrap();
     engine.models = Ok(Models::all(Arc::new(Scripted { turn })));
     let began = Instant::now();
     let request = Request { task: Some("Change every file".to_owned()), auto_approve: true, ..Request::default() };

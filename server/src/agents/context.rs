@@ -81,13 +81,13 @@ pub fn as_section(context: &ContextOutput) -> String {
 }
 
 fn lines(workspace: &Workspace, path: &RepoPath) -> u32 {
-    let text = workspace.read(path).ok().flatten().and_then(|file| TextFile::decode(&file.bytes).ok());
+    let text = workspace.read_open(path).ok().flatten().and_then(|file| TextFile::decode(&file.bytes).ok());
     text.map_or(0, |text| u32::try_from(text.text().lines().count()).unwrap_or(u32::MAX))
 }
 
 fn convention(workspace: &Workspace, file: &str) -> Option<String> {
     let path = RepoPath::parse(file).ok()?;
-    let bytes = workspace.read(&path).ok()??.bytes;
+    let bytes = workspace.read_open(&path).ok()??.bytes;
     let text = TextFile::decode(&bytes).ok()?.text().to_owned();
     if text.trim().is_empty() {
         return None;

@@ -16,7 +16,7 @@ use super::{gate, print, render, tell};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Models, Pace, Replay};
-use crate::workflow::{self, Approver, Changes, Gate, GateAnswer, Request};
+use crate::workflow::{self, Approver, Changes, Editor, Gate, GateAnswer, Request};
 use crate::workspace::Workspace;
 
 const TASK: &str = include_str!("../../demo/task.md");
@@ -54,7 +54,7 @@ pub(super) fn demo() -> Result<u8, Failure> {
     let progress = Arc::new(Progress::new(Style::for_stderr()));
     let approver = Arc::new(ShowAndApprove { progress: progress.clone() });
     let replay = Replay::parse(TRANSCRIPT, PACE).map_err(|error| Failure::failed(error.to_string()))?;
-    let mut engine = workflow::open(workspace.clone(), Settings::default(), &|_| None, approver)?;
+    let mut engine = workflow::open(workspace.clone(), Settings::default(), &|_| None, approver, Editor::default())?;
     engine.models = Ok(Models::all(Arc::new(replay)));
     let (place, store) = (Place::of(&engine), engine.store.clone());
     let request = Request { task: Some(TASK.trim().to_owned()), ..Request::default() };

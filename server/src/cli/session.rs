@@ -5,7 +5,7 @@ use super::failure::Failure;
 use crate::config::{self, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
-use crate::workflow::{self, Approver, Engine};
+use crate::workflow::{self, Approver, Editor, Engine};
 use crate::workspace::Workspace;
 
 /// A workspace with its settings: what every subcommand begins with.
@@ -43,7 +43,8 @@ impl Session {
 
     /// Everything a run works with.
     pub(super) fn engine(self, approver: Arc<dyn Approver>) -> Result<Engine, Failure> {
-        Ok(workflow::open(self.workspace, self.settings, &|name| std::env::var(name).ok(), approver)?)
+        let env = |name: &str| std::env::var(name).ok();
+        Ok(workflow::open(self.workspace, self.settings, &env, approver, Editor::default())?)
     }
 }
 

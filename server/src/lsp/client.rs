@@ -40,6 +40,8 @@ pub(super) struct Refusal {
     pub(super) code: i64,
     /// What the client says.
     pub(super) message: String,
+    /// What it says to programs.
+    pub(super) data: Option<Value>,
 }
 
 /// Why a request to the client has no answer.

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(answered(Ok(Value::Null)).await.0, GateAnswer::Wait);
         assert_eq!(answered(Ok(json!({ "title": "approve?" }))).await.0, GateAnswer::Wait);
         assert_eq!(answered(Ok(json!("Approve"))).await.0, GateAnswer::Wait);
-        let unknown = Refusal { code: -32601, message: "Method not found".to_owned() };
+        let unknown = Refusal { code: -32601, message: "Method not found".to_owned(), data: None };
         assert_eq!(answered(Err(unknown)).await.0, GateAnswer::Wait);
     }
 

@@ -247,7 +247,7 @@ mod tests {
         let (client, mut queue) = Client::new();
         let mut refused = Progress::create(&client, true, "r1");
         settle(&mut refused).await;
-        client.answer(1, Err(Refusal { code: -32601, message: "no".to_owned() }));
+        client.answer(1, Err(Refusal { code: -32601, message: "no".to_owned(), data: None }));
         settle(&mut refused).await;
         refused.report(&[event(EventPhase::Plan, EventStatus::Started, None)]);
         refused.end("done").await;

@@ -15,7 +15,7 @@ use super::refused::Refused;
 use super::task_file;
 use super::{to_proto, window};
 use crate::config::ApprovalMode;
-use crate::workflow::{self, EventPhase, EventStatus, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
+use crate::workflow::{self, Editor, EventPhase, EventStatus, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
 
 /// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
 const STOPPING: Duration = Duration::from_secs(3);
@@ -174,7 +174,7 @@ fn start_run(path: &Path, files: Files, asker: Asker, start: Start) -> Result<Ru
         None => {}
     }
     let env = |name: &str| std::env::var(name).ok();
-    let engine = workflow::open(workspace, settings, &env, Arc::new(asker))?;
+    let engine = workflow::open(workspace, settings, &env, Arc::new(asker), Editor::default())?;
     Ok(workflow::start(engine, request)?)
 }
 

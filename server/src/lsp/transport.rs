@@ -222,8 +222,9 @@ fn answer(id: &Value, mut message: serde_json::Map<String, Value>) -> Result<Inc
     let Some(id) = id.as_i64() else { return invalid("a message has a method, or an id the server asked under") };
     match (message.remove("error"), message.remove("result")) {
         (Some(error), _) if !error.is_null() => {
-            let text = error["message"].as_str().unwrap_or("no reason given").to_owned();
-            Ok(Incoming::Answer(id, Err(Refusal { code: error["code"].as_i64().unwrap_or_default(), message: text })))
+            let message = error["message"].as_str().unwrap_or("no reason given").to_owned();
+            let data = error.get("data").filter(|data| !data.is_null()).cloned();
+            Ok(Incoming::Answer(id, Err(Refusal { code: error["code"].as_i64().unwrap_or_default(), message, data })))
         }
         (_, Some(result)) => Ok(Incoming::Answer(id, Ok(result))),
         (_, None) => invalid("an answer has a result or an error"),

@@ -3,6 +3,7 @@
 //! Invariant: nothing here knows of phases, handoffs or the workspace's files. An agent is a label on a request.
 
 mod anthropic;
+mod editor;
 mod error;
 mod message;
 mod prices;
@@ -12,6 +13,7 @@ mod retry;
 mod throttle;
 
 pub use anthropic::{API_VERSION, Anthropic, AnthropicClient, AnthropicConfig, Credential};
+pub use editor::{EditorClient, EditorConfig, EditorModel, EditorModels, EditorRefusal, RefusalKind};
 pub use error::{ModelError, ModelErrorKind};
 pub use message::{Block, Message, Role, StopReason, ToolSpec};
 pub use prices::{cost, price_known};

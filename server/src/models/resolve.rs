@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::anthropic::{AnthropicClient, AnthropicConfig, Credential};
+use super::editor::{EditorClient, EditorConfig, EditorModels};
 use super::replay::{Pace, Replay};
 use super::{Model, ModelError, ModelErrorKind, Tier};
 
@@ -35,30 +36,42 @@ pub struct Models {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Provider {
     Anthropic,
+    Editor,
     Replay,
 }
 
 /// Named in the contract, not built yet.
-const COMING: [&str; 3] = ["openai", "ollama", "editor"];
+const COMING: [&str; 2] = ["openai", "ollama"];
+const NOT_IN_AN_EDITOR: &str = "The provider `editor` is an editor's own models: they serve only runs started in an editor \
+                                that lends them, by its Baton extension. Here, use `anthropic`.";
 const NOT_SET_UP: &str = "No model is set up. Set ANTHROPIC_API_KEY to a key of the Anthropic API \
                           (https://platform.claude.com/settings/keys), or try `baton demo`, which needs none.";
 
-/// Decide which models serve a run. `env` reads the environment.
+/// Decide which models serve a run. `env` reads the environment; `editor` is the editor it was started in, where that
+/// one lends its models.
+///
+/// What the user does not say is served by Anthropic's models where there is a key, else by the editor's.
 ///
 /// # Errors
 /// [`ModelErrorKind::Settings`], with what to set.
-pub fn resolve(wanted: &Wanted, env: &dyn Fn(&str) -> Option<String>) -> Result<Models, ModelError> {
-    let default = wanted.provider.as_deref().map(|name| provider(name, "--provider")).transpose()?;
-    let sources = Sources { env, anthropic: OnceLock::new(), replay: OnceLock::new() };
+pub fn resolve(
+    wanted: &Wanted,
+    env: &dyn Fn(&str) -> Option<String>,
+    editor: Option<&Arc<dyn EditorModels>>,
+) -> Result<Models, ModelError> {
+    let named = wanted.provider.as_deref().map(|name| provider(name, "--provider")).transpose()?;
+    let lent = editor.cloned();
+    let sources = Sources { env, lent, anthropic: OnceLock::new(), editor: OnceLock::new(), replay: OnceLock::new() };
+    let default = named.unwrap_or_else(|| sources.first());
     let serve = |tier: Tier, choice: &Option<String>| match choice {
         Some(choice) => {
             let (provider, name) = split(choice, setting(tier))?;
+            if provider == Provider::Editor {
+                check_tier(name, choice, setting(tier))?;
+            }
             sources.model(provider, name)
         }
-        None => {
-            let provider = default.unwrap_or(Provider::Anthropic);
-            sources.model(provider, default_name(provider, tier))
-        }
+        None => sources.model(default, default_name(default, tier)),
     };
     Ok(Models {
         fast: serve(Tier::Fast, &wanted.fast)?,
@@ -108,16 +121,32 @@ impl std::fmt::Debug for Models {
 /// The providers, each made when a tier first asks for it: all its models share one client and one throttle.
 struct Sources<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
+    lent: Option<Arc<dyn EditorModels>>,
     anthropic: OnceLock<Arc<AnthropicClient>>,
+    editor: OnceLock<Arc<EditorClient>>,
     replay: OnceLock<Arc<dyn Model>>,
 }
 
 impl Sources<'_> {
+    /// The provider that serves where the user names none.
+    fn first(&self) -> Provider {
+        let has_key = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"].iter().any(|name| self.var(name).is_some());
+        // With nothing at all, what is missing first is the key.
+        if has_key || self.lent.is_none() { Provider::Anthropic } else { Provider::Editor }
+    }
+
     fn model(&self, provider: Provider, name: &str) -> Result<Arc<dyn Model>, ModelError> {
         match provider {
             Provider::Anthropic => {
                 let client = once(&self.anthropic, || AnthropicClient::new(self.anthropic_config()?))?;
                 Ok(Arc::new(client.model(name)))
+            }
+            Provider::Editor => {
+                let client = once(&self.editor, || {
+                    let lent = self.lent.clone().ok_or_else(|| settings(NOT_IN_AN_EDITOR))?;
+                    Ok(EditorClient::new(lent, self.editor_config()?))
+                })?;
+                Ok(Arc::new(client.model(named_tier(name).unwrap_or(Tier::Balanced))))
             }
             Provider::Replay => once(&self.replay, || self.recorded_run()),
         }
@@ -140,6 +169,18 @@ impl Sources<'_> {
             ("BATON_IDLE_TIMEOUT", &mut config.idle_timeout),
             ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout),
         ] {
+            if let Some(set) = self.duration(variable)? {
+                *time = set;
+            }
+        }
+        Ok(config)
+    }
+
+    fn editor_config(&self) -> Result<EditorConfig, ModelError> {
+        let mut config = EditorConfig::default();
+        for (variable, time) in
+            [("BATON_RETRY_BASE", &mut config.retry.base), ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout)]
+        {
             if let Some(set) = self.duration(variable)? {
                 *time = set;
             }
@@ -189,7 +230,31 @@ fn default_name(provider: Provider, tier: Tier) -> &'static str {
         (Provider::Anthropic, Tier::Fast) => "claude-haiku-5-5",
         (Provider::Anthropic, Tier::Balanced) => "claude-sonnet-5-5",
         (Provider::Anthropic, Tier::Powerful) => "claude-opus-5-5",
+        (Provider::Editor, tier) => tier_name(tier),
         (Provider::Replay, _) => "recorded",
+    }
+}
+
+fn tier_name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Fast => "fast",
+        Tier::Balanced => "balanced",
+        Tier::Powerful => "powerful",
+    }
+}
+
+fn named_tier(name: &str) -> Option<Tier> {
+    [Tier::Fast, Tier::Balanced, Tier::Powerful].into_iter().find(|tier| tier_name(*tier) == name)
+}
+
+/// An editor's models are named by the tiers it has chosen them for.
+fn check_tier(name: &str, choice: &str, setting: &str) -> Result<(), ModelError> {
+    match named_tier(name) {
+        Some(_) => Ok(()),
+        None => Err(settings(format!(
+            "{setting} is {choice:?}, but an editor chooses its models itself. Write \"editor:fast\", \
+             \"editor:balanced\" or \"editor:powerful\", and say in the editor's settings of Baton which model that is."
+        ))),
     }
 }
 
@@ -220,12 +285,13 @@ fn split<'a>(choice: &'a str, setting: &str) -> Result<(Provider, &'a str), Mode
 fn provider(word: &str, setting: &str) -> Result<Provider, ModelError> {
     match word {
         "anthropic" => Ok(Provider::Anthropic),
+        "editor" => Ok(Provider::Editor),
         "replay" => Ok(Provider::Replay),
         word if COMING.contains(&word) => Err(settings(format!(
             "{setting} names the provider `{word}`, which this version does not have yet. Use `anthropic`."
         ))),
         word => Err(settings(format!(
-            "{setting} names the provider {word:?}, which does not exist. There are `anthropic` and `replay`."
+            "{setting} names the provider {word:?}, which does not exist. There are `anthropic`, `editor` and `replay`."
         ))),
     }
 }
@@ -239,9 +305,58 @@ mod tests {
     use super::*;
 
     fn with(wanted: &Wanted, env: &[(&str, &str)]) -> Result<Models, ModelError> {
-        resolve(wanted, &|name| {
-            env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
-        })
+        lent(wanted, env, None)
+    }
+
+    fn lent(
+        wanted: &Wanted,
+        env: &[(&str, &str)],
+        editor: Option<&Arc<dyn EditorModels>>,
+    ) -> Result<Models, ModelError> {
+        let variable =
+            |name: &str| env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+        resolve(wanted, &variable, editor)
+    }
+
+    struct NoAnswer;
+
+    #[async_trait::async_trait]
+    impl EditorModels for NoAnswer {
+        async fn turn(&self, _: serde_json::Value) -> Result<serde_json::Value, super::super::EditorRefusal> {
+            std::future::pending().await
+        }
+    }
+
+    #[test]
+    fn an_editors_models_serve_where_there_is_no_key() {
+        let editor: Arc<dyn EditorModels> = Arc::new(NoAnswer);
+        let models = lent(&Wanted::default(), &[], Some(&editor)).expect("resolves");
+        let ids = [&models.fast, &models.balanced, &models.powerful].map(|model| model.id().to_owned());
+        assert_eq!(ids, ["editor:fast", "editor:balanced", "editor:powerful"]);
+        assert_eq!(models.account(), "Your editor's models, billed by its plan");
+        let models = lent(&Wanted::default(), &[KEY], Some(&editor)).expect("resolves");
+        assert_eq!(models.account(), "Anthropic API, key from ANTHROPIC_API_KEY");
+        let wanted = Wanted { provider: Some("editor".to_owned()), ..Wanted::default() };
+        assert_eq!(lent(&wanted, &[KEY], Some(&editor)).expect("resolves").fast.id(), "editor:fast");
+    }
+
+    #[test]
+    fn an_editors_models_are_named_by_tier_and_mix_with_others() {
+        let editor: Arc<dyn EditorModels> = Arc::new(NoAnswer);
+        let fast = |choice: &str| Wanted { fast: Some(choice.to_owned()), ..Wanted::default() };
+        let models = lent(&fast("editor:powerful"), &[KEY], Some(&editor)).expect("resolves");
+        assert_eq!((models.fast.id(), models.powerful.id()), ("editor:powerful", "anthropic:claude-opus-5-5"));
+        let error = lent(&fast("editor:gpt-9"), &[KEY], Some(&editor)).expect_err("no tier");
+        assert!(error.message.starts_with("models.fast is \"editor:gpt-9\", but an editor chooses"), "{error}");
+    }
+
+    #[test]
+    fn outside_of_an_editor_its_models_are_refused() {
+        let provider = Wanted { provider: Some("editor".to_owned()), ..Wanted::default() };
+        let tier = Wanted { balanced: Some("editor:fast".to_owned()), ..Wanted::default() };
+        for wanted in [provider, tier] {
+            assert!(refused(&wanted, &[KEY]).contains("only runs started in an editor"));
+        }
     }
 
     fn refused(wanted: &Wanted, env: &[(&str, &str)]) -> String {

@@ -69,7 +69,7 @@ pub(super) fn run(toolbox: &Toolbox, input: Search) -> Result<String, ToolError>
     for path in &files {
         let staged = overlay.get(path).cloned().flatten();
         // A file that cannot be read now, say too large, has nothing to show.
-        let Some(bytes) = staged.or_else(|| toolbox.workspace.read(path).ok().flatten().map(|state| state.bytes))
+        let Some(bytes) = staged.or_else(|| toolbox.workspace.read_open(path).ok().flatten().map(|state| state.bytes))
         else {
             continue;
         };

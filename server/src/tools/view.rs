@@ -42,7 +42,7 @@ impl Toolbox {
 
     fn read_disk(&self, path: &RepoPath) -> Result<Option<Vec<u8>>, ToolError> {
         match readable(&self.workspace, path, &self.memory_dir).map_err(no_file)?? {
-            Some(real) => Ok(self.workspace.read(&real).map_err(no_file)?.map(|state| state.bytes)),
+            Some(real) => Ok(self.workspace.read_open(&real).map_err(no_file)?.map(|state| state.bytes)),
             None => Ok(None),
         }
     }

@@ -72,6 +72,18 @@ impl Changes {
         Ok(Self { files })
     }
 
+    /// The same with what people see: the text of documents that are open with unsaved changes.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub(super) fn as_open(&self, workspace: &Workspace) -> Result<Self, PhaseError> {
+        let mut files = self.files.clone();
+        for file in files.values_mut() {
+            file.now = workspace.read_open(&file.path)?.map(|state| state.bytes);
+        }
+        Ok(Self { files })
+    }
+
     /// The files that differ from what they were, by path.
     pub fn files(&self) -> impl Iterator<Item = &ChangedFile> {
         self.files.values()

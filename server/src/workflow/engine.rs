@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::approval::{NO_PLAN, check_subset, done};
 use super::checkpoints::{Checkpoints, remove_old_runs};
 use super::drive::drive;
+use super::editor::Editor;
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
@@ -40,9 +41,12 @@ pub struct Engine {
     pub prompts: Prompts,
     /// Asks a person.
     pub approver: Arc<dyn Approver>,
+    /// What the editor lends, where there is one.
+    pub editor: Editor,
 }
 
-/// Open a workspace's memory, its models and its prompts. `env` reads the environment.
+/// Open a workspace's memory, its models and its prompts. `env` reads the environment; `editor` is what the editor
+/// lends, [`Editor::default`] where there is none.
 ///
 /// # Errors
 /// When the memory folder or the user's prompts cannot be read. Missing models are no error yet.
@@ -51,14 +55,15 @@ pub fn open(
     settings: Settings,
     env: &dyn Fn(&str) -> Option<String>,
     approver: Arc<dyn Approver>,
+    editor: Editor,
 ) -> Result<Engine, StartError> {
     let store = open_store(&workspace, &settings)?;
-    let models = models::resolve(&wanted(&settings), env);
+    let models = models::resolve(&wanted(&settings), env, editor.models.as_ref());
     let prompts = match etcetera::choose_base_strategy() {
         Ok(base) => Prompts::load(&base.config_dir().join("baton")).map_err(StartError::Usage)?,
         Err(_) => Prompts::default(),
     };
-    Ok(Engine { workspace, store, settings, models, prompts, approver })
+    Ok(Engine { workspace, store, settings, models, prompts, approver, editor })
 }
 
 /// Open a workspace's memory folder, making it on first use, under the user's own key.
@@ -123,7 +128,7 @@ pub struct RunHandle {
 /// When it cannot begin; nothing was changed then.
 pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
     let now = Timestamp::now();
-    let Engine { workspace, store, settings, models, prompts, approver } = engine;
+    let Engine { workspace, store, settings, models, prompts, approver, editor } = engine;
     let (lock, id) = store.lock(now)?;
     recover(&workspace, &store)?;
     let policy = policy(&settings);
@@ -169,6 +174,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         models,
         prompts,
         approver,
+        editor,
         policy,
         desk,
         bus,

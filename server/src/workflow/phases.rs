@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::changes::Changes;
+use super::editor::findings;
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
 use super::next::{approved, open_issues};
@@ -81,10 +82,14 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let changes = Changes::load(&run.store, &run.workspace)?;
     // The run that implemented may have been killed before it could.
     run.write_diff(&changes)?;
+    let changes = changes.as_open(&run.workspace)?;
     let earlier = Arc::new(earlier_issues(run, memory, report.round)?);
     let elsewhere = changed_elsewhere(report, &changes);
     let mut summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
     summary.extend(elsewhere.iter().map(|(path, told)| format!("{path}: {told}")));
+    let files: Vec<RepoPath> =
+        changes.files().filter(|file| file.now.is_some()).map(|file| file.path.clone()).collect();
+    let findings = findings(run, &files).await;
     let reviewed = only_approved(&plan.plan, memory);
     let work = agents::review::Work {
         task: &task_text(memory),
@@ -93,6 +98,7 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
         report,
         changed: &summary,
         earlier: &earlier,
+        findings: &findings,
     };
     let message = agents::review::first_message(&work);
     let toolbox = toolbox(run, phase, changes.diffs());
@@ -184,7 +190,7 @@ fn only_approved(plan: &PlanOutput, memory: &Memory) -> PlanOutput {
 
 /// A file's text; `None` when it is not there or not text.
 pub(super) fn text(workspace: &Workspace, path: &RepoPath) -> Option<String> {
-    let bytes = workspace.read(path).ok()??.bytes;
+    let bytes = workspace.read_open(path).ok()??.bytes;
     Some(TextFile::decode(&bytes).ok()?.text().to_owned())
 }
 

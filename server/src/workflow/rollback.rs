@@ -107,7 +107,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         let done = workspace::publish_reversal(workspace, &dir, plan.reversal.clone(), &plan.changes, &sign);
         match done {
             Ok(_) => break,
-            Err(PublishError::Conflict { .. }) if tries < TRIES => {
+            Err(PublishError::Conflict { .. } | PublishError::Unsaved { .. }) if tries < TRIES => {
                 tries += 1;
                 plan = Plan::make(store, workspace, &scope);
             }

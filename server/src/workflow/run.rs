@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::changes::Changes;
 use super::checkpoints::Checkpoints;
+use super::editor::Editor;
 use super::error::PhaseError;
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus, Said};
 use super::gate::Approver;
@@ -23,6 +24,7 @@ pub(super) struct Run {
     pub(super) models: Result<Models, ModelError>,
     pub(super) prompts: Prompts,
     pub(super) approver: Arc<dyn Approver>,
+    pub(super) editor: Editor,
     pub(super) policy: Policy,
     pub(super) desk: Desk,
     pub(super) bus: Bus,

@@ -231,7 +231,7 @@ fn task_states(memory: &Memory, history: &[PhaseEvent], at_work: &dyn Fn(&PhaseE
     let result = |id: &str| memory.report.iter().flat_map(|report| &report.results).find(|result| result.task_id == id);
     let state = |id: &str| match (result(id), last.get(id)) {
         (Some(result), _) => result.status.as_str(),
-        (None, Some(EventStatus::Started | EventStatus::Progress)) => "running",
+        (None, Some(EventStatus::Started | EventStatus::Progress | EventStatus::Waiting)) => "running",
         _ => "pending",
     };
     plan.plan

@@ -1,11 +1,13 @@
 //! One task, done by one agent: converse over a staging, then publish all or nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::changes::{PUBLISH, real_changes};
 use super::error::PhaseError;
+use super::events::{EventPhase, EventStatus};
 use super::implement::TaskNews;
 use super::phase::Phase;
 use super::phases::reporter;
@@ -145,33 +147,105 @@ fn so_far(staging: &Mutex<Staging>) -> String {
     format!("You have already edited {}; your tools show these files as you left them.\n", files.join(", "))
 }
 
-/// Publish what was staged. `Ok(Err(_))` names the files that changed on disk; nothing was written then.
+/// Publish what was staged, once none of its files is open with unsaved changes. `Ok(Err(_))` names the files that
+/// changed on disk; nothing was written then.
 async fn publish(
     run: &Arc<Run>,
     assignment: &Assignment,
     result: &TaskResult,
     staging: &SharedStaging,
 ) -> Result<Result<(), String>, PhaseError> {
-    let changes = staging.lock().unwrap_or_else(PoisonError::into_inner).changes();
-    if changes.is_empty() {
+    let paths: Vec<RepoPath> = {
+        let staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
+        staging.changes().into_iter().map(|change| change.path).collect()
+    };
+    if paths.is_empty() {
         return Ok(Ok(()));
     }
-    assignment.plan_lock.check()?;
-    let (run, task, round) = (run.clone(), assignment.task.id.clone(), assignment.round);
+    loop {
+        if saved(run, &assignment.task.id, &paths).await? == Saved::AfterAWait {
+            let followed = staging.lock().unwrap_or_else(PoisonError::into_inner).follow_saved();
+            if let Err(error) = followed {
+                // The publish then says which file is not what it was.
+                tracing::warn!(%error, "what was saved cannot be followed");
+            }
+        }
+        assignment.plan_lock.check()?;
+        match publish_once(run, assignment, result, staging).await? {
+            Ok(()) => return Ok(Ok(())),
+            Err(PublishError::Conflict { paths }) => return Ok(Err(names(&paths))),
+            // Somebody typed between the look and the write, of which nothing is left.
+            Err(PublishError::Unsaved { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn publish_once(
+    run: &Arc<Run>,
+    assignment: &Assignment,
+    result: &TaskResult,
+    staging: &SharedStaging,
+) -> Result<Result<(), PublishError>, PhaseError> {
+    let changes = staging.lock().unwrap_or_else(PoisonError::into_inner).changes();
     let submission = serde_json::to_value(with_refusals(result.clone(), staging)).unwrap_or_default();
+    let (run, task, round) = (run.clone(), assignment.task.id.clone(), assignment.round);
     let published = tokio::task::spawn_blocking(move || {
         let sign = |content: &[u8]| run.store.seal().sign(PUBLISH, content);
         let work = FinishedTask { task: &task, round, submission: &submission };
         workspace::publish(&run.workspace, &run.folder, &work, &changes, &sign)
     });
-    match published.await {
-        Ok(Ok(_)) => Ok(Ok(())),
-        Ok(Err(PublishError::Conflict { paths })) => {
-            Ok(Err(paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+    let published = published.await.map_err(|error| PhaseError::Internal(format!("publishing broke off: {error}")))?;
+    Ok(published.map(|_| ()))
+}
+
+/// Whether files had to be waited for.
+#[derive(Debug, PartialEq, Eq)]
+enum Saved {
+    AtOnce,
+    AfterAWait,
+}
+
+/// An editor need not tell that it saved a file.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Wait until none of these files is open with unsaved changes, and say which one has to be saved.
+async fn saved(run: &Run, task: &str, paths: &[RepoPath]) -> Result<Saved, AgentError> {
+    let Some(mut changes) = run.workspace.buffer_changes() else { return Ok(Saved::AtOnce) };
+    let mut told = String::new();
+    loop {
+        if run.desk.cancel.is_cancelled() {
+            return Err(AgentError::Cancelled);
         }
-        Ok(Err(error)) => Err(error.into()),
-        Err(error) => Err(PhaseError::Internal(format!("publishing broke off: {error}"))),
+        // Marked before the look, so that no change in between is missed.
+        changes.mark_unchanged();
+        let unsaved = run.workspace.unsaved(paths);
+        if unsaved.is_empty() {
+            break;
+        }
+        let names = names(&unsaved);
+        if names != told {
+            let (is, them) = if unsaved.len() == 1 { ("is", "it") } else { ("are", "them") };
+            let message = format!("waiting: {names} {is} open with unsaved changes; save {them}, and the task goes on");
+            run.tell(EventPhase::Implement, EventStatus::Waiting, Some(task), message);
+            told = names;
+        }
+        tokio::select! {
+            () = run.desk.cancel.cancelled() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            // The editor left; the cancel that follows is on its way.
+            Ok(()) = changes.changed() => {}
+        }
     }
+    if told.is_empty() {
+        return Ok(Saved::AtOnce);
+    }
+    run.tell(EventPhase::Implement, EventStatus::Progress, Some(task), format!("{told} saved"));
+    Ok(Saved::AfterAWait)
+}
+
+fn names(paths: &[RepoPath]) -> String {
+    paths.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A refused write is listed in the blockers; the status stays as submitted.

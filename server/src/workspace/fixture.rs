@@ -1,11 +1,14 @@
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
-use super::Workspace;
+use super::{Buffer, Buffers, Workspace};
 use crate::contracts::RepoPath;
 
 /// A small workspace from one string: each file starts with a line `//- /its/path`.
@@ -105,4 +108,35 @@ pub(crate) fn path(text: &str) -> RepoPath {
 /// The usual memory folder.
 pub(crate) fn memory() -> RepoPath {
     path(".agent_memory")
+}
+
+/// An editor with documents open.
+#[derive(Default)]
+pub(crate) struct Opened {
+    open: Mutex<HashMap<String, Buffer>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Opened {
+    /// Open a document, or change it.
+    pub(crate) fn set(&self, path: &str, text: &str, edited: bool) {
+        self.open.lock().unwrap().insert(path.to_owned(), Buffer { text: text.into(), edited });
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Close a document.
+    pub(crate) fn close(&self, path: &str) {
+        self.open.lock().unwrap().remove(path);
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+impl Buffers for Opened {
+    fn open(&self, path: &RepoPath) -> Option<Buffer> {
+        self.open.lock().unwrap().get(path.as_str()).cloned()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod beneath;
+mod buffers;
 mod checkpoint;
 mod diff;
 mod durable;
@@ -21,6 +22,7 @@ mod text;
 mod walk;
 
 pub use access::{Refused, readable};
+pub use buffers::{Buffer, Buffers, OpenBuffers, shows};
 pub use cap_std::fs::Dir;
 pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints};
 pub use diff::{counts, unified};

@@ -60,7 +60,12 @@ pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> Take
             return TakeBack::LeaveAlone { why };
         }
     }
-    now.change_from(path, before)
+    match now.change_from(path, before) {
+        TakeBack::Restore(_) | TakeBack::Merge(_) if workspace.is_unsaved(path) => {
+            leave("it is open with unsaved changes; save it, and roll back again")
+        }
+        taken_back => taken_back,
+    }
 }
 
 /// Remove a folder if nothing is in it; whether it went.

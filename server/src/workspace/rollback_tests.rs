@@ -1,4 +1,7 @@
-use super::super::fixture::{Fixture, path};
+use std::sync::Arc;
+
+use super::super::OpenBuffers;
+use super::super::fixture::{Fixture, Opened, path};
 use super::*;
 
 fn image(text: &str) -> Option<Image> {
@@ -97,4 +100,17 @@ fn only_an_empty_folder_goes() {
     assert!(remove_empty_folder(&fixture.workspace(), &path("empty")));
     assert!(!remove_empty_folder(&fixture.workspace(), &path("full")));
     assert_eq!(fixture.names(""), ["full"]);
+}
+
+#[test]
+fn a_document_with_unsaved_changes_is_left_alone() {
+    let fixture = Fixture::new("//- /a.txt\nnew\n");
+    let editor = Arc::new(Opened::default());
+    let workspace = fixture.workspace().with_buffers(OpenBuffers::new(editor.clone()));
+    let edits = [edit("old\n", "new\n")];
+    editor.set("a.txt", "new, and mine\n", true);
+    let TakeBack::LeaveAlone { why } = take_back(&workspace, &path("a.txt"), &edits) else { panic!("not left alone") };
+    assert!(why.contains("unsaved changes; save it"), "{why}");
+    editor.set("a.txt", "new\n", true);
+    assert!(matches!(take_back(&workspace, &path("a.txt"), &edits), TakeBack::Restore(_)));
 }

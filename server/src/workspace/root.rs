@@ -9,6 +9,7 @@ use cap_std::fs::{Dir, Metadata, OpenOptions};
 use sha2::{Digest, Sha256};
 
 use super::beneath::{self, Blocked};
+use super::buffers::OpenBuffers;
 use super::protect::{is_secret, never_by_name};
 use crate::contracts::RepoPath;
 
@@ -22,6 +23,8 @@ pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Workspace {
     inner: Arc<Inner>,
+    /// The editor's open documents, where there is an editor.
+    pub(super) buffers: Option<OpenBuffers>,
 }
 
 #[derive(Debug)]
@@ -118,7 +121,7 @@ impl Workspace {
         let dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(fault)?;
         // A folder that may be entered but not listed opens without complaint.
         dir.entries().map_err(fault)?;
-        Ok(Self { inner: Arc::new(Inner { root, dir }) })
+        Ok(Self { inner: Arc::new(Inner { root, dir }), buffers: None })
     }
 
     /// The real path of the root.

@@ -110,7 +110,7 @@ impl Staging {
         }
         let Some(owned) = self.owned.get(&key).cloned() else {
             return match readable(&self.workspace, path, &self.memory_dir)?? {
-                Some(real) => Ok(self.workspace.read(&real)?.map(|state| state.bytes)),
+                Some(real) => Ok(self.workspace.read_open(&real)?.map(|state| state.bytes)),
                 None => Ok(None),
             };
         };
@@ -119,7 +119,7 @@ impl Staging {
         if let Some(refused) = asked.iter().flatten().find_map(|place| guarded(place, &owned, &self.memory_dir)) {
             return Err(refused.into());
         }
-        let base = self.workspace.read(&owned)?;
+        let base = self.workspace.read_open(&owned)?;
         let bytes = base.as_ref().map(|state| state.bytes.clone());
         self.entries.insert(key, Entry { path: owned, base, staged: None });
         Ok(bytes)
@@ -150,7 +150,7 @@ impl Staging {
         let path = self.may_write(path)?;
         let key = path.key();
         if !self.entries.contains_key(&key) {
-            let exists = self.workspace.read_in_place(&path)?.is_some();
+            let exists = self.in_place(&path)?.is_some();
             if exists {
                 let refused = if is_secret(&path) { Refused::Secret(path) } else { Refused::NotRead(path) };
                 return self.remember(Err(refused.into()));
@@ -187,7 +187,7 @@ impl Staging {
             return self.remember(Err(Refused::Secret(path).into()));
         }
         if !self.entries.contains_key(&key) {
-            let base = self.workspace.read_in_place(&path)?;
+            let base = self.in_place(&path)?;
             self.entries.insert(key.clone(), Entry { path: path.clone(), base, staged: None });
         }
         match self.entries.get_mut(&key) {
@@ -206,9 +206,43 @@ impl Staging {
         changes
     }
 
+    /// Take for the base what is on disk now, where it is the same text: an editor saves in its own manner, and what
+    /// the task did to the text it read is done to the text that is there.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or cannot hold the text any more.
+    pub fn follow_saved(&mut self) -> Result<(), StagingError> {
+        for entry in self.entries.values_mut() {
+            let (Some(base), Some(staged)) = (&entry.base, &entry.staged) else { continue };
+            let Some(disk) = self.workspace.read_in_place(&entry.path)? else { continue };
+            if disk.sha256 == base.sha256 {
+                continue;
+            }
+            let (Ok(was), Ok(manner)) = (TextFile::decode(&base.bytes), TextFile::decode(&disk.bytes)) else {
+                continue;
+            };
+            if was.text() != manner.text() {
+                continue;
+            }
+            if let Staged::Content(bytes) = staged {
+                let Ok(file) = TextFile::decode(bytes) else { continue };
+                let encoded = manner.encode(file.text());
+                let bytes = encoded.map_err(|source| StagingError::Encode { path: entry.path.clone(), source })?;
+                entry.staged = Some(Staged::Content(bytes));
+            }
+            entry.base = Some(disk);
+        }
+        Ok(())
+    }
+
     /// What was refused to the task and a person should know, each once.
     pub fn refusals(&self) -> &[Refused] {
         &self.refusals
+    }
+
+    /// The file in its real place, as an editor has it open.
+    fn in_place(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
+        self.workspace.overlaid(path, self.workspace.read_in_place(path)?)
     }
 
     fn check(&self, path: &RepoPath, to_write: bool) -> Result<RepoPath, StagingError> {

@@ -39,6 +39,12 @@ pub enum PublishError {
         /// The files.
         paths: Vec<RepoPath>,
     },
+    /// Files are open in an editor with changes that are not on disk; the working tree is as it was.
+    #[error("open with unsaved changes, and left alone: {}; save them, or undo the changes there", names(.paths))]
+    Unsaved {
+        /// The files.
+        paths: Vec<RepoPath>,
+    },
     /// The task's changes of this round are in the working tree already.
     #[error("task {task} was already published in round {round}")]
     Again {
@@ -97,6 +103,8 @@ enum Halt {
     Killed,
     /// A file is not what the task built on.
     Conflict(Vec<RepoPath>),
+    /// A file is open in an editor with changes that are not on disk.
+    Unsaved(Vec<RepoPath>),
     /// The system failed.
     Failed { what: String, source: io::Error },
 }
@@ -151,6 +159,7 @@ impl From<Halt> for Stopped {
             #[cfg(test)]
             Halt::Killed => Self::Killed,
             Halt::Conflict(paths) => Self::Refused(PublishError::Conflict { paths }),
+            Halt::Unsaved(paths) => Self::Refused(PublishError::Unsaved { paths }),
             Halt::Failed { what, source } => Self::Refused(PublishError::Io { what, source }),
         }
     }
@@ -247,6 +256,7 @@ fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Resu
 }
 
 fn check_all(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> {
+    check_saved(workspace, record.paths())?;
     let mut changed = Vec::new();
     for file in &record.files {
         if !disk(workspace, &file.path)?.has(file.sha256_before.as_deref()) {
@@ -254,6 +264,12 @@ fn check_all(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> 
         }
     }
     if changed.is_empty() { Ok(()) } else { Err(Halt::Conflict(changed)) }
+}
+
+/// Nothing is written under what a person is typing.
+fn check_saved<'a>(workspace: &Workspace, paths: impl IntoIterator<Item = &'a RepoPath>) -> Result<(), Halt> {
+    let unsaved = workspace.unsaved(paths);
+    if unsaved.is_empty() { Ok(()) } else { Err(Halt::Unsaved(unsaved)) }
 }
 
 /// Write the new bytes and the before-images, for good, and name them in the record.
@@ -334,6 +350,7 @@ fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, st
     for (index, file) in record.files.iter().enumerate() {
         steps(Step::Placing(index))?;
         // Once more for this one file: a save in an editor may have come between.
+        check_saved(workspace, [&file.path])?;
         if !disk(workspace, &file.path)?.has(file.sha256_before.as_deref()) {
             return Err(Halt::Conflict(vec![file.path.clone()]));
         }
@@ -361,7 +378,7 @@ fn take_back(
     match halt {
         _ if left.is_empty() => halt.into(),
         Halt::Failed { what, source } => Stopped::Refused(PublishError::Stuck { what, source, left }),
-        Halt::Conflict(paths) => Stopped::Refused(PublishError::Stuck {
+        Halt::Conflict(paths) | Halt::Unsaved(paths) => Stopped::Refused(PublishError::Stuck {
             what: format!("changed on disk while it was published: {}", names(&paths)),
             source: io::Error::other("the files before it could not be taken back"),
             left,

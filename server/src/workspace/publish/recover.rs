@@ -6,7 +6,7 @@ use cap_std::fs::Dir;
 use super::super::beneath::{self, Blocked};
 use super::super::{Workspace, sweep};
 use super::place::{Disk, disk, is_staged, place, sync_parents, undo};
-use super::{Halt, PublishRecord, PublishState, Step, Steps, records};
+use super::{Halt, PublishRecord, PublishState, Step, Steps, check_saved, records};
 use crate::contracts::RepoPath;
 
 /// What the start after a kill found and did.
@@ -60,6 +60,12 @@ pub fn recover(
         Halt::Conflict(paths) => {
             RecoverError { what: super::names(&paths), source: io::Error::other("changed while it was put in place") }
         }
+        Halt::Unsaved(paths) => RecoverError {
+            what: super::names(&paths),
+            source: io::Error::other(
+                "open with unsaved changes; save them, or undo the changes there, and start again",
+            ),
+        },
         #[cfg(test)]
         Halt::Killed => RecoverError { what: "killed".to_owned(), source: io::Error::other("killed") },
     })
@@ -80,6 +86,7 @@ pub(super) fn recover_in_steps(
             PublishState::Done | PublishState::Undone => continue,
             PublishState::Intent => roll_forward(workspace, run_dir, &mut record, &mut recovered, steps)?,
             PublishState::Undoing => {
+                check_saved(workspace, record.paths())?;
                 let left = undo(workspace, run_dir, &record);
                 if !left.is_empty() {
                     let source = io::Error::other("could not be taken back");
@@ -121,6 +128,7 @@ fn roll_forward(
         record.state = PublishState::Undone;
         return Ok(());
     }
+    check_saved(workspace, open.iter().map(|file| &file.path))?;
     for (index, file) in open.into_iter().enumerate() {
         place(workspace, run_dir, file)?;
         steps(Step::Placed(index))?;

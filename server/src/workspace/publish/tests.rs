@@ -1,8 +1,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::super::fixture::{Fixture, memory, path};
-use super::super::{Staging, Writable};
+use super::super::fixture::{Fixture, Opened, memory, path};
+use super::super::{OpenBuffers, Staging, Writable};
 use super::recover::recover_in_steps;
 use super::*;
 
@@ -98,6 +99,50 @@ fn everything_is_put_in_place_and_can_be_told_later() {
     let again = publish(&workspace, &run, &task("T1"), &[], &sign);
     assert!(matches!(again, Err(PublishError::Again { .. })), "{again:?}");
     assert_eq!(recover(&workspace, &run, &sign, &verify).unwrap(), Recovered::default());
+}
+
+#[test]
+fn nothing_is_written_under_a_document_with_unsaved_changes() {
+    let fixture = Fixture::new(TREE);
+    let editor = Arc::new(Opened::default());
+    let workspace = fixture.workspace().with_buffers(OpenBuffers::new(editor.clone()));
+    let run = run_dir(&workspace);
+    let changes = changes(&workspace);
+    // An open document that nobody touched keeps nothing from being written.
+    editor.set("a.txt", "a0\n", false);
+    editor.set("b.txt", "b0, and mine\n", true);
+    let refused = publish(&workspace, &run, &task("T1"), &changes, &sign);
+    assert!(matches!(&refused, Err(PublishError::Unsaved { paths }) if *paths == [path("b.txt")]), "{refused:?}");
+    assert_eq!(tree(&fixture), BEFORE);
+    // Somebody begins to type while it is under way: what is in place already is taken back.
+    editor.close("b.txt");
+    let typed = publish_in_steps(&workspace, &run, &task("T1"), &changes, &sign, &mut |step| {
+        if step == Step::Placed(1) {
+            editor.set("gone.txt", "g0, and mine\n", true);
+        }
+        Ok(())
+    });
+    assert!(matches!(&typed, Err(Stopped::Refused(PublishError::Unsaved { .. }))), "{typed:?}");
+    assert_eq!(tree(&fixture), BEFORE);
+    editor.close("gone.txt");
+    publish(&workspace, &run, &task("T1"), &changes, &sign).unwrap();
+    assert_eq!(tree(&fixture), AFTER);
+}
+
+#[test]
+fn an_interrupted_publish_waits_for_documents_to_be_saved() {
+    let fixture = Fixture::new(TREE);
+    stopped_at(&fixture, &mut |step| if step == Step::Placed(0) { Err(Halt::Killed) } else { Ok(()) }).unwrap_err();
+    let editor = Arc::new(Opened::default());
+    let workspace = fixture.workspace().with_buffers(OpenBuffers::new(editor.clone()));
+    editor.set("b.txt", "b0, and mine\n", true);
+    let between = tree(&fixture);
+    let told = recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap_err().to_string();
+    assert!(told.contains("b.txt: open with unsaved changes; save them"), "{told}");
+    assert_eq!(tree(&fixture), between);
+    editor.close("b.txt");
+    recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+    assert_eq!(tree(&fixture), AFTER);
 }
 
 #[cfg(unix)]
