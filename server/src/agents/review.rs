@@ -68,6 +68,9 @@ pub enum Level {
 pub struct Earlier {
     /// Issues of the review before that the user has not dismissed; a re-review answers them by id.
     pub open: Vec<Issue>,
+    /// Ids of those among them that the round was not about: nobody worked on them, and they stay open unless they are
+    /// answered as fixed.
+    pub left: Vec<String>,
     /// Issues that the user dismissed, of all reviews.
     pub dismissed: Vec<Issue>,
 }
@@ -85,7 +88,7 @@ pub fn first_message(work: &Work<'_>) -> String {
     if !work.findings.is_empty() {
         message.push_str(&findings_section(work.findings));
     }
-    let Earlier { open, dismissed } = work.earlier;
+    let Earlier { open, left, dismissed } = work.earlier;
     if !dismissed.is_empty() {
         message.push_str(&section("dismissed_issues", &json_text(dismissed)));
         message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
@@ -96,9 +99,16 @@ pub fn first_message(work: &Work<'_>) -> String {
         message.push_str(&section("open_issues", &json_text(open)));
         message.push_str(
             "More work followed the review that raised the open issues. Look at each of them: answer it in \
-             `answers` with its id and \"fixed\" or \"open\". List only new findings in `issues`. Then hand your \
-             judgement on with submit_review.",
+             `answers` with its id and \"fixed\" or \"open\". List only new findings in `issues`. ",
         );
+        if !left.is_empty() {
+            message.push_str(&format!(
+                "The user chose which of them were to be fixed now. These were not, and stay open unless you answer \
+                 that they are fixed: {}. ",
+                left.join(", ")
+            ));
+        }
+        message.push_str("Then hand your judgement on with submit_review.");
     }
     message
 }
@@ -187,6 +197,13 @@ pub fn accept(mut input: Value, earlier: &Earlier) -> Result<ReviewOutput, Vec<S
     if merge && let Some(index) = review.answers.iter().position(stays_open) {
         faults.push(format!("/answers/{index}: a critical issue that is still open cannot be merged"));
     }
+    let unanswered = |id: &&String| is_critical(id) && !review.answers.iter().any(|answer| answer.id == **id);
+    if merge && let Some(id) = earlier.left.iter().find(unanswered) {
+        faults.push(format!(
+            "/answers: the critical issue {id} was not to be fixed in this round and is open; answer it as fixed, or do \
+             not merge"
+        ));
+    }
     for (index, issue) in review.issues.iter().enumerate() {
         if let Err(error) = RepoPath::parse(&issue.file) {
             faults.push(format!("/issues/{index}/file: {error}"));
@@ -227,7 +244,7 @@ pub struct Facts {
 /// stands nowhere, is taken out and told in the summary: an issue never lands on a wrong line.
 ///
 /// Of the earlier open issues, those answered as open or found again stay, under the ids they have; one neither
-/// answered nor found again counts as fixed. A dismissed one that is found again keeps its id too, and so stays
+/// answered nor found again counts as fixed, but for those that the round was not about. A dismissed one that is found again keeps its id too, and so stays
 /// dismissed.
 pub fn finish(
     mut review: ReviewOutput,
@@ -246,7 +263,8 @@ pub fn finish(
             (Err(why), _) => dropped.push(why),
         }
     }
-    let is_open = |issue: &Issue| is_answered(&review.answers, &issue.id, AnswerState::Open);
+    let is_left = |id: &String| earlier.left.contains(id) && !is_answered(&review.answers, id, AnswerState::Fixed);
+    let is_open = |issue: &Issue| is_answered(&review.answers, &issue.id, AnswerState::Open) || is_left(&issue.id);
     let mut issues: Vec<Issue> = Vec::new();
     for issue in earlier.open.iter().filter(|issue| is_open(issue)) {
         match place_again(issue, text) {
@@ -458,7 +476,11 @@ mod tests {
         let issue = |quote: &str, description: &str| json!({ "severity": "minor", "file": "src/a.rs", "line": 2, "quote": quote, "description": description });
         let first = finished(json!([issue("fn a() {", "A"), issue("fn b() {", "B"), issue("one();", "C")])).issues;
         let [a, b, c] = [0, 1, 2].map(|n: usize| first[n].id.clone());
-        let earlier = Earlier { open: vec![first[0].clone(), first[2].clone()], dismissed: vec![first[1].clone()] };
+        let earlier = Earlier {
+            open: vec![first[0].clone(), first[2].clone()],
+            dismissed: vec![first[1].clone()],
+            ..Earlier::default()
+        };
         let file = "\nfn a(x: u8) {\n    one();\n}\n\nfn b(x: u8) {\n    one();\n}\n";
         // Found again on changed lines, the open one and the dismissed one.
         let again = json!([issue("fn a(x: u8) {", "A"), issue("fn b(x: u8) {", "B")]);
@@ -480,8 +502,28 @@ mod tests {
             "verdict": "approved", "summary": "s", "recommended_action": "merge",
             "answers": [{ "id": issue[0].id, "state": "open" }],
         });
-        let faults = accept(review, &Earlier { open: issue, dismissed: Vec::new() }).unwrap_err();
+        let faults = accept(review, &Earlier { open: issue, ..Earlier::default() }).unwrap_err();
         assert!(faults[0].contains("/answers/0"), "{faults:?}");
+    }
+
+    #[test]
+    fn an_issue_that_was_left_alone_stays_open_until_it_is_answered_as_fixed() {
+        let issue = |description: &str| json!({ "severity": "critical", "file": "src/a.rs", "line": 1, "description": description });
+        let open = finished(json!([issue("A"), issue("B")])).issues;
+        let [a, b] = [0, 1].map(|n: usize| open[n].id.clone());
+        let earlier = Earlier { open, left: vec![b.clone()], ..Earlier::default() };
+        assert_eq!(re_reviewed(json!([]), json!([]), &earlier, FILE), [(b.clone(), 1)], "A is fixed by silence");
+        let fixed = json!([{ "id": b, "state": "fixed" }, { "id": a, "state": "open" }]);
+        assert_eq!(re_reviewed(json!([]), fixed, &earlier, FILE), [(a, 1)]);
+
+        let merge = |answers: Value| {
+            let review =
+                json!({ "verdict": "approved", "summary": "s", "recommended_action": "merge", "answers": answers });
+            accept(review, &earlier)
+        };
+        let faults = merge(json!([])).unwrap_err();
+        assert!(faults[0].contains(&format!("the critical issue {b} was not to be fixed")), "{faults:?}");
+        assert!(merge(json!([{ "id": b, "state": "fixed" }])).is_ok());
     }
 
     #[test]

@@ -63,6 +63,10 @@ pub struct RunArgs {
     /// Implement only these tasks of the plan, as in T1,T3
     #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = task_id)]
     pub only: Option<Vec<String>>,
+    /// Fix these issues of the review and no others, and review again; `baton status` lists them with their ids
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = issue_id,
+          conflicts_with_all = ["task", "phase", "only", "reset"])]
+    pub fix: Option<Vec<String>>,
     /// Put what there is into history first
     #[arg(long)]
     pub reset: bool,
@@ -241,6 +245,13 @@ fn task_id(text: &str) -> Result<String, String> {
     if is_task_id(id) { Ok(id.to_owned()) } else { Err("this is no task id; ids look like T1".to_owned()) }
 }
 
+fn issue_id(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("an issue has an id; `baton status` lists them".to_owned()),
+        id => Ok(id.to_owned()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("no time at all; write for example 15m".to_owned()),
@@ -281,6 +292,7 @@ mod tests {
             task: Some("Mend".to_owned()),
             phase: Some(Phase::Implement),
             only: Some(vec!["T1".to_owned(), "T3".to_owned()]),
+            fix: None,
             reset: false,
             auto_approve: true,
             provider: Some("ollama".to_owned()),
@@ -289,6 +301,7 @@ mod tests {
         };
         assert_eq!(args, expected);
         assert_eq!(run("baton run").task, None);
+        assert_eq!(run("baton run --fix a1,b2").fix, Some(vec!["a1".to_owned(), "b2".to_owned()]));
     }
 
     #[test]

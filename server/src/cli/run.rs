@@ -27,6 +27,7 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
         phase: args.phase.map(phase),
         only: args.only,
         feedback: None,
+        fix: args.fix,
         reset: args.reset,
         auto_approve: args.auto_approve,
     };

@@ -55,7 +55,9 @@ fn told(status: &Status) -> String {
     }
     if !status.issues.is_empty() {
         lines.push(String::new());
-        let line = |issue: &IssueStatus| format!("{:<6} {}", issue.state, render::issue_line(&issue.issue));
+        let line = |IssueStatus { issue, state }: &IssueStatus| {
+            format!("{state:<6} {} [{}]", render::issue_line(issue), render::plain(&issue.id))
+        };
         lines.extend(status.issues.iter().map(line));
     }
     lines.push(String::new());

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::approval::{self, GateEnd};
 use super::checkpoints;
-use super::ending::{done, failed, finish, merged_message, run_end};
+use super::ending::{done, failed, finish, fixed_message, merged_message, run_end};
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
 use super::implement::{self, Implemented};
@@ -25,6 +25,11 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
         Err(_) => "No model is set up".to_owned(),
     };
     run.say(EventPhase::Workflow, EventStatus::Started, account);
+    if let Some(issues) = &run.fix {
+        let count = issues.len();
+        let told = format!("Fixing {count} chosen {}: {}", phases::plural(count, "issue"), issues.join(", "));
+        run.say(EventPhase::Workflow, EventStatus::Progress, told);
+    }
     let end = loop {
         let memory = match run.store.load() {
             Ok(memory) => memory,
@@ -75,6 +80,7 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
                 }
             }
         }
+        Next::Fix(_) | Next::RePlan if run.fix.is_some() => end(Outcome::Done, fixed_message(memory)),
         Next::EnterRound => at(EventPhase::Implement, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
         Next::Fix(scope) => at(EventPhase::Implement, begin_fix(run, memory, &scope)).map(|()| None),
         Next::RePlan => at(EventPhase::Plan, begin_re_plan(run, memory)).map(|()| None),
@@ -118,7 +124,7 @@ fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseEr
     };
     let noun = if count == 1 { "issue" } else { "issues" };
     run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
-    Ok(rounds::begin_fix(run, memory, scope)?)
+    Ok(rounds::begin_fix(&run.store, &run.workspace, memory, scope)?)
 }
 
 fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), PhaseError> {

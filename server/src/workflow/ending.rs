@@ -2,11 +2,13 @@
 
 use super::error::PhaseError;
 use super::events::{EventErrorKind, EventPhase, EventStatus, Said};
+use super::next::open_issues;
 use super::outcome::{Outcome, RunEnd};
 use super::phase::Phase;
+use super::phases::plural;
 use super::run::Run;
 use crate::agents::AgentError;
-use crate::contracts::{ImplReport, ReviewOutput, TaskStatus};
+use crate::contracts::{ImplReport, RecommendedAction, ReviewOutput, TaskStatus};
 use crate::memory::{Memory, MemoryError};
 
 pub(super) fn done(run: &Run, phase: Phase) -> Option<RunEnd> {
@@ -107,6 +109,20 @@ pub(super) fn merged_message(memory: &Memory) -> String {
         }
     }
     message
+}
+
+/// What a review made of a round for chosen issues, where it does not end the workflow.
+pub(super) fn fixed_message(memory: &Memory) -> String {
+    let Some(review) = &memory.review else { return String::new() };
+    if review.recommended_action == RecommendedAction::RePlan {
+        return format!(
+            "The round is done, and its review wants a new plan: {} `baton run` makes one.",
+            review.summary
+        );
+    }
+    let open = open_issues(review, &memory.dismissed).len();
+    let (noun, are) = (plural(open, "issue"), if open == 1 { "is" } else { "are" });
+    format!("The round is done; {open} {noun} {are} open. `baton run` goes on to fix all that are.")
 }
 
 /// What stands and what does not, after a cancel.

@@ -13,15 +13,17 @@ use super::editor::Editor;
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
-use super::next::{Next, Policy, next_phase};
+use super::next::{FixScope, Next, Policy, next_phase};
 use super::outcome::RunEnd;
 use super::phase::Phase;
 use super::recover::recover;
-use super::rounds;
 use super::run::Run;
+use super::{issues, rounds};
 use crate::agents::{Budget, Desk, Limits, Prompts};
 use crate::config::{ModelChoice, Settings};
-use crate::contracts::{Approval, ContextOutput, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round};
+use crate::contracts::{
+    Approval, ContextOutput, Decision, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round,
+};
 use crate::memory::{Memory, MemoryError, Seal, SetAside, Store};
 use crate::models::{self, ModelError, Models, Wanted};
 use crate::workspace::Workspace;
@@ -104,6 +106,9 @@ pub struct Request {
     pub only: Option<Vec<String>>,
     /// Plan again, answering to these words.
     pub feedback: Option<String>,
+    /// Fix exactly these issues of the review, by id, in a round of their own, and end with its review: also when the
+    /// workflow is finished or waits for a person.
+    pub fix: Option<Vec<String>>,
     /// Set the workflow at hand aside first.
     pub reset: bool,
     /// Answer every gate of this run with yes, except for plans with protected files.
@@ -137,11 +142,14 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..store.inspect()?.0 },
         loaded => loaded?,
     };
-    let beginning = beginning(&memory, &request, &policy, now)?;
+    let beginning = match &request.fix {
+        Some(ids) => Beginning::fix(&memory, issues::chosen(&store, &memory, &request, ids)?),
+        None => beginning(&memory, &request, &policy, now)?,
+    };
     if beginning.needs_model {
         models.clone()?;
     }
-    beginning.apply(&store, &memory)?;
+    beginning.apply(&store, &workspace, &memory)?;
     let spent_before = store.workflow_spending()?;
     let dir = store.begin_run(&id)?;
     for agent in settled(&memory) {
@@ -182,6 +190,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         phase: request.phase,
         auto_approve: request.auto_approve,
         only: request.only,
+        fix: request.fix,
     });
     let end = tokio::spawn(async move {
         let end = drive(&run).await;
@@ -240,11 +249,33 @@ struct Beginning {
     again: Option<Vec<String>>,
     /// Of the approved tasks, those to be done.
     only: Option<Vec<String>>,
+    /// The round for the issues that were chosen.
+    fix: Option<FixScope>,
     needs_model: bool,
 }
 
 impl Beginning {
-    fn apply(self, store: &Store, memory: &Memory) -> Result<(), StartError> {
+    /// A run that changes nothing of the memory folder, and needs a model.
+    fn plain() -> Self {
+        Self {
+            whole: None,
+            files: &[],
+            task: None,
+            feedback: None,
+            again: None,
+            only: None,
+            fix: None,
+            needs_model: true,
+        }
+    }
+
+    /// A round for chosen issues. Where a plan was rejected they are a new question, and the gate opens again.
+    fn fix(memory: &Memory, scope: Option<FixScope>) -> Self {
+        let rejected = memory.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Rejected);
+        Self { files: if rejected { &[Approval::FILE] } else { &[] }, fix: scope, ..Self::plain() }
+    }
+
+    fn apply(self, store: &Store, workspace: &Workspace, memory: &Memory) -> Result<(), StartError> {
         if let Some(why) = self.whole {
             store.set_workflow_aside(why)?;
         }
@@ -256,6 +287,9 @@ impl Beginning {
         }
         if let Some(only) = self.only {
             rounds::do_only(store, memory, &only)?;
+        }
+        if let Some(scope) = self.fix {
+            rounds::begin_fix(store, workspace, memory, &scope)?;
         }
         store.set_aside(SetAside::Phase, self.files)?;
         if let Some(task) = self.task {
@@ -277,8 +311,7 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     let next = next_phase(memory, policy, now);
     let finished = matches!(next, Next::Merged | Next::Rejected);
     let other = asked.is_some() && asked != memory.task.as_deref().map(str::trim);
-    let mut beginning =
-        Beginning { whole: None, files: &[], task: None, feedback: None, again: None, only: None, needs_model: true };
+    let mut beginning = Beginning::plain();
 
     if request.reset {
         if asked.or(memory.task.as_deref()).is_none() {

@@ -14,7 +14,7 @@ use super::phase::{Phase, ToolSet};
 use super::run::Run;
 use crate::agents::review::Earlier;
 use crate::agents::{self, Activity, AgentError, Brief, converse};
-use crate::contracts::{Complexity, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
+use crate::contracts::{Complexity, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
 use crate::memory::{Memory, SetAside};
 use crate::models::{ToolSpec, TurnProgress};
 use crate::tools::Toolbox;
@@ -172,7 +172,10 @@ fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, Pha
             dismissed.push(issue.clone());
         }
     }
-    Ok(Earlier { open: open.into_iter().cloned().collect(), dismissed })
+    let chosen = memory.round.as_ref().filter(|chosen| chosen.kind == RoundKind::Fix && chosen.n == round);
+    let is_left = |issue: &&&Issue| chosen.is_some_and(|chosen| !chosen.issues.contains(&issue.id));
+    let left = open.iter().filter(is_left).map(|issue| issue.id.clone()).collect();
+    Ok(Earlier { open: open.into_iter().cloned().collect(), left, dismissed })
 }
 
 /// The plan as far as it was approved: a review covers nothing else.

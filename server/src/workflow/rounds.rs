@@ -10,12 +10,18 @@ use crate::contracts::{
     TaskStatus,
 };
 use crate::memory::{LoadedPlan, Memory, MemoryError, SetAside, Store};
+use crate::workspace::Workspace;
 
 /// The task that owns files with open issues that no other task owns.
 const FIX: &str = "FIX";
 
 /// Write the scope of a fix round, and the task `FIX` for files nobody owns, before anything moves.
-pub(super) fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), MemoryError> {
+pub(super) fn begin_fix(
+    store: &Store,
+    workspace: &Workspace,
+    memory: &Memory,
+    scope: &FixScope,
+) -> Result<(), MemoryError> {
     let Some(LoadedPlan { plan, .. }) = &memory.plan else { return Ok(()) };
     let mut tasks = scope.tasks.clone();
     let fix = fix_id(plan);
@@ -24,11 +30,11 @@ pub(super) fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<
     }
     if let Some(review) = &memory.review {
         // One from elsewhere has no ids, and does not say which round it judged: from here on both are needed.
-        run.store.write(review)?;
+        store.write(review)?;
     }
     // The round comes before the plan: with FIX and no such round it would be implemented as a task like any other.
-    write_round(run, memory, RoundKind::Fix, tasks, scope.issues.clone())?;
-    if scope.unowned.is_empty() { Ok(()) } else { give_to_fix(run, memory, plan, &scope.unowned) }
+    store.write(&Round { n: next_round(memory), kind: RoundKind::Fix, tasks, issues: scope.issues.clone() })?;
+    if scope.unowned.is_empty() { Ok(()) } else { give_to_fix(store, workspace, memory, plan, &scope.unowned) }
 }
 
 /// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
@@ -39,7 +45,7 @@ pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
     let unowned = left_without_owner(round, memory, &plan.plan);
     if !unowned.is_empty() {
         // A kill came between the round and its plan.
-        return give_to_fix(run, memory, &plan.plan, &unowned);
+        return give_to_fix(&run.store, &run.workspace, memory, &plan.plan, &unowned);
     }
     let is_outside = |id: &str| !round.tasks.iter().any(|task| task == id);
     let mut report = memory.report.clone().unwrap_or_else(|| ImplReport {
@@ -170,22 +176,33 @@ fn done_elsewhere(task: &str) -> TaskResult {
 }
 
 /// Write a plan whose task `FIX` owns these files too. It voids the approval.
-fn give_to_fix(run: &Run, memory: &Memory, plan: &PlanOutput, files: &[String]) -> Result<(), MemoryError> {
+fn give_to_fix(
+    store: &Store,
+    workspace: &Workspace,
+    memory: &Memory,
+    plan: &PlanOutput,
+    files: &[String],
+) -> Result<(), MemoryError> {
     let mut plan = plan.clone();
-    add_fix_task(&mut plan, files, |path| run.workspace.is_file(path));
-    run.store.write_plan(&plan, &task_text(memory))?;
+    add_fix_task(&mut plan, files, |path| workspace.is_file(path));
+    store.write_plan(&plan, &task_text(memory))?;
     Ok(())
 }
 
-fn write_round(
-    run: &Run,
-    memory: &Memory,
-    kind: RoundKind,
-    tasks: Vec<String>,
-    issues: Vec<String>,
-) -> Result<(), MemoryError> {
-    let last = memory.round.as_ref().map_or(1, |round| round.n).max(memory.review.as_ref().map_or(1, |r| r.round));
-    run.store.write(&Round { n: last + 1, kind, tasks, issues })
+/// The number of the round that follows the review at hand. One that was only written down, and is not entered yet,
+/// gives way to it.
+fn next_round(memory: &Memory) -> u32 {
+    let reviewed = memory.review.as_ref().map_or(1, |review| review.round);
+    match not_entered(memory) {
+        Some(round) => round.n,
+        None => memory.round.as_ref().map_or(1, |round| round.n).max(reviewed) + 1,
+    }
+}
+
+/// The fix round that was written down and whose report has not begun: nothing of it was done.
+pub(super) fn not_entered(memory: &Memory) -> Option<&Round> {
+    let reviewed = memory.review.as_ref()?.round;
+    memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix && round.n > reviewed)
 }
 
 /// `FIX`, or what it is called in this plan: ids that differ in nothing but case are the same.

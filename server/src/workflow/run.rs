@@ -36,6 +36,8 @@ pub(super) struct Run {
     pub(super) auto_approve: bool,
     /// The tasks an approval is for, where not all.
     pub(super) only: Option<Vec<String>>,
+    /// The issues that were chosen to be fixed: the run ends with the review of their round.
+    pub(super) fix: Option<Vec<String>>,
 }
 
 impl Run {

@@ -1,0 +1,377 @@
+//! What a person does with the issues of a review: has some fixed and no others, puts one aside, takes it back.
+#![cfg(unix)]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use baton::contracts::RepoPath;
+use baton::memory::{Seal, Store};
+use baton::workflow::{dismiss_issue, restore_issue};
+use baton::workspace::Workspace;
+use serde_json::{Value, json};
+
+use support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use support::replies::{approves, blocked, but, completed, edits, file_of, own, review, with, workspace};
+use support::session::{Done, Session};
+
+fn issue(file: &str, quote: &str, description: &str) -> Value {
+    json!({ "severity": "minor", "file": file, "line": 1, "quote": quote, "description": description })
+}
+
+/// A and B stand in the files of T1 and T2.
+fn a_and_b() -> Vec<Value> {
+    vec![issue("src/t1.rs", "    1", "A"), issue("src/t2.rs", "    1", "B")]
+}
+
+/// What fixes a task's file: it answers `to` instead of `from`.
+fn fixes(id: &str, from: u32, to: u32) -> Vec<Reply> {
+    let file = file_of(id);
+    vec![edits(&file, &format!("    {from}\n"), &format!("    {to}\n")), completed(&[&file])]
+}
+
+/// Two tasks that are done once and fixed once, and these reviews.
+fn two_tasks(reviews: impl IntoIterator<Item = Reply>) -> Script {
+    let script = Script::new()
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
+        .rounds("implement/T2", [fixes("T2", 0, 1), fixes("T2", 1, 2)])
+        .rounds("review", reviews.into_iter().map(|review| vec![review]));
+    but(script, &[&[own("T1"), own("T2")]])
+}
+
+fn agents(requests: &[RecordedRequest]) -> Vec<&str> {
+    requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.as_str()).collect()
+}
+
+fn told(api: &MessagesApi, agent: &str, conversation: usize) -> String {
+    let requests = api.requests_of(agent);
+    requests.iter().find(|request| request.conversation == conversation).expect("a conversation").first_message()
+}
+
+/// Ids of the review's issues, by description.
+fn id(session: &Session, description: &str) -> String {
+    let review = session.handoff("review.json");
+    let issue = review["issues"].as_array().unwrap().iter().find(|issue| issue["description"] == description);
+    issue.unwrap_or_else(|| panic!("no issue {description:?} in {review}"))["id"].as_str().unwrap().to_owned()
+}
+
+/// Each issue with its state, sorted, and what comes next.
+fn stands(session: &Session) -> (Vec<String>, String) {
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    let mut issues: Vec<String> = (status["issues"].as_array().unwrap().iter())
+        .map(|issue| format!("{} {}", issue["description"].as_str().unwrap(), issue["state"].as_str().unwrap()))
+        .collect();
+    issues.sort();
+    (issues, status["next"].as_str().unwrap().to_owned())
+}
+
+fn next(issues: &[&str], next: &str) -> (Vec<String>, String) {
+    (issues.iter().map(|issue| (*issue).to_owned()).collect(), next.to_owned())
+}
+
+fn fix(session: &Session, api: &MessagesApi, ids: &[&str]) -> Done {
+    session.run(api, ["--fix", ids.join(",").as_str()])
+}
+
+#[test]
+fn one_issue_of_an_approved_review_is_fixed_alone_and_the_other_stays_open() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b()), approves()]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    session.baton(["status"]).run().expect(0).prints(&format!("A [{a}]"));
+    let count = api.requests().len();
+
+    let done = fix(&session, &api, &[&a]).expect(0);
+    done.says(&format!("Fixing 1 chosen issue: {a}")).prints("Approved. Changes are in your working tree");
+    assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
+    let asked = told(&api, "implement/T1", 1);
+    assert!(asked.contains("\"A\"") && !asked.contains("\"B\""), "{asked}");
+    let asked = told(&api, "review", 1);
+    assert!(asked.contains(&format!("stay open unless you answer that they are fixed: {b}. ")), "{asked}");
+    assert!(session.text("src/t1.rs").contains('2') && session.text("src/t2.rs").contains('1'));
+    let round = json!({ "n": 2, "kind": "fix", "tasks": ["T1"], "issues": [a] });
+    assert_eq!(session.handoff("round.json"), round);
+    assert_eq!((session.handoff("review.json")["round"].clone(), id(&session, "B")), (json!(2), b));
+    assert_eq!(stands(&session), next(&["A fixed", "B open"], "none"));
+    assert_eq!(session.history(), ["0001-fix"]);
+
+    // It is undone like any other round.
+    let task = session.baton(["rollback", "--task", "T1"]).run().expect(0);
+    task.prints("src/t1.rs");
+    assert!(session.text("src/t1.rs").contains('0') && session.text("src/t2.rs").contains('1'));
+    session.baton(["rollback", "--undo"]).run().expect(0);
+    assert!(session.text("src/t1.rs").contains('2'));
+}
+
+#[test]
+fn a_run_for_chosen_issues_ends_with_its_review_also_where_others_are_to_be_fixed() {
+    let session = Session::new(&workspace(2));
+    let wants = || review("changes_requested", "fix_and_re_review", &a_and_b());
+    let unanswered = || review("changes_requested", "fix_and_re_review", &[]);
+    let api = MessagesApi::start(two_tasks([wants(), unanswered(), approves()]));
+    let first = session.baton(["run", "--task", "Do it", "--auto-approve"]).api(&api);
+    first.env("BATON_MAX_REVIEW_CYCLES", "1").run().expect(3).prints("max_review_cycles is 1");
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    let count = api.requests().len();
+
+    let done = session.run(&api, ["--json", "--fix", &a]).expect(0);
+    assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
+    assert_eq!(done.outcome()["outcome"], "done");
+    let last = done.events().pop().unwrap();
+    assert_eq!(last["message"], "The round is done; 1 issue is open. `baton run` goes on to fix all that are.");
+    assert_eq!(stands(&session), next(&["A fixed", "B open"], "fix"));
+
+    let count = api.requests().len();
+    session.run(&api, []).expect(0);
+    assert_eq!(agents(&api.requests()[count..]), ["implement/T2", "review"]);
+    assert_eq!(session.handoff("round.json"), json!({ "n": 3, "kind": "fix", "tasks": ["T2"], "issues": [b] }));
+    assert_eq!(stands(&session), next(&["B fixed"], "none"));
+}
+
+#[test]
+fn several_chosen_issues_are_one_round() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(two_tasks([review("rejected", "escalate_to_human", &a_and_b()), approves()]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3);
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    fix(&session, &api, &[&b, &a]).expect(0);
+    assert_eq!(session.handoff("round.json")["tasks"], json!(["T1", "T2"]));
+    assert_eq!(stands(&session), next(&["A fixed", "B fixed"], "none"));
+}
+
+#[test]
+fn a_review_that_wants_a_new_plan_leaves_it_to_the_user() {
+    let session = Session::new(&workspace(2));
+    let api =
+        MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b()), review("rejected", "re_plan", &[])]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    fix(&session, &api, &[&id(&session, "A")])
+        .expect(0)
+        .prints("its review wants a new plan: The verdict is rejected.");
+    assert_eq!(stands(&session).1, "re_plan");
+}
+
+/// A plan of T1 alone, and an issue in a file of nobody's beside A.
+fn unowned() -> (Session, MessagesApi) {
+    let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(1)));
+    let script = Script::new()
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
+        .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
+        .rounds(
+            "review",
+            [
+                vec![review("approved", "merge", &[a_and_b().remove(0), issue("README.md", "# Sample", "R")])],
+                vec![approves()],
+            ],
+        );
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    (session, api)
+}
+
+#[test]
+fn a_chosen_issue_in_a_file_of_nobodys_opens_the_gate_and_another_joins_it_there() {
+    let (session, api) = unowned();
+    let (a, r) = (id(&session, "A"), id(&session, "R"));
+    let count = api.requests().len();
+    fix(&session, &api, &[&r]).expect(3).prints("The plan (version 1, 2 tasks) waits for an answer.");
+    assert_eq!(session.handoff("plan.json")["tasks"][1]["files_to_modify"], json!(["README.md"]));
+    fix(&session, &api, &[&a]).expect(3);
+    let round = json!({ "n": 2, "kind": "fix", "tasks": ["T1", "FIX"], "issues": [a, r] });
+    assert_eq!((session.handoff("round.json"), api.requests().len()), (round, count));
+    assert_eq!(session.handoff("plan.json")["parallel_groups"], json!([["T1"], ["FIX"]]));
+
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    let mut ran = agents(&api.requests()[count..]).join(" ");
+    assert!(ran.ends_with(" review"), "{ran}");
+    ran.truncate(ran.len() - " review".len());
+    assert!(ran == "implement/T1 implement/FIX" || ran == "implement/FIX implement/T1", "{ran}");
+    assert_eq!(session.text("README.md"), "# A sample\n");
+    assert_eq!(stands(&session), next(&["A fixed", "R fixed"], "none"));
+}
+
+#[test]
+fn what_was_rejected_at_the_gate_can_be_chosen_again() {
+    let (session, api) = unowned();
+    let r = id(&session, "R");
+    fix(&session, &api, &[&r]).expect(3);
+    session.baton(["reject"]).run().expect(0);
+    session.run(&api, []).expect(4);
+    fix(&session, &api, &[&r]).expect(3).prints("waits for an answer");
+    let done = session.run(&api, ["--fix", &r, "--auto-approve"]).expect(0);
+    done.prints("Approved. Changes are in your working tree");
+    assert_eq!(session.text("README.md"), "# A sample\n");
+    assert_eq!(stands(&session), next(&["A open", "R fixed"], "none"));
+}
+
+#[test]
+fn what_cannot_be_fixed_is_told_with_what_to_do() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b()), approves()]));
+    fix(&session, &api, &["x"]).expect(2).says("there is no plan, so no task can fix an issue");
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    fix(&session, &api, &["x"]).expect(2).says("there is no review yet");
+    session.run(&api, ["--auto-approve"]).expect(0);
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    let before = session.memory_tree();
+    let open = format!("open are {a} (src/t1.rs:2), {b} (src/t2.rs:2)");
+    fix(&session, &api, &["x"]).expect(2).says(&format!("\"x\" is no issue of the review; {open}"));
+    fix(&session, &api, &[&a, "x"]).expect(2).says("\"x\" is no issue");
+    session.run(&api, ["--fix", &a, "--reset"]).expect(2).says("cannot be used with");
+    session.run(&api, ["--fix", ""]).expect(2).says("an issue has an id");
+    assert_eq!(session.memory_tree(), before, "nothing was changed");
+
+    session.write(".agent_memory/dismissed.json", json!([b]).to_string());
+    fix(&session, &api, &[&b]).expect(2).says(&format!("issue {b} is dismissed; restore it first"));
+    fix(&session, &api, &[&a]).expect(0);
+    fix(&session, &api, &[&a])
+        .expect(2)
+        .says(&format!("issue {a} is fixed already, says the last review; none is open"));
+
+    let mut review = session.handoff("review.json");
+    review["base"] = json!("0123abc");
+    session.write(".agent_memory/review.json", review.to_string());
+    fix(&session, &api, &[&a]).expect(2).says("the review compares with 0123abc, and nobody planned those changes");
+}
+
+#[test]
+fn a_round_that_failed_goes_on_when_its_issues_are_chosen_again_and_no_others_are() {
+    let session = Session::new(&workspace(2));
+    let script = Script::new()
+        .rounds("implement/T1", [fixes("T1", 0, 1), vec![blocked("no idea")]])
+        .rounds("review", [vec![review("approved", "merge", &a_and_b())], vec![approves()]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    fix(&session, &api, &[&a]).expect(1).prints("T1 blocked: no idea");
+    assert_eq!(stands(&session), next(&["A open", "B open"], "implement"));
+    fix(&session, &api, &[&b]).expect(2).says("a round that fixes issues is unfinished (T1)");
+    let better = MessagesApi::start(
+        two_tasks([approves()])
+            .by(|request| (request.agent == "implement/T1").then(|| fixes("T1", 1, 2)[request.turn].clone())),
+    );
+    fix(&session, &better, &[&a]).expect(0);
+    assert_eq!(agents(&better.requests()), ["implement/T1", "review"]);
+    assert_eq!(stands(&session), next(&["A fixed", "B open"], "none"));
+}
+
+#[test]
+fn a_fix_that_is_killed_goes_on_and_nothing_of_it_is_done_twice() {
+    let fixing = |killed_at: Option<usize>| {
+        let session = Session::new(&workspace(2));
+        let armed = Arc::new(AtomicBool::new(false));
+        let stalls = armed.clone();
+        let script = two_tasks([review("approved", "merge", &a_and_b()), approves()]).by(move |request| {
+            let n = match (request.agent.as_str(), request.conversation) {
+                ("implement/T1", 1) => request.turn,
+                ("review", 1) => 2,
+                _ => return None,
+            };
+            let stalls = Some(n) == killed_at && stalls.swap(false, Ordering::SeqCst);
+            stalls.then(|| Reply::text("too late").after(Duration::from_secs(20)))
+        });
+        let api = MessagesApi::start(script);
+        session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+        let a = id(&session, "A");
+        let count = api.requests().len();
+        if let Some(n) = killed_at {
+            armed.store(true, Ordering::SeqCst);
+            let run = session.start(&api, ["--fix", &a]);
+            api.wait_for_requests(count + n + 1);
+            run.kill();
+        }
+        // Whoever chose it before chooses it again, or goes on; after the round's work that is the same.
+        match killed_at {
+            Some(2) => session.run(&api, []).expect(0),
+            _ => fix(&session, &api, &[&a]).expect(0),
+        };
+        let mut review = session.handoff("review.json");
+        review["timestamp"] = Value::Null;
+        let report = session.handoff("impl_report.json")["results"].clone();
+        let asked = api.requests().len() - count;
+        ((session.tree(), review, report, session.handoff("round.json"), stands(&session)), asked)
+    };
+    let (undisturbed, requests) = fixing(None);
+    assert_eq!(requests, 3);
+    for n in 0..requests {
+        let (killed, asked) = fixing(Some(n));
+        assert_eq!(killed, undisturbed, "killed at request {n}");
+        assert_eq!(asked, requests + 1, "killed at request {n}: only that one is asked again");
+    }
+}
+
+/// The memory folder of a session, as another process has it open.
+fn store(session: &Session) -> Store {
+    let workspace = Workspace::open(session.root()).unwrap();
+    let seal = Seal::ephemeral(workspace.root()).unwrap();
+    Store::open(&workspace, &RepoPath::parse(".agent_memory").unwrap(), seal).unwrap()
+}
+
+#[test]
+fn an_issue_is_dismissed_and_restored_while_a_run_is_at_work() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(two_tasks([
+        review("approved", "merge", &a_and_b()),
+        approves().after(Duration::from_millis(1500)),
+    ]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    let store = store(&session);
+    let refused = |result: Result<(), baton::workflow::StartError>| result.unwrap_err().to_string();
+    let unknown = refused(dismiss_issue(&store, "x"));
+    assert_eq!(unknown, format!("\"x\" is no issue of the review; open are {a} (src/t1.rs:2), {b} (src/t2.rs:2)"));
+    assert_eq!(refused(restore_issue(&store, &b)), format!("issue {b:?} is not dismissed; none is"));
+    assert!(!session.exists(".agent_memory/dismissed.json"));
+
+    let count = api.requests().len();
+    let run = session.start(&api, ["--fix", &a]);
+    api.wait_for_requests(count + 3);
+    // By now there is no review.json: the one whose issues are being fixed counts.
+    for _ in 0..2 {
+        dismiss_issue(&store, &b).unwrap();
+    }
+    assert_eq!(session.handoff("dismissed.json"), json!([b]));
+    run.wait().expect(0);
+    assert_eq!(stands(&session), next(&["A fixed"], "none"));
+    restore_issue(&store, &b).unwrap();
+    assert_eq!(
+        (session.handoff("dismissed.json"), stands(&session)),
+        (json!([]), next(&["A fixed", "B open"], "none"))
+    );
+
+    // Two at once do not write over each other.
+    std::thread::scope(|scope| {
+        for id in [&a, &b] {
+            scope.spawn(|| dismiss_issue(&store, id).unwrap());
+        }
+    });
+    assert_eq!(session.handoff("dismissed.json").as_array().unwrap().len(), 2);
+
+    // What others wrote wrong is not written over; a plan that is wrong does not matter.
+    session.write(".agent_memory/plan.json", "{");
+    restore_issue(&store, &a).unwrap();
+    session.write(".agent_memory/dismissed.json", "{");
+    let error = refused(restore_issue(&store, &b));
+    assert!(error.contains(".agent_memory/dismissed.json:1:"), "{error}");
+    assert_eq!(session.text(".agent_memory/dismissed.json"), "{");
+}
+
+#[test]
+fn a_plan_that_changed_since_is_asked_about_before_a_chosen_issue_is_fixed() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b()), approves()]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let mut changed = session.handoff("plan.json");
+    changed["tasks"][0] = with(changed["tasks"][0].clone(), json!({ "title": "Another title" }));
+    session.write(".agent_memory/plan.json", serde_json::to_string_pretty(&changed).unwrap());
+    fix(&session, &api, &[&id(&session, "A")]).expect(3).prints("waits for an answer");
+    assert_eq!(session.handoff("round.json")["n"], 2);
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(0);
+    assert!(session.text("src/t1.rs").contains('2'));
+}
