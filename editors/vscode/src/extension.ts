@@ -1,0 +1,111 @@
+import {
+  commands,
+  ProcessExecution,
+  Task,
+  TaskPanelKind,
+  TaskRevealKind,
+  tasks,
+  TaskScope,
+  Uri,
+  window,
+  workspace,
+} from "vscode";
+import type { Disposable, ExtensionContext } from "vscode";
+
+import { Changes } from "./changes";
+import { workflowCommands } from "./commands";
+import { GatePanel } from "./gatePanel";
+import { Keys } from "./keys";
+import { LanguageModels } from "./languageModel";
+import { ModelChoice } from "./modelChoice";
+import { RunProgress } from "./runProgress";
+import { Server, tell } from "./server";
+import { statusBar } from "./statusBar";
+import { Tree } from "./tree";
+import { Workflows } from "./workflows";
+
+export function activate(context: ExtensionContext): void {
+  const log = window.createOutputChannel("Baton", { log: true });
+  const keys = new Keys(context);
+  const models = new LanguageModels(context, log);
+  const progress = new RunProgress((run) => {
+    const workflow = workflows.all().find(({ state }) => state.run === run);
+    (workflow?.call("baton.cancel") ?? Promise.resolve()).catch(tell);
+  });
+  const server = new Server(context, log, keys, models, progress);
+  const workflows = new Workflows(server);
+  const gatePanel = new GatePanel(workflows, Uri.joinPath(context.extensionUri, "media", "baton.svg"));
+  const changes = new Changes();
+  const modelChoice = new ModelChoice(server, keys, models, () => workflows.anyAtWork());
+
+  const command = (name: string, action: () => unknown): void => {
+    context.subscriptions.push(commands.registerCommand(`batonClient.${name}`, action));
+  };
+  command("setApiKey", () => modelChoice.setApiKey().catch(tell));
+  command("chooseModel", () => modelChoice.chooseModel().catch(tell));
+  command("tryDemo", () => tryDemo(server));
+  command("showLog", () => {
+    log.show();
+  });
+  context.subscriptions.push(
+    log,
+    server,
+    workflows,
+    gatePanel,
+    changes,
+    new Tree(workflows),
+    ...statusBar(workflows),
+    ...workflowCommands({ workflows, gatePanel, changes, modelChoice }),
+    ...catchUps(context, server, workflows, models),
+  );
+  if ((workspace.workspaceFolders ?? []).length > 0) {
+    server.start().catch(tell);
+  }
+}
+
+/** A server learns of keys, models and addresses when it starts: it starts anew when they change and nothing runs. */
+function catchUps(
+  context: ExtensionContext,
+  server: Server,
+  workflows: Workflows,
+  models: LanguageModels,
+): Disposable[] {
+  let isDue = false;
+  const whenIdle = (): void => {
+    if (isDue && !workflows.anyAtWork()) {
+      isDue = false;
+      server.catchUp().catch(tell);
+    }
+  };
+  const soon = (): void => {
+    isDue = true;
+    whenIdle();
+  };
+  return [
+    context.secrets.onDidChange(soon),
+    models.onChanged(soon),
+    workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration("baton.server") || event.affectsConfiguration("baton.endpoints")) {
+        soon();
+      }
+    }),
+    workflows.onChanged(whenIdle),
+  ];
+}
+
+/** The whole workflow on a sample project, in a terminal: no key, no network. */
+async function tryDemo(server: Server): Promise<void> {
+  const program = server.program();
+  if (program === undefined) {
+    return;
+  }
+  const demo = new Task({ type: "baton" }, TaskScope.Global, "demo", "Baton", new ProcessExecution(program, ["demo"]));
+  demo.presentationOptions = {
+    reveal: TaskRevealKind.Always,
+    panel: TaskPanelKind.Dedicated,
+    clear: true,
+    echo: false,
+    focus: false,
+  };
+  await tasks.executeTask(demo);
+}

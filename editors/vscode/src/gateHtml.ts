@@ -1,0 +1,112 @@
+/** The page of the gate. Nothing here needs VS Code. */
+
+import MarkdownIt from "markdown-it";
+
+import { cost, dollars } from "./present";
+import type { Gate, GateStatus, Usage } from "./protocol";
+
+/** What the plan says came from a model: no HTML of its own, and links that lead nowhere by themselves. */
+const markdown = new MarkdownIt({ html: false, linkify: false });
+
+export interface GatePage {
+  gate: Gate | GateStatus;
+  usage: Usage | undefined;
+  /** More than one task: some of them can be approved alone. */
+  hasChoice: boolean;
+  nonce: string;
+}
+
+export function gateHtml({ gate, usage, hasChoice, nonce }: GatePage): string {
+  const csp = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="UTF-8">
+<meta http-equiv="Content-Security-Policy" content="${csp}">
+<title>Plan</title>
+<style nonce="${nonce}">${STYLE}</style>
+</head>
+<body>
+<header>
+<div class="buttons">
+<button data-answer="approve" class="primary">Approve</button>
+${hasChoice ? '<button data-answer="approveSome">Approve Some…</button>' : ""}
+<button data-answer="askForChanges">Ask for Changes…</button>
+<button data-answer="edit">Edit</button>
+<button data-answer="reject">Reject</button>
+</div>
+<p class="costs">${escape(costs(gate, usage))}</p>
+${warnings(gate)}
+</header>
+<main>${markdown.render(gate.markdown)}</main>
+<script nonce="${nonce}">${SCRIPT}</script>
+</body>
+</html>`;
+}
+
+/** Nothing is written before the answer, what it cost so far, and what it may cost. */
+export function costs(gate: Gate | GateStatus, usage: Usage | undefined): string {
+  const parts = ["Nothing is written before you approve."];
+  const soFar = cost("usage" in gate ? gate.usage : usage);
+  if (soFar !== "") {
+    parts.push(`So far ${soFar}.`);
+  }
+  if ("estimate_usd" in gate && gate.estimate_usd !== null) {
+    const [low, high] = gate.estimate_usd;
+    parts.push(`To implement and review: about ${dollars(low)} to ${dollars(high)}.`);
+  }
+  return parts.join(" ");
+}
+
+function warnings(gate: Gate | GateStatus): string {
+  if (!("protected" in gate)) {
+    return "";
+  }
+  const list = (files: string[]): string => files.map((file) => `<code>${escape(file)}</code>`).join(" ");
+  const protectedFiles =
+    gate.protected.length === 0
+      ? ""
+      : `<p class="warning severe">Protected files, written only because you approve them here: ${list(gate.protected)}</p>`;
+  const flagged =
+    gate.flagged.length === 0 ? "" : `<p class="warning">Runs code when you build: ${list(gate.flagged)}</p>`;
+  return protectedFiles + flagged;
+}
+
+export function escape(text: string): string {
+  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return text.replace(/[&<>"']/g, (character) => names[character] ?? "");
+}
+
+const SCRIPT = `
+const vscode = acquireVsCodeApi();
+for (const button of document.querySelectorAll("button[data-answer]")) {
+  button.addEventListener("click", () => vscode.postMessage(button.dataset.answer));
+}
+window.addEventListener("message", ({ data }) => {
+  for (const button of document.querySelectorAll("button[data-answer]")) button.disabled = data.isAnswered;
+});
+`;
+
+const STYLE = `
+body { padding: 0 1.5em 2em; line-height: 1.5; max-width: 60em; }
+header { position: sticky; top: 0; background: var(--vscode-editor-background); padding: 0.8em 0 0.4em;
+  border-bottom: 1px solid var(--vscode-panel-border); }
+.buttons { display: flex; flex-wrap: wrap; gap: 0.5em; }
+button { font: inherit; padding: 0.3em 0.9em; border: 1px solid var(--vscode-button-border, transparent); border-radius: 3px;
+  cursor: pointer; color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); }
+button:hover { background: var(--vscode-button-secondaryHoverBackground); }
+button.primary { color: var(--vscode-button-foreground); background: var(--vscode-button-background); }
+button.primary:hover { background: var(--vscode-button-hoverBackground); }
+button:disabled { opacity: 0.5; cursor: default; }
+button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
+.costs { margin: 0.6em 0 0.3em; color: var(--vscode-descriptionForeground); }
+.warning { margin: 0.4em 0; padding: 0.3em 0.7em; border-left: 3px solid var(--vscode-editorWarning-foreground);
+  background: var(--vscode-textBlockQuote-background); }
+.warning.severe { border-color: var(--vscode-editorError-foreground); }
+h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 1.6em; } h3 { font-size: 1em; margin-top: 1.4em; }
+h3 code { padding: 0.1em 0.6em; border-radius: 1em; font-size: 0.85em; color: var(--vscode-badge-foreground);
+  background: var(--vscode-badge-background); }
+blockquote { margin: 1em 0; padding: 0.2em 1em; border-left: 3px solid var(--vscode-textBlockQuote-border);
+  background: var(--vscode-textBlockQuote-background); }
+code { font-family: var(--vscode-editor-font-family); font-size: 0.95em; color: var(--vscode-textPreformat-foreground); }
+`;

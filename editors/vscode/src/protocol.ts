@@ -1,0 +1,172 @@
+/** What the server and this client say to each other. Nothing here needs VS Code. */
+
+/** The commands of the server that this client calls. A test compares them with what the server advertises. */
+export const serverCommands = [
+  "baton.workflow",
+  "baton.context",
+  "baton.plan",
+  "baton.implement",
+  "baton.review",
+  "baton.approve",
+  "baton.reject",
+  "baton.status",
+  "baton.cancel",
+  "baton.reset",
+  "baton.rollback",
+  "baton.diff",
+  "baton.fixIssue",
+  "baton.dismissIssue",
+  "baton.restoreIssue",
+  "baton.openTask",
+  "baton.openPlan",
+  "baton.doctor",
+] as const;
+
+export type ServerCommand = (typeof serverCommands)[number];
+
+/** The messages beyond the protocol that this client asks for at `initialize`. */
+export interface ClientOptions {
+  baton: { phase: boolean; gate: boolean; languageModel: boolean; editorDiagnostics: boolean };
+}
+
+export type PhaseName = "context" | "plan" | "implement" | "review";
+export type Outcome = "merged" | "done" | "escalated" | "rejected" | "waiting" | "failed" | "cancelled";
+export type Severity = "critical" | "major" | "minor" | "suggestion";
+
+export interface Usage {
+  input_tokens: number;
+  cache_write_tokens: number;
+  cache_read_tokens: number;
+  output_tokens: number;
+  /** Null where a model has no price. */
+  cost_usd: number | null;
+}
+
+export interface PhaseStatus {
+  phase: PhaseName;
+  status: "pending" | "running" | "waiting" | "interrupted" | "done" | "failed" | "cancelled";
+  at: string | null;
+  elapsed_ms: number | null;
+  message: string;
+}
+
+export interface TaskStatus {
+  id: string;
+  title: string;
+  status: "pending" | "running" | "completed" | "partial" | "blocked" | "failed";
+  files: string[];
+}
+
+export interface Issue {
+  id: string;
+  severity: Severity;
+  file: string;
+  /** From 1. */
+  line: number;
+  description: string;
+  task_id?: string | null;
+  state: "new" | "open" | "fixed";
+}
+
+/** The answer of `baton.status`; null where there never was a workflow. */
+export interface Status {
+  run: string | null;
+  task: string | null;
+  outcome: Outcome | null;
+  phases: PhaseStatus[];
+  tasks: TaskStatus[];
+  issues: Issue[];
+  /** The plan that waits for an answer. */
+  gate: GateStatus | null;
+  usage: Usage;
+  next: string;
+}
+
+export interface GateStatus {
+  plan_sha256: string;
+  markdown: string;
+}
+
+/** What the gate shows, in the waiting event of a run. */
+export interface Gate extends GateStatus {
+  run: string;
+  task: string;
+  tasks: { id: string; title: string }[];
+  /** Files that are written only because the plan lists them and a person approves it. */
+  protected: string[];
+  /** Files that run code when the project is built. */
+  flagged: string[];
+  usage: Usage;
+  estimate_usd: [number, number] | null;
+}
+
+/** The notification `baton/phase`. */
+export interface PhaseEvent {
+  /** URI of the workspace folder. */
+  folder: string;
+  run: string;
+  phase: PhaseName | "workflow";
+  status: "started" | "progress" | "waiting" | "done" | "failed" | "cancelled";
+  task?: string;
+  message: string;
+  usage?: Usage;
+  gate?: Gate;
+}
+
+export interface ChangedFile {
+  /** Relative to the workspace folder. */
+  path: string;
+  uri: string;
+  change_type: "created" | "modified" | "deleted";
+  lines_added: number;
+  lines_removed: number;
+  /** The text before the workflow began; null when there was none. */
+  before: string | null;
+}
+
+/** The answer of `baton.diff`. */
+export interface Diff {
+  diff: string;
+  files: ChangedFile[];
+}
+
+/** The answer of `baton.rollback`. */
+export interface Rollback {
+  files: { path: string; outcome: string; message: string }[];
+  message: string;
+}
+
+/** The answer of `baton.doctor`. */
+export interface Doctor {
+  ok: boolean;
+  checks: { name: string; status: "ok" | "warning" | "error"; message: string; fix: string | null }[];
+}
+
+export type Tier = "fast" | "balanced" | "powerful";
+
+export type Block =
+  | { type: "text"; text: string }
+  | { type: "tool_use"; id: string; name: string; input: object }
+  | { type: "tool_result"; tool_use_id: string; content: string | Block[]; is_error?: boolean };
+
+/** The request `baton/languageModel`: one turn of a model. */
+export interface ModelTurn {
+  run: string;
+  agent: string;
+  tier: Tier;
+  system: string | Block[];
+  messages: { role: "user" | "assistant"; content: string | Block[] }[];
+  tools: { name: string; description: string; input_schema: object }[];
+  max_tokens: number;
+}
+
+/** Its answer. */
+export interface ModelAnswer {
+  content: Block[];
+  stop_reason: "end_turn" | "tool_use";
+  model: string;
+  usage?: { input_tokens: number; output_tokens: number };
+}
+
+/** Why there is none, as the error's `data.kind`. */
+export type ModelRefusal = "blocked" | "no_permission" | "not_found" | "cancelled";

@@ -1,0 +1,253 @@
+import { commands, EventEmitter, languages, Uri, window, workspace } from "vscode";
+import type { Disposable, Event, ExtensionContext, LogOutputChannel } from "vscode";
+import { LanguageClient, type ProgressToken, RevealOutputChannelOn, State } from "vscode-languageclient/node";
+
+import { findServer } from "./binary";
+import type { Keys } from "./keys";
+import type { LanguageModels } from "./languageModel";
+import type { ClientOptions, PhaseEvent, ServerCommand } from "./protocol";
+import type { RunProgress } from "./runProgress";
+import { settingsThatAreSet } from "./settings";
+
+/** The server's process, started when it is first needed and again when its keys change. */
+export class Server implements Disposable {
+  private client: LanguageClient | undefined;
+  /** What the last start was made of. */
+  private told: string | undefined;
+  /** One start or stop after the other. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private readonly phase = new EventEmitter<PhaseEvent>();
+  private readonly changed = new EventEmitter<void>();
+  private readonly restarted = new EventEmitter<void>();
+
+  /** Everything that happens in a run. */
+  readonly onPhase: Event<PhaseEvent> = this.phase.event;
+  /** What the server shows may have changed without a run. */
+  readonly onChanged: Event<void> = this.changed.event;
+  /** It runs, for the first time or again; whatever was at work before is not any more. */
+  readonly onStarted: Event<void> = this.restarted.event;
+
+  constructor(
+    private readonly context: ExtensionContext,
+    private readonly log: LogOutputChannel,
+    private readonly keys: Keys,
+    private readonly models: LanguageModels,
+    private readonly progress: RunProgress,
+  ) {}
+
+  /** The program, or undefined after the user was told that there is none. */
+  program(): string | undefined {
+    const found = findServer(this.pathThatIsSet(), this.context.extensionPath, process.env["PATH"] ?? "");
+    if ("path" in found) {
+      return found.path;
+    }
+    this.log.error(`No server at ${found.tried.join(", nor ")}`);
+    void this.tellNotFound(found.tried);
+    return undefined;
+  }
+
+  /** Start it unless it runs. */
+  async start(): Promise<LanguageClient | undefined> {
+    return this.inTurn(async () => {
+      if (this.client?.state !== State.Running) {
+        await this.stopNow();
+        await this.startNow();
+      }
+      return this.client;
+    });
+  }
+
+  /** Start it anew if it was started with other keys, models or addresses than there are now. A run is stopped by it. */
+  async catchUp(): Promise<void> {
+    await this.inTurn(async () => {
+      if (this.told !== undefined && this.told !== JSON.stringify(await this.whatToTell())) {
+        await this.stopNow();
+        await this.startNow();
+      }
+    });
+  }
+
+  /** Run a command of the server and give its answer. */
+  async call(command: ServerCommand, args: object): Promise<unknown> {
+    const client = await this.start();
+    if (client === undefined) {
+      throw new NoServer();
+    }
+    return client.sendRequest("workspace/executeCommand", { command, arguments: [args] });
+  }
+
+  dispose(): void {
+    void this.inTurn(() => this.stopNow());
+    this.phase.dispose();
+    this.changed.dispose();
+    this.restarted.dispose();
+  }
+
+  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.turn.then(work, work);
+    this.turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  private async startNow(): Promise<void> {
+    const start = await this.whatToTell();
+    this.told = JSON.stringify(start);
+    const command = this.program();
+    if (command === undefined) {
+      return;
+    }
+    const { languageModel } = start;
+    const options: ClientOptions = { baton: { phase: true, gate: true, languageModel, editorDiagnostics: true } };
+    const client = new LanguageClient(
+      "baton",
+      "Baton",
+      { command, args: ["lsp"], options: { env: { ...process.env, ...start.environment } } },
+      {
+        documentSelector: [{ scheme: "file" }],
+        diagnosticCollectionName: "baton",
+        outputChannel: this.log,
+        revealOutputChannelOn: RevealOutputChannelOn.Never,
+        initializationOptions: options,
+        middleware: {
+          // Runs show themselves; the client's own progress has no cancel button.
+          handleWorkDoneProgress: (token: ProgressToken, value) => {
+            this.progress.show(token, value);
+          },
+          // The server's own commands, from its quick fixes and lenses.
+          executeCommand: (id: string, args: unknown[]) => this.callFromEditor(client, id, args),
+          handleDiagnostics: (uri, diagnostics, next) => {
+            next(uri, diagnostics);
+            this.changed.fire();
+          },
+          window: {
+            // A plan is for reading: as Markdown it reads better than as text.
+            showDocument: async (params, token, next) => {
+              if (!params.uri.endsWith("/plan.md")) {
+                return next(params, token);
+              }
+              await commands.executeCommand("markdown.showPreview", Uri.parse(params.uri));
+              return { success: true };
+            },
+          },
+          workspace: {
+            configuration: (params, token, next) =>
+              params.items.every((item) => item.section === "baton")
+                ? params.items.map((item) => settingsThatAreSet(scope(item.scopeUri)))
+                : next(params, token),
+          },
+        },
+      },
+    );
+    client.onNotification("baton/phase", (event: PhaseEvent) => {
+      this.phase.fire(event);
+    });
+    client.onRequest("baton/languageModel", this.models.turn.bind(this.models));
+    client.onRequest("baton/editorDiagnostics", ({ uris }: { uris: string[] }) => diagnosticsOf(client, uris));
+    client.onDidChangeState(({ newState }) => {
+      // Also after a crash, from which the client starts it again by itself.
+      if (newState === State.Running && this.client === client) {
+        this.restarted.fire();
+      }
+    });
+    this.client = client;
+    try {
+      await client.start();
+    } catch (error) {
+      this.client = undefined;
+      this.log.error(String(error));
+      void this.tellBroken(command);
+    }
+  }
+
+  /** What the server gets only when it starts. */
+  private async whatToTell(): Promise<{ path: string; environment: Record<string, string>; languageModel: boolean }> {
+    return {
+      path: this.pathThatIsSet(),
+      environment: { ...endpoints(), ...(await this.keys.environment()) },
+      languageModel: await this.models.areThere(),
+    };
+  }
+
+  private pathThatIsSet(): string {
+    return workspace.getConfiguration("baton").get<string>("server.path", "");
+  }
+
+  private async stopNow(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    this.progress.endAll();
+    // It may stop a run, for which the server takes its time.
+    await client?.dispose(5000).catch((error: unknown) => {
+      this.log.warn(String(error));
+    });
+  }
+
+  private async callFromEditor(client: LanguageClient, command: string, args: unknown[]): Promise<unknown> {
+    try {
+      return await client.sendRequest("workspace/executeCommand", { command, arguments: args });
+    } catch (error) {
+      tell(error);
+      return undefined;
+    } finally {
+      this.changed.fire();
+    }
+  }
+
+  private async tellNotFound(tried: string[]): Promise<void> {
+    const settings = "Open Setting";
+    const again = "Try Again";
+    const message = `Baton's server was not found (${tried.join(", ")}). Set where it is, or install this extension's package for your platform.`;
+    const answer = await window.showErrorMessage(message, settings, again);
+    if (answer === settings) {
+      await commands.executeCommand("workbench.action.openSettings", "baton.server.path");
+    } else if (answer === again) {
+      await this.start();
+    }
+  }
+
+  private async tellBroken(command: string): Promise<void> {
+    const answer = await window.showErrorMessage(
+      `Baton's server did not start: ${command}`,
+      "Show Log",
+      "Open Setting",
+    );
+    if (answer === "Show Log") {
+      this.log.show();
+    } else if (answer === "Open Setting") {
+      await commands.executeCommand("workbench.action.openSettings", "baton.server.path");
+    }
+  }
+}
+
+/** The user was told already. */
+export class NoServer extends Error {}
+
+/** Say what went wrong, in the server's words. */
+export function tell(error: unknown): void {
+  if (!(error instanceof NoServer)) {
+    void window.showErrorMessage(`Baton: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Addresses of models' interfaces, which only the machine's own settings name. */
+function endpoints(): Record<string, string> {
+  const configuration = workspace.getConfiguration("baton.endpoints");
+  const set = (name: string, variable: string): Record<string, string> => {
+    const address = configuration.get<string>(name, "").trim();
+    return address === "" ? {} : { [variable]: address };
+  };
+  return { ...set("anthropic", "ANTHROPIC_BASE_URL"), ...set("openai", "OPENAI_BASE_URL") };
+}
+
+function scope(uri: string | undefined): Uri | undefined {
+  return uri === undefined ? undefined : Uri.parse(uri);
+}
+
+/** What the other language servers say of these files. */
+function diagnosticsOf(client: LanguageClient, uris: string[]): object[] {
+  return uris.map((uri) => {
+    const all = languages.getDiagnostics(client.protocol2CodeConverter.asUri(uri));
+    const others = all.filter((diagnostic) => diagnostic.source !== "baton");
+    return { uri, diagnostics: others.map((diagnostic) => client.code2ProtocolConverter.asDiagnostic(diagnostic)) };
+  });
+}

@@ -1,0 +1,173 @@
+import {
+  EventEmitter,
+  Position,
+  Range,
+  ThemeColor,
+  ThemeIcon,
+  TreeItem,
+  TreeItemCollapsibleState,
+  Uri,
+  window,
+} from "vscode";
+import type { Command, Disposable, Event, TreeDataProvider } from "vscode";
+
+import { oneLine, openGate, openIssues, severities, stateIcon } from "./present";
+import type { Issue, PhaseStatus, TaskStatus } from "./protocol";
+import type { Workflow, Workflows } from "./workflows";
+
+type Kind =
+  | { kind: "folder" }
+  | { kind: "phase"; phase: PhaseStatus }
+  | { kind: "task"; task: TaskStatus }
+  | { kind: "file"; file: string }
+  | { kind: "issue"; issue: Issue };
+
+/** A row, and the workflow it belongs to. */
+export type Node = Kind & { workflow: Workflow };
+
+/** Phases, under implement the tasks with their files, under review the issues. */
+export class Tree implements TreeDataProvider<Node>, Disposable {
+  private readonly changed = new EventEmitter<undefined>();
+  private readonly listening: Disposable[];
+  readonly onDidChangeTreeData: Event<undefined> = this.changed.event;
+
+  constructor(private readonly workflows: Workflows) {
+    const view = window.createTreeView("baton.workflow", { treeDataProvider: this, showCollapseAll: true });
+    const onChanged = workflows.onChanged(() => {
+      this.changed.fire(undefined);
+      const status = workflows.current()?.state.status;
+      view.description = status?.task == null ? "" : oneLine(status.task, 60);
+      const issues = workflows.all().flatMap((workflow) => openIssues(workflow.state)).length;
+      view.badge = issues === 0 ? undefined : { value: issues, tooltip: `Baton: ${String(issues)} open issues` };
+    });
+    this.listening = [view, onChanged];
+  }
+
+  dispose(): void {
+    for (const disposable of this.listening) {
+      disposable.dispose();
+    }
+    this.changed.dispose();
+  }
+
+  getChildren(node?: Node): Node[] {
+    if (node === undefined) {
+      const begun = this.workflows.all().filter(({ state }) => state.status?.task != null);
+      const [only] = begun;
+      return begun.length === 1 && only !== undefined
+        ? phases(only)
+        : begun.map((workflow) => ({ kind: "folder", workflow }));
+    }
+    return children(node);
+  }
+
+  getTreeItem(node: Node): TreeItem {
+    switch (node.kind) {
+      case "folder":
+        return new TreeItem(node.workflow.folder.name, TreeItemCollapsibleState.Expanded);
+      case "phase":
+        return phaseItem(node, node.phase);
+      case "task":
+        return taskItem(node, node.task);
+      case "file":
+        return fileItem(node, node.file);
+      case "issue":
+        return issueItem(node, node.issue);
+    }
+  }
+}
+
+function phases(workflow: Workflow): Node[] {
+  return (workflow.state.status?.phases ?? []).map((phase) => ({ kind: "phase", phase, workflow }));
+}
+
+function children(node: Node): Node[] {
+  const { workflow } = node;
+  const status = workflow.state.status;
+  switch (node.kind) {
+    case "folder":
+      return phases(workflow);
+    case "phase":
+      if (node.phase.phase === "implement") {
+        return (status?.tasks ?? []).map((task) => ({ kind: "task", task, workflow }));
+      }
+      if (node.phase.phase === "review") {
+        const issues = [...(status?.issues ?? [])].sort(worstFirst);
+        return issues.map((issue) => ({ kind: "issue", issue, workflow }));
+      }
+      return [];
+    case "task":
+      return node.task.files.map((file) => ({ kind: "file", file, workflow }));
+    case "file":
+    case "issue":
+      return [];
+  }
+}
+
+function worstFirst(a: Issue, b: Issue): number {
+  const rank = (issue: Issue): number => (issue.state === "fixed" ? 10 : severities.indexOf(issue.severity));
+  return rank(a) - rank(b);
+}
+
+function phaseItem(node: Node, phase: PhaseStatus): TreeItem {
+  const name = phase.phase.charAt(0).toUpperCase() + phase.phase.slice(1);
+  const state = children(node).length === 0 ? TreeItemCollapsibleState.None : TreeItemCollapsibleState.Expanded;
+  const item = new TreeItem(name, state);
+  item.description = phase.status === "pending" ? "" : phaseWords(phase);
+  item.iconPath = icon(phase.status);
+  item.tooltip = phase.message;
+  item.contextValue = `phase.${phase.phase}${phase.phase === "plan" && openGate(node.workflow.state) !== null ? ".gate" : ""}`;
+  if (phase.phase === "plan" && phase.status !== "pending") {
+    item.command = { command: "batonClient.showPlan", title: "Show Plan" };
+  }
+  return item;
+}
+
+function phaseWords(phase: PhaseStatus): string {
+  const seconds = Math.round((phase.elapsed_ms ?? 0) / 1000);
+  const time =
+    seconds < 1 || phase.status === "running"
+      ? ""
+      : ` · ${seconds < 60 ? `${String(seconds)} s` : `${String(Math.round(seconds / 60))} min`}`;
+  return `${phase.status === "waiting" ? "waits for you" : phase.status}${time}`;
+}
+
+function taskItem(node: Node, task: TaskStatus): TreeItem {
+  const item = new TreeItem(`${task.id} ${task.title}`, TreeItemCollapsibleState.Collapsed);
+  item.id = `${node.workflow.folder.uri.toString()}#task ${task.id}`;
+  item.description = task.status === "pending" ? "" : task.status;
+  item.iconPath = icon(task.status);
+  item.contextValue = "task";
+  return item;
+}
+
+function fileItem(node: Node, file: string): TreeItem {
+  const uri = Uri.joinPath(node.workflow.folder.uri, file);
+  const item = new TreeItem(uri, TreeItemCollapsibleState.None);
+  item.description = file.includes("/") ? file.slice(0, file.lastIndexOf("/")) : "";
+  item.iconPath = ThemeIcon.File;
+  item.command = open(uri);
+  return item;
+}
+
+function issueItem(node: Node, issue: Issue): TreeItem {
+  const item = new TreeItem(oneLine(issue.description), TreeItemCollapsibleState.None);
+  item.id = `${node.workflow.folder.uri.toString()}#issue ${issue.id}`;
+  item.description = issue.state === "fixed" ? "fixed" : `${issue.file}:${String(issue.line)}`;
+  item.tooltip = `${issue.severity}: ${issue.description}\n${issue.file}:${String(issue.line)}`;
+  item.iconPath = icon(issue.state === "fixed" ? "fixed" : issue.severity);
+  item.contextValue = issue.state === "fixed" ? "issue.fixed" : "issue";
+  item.command = open(Uri.joinPath(node.workflow.folder.uri, issue.file), issue.line);
+  return item;
+}
+
+function icon(state: string): ThemeIcon {
+  const [name, colour] = stateIcon(state);
+  return new ThemeIcon(name, colour === undefined ? undefined : new ThemeColor(colour));
+}
+
+/** Open a file, at a line from 1. */
+function open(uri: Uri, line = 1): Command {
+  const place = new Position(Math.max(0, line - 1), 0);
+  return { command: "vscode.open", title: "Open", arguments: [uri, { selection: new Range(place, place) }] };
+}

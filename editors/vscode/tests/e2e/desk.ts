@@ -1,0 +1,152 @@
+/** A user's desk: a home, a project, VS Code with the extension installed from its .vsix, and a browser to see it in. */
+
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { chromium, type Browser } from "playwright-core";
+
+import type { Installed } from "./install";
+import { PROJECT } from "./story";
+import { Window } from "./window";
+
+export interface DeskOptions {
+  /** Ask whether a workspace is trusted, as VS Code does by default. */
+  asksForTrust?: boolean;
+  /** The Messages API for the server, by its environment. */
+  messagesApi?: string;
+  /** Folders of further extensions. */
+  extensions?: string[];
+}
+
+export class Desk {
+  private constructor(
+    readonly project: string,
+    private readonly root: string,
+    private readonly port: number,
+    private readonly codeServer: ChildProcess,
+    private readonly browser: Browser,
+  ) {}
+
+  static async set(installed: Installed, options: DeskOptions): Promise<Desk> {
+    const root = mkdtempSync(join(tmpdir(), "baton-vscode-"));
+    const project = join(root, "project");
+    writeProject(project);
+    const env = {
+      PATH: `${installed.node}:/usr/bin:/bin`,
+      HOME: join(root, "home"),
+      XDG_CONFIG_HOME: join(root, "home/.config"),
+      XDG_DATA_HOME: join(root, "home/.local/share"),
+      XDG_STATE_HOME: join(root, "home/.local/state"),
+      XDG_CACHE_HOME: join(root, "home/.cache"),
+      LANG: "C.UTF-8",
+      ...(options.messagesApi === undefined ? {} : { ANTHROPIC_BASE_URL: options.messagesApi }),
+    };
+    const settings = join(root, "data/User/settings.json");
+    mkdirSync(dirname(settings), { recursive: true });
+    writeFileSync(settings, JSON.stringify(SETTINGS));
+    const extensions = join(root, "extensions");
+    const flags = [
+      "--user-data-dir",
+      join(root, "data"),
+      "--extensions-dir",
+      extensions,
+      "--config",
+      join(root, "code-server.yaml"),
+    ];
+    const node = join(installed.node, "node");
+    execFileSync(node, [installed.codeServer, ...flags, "--install-extension", installed.vsix], { env, stdio: "pipe" });
+    for (const extension of options.extensions ?? []) {
+      cpSync(extension, join(extensions, "scripted.provider-1.0.0"), { recursive: true });
+    }
+    const port = await freePort();
+    const trust = options.asksForTrust === true ? [] : ["--disable-workspace-trust"];
+    const listen = ["--bind-addr", `127.0.0.1:${String(port)}`, "--auth", "none", "--reconnection-grace-time", "5"];
+    const quiet = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"];
+    const codeServer = spawn(node, [installed.codeServer, ...flags, ...listen, ...quiet, ...trust], {
+      env,
+      stdio: "ignore",
+    });
+    await isUp(`http://127.0.0.1:${String(port)}/healthz`);
+    const browser = await chromium.launch({ executablePath: installed.chromium, args: BROWSER_FLAGS });
+    return new Desk(project, root, port, codeServer, browser);
+  }
+
+  /** Open the project in a window. */
+  async open(screenshots: string): Promise<Window> {
+    const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 });
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${String(this.port)}/?folder=${encodeURIComponent(this.project)}`);
+    const window = new Window(page, screenshots);
+    await window.isUp();
+    return window;
+  }
+
+  async clear(): Promise<void> {
+    await this.browser.close();
+    const over = new Promise((resolve) => this.codeServer.once("exit", resolve));
+    this.codeServer.kill();
+    await over;
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+const SETTINGS = {
+  "workbench.startupEditor": "none",
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
+  "workbench.tips.enabled": false,
+  "extensions.ignoreRecommendations": true,
+  "security.workspace.trust.startupPrompt": "always",
+  "git.enabled": false,
+  "window.menuBarVisibility": "hidden",
+  "workbench.layoutControl.enabled": false,
+  "window.commandCenter": false,
+};
+
+const BROWSER_FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+function writeProject(project: string): void {
+  for (const [path, text] of Object.entries(PROJECT)) {
+    mkdirSync(dirname(join(project, path)), { recursive: true });
+    writeFileSync(join(project, path), text);
+  }
+  const git = (...args: string[]): unknown => execFileSync("git", ["-C", project, ...args], { stdio: "pipe" });
+  git("init", "--quiet", "--initial-branch=main");
+  git("add", ".");
+  git("-c", "user.name=Ada", "-c", "user.email=ada@localhost", "commit", "--quiet", "--message=A greeter");
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return address !== null && typeof address === "object" ? address.port : 0;
+}
+
+async function isUp(url: string): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      if ((await fetch(url)).ok) {
+        return;
+      }
+    } catch {
+      // It does not listen yet.
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`${url} does not answer`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

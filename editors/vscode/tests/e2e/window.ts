@@ -1,0 +1,131 @@
+/** One window of VS Code, as its user handles it. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import type { FrameLocator, Locator, Page } from "playwright-core";
+
+import { repository } from "./install";
+
+/** Long, since it matters only when a test fails. */
+const PATIENCE = 30_000;
+
+export class Window {
+  private pictures = 0;
+
+  constructor(
+    readonly page: Page,
+    private readonly story: string,
+  ) {
+    page.setDefaultTimeout(PATIENCE);
+  }
+
+  async isUp(): Promise<void> {
+    await this.page.locator(".monaco-workbench .statusbar").waitFor();
+  }
+
+  /** Run a command from the palette, by its whole title. The palette lists what makes sense when it opens. */
+  async run(title: string): Promise<void> {
+    await until(async () => {
+      await this.page.keyboard.press("F1");
+      await this.quickInput.fill(`>${title}`);
+      const row = this.quickRows.filter({ has: this.page.getByText(title, { exact: true }) });
+      try {
+        await row.first().click({ timeout: 1500 });
+        return true;
+      } catch {
+        await this.page.keyboard.press("Escape");
+        return false;
+      }
+    }, `the palette offers ${title}`);
+  }
+
+  /** What the palette offers for these words. */
+  async offered(words: string): Promise<string[]> {
+    await this.page.keyboard.press("F1");
+    await this.quickInput.fill(`>${words}`);
+    await this.quickRows.first().waitFor();
+    const labels = await this.quickRows.locator(".label-name").allInnerTexts();
+    await this.page.keyboard.press("Escape");
+    return labels;
+  }
+
+  /** Choose the row of the quick pick that has this text. */
+  async pick(label: string): Promise<void> {
+    await this.quickRows.filter({ hasText: label }).first().click();
+  }
+
+  /** Type into the input box that is open, and accept. */
+  async answer(text: string): Promise<void> {
+    const input = this.quickInput;
+    await input.waitFor();
+    await input.fill(text);
+    await input.press("Enter");
+  }
+
+  get quickInput(): Locator {
+    return this.page.locator(".quick-input-widget:visible input");
+  }
+
+  get quickRows(): Locator {
+    return this.page.locator(".quick-input-widget:visible .quick-input-list .monaco-list-row");
+  }
+
+  /** The page of the gate. */
+  get gate(): FrameLocator {
+    return this.page.frameLocator("iframe.webview.ready").frameLocator("#active-frame");
+  }
+
+  get statusBar(): Locator {
+    return this.page.locator('.statusbar-item[id="baton.baton.baton"]');
+  }
+
+  /** A notification that has this text. */
+  notification(text: string | RegExp): Locator {
+    return this.page.locator(".notification-list-item").filter({ hasText: text });
+  }
+
+  /** Rows of the Problems panel. */
+  get problems(): Locator {
+    return this.page.locator(".markers-panel .monaco-list-row");
+  }
+
+  async showProblems(): Promise<void> {
+    await this.run("Problems: Focus on Problems View");
+    await this.page.locator(".markers-panel").waitFor();
+  }
+
+  async openFile(path: string): Promise<void> {
+    await this.page.keyboard.press("Control+p");
+    await this.quickInput.fill(path);
+    await this.quickRows
+      .filter({ hasText: path.split("/").at(-1) ?? path })
+      .first()
+      .waitFor();
+    await this.page.keyboard.press("Enter");
+    await this.page
+      .locator(".tab.active")
+      .filter({ hasText: path.split("/").at(-1) ?? path })
+      .waitFor();
+  }
+
+  /** Keep a picture, for people to look at. */
+  async picture(name: string): Promise<void> {
+    const folder = join(repository, "target", "vscode-screenshots");
+    mkdirSync(folder, { recursive: true });
+    this.pictures += 1;
+    const file = `${this.story}-${String(this.pictures).padStart(2, "0")}-${name}.png`;
+    await this.page.screenshot({ path: join(folder, file) });
+  }
+}
+
+/** Look again and again, until it is so. */
+export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) {
+      throw new Error(`not so: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

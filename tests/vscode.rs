@@ -1,0 +1,94 @@
+//! The VS Code client and the server agree on settings, commands and version. What the client does is tested beside it,
+//! in `editors/vscode/tests`.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use baton::config::{Scope, Setting, settings_table};
+use serde_json::{Value, json};
+use support::editors::in_repository;
+use support::lsp_client::LspClient;
+
+fn package() -> Value {
+    let text = std::fs::read_to_string(in_repository("editors/vscode/package.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Settings that an editor is not to hold: a workspace's settings must run nothing, start nothing and approve nothing.
+const NOT_IN_AN_EDITOR: [&str; 3] = ["approval", "checks", "provider"];
+
+fn editor_settings() -> Vec<&'static Setting> {
+    settings_table().iter().filter(|setting| !NOT_IN_AN_EDITOR.contains(&setting.key)).collect()
+}
+
+#[test]
+fn every_setting_of_the_server_is_documented_in_vs_code_with_its_default() {
+    let package = package();
+    let properties = &package["contributes"]["configuration"]["properties"];
+    for setting in editor_settings() {
+        let property = &properties[format!("baton.{}", setting.key)];
+        assert!(property.is_object(), "baton.{} is missing in package.json", setting.key);
+        let text = property["description"].as_str().or(property["markdownDescription"].as_str()).unwrap();
+        assert!(text.starts_with(setting.doc), "baton.{}: {text:?} does not start with {:?}", setting.key, setting.doc);
+        let default = match (&property["default"], setting.default) {
+            (Value::Null, "none") => continue,
+            (Value::String(text), _) => text.clone(),
+            (other, _) => other.to_string(),
+        };
+        assert_eq!(default, setting.default, "baton.{}", setting.key);
+        assert_ne!(setting.scope, Scope::Start, "{} belongs to one start", setting.key);
+    }
+}
+
+#[test]
+fn vs_code_sends_the_settings_that_the_server_has_and_no_others() {
+    let source = std::fs::read_to_string(in_repository("editors/vscode/src/settings.ts")).unwrap();
+    let sent = strings_of(&source, "serverSettings");
+    let known: BTreeSet<String> = editor_settings().iter().map(|setting| setting.key.to_owned()).collect();
+    assert_eq!(sent, known);
+}
+
+#[test]
+fn vs_code_knows_the_commands_that_the_server_advertises() {
+    let source = std::fs::read_to_string(in_repository("editors/vscode/src/protocol.ts")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.arg("lsp");
+    let mut client = LspClient::start(&mut command);
+    let capabilities = client.initialize(json!({ "processId": null, "rootUri": null, "capabilities": {} }));
+    let commands = capabilities["executeCommandProvider"]["commands"].as_array().unwrap();
+    let advertised: BTreeSet<String> = commands.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+    assert_eq!(strings_of(&source, "serverCommands"), advertised);
+    assert_eq!(client.quit(), Some(0));
+    // The client registers the server's ids as commands of its own: another command of that id would be refused.
+    let package = package();
+    for contributed in package["contributes"]["commands"].as_array().unwrap() {
+        let id = contributed["command"].as_str().unwrap();
+        assert!(!advertised.contains(id), "{id} is one of the server's");
+    }
+}
+
+#[test]
+fn what_chooses_a_program_or_an_address_is_set_for_the_machine_only() {
+    let package = package();
+    let properties = package["contributes"]["configuration"]["properties"].as_object().unwrap();
+    let known: Vec<String> = editor_settings().iter().map(|setting| format!("baton.{}", setting.key)).collect();
+    for (key, property) in properties.iter().filter(|(key, _)| !known.contains(key)) {
+        assert_eq!(property["scope"], "machine", "{key}");
+    }
+    assert_eq!(package["capabilities"]["untrustedWorkspaces"]["supported"], false);
+}
+
+#[test]
+fn the_client_has_the_version_of_the_server() {
+    assert_eq!(package()["version"], env!("CARGO_PKG_VERSION"));
+}
+
+/// The strings of the array `const name = [ … ]` in a TypeScript source.
+fn strings_of(source: &str, name: &str) -> BTreeSet<String> {
+    let array = source.split_once(&format!("export const {name} = [")).and_then(|(_, rest)| rest.split_once(']'));
+    let Some((array, _)) = array else { panic!("no {name}") };
+    array.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
