@@ -27,9 +27,18 @@ t.hear('nothing runs here')
 t.same(#vim.lsp.get_clients(), 0, 'no server was needed')
 
 -- Every subcommand stands in the help, with its tag.
-local help = t.file(vim.env.BATON_PLUGIN .. '/doc/baton.txt')
+local help = t.file(vim.env.TEST_PLUGIN .. '/doc/baton.txt')
 for _, name in ipairs(require('baton.command').names()) do
   t.holds(help, ('*:Baton-%s*'):format(name))
+end
+-- Its tags are sound, and its links lead somewhere.
+local copy = vim.fn.tempname()
+vim.fn.mkdir(copy .. '/doc', 'p')
+vim.uv.fs_copyfile(vim.env.TEST_PLUGIN .. '/doc/baton.txt', copy .. '/doc/baton.txt')
+vim.cmd.helptags(copy .. '/doc')
+vim.opt.runtimepath:append(copy)
+for link in help:gmatch('|([^|%s]+)|') do
+  t.same(vim.list_contains(vim.fn.getcompletion(link, 'help'), link), true, link .. ' leads nowhere')
 end
 -- No map is forced.
 for _, map in ipairs(vim.list_extend(vim.api.nvim_get_keymap('n'), vim.api.nvim_get_keymap('x'))) do

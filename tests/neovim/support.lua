@@ -5,9 +5,9 @@ local M = {}
 --- How long is waited for what must come, in milliseconds: it matters only when a test fails.
 local PATIENCE = 30000
 
-vim.opt.runtimepath:prepend(vim.env.BATON_PLUGIN)
+vim.opt.runtimepath:prepend(vim.env.TEST_PLUGIN)
 vim.o.swapfile = false
-vim.g.baton = { cmd = { vim.env.BATON_BIN, 'lsp' }, gate = { auto = false } }
+vim.g.baton = { cmd = { vim.env.TEST_BATON, 'lsp' }, gate = { auto = false } }
 vim.cmd.runtime('plugin/baton.lua')
 
 --- Everything that was said.

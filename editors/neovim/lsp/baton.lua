@@ -32,6 +32,7 @@ return {
   handlers = {
     ['baton/phase'] = lazily('baton.session', 'on_phase'),
     ['baton/editorDiagnostics'] = lazily('baton.issues', 'on_editor_diagnostics'),
+    ['window/showDocument'] = lazily('baton.view', 'on_show_document'),
     ['window/showMessage'] = lazily('baton.question', 'on_message'),
     ['window/showMessageRequest'] = lazily('baton.question', 'on_request'),
     ['$/cancelRequest'] = lazily('baton.question', 'on_withdrawn'),

@@ -56,7 +56,7 @@ local function reload(bufnr)
   local autoread = vim.bo[bufnr].autoread
   vim.bo[bufnr].autoread = true
   -- The view stays: a file that grew above the cursor is the only reason it may seem to move.
-  local ok, fault = pcall(vim.cmd.checktime, bufnr)
+  local ok, fault = pcall(vim.cmd.checktime, { args = { bufnr }, mods = { silent = true } })
   if vim.api.nvim_buf_is_valid(bufnr) then
     vim.bo[bufnr].autoread = autoread
   end

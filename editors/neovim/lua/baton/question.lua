@@ -50,7 +50,7 @@ local function may_open()
     and vim.fn.reg_executing() == ''
     and vim.fn.pumvisible() == 0
     and vim.api.nvim_win_get_config(0).relative == ''
-    and not vim.list_contains({ 'prompt', 'terminal', 'quickfix' }, vim.bo.buftype)
+    and not vim.list_contains({ 'prompt', 'terminal' }, vim.bo.buftype)
 end
 
 local function next_to_offer()
@@ -108,7 +108,7 @@ end
 ---@param words string
 local function announce(question, words)
   table.insert(questions, question)
-  view.say(words .. ' :Baton gate', vim.log.levels.WARN)
+  view.say(words, vim.log.levels.WARN)
   start_looking()
 end
 
@@ -118,7 +118,7 @@ end
 function M.gate(client, waiting)
   M.answered(waiting)
   local gate = assert(waiting.gate)
-  local words = ('%s waits for your answer.'):format(require('baton.gate').title(gate))
+  local words = ('%s waits for your answer. :Baton gate'):format(require('baton.gate').title(gate))
   announce({ client_id = client.id, root = waiting.root, gate = gate }, words)
 end
 
@@ -163,7 +163,8 @@ function M.on_request(_, params, context)
       end)
     end
   end
-  announce(question, params.message)
+  -- What to do comes first: the end may not fit.
+  announce(question, 'asks (:Baton gate): ' .. params.message:gsub('^Baton: ', ''))
   return coroutine.yield()
 end
 

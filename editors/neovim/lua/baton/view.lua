@@ -116,6 +116,35 @@ function M.open(name, lines, opts)
   return bufnr
 end
 
+--- The server opens a document by `window/showDocument`. (Neovim's own way fails where the cursor is on no word.)
+---@param err? lsp.ResponseError
+---@param params lsp.ShowDocumentParams
+---@param context lsp.HandlerContext
+function M.on_show_document(err, params, context)
+  if params.external or not vim.startswith(params.uri, 'file:') then
+    return vim.lsp.handlers['window/showDocument'](err, params, context)
+  end
+  local name = vim.uri_to_fname(params.uri)
+  if vim.api.nvim_get_mode().mode ~= 'n' or params.takeFocus == false then
+    -- Beside whoever types.
+    local bufnr = vim.fn.bufadd(name)
+    vim.bo[bufnr].buflisted = true
+    if #vim.fn.win_findbuf(bufnr) == 0 then
+      vim.api.nvim_open_win(bufnr, false, { split = 'above', win = 0 })
+    end
+    return { success = true }
+  end
+  local ok, fault = pcall(vim.cmd.drop, vim.fn.fnameescape(name))
+  if ok and params.selection then
+    local start = params.selection.start
+    local line = math.min(start.line + 1, vim.api.nvim_buf_line_count(0))
+    vim.api.nvim_win_set_cursor(0, { line, 0 })
+  elseif not ok then
+    M.fail(tostring(fault))
+  end
+  return { success = ok }
+end
+
 --- A window for reading.
 ---@param window integer
 function M.plain_window(window)

@@ -1,0 +1,46 @@
+local t = require('support')
+
+--- The lenses of the current buffer, by title.
+local function lenses()
+  local found = {}
+  for _, lens in ipairs(vim.lsp.codelens.get(0)) do
+    found[lens.command.title] = lens
+  end
+  return found
+end
+
+local function lens(words)
+  return t.wait(('a lens %q'):format(words), function()
+    for title, found in pairs(lenses()) do
+      if title:find(words, 1, true) then
+        return found
+      end
+    end
+  end)
+end
+
+local function run(found)
+  vim.api.nvim_win_set_cursor(0, { found.range.start.line + 1, 0 })
+  vim.lsp.codelens.run()
+  local question = #t.asked > 0 and t.asked[1]
+  if question then
+    question.answer(found.command.title)
+  end
+end
+
+-- The plan is approved by its lens.
+vim.cmd('Baton run Make both answer 1')
+t.wait('the gate', function()
+  return require('baton.question').pending()[1]
+end)
+vim.cmd.edit('.agent_memory/plan.json')
+run(lens('pprove'))
+t.same(t.ends(), 'escalated')
+
+-- All issues are fixed by the lens of the review.
+vim.cmd.edit('.agent_memory/review.json')
+run(lens('ix'))
+t.same(t.ends(), 'merged')
+t.holds(t.file('src/t1.rs'), '    2')
+
+t.done()

@@ -1,0 +1,40 @@
+local t = require('support')
+
+vim.cmd.edit('src/t1.rs')
+local buffer = vim.api.nvim_get_current_buf()
+vim.cmd('Baton run Make both answer 1')
+t.gate()
+-- The user edits the file of T1 and does not save it.
+vim.api.nvim_buf_set_lines(buffer, 0, 0, true, { '// Not saved' })
+local edited = t.text(buffer)
+t.answer('Approve')
+local event = t.wait('the task waits for the file', function()
+  return vim.iter(t.events):find(function(event)
+    return event.task == 'T1' and event.message:find('src/t1.rs', 1, true) and event.message:lower():find('save') ~= nil
+  end)
+end)
+t.same(event.phase, 'implement')
+t.same(t.text(buffer), edited)
+t.same(vim.bo[buffer].modified, true)
+t.holds(t.file('src/t1.rs'), '    0')
+
+-- Saved, it goes on, and both edits are there.
+vim.cmd('silent write')
+t.same(t.ends(), 'merged')
+t.wait('the buffer is read again', function()
+  return t.text(buffer) == '// Not saved\npub fn t1() -> u32 {\n    1\n}'
+end)
+t.same(t.file('src/t1.rs'), t.text(buffer))
+
+-- A file that changes beneath unsaved edits: they stay, and it is said once.
+vim.api.nvim_buf_set_lines(buffer, 0, 1, true, { '// Still not saved' })
+vim.fn.writefile({ 'somebody else' }, 'src/t1.rs')
+local before = #t.said
+require('baton.buffers').check(t.server().root_dir)
+require('baton.buffers').check(t.server().root_dir)
+t.holds(t.said[#t.said], 'src/t1.rs changed on disk; your unsaved edits are kept')
+t.same(#t.said, before + 1)
+t.holds(t.text(buffer), '// Still not saved')
+vim.cmd('silent edit!')
+
+t.done()
