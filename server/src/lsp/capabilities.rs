@@ -1,7 +1,9 @@
 //! What the client can do, as plain flags.
 
 use serde_json::Value;
-use tower_lsp::lsp_types::InitializeParams;
+use tower_lsp::lsp_types::{InitializeParams, MarkupKind};
+
+use super::code_actions::ActionCapabilities;
 
 /// Resolved once, at `initialize`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -10,6 +12,12 @@ pub(super) struct Capabilities {
     pub(super) progress: bool,
     /// It shows the places that belong to a diagnostic.
     pub(super) related_information: bool,
+    /// What it shows of code actions.
+    pub(super) actions: ActionCapabilities,
+    /// It shows Markdown on hover.
+    pub(super) hover_markdown: bool,
+    /// It asks for lenses again when the server tells it to.
+    pub(super) refresh_lenses: bool,
     /// It opens a document when the server asks it to.
     pub(super) show_document: bool,
     /// It answers what its settings are.
@@ -34,13 +42,23 @@ impl Capabilities {
         let client = &params.capabilities;
         let window = client.window.as_ref();
         let workspace = client.workspace.as_ref();
-        let published = client.text_document.as_ref().and_then(|text| text.publish_diagnostics.as_ref());
+        let documents = client.text_document.as_ref();
+        let published = documents.and_then(|text| text.publish_diagnostics.as_ref());
+        let actions = documents.and_then(|text| text.code_action.as_ref());
+        let hover = documents.and_then(|text| text.hover.as_ref()).and_then(|hover| hover.content_format.as_ref());
+        let lenses = workspace.and_then(|workspace| workspace.code_lens.as_ref());
         let changes = workspace.and_then(|workspace| workspace.did_change_configuration.as_ref());
         let own = params.initialization_options.as_ref().and_then(|options| options.get("baton"));
         let wants = |what: &str| own.and_then(|own| own.get(what)).and_then(Value::as_bool).unwrap_or_default();
         Self {
             progress: window.and_then(|window| window.work_done_progress).unwrap_or_default(),
             related_information: published.and_then(|published| published.related_information).unwrap_or_default(),
+            actions: ActionCapabilities {
+                literals: actions.is_some_and(|actions| actions.code_action_literal_support.is_some()),
+                disabled: actions.and_then(|actions| actions.disabled_support).unwrap_or_default(),
+            },
+            hover_markdown: hover.is_some_and(|kinds| kinds.contains(&MarkupKind::Markdown)),
+            refresh_lenses: lenses.and_then(|lenses| lenses.refresh_support).unwrap_or_default(),
             show_document: window.and_then(|window| window.show_document.as_ref()).is_some_and(|show| show.support),
             configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or_default(),
             register_configuration: changes.and_then(|changes| changes.dynamic_registration).unwrap_or_default(),
@@ -75,8 +93,17 @@ mod tests {
         let params = json!({
             "capabilities": {
                 "window": { "workDoneProgress": true, "showDocument": { "support": true } },
-                "workspace": { "configuration": true, "didChangeConfiguration": { "dynamicRegistration": true } },
-                "textDocument": { "publishDiagnostics": { "relatedInformation": true } }
+                "workspace": {
+                    "configuration": true, "didChangeConfiguration": { "dynamicRegistration": true },
+                    "codeLens": { "refreshSupport": true }
+                },
+                "textDocument": {
+                    "publishDiagnostics": { "relatedInformation": true },
+                    "codeAction": {
+                        "codeActionLiteralSupport": { "codeActionKind": { "valueSet": [] } }, "disabledSupport": true
+                    },
+                    "hover": { "contentFormat": ["plaintext", "markdown"] }
+                }
             },
             "initializationOptions": {
                 "baton": { "phase": true, "gate": true, "languageModel": true, "editorDiagnostics": true }
@@ -85,6 +112,9 @@ mod tests {
         let all = Capabilities {
             progress: true,
             related_information: true,
+            actions: ActionCapabilities { literals: true, disabled: true },
+            hover_markdown: true,
+            refresh_lenses: true,
             show_document: true,
             configuration: true,
             register_configuration: true,

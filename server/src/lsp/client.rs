@@ -83,7 +83,13 @@ impl Client {
         let (answer, mut answered) = oneshot::channel();
         self.asked().insert(id, answer);
         let _withdrawn_on_drop = Withdraw { client: self, id };
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": R::METHOD, "params": params }));
+        let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": R::METHOD });
+        match serde_json::to_value(params)? {
+            // JSON-RPC has params that are an array or an object, or none.
+            Value::Null => {}
+            params => message["params"] = params,
+        }
+        self.send(&message);
         let answer = tokio::select! {
             biased;
             answer = &mut answered => answer.map_err(|_| RequestError::Gone)?,

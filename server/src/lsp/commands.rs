@@ -44,8 +44,8 @@ pub(super) enum Command {
     DismissIssue(IssueArguments),
     /// Show a dismissed issue again.
     RestoreIssue(IssueArguments),
-    /// Open task.md.
-    OpenTask,
+    /// Open task.md, or a task of the plan.
+    OpenTask(OpenTaskArguments),
     /// Open plan.md.
     OpenPlan,
     /// Look whether everything that is needed is there.
@@ -146,6 +146,14 @@ pub(super) struct FixArguments {
 pub(super) struct IssueArguments {
     /// The issue's id.
     pub(super) id: Option<String>,
+}
+
+/// Arguments of `baton.openTask`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OpenTaskArguments {
+    /// A task of the plan, by id, at its place in plan.json; without one task.md.
+    pub(super) task: Option<String>,
 }
 
 /// What a client asks for.
@@ -254,7 +262,12 @@ const ROWS: [Row; 18] = [
         usage: ISSUE,
         read: |fields| some(fields, Command::RestoreIssue),
     },
-    Row { id: "baton.openTask", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::OpenTask) },
+    Row {
+        id: "baton.openTask",
+        first_field: Some("task"),
+        usage: "it takes {task?, folder?}, or the id of a task of the plan as a string",
+        read: |fields| some(fields, Command::OpenTask),
+    },
     Row { id: "baton.openPlan", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::OpenPlan) },
     Row { id: "baton.doctor", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Doctor) },
 ];

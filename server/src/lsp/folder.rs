@@ -10,6 +10,7 @@ use super::capabilities::Capabilities;
 use super::client::Client;
 use super::documents::Documents;
 use super::files::{Files, blocking};
+use super::lens_refresh::LensRefresh;
 use super::refused::Refused;
 use super::runs::Current;
 
@@ -21,8 +22,9 @@ pub(super) struct Folder {
     /// Its diagnostics.
     pub(super) board: Board,
     /// The texts open in the editor.
-    #[allow(dead_code, reason = "what reads it comes next")]
     pub(super) documents: Documents,
+    /// Its lenses.
+    pub(super) lenses: LensRefresh,
     /// Held while a run starts, so that there is never a second one.
     pub(super) current: Mutex<Option<Current>>,
     /// Held while dismissed.json is changed.
@@ -33,8 +35,9 @@ impl Folder {
     /// A folder by the path the client has for it.
     pub(super) fn new(path: PathBuf, client: Client, capabilities: Capabilities, documents: Documents) -> Arc<Self> {
         let board = Board::new(path.clone(), client.clone(), capabilities);
+        let lenses = LensRefresh::new(client.clone(), capabilities.refresh_lenses);
         let (current, dismissing) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { path, client, capabilities, board, documents, current, dismissing })
+        Arc::new(Self { path, client, capabilities, board, documents, lenses, current, dismissing })
     }
 
     /// The path the client has for it.
@@ -66,10 +69,16 @@ impl Folder {
     /// Show what is in its memory now.
     pub(super) async fn show(&self) {
         match self.files().await {
-            Ok(files) => self.board.refresh(&files).await,
+            Ok(files) => self.show_files(&files).await,
             // What starts a run says it again, where somebody has asked.
             Err(error) => tracing::warn!(%error, "no diagnostics are shown"),
         }
+    }
+
+    /// Show what these files say now.
+    pub(super) async fn show_files(&self, files: &Files) {
+        self.board.refresh(files).await;
+        self.lenses.look(files).await;
     }
 
     /// The client closed the folder: stop its run and show nothing more of it.

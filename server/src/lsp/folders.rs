@@ -49,6 +49,13 @@ impl Folders {
         self.open().clone()
     }
 
+    /// The folder a file lies in; the innermost of several.
+    pub(super) fn holding(&self, file: &Path) -> Option<Arc<Folder>> {
+        let open = self.open();
+        let holding = open.iter().filter(|folder| file.starts_with(folder.path()));
+        holding.max_by_key(|folder| folder.path().components().count()).cloned()
+    }
+
     /// The folder a command is for.
     ///
     /// # Errors
@@ -119,6 +126,10 @@ mod tests {
         assert_eq!(chosen(&two, Some("file:///c")).unwrap_err(), not_open);
         assert!(two.remove(Path::new("/a")).is_some() && two.remove(Path::new("/a")).is_none());
         assert_eq!(chosen(&two, None), Ok("/b".into()));
+        let nested = folders(&["/a", "/a/b"]);
+        let holding = |file: &str| nested.holding(Path::new(file)).map(|folder| folder.path().to_owned());
+        assert_eq!(holding("/a/b/c.rs"), Some("/a/b".into()));
+        assert_eq!((holding("/a/bc.rs"), holding("/ab")), (Some("/a".into()), None));
         assert!(chosen(&folders(&[]), None).unwrap_err().starts_with("no folder is open"));
     }
 }

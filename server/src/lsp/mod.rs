@@ -7,7 +7,9 @@
 mod board;
 mod capabilities;
 mod client;
+mod code_actions;
 mod commands;
+mod comments;
 mod diagnostics;
 #[allow(dead_code, reason = "what reads it comes next")]
 mod documents;
@@ -18,14 +20,23 @@ mod framing;
 mod from_proto;
 mod gate;
 mod handlers;
+mod hover;
+mod lens_refresh;
+mod lenses;
+mod markdown;
+mod offers;
+mod plan_this;
 #[allow(dead_code, reason = "what reads it comes next")]
 mod position;
 mod progress;
 mod refused;
+mod requests;
 mod runs;
 mod server;
+mod snapshot;
 mod task_file;
 mod to_proto;
+mod todo;
 mod transport;
 mod window;
 

@@ -65,7 +65,7 @@ impl Folder {
         let handle = blocking(move || start_run(&path, of_run, asker, start)).await;
         if let Err(Refused::NoTask(task)) = &handle {
             let message = format!("Write the task to {}, save it, and start the workflow again.", task.display());
-            window::open_or_tell(&self.client, self.capabilities.show_document, task, message);
+            window::open_or_tell(&self.client, self.capabilities.show_document, task, None, message);
         }
         let handle = handle?;
         let run = handle.run.clone();
@@ -125,7 +125,7 @@ impl Folder {
         if !last.is_empty() {
             progress.report(&last);
         }
-        self.board.refresh(&files).await;
+        self.show_files(&files).await;
         // Whoever hears of the end may start the next run.
         *self.current.lock().await = None;
         let (typ, message) = last_message(ended.map_err(|error| error.to_string()));
@@ -145,6 +145,10 @@ impl Folder {
         let begun = |event: &PhaseEvent| event.status == EventStatus::Started && event.task.is_none();
         if happened.iter().any(begun) || happened.iter().find(is(EventPhase::Review, EventStatus::Done)).is_some() {
             self.board.refresh(files).await;
+        }
+        // What can be done changes with the phases, and at the gate.
+        if happened.iter().any(|event| event.status != EventStatus::Progress && event.task.is_none()) {
+            self.lenses.look(files).await;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use tower_lsp::lsp_types::notification::ShowMessage;
 use tower_lsp::lsp_types::request::{ShowDocument, ShowMessageRequest};
 use tower_lsp::lsp_types::{
-    MessageActionItem, MessageType, ShowDocumentParams, ShowMessageParams, ShowMessageRequestParams, Url,
+    MessageActionItem, MessageType, Range, ShowDocumentParams, ShowMessageParams, ShowMessageRequestParams, Url,
 };
 
 use super::client::{Client, RequestError};
@@ -33,12 +33,12 @@ pub(super) async fn ask(
     Ok(client.request::<ShowMessageRequest>(params).await?.map(|item| item.title))
 }
 
-/// Open a document, where the client can. Whether it did.
-pub(super) async fn open(client: &Client, can: bool, uri: Url) -> bool {
+/// Open a document, with these characters selected, where the client can. Whether it did.
+pub(super) async fn open(client: &Client, can: bool, uri: Url, selection: Option<Range>) -> bool {
     if !can {
         return false;
     }
-    let params = ShowDocumentParams { uri, external: Some(false), take_focus: Some(true), selection: None };
+    let params = ShowDocumentParams { uri, external: Some(false), take_focus: Some(true), selection };
     match client.request::<ShowDocument>(params).await {
         Ok(shown) => shown.success,
         Err(error) => {
@@ -49,11 +49,11 @@ pub(super) async fn open(client: &Client, can: bool, uri: Url) -> bool {
 }
 
 /// Open a document without waiting for the client; where it cannot, `otherwise` is said instead.
-pub(super) fn open_or_tell(client: &Client, can: bool, path: &Path, otherwise: String) {
+pub(super) fn open_or_tell(client: &Client, can: bool, path: &Path, at: Option<Range>, otherwise: String) {
     let (client, uri) = (client.clone(), Url::from_file_path(path).ok());
     tokio::spawn(async move {
         let shown = match uri {
-            Some(uri) => open(&client, can, uri).await,
+            Some(uri) => open(&client, can, uri, at).await,
             None => false,
         };
         if !shown {

@@ -231,7 +231,7 @@ pub fn reset(workspace: &Workspace, store: &Store) -> Result<Option<String>, Sta
 }
 
 /// The part of the settings that decides what comes next.
-pub(super) fn policy(settings: &Settings) -> Policy {
+pub fn policy(settings: &Settings) -> Policy {
     let staleness = (settings.context_staleness_hours * 3600.0).clamp(0.0, 1e12);
     Policy {
         context_staleness: SignedDuration::from_secs(staleness as i64),

@@ -53,7 +53,7 @@ pub(super) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
         Command::DismissIssue(arguments) => issues::dismiss(&folder, arguments).await?,
         Command::RestoreIssue(arguments) => issues::restore(&folder, arguments).await?,
-        Command::OpenTask => open::task(&folder).await?,
+        Command::OpenTask(arguments) => open::task(&folder, arguments).await?,
         Command::OpenPlan => open::plan(&folder).await?,
         Command::Doctor => memory::doctor(&folder).await?,
     };

@@ -1,0 +1,121 @@
+//! What the editor asks about a place in a document: code actions, lenses, hover.
+//!
+//! It asks at every move of the cursor. What cannot be read then is no error: nothing is offered there, and whoever
+//! starts a run is told why.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tower_lsp::lsp_types::{
+    CodeActionParams, CodeActionResponse, CodeLens, CodeLensParams, Hover, HoverContents, HoverParams, MarkupKind,
+    Range, Url,
+};
+
+use super::code_actions::{Place, PlacedIssue, code_actions, touched};
+use super::files::Files;
+use super::folder::Folder;
+use super::folders::Folders;
+use super::hover::hover;
+use super::lenses::lenses;
+use super::position::{Encoding, Text};
+use super::refused::Refused;
+use super::snapshot::Snapshot;
+use super::{from_proto, to_proto};
+use crate::contracts::{Issue, RepoPath};
+use crate::workspace::{TextFile, Workspace};
+
+/// `textDocument/codeAction`.
+pub(super) async fn actions(folders: &Folders, params: CodeActionParams) -> Option<CodeActionResponse> {
+    let (folder, document) = look(folders, &params.text_document.uri).await?;
+    let Document { snapshot, file, text, issues, encoding } = &document;
+    let place = Place { file, text, issues, range: params.range, encoding: *encoding };
+    Some(code_actions(snapshot, place, &params.context, folder.capabilities.actions))
+}
+
+/// `textDocument/codeLens`.
+pub(super) async fn code_lenses(folders: &Folders, params: CodeLensParams) -> Option<Vec<CodeLens>> {
+    let (_, document) = look(folders, &params.text_document.uri).await?;
+    let lenses = lenses(&document.snapshot, &document.file, &document.text);
+    Some(lenses.iter().map(super::lenses::Lens::to_proto).collect())
+}
+
+/// `textDocument/hover`.
+pub(super) async fn hover_at(folders: &Folders, params: HoverParams) -> Option<Hover> {
+    let place = params.text_document_position_params;
+    let (folder, document) = look(folders, &place.text_document.uri).await?;
+    let here = Range { start: place.position, end: place.position };
+    let placed: Vec<&PlacedIssue> = touched(&document.issues, here).collect();
+    let issues: Vec<&Issue> = placed.iter().map(|placed| &placed.issue).collect();
+    let kind = if folder.capabilities.hover_markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
+    let contents = hover(&document.snapshot, &issues, kind)?;
+    Some(Hover { contents: HoverContents::Markup(contents), range: placed.first().map(|placed| placed.range) })
+}
+
+/// A document of a folder, and what is known of both at one moment.
+struct Document {
+    snapshot: Snapshot,
+    /// Relative to the folder.
+    file: RepoPath,
+    /// As it is in the editor, or else on the disk.
+    text: Arc<Text>,
+    issues: Vec<PlacedIssue>,
+    encoding: Encoding,
+}
+
+/// `None` for what is in no folder, and for what cannot be read.
+async fn look(folders: &Folders, uri: &Url) -> Option<(Arc<Folder>, Document)> {
+    let path = from_proto::path(uri)?;
+    let folder = folders.holding(&path)?;
+    let file = relative(&folder.path, &path)?;
+    let several = folders.all().len() > 1;
+    let named = if several { to_proto::uri(&folder.path, "") } else { None };
+    let (open, encoding) = (folder.documents.text(&path), folder.documents.encoding());
+    let read = folder.with_files(move |files| {
+        let snapshot = snapshot(files)?.naming(named);
+        let on_disk = || on_disk(&files.workspace, &file).map(|text| Arc::new(Text::new(text)));
+        let Some(text) = open.or_else(on_disk) else { return Ok(None) };
+        let issues = placed(&snapshot, &file, &text, encoding);
+        Ok(Some(Document { snapshot, file, text, issues, encoding }))
+    });
+    match read.await {
+        Ok(document) => document.map(|document| (folder, document)),
+        Err(error) => {
+            tracing::debug!(%error, "nothing is offered");
+            None
+        }
+    }
+}
+
+/// What is known of a folder now.
+///
+/// # Errors
+/// When its memory cannot be read.
+pub(super) fn snapshot(files: &Files) -> Result<Snapshot, Refused> {
+    match files.memory()? {
+        Some(store) => Ok(Snapshot::read(&store, &files.settings, Timestamp::now())?),
+        None => Ok(Snapshot::empty()),
+    }
+}
+
+fn relative(folder: &Path, path: &Path) -> Option<RepoPath> {
+    let parts: Option<Vec<&str>> = path.strip_prefix(folder).ok()?.iter().map(|part| part.to_str()).collect();
+    RepoPath::parse(&parts?.join("/")).ok()
+}
+
+/// A file's text; `None` when it is gone or no text.
+pub(super) fn on_disk(workspace: &Workspace, file: &RepoPath) -> Option<String> {
+    let state = workspace.read(file).ok()??;
+    Some(TextFile::decode(&state.bytes).ok()?.text().to_owned())
+}
+
+/// The open issues of a file, at their lines.
+fn placed(snapshot: &Snapshot, file: &RepoPath, text: &Text, encoding: Encoding) -> Vec<PlacedIssue> {
+    let key = file.key();
+    let is_here = |issue: &&Issue| RepoPath::parse(&issue.file).is_ok_and(|path| path.key() == key);
+    let place = |issue: &Issue| {
+        let (first, last) = (issue.line.max(1), issue.end_line.unwrap_or(issue.line).max(1));
+        PlacedIssue { issue: issue.clone(), range: text.span_of(first as usize - 1, last as usize - 1, encoding) }
+    };
+    snapshot.open_issues().filter(is_here).map(place).collect()
+}

@@ -1,0 +1,216 @@
+//! One workspace folder at one moment: what code actions, lenses and hover are made from.
+
+use jiff::Timestamp;
+use tower_lsp::lsp_types::Url;
+
+use crate::config::Settings;
+use crate::contracts::{Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, Task, TaskStatus};
+use crate::memory::{Memory, MemoryError, Store};
+use crate::workflow::{Next, next_phase, policy};
+
+/// Everything a person can be offered follows from this and the text of a document.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    /// The folder's URI, where several are open and a command must say which one it is for.
+    pub(super) named: Option<Url>,
+    /// What its memory says. Of handoffs with faults it says nothing.
+    pub(super) memory: Memory,
+    /// What comes next.
+    pub(super) next: Next,
+    /// The run at work, of this or another process.
+    pub(super) at_work: Option<String>,
+    /// The memory folder, relative to the workspace root.
+    pub(super) memory_dir: Option<RepoPath>,
+}
+
+impl Snapshot {
+    /// A folder without a memory.
+    pub(super) fn empty() -> Self {
+        Self { named: None, memory: Memory::default(), next: Next::NeedTask, at_work: None, memory_dir: None }
+    }
+
+    /// Read a folder's memory.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read.
+    pub(super) fn read(store: &Store, settings: &Settings, now: Timestamp) -> Result<Self, MemoryError> {
+        // What has faults is told as diagnostics, and nothing is offered of it.
+        let (memory, _faults) = store.inspect()?;
+        let next = next_phase(&memory, &policy(settings), now);
+        let at_work = store.holder().map(|holder| holder.run);
+        Ok(Self { named: None, memory, next, at_work, memory_dir: Some(store.path().clone()) })
+    }
+
+    /// The same, whose commands name the folder.
+    pub(super) fn naming(self, named: Option<Url>) -> Self {
+        Self { named, ..self }
+    }
+
+    /// Whether a file, relative to the workspace root, is this handoff.
+    pub(super) fn is_handoff<T: Handoff>(&self, file: &RepoPath) -> bool {
+        let in_memory = self.memory_dir.as_ref().is_some_and(|memory| file.parent().as_ref() == Some(memory));
+        in_memory && file.file_name() == T::FILE
+    }
+
+    /// Whether a file is plan.json.
+    pub(super) fn is_plan(&self, file: &RepoPath) -> bool {
+        self.is_handoff::<PlanOutput>(file)
+    }
+
+    /// Whether a file is review.json.
+    pub(super) fn is_review(&self, file: &RepoPath) -> bool {
+        self.is_handoff::<ReviewOutput>(file)
+    }
+
+    /// Whether a file lies in the memory folder.
+    pub(super) fn is_memory(&self, file: &RepoPath) -> bool {
+        let Some(memory) = &self.memory_dir else { return false };
+        let mut parts = file.components();
+        memory.components().all(|part| parts.next() == Some(part))
+    }
+
+    /// Why no run can start now; `None` when one can.
+    pub(super) fn busy(&self) -> Option<String> {
+        let run = self.at_work.as_ref()?;
+        Some(match self.next {
+            Next::Gate => format!("run {run} waits for an answer to its plan; approve or reject that first"),
+            _ => format!("run {run} is at work; wait for its end, or cancel it"),
+        })
+    }
+
+    /// The review's issues that the user has not dismissed.
+    pub(super) fn open_issues(&self) -> impl Iterator<Item = &Issue> {
+        let issues = self.memory.review.iter().flat_map(|review| &review.issues);
+        issues.filter(|issue| !self.is_dismissed(&issue.id))
+    }
+
+    /// Whether the user dismissed the issue.
+    pub(super) fn is_dismissed(&self, id: &str) -> bool {
+        self.memory.dismissed.iter().any(|dismissed| dismissed == id)
+    }
+
+    /// The task of the plan that an issue belongs to: the one it names, else the owner of its file.
+    pub(super) fn task_of(&self, issue: &Issue) -> Option<&Task> {
+        let tasks = &self.memory.plan.as_ref()?.plan.tasks;
+        if let Some(id) = &issue.task_id {
+            return tasks.iter().find(|task| task.id == *id);
+        }
+        let approved = self.memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
+        let is_approved = |task: &Task| approved.is_none_or(|approved| approved.contains(&task.id));
+        let file = key(&issue.file)?;
+        let owns = |task: &Task| task.files().any(|path| key(path).is_some_and(|path| path == file));
+        tasks.iter().rev().find(|task| is_approved(task) && owns(task))
+    }
+
+    /// Whether a task has a result that others can build on.
+    pub(super) fn is_done(&self, task: &str) -> bool {
+        let mut results = self.memory.report.iter().flat_map(|report| &report.results);
+        results.any(|result| {
+            result.task_id == task && matches!(result.status, TaskStatus::Completed | TaskStatus::Partial)
+        })
+    }
+}
+
+/// The form in which paths are compared.
+fn key(path: &str) -> Option<String> {
+    RepoPath::parse(path).ok().map(|path| path.key())
+}
+
+#[cfg(test)]
+pub(super) mod fixture {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::contracts::{ApprovedBy, Decision};
+    use crate::memory::LoadedPlan;
+
+    /// A workflow with a plan of T1 and T2, which depends on T1, and whatever else these say.
+    pub(in super::super) fn snapshot(next: Next, change: impl FnOnce(&mut Memory)) -> Snapshot {
+        let mut memory = Memory {
+            task: Some("Greet".to_owned()),
+            plan: Some(LoadedPlan { plan: plan(), sha256: "00".to_owned() }),
+            begun: true,
+            ..Memory::default()
+        };
+        change(&mut memory);
+        let memory_dir = RepoPath::parse(".agent_memory").ok();
+        Snapshot { memory, next, memory_dir, ..Snapshot::empty() }
+    }
+
+    pub(in super::super) fn plan() -> PlanOutput {
+        let task = |id: &str, file: &str, depends_on: &[&str]| {
+            json!({
+                "id": id, "title": format!("Title of {id}"), "description": "d", "files_to_modify": [file],
+                "depends_on": depends_on, "acceptance_criteria": ["It *greets*."], "estimated_complexity": "simple"
+            })
+        };
+        let plan = json!({
+            "plan_version": 1, "approach_summary": "a", "parallel_groups": [["T1"], ["T2"]],
+            "tasks": [task("T1", "src/lib.rs", &[]), task("T2", "src/main.rs", &["T1"])],
+        });
+        serde_json::from_value(plan).unwrap()
+    }
+
+    pub(in super::super) fn plan_text() -> String {
+        serde_json::to_string_pretty(&plan()).unwrap()
+    }
+
+    pub(in super::super) fn approve(memory: &mut Memory) {
+        memory.approval = Some(crate::contracts::Approval {
+            plan_sha256: "00".to_owned(),
+            decision: Decision::Approved,
+            by: ApprovedBy::Person,
+            tasks: None,
+            at: None,
+            mac: String::new(),
+        });
+    }
+
+    pub(in super::super) fn report(memory: &mut Memory, tasks: &[&str]) {
+        let results: Vec<Value> = tasks.iter().map(|task| json!({ "task_id": task, "status": "completed" })).collect();
+        memory.report = serde_json::from_value(json!({ "round": 1, "results": results })).unwrap();
+    }
+
+    pub(in super::super) fn issue(id: &str, file: &str, line: u32) -> Issue {
+        let issue = json!({
+            "severity": "major", "file": file, "line": line, "description": format!("What {id} says."), "id": id
+        });
+        serde_json::from_value(issue).unwrap()
+    }
+
+    pub(in super::super) fn review(memory: &mut Memory, action: &str, issues: Vec<Issue>) {
+        let review = json!({
+            "round": 1, "verdict": "changes_requested", "summary": "s", "issues": issues, "recommended_action": action
+        });
+        memory.review = serde_json::from_value(review).unwrap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{approve, issue, snapshot};
+    use super::*;
+
+    #[test]
+    fn files_of_the_memory_folder_are_known_by_their_place() {
+        let snapshot = snapshot(Next::Gate, |_| ());
+        let path = |path: &str| RepoPath::parse(path).unwrap();
+        assert!(snapshot.is_plan(&path(".agent_memory/plan.json")));
+        assert!(snapshot.is_review(&path(".agent_memory/review.json")));
+        assert!(!snapshot.is_plan(&path("plan.json")) && !snapshot.is_plan(&path(".agent_memory/history/1/plan.json")));
+        assert!(snapshot.is_memory(&path(".agent_memory/history/1/plan.json")));
+        assert!(!snapshot.is_memory(&path("src/.agent_memory/x")) && !snapshot.is_memory(&path(".agent_memory2/x")));
+    }
+
+    #[test]
+    fn an_issue_belongs_to_the_task_it_names_or_to_the_owner_of_its_file() {
+        let snapshot = snapshot(Next::Merged, approve);
+        let task = |issue: &Issue| snapshot.task_of(issue).map(|task| task.id.clone());
+        assert_eq!(task(&issue("i", "./src/main.rs", 1)).as_deref(), Some("T2"));
+        assert_eq!(
+            task(&Issue { task_id: Some("T1".to_owned()), ..issue("i", "src/main.rs", 1) }).as_deref(),
+            Some("T1")
+        );
+        assert_eq!(task(&issue("i", "src/other.rs", 1)), None);
+    }
+}
