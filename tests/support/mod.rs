@@ -7,6 +7,8 @@ pub mod editors;
 pub mod lsp_client;
 pub mod messages_api;
 #[cfg(unix)]
+pub mod plain_editor;
+#[cfg(unix)]
 pub mod replies;
 #[cfg(unix)]
 pub mod session;

@@ -250,6 +250,11 @@ impl Baton {
         self
     }
 
+    /// As it is, for whoever starts it in a way of their own.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Start it.
     pub fn start(mut self) -> Running {
         let mut child = self.command.spawn().expect("the binary starts");
