@@ -40,13 +40,14 @@ pub(super) async fn review(folder: &Arc<Folder>, arguments: ReviewArguments) -> 
     named(folder, Phase::Review, Request::default()).await
 }
 
-/// Fix issues of the review.
-pub(super) async fn fix(_: &Arc<Folder>, arguments: FixArguments) -> Result<Value, Refused> {
+/// Fix these issues of the review, and no others, in a round of their own.
+pub(super) async fn fix(folder: &Arc<Folder>, arguments: FixArguments) -> Result<Value, Refused> {
     let ids: Vec<String> = arguments.id.into_iter().chain(arguments.ids.into_iter().flatten()).collect();
     if ids.is_empty() {
         return Err(Refused::WhichIssue("1f2e3d4c5b6a".to_owned()));
     }
-    Err(Refused::Usage("one issue alone cannot be fixed yet; baton.workflow fixes all that are open".to_owned()))
+    let request = Request { fix: Some(ids), ..Request::default() };
+    begin(folder, Start { request, approval: None }).await
 }
 
 async fn named(folder: &Arc<Folder>, phase: Phase, request: Request) -> Result<Value, Refused> {
