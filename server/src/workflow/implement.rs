@@ -221,8 +221,7 @@ impl Work<'_> {
     }
 
     fn write_report(&mut self) -> Result<(), PhaseError> {
-        let place = |id: &str| self.plan.tasks.iter().position(|task| task.id == id);
-        self.report.results.sort_by_key(|result| place(&result.task_id));
+        in_plan_order(self.plan, &mut self.report);
         self.report.timestamp = Some(Timestamp::now());
         Ok(self.run.store.write(&self.report)?)
     }
@@ -291,10 +290,16 @@ fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut Imp
         }
         let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
         report.results.push(task_run::with_real_changes(run, task, submitted)?);
+        in_plan_order(plan, report);
         run.store.write(report)?;
         close(run, &agent)?;
     }
     Ok(())
+}
+
+/// Tasks end in any order; a report has them as the plan does.
+fn in_plan_order(plan: &PlanOutput, report: &mut ImplReport) {
+    report.results.sort_by_key(|result| plan.tasks.iter().position(|task| task.id == result.task_id));
 }
 
 fn round_issues(run: &Run, round: &Round) -> Vec<Issue> {
