@@ -215,6 +215,20 @@ fn interrupted_it_stops_within_a_second_and_says_what_stands() {
 }
 
 #[test]
+fn what_was_written_before_it_stopped_can_be_seen_and_undone() {
+    let session = Session::new(&workspace(2));
+    let second = with(own("T2"), json!({ "depends_on": ["T1"] }));
+    let script = Script::new().fault("implement/T2", [Fault::Silence]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")], &[second]]));
+    let run = session.start(&api, ["--task", "Do it", "--auto-approve"]);
+    api.wait_for_requests(5);
+    run.signal(Signal::INT);
+    let done = run.wait().expect(130);
+    let last = done.stdout.lines().last().unwrap_or_default();
+    assert_eq!(last, "Show changes: baton diff · Undo: baton rollback · Resume: baton run", "{}", done.stdout);
+}
+
+#[test]
 fn every_way_to_stop_a_run_is_a_cancel() {
     for signal in [Some(Signal::INT), Some(Signal::TERM), None] {
         let session = Session::new(&workspace(1));
@@ -227,6 +241,8 @@ fn every_way_to_stop_a_run_is_a_cancel() {
             run.signal(signal);
         }
         let done = run.wait().expect(130).prints("Stopped in context. No file was written. Your edits are intact.");
+        let last = done.stdout.lines().last().unwrap_or_default();
+        assert_eq!(last, "Resume: baton run", "{}", done.stdout);
         assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
         assert_eq!(session.text(".agent_memory/lock"), "", "the lock is free");
     }

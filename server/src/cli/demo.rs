@@ -91,6 +91,9 @@ fn changes(workspace: &Workspace, store: &Store) -> Result<String, Failure> {
         more => format!("\n… {more} more lines; `git diff` shows them, `changes.diff` in the run's folder keeps them."),
     };
     let files: Vec<String> = changes.files().map(|file| format!("  {}", file.summary())).collect();
+    if files.is_empty() {
+        return Ok(String::new());
+    }
     Ok(format!("\n{}{more}\n\nChanged:\n{}\n", render::diff(&shown.join("\n")), files.join("\n")))
 }
 

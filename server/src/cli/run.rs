@@ -38,6 +38,7 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
         print(&render::json(&last_line(&end).to_string()))?;
     } else {
         place.tell(&end)?;
+        ways_on(&end.1)?;
     }
     Ok(exit_code(&end.1))
 }
@@ -56,6 +57,7 @@ pub(super) fn plan_again(folder: Option<&Path>, feedback: String) -> Result<u8, 
     let place = Place::of(&engine);
     let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
     place.tell(&end)?;
+    ways_on(&end.1)?;
     Ok(exit_code(&end.1))
 }
 
@@ -180,6 +182,18 @@ impl Place {
         print(&lines.join("\n"))?;
         Ok(())
     }
+}
+
+/// After a run that came to no good end: how to see what it changed, undo that, and go on.
+fn ways_on(end: &RunEnd) -> Result<(), Failure> {
+    if !matches!(end.outcome, Outcome::Cancelled | Outcome::Failed) {
+        return Ok(());
+    }
+    let changed = match end.changed_files {
+        0 => "",
+        _ => "Show changes: baton diff · Undo: baton rollback · ",
+    };
+    Ok(print(&format!("{changed}Resume: baton run"))?)
 }
 
 /// The last line of `--json`.

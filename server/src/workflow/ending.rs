@@ -1,5 +1,6 @@
 //! How a run ends: its outcome, and what people are told stands.
 
+use super::changes::Changes;
 use super::error::PhaseError;
 use super::events::{EventErrorKind, EventPhase, EventStatus, Said};
 use super::next::open_issues;
@@ -19,6 +20,7 @@ pub(super) fn done(run: &Run, phase: Phase) -> Option<RunEnd> {
         no_conclusion: false,
         review: None,
         usage: run.desk.budget.used(),
+        changed_files: 0,
     })
 }
 
@@ -53,6 +55,7 @@ pub(super) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: Str
         no_conclusion: false,
         review: shown_review(memory),
         usage: run.desk.budget.used(),
+        changed_files: 0,
     }
 }
 
@@ -76,6 +79,7 @@ pub(super) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
         };
     }
     end.usage = run.desk.budget.used();
+    end.changed_files = changed_files(run);
     let status = match end.outcome {
         Outcome::Merged | Outcome::Done | Outcome::Rejected => EventStatus::Done,
         Outcome::Escalated | Outcome::Waiting => EventStatus::Waiting,
@@ -91,6 +95,16 @@ pub(super) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
         usage: Some(end.usage),
     });
     end
+}
+
+fn changed_files(run: &Run) -> usize {
+    Changes::load(&run.store, &run.workspace).map_or_else(
+        |error| {
+            tracing::warn!(%error, "cannot tell what the workflow has changed");
+            0
+        },
+        |changes| changes.files().count(),
+    )
 }
 
 pub(super) fn merged_message(memory: &Memory) -> String {

@@ -38,6 +38,8 @@ pub struct RunEnd {
     pub review: Option<ReviewOutput>,
     /// What this run used.
     pub usage: Usage,
+    /// How many files the workflow has changed so far.
+    pub changed_files: usize,
 }
 
 impl Outcome {
