@@ -30,6 +30,9 @@ pub const KEY: &str = "test-key";
 /// How long a test waits for what must come; long, since it matters only when the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Fewer than a client asks for, so that every list has pages.
+const MODELS_A_PAGE: usize = 2;
+
 /// A running server; dropping it stops it.
 ///
 /// A request that the real API would refuse is refused, and unless the test asks for the [`violations`], dropping the
@@ -63,6 +66,8 @@ struct Seen {
     paused: HashSet<String>,
     /// Answers that were sent to their end.
     answered: usize,
+    /// What was asked of `/v1/models`.
+    asked_for_models: Vec<String>,
 }
 
 impl MessagesApi {
@@ -132,6 +137,11 @@ impl MessagesApi {
         let (seen, waited) =
             self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
         assert!(!waited.timed_out(), "{} of {n} answers were sent", seen.answered);
+    }
+
+    /// The paths, with their queries, at which the list of models was asked for.
+    pub fn asked_for_models(&self) -> Vec<String> {
+        self.shared.seen().asked_for_models.clone()
     }
 
     /// Most requests that were under way at once.
@@ -213,6 +223,9 @@ impl Shared {
         request: &HttpRequest,
         under_way: &mut UnderWay<'_>,
     ) -> io::Result<()> {
+        if request.method == "GET" && request.path.starts_with("/v1/models") {
+            return self.tell_models(connection, request);
+        }
         if (request.method.as_str(), request.path.as_str()) != ("POST", "/v1/messages") {
             return refuse(connection, 404, "not_found_error", "Not found");
         }
@@ -260,6 +273,50 @@ impl Shared {
             self.seen().paused.remove(&recorded.agent);
         }
         self.stream(connection, &recorded, &reply, under_way)
+    }
+
+    /// `GET /v1/models`, in pages however long they may be, and `GET /v1/models/{id}`.
+    fn tell_models(&self, connection: &mut Connection, request: &HttpRequest) -> io::Result<()> {
+        self.seen().asked_for_models.push(request.path.clone());
+        if !is_authorised(request) {
+            return refuse(connection, 401, "authentication_error", "invalid x-api-key");
+        }
+        let fault = self.script.next_fault("models", &mut self.seen().faults_spent);
+        match fault {
+            Some(Fault::Status { code, headers, body }) => return connection.respond(code, &headers, body.as_bytes()),
+            Some(Fault::Html200) => return connection.respond(200, &[], b"<html>Please sign in</html>"),
+            Some(_) => return connection.close(),
+            None => {}
+        }
+        let Some(models) = self.script.listed_models() else {
+            return connection.respond(404, &[], b"<html>no such page</html>");
+        };
+        let entry = |id: &String| json!({ "type": "model", "id": id, "display_name": id });
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let body = match path.strip_prefix("/v1/models/") {
+            // The API knows a model by its alias too: its name without the date.
+            Some(name) => match models.iter().find(|id| *id == name || id.starts_with(&format!("{name}-2"))) {
+                Some(id) => entry(id),
+                None => return refuse(connection, 404, "not_found_error", &format!("model: {name}")),
+            },
+            None => {
+                let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
+                let limit = parameter("limit").and_then(|limit| limit.parse::<usize>().ok()).unwrap_or(20);
+                if limit > 1000 {
+                    return refuse(connection, 400, "invalid_request_error", "limit: must be 1000 at most");
+                }
+                let after = parameter("after_id").and_then(|after| models.iter().position(|id| id == after));
+                let from = after.map_or(0, |after| after + 1);
+                let page = &models[from..models.len().min(from + limit.min(MODELS_A_PAGE))];
+                json!({
+                    "data": page.iter().map(entry).collect::<Vec<_>>(),
+                    "has_more": from + page.len() < models.len(),
+                    "first_id": page.first(), "last_id": page.last(),
+                })
+            }
+        };
+        let json = [("content-type".to_owned(), "application/json".to_owned())];
+        connection.respond(200, &json, body.to_string().as_bytes())
     }
 
     fn record(&self, request: &HttpRequest, body: &Value, at_once: usize) -> RecordedRequest {

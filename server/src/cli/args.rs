@@ -42,6 +42,9 @@ pub enum Command {
     Clean,
     /// Put the workflow's memory into history and start afresh; your files stay as they are
     Reset,
+    /// Look whether everything a run needs is there, and tell how to mend what is not
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of a handoff
     Schema(SchemaArgs),
     /// Watch a whole run on a small sample project: no key, no network, a few seconds
@@ -134,6 +137,14 @@ pub struct RollbackArgs {
     pub undo: bool,
 }
 
+/// Flags of `baton doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct DoctorArgs {
+    /// Print what was found as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `baton schema`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct SchemaArgs {
@@ -188,6 +199,15 @@ Exit codes:
     4  the plan was rejected
     5  no conclusion: model, network or quota failed
   130  cancelled";
+
+const DOCTOR_HELP: &str = "\
+The models' provider is asked whether it has the models; that costs nothing. Nothing is written, and no key
+is shown.
+
+Exit codes:
+    0  nothing stands in the way of a run
+    1  something does
+    2  the settings do, or no model is set up";
 
 const ROLLBACK_HELP: &str = "\
 Only files that agents changed are touched. A file you edited since is merged, keeping your edits; where
@@ -324,6 +344,7 @@ mod tests {
         assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));
         let rollback = RollbackArgs { task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
         assert_eq!(command("baton rollback --file src/a.rs --dry-run"), Command::Rollback(rollback));
+        assert_eq!(command("baton doctor --json"), Command::Doctor(DoctorArgs { json: true }));
         assert_eq!(command("baton demo"), Command::Demo);
         assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));
         for schema in SchemaName::ALL {

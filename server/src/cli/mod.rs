@@ -8,6 +8,7 @@ pub mod args;
 mod clean;
 mod demo;
 mod diff;
+mod doctor;
 mod failure;
 pub mod gate;
 mod lsp;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Rollback(rollback) => rollback::rollback(folder, rollback),
         Command::Clean => clean::clean(folder),
         Command::Reset => reset::reset(folder),
+        Command::Doctor(args) => doctor::doctor(folder, args.json),
         Command::Schema(schema) => schema::schema(schema.name),
         Command::Demo => demo::demo(),
         Command::Lsp(_) => lsp::lsp(folder),

@@ -48,6 +48,7 @@ impl Session {
     }
 }
 
-fn current_folder() -> Result<PathBuf, Failure> {
+/// The folder this process was started in.
+pub(super) fn current_folder() -> Result<PathBuf, Failure> {
     std::env::current_dir().map_err(|error| Failure::usage(format!("the current folder cannot be used: {error}")))
 }

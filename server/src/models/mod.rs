@@ -7,6 +7,7 @@ mod editor;
 mod error;
 mod message;
 mod prices;
+mod probe;
 mod replay;
 mod resolve;
 mod retry;
@@ -17,6 +18,7 @@ pub use editor::{EditorClient, EditorConfig, EditorModel, EditorModels, EditorRe
 pub use error::{ModelError, ModelErrorKind};
 pub use message::{Block, Message, Role, StopReason, ToolSpec};
 pub use prices::{cost, price_known};
+pub use probe::Probe;
 pub use replay::{Pace, Replay};
 pub use resolve::{Models, Wanted, resolve};
 pub use retry::{AttemptError, RetryPolicy, retry_after, with_retries};
@@ -114,6 +116,16 @@ pub trait Model: Send + Sync {
 
     /// Whose models these are and on whose account: "Anthropic API, key from ANTHROPIC_API_KEY".
     fn account(&self) -> String;
+
+    /// The host that is asked, with its port where that is an unusual one; `None` where no network is used.
+    fn host(&self) -> Option<String> {
+        None
+    }
+
+    /// Ask the provider whether it has this model, in a few short requests that cost nothing.
+    async fn probe(&self) -> Probe {
+        Probe::NotNeeded
+    }
 
     /// Take one turn. Retries and throttling happen inside; `progress` hears of them.
     ///

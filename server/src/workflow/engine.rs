@@ -60,11 +60,8 @@ pub fn open(
     editor: Editor,
 ) -> Result<Engine, StartError> {
     let store = open_store(&workspace, &settings)?;
-    let models = models::resolve(&wanted(&settings), env, editor.models.as_ref());
-    let prompts = match etcetera::choose_base_strategy() {
-        Ok(base) => Prompts::load(&base.config_dir().join("baton")).map_err(StartError::Usage)?,
-        Err(_) => Prompts::default(),
-    };
+    let models = models(&settings, env, &editor);
+    let prompts = load_prompts().map_err(StartError::Usage)?;
     Ok(Engine { workspace, store, settings, models, prompts, approver, editor })
 }
 
@@ -90,9 +87,22 @@ pub fn open_store(workspace: &Workspace, settings: &Settings) -> Result<Store, S
     Ok(Store::open(workspace, &memory_dir, seal)?)
 }
 
-fn wanted(settings: &Settings) -> Wanted {
+/// The models that serve a run, or why there are none.
+pub(super) fn models(
+    settings: &Settings,
+    env: &dyn Fn(&str) -> Option<String>,
+    editor: &Editor,
+) -> Result<Models, ModelError> {
     let ModelChoice { fast, balanced, powerful, provider } = settings.models.clone();
-    Wanted { fast, balanced, powerful, provider }
+    models::resolve(&Wanted { fast, balanced, powerful, provider }, env, editor.models.as_ref())
+}
+
+/// The prompts, with the user's own in the place of the built-in ones.
+pub(super) fn load_prompts() -> Result<Prompts, String> {
+    match etcetera::choose_base_strategy() {
+        Ok(base) => Prompts::load(&base.config_dir().join("baton")),
+        Err(_) => Ok(Prompts::default()),
+    }
 }
 
 /// What a run is asked to do.

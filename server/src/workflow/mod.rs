@@ -6,6 +6,7 @@
 mod approval;
 mod changes;
 mod checkpoints;
+mod doctor;
 mod drive;
 mod editor;
 mod ending;
@@ -32,6 +33,7 @@ mod task_run;
 pub use approval::{Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use changes::{ChangedFile, Changes, diff};
 pub use checkpoints::clean;
+pub use doctor::{Check, CheckStatus, Doctor, doctor};
 pub use editor::{Editor, EditorDiagnostics};
 pub use engine::{Engine, Request, RunHandle, open, open_store, policy, reset, start};
 pub use error::{PhaseError, StartError};

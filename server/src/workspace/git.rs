@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use git2::{ErrorCode, Repository};
 
 use super::Workspace;
+use crate::contracts::RepoPath;
 
 /// Where a repository stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +47,84 @@ pub fn head(workspace: &Workspace) -> Option<Head> {
     });
     let commit = reference.resolve().ok().and_then(|direct| direct.target()).map(|id| id.to_string());
     Some(Head { branch, commit })
+}
+
+/// What there is to know of the repository a workspace lies in, for who looks after the set-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepositoryState {
+    /// There is none.
+    Missing,
+    /// There is one that cannot be opened.
+    Unreadable {
+        /// Why, as far as it is known what can be done.
+        cause: Unreadable,
+        /// What git said.
+        message: String,
+    },
+    /// It has no working tree.
+    Bare,
+    /// It can be worked with.
+    Open {
+        /// Branch and commit; `None` where HEAD cannot be read.
+        head: Option<Head>,
+        /// Whether the memory folder is left out by its ignore rules.
+        ignores_memory: bool,
+        /// Whether files of the memory folder are tracked all the same.
+        tracks_memory: bool,
+        /// Whether its history is cut off.
+        is_shallow: bool,
+    },
+}
+
+/// Why a repository cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Its references are kept as `reftable`.
+    Reftable,
+    /// Its objects are named by SHA-256.
+    Sha256,
+    /// It belongs to another user.
+    Owner,
+    /// Something else.
+    Other,
+}
+
+/// Look at the repository a workspace lies in. Nothing is written.
+pub fn repository(workspace: &Workspace, memory_dir: &RepoPath) -> RepositoryState {
+    let repository = match open(workspace) {
+        Ok(Some(repository)) => repository,
+        Ok(None) => return RepositoryState::Missing,
+        Err(error) => {
+            let message = error.message().to_owned();
+            let cause = match error.code() {
+                ErrorCode::Owner => Unreadable::Owner,
+                _ if message.contains("refstorage") => Unreadable::Reftable,
+                _ if message.contains("objectformat") || message.contains("object format") => Unreadable::Sha256,
+                _ => Unreadable::Other,
+            };
+            return RepositoryState::Unreadable { cause, message };
+        }
+    };
+    let Some(top) = repository.workdir() else { return RepositoryState::Bare };
+    let top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
+    let prefix = workspace.root().strip_prefix(&top).unwrap_or(Path::new(""));
+    let memory = prefix.join(memory_dir.as_str());
+    let tracks_memory = repository.index().is_ok_and(|index| {
+        let below = format!("{}/", memory.to_string_lossy().replace('\\', "/"));
+        index.iter().any(|entry| entry.path.starts_with(below.as_bytes()))
+    });
+    RepositoryState::Open {
+        head: head(workspace),
+        ignores_memory: repository.is_path_ignored(memory.join("plan.json")).unwrap_or(false),
+        tracks_memory,
+        is_shallow: repository.is_shallow(),
+    }
+}
+
+/// The version of the git library that is built in.
+pub fn library_version() -> String {
+    let (major, minor, patch) = git2::Version::get().libgit2_version();
+    format!("libgit2 {major}.{minor}.{patch}")
 }
 
 #[cfg(test)]

@@ -144,6 +144,24 @@ impl Workspace {
         self.dir().metadata(path.as_str()).is_ok_and(|metadata| metadata.is_dir())
     }
 
+    /// Whether files may be made in a folder, or in the root.
+    ///
+    /// # Errors
+    /// What the system says against it.
+    pub fn check_writable(&self, folder: Option<&RepoPath>) -> io::Result<()> {
+        let folder = folder.map_or(".", RepoPath::as_str);
+        #[cfg(unix)]
+        {
+            use rustix::fs::{Access, AtFlags, accessat};
+            Ok(accessat(self.dir(), folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::empty())?)
+        }
+        #[cfg(not(unix))]
+        match self.dir().metadata(folder)?.permissions().readonly() {
+            true => Err(io::ErrorKind::PermissionDenied.into()),
+            false => Ok(()),
+        }
+    }
+
     /// Where a path really leads, links followed; `None` when nothing is there.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ pub struct Script {
     agents: Vec<(String, Vec<Vec<Reply>>)>,
     faults: Vec<(String, Vec<Fault>)>,
     handler: Option<Handler>,
+    /// What `/v1/models` tells; the three default models where it is not said.
+    models: Option<Option<Vec<String>>>,
 }
 
 type Handler = Arc<dyn Fn(&RecordedRequest) -> Option<Reply> + Send + Sync>;
@@ -109,6 +111,17 @@ impl Script {
     pub fn fault(mut self, agent: &str, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.push((agent.to_owned(), faults.into_iter().collect()));
         self
+    }
+
+    /// The models that `/v1/models` tells of; with `None` there is no such page. Faults of `models` come first.
+    pub fn models(mut self, models: Option<&[&str]>) -> Self {
+        self.models = Some(models.map(|models| models.iter().map(|&id| id.to_owned()).collect()));
+        self
+    }
+
+    pub(super) fn listed_models(&self) -> Option<Vec<String>> {
+        const DEFAULTS: [&str; 3] = ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"];
+        self.models.clone().unwrap_or_else(|| Some(DEFAULTS.map(str::to_owned).to_vec()))
     }
 
     /// Asked before the replies above; `None` leaves the request to them.

@@ -4,6 +4,7 @@
 //! [`API_VERSION`]. Other servers speak it too (llama.cpp among them); where they leave something out, that is no fault.
 
 mod answer;
+mod list;
 mod refusal;
 mod request;
 mod stream;
@@ -17,12 +18,14 @@ use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Response, Url};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::retry::{AttemptError, RetryPolicy, with_retries};
 use super::throttle::Throttle;
-use super::{Model, ModelError, ModelErrorKind, Turn, TurnProgress, TurnRequest};
+use super::{Model, ModelError, ModelErrorKind, Probe, Turn, TurnProgress, TurnRequest};
 use answer::Answer;
+use list::Listed;
 use refusal::Endpoint;
 use stream::Watch;
 
@@ -70,6 +73,8 @@ pub struct AnthropicClient {
     endpoint: Endpoint,
     config: AnthropicConfig,
     throttle: Arc<Throttle>,
+    /// The API's models, once they were asked for.
+    listed: OnceCell<Listed>,
 }
 
 /// One model of the Messages API.
@@ -149,7 +154,7 @@ impl AnthropicClient {
         };
         let http = http_client(&url)?;
         let throttle = Throttle::new(config.parallelism);
-        Ok(Arc::new(Self { http, url, headers, endpoint, config, throttle }))
+        Ok(Arc::new(Self { http, url, headers, endpoint, config, throttle, listed: OnceCell::new() }))
     }
 
     /// One of the API's models, by the API's name for it.
@@ -195,6 +200,14 @@ impl Model for Anthropic {
 
     fn account(&self) -> String {
         self.client.endpoint.account()
+    }
+
+    fn host(&self) -> Option<String> {
+        Some(self.client.endpoint.host.clone())
+    }
+
+    async fn probe(&self) -> Probe {
+        self.client.probe(&self.name).await
     }
 
     async fn turn(

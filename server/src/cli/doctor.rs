@@ -1,0 +1,65 @@
+//! `baton doctor`: whether everything a run needs is there, and how to mend what is not.
+
+use std::path::Path;
+
+use super::failure::{FAILED, Failure, USAGE};
+use super::run::runtime;
+use super::session::current_folder;
+use super::{print, render};
+use crate::config::{self, Overrides};
+use crate::workflow::{self, Check, CheckStatus, Editor};
+
+/// Columns of the longest name.
+const NAME: usize = 15;
+
+/// Look at everything, and tell.
+pub(super) fn doctor(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
+    let folder = match folder {
+        Some(folder) => folder.to_owned(),
+        None => current_folder()?,
+    };
+    let settings = config::load_from_disk(&folder, config::environment(), Overrides::default());
+    let env = |name: &str| std::env::var(name).ok();
+    let found = runtime()?.block_on(workflow::doctor(&folder, settings, &env, &Editor::default()));
+    let text = if json {
+        render::json(&serde_json::to_string_pretty(&found).map_err(|error| Failure::failed(error.to_string()))?)
+    } else {
+        let mut lines: Vec<String> = found.checks.iter().flat_map(told).collect();
+        lines.push(String::new());
+        lines.push(conclusion(&found.checks));
+        lines.join("\n")
+    };
+    print(&text)?;
+    Ok(match (found.ok, found.settings_at_fault) {
+        (true, _) => 0,
+        (false, true) => USAGE,
+        (false, false) => FAILED,
+    })
+}
+
+fn told(check: &Check) -> Vec<String> {
+    let status = match check.status {
+        CheckStatus::Ok => "ok",
+        CheckStatus::Warning => "warning",
+        CheckStatus::Error => "error",
+    };
+    let first = format!("{status:<8} {:<NAME$} ", check.name);
+    let mut lines = vec![render::paragraph(&first, &check.message, 110)];
+    if let Some(fix) = &check.fix {
+        lines.push(render::paragraph(&format!("{:<8} {:<NAME$} ", "", "→ to mend it"), fix, 110));
+    }
+    lines
+}
+
+fn conclusion(checks: &[Check]) -> String {
+    let count = |status| checks.iter().filter(|check| check.status == status).count();
+    match (count(CheckStatus::Error), count(CheckStatus::Warning)) {
+        (0, 0) => "All is well.".to_owned(),
+        (0, warnings) => format!("A run works; {} to know of.", render::count(warnings, "thing")),
+        (errors, _) => format!("{} in the way of a run.", stands(errors)),
+    }
+}
+
+fn stands(errors: usize) -> String {
+    if errors == 1 { "One thing stands".to_owned() } else { format!("{errors} things stand") }
+}

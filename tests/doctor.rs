@@ -1,0 +1,242 @@
+//! `baton doctor`: what it finds where all is well, what it finds where something is missing, and how to mend it.
+#![cfg(unix)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use support::messages_api::{Fault, KEY, MessagesApi, Script};
+use support::replies::{goes_well, own, workspace};
+use support::session::{Baton, Done, Session};
+
+fn doctor(session: &Session) -> Baton {
+    session.baton(["doctor", "--json"])
+}
+
+/// What was found of one thing: status, message and how to mend it.
+fn check(done: &Done, name: &str) -> (String, String, String) {
+    let found = done.json();
+    let checks = found["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name} in {found:#}"));
+    let text = |field: &str| check[field].as_str().unwrap_or_default().to_owned();
+    (text("status"), text("message"), text("fix"))
+}
+
+#[track_caller]
+fn finds(done: &Done, name: &str, status: &str, message: &str, fix: &str) {
+    let found = check(done, name);
+    assert!(found.0 == status && found.1.contains(message) && found.2.contains(fix), "{name}: {found:?}");
+}
+
+fn statuses(done: &Done) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let found = done.json();
+    found["checks"].as_array().unwrap().iter().map(|check| (text(&check["name"]), text(&check["status"]))).collect()
+}
+
+#[test]
+fn where_all_is_well_it_says_so_and_leaves_no_trace() {
+    let session = Session::in_git(&workspace(1));
+    let api = MessagesApi::start(Script::new());
+    let done = doctor(&session).api(&api).run().expect(0);
+    let names = ["binary", "endpoint", "git", "key", "memory", "models", "models.balanced", "models.fast"];
+    let names = names.iter().chain(&["models.powerful", "settings", "workspace"]);
+    assert_eq!(statuses(&done), names.map(|name| ((*name).to_owned(), "ok".to_owned())).collect());
+    assert_eq!(done.json()["ok"], true);
+    assert_eq!(done.json()["checks"][0]["fix"], Value::Null);
+    finds(&done, "binary", "ok", concat!("baton ", env!("CARGO_PKG_VERSION")), "");
+    finds(&done, "git", "ok", "on branch main, read by libgit2", "");
+    finds(&done, "memory", "ok", ".agent_memory is made by the first run", "");
+    finds(&done, "models", "ok", "fast anthropic:claude-haiku-5-5, balanced anthropic:claude-sonnet-5-5", "");
+    finds(&done, "key", "ok", "key from ANTHROPIC_API_KEY", "");
+    finds(&done, "endpoint", "ok", "127.0.0.1", "");
+    finds(&done, "models.powerful", "ok", "anthropic:claude-opus-5-5 is there", "");
+    assert!(!done.stdout.contains(KEY), "{}", done.stdout);
+    assert!(!session.exists(".agent_memory"));
+    // The list has two pages, and is asked for once.
+    let asked = api.asked_for_models();
+    assert_eq!(asked, ["/v1/models?limit=1000", "/v1/models?limit=1000&after_id=claude-sonnet-5-5"]);
+    assert!(api.requests().is_empty(), "no turn is taken");
+
+    let told = session.baton(["doctor"]).api(&api).run().expect(0);
+    told.prints("ok       git             on branch main").prints("All is well.");
+
+    // After a run there is a memory folder too.
+    let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let before = session.memory_tree();
+    let done = doctor(&session).api(&api).run().expect(0);
+    finds(&done, "memory", "ok", ".agent_memory, writable and ignored by git", "");
+    assert_eq!(session.memory_tree(), before);
+}
+
+#[test]
+fn a_key_that_is_missing_or_wrong_is_told_with_its_variable() {
+    let session = Session::in_git(&workspace(1));
+    let done = doctor(&session).run().expect(2);
+    finds(&done, "models", "error", "No model is set up", "Set ANTHROPIC_API_KEY to a key");
+    assert_eq!(done.json()["ok"], false);
+    session.baton(["doctor"]).run().expect(2).prints("to mend it").prints("One thing stands in the way of a run.");
+
+    let api = MessagesApi::start(Script::new());
+    let done = doctor(&session).api(&api).env("ANTHROPIC_API_KEY", "sk-wrong").run().expect(1);
+    finds(&done, "key", "error", "refused the key in ANTHROPIC_API_KEY (401)", "Set ANTHROPIC_API_KEY anew.");
+    finds(&done, "endpoint", "ok", "answers", "");
+    assert!(!done.stdout.contains("sk-wrong") && !statuses(&done).contains_key("models.fast"), "{}", done.stdout);
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_reached_is_told() {
+    let session = Session::in_git(&workspace(1));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let with = |url: String| doctor(&session).env("ANTHROPIC_API_KEY", KEY).env("ANTHROPIC_BASE_URL", url);
+    let done = with(format!("http://{nobody}")).run().expect(1);
+    finds(
+        &done,
+        "endpoint",
+        "error",
+        &format!("{nobody} cannot be reached"),
+        "Check the network and ANTHROPIC_BASE_URL.",
+    );
+    finds(&done, "key", "ok", "key from ANTHROPIC_API_KEY", "");
+    assert!(!statuses(&done).contains_key("models.fast"));
+
+    let done = with("nowhere".to_owned()).run().expect(2);
+    finds(&done, "models", "error", "ANTHROPIC_BASE_URL is no web address", "Set it to one such as");
+
+    for (fault, status, code, message) in [
+        (Fault::overloaded(), "warning", 0, "is overloaded (529)"),
+        (Fault::status(500, "api_error", "oops"), "warning", 0, "failed to answer (500): \"oops\""),
+        (Fault::Html200, "warning", 0, "something that is no list of models"),
+        (Fault::status(301, "x", "y").header("location", "https://elsewhere/"), "error", 2, "redirects to elsewhere"),
+        (Fault::Reset, "error", 1, "cannot be reached"),
+    ] {
+        let api = MessagesApi::start(Script::new().fault("models", [fault]));
+        let done = doctor(&session).api(&api).run().expect(code);
+        let found = check(&done, "endpoint");
+        assert!(found.0 == status && found.1.contains(message), "{message}: {found:?}");
+    }
+}
+
+#[test]
+fn models_that_are_not_listed_are_told_apart_from_those_that_may_be_there() {
+    let session = Session::in_git(&workspace(1));
+    let done = |script: Script, powerful: &str| {
+        let api = MessagesApi::start(script);
+        let asked = doctor(&session).api(&api).env("BATON_MODELS_POWERFUL", format!("anthropic:{powerful}"));
+        (asked.run().expect(0), api.asked_for_models())
+    };
+    // Under another name than the public API's, a server may well have what it does not list.
+    let (found, asked) = done(Script::new(), "claude-opus-9");
+    finds(&found, "models.powerful", "warning", "does not list it", "");
+    finds(&found, "models.fast", "ok", "is there", "");
+    assert_eq!(asked.last().unwrap(), "/v1/models/claude-opus-9");
+    // An alias stands in no list.
+    let listed = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-6-20270101"];
+    let (found, _) = done(Script::new().models(Some(&listed)), "claude-opus-6");
+    finds(&found, "models.powerful", "ok", "anthropic:claude-opus-6 is there", "");
+    // Some have no list at all.
+    let (found, asked) = done(Script::new().models(None), "x");
+    finds(&found, "models.fast", "warning", "whether anthropic:claude-haiku-5-5 is there cannot be told", "");
+    finds(&found, "endpoint", "ok", "answers", "");
+    assert_eq!(asked.len(), 1);
+}
+
+#[test]
+fn faults_of_settings_are_told_at_their_place() {
+    let session = Session::in_git(&workspace(1));
+    let api = MessagesApi::start(Script::new());
+    session.write("baton.toml", "budget_usd = 7\n");
+    let done = doctor(&session).api(&api).env("BATON_KEEP_RUNS", "3").env("BATON_KEEP_RUN", "3").run().expect(0);
+    finds(&done, "settings", "ok", "budget_usd (baton.toml:1:", "");
+    finds(&done, "settings", "ok", "keep_runs (BATON_KEEP_RUNS)", "");
+    let warned = done.json()["checks"].as_array().unwrap().iter().any(|check| check["status"] == "warning");
+    assert!(warned && done.stdout.contains("BATON_KEEP_RUN is not a setting"), "{}", done.stdout);
+
+    session.write("baton.toml", "budget_usd = \"much\"\nbudget_eur = 1\n");
+    let done = doctor(&session).api(&api).run().expect(2);
+    let faults: Vec<String> = (done.json()["checks"].as_array().unwrap().iter())
+        .filter(|check| check["name"] == "settings" && check["status"] == "error")
+        .map(|check| check["fix"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(faults.len(), 2, "{}", done.stdout);
+    assert!(faults[0].starts_with("Mend it at its place: baton.toml:1:"), "{faults:?}");
+    finds(&done, "models", "warning", "not looked at", "Mend the settings first.");
+}
+
+#[test]
+fn the_state_of_git_and_of_the_memory_folder_is_told() {
+    let found = |session: &Session| {
+        let api = MessagesApi::start(Script::new());
+        doctor(session).api(&api).run()
+    };
+    let session = Session::new(&workspace(1));
+    finds(&found(&session).expect(0), "git", "warning", "no git repository: no checkpoints are kept", "Run `git init`");
+
+    session.git(&["init", "-q", "-b", "main"]);
+    finds(&found(&session).expect(0), "git", "ok", "on branch main, without a commit yet", "");
+    session.write(".agent_memory/task.md", "Do it\n");
+    finds(&found(&session).expect(0), "memory", "warning", "is not ignored by git", "Write a line `*` to");
+    session.git(&["add", "-A"]);
+    finds(&found(&session).expect(0), "memory", "warning", "is tracked by git", "git rm -r -q --cached .agent_memory");
+    session.git(&["rm", "-r", "-q", "--cached", ".agent_memory"]);
+    session.write(".agent_memory/.gitignore", "*\n");
+    session.write(".agent_memory/plan.json", "{");
+    finds(
+        &found(&session).expect(1),
+        "memory",
+        "error",
+        ".agent_memory/plan.json:1:",
+        "or set all aside by `baton reset`",
+    );
+    session.write(".agent_memory/plan.json", "");
+    std::fs::remove_dir_all(session.path(".agent_memory")).unwrap();
+    session.write(".agent_memory", "a file");
+    finds(&found(&session).expect(1), "memory", "error", "is a file, and should be a folder", "Move it away");
+
+    let session = Session::new(&workspace(1));
+    session.git(&["init", "-q", "--object-format=sha256"]);
+    finds(&found(&session).expect(0), "git", "warning", "SHA-256", "everything else works without");
+    let session = Session::new(&workspace(1));
+    session.git(&["init", "-q"]);
+    let config = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefstorage = reftable\n";
+    session.write(".git/config", config);
+    finds(&found(&session).expect(0), "git", "warning", "reftable", "git refs migrate --ref-format=files");
+    session.write(".git/config", "[core\nbroken");
+    finds(&found(&session).expect(0), "git", "warning", "the repository cannot be opened", "Run `git status` there");
+    let session = Session::new("");
+    session.git(&["init", "-q", "--bare"]);
+    finds(&found(&session).expect(0), "git", "warning", "a bare repository", "git worktree add");
+}
+
+#[test]
+fn a_folder_that_is_missing_or_may_not_be_written_is_told() {
+    let session = Session::in_git(&workspace(1));
+    let api = MessagesApi::start(Script::new());
+    let done = session.baton(["doctor", "--json", "--workspace", "nowhere"]).api(&api).run().expect(1);
+    finds(&done, "workspace", "error", "nowhere", "--workspace DIR");
+    finds(&done, "models.fast", "ok", "is there", "");
+    if rustix::process::geteuid().is_root() {
+        // Root may write everywhere.
+        return;
+    }
+    session.set_mode(".", 0o555);
+    let done = doctor(&session).api(&api).run();
+    session.set_mode(".", 0o755);
+    finds(&done.expect(1), "workspace", "error", "cannot be written", "chmod u+w");
+}
+
+#[test]
+fn a_prompt_of_the_users_that_is_empty_is_told() {
+    let session = Session::in_git(&workspace(1));
+    let api = MessagesApi::start(Script::new());
+    std::fs::create_dir_all(session.config_home().join("baton/prompts")).unwrap();
+    std::fs::write(session.config_home().join("baton/prompts/plan.md"), " ").unwrap();
+    let done = doctor(&session).api(&api).run().expect(1);
+    finds(&done, "prompts", "error", "plan.md is empty", "the built-in prompt is used then");
+    assert_eq!(done.json()["ok"], json!(false));
+}
