@@ -71,12 +71,13 @@ fn vs_code_knows_the_commands_that_the_server_advertises() {
 }
 
 #[test]
-fn what_chooses_a_program_or_an_address_is_set_for_the_machine_only() {
+fn no_workspace_chooses_a_program_an_address_or_an_account() {
     let package = package();
     let properties = package["contributes"]["configuration"]["properties"].as_object().unwrap();
     let known: Vec<String> = editor_settings().iter().map(|setting| format!("baton.{}", setting.key)).collect();
     for (key, property) in properties.iter().filter(|(key, _)| !known.contains(key)) {
-        assert_eq!(property["scope"], "machine", "{key}");
+        let scope = property["scope"].as_str().unwrap_or("window");
+        assert!(["machine", "application"].contains(&scope), "{key} has the scope {scope}");
     }
     assert_eq!(package["capabilities"]["untrustedWorkspaces"]["supported"], false);
 }

@@ -38,7 +38,7 @@ if (process.argv.includes("--tests")) {
       ...common,
       entryPoints: files.map((file) => `tests/${kind}/${file}`),
       outdir: `out/${kind}`,
-      external: ["vscode", "playwright-core"],
+      external: ["vscode", "playwright-core", "@vscode/vsce"],
       sourcemap: "inline",
     });
   }

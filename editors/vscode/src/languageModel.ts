@@ -18,7 +18,7 @@ import type {
 } from "vscode";
 import { LSPErrorCodes, ResponseError } from "vscode-languageclient/node";
 
-import { answerOf, chooseModel, turnsOf, wholeText, type Part, type Turn } from "./lmMessages";
+import { answerOf, chooseModel, nameOf, turnsOf, wholeText, type Part, type Turn } from "./lmMessages";
 import type { ModelAnswer, ModelRefusal, ModelTurn, Tier } from "./protocol";
 
 const WHY = "Baton's agents gather context, plan, implement and review the task that you gave them.";
@@ -78,18 +78,17 @@ export class LanguageModels {
   async chosen(): Promise<LanguageModelChat[]> {
     const models = await this.all();
     const chosen = (["fast", "balanced", "powerful"] as const).map((tier) =>
-      chooseModel(tier, settingFor(tier), models),
+      chooseModel(tier, editorModelFor(tier), models),
     );
     return [...new Set(chosen.filter((model) => model !== undefined))];
   }
 
   /** One turn of an agent: the request `baton/languageModel`. */
   async turn(request: ModelTurn, token: CancellationToken): Promise<ModelAnswer> {
-    const set = settingFor(request.tier);
+    const set = editorModelFor(request.tier);
     const model = chooseModel(request.tier, set, await this.all());
     if (model === undefined) {
-      const missing =
-        set === undefined ? "VS Code has no language model" : `${set} is not among VS Code's language models`;
+      const missing = set === "" ? "VS Code has no language model" : `${set} is not among VS Code's language models`;
       throw refusal("not_found", `${missing}. Run "Baton: Choose Model…".`);
     }
     const allowed = this.context.languageModelAccessInformation.canSendRequest(model);
@@ -130,14 +129,13 @@ export class LanguageModels {
     if (token.isCancellationRequested) {
       throw refusal("cancelled", "The turn was cancelled.");
     }
-    return answerOf(parts, `${model.vendor}/${model.id}`, await count(model, turns, parts));
+    return answerOf(parts, nameOf(model), await count(model, turns, parts));
   }
 }
 
-/** The setting of a tier. */
-export function settingFor(tier: Tier): string | undefined {
-  const set = workspace.getConfiguration("baton.models").get<string | null>(tier);
-  return set === null || set === "" ? undefined : set;
+/** VS Code's model that the user chose for a tier, or none. */
+export function editorModelFor(tier: Tier): string {
+  return workspace.getConfiguration("baton.editorModels").get<string>(tier, "");
 }
 
 /** A user says text and results of tools, a model text and calls of tools. */

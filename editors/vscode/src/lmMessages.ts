@@ -84,22 +84,18 @@ export interface KnownModel {
   family: string;
 }
 
-/** `editor:vendor/id`, as `baton.models.*` names a model of VS Code. */
-export function settingOf(model: KnownModel): string {
-  return `editor:${model.vendor}/${model.id}`;
+/** How `baton.editorModels.*` names a model. */
+export function nameOf(model: KnownModel): string {
+  return `${model.vendor}/${model.id}`;
 }
 
 /**
  * The model for a tier: the one that the user set, and no other; where none is set, a small one for `fast` and another
  * one for the rest.
  */
-export function chooseModel<M extends KnownModel>(
-  tier: Tier,
-  set: string | undefined,
-  models: readonly M[],
-): M | undefined {
-  if (set?.startsWith("editor:") === true) {
-    return models.find((model) => settingOf(model) === set);
+export function chooseModel<M extends KnownModel>(tier: Tier, set: string, models: readonly M[]): M | undefined {
+  if (set !== "") {
+    return models.find((model) => nameOf(model) === set);
   }
   const isSmall = (model: M): boolean => /mini|nano|haiku|flash|small|lite/i.test(`${model.family} ${model.id}`);
   const fitting = models.filter((model) => isSmall(model) === (tier === "fast"));

@@ -2,8 +2,8 @@ import { commands, ConfigurationTarget, ProgressLocation, QuickPickItemKind, win
 import type { LanguageModelChat, QuickPickItem } from "vscode";
 
 import { keyedProviders, type KeyedProvider, type Keys } from "./keys";
-import { settingFor, type LanguageModels } from "./languageModel";
-import { settingOf } from "./lmMessages";
+import { editorModelFor, type LanguageModels } from "./languageModel";
+import { nameOf } from "./lmMessages";
 import type { Doctor, Tier } from "./protocol";
 import type { Server } from "./server";
 
@@ -12,6 +12,12 @@ const TIERS: readonly { tier: Tier; label: string; detail: string }[] = [
   { tier: "balanced", label: "Balanced", detail: "Does moderate and complex tasks" },
   { tier: "powerful", label: "Powerful", detail: "Plans and reviews" },
 ];
+
+interface Choice extends QuickPickItem {
+  model?: LanguageModelChat;
+  /** The user writes its name. */
+  isNamed?: boolean;
+}
 
 /** Whose models the agents use: a key, or the models that VS Code has. */
 export class ModelChoice {
@@ -61,78 +67,55 @@ export class ModelChoice {
   }
 
   async chooseModel(): Promise<void> {
-    const keep: QuickPickItem = {
-      label: "$(key) By key",
-      detail: "Anthropic's models, or what your own settings name",
-    };
-    const tierItems = TIERS.map((item) => ({ ...item, description: settingFor(item.tier) ?? "by default" }));
     const tier = await window.showQuickPick(
-      [{ label: "All", detail: "One model for everything", tier: undefined, description: "" }, ...tierItems],
+      [
+        { label: "All", detail: "One model for everything", tiers: TIERS.map(({ tier }) => tier), description: "" },
+        ...eachTier(),
+      ],
       { title: "Choose Model", placeHolder: "For which work?" },
     );
-    if (tier === undefined) {
+    const picked = tier === undefined ? undefined : await this.pickModel(tier.label);
+    if (tier === undefined || picked === undefined) {
       return;
     }
+    const { model } = picked;
+    if (model !== undefined && !(await this.mayUse(model))) {
+      void window.showWarningMessage(`Baton may not use ${model.name}. The choice stays as it was.`);
+      return;
+    }
+    const name = picked.isNamed ? await askForName() : undefined;
+    if (picked.isNamed && name === undefined) {
+      return;
+    }
+    for (const each of tier.tiers) {
+      await choose(
+        each,
+        model === undefined ? name : `editor:${each}`,
+        model === undefined ? undefined : nameOf(model),
+      );
+    }
+    const chosen = model?.name ?? name ?? "Baton's default";
+    void window.showInformationMessage(`Baton uses ${chosen} from the next run on, for ${tier.tiers.join(", ")}.`);
+  }
+
+  private async pickModel(tier: string): Promise<Choice | undefined> {
     const models = await this.models.all();
-    const named: QuickPickItem = {
-      label: "$(edit) Another…",
-      detail: "As provider:name, for example ollama:qwen3-coder",
-    };
-    const items: (QuickPickItem & { model?: LanguageModelChat })[] = [
-      { label: "VS Code's models, on the account of their extension", kind: QuickPickItemKind.Separator },
+    const separator = (label: string): Choice => ({ label, kind: QuickPickItemKind.Separator });
+    const items: Choice[] = [
+      separator("VS Code's models, on the account of their extension"),
       ...models.map((model) => ({
         label: model.name,
         description: `billed by ${model.vendor}`,
         detail: model.id,
         model,
       })),
-      { label: "on your own key", kind: QuickPickItemKind.Separator },
-      keep,
-      named,
+      separator("on your own key"),
+      { label: "$(key) By default", detail: "Anthropic's models, or what your own settings name" },
+      { label: "$(edit) Another…", detail: "As provider:name, for example ollama:qwen3-coder", isNamed: true },
     ];
-    const placeHolder =
-      models.length === 0 ? "VS Code has no language models: Copilot or the like would bring some" : "Which model?";
-    const picked = await window.showQuickPick(items, {
-      title: `Choose Model: ${tier.label}`,
-      placeHolder,
-      matchOnDetail: true,
-    });
-    const setting =
-      picked === undefined || (picked.model !== undefined && !(await this.mayUse(picked.model)))
-        ? undefined
-        : await this.settingFrom(picked, picked === keep, picked === named);
-    if (setting !== undefined) {
-      await this.save(tier.tier === undefined ? TIERS.map((item) => item.tier) : [tier.tier], setting.value);
-    }
-  }
-
-  private async settingFrom(
-    picked: QuickPickItem & { model?: LanguageModelChat },
-    isDefault: boolean,
-    isNamed: boolean,
-  ): Promise<{ value: string | undefined } | undefined> {
-    if (picked.model !== undefined || isDefault) {
-      return { value: picked.model === undefined ? undefined : settingOf(picked.model) };
-    }
-    const value = isNamed
-      ? await window.showInputBox({
-          title: "Choose Model",
-          placeHolder: "provider:name",
-          validateInput: (text) =>
-            /^\w+:\S+$/.test(text.trim()) ? undefined : "As provider:name, for example anthropic:claude-opus-5-5",
-        })
-      : undefined;
-    return value === undefined ? undefined : { value: value.trim() };
-  }
-
-  private async save(tiers: readonly Tier[], value: string | undefined): Promise<void> {
-    const configuration = workspace.getConfiguration("baton.models");
-    for (const tier of tiers) {
-      await configuration.update(tier, value, ConfigurationTarget.Global);
-    }
-    void window.showInformationMessage(
-      `Baton uses ${value ?? "the default"} for ${tiers.join(", ")}, from the next run on.`,
-    );
+    const none = "VS Code has no language models; Copilot or the like would bring some";
+    const placeHolder = models.length === 0 ? none : "Which model?";
+    return window.showQuickPick(items, { title: `Choose Model: ${tier}`, placeHolder, matchOnDetail: true });
   }
 
   private async mayUse(model: LanguageModelChat): Promise<boolean> {
@@ -143,11 +126,11 @@ export class ModelChoice {
   }
 
   private async usesEditorModels(): Promise<boolean> {
-    const settings = TIERS.map(({ tier }) => settingFor(tier));
-    const named = settings.some((setting) => setting?.startsWith("editor:") === true);
+    const settings = TIERS.map(({ tier }) => modelFor(tier));
+    const named = settings.some((setting) => setting.startsWith("editor:"));
     const environment = { ...process.env, ...(await this.keys.environment()) };
     const hasKey = "ANTHROPIC_API_KEY" in environment || "ANTHROPIC_AUTH_TOKEN" in environment;
-    const byDefault = !hasKey && settings.some((setting) => setting === undefined);
+    const byDefault = !hasKey && settings.some((setting) => setting === "");
     return named || (byDefault && (await this.models.areThere()));
   }
 
@@ -194,4 +177,35 @@ export class ModelChoice {
     );
     return about === undefined ? undefined : [about.message, about.fix].filter((part) => part != null).join(" ");
   }
+}
+
+/** `provider:name` as it is set for a tier, or nothing. */
+function modelFor(tier: Tier): string {
+  return workspace.getConfiguration("baton.models").get<string | null>(tier) ?? "";
+}
+
+function eachTier(): (QuickPickItem & { tiers: Tier[] })[] {
+  return TIERS.map(({ tier, label, detail }) => {
+    const set = modelFor(tier);
+    const editor = editorModelFor(tier);
+    const description = set.startsWith("editor:") && editor !== "" ? editor : set === "" ? "by default" : set;
+    return { label, detail, description, tiers: [tier] };
+  });
+}
+
+async function choose(tier: Tier, model: string | undefined, editorModel: string | undefined): Promise<void> {
+  const configuration = workspace.getConfiguration("baton");
+  await configuration.update(`models.${tier}`, model, ConfigurationTarget.Global);
+  await configuration.update(`editorModels.${tier}`, editorModel, ConfigurationTarget.Global);
+}
+
+async function askForName(): Promise<string | undefined> {
+  const hint = "As provider:name, for example anthropic:claude-opus-5-5";
+  const name = await window.showInputBox({
+    title: "Choose Model",
+    placeHolder: "provider:name",
+    prompt: hint,
+    validateInput: (text) => (/^\w+:\S+$/.test(text.trim()) ? undefined : hint),
+  });
+  return name?.trim();
 }

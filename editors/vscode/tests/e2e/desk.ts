@@ -1,24 +1,36 @@
 /** A user's desk: a home, a project, VS Code with the extension installed from its .vsix, and a browser to see it in. */
 
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+import { createVSIX } from "@vscode/vsce";
 import { chromium, type Browser } from "playwright-core";
 
-import type { Installed } from "./install";
+import { packageRoot, type Installed } from "./install";
 import { PROJECT } from "./story";
 import { Window } from "./window";
 
 export interface DeskOptions {
   /** Ask whether a workspace is trusted, as VS Code does by default. */
   asksForTrust?: boolean;
-  /** The Messages API for the server, by its environment. */
-  messagesApi?: string;
-  /** Folders of further extensions. */
-  extensions?: string[];
+  /** Address of the scripted models. */
+  messagesApi: string;
+  /** A key in the environment that VS Code was started from. */
+  key?: string;
+  /** Install the extension that stands in for Copilot. */
+  hasEditorModels?: boolean;
 }
 
 export class Desk {
@@ -42,7 +54,10 @@ export class Desk {
       XDG_STATE_HOME: join(root, "home/.local/state"),
       XDG_CACHE_HOME: join(root, "home/.cache"),
       LANG: "C.UTF-8",
-      ...(options.messagesApi === undefined ? {} : { ANTHROPIC_BASE_URL: options.messagesApi }),
+      NO_PROXY: "127.0.0.1",
+      ANTHROPIC_BASE_URL: options.messagesApi,
+      SCRIPTED_MODELS: options.messagesApi,
+      ...(options.key === undefined ? {} : { ANTHROPIC_API_KEY: options.key }),
     };
     const settings = join(root, "data/User/settings.json");
     mkdirSync(dirname(settings), { recursive: true });
@@ -58,8 +73,12 @@ export class Desk {
     ];
     const node = join(installed.node, "node");
     execFileSync(node, [installed.codeServer, ...flags, "--install-extension", installed.vsix], { env, stdio: "pipe" });
-    for (const extension of options.extensions ?? []) {
-      cpSync(extension, join(extensions, "scripted.provider-1.0.0"), { recursive: true });
+    if (options.hasEditorModels === true) {
+      const provider = join(packageRoot, "tests", "e2e", "lm-provider");
+      execFileSync(node, [installed.codeServer, ...flags, "--install-extension", await packed(provider, root)], {
+        env,
+        stdio: "pipe",
+      });
     }
     const port = await freePort();
     const trust = options.asksForTrust === true ? [] : ["--disable-workspace-trust"];
@@ -72,6 +91,32 @@ export class Desk {
     await isUp(`http://127.0.0.1:${String(port)}/healthz`);
     const browser = await chromium.launch({ executablePath: installed.chromium, args: BROWSER_FLAGS });
     return new Desk(project, root, port, codeServer, browser);
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.project, file), "utf8");
+  }
+
+  write(file: string, text: string): void {
+    mkdirSync(dirname(join(this.project, file)), { recursive: true });
+    writeFileSync(join(this.project, file), text);
+  }
+
+  /** The programs of Baton's servers that run for this desk. */
+  servers(): string[] {
+    const programs = readdirSync("/proc").map((pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/exe`);
+      } catch {
+        // No process, or one that is gone.
+        return "";
+      }
+    });
+    return programs.filter((program) => program.startsWith(this.root) && program.endsWith("/baton"));
+  }
+
+  has(file: string): boolean {
+    return existsSync(join(this.project, file));
   }
 
   /** Open the project in a window. */
@@ -114,6 +159,13 @@ const BROWSER_FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+
+async function packed(extension: string, folder: string): Promise<string> {
+  const packagePath = join(folder, "extension.vsix");
+  const options = { cwd: extension, packagePath, dependencies: false, allowMissingRepository: true, skipLicense: true };
+  await createVSIX(options);
+  return packagePath;
+}
 
 function writeProject(project: string): void {
   for (const [path, text] of Object.entries(PROJECT)) {

@@ -24,6 +24,10 @@ interface Body {
 export class MessagesApi {
   /** Requests that the script has no answer for; there should be none. */
   readonly violations: string[] = [];
+  /** Which model of VS Code each agent asked, in their order. */
+  readonly models: string[] = [];
+  /** VS Code's models refuse everything. */
+  isBlocked = false;
   private readonly conversations = new Map<string, string[]>();
   private readonly held = new Map<string, Promise<void>>();
 
@@ -72,6 +76,10 @@ export class MessagesApi {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const text = await bodyOf(request);
+    if (request.url === "/scripted") {
+      await this.scripted(JSON.parse(text) as Body, response);
+      return;
+    }
     if (request.headers["x-api-key"] !== KEY) {
       refuse(response, 401, "authentication_error", "invalid x-api-key");
     } else if (request.method === "GET" && request.url?.startsWith("/v1/models") === true) {
@@ -83,6 +91,24 @@ export class MessagesApi {
     }
   }
 
+  /** A turn for the extension that stands in for Copilot. */
+  private async scripted(body: Body, response: ServerResponse): Promise<void> {
+    const agent = agentOf(body);
+    this.models.push(`${agent} ${body.model}`);
+    await this.isFree(agent, response);
+    const reply = this.isBlocked ? undefined : this.reply(agent, body);
+    if (reply === undefined) {
+      response.writeHead(403).end("the script has no answer");
+    } else {
+      response.writeHead(200).end(JSON.stringify(reply));
+    }
+  }
+
+  private async isFree(agent: string, response: ServerResponse): Promise<void> {
+    const gone = new Promise<void>((resolve) => response.on("close", resolve));
+    await Promise.race([this.held.get(agent) ?? Promise.resolve(), gone]);
+  }
+
   private async turn(body: Body, response: ServerResponse): Promise<void> {
     const agent = agentOf(body);
     const reply = this.reply(agent, body);
@@ -91,8 +117,7 @@ export class MessagesApi {
       refuse(response, 400, "invalid_request_error", `the script has no reply for ${agent}`);
       return;
     }
-    const gone = new Promise<void>((resolve) => response.on("close", resolve));
-    await Promise.race([this.held.get(agent) ?? Promise.resolve(), gone]);
+    await this.isFree(agent, response);
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
     for (const event of eventsOf(reply, body.model, JSON.stringify(body).length)) {
       response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);

@@ -8,7 +8,7 @@ import type { FrameLocator, Locator, Page } from "playwright-core";
 import { repository } from "./install";
 
 /** Long, since it matters only when a test fails. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 export class Window {
   private pictures = 0;
@@ -40,14 +40,14 @@ export class Window {
     }, `the palette offers ${title}`);
   }
 
-  /** What the palette offers for these words. */
-  async offered(words: string): Promise<string[]> {
+  /** What the palette offers of this category. */
+  async offered(category: string): Promise<string[]> {
     await this.page.keyboard.press("F1");
-    await this.quickInput.fill(`>${words}`);
+    await this.quickInput.fill(`>${category}`);
     await this.quickRows.first().waitFor();
     const labels = await this.quickRows.locator(".label-name").allInnerTexts();
     await this.page.keyboard.press("Escape");
-    return labels;
+    return labels.filter((label) => label.startsWith(category));
   }
 
   /** Choose the row of the quick pick that has this text. */
@@ -85,14 +85,63 @@ export class Window {
     return this.page.locator(".notification-list-item").filter({ hasText: text });
   }
 
-  /** Rows of the Problems panel. */
-  get problems(): Locator {
-    return this.page.locator(".markers-panel .monaco-list-row");
+  /** Press a button of a notification. */
+  async press(button: string): Promise<void> {
+    await this.page.locator(".notification-list-item").getByRole("button", { name: button }).first().click();
+  }
+
+  async clearNotifications(): Promise<void> {
+    await this.run("Notifications: Clear All Notifications");
+  }
+
+  /** A row of the Problems panel. */
+  problem(text: string): Locator {
+    return this.page.locator(".markers-panel .monaco-list-row").filter({ hasText: text });
   }
 
   async showProblems(): Promise<void> {
     await this.run("Problems: Focus on Problems View");
     await this.page.locator(".markers-panel").waitFor();
+  }
+
+  /** Where the cursor stands, as the status bar has it. */
+  async cursor(): Promise<string> {
+    return this.page.locator('.statusbar-item[id="status.editor.selection"]').innerText();
+  }
+
+  /** Choose from the quick fixes at the cursor. */
+  async quickFix(title: RegExp, look?: () => Promise<void>): Promise<void> {
+    const menu = this.page.locator(".action-widget .monaco-list-row.action");
+    await until(
+      async () => {
+        await this.page.keyboard.press("Control+.");
+        try {
+          await menu.filter({ hasText: title }).first().waitFor({ timeout: 2000 });
+          return true;
+        } catch {
+          await this.page.keyboard.press("Escape");
+          return false;
+        }
+      },
+      `there is a quick fix ${String(title)}`,
+    );
+    await look?.();
+    await menu.filter({ hasText: title }).first().click();
+  }
+
+  /** Which of these extensions were started; the first of them must be. */
+  async runningExtensions(...names: [string, ...string[]]): Promise<string[]> {
+    await this.run("Developer: Show Running Extensions");
+    const rows = this.page.locator(".runtime-extensions-editor .extension");
+    await rows.filter({ hasText: names[0] }).first().waitFor();
+    const all = await rows.locator(".name").allInnerTexts();
+    await this.page.keyboard.press("Escape");
+    return names.filter((name) => all.includes(name));
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.isUp();
   }
 
   async openFile(path: string): Promise<void> {

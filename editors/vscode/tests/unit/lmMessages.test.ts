@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { answerOf, chooseModel, settingOf, turnsOf, wholeText } from "../../src/lmMessages";
+import { answerOf, chooseModel, nameOf, turnsOf, wholeText } from "../../src/lmMessages";
 import type { Block } from "../../src/protocol";
 
 describe("a turn for vscode.lm", () => {
@@ -92,18 +92,17 @@ describe("the model for a tier", () => {
   const large = { vendor: "copilot", id: "m", family: "m" };
 
   it("is the one that is set, and no other", () => {
-    assert.equal(chooseModel("fast", settingOf(large), [small, large]), large);
-    assert.equal(chooseModel("fast", "editor:copilot/gone", [small, large]), undefined);
+    assert.equal(chooseModel("fast", nameOf(large), [small, large]), large);
+    assert.equal(chooseModel("fast", "copilot/gone", [small, large]), undefined);
   });
 
   it("is a small one for fast work and another for the rest", () => {
-    assert.equal(chooseModel("fast", undefined, [large, small]), small);
-    assert.equal(chooseModel("powerful", undefined, [small, large]), large);
-    assert.equal(chooseModel("powerful", "anthropic:claude-opus-5-5", [small, large]), large);
+    assert.equal(chooseModel("fast", "", [large, small]), small);
+    assert.equal(chooseModel("powerful", "", [small, large]), large);
   });
 
   it("is the only one there is", () => {
-    assert.equal(chooseModel("powerful", undefined, [small]), small);
-    assert.equal(chooseModel<typeof small>("fast", undefined, []), undefined);
+    assert.equal(chooseModel("powerful", "", [small]), small);
+    assert.equal(chooseModel<typeof small>("fast", "", []), undefined);
   });
 });

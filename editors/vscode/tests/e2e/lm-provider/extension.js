@@ -1,0 +1,48 @@
+const vscode = require("vscode");
+
+/** The test's server, which has the script. */
+const url = process.env["SCRIPTED_MODELS"];
+
+const model = (id) => ({
+  id,
+  name: `Scripted ${id}`,
+  family: id,
+  version: "1",
+  maxInputTokens: 100_000,
+  maxOutputTokens: 10_000,
+  capabilities: { toolCalling: true },
+});
+
+/** A message as the Messages API has it. */
+function plain({ role, content }) {
+  const parts = [...content].map((part) => {
+    if (part instanceof vscode.LanguageModelTextPart) return part.value;
+    return part instanceof vscode.LanguageModelToolResultPart ? "a result" : "a call";
+  });
+  return { role: role === vscode.LanguageModelChatMessageRole.User ? "user" : "assistant", content: parts.join("\n") };
+}
+
+exports.activate = (context) => {
+  const provider = {
+    provideLanguageModelChatInformation: () => [model("mini"), model("large")],
+    provideTokenCount: (_model, text) => Math.ceil((typeof text === "string" ? text : JSON.stringify(text)).length / 4),
+    async provideLanguageModelChatResponse(model, messages, options, progress, token) {
+      const stop = new AbortController();
+      token.onCancellationRequested(() => stop.abort());
+      // The first message is the system prompt, which vscode.lm has no other place for.
+      const body = { model: model.id, messages: messages.slice(1).map(plain), tools: options.tools ?? [] };
+      let response;
+      try {
+        response = await fetch(`${url}/scripted`, { method: "POST", body: JSON.stringify(body), signal: stop.signal });
+      } catch (error) {
+        if (token.isCancellationRequested) return;
+        throw error;
+      }
+      if (response.status === 403) throw vscode.LanguageModelError.Blocked(await response.text());
+      const { tool, input } = await response.json();
+      progress.report(new vscode.LanguageModelTextPart("I answer by a tool."));
+      progress.report(new vscode.LanguageModelToolCallPart(`call_${Math.random()}`, tool, input));
+    },
+  };
+  context.subscriptions.push(vscode.lm.registerLanguageModelChatProvider("scripted", provider));
+};
