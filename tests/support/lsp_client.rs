@@ -72,6 +72,11 @@ impl LspClient {
         self.send(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }));
     }
 
+    /// Answer a request of the server's with an error.
+    pub fn refuse(&mut self, request: &Value, error: Value) {
+        self.send(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }));
+    }
+
     /// The answer to a request: its result, or its error. Other messages stay unread.
     pub fn response(&mut self, id: i64) -> Result<Value, Value> {
         let message = self.take(&format!("the answer to request {id}"), |message| {

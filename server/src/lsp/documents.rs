@@ -14,7 +14,7 @@ use tower_lsp::lsp_types::{
 
 use super::from_proto;
 use super::position::{Encoding, LineEdit, Text};
-use crate::workspace::{MAX_FILE_BYTES, TextFile};
+use crate::workspace::{MAX_FILE_BYTES, shows};
 
 /// Cheap to clone; all clones are the same documents.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl Documents {
     pub(super) fn did_open(&self, params: DidOpenTextDocumentParams) -> Option<Change> {
         let opened = params.text_document;
         let path = from_proto::path(&opened.uri)?;
-        let is_changed = on_disk(&path).is_none_or(|on_disk| !is_same(&opened.text, &on_disk));
+        let is_changed = on_disk(&path).is_none_or(|on_disk| !shows(&opened.text, &on_disk));
         let mut open = self.open();
         let document = Document {
             uri: opened.uri,
@@ -198,11 +198,10 @@ impl Documents {
     }
 }
 
-/// The text of a file as an editor would open it.
-fn on_disk(path: &Path) -> Option<String> {
+/// What an editor would open.
+fn on_disk(path: &Path) -> Option<Vec<u8>> {
     let size = std::fs::metadata(path).ok().filter(|metadata| metadata.is_file())?.len();
-    let bytes = if size <= MAX_FILE_BYTES { std::fs::read(path).ok()? } else { return None };
-    Some(TextFile::decode(&bytes).ok()?.text().to_owned())
+    if size <= MAX_FILE_BYTES { std::fs::read(path).ok() } else { None }
 }
 
 /// Whether two texts are the same but for their line endings.

@@ -9,7 +9,7 @@ use crate::config::{self, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
 use crate::workflow;
-use crate::workspace::Workspace;
+use crate::workspace::{OpenBuffers, Workspace};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -21,12 +21,12 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Open a folder, under what the editor has set for it.
+    /// Open a folder, under what the editor has set for it, with the documents the editor has open in it.
     ///
     /// # Errors
     /// When the folder cannot be used, or settings are wrong.
-    pub(super) fn open(path: &Path, editor: Option<Value>) -> Result<Self, Refused> {
-        let workspace = Workspace::open(path)?;
+    pub(super) fn open(path: &Path, editor: Option<Value>, buffers: OpenBuffers) -> Result<Self, Refused> {
+        let workspace = Workspace::open(path)?.with_buffers(buffers);
         let user_file = config::user_config_file();
         let (env, flags) = (config::environment(), Overrides::default());
         let loaded = config::load_with_user_file(workspace.root(), user_file.as_deref(), editor, env, flags)?;

@@ -11,8 +11,10 @@ use super::client::Client;
 use super::documents::Documents;
 use super::files::{Files, blocking};
 use super::lens_refresh::LensRefresh;
+use super::lent;
 use super::refused::Refused;
 use super::runs::Current;
+use crate::workspace::OpenBuffers;
 
 /// A folder that the client has open. What starts, watches and stops its runs is in `runs`.
 pub(super) struct Folder {
@@ -25,6 +27,8 @@ pub(super) struct Folder {
     pub(super) documents: Documents,
     /// Its lenses.
     pub(super) lenses: LensRefresh,
+    /// The same as its files' workspace sees them.
+    buffers: OpenBuffers,
     /// Held while a run starts, so that there is never a second one.
     pub(super) current: Mutex<Option<Current>>,
     /// Held while dismissed.json is changed.
@@ -36,8 +40,9 @@ impl Folder {
     pub(super) fn new(path: PathBuf, client: Client, capabilities: Capabilities, documents: Documents) -> Arc<Self> {
         let board = Board::new(path.clone(), client.clone(), capabilities);
         let lenses = LensRefresh::new(client.clone(), capabilities.refresh_lenses);
+        let buffers = lent::buffers(documents.clone(), &path);
         let (current, dismissing) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { path, client, capabilities, board, documents, lenses, current, dismissing })
+        Arc::new(Self { path, client, capabilities, board, documents, lenses, buffers, current, dismissing })
     }
 
     /// The path the client has for it.
@@ -50,8 +55,8 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be used, or settings are wrong.
     pub(super) async fn files(&self) -> Result<Files, Refused> {
-        let path = self.path.clone();
-        blocking(move || Files::open(&path, None)).await
+        let (path, buffers) = (self.path.clone(), self.buffers.clone());
+        blocking(move || Files::open(&path, None, buffers)).await
     }
 
     /// Do something with its files where it stalls nobody.
@@ -62,8 +67,8 @@ impl Folder {
         &self,
         work: impl FnOnce(&Files) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
-        let path = self.path.clone();
-        blocking(move || work(&Files::open(&path, None)?)).await
+        let (path, buffers) = (self.path.clone(), self.buffers.clone());
+        blocking(move || work(&Files::open(&path, None, buffers)?)).await
     }
 
     /// Show what is in its memory now.

@@ -23,6 +23,7 @@ mod handlers;
 mod hover;
 mod lens_refresh;
 mod lenses;
+mod lent;
 mod markdown;
 mod offers;
 mod plan_this;

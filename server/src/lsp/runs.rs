@@ -10,6 +10,7 @@ use tower_lsp::lsp_types::MessageType;
 use super::files::{Files, blocking, off_the_handler};
 use super::folder::Folder;
 use super::gate::Asker;
+use super::lent;
 use super::progress::Progress;
 use super::refused::Refused;
 use super::task_file;
@@ -61,8 +62,9 @@ impl Folder {
         }
         let files = self.files().await?;
         let (path, asker) = (self.path.clone(), Asker::new(self.client.clone(), self.path.clone()));
+        let editor = lent::editor(&self.client, self.capabilities, &self.path);
         let of_run = files.clone();
-        let handle = blocking(move || start_run(&path, of_run, asker, start)).await;
+        let handle = blocking(move || start_run(&path, of_run, asker, editor, start)).await;
         if let Err(Refused::NoTask(task)) = &handle {
             let message = format!("Write the task to {}, save it, and start the workflow again.", task.display());
             window::open_or_tell(&self.client, self.capabilities.show_document, task, None, message);
@@ -141,6 +143,13 @@ impl Folder {
             progress.expect_tasks(planned_tasks(files.clone()).await);
         }
         progress.report(happened);
+        for event in happened.iter().filter(|event| event.status == EventStatus::Waiting) {
+            // A task that waits for a file to be saved; progress alone is soon written over by other tasks.
+            if let Some(task) = &event.task {
+                let message = format!("Baton: {task} is {}", to_proto::plain(&event.message, 1000));
+                window::tell(&self.client, MessageType::WARNING, message);
+            }
+        }
         // A review appears when it is done, and goes to the history before a phase it asks for begins.
         let begun = |event: &PhaseEvent| event.status == EventStatus::Started && event.task.is_none();
         if happened.iter().any(begun) || happened.iter().find(is(EventPhase::Review, EventStatus::Done)).is_some() {
@@ -161,7 +170,7 @@ async fn planned_tasks(files: Files) -> usize {
     tasks.await.unwrap_or_default()
 }
 
-fn start_run(path: &Path, files: Files, asker: Asker, start: Start) -> Result<RunHandle, Refused> {
+fn start_run(path: &Path, files: Files, asker: Asker, editor: Editor, start: Start) -> Result<RunHandle, Refused> {
     let Start { mut request, approval } = start;
     if request.task.as_deref().is_some_and(|task| task.trim().is_empty()) {
         return Err(Refused::EmptyTask);
@@ -179,7 +188,7 @@ fn start_run(path: &Path, files: Files, asker: Asker, start: Start) -> Result<Ru
         None => {}
     }
     let env = |name: &str| std::env::var(name).ok();
-    let engine = workflow::open(workspace, settings, &env, Arc::new(asker), Editor::default())?;
+    let engine = workflow::open(workspace, settings, &env, Arc::new(asker), editor)?;
     Ok(workflow::start(engine, request)?)
 }
 

@@ -44,6 +44,17 @@ pub enum Tier {
     Powerful,
 }
 
+impl Tier {
+    /// The word used in settings and requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Balanced => "balanced",
+            Self::Powerful => "powerful",
+        }
+    }
+}
+
 /// Everything one turn needs. A conversation is append-only: the next request holds the same messages and more.
 #[derive(Debug, Clone)]
 pub struct TurnRequest {

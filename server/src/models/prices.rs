@@ -56,6 +56,10 @@ pub fn price_known(model: &str) -> bool {
 /// A model goes by its name, with a provider or region before it (`anthropic:`, `us.anthropic.`) and a date or
 /// version after it (`-20260901`, `@20260901`, `-v1:0`, `-latest`).
 fn find(model: &str) -> Option<&'static PricedModel> {
+    if model.starts_with("editor:") {
+        // Whatever its name: the editor's plan pays, at a price of its own.
+        return None;
+    }
     PRICES.iter().find(|priced| {
         let Some(start) = model.rfind(priced.name) else { return false };
         let before = &model[..start];
@@ -128,9 +132,16 @@ mod tests {
 
     #[test]
     fn an_unknown_model_has_no_price() {
-        for name in
-            ["", "qwen2.5-coder", "claude-opus-5", "claude-opus-5-5-5", "claude-opus-5-5é", "my-claude-opus-5-5"]
-        {
+        for name in [
+            "",
+            "qwen2.5-coder",
+            "claude-opus-5",
+            "claude-opus-5-5-5",
+            "claude-opus-5-5é",
+            "my-claude-opus-5-5",
+            "editor:claude-opus-5-5",
+            "editor:copilot/claude-opus-5-5",
+        ] {
             assert_eq!(cost(name, &usage(1, 0, 0, 0)), None, "{name}");
         }
     }

@@ -66,12 +66,9 @@ pub fn resolve(
     let serve = |tier: Tier, choice: &Option<String>| match choice {
         Some(choice) => {
             let (provider, name) = split(choice, setting(tier))?;
-            if provider == Provider::Editor {
-                check_tier(name, choice, setting(tier))?;
-            }
-            sources.model(provider, name)
+            sources.model(provider, name, tier)
         }
-        None => sources.model(default, default_name(default, tier)),
+        None => sources.model(default, default_name(default, tier), tier),
     };
     Ok(Models {
         fast: serve(Tier::Fast, &wanted.fast)?,
@@ -135,7 +132,7 @@ impl Sources<'_> {
         if has_key || self.lent.is_none() { Provider::Anthropic } else { Provider::Editor }
     }
 
-    fn model(&self, provider: Provider, name: &str) -> Result<Arc<dyn Model>, ModelError> {
+    fn model(&self, provider: Provider, name: &str, tier: Tier) -> Result<Arc<dyn Model>, ModelError> {
         match provider {
             Provider::Anthropic => {
                 let client = once(&self.anthropic, || AnthropicClient::new(self.anthropic_config()?))?;
@@ -146,7 +143,7 @@ impl Sources<'_> {
                     let lent = self.lent.clone().ok_or_else(|| settings(NOT_IN_AN_EDITOR))?;
                     Ok(EditorClient::new(lent, self.editor_config()?))
                 })?;
-                Ok(Arc::new(client.model(named_tier(name).unwrap_or(Tier::Balanced))))
+                Ok(Arc::new(client.model(named_tier(name).unwrap_or(tier), name)))
             }
             Provider::Replay => once(&self.replay, || self.recorded_run()),
         }
@@ -230,32 +227,14 @@ fn default_name(provider: Provider, tier: Tier) -> &'static str {
         (Provider::Anthropic, Tier::Fast) => "claude-haiku-5-5",
         (Provider::Anthropic, Tier::Balanced) => "claude-sonnet-5-5",
         (Provider::Anthropic, Tier::Powerful) => "claude-opus-5-5",
-        (Provider::Editor, tier) => tier_name(tier),
+        (Provider::Editor, tier) => tier.as_str(),
         (Provider::Replay, _) => "recorded",
     }
 }
 
-fn tier_name(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Fast => "fast",
-        Tier::Balanced => "balanced",
-        Tier::Powerful => "powerful",
-    }
-}
-
+/// An editor's model may be named by the tier it serves otherwise. Any other name is for the editor to know.
 fn named_tier(name: &str) -> Option<Tier> {
-    [Tier::Fast, Tier::Balanced, Tier::Powerful].into_iter().find(|tier| tier_name(*tier) == name)
-}
-
-/// An editor's models are named by the tiers it has chosen them for.
-fn check_tier(name: &str, choice: &str, setting: &str) -> Result<(), ModelError> {
-    match named_tier(name) {
-        Some(_) => Ok(()),
-        None => Err(settings(format!(
-            "{setting} is {choice:?}, but an editor chooses its models itself. Write \"editor:fast\", \
-             \"editor:balanced\" or \"editor:powerful\", and say in the editor's settings of Baton which model that is."
-        ))),
-    }
+    [Tier::Fast, Tier::Balanced, Tier::Powerful].into_iter().find(|tier| tier.as_str() == name)
 }
 
 fn setting(tier: Tier) -> &'static str {
@@ -341,13 +320,13 @@ mod tests {
     }
 
     #[test]
-    fn an_editors_models_are_named_by_tier_and_mix_with_others() {
+    fn an_editors_models_mix_with_others_and_have_the_editors_names() {
         let editor: Arc<dyn EditorModels> = Arc::new(NoAnswer);
         let fast = |choice: &str| Wanted { fast: Some(choice.to_owned()), ..Wanted::default() };
-        let models = lent(&fast("editor:powerful"), &[KEY], Some(&editor)).expect("resolves");
-        assert_eq!((models.fast.id(), models.powerful.id()), ("editor:powerful", "anthropic:claude-opus-5-5"));
-        let error = lent(&fast("editor:gpt-9"), &[KEY], Some(&editor)).expect_err("no tier");
-        assert!(error.message.starts_with("models.fast is \"editor:gpt-9\", but an editor chooses"), "{error}");
+        for choice in ["editor:powerful", "editor:copilot/gpt-9"] {
+            let models = lent(&fast(choice), &[KEY], Some(&editor)).expect("resolves");
+            assert_eq!((models.fast.id(), models.powerful.id()), (choice, "anthropic:claude-opus-5-5"));
+        }
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub struct EditorClient {
 pub struct EditorModel {
     client: Arc<EditorClient>,
     tier: Tier,
+    id: String,
 }
 
 /// Characters shown of what an editor says.
@@ -95,20 +96,20 @@ impl EditorClient {
         Arc::new(Self { models, config, throttle: Throttle::new(config.parallelism) })
     }
 
-    /// The editor's model for a tier.
-    pub fn model(self: &Arc<Self>, tier: Tier) -> EditorModel {
-        EditorModel { client: Arc::clone(self), tier }
+    /// The editor's model for a tier, under the name the user has for it. Which model that is only the editor knows.
+    pub fn model(self: &Arc<Self>, tier: Tier, name: &str) -> EditorModel {
+        EditorModel { client: Arc::clone(self), tier, id: format!("editor:{name}") }
     }
 
     /// Ask once.
-    async fn attempt(&self, tier: Tier, request: &TurnRequest, body: &Value) -> Result<Turn, AttemptError> {
+    async fn attempt(&self, model: &EditorModel, request: &TurnRequest, body: &Value) -> Result<Turn, AttemptError> {
         let answered = tokio::time::timeout(self.config.answer_timeout, self.models.turn(body.clone())).await;
         let answer = match answered {
             Ok(Ok(answer)) => answer,
-            Ok(Err(refusal)) => return Err(refused(tier, &refusal)),
+            Ok(Err(refusal)) => return Err(refused(model.tier, &refusal)),
             Err(_) => return Err(silent(self.config.answer_timeout)),
         };
-        answer::read(&answer, request, body, id(tier)).map_err(|unreadable| AttemptError {
+        answer::read(&answer, request, body, &model.id).map_err(|unreadable| AttemptError {
             error: ModelError::new(
                 ModelErrorKind::Unavailable,
                 format!("The answer of your editor's model is not understood: {}.", unreadable.fault),
@@ -125,7 +126,7 @@ impl EditorClient {
 #[async_trait]
 impl Model for EditorModel {
     fn id(&self) -> &str {
-        id(self.tier)
+        &self.id
     }
 
     fn account(&self) -> String {
@@ -143,19 +144,11 @@ impl Model for EditorModel {
         // There is no cache of ours to open, so no task has to wait for another's first byte.
         progress(TurnProgress::FirstByte);
         let (mut turn, lost) = with_retries(&client.config.retry, &client.throttle, cancel, progress, || {
-            client.attempt(self.tier, request, &body)
+            client.attempt(self, request, &body)
         })
         .await?;
         turn.usage += lost;
         Ok(turn)
-    }
-}
-
-fn id(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Fast => "editor:fast",
-        Tier::Balanced => "editor:balanced",
-        Tier::Powerful => "editor:powerful",
     }
 }
 
@@ -181,7 +174,7 @@ fn body(tier: Tier, request: &TurnRequest) -> Value {
 fn refused(tier: Tier, refusal: &EditorRefusal) -> AttemptError {
     const OR_A_KEY: &str = "or set ANTHROPIC_API_KEY";
     let said = said(&refusal.said);
-    let tier = &id(tier)["editor:".len()..];
+    let tier = tier.as_str();
     let (kind, message) = match refusal.kind {
         RefusalKind::Blocked => (
             ModelErrorKind::Blocked,

@@ -25,7 +25,7 @@ impl EditorModels for Scripted {
 
 fn scripted(answers: impl IntoIterator<Item = Result<Value, EditorRefusal>>) -> (Arc<Scripted>, EditorModel) {
     let editor = Arc::new(Scripted { answers: Mutex::new(answers.into_iter().collect()), asked: Mutex::default() });
-    let model = EditorClient::new(editor.clone(), EditorConfig::default()).model(Tier::Balanced);
+    let model = EditorClient::new(editor.clone(), EditorConfig::default()).model(Tier::Balanced, "balanced");
     (editor, model)
 }
 

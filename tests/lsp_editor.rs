@@ -1,0 +1,573 @@
+//! What an editor lends to a run: its models, its open documents, and what its language tools say. The real binary over
+//! standard input and output, a strict client, and no key.
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+
+mod support;
+
+use std::collections::{HashMap, VecDeque};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::lsp_client::LspClient;
+use tempfile::TempDir;
+
+const TASK: &str = "Greet by name";
+const SOURCE: &str = "pub fn greet() -> String {\n    \"hello\".to_owned()\n}\n";
+const FILE: &str = "src/lib.rs";
+
+/// Two directories of one user: a project, and a home of its own.
+struct Desk {
+    project: TempDir,
+    home: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (project, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(project.path().join("src")).unwrap();
+        std::fs::write(project.path().join(FILE), SOURCE).unwrap();
+        Self { project, home }
+    }
+
+    fn baton(&self, arguments: &[&str]) -> Command {
+        let home = self.home.path();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+        command.args(arguments).current_dir(self.project.path()).env_clear();
+        command.env("PATH", "/usr/bin:/bin").env("HOME", home).env("BATON_RETRY_BASE", "1ms");
+        command
+    }
+
+    /// A server that an editor has opened the project in, and is lent what is named here.
+    fn editor(&self, lent: Value) -> LspClient {
+        let mut client = LspClient::start(&mut self.baton(&["lsp"]));
+        client.initialize(json!({
+            "processId": null,
+            "rootUri": null,
+            "workspaceFolders": [{ "uri": self.uri(""), "name": "project" }],
+            "capabilities": { "window": { "workDoneProgress": true } },
+            "initializationOptions": { "baton": lent },
+        }));
+        client
+    }
+
+    fn uri(&self, file: &str) -> String {
+        let path = format!("file://{}/{file}", self.project.path().display());
+        path.trim_end_matches('/').to_owned()
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.project.path().join(file)).unwrap()
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.project.path().join(file), text).unwrap();
+    }
+
+    fn opens(&self, client: &mut LspClient, text: &str) {
+        let document = json!({ "uri": self.uri(FILE), "languageId": "rust", "version": 1, "text": text });
+        client.notify("textDocument/didOpen", json!({ "textDocument": document }));
+    }
+
+    fn types(&self, client: &mut LspClient, text: &str) {
+        let document = json!({ "uri": self.uri(FILE), "version": 2 });
+        client.notify(
+            "textDocument/didChange",
+            json!({ "textDocument": document, "contentChanges": [{ "text": text }] }),
+        );
+    }
+
+    fn saves(&self, client: &mut LspClient, text: &str) {
+        self.write(FILE, text);
+        client.notify("textDocument/didSave", json!({ "textDocument": { "uri": self.uri(FILE) } }));
+    }
+}
+
+/// How the editor's models answer one request.
+#[derive(Clone)]
+enum Reply {
+    Answer(Value),
+    Error(Value),
+}
+
+fn calls(tool: &str, input: Value) -> Reply {
+    let call = json!({ "type": "tool_use", "id": format!("{tool}-1"), "name": tool, "input": input });
+    Reply::Answer(json!({
+        "content": [call], "stop_reason": "tool_use", "model": "gpt-9",
+        "usage": { "input_tokens": 100, "output_tokens": 10 },
+    }))
+}
+
+fn refuses(kind: &str) -> Reply {
+    Reply::Error(json!({ "code": -32000, "message": "the plan is used up", "data": { "kind": kind } }))
+}
+
+/// What the editor's models say, by agent, in order.
+#[derive(Default)]
+struct Models {
+    replies: HashMap<String, VecDeque<Reply>>,
+    /// The requests, as they came.
+    asked: Vec<Value>,
+}
+
+impl Models {
+    /// A run that goes well.
+    fn good() -> Self {
+        let context = json!({
+            "task_description": TASK, "dependencies": [], "existing_patterns": [], "constraints": [],
+            "relevant_files": [{ "path": FILE, "summary": "The greeting.", "relevance": "high" }],
+            "files_in_scope": [FILE], "files_out_of_scope": []
+        });
+        let plan = json!({
+            "approach_summary": "Give greet a parameter.", "risks": [], "parallel_groups": [["T1"]],
+            "tasks": [{
+                "id": "T1", "title": "Greet by name", "description": "Take a name.", "files_to_modify": [FILE],
+                "files_to_create": [], "files_to_delete": [], "depends_on": [], "acceptance_criteria": ["It does."],
+                "estimated_complexity": "simple"
+            }]
+        });
+        let review = json!({
+            "verdict": "approved", "summary": "Good.", "recommended_action": "merge", "plan_drift_detected": false,
+            "drift_details": "", "issues": []
+        });
+        Self::default()
+            .on("context", [calls("submit_context", context)])
+            .on("plan", [calls("submit_plan", plan)])
+            .on("implement/T1", does_the_task())
+            .on("review", [calls("submit_review", review)])
+    }
+
+    fn on(mut self, agent: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
+        self.replies.entry(agent.to_owned()).or_default().extend(replies);
+        self
+    }
+
+    /// The same, but an agent is first answered with these.
+    fn first(mut self, agent: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
+        let queue = self.replies.entry(agent.to_owned()).or_default();
+        for (index, reply) in replies.into_iter().enumerate() {
+            queue.insert(index, reply);
+        }
+        self
+    }
+
+    fn answer(&mut self, client: &mut LspClient, request: Value) {
+        let agent = request["params"]["agent"].as_str().expect("an agent").to_owned();
+        let reply = self.replies.get_mut(&agent).and_then(VecDeque::pop_front);
+        match reply.unwrap_or_else(|| panic!("{agent} was not to be asked again: {request:#}")) {
+            Reply::Answer(answer) => client.answer(&request, answer),
+            Reply::Error(error) => client.refuse(&request, error),
+        }
+        self.asked.push(request["params"].clone());
+    }
+
+    /// The requests of an agent.
+    fn asked(&self, agent: &str) -> Vec<&Value> {
+        self.asked.iter().filter(|request| request["agent"] == agent).collect()
+    }
+}
+
+/// Looks at the file, puts the parameter in, hands on.
+fn does_the_task() -> [Reply; 3] {
+    let edit = json!({ "path": FILE, "old_text": "pub fn greet()", "new_text": "pub fn greet(name: &str)" });
+    let result = json!({ "task_id": "T1", "status": "completed", "changes": [], "notes": "", "blockers": [] });
+    [calls("read_file", json!({ "path": FILE })), calls("edit_file", edit), calls("submit_result", result)]
+}
+
+fn start(client: &mut LspClient) -> String {
+    let started = client.execute("baton.workflow", &[json!({ "task": TASK, "approval": "auto" })]).expect("it starts");
+    started["run"].as_str().expect("an id").to_owned()
+}
+
+/// What is said until something that the test must answer, or the end of the run.
+enum Heard {
+    /// A message while the run goes on.
+    Said(String),
+    /// Another request of the server's, or the withdrawal of one.
+    Other(Value),
+    /// The last message.
+    Ended(String),
+}
+
+/// The editor's side of a run: accepts its progress, lets the models answer.
+struct Watch<'a> {
+    client: &'a mut LspClient,
+    models: &'a mut Models,
+    is_over: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(client: &'a mut LspClient, models: &'a mut Models) -> Self {
+        Self { client, models, is_over: false }
+    }
+
+    fn next(&mut self) -> Heard {
+        loop {
+            let message = self.client.next();
+            match message["method"].as_str().expect("no answer is awaited") {
+                "window/workDoneProgress/create" => self.client.answer(&message, Value::Null),
+                "$/progress" => self.is_over |= message["params"]["value"]["kind"] == "end",
+                "textDocument/publishDiagnostics" => {}
+                "baton/languageModel" => self.models.answer(self.client, message),
+                "window/showMessage" | "window/showMessageRequest" => {
+                    let text = message["params"]["message"].as_str().expect("a text").to_owned();
+                    if message.get("id").is_some() {
+                        self.client.answer(&message, Value::Null);
+                    }
+                    return if self.is_over { Heard::Ended(text) } else { Heard::Said(text) };
+                }
+                _ => return Heard::Other(message),
+            }
+        }
+    }
+
+    /// The last message of a run in which nothing else is said.
+    fn end(&mut self) -> String {
+        match self.next() {
+            Heard::Ended(text) => text,
+            Heard::Said(text) => panic!("not expected: {text}"),
+            Heard::Other(message) => panic!("not expected: {message:#}"),
+        }
+    }
+
+    /// What is said while the run goes on.
+    fn said(&mut self) -> String {
+        match self.next() {
+            Heard::Said(text) => text,
+            Heard::Ended(text) => panic!("ended: {text}"),
+            Heard::Other(message) => panic!("not expected: {message:#}"),
+        }
+    }
+
+    fn other(&mut self) -> Value {
+        match self.next() {
+            Heard::Other(message) => message,
+            Heard::Said(text) | Heard::Ended(text) => panic!("not expected: {text}"),
+        }
+    }
+}
+
+const LENDS_MODELS: fn() -> Value = || json!({ "languageModel": true });
+const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
+const WAITS: &str = "Baton: T1 is waiting: src/lib.rs is open with unsaved changes; save it, and the task goes on";
+
+#[test]
+fn a_whole_workflow_runs_on_the_editors_models_without_a_key() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let mut models = Models::good();
+    let run = start(&mut client);
+    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    assert!(desk.read(FILE).contains("greet(name: &str)"));
+
+    let asked: Vec<(&str, &str)> =
+        models.asked.iter().map(|asked| (asked["agent"].as_str().unwrap(), asked["tier"].as_str().unwrap())).collect();
+    let turn = ("implement/T1", "fast");
+    assert_eq!(asked, [("context", "fast"), ("plan", "powerful"), turn, turn, turn, ("review", "powerful")]);
+    for asked in &models.asked {
+        let fields: Vec<&String> = asked.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["run", "agent", "tier", "system", "messages", "tools", "max_tokens"]);
+        assert_eq!(asked["run"], run);
+        assert!(asked["system"].as_str().is_some_and(|system| !system.is_empty()));
+        let tool = asked["tools"][0].as_object().unwrap();
+        assert_eq!(tool.keys().collect::<Vec<_>>(), ["name", "description", "input_schema"]);
+    }
+    let last = models.asked("implement/T1")[2]["messages"].as_array().unwrap().clone();
+    let roles: Vec<&str> = last.iter().map(|message| message["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["user", "assistant", "user", "assistant", "user"]);
+    assert_eq!(last[1]["content"][0]["id"], last[2]["content"][0]["tool_use_id"]);
+
+    // Tokens are counted as the editor counts them, and what they cost is the plan's: never "$0".
+    let status = client.execute("baton.status", &[]).expect("a status");
+    assert_eq!((&status["outcome"], &status["usage"]["input_tokens"]), (&json!("merged"), &json!(600)));
+    assert_eq!(status["usage"]["cost_usd"], Value::Null);
+    let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
+    let first: Value = serde_json::from_str(events.lines().next().expect("an event")).expect("JSON");
+    assert_eq!(first["message"], "Your editor's models, billed by its plan");
+    let transcript = desk.read(&format!(".agent_memory/runs/{run}/transcript.jsonl"));
+    assert!(transcript.contains("editor:powerful") && transcript.contains("gpt-9"), "every turn is journaled");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn models_that_were_not_offered_are_not_asked() {
+    let desk = Desk::new();
+    let mut client = desk.editor(json!({ "languageModel": false }));
+    let error = client.execute("baton.workflow", &[json!({ "task": TASK })]).expect_err("no model");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("Set ANTHROPIC_API_KEY")), "{error}");
+    assert!(client.has_read_everything());
+    assert_eq!(client.quit(), Some(0));
+    let refused = desk.baton(&["run", "--task", TASK, "--provider", "editor"]).output().expect("it runs");
+    let told = String::from_utf8(refused.stderr).expect("text");
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("only runs started in an editor"), "{told}");
+}
+
+#[test]
+fn each_kind_of_refusal_ends_the_run_and_says_what_to_do() {
+    for (kind, words) in [
+        ("blocked", "Your editor's model refused the request: the plan is used up."),
+        ("no_permission", "Start the workflow again and allow it when the editor asks"),
+        ("not_found", "Your editor has no model for the tier `fast`: the plan is used up. Sign in"),
+        ("cancelled", "Stopped in context."),
+    ] {
+        let desk = Desk::new();
+        let mut client = desk.editor(LENDS_MODELS());
+        let mut models = Models::default().on("context", [refuses(kind)]);
+        start(&mut client);
+        let end = Watch::new(&mut client, &mut models).end();
+        assert!(end.contains(words), "{kind}: {end}");
+        assert_eq!(models.asked.len(), 1, "{kind}");
+        let outcome = if kind == "cancelled" { "cancelled" } else { "failed" };
+        assert_eq!(client.execute("baton.status", &[]).expect("a status")["outcome"], outcome, "{kind}");
+        // What was refused goes on where it stood.
+        let mut models = Models::good();
+        start(&mut client);
+        assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED, "{kind}");
+        assert_eq!(client.quit(), Some(0));
+    }
+}
+
+#[test]
+fn passing_failures_and_malformed_answers_are_asked_for_again() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let content = |content: Value| Reply::Answer(json!({ "content": content }));
+    let mut models = Models::good()
+        .first(
+            "context",
+            [Reply::Error(json!({ "code": -32603, "message": "network changed" })), Reply::Answer(Value::Null)],
+        )
+        .first("plan", [content(json!([{ "type": "tool_use", "input": {} }])), content(json!([7]))])
+        .first("review", [content(json!([{ "type": "text", "text": ["x"] }])), Reply::Answer(json!("text"))])
+        // Calls without ids, and a block of a kind that only the editor knows: those are no faults.
+        .first(
+            "implement/T1",
+            [content(json!([
+                { "type": "thinking", "thinking": "hm" },
+                { "type": "tool_use", "name": "list_files", "input": {} },
+                { "type": "tool_use", "name": "search", "input": "{\"pattern\": \"greet\"}" },
+            ]))],
+        );
+    start(&mut client);
+    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    for agent in ["context", "plan", "review"] {
+        assert_eq!(models.asked(agent).len(), 3, "{agent}");
+    }
+    let messages = &models.asked("implement/T1")[1]["messages"];
+    assert_eq!(messages[1]["content"][0]["type"], "thinking", "sent back as it came");
+    let ids = |message: &Value, name: &str| -> Vec<String> {
+        let blocks = message["content"].as_array().expect("blocks");
+        blocks.iter().filter_map(|block| block[name].as_str()).map(str::to_owned).collect()
+    };
+    assert_eq!(ids(&messages[1], "id"), ids(&messages[2], "tool_use_id"));
+    assert_eq!(ids(&messages[1], "id").len(), 2);
+    let searched = messages[2]["content"][1]["content"].as_str().expect("a text");
+    assert!(searched.contains("src/lib.rs:1: pub fn greet()"), "{searched}");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_model_that_never_answers_sensibly_ends_the_run() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let mut models = Models::default().on("context", (0..5).map(|_| Reply::Answer(json!({ "content": 7 }))));
+    start(&mut client);
+    let end = Watch::new(&mut client, &mut models).end();
+    assert!(end.contains("its content is a number") && end.contains("Gave up after 5 attempts"), "{end}");
+    // Nobody knows what those answers were worth, but they were not free.
+    let usage = client.execute("baton.status", &[]).expect("a status")["usage"].clone();
+    assert!(usage["input_tokens"].as_u64().is_some_and(|tokens| tokens > 0) && usage["cost_usd"].is_null(), "{usage}");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn cancelling_withdraws_the_turn_and_a_late_answer_goes_nowhere() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let create_and_ask = |client: &mut LspClient| {
+        let create = client.hear("window/workDoneProgress/create");
+        client.answer(&create, Value::Null);
+        client.hear("baton/languageModel")
+    };
+    let run = start(&mut client);
+    let asked = create_and_ask(&mut client);
+    let cancelled = Instant::now();
+    assert_eq!(client.execute("baton.cancel", &[]), Ok(json!({ "run": run })));
+    let withdrawn = client.hear("$/cancelRequest");
+    assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
+    assert_eq!(withdrawn["params"]["id"], asked["id"]);
+    client.answer(&asked, json!({ "content": "too late" }));
+    let mut models = Models::good();
+    let end = Watch::new(&mut client, &mut models).end();
+    assert!(end.contains("Stopped in context."), "{end}");
+    assert!(models.asked.is_empty());
+    start(&mut client);
+    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn an_unsaved_document_is_what_agents_read_and_is_waited_for() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let mut models = Models::good().first("review", [calls("read_diff", json!({}))]);
+    desk.opens(&mut client, SOURCE);
+    let typed = format!("//! Mine.\n{SOURCE}");
+    desk.types(&mut client, &typed);
+    start(&mut client);
+    let mut watch = Watch::new(&mut client, &mut models);
+    assert_eq!(watch.said(), WAITS);
+    assert_eq!(desk.read(FILE), SOURCE, "nothing is written under what is being typed");
+    let status = watch.client.execute("baton.status", &[]).expect("a status");
+    assert_eq!(status["tasks"][0]["status"], "running");
+    let seen = watch.models.asked("implement/T1")[1]["messages"][2]["content"][0]["content"].to_string();
+    assert!(seen.contains("//! Mine."), "{seen}");
+    desk.saves(watch.client, &typed);
+    assert_eq!(watch.end(), APPROVED);
+    let done = desk.read(FILE);
+    assert!(done.starts_with("//! Mine.\npub fn greet(name: &str)"), "{done}");
+    assert_eq!(models.asked("implement/T1").len(), 3, "saved as it was read, it is what the task built on");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn changes_that_are_undone_in_the_editor_are_not_waited_for_any_longer() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let mut models = Models::good();
+    // What an editor kept unsaved over a restart is unsaved from the beginning.
+    desk.opens(&mut client, "mine\n");
+    start(&mut client);
+    let edit = Models::good().replies["implement/T1"].clone();
+    let write = json!({ "path": FILE, "content": "pub fn greet(name: &str) {}\n" });
+    let replies = [edit[0].clone(), calls("write_file", write), edit[2].clone()];
+    models.replies.insert("implement/T1".to_owned(), replies.iter().chain(&edit).cloned().collect());
+    let mut watch = Watch::new(&mut client, &mut models);
+    assert_eq!(watch.said(), WAITS);
+    watch.client.notify("textDocument/didClose", json!({ "textDocument": { "uri": desk.uri(FILE) } }));
+    assert_eq!(watch.end(), APPROVED);
+    // The task had built on the unsaved text, and did its work once more on the other.
+    assert_eq!(desk.read(FILE), SOURCE.replace("greet()", "greet(name: &str)"));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_text_that_is_saved_otherwise_is_worked_on_once_more_and_then_blocks() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let mut models = Models::good().on("implement/T1", does_the_task());
+    desk.opens(&mut client, SOURCE);
+    desk.types(&mut client, &format!("//! One.\n{SOURCE}"));
+    start(&mut client);
+    let mut watch = Watch::new(&mut client, &mut models);
+    for next in ["//! Two.\n", "//! Three.\n"] {
+        assert_eq!(watch.said(), WAITS);
+        let text = format!("{next}{SOURCE}");
+        desk.types(watch.client, &text);
+        desk.saves(watch.client, &text);
+        if next == "//! Two.\n" {
+            // The second try reads what is there now, and somebody goes on typing.
+            while watch.models.asked("implement/T1").len() < 4 {
+                let message = watch.client.next();
+                match message["method"].as_str() {
+                    Some("baton/languageModel") => watch.models.answer(watch.client, message),
+                    Some("$/progress" | "textDocument/publishDiagnostics") => {}
+                    _ => panic!("not expected: {message:#}"),
+                }
+            }
+            desk.types(watch.client, &format!("//! Typing.\n{SOURCE}"));
+        }
+    }
+    let end = watch.end();
+    assert!(end.contains("T1 blocked: src/lib.rs changed on disk twice"), "{end}");
+    assert_eq!(desk.read(FILE), format!("//! Three.\n{SOURCE}"), "never written over");
+    let again = models.asked("implement/T1")[3]["messages"][0]["content"][0]["text"].to_string();
+    assert!(again.contains("src/lib.rs changed on disk while you were at work"), "{again}");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_run_that_waits_for_a_document_can_be_cancelled() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let mut models = Models::good();
+    desk.opens(&mut client, SOURCE);
+    desk.types(&mut client, &format!("//! Mine.\n{SOURCE}"));
+    start(&mut client);
+    let mut watch = Watch::new(&mut client, &mut models);
+    assert_eq!(watch.said(), WAITS);
+    let cancelled = Instant::now();
+    watch.client.execute("baton.cancel", &[]).expect("it runs");
+    let end = watch.end();
+    assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
+    assert!(end.contains("Stopped in implement. No file was written."), "{end}");
+    assert_eq!(desk.read(FILE), SOURCE);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn an_untouched_document_keeps_nothing_waiting_and_an_unsaved_one_is_not_rolled_back() {
+    let desk = Desk::new();
+    let mut client = desk.editor(LENDS_MODELS());
+    let mut models = Models::good();
+    // Editors have line endings of their own, and need not load what was written.
+    desk.opens(&mut client, &SOURCE.replace('\n', "\r\n"));
+    start(&mut client);
+    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    let written = desk.read(FILE);
+    assert!(written.contains("greet(name: &str)"));
+
+    // Under unsaved changes nothing is rolled back either.
+    let mine = format!("{written}// Mine.\n");
+    desk.types(&mut client, &mine);
+    let report = client.execute("baton.rollback", &[]).expect("a report");
+    assert_eq!((&report["files"][0]["path"], &report["files"][0]["outcome"]), (&json!(FILE), &json!("left_alone")));
+    assert!(report.to_string().contains("it is open with unsaved changes; save it, and roll back again"), "{report:#}");
+    assert_eq!(desk.read(FILE), written);
+    desk.saves(&mut client, &mine);
+    let report = client.execute("baton.rollback", &[]).expect("a report");
+    assert_eq!(report["files"][0]["outcome"], "merged", "{report:#}");
+    assert_eq!(desk.read(FILE), format!("{SOURCE}// Mine.\n"), "what is the user's own is kept");
+    while !client.has_read_everything() {
+        client.next();
+    }
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn what_language_tools_say_reaches_the_reviewer() {
+    let desk = Desk::new();
+    let mut client = desk.editor(json!({ "languageModel": true, "editorDiagnostics": true }));
+    let mut models = Models::good();
+    start(&mut client);
+    let mut watch = Watch::new(&mut client, &mut models);
+    let asked = watch.other();
+    assert_eq!(asked["method"], "baton/editorDiagnostics");
+    assert_eq!(asked["params"], json!({ "uris": [desk.uri(FILE)] }));
+    let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 9 } });
+    let said = json!({
+        "range": range, "severity": 1, "source": "rustc", "code": "E0425", "message": "cannot find\u{1b}[31m `name`\nhere"
+    });
+    watch.client.answer(&asked, json!([{ "uri": desk.uri(FILE), "diagnostics": [said] }]));
+    assert_eq!(watch.end(), APPROVED);
+    let told = models.asked("review")[0]["messages"][0]["content"][0]["text"].as_str().expect("a text").to_owned();
+    assert!(told.contains("\nsrc/lib.rs:2: error (rustc E0425): cannot find [31m `name` here\n"), "{told}");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn an_editor_that_does_not_say_what_its_tools_think_keeps_no_review_waiting() {
+    let desk = Desk::new();
+    let mut client = desk.editor(json!({ "languageModel": true, "editorDiagnostics": true }));
+    let mut models = Models::good();
+    start(&mut client);
+    let mut watch = Watch::new(&mut client, &mut models);
+    let asked = watch.other();
+    let withdrawn = watch.other();
+    assert_eq!((&withdrawn["method"], &withdrawn["params"]["id"]), (&json!("$/cancelRequest"), &asked["id"]));
+    watch.client.refuse(&asked, json!({ "code": -32800, "message": "cancelled" }));
+    assert_eq!(watch.end(), APPROVED);
+    assert!(!models.asked("review")[0].to_string().contains("<editor_diagnostics"));
+    assert_eq!(client.quit(), Some(0));
+}
