@@ -1,0 +1,203 @@
+//! The measurements, which read a process's memory from `/proc`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::messages_api::{MessagesApi, Script};
+use crate::support::plain_editor::PlainEditor;
+use crate::support::replies::{but, completed, edits, file_of, own, reads, workspace};
+use crate::support::session::Session;
+
+const STARTS: usize = 40;
+const TASKS: usize = 16;
+const QUESTIONS: usize = 2000;
+
+pub(crate) fn measure() {
+    let own = env!("CARGO_BIN_EXE_baton");
+    let empty = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("BATON_BENCH_FOLDER").map_or_else(|| empty.path().to_owned(), PathBuf::from);
+    let mut servers = vec![Measured::new(vec![own.to_owned(), "lsp".to_owned()])];
+    if let Ok(other) = std::env::var("BATON_BENCH_OTHER") {
+        servers.push(Measured::new(other.split_whitespace().map(str::to_owned).collect()));
+    }
+    // The first start of each reads its binary from the disk.
+    for n in 0..=STARTS {
+        for server in &mut servers {
+            let (started, memory) = start(&server.command, &folder);
+            if n > 0 {
+                server.started.push(started.as_secs_f64() * 1e3);
+                server.memory.push(memory);
+            }
+        }
+    }
+    for server in &mut servers {
+        server.print();
+    }
+    status_at_work();
+}
+
+struct Measured {
+    command: Vec<String>,
+    /// Milliseconds.
+    started: Vec<f64>,
+    /// Resident and, of that, not shared with any file, in MiB.
+    memory: Vec<(f64, f64)>,
+}
+
+impl Measured {
+    fn new(command: Vec<String>) -> Self {
+        Self { command, started: Vec::new(), memory: Vec::new() }
+    }
+
+    fn print(&mut self) {
+        let name = Path::new(&self.command[0]).file_name().unwrap_or_default().to_string_lossy();
+        let (mut resident, mut anonymous): (Vec<f64>, Vec<f64>) = self.memory.iter().copied().unzip();
+        println!(
+            "{name}: initialize answered {:.1} ms after the start (median of {STARTS}; best {:.1}); idle it has {:.1} MiB \
+             resident, {:.1} of them its own",
+            percentile(&mut self.started, 50),
+            percentile(&mut self.started, 0),
+            percentile(&mut resident, 50),
+            percentile(&mut anonymous, 50),
+        );
+    }
+}
+
+/// Start a server on a folder, as an editor does, and look at it once it rests.
+fn start(command: &[String], folder: &Path) -> (Duration, (f64, f64)) {
+    let uri = format!("file://{}", folder.display());
+    let begun = Instant::now();
+    let mut server = Wire::start(Command::new(&command[0]).args(&command[1..]).current_dir(folder));
+    server.send(&json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {
+            "processId": null, "rootUri": uri, "capabilities": {},
+            "workspaceFolders": [{ "uri": uri, "name": "folder" }]
+        }
+    }));
+    while server.next()["id"] != 1 {}
+    let started = begun.elapsed();
+    server.send(&json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} }));
+    let memory = server.memory_at_rest();
+    server.send(&json!({ "jsonrpc": "2.0", "id": 2, "method": "shutdown" }));
+    while server.next()["id"] != 2 {}
+    server.send(&json!({ "jsonrpc": "2.0", "method": "exit" }));
+    server.child.wait().unwrap();
+    (started, memory)
+}
+
+/// How long `baton.status` takes while all tasks of a plan are at work.
+fn status_at_work() {
+    let ids: Vec<String> = (1..=TASKS).map(|n| format!("T{n}")).collect();
+    let plan: Vec<Value> = ids.iter().map(|id| own(id)).collect();
+    let mut script = Script::new();
+    for id in &ids {
+        let file = file_of(id);
+        // Each reads and thinks for longer than the questions take.
+        let mut replies: Vec<_> = (0..200).map(|_| reads(&file).after(Duration::from_millis(100))).collect();
+        replies.extend([edits(&file, "    0\n", "    1\n"), completed(&[&file])]);
+        script = script.on(&format!("implement/{id}"), replies);
+    }
+    let session = Session::new(&workspace(TASKS));
+    session.write("baton.toml", format!("max_parallel_tasks = {TASKS}\n"));
+    let api = MessagesApi::start(but(script, &[&plan]));
+    let mut editor = PlainEditor::open(&session, &api);
+    let arguments = json!({ "task": "Answer 1", "approval": "auto" });
+    let started = editor.execute("baton.workflow", &[arguments]).unwrap();
+    let running = |status: &Value| -> usize {
+        status["tasks"].as_array().unwrap().iter().filter(|task| task["status"] == "running").count()
+    };
+    while running(&editor.execute("baton.status", &[]).unwrap()) < TASKS {
+        thread::sleep(Duration::from_millis(20));
+        editor.catch_up();
+    }
+    let mut took = Vec::new();
+    let mut fewest = TASKS;
+    for _ in 0..QUESTIONS {
+        let asked = Instant::now();
+        let status = editor.execute("baton.status", &[]).unwrap();
+        took.push(asked.elapsed().as_secs_f64() * 1e3);
+        fewest = fewest.min(running(&status));
+        editor.catch_up();
+        // An editor does not ask without a pause.
+        thread::sleep(Duration::from_millis(1));
+    }
+    println!(
+        "baton.status while {fewest} to {TASKS} tasks run: p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms of {QUESTIONS}",
+        percentile(&mut took, 50),
+        percentile(&mut took, 99),
+        percentile(&mut took, 100),
+    );
+    editor.execute("baton.cancel", &[]).unwrap();
+    editor.until_the_end(&started);
+    editor.quit();
+}
+
+fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) * percent / 100]
+}
+
+/// A server's two streams; what it says unasked is passed over.
+struct Wire {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Wire {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, stdin, stdout }
+    }
+
+    fn send(&mut self, message: &Value) {
+        let body = message.to_string();
+        write!(self.stdin, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        self.stdin.flush().unwrap();
+    }
+
+    fn next(&mut self) -> Value {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "the server left");
+            match line.trim_end().split_once(": ") {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut body = vec![0; length];
+        self.stdout.read_exact(&mut body).unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    /// Once it has not changed for a while: resident, and of that anonymous, in MiB.
+    fn memory_at_rest(&self) -> (f64, f64) {
+        let mut last = self.memory();
+        let mut quiet = 0;
+        while quiet < 10 {
+            thread::sleep(Duration::from_millis(20));
+            let now = self.memory();
+            quiet = if now == last { quiet + 1 } else { 0 };
+            last = now;
+        }
+        last
+    }
+
+    fn memory(&self) -> (f64, f64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let field = |name: &str| -> f64 {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+        };
+        (field("VmRSS:"), field("RssAnon:"))
+    }
+}
