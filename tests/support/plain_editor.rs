@@ -28,6 +28,8 @@ pub struct PlainEditor<'a> {
     pub refreshes: usize,
     /// Runs whose progress ended.
     ended: BTreeSet<String>,
+    /// The text of every message and question, oldest first.
+    said: Vec<String>,
     versions: BTreeMap<String, i64>,
 }
 
@@ -70,6 +72,7 @@ impl<'a> PlainEditor<'a> {
             shown: Vec::new(),
             refreshes: 0,
             ended: BTreeSet::new(),
+            said: Vec::new(),
             versions: BTreeMap::new(),
         }
     }
@@ -209,9 +212,9 @@ impl<'a> PlainEditor<'a> {
     /// Read what the server sends until the run has ended and its last word was said.
     pub fn until_the_end(&mut self, started: &Value) -> String {
         let run = started["run"].as_str().unwrap_or_else(|| panic!("no run: {started}")).to_owned();
-        let before = self.messages.len();
-        self.until("the end of the run", |editor| editor.ended.contains(&run) && editor.messages.len() > before);
-        self.messages.last().cloned().unwrap_or_default()
+        let before = self.said.len();
+        self.until("the end of the run", |editor| editor.ended.contains(&run) && editor.said.len() > before);
+        self.said.last().cloned().unwrap_or_default()
     }
 
     /// Read what the server has sent, and does not wait for more.
@@ -237,6 +240,9 @@ impl<'a> PlainEditor<'a> {
 
     fn take(&mut self, message: Value, waiting_for: &str) {
         let params = &message["params"];
+        if matches!(message["method"].as_str(), Some("window/showMessage" | "window/showMessageRequest")) {
+            self.said.push(params["message"].as_str().expect("a text").to_owned());
+        }
         match message["method"].as_str() {
             Some("textDocument/publishDiagnostics") => {
                 let uri = params["uri"].as_str().expect("a URI").to_owned();
