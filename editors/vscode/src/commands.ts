@@ -3,9 +3,8 @@ import type { Disposable, QuickPickItem } from "vscode";
 
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
-import type { ModelChoice } from "./modelChoice";
 import { count, oneLine, openGate, openIssues } from "./present";
-import type { Issue, Rollback, ServerCommand } from "./protocol";
+import type { Issue, Rollback } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { tell } from "./server";
 import { askForTask } from "./taskInput";
@@ -16,44 +15,37 @@ export interface Parts {
   workflows: Workflows;
   gatePanel: GatePanel;
   changes: Changes;
-  modelChoice: ModelChoice;
 }
 
 /** Where a command was called from: a row of the tree, the page of the gate, or the palette. */
 type From = Node | Workflow | undefined;
-type Action = (workflow: Workflow, node: Node | undefined) => Promise<void>;
+type Action = (workflow: Workflow, node: Node | undefined) => Promise<unknown>;
 
 /** The commands that are about a workflow; each is for one folder. */
 export function workflowCommands(parts: Parts): Disposable[] {
-  const { workflows, gatePanel, changes, modelChoice } = parts;
-  const start = async (workflow: Workflow, command: ServerCommand, args: object): Promise<void> => {
-    if (await modelChoice.isReady()) {
-      await workflow.call(command, args);
-      workflow.refreshSoon();
-    }
-  };
+  const { workflows, gatePanel, changes } = parts;
   const actions: Record<string, Action> = {
     runWorkflow: async (workflow) => {
       const task = await askForTask(workflow);
       if (task !== undefined) {
-        await start(workflow, "baton.workflow", task);
+        await workflow.call("baton.workflow", task);
       }
     },
     gatherContext: async (workflow) => {
       const task = workflow.state.status?.task == null ? await askForTask(workflow) : {};
       if (task !== undefined) {
-        await start(workflow, "baton.context", task);
+        await workflow.call("baton.context", task);
       }
     },
-    plan: (workflow) => start(workflow, "baton.plan", {}),
-    implement: (workflow) => start(workflow, "baton.implement", {}),
+    plan: (workflow) => workflow.call("baton.plan"),
+    implement: (workflow) => workflow.call("baton.implement"),
     implementOnly: async (workflow, node) => {
       const only = node?.kind === "task" ? [node.task.id] : await pickTasks(workflow, "Implement which tasks?");
       if (only !== undefined) {
-        await start(workflow, "baton.implement", { only });
+        await workflow.call("baton.implement", { only });
       }
     },
-    review: (workflow) => start(workflow, "baton.review", {}),
+    review: (workflow) => workflow.call("baton.review"),
     reviewSince: async (workflow) => {
       const base = await window.showInputBox({
         title: "Review Changes Since…",
@@ -62,7 +54,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
         validateInput: (text) => (text.trim() === "" ? "Name a commit." : undefined),
       });
       if (base !== undefined) {
-        await start(workflow, "baton.review", { base: base.trim() });
+        await workflow.call("baton.review", { base: base.trim() });
       }
     },
     showPlan: async (workflow) => {
@@ -70,11 +62,11 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await workflow.call("baton.openPlan");
       }
     },
-    approvePlan: (workflow) => approve(workflow, start),
+    approvePlan: (workflow) => workflow.call("baton.approve"),
     approveSome: async (workflow) => {
       const tasks = await pickTasks(workflow, "Approve which tasks? What they depend on must be among them.");
       if (tasks !== undefined) {
-        await approve(workflow, start, tasks);
+        await workflow.call("baton.approve", { tasks });
       }
     },
     askForChanges: async (workflow) => {
@@ -85,7 +77,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
         validateInput: (text) => (text.trim() === "" ? "Say it in a few words." : undefined),
       });
       if (feedback !== undefined) {
-        await start(workflow, "baton.plan", { feedback });
+        await workflow.call("baton.plan", { feedback });
       }
     },
     editPlan: (workflow) => editPlan(workflow),
@@ -108,7 +100,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
     fixIssue: async (workflow, node) => {
       const issue = node?.kind === "issue" ? node.issue : await pickIssue(workflow, "Fix which issue?");
       if (issue !== undefined) {
-        await start(workflow, "baton.fixIssue", { id: issue.id });
+        await workflow.call("baton.fixIssue", { id: issue.id });
       }
     },
     dismissIssue: async (workflow, node) => {
@@ -152,20 +144,6 @@ async function run(workflows: Workflows, name: string, action: Action, from: Fro
     tell(error);
   } finally {
     workflow.refreshSoon();
-  }
-}
-
-/** Answers the gate that waits; where none does, the workflow goes on with the plan, for which it may need models. */
-async function approve(
-  workflow: Workflow,
-  start: (workflow: Workflow, command: ServerCommand, args: object) => Promise<void>,
-  tasks?: string[],
-): Promise<void> {
-  const args = tasks === undefined ? {} : { tasks };
-  if (workflow.state.run === null) {
-    await start(workflow, "baton.approve", args);
-  } else {
-    await workflow.call("baton.approve", args);
   }
 }
 

@@ -37,6 +37,7 @@ export function activate(context: ExtensionContext): void {
   const gatePanel = new GatePanel(workflows, Uri.joinPath(context.extensionUri, "media", "baton.svg"));
   const changes = new Changes();
   const modelChoice = new ModelChoice(server, keys, models, () => workflows.anyAtWork());
+  server.isReady = () => modelChoice.isReady();
 
   const command = (name: string, action: () => unknown): void => {
     context.subscriptions.push(commands.registerCommand(`batonClient.${name}`, action));
@@ -55,7 +56,7 @@ export function activate(context: ExtensionContext): void {
     changes,
     new Tree(workflows),
     ...statusBar(workflows),
-    ...workflowCommands({ workflows, gatePanel, changes, modelChoice }),
+    ...workflowCommands({ workflows, gatePanel, changes }),
     ...catchUps(context, server, workflows, models),
   );
   if ((workspace.workspaceFolders ?? []).length > 0) {

@@ -29,24 +29,25 @@ export class ModelChoice {
   ) {}
 
   /**
-   * Called from what a user did, before a run starts: where the run will use models of VS Code, the user is asked now
-   * whether it may.
+   * Called from what a user did, before work starts: where it will use models of VS Code, the user is asked now whether
+   * it may. Where nothing seems to serve at all, the server is asked.
    */
   async isReady(): Promise<boolean> {
-    if (!(await this.usesEditorModels())) {
+    const problem = (await this.usesEditorModels())
+      ? await this.problemWithEditorModels()
+      : await this.problemWithoutKey();
+    if (problem === undefined) {
       return true;
     }
-    for (const model of await this.models.chosen()) {
-      if (!(await this.mayUse(model))) {
-        const choose = "Choose Model…";
-        const answer = await window.showWarningMessage(`Baton may not use ${model.name}.`, choose, "Set API Key…");
-        if (answer !== undefined) {
-          await commands.executeCommand(answer === choose ? "batonClient.chooseModel" : "batonClient.setApiKey");
-        }
-        return false;
+    const key = "Set API Key…";
+    const choose = "Choose Model…";
+    // Not waited for: whoever asked to start need not wait for an answer.
+    void window.showWarningMessage(`Baton: ${problem}`, key, choose).then((answer) => {
+      if (answer !== undefined) {
+        void commands.executeCommand(answer === key ? "batonClient.setApiKey" : "batonClient.chooseModel");
       }
-    }
-    return true;
+    });
+    return false;
   }
 
   async setApiKey(): Promise<void> {
@@ -118,6 +119,24 @@ export class ModelChoice {
     return window.showQuickPick(items, { title: `Choose Model: ${tier}`, placeHolder, matchOnDetail: true });
   }
 
+  private async problemWithEditorModels(): Promise<string | undefined> {
+    for (const model of await this.models.chosen()) {
+      if (!(await this.mayUse(model))) {
+        return `VS Code does not let Baton use ${model.name}.`;
+      }
+    }
+    return undefined;
+  }
+
+  private async problemWithoutKey(): Promise<string | undefined> {
+    return (await this.hasKey()) ? undefined : this.problemWithModels(["models"]);
+  }
+
+  private async hasKey(): Promise<boolean> {
+    const environment = { ...process.env, ...(await this.keys.environment()) };
+    return "ANTHROPIC_API_KEY" in environment || "ANTHROPIC_AUTH_TOKEN" in environment;
+  }
+
   private async mayUse(model: LanguageModelChat): Promise<boolean> {
     return window.withProgress(
       { location: ProgressLocation.Window, title: `Baton: asking for ${model.name}` },
@@ -128,9 +147,7 @@ export class ModelChoice {
   private async usesEditorModels(): Promise<boolean> {
     const settings = TIERS.map(({ tier }) => modelFor(tier));
     const named = settings.some((setting) => setting.startsWith("editor:"));
-    const environment = { ...process.env, ...(await this.keys.environment()) };
-    const hasKey = "ANTHROPIC_API_KEY" in environment || "ANTHROPIC_AUTH_TOKEN" in environment;
-    const byDefault = !hasKey && settings.some((setting) => setting === "");
+    const byDefault = !(await this.hasKey()) && settings.some((setting) => setting === "");
     return named || (byDefault && (await this.models.areThere()));
   }
 
@@ -149,7 +166,7 @@ export class ModelChoice {
       void window.showInformationMessage(`Baton: the ${provider.name} key is forgotten.`);
       return;
     }
-    const problem = await this.checkKey(provider);
+    const problem = await this.problemWithModels(["key", "endpoint", "models"], provider.variable);
     if (problem === undefined) {
       void window.showInformationMessage(`Baton: the ${provider.name} key works.`);
       return;
@@ -167,15 +184,14 @@ export class ModelChoice {
     }
   }
 
-  /** What the server has against the models as they are now. */
-  private async checkKey(provider: KeyedProvider): Promise<string | undefined> {
+  /** What the server has against the models as they are now: the fault of one of these checks, or about a word. */
+  private async problemWithModels(names: string[], about?: string): Promise<string | undefined> {
     const folder = workspace.workspaceFolders?.[0]?.uri.toString();
     const doctor = (await this.server.call("baton.doctor", folder === undefined ? {} : { folder })) as Doctor;
-    const about = doctor.checks.find(
-      ({ name, status, message }) =>
-        status === "error" && (/model|key|provider/i.test(name) || message.includes(provider.variable)),
-    );
-    return about === undefined ? undefined : [about.message, about.fix].filter((part) => part != null).join(" ");
+    const isMeant = ({ name, message }: Doctor["checks"][number]): boolean =>
+      names.includes(name) || (about !== undefined && message.includes(about));
+    const wrong = doctor.checks.find((check) => check.status === "error" && isMeant(check));
+    return wrong === undefined ? undefined : [wrong.message, wrong.fix].filter((part) => part != null).join(" ");
   }
 }
 

@@ -9,6 +9,17 @@ import type { ClientOptions, PhaseEvent, ServerCommand } from "./protocol";
 import type { RunProgress } from "./runProgress";
 import { settingsThatAreSet } from "./settings";
 
+/** The commands for which agents may be at work. */
+const startsWork: ReadonlySet<string> = new Set<ServerCommand>([
+  "baton.workflow",
+  "baton.context",
+  "baton.plan",
+  "baton.implement",
+  "baton.review",
+  "baton.approve",
+  "baton.fixIssue",
+]);
+
 /** The server's process, started when it is first needed and again when its keys change. */
 export class Server implements Disposable {
   private client: LanguageClient | undefined;
@@ -26,6 +37,9 @@ export class Server implements Disposable {
   readonly onChanged: Event<void> = this.changed.event;
   /** It runs, for the first time or again; whatever was at work before is not any more. */
   readonly onStarted: Event<void> = this.restarted.event;
+
+  /** Asked before work starts, which always follows from what a user did; where it says no, the user knows why. */
+  isReady: () => Promise<boolean> = () => Promise.resolve(true);
 
   constructor(
     private readonly context: ExtensionContext,
@@ -69,11 +83,7 @@ export class Server implements Disposable {
 
   /** Run a command of the server and give its answer. */
   async call(command: ServerCommand, args: object): Promise<unknown> {
-    const client = await this.start();
-    if (client === undefined) {
-      throw new NoServer();
-    }
-    return client.sendRequest("workspace/executeCommand", { command, arguments: [args] });
+    return this.execute(command, [args]);
   }
 
   dispose(): void {
@@ -114,7 +124,7 @@ export class Server implements Disposable {
             this.progress.show(token, value);
           },
           // The server's own commands, from its quick fixes and lenses.
-          executeCommand: (id: string, args: unknown[]) => this.callFromEditor(client, id, args),
+          executeCommand: (id: string, args: unknown[]) => this.executeForEditor(id, args),
           handleDiagnostics: (uri, diagnostics, next) => {
             next(uri, diagnostics);
             this.changed.fire();
@@ -182,9 +192,17 @@ export class Server implements Disposable {
     });
   }
 
-  private async callFromEditor(client: LanguageClient, command: string, args: unknown[]): Promise<unknown> {
+  private async execute(command: string, args: unknown[]): Promise<unknown> {
+    const client = await this.start();
+    if (client === undefined || (startsWork.has(command) && !(await this.isReady()))) {
+      throw new AlreadyTold();
+    }
+    return client.sendRequest("workspace/executeCommand", { command, arguments: args });
+  }
+
+  private async executeForEditor(command: string, args: unknown[]): Promise<unknown> {
     try {
-      return await client.sendRequest("workspace/executeCommand", { command, arguments: args });
+      return await this.execute(command, args);
     } catch (error) {
       tell(error);
       return undefined;
@@ -220,11 +238,11 @@ export class Server implements Disposable {
 }
 
 /** The user was told already. */
-export class NoServer extends Error {}
+export class AlreadyTold extends Error {}
 
 /** Say what went wrong, in the server's words. */
 export function tell(error: unknown): void {
-  if (!(error instanceof NoServer)) {
+  if (!(error instanceof AlreadyTold)) {
     void window.showErrorMessage(`Baton: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
