@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 
 /// Each module and the modules it may import, from the bottom up. Only the two faces know everything, and nobody knows
 /// them; `cli` starts `lsp`.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("contracts", &[]),
     ("workspace", &["contracts"]),
     ("models", &["contracts"]),
     ("config", &["contracts"]),
+    ("render", &["contracts"]),
     ("tools", &["contracts", "models", "workspace"]),
     ("memory", &["contracts", "models", "workspace"]),
     ("agents", &["contracts", "memory", "models", "tools", "workspace"]),
     ("workflow", &["agents", "config", "contracts", "memory", "models", "tools", "workspace"]),
-    ("lsp", &["agents", "config", "contracts", "memory", "models", "tools", "workflow", "workspace"]),
-    ("cli", &["agents", "config", "contracts", "lsp", "memory", "models", "tools", "workflow", "workspace"]),
+    ("lsp", &["agents", "config", "contracts", "memory", "models", "render", "tools", "workflow", "workspace"]),
+    ("cli", &["agents", "config", "contracts", "lsp", "memory", "models", "render", "tools", "workflow", "workspace"]),
 ];
 
 /// Of a module that may be imported, all that one may take: whoever is not named here may take everything.

@@ -13,7 +13,6 @@ mod failure;
 pub mod gate;
 mod lsp;
 pub mod progress;
-pub mod render;
 mod reset;
 mod rollback;
 mod run;
@@ -24,6 +23,7 @@ mod status;
 use std::io::Write;
 use std::process::ExitCode;
 
+pub use crate::render;
 use args::{Args, Command};
 use failure::Failure;
 use tracing_subscriber::EnvFilter;

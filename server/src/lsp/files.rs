@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::refused::Refused;
-use crate::config::{self, Overrides, Settings};
+use crate::config::{self, ConfigErrors, Loaded, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
 use crate::workflow;
@@ -27,13 +27,21 @@ impl Files {
     /// When the folder cannot be used, or settings are wrong.
     pub(super) fn open(path: &Path, editor: Option<Value>, buffers: OpenBuffers) -> Result<Self, Refused> {
         let workspace = Workspace::open(path)?.with_buffers(buffers);
-        let user_file = config::user_config_file();
-        let (env, flags) = (config::environment(), Overrides::default());
-        let loaded = config::load_with_user_file(workspace.root(), user_file.as_deref(), editor, env, flags)?;
+        let loaded = Self::settings(workspace.root(), editor)?;
         for warning in &loaded.warnings {
             tracing::debug!("{warning}");
         }
         Ok(Self { workspace, settings: loaded.settings })
+    }
+
+    /// The settings in force in a folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(super) fn settings(root: &Path, editor: Option<Value>) -> Result<Loaded, ConfigErrors> {
+        let user_file = config::user_config_file();
+        let (env, flags) = (config::environment(), Overrides::default());
+        config::load_with_user_file(root, user_file.as_deref(), editor, env, flags)
     }
 
     /// The memory folder, where there is one: to look at a folder leaves no trace in it.

@@ -1,9 +1,14 @@
 //! One workspace folder: its files, its board, and the run at work in it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use tower_lsp::lsp_types::request::WorkspaceConfiguration;
+use tower_lsp::lsp_types::{ConfigurationItem, ConfigurationParams, MessageType, Url};
 
 use super::board::Board;
 use super::capabilities::Capabilities;
@@ -14,6 +19,10 @@ use super::lens_refresh::LensRefresh;
 use super::lent;
 use super::refused::Refused;
 use super::runs::Current;
+use super::settings::EditorSettings;
+use super::way_out::Allowance;
+use super::window;
+use crate::config::{ConfigErrors, Loaded};
 use crate::workspace::OpenBuffers;
 
 /// A folder that the client has open. What starts, watches and stops its runs is in `runs`.
@@ -31,8 +40,14 @@ pub(super) struct Folder {
     buffers: OpenBuffers,
     /// Held while a run starts, so that there is never a second one.
     pub(super) current: Mutex<Option<Current>>,
-    /// Held while dismissed.json is changed.
-    pub(super) dismissing: Mutex<()>,
+    /// Fired when the client leaves or closes the folder: nobody is asked anything any more.
+    pub(super) closing: CancellationToken,
+    /// What the editor has set for it.
+    settings: EditorSettings,
+    /// What the user allowed the workflow beyond its budget.
+    allowed: std::sync::Mutex<Allowance>,
+    /// The question what to do now, while it stands.
+    offer: std::sync::Mutex<Option<AbortHandle>>,
 }
 
 impl Folder {
@@ -41,8 +56,20 @@ impl Folder {
         let board = Board::new(path.clone(), client.clone(), capabilities);
         let lenses = LensRefresh::new(client.clone(), capabilities.refresh_lenses);
         let buffers = lent::buffers(documents.clone(), &path);
-        let (current, dismissing) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { path, client, capabilities, board, documents, lenses, buffers, current, dismissing })
+        Arc::new(Self {
+            path,
+            client,
+            capabilities,
+            board,
+            documents,
+            lenses,
+            buffers,
+            current: Mutex::default(),
+            closing: CancellationToken::new(),
+            settings: EditorSettings::new(),
+            allowed: std::sync::Mutex::default(),
+            offer: std::sync::Mutex::default(),
+        })
     }
 
     /// The path the client has for it.
@@ -55,8 +82,13 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be used, or settings are wrong.
     pub(super) async fn files(&self) -> Result<Files, Refused> {
-        let (path, buffers) = (self.path.clone(), self.buffers.clone());
-        blocking(move || Files::open(&path, None, buffers)).await
+        let (path, buffers, editor) = (self.path.clone(), self.buffers.clone(), self.settings.get().await);
+        blocking(move || Files::open(&path, editor, buffers)).await
+    }
+
+    /// Its settings as they are in force now, or what is wrong with them.
+    pub(super) async fn settings(&self) -> Result<Loaded, ConfigErrors> {
+        Files::settings(&self.path, self.settings.get().await)
     }
 
     /// Do something with its files where it stalls nobody.
@@ -67,8 +99,8 @@ impl Folder {
         &self,
         work: impl FnOnce(&Files) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
-        let (path, buffers) = (self.path.clone(), self.buffers.clone());
-        blocking(move || work(&Files::open(&path, None, buffers)?)).await
+        let (path, buffers, editor) = (self.path.clone(), self.buffers.clone(), self.settings.get().await);
+        blocking(move || work(&Files::open(&path, editor, buffers)?)).await
     }
 
     /// Show what is in its memory now.
@@ -84,6 +116,70 @@ impl Folder {
     pub(super) async fn show_files(&self, files: &Files) {
         self.board.refresh(files).await;
         self.lenses.look(files).await;
+    }
+
+    /// Ask the editor what is set here; what needs the settings waits for its answer from now on.
+    pub(super) fn ask_settings(self: &Arc<Self>) {
+        if !self.capabilities.configuration {
+            return;
+        }
+        let folder = self.clone();
+        // Before this returns, so that whatever the client sends next waits for it.
+        let number = folder.settings.ask();
+        let scope_uri = Url::from_file_path(&self.path).ok();
+        let items = vec![ConfigurationItem { scope_uri, section: Some("baton".to_owned()) }];
+        tokio::spawn(async move {
+            let answer = folder.client.request::<WorkspaceConfiguration>(ConfigurationParams { items }).await;
+            match answer {
+                Ok(values) => folder.settings.answered(number, values.into_iter().next().unwrap_or_default()),
+                Err(error) => {
+                    tracing::warn!(%error, "the editor does not say what its settings are");
+                    folder.settings.not_answered(number);
+                }
+            }
+            folder.check_settings().await;
+        });
+    }
+
+    /// The editor says of its own accord what is set.
+    pub(super) async fn take_settings(&self, value: Value) {
+        self.settings.set(value);
+        self.check_settings().await;
+    }
+
+    /// Say what is wrong with the settings, before somebody starts something.
+    async fn check_settings(&self) {
+        if self.settings.get().await.is_none() {
+            return;
+        }
+        if let Err(error @ Refused::Settings(_)) = self.files().await {
+            window::tell(&self.client, MessageType::ERROR, format!("Baton: {error}"));
+        }
+    }
+
+    /// What the user allowed the workflow beyond its budget.
+    pub(super) fn allowed(&self) -> MutexGuard<'_, Allowance> {
+        self.allowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ask what to do now, until it is answered or withdrawn.
+    pub(super) fn offer(&self, question: impl Future<Output = ()> + Send + 'static) {
+        let asked = tokio::spawn(question).abort_handle();
+        if let Some(earlier) = self.offered().replace(asked) {
+            earlier.abort();
+        }
+    }
+
+    /// The question what to do now is answered by something else that happens.
+    pub(super) fn withdraw_offer(&self) {
+        if let Some(asked) = self.offered().take() {
+            asked.abort();
+        }
+    }
+
+    /// A poisoned lock only means that a thread panicked.
+    fn offered(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.offer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The client closed the folder: stop its run and show nothing more of it.

@@ -29,12 +29,14 @@ pub(super) enum NoFolder {
 }
 
 impl Folders {
-    /// Open one more.
-    pub(super) fn add(&self, folder: Arc<Folder>) {
+    /// Open one more. Whether it was not open before.
+    pub(super) fn add(&self, folder: Arc<Folder>) -> bool {
         let mut open = self.open();
-        if open.iter().all(|there| there.path() != folder.path()) {
+        let is_new = open.iter().all(|there| there.path() != folder.path());
+        if is_new {
             open.push(folder);
         }
+        is_new
     }
 
     /// Close one; whoever gets it stops its run.

@@ -1,44 +1,211 @@
-//! The gate in an editor: a question with buttons.
+//! The gate in an editor: a question with buttons, or the client's own interface.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_lsp::lsp_types::MessageType;
+use tokio::sync::mpsc;
+use tower_lsp::lsp_types::{MessageType, Url};
 
-use super::client::Client;
+use super::capabilities::Capabilities;
+use super::client::{Client, RequestError};
+use super::files::{Files, blocking};
 use super::to_proto::plain;
-use super::window;
+use super::{to_proto, window};
+use crate::render;
 use crate::workflow::{Approver, Gate, GateAnswer};
 
 const APPROVE: &str = "Approve";
+const REVISE: &str = "Revise";
+const EDIT: &str = "Edit";
 const REJECT: &str = "Reject";
+const VIEW: &str = "View";
+const PLAN_AGAIN: &str = "Plan again";
+const KEEP_WRITING: &str = "Keep writing";
 
 /// How long the question may stand unanswered before the editor is told how else to answer: some show a question only
 /// for moments, and some not at all.
 const REMIND_AFTER: Duration = Duration::from_secs(60);
 
-/// Asks by `window/showMessageRequest`.
+/// How long the client may take to open a document before the question is asked again.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// How often the file with the feedback is looked at while somebody writes it.
+const WATCH: Duration = Duration::from_millis(300);
+
+/// Most tasks named in a question; plan.md has them all.
+const SHOWN_TASKS: usize = 8;
+
+/// Asks in the editor: by `window/showMessageRequest`, or by whatever the client shows for `baton/phase`.
 pub(super) struct Asker {
     client: Client,
+    capabilities: Capabilities,
     /// The folder as the client names it.
     folder: PathBuf,
+    files: Files,
+    /// Whoever watches the run hears what the gate asks.
+    asked: mpsc::UnboundedSender<Gate>,
 }
 
 impl Asker {
-    /// An asker for the plans of one folder.
-    pub(super) fn new(client: Client, folder: PathBuf) -> Self {
-        Self { client, folder }
+    /// An asker for the plans of one run.
+    pub(super) fn new(
+        client: Client,
+        capabilities: Capabilities,
+        folder: PathBuf,
+        files: Files,
+        asked: mpsc::UnboundedSender<Gate>,
+    ) -> Self {
+        Self { client, capabilities, folder, files, asked }
     }
 
-    fn remind(&self, gate: &Gate) {
-        let plan = self.folder.join(&gate.plan_md);
+    async fn converse(&self, gate: &Gate) -> GateAnswer {
+        loop {
+            match self.question(gate).await.as_ref().map(Option::as_deref) {
+                Ok(Some(APPROVE)) => return GateAnswer::Approve { tasks: None },
+                Ok(Some(REJECT)) => return GateAnswer::Reject,
+                Ok(Some(VIEW)) => self.view(gate).await,
+                Ok(Some(EDIT)) => {
+                    self.edit(gate).await;
+                    break;
+                }
+                Ok(Some(REVISE)) => return self.revise(gate).await,
+                Err(RequestError::Gone) => return GateAnswer::Wait,
+                // Dismissed, or the client cannot ask.
+                answer => {
+                    if let Err(error) = answer {
+                        tracing::warn!(%error, "the gate is not asked in the editor");
+                    }
+                    self.tell_waiting(gate);
+                    break;
+                }
+            }
+        }
+        self.wait().await
+    }
+
+    /// Wait for an answer from elsewhere: a command, a lens, another process, a change of plan.json. The engine takes
+    /// it and drops this.
+    async fn wait(&self) -> GateAnswer {
+        self.client.gone().await;
+        GateAnswer::Wait
+    }
+
+    /// Ask, and say how else to answer where nobody does.
+    async fn question(&self, gate: &Gate) -> Result<Option<String>, RequestError> {
+        let titles = [APPROVE, REVISE, EDIT, REJECT, VIEW];
+        let asked = window::ask(&self.client, MessageType::INFO, question(gate), &titles);
+        tokio::pin!(asked);
+        tokio::select! {
+            answer = &mut asked => answer,
+            () = tokio::time::sleep(REMIND_AFTER) => {
+                self.tell_waiting(gate);
+                asked.await
+            }
+        }
+    }
+
+    fn tell_waiting(&self, gate: &Gate) {
         let message = format!(
-            "The plan still waits for an answer. Read {} and answer the question, or run `baton approve` or `baton reject` \
-             in a terminal; the workflow then goes on by itself.",
-            plan.display()
+            "Baton: {} waits for your answer: {} Read {}, then answer by baton.approve, baton.reject, or baton.plan with \
+             {{\"feedback\": \"…\"}}; in a terminal, by `baton approve` or `baton reject`. The workflow then goes on by itself.",
+            named(gate),
+            sentence(&gate.plan.approach_summary),
+            self.folder.join(&gate.plan_md).display()
         );
         window::tell(&self.client, MessageType::WARNING, message);
+    }
+
+    /// Show plan.md. The question comes again.
+    async fn view(&self, gate: &Gate) {
+        if !self.open(&gate.plan_md).await {
+            let plan = self.folder.join(&gate.plan_md);
+            window::tell(&self.client, MessageType::INFO, format!("Baton: the plan is in {}.", plan.display()));
+        }
+    }
+
+    /// Open plan.json. An edited plan is asked about anew; this one can still be approved by command.
+    async fn edit(&self, gate: &Gate) {
+        self.open(&gate.plan_json).await;
+        let message = format!(
+            "Baton: edit {} and save it: the workflow then asks about the edited plan. To take it as it is, run \
+             baton.approve.",
+            self.folder.join(&gate.plan_json).display()
+        );
+        window::tell(&self.client, MessageType::INFO, message);
+    }
+
+    /// Have the feedback written to a file, since the protocol has no question with a text for an answer.
+    async fn revise(&self, gate: &Gate) -> GateAnswer {
+        let files = self.files.clone();
+        let file = match blocking(move || Ok(files.make_memory()?.offer_feedback_file()?)).await {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::warn!(%error, "there is no file to write the feedback to");
+                self.tell_waiting(gate);
+                return self.wait().await;
+            }
+        };
+        self.open(&file).await;
+        let message = format!(
+            "Baton: write what should be different about the plan to {} and save it; or run baton.plan with \
+             {{\"feedback\": \"…\"}}.",
+            self.folder.join(&file).display()
+        );
+        window::tell(&self.client, MessageType::INFO, message);
+        let mut refused = None;
+        loop {
+            let feedback = self.written(refused.as_deref()).await;
+            let asked = format!("Baton: plan again, with this feedback? “{}”", plain(&feedback, 300));
+            let titles = [PLAN_AGAIN, KEEP_WRITING];
+            match window::ask(&self.client, MessageType::INFO, asked, &titles).await {
+                Ok(Some(title)) if title == PLAN_AGAIN => {
+                    // What was saved since the question counts too.
+                    let feedback = self.take_feedback().await.unwrap_or(feedback);
+                    return GateAnswer::Revise { feedback };
+                }
+                Err(RequestError::Gone) => return GateAnswer::Wait,
+                _ => refused = Some(feedback),
+            }
+        }
+    }
+
+    /// The feedback, once some is saved that was not refused before.
+    async fn written(&self, refused: Option<&str>) -> String {
+        loop {
+            let files = self.files.clone();
+            let read = blocking(move || Ok(files.make_memory()?.feedback()?)).await;
+            match read {
+                Ok(Some(feedback)) if Some(feedback.as_str()) != refused => return feedback,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "the feedback cannot be read"),
+            }
+            tokio::time::sleep(WATCH).await;
+        }
+    }
+
+    async fn take_feedback(&self) -> Option<String> {
+        let files = self.files.clone();
+        let taken = blocking(move || {
+            let store = files.make_memory()?;
+            let feedback = store.feedback()?;
+            store.remove_feedback_file()?;
+            Ok(feedback)
+        });
+        match taken.await {
+            Ok(feedback) => feedback,
+            Err(error) => {
+                tracing::warn!(%error, "the feedback cannot be read");
+                None
+            }
+        }
+    }
+
+    async fn open(&self, file: &str) -> bool {
+        let uri: Option<Url> = to_proto::uri(&self.folder, file);
+        let Some(uri) = uri else { return false };
+        let opened = window::open(&self.client, self.capabilities.show_document, uri, None);
+        tokio::time::timeout(OPENING, opened).await.unwrap_or_default()
     }
 }
 
@@ -46,154 +213,51 @@ impl Asker {
 impl Approver for Asker {
     /// Dropping the question takes it away from the editor too.
     async fn ask(&self, gate: &Gate) -> GateAnswer {
-        let asked = window::ask(&self.client, MessageType::INFO, message(gate), &[APPROVE, REJECT]);
-        tokio::pin!(asked);
-        let answer = tokio::select! {
-            answer = &mut asked => answer,
-            () = tokio::time::sleep(REMIND_AFTER) => {
-                self.remind(gate);
-                asked.await
-            }
-        };
-        match answer {
-            Ok(Some(title)) if title == APPROVE => GateAnswer::Approve { tasks: None },
-            Ok(Some(title)) if title == REJECT => GateAnswer::Reject,
-            // Dismissed. The run ends, waiting, and its last message says where the plan is and how to answer it.
-            Ok(_) => GateAnswer::Wait,
-            Err(error) => {
-                tracing::warn!(%error, "the gate is not answered in the editor");
-                GateAnswer::Wait
-            }
-        }
+        // Nobody watches only when the run is over.
+        drop(self.asked.send(gate.clone()));
+        if self.capabilities.gate { self.wait().await } else { self.converse(gate).await }
     }
 }
 
-fn message(gate: &Gate) -> String {
-    let count = gate.tasks.len();
-    let noun = if count == 1 { "task" } else { "tasks" };
-    let mut message =
-        format!("Plan {}, {count} {noun}: {}", gate.plan.plan_version, plain(&gate.plan.approach_summary, 300));
+fn named(gate: &Gate) -> String {
+    format!("plan {} ({})", gate.plan.plan_version, to_proto::count(gate.tasks.len(), "task"))
+}
+
+/// A text as one sentence with an end.
+fn sentence(text: &str) -> String {
+    let text = plain(text, 300);
+    if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }
+}
+
+/// What a person should know before saying yes, as far as a question has room for it.
+fn question(gate: &Gate) -> String {
+    let mut lines = vec![format!("Baton: {}: {}", named(gate), sentence(&gate.plan.approach_summary))];
+    for task in gate.tasks.iter().take(SHOWN_TASKS) {
+        let (complexity, files) = (task.complexity.as_str(), plain(&task.files.join(", "), 120));
+        lines.push(format!("{} [{complexity}] {}: {files}", plain(&task.id, 20), plain(&task.title, 80)));
+    }
+    if gate.tasks.len() > SHOWN_TASKS {
+        lines.push(format!("and {} more", to_proto::count(gate.tasks.len() - SHOWN_TASKS, "task")));
+    }
+    if !gate.plan.risks.is_empty() {
+        lines.push(format!("Risks: {}", plain(&gate.plan.risks.join("; "), 300)));
+    }
     let mut list = |what: &str, files: &[String]| {
         if !files.is_empty() {
-            message.push_str(&format!(" {what}: {}.", plain(&files.join(", "), 300)));
+            lines.push(format!("{what}: {}.", plain(&files.join(", "), 300)));
         }
     };
     list("It writes protected files", &gate.protected);
     list("It writes files that run code when you build", &gate.flagged);
-    message.push_str(&format!(" Read {} first.", gate.plan_md));
-    message
+    let estimate = match gate.estimate_usd {
+        Some((low, high)) if render::cost(low) == render::cost(high) => format!("about {}", render::cost(high)),
+        Some((low, high)) => format!("about {} to {}", render::cost(low), render::cost(high)),
+        None => "no estimate, the models' prices are not known".to_owned(),
+    };
+    lines.push(format!("So far {}. To implement and review: {estimate}.", render::usage(&gate.usage)));
+    lines.push(format!("View shows {}.", gate.plan_md));
+    lines.join("\n")
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-    use tokio::sync::mpsc::UnboundedReceiver;
-
-    use super::super::client::{Outgoing, Refusal};
-    use super::*;
-    use crate::contracts::Usage;
-
-    fn gate() -> Gate {
-        let plan = json!({
-            "plan_version": 2, "approach_summary": "Do\nit.", "parallel_groups": [["T1"]],
-            "tasks": [{ "id": "T1", "title": "t", "description": "d", "estimated_complexity": "simple" }]
-        });
-        Gate {
-            run: "r1".to_owned(),
-            task: "Add a flag".to_owned(),
-            plan: serde_json::from_value(plan).unwrap(),
-            plan_sha256: "00".to_owned(),
-            tasks: Vec::new(),
-            markdown: String::new(),
-            protected: vec![".github/workflows/ci.yml".to_owned()],
-            flagged: Vec::new(),
-            usage: Usage::default(),
-            estimate_usd: None,
-            plan_md: ".agent_memory/plan.md".to_owned(),
-            plan_json: ".agent_memory/plan.json".to_owned(),
-        }
-    }
-
-    async fn next(queue: &mut UnboundedReceiver<Outgoing>) -> Value {
-        match queue.recv().await {
-            Some(Outgoing::Message(bytes)) => serde_json::from_slice(&bytes).unwrap(),
-            _ => panic!("nothing more"),
-        }
-    }
-
-    async fn answered(answer: Result<Value, Refusal>) -> (GateAnswer, Value) {
-        let (client, mut queue) = Client::new();
-        let asker = Asker::new(client.clone(), "/w".into());
-        let gate = gate();
-        let answering = async {
-            let asked = next(&mut queue).await;
-            client.answer(1, answer);
-            asked
-        };
-        tokio::join!(asker.ask(&gate), answering)
-    }
-
-    #[tokio::test]
-    async fn the_buttons_answer() {
-        let (answer, asked) = answered(Ok(json!({ "title": "Approve" }))).await;
-        assert_eq!(answer, GateAnswer::Approve { tasks: None });
-        let expected = json!({
-            "type": 3,
-            "message": "Plan 2, 0 tasks: Do it. It writes protected files: .github/workflows/ci.yml. \
-                        Read .agent_memory/plan.md first.",
-            "actions": [{ "title": "Approve" }, { "title": "Reject" }]
-        });
-        assert_eq!(asked["params"], expected);
-        assert_eq!(answered(Ok(json!({ "title": "Reject" }))).await.0, GateAnswer::Reject);
-    }
-
-    #[tokio::test]
-    async fn no_answer_is_no_approval() {
-        assert_eq!(answered(Ok(Value::Null)).await.0, GateAnswer::Wait);
-        assert_eq!(answered(Ok(json!({ "title": "approve?" }))).await.0, GateAnswer::Wait);
-        assert_eq!(answered(Ok(json!("Approve"))).await.0, GateAnswer::Wait);
-        let unknown = Refusal { code: -32601, message: "Method not found".to_owned(), data: None };
-        assert_eq!(answered(Err(unknown)).await.0, GateAnswer::Wait);
-    }
-
-    #[tokio::test]
-    async fn a_client_that_leaves_leaves_the_plan_waiting() {
-        let (client, _queue) = Client::new();
-        let asker = Asker::new(client.clone(), "/w".into());
-        let gate = gate();
-        let (answer, ()) = tokio::join!(asker.ask(&gate), async { client.leave() });
-        assert_eq!(answer, GateAnswer::Wait);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn unanswered_it_says_how_else_to_answer_and_goes_on_waiting() {
-        let (client, mut queue) = Client::new();
-        let asker = Asker::new(client.clone(), "/w".into());
-        let gate = gate();
-        let answering = async {
-            next(&mut queue).await;
-            let reminder = next(&mut queue).await;
-            client.answer(1, Ok(json!({ "title": "Approve" })));
-            reminder
-        };
-        let (answer, reminder) = tokio::join!(asker.ask(&gate), answering);
-        assert_eq!(answer, GateAnswer::Approve { tasks: None });
-        assert_eq!(reminder["method"], "window/showMessage");
-        let told = reminder["params"]["message"].as_str().unwrap();
-        assert!(told.contains("/w/.agent_memory/plan.md") && told.contains("baton approve"), "{told}");
-    }
-
-    #[tokio::test]
-    async fn a_question_that_is_dropped_is_taken_away() {
-        let (client, mut queue) = Client::new();
-        let asker = Asker::new(client, "/w".into());
-        let gate = gate();
-        tokio::select! {
-            biased;
-            _ = asker.ask(&gate) => panic!("nobody answered"),
-            () = std::future::ready(()) => {}
-        }
-        next(&mut queue).await;
-        assert_eq!(next(&mut queue).await["method"], "$/cancelRequest");
-    }
-}
+pub(super) mod tests;

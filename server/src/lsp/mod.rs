@@ -26,6 +26,7 @@ mod lenses;
 mod lent;
 mod markdown;
 mod offers;
+mod phase_feed;
 mod plan_this;
 #[allow(dead_code, reason = "what reads it comes next")]
 mod position;
@@ -34,11 +35,13 @@ mod refused;
 mod requests;
 mod runs;
 mod server;
+mod settings;
 mod snapshot;
 mod task_file;
 mod to_proto;
 mod todo;
 mod transport;
+mod way_out;
 mod window;
 
 use std::path::PathBuf;

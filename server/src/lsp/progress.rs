@@ -1,9 +1,11 @@
 //! One `$/progress` a run: created, begun once the client accepted it, reported, and ended whatever happens.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 use tower_lsp::lsp_types::notification::Progress as ProgressNotification;
 use tower_lsp::lsp_types::request::WorkDoneProgressCreate;
 use tower_lsp::lsp_types::{
@@ -13,13 +15,21 @@ use tower_lsp::lsp_types::{
 
 use super::client::Client;
 use super::to_proto::plain;
+use crate::contracts::Usage;
+use crate::render;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
 /// How long the end of a run waits for a client that has not accepted its progress yet.
 const LATE_ACCEPTANCE: Duration = Duration::from_secs(1);
 
-/// Longest message shown, in characters.
-const LONGEST: usize = 120;
+/// Longest message shown, in characters, without the sums at its end.
+const LONGEST: usize = 100;
+
+/// Longest last message, in characters.
+const LONGEST_END: usize = 300;
+
+/// Most tasks named at once.
+const SHOWN_TASKS: usize = 4;
 
 /// The progress of one run. Dropped, it ends.
 pub(super) struct Progress {
@@ -27,7 +37,7 @@ pub(super) struct Progress {
     token: String,
     state: State,
     percent: Percent,
-    message: String,
+    doing: Doing,
 }
 
 enum State {
@@ -43,8 +53,8 @@ impl Progress {
     /// Ask the client to show a run's progress, where it can.
     pub(super) fn create(client: &Client, supported: bool, run: &str) -> Self {
         let state = if supported { State::Asked(ask(client.clone(), run.to_owned()).boxed()) } else { State::Off };
-        let (token, message) = (run.to_owned(), String::new());
-        Self { client: client.clone(), token, state, percent: Percent::default(), message }
+        let (token, percent, doing) = (run.to_owned(), Percent::default(), Doing::new());
+        Self { client: client.clone(), token, state, percent, doing }
     }
 
     /// Returns when the client has accepted and was told the beginning; never, if it does not. May be dropped.
@@ -55,7 +65,7 @@ impl Progress {
                 self.send(WorkDoneProgress::Begin(WorkDoneProgressBegin {
                     title: "Baton".to_owned(),
                     cancellable: Some(true),
-                    message: Some(self.message.clone()),
+                    message: Some(self.doing.message()),
                     percentage: Some(self.percent.shown),
                 }));
                 return;
@@ -74,13 +84,23 @@ impl Progress {
     pub(super) fn report(&mut self, events: &[PhaseEvent]) {
         for event in events {
             self.percent.advance(event);
-            self.message = message(event);
+            self.doing.hear(event);
         }
+        self.repeat();
+    }
+
+    /// Whether time passes that people should see pass.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, State::Begun) && !self.doing.waits
+    }
+
+    /// Show the same again, with the time that has passed.
+    pub(super) fn repeat(&self) {
         if matches!(self.state, State::Begun) {
             // Clients drop a report without a percentage once one had it.
             self.send(WorkDoneProgress::Report(WorkDoneProgressReport {
                 cancellable: Some(true),
-                message: Some(self.message.clone()),
+                message: Some(self.doing.message()),
                 percentage: Some(self.percent.shown),
             }));
         }
@@ -92,7 +112,7 @@ impl Progress {
             // A run may be quicker than the client; nobody is left waiting for one that never answers.
             drop(tokio::time::timeout(LATE_ACCEPTANCE, self.accepted()).await);
         }
-        self.close(Some(plain(message, LONGEST)));
+        self.close(Some(plain(message, LONGEST_END)));
     }
 
     fn close(&mut self, message: Option<String>) {
@@ -131,13 +151,74 @@ fn token(run: &str) -> NumberOrString {
     NumberOrString::String(run.to_owned())
 }
 
-fn message(event: &PhaseEvent) -> String {
-    let place = match (event.phase, &event.task) {
-        (EventPhase::Workflow, _) => String::new(),
-        (phase, Some(task)) => format!("{}, {task}: ", phase.as_str()),
-        (phase, None) => format!("{}: ", phase.as_str()),
-    };
-    plain(&format!("{place}{}", event.message), LONGEST)
+/// What a run is doing, for people.
+struct Doing {
+    began: Instant,
+    phase: EventPhase,
+    /// The tasks at work.
+    tasks: BTreeSet<String>,
+    /// What was said last.
+    said: String,
+    usage: Usage,
+    /// Whether it waits for a person.
+    waits: bool,
+}
+
+impl Doing {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            phase: EventPhase::Workflow,
+            tasks: BTreeSet::new(),
+            said: String::new(),
+            usage: Usage::default(),
+            waits: false,
+        }
+    }
+
+    fn hear(&mut self, event: &PhaseEvent) {
+        match (&event.task, event.status) {
+            // A task that waits, for a file to be saved, is at work all the same.
+            (Some(task), EventStatus::Started | EventStatus::Progress | EventStatus::Waiting) => {
+                self.tasks.insert(task.clone());
+            }
+            (Some(task), _) => {
+                self.tasks.remove(task);
+            }
+            (None, EventStatus::Progress) => {}
+            (None, _) => self.tasks.clear(),
+        }
+        self.phase = event.phase;
+        self.waits = event.status == EventStatus::Waiting && event.task.is_none();
+        self.said = match &event.task {
+            // With one task at work it is clear whose word it is.
+            Some(task) if self.tasks.iter().any(|other| other != task) => format!("{task} {}", event.message),
+            _ => event.message.clone(),
+        };
+        self.usage = event.usage.unwrap_or(self.usage);
+    }
+
+    /// `implement T1, T3: T3 reading src/a.rs · 42 s · 18.2k tokens · $0.042`
+    fn message(&self) -> String {
+        let mut place = match self.phase {
+            EventPhase::Workflow => String::new(),
+            phase => phase.as_str().to_owned(),
+        };
+        if !self.tasks.is_empty() {
+            let named: Vec<&str> = self.tasks.iter().take(SHOWN_TASKS).map(String::as_str).collect();
+            place.push_str(&format!(" {}", named.join(", ")));
+            if self.tasks.len() > SHOWN_TASKS {
+                place.push_str(&format!(" +{}", self.tasks.len() - SHOWN_TASKS));
+            }
+        }
+        let colon = if place.is_empty() { "" } else { ": " };
+        let mut message = plain(&format!("{place}{colon}{}", self.said), LONGEST);
+        message.push_str(&format!(" · {}", render::whole_seconds(self.began.elapsed())));
+        if self.usage.total_tokens() > 0 {
+            message.push_str(&format!(" · {}", render::usage(&self.usage)));
+        }
+        message
+    }
 }
 
 /// How far a run is, in whole percent, from its events. It never falls: a round that repeats phases stands still.
@@ -237,7 +318,7 @@ mod tests {
         let values: Vec<Value> =
             sent(&mut queue).into_iter().map(|message| message["params"]["value"].clone()).collect();
         let begin = json!({
-            "kind": "begin", "title": "Baton", "cancellable": true, "message": "context: reading src/a.rs", "percentage": 12
+            "kind": "begin", "title": "Baton", "cancellable": true, "message": "context: reading src/a.rs · 0 s", "percentage": 12
         });
         assert_eq!(values, [begin, json!({ "kind": "end", "message": "All done" })]);
     }
@@ -258,6 +339,57 @@ mod tests {
         assert_eq!(methods, ["window/workDoneProgress/create", "$/cancelRequest"]);
         Progress::create(&client, false, "r3").end("done").await;
         assert!(sent(&mut queue).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_message_names_phase_tasks_file_time_tokens_and_cost() {
+        use EventPhase::{Implement, Plan};
+        use EventStatus::{Done, Progress, Started, Waiting};
+        let mut doing = Doing::new();
+        let mut heard = Vec::new();
+        let mut usage = Usage::default();
+        for (phase, status, task, message) in [
+            (Plan, Started, None, "Planning"),
+            (Plan, Waiting, None, "The plan waits"),
+            (Implement, Started, None, "Implementing 6 tasks"),
+            (Implement, Started, Some("T1"), "First"),
+            (Implement, Progress, Some("T1"), "reading src/a.rs"),
+            (Implement, Started, Some("T2"), "Second"),
+            (Implement, Progress, Some("T1"), "reading src/b.rs"),
+            (Implement, Done, Some("T1"), "1 file, +2 -0"),
+            (Implement, Progress, Some("T2"), "thinking"),
+            (Implement, Done, None, "2 files changed"),
+        ] {
+            tokio::time::advance(Duration::from_secs(9)).await;
+            usage.input_tokens += 1_000;
+            usage.cost_usd = Some(0.042);
+            let event = PhaseEvent { message: message.to_owned(), usage: Some(usage), ..event(phase, status, task) };
+            doing.hear(&event);
+            heard.push((doing.message(), doing.waits));
+        }
+        let messages: Vec<&str> = heard.iter().map(|(message, _)| message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "plan: Planning · 9 s · 1.0k tokens · $0.042",
+                "plan: The plan waits · 18 s · 2.0k tokens · $0.042",
+                "implement: Implementing 6 tasks · 27 s · 3.0k tokens · $0.042",
+                "implement T1: First · 36 s · 4.0k tokens · $0.042",
+                "implement T1: reading src/a.rs · 45 s · 5.0k tokens · $0.042",
+                "implement T1, T2: T2 Second · 54 s · 6.0k tokens · $0.042",
+                "implement T1, T2: T1 reading src/b.rs · 1 m 3 s · 7.0k tokens · $0.042",
+                "implement T2: T1 1 file, +2 -0 · 1 m 12 s · 8.0k tokens · $0.042",
+                "implement T2: thinking · 1 m 21 s · 9.0k tokens · $0.042",
+                "implement: 2 files changed · 1 m 30 s · 10.0k tokens · $0.042",
+            ]
+        );
+        assert_eq!(heard.iter().map(|(_, waits)| *waits).collect::<Vec<_>>()[..3], [false, true, false]);
+        for task in ["T3", "T4", "T5", "T6"] {
+            doing.hear(&event(Implement, Started, Some(task)));
+        }
+        assert!(doing.message().starts_with("implement T3, T4, T5, T6: T6 "), "{}", doing.message());
+        doing.hear(&event(Implement, Started, Some("T7")));
+        assert!(doing.message().starts_with("implement T3, T4, T5, T6 +1: T7 "), "{}", doing.message());
     }
 
     #[tokio::test]

@@ -41,12 +41,9 @@ pub(super) enum Refused {
     /// No issue is named.
     #[error("which issue? Name it by its id, for example {{\"id\": \"{0}\"}}; baton.status lists them")]
     WhichIssue(String),
-    /// The issue is not in the review.
-    #[error("{0:?} is no issue of the review; baton.status lists them")]
-    NoIssue(String),
-    /// The issue was not dismissed.
-    #[error("{0:?} was not dismissed")]
-    NotDismissed(String),
+    /// There is no review.
+    #[error("there is no review here, and so no issue")]
+    NoReview,
     /// What is asked for makes no sense.
     #[error("{0}")]
     Usage(String),

@@ -4,6 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types::MessageType;
 
@@ -11,15 +14,21 @@ use super::files::{Files, blocking, off_the_handler};
 use super::folder::Folder;
 use super::gate::Asker;
 use super::lent;
+use super::phase_feed::PhaseFeed;
 use super::progress::Progress;
 use super::refused::Refused;
-use super::task_file;
-use super::{to_proto, window};
+use super::way_out::{self, Ended};
+use super::{task_file, to_proto, window};
 use crate::config::ApprovalMode;
-use crate::workflow::{self, Editor, EventPhase, EventStatus, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
+use crate::workflow::{
+    self, Editor, EventPhase, EventStatus, Gate, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle,
+};
 
 /// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
 const STOPPING: Duration = Duration::from_secs(3);
+
+/// How often the progress shows the time while nothing else happens.
+const TICK: Duration = Duration::from_secs(5);
 
 /// The run at work.
 #[derive(Clone)]
@@ -31,12 +40,26 @@ pub(super) struct Current {
 }
 
 /// What a run is to do.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Start {
     /// What the engine is asked for.
     pub(super) request: Request,
     /// Who answers the gate of this run; the settings say it otherwise.
     pub(super) approval: Option<ApprovalMode>,
+}
+
+impl Start {
+    /// What goes on with a run that began so and did not come to its end.
+    pub(super) fn resumed(&self) -> Self {
+        // The implement phase, named again, would do again what is done; the workflow goes on with the rest.
+        let phase = self.request.phase.filter(|phase| *phase != Phase::Implement);
+        Self { request: Request { phase, ..Request::default() }, approval: self.approval }
+    }
+
+    /// Whether it begins something new, for which nothing was allowed yet.
+    fn is_new(&self) -> bool {
+        self.request.task.is_some() || self.request.reset
+    }
 }
 
 impl Folder {
@@ -60,13 +83,19 @@ impl Folder {
         if let Some(current) = &*current {
             return Err(Refused::AtWork(current.run.clone()));
         }
-        let files = self.files().await?;
-        let (path, asker) = (self.path.clone(), Asker::new(self.client.clone(), self.path.clone()));
+        if start.is_new() {
+            self.allowed().clear();
+        }
+        let mut files = self.files().await?;
+        self.allowed().add_to(&mut files.settings);
+        let (asked, gates) = mpsc::unbounded_channel();
+        let path = self.path.clone();
+        let asker = Asker::new(self.client.clone(), self.capabilities, path.clone(), files.clone(), asked);
         let editor = lent::editor(&self.client, self.capabilities, &self.path);
-        let of_run = files.clone();
-        let handle = blocking(move || start_run(&path, of_run, asker, editor, start)).await;
+        let (of_run, how) = (files.clone(), start.clone());
+        let handle = blocking(move || start_run(&path, of_run, asker, editor, how)).await;
         if let Err(Refused::NoTask(task)) = &handle {
-            let message = format!("Write the task to {}, save it, and start the workflow again.", task.display());
+            let message = format!("Baton: write the task to {}, save it, and start again.", task.display());
             window::open_or_tell(&self.client, self.capabilities.show_document, task, None, message);
         }
         let handle = handle?;
@@ -74,7 +103,8 @@ impl Folder {
         let begun = Current { run: run.clone(), cancel: handle.cancel.clone(), over: CancellationToken::new() };
         *current = Some(begun.clone());
         drop(current);
-        tokio::spawn(self.watch(handle, files, begun.over));
+        self.withdraw_offer();
+        tokio::spawn(self.watch(handle, gates, files, start, begun.over));
         Ok(run)
     }
 
@@ -96,8 +126,10 @@ impl Folder {
         }
     }
 
-    /// Stop the run, if there is one, and wait for its end.
+    /// Stop the run, if there is one, and wait for its end. Nothing is asked any more.
     pub(super) async fn stop(&self) {
+        self.closing.cancel();
+        self.withdraw_offer();
         let Some(current) = self.current.lock().await.clone() else { return };
         current.cancel.cancel();
         if tokio::time::timeout(STOPPING, current.over.cancelled()).await.is_err() {
@@ -106,33 +138,52 @@ impl Folder {
     }
 
     /// Show a run until its end.
-    async fn watch(self: Arc<Self>, handle: RunHandle, files: Files, over: CancellationToken) {
+    async fn watch(
+        self: Arc<Self>,
+        handle: RunHandle,
+        mut gates: mpsc::UnboundedReceiver<Gate>,
+        files: Files,
+        start: Start,
+        over: CancellationToken,
+    ) {
         // Fired however this ends: whoever stops the run waits for it.
         let _over = over.drop_guard();
         let RunHandle { run, cancel, mut events, mut end } = handle;
         let mut progress = Progress::create(&self.client, self.capabilities.progress, &run);
+        let mut feed = PhaseFeed::new(&self.client, &self.path, self.capabilities.phase, self.capabilities.gate);
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 Some(event) = events.recv() => {
                     let mut happened = vec![event];
                     happened.extend(std::iter::from_fn(|| events.try_recv().ok()));
+                    feed.hear(&happened);
                     self.hear(&happened, &mut progress, &files).await;
                 }
+                Some(gate) = gates.recv() => feed.gate(gate),
                 ended = &mut end => break ended,
                 () = progress.accepted() => {}
+                _ = ticks.tick() => {
+                    if progress.is_running() {
+                        progress.repeat();
+                    }
+                }
                 () = self.client.gone(), if !cancel.is_cancelled() => cancel.cancel(),
             }
         };
         let last: Vec<PhaseEvent> = std::iter::from_fn(|| events.try_recv().ok()).collect();
+        feed.hear(&last);
         if !last.is_empty() {
             progress.report(&last);
         }
         self.show_files(&files).await;
         // Whoever hears of the end may start the next run.
         *self.current.lock().await = None;
-        let (typ, message) = last_message(ended.map_err(|error| error.to_string()));
-        progress.end(&message).await;
-        window::tell(&self.client, typ, message);
+        let ended = ended_so(ended);
+        feed.end(&run, ended.outcome, &ended.message);
+        progress.end(&ended.message).await;
+        way_out::tell(&self, ended, &start);
     }
 
     async fn hear(&self, happened: &[PhaseEvent], progress: &mut Progress, files: &Files) {
@@ -153,7 +204,7 @@ impl Folder {
         // A review appears when it is done, and goes to the history before a phase it asks for begins.
         let begun = |event: &PhaseEvent| event.status == EventStatus::Started && event.task.is_none();
         if happened.iter().any(begun) || happened.iter().find(is(EventPhase::Review, EventStatus::Done)).is_some() {
-            self.board.refresh(files).await;
+            self.show_files(files).await;
         }
         // What can be done changes with the phases, and at the gate.
         if happened.iter().any(|event| event.status != EventStatus::Progress && event.task.is_none()) {
@@ -192,18 +243,13 @@ fn start_run(path: &Path, files: Files, asker: Asker, editor: Editor, start: Sta
     Ok(workflow::start(engine, request)?)
 }
 
-/// What is said at the end of a run.
-fn last_message(ended: Result<RunEnd, String>) -> (MessageType, String) {
-    let end = match ended {
-        Ok(end) => end,
-        Err(error) => {
-            let message = format!("Baton: the run broke off: {error}. Start it again to go on; please report this.");
-            return (to_proto::message_type(Outcome::Failed), message);
-        }
-    };
-    let mut message = format!("Baton: {}", to_proto::plain(&end.message, 1000));
-    if end.outcome == Outcome::Waiting {
-        message.push_str(" Then start the workflow again, and it goes on.");
+fn ended_so(ended: Result<RunEnd, JoinError>) -> Ended {
+    match ended {
+        Ok(end) => Ended { outcome: end.outcome, message: end.message, error: end.error.map(|error| error.kind) },
+        Err(error) => Ended {
+            outcome: Outcome::Failed,
+            message: format!("The run broke off: {error}. Start it again to go on; please report this."),
+            error: None,
+        },
     }
-    (to_proto::message_type(end.outcome), message)
 }

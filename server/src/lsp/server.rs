@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::lsp_types::notification::{DidChangeConfiguration, Notification as _};
+use tower_lsp::lsp_types::request::RegisterCapability;
 use tower_lsp::lsp_types::{
     CodeActionParams, CodeActionProviderCapability, CodeActionResponse, CodeLens, CodeLensOptions, CodeLensParams,
-    DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
-    DidOpenTextDocumentParams, DidSaveTextDocumentParams, ExecuteCommandOptions, ExecuteCommandParams, Hover,
-    HoverParams, HoverProviderCapability, InitializeParams, InitializeResult, InitializedParams, NumberOrString, OneOf,
-    SaveOptions, ServerCapabilities, ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind,
-    TextDocumentSyncOptions, TextDocumentSyncSaveOptions, WorkDoneProgressCancelParams,
-    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
+    DidChangeConfigurationParams, DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams,
+    DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, ExecuteCommandOptions,
+    ExecuteCommandParams, Hover, HoverParams, HoverProviderCapability, InitializeParams, InitializeResult,
+    InitializedParams, NumberOrString, OneOf, Registration, RegistrationParams, SaveOptions, ServerCapabilities,
+    ServerInfo, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+    WorkDoneProgressCancelParams, WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 use tower_lsp::{LanguageServer, LspService};
 
@@ -24,7 +26,7 @@ use super::folders::Folders;
 use super::handlers::{self, Failure};
 use super::position::Encoding;
 use super::refused::Refused;
-use super::{code_actions, commands, from_proto, requests};
+use super::{code_actions, commands, from_proto, requests, way_out};
 
 /// `RequestFailed` of the protocol: the request was fine, and cannot be done as things stand.
 const REQUEST_FAILED: ErrorCode = ErrorCode::ServerError(-32803);
@@ -51,11 +53,29 @@ impl Server {
         service
     }
 
-    fn add_folder(&self, path: PathBuf) -> Arc<Folder> {
+    /// One folder more; `None` when it is open already.
+    fn add_folder(&self, path: PathBuf) -> Option<Arc<Folder>> {
         let capabilities = self.capabilities.get().copied().unwrap_or_default();
         let folder = Folder::new(path, self.client.clone(), capabilities, self.documents.clone());
-        self.folders.add(folder.clone());
-        folder
+        self.folders.add(folder.clone()).then_some(folder)
+    }
+
+    /// Have the client tell of changed settings, where it wants to be asked to.
+    fn register_settings(&self) {
+        if !self.capabilities.get().is_some_and(|capabilities| capabilities.register_configuration) {
+            return;
+        }
+        let client = self.client.clone();
+        let registrations = vec![Registration {
+            id: "baton-settings".to_owned(),
+            method: DidChangeConfiguration::METHOD.to_owned(),
+            register_options: Some(json!({ "section": "baton" })),
+        }];
+        tokio::spawn(async move {
+            if let Err(error) = client.request::<RegisterCapability>(RegistrationParams { registrations }).await {
+                tracing::warn!(%error, "changed settings count from the next start of the server");
+            }
+        });
     }
 
     /// The user pressed cancel on a run's progress.
@@ -90,8 +110,19 @@ impl LanguageServer for Server {
     }
 
     async fn initialized(&self, _: InitializedParams) {
+        self.register_settings();
         for folder in self.folders.all() {
-            tokio::spawn(async move { folder.show().await });
+            open(folder);
+        }
+    }
+
+    async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        let pushed = params.settings.get("baton").cloned();
+        for folder in self.folders.all() {
+            folder.ask_settings();
+            if let Some(value) = pushed.clone().filter(|_| !folder.capabilities.configuration) {
+                tokio::spawn(async move { folder.take_settings(value).await });
+            }
         }
     }
 
@@ -144,10 +175,20 @@ impl LanguageServer for Server {
             }
         }
         for path in params.event.added.iter().filter_map(|folder| from_proto::path(&folder.uri)) {
-            let folder = self.add_folder(path);
-            tokio::spawn(async move { folder.show().await });
+            if let Some(folder) = self.add_folder(path) {
+                open(folder);
+            }
         }
     }
+}
+
+/// A folder is there: ask for its settings, show its diagnostics, and offer to go on where a workflow was interrupted.
+fn open(folder: Arc<Folder>) {
+    folder.ask_settings();
+    tokio::spawn(async move {
+        folder.show().await;
+        way_out::greet(folder).await;
+    });
 }
 
 fn advertised(encoding: Encoding) -> ServerCapabilities {

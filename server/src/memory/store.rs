@@ -22,8 +22,11 @@ const TASK: &str = "task.md";
 /// What task.md holds until somebody writes a task there: a text that is no task.
 const TASK_TEMPLATE: &str = "# Task\n\nWrite here, in your own words, what is to be done, and save this file.\n";
 const PLAN_MD: &str = "plan.md";
-/// In an entry of `history/`: what the user wants changed about the plan beside it.
+/// In an entry of `history/`: what the user wants changed about the plan beside it. In the folder itself: where they
+/// write it.
 const FEEDBACK: &str = "feedback.md";
+/// What the latter holds until somebody writes there.
+const FEEDBACK_TEMPLATE: &str = "# What should be different about the plan?\n\nWrite it here and save this file.\n";
 const RUNS: &str = "runs";
 const APPROVAL_KIND: &str = "approval";
 
@@ -362,6 +365,37 @@ impl Store {
         Ok(self.name(TASK))
     }
 
+    /// Have a feedback.md to write in, as [`Self::offer_task_file`] does a task.md.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn offer_feedback_file(&self) -> Result<String, MemoryError> {
+        if self.text(FEEDBACK)?.is_none_or(|(text, _)| text.trim().is_empty()) {
+            self.replace(FEEDBACK, FEEDBACK_TEMPLATE.as_bytes(), 0o644)?;
+        }
+        Ok(self.name(FEEDBACK))
+    }
+
+    /// What somebody wrote to feedback.md.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn feedback(&self) -> Result<Option<String>, MemoryError> {
+        let text = self.text(FEEDBACK)?.map(|(text, _)| beside_template(&text, FEEDBACK_TEMPLATE).to_owned());
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// feedback.md has been taken: the next feedback begins anew.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn remove_feedback_file(&self) -> Result<(), MemoryError> {
+        match self.dir.remove_file(FEEDBACK) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(self.io("remove", FEEDBACK, source)),
+            _ => Ok(()),
+        }
+    }
+
     /// Have a plan.md that shows the plan as it is. Answers with its path, relative to the workspace root; `None`
     /// without a plan.
     ///
@@ -529,7 +563,7 @@ impl Store {
     }
 
     fn task(&self) -> Result<Option<String>, MemoryError> {
-        let text = self.text(TASK)?.map(|(text, _)| task_in(&text).to_owned());
+        let text = self.text(TASK)?.map(|(text, _)| beside_template(&text, TASK_TEMPLATE).to_owned());
         Ok(text.filter(|text| !text.is_empty()))
     }
 
@@ -680,10 +714,10 @@ impl Store {
     }
 }
 
-/// The task in the text of task.md: what stands beside the template, if that is there.
-fn task_in(text: &str) -> &str {
+/// What somebody wrote into a file that began as a template: all of it, without the template where that still stands.
+fn beside_template<'a>(text: &'a str, template: &str) -> &'a str {
     let mut rest = text.trim_start_matches('\u{feff}').trim();
-    for line in TASK_TEMPLATE.lines().filter(|line| !line.is_empty()) {
+    for line in template.lines().filter(|line| !line.is_empty()) {
         match rest.strip_prefix(line) {
             Some(after) if after.is_empty() || after.starts_with(['\n', '\r']) => rest = after.trim(),
             // Somebody wrote over the template; its heading is a heading then.
@@ -758,7 +792,7 @@ mod tests {
             ("Add a flag.\n", "Add a flag."),
             ("# Tasks of today\n", "# Tasks of today"),
         ] {
-            assert_eq!(task_in(text), task, "{text:?}");
+            assert_eq!(beside_template(text, TASK_TEMPLATE), task, "{text:?}");
         }
     }
 }

@@ -3,66 +3,43 @@
 use serde_json::{Value, json};
 
 use super::super::commands::IssueArguments;
-use super::super::files::Files;
 use super::super::folder::Folder;
 use super::super::refused::Refused;
-use crate::contracts::Dismissed;
-use crate::memory::{Memory, Store};
+use crate::memory::Store;
+use crate::workflow::{self, StartError};
 
 /// Show an issue no more.
 pub(super) async fn dismiss(folder: &Folder, arguments: IssueArguments) -> Result<Value, Refused> {
-    change(folder, arguments, |memory, id| {
-        let is_known = memory.review.iter().flat_map(|review| &review.issues).any(|issue| issue.id == id);
-        if !is_known {
-            return Err(Refused::NoIssue(id.to_owned()));
-        }
-        let mut ids = memory.dismissed.clone();
-        if !ids.iter().any(|dismissed| dismissed == id) {
-            ids.push(id.to_owned());
-        }
-        Ok(ids)
-    })
-    .await
+    change(folder, arguments, workflow::dismiss_issue).await
 }
 
 /// Show a dismissed issue again.
 pub(super) async fn restore(folder: &Folder, arguments: IssueArguments) -> Result<Value, Refused> {
-    change(folder, arguments, |memory, id| {
-        let ids: Vec<String> = memory.dismissed.iter().filter(|dismissed| *dismissed != id).cloned().collect();
-        if ids.len() == memory.dismissed.len() { Err(Refused::NotDismissed(id.to_owned())) } else { Ok(ids) }
-    })
-    .await
+    change(folder, arguments, workflow::restore_issue).await
+}
+
+/// The id of an issue of the review, as an example of one.
+pub(super) async fn any(folder: &Folder) -> Result<String, Refused> {
+    folder
+        .with_files(|files| {
+            let store = files.memory()?.ok_or(Refused::NoReview)?;
+            let (memory, _faults) = store.inspect()?;
+            let mut issues = memory.review.iter().flat_map(|review| &review.issues);
+            issues.next().map(|issue| issue.id.clone()).ok_or(Refused::NoReview)
+        })
+        .await
 }
 
 async fn change(
     folder: &Folder,
     arguments: IssueArguments,
-    ids: impl FnOnce(&Memory, &str) -> Result<Vec<String>, Refused> + Send + 'static,
+    what: fn(&Store, &str) -> Result<(), StartError>,
 ) -> Result<Value, Refused> {
-    // Two at once would each write a list without the other's id.
-    let one_at_a_time = folder.dismissing.lock().await;
-    let id = folder.with_files(move |files| {
-        let (store, memory) = reviewed(files)?;
-        let Some(id) = arguments.id.filter(|id| !id.trim().is_empty()) else {
-            let mut known = memory.review.iter().flat_map(|review| &review.issues);
-            return Err(Refused::WhichIssue(known.next().map(|issue| issue.id.clone()).unwrap_or_default()));
-        };
-        store.write(&Dismissed(ids(&memory, id.trim())?))?;
-        Ok(id.trim().to_owned())
-    });
-    let id = id.await?;
-    drop(one_at_a_time);
+    let Some(id) = arguments.id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()) else {
+        return Err(Refused::WhichIssue(any(folder).await?));
+    };
+    let named = id.clone();
+    folder.with_files(move |files| Ok(what(&files.memory()?.ok_or(Refused::NoReview)?, &named)?)).await?;
     folder.show().await;
     Ok(json!({ "id": id }))
-}
-
-fn reviewed(files: &Files) -> Result<(Store, Memory), Refused> {
-    let nothing = || Refused::Usage("there is no review here, and so no issue".to_owned());
-    let store = files.memory()?.ok_or_else(nothing)?;
-    // A fault in another file does not matter here.
-    let (memory, _faults) = store.inspect()?;
-    if memory.review.is_none() && memory.dismissed.is_empty() {
-        return Err(nothing());
-    }
-    Ok((store, memory))
 }

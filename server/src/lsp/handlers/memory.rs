@@ -1,25 +1,13 @@
-//! The workflow's memory as a whole: where it stands, and setting it aside.
+//! The workflow's memory as a whole: setting it aside, and whether all is there that it takes.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
+use tower_lsp::lsp_types::MessageType;
 
+use super::super::files::off_the_handler;
 use super::super::folder::Folder;
 use super::super::refused::Refused;
-use crate::workflow;
-
-/// Where the workflow stands, from the files alone; null where there never was one.
-pub(super) async fn status(folder: &Folder) -> Result<Value, Refused> {
-    folder
-        .with_files(|files| {
-            let Some(store) = files.memory()? else { return Ok(Value::Null) };
-            let status = workflow::status(&store, &files.settings, Timestamp::now())?;
-            if status.task.is_none() && status.run.is_none() && status.phases.iter().all(|phase| phase.at.is_none()) {
-                return Ok(Value::Null);
-            }
-            serde_json::to_value(status).map_err(|error| Refused::Internal(error.to_string()))
-        })
-        .await
-}
+use super::super::{lent, to_proto, window};
+use crate::workflow::{self, Check, CheckStatus};
 
 /// Move the workflow at hand to history; files stay.
 pub(super) async fn reset(folder: &Folder) -> Result<Value, Refused> {
@@ -31,11 +19,37 @@ pub(super) async fn reset(folder: &Folder) -> Result<Value, Refused> {
         Ok(workflow::reset(&files.workspace, &store)?.map(|entry| store.name(&entry)))
     });
     let moved = moved.await?;
+    folder.allowed().clear();
+    folder.withdraw_offer();
     folder.show().await;
     Ok(json!({ "moved": moved }))
 }
 
-/// Look whether everything that is needed is there.
-pub(super) async fn doctor(_: &Folder) -> Result<Value, Refused> {
-    Err(Refused::Usage("`baton doctor` cannot be asked from here yet".to_owned()))
+/// Look whether everything that is needed is there, and how to mend what is not.
+pub(super) async fn doctor(folder: &Folder) -> Result<Value, Refused> {
+    let settings = folder.settings().await;
+    let editor = lent::editor(&folder.client, folder.capabilities, &folder.path);
+    let path = folder.path.clone();
+    // A client that takes the command back does not want to know any more; others are not held up by slow disks.
+    let found = off_the_handler(async move {
+        let env = |name: &str| std::env::var(name).ok();
+        Ok(workflow::doctor(&path, settings, &env, &editor).await)
+    });
+    let found = found.await?;
+    if !folder.capabilities.plugin {
+        let typ = if found.ok { MessageType::INFO } else { MessageType::WARNING };
+        let lines: Vec<String> = found.checks.iter().map(told).collect();
+        window::tell(&folder.client, typ, format!("Baton: {}", lines.join("\n")));
+    }
+    serde_json::to_value(found).map_err(|error| Refused::Internal(error.to_string()))
+}
+
+fn told(check: &Check) -> String {
+    let status = match check.status {
+        CheckStatus::Ok => "ok",
+        CheckStatus::Warning => "warning",
+        CheckStatus::Error => "error",
+    };
+    let fix = check.fix.as_deref().map(|fix| format!(" → {}", to_proto::plain(fix, 300))).unwrap_or_default();
+    format!("{} {status}: {}{fix}", check.name, to_proto::plain(&check.message, 300))
 }

@@ -1,11 +1,12 @@
 //! What the commands do, one file a concern. Each answers at once; what takes time runs elsewhere.
 
 mod answer;
-mod changes;
+pub(super) mod changes;
 mod issues;
 mod memory;
 mod open;
 mod start;
+mod status;
 
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ pub(super) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::FixIssue(arguments) => start::fix(&folder, arguments).await?,
         Command::Approve(arguments) => answer::approve(&folder, arguments).await?,
         Command::Reject => answer::reject(&folder).await?,
-        Command::Status => memory::status(&folder).await?,
+        Command::Status => status::status(&folder).await?,
         Command::Cancel => json!({ "run": folder.cancel().await? }),
         Command::Reset => memory::reset(&folder).await?,
         Command::Rollback(arguments) => changes::rollback(&folder, arguments).await?,

@@ -8,6 +8,7 @@ use super::super::commands::{FixArguments, ImplementArguments, ReviewArguments, 
 use super::super::folder::Folder;
 use super::super::refused::Refused;
 use super::super::runs::Start;
+use super::issues;
 use crate::workflow::{Phase, Request};
 
 /// Take a task through the four phases, or go on with the one at hand.
@@ -40,14 +41,14 @@ pub(super) async fn review(folder: &Arc<Folder>, arguments: ReviewArguments) -> 
     named(folder, Phase::Review, Request::default()).await
 }
 
-/// Fix these issues of the review, and no others, in a round of their own.
+/// Fix issues of the review, those alone.
 pub(super) async fn fix(folder: &Arc<Folder>, arguments: FixArguments) -> Result<Value, Refused> {
-    let ids: Vec<String> = arguments.id.into_iter().chain(arguments.ids.into_iter().flatten()).collect();
+    let mut ids: Vec<String> = arguments.id.into_iter().chain(arguments.ids.into_iter().flatten()).collect();
+    ids.retain(|id| !id.trim().is_empty());
     if ids.is_empty() {
-        return Err(Refused::WhichIssue("1f2e3d4c5b6a".to_owned()));
+        return Err(Refused::WhichIssue(issues::any(folder).await?));
     }
-    let request = Request { fix: Some(ids), ..Request::default() };
-    begin(folder, Start { request, approval: None }).await
+    begin(folder, Start { request: Request { fix: Some(ids), ..Request::default() }, approval: None }).await
 }
 
 async fn named(folder: &Arc<Folder>, phase: Phase, request: Request) -> Result<Value, Refused> {

@@ -1,0 +1,655 @@
+//! Every command of the language server, and every way out of what it starts, over the real binary.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends loudly")]
+
+mod support;
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use support::desk::{Desk, TASK, script, start, to_the_gate, until_the_end};
+use support::lsp_client::LspClient;
+use support::messages_api::{Fault, MessagesApi, Reply, Script};
+
+/// A finished workflow, whose review has one minor issue: the run's id, and the issue's.
+fn finished(client: &mut LspClient) -> (String, String) {
+    let run = start(client, json!({ "task": TASK, "approval": "auto" }));
+    until_the_end(client, &run);
+    let status = client.execute("baton.status", &[]).expect("a status");
+    (run, status["issues"][0]["id"].as_str().expect("an id").to_owned())
+}
+
+/// The next run, from the command that started it to its end: its last message.
+fn follow(client: &mut LspClient, started: &Value) -> Value {
+    let run = started["run"].as_str().unwrap_or_else(|| panic!("no run: {started}")).to_owned();
+    let create = client.hear("window/workDoneProgress/create");
+    client.answer(&create, Value::Null);
+    until_the_end(client, &run).last_message
+}
+
+fn titles(question: &Value) -> Vec<&str> {
+    let actions = question["params"]["actions"].as_array().expect("actions");
+    actions.iter().map(|action| action["title"].as_str().expect("a title")).collect()
+}
+
+fn text(message: &Value) -> &str {
+    message["params"]["message"].as_str().expect("a text")
+}
+
+fn plan(summary: &str) -> Reply {
+    let task = json!({
+        "id": "T1", "title": "Greet by name", "description": "Take a name.", "files_to_modify": ["src/lib.rs"],
+        "depends_on": [], "acceptance_criteria": ["It takes a name."], "estimated_complexity": "simple"
+    });
+    let plan = json!({ "approach_summary": summary, "risks": [], "parallel_groups": [["T1"]], "tasks": [task] });
+    Reply::tool("submit_plan", plan)
+}
+
+/// Like [`script`], with two rounds of everything.
+fn twice() -> Script {
+    let edit = json!({ "path": "src/lib.rs", "old_text": "greet()", "new_text": "greet(name: &str)" });
+    let result = json!({ "task_id": "T1", "status": "completed", "changes": [], "notes": "", "blockers": [] });
+    let review = json!({
+        "verdict": "approved", "summary": "Good.", "recommended_action": "merge", "plan_drift_detected": false,
+        "drift_details": "", "issues": []
+    });
+    let context = json!({
+        "task_description": TASK, "dependencies": [], "existing_patterns": [], "constraints": [],
+        "relevant_files": [{ "path": "src/lib.rs", "summary": "The greeting.", "relevance": "high" }],
+        "files_in_scope": ["src/lib.rs"], "files_out_of_scope": []
+    });
+    let context = || vec![Reply::tool("submit_context", context.clone())];
+    let review = || vec![Reply::tool("submit_review", review.clone())];
+    Script::new()
+        .rounds("context", [context(), context()])
+        .rounds("plan", [vec![plan("The first approach")], vec![plan("The second approach")]])
+        .on("implement/T1", [Reply::tool("edit_file", edit), Reply::tool("submit_result", result)])
+        .rounds("review", [review(), review()])
+}
+
+#[test]
+fn without_a_task_a_file_to_write_it_in_is_opened() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.server(&api);
+    let mut params = desk.params();
+    params["capabilities"]["window"]["showDocument"] = Value::Null;
+    client.initialize(params);
+    let task = desk.project.path().join(".agent_memory/task.md");
+    for command in ["baton.workflow", "baton.context"] {
+        let error = client.execute(command, &[]).expect_err("no task");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains(task.to_str().expect("a path"))), "{error}");
+        let said = client.hear("window/showMessage");
+        assert!(
+            said["params"]["message"].as_str().is_some_and(|text| text.starts_with("Baton: write the task to")),
+            "{said}"
+        );
+    }
+    let template = desk.read(".agent_memory/task.md");
+    assert!(template.starts_with("# Task"), "{template}");
+    assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null), "an untouched template is no task");
+    assert_eq!(client.quit(), Some(0));
+
+    let mut client = desk.editor(&api);
+    assert_eq!(client.execute("baton.openTask", &[]), Ok(json!({ "uri": desk.uri(".agent_memory/task.md") })));
+    let shown = client.hear("window/showDocument");
+    assert_eq!(shown["params"]["uri"], desk.uri(".agent_memory/task.md"));
+    client.answer(&shown, json!({ "success": true }));
+    std::fs::write(&task, format!("{template}\nGreet by name\n")).unwrap();
+    let run = start(&mut client, json!({ "approval": "auto" }));
+    until_the_end(&mut client, &run);
+    assert_eq!(client.execute("baton.status", &[]).expect("a status")["task"], "Greet by name");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn each_phase_runs_by_its_name_and_again() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(twice());
+    let mut client = desk.editor(&api);
+    for (command, argument, phase) in [
+        ("baton.context", json!(TASK), "context"),
+        ("baton.plan", json!({}), "plan"),
+        ("baton.plan", json!({ "feedback": "Say good day" }), "plan"),
+    ] {
+        let started = client.execute(command, &[argument]).expect(command);
+        let last = follow(&mut client, &started);
+        assert_eq!(last["message"], format!("Baton: The {phase} phase is done."));
+    }
+    let read = |file: &str| serde_json::from_str::<Value>(&desk.read(file)).unwrap();
+    let plan = read(".agent_memory/plan.json");
+    assert_eq!((&plan["plan_version"], &plan["approach_summary"]), (&json!(2), &json!("The second approach")));
+    let asked = &api.requests_of("plan")[1];
+    assert!(asked.first_message().contains("Say good day"), "{}", asked.first_message());
+
+    // Of these only implement opens the gate; an approval with nothing waiting goes on with the whole workflow.
+    let started = client.execute("baton.implement", &[]).expect("it starts");
+    let create = client.hear("window/workDoneProgress/create");
+    client.answer(&create, Value::Null);
+    let question = client.hear("window/showMessageRequest");
+    client.answer(&question, json!({ "title": "Approve" }));
+    let shown = until_the_end(&mut client, started["run"].as_str().expect("an id"));
+    assert_eq!(shown.last_message["message"], "Baton: The implement phase is done.");
+    assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
+    let started = client.execute("baton.review", &[]).expect("it starts");
+    assert_eq!(follow(&mut client, &started)["message"], "Baton: The review phase is done.");
+    let started = client.execute("baton.implement", &[json!("T1")]).expect("it starts");
+    assert_eq!(follow(&mut client, &started)["message"], "Baton: The implement phase is done.");
+    assert_eq!(api.requests_of("implement/T1").len(), 4, "the task was done once more");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn approving_where_nothing_waits_goes_on_with_the_workflow() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.editor(&api);
+    for command in ["baton.context", "baton.plan"] {
+        let argument = if command == "baton.context" { json!(TASK) } else { Value::Null };
+        let started = client.execute(command, &[argument]).expect(command);
+        follow(&mut client, &started);
+    }
+    let wrong = client.execute("baton.approve", &[json!({ "tasks": ["T7"] })]).expect_err("no such task");
+    assert!(wrong["message"].as_str().is_some_and(|text| text.contains("\"T7\" is no task of the plan")), "{wrong}");
+    let approved = client.execute("baton.approve", &[json!("T1")]).expect("it is approved");
+    assert_eq!((&approved["plan_version"], &approved["tasks"]), (&json!(1), &json!(["T1"])));
+    let last = follow(&mut client, &approved);
+    assert_eq!(last["message"], "Baton: Approved. Changes are in your working tree; nothing was committed.");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_gate_is_answered_by_commands() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(twice());
+    let mut client = desk.editor(&api);
+    let (run, question) = to_the_gate(&mut client);
+    // Feedback is the Revise answer of the run that waits.
+    assert_eq!(client.execute("baton.plan", &[json!("Say good day")]), Ok(json!({ "run": run })));
+    let withdrawn = client.hear("$/cancelRequest");
+    assert_eq!(withdrawn["params"]["id"], question["id"]);
+    let question = client.hear("window/showMessageRequest");
+    assert!(text(&question).contains("plan 2 (1 task): The second approach."), "{}", text(&question));
+    assert_eq!(client.execute("baton.reject", &[]), Ok(json!({ "plan_version": 2 })));
+    // Answered twice: the second answer, and the question's own, come too late.
+    let late = client.execute("baton.approve", &[]);
+    client.hear("$/cancelRequest");
+    client.answer(&question, json!({ "title": "Approve" }));
+    let shown = until_the_end(&mut client, &run);
+    let told = shown.last_message["message"].as_str().expect("a text");
+    assert!(late.is_err() || told.contains("rejected"), "{late:?} {told}");
+    assert!(told.contains("rejected"), "{told}");
+    assert!(desk.read("src/lib.rs").contains("greet()"), "nothing was written");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_gate_that_waits_in_another_process_is_answered_from_the_editor() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut other = desk.editor(&api);
+    let (run, question) = to_the_gate(&mut other);
+    let mut client = desk.editor(&api);
+    let refused = client.execute("baton.workflow", &[]).expect_err("another process is at work");
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains(&run) && text.contains("pid")), "{refused}");
+    let approved = client.execute("baton.approve", &[]).expect("it is approved");
+    assert_eq!(approved["run"], Value::Null, "the run that waits goes on");
+    assert_eq!(other.hear("$/cancelRequest")["params"]["id"], question["id"]);
+    let shown = until_the_end(&mut other, &run);
+    assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
+    assert_eq!((client.quit(), other.quit()), (Some(0), Some(0)));
+}
+
+#[test]
+fn an_edited_plan_is_asked_about_anew() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.editor(&api);
+    let (run, question) = to_the_gate(&mut client);
+    client.answer(&question, json!({ "title": "Edit" }));
+    let opened = client.hear("window/showDocument");
+    assert_eq!(opened["params"]["uri"], desk.uri(".agent_memory/plan.json"));
+    client.answer(&opened, json!({ "success": true }));
+    client.hear("window/showMessage");
+    let edited = desk.read(".agent_memory/plan.json").replace("Give greet a parameter.", "Mine.");
+    std::fs::write(desk.project.path().join(".agent_memory/plan.json"), edited).unwrap();
+    let question = client.hear("window/showMessageRequest");
+    assert!(text(&question).contains("Mine."), "{}", text(&question));
+    client.answer(&question, json!({ "title": "View" }));
+    let opened = client.hear("window/showDocument");
+    assert_eq!(opened["params"]["uri"], desk.uri(".agent_memory/plan.md"));
+    assert!(desk.read(".agent_memory/plan.md").contains("Mine."));
+    client.answer(&opened, json!({ "success": true }));
+    let question = client.hear("window/showMessageRequest");
+    client.answer(&question, json!({ "title": "Approve" }));
+    until_the_end(&mut client, &run);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn feedback_is_written_to_a_file_where_the_editor_has_no_question_for_it() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(twice());
+    let mut client = desk.plain_editor(&api);
+    let (run, question) = to_the_gate(&mut client);
+    client.answer(&question, json!({ "title": "Revise" }));
+    let opened = client.hear("window/showDocument");
+    assert_eq!(opened["params"]["uri"], desk.uri(".agent_memory/feedback.md"));
+    client.answer(&opened, json!({ "success": true }));
+    client.hear("window/showMessage");
+    let file = desk.project.path().join(".agent_memory/feedback.md");
+    let template = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{template}\nSay good day")).unwrap();
+    let sure = client.hear("window/showMessageRequest");
+    assert_eq!(titles(&sure), ["Plan again", "Keep writing"]);
+    client.answer(&sure, json!({ "title": "Plan again" }));
+    let question = client.hear("window/showMessageRequest");
+    assert!(text(&question).contains("The second approach"), "{}", text(&question));
+    client.answer(&question, json!({ "title": "Reject" }));
+    until_the_end(&mut client, &run);
+    assert!(api.requests_of("plan")[1].first_message().contains("Say good day"));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn what_was_changed_is_shown_undone_and_undone_again() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.editor(&api);
+    let before = desk.read("src/lib.rs");
+    finished(&mut client);
+    let after = desk.read("src/lib.rs");
+    for argument in [Value::Null, json!("T1")] {
+        let diff = client.execute("baton.diff", &[argument]).expect("a diff");
+        assert!(diff["diff"].as_str().is_some_and(|diff| diff.contains("+pub fn greet(name: &str)")), "{diff}");
+        let file = json!({
+            "path": "src/lib.rs", "uri": desk.uri("src/lib.rs"), "change_type": "modified", "lines_added": 2,
+            "lines_removed": 2, "tasks": ["T1"], "before": before, "after": after
+        });
+        assert_eq!(diff["files"], json!([file]));
+    }
+    let wrong = client.execute("baton.diff", &[json!("T9")]).expect_err("no such task");
+    assert!(wrong["message"].as_str().is_some_and(|text| text.contains("T9 is no task")), "{wrong}");
+
+    let dry = client.execute("baton.rollback", &[json!({ "dryRun": true })]).expect("a dry run");
+    let restored = json!([{ "path": "src/lib.rs", "outcome": "restored", "message": "as it was before" }]);
+    assert_eq!((&dry["dry_run"], &dry["files"]), (&json!(true), &restored));
+    assert_eq!(dry["message"], "Nothing was written. It would come to 1 file.");
+    assert_eq!(desk.read("src/lib.rs"), after);
+    let named = json!({ "file": desk.uri("src/lib.rs") });
+    let done = client.execute("baton.rollback", &[named]).expect("it is rolled back");
+    assert_eq!((&done["dry_run"], &done["files"]), (&json!(false), &restored));
+    assert_eq!(desk.read("src/lib.rs"), before);
+    let undone = client.execute("baton.rollback", &[json!({ "undo": true })]).expect("it is undone");
+    assert!(undone["message"].as_str().is_some_and(|text| text.starts_with("The rollback was undone: 1 file.")));
+    assert_eq!(desk.read("src/lib.rs"), after);
+    let wrong = client.execute("baton.rollback", &[json!({ "file": "../x" })]).expect_err("outside");
+    assert_eq!(wrong["code"], -32803);
+    while !client.has_read_everything() {
+        // The issue's diagnostic goes and comes with its line.
+        assert_eq!(client.next()["method"], "textDocument/publishDiagnostics");
+    }
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn an_issue_is_dismissed_and_restored() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.editor(&api);
+    let (_, id) = finished(&mut client);
+    let error = client.execute("baton.dismissIssue", &[]).expect_err("which one?");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains(&id)), "{error}");
+    let error = client.execute("baton.fixIssue", &[]).expect_err("which one?");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains(&id)), "{error}");
+    let error = client.execute("baton.dismissIssue", &[json!("nothing")]).expect_err("no such issue");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("is no issue of the review")), "{error}");
+    assert_eq!(client.execute("baton.dismissIssue", &[json!(id)]), Ok(json!({ "id": id })));
+    let cleared = client.hear("textDocument/publishDiagnostics");
+    assert_eq!(cleared["params"], json!({ "uri": desk.uri("src/lib.rs"), "diagnostics": [] }));
+    assert_eq!(desk.read(".agent_memory/dismissed.json"), format!("[\n  \"{id}\"\n]\n"));
+    assert_eq!(client.execute("baton.restoreIssue", &[json!({ "id": id })]), Ok(json!({ "id": id })));
+    let shown = client.hear("textDocument/publishDiagnostics");
+    assert_eq!(shown["params"]["diagnostics"].as_array().map(Vec::len), Some(1));
+    assert!(client.execute("baton.restoreIssue", &[json!(id)]).is_err(), "it was not dismissed");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn an_issue_is_fixed_in_a_round_of_its_own() {
+    let desk = Desk::new();
+    let fix = json!({ "path": "src/lib.rs", "old_text": "hello {name}", "new_text": "hello, {name}" });
+    let result = json!({ "task_id": "T1", "status": "completed", "changes": [], "notes": "", "blockers": [] });
+    let api = MessagesApi::start(script().by(move |request| {
+        let is_fix = request.agent == "implement/T1" && request.first_message().contains("empty name greets nobody");
+        is_fix.then(|| match request.turn {
+            0 => Reply::tool("edit_file", fix.clone()),
+            _ => Reply::tool("submit_result", result.clone()),
+        })
+    }));
+    let mut client = desk.editor(&api);
+    let (_, id) = finished(&mut client);
+    let started = client.execute("baton.fixIssue", &[json!({ "ids": [id] })]).expect("it starts");
+    follow(&mut client, &started);
+    assert!(desk.read("src/lib.rs").contains("hello, {name}"), "{}", desk.read("src/lib.rs"));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_reset_moves_the_workflow_to_history_and_opens_the_way_for_another() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
+    let mut client = desk.editor(&api);
+    let run = start(&mut client, json!(TASK));
+    api.wait_for_requests(1);
+    for command in ["baton.reset", "baton.rollback"] {
+        let refused = client.execute(command, &[]).expect_err("a run is at work");
+        assert!(refused["message"].as_str().is_some_and(|text| text.contains(&run)), "{refused}");
+    }
+    client.execute("baton.cancel", &[]).expect("it is cancelled");
+    until_the_end(&mut client, &run);
+    let other = client.execute("baton.workflow", &[json!("Another task")]).expect_err("one is unfinished");
+    assert!(other["message"].as_str().is_some_and(|text| text.contains("another task is unfinished")), "{other}");
+    let reset = client.execute("baton.reset", &[]).expect("it is reset");
+    let moved = reset["moved"].as_str().expect("a path");
+    assert!(desk.project.path().join(moved).join("task.md").exists(), "{moved}");
+    assert_eq!(client.execute("baton.reset", &[]), Ok(json!({ "moved": null })));
+    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
+    until_the_end(&mut client, &run);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn the_plan_is_opened() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.editor(&api);
+    finished(&mut client);
+    let uri = desk.uri(".agent_memory/plan.md");
+    assert_eq!(client.execute("baton.openPlan", &[]), Ok(json!({ "uri": uri })));
+    let opened = client.hear("window/showDocument");
+    assert_eq!(opened["params"]["uri"], uri);
+    client.answer(&opened, json!({ "success": true }));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn after_a_cancel_there_is_a_way_out() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script().fault("review", [Fault::Silence]));
+    let mut client = desk.editor(&api);
+    let before = desk.read("src/lib.rs");
+    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
+    api.wait_for_requests(6);
+    client.execute("baton.cancel", &[]).expect("it is cancelled");
+    let question = loop {
+        let message = client.next();
+        if message["method"] == "window/showMessageRequest" {
+            break message;
+        }
+    };
+    assert_eq!(titles(&question), ["Show changes", "Undo run", "Resume"]);
+    assert!(text(&question).starts_with("Baton: Stopped in review. T1 written (1 file)."), "{}", text(&question));
+    client.answer(&question, json!({ "title": "Show changes" }));
+    let opened = client.hear("window/showDocument");
+    assert_eq!(opened["params"]["uri"], desk.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
+    client.answer(&opened, json!({ "success": true }));
+    let question = client.hear("window/showMessageRequest");
+    client.answer(&question, json!({ "title": "Undo run" }));
+    let told = client.hear("window/showMessage");
+    assert!(text(&told).starts_with("Baton: Rolled back: 1 file."), "{}", text(&told));
+    assert_eq!(desk.read("src/lib.rs"), before);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn what_was_cancelled_is_resumed_by_a_button_and_the_question_goes_when_something_starts() {
+    let desk = Desk::new();
+    let silent = [Fault::Silence, Fault::Silence];
+    let api = MessagesApi::start(script().fault("review", silent));
+    let mut client = desk.editor(&api);
+    let mut asked = Vec::new();
+    for (n, starts) in [false, true].into_iter().enumerate() {
+        if !starts {
+            start(&mut client, json!({ "task": TASK, "approval": "auto" }));
+        }
+        api.wait_for_requests(6 + n);
+        client.execute("baton.cancel", &[]).expect("it is cancelled");
+        let question = loop {
+            let message = client.next();
+            if message["method"] == "window/showMessageRequest" {
+                break message;
+            }
+        };
+        if starts {
+            asked.push(question);
+        } else {
+            client.answer(&question, json!({ "title": "Resume" }));
+            let create = client.hear("window/workDoneProgress/create");
+            client.answer(&create, Value::Null);
+        }
+    }
+    // Started otherwise, the question is taken away.
+    let run = start(&mut client, json!({}));
+    let withdrawn = client.hear("$/cancelRequest");
+    assert_eq!(withdrawn["params"]["id"], asked[0]["id"]);
+    let shown = until_the_end(&mut client, &run);
+    assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_workflow_that_was_killed_is_offered_at_the_next_start() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script().fault("review", [Fault::Silence]));
+    let mut run = desk.baton(&["run", "--auto-approve", "--task", TASK]);
+    let mut run = run.envs(api.env()).env("NO_PROXY", "127.0.0.1").stderr(Stdio::null()).spawn().expect("it starts");
+    api.wait_for_requests(6);
+    run.kill().expect("it runs");
+    run.wait().expect("it ends");
+    let mut client = desk.editor(&api);
+    let offered = client.hear("window/showMessageRequest");
+    assert_eq!(titles(&offered), ["Resume", "Show changes", "Undo", "Later"]);
+    assert!(text(&offered).contains(TASK) && text(&offered).contains("review"), "{}", text(&offered));
+    client.answer(&offered, json!({ "title": "Resume" }));
+    let create = client.hear("window/workDoneProgress/create");
+    client.answer(&create, Value::Null);
+    let run = create["params"]["token"].as_str().expect("a run").to_owned();
+    let shown = until_the_end(&mut client, &run);
+    assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_plan_that_waits_is_announced_at_the_next_start_and_not_reopened() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut run = desk.baton(&["run", "--task", TASK]);
+    let done = run.envs(api.env()).env("NO_PROXY", "127.0.0.1").output().expect("it runs");
+    assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+    let mut client = desk.editor(&api);
+    let told = client.hear("window/showMessage");
+    assert!(text(&told).contains("a plan waits for your answer") && text(&told).contains("plan.md"), "{}", text(&told));
+    let approved = client.execute("baton.approve", &[]).expect("it is approved");
+    follow(&mut client, &approved);
+    assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_spent_budget_is_asked_about_and_raised() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    std::fs::write(desk.project.path().join("baton.toml"), "budget_usd = 0.05\n").unwrap();
+    let mut client = desk.editor(&api);
+    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
+    let mut allowed = 0;
+    loop {
+        let message = client.next();
+        match message["method"].as_str() {
+            Some("window/showMessageRequest") => {
+                allowed += 1;
+                assert!(allowed < 20, "{message}");
+                assert_eq!(titles(&message), ["Allow $0.05 more", "Show changes", "Not now"]);
+                assert!(text(&message).contains("used"), "{message}");
+                client.answer(&message, json!({ "title": "Allow $0.05 more" }));
+            }
+            Some("window/workDoneProgress/create") => client.answer(&message, Value::Null),
+            Some("window/showMessage") => {
+                assert!(text(&message).contains("Approved."), "{message}");
+                break;
+            }
+            _ => {}
+        }
+    }
+    assert!(allowed > 0, "run {run} never asked");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_client_with_its_own_interface_is_told_every_event_and_asked_nothing() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.server(&api);
+    let mut params = desk.params();
+    params["initializationOptions"]["baton"] = json!({ "phase": true, "gate": true });
+    client.initialize(params);
+    let run = start(&mut client, json!({ "task": TASK }));
+    let mut events: Vec<Value> = Vec::new();
+    let mut after_last = Vec::new();
+    loop {
+        let message = client.next();
+        match message["method"].as_str().expect("a method") {
+            "baton/phase" => {
+                let event = message["params"].clone();
+                assert_eq!((&event["run"], &event["folder"]), (&json!(run), &json!(desk.uri(""))));
+                if event["gate"].is_object() {
+                    assert_eq!((&event["phase"], &event["status"]), (&json!("plan"), &json!("waiting")));
+                    assert_eq!(event["gate"]["plan_md"], desk.uri(".agent_memory/plan.md"));
+                    let sha256 = &client.execute("baton.status", &[]).expect("a status")["gate"]["plan_sha256"];
+                    assert_eq!(event["gate"]["plan_sha256"], *sha256);
+                    client.execute("baton.approve", &[]).expect("it is approved");
+                }
+                events.push(event);
+            }
+            method @ ("$/progress" | "textDocument/publishDiagnostics") => {
+                if events.last().is_some_and(|event| event["outcome"].is_string()) {
+                    after_last.push(method.to_owned());
+                }
+            }
+            "window/showMessage" => break,
+            other => panic!("{other}: {message}"),
+        }
+    }
+    let journal = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
+    let journal: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.iter().filter(|event| event["gate"].is_object()).count(), 1);
+    let last = events.last().expect("events");
+    assert_eq!((&last["phase"], &last["status"]), (&json!("workflow"), &json!("done")));
+    assert_eq!(last["outcome"], "merged");
+    assert_eq!(after_last, ["$/progress"], "only the progress ends after the last event");
+    for event in &mut events {
+        let event = event.as_object_mut().expect("an object");
+        for own in ["folder", "gate", "outcome"] {
+            event.remove(own);
+        }
+    }
+    assert_eq!(events, journal, "the events are those of the journal, in their order");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn the_doctor_looks_under_the_editors_settings() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.plain_editor(&api);
+    let found = client.execute("baton.doctor", &[]).expect("it looks");
+    let told = client.hear("window/showMessage");
+    let checks = found["checks"].as_array().expect("checks");
+    let named: Vec<&str> = checks.iter().map(|check| check["name"].as_str().expect("a name")).collect();
+    assert!(named.starts_with(&["binary", "workspace"]) && named.contains(&"models"), "{named:?}");
+    assert!(checks.iter().all(|check| matches!(check["status"].as_str(), Some("ok" | "warning" | "error"))));
+    assert!(text(&told).contains("binary ok: "), "{}", text(&told));
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": { "baton": { "keep_runs": 0 } } }));
+    client.hear("window/showMessage");
+    let found = client.execute("baton.doctor", &[]).expect("it looks");
+    client.hear("window/showMessage");
+    let settings = found["checks"].as_array().expect("checks").iter().find(|check| check["name"] == "settings");
+    assert_eq!((&found["ok"], &settings.expect("a check")["status"]), (&json!(false), &json!("error")));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn without_a_plugin_results_are_shown() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.plain_editor(&api);
+    client.execute("baton.status", &[]).expect("a status");
+    let told = client.hear("window/showMessage");
+    assert!(text(&told).contains("nothing has been run here yet"), "{}", text(&told));
+    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
+    until_the_end(&mut client, &run);
+    client.execute("baton.status", &[]).expect("a status");
+    let told = client.hear("window/showMessage");
+    for words in [TASK, run.as_str(), "merged", "T1 completed: Greet by name", "1 issue"] {
+        assert!(text(&told).contains(words), "{words}: {}", text(&told));
+    }
+    client.execute("baton.diff", &[]).expect("a diff");
+    let opened = client.hear("window/showDocument");
+    assert_eq!(opened["params"]["uri"], desk.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
+    // An editor that cannot open it says so; the text then names the file.
+    client.answer(&opened, json!({ "success": false }));
+    let told = client.hear("window/showMessage");
+    assert!(text(&told).contains("src/lib.rs: modified, +2 -2 (T1)"), "{}", text(&told));
+    client.execute("baton.rollback", &[json!({ "dryRun": true })]).expect("a dry run");
+    let told = client.hear("window/showMessage");
+    assert!(text(&told).contains("src/lib.rs: restored"), "{}", text(&told));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script());
+    let mut client = desk.server(&api);
+    let mut params = desk.params();
+    params["capabilities"]["workspace"] =
+        json!({ "configuration": true, "didChangeConfiguration": { "dynamicRegistration": true } });
+    client.initialize(params);
+    let register = client.hear("client/registerCapability");
+    assert_eq!(register["params"]["registrations"][0]["method"], "workspace/didChangeConfiguration");
+    client.answer(&register, Value::Null);
+    let asked = client.hear("workspace/configuration");
+    assert_eq!(asked["params"], json!({ "items": [{ "scopeUri": desk.uri(""), "section": "baton" }] }));
+    client.answer(&asked, json!([{ "memory_dir": ".elsewhere", "trace": "off" }]));
+    client.execute("baton.openTask", &[]).expect("it opens");
+    let opened = client.hear("window/showDocument");
+    assert_eq!(opened["params"]["uri"], desk.uri(".elsewhere/task.md"));
+    client.answer(&opened, json!({ "success": true }));
+
+    for (settings, words) in [
+        (json!({ "approval": "auto" }), "approval may not be \"auto\" here"),
+        (json!({ "anthropic_api_key": "x" }), "looks like a key"),
+        (json!({ "base_url": "http://x" }), "looks like an endpoint"),
+        (json!({ "memory_dir": "../x" }), "memory_dir"),
+    ] {
+        client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
+        let asked = client.hear("workspace/configuration");
+        client.answer(&asked, json!([settings]));
+        let told = client.hear("window/showMessage");
+        assert!(told["params"]["type"] == 1 && text(&told).contains(words), "{told}");
+        let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("wrong settings");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains(words)), "{error}");
+    }
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
+    let asked = client.hear("workspace/configuration");
+    client.answer(&asked, json!([null]));
+    assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null));
+    assert_eq!(client.quit(), Some(0));
+
+    // A client that is not asked tells of its own accord.
+    let mut client = desk.editor(&api);
+    client.notify("workspace/didChangeConfiguration", json!({ "settings": { "baton": { "keep_runs": 0 } } }));
+    let told = client.hear("window/showMessage");
+    assert!(text(&told).contains("keep_runs"), "{told}");
+    assert_eq!(client.quit(), Some(0));
+}
