@@ -432,6 +432,45 @@ fn an_unsaved_document_is_what_agents_read_and_is_waited_for() {
 }
 
 #[test]
+fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
+    let desk = Desk::new();
+    desk.write("baton.toml", "max_parallel_tasks = 1\n");
+    let mut client = desk.editor(LENDS_MODELS());
+    let task = |id: &str, modify: Value, create: Value| {
+        json!({
+            "id": id, "title": id, "description": "Do it.", "files_to_modify": modify, "files_to_create": create,
+            "files_to_delete": [], "depends_on": [], "acceptance_criteria": [], "estimated_complexity": "simple"
+        })
+    };
+    let plan = json!({
+        "approach_summary": "Two at once.", "risks": [], "parallel_groups": [["T1", "T2"]],
+        "tasks": [task("T1", json!([FILE]), json!([])), task("T2", json!([]), json!(["src/other.rs"]))]
+    });
+    let mut models = Models::good();
+    models.replies.insert("plan".to_owned(), [calls("submit_plan", plan)].into());
+    let result = json!({ "task_id": "T2", "status": "completed", "changes": [], "notes": "", "blockers": [] });
+    let write = calls("write_file", json!({ "path": "src/other.rs", "content": "// other\n" }));
+    let mut models = models.on("implement/T2", [write, calls("submit_result", result)]);
+    desk.opens(&mut client, SOURCE);
+    let typed = format!("//! Mine.\n{SOURCE}");
+    desk.types(&mut client, &typed);
+    start(&mut client);
+    let mut watch = Watch::new(&mut client, &mut models);
+    assert_eq!(watch.said(), WAITS);
+    while !desk.project.path().join("src/other.rs").exists() {
+        let message = watch.client.next();
+        if message["method"] == "baton/languageModel" {
+            watch.models.answer(watch.client, message);
+        }
+    }
+    assert_eq!(desk.read(FILE), SOURCE);
+    desk.saves(watch.client, &typed);
+    assert_eq!(watch.end(), APPROVED);
+    assert!(desk.read(FILE).contains("greet(name: &str)"));
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
 fn changes_that_are_undone_in_the_editor_are_not_waited_for_any_longer() {
     let desk = Desk::new();
     let mut client = desk.editor(LENDS_MODELS());

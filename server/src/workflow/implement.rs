@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -74,6 +75,7 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
         unasked: HashSet::new(),
         opening: HashSet::new(),
         opened: HashSet::new(),
+        waiting: Arc::default(),
     };
     let stopped = work.all_tasks().await;
     let changes = Changes::load(&run.store, &run.workspace)?;
@@ -99,12 +101,16 @@ struct Work<'a> {
     /// Models whose cache a task is opening, and those whose cache is open.
     opening: HashSet<String>,
     opened: HashSet<String>,
+    /// How many tasks wait for a person to save a file; others take their places.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// What running tasks tell the phase.
 pub(super) enum TaskNews {
     /// The prompt shared by all tasks of this model is in its cache.
     CacheOpened(String),
+    /// A task waits for a person to save a file: its place is free.
+    Waits,
 }
 
 impl Work<'_> {
@@ -115,7 +121,7 @@ impl Work<'_> {
         let mut running: JoinSet<(usize, Result<TaskEnd, PhaseError>)> = JoinSet::new();
         let mut stopped = None;
         loop {
-            while stopped.is_none() && running.len() < self.run.settings.max_parallel_tasks {
+            while stopped.is_none() && self.at_work(&running) < self.run.settings.max_parallel_tasks {
                 match self.next_startable() {
                     Ok(Some(task)) => match self.launch(task, &mut running, news_in.clone()) {
                         Ok(()) => {}
@@ -138,11 +144,17 @@ impl Work<'_> {
                         stopped = Some(stopped.unwrap_or(error));
                     }
                 }
-                Some(TaskNews::CacheOpened(model)) = news.recv() => {
-                    self.opened.insert(model);
-                }
+                Some(news) = news.recv() => match news {
+                    TaskNews::CacheOpened(model) => drop(self.opened.insert(model)),
+                    TaskNews::Waits => {}
+                },
             }
         }
+    }
+
+    /// Tasks that take up a place.
+    fn at_work<T: 'static>(&self, running: &JoinSet<T>) -> usize {
+        running.len().saturating_sub(self.waiting.load(Ordering::Relaxed))
     }
 
     /// The most urgent ready task whose model's cache is open, or that may open it: the first such in plan order.
@@ -186,6 +198,7 @@ impl Work<'_> {
             issues: self.issues_of(task),
             writable: writable(task, self.approval),
             plan_lock: self.plan_lock.clone(),
+            waiting: self.waiting.clone(),
         };
         let run = self.run.clone();
         run.tell(EventPhase::Implement, EventStatus::Started, Some(&task.id), task.title.clone());

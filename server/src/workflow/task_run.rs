@@ -1,5 +1,6 @@
 //! One task, done by one agent: converse over a staging, then publish all or nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Assignment {
     pub(super) issues: Vec<Issue>,
     pub(super) writable: Writable,
     pub(super) plan_lock: Arc<PlanLock>,
+    /// Counts the tasks of the phase that wait for a person.
+    pub(super) waiting: Arc<AtomicUsize>,
 }
 
 /// How a task ended. (What stops the whole phase is an error.)
@@ -57,7 +60,7 @@ pub(super) async fn run_task(
             Ok(done) => done,
             Err(error) => return task_error(error),
         };
-        match publish(run, &assignment, &result, &staging).await? {
+        match publish(run, &assignment, &result, &staging, &news).await? {
             Ok(()) => {
                 return Ok(TaskEnd::Submitted(with_real_changes(
                     run,
@@ -154,6 +157,7 @@ async fn publish(
     assignment: &Assignment,
     result: &TaskResult,
     staging: &SharedStaging,
+    news: &mpsc::UnboundedSender<TaskNews>,
 ) -> Result<Result<(), String>, PhaseError> {
     let paths: Vec<RepoPath> = {
         let staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,7 +167,7 @@ async fn publish(
         return Ok(Ok(()));
     }
     loop {
-        if saved(run, &assignment.task.id, &paths).await? == Saved::AfterAWait {
+        if saved(run, assignment, &paths, news).await? == Saved::AfterAWait {
             let followed = staging.lock().unwrap_or_else(PoisonError::into_inner).follow_saved();
             if let Err(error) = followed {
                 // The publish then says which file is not what it was.
@@ -209,8 +213,34 @@ enum Saved {
 /// An editor need not tell that it saved a file.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// A task that waits for a person, until this is dropped.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    /// Count the task, and let the phase know that its place is free.
+    fn begin(assignment: &Assignment, news: &mpsc::UnboundedSender<TaskNews>) -> Self {
+        assignment.waiting.fetch_add(1, Ordering::Relaxed);
+        // The phase may have ended already; then nobody wants the place.
+        drop(news.send(TaskNews::Waits));
+        Self(assignment.waiting.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Wait until none of these files is open with unsaved changes, and say which one has to be saved.
-async fn saved(run: &Run, task: &str, paths: &[RepoPath]) -> Result<Saved, AgentError> {
+async fn saved(
+    run: &Run,
+    assignment: &Assignment,
+    paths: &[RepoPath],
+    news: &mpsc::UnboundedSender<TaskNews>,
+) -> Result<Saved, AgentError> {
+    let task = assignment.task.id.as_str();
+    let mut waiting = None;
     let Some(mut changes) = run.workspace.buffer_changes() else { return Ok(Saved::AtOnce) };
     let mut told = String::new();
     loop {
@@ -229,6 +259,7 @@ async fn saved(run: &Run, task: &str, paths: &[RepoPath]) -> Result<Saved, Agent
             let message = format!("waiting: {names} {is} open with unsaved changes; save {them}, and the task goes on");
             run.tell(EventPhase::Implement, EventStatus::Waiting, Some(task), message);
             told = names;
+            waiting.get_or_insert_with(|| Waiting::begin(assignment, news));
         }
         tokio::select! {
             () = run.desk.cancel.cancelled() => {}
@@ -237,7 +268,7 @@ async fn saved(run: &Run, task: &str, paths: &[RepoPath]) -> Result<Saved, Agent
             Ok(()) = changes.changed() => {}
         }
     }
-    if told.is_empty() {
+    if waiting.is_none() {
         return Ok(Saved::AtOnce);
     }
     run.tell(EventPhase::Implement, EventStatus::Progress, Some(task), format!("{told} saved"));
