@@ -171,6 +171,75 @@ fn plain(text: &str, limit: usize) -> String {
     }
 }
 
+/// What the reviewer is given of a diff nobody planned.
+pub struct Unplanned<'a> {
+    /// What it is compared with.
+    pub base: &'a str,
+    /// The branch that is checked out.
+    pub branch: Option<&'a str>,
+    /// First lines of the messages of its commits, newest first.
+    pub commits: &'a [String],
+    /// One line a changed file.
+    pub changed: &'a [String],
+    /// What differs and is not shown.
+    pub left_out: &'a [String],
+    /// What the user dismissed of the review before.
+    pub earlier: &'a Earlier,
+    /// What the editor's language tools say of the changed files.
+    pub findings: &'a [Finding],
+}
+
+/// Changed files that are listed one by one; `read_diff` knows all.
+const MOST_LISTED: usize = 1_000;
+
+/// The agent's first message for a diff nobody planned.
+pub fn unplanned_message(work: &Unplanned<'_>) -> String {
+    let branch = work.branch.map_or_else(String::new, |branch| format!(", on branch {branch}"));
+    let mut message = section("compared", &format!("The working tree{branch}, with {}.", work.base));
+    if !work.commits.is_empty() {
+        message.push_str(&section("commits", &work.commits.join("\n")));
+    }
+    let mut changed = work.changed[..work.changed.len().min(MOST_LISTED)].join("\n");
+    if work.changed.len() > MOST_LISTED {
+        changed.push_str(&format!("\nand {} more", work.changed.len() - MOST_LISTED));
+    }
+    message.push_str(&section("changed_files", &changed));
+    if !work.left_out.is_empty() {
+        let listed = &work.left_out[..work.left_out.len().min(MOST_LISTED)];
+        message.push_str(&section("not_shown", &listed.join("\n")));
+    }
+    if !work.findings.is_empty() {
+        message.push_str(&findings_section(work.findings));
+    }
+    if !work.earlier.dismissed.is_empty() {
+        message.push_str(&section("dismissed_issues", &json_text(&work.earlier.dismissed)));
+        message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
+    }
+    message.push_str(
+        "Nobody planned these changes: there is no task, no plan and no report. Judge the diff by what it sets out to do, \
+         and hand your judgement on with submit_review.",
+    );
+    message
+}
+
+/// Take a submission about a diff nobody planned: there is no plan to leave, or to make again.
+///
+/// # Errors
+/// What is wrong with it, for the model.
+pub fn accept_unplanned(input: Value) -> Result<ReviewOutput, Vec<String>> {
+    let mut review = accept(input, &Earlier::default())?;
+    if review.recommended_action == RecommendedAction::RePlan {
+        return Err(vec![
+            "/recommended_action: there is no plan to make again; with verdict \"rejected\" recommend \
+             escalate_to_human, and say in the summary what is wrong at the root"
+                .to_owned(),
+        ]);
+    }
+    review.plan_drift_detected = false;
+    review.drift_details.clear();
+    Ok(review)
+}
+
 /// Take a submission: its shape, and that verdict and action go together.
 ///
 /// # Errors
@@ -234,6 +303,8 @@ pub struct Facts {
     pub branch: Option<String>,
     /// Commit at the time.
     pub head: Option<String>,
+    /// For a review of a diff nobody planned: the commit it compares with.
+    pub base: Option<String>,
     /// Files changed that no plan lists, one sentence each.
     pub drift: Vec<String>,
 }
@@ -294,7 +365,7 @@ pub fn finish(
     review.round = facts.round;
     review.branch = facts.branch;
     review.head = facts.head;
-    review.base = None;
+    review.base = facts.base;
     review
 }
 
@@ -393,7 +464,8 @@ mod tests {
     }
 
     fn finished(issues: Value) -> ReviewOutput {
-        let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, drift: Vec::new() };
+        let facts =
+            Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, base: None, drift: Vec::new() };
         finish(submitted(issues), facts, &Earlier::default(), &|path| {
             (path.as_str() == "src/a.rs").then(|| FILE.to_owned())
         })
@@ -466,7 +538,8 @@ mod tests {
             "verdict": "changes_requested", "summary": "s", "issues": issues, "answers": answers,
             "recommended_action": "fix_and_re_review",
         });
-        let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 2, branch: None, head: None, drift: Vec::new() };
+        let facts =
+            Facts { now: Timestamp::UNIX_EPOCH, round: 2, branch: None, head: None, base: None, drift: Vec::new() };
         let review = finish(accept(review, earlier).unwrap(), facts, earlier, &|_| Some(file.to_owned()));
         review.issues.into_iter().map(|issue| (issue.id, issue.line)).collect()
     }

@@ -26,6 +26,8 @@ pub struct Args {
 pub enum Command {
     /// Take a task through the workflow, from wherever it stands to its end
     Run(RunArgs),
+    /// Review the working tree against a commit, with no plan and no edits
+    Review(ReviewArgs),
     /// Ask for a new plan: say what should be different
     Plan(PlanArgs),
     /// Approve the plan that waits; `baton run` then goes on with it
@@ -85,6 +87,40 @@ pub struct RunArgs {
     /// Print every event as a line of JSON on standard output, and the outcome as the last
     #[arg(long)]
     pub json: bool,
+}
+
+/// Flags of `baton review`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = REVIEW_HELP)]
+pub struct ReviewArgs {
+    /// Compare with what HEAD and this branch, tag or commit have in common, such as origin/main
+    #[arg(long, value_name = "REF")]
+    pub base: String,
+    /// End with code 6 when an issue is at least this bad
+    #[arg(long, value_name = "SEVERITY", default_value = "major")]
+    pub fail_on: FailOn,
+    /// Use this provider's models where the settings name none
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS))]
+    pub provider: Option<String>,
+    /// Cancel the review after this time, as in 90s, 15m or 2h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Print every event as a line of JSON on standard output, and the outcome as the last
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How bad an issue must be for a review to end with code 6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Data loss, a security hole, a crash
+    Critical,
+    /// Wrong behaviour, or worse
+    Major,
+    /// Worth mending, or worse
+    Minor,
+    /// None is
+    Never,
 }
 
 /// Flags of `baton plan`.
@@ -198,6 +234,20 @@ Exit codes:
     3  stopped for a person: escalated, or waiting for an answer to the plan
     4  the plan was rejected
     5  no conclusion: model, network or quota failed
+  130  cancelled";
+
+const REVIEW_HELP: &str = "\
+Judged is what the working tree, with untracked files that are not ignored, has that the commit has not. Only
+.agent_memory/review.json is written, where editors find it. It is no workflow's review: while one is
+unfinished it is refused, and a finished one goes to history.
+
+Exit codes:
+    0  reviewed, and no issue is as bad as --fail-on
+    1  failed
+    2  wrong usage or settings, no such commit, or a workflow is unfinished
+    3  stopped for a person: the budget is spent
+    5  no conclusion: model, network or quota failed
+    6  an issue is as bad as --fail-on, or worse
   130  cancelled";
 
 const DOCTOR_HELP: &str = "\
@@ -344,6 +394,14 @@ mod tests {
         assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));
         let rollback = RollbackArgs { task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
         assert_eq!(command("baton rollback --file src/a.rs --dry-run"), Command::Rollback(rollback));
+        let review = ReviewArgs {
+            base: "origin/main".into(),
+            fail_on: FailOn::Minor,
+            provider: None,
+            timeout: None,
+            json: true,
+        };
+        assert_eq!(command("baton review --base origin/main --fail-on minor --json"), Command::Review(review));
         assert_eq!(command("baton doctor --json"), Command::Doctor(DoctorArgs { json: true }));
         assert_eq!(command("baton demo"), Command::Demo);
         assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));

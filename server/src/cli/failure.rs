@@ -12,6 +12,8 @@ pub(super) const PERSON: u8 = 3;
 pub(super) const REJECTED: u8 = 4;
 /// Model, network or quota failed.
 pub(super) const NO_CONCLUSION: u8 = 5;
+/// An issue is as bad as `--fail-on` says.
+pub(super) const ISSUES: u8 = 6;
 /// Cancelled.
 pub(super) const CANCELLED: u8 = 130;
 

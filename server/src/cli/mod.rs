@@ -14,6 +14,7 @@ pub mod gate;
 mod lsp;
 pub mod progress;
 mod reset;
+mod review;
 mod rollback;
 mod run;
 mod schema;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
     let folder = args.workspace.as_deref();
     let done = match args.command {
         Command::Run(run) => run::run(folder, run),
+        Command::Review(review) => review::review(folder, review),
         Command::Plan(plan) => run::plan_again(folder, plan.feedback),
         Command::Approve(approve) => answer::approve(folder, approve.only),
         Command::Reject => answer::reject(folder),

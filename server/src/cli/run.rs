@@ -28,6 +28,7 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
         only: args.only,
         feedback: None,
         fix: args.fix,
+        base: None,
         reset: args.reset,
         auto_approve: args.auto_approve,
     };
@@ -197,7 +198,7 @@ fn ways_on(end: &RunEnd) -> Result<(), Failure> {
 }
 
 /// The last line of `--json`.
-fn last_line((run, end): &(String, RunEnd)) -> serde_json::Value {
+pub(super) fn last_line((run, end): &(String, RunEnd)) -> serde_json::Value {
     json!({ "outcome": end.outcome, "run": run, "review": end.review, "usage": end.usage })
 }
 

@@ -28,6 +28,8 @@ const FEEDBACK: &str = "feedback.md";
 /// What the latter holds until somebody writes there.
 const FEEDBACK_TEMPLATE: &str = "# What should be different about the plan?\n\nWrite it here and save this file.\n";
 const RUNS: &str = "runs";
+/// In the folder of a run that reviews against a commit: that commit.
+const BASE: &str = "base";
 const APPROVAL_KIND: &str = "approval";
 
 /// Everything that says where a workflow stands, in the order the workflow writes it.
@@ -159,12 +161,28 @@ impl Store {
     /// # Errors
     /// When the folder cannot be made or the earlier runs' transcripts cannot be read.
     pub fn begin_run(&self, id: &RunId) -> Result<RunDir, MemoryError> {
-        let earlier = self.workflow_runs()?;
+        self.open_run(id, &self.workflow_runs()?, None)
+    }
+
+    /// The same for a review against a commit, which belongs to no workflow; one of the same commit that was
+    /// interrupted is gone on with.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn begin_base_review(&self, id: &RunId, commit: &str) -> Result<RunDir, MemoryError> {
+        let before = self.runs()?.pop().filter(|run| self.reviews_against(run).is_some_and(|base| base == commit));
+        self.open_run(id, before.as_slice(), Some(commit))
+    }
+
+    fn open_run(&self, id: &RunId, earlier: &[RunId], base: Option<&str>) -> Result<RunDir, MemoryError> {
         let name = format!("{RUNS}/{id}");
         let open = || -> io::Result<RunDir> {
             self.dir.create_dir_all(RUNS)?;
             self.dir.create_dir_with(&name, DirBuilder::new().mode(0o700))?;
             let dir = self.dir.open_dir(&name)?;
+            if let Some(commit) = base {
+                workspace::replace(&dir, BASE, commit.as_bytes(), 0o600)?;
+            }
             let folders: Vec<Dir> =
                 earlier.iter().map(|run| self.dir.open_dir(format!("{RUNS}/{run}"))).collect::<io::Result<_>>()?;
             let events = EventLog::open(&dir)?;
@@ -472,7 +490,24 @@ impl Store {
     pub fn workflow_runs(&self) -> Result<Vec<RunId>, MemoryError> {
         let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
         let closed = |run: &RunId| past.closed_runs.iter().any(|closed| closed == run.as_str());
-        Ok(self.runs()?.into_iter().filter(|run| !closed(run)).collect())
+        let runs = self.runs()?.into_iter();
+        Ok(runs.filter(|run| !closed(run) && self.reviews_against(run).is_none()).collect())
+    }
+
+    /// The runs that tell where things stand: those of the workflow at hand, and a review against a commit where that is
+    /// what was run last.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn latest_runs(&self) -> Result<Vec<RunId>, MemoryError> {
+        let mut runs = self.workflow_runs()?;
+        runs.extend(self.runs()?.pop().filter(|run| self.reviews_against(run).is_some()));
+        Ok(runs)
+    }
+
+    /// The commit that a run reviews against; `None` for a run of a workflow.
+    fn reviews_against(&self, run: &RunId) -> Option<String> {
+        self.dir.read_to_string(format!("{RUNS}/{run}/{BASE}")).ok()
     }
 
     /// The folder of a run.
@@ -497,8 +532,12 @@ impl Store {
     /// # Errors
     /// When a transcript cannot be read.
     pub fn workflow_spending(&self) -> Result<Vec<Usage>, MemoryError> {
+        self.spending(self.workflow_runs()?)
+    }
+
+    fn spending(&self, runs: Vec<RunId>) -> Result<Vec<Usage>, MemoryError> {
         let mut spending = Vec::new();
-        for run in self.workflow_runs()? {
+        for run in runs {
             let dir = self.run_folder(&run)?;
             spending.extend(
                 journal::spending(&dir, &self.seal).map_err(|source| self.io("read", "transcript.jsonl", source))?,
@@ -507,12 +546,12 @@ impl Store {
         Ok(spending)
     }
 
-    /// What the runs of the workflow at hand have used together.
+    /// What these runs have used together.
     ///
     /// # Errors
     /// When a transcript cannot be read.
-    pub fn workflow_usage(&self) -> Result<Usage, MemoryError> {
-        Ok(self.workflow_spending()?.into_iter().sum())
+    pub fn usage_of(&self, runs: Vec<RunId>) -> Result<Usage, MemoryError> {
+        Ok(self.spending(runs)?.into_iter().sum())
     }
 
     /// Hold plan.json still while it is implemented.
@@ -664,7 +703,8 @@ impl Store {
     fn set_aside_review(&self, entry: &str) -> Option<ReviewOutput> {
         let mut review: ReviewOutput = self.set_aside_handoff(entry, ReviewOutput::FILE)?;
         fill_ids(&mut review);
-        Some(review)
+        // One against a commit is no part of a workflow.
+        Some(review).filter(|review| review.base.is_none())
     }
 
     fn is_genuine(&self, approval: &Approval) -> bool {

@@ -14,7 +14,7 @@ use super::next::{FixScope, Next, next_phase};
 use super::outcome::{Outcome, RunEnd};
 use super::phase::Phase;
 use super::run::Run;
-use super::{phases, rounds};
+use super::{base_review, phases, rounds};
 use crate::agents::AgentError;
 use crate::memory::Memory;
 
@@ -29,6 +29,10 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
         let count = issues.len();
         let told = format!("Fixing {count} chosen {}: {}", phases::plural(count, "issue"), issues.join(", "));
         run.say(EventPhase::Workflow, EventStatus::Progress, told);
+    }
+    if let Some(base) = &run.base {
+        let end = base_review::drive(run, base).await;
+        return finish(run, end);
     }
     let end = loop {
         let memory = match run.store.load() {

@@ -18,7 +18,7 @@ use super::outcome::RunEnd;
 use super::phase::Phase;
 use super::recover::recover;
 use super::run::Run;
-use super::{issues, rounds};
+use super::{base_review, issues, rounds};
 use crate::agents::{Budget, Desk, Limits, Prompts};
 use crate::config::{ModelChoice, Settings};
 use crate::contracts::{
@@ -119,6 +119,8 @@ pub struct Request {
     /// Fix exactly these issues of the review, by id, in a round of their own, and end with its review: also when the
     /// workflow is finished or waits for a person.
     pub fix: Option<Vec<String>>,
+    /// Review the working tree against this commit, with no plan and no edits. Refused while a workflow is unfinished.
+    pub base: Option<String>,
     /// Set the workflow at hand aside first.
     pub reset: bool,
     /// Answer every gate of this run with yes, except for plans with protected files.
@@ -152,17 +154,23 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..store.inspect()?.0 },
         loaded => loaded?,
     };
-    let beginning = match &request.fix {
-        Some(ids) => Beginning::fix(&memory, issues::chosen(&store, &memory, &request, ids)?),
-        None => beginning(&memory, &request, &policy, now)?,
+    let base = request.base.as_deref();
+    let base = base.map(|base| base_review::begin(&workspace, &memory, &request, &policy, base)).transpose()?;
+    let beginning = match (&base, &request.fix) {
+        (Some(_), _) => Beginning::plain(),
+        (None, Some(ids)) => Beginning::fix(&memory, issues::chosen(&store, &memory, &request, ids)?),
+        (None, None) => beginning(&memory, &request, &policy, now)?,
     };
     if beginning.needs_model {
         models.clone()?;
     }
     beginning.apply(&store, &workspace, &memory)?;
-    let spent_before = store.workflow_spending()?;
-    let dir = store.begin_run(&id)?;
-    for agent in settled(&memory) {
+    let (spent_before, dir) = match &base {
+        Some(base) => (Vec::new(), store.begin_base_review(&id, &base.commit)?),
+        None => (store.workflow_spending()?, store.begin_run(&id)?),
+    };
+    let settled = if base.is_some() { Vec::new() } else { settled(&memory) };
+    for agent in settled {
         let closed = dir.transcript.close_left_open(now, &agent);
         closed.map_err(|source| store.file_error("write", "transcript.jsonl", source))?;
     }
@@ -201,6 +209,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         auto_approve: request.auto_approve,
         only: request.only,
         fix: request.fix,
+        base,
     });
     let end = tokio::spawn(async move {
         let end = drive(&run).await;
@@ -322,6 +331,8 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     let finished = matches!(next, Next::Merged | Next::Rejected);
     let other = asked.is_some() && asked != memory.task.as_deref().map(str::trim);
     let mut beginning = Beginning::plain();
+    // A review against a commit is no part of what begins now.
+    let has_other_review = memory.review.as_ref().is_some_and(|review| review.base.is_some()) && !unfinished;
 
     if request.reset {
         if asked.or(memory.task.as_deref()).is_none() {
@@ -339,8 +350,11 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
         )));
     } else if other {
         // A task somebody wrote by hand and never started is kept all the same.
-        beginning.whole = (!unfinished && memory.task.is_some()).then_some(SetAside::Reset);
+        beginning.whole = (!unfinished && (memory.task.is_some() || has_other_review)).then_some(SetAside::Reset);
         beginning.task = asked.map(str::to_owned);
+    } else if has_other_review && memory.task.is_some() {
+        beginning.whole = Some(SetAside::Reset);
+        beginning.task = memory.task.clone();
     }
     if let Some(only) = &request.only
         && let Some(plan) = memory.plan.as_ref().filter(|_| beginning.whole.is_none())

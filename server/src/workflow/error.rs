@@ -2,7 +2,7 @@ use super::events::{EventError, EventErrorKind};
 use crate::agents::AgentError;
 use crate::memory::MemoryError;
 use crate::models::{ModelError, ModelErrorKind};
-use crate::workspace::{PublishError, RecoverError, WorkspaceError};
+use crate::workspace::{BaseError, PublishError, RecoverError, WorkspaceError};
 
 /// Why a phase did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum PhaseError {
     /// Publishing a task's edits.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The working tree cannot be compared with a commit.
+    #[error(transparent)]
+    Base(BaseError),
     /// A part of this program failed; nothing was written by it.
     #[error("internal error: {0}; please report it")]
     Internal(String),
@@ -65,7 +68,7 @@ impl PhaseError {
         match self {
             Self::Agent(error) => agent_kind(error),
             Self::Memory(error) => memory_kind(error),
-            Self::Workspace(_) | Self::Publish(_) | Self::Internal(_) => EventErrorKind::Workspace,
+            Self::Workspace(_) | Self::Publish(_) | Self::Base(_) | Self::Internal(_) => EventErrorKind::Workspace,
         }
     }
 

@@ -4,6 +4,7 @@
 //! files of `.agent_memory/` alone, so a run can be killed at any moment and another one goes on.
 
 mod approval;
+mod base_review;
 mod changes;
 mod checkpoints;
 mod doctor;

@@ -130,6 +130,7 @@ fn finish_review(
         round: report.round,
         branch: head.as_ref().and_then(|head| head.branch.clone()),
         head: head.and_then(|head| head.commit),
+        base: None,
         drift,
     };
     agents::review::finish(review, facts, earlier, &|path| text(&run.workspace, path))
@@ -204,7 +205,7 @@ pub(super) fn task_text(memory: &Memory) -> String {
     memory.task.clone().or_else(restated).or_else(planned).unwrap_or_default()
 }
 
-fn toolbox(run: &Run, phase: Phase, diffs: Vec<(RepoPath, String)>) -> Toolbox {
+pub(super) fn toolbox(run: &Run, phase: Phase, diffs: Vec<(RepoPath, String)>) -> Toolbox {
     let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
     match phase.row().tools {
         ToolSet::Read | ToolSet::Write => Toolbox::reader(workspace, memory),
@@ -212,7 +213,7 @@ fn toolbox(run: &Run, phase: Phase, diffs: Vec<(RepoPath, String)>) -> Toolbox {
     }
 }
 
-fn brief(
+pub(super) fn brief(
     run: &Run,
     phase: Phase,
     system: Vec<String>,
@@ -238,7 +239,7 @@ fn brief(
 
 /// What a phase's agent hands on. A conversation that came to a bad end is over: the next start asks anew, and does not
 /// play the same end from the journal.
-async fn handed_on<T: Send>(
+pub(super) async fn handed_on<T: Send>(
     run: &Arc<Run>,
     phase: Phase,
     brief: &Brief,

@@ -14,7 +14,7 @@ use crate::agents::{AgentError, Desk, Prompts};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Model, ModelError, Models, Tier};
-use crate::workspace::{self, Dir, Workspace};
+use crate::workspace::{self, Base, Dir, Workspace};
 
 /// One run and all it works with.
 pub(super) struct Run {
@@ -38,6 +38,8 @@ pub(super) struct Run {
     pub(super) only: Option<Vec<String>>,
     /// The issues that were chosen to be fixed: the run ends with the review of their round.
     pub(super) fix: Option<Vec<String>>,
+    /// The commit to review against: the run is that review, and no workflow.
+    pub(super) base: Option<Base>,
 }
 
 impl Run {

@@ -91,7 +91,7 @@ pub struct GateStatus {
 pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Status, StartError> {
     let memory = store.load()?;
     let running = store.holder().map(|holder| holder.run);
-    let runs = store.workflow_runs()?;
+    let runs = store.latest_runs()?;
     let mut history: Vec<PhaseEvent> = Vec::new();
     for run in &runs {
         history.extend(store.events::<PhaseEvent>(run)?);
@@ -116,7 +116,7 @@ pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Stat
         tasks,
         issues,
         gate,
-        usage: store.workflow_usage()?,
+        usage: store.usage_of(runs)?,
         next: next_word(&next),
     })
 }

@@ -6,6 +6,7 @@
 //! Invariant: this module knows nothing of models, phases or tools; it imports only the contracts.
 
 mod access;
+mod base;
 mod beneath;
 mod buffers;
 mod checkpoint;
@@ -22,6 +23,7 @@ mod text;
 mod walk;
 
 pub use access::{Refused, readable};
+pub use base::{Base, BaseDiff, BaseError, BaseFile, diff_with, find_base};
 pub use buffers::{Buffer, Buffers, OpenBuffers, shows};
 pub use cap_std::fs::Dir;
 pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints};

@@ -1,0 +1,44 @@
+//! `baton review --base`: the working tree against a commit, judged.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{FailOn, ReviewArgs};
+use super::failure::{Failure, ISSUES};
+use super::progress::{Progress, Style};
+use super::run::{Place, drive, exit_code, last_line, runtime};
+use super::session::Session;
+use super::{gate, print, render};
+use crate::config::Overrides;
+use crate::contracts::{ReviewOutput, Severity};
+use crate::workflow::{Outcome, Request};
+
+/// Review, and end with the code that what was found has.
+pub(super) fn review(folder: Option<&Path>, args: ReviewArgs) -> Result<u8, Failure> {
+    let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
+    let session = Session::open(folder, flags)?;
+    let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr())));
+    let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
+    let place = Place::of(&engine);
+    let request = Request { base: Some(args.base), ..Request::default() };
+    let end = runtime()?.block_on(drive(engine, request, args.timeout, progress))?;
+    if args.json {
+        print(&render::json(&last_line(&end).to_string()))?;
+    } else {
+        place.tell(&end)?;
+    }
+    let (_, end) = end;
+    let is_reached = end.outcome == Outcome::Done && end.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));
+    Ok(if is_reached { ISSUES } else { exit_code(&end) })
+}
+
+fn reaches(review: &ReviewOutput, fail_on: FailOn) -> bool {
+    let bound = match fail_on {
+        FailOn::Critical => Severity::Critical,
+        FailOn::Major => Severity::Major,
+        FailOn::Minor => Severity::Minor,
+        FailOn::Never => return false,
+    };
+    // The worst comes first.
+    review.issues.iter().any(|issue| issue.severity <= bound)
+}

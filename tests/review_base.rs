@@ -1,0 +1,324 @@
+//! `baton review --base`: the same reviewer over a diff that nobody planned.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use support::messages_api::{MessagesApi, Reply, Script};
+use support::replies::{approves, goes_well, own, review, with, workspace};
+use support::session::{Done, Session};
+
+const REPOSITORY: &str = "\
+//- /.gitignore
+*.log
+//- /src/kept.rs
+kept
+//- /src/changed.rs
+one
+two
+//- /src/gone.rs
+gone
+//- /src/other.rs
+other
+";
+
+fn issue(severity: &str, quote: &str, description: &str) -> Value {
+    let issue = json!({ "file": "src/changed.rs", "line": 1, "quote": quote, "description": description });
+    with(issue, json!({ "severity": severity }))
+}
+
+fn reviewer(replies: impl IntoIterator<Item = Reply>) -> MessagesApi {
+    MessagesApi::start(Script::new().on("review", replies))
+}
+
+fn against(session: &Session, api: &MessagesApi, base: &str, more: &[&str]) -> Done {
+    let args = ["review", "--base", base].into_iter().chain(more.iter().copied());
+    session.baton(args).api(api).run()
+}
+
+fn commit(session: &Session, message: &str) -> String {
+    session.git(&["add", "-A"]);
+    session.git(&["commit", "-q", "-m", message]);
+    session.git(&["rev-parse", "HEAD"]).trim().to_owned()
+}
+
+/// A branch with a commit of its own and work that is not committed, while main went on.
+fn branched() -> (Session, String) {
+    let session = Session::in_git(REPOSITORY);
+    let base = session.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    session.git(&["checkout", "-q", "-b", "feature"]);
+    session.write("src/committed.rs", "committed\n");
+    commit(&session, "Add what is committed\n\nAnd say why.");
+    session.git(&["checkout", "-q", "main"]);
+    session.write("src/other.rs", "main went on\n");
+    commit(&session, "Go on");
+    session.git(&["checkout", "-q", "feature"]);
+    session.write("src/changed.rs", "one\n2\n");
+    session.write("src/staged.rs", "staged\n");
+    session.git(&["add", "src/staged.rs"]);
+    session.write("src/new/untracked.rs", "untracked\n");
+    session.write("noise.log", "ignored\n");
+    session.write(".env", "KEY=secret-value\n");
+    fs::remove_file(session.path("src/gone.rs")).unwrap();
+    std::os::unix::fs::symlink("kept.rs", session.path("src/link.rs")).unwrap();
+    (session, base)
+}
+
+/// Everything below a folder.
+fn bytes_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(bytes_below(&path));
+        } else {
+            found.insert(path.display().to_string(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and_nothing_is_touched() {
+    let (session, base) = branched();
+    let head = session.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let (git, tree) = (bytes_below(&session.path(".git")), session.tree());
+    let issues = [issue("major", "2", "Not a word."), issue("minor", "one", "Taste.")];
+    let api =
+        reviewer([Reply::tool("read_diff", json!({})), review("changes_requested", "fix_and_re_review", &issues)]);
+    let done = against(&session, &api, "main", &[]).expect(6);
+    done.says("Reviewing against main (since ")
+        .prints("src/changed.rs:2: major: Not a word.")
+        .prints("Reviewed 5 files against main");
+    assert_eq!((bytes_below(&session.path(".git")), session.tree()), (git, tree));
+
+    let asked = api.requests()[0].first_message();
+    for told in [
+        "The working tree, on branch feature, with main (since ",
+        "<commits>\nAdd what is committed\n</commits>",
+        "src/changed.rs: modified, +1 -1\nsrc/committed.rs: created, +1 -0\nsrc/gone.rs: deleted, +0 -1\n\
+         src/new/untracked.rs: created, +1 -0\nsrc/staged.rs: created, +1 -0\n</changed_files>",
+        "src/link.rs: a link\n1 with names that secrets have\n</not_shown>",
+        "Nobody planned these changes",
+    ] {
+        assert!(asked.contains(told), "{told:?} is not in:\n{asked}");
+    }
+    for not_told in ["<task>", "<plan>", "<report>", "<context>", ".agent_memory", "noise.log", "src/other.rs", ".env"]
+    {
+        assert!(!asked.contains(not_told), "{not_told:?} is in:\n{asked}");
+    }
+    let diff = api.requests()[1].last_message().to_string();
+    assert!(diff.contains("-two\\\\n+2\\\\n") || diff.contains("-two\\n+2\\n"), "{diff}");
+    assert!(diff.contains("+untracked") && diff.contains("-gone") && !diff.contains("secret-value"), "{diff}");
+
+    let found = session.handoff("review.json");
+    assert_eq!((&found["base"], &found["head"], &found["branch"]), (&json!(base), &json!(head), &json!("feature")));
+    assert_eq!((&found["round"], &found["plan_drift_detected"]), (&json!(1), &json!(false)));
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    assert_eq!((&status["outcome"], &status["next"]), (&json!("done"), &json!("task")));
+    assert_eq!((&status["phases"][3]["status"], status["issues"].as_array().unwrap().len()), (&json!("done"), 2));
+    assert!(status["usage"]["output_tokens"].as_u64().unwrap() > 0, "{status}");
+    let names = session.names(".agent_memory");
+    assert_eq!(names, [".gitignore", "lock", "review.json", "runs"]);
+    session
+        .run(&api, ["--fix", found["issues"][0]["id"].as_str().unwrap()])
+        .expect(2)
+        .says("nobody planned those changes");
+}
+
+#[test]
+fn fail_on_decides_the_exit_code_and_json_ends_with_the_outcome() {
+    let (session, _) = branched();
+    let run = |severity: Option<&str>, fail_on: &[&str], code: i32| {
+        let issues: Vec<Value> = severity.map(|severity| issue(severity, "2", "It.")).into_iter().collect();
+        let api = reviewer([review("changes_requested", "fix_and_re_review", &issues)]);
+        against(&session, &api, "main", fail_on).expect(code)
+    };
+    run(Some("major"), &[], 6);
+    run(Some("minor"), &[], 0);
+    run(Some("suggestion"), &["--fail-on", "minor"], 0);
+    run(Some("minor"), &["--fail-on", "minor"], 6);
+    run(Some("major"), &["--fail-on", "critical"], 0);
+    run(Some("critical"), &["--fail-on", "never"], 0);
+    run(None, &[], 0);
+    let done = run(Some("critical"), &["--json", "--fail-on", "critical"], 6);
+    assert_eq!(done.outcome()["outcome"], "done");
+    assert_eq!(done.outcome()["review"]["issues"][0]["severity"], "critical");
+    assert_eq!(done.events()[0]["phase"], "workflow");
+    session.baton(["review"]).run().expect(2).says("--base");
+    session.baton(["review", "--base", "main"]).run().expect(2).says("ANTHROPIC_API_KEY");
+}
+
+#[test]
+fn what_cannot_be_compared_is_told_with_what_to_do() {
+    let api = reviewer([]);
+    let refused = |session: &Session, base: &str, words: &str| {
+        against(session, &api, base, &[]).expect(2).says(words);
+        assert!(!session.exists(".agent_memory/review.json") && session.runs().is_empty());
+    };
+    refused(&Session::new(REPOSITORY), "main", "there is no git repository here");
+    let session = Session::new(REPOSITORY);
+    session.git(&["init", "-q", "-b", "main"]);
+    refused(&session, "main", "there is no commit yet to compare with");
+
+    let (session, _) = branched();
+    refused(
+        &session,
+        "nowhere",
+        "\"nowhere\" names no commit here; name a branch, a tag or a commit, such as origin/main",
+    );
+    refused(&session, " ", "name the commit to compare with");
+    session.git(&["remote", "add", "origin", "file:///nowhere"]);
+    refused(&session, "origin/next", "get it by `git fetch origin next`");
+    session.git(&["update-ref", "refs/remotes/origin/next", "main"]);
+    refused(&session, "next", "did you mean origin/next?");
+    session.git(&["checkout", "-q", "--orphan", "alone"]);
+    session.git(&["commit", "-q", "-m", "alone"]);
+    refused(&session, "main", "\"main\" and HEAD have no commit in common");
+
+    let (origin, _) = branched();
+    let clone = Session::new("");
+    let url = format!("file://{}", origin.root().display());
+    clone.git(&["clone", "-q", "--depth", "1", "--no-single-branch", "--branch", "feature", &url, "."]);
+    refused(&clone, "origin/main", "this is a shallow clone, and its history ends before the commit");
+    refused(&clone, "v1", "this is a shallow clone, which has few commits and branches");
+}
+
+#[test]
+fn while_a_workflow_is_unfinished_it_is_refused_and_a_finished_one_goes_to_history() {
+    let session = Session::in_git(&workspace(2));
+    let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    let before = session.memory_tree();
+    against(&session, &api, "main", &[]).expect(2).says("a workflow is unfinished here");
+    assert_eq!(session.memory_tree(), before);
+    session.run(&api, ["--auto-approve"]).expect(0);
+
+    let reviews = reviewer([approves()]);
+    against(&session, &reviews, "HEAD", &[]).expect(0).prints("Reviewed 2 files against HEAD");
+    let asked = reviews.requests()[0].first_message();
+    assert!(asked.contains("src/t1.rs: modified, +1 -1") && !asked.contains("Do it"), "{asked}");
+    assert_eq!(session.history(), ["0001-finished"]);
+    assert!(
+        session.exists(".agent_memory/history/0001-finished/plan.json") && !session.exists(".agent_memory/plan.json")
+    );
+    assert!(session.handoff("review.json")["base"].is_string());
+
+    // It drives nothing: what comes next is a task, and a new workflow does not count it.
+    session.run(&api, []).expect(2).says("there is no task");
+    session.write("src/t1.rs", "pub fn t1() -> u32 {\n    0\n}\n");
+    session.write("src/t2.rs", "pub fn t2() -> u32 {\n    0\n}\n");
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let found = session.handoff("review.json");
+    assert_eq!((&found["round"], found.get("base")), (&json!(1), None));
+    assert_eq!(session.history(), ["0001-finished", "0002-reset"]);
+}
+
+#[test]
+fn a_task_that_nobody_began_stays_and_can_be_begun_afterwards() {
+    let session = Session::in_git(&workspace(1));
+    session.write("src/t1.rs", "pub fn t1() -> u32 {\n    0\n}\n// more\n");
+    session.write(".agent_memory/task.md", "Do it\n");
+    let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
+    against(&session, &api, "main", &[]).expect(0);
+    assert_eq!(session.text(".agent_memory/task.md"), "Do it\n");
+    session.run(&api, ["--auto-approve"]).expect(0);
+    assert!(session.text("src/t1.rs").contains('1'));
+    assert_eq!(session.text(".agent_memory/task.md"), "Do it\n");
+}
+
+#[test]
+fn where_nothing_differs_no_model_is_asked() {
+    let session = Session::in_git(REPOSITORY);
+    let api = reviewer([]);
+    against(&session, &api, "main", &[]).expect(0).prints("There is nothing to review: nothing differs from main");
+    assert!(api.requests().is_empty());
+    assert_eq!(session.handoff("review.json")["verdict"], "approved");
+}
+
+#[test]
+fn what_was_dismissed_is_not_raised_by_the_next_review() {
+    let (session, _) = branched();
+    let raises = || reviewer([review("changes_requested", "fix_and_re_review", &[issue("major", "2", "Taste.")])]);
+    against(&session, &raises(), "main", &[]).expect(6);
+    let id = session.handoff("review.json")["issues"][0]["id"].clone();
+    session.write(".agent_memory/dismissed.json", json!([id]).to_string());
+    let api = raises();
+    let done = against(&session, &api, "main", &[]).expect(0);
+    assert!(!done.stdout.contains("Taste."), "{}", done.stdout);
+    let asked = api.requests()[0].first_message();
+    assert!(asked.contains("<dismissed_issues>") && asked.contains(id.as_str().unwrap()), "{asked}");
+    assert_eq!(session.handoff("dismissed.json"), json!([id]));
+}
+
+#[test]
+fn a_review_that_is_killed_goes_on_without_paying_twice() {
+    let (session, _) = branched();
+    let looks = || Reply::tool("read_diff", json!({}));
+    let api = reviewer([looks(), approves().after(Duration::from_secs(20))]);
+    let run = session.baton(["review", "--base", "main"]).api(&api).start();
+    api.wait_for_requests(2);
+    run.kill();
+    assert!(!session.exists(".agent_memory/review.json"));
+    let again = reviewer([looks(), approves()]);
+    against(&session, &again, "main", &[]).expect(0);
+    assert_eq!(again.requests().iter().map(|request| request.turn).collect::<Vec<_>>(), [1]);
+    // It came to its end: the next one is asked anew.
+    let anew = reviewer([approves()]);
+    against(&session, &anew, "main", &[]).expect(0);
+    assert_eq!(anew.requests().len(), 1);
+}
+
+#[test]
+fn a_new_plan_is_not_what_such_a_review_can_ask_for() {
+    let (session, _) = branched();
+    let api = reviewer([review("rejected", "re_plan", &[]), review("rejected", "escalate_to_human", &[])]);
+    against(&session, &api, "main", &[]).expect(0);
+    let told = api.requests()[1].last_message().to_string();
+    assert!(told.contains("there is no plan to make again"), "{told}");
+    assert_eq!(session.handoff("review.json")["recommended_action"], "escalate_to_human");
+}
+
+#[test]
+fn a_folder_of_a_repository_sees_only_what_lies_in_it() {
+    let (session, _) = branched();
+    session.write("outside.rs", "outside\n");
+    let api = reviewer([approves()]);
+    session.baton(["review", "--base", "main", "--workspace", "src"]).api(&api).run().expect(0);
+    let asked = api.requests()[0].first_message();
+    assert!(asked.contains("\nchanged.rs: modified") || asked.contains(">\nchanged.rs: modified"), "{asked}");
+    assert!(asked.contains("new/untracked.rs: created") && !asked.contains("outside.rs"), "{asked}");
+    assert!(session.exists("src/.agent_memory/review.json"));
+}
+
+#[test]
+fn files_outside_a_sparse_checkout_and_turned_line_endings_are_no_changes() {
+    let session = Session::in_git(&format!("{REPOSITORY}//- /.gitattributes\n*.txt text eol=crlf\n//- /a.txt\na\nb\n"));
+    session.git(&["sparse-checkout", "set", "--no-cone", "/*", "!/src/"]);
+    assert!(!session.exists("src/kept.rs"));
+    session.write("a.txt", "a\r\nc\r\n");
+    let api = reviewer([Reply::tool("read_diff", json!({})), approves()]);
+    against(&session, &api, "main", &[]).expect(0);
+    let asked = api.requests()[0].first_message();
+    assert!(asked.contains("<changed_files>\na.txt: modified, +1 -1\n</changed_files>"), "{asked}");
+}
+
+#[test]
+fn a_review_that_is_stopped_says_that_nothing_was_changed() {
+    let (session, _) = branched();
+    let api = reviewer([approves().after(Duration::from_secs(20))]);
+    let run = session.baton(["review", "--base", "main"]).api(&api).start();
+    api.wait_for_requests(1);
+    run.signal(rustix::process::Signal::INT);
+    run.wait().expect(130).prints("Stopped in review. Nothing was changed.");
+    let error = session.baton(["review", "--base", "main"]).api(&api).env("BATON_BUDGET_USD", "0.000001").run();
+    error.expect(3).prints("the budget is spent");
+    assert!(!session.exists(".agent_memory/review.json"), "nothing came of either");
+}
