@@ -166,9 +166,29 @@ fn finding(file: &RepoPath, diagnostic: &Value) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::Workspace;
 
     fn path(text: &str) -> RepoPath {
         RepoPath::parse(text).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_document_is_found_by_the_folders_real_path_too() {
+        let outer = tempfile::tempdir().unwrap();
+        let (real, link) = (outer.path().canonicalize().unwrap().join("real"), outer.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::fs::write(real.join("a.txt"), "a\n").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        for opened in [&real, &link] {
+            let documents = Documents::default();
+            let workspace = Workspace::open(&link).unwrap().with_buffers(buffers(documents.clone(), &link));
+            let uri = to_proto::uri(opened, "a.txt");
+            let document = json!({ "uri": uri, "languageId": "plaintext", "version": 1, "text": "a, and mine\n" });
+            documents.did_open(serde_json::from_value(json!({ "textDocument": document })).unwrap());
+            assert!(workspace.is_unsaved(&path("a.txt")), "{}", opened.display());
+            assert_eq!(workspace.read_open(&path("a.txt")).unwrap().unwrap().bytes, b"a, and mine\n");
+        }
     }
 
     #[test]
