@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use support::messages_api::{MessagesApi, Reply, Script};
@@ -12,6 +14,7 @@ use support::plain_editor::PlainEditor;
 use support::replies::{approves, but, completed, edits, file_of, own, review, workspace};
 use support::session::Session;
 
+const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
 const FIX: &str = "Baton: fix this issue";
 const FIX_ALL: &str = "Baton: fix all issues in this file";
 const DISMISS: &str = "Baton: dismiss this issue";
@@ -353,35 +356,70 @@ fn a_selection_and_a_todo_become_the_task_as_they_stand_unsaved() {
     editor.quit();
 }
 
+/// Everything by what any editor has: code actions, lenses, questions, documents and the cancel button of progress. No
+/// command is typed, no message of Baton's own is sent or understood.
 #[test]
 fn an_editor_without_a_plugin_goes_all_the_way() {
     let session = Session::new(&workspace(2));
     session.write("src/t1.rs", "// TODO: answer 1\npub fn t1() -> u32 {\n    0\n}\n");
-    let wants_a_fix = vec![review(
-        "changes_requested",
-        "fix_and_re_review",
-        &[issue("src/t1.rs", "    1", "One is wrong."), issue("src/t2.rs", "    1", "A matter of taste.")],
-    )];
-    let script = reviewed([wants_a_fix, vec![approves()]]);
-    let api = MessagesApi::start(script);
+    let one = issue("src/t1.rs", "    1", "One is wrong.");
+    let (end, two) = (issue("src/t1.rs", "}", "The end is near."), issue("src/t2.rs", "    1", "Two is wrong."));
+    let reviews = [approves_but(&[one, end.clone(), two.clone()]), approves_but(&[end, two]), vec![approves()]];
+    let script = Script::new()
+        .by(|request| {
+            // The second task takes its time.
+            let is_late =
+                request.agent.starts_with("implement") && request.body.to_string().contains("(src/t2.rs:1-2)");
+            is_late.then(|| Reply::text("Let me think.").after(Duration::from_secs(20)))
+        })
+        .rounds("implement/T1", [turns("T1", 0, 1), turns("T1", 1, 2), turns("T1", 2, 3)])
+        .rounds("implement/T2", [turns("T2", 0, 1), turns("T2", 1, 2)])
+        .rounds("review", reviews);
+    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
     let mut editor = PlainEditor::open(&session, &api);
+    let (plan, review) = (".agent_memory/plan.json", ".agent_memory/review.json");
 
-    // A comment becomes a plan, a question and a document to read.
-    let first = editor.press_action("src/t1.rs", 0, PLAN_THIS);
+    // A comment becomes a plan, a question and a document to read. It is rejected, and approved after all.
+    let run = editor.press_action("src/t1.rs", 0, PLAN_THIS);
     editor.until("the gate", |editor| !editor.questions.is_empty());
     assert!(session.text(".agent_memory/plan.md").contains("The title of T1"));
-    editor.answer("Approve");
+    editor.answer("Reject");
+    editor.until_the_end(&run);
+    let run = editor.press_lens(plan, "Approve the rejected plan (2 tasks)");
+    let last = editor.until_the_end(&run);
+    assert_eq!(last, APPROVED);
 
-    // Its review asks for a fix, and the workflow goes on by itself to its end.
-    let last = editor.until_the_end(&first);
-    assert_eq!(last, "Baton: Approved. Changes are in your working tree; nothing was committed.");
-    assert!(session.text("src/t1.rs").contains("    2\n") && session.text("src/t2.rs").contains("    2\n"));
+    // The review is on its lines: read, looked up, dismissed, restored.
+    editor.until("the issues", |editor| editor.issues("src/t1.rs").len() == 2 && editor.issues("src/t2.rs").len() == 1);
+    let hover = editor.hover("src/t1.rs", 2)["contents"]["value"].to_string();
+    assert!(hover.contains("One is wrong.") && hover.contains("T1 is done"), "{hover}");
+    editor.press_action("src/t1.rs", 2, OPEN_TASK);
+    editor.until("its task", |editor| !editor.shown.is_empty());
+    assert_eq!(editor.shown.remove(0)["uri"], editor.uri(plan));
+    editor.press_action("src/t1.rs", 3, DISMISS);
+    editor.until("the issue to go", |editor| editor.issues("src/t1.rs") == ["2: One is wrong."]);
+    editor.press_lens(review, "Restore issue");
+    editor.until("the issue to come back", |editor| editor.issues("src/t1.rs").len() == 2);
+
+    // One is fixed by itself, the others together.
+    let run = editor.press_action("src/t1.rs", 2, FIX);
+    assert_eq!(editor.until_the_end(&run), APPROVED);
+    assert!(session.text("src/t1.rs").contains("    2\n") && session.text("src/t2.rs").contains("    1\n"));
+    editor.until("one issue less", |editor| editor.issues("src/t1.rs") == ["3: The end is near."]);
+    let run = editor.press_lens(review, "Fix 2 issues and re-review");
+    assert_eq!(editor.until_the_end(&run), APPROVED);
+    assert!(session.text("src/t1.rs").contains("    3\n") && session.text("src/t2.rs").contains("    2\n"));
     editor.until("no issue", |editor| editor.issues("src/t1.rs").is_empty() && editor.issues("src/t2.rs").is_empty());
 
-    // One more task, again and by another way.
-    let second = editor.press_lens(".agent_memory/plan.json", "Run T2 again");
-    editor.execute("baton.cancel", &[]).expect("it is at work");
-    let last = editor.until_the_end(&second);
+    // The next task is a selection. It is approved from its plan and stopped by the button of its progress.
+    let actions = editor.actions("src/t2.rs", (0, 0), (2, 0));
+    let run = editor.press(&actions[0]["command"]);
+    editor.until("the gate", |editor| !editor.questions.is_empty());
+    editor.press_lens(plan, "Approve and run T1 only");
+    editor.until("the question to go", |editor| editor.questions.is_empty());
+    editor.cancel_progress(&run);
+    let last = editor.until_the_end(&run);
     assert!(last.starts_with("Baton: Stopped"), "{last}");
+    assert!(session.text("src/t1.rs").contains("    3\n"));
     editor.quit();
 }

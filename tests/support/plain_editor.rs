@@ -132,6 +132,14 @@ impl<'a> PlainEditor<'a> {
         list(self.ask("textDocument/codeAction", params))
     }
 
+    /// The code actions at the beginning of a line, asked for without telling which diagnostics are shown there.
+    pub fn actions_without_context(&mut self, file: &str, line: u32) -> Vec<Value> {
+        let at = range((line, 0), (line, 0));
+        let params =
+            json!({ "textDocument": { "uri": self.uri(file) }, "range": at, "context": { "diagnostics": [] } });
+        list(self.ask("textDocument/codeAction", params))
+    }
+
     /// The code lenses of a file. Each must have arrived resolved.
     pub fn lenses(&mut self, file: &str) -> Vec<Value> {
         let lenses = list(self.ask("textDocument/codeLens", json!({ "textDocument": { "uri": self.uri(file) } })));
@@ -188,6 +196,11 @@ impl<'a> PlainEditor<'a> {
             panic!("no button {button:?}: {question:#}")
         };
         self.client.answer(&question, action.clone());
+    }
+
+    /// Press the cancel button of a run's progress.
+    pub fn cancel_progress(&mut self, started: &Value) {
+        self.client.notify("window/workDoneProgress/cancel", json!({ "token": started["run"] }));
     }
 
     /// The issues shown in a file: `line: message`, lines from 0.

@@ -16,6 +16,7 @@ use crate::support::session::Session;
 const STARTS: usize = 40;
 const TASKS: usize = 16;
 const QUESTIONS: usize = 2000;
+const ISSUES: usize = 2000;
 
 pub(crate) fn measure() {
     let own = env!("CARGO_BIN_EXE_baton");
@@ -39,6 +40,7 @@ pub(crate) fn measure() {
         server.print();
     }
     status_at_work();
+    actions_among_many_issues();
 }
 
 struct Measured {
@@ -135,6 +137,44 @@ fn status_at_work() {
     );
     editor.execute("baton.cancel", &[]).unwrap();
     editor.until_the_end(&started);
+    editor.quit();
+}
+
+/// How long code actions, which editors ask for at every move of the cursor, take in a file with very many issues.
+fn actions_among_many_issues() {
+    let session = Session::new("");
+    let lines: String = (0..ISSUES).map(|n| format!("line {n}\n")).collect();
+    session.write("src/big.rs", lines);
+    let issue = |n| {
+        json!({
+            "severity": "minor", "file": "src/big.rs", "line": n + 1, "quote": format!("line {n}"), "id": format!("i{n}"),
+            "description": format!("The {n}th thing that is wrong here, told in a sentence or two as reviewers do.")
+        })
+    };
+    let issues: Vec<Value> = (0..ISSUES).map(issue).collect();
+    let review = json!({
+        "round": 1, "verdict": "approved", "summary": "s", "issues": issues, "recommended_action": "merge"
+    });
+    session.write(".agent_memory/review.json", serde_json::to_string_pretty(&review).unwrap());
+    let api = MessagesApi::start(Script::new());
+    let mut editor = PlainEditor::open(&session, &api);
+    editor.until("the issues", |editor| editor.issues("src/big.rs").len() == ISSUES);
+    editor.open_file("src/big.rs");
+    for (what, file) in [("code actions", "src/big.rs"), ("code lenses", ".agent_memory/review.json")] {
+        let mut took = Vec::new();
+        for n in 0..200 {
+            let asked = Instant::now();
+            let found = match what {
+                "code actions" => editor.actions_without_context(file, n * 7).len(),
+                _ => editor.lenses(file).len(),
+            };
+            took.push(asked.elapsed().as_secs_f64() * 1e3);
+            assert!(found > 0, "{what}");
+            editor.catch_up();
+        }
+        let (p50, p99) = (percentile(&mut took, 50), percentile(&mut took, 99));
+        println!("{what} with {ISSUES} issues in review.json: p50 {p50:.1} ms, p99 {p99:.1} ms");
+    }
     editor.quit();
 }
 

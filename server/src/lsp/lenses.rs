@@ -59,6 +59,9 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
             let tasks = count(plan.tasks.len(), "task");
             on_top.push(whole(format!("Approve the rejected plan ({tasks})"), "baton.approve"));
         }
+        _ if snapshot.at_work.is_none() => {
+            on_top.extend(rest(snapshot, plan).map(|rest| whole(format!("Go on: {rest}"), "baton.workflow")));
+        }
         _ => {}
     }
     let mut lenses: Vec<Lens> = on_top.into_iter().map(|offer| Lens { line: 0, offer }).collect();
@@ -75,6 +78,21 @@ fn what_follows(snapshot: &Snapshot, plan: &PlanOutput) -> String {
     match snapshot.memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix) {
         Some(round) => format!("fix {}", count(round.issues.len(), "issue")),
         None => count(plan.tasks.len(), "task"),
+    }
+}
+
+/// What is left to do of a plan that was approved, where a run was stopped on the way.
+fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
+    match &snapshot.next {
+        Next::Implement => {
+            let approved = snapshot.memory.approval.as_ref()?.tasks.as_ref();
+            let is_left =
+                |task: &&Task| approved.is_none_or(|ids| ids.contains(&task.id)) && !snapshot.is_done(&task.id);
+            Some(format!("implement {}", count(plan.tasks.iter().filter(is_left).count(), "task")))
+        }
+        Next::Failed { tasks } => Some(format!("try {} again", tasks.join(", "))),
+        Next::Review => Some("review".to_owned()),
+        _ => None,
     }
 }
 
@@ -142,15 +160,16 @@ fn goes_on(snapshot: &Snapshot) -> Option<Offer> {
         return None;
     }
     let ids: Vec<&str> = snapshot.open_issues().map(|issue| issue.id.as_str()).collect();
-    let fix = format!("Fix {} and re-review", count(ids.len(), "issue"));
+    let fix = |issues: usize| format!("Fix {} and re-review", count(issues, "issue"));
     let workflow = |title: String| Some(Offer::new(snapshot, title, "baton.workflow", Value::Null));
     match &snapshot.next {
-        Next::Fix(_) | Next::EnterRound => workflow(fix),
+        Next::Fix(scope) => workflow(fix(scope.issues.len())),
+        Next::EnterRound => workflow(fix(snapshot.memory.round.as_ref()?.issues.len())),
         Next::RePlan => workflow("Plan again, as the review asks".to_owned()),
         // The plan is to be answered first.
         Next::Gate => None,
         _ if ids.is_empty() => None,
-        _ => Some(Offer::new(snapshot, fix, "baton.fixIssue", json!({ "ids": ids }))),
+        _ => Some(Offer::new(snapshot, fix(ids.len()), "baton.fixIssue", json!({ "ids": ids }))),
     }
 }
 
@@ -233,6 +252,22 @@ mod tests {
         assert_eq!(on_plan(&idle), Vec::<String>::new());
         let rejected = snapshot(Next::Rejected, |_| ());
         assert_eq!(on_plan(&rejected), ["0: Approve the rejected plan (2 tasks) -> baton.approve "]);
+    }
+
+    #[test]
+    fn a_plan_that_was_stopped_on_the_way_goes_on() {
+        let mut stopped = snapshot(Next::Implement, |memory| {
+            approve(memory);
+            report(memory, &["T1"]);
+        });
+        let on_top = |snapshot: &Snapshot| on_plan(snapshot).swap_remove(0);
+        assert_eq!(on_top(&stopped), "0: Go on: implement 1 task -> baton.workflow ");
+        stopped.next = Next::Failed { tasks: vec!["T2".to_owned()] };
+        assert_eq!(on_top(&stopped), "0: Go on: try T2 again -> baton.workflow ");
+        stopped.next = Next::Review;
+        assert_eq!(on_top(&stopped), "0: Go on: review -> baton.workflow ");
+        stopped.at_work = Some("r1".to_owned());
+        assert_eq!(on_plan(&stopped), Vec::<String>::new());
     }
 
     #[test]
