@@ -216,3 +216,25 @@ fn a_gate_that_nobody_answers_leaves_the_plan_waiting() {
     session.baton(["approve"]).run().expect(0);
     session.run(&api, []).expect(0);
 }
+
+#[test]
+fn an_editor_that_takes_the_plan_away_while_it_saves_costs_no_new_plan() {
+    let session = Session::new(&workspace(2));
+    let api = two_tasks();
+    let mut terminal = Terminal::new();
+    let running = terminal.start(run(&session, &api));
+    terminal.sees(PROMPT);
+    let file = session.memory("plan.json");
+    let edited = session.text(&file).replace("The title of T2", "A better title");
+    fs::remove_file(session.path(&file)).expect("a plan");
+    // A slow disk: longer than it takes to notice that the plan is gone.
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    session.write(&file, "");
+    session.write(&file, edited);
+    terminal.sees("A better title");
+    terminal.sees(PROMPT);
+    terminal.types("a");
+    running.wait().expect(0);
+    assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
+    assert!(session.text(&session.memory("plan.md")).contains("A better title"));
+}

@@ -2,8 +2,8 @@ local t = require('support')
 
 vim.cmd.edit('src/t1.rs')
 vim.cmd('Baton run Make both answer 1')
-t.wait('the run is at work', function()
-  return t.events[1]
+t.wait('the model is asked', function()
+  return t.events[1] and vim.uv.fs_stat('.git/asked')
 end)
 local server = t.server()
 local sent = {}

@@ -15,6 +15,7 @@ t.same(completed('Baton re'), { 'redo', 'reject', 'reset', 'restore', 'review' }
 t.same(completed('Baton approve '), { 'T1' })
 t.same(completed('1,2Baton! run '), {})
 t.same(completed('vertical Baton diff T'), { 'T1' })
+t.same(completed('Baton undo src/'), { 'src/t1.rs' })
 t.same(completed('Baton review '), { 'main' })
 t.same(#completed('Baton '), #require('baton.command').names())
 

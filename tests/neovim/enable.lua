@@ -41,6 +41,11 @@ for _, command in ipairs(server.server_capabilities.executeCommandProvider.comma
   known[command] = true
 end
 t.same(used, known, 'the commands used here, and those of the server')
+-- And the page on other editors names them all.
+local page = t.file(vim.env.TEST_PLUGIN .. '/../README.md')
+for command in pairs(known) do
+  t.holds(page, ('`%s`'):format(command))
+end
 
 -- The reviewer is told what other servers say of a file.
 vim.cmd.edit('src/t1.rs')

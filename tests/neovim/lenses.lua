@@ -1,21 +1,15 @@
 local t = require('support')
 
---- The lenses of the current buffer, by title.
-local function lenses()
-  local found = {}
-  for _, lens in ipairs(vim.lsp.codelens.get(0)) do
-    found[lens.command.title] = lens
-  end
-  return found
-end
-
+--- The first lens of the current buffer whose title begins so.
 local function lens(words)
   return t.wait(('a lens %q'):format(words), function()
-    for title, found in pairs(lenses()) do
-      if title:find(words, 1, true) then
-        return found
-      end
-    end
+    local found = vim.lsp.codelens.get(0)
+    table.sort(found, function(a, b)
+      return a.range.start.line < b.range.start.line
+    end)
+    return vim.iter(found):find(function(one)
+      return vim.startswith(one.command.title, words)
+    end)
   end)
 end
 
@@ -34,12 +28,12 @@ t.wait('the gate', function()
   return require('baton.question').pending()[1]
 end)
 vim.cmd.edit('.agent_memory/plan.json')
-run(lens('pprove'))
+run(lens('Approve plan'))
 t.same(t.ends(), 'escalated')
 
 -- All issues are fixed by the lens of the review.
 vim.cmd.edit('.agent_memory/review.json')
-run(lens('ix'))
+run(lens('Fix'))
 t.same(t.ends(), 'merged')
 t.holds(t.file('src/t1.rs'), '    2')
 

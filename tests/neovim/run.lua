@@ -127,5 +127,14 @@ vim.fn.search('^+    1')
 vim.fn.search('^+    1')
 vim.api.nvim_feedkeys(vim.keycode('<CR>'), 'x', false)
 t.same({ vim.fn.bufname(), vim.fn.line('.') }, { 'src/t2.rs', 2 })
+-- Or a file beside what it was.
+vim.cmd.only()
+vim.cmd('Baton diff %')
+t.wait('two windows in diff mode', function()
+  local windows = vim.api.nvim_list_wins()
+  return #windows == 2 and vim.wo[windows[1]].diff and vim.wo[windows[2]].diff
+end)
+t.same(vim.fn.bufname(), 'src/t2.rs')
+t.same(t.text(vim.fn.bufnr('^baton://before/src/t2.rs$')), 'pub fn t2() -> u32 {\n    0\n}')
 
 t.done()

@@ -138,7 +138,14 @@ def session(neovim):
     neovim.settle()
     assert neovim.mode == "insert", f"mode {neovim.mode}:\n{neovim.screen()}"
     assert neovim.lua("return vim.api.nvim_buf_get_lines(0, 0, 1, true)[1]") == typed, "no key is lost"
-    assert neovim.lua("return #vim.api.nvim_list_wins()") == 1, "no window opened"
+    corner = neovim.screen().splitlines()[0]
+    assert corner.endswith("Baton: Plan 1 (2 tasks) waits for your answer. :Baton gate"), neovim.screen()
+    show("while typing", neovim.screen())
+    windows = (
+        "return vim.iter(vim.api.nvim_list_wins())"
+        ":filter(function(window) return vim.api.nvim_win_get_config(window).focusable end)"
+    )
+    assert len(neovim.lua(windows + ":totable()")) == 1, "no window opened"
     assert "baton: plan waits" in neovim.screen(), neovim.screen()
     assert "Press ENTER" not in neovim.screen(), neovim.screen()
 
@@ -150,6 +157,15 @@ def session(neovim):
     show("at the gate", screen)
     for words in ["Plan, version 1", "Plan 1 (2 tasks) waits", "<CR> answer", "2: Approve some", "6: View"]:
         assert words in screen, f"{words!r} is not on the screen:\n{screen}"
+    # Left, it stays so: it is not asked a second time.
+    neovim.type("q<CR>")
+    neovim.sees("the plan still waits")
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        neovim.read(0.1)
+    assert "1: Approve" not in neovim.screen(), neovim.screen()
+    neovim.type(":Baton gate<CR>")
+    neovim.sees("1: Approve")
     neovim.type("1<CR>")
 
     # The workflow goes to its end with no key pressed, and nothing asks for one.
@@ -159,13 +175,14 @@ def session(neovim):
     assert neovim.lua("return #vim.api.nvim_list_wins()") == 1, "the plan's window is gone"
     neovim.type(":edit src/t1.rs<CR>")
     neovim.type(":lua vim.diagnostic.config({ virtual_text = true })<CR>")
-    neovim.sees("It loses data")
+    neovim.sees("It is wrong")
     neovim.type(":Baton issues<CR>")
-    neovim.sees("src/t1.rs|2 col 5-10 error|")
+    neovim.sees("error| critical: It loses data.")
     neovim.settle()
     screen = neovim.screen()
     show("after the review", screen)
-    assert "src/t2.rs|2 col 5-10 note| suggestion: It is long." in screen, screen
+    for words in ["src/t1.rs|2 col", "src/t2.rs|2 col", "note| suggestion: It is long.", "■■ It is wrong."]:
+        assert words in screen, f"{words!r} is not on the screen:\n{screen}"
 
     # A file that changes while the user types in it is read again when they are done.
     neovim.type(":cclose<CR>:edit src/t1.rs<CR>i")

@@ -298,10 +298,14 @@ impl Store {
         }
     }
 
+    /// SHA-256 of plan.json as it is now, in hex; `None` where there is none.
+    pub fn plan_sha256(&self) -> Option<String> {
+        self.dir.read(PlanOutput::FILE).ok().map(|bytes| digest(&bytes))
+    }
+
     /// Whether the plan with this hash has a genuine answer, or is no more the plan.
     pub fn is_answered(&self, plan_sha256: &str) -> bool {
-        let plan = self.dir.read(PlanOutput::FILE).map(|bytes| digest(&bytes));
-        if !plan.is_ok_and(|sha256| sha256 == plan_sha256) {
+        if self.plan_sha256().is_none_or(|sha256| sha256 != plan_sha256) {
             return true;
         }
         let approval = self.dir.read_to_string(Approval::FILE).ok().and_then(|text| read::<Approval>(&text).ok());

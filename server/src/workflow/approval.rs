@@ -21,6 +21,9 @@ use crate::workspace::{Protection, is_flagged, protection};
 /// How often approval.json and plan.json are looked at while a person is asked.
 const WATCH: Duration = Duration::from_millis(150);
 
+/// How many looks a plan that is being saved may take.
+const SAVING: u32 = 10;
+
 /// Said where an answer has nothing to answer.
 pub const NO_PLAN: &str = "there is no plan to answer; `baton run --task \"…\"` makes one";
 
@@ -100,6 +103,8 @@ pub fn answer_plan(store: &Store, decision: Decision, tasks: Option<Vec<String>>
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
     check_subset(&plan.plan, tasks.as_deref(), &done(&memory)).map_err(StartError::Usage)?;
+    // The plan may have been edited since it was shown.
+    store.refresh_plan_markdown(&plan_markdown(&plan.plan, &task_text(&memory)))?;
     store.write_approval(&plan.sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
     let all = || plan.plan.tasks.iter().map(|task| task.id.clone()).collect();
     Ok(Answered {
@@ -241,7 +246,24 @@ async fn answered_elsewhere(run: &Run, sha256: &str) {
     loop {
         ticks.tick().await;
         if run.store.is_answered(sha256) {
+            return settled(run, sha256).await;
+        }
+    }
+}
+
+/// Returns when plan.json is done being saved: an editor may take it away, or empty it, before it writes it anew. What is
+/// gone for longer is gone.
+async fn settled(run: &Run, sha256: &str) {
+    let mut before = run.store.plan_sha256();
+    for _ in 0..SAVING {
+        if before.as_deref() == Some(sha256) {
             return;
         }
+        tokio::time::sleep(WATCH).await;
+        let now = run.store.plan_sha256();
+        if now.is_some() && now == before {
+            return;
+        }
+        before = now;
     }
 }

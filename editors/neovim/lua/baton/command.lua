@@ -16,7 +16,7 @@ local M = {}
 ---@field run fun(call: baton.Call)
 ---@field uses string[] The server's commands behind it.
 ---@field takes? string What may follow, for the help.
----@field complete? fun(): string[]
+---@field complete? fun(lead: string): string[]
 
 local function task_ids()
   return project.task_ids(project.here())
@@ -30,8 +30,8 @@ local function git_refs()
   return done and done.code == 0 and vim.split(done.stdout, '\n', { trimempty = true }) or {}
 end
 
-local function changed_files()
-  return vim.list_extend(task_ids(), vim.fn.getcompletion('', 'file'))
+local function tasks_and_files(lead)
+  return vim.list_extend(task_ids(), vim.fn.getcompletion(lead, 'file'))
 end
 
 local function issue_ids()
@@ -199,8 +199,8 @@ M.subcommands = {
   cancel = { uses = { 'baton.cancel' }, run = cancel },
   diff = {
     uses = { 'baton.diff' },
-    takes = '[id]',
-    complete = task_ids,
+    takes = '[id|file]',
+    complete = tasks_and_files,
     run = function(call)
       require('baton.diff').open(call.words, call.mods)
     end,
@@ -208,7 +208,7 @@ M.subcommands = {
   undo = {
     uses = { 'baton.rollback' },
     takes = '[id|file]',
-    complete = changed_files,
+    complete = tasks_and_files,
     run = function(call)
       require('baton.diff').undo(call.words, call.bang)
     end,
@@ -335,7 +335,7 @@ function M.complete(lead, line, position)
   if not name then
     found = M.names()
   elseif subcommand and subcommand.complete then
-    found = subcommand.complete()
+    found = subcommand.complete(lead)
   end
   return vim.tbl_filter(function(word)
     return vim.startswith(word, lead)

@@ -5,6 +5,20 @@ local view = require('baton.view')
 
 local M = {}
 
+--- Whether a word is a task or a file, and its name: a file's is the one below the root.
+---@param word? string
+---@return boolean is_task
+---@return string? name
+local function what(word)
+  local project = require('baton.project')
+  local root = project.here()
+  if not word or not root or vim.list_contains(project.task_ids(root), word) then
+    return word ~= nil, word
+  end
+  local path = vim.fs.normalize(vim.fn.fnamemodify(vim.fn.expand(word), ':p'))
+  return false, project.relative(root, path)
+end
+
 --- Go to the line of the file that a line of the diff shows.
 local function jump()
   local row = vim.api.nvim_win_get_cursor(0)[1]
@@ -38,11 +52,36 @@ local function jump()
   end
 end
 
---- `:Baton diff [task]`.
+--- A file beside what it was before the workflow began.
+---@param client vim.lsp.Client
+---@param file { path: string, before?: string }
+---@param mods string
+local function side_by_side(client, file, mods)
+  vim.cmd.drop(vim.fn.fnameescape(vim.fs.joinpath(client.root_dir, file.path)))
+  vim.cmd.diffthis()
+  local filetype = vim.bo.filetype
+  local before = vim.split((file.before or ''):gsub('\r\n', '\n'):gsub('\n$', ''), '\n', { plain = true })
+  local bufnr = view.buffer('before/' .. file.path, before, { filetype = filetype, root = client.root_dir })
+  vim.cmd(('%s sbuffer %d'):format(mods ~= '' and mods or 'leftabove vertical', bufnr))
+  vim.cmd.diffthis()
+  vim.cmd.wincmd('p')
+end
+
+--- `:Baton diff [task|file]`.
 ---@param words string[]
 ---@param mods string
 function M.open(words, mods)
-  baton.call('baton.diff', { task = words[1] }, function(result, client)
+  local is_task, name = what(words[1])
+  baton.call('baton.diff', { task = is_task and name or nil }, function(result, client)
+    if name and not is_task then
+      local file = vim.iter(result and result.files or {}):find(function(changed)
+        return changed.path == name
+      end)
+      if not file then
+        return view.say(('agents did not change %s'):format(name))
+      end
+      return side_by_side(client, file, mods)
+    end
     local text = result and result.diff or ''
     if vim.trim(text) == '' then
       return view.say('agents changed nothing')
@@ -53,13 +92,12 @@ function M.open(words, mods)
   end)
 end
 
---- What a rollback would do, or did, in a line.
+local WOULD = { restored = 'restore', deleted = 'delete', merged = 'merge', left_alone = 'leave alone' }
+
+--- What a rollback would do, in a line.
 ---@param result { files: { path: string, outcome: string, message: string }[], message: string }
 ---@return string
 local function summary(result)
-  if #result.files == 0 then
-    return result.message
-  end
   local outcomes, order = {}, {}
   for _, file in ipairs(result.files) do
     if not outcomes[file.outcome] then
@@ -70,7 +108,7 @@ local function summary(result)
   end
   return table.concat(
     vim.tbl_map(function(outcome)
-      return ('%s: %s'):format((outcome:gsub('_', ' ')), table.concat(outcomes[outcome], ', '))
+      return ('%s %s'):format(WOULD[outcome] or outcome:gsub('_', ' '), table.concat(outcomes[outcome], ', '))
     end, order),
     '; '
   )
@@ -94,11 +132,9 @@ end
 function M.undo(words, is_sure, arguments)
   baton.with(function(client)
     arguments = arguments or {}
-    if words[1] then
-      local is_task = vim.list_contains(require('baton.project').task_ids(client.root_dir), words[1])
-      local path = vim.fs.normalize(vim.fn.fnamemodify(words[1], ':p'))
-      arguments[is_task and 'task' or 'file'] = is_task and words[1]
-        or require('baton.project').relative(client.root_dir, path)
+    local is_task, name = what(words[1])
+    if name then
+      arguments[is_task and 'task' or 'file'] = name
     end
     if is_sure then
       return roll_back(client, arguments)
@@ -110,7 +146,7 @@ function M.undo(words, is_sure, arguments)
       end
       local verb = arguments.undo and 'Redo' or 'Undo'
       vim.ui.select({ verb, 'Leave everything as it is' }, {
-        prompt = ('%s what agents did? %s'):format(verb, summary(result)),
+        prompt = ('%s what agents did? It would %s.'):format(verb, summary(result)),
         kind = 'baton_undo',
       }, function(choice)
         if choice == verb then

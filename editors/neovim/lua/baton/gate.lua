@@ -99,7 +99,7 @@ end
 ---@param client vim.lsp.Client
 ---@param gate baton.Gate
 local function show(client, gate)
-  local bufnr = view.buffer('plan', shown(gate), { filetype = 'markdown', root = client.root_dir })
+  local bufnr, is_new = view.buffer('plan', shown(gate), { filetype = 'markdown', root = client.root_dir })
   vim.keymap.set('n', '<CR>', '<Cmd>Baton gate<CR>', { buffer = bufnr, desc = 'Baton: answer' })
   local is_shown = window and vim.api.nvim_win_is_valid(window) and vim.api.nvim_win_get_buf(window) == bufnr
   if not is_shown then
@@ -108,7 +108,9 @@ local function show(client, gate)
     vim.wo[window][0].conceallevel = 2
   end
   vim.wo[window][0].winbar = (' %s waits  ·  <CR> answer  ·  q close'):format(M.title(gate))
-  vim.api.nvim_win_set_cursor(window, { 1, 0 })
+  if is_new then
+    vim.api.nvim_win_set_cursor(window, { 1, 0 })
+  end
 end
 
 ---@param client vim.lsp.Client

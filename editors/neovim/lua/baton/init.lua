@@ -5,6 +5,9 @@
 
 local M = {}
 
+--- Whether the statusline shows what goes on, and must be drawn anew when that changes.
+M.is_in_statusline = false
+
 --- Set options, for those who like to call something. The same as setting `vim.g.baton`.
 ---@param options? baton.Options
 function M.setup(options)
@@ -36,12 +39,12 @@ end
 ---
 ---@return string
 function M.statusline()
+  M.is_in_statusline = true
   -- Not loaded yet: nothing was done yet.
   local session = package.loaded['baton.session']
   if not session then
     return ''
   end
-  session.is_in_statusline = true
   local root = require('baton.project').here()
   local summary = root and session.summary(session.of(root)) or ''
   if summary == '' then

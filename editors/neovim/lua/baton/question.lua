@@ -108,7 +108,9 @@ end
 ---@param words string
 local function announce(question, words)
   table.insert(questions, question)
-  view.say(words, vim.log.levels.WARN)
+  view.announce(words, function()
+    return vim.list_contains(questions, question) and not question.is_open
+  end)
   start_looking()
 end
 

@@ -20,9 +20,6 @@ local M = {}
 ---@type table<string, baton.Session>
 local sessions = {}
 
---- Whether the statusline shows it.
-M.is_in_statusline = false
-
 --- The session of a project.
 ---@param root string
 ---@return baton.Session
@@ -38,7 +35,7 @@ function M.all()
 end
 
 local function redraw()
-  if M.is_in_statusline then
+  if require('baton').is_in_statusline then
     vim.cmd.redrawstatus({ bang = true })
   end
 end

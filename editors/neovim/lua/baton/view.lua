@@ -29,7 +29,9 @@ function M.say(message, level, opts)
   level = level or vim.log.levels.INFO
   message = message:gsub('^Baton: ', '')
   local passing = opts and opts.passing
-  require('baton.log').add(message)
+  if not passing then
+    require('baton.log').add(message)
+  end
   if not notifies_in_the_command_line() then
     if not passing then
       vim.notify(message, level, { title = 'Baton' })
@@ -54,6 +56,56 @@ function M.say(message, level, opts)
   vim.api.nvim_echo({ { one_line('Baton: ' .. message), HIGHLIGHTS[level] } }, not passing, {})
 end
 
+--- A line in the corner, which takes no key and no focus.
+---@param text string
+---@return integer? window
+local function note(text)
+  local bufnr = vim.api.nvim_create_buf(false, true)
+  vim.bo[bufnr].bufhidden = 'wipe'
+  vim.api.nvim_buf_set_lines(bufnr, 0, -1, true, { ' ' .. text .. ' ' })
+  local ok, window = pcall(vim.api.nvim_open_win, bufnr, false, {
+    relative = 'editor',
+    anchor = 'NE',
+    row = vim.o.showtabline == 2 and 1 or 0,
+    col = vim.o.columns,
+    width = vim.fn.strdisplaywidth(text) + 2,
+    height = 1,
+    focusable = false,
+    noautocmd = true,
+    style = 'minimal',
+  })
+  if not ok then
+    return nil
+  end
+  vim.wo[window][0].winhighlight = 'NormalFloat:WarningMsg'
+  return window
+end
+
+--- Say what waits for the user. Whoever types would miss it, since the mode is shown where messages are: they see it in
+--- the corner, and are told when they are done.
+---@param message string
+---@param still_true fun(): boolean
+function M.announce(message, still_true)
+  M.say(message, vim.log.levels.WARN)
+  if vim.api.nvim_get_mode().mode == 'n' or not notifies_in_the_command_line() then
+    return
+  end
+  local window = note(one_line('Baton: ' .. message))
+  vim.cmd.redraw()
+  vim.api.nvim_create_autocmd('ModeChanged', {
+    pattern = '*:n',
+    once = true,
+    callback = vim.schedule_wrap(function()
+      if window and vim.api.nvim_win_is_valid(window) then
+        vim.api.nvim_win_close(window, true)
+      end
+      if still_true() then
+        M.say(message, vim.log.levels.WARN)
+      end
+    end),
+  })
+end
+
 --- Say what went wrong.
 ---@param message string
 function M.fail(message)
@@ -66,11 +118,19 @@ end
 ---@field root? string The project it is about.
 ---@field cursor? integer The line the cursor goes to.
 
+local function close()
+  -- The last window cannot be closed; its buffer can.
+  if not pcall(vim.cmd.close) then
+    vim.cmd.bdelete()
+  end
+end
+
 --- The buffer of this name, with this text.
 ---@param name string after `baton://`
 ---@param lines string[]
 ---@param opts? baton.ViewOptions
----@return integer
+---@return integer bufnr
+---@return boolean is_new Whether it had another text before.
 function M.buffer(name, lines, opts)
   opts = opts or {}
   local bufnr = vim.fn.bufadd('baton://' .. name)
@@ -79,15 +139,18 @@ function M.buffer(name, lines, opts)
   end
   local options = vim.bo[bufnr]
   options.buftype, options.swapfile, options.bufhidden, options.buflisted = 'nofile', false, 'hide', false
-  options.modifiable = true
-  vim.api.nvim_buf_set_lines(bufnr, 0, -1, true, lines)
-  options.modifiable, options.modified = false, false
+  local is_new = not vim.deep_equal(vim.api.nvim_buf_get_lines(bufnr, 0, -1, true), lines)
+  if is_new then
+    options.modifiable = true
+    vim.api.nvim_buf_set_lines(bufnr, 0, -1, true, lines)
+    options.modifiable, options.modified = false, false
+  end
   if opts.filetype and options.filetype ~= opts.filetype then
     options.filetype = opts.filetype
   end
   vim.b[bufnr].baton_root = opts.root
-  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = bufnr, nowait = true, desc = 'Baton: close' })
-  return bufnr
+  vim.keymap.set('n', 'q', close, { buffer = bufnr, nowait = true, desc = 'Baton: close' })
+  return bufnr, is_new
 end
 
 --- Show a buffer of this name and go there.
@@ -106,7 +169,8 @@ function M.open(name, lines, opts)
     vim.cmd(('%s sbuffer %d'):format(mods, bufnr))
     M.plain_window(vim.api.nvim_get_current_win())
     if not mods:find('vert') and not mods:find('tab') then
-      local fits = math.max(3, math.min(#lines, math.floor(vim.o.lines / 2)))
+      local rows = vim.api.nvim_win_text_height(0, {}).all
+      local fits = math.max(3, math.min(rows, math.floor(vim.o.lines / 2)))
       vim.api.nvim_win_set_height(0, fits)
     end
   end
