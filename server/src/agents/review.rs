@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{context, fault_text, json_text, section, submit_tool};
 use crate::contracts::{
     Answer, AnswerState, ContextOutput, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput,
-    Severity, Verdict, issue_id, parse,
+    Severity, Verdict, find_quote, issue_id, parse,
 };
 use crate::models::ToolSpec;
 
@@ -384,7 +384,7 @@ fn found_again<'a>(
     let path = RepoPath::parse(&issue.file).ok()?;
     let content = text(&path)?;
     let lines: Vec<&str> = content.lines().collect();
-    let is_gone = |quote: Option<&str>| quote.is_none_or(|quote| find(&lines, quote, 1).is_none());
+    let is_gone = |quote: Option<&str>| quote.is_none_or(|quote| find_quote(&lines, quote, 1).is_none());
     let is_same = |other: &&Issue| {
         other.id == issue.id
             || other.description.trim() == issue.description.trim()
@@ -412,7 +412,7 @@ fn place(mut issue: Issue, text: &dyn Fn(&RepoPath) -> Option<String>) -> Result
     let height = issue.end_line.map_or(0, |end| end.saturating_sub(issue.line));
     let quote = issue.quote.as_deref().filter(|quote| !quote.trim().is_empty());
     issue.line = match quote {
-        Some(quote) => find(&lines, quote, issue.line).ok_or_else(|| told("the quoted line is not in it"))?,
+        Some(quote) => find_quote(&lines, quote, issue.line).ok_or_else(|| told("the quoted line is not in it"))?,
         None => issue.line.clamp(1, last_line(&lines)),
     };
     issue.end_line = issue.end_line.map(|_| issue.line.saturating_add(height).min(last_line(&lines)));
@@ -424,27 +424,6 @@ fn place(mut issue: Issue, text: &dyn Fn(&RepoPath) -> Option<String>) -> Result
 
 fn last_line(lines: &[&str]) -> u32 {
     u32::try_from(lines.len().max(1)).unwrap_or(u32::MAX)
-}
-
-/// The line, from 1, where a quote stands, nearest to the one named. A quote of several lines stands where all of them
-/// do; failing that, where its first one does, if that is one place only.
-fn find(lines: &[&str], quote: &str, near: u32) -> Option<u32> {
-    let quoted: Vec<&str> = quote.trim().lines().map(str::trim).collect();
-    let first = *quoted.first()?;
-    let stands = |at: usize| {
-        lines.get(at..at + quoted.len()).is_some_and(|block| block.iter().zip(&quoted).all(|(a, b)| a.trim() == *b))
-    };
-    let blocks = (0..lines.len()).filter(|at| stands(*at));
-    let number = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
-    let closest = |places: &mut dyn Iterator<Item = usize>| places.map(number).min_by_key(|line| line.abs_diff(near));
-    if let Some(line) = closest(&mut blocks.into_iter()) {
-        return Some(line);
-    }
-    let mut holding = (0..lines.len()).filter(|at| lines[*at].contains(first));
-    match quoted.len() {
-        1 => closest(&mut holding),
-        _ => holding.next().filter(|_| holding.next().is_none()).map(number),
-    }
 }
 
 #[cfg(test)]

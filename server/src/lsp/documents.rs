@@ -25,6 +25,8 @@ pub(super) struct Documents {
 struct Inner {
     encoding: OnceLock<Encoding>,
     open: Mutex<HashMap<PathBuf, Entry>>,
+    /// Held while what happened to a document is handed on.
+    handing_on: Mutex<()>,
     /// Counts everything that happens to any document.
     happened: watch::Sender<u64>,
 }
@@ -65,23 +67,26 @@ pub(super) enum ChangeKind {
     Opened,
     /// Its text was changed.
     Edited {
-        /// The revision that was changed.
-        from: u64,
-        /// The revision it became.
-        to: u64,
         /// One after the other, each on the text that the one before left.
         edits: Vec<LineEdit>,
     },
     /// It was written to the disk.
     Saved,
-    /// It was closed; what the disk has counts again.
-    Closed,
+    /// It was closed as it was last; what the disk has counts again.
+    Closed(Document),
 }
 
 impl Default for Documents {
     fn default() -> Self {
         let (happened, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { encoding: OnceLock::new(), open: Mutex::default(), happened }) }
+        Self {
+            inner: Arc::new(Inner {
+                encoding: OnceLock::new(),
+                open: Mutex::default(),
+                handing_on: Mutex::default(),
+                happened,
+            }),
+        }
     }
 }
 
@@ -108,13 +113,9 @@ impl Documents {
         self.open().get(path).map(|entry| entry.document.clone())
     }
 
-    /// The paths of all open files, in no order.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
-        self.open().keys().cloned().collect()
-    }
-
     /// Whether a file has changes that only the editor knows: changed since it was opened or saved, and its text differs
     /// from the disk's. `on_disk` is what the disk has, in any line endings; `None` where there is no such file.
+    #[allow(dead_code, reason = "what asks for it comes next")]
     pub(super) fn is_unsaved(&self, path: &Path, on_disk: Option<&str>) -> bool {
         let open = self.open();
         let Some(entry) = open.get(path).filter(|entry| entry.is_changed) else { return false };
@@ -122,8 +123,15 @@ impl Documents {
     }
 
     /// Told of everything that happens to any document from now on: opened, changed, saved, closed.
+    #[allow(dead_code, reason = "what asks for it comes next")]
     pub(super) fn happenings(&self) -> watch::Receiver<u64> {
         self.inner.happened.subscribe()
+    }
+
+    /// Held while something happens to a document and is handed on to whoever follows it, and by whoever must not come
+    /// between the two.
+    pub(super) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.inner.handing_on.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `textDocument/didOpen`. `None` for what is no file, such as an untitled document.
@@ -158,11 +166,10 @@ impl Documents {
             None => text.replace_all(&change.text),
         };
         let edits = params.content_changes.iter().map(edit).collect();
-        let (from, to) = (entry.document.revision, self.count());
-        entry.document.revision = to;
+        entry.document.revision = self.count();
         entry.document.version = params.text_document.version;
         entry.is_changed = true;
-        Some(Change { path, kind: ChangeKind::Edited { from, to, edits } })
+        Some(Change { path, kind: ChangeKind::Edited { edits } })
     }
 
     /// `textDocument/didSave`.
@@ -178,9 +185,9 @@ impl Documents {
     pub(super) fn did_close(&self, params: DidCloseTextDocumentParams) -> Option<Change> {
         let path = from_proto::path(&params.text_document.uri)?;
         let mut open = self.open();
-        open.remove(&path)?;
+        let Entry { document, .. } = open.remove(&path)?;
         self.count();
-        Some(Change { path, kind: ChangeKind::Closed })
+        Some(Change { path, kind: ChangeKind::Closed(document) })
     }
 
     fn count(&self) -> u64 {
@@ -270,7 +277,7 @@ mod tests {
             let change =
                 fixture.change(json!([insert(0, column, "\n"), insert(1, 0, "x"), insert(1, 1, "y")])).unwrap();
             assert_eq!(fixture.text(), "🦀\nxyb\n", "{encoding:?}");
-            let ChangeKind::Edited { edits, .. } = change.kind else { panic!("{change:?}") };
+            let ChangeKind::Edited { edits } = change.kind else { panic!("{change:?}") };
             assert_eq!(edits.iter().map(|edit| edit.first).collect::<Vec<_>>(), [0, 1, 1]);
             fixture.change(json!([{ "text": "all new" }]));
             assert_eq!(

@@ -53,7 +53,7 @@ pub(super) struct Folder {
 impl Folder {
     /// A folder by the path the client has for it.
     pub(super) fn new(path: PathBuf, client: Client, capabilities: Capabilities, documents: Documents) -> Arc<Self> {
-        let board = Board::new(path.clone(), client.clone(), capabilities);
+        let board = Board::new(path.clone(), client.clone(), capabilities, documents.clone());
         let lenses = LensRefresh::new(client.clone(), capabilities.refresh_lenses);
         let buffers = lent::buffers(documents.clone(), &path);
         Arc::new(Self {
@@ -108,7 +108,10 @@ impl Folder {
         match self.files().await {
             Ok(files) => self.show_files(&files).await,
             // What starts a run says it again, where somebody has asked.
-            Err(error) => tracing::warn!(%error, "no diagnostics are shown"),
+            Err(error) => {
+                tracing::warn!(%error, "no diagnostics are shown");
+                self.board.refuse_settings().await;
+            }
         }
     }
 
@@ -116,6 +119,16 @@ impl Folder {
     pub(super) async fn show_files(&self, files: &Files) {
         self.board.refresh(files).await;
         self.lenses.look(files).await;
+    }
+
+    /// Show what is in its memory from now on, until it is closed.
+    pub(super) fn attend(self: Arc<Self>) {
+        tokio::spawn(async move {
+            self.show().await;
+            while self.board.is_stale().await {
+                self.show().await;
+            }
+        });
     }
 
     /// Ask the editor what is set here; what needs the settings waits for its answer from now on.

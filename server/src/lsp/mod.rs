@@ -10,8 +10,6 @@ mod client;
 mod code_actions;
 mod commands;
 mod comments;
-mod diagnostics;
-#[allow(dead_code, reason = "what reads it comes next")]
 mod documents;
 mod files;
 mod folder;
@@ -28,7 +26,6 @@ mod markdown;
 mod offers;
 mod phase_feed;
 mod plan_this;
-#[allow(dead_code, reason = "what reads it comes next")]
 mod position;
 mod progress;
 mod refused;
@@ -41,6 +38,7 @@ mod task_file;
 mod to_proto;
 mod todo;
 mod transport;
+mod watch;
 mod way_out;
 mod window;
 

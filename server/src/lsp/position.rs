@@ -142,6 +142,12 @@ impl Text {
         Position { line: u32::try_from(line).unwrap_or(u32::MAX), character: encoding.columns(before) }
     }
 
+    /// Where a byte of a line stands.
+    pub(super) fn position_in(&self, line: usize, byte: usize, encoding: Encoding) -> Position {
+        let start = self.starts.get(line).copied().unwrap_or(self.text.len());
+        self.position(start + byte, encoding)
+    }
+
     /// The byte a position names. What lies past the end of a line is its end, and past the last line the end of the
     /// text.
     pub(super) fn byte(&self, position: Position, encoding: Encoding) -> usize {

@@ -20,7 +20,7 @@ use tower_lsp::{LanguageServer, LspService};
 
 use super::capabilities::Capabilities;
 use super::client::Client;
-use super::documents::Documents;
+use super::documents::{Change, Documents};
 use super::folder::Folder;
 use super::folders::Folders;
 use super::handlers::{self, Failure};
@@ -76,6 +76,16 @@ impl Server {
                 tracing::warn!(%error, "changed settings count from the next start of the server");
             }
         });
+    }
+
+    /// Let something happen to a document, and every folder follow it before anything else happens.
+    fn hand_on(&self, happen: impl FnOnce(&Documents) -> Option<Change>) {
+        let _held = self.documents.hold();
+        if let Some(change) = happen(&self.documents) {
+            for folder in self.folders.all() {
+                folder.board.follow(&change);
+            }
+        }
     }
 
     /// The user pressed cancel on a run's progress.
@@ -138,19 +148,19 @@ impl LanguageServer for Server {
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
-        self.documents.did_open(params);
+        self.hand_on(|documents| documents.did_open(params));
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
-        self.documents.did_change(params);
+        self.hand_on(|documents| documents.did_change(params));
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {
-        self.documents.did_save(params);
+        self.hand_on(|documents| documents.did_save(params));
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
-        self.documents.did_close(params);
+        self.hand_on(|documents| documents.did_close(params));
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
@@ -185,6 +195,7 @@ impl LanguageServer for Server {
 /// A folder is there: ask for its settings, show its diagnostics, and offer to go on where a workflow was interrupted.
 fn open(folder: Arc<Folder>) {
     folder.ask_settings();
+    folder.clone().attend();
     tokio::spawn(async move {
         folder.show().await;
         way_out::greet(folder).await;

@@ -1,5 +1,6 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::time::Duration;
 
 use cap_std::fs::{Dir, OpenOptions};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,7 @@ impl RunLock {
     /// [`MemoryError::Locked`] with the holder when another run has it.
     pub fn take(dir: &Dir, holder: &LockHolder) -> Result<Self, MemoryError> {
         let mut file = open(dir).map_err(|source| io("open", source))?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = read(&mut file);
@@ -54,6 +55,8 @@ impl RunLock {
     /// Who holds the lock of a memory folder now; `None` when nobody does.
     pub fn holder(dir: &Dir) -> Option<LockHolder> {
         let mut file = dir.open(FILE).ok()?.into_std();
+        // Who lets go empties it: most who look need not touch the lock.
+        read(&mut file)?;
         match file.try_lock_shared() {
             Ok(()) => None,
             Err(_) => read(&mut file),
@@ -68,6 +71,18 @@ impl Drop for RunLock {
             tracing::warn!(%error, "cannot empty the lock file");
         }
     }
+}
+
+/// Somebody who only looks whether it is held holds it too, for a moment.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    const TRIES: u32 = 10;
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+            tried => return tried,
+        }
+    }
+    file.try_lock()
 }
 
 fn open(dir: &Dir) -> std::io::Result<File> {

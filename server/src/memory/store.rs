@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::SystemTime;
 
@@ -55,6 +55,8 @@ pub struct Store {
     path: RepoPath,
     dir: std::sync::Arc<Dir>,
     seal: Seal,
+    /// Texts that stand for those of the files, by name.
+    unsaved: std::sync::Arc<BTreeMap<String, String>>,
 }
 
 /// What the memory folder says, read at one moment. From it alone follows what comes next.
@@ -127,11 +129,22 @@ impl Store {
     /// When the folder is a link, or cannot be made or written.
     pub fn open(workspace: &Workspace, memory_dir: &RepoPath, seal: Seal) -> Result<Self, MemoryError> {
         let dir = workspace.folder(memory_dir)?;
-        let store = Self { workspace: workspace.clone(), path: memory_dir.clone(), dir: dir.into(), seal };
+        let store = Self {
+            workspace: workspace.clone(),
+            path: memory_dir.clone(),
+            dir: dir.into(),
+            seal,
+            unsaved: std::sync::Arc::default(),
+        };
         if store.dir.symlink_metadata(".gitignore").is_err() {
             store.replace(".gitignore", b"*\n", 0o644)?;
         }
         Ok(store)
+    }
+
+    /// The same folder, read as if these files had these texts. To look at, not to run on.
+    pub fn with_unsaved(&self, unsaved: BTreeMap<String, String>) -> Self {
+        Self { unsaved: unsaved.into(), ..self.clone() }
     }
 
     /// Take the workspace for a run. From here on nobody else writes its memory but the user and the gate.
@@ -734,6 +747,9 @@ impl Store {
     }
 
     fn bytes(&self, file: &str) -> Result<Option<(Vec<u8>, Timestamp)>, MemoryError> {
+        if let Some(text) = self.unsaved.get(file) {
+            return Ok(Some((text.clone().into_bytes(), Timestamp::UNIX_EPOCH)));
+        }
         let bytes = match self.dir.read(file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

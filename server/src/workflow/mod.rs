@@ -46,4 +46,6 @@ pub use outcome::{Outcome, RunEnd};
 pub use phase::{PHASES, Phase, PhaseRow};
 pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};
 pub use schedule::Schedule;
-pub use status::{GateStatus, IssueStatus, PhaseStatus, Status, TaskState, status};
+pub use status::{
+    GateStatus, IssueStatus, PhaseStatus, Standing, Status, TaskState, standing, standing_review, status,
+};

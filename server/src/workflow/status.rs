@@ -11,8 +11,8 @@ use super::outcome::Outcome;
 use super::phase::{PHASES, Phase};
 use super::phases::task_text;
 use crate::config::Settings;
-use crate::contracts::{Issue, RoundKind, Usage, plan_markdown};
-use crate::memory::{Memory, Store};
+use crate::contracts::{Issue, ReviewOutput, RoundKind, Usage, plan_markdown};
+use crate::memory::{Memory, RunId, Store};
 
 /// Where the workflow stands: what `baton status` and `baton.status` answer.
 #[derive(Debug, Clone, Serialize)]
@@ -84,6 +84,36 @@ pub struct GateStatus {
     pub markdown: String,
 }
 
+/// Where phases and tasks stand: the part of [`Status`] that is shown all the time.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The run at work, of whatever process.
+    pub running: Option<String>,
+    /// The four phases, in order.
+    pub phases: Vec<PhaseStatus>,
+    /// The plan's tasks, in its order.
+    pub tasks: Vec<TaskState>,
+}
+
+/// Tell where phases and tasks stand; also where other parts of the memory are faulty.
+///
+/// # Errors
+/// When the memory folder cannot be read.
+pub fn standing(store: &Store, memory: &Memory, now: Timestamp) -> Result<Standing, StartError> {
+    let running = store.holder().map(|holder| holder.run);
+    let history = history(store, &store.latest_runs()?)?;
+    let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
+    let phases = PHASES.iter().map(|row| phase_status(row.phase, memory, &history, &at_work, now)).collect();
+    let tasks = task_states(memory, &history, &at_work);
+    Ok(Standing { running, phases, tasks })
+}
+
+/// The review whose issues stand: the one at hand, or, while its issues are being fixed, the one before.
+pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
+    let fixing = || memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
+    memory.review.clone().or_else(|| store.review_before(fixing()?.n))
+}
+
 /// Tell where the workflow stands, from the memory folder alone.
 ///
 /// # Errors
@@ -92,10 +122,7 @@ pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Stat
     let memory = store.load()?;
     let running = store.holder().map(|holder| holder.run);
     let runs = store.latest_runs()?;
-    let mut history: Vec<PhaseEvent> = Vec::new();
-    for run in &runs {
-        history.extend(store.events::<PhaseEvent>(run)?);
-    }
+    let history = history(store, &runs)?;
     let next = next_phase(&memory, &policy(settings), now);
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, &history, &at_work, now)).collect();
@@ -121,13 +148,19 @@ pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Stat
     })
 }
 
+fn history(store: &Store, runs: &[RunId]) -> Result<Vec<PhaseEvent>, StartError> {
+    let mut history = Vec::new();
+    for run in runs {
+        history.extend(store.events::<PhaseEvent>(run)?);
+    }
+    Ok(history)
+}
+
 /// The issues of the review at hand, and of the one before those that are gone. While they are being fixed all are
 /// open.
 fn issue_states(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
     let Some(review) = &memory.review else {
-        let round = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
-        let review = round.and_then(|round| store.review_before(round.n));
-        let issues = review.map(|review| review.issues).unwrap_or_default();
+        let issues = standing_review(memory, store).map(|review| review.issues).unwrap_or_default();
         let open = issues.into_iter().filter(|issue| !memory.dismissed.contains(&issue.id));
         return open.map(|issue| IssueStatus { issue, state: "open" }).collect();
     };
@@ -199,7 +232,10 @@ fn phase_status(
         return PhaseStatus { phase: phase.as_str(), status, at: None, elapsed_ms: None, message };
     };
     let running = at_work(last);
+    let is_answered = phase == Phase::Plan && handoff && memory.approval.is_some();
     let status = match last.status {
+        // The last word on a plan is that it was approved.
+        EventStatus::Progress if is_answered => "done",
         EventStatus::Started | EventStatus::Progress if running => "running",
         EventStatus::Started | EventStatus::Progress if handoff && phase == Phase::Plan => "done",
         EventStatus::Started | EventStatus::Progress => "interrupted",

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository};
 
@@ -125,6 +125,12 @@ pub fn repository(workspace: &Workspace, memory_dir: &RepoPath) -> RepositorySta
 pub fn library_version() -> String {
     let (major, minor, patch) = git2::Version::get().libgit2_version();
     format!("libgit2 {major}.{minor}.{patch}")
+}
+
+/// The file that says what is checked out, and is replaced when that changes; `None` without git.
+pub fn head_file(workspace: &Workspace) -> Option<PathBuf> {
+    // A working tree that is not the repository's first has a HEAD of its own.
+    Some(open(workspace).ok()??.path().join("HEAD"))
 }
 
 #[cfg(test)]

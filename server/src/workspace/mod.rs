@@ -29,7 +29,7 @@ pub use cap_std::fs::Dir;
 pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints};
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
-pub use git::{Head, RepositoryState, Unreadable, head, library_version, repository};
+pub use git::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
 pub use protect::{Protection, is_flagged, is_secret, protection};
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,

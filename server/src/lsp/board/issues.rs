@@ -1,0 +1,109 @@
+//! What is shown of an issue, whatever line it stands on.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, NumberOrString, Range, Url};
+
+use super::super::position::{Encoding, Text};
+use super::super::to_proto;
+use super::SOURCE;
+use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, Task};
+use crate::memory::Memory;
+
+/// An issue's diagnostic, but for its place.
+pub(super) fn diagnostic(issue: &Issue, task: Option<DiagnosticRelatedInformation>) -> Diagnostic {
+    Diagnostic {
+        range: Range::default(),
+        severity: Some(to_proto::severity(issue.severity)),
+        code: Some(NumberOrString::String(format!("review.{}", issue.severity.as_str()))),
+        source: Some(SOURCE.to_owned()),
+        message: message(issue, ""),
+        related_information: task.map(|task| vec![task]),
+        data: Some(json!({ "id": issue.id })),
+        ..Diagnostic::default()
+    }
+}
+
+/// What is said of an issue whose lines are not any more what was reviewed.
+pub(super) fn edited_message(issue: &Issue) -> String {
+    message(issue, " (edited since review)")
+}
+
+fn message(issue: &Issue, mark: &str) -> String {
+    let lines = |text: &str| text.trim().lines().map(|line| to_proto::plain(line, 2000)).collect::<Vec<_>>().join("\n");
+    let description = format!("{}{mark}", lines(&issue.description));
+    match issue.suggested_fix.as_deref().map(str::trim).filter(|fix| !fix.is_empty()) {
+        Some(fix) => format!("{description}\n\nSuggested fix: {}", lines(fix)),
+        None => description,
+    }
+}
+
+/// plan.json as it is shown, and where the tasks of the plan stand in it.
+pub(super) struct ShownPlan<'a> {
+    uri: Url,
+    memory: &'a Memory,
+    plan: &'a PlanOutput,
+    /// For each task, where its id stands.
+    places: Vec<Range>,
+}
+
+impl<'a> ShownPlan<'a> {
+    /// Look the tasks up in a text, which may be newer than the plan that was read.
+    pub(super) fn new(memory: &'a Memory, uri: Url, text: &Arc<Text>, encoding: Encoding) -> Option<Self> {
+        let plan = &memory.plan.as_ref()?.plan;
+        let places = places_of_tasks(plan, text, encoding);
+        Some(Self { uri, memory, plan, places })
+    }
+
+    /// Where each task's id stands, in the order of the plan.
+    pub(super) fn places(&self) -> &[Range] {
+        &self.places
+    }
+
+    /// The place of an issue's task in plan.json.
+    pub(super) fn task_of(&self, issue: &Issue) -> Option<DiagnosticRelatedInformation> {
+        let tasks = &self.plan.tasks;
+        let index = match &issue.task_id {
+            Some(id) => tasks.iter().position(|task| task.id == *id)?,
+            None => tasks.iter().rposition(|task| self.is_approved(task) && owns(task, &issue.file))?,
+        };
+        let task = &tasks[index];
+        Some(DiagnosticRelatedInformation {
+            location: Location { uri: self.uri.clone(), range: *self.places.get(index)? },
+            message: to_proto::plain(&format!("{}: {}", task.id, task.title), 200),
+        })
+    }
+
+    fn is_approved(&self, task: &Task) -> bool {
+        let approved = self.memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
+        approved.is_none_or(|approved| approved.contains(&task.id))
+    }
+}
+
+fn places_of_tasks(plan: &PlanOutput, text: &Text, encoding: Encoding) -> Vec<Range> {
+    let shown: Option<serde_json::Value> = serde_json::from_str(text.as_str()).ok();
+    let json = JsonText::new(text.as_str());
+    let index_of = |id: &str| {
+        let tasks = shown.as_ref()?.get("tasks")?.as_array()?;
+        tasks.iter().position(|task| task["id"] == id)
+    };
+    let place = |task: &Task| match index_of(&task.id) {
+        Some(index) => json.locate(&format!("/tasks/{index}/id")),
+        // While somebody types it is often no JSON, and the id is still where it was.
+        None => {
+            let quoted = format!("{:?}", task.id);
+            let keyed = text.as_str().match_indices("\"id\"").find_map(|(at, key)| {
+                let value = text.as_str()[at + key.len()..].trim_start_matches([' ', ':']);
+                value.starts_with(&quoted).then(|| text.as_str().len() - value.len())
+            });
+            keyed.map_or(0..0, |at| at..at + quoted.len())
+        }
+    };
+    plan.tasks.iter().map(|task| text.range(place(task), encoding)).collect()
+}
+
+fn owns(task: &Task, file: &str) -> bool {
+    let key = |path: &str| RepoPath::parse(path).ok().map(|path| path.key());
+    key(file).is_some_and(|wanted| task.files().any(|path| key(path).is_some_and(|path| path == wanted)))
+}

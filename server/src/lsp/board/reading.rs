@@ -1,0 +1,292 @@
+//! What the files of a folder say at one moment, as far as the board shows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
+
+use super::super::documents::Documents;
+use super::super::files::Files;
+use super::super::position::Text;
+use super::super::refused::Refused;
+use super::super::to_proto;
+use super::issues::ShownPlan;
+use super::{SOURCE, issues, standing};
+use crate::config::{self, Sources, TomlFile, WORKSPACE_FILE};
+use crate::contracts::{
+    Approval, ContextOutput, Dismissed, Fault, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round,
+    read,
+};
+use crate::memory::{FileFaults, Memory, Store};
+use crate::workflow;
+use crate::workspace::{self, TextFile, Workspace};
+
+/// The task in the user's words, in the memory folder.
+const TASK: &str = "task.md";
+
+/// The files of the memory folder that hold JSON.
+const HANDOFFS: [&str; 7] = [
+    ContextOutput::FILE,
+    PlanOutput::FILE,
+    Approval::FILE,
+    Round::FILE,
+    ImplReport::FILE,
+    ReviewOutput::FILE,
+    Dismissed::FILE,
+];
+
+/// Where it is read, and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct Sight<'a> {
+    /// The folder as the client names it: a link's target would be another file to an editor.
+    pub(super) folder: &'a Path,
+    /// What is open in the editor.
+    pub(super) documents: &'a Documents,
+    /// Whether the task of an issue is shown with it.
+    pub(super) with_task: bool,
+}
+
+/// What was read. Paths are the client's, but for those to watch.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// When the review was written: another review of the same words is another review.
+    pub(super) reviewed_at: Option<Timestamp>,
+    /// The issues that stand.
+    pub(super) issues: Vec<ReadIssue>,
+    /// The files they are about, as the disk has them.
+    pub(super) texts: BTreeMap<PathBuf, Arc<Text>>,
+    /// Everything whose place is known already.
+    pub(super) others: BTreeMap<PathBuf, Vec<Diagnostic>>,
+    /// The folder's memory.
+    pub(super) memory: Option<(PathBuf, Store)>,
+    /// The run at work, of whatever process.
+    pub(super) running: Option<String>,
+    /// The files all this comes from, by their real paths.
+    pub(super) sources: BTreeSet<PathBuf>,
+}
+
+/// An issue, and what is shown of it wherever it stands.
+pub(super) struct ReadIssue {
+    pub(super) path: PathBuf,
+    pub(super) issue: Issue,
+    pub(super) diagnostic: Diagnostic,
+}
+
+impl Reading {
+    /// Read it all.
+    ///
+    /// # Errors
+    /// When files are there and cannot be read.
+    pub(super) fn take(files: &Files, sight: Sight<'_>) -> Result<Self, Refused> {
+        let mut reading = Self::of_settings(&files.workspace, sight);
+        let root = files.workspace.root();
+        reading.sources.insert(workspace::head_file(&files.workspace).unwrap_or_else(|| root.join(".git")));
+        reading.sources.insert(root.join(&files.settings.memory_dir));
+        let Some(store) = files.memory()? else { return Ok(reading) };
+        let (memory, faults) = store.inspect()?;
+        let reader = Reader { workspace: &files.workspace, store: &store, sight };
+        reading.handoffs(&reader, faults)?;
+        reading.watch_memory(&reader)?;
+        let standing = workflow::standing(&store, &memory, Timestamp::now())?;
+        reading.running = standing.running;
+        if let Some((path, text)) = reader.shown(TASK) {
+            let range = text.span_of(0, 0, sight.documents.encoding());
+            reading.show(path, standing::of_phases(&standing.phases, range));
+        }
+        let plan = reader.shown(PlanOutput::FILE).and_then(|(path, text)| {
+            let uri = to_proto::uri_of(&path, sight.documents)?;
+            Some((path, ShownPlan::new(&memory, uri, &text, sight.documents.encoding())?))
+        });
+        if let Some((path, plan)) = &plan {
+            let report = memory.report.as_ref();
+            reading.show(path.clone(), standing::of_tasks(&standing.tasks, report, plan.places()));
+        }
+        let plan = plan.map(|(_, plan)| plan).filter(|_| sight.with_task);
+        reading.review(&reader, &memory, plan.as_ref());
+        reading.memory = Some((sight.folder.join(store.path().as_str()), store));
+        Ok(reading)
+    }
+
+    /// Read what is wrong in the workspace's settings: enough where nothing else can be read for it.
+    pub(super) fn of_settings(workspace: &Workspace, sight: Sight<'_>) -> Self {
+        let mut reading = Self::default();
+        reading.sources.insert(workspace.root().join(WORKSPACE_FILE));
+        let path = sight.folder.join(WORKSPACE_FILE);
+        let text = sight.documents.text(&path).or_else(|| {
+            let bytes = workspace.read(&RepoPath::parse(WORKSPACE_FILE).ok()?).ok()??.bytes;
+            Some(Arc::new(Text::new(TextFile::decode(&bytes).ok()?.text())))
+        });
+        let Some(text) = text else { return reading };
+        let file = TomlFile { name: WORKSPACE_FILE.to_owned(), text: text.as_str().to_owned() };
+        let Err(errors) = config::load(&Sources { workspace: Some(file), ..Sources::default() }) else {
+            return reading;
+        };
+        let encoding = sight.documents.encoding();
+        let shown = errors.0.iter().map(|error| {
+            let line = error.place.position.map_or(0, |position| position.line as usize - 1).min(text.last_line());
+            let column = error.place.position.map_or(0, |position| position.column as usize - 1);
+            let byte = text.line(line).char_indices().nth(column).map_or(0, |(byte, _)| byte);
+            let mut range = text.span_of(line, line, encoding);
+            let start = text.position_in(line, byte, encoding);
+            range.start = if start < range.end { start } else { range.start };
+            error_at(range, "settings", to_proto::plain(&error.message, 1000))
+        });
+        reading.show(path, shown.collect());
+        reading
+    }
+
+    fn show(&mut self, path: PathBuf, diagnostics: Vec<Diagnostic>) {
+        if !diagnostics.is_empty() {
+            self.others.entry(path).or_default().extend(diagnostics);
+        }
+    }
+
+    /// The faults of the handoffs, of those that are open with unsaved changes as they are there.
+    fn handoffs(&mut self, reader: &Reader<'_>, on_disk: Vec<FileFaults>) -> Result<(), Refused> {
+        let mut unsaved = BTreeMap::new();
+        for file in HANDOFFS {
+            if let Some(open) = reader.sight.documents.text(&reader.path(file))
+                && reader.on_disk(file).is_none_or(|on_disk| on_disk.as_str() != open.as_str())
+            {
+                unsaved.insert(file.to_owned(), open.as_str().to_owned());
+            }
+        }
+        let faults = match unsaved.is_empty() {
+            true => on_disk,
+            false => reader.store.with_unsaved(unsaved).inspect()?.1,
+        };
+        let mut faults: Vec<(PathBuf, Vec<Fault>)> =
+            faults.into_iter().map(|faults| (reader.sight.folder.join(&faults.file), faults.faults)).collect();
+        // One that cannot be read is no approval to the workflow; whoever wrote it wants to know.
+        if let Some((path, text)) = reader.shown(Approval::FILE)
+            && let Err(found) = read::<Approval>(text.as_str())
+        {
+            faults.push((path, found));
+        }
+        for (path, faults) in faults {
+            let Some(text) = reader.shown_at(&path) else { continue };
+            let shown = faults.into_iter().map(|fault| fault_at(&text, fault, reader.sight.documents));
+            self.show(path, shown.collect());
+        }
+        Ok(())
+    }
+
+    fn watch_memory(&mut self, reader: &Reader<'_>) -> Result<(), Refused> {
+        let folder = reader.workspace.root().join(reader.store.path().as_str());
+        let files = HANDOFFS.iter().copied().chain([TASK, "lock", "runs", "history"]);
+        self.sources.extend(files.map(|file| folder.join(file)));
+        if let Some(run) = reader.store.runs()?.last() {
+            let run = folder.join("runs").join(run.as_str());
+            self.sources.insert(run.join("events.jsonl"));
+        }
+        Ok(())
+    }
+
+    fn review(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&ShownPlan<'_>>) {
+        let Some(review) = workflow::standing_review(memory, reader.store) else { return };
+        let issues: Vec<Issue> =
+            review.issues.into_iter().filter(|issue| !memory.dismissed.contains(&issue.id)).collect();
+        if let Some(reviewed) = &review.branch
+            && !issues.is_empty()
+            && is_elsewhere(reader.workspace, reviewed, review.head.as_deref())
+        {
+            if let Some((path, text)) = reader.shown(TASK).or_else(|| reader.shown(ReviewOutput::FILE)) {
+                let range = text.span_of(0, 0, reader.sight.documents.encoding());
+                self.show(path, vec![standing::of_other_branch(reviewed, issues.len(), range)]);
+            }
+            return;
+        }
+        self.reviewed_at = review.timestamp;
+        for issue in issues {
+            let Ok(file) = RepoPath::parse(&issue.file) else { continue };
+            let path = reader.sight.folder.join(file.as_str());
+            self.sources.insert(reader.workspace.root().join(file.as_str()));
+            if !self.texts.contains_key(&path)
+                && let Some(text) = reader.source(&file)
+            {
+                self.texts.insert(path.clone(), text);
+            }
+            let task: Option<DiagnosticRelatedInformation> = plan.and_then(|plan| plan.task_of(&issue));
+            let diagnostic = issues::diagnostic(&issue, task);
+            self.issues.push(ReadIssue { path, issue, diagnostic });
+        }
+    }
+}
+
+/// Reads files as the client sees them.
+struct Reader<'a> {
+    workspace: &'a Workspace,
+    store: &'a Store,
+    sight: Sight<'a>,
+}
+
+impl Reader<'_> {
+    /// A file of the memory folder by the client's path.
+    fn path(&self, file: &str) -> PathBuf {
+        self.sight.folder.join(self.store.name(file))
+    }
+
+    /// A file of the memory folder as it is shown: what is open, else what the disk has.
+    fn shown(&self, file: &str) -> Option<(PathBuf, Arc<Text>)> {
+        let path = self.path(file);
+        let text = self.shown_at(&path)?;
+        Some((path, text))
+    }
+
+    fn shown_at(&self, path: &Path) -> Option<Arc<Text>> {
+        self.sight.documents.text(path).or_else(|| {
+            let file = path.strip_prefix(self.sight.folder).ok()?.to_str()?;
+            self.raw(&RepoPath::parse(file).ok()?).map(Arc::new)
+        })
+    }
+
+    fn on_disk(&self, file: &str) -> Option<Text> {
+        self.raw(&RepoPath::parse(&self.store.name(file)).ok()?)
+    }
+
+    /// JSON as its faults are counted in: bytes as they are, but for a byte order mark.
+    fn raw(&self, file: &RepoPath) -> Option<Text> {
+        let bytes = self.workspace.read(file).ok()??.bytes;
+        Some(Text::new(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}')))
+    }
+
+    /// A source file; `None` when it is gone or no text, which leaves no line to point at.
+    fn source(&self, file: &RepoPath) -> Option<Arc<Text>> {
+        let bytes = self.workspace.read(file).ok()??.bytes;
+        Some(Arc::new(Text::new(TextFile::decode(&bytes).ok()?.text())))
+    }
+}
+
+/// Whether something else is checked out than what was reviewed. Without git nobody can tell.
+fn is_elsewhere(workspace: &Workspace, reviewed: &str, commit: Option<&str>) -> bool {
+    match workspace::head(workspace) {
+        None => false,
+        Some(head) => match head.branch {
+            Some(branch) => branch != reviewed,
+            None => head.commit.as_deref() != commit,
+        },
+    }
+}
+
+fn fault_at(text: &Text, fault: Fault, documents: &Documents) -> Diagnostic {
+    let mut range = text.range(fault.span, documents.encoding());
+    if range.end.line > range.start.line {
+        // A whole object would underline half the file.
+        let line = range.start.line as usize;
+        range.end = text.position_in(line, text.line(line).len(), documents.encoding());
+    }
+    error_at(range, fault.code, to_proto::plain(&fault.message, 1000))
+}
+
+fn error_at(range: Range, code: &str, message: String) -> Diagnostic {
+    Diagnostic {
+        range,
+        severity: Some(DiagnosticSeverity::ERROR),
+        code: Some(NumberOrString::String(code.to_owned())),
+        source: Some(SOURCE.to_owned()),
+        message,
+        ..Diagnostic::default()
+    }
+}

@@ -1,0 +1,154 @@
+//! Where phases and tasks stand, in words.
+
+use serde_json::json;
+use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range};
+
+use super::super::to_proto;
+use super::SOURCE;
+use crate::contracts::{ImplReport, TaskResult};
+use crate::workflow::{PhaseStatus, TaskState};
+
+/// Longest message, in characters.
+const LONGEST: usize = 500;
+
+/// One for each phase that has begun.
+pub(super) fn of_phases(phases: &[PhaseStatus], range: Range) -> Vec<Diagnostic> {
+    phases.iter().filter_map(|phase| of_phase(phase, range)).collect()
+}
+
+fn of_phase(phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
+    let (severity, words) = match phase.status {
+        "pending" => return None,
+        "running" => (DiagnosticSeverity::INFORMATION, "is at work."),
+        "waiting" => (DiagnosticSeverity::WARNING, "waits for your answer."),
+        "interrupted" => (DiagnosticSeverity::WARNING, "was interrupted; start the workflow again to go on."),
+        "cancelled" => (DiagnosticSeverity::WARNING, "was stopped; start the workflow again to go on."),
+        "failed" => (DiagnosticSeverity::ERROR, "failed."),
+        _ => (DiagnosticSeverity::HINT, "is done."),
+    };
+    let name = match phase.phase {
+        "context" => "Gathering context",
+        "plan" => "The plan",
+        "implement" => "The implementation",
+        "review" => "The review",
+        other => other,
+    };
+    // While it is at work it says something new at every step; that is what its progress shows.
+    let said = if phase.status == "running" { String::new() } else { to_proto::plain(&phase.message, LONGEST) };
+    Some(diagnostic(range, severity, format!("phase.{}", phase.phase), format!("{name} {words} {said}")))
+}
+
+/// One for each task, at its place in plan.json.
+pub(super) fn of_tasks(tasks: &[TaskState], report: Option<&ImplReport>, places: &[Range]) -> Vec<Diagnostic> {
+    let result = |id: &str| report.into_iter().flat_map(|report| &report.results).find(|result| result.task_id == id);
+    let shown = tasks.iter().zip(places).map(|(task, range)| of_task(task, result(&task.id), *range));
+    shown.collect()
+}
+
+fn of_task(task: &TaskState, result: Option<&TaskResult>, range: Range) -> Diagnostic {
+    let (severity, words) = match task.status {
+        "running" => (DiagnosticSeverity::INFORMATION, "is at work."),
+        "completed" => (DiagnosticSeverity::HINT, "is done."),
+        "partial" => (DiagnosticSeverity::WARNING, "is partly done."),
+        "blocked" => (DiagnosticSeverity::WARNING, "is blocked."),
+        "failed" => (DiagnosticSeverity::ERROR, "failed."),
+        _ => (DiagnosticSeverity::HINT, "has not begun."),
+    };
+    let why = result.filter(|result| !matches!(task.status, "running" | "completed") && result.task_id == task.id);
+    let why = why.map(|result| {
+        let notes = std::iter::once(result.notes.as_str()).chain(result.blockers.iter().map(String::as_str));
+        notes.map(str::trim).filter(|note| !note.is_empty()).collect::<Vec<_>>().join(" ")
+    });
+    let why = to_proto::plain(&why.unwrap_or_default(), LONGEST);
+    let shown = diagnostic(range, severity, format!("task.{}", task.status), format!("{} {words} {why}", task.id));
+    Diagnostic { data: Some(json!({ "task": task.id })), ..shown }
+}
+
+/// The review is of another branch than the one that is checked out.
+pub(super) fn of_other_branch(reviewed: &str, issues: usize, range: Range) -> Diagnostic {
+    let (noun, verb) = if issues == 1 { ("issue", "is") } else { ("issues", "are") };
+    let message = format!(
+        "The review was made on the branch {}, which is not checked out now. Its {issues} {noun} {verb} shown again once \
+         it is.",
+        to_proto::plain(reviewed, 200)
+    );
+    diagnostic(range, DiagnosticSeverity::INFORMATION, "review.branch".to_owned(), message)
+}
+
+fn diagnostic(range: Range, severity: DiagnosticSeverity, code: String, message: String) -> Diagnostic {
+    Diagnostic {
+        range,
+        severity: Some(severity),
+        code: Some(NumberOrString::String(code)),
+        source: Some(SOURCE.to_owned()),
+        message: message.trim_end().to_owned(),
+        ..Diagnostic::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(diagnostics: &[Diagnostic]) -> Vec<String> {
+        let shown = |shown: &Diagnostic| match &shown.code {
+            Some(NumberOrString::String(code)) => format!("{:?} {code}: {}", shown.severity.unwrap(), shown.message),
+            other => panic!("{other:?}"),
+        };
+        diagnostics.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn each_phase_that_has_begun_says_where_it_stands() {
+        let phase = |phase, status, message: &str| PhaseStatus {
+            phase,
+            status,
+            at: None,
+            elapsed_ms: None,
+            message: message.to_owned(),
+        };
+        let phases = [
+            phase("context", "done", "3 relevant files"),
+            phase("plan", "waiting", "Plan 1\nwaits"),
+            phase("implement", "running", "T1: reading"),
+            phase("review", "pending", ""),
+            phase("review", "failed", "no model"),
+        ];
+        let expected = [
+            "Hint phase.context: Gathering context is done. 3 relevant files",
+            "Warning phase.plan: The plan waits for your answer. Plan 1 waits",
+            "Information phase.implement: The implementation is at work.",
+            "Error phase.review: The review failed. no model",
+        ];
+        assert_eq!(shown(&of_phases(&phases, Range::default())), expected);
+    }
+
+    #[test]
+    fn each_task_says_where_it_stands_and_why_it_does_not_go_on() {
+        let task = |id: &str, status| TaskState { id: id.to_owned(), title: String::new(), status, files: Vec::new() };
+        let tasks = [task("T1", "completed"), task("T2", "blocked"), task("T3", "running"), task("T4", "pending")];
+        let report = serde_json::json!({ "results": [
+            { "task_id": "T1", "status": "completed", "notes": "fine" },
+            { "task_id": "T2", "status": "blocked", "notes": "No way.", "blockers": ["a.rs is missing"] },
+        ] });
+        let report: ImplReport = serde_json::from_value(report).unwrap();
+        let diagnostics = of_tasks(&tasks, Some(&report), &[Range::default(); 4]);
+        let expected = [
+            "Hint task.completed: T1 is done.",
+            "Warning task.blocked: T2 is blocked. No way. a.rs is missing",
+            "Information task.running: T3 is at work.",
+            "Hint task.pending: T4 has not begun.",
+        ];
+        assert_eq!(shown(&diagnostics), expected);
+        assert_eq!(diagnostics[1].data, Some(json!({ "task": "T2" })));
+    }
+
+    #[test]
+    fn a_review_of_another_branch_says_what_is_withheld() {
+        let note = of_other_branch("main", 1, Range::default());
+        assert_eq!(
+            note.message,
+            "The review was made on the branch main, which is not checked out now. Its 1 issue is shown again once it is."
+        );
+    }
+}
