@@ -27,8 +27,7 @@ fn a_task_goes_from_the_editor_to_its_review() {
     assert_eq!(shown.last_message, last);
     let said: Vec<&str> = shown.progress.iter().filter_map(|value| value["message"].as_str()).collect();
     assert!(said.iter().any(|message| message.contains("review")), "{said:?}");
-    let published = shown.diagnostics.last().expect("the review is shown");
-    assert_eq!(published["uri"], desk.uri("src/lib.rs"));
+    let published = shown.of(&desk.uri("src/lib.rs")).expect("the review is shown");
     let diagnostic = &published["diagnostics"][0];
     // The quoted line stands on line 2, whatever line the model said.
     let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 27 } });
@@ -50,7 +49,7 @@ fn a_task_goes_from_the_editor_to_its_review() {
 
     // The next server shows the review that is there.
     let mut client = desk.editor(&api);
-    assert_eq!(client.hear("textDocument/publishDiagnostics")["params"], *published);
+    assert_eq!(client.shown_when(&desk.uri("src/lib.rs"), |shown| !shown.is_empty()), *published);
     assert_eq!(client.quit(), Some(0));
 }
 
@@ -120,7 +119,7 @@ fn the_gate_asks_and_goes_on_when_approved() {
     assert!(client.execute("baton.status", &[]).expect("a status")["gate"].is_object());
     client.answer(&question, json!({ "title": "Approve" }));
     let shown = until_the_end(&mut client, &run);
-    assert_eq!(shown.diagnostics.len(), 1);
+    assert!(shown.of(&desk.uri("src/lib.rs")).is_some());
     assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
@@ -212,10 +211,9 @@ fn a_client_that_shows_no_progress_is_sent_none() {
     let options = json!({ "baton": {} });
     client.initialize(json!({ "capabilities": {}, "rootUri": desk.uri(""), "initializationOptions": options }));
     client.execute("baton.workflow", &[json!({ "task": TASK, "approval": "auto" })]).expect("it starts");
-    let published = client.next();
-    assert_eq!(published["method"], "textDocument/publishDiagnostics");
-    assert!(published["params"]["diagnostics"][0].get("relatedInformation").is_none(), "{published}");
-    assert_eq!(client.next()["method"], "window/showMessage");
+    client.hear("window/showMessage");
+    let published = client.shown_when(&desk.uri("src/lib.rs"), |shown| !shown.is_empty());
+    assert!(published["diagnostics"][0].get("relatedInformation").is_none(), "{published}");
     assert_eq!(client.quit(), Some(0));
 }
 
@@ -248,7 +246,8 @@ fn what_cannot_be_done_is_an_error_that_says_what_can() {
     std::fs::write(desk.project.path().join("baton.toml"), "max_parallel_tasks = 0\n").unwrap();
     let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("wrong settings");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("baton.toml:1")), "{error}");
-    assert!(client.has_read_everything());
+    let settings = client.shown_when(&desk.uri("baton.toml"), |shown| !shown.is_empty());
+    assert_eq!(settings["diagnostics"][0]["code"], "settings");
     assert_eq!(client.quit(), Some(0));
 
     let mut client = desk.server(&api);
@@ -273,14 +272,16 @@ fn several_folders_have_a_workflow_each() {
     assert!(error["message"].as_str().is_some_and(|message| message.contains("several folders")), "{error}");
     let run = start(&mut client, json!({ "task": TASK, "approval": "auto", "folder": second.uri("") }));
     let shown = until_the_end(&mut client, &run);
-    assert_eq!(shown.diagnostics.last().expect("a review")["uri"], second.uri("src/lib.rs"));
+    assert!(shown.of(&second.uri("src/lib.rs")).is_some());
     assert!(!first.project.path().join(".agent_memory").exists());
 
     // A folder that is closed takes its diagnostics along.
     let removed = json!({ "event": { "added": [], "removed": [folder(&second)] } });
     client.notify("workspace/didChangeWorkspaceFolders", removed);
-    let cleared = json!({ "uri": second.uri("src/lib.rs"), "diagnostics": [] });
-    assert_eq!(client.hear("textDocument/publishDiagnostics")["params"], cleared);
+    client.shown_when(&second.uri("src/lib.rs"), |shown| !shown.is_empty());
+    for file in ["src/lib.rs", ".agent_memory/task.md", ".agent_memory/plan.json"] {
+        client.shown_when(&second.uri(file), <[Value]>::is_empty);
+    }
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null));
     assert_eq!(client.quit(), Some(0));
 }

@@ -136,6 +136,13 @@ pub struct Shown {
     pub last_message: Value,
 }
 
+impl Shown {
+    /// What was shown last of a file.
+    pub fn of(&self, uri: &str) -> Option<&Value> {
+        self.diagnostics.iter().rfind(|params| params["uri"] == uri)
+    }
+}
+
 pub fn until_the_end(client: &mut LspClient, run: &str) -> Shown {
     let (mut progress, mut diagnostics) = (Vec::new(), Vec::new());
     loop {

@@ -1,7 +1,7 @@
 //! A strict client of `baton lsp` over standard input and output: every message the server sends must be framed as
 //! the protocol says and read by the test, and every wait has an end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -13,13 +13,16 @@ use serde_json::{Value, json};
 /// How long a test waits for what must come; long, since it matters only when the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running server and its client. Dropping it kills the server, and fails the test if a message was not read.
+/// A running server and its client. Dropping it kills the server, and fails the test if a message was not
+/// read; what is shown of files need not be, since what is shown next says it all.
 pub struct LspClient {
     child: Child,
     stdin: Option<ChildStdin>,
     incoming: Receiver<Value>,
     /// Messages that came and were not read yet, in their order.
     inbox: VecDeque<Value>,
+    /// What is shown of each file: the params of the last `textDocument/publishDiagnostics`, by URI.
+    shown: BTreeMap<String, Value>,
     last_id: i64,
 }
 
@@ -38,7 +41,7 @@ impl LspClient {
                 }
             }
         });
-        Self { child, stdin, incoming, inbox: VecDeque::new(), last_id: 0 }
+        Self { child, stdin, incoming, inbox: VecDeque::new(), shown: BTreeMap::new(), last_id: 0 }
     }
 
     /// `initialize` with these params and `initialized`; answers with the server's capabilities.
@@ -95,9 +98,40 @@ impl LspClient {
         self.take("any message", |_| true)
     }
 
+    /// Wait until what is shown of a file is so: the params of its last `textDocument/publishDiagnostics`. Each says all
+    /// there is to say of a file, so that the ones before it need not be read.
+    pub fn shown_when(&mut self, uri: &str, is_so: impl Fn(&[Value]) -> bool) -> Value {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let shown = self.shown.get(uri);
+            let diagnostics = shown.and_then(|shown| shown["diagnostics"].as_array()).map(Vec::as_slice);
+            if is_so(diagnostics.unwrap_or_default()) {
+                return shown.cloned().unwrap_or_default();
+            }
+            match self.incoming.recv_timeout(patience.saturating_duration_since(Instant::now())) {
+                Ok(message) => self.receive(message),
+                Err(_) => panic!("waited in vain for {uri} to be shown otherwise: {:#?}", self.shown.get(uri)),
+            }
+        }
+    }
+
+    fn receive(&mut self, message: Value) {
+        if message["method"] == "textDocument/publishDiagnostics" {
+            let uri = message["params"]["uri"].as_str().expect("a URI").to_owned();
+            self.shown.insert(uri, message["params"].clone());
+        }
+        self.inbox.push_back(message);
+    }
+
+    fn receive_what_is_there(&mut self) {
+        while let Ok(message) = self.incoming.try_recv() {
+            self.receive(message);
+        }
+    }
+
     /// Whether no message waits to be read. What is still on its way is not seen.
     pub fn has_read_everything(&mut self) -> bool {
-        self.inbox.extend(self.incoming.try_iter());
+        self.receive_what_is_there();
         self.inbox.is_empty()
     }
 
@@ -147,7 +181,7 @@ impl LspClient {
                 return self.inbox.remove(at).expect("it was there");
             }
             match self.incoming.recv_timeout(patience.saturating_duration_since(Instant::now())) {
-                Ok(message) => self.inbox.push_back(message),
+                Ok(message) => self.receive(message),
                 Err(RecvTimeoutError::Timeout) => panic!("waited in vain for {what}; unread: {:#?}", self.inbox),
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("the server left without {what}; unread: {:#?}", self.inbox)
@@ -165,6 +199,8 @@ impl Drop for LspClient {
         if !thread::panicking() {
             // Ends when the reader has seen the end of the server's output.
             self.inbox.extend(self.incoming.iter());
+            // They are no message to react to, but what is on the screen.
+            self.inbox.retain(|message| message["method"] != "textDocument/publishDiagnostics");
             assert!(self.inbox.is_empty(), "messages nobody read: {:#?}", self.inbox);
         }
     }

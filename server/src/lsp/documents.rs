@@ -115,7 +115,6 @@ impl Documents {
 
     /// Whether a file has changes that only the editor knows: changed since it was opened or saved, and its text differs
     /// from the disk's. `on_disk` is what the disk has, in any line endings; `None` where there is no such file.
-    #[allow(dead_code, reason = "what asks for it comes next")]
     pub(super) fn is_unsaved(&self, path: &Path, on_disk: Option<&str>) -> bool {
         let open = self.open();
         let Some(entry) = open.get(path).filter(|entry| entry.is_changed) else { return false };
@@ -123,7 +122,6 @@ impl Documents {
     }
 
     /// Told of everything that happens to any document from now on: opened, changed, saved, closed.
-    #[allow(dead_code, reason = "what asks for it comes next")]
     pub(super) fn happenings(&self) -> watch::Receiver<u64> {
         self.inner.happened.subscribe()
     }

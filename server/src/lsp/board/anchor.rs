@@ -234,7 +234,10 @@ mod tests {
         Anchor::find(&Issue { end_line, ..issue(line, None) }, &lines)
     }
 
-    /// Where the anchors are after each edit: `(from, to, new text)`.
+    /// From, to, and the text in between from then on.
+    type Typed<'a> = ((u32, u32), (u32, u32), &'a str);
+
+    /// Where the anchors are after each edit.
     struct Typing {
         text: Text,
         anchors: Vec<Anchor>,
@@ -245,9 +248,9 @@ mod tests {
             Self { text: Text::new(FILE), anchors }
         }
 
-        fn edit(&mut self, edits: &[((u32, u32), (u32, u32), &str)]) -> Vec<String> {
+        fn edit(&mut self, edits: &[Typed<'_>]) -> Vec<String> {
             let at = |(line, character)| Position { line, character };
-            let mut replace = |(from, to, new): &((u32, u32), (u32, u32), &str)| {
+            let mut replace = |(from, to, new): &Typed<'_>| {
                 self.text.replace(Span { start: at(*from), end: at(*to) }, new, Encoding::Utf16)
             };
             let edits: Vec<LineEdit> = edits.iter().map(&mut replace).collect();

@@ -6,6 +6,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::client::Outgoing;
 use super::*;
+use crate::workspace::OpenBuffers;
 
 const SOURCE_FILE: &str = "fn a() {\n    b(\"🦀\");\n}\n";
 
@@ -70,7 +71,7 @@ impl Fixture {
     }
 
     async fn refresh(&mut self) -> BTreeMap<String, Value> {
-        let files = Files::open(self.folder.path(), None).unwrap();
+        let files = Files::open(self.folder.path(), None, OpenBuffers::default()).unwrap();
         self.board.refresh(&files).await;
         self.sent()
     }
