@@ -5,8 +5,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::super::client::Outgoing;
+use super::super::lent;
 use super::*;
-use crate::workspace::OpenBuffers;
 
 const SOURCE_FILE: &str = "fn a() {\n    b(\"🦀\");\n}\n";
 
@@ -71,7 +71,8 @@ impl Fixture {
     }
 
     async fn refresh(&mut self) -> BTreeMap<String, Value> {
-        let files = Files::open(self.folder.path(), None, OpenBuffers::default()).unwrap();
+        let files =
+            Files::open(self.folder.path(), None, lent::buffers(self.documents.clone(), self.folder.path())).unwrap();
         self.board.refresh(&files).await;
         self.sent()
     }
