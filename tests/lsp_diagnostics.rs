@@ -252,6 +252,8 @@ fn faults_of_a_plan_are_shown_from_the_unsaved_text_at_their_place() {
     let good = plan_of(&[slice::from_ref(&t1), slice::from_ref(&t2)]);
     session.write(PLAN, pretty(&good));
     let mut editor = Editor::open(&session, &["utf-8"]);
+    // That a plan waits for an answer is said when a folder is opened.
+    editor.client.hear("window/showMessage");
     editor.did_open(PLAN);
     editor.shows_code(PLAN, "task.pending");
     let depends = |task: &Value, on: &str| with(task.clone(), json!({ "depends_on": [on] }));
