@@ -143,7 +143,7 @@ fn the_gate_is_answered_by_editing_rejecting_and_from_elsewhere() {
 }
 
 #[test]
-#[ignore = "waits for the issues' ids in diagnostics, and the review against a commit"]
+#[ignore = "waits for code actions where edits moved an issue"]
 fn issues_move_and_are_dismissed_restored_and_fixed() {
     user("issues", &Session::in_git(&workspace(2)), leaves_issues_that_can_be_fixed());
 }
@@ -179,7 +179,7 @@ fn unsaved_edits_are_never_lost() {
 }
 
 #[test]
-#[ignore = "waits for the issues' ids in diagnostics, and the review against a commit"]
+#[ignore = "waits for the review against a commit"]
 fn every_phase_can_be_run_by_its_name() {
     user("phases", &Session::in_git(&workspace(2)), leaves_issues());
 }
@@ -190,7 +190,6 @@ fn what_agents_did_is_undone_and_redone_and_the_buffers_follow() {
 }
 
 #[test]
-#[ignore = "waits for the issues' ids in diagnostics, and the review against a commit"]
 fn enabled_it_shows_an_earlier_review_in_every_file_of_the_project() {
     user("enable", &Session::in_git(&workspace(2)), leaves_issues());
 }

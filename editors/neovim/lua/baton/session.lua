@@ -12,7 +12,7 @@ local M = {}
 ---@field phase? string What it is at.
 ---@field percent? integer How far it is.
 ---@field message? string The last thing it said.
----@field tasks table<string, true> The tasks that agents are at.
+---@field tasks table<string, 'works'|'waits'> The tasks that agents are at.
 ---@field outcome? string How the last run ended.
 ---@field last_run? string The run that ended last.
 ---@field gate? baton.Gate The plan that waits for an answer.
@@ -99,7 +99,8 @@ local function follow(session, event)
     session.phase = event.phase
   end
   if event.task then
-    session.tasks[event.task] = not ENDS[event.status] or nil
+    local is_over = event.status ~= 'waiting' and ENDS[event.status]
+    session.tasks[event.task] = not is_over and (event.status == 'waiting' and 'waits' or 'works') or nil
   elseif event.status == 'started' then
     session.tasks = {}
   end
@@ -110,12 +111,18 @@ local function follow(session, event)
   end
 end
 
---- Say what is worth a line: phases, not steps.
+--- Say what is worth a line: phases, not steps; and what only the user can help with.
+---@param session baton.Session
 ---@param event baton.PhaseEvent
-local function say(event)
+local function say(session, event)
   local log = require('baton.log')
   local place = event.phase .. (event.task and ' ' .. event.task or '')
   log.add(('%s %s: %s'):format(place, event.status, event.message))
+  if event.task and event.status == 'waiting' then
+    return view.announce(event.task .. ' is ' .. event.message, function()
+      return session.tasks[event.task] == 'waits'
+    end)
+  end
   local is_phase = not event.task and event.phase ~= 'workflow'
   local is_first = event.phase == 'workflow' and event.status == 'started'
   if config.get().progress and ((is_phase and event.status ~= 'progress' and not event.gate) or is_first) then
@@ -135,7 +142,7 @@ function M.on_phase(_, event, context)
   end
   local session = of_event(client, event.folder)
   follow(session, event)
-  say(event)
+  say(session, event)
   local question = require('baton.question')
   if event.gate then
     session.gate = event.gate
