@@ -333,6 +333,32 @@ fn an_issue_is_fixed_in_a_round_of_its_own() {
 }
 
 #[test]
+fn the_working_tree_is_reviewed_against_a_commit() {
+    let desk = Desk::new();
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let git = git.current_dir(desk.project.path()).args(["-c", "user.name=A", "-c", "user.email=a@localhost"]);
+        assert!(git.args(args).status().is_ok_and(|status| status.success()), "git {args:?}");
+    };
+    let api = MessagesApi::start(script());
+    let mut client = desk.editor(&api);
+    let missing = client.execute("baton.review", &[json!({ "base": "HEAD" })]).expect_err("no repository");
+    assert!(missing["message"].as_str().is_some_and(|text| text.contains("no git repository")), "{missing}");
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "start"]);
+    finished(&mut client);
+    let started = client.execute("baton.review", &[json!("main")]).expect("it starts");
+    let last = follow(&mut client, &started);
+    assert!(last.to_string().contains("Reviewed 1 file against main"), "{last}");
+    let review: Value = serde_json::from_str(&desk.read(".agent_memory/review.json")).expect("JSON");
+    assert!(review["base"].is_string() && review["issues"][0]["file"] == "src/lib.rs", "{review}");
+    let unplanned = client.execute("baton.fixIssue", &[review["issues"][0]["id"].clone()]).expect_err("no plan");
+    assert!(unplanned["message"].as_str().is_some_and(|text| text.contains("nobody planned")), "{unplanned}");
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
 fn a_reset_moves_the_workflow_to_history_and_opens_the_way_for_another() {
     let desk = Desk::new();
     let api = MessagesApi::start(script().fault("context", [Fault::Silence]));

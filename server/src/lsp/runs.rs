@@ -226,8 +226,10 @@ fn start_run(path: &Path, files: Files, asker: Asker, editor: Editor, start: Sta
     if request.task.as_deref().is_some_and(|task| task.trim().is_empty()) {
         return Err(Refused::EmptyTask);
     }
-    let needs_task =
-        matches!(request.phase, None | Some(Phase::Context)) && request.feedback.is_none() && request.fix.is_none();
+    let needs_task = matches!(request.phase, None | Some(Phase::Context))
+        && request.feedback.is_none()
+        && request.fix.is_none()
+        && request.base.is_none();
     if request.task.is_none() && needs_task && task_file::is_wanted(&files)? {
         let task = task_file::make(&files)?;
         return Err(Refused::NoTask(path.join(task)));

@@ -33,10 +33,11 @@ pub(super) async fn implement(folder: &Arc<Folder>, arguments: ImplementArgument
     named(folder, Phase::Implement, Request { only: arguments.only, ..Request::default() }).await
 }
 
-/// Review what was done.
+/// Review what was done; with a base, what the working tree has beyond that commit.
 pub(super) async fn review(folder: &Arc<Folder>, arguments: ReviewArguments) -> Result<Value, Refused> {
     if arguments.base.is_some() {
-        return Err(Refused::Usage("a review against a commit is made by `baton review --base`".to_owned()));
+        let request = Request { base: arguments.base, ..Request::default() };
+        return begin(folder, Start { request, approval: None }).await;
     }
     named(folder, Phase::Review, Request::default()).await
 }
