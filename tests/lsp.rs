@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::desk::{Desk, TASK, script, start, to_the_gate, until_the_end};
+use support::desk::{Desk, TASK, check_progress, script, start, to_the_gate, until_the_end};
 use support::messages_api::{Fault, MessagesApi};
 
 #[test]
@@ -284,4 +286,109 @@ fn several_folders_have_a_workflow_each() {
     }
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null));
     assert_eq!(client.quit(), Some(0));
+}
+
+/// What real editors say at `initialize`, with the project in the place of theirs.
+#[test]
+fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
+    let fixtures = [
+        ("VS Code", include_str!("fixtures/initialize/vscode.json")),
+        ("Neovim", include_str!("fixtures/initialize/neovim.json")),
+    ];
+    for (editor, params) in fixtures {
+        let desk = Desk::new();
+        let api = MessagesApi::start(script());
+        let mut params: Value =
+            serde_json::from_str(&params.replace("file:///workspace", &desk.uri(""))).expect("a fixture is JSON");
+        if params["rootUri"].is_null() {
+            params["rootUri"] = json!(desk.uri(""));
+        }
+        let mut client = desk.server(&api);
+        let capabilities = client.initialize(params);
+        assert_eq!(capabilities["executeCommandProvider"]["commands"].as_array().map(Vec::len), Some(18), "{editor}");
+        client.notify("$/setTrace", json!({ "value": "verbose" }));
+        client.execute("baton.workflow", &[json!({ "task": TASK, "approval": "auto" })]).expect("it starts");
+        let mut progress = Vec::new();
+        let mut issues = 0;
+        loop {
+            let message = client.next();
+            match message["method"].as_str().expect("a method") {
+                "client/registerCapability" | "window/workDoneProgress/create" | "workspace/codeLens/refresh" => {
+                    client.answer(&message, Value::Null);
+                }
+                "workspace/configuration" => {
+                    assert_eq!(message["params"]["items"][0]["section"], "baton");
+                    client.answer(&message, json!([null]));
+                }
+                "$/progress" => progress.push(message["params"]["value"].clone()),
+                "textDocument/publishDiagnostics" => {
+                    let of_review = message["params"]["diagnostics"].as_array().into_iter().flatten();
+                    issues += of_review.filter(|shown| shown["code"] == "review.minor").count();
+                }
+                "window/showMessage" => {
+                    assert_eq!(message["params"]["type"], 3, "{editor}: {message}");
+                    break;
+                }
+                other => panic!("{editor}: {other} was not expected: {message}"),
+            }
+        }
+        check_progress(&progress);
+        assert!(issues > 0, "{editor}: no diagnostics");
+        let id = client.request("shutdown", Value::Null);
+        assert_eq!(client.response(id), Ok(Value::Null));
+        // Lenses are asked for again a moment after what they follow has changed, and nobody reads that any more.
+        assert_eq!(client.vanish(), Some(0), "{editor}");
+    }
+}
+
+#[test]
+fn a_broken_pipe_to_the_editor_ends_the_run_and_leaves_the_memory_whole() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
+    let mut command = desk.baton(&["lsp"]);
+    command.env("NO_PROXY", "127.0.0.1").envs(api.env()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut server = command.stderr(Stdio::null()).spawn().expect("it starts");
+    let mut stdin = server.stdin.take().expect("a pipe");
+    let mut stdout = BufReader::new(server.stdout.take().expect("a pipe"));
+    let mut send = |message: Value| {
+        let body = message.to_string();
+        write!(stdin, "Content-Length: {}\r\n\r\n{body}", body.len()).and_then(|()| stdin.flush())
+    };
+    let execute = |id: i64, command: &str, arguments: Value| {
+        let params = json!({ "command": command, "arguments": arguments });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "workspace/executeCommand", "params": params })
+    };
+    send(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": desk.params() })).expect("it reads");
+    send(json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} })).expect("it reads");
+    send(execute(2, "baton.workflow", json!([TASK]))).expect("it reads");
+    let mut run = None;
+    while run.is_none() {
+        let (mut header, mut blank) = (String::new(), String::new());
+        stdout.read_line(&mut header).and_then(|_| stdout.read_line(&mut blank)).expect("a header");
+        let length = header.trim_start_matches("Content-Length: ").trim().parse().expect("a length");
+        let mut body = vec![0; length];
+        stdout.read_exact(&mut body).expect("a message");
+        let message: Value = serde_json::from_slice(&body).expect("JSON");
+        if message["id"] == 2 && message.get("method").is_none() {
+            run = message["result"]["run"].as_str().map(str::to_owned);
+        }
+    }
+    let run = run.expect("a run");
+    api.wait_for_requests(1);
+    drop(stdout);
+    // The first word that does not reach the editor ends it; standard input stays open.
+    send(execute(3, "baton.status", json!([]))).expect("it still reads");
+    let patience = Instant::now() + Duration::from_secs(20);
+    let code = loop {
+        if let Some(status) = server.try_wait().expect("a child") {
+            break status.code();
+        }
+        assert!(Instant::now() < patience, "it goes on without a listener");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(code, Some(1));
+    let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
+    let last: Value = serde_json::from_str(events.lines().last().expect("events")).expect("JSON");
+    assert_eq!((&last["phase"], &last["status"]), (&json!("workflow"), &json!("cancelled")));
+    assert!(desk.baton(&["status", "--json"]).output().expect("it runs").status.success());
 }

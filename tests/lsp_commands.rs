@@ -4,11 +4,12 @@
 mod support;
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::desk::{Desk, TASK, script, start, to_the_gate, until_the_end};
 use support::lsp_client::LspClient;
-use support::messages_api::{Fault, MessagesApi, Reply, Script};
+use support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
 
 /// A finished workflow, whose review has one minor issue: the run's id, and the issue's.
 fn finished(client: &mut LspClient) -> (String, String) {
@@ -675,5 +676,67 @@ fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
     client.notify("workspace/didChangeConfiguration", json!({ "settings": { "baton": { "keep_runs": 0 } } }));
     let told = client.hear("window/showMessage");
     assert!(text(&told).contains("keep_runs"), "{told}");
+    assert_eq!(client.quit(), Some(0));
+}
+
+/// Prints how long `baton.status` takes while sixteen tasks are at work, from the request to its answer.
+#[test]
+fn the_status_is_told_while_sixteen_tasks_are_at_work() {
+    const TASKS: usize = 16;
+    let desk = Desk::new();
+    let source = "// a line of some length, as sources have them\n".repeat(400);
+    let files: Vec<String> = (1..=TASKS).map(|n| format!("src/t{n}.rs")).collect();
+    for file in &files {
+        std::fs::write(desk.project.path().join(file), &source).unwrap();
+    }
+    std::fs::write(desk.project.path().join("baton.toml"), "max_parallel_tasks = 16\n").unwrap();
+    let task = |n: usize| {
+        json!({
+            "id": format!("T{n}"), "title": format!("Task {n}"), "description": "Do it.",
+            "files_to_modify": [files[n - 1]], "depends_on": [], "acceptance_criteria": ["It is done."],
+            "estimated_complexity": "simple"
+        })
+    };
+    let ids: Vec<String> = (1..=TASKS).map(|n| format!("T{n}")).collect();
+    let plan = json!({
+        "approach_summary": "All at once.", "risks": [], "parallel_groups": [ids],
+        "tasks": (1..=TASKS).map(task).collect::<Vec<_>>()
+    });
+    // Each has read a good deal, and then thinks for long.
+    let thinks = |request: &RecordedRequest| {
+        let task = request.agent.strip_prefix("implement/T")?.to_owned();
+        let read = Reply::tool("read_file", json!({ "path": format!("src/t{task}.rs") }));
+        Some(if request.turn < 6 { read } else { read.after(Duration::from_secs(120)) })
+    };
+    let api = MessagesApi::start(twice().by(move |request| match request.agent.as_str() {
+        "plan" => Some(Reply::tool("submit_plan", plan.clone())),
+        _ => thinks(request),
+    }));
+    let mut client = desk.editor(&api);
+    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
+    api.wait_for_requests(2 + TASKS * 7);
+    let mut took: Vec<Duration> = (0..200)
+        .map(|_| {
+            let asked = Instant::now();
+            let status = client.execute("baton.status", &[]).expect("a status");
+            let took = asked.elapsed();
+            let running = status["tasks"].as_array().into_iter().flatten().filter(|task| task["status"] == "running");
+            assert_eq!(running.count(), TASKS, "{status}");
+            took
+        })
+        .collect();
+    took.sort();
+    let transcript = desk.read(&format!(".agent_memory/runs/{run}/transcript.jsonl")).len();
+    eprintln!(
+        "baton.status while {TASKS} tasks run, transcript {} kB: p50 {:?}, p99 {:?}, longest {:?}",
+        transcript / 1000,
+        took[took.len() / 2],
+        took[took.len() * 99 / 100],
+        took[took.len() - 1]
+    );
+    let cancelled = Instant::now();
+    client.execute("baton.cancel", &[]).expect("it is cancelled");
+    until_the_end(&mut client, &run);
+    assert!(cancelled.elapsed() < Duration::from_secs(5), "{:?}", cancelled.elapsed());
     assert_eq!(client.quit(), Some(0));
 }

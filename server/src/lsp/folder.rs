@@ -23,6 +23,7 @@ use super::settings::EditorSettings;
 use super::way_out::Allowance;
 use super::window;
 use crate::config::{ConfigErrors, Loaded};
+use crate::workflow::StatusReader;
 use crate::workspace::OpenBuffers;
 
 /// A folder that the client has open. What starts, watches and stops its runs is in `runs`.
@@ -40,6 +41,8 @@ pub(super) struct Folder {
     buffers: OpenBuffers,
     /// Held while a run starts, so that there is never a second one.
     pub(super) current: Mutex<Option<Current>>,
+    /// What was read of its runs' journals.
+    pub(super) status: Arc<std::sync::Mutex<StatusReader>>,
     /// Fired when the client leaves or closes the folder: nobody is asked anything any more.
     pub(super) closing: CancellationToken,
     /// What the editor has set for it.
@@ -65,6 +68,7 @@ impl Folder {
             lenses,
             buffers,
             current: Mutex::default(),
+            status: Arc::default(),
             closing: CancellationToken::new(),
             settings: EditorSettings::new(),
             allowed: std::sync::Mutex::default(),

@@ -53,7 +53,8 @@ impl Start {
     pub(super) fn resumed(&self) -> Self {
         // The implement phase, named again, would do again what is done; the workflow goes on with the rest.
         let phase = self.request.phase.filter(|phase| *phase != Phase::Implement);
-        Self { request: Request { phase, ..Request::default() }, approval: self.approval }
+        let base = self.request.base.clone();
+        Self { request: Request { phase, base, ..Request::default() }, approval: self.approval }
     }
 
     /// Whether it begins something new, for which nothing was allowed yet.

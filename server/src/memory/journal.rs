@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Mutex;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
@@ -40,6 +40,72 @@ impl EventLog {
 pub(super) fn read_events<T: serde::de::DeserializeOwned>(dir: &Dir) -> Vec<T> {
     let text = dir.read(EVENTS).unwrap_or_default();
     text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// A run's journals as far as they were read: looking again reads only what was added since.
+#[derive(Debug)]
+pub struct RunHistory<T> {
+    /// The events, oldest first.
+    pub events: Vec<T>,
+    /// What the verified turns of the run have used.
+    pub usage: Usage,
+    events_read: u64,
+    turns_read: u64,
+}
+
+impl<T> Default for RunHistory<T> {
+    fn default() -> Self {
+        Self { events: Vec::new(), usage: Usage::default(), events_read: 0, turns_read: 0 }
+    }
+}
+
+impl<T: serde::de::DeserializeOwned> RunHistory<T> {
+    /// Read on.
+    pub(super) fn read_on(&mut self, dir: &Dir, seal: &Seal) -> io::Result<()> {
+        let Added { bytes, from_start } = added(dir, EVENTS, &mut self.events_read)?;
+        if from_start {
+            self.events.clear();
+        }
+        self.events.extend(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
+        let Added { bytes, from_start } = added(dir, TRANSCRIPT, &mut self.turns_read)?;
+        if from_start {
+            self.usage = Usage::default();
+        }
+        for usage in verified(&String::from_utf8_lossy(&bytes), seal).filter_map(used) {
+            self.usage += usage;
+        }
+        Ok(())
+    }
+}
+
+/// The whole lines that came to a journal.
+struct Added {
+    bytes: Vec<u8>,
+    /// Whether what was read before is not there any more.
+    from_start: bool,
+}
+
+/// The lines beyond the first `read` bytes, which are then counted too. A line without its end is left for later.
+fn added(dir: &Dir, name: &str, read: &mut u64) -> io::Result<Added> {
+    let mut file = match dir.open(name) {
+        Ok(file) => file.into_std(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let from_start = std::mem::take(read) > 0;
+            return Ok(Added { bytes: Vec::new(), from_start });
+        }
+        Err(error) => return Err(error),
+    };
+    // A journal only grows; a shorter one is another.
+    let from_start = file.metadata()?.len() < *read;
+    if from_start {
+        *read = 0;
+    }
+    file.seek(SeekFrom::Start(*read))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
+    *read += bytes.len() as u64;
+    Ok(Added { bytes, from_start })
 }
 
 /// One line of `transcript.jsonl`.
@@ -233,21 +299,27 @@ pub(super) fn read(dir: &Dir, seal: &Seal) -> io::Result<Vec<TranscriptLine>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let verified = text.lines().filter_map(|line| {
+    Ok(verified(&text, seal).collect())
+}
+
+fn verified<'a>(text: &'a str, seal: &'a Seal) -> impl Iterator<Item = TranscriptLine> + 'a {
+    text.lines().filter_map(|line| {
         let (body, mac) = line.strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
         seal.verify(KIND, body.as_bytes(), mac).then(|| serde_json::from_str(&format!("{body}}}")).ok())?
-    });
-    Ok(verified.collect())
+    })
 }
 
 /// What each of the verified turns of a run used, lost ones included.
 pub(super) fn spending(dir: &Dir, seal: &Seal) -> io::Result<Vec<Usage>> {
-    let turns = read(dir, seal)?.into_iter().filter_map(|line| match line {
+    Ok(read(dir, seal)?.into_iter().filter_map(used).collect())
+}
+
+fn used(line: TranscriptLine) -> Option<Usage> {
+    match line {
         TranscriptLine::Turn { turn, .. } => Some(turn.response.usage),
         TranscriptLine::Lost { usage, .. } => Some(usage),
         TranscriptLine::Closed { .. } => None,
-    });
-    Ok(turns.collect())
+    }
 }
 
 /// SHA-256 of everything that decides an answer: model, system prompt, tools, messages, length.
@@ -268,4 +340,41 @@ fn append(dir: &Dir, name: &str) -> io::Result<File> {
 /// A poisoned lock only means that another thread panicked between two writes; the file is still whole lines.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_reads_on_where_it_stopped_and_counts_no_line_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let seal = Seal::ephemeral(folder.path()).unwrap();
+        let mut history = RunHistory::<u32>::default();
+        history.read_on(&dir, &seal).unwrap();
+        assert!(history.events.is_empty(), "there is no journal yet");
+        let transcript = Transcript::open(&dir, &[], seal.clone()).unwrap();
+        let usage = Usage { input_tokens: 5, ..Usage::default() };
+        let write = |text: &str| append(&dir, EVENTS).and_then(|mut file| file.write_all(text.as_bytes())).unwrap();
+        write("1\n2\n");
+        transcript.record_loss(Timestamp::UNIX_EPOCH, "plan", usage).unwrap();
+        for _ in 0..2 {
+            history.read_on(&dir, &seal).unwrap();
+            assert_eq!((history.events.as_slice(), history.usage.input_tokens), ([1, 2].as_slice(), 5));
+        }
+        // A line that is being written is read when it is whole.
+        let mut file = append(&dir, EVENTS).unwrap();
+        file.write_all(b"3").unwrap();
+        history.read_on(&dir, &seal).unwrap();
+        assert_eq!(history.events, [1, 2]);
+        file.write_all(b"3\n").unwrap();
+        transcript.record_loss(Timestamp::UNIX_EPOCH, "plan", usage).unwrap();
+        history.read_on(&dir, &seal).unwrap();
+        assert_eq!((history.events.as_slice(), history.usage.input_tokens), ([1, 2, 33].as_slice(), 10));
+        // Another journal in its place.
+        dir.write(EVENTS, "7\n").unwrap();
+        history.read_on(&dir, &seal).unwrap();
+        assert_eq!(history.events, [7]);
+    }
 }

@@ -16,7 +16,7 @@ mod store;
 
 pub use error::{FileFaults, MemoryError};
 pub use history::SetAside;
-pub use journal::{EventLog, Transcript, TranscriptLine, request_digest};
+pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, request_digest};
 pub use lock::{LockHolder, RunLock};
 pub use plan_lock::PlanLock;
 pub use run_id::RunId;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::error::{FileFaults, MemoryError};
 use super::history::{self, SetAside};
-use super::journal::{self, EventLog, Transcript, TranscriptLine};
+use super::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
 use super::lock::{LockHolder, RunLock};
 use super::plan_lock::{PlanLock, digest};
 use super::run_id::RunId;
@@ -542,6 +542,19 @@ impl Store {
     /// When its folder is not there.
     pub fn events<T: serde::de::DeserializeOwned>(&self, run: &RunId) -> Result<Vec<T>, MemoryError> {
         Ok(journal::read_events(&self.run_folder(run)?))
+    }
+
+    /// Read on in a run's journals from where `history` stopped.
+    ///
+    /// # Errors
+    /// When its folder is not there, or a journal cannot be read.
+    pub fn read_on<T: serde::de::DeserializeOwned>(
+        &self,
+        run: &RunId,
+        history: &mut RunHistory<T>,
+    ) -> Result<(), MemoryError> {
+        let read = history.read_on(&self.run_folder(run)?, &self.seal);
+        read.map_err(|source| self.io("read", "the journals of a run", source))
     }
 
     /// What each turn of the workflow at hand has used, in all its runs.

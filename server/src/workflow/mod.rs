@@ -47,5 +47,5 @@ pub use phase::{PHASES, Phase, PhaseRow};
 pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};
 pub use schedule::Schedule;
 pub use status::{
-    GateStatus, IssueStatus, PhaseStatus, Standing, Status, TaskState, standing, standing_review, status,
+    GateStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskState, standing, standing_review, status,
 };

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::phase::{PHASES, Phase};
 use super::phases::task_text;
 use crate::config::Settings;
 use crate::contracts::{Issue, ReviewOutput, RoundKind, Usage, plan_markdown};
-use crate::memory::{Memory, RunId, Store};
+use crate::memory::{Memory, RunHistory, RunId, Store};
 
 /// Where the workflow stands: what `baton status` and `baton.status` answer.
 #[derive(Debug, Clone, Serialize)]
@@ -102,6 +102,7 @@ pub struct Standing {
 pub fn standing(store: &Store, memory: &Memory, now: Timestamp) -> Result<Standing, StartError> {
     let running = store.holder().map(|holder| holder.run);
     let history = history(store, &store.latest_runs()?)?;
+    let history: Vec<&PhaseEvent> = history.iter().collect();
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases = PHASES.iter().map(|row| phase_status(row.phase, memory, &history, &at_work, now)).collect();
     let tasks = task_states(memory, &history, &at_work);
@@ -119,14 +120,50 @@ pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
 /// # Errors
 /// When the memory folder cannot be read, or holds handoffs that break their contract.
 pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Status, StartError> {
+    StatusReader::default().status(store, settings, now)
+}
+
+/// Tells where a workflow stands again and again: of the runs' journals, which grow long, it reads only what was added.
+#[derive(Default)]
+pub struct StatusReader {
+    /// The memory folder that was read.
+    memory: String,
+    runs: BTreeMap<RunId, RunHistory<PhaseEvent>>,
+}
+
+impl StatusReader {
+    /// As [`status`].
+    ///
+    /// # Errors
+    /// As [`status`].
+    pub fn status(&mut self, store: &Store, settings: &Settings, now: Timestamp) -> Result<Status, StartError> {
+        if self.memory != store.path().as_str() {
+            store.path().as_str().clone_into(&mut self.memory);
+            self.runs.clear();
+        }
+        let runs = store.latest_runs()?;
+        self.runs.retain(|run, _| runs.contains(run));
+        for run in &runs {
+            store.read_on(run, self.runs.entry(run.clone()).or_default())?;
+        }
+        let history: Vec<&PhaseEvent> = self.runs.values().flat_map(|run| &run.events).collect();
+        let usage = self.runs.values().map(|run| run.usage).sum();
+        status_of(store, settings, now, (&history, usage, runs.last()))
+    }
+}
+
+fn status_of(
+    store: &Store,
+    settings: &Settings,
+    now: Timestamp,
+    (history, usage, newest): (&[&PhaseEvent], Usage, Option<&RunId>),
+) -> Result<Status, StartError> {
     let memory = store.load()?;
     let running = store.holder().map(|holder| holder.run);
-    let runs = store.latest_runs()?;
-    let history = history(store, &runs)?;
     let next = next_phase(&memory, &policy(settings), now);
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
-    let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, &history, &at_work, now)).collect();
-    let tasks = task_states(&memory, &history, &at_work);
+    let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, history, &at_work, now)).collect();
+    let tasks = task_states(&memory, history, &at_work);
     let issues = issue_states(&memory, store);
     let gate = match (&next, &memory.plan) {
         (Next::Gate, Some(plan)) => Some(GateStatus {
@@ -136,14 +173,14 @@ pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Stat
         _ => None,
     };
     Ok(Status {
-        outcome: if running.is_some() { None } else { outcome(&next, history.last()) },
-        run: running.or_else(|| runs.last().map(ToString::to_string)),
+        outcome: if running.is_some() { None } else { outcome(&next, history.last().copied()) },
+        run: running.or_else(|| newest.map(ToString::to_string)),
         task: memory.task.clone(),
         phases,
         tasks,
         issues,
         gate,
-        usage: store.usage_of(runs)?,
+        usage,
         next: next_word(&next),
     })
 }
@@ -213,12 +250,12 @@ fn next_word(next: &Next) -> &'static str {
 fn phase_status(
     phase: Phase,
     memory: &Memory,
-    history: &[PhaseEvent],
+    history: &[&PhaseEvent],
     at_work: &dyn Fn(&PhaseEvent) -> bool,
     now: Timestamp,
 ) -> PhaseStatus {
     let own: Vec<&PhaseEvent> =
-        history.iter().filter(|event| event.phase == phase.event() && event.task.is_none()).collect();
+        history.iter().copied().filter(|event| event.phase == phase.event() && event.task.is_none()).collect();
     let handoff = match phase {
         Phase::Context => memory.context.is_some(),
         Phase::Plan => memory.plan.is_some(),
@@ -256,10 +293,10 @@ fn phase_status(
     PhaseStatus { phase: phase.as_str(), status, at: Some(last.at), elapsed_ms, message: last.message.clone() }
 }
 
-fn task_states(memory: &Memory, history: &[PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskState> {
+fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskState> {
     let Some(plan) = &memory.plan else { return Vec::new() };
     let mut last: HashMap<&str, EventStatus> = HashMap::new();
-    for event in history.iter().filter(|event| at_work(event)) {
+    for event in history.iter().copied().filter(|event| at_work(event)) {
         if let Some(task) = &event.task {
             last.insert(task, event.status);
         }

@@ -1,5 +1,7 @@
 //! Where the workflow stands.
 
+use std::sync::PoisonError;
+
 use jiff::Timestamp;
 use serde_json::Value;
 use tower_lsp::lsp_types::MessageType;
@@ -8,16 +10,19 @@ use super::super::folder::Folder;
 use super::super::refused::Refused;
 use super::super::{to_proto, window};
 use crate::render;
-use crate::workflow::{self, Status};
+use crate::workflow::Status;
 
 /// Said where there never was a workflow.
 const NOTHING: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
 
 /// Where the workflow stands, from the files alone; null where there never was one.
 pub(super) async fn status(folder: &Folder) -> Result<Value, Refused> {
-    let found = folder.with_files(|files| {
+    let reader = folder.status.clone();
+    let found = folder.with_files(move |files| {
         let Some(store) = files.memory()? else { return Ok(None) };
-        let status = workflow::status(&store, &files.settings, Timestamp::now())?;
+        // A poisoned lock only means that a thread panicked; what was read is whole lines.
+        let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = reader.status(&store, &files.settings, Timestamp::now())?;
         // A memory folder with nothing in it but a template.
         let is_empty = status.task.is_none() && status.run.is_none();
         Ok(Some(status).filter(|status| !is_empty || status.phases.iter().any(|phase| phase.status != "pending")))
