@@ -179,7 +179,6 @@ fn unsaved_edits_are_never_lost() {
 }
 
 #[test]
-#[ignore = "waits for the review against a commit"]
 fn every_phase_can_be_run_by_its_name() {
     user("phases", &Session::in_git(&workspace(2)), leaves_issues());
 }

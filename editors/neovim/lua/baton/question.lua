@@ -28,6 +28,7 @@ local function remove(question)
       table.remove(questions, n)
     end
   end
+  require('baton.session').redraw()
 end
 
 -- Whether the user is idle.
@@ -111,6 +112,7 @@ local function announce(question, words)
   view.announce(words, function()
     return vim.list_contains(questions, question) and not question.is_open
   end)
+  require('baton.session').redraw()
   start_looking()
 end
 

@@ -34,7 +34,8 @@ function M.all()
   return vim.tbl_values(sessions)
 end
 
-local function redraw()
+--- What goes on has changed; so has the statusline.
+function M.redraw()
   if require('baton').is_in_statusline then
     vim.cmd.redrawstatus({ bang = true })
   end
@@ -65,7 +66,7 @@ function M.begin(client)
         if session.run == params.token then
           session.percent = params.value.percentage or session.percent
           session.message = params.value.message or session.message
-          redraw()
+          M.redraw()
         end
       end
     end,
@@ -83,7 +84,7 @@ function M.started(client, result)
     session.run, session.phase, session.percent, session.message, session.outcome = run, nil, 0, nil, nil
     session.tasks = {}
   end
-  redraw()
+  M.redraw()
 end
 
 local ENDS = { done = true, waiting = true, failed = true, cancelled = true }
@@ -162,7 +163,7 @@ function M.on_phase(_, event, context)
     require('baton.lenses').refresh_all()
   end
   require('baton.status').refresh(client)
-  redraw()
+  M.redraw()
   vim.api.nvim_exec_autocmds('User', {
     pattern = 'BatonPhase',
     modeline = false,
@@ -184,7 +185,7 @@ function M.server_gone(code, signal)
       end
     end
   end
-  redraw()
+  M.redraw()
 end
 
 --- What the statusline says of a session: nothing when there is nothing to say.
