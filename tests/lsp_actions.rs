@@ -169,6 +169,22 @@ fn an_issue_is_dismissed_where_it_stands_and_restored_from_the_review() {
 }
 
 #[test]
+fn an_issue_is_acted_on_where_edits_have_moved_it() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(reviewed([approves_but(&[issue("src/t1.rs", "    1", "One is wrong.")])]));
+    let mut editor = PlainEditor::open(&session, &api);
+    run_to_its_review(&mut editor);
+    editor.open_file("src/t1.rs");
+    editor.insert("src/t1.rs", 0, "// One more.\n// And another.\n");
+    assert_eq!(editor.actions("src/t1.rs", (1, 0), (1, 0)), Vec::<Value>::new());
+    assert_eq!(titles(&editor.actions("src/t1.rs", (3, 0), (3, 0))), [FIX, FIX_ALL, DISMISS, OPEN_TASK]);
+    assert_eq!(editor.hover("src/t1.rs", 1), Value::Null);
+    assert_eq!(editor.hover("src/t1.rs", 3)["range"]["start"], json!({ "line": 3, "character": 4 }));
+    editor.until("the issue at its new line", |editor| editor.issues("src/t1.rs") == ["3: One is wrong."]);
+    editor.quit();
+}
+
+#[test]
 fn the_task_of_an_issue_is_opened_at_its_place() {
     let session = Session::new(&workspace(2));
     let api = MessagesApi::start(reviewed([approves_but(&[issue("src/t2.rs", "    1", "Two is wrong.")])]));
@@ -213,6 +229,7 @@ fn an_issue_is_explained_on_hover() {
     editor.quit();
 
     let mut editor = PlainEditor::with(&session, &api, json!({}));
+    editor.until("the issue", |editor| !editor.issues("src/t1.rs").is_empty());
     let hover = editor.hover("src/t1.rs", 1);
     assert_eq!(hover["contents"]["kind"], "plaintext");
     let text = hover["contents"]["value"].as_str().expect("a text");
@@ -312,6 +329,7 @@ fn while_a_run_is_at_work_no_fix_is_offered() {
     let literals = json!({ "codeActionLiteralSupport": { "codeActionKind": { "valueSet": [] } } });
     for capabilities in [json!({ "textDocument": { "codeAction": literals } }), json!({})] {
         let mut editor = PlainEditor::with(&session, &api, capabilities.clone());
+        editor.until("the issue", |editor| !editor.issues("src/t1.rs").is_empty());
         let actions = editor.actions("src/t1.rs", (1, 0), (1, 0));
         assert_eq!(titles(&actions), [FIX, FIX_ALL, DISMISS, OPEN_TASK]);
         let is_literal = actions[0]["command"].is_object();

@@ -268,14 +268,12 @@ impl Board {
     }
 
     /// The issues of a document that stand on lines of a range, each with its place as shown now.
-    #[allow(dead_code, reason = "what asks for it comes next")]
     pub(super) fn issues_at(&self, uri: &Url, range: Range) -> Vec<(Issue, Range)> {
         let shown = self.issues_in(uri).into_iter();
         shown.filter(|(_, at)| at.start.line <= range.end.line && range.start.line <= at.end.line).collect()
     }
 
     /// The issues of a document, each with its place as shown now.
-    #[allow(dead_code, reason = "what asks for it comes next")]
     pub(super) fn issues_in(&self, uri: &Url) -> Vec<(Issue, Range)> {
         let inner = &self.inner;
         let _held = inner.documents.hold();

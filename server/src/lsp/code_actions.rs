@@ -79,7 +79,7 @@ pub(super) fn code_actions(
 }
 
 /// The issues whose lines a range touches.
-pub(super) fn touched(issues: &[PlacedIssue], range: Range) -> impl Iterator<Item = &PlacedIssue> {
+fn touched(issues: &[PlacedIssue], range: Range) -> impl Iterator<Item = &PlacedIssue> {
     let touches = move |there: Range| there.start.line <= range.end.line && range.start.line <= there.end.line;
     issues.iter().filter(move |placed| touches(placed.range))
 }

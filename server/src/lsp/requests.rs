@@ -12,7 +12,7 @@ use tower_lsp::lsp_types::{
     Range, Url,
 };
 
-use super::code_actions::{Place, PlacedIssue, code_actions, touched};
+use super::code_actions::{Place, PlacedIssue, code_actions};
 use super::files::Files;
 use super::folder::Folder;
 use super::folders::Folders;
@@ -45,11 +45,11 @@ pub(super) async fn hover_at(folders: &Folders, params: HoverParams) -> Option<H
     let place = params.text_document_position_params;
     let (folder, document) = look(folders, &place.text_document.uri).await?;
     let here = Range { start: place.position, end: place.position };
-    let placed: Vec<&PlacedIssue> = touched(&document.issues, here).collect();
-    let issues: Vec<&Issue> = placed.iter().map(|placed| &placed.issue).collect();
+    let placed = folder.board.issues_at(&place.text_document.uri, here);
+    let issues: Vec<&Issue> = placed.iter().map(|(issue, _)| issue).collect();
     let kind = if folder.capabilities.hover_markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
     let contents = hover(&document.snapshot, &issues, kind)?;
-    Some(Hover { contents: HoverContents::Markup(contents), range: placed.first().map(|placed| placed.range) })
+    Some(Hover { contents: HoverContents::Markup(contents), range: placed.first().map(|(_, range)| *range) })
 }
 
 /// A document of a folder, and what is known of both at one moment.
@@ -59,6 +59,7 @@ struct Document {
     file: RepoPath,
     /// As it is in the editor, or else on the disk.
     text: Arc<Text>,
+    /// The open issues of the file.
     issues: Vec<PlacedIssue>,
     encoding: Encoding,
 }
@@ -70,12 +71,13 @@ async fn look(folders: &Folders, uri: &Url) -> Option<(Arc<Folder>, Document)> {
     let file = relative(&folder.path, &path)?;
     let several = folders.all().len() > 1;
     let named = if several { to_proto::uri(&folder.path, "") } else { None };
+    // As the diagnostics show them: where edits have moved them to, and none that is withheld.
+    let issues = folder.board.issues_in(uri).into_iter().map(|(issue, range)| PlacedIssue { issue, range }).collect();
     let (open, encoding) = (folder.documents.text(&path), folder.documents.encoding());
     let read = folder.with_files(move |files| {
         let snapshot = snapshot(files)?.naming(named);
         let on_disk = || on_disk(&files.workspace, &file).map(|text| Arc::new(Text::new(text)));
         let Some(text) = open.or_else(on_disk) else { return Ok(None) };
-        let issues = placed(&snapshot, &file, &text, encoding);
         Ok(Some(Document { snapshot, file, text, issues, encoding }))
     });
     match read.await {
@@ -107,15 +109,4 @@ fn relative(folder: &Path, path: &Path) -> Option<RepoPath> {
 pub(super) fn on_disk(workspace: &Workspace, file: &RepoPath) -> Option<String> {
     let state = workspace.read(file).ok()??;
     Some(TextFile::decode(&state.bytes).ok()?.text().to_owned())
-}
-
-/// The open issues of a file, at their lines.
-fn placed(snapshot: &Snapshot, file: &RepoPath, text: &Text, encoding: Encoding) -> Vec<PlacedIssue> {
-    let key = file.key();
-    let is_here = |issue: &&Issue| RepoPath::parse(&issue.file).is_ok_and(|path| path.key() == key);
-    let place = |issue: &Issue| {
-        let (first, last) = (issue.line.max(1), issue.end_line.unwrap_or(issue.line).max(1));
-        PlacedIssue { issue: issue.clone(), range: text.span_of(first as usize - 1, last as usize - 1, encoding) }
-    };
-    snapshot.open_issues().filter(is_here).map(place).collect()
 }
