@@ -143,7 +143,6 @@ fn the_gate_is_answered_by_editing_rejecting_and_from_elsewhere() {
 }
 
 #[test]
-#[ignore = "waits for code actions where edits moved an issue"]
 fn issues_move_and_are_dismissed_restored_and_fixed() {
     user("issues", &Session::in_git(&workspace(2)), leaves_issues_that_can_be_fixed());
 }
