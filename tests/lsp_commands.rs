@@ -681,6 +681,7 @@ fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
 
 /// Prints how long `baton.status` takes while sixteen tasks are at work, from the request to its answer.
 #[test]
+#[expect(clippy::print_stderr, reason = "it is a measurement as well")]
 fn the_status_is_told_while_sixteen_tasks_are_at_work() {
     const TASKS: usize = 16;
     let desk = Desk::new();
