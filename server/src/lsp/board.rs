@@ -5,7 +5,7 @@
 //! what was there. [`Board::follow`] moves the issues along with an edit in the editor; it reads nothing and sends nothing,
 //! so that a keystroke costs next to nothing, and what has moved is sent a moment later, many keystrokes together.
 //!
-//! Locks are taken in this order: publishing, [`Documents::hold`], the state.
+//! Locks are taken in this order: what is published, [`Documents::hold`], the state.
 
 mod anchor;
 mod issues;
@@ -32,7 +32,7 @@ use super::capabilities::Capabilities;
 use super::client::Client;
 use super::documents::{Change, ChangeKind, Documents};
 use super::files::{Files, blocking};
-use super::position::Text;
+use super::position::{Encoding, Text};
 use super::refused::Refused;
 use super::watch::Watch;
 use super::{from_proto, to_proto};
@@ -70,8 +70,8 @@ struct Inner {
     capabilities: Capabilities,
     documents: Documents,
     state: Mutex<State>,
-    /// Held from the look at the state until what it says is sent, so that the newest comes last.
-    publishing: Mutex<()>,
+    /// What the client shows. Held from the look at the state until what it says is sent, so that the newest comes last.
+    published: Mutex<HashMap<PathBuf, Published>>,
     /// Held while the files are read; says which of those who asked were heard.
     reading: tokio::sync::Mutex<u64>,
     asked: AtomicU64,
@@ -88,10 +88,10 @@ struct State {
     files: BTreeMap<PathBuf, IssueFile>,
     /// Diagnostics whose place was found when they were read.
     others: BTreeMap<PathBuf, Vec<Diagnostic>>,
-    /// What the client shows.
-    published: HashMap<PathBuf, Published>,
     /// Files whose issues have moved.
     moved: BTreeSet<PathBuf>,
+    /// Files of which the client may have forgotten what it was told.
+    doubtful: BTreeSet<PathBuf>,
     /// Whether a document was changed that has to be read.
     is_stale: bool,
     memory: Option<(PathBuf, Store)>,
@@ -103,7 +103,7 @@ struct State {
 /// The issues of one file.
 struct IssueFile {
     reviewed_at: Option<Timestamp>,
-    issues: Vec<ReadIssue>,
+    issues: Arc<[ReadIssue]>,
     /// One for each issue.
     anchors: Vec<Anchor>,
     /// The text that the anchors are about; `None` while that is the document open in the editor.
@@ -113,8 +113,23 @@ struct IssueFile {
 struct Published {
     uri: Url,
     diagnostics: Vec<Diagnostic>,
-    /// Whether the client may have forgotten them.
+}
+
+/// What is to be said of a file, as it was at one moment: enough to say it without holding up a keystroke.
+struct Snapshot {
+    path: PathBuf,
+    uri: Url,
+    version: Option<i32>,
+    others: Vec<Diagnostic>,
+    issues: Option<(Arc<[ReadIssue]>, Vec<Place>, Arc<Text>)>,
     is_doubtful: bool,
+}
+
+/// Where an issue stands: its first and its last line, and whether they are not any more what was reviewed.
+struct Place {
+    first: usize,
+    last: usize,
+    is_edited: bool,
 }
 
 impl Board {
@@ -127,7 +142,7 @@ impl Board {
             capabilities,
             documents,
             state: Mutex::default(),
-            publishing: Mutex::default(),
+            published: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
             asked: AtomicU64::new(0),
             watch: Mutex::new(watch),
@@ -278,10 +293,13 @@ impl Board {
         let inner = &self.inner;
         let _held = inner.documents.hold();
         let state = inner.state();
-        let file = from_proto::path(uri).and_then(|path| Some((state.files.get(&path)?, path)));
-        let Some((file, path)) = file else { return Vec::new() };
-        let places = file.places(&path, &inner.documents);
-        file.issues.iter().map(|shown| shown.issue.clone()).zip(places).collect()
+        let path = from_proto::path(uri);
+        let shown = path.and_then(|path| state.files.get(&path)?.snapshot(&path, &inner.documents));
+        let Some((issues, places, text)) = shown else { return Vec::new() };
+        drop(state);
+        let encoding = inner.documents.encoding();
+        let ranges = places.iter().map(|place| text.span_of(place.first, place.last, encoding));
+        issues.iter().map(|shown| shown.issue.clone()).zip(ranges).collect()
     }
 
     /// Show nothing any more, and follow nothing.
@@ -344,6 +362,7 @@ impl Inner {
                 }
             }
             let text = if open.is_some() { None } else { Some(text) };
+            let issues = issues.into();
             state.files.insert(path, IssueFile { reviewed_at: reading.reviewed_at, issues, anchors, text });
         }
         state.others = reading.others;
@@ -353,17 +372,18 @@ impl Inner {
 
     /// Send what differs from what the client shows: of these files, or of all.
     fn publish(&self, files: Option<BTreeSet<PathBuf>>) {
-        let _one_at_a_time = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        let to_send: Vec<PublishDiagnosticsParams> = {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshots: Vec<Snapshot> = {
             let _held = self.documents.hold();
             let mut state = self.state();
             let files = files.unwrap_or_else(|| {
-                let shown = state.published.keys().chain(state.files.keys()).chain(state.others.keys());
+                let shown = published.keys().chain(state.files.keys()).chain(state.others.keys());
                 shown.cloned().collect()
             });
-            files.iter().flat_map(|path| state.changed(path, &self.documents)).collect()
+            files.into_iter().filter_map(|path| state.snapshot(path, &self.documents)).collect()
         };
-        for params in to_send {
+        let encoding = self.documents.encoding();
+        for params in snapshots.into_iter().flat_map(|snapshot| snapshot.news(&mut published, encoding)) {
             self.client.notify::<PublishDiagnostics>(params);
         }
     }
@@ -404,24 +424,37 @@ impl State {
             self.is_stale |= matches!(kind, ChangeKind::Closed(_));
             matters |= is_moved || self.is_stale;
         }
-        if let (ChangeKind::Opened, Some(published)) = (kind, self.published.get_mut(path)) {
+        if matches!(kind, ChangeKind::Opened) && (self.files.contains_key(path) || self.others.contains_key(path)) {
             // Some editors forget what they were told of a file when its buffer goes.
-            published.is_doubtful = true;
+            self.doubtful.insert(path.clone());
             self.moved.insert(path.clone());
             matters = true;
         }
         matters
     }
 
-    /// What to send of a file; none of what the client shows already.
-    fn changed(&mut self, path: &Path, documents: &Documents) -> Vec<PublishDiagnosticsParams> {
-        let document = documents.get(path);
-        let Some(uri) = to_proto::uri_of(path, documents) else { return Vec::new() };
-        let mut diagnostics = self.others.get(path).cloned().unwrap_or_default();
-        if let Some(file) = self.files.get(path) {
-            diagnostics.extend(file.diagnostics(path, documents));
+    fn snapshot(&mut self, path: PathBuf, documents: &Documents) -> Option<Snapshot> {
+        let uri = to_proto::uri_of(&path, documents)?;
+        Some(Snapshot {
+            uri,
+            version: documents.get(&path).map(|document| document.version),
+            others: self.others.get(&path).cloned().unwrap_or_default(),
+            issues: self.files.get(&path).and_then(|file| file.snapshot(&path, documents)),
+            is_doubtful: self.doubtful.remove(&path),
+            path,
+        })
+    }
+}
+
+impl Snapshot {
+    /// What to send of the file; none of what the client shows already.
+    fn news(self, published: &mut HashMap<PathBuf, Published>, encoding: Encoding) -> Vec<PublishDiagnosticsParams> {
+        let Self { path, uri, version, mut others, issues, is_doubtful } = self;
+        if let Some((issues, places, text)) = issues {
+            others.extend(diagnostics(&issues, &places, &text, encoding));
         }
-        let before = self.published.remove(path);
+        let diagnostics = others;
+        let before = published.remove(&path);
         let mut to_send = Vec::new();
         let send = |uri: &Url, diagnostics: &[Diagnostic], version| PublishDiagnosticsParams {
             uri: uri.clone(),
@@ -432,16 +465,15 @@ impl State {
         if let Some(before) = before.as_ref().filter(|before| before.uri != uri) {
             to_send.push(send(&before.uri, &[], None));
         }
-        let same = before.filter(|before| before.uri == uri);
-        let is_shown = match &same {
-            Some(before) => before.diagnostics == diagnostics && !before.is_doubtful,
+        let is_shown = match before.filter(|before| before.uri == uri) {
+            Some(before) => before.diagnostics == diagnostics && !is_doubtful,
             None => diagnostics.is_empty(),
         };
         if !is_shown {
-            to_send.push(send(&uri, &diagnostics, document.map(|document| document.version)));
+            to_send.push(send(&uri, &diagnostics, version));
         }
         if !diagnostics.is_empty() {
-            self.published.insert(path.to_owned(), Published { uri, diagnostics, is_doubtful: false });
+            published.insert(path, Published { uri, diagnostics });
         }
         to_send
     }
@@ -469,21 +501,21 @@ impl IssueFile {
         }
     }
 
-    fn diagnostics(&self, path: &Path, documents: &Documents) -> Vec<Diagnostic> {
-        let places = self.places(path, documents);
-        let shown = self.issues.iter().zip(&self.anchors).zip(places).map(|((shown, anchor), range)| {
-            let mut diagnostic = Diagnostic { range, ..shown.diagnostic.clone() };
-            if anchor.is_edited {
-                diagnostic.message = issues::edited_message(&shown.issue);
-            }
-            diagnostic
-        });
-        shown.collect()
+    fn snapshot(&self, path: &Path, documents: &Documents) -> Option<(Arc<[ReadIssue]>, Vec<Place>, Arc<Text>)> {
+        let text = self.text.clone().or_else(|| documents.text(path))?;
+        let place = |anchor: &Anchor| Place { first: anchor.first, last: anchor.last, is_edited: anchor.is_edited };
+        Some((self.issues.clone(), self.anchors.iter().map(place).collect(), text))
     }
+}
 
-    fn places(&self, path: &Path, documents: &Documents) -> Vec<Range> {
-        let Some(text) = self.text.clone().or_else(|| documents.text(path)) else { return Vec::new() };
-        let encoding = documents.encoding();
-        self.anchors.iter().map(|anchor| text.span_of(anchor.first, anchor.last, encoding)).collect()
-    }
+fn diagnostics(issues: &[ReadIssue], places: &[Place], text: &Text, encoding: Encoding) -> Vec<Diagnostic> {
+    let shown = issues.iter().zip(places).map(|(shown, place)| {
+        let range = text.span_of(place.first, place.last, encoding);
+        let mut diagnostic = Diagnostic { range, ..shown.diagnostic.clone() };
+        if place.is_edited {
+            diagnostic.message = issues::edited_message(&shown.issue);
+        }
+        diagnostic
+    });
+    shown.collect()
 }
