@@ -102,6 +102,13 @@ export class Desk {
     writeFileSync(join(this.project, file), text);
   }
 
+  /** Settings of the machine, which are not the user's own where VS Code runs in a browser. */
+  setForMachine(settings: object): void {
+    const file = join(this.root, "data/Machine/settings.json");
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify(settings));
+  }
+
   /** The programs of Baton's servers that run for this desk. */
   servers(): string[] {
     const programs = readdirSync("/proc").map((pid) => {
