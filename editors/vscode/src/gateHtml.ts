@@ -92,7 +92,7 @@ body { padding: 0 1.5em 2em; line-height: 1.5; max-width: 60em; }
 header { position: sticky; top: 0; background: var(--vscode-editor-background); padding: 0.8em 0 0.4em;
   border-bottom: 1px solid var(--vscode-panel-border); }
 .buttons { display: flex; flex-wrap: wrap; gap: 0.5em; }
-button { font: inherit; padding: 0.3em 0.9em; border: 1px solid var(--vscode-button-border, transparent); border-radius: 3px;
+button { font: inherit; padding: 0.3em 0.9em; border: 1px solid var(--vscode-button-secondaryBorder, transparent); border-radius: 3px;
   cursor: pointer; color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); }
 button:hover { background: var(--vscode-button-secondaryHoverBackground); }
 button.primary { color: var(--vscode-button-foreground); background: var(--vscode-button-background); }

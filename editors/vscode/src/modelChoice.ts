@@ -173,7 +173,11 @@ export class ModelChoice {
     }
     const again = "Try Again";
     const anyway = "Keep It Anyway";
-    const answer = await window.showErrorMessage(`Baton: ${problem}`, again, anyway);
+    const answer = await window.showErrorMessage(
+      `Baton: the ${provider.name} key does not work: ${problem}`,
+      again,
+      anyway,
+    );
     if (answer === anyway) {
       return;
     }
@@ -191,7 +195,7 @@ export class ModelChoice {
     const isMeant = ({ name, message }: Doctor["checks"][number]): boolean =>
       names.includes(name) || (about !== undefined && message.includes(about));
     const wrong = doctor.checks.find((check) => check.status === "error" && isMeant(check));
-    return wrong === undefined ? undefined : [wrong.message, wrong.fix].filter((part) => part != null).join(" ");
+    return wrong?.message;
   }
 }
 

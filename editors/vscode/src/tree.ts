@@ -113,6 +113,8 @@ function phaseItem(node: Node, phase: PhaseStatus): TreeItem {
   const name = phase.phase.charAt(0).toUpperCase() + phase.phase.slice(1);
   const state = children(node).length === 0 ? TreeItemCollapsibleState.None : TreeItemCollapsibleState.Expanded;
   const item = new TreeItem(name, state);
+  // A row keeps its state for as long as it has its id: with its first children it is a new one, and open.
+  item.id = `${node.workflow.folder.uri.toString()}#${phase.phase} ${String(state)}`;
   item.description = phase.status === "pending" ? "" : phaseWords(phase);
   item.iconPath = icon(phase.status);
   item.tooltip = phase.message;

@@ -55,7 +55,9 @@ export class Workflow {
 
   /** Ask the server where the workflow stands. */
   async refresh(): Promise<void> {
-    this.become(present.afterStatus(this.state, await this.call<Status | null>("baton.status")));
+    const status = await this.call<Status | null>("baton.status");
+    // Events may have come meanwhile.
+    this.become(present.afterStatus(this.state, status));
   }
 
   private become(state: present.State): void {

@@ -31,7 +31,7 @@ describe("a cancelled run", vscode.options, () => {
     await window.run("Baton: Run Workflow…");
     await window.answer(TASK);
     await window.gate.getByRole("button", { name: "Approve", exact: true }).click();
-    await until(() => desk.read("src/greet.js").includes("name"), "the first task is written");
+    await until(() => desk.read("greet.py").includes("name"), "the first task is written");
     await window.run("Notifications: Show Notifications");
     await window.notification("Cancel").waitFor();
     await window.picture("running");

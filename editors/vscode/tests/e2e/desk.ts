@@ -20,7 +20,7 @@ import { chromium, type Browser } from "playwright-core";
 
 import { packageRoot, type Installed } from "./install";
 import { PROJECT } from "./story";
-import { Window } from "./window";
+import { until, Window } from "./window";
 
 export interface DeskOptions {
   /** Ask whether a workspace is trusted, as VS Code does by default. */
@@ -141,6 +141,13 @@ export class Desk {
     const over = new Promise((resolve) => this.codeServer.once("exit", resolve));
     this.codeServer.kill();
     await over;
+    try {
+      // What is left of its group: extension hosts, each of which takes its server along.
+      process.kill(-(this.codeServer.pid ?? Number.NaN), "SIGKILL");
+    } catch {
+      // Nothing is left.
+    }
+    await until(() => this.servers().length === 0, "the servers end with VS Code");
     rmSync(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }
@@ -150,6 +157,8 @@ const SETTINGS = {
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "workbench.tips.enabled": false,
   "extensions.ignoreRecommendations": true,
+  "files.autoSave": "off",
+  "workbench.quickOpen.closeOnFocusLost": false,
   "security.workspace.trust.startupPrompt": "always",
   "git.enabled": false,
   "window.menuBarVisibility": "hidden",

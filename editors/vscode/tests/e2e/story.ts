@@ -6,10 +6,9 @@ export const TASK = "Greet people by name";
 
 /** The project before the task. */
 export const PROJECT: Record<string, string> = {
-  "src/greet.js": 'export function greet() {\n  return "hello";\n}\n',
-  "src/main.js": 'import { greet } from "./greet.js";\n\nconsole.log(greet());\n',
+  "greet.py": 'def greet():\n    return "hello"\n',
+  "main.py": "from greet import greet\n\nprint(greet())\n",
   "README.md": "# Greeter\n\nIt says hello.\n",
-  "package.json": '{ "name": "greeter", "type": "module" }\n',
 };
 
 export const NO_NAME = "An empty name greets nobody: the greeting ends in a blank.";
@@ -25,19 +24,19 @@ const done = (path: string, summary: string): Reply => ({
 });
 
 const CONTEXT: Reply[] = [
-  { tool: "read_file", input: { path: "src/greet.js" } },
+  { tool: "read_file", input: { path: "greet.py" } },
   {
     tool: "submit_context",
     input: {
       task_description: TASK,
       relevant_files: [
-        { path: "src/greet.js", summary: "The greeting.", relevance: "high" },
+        { path: "greet.py", summary: "The greeting.", relevance: "high" },
         { path: "README.md", summary: "What the program says.", relevance: "medium" },
       ],
       dependencies: [],
-      existing_patterns: ["small functions", "ES modules"],
+      existing_patterns: ["small functions", "f-strings"],
       constraints: ["no new dependencies"],
-      files_in_scope: ["src/", "README.md"],
+      files_in_scope: ["greet.py", "README.md"],
       files_out_of_scope: [],
     },
   },
@@ -48,13 +47,13 @@ const PLAN: Reply[] = [
     tool: "submit_plan",
     input: {
       approach_summary: "Give `greet` a **name**, and let the program take it from its first argument.",
-      risks: ["Callers without a name would greet `undefined`."],
+      risks: ["Callers without a name would greet nobody."],
       tasks: [
         {
           id: "T1",
           title: "Take a name in greet",
           description: "Add a parameter `name` to `greet` and put it into the greeting.",
-          files_to_modify: ["src/greet.js"],
+          files_to_modify: ["greet.py"],
           files_to_create: [],
           depends_on: [],
           acceptance_criteria: ['`greet("Ada")` answers `hello, Ada`'],
@@ -93,7 +92,7 @@ const issue = (
   task_id,
 });
 
-const NAME_ISSUE = issue("major", "src/greet.js", 2, "return `hello, ${name}`;", NO_NAME, "T1");
+const NAME_ISSUE = issue("major", "greet.py", 2, 'return f"hello, {name}"', NO_NAME, "T1");
 const README_ISSUE = issue("minor", "README.md", 3, "Call it with a name.", NO_EXAMPLE, "T2");
 
 const review = (summary: string, ...issues: object[]): Reply[] => [
@@ -117,13 +116,10 @@ export function goesWell(): Script {
     plan: [PLAN],
     "implement/T1": [
       [
-        edit("src/greet.js", 'greet() {\n  return "hello";', "greet(name) {\n  return `hello, ${name}`;"),
-        done("src/greet.js", "greet takes a name"),
+        edit("greet.py", 'greet():\n    return "hello"', 'greet(name):\n    return f"hello, {name}"'),
+        done("greet.py", "greet takes a name"),
       ],
-      [
-        edit("src/greet.js", "greet(name) {", 'greet(name = "world") {'),
-        done("src/greet.js", "the name has a default"),
-      ],
+      [edit("greet.py", "greet(name):", 'greet(name="world"):'), done("greet.py", "the name has a default")],
     ],
     "implement/T2": [
       [edit("README.md", "It says hello.", "Call it with a name."), done("README.md", "the argument is named")],

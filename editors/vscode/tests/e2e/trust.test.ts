@@ -33,7 +33,7 @@ describe("an untrusted workspace", vscode.options, () => {
     await dialog.getByRole("button", { name: /No, I don't trust/ }).click();
     await window.page.locator(".statusbar").getByText("Restricted Mode").waitFor();
     assert.deepEqual(await window.offered("Baton: "), []);
-    assert.deepEqual(await window.runningExtensions("JSON Language Features", "Baton"), ["JSON Language Features"]);
+    assert.deepEqual(await window.runningExtensions("Merge Conflict", "Baton"), ["Merge Conflict"]);
     await window.picture("restricted");
     assert.deepEqual(desk.servers(), []);
   });

@@ -158,6 +158,14 @@ export class Window {
       .waitFor();
   }
 
+  /** Type at the end of the line in the editor. */
+  async type(text: string): Promise<void> {
+    await this.page.locator(".editor-instance .view-line").first().click();
+    await this.page.locator(".monaco-editor.focused").waitFor();
+    await this.page.keyboard.press("End");
+    await this.page.keyboard.type(text);
+  }
+
   /** Keep a picture, for people to look at. */
   async picture(name: string): Promise<void> {
     const folder = join(repository, "target", "vscode-screenshots");

@@ -6,7 +6,7 @@ import { after, before, describe } from "node:test";
 import { Desk } from "./desk";
 import { KEY, MessagesApi } from "./messagesApi";
 import { steps, vscode } from "./steps";
-import { goesWell, NO_EXAMPLE, NO_NAME, TASK } from "./story";
+import { goesWell, NO_EXAMPLE, NO_NAME, PROJECT, TASK } from "./story";
 import { until, type Window } from "./window";
 
 describe("a workflow", vscode.options, () => {
@@ -37,9 +37,12 @@ describe("a workflow", vscode.options, () => {
     await window.run("Baton: Set API Key…");
     await window.pick("Anthropic");
     await window.answer("wrong-key");
-    await window.run("Baton: Set API Key…");
+    await window.notification("key does not work").getByRole("button", { name: "Keep It Anyway" }).waitFor();
+    await window.picture("wrong-key");
+    await window.press("Try Again");
     await window.pick("Anthropic");
     await window.answer(KEY);
+    await window.notification("the Anthropic key works").waitFor();
     await window.picture("key");
     await window.clearNotifications();
   });
@@ -59,19 +62,19 @@ describe("a workflow", vscode.options, () => {
 
   step("opens the plan beside what is being typed, and leaves the focus there", async () => {
     const go = api.hold("plan");
-    await window.openFile("src/main.js");
-    await window.page.keyboard.type("// I am ");
+    await window.openFile("main.py");
+    await window.type(" # I am ");
     go();
     await window.gate.getByRole("heading", { name: "Plan, version 1" }).waitFor();
     await window.page.keyboard.type("typing");
-    await window.page.locator(".view-line").filter({ hasText: "// I am typing" }).waitFor();
+    await window.page.locator(".view-line").filter({ hasText: "# I am typing" }).waitFor();
     await until(async () => (await window.statusBar.innerText()).includes("waits for you"), "the status bar asks");
     await window.picture("gate");
     const { gate } = window;
     await gate.getByText("To implement and review: about").waitFor();
     await gate.locator("h3 code", { hasText: "moderate" }).waitFor();
     await gate.locator("strong", { hasText: "name" }).waitFor();
-    assert.equal(desk.read("src/greet.js").includes("name"), false, "nothing is written before the answer");
+    assert.equal(desk.read("greet.py").includes("name"), false, "nothing is written before the answer");
     await window.run("File: Revert File");
   });
 
@@ -79,12 +82,12 @@ describe("a workflow", vscode.options, () => {
     const go = api.hold("implement/T2");
     await window.gate.getByRole("button", { name: "Approve", exact: true }).click();
     await until(async () => (await window.statusBar.innerText()).includes("implement 1/2"), "a task is done");
-    await window.page.locator(".tree-explorer-viewlet-tree-view").getByText("T1 Take a name in greet").waitFor();
+    await window.page.locator(".sidebar").getByText("T1 Take a name in greet").waitFor();
     await window.picture("implement");
     go();
     await window.notification("nothing was committed").waitFor();
     await until(async () => (await window.statusBar.innerText()).includes("approved, 2 issues"), "it is approved");
-    assert.match(desk.read("src/greet.js"), /hello, \$\{name\}/);
+    assert.match(desk.read("greet.py"), /hello, \{name\}/);
     await window.picture("approved");
     await window.clearNotifications();
   });
@@ -94,7 +97,7 @@ describe("a workflow", vscode.options, () => {
     await window.problem(NO_NAME).waitFor();
     await window.problem(NO_EXAMPLE).waitFor();
     await window.problem(NO_NAME).dblclick();
-    await window.page.locator(".tab.active").filter({ hasText: "greet.js" }).waitFor();
+    await window.page.locator(".tab.active").filter({ hasText: "greet.py" }).waitFor();
     await until(async () => (await window.cursor()).startsWith("Ln 2,"), "the cursor stands in the line");
     await window.picture("problems");
   });
@@ -118,11 +121,11 @@ describe("a workflow", vscode.options, () => {
 
   step("fixes an issue by its quick fix", async () => {
     await window.problem(NO_NAME).dblclick();
-    await window.page.locator(".tab.active").filter({ hasText: "greet.js" }).waitFor();
+    await window.page.locator(".tab.active").filter({ hasText: "greet.py" }).waitFor();
     await window.quickFix(/Fix this issue|Fix with Baton|^Fix/);
     await window.notification("nothing was committed").waitFor();
     await window.problem(NO_NAME).waitFor({ state: "detached" });
-    assert.match(desk.read("src/greet.js"), /name = "world"/);
+    assert.match(desk.read("greet.py"), /name="world"/);
     await window.picture("fixed");
     await window.clearNotifications();
   });
@@ -130,7 +133,7 @@ describe("a workflow", vscode.options, () => {
   step("shows all changes as one diff", async () => {
     await window.run("Baton: Show Changes");
     const editor = window.page.locator(".multiDiffEditor");
-    await editor.getByText("greet.js").first().waitFor();
+    await editor.getByText("greet.py").first().waitFor();
     await editor.locator(".line-delete, .char-delete").first().waitFor();
     await window.picture("changes");
   });
@@ -145,11 +148,11 @@ describe("a workflow", vscode.options, () => {
   step("undoes the run", async () => {
     await window.run("Baton: Undo Run…");
     const dialog = window.page.locator(".monaco-dialog-box");
-    await dialog.getByText("src/greet.js").waitFor();
+    await dialog.getByText("greet.py").waitFor();
     await window.picture("undo");
     await dialog.getByRole("button", { name: "Undo" }).click();
     await window.notification("Rolled back").waitFor();
-    assert.equal(desk.read("src/greet.js"), 'export function greet() {\n  return "hello";\n}\n');
+    assert.equal(desk.read("greet.py"), PROJECT["greet.py"]);
     await window.picture("undone");
     assert.deepEqual(api.violations, []);
   });
