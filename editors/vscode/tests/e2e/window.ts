@@ -110,21 +110,18 @@ export class Window {
   }
 
   /** Choose from the quick fixes at the cursor. */
-  async quickFix(title: RegExp, look?: () => Promise<void>): Promise<void> {
+  async quickFix(title: string, look?: () => Promise<void>): Promise<void> {
     const menu = this.page.locator(".action-widget .monaco-list-row.action");
-    await until(
-      async () => {
-        await this.page.keyboard.press("Control+.");
-        try {
-          await menu.filter({ hasText: title }).first().waitFor({ timeout: 2000 });
-          return true;
-        } catch {
-          await this.page.keyboard.press("Escape");
-          return false;
-        }
-      },
-      `there is a quick fix ${String(title)}`,
-    );
+    await until(async () => {
+      await this.page.keyboard.press("Control+.");
+      try {
+        await menu.filter({ hasText: title }).first().waitFor({ timeout: 2000 });
+        return true;
+      } catch {
+        await this.page.keyboard.press("Escape");
+        return false;
+      }
+    }, `there is a quick fix ${title}`);
     await look?.();
     await menu.filter({ hasText: title }).first().click();
   }
@@ -140,7 +137,9 @@ export class Window {
   }
 
   async reload(): Promise<void> {
-    await this.page.reload();
+    const loaded = this.page.waitForEvent("load");
+    await this.run("Developer: Reload Window");
+    await loaded;
     await this.isUp();
   }
 
