@@ -17,6 +17,7 @@ const STARTS: usize = 40;
 const TASKS: usize = 16;
 const QUESTIONS: usize = 2000;
 const ISSUES: usize = 2000;
+const KEYSTROKES: usize = 500;
 
 pub(crate) fn measure() {
     let own = env!("CARGO_BIN_EXE_baton");
@@ -41,6 +42,8 @@ pub(crate) fn measure() {
     }
     status_at_work();
     actions_among_many_issues();
+    typing_among_issues(0);
+    typing_among_issues(ISSUES);
 }
 
 struct Measured {
@@ -143,19 +146,8 @@ fn status_at_work() {
 /// How long code actions, which editors ask for at every move of the cursor, take in a file with very many issues.
 fn actions_among_many_issues() {
     let session = Session::new("");
-    let lines: String = (0..ISSUES).map(|n| format!("line {n}\n")).collect();
-    session.write("src/big.rs", lines);
-    let issue = |n| {
-        json!({
-            "severity": "minor", "file": "src/big.rs", "line": n + 1, "quote": format!("line {n}"), "id": format!("i{n}"),
-            "description": format!("The {n}th thing that is wrong here, told in a sentence or two as reviewers do.")
-        })
-    };
-    let issues: Vec<Value> = (0..ISSUES).map(issue).collect();
-    let review = json!({
-        "round": 1, "verdict": "approved", "summary": "s", "issues": issues, "recommended_action": "merge"
-    });
-    session.write(".agent_memory/review.json", serde_json::to_string_pretty(&review).unwrap());
+    write_lines(&session);
+    write_review(&session, ISSUES);
     let api = MessagesApi::start(Script::new());
     let mut editor = PlainEditor::open(&session, &api);
     editor.until("the issues", |editor| editor.issues("src/big.rs").len() == ISSUES);
@@ -176,6 +168,68 @@ fn actions_among_many_issues() {
         println!("{what} with {ISSUES} issues in review.json: p50 {p50:.1} ms, p99 {p99:.1} ms");
     }
     editor.quit();
+}
+
+/// How soon a review that is written is shown, and how long a keystroke at the top of a file keeps the server from the next
+/// request while so many issues move along.
+fn typing_among_issues(count: usize) {
+    let session = Session::new("");
+    write_lines(&session);
+    let api = MessagesApi::start(Script::new());
+    let mut editor = PlainEditor::open(&session, &api);
+    editor.open_file("src/big.rs");
+    if count > 0 {
+        let written = Instant::now();
+        write_review(&session, count);
+        editor.until("the issues", |editor| editor.issues("src/big.rs").len() == count);
+        println!(
+            "{count} issues in review.json: shown {:.0} ms after it was written",
+            written.elapsed().as_secs_f64() * 1e3
+        );
+    }
+    let mut took = Vec::new();
+    for _ in 0..KEYSTROKES {
+        let typed = Instant::now();
+        editor.insert("src/big.rs", 0, "\n");
+        // Answered at once, and not before the keystroke was taken in.
+        editor.execute("baton.nothing", &[]).unwrap_err();
+        took.push(typed.elapsed().as_secs_f64() * 1e3);
+        editor.catch_up();
+        // Nobody types faster, and what has moved is sent in between.
+        thread::sleep(Duration::from_millis(15));
+    }
+    println!(
+        "a keystroke above {count} issues and a request after it: p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms of {KEYSTROKES}",
+        percentile(&mut took, 50),
+        percentile(&mut took, 99),
+        percentile(&mut took, 100),
+    );
+    if count > 0 {
+        let last = format!("{}: ", count - 1 + KEYSTROKES);
+        editor.until("the moved issues", |editor| {
+            editor.issues("src/big.rs").last().is_some_and(|issue| issue.starts_with(&last))
+        });
+    }
+    editor.quit();
+}
+
+fn write_lines(session: &Session) {
+    let lines: String = (0..ISSUES).map(|n| format!("line {n}\n")).collect();
+    session.write("src/big.rs", lines);
+}
+
+fn write_review(session: &Session, count: usize) {
+    let issue = |n| {
+        json!({
+            "severity": "minor", "file": "src/big.rs", "line": n + 1, "quote": format!("line {n}"), "id": format!("i{n}"),
+            "description": format!("The {n}th thing that is wrong here, told in a sentence or two as reviewers do.")
+        })
+    };
+    let issues: Vec<Value> = (0..count).map(issue).collect();
+    let review = json!({
+        "round": 1, "verdict": "approved", "summary": "s", "issues": issues, "recommended_action": "merge"
+    });
+    session.write(".agent_memory/review.json", serde_json::to_string_pretty(&review).unwrap());
 }
 
 fn percentile(values: &mut [f64], percent: usize) -> f64 {

@@ -121,8 +121,16 @@ struct Snapshot {
     uri: Url,
     version: Option<i32>,
     others: Vec<Diagnostic>,
-    issues: Option<(Arc<[ReadIssue]>, Vec<Place>, Arc<Text>)>,
+    issues: Option<PlacedIssues>,
     is_doubtful: bool,
+}
+
+/// The issues of a file and where they stand in its text.
+struct PlacedIssues {
+    issues: Arc<[ReadIssue]>,
+    /// One for each issue.
+    places: Vec<Place>,
+    text: Arc<Text>,
 }
 
 /// Where an issue stands: its first and its last line, and whether they are not any more what was reviewed.
@@ -295,11 +303,10 @@ impl Board {
         let state = inner.state();
         let path = from_proto::path(uri);
         let shown = path.and_then(|path| state.files.get(&path)?.snapshot(&path, &inner.documents));
-        let Some((issues, places, text)) = shown else { return Vec::new() };
+        let Some(placed) = shown else { return Vec::new() };
         drop(state);
-        let encoding = inner.documents.encoding();
-        let ranges = places.iter().map(|place| text.span_of(place.first, place.last, encoding));
-        issues.iter().map(|shown| shown.issue.clone()).zip(ranges).collect()
+        let issues = placed.issues.iter().map(|shown| shown.issue.clone());
+        issues.zip(placed.ranges(inner.documents.encoding())).collect()
     }
 
     /// Show nothing any more, and follow nothing.
@@ -450,8 +457,8 @@ impl Snapshot {
     /// What to send of the file; none of what the client shows already.
     fn news(self, published: &mut HashMap<PathBuf, Published>, encoding: Encoding) -> Vec<PublishDiagnosticsParams> {
         let Self { path, uri, version, mut others, issues, is_doubtful } = self;
-        if let Some((issues, places, text)) = issues {
-            others.extend(diagnostics(&issues, &places, &text, encoding));
+        if let Some(placed) = issues {
+            others.extend(placed.diagnostics(encoding));
         }
         let diagnostics = others;
         let before = published.remove(&path);
@@ -501,21 +508,25 @@ impl IssueFile {
         }
     }
 
-    fn snapshot(&self, path: &Path, documents: &Documents) -> Option<(Arc<[ReadIssue]>, Vec<Place>, Arc<Text>)> {
+    fn snapshot(&self, path: &Path, documents: &Documents) -> Option<PlacedIssues> {
         let text = self.text.clone().or_else(|| documents.text(path))?;
         let place = |anchor: &Anchor| Place { first: anchor.first, last: anchor.last, is_edited: anchor.is_edited };
-        Some((self.issues.clone(), self.anchors.iter().map(place).collect(), text))
+        Some(PlacedIssues { issues: self.issues.clone(), places: self.anchors.iter().map(place).collect(), text })
     }
 }
 
-fn diagnostics(issues: &[ReadIssue], places: &[Place], text: &Text, encoding: Encoding) -> Vec<Diagnostic> {
-    let shown = issues.iter().zip(places).map(|(shown, place)| {
-        let range = text.span_of(place.first, place.last, encoding);
-        let mut diagnostic = Diagnostic { range, ..shown.diagnostic.clone() };
-        if place.is_edited {
-            diagnostic.message = issues::edited_message(&shown.issue);
-        }
-        diagnostic
-    });
-    shown.collect()
+impl PlacedIssues {
+    fn ranges(&self, encoding: Encoding) -> impl Iterator<Item = Range> {
+        self.places.iter().map(move |place| self.text.span_of(place.first, place.last, encoding))
+    }
+
+    fn diagnostics(&self, encoding: Encoding) -> impl Iterator<Item = Diagnostic> {
+        self.issues.iter().zip(&self.places).zip(self.ranges(encoding)).map(|((shown, place), range)| {
+            let mut diagnostic = Diagnostic { range, ..shown.diagnostic.clone() };
+            if place.is_edited {
+                diagnostic.message = issues::edited_message(&shown.issue);
+            }
+            diagnostic
+        })
+    }
 }
