@@ -1,7 +1,6 @@
 import { commands, EventEmitter, Uri, window, workspace } from "vscode";
 import type { Disposable, TextDocumentContentProvider } from "vscode";
 
-import { count } from "./present";
 import type { Diff } from "./protocol";
 import type { Workflow } from "./workflows";
 
@@ -33,8 +32,7 @@ export class Changes implements TextDocumentContentProvider, Disposable {
       const then = file.before === null ? undefined : this.keep(now, file.before);
       return [now, then, file.change_type === "deleted" ? undefined : now];
     });
-    const title = `Baton: ${task ?? "changes"} (${count(diff.files.length, "file")})`;
-    await commands.executeCommand("vscode.changes", title, rows);
+    await commands.executeCommand("vscode.changes", `Baton: ${task ?? "changes"}`, rows);
   }
 
   dispose(): void {

@@ -45,10 +45,15 @@ export class RunProgress {
 
   private begin(token: ProgressToken, value: WorkDoneProgressBegin): Shown {
     let percentage = 0;
-    const { promise, resolve } = withResolvers();
     let progress: Progress<{ message?: string; increment?: number }> | undefined;
+    const { promise, resolve } = withResolvers();
+    const report = (news: { message?: string; percentage?: number }): void => {
+      const increment = Math.max(0, (news.percentage ?? percentage) - percentage);
+      percentage += increment;
+      progress?.report({ increment, ...(news.message === undefined ? {} : { message: news.message }) });
+    };
     const options = { location: ProgressLocation.Notification, title: value.title, cancellable: true };
-    void window.withProgress(options, async (shown, cancelled) => {
+    void window.withProgress(options, (shown, cancelled) => {
       cancelled.onCancellationRequested(() => {
         this.cancel(token);
       });
@@ -56,11 +61,6 @@ export class RunProgress {
       report(value);
       return promise;
     });
-    const report = (news: { message?: string; percentage?: number }): void => {
-      const increment = Math.max(0, (news.percentage ?? percentage) - percentage);
-      percentage += increment;
-      progress?.report({ increment, ...(news.message === undefined ? {} : { message: news.message }) });
-    };
     return { report, end: resolve };
   }
 }

@@ -2,6 +2,7 @@ import { commands, QuickPickItemKind, window } from "vscode";
 import type { QuickPickItem } from "vscode";
 
 import { contextKeys, cost, oneLine, outcomeWords, stateIcon } from "./present";
+import type { PhaseStatus } from "./protocol";
 import type { Workflow } from "./workflows";
 
 interface Item extends QuickPickItem {
@@ -50,7 +51,9 @@ function standing(workflow: Workflow): Item[] {
     label: `$(${stateIcon(state)[0]}) ${label}`,
     description: [state === "pending" ? "" : state, oneLine(detail)].filter((part) => part !== "").join(" · "),
   });
-  const phases = status.phases.map((phase) => row(phase.status, phase.phase, phase.message));
+  // The plan's last word is that it waits, also once it was answered.
+  const isAnswered = (phase: PhaseStatus): boolean => phase.phase === "plan" && phase.status === "done";
+  const phases = status.phases.map((phase) => row(phase.status, phase.phase, isAnswered(phase) ? "" : phase.message));
   const tasks = status.tasks.map((task) => row(task.status, `${task.id} ${task.title}`, ""));
   const separator = (label: string): Item => ({ label, kind: QuickPickItemKind.Separator });
   return [separator("phases"), ...phases, ...(tasks.length === 0 ? [] : [separator("tasks"), ...tasks])];

@@ -33,7 +33,7 @@ describe("a cancelled run", vscode.options, () => {
     await window.gate.getByRole("button", { name: "Approve", exact: true }).click();
     await until(() => desk.read("greet.py").includes("name"), "the first task is written");
     await window.run("Notifications: Show Notifications");
-    await window.notification("Cancel").waitFor();
+    await window.notification("implement T2").waitFor();
     await window.picture("running");
     await window.press("Cancel");
     await window.notification("Show changes").waitFor();

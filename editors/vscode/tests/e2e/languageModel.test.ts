@@ -30,7 +30,7 @@ describe("the models of VS Code", vscode.options, () => {
     await until(async () => {
       await window.run("Baton: Choose Model…");
       await window.pick("Powerful");
-      await window.quickRows.filter({ hasText: "By default" }).waitFor();
+      await window.quickRows.filter({ hasText: "As provider:name" }).waitFor();
       const isThere = (await window.quickRows.filter({ hasText: "Scripted large" }).count()) > 0;
       if (!isThere) {
         await window.page.keyboard.press("Escape");
@@ -61,7 +61,7 @@ describe("the models of VS Code", vscode.options, () => {
   step("that refuse end the run, and are named", async () => {
     api.isBlocked = true;
     await window.run("Baton: Review");
-    await window.notification(/Scripted large refused this request/).waitFor();
+    await window.notification(/Scripted large refused this request/).getByRole("button", { name: "Resume" }).waitFor();
     await window.picture("blocked");
   });
 

@@ -35,7 +35,7 @@ describe("a newcomer", vscode.options, () => {
   step("is told what to do where there is no model", async () => {
     await window.run("Baton: Run Workflow…");
     await window.answer("Greet people by name");
-    const told = window.notification("ANTHROPIC_API_KEY");
+    const told = window.notification("No model is set up");
     await told.getByRole("button", { name: "Choose Model…" }).waitFor();
     await window.picture("no-model");
     assert.ok(!desk.has(".agent_memory"), "nothing began");

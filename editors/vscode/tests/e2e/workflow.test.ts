@@ -53,7 +53,7 @@ describe("a workflow", vscode.options, () => {
     await window.quickInput.waitFor();
     await window.picture("task");
     await window.answer(TASK);
-    const progress = window.notification("Baton");
+    const progress = window.notification("context: ");
     await progress.getByRole("button", { name: "Cancel" }).waitFor();
     await until(async () => (await window.statusBar.innerText()).includes("context"), "the status bar tells the phase");
     await window.picture("progress");
