@@ -1,4 +1,4 @@
-import { commands, EventEmitter, languages, Uri, window, workspace } from "vscode";
+import { commands, env, EventEmitter, languages, Uri, window, workspace } from "vscode";
 import type { Disposable, Event, ExtensionContext, LogOutputChannel } from "vscode";
 import { LanguageClient, type ProgressToken, RevealOutputChannelOn, State } from "vscode-languageclient/node";
 
@@ -217,7 +217,7 @@ export class Server implements Disposable {
     const message = `Baton's server was not found (${tried.join(", ")}). Set where it is, or install this extension's package for your platform.`;
     const answer = await window.showErrorMessage(message, settings, again);
     if (answer === settings) {
-      await commands.executeCommand("workbench.action.openSettings", "baton.server.path");
+      await openServerSetting();
     } else if (answer === again) {
       await this.start();
     }
@@ -232,7 +232,7 @@ export class Server implements Disposable {
     if (answer === "Show Log") {
       this.log.show();
     } else if (answer === "Open Setting") {
-      await commands.executeCommand("workbench.action.openSettings", "baton.server.path");
+      await openServerSetting();
     }
   }
 }
@@ -245,6 +245,12 @@ export function tell(error: unknown): void {
   if (!(error instanceof AlreadyTold)) {
     void window.showErrorMessage(`Baton: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** A setting of the machine stands with the machine that the server runs on. */
+async function openServerSetting(): Promise<void> {
+  const where = env.remoteName === undefined ? "openSettings" : "openRemoteSettings";
+  await commands.executeCommand(`workbench.action.${where}`, { query: "baton.server.path" });
 }
 
 /** Addresses of models' interfaces, which only the machine's own settings name. */

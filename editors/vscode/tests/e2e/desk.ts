@@ -158,6 +158,7 @@ const SETTINGS = {
   "workbench.tips.enabled": false,
   "extensions.ignoreRecommendations": true,
   "files.autoSave": "off",
+  "terminal.integrated.gpuAcceleration": "off",
   "workbench.quickOpen.closeOnFocusLost": false,
   "security.workspace.trust.startupPrompt": "always",
   "git.enabled": false,

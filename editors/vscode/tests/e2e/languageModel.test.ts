@@ -61,7 +61,10 @@ describe("the models of VS Code", vscode.options, () => {
   step("that refuse end the run, and are named", async () => {
     api.isBlocked = true;
     await window.run("Baton: Review");
-    await window.notification(/Scripted large refused this request/).getByRole("button", { name: "Resume" }).waitFor();
+    await window
+      .notification(/Scripted large refused this request/)
+      .getByRole("button", { name: "Resume" })
+      .waitFor();
     await window.picture("blocked");
   });
 

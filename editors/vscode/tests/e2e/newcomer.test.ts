@@ -44,7 +44,10 @@ describe("a newcomer", vscode.options, () => {
 
   step("sees the whole workflow in the demo", async () => {
     await window.run("Baton: Try Demo");
-    await window.page.locator(".xterm-rows").getByText("Your turn:").waitFor();
+    await window.page
+      .locator(".xterm-rows")
+      .getByText(/Your\sturn:/)
+      .waitFor();
     await window.picture("demo");
   });
 
