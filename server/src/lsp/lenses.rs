@@ -7,7 +7,7 @@ use tower_lsp::lsp_types::{CodeLens, Position, Range};
 use super::offers::{Offer, count};
 use super::position::Text;
 use super::snapshot::Snapshot;
-use crate::contracts::{Handoff, Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, read};
+use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task};
 use crate::workflow::Next;
 
 /// Something to be done, above a line.
@@ -182,9 +182,10 @@ fn id_of<'a>(issue: &'a Issue, index: usize, shown: &ReviewOutput, review: &'a R
     review.issues.get(index).filter(|_| same).map(|issue| issue.id.as_str())
 }
 
-/// The handoff a text holds; `None` for one with faults.
-fn handoff<T: Handoff + DeserializeOwned>(text: &Text) -> Option<T> {
-    read(text.as_str()).ok()
+/// The handoff a text holds; `None` for one that is none. Its faults are told elsewhere: to look for them takes many times
+/// as long as to read it, and lenses are asked for at every pause in typing.
+fn handoff<T: DeserializeOwned>(text: &Text) -> Option<T> {
+    serde_json::from_str(text.as_str().trim_start_matches('\u{feff}')).ok()
 }
 
 #[cfg(test)]
