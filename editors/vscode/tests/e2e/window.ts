@@ -82,7 +82,8 @@ export class Window {
 
   /** A notification that has this text. */
   notification(text: string | RegExp): Locator {
-    return this.page.locator(".notification-list-item").filter({ hasText: text });
+    // The end of a progress says the same for a moment.
+    return this.page.locator(".notification-list-item").filter({ hasText: text }).first();
   }
 
   /** Press a button of a notification. */
