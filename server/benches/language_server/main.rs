@@ -11,7 +11,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-#[path = "../../../tests/support/mod.rs"]
+#[path = "../../../tests/e2e/support/mod.rs"]
 mod support;
 
 fn main() {

@@ -3,19 +3,17 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
-use support::replies::{
+use crate::support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
+use crate::support::replies::{
     blocked, but, completed, context, edits, goes_well, own, plan, plan_of, reads, review, task, with, workspace,
     writes,
 };
-use support::session::{Done, Session};
+use crate::support::session::{Done, Session};
 
 /// A workspace with something to modify, to create beside, and to delete.
 const REPOSITORY: &str = "

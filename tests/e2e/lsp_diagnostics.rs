@@ -3,16 +3,14 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::slice;
 
 use serde_json::{Value, json};
 
-use support::lsp_client::LspClient;
-use support::messages_api::{Fault, MessagesApi, Script};
-use support::replies::{but, goes_well, modifies, own, plan_of, review, task, with, workspace};
-use support::session::Session;
+use crate::support::lsp_client::LspClient;
+use crate::support::messages_api::{Fault, MessagesApi, Script};
+use crate::support::replies::{but, goes_well, modifies, own, plan_of, review, task, with, workspace};
+use crate::support::session::Session;
 
 const PLAN: &str = ".agent_memory/plan.json";
 const REVIEW: &str = ".agent_memory/review.json";

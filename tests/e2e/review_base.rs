@@ -2,8 +2,6 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -11,9 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use support::messages_api::{MessagesApi, Reply, Script};
-use support::replies::{approves, goes_well, own, review, with, workspace};
-use support::session::{Done, Session};
+use crate::support::messages_api::{MessagesApi, Reply, Script};
+use crate::support::replies::{approves, goes_well, own, review, with, workspace};
+use crate::support::session::{Done, Session};
 
 const REPOSITORY: &str = "\
 //- /.gitignore

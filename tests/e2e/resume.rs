@@ -6,8 +6,6 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 #![expect(clippy::print_stdout, reason = "how many kills led to what is worth a line")]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::env;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
-use support::replies::{completed, context, edits, own, plan, reads, review, task, with, workspace, writes};
-use support::session::Session;
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::replies::{completed, context, edits, own, plan, reads, review, task, with, workspace, writes};
+use crate::support::session::Session;
 
 /// Workspaces that are worked in at once.
 const SIDE_BY_SIDE: usize = 3;

@@ -2,8 +2,6 @@
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -12,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use support::session::Session;
-use support::terminal::Terminal;
+use crate::support::session::Session;
+use crate::support::terminal::Terminal;
 
 /// A few seconds, and as much again for a build that is not optimised on a busy machine.
 const A_FEW_SECONDS: Duration = Duration::from_secs(20);

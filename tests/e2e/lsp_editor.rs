@@ -2,14 +2,12 @@
 //! standard input and output, a strict client, and no key.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::{HashMap, VecDeque};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::lsp_client::LspClient;
 use serde_json::{Value, json};
-use support::lsp_client::LspClient;
 use tempfile::TempDir;
 
 const TASK: &str = "Greet by name";

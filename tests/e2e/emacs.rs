@@ -2,16 +2,14 @@
 //! the real server and a scripted Messages API. What the user does there stands in `tests/emacs/eglot.el`.
 #![cfg(unix)]
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::editors;
+use crate::support::messages_api::{MessagesApi, Script};
+use crate::support::replies::{completed, context, edits, modifies, plan, review};
+use crate::support::session::Session;
 use serde_json::json;
-use support::editors;
-use support::messages_api::{MessagesApi, Script};
-use support::replies::{completed, context, edits, modifies, plan, review};
-use support::session::Session;
 
 #[test]
 fn eglot_starts_the_server_asks_for_the_plan_and_shows_the_review() {

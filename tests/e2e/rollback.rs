@@ -2,8 +2,6 @@
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
@@ -11,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use support::messages_api::{MessagesApi, Reply, Script};
-use support::replies::{
+use crate::support::messages_api::{MessagesApi, Reply, Script};
+use crate::support::replies::{
     approves, blocked, but, completed, context, edits, goes_well, modifies, own, plan, reads, task, with, workspace,
     writes,
 };
-use support::session::{Done, Session};
+use crate::support::session::{Done, Session};
 
 const REPOSITORY: &str = "
 //- /README.md
@@ -341,7 +339,7 @@ fn task_of_t1() -> Value {
 }
 
 /// T1 of the second workflow finds what the first one made of the file.
-fn modifies_again(answer: u32) -> impl Fn(&support::messages_api::RecordedRequest) -> Option<Reply> {
+fn modifies_again(answer: u32) -> impl Fn(&crate::support::messages_api::RecordedRequest) -> Option<Reply> {
     move |request| match (request.agent.as_str(), request.turn) {
         ("implement/T1", 0) => Some(edits("src/t1.rs", "    1\n", &format!("    {answer}\n"))),
         _ => None,
@@ -505,7 +503,7 @@ fn old_runs_go_with_their_checkpoints_and_the_workflow_at_hand_stays() {
     let session = Session::in_git(&workspace(1));
     session.write("baton.toml", "keep_runs = 2\n");
     for n in 0..4 {
-        let edit = move |request: &support::messages_api::RecordedRequest| {
+        let edit = move |request: &crate::support::messages_api::RecordedRequest| {
             let (old, new) = (format!("    {n}\n"), format!("    {}\n", n + 1));
             (request.agent == "implement/T1" && request.turn == 0).then(|| edits("src/t1.rs", &old, &new))
         };

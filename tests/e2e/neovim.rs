@@ -2,20 +2,18 @@
 //! there stands in `tests/neovim/*.lua`.
 #![cfg(unix)]
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use support::editors;
-use support::messages_api::{MessagesApi, Reply, Script};
-use support::replies::{
+use crate::support::editors;
+use crate::support::messages_api::{MessagesApi, Reply, Script};
+use crate::support::replies::{
     approves, but, completed, does, edits, file_of, goes_well, own, plan_of, review, with, workspace,
 };
-use support::session::Session;
+use crate::support::session::Session;
+use serde_json::{Value, json};
 
 /// A program of a user's, in a workspace, that finds the plugin, the server and its models.
 fn user_of(program: &Path, session: &Session, api: &MessagesApi) -> Command {

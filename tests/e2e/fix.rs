@@ -2,8 +2,6 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,9 +12,9 @@ use baton::workflow::{dismiss_issue, restore_issue};
 use baton::workspace::Workspace;
 use serde_json::{Value, json};
 
-use support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
-use support::replies::{approves, blocked, but, completed, edits, file_of, own, review, with, workspace};
-use support::session::{Done, Session};
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::replies::{approves, blocked, but, completed, edits, file_of, own, review, with, workspace};
+use crate::support::session::{Done, Session};
 
 fn issue(file: &str, quote: &str, description: &str) -> Value {
     json!({ "severity": "minor", "file": file, "line": 1, "quote": quote, "description": description })

@@ -2,16 +2,14 @@
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
-use support::replies::{but, context, goes_well, own, plan_of, with, workspace};
-use support::session::{Done, Session};
+use crate::support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
+use crate::support::replies::{but, context, goes_well, own, plan_of, with, workspace};
+use crate::support::session::{Done, Session};
 
 /// A server for a run that goes well, with one task.
 fn one_task() -> MessagesApi {

@@ -2,18 +2,16 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use support::messages_api::{MessagesApi, Script};
-use support::replies::{but, own, plan, task, with, workspace};
-use support::session::{Baton, Session};
-use support::terminal::Terminal;
+use crate::support::messages_api::{MessagesApi, Script};
+use crate::support::replies::{but, own, plan, task, with, workspace};
+use crate::support::session::{Baton, Session};
+use crate::support::terminal::Terminal;
 
 const PROMPT: &str = "then Enter > ";
 

@@ -2,8 +2,6 @@
 //! takes every way a request can go wrong.
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,7 +14,7 @@ use baton::models::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
+use crate::support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
 
 /// Far less than a test's patience and far more than a busy machine needs.
 const SOON: Duration = Duration::from_secs(5);

@@ -4,13 +4,11 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use serde_json::{Value, json};
 
-use support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
-use support::replies::{approves, blocked, completed, does, edits, own, plan, workspace};
-use support::session::Session;
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::replies::{approves, blocked, completed, does, edits, own, plan, workspace};
+use crate::support::session::Session;
 
 /// context.json as it comes from elsewhere.
 fn context() -> Value {

@@ -2,15 +2,13 @@
 //! in `editors/vscode/tests`.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use crate::support::editors::in_repository;
+use crate::support::lsp_client::LspClient;
 use baton::config::{Scope, Setting, settings_table};
 use serde_json::{Value, json};
-use support::editors::in_repository;
-use support::lsp_client::LspClient;
 
 fn package() -> Value {
     let text = std::fs::read_to_string(in_repository("editors/vscode/package.json")).unwrap();

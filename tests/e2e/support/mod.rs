@@ -1,5 +1,5 @@
 //! What the end-to-end tests share.
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "the benches use a part of it, and some of that alone")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 pub mod desk;

@@ -3,17 +3,15 @@
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use support::messages_api::{Fault, MessagesApi, Reply, Script};
-use support::replies::{
+use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
+use crate::support::replies::{
     approves, but, completed, context, does, edits, modifies, own, plan_of, reads, review, with, workspace, writes,
 };
-use support::session::{Done, Session};
+use crate::support::session::{Done, Session};
 
 /// A server that does so in a workflow of one task, and well but for that.
 fn api(script: Script) -> MessagesApi {

@@ -3,16 +3,14 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use support::messages_api::{MessagesApi, Reply, Script};
-use support::plain_editor::PlainEditor;
-use support::replies::{approves, but, completed, edits, file_of, own, review, workspace};
-use support::session::Session;
+use crate::support::messages_api::{MessagesApi, Reply, Script};
+use crate::support::plain_editor::PlainEditor;
+use crate::support::replies::{approves, but, completed, edits, file_of, own, review, workspace};
+use crate::support::session::Session;
 
 const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
 const FIX: &str = "Baton: fix this issue";
@@ -21,7 +19,7 @@ const DISMISS: &str = "Baton: dismiss this issue";
 const OPEN_TASK: &str = "Baton: open its task";
 const PLAN_THIS: &str = "Baton: plan this";
 
-/// An issue at a line of a file in which [`does`](support::replies::does) was done.
+/// An issue at a line of a file in which [`does`](crate::support::replies::does) was done.
 fn issue(file: &str, quote: &str, description: &str) -> Value {
     json!({
         "severity": "major", "file": file, "line": 1, "quote": quote, "description": description,

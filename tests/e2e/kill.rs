@@ -3,8 +3,6 @@
 #![cfg(unix)]
 #![expect(clippy::panic, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use support::messages_api::{Fault, MessagesApi, Reply, Script};
-use support::replies::{approves, but, completed, context, edits, own, plan, reads, task, with, workspace};
-use support::session::Session;
+use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
+use crate::support::replies::{approves, but, completed, context, edits, own, plan, reads, task, with, workspace};
+use crate::support::session::Session;
 
 /// Three tasks that read, edit, create and delete, and agents that take several turns.
 fn script() -> Script {

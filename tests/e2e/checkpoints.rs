@@ -2,8 +2,6 @@
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -14,9 +12,9 @@ use baton::contracts::RepoPath;
 use baton::workspace::{Checkpoint, CheckpointError, Workspace, checkpoint, remove_checkpoints};
 use tempfile::TempDir;
 
-use support::messages_api::MessagesApi;
-use support::replies::{goes_well, own, workspace};
-use support::session::Session;
+use crate::support::messages_api::MessagesApi;
+use crate::support::replies::{goes_well, own, workspace};
+use crate::support::session::Session;
 
 const RUN: &str = "20260102-120000-abcd";
 

@@ -1,15 +1,13 @@
 //! Every command of the language server, and every way out of what it starts, over the real binary.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::desk::{Desk, TASK, script, start, to_the_gate, until_the_end};
+use crate::support::lsp_client::LspClient;
+use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
 use serde_json::{Value, json};
-use support::desk::{Desk, TASK, script, start, to_the_gate, until_the_end};
-use support::lsp_client::LspClient;
-use support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
 
 /// A finished workflow, whose review has one minor issue: the run's id, and the issue's.
 fn finished(client: &mut LspClient) -> (String, String) {

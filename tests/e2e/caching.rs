@@ -3,8 +3,6 @@
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -12,10 +10,10 @@ use baton::contracts::Usage;
 use baton::models;
 use serde_json::{Value, json};
 
-use support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
-use support::replies::{approves, but, completed, context, does, edits, own, plan, reads, with, workspace};
-use support::session::{Baton, Done, Session};
-use support::terminal::Terminal;
+use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::replies::{approves, but, completed, context, does, edits, own, plan, reads, with, workspace};
+use crate::support::session::{Baton, Done, Session};
+use crate::support::terminal::Terminal;
 
 const TASKS: usize = 8;
 

@@ -3,21 +3,19 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
-use support::replies::{
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::replies::{
     approves, blocked, but, completed, edits, file_of, own, plan, review, task, with, workspace, writes,
 };
-use support::session::{Done, Session};
-use support::terminal::Terminal;
+use crate::support::session::{Done, Session};
+use crate::support::terminal::Terminal;
 
-/// An issue of a file in which [`does`](support::replies::does) was done.
+/// An issue of a file in which [`does`](crate::support::replies::does) was done.
 fn issue(file: &str, quote: &str, description: &str) -> Value {
     json!({ "severity": "major", "file": file, "line": 1, "quote": quote, "description": description })
 }

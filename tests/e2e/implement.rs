@@ -3,8 +3,6 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,9 +10,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
-use support::replies::{but, completed, does, edits, goes_well, own, reads, with, workspace, writes};
-use support::session::Session;
+use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::replies::{but, completed, does, edits, goes_well, own, reads, with, workspace, writes};
+use crate::support::session::Session;
 
 /// How long something is waited for that must come; long, since it matters only when the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);

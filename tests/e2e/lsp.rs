@@ -1,15 +1,13 @@
 //! `baton lsp` as an editor meets it: the real binary over standard input and output, a strict client, and a scripted
 //! Messages API.
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::desk::{Desk, TASK, check_progress, script, start, to_the_gate, until_the_end};
+use crate::support::messages_api::{Fault, MessagesApi};
 use serde_json::{Value, json};
-use support::desk::{Desk, TASK, check_progress, script, start, to_the_gate, until_the_end};
-use support::messages_api::{Fault, MessagesApi};
 
 #[test]
 fn a_task_goes_from_the_editor_to_its_review() {
@@ -292,8 +290,8 @@ fn several_folders_have_a_workflow_each() {
 #[test]
 fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
     let fixtures = [
-        ("VS Code", include_str!("fixtures/initialize/vscode.json")),
-        ("Neovim", include_str!("fixtures/initialize/neovim.json")),
+        ("VS Code", include_str!("../fixtures/initialize/vscode.json")),
+        ("Neovim", include_str!("../fixtures/initialize/neovim.json")),
     ];
     for (editor, params) in fixtures {
         let desk = Desk::new();

@@ -3,8 +3,6 @@
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,9 +14,9 @@ use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use support::messages_api::{Fault, MessagesApi, Reply, Script};
-use support::replies::{approves, completed, context, does, edits, own, plan, reads, workspace};
-use support::session::{Done, Session};
+use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
+use crate::support::replies::{approves, completed, context, does, edits, own, plan, reads, workspace};
+use crate::support::session::{Done, Session};
 
 /// The phases, and in each the agent that meets the fault.
 const PHASES: [(&str, &str); 4] =
@@ -489,13 +487,14 @@ fn a_burst_of_overloads_slows_all_tasks_down_together_and_none_dies() {
     let requests: Vec<_> =
         api.requests().into_iter().filter(|request| request.agent.starts_with("implement")).collect();
     let refused =
-        |request: &support::messages_api::RecordedRequest| matches!(request.fault, Some(Fault::Status { .. }));
+        |request: &crate::support::messages_api::RecordedRequest| matches!(request.fault, Some(Fault::Status { .. }));
     assert_eq!(requests.iter().filter(|request| refused(request)).count(), TASKS);
     assert_eq!(requests.len(), TASKS * (LOOKS + 2) + TASKS, "every refused request is made once more");
     let last = requests.iter().rposition(refused).unwrap();
     let (before, after) = requests.split_at(last + 1);
-    let most =
-        |requests: &[support::messages_api::RecordedRequest]| requests.iter().map(|request| request.at_once).max();
+    let most = |requests: &[crate::support::messages_api::RecordedRequest]| {
+        requests.iter().map(|request| request.at_once).max()
+    };
     assert!(most(before) > Some(TASKS / 2), "at once before: {:?}", most(before));
     assert!(
         most(&after[..TASKS]) <= Some(TASKS / 2),

@@ -2,16 +2,14 @@
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use support::messages_api::{Fault, KEY, MessagesApi, Script};
-use support::replies::{goes_well, own, workspace};
-use support::session::{Baton, Done, Session};
+use crate::support::messages_api::{Fault, KEY, MessagesApi, Script};
+use crate::support::replies::{goes_well, own, workspace};
+use crate::support::session::{Baton, Done, Session};
 
 fn doctor(session: &Session) -> Baton {
     session.baton(["doctor", "--json"])

@@ -1,0 +1,30 @@
+//! End-to-end tests: the real binary, driven as a user or an editor would. One test binary; a module a theme.
+
+mod anthropic;
+mod bad_input;
+mod caching;
+mod checkpoints;
+mod demo;
+mod doctor;
+mod emacs;
+mod faults;
+mod fix;
+mod gate;
+mod implement;
+mod kill;
+mod layers;
+mod lsp;
+mod lsp_actions;
+mod lsp_commands;
+mod lsp_diagnostics;
+mod lsp_editor;
+mod misbehaviour;
+mod neovim;
+mod resume;
+mod review_base;
+mod rollback;
+mod rounds;
+mod run;
+mod support;
+mod takeover;
+mod vscode;
