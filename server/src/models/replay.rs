@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{Message, Model, ModelError, ModelErrorKind, RecordedTurn, Role, Turn, TurnProgress, TurnRequest};
@@ -29,6 +30,22 @@ pub struct Replay {
     pace: Pace,
 }
 
+/// A line of a run's transcript that holds no turn.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NoTurn {
+    /// An agent's conversation came to its end.
+    Closed {
+        #[serde(rename = "closed")]
+        _agent: String,
+    },
+    /// A turn failed for good.
+    Lost {
+        #[serde(rename = "lost")]
+        _agent: String,
+    },
+}
+
 const ID: &str = "replay:recorded";
 /// Output is told in so many steps.
 const STEPS: u32 = 12;
@@ -44,21 +61,27 @@ impl Pace {
 }
 
 impl Replay {
-    /// Read a transcript: JSON Lines, one [`RecordedTurn`] a line; blank lines are skipped.
+    /// Read a transcript: JSON Lines, one [`RecordedTurn`] a line. As a run leaves it, it has other lines too, on
+    /// conversations that ended and turns that failed, and after a kill a last one that was cut: those are skipped, as
+    /// are blank lines.
     ///
     /// # Errors
-    /// The first line that is no recorded turn, by its number.
+    /// The first line that is none of these, by its number.
     pub fn parse(transcript: &str, pace: Pace) -> Result<Self, ModelError> {
         let mut turns: HashMap<String, Vec<RecordedTurn>> = HashMap::new();
-        for (index, line) in transcript.lines().enumerate() {
+        for (index, line) in transcript.split_inclusive('\n').enumerate() {
             if line.trim().is_empty() {
                 continue;
             }
-            let turn: RecordedTurn = serde_json::from_str(line).map_err(|error| {
-                let number = index + 1;
-                settings(format!("Line {number} of the transcript is not a recorded turn: {error}."))
-            })?;
-            turns.entry(turn.agent.clone()).or_default().push(turn);
+            match serde_json::from_str::<RecordedTurn>(line) {
+                Ok(turn) => turns.entry(turn.agent.clone()).or_default().push(turn),
+                Err(error) if error.is_eof() && !line.ends_with('\n') => {}
+                Err(_) if serde_json::from_str::<NoTurn>(line).is_ok() => {}
+                Err(error) => {
+                    let number = index + 1;
+                    return Err(settings(format!("Line {number} of the transcript is not a recorded turn: {error}.")));
+                }
+            }
         }
         if turns.is_empty() {
             return Err(settings("The transcript holds no turn.".to_owned()));
@@ -193,6 +216,22 @@ mod tests {
         assert_eq!(answer(&replay, "context", 0).await.expect("recorded"), "c0");
         assert_eq!(answer(&replay, "plan", 0).await.expect("recorded"), "p0");
         assert_eq!(answer(&replay, "context", 0).await.expect("the same again"), "c0");
+    }
+
+    #[tokio::test]
+    async fn a_transcript_is_played_as_a_run_left_it() {
+        let closed = r#"{"at":"2026-01-01T00:00:00Z","closed":"context","mac":"00"}"#;
+        let lost = r#"{"at":"2026-01-01T00:00:00Z","lost":"context","usage":{},"mac":"00"}"#;
+        let cut = &line("context", "c2", 0)[..40];
+        let transcript = [&line("context", "c0", 0), lost, &line("context", "c1", 0), closed, cut].join("\n");
+        let replay = Replay::parse(&transcript, Pace::AT_ONCE).expect("parses");
+        assert_eq!(answer(&replay, "context", 1).await.expect("recorded"), "c1");
+        assert!(answer(&replay, "context", 2).await.is_err());
+        for (wrong, number) in [(format!("{cut}\n{closed}\n"), 1), (format!("{closed}\n{{\"shut\":\"context\"}}\n"), 2)]
+        {
+            let error = Replay::parse(&wrong, Pace::AT_ONCE).unwrap_err().to_string();
+            assert!(error.contains(&format!("Line {number} of the transcript is not a recorded turn")), "{error}");
+        }
     }
 
     #[tokio::test]
