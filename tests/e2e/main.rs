@@ -12,6 +12,7 @@ mod fix;
 mod gate;
 mod implement;
 mod kill;
+mod last_version;
 mod layers;
 mod lsp;
 mod lsp_actions;

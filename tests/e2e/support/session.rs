@@ -27,6 +27,7 @@ pub const MEMORY: &str = ".agent_memory";
 pub struct Session {
     folder: TempDir,
     workspace: PathBuf,
+    program: PathBuf,
 }
 
 /// The program with its arguments and environment, not started yet.
@@ -55,9 +56,14 @@ pub struct Done {
 impl Session {
     /// A workspace with these files: each begins after a line `//- /its/path`.
     pub fn new(fixture: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::in_folder(tempfile::tempdir().expect("a temporary folder"), fixture)
+    }
+
+    /// The same, in a folder of one's choice.
+    pub fn in_folder(folder: TempDir, fixture: &str) -> Self {
         let real = folder.path().canonicalize().expect("a real path");
-        let session = Self { workspace: real.join("work"), folder };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_baton"));
+        let session = Self { workspace: real.join("work"), folder, program };
         fs::create_dir(&session.workspace).expect("a workspace");
         for (path, text) in files(fixture) {
             session.write(&path, text);
@@ -72,6 +78,11 @@ impl Session {
         session.git(&["add", "-A"]);
         session.git(&["commit", "-q", "-m", "start"]);
         session
+    }
+
+    /// The same session, in which another build of the program is run.
+    pub fn with_program(self, program: &Path) -> Self {
+        Self { program: program.to_owned(), ..self }
     }
 
     /// Another workspace of the same user, with the same files.
@@ -89,6 +100,11 @@ impl Session {
     /// The user's own settings folder, `$XDG_CONFIG_HOME`.
     pub fn config_home(&self) -> PathBuf {
         self.folder.path().join("config")
+    }
+
+    /// Where the program keeps what is the user's own, `$XDG_STATE_HOME/baton`.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state/baton")
     }
 
     /// A path inside the workspace.
@@ -188,7 +204,7 @@ impl Session {
 
     /// The program with these arguments, in this workspace, with this user's home and nothing else of the environment.
     pub fn baton<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Baton {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+        let mut command = Command::new(&self.program);
         command.args(args).current_dir(&self.workspace).env_clear().envs(self.environment());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Baton { command }
