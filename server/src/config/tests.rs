@@ -357,7 +357,7 @@ fn memory_stays_in_the_workspace_and_out_of_git() {
         (".git", "git's own folder"),
         ("sub/.GIT/baton", "git's own folder"),
         ("", "empty"),
-        ("ab:c", "not allowed"),
+        ("ab\u{1b}c", "not allowed"),
     ] {
         let message = load(&env(&[("BATON_MEMORY_DIR", text)])).map(|_| ()).map_err(|errors| errors.to_string());
         match text {

@@ -22,13 +22,13 @@ pub enum RepoPathError {
     /// Has a `..` in it.
     #[error("{0:?} leaves the workspace: \"..\" is not allowed")]
     Parent(String),
-    /// Has a character no portable file name has.
+    /// Has a control character, one that turns the direction of text, or one that the system takes in no name.
     #[error("{0:?} holds {1:?}, which is not allowed in a file name")]
     Character(String, char),
-    /// A component ends in a dot or a space, which Windows silently drops.
+    /// Windows: a component ends in a dot or a space, which the system silently drops.
     #[error("{0:?} has a component that ends in a dot or a space")]
     Trailing(String),
-    /// A name that is a device on Windows.
+    /// Windows: a name that is a device.
     #[error("{0:?} has a component that is a device name on Windows")]
     Device(String),
     /// Longer than any of the systems takes.
@@ -39,12 +39,20 @@ pub enum RepoPathError {
 impl RepoPath {
     /// Parse a path as a person or a model may write it: back slashes and a leading `./` are taken as meant.
     ///
+    /// What could be meant for a place outside the workspace is refused everywhere. A name that only Windows cannot
+    /// have is refused only there: a plan that came from another system may name such files, and says so at its place.
+    ///
     /// # Errors
-    /// When the path could name anything but a file beneath the root, on any of the systems a repository travels to.
+    /// When the path could name anything but a file beneath the root, or no file of this system can have the name.
     pub fn parse(text: &str) -> Result<Self, RepoPathError> {
+        Self::parse_for(text, System::HERE)
+    }
+
+    fn parse_for(text: &str, system: System) -> Result<Self, RepoPathError> {
         let shown = || text.chars().take(200).collect::<String>();
         let slashed = text.trim_matches(|c| c == '\n' || c == '\r').replace('\\', "/");
-        if slashed.starts_with('/') || slashed.starts_with('~') || has_drive(&slashed) {
+        let is_home = slashed == "~" || slashed.starts_with("~/");
+        if slashed.starts_with('/') || is_home || has_drive(&slashed, system) {
             return Err(RepoPathError::Absolute(shown()));
         }
         let components: Vec<&str> = slashed.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
@@ -52,15 +60,13 @@ impl RepoPath {
             if *component == ".." {
                 return Err(RepoPathError::Parent(shown()));
             }
-            // A colon names an alternate data stream on NTFS.
-            if let Some(bad) = component.chars().find(|c| c.is_control() || matches!(c, ':' | '\u{202a}'..='\u{202e}'))
-            {
+            if let Some(bad) = component.chars().find(|c| !system.has_in_names(*c)) {
                 return Err(RepoPathError::Character(shown(), bad));
             }
-            if component.ends_with(['.', ' ']) {
+            if system == System::Windows && component.ends_with(['.', ' ']) {
                 return Err(RepoPathError::Trailing(shown()));
             }
-            if is_device(component) {
+            if system == System::Windows && is_device(component) {
                 return Err(RepoPathError::Device(shown()));
             }
             if component.len() > 255 {
@@ -95,11 +101,37 @@ impl RepoPath {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
     }
 
-    /// The form in which paths are compared: two paths with one key may be one file on some file system.
+    /// The form in which names are compared that must be told wherever a repository travels: two paths with one key may
+    /// be one file on some file system. What is one file here, [`FileKeys`](super::FileKeys) tells.
     ///
-    /// Case-folded, in Unicode normal form C, without the code points that HFS+ ignores in names.
+    /// Folded, and without what Windows drops or takes for something else: dots and spaces at the end of a name, and
+    /// the name of a stream behind a colon.
     pub fn key(&self) -> String {
-        fold(&self.0)
+        let on_windows = |component: &str| {
+            let file = component.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
+            fold(if file.is_empty() { component } else { file })
+        };
+        self.components().map(on_windows).collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Whose rules a name is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum System {
+    Windows,
+    Other,
+}
+
+impl System {
+    const HERE: Self = if cfg!(windows) { Self::Windows } else { Self::Other };
+
+    /// Whether a name may hold this character. Control characters, and those that turn the direction of text, stand in
+    /// no name that people are to read, wherever it is.
+    ///
+    /// Source for Windows: "Naming Files, Paths, and Namespaces"; a colon names a stream of a file.
+    fn has_in_names(self, c: char) -> bool {
+        let unreadable = c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        !unreadable && (self == Self::Other || !matches!(c, ':' | '<' | '>' | '"' | '|' | '?' | '*'))
     }
 }
 
@@ -111,9 +143,11 @@ pub(super) fn fold(name: &str) -> String {
     visible.nfc().flat_map(char::to_lowercase).nfc().collect()
 }
 
-fn has_drive(path: &str) -> bool {
+/// `C:/x` is meant for a drive wherever it is said; `c:x` only where there are drives.
+fn has_drive(path: &str, system: System) -> bool {
     let mut chars = path.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':')
+    let begins = chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.next() == Some(':');
+    begins && (system == System::Windows || chars.next() == Some('/'))
 }
 
 fn is_device(component: &str) -> bool {
@@ -162,23 +196,56 @@ mod tests {
             "/etc/passwd",
             "//server/share",
             "\\\\server\\share",
+            "\\\\?\\C:\\x",
             "C:/x",
-            "c:x",
+            "c:\\x",
+            "~",
             "~/x",
+            "~\\x",
             "../x",
             "a/../b",
+            "a\\..\\..\\b",
             "a/b\0c",
-            "a/file.txt:stream",
-            "a./b",
-            "a /b",
-            "src/nul.txt",
-            "COM1",
+            "a\u{1b}[2Jb",
             "a\u{202e}b",
+            "a\u{2066}b",
         ] {
-            assert!(RepoPath::parse(text).is_err(), "{text:?} was accepted");
+            for system in [System::Windows, System::Other] {
+                assert!(RepoPath::parse_for(text, system).is_err(), "{text:?} was accepted, {system:?}");
+            }
         }
         assert!(RepoPath::parse(&"x".repeat(256)).is_err());
         assert!(RepoPath::parse(&"x/".repeat(600)).is_err());
+    }
+
+    #[test]
+    fn a_name_is_refused_only_where_the_system_has_no_such_name() {
+        for text in [
+            "aux.c",
+            "src/con.rs",
+            "COM1",
+            "nul",
+            "a:b",
+            "c:x",
+            "a/file.txt:stream",
+            "dots.",
+            "dots./b",
+            "blank /b",
+            "blank ",
+            "what?.md",
+            "a|b",
+            "<a>",
+            "x*",
+            "say \"hi\"",
+        ] {
+            assert_eq!(RepoPath::parse_for(text, System::Other).unwrap().as_str(), text);
+            assert!(RepoPath::parse_for(text, System::Windows).is_err(), "{text:?} was accepted on Windows");
+        }
+        for text in ["~x", "a~", "console.rs", "auxiliary", "com10", "a b", ".x", "...x"] {
+            for system in [System::Windows, System::Other] {
+                assert_eq!(RepoPath::parse_for(text, system).unwrap().as_str(), text, "{system:?}");
+            }
+        }
     }
 
     #[test]
@@ -187,5 +254,11 @@ mod tests {
         assert_eq!(key("SRC/Ä.rs"), key("src/a\u{308}.rs"));
         assert_eq!(key(".g\u{200c}it/config"), ".git/config");
         assert_ne!(key("a"), key("b"));
+        if cfg!(not(windows)) {
+            for text in [".git.", ".git ", ".git . .", ".git:x", ".git::$INDEX_ALLOCATION"] {
+                assert_eq!(key(&format!("{text}/config")), ".git/config", "{text:?}");
+            }
+            assert_eq!(key("..."), "...");
+        }
     }
 }

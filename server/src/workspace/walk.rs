@@ -55,7 +55,7 @@ pub enum WalkError {
 }
 
 /// The files that agents may know of: no ignored ones (by git's rules, also where there is no git), no secrets, not
-/// `.git` or the memory folder, no links, no names that are not portable. Hidden files are shown.
+/// `.git` or the memory folder, no links, no names that no [`RepoPath`] can have. Hidden files are shown.
 ///
 /// # Errors
 /// When the folder or the glob is none.
@@ -120,7 +120,7 @@ fn builder(workspace: &Workspace) -> WalkBuilder {
 fn restrict(builder: &mut WalkBuilder, workspace: &Workspace, folder: Option<RepoPath>, memory_dir: RepoPath) {
     let root = workspace.root().to_owned();
     builder.filter_entry(move |entry| {
-        // The root itself has no path in the workspace; names that are not portable are dropped later.
+        // The root itself has no path in the workspace; names that are no path are dropped later.
         let Some(path) = repo_path(&root, entry.path()) else { return true };
         if protection(&path, &memory_dir) == Protection::Never {
             return false;
@@ -288,7 +288,12 @@ x
         fixture.link("a.rs", "b.rs");
         fixture.write("c:d.rs", b"x");
         fixture.write("e\\f.rs", b"x");
-        assert_eq!(list(&fixture, None, None, 10), ["a.rs"]);
+        for name in ["aux.c", "con.rs", "~x", "dots.", "~dir/nul"] {
+            fixture.write(name, b"x");
+        }
+        fixture.write("esc\u{1b}.rs", b"x");
+        let plain = ["a.rs", "aux.c", "c:d.rs", "con.rs", "dots.", "~dir/nul", "~x"];
+        assert_eq!(list(&fixture, None, None, 10), plain, "here they are names like any other");
         let up = path("up");
         let memory_dir = memory();
         let walk = Walk { memory_dir: &memory_dir, folder: Some(&up), glob: None, limit: 10 };
