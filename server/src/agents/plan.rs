@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{context, fault_text, json_text, section, submit_tool};
-use crate::contracts::{ContextOutput, PlanOutput, RepoPath, check_plan, parse};
+use crate::contracts::{ContextOutput, PlanOutput, RepoPath, Task, check_plan, parse};
 use crate::memory::Revision;
 use crate::models::ToolSpec;
 use crate::workspace::Workspace;
@@ -50,8 +50,9 @@ pub fn first_message(task: &str, context: Option<&ContextOutput>, revision: Opti
 pub fn accept(input: Value, workspace: &Workspace, version: u32, now: Timestamp) -> Result<PlanOutput, Vec<String>> {
     let text = input.to_string();
     let mut plan: PlanOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
-    let exists = |path: &RepoPath| workspace.is_file(path);
-    let mut faults: Vec<String> = check_plan(&plan, &text, Some(&exists)).iter().map(fault_text).collect();
+    let stands = |path: &RepoPath| workspace.standing(path);
+    let keys = workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
+    let mut faults: Vec<String> = check_plan(&plan, &text, &keys, Some(&stands)).iter().map(fault_text).collect();
     for (index, task) in plan.tasks.iter().enumerate() {
         if task.files().next().is_none() {
             faults.push(format!("/tasks/{index}: {} names no file; a task that changes nothing is no task", task.id));

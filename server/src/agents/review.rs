@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{context, fault_text, json_text, section, submit_tool};
 use crate::contracts::{
-    Answer, AnswerState, ContextOutput, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput,
-    Severity, Verdict, find_quote, issue_id, parse,
+    Answer, AnswerState, ContextOutput, FileKeys, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath,
+    ReviewOutput, Severity, Verdict, find_quote, issue_id, parse,
 };
 use crate::models::ToolSpec;
 
@@ -73,6 +73,8 @@ pub struct Earlier {
     pub left: Vec<String>,
     /// Issues that the user dismissed, of all reviews.
     pub dismissed: Vec<Issue>,
+    /// Which of their files are one.
+    pub keys: FileKeys,
 }
 
 /// The agent's first message.
@@ -88,7 +90,7 @@ pub fn first_message(work: &Work<'_>) -> String {
     if !work.findings.is_empty() {
         message.push_str(&findings_section(work.findings));
     }
-    let Earlier { open, left, dismissed } = work.earlier;
+    let Earlier { open, left, dismissed, .. } = work.earlier;
     if !dismissed.is_empty() {
         message.push_str(&section("dismissed_issues", &json_text(dismissed)));
         message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
@@ -388,7 +390,7 @@ fn found_again<'a>(
     let is_same = |other: &&Issue| {
         other.id == issue.id
             || other.description.trim() == issue.description.trim()
-                && RepoPath::parse(&other.file).is_ok_and(|other| other.key() == path.key())
+                && earlier.keys.is_same(&other.file, &issue.file)
                 && is_gone(other.quote.as_deref())
     };
     let open = earlier.open.iter().filter(|other| !is_answered(answers, &other.id, AnswerState::Fixed));

@@ -1,22 +1,45 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::fault::{Fault, JsonText};
+use super::file_keys::FileKeys;
 use super::plan::PlanOutput;
 use super::repo_path::RepoPath;
 
+/// What is at a path of the workspace, as far as a plan's rules ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// A plain file in its real place.
+    File,
+    /// Nothing.
+    Nothing,
+    /// A folder.
+    Folder,
+    /// Nothing can be: this file stands where a folder would.
+    BelowFile(RepoPath),
+    /// What is neither read nor written, and why: behind a link, a device, too large.
+    Unwritable(String),
+}
+
 /// Check every rule a plan must keep beyond its shape, and report all faults in the order of the text.
 ///
-/// `text` is the JSON the plan was read from. `exists` tells whether a file is in the workspace; `None` leaves that
-/// rule out, as it must be once the plan's own tasks have begun to create and delete files.
-pub fn check_plan(plan: &PlanOutput, text: &str, exists: Option<&dyn Fn(&RepoPath) -> bool>) -> Vec<Fault> {
+/// `text` is the JSON the plan was read from, and `keys` tells which of its paths name one file. `stands` tells what is
+/// at a path in the workspace; `None` leaves the rules about that out, as it must be once the plan's own tasks have
+/// begun to create and delete files.
+pub fn check_plan(
+    plan: &PlanOutput,
+    text: &str,
+    keys: &FileKeys,
+    stands: Option<&dyn Fn(&RepoPath) -> Standing>,
+) -> Vec<Fault> {
     let mut check = Check { plan, json: JsonText::new(text), faults: Vec::new() };
     check.ids();
     check.dependencies();
     check.groups();
-    let files = check.paths();
+    let files = check.paths(keys);
     check.overlaps(&files);
-    if let Some(exists) = exists {
-        check.existing_files(&files, exists);
+    check.files_in_files(&files);
+    if let Some(stands) = stands {
+        check.standing_files(&files, stands);
     }
     let mut faults = check.faults;
     faults.sort_by_key(|fault| fault.span.start);
@@ -57,12 +80,24 @@ struct Check<'a> {
     faults: Vec<Fault>,
 }
 
-/// One path of one task: the task's index, the list it stands in, its pointer, its parsed form.
+/// One path of one task: the task's index, the list it stands in, its pointer, its parsed form, and its file's key.
 struct OwnedPath {
     task: usize,
     list: &'static str,
     pointer: String,
     path: RepoPath,
+    key: String,
+}
+
+impl OwnedPath {
+    fn is_deleted(&self) -> bool {
+        self.list == "files_to_delete"
+    }
+}
+
+/// Keys of the folders above a file, the nearest first.
+fn above(key: &str) -> impl Iterator<Item = &str> {
+    key.rmatch_indices('/').map(|(at, _)| &key[..at])
 }
 
 impl Check<'_> {
@@ -146,7 +181,7 @@ impl Check<'_> {
         }
     }
 
-    fn paths(&mut self) -> Vec<OwnedPath> {
+    fn paths(&mut self, keys: &FileKeys) -> Vec<OwnedPath> {
         let mut files = Vec::new();
         for (index, task) in self.plan.tasks.iter().enumerate() {
             let lists = [
@@ -158,7 +193,7 @@ impl Check<'_> {
                 for (at, text) in paths.iter().enumerate() {
                     let pointer = format!("/tasks/{index}/{list}/{at}");
                     match RepoPath::parse(text) {
-                        Ok(path) => files.push(OwnedPath { task: index, list, pointer, path }),
+                        Ok(path) => files.push(OwnedPath { task: index, list, pointer, key: keys.key(&path), path }),
                         Err(error) => self.faults.push(self.json.fault("plan.path", pointer, error.to_string())),
                     }
                 }
@@ -168,15 +203,21 @@ impl Check<'_> {
     }
 
     fn overlaps(&mut self, files: &[OwnedPath]) {
-        let mut owners: HashMap<(usize, String), usize> = HashMap::new();
+        let mut owners: HashMap<(usize, &str), usize> = HashMap::new();
+        for file in files {
+            if let Some(group) = self.plan.group_of(&self.plan.tasks[file.task].id) {
+                owners.entry((group, file.key.as_str())).or_insert(file.task);
+            }
+        }
         for file in files {
             let task = &self.plan.tasks[file.task];
             let Some(group) = self.plan.group_of(&task.id) else { continue };
-            let owner = *owners.entry((group, file.path.key())).or_insert(file.task);
-            if owner != file.task {
+            let others = std::iter::once(file.key.as_str()).chain(above(&file.key));
+            let mut owners = others.filter_map(|key| owners.get(&(group, key)));
+            if let Some(owner) = owners.find(|owner| **owner != file.task) {
                 let message = format!(
                     "{} and {} of group {} both write {}; move one to a later group or give the file to one of them",
-                    self.plan.tasks[owner].id,
+                    self.plan.tasks[*owner].id,
                     task.id,
                     group + 1,
                     file.path
@@ -186,23 +227,70 @@ impl Check<'_> {
         }
     }
 
-    fn existing_files(&mut self, files: &[OwnedPath], exists: &dyn Fn(&RepoPath) -> bool) {
-        let layers = plan_layers(self.plan);
-        for file in files.iter().filter(|file| file.list != "files_to_create") {
-            let created_before = || {
-                files.iter().any(|other| {
-                    other.list == "files_to_create"
-                        && layers[file.task].contains(&self.plan.tasks[other.task].id)
-                        && other.path.key() == file.path.key()
-                })
-            };
-            if !exists(&file.path) && !created_before() {
-                let message = format!(
-                    "{} does not exist, and no task that {} depends on creates it; use files_to_create or mend the path",
-                    file.path, self.plan.tasks[file.task].id
-                );
-                self.fault("plan.missing-file", file.pointer.clone(), message);
+    /// No path can be a file and a folder of files, unless the file goes.
+    fn files_in_files(&mut self, files: &[OwnedPath]) {
+        let written: HashMap<&str, &OwnedPath> =
+            files.iter().filter(|file| !file.is_deleted()).map(|file| (file.key.as_str(), file)).collect();
+        let deleted: HashSet<&str> =
+            files.iter().filter(|file| file.is_deleted()).map(|file| file.key.as_str()).collect();
+        for file in written.values().copied() {
+            let blocking =
+                above(&file.key).find_map(|key| written.get(key)).filter(|b| !deleted.contains(b.key.as_str()));
+            if let Some(blocking) = blocking.filter(|_| !deleted.contains(file.key.as_str())) {
+                let message = format!("{} is a file of this plan, so {} cannot be in it", blocking.path, file.path);
+                self.fault("plan.path", file.pointer.clone(), message);
             }
         }
     }
+
+    fn standing_files(&mut self, files: &[OwnedPath], stands: &dyn Fn(&RepoPath) -> Standing) {
+        let layers = plan_layers(self.plan);
+        let depends = |task: usize, other: usize| layers[task].contains(&self.plan.tasks[other].id);
+        let group = |task: usize| self.plan.group_of(&self.plan.tasks[task].id);
+        // What shares a file is done in the order of the groups.
+        let comes_first = |task, other| task == other || depends(task, other) || group(other) < group(task);
+        let mut faults = Vec::new();
+        for file in files {
+            let created_before = || {
+                let creates = |other: &&OwnedPath| other.list == "files_to_create" && other.key == file.key;
+                files.iter().filter(creates).any(|other| depends(file.task, other.task))
+            };
+            let deleted_before = |is_it: &dyn Fn(&OwnedPath) -> bool| {
+                files.iter().any(|other| other.is_deleted() && is_it(other) && comes_first(file.task, other.task))
+            };
+            let is_new = file.list == "files_to_create";
+            let path = &file.path;
+            let (code, message) = match stands(path) {
+                Standing::Unwritable(why) => ("plan.path", why),
+                Standing::File => continue,
+                _ if !is_new && created_before() => continue,
+                Standing::BelowFile(_) | Standing::Folder | Standing::Nothing if !is_new => {
+                    let task = &self.plan.tasks[file.task].id;
+                    let message = format!(
+                        "{path} does not exist, and no task that {task} depends on creates it; use files_to_create or \
+                         mend the path"
+                    );
+                    ("plan.missing-file", message)
+                }
+                Standing::BelowFile(above) if !deleted_before(&|other| other.path == above) => (
+                    "plan.path",
+                    format!("{above} is a file, so {path} cannot be in it; delete it in this task or in one before"),
+                ),
+                Standing::Folder if !deleted_before(&|other| above(&other.key).any(|key| key == file.key)) => {
+                    ("plan.path", format!("{path} is a folder; name the files in it"))
+                }
+                // At the end of a name they are seen by nobody.
+                Standing::Nothing if path.components().any(|component| component.ends_with(' ')) => {
+                    ("plan.path", format!("{:?} has a name that ends in a blank; leave the blank out", path.as_str()))
+                }
+                _ => continue,
+            };
+            faults.push(self.json.fault(code, file.pointer.clone(), message));
+        }
+        self.faults.extend(faults);
+    }
 }
+
+#[cfg(test)]
+#[path = "plan_rules_tests.rs"]
+mod tests;

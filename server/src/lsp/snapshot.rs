@@ -97,8 +97,9 @@ impl Snapshot {
         }
         let approved = self.memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
         let is_approved = |task: &Task| approved.is_none_or(|approved| approved.contains(&task.id));
-        let file = key(&issue.file)?;
-        let owns = |task: &Task| task.files().any(|path| key(path).is_some_and(|path| path == file));
+        let keys = &self.memory.keys;
+        let file = keys.key_of(&issue.file)?;
+        let owns = |task: &Task| task.files().any(|path| keys.key_of(path).is_some_and(|path| path == file));
         tasks.iter().rev().find(|task| is_approved(task) && owns(task))
     }
 
@@ -109,11 +110,6 @@ impl Snapshot {
             result.task_id == task && matches!(result.status, TaskStatus::Completed | TaskStatus::Partial)
         })
     }
-}
-
-/// The form in which paths are compared.
-fn key(path: &str) -> Option<String> {
-    RepoPath::parse(path).ok().map(|path| path.key())
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use super::plan_lock::{PlanLock, digest};
 use super::run_id::RunId;
 use super::seal::Seal;
 use crate::contracts::{
-    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, Handoff, ImplReport, JsonText, PlanOutput,
-    Position, RepoPath, ReviewOutput, Round, Usage, check_plan, issue_id, plan_markdown, read,
+    Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, FileKeys, Handoff, ImplReport, JsonText,
+    PlanOutput, Position, RepoPath, ReviewOutput, Round, Standing, Task, Usage, check_plan, issue_id, plan_markdown,
+    read,
 };
 use crate::workspace::{self, Workspace};
 
@@ -88,6 +89,8 @@ pub struct Memory {
     pub revision: Option<Revision>,
     /// Whether a run of this workflow has begun.
     pub begun: bool,
+    /// Which of the files that plan and review name are one.
+    pub keys: FileKeys,
 }
 
 /// A plan with the hash that an approval binds to.
@@ -259,6 +262,7 @@ impl Store {
         }
         self.recollect(&past, &mut memory);
         memory.begun = !self.workflow_runs()?.is_empty();
+        memory.keys = self.file_keys(&memory);
         Ok((memory, faults))
     }
 
@@ -597,6 +601,11 @@ impl Store {
         &self.seal
     }
 
+    /// The workspace whose memory this is.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     /// The memory folder, relative to the workspace root.
     pub fn path(&self) -> &RepoPath {
         &self.path
@@ -692,13 +701,22 @@ impl Store {
                 return Ok(None);
             }
         };
-        let exists = |path: &RepoPath| self.workspace.is_file(path);
-        let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), if begun { None } else { Some(&exists) });
+        let stands = |path: &RepoPath| self.workspace.standing(path);
+        let keys = self.workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
+        let stands: Option<&dyn Fn(&RepoPath) -> Standing> = if begun { None } else { Some(&stands) };
+        let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, stands);
         if found.is_empty() {
             return Ok(Some(LoadedPlan { plan, sha256: digest(text.as_bytes()) }));
         }
         faults.push(self.faults(PlanOutput::FILE, found));
         Ok(None)
+    }
+
+    fn file_keys(&self, memory: &Memory) -> FileKeys {
+        let planned = memory.plan.iter().flat_map(|plan| &plan.plan.tasks).flat_map(Task::files);
+        let issues = memory.review.iter().flat_map(|review| &review.issues).map(|issue| issue.file.as_str());
+        // Many issues stand in few files.
+        self.workspace.file_keys_of(planned.chain(issues).collect::<BTreeSet<_>>())
     }
 
     /// What the workflow's own entries of `history/` still say.

@@ -36,12 +36,10 @@ pub(super) fn run(toolbox: &Toolbox, input: ReadDiff) -> Result<String, ToolErro
         return Ok("Nothing was changed.\n".to_owned());
     }
     let Some(path) = toolbox.folder(input.path.as_deref())? else { return Ok(all(diffs)) };
-    let below = format!("{path}/");
-    let chosen: Vec<(RepoPath, String)> = diffs
-        .iter()
-        .filter(|(file, _)| file.key() == path.key() || file.as_str().starts_with(&below))
-        .cloned()
-        .collect();
+    let keys = toolbox.workspace.file_keys(diffs.iter().map(|(file, _)| file).chain([&path]));
+    let (key, below) = (keys.key(&path), format!("{path}/"));
+    let chosen: Vec<(RepoPath, String)> =
+        diffs.iter().filter(|(file, _)| keys.key(file) == key || file.as_str().starts_with(&below)).cloned().collect();
     match chosen.as_slice() {
         [] => {
             let names: Vec<&str> = diffs.iter().take(50).map(|(file, _)| file.as_str()).collect();

@@ -10,6 +10,16 @@ use super::{ToolError, Toolbox, sentence};
 impl Toolbox {
     /// A path as a model writes it. The real root in front is forgiven.
     pub(super) fn path(&self, text: &str) -> Result<RepoPath, ToolError> {
+        // Blanks around a path are a slip, unless there is a file of that name.
+        let is_meant = |path: &RepoPath| {
+            self.workspace.is_file(path) || self.staging().is_some_and(|staging| staging.is_own(path))
+        };
+        if text.trim() != text
+            && let Ok(path) = RepoPath::parse(text)
+            && is_meant(&path)
+        {
+            return Ok(path);
+        }
         let text = text.trim();
         let root = self.workspace.root().to_string_lossy();
         let relative = text.strip_prefix(root.as_ref()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text);

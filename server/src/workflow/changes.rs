@@ -13,7 +13,7 @@ pub(super) const PUBLISH: &str = "publish";
 ///
 /// The truth is in the publish journals and their before-images, not in any model's word.
 pub struct Changes {
-    files: BTreeMap<String, ChangedFile>,
+    files: BTreeMap<RepoPath, ChangedFile>,
 }
 
 /// One file agents touched.
@@ -23,8 +23,10 @@ pub struct ChangedFile {
     pub path: RepoPath,
     /// Its content before the workflow; `None` when it did not exist.
     pub before: Option<Vec<u8>>,
-    /// Its content now; `None` when it does not exist.
+    /// Its content now; `None` when it does not exist, or is no file that can be read.
     pub now: Option<Vec<u8>>,
+    /// What keeps it from being read, where something does: it may be a link by now, or too large.
+    pub unreadable: Option<String>,
     /// Ids of the tasks that wrote it, in the order they did.
     pub tasks: Vec<String>,
 }
@@ -47,41 +49,40 @@ impl Changes {
     }
 
     fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
-        let mut files: BTreeMap<String, ChangedFile> = BTreeMap::new();
+        let mut files: BTreeMap<RepoPath, ChangedFile> = BTreeMap::new();
         let journal = journal(store)?;
         for publish in standing(journal.clone()).iter().filter(|publish| wanted(&publish.record)) {
             let record = &publish.record;
             for file in &record.files {
-                let key = file.path.key();
-                if !files.contains_key(&key) {
+                if !files.contains_key(&file.path) {
                     let (Publish { folder, .. }, first) = without_taken_back(&journal, publish, file);
                     let before =
                         first.before(folder).map_err(|source| store.file_error("read", "a before-image", source))?;
-                    let now = workspace.read(&file.path)?.map(|file| file.bytes);
-                    let path = file.path.clone();
-                    files.insert(key.clone(), ChangedFile { path, before, now, tasks: Vec::new() });
+                    files.insert(file.path.clone(), ChangedFile::now(workspace, &file.path, before));
                 }
-                if let Some(changed) = files.get_mut(&key)
+                if let Some(changed) = files.get_mut(&file.path)
                     && !changed.tasks.contains(&record.task)
                 {
                     changed.tasks.push(record.task.clone());
                 }
             }
         }
-        files.retain(|_, file| file.before != file.now);
+        files.retain(|_, file| file.before != file.now || file.unreadable.is_some());
         Ok(Self { files })
     }
 
     /// The same with what people see: the text of documents that are open with unsaved changes.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub(super) fn as_open(&self, workspace: &Workspace) -> Result<Self, PhaseError> {
+    pub(super) fn as_open(&self, workspace: &Workspace) -> Self {
         let mut files = self.files.clone();
         for file in files.values_mut() {
-            file.now = workspace.read_open(&file.path)?.map(|state| state.bytes);
+            // What is not there as a file, or not readable, is as little in an editor.
+            if let Ok(open) = workspace.read_open(&file.path)
+                && file.unreadable.is_none()
+            {
+                file.now = open.map(|state| state.bytes);
+            }
         }
-        Ok(Self { files })
+        Self { files }
     }
 
     /// The files that differ from what they were, by path.
@@ -124,9 +125,12 @@ pub(super) fn real_changes(
     said: &[FileChange],
 ) -> Result<Vec<FileChange>, PhaseError> {
     let changes = Changes::of_task(store, workspace, task)?;
+    let paths = changes.files().map(|file| file.path.as_str()).chain(said.iter().map(|said| said.path.as_str()));
+    let keys = workspace.file_keys_of(paths);
     let real = changes.files().map(|file| {
         let (lines_added, lines_removed) = file.counts();
-        let summary = said.iter().find(|said| said.path == file.path.as_str());
+        let exact = said.iter().find(|said| said.path == file.path.as_str());
+        let summary = exact.or_else(|| said.iter().find(|said| keys.is_same(&said.path, file.path.as_str())));
         FileChange {
             path: file.path.to_string(),
             change_type: file.change_type(),
@@ -139,17 +143,28 @@ pub(super) fn real_changes(
 }
 
 impl ChangedFile {
+    fn now(workspace: &Workspace, path: &RepoPath, before: Option<Vec<u8>>) -> Self {
+        let (now, unreadable) = match workspace::stands_now(workspace, path) {
+            Ok(state) => (state.map(|state| state.bytes), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self { path: path.clone(), before, now, unreadable, tasks: Vec::new() }
+    }
+
     /// What happened to it.
     pub fn change_type(&self) -> ChangeType {
         match (&self.before, &self.now) {
             (None, _) => ChangeType::Created,
-            (_, None) => ChangeType::Deleted,
+            (_, None) if self.unreadable.is_none() => ChangeType::Deleted,
             _ => ChangeType::Modified,
         }
     }
 
-    /// Lines added and removed.
+    /// Lines added and removed; none where the file cannot be read.
     pub fn counts(&self) -> (u32, u32) {
+        if self.unreadable.is_some() {
+            return (0, 0);
+        }
         workspace::counts(self.before.as_deref(), self.now.as_deref())
     }
 
@@ -157,10 +172,18 @@ impl ChangedFile {
     pub fn summary(&self) -> String {
         let (added, removed) = self.counts();
         let kind = self.change_type().as_str();
-        format!("{}: {kind}, +{added} -{removed} ({})", self.path, self.tasks.join(", "))
+        let tasks = self.tasks.join(", ");
+        match &self.unreadable {
+            Some(why) => format!("{}: {kind}, and not shown ({tasks}): {why}", self.path),
+            None => format!("{}: {kind}, +{added} -{removed} ({tasks})", self.path),
+        }
     }
 
+    /// Where there is none to show, a line that tools which read diffs pass over.
     fn diff(&self) -> String {
+        if let Some(why) = &self.unreadable {
+            return format!("# {} was changed and is not shown: {why}\n", self.path);
+        }
         workspace::unified(&self.path, self.before.as_deref(), self.now.as_deref())
     }
 }

@@ -21,8 +21,8 @@ use super::task_run::{self, Assignment};
 use super::{rounds, task_run::TaskEnd};
 use crate::agents::{self, AgentError};
 use crate::contracts::{
-    Approval, ApprovedBy, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round, RoundKind, Task,
-    TaskResult, TaskStatus,
+    Approval, ApprovedBy, FileKeys, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round, RoundKind,
+    Task, TaskResult, TaskStatus,
 };
 use crate::memory::{Memory, PlanLock, SetAside};
 use crate::workspace::Writable;
@@ -59,6 +59,9 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
         run.store.write(&report)?;
     }
     run.say(EventPhase::Implement, EventStatus::Started, format!("Implementing {count} {}", plural(count, "task")));
+    let issues = round_issues(run, &round);
+    let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
+    let keys = run.workspace.file_keys_of(named);
     let mut work = Work {
         run,
         plan: &plan.plan,
@@ -69,8 +72,9 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
             run.prompts.implement.clone(),
             agents::implement::shared(&task_text(memory), memory.context.as_ref(), &plan.plan),
         ],
-        issues: round_issues(run, &round),
-        schedule: Schedule::new(&plan.plan, &todo),
+        issues,
+        schedule: Schedule::new(&plan.plan, &keys, &todo),
+        keys,
         report,
         unasked: HashSet::new(),
         opening: HashSet::new(),
@@ -94,6 +98,8 @@ struct Work<'a> {
     plan_lock: Arc<PlanLock>,
     system: Vec<String>,
     issues: Vec<Issue>,
+    /// Which of the files that plan and issues name are one.
+    keys: FileKeys,
     schedule: Schedule,
     report: ImplReport,
     /// Tasks that failed because their model could not be asked.
@@ -243,7 +249,8 @@ impl Work<'_> {
     fn issues_of(&self, task: &Task) -> Vec<Issue> {
         let approved = super::next::approved(self.plan, self.approval);
         let owns = |issue: &&Issue| {
-            super::next::fixer(self.plan, &approved, issue).is_some_and(|fixer| self.plan.tasks[fixer].id == task.id)
+            super::next::fixer(self.plan, &self.keys, &approved, issue)
+                .is_some_and(|fixer| self.plan.tasks[fixer].id == task.id)
         };
         self.issues.iter().filter(owns).cloned().collect()
     }

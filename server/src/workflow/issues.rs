@@ -111,7 +111,9 @@ pub(super) fn chosen(
         open.into_iter().filter(|issue| ids.contains(&issue.id) || waiting.contains(&issue.id)).collect();
     let covered = covered(memory, &plan.plan);
     let is_out = |issue: &&&Issue| {
-        ids.contains(&issue.id) && fixer(&plan.plan, &covered, issue).is_none() && RepoPath::parse(&issue.file).is_err()
+        ids.contains(&issue.id)
+            && fixer(&plan.plan, &memory.keys, &covered, issue).is_none()
+            && RepoPath::parse(&issue.file).is_err()
     };
     if let Some(issue) = issues.iter().find(is_out) {
         let Issue { id, file, .. } = issue;
@@ -119,7 +121,7 @@ pub(super) fn chosen(
             "issue {id} is in {file:?}, which is no file of the workspace; dismiss it, or mend it there"
         ));
     }
-    Ok(Some(fix_scope(&plan.plan, &covered, &issues)))
+    Ok(Some(fix_scope(&plan.plan, &memory.keys, &covered, &issues)))
 }
 
 /// Without a review there may be a round at work on these very issues.

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::contracts::{
-    Approval, Decision, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput, TaskStatus,
+    Approval, Decision, FileKeys, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput, TaskStatus,
 };
 use crate::memory::Memory;
 
@@ -157,7 +157,7 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
                 return Next::Escalated { reason };
             }
             let approved = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
-            let scope = fix_scope(plan, &approved, &open);
+            let scope = fix_scope(plan, &memory.keys, &approved, &open);
             if scope.tasks.is_empty() && scope.unowned.is_empty() {
                 let reason = "the review asks for a fix in files outside the workspace".to_owned();
                 return Next::Escalated { reason };
@@ -168,11 +168,11 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
 }
 
 /// Who fixes what, and which files nobody owns.
-pub(super) fn fix_scope(plan: &PlanOutput, approved: &[String], issues: &[&Issue]) -> FixScope {
+pub(super) fn fix_scope(plan: &PlanOutput, keys: &FileKeys, approved: &[String], issues: &[&Issue]) -> FixScope {
     let mut tasks = BTreeSet::new();
     let mut unowned = BTreeSet::new();
     for issue in issues {
-        match fixer(plan, approved, issue) {
+        match fixer(plan, keys, approved, issue) {
             Some(index) => {
                 tasks.insert(index);
             }
@@ -187,16 +187,16 @@ pub(super) fn fix_scope(plan: &PlanOutput, approved: &[String], issues: &[&Issue
 }
 
 /// The index of the task that fixes an issue: the approved one the reviewer names, else the owner of its file.
-pub(super) fn fixer(plan: &PlanOutput, approved: &[String], issue: &Issue) -> Option<usize> {
+pub(super) fn fixer(plan: &PlanOutput, keys: &FileKeys, approved: &[String], issue: &Issue) -> Option<usize> {
     let named = issue.task_id.as_ref().filter(|id| approved.contains(id));
     let named = named.and_then(|id| plan.tasks.iter().position(|task| task.id == *id));
-    named.or_else(|| owner(plan, approved, &issue.file))
+    named.or_else(|| owner(plan, keys, approved, &issue.file))
 }
 
 /// The index of the task that owns a file: the last approved one in plan order that lists it.
-pub(super) fn owner(plan: &PlanOutput, approved: &[String], file: &str) -> Option<usize> {
-    let key = RepoPath::parse(file).ok()?.key();
-    let lists = |text: &str| RepoPath::parse(text).is_ok_and(|path| path.key() == key);
+pub(super) fn owner(plan: &PlanOutput, keys: &FileKeys, approved: &[String], file: &str) -> Option<usize> {
+    let key = keys.key_of(file)?;
+    let lists = |text: &str| keys.key_of(text).is_some_and(|other| other == key);
     plan.tasks.iter().rposition(|task| approved.contains(&task.id) && task.files().any(lists))
 }
 

@@ -115,7 +115,10 @@ fn a_partial_approval_is_complete_without_the_other_tasks() {
 
 #[test]
 fn a_fix_goes_to_the_last_task_that_lists_the_file() {
-    let memory = reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "./A.rs"), ("i3", "new.rs")]);
+    let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "./A.rs"), ("i3", "new.rs")]);
+    let Next::Fix(exact) = next(&memory) else { panic!("no fix") };
+    assert_eq!(exact.unowned, ["A.rs", "new.rs"], "where case tells files apart, nobody owns the other one");
+    memory.keys = FileKeys::of_disk(true);
     let scope = FixScope {
         tasks: vec!["T3".into()],
         unowned: vec!["new.rs".into()],

@@ -1,5 +1,6 @@
 //! The context, plan and review phases: one agent each. (The implement phase has a file of its own.)
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,9 +83,9 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let changes = Changes::load(&run.store, &run.workspace)?;
     // The run that implemented may have been killed before it could.
     run.write_diff(&changes)?;
-    let changes = changes.as_open(&run.workspace)?;
+    let changes = changes.as_open(&run.workspace);
     let earlier = Arc::new(earlier_issues(run, memory, report.round)?);
-    let elsewhere = changed_elsewhere(report, &changes);
+    let elsewhere = changed_elsewhere(&run.workspace, report, &changes);
     let mut summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
     summary.extend(elsewhere.iter().map(|(path, told)| format!("{path}: {told}")));
     let files: Vec<RepoPath> =
@@ -108,7 +109,7 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     let review = handed_on(run, phase, &brief, &accept).await?;
     let mut agreed = run.store.earlier_approved_plans()?;
     agreed.push(plan.plan.clone());
-    let review = finish_review(run, review, report, drift(&agreed, &changes, &elsewhere), &earlier);
+    let review = finish_review(run, review, report, drift(&run.workspace, &agreed, &changes, &elsewhere), &earlier);
     run.store.write(&review)?;
     close(run, phase.as_str())?;
     let issues = review.issues.len();
@@ -137,14 +138,15 @@ fn finish_review(
 }
 
 /// Files that a report from elsewhere tells of and no publish journal does, with what it tells.
-fn changed_elsewhere(report: &ImplReport, changes: &Changes) -> Vec<(RepoPath, String)> {
+fn changed_elsewhere(workspace: &Workspace, report: &ImplReport, changes: &Changes) -> Vec<(RepoPath, String)> {
+    let said = report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str());
+    let keys = workspace.file_keys_of(said.chain(changes.files().map(|file| file.path.as_str())));
+    let mut known: HashSet<String> = changes.files().map(|file| keys.key(&file.path)).collect();
     let mut files: Vec<(RepoPath, String)> = Vec::new();
     for result in &report.results {
         for change in &result.changes {
             let Ok(path) = RepoPath::parse(&change.path) else { continue };
-            let is_known = changes.files().any(|file| file.path.key() == path.key())
-                || files.iter().any(|(file, _)| file.key() == path.key());
-            if !is_known {
+            if known.insert(keys.key(&path)) {
                 let (kind, task) = (change.change_type.as_str(), &result.task_id);
                 files.push((path, format!("{kind} ({task}), says the report; there is no diff of it")));
             }
@@ -154,11 +156,17 @@ fn changed_elsewhere(report: &ImplReport, changes: &Changes) -> Vec<(RepoPath, S
 }
 
 /// Files that were changed and that no task of an approved plan lists, one sentence each.
-fn drift(agreed: &[PlanOutput], changes: &Changes, elsewhere: &[(RepoPath, String)]) -> Vec<String> {
-    let files = agreed.iter().flat_map(|plan| &plan.tasks).flat_map(|task| task.files());
-    let planned: Vec<String> = files.filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
-    let changed = changes.files().map(|file| &file.path).chain(elsewhere.iter().map(|(path, _)| path));
-    let unplanned = changed.filter(|path| !planned.contains(&path.key()));
+fn drift(
+    workspace: &Workspace,
+    agreed: &[PlanOutput],
+    changes: &Changes,
+    elsewhere: &[(RepoPath, String)],
+) -> Vec<String> {
+    let files = || agreed.iter().flat_map(|plan| &plan.tasks).flat_map(|task| task.files());
+    let changed = || changes.files().map(|file| &file.path).chain(elsewhere.iter().map(|(path, _)| path));
+    let keys = workspace.file_keys_of(files().chain(changed().map(RepoPath::as_str)));
+    let planned: HashSet<String> = files().filter_map(|file| keys.key_of(file)).collect();
+    let unplanned = changed().filter(|path| !planned.contains(&keys.key(path)));
     unplanned.map(|path| format!("{path} was changed and stands in no task of the plan.")).collect()
 }
 
@@ -176,7 +184,8 @@ fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, Pha
     let chosen = memory.round.as_ref().filter(|chosen| chosen.kind == RoundKind::Fix && chosen.n == round);
     let is_left = |issue: &&&Issue| chosen.is_some_and(|chosen| !chosen.issues.contains(&issue.id));
     let left = open.iter().filter(is_left).map(|issue| issue.id.clone()).collect();
-    Ok(Earlier { open: open.into_iter().cloned().collect(), left, dismissed })
+    let keys = run.workspace.file_keys_of(open.iter().copied().chain(&dismissed).map(|issue| issue.file.as_str()));
+    Ok(Earlier { open: open.into_iter().cloned().collect(), left, dismissed, keys })
 }
 
 /// The plan as far as it was approved: a review covers nothing else.

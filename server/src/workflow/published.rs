@@ -1,12 +1,12 @@
 //! What agents published in the workflow at hand, and how much of it still stands.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::changes::PUBLISH;
 use crate::contracts::RepoPath;
 use crate::memory::{MemoryError, RunId, Store};
-use crate::workspace::{self, Dir, PublishRecord, PublishState, PublishedFile, TakenBack};
+use crate::workspace::{self, Dir, PublishRecord, PublishState, PublishedFile, TakenBack, Workspace};
 
 /// One publish, with the folder that holds its images.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub(super) fn without_taken_back<'a>(
     for earlier in journal.iter().rev().skip_while(|other| !is_it(other)).skip(1) {
         let PublishRecord { task, round, files, reversal: None, .. } = &earlier.record else { continue };
         let leads_here = |other: &&PublishedFile| {
-            other.path.key() == file.path.key()
+            other.path == file.path
                 && other.sha256_after == found.1.sha256_before
                 && gone.contains(&id(earlier.run.as_str(), task, *round, &other.path))
         };
@@ -80,10 +80,10 @@ pub(super) fn standing_paths(journal: &[Publish], rollback: &Publish) -> Vec<Rep
     paths
 }
 
-type FileId = (String, String, u32, String);
+type FileId = (String, String, u32, RepoPath);
 
 fn id(run: &str, task: &str, round: u32, path: &RepoPath) -> FileId {
-    (run.to_owned(), task.to_owned(), round, path.key())
+    (run.to_owned(), task.to_owned(), round, path.clone())
 }
 
 /// What no longer stands. A rollback only ever names what is older, so going from the newest back, whether it stands
@@ -113,5 +113,31 @@ fn read(store: &Store, states: &[PublishState]) -> Result<Vec<Publish>, MemoryEr
         let wanted = records.into_iter().filter(|record| states.contains(&record.state));
         journal.extend(wanted.map(|record| Publish { run: run.clone(), folder: folder.clone(), record }));
     }
+    by_disk_names(&mut journal, store.workspace());
     Ok(journal)
+}
+
+/// Have each file under the name it has now, so that equal paths are one file: a journal may have it as a plan spelled
+/// it, and a person may have changed the case since. Of a file that was moved to its own name in another case, the
+/// journal has both names, and they stay two.
+fn by_disk_names(journal: &mut [Publish], workspace: &Workspace) {
+    let mut other_names = workspace.other_names(journal.iter().flat_map(|publish| publish.record.paths()));
+    let is_move = |from: &RepoPath, to: &RepoPath| {
+        let has = |record: &PublishRecord, name: &RepoPath| record.paths().any(|path| path == name);
+        journal.iter().any(|publish| has(&publish.record, from) && has(&publish.record, to))
+    };
+    other_names.retain(|asked, real| !is_move(asked, real));
+    if other_names.is_empty() {
+        return;
+    }
+    let mend = |path: &mut RepoPath, names: &HashMap<RepoPath, RepoPath>| {
+        if let Some(real) = names.get(path) {
+            path.clone_from(real);
+        }
+    };
+    for PublishRecord { files, reversal, .. } in journal.iter_mut().map(|publish| &mut publish.record) {
+        files.iter_mut().for_each(|file| mend(&mut file.path, &other_names));
+        let taken_back = reversal.iter_mut().flat_map(|reversal| &mut reversal.of);
+        taken_back.flat_map(|publish| &mut publish.paths).for_each(|path| mend(path, &other_names));
+    }
 }

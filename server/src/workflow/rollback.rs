@@ -94,7 +94,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         recover(workspace, store)?;
     }
     let journal = if request.dry_run { journal_with_unfinished(store)? } else { journal(store)? };
-    let scope = if request.undo { of_undo(journal)? } else { of_rollback(journal, request)? };
+    let scope = if request.undo { of_undo(journal)? } else { of_rollback(workspace, journal, request)? };
     let mut plan = Plan::make(store, workspace, &scope);
     if request.dry_run || plan.reversal.of.is_empty() {
         return Ok(plan.report(None, Vec::new()));
@@ -187,8 +187,11 @@ fn rest(store: &Store, workspace: &Workspace, reversal: &Reversal, mut report: I
     if reversal.file.is_none() {
         report.results.retain(|result| Some(&result.task_id) != reversal.task.as_ref());
     }
-    let gone: BTreeSet<String> = reversal.of.iter().flat_map(|publish| &publish.paths).map(RepoPath::key).collect();
-    let affected = |path: &str| RepoPath::parse(path).is_ok_and(|path| gone.contains(&path.key()));
+    let said = report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str());
+    let taken_back = || reversal.of.iter().flat_map(|publish| &publish.paths);
+    let keys = workspace.file_keys_of(said.chain(taken_back().map(RepoPath::as_str)));
+    let gone: BTreeSet<String> = taken_back().map(|path| keys.key(path)).collect();
+    let affected = |path: &str| keys.key_of(path).is_some_and(|key| gone.contains(&key));
     for result in &mut report.results {
         if !result.changes.iter().any(|change| affected(&change.path)) {
             continue;
@@ -220,7 +223,7 @@ struct Scope {
     made_folders: BTreeSet<RepoPath>,
 }
 
-fn of_rollback(journal: Vec<Publish>, request: &RollbackRequest) -> Result<Scope, StartError> {
+fn of_rollback(workspace: &Workspace, journal: Vec<Publish>, request: &RollbackRequest) -> Result<Scope, StartError> {
     let usage = |message: String| Err(StartError::Usage(message));
     let made_folders = made_folders(&journal);
     let standing = standing(journal);
@@ -239,18 +242,17 @@ fn of_rollback(journal: Vec<Publish>, request: &RollbackRequest) -> Result<Scope
         .into_iter()
         .map(|publish| (task.as_ref().is_none_or(|task| *task == publish.record.task), publish))
         .collect();
-    let mut paths: Vec<RepoPath> = Vec::new();
-    for path in publishes.iter().filter(|(chosen, _)| *chosen).flat_map(|(_, publish)| publish.record.paths()) {
-        let asked = file.as_ref().is_none_or(|file| file.key() == path.key());
-        if asked && !paths.iter().any(|known| known.key() == path.key()) {
-            paths.push(path.clone());
-        }
-    }
+    let chosen = || publishes.iter().filter(|(chosen, _)| *chosen).flat_map(|(_, publish)| publish.record.paths());
+    // Where case is folded, a file that was moved to its own name in another case is taken back as a whole.
+    let keys = workspace.file_keys(chosen().chain(file));
+    let asked = |path: &&RepoPath| file.as_ref().is_none_or(|file| keys.key(file) == keys.key(path));
+    let mut paths: Vec<RepoPath> = chosen().filter(asked).cloned().collect();
     if let (Some(file), true) = (file, paths.is_empty()) {
         let who = task.as_deref().unwrap_or("any agent of this workflow");
         return usage(format!("{file} was not changed by {who}; `baton diff` shows what was"));
     }
     paths.sort();
+    paths.dedup();
     let (task, file) = (task.clone(), file.clone());
     Ok(Scope { kind: ReversalKind::Rollback, task, file, paths, publishes, made_folders })
 }
@@ -292,8 +294,7 @@ impl Plan {
         let reversal = Reversal { kind: *kind, task: task.clone(), file: file.clone(), of: Vec::new() };
         let mut plan = Self { files: Vec::new(), changes: Vec::new(), reversal };
         for path in paths {
-            let chain = chain(publishes, path);
-            let outcome = match workspace::take_back(workspace, path, &edits(&chain)) {
+            let outcome = match workspace::take_back(workspace, path, &edits(&chain(publishes, path))) {
                 TakeBack::Unchanged => RollbackOutcome::Unchanged,
                 TakeBack::Restore(change) => {
                     let deleted = change.after.is_none();
@@ -304,14 +305,19 @@ impl Plan {
                     plan.changes.push(change);
                     RollbackOutcome::Merged
                 }
-                TakeBack::LeaveAlone { why } => {
-                    RollbackOutcome::LeftAlone { why, before_image: before_image(store, &chain) }
-                }
+                TakeBack::LeaveAlone { why } => left_alone(store, publishes, path, why),
             };
-            if !matches!(outcome, RollbackOutcome::LeftAlone { .. }) {
-                plan.take(publishes, path);
-            }
             plan.files.push(RolledBack { path: path.clone(), outcome });
+        }
+        for (path, why) in workspace::blocked(workspace, &plan.changes) {
+            plan.changes.retain(|change| change.path != path);
+            if let Some(file) = plan.files.iter_mut().find(|file| file.path == path) {
+                file.outcome = left_alone(store, publishes, &path, why);
+            }
+        }
+        let is_taken = |file: &&RolledBack| !matches!(file.outcome, RollbackOutcome::LeftAlone { .. });
+        for path in plan.files.iter().filter(is_taken).map(|file| file.path.clone()).collect::<Vec<_>>() {
+            plan.take(publishes, &path);
         }
         plan
     }
@@ -322,7 +328,7 @@ impl Plan {
         for (_, Publish { run, record, .. }) in publishes.iter().filter(|(chosen, _)| *chosen) {
             // A rollback may have taken back files that it found as they were, and so did not touch.
             let named = record.reversal.iter().flat_map(|reversal| &reversal.of).flat_map(|publish| &publish.paths);
-            if !record.paths().chain(named).any(|known| known.key() == path.key()) {
+            if !record.paths().chain(named).any(|known| known == path) {
                 continue;
             }
             let same = |known: &&mut TakenBack| {
@@ -350,7 +356,7 @@ type Chain<'a> = Vec<(bool, &'a Publish, &'a PublishedFile)>;
 
 fn chain<'a>(publishes: &'a [(bool, Publish)], path: &RepoPath) -> Chain<'a> {
     let of = |(chosen, publish): &'a (bool, Publish)| {
-        let file = publish.record.files.iter().find(|file| file.path.key() == path.key())?;
+        let file = publish.record.files.iter().find(|file| file.path == *path)?;
         Some((*chosen, publish, file))
     };
     publishes.iter().filter_map(of).collect()
@@ -398,6 +404,10 @@ fn after(publish: &Publish, file: &PublishedFile, next: Option<&(bool, &Publish,
         Err(error) => found().ok_or_else(|| format!("your edits cannot be told apart: {error}")),
     };
     Some(Image { sha256, bytes, mode: file.mode })
+}
+
+fn left_alone(store: &Store, publishes: &[(bool, Publish)], path: &RepoPath, why: String) -> RollbackOutcome {
+    RollbackOutcome::LeftAlone { why, before_image: before_image(store, &chain(publishes, path)) }
 }
 
 /// The content a file had before all that is to be undone.

@@ -162,7 +162,7 @@ fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<
     let covered = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
     let owners: Vec<String> = covered.into_iter().chain([fix]).collect();
     let issues: Vec<&Issue> = review.issues.iter().filter(|issue| round.issues.contains(&issue.id)).collect();
-    fix_scope(plan, &owners, &issues).unowned
+    fix_scope(plan, &memory.keys, &owners, &issues).unowned
 }
 
 fn done_elsewhere(task: &str) -> TaskResult {

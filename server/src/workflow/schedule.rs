@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::contracts::{PlanOutput, RepoPath, Task};
+use crate::contracts::{FileKeys, PlanOutput, Task};
 
 /// Which task may start when: a ready queue over the plan's dependencies. Groups are no barriers.
 ///
@@ -18,18 +18,18 @@ pub struct Schedule {
 
 impl Schedule {
     /// The schedule of the tasks in `scope`; those not in it count as done.
-    pub fn new(plan: &PlanOutput, scope: &[String]) -> Self {
+    pub fn new(plan: &PlanOutput, keys: &FileKeys, scope: &[String]) -> Self {
         let in_scope = |id: &str| scope.iter().any(|wanted| wanted == id);
         let index: HashMap<&str, usize> =
             plan.tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
-        let keys: Vec<BTreeSet<String>> = plan.tasks.iter().map(file_keys).collect();
+        let keys: Vec<BTreeSet<String>> = plan.tasks.iter().map(|task| file_keys(task, keys)).collect();
         let group = |task: &Task| plan.group_of(&task.id).unwrap_or(usize::MAX);
         let mut waits_for = BTreeMap::new();
         for (at, task) in plan.tasks.iter().enumerate().filter(|(_, task)| in_scope(&task.id)) {
             let mut before: BTreeSet<usize> =
                 task.depends_on.iter().filter_map(|id| index.get(id.as_str()).copied()).collect();
             for (other, earlier) in plan.tasks.iter().enumerate() {
-                if group(earlier) < group(task) && !keys[other].is_disjoint(&keys[at]) {
+                if group(earlier) < group(task) && share_a_file(&keys[other], &keys[at]) {
                     before.insert(other);
                 }
             }
@@ -73,8 +73,14 @@ impl Schedule {
     }
 }
 
-fn file_keys(task: &Task) -> BTreeSet<String> {
-    task.files().filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect()
+fn file_keys(task: &Task, keys: &FileKeys) -> BTreeSet<String> {
+    task.files().filter_map(|file| keys.key_of(file)).collect()
+}
+
+/// Whether one writes a file of the other, or one that gives way to a folder of the other's files.
+fn share_a_file(one: &BTreeSet<String>, other: &BTreeSet<String>) -> bool {
+    let above = |key: &str, set: &BTreeSet<String>| key.match_indices('/').any(|(at, _)| set.contains(&key[..at]));
+    !one.is_disjoint(other) || one.iter().any(|key| above(key, other)) || other.iter().any(|key| above(key, one))
 }
 
 /// Checked plans have no cycles; were there one, its tasks would just have the length of the walk so far.
@@ -138,7 +144,7 @@ mod tests {
             &[&["A", "B"], &["C"], &["D"]],
         );
         let all: Vec<String> = ["A", "B", "C", "D"].map(String::from).to_vec();
-        let mut schedule = Schedule::new(&plan, &all);
+        let mut schedule = Schedule::new(&plan, &FileKeys::default(), &all);
         // A has the longest remaining path.
         assert_eq!(names(&schedule), ["A", "B"]);
         schedule.start(0);
@@ -153,7 +159,18 @@ mod tests {
     fn tasks_of_later_groups_wait_for_a_shared_file_in_any_spelling() {
         let plan = plan(vec![task("A", "src/x.rs", &[]), task("B", "./SRC/x.rs", &[])], &[&["A"], &["B"]]);
         let both = vec!["A".to_owned(), "B".to_owned()];
-        assert_eq!(names(&Schedule::new(&plan, &both)), ["A"]);
-        assert_eq!(names(&Schedule::new(&plan, &["B".to_owned()])), ["B"]);
+        let folding = FileKeys::of_disk(true);
+        assert_eq!(names(&Schedule::new(&plan, &folding, &both)), ["A"]);
+        assert_eq!(names(&Schedule::new(&plan, &folding, &["B".to_owned()])), ["B"]);
+        assert_eq!(names(&Schedule::new(&plan, &FileKeys::default(), &both)), ["A", "B"], "here they are two files");
+    }
+
+    #[test]
+    fn what_is_put_below_a_file_waits_for_the_task_that_takes_the_file_away() {
+        let both = vec!["A".to_owned(), "B".to_owned()];
+        for (first, then) in [("conf", "conf/main.cfg"), ("conf/main.cfg", "conf")] {
+            let plan = plan(vec![task("A", first, &[]), task("B", then, &[])], &[&["A"], &["B"]]);
+            assert_eq!(names(&Schedule::new(&plan, &FileKeys::default(), &both)), ["A"]);
+        }
     }
 }

@@ -107,7 +107,7 @@ async fn attempt(
         submit: agents::implement::submit(),
         max_tokens: Phase::Implement.row().max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),
-        looks_elsewhere: Some(looks_elsewhere(task)),
+        looks_elsewhere: Some(looks_elsewhere(run, task)),
     };
     let id = task.id.clone();
     let accept = move |input| agents::implement::accept(input, &id);
@@ -128,14 +128,12 @@ async fn attempt(
 }
 
 /// Other tasks write their files while this one is at work; of its own files it must see how they are now.
-fn looks_elsewhere(task: &Task) -> LooksElsewhere {
-    let own: Vec<String> = task.files().filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
+fn looks_elsewhere(run: &Run, task: &Task) -> LooksElsewhere {
+    let keys = run.workspace.file_keys_of(task.files());
+    let own: Vec<String> = task.files().filter_map(|file| keys.key_of(file)).collect();
     Box::new(move |tool, input| match tool {
         "list_files" | "search" => true,
-        "read_file" => input["path"]
-            .as_str()
-            .and_then(|path| RepoPath::parse(path).ok())
-            .is_some_and(|path| !own.contains(&path.key())),
+        "read_file" => input["path"].as_str().and_then(|path| keys.key_of(path)).is_some_and(|key| !own.contains(&key)),
         _ => false,
     })
 }
@@ -296,8 +294,10 @@ fn with_refusals(mut result: TaskResult, staging: &SharedStaging) -> TaskResult 
 /// A task of this id in an earlier plan may have written other files, which are none of this one's.
 pub(super) fn with_real_changes(run: &Run, task: &Task, mut result: TaskResult) -> Result<TaskResult, PhaseError> {
     result.changes = real_changes(&run.store, &run.workspace, &result.task_id, &result.changes)?;
-    let own: Vec<String> = task.files().filter_map(|file| RepoPath::parse(file).ok()).map(|path| path.key()).collect();
-    result.changes.retain(|change| RepoPath::parse(&change.path).is_ok_and(|path| own.contains(&path.key())));
+    let changed: Vec<String> = result.changes.iter().map(|change| change.path.clone()).collect();
+    let keys = run.workspace.file_keys_of(task.files().chain(changed.iter().map(String::as_str)));
+    let own: Vec<String> = task.files().filter_map(|file| keys.key_of(file)).collect();
+    result.changes.retain(|change| keys.key_of(&change.path).is_some_and(|key| own.contains(&key)));
     Ok(result)
 }
 

@@ -25,6 +25,17 @@ pub enum Refused {
     /// Behind a symbolic link.
     #[error("{0} lies behind a symbolic link; files are written only in their real place")]
     Link(RepoPath),
+    /// Something is where the file would be.
+    #[error("{path} cannot be written: {what} is in its way; where the plan deletes that, delete it first")]
+    InTheWay {
+        /// The file.
+        path: RepoPath,
+        /// The file, or the folder, that is there.
+        what: RepoPath,
+    },
+    /// What stands there is neither read nor written.
+    #[error("{0}")]
+    Unwritable(String),
     /// An existing file the task has not read.
     #[error("{0} exists and was not read yet; read it first")]
     NotRead(RepoPath),
@@ -42,7 +53,7 @@ pub enum Refused {
 impl Refused {
     /// Whether a person should know of it: an attempt on what is not the task's, not a mere slip.
     pub fn is_blocker(&self) -> bool {
-        !matches!(self, Self::NotRead(_) | Self::Missing(_) | Self::Ignored(_))
+        !matches!(self, Self::NotRead(_) | Self::Missing(_) | Self::Ignored(_) | Self::InTheWay { .. })
     }
 }
 

@@ -248,6 +248,7 @@ fn file(
             return Ok(Err("behind a link".to_owned()));
         }
         Err(WorkspaceError::NotAFile(_)) => return Ok(Err("no regular file".to_owned())),
+        Err(WorkspaceError::Io { source, .. }) => return Ok(Err(format!("cannot be read: {source}"))),
         Err(error) => return Err(error.into()),
     };
     let before = match before(repository, &delta.old_file())? {

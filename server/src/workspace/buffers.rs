@@ -34,9 +34,9 @@ pub struct Buffer {
 #[derive(Clone)]
 pub struct OpenBuffers {
     source: Arc<dyn Buffers>,
-    /// Hashes of texts that were seen to be the file's content, by [`RepoPath::key`]. An editor takes a moment, or for
+    /// Hashes of texts that were seen to be the file's content, by path. An editor takes a moment, or for
     /// ever, to load what was published; until then its document is old, and holds nothing of the user's.
-    seen_on_disk: Arc<Mutex<HashMap<String, u64>>>,
+    seen_on_disk: Arc<Mutex<HashMap<RepoPath, u64>>>,
 }
 
 impl fmt::Debug for OpenBuffers {
@@ -117,10 +117,10 @@ impl Workspace {
         let hash = hash(&text);
         let mut seen = buffers.seen();
         if text == on_disk {
-            seen.insert(path.key(), hash);
+            seen.insert(path.clone(), hash);
             return None;
         }
-        (edited && seen.get(&path.key()) != Some(&hash)).then_some(text)
+        (edited && seen.get(path) != Some(&hash)).then_some(text)
     }
 }
 
@@ -131,7 +131,7 @@ impl OpenBuffers {
     }
 
     /// A poisoned lock only means that a thread panicked; each change of the map is whole.
-    fn seen(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+    fn seen(&self) -> MutexGuard<'_, HashMap<RepoPath, u64>> {
         self.seen_on_disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

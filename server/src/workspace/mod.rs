@@ -14,11 +14,13 @@ mod diff;
 mod durable;
 mod git;
 mod merge;
+mod names;
 mod protect;
 mod publish;
 mod rollback;
 mod root;
 mod staging;
+mod stands;
 mod text;
 mod walk;
 
@@ -35,9 +37,10 @@ pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
     RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover,
 };
-pub use rollback::{Edit, Image, TakeBack, remove_empty_folder, take_back};
+pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
 pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
+pub use stands::stands_now;
 pub use text::{CannotEncode, NotText, TextFile};
 pub(crate) use walk::is_asked_for;
 pub use walk::{Listing, Walk, WalkError, files, is_ignored};

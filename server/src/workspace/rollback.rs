@@ -1,7 +1,7 @@
 //! Taking back what was done to a file, with everything a person has done to it since kept.
 
 use super::merge::{self, merge};
-use super::publish::{Disk, stands};
+use super::stands::{Disk, in_the_way, stands};
 use super::{FileState, StagedChange, Workspace, beneath, sha256};
 use crate::contracts::{ChangeType, RepoPath};
 
@@ -45,9 +45,10 @@ pub enum TakeBack {
 pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> TakeBack {
     let leave = |why: &str| TakeBack::LeaveAlone { why: why.to_owned() };
     let before = match stands(workspace, path) {
-        Ok(Disk::Nothing) => None,
         Ok(Disk::File(state)) => Some(state),
-        Ok(Disk::Other) => return leave("something other than a plain file stands there now"),
+        Ok(Disk::Other(error)) => return leave(&error.to_string()),
+        // Whether its place is free follows from all that is taken back together: see `blocked`.
+        Ok(Disk::Nothing | Disk::OtherName(_) | Disk::Folder | Disk::BelowFile(_)) => None,
         Err(error) => return leave(&error.to_string()),
     };
     let mut now = Now {
@@ -66,6 +67,19 @@ pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> Take
         }
         taken_back => taken_back,
     }
+}
+
+/// Of files that are to be made anew, those whose place is not free, each with what stands there, in words: not even
+/// once the files are gone that these same changes take away.
+pub fn blocked(workspace: &Workspace, changes: &[StagedChange]) -> Vec<(RepoPath, String)> {
+    let goes = |path: &RepoPath| changes.iter().any(|change| change.after.is_none() && change.path == *path);
+    let made = changes.iter().filter(|change| change.before.is_none() && change.after.is_some());
+    let why = |change: &StagedChange| match in_the_way(workspace, &change.path, &goes) {
+        Ok(None) => None,
+        Ok(Some(what)) => Some(format!("{what} stands in its place now")),
+        Err(error) => Some(error.to_string()),
+    };
+    made.filter_map(|change| Some((change.path.clone(), why(change)?))).collect()
 }
 
 /// Remove a folder if nothing is in it; whether it went.

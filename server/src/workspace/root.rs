@@ -136,12 +136,12 @@ impl Workspace {
 
     /// Whether it is a regular file, links inside the workspace followed.
     pub fn is_file(&self, path: &RepoPath) -> bool {
-        self.dir().metadata(path.as_str()).is_ok_and(|metadata| metadata.is_file())
+        self.dir().metadata(self.on_disk(path).as_str()).is_ok_and(|metadata| metadata.is_file())
     }
 
     /// Whether it is a folder, links inside the workspace followed.
     pub fn is_folder(&self, path: &RepoPath) -> bool {
-        self.dir().metadata(path.as_str()).is_ok_and(|metadata| metadata.is_dir())
+        self.dir().metadata(self.on_disk(path).as_str()).is_ok_and(|metadata| metadata.is_dir())
     }
 
     /// Whether files may be made in a folder, or in the root.
@@ -162,13 +162,14 @@ impl Workspace {
         }
     }
 
-    /// Where a path really leads, links followed; `None` when nothing is there.
+    /// Where a path really leads, links followed, by the names the disk has; `None` when nothing is there.
     ///
     /// # Errors
     /// When a link leads out of the workspace, or the real place has a name that no [`RepoPath`] can have.
     pub fn real_path(&self, path: &RepoPath) -> Result<Option<RepoPath>, WorkspaceError> {
         let io = |source| WorkspaceError::Io { path: path.clone(), source };
-        let real = match self.dir().canonicalize(path.as_str()) {
+        let asked = self.on_disk(path);
+        let real = match self.dir().canonicalize(asked.as_str()) {
             Ok(real) => real,
             Err(error) if is_absent(&error) => return Ok(None),
             // This is how a way out is refused.
@@ -181,7 +182,9 @@ impl Workspace {
             Err(error) => return Err(io(error)),
         };
         let named = real.to_str().and_then(|text| RepoPath::parse(text).ok());
-        named.map(Some).ok_or_else(|| WorkspaceError::NotAFile(path.clone()))
+        // A link may spell its target otherwise than the disk does.
+        let spelled = |named: RepoPath| if named == asked { named } else { self.on_disk(&named) };
+        named.map(|named| Some(spelled(named))).ok_or_else(|| WorkspaceError::NotAFile(path.clone()))
     }
 
     /// Read a file; `None` when it does not exist. Links are followed inside the workspace, but never to secrets,
@@ -266,7 +269,7 @@ impl Workspace {
     }
 }
 
-fn check_kind(path: &RepoPath, metadata: &Metadata) -> Result<(), WorkspaceError> {
+pub(super) fn check_kind(path: &RepoPath, metadata: &Metadata) -> Result<(), WorkspaceError> {
     if !metadata.is_file() {
         return Err(WorkspaceError::NotAFile(path.clone()));
     }
@@ -277,7 +280,7 @@ fn check_kind(path: &RepoPath, metadata: &Metadata) -> Result<(), WorkspaceError
 }
 
 /// A file in the place of a folder means, too, that nothing is there.
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Refused, guarded, readable};
 use super::protect::{Protection, is_secret, protection};
+use super::stands::in_the_way;
 use super::{CannotEncode, FileState, NotText, TextFile, Workspace, WorkspaceError};
-use crate::contracts::{ChangeType, RepoPath};
+use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
 
 /// What a task may write, frozen when its plan was approved.
 #[derive(Debug, Clone, Default)]
@@ -25,15 +26,17 @@ pub struct Staging {
     task: String,
     writable: Writable,
     memory_dir: RepoPath,
-    /// The task's own files, by [`RepoPath::key`].
-    owned: BTreeMap<String, RepoPath>,
-    entries: BTreeMap<String, Entry>,
+    /// What the task has looked at or changed, by the name the disk has for it, or will have.
+    entries: BTreeMap<RepoPath, Entry>,
     refusals: Vec<Refused>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    /// The name the disk has for it, or will have.
     path: RepoPath,
+    /// Where it goes, where that is the same name in another case, and the disk folds case.
+    moved_to: Option<RepoPath>,
     /// What was on disk when the task last looked before its first change; `None`: no such file.
     base: Option<FileState>,
     staged: Option<Staged>,
@@ -85,9 +88,7 @@ pub enum StagingError {
 impl Staging {
     /// An empty overlay for a task.
     pub fn new(workspace: Workspace, task: impl Into<String>, writable: Writable, memory_dir: RepoPath) -> Self {
-        let owned = writable.write.iter().chain(&writable.delete).map(|path| (path.key(), path.clone())).collect();
-        let task = task.into();
-        Self { workspace, task, writable, memory_dir, owned, entries: BTreeMap::new(), refusals: Vec::new() }
+        Self { workspace, task: task.into(), writable, memory_dir, entries: BTreeMap::new(), refusals: Vec::new() }
     }
 
     /// The task whose overlay this is.
@@ -101,39 +102,66 @@ impl Staging {
     /// # Errors
     /// When it may not or cannot be read.
     pub fn read(&mut self, path: &RepoPath) -> Result<Option<Vec<u8>>, StagingError> {
-        let key = path.key();
-        if let Some(staged) = self.entries.get(&key).and_then(|entry| entry.staged.as_ref()) {
+        let keys = self.keys(path);
+        let known = self.entry_of(&keys, path);
+        if let Some(staged) = known.and_then(|known| self.entries.get(&known)?.staged.as_ref()) {
             return Ok(match staged {
                 Staged::Content(bytes) => Some(bytes.clone()),
                 Staged::Deleted => None,
             });
         }
-        let Some(owned) = self.owned.get(&key).cloned() else {
+        if !self.writable.lists(&keys, path) {
             return match readable(&self.workspace, path, &self.memory_dir)?? {
                 Some(real) => Ok(self.workspace.read_open(&real)?.map(|state| state.bytes)),
                 None => Ok(None),
             };
-        };
+        }
+        let own = self.workspace.on_disk(path);
         // What the plan lists is read even if git ignores it.
-        let asked = [Some(owned.clone()), self.workspace.real_path(&owned)?];
-        if let Some(refused) = asked.iter().flatten().find_map(|place| guarded(place, &owned, &self.memory_dir)) {
+        let asked = [Some(own.clone()), self.workspace.real_path(&own)?];
+        if let Some(refused) = asked.iter().flatten().find_map(|place| guarded(place, &own, &self.memory_dir)) {
             return Err(refused.into());
         }
-        let base = self.workspace.read_open(&owned)?;
+        let base = self.workspace.read_open(&own)?;
         let bytes = base.as_ref().map(|state| state.bytes.clone());
-        self.entries.insert(key, Entry { path: owned, base, staged: None });
+        self.entries.insert(own.clone(), Entry::new(own, base));
         Ok(bytes)
+    }
+
+    /// Whether the plan lists a file for the task.
+    pub fn is_own(&self, path: &RepoPath) -> bool {
+        self.writable.lists(&self.keys(path), path)
+    }
+
+    /// The name under which the task has looked at a file.
+    fn entry_of(&self, keys: &FileKeys, path: &RepoPath) -> Option<RepoPath> {
+        let key = keys.key(path);
+        let exact = self.entries.get_key_value(path).map(|(name, _)| name);
+        exact.or_else(|| self.entries.keys().find(|name| keys.key(name) == key)).cloned()
+    }
+
+    /// Which of the task's own files, the ones it has changed, and this one are the same.
+    fn keys(&self, path: &RepoPath) -> FileKeys {
+        let listed = self.writable.write.iter().chain(&self.writable.delete);
+        self.workspace.file_keys(listed.chain(self.entries.keys()).chain([path]))
     }
 
     /// The files the task has changed so far, with their new bytes; `None` for a deleted one.
     pub fn overlay(&self) -> impl Iterator<Item = (&RepoPath, Option<&[u8]>)> {
-        self.entries.values().filter_map(|entry| match entry.staged.as_ref()? {
-            Staged::Content(bytes) => Some((&entry.path, Some(bytes.as_slice()))),
-            Staged::Deleted => Some((&entry.path, None)),
+        self.entries.values().flat_map(|entry| {
+            let (old, new) = match (&entry.staged, &entry.moved_to) {
+                (None, _) => (None, None),
+                (Some(Staged::Deleted), _) => (Some((&entry.path, None)), None),
+                (Some(Staged::Content(bytes)), None) => (None, Some((&entry.path, Some(bytes.as_slice())))),
+                (Some(Staged::Content(bytes)), Some(to)) => {
+                    (Some((&entry.path, None)), Some((to, Some(bytes.as_slice()))))
+                }
+            };
+            old.into_iter().chain(new)
         })
     }
 
-    /// Whether the task may write this file; the path as the plan spells it is answered. A refusal is remembered.
+    /// Whether the task may write this file; the name that it has, or will have, is answered. A refusal is remembered.
     ///
     /// # Errors
     /// The refusal.
@@ -147,22 +175,23 @@ impl Staging {
     /// # Errors
     /// When it is not the task's to write, was not read, is binary or cannot hold the text.
     pub fn write(&mut self, path: &RepoPath, text: &str) -> Result<(), StagingError> {
+        let keys = self.keys(path);
+        let moved_to = self.moved_to(&keys, path);
         let path = self.may_write(path)?;
-        let key = path.key();
-        if !self.entries.contains_key(&key) {
-            let exists = self.in_place(&path)?.is_some();
-            if exists {
+        if !self.entries.contains_key(&path) {
+            if self.in_place(&path)?.is_some() {
                 let refused = if is_secret(&path) { Refused::Secret(path) } else { Refused::NotRead(path) };
                 return self.remember(Err(refused.into()));
             }
-            self.entries.insert(key.clone(), Entry { path: path.clone(), base: None, staged: None });
+            self.entries.insert(path.clone(), Entry::new(path.clone(), None));
         }
-        let Some(entry) = self.entries.get_mut(&key) else { return Ok(()) };
+        let Some(entry) = self.entries.get_mut(&path) else { return Ok(()) };
         let manner = match &entry.base {
             Some(base) => TextFile::decode(&base.bytes).map_err(|NotText| StagingError::Binary(path.clone()))?,
             None => TextFile::empty(),
         };
         let bytes = manner.encode(text).map_err(|source| StagingError::Encode { path, source })?;
+        entry.moved_to = moved_to.filter(|to| *to != entry.path && entry.base.is_some()).or(entry.moved_to.take());
         entry.staged = Some(Staged::Content(bytes));
         Ok(())
     }
@@ -172,25 +201,29 @@ impl Staging {
     /// # Errors
     /// When it is not the task's to delete or does not exist.
     pub fn delete(&mut self, path: &RepoPath) -> Result<(), StagingError> {
-        let key = path.key();
-        let created = self
-            .entries
-            .get(&key)
-            .is_some_and(|entry| entry.base.is_none() && matches!(entry.staged, Some(Staged::Content(_))));
-        if created {
-            self.entries.remove(&key);
-            return Ok(());
+        let keys = self.keys(path);
+        let known = self.entry_of(&keys, path).and_then(|known| self.entries.get(&known));
+        let staged = known.filter(|entry| matches!(entry.staged, Some(Staged::Content(_))));
+        match staged.map(|entry| (&entry.base, &entry.moved_to)) {
+            Some((None, _)) => {
+                let made = staged.map(|entry| entry.path.clone());
+                made.and_then(|made| self.entries.remove(&made));
+                return Ok(());
+            }
+            // Moved away from this name, it goes by itself.
+            Some((_, Some(to))) if to.file_name() != path.file_name() => return Ok(()),
+            _ => {}
         }
         let checked = self.check(path, false);
         let path = self.remember(checked)?;
         if is_secret(&path) {
             return self.remember(Err(Refused::Secret(path).into()));
         }
-        if !self.entries.contains_key(&key) {
+        if !self.entries.contains_key(&path) {
             let base = self.in_place(&path)?;
-            self.entries.insert(key.clone(), Entry { path: path.clone(), base, staged: None });
+            self.entries.insert(path.clone(), Entry::new(path.clone(), base));
         }
-        match self.entries.get_mut(&key) {
+        match self.entries.get_mut(&path) {
             Some(entry) if entry.base.is_some() && !matches!(entry.staged, Some(Staged::Deleted)) => {
                 entry.staged = Some(Staged::Deleted);
                 Ok(())
@@ -201,7 +234,7 @@ impl Staging {
 
     /// What the task changed, in the order of the paths. A file that is as it was is no change.
     pub fn changes(&self) -> Vec<StagedChange> {
-        let mut changes: Vec<StagedChange> = self.entries.values().filter_map(Entry::change).collect();
+        let mut changes: Vec<StagedChange> = self.entries.values().flat_map(Entry::changes).collect();
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         changes
     }
@@ -250,11 +283,9 @@ impl Staging {
         if protection == Protection::Never {
             return Err(Refused::Never(path.clone()).into());
         }
-        let Some(owned) = self.owned.get(&path.key()) else {
-            return Err(Refused::Elsewhere { path: path.clone(), allowed: self.allowed() }.into());
-        };
-        let listed = |list: &BTreeSet<RepoPath>| list.iter().any(|entry| entry.key() == path.key());
-        if to_write && !listed(&self.writable.write) {
+        let keys = self.keys(path);
+        let listed = |list: &BTreeSet<RepoPath>| named_in(list, &keys, path).is_some();
+        if !self.writable.lists(&keys, path) || (to_write && !listed(&self.writable.write)) {
             return Err(Refused::Elsewhere { path: path.clone(), allowed: self.allowed() }.into());
         }
         if !to_write && !listed(&self.writable.delete) {
@@ -263,10 +294,59 @@ impl Staging {
         if protection == Protection::NeedsApproval && !self.writable.approved_protected {
             return Err(Refused::Protected(path.clone()).into());
         }
-        match self.workspace.check_in_place(owned) {
-            Err(WorkspaceError::Link(path)) => Err(Refused::Link(path).into()),
-            other => other.map(|()| owned.clone()).map_err(Into::into),
+        let own = self.entry_of(&keys, path).unwrap_or_else(|| {
+            let asked = named_in(&self.writable.write, &keys, path).filter(|_| to_write).unwrap_or(path);
+            self.workspace.on_disk(asked)
+        });
+        self.check_place(&own, to_write)?;
+        Ok(own)
+    }
+
+    /// Whether the file can be there: what the task has deleted so far is not in its way, and what it has made is.
+    fn check_place(&self, path: &RepoPath, to_write: bool) -> Result<(), StagingError> {
+        let is_below = |one: &RepoPath, other: &RepoPath| {
+            one.as_str().strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let made = |entry: &&Entry| {
+            let made = matches!(entry.staged, Some(Staged::Content(_)));
+            made && (is_below(path, &entry.path) || is_below(&entry.path, path))
+        };
+        if let Some(made) = self.entries.values().find(made).filter(|_| to_write) {
+            return Err(Refused::InTheWay { path: path.clone(), what: made.path.clone() }.into());
         }
+        match self.workspace.standing(path) {
+            Standing::File | Standing::Nothing => Ok(()),
+            Standing::Unwritable(why) => match self.workspace.check_in_place(path) {
+                Err(WorkspaceError::Link(path)) => Err(Refused::Link(path).into()),
+                _ => Err(Refused::Unwritable(why).into()),
+            },
+            Standing::Folder | Standing::BelowFile(_) => {
+                let goes = |path: &RepoPath| {
+                    self.entries
+                        .values()
+                        .any(|entry| entry.path == *path && matches!(entry.staged, Some(Staged::Deleted)))
+                };
+                match in_the_way(&self.workspace, path, &goes)? {
+                    Some(what) if to_write => Err(Refused::InTheWay { path: path.clone(), what }.into()),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Where a file that exists under this name in another case is to go: where the plan takes away the one name and
+    /// writes the other, and the disk has one file for both.
+    fn moved_to(&self, keys: &FileKeys, path: &RepoPath) -> Option<RepoPath> {
+        let real = self.workspace.on_disk(path);
+        let goes = self
+            .writable
+            .delete
+            .iter()
+            .any(|gone| gone.file_name() == real.file_name() && keys.key(gone) == keys.key(path));
+        let listed = self.writable.write.iter().filter(|to| keys.key(to) == keys.key(path));
+        let to = listed.map(RepoPath::file_name).find(|name| *name != real.file_name()).filter(|_| goes)?;
+        let moved = real.parent().map_or_else(|| to.to_owned(), |parent| format!("{parent}/{to}"));
+        RepoPath::parse(&moved).ok()
     }
 
     fn allowed(&self) -> String {
@@ -292,17 +372,47 @@ impl Staging {
     }
 }
 
+/// The name under which a list has a file: this very one, where it has it.
+fn named_in<'a>(list: &'a BTreeSet<RepoPath>, keys: &FileKeys, path: &RepoPath) -> Option<&'a RepoPath> {
+    let key = keys.key(path);
+    list.get(path).or_else(|| list.iter().find(|entry| keys.key(entry) == key))
+}
+
+impl Writable {
+    fn lists(&self, keys: &FileKeys, path: &RepoPath) -> bool {
+        named_in(&self.write, keys, path).is_some() || named_in(&self.delete, keys, path).is_some()
+    }
+}
+
 impl Entry {
-    fn change(&self) -> Option<StagedChange> {
+    fn new(path: RepoPath, base: Option<FileState>) -> Self {
+        Self { path, moved_to: None, base, staged: None }
+    }
+
+    /// What became of it: nothing where it is as it was, one change, or for a move what goes and what comes.
+    fn changes(&self) -> Vec<StagedChange> {
         // A new file is readable by all, as git would check it out.
         let mode = self.base.as_ref().map_or(0o644, |base| base.mode);
-        let (change_type, after) = match (&self.base, self.staged.as_ref()?) {
-            (None, Staged::Content(bytes)) => (ChangeType::Created, Some(bytes.clone())),
-            (Some(base), Staged::Content(bytes)) if base.bytes != *bytes => (ChangeType::Modified, Some(bytes.clone())),
-            (Some(_), Staged::Deleted) => (ChangeType::Deleted, None),
-            _ => return None,
+        let change = |path: &RepoPath, change_type, before: Option<&FileState>, after: Option<&Vec<u8>>| StagedChange {
+            path: path.clone(),
+            change_type,
+            before: before.cloned(),
+            after: after.cloned(),
+            mode,
         };
-        Some(StagedChange { path: self.path.clone(), change_type, before: self.base.clone(), after, mode })
+        let (path, base) = (&self.path, self.base.as_ref());
+        let deleted = || change(path, ChangeType::Deleted, base, None);
+        match (base, &self.staged, &self.moved_to) {
+            (None, Some(Staged::Content(bytes)), _) => vec![change(path, ChangeType::Created, None, Some(bytes))],
+            (Some(_), Some(Staged::Deleted), _) => vec![deleted()],
+            (Some(_), Some(Staged::Content(bytes)), Some(to)) => {
+                vec![deleted(), change(to, ChangeType::Created, None, Some(bytes))]
+            }
+            (Some(base), Some(Staged::Content(bytes)), None) if base.bytes != *bytes => {
+                vec![change(path, ChangeType::Modified, Some(base), Some(bytes))]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

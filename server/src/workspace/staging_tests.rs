@@ -89,9 +89,83 @@ fn only_its_own_files_whatever_their_spelling() {
     assert_eq!(staging.refusals().len(), 3);
     refusal(staging.write(&path("new.rs"), "x\n"));
     assert_eq!(staging.refusals().len(), 3, "each is told once");
-    staging.read(&path("SRC/A.rs")).unwrap();
-    staging.write(&path("Src/A.RS"), "x\n").unwrap();
-    assert_eq!(staging.changes()[0].path, path("src/a.rs"), "one file, spelled as the plan does");
+    staging.read(&path("./src//a.rs")).unwrap();
+    staging.write(&path("src\\a.rs"), "x\n").unwrap();
+    assert_eq!(staging.changes()[0].path, path("src/a.rs"));
+    assert!(matches!(refusal(staging.write(&path("Src/A.RS"), "x\n")), Refused::Elsewhere { .. }), "another file here");
+}
+
+/// What a task leaves: `-` gone, `+` new, `~` changed.
+fn left(staging: &Staging) -> Vec<String> {
+    let mark = |change: &StagedChange| match change.change_type {
+        ChangeType::Created => '+',
+        ChangeType::Modified => '~',
+        ChangeType::Deleted => '-',
+    };
+    staging.changes().iter().map(|change| format!("{}{}", mark(change), change.path)).collect()
+}
+
+#[test]
+fn a_rename_in_case_only_leaves_two_files_where_the_disk_has_two() {
+    let fixture = Fixture::new("//- /foo.py\nlower\n//- /Foo.py\nupper\n");
+    let mut staging = staging(&fixture, &["Foo.py"], &["foo.py"], false);
+    assert_eq!(staging.read(&path("Foo.py")).unwrap().unwrap(), b"upper\n");
+    assert_eq!(staging.read(&path("foo.py")).unwrap().unwrap(), b"lower\n");
+    staging.write(&path("Foo.py"), "lower\n").unwrap();
+    staging.delete(&path("foo.py")).unwrap();
+    assert_eq!(left(&staging), ["~Foo.py", "-foo.py"]);
+    assert_eq!(staging.read(&path("foo.py")).unwrap(), None);
+    assert_eq!(staging.read(&path("Foo.py")).unwrap().unwrap(), b"lower\n");
+}
+
+#[test]
+fn a_file_in_another_form_is_written_under_the_name_it_has() {
+    let fixture = Fixture::new("");
+    fixture.write("cafe\u{301}.txt", b"x\n");
+    let mut staging = staging(&fixture, &["caf\u{e9}.txt"], &[], false);
+    assert_eq!(staging.read(&path("caf\u{e9}.txt")).unwrap().unwrap(), b"x\n");
+    staging.write(&path("caf\u{e9}.txt"), "y\n").unwrap();
+    assert_eq!(left(&staging), ["~cafe\u{301}.txt"]);
+}
+
+#[test]
+fn a_file_gives_way_to_a_folder_and_a_folder_to_a_file() {
+    let fixture = Fixture::new("//- /conf\nold\n//- /dir/a\na\n//- /dir/in/b\nb\n");
+    let mut staging =
+        staging(&fixture, &["conf", "conf/main.cfg", "dir", "new", "new/x"], &["conf", "dir/a", "dir/in/b"], false);
+    let in_the_way = |refused: Refused, expected: &str| match refused {
+        Refused::InTheWay { what, .. } => assert_eq!(what, path(expected)),
+        other => panic!("{other}"),
+    };
+    in_the_way(refusal(staging.write(&path("conf/main.cfg"), "new\n")), "conf");
+    staging.delete(&path("conf")).unwrap();
+    staging.write(&path("conf/main.cfg"), "new\n").unwrap();
+    in_the_way(refusal(staging.write(&path("conf"), "again\n")), "conf/main.cfg");
+    staging.delete(&path("dir/a")).unwrap();
+    in_the_way(refusal(staging.write(&path("dir"), "one\n")), "dir/in/b");
+    staging.delete(&path("dir/in/b")).unwrap();
+    staging.write(&path("dir"), "one\n").unwrap();
+    staging.write(&path("new"), "x\n").unwrap();
+    in_the_way(refusal(staging.write(&path("new/x"), "x\n")), "new");
+    assert_eq!(left(&staging), ["-conf", "+conf/main.cfg", "+dir", "-dir/a", "-dir/in/b", "+new"]);
+    assert!(staging.refusals().is_empty(), "an order of steps is no attempt on anything");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_became_something_else_is_refused_as_a_blocker() {
+    let fixture = Fixture::new("//- /a\na\n//- /target\nt\n");
+    fixture.link("target", "link");
+    fixture.link("nowhere", "dangling");
+    let huge = std::fs::File::create(fixture.root().join("huge")).unwrap();
+    huge.set_len(1 << 30).unwrap();
+    rustix::fs::mkfifoat(fixture.dir(), "pipe", rustix::fs::Mode::RUSR).unwrap();
+    let names = ["link", "dangling", "huge", "pipe"];
+    let mut staging = staging(&fixture, &names, &[], false);
+    for name in names {
+        refusal(staging.write(&path(name), "x\n"));
+    }
+    assert_eq!(staging.refusals().len(), names.len());
 }
 
 #[test]

@@ -183,5 +183,5 @@ fn keys(paths: &[String]) -> HashSet<String> {
 
 /// The form in which a path of the plan and one of the gate are compared.
 fn key(path: &str) -> String {
-    RepoPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.key())
+    RepoPath::parse(path).map_or_else(|_| path.to_owned(), Into::into)
 }

@@ -8,7 +8,7 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, N
 use super::super::position::{Encoding, Text};
 use super::super::to_proto;
 use super::SOURCE;
-use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, Task};
+use crate::contracts::{FileKeys, Issue, JsonText, PlanOutput, Task};
 use crate::memory::Memory;
 
 /// An issue's diagnostic, but for its place.
@@ -66,7 +66,9 @@ impl<'a> ShownPlan<'a> {
         let tasks = &self.plan.tasks;
         let index = match &issue.task_id {
             Some(id) => tasks.iter().position(|task| task.id == *id)?,
-            None => tasks.iter().rposition(|task| self.is_approved(task) && owns(task, &issue.file))?,
+            None => {
+                tasks.iter().rposition(|task| self.is_approved(task) && owns(task, &self.memory.keys, &issue.file))?
+            }
         };
         let task = &tasks[index];
         Some(DiagnosticRelatedInformation {
@@ -103,7 +105,7 @@ fn places_of_tasks(plan: &PlanOutput, text: &Text, encoding: Encoding) -> Vec<Ra
     plan.tasks.iter().map(|task| text.range(place(task), encoding)).collect()
 }
 
-fn owns(task: &Task, file: &str) -> bool {
-    let key = |path: &str| RepoPath::parse(path).ok().map(|path| path.key());
-    key(file).is_some_and(|wanted| task.files().any(|path| key(path).is_some_and(|path| path == wanted)))
+fn owns(task: &Task, keys: &FileKeys, file: &str) -> bool {
+    let wanted = keys.key_of(file);
+    wanted.is_some() && task.files().any(|path| keys.key_of(path) == wanted)
 }

@@ -14,11 +14,11 @@ use std::io;
 use cap_std::fs::Dir;
 
 use super::durable::{write_new, write_unsynced};
+use super::stands::Disk;
 use super::{StagedChange, Workspace, WorkspaceError, sha256, sync_folder};
 use crate::contracts::{RepoPath, is_task_id};
-use place::{disk, missing_folders, place, sync_parents, undo};
+use place::{disk, is_before, missing_folders, place, sync_parents, undo};
 
-pub(super) use place::{Disk, stands};
 pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
 pub use recover::{RecoverError, Recovered, RecoveredTask, recover};
 pub use reversal::{Reversal, ReversalKind, TakenBack, publish_reversal};
@@ -205,6 +205,7 @@ fn carry_out(
     signer: &dyn Fn(&[u8]) -> String,
     steps: Steps<'_>,
 ) -> Result<PublishRecord, Stopped> {
+    let changes = &in_order(changes)[..];
     record.files = changes.iter().map(|change| described(workspace, change, modes)).collect::<Result<_, Halt>>()?;
     record.order = record::next_order(run_dir).map_err(Halt::failed("cannot read the publish journals"))?;
     check_all(workspace, &record)?;
@@ -234,11 +235,26 @@ fn carry_out(
     Ok(record)
 }
 
+/// The changes in the order in which they can be made: what goes makes way for what comes.
+fn in_order(changes: &[StagedChange]) -> Vec<&StagedChange> {
+    let makes_way = |gone: &StagedChange, come: &StagedChange| {
+        let (gone, come) = (gone.path.key(), come.path.key());
+        let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+        gone == come || is_below(&gone, &come) || is_below(&come, &gone)
+    };
+    let comes = |change: &&StagedChange| change.after.is_some();
+    let goes_first = |change: &StagedChange| {
+        change.after.is_none() && changes.iter().filter(comes).any(|come| makes_way(change, come))
+    };
+    let (first, then): (Vec<_>, Vec<_>) = changes.iter().partition(|change| goes_first(change));
+    first.into_iter().chain(then).collect()
+}
+
 /// A change as the journal names it.
 fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
     let now = match disk(workspace, &change.path)? {
         Disk::File(state) => Some(state.mode),
-        Disk::Nothing | Disk::Other => None,
+        _ => None,
     };
     let before = change.before.as_ref();
     let kept = before.and(now).filter(|_| modes == Modes::OfDisk);
@@ -259,7 +275,7 @@ fn check_all(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> 
     check_saved(workspace, record.paths())?;
     let mut changed = Vec::new();
     for file in &record.files {
-        if !disk(workspace, &file.path)?.has(file.sha256_before.as_deref()) {
+        if !is_before(workspace, record, file)? {
             changed.push(file.path.clone());
         }
     }
@@ -273,7 +289,7 @@ fn check_saved<'a>(workspace: &Workspace, paths: impl IntoIterator<Item = &'a Re
 }
 
 /// Write the new bytes and the before-images, for good, and name them in the record.
-fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[StagedChange], steps: Steps<'_>) -> Result<(), Halt> {
+fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[&StagedChange], steps: Steps<'_>) -> Result<(), Halt> {
     let (staged_name, before_name) = (record.staged_folder(), record.before_folder());
     let mut folders = Vec::new();
     for (index, change) in changes.iter().enumerate() {
@@ -351,7 +367,7 @@ fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, st
         steps(Step::Placing(index))?;
         // Once more for this one file: a save in an editor may have come between.
         check_saved(workspace, [&file.path])?;
-        if !disk(workspace, &file.path)?.has(file.sha256_before.as_deref()) {
+        if !is_before(workspace, record, file)? {
             return Err(Halt::Conflict(vec![file.path.clone()]));
         }
         place(workspace, run_dir, file)?;

@@ -8,45 +8,27 @@ use cap_std::fs::{Dir, OpenOptions};
 
 use super::super::beneath::{self, Blocked};
 use super::super::durable::{set_mode, write_temp};
-use super::super::{FileState, Workspace, WorkspaceError, replace, sha256, sync_folder};
+use super::super::stands::{Disk, is_clear, remove_hollow_folder, stands};
+use super::super::{Workspace, replace, sha256, sync_folder};
 use super::record::read_plain;
 use super::{Halt, PublishRecord, PublishedFile};
 use crate::contracts::RepoPath;
 
-/// What stands at a path.
-pub(in super::super) enum Disk {
-    Nothing,
-    File(FileState),
-    /// A link, a folder, a device, or a file too large to be one of ours.
-    Other,
-}
-
-impl Disk {
-    /// Whether it is the content of this hash; `None` is no file.
-    pub(super) fn has(&self, hash: Option<&str>) -> bool {
-        match (self, hash) {
-            (Self::Nothing, None) => true,
-            (Self::File(state), Some(hash)) => state.sha256 == hash,
-            _ => false,
-        }
-    }
-}
-
-pub(in super::super) fn stands(workspace: &Workspace, path: &RepoPath) -> Result<Disk, WorkspaceError> {
-    match workspace.read_in_place(path) {
-        Ok(Some(state)) => Ok(Disk::File(state)),
-        Ok(None) => match workspace.check_in_place(path) {
-            Ok(()) => Ok(Disk::Nothing),
-            // A file where a folder is wanted.
-            Err(_) => Ok(Disk::Other),
-        },
-        Err(WorkspaceError::Link(_) | WorkspaceError::NotAFile(_) | WorkspaceError::TooLarge { .. }) => Ok(Disk::Other),
-        Err(error) => Err(error),
-    }
-}
-
 pub(super) fn disk(workspace: &Workspace, path: &RepoPath) -> Result<Disk, Halt> {
     stands(workspace, path).map_err(|error| Halt::of_file(error, path))
+}
+
+/// Whether a file is as it was before the publish: what it was is there, or its place is free once the files are gone
+/// that the publish takes away.
+pub(super) fn is_before(workspace: &Workspace, record: &PublishRecord, file: &PublishedFile) -> Result<bool, Halt> {
+    if file.sha256_before.is_some() {
+        return Ok(disk(workspace, &file.path)?.has(file.sha256_before.as_deref()));
+    }
+    let goes = |path: &RepoPath| {
+        let is_it = |other: &PublishedFile| other.path == *path && other.sha256_after.is_none();
+        record.files.iter().any(is_it)
+    };
+    is_clear(workspace, &file.path, &goes).map_err(|error| Halt::of_file(error, &file.path))
 }
 
 /// The folders that must be made for these files, outermost first.
@@ -56,8 +38,10 @@ pub(super) fn missing_folders(workspace: &Workspace, files: &[PublishedFile]) ->
         let mut folder = file.path.parent();
         while let Some(path) = folder {
             match workspace.dir().symlink_metadata(path.as_str()) {
+                // A file that gives way to a folder.
+                Ok(metadata) if metadata.is_file() => {}
                 Ok(_) => break,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
                 Err(source) => return Err(Halt::Failed { what: format!("cannot look at {path}"), source }),
             }
             folder = path.parent();
@@ -79,6 +63,9 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
     let parent = path.parent();
     let components = parent.iter().flat_map(RepoPath::components);
     let folder = beneath::create_folder(workspace.dir(), components).map_err(|blocked| fault(blocked.into_io()))?;
+    if file.sha256_before.is_none() {
+        remove_hollow_folder(workspace, path);
+    }
     let (holder, name) = stored(run_dir, staged).map_err(fault)?;
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No);
@@ -112,6 +99,8 @@ pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord)
     let mut left = Vec::new();
     for file in record.files.iter().rev() {
         let done = match disk(workspace, &file.path) {
+            // What somebody has put where it was is theirs, and stays.
+            Ok(Disk::Folder | Disk::BelowFile(_)) if !is_free(workspace, record, &file.path) => Ok(()),
             Ok(disk) if disk.has(file.sha256_after.as_deref()) => put_back(workspace, run_dir, file),
             Ok(_) => Ok(()),
             Err(_) => Err(io::Error::other("cannot be read")),
@@ -131,13 +120,25 @@ pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord)
     left
 }
 
+/// Whether a file can be put back: what came to stand in its way was the publish's own, and is gone by now.
+fn is_free(workspace: &Workspace, record: &PublishRecord, path: &RepoPath) -> bool {
+    let ours = |path: &RepoPath| record.files.iter().any(|file| file.path == *path && file.sha256_before.is_none());
+    is_clear(workspace, path, &ours).unwrap_or(false)
+}
+
 fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::Result<()> {
-    let folder = beneath::open_parent(workspace.dir(), &file.path).map_err(Blocked::into_io)?;
-    let Some(image) = &file.before_image else { return folder.remove_file(file.path.file_name()) };
+    let Some(image) = &file.before_image else {
+        let folder = beneath::open_parent(workspace.dir(), &file.path).map_err(Blocked::into_io)?;
+        return folder.remove_file(file.path.file_name());
+    };
+    let parent = file.path.parent();
+    let components = parent.iter().flat_map(RepoPath::components);
+    let folder = beneath::create_folder(workspace.dir(), components).map_err(Blocked::into_io)?;
     let bytes = read_stored(run_dir, image)?;
     if Some(sha256(&bytes)) != file.sha256_before {
         return Err(io::Error::other(format!("{image} is damaged")));
     }
+    remove_hollow_folder(workspace, &file.path);
     replace(&folder, file.path.file_name(), &bytes, file.mode_before.unwrap_or(file.mode))
 }
 
@@ -148,7 +149,8 @@ pub(super) fn sync_parents(workspace: &Workspace, record: &PublishRecord) -> Res
         let components = parent.iter().flat_map(RepoPath::components);
         match beneath::open_folder(workspace.dir(), components) {
             Ok(folder) => sync_folder(&folder).map_err(Halt::failed("cannot sync a folder"))?,
-            // Taken back, and its folder with it.
+            // Taken back, and its folder with it; or a file by now.
+            Err(Blocked::NotAFolder) => {}
             Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(blocked) => return Err(Halt::failed("cannot open a folder")(blocked.into_io())),
         }

@@ -5,7 +5,7 @@ use cap_std::fs::Dir;
 
 use super::super::beneath::{self, Blocked};
 use super::super::{Workspace, sweep};
-use super::place::{Disk, disk, is_staged, place, sync_parents, undo};
+use super::place::{disk, is_before, is_staged, place, sync_parents, undo};
 use super::{Halt, PublishRecord, PublishState, Step, Steps, check_saved, records};
 use crate::contracts::RepoPath;
 
@@ -114,10 +114,12 @@ fn roll_forward(
 ) -> Result<(), Halt> {
     let (mut in_place, mut open, mut conflicts) = (0, Vec::new(), Vec::new());
     for file in &record.files {
-        match disk(workspace, &file.path)? {
-            disk if disk.has(file.sha256_after.as_deref()) => in_place += 1,
-            disk if disk.has(file.sha256_before.as_deref()) && is_staged(run_dir, file) => open.push(file),
-            Disk::Nothing | Disk::File(_) | Disk::Other => conflicts.push(file.path.clone()),
+        if disk(workspace, &file.path)?.has(file.sha256_after.as_deref()) {
+            in_place += 1;
+        } else if is_before(workspace, record, file)? && is_staged(run_dir, file) {
+            open.push(file);
+        } else {
+            conflicts.push(file.path.clone());
         }
     }
     // Where nothing has begun and not all can be done, nothing is: the task starts again on the text as it is now.
@@ -154,6 +156,7 @@ fn sweep_beside(workspace: &Workspace, record: &PublishRecord) -> Result<usize, 
         let components = parent.iter().flat_map(RepoPath::components);
         match beneath::open_folder(workspace.dir(), components) {
             Ok(folder) => swept += sweep(&folder).map_err(Halt::failed("cannot sweep temporary files"))?,
+            Err(Blocked::NotAFolder) => {}
             Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(blocked) => return Err(Halt::failed("cannot open a folder")(blocked.into_io())),
         }
