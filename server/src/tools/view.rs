@@ -59,10 +59,10 @@ impl Toolbox {
 
     /// A file's text as the agent sees it.
     pub(super) fn read_text(&self, path: &RepoPath) -> Result<TextFile, ToolError> {
-        if self.workspace.is_folder(path) {
-            return Err(format!("{path} is a folder; list it with list_files.").into());
-        }
-        let bytes = self.read(path)?;
+        let bytes = self.read(path).map_err(|error| match self.workspace.is_folder(path) {
+            true => format!("{path} is a folder; list it with list_files.").into(),
+            false => error,
+        })?;
         TextFile::decode(&bytes).map_err(|_| format!("{path} is a binary file; only text is shown.").into())
     }
 
@@ -79,7 +79,7 @@ impl Toolbox {
         let mut listing = match listing {
             Ok(listing) => listing,
             // A folder that so far only the task has.
-            Err(WalkError::NoFolder(_)) if overlay.keys().any(|path| is_in(path, folder)) => {
+            Err(WalkError::NoFolder(_) | WalkError::File(_)) if overlay.keys().any(|path| is_in(path, folder)) => {
                 Listing { files: Vec::new(), more: false }
             }
             Err(error) => return Err(sentence(&error).into()),

@@ -93,7 +93,7 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
             run.say(EventPhase::Implement, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
             at(EventPhase::Implement, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
         }
-        Next::Merged => end(Outcome::Merged, merged_message(memory)),
+        Next::Merged => end(Outcome::Merged, merged_message(run, memory)),
         Next::Rejected => {
             end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into())
         }

@@ -107,8 +107,13 @@ fn changed_files(run: &Run) -> usize {
     )
 }
 
-pub(super) fn merged_message(memory: &Memory) -> String {
-    let mut message = "Approved. Changes are in your working tree; nothing was committed.".to_owned();
+pub(super) fn merged_message(run: &Run, memory: &Memory) -> String {
+    // What was done elsewhere is in no journal, and told of by the report alone.
+    let told = memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
+    let mut message = match told || memory.report.is_none() || changed_files(run) > 0 {
+        true => "Approved. Changes are in your working tree; nothing was committed.".to_owned(),
+        false => "Approved, and no file was changed: everything is as it was.".to_owned(),
+    };
     let approved = memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
     if let (Some(plan), Some(approved)) = (&memory.plan, approved) {
         let rest: Vec<&str> = plan

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Refused, guarded, readable};
 use super::protect::{Protection, is_secret, protection};
-use super::stands::in_the_way;
+use super::stands::{in_the_way, stands_now};
 use super::{CannotEncode, FileState, NotText, TextFile, Workspace, WorkspaceError};
 use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
 
@@ -275,7 +275,7 @@ impl Staging {
 
     /// The file in its real place, as an editor has it open.
     fn in_place(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
-        self.workspace.overlaid(path, self.workspace.read_in_place(path)?)
+        self.workspace.overlaid(path, stands_now(&self.workspace, path)?)
     }
 
     fn check(&self, path: &RepoPath, to_write: bool) -> Result<RepoPath, StagingError> {

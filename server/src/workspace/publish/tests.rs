@@ -388,3 +388,73 @@ fn a_run_on_another_file_system_publishes_too() {
     assert_eq!(tree(&fixture), AFTER.replace(".agent_memory ", ""));
     assert_eq!(std::fs::read_dir(elsewhere.path().join("staged/T1")).unwrap().count(), 0);
 }
+
+/// Deletes `conf` and writes `conf/main.cfg`; deletes all in `dir` and writes `dir`; and goes from `one` to `One`.
+fn exchanges(workspace: &Workspace) -> Vec<StagedChange> {
+    let all = ["conf/main.cfg", "conf", "dir", "dir/a", "dir/in/b", "one", "One"].map(path);
+    let writable =
+        Writable { write: BTreeSet::from(all.clone()), delete: BTreeSet::from(all.clone()), approved_protected: false };
+    let mut staging = Staging::new(workspace.clone(), "T1", writable, memory());
+    for gone in ["conf", "dir/a", "dir/in/b", "one"] {
+        staging.read(&path(gone)).unwrap();
+        staging.delete(&path(gone)).unwrap();
+    }
+    for made in ["conf/main.cfg", "dir", "One"] {
+        staging.write(&path(made), &format!("new {made}\n")).unwrap();
+    }
+    staging.changes()
+}
+
+const EXCHANGED: &str = "//- /conf\nc0\n//- /dir/a\na0\n//- /dir/in/b\nb0\n//- /one\no0\n";
+
+fn exchanged(fixture: &Fixture) -> String {
+    let names = ["conf", "conf/main.cfg", "dir", "dir/a", "dir/in/b", "one", "One"];
+    let shown = names.iter().filter_map(|name| Some((name, String::from_utf8(fixture.read(name)?).unwrap())));
+    shown.map(|(name, text)| format!("{name}={}", text.trim())).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_file_gives_way_to_a_folder_and_a_folder_to_a_file_whatever_comes_between() {
+    let (before, after) =
+        ("conf=c0 dir/a=a0 dir/in/b=b0 one=o0", "conf/main.cfg=new conf/main.cfg dir=new dir One=new One");
+    let run_until = |fixture: &Fixture, steps: Steps<'_>| {
+        let workspace = fixture.workspace();
+        publish_in_steps(&workspace, &run_dir(&workspace), &task("T1"), &exchanges(&workspace), &sign, steps)
+    };
+    let fixture = Fixture::new(EXCHANGED);
+    let mut steps = Vec::new();
+    run_until(&fixture, &mut |step| {
+        steps.push(step);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(exchanged(&fixture), after);
+    let journaled = steps.iter().position(|step| *step == Step::Journaled).unwrap();
+    for (index, wanted) in steps.iter().enumerate() {
+        let fixture = Fixture::new(EXCHANGED);
+        run_until(&fixture, &mut |step| if step == *wanted { Err(Halt::Killed) } else { Ok(()) }).unwrap_err();
+        let workspace = fixture.workspace();
+        recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+        assert_eq!(exchanged(&fixture), if index >= journaled { after } else { before }, "killed at {wanted:?}");
+
+        let fixture = Fixture::new(EXCHANGED);
+        let failed = || Halt::Failed { what: "x".to_owned(), source: io::Error::other("disk full") };
+        let outcome = run_until(&fixture, &mut |step| if step == *wanted { Err(failed()) } else { Ok(()) });
+        assert!(matches!(outcome, Err(Stopped::Refused(PublishError::Io { .. }))), "{wanted:?}: {outcome:?}");
+        if !matches!(wanted, Step::Journaled) {
+            assert_eq!(exchanged(&fixture), before, "failed at {wanted:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_person_puts_in_the_way_meanwhile_stays() {
+    let fixture = Fixture::new(EXCHANGED);
+    let workspace = fixture.workspace();
+    let changes = exchanges(&workspace);
+    fixture.write("dir/mine", b"mine\n");
+    let outcome = publish(&workspace, &run_dir(&workspace), &task("T1"), &changes, &sign);
+    assert!(matches!(&outcome, Err(PublishError::Conflict { paths }) if *paths == [path("dir")]), "{outcome:?}");
+    assert_eq!(fixture.text("dir/mine"), "mine\n");
+    assert_eq!(exchanged(&fixture), "conf=c0 dir/a=a0 dir/in/b=b0 one=o0");
+}
