@@ -20,6 +20,7 @@ mod lsp_commands;
 mod lsp_diagnostics;
 mod lsp_editor;
 mod misbehaviour;
+mod names;
 mod neovim;
 mod resume;
 mod review_base;
