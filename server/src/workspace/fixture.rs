@@ -74,6 +74,17 @@ impl Fixture {
         fs::remove_file(self.root().join(path)).unwrap();
     }
 
+    /// Whether the disk takes names that differ in case for one, as told where a test shows nothing then.
+    pub(crate) fn folds_case(&self) -> bool {
+        self.write("Case", b"");
+        let folds = self.read("cASE").is_some();
+        self.remove("Case");
+        if folds {
+            eprintln!("skipped: this disk takes names that differ in case for one");
+        }
+        folds
+    }
+
     /// Names in a folder, sorted.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.root().join(folder)) else { return Vec::new() };

@@ -184,7 +184,8 @@ fn stays_in(
         let Ok(entry) = entry else { return stuck() };
         let Some(path) = below(folder, &entry.file_name()) else { return stuck() };
         *left = left.saturating_sub(1);
-        let Ok(kind) = entry.file_type() else { return stuck() };
+        // Not every file system tells the kind with the name.
+        let Ok(kind) = dir.symlink_metadata(entry.file_name()) else { return stuck() };
         if *left == 0 || !(kind.is_dir() || kind.is_file()) {
             return Some(path);
         }

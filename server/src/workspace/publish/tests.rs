@@ -409,7 +409,12 @@ const EXCHANGED: &str = "//- /conf\nc0\n//- /dir/a\na0\n//- /dir/in/b\nb0\n//- /
 
 fn exchanged(fixture: &Fixture) -> String {
     let names = ["conf", "conf/main.cfg", "dir", "dir/a", "dir/in/b", "one", "One"];
-    let shown = names.iter().filter_map(|name| Some((name, String::from_utf8(fixture.read(name)?).unwrap())));
+    let is_there = |name: &&&str| {
+        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+        fixture.names(folder).iter().any(|there| there == file)
+    };
+    let shown =
+        names.iter().filter(is_there).filter_map(|name| Some((name, String::from_utf8(fixture.read(name)?).unwrap())));
     shown.map(|(name, text)| format!("{name}={}", text.trim())).collect::<Vec<_>>().join(" ")
 }
 
@@ -457,4 +462,69 @@ fn what_a_person_puts_in_the_way_meanwhile_stays() {
     assert!(matches!(&outcome, Err(PublishError::Conflict { paths }) if *paths == [path("dir")]), "{outcome:?}");
     assert_eq!(fixture.text("dir/mine"), "mine\n");
     assert_eq!(exchanged(&fixture), "conf=c0 dir/a=a0 dir/in/b=b0 one=o0");
+}
+
+/// Shows something only where the temporary folder is on a disk that folds case (`TMPDIR` may name one).
+#[test]
+fn a_rename_in_case_is_a_move_where_the_disk_folds_case() {
+    let (before, after) = (["foo.py"], ["Foo.py"]);
+    let fixture = || Fixture::new("//- /src/foo.py\nold\n");
+    if fixture().read("src/FOO.py").is_none() {
+        eprintln!("skipped: this disk tells case apart, so there is no such move");
+        return;
+    }
+    let (old, new) = (path("src/foo.py"), path("src/Foo.py"));
+    let moved = |workspace: &Workspace, deleted_first: bool| {
+        let writable = Writable {
+            write: BTreeSet::from([new.clone()]),
+            delete: BTreeSet::from([old.clone()]),
+            approved_protected: false,
+        };
+        let mut staging = Staging::new(workspace.clone(), "T1", writable, memory());
+        assert_eq!(staging.read(&new).unwrap().unwrap(), b"old\n");
+        if deleted_first {
+            staging.delete(&old).unwrap();
+        }
+        staging.write(&new, "old\n").unwrap();
+        if !deleted_first {
+            staging.delete(&old).unwrap();
+        }
+        assert_eq!(staging.read(&new).unwrap().unwrap(), b"old\n");
+        staging.changes()
+    };
+    for deleted_first in [true, false] {
+        let run_until = |fixture: &Fixture, steps: Steps<'_>| {
+            let workspace = fixture.workspace();
+            let changes = moved(&workspace, deleted_first);
+            assert_eq!(changes.len(), 2);
+            publish_in_steps(&workspace, &run_dir(&workspace), &task("T1"), &changes, &sign, steps)
+        };
+        let whole = fixture();
+        let mut steps = Vec::new();
+        run_until(&whole, &mut |step| {
+            steps.push(step);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(whole.names("src"), after);
+        let journaled = steps.iter().position(|step| *step == Step::Journaled).unwrap();
+        for (index, wanted) in steps.iter().enumerate() {
+            let killed = fixture();
+            run_until(&killed, &mut |step| if step == *wanted { Err(Halt::Killed) } else { Ok(()) }).unwrap_err();
+            let workspace = killed.workspace();
+            recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+            let expected = if index >= journaled { after } else { before };
+            assert_eq!(
+                (killed.names("src"), killed.text("src/foo.py").as_str()),
+                (expected.map(str::to_owned).to_vec(), "old\n"),
+                "{wanted:?}"
+            );
+            let failed = fixture();
+            let halt = || Halt::Failed { what: "x".to_owned(), source: io::Error::other("disk full") };
+            run_until(&failed, &mut |step| if step == *wanted { Err(halt()) } else { Ok(()) }).unwrap_err();
+            if *wanted != Step::Journaled {
+                assert_eq!(failed.names("src"), before, "failed at {wanted:?}");
+            }
+        }
+    }
 }
