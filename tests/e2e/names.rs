@@ -1,7 +1,7 @@
 //! A name is what the disk says it is, and what stands there may be anything by now: nothing is lost for either, and no
 //! later start fails for it.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::print_stderr, reason = "a test that shows nothing on this disk says so")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -307,7 +307,7 @@ fn a_plan_that_names_a_link_goes_back_to_the_model_and_to_the_user() {
     let api = MessagesApi::start(
         Script::new()
             .on("context", [context(&["README.md"])])
-            .on("plan", [plan(&[&[bad.clone()]]), plan(&[&[good]])])
+            .on("plan", [plan(&[std::slice::from_ref(&bad)]), plan(&[&[good]])])
             .on("implement/T1", steps)
             .on("review", [approves()]),
     );

@@ -2,9 +2,12 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A plan of one task a group, each `(id, modifies, creates, deletes)`.
-fn plan(tasks: &[(&str, &[&str], &[&str], &[&str])]) -> (PlanOutput, String) {
-    let task = |(id, modifies, creates, deletes): &(&str, &[&str], &[&str], &[&str])| {
+/// Its id, and what it modifies, creates and deletes.
+type Files<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+
+/// A plan of one task a group.
+fn plan(tasks: &[Files<'_>]) -> (PlanOutput, String) {
+    let task = |(id, modifies, creates, deletes): &Files<'_>| {
         json!({
             "id": id, "title": id, "description": id, "files_to_modify": modifies, "files_to_create": creates,
             "files_to_delete": deletes, "depends_on": [], "acceptance_criteria": [], "estimated_complexity": "simple",
@@ -29,7 +32,7 @@ fn stands(path: &RepoPath) -> Standing {
     }
 }
 
-fn faults(keys: &FileKeys, tasks: &[(&str, &[&str], &[&str], &[&str])]) -> Vec<String> {
+fn faults(keys: &FileKeys, tasks: &[Files<'_>]) -> Vec<String> {
     let (plan, text) = plan(tasks);
     let faults = check_plan(&plan, &text, keys, Some(&stands));
     faults.iter().map(|fault| format!("{} {}", fault.code, fault.pointer)).collect()

@@ -37,9 +37,11 @@ pub(super) fn run(toolbox: &Toolbox, input: ReadDiff) -> Result<String, ToolErro
     }
     let Some(path) = toolbox.folder(input.path.as_deref())? else { return Ok(all(diffs)) };
     let keys = toolbox.workspace.file_keys(diffs.iter().map(|(file, _)| file).chain([&path]));
-    let (key, below) = (keys.key(&path), format!("{path}/"));
-    let chosen: Vec<(RepoPath, String)> =
-        diffs.iter().filter(|(file, _)| keys.key(file) == key || file.as_str().starts_with(&below)).cloned().collect();
+    let key = keys.key(&path);
+    let is_asked = |file: &RepoPath| {
+        keys.key(file).strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let chosen: Vec<(RepoPath, String)> = diffs.iter().filter(|(file, _)| is_asked(file)).cloned().collect();
     match chosen.as_slice() {
         [] => {
             let names: Vec<&str> = diffs.iter().take(50).map(|(file, _)| file.as_str()).collect();

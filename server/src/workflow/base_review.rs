@@ -13,7 +13,7 @@ use super::events::{EventPhase, EventStatus};
 use super::next::{Next, Policy, next_phase};
 use super::outcome::{Outcome, RunEnd};
 use super::phase::Phase;
-use super::phases::{brief, close, handed_on, plural, text, toolbox};
+use super::phases::{brief, by_disk_names, close, handed_on, plural, text, toolbox};
 use super::run::Run;
 use crate::agents::review::{Earlier, Facts, Unplanned};
 use crate::agents::{self, AgentError};
@@ -95,7 +95,7 @@ async fn review(run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
     let head = workspace::head(&run.workspace);
     let diff = compared(run, base).await?;
     let earlier = Arc::new(dismissed_before(&run.store.load()?));
-    let judged = if diff.files.is_empty() {
+    let mut judged = if diff.files.is_empty() {
         nothing_to_review(&against, &diff)
     } else {
         let (files, diffs) = shown(&diff.files);
@@ -124,6 +124,7 @@ async fn review(run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
         base: Some(base.commit.clone()),
         drift: Vec::new(),
     };
+    by_disk_names(&run.workspace, &mut judged);
     let review = agents::review::finish(judged, facts, &earlier, &|path| text(&run.workspace, path));
     make_room(run)?;
     run.store.write(&review)?;

@@ -1,6 +1,6 @@
 //! The context, plan and review phases: one agent each. (The implement phase has a file of its own.)
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -120,11 +120,12 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
 
 fn finish_review(
     run: &Run,
-    review: ReviewOutput,
+    mut review: ReviewOutput,
     report: &ImplReport,
     drift: Vec<String>,
     earlier: &Earlier,
 ) -> ReviewOutput {
+    by_disk_names(&run.workspace, &mut review);
     let head = workspace::head(&run.workspace);
     let facts = agents::review::Facts {
         now: Timestamp::now(),
@@ -135,6 +136,23 @@ fn finish_review(
         drift,
     };
     agents::review::finish(review, facts, earlier, &|path| text(&run.workspace, path))
+}
+
+/// Have each issue in its file by the name that the disk has for it: it is shown there.
+pub(super) fn by_disk_names(workspace: &Workspace, review: &mut ReviewOutput) {
+    let files: Vec<RepoPath> = review
+        .issues
+        .iter()
+        .filter_map(|issue| RepoPath::parse(&issue.file).ok())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let other_names = workspace.other_names(&files);
+    for issue in &mut review.issues {
+        if let Some(real) = RepoPath::parse(&issue.file).ok().and_then(|path| other_names.get(&path)) {
+            issue.file = real.to_string();
+        }
+    }
 }
 
 /// Files that a report from elsewhere tells of and no publish journal does, with what it tells.

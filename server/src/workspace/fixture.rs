@@ -80,7 +80,7 @@ impl Fixture {
         let folds = self.read("cASE").is_some();
         self.remove("Case");
         if folds {
-            eprintln!("skipped: this disk takes names that differ in case for one");
+            skipped("this disk takes names that differ in case for one");
         }
         folds
     }
@@ -109,6 +109,12 @@ impl Fixture {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(self.root().join(path), fs::Permissions::from_mode(mode)).unwrap();
     }
+}
+
+/// Say why a test shows nothing here.
+#[expect(clippy::print_stderr, reason = "whoever reads the test's output must know")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
 /// A path known to be good.

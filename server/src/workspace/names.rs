@@ -21,8 +21,8 @@ const TRIED: usize = 32;
 trait Disk {
     /// What tells files apart (a device and an inode, say); `None` when nothing is there. Links are not followed.
     fn id(&self, path: &str) -> Option<FileId>;
-    /// The names in a folder.
-    fn list(&self, folder: &str) -> Vec<String>;
+    /// The names in a folder; only so many, where that is enough.
+    fn list(&self, folder: &str, most: usize) -> Vec<String>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,16 +158,13 @@ impl<D: Disk> Names<D> {
     }
 
     fn probe(&self, folder: &str) -> Option<bool> {
-        let list = self.list(folder);
-        for name in list.iter().take(TRIED) {
+        for name in &self.disk.list(folder, TRIED) {
             let Some(other) = other_case(name) else { continue };
-            // Both there by name: two files, or two names of one, and in either case told apart.
-            if list.contains(&other) {
-                return Some(false);
-            }
             // What has gone meanwhile tells nothing.
             let Some(id) = self.disk.id(&join(folder, name)) else { continue };
-            return Some(self.disk.id(&join(folder, &other)) == Some(id));
+            // Where both are there by name they are told apart, also as two names of one file.
+            let is_same = self.disk.id(&join(folder, &other)) == Some(id);
+            return Some(is_same && !self.list(folder).contains(&other));
         }
         None
     }
@@ -176,7 +173,7 @@ impl<D: Disk> Names<D> {
         if let Some(known) = self.lists.borrow().get(folder) {
             return known.clone();
         }
-        let mut list = self.disk.list(folder);
+        let mut list = self.disk.list(folder, usize::MAX);
         list.sort();
         let list = Rc::new(list);
         self.lists.borrow_mut().insert(folder.to_owned(), list.clone());
@@ -216,10 +213,10 @@ impl Disk for &Workspace {
         }
     }
 
-    fn list(&self, folder: &str) -> Vec<String> {
+    fn list(&self, folder: &str, most: usize) -> Vec<String> {
         let folder = if folder.is_empty() { "." } else { folder };
         let Ok(entries) = self.dir().read_dir(folder) else { return Vec::new() };
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).take(most).collect()
     }
 }
 

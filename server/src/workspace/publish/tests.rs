@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::fixture::{Fixture, Opened, memory, path};
+use super::super::fixture::{Fixture, Opened, memory, path, skipped};
 use super::super::{OpenBuffers, Staging, Writable};
 use super::recover::recover_in_steps;
 use super::*;
@@ -470,7 +470,7 @@ fn a_rename_in_case_is_a_move_where_the_disk_folds_case() {
     let (before, after) = (["foo.py"], ["Foo.py"]);
     let fixture = || Fixture::new("//- /src/foo.py\nold\n");
     if fixture().read("src/FOO.py").is_none() {
-        eprintln!("skipped: this disk tells case apart, so there is no such move");
+        skipped("this disk tells case apart, so there is no such move");
         return;
     }
     let (old, new) = (path("src/foo.py"), path("src/Foo.py"));
