@@ -148,10 +148,11 @@ fn models_that_are_not_listed_are_told_apart_from_those_that_may_be_there() {
 fn faults_of_settings_are_told_at_their_place() {
     let session = Session::in_git(&workspace(1));
     let api = MessagesApi::start(Script::new());
-    session.write("baton.toml", "budget_usd = 7\n");
+    session.write("baton.toml", "budget_usd = 4\nmax_review_cycles = 9\n");
     let done = doctor(&session).api(&api).env("BATON_KEEP_RUNS", "3").env("BATON_KEEP_RUN", "3").run().expect(0);
     finds(&done, "settings", "ok", "budget_usd (baton.toml:1:", "");
     finds(&done, "settings", "ok", "keep_runs (BATON_KEEP_RUNS)", "");
+    assert!(done.stdout.contains("baton.toml:2:21: max_review_cycles is 9"), "{}", done.stdout);
     let warned = done.json()["checks"].as_array().unwrap().iter().any(|check| check["status"] == "warning");
     assert!(warned && done.stdout.contains("BATON_KEEP_RUN is not a setting"), "{}", done.stdout);
 

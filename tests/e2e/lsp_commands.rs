@@ -688,7 +688,10 @@ fn the_status_is_told_while_sixteen_tasks_are_at_work() {
     for file in &files {
         std::fs::write(desk.project.path().join(file), &source).unwrap();
     }
-    std::fs::write(desk.project.path().join("baton.toml"), "max_parallel_tasks = 16\n").unwrap();
+    // More than the default is the user's to allow.
+    let config = desk.home.path().join(".config/baton");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "max_parallel_tasks = 16\n").unwrap();
     let task = |n: usize| {
         json!({
             "id": format!("T{n}"), "title": format!("Task {n}"), "description": "Do it.",

@@ -93,6 +93,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What deserves a word and stops nothing: variables and editor settings that name no setting.
     pub warnings: Vec<String>,
+    /// Of the warnings those of a limit that the workspace or the editor would raise, each at its place.
+    pub raised: Vec<ConfigError>,
     origins: BTreeMap<&'static str, Origin>,
 }
 
@@ -125,6 +127,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     if let Some(node) = sources.editor.as_ref().and_then(|value| Node::from_json("baton", value)) {
         loading.tree(Layer::Editor, &node);
     }
+    loading.lower();
     loading.environment(&sources.env);
     loading.flags(&sources.flags);
     loading.finish()
@@ -166,6 +169,13 @@ pub fn load_with_user_file(
         Ok(_) => Err(ConfigErrors(errors)),
         Err(ConfigErrors(more)) => Err(ConfigErrors(errors.into_iter().chain(more).collect())),
     }
+}
+
+/// The user's file, where there is one that can be read.
+pub fn user_file() -> Option<TomlFile> {
+    let path = user_config_file()?;
+    let text = text_of(open(&path)).ok()??;
+    Some(TomlFile { name: path.display().to_string(), text })
 }
 
 /// Where the user's file stands or would stand: `$XDG_CONFIG_HOME/baton/config.toml`, else below `~/.config`.
@@ -230,6 +240,13 @@ struct Loading {
     origins: BTreeMap<&'static str, Origin>,
     warnings: Vec<String>,
     errors: Vec<ConfigError>,
+    /// Limits as the workspace and the editor set them, until it is known what the user allows.
+    limits: Vec<(Layer, &'static Setting, Node)>,
+    /// Limits as the user sets them.
+    allowed: BTreeMap<&'static str, Node>,
+    /// Of the limits that were lowered, what holds now.
+    lowered: BTreeMap<&'static str, Node>,
+    raised: Vec<ConfigError>,
 }
 
 impl Loading {
@@ -305,11 +322,47 @@ impl Loading {
             self.error(&node.place, setting.key, format!("{} {reason}", setting.key));
             return;
         }
-        match setting.kind.apply(setting, node, layer, &mut self.settings) {
+        let waits = setting.scope == Scope::Lowers && !layer.is_users();
+        let mut aside = waits.then(|| self.settings.clone());
+        match setting.kind.apply(setting, node, layer, aside.as_mut().unwrap_or(&mut self.settings)) {
+            Ok(()) if waits => self.limits.push((layer, setting, node.clone())),
             Ok(()) => {
+                if setting.scope == Scope::Lowers {
+                    self.allowed.insert(setting.key, node.clone());
+                }
                 self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
             }
             Err(errors) => self.errors.extend(errors),
+        }
+    }
+
+    /// Let the workspace and the editor lower what the user's file, or the default, allows.
+    fn lower(&mut self) {
+        for (layer, setting, node) in std::mem::take(&mut self.limits) {
+            let default = || Node::loose("default", setting.default);
+            let allowed = self.allowed.get(setting.key).cloned().unwrap_or_else(default);
+            if setting.kind.rank(&node) > setting.kind.rank(&allowed) {
+                let message = format!(
+                    "{} is {node}, and {} may lower this limit but not raise it: {} holds ({}). To allow more, set it in \
+                     your own {USER_FILE} or by {}",
+                    setting.key,
+                    if layer == Layer::Editor { "an editor's settings" } else { "a workspace" },
+                    allowed.bare(),
+                    allowed.place.source,
+                    setting.variable()
+                );
+                let (place, setting) = (node.place.clone(), setting.key.to_owned());
+                self.raised.push(ConfigError { place, setting, message });
+                continue;
+            }
+            let holds = self.lowered.get(setting.key).unwrap_or(&allowed);
+            if setting.kind.rank(&node) < setting.kind.rank(holds) {
+                // It was read once already, without a fault.
+                if setting.kind.apply(setting, &node, layer, &mut self.settings).is_ok() {
+                    self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
+                    self.lowered.insert(setting.key, node);
+                }
+            }
         }
     }
 
@@ -361,19 +414,27 @@ impl Loading {
         self.errors.push(ConfigError { place: place.clone(), setting: key.to_owned(), message });
     }
 
-    fn finish(self) -> Result<Loaded, ConfigErrors> {
-        if self.errors.is_empty() {
-            Ok(Loaded { settings: self.settings, warnings: self.warnings, origins: self.origins })
-        } else {
-            Err(ConfigErrors(self.errors))
+    fn finish(mut self) -> Result<Loaded, ConfigErrors> {
+        if !self.errors.is_empty() {
+            return Err(ConfigErrors(self.errors));
         }
+        // Where the environment or a flag decides, nothing of the workspace's would have held.
+        let decides = |key: &str| self.origins.get(key).is_some_and(|origin| origin.layer >= Layer::Environment);
+        self.raised.retain(|raised| !decides(&raised.setting));
+        let warnings = self.raised.iter().map(ToString::to_string).chain(self.warnings).collect();
+        Ok(Loaded { settings: self.settings, warnings, raised: self.raised, origins: self.origins })
     }
 }
 
 /// Why a layer may not set this setting, or not to this value.
 fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Option<String> {
     match setting.scope {
-        Scope::All => None,
+        Scope::All | Scope::Lowers => None,
+        Scope::UserFile if layer == Layer::User => None,
+        Scope::UserFile if layer.is_users() => Some(format!("cannot be set here; set it in your own {USER_FILE}")),
+        Scope::UserFile => {
+            Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", whose(layer)))
+        }
         Scope::UserFor(value) if layer.is_users() || node.as_text() != Some(value) => None,
         Scope::UserFor(value) => Some(format!(
             "may not be {value:?} here: {}. Set it in your own {USER_FILE}, by {} or on the command line",

@@ -4,11 +4,12 @@
 //! environment, flags. [`settings_table`] names every setting once, with its range and who may set it; parsing, help
 //! and documents follow from there. [`load`] reports *every* wrong value, each at its place, and changes nothing.
 //!
-//! Invariants: this module imports contracts only. A workspace cannot approve plans, move its memory out, or name an
-//! endpoint, a key or a proxy. No file holds a key, and no error shows the value of a setting that is not known.
+//! Invariants: this module imports contracts only. A workspace cannot approve plans, move its memory out, raise a limit,
+//! or name an endpoint, a key or a proxy. No file holds a key, and no error shows the value of a setting that is not known.
 
 mod checks;
 mod error;
+mod hosts;
 mod layers;
 mod read;
 mod settings;
@@ -18,7 +19,7 @@ mod value;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use layers::{
     Layer, Loaded, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, WORKSPACE_FILE, environment, load,
-    load_from_disk, load_with_user_file, user_config_file,
+    load_from_disk, load_with_user_file, user_config_file, user_file,
 };
 pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, Settings};
 pub use table::{PROVIDERS, Scope, Setting, settings_table};

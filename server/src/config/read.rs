@@ -1,5 +1,6 @@
 use super::checks::read_checks;
 use super::error::ConfigError;
+use super::hosts::read_hosts;
 use super::layers::Layer;
 use super::settings::{Check, Settings};
 use super::table::{PROVIDERS, Setting};
@@ -21,6 +22,8 @@ pub(super) enum Kind {
     Model { set: fn(&mut Settings, Option<String>) },
     /// A folder inside the workspace.
     Folder { set: fn(&mut Settings, String) },
+    /// A list of hosts.
+    Hosts { set: fn(&mut Settings, Vec<String>) },
     /// `[[checks]]`.
     Checks { set: fn(&mut Settings, Vec<Check>) },
 }
@@ -35,7 +38,20 @@ impl Kind {
             Self::Word { words, .. } => either(words),
             Self::Model { .. } => "provider:name, for example anthropic:claude-sonnet-5-5".to_owned(),
             Self::Folder { .. } => "a folder inside the workspace, named from its root".to_owned(),
+            Self::Hosts { .. } => "a list of hosts, for example [\"models.example.org\"]".to_owned(),
             Self::Checks { .. } => "[[checks]] tables with name, command and, if you like, timeout_s".to_owned(),
+        }
+    }
+
+    /// How much a limit allows, as a number that is larger the more it allows; `None` for what is no limit, or no value
+    /// of this one.
+    pub(super) fn rank(&self, node: &Node) -> Option<u64> {
+        match self {
+            Self::Limit { .. } if is_none(node) => Some(u64::MAX),
+            Self::Whole { .. } | Self::Limit { .. } => node.as_whole().and_then(|whole| u64::try_from(whole).ok()),
+            // The bits of floating-point numbers from 0 are in the order of the numbers (IEEE 754, section 5.10).
+            Self::Number { .. } => node.as_number().filter(|n| *n >= 0.0).map(|n| n.abs().to_bits()),
+            _ => None,
         }
     }
 
@@ -87,6 +103,10 @@ impl Kind {
                     .map_err(|reason| vec![refuse(node, setting.key, format!("is {node}: {reason}"))])?;
                 set(settings, folder.as_str().to_owned());
             }
+            Self::Hosts { set } => match &node.raw {
+                Raw::List(items) => set(settings, read_hosts(setting.key, items)?),
+                _ => return Err(wrong()),
+            },
             Self::Checks { set } => match &node.raw {
                 Raw::List(items) => set(settings, read_checks(items)?),
                 _ => return Err(wrong()),

@@ -25,6 +25,8 @@ pub struct Settings {
     pub checkpoint: Checkpoint,
     /// Runs kept in the memory folder.
     pub keep_runs: usize,
+    /// Hosts that may be sent a key over plain http, in lower case, each with or without a port.
+    pub allow_http_hosts: Vec<String>,
     /// The user's own checks.
     pub checks: Vec<Check>,
 }
@@ -87,6 +89,7 @@ impl Default for Settings {
             approval: ApprovalMode::Ask,
             checkpoint: Checkpoint::Ref,
             keep_runs: 20,
+            allow_http_hosts: Vec::new(),
             checks: Vec::new(),
         }
     }

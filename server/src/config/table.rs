@@ -22,6 +22,11 @@ pub enum Scope {
     All,
     /// All, but this value only the user: the user's file, the environment, flags.
     UserFor(&'static str),
+    /// All; a limit that a workspace and an editor may lower and not raise: the smaller of theirs and what the user's
+    /// file says, or the default, holds. The environment and flags replace all of them.
+    Lowers,
+    /// The user's file alone: it says whom the user trusts.
+    UserFile,
     /// Files and editor settings: it has parts.
     Files,
     /// The environment and flags: it belongs to one start.
@@ -39,7 +44,7 @@ pub fn settings_table() -> &'static [Setting] {
 /// The upper bound of a count that needs none.
 const ANY: u64 = u32::MAX as u64;
 
-static TABLE: [Setting; 15] = [
+static TABLE: [Setting; 16] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
@@ -86,35 +91,35 @@ static TABLE: [Setting; 15] = [
         key: "max_parallel_tasks",
         default: "4",
         doc: "Tasks that may run at once.",
-        scope: Scope::All,
+        scope: Scope::Lowers,
         kind: Kind::Whole { min: 1, max: 64, set: |settings, n| settings.max_parallel_tasks = n as usize },
     },
     Setting {
         key: "max_review_cycles",
         default: "3",
         doc: "Reviews without a merge before a person is asked.",
-        scope: Scope::All,
+        scope: Scope::Lowers,
         kind: Kind::Whole { min: 1, max: ANY, set: |settings, n| settings.max_review_cycles = n as u32 },
     },
     Setting {
         key: "max_repair_rounds",
         default: "2",
         doc: "Repair rounds after failing checks.",
-        scope: Scope::All,
+        scope: Scope::Lowers,
         kind: Kind::Whole { min: 0, max: ANY, set: |settings, n| settings.max_repair_rounds = n as u32 },
     },
     Setting {
         key: "budget_usd",
         default: "5",
         doc: "US dollars a workflow may cost; it stops before it would cost more.",
-        scope: Scope::All,
+        scope: Scope::Lowers,
         kind: Kind::Number { set: |settings, usd| settings.budget_usd = usd },
     },
     Setting {
         key: "budget_tokens",
         default: "none",
         doc: "Tokens a workflow may use, for models without a price.",
-        scope: Scope::All,
+        scope: Scope::Lowers,
         kind: Kind::Limit { set: |settings, tokens| settings.budget_tokens = tokens },
     },
     Setting {
@@ -143,8 +148,15 @@ static TABLE: [Setting; 15] = [
         key: "keep_runs",
         default: "20",
         doc: "Runs kept in the memory folder.",
-        scope: Scope::All,
+        scope: Scope::Lowers,
         kind: Kind::Whole { min: 1, max: ANY, set: |settings, n| settings.keep_runs = n as usize },
+    },
+    Setting {
+        key: "allow_http_hosts",
+        default: "none",
+        doc: "Hosts that may be sent a key over plain http.",
+        scope: Scope::UserFile,
+        kind: Kind::Hosts { set: |settings, hosts| settings.allow_http_hosts = hosts },
     },
     Setting {
         key: "checks",

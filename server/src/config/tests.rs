@@ -46,6 +46,7 @@ fn shown(settings: &Settings, key: &str) -> String {
         approval,
         checkpoint,
         keep_runs,
+        allow_http_hosts,
         checks,
     } = settings;
     match key {
@@ -63,6 +64,7 @@ fn shown(settings: &Settings, key: &str) -> String {
         "approval" => format!("{approval:?}").to_lowercase(),
         "checkpoint" => format!("{checkpoint:?}").to_lowercase(),
         "keep_runs" => keep_runs.to_string(),
+        "allow_http_hosts" => if allow_http_hosts.is_empty() { "none" } else { "some" }.to_owned(),
         "checks" => if checks.is_empty() { "none" } else { "some" }.to_owned(),
         other => panic!("{other} stands in the table and not in the settings"),
     }
@@ -98,6 +100,7 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         approval = "auto"
         checkpoint = "off"
         keep_runs = 1
+        allow_http_hosts = ["models.lan", "10.0.0.7:8080"]
 
         [models]
         fast = "ollama:qwen2.5-coder:7b"
@@ -133,14 +136,15 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         approval: ApprovalMode::Auto,
         checkpoint: Checkpoint::Off,
         keep_runs: 1,
+        allow_http_hosts: vec!["models.lan".to_owned(), "10.0.0.7:8080".to_owned()],
         checks: vec![check("build", "cargo build", 600), check("test", "cargo test", 30)],
     };
     assert_eq!(loaded.settings, expected);
-    assert_eq!(loaded.origin("models.fast").place.to_string(), "config.toml:14:16");
+    assert_eq!(loaded.origin("models.fast").place.to_string(), "config.toml:15:16");
 }
 
 #[test]
-fn every_setting_but_checks_has_a_variable() {
+fn every_setting_that_is_no_list_has_a_variable() {
     let loaded = load(&env(&[
         ("BATON_MEMORY_DIR", ".memory"),
         ("BATON_CONTEXT_STALENESS_HOURS", "1.5"),
@@ -158,7 +162,8 @@ fn every_setting_but_checks_has_a_variable() {
         ("BATON_KEEP_RUNS", "3"),
     ]))
     .unwrap();
-    for setting in settings_table().iter().filter(|setting| setting.key != "checks") {
+    let has_one = |setting: &&Setting| !["checks", "allow_http_hosts"].contains(&setting.key);
+    for setting in settings_table().iter().filter(has_one) {
         let origin = loaded.origin(setting.key);
         assert_eq!((origin.layer, origin.place.to_string()), (Layer::Environment, setting.variable()));
     }
@@ -169,23 +174,119 @@ fn every_setting_but_checks_has_a_variable() {
 
 #[test]
 fn each_layer_wins_over_the_weaker_ones() {
-    let mut sources = workspace("max_parallel_tasks = 2\nkeep_runs = 2\nbudget_usd = 2\nmax_review_cycles = 2");
-    sources.user = file("config.toml", "keep_runs = 3\nbudget_usd = 3\nmax_review_cycles = 3");
-    sources.editor = Some(json!({ "budget_usd": 4.0, "max_review_cycles": 4, "keep_runs": null }));
+    let mut sources = workspace(
+        "max_parallel_tasks = 2\ncontext_staleness_hours = 2\ncheckpoint = \"off\"\nmax_review_cycles = 2\n\
+         models.fast = \"openai:w\"\nmodels.balanced = \"openai:w\"\n",
+    );
+    sources.user = file("config.toml", "models.fast = \"openai:u\"\nmodels.balanced = \"openai:u\"\nmax_review_cycles = 3");
+    sources.editor = Some(json!({ "models.balanced": "openai:e", "max_review_cycles": 4, "keep_runs": null }));
     sources.env = env(&[("BATON_MAX_REVIEW_CYCLES", "5"), ("BATON_APPROVAL", "ask"), ("BATON_PROVIDER", "openai")]).env;
     sources.flags = Overrides { provider: Some("replay".to_owned()), approval: Some(ApprovalMode::Auto) };
     let loaded = load(&sources).unwrap();
     let settings = &loaded.settings;
-    assert_eq!((settings.max_parallel_tasks, settings.keep_runs, settings.budget_usd), (2, 3, 4.0));
+    let fast_and_balanced = [&settings.models.fast, &settings.models.balanced].map(|model| model.as_deref().unwrap());
+    assert_eq!((settings.max_parallel_tasks, fast_and_balanced), (2, ["openai:u", "openai:e"]));
     assert_eq!((settings.max_review_cycles, settings.approval), (5, ApprovalMode::Auto));
     assert_eq!(settings.models.provider.as_deref(), Some("replay"));
     let layers: Vec<_> =
-        ["max_parallel_tasks", "keep_runs", "budget_usd", "max_review_cycles", "approval", "checkpoint"]
+        ["max_parallel_tasks", "models.fast", "models.balanced", "max_review_cycles", "approval", "keep_runs"]
             .map(|key| loaded.origin(key).layer)
             .into();
     use Layer::{Default, Editor, Environment, Flags, User, Workspace};
     assert_eq!(layers, [Workspace, User, Editor, Environment, Flags, Default]);
     assert_eq!(loaded.origin("approval").place.to_string(), "--auto-approve");
+}
+
+/// What a workspace, the user's file and an editor come to.
+fn laid_over(workspace: &str, user: &str, editor: serde_json::Value) -> Loaded {
+    load(&Sources {
+        workspace: file("baton.toml", workspace),
+        user: file("config.toml", user),
+        editor: Some(editor),
+        ..Sources::default()
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_workspace_and_an_editor_lower_limits_and_raise_none() {
+    let none = || json!(null);
+    let usd = |workspace: &str, user: &str, editor| laid_over(workspace, user, editor).settings.budget_usd;
+    assert_eq!(usd("budget_usd = 1e308", "", none()), 5.0);
+    assert_eq!(usd("budget_usd = 1e308", "budget_usd = 7", none()), 7.0);
+    assert_eq!(usd("budget_usd = 6", "budget_usd = 7", none()), 6.0);
+    assert_eq!(usd("budget_usd = 0", "budget_usd = 7", none()), 0.0);
+    assert_eq!(usd("budget_usd = -0.0", "", none()).to_bits(), 0);
+    assert_eq!(usd("budget_usd = 6", "budget_usd = 7", json!({ "budget_usd": 3 })), 3.0);
+    assert_eq!(usd("budget_usd = 3", "budget_usd = 7", json!({ "budget_usd": 6 })), 3.0, "the smallest of all holds");
+    assert_eq!(usd("", "budget_usd = 7", json!({ "budget_usd": 1e9 })), 7.0);
+    let tokens = |workspace: &str, user: &str| laid_over(workspace, user, none()).settings.budget_tokens;
+    assert_eq!(tokens("budget_tokens = 18446744073709551614", ""), Some(u64::MAX - 1), "without a limit each is smaller");
+    assert_eq!(tokens("budget_tokens = \"none\"", "budget_tokens = 10"), Some(10));
+    assert_eq!(tokens("budget_tokens = 9007199254740993", "budget_tokens = 9007199254740992"), Some(9007199254740992));
+    for limit in ["max_parallel_tasks", "max_review_cycles", "max_repair_rounds", "keep_runs"] {
+        let default = load(&Sources::default()).unwrap().settings;
+        let raised = laid_over(&format!("{limit} = 60"), "", json!({ limit: 61 }));
+        assert_eq!((raised.raised.len(), raised.warnings.len()), (2, 2), "{limit}");
+        assert_eq!(raised.settings, default, "{limit}");
+        assert_eq!(raised.origin(limit).layer, Layer::Default);
+        let lowered = laid_over(&format!("{limit} = 1"), "", none());
+        assert_eq!((lowered.warnings.len(), lowered.origin(limit).layer), (0, Layer::Workspace));
+        assert_eq!(shown(&lowered.settings, limit), "1");
+    }
+    refused(
+        &workspace("budget_usd = inf\nkeep_runs = 99999999999"),
+        expect![[r#"
+            baton.toml:1:14: budget_usd is inf; it takes a number, at least 0
+            baton.toml:2:13: keep_runs is 99999999999; it takes a whole number, at least 1
+        "#]],
+    );
+}
+
+#[test]
+fn more_than_a_workspace_may_allow_is_a_warning_at_its_line_unless_the_user_decides() {
+    let mut sources = workspace("# ours\nbudget_usd = 1e308\n");
+    sources.user = file("config.toml", "keep_runs = 30");
+    sources.editor = Some(json!({ "keep_runs": 31 }));
+    expect![[r#"
+        [
+            "baton.toml:2:14: budget_usd is 1e308, and a workspace may lower this limit but not raise it: 5 holds (default). To allow more, set it in your own baton/config.toml or by BATON_BUDGET_USD",
+            "editor setting baton.keep_runs: keep_runs is 31, and an editor's settings may lower this limit but not raise it: 30 holds (config.toml). To allow more, set it in your own baton/config.toml or by BATON_KEEP_RUNS",
+        ]
+    "#]]
+    .assert_debug_eq(&load(&sources).unwrap().warnings);
+    sources.env = env(&[("BATON_BUDGET_USD", "100"), ("BATON_KEEP_RUNS", "40")]).env;
+    let loaded = load(&sources).unwrap();
+    assert!(loaded.warnings.is_empty() && loaded.raised.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!((loaded.settings.budget_usd, loaded.settings.keep_runs), (100.0, 40));
+}
+
+#[test]
+fn only_the_user_names_hosts_that_get_a_key_over_plain_http() {
+    let hosts = |text: &str| load(&user(&format!("allow_http_hosts = {text}"))).map(|loaded| loaded.settings.allow_http_hosts);
+    let read = hosts("[\"GPU.lan\", \"10.0.0.7:8080\", \"fd00:0::7\", \"[fd00::7]:80\", \" b\\u00fccher.example \"]");
+    assert_eq!(read.unwrap(), ["gpu.lan", "10.0.0.7:8080", "[fd00::7]", "[fd00::7]:80", "bücher.example"]);
+    assert_eq!(hosts("[]").unwrap(), Vec::<String>::new());
+    for wrong in ["\"*\"", "\"*.lan\"", "\"\"", "\"http://gpu.lan\"", "\"me@gpu.lan\"", "\"a b\"", "\"gpu.lan:http\"", "7"] {
+        assert!(hosts(&format!("[{wrong}]")).unwrap_err().to_string().starts_with("config.toml:1:21: allow_http_hosts holds "));
+    }
+    refused(
+        &user("allow_http_hosts = \"gpu.lan\""),
+        expect![[r#"
+            config.toml:1:20: allow_http_hosts is "gpu.lan"; it takes a list of hosts, for example ["models.example.org"]
+        "#]],
+    );
+    let mut elsewhere = workspace("allow_http_hosts = [\"evil.example\"]");
+    elsewhere.editor = Some(json!({ "allow_http_hosts": ["evil.example"] }));
+    elsewhere.env = env(&[("BATON_ALLOW_HTTP_HOSTS", "gpu.lan")]).env;
+    refused(
+        &elsewhere,
+        expect![[r#"
+            baton.toml:1:20: allow_http_hosts cannot be set here: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml
+            editor setting baton.allow_http_hosts: allow_http_hosts cannot be set here: editor settings come merged with the workspace's, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml
+            BATON_ALLOW_HTTP_HOSTS: allow_http_hosts cannot be set here; set it in your own baton/config.toml
+        "#]],
+    );
 }
 
 #[test]
@@ -451,7 +552,7 @@ fn files_are_read_from_their_places() {
     fs::write(root.path().join("baton.toml"), "\u{feff}keep_runs = 2\r\nbudget_usd = 1\r\n").unwrap();
     fs::write(&user_file, "keep_runs = 3\n").unwrap();
     let loaded = load().unwrap();
-    assert_eq!((loaded.settings.keep_runs, loaded.settings.budget_usd), (3, 1.0));
+    assert_eq!((loaded.settings.keep_runs, loaded.settings.budget_usd), (2, 1.0));
     assert_eq!(loaded.origin("budget_usd").place.to_string(), "baton.toml:2:14");
 
     fs::write(root.path().join("baton.toml"), b"keep_runs = 2\n# \xff").unwrap();

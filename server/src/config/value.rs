@@ -87,6 +87,14 @@ impl Node {
         Self { raw: Raw::Loose(text.to_owned()), place: Place::named(source) }
     }
 
+    /// The value of a limit as its reader would write it.
+    pub(super) fn bare(&self) -> String {
+        match &self.raw {
+            Raw::Loose(text) => text.clone(),
+            _ => self.to_string(),
+        }
+    }
+
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.raw {
             Raw::Text(text) | Raw::Loose(text) => Some(text),

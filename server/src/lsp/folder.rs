@@ -22,7 +22,7 @@ use super::runs::Current;
 use super::settings::EditorSettings;
 use super::way_out::Allowance;
 use super::window;
-use crate::config::{ConfigErrors, Loaded};
+use crate::config::{ConfigErrors, Loaded, WORKSPACE_FILE};
 use crate::workflow::StatusReader;
 use crate::workspace::OpenBuffers;
 
@@ -171,6 +171,11 @@ impl Folder {
         }
         if let Err(error @ Refused::Settings(_)) = self.files().await {
             window::tell(&self.client, MessageType::ERROR, format!("Baton: {error}"));
+        }
+        // Those of the workspace's file are shown there.
+        let Ok(loaded) = self.settings().await else { return };
+        for raised in loaded.raised.iter().filter(|raised| raised.place.source != WORKSPACE_FILE) {
+            window::tell(&self.client, MessageType::WARNING, format!("Baton: {raised}"));
         }
     }
 

@@ -14,7 +14,7 @@ use super::super::refused::Refused;
 use super::super::to_proto;
 use super::issues::ShownPlan;
 use super::{SOURCE, issues, standing};
-use crate::config::{self, Sources, TomlFile, WORKSPACE_FILE};
+use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
 use crate::contracts::{
     Approval, ContextOutput, Dismissed, Fault, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round,
     read,
@@ -109,7 +109,7 @@ impl Reading {
         Ok(reading)
     }
 
-    /// Read what is wrong in the workspace's settings: enough where nothing else can be read for it.
+    /// Read what is wrong in the workspace's settings, and which limits they would raise: enough where nothing else can be read for it.
     pub(super) fn of_settings(workspace: &Workspace, sight: Sight<'_>) -> Self {
         let mut reading = Self::default();
         reading.sources.insert(workspace.root().join(WORKSPACE_FILE));
@@ -120,20 +120,23 @@ impl Reading {
         });
         let Some(text) = text else { return reading };
         let file = TomlFile { name: WORKSPACE_FILE.to_owned(), text: text.as_str().to_owned() };
-        let Err(errors) = config::load(&Sources { workspace: Some(file), ..Sources::default() }) else {
-            return reading;
-        };
         let encoding = sight.documents.encoding();
-        let shown = errors.0.iter().map(|error| {
+        let shown = |error: &ConfigError, severity| {
             let line = error.place.position.map_or(0, |position| position.line as usize - 1).min(text.last_line());
             let column = error.place.position.map_or(0, |position| position.column as usize - 1);
             let byte = text.line(line).char_indices().nth(column).map_or(0, |(byte, _)| byte);
             let mut range = text.span_of(line, line, encoding);
             let start = text.position_in(line, byte, encoding);
             range.start = if start < range.end { start } else { range.start };
-            error_at(range, "settings", to_proto::plain(&error.message, 1000))
-        });
-        reading.show(path, shown.collect());
+            let fault = error_at(range, "settings", to_proto::plain(&error.message, 1000));
+            Diagnostic { severity: Some(severity), ..fault }
+        };
+        let alone = Sources { workspace: Some(file), ..Sources::default() };
+        let shown: Vec<Diagnostic> = match config::load(&alone) {
+            Err(errors) => errors.0.iter().map(|error| shown(error, DiagnosticSeverity::ERROR)).collect(),
+            Ok(_) => raised(alone).iter().map(|raised| shown(raised, DiagnosticSeverity::WARNING)).collect(),
+        };
+        reading.show(path, shown);
         reading
     }
 
@@ -278,6 +281,15 @@ fn fault_at(text: &Text, fault: Fault, documents: &Documents) -> Diagnostic {
         range.end = text.position_in(line, text.line(line).len(), documents.encoding());
     }
     error_at(range, fault.code, to_proto::plain(&fault.message, 1000))
+}
+
+/// The limits that a workspace would raise beyond what its user allows.
+fn raised(workspace: Sources) -> Vec<ConfigError> {
+    let with_users = Sources { user: config::user_file(), env: config::environment(), ..workspace };
+    // What is wrong elsewhere is told where somebody starts something.
+    let mut raised = config::load(&with_users).map(|loaded| loaded.raised).unwrap_or_default();
+    raised.retain(|raised| raised.place.source == WORKSPACE_FILE);
+    raised
 }
 
 fn error_at(range: Range, code: &str, message: String) -> Diagnostic {

@@ -299,6 +299,20 @@ async fn faulty_settings_are_shown_and_leave_the_rest_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_limit_that_a_workspace_would_raise_is_a_warning_at_its_line() {
+    let mut fixture = Fixture::reviewed(json!([issue("minor", 1)]));
+    fixture.file("baton.toml", "# ours\nbudget_usd = 1e308\n");
+    let sent = fixture.refresh().await;
+    let shown = &sent["baton.toml"]["diagnostics"][0];
+    assert_eq!((&shown["code"], &shown["severity"]), (&json!("settings"), &json!(2)));
+    assert_eq!(shown["range"]["start"], json!({ "line": 1, "character": 13 }));
+    assert!(shown["message"].as_str().unwrap().contains("may lower this limit but not raise it"), "{shown}");
+    fixture.file("baton.toml", "budget_usd = 0.5\n");
+    let sent = fixture.refresh().await;
+    assert_eq!(sent["baton.toml"]["diagnostics"], json!([]));
+}
+
+#[tokio::test]
 async fn a_board_that_is_cleared_shows_nothing_any_more() {
     let mut fixture = Fixture::reviewed(json!([issue("minor", 1)]));
     fixture.refresh().await;
