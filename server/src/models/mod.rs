@@ -6,6 +6,7 @@ mod anthropic;
 mod editor;
 mod error;
 mod message;
+mod plain_http;
 mod prices;
 mod probe;
 mod replay;

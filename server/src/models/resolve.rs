@@ -19,6 +19,8 @@ pub struct Wanted {
     pub powerful: Option<String>,
     /// The provider whose defaults serve the tiers above that are not said.
     pub provider: Option<String>,
+    /// Hosts that may get a key over plain http, in lower case, each with or without a port.
+    pub allow_http_hosts: Vec<String>,
 }
 
 /// The models of a run.
@@ -61,7 +63,8 @@ pub fn resolve(
 ) -> Result<Models, ModelError> {
     let named = wanted.provider.as_deref().map(|name| provider(name, "--provider")).transpose()?;
     let lent = editor.cloned();
-    let sources = Sources { env, lent, anthropic: OnceLock::new(), editor: OnceLock::new(), replay: OnceLock::new() };
+    let http = &wanted.allow_http_hosts;
+    let sources = Sources { env, http, lent, anthropic: OnceLock::new(), editor: OnceLock::new(), replay: OnceLock::new() };
     let default = named.unwrap_or_else(|| sources.first());
     let serve = |tier: Tier, choice: &Option<String>| match choice {
         Some(choice) => {
@@ -118,6 +121,7 @@ impl std::fmt::Debug for Models {
 /// The providers, each made when a tier first asks for it: all its models share one client and one throttle.
 struct Sources<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
+    http: &'a [String],
     lent: Option<Arc<dyn EditorModels>>,
     anthropic: OnceLock<Arc<AnthropicClient>>,
     editor: OnceLock<Arc<EditorClient>>,
@@ -161,6 +165,7 @@ impl Sources<'_> {
         if let Some(base_url) = self.var("ANTHROPIC_BASE_URL") {
             config.base_url = base_url;
         }
+        config.allow_http_hosts = self.http.to_vec();
         for (variable, time) in [
             ("BATON_RETRY_BASE", &mut config.retry.base),
             ("BATON_IDLE_TIMEOUT", &mut config.idle_timeout),
@@ -411,6 +416,22 @@ mod tests {
             let message = refused(&Wanted::default(), &[KEY, ("ANTHROPIC_BASE_URL", address)]);
             assert!(message.contains("ANTHROPIC_BASE_URL") && !message.contains("sk-secret"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_key_goes_over_plain_http_to_no_other_host_unless_it_is_allowed_by_name() {
+        for base_url in ["http://gpu.lan:8080", "http://api.anthropic.com", "http://localhost@gpu.lan/"] {
+            for key in ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"] {
+                let message = refused(&Wanted::default(), &[(key, "sk-secret"), ("ANTHROPIC_BASE_URL", base_url)]);
+                assert!(message.contains("is plain http") && message.contains(key), "{message}");
+                assert!(!message.contains("sk-secret") && message.contains("allow_http_hosts = [\""), "{message}");
+            }
+        }
+        let env = [KEY, ("ANTHROPIC_BASE_URL", "http://gpu.lan:8080")];
+        let allowed = |host: &str| Wanted { allow_http_hosts: vec![host.to_owned()], ..Wanted::default() };
+        refused(&allowed("lan"), &env);
+        let models = with(&allowed("gpu.lan"), &env).expect("resolves");
+        assert_eq!(models.account(), "Anthropic API at gpu.lan:8080 over plain http, key from ANTHROPIC_API_KEY");
     }
 
     #[test]

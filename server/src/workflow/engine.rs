@@ -94,7 +94,8 @@ pub(super) fn models(
     editor: &Editor,
 ) -> Result<Models, ModelError> {
     let ModelChoice { fast, balanced, powerful, provider } = settings.models.clone();
-    models::resolve(&Wanted { fast, balanced, powerful, provider }, env, editor.models.as_ref())
+    let allow_http_hosts = settings.allow_http_hosts.clone();
+    models::resolve(&Wanted { fast, balanced, powerful, provider, allow_http_hosts }, env, editor.models.as_ref())
 }
 
 /// The prompts, with the user's own in the place of the built-in ones.

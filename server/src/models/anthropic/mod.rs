@@ -21,6 +21,7 @@ use reqwest::{Body, Client, Response, Url};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use super::plain_http;
 use super::retry::{AttemptError, RetryPolicy, with_retries};
 use super::throttle::Throttle;
 use super::{Model, ModelError, ModelErrorKind, Probe, Turn, TurnProgress, TurnRequest};
@@ -44,7 +45,11 @@ pub struct AnthropicConfig {
     pub credential: Credential,
     /// The variable the credential came from; errors name it.
     pub credential_source: String,
-    /// How long an answer may pause between two bytes.
+    /// Hosts that may get the credential over plain http, in lower case, each with or without a port. This machine always
+    /// may.
+    pub allow_http_hosts: Vec<String>,
+    /// How long an answer may go on without anything new in it: text, a tool's input, a block that begins. Bytes that
+    /// say nothing, such as pings, do not count.
     pub idle_timeout: Duration,
     /// How long the server may take until its answer begins. Longer than the idle timeout: a small server on a CPU
     /// says nothing until it has read the whole prompt.
@@ -92,6 +97,7 @@ impl AnthropicConfig {
             base_url: DEFAULT_BASE_URL.to_owned(),
             credential,
             credential_source: credential_source.into(),
+            allow_http_hosts: Vec::new(),
             idle_timeout: Duration::from_secs(90),
             answer_timeout: Duration::from_secs(300),
             retry: RetryPolicy::default(),
@@ -135,9 +141,14 @@ impl AnthropicClient {
     /// A client for this endpoint. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`ModelErrorKind::Settings`] when the address or the credential cannot be used.
+    /// [`ModelErrorKind::Settings`] when the address or the credential cannot be used, or the one would be readable on
+    /// its way to the other.
     pub fn new(config: AnthropicConfig) -> Result<Arc<Self>, ModelError> {
         let url = messages_url(&config.base_url)?;
+        let is_readable = plain_http::is_readable_on_the_way(&url);
+        if is_readable && !plain_http::is_allowed(&url, &config.allow_http_hosts) {
+            return Err(readable_on_the_way(&url, &config));
+        }
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(API_VERSION));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -148,6 +159,7 @@ impl AnthropicClient {
         headers.insert(name, value);
         let endpoint = Endpoint {
             host: host(&url),
+            is_readable,
             is_default: config.base_url.trim_end_matches('/') == DEFAULT_BASE_URL,
             credential: config.credential.clone(),
             credential_source: config.credential_source.clone(),
@@ -265,18 +277,24 @@ fn http_client(url: &Url) -> Result<Client, ModelError> {
         // A redirect would carry the key to wherever it points.
         .redirect(Policy::none());
     if url.scheme() == "http" {
-        // Never speaks TLS, so the system's certificates need not be there, nor be read.
-        builder = builder.tls_certs_only([]);
+        // Never speaks TLS, so the system's certificates need not be there, nor be read. And a proxy would be one more
+        // host that reads the key; with https it carries what it cannot read.
+        builder = builder.tls_certs_only([]).no_proxy();
     }
-    if is_loopback(url) {
+    if plain_http::is_loopback(url) {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| settings(format!("The network cannot be used: {}.", refusal::cause(&error))))
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+fn readable_on_the_way(url: &Url, config: &AnthropicConfig) -> ModelError {
+    let (host, word, source) = (host(url), config.credential.word(), &config.credential_source);
+    settings(format!(
+        "ANTHROPIC_BASE_URL is plain http, so everybody on the way to {host} could read the {word} in {source}. Nothing was \
+         sent. Set it to an https address, or allow this host in your own baton/config.toml: allow_http_hosts = \
+         [\"{}\"]",
+        url.host_str().unwrap_or_default()
+    ))
 }
 
 fn settings(message: impl Into<String>) -> ModelError {

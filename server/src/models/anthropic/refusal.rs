@@ -17,6 +17,8 @@ use super::answer::{Broken, Fault};
 pub(super) struct Endpoint {
     pub(super) host: String,
     pub(super) is_default: bool,
+    /// Whether the credential goes there unencrypted, as the user allowed.
+    pub(super) is_readable: bool,
     pub(super) credential: Credential,
     pub(super) credential_source: String,
 }
@@ -35,7 +37,8 @@ const LONGEST_QUOTE: usize = 400;
 impl Endpoint {
     /// The line that tells whose models these are.
     pub(super) fn account(&self) -> String {
-        let at = if self.is_default { String::new() } else { format!(" at {}", self.host) };
+        let plain = if self.is_readable { " over plain http" } else { "" };
+        let at = if self.is_default { String::new() } else { format!(" at {}{plain}", self.host) };
         format!("Anthropic API{at}, {} from {}", self.credential.word(), self.credential_source)
     }
 

@@ -4,6 +4,7 @@ fn endpoint(is_default: bool) -> Endpoint {
     Endpoint {
         host: if is_default { "api.anthropic.com" } else { "127.0.0.1:9" }.to_owned(),
         is_default,
+        is_readable: false,
         credential: Credential::ApiKey("sk-secret".to_owned()),
         credential_source: "ANTHROPIC_API_KEY".to_owned(),
     }
