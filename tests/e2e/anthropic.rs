@@ -173,6 +173,35 @@ async fn a_stream_that_falls_silent_is_tried_again() {
 }
 
 #[tokio::test]
+async fn bytes_that_say_nothing_keep_no_turn_alive() {
+    const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+    const EMPTY: &str = "event: content_block_delta\ndata: {\"type\": \"content_block_delta\", \"index\": 0, \
+                         \"delta\": {\"type\": \"text_delta\", \"text\": \"\"}}\n\n";
+    const UNKNOWN: &str = "event: weather_report\ndata: {\"type\": \"weather_report\"}\n\n";
+    for fault in [
+        Fault::TrickleAfter(0, PING),
+        Fault::TrickleAfter(3, PING),
+        Fault::TrickleAfter(3, ": still here\n\n"),
+        Fault::TrickleAfter(0, ":"),
+        Fault::TrickleAfter(2, "\n"),
+        Fault::TrickleAfter(5, EMPTY),
+        Fault::TrickleAfter(3, UNKNOWN),
+        Fault::TrickleAfter(3, "x"),
+        Fault::TrickledHeaders,
+        Fault::TrickledBody(500),
+    ] {
+        let api = MessagesApi::start(Script::new().on("any", [ok()]).fault("any", [fault.clone()]));
+        let mut config = config(&api);
+        config.idle_timeout = Duration::from_millis(300);
+        config.answer_timeout = Duration::from_millis(300);
+        let began = Instant::now();
+        turn(&model(config), vec![Message::user("go")]).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(api.requests().len(), 2, "{fault:?}");
+        assert!(began.elapsed() < SOON, "{fault:?}: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_keeps_coming_slowly_is_not_idle() {
     let reply = Reply::text("a slow answer, in several pieces").pause(Duration::from_millis(60));
     let api = MessagesApi::start(Script::new().on("any", [reply]));

@@ -244,7 +244,15 @@ impl Shared {
         }
         match &recorded.fault {
             None | Some(Fault::CutAfterEvents(_) | Fault::CutInsideEvent(_)) => {}
-            Some(Fault::IdleAfter(_) | Fault::ErrorEvent(_)) => {}
+            Some(Fault::IdleAfter(_) | Fault::TrickleAfter(..) | Fault::ErrorEvent(_)) => {}
+            Some(Fault::TrickledHeaders) => {
+                connection.begin("HTTP/1.1 200 OK\r\nx-filler: ")?;
+                return connection.trickle(b"x", || self.is_stopped());
+            }
+            Some(Fault::TrickledBody(code)) => {
+                connection.begin(&format!("HTTP/1.1 {code} Scripted\r\ncontent-length: 60000\r\n\r\n"))?;
+                return connection.trickle(b" ", || self.is_stopped());
+            }
             Some(Fault::SlowHeaders(wait)) => thread::sleep(*wait),
             Some(Fault::Status { code, headers, body }) => {
                 under_way.end();
@@ -357,7 +365,7 @@ impl Shared {
         let seed = request.turn as u64 ^ (request.body.to_string().len() as u64) << 8;
         connection.start_stream(&[("content-type", "text/event-stream; charset=utf-8"), ("request-id", "req_test")])?;
         let whole = match fault {
-            Some(Fault::CutAfterEvents(n) | Fault::CutInsideEvent(n) | Fault::IdleAfter(n)) => (*n).min(events.len()),
+            Some(Fault::CutAfterEvents(n) | Fault::CutInsideEvent(n) | Fault::IdleAfter(n) | Fault::TrickleAfter(n, _)) => (*n).min(events.len()),
             Some(Fault::ErrorEvent(_)) => 2.min(events.len()),
             _ => events.len(),
         };
@@ -377,6 +385,10 @@ impl Shared {
                 connection.close()
             }
             Some(Fault::IdleAfter(_)) => connection.wait_until_left(|| self.is_stopped()),
+            Some(Fault::TrickleAfter(_, bytes)) => {
+                let chunk = format!("{:x}\r\n{bytes}\r\n", bytes.len());
+                connection.trickle(chunk.as_bytes(), || self.is_stopped())
+            }
             Some(Fault::ErrorEvent(kind)) => {
                 let error = json!({ "type": "error", "error": { "type": kind, "message": "told by the script" } });
                 connection.send_chunks(&[events::event("error", &error).as_bytes()])?;

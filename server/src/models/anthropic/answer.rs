@@ -19,6 +19,21 @@ pub(super) struct Answer {
     stop_reason: Option<StopReason>,
     usage: Tokens,
     characters: usize,
+    is_started: bool,
+    news: u64,
+    /// Bytes taken in of what is JSON and not text, which takes many times as many to hold.
+    structured: usize,
+}
+
+/// What a piece of a block brought.
+#[derive(Debug, Default, Clone, Copy)]
+struct Grown {
+    /// Characters of text and tool input.
+    characters: usize,
+    /// Whether it was anything at all.
+    is_news: bool,
+    /// Bytes of JSON.
+    structured: usize,
 }
 
 /// One content block that is coming in.
@@ -48,7 +63,8 @@ pub(super) struct Broken {
 pub(super) enum Fault {
     #[error("the connection broke: {0}")]
     Connection(String),
-    #[error("no byte came for {}", humantime::format_duration(*.0))]
+    /// Bytes may have come, with nothing of the answer in them.
+    #[error("nothing of it came for {}", humantime::format_duration(*.0))]
     Idle(Duration),
     #[error("the answer ended in the middle")]
     Cut,
@@ -75,6 +91,11 @@ struct Tokens {
 /// Levels of a tool's input, far more than any tool has. Whoever reads JSON bounds its depth, and the input goes on into
 /// requests and journals, where it stands deeper.
 const MOST_NESTED: usize = 64;
+/// Content blocks, far more than any answer has.
+const MOST_BLOCKS: usize = 4096;
+/// Bytes of tool inputs, block starts and the like in one answer, and of one event: far more than a model writes in a turn.
+/// As values they take up to forty times as many.
+const MOST_STRUCTURED: usize = 8 << 20;
 /// More than any request has; what a server says beyond it is nonsense that must not overflow a sum.
 const MOST_TOKENS: u64 = 1_000_000_000;
 
@@ -87,6 +108,9 @@ impl Answer {
             stop_reason: None,
             usage: Tokens::default(),
             characters: 0,
+            is_started: false,
+            news: 0,
+            structured: 0,
         }
     }
 
@@ -108,17 +132,32 @@ impl Answer {
         if data.trim().is_empty() {
             return Ok(Step::More);
         }
+        if data.len() > MOST_STRUCTURED {
+            return Err(Fault::TooLong);
+        }
         let event: Value = serde_json::from_str(data).map_err(|error| Fault::NoEvents(error.to_string()))?;
         match event.get("type").and_then(Value::as_str).or(name).unwrap_or_default() {
             "message_start" => self.start(&event["message"]),
-            "content_block_start" => self.start_block(&event),
-            "content_block_delta" => self.grow_block(&event),
+            "content_block_start" => {
+                self.structured += data.len();
+                self.start_block(&event);
+            }
+            "content_block_delta" => self.grow_block(&event, data.len()),
             "message_delta" => self.message_delta(&event),
             "message_stop" => return Ok(Step::Done),
             "error" => return Err(told(&event)),
             _ => {}
         }
+        if self.structured > MOST_STRUCTURED || self.blocks.len() > MOST_BLOCKS {
+            return Err(Fault::TooLong);
+        }
         Ok(Step::More)
+    }
+
+    /// A number that rises whenever an event brought something new of the answer. Pings, empty pieces and what was told
+    /// before are nothing new.
+    pub(super) fn news(&self) -> u64 {
+        self.news
     }
 
     /// Characters of text and tool input so far.
@@ -156,6 +195,7 @@ impl Answer {
     }
 
     fn start(&mut self, message: &Value) {
+        self.news += u64::from(!std::mem::replace(&mut self.is_started, true));
         if let Some(model) = message.get("model").and_then(Value::as_str).filter(|model| !model.is_empty()) {
             self.model = model.to_owned();
         }
@@ -166,20 +206,25 @@ impl Answer {
         let next = self.blocks.keys().next_back().map_or(0, |last| last.saturating_add(1));
         let index = event.get("index").and_then(Value::as_u64).unwrap_or(next);
         if let Some(block) = event.get("content_block").and_then(Value::as_object) {
-            self.blocks.insert(index, Growing { block: block.clone(), input: String::new() });
+            let before = self.blocks.insert(index, Growing { block: block.clone(), input: String::new() });
+            self.news += u64::from(before.is_none());
         }
     }
 
-    fn grow_block(&mut self, event: &Value) {
+    fn grow_block(&mut self, event: &Value, bytes: usize) {
         let index = event.get("index").and_then(Value::as_u64).or_else(|| self.blocks.keys().next_back().copied());
         let Some(growing) = index.and_then(|index| self.blocks.get_mut(&index)) else { return };
         if let Some(delta) = event.get("delta").and_then(Value::as_object) {
-            self.characters += growing.grow(delta);
+            let grown = growing.grow(delta, bytes);
+            self.characters += grown.characters;
+            self.news += u64::from(grown.is_news);
+            self.structured += grown.structured;
         }
     }
 
     fn message_delta(&mut self, event: &Value) {
         if let Some(Ok(reason)) = event["delta"].get("stop_reason").map(StopReason::deserialize) {
+            self.news += u64::from(self.stop_reason.is_none());
             self.stop_reason = Some(reason);
         }
         self.usage.update(&event["usage"]);
@@ -187,31 +232,41 @@ impl Answer {
 }
 
 impl Growing {
-    /// Take a delta in; answers how many characters of text or tool input it brought.
-    fn grow(&mut self, delta: &Map<String, Value>) -> usize {
+    /// Take a delta in, of an event of so many bytes.
+    fn grow(&mut self, delta: &Map<String, Value>, bytes: usize) -> Grown {
         let text = |field: &str| delta.get(field).and_then(Value::as_str).unwrap_or_default();
         match text("type") {
             "input_json_delta" => {
                 let piece = text("partial_json");
                 self.input.push_str(piece);
-                piece.chars().count()
+                Grown { characters: piece.chars().count(), is_news: !piece.is_empty(), structured: piece.len() }
             }
             "signature_delta" => {
-                self.block.insert("signature".to_owned(), text("signature").into());
-                0
+                let before = self.block.insert("signature".to_owned(), text("signature").into());
+                let is_first = before.is_none_or(|before| before.as_str().is_none_or(str::is_empty));
+                Grown { is_news: is_first && !text("signature").is_empty(), ..Grown::default() }
             }
             "citations_delta" => {
-                if let Some(citation) = delta.get("citation") {
+                let citation = delta.get("citation");
+                if let Some(citation) = citation {
                     join(&mut self.block, "citations", &json!([citation]));
                 }
-                0
+                Grown { is_news: citation.is_some(), structured: bytes, ..Grown::default() }
             }
             kind => {
                 // Text, thinking and kinds to come bring a piece of the block's field of the same name.
+                let mut grown = Grown::default();
                 for (field, piece) in delta.iter().filter(|(field, _)| *field != "type") {
-                    join(&mut self.block, field, piece);
+                    let added = join(&mut self.block, field, piece);
+                    grown.is_news |= added;
+                    if !piece.is_string() || !added {
+                        grown.structured = bytes;
+                    }
                 }
-                if kind == "text_delta" { text("text").chars().count() } else { 0 }
+                if kind == "text_delta" {
+                    grown.characters = text("text").chars().count();
+                }
+                grown
             }
         }
     }
@@ -251,13 +306,22 @@ impl Growing {
     }
 }
 
-/// Text goes onto text and list onto list; anything else takes the place of what was there.
-fn join(block: &mut Map<String, Value>, field: &str, piece: &Value) {
+/// Text goes onto text and list onto list; anything else takes the place of what was there. Answers whether there is more
+/// now than before.
+fn join(block: &mut Map<String, Value>, field: &str, piece: &Value) -> bool {
     match (block.get_mut(field), piece) {
-        (Some(Value::String(text)), Value::String(more)) => text.push_str(more),
-        (Some(Value::Array(list)), Value::Array(more)) => list.extend(more.iter().cloned()),
+        (Some(Value::String(text)), Value::String(more)) => {
+            text.push_str(more);
+            !more.is_empty()
+        }
+        (Some(Value::Array(list)), Value::Array(more)) => {
+            list.extend(more.iter().cloned());
+            !more.is_empty()
+        }
         _ => {
-            block.insert(field.to_owned(), piece.clone());
+            let before = block.insert(field.to_owned(), piece.clone());
+            let has_content = !matches!(piece, Value::Null) && piece.as_str() != Some("");
+            has_content && before.is_none_or(|before| before.is_null())
         }
     }
 }

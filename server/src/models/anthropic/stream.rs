@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt, stream};
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use sse_stream::SseByteStream;
+use tokio::time::Instant;
 
 use super::answer::{Answer, Broken, Fault, Step};
 use super::refusal;
@@ -23,7 +24,9 @@ const MOST_BYTES: usize = 64 << 20;
 /// Of a refusal's body, more than any explanation needs.
 const MOST_REFUSAL_BYTES: usize = 64 << 10;
 
-/// Read a stream of events to its `message_stop`.
+/// Read a stream of events to its `message_stop`, as long as at least every `idle` something new of the answer comes.
+///
+/// There is no limit to the whole time: a long answer of a small machine may honestly take hours.
 pub(super) async fn read(model: &str, response: Response, idle: Duration, watch: &Watch<'_>) -> Result<Answer, Broken> {
     let mut answer = Answer::of(model);
     if let Err(fault) = read_into(&mut answer, response, idle, watch).await {
@@ -36,9 +39,11 @@ async fn read_into(answer: &mut Answer, response: Response, idle: Duration, watc
     if let Some(kind) = other_than_events(&response) {
         return Err(Fault::NoEvents(format!("it is {kind}")));
     }
-    let mut events = SseByteStream::new(Box::pin(watched(response, idle, watch)));
-    let mut characters = 0;
-    while let Some(event) = events.next().await {
+    let mut events = SseByteStream::new(Box::pin(watched(response, watch)));
+    let (mut characters, mut news) = (0, 0);
+    let mut deadline = Instant::now() + idle;
+    // Not on the bytes, nor on the events: those may come for ever and say nothing.
+    while let Some(event) = tokio::time::timeout_at(deadline, events.next()).await.map_err(|_| Fault::Idle(idle))? {
         let event = event.map_err(|error| match error {
             sse_stream::Error::Body(cause) => match cause.downcast::<Fault>() {
                 Ok(fault) => *fault,
@@ -48,6 +53,10 @@ async fn read_into(answer: &mut Answer, response: Response, idle: Duration, watc
         })?;
         let Some(data) = event.data else { continue };
         let step = answer.take(event.event.as_deref(), &data)?;
+        if answer.news() > news {
+            news = answer.news();
+            deadline = Instant::now() + idle;
+        }
         if answer.characters() > characters {
             characters = answer.characters();
             (watch.output)(characters);
@@ -66,19 +75,14 @@ fn other_than_events(response: &Response) -> Option<String> {
     (!kind.is_empty() && kind != "text/event-stream").then_some(kind)
 }
 
-/// The body's bytes, as long as they keep coming and are not too many.
-fn watched<'a>(
-    response: Response,
-    idle: Duration,
-    watch: &'a Watch<'_>,
-) -> impl Stream<Item = Result<Bytes, Fault>> + Send + 'a {
+/// The body's bytes, as long as they are not too many.
+fn watched<'a>(response: Response, watch: &'a Watch<'_>) -> impl Stream<Item = Result<Bytes, Fault>> + Send + 'a {
     stream::unfold(Some((response, 0)), move |open| async move {
         let (mut response, before) = open?;
-        let bytes = match tokio::time::timeout(idle, response.chunk()).await {
-            Ok(Ok(Some(bytes))) => bytes,
-            Ok(Ok(None)) => return None,
-            Ok(Err(error)) => return Some((Err(Fault::Connection(refusal::cause(&error))), None)),
-            Err(_) => return Some((Err(Fault::Idle(idle)), None)),
+        let bytes = match response.chunk().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return None,
+            Err(error) => return Some((Err(Fault::Connection(refusal::cause(&error))), None)),
         };
         if before == 0 {
             (watch.first_byte)();
@@ -91,15 +95,20 @@ fn watched<'a>(
     })
 }
 
-/// The start of a refusal's body; what cannot be read is left out.
-pub(super) async fn read_start(mut response: Response, idle: Duration) -> String {
+/// The start of a refusal's body, as far as it comes within `patience`; what cannot be read is left out.
+pub(super) async fn read_start(mut response: Response, patience: Duration) -> String {
     let mut body = Vec::new();
-    while body.len() < MOST_REFUSAL_BYTES {
-        match tokio::time::timeout(idle, response.chunk()).await {
-            Ok(Ok(Some(bytes))) => body.extend_from_slice(&bytes),
-            // The status alone then says what happened.
-            _ => break,
+    let reading = async {
+        while body.len() < MOST_REFUSAL_BYTES {
+            match response.chunk().await {
+                Ok(Some(bytes)) => body.extend_from_slice(&bytes),
+                // The status alone then says what happened.
+                _ => break,
+            }
         }
-    }
+    };
+    // What came in time is all there is.
+    let _ = tokio::time::timeout(patience, reading).await;
+    body.truncate(MOST_REFUSAL_BYTES);
     String::from_utf8_lossy(&body).into_owned()
 }

@@ -58,6 +58,11 @@ impl Connection {
         self.writer.write_all(&response)
     }
 
+    /// The beginning of a response, as it stands.
+    pub(super) fn begin(&mut self, text: &str) -> io::Result<()> {
+        self.writer.write_all(text.as_bytes())
+    }
+
     pub(super) fn start_stream(&mut self, headers: &[(&str, &str)]) -> io::Result<()> {
         let mut response = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n".to_owned();
         for (name, value) in headers {
@@ -87,6 +92,15 @@ impl Connection {
     pub(super) fn close(&mut self) -> io::Result<()> {
         self.writer.shutdown(Shutdown::Both)?;
         Err(io::Error::other("closed as the script says"))
+    }
+
+    /// Say this again and again until the client hangs up.
+    pub(super) fn trickle(&mut self, bytes: &[u8], is_stopped: impl Fn() -> bool) -> io::Result<()> {
+        while !is_stopped() {
+            self.writer.write_all(bytes)?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.close()
     }
 
     /// Say nothing more until the client hangs up.

@@ -62,6 +62,12 @@ pub enum Fault {
     GarbageData,
     /// So many events of the answer, and then nothing.
     IdleAfter(usize),
+    /// So many events of the answer, and then these bytes again and again.
+    TrickleAfter(usize, &'static str),
+    /// Headers that begin and never end.
+    TrickledHeaders,
+    /// A status whose body never ends.
+    TrickledBody(u16),
     /// No response at all.
     Silence,
     /// The answer, but its headers come so late.

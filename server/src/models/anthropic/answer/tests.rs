@@ -186,3 +186,89 @@ fn absurd_token_counts_do_not_overflow_a_sum() {
     sum += turn.usage;
     assert!(sum.total_tokens() > 0);
 }
+
+/// An answer that has taken these events in.
+fn begun(events: &[Value]) -> Answer {
+    let mut answer = Answer::of("asked-model");
+    for event in events {
+        answer.take(event["type"].as_str(), &event.to_string()).expect("it goes on");
+    }
+    answer
+}
+
+fn delta(delta: Value) -> Value {
+    json!({ "type": "content_block_delta", "index": 0, "delta": delta })
+}
+
+#[test]
+fn what_brings_nothing_of_the_answer_is_no_news() {
+    let blank = json!({ "type": "text", "text": "" });
+    let signed = block(0, json!({ "type": "thinking", "thinking": "" }), &[json!({ "type": "signature_delta", "signature": "a" })]);
+    let stop = json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 1 } });
+    for (before, again) in [
+        (vec![start()], start()),
+        (vec![start()], json!({ "type": "ping" })),
+        (block(0, blank.clone(), &[]), json!({ "type": "content_block_start", "index": 0, "content_block": blank })),
+        (block(0, blank.clone(), &[]), json!({ "type": "content_block_stop", "index": 0 })),
+        (block(0, blank.clone(), &[]), delta(json!({ "type": "text_delta", "text": "" }))),
+        (block(0, blank.clone(), &[]), delta(json!({ "type": "text_delta" }))),
+        (block(0, blank.clone(), &[]), delta(json!({ "type": "input_json_delta", "partial_json": "" }))),
+        (block(0, blank.clone(), &[]), delta(json!({ "type": "citations_delta" }))),
+        (block(0, blank.clone(), &[]), json!({ "type": "content_block_delta", "index": 7, "delta": { "text": "x" } })),
+        (block(0, json!({ "type": "x", "a": 1 }), &[]), delta(json!({ "type": "x_delta", "a": 2 }))),
+        (signed.clone(), delta(json!({ "type": "signature_delta", "signature": "b" }))),
+        (vec![stop.clone()], stop),
+    ] {
+        let mut answer = begun(&before);
+        let news = answer.news();
+        assert!(news > 0);
+        answer.take(again["type"].as_str(), &again.to_string()).expect("it goes on");
+        assert_eq!(answer.news(), news, "{again}");
+    }
+}
+
+#[test]
+fn every_piece_of_an_answer_is_news() {
+    let text = |kind: &str, field: &str| json!({ "type": kind, field: " " });
+    for piece in [
+        text("text_delta", "text"),
+        text("thinking_delta", "thinking"),
+        text("input_json_delta", "partial_json"),
+        text("signature_delta", "signature"),
+        json!({ "type": "citations_delta", "citation": { "url": "x" } }),
+        json!({ "type": "shape_delta", "points": [1] }),
+    ] {
+        let mut answer = begun(&block(0, json!({ "type": "text", "text": "" }), &[]));
+        let news = answer.news();
+        let piece = delta(piece);
+        answer.take(piece["type"].as_str(), &piece.to_string()).expect("it goes on");
+        assert_eq!(answer.news(), news + 1, "{piece}");
+    }
+}
+
+#[test]
+fn an_answer_that_would_fill_the_memory_is_too_long() {
+    let mut blocks = Answer::of("m");
+    let too_many = (0..).map(|index| json!({ "type": "content_block_start", "index": index, "content_block": { "type": "text" } }));
+    let end = too_many.take(100_000).find_map(|event| blocks.take(None, &event.to_string()).err());
+    assert!(matches!(end, Some(Fault::TooLong)), "{end:?}");
+
+    let numbers = vec![0u8; 1 << 18];
+    for piece in [
+        json!({ "type": "shape_delta", "points": numbers }),
+        json!({ "type": "input_json_delta", "partial_json": json!(numbers).to_string() }),
+        json!({ "type": "citations_delta", "citation": numbers }),
+    ] {
+        let mut answer = begun(&block(0, json!({ "type": "shape", "points": [] }), &[]));
+        let event = delta(piece).to_string();
+        let end = (0..64).find_map(|_| answer.take(None, &event).err());
+        assert!(matches!(end, Some(Fault::TooLong)), "{end:?}");
+    }
+    let event = format!("{{\"type\":\"ping\",\"x\":[{}0]}}", "0,".repeat(5 << 20));
+    assert!(matches!(Answer::of("m").take(None, &event), Err(Fault::TooLong)));
+
+    // Text takes what it has, and is bounded by the bytes of the stream.
+    let mut text = begun(&block(0, json!({ "type": "text", "text": "" }), &[]));
+    let event = delta(json!({ "type": "text_delta", "text": "x".repeat(1 << 20) })).to_string();
+    assert!((0..32).all(|_| text.take(None, &event).is_ok()));
+}
