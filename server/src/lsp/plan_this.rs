@@ -9,6 +9,7 @@ use super::snapshot::Snapshot;
 use super::to_proto::plain;
 use super::todo::todo_at;
 use crate::contracts::RepoPath;
+use crate::memory::is_same_task;
 use crate::workflow::Next;
 use crate::workspace::is_secret;
 
@@ -82,7 +83,7 @@ fn unfinished(snapshot: &Snapshot, task: &str) -> Option<String> {
     let memory = &snapshot.memory;
     let begun = memory.begun || memory.context.is_some() || memory.plan.is_some();
     let finished = matches!(snapshot.next, Next::Merged | Next::Rejected);
-    let other = memory.task.as_deref().map(str::trim).filter(|there| *there != task)?;
+    let other = memory.task.as_deref().map(str::trim).filter(|there| !is_same_task(there, task))?;
     (begun && !finished).then(|| {
         let other = plain(other, 60);
         format!(

@@ -13,6 +13,7 @@ mod rollback;
 mod run_id;
 mod seal;
 mod store;
+mod task_text;
 
 pub use error::{FileFaults, MemoryError};
 pub use history::SetAside;
@@ -22,3 +23,4 @@ pub use plan_lock::PlanLock;
 pub use run_id::RunId;
 pub use seal::Seal;
 pub use store::{LoadedPlan, Memory, Revision, RunDir, Store};
+pub use task_text::{is_same_task, tidied};

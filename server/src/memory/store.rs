@@ -12,6 +12,7 @@ use super::lock::{LockHolder, RunLock};
 use super::plan_lock::{PlanLock, digest};
 use super::run_id::RunId;
 use super::seal::Seal;
+use super::task_text::{self, tidied};
 use crate::contracts::{
     Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, FileKeys, Handoff, ImplReport, JsonText,
     PlanOutput, Position, RepoPath, ReviewOutput, Round, Standing, Task, Usage, check_plan, issue_id, plan_markdown,
@@ -224,7 +225,7 @@ impl Store {
     pub fn inspect(&self) -> Result<(Memory, Vec<FileFaults>), MemoryError> {
         let mut faults = Vec::new();
         let mut memory = Memory {
-            task: self.task()?,
+            task: self.task(&mut faults)?,
             context: self.handoff(&mut faults, |context: &mut ContextOutput, at| {
                 context.timestamp.get_or_insert(at);
             })?,
@@ -389,7 +390,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_task(&self, task: &str) -> Result<(), MemoryError> {
-        self.replace(TASK, format!("{}\n", task.trim()).as_bytes(), 0o644)
+        self.replace(TASK, format!("{}\n", tidied(task)).as_bytes(), 0o644)
     }
 
     /// Have a task.md to write in: where it is missing or blank, it is made from a template, which counts as no task.
@@ -398,7 +399,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn offer_task_file(&self) -> Result<String, MemoryError> {
-        if self.text(TASK)?.is_none_or(|(text, _)| text.trim().is_empty()) {
+        if self.text(TASK)?.is_none_or(|(text, _)| tidied(&text).is_empty()) {
             self.replace(TASK, TASK_TEMPLATE.as_bytes(), 0o644)?;
         }
         Ok(self.name(TASK))
@@ -409,7 +410,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn offer_feedback_file(&self) -> Result<String, MemoryError> {
-        if self.text(FEEDBACK)?.is_none_or(|(text, _)| text.trim().is_empty()) {
+        if self.text(FEEDBACK)?.is_none_or(|(text, _)| tidied(&text).is_empty()) {
             self.replace(FEEDBACK, FEEDBACK_TEMPLATE.as_bytes(), 0o644)?;
         }
         Ok(self.name(FEEDBACK))
@@ -418,10 +419,9 @@ impl Store {
     /// What somebody wrote to feedback.md.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or is no text.
     pub fn feedback(&self) -> Result<Option<String>, MemoryError> {
-        let text = self.text(FEEDBACK)?.map(|(text, _)| beside_template(&text, FEEDBACK_TEMPLATE).to_owned());
-        Ok(text.filter(|text| !text.is_empty()))
+        self.words(FEEDBACK, FEEDBACK_TEMPLATE)
     }
 
     /// feedback.md has been taken: the next feedback begins anew.
@@ -640,9 +640,23 @@ impl Store {
         }
     }
 
-    fn task(&self) -> Result<Option<String>, MemoryError> {
-        let text = self.text(TASK)?.map(|(text, _)| beside_template(&text, TASK_TEMPLATE).to_owned());
-        Ok(text.filter(|text| !text.is_empty()))
+    /// The task; `None`, with a fault, where task.md is no text.
+    fn task(&self, faults: &mut Vec<FileFaults>) -> Result<Option<String>, MemoryError> {
+        match self.words(TASK, TASK_TEMPLATE) {
+            Err(MemoryError::Faulty(found)) => {
+                faults.extend(found);
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
+    /// What a person wrote to a file that may hold a template; nothing where that is all there is.
+    fn words(&self, file: &str, template: &str) -> Result<Option<String>, MemoryError> {
+        let Some((bytes, _)) = self.bytes(file)? else { return Ok(None) };
+        let text = task_text::decode(&bytes).map_err(|fault| MemoryError::Faulty(vec![self.faults(file, vec![fault])]))?;
+        let words = beside_template(&text, template);
+        Ok((!words.is_empty()).then(|| words.to_owned()))
     }
 
     fn handoff<T: Handoff>(

@@ -24,7 +24,7 @@ use crate::config::{ModelChoice, Settings};
 use crate::contracts::{
     Approval, ContextOutput, Decision, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round,
 };
-use crate::memory::{Memory, MemoryError, Seal, SetAside, Store};
+use crate::memory::{Memory, MemoryError, Seal, SetAside, Store, is_same_task, tidied};
 use crate::models::{self, ModelError, Models, Wanted};
 use crate::workspace::Workspace;
 
@@ -321,16 +321,15 @@ impl Beginning {
 
 fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp) -> Result<Beginning, StartError> {
     let usage = |message: &str| Err(StartError::Usage(message.to_owned()));
-    let asked = match request.task.as_deref().map(str::trim) {
-        Some("") => {
-            return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\"");
-        }
-        task => task,
-    };
+    let asked = request.task.as_deref().map(tidied);
+    if asked.as_deref() == Some("") {
+        return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\"");
+    }
+    let asked = asked.as_deref();
     let unfinished = memory.begun || memory.context.is_some() || memory.plan.is_some();
     let next = next_phase(memory, policy, now);
     let finished = matches!(next, Next::Merged | Next::Rejected);
-    let other = asked.is_some() && asked != memory.task.as_deref().map(str::trim);
+    let other = asked.is_some_and(|asked| memory.task.as_deref().is_none_or(|task| !is_same_task(asked, task)));
     let mut beginning = Beginning::plain();
     // A review against a commit is no part of what begins now.
     let has_other_review = memory.review.as_ref().is_some_and(|review| review.base.is_some()) && !unfinished;
@@ -367,7 +366,7 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
         if memory.plan.is_none() {
             return usage(NO_PLAN);
         }
-        beginning.feedback = Some(feedback.trim().to_owned());
+        beginning.feedback = Some(tidied(feedback));
     } else if let (Some(Phase::Implement), Some(only), Some(_)) = (request.phase, &request.only, &memory.plan) {
         beginning.again = Some(only.clone());
     } else if let Some(phase) = request.phase {
