@@ -6,15 +6,17 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::slips;
 use crate::config::PROVIDERS;
 use crate::contracts::{SchemaName, is_task_id};
+use crate::memory::tidied;
 
 /// One coding task through four agents: context, plan, implement, review.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "baton", version, propagate_version = true, long_about = WHAT_IT_IS, after_help = FIRST_STEPS)]
 pub struct Args {
     /// The workspace: the folder the agents work in [default: the current folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", allow_hyphen_values = true)]
     pub workspace: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -60,7 +62,7 @@ pub enum Command {
 #[command(after_help = RUN_HELP)]
 pub struct RunArgs {
     /// What should be done, in your words [default: an unfinished workflow, else .agent_memory/task.md]
-    #[arg(long, value_name = "TEXT", value_parser = task)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = task)]
     pub task: Option<String>,
     /// Run this one phase, even if its result exists; it and the later ones go to history
     #[arg(long, value_name = "PHASE")]
@@ -127,7 +129,7 @@ pub enum FailOn {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct PlanArgs {
     /// What should be different, in your words
-    #[arg(long, value_name = "TEXT", value_parser = task)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = feedback)]
     pub feedback: String,
 }
 
@@ -163,7 +165,7 @@ pub struct RollbackArgs {
     #[arg(long, value_name = "ID", value_parser = task_id)]
     pub task: Option<String>,
     /// Only what was done to this file, named from the root of the workspace
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub file: Option<PathBuf>,
     /// Only tell what would become of each file
     #[arg(long)]
@@ -266,7 +268,7 @@ that cannot be done it is left alone and named, and the exit code is 3.";
 impl Args {
     /// The arguments of this process. Help ends it with code 0, wrong usage with 2.
     pub fn from_command_line() -> Self {
-        Self::from_words(std::env::args_os()).unwrap_or_else(|error| error.exit())
+        Self::from_words(std::env::args_os()).unwrap_or_else(|error| super::output::exit_with(&error))
     }
 
     /// The arguments in these words, of which the first is the program's name.
@@ -276,6 +278,8 @@ impl Args {
     pub fn from_words<W: Into<std::ffi::OsString> + Clone>(
         words: impl IntoIterator<Item = W>,
     ) -> Result<Self, clap::Error> {
+        let words: Vec<std::ffi::OsString> = words.into_iter().map(Into::into).collect();
+        slips::check::<Self>(&words)?;
         let args = Self::try_parse_from(words)?;
         if let Command::Run(run) = &args.command {
             run.check()?;
@@ -304,10 +308,16 @@ impl RunArgs {
 }
 
 fn task(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("the task is empty; say in a sentence what should be done".to_owned()),
-        task => Ok(task.to_owned()),
-    }
+    words(text, "the task is empty; say in a sentence what should be done")
+}
+
+fn feedback(text: &str) -> Result<String, String> {
+    words(text, "the feedback is empty; say in a sentence what should be different")
+}
+
+fn words(text: &str, empty: &str) -> Result<String, String> {
+    let words = tidied(text);
+    if words.is_empty() { Err(empty.to_owned()) } else { Ok(words) }
 }
 
 fn task_id(text: &str) -> Result<String, String> {
@@ -412,11 +422,47 @@ mod tests {
     }
 
     #[test]
+    fn a_text_may_begin_with_a_dash() {
+        for text in ["- fix", "-", "--json is missing", "--task of the day", "-5 apples", "--jsonl", "- a\n- b", "-- b"] {
+            for words in [vec!["baton", "run", "--task", text], vec!["baton", "run", &format!("--task={text}")]] {
+                match Args::from_words(words).unwrap().command {
+                    Command::Run(run) => assert_eq!(run.task.as_deref(), Some(text)),
+                    other => panic!("{other:?}"),
+                }
+            }
+            let plan = Command::Plan(PlanArgs { feedback: text.to_owned() });
+            assert_eq!(Args::from_words(["baton", "plan", "--feedback", text, "--workspace", "w"]).unwrap().command, plan);
+        }
+        match Args::from_words(["baton", "rollback", "--file", "-x.rs", "--workspace", "-w"]).unwrap() {
+            Args { workspace: Some(folder), command: Command::Rollback(rollback) } => {
+                assert_eq!((rollback.file, folder), (Some("-x.rs".into()), "-w".into()));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(run("baton run --task=--json").task.as_deref(), Some("--json"));
+        assert_eq!(Args::from_words(["baton", "run", "--task", "\u{feff}a\r\nb "]).unwrap().command, {
+            let mut expected = run("baton run --task a");
+            expected.task = Some("a\nb".to_owned());
+            Command::Run(expected)
+        });
+    }
+
+    #[test]
     fn wrong_usage_ends_with_2_and_says_what_is_right() {
         for (line, said) in [
             ("baton", "Usage"),
             ("baton rum", "'run'"),
             ("baton run --task=", "the task is empty"),
+            ("baton run --task=\u{feff}", "the task is empty"),
+            ("baton plan --feedback=", "the feedback is empty"),
+            ("baton run --task --json", "--task=--json"),
+            ("baton run --task --timeout=5m", "--task=--timeout=5m"),
+            ("baton run --task -h", "--task=-h"),
+            ("baton run --json --task --", "--task=--"),
+            ("baton plan --feedback --workspace w", "--feedback=--workspace"),
+            ("baton rollback --file --dry-run", "--file=--dry-run"),
+            ("baton status --workspace --json", "--workspace=--json"),
+            ("baton --workspace --version status", "--workspace=--version"),
             ("baton run --phase design", "implement"),
             ("baton run --only T1,../x", "no task id"),
             ("baton run --only T1 --phase plan", "--phase implement"),

@@ -10,6 +10,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::failure::Failure;
+use super::output::ended;
 use super::progress::{Progress, Style};
 use super::run::{Place, drive, exit_code, runtime};
 use super::{gate, print, render, tell};
@@ -59,10 +60,9 @@ pub(super) fn demo() -> Result<u8, Failure> {
     let (place, store) = (Place::of(&engine), engine.store.clone());
     let request = Request { task: Some(TASK.trim().to_owned()), ..Request::default() };
     let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
-    print(&changes(&workspace, &store)?)?;
-    place.tell(&end)?;
-    print(&last_words(&folder))?;
-    Ok(exit_code(&end.1))
+    let changes = changes(&workspace, &store)?;
+    let telling = print(&changes).and_then(|()| place.tell(&end)).and_then(|()| print(&last_words(&folder)));
+    ended(exit_code(&end.1), telling)
 }
 
 /// Shows the gate as a person would see it, and says yes.

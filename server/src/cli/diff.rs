@@ -1,9 +1,10 @@
 //! `baton diff`: what the workflow changed.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 
 use super::failure::Failure;
+use super::output::print_bytes;
 use super::session::Session;
 use super::{print, render, tell};
 use crate::config::Overrides;
@@ -21,7 +22,7 @@ pub(super) fn diff(folder: Option<&Path>, task: Option<&str>) -> Result<u8, Fail
     } else if std::io::stdout().is_terminal() {
         print(&render::diff(&diff))?;
     } else {
-        std::io::stdout().write_all(diff.as_bytes())?;
+        print_bytes(diff.as_bytes())?;
     }
     Ok(0)
 }

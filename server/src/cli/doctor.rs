@@ -19,8 +19,7 @@ pub(super) fn doctor(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
         None => current_folder()?,
     };
     let settings = config::load_from_disk(&folder, config::environment(), Overrides::default());
-    let env = |name: &str| std::env::var(name).ok();
-    let found = runtime()?.block_on(workflow::doctor(&folder, settings, &env, &Editor::default()));
+    let found = runtime()?.block_on(workflow::doctor(&folder, settings, &config::variable, &Editor::default()));
     let text = if json {
         render::json(&serde_json::to_string_pretty(&found).map_err(|error| Failure::failed(error.to_string()))?)
     } else {

@@ -29,6 +29,16 @@ impl Failure {
         Self { code: USAGE, message: message.into() }
     }
 
+    /// Nobody reads the result any more: nothing is said, and it is no failure.
+    pub(super) fn quiet() -> Self {
+        Self { code: 0, message: String::new() }
+    }
+
+    /// Whether nothing is to be said of it.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.message.is_empty()
+    }
+
     pub(super) fn failed(message: impl Into<String>) -> Self {
         Self { code: FAILED, message: message.into() }
     }

@@ -2,12 +2,25 @@
 
 use std::path::Path;
 
-use super::failure::Failure;
+use super::failure::{CANCELLED, Failure};
+use super::signals::{Stop, Stops};
 
 /// Serve an editor until it leaves.
 pub(super) fn lsp(folder: Option<&Path>) -> Result<u8, Failure> {
     let runtime = super::run::runtime()?;
-    let code = runtime.block_on(crate::lsp::run(folder.map(Path::to_owned)));
+    let code = runtime.block_on(async {
+        let mut stops = Stops::new()?;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            stops.next().await;
+            // The editor may have left in the meantime.
+            let _ = stop.send(());
+            while stops.next().await == Stop::HungUp {}
+            std::process::exit(i32::from(CANCELLED));
+        });
+        let stopped = async { drop(stopped.await) };
+        Ok::<u8, Failure>(crate::lsp::run(folder.map(Path::to_owned), stopped).await)
+    })?;
     // A read of standard input that is under way would hold the process until the editor closes its end.
     runtime.shutdown_background();
     Ok(code)

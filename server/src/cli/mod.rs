@@ -12,6 +12,7 @@ mod doctor;
 mod failure;
 pub mod gate;
 mod lsp;
+mod output;
 pub mod progress;
 mod reset;
 mod review;
@@ -19,6 +20,8 @@ mod rollback;
 mod run;
 mod schema;
 mod session;
+mod signals;
+mod slips;
 mod status;
 
 use std::io::Write;
@@ -27,6 +30,7 @@ use std::process::ExitCode;
 pub use crate::render;
 use args::{Args, Command};
 use failure::Failure;
+use output::print;
 use tracing_subscriber::EnvFilter;
 
 /// Do what the arguments of this process ask for.
@@ -52,6 +56,7 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(code) => ExitCode::from(code),
+        Err(failure) if failure.is_quiet() => ExitCode::from(failure.code),
         Err(Failure { code, message }) => {
             tell(&format!("error: {}", render::plain_lines(&message)));
             ExitCode::from(code)
@@ -63,23 +68,14 @@ pub fn main() -> ExitCode {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
     let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
-    format.with_env_filter(filter).init();
+    // What cannot be logged has nobody to be told so; told all the same, it would panic where standard error is closed.
+    format.log_internal_errors(false).with_env_filter(filter).init();
 }
 
 /// A line for the person at the terminal.
 fn tell(text: &str) {
     // Nobody listens any more when this fails, so there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// A line of the result.
-///
-/// # Errors
-/// When standard output is closed, as after `| head`: the subcommand ends quietly.
-fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
 }
 
 impl From<std::io::Error> for Failure {

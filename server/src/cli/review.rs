@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::args::{FailOn, ReviewArgs};
 use super::failure::{Failure, ISSUES};
+use super::output::ended;
 use super::progress::{Progress, Style};
 use super::run::{Place, drive, exit_code, last_line, runtime};
 use super::session::Session;
@@ -22,14 +23,10 @@ pub(super) fn review(folder: Option<&Path>, args: ReviewArgs) -> Result<u8, Fail
     let place = Place::of(&engine);
     let request = Request { base: Some(args.base), ..Request::default() };
     let end = runtime()?.block_on(drive(engine, request, args.timeout, progress))?;
-    if args.json {
-        print(&render::json(&last_line(&end).to_string()))?;
-    } else {
-        place.tell(&end)?;
-    }
+    let telling = if args.json { print(&render::json(&last_line(&end).to_string())) } else { place.tell(&end) };
     let (_, end) = end;
     let is_reached = end.outcome == Outcome::Done && end.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));
-    Ok(if is_reached { ISSUES } else { exit_code(&end) })
+    ended(if is_reached { ISSUES } else { exit_code(&end) }, telling)
 }
 
 fn reaches(review: &ReviewOutput, fail_on: FailOn) -> bool {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::RollbackArgs;
 use super::failure::{Failure, PERSON};
+use super::output::ended;
 use super::session::Session;
 use super::{print, render};
 use crate::config::Overrides;
@@ -19,8 +20,8 @@ pub(super) fn rollback(folder: Option<&Path>, args: RollbackArgs) -> Result<u8, 
     let file = args.file.as_deref().map(|file| file_below(session.workspace.root(), file)).transpose()?;
     let request = RollbackRequest { task: args.task, file, dry_run: args.dry_run, undo: args.undo };
     let report = workflow::rollback(&store, &session.workspace, &request)?;
-    print(&told(&report, &request))?;
-    Ok(if report.left_alone().next().is_some() { PERSON } else { 0 })
+    let code = if report.left_alone().next().is_some() { PERSON } else { 0 };
+    ended(code, print(&told(&report, &request)))
 }
 
 /// A file as the user names it: from the root, or from the top of the file system.

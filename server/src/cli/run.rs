@@ -10,8 +10,10 @@ use tokio::runtime::Runtime;
 use super::args::{self, RunArgs};
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
+use super::output::{ended, unread};
 use super::progress::{Progress, Style};
 use super::session::Session;
+use super::signals::{Stop, Stops};
 use super::{print, render, tell};
 use crate::config::Overrides;
 use crate::workflow::{self, Engine, EventErrorKind, NO_PLAN, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
@@ -35,13 +37,11 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
     let engine = session.engine(approver)?;
     let place = Place::of(&engine);
     let end = runtime()?.block_on(drive(engine, request, args.timeout, progress))?;
-    if args.json {
-        print(&render::json(&last_line(&end).to_string()))?;
-    } else {
-        place.tell(&end)?;
-        ways_on(&end.1)?;
-    }
-    Ok(exit_code(&end.1))
+    let telling = match args.json {
+        true => print(&render::json(&last_line(&end).to_string())),
+        false => place.tell(&end).and_then(|()| ways_on(&end.1)),
+    };
+    ended(exit_code(&end.1), telling)
 }
 
 /// `baton plan --feedback`: the Revise answer of a gate that waits; where none does, the plan phase once more.
@@ -57,9 +57,7 @@ pub(super) fn plan_again(folder: Option<&Path>, feedback: String) -> Result<u8, 
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let place = Place::of(&engine);
     let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
-    place.tell(&end)?;
-    ways_on(&end.1)?;
-    Ok(exit_code(&end.1))
+    ended(exit_code(&end.1), place.tell(&end).and_then(|()| ways_on(&end.1)))
 }
 
 /// The runtime a run works on.
@@ -75,33 +73,46 @@ pub(super) async fn drive(
     timeout: Option<Duration>,
     progress: Option<Arc<Progress>>,
 ) -> Result<(String, RunEnd), Failure> {
+    let mut stops = Stops::new()?;
     let RunHandle { run, cancel, mut events, mut end } = workflow::start(engine, request)?;
     let show = |event: &PhaseEvent| match &progress {
-        Some(progress) => progress.on(event),
-        // A reader that went away does not stop the run; what it does stands in events.jsonl.
-        None => drop(print(&render::json(&json!(event).to_string()))),
+        Some(progress) => {
+            progress.on(event);
+            Ok(())
+        }
+        None => print(&render::json(&json!(event).to_string())),
     };
-    let mut stops = Stops::new()?;
+    let stopping = |why: &str| {
+        cancel.cancel();
+        if let Some(progress) = &progress {
+            progress.suspend(|| tell(why));
+        }
+    };
     let timed_out = async {
         match timeout {
             Some(timeout) => tokio::time::sleep(timeout).await,
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(timed_out);
-    let mut timer_runs = true;
+    let unread = unread();
+    tokio::pin!(timed_out, unread);
+    let (mut timer_runs, mut is_read, mut unwritten) = (true, true, None);
     let ended = loop {
         tokio::select! {
-            Some(event) = events.recv() => show(&event),
-            ended = &mut end => break ended,
-            () = stops.next() => {
-                if cancel.is_cancelled() {
-                    std::process::exit(i32::from(CANCELLED));
-                }
+            Some(event) = events.recv() => if let Err(failure) = show(&event) {
+                // Events that reach nobody are no reason to spend more. What was done stands in events.jsonl.
                 cancel.cancel();
-                if let Some(progress) = &progress {
-                    progress.suspend(|| tell("Stopping… (Ctrl-C again kills)"));
-                }
+                unwritten.get_or_insert(failure);
+            },
+            ended = &mut end => break ended,
+            stop = stops.next() => match stop {
+                Stop::Asked if cancel.is_cancelled() => std::process::exit(i32::from(CANCELLED)),
+                Stop::Asked => stopping("Stopping… (Ctrl-C again kills)"),
+                Stop::HungUp => stopping("Stopping: the terminal is gone"),
+            },
+            () = &mut unread, if is_read => {
+                is_read = false;
+                stopping("Stopping: nobody reads standard output any more (Ctrl-C kills)");
             }
             () = &mut timed_out, if timer_runs => {
                 timer_runs = false;
@@ -110,48 +121,20 @@ pub(super) async fn drive(
         }
     };
     while let Ok(event) = events.try_recv() {
-        show(&event);
+        if let Err(failure) = show(&event) {
+            unwritten.get_or_insert(failure);
+        }
     }
     if let Some(progress) = &progress {
         progress.finish();
     }
     let ended = ended.map_err(|error| Failure::failed(format!("the run broke off: {error}; `baton run` goes on")))?;
-    Ok((run, ended))
-}
-
-/// The signals by which people and systems ask a process to stop.
-struct Stops {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Stops {
-    #[cfg(unix)]
-    fn new() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    match unwritten.filter(|failure| !failure.is_quiet()) {
+        Some(failure) => Err(Failure {
+            message: format!("{}. The run was stopped; `baton run` goes on with it", failure.message),
+            ..failure
+        }),
+        None => Ok((run, ended)),
     }
 }
 
@@ -180,8 +163,7 @@ impl Place {
         }
         lines.push(render::plain_lines(&end.message));
         lines.push(format!("{}   {}/runs/{run}", render::usage(&end.usage), self.memory));
-        print(&lines.join("\n"))?;
-        Ok(())
+        print(&lines.join("\n"))
     }
 }
 
@@ -194,7 +176,7 @@ fn ways_on(end: &RunEnd) -> Result<(), Failure> {
         0 => "",
         _ => "Show changes: baton diff · Undo: baton rollback · ",
     };
-    Ok(print(&format!("{changed}Resume: baton run"))?)
+    print(&format!("{changed}Resume: baton run"))
 }
 
 /// The last line of `--json`.

@@ -43,8 +43,7 @@ impl Session {
 
     /// Everything a run works with.
     pub(super) fn engine(self, approver: Arc<dyn Approver>) -> Result<Engine, Failure> {
-        let env = |name: &str| std::env::var(name).ok();
-        Ok(workflow::open(self.workspace, self.settings, &env, approver, Editor::default())?)
+        Ok(workflow::open(self.workspace, self.settings, &config::variable, approver, Editor::default())?)
     }
 }
 

@@ -191,6 +191,11 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
+/// A variable of this process. What is no Unicode in it counts as an odd character, and not as a variable that is not set.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// A file of the workspace, opened through the folder's handle: a link leads to no file outside of it.
 fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn Read>>> {
     // A folder that cannot be opened is the engine's to report, not a fault of the settings.

@@ -19,7 +19,7 @@ mod value;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use layers::{
     Layer, Loaded, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, WORKSPACE_FILE, environment, load,
-    load_from_disk, load_with_user_file, user_config_file, user_file,
+    load_from_disk, load_with_user_file, user_config_file, user_file, variable,
 };
 pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, Settings};
 pub use table::{PROVIDERS, Scope, Setting, settings_table};

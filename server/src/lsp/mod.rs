@@ -38,27 +38,39 @@ mod task_file;
 mod to_proto;
 mod todo;
 mod transport;
+mod until_stopped;
 mod watch;
 mod way_out;
 mod window;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use self::folders::Folders;
 use self::server::Server;
+use self::until_stopped::UntilStopped;
 
-/// Serve the editor on standard input and output until it leaves, and answer with the code to end the process with.
+/// Serve the editor on standard input and output until it leaves or `stop` returns, and answer with the code to end the
+/// process with.
 ///
-/// `root` stands for the editor's workspace folders. A run that is at work is cancelled when the editor leaves.
+/// `root` stands for the editor's workspace folders. A run that is at work is then cancelled.
 ///
 /// The runtime must then be shut down in the background: a read of standard input may still be under way.
-pub async fn run(root: Option<PathBuf>) -> u8 {
+pub async fn run(root: Option<PathBuf>, stop: impl Future<Output = ()>) -> u8 {
     let folders = Folders::default();
     let served = folders.clone();
     let build = |client| Server::service(client, served, root);
-    let end = transport::serve(tokio::io::stdin(), tokio::io::stdout(), build).await;
+    let stopped = Cell::new(false);
+    let stop = async {
+        stop.await;
+        stopped.set(true);
+    };
+    let stdin = UntilStopped::new(tokio::io::stdin(), stop);
+    let end = transport::serve(stdin, tokio::io::stdout(), build).await;
     folders.stop_all().await;
-    if let Some(reason) = end.reason() {
+    if stopped.get() {
+        tracing::error!("stopped by a signal");
+    } else if let Some(reason) = end.reason() {
         tracing::error!("{reason}");
     }
     end.code()

@@ -19,7 +19,7 @@ use super::progress::Progress;
 use super::refused::Refused;
 use super::way_out::{self, Ended};
 use super::{task_file, to_proto, window};
-use crate::config::ApprovalMode;
+use crate::config::{self, ApprovalMode};
 use crate::workflow::{
     self, Editor, EventPhase, EventStatus, Gate, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle,
 };
@@ -241,8 +241,7 @@ fn start_run(path: &Path, files: Files, asker: Asker, editor: Editor, start: Sta
         Some(ApprovalMode::Auto) => request.auto_approve = true,
         None => {}
     }
-    let env = |name: &str| std::env::var(name).ok();
-    let engine = workflow::open(workspace, settings, &env, Arc::new(asker), editor)?;
+    let engine = workflow::open(workspace, settings, &config::variable, Arc::new(asker), editor)?;
     Ok(workflow::start(engine, request)?)
 }
 

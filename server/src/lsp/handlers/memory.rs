@@ -7,6 +7,7 @@ use super::super::files::off_the_handler;
 use super::super::folder::Folder;
 use super::super::refused::Refused;
 use super::super::{lent, to_proto, window};
+use crate::config;
 use crate::workflow::{self, Check, CheckStatus};
 
 /// Move the workflow at hand to history; files stay.
@@ -32,8 +33,7 @@ pub(super) async fn doctor(folder: &Folder) -> Result<Value, Refused> {
     let path = folder.path.clone();
     // A client that takes the command back does not want to know any more; others are not held up by slow disks.
     let found = off_the_handler(async move {
-        let env = |name: &str| std::env::var(name).ok();
-        Ok(workflow::doctor(&path, settings, &env, &editor).await)
+        Ok(workflow::doctor(&path, settings, &config::variable, &editor).await)
     });
     let found = found.await?;
     if !folder.capabilities.plugin {
