@@ -68,7 +68,8 @@ impl Budget {
         let state = State {
             run: Usage::default(),
             before: earlier.iter().copied().sum(),
-            priced_usd: earlier.iter().filter_map(|usage| usage.cost_usd).sum(),
+            // The sum of nothing is -0.0, which would be told as $-0.00.
+            priced_usd: earlier.iter().filter_map(|usage| usage.cost_usd).fold(0.0, |sum, usd| sum + usd),
             reserved_usd: 0.0,
             reserved_tokens: 0,
             turns_under_way: 0,

@@ -423,7 +423,8 @@ mod tests {
 
     #[test]
     fn a_text_may_begin_with_a_dash() {
-        for text in ["- fix", "-", "--json is missing", "--task of the day", "-5 apples", "--jsonl", "- a\n- b", "-- b"] {
+        for text in ["- fix", "-", "--json is missing", "--task of the day", "-5 apples", "--jsonl", "- a\n- b", "-- b"]
+        {
             for words in [vec!["baton", "run", "--task", text], vec!["baton", "run", &format!("--task={text}")]] {
                 match Args::from_words(words).unwrap().command {
                     Command::Run(run) => assert_eq!(run.task.as_deref(), Some(text)),
@@ -431,7 +432,10 @@ mod tests {
                 }
             }
             let plan = Command::Plan(PlanArgs { feedback: text.to_owned() });
-            assert_eq!(Args::from_words(["baton", "plan", "--feedback", text, "--workspace", "w"]).unwrap().command, plan);
+            assert_eq!(
+                Args::from_words(["baton", "plan", "--feedback", text, "--workspace", "w"]).unwrap().command,
+                plan
+            );
         }
         match Args::from_words(["baton", "rollback", "--file", "-x.rs", "--workspace", "-w"]).unwrap() {
             Args { workspace: Some(folder), command: Command::Rollback(rollback) } => {

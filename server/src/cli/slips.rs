@@ -27,8 +27,9 @@ pub(super) fn check<C: CommandFactory>(words: &[OsString]) -> Result<(), clap::E
         Some((arg.get_long().unwrap_or_default().to_owned(), text.to_owned()))
     });
     let Some((option, text)) = slip else { return Ok(()) };
-    let message =
-        format!("--{option} is followed by {text}, not by its value; if that is what you mean, write --{option}={text}");
+    let message = format!(
+        "--{option} is followed by {text}, not by its value; if that is what you mean, write --{option}={text}"
+    );
     Err(whole.error(ErrorKind::InvalidValue, message))
 }
 

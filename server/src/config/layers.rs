@@ -437,9 +437,7 @@ fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Option<String> 
         Scope::All | Scope::Lowers => None,
         Scope::UserFile if layer == Layer::User => None,
         Scope::UserFile if layer.is_users() => Some(format!("cannot be set here; set it in your own {USER_FILE}")),
-        Scope::UserFile => {
-            Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", whose(layer)))
-        }
+        Scope::UserFile => Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", whose(layer))),
         Scope::UserFor(value) if layer.is_users() || node.as_text() != Some(value) => None,
         Scope::UserFor(value) => Some(format!(
             "may not be {value:?} here: {}. Set it in your own {USER_FILE}, by {} or on the command line",

@@ -178,7 +178,8 @@ fn each_layer_wins_over_the_weaker_ones() {
         "max_parallel_tasks = 2\ncontext_staleness_hours = 2\ncheckpoint = \"off\"\nmax_review_cycles = 2\n\
          models.fast = \"openai:w\"\nmodels.balanced = \"openai:w\"\n",
     );
-    sources.user = file("config.toml", "models.fast = \"openai:u\"\nmodels.balanced = \"openai:u\"\nmax_review_cycles = 3");
+    sources.user =
+        file("config.toml", "models.fast = \"openai:u\"\nmodels.balanced = \"openai:u\"\nmax_review_cycles = 3");
     sources.editor = Some(json!({ "models.balanced": "openai:e", "max_review_cycles": 4, "keep_runs": null }));
     sources.env = env(&[("BATON_MAX_REVIEW_CYCLES", "5"), ("BATON_APPROVAL", "ask"), ("BATON_PROVIDER", "openai")]).env;
     sources.flags = Overrides { provider: Some("replay".to_owned()), approval: Some(ApprovalMode::Auto) };
@@ -221,7 +222,11 @@ fn a_workspace_and_an_editor_lower_limits_and_raise_none() {
     assert_eq!(usd("budget_usd = 3", "budget_usd = 7", json!({ "budget_usd": 6 })), 3.0, "the smallest of all holds");
     assert_eq!(usd("", "budget_usd = 7", json!({ "budget_usd": 1e9 })), 7.0);
     let tokens = |workspace: &str, user: &str| laid_over(workspace, user, none()).settings.budget_tokens;
-    assert_eq!(tokens("budget_tokens = 18446744073709551614", ""), Some(u64::MAX - 1), "without a limit each is smaller");
+    assert_eq!(
+        tokens("budget_tokens = 18446744073709551614", ""),
+        Some(u64::MAX - 1),
+        "without a limit each is smaller"
+    );
     assert_eq!(tokens("budget_tokens = \"none\"", "budget_tokens = 10"), Some(10));
     assert_eq!(tokens("budget_tokens = 9007199254740993", "budget_tokens = 9007199254740992"), Some(9007199254740992));
     for limit in ["max_parallel_tasks", "max_review_cycles", "max_repair_rounds", "keep_runs"] {
@@ -263,12 +268,20 @@ fn more_than_a_workspace_may_allow_is_a_warning_at_its_line_unless_the_user_deci
 
 #[test]
 fn only_the_user_names_hosts_that_get_a_key_over_plain_http() {
-    let hosts = |text: &str| load(&user(&format!("allow_http_hosts = {text}"))).map(|loaded| loaded.settings.allow_http_hosts);
+    let hosts =
+        |text: &str| load(&user(&format!("allow_http_hosts = {text}"))).map(|loaded| loaded.settings.allow_http_hosts);
     let read = hosts("[\"GPU.lan\", \"10.0.0.7:8080\", \"fd00:0::7\", \"[fd00::7]:80\", \" b\\u00fccher.example \"]");
     assert_eq!(read.unwrap(), ["gpu.lan", "10.0.0.7:8080", "[fd00::7]", "[fd00::7]:80", "bücher.example"]);
     assert_eq!(hosts("[]").unwrap(), Vec::<String>::new());
-    for wrong in ["\"*\"", "\"*.lan\"", "\"\"", "\"http://gpu.lan\"", "\"me@gpu.lan\"", "\"a b\"", "\"gpu.lan:http\"", "7"] {
-        assert!(hosts(&format!("[{wrong}]")).unwrap_err().to_string().starts_with("config.toml:1:21: allow_http_hosts holds "));
+    for wrong in
+        ["\"*\"", "\"*.lan\"", "\"\"", "\"http://gpu.lan\"", "\"me@gpu.lan\"", "\"a b\"", "\"gpu.lan:http\"", "7"]
+    {
+        assert!(
+            hosts(&format!("[{wrong}]"))
+                .unwrap_err()
+                .to_string()
+                .starts_with("config.toml:1:21: allow_http_hosts holds ")
+        );
     }
     refused(
         &user("allow_http_hosts = \"gpu.lan\""),

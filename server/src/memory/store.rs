@@ -654,7 +654,8 @@ impl Store {
     /// What a person wrote to a file that may hold a template; nothing where that is all there is.
     fn words(&self, file: &str, template: &str) -> Result<Option<String>, MemoryError> {
         let Some((bytes, _)) = self.bytes(file)? else { return Ok(None) };
-        let text = task_text::decode(&bytes).map_err(|fault| MemoryError::Faulty(vec![self.faults(file, vec![fault])]))?;
+        let text =
+            task_text::decode(&bytes).map_err(|fault| MemoryError::Faulty(vec![self.faults(file, vec![fault])]))?;
         let words = beside_template(&text, template);
         Ok((!words.is_empty()).then(|| words.to_owned()))
     }

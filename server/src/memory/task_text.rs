@@ -125,7 +125,11 @@ mod tests {
     #[test]
     fn a_task_is_the_same_whatever_its_lines_end_in() {
         let task = "Add a flag.\n\n  - caf\u{e9}\n";
-        for same in ["Add a flag.\r\n\r\n  - café\r\n", "\u{feff}Add a flag.  \n\t\n  - cafe\u{301}", "\nAdd a flag.\r\r  - café "] {
+        for same in [
+            "Add a flag.\r\n\r\n  - café\r\n",
+            "\u{feff}Add a flag.  \n\t\n  - cafe\u{301}",
+            "\nAdd a flag.\r\r  - café ",
+        ] {
             assert!(is_same_task(task, same), "{same:?}");
         }
         for other in ["Add a flag.\n  - café", "Add a flag.\n\n- café", "add a flag.\n\n  - café"] {

@@ -69,14 +69,22 @@ mod tests {
     #[test]
     fn a_host_is_allowed_by_its_own_name_alone() {
         let allowed = ["gpu.lan", "10.0.0.7:8080", "[fd00::7]", "other.lan:80"].map(str::to_owned);
-        for address in
-            ["http://gpu.lan", "http://GPU.lan:9000/v1", "http://10.0.0.7:8080", "http://[fd00:0::7]:1", "http://other.lan"]
-        {
+        for address in [
+            "http://gpu.lan",
+            "http://GPU.lan:9000/v1",
+            "http://10.0.0.7:8080",
+            "http://[fd00:0::7]:1",
+            "http://other.lan",
+        ] {
             assert!(is_allowed(&url(address), &allowed), "{address}");
         }
-        for address in
-            ["http://a.gpu.lan", "http://gpu.lan.evil.example", "http://10.0.0.7", "http://10.0.0.7:80", "http://gpu.lan@x.example"]
-        {
+        for address in [
+            "http://a.gpu.lan",
+            "http://gpu.lan.evil.example",
+            "http://10.0.0.7",
+            "http://10.0.0.7:80",
+            "http://gpu.lan@x.example",
+        ] {
             assert!(!is_allowed(&url(address), &allowed), "{address}");
         }
     }

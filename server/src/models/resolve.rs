@@ -64,7 +64,8 @@ pub fn resolve(
     let named = wanted.provider.as_deref().map(|name| provider(name, "--provider")).transpose()?;
     let lent = editor.cloned();
     let http = &wanted.allow_http_hosts;
-    let sources = Sources { env, http, lent, anthropic: OnceLock::new(), editor: OnceLock::new(), replay: OnceLock::new() };
+    let sources =
+        Sources { env, http, lent, anthropic: OnceLock::new(), editor: OnceLock::new(), replay: OnceLock::new() };
     let default = named.unwrap_or_else(|| sources.first());
     let serve = |tier: Tier, choice: &Option<String>| match choice {
         Some(choice) => {

@@ -412,7 +412,7 @@ fn named(phase: Phase, memory: &Memory, fresh: bool, task: bool) -> Result<&'sta
 }
 
 fn shortened(task: &str) -> String {
-    let line = task.lines().next().unwrap_or_default();
+    let line = task.lines().next().unwrap_or_default().trim_end();
     let cut: String = line.chars().take(80).collect();
     if cut.len() < task.trim().len() { format!("{cut}…") } else { cut }
 }

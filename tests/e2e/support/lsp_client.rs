@@ -145,6 +145,18 @@ impl LspClient {
         code
     }
 
+    /// Send the server a signal, as a system that shuts down; the code the process ends with. What it still said concerns
+    /// nobody.
+    #[cfg(unix)]
+    pub fn stopped_by(&mut self, signal: rustix::process::Signal) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it runs");
+        let code = self.ended();
+        while self.incoming.recv_timeout(PATIENCE).is_ok() {}
+        self.inbox.clear();
+        code
+    }
+
     /// `shutdown` and `exit`, with standard input left open; the code the process ends with.
     pub fn quit(&mut self) -> Option<i32> {
         let id = self.request("shutdown", Value::Null);

@@ -365,7 +365,9 @@ impl Shared {
         let seed = request.turn as u64 ^ (request.body.to_string().len() as u64) << 8;
         connection.start_stream(&[("content-type", "text/event-stream; charset=utf-8"), ("request-id", "req_test")])?;
         let whole = match fault {
-            Some(Fault::CutAfterEvents(n) | Fault::CutInsideEvent(n) | Fault::IdleAfter(n) | Fault::TrickleAfter(n, _)) => (*n).min(events.len()),
+            Some(
+                Fault::CutAfterEvents(n) | Fault::CutInsideEvent(n) | Fault::IdleAfter(n) | Fault::TrickleAfter(n, _),
+            ) => (*n).min(events.len()),
             Some(Fault::ErrorEvent(_)) => 2.min(events.len()),
             _ => events.len(),
         };

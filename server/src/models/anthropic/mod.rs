@@ -120,7 +120,11 @@ impl Credential {
         }
     }
 
+    /// `None` for what is no key: a header may hold more than ASCII, and a server would call the key wrong.
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        if !self.secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
         let (name, value) = match self {
             Self::ApiKey(key) => (HeaderName::from_static("x-api-key"), key.clone()),
             Self::Bearer(token) => (AUTHORIZATION, format!("Bearer {token}")),

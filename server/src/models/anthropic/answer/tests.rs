@@ -203,8 +203,13 @@ fn delta(delta: Value) -> Value {
 #[test]
 fn what_brings_nothing_of_the_answer_is_no_news() {
     let blank = json!({ "type": "text", "text": "" });
-    let signed = block(0, json!({ "type": "thinking", "thinking": "" }), &[json!({ "type": "signature_delta", "signature": "a" })]);
-    let stop = json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 1 } });
+    let signed = block(
+        0,
+        json!({ "type": "thinking", "thinking": "" }),
+        &[json!({ "type": "signature_delta", "signature": "a" })],
+    );
+    let stop =
+        json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn" }, "usage": { "output_tokens": 1 } });
     for (before, again) in [
         (vec![start()], start()),
         (vec![start()], json!({ "type": "ping" })),
@@ -249,7 +254,8 @@ fn every_piece_of_an_answer_is_news() {
 #[test]
 fn an_answer_that_would_fill_the_memory_is_too_long() {
     let mut blocks = Answer::of("m");
-    let too_many = (0..).map(|index| json!({ "type": "content_block_start", "index": index, "content_block": { "type": "text" } }));
+    let too_many = (0..)
+        .map(|index| json!({ "type": "content_block_start", "index": index, "content_block": { "type": "text" } }));
     let end = too_many.take(100_000).find_map(|event| blocks.take(None, &event.to_string()).err());
     assert!(matches!(end, Some(Fault::TooLong)), "{end:?}");
 

@@ -1,0 +1,145 @@
+//! What a person says in words, on the command line or in a file: it is taken as it was meant, or refused at its place.
+#![cfg(unix)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::support::messages_api::MessagesApi;
+use crate::support::replies::{goes_well, own, workspace};
+use crate::support::session::Session;
+
+fn api() -> MessagesApi {
+    MessagesApi::start(goes_well(&[&[own("T1")]]))
+}
+
+/// A text in UTF-16 with its mark, as Windows PowerShell writes it.
+fn utf16(text: &str) -> Vec<u8> {
+    format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn a_task_that_begins_with_a_dash_is_a_task() {
+    for (task, args) in [
+        ("- fix the count", ["--task", "- fix the count"].as_slice()),
+        ("--json is ignored", &["--task", "--json is ignored"]),
+        ("--json", &["--task=--json"]),
+        ("-", &["--task", "-"]),
+    ] {
+        let (session, api) = (Session::new(&workspace(1)), api());
+        session.run(&api, args.iter().copied().chain(["--auto-approve"])).expect(0);
+        assert_eq!(session.text(".agent_memory/task.md"), format!("{task}\n"));
+        assert!(api.requests()[0].body.to_string().contains(task));
+    }
+    let (session, api) = (Session::new(&workspace(1)), api());
+    session.run(&api, ["--task", "--auto-approve"]).expect(2).says("write --task=--auto-approve");
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    let planned = api.requests_of("plan").len();
+    session.baton(["plan", "--feedback", "- no new files"]).api(&api).run();
+    assert!(api.requests_of("plan")[planned].first_message().contains("- no new files"));
+}
+
+#[test]
+fn the_same_task_with_other_line_ends_goes_on() {
+    let (session, api) = (Session::new(&workspace(1)), api());
+    session.run(&api, ["--task", "Mend it:\n- the count\n- the name"]).expect(3);
+    let same = "\u{feff}Mend it:  \r\n- the count\r\n- the name\r\n";
+    session.run(&api, ["--task", same]).expect(3);
+    session.write(".agent_memory/task.md", same);
+    session.run(&api, ["--task", "Mend it:\n- the count\n- the name"]).expect(3);
+    let other = session.run(&api, ["--task", "Mend it:\n- the count"]).expect(2);
+    other.says("another task is unfinished here: \"Mend it:…\"");
+    assert_eq!(api.requests_of("context").len(), 1);
+}
+
+#[test]
+fn a_task_file_is_read_in_the_encoding_it_was_saved_in() {
+    let task = "Grüße alle.\nAuch \u{1F980}.";
+    for bytes in
+        [utf16("Grüße alle.\r\nAuch \u{1F980}.\r\n"), "\u{feff}Grüße alle.\r\nAuch \u{1F980}.".as_bytes().to_vec()]
+    {
+        let (session, api) = (Session::new(&workspace(1)), api());
+        session.write(".agent_memory/task.md", &bytes);
+        session.run(&api, ["--auto-approve"]).expect(0);
+        for request in api.requests().iter().filter(|request| ["context", "plan"].contains(&request.agent.as_str())) {
+            let sent = format!("{}\n{}", request.system(), request.first_message());
+            assert!(sent.contains(task), "{}: {sent}", request.agent);
+            assert!(!sent.contains(['\u{feff}', '\r', '\0', '\u{fffd}']), "{}", request.agent);
+        }
+    }
+}
+
+#[test]
+fn a_task_file_that_is_no_text_is_refused_at_its_place_and_kept() {
+    let (session, api) = (Session::new(&workspace(1)), api());
+    for (bytes, said) in [
+        (b"Mend the\ncaf\xe9".as_slice(), "task.md:2:4: not UTF-8 text"),
+        (b"M\0e\0n\0d\0", "task.md:1:2: a NUL character"),
+    ] {
+        session.write(".agent_memory/task.md", bytes);
+        session.run(&api, ["--auto-approve"]).expect(1).says(said);
+        session.run(&api, ["--task", "Another"]).expect(1).says(said);
+        assert_eq!(std::fs::read(session.path(".agent_memory/task.md")).unwrap(), bytes, "it is left as it is");
+    }
+    assert!(api.requests().is_empty(), "nothing is sent");
+    // Whoever starts over need not mend it, and finds it in the history.
+    session.run(&api, ["--task", "Do it", "--reset", "--auto-approve"]).expect(0);
+}
+
+#[test]
+fn arguments_and_variables_that_are_no_unicode_are_told_and_nothing_panics() {
+    let (session, api) = (Session::new(&workspace(1)), api());
+    let odd = OsStr::from_bytes(b"caf\xe9");
+    let with = |args: &[&OsStr]| {
+        let mut command = session.baton([]).api(&api).into_command();
+        command.args(args).output().expect("it starts")
+    };
+    let os = OsStr::new;
+    for args in
+        [[os("run"), os("--task"), odd].as_slice(), &[os("plan"), os("--feedback"), odd], &[os("schema"), odd], &[odd]]
+    {
+        let output = with(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    // A key that is no Unicode is a wrong key, and not a missing one.
+    let done = session.baton(["run", "--task", "Do it"]).api(&api).env("ANTHROPIC_API_KEY", odd).run().expect(2);
+    done.says("ANTHROPIC_API_KEY holds characters that no key has");
+    assert!(api.requests().is_empty());
+
+    // A workspace's name may be any bytes.
+    let folder = session.root().parent().unwrap().join(odd);
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    std::fs::write(folder.join("src/t1.rs"), session.text("src/t1.rs")).unwrap();
+    let output =
+        with(&[os("--workspace"), folder.as_os_str(), os("run"), os("--task"), os("Do it"), os("--auto-approve")]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(std::fs::read_to_string(folder.join("src/t1.rs")).unwrap().contains('1'));
+    for args in [["status"].as_slice(), &["doctor"], &["diff"], &["rollback"]] {
+        let args: Vec<&OsStr> =
+            [os("--workspace"), folder.as_os_str()].into_iter().chain(args.iter().copied().map(os)).collect();
+        let output = with(&args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn without_a_home_or_with_one_that_cannot_be_written_a_run_works() {
+    for home in ["", "/proc/nowhere"] {
+        let (session, api) = (Session::new(&workspace(1)), api());
+        let mut command = session.baton(["run", "--task", "Do it", "--auto-approve"]).api(&api).into_command();
+        for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "HOME"] {
+            command.env_remove(name);
+        }
+        if !home.is_empty() {
+            command.env("HOME", home);
+        } else {
+            command.env("XDG_STATE_HOME", "/proc/nowhere");
+        }
+        let output = command.env("TERM", "dumb").output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{home:?}: {said}");
+        assert!(!said.contains("panicked") && !said.contains('\u{1b}'), "{home:?}: {said}");
+    }
+}
