@@ -1,5 +1,8 @@
 use std::fmt;
 
+use icu_casemap::CaseMapper;
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
@@ -104,12 +107,14 @@ impl RepoPath {
     /// The form in which names are compared that must be told wherever a repository travels: two paths with one key may
     /// be one file on some file system. What is one file here, [`FileKeys`](super::FileKeys) tells.
     ///
-    /// Folded, and without what Windows drops or takes for something else: dots and spaces at the end of a name, and
-    /// the name of a stream behind a colon.
+    /// Fully case-folded, in Unicode normal form D, without the code points that are ignorable by default: no less than
+    /// what HFS+, APFS and NTFS take for one name. And without what Windows drops or takes for something else: dots and
+    /// spaces at the end of a name, and the name of a stream behind a colon.
     pub fn key(&self) -> String {
         let on_windows = |component: &str| {
-            let file = component.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
-            fold(if file.is_empty() { component } else { file })
+            let folded = fold(component);
+            let file = folded.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
+            if file.is_empty() { folded } else { file.to_owned() }
         };
         self.components().map(on_windows).collect::<Vec<_>>().join("/")
     }
@@ -136,11 +141,16 @@ impl System {
 }
 
 /// A name in the form in which names are compared; see [`RepoPath::key`].
+///
+/// Source: the Unicode Standard, section 3.13 (canonical caseless matching, D145, with the full case folding of
+/// `CaseFolding.txt`), and the property `Default_Ignorable_Code_Point` of `DerivedCoreProperties.txt`.
 pub(super) fn fold(name: &str) -> String {
-    let visible = name.chars().filter(
-        |c| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}'),
-    );
-    visible.nfc().flat_map(char::to_lowercase).nfc().collect()
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let visible: String = name.nfd().filter(|c| !ignorable.contains(*c)).collect();
+    CaseMapper::new().fold_string(&visible).nfd().filter(|c| !ignorable.contains(*c)).collect()
 }
 
 /// `C:/x` is meant for a drive wherever it is said; `c:x` only where there are drives.
@@ -260,5 +270,21 @@ mod tests {
             }
             assert_eq!(key("..."), "...");
         }
+        for (text, plain) in [
+            (".v\u{17f}code/tasks.json", ".vscode/tasks.json"),
+            (".git\u{200b}modules", ".gitmodules"),
+            ("id_r\u{17f}a", "id_rsa"),
+            // Kelvin sign, ligature, sharp s in both cases.
+            (".\u{212a}ube/con\u{fb01}g", ".kube/config"),
+            ("stra\u{df}e", "STRASSE"),
+            ("stra\u{1e9e}e", "strasse"),
+            // Soft hyphen, grapheme joiner, Hangul filler, variation selector, a tag.
+            (".g\u{ad}\u{34f}\u{3164}\u{fe0f}\u{e0041}it", ".git"),
+            // Both small sigmas.
+            ("\u{3a3}\u{3c2}", "\u{3c3}\u{3c3}"),
+        ] {
+            assert_eq!(key(text), key(plain), "{text:?}");
+        }
+        assert_ne!(key("\u{ff47}it"), key("git"), "a full-width letter is another letter");
     }
 }
