@@ -1,4 +1,4 @@
-use super::protect::{Protection, is_secret, protection};
+use super::protect::{is_never, is_secret};
 use super::{Workspace, WorkspaceError, is_ignored};
 use crate::contracts::RepoPath;
 
@@ -22,6 +22,12 @@ pub enum Refused {
     /// `.git` or the memory folder.
     #[error("{0} is never touched: it belongs to git or to Baton")]
     Never(RepoPath),
+    /// In a folder that git takes for a repository.
+    #[error(
+        "{0} lies in a folder that is, or with the plan's files would be, a git repository, whose configuration names \
+         programs that git runs; like .git, it is never written, with or without an approval"
+    )]
+    GitFolder(RepoPath),
     /// Behind a symbolic link.
     #[error("{0} lies behind a symbolic link; files are written only in their real place")]
     Link(RepoPath),
@@ -74,7 +80,10 @@ pub fn readable(
     if let Some(refused) = guarded(&real, path, memory_dir) {
         return Ok(Err(refused));
     }
-    if workspace.is_file(&real) && is_ignored(workspace, &real) {
+    if workspace.is_secret_by_link(&real) {
+        return Ok(Err(Refused::Secret(path.clone())));
+    }
+    if workspace.is_file(&real) && is_ignored(workspace, &real)? {
         return Ok(Err(Refused::Ignored(path.clone())));
     }
     Ok(Ok(Some(real)))
@@ -82,7 +91,7 @@ pub fn readable(
 
 /// What keeps a path from being read by its name.
 pub(super) fn guarded(path: &RepoPath, asked: &RepoPath, memory_dir: &RepoPath) -> Option<Refused> {
-    if protection(path, memory_dir) == Protection::Never {
+    if is_never(path, memory_dir) {
         Some(Refused::Never(asked.clone()))
     } else {
         is_secret(path).then(|| Refused::Secret(asked.clone()))

@@ -13,6 +13,7 @@ mod checkpoint;
 mod diff;
 mod durable;
 mod git;
+mod ignored;
 mod merge;
 mod names;
 mod protect;
@@ -32,7 +33,10 @@ pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
-pub use protect::{Protection, is_flagged, is_secret, protection};
+pub use protect::{
+    GitFolders, Kind, Protection, Row, TABLE, flag, holds_mask, in_git_folder, is_flagged, is_secret, is_secret_text,
+    masked, protection,
+};
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
     RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover,

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::beneath::{self, Blocked};
 use super::buffers::OpenBuffers;
-use super::protect::{is_secret, never_by_name};
+use super::ignored::IgnoreFiles;
+use super::protect::{SecretInodes, is_secret, never_by_name};
 use crate::contracts::RepoPath;
 
 /// The largest file that is read, in bytes.
@@ -31,6 +32,8 @@ pub struct Workspace {
 struct Inner {
     root: PathBuf,
     dir: Dir,
+    ignore_files: IgnoreFiles,
+    secret_inodes: SecretInodes,
 }
 
 /// A file's content at one moment.
@@ -92,6 +95,14 @@ pub enum WorkspaceError {
         /// Its size.
         bytes: u64,
     },
+    /// A file of ignore rules cannot be used, so nobody can tell what it leaves out.
+    #[error("{file} cannot be used, and without it nobody can tell which files are ignored: {why}")]
+    IgnoreFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The system failed.
     #[error("{path}: {source}")]
     Io {
@@ -121,7 +132,15 @@ impl Workspace {
         let dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(fault)?;
         // A folder that may be entered but not listed opens without complaint.
         dir.entries().map_err(fault)?;
-        Ok(Self { inner: Arc::new(Inner { root, dir }), buffers: None })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root,
+                dir,
+                ignore_files: IgnoreFiles::default(),
+                secret_inodes: SecretInodes::default(),
+            }),
+            buffers: None,
+        })
     }
 
     /// The real path of the root.
@@ -132,6 +151,18 @@ impl Workspace {
     /// The handle beneath which everything happens.
     pub(super) fn dir(&self) -> &Dir {
         &self.inner.dir
+    }
+
+    /// The files of ignore rules that were read.
+    pub(super) fn ignore_files(&self) -> &IgnoreFiles {
+        &self.inner.ignore_files
+    }
+
+    /// Whether a file is a secret by another of its names: a hard link to one is that secret. (For its own name see
+    /// [`is_secret`].)
+    pub fn is_secret_by_link(&self, path: &RepoPath) -> bool {
+        let metadata = self.dir().symlink_metadata(path.as_str());
+        metadata.is_ok_and(|metadata| self.inner.secret_inodes.hold(self, &metadata))
     }
 
     /// Whether it is a regular file, links inside the workspace followed.

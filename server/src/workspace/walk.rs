@@ -1,9 +1,11 @@
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
-use super::protect::{Protection, is_secret, protection};
+use super::ignored::{Fault, Ignored};
+use super::protect::{is_never, is_secret};
 use super::{Workspace, WorkspaceError};
 use crate::contracts::RepoPath;
 
@@ -66,9 +68,10 @@ pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkErro
         None => None,
     };
     let mut listing = Listing { files: Vec::new(), more: false };
-    let mut builder = builder(workspace);
-    builder.sort_by_file_name(Ord::cmp);
-    restrict(&mut builder, workspace, folder.clone(), walk.memory_dir.clone());
+    let mut builder = WalkBuilder::new(workspace.root());
+    // The rules are read by us, within bounds; see `ignored`.
+    builder.standard_filters(false).follow_links(false).sort_by_file_name(Ord::cmp);
+    let fault = restrict(&mut builder, workspace, folder.clone(), walk.memory_dir.clone())?;
     for (visited, entry) in builder.build().enumerate() {
         if visited >= MAX_VISITED {
             listing.more = true;
@@ -83,52 +86,62 @@ pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkErro
         if is_secret(&path) || !glob.as_ref().is_none_or(|glob| matches(glob, &path, folder.as_ref())) {
             continue;
         }
+        if workspace.is_secret_by_link(&path) {
+            continue;
+        }
         if listing.files.len() == walk.limit {
             listing.more = true;
             break;
         }
         listing.files.push(path);
     }
-    Ok(listing)
+    match fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(fault) => Err(WorkspaceError::from(fault).into()),
+        None => Ok(listing),
+    }
 }
 
 /// Whether git's rules leave out the file at this real path (see [`Workspace::real_path`]), or it is not a file.
-pub fn is_ignored(workspace: &Workspace, path: &RepoPath) -> bool {
-    let mut builder = builder(workspace);
-    let root = workspace.root().to_owned();
-    let wanted = path.as_str().to_owned();
-    builder.max_depth(Some(path.components().count()));
-    builder.filter_entry(move |entry| {
-        repo_path(&root, entry.path()).is_none_or(|entry| is_beneath_or_same(&wanted, entry.as_str()))
-    });
-    let found = builder.build().flatten().any(|entry| {
-        entry.file_type().is_some_and(|kind| kind.is_file())
-            && repo_path(workspace.root(), entry.path()).as_ref() == Some(path)
-    });
-    !found
+///
+/// # Errors
+/// When a file of rules on the way cannot be used.
+pub fn is_ignored(workspace: &Workspace, path: &RepoPath) -> Result<bool, WorkspaceError> {
+    let ignored = Ignored::of(workspace)?.leaves_out_with_folders(path.as_str())?;
+    Ok(ignored || !workspace.is_file(path))
 }
 
-fn builder(workspace: &Workspace) -> WalkBuilder {
-    let root = workspace.root();
-    // Ignore files above the root count only where they are of the same repository.
-    let in_repository = root.ancestors().any(|folder| folder.join(".git").exists());
-    let mut builder = WalkBuilder::new(root);
-    builder.hidden(false).ignore(false).parents(in_repository).require_git(false).follow_links(false);
-    builder
-}
-
-fn restrict(builder: &mut WalkBuilder, workspace: &Workspace, folder: Option<RepoPath>, memory_dir: RepoPath) {
+/// Leave out what is ignored, never looked at, or not in the folder. Answers where a file of rules that cannot be used
+/// is told.
+fn restrict(
+    builder: &mut WalkBuilder,
+    workspace: &Workspace,
+    folder: Option<RepoPath>,
+    memory_dir: RepoPath,
+) -> Result<Arc<Mutex<Option<Fault>>>, WorkspaceError> {
     let root = workspace.root().to_owned();
+    let ignored = Ignored::of(workspace)?;
+    let fault = Arc::new(Mutex::new(None));
+    let told = fault.clone();
     builder.filter_entry(move |entry| {
         // The root itself has no path in the workspace; names that are no path are dropped later.
         let Some(path) = repo_path(&root, entry.path()) else { return true };
-        if protection(&path, &memory_dir) == Protection::Never {
+        if is_never(&path, &memory_dir) {
             return false;
         }
-        folder.as_ref().is_none_or(|folder| {
+        let is_asked = folder.as_ref().is_none_or(|folder| {
             is_beneath_or_same(folder.as_str(), path.as_str()) || is_beneath_or_same(path.as_str(), folder.as_str())
-        })
+        });
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        is_asked
+            && match ignored.leaves_out(path.as_str(), is_folder) {
+                Ok(leaves_out) => !leaves_out,
+                Err(fault) => {
+                    told.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+                    false
+                }
+            }
     });
+    Ok(fault)
 }
 
 fn is_beneath_or_same(path: &str, folder: &str) -> bool {
@@ -241,10 +254,10 @@ x
     fn ignore_rules_hold_without_git_too() {
         let fixture = Fixture::new(&TREE.replace("//- /.git/config\nx\n", ""));
         assert_eq!(list(&fixture, None, Some("*.rs"), 100), ["src/deep/a.rs", "src/main.rs"]);
-        assert!(is_ignored(&fixture.workspace(), &path("target/out.rs")));
-        assert!(is_ignored(&fixture.workspace(), &path("src/deep/gen.rs")));
-        assert!(!is_ignored(&fixture.workspace(), &path("src/deep/a.rs")));
-        assert!(!is_ignored(&fixture.workspace(), &path(".gitignore")));
+        assert!(is_ignored(&fixture.workspace(), &path("target/out.rs")).unwrap());
+        assert!(is_ignored(&fixture.workspace(), &path("src/deep/gen.rs")).unwrap());
+        assert!(!is_ignored(&fixture.workspace(), &path("src/deep/a.rs")).unwrap());
+        assert!(!is_ignored(&fixture.workspace(), &path(".gitignore")).unwrap());
     }
 
     #[test]

@@ -1,0 +1,264 @@
+//! Secrets inside files of innocent names: private keys and tokens of known form, masked wherever a model is shown text.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+/// How every mask begins.
+const MARK: &str = "<masked by Baton: ";
+
+/// The longest private key that is looked for, in bytes: an RSA key of 16,384 bits has about 13,000.
+const LONGEST_KEY: usize = 64 * 1024;
+
+/// The least a private key has, in characters of Base64: one on Curve 25519 has 64 with its wrapping.
+const SHORTEST_KEY: usize = 40;
+
+/// A token's form, what it is called, and whose documentation describes it. Where a form has a group `v`, only that is
+/// the secret.
+struct Form {
+    name: &'static str,
+    pattern: &'static str,
+    /// Read by people who ask where a form comes from, and by the test that every form has one.
+    #[cfg_attr(not(test), expect(dead_code, reason = "documentation that stands beside what it is about"))]
+    source: &'static str,
+}
+
+const fn form(name: &'static str, pattern: &'static str, source: &'static str) -> Form {
+    Form { name, pattern, source }
+}
+
+const FORMS: &[Form] = &[
+    form(
+        "AWS access key id",
+        r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
+        "AWS documentation, IAM identifiers: unique ID prefixes",
+    ),
+    form(
+        "AWS secret access key",
+        r#"(?i)\baws_?secret_?(?:access_?)?key(?-i)["']?\s{0,4}[:=]\s{0,4}["']?(?P<v>[A-Za-z0-9/+=]{40})\b"#,
+        "AWS documentation, Manage access keys",
+    ),
+    form(
+        "GitHub token",
+        r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b",
+        "GitHub documentation, About authentication: token formats",
+    ),
+    form(
+        "GitHub token",
+        r"\bgithub_pat_[A-Za-z0-9_]{22,255}\b",
+        "GitHub documentation, About authentication: token formats",
+    ),
+    form(
+        "GitLab token",
+        r"\bgl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[A-Za-z0-9_.=-]{20,300}",
+        "GitLab documentation, Token overview: token prefixes",
+    ),
+    form("Slack token", r"\bxox[abceoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,250}", "Slack documentation, Tokens"),
+    form("Slack token", r"\bxapp-[0-9]-[A-Za-z0-9-]{10,250}", "Slack documentation, App-level tokens"),
+    form(
+        "Slack webhook",
+        r"https://hooks\.slack\.com/(?:services|workflows|triggers)/(?P<v>[A-Za-z0-9/+_-]{20,120})",
+        "Slack documentation, Incoming webhooks",
+    ),
+    form("Stripe key", r"\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,250}\b", "Stripe documentation, API keys"),
+    form("Stripe webhook secret", r"\bwhsec_[A-Za-z0-9+/=]{24,120}", "Stripe documentation, Webhook signatures"),
+    form("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,250}", "Anthropic documentation, API keys"),
+    form("OpenAI key", r"\bsk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,250}", "OpenAI documentation, API keys"),
+    form("OpenAI key", r"\bsk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}\b", "OpenAI documentation, API keys"),
+    form("Google API key", r"\bAIza[A-Za-z0-9_-]{35}", "Google Cloud documentation, API keys"),
+    form("Google client secret", r"\bGOCSPX-[A-Za-z0-9_-]{28}", "Google documentation, OAuth 2.0 client credentials"),
+    form("Google access token", r"\bya29\.[A-Za-z0-9_-]{20,1000}", "Google Cloud documentation, Token types"),
+    form("npm token", r"\bnpm_[A-Za-z0-9]{36}\b", "npm documentation, Access tokens"),
+    form("PyPI token", r"\bpypi-AgE[A-Za-z0-9_-]{40,500}", "PyPI documentation, API tokens"),
+    form("crates.io token", r"\bcio[A-Za-z0-9]{32}\b", "Cargo Book, Publishing: API tokens"),
+    form("RubyGems key", r"\brubygems_[a-f0-9]{48}\b", "RubyGems guides, API key scopes"),
+    form("Docker token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,80}", "Docker documentation, Access tokens"),
+    form("Hugging Face token", r"\bhf_[A-Za-z0-9]{30,60}\b", "Hugging Face documentation, User access tokens"),
+    form("DigitalOcean token", r"\bdo[opr]_v1_[a-f0-9]{64}\b", "DigitalOcean documentation, Personal access tokens"),
+    form("Shopify token", r"\bshp(?:at|ca|pa|ss|ua)_[A-Fa-f0-9]{32}\b", "Shopify documentation, Access tokens"),
+    form("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}", "SendGrid documentation, API keys"),
+    form("Vault token", r"\bhv[sbr]\.[A-Za-z0-9_-]{24,300}", "Vault documentation, Tokens"),
+    form(
+        "Terraform token",
+        r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,70}",
+        "HCP Terraform documentation, API tokens",
+    ),
+    form("Databricks token", r"\bdapi[a-f0-9]{32}(?:-[0-9])?\b", "Databricks documentation, Personal access tokens"),
+    form("Grafana token", r"\bglsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}\b", "Grafana documentation, Service accounts"),
+    form("New Relic key", r"\bNRAK-[A-Z0-9]{27}\b", "New Relic documentation, API keys"),
+    form("Linear key", r"\blin_(?:api|oauth)_[A-Za-z0-9]{40,64}\b", "Linear documentation, API keys"),
+    form("Sentry token", r"\bsntry[su]_[A-Za-z0-9+/=_-]{40,400}", "Sentry documentation, Auth tokens"),
+    form(
+        "Azure storage key",
+        r"\bAccountKey=(?P<v>[A-Za-z0-9+/]{86}==)",
+        "Azure documentation, Storage connection strings",
+    ),
+    form("age key", r"\bAGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]{58,}", "age specification, X25519 identities"),
+    form(
+        "JWT",
+        r"\beyJ[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{16,2000}",
+        "RFC 7519, JSON Web Token",
+    ),
+];
+
+#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles them")]
+static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
+    let groups = FORMS.iter().enumerate().map(|(at, form)| {
+        let pattern = form.pattern.replace("(?P<v>", &format!("(?P<v{at}>"));
+        format!("(?P<f{at}>{pattern})")
+    });
+    Regex::new(&groups.collect::<Vec<_>>().join("|")).expect("every form is a regular expression")
+});
+
+#[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
+static KEY_BEGIN: LazyLock<Regex> = LazyLock::new(|| {
+    // RFC 7468 and its older kin, OpenPGP (RFC 9580, section 6.2), SSH2, and the lines of a PuTTY key.
+    Regex::new(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----|Private-Lines: [0-9]{1,5}")
+        .expect("it is a regular expression")
+});
+
+/// The text with every private key and token of known form in it replaced by a mask, each line by itself: there are as
+/// many lines as before. Borrowed where there is none.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let mut found = keys(text);
+    found.extend(TOKENS.captures_iter(text).map(|captures| token(&captures)));
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (span, name) in found {
+        if span.start < done {
+            continue;
+        }
+        out.push_str(&text[done..span.start]);
+        push_mask(&mut out, &text[span.clone()], name);
+        done = span.end;
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
+}
+
+/// Whether a text holds a mask: what a model was shown in a secret's place, and must not write.
+pub fn holds_mask(text: &str) -> bool {
+    text.contains(MARK)
+}
+
+/// Whether a file of any name is one of credentials, by what it holds: a service account's key, or the login that
+/// `gcloud` keeps. Source: Google Cloud documentation, "Service account keys" and "Application Default Credentials".
+pub fn is_secret_text(bytes: &[u8]) -> bool {
+    const LARGEST: usize = 64 * 1024;
+    let trimmed = bytes.trim_ascii_start();
+    let trimmed = trimmed.strip_prefix("\u{feff}".as_bytes()).unwrap_or(trimmed).trim_ascii_start();
+    if bytes.len() > LARGEST || trimmed.first() != Some(&b'{') {
+        return false;
+    }
+    let Ok(text) = std::str::from_utf8(trimmed) else { return false };
+    let has = |words: &[&str]| words.iter().all(|word| text.contains(&format!("\"{word}\"")));
+    has(&["type", "service_account", "private_key"]) || has(&["type", "authorized_user", "refresh_token"])
+}
+
+fn token(captures: &Captures<'_>) -> (Range<usize>, &'static str) {
+    let form = FORMS.iter().enumerate().find(|(at, _)| captures.name(&format!("f{at}")).is_some());
+    let (at, name) = form.map_or((0, "token"), |(at, form)| (at, form.name));
+    let span = captures.name(&format!("v{at}")).or_else(|| captures.get(0)).map(|found| found.range());
+    (span.unwrap_or_default(), name)
+}
+
+/// Private keys: from their first line to their last, or to where what follows is no key any more.
+fn keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
+    let mut found: Vec<(Range<usize>, &'static str)> = Vec::new();
+    let mut begins = KEY_BEGIN.find_iter(text).peekable();
+    while let Some(begin) = begins.next() {
+        if found.last().is_some_and(|(last, _)| last.end > begin.start()) {
+            continue;
+        }
+        // A key ends before the next one begins, so that all of them are read once.
+        let body = &text[begin.end()..begins.peek().map_or(text.len(), |next| next.start())];
+        let mut most = body.len().min(LONGEST_KEY);
+        while !body.is_char_boundary(most) {
+            most -= 1;
+        }
+        let body = &body[..most];
+        let is_key = |length: &usize| {
+            let letters = body[..*length].bytes().filter(|byte| is_base64(*byte)).count();
+            letters >= SHORTEST_KEY && is_dense(&body[..*length], letters)
+        };
+        if let Some(length) = finished(body).filter(is_key).or_else(|| Some(unfinished(body)).filter(is_key)) {
+            found.push((begin.start()..begin.end() + length, "private key"));
+        }
+    }
+    found
+}
+
+/// How far a key with a last line goes.
+fn finished(body: &str) -> Option<usize> {
+    let end = body.find("-----END").or_else(|| body.find("---- END"))? + "-----END".len();
+    let line = body[end..].find('\n').map_or(body.len(), |rest| end + rest);
+    Some(body[end..line].find("----").map_or(line, |dashes| {
+        let rest = &body[end + dashes..line];
+        end + dashes + (rest.len() - rest.trim_start_matches('-').len())
+    }))
+}
+
+/// How far a key without a last line goes: it is cut, or shown in part.
+fn unfinished(body: &str) -> usize {
+    let mut lines = body.split_inclusive('\n');
+    let first = lines.next().unwrap_or_default();
+    // Escaped line ends keep a key in one line.
+    let mut length = first.find(|c: char| !(c.is_ascii() && (is_base64(c as u8) || c == '\\'))).unwrap_or(first.len());
+    if !first[length..].trim_matches(['"', '\'', ',', ' ', '\r', '\n', '|', '`']).is_empty() {
+        return length;
+    }
+    let mut at = first.len();
+    for (number, line) in lines.enumerate() {
+        let bare = line.rsplit('\t').next().unwrap_or_default().trim();
+        let bare = bare.trim_start_matches(['#', '*', '|', '>', ';', '"', '\'', '-', ' ']);
+        let bare = bare.trim_end_matches(['"', '\'', ',', '\\', ' ']);
+        let is_header = number < 4 && (bare.is_empty() || bare.contains(": "));
+        let is_body = bare.len() >= 16 || (bare.len() >= 4 && length > 0);
+        if !is_header && !(is_body && bare.bytes().all(|byte| is_base64(byte) || byte == b'\\')) {
+            break;
+        }
+        at += line.len();
+        if !is_header {
+            length = at;
+        }
+    }
+    body[..length].trim_end().len()
+}
+
+/// Base64 with the line ends, quotes and marks that texts put around it; prose and code have more spaces.
+fn is_dense(text: &str, letters: usize) -> bool {
+    text.lines().map(|line| line.trim().matches(' ').count()).sum::<usize>() * 12 < letters
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+/// A mask for each line of a secret.
+fn push_mask(out: &mut String, secret: &str, name: &str) {
+    for line in secret.split_inclusive('\n') {
+        let end = line.len() - line.trim_end_matches(['\r', '\n']).len();
+        let bare = &line[..line.len() - end];
+        // What stands in front of a line, its number in a listing or its indentation, is no part of the secret.
+        let number = bare.len() - bare.trim_start_matches(|c: char| c.is_whitespace() || c.is_ascii_digit()).len();
+        let number = bare[..number].rfind('\t').map_or(0, |tab| tab + 1);
+        let front = bare.len() - bare[number..].trim_start().len();
+        out.push_str(&bare[..front]);
+        if !bare.trim().is_empty() {
+            out.push_str(MARK);
+            out.push_str(name);
+            out.push('>');
+        }
+        out.push_str(&line[line.len() - end..]);
+    }
+}
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;

@@ -1,0 +1,94 @@
+//! Files with several names: a hard link to a secret is that secret.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use ignore::WalkBuilder;
+
+use super::super::Workspace;
+use super::is_secret;
+use crate::contracts::RepoPath;
+
+/// Entries looked at for the other names of a file; in a workspace with more nobody can tell.
+const MAX_VISITED: usize = 2_000_000;
+
+/// How coarse the times of a file system may be.
+const COARSE: Duration = Duration::from_secs(3);
+
+/// A file as its file system knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in super::super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// The files that have a name of secrets, and another one. Looked for only when a file with several names is met.
+#[derive(Debug, Default)]
+pub(in super::super) struct SecretInodes(Mutex<Option<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    /// When the walk began: a file whose names were last changed before that has the verdict it gives.
+    began: SystemTime,
+    secrets: HashSet<FileId>,
+    /// Whether every file was looked at.
+    is_whole: bool,
+}
+
+impl SecretInodes {
+    /// Whether a file with these facts is a secret by another of its names. One in a workspace too large to tell counts
+    /// as one.
+    #[cfg(unix)]
+    pub(in super::super) fn hold(&self, workspace: &Workspace, metadata: &cap_std::fs::Metadata) -> bool {
+        use cap_std::fs::MetadataExt;
+        if metadata.nlink() < 2 || !metadata.is_file() {
+            return false;
+        }
+        let id = FileId { device: metadata.dev(), inode: metadata.ino() };
+        // A new name, and the loss of one, change the time of the inode.
+        let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some(known) if changed + COARSE < known.began => return !known.is_whole || known.secrets.contains(&id),
+            _ => {}
+        }
+        let found = walk(workspace);
+        let holds = !found.is_whole || found.secrets.contains(&id);
+        *known = Some(found);
+        holds
+    }
+
+    /// Nothing to compare by.
+    #[cfg(not(unix))]
+    pub(in super::super) fn hold(&self, _: &Workspace, _: &cap_std::fs::Metadata) -> bool {
+        false
+    }
+}
+
+/// Every file with a name of secrets, ignored ones too.
+#[cfg(unix)]
+fn walk(workspace: &Workspace) -> Known {
+    use std::os::unix::fs::MetadataExt;
+    let mut known = Known { began: SystemTime::now(), secrets: HashSet::new(), is_whole: true };
+    let mut builder = WalkBuilder::new(workspace.root());
+    builder.standard_filters(false).follow_links(false);
+    for (visited, entry) in builder.build().flatten().enumerate() {
+        if visited >= MAX_VISITED {
+            known.is_whole = false;
+            break;
+        }
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let relative = entry.path().strip_prefix(workspace.root()).ok().map(|path| path.to_string_lossy());
+        let is_named = relative.and_then(|path| RepoPath::parse(&path).ok()).is_some_and(|path| is_secret(&path));
+        if let (true, Ok(metadata)) = (is_named, entry.metadata())
+            && metadata.nlink() > 1
+        {
+            known.secrets.insert(FileId { device: metadata.dev(), inode: metadata.ino() });
+        }
+    }
+    known
+}
