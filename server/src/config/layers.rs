@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions};
 use etcetera::BaseStrategy;
 
 use super::error::{ConfigError, ConfigErrors, Place};
@@ -196,12 +197,20 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// A file of the workspace, opened through the folder's handle: a link leads to no file outside of it.
+/// A file of the workspace, opened through the folder's handle, and no link.
 fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn Read>>> {
     // A folder that cannot be opened is the engine's to report, not a fault of the settings.
     let Ok(dir) = Dir::open_ambient_dir(root, ambient_authority()) else { return Ok(None) };
-    match dir.metadata(name) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(Box::new(dir.open(name)?))),
+    match dir.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_symlink() => {
+            Err(io::Error::other("it is a link, and the settings of a workspace are a file of its own"))
+        }
+        Ok(metadata) if metadata.is_file() => {
+            // What stands there may have become a pipe meanwhile.
+            let mut options = OpenOptions::new();
+            options.read(true).follow(FollowSymlinks::No).nonblock(true);
+            Ok(Some(Box::new(dir.open_with(name, &options)?)))
+        }
         found => absent(found.map(|_| ())),
     }
 }

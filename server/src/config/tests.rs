@@ -591,5 +591,12 @@ fn a_workspace_file_that_is_no_file_of_the_workspace_is_refused() {
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(outside.path(), &path).unwrap();
         assert!(load().is_err(), "a link out of the workspace was followed");
+        fs::remove_file(&path).unwrap();
+        fs::write(root.path().join("other.toml"), "keep_runs = 3\n").unwrap();
+        std::os::unix::fs::symlink("other.toml", &path).unwrap();
+        assert!(load().unwrap_err().to_string().contains("it is a link"), "{}", load().unwrap_err());
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        assert!(load().unwrap_err().to_string().contains("not a regular file"));
     }
 }
