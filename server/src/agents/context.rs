@@ -87,8 +87,11 @@ fn lines(workspace: &Workspace, path: &RepoPath) -> u32 {
 
 fn convention(workspace: &Workspace, file: &str) -> Option<String> {
     let path = RepoPath::parse(file).ok()?;
-    let bytes = workspace.read_open(&path).ok()??.bytes;
-    let text = TextFile::decode(&bytes).ok()?.text().to_owned();
+    if workspace.is_secret_by_link(&path) {
+        return None;
+    }
+    let bytes = workspace.read_unlinked(&path).ok()??.bytes;
+    let text = TextFile::decode(&bytes).ok()?.shown().into_owned();
     if text.trim().is_empty() {
         return None;
     }

@@ -7,6 +7,7 @@ use super::nearest::nearest;
 use super::show::{count, excerpt};
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
+use crate::workspace::{masked, masks};
 
 pub(super) const DESCRIPTION: &str = "Replace text in a file of your task. old_text must stand in the file exactly \
 once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
@@ -43,13 +44,32 @@ pub(super) fn run(toolbox: &Toolbox, input: EditFile) -> Result<String, ToolErro
         return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
     }
     let file = toolbox.read_text(&path)?;
+    check_masks(&path, file.text(), &old, &new)?;
     let edited = edit(file.text(), &old, &new, input.replace_all.unwrap_or_default())
-        .map_err(|miss| ToolError::from(told_miss(&path, file.text(), &old, miss)))?;
+        .map_err(|miss| ToolError::from(told_miss(&path, &file.shown(), &old, miss)))?;
     if edited.text == file.text() {
         return Err(format!("{path} already reads so; nothing was changed.").into());
     }
     toolbox.writing()?.write(&path, &edited.text)?;
     Ok(told_edit(&path, &edited))
+}
+
+/// A mask stands for a secret the model was not shown: it names no place in the file, and is never written into one.
+fn check_masks(path: &RepoPath, text: &str, old: &str, new: &str) -> Result<(), ToolError> {
+    if masks(old) > 0 && !text.contains(old) {
+        return Err(format!(
+            "old_text holds a mask (<masked by Baton: …>). It stands for a secret in {path} that is not shown; choose an \
+             old_text that ends before the mask or begins after it, so that the secret stays as it is."
+        )
+        .into());
+    }
+    if masks(new) > masks(old) {
+        return Err("new_text holds a mask (<masked by Baton: …>), which would be written as it stands; nothing was \
+                    changed. Leave the line with the secret out of old_text and new_text."
+            .to_owned()
+            .into());
+    }
+    Ok(())
 }
 
 fn told_edit(path: &RepoPath, edited: &Edited) -> String {
@@ -65,11 +85,13 @@ fn told_edit(path: &RepoPath, edited: &Edited) -> String {
         1 => format!("Edited {path}{how}. It now reads:\n"),
         n => format!("Edited {path} in {n} places{how}. It now reads:\n"),
     };
+    // A key can reach beyond the lines that are shown.
+    let shown = masked(&edited.text);
     for (index, (first, last)) in edited.lines().into_iter().take(SHOWN).enumerate() {
         if index > 0 {
             text.push_str("      …\n");
         }
-        text.push_str(&excerpt(&edited.text, first.saturating_sub(CONTEXT), last + CONTEXT));
+        text.push_str(&excerpt(&shown, first.saturating_sub(CONTEXT), last + CONTEXT));
     }
     if edited.places.len() > SHOWN {
         text.push_str(&format!("and {} not shown.\n", count(edited.places.len() - SHOWN, "more place")));

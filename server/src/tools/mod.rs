@@ -1,7 +1,8 @@
 //! The tools agents call, and what each agent may call.
 //!
 //! A call never panics and never fails the run, whatever the model sends: what is wrong is answered to the model in
-//! words it can act on. Every answer is bounded and says what it left out.
+//! words it can act on. Every answer is bounded and says what it left out. Private keys and tokens of known form in it are
+//! masked.
 //!
 //! Invariant: tools reach the disk only through the workspace module.
 
@@ -18,6 +19,7 @@ mod show;
 mod view;
 mod write_file;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +27,7 @@ use serde_json::Value;
 
 use crate::contracts::RepoPath;
 use crate::models::ToolSpec;
-use crate::workspace::{Refused, Staging, StagingError, Workspace};
+use crate::workspace::{Refused, Staging, StagingError, Workspace, masked};
 use input::Input;
 
 /// The tools of one agent.
@@ -128,8 +130,8 @@ impl Toolbox {
             Err(faults) => (format!("calling {}", tool.name()), Err(faults.into())),
         };
         match outcome {
-            Ok(text) => ToolOutput { text, is_error: false, activity, refused: None },
-            Err(ToolError { text, refused }) => ToolOutput { text, is_error: true, activity, refused },
+            Ok(text) => ToolOutput { text: shown(text), is_error: false, activity, refused: None },
+            Err(ToolError { text, refused }) => ToolOutput { text: shown(text), is_error: true, activity, refused },
         }
     }
 
@@ -191,6 +193,14 @@ impl Tool {
     }
 }
 
+/// No tool's answer holds a secret of known form, whatever it was made from.
+fn shown(text: String) -> String {
+    match masked(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
+    }
+}
+
 impl From<String> for ToolError {
     fn from(text: String) -> Self {
         Self { text, refused: None }
@@ -218,5 +228,7 @@ impl From<Refused> for ToolError {
     }
 }
 
+#[cfg(test)]
+mod secrets_tests;
 #[cfg(test)]
 mod tests;

@@ -36,7 +36,8 @@ impl Input for ReadFile {
 pub(super) fn run(toolbox: &Toolbox, input: ReadFile) -> Result<String, ToolError> {
     let path = toolbox.path(&input.path)?;
     let file = toolbox.read_text(&path)?;
-    let lines: Vec<&str> = file.text().lines().collect();
+    let shown = file.shown();
+    let lines: Vec<&str> = shown.lines().collect();
     if lines.is_empty() {
         return Ok(format!("{path} is empty.\n"));
     }

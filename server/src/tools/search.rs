@@ -8,7 +8,7 @@ use super::input::Input;
 use super::show::cut;
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
-use crate::workspace::TextFile;
+use crate::workspace::{TextFile, is_secret_text};
 
 const MOST_MATCHES: usize = 200;
 const MOST_TEXT: usize = 40_000;
@@ -75,7 +75,11 @@ pub(super) fn run(toolbox: &Toolbox, input: Search) -> Result<String, ToolError>
         };
         searched += bytes.len();
         let Ok(file) = TextFile::decode(&bytes) else { continue };
-        if !found.look(&regex, path, file.text()) {
+        if is_secret_text(&bytes) {
+            continue;
+        }
+        // What is masked is not searched either: a pattern could spell it out.
+        if !found.look(&regex, path, &file.shown()) {
             break;
         }
         if searched > MOST_BYTES {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::contracts::RepoPath;
-use crate::workspace::{self, Listing, TextFile, Walk, WalkError, WorkspaceError, readable};
+use crate::workspace::{self, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, is_secret_text, readable};
 
 use super::{ToolError, Toolbox, sentence};
 
@@ -42,12 +42,17 @@ impl Toolbox {
             Some(mut staging) => staging.read(path).map_err(|error| ToolError { refused: None, ..error.into() })?,
             None => self.read_disk(path)?,
         };
-        bytes.ok_or_else(|| self.missing(path))
+        let bytes = bytes.ok_or_else(|| self.missing(path))?;
+        if is_secret_text(&bytes) { Err(Refused::Secret(path.clone()).into()) } else { Ok(bytes) }
     }
 
     /// Whether a file of the working tree may be looked into; this counts as reading for nobody.
     pub(super) fn check_open(&self, path: &RepoPath) -> Result<(), ToolError> {
-        self.read_disk(path)?.map(|_| ()).ok_or_else(|| self.missing(path))
+        match self.read_disk(path)? {
+            Some(bytes) if is_secret_text(&bytes) => Err(Refused::Secret(path.clone()).into()),
+            Some(_) => Ok(()),
+            None => Err(self.missing(path)),
+        }
     }
 
     fn read_disk(&self, path: &RepoPath) -> Result<Option<Vec<u8>>, ToolError> {
@@ -57,7 +62,7 @@ impl Toolbox {
         }
     }
 
-    /// A file's text as the agent sees it.
+    /// A file's text as the agent sees it, secrets in it not yet masked; see [`TextFile::shown`].
     pub(super) fn read_text(&self, path: &RepoPath) -> Result<TextFile, ToolError> {
         let bytes = self.read(path).map_err(|error| match self.workspace.is_folder(path) {
             true => format!("{path} is a folder; list it with list_files.").into(),

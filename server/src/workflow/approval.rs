@@ -9,6 +9,7 @@ use super::error::{PhaseError, StartError};
 use super::estimate::estimate;
 use super::events::{EventPhase, EventStatus};
 use super::gate::{Gate, GateAnswer, GateTask};
+use super::implement::git_folders;
 use super::phases::task_text;
 use super::rounds::covered_before;
 use super::run::Run;
@@ -185,7 +186,8 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
         files.dedup();
         files
     };
-    let protected = touched(&|path| protection(path, run.store.path()) != Protection::None);
+    let git_folders = git_folders(&run.workspace, &plan);
+    let protected = touched(&|path| protection(path, run.store.path()) != Protection::None || git_folders.hold(path));
     let flagged = touched(&is_flagged);
     let tasks = plan
         .tasks

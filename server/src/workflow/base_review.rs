@@ -180,7 +180,7 @@ fn dismissed_before(memory: &Memory) -> Earlier {
 /// The files that are there, and every diff.
 fn shown(files: &[BaseFile]) -> (Vec<RepoPath>, Vec<(RepoPath, String)>) {
     let there = files.iter().filter(|file| file.now.is_some()).map(|file| file.path.clone());
-    let diff = |file: &BaseFile| workspace::unified(&file.path, file.before.as_deref(), file.now.as_deref());
+    let diff = |file: &BaseFile| workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref());
     (there.collect(), files.iter().map(|file| (file.path.clone(), diff(file))).collect())
 }
 

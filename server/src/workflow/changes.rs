@@ -90,9 +90,11 @@ impl Changes {
         self.files.values()
     }
 
-    /// Each file with its unified diff.
+    /// Each file with its unified diff as a model is shown it.
     pub fn diffs(&self) -> Vec<(RepoPath, String)> {
-        self.files().map(|file| (file.path.clone(), file.diff())).collect()
+        let shown =
+            |file: &ChangedFile| workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref());
+        self.files().map(|file| (file.path.clone(), shown(file))).collect()
     }
 
     /// All of it as one unified diff.

@@ -7,6 +7,7 @@ use super::run::Run;
 use crate::agents::review::Finding;
 use crate::contracts::RepoPath;
 use crate::models::EditorModels;
+use crate::workspace::masked;
 
 /// How long the editor may take to say what its language tools think: a review does not hang on it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,9 +40,17 @@ pub(super) async fn findings(run: &Run, files: &[RepoPath]) -> Vec<Finding> {
     let asked = diagnostics.of(&files[..files.len().min(MOST_FILES)]);
     tokio::select! {
         () = run.desk.cancel.cancelled() => Vec::new(),
-        findings = tokio::time::timeout(PATIENCE, asked) => findings.unwrap_or_else(|_| {
+        findings = tokio::time::timeout(PATIENCE, asked) => findings.map(shown).unwrap_or_else(|_| {
             tracing::warn!("the editor did not say in time what its language tools think of the changed files");
             Vec::new()
         }),
     }
+}
+
+/// A language tool may quote the code it speaks of.
+fn shown(mut findings: Vec<Finding>) -> Vec<Finding> {
+    for finding in &mut findings {
+        finding.message = masked(&finding.message).into_owned();
+    }
+    findings
 }

@@ -25,7 +25,7 @@ use crate::contracts::{
     Task, TaskResult, TaskStatus,
 };
 use crate::memory::{Memory, PlanLock, SetAside};
-use crate::workspace::Writable;
+use crate::workspace::{GitFolders, Workspace, Writable};
 
 /// How the phase ended.
 pub(super) enum Implemented {
@@ -203,6 +203,7 @@ impl Work<'_> {
             system: self.system.clone(),
             issues: self.issues_of(task),
             writable: writable(task, self.approval),
+            git_folders: git_folders(&self.run.workspace, self.plan),
             plan_lock: self.plan_lock.clone(),
             waiting: self.waiting.clone(),
         };
@@ -296,6 +297,14 @@ fn writable(task: &Task, approval: &Approval) -> Writable {
         delete: paths(&task.files_to_delete).into_iter().collect(),
         approved_protected: approval.by == ApprovedBy::Person,
     }
+}
+
+/// Folders that are repositories, or would be with all that the plan writes in them: one task might write what another
+/// began.
+pub(super) fn git_folders(workspace: &Workspace, plan: &PlanOutput) -> GitFolders {
+    let files = plan.tasks.iter().flat_map(|task| task.files_to_modify.iter().chain(&task.files_to_create));
+    let paths: Vec<RepoPath> = files.filter_map(|file| RepoPath::parse(file).ok()).collect();
+    GitFolders::of(workspace, &paths)
 }
 
 /// A task that was published before its result was written has its result in the publish journal.

@@ -219,10 +219,10 @@ fn only_approved(plan: &PlanOutput, memory: &Memory) -> PlanOutput {
     plan
 }
 
-/// A file's text; `None` when it is not there or not text.
+/// A file's text as models are shown it, so that what they quote is found; `None` when it is not there or not text.
 pub(super) fn text(workspace: &Workspace, path: &RepoPath) -> Option<String> {
     let bytes = workspace.read_open(path).ok()??.bytes;
-    Some(TextFile::decode(&bytes).ok()?.text().to_owned())
+    Some(TextFile::decode(&bytes).ok()?.shown().into_owned())
 }
 
 /// The task, or what a context from elsewhere, or failing that the plan to be changed, says it is.

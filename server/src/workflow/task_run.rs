@@ -18,7 +18,7 @@ use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PlanLock;
 use crate::models::{Model, Tier};
 use crate::tools::Toolbox;
-use crate::workspace::{self, FinishedTask, PublishError, Staging, Writable};
+use crate::workspace::{self, FinishedTask, GitFolders, PublishError, Staging, Writable};
 
 /// Everything one task needs.
 pub(super) struct Assignment {
@@ -29,6 +29,8 @@ pub(super) struct Assignment {
     pub(super) system: Vec<String>,
     pub(super) issues: Vec<Issue>,
     pub(super) writable: Writable,
+    /// Folders in which nothing is written, whatever the task may write.
+    pub(super) git_folders: GitFolders,
     pub(super) plan_lock: Arc<PlanLock>,
     /// Counts the tasks of the phase that wait for a person.
     pub(super) waiting: Arc<AtomicUsize>,
@@ -95,6 +97,7 @@ async fn attempt(
     let Assignment { task, model, tier, system, issues, writable, .. } = assignment;
     let memory = run.store.path().clone();
     let staging = Staging::new(run.workspace.clone(), task.id.clone(), writable.clone(), memory.clone());
+    let staging = staging.beside(assignment.git_folders.clone());
     let staging = Arc::new(Mutex::new(staging));
     let staged = staging.clone();
     let brief = Brief {

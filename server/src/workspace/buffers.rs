@@ -63,6 +63,15 @@ impl Workspace {
         self.overlaid(path, disk)
     }
 
+    /// The same for a file that nobody asked for and that is read all the same: no component may be a link.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); also when there is a link on the way.
+    pub fn read_unlinked(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
+        let disk = self.read_in_place(path)?;
+        self.overlaid(path, disk)
+    }
+
     /// What is on disk at this path, under the open document's unsaved text.
     pub(super) fn overlaid(
         &self,

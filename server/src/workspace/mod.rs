@@ -34,8 +34,8 @@ pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
 pub use protect::{
-    GitFolders, Kind, Protection, Row, TABLE, flag, holds_mask, in_git_folder, is_flagged, is_secret, is_secret_text,
-    masked, protection,
+    GitFolders, Kind, Protection, Row, TABLE, flag, in_git_folder, is_flagged, is_secret, is_secret_text, masked,
+    masks, protection, unified_masked,
 };
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Refused, guarded, readable};
-use super::protect::{Protection, is_secret, protection};
+use super::protect::{GitFolders, Protection, in_git_folder, is_secret, protection};
 use super::stands::{in_the_way, stands_now};
 use super::{CannotEncode, FileState, NotText, TextFile, Workspace, WorkspaceError};
 use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
@@ -26,6 +26,8 @@ pub struct Staging {
     task: String,
     writable: Writable,
     memory_dir: RepoPath,
+    /// Folders that are, or with the plan's files would be, repositories.
+    git_folders: GitFolders,
     /// What the task has looked at or changed, by the name the disk has for it, or will have.
     entries: BTreeMap<RepoPath, Entry>,
     refusals: Vec<Refused>,
@@ -88,7 +90,18 @@ pub enum StagingError {
 impl Staging {
     /// An empty overlay for a task.
     pub fn new(workspace: Workspace, task: impl Into<String>, writable: Writable, memory_dir: RepoPath) -> Self {
-        Self { workspace, task: task.into(), writable, memory_dir, entries: BTreeMap::new(), refusals: Vec::new() }
+        let task = task.into();
+        let git_folders = GitFolders::of(&workspace, &writable.write);
+        let (entries, refusals) = (BTreeMap::new(), Vec::new());
+        Self { workspace, task, writable, memory_dir, git_folders, entries, refusals }
+    }
+
+    /// The same for one task of several: no file is written that would make a repository of a folder together with those
+    /// of the others.
+    #[must_use]
+    pub fn beside(mut self, git_folders: GitFolders) -> Self {
+        self.git_folders = self.git_folders.and(git_folders);
+        self
     }
 
     /// The task whose overlay this is.
@@ -121,6 +134,9 @@ impl Staging {
         let asked = [Some(own.clone()), self.workspace.real_path(&own)?];
         if let Some(refused) = asked.iter().flatten().find_map(|place| guarded(place, &own, &self.memory_dir)) {
             return Err(refused.into());
+        }
+        if self.workspace.is_secret_by_link(&own) {
+            return Err(Refused::Secret(own).into());
         }
         let base = self.workspace.read_open(&own)?;
         let bytes = base.as_ref().map(|state| state.bytes.clone());
@@ -282,6 +298,9 @@ impl Staging {
         let protection = protection(path, &self.memory_dir);
         if protection == Protection::Never {
             return Err(Refused::Never(path.clone()).into());
+        }
+        if self.git_folders.hold(path) || in_git_folder(&self.workspace, path) {
+            return Err(Refused::GitFolder(path.clone()).into());
         }
         let keys = self.keys(path);
         let listed = |list: &BTreeSet<RepoPath>| named_in(list, &keys, path).is_some();

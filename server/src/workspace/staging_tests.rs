@@ -245,3 +245,61 @@ fn nothing_is_written_behind_a_link() {
         assert!(matches!(refusal(staging.delete(&path(file))), Refused::Link(_)), "{file}");
     }
 }
+
+#[test]
+fn a_folder_that_would_become_a_repository_is_written_by_no_task() {
+    let fixture =
+        Fixture::new("//- /old.git/HEAD\nref: refs/heads/main\n//- /old.git/objects/x\nx\n//- /old.git/refs/x\nx\n");
+    let message = "git repository, whose configuration names programs that git runs";
+    // All of it by one task, though a person approved it.
+    let planned = ["x/HEAD", "x/config", "x/objects/a", "x/refs/b", "y/HEAD"];
+    let mut one = staging(&fixture, &planned, &[], true);
+    for text in &planned[..4] {
+        let refused = refusal(one.write(&path(text), "x"));
+        assert_eq!(refused, Refused::GitFolder(path(text)));
+        assert!(refused.is_blocker() && refused.to_string().contains(message), "{refused}");
+    }
+    one.write(&path("y/HEAD"), "ref: refs/heads/main\n").unwrap();
+    assert_eq!(one.refusals().len(), 4);
+    // A part of it by each of several tasks.
+    let paths: Vec<RepoPath> = planned.iter().map(|text| path(text)).collect();
+    let all = GitFolders::of(&fixture.workspace(), &paths);
+    let mut first = staging(&fixture, &["x/HEAD"], &[], true);
+    first.write(&path("x/HEAD"), "x").unwrap();
+    let mut first = staging(&fixture, &["x/HEAD"], &[], true).beside(all);
+    assert_eq!(refusal(first.write(&path("x/HEAD"), "x")), Refused::GitFolder(path("x/HEAD")));
+    // One that is there, a fixture that is tracked say, is neither changed, deleted nor added to.
+    let mut there =
+        staging(&fixture, &["old.git/HEAD", "old.git/config", "old.git/hooks/post-update"], &["old.git/HEAD"], true);
+    assert_eq!(there.read(&path("old.git/HEAD")).unwrap().unwrap(), b"ref: refs/heads/main\n");
+    for text in ["old.git/HEAD", "old.git/config", "old.git/hooks/post-update"] {
+        assert_eq!(refusal(there.write(&path(text), "x")), Refused::GitFolder(path(text)));
+    }
+    assert_eq!(refusal(there.delete(&path("old.git/HEAD"))), Refused::GitFolder(path("old.git/HEAD")));
+    // Made by somebody else while the task is at work.
+    let mut late = staging(&fixture, &["z/config"], &[], true);
+    for name in ["HEAD", "objects/x", "refs/x"] {
+        fixture.write(&format!("z/{name}"), b"x");
+    }
+    assert_eq!(refusal(late.write(&path("z/config"), "x")), Refused::GitFolder(path("z/config")));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hard_link_to_a_secret_is_that_secret() {
+    let fixture = Fixture::new("//- /.gitignore\n.env\n//- /.env\nKEY=1\n//- /a.txt\nx\n//- /b.txt\nx\n");
+    let link = |from: &str, to: &str| std::fs::hard_link(fixture.root().join(from), fixture.root().join(to)).unwrap();
+    link(".env", "notes.txt");
+    link("a.txt", "a2.txt");
+    let mut staging = staging(&fixture, &["notes.txt"], &["notes.txt"], true);
+    assert_eq!(refusal(staging.read(&path("notes.txt"))), Refused::Secret(path("notes.txt")));
+    assert_eq!(staging.read(&path("a2.txt")).unwrap().unwrap(), b"x\n");
+    // One that is made later.
+    assert_eq!(staging.read(&path("b.txt")).unwrap().unwrap(), b"x\n");
+    link("b.txt", "id_rsa.bak");
+    assert_eq!(refusal(staging.read(&path("b.txt"))), Refused::Secret(path("b.txt")));
+    let memory_dir = memory();
+    let walk = crate::workspace::Walk { memory_dir: &memory_dir, folder: None, glob: None, limit: 10 };
+    let listed = crate::workspace::files(&fixture.workspace(), &walk).unwrap().files;
+    assert_eq!(listed, [path(".gitignore"), path("a.txt"), path("a2.txt")]);
+}

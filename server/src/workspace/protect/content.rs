@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use super::super::{TextFile, unified};
+use crate::contracts::RepoPath;
+
 /// How every mask begins.
 const MARK: &str = "<masked by Baton: ";
 
@@ -142,9 +145,58 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a text holds a mask: what a model was shown in a secret's place, and must not write.
-pub fn holds_mask(text: &str) -> bool {
-    text.contains(MARK)
+/// How many masks a text holds: what a model was shown in a secret's place, and must not write.
+pub fn masks(text: &str) -> usize {
+    text.matches(MARK).count()
+}
+
+impl TextFile {
+    /// The text as models are shown it: as many lines, with secrets of known form [masked].
+    pub fn shown(&self) -> Cow<'_, str> {
+        masked(self.text())
+    }
+}
+
+/// The change between two contents as a model is shown it; see [`unified`] for the whole. A line is masked as it is in its
+/// file: a hunk can begin in the middle of a key.
+pub fn unified_masked(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
+    let diff = unified(path, old, new);
+    let text = |bytes: Option<&[u8]>| TextFile::decode(bytes.unwrap_or_default()).map(|file| file.shown().into_owned());
+    let (Ok(old), Ok(new)) = (text(old), text(new)) else { return diff };
+    if masks(&old) + masks(&new) == 0 {
+        return diff;
+    }
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let (mut at_old, mut at_new) = (None, None);
+    let mut out = String::with_capacity(diff.len());
+    for line in diff.split_inclusive('\n') {
+        if let Some((first_old, first_new)) = hunk(line) {
+            (at_old, at_new) = (Some(first_old), Some(first_new));
+        } else if let (Some(before), Some(after)) = (at_old, at_new) {
+            let shown = match line.as_bytes().first() {
+                Some(b'-') => old.get(before),
+                Some(b'+' | b' ') => new.get(after),
+                _ => None,
+            };
+            at_old = Some(before + usize::from(line.starts_with(['-', ' '])));
+            at_new = Some(after + usize::from(line.starts_with(['+', ' '])));
+            if let Some(shown) = shown.filter(|shown| masks(shown) > 0) {
+                out.push_str(&line[..1]);
+                out.push_str(shown);
+                out.push('\n');
+                continue;
+            }
+        }
+        out.push_str(line);
+    }
+    out
+}
+
+/// The first lines, from 0, of a hunk on both sides.
+fn hunk(line: &str) -> Option<(usize, usize)> {
+    let (old, new) = line.strip_prefix("@@ -")?.split_once(" +")?;
+    let first = |side: &str| side.split([',', ' ']).next()?.parse::<usize>().ok().map(|line| line.saturating_sub(1));
+    Some((first(old)?, first(new)?))
 }
 
 /// Whether a file of any name is one of credentials, by what it holds: a service account's key, or the login that

@@ -44,6 +44,13 @@ impl GitFolders {
         Self { folders: planned.into_iter().filter_map(is_git).collect() }
     }
 
+    /// These, and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.folders.extend(others.folders);
+        self
+    }
+
     /// Whether a path lies in one of them.
     pub fn hold(&self, path: &RepoPath) -> bool {
         let key = path.key();

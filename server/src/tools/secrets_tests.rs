@@ -1,0 +1,139 @@
+//! Secrets inside files of innocent names: no tool shows them, and no edit writes a mask in their place.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+use crate::workspace::fixture::{Fixture, memory, path};
+use crate::workspace::{Writable, unified_masked};
+
+const KEY_LINE: &str = "MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu";
+
+/// Put together, so that no scanner takes this file for one that holds a token.
+fn token() -> String {
+    format!("ghp_{}", "aB3dE5gH7jK9".repeat(3))
+}
+
+fn fixture() -> Fixture {
+    let key = format!("{KEY_LINE}\n").repeat(20);
+    let fixture = Fixture::new("");
+    let text = format!("const A: u32 = 1;\nconst TOKEN: &str = \"{}\";\nconst B: u32 = 2;\n", token());
+    fixture.write("src/config.rs", text.as_bytes());
+    let text = format!("port: 80\nkey: |\n-----BEGIN PRIVATE KEY-----\n{key}-----END PRIVATE KEY-----\nhost: a\n");
+    fixture.write("deploy.yml", text.as_bytes());
+    let account = "{\"type\": \"service_account\", \"private_key_id\": \"k\", \"private_key\": \"short-needle\"}";
+    fixture.write("innocent.json", account.as_bytes());
+    fixture
+}
+
+fn implementer(fixture: &Fixture, write: &[&str]) -> (Toolbox, Arc<Mutex<Staging>>) {
+    let write: BTreeSet<RepoPath> = write.iter().map(|text| path(text)).collect();
+    let writable = Writable { write, ..Writable::default() };
+    let staging = Arc::new(Mutex::new(Staging::new(fixture.workspace(), "T1", writable, memory())));
+    (Toolbox::implementer(fixture.workspace(), memory(), Arc::clone(&staging)), staging)
+}
+
+fn ok(toolbox: &Toolbox, tool: &str, input: Value) -> String {
+    let output = toolbox.call(tool, &input);
+    assert!(!output.is_error, "{tool} {input}: {}", output.text);
+    assert!(!output.text.contains(&token()) && !output.text.contains(KEY_LINE), "{tool}: {}", output.text);
+    output.text
+}
+
+fn error(toolbox: &Toolbox, tool: &str, input: Value) -> String {
+    let output = toolbox.call(tool, &input);
+    assert!(output.is_error, "{tool} {input}: {}", output.text);
+    assert!(!output.text.contains(&token()) && !output.text.contains(KEY_LINE), "{tool}: {}", output.text);
+    output.text
+}
+
+#[test]
+fn reading_and_searching_show_masks() {
+    let fixture = fixture();
+    let reader = Toolbox::reader(fixture.workspace(), memory());
+    let text = ok(&reader, "read_file", json!({"path": "src/config.rs"}));
+    assert!(text.contains("    2\tconst TOKEN: &str = \"<masked by Baton: GitHub token>\";\n"), "{text}");
+    // From the middle of a key, where nothing around tells what it is.
+    let text = ok(&reader, "read_file", json!({"path": "deploy.yml", "start_line": 8, "end_line": 9}));
+    assert_eq!(
+        text,
+        "deploy.yml, lines 8-9 of 25:\n    8\t<masked by Baton: private key>\n    9\t<masked by Baton: private key>\n"
+    );
+    let text = ok(&reader, "search", json!({"pattern": "TOKEN|host|MzEf"}));
+    assert_eq!(
+        text,
+        "deploy.yml:25: host: a\nsrc/config.rs:2: const TOKEN: &str = \"<masked by Baton: GitHub token>\";\n"
+    );
+    // A pattern that would spell a secret out finds nothing.
+    assert!(ok(&reader, "search", json!({"pattern": "ghp_a"})).starts_with("No match"));
+    assert!(ok(&reader, "search", json!({"pattern": "short-needle"})).starts_with("No match"));
+    assert!(error(&reader, "read_file", json!({"path": "innocent.json"})).contains("may hold secrets"));
+    assert!(error(&reader, "search", json!({"pattern": "x", "path": "innocent.json"})).contains("may hold secrets"));
+}
+
+#[test]
+fn an_edit_around_a_secret_keeps_it_and_shows_a_mask() {
+    let fixture = fixture();
+    let (toolbox, staging) = implementer(&fixture, &["src/config.rs", "deploy.yml"]);
+    let edit = |path: &str, old: &str, new: &str| json!({"path": path, "old_text": old, "new_text": new});
+    let text = ok(&toolbox, "edit_file", edit("src/config.rs", "A: u32 = 1", "A: u32 = 3"));
+    assert!(text.contains("<masked by Baton: GitHub token>"), "{text}");
+    ok(&toolbox, "edit_file", edit("deploy.yml", "host: a", "host: b"));
+    ok(&toolbox, "edit_file", edit("deploy.yml", "port: 80", "port: 81"));
+    let changes = staging.lock().unwrap().changes();
+    let after = |at: usize| String::from_utf8(changes[at].after.clone().unwrap()).unwrap();
+    assert!(after(0).contains(KEY_LINE) && after(0).contains("host: b") && !after(0).contains("<masked"));
+    assert!(after(1).contains(&token()) && after(1).contains("= 3"));
+}
+
+#[test]
+fn a_mask_is_never_written() {
+    let fixture = fixture();
+    let (toolbox, staging) = implementer(&fixture, &["src/config.rs", "new.rs", "docs.md"]);
+    ok(&toolbox, "read_file", json!({"path": "src/config.rs"}));
+    let mask = "<masked by Baton: GitHub token>";
+    let line = format!("const TOKEN: &str = \"{mask}\";");
+    let edit = |old: &str, new: &str| json!({"path": "src/config.rs", "old_text": old, "new_text": new});
+    assert!(error(&toolbox, "edit_file", edit(&line, "const TOKEN: &str = \"\";")).contains("old_text holds a mask"));
+    assert!(error(&toolbox, "edit_file", edit(&line, &format!("pub {line}"))).contains("old_text holds a mask"));
+    let refused = error(&toolbox, "edit_file", edit("const B: u32 = 2;", &format!("{line}\nconst B: u32 = 2;")));
+    assert!(refused.contains("new_text holds a mask"), "{refused}");
+    for file in ["src/config.rs", "new.rs"] {
+        let refused = error(&toolbox, "write_file", json!({"path": file, "content": format!("{line}\n")}));
+        assert!(refused.contains("stands for a secret"), "{refused}");
+    }
+    assert!(staging.lock().unwrap().changes().is_empty());
+    // A text that speaks of masks can be edited like any other.
+    fixture.write("docs.md", format!("See {mask} here.\n").as_bytes());
+    ok(
+        &toolbox,
+        "edit_file",
+        json!({"path": "docs.md", "old_text": format!("See {mask}"), "new_text": format!("Look at {mask}")}),
+    );
+}
+
+#[test]
+fn what_is_near_a_missed_edit_is_masked() {
+    let fixture = fixture();
+    let (toolbox, _) = implementer(&fixture, &["src/config.rs"]);
+    let missed = json!({"path": "src/config.rs", "old_text": "const TOKEN: &str = \"\";", "new_text": "x"});
+    assert!(error(&toolbox, "edit_file", missed).contains("<masked by Baton: GitHub token>"));
+}
+
+#[test]
+fn the_reviewers_diff_shows_that_a_secret_changed_and_not_what_it_is() {
+    let key = |n: usize| format!("{}\n", KEY_LINE.replace("MzEf", &format!("Mz{n:02}"))).repeat(n);
+    let text = |body: &str| format!("-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\n");
+    let (old, new) = (text(&(key(20) + &key(21))), text(&(key(20) + &key(22))));
+    let diff = unified_masked(&path("deploy.txt"), Some(old.as_bytes()), Some(new.as_bytes()));
+    assert!(
+        diff.contains("\n+<masked by Baton: private key>\n") && diff.contains("\n-<masked by Baton: private key>\n")
+    );
+    assert!(!diff.contains("Mz2"), "{diff}");
+    let plain = unified_masked(&path("a"), Some(b"a\n"), Some(b"b"));
+    assert_eq!(plain, crate::workspace::unified(&path("a"), Some(b"a\n"), Some(b"b")));
+    let reviewer =
+        Toolbox::reviewer(Fixture::new("").workspace(), memory(), vec![(path("a"), format!("+{}\n", token()))]);
+    assert_eq!(ok(&reviewer, "read_diff", json!({})), "+<masked by Baton: GitHub token>\n");
+}
