@@ -6,19 +6,23 @@ use super::failure::Failure;
 use super::session::Session;
 use super::{print, render};
 use crate::config::Overrides;
-use crate::workflow;
+use crate::workflow::{self, Cleaned};
 
 /// Keep the newest runs and those of the workflow at hand; remove the rest.
 pub(super) fn clean(folder: Option<&Path>) -> Result<u8, Failure> {
     let session = Session::open(folder, Overrides::default())?;
-    let removed = match session.memory()? {
+    let cleaned = match session.memory()? {
         Some(store) => workflow::clean(&store, &session.workspace, session.settings.keep_runs)?,
-        None => Vec::new(),
+        None => Cleaned::default(),
     };
-    let text = match removed.as_slice() {
-        [] => "There is nothing to remove.".to_owned(),
-        [.., newest] => format!("Removed {}, up to {newest}.", render::count(removed.len(), "run")),
+    let text = match cleaned.removed.as_slice() {
+        [] if cleaned.failed.is_empty() => "There is nothing to remove.".to_owned(),
+        [] => "Removed no run.".to_owned(),
+        [.., newest] => format!("Removed {}, up to {newest}.", render::count(cleaned.removed.len(), "run")),
     };
     print(&text)?;
-    Ok(0)
+    for (run, why) in &cleaned.failed {
+        print(&format!("Run {run} is still there: {}", render::plain(why)))?;
+    }
+    Ok(u8::from(!cleaned.failed.is_empty()))
 }

@@ -62,36 +62,52 @@ fn touched(store: &Store) -> Result<Vec<RepoPath>, MemoryError> {
     Ok(standing.iter().flat_map(|publish| publish.record.paths().cloned()).collect())
 }
 
-/// Remove all but the newest runs, with their checkpoints; their ids are returned. Runs of the workflow at hand stay,
-/// however many there are: resuming and rolling back need them.
+/// Which old runs are gone, and which could not be removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Ids of the runs that were removed, oldest first.
+    pub removed: Vec<String>,
+    /// Ids of those that were not, each with the reason.
+    pub failed: Vec<(String, String)>,
+}
+
+/// Remove all but the newest runs, with their checkpoints. Runs of the workflow at hand stay, however many there are:
+/// resuming and rolling back need them. One that cannot be removed keeps none of the others.
 ///
 /// # Errors
-/// When a run is at work, or something cannot be removed.
-pub fn clean(store: &Store, workspace: &Workspace, keep_runs: usize) -> Result<Vec<String>, StartError> {
+/// When a run is at work, or the runs cannot be listed.
+pub fn clean(store: &Store, workspace: &Workspace, keep_runs: usize) -> Result<Cleaned, StartError> {
     let (_lock, _) = store.lock(Timestamp::now())?;
+    sweep(store, workspace);
     remove_old_runs(store, workspace, keep_runs)
 }
 
+/// Remove what a killed run left locked of its checkpoints. Whoever calls holds the run lock.
+pub(super) fn sweep(store: &Store, workspace: &Workspace) {
+    let ours = store.runs().unwrap_or_default();
+    match workspace::sweep_locks(workspace, &|run| ours.iter().any(|known| known.as_str() == run)) {
+        Ok(0) | Err(CheckpointError::Unavailable(_)) => {}
+        Ok(count) => tracing::info!(count, "removed locks of checkpoints that a killed run left"),
+        Err(error) => tracing::warn!(%error, "locks of old checkpoints could not be removed"),
+    }
+}
+
 /// The same under a lock that is held already.
-pub(super) fn remove_old_runs(
-    store: &Store,
-    workspace: &Workspace,
-    keep_runs: usize,
-) -> Result<Vec<String>, StartError> {
+pub(super) fn remove_old_runs(store: &Store, workspace: &Workspace, keep_runs: usize) -> Result<Cleaned, StartError> {
     let mut runs = store.runs()?;
     runs.truncate(runs.len().saturating_sub(keep_runs));
     let needed = store.workflow_runs()?;
-    let mut removed = Vec::new();
+    let mut cleaned = Cleaned::default();
     for run in runs.into_iter().filter(|run| !needed.contains(run)) {
         // The folder goes last: as long as it is there, its checkpoints are found again.
-        match workspace::remove_checkpoints(workspace, run.as_str()) {
-            Ok(_) | Err(CheckpointError::Unavailable(_)) => {}
-            Err(error) => {
-                return Err(StartError::Usage(format!("the checkpoints of run {run} cannot be removed: {error}")));
-            }
+        let removed = match workspace::remove_checkpoints(workspace, run.as_str()) {
+            Ok(_) | Err(CheckpointError::Unavailable(_)) => store.remove_run(&run).map_err(|error| error.to_string()),
+            Err(error) => Err(format!("its checkpoints cannot be removed: {error}")),
+        };
+        match removed {
+            Ok(()) => cleaned.removed.push(run.to_string()),
+            Err(why) => cleaned.failed.push((run.to_string(), why)),
         }
-        store.remove_run(&run)?;
-        removed.push(run.to_string());
     }
-    Ok(removed)
+    Ok(cleaned)
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::approval::{NO_PLAN, check_subset, done};
-use super::checkpoints::{Checkpoints, remove_old_runs};
+use super::checkpoints::{self, Checkpoints, remove_old_runs};
 use super::drive::drive;
 use super::editor::Editor;
 use super::error::StartError;
@@ -148,6 +148,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let now = Timestamp::now();
     let Engine { workspace, store, settings, models, prompts, approver, editor } = engine;
     let (lock, id) = store.lock(now)?;
+    checkpoints::sweep(&store, &workspace);
     recover(&workspace, &store)?;
     let policy = policy(&settings);
     let memory = match store.load() {
@@ -214,8 +215,13 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     });
     let end = tokio::spawn(async move {
         let end = drive(&run).await;
-        if let Err(error) = remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
-            tracing::warn!(%error, "old runs could not be removed");
+        match remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
+            Ok(cleaned) => {
+                for (run, why) in cleaned.failed {
+                    tracing::warn!(run, why, "an old run could not be removed");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "old runs could not be removed"),
         }
         drop(lock);
         end

@@ -33,7 +33,7 @@ mod task_run;
 
 pub use approval::{Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use changes::{ChangedFile, Changes, diff};
-pub use checkpoints::clean;
+pub use checkpoints::{Cleaned, clean};
 pub use doctor::{Check, CheckStatus, Doctor, doctor};
 pub use editor::{Editor, EditorDiagnostics};
 pub use engine::{Engine, Request, RunHandle, open, open_store, policy, reset, start};

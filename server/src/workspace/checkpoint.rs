@@ -3,14 +3,17 @@
 //! The tree is made in an index in memory. Neither the user's index, HEAD, branches, stash nor configuration is ever
 //! written; no hook, filter or signing program runs.
 
+mod locks;
 mod tracked;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Repository, Signature};
 
-use super::{Workspace, git, is_secret};
+use super::{Workspace, git};
 use crate::contracts::RepoPath;
+pub use locks::sweep_locks;
 use tracked::Tracked;
 
 /// Where checkpoints are kept.
@@ -39,6 +42,12 @@ pub enum CheckpointError {
         /// What the system said.
         why: String,
     },
+    /// A reference is locked, by a process at work or one that was killed.
+    #[error(
+        "another process works on it, or one was killed: {} is there (or packed-refs.lock beside the references); remove it \
+         once no git or Baton is at work here", .0.display()
+    )]
+    Locked(PathBuf),
     /// Git failed.
     #[error("git failed: {0}")]
     Git(String),
@@ -62,7 +71,7 @@ type Recorded = (Oid, u32);
 /// A changed file is recorded with its bytes as they are on disk, past all filters; one that git holds for unchanged
 /// keeps the entry it has. Files outside a sparse checkout stay as they are in the index, submodules are the commit
 /// that is checked out, files in conflict are what stands on disk. Untracked files are recorded only if touched, and
-/// never if their name holds secrets. `stopped` is asked between files.
+/// never if they are secrets; tracked secrets stay as they are committed. `stopped` is asked between files.
 ///
 /// # Errors
 /// When the repository cannot be opened, or something cannot be read or written.
@@ -104,7 +113,12 @@ pub fn remove_checkpoints(workspace: &Workspace, run: &str) -> Result<usize, Che
     let Some(repository) = open(workspace)? else { return Ok(0) };
     let mut removed = 0;
     for reference in repository.references_glob(&format!("{REFS}/{run}/*"))? {
-        reference?.delete()?;
+        let mut reference = reference?;
+        let name = reference.name().map(str::to_owned).unwrap_or_default();
+        reference.delete().map_err(|error| match error.code() {
+            ErrorCode::Locked => CheckpointError::Locked(repository.commondir().join(format!("{name}.lock"))),
+            _ => error.into(),
+        })?;
         removed += 1;
     }
     Ok(removed)
@@ -129,10 +143,9 @@ fn record_touched(
     files: &mut BTreeMap<Vec<u8>, Recorded>,
 ) -> Result<(), CheckpointError> {
     let name = tracked.name_of(path);
-    let known = files.contains_key(&name);
     let in_submodule =
         ancestors(&name).any(|folder| files.get(folder).is_some_and(|(_, mode)| *mode == tracked::GITLINK));
-    if in_submodule || tracked.is_memory(&name) || (is_secret(path) && !known) {
+    if in_submodule || tracked.is_memory(&name) || tracked.is_secret(&name) {
         return Ok(());
     }
     match tracked.on_disk(&name)? {

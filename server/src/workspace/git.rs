@@ -2,7 +2,8 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository};
 
-use super::Workspace;
+use super::ignored::Ignored;
+use super::{Workspace, git_own};
 use crate::contracts::RepoPath;
 
 /// Where a repository stands.
@@ -14,13 +15,9 @@ pub struct Head {
     pub commit: Option<String>,
 }
 
-/// The repository the workspace lies in; `None` without git.
+/// The repository the workspace lies in; `None` without git. An error where it is another's, see [`git_own`].
 pub(super) fn open(workspace: &Workspace) -> Result<Option<Repository>, git2::Error> {
-    match Repository::discover(workspace.root()) {
-        Ok(repository) => Ok(Some(repository)),
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    git_own::open(workspace.root())
 }
 
 /// Branch and commit of the repository the workspace lies in. `None` without git, and where the repository cannot be
@@ -115,10 +112,15 @@ pub fn repository(workspace: &Workspace, memory_dir: &RepoPath) -> RepositorySta
     });
     RepositoryState::Open {
         head: head(workspace),
-        ignores_memory: repository.is_path_ignored(memory.join("plan.json")).unwrap_or(false),
+        ignores_memory: leaves_out(workspace, &format!("{memory_dir}/plan.json")),
         tracks_memory,
         is_shallow: repository.is_shallow(),
     }
+}
+
+/// Whether git's rules leave out a file, which need not exist.
+fn leaves_out(workspace: &Workspace, file: &str) -> bool {
+    Ignored::of(workspace).and_then(|rules| rules.leaves_out_with_folders(file)).unwrap_or(false)
 }
 
 /// The version of the git library that is built in.

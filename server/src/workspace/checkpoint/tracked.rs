@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
-use git2::{Index, IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid, Repository};
+use git2::{Index, IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid, Repository, Tree};
 
 use super::super::Workspace;
 use super::super::beneath::{self, Blocked};
+use super::super::is_secret;
 use super::{CheckpointError, Recorded};
 use crate::contracts::RepoPath;
 
@@ -34,6 +35,10 @@ pub(super) struct Tracked<'a> {
     /// The workspace below the top: empty, or ending in `/`.
     prefix: Vec<u8>,
     memory: Vec<u8>,
+    /// For files that are secrets by another of their names.
+    workspace: Workspace,
+    /// What is committed; `None` before the first commit.
+    head: Option<Tree<'a>>,
     /// Whether the executable bit means anything here, and whether links are links.
     has_modes: bool,
     has_links: bool,
@@ -59,6 +64,7 @@ impl<'a> Tracked<'a> {
         }
         let memory = [prefix.as_slice(), memory_dir.as_str().as_bytes()].concat();
         let top = Dir::open_ambient_dir(&top, ambient_authority());
+        let head = super::head_commit(repository)?.map(|commit| commit.tree()).transpose()?;
         let config = repository.config()?;
         let index = repository.index().map_err(|error| unavailable(error.message()))?;
         let index_time = index.path().and_then(|path| path.metadata().ok()).and_then(|file| written_at(&file));
@@ -68,6 +74,8 @@ impl<'a> Tracked<'a> {
             top: top.map_err(|error| unavailable(&format!("its working tree: {error}")))?,
             prefix,
             memory,
+            workspace: workspace.clone(),
+            head,
             has_modes: cfg!(unix) && config.get_bool("core.filemode").unwrap_or(true),
             has_links: config.get_bool("core.symlinks").unwrap_or(true),
             index_time,
@@ -123,6 +131,9 @@ impl<'a> Tracked<'a> {
         if self.is_memory(&entry.path) || (assumed && !in_conflict) {
             return Ok(as_in_index);
         }
+        if self.is_secret(&entry.path) {
+            return Ok(self.as_committed(&entry.path));
+        }
         let fault = |error: io::Error| fault(&entry.path, &error);
         match self.look(&entry.path)? {
             None if entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0 => Ok(as_in_index),
@@ -130,6 +141,23 @@ impl<'a> Tracked<'a> {
             Some((_, _, metadata)) if !in_conflict && self.is_clean(entry, &metadata) => Ok(as_in_index),
             Some((folder, file, metadata)) => self.record(&folder, &file, &metadata, Some(entry)).map_err(fault),
         }
+    }
+
+    /// Whether a name is one of secrets, or its file has another name that is.
+    pub(super) fn is_secret(&self, name: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(name);
+        let below = name.strip_prefix(self.prefix.as_slice()).map(String::from_utf8_lossy);
+        RepoPath::parse(&text).is_ok_and(|path| is_secret(&path))
+            || below
+                .and_then(|text| RepoPath::parse(&text).ok())
+                .is_some_and(|path| self.workspace.is_secret_by_link(&path))
+    }
+
+    /// A secret stays as it is committed: what it changed to goes nowhere.
+    fn as_committed(&self, name: &[u8]) -> Option<Recorded> {
+        let entry = self.head.as_ref()?.get_path(&path_of(name).ok()?).ok()?;
+        let mode = u32::try_from(entry.filemode()).ok()?;
+        Some((entry.id(), mode))
     }
 
     /// The commit a submodule is at; the one the index has where it isn't checked out.

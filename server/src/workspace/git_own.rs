@@ -1,0 +1,181 @@
+//! Whether a repository is that of the folder it was found in, and can be opened without waiting.
+//!
+//! What `.git` says is data that came with the folder, from an archive say: its `core.worktree` may name any folder as the
+//! working tree, a `.git` file any repository, `commondir` any objects. Followed, each of them carries files of the user's
+//! into a place, or before a model, that has nothing to do with the workspace.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use git2::{ErrorClass, ErrorCode, Repository, RepositoryOpenFlags};
+
+use super::ignored::is_top;
+
+/// The files of a repository that the library reads by itself as it opens one, waiting for whoever writes to a pipe, with
+/// the most bytes of each.
+const READ: &[(&str, u64)] = &[
+    ("HEAD", 64 * 1024),
+    ("commondir", 64 * 1024),
+    ("gitdir", 64 * 1024),
+    ("config", 8 << 20),
+    ("config.worktree", 8 << 20),
+    ("index", 4 << 30),
+    ("packed-refs", 1 << 30),
+    ("shallow", 64 << 20),
+    ("info/attributes", 64 << 20),
+    ("info/exclude", 64 << 20),
+    ("info/grafts", 64 << 20),
+    ("objects/info/alternates", 1 << 20),
+    ("objects/info/commit-graph", 4 << 30),
+];
+
+/// How deep one configuration may include another, as in git.
+const INCLUDES: usize = 10;
+
+/// The repository whose working tree a folder lies in; `None` when there is none. The environment is not asked.
+pub(super) fn open(root: &Path) -> Result<Option<Repository>, git2::Error> {
+    let Some(top) = root.ancestors().find(|folder| is_top(folder)) else { return Ok(None) };
+    let link = top.join(".git");
+    check_readable(&link)?;
+    // That folder and no other: none above it, and none that is a repository by what lies in it.
+    let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::CROSS_FS | RepositoryOpenFlags::NO_DOTGIT;
+    let repository = match Repository::open_ext(&link, flags, None::<&Path>) {
+        Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    check_own(&repository, top, &link)?;
+    Ok(Some(repository))
+}
+
+/// That the repository has this folder for its working tree, and says so itself where it is kept elsewhere.
+fn check_own(repository: &Repository, top: &Path, link: &Path) -> Result<(), git2::Error> {
+    let real = |path: &Path| path.canonicalize().map_err(|error| refuse(&format!("{}: {error}", path.display())));
+    if let Some(workdir) = repository.workdir()
+        && real(workdir)? != top
+    {
+        return Err(refuse(&format!(
+            "its working tree is {} (core.worktree in its configuration may say so), and not {}, where it was found; take \
+             the setting out to work with git here",
+            workdir.display(),
+            top.display()
+        )));
+    }
+    let (folder, common) = (real(repository.path())?, real(repository.commondir())?);
+    let elsewhere = |place: &Path| {
+        refuse(&format!(
+            "{} leads to a repository in {}, which does not name this folder as a working tree of its own; `git worktree \
+             repair` mends a worktree that was moved",
+            link.display(),
+            place.display()
+        ))
+    };
+    // The objects of one of several working trees are those of the repository that knows it.
+    if folder != common && folder.parent() != Some(common.join("worktrees").as_path()) {
+        return Err(elsewhere(&common));
+    }
+    let is_beneath = folder.starts_with(top) && common.starts_with(top);
+    let is_named =
+        || repository.is_worktree() || repository.config().is_ok_and(|config| config.get_path("core.worktree").is_ok());
+    if is_beneath || (repository.workdir().is_some() && is_named()) { Ok(()) } else { Err(elsewhere(&folder)) }
+}
+
+/// That whatever the library reads as it opens a repository is there to be read.
+fn check_readable(link: &Path) -> Result<(), git2::Error> {
+    let mut folder = link.to_owned();
+    if !link.is_dir() {
+        let text = regular(link, 64 * 1024)?.unwrap_or_default();
+        let Some(named) = text.strip_prefix("gitdir:") else { return Ok(()) };
+        folder = link.parent().unwrap_or(link).join(named.trim());
+    }
+    let mut folders = vec![folder.clone()];
+    if let Some(common) = regular(&folder.join("commondir"), 64 * 1024)? {
+        folders.push(folder.join(common.trim()));
+    }
+    for folder in &folders {
+        for (name, limit) in READ {
+            check_regular(&folder.join(name), *limit)?;
+        }
+        for name in ["config", "config.worktree"] {
+            check_includes(&folder.join(name), INCLUDES)?;
+        }
+        // What HEAD names, and no more: there is no end to what else could be looked at.
+        if let Some(head) = regular(&folder.join("HEAD"), 64 * 1024)?
+            && let Some(name) = head.strip_prefix("ref:")
+        {
+            folders.iter().try_for_each(|folder| check_regular(&folder.join(name.trim()), 64 * 1024))?;
+        }
+    }
+    Ok(())
+}
+
+/// The files that a configuration includes are looked at too, whatever the condition.
+fn check_includes(file: &Path, depth: usize) -> Result<(), git2::Error> {
+    let Some(text) = regular(file, 8 << 20)? else { return Ok(()) };
+    let mut is_include = false;
+    for line in text.lines().map(str::trim) {
+        if let Some(section) = line.strip_prefix('[') {
+            is_include = section.trim_start().to_ascii_lowercase().starts_with("include");
+        }
+        let setting = line.rsplit(']').next().unwrap_or_default();
+        let Some((name, value)) = setting.split_once('=').filter(|_| is_include) else { continue };
+        if !name.trim().eq_ignore_ascii_case("path") {
+            continue;
+        }
+        let value = value.trim().trim_matches('"');
+        let included = match value.strip_prefix("~/") {
+            Some(below) => home().map(|home| home.join(below)),
+            None => file.parent().map(|folder| folder.join(value)),
+        };
+        let Some(included) = included else { continue };
+        check_regular(&included, 8 << 20)?;
+        if depth > 0 {
+            check_includes(&included, depth - 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::home_dir()
+}
+
+/// That a file is a regular one of a bearable size, or not there. Links are followed: a repository of the user's may be
+/// put together of them.
+fn check_regular(path: &Path, limit: u64) -> Result<(), git2::Error> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(metadata) if !metadata.is_file() => Err(refuse(&format!("{} is not a regular file", path.display()))),
+        Ok(metadata) if metadata.len() > limit => {
+            Err(refuse(&format!("{} is larger than {limit} bytes", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The text of a small file; `None` when it is not there or not text.
+fn regular(path: &Path, limit: u64) -> Result<Option<String>, git2::Error> {
+    check_regular(path, limit)?;
+    let read = || -> io::Result<String> {
+        let path = path.canonicalize()?;
+        let (folder, name) = (path.parent(), path.file_name());
+        let (folder, name) = folder.zip(name).ok_or(io::ErrorKind::NotFound)?;
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No).nonblock(true);
+        let file = Dir::open_ambient_dir(folder, ambient_authority())?.open_with(name, &options)?;
+        let mut text = String::new();
+        file.take(limit).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    Ok(read().ok())
+}
+
+fn refuse(why: &str) -> git2::Error {
+    git2::Error::new(ErrorCode::GenericError, ErrorClass::Repository, why)
+}
+
+#[cfg(test)]
+#[path = "git_own_tests.rs"]
+mod tests;
