@@ -31,5 +31,6 @@ mod run;
 mod streams;
 mod support;
 mod takeover;
+mod trust;
 mod vscode;
 mod words;

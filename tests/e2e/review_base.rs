@@ -103,7 +103,7 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
         "<commits>\nAdd what is committed\n</commits>",
         "src/changed.rs: modified, +1 -1\nsrc/committed.rs: created, +1 -0\nsrc/gone.rs: deleted, +0 -1\n\
          src/new/untracked.rs: created, +1 -0\nsrc/staged.rs: created, +1 -0\n</changed_files>",
-        "src/link.rs: a link\n1 with names that secrets have\n</not_shown>",
+        "src/link.rs: a link\n1 that may hold secrets\n</not_shown>",
         "Nobody planned these changes",
     ] {
         assert!(asked.contains(told), "{told:?} is not in:\n{asked}");

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use git2::{Delta, DiffDelta, DiffFile, DiffOptions, ErrorCode, IndexEntryExtendedFlag, Oid, Repository, Sort};
 
-use super::protect::{Protection, is_secret, protection};
+use super::git_own::check_rules;
+use super::protect::{is_never, is_secret, is_secret_text};
 use super::{MAX_FILE_BYTES, Workspace, WorkspaceError, git};
 use crate::contracts::RepoPath;
 
@@ -136,6 +137,9 @@ pub fn diff_with(
     let commit = Oid::from_str(&base.commit)?;
     let tree = repository.find_commit(commit)?.tree()?;
     let prefix = prefix(&repository, workspace)?;
+    if let Some(top) = repository.workdir() {
+        check_rules(workspace, top)?;
+    }
     let mut options = DiffOptions::new();
     options.include_untracked(true).recurse_untracked_dirs(true).ignore_submodules(true).include_typechange(true);
     if !prefix.is_empty() {
@@ -158,14 +162,17 @@ pub fn diff_with(
             found.left_out.push(format!("{text}: its name is not portable"));
             continue;
         };
-        if protection(&path, memory_dir) == Protection::Never {
+        if is_never(&path, memory_dir) {
             continue;
         }
-        if is_secret(&path) {
+        if is_secret(&path) || workspace.is_secret_by_link(&path) {
             secrets += 1;
             continue;
         }
         match file(&repository, workspace, name, &path, &delta)? {
+            Ok(Some(file)) if [&file.before, &file.now].into_iter().flatten().any(|bytes| is_secret_text(bytes)) => {
+                secrets += 1;
+            }
             Ok(Some(file)) => found.files.push(file),
             Ok(None) => {}
             Err(why) => found.left_out.push(format!("{path}: {why}")),
@@ -173,7 +180,7 @@ pub fn diff_with(
     }
     found.files.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
     if secrets > 0 {
-        found.left_out.push(format!("{secrets} with names that secrets have"));
+        found.left_out.push(format!("{secrets} that may hold secrets"));
     }
     Ok(found)
 }

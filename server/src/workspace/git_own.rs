@@ -11,7 +11,9 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 use git2::{ErrorClass, ErrorCode, Repository, RepositoryOpenFlags};
+use ignore::WalkBuilder;
 
+use super::Workspace;
 use super::ignored::is_top;
 
 /// The files of a repository that the library reads by itself as it opens one, waiting for whoever writes to a pipe, with
@@ -153,6 +155,29 @@ fn check_regular(path: &Path, limit: u64) -> Result<(), git2::Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// That the rules for files that the library reads in every folder it compares, `.gitattributes` and `.gitignore`, are
+/// there to be read: regular files of a bearable size, or links to such beneath the top.
+pub(super) fn check_rules(workspace: &Workspace, top: &Path) -> Result<(), git2::Error> {
+    const LARGEST: u64 = 64 << 20;
+    let check = |path: &Path| -> Result<(), git2::Error> {
+        if path.is_symlink() && !path.canonicalize().is_ok_and(|real| real.starts_with(workspace.root())) {
+            return Err(refuse(&format!("{} is a link that leads out of the workspace", path.display())));
+        }
+        check_regular(path, LARGEST)
+    };
+    let above = workspace.root().ancestors().skip(1).take_while(|folder| folder.starts_with(top));
+    for name in [".gitattributes", ".gitignore"] {
+        above.clone().try_for_each(|folder| check_regular(&folder.join(name), LARGEST))?;
+    }
+    let mut builder = WalkBuilder::new(workspace.root());
+    builder.standard_filters(false).follow_links(false).filter_entry(|entry| entry.file_name() != ".git");
+    let mut entries = builder.build().flatten();
+    entries.try_for_each(|entry| match entry.file_name().to_str() {
+        Some(".gitattributes" | ".gitignore") => check(entry.path()),
+        _ => Ok(()),
+    })
 }
 
 /// The text of a small file; `None` when it is not there or not text.
