@@ -39,11 +39,17 @@ const INCLUDES: usize = 10;
 
 /// The repository whose working tree a folder lies in; `None` when there is none. The environment is not asked.
 pub(super) fn open(root: &Path) -> Result<Option<Repository>, git2::Error> {
-    let Some(top) = root.ancestors().find(|folder| is_top(folder)) else { return Ok(None) };
-    let link = top.join(".git");
-    check_readable(&link)?;
     // That folder and no other: none above it, and none that is a repository by what lies in it.
-    let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::CROSS_FS | RepositoryOpenFlags::NO_DOTGIT;
+    let mut flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::CROSS_FS | RepositoryOpenFlags::NO_DOTGIT;
+    let (top, link) = match root.ancestors().find(|folder| is_top(folder)) {
+        Some(top) => (top, top.join(".git")),
+        None => {
+            // Only to say that it has no working tree, whatever its configuration says.
+            flags |= RepositoryOpenFlags::BARE;
+            (root, root.to_owned())
+        }
+    };
+    check_readable(&link)?;
     let repository = match Repository::open_ext(&link, flags, None::<&Path>) {
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
         opened => opened?,

@@ -93,11 +93,15 @@ fn another_repository_is_not_taken_for_the_workspaces() {
 }
 
 #[test]
-fn a_folder_that_only_looks_like_a_repository_is_none() {
+fn a_folder_that_is_a_repository_by_what_lies_in_it_has_no_working_tree() {
     let fixture = Fixture::new("//- /a.txt\nx\n");
-    Repository::init_bare(fixture.root()).unwrap();
-    assert_eq!(head(&fixture.workspace()), None);
-    assert_eq!(repository(&fixture.workspace(), &memory()), RepositoryState::Missing);
+    let bare = Repository::init_bare(fixture.root()).unwrap();
+    bare.config().unwrap().set_bool("core.bare", false).unwrap();
+    bare.config().unwrap().set_str("core.worktree", "/").unwrap();
+    assert_eq!(repository(&fixture.workspace(), &memory()), RepositoryState::Bare);
+    let made =
+        checkpoint(&fixture.workspace(), "20260101-000000-aaaa", 1, "plan", &[path("a.txt")], &memory(), &|| false);
+    assert!(matches!(made, Err(CheckpointError::Unavailable(_))), "{made:?}");
     // Inside a repository it does not hide the one around it.
     let fixture = Fixture::new("//- /fixtures/bare.git/x\nx\n//- /a.txt\nx\n");
     init(&fixture.root());
@@ -155,6 +159,21 @@ fn a_pipe_in_a_repository_is_refused_and_not_waited_for() {
         pipe(&place);
         let why = refusal(&fixture.workspace());
         assert!(why.contains("not a regular file"), "{name}: {why}");
+    }
+    let fixture = Fixture::new("//- /sub/a.txt\nx\n");
+    init(&fixture.root());
+    let base = find_base(&fixture.workspace(), "HEAD").unwrap();
+    let diff = || super::super::diff_with(&fixture.workspace(), &memory(), &base, &|| false);
+    assert!(diff().unwrap().files.is_empty());
+    for name in ["sub/.gitattributes", "sub/.gitignore"] {
+        pipe(&fixture.root().join(name));
+        let why = diff().unwrap_err().to_string();
+        assert!(why.contains(name) && why.contains("not a regular file"), "{why}");
+        fixture.remove(name);
+        fixture.link("/dev/zero", name);
+        let why = diff().unwrap_err().to_string();
+        assert!(why.contains(name) && why.contains("leads out of the workspace"), "{why}");
+        fixture.remove(name);
     }
     for section in
         ["[include]\n\tpath = pipe\n", "[includeIf \"gitdir:/\"] path = \"pipe\"\n", "[include]\n\tpath = more\n"]

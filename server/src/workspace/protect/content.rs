@@ -272,7 +272,8 @@ fn unfinished(body: &str) -> usize {
         let bare = bare.trim_end_matches(['"', '\'', ',', '\\', ' ']);
         let is_header = number < 4 && (bare.is_empty() || bare.contains(": "));
         let is_body = bare.len() >= 16 || (bare.len() >= 4 && length > 0);
-        if !is_header && !(is_body && bare.bytes().all(|byte| is_base64(byte) || byte == b'\\')) {
+        let goes_on = is_header || (is_body && bare.bytes().all(|byte| is_base64(byte) || byte == b'\\'));
+        if !goes_on {
             break;
         }
         at += line.len();

@@ -129,8 +129,9 @@ fn secret_row(key: &str) -> bool {
     let is_example = EXAMPLES.contains(&ending) || name.split('.').next().is_some_and(|stem| EXAMPLES.contains(&stem));
     rows(&components, Kind::Secret).any(|found| {
         let by_likeness = found.name.contains('*') || found.name == "secrets/";
-        !(by_likeness && is_code && !found.name.starts_with(".env"))
-            && !(is_example && found.at + 1 == components.len() && is_environment(found.name))
+        let only_looks_so = by_likeness && is_code && !found.name.starts_with(".env");
+        let shows_how = is_example && found.at + 1 == components.len() && is_environment(found.name);
+        !only_looks_so && !shows_how
     })
 }
 
