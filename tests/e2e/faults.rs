@@ -142,6 +142,9 @@ fn matrix() -> Vec<Row> {
         row("slow headers", one(Fault::SlowHeaders(Duration::from_millis(300))), Recovers).requests(0).waits(0.3),
         row("no headers", one(Fault::Silence), Recovers).waits(1.0).env("BATON_ANSWER_TIMEOUT", "1s"),
         row("idle stream", one(Fault::IdleAfter(3)), Recovers).waits(1.0).env("BATON_IDLE_TIMEOUT", "1s"),
+        row("endless pings", one(Fault::TrickleAfter(3, "event: ping\ndata: {\"type\": \"ping\"}\n\n")), Recovers)
+            .waits(1.0)
+            .env("BATON_IDLE_TIMEOUT", "1s"),
         row("event: error, overloaded", one(Fault::ErrorEvent("overloaded_error")), Recovers),
         row("event: error, api_error", one(Fault::ErrorEvent("api_error")), Recovers),
         row(
@@ -168,7 +171,8 @@ fn every_fault_in_every_phase_is_recovered_from_or_told_plainly() {
     for row in matrix() {
         work.push_back(Box::new(move || row.run()));
     }
-    for (name, base_url) in [("connection refused", "http://127.0.0.1:1"), ("no such host", "http://nowhere.invalid")] {
+    for (name, base_url) in [("connection refused", "http://127.0.0.1:1"), ("no such host", "https://nowhere.invalid")]
+    {
         work.push_front(Box::new(move || unreachable_in_every_phase(name, base_url)));
     }
     work.push_front(Box::new(|| cut_anywhere("stream cut at an event's end", &Fault::CutAfterEvents)));

@@ -1,6 +1,6 @@
 //! The three standard streams and the signals: a reader that leaves, a disk that is full, a terminal that is gone.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};

@@ -1,6 +1,5 @@
 //! What a person says in words, on the command line or in a file: it is taken as it was meant, or refused at its place.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

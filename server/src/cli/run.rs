@@ -88,13 +88,7 @@ pub(super) async fn drive(
             progress.suspend(|| tell(why));
         }
     };
-    let timed_out = async {
-        match timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    };
-    let unread = unread();
+    let (timed_out, unread) = (after(timeout), unread());
     tokio::pin!(timed_out, unread);
     let (mut timer_runs, mut is_read, mut unwritten) = (true, true, None);
     let ended = loop {
@@ -135,6 +129,14 @@ pub(super) async fn drive(
             ..failure
         }),
         None => Ok((run, ended)),
+    }
+}
+
+/// Returns after this time; without one never.
+async fn after(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
     }
 }
 
