@@ -1,20 +1,20 @@
-use similar::{Algorithm, ChangeTag, TextDiff, TextDiffConfig};
+use std::fmt::Write as _;
 
+use similar::udiff::UnifiedHunkHeader;
+use similar::{DiffOp, DiffTag, group_diff_ops};
+
+use super::Interrupt;
+use super::lines::{same, steps};
 use super::text::decode_lines;
 use crate::contracts::RepoPath;
 
 /// Lines added and removed between two contents; `None` is a file that does not exist. A binary file counts none.
 pub fn counts(old: Option<&[u8]>, new: Option<&[u8]>) -> (u32, u32) {
     let (Ok(old), Ok(new)) = (lines(old), lines(new)) else { return (0, 0) };
-    let mut counts = (0, 0);
-    for change in compare(&split(&old), &split(&new)).iter_all_changes() {
-        match change.tag() {
-            ChangeTag::Insert => counts.0 += 1,
-            ChangeTag::Delete => counts.1 += 1,
-            ChangeTag::Equal => {}
-        }
-    }
-    counts
+    let (old, new) = (split(&old), split(&new));
+    let same: usize = same(&old, &new, &Interrupt::never()).into_iter().flatten().map(|same| same.len).sum();
+    let lines = |all: usize| u32::try_from(all - same).unwrap_or(u32::MAX);
+    (lines(new.len()), lines(old.len()))
 }
 
 /// The change as git shows it, three lines of context; empty when there is none. `None` is a file that does not exist.
@@ -33,9 +33,7 @@ pub fn unified(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> Strin
     let header = format!("diff --git a/{path} b/{path}\n{kind}");
     match (lines(old), lines(new)) {
         (Ok(old), Ok(new)) if old != new => {
-            let (old, new) = (split(&old), split(&new));
-            let diff = compare(&old, &new);
-            format!("{header}{}", diff.unified_diff().context_radius(3).header(&from, &to))
+            format!("{header}--- {from}\n+++ {to}\n{}", hunks(&split(&old), &split(&new)))
         }
         // An empty file came or went: there are no lines to show.
         (Ok(_), Ok(_)) if !kind.is_empty() => header,
@@ -53,8 +51,36 @@ fn split(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
 }
 
-fn compare<'a>(old: &[&'a str], new: &[&'a str]) -> TextDiff<'a, 'a, str> {
-    TextDiffConfig::default().algorithm(Algorithm::Histogram).newline_terminated(true).diff_slices(old, new)
+fn hunks(old: &[&str], new: &[&str]) -> String {
+    const CONTEXT: usize = 3;
+    let mut text = String::new();
+    let steps = steps(old, new, &Interrupt::never()).unwrap_or_default();
+    for hunk in group_diff_ops(steps, CONTEXT) {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}", UnifiedHunkHeader::new(&hunk));
+        for step in &hunk {
+            push_step(&mut text, step, old, new);
+        }
+    }
+    text
+}
+
+fn push_step(text: &mut String, step: &DiffOp, old: &[&str], new: &[&str]) {
+    let mut push = |sign: char, lines: &[&str]| {
+        for line in lines {
+            text.push(sign);
+            text.push_str(line);
+            if !line.ends_with('\n') {
+                text.push_str("\n\\ No newline at end of file\n");
+            }
+        }
+    };
+    if step.tag() == DiffTag::Equal {
+        push(' ', &old[step.old_range()]);
+    } else {
+        push('-', &old[step.old_range()]);
+        push('+', &new[step.new_range()]);
+    }
 }
 
 #[cfg(test)]

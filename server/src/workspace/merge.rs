@@ -15,15 +15,21 @@ pub(super) enum CannotMerge {
     Failed(String),
 }
 
-/// `ours` with what leads from `base` to `theirs` done to it, in the encoding and with the line endings of `ours`.
+/// `ours` with what leads from `base` to `theirs` done to it, in the encoding and with the line endings of `ours`. Bytes
+/// that are no text come along as they are.
 ///
 /// # Errors
 /// When both changed the same lines, or one is not text.
 pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, CannotMerge> {
     let text = |bytes| TextFile::decode(bytes).map_err(|_| CannotMerge::NotText);
     let (base, ours, theirs) = (text(base)?, text(ours)?, text(theirs)?);
-    let merged = merge_lines(base.text(), ours.text(), theirs.text())?;
-    ours.encode(&merged).map_err(|error| CannotMerge::Failed(error.to_string()))
+    let marked = |file: &TextFile| file.marked().ok_or(CannotMerge::NotText);
+    let (base, marked_theirs) = (marked(&base)?, marked(&theirs)?);
+    if marked_theirs != theirs.text() && !theirs.is_encoded_like(&ours) {
+        return Err(CannotMerge::NotText);
+    }
+    let merged = merge_lines(&base, &marked(&ours)?, &marked_theirs)?;
+    ours.encode_marked(&merged).map_err(|error| CannotMerge::Failed(error.to_string()))
 }
 
 /// As git merges a file. Its merge wants a repository, so there is one for the moment, in memory alone.
@@ -81,6 +87,17 @@ mod tests {
         assert_eq!(merged("1\n2\n3\n", "1\nours\n3\n", "1\ntheirs\n3\n"), Err(CannotMerge::Conflict));
         assert_eq!(merged("", "ours\n", "theirs\n"), Err(CannotMerge::Conflict));
         assert_eq!(merged("1\n\0\n", "1\n", "\0\n"), Err(CannotMerge::NotText));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_come_along() {
+        let base = b"\xc3\xa9 \x99\n2\n3\n4\n5\n";
+        let theirs = b"\xc3\xa9 \x99\n2\n3\n4\n\xe2\x80 five\n";
+        assert_eq!(merge(base, b"1\n2\n3\n4\n5\n", theirs).unwrap(), b"1\n2\n3\n4\n\xe2\x80 five\n");
+        let wide: Vec<u8> = "\u{feff}1\n2\n3\n4\nv\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(merge(b"1\n2\n3\n4\n5\n", &wide, base), Err(CannotMerge::NotText), "no such byte in UTF-16");
+        let merged = merge(b"1\n2\n3\n4\n5\n", b"1\n2\n3\n4\nfive\n", &base[..]).unwrap();
+        assert_eq!(merged, b"\xc3\xa9 \x99\n2\n3\n4\nfive\n");
     }
 
     #[test]

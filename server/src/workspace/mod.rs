@@ -12,9 +12,12 @@ mod buffers;
 mod checkpoint;
 mod diff;
 mod durable;
+mod encoding;
 mod git;
 mod git_own;
 mod ignored;
+mod interrupt;
+mod lines;
 mod merge;
 mod names;
 mod protect;
@@ -34,6 +37,7 @@ pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
+pub use interrupt::{Interrupt, Interrupted};
 pub use protect::{
     GitFolders, Kind, Protection, Row, TABLE, flag, in_git_folder, is_flagged, is_secret, is_secret_text, masked,
     masks, protection, unified_masked,

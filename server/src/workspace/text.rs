@@ -1,9 +1,15 @@
 //! Text files, whose encoding, byte order mark and line endings are the file's own and survive a change.
 
-use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
 
-/// A text file as agents see it: line feeds only, no byte order mark, whatever the bytes on disk are.
+use super::encoding::{self, Charset, Placed, REPLACEMENT, Raw, Stray};
+use super::lines::{Same, same};
+use super::{Interrupt, Interrupted};
+
+/// A text file as agents see it: line feeds only, no byte order mark, whatever the bytes on disk are. Bytes that are no
+/// text in the file's encoding show as U+FFFD, and stay in the file as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextFile {
     text: String,
@@ -11,6 +17,10 @@ pub struct TextFile {
     bom: bool,
     /// How each line of `text` ends in the file.
     ends: Vec<End>,
+    /// What the U+FFFD of `text` stand for, by their place.
+    strays: Vec<Placed>,
+    /// How new lines end whatever the others do.
+    rule: Option<End>,
 }
 
 /// The file is binary, or in an encoding that is not known.
@@ -32,18 +42,26 @@ pub enum CannotEncode {
     /// A NUL character, which would make it a binary file.
     #[error("the text holds a NUL character, which would make the file binary")]
     Nul,
+    /// A U+FFFD of which it cannot be told for which of the file's bytes it stands.
+    #[error(
+        "line {line} has a U+FFFD, which stands for a byte of the file that is not text, and it cannot be told for \
+         which; keep it in the line where it was, or write the character that is meant"
+    )]
+    Stray {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Text after the half character at the end of the file.
+    #[error("the file ends in half a character, the U+FFFD at its end; put new text before that, or leave it out")]
+    Half,
+    /// It took too long, or was stopped.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
+/// How a line ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Charset {
-    Utf8,
-    Utf16Le,
-    Utf16Be,
-    Windows1252,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Lf,
     CrLf,
     /// The last line, when nothing ends it.
@@ -51,32 +69,44 @@ enum End {
 }
 
 impl TextFile {
-    /// A file that does not exist yet: UTF-8, line feeds.
+    /// A file that does not exist yet: UTF-8, with the line endings it is given.
     pub fn empty() -> Self {
-        Self { text: String::new(), charset: Charset::Utf8, bom: false, ends: Vec::new() }
+        Self::in_manner(Charset::Utf8, false, None)
     }
 
-    /// Read bytes as text: UTF-8, UTF-16 with a byte order mark, else Windows-1252.
+    /// A file that does not exist yet, and in what manner it is to be written.
+    pub(super) fn in_manner(charset: Charset, bom: bool, rule: Option<End>) -> Self {
+        Self { text: String::new(), charset, bom, ends: Vec::new(), strays: Vec::new(), rule }
+    }
+
+    /// Read bytes as text: UTF-8, UTF-16 with a byte order mark, else Windows-1252. A few bytes that are no text in
+    /// the encoding do not make it another.
     ///
     /// # Errors
     /// When the bytes are not text, or would not come back the same.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotText> {
-        let (charset, bom, raw) = decode_raw(bytes)?;
+        let Raw { charset, bom, text: raw, strays: mut placed } = encoding::decode(bytes)?;
         let mut text = String::with_capacity(raw.len());
         let mut ends = Vec::new();
+        let (mut line_end, mut next) = (0, 0);
         for line in raw.split_inclusive('\n') {
             let (content, end) = match (line.strip_suffix("\r\n"), line.strip_suffix('\n')) {
                 (Some(content), _) => (content, End::CrLf),
                 (None, Some(content)) => (content, End::Lf),
                 (None, None) => (line, End::Open),
             };
+            line_end += line.len();
+            while let Some((at, _)) = placed.get_mut(next).filter(|(at, _)| *at < line_end) {
+                *at = text.len() + *at - (line_end - line.len());
+                next += 1;
+            }
             text.push_str(content);
             if end != End::Open {
                 text.push('\n');
             }
             ends.push(end);
         }
-        Ok(Self { text, charset, bom, ends })
+        Ok(Self { text, charset, bom, ends, strays: placed, rule: None })
     }
 
     /// The text, lines ended by a line feed.
@@ -84,209 +114,323 @@ impl TextFile {
         &self.text
     }
 
-    /// The bytes of `new_text` in this file's manner. Lines that stay keep their own ending, new ones take the
-    /// file's prevailing one; whether the last line is ended is as `new_text` says.
+    /// The bytes of `new_text` in this file's manner. Lines that stay keep their own bytes, new ones take the file's
+    /// prevailing ending, or that of `new_text` where the file has none; whether the last line is ended is as
+    /// `new_text` says.
     ///
     /// # Errors
     /// When the file's encoding cannot hold the text.
     pub fn encode(&self, new_text: &str) -> Result<Vec<u8>, CannotEncode> {
+        self.encode_until(new_text, &Interrupt::never())
+    }
+
+    /// [`encode`](Self::encode), unless it is stopped.
+    ///
+    /// # Errors
+    /// When the file's encoding cannot hold the text, or when interrupted.
+    pub fn encode_until(&self, new_text: &str, interrupt: &Interrupt) -> Result<Vec<u8>, CannotEncode> {
         if new_text.contains('\0') {
             return Err(CannotEncode::Nul);
         }
-        let lines: Vec<&str> = new_text.split_inclusive('\n').collect();
-        let ends = self.ends_for(&lines);
-        let mut raw = String::with_capacity(new_text.len() + lines.len());
-        for (line, end) in lines.iter().zip(ends) {
-            let Some(content) = line.strip_suffix('\n') else {
-                raw.push_str(line);
-                continue;
-            };
-            // A carriage return before the end is one only in a line that had it; else it was meant as the ending.
-            let (content, end) = match end {
-                Some(end) => (content, end),
-                None => (content.strip_suffix('\r').unwrap_or(content), self.prevailing()),
-            };
-            raw.push_str(content);
-            raw.push_str(if end == End::CrLf { "\r\n" } else { "\n" });
+        let text = self.normal(new_text);
+        let ending = self.ending_for(new_text);
+        if self.strays.is_empty() && self.is_even() {
+            let raw = if ending == End::CrLf { Cow::Owned(text.replace('\n', "\r\n")) } else { text };
+            return encoding::encode(self.charset, self.bom, &raw, &[]);
         }
-        self.charset.encode(self.bom, &raw)
+        let carried = Carried::over(self, &text, interrupt)?;
+        let strays = carried.strays()?;
+        self.written(&carried, &strays, ending)
     }
 
-    /// For each new line, the ending of the old line it is; `None` for those that are new.
-    fn ends_for(&self, new: &[&str]) -> Vec<Option<End>> {
-        let old: Vec<&str> = self.text.split_inclusive('\n').collect();
-        let content = |line: &&str| line.strip_suffix('\n').unwrap_or(line).to_owned();
-        let mut ends = vec![None; new.len()];
-        let old_content: Vec<String> = old.iter().map(content).collect();
-        let new_content: Vec<String> = new.iter().map(content).collect();
-        for op in capture_diff_slices(Algorithm::Histogram, &old_content, &new_content) {
-            if let DiffOp::Equal { old_index, new_index, len } = op {
-                for offset in 0..len {
-                    let end = self.ends[old_index + offset];
-                    ends[new_index + offset] = Some(if end == End::Open { self.prevailing() } else { end });
+    /// The text with characters of a private kind for the bytes that are no text, so that texts can be merged by it;
+    /// `None` when the text has such characters of its own. See [`encode_marked`](Self::encode_marked).
+    pub(super) fn marked(&self) -> Option<String> {
+        if self.text.contains(is_mark) {
+            return None;
+        }
+        let mut marked = String::with_capacity(self.text.len());
+        let mut rest = 0;
+        for (at, stray) in &self.strays {
+            marked.push_str(&self.text[rest..*at]);
+            let firsts = [FIRST_MARK, FURTHER_MARK, FURTHER_MARK];
+            marked.extend(stray.bytes().iter().zip(firsts).filter_map(|(b, first)| char::from_u32(first + u32::from(*b))));
+            rest = at + REPLACEMENT.len_utf8();
+        }
+        marked.push_str(&self.text[rest..]);
+        Some(marked)
+    }
+
+    /// [`encode`](Self::encode) of a text with the marks of [`marked`](Self::marked).
+    pub(super) fn encode_marked(&self, marked: &str) -> Result<Vec<u8>, CannotEncode> {
+        if !marked.contains(is_mark) {
+            return self.encode(marked);
+        }
+        let (text, strays) = unmarked(marked);
+        let ending = self.ending_for(&text);
+        let never = Interrupt::never();
+        let carried = Carried::over(self, &text, &never)?;
+        self.written(&carried, &strays, ending)
+    }
+
+    /// Whether both hold the same kind of bytes for the same character.
+    pub(super) fn is_encoded_like(&self, other: &Self) -> bool {
+        self.charset == other.charset
+    }
+
+    /// Line feeds only, where no line of the file has a carriage return before its end for another reason.
+    fn normal<'a>(&self, new_text: &'a str) -> Cow<'a, str> {
+        if self.text.contains("\r\n") || !new_text.contains("\r\n") {
+            return Cow::Borrowed(new_text);
+        }
+        Cow::Owned(new_text.replace("\r\n", "\n"))
+    }
+
+    /// Whether all lines end alike and none of them has a carriage return before that.
+    fn is_even(&self) -> bool {
+        let mut ends = self.ends.iter().filter(|end| **end != End::Open);
+        let first = ends.next();
+        ends.all(|end| Some(end) == first) && !self.text.contains("\r\n")
+    }
+
+    /// How new lines end.
+    fn ending_for(&self, new_text: &str) -> End {
+        let crlf = self.ends.iter().filter(|end| **end == End::CrLf).count();
+        let lf = self.ends.iter().filter(|end| **end == End::Lf).count();
+        let own = (crlf + lf > 0).then(|| if crlf > lf { End::CrLf } else { End::Lf });
+        self.rule.or(own).unwrap_or_else(|| {
+            let (crlf, all) = (new_text.matches("\r\n").count(), new_text.matches('\n').count());
+            if crlf * 2 > all { End::CrLf } else { End::Lf }
+        })
+    }
+
+    fn written(&self, carried: &Carried<'_>, strays: &[Placed], ending: End) -> Result<Vec<u8>, CannotEncode> {
+        let mut raw = String::with_capacity(carried.text.len() + carried.new.len());
+        let mut placed = Vec::with_capacity(strays.len());
+        let mut strays = strays.iter().peekable();
+        for (line, from) in carried.new.iter().zip(&carried.from) {
+            let content = &carried.text[line.clone()];
+            // A carriage return before the end is one only in a line that had it; else it was meant as the ending.
+            let had = matches!(from, From::Line { kept: true, .. })
+                || from.line().is_some_and(|old| self.text[carried.old[old].clone()].ends_with('\r'));
+            let is_ended = carried.text[line.end..].starts_with('\n');
+            let content = if had || !is_ended { content } else { content.strip_suffix('\r').unwrap_or(content) };
+            while let Some((at, stray)) = strays.next_if(|(at, _)| *at < line.end) {
+                placed.push((raw.len() + at - line.start, *stray));
+            }
+            raw.push_str(content);
+            if is_ended {
+                let end = from.line().map(|old| self.ends[old]).filter(|end| *end != End::Open).unwrap_or(ending);
+                raw.push_str(if end == End::CrLf { "\r\n" } else { "\n" });
+            }
+        }
+        encoding::encode(self.charset, self.bom, &raw, &placed)
+    }
+}
+
+/// Private-use characters of the last plane, by the byte they stand for: the first of a stray, and its further ones.
+const FIRST_MARK: u32 = 0x0010_fe00;
+const FURTHER_MARK: u32 = 0x0010_fd00;
+
+fn is_mark(c: char) -> bool {
+    (FURTHER_MARK..FIRST_MARK + 0x100).contains(&u32::from(c))
+}
+
+/// A text without its marks, and what they stood for.
+fn unmarked(marked: &str) -> (String, Vec<Placed>) {
+    let mut text = String::with_capacity(marked.len());
+    let mut strays: Vec<Placed> = Vec::new();
+    let mut open: Vec<u8> = Vec::new();
+    for c in marked.chars().map(Some).chain([None]) {
+        let byte = c.filter(|c| is_mark(*c)).map(|c| u32::from(c).to_le_bytes()[0]);
+        let is_further = byte.is_some() && c.is_some_and(|c| u32::from(c) < FIRST_MARK) && !open.is_empty();
+        if !is_further && let Some(stray) = Stray::new(&open).filter(|stray| !stray.bytes().is_empty()) {
+            strays.push((text.len(), stray));
+            text.push(REPLACEMENT);
+            open.clear();
+        }
+        match (byte, c) {
+            (Some(byte), _) => open.push(byte),
+            (None, Some(c)) => text.push(c),
+            (None, None) => {}
+        }
+    }
+    (text, strays)
+}
+
+/// Where a new line comes from.
+#[derive(Debug, Clone, Copy)]
+enum From {
+    Nowhere,
+    /// An old line: kept as it was, or the one in whose place it stands.
+    Line { old: usize, kept: bool },
+}
+
+impl From {
+    fn line(self) -> Option<usize> {
+        match self {
+            Self::Nowhere => None,
+            Self::Line { old, .. } => Some(old),
+        }
+    }
+}
+
+/// What a file's new text has of its old one.
+struct Carried<'a> {
+    file: &'a TextFile,
+    text: &'a str,
+    /// The lines of both texts, without their ends.
+    old: Vec<Range<usize>>,
+    new: Vec<Range<usize>>,
+    from: Vec<From>,
+    /// Lines that are not the same, old and new.
+    changed: Vec<(Range<usize>, Range<usize>)>,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Carried<'a> {
+    fn over(file: &'a TextFile, text: &'a str, interrupt: &'a Interrupt) -> Result<Self, Interrupted> {
+        let (old, new) = (lines(&file.text), lines(text));
+        let contents = |text: &'a str, lines: &[Range<usize>]| -> Vec<&'a str> {
+            lines.iter().map(|line| &text[line.clone()]).collect()
+        };
+        let kept = same(&contents(&file.text, &old), &contents(text, &new), interrupt)?;
+        let mut from = vec![From::Nowhere; new.len()];
+        let mut changed = Vec::new();
+        let (mut old_at, mut new_at) = (0, 0);
+        let end = Same { old: old.len(), new: new.len(), len: 0 };
+        for Same { old: old_index, new: new_index, len } in kept.into_iter().chain([end]) {
+            // Lines in the place of as many others take their ends, line by line.
+            if old_index - old_at == new_index - new_at {
+                for offset in 0..old_index - old_at {
+                    from[new_at + offset] = From::Line { old: old_at + offset, kept: false };
+                }
+            }
+            changed.push((old_at..old_index, new_at..new_index));
+            for offset in 0..len {
+                from[new_index + offset] = From::Line { old: old_index + offset, kept: true };
+            }
+            (old_at, new_at) = (old_index + len, new_index + len);
+        }
+        Ok(Self { file, text, old, new, from, changed, interrupt })
+    }
+
+    /// The strays of the new text: which of the file's each of its U+FFFD is.
+    fn strays(&self) -> Result<Vec<Placed>, CannotEncode> {
+        let mut placed = Vec::new();
+        if self.file.strays.is_empty() || !self.text.contains(REPLACEMENT) {
+            return Ok(placed);
+        }
+        for (line, from) in self.new.iter().zip(&self.from) {
+            if let From::Line { old, kept: true } = from {
+                self.copy_line(*old, line, &mut placed);
+            }
+        }
+        // A line that was moved or doubled keeps what it holds, and one that was changed, as far as it is the same.
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        let mut strays = self.file.strays.iter().peekable();
+        for (index, line) in self.old.iter().enumerate() {
+            if strays.next_if(|(at, _)| *at < line.end).is_some() {
+                while strays.next_if(|(at, _)| *at < line.end).is_some() {}
+                known.entry(&self.file.text[line.clone()]).or_insert(index);
+            }
+        }
+        for (old, new) in &self.changed {
+            let mut open = false;
+            for index in new.clone() {
+                match known.get(&self.text[self.new[index].clone()]) {
+                    Some(old) => self.copy_line(*old, &self.new[index], &mut placed),
+                    None => open |= self.text[self.new[index].clone()].contains(REPLACEMENT),
+                }
+            }
+            if open {
+                self.settle(old.clone(), new.clone(), &known, &mut placed)?;
+            }
+        }
+        placed.sort_by_key(|(at, _)| *at);
+        Ok(placed)
+    }
+
+    fn strays_in(&self, place: &Range<usize>) -> &[Placed] {
+        let strays = &self.file.strays;
+        let at = |offset| strays.partition_point(|(at, _)| *at < offset);
+        &strays[at(place.start)..at(place.end)]
+    }
+
+    fn copy_line(&self, old: usize, new: &Range<usize>, placed: &mut Vec<Placed>) {
+        let old = &self.old[old];
+        placed.extend(self.strays_in(old).iter().map(|(at, stray)| (new.start + at - old.start, *stray)));
+    }
+
+    /// The strays of changed lines, character by character.
+    fn settle(
+        &self,
+        old: Range<usize>,
+        new: Range<usize>,
+        known: &HashMap<&str, usize>,
+        placed: &mut Vec<Placed>,
+    ) -> Result<(), CannotEncode> {
+        let chars = |text: &str, lines: &[Range<usize>]| -> Vec<(usize, char)> {
+            let place = lines.first().map_or(0..0, |first| first.start..lines.last().map_or(first.end, |last| last.end));
+            text[place.clone()].char_indices().map(|(at, c)| (place.start + at, c)).collect()
+        };
+        let (old, now) = (chars(&self.file.text, &self.old[old]), chars(self.text, &self.new[new.clone()]));
+        let only = |chars: &[(usize, char)]| -> Vec<char> { chars.iter().map(|(_, c)| *c).collect() };
+        let mut whence: HashMap<usize, usize> = HashMap::new();
+        for Same { old: old_index, new: new_index, len } in same(&only(&old), &only(&now), self.interrupt)? {
+            let pairs = now[new_index..new_index + len].iter().zip(&old[old_index..old_index + len]);
+            whence.extend(pairs.filter(|((_, c), _)| *c == REPLACEMENT).map(|((new, _), (old, _))| (*new, *old)));
+        }
+        for index in new {
+            let line = &self.new[index];
+            let text = &self.text[line.clone()];
+            if known.contains_key(text) {
+                continue;
+            }
+            for (at, _) in text.match_indices(REPLACEMENT) {
+                let at = line.start + at;
+                match whence.get(&at) {
+                    // One that the file really holds is no stray.
+                    Some(old) => placed.extend(self.stray_at(*old).map(|stray| (at, stray))),
+                    None => placed.push((at, self.only_kind().ok_or(CannotEncode::Stray { line: index + 1 })?)),
                 }
             }
         }
-        ends
+        Ok(())
     }
 
-    fn prevailing(&self) -> End {
-        let crlf = self.ends.iter().filter(|end| **end == End::CrLf).count();
-        let lf = self.ends.iter().filter(|end| **end == End::Lf).count();
-        if crlf > lf { End::CrLf } else { End::Lf }
+    fn stray_at(&self, at: usize) -> Option<Stray> {
+        let found = self.file.strays.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        Some(self.file.strays[found].1)
     }
+
+    /// What every U+FFFD of the file stands for, if they are all the same.
+    fn only_kind(&self) -> Option<Stray> {
+        let strays = &self.file.strays;
+        let first = strays.first()?.1;
+        let alike = strays.iter().all(|(_, stray)| *stray == first);
+        (alike && self.file.text.matches(REPLACEMENT).count() == strays.len()).then_some(first)
+    }
+}
+
+/// The lines of a text, without their ends.
+fn lines(text: &str) -> Vec<Range<usize>> {
+    let mut start = 0;
+    text.split_inclusive('\n')
+        .map(|line| {
+            let range = start..start + line.strip_suffix('\n').unwrap_or(line).len();
+            start += line.len();
+            range
+        })
+        .collect()
 }
 
 /// The characters of a text file as they stand in it, line endings and byte order mark included.
 pub(super) fn decode_lines(bytes: &[u8]) -> Result<String, NotText> {
-    let (_, bom, raw) = decode_raw(bytes)?;
-    Ok(if bom { format!("\u{feff}{raw}") } else { raw })
-}
-
-fn decode_raw(bytes: &[u8]) -> Result<(Charset, bool, String), NotText> {
-    let (charset, bom, body) = match bytes {
-        [0xef, 0xbb, 0xbf, body @ ..] => (Charset::Utf8, true, body),
-        [0xff, 0xfe, body @ ..] => (Charset::Utf16Le, true, body),
-        [0xfe, 0xff, body @ ..] => (Charset::Utf16Be, true, body),
-        body if std::str::from_utf8(body).is_ok() => (Charset::Utf8, false, body),
-        body => (Charset::Windows1252, false, body),
-    };
-    let raw = charset.decode(body).ok_or(NotText)?;
-    let odd = |c: char| c.is_control() && (c < ' ') && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1b}');
-    // Any bytes at all are Windows-1252, so there the control characters have to tell a binary.
-    let binary = raw.contains('\0') || (charset == Charset::Windows1252 && raw.contains(odd));
-    if binary || charset.encode(bom, &raw).as_deref() != Ok(bytes) {
-        return Err(NotText);
-    }
-    Ok((charset, bom, raw))
-}
-
-impl Charset {
-    fn decode(self, body: &[u8]) -> Option<String> {
-        let encoding: &'static Encoding = match self {
-            Self::Utf8 => return std::str::from_utf8(body).ok().map(str::to_owned),
-            Self::Utf16Le => UTF_16LE,
-            Self::Utf16Be => UTF_16BE,
-            Self::Windows1252 => WINDOWS_1252,
-        };
-        encoding.decode_without_bom_handling_and_without_replacement(body).map(Into::into)
-    }
-
-    fn encode(self, bom: bool, raw: &str) -> Result<Vec<u8>, CannotEncode> {
-        let marked = |mark: &[u8]| if bom { mark.to_vec() } else { Vec::new() };
-        match self {
-            Self::Utf8 => {
-                let mut bytes = marked(b"\xef\xbb\xbf");
-                bytes.extend_from_slice(raw.as_bytes());
-                Ok(bytes)
-            }
-            Self::Utf16Le => {
-                let mut bytes = marked(b"\xff\xfe");
-                bytes.extend(raw.encode_utf16().flat_map(u16::to_le_bytes));
-                Ok(bytes)
-            }
-            Self::Utf16Be => {
-                let mut bytes = marked(b"\xfe\xff");
-                bytes.extend(raw.encode_utf16().flat_map(u16::to_be_bytes));
-                Ok(bytes)
-            }
-            Self::Windows1252 => {
-                let (bytes, _, unmappable) = WINDOWS_1252.encode(raw);
-                if unmappable {
-                    let has = |c: char| !WINDOWS_1252.encode(c.encode_utf8(&mut [0; 4])).2;
-                    let character = raw.chars().find(|c| !has(*c)).unwrap_or_default();
-                    return Err(CannotEncode::Character { charset: "Windows-1252", character });
-                }
-                Ok(bytes.into_owned())
-            }
-        }
-    }
+    let Raw { bom, text, .. } = encoding::decode(bytes)?;
+    Ok(if bom { format!("\u{feff}{text}") } else { text })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn edit(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
-        let file = TextFile::decode(bytes).unwrap();
-        assert_eq!(file.encode(file.text()).unwrap(), bytes, "an unchanged text comes back the same");
-        file.encode(&file.text().replace(from, to)).unwrap()
-    }
-
-    #[test]
-    fn windows_line_endings_survive() {
-        assert_eq!(edit(b"a\r\nb\r\n", "b\n", "c\nd\n"), b"a\r\nc\r\nd\r\n");
-    }
-
-    #[test]
-    fn each_line_keeps_its_own_ending_in_a_mixed_file() {
-        assert_eq!(edit(b"a\r\nb\nc\r\nd\r\n", "c\n", "x\ny\n"), b"a\r\nb\nx\r\ny\r\nd\r\n");
-        assert_eq!(edit(b"a\r\r\nb\n", "b\n", "c\n"), b"a\r\r\nc\n");
-    }
-
-    #[test]
-    fn a_missing_last_newline_is_as_the_text_says() {
-        assert_eq!(edit(b"a\r\nb", "b", "c"), b"a\r\nc");
-        assert_eq!(edit(b"a\r\nb", "b", "b\nc"), b"a\r\nb\r\nc");
-        assert_eq!(edit(b"a\r\nb\r\n", "b\n", "b"), b"a\r\nb");
-    }
-
-    #[test]
-    fn carriage_returns_of_a_model_are_not_doubled() {
-        let file = TextFile::decode(b"a\r\nb\r\n").unwrap();
-        assert_eq!(file.encode("a\nnew\r\nb\n").unwrap(), b"a\r\nnew\r\nb\r\n");
-        assert_eq!(TextFile::empty().encode("a\r\nb\r\n").unwrap(), b"a\nb\n");
-    }
-
-    #[test]
-    fn byte_order_marks_and_utf16_survive() {
-        assert_eq!(edit("\u{feff}grün\n".as_bytes(), "grün", "rot"), "\u{feff}rot\n".as_bytes());
-        let utf16: Vec<u8> = "\u{feff}a\r\n𝄞\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let expected: Vec<u8> = "\u{feff}b\r\n𝄞\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(edit(&utf16, "a", "b"), expected);
-        let utf16: Vec<u8> = "\u{feff}a\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let expected: Vec<u8> = "\u{feff}é\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(edit(&utf16, "a", "é"), expected);
-    }
-
-    #[test]
-    fn windows_1252_survives_and_tells_what_it_cannot_hold() {
-        assert_eq!(edit(b"caf\xe9 \x80\n", "café", "thé"), b"th\xe9 \x80\n");
-        let file = TextFile::decode(b"caf\xe9\n").unwrap();
-        let refused = file.encode("→ café\n").unwrap_err();
-        assert_eq!(refused, CannotEncode::Character { charset: "Windows-1252", character: '→' });
-    }
-
-    #[test]
-    fn binaries_are_no_text() {
-        let broken_utf16 = b"\xff\xfea";
-        let lone_surrogate = b"\xff\xfe\x00\xd8a\x00";
-        let utf32 = b"\xff\xfe\0\0a\0\0\0";
-        for bytes in [b"a\0b".as_slice(), b"\x89PNG\r\n\x1a\n\xff", broken_utf16, lone_surrogate, utf32] {
-            assert_eq!(TextFile::decode(bytes), Err(NotText), "{bytes:?}");
-        }
-        assert_eq!(TextFile::empty().encode("a\0"), Err(CannotEncode::Nul));
-    }
-
-    #[test]
-    fn an_empty_file_is_text() {
-        assert_eq!(TextFile::decode(b"").unwrap().text(), "");
-        assert_eq!(TextFile::decode(b"").unwrap().encode("a\n").unwrap(), b"a\n");
-    }
-
-    #[test]
-    fn whatever_decodes_comes_back_the_same() {
-        let mut random = fastrand::Rng::with_seed(7);
-        let pieces: [&[u8]; 8] = [b"a", b"\r\n", b"\n", b"\r", b"\xe9", "é".as_bytes(), b"\xff\xfe", b"\xef\xbb\xbf"];
-        let mut decoded = 0;
-        for _ in 0..5_000 {
-            let bytes: Vec<u8> = (0..random.usize(..12)).flat_map(|_| pieces[random.usize(..8)].to_vec()).collect();
-            let Ok(file) = TextFile::decode(&bytes) else { continue };
-            decoded += 1;
-            assert_eq!(file.encode(file.text()).unwrap(), bytes, "{bytes:?}");
-            let longer = file.encode(&format!("{}end", file.text())).unwrap();
-            assert!(TextFile::decode(&longer).is_ok_and(|again| again.text().ends_with("end")), "{bytes:?}");
-        }
-        assert!(decoded > 1_000);
-    }
-}
+#[path = "text_tests.rs"]
+mod tests;

@@ -1,0 +1,69 @@
+//! When work that takes long has to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Asked between pieces of work: whether somebody said stop, or the time is over. Clones are stopped together.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    stopped: Arc<AtomicBool>,
+    deadline: Option<(Instant, Duration)>,
+}
+
+/// Why work stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Interrupted {
+    /// Somebody said stop.
+    #[error("stopped")]
+    Stopped,
+    /// It took longer than it may.
+    #[error("it took longer than {} s and was stopped; nothing was changed, ask for less at once", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+impl Interrupt {
+    /// One that never comes by itself.
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    /// One that comes after this time.
+    pub fn after(time: Duration) -> Self {
+        Self { stopped: Arc::default(), deadline: Instant::now().checked_add(time).map(|at| (at, time)) }
+    }
+
+    /// Say stop, to all clones.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to go on. Cheap, but not free: to be asked every few thousand lines.
+    ///
+    /// # Errors
+    /// When it is time to stop.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Interrupted::Stopped);
+        }
+        match self.deadline {
+            Some((at, time)) if Instant::now() >= at => Err(Interrupted::TimedOut(time)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_when_told_or_when_the_time_is_over() {
+        let interrupt = Interrupt::after(Duration::from_secs(3600));
+        assert_eq!(interrupt.check(), Ok(()));
+        interrupt.clone().stop();
+        assert_eq!(interrupt.check(), Err(Interrupted::Stopped));
+        assert_eq!(Interrupt::after(Duration::ZERO).check(), Err(Interrupted::TimedOut(Duration::ZERO)));
+        assert_eq!(Interrupt::after(Duration::MAX).check(), Ok(()));
+    }
+}
