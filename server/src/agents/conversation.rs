@@ -391,15 +391,8 @@ impl Conversation<'_> {
     }
 
     async fn call(&mut self, name: &str, input: &Value) -> Result<ToolOutput, AgentError> {
-        let toolbox = self.brief.toolbox.clone();
-        let (tool, arguments) = (name.to_owned(), input.clone());
-        let called = tokio::task::spawn_blocking(move || toolbox.call(&tool, &arguments)).await;
-        let mut output = called.unwrap_or_else(|_| ToolOutput {
-            text: "the tool failed; try another way".to_owned(),
-            is_error: true,
-            activity: String::new(),
-            refused: None,
-        });
+        let called = self.brief.toolbox.call_aside(name, input, &self.desk.cancel).await;
+        let mut output = called.ok_or(AgentError::Cancelled)?;
         if !output.activity.is_empty() {
             (self.report)(Activity::Tool(output.activity.clone()));
         }

@@ -7,7 +7,7 @@ use super::nearest::nearest;
 use super::show::{count, excerpt};
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
-use crate::workspace::{masked, masks};
+use crate::workspace::{Interrupt, Interrupted, masked, masks};
 
 pub(super) const DESCRIPTION: &str = "Replace text in a file of your task. old_text must stand in the file exactly \
 once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
@@ -45,12 +45,15 @@ pub(super) fn run(toolbox: &Toolbox, input: EditFile) -> Result<String, ToolErro
     }
     let file = toolbox.read_text(&path)?;
     check_masks(&path, file.text(), &old, &new)?;
-    let edited = edit(file.text(), &old, &new, input.replace_all.unwrap_or_default())
-        .map_err(|miss| ToolError::from(told_miss(&path, &file.shown(), &old, miss)))?;
+    let interrupt = &toolbox.interrupt;
+    let edited = match edit(file.text(), &old, &new, input.replace_all.unwrap_or_default(), interrupt) {
+        Ok(edited) => edited,
+        Err(miss) => return Err(told_miss(&path, &file.shown(), &old, miss, interrupt)?.into()),
+    };
     if edited.text == file.text() {
         return Err(format!("{path} already reads so; nothing was changed.").into());
     }
-    toolbox.writing()?.write(&path, &edited.text)?;
+    toolbox.writing()?.write_until(&path, &edited.text, interrupt)?;
     Ok(told_edit(&path, &edited))
 }
 
@@ -102,8 +105,9 @@ fn told_edit(path: &RepoPath, edited: &Edited) -> String {
     text
 }
 
-fn told_miss(path: &RepoPath, text: &str, old: &str, miss: Miss) -> String {
-    match miss {
+fn told_miss(path: &RepoPath, text: &str, old: &str, miss: Miss, interrupt: &Interrupt) -> Result<String, Interrupted> {
+    Ok(match miss {
+        Miss::Interrupted(interrupted) => return Err(interrupted),
         Miss::Several(lines) => {
             let shown: Vec<String> = lines.iter().take(20).map(ToString::to_string).collect();
             let more = if lines.len() > shown.len() { ", …" } else { "" };
@@ -122,7 +126,7 @@ fn told_miss(path: &RepoPath, text: &str, old: &str, miss: Miss) -> String {
         Miss::Absent => {
             let numbered = old.lines().next().is_some_and(has_line_number);
             let hint = if numbered { " Leave out the line numbers that read_file shows." } else { "" };
-            match nearest(text, old) {
+            match nearest(text, old, interrupt)? {
                 Some((first, last)) => format!(
                     "old_text does not stand in {path}.{hint} The nearest lines are:\n{}",
                     excerpt(text, first.saturating_sub(2), last + 2)
@@ -130,7 +134,7 @@ fn told_miss(path: &RepoPath, text: &str, old: &str, miss: Miss) -> String {
                 None => format!("old_text does not stand in {path}, nor anything like it.{hint} Read the file again."),
             }
         }
-    }
+    })
 }
 
 fn has_line_number(line: &str) -> bool {

@@ -21,13 +21,16 @@ mod write_file;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::contracts::RepoPath;
 use crate::models::ToolSpec;
-use crate::workspace::{Refused, Staging, StagingError, Workspace, masked};
+use crate::workspace::{Interrupt, Interrupted, Refused, Staging, StagingError, Workspace, masked};
 use input::Input;
 
 /// The tools of one agent.
@@ -36,7 +39,11 @@ pub struct Toolbox {
     workspace: Workspace,
     memory_dir: RepoPath,
     role: Role,
+    interrupt: Interrupt,
 }
+
+/// How long one call may take. What takes longer is answered with an error that says so.
+const LONGEST_CALL: Duration = Duration::from_secs(30);
 
 /// What a tool answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,23 +84,25 @@ enum Tool {
     ReadDiff,
 }
 
+const FAILED: &str = "The tool failed on this input, and nothing was changed; try another way.";
+
 const READING: [Tool; 3] = [Tool::ListFiles, Tool::Search, Tool::ReadFile];
 const WRITING: [Tool; 3] = [Tool::EditFile, Tool::WriteFile, Tool::DeleteFile];
 
 impl Toolbox {
     /// The tools of an agent that only reads the workspace.
     pub fn reader(workspace: Workspace, memory_dir: RepoPath) -> Self {
-        Self { workspace, memory_dir, role: Role::Reader }
+        Self { workspace, memory_dir, role: Role::Reader, interrupt: Interrupt::never() }
     }
 
     /// The tools of an agent that works on one task: it sees the workspace with its own changes.
     pub fn implementer(workspace: Workspace, memory_dir: RepoPath, staging: Arc<Mutex<Staging>>) -> Self {
-        Self { workspace, memory_dir, role: Role::Implementer(staging) }
+        Self { workspace, memory_dir, role: Role::Implementer(staging), interrupt: Interrupt::never() }
     }
 
     /// The tools of an agent that reviews these diffs, by file.
     pub fn reviewer(workspace: Workspace, memory_dir: RepoPath, diffs: Vec<(RepoPath, String)>) -> Self {
-        Self { workspace, memory_dir, role: Role::Reviewer(Arc::new(diffs)) }
+        Self { workspace, memory_dir, role: Role::Reviewer(Arc::new(diffs)), interrupt: Interrupt::never() }
     }
 
     /// The tools as a model is told of them: always the same bytes for the same kind of agent.
@@ -104,6 +113,35 @@ impl Toolbox {
     /// Whether a tool of this name is among them.
     pub fn has(&self, name: &str) -> bool {
         self.tools().into_iter().any(|tool| tool.name() == name)
+    }
+
+    /// The same tools, whose calls stop when this says so.
+    #[must_use]
+    pub fn until(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// Call a tool, aside from what else this thread has to do, and only for so long. `None` when it was cancelled; what
+    /// the call still does then touches nothing but the task's staging.
+    pub async fn call_aside(&self, name: &str, input: &Value, cancel: &CancellationToken) -> Option<ToolOutput> {
+        let interrupt = Interrupt::after(LONGEST_CALL);
+        let toolbox = self.clone().until(interrupt.clone());
+        let (tool, arguments) = (name.to_owned(), input.clone());
+        let called = tokio::task::spawn_blocking(move || toolbox.call(&tool, &arguments));
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => {
+                interrupt.stop();
+                None
+            }
+            output = called => Some(output.unwrap_or_else(|_| ToolOutput {
+                text: FAILED.to_owned(),
+                is_error: true,
+                activity: String::new(),
+                refused: None,
+            })),
+        }
     }
 
     /// Call a tool. Blocks on the disk; never panics, whatever the input.
@@ -125,10 +163,14 @@ impl Toolbox {
     }
 
     fn run<I: Input>(&self, tool: Tool, input: &Value, run: fn(&Self, I) -> Result<String, ToolError>) -> ToolOutput {
-        let (activity, outcome) = match input::parse::<I>(tool.name(), input) {
+        let calling = format!("calling {}", tool.name());
+        let call = || match input::parse::<I>(tool.name(), input) {
             Ok(input) => (show::plain(&input.activity()), run(self, input)),
-            Err(faults) => (format!("calling {}", tool.name()), Err(faults.into())),
+            Err(faults) => (calling.clone(), Err(faults.into())),
         };
+        // A fault of a library is the end of the call, not of the run.
+        let (activity, outcome) =
+            catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| (calling.clone(), Err(FAILED.to_owned().into())));
         match outcome {
             Ok(text) => ToolOutput { text: shown(text), is_error: false, activity, refused: None },
             Err(ToolError { text, refused }) => ToolOutput { text: shown(text), is_error: true, activity, refused },
@@ -204,6 +246,12 @@ fn shown(text: String) -> String {
 impl From<String> for ToolError {
     fn from(text: String) -> Self {
         Self { text, refused: None }
+    }
+}
+
+impl From<Interrupted> for ToolError {
+    fn from(interrupted: Interrupted) -> Self {
+        Self { text: sentence(&interrupted), refused: None }
     }
 }
 

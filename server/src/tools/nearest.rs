@@ -1,18 +1,31 @@
 use similar::TextDiff;
 
+use crate::workspace::{Interrupt, Interrupted};
+
 /// Lines, from 1, that are the most like `old`; `None` when nothing is like it.
-pub(super) fn nearest(text: &str, old: &str) -> Option<(usize, usize)> {
+pub(super) fn nearest(text: &str, old: &str, interrupt: &Interrupt) -> Result<Option<(usize, usize)>, Interrupted> {
     const CANDIDATES: usize = 40;
     const COMPARED: usize = 10;
     const ALIKE: f32 = 0.5;
-    let lines: Vec<&str> = text.lines().collect();
     let old_lines: Vec<&str> = old.lines().skip_while(|line| line.trim().is_empty()).collect();
-    let anchor = old_lines.first()?;
+    let Some(anchor) = old_lines.first() else { return Ok(None) };
     // What characters two lines share bounds how alike they can be, and costs little.
-    let wanted = histogram(anchor);
-    let mut bounds: Vec<(usize, usize)> =
-        lines.iter().enumerate().map(|(index, line)| (shared(&wanted, line), index)).collect();
-    bounds.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut wanted = Histogram::of(anchor);
+    let mut lines = Vec::new();
+    let mut bounds: Vec<(usize, usize)> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if index % 4096 == 0 {
+            interrupt.check()?;
+        }
+        lines.push(line);
+        bounds.push((wanted.shared(line), index));
+    }
+    let order = |a: &(usize, usize), b: &(usize, usize)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
+    if bounds.len() > CANDIDATES {
+        bounds.select_nth_unstable_by(CANDIDATES, order);
+        bounds.truncate(CANDIDATES);
+    }
+    bounds.sort_by(order);
     let score = |start: usize| {
         let compared = old_lines.len().min(COMPARED);
         let total: f32 = (0..compared)
@@ -24,11 +37,10 @@ pub(super) fn nearest(text: &str, old: &str) -> Option<(usize, usize)> {
     };
     let best = bounds
         .iter()
-        .take(CANDIDATES)
         .map(|(_, start)| (score(*start), *start))
         .filter(|(score, _)| *score >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
-    Some((best.1 + 1, best.1 + old_lines.len().min(lines.len() - best.1)))
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+    Ok(best.map(|(_, start)| (start + 1, start + old_lines.len().min(lines.len() - start))))
 }
 
 fn alike(a: &str, b: &str) -> f32 {
@@ -42,25 +54,45 @@ fn start_of(line: &str) -> &str {
     line.char_indices().nth(200).map_or(line, |(end, _)| &line[..end])
 }
 
-fn histogram(line: &str) -> [i32; 256] {
-    let mut counts = [0; 256];
-    for byte in start_of(line).bytes() {
-        counts[usize::from(byte)] += 1;
-    }
-    counts
+/// How often each byte stands in a line.
+struct Histogram {
+    counts: [u32; 256],
+    /// What of `counts` another line has not used up; the same as them between two lines.
+    left: [u32; 256],
+    all: usize,
 }
 
-/// How alike two lines can be at best, in thousandths.
-fn shared(wanted: &[i32; 256], line: &str) -> usize {
-    let have = histogram(line);
-    let common: i32 = wanted.iter().zip(&have).map(|(a, b)| a.min(b)).sum();
-    let all: i32 = wanted.iter().chain(&have).sum();
-    usize::try_from(2000 * common / all.max(1)).unwrap_or_default()
+impl Histogram {
+    fn of(line: &str) -> Self {
+        let line = start_of(line);
+        let mut counts = [0; 256];
+        line.bytes().for_each(|byte| counts[usize::from(byte)] += 1);
+        Self { counts, left: counts, all: line.len() }
+    }
+
+    /// How alike another line can be at best, in thousandths.
+    fn shared(&mut self, line: &str) -> usize {
+        let line = start_of(line);
+        let mut common = 0;
+        for byte in line.bytes() {
+            let left = &mut self.left[usize::from(byte)];
+            if *left > 0 {
+                *left -= 1;
+                common += 1;
+            }
+        }
+        line.bytes().for_each(|byte| self.left[usize::from(byte)] = self.counts[usize::from(byte)]);
+        2000 * common / (self.all + line.len()).max(1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn nearest(text: &str, old: &str) -> Option<(usize, usize)> {
+        super::nearest(text, old, &Interrupt::never()).unwrap()
+    }
 
     #[test]
     fn finds_the_lines_that_were_meant() {

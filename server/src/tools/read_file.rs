@@ -37,11 +37,10 @@ pub(super) fn run(toolbox: &Toolbox, input: ReadFile) -> Result<String, ToolErro
     let path = toolbox.path(&input.path)?;
     let file = toolbox.read_text(&path)?;
     let shown = file.shown();
-    let lines: Vec<&str> = shown.lines().collect();
-    if lines.is_empty() {
+    let total = shown.lines().count();
+    if total == 0 {
         return Ok(format!("{path} is empty.\n"));
     }
-    let total = lines.len();
     let start = usize::try_from(input.start_line.unwrap_or(1)).unwrap_or(1).max(1);
     let end = usize::try_from(input.end_line.unwrap_or(i64::MAX)).unwrap_or(0);
     if start > total {
@@ -53,11 +52,11 @@ pub(super) fn run(toolbox: &Toolbox, input: ReadFile) -> Result<String, ToolErro
     let end = end.min(total);
     let mut text = String::new();
     let mut last = start;
-    for number in start..=end {
+    for (number, line) in (start..=end).zip(shown.lines().skip(start - 1)) {
         if number - start == MOST_LINES || text.len() > MOST_TEXT {
             break;
         }
-        push_numbered(&mut text, number, lines[number - 1]);
+        push_numbered(&mut text, number, line);
         last = number;
     }
     if start == 1 && last == total {

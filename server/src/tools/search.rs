@@ -1,4 +1,6 @@
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
@@ -8,11 +10,12 @@ use super::input::Input;
 use super::show::cut;
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
-use crate::workspace::{TextFile, is_secret_text};
+use crate::workspace::{Interrupt, Interrupted, TextFile, is_secret_text};
 
 const MOST_MATCHES: usize = 200;
 const MOST_TEXT: usize = 40_000;
 const MOST_FILES: usize = 100_000;
+const LONGEST_PATTERN: usize = 4_096;
 /// Characters shown of a matching line.
 const LINE: usize = 240;
 /// Bytes searched before a search gives up.
@@ -67,20 +70,14 @@ pub(super) fn run(toolbox: &Toolbox, input: Search) -> Result<String, ToolError>
     let mut found = Found::default();
     let mut searched = 0;
     for path in &files {
-        let staged = overlay.get(path).cloned().flatten();
-        // A file that cannot be read now, say too large, has nothing to show.
-        let Some(bytes) = staged.or_else(|| toolbox.workspace.read_open(path).ok().flatten().map(|state| state.bytes))
-        else {
-            continue;
-        };
-        searched += bytes.len();
-        let Ok(file) = TextFile::decode(&bytes) else { continue };
-        if is_secret_text(&bytes) {
-            continue;
-        }
-        // What is masked is not searched either: a pattern could spell it out.
-        if !found.look(&regex, path, &file.shown()) {
-            break;
+        match look_into(toolbox, &overlay, path, &regex, &mut found, &mut searched) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(Interrupted::TimedOut(time)) if found.matches > 0 => {
+                found.timed_out = Some(time);
+                break;
+            }
+            Err(interrupted) => return Err(interrupted.into()),
         }
         if searched > MOST_BYTES {
             more = true;
@@ -90,15 +87,83 @@ pub(super) fn run(toolbox: &Toolbox, input: Search) -> Result<String, ToolError>
     Ok(found.told(&input.pattern, files.len(), more))
 }
 
-fn compile(pattern: &str) -> Result<Regex, ToolError> {
+/// Look through one file; whether there is room for more. A file that cannot be read now, say too large, has nothing to
+/// show.
+fn look_into(
+    toolbox: &Toolbox,
+    overlay: &HashMap<RepoPath, Option<Vec<u8>>>,
+    path: &RepoPath,
+    pattern: &Pattern,
+    found: &mut Found,
+    searched: &mut usize,
+) -> Result<bool, Interrupted> {
+    toolbox.interrupt.check()?;
+    let staged = overlay.get(path).cloned().flatten();
+    let read = || toolbox.workspace.read_open(path).ok().flatten().map(|state| state.bytes);
+    let Some(bytes) = staged.or_else(read) else { return Ok(true) };
+    *searched += bytes.len();
+    match TextFile::decode(&bytes) {
+        // What is masked is not searched either: a pattern could spell it out.
+        Ok(file) if !is_secret_text(&bytes) => found.look(pattern, path, &file.shown(), &toolbox.interrupt),
+        _ => Ok(true),
+    }
+}
+
+fn compile(pattern: &str) -> Result<Pattern, ToolError> {
     if pattern.is_empty() {
         return Err("The pattern is empty; write what to search for.".to_owned().into());
     }
-    RegexBuilder::new(pattern).size_limit(1 << 21).build().map_err(|error| {
+    if pattern.len() > LONGEST_PATTERN {
+        return Err(format!("The pattern is longer than {LONGEST_PATTERN} bytes; search for a part of it.").into());
+    }
+    let mut outcome = Err(regex::Error::CompiledTooBig(0));
+    for (size, window) in WINDOWS {
+        outcome = RegexBuilder::new(pattern).size_limit(size).build().map(|regex| Pattern { regex, window });
+        if !matches!(outcome, Err(regex::Error::CompiledTooBig(_))) {
+            break;
+        }
+    }
+    outcome.map_err(|error| {
         let reason = cut(&error.to_string(), 600).into_owned();
         format!("The pattern is no valid regular expression.\n{reason}\nPut a \\ before a character that is meant as itself.")
             .into()
     })
+}
+
+/// Sizes that a compiled pattern may have, and how much of a line it is then put to at once, all in bytes: at worst each
+/// byte is set against all of the pattern, and nothing can be stopped within that.
+const WINDOWS: [(usize, usize); 3] = [(1 << 16, 1 << 16), (1 << 19, 1 << 13), (1 << 21, 1 << 11)];
+
+struct Pattern {
+    regex: Regex,
+    window: usize,
+}
+
+impl Pattern {
+    /// Where the pattern first matches in a line. In a line longer than the window a match longer than half of it may
+    /// be missed.
+    fn find(&self, line: &str, interrupt: &Interrupt) -> Result<Option<usize>, Interrupted> {
+        if line.len() <= self.window {
+            return Ok(self.regex.find(line).map(|found| found.start()));
+        }
+        let mut start = 0;
+        loop {
+            interrupt.check()?;
+            let end = floor(line, start + self.window);
+            // What comes before a place counts for ^ and \b; what comes after it is not seen, so a match that ends there
+            // is looked at once more.
+            match self.regex.find_at(&line[..end], start) {
+                Some(found) if end == line.len() || found.end() < end => return Ok(Some(found.start())),
+                _ if end == line.len() => return Ok(None),
+                _ => start = floor(line, end - self.window / 2),
+            }
+        }
+    }
+}
+
+/// The next place before that is between two characters.
+fn floor(line: &str, at: usize) -> usize {
+    line.floor_char_boundary(at.min(line.len()))
 }
 
 #[derive(Default)]
@@ -106,22 +171,35 @@ struct Found {
     text: String,
     matches: usize,
     cut: bool,
+    timed_out: Option<Duration>,
 }
 
 impl Found {
     /// Look through one file; whether there is room for more.
-    fn look(&mut self, regex: &Regex, path: &RepoPath, text: &str) -> bool {
+    fn look(
+        &mut self,
+        pattern: &Pattern,
+        path: &RepoPath,
+        text: &str,
+        interrupt: &Interrupt,
+    ) -> Result<bool, Interrupted> {
+        let mut unchecked = 0;
         for (index, line) in text.lines().enumerate() {
-            let Some(found) = regex.find(line) else { continue };
+            unchecked += line.len() + 64;
+            if unchecked > pattern.window {
+                interrupt.check()?;
+                unchecked = 0;
+            }
+            let Some(start) = pattern.find(line, interrupt)? else { continue };
             if self.matches == MOST_MATCHES || self.text.len() > MOST_TEXT {
                 self.cut = true;
-                return false;
+                return Ok(false);
             }
             self.matches += 1;
             // Writing to a string does not fail.
-            let _ = writeln!(self.text, "{path}:{}: {}", index + 1, around(line, found.start()));
+            let _ = writeln!(self.text, "{path}:{}: {}", index + 1, around(line, start));
         }
-        true
+        Ok(true)
     }
 
     fn told(mut self, pattern: &str, files: usize, more: bool) -> String {
@@ -132,7 +210,13 @@ impl Found {
             }
             self.text.push('\n');
         }
-        if self.cut {
+        if let Some(time) = self.timed_out {
+            let _ = writeln!(
+                self.text,
+                "The search was stopped after {} s, before it came to every file; narrow the pattern, path or glob.",
+                time.as_secs()
+            );
+        } else if self.cut {
             let _ = writeln!(
                 self.text,
                 "There are more than these {} matches; narrow the pattern, path or glob.",

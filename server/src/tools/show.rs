@@ -38,17 +38,16 @@ pub(super) fn push_numbered(out: &mut String, number: usize, line: &str) {
 /// Lines `first..=last` (from 1, clamped) of a text, numbered; of a long stretch only its ends.
 pub(super) fn excerpt(text: &str, first: usize, last: usize) -> String {
     const MOST: usize = 60;
-    let lines: Vec<&str> = text.lines().collect();
-    let (first, last) = (first.max(1), last.min(lines.len()));
+    let first = first.max(1);
+    let lines: Vec<&str> = text.lines().skip(first - 1).take((last + 1).saturating_sub(first)).collect();
     let mut out = String::new();
-    let left_out = (last + 1).saturating_sub(first).saturating_sub(MOST);
-    for number in first..=last {
-        let position = number - first;
+    let left_out = lines.len().saturating_sub(MOST);
+    for (position, line) in lines.into_iter().enumerate() {
         if left_out > 0 && position == MOST / 2 {
             let _ = writeln!(out, "      … {left_out} lines …");
         }
         if left_out == 0 || position < MOST / 2 || position >= MOST / 2 + left_out {
-            push_numbered(&mut out, number, &cut(lines[number - 1], 300));
+            push_numbered(&mut out, first + position, &cut(line, 300));
         }
     }
     out

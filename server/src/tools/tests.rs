@@ -519,6 +519,14 @@ fn no_input_panics_or_writes() {
         json!("\u{202e}gnp.exe"),
         json!("é".repeat(5_000)),
         json!("[[:alpha:]"),
+        json!(format!("{}a{}", "{".repeat(500), "}".repeat(500))),
+        json!(format!("{}a{}", "(".repeat(5_000), ")".repeat(5_000))),
+        json!("(?i)(\\p{L}{1,500}){1,500}"),
+        json!("?".repeat(5_000)),
+        json!(i64::MAX),
+        json!(i64::MIN),
+        json!("9223372036854775808"),
+        json!("a/".repeat(5_000)),
         json!("(?P<"),
         json!("{a,{b,{c"),
         json!("**/**/**/**"),
@@ -543,6 +551,7 @@ fn no_input_panics_or_writes() {
                     input[field] = value.clone();
                     let output = toolbox.call(name, &input);
                     assert!(output.text.len() < 70_000);
+                    assert!(!output.text.contains(FAILED), "{name} {input}");
                     assert!(!output.activity.is_empty() && output.activity.chars().count() <= 121);
                     assert!(!output.activity.chars().any(|c| c.is_control() || c == '\u{202e}'), "{}", output.activity);
                 }
@@ -550,4 +559,107 @@ fn no_input_panics_or_writes() {
         }
     }
     assert!(staging.lock().unwrap().changes().is_empty());
+}
+
+#[test]
+fn a_glob_that_is_too_much_is_told_so() {
+    let fixture = Fixture::new(TREE);
+    let nested = format!("{}a{}", "{".repeat(500), "}".repeat(500));
+    let told = error(&reader(&fixture), "list_files", json!({"glob": nested}));
+    assert!(told.contains("its braces are nested more than 8 deep") && told.len() < 400, "{told}");
+    let told = error(&reader(&fixture), "search", json!({"pattern": "x", "glob": "?".repeat(5_000)}));
+    assert!(told.contains("longer than 1000 bytes"), "{told}");
+    let told = error(&reader(&fixture), "search", json!({"pattern": "x".repeat(5_000)}));
+    assert!(told.contains("longer than 4096 bytes"), "{told}");
+}
+
+#[test]
+fn a_panic_in_a_tool_is_an_answered_error() {
+    let fixture = Fixture::new(TREE);
+    let output = reader(&fixture).run::<list_files::ListFiles>(Tool::ListFiles, &json!({}), |_, _| panic!("a library"));
+    assert_eq!((output.is_error, output.text.as_str()), (true, FAILED));
+    assert_eq!(output.activity, "calling list_files");
+}
+
+#[test]
+fn every_tool_that_takes_long_hears_stop() {
+    let fixture = Fixture::new(TREE);
+    let (writer, staging) = implementer(&fixture, &["src/main.rs", "src/mixed.rs"], &[]);
+    fixture.write("src/mixed.rs", b"a\r\nb\n");
+    for file in ["src/main.rs", "src/mixed.rs"] {
+        ok(&writer, "read_file", json!({"path": file}));
+    }
+    let stopped = Interrupt::never();
+    stopped.stop();
+    let late = Interrupt::after(Duration::ZERO);
+    for (interrupt, words) in [(stopped, "stopped."), (late, "took longer than 0 s")] {
+        let toolbox = writer.clone().until(interrupt);
+        for (tool, input) in [
+            ("list_files", json!({})),
+            ("search", json!({"pattern": "fn"})),
+            ("edit_file", json!({"path": "src/main.rs", "old_text": "total", "new_text": "sum"})),
+            ("write_file", json!({"path": "src/mixed.rs", "content": "c\nd\n"})),
+        ] {
+            let told = error(&toolbox, tool, input);
+            assert!(told.contains(words), "{tool}: {told}");
+        }
+    }
+    assert!(staging.lock().unwrap().changes().is_empty());
+}
+
+#[tokio::test]
+async fn a_cancelled_call_is_left_at_once() {
+    let fixture = Fixture::new(TREE);
+    let cancel = CancellationToken::new();
+    let called = reader(&fixture).call_aside("list_files", &json!({}), &cancel).await.unwrap();
+    assert!(called.text.contains("src/main.rs"), "{}", called.text);
+    cancel.cancel();
+    assert_eq!(reader(&fixture).call_aside("list_files", &json!({}), &cancel).await, None);
+}
+
+#[test]
+fn very_long_lines_are_searched_in_parts() {
+    let fixture = Fixture::new("");
+    let reader = reader(&fixture);
+    let line = format!("start {}needle{} end", "x".repeat(400_000), "é".repeat(300_000));
+    fixture.write("long.txt", line.as_bytes());
+    for (pattern, is_found) in [
+        ("needle", true),
+        ("^start", true),
+        ("^needle", false),
+        ("end$", true),
+        ("xneedleé", true),
+        ("x$", false),
+        ("\\bneedle", false),
+        ("(\\w{1,9}){1,50}need", true),
+        (".*", true),
+    ] {
+        let text = ok(&reader, "search", json!({"pattern": pattern}));
+        assert_eq!(text.starts_with("long.txt:1: "), is_found, "{pattern}: {text}");
+        assert!(text.len() < 3_000, "{pattern}");
+    }
+}
+
+#[test]
+fn a_new_file_keeps_the_line_endings_it_is_written_with() {
+    let fixture = Fixture::new("//- /.gitattributes\n*.sh eol=lf\n");
+    let (writer, staging) = implementer(&fixture, &["a.bat", "b.sh"], &[]);
+    ok(&writer, "write_file", json!({"path": "a.bat", "content": "one\r\ntwo\r\n"}));
+    ok(&writer, "edit_file", json!({"path": "a.bat", "old_text": "two\n", "new_text": "2\nthree\n"}));
+    ok(&writer, "write_file", json!({"path": "b.sh", "content": "one\r\n"}));
+    let changes = staging.lock().unwrap().changes();
+    let bytes: Vec<&[u8]> = changes.iter().filter_map(|change| change.after.as_deref()).collect();
+    assert_eq!(bytes, [b"one\r\n2\r\nthree\r\n".as_slice(), b"one\n"]);
+}
+
+#[test]
+fn an_edit_beside_a_stray_byte_leaves_it_alone() {
+    let fixture = Fixture::new("");
+    fixture.write("a.txt", b"caf\xc3\xa9 \x99\nna\xc3\xafve\n");
+    let (writer, staging) = implementer(&fixture, &["a.txt"], &[]);
+    assert!(ok(&writer, "read_file", json!({"path": "a.txt"})).contains("café \u{fffd}\n"));
+    ok(&writer, "edit_file", json!({"path": "a.txt", "old_text": "café", "new_text": "thé →"}));
+    ok(&writer, "edit_file", json!({"path": "a.txt", "old_text": "naïve", "new_text": "plain"}));
+    let changes = staging.lock().unwrap().changes();
+    assert_eq!(changes[0].after.as_deref().unwrap(), b"th\xc3\xa9 \xe2\x86\x92 \x99\nplain\n");
 }

@@ -1,6 +1,6 @@
 //! The files as one agent sees them: the working tree, and over it the changes of its own task.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::contracts::RepoPath;
 use crate::workspace::{self, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, is_secret_text, readable};
@@ -79,8 +79,8 @@ impl Toolbox {
         limit: usize,
     ) -> Result<Listing, ToolError> {
         let walk = Walk { memory_dir: &self.memory_dir, folder, glob, limit };
-        let overlay = self.overlay();
-        let listing = workspace::files(&self.workspace, &walk);
+        let overlay = self.touched();
+        let listing = workspace::files_until(&self.workspace, &walk, &self.interrupt);
         let mut listing = match listing {
             Ok(listing) => listing,
             // A folder that so far only the task has.
@@ -89,13 +89,14 @@ impl Toolbox {
             }
             Err(error) => return Err(sentence(&error).into()),
         };
-        listing.files.retain(|path| overlay.get(path) != Some(&None));
-        for (path, bytes) in &overlay {
-            let asked = workspace::is_asked_for(&walk, path).map_err(|error| sentence(&error))?;
-            if bytes.is_some() && asked && !listing.files.contains(path) {
-                listing.files.push(path.clone());
-            }
+        if overlay.is_empty() {
+            return Ok(listing);
         }
+        listing.files.retain(|path| overlay.get(path) != Some(&false));
+        let is_asked_for = workspace::asked_for(&walk).map_err(|error| sentence(&error))?;
+        let listed: HashSet<RepoPath> = listing.files.iter().cloned().collect();
+        let new = overlay.iter().filter(|(path, exists)| **exists && is_asked_for(path) && !listed.contains(*path));
+        listing.files.extend(new.map(|(path, _)| path.clone()));
         // The order of a walk: folder by folder.
         listing.files.sort_by(|a, b| a.components().cmp(b.components()));
         Ok(listing)
@@ -107,15 +108,25 @@ impl Toolbox {
         staging.overlay().map(|(path, bytes)| (path.clone(), bytes.map(<[u8]>::to_vec))).collect()
     }
 
+    /// The files of the task's own changes, and whether each exists after them.
+    fn touched(&self) -> HashMap<RepoPath, bool> {
+        let Some(staging) = self.staging() else { return HashMap::new() };
+        staging.overlay().map(|(path, bytes)| (path.clone(), bytes.is_some())).collect()
+    }
+
     /// Why a file is not there, with the names it may have been mistaken for.
     fn missing(&self, path: &RepoPath) -> ToolError {
         const LOOKED_AT: usize = 20_000;
         const ALIKE: f64 = 0.85;
+        // Comparing two names takes the product of their lengths.
+        const LONGEST: usize = 300;
         let wanted = path.as_str().to_lowercase();
         let name = path.file_name().to_lowercase();
-        let files = self.files(None, None, LOOKED_AT).map(|listing| listing.files).unwrap_or_default();
+        let looked_at = if wanted.len() > LONGEST { 0 } else { LOOKED_AT };
+        let files = self.files(None, None, looked_at).map(|listing| listing.files).unwrap_or_default();
         let mut alike: Vec<(f64, &RepoPath)> = files
             .iter()
+            .filter(|file| file.as_str().len() <= LONGEST)
             .map(|file| {
                 let same_name = if file.file_name().to_lowercase() == name { 0.5 } else { 0.0 };
                 (strsim::normalized_damerau_levenshtein(&wanted, &file.as_str().to_lowercase()) + same_name, file)

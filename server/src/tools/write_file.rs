@@ -38,7 +38,6 @@ pub(super) fn run(toolbox: &Toolbox, input: WriteFile) -> Result<String, ToolErr
                 .into(),
         );
     }
-    let content = input.content.replace("\r\n", "\n");
-    toolbox.writing()?.write(&path, &content)?;
-    Ok(format!("Wrote {path}: {}.\n", count(content.lines().count(), "line")))
+    toolbox.writing()?.write_until(&path, &input.content, &toolbox.interrupt)?;
+    Ok(format!("Wrote {path}: {}.\n", count(input.content.lines().count(), "line")))
 }

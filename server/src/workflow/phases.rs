@@ -30,7 +30,8 @@ pub(super) async fn context(run: &Arc<Run>, memory: &Memory) -> Result<(), Phase
     run.say(EventPhase::Context, EventStatus::Started, "Gathering context");
     let task = memory.task.clone().unwrap_or_default();
     let toolbox = toolbox(run, phase, Vec::new());
-    let top_level = toolbox.call("list_files", &serde_json::json!({})).text;
+    let listed = toolbox.call_aside("list_files", &serde_json::json!({}), &run.desk.cancel).await;
+    let top_level = listed.ok_or(AgentError::Cancelled)?.text;
     let message = agents::context::first_message(&task, &run.workspace, &top_level);
     let brief = brief(run, phase, vec![run.prompts.context.clone()], message, toolbox, agents::context::submit())?;
     let workspace = run.workspace.clone();

@@ -389,7 +389,7 @@ fn before(publish: &Publish, file: &PublishedFile) -> Option<Image> {
         Ok(None) => Err("its content from before was not kept".to_owned()),
         Err(error) => Err(format!("its content from before cannot be read: {error}")),
     };
-    Some(Image { sha256, bytes, mode: file.mode_before.unwrap_or(file.mode) })
+    Some(Image { sha256, bytes, mode: file.mode_before.unwrap_or(file.mode), owner: file.owner_before })
 }
 
 /// What a publish put in place: its own copy, or what the next one found.
@@ -403,7 +403,7 @@ fn after(publish: &Publish, file: &PublishedFile, next: Option<&(bool, &Publish,
         Ok(bytes) => Ok(bytes.unwrap_or_default()),
         Err(error) => found().ok_or_else(|| format!("your edits cannot be told apart: {error}")),
     };
-    Some(Image { sha256, bytes, mode: file.mode })
+    Some(Image { sha256, bytes, mode: file.mode, owner: file.owner })
 }
 
 fn left_alone(store: &Store, publishes: &[(bool, Publish)], path: &RepoPath, why: String) -> RollbackOutcome {

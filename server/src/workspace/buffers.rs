@@ -88,7 +88,8 @@ impl Workspace {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(WorkspaceError::TooLarge { path: path.clone(), bytes: bytes.len() as u64 });
         }
-        Ok(Some(FileState { sha256: sha256(&bytes), bytes, mode: disk.map_or(0o644, |disk| disk.mode) }))
+        let (mode, owner) = disk.map_or((0o644, None), |disk| (disk.mode, disk.owner));
+        Ok(Some(FileState { sha256: sha256(&bytes), bytes, mode, owner }))
     }
 
     /// Whether a file is open with changes that are not on disk.

@@ -11,7 +11,23 @@ use cap_std::fs::{Dir, File, OpenOptions};
 /// # Errors
 /// What the system said; the old file is then untouched, and the temporary one removed where possible.
 pub fn replace(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace_from(name, dir, || write_temp(dir, bytes, mode))
+    replace_dressed(dir, name, bytes, &|file| set_mode(file, mode))
+}
+
+/// [`replace`], with what else the new file shall have given to it by `dress`.
+pub(super) fn replace_dressed(
+    dir: &Dir,
+    name: &str,
+    bytes: &[u8],
+    dress: &dyn Fn(&File) -> io::Result<()>,
+) -> io::Result<()> {
+    replace_from(name, dir, || write_temp(dir, bytes, dress))
+}
+
+/// Put `bytes` at `name`, where nothing is, as the system makes a new file there: permission bits, group and access
+/// control list come of the umask and of the folder.
+pub(super) fn create(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
+    replace_from(name, dir, || temp(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir))
 }
 
 fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -> io::Result<()> {
@@ -32,10 +48,14 @@ fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -
 }
 
 /// Write a synced temporary file of a recognisable name; its name is returned.
-pub(super) fn write_temp(dir: &Dir, bytes: &[u8], mode: u32) -> io::Result<String> {
+fn write_temp(dir: &Dir, bytes: &[u8], dress: &dyn Fn(&File) -> io::Result<()>) -> io::Result<String> {
+    temp(|name| write_file(dir, name, private(), bytes, dress), dir)
+}
+
+fn temp(write: impl Fn(&str) -> io::Result<()>, dir: &Dir) -> io::Result<String> {
     loop {
         let name = format!(".baton-{:016x}.tmp", fastrand::u64(..));
-        match write_new(dir, &name, bytes, mode) {
+        match write(&name) {
             Ok(()) => return Ok(name),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => {
@@ -48,13 +68,27 @@ pub(super) fn write_temp(dir: &Dir, bytes: &[u8], mode: u32) -> io::Result<Strin
 
 /// Write a file that does not exist yet, and sync it (the folder is the caller's to sync).
 pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut options = OpenOptions::new();
+    write_file(dir, name, private(), bytes, &|file| set_mode(file, mode))
+}
+
+fn write_file(
+    dir: &Dir,
+    name: &str,
+    mut options: OpenOptions,
+    bytes: &[u8],
+    dress: &dyn Fn(&File) -> io::Result<()>,
+) -> io::Result<()> {
     options.write(true).create_new(true).follow(FollowSymlinks::No);
-    restrict(&mut options);
     let mut file = dir.open_with(name, &options)?;
     file.write_all(bytes)?;
-    set_mode(&file, mode)?;
+    dress(&file)?;
     file.sync_all()
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    restrict(&mut options);
+    options
 }
 
 /// Write a file for its owner alone that may be gone after a power cut, in place of an older one.
@@ -200,7 +234,7 @@ mod tests {
         let swept = |times: u32| {
             writes.set(0);
             replace_from("a.txt", &dir, || {
-                let temp = write_temp(&dir, b"new\n", 0o644)?;
+                let temp = write_temp(&dir, b"new\n", &|file| set_mode(file, 0o644))?;
                 writes.set(writes.get() + 1);
                 if writes.get() <= times {
                     assert_eq!(sweep(&dir)?, 1);

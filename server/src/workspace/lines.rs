@@ -104,10 +104,7 @@ impl Comparison<'_> {
         let pieces = (old.len() + new.len()).div_ceil(WHOLE).max(1);
         let cut = |range: &Range<usize>, piece: usize| range.start + range.len() * piece / pieces;
         for piece in 0..pieces {
-            self.whole(
-                cut(&old, piece)..cut(&old, piece + 1),
-                cut(&new, piece)..cut(&new, piece + 1),
-            )?;
+            self.whole(cut(&old, piece)..cut(&old, piece + 1), cut(&new, piece)..cut(&new, piece + 1))?;
         }
         Ok(())
     }

@@ -15,11 +15,14 @@ mod durable;
 mod encoding;
 mod git;
 mod git_own;
+mod glob;
 mod ignored;
 mod interrupt;
 mod lines;
 mod merge;
 mod names;
+mod new_file;
+mod ownership;
 mod protect;
 mod publish;
 mod rollback;
@@ -38,6 +41,7 @@ pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
 pub use interrupt::{Interrupt, Interrupted};
+pub use ownership::Owner;
 pub use protect::{
     GitFolders, Kind, Protection, Row, TABLE, flag, in_git_folder, is_flagged, is_secret, is_secret_text, masked,
     masks, protection, unified_masked,
@@ -51,8 +55,8 @@ pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use stands::stands_now;
 pub use text::{CannotEncode, NotText, TextFile};
-pub(crate) use walk::is_asked_for;
-pub use walk::{Listing, Walk, WalkError, files, is_ignored};
+pub(crate) use walk::asked_for;
+pub use walk::{Listing, Walk, WalkError, files, files_until, is_ignored};
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -2,7 +2,7 @@
 
 use super::merge::{self, merge};
 use super::stands::{Disk, in_the_way, stands};
-use super::{FileState, StagedChange, Workspace, beneath, sha256};
+use super::{FileState, Owner, StagedChange, Workspace, beneath, sha256};
 use crate::contracts::{ChangeType, RepoPath};
 
 /// What one publish, or several in a row, did to a file.
@@ -23,6 +23,8 @@ pub struct Image {
     pub bytes: Result<Vec<u8>, String>,
     /// Its permission bits.
     pub mode: u32,
+    /// Who it belonged to, as far as that is known.
+    pub owner: Option<Owner>,
 }
 
 /// What taking back comes to for one file.
@@ -54,6 +56,7 @@ pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> Take
     let mut now = Now {
         bytes: before.as_ref().map(|state| state.bytes.clone()),
         mode: before.as_ref().map_or(0o644, |state| state.mode),
+        owner: before.as_ref().and_then(|state| state.owner),
         merged: false,
     };
     for edit in edits {
@@ -91,6 +94,7 @@ pub fn remove_empty_folder(workspace: &Workspace, folder: &RepoPath) -> bool {
 struct Now {
     bytes: Option<Vec<u8>>,
     mode: u32,
+    owner: Option<Owner>,
     merged: bool,
 }
 
@@ -121,6 +125,10 @@ impl Now {
         {
             self.mode = before.mode;
         }
+        // A file that is there is whose it is; one that comes back is whose it was.
+        if let (None, Some(before)) = (&self.bytes, &edit.before) {
+            self.owner = before.owner;
+        }
         self.bytes = bytes;
         Ok(())
     }
@@ -135,7 +143,8 @@ impl Now {
             (Some(_), Some(_)) => ChangeType::Modified,
             (Some(_), None) => ChangeType::Deleted,
         };
-        let change = StagedChange { path: path.clone(), change_type, before, after: self.bytes, mode: self.mode };
+        let Self { bytes: after, mode, owner, .. } = self;
+        let change = StagedChange { path: path.clone(), change_type, before, after, mode, owner };
         if self.merged { TakeBack::Merge(change) } else { TakeBack::Restore(change) }
     }
 }

@@ -5,7 +5,7 @@ use super::super::fixture::{Fixture, Opened, path};
 use super::*;
 
 fn image(text: &str) -> Option<Image> {
-    Some(Image { sha256: sha256(text.as_bytes()), bytes: Ok(text.as_bytes().to_vec()), mode: 0o644 })
+    Some(Image { sha256: sha256(text.as_bytes()), bytes: Ok(text.as_bytes().to_vec()), mode: 0o644, owner: None })
 }
 
 fn edit(before: &str, after: &str) -> Edit {

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::beneath::{self, Blocked};
 use super::buffers::OpenBuffers;
 use super::ignored::IgnoreFiles;
+use super::ownership::Owner;
 use super::protect::{SecretInodes, is_secret, never_by_name};
 use crate::contracts::RepoPath;
 
@@ -45,6 +46,8 @@ pub struct FileState {
     pub sha256: String,
     /// Permission bits (`0o644`); always `0o644` where the system has none.
     pub mode: u32,
+    /// Who it belongs to; `None` where the system has no owners.
+    pub owner: Option<Owner>,
 }
 
 /// Why the workspace, or a file of it, cannot be used.
@@ -262,7 +265,7 @@ impl Workspace {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(WorkspaceError::TooLarge { path: path.clone(), bytes: bytes.len() as u64 });
         }
-        Ok(Some(FileState { sha256: sha256(&bytes), bytes, mode: mode(&metadata) }))
+        Ok(Some(FileState { sha256: sha256(&bytes), bytes, mode: mode(&metadata), owner: Owner::of(&metadata) }))
     }
 
     /// Open a folder, made where it does not exist. No component may be a link.
@@ -316,14 +319,14 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 }
 
 #[cfg(unix)]
-fn mode(metadata: &Metadata) -> u32 {
+pub(super) fn mode(metadata: &Metadata) -> u32 {
     use cap_std::fs::MetadataExt;
     // Set-user-id and the like do not survive a change of content, as with any other writer.
     metadata.mode() & 0o777
 }
 
 #[cfg(not(unix))]
-fn mode(_: &Metadata) -> u32 {
+pub(super) fn mode(_: &Metadata) -> u32 {
     0o644
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::access::{Refused, guarded, readable};
 use super::protect::{GitFolders, Protection, in_git_folder, is_secret, protection};
 use super::stands::{in_the_way, stands_now};
-use super::{CannotEncode, FileState, NotText, TextFile, Workspace, WorkspaceError};
+use super::{CannotEncode, FileState, Interrupt, NotText, Owner, TextFile, Workspace, WorkspaceError, new_file};
 use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
 
 /// What a task may write, frozen when its plan was approved.
@@ -61,8 +61,10 @@ pub struct StagedChange {
     pub before: Option<FileState>,
     /// The new bytes; `None` for a deleted file.
     pub after: Option<Vec<u8>>,
-    /// Permission bits to give it.
+    /// Permission bits to give it, where it is put in place by a rollback; a new file gets those of the system.
     pub mode: u32,
+    /// Who it is to belong to, where it is put in place by a rollback; `None`: whoever puts it there.
+    pub owner: Option<Owner>,
 }
 
 /// Why a read or a write did not happen.
@@ -191,6 +193,14 @@ impl Staging {
     /// # Errors
     /// When it is not the task's to write, was not read, is binary or cannot hold the text.
     pub fn write(&mut self, path: &RepoPath, text: &str) -> Result<(), StagingError> {
+        self.write_until(path, text, &Interrupt::never())
+    }
+
+    /// [`write`](Self::write), unless it is stopped.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), or when interrupted: the file is then as it was.
+    pub fn write_until(&mut self, path: &RepoPath, text: &str, interrupt: &Interrupt) -> Result<(), StagingError> {
         let keys = self.keys(path);
         let moved_to = self.moved_to(&keys, path);
         let path = self.may_write(path)?;
@@ -202,11 +212,14 @@ impl Staging {
             self.entries.insert(path.clone(), Entry::new(path.clone(), None));
         }
         let Some(entry) = self.entries.get_mut(&path) else { return Ok(()) };
-        let manner = match &entry.base {
-            Some(base) => TextFile::decode(&base.bytes).map_err(|NotText| StagingError::Binary(path.clone()))?,
-            None => TextFile::empty(),
+        let earlier = entry.staged.as_ref().and_then(Staged::content);
+        let encoded = match &entry.base {
+            Some(base) => TextFile::decode(&base.bytes)
+                .map_err(|NotText| StagingError::Binary(path.clone()))?
+                .encode_until(text, interrupt),
+            None => new_file::encode(&self.workspace, &path, earlier, text, interrupt),
         };
-        let bytes = manner.encode(text).map_err(|source| StagingError::Encode { path, source })?;
+        let bytes = encoded.map_err(|source| StagingError::Encode { path, source })?;
         entry.moved_to = moved_to.filter(|to| *to != entry.path && entry.base.is_some()).or(entry.moved_to.take());
         entry.staged = Some(Staged::Content(bytes));
         Ok(())
@@ -403,6 +416,15 @@ impl Writable {
     }
 }
 
+impl Staged {
+    fn content(&self) -> Option<&[u8]> {
+        match self {
+            Self::Content(bytes) => Some(bytes),
+            Self::Deleted => None,
+        }
+    }
+}
+
 impl Entry {
     fn new(path: RepoPath, base: Option<FileState>) -> Self {
         Self { path, moved_to: None, base, staged: None }
@@ -410,7 +432,7 @@ impl Entry {
 
     /// What became of it: nothing where it is as it was, one change, or for a move what goes and what comes.
     fn changes(&self) -> Vec<StagedChange> {
-        // A new file is readable by all, as git would check it out.
+        let owner = self.base.as_ref().and_then(|base| base.owner);
         let mode = self.base.as_ref().map_or(0o644, |base| base.mode);
         let change = |path: &RepoPath, change_type, before: Option<&FileState>, after: Option<&Vec<u8>>| StagedChange {
             path: path.clone(),
@@ -418,6 +440,7 @@ impl Entry {
             before: before.cloned(),
             after: after.cloned(),
             mode,
+            owner,
         };
         let (path, base) = (&self.path, self.base.as_ref());
         let deleted = || change(path, ChangeType::Deleted, base, None);

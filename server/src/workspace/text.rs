@@ -154,7 +154,9 @@ impl TextFile {
         for (at, stray) in &self.strays {
             marked.push_str(&self.text[rest..*at]);
             let firsts = [FIRST_MARK, FURTHER_MARK, FURTHER_MARK];
-            marked.extend(stray.bytes().iter().zip(firsts).filter_map(|(b, first)| char::from_u32(first + u32::from(*b))));
+            marked.extend(
+                stray.bytes().iter().zip(firsts).filter_map(|(b, first)| char::from_u32(first + u32::from(*b))),
+            );
             rest = at + REPLACEMENT.len_utf8();
         }
         marked.push_str(&self.text[rest..]);
@@ -176,6 +178,11 @@ impl TextFile {
     /// Whether both hold the same kind of bytes for the same character.
     pub(super) fn is_encoded_like(&self, other: &Self) -> bool {
         self.charset == other.charset
+    }
+
+    /// Whether most of its lines end in carriage return and line feed.
+    pub(super) fn ends_in_crlf(&self) -> bool {
+        self.ending_for("") == End::CrLf
     }
 
     /// Line feeds only, where no line of the file has a carriage return before its end for another reason.
@@ -263,7 +270,10 @@ fn unmarked(marked: &str) -> (String, Vec<Placed>) {
 enum From {
     Nowhere,
     /// An old line: kept as it was, or the one in whose place it stands.
-    Line { old: usize, kept: bool },
+    Line {
+        old: usize,
+        kept: bool,
+    },
 }
 
 impl From {
@@ -371,7 +381,8 @@ impl<'a> Carried<'a> {
         placed: &mut Vec<Placed>,
     ) -> Result<(), CannotEncode> {
         let chars = |text: &str, lines: &[Range<usize>]| -> Vec<(usize, char)> {
-            let place = lines.first().map_or(0..0, |first| first.start..lines.last().map_or(first.end, |last| last.end));
+            let place =
+                lines.first().map_or(0..0, |first| first.start..lines.last().map_or(first.end, |last| last.end));
             text[place.clone()].char_indices().map(|(at, c)| (place.start + at, c)).collect()
         };
         let (old, now) = (chars(&self.file.text, &self.old[old]), chars(self.text, &self.new[new.clone()]));

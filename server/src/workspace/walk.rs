@@ -1,12 +1,12 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
+use super::glob::FileGlob;
 use super::ignored::{Fault, Ignored};
 use super::protect::{is_never, is_secret};
-use super::{Workspace, WorkspaceError};
+use super::{Interrupt, Interrupted, Workspace, WorkspaceError};
 use crate::contracts::RepoPath;
 
 /// Entries looked at before a walk gives up: a workspace of this size wants a narrower question.
@@ -54,6 +54,9 @@ pub enum WalkError {
     /// The folder leads elsewhere.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// It took too long, or was stopped.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
 }
 
 /// The files that agents may know of: no ignored ones (by git's rules, also where there is no git), no secrets, not
@@ -62,6 +65,14 @@ pub enum WalkError {
 /// # Errors
 /// When the folder or the glob is none.
 pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkError> {
+    files_until(workspace, walk, &Interrupt::never())
+}
+
+/// [`files`], unless it is stopped.
+///
+/// # Errors
+/// When the folder or the glob is none, or when interrupted.
+pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt) -> Result<Listing, WalkError> {
     let glob = walk.glob.map(compile).transpose()?;
     let folder = match walk.folder {
         Some(folder) => Some(real_folder(workspace, folder)?),
@@ -77,6 +88,7 @@ pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkErro
             listing.more = true;
             break;
         }
+        interrupt.check()?;
         // A folder that may not be read has nothing to show.
         let Ok(entry) = entry else { continue };
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
@@ -164,7 +176,7 @@ fn repo_path(root: &Path, path: &Path) -> Option<RepoPath> {
 }
 
 struct Glob {
-    matcher: GlobMatcher,
+    matcher: FileGlob,
     by_name: bool,
 }
 
@@ -172,12 +184,8 @@ struct Glob {
 fn compile(glob: &str) -> Result<Glob, WalkError> {
     let pattern = glob.trim().trim_start_matches("./").trim_start_matches('/');
     let fault = |reason: String| WalkError::Glob { glob: glob.chars().take(200).collect(), reason };
-    if pattern.is_empty() {
-        return Err(fault("it is empty".to_owned()));
-    }
-    let compiled =
-        GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| fault(error.kind().to_string()))?;
-    Ok(Glob { matcher: compiled.compile_matcher(), by_name: !pattern.contains('/') })
+    let matcher = FileGlob::parse(pattern).map_err(|error| fault(error.to_string()))?;
+    Ok(Glob { matcher, by_name: !pattern.contains('/') })
 }
 
 fn matches(glob: &Glob, path: &RepoPath, folder: Option<&RepoPath>) -> bool {
@@ -188,14 +196,16 @@ fn matches(glob: &Glob, path: &RepoPath, folder: Option<&RepoPath>) -> bool {
     glob.matcher.is_match(path.as_str()) || below.is_some_and(|below| glob.matcher.is_match(below))
 }
 
-/// Whether a path that need not exist on disk is among those a walk asks for.
+/// Tells whether a path that need not exist on disk is among those a walk asks for.
 ///
 /// # Errors
 /// When the glob is none.
-pub(crate) fn is_asked_for(walk: &Walk<'_>, path: &RepoPath) -> Result<bool, WalkError> {
+pub(crate) fn asked_for<'a>(walk: &'a Walk<'_>) -> Result<impl Fn(&RepoPath) -> bool + 'a, WalkError> {
     let glob = walk.glob.map(compile).transpose()?;
-    let inside = walk.folder.is_none_or(|folder| is_beneath_or_same(path.as_str(), folder.as_str()));
-    Ok(inside && glob.is_none_or(|glob| matches(&glob, path, walk.folder)))
+    Ok(move |path: &RepoPath| {
+        walk.folder.is_none_or(|folder| is_beneath_or_same(path.as_str(), folder.as_str()))
+            && glob.as_ref().is_none_or(|glob| matches(glob, path, walk.folder))
+    })
 }
 
 #[cfg(test)]

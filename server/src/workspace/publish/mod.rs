@@ -17,7 +17,7 @@ use super::durable::{write_new, write_unsynced};
 use super::stands::Disk;
 use super::{StagedChange, Workspace, WorkspaceError, sha256, sync_folder};
 use crate::contracts::{RepoPath, is_task_id};
-use place::{disk, is_before, missing_folders, place, sync_parents, undo};
+use place::{disk, is_before, missing_folders, note_modes, place, sync_parents, undo};
 
 pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
 pub use recover::{RecoverError, Recovered, RecoveredTask, recover};
@@ -187,7 +187,7 @@ fn publish_in_steps(
     carry_out(workspace, run_dir, record, changes, Modes::OfDisk, signer, steps)
 }
 
-/// Whose permission bits a file that exists gets.
+/// Whose permission bits and owner a file that exists gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Modes {
     /// Those it has: agents change content only, and the user may have changed the bits since the file was read.
@@ -223,6 +223,7 @@ fn carry_out(
         Err(Halt::Killed) => return Err(Stopped::Killed),
         Err(halt) => return Err(take_back(workspace, run_dir, record, signer, halt, steps)),
     }
+    note_modes(workspace, &mut record);
     record.state = PublishState::Done;
     record.save(run_dir, signer).map_err(|source| {
         // Everything is in place; the journal, still open, is closed by the next start.
@@ -253,11 +254,12 @@ fn in_order(changes: &[StagedChange]) -> Vec<&StagedChange> {
 /// A change as the journal names it.
 fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
     let now = match disk(workspace, &change.path)? {
-        Disk::File(state) => Some(state.mode),
+        Disk::File(state) => Some((state.mode, state.owner)),
         _ => None,
     };
     let before = change.before.as_ref();
-    let kept = before.and(now).filter(|_| modes == Modes::OfDisk);
+    let was = before.map(|state| now.unwrap_or((state.mode, state.owner)));
+    let (mode, owner) = before.and(now).filter(|_| modes == Modes::OfDisk).unwrap_or((change.mode, change.owner));
     Ok(PublishedFile {
         path: change.path.clone(),
         change_type: change.change_type,
@@ -266,8 +268,11 @@ fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Resu
         staged: None,
         before_image: None,
         after_image: None,
-        mode: kept.unwrap_or(change.mode),
-        mode_before: before.map(|state| now.unwrap_or(state.mode)),
+        mode,
+        mode_before: was.map(|(mode, _)| mode),
+        fresh: before.is_none() && modes == Modes::OfDisk,
+        owner,
+        owner_before: was.and_then(|(_, owner)| owner),
     })
 }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::io;
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, File, OpenOptions};
 
 use super::super::beneath::{self, Blocked};
-use super::super::durable::{set_mode, write_temp};
+use super::super::durable::{create, replace_dressed};
+use super::super::ownership::dress;
+use super::super::root::mode;
 use super::super::stands::{Disk, is_clear, remove_hollow_folder, stands};
-use super::super::{Workspace, replace, sha256, sync_folder};
+use super::super::{Workspace, sha256, sync_folder};
 use super::record::read_plain;
 use super::{Halt, PublishRecord, PublishedFile};
 use crate::contracts::RepoPath;
@@ -67,20 +69,41 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
         remove_hollow_folder(workspace, path);
     }
     let (holder, name) = stored(run_dir, staged).map_err(fault)?;
+    if file.fresh {
+        let bytes = read_plain(&holder, name).map_err(fault)?;
+        create(&folder, path.file_name(), &bytes).map_err(fault)?;
+        // Its bytes are in place; a leftover is swept at the next start.
+        let _ = holder.remove_file(name);
+        return Ok(());
+    }
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No);
-    set_mode(&holder.open_with(name, &options).map_err(fault)?, file.mode).map_err(fault)?;
+    let dressed = |staged: &File| dress(staged, (&folder, path.file_name()), file.owner, file.mode);
+    dressed(&holder.open_with(name, &options).map_err(fault)?).map_err(fault)?;
     match holder.rename(name, &folder, path.file_name()) {
         // The memory folder may lie on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let bytes = read_plain(&holder, name).map_err(fault)?;
-            let temp = write_temp(&folder, &bytes, file.mode).map_err(fault)?;
-            folder.rename(&temp, &folder, path.file_name()).map_err(fault)?;
+            replace_dressed(&folder, path.file_name(), &bytes, &dressed).map_err(fault)?;
             // Its bytes are in place; a leftover is swept at the next start.
             let _ = holder.remove_file(name);
             Ok(())
         }
         other => other.map_err(fault),
+    }
+}
+
+/// Note which permission bits the system gave to new files.
+pub(super) fn note_modes(workspace: &Workspace, record: &mut PublishRecord) {
+    for file in record.files.iter_mut().filter(|file| file.fresh) {
+        let metadata = beneath::open_parent(workspace.dir(), &file.path)
+            .map_err(Blocked::into_io)
+            .and_then(|folder| folder.symlink_metadata(file.path.file_name()));
+        match metadata {
+            Ok(metadata) => file.mode = mode(&metadata),
+            // Gone again already; nobody will ask.
+            Err(error) => tracing::debug!(%error, path = %file.path, "a new file's permission bits cannot be read"),
+        }
     }
 }
 
@@ -139,7 +162,8 @@ fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::R
         return Err(io::Error::other(format!("{image} is damaged")));
     }
     remove_hollow_folder(workspace, &file.path);
-    replace(&folder, file.path.file_name(), &bytes, file.mode_before.unwrap_or(file.mode))
+    let (name, mode) = (file.path.file_name(), file.mode_before.unwrap_or(file.mode));
+    replace_dressed(&folder, name, &bytes, &|new| dress(new, (&folder, name), file.owner_before, mode))
 }
 
 /// Make the renames and removals of a publish last.

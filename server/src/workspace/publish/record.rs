@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::beneath::{self, Blocked};
-use super::super::{MAX_FILE_BYTES, replace, sha256};
+use super::super::{MAX_FILE_BYTES, Owner, replace, sha256};
 use super::Reversal;
 use crate::contracts::{ChangeType, RepoPath, is_task_id};
 
@@ -91,6 +91,15 @@ pub struct PublishedFile {
     pub mode: u32,
     /// Permission bits before; null for a new file.
     pub mode_before: Option<u32>,
+    /// Whether it is a new file that gets what the system gives new files; `mode` is then what that came to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+    /// Who it belongs to after; missing for a new file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// Who it belonged to before; missing for a new file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_before: Option<Owner>,
 }
 
 impl PublishedFile {

@@ -5,7 +5,7 @@ use cap_std::fs::Dir;
 
 use super::super::beneath::{self, Blocked};
 use super::super::{Workspace, sweep};
-use super::place::{disk, is_before, is_staged, place, sync_parents, undo};
+use super::place::{disk, is_before, is_staged, note_modes, place, sync_parents, undo};
 use super::{Halt, PublishRecord, PublishState, Step, Steps, check_saved, records};
 use crate::contracts::RepoPath;
 
@@ -138,6 +138,7 @@ fn roll_forward(
     if let Some(reversal) = &mut record.reversal {
         reversal.except(&conflicts);
     }
+    note_modes(workspace, record);
     recovered.rolled_forward.push(told(record, conflicts));
     record.state = PublishState::Done;
     Ok(())

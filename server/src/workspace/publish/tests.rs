@@ -164,8 +164,137 @@ fn modes_are_kept_and_the_runs_files_are_private() {
     .unwrap();
     assert_eq!(fixture.mode("a.txt"), 0o755);
     assert_eq!(fixture.mode("b.txt"), 0o640);
-    assert_eq!(fixture.mode("new/deep/c.txt"), 0o644);
+    // As the system makes a new file.
+    fixture.write("new/other.txt", b"");
+    assert_eq!(fixture.mode("new/deep/c.txt"), fixture.mode("new/other.txt"));
     assert_eq!(fixture.mode(&format!("{RUN}/publish/T1-1.json")), 0o600);
+}
+
+/// A folder whose group new files get, as the file system makes it: nobody has to know of the umask.
+#[cfg(unix)]
+#[test]
+fn a_new_file_is_made_as_the_system_makes_one_and_the_journal_says_how() {
+    use std::os::unix::fs::MetadataExt;
+    for killed in [false, true] {
+        let fixture = Fixture::new(TREE);
+        fixture.write("new/deep/other.txt", b"");
+        fixture.set_mode("new/deep", 0o2775);
+        if rustix::process::getuid().is_root() {
+            std::os::unix::fs::chown(fixture.root().join("new/deep"), None, Some(1001)).unwrap();
+        }
+        fixture.write("new/deep/second.txt", b"");
+        let ended = stopped_at(&fixture, &mut |step| {
+            if killed && step == Step::Placing(0) { Err(Halt::Killed) } else { Ok(()) }
+        });
+        assert_eq!(ended.is_err(), killed);
+        let workspace = fixture.workspace();
+        recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+        let about = |name: &str| std::fs::metadata(fixture.root().join("new/deep").join(name)).unwrap();
+        let (ours, theirs) = (about("c.txt"), about("second.txt"));
+        assert_eq!((ours.mode(), ours.gid()), (theirs.mode(), theirs.gid()));
+        let (records, _) = records(&run_dir(&workspace), &verify).unwrap();
+        let file = records[0].files.iter().find(|file| file.path == path("new/deep/c.txt")).unwrap();
+        assert_eq!((file.mode, file.fresh, file.owner), (theirs.mode() & 0o777, true, None));
+    }
+}
+
+/// Only root may give a file away, so elsewhere the owner is checked against itself.
+#[cfg(unix)]
+#[test]
+fn owner_and_group_are_kept_through_publish_kill_and_undo() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let is_root = rustix::process::getuid().is_root();
+    let give = |fixture: &Fixture, name: &str| {
+        if is_root {
+            chown(fixture.root().join(name), Some(1000), Some(1001)).unwrap();
+        }
+        fixture.set_mode(name, 0o640);
+    };
+    let about = |fixture: &Fixture, name: &str| {
+        let metadata = std::fs::metadata(fixture.root().join(name)).unwrap();
+        (metadata.uid(), metadata.gid(), metadata.mode() & 0o777)
+    };
+    for step in all_steps() {
+        let fixture = Fixture::new(TREE);
+        for name in ["a.txt", "gone.txt"] {
+            give(&fixture, name);
+        }
+        let owned = about(&fixture, "a.txt");
+        assert!(!is_root || owned == (1000, 1001, 0o640));
+        let kill = |at: Step| if at == step { Err(Halt::Killed) } else { Ok(()) };
+        let _ = stopped_at(&fixture, &mut { kill });
+        let workspace = fixture.workspace();
+        recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
+        assert_eq!(about(&fixture, "a.txt"), owned, "{step:?}");
+    }
+    // What is taken back, the deleted file among it, is whose it was.
+    let fixture = Fixture::new(TREE);
+    for name in ["a.txt", "gone.txt"] {
+        give(&fixture, name);
+    }
+    let owned = about(&fixture, "a.txt");
+    let failed = stopped_at(&fixture, &mut |step| match step {
+        Step::Synced => Err(Halt::Failed { what: "a test".to_owned(), source: io::Error::other("says no") }),
+        _ => Ok(()),
+    });
+    assert!(matches!(failed, Err(Stopped::Refused(PublishError::Io { .. }))), "{failed:?}");
+    assert_eq!(tree(&fixture), BEFORE);
+    assert_eq!([about(&fixture, "a.txt"), about(&fixture, "gone.txt")], [owned; 2]);
+    // So is what a rollback brings back.
+    let record = stopped_at(&fixture, &mut |_| Ok(())).unwrap();
+    let gone = record.files.iter().find(|file| file.path == path("gone.txt")).unwrap();
+    let workspace = fixture.workspace();
+    let bytes = gone.before(&run_dir(&workspace)).unwrap().unwrap();
+    let image = crate::workspace::Image {
+        sha256: sha256(&bytes),
+        bytes: Ok(bytes),
+        mode: gone.mode_before.unwrap(),
+        owner: gone.owner_before,
+    };
+    let edit = crate::workspace::Edit { before: Some(image), after: None };
+    let crate::workspace::TakeBack::Restore(change) = crate::workspace::take_back(&workspace, &gone.path, &[edit])
+    else {
+        panic!("nobody touched it");
+    };
+    let back = workspace.folder(&path(".agent_memory/runs/r2")).unwrap();
+    let reversal = Reversal { kind: ReversalKind::Rollback, task: None, file: None, of: Vec::new() };
+    publish_reversal(&workspace, &back, reversal, &[change], &sign).unwrap();
+    assert_eq!(about(&fixture, "gone.txt"), owned);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn extended_attributes_are_kept_where_the_file_system_has_them() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    let fixture = Fixture::new(TREE);
+    let file = fixture.root().join("a.txt");
+    if let Err(error) = setxattr(&file, "user.origin", b"elsewhere", XattrFlags::empty()) {
+        eprintln!("skipped: this file system has no extended attributes ({error})");
+        return;
+    }
+    stopped_at(&fixture, &mut |_| Ok(())).unwrap();
+    assert_eq!(fixture.text("a.txt"), "a1\n");
+    let mut value = [0; 32];
+    let length = getxattr(&file, "user.origin", value.as_mut_slice()).unwrap();
+    assert_eq!(&value[..length], b"elsewhere");
+}
+
+#[test]
+fn a_journal_of_an_earlier_version_still_counts() {
+    let fixture = Fixture::new(TREE);
+    let record = stopped_at(&fixture, &mut |_| Ok(())).unwrap();
+    let mut old = serde_json::to_value(&record).unwrap();
+    for file in old["files"].as_array_mut().unwrap() {
+        for field in ["fresh", "owner", "owner_before"] {
+            file.as_object_mut().unwrap().remove(field);
+        }
+    }
+    let mut read: PublishRecord = serde_json::from_value(old.clone()).unwrap();
+    let unsigned = String::from_utf8(read.signed_content().unwrap()).unwrap();
+    assert!(!unsigned.contains("owner") && !unsigned.contains("fresh"), "its MAC is over the same bytes: {unsigned}");
+    let workspace = fixture.workspace();
+    read.save(&run_dir(&workspace), &sign).unwrap();
+    assert_eq!(records(&run_dir(&workspace), &verify).unwrap().0, [read]);
 }
 
 #[test]
