@@ -204,7 +204,7 @@ impl TextFile {
     fn ending_for(&self, new_text: &str) -> End {
         let crlf = self.ends.iter().filter(|end| **end == End::CrLf).count();
         let lf = self.ends.iter().filter(|end| **end == End::Lf).count();
-        let own = (crlf + lf > 0).then(|| if crlf > lf { End::CrLf } else { End::Lf });
+        let own = (crlf + lf > 0).then_some(if crlf > lf { End::CrLf } else { End::Lf });
         self.rule.or(own).unwrap_or_else(|| {
             let (crlf, all) = (new_text.matches("\r\n").count(), new_text.matches('\n').count());
             if crlf * 2 > all { End::CrLf } else { End::Lf }

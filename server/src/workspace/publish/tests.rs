@@ -264,6 +264,7 @@ fn owner_and_group_are_kept_through_publish_kill_and_undo() {
 
 #[cfg(target_os = "linux")]
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 fn extended_attributes_are_kept_where_the_file_system_has_them() {
     use rustix::fs::{XattrFlags, getxattr, setxattr};
     let fixture = Fixture::new(TREE);
