@@ -12,6 +12,8 @@ use super::{Interrupt, Interrupted};
 /// Items of both sides that are compared as a whole. At worst a comparison costs more than in proportion to its size;
 /// up to here that is a fraction of a second.
 const WHOLE: usize = 100_000;
+/// Items of both sides that a longer stretch without anything unique is cut into: a piece is not stopped midway.
+const PIECE: usize = 20_000;
 
 /// A stretch that stands in both, at these indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +103,8 @@ impl Comparison<'_> {
 
     /// What lies between two anchors, in pieces where it is long.
     fn gap(&mut self, old: Range<usize>, new: Range<usize>) -> Result<(), Interrupted> {
-        let pieces = (old.len() + new.len()).div_ceil(WHOLE).max(1);
+        let all = old.len() + new.len();
+        let pieces = if all <= WHOLE { 1 } else { all.div_ceil(PIECE) };
         let cut = |range: &Range<usize>, piece: usize| range.start + range.len() * piece / pieces;
         for piece in 0..pieces {
             self.whole(cut(&old, piece)..cut(&old, piece + 1), cut(&new, piece)..cut(&new, piece + 1))?;
