@@ -156,7 +156,7 @@ fn handoffs_keep_the_contract(session: &Session) {
          files_out_of_scope"
     );
     assert_eq!(names("plan.json"), "timestamp plan_version approach_summary risks tasks parallel_groups");
-    assert_eq!(names("approval.json"), "plan_sha256 decision by tasks at mac");
+    assert_eq!(names("approval.json"), "plan_sha256 decision by tasks at n mac");
     assert_eq!(names("round.json"), "n kind tasks issues");
     assert_eq!(names("impl_report.json"), "timestamp round plan_version plan_sha256 results checks");
     assert_eq!(

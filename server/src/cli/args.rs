@@ -46,6 +46,8 @@ pub enum Command {
     Clean,
     /// Put the workflow's memory into history and start afresh; your files stay as they are
     Reset,
+    /// Vouch for what only a person can: at a terminal
+    Trust(TrustArgs),
     /// Look whether everything a run needs is there, and tell how to mend what is not
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -175,6 +177,15 @@ pub struct RollbackArgs {
     pub undo: bool,
 }
 
+/// Flags of `baton trust`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[command(after_help = TRUST_HELP)]
+pub struct TrustArgs {
+    /// Take over what you sealed where this project was before it was moved: approval, undo, answers of models
+    #[arg(long)]
+    pub moved: bool,
+}
+
 /// Flags of `baton doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct DoctorArgs {
@@ -260,6 +271,17 @@ Exit codes:
     0  nothing stands in the way of a run
     1  something does
     2  the settings do, or no model is set up";
+
+const TRUST_HELP: &str = "\
+Approvals, publish journals and transcripts hold for you and for the folder they were made in. After `mv`, --moved
+shows which of them you made where the project was, asks, and makes them hold here. A copy of a project that is
+still there is not taken for it.
+
+Exit codes:
+    0  taken over, or there is nothing to take over
+    1  failed, or a run is at work
+    2  wrong usage or settings
+    3  nobody said yes: it needs a person at a terminal";
 
 const ROLLBACK_HELP: &str = "\
 Only files that agents changed are touched. A file you edited since is merged, keeping your edits; where
@@ -401,6 +423,7 @@ mod tests {
         assert_eq!(command("baton reject"), Command::Reject);
         assert_eq!(command("baton reset"), Command::Reset);
         assert_eq!(command("baton clean"), Command::Clean);
+        assert_eq!(command("baton trust --moved"), Command::Trust(TrustArgs { moved: true }));
         assert_eq!(command("baton diff --task T1"), Command::Diff(DiffArgs { task: Some("T1".into()) }));
         let rollback = RollbackArgs { task: None, file: Some("src/a.rs".into()), dry_run: true, undo: false };
         assert_eq!(command("baton rollback --file src/a.rs --dry-run"), Command::Rollback(rollback));

@@ -14,7 +14,10 @@ use crate::workflow;
 pub(super) fn diff(folder: Option<&Path>, task: Option<&str>) -> Result<u8, Failure> {
     let session = Session::open(folder, Overrides::default())?;
     let diff = match session.memory()? {
-        Some(store) => workflow::diff(&store, &session.workspace, task)?,
+        Some(store) => {
+            super::warn(&workflow::uncounted(&store)?);
+            workflow::diff(&store, &session.workspace, task)?
+        }
         None => String::new(),
     };
     if diff.is_empty() {

@@ -23,6 +23,7 @@ mod session;
 mod signals;
 mod slips;
 mod status;
+mod trust;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Rollback(rollback) => rollback::rollback(folder, rollback),
         Command::Clean => clean::clean(folder),
         Command::Reset => reset::reset(folder),
+        Command::Trust(trust) => trust::trust(folder, &trust),
         Command::Doctor(args) => doctor::doctor(folder, args.json),
         Command::Schema(schema) => schema::schema(schema.name),
         Command::Demo => demo::demo(),
@@ -76,6 +78,13 @@ fn log_to_stderr() {
 fn tell(text: &str) {
     // Nobody listens any more when this fails, so there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// What a person should know beside the result.
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tell(&format!("warning: {}", render::plain(warning)));
+    }
 }
 
 impl From<std::io::Error> for Failure {

@@ -61,6 +61,7 @@ fn told(status: &Status) -> String {
         lines.extend(status.issues.iter().map(line));
     }
     lines.push(String::new());
+    lines.extend(status.warnings.iter().map(|warning| render::paragraph("Note  ", &render::plain(warning), 100)));
     lines.push(format!("Used  {}", render::usage(&status.usage)));
     lines.push(format!("Next  {}", next(status.next)));
     lines.join("\n")

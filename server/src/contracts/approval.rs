@@ -20,6 +20,10 @@ pub struct Approval {
     #[serde(default, deserialize_with = "lenient_timestamp")]
     #[schemars(with = "Option<String>")]
     pub at: Option<Timestamp>,
+    /// Its number among the answers given in this workspace: only the last one counts. Missing in an answer from before
+    /// they were numbered, which counts until one with a number is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u64>,
     /// Message authentication code under the user's own key; an approval without a right one counts as absent.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>")]

@@ -158,6 +158,7 @@ pub(super) mod fixture {
             by: ApprovedBy::Person,
             tasks: None,
             at: None,
+            n: None,
             mac: String::new(),
         });
     }

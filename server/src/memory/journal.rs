@@ -14,8 +14,8 @@ use crate::contracts::Usage;
 use crate::models::{Message, RecordedTurn, Role, Turn, TurnRequest};
 
 const EVENTS: &str = "events.jsonl";
-const TRANSCRIPT: &str = "transcript.jsonl";
-const KIND: &str = "transcript";
+pub(super) const TRANSCRIPT: &str = "transcript.jsonl";
+pub(super) const KIND: &str = "transcript";
 
 /// A run's events, one JSON a line, in the order they happened.
 pub struct EventLog {
@@ -290,7 +290,7 @@ impl Transcript {
 
 /// The code stands last in a line and covers the bytes before it, so that no number is read and written again to
 /// verify it.
-const MAC_FIELD: &str = ",\"mac\":\"";
+pub(super) const MAC_FIELD: &str = ",\"mac\":\"";
 
 /// The verified lines of a run's transcript. Others, and a last line cut by a kill, count as absent.
 pub(super) fn read(dir: &Dir, seal: &Seal) -> io::Result<Vec<TranscriptLine>> {

@@ -4,23 +4,30 @@
 //! memory folder may come with a clone, so approvals, publish journals and transcripts count only when their message
 //! authentication code verifies under the user's own key.
 
+mod answers;
 mod error;
+mod hex;
 mod history;
 mod journal;
 mod lock;
 mod plan_lock;
+mod reseal;
 mod rollback;
 mod run_id;
 mod seal;
 mod store;
 mod task_text;
+mod uncounted;
 
+pub use answers::LastAnswer;
 pub use error::{FileFaults, MemoryError};
 pub use history::SetAside;
 pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, request_digest};
 pub use lock::{LockHolder, RunLock};
 pub use plan_lock::PlanLock;
+pub use reseal::Resealed;
 pub use run_id::RunId;
-pub use seal::Seal;
+pub use seal::{PUBLISH, Seal};
 pub use store::{LoadedPlan, Memory, Revision, RunDir, Store};
 pub use task_text::{is_same_task, tidied};
+pub use uncounted::{Origin, Uncounted, UncountedFrom};

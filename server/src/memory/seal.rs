@@ -1,14 +1,23 @@
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::answers::Answers;
+use super::hex::{hex, unhex};
 use crate::workspace;
 
+/// What the seal of a publish journal is for.
+pub const PUBLISH: &str = "publish";
+
 const KEY_BYTES: usize = 32;
+
+/// The key of this process, for where none can be kept.
+static UNKEPT: OnceLock<[u8; KEY_BYTES]> = OnceLock::new();
 
 /// Seals what must not come from anyone else: HMAC-SHA-256 under a key of the user's own, over the workspace's real
 /// path, the kind of thing and its content.
@@ -16,6 +25,7 @@ const KEY_BYTES: usize = 32;
 pub struct Seal {
     key: [u8; KEY_BYTES],
     root: PathBuf,
+    answers: Answers,
 }
 
 impl Seal {
@@ -31,12 +41,34 @@ impl Seal {
             Some(key) => key,
             None => make_key(&dir)?,
         };
-        Ok(Self { key, root: root.to_owned() })
+        Ok(Self { key, root: root.to_owned(), answers: Answers::open(dir, state_dir, root) })
     }
 
     /// A seal that nobody else can verify, for where no key can be kept: what it seals holds for this process.
     pub fn ephemeral(root: &Path) -> io::Result<Self> {
-        Ok(Self { key: random_key()?, root: root.to_owned() })
+        let key = match UNKEPT.get() {
+            Some(key) => *key,
+            None => {
+                let key = random_key()?;
+                *UNKEPT.get_or_init(|| key)
+            }
+        };
+        Ok(Self { key, root: root.to_owned(), answers: Answers::unkept(root) })
+    }
+
+    /// The seal of the same user for another workspace.
+    pub(super) fn at(&self, root: &Path) -> Self {
+        Self { key: self.key, root: root.to_owned(), answers: self.answers.at(root) }
+    }
+
+    /// The workspace's real path.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What is kept of the workspace outside of it.
+    pub(super) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// The code of a content, in hex.
@@ -100,17 +132,6 @@ fn random_key() -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     Ok(key)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

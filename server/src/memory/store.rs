@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 use jiff::Timestamp;
 
+use super::answers::{Counted, LastAnswer};
 use super::error::{FileFaults, MemoryError};
 use super::history::{self, SetAside};
 use super::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
@@ -143,6 +144,9 @@ impl Store {
         if store.dir.symlink_metadata(".gitignore").is_err() {
             store.replace(".gitignore", b"*\n", 0o644)?;
         }
+        if store.dir.exists(RUNS) {
+            store.seal.answers().note_folder();
+        }
         Ok(store)
     }
 
@@ -162,6 +166,7 @@ impl Store {
         let id = RunId::new(now, newest.as_ref().map(RunId::as_str));
         let holder = LockHolder { pid: std::process::id(), run: id.to_string() };
         let lock = RunLock::take(&self.dir, &holder)?;
+        self.seal.answers().note_folder();
         PlanLock::release(&self.dir);
         workspace::sweep(&self.dir).map_err(|source| self.io("tidy", "", source))?;
         history::sweep(&self.dir).map_err(|source| self.io("tidy", "history", source))?;
@@ -257,7 +262,7 @@ impl Store {
         let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ())?;
         let answers =
             |approval: &Approval| memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256);
-        match approval.filter(|approval| self.is_genuine(approval)) {
+        match approval.filter(|approval| self.counts(approval)) {
             Some(approval) if answers(&approval) => memory.approval = Some(approval),
             voided => memory.voided = voided,
         }
@@ -298,9 +303,10 @@ impl Store {
         tasks: Option<Vec<String>>,
         at: Timestamp,
     ) -> Result<Approval, MemoryError> {
-        let mut approval =
-            Approval { plan_sha256: plan_sha256.to_owned(), decision, by, tasks, at: Some(at), mac: String::new() };
-        approval.mac = self.seal.sign(APPROVAL_KIND, &sealed(&approval));
+        let counted = self.count_answer()?;
+        let (n, mac) = (Some(counted.n), String::new());
+        let mut approval = Approval { plan_sha256: plan_sha256.to_owned(), decision, by, tasks, at: Some(at), n, mac };
+        self.sign_approval(&self.seal, &mut approval);
         self.write(&approval)?;
         Ok(approval)
     }
@@ -327,7 +333,7 @@ impl Store {
             return true;
         }
         let approval = self.dir.read_to_string(Approval::FILE).ok().and_then(|text| read::<Approval>(&text).ok());
-        approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.is_genuine(&approval))
+        approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.counts(&approval))
     }
 
     /// The reviews of this workflow that were set aside, oldest first.
@@ -472,7 +478,8 @@ impl Store {
     pub fn revise_plan(&self, feedback: &str) -> Result<(), MemoryError> {
         let extra = [(FEEDBACK, feedback.as_bytes())];
         let moved = history::set_aside(&self.dir, SetAside::Revise, &WORKFLOW_FILES[FROM_PLAN], &extra, &[]);
-        moved.map(|_| ()).map_err(|source| self.io("write", "history", source))
+        moved.map_err(|source| self.io("write", "history", source))?;
+        self.count_answer().map(|_| ())
     }
 
     /// Copy a report and its review to `history/` and begin the report of the next round with these results. The
@@ -501,7 +508,9 @@ impl Store {
     /// # Errors
     /// When the files cannot be moved.
     pub fn set_workflow_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
-        self.set_aside(why, &WORKFLOW_FILES)
+        let moved = self.set_aside(why, &WORKFLOW_FILES)?;
+        self.count_answer()?;
+        Ok(moved)
     }
 
     /// The runs of the workflow at hand, oldest first.
@@ -770,8 +779,33 @@ impl Store {
         Some(review).filter(|review| review.base.is_none())
     }
 
-    fn is_genuine(&self, approval: &Approval) -> bool {
-        self.seal.verify(APPROVAL_KIND, &sealed(approval), &approval.mac)
+    /// Whether this user gave this answer here: the last one, or one of those before.
+    pub(super) fn is_genuine(&self, approval: &Approval) -> bool {
+        self.is_sealed_by(&self.seal, approval)
+    }
+
+    /// Whether this is the last answer that this user gave here.
+    pub(super) fn counts(&self, approval: &Approval) -> bool {
+        let last = match approval.n {
+            Some(n) => LastAnswer::Number(n),
+            None => LastAnswer::Uncounted,
+        };
+        self.is_genuine(approval) && self.seal.answers().last() == last
+    }
+
+    pub(super) fn is_sealed_by(&self, seal: &Seal, approval: &Approval) -> bool {
+        seal.verify(APPROVAL_KIND, &sealed(approval), &approval.mac)
+    }
+
+    pub(super) fn sign_approval(&self, seal: &Seal, approval: &mut Approval) {
+        approval.mac = seal.sign(APPROVAL_KIND, &sealed(approval));
+    }
+
+    /// Count an answer: no earlier one holds from here on.
+    fn count_answer(&self) -> Result<Counted, MemoryError> {
+        let answers = self.seal.answers();
+        let file = || answers.file().display().to_string();
+        answers.count().map_err(|source| MemoryError::Io { action: "count the answer in", file: file(), source })
     }
 
     /// The text of a handoff; `None`, with a fault, for one that is in no encoding JSON may have.
@@ -815,7 +849,7 @@ impl Store {
         FileFaults { file: self.name(file), faults }
     }
 
-    fn io(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
+    pub(super) fn io(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
         MemoryError::Io { action, file: self.name(file), source }
     }
 }
@@ -867,9 +901,14 @@ fn fill_ids(review: &mut ReviewOutput) {
 
 /// What an approval's code covers: everything that decides.
 fn sealed(approval: &Approval) -> Vec<u8> {
-    serde_json::json!([approval.plan_sha256, approval.decision, approval.by, approval.tasks, approval.at])
-        .to_string()
-        .into_bytes()
+    let Approval { plan_sha256, decision, by, tasks, at, n, mac: _ } = approval;
+    match n {
+        // As it was before answers were numbered.
+        None => serde_json::json!([plan_sha256, decision, by, tasks, at]),
+        Some(n) => serde_json::json!([plan_sha256, decision, by, tasks, at, n]),
+    }
+    .to_string()
+    .into_bytes()
 }
 
 fn pretty<T: Handoff>(handoff: &T) -> Vec<u8> {

@@ -3,11 +3,9 @@ use std::collections::BTreeMap;
 use super::error::{PhaseError, StartError};
 use super::published::{Publish, journal, standing, without_taken_back};
 use crate::contracts::{ChangeType, FileChange, RepoPath};
+pub(super) use crate::memory::PUBLISH;
 use crate::memory::{LoadedPlan, MemoryError, Store};
 use crate::workspace::{self, PublishRecord, Workspace};
-
-/// What the seal of a publish journal is for.
-pub(super) const PUBLISH: &str = "publish";
 
 /// What a workflow changed: for every file agents touched, what it was before and what it is now.
 ///

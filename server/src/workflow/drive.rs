@@ -14,6 +14,7 @@ use super::next::{FixScope, Next, next_phase};
 use super::outcome::{Outcome, RunEnd};
 use super::phase::Phase;
 use super::run::Run;
+use super::uncounted::uncounted_or_none;
 use super::{base_review, phases, rounds};
 use crate::agents::AgentError;
 use crate::memory::Memory;
@@ -25,6 +26,11 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
         Err(_) => "No model is set up".to_owned(),
     };
     run.say(EventPhase::Workflow, EventStatus::Started, account);
+    if run.base.is_none() {
+        for warning in uncounted_or_none(&run.store) {
+            run.say(EventPhase::Workflow, EventStatus::Progress, warning);
+        }
+    }
     if let Some(issues) = &run.fix {
         let count = issues.len();
         let told = format!("Fixing {count} chosen {}: {}", phases::plural(count, "issue"), issues.join(", "));

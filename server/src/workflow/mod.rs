@@ -30,6 +30,7 @@ mod run;
 mod schedule;
 mod status;
 mod task_run;
+mod uncounted;
 
 pub use approval::{Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use changes::{ChangedFile, Changes, diff};
@@ -49,3 +50,4 @@ pub use schedule::Schedule;
 pub use status::{
     GateStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskState, standing, standing_review, status,
 };
+pub use uncounted::{moved, trust_moved, uncounted};

@@ -10,6 +10,7 @@ use super::next::{Next, next_phase};
 use super::outcome::Outcome;
 use super::phase::{PHASES, Phase};
 use super::phases::task_text;
+use super::uncounted::uncounted_or_none;
 use crate::config::Settings;
 use crate::contracts::{Issue, ReviewOutput, RoundKind, Usage, plan_markdown};
 use crate::memory::{Memory, RunHistory, RunId, Store};
@@ -35,6 +36,8 @@ pub struct Status {
     pub usage: Usage,
     /// What comes next: `task`, a phase, `gate`, `fix`, `re_plan`, or `none`.
     pub next: &'static str,
+    /// What a person should know of how this was found: what counts as absent, and what was done elsewhere.
+    pub warnings: Vec<String>,
 }
 
 /// Where one phase stands.
@@ -182,6 +185,7 @@ fn status_of(
         gate,
         usage,
         next: next_word(&next),
+        warnings: uncounted_or_none(store),
     })
 }
 

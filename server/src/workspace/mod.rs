@@ -16,6 +16,7 @@ mod encoding;
 mod git;
 mod git_own;
 mod glob;
+mod identity;
 mod ignored;
 mod interrupt;
 mod lines;
@@ -40,6 +41,7 @@ pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use git::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
+pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
 pub use ownership::Owner;
 pub use protect::{
@@ -48,7 +50,7 @@ pub use protect::{
 };
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
-    RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover,
+    RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover, reseal,
 };
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
 pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};

@@ -231,7 +231,7 @@ async fn run_editor(command: &str, file: &Path) -> io::Result<ExitStatus> {
 }
 
 /// Forget what the terminal holds of typed lines that nobody has read.
-fn forget_typed() {
+pub(super) fn forget_typed() {
     #[cfg(unix)]
     if let Err(error) = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush) {
         tracing::debug!("typed input could not be discarded: {error}");

@@ -7,6 +7,7 @@
 mod place;
 mod record;
 mod recover;
+mod reseal;
 mod reversal;
 
 use std::io;
@@ -21,6 +22,7 @@ use place::{disk, is_before, missing_folders, note_modes, place, sync_parents, u
 
 pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
 pub use recover::{RecoverError, Recovered, RecoveredTask, recover};
+pub use reseal::reseal;
 pub use reversal::{Reversal, ReversalKind, TakenBack, publish_reversal};
 
 /// A task's changes as they now stand in the working tree.

@@ -1,0 +1,116 @@
+//! `baton trust`: what only a person can vouch for.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use super::args::TrustArgs;
+use super::failure::{Failure, PERSON};
+use super::session::Session;
+use super::{gate, print, render, tell};
+use crate::config::Overrides;
+use crate::contracts::{Approval, Decision};
+use crate::memory::{Origin, Resealed, Store, UncountedFrom};
+use crate::workflow;
+
+const NOTHING: &str = "There is nothing to trust here. `baton trust --moved` takes over the memory of a project that was \
+                       moved.";
+
+/// Vouch for something.
+pub(super) fn trust(folder: Option<&Path>, args: &TrustArgs) -> Result<u8, Failure> {
+    if !args.moved {
+        print(NOTHING)?;
+        return Ok(0);
+    }
+    let session = Session::open(folder, Overrides::default())?;
+    let store = session.memory()?;
+    let (moved, rest) = match &store {
+        Some(store) => workflow::moved(store)?,
+        None => (Vec::new(), Vec::new()),
+    };
+    let found = shown(&moved, &rest);
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let message = format!("{found}\nOnly a person can take it over: run `baton trust --moved` at a terminal.");
+        return Err(Failure { code: PERSON, message: message.trim_start().to_owned() });
+    }
+    let Some(store) = store.filter(|_| !moved.is_empty()) else {
+        print(&found)?;
+        return Ok(0);
+    };
+    tell(&found);
+    if !is_yes()? {
+        print("Nothing was taken over.")?;
+        return Ok(PERSON);
+    }
+    take_over(&store, &moved)
+}
+
+fn take_over(store: &Store, moved: &[UncountedFrom]) -> Result<u8, Failure> {
+    let paths: Vec<PathBuf> = moved.iter().filter_map(|from| path(from).map(Path::to_owned)).collect();
+    let Resealed { approval, journals, lines } = workflow::trust_moved(store, &paths)?;
+    let answer = if approval { "the answer to the plan, " } else { "" };
+    print(&format!(
+        "Taken over: {answer}{} and {} of transcripts. `baton status` tells where the workflow stands.",
+        render::count(journals, "publish journal"),
+        render::count(lines, "line")
+    ))?;
+    Ok(0)
+}
+
+/// What would be taken over, and what not.
+fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for from in moved {
+        let Some(path) = path(from) else { continue };
+        lines.push(format!("This project was moved here from {}. You sealed there:", render::plain(&path.display().to_string())));
+        if let Some(approval) = &from.approval {
+            lines.push(format!("  {}: `baton run` goes on with it without asking again", answer(approval)));
+        }
+        if from.journals > 0 {
+            let count = render::count(from.journals, "publish journal");
+            lines.push(format!("  {count}: `baton diff` and `baton rollback` know of those changes again"));
+        }
+        if from.transcripts > 0 {
+            let count = render::count(from.transcripts, "run");
+            lines.push(format!("  the transcripts of {count}: what models answered is not asked and paid for again"));
+        }
+    }
+    if moved.is_empty() {
+        lines.push("There is nothing to take over: nothing here was sealed where this project was before.".to_owned());
+    }
+    lines.extend(rest.iter().map(|line| render::paragraph("", &render::plain(line), 100)));
+    lines.join("\n")
+}
+
+/// `the approval of the plan by a person, 2026-01-02 10:00:00 UTC, tasks T1, T2`
+fn answer(approval: &Approval) -> String {
+    let Approval { decision, by, tasks, at, .. } = approval;
+    let what = match decision {
+        Decision::Approved => "approval",
+        Decision::Rejected => "rejection",
+    };
+    let by = match by {
+        crate::contracts::ApprovedBy::Person => "by a person",
+        crate::contracts::ApprovedBy::Auto => "given automatically",
+    };
+    let at = at.map(|at| format!(", {at}")).unwrap_or_default();
+    let tasks = tasks.as_ref().map(|tasks| format!(", for {}", tasks.join(", "))).unwrap_or_default();
+    render::plain(&format!("the {what} of the plan {by}{at}{tasks}"))
+}
+
+fn path(from: &UncountedFrom) -> Option<&Path> {
+    match &from.origin {
+        Origin::Moved(path) => Some(path),
+        _ => None,
+    }
+}
+
+fn is_yes() -> Result<bool, Failure> {
+    // What was typed before this stood on screen is no answer to it.
+    gate::forget_typed();
+    let mut out = io::stderr();
+    write!(out, "Take this over? [y/N] ")?;
+    out.flush()?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+}

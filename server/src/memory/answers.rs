@@ -1,0 +1,311 @@
+//! What is kept of each workspace outside of it, in the user's state folder: which folder it was, and the number of the
+//! last answer given in it. So an old answer that is put back is told from the last one, and a folder that was moved from
+//! one that was copied.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::hex::{hex, unhex};
+use super::plan_lock::digest;
+use crate::workspace::{self, Identity, identity};
+
+/// In the state folder: a file for each workspace, named by the SHA-256 of its path.
+const FOLDER: &str = "workspaces";
+/// Bytes that are read of such a file; ours are far smaller.
+const MOST_BYTES: u64 = 64 * 1024;
+/// Folders that a path held before, of which the newest are remembered.
+const MOST_EARLIER: usize = 16;
+/// How long another process may hold a workspace's file. It needs it for a few writes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Numbers of workspaces for which none can be kept on disk: they hold for this process.
+static UNKEPT: Mutex<BTreeMap<PathBuf, u64>> = Mutex::new(BTreeMap::new());
+
+/// What is kept of one workspace.
+#[derive(Debug, Clone)]
+pub(super) struct Answers {
+    root: PathBuf,
+    /// The state folder, with its path; `None` where nothing can be kept.
+    state: Option<(Arc<Dir>, PathBuf)>,
+}
+
+/// The number of the last answer given in a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastAnswer {
+    /// None was counted: it is from before there were numbers, or none was given.
+    Uncounted,
+    /// This one.
+    Number(u64),
+    /// Its file says nothing that can be read: no answer that was given before is known to be the last.
+    Unknown,
+}
+
+/// An answer that has its number. Until this is dropped nobody else answers.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) n: u64,
+    _lock: Option<File>,
+}
+
+/// A path at which this user has worked.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// The folder that was there when it was last worked in.
+    pub(super) folder: Option<Identity>,
+    /// Folders that were there before.
+    pub(super) earlier: Vec<Identity>,
+    pub(super) last: LastAnswer,
+}
+
+/// The file of one workspace.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    /// The workspace's real path.
+    path: String,
+    /// Its bytes in hex, where `path` cannot hold them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    /// The folder there.
+    #[serde(default)]
+    folder: Option<Identity>,
+    /// Folders that were there before, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Identity>,
+    /// Number of the last answer; null while none was counted.
+    #[serde(default)]
+    n: Option<u64>,
+}
+
+impl Answers {
+    /// What is kept in the user's state folder of the workspace at this real path.
+    pub(super) fn open(state: Dir, state_path: &Path, root: &Path) -> Self {
+        Self { root: root.to_owned(), state: Some((Arc::new(state), state_path.to_owned())) }
+    }
+
+    /// Of a workspace for which nothing can be kept.
+    pub(super) fn unkept(root: &Path) -> Self {
+        Self { root: root.to_owned(), state: None }
+    }
+
+    /// The same state folder, of another workspace.
+    pub(super) fn at(&self, root: &Path) -> Self {
+        Self { root: root.to_owned(), ..self.clone() }
+    }
+
+    /// The number of the last answer.
+    pub(super) fn last(&self) -> LastAnswer {
+        if let Some(n) = unkept().get(&self.root) {
+            return LastAnswer::Number(*n);
+        }
+        match self.read() {
+            Ok(kept) => kept.and_then(|kept| kept.n).map_or(LastAnswer::Uncounted, LastAnswer::Number),
+            Err(error) => {
+                tracing::warn!(%error, file = %self.file().display(), "cannot tell which answer was the last");
+                LastAnswer::Unknown
+            }
+        }
+    }
+
+    /// Count an answer that is written while [`Counted`] is held, so that of two processes that answer at once the later
+    /// one is the last for both. The number is counted first: whoever is killed in between has given no answer, and no
+    /// earlier one holds.
+    ///
+    /// # Errors
+    /// When the number cannot be kept.
+    pub(super) fn count(&self) -> io::Result<Counted> {
+        let Some((state, _)) = &self.state else { return Ok(self.count_unkept()) };
+        match self.count_kept(state) {
+            Err(error) if is_read_only(&error) => {
+                tracing::warn!(%error, file = %self.file().display(), "answers hold for this process only");
+                Ok(self.count_unkept())
+            }
+            counted => counted,
+        }
+    }
+
+    fn count_kept(&self, state: &Dir) -> io::Result<Counted> {
+        let folder = open_folder(state)?;
+        let lock = self.lock(&folder)?;
+        let mut kept = match self.read() {
+            Ok(kept) => kept.unwrap_or_default(),
+            // Time goes on: no answer that was given before has such a number.
+            Err(_) => Kept { n: Some(Timestamp::now().as_millisecond().unsigned_abs()), ..Kept::default() },
+        };
+        let n = kept.n.unwrap_or(0).saturating_add(1);
+        kept.n = Some(n);
+        self.write(&folder, kept)?;
+        unkept().remove(&self.root);
+        Ok(Counted { n, _lock: lock })
+    }
+
+    fn count_unkept(&self) -> Counted {
+        let before = match self.last() {
+            LastAnswer::Number(n) => n,
+            LastAnswer::Uncounted => 0,
+            LastAnswer::Unknown => Timestamp::now().as_millisecond().unsigned_abs(),
+        };
+        let n = before.saturating_add(1);
+        unkept().insert(self.root.clone(), n);
+        Counted { n, _lock: None }
+    }
+
+    /// Remember which folder is there, where that is not what is remembered.
+    pub(super) fn note_folder(&self) {
+        let Some((state, _)) = &self.state else { return };
+        let Some(folder) = identity(&self.root) else { return };
+        if self.read().is_ok_and(|kept| kept.is_some_and(|kept| kept.folder == Some(folder))) {
+            return;
+        }
+        let note = || -> io::Result<()> {
+            let folder = open_folder(state)?;
+            let _lock = self.lock(&folder)?;
+            // Who read it broken must not make an answer of old count by writing a file without a number.
+            let kept = self.read()?.unwrap_or_default();
+            self.write(&folder, kept)
+        };
+        if let Err(error) = note() {
+            tracing::warn!(%error, file = %self.file().display(), "cannot note where this project is");
+        }
+    }
+
+    /// Every path at which this user has worked, this one among them. Files that cannot be read are passed over.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let list = || -> io::Result<Vec<Place>> {
+            let Some((state, _)) = &self.state else { return Ok(Vec::new()) };
+            let folder = state.open_dir(FOLDER)?;
+            let mut places = Vec::new();
+            for entry in folder.entries()? {
+                let name = entry?.file_name();
+                let Some(name) = name.to_str().filter(|name| name.ends_with(".json")) else { continue };
+                let Ok(Some(kept)) = read_kept(&folder, name) else { continue };
+                let Some(path) = kept.real_path().filter(|path| file_name(path, "json") == name) else { continue };
+                let last = kept.n.map_or(LastAnswer::Uncounted, LastAnswer::Number);
+                places.push(Place { path, folder: kept.folder, earlier: kept.earlier, last });
+            }
+            places.sort_by(|a, b| a.path.cmp(&b.path));
+            Ok(places)
+        };
+        list().unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(%error, "cannot tell where else this user has worked");
+            }
+            Vec::new()
+        })
+    }
+
+    /// The file, for messages.
+    pub(super) fn file(&self) -> PathBuf {
+        let state = self.state.as_ref().map(|(_, path)| path.clone()).unwrap_or_default();
+        state.join(FOLDER).join(file_name(&self.root, "json"))
+    }
+
+    fn read(&self) -> io::Result<Option<Kept>> {
+        let Some((state, _)) = &self.state else { return Ok(None) };
+        match state.open_dir(FOLDER) {
+            Ok(folder) => read_kept(&folder, &file_name(&self.root, "json")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&self, folder: &Dir, mut kept: Kept) -> io::Result<()> {
+        let now = identity(&self.root);
+        if let Some(before) = kept.folder.filter(|before| now.is_some_and(|now| now != *before)) {
+            kept.earlier.retain(|known| *known != before);
+            kept.earlier.push(before);
+            kept.earlier.drain(..kept.earlier.len().saturating_sub(MOST_EARLIER));
+        }
+        kept.folder = now.or(kept.folder);
+        kept.path = self.root.to_string_lossy().into_owned();
+        kept.path_bytes = self.root.to_str().is_none().then(|| hex(self.root.as_os_str().as_encoded_bytes()));
+        let mut bytes = serde_json::to_vec_pretty(&kept)?;
+        bytes.push(b'\n');
+        workspace::replace(folder, &file_name(&self.root, "json"), &bytes, 0o600)
+    }
+
+    /// Hold the workspace's file. `None` on file systems that know no locks.
+    fn lock(&self, folder: &Dir) -> io::Result<Option<File>> {
+        let name = file_name(&self.root, "lock");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = folder.open_with(&name, &options)?.into_std();
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let message = "another process has held its lock for 10 seconds; end that one and try again";
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+                }
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn real_path(&self) -> Option<PathBuf> {
+        match &self.path_bytes {
+            None => Some(PathBuf::from(&self.path)),
+            Some(bytes) => os_string(unhex(bytes)?).map(PathBuf::from),
+        }
+    }
+}
+
+fn open_folder(state: &Dir) -> io::Result<Dir> {
+    state.create_dir_all(FOLDER)?;
+    state.open_dir(FOLDER)
+}
+
+fn read_kept(folder: &Dir, name: &str) -> io::Result<Option<Kept>> {
+    let file = match folder.open(name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(serde_json::from_slice(&bytes)?))
+}
+
+fn file_name(root: &Path, ending: &str) -> String {
+    format!("{}.{ending}", digest(root.as_os_str().as_encoded_bytes()))
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
+/// A poisoned lock only means that another thread panicked beside it; every number in it is whole.
+fn unkept() -> MutexGuard<'static, BTreeMap<PathBuf, u64>> {
+    UNKEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(unix)]
+fn os_string(bytes: Vec<u8>) -> Option<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    Some(OsString::from_vec(bytes))
+}
+
+#[cfg(not(unix))]
+fn os_string(bytes: Vec<u8>) -> Option<OsString> {
+    String::from_utf8(bytes).ok().map(OsString::from)
+}
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

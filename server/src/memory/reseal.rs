@@ -1,0 +1,142 @@
+//! Taking over what this user sealed where a moved project was before.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use cap_std::fs::Dir;
+
+use super::answers::LastAnswer;
+use super::error::MemoryError;
+use super::journal::{KIND, MAC_FIELD, TRANSCRIPT};
+use super::lock::RunLock;
+use super::seal::{PUBLISH, Seal};
+use super::store::Store;
+use super::uncounted::{Origin, open_plain, origin, parts};
+use crate::contracts::{Approval, Handoff, read};
+use crate::workspace::{self, identity};
+
+/// What was sealed anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Whether the answer to the plan was, and so counts.
+    pub approval: bool,
+    /// How many publish journals.
+    pub journals: usize,
+    /// How many lines of transcripts.
+    pub lines: usize,
+}
+
+impl Store {
+    /// Seal anew, for where the folder is now, everything in it that this user sealed at the path it was moved from.
+    /// What verifies under no seal of that path is left as it is, and so is an answer that was not the last one given
+    /// there. Whoever is killed on the way calls this again: each file is replaced whole, and the answer goes last.
+    ///
+    /// The lock of the workspace says that no run writes meanwhile.
+    ///
+    /// # Errors
+    /// When the folder was not moved from there, or a file cannot be read or written.
+    pub fn reseal_from(&self, path: &Path, _lock: &RunLock) -> Result<Resealed, MemoryError> {
+        let here = self.seal();
+        let place = here.answers().places().into_iter().find(|place| place.path == path);
+        let moved = place.filter(|place| matches!(origin(place, identity(here.root())), Origin::Moved(_)));
+        let Some(place) = moved else {
+            let source = io::Error::other(format!("it was not moved from {}", path.display()));
+            return Err(self.io("take over", "", source));
+        };
+        let there = here.at(path);
+        let mut done = Resealed::default();
+        for run in self.runs()? {
+            let folder = self.run_folder(&run)?;
+            let named = |file: &str| format!("runs/{run}/{file}");
+            done.lines += reseal_transcript(&folder, &there, here)
+                .map_err(|source| self.io("seal anew", &named(TRANSCRIPT), source))?;
+            let verify = |content: &[u8], mac: &str| there.verify(PUBLISH, content, mac);
+            let sign = |content: &[u8]| here.sign(PUBLISH, content);
+            done.journals += workspace::reseal(&folder, &verify, &sign)
+                .map_err(|source| self.io("seal anew", &named("publish"), source))?;
+        }
+        self.reseal_history(&there)?;
+        done.approval = self.reseal_answer(&there, place.last)?;
+        // What is left of the folder elsewhere, in a backup say, holds no answer any more.
+        there.answers().count().map_err(|source| MemoryError::Io {
+            action: "count the answer in",
+            file: there.answers().file().display().to_string(),
+            source,
+        })?;
+        Ok(done)
+    }
+
+    /// Answers to earlier plans, which say what was agreed.
+    fn reseal_history(&self, there: &Seal) -> Result<(), MemoryError> {
+        let entries = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in self.dir().read_dir("history")? {
+                names.extend(entry?.file_name().to_str().map(|name| format!("history/{name}")));
+            }
+            Ok(names)
+        };
+        let entries = match entries() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|source| self.io("read", "history", source))?,
+        };
+        for entry in entries {
+            let Ok(folder) = self.dir().open_dir(&entry) else { continue };
+            let Some(mut approval) = read_approval(&folder) else { continue };
+            if self.is_sealed_by(there, &approval) {
+                self.sign_approval(self.seal(), &mut approval);
+                self.put(&folder, &approval, &format!("{entry}/{}", Approval::FILE))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer to the plan at hand, if it was the last one given there. It has the next number here.
+    fn reseal_answer(&self, there: &Seal, last: LastAnswer) -> Result<bool, MemoryError> {
+        let Some(approval) = read_approval(self.dir()) else { return Ok(false) };
+        let number = approval.n.map_or(LastAnswer::Uncounted, LastAnswer::Number);
+        if number != last || !self.is_sealed_by(there, &approval) {
+            return Ok(false);
+        }
+        let Approval { plan_sha256, decision, by, tasks, at, .. } = approval;
+        self.write_approval(&plan_sha256, decision, by, tasks, at.unwrap_or_default())?;
+        Ok(true)
+    }
+
+    fn put(&self, folder: &Dir, approval: &Approval, name: &str) -> Result<(), MemoryError> {
+        let mut bytes = serde_json::to_vec_pretty(approval).unwrap_or_default();
+        bytes.push(b'\n');
+        workspace::replace(folder, Approval::FILE, &bytes, 0o644).map_err(|source| self.io("seal anew", name, source))
+    }
+}
+
+fn read_approval(folder: &Dir) -> Option<Approval> {
+    let mut text = String::new();
+    open_plain(folder, Approval::FILE).ok()?.take(1024 * 1024).read_to_string(&mut text).ok()?;
+    read(&text).ok()
+}
+
+/// Seal the lines anew that verify under the old seal; the rest stays byte for byte. How many is answered.
+fn reseal_transcript(folder: &Dir, there: &Seal, here: &Seal) -> io::Result<usize> {
+    let mut bytes = Vec::new();
+    match open_plain(folder, TRANSCRIPT) {
+        Ok(mut file) => file.read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let (mut sealed, mut count) = (Vec::with_capacity(bytes.len()), 0);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\n');
+        match parts(text).filter(|(body, mac)| there.verify(KIND, body.as_bytes(), mac)) {
+            Some((body, _)) => {
+                let mac = here.sign(KIND, body.as_bytes());
+                sealed.extend_from_slice(format!("{body}{MAC_FIELD}{mac}\"}}\n").as_bytes());
+                count += 1;
+            }
+            None => sealed.extend_from_slice(line),
+        }
+    }
+    if count > 0 {
+        workspace::replace(folder, TRANSCRIPT, &sealed, 0o600)?;
+    }
+    Ok(count)
+}

@@ -1,0 +1,232 @@
+//! What stands in a memory folder and counts as absent, because no seal of this user for this folder bears it out.
+
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::fs::{Dir, File, OpenOptions};
+
+use super::answers::{LastAnswer, Place};
+use super::error::MemoryError;
+use super::journal::{KIND, MAC_FIELD, TRANSCRIPT};
+use super::run_id::RunId;
+use super::seal::{PUBLISH, Seal};
+use super::store::Store;
+use crate::contracts::{Approval, Handoff, read};
+use crate::workspace::{self, Identity, identity};
+
+/// Bytes of a transcript that are looked at for a line with a seal.
+const LOOK: u64 = 8 * 1024 * 1024;
+/// Bytes of an approval that are read.
+const MOST_APPROVAL: u64 = 1024 * 1024;
+
+/// What counts as absent and would have counted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Uncounted {
+    /// By where it was sealed.
+    pub from: Vec<UncountedFrom>,
+    /// An answer to the plan at hand that this user gave here, and that is not the last one given: its number and that
+    /// of the last.
+    pub old_answer: Option<(Option<u64>, LastAnswer)>,
+}
+
+/// What was sealed in one place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UncountedFrom {
+    /// The place.
+    pub origin: Origin,
+    /// The answer to the plan at hand.
+    pub approval: Option<Approval>,
+    /// How many publish journals.
+    pub journals: usize,
+    /// How many runs' transcripts.
+    pub transcripts: usize,
+}
+
+/// Where something was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// By this user at this path, which does not hold that folder any more: it was moved here.
+    Moved(PathBuf),
+    /// By this user at this path, which still holds the folder: this one is a copy.
+    Copied(PathBuf),
+    /// By this user at this path, which is another name of this very folder.
+    Same(PathBuf),
+    /// By somebody else, under another home, or nowhere.
+    Unknown,
+}
+
+impl Store {
+    /// What of the workflow at hand counts as absent here and would have counted.
+    ///
+    /// # Errors
+    /// When the memory folder cannot be read.
+    pub fn uncounted(&self) -> Result<Uncounted, MemoryError> {
+        self.uncounted_in(&self.workflow_runs()?)
+    }
+
+    /// The same of all workflows there were.
+    ///
+    /// # Errors
+    /// When the memory folder cannot be read.
+    pub fn uncounted_of_all(&self) -> Result<Uncounted, MemoryError> {
+        self.uncounted_in(&self.runs()?)
+    }
+
+    fn uncounted_in(&self, runs: &[RunId]) -> Result<Uncounted, MemoryError> {
+        let elsewhere = Elsewhere::new(self.seal());
+        let mut found = Uncounted::default();
+        if let Some(approval) = self.answer_to_plan() {
+            if !self.is_genuine(&approval) {
+                let place = elsewhere.find(|seal| self.is_sealed_by(seal, &approval));
+                found.of(elsewhere.origin(place)).approval = Some(approval);
+            } else if !self.counts(&approval) {
+                found.old_answer = Some((approval.n, self.seal().answers().last()));
+            }
+        }
+        for run in runs {
+            let folder = self.run_folder(run)?;
+            let journals = elsewhere.journals(&folder).map_err(|source| self.io("read", "publish journals", source))?;
+            for (place, count) in &journals.places {
+                found.of(elsewhere.origin(*place)).journals += count;
+            }
+            if journals.verified && journals.places.is_empty() {
+                // One run is sealed in one place.
+                continue;
+            }
+            if let Some(place) = elsewhere.transcript(&folder) {
+                found.of(elsewhere.origin(place)).transcripts += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    /// approval.json, whoever wrote it, where it answers the plan as it is.
+    fn answer_to_plan(&self) -> Option<Approval> {
+        let mut text = String::new();
+        open_plain(self.dir(), Approval::FILE).ok()?.take(MOST_APPROVAL).read_to_string(&mut text).ok()?;
+        let approval: Approval = read(&text).ok()?;
+        (self.plan_sha256()? == approval.plan_sha256).then_some(approval)
+    }
+}
+
+impl Uncounted {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.from.is_empty() && self.old_answer.is_none()
+    }
+
+    fn of(&mut self, origin: Origin) -> &mut UncountedFrom {
+        let at = self.from.iter().position(|from| from.origin == origin).unwrap_or_else(|| {
+            self.from.push(UncountedFrom { origin, approval: None, journals: 0, transcripts: 0 });
+            self.from.len() - 1
+        });
+        &mut self.from[at]
+    }
+}
+
+/// Where else this user has worked, and what verifies there.
+struct Elsewhere<'a> {
+    here: &'a Seal,
+    folder: Option<Identity>,
+    places: Vec<(Place, Seal)>,
+    /// What verified there last: what stands together was mostly sealed together.
+    likely: Cell<usize>,
+}
+
+/// The journals of a run that do not count, by the place they were sealed in; `None` for an unknown one.
+#[derive(Default)]
+struct Journals {
+    verified: bool,
+    places: Vec<(Option<usize>, usize)>,
+}
+
+impl<'a> Elsewhere<'a> {
+    fn new(here: &'a Seal) -> Self {
+        let places = here.answers().places().into_iter().filter(|place| place.path != here.root());
+        let places = places.map(|place| (place.clone(), here.at(&place.path))).collect();
+        Self { here, folder: identity(here.root()), places, likely: Cell::new(0) }
+    }
+
+    /// The place whose seal verifies something.
+    fn find(&self, verifies: impl Fn(&Seal) -> bool) -> Option<usize> {
+        let likely = self.places.get(self.likely.get()).is_some_and(|(_, seal)| verifies(seal));
+        if likely {
+            return Some(self.likely.get());
+        }
+        let found = self.places.iter().position(|(_, seal)| verifies(seal));
+        self.likely.set(found.unwrap_or(self.likely.get()));
+        found
+    }
+
+    fn origin(&self, place: Option<usize>) -> Origin {
+        place.map_or(Origin::Unknown, |at| origin(&self.places[at].0, self.folder))
+    }
+
+    fn journals(&self, folder: &Dir) -> io::Result<Journals> {
+        let found = std::cell::RefCell::new(Journals::default());
+        let note = |content: &[u8], mac: &str| {
+            let mut found = found.borrow_mut();
+            if self.here.verify(PUBLISH, content, mac) {
+                found.verified = true;
+                return true;
+            }
+            // Many journals of a stranger are not looked for in many places each.
+            let strange = found.places.iter().any(|(place, _)| place.is_none());
+            let place = if strange { None } else { self.find(|seal| seal.verify(PUBLISH, content, mac)) };
+            match found.places.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, count)) => *count += 1,
+                None => found.places.push((place, 1)),
+            }
+            false
+        };
+        workspace::records(folder, &note)?;
+        Ok(found.into_inner())
+    }
+
+    /// The place that a run's transcript was sealed in, where that is not here; `None` where it counts, or has no line.
+    fn transcript(&self, folder: &Dir) -> Option<Option<usize>> {
+        let file = open_plain(folder, TRANSCRIPT).ok()?;
+        for line in BufReader::new(file.take(LOOK)).lines() {
+            let line = line.ok()?;
+            // A line that a kill cut short has no seal.
+            let Some((body, mac)) = parts(&line) else { continue };
+            if self.here.verify(KIND, body.as_bytes(), mac) {
+                return None;
+            }
+            return Some(self.find(|seal| seal.verify(KIND, body.as_bytes(), mac)));
+        }
+        None
+    }
+}
+
+/// A transcript's line without its end, and the code that covers it.
+pub(super) fn parts(line: &str) -> Option<(&str, &str)> {
+    line.strip_suffix("\"}")?.rsplit_once(MAC_FIELD)
+}
+
+/// Whether a folder came from a place, was copied, or is the very same. `here` is which folder it is.
+pub(super) fn origin(place: &Place, here: Option<Identity>) -> Origin {
+    let path = place.path.clone();
+    let there = identity(&path);
+    if there.is_some() && there == here {
+        return Origin::Same(path);
+    }
+    let was_there = here.is_some_and(|here| place.earlier.contains(&here) || place.folder == Some(here));
+    let still_there = match place.folder {
+        Some(folder) => there == Some(folder),
+        None => path.is_dir(),
+    };
+    if still_there && !was_there { Origin::Copied(path) } else { Origin::Moved(path) }
+}
+
+/// A regular file beneath a folder, opened without waiting for anyone and through no link.
+pub(super) fn open_plain(folder: &Dir, name: &str) -> io::Result<File> {
+    if !folder.symlink_metadata(Path::new(name))?.is_file() {
+        return Err(io::Error::other(format!("{name} is not a regular file")));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    folder.open_with(name, &options)
+}
