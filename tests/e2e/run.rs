@@ -293,7 +293,10 @@ fn without_a_terminal_the_plan_waits_until_another_command_approves_it() {
     session.run(&api, []).expect(3).prints("baton approve");
     assert_eq!(api.requests().len(), 2);
     let status = session.baton(["status", "--json"]).run().expect(0).json();
-    assert_eq!(keys(&status), ["run", "task", "outcome", "phases", "tasks", "issues", "gate", "usage", "next"]);
+    assert_eq!(
+        keys(&status),
+        ["run", "task", "outcome", "phases", "tasks", "issues", "gate", "usage", "next", "warnings"]
+    );
     assert_eq!(
         (&status["outcome"], &status["next"], &status["task"]),
         (&json!("waiting"), &json!("gate"), &json!("Do it"))

@@ -74,7 +74,7 @@ fn issue(file: &str, description: &str) -> Value {
 
 /// A workspace with these handoffs.
 fn session_with(handoffs: &[(&str, Value)]) -> Session {
-    let session = Session::new(&workspace(2));
+    let session = Session::in_git(&workspace(2));
     for (file, value) in handoffs {
         session.write(&session.memory(file), serde_json::to_string_pretty(value).unwrap());
     }
@@ -84,8 +84,12 @@ fn session_with(handoffs: &[(&str, Value)]) -> Session {
 /// What was done elsewhere, where a report says so.
 fn as_reported(session: &Session) {
     for file in ["src/t1.rs", "src/t2.rs"] {
-        session.write(file, session.text(file).replace("    0\n", "    1\n"));
+        as_reported_of(session, file);
     }
+}
+
+fn as_reported_of(session: &Session, file: &str) {
+    session.write(file, session.text(file).replace("    0\n", "    1\n"));
 }
 
 fn server() -> MessagesApi {
@@ -194,12 +198,18 @@ fn a_report_is_reviewed_once_its_plan_is_approved() {
     let api = server();
     // What stands in the tree was never agreed to here: the gate asks, as for every plan.
     session.run(&api, []).expect(3).prints("waits for an answer");
+    let status = session.baton(["status"]).run().expect(0);
+    status.prints("The report tells of work that Baton did not do: T1, T2.");
     session.baton(["approve"]).run().expect(0);
-    session.run(&api, []).expect(0);
+    let done = session.run(&api, []).expect(0);
+    done.prints(
+        "T1, T2 were done elsewhere, not by Baton, reviewed by the diff against HEAD; `baton rollback` does not undo",
+    );
     assert_eq!(agents(&api.requests()), ["review"], "nothing is done twice");
     assert_eq!(session.tree(), tree);
     let asked = api.requests_of("review")[0].first_message();
-    assert!(asked.contains("src/t1.rs: modified (T1), says the report; there is no diff of it"), "{asked}");
+    assert!(asked.contains("src/t1.rs: modified, +1 -1 (T1, done elsewhere; against HEAD)"), "{asked}");
+    assert!(asked.contains("T1, T2: done elsewhere, not by Baton's agents. What is listed and shown"), "{asked}");
     let review = session.handoff("review.json");
     assert_eq!(review["plan_drift_detected"], true);
     assert_eq!(review["drift_details"], "src/t3.rs was changed and stands in no task of the plan.");
@@ -219,6 +229,7 @@ fn of_a_report_only_what_is_missing_or_failed_is_done() {
     let mut partly = report();
     partly["results"].as_array_mut().unwrap().pop();
     let session = session_with(&[("plan.json", plan_json()), ("impl_report.json", partly.clone())]);
+    as_reported_of(&session, "src/t1.rs");
     let api = server();
     session.run(&api, ["--auto-approve"]).expect(0);
     assert_eq!(agents(&api.requests()), ["implement/T2", "review"]);
@@ -227,6 +238,7 @@ fn of_a_report_only_what_is_missing_or_failed_is_done() {
     let mut failed = report();
     failed["results"][0]["status"] = json!("failed");
     let session = session_with(&[("plan.json", plan_json()), ("impl_report.json", failed)]);
+    as_reported_of(&session, "src/t2.rs");
     let api = server();
     session.run(&api, ["--auto-approve"]).expect(0);
     assert_eq!(agents(&api.requests()), ["implement/T1", "review"]);

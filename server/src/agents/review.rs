@@ -27,6 +27,8 @@ pub struct Work<'a> {
     pub report: &'a ImplReport,
     /// One line a changed file.
     pub changed: &'a [String],
+    /// What to know of work that was not done by our agents; empty where all was.
+    pub elsewhere: &'a str,
     /// What earlier reviews of the workflow found.
     pub earlier: &'a Earlier,
     /// What the editor's language tools say of the changed files.
@@ -87,6 +89,9 @@ pub fn first_message(work: &Work<'_>) -> String {
     message.push_str(&section("report", &json_text(work.report)));
     let changed = if work.changed.is_empty() { "No file was changed.".to_owned() } else { work.changed.join("\n") };
     message.push_str(&section("changed_files", &changed));
+    if !work.elsewhere.is_empty() {
+        message.push_str(&section("done_elsewhere", work.elsewhere));
+    }
     if !work.findings.is_empty() {
         message.push_str(&findings_section(work.findings));
     }

@@ -17,7 +17,6 @@ pub(super) fn rollback(folder: Option<&Path>, args: RollbackArgs) -> Result<u8, 
     let Some(store) = session.memory()? else {
         return Err(Failure::usage("there is nothing to roll back: nothing has been run here yet"));
     };
-    super::warn(&workflow::uncounted(&store)?);
     let file = args.file.as_deref().map(|file| file_below(session.workspace.root(), file)).transpose()?;
     let request = RollbackRequest { task: args.task, file, dry_run: args.dry_run, undo: args.undo };
     let report = workflow::rollback(&store, &session.workspace, &request)?;

@@ -22,7 +22,7 @@ pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
     };
     let status = workflow::status(&store, &session.settings, Timestamp::now())?;
     let text = match json {
-        false if status.task.is_none() && status.run.is_none() => NOTHING.to_owned(),
+        false if is_empty(&status) => NOTHING.to_owned(),
         true => {
             render::json(&serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?)
         }
@@ -30,6 +30,11 @@ pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
     };
     print(&text)?;
     Ok(0)
+}
+
+/// Whether there is nothing to tell of. A plan from elsewhere has neither a task nor a run.
+fn is_empty(status: &Status) -> bool {
+    status.task.is_none() && status.run.is_none() && status.phases.iter().all(|phase| phase.status == "pending")
 }
 
 fn told(status: &Status) -> String {

@@ -61,7 +61,10 @@ fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
     let mut lines: Vec<String> = Vec::new();
     for from in moved {
         let Some(path) = path(from) else { continue };
-        lines.push(format!("This project was moved here from {}. You sealed there:", render::plain(&path.display().to_string())));
+        lines.push(format!(
+            "This project was moved here from {}. You sealed there:",
+            render::plain(&path.display().to_string())
+        ));
         if let Some(approval) = &from.approval {
             lines.push(format!("  {}: `baton run` goes on with it without asking again", answer(approval)));
         }

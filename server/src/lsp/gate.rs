@@ -242,6 +242,7 @@ fn question(gate: &Gate) -> String {
     if !gate.plan.risks.is_empty() {
         lines.push(format!("Risks: {}", plain(&gate.plan.risks.join("; "), 300)));
     }
+    lines.extend(gate.warnings.iter().map(|warning| plain(warning, 500)));
     let mut list = |what: &str, files: &[String]| {
         if !files.is_empty() {
             lines.push(format!("{what}: {}.", plain(&files.join(", "), 300)));

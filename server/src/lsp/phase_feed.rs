@@ -158,6 +158,7 @@ fn content(gate: &Gate, folder: &Path) -> Value {
         "estimate_usd": gate.estimate_usd,
         "plan_md": to_proto::uri(folder, &gate.plan_md),
         "plan_json": to_proto::uri(folder, &gate.plan_json),
+        "warnings": gate.warnings,
     })
 }
 

@@ -169,6 +169,8 @@ impl Answers {
         let note = || -> io::Result<()> {
             let folder = open_folder(state)?;
             let _lock = self.lock(&folder)?;
+            // What a kill left; whoever is writing just now writes again.
+            workspace::sweep(&folder)?;
             // Who read it broken must not make an answer of old count by writing a file without a number.
             let kept = self.read()?.unwrap_or_default();
             self.write(&folder, kept)

@@ -11,7 +11,7 @@ use super::journal::{KIND, MAC_FIELD, TRANSCRIPT};
 use super::lock::RunLock;
 use super::seal::{PUBLISH, Seal};
 use super::store::Store;
-use super::uncounted::{Origin, open_plain, origin, parts};
+use super::uncounted::{Origin, number, open_plain, origin, parts};
 use crate::contracts::{Approval, Handoff, read};
 use crate::workspace::{self, identity};
 
@@ -93,8 +93,7 @@ impl Store {
     /// The answer to the plan at hand, if it was the last one given there. It has the next number here.
     fn reseal_answer(&self, there: &Seal, last: LastAnswer) -> Result<bool, MemoryError> {
         let Some(approval) = read_approval(self.dir()) else { return Ok(false) };
-        let number = approval.n.map_or(LastAnswer::Uncounted, LastAnswer::Number);
-        if number != last || !self.is_sealed_by(there, &approval) {
+        if number(&approval) != last || !self.is_sealed_by(there, &approval) {
             return Ok(false);
         }
         let Approval { plan_sha256, decision, by, tasks, at, .. } = approval;

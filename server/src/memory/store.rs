@@ -768,7 +768,7 @@ impl Store {
     }
 
     /// A handoff that was set aside; one that cannot be read any more counts as absent.
-    fn set_aside_handoff<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
+    pub(super) fn set_aside_handoff<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
         read(&self.dir.read_to_string(format!("{entry}/{file}")).ok()?).ok()
     }
 
@@ -786,10 +786,7 @@ impl Store {
 
     /// Whether this is the last answer that this user gave here.
     pub(super) fn counts(&self, approval: &Approval) -> bool {
-        let last = match approval.n {
-            Some(n) => LastAnswer::Number(n),
-            None => LastAnswer::Uncounted,
-        };
+        let last = approval.n.map_or(LastAnswer::Uncounted, LastAnswer::Number);
         self.is_genuine(approval) && self.seal.answers().last() == last
     }
 

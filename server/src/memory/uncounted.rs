@@ -1,6 +1,7 @@
 //! What stands in a memory folder and counts as absent, because no seal of this user for this folder bears it out.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,12 @@ use cap_std::fs::{Dir, File, OpenOptions};
 
 use super::answers::{LastAnswer, Place};
 use super::error::MemoryError;
-use super::journal::{KIND, MAC_FIELD, TRANSCRIPT};
+use super::history;
+use super::journal::{self, KIND, MAC_FIELD, TRANSCRIPT, TranscriptLine};
 use super::run_id::RunId;
 use super::seal::{PUBLISH, Seal};
 use super::store::Store;
-use crate::contracts::{Approval, Handoff, read};
+use crate::contracts::{Approval, Handoff, ImplReport, PlanOutput, read};
 use crate::workspace::{self, Identity, identity};
 
 /// Bytes of a transcript that are looked at for a line with a seal.
@@ -74,13 +76,47 @@ impl Store {
         self.uncounted_in(&self.runs()?)
     }
 
+    /// The agents that were heard in the workflow at hand, by transcripts that count.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
+    pub fn agents_heard(&self) -> Result<BTreeSet<String>, MemoryError> {
+        let mut heard = BTreeSet::new();
+        for run in self.workflow_runs()? {
+            let lines = journal::read(&self.run_folder(&run)?, self.seal());
+            for line in lines.map_err(|source| self.io("read", TRANSCRIPT, source))? {
+                heard.insert(match line {
+                    TranscriptLine::Turn { turn, .. } => turn.agent,
+                    TranscriptLine::Closed { closed, .. } => closed,
+                    TranscriptLine::Lost { lost, .. } => lost,
+                });
+            }
+        }
+        Ok(heard)
+    }
+
+    /// The reports on the plan at hand that were set aside, newest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier_reports(&self) -> Result<Vec<ImplReport>, MemoryError> {
+        let past = history::past(self.dir()).map_err(|source| self.io("read", "history", source))?;
+        let has_plan = |entry: &str| self.dir().exists(format!("{entry}/{}", PlanOutput::FILE));
+        let entries = past.entries.iter().rev().take_while(|entry| !has_plan(entry));
+        Ok(entries.filter_map(|entry| self.set_aside_handoff(entry, ImplReport::FILE)).collect())
+    }
+
     fn uncounted_in(&self, runs: &[RunId]) -> Result<Uncounted, MemoryError> {
         let elsewhere = Elsewhere::new(self.seal());
         let mut found = Uncounted::default();
         if let Some(approval) = self.answer_to_plan() {
             if !self.is_genuine(&approval) {
                 let place = elsewhere.find(|seal| self.is_sealed_by(seal, &approval));
-                found.of(elsewhere.origin(place)).approval = Some(approval);
+                match place.map(|at| elsewhere.places()[at].0.last).filter(|last| *last != number(&approval)) {
+                    // Nobody takes it over: it would not count there either.
+                    Some(last) => found.old_answer = Some((approval.n, last)),
+                    None => found.of(elsewhere.origin(place)).approval = Some(approval),
+                }
             } else if !self.counts(&approval) {
                 found.old_answer = Some((approval.n, self.seal().answers().last()));
             }
@@ -111,6 +147,11 @@ impl Store {
     }
 }
 
+/// An answer's number, as the last one is told.
+pub(super) fn number(approval: &Approval) -> LastAnswer {
+    approval.n.map_or(LastAnswer::Uncounted, LastAnswer::Number)
+}
+
 impl Uncounted {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
@@ -130,7 +171,7 @@ impl Uncounted {
 struct Elsewhere<'a> {
     here: &'a Seal,
     folder: Option<Identity>,
-    places: Vec<(Place, Seal)>,
+    places: OnceCell<Vec<(Place, Seal)>>,
     /// What verified there last: what stands together was mostly sealed together.
     likely: Cell<usize>,
 }
@@ -144,28 +185,34 @@ struct Journals {
 
 impl<'a> Elsewhere<'a> {
     fn new(here: &'a Seal) -> Self {
-        let places = here.answers().places().into_iter().filter(|place| place.path != here.root());
-        let places = places.map(|place| (place.clone(), here.at(&place.path))).collect();
-        Self { here, folder: identity(here.root()), places, likely: Cell::new(0) }
+        Self { here, folder: identity(here.root()), places: OnceCell::new(), likely: Cell::new(0) }
+    }
+
+    /// Read only where something does not count, which is seldom.
+    fn places(&self) -> &[(Place, Seal)] {
+        self.places.get_or_init(|| {
+            let places = self.here.answers().places().into_iter().filter(|place| place.path != self.here.root());
+            places.map(|place| (place.clone(), self.here.at(&place.path))).collect()
+        })
     }
 
     /// The place whose seal verifies something.
     fn find(&self, verifies: impl Fn(&Seal) -> bool) -> Option<usize> {
-        let likely = self.places.get(self.likely.get()).is_some_and(|(_, seal)| verifies(seal));
+        let likely = self.places().get(self.likely.get()).is_some_and(|(_, seal)| verifies(seal));
         if likely {
             return Some(self.likely.get());
         }
-        let found = self.places.iter().position(|(_, seal)| verifies(seal));
+        let found = self.places().iter().position(|(_, seal)| verifies(seal));
         self.likely.set(found.unwrap_or(self.likely.get()));
         found
     }
 
     fn origin(&self, place: Option<usize>) -> Origin {
-        place.map_or(Origin::Unknown, |at| origin(&self.places[at].0, self.folder))
+        place.map_or(Origin::Unknown, |at| origin(&self.places()[at].0, self.folder))
     }
 
     fn journals(&self, folder: &Dir) -> io::Result<Journals> {
-        let found = std::cell::RefCell::new(Journals::default());
+        let found = RefCell::new(Journals::default());
         let note = |content: &[u8], mac: &str| {
             let mut found = found.borrow_mut();
             if self.here.verify(PUBLISH, content, mac) {
@@ -215,7 +262,8 @@ pub(super) fn origin(place: &Place, here: Option<Identity>) -> Origin {
     }
     let was_there = here.is_some_and(|here| place.earlier.contains(&here) || place.folder == Some(here));
     let still_there = match place.folder {
-        Some(folder) => there == Some(folder),
+        // Some file systems have another device number after every mount.
+        Some(folder) => there.is_some_and(|there| there.inode == folder.inode),
         None => path.is_dir(),
     };
     if still_there && !was_there { Origin::Copied(path) } else { Origin::Moved(path) }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::elsewhere;
 use super::error::{PhaseError, StartError};
 use super::estimate::estimate;
 use super::events::{EventPhase, EventStatus};
@@ -13,6 +14,7 @@ use super::implement::git_folders;
 use super::phases::task_text;
 use super::rounds::covered_before;
 use super::run::Run;
+use super::uncounted::uncounted_or_none;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
 use crate::contracts::{ApprovedBy, Decision, PlanOutput, RepoPath, TaskResult, TaskStatus, plan_markdown};
@@ -38,9 +40,13 @@ pub(super) enum GateEnd {
 
 /// Ask for an answer to the plan.
 pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, PhaseError> {
-    let Some(gate) = show(run, memory)? else {
+    let Some(mut gate) = show(run, memory)? else {
         return Err(PhaseError::Internal("the gate was due without a plan".to_owned()));
     };
+    for warning in elsewhere::gate_warnings(run, memory).await? {
+        run.say(EventPhase::Plan, EventStatus::Progress, warning.clone());
+        gate.warnings.push(warning);
+    }
     if let Err(why) = check_subset(&gate.plan, run.only.as_deref(), &done(memory)) {
         let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
         run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
@@ -212,6 +218,7 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
         estimate_usd: run.models.as_ref().ok().and_then(|models| estimate(&plan, memory, models, &run.workspace)),
         plan_md: run.store.name("plan.md"),
         plan_json: run.store.name("plan.json"),
+        warnings: uncounted_or_none(&run.store),
         plan,
     }))
 }

@@ -15,7 +15,7 @@ use super::outcome::{Outcome, RunEnd};
 use super::phase::Phase;
 use super::run::Run;
 use super::uncounted::uncounted_or_none;
-use super::{base_review, phases, rounds};
+use super::{base_review, elsewhere, phases, rounds};
 use crate::agents::AgentError;
 use crate::memory::Memory;
 
@@ -64,6 +64,12 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
         Some(phase) => next_of_named(phase, memory),
         None => next_phase(memory, &run.policy, Timestamp::now()),
     };
+    if run.phase.is_none()
+        && matches!(next, Next::Review | Next::Merged)
+        && at(EventPhase::Implement, elsewhere::take_out_unseen(run, memory).await)?
+    {
+        return Ok(None);
+    }
     let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
     match next {
         Next::Context => {
@@ -99,11 +105,17 @@ async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
             run.say(EventPhase::Implement, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
             at(EventPhase::Implement, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
         }
-        Next::Merged => end(Outcome::Merged, merged_message(run, memory)),
+        Next::Merged => {
+            let found = at(EventPhase::Review, elsewhere::look(run, memory).await)?;
+            end(Outcome::Merged, found.at_the_end(merged_message(run, memory)))
+        }
         Next::Rejected => {
             end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into())
         }
-        Next::Escalated { reason } => end(Outcome::Escalated, format!("A person is needed: {reason}")),
+        Next::Escalated { reason } => {
+            let found = at(EventPhase::Review, elsewhere::look(run, memory).await)?;
+            end(Outcome::Escalated, found.at_the_end(format!("A person is needed: {reason}")))
+        }
         Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
     }
 }

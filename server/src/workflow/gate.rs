@@ -29,6 +29,8 @@ pub struct Gate {
     pub plan_md: String,
     /// See `plan_md`.
     pub plan_json: String,
+    /// What a person should know besides: what counts as absent, and what was done elsewhere.
+    pub warnings: Vec<String>,
 }
 
 /// One task as the gate shows it.

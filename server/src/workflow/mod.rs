@@ -10,6 +10,7 @@ mod checkpoints;
 mod doctor;
 mod drive;
 mod editor;
+mod elsewhere;
 mod ending;
 mod engine;
 mod error;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::changes::Changes;
 use super::editor::findings;
+use super::elsewhere::Elsewhere;
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
 use super::next::{approved, open_issues};
@@ -86,11 +87,15 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
     run.write_diff(&changes)?;
     let changes = changes.as_open(&run.workspace);
     let earlier = Arc::new(earlier_issues(run, memory, report.round)?);
-    let elsewhere = changed_elsewhere(&run.workspace, report, &changes);
-    let mut summary: Vec<String> = changes.files().map(|file| file.summary()).collect();
-    summary.extend(elsewhere.iter().map(|(path, told)| format!("{path}: {told}")));
-    let files: Vec<RepoPath> =
-        changes.files().filter(|file| file.now.is_some()).map(|file| file.path.clone()).collect();
+    let elsewhere = super::elsewhere::look(run, memory).await?;
+    let ours = || changes.files().filter(|file| !elsewhere.has(&file.path));
+    let mut summary: Vec<String> = ours().map(|file| file.summary()).collect();
+    summary.extend(elsewhere.summaries());
+    let there = changes.files().filter(|file| file.now.is_some()).map(|file| &file.path);
+    let theirs = elsewhere.files.iter().filter(|theirs| theirs.file.now.is_some()).map(|theirs| &theirs.file.path);
+    let mut files: Vec<RepoPath> = there.chain(theirs).cloned().collect();
+    files.sort();
+    files.dedup();
     let findings = findings(run, &files).await;
     let reviewed = only_approved(&plan.plan, memory);
     let work = agents::review::Work {
@@ -99,11 +104,13 @@ pub(super) async fn review(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseE
         plan: &reviewed,
         report,
         changed: &summary,
+        elsewhere: &elsewhere.for_the_reviewer(),
         earlier: &earlier,
         findings: &findings,
     };
     let message = agents::review::first_message(&work);
-    let toolbox = toolbox(run, phase, changes.diffs());
+    let diffs = changes.diffs().into_iter().filter(|(path, _)| !elsewhere.has(path)).chain(elsewhere.diffs());
+    let toolbox = toolbox(run, phase, diffs.collect());
     let brief = brief(run, phase, vec![run.prompts.review.clone()], message, toolbox, agents::review::submit())?;
     let known = earlier.clone();
     let accept = move |input| agents::review::accept(input, &known);
@@ -156,36 +163,13 @@ pub(super) fn by_disk_names(workspace: &Workspace, review: &mut ReviewOutput) {
     }
 }
 
-/// Files that a report from elsewhere tells of and no publish journal does, with what it tells.
-fn changed_elsewhere(workspace: &Workspace, report: &ImplReport, changes: &Changes) -> Vec<(RepoPath, String)> {
-    let said = report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str());
-    let keys = workspace.file_keys_of(said.chain(changes.files().map(|file| file.path.as_str())));
-    let mut known: HashSet<String> = changes.files().map(|file| keys.key(&file.path)).collect();
-    let mut files: Vec<(RepoPath, String)> = Vec::new();
-    for result in &report.results {
-        for change in &result.changes {
-            let Ok(path) = RepoPath::parse(&change.path) else { continue };
-            if known.insert(keys.key(&path)) {
-                let (kind, task) = (change.change_type.as_str(), &result.task_id);
-                files.push((path, format!("{kind} ({task}), says the report; there is no diff of it")));
-            }
-        }
-    }
-    files
-}
-
 /// Files that were changed and that no task of an approved plan lists, one sentence each.
-fn drift(
-    workspace: &Workspace,
-    agreed: &[PlanOutput],
-    changes: &Changes,
-    elsewhere: &[(RepoPath, String)],
-) -> Vec<String> {
+fn drift(workspace: &Workspace, agreed: &[PlanOutput], changes: &Changes, elsewhere: &Elsewhere) -> Vec<String> {
     let files = || agreed.iter().flat_map(|plan| &plan.tasks).flat_map(|task| task.files());
-    let changed = || changes.files().map(|file| &file.path).chain(elsewhere.iter().map(|(path, _)| path));
+    let changed = || changes.files().map(|file| &file.path).chain(elsewhere.changed());
     let keys = workspace.file_keys_of(files().chain(changed().map(RepoPath::as_str)));
-    let planned: HashSet<String> = files().filter_map(|file| keys.key_of(file)).collect();
-    let unplanned = changed().filter(|path| !planned.contains(&keys.key(path)));
+    let mut known: HashSet<String> = files().filter_map(|file| keys.key_of(file)).collect();
+    let unplanned = changed().filter(|path| known.insert(keys.key(path)));
     unplanned.map(|path| format!("{path} was changed and stands in no task of the plan.")).collect()
 }
 

@@ -11,6 +11,7 @@ use super::error::StartError;
 use super::events::{Bus, EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent, Said};
 use super::published::{Publish, journal, journal_with_unfinished, standing, standing_paths};
 use super::recover::recover;
+use super::uncounted::uncounted_or_none;
 use crate::contracts::{ImplReport, RepoPath};
 use crate::memory::{EventLog, LoadedPlan, RunDir, RunId, Store};
 use crate::workspace::{
@@ -94,10 +95,15 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         recover(workspace, store)?;
     }
     let journal = if request.dry_run { journal_with_unfinished(store)? } else { journal(store)? };
-    let scope = if request.undo { of_undo(journal)? } else { of_rollback(workspace, journal, request)? };
+    let absent = uncounted_or_none(store);
+    let scope = if request.undo { of_undo(journal) } else { of_rollback(workspace, journal, request) };
+    let scope = scope.map_err(|error| match error {
+        StartError::Usage(why) => StartError::Usage([&[why], &absent[..]].concat().join(".\n")),
+        other => other,
+    })?;
     let mut plan = Plan::make(store, workspace, &scope);
     if request.dry_run || plan.reversal.of.is_empty() {
-        return Ok(plan.report(None, Vec::new()));
+        return Ok(plan.report(None, absent));
     }
     let RunDir { dir, events, .. } = store.begin_run(&id)?;
     let bus = bus(&id, events);
@@ -118,7 +124,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         }
     }
     remove_folders(workspace, &scope, &plan);
-    let notes = settle(store, workspace)?;
+    let notes = settle(store, workspace)?.into_iter().chain(absent).collect();
     let report = plan.report(Some(id.to_string()), notes);
     tell(&bus, EventStatus::Done, summary(&report, request), false);
     Ok(report)

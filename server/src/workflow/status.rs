@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::elsewhere;
 use super::engine::policy;
 use super::error::StartError;
 use super::events::{EventPhase, EventStatus, PhaseEvent};
@@ -164,6 +165,7 @@ fn status_of(
     let memory = store.load()?;
     let running = store.holder().map(|holder| holder.run);
     let next = next_phase(&memory, &policy(settings), now);
+    let (next, done_elsewhere) = elsewhere::borne_out(store, &memory, next)?;
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, history, &at_work, now)).collect();
     let tasks = task_states(&memory, history, &at_work);
@@ -185,7 +187,7 @@ fn status_of(
         gate,
         usage,
         next: next_word(&next),
-        warnings: uncounted_or_none(store),
+        warnings: uncounted_or_none(store).into_iter().chain(done_elsewhere).collect(),
     })
 }
 

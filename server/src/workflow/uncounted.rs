@@ -176,7 +176,11 @@ mod tests {
              absent here: `baton diff` and `baton rollback` know nothing of those changes; what models answered there is \
              asked again, and not counted as spent. `baton trust --moved` shows what there is and takes it over."
         );
-        assert!(told[1].starts_with("This folder is a copy of /old, which is still there. 1 publish journal sealed there counts"));
+        assert!(
+            told[1].starts_with(
+                "This folder is a copy of /old, which is still there. 1 publish journal sealed there counts"
+            )
+        );
         assert!(told[2].contains("The transcripts of 2 runs sealed under that name count"), "{}", told[2]);
         assert!(told[3].starts_with("The transcript of a run in the memory folder counts as absent"), "{}", told[3]);
         assert!(told[4].contains("holds answer 2") && told[4].contains("answer 4 was given after it"), "{}", told[4]);

@@ -52,6 +52,7 @@ fn gate() -> Gate {
         estimate_usd: Some((0.05, 0.21)),
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: "plan.json".to_owned(),
+        warnings: Vec::new(),
         plan,
     }
 }

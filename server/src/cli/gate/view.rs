@@ -122,10 +122,11 @@ impl View<'_> {
     }
 
     fn warnings(&self, lines: &mut Vec<String>) {
-        let Gate { protected, flagged, .. } = self.gate;
-        if !protected.is_empty() || !flagged.is_empty() {
+        let Gate { protected, flagged, warnings, .. } = self.gate;
+        if !protected.is_empty() || !flagged.is_empty() || !warnings.is_empty() {
             lines.push(String::new());
         }
+        lines.extend(warnings.iter().map(|warning| self.paint(Paint::new().yellow(), &self.text("! ", warning))));
         if !protected.is_empty() {
             let what = format!(
                 "Protected: {}. Written only if you approve this very plan: look at the tasks that do.",

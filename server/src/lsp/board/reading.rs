@@ -95,6 +95,11 @@ impl Reading {
             let range = text.span_of(0, 0, sight.documents.encoding());
             reading.show(path, standing::of_phases(&standing.phases, range));
         }
+        if let Some((path, text)) = reader.shown(TASK).or_else(|| reader.shown(PlanOutput::FILE)) {
+            let range = text.span_of(0, 0, sight.documents.encoding());
+            let told = workflow::uncounted(&store)?;
+            reading.show(path, told.iter().map(|told| standing::of_uncounted(told, range)).collect());
+        }
         let plan = reader.shown(PlanOutput::FILE).and_then(|(path, text)| {
             let uri = to_proto::uri_of(&path, sight.documents)?;
             Some((path, ShownPlan::new(&memory, uri, &text, sight.documents.encoding())?))

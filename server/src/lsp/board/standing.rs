@@ -75,6 +75,11 @@ pub(super) fn of_other_branch(reviewed: &str, issues: usize, range: Range) -> Di
     diagnostic(range, DiagnosticSeverity::INFORMATION, "review.branch".to_owned(), message)
 }
 
+/// What counts as absent and would have counted.
+pub(super) fn of_uncounted(told: &str, range: Range) -> Diagnostic {
+    diagnostic(range, DiagnosticSeverity::WARNING, "memory.uncounted".to_owned(), to_proto::plain(told, 2 * LONGEST))
+}
+
 fn diagnostic(range: Range, severity: DiagnosticSeverity, code: String, message: String) -> Diagnostic {
     Diagnostic {
         range,

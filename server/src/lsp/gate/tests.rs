@@ -38,6 +38,7 @@ pub(in super::super) fn gate() -> Gate {
         estimate_usd: Some((0.1, 0.2)),
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: ".agent_memory/plan.json".to_owned(),
+        warnings: Vec::new(),
     }
 }
 

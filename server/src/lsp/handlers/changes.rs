@@ -23,7 +23,8 @@ pub(super) async fn diff(folder: &Folder, arguments: DiffArguments) -> Result<Va
         let diff = workflow::diff(&store, &files.workspace, task.as_deref())?;
         let changes = changes(&store, files, task.as_deref())?;
         let changed: Vec<Value> = changes.files().map(|file| shown(&path, file)).collect();
-        Ok(json!({ "diff": diff, "files": changed }))
+        let warnings = workflow::uncounted(&store).map_err(workflow::StartError::from)?;
+        Ok(json!({ "diff": diff, "files": changed, "warnings": warnings }))
     });
     let result = result.await?;
     if !folder.capabilities.plugin {
@@ -64,6 +65,13 @@ pub(in super::super) async fn show(folder: &Folder, task: Option<String>) -> Res
             window::open_or_tell(&folder.client, folder.capabilities.show_document, &path, None, message);
         }
         None => window::tell(&folder.client, MessageType::INFO, "Baton: the workflow has changed no file."),
+    }
+    let absent = folder.with_files(|files| {
+        let absent = files.memory()?.map(|store| workflow::uncounted(&store)).transpose();
+        Ok(absent.map_err(workflow::StartError::from)?.unwrap_or_default())
+    });
+    for warning in absent.await? {
+        window::tell(&folder.client, MessageType::WARNING, format!("Baton: {}", to_proto::plain(&warning, 600)));
     }
     Ok(())
 }

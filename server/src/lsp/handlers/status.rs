@@ -54,6 +54,7 @@ fn told(status: &Status) -> String {
     if !status.issues.is_empty() {
         lines.push(to_proto::count(status.issues.len(), "issue"));
     }
+    lines.extend(status.warnings.iter().map(|warning| to_proto::plain(warning, 600)));
     let next = match status.next {
         "task" => "say what is to be done: baton.workflow with a task",
         "gate" => "an answer to the plan: baton.approve or baton.reject",
