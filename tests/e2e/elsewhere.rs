@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::support::messages_api::{MessagesApi, RecordedRequest, Script};
-use crate::support::replies::{but, completed, goes_well, own, plan_of, with, workspace};
+use crate::support::replies::{approves, but, completed, edits, goes_well, own, plan_of, with, workspace};
 use crate::support::session::Session;
 use crate::support::terminal::Terminal;
 
@@ -148,4 +148,25 @@ fn our_own_work_is_ours_whoever_takes_its_review_away_and_also_where_it_changed_
     assert!(!done.stdout.contains("elsewhere") && !done.stderr.contains("bears it out"), "{}", done.stdout);
     let asked = api.requests_of("review")[0].first_message();
     assert!(!asked.contains("done_elsewhere"), "{asked}");
+}
+
+#[test]
+fn what_is_fixed_here_of_work_from_elsewhere_does_not_make_the_rest_ours() {
+    let session = Session::in_git(&workspace(2));
+    let issue = json!({ "severity": "major", "file": "src/t1.rs", "line": 2, "description": "Not enough." });
+    let review = json!({
+        "verdict": "changes_requested", "summary": "Nearly.", "issues": [issue], "recommended_action": "fix_and_re_review",
+    });
+    with_handoffs(&session, &[("impl_report.json", report(&["T1", "T2"])), ("review.json", review)]);
+    does_elsewhere(&session, "src/t1.rs");
+    does_elsewhere(&session, "src/t2.rs");
+    let fix = [edits("src/t1.rs", "    1\n", "    1 // enough\n"), completed(&["src/t1.rs"])];
+    let api = MessagesApi::start(Script::new().on("implement/T1", fix).on("review", [approves()]));
+    let done = session.run(&api, ["--auto-approve"]).expect(0);
+    done.prints("T1, T2 were done elsewhere, not by Baton, reviewed by the diff against HEAD");
+    let asked = api.requests_of("review")[0].first_message();
+    assert!(asked.contains("src/t1.rs: modified, +1 -1 (T1, done elsewhere; against HEAD)"), "{asked}");
+    // Undone is what was fixed here.
+    session.baton(["rollback"]).run().expect(0).prints("1 file");
+    assert!(session.text("src/t1.rs").contains("    1\n"));
 }

@@ -376,5 +376,7 @@ fn a_task_that_is_blocked_says_why_at_its_id() {
         (&blocked["message"], &blocked["severity"]),
         (&json!("T1 is blocked. src/t1.rs is read-only"), &json!(2))
     );
+    // The plan was never answered, which is said once the folder is open.
+    editor.client.hear("window/showMessage");
     editor.quit();
 }
