@@ -60,6 +60,9 @@ fn a_report_and_a_review_that_came_with_a_clone_do_not_make_anything_done() {
             session.baton(["approve"]).run().expect(0);
             let status = session.baton(["status", "--json"]).run().expect(0).json();
             assert_eq!((&status["next"], &status["outcome"]), (&json!("implement"), &Value::Null), "{status}");
+            let states =
+                (&status["tasks"][0]["status"], &status["phases"][2]["status"], &status["phases"][3]["status"]);
+            assert_eq!(states, (&json!("pending"), &json!("pending"), &json!("pending")), "{status}");
             let done = session.run(&api, []).expect(0);
             assert!(done.stderr.contains("There is nothing to review"), "{}", done.stderr);
             assert!(!done.stdout.contains("elsewhere"), "{}", done.stdout);

@@ -289,6 +289,21 @@ fn old_seal(key: &[u8; 32], root: &Path, approval: &Value) -> String {
 }
 
 #[test]
+fn where_no_key_can_be_kept_that_is_said_and_an_answer_from_outside_is_none() {
+    let (session, api) = (Session::new(&workspace(2)), two_at_once());
+    // Not even whoever may write everywhere can make a folder below a file.
+    session.write("file", "");
+    let state = session.path("file/state");
+    let run = |args: &[&'static str]| session.baton(args.iter().copied()).api(&api).env("XDG_STATE_HOME", &state).run();
+    run(&["run", "--task", "Do it"]).expect(3).says("hold for this process only");
+    run(&["approve"]).expect(1).says("holds for this process only");
+    run(&["status"]).expect(0).prints("hold for this process only");
+    // Where it is given in the run itself it counts, and so does what follows.
+    run(&["run", "--auto-approve"]).expect(0).prints("Approved.");
+    assert!(session.text("src/t1.rs").contains('1'));
+}
+
+#[test]
 fn there_is_nothing_to_trust_where_nothing_was_moved() {
     let session = Session::new(&workspace(1));
     session.baton(["trust"]).run().expect(0).prints("There is nothing to trust here.");

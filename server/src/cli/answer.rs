@@ -36,5 +36,12 @@ fn answer(
 ) -> Result<workflow::Answered, Failure> {
     let session = Session::open(folder, Overrides::default())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
-    Ok(workflow::answer_plan(&store, decision, tasks)?)
+    let answered = workflow::answer_plan(&store, decision, tasks)?;
+    if store.seal().keeps_answers() {
+        return Ok(answered);
+    }
+    Err(Failure::failed(
+        "the answer holds for this process only, which ends here: Baton's state folder ($XDG_STATE_HOME/baton, else \
+         ~/.local/state/baton) cannot be written. Make it writable, or answer at the gate of `baton run` at a terminal",
+    ))
 }

@@ -102,6 +102,16 @@ impl Answers {
         Self { root: root.to_owned(), ..self.clone() }
     }
 
+    /// Whether anything is kept on disk at all.
+    pub(super) fn has_state(&self) -> bool {
+        self.state.is_some()
+    }
+
+    /// Whether answers hold for other processes too.
+    pub(super) fn are_kept(&self) -> bool {
+        self.has_state() && !unkept().contains_key(&self.root)
+    }
+
     /// The number of the last answer.
     pub(super) fn last(&self) -> LastAnswer {
         if let Some(n) = unkept().get(&self.root) {

@@ -61,6 +61,16 @@ impl Seal {
         Self { key: self.key, root: root.to_owned(), answers: self.answers.at(root) }
     }
 
+    /// Whether what it seals can be verified by another process: whether there is a key on disk.
+    pub fn is_kept(&self) -> bool {
+        self.answers.has_state()
+    }
+
+    /// Whether an answer given now holds for other processes. After one was given: whether that one does.
+    pub fn keeps_answers(&self) -> bool {
+        self.answers.are_kept()
+    }
+
     /// The workspace's real path.
     pub(super) fn root(&self) -> &Path {
         &self.root

@@ -398,15 +398,23 @@ impl Ours<String> {
     }
 }
 
-/// What comes next where a result that nothing bears out counts as none, and what people are told of it.
+/// What comes next where a result that nothing bears out counts as none, and what people are told of it. Such results, and
+/// a review of them, go from `memory`.
 ///
 /// # Errors
 /// When a journal or a file cannot be read.
-pub(super) fn borne_out(store: &Store, memory: &Memory, next: Next) -> Result<(Next, Vec<String>), PhaseError> {
+pub(super) fn borne_out(store: &Store, memory: &mut Memory, next: Next) -> Result<(Next, Vec<String>), PhaseError> {
     if !matches!(next, Next::Gate | Next::Review | Next::Merged) {
         return Ok((next, Vec::new()));
     }
     let found = find(store, store.workspace(), memory, &|| false)?;
+    if !found.unseen.is_empty() {
+        memory.review = None;
+        if let Some(report) = &mut memory.report {
+            report.results.retain(|result| !found.unseen.contains(&result.task_id));
+        }
+        memory.report = memory.report.take().filter(|report| !report.results.is_empty());
+    }
     if next == Next::Gate {
         return Ok((next, found.at_the_gate()));
     }

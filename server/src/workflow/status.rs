@@ -162,10 +162,10 @@ fn status_of(
     now: Timestamp,
     (history, usage, newest): (&[&PhaseEvent], Usage, Option<&RunId>),
 ) -> Result<Status, StartError> {
-    let memory = store.load()?;
+    let mut memory = store.load()?;
     let running = store.holder().map(|holder| holder.run);
     let next = next_phase(&memory, &policy(settings), now);
-    let (next, done_elsewhere) = elsewhere::borne_out(store, &memory, next)?;
+    let (next, done_elsewhere) = elsewhere::borne_out(store, &mut memory, next)?;
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, history, &at_work, now)).collect();
     let tasks = task_states(&memory, history, &at_work);

@@ -8,13 +8,18 @@ use super::phases::plural;
 use crate::contracts::Approval;
 use crate::memory::{LastAnswer, MemoryError, Origin, Resealed, Store, Uncounted, UncountedFrom};
 
+/// Said where no key of the user's own can be kept.
+const UNKEPT: &str = "Baton's state folder ($XDG_STATE_HOME/baton, else ~/.local/state/baton) cannot be written, so approvals, \
+                      undo and what models answered hold for this process only. Make it writable.";
+
 /// What of the workflow at hand counts as absent and would have counted: a sentence or two for each place it was sealed
 /// in, with what to do. Empty where everything counts.
 ///
 /// # Errors
 /// When the memory folder cannot be read.
 pub fn uncounted(store: &Store) -> Result<Vec<String>, MemoryError> {
-    Ok(told(&store.uncounted()?))
+    let unkept = (!store.seal().is_kept()).then(|| UNKEPT.to_owned());
+    Ok(unkept.into_iter().chain(told(&store.uncounted()?)).collect())
 }
 
 /// The same where it is told beside something that matters more: what cannot be read is logged.
