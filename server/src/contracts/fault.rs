@@ -5,6 +5,8 @@ use jsonc_parser::ast::Value as Node;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use super::limits::over_limit;
+
 /// One thing wrong with a JSON text, at its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -42,6 +44,14 @@ impl fmt::Display for Fault {
     }
 }
 
+impl Fault {
+    /// A fault of a text as a whole, found at a byte offset.
+    pub fn at(text: &str, offset: usize, message: String) -> Self {
+        let position = Position::of(text, offset);
+        Self { code: "schema", message, pointer: String::new(), span: offset..offset, position }
+    }
+}
+
 impl Position {
     /// The position of a byte offset; one past the end counts as the end.
     pub fn of(text: &str, offset: usize) -> Self {
@@ -62,8 +72,12 @@ pub struct JsonText<'a> {
 }
 
 impl<'a> JsonText<'a> {
-    /// Index a text that `serde_json` has already accepted; of any other text every value stands at the start.
+    /// Index a text that `serde_json` has already accepted; of any other text, and of one beyond the limits, every value
+    /// stands at the start.
     pub fn new(text: &'a str) -> Self {
+        if over_limit(text.as_bytes()).is_some() {
+            return Self { text, root: None };
+        }
         let root = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default())
             .ok()
             .and_then(|parsed| parsed.value);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, JsonText, Position};
+use super::limits::{MAX_FAULTS, over_limit};
 use super::{Approval, ContextOutput, Dismissed, ImplReport, PlanOutput, ReviewOutput, Round, TaskResult};
 
 /// A JSON file that one phase, or the gate, hands to what comes after it.
@@ -100,11 +101,14 @@ impl FromStr for SchemaName {
 /// Read a handoff from its text.
 ///
 /// # Errors
-/// All faults of syntax and shape, each at its place. Rules that need more than the text (those of a plan) are
+/// All faults of syntax and shape, each at its place, up to [`MAX_FAULTS`]. Rules that need more than the text (those of a plan) are
 /// checked by [`check_plan`](super::check_plan).
 pub fn read<T: Handoff>(text: &str) -> Result<T, Vec<Fault>> {
     // Editors on Windows may write a byte order mark; it is not part of the JSON, and no column counts it.
     let text = text.trim_start_matches('\u{feff}');
+    if let Some((at, message)) = over_limit(text.as_bytes()) {
+        return Err(vec![Fault::at(text, at, message)]);
+    }
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(error) => return Err(vec![syntax_fault(text, &error)]),
@@ -132,6 +136,7 @@ pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
         Ok(validator) => {
             let faults: Vec<Fault> = validator
                 .iter_errors(&value)
+                .take(MAX_FAULTS)
                 .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(told(&error))))
                 .collect();
             if !faults.is_empty() {

@@ -7,7 +7,7 @@ use tower_lsp::lsp_types::{CodeLens, Position, Range};
 use super::offers::{Offer, count};
 use super::position::Text;
 use super::snapshot::Snapshot;
-use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task};
+use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
 use crate::workflow::Next;
 
 /// Something to be done, above a line.
@@ -185,7 +185,8 @@ fn id_of<'a>(issue: &'a Issue, index: usize, shown: &ReviewOutput, review: &'a R
 /// The handoff a text holds; `None` for one that is none. Its faults are told elsewhere: to look for them takes many times
 /// as long as to read it, and lenses are asked for at every pause in typing.
 fn handoff<T: DeserializeOwned>(text: &Text) -> Option<T> {
-    serde_json::from_str(text.as_str().trim_start_matches('\u{feff}')).ok()
+    let text = text.as_str().trim_start_matches('\u{feff}');
+    if over_limit(text.as_bytes()).is_some() { None } else { serde_json::from_str(text).ok() }
 }
 
 #[cfg(test)]

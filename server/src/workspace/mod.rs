@@ -8,6 +8,7 @@
 mod access;
 mod base;
 mod beneath;
+mod bounded;
 mod buffers;
 mod checkpoint;
 mod diff;
@@ -35,6 +36,7 @@ mod walk;
 
 pub use access::{Refused, readable};
 pub use base::{Base, BaseDiff, BaseError, BaseFile, diff_with, find_base};
+pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};
 pub use buffers::{Buffer, Buffers, OpenBuffers, shows};
 pub use cap_std::fs::Dir;
 pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints, sweep_locks};

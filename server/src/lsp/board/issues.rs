@@ -8,7 +8,7 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, N
 use super::super::position::{Encoding, Text};
 use super::super::to_proto;
 use super::SOURCE;
-use crate::contracts::{FileKeys, Issue, JsonText, PlanOutput, Task};
+use crate::contracts::{FileKeys, Issue, JsonText, PlanOutput, Task, over_limit};
 use crate::memory::Memory;
 
 /// An issue's diagnostic, but for its place.
@@ -84,7 +84,8 @@ impl<'a> ShownPlan<'a> {
 }
 
 fn places_of_tasks(plan: &PlanOutput, text: &Text, encoding: Encoding) -> Vec<Range> {
-    let shown: Option<serde_json::Value> = serde_json::from_str(text.as_str()).ok();
+    let parsed = || serde_json::from_str::<serde_json::Value>(text.as_str()).ok();
+    let shown = if over_limit(text.as_str().as_bytes()).is_some() { None } else { parsed() };
     let json = JsonText::new(text.as_str());
     let index_of = |id: &str| {
         let tasks = shown.as_ref()?.get("tasks")?.as_array()?;
