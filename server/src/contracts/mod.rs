@@ -27,7 +27,8 @@ pub use fault::{Fault, JsonText, Position};
 pub use file_keys::{FileKeys, name_key};
 pub use limits::{
     MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES, MAX_JSON_DEPTH, MAX_JSON_VALUES,
-    MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PROMPT_BYTES, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES, over_limit, too_large,
+    MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PROMPT_BYTES, MAX_SETTINGS, MAX_TASKS, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES,
+    over_limit, too_large,
 };
 pub use plan::{Complexity, PlanOutput, Task};
 pub use plan_markdown::plan_markdown;

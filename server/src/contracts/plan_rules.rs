@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::fault::{Fault, JsonText};
 use super::file_keys::FileKeys;
-use super::plan::PlanOutput;
+use super::limits::{MAX_FAULTS, MAX_TASKS};
+use super::plan::{PlanOutput, Task};
 use super::repo_path::RepoPath;
 
 /// What is at a path of the workspace, as far as a plan's rules ask.
@@ -20,7 +21,8 @@ pub enum Standing {
     Unwritable(String),
 }
 
-/// Check every rule a plan must keep beyond its shape, and report all faults in the order of the text.
+/// Check every rule a plan must keep beyond its shape, and report the faults in the order of the text, up to
+/// [`MAX_FAULTS`]. A plan of more than [`MAX_TASKS`] tasks is not looked at further.
 ///
 /// `text` is the JSON the plan was read from, and `keys` tells which of its paths name one file. `stands` tells what is
 /// at a path in the workspace; `None` leaves the rules about that out, as it must be once the plan's own tasks have
@@ -31,7 +33,12 @@ pub fn check_plan(
     keys: &FileKeys,
     stands: Option<&dyn Fn(&RepoPath) -> Standing>,
 ) -> Vec<Fault> {
-    let mut check = Check { plan, json: JsonText::new(text), faults: Vec::new() };
+    let mut check = Check { plan, json: JsonText::new(text), groups: groups_of(plan), faults: Vec::new() };
+    if plan.tasks.len() > MAX_TASKS {
+        let message = format!("{} tasks, and a plan has {MAX_TASKS} at most; plan the first part", plan.tasks.len());
+        check.fault("schema", "/tasks".into(), message);
+        return check.faults;
+    }
     check.ids();
     check.dependencies();
     check.groups();
@@ -57,26 +64,57 @@ pub fn is_task_id(id: &str) -> bool {
 /// For each task, in plan order, the ids of all tasks it depends on, directly or not. Unknown ids and cycles are
 /// followed only once.
 pub fn plan_layers(plan: &PlanOutput) -> Vec<BTreeSet<String>> {
-    let direct: HashMap<&str, &[String]> =
-        plan.tasks.iter().map(|task| (task.id.as_str(), task.depends_on.as_slice())).collect();
-    let closure = |id: &str| {
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<&str> = vec![id];
+    // By numbers, for every task goes along all the dependencies of all the others. An unknown id has none.
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut names: Vec<&str> = Vec::new();
+    let ids = plan.tasks.iter().flat_map(|task| std::iter::once(&task.id).chain(&task.depends_on));
+    for id in ids {
+        numbers.entry(id).or_insert_with(|| {
+            names.push(id);
+            names.len() - 1
+        });
+    }
+    let mut direct: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
+    for task in &plan.tasks {
+        let mut dependencies: Vec<usize> =
+            task.depends_on.iter().filter_map(|id| numbers.get(id.as_str()).copied()).collect();
+        dependencies.sort_unstable();
+        dependencies.dedup();
+        if let Some(number) = numbers.get(task.id.as_str()) {
+            direct[*number] = dependencies;
+        }
+    }
+    let closure = |task: &Task| {
+        let mut seen = vec![false; names.len()];
+        let mut open: Vec<usize> = numbers.get(task.id.as_str()).copied().into_iter().collect();
         while let Some(next) = open.pop() {
-            for dependency in direct.get(next).copied().unwrap_or_default() {
-                if seen.insert(dependency.clone()) {
-                    open.push(dependency);
+            for dependency in &direct[next] {
+                if !std::mem::replace(&mut seen[*dependency], true) {
+                    open.push(*dependency);
                 }
             }
         }
-        seen
+        names.iter().zip(seen).filter(|(_, seen)| *seen).map(|(name, _)| (*name).to_owned()).collect()
     };
-    plan.tasks.iter().map(|task| closure(&task.id)).collect()
+    plan.tasks.iter().map(closure).collect()
+}
+
+/// The first group that each task stands in.
+fn groups_of(plan: &PlanOutput) -> HashMap<&str, usize> {
+    let mut groups = HashMap::new();
+    for (group, members) in plan.parallel_groups.iter().enumerate() {
+        for id in members {
+            groups.entry(id.as_str()).or_insert(group);
+        }
+    }
+    groups
 }
 
 struct Check<'a> {
     plan: &'a PlanOutput,
     json: JsonText<'a>,
+    /// The group of each task.
+    groups: HashMap<&'a str, usize>,
     faults: Vec<Fault>,
 }
 
@@ -102,7 +140,9 @@ fn above(key: &str) -> impl Iterator<Item = &str> {
 
 impl Check<'_> {
     fn fault(&mut self, code: &'static str, pointer: String, message: String) {
-        self.faults.push(self.json.fault(code, pointer, message));
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(self.json.fault(code, pointer, message));
+        }
     }
 
     fn ids(&mut self) {
@@ -128,10 +168,14 @@ impl Check<'_> {
 
     fn dependencies(&mut self) {
         let layers = plan_layers(self.plan);
+        let mut indexes: HashMap<&str, usize> = HashMap::new();
+        for (index, task) in self.plan.tasks.iter().enumerate() {
+            indexes.entry(task.id.as_str()).or_insert(index);
+        }
         for (index, task) in self.plan.tasks.iter().enumerate() {
             for (at, dependency) in task.depends_on.iter().enumerate() {
                 let pointer = format!("/tasks/{index}/depends_on/{at}");
-                let Some(target) = self.plan.tasks.iter().position(|other| &other.id == dependency) else {
+                let Some(target) = indexes.get(dependency.as_str()).copied() else {
                     let message = format!(
                         "{} depends on {dependency:?}, which is no task of this plan; depends_on holds task ids, or nothing",
                         task.id
@@ -144,7 +188,8 @@ impl Check<'_> {
                     self.fault("plan.cycle", pointer, message);
                     continue;
                 }
-                if let (Some(mine), Some(theirs)) = (self.plan.group_of(&task.id), self.plan.group_of(dependency))
+                if let (Some(&mine), Some(&theirs)) =
+                    (self.groups.get(task.id.as_str()), self.groups.get(dependency.as_str()))
                     && theirs >= mine
                 {
                     let message = format!(
@@ -160,11 +205,12 @@ impl Check<'_> {
     }
 
     fn groups(&mut self) {
+        let known: HashSet<&str> = self.plan.tasks.iter().map(|task| task.id.as_str()).collect();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for (group, members) in self.plan.parallel_groups.iter().enumerate() {
             for (at, id) in members.iter().enumerate() {
                 let pointer = format!("/parallel_groups/{group}/{at}");
-                if self.plan.task(id).is_none() {
+                if !known.contains(id.as_str()) {
                     self.fault("plan.unknown-task", pointer, format!("{id:?} is no task of this plan"));
                 } else if let Some(first) = places.insert(id, group) {
                     let message =
@@ -194,7 +240,7 @@ impl Check<'_> {
                     let pointer = format!("/tasks/{index}/{list}/{at}");
                     match RepoPath::parse(text) {
                         Ok(path) => files.push(OwnedPath { task: index, list, pointer, key: keys.key(&path), path }),
-                        Err(error) => self.faults.push(self.json.fault("plan.path", pointer, error.to_string())),
+                        Err(error) => self.fault("plan.path", pointer, error.to_string()),
                     }
                 }
             }
@@ -205,13 +251,13 @@ impl Check<'_> {
     fn overlaps(&mut self, files: &[OwnedPath]) {
         let mut owners: HashMap<(usize, &str), usize> = HashMap::new();
         for file in files {
-            if let Some(group) = self.plan.group_of(&self.plan.tasks[file.task].id) {
+            if let Some(group) = self.groups.get(self.plan.tasks[file.task].id.as_str()).copied() {
                 owners.entry((group, file.key.as_str())).or_insert(file.task);
             }
         }
         for file in files {
             let task = &self.plan.tasks[file.task];
-            let Some(group) = self.plan.group_of(&task.id) else { continue };
+            let Some(group) = self.groups.get(task.id.as_str()).copied() else { continue };
             let others = std::iter::once(file.key.as_str()).chain(above(&file.key));
             let mut owners = others.filter_map(|key| owners.get(&(group, key)));
             if let Some(owner) = owners.find(|owner| **owner != file.task) {
@@ -246,17 +292,29 @@ impl Check<'_> {
     fn standing_files(&mut self, files: &[OwnedPath], stands: &dyn Fn(&RepoPath) -> Standing) {
         let layers = plan_layers(self.plan);
         let depends = |task: usize, other: usize| layers[task].contains(&self.plan.tasks[other].id);
-        let group = |task: usize| self.plan.group_of(&self.plan.tasks[task].id);
+        let group = |task: usize| self.groups.get(self.plan.tasks[task].id.as_str()).copied();
         // What shares a file is done in the order of the groups.
         let comes_first = |task, other| task == other || depends(task, other) || group(other) < group(task);
+        let mut creators: HashMap<&str, Vec<usize>> = HashMap::new();
+        for file in files.iter().filter(|file| file.list == "files_to_create") {
+            creators.entry(&file.key).or_default().push(file.task);
+        }
+        let mut deleters: HashMap<&RepoPath, Vec<usize>> = HashMap::new();
+        let mut deleters_below: HashMap<&str, Vec<usize>> = HashMap::new();
+        for file in files.iter().filter(|file| file.is_deleted()) {
+            deleters.entry(&file.path).or_default().push(file.task);
+            for folder in above(&file.key) {
+                deleters_below.entry(folder).or_default().push(file.task);
+            }
+        }
         let mut faults = Vec::new();
         for file in files {
             let created_before = || {
-                let creates = |other: &&OwnedPath| other.list == "files_to_create" && other.key == file.key;
-                files.iter().filter(creates).any(|other| depends(file.task, other.task))
+                let tasks = creators.get(file.key.as_str());
+                tasks.is_some_and(|tasks| tasks.iter().any(|other| depends(file.task, *other)))
             };
-            let deleted_before = |is_it: &dyn Fn(&OwnedPath) -> bool| {
-                files.iter().any(|other| other.is_deleted() && is_it(other) && comes_first(file.task, other.task))
+            let deleted_before = |tasks: Option<&Vec<usize>>| {
+                tasks.is_some_and(|tasks| tasks.iter().any(|other| comes_first(file.task, *other)))
             };
             let is_new = file.list == "files_to_create";
             let path = &file.path;
@@ -272,11 +330,11 @@ impl Check<'_> {
                     );
                     ("plan.missing-file", message)
                 }
-                Standing::BelowFile(above) if !deleted_before(&|other| other.path == above) => (
+                Standing::BelowFile(above) if !deleted_before(deleters.get(&above)) => (
                     "plan.path",
                     format!("{above} is a file, so {path} cannot be in it; delete it in this task or in one before"),
                 ),
-                Standing::Folder if !deleted_before(&|other| above(&other.key).any(|key| key == file.key)) => {
+                Standing::Folder if !deleted_before(deleters_below.get(file.key.as_str())) => {
                     ("plan.path", format!("{path} is a folder; name the files in it"))
                 }
                 // At the end of a name they are seen by nobody.
@@ -285,9 +343,11 @@ impl Check<'_> {
                 }
                 _ => continue,
             };
-            faults.push(self.json.fault(code, file.pointer.clone(), message));
+            faults.push((code, file.pointer.clone(), message));
         }
-        self.faults.extend(faults);
+        for (code, pointer, message) in faults {
+            self.fault(code, pointer, message);
+        }
     }
 }
 
