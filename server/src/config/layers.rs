@@ -270,7 +270,7 @@ impl Loading {
             Err(faults) => self.errors.extend(faults.into_iter().map(|(place, message)| ConfigError {
                 place,
                 setting: String::new(),
-                message: format!("this is not TOML: {message}"),
+                message,
             })),
         }
     }

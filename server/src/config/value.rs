@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Place;
-use crate::contracts::Position;
+use crate::contracts::{MAX_FAULTS, MAX_SETTINGS, Position};
 
 /// A value as its layer gives it, with the place of each part.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Node {
     /// The tree of a TOML text.
     ///
     /// # Errors
-    /// Every fault of syntax with its place.
+    /// The faults of syntax, each with its place, up to [`MAX_FAULTS`]; or that there are more than [`MAX_SETTINGS`] values.
     pub(super) fn from_toml(source: &str, text: &str) -> Result<Self, Vec<(Place, String)>> {
         let text = text.trim_start_matches('\u{feff}');
         let at = |offset: usize| Place { source: source.to_owned(), position: Some(Position::of(text, offset)) };
@@ -42,10 +42,19 @@ impl Node {
         if !errors.is_empty() {
             let mut faults: Vec<_> = errors
                 .iter()
-                .map(|error| (at(error.span().map_or(0, |span| span.start)), one_line(error.message())))
+                .take(MAX_FAULTS)
+                .map(|error| {
+                    (
+                        at(error.span().map_or(0, |span| span.start)),
+                        format!("this is not TOML: {}", one_line(error.message())),
+                    )
+                })
                 .collect();
             faults.sort();
             return Err(faults);
+        }
+        if values_in(table.get_ref().values().map(Spanned::get_ref)) > MAX_SETTINGS {
+            return Err(vec![(at(0), format!("it has more than {MAX_SETTINGS} values; settings do not"))]);
         }
         Ok(Self { raw: toml_table(table.get_ref(), &at), place: at(0).whole() })
     }
@@ -138,6 +147,23 @@ impl fmt::Display for Node {
     }
 }
 
+/// How many values there are, those in lists and tables counted too, and no more than it takes to know that they are too
+/// many.
+fn values_in<'a, 'i: 'a>(values: impl Iterator<Item = &'a DeValue<'i>>) -> usize {
+    let mut open: Vec<&DeValue<'_>> = values.take(MAX_SETTINGS + 1).collect();
+    let mut count = 0;
+    while let Some(value) = open.pop() {
+        count += 1;
+        let room = (MAX_SETTINGS + 1).saturating_sub(count + open.len());
+        match value {
+            DeValue::Array(items) => open.extend(items.iter().map(Spanned::get_ref).take(room)),
+            DeValue::Table(table) => open.extend(table.values().map(Spanned::get_ref).take(room)),
+            _ => {}
+        }
+    }
+    count
+}
+
 fn toml_table(table: &DeTable<'_>, at: &dyn Fn(usize) -> Place) -> Raw {
     let entries = table.iter().map(|(key, value)| {
         let node = toml_node(value, at);
@@ -167,4 +193,25 @@ fn printable(key: &str) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_values_than_settings_have_are_one_fault() {
+        let keys = |n: usize| (0..n).map(|n| format!("k{n} = 1\n")).collect::<String>();
+        let list = |n: usize| format!("checks = [{}0]\n", "0,".repeat(n));
+        assert!(Node::from_toml("baton.toml", &keys(MAX_SETTINGS)).is_ok());
+        for text in [
+            keys(100_000),
+            list(500_000),
+            format!("a.b = [{{c = {}]}}]", list(500_000).trim_start_matches("checks = ").trim_end_matches("]\n")),
+        ] {
+            let faults = Node::from_toml("baton.toml", &text).unwrap_err();
+            assert_eq!(faults.len(), 1);
+            assert_eq!(faults[0].1, "it has more than 2000 values; settings do not");
+        }
+    }
 }
