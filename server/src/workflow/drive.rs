@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::approval::{self, GateEnd};
 use super::checkpoints;
@@ -40,12 +40,15 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
         let end = base_review::drive(run, base).await;
         return finish(run, end);
     }
+    let mut is_fresh = false;
     let end = loop {
         let memory = match run.store.load() {
             Ok(memory) => memory,
             Err(error) => break failed(run, EventPhase::Workflow, &error.into()),
         };
-        match step(run, &memory).await {
+        let next = next(run, &memory, is_fresh);
+        is_fresh = matches!(next, Next::Context);
+        match step(run, &memory, next).await {
             Ok(Some(end)) => break end,
             Ok(None) => {}
             Err((phase, error)) => break failed(run, phase, &error),
@@ -56,14 +59,23 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
 
 type Step = Result<Option<RunEnd>, (EventPhase, PhaseError)>;
 
-async fn step(run: &Arc<Run>, memory: &Memory) -> Step {
+/// What comes next. A context that was gathered by the step before is not stale, however short a time that is said to
+/// take: else it would be gathered for ever.
+fn next(run: &Run, memory: &Memory, is_fresh: bool) -> Next {
+    let mut policy = run.policy;
+    if is_fresh {
+        policy.context_staleness = SignedDuration::MAX;
+    }
+    match run.phase {
+        Some(phase) => next_of_named(phase, memory),
+        None => next_phase(memory, &policy, Timestamp::now()),
+    }
+}
+
+async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
     if run.desk.cancel.is_cancelled() {
         return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
     }
-    let next = match run.phase {
-        Some(phase) => next_of_named(phase, memory),
-        None => next_phase(memory, &run.policy, Timestamp::now()),
-    };
     if run.phase.is_none()
         && matches!(next, Next::Review | Next::Merged)
         && at(EventPhase::Implement, elsewhere::take_out_unseen(run, memory).await)?
