@@ -21,6 +21,7 @@ mod lsp_actions;
 mod lsp_commands;
 mod lsp_diagnostics;
 mod lsp_editor;
+mod memory_folder;
 mod misbehaviour;
 mod moved;
 mod names;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use crate::contracts::{MAX_PROMPT_BYTES, RepoPath, too_large};
+use crate::workspace::Workspace;
 
 /// The system prompts, one an agent.
 #[derive(Debug, Clone)]
@@ -35,23 +35,26 @@ impl Prompts {
     /// When such a file is there and cannot be read; the message names it.
     pub fn load(user_dir: &Path) -> Result<Self, String> {
         let mut prompts = Self::default();
-        let Ok(dir) = Dir::open_ambient_dir(user_dir.join("prompts"), ambient_authority()) else {
-            return Ok(prompts);
-        };
+        let Ok(folder) = Workspace::open(&user_dir.join("prompts")) else { return Ok(prompts) };
         for (file, prompt) in [
             ("context.md", &mut prompts.context),
             ("plan.md", &mut prompts.plan),
             ("implement.md", &mut prompts.implement),
             ("review.md", &mut prompts.review),
         ] {
-            match dir.read_to_string(file) {
-                Ok(text) if text.trim().is_empty() => {
-                    return Err(format!("{}/prompts/{file} is empty; write a prompt or remove it", user_dir.display()));
-                }
-                Ok(text) => *prompt = text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("cannot read {}/prompts/{file}: {error}", user_dir.display())),
+            let name = format!("{}/prompts/{file}", user_dir.display());
+            let wrong = |error: String| format!("cannot read {name}: {error}");
+            let path = RepoPath::parse(file).map_err(|error| wrong(error.to_string()))?;
+            let Some(state) = folder.read(&path).map_err(|error| wrong(error.to_string()))? else { continue };
+            if state.bytes.len() as u64 > MAX_PROMPT_BYTES {
+                return Err(wrong(too_large(state.bytes.len() as u64, MAX_PROMPT_BYTES)));
             }
+            let text =
+                String::from_utf8(state.bytes).map_err(|_| wrong("it is no UTF-8; save it as such".to_owned()))?;
+            if text.trim().is_empty() {
+                return Err(format!("{name} is empty; write a prompt or remove it"));
+            }
+            *prompt = text;
         }
         Ok(prompts)
     }

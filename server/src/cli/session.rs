@@ -29,6 +29,7 @@ impl Session {
         for warning in &loaded.warnings {
             super::tell(&format!("warning: {warning}"));
         }
+        workflow::check_memory_dir(&workspace, &loaded).map_err(|errors| Failure::usage(errors.to_string()))?;
         Ok(Self { workspace, settings: loaded.settings })
     }
 

@@ -28,6 +28,7 @@ impl Files {
     pub(super) fn open(path: &Path, editor: Option<Value>, buffers: OpenBuffers) -> Result<Self, Refused> {
         let workspace = Workspace::open(path)?.with_buffers(buffers);
         let loaded = Self::settings(workspace.root(), editor)?;
+        workflow::check_memory_dir(&workspace, &loaded)?;
         for warning in &loaded.warnings {
             tracing::debug!("{warning}");
         }

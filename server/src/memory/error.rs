@@ -17,6 +17,32 @@ pub enum MemoryError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The memory folder went away while it was worked with.
+    #[error(
+        "the memory folder {folder} was removed while a run was at work, and what it held is lost. What agents had put in \
+         place by then is in your working tree; start again by `baton run`"
+    )]
+    Gone {
+        /// The folder, relative to the workspace root.
+        folder: String,
+    },
+    /// Files of something else live in the folder.
+    #[error(
+        "{folder} holds {holds:?}, which is no file of Baton's: a memory folder is new, empty, or one of ours. Name another \
+         one; or, if this is one of ours, write the line * to {folder}/.gitignore"
+    )]
+    Foreign {
+        /// The folder, relative to the workspace root.
+        folder: String,
+        /// One of the files.
+        holds: String,
+    },
+    /// Something else than a lock of ours stands in the lock's place.
+    #[error("{file} holds something else than Baton writes there, and is left as it is; move it away")]
+    NotALock {
+        /// The file, relative to the workspace root.
+        file: String,
+    },
     /// The memory folder itself cannot be used.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -41,6 +67,8 @@ pub struct LockedBy {
     pub pid: Option<u32>,
     /// Run id, where known.
     pub run: Option<String>,
+    /// Whether a process of this id is here, where that can be told.
+    pub is_here: Option<bool>,
 }
 
 /// All faults of one file.
@@ -60,6 +88,10 @@ impl fmt::Display for LockedBy {
         }
         if let Some(run) = &self.run {
             write!(f, ", run {run}")?;
+        }
+        if self.is_here == Some(false) {
+            // A lock goes with its process: it is held, so its holder lives.
+            write!(f, " (no such process here: it is in a container or on another machine that shares this folder)")?;
         }
         Ok(())
     }

@@ -1,10 +1,14 @@
+use std::collections::HashSet;
 use std::io;
 
 use cap_std::fs::Dir;
 
 use super::run_id::RunId;
-use crate::contracts::{Handoff, ImplReport, PlanOutput, Round};
-use crate::workspace;
+use crate::contracts::{Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, Round};
+use crate::workspace::{self, find_folder, read_bounded};
+
+/// The folder of the entries.
+pub(super) const HISTORY: &str = "history";
 
 /// Why files went to `history/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,16 +71,28 @@ pub(super) fn set_aside(
 ) -> io::Result<Option<String>> {
     let present: Vec<&str> = files.iter().copied().filter(|file| memory.symlink_metadata(file).is_ok()).collect();
     let closed = past(memory)?.closed_runs;
-    let closes_runs = why.ends_workflow() && runs.iter().any(|run| !closed.iter().any(|id| id == run.as_str()));
+    let closes_runs = why.ends_workflow() && runs.iter().any(|run| !closed.contains(run.as_str()));
     if present.is_empty() && extra.is_empty() && !closes_runs {
         return Ok(None);
     }
-    memory.create_dir_all("history")?;
-    let history = memory.open_dir("history")?;
-    let next = entries(&history)?.last().map_or(1, |(number, _)| number + 1);
-    let name = format!("{next:04}-{}", why.as_str());
+    let history = match find_folder(memory, HISTORY)? {
+        Some(history) => history,
+        None => {
+            memory.create_dir(HISTORY)?;
+            memory.open_dir(HISTORY)?
+        }
+    };
+    let full = || io::Error::other("its entries have numbers as high as there are; move them away");
+    let last = entries(&history)?.last().map_or(0, |(number, _)| *number);
+    let names = (last..u32::MAX).map(|last| format!("{:04}-{}", last + 1, why.as_str()));
+    // Whatever has such a name and is no entry keeps it.
+    let is_free = |name: &String| {
+        let draft = history.symlink_metadata(format!("{name}{DRAFT}"));
+        history.symlink_metadata(name).is_err() && draft.map_or(true, |draft| draft.is_dir())
+    };
+    let name = names.into_iter().find(is_free).ok_or_else(full)?;
     let draft = format!("{name}{DRAFT}");
-    if history.exists(&draft) {
+    if history.symlink_metadata(&draft).is_ok() {
         history.remove_dir_all(&draft)?;
     }
     history.create_dir(&draft)?;
@@ -88,12 +104,18 @@ pub(super) fn set_aside(
     for (file, bytes) in extra {
         workspace::replace(&entry, file, bytes, 0o644)?;
     }
+    // A folder in a file's place can be in one place only.
+    let (folders, present): (Vec<&str>, Vec<&str>) =
+        present.into_iter().partition(|file| memory.symlink_metadata(file).is_ok_and(|metadata| metadata.is_dir()));
     for file in &present {
         memory.hard_link(file, &entry, file)?;
     }
     workspace::sync_folder(&entry)?;
     history.rename(&draft, &history, &name)?;
     workspace::sync_folder(&history)?;
+    for file in folders {
+        memory.rename(file, &entry, file)?;
+    }
     for file in present {
         memory.remove_file(file)?;
     }
@@ -109,8 +131,8 @@ pub(super) fn drop_entry(memory: &Dir, entry: &str) -> io::Result<()> {
 }
 
 /// Whether an entry holds what a rollback of the whole workflow set aside.
-pub(super) fn is_whole_rollback(memory: &Dir, entry: &str) -> bool {
-    entry.ends_with(SetAside::Rollback.as_str()) && memory.exists(format!("{entry}/{}", Round::FILE))
+pub(super) fn is_whole_rollback(entry: &str, has: impl Fn(&str) -> bool) -> bool {
+    entry.ends_with(SetAside::Rollback.as_str()) && has(&format!("{entry}/{}", Round::FILE))
 }
 
 impl Past {
@@ -132,14 +154,11 @@ impl Past {
 
 /// Remove the entries that a killed run left half-made; the originals are where they were.
 pub(super) fn sweep(memory: &Dir) -> io::Result<()> {
-    let history = match memory.open_dir("history") {
-        Ok(history) => history,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let Some(history) = find_folder(memory, HISTORY)? else { return Ok(()) };
     for entry in history.entries()? {
-        let name = entry?.file_name();
-        if name.to_str().is_some_and(|name| name.ends_with(DRAFT)) {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.ends_with(DRAFT)) && entry.file_type()?.is_dir() {
             history.remove_dir_all(&name)?;
         }
     }
@@ -150,24 +169,22 @@ pub(super) fn sweep(memory: &Dir) -> io::Result<()> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Past {
     /// Ids of runs that belong to earlier workflows.
-    pub(super) closed_runs: Vec<String>,
+    pub(super) closed_runs: HashSet<String>,
     /// Folders of the entries that belong to this workflow, oldest first, below the memory folder.
     pub(super) entries: Vec<String>,
 }
 
 /// Read what `history/` tells of the workflow at hand.
 pub(super) fn past(memory: &Dir) -> io::Result<Past> {
-    let history = match memory.open_dir("history") {
-        Ok(history) => history,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Past::default()),
-        Err(error) => return Err(error),
-    };
+    let Some(history) = find_folder(memory, HISTORY)? else { return Ok(Past::default()) };
     let mut past = Past::default();
     for (_, name) in entries(&history)? {
         if name.ends_with(SetAside::Reset.as_str()) || name.ends_with(SetAside::Finished.as_str()) {
             past.entries.clear();
-            let runs = history.read(format!("{name}/{RUNS}")).unwrap_or_default();
-            past.closed_runs = serde_json::from_slice(&runs).unwrap_or_default();
+            // One that is there and is not read would make work of earlier workflows that of this one.
+            let runs = read_bounded(&history, &format!("{name}/{RUNS}"), MAX_HANDOFF_BYTES);
+            let runs = runs.map_err(|fault| io::Error::other(format!("{name}/{RUNS}: {fault}")))?;
+            past.closed_runs = runs.and_then(|runs| serde_json::from_slice(&runs).ok()).unwrap_or_default();
         } else {
             past.entries.push(format!("history/{name}"));
         }
@@ -175,17 +192,83 @@ pub(super) fn past(memory: &Dir) -> io::Result<Past> {
     Ok(past)
 }
 
-fn entries(history: &Dir) -> io::Result<Vec<(u32, String)>> {
-    let mut entries = Vec::new();
+/// The number and the whole name of an entry.
+type Numbered = (u32, String);
+
+/// How far the numbers of two entries that follow each other can be apart: they count up by one, and a person may have
+/// removed some in between.
+const WIDEST_GAP: u32 = 1_000_000;
+
+/// The entries by their numbers, oldest first. Those whose number nobody can have counted up to are none, nor are files.
+fn entries(history: &Dir) -> io::Result<Vec<Numbered>> {
+    Ok(listed(history)?.0)
+}
+
+/// Names in `history/` that look like entries' and count for nothing.
+pub(super) fn ignored(memory: &Dir) -> io::Result<Vec<String>> {
+    let history = find_folder(memory, HISTORY)?;
+    history.map_or_else(|| Ok(Vec::new()), |history| Ok(listed(&history)?.1))
+}
+
+/// The entries, and the names that look like entries' and are none.
+fn listed(history: &Dir) -> io::Result<(Vec<Numbered>, Vec<String>)> {
+    let (mut entries, mut ignored) = (Vec::new(), Vec::new());
     for entry in history.entries()? {
-        let Ok(name) = entry?.file_name().into_string() else { continue };
-        if name.ends_with(DRAFT) {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Some((number, _)) = name.split_once('-').filter(|_| !name.ends_with(DRAFT)) else { continue };
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        if let Some(number) = name.split('-').next().and_then(|number| number.parse().ok()) {
-            entries.push((number, name));
+        match number.parse() {
+            Ok(number) if entry.file_type()?.is_dir() => entries.push((number, name)),
+            _ => ignored.push(name),
         }
     }
     entries.sort();
-    Ok(entries)
+    let is_gap = |before: u32, number: u32| number - before > WIDEST_GAP;
+    let before = std::iter::once(0).chain(entries.iter().map(|(number, _)| *number));
+    let gap = before.zip(&entries).position(|(before, (number, _))| is_gap(before, *number));
+    let counted = gap.unwrap_or(entries.len());
+    ignored.extend(entries.drain(counted..).map(|(_, name)| name));
+    Ok((entries, ignored))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> (tempfile::TempDir, Dir) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        (folder, dir)
+    }
+
+    #[test]
+    fn an_entry_that_nobody_can_have_counted_up_to_is_none() {
+        let (_folder, memory) = memory();
+        for name in ["0001-fix", "0003-revise", "4294967295-reset", "99999999999-fix", "2000000-reset", "+7-fix", "x"] {
+            memory.create_dir_all(format!("history/{name}")).unwrap();
+        }
+        memory.write("history/0004-reset", "").unwrap();
+        assert_eq!(past(&memory).unwrap().entries, ["history/0001-fix", "history/0003-revise"]);
+        let mut names = ignored(&memory).unwrap();
+        names.sort();
+        assert_eq!(names, ["0004-reset", "2000000-reset", "4294967295-reset", "99999999999-fix"]);
+        memory.write("task.md", "x").unwrap();
+        let entry = set_aside(&memory, SetAside::Reset, &["task.md"], &[], &[]).unwrap();
+        assert_eq!(entry.as_deref(), Some("history/0005-reset"), "what has the next name keeps it");
+        memory.write("history/0006-fix.draft", "").unwrap();
+        sweep(&memory).unwrap();
+    }
+
+    #[test]
+    fn a_folder_in_a_files_place_is_set_aside_too() {
+        let (_folder, memory) = memory();
+        memory.create_dir_all("plan.json/inner").unwrap();
+        memory.write("review.json", "{}").unwrap();
+        let entry = set_aside(&memory, SetAside::Reset, &["plan.json", "review.json"], &[], &[]).unwrap().unwrap();
+        assert!(memory.exists(format!("{entry}/plan.json/inner")) && memory.exists(format!("{entry}/review.json")));
+        assert!(!memory.exists("plan.json") && !memory.exists("review.json"));
+    }
 }

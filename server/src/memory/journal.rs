@@ -1,17 +1,18 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Mutex;
 
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::Dir;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::plan_lock::digest;
 use super::seal::Seal;
-use crate::contracts::Usage;
+use crate::contracts::{MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_TURN_LINE_BYTES, Usage};
 use crate::models::{Message, RecordedTurn, Role, Turn, TurnRequest};
+use crate::workspace::{LineEnd, Lines, open_append, open_regular};
 
 const EVENTS: &str = "events.jsonl";
 pub(super) const TRANSCRIPT: &str = "transcript.jsonl";
@@ -37,75 +38,134 @@ impl EventLog {
 }
 
 /// Every event line of a run that can be read; lines of a kind this version does not know are passed over.
-pub(super) fn read_events<T: serde::de::DeserializeOwned>(dir: &Dir) -> Vec<T> {
-    let text = dir.read(EVENTS).unwrap_or_default();
-    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+pub(super) fn read_events<T: serde::de::DeserializeOwned>(dir: &Dir) -> io::Result<Vec<T>> {
+    let mut history = RunHistory::default();
+    history.read_events(dir)?;
+    Ok(history.events)
 }
 
 /// A run's journals as far as they were read: looking again reads only what was added since.
 #[derive(Debug)]
 pub struct RunHistory<T> {
-    /// The events, oldest first.
+    /// The events, oldest first; of very many, the newest.
     pub events: Vec<T>,
     /// What the verified turns of the run have used.
     pub usage: Usage,
+    /// Bytes of the line of each event, and of all of them.
+    sizes: VecDeque<usize>,
+    kept: usize,
     events_read: u64,
     turns_read: u64,
 }
 
 impl<T> Default for RunHistory<T> {
     fn default() -> Self {
-        Self { events: Vec::new(), usage: Usage::default(), events_read: 0, turns_read: 0 }
+        Self {
+            events: Vec::new(),
+            usage: Usage::default(),
+            sizes: VecDeque::new(),
+            kept: 0,
+            events_read: 0,
+            turns_read: 0,
+        }
     }
 }
 
 impl<T: serde::de::DeserializeOwned> RunHistory<T> {
     /// Read on.
     pub(super) fn read_on(&mut self, dir: &Dir, seal: &Seal) -> io::Result<()> {
-        let Added { bytes, from_start } = added(dir, EVENTS, &mut self.events_read)?;
-        if from_start {
-            self.events.clear();
-        }
-        self.events.extend(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
-        let Added { bytes, from_start } = added(dir, TRANSCRIPT, &mut self.turns_read)?;
-        if from_start {
+        self.read_events(dir)?;
+        let mut lines = Added::open(dir, TRANSCRIPT, MAX_TURN_LINE_BYTES, self.turns_read)?;
+        if lines.from_start {
             self.usage = Usage::default();
         }
-        for usage in verified(&String::from_utf8_lossy(&bytes), seal).filter_map(used) {
-            self.usage += usage;
+        while let Some(line) = lines.next()? {
+            if let Some(used) = verified(line, seal).and_then(used) {
+                self.usage += used;
+            }
         }
+        self.turns_read = lines.read();
         Ok(())
     }
+
+    fn read_events(&mut self, dir: &Dir) -> io::Result<()> {
+        let mut lines = Added::open(dir, EVENTS, MAX_EVENT_LINE_BYTES, self.events_read)?;
+        if lines.from_start {
+            self.events.clear();
+            self.sizes.clear();
+            self.kept = 0;
+        }
+        while let Some(line) = lines.next()? {
+            if let Ok(event) = serde_json::from_slice(line) {
+                self.events.push(event);
+                self.sizes.push_back(line.len());
+                self.kept += line.len();
+                self.let_go();
+            }
+        }
+        self.events_read = lines.read();
+        Ok(())
+    }
+
+    /// Keep no more than the limits: of too many events the older half goes, so that few are moved often.
+    fn let_go(&mut self) {
+        if self.events.len() <= MAX_EVENTS && self.kept <= MAX_EVENT_BYTES {
+            return;
+        }
+        let mut gone = 0;
+        while self.sizes.len() > MAX_EVENTS / 2 || self.kept > MAX_EVENT_BYTES / 2 {
+            let Some(size) = self.sizes.pop_front() else { break };
+            self.kept -= size;
+            gone += 1;
+        }
+        self.events.drain(..gone);
+    }
 }
 
-/// The whole lines that came to a journal.
+/// The whole lines that came to a journal. A line without its end is left for later, one that is too long counts as
+/// absent.
 struct Added {
-    bytes: Vec<u8>,
+    lines: Option<Lines<File>>,
+    /// Where they begin.
+    start: u64,
     /// Whether what was read before is not there any more.
     from_start: bool,
+    line: Vec<u8>,
+    name: &'static str,
 }
 
-/// The lines beyond the first `read` bytes, which are then counted too. A line without its end is left for later.
-fn added(dir: &Dir, name: &str, read: &mut u64) -> io::Result<Added> {
-    let mut file = match dir.open(name) {
-        Ok(file) => file.into_std(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let from_start = std::mem::take(read) > 0;
-            return Ok(Added { bytes: Vec::new(), from_start });
-        }
-        Err(error) => return Err(error),
-    };
-    // A journal only grows; a shorter one is another.
-    let from_start = file.metadata()?.len() < *read;
-    if from_start {
-        *read = 0;
+impl Added {
+    /// The lines beyond the first `read` bytes.
+    fn open(dir: &Dir, name: &'static str, limit: usize, read: u64) -> io::Result<Self> {
+        let opened = open_regular(dir, name).map_err(|fault| io::Error::other(format!("{name}: {fault}")))?;
+        let Some((mut file, metadata)) = opened else {
+            return Ok(Self { lines: None, start: 0, from_start: read > 0, line: Vec::new(), name });
+        };
+        // A journal only grows; a shorter one is another.
+        let from_start = metadata.len() < read;
+        let start = if from_start { 0 } else { read };
+        file.seek(SeekFrom::Start(start))?;
+        Ok(Self { lines: Some(Lines::new(file, limit)), start, from_start, line: Vec::new(), name })
     }
-    file.seek(SeekFrom::Start(*read))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
-    *read += bytes.len() as u64;
-    Ok(Added { bytes, from_start })
+
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        let Some(lines) = &mut self.lines else { return Ok(None) };
+        loop {
+            match lines.next_into(&mut self.line)? {
+                Some(LineEnd::Whole) => return Ok(Some(&self.line)),
+                Some(LineEnd::TooLong) => {
+                    let ends = self.start + lines.read();
+                    tracing::warn!(journal = self.name, ends, "a line is longer than any of ours and is passed over");
+                }
+                Some(LineEnd::Cut) | None => return Ok(None),
+            }
+        }
+    }
+
+    /// Bytes of the journal that have been read, those before included.
+    fn read(&self) -> u64 {
+        self.start + self.lines.as_ref().map_or(0, Lines::read)
+    }
 }
 
 /// One line of `transcript.jsonl`.
@@ -166,30 +226,29 @@ struct Unclaimed {
 }
 
 impl Transcript {
-    /// Open the transcript of a run; `earlier` are the folders of the workflow's runs before it, oldest first.
-    pub(super) fn open(dir: &Dir, earlier: &[Dir], seal: Seal) -> io::Result<Self> {
+    /// Open the transcript of a run; `earlier` are the folders of the workflow's runs before it, oldest first, each opened
+    /// when its turn comes.
+    pub(super) fn open(dir: &Dir, earlier: impl Iterator<Item = io::Result<Dir>>, seal: Seal) -> io::Result<Self> {
         let mut unclaimed: HashMap<(String, String), VecDeque<Unclaimed>> = HashMap::new();
         for run in earlier {
             let mut conversations: HashMap<String, Vec<Message>> = HashMap::new();
-            for line in read(run, &seal)? {
-                match line {
-                    TranscriptLine::Turn { turn, messages: added, begins, .. } => {
-                        let conversation = conversations.entry(turn.agent.clone()).or_default();
-                        if begins {
-                            conversation.clear();
-                        }
-                        conversation.extend(added);
-                        let messages = conversation.clone();
-                        conversation.push(Message { role: Role::Assistant, content: turn.response.content.clone() });
-                        unclaimed
-                            .entry((turn.agent.clone(), turn.request_sha256.clone()))
-                            .or_default()
-                            .push_back(Unclaimed { messages, turn: *turn });
+            each(&run?, &seal, |line| match line {
+                TranscriptLine::Turn { turn, messages: added, begins, .. } => {
+                    let conversation = conversations.entry(turn.agent.clone()).or_default();
+                    if begins {
+                        conversation.clear();
                     }
-                    TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
-                    TranscriptLine::Lost { .. } => {}
+                    conversation.extend(added);
+                    let messages = conversation.clone();
+                    conversation.push(Message { role: Role::Assistant, content: turn.response.content.clone() });
+                    unclaimed
+                        .entry((turn.agent.clone(), turn.request_sha256.clone()))
+                        .or_default()
+                        .push_back(Unclaimed { messages, turn: *turn });
                 }
-            }
+                TranscriptLine::Closed { closed, .. } => unclaimed.retain(|(agent, _), _| *agent != closed),
+                TranscriptLine::Lost { .. } => {}
+            })?;
         }
         let state = State { file: append(dir, TRANSCRIPT)?, systems: HashSet::new(), unclaimed };
         Ok(Self { seal, state: Mutex::new(state) })
@@ -292,26 +351,50 @@ impl Transcript {
 /// verify it.
 pub(super) const MAC_FIELD: &str = ",\"mac\":\"";
 
-/// The verified lines of a run's transcript. Others, and a last line cut by a kill, count as absent.
-pub(super) fn read(dir: &Dir, seal: &Seal) -> io::Result<Vec<TranscriptLine>> {
-    let text = match dir.read(TRANSCRIPT) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    Ok(verified(&text, seal).collect())
+/// Go through the verified lines of a run's transcript. Others count as absent.
+pub(super) fn each(dir: &Dir, seal: &Seal, mut take: impl FnMut(TranscriptLine)) -> io::Result<()> {
+    let Some((file, _)) = open_regular(dir, TRANSCRIPT)? else { return Ok(()) };
+    let (mut lines, mut line) = (Lines::new(file, MAX_TURN_LINE_BYTES), Vec::new());
+    while let Some(end) = lines.next_into(&mut line)? {
+        match end {
+            // A kill can have taken nothing but the line break.
+            LineEnd::Whole | LineEnd::Cut => verified(&line, seal).into_iter().for_each(&mut take),
+            LineEnd::TooLong => {
+                let ends = lines.read();
+                tracing::warn!(journal = TRANSCRIPT, ends, "a line is longer than any of ours and is passed over");
+            }
+        }
+    }
+    Ok(())
 }
 
-fn verified<'a>(text: &'a str, seal: &'a Seal) -> impl Iterator<Item = TranscriptLine> + 'a {
-    text.lines().filter_map(|line| {
-        let (body, mac) = line.strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
-        seal.verify(KIND, body.as_bytes(), mac).then(|| serde_json::from_str(&format!("{body}}}")).ok())?
-    })
+/// Whether a run's transcript begins with a line of ours.
+pub(super) fn is_own(dir: &Dir, seal: &Seal) -> bool {
+    const FIRST: usize = MAX_TURN_LINE_BYTES / 8;
+    let Ok(Some((file, _))) = open_regular(dir, TRANSCRIPT) else { return false };
+    let mut line = Vec::new();
+    let first = Lines::new(file, FIRST).next_into(&mut line);
+    matches!(first, Ok(Some(LineEnd::Whole | LineEnd::Cut))) && body(&line, seal).is_some()
+}
+
+fn verified(line: &[u8], seal: &Seal) -> Option<TranscriptLine> {
+    let mut json = body(line, seal)?.to_owned();
+    json.push('}');
+    serde_json::from_str(&json).ok()
+}
+
+/// What the code of a line covers, where it is the right one.
+fn body<'a>(line: &'a [u8], seal: &Seal) -> Option<&'a str> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (body, mac) = line.trim_end_matches('\r').strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
+    seal.verify(KIND, body.as_bytes(), mac).then_some(body)
 }
 
 /// What each of the verified turns of a run used, lost ones included.
 pub(super) fn spending(dir: &Dir, seal: &Seal) -> io::Result<Vec<Usage>> {
-    Ok(read(dir, seal)?.into_iter().filter_map(used).collect())
+    let mut spending = Vec::new();
+    each(dir, seal, |line| spending.extend(used(line)))?;
+    Ok(spending)
 }
 
 fn used(line: TranscriptLine) -> Option<Usage> {
@@ -329,12 +412,7 @@ pub fn request_digest(model: &str, request: &TurnRequest) -> String {
 }
 
 fn append(dir: &Dir, name: &str) -> io::Result<File> {
-    let mut file = dir.open_with(name, OpenOptions::new().create(true).append(true).mode(0o600))?.into_std();
-    // A line cut by a kill must not swallow the next one.
-    if dir.read(name)?.last().is_some_and(|byte| *byte != b'\n') {
-        file.write_all(b"\n")?;
-    }
-    Ok(file)
+    Ok(open_append(dir, name)?.into_std())
 }
 
 /// A poisoned lock only means that another thread panicked between two writes; the file is still whole lines.
@@ -354,7 +432,7 @@ mod tests {
         let mut history = RunHistory::<u32>::default();
         history.read_on(&dir, &seal).unwrap();
         assert!(history.events.is_empty(), "there is no journal yet");
-        let transcript = Transcript::open(&dir, &[], seal.clone()).unwrap();
+        let transcript = Transcript::open(&dir, std::iter::empty(), seal.clone()).unwrap();
         let usage = Usage { input_tokens: 5, ..Usage::default() };
         let write = |text: &str| append(&dir, EVENTS).and_then(|mut file| file.write_all(text.as_bytes())).unwrap();
         write("1\n2\n");

@@ -2,12 +2,17 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, OpenOptions};
 use serde::{Deserialize, Serialize};
 
 use super::error::{LockedBy, MemoryError};
+use crate::workspace::open_regular;
 
-const FILE: &str = "lock";
+pub(super) const FILE: &str = "lock";
+
+/// Bytes of the lock that are looked at; it holds less.
+const LONGEST: u64 = 4096;
 
 /// Who holds a workspace: the content of the lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,11 +30,13 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Take the lock of a memory folder.
+    /// Take the lock of a memory folder. `name` is the lock's path for messages.
     ///
     /// # Errors
-    /// [`MemoryError::Locked`] with the holder when another run has it.
-    pub fn take(dir: &Dir, holder: &LockHolder) -> Result<Self, MemoryError> {
+    /// [`MemoryError::Locked`] with the holder when another run has it; [`MemoryError::NotALock`] when the file is none
+    /// of ours.
+    pub fn take(dir: &Dir, name: &str, holder: &LockHolder) -> Result<Self, MemoryError> {
+        let io = |action, source| MemoryError::Io { action, file: name.to_owned(), source };
         let mut file = open(dir).map_err(|source| io("open", source))?;
         match try_lock(&file) {
             Ok(()) => {}
@@ -37,10 +44,14 @@ impl RunLock {
                 let holder = read(&mut file);
                 return Err(MemoryError::Locked(LockedBy {
                     pid: holder.as_ref().map(|holder| holder.pid),
+                    is_here: holder.as_ref().and_then(|holder| is_here(holder.pid)),
                     run: holder.map(|holder| holder.run),
                 }));
             }
             Err(TryLockError::Error(source)) => return Err(io("lock", source)),
+        }
+        if !is_ours(&mut file).map_err(|source| io("read", source))? {
+            return Err(MemoryError::NotALock { file: name.to_owned() });
         }
         let text = serde_json::to_string(holder).unwrap_or_default();
         let mut write = || {
@@ -54,7 +65,7 @@ impl RunLock {
 
     /// Who holds the lock of a memory folder now; `None` when nobody does.
     pub fn holder(dir: &Dir) -> Option<LockHolder> {
-        let mut file = dir.open(FILE).ok()?.into_std();
+        let (mut file, _) = open_regular(dir, FILE).ok()??;
         // Who lets go empties it: most who look need not touch the lock.
         read(&mut file)?;
         match file.try_lock_shared() {
@@ -86,18 +97,57 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
 }
 
 fn open(dir: &Dir) -> std::io::Result<File> {
-    Ok(dir.open_with(FILE, OpenOptions::new().read(true).write(true).create(true).truncate(false))?.into_std())
+    if open_regular(dir, FILE)?.is_none() {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).follow(FollowSymlinks::No);
+        match dir.open_with(FILE, &options) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = dir.open_with(FILE, &options)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file.into_std()),
+        false => Err(std::io::Error::other("it is not a regular file")),
+    }
+}
+
+/// Whether the file is a lock of ours, so that it may be emptied: an archive can give any file of the workspace this name
+/// too. A power cut may have left less of what was written, or zeros in its place.
+fn is_ours(file: &mut File) -> std::io::Result<bool> {
+    const BEGINS: &[u8] = b"{\"pid\":";
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    let common = bytes.len().min(BEGINS.len());
+    Ok((bytes[..common] == BEGINS[..common] && bytes.len() < LONGEST as usize) || bytes.iter().all(|byte| *byte == 0))
+}
+
+/// Whether a process of this id is on this machine, as far as this process sees it.
+#[cfg(unix)]
+fn is_here(pid: u32) -> Option<bool> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    match rustix::process::test_kill_process(pid) {
+        // Somebody else's process may not be signalled.
+        Ok(()) | Err(rustix::io::Errno::PERM) => Some(true),
+        Err(rustix::io::Errno::SRCH) => Some(false),
+        Err(_) => None,
+    }
+}
+
+/// Whether a process of this id is on this machine: not told here.
+#[cfg(not(unix))]
+fn is_here(_: u32) -> Option<bool> {
+    None
 }
 
 fn read(file: &mut File) -> Option<LockHolder> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(4096).read_to_string(&mut text).ok()?;
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
-}
-
-fn io(action: &'static str, source: std::io::Error) -> MemoryError {
-    MemoryError::Io { action, file: FILE.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -113,12 +163,41 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
         assert_eq!(RunLock::holder(&dir), None);
-        let first = RunLock::take(&dir, &holder("one")).unwrap();
-        let error = RunLock::take(&dir, &holder("two")).unwrap_err().to_string();
+        let first = RunLock::take(&dir, "memory/lock", &holder("one")).unwrap();
+        let error = RunLock::take(&dir, "memory/lock", &holder("two")).unwrap_err().to_string();
         assert!(error.contains(&format!("pid {}, run one", std::process::id())), "{error}");
         assert_eq!(RunLock::holder(&dir), Some(holder("one")));
         drop(first);
         assert_eq!(RunLock::holder(&dir), None);
-        RunLock::take(&dir, &holder("two")).unwrap();
+        RunLock::take(&dir, "memory/lock", &holder("two")).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_no_lock_of_ours_is_never_emptied() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        for text in ["pub mod lock;\n", "{\"version\": 1}", "{}", "\u{0}\u{0}x"] {
+            dir.write(FILE, text).unwrap();
+            let error = RunLock::take(&dir, "memory/lock", &holder("one")).unwrap_err().to_string();
+            assert!(error.starts_with("memory/lock holds something else"), "{error}");
+            assert_eq!(dir.read_to_string(FILE).unwrap(), text);
+        }
+        for text in ["", "{\"pi", "{\"pid\":12,\"run\":\"20260102", "{\"pid\":12,\"run\":\"x\"}", "\u{0}\u{0}"] {
+            dir.write(FILE, text).unwrap();
+            assert_eq!(RunLock::holder(&dir), None, "{text:?}: nobody holds it");
+            RunLock::take(&dir, "memory/lock", &holder("one")).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_holder_that_is_not_on_this_machine_is_told_to_be_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        // No process has the largest id there can be.
+        let elsewhere = LockHolder { pid: i32::MAX as u32, run: "one".to_owned() };
+        let _first = RunLock::take(&dir, "memory/lock", &elsewhere).unwrap();
+        let error = RunLock::take(&dir, "memory/lock", &holder("two")).unwrap_err().to_string();
+        assert!(error.contains("no such process here"), "{error}");
     }
 }

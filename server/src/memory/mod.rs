@@ -6,6 +6,7 @@
 
 mod answers;
 mod error;
+mod folder;
 mod hex;
 mod history;
 mod journal;
@@ -21,6 +22,7 @@ mod uncounted;
 
 pub use answers::LastAnswer;
 pub use error::{FileFaults, MemoryError};
+pub use folder::check_folder;
 pub use history::SetAside;
 pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, request_digest};
 pub use lock::{LockHolder, RunLock};

@@ -2,7 +2,8 @@ use cap_std::fs::{Dir, Permissions, PermissionsExt};
 use sha2::{Digest, Sha256};
 
 use super::error::MemoryError;
-use crate::contracts::{Handoff, PlanOutput};
+use crate::contracts::{Handoff, MAX_HANDOFF_BYTES, PlanOutput};
+use crate::workspace::read_bounded;
 
 const LOCKED: u32 = 0o444;
 const OPEN: u32 = 0o644;
@@ -38,8 +39,8 @@ impl PlanLock {
     /// # Errors
     /// [`MemoryError::PlanChanged`] when it is not.
     pub fn check(&self) -> Result<(), MemoryError> {
-        match self.dir.read(PlanOutput::FILE) {
-            Ok(bytes) if digest(&bytes) == self.sha256 => Ok(()),
+        match read_bounded(&self.dir, PlanOutput::FILE, MAX_HANDOFF_BYTES) {
+            Ok(Some(bytes)) if digest(&bytes) == self.sha256 => Ok(()),
             _ => Err(MemoryError::PlanChanged { file: self.file.clone() }),
         }
     }
@@ -66,7 +67,11 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 }
 
 fn set_mode(dir: &Dir, mode: u32) -> std::io::Result<()> {
-    dir.set_permissions(PlanOutput::FILE, Permissions::from_mode(mode))
+    // Of anything else than a file, such as a link, the mode is nothing of ours.
+    match dir.symlink_metadata(PlanOutput::FILE)? {
+        metadata if metadata.is_file() => dir.set_permissions(PlanOutput::FILE, Permissions::from_mode(mode)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

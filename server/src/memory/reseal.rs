@@ -11,9 +11,9 @@ use super::journal::{KIND, MAC_FIELD, TRANSCRIPT};
 use super::lock::RunLock;
 use super::seal::{PUBLISH, Seal};
 use super::store::Store;
-use super::uncounted::{Origin, number, open_plain, origin, parts};
-use crate::contracts::{Approval, Handoff, read};
-use crate::workspace::{self, identity};
+use super::uncounted::{Origin, number, origin, parts};
+use crate::contracts::{Approval, Handoff, MAX_HANDOFF_BYTES, read};
+use crate::workspace::{self, find_folder, identity, open_regular, read_bounded};
 
 /// What was sealed anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,9 +68,10 @@ impl Store {
 
     /// Answers to earlier plans, which say what was agreed.
     fn reseal_history(&self, there: &Seal) -> Result<(), MemoryError> {
+        let dir = self.dir()?;
         let entries = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
-            for entry in self.dir().read_dir("history")? {
+            for entry in dir.read_dir("history")? {
                 names.extend(entry?.file_name().to_str().map(|name| format!("history/{name}")));
             }
             Ok(names)
@@ -80,7 +81,7 @@ impl Store {
             entries => entries.map_err(|source| self.io("read", "history", source))?,
         };
         for entry in entries {
-            let Ok(folder) = self.dir().open_dir(&entry) else { continue };
+            let Ok(Some(folder)) = find_folder(dir, &entry) else { continue };
             let Some(mut approval) = read_approval(&folder) else { continue };
             if self.is_sealed_by(there, &approval) {
                 self.sign_approval(self.seal(), &mut approval);
@@ -92,7 +93,7 @@ impl Store {
 
     /// The answer to the plan at hand, if it was the last one given there. It has the next number here.
     fn reseal_answer(&self, there: &Seal, last: LastAnswer) -> Result<bool, MemoryError> {
-        let Some(approval) = read_approval(self.dir()) else { return Ok(false) };
+        let Some(approval) = read_approval(self.dir()?) else { return Ok(false) };
         if number(&approval) != last || !self.is_sealed_by(there, &approval) {
             return Ok(false);
         }
@@ -109,18 +110,16 @@ impl Store {
 }
 
 fn read_approval(folder: &Dir) -> Option<Approval> {
-    let mut text = String::new();
-    open_plain(folder, Approval::FILE).ok()?.take(1024 * 1024).read_to_string(&mut text).ok()?;
-    read(&text).ok()
+    let bytes = read_bounded(folder, Approval::FILE, MAX_HANDOFF_BYTES).ok()??;
+    read(std::str::from_utf8(&bytes).ok()?).ok()
 }
 
 /// Seal the lines anew that verify under the old seal; the rest stays byte for byte. How many is answered.
 fn reseal_transcript(folder: &Dir, there: &Seal, here: &Seal) -> io::Result<usize> {
     let mut bytes = Vec::new();
-    match open_plain(folder, TRANSCRIPT) {
-        Ok(mut file) => file.read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error),
+    match open_regular(folder, TRANSCRIPT)? {
+        Some((mut file, _)) => file.read_to_end(&mut bytes)?,
+        None => return Ok(0),
     };
     let (mut sealed, mut count) = (Vec::with_capacity(bytes.len()), 0);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {

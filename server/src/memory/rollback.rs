@@ -9,8 +9,8 @@ use super::error::MemoryError;
 use super::history::{self, SetAside};
 use super::run_id::RunId;
 use super::store::Store;
-use crate::contracts::{Approval, Handoff, ImplReport, PlanOutput, ReviewOutput, Round, read};
-use crate::workspace;
+use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, MAX_NOTE_BYTES, ReviewOutput, Round, read};
+use crate::workspace::{self, find_folder, read_bounded};
 
 /// In an entry of `history/`: the run of the rollback that made it.
 const MARK: &str = "rollback.json";
@@ -38,12 +38,15 @@ impl Store {
         };
         let mark = serde_json::json!({ "run": run.as_str() }).to_string();
         let mut extra = vec![(MARK, mark.as_bytes())];
-        let old = rest.and_then(|_| self.dir().read(ImplReport::FILE).ok());
+        let old = match rest {
+            Some(_) => self.read(ImplReport::FILE, MAX_HANDOFF_BYTES).map_err(|read| fault(read.into()))?,
+            None => None,
+        };
         extra.extend(old.as_ref().map(|old| (ImplReport::FILE, old.as_slice())));
-        if extra.len() == 1 && !files.iter().any(|file| self.dir().exists(file)) {
+        if extra.len() == 1 && !files.iter().any(|file| self.has(file)) {
             return Ok(());
         }
-        history::set_aside(self.dir(), SetAside::Rollback, files, &extra, &[]).map_err(fault)?;
+        history::set_aside(self.dir()?, SetAside::Rollback, files, &extra, &[]).map_err(fault)?;
         match rest {
             Some(rest) => self.write(rest),
             None => Ok(()),
@@ -57,10 +60,11 @@ impl Store {
     /// When files cannot be written.
     pub fn restore_rolled_back(&self, run: &RunId) -> Result<bool, MemoryError> {
         let fault = |source| self.file_error("read", "history", source);
-        let past = history::past(self.dir()).map_err(fault)?;
+        let past = self.past()?;
+        let dir = self.dir()?;
         let (mut files, mut entries) = (BTreeMap::new(), Vec::new());
         for name in past.entries {
-            let entry = self.dir().open_dir(&name).map_err(fault)?;
+            let Some(entry) = find_folder(dir, &name).map_err(|read| fault(read.into()))? else { continue };
             if is_made_by(&entry, run) {
                 // A rollback that was interrupted here made two; the first one has what there was.
                 for (file, bytes) in content(&entry).map_err(fault)? {
@@ -72,19 +76,18 @@ impl Store {
         files.remove(MARK);
         let report =
             files.get(ImplReport::FILE).and_then(|bytes| read::<ImplReport>(&String::from_utf8_lossy(bytes)).ok());
-        let plan = self.dir().read(PlanOutput::FILE).map(|bytes| workspace::sha256(&bytes)).unwrap_or_default();
+        let plan = self.plan_sha256().unwrap_or_default();
         if report.is_some_and(|report| report.plan_sha256 != plan) {
             return Ok(false);
         }
         for (file, bytes) in &files {
             // An answer given since is the newer one.
-            if file == ImplReport::FILE || !self.dir().exists(file) {
-                workspace::replace(self.dir(), file, bytes, 0o644)
-                    .map_err(|source| self.file_error("write", file, source))?;
+            if file == ImplReport::FILE || !self.has(file) {
+                workspace::replace(dir, file, bytes, 0o644).map_err(|source| self.file_error("write", file, source))?;
             }
         }
         for name in entries {
-            history::drop_entry(self.dir(), &name).map_err(|source| self.file_error("remove", &name, source))?;
+            history::drop_entry(dir, &name).map_err(|source| self.file_error("remove", &name, source))?;
         }
         Ok(true)
     }
@@ -94,7 +97,7 @@ impl Store {
     /// # Errors
     /// When the run's folder is not there.
     pub fn is_settled(&self, run: &RunId) -> Result<bool, MemoryError> {
-        Ok(self.run_folder(run)?.exists(SETTLED))
+        Ok(self.run_folder(run)?.symlink_metadata(SETTLED).is_ok())
     }
 
     /// Note that the memory says what the rollback of this run led to.
@@ -112,12 +115,13 @@ impl Store {
     /// When something of it cannot be removed; what is left is removed another time.
     pub fn remove_run(&self, run: &RunId) -> Result<(), MemoryError> {
         let name = format!("runs/{run}");
-        self.dir().remove_dir_all(&name).map_err(|source| self.file_error("remove", &name, source))
+        self.dir()?.remove_dir_all(&name).map_err(|source| self.file_error("remove", &name, source))
     }
 }
 
 fn is_made_by(entry: &Dir, run: &RunId) -> bool {
-    let mark = entry.read(MARK).ok().and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    let mark = read_bounded(entry, MARK, MAX_NOTE_BYTES).ok().flatten();
+    let mark = mark.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
     mark.is_some_and(|mark| mark["run"] == run.as_str())
 }
 
@@ -125,8 +129,10 @@ fn content(entry: &Dir) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for file in entry.entries()? {
         if let Ok(name) = file?.file_name().into_string() {
-            let bytes = entry.read(&name)?;
-            files.push((name, bytes));
+            // Whatever else lies there is nothing that was set aside.
+            if let Ok(Some(bytes)) = read_bounded(entry, &name, MAX_HANDOFF_BYTES) {
+                files.push((name, bytes));
+            }
         }
     }
     Ok(files)

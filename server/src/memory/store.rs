@@ -1,5 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
@@ -7,19 +8,20 @@ use jiff::Timestamp;
 
 use super::answers::{Counted, LastAnswer};
 use super::error::{FileFaults, MemoryError};
+use super::folder::Folder;
 use super::history::{self, SetAside};
 use super::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
-use super::lock::{LockHolder, RunLock};
+use super::lock::{self, LockHolder, RunLock};
 use super::plan_lock::{PlanLock, digest};
 use super::run_id::RunId;
-use super::seal::Seal;
+use super::seal::{PUBLISH, Seal};
 use super::task_text::{self, tidied};
 use crate::contracts::{
     Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, FileKeys, Handoff, ImplReport, JsonText,
-    PlanOutput, Position, RepoPath, ReviewOutput, Round, Standing, Task, Usage, check_plan, issue_id, plan_markdown,
-    read,
+    MAX_HANDOFF_BYTES, MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_TEXT_BYTES, PlanOutput, Position, RepoPath,
+    ReviewOutput, Round, Standing, Task, Usage, check_plan, issue_id, over_limit, plan_markdown, read,
 };
-use crate::workspace::{self, Workspace};
+use crate::workspace::{self, ReadFault, Workspace, find_folder, open_regular, read_bounded, read_to_limit};
 
 const TASK: &str = "task.md";
 /// What task.md holds until somebody writes a task there: a text that is no task.
@@ -27,16 +29,16 @@ const TASK_TEMPLATE: &str = "# Task\n\nWrite here, in your own words, what is to
 const PLAN_MD: &str = "plan.md";
 /// In an entry of `history/`: what the user wants changed about the plan beside it. In the folder itself: where they
 /// write it.
-const FEEDBACK: &str = "feedback.md";
+pub(super) const FEEDBACK: &str = "feedback.md";
 /// What the latter holds until somebody writes there.
 const FEEDBACK_TEMPLATE: &str = "# What should be different about the plan?\n\nWrite it here and save this file.\n";
-const RUNS: &str = "runs";
+pub(super) const RUNS: &str = "runs";
 /// In the folder of a run that reviews against a commit: that commit.
 const BASE: &str = "base";
 const APPROVAL_KIND: &str = "approval";
 
 /// Everything that says where a workflow stands, in the order the workflow writes it.
-const WORKFLOW_FILES: [&str; 9] = [
+pub(super) const WORKFLOW_FILES: [&str; 9] = [
     TASK,
     ContextOutput::FILE,
     PlanOutput::FILE,
@@ -55,11 +57,10 @@ const FROM_PLAN: std::ops::Range<usize> = 2..8;
 #[derive(Clone)]
 pub struct Store {
     workspace: Workspace,
-    path: RepoPath,
-    dir: std::sync::Arc<Dir>,
+    folder: Arc<Folder>,
     seal: Seal,
     /// Texts that stand for those of the files, by name.
-    unsaved: std::sync::Arc<BTreeMap<String, String>>,
+    unsaved: Arc<BTreeMap<String, String>>,
 }
 
 /// What the memory folder says, read at one moment. From it alone follows what comes next.
@@ -128,26 +129,23 @@ pub struct RunDir {
 }
 
 impl Store {
-    /// Open a workspace's memory folder, making it on first use.
+    /// Open a workspace's memory folder. It is made when something is first written: to look at it, or to fail before
+    /// anything begins, leaves no trace.
     ///
     /// # Errors
-    /// When the folder is a link, or cannot be made or written.
+    /// When the folder is a link, or files of something else live in it.
     pub fn open(workspace: &Workspace, memory_dir: &RepoPath, seal: Seal) -> Result<Self, MemoryError> {
-        let dir = workspace.folder(memory_dir)?;
-        let store = Self {
-            workspace: workspace.clone(),
-            path: memory_dir.clone(),
-            dir: dir.into(),
-            seal,
-            unsaved: std::sync::Arc::default(),
-        };
-        if store.dir.symlink_metadata(".gitignore").is_err() {
-            store.replace(".gitignore", b"*\n", 0o644)?;
-        }
-        if store.dir.exists(RUNS) {
+        let folder = Folder::open(workspace, memory_dir)?;
+        let store = Self { workspace: workspace.clone(), folder: folder.into(), seal, unsaved: Arc::default() };
+        if store.has(RUNS) {
             store.seal.answers().note_folder();
         }
         Ok(store)
+    }
+
+    /// Whether there is a memory folder.
+    pub fn exists(&self) -> bool {
+        self.folder.existing().is_some()
     }
 
     /// The same folder, read as if these files had these texts. To look at, not to run on.
@@ -162,20 +160,20 @@ impl Store {
     /// # Errors
     /// [`MemoryError::Locked`] with the holder when another run is at work.
     pub fn lock(&self, now: Timestamp) -> Result<(RunLock, RunId), MemoryError> {
-        let newest = self.runs()?.pop();
-        let id = RunId::new(now, newest.as_ref().map(RunId::as_str));
+        let id = RunId::new(now, self.runs_until(now)?.last());
         let holder = LockHolder { pid: std::process::id(), run: id.to_string() };
-        let lock = RunLock::take(&self.dir, &holder)?;
+        let dir = self.dir()?;
+        let lock = RunLock::take(dir, &self.name(lock::FILE), &holder)?;
         self.seal.answers().note_folder();
-        PlanLock::release(&self.dir);
-        workspace::sweep(&self.dir).map_err(|source| self.io("tidy", "", source))?;
-        history::sweep(&self.dir).map_err(|source| self.io("tidy", "history", source))?;
+        PlanLock::release(dir);
+        workspace::sweep(dir).map_err(|source| self.io("tidy", "", source))?;
+        history::sweep(dir).map_err(|source| self.io("tidy", history::HISTORY, source))?;
         Ok((lock, id))
     }
 
     /// Who is at work here now.
     pub fn holder(&self) -> Option<LockHolder> {
-        RunLock::holder(&self.dir)
+        RunLock::holder(self.folder.existing()?)
     }
 
     /// Make the folder of a new run and open its journals.
@@ -198,17 +196,22 @@ impl Store {
 
     fn open_run(&self, id: &RunId, earlier: &[RunId], base: Option<&str>) -> Result<RunDir, MemoryError> {
         let name = format!("{RUNS}/{id}");
+        let memory = self.dir()?;
         let open = || -> io::Result<RunDir> {
-            self.dir.create_dir_all(RUNS)?;
-            self.dir.create_dir_with(&name, DirBuilder::new().mode(0o700))?;
-            let dir = self.dir.open_dir(&name)?;
+            if find_folder(memory, RUNS)?.is_none() {
+                memory.create_dir(RUNS)?;
+            }
+            memory.create_dir_with(&name, DirBuilder::new().mode(0o700))?;
+            let dir = memory.open_dir(&name)?;
             if let Some(commit) = base {
                 workspace::replace(&dir, BASE, commit.as_bytes(), 0o600)?;
             }
-            let folders: Vec<Dir> =
-                earlier.iter().map(|run| self.dir.open_dir(format!("{RUNS}/{run}"))).collect::<io::Result<_>>()?;
+            let earlier = earlier.iter().map(|run| {
+                let folder = find_folder(memory, &format!("{RUNS}/{run}"))?;
+                folder.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("run {run} is gone")))
+            });
             let events = EventLog::open(&dir)?;
-            let transcript = Transcript::open(&dir, &folders, self.seal.clone())?;
+            let transcript = Transcript::open(&dir, earlier, self.seal.clone())?;
             Ok(RunDir { id: id.clone(), dir, events, transcript })
         };
         open().map_err(|source| self.io("open", &name, source))
@@ -223,43 +226,47 @@ impl Store {
         if faults.is_empty() { Ok(memory) } else { Err(MemoryError::Faulty(faults)) }
     }
 
-    /// Read everything that can be read, and the faults of the rest.
+    /// Read everything that can be read, and the faults of the rest: of files that break their contract, are larger than
+    /// any of ours, or are no files.
     ///
     /// # Errors
-    /// When a file is there and cannot be read.
+    /// When the folder is gone, or its runs or its history cannot be read.
     pub fn inspect(&self) -> Result<(Memory, Vec<FileFaults>), MemoryError> {
+        if self.folder.is_gone() {
+            return Err(MemoryError::Gone { folder: self.path().to_string() });
+        }
         let mut faults = Vec::new();
         let mut memory = Memory {
-            task: self.task(&mut faults)?,
+            task: self.task(&mut faults),
             context: self.handoff(&mut faults, |context: &mut ContextOutput, at| {
                 context.timestamp.get_or_insert(at);
-            })?,
-            round: self.handoff(&mut faults, |_: &mut Round, _| ())?,
-            report: self.report(&mut faults)?,
+            }),
+            round: self.handoff(&mut faults, |_: &mut Round, _| ()),
+            report: self.report(&mut faults),
             review: self.handoff(&mut faults, |review: &mut ReviewOutput, at| {
                 review.timestamp.get_or_insert(at);
                 fill_ids(review);
-            })?,
+            }),
             dismissed: self
-                .handoff(&mut faults, |_: &mut Dismissed, _| ())?
+                .handoff(&mut faults, |_: &mut Dismissed, _| ())
                 .map(|Dismissed(ids)| ids)
                 .unwrap_or_default(),
             ..Memory::default()
         };
         if let (Some(review), Some(report)) = (&mut memory.review, &memory.report)
-            && !self.names_round(ReviewOutput::FILE)?
+            && !self.names_round(ReviewOutput::FILE)
         {
             // Whoever reviews elsewhere knows of no rounds: it is the work at hand that is judged.
             review.round = report.round;
         }
-        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let past = self.past()?;
         let begun = memory.round.is_some()
             || memory.report.is_some()
             || memory.review.is_some()
-            || past.is_implemented(|entry, file| self.dir.exists(format!("{entry}/{file}")));
-        memory.plan = self.plan(begun, &mut faults)?;
+            || past.is_implemented(|entry, file| self.has(&format!("{entry}/{file}")));
+        memory.plan = self.plan(begun, &mut faults);
         // An approval that cannot be read is no approval.
-        let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ())?;
+        let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ());
         let answers =
             |approval: &Approval| memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256);
         match approval.filter(|approval| self.counts(approval)) {
@@ -316,15 +323,15 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn refresh_plan_markdown(&self, markdown: &str) -> Result<(), MemoryError> {
-        match self.dir.read(PLAN_MD) {
-            Ok(bytes) if bytes == markdown.as_bytes() => Ok(()),
+        match self.read(PLAN_MD, MAX_MARKDOWN_BYTES) {
+            Ok(Some(bytes)) if bytes == markdown.as_bytes() => Ok(()),
             _ => self.replace(PLAN_MD, markdown.as_bytes(), 0o644),
         }
     }
 
     /// SHA-256 of plan.json as it is now, in hex; `None` where there is none.
     pub fn plan_sha256(&self) -> Option<String> {
-        self.dir.read(PlanOutput::FILE).ok().map(|bytes| digest(&bytes))
+        self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES).ok().flatten().map(|bytes| digest(&bytes))
     }
 
     /// Whether the plan with this hash has a genuine answer, or is no more the plan.
@@ -332,7 +339,7 @@ impl Store {
         if self.plan_sha256().is_none_or(|sha256| sha256 != plan_sha256) {
             return true;
         }
-        let approval = self.dir.read_to_string(Approval::FILE).ok().and_then(|text| read::<Approval>(&text).ok());
+        let approval = self.whole_text(Approval::FILE).and_then(|text| read::<Approval>(&text).ok());
         approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.counts(&approval))
     }
 
@@ -341,7 +348,7 @@ impl Store {
     /// # Errors
     /// When the history cannot be read.
     pub fn earlier_reviews(&self) -> Result<Vec<ReviewOutput>, MemoryError> {
-        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let past = self.past()?;
         Ok(past.entries.iter().filter_map(|entry| self.set_aside_review(entry)).collect())
     }
 
@@ -350,10 +357,10 @@ impl Store {
     /// # Errors
     /// When the history cannot be read.
     pub fn earlier_approved_plans(&self) -> Result<Vec<PlanOutput>, MemoryError> {
-        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
+        let past = self.past()?;
         let approved = |entry: &String| -> Option<PlanOutput> {
             let approval: Approval = self.set_aside_handoff(entry, Approval::FILE)?;
-            let text = self.dir.read_to_string(format!("{entry}/{}", PlanOutput::FILE)).ok()?;
+            let text = self.whole_text(&format!("{entry}/{}", PlanOutput::FILE))?;
             let answers = approval.plan_sha256 == digest(text.as_bytes()) && self.is_genuine(&approval);
             read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved)
         };
@@ -373,15 +380,13 @@ impl Store {
     pub fn is_closed(&self, run: &RunId, agent: &str) -> Result<bool, MemoryError> {
         let mut is_closed = false;
         for later in self.workflow_runs()?.iter().filter(|later| *later >= run) {
-            let lines = journal::read(&self.run_folder(later)?, &self.seal);
-            for line in lines.map_err(|source| self.io("read", "transcript.jsonl", source))? {
-                match line {
-                    TranscriptLine::Closed { closed, .. } if closed == agent => is_closed = true,
-                    // A run may hold a task's conversations of several rounds.
-                    TranscriptLine::Turn { turn, .. } if later == run && turn.agent == agent => is_closed = false,
-                    _ => {}
-                }
-            }
+            let read = journal::each(&self.run_folder(later)?, &self.seal, |line| match line {
+                TranscriptLine::Closed { closed, .. } if closed == agent => is_closed = true,
+                // A run may hold a task's conversations of several rounds.
+                TranscriptLine::Turn { turn, .. } if later == run && turn.agent == agent => is_closed = false,
+                _ => {}
+            });
+            read.map_err(|source| self.in_run(later, journal::TRANSCRIPT, source))?;
         }
         Ok(is_closed)
     }
@@ -405,7 +410,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn offer_task_file(&self) -> Result<String, MemoryError> {
-        if self.text(TASK)?.is_none_or(|(text, _)| tidied(&text).is_empty()) {
+        if self.text(TASK)?.is_none_or(|text| tidied(&text).is_empty()) {
             self.replace(TASK, TASK_TEMPLATE.as_bytes(), 0o644)?;
         }
         Ok(self.name(TASK))
@@ -416,7 +421,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn offer_feedback_file(&self) -> Result<String, MemoryError> {
-        if self.text(FEEDBACK)?.is_none_or(|(text, _)| tidied(&text).is_empty()) {
+        if self.text(FEEDBACK)?.is_none_or(|text| tidied(&text).is_empty()) {
             self.replace(FEEDBACK, FEEDBACK_TEMPLATE.as_bytes(), 0o644)?;
         }
         Ok(self.name(FEEDBACK))
@@ -427,7 +432,8 @@ impl Store {
     /// # Errors
     /// When the file cannot be read, or is no text.
     pub fn feedback(&self) -> Result<Option<String>, MemoryError> {
-        self.words(FEEDBACK, FEEDBACK_TEMPLATE)
+        let words = self.words(FEEDBACK, FEEDBACK_TEMPLATE);
+        words.map_err(|fault| MemoryError::Faulty(vec![self.faults(FEEDBACK, vec![fault])]))
     }
 
     /// feedback.md has been taken: the next feedback begins anew.
@@ -435,7 +441,8 @@ impl Store {
     /// # Errors
     /// When the file cannot be removed.
     pub fn remove_feedback_file(&self) -> Result<(), MemoryError> {
-        match self.dir.remove_file(FEEDBACK) {
+        let Some(dir) = self.folder.existing() else { return Ok(()) };
+        match dir.remove_file(FEEDBACK) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(self.io("remove", FEEDBACK, source)),
             _ => Ok(()),
         }
@@ -451,7 +458,7 @@ impl Store {
         if let Some(plan) = memory.plan {
             self.refresh_plan_markdown(&plan_markdown(&plan.plan, &memory.task.unwrap_or_default()))?;
         }
-        Ok(self.dir.exists(PLAN_MD).then(|| self.name(PLAN_MD)))
+        Ok(self.has(PLAN_MD).then(|| self.name(PLAN_MD)))
     }
 
     /// Move files to `history/`; those that are missing are passed over.
@@ -460,7 +467,10 @@ impl Store {
     /// When they cannot be moved.
     pub fn set_aside(&self, why: SetAside, files: &[&str]) -> Result<Option<String>, MemoryError> {
         let runs = self.runs()?;
-        history::set_aside(&self.dir, why, files, &[], &runs).map_err(|source| self.io("write", "history", source))
+        if !self.exists() {
+            return Ok(None);
+        }
+        history::set_aside(self.dir()?, why, files, &[], &runs).map_err(|source| self.io("write", "history", source))
     }
 
     /// Move the plan and everything later to `history/`.
@@ -477,7 +487,7 @@ impl Store {
     /// When they cannot be moved.
     pub fn revise_plan(&self, feedback: &str) -> Result<(), MemoryError> {
         let extra = [(FEEDBACK, feedback.as_bytes())];
-        let moved = history::set_aside(&self.dir, SetAside::Revise, &WORKFLOW_FILES[FROM_PLAN], &extra, &[]);
+        let moved = history::set_aside(self.dir()?, SetAside::Revise, &WORKFLOW_FILES[FROM_PLAN], &extra, &[]);
         moved.map_err(|source| self.io("write", "history", source))?;
         self.count_answer().map(|_| ())
     }
@@ -488,14 +498,16 @@ impl Store {
     /// # Errors
     /// When a file cannot be written.
     pub fn turn_round(&self, why: SetAside, report: &ImplReport) -> Result<(), MemoryError> {
-        let copies: Vec<(&str, Vec<u8>)> = [ImplReport::FILE, ReviewOutput::FILE]
-            .into_iter()
-            .filter_map(|file| self.dir.read(file).ok().map(|bytes| (file, bytes)))
-            .collect();
+        let mut copies: Vec<(&str, Vec<u8>)> = Vec::new();
+        for file in [ImplReport::FILE, ReviewOutput::FILE] {
+            let bytes = self.read(file, MAX_HANDOFF_BYTES).map_err(|fault| self.io("read", file, fault.into()))?;
+            copies.extend(bytes.map(|bytes| (file, bytes)));
+        }
         let extra: Vec<(&str, &[u8])> = copies.iter().map(|(file, bytes)| (*file, bytes.as_slice())).collect();
-        history::set_aside(&self.dir, why, &[], &extra, &[]).map_err(|source| self.io("write", "history", source))?;
+        let dir = self.dir()?;
+        history::set_aside(dir, why, &[], &extra, &[]).map_err(|source| self.io("write", "history", source))?;
         self.write(report)?;
-        match self.dir.remove_file(ReviewOutput::FILE) {
+        match dir.remove_file(ReviewOutput::FILE) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(self.io("remove", ReviewOutput::FILE, source))
             }
@@ -518,8 +530,8 @@ impl Store {
     /// # Errors
     /// When a folder cannot be read.
     pub fn workflow_runs(&self) -> Result<Vec<RunId>, MemoryError> {
-        let past = history::past(&self.dir).map_err(|source| self.io("read", "history", source))?;
-        let closed = |run: &RunId| past.closed_runs.iter().any(|closed| closed == run.as_str());
+        let past = self.past()?;
+        let closed = |run: &RunId| past.closed_runs.contains(run.as_str());
         let runs = self.runs()?.into_iter();
         Ok(runs.filter(|run| !closed(run) && self.reviews_against(run).is_none()).collect())
     }
@@ -537,7 +549,8 @@ impl Store {
 
     /// The commit that a run reviews against; `None` for a run of a workflow.
     fn reviews_against(&self, run: &RunId) -> Option<String> {
-        self.dir.read_to_string(format!("{RUNS}/{run}/{BASE}")).ok()
+        let bytes = self.read(&format!("{RUNS}/{run}/{BASE}"), MAX_NOTE_BYTES).ok()??;
+        String::from_utf8(bytes).ok()
     }
 
     /// The folder of a run.
@@ -546,7 +559,10 @@ impl Store {
     /// When it is not there.
     pub fn run_folder(&self, run: &RunId) -> Result<Dir, MemoryError> {
         let name = format!("{RUNS}/{run}");
-        self.dir.open_dir(&name).map_err(|source| self.io("open", &name, source))
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let dir = self.folder.existing().ok_or_else(|| self.io("open", &name, missing()))?;
+        let found = find_folder(dir, &name).map_err(io::Error::from).and_then(|folder| folder.ok_or_else(missing));
+        found.map_err(|source| self.io("open", &name, source))
     }
 
     /// The events of a run.
@@ -554,7 +570,7 @@ impl Store {
     /// # Errors
     /// When its folder is not there.
     pub fn events<T: serde::de::DeserializeOwned>(&self, run: &RunId) -> Result<Vec<T>, MemoryError> {
-        Ok(journal::read_events(&self.run_folder(run)?))
+        journal::read_events(&self.run_folder(run)?).map_err(|source| self.io("read", &format!("{RUNS}/{run}"), source))
     }
 
     /// Read on in a run's journals from where `history` stopped.
@@ -567,7 +583,7 @@ impl Store {
         history: &mut RunHistory<T>,
     ) -> Result<(), MemoryError> {
         let read = history.read_on(&self.run_folder(run)?, &self.seal);
-        read.map_err(|source| self.io("read", "the journals of a run", source))
+        read.map_err(|source| self.io("read", &format!("{RUNS}/{run}"), source))
     }
 
     /// What each turn of the workflow at hand has used, in all its runs.
@@ -582,9 +598,8 @@ impl Store {
         let mut spending = Vec::new();
         for run in runs {
             let dir = self.run_folder(&run)?;
-            spending.extend(
-                journal::spending(&dir, &self.seal).map_err(|source| self.io("read", "transcript.jsonl", source))?,
-            );
+            let spent = journal::spending(&dir, &self.seal);
+            spending.extend(spent.map_err(|source| self.in_run(&run, journal::TRANSCRIPT, source))?);
         }
         Ok(spending)
     }
@@ -602,7 +617,7 @@ impl Store {
     /// # Errors
     /// When plan.json has another hash by now.
     pub fn lock_plan(&self, sha256: &str) -> Result<PlanLock, MemoryError> {
-        PlanLock::engage(&self.dir, self.name(PlanOutput::FILE), sha256)
+        PlanLock::engage(self.dir()?, self.name(PlanOutput::FILE), sha256)
     }
 
     /// The seal under which journals count.
@@ -617,112 +632,162 @@ impl Store {
 
     /// The memory folder, relative to the workspace root.
     pub fn path(&self) -> &RepoPath {
-        &self.path
+        self.folder.path()
     }
 
-    /// The handle on the memory folder.
-    pub(super) fn dir(&self) -> &Dir {
-        &self.dir
+    /// The handle on the memory folder to write to it, which makes it.
+    pub(super) fn dir(&self) -> Result<&Dir, MemoryError> {
+        self.folder.make()
+    }
+
+    /// Read a file whole, by its path from the memory folder; `None` where there is none.
+    pub(super) fn read(&self, file: &str, limit: u64) -> Result<Option<Vec<u8>>, ReadFault> {
+        self.folder.existing().map_or(Ok(None), |dir| read_bounded(dir, file, limit))
+    }
+
+    /// Whether something is there.
+    pub(super) fn has(&self, file: &str) -> bool {
+        self.folder.existing().is_some_and(|dir| dir.symlink_metadata(file).is_ok())
+    }
+
+    /// What the history tells of the workflow at hand.
+    pub(super) fn past(&self) -> Result<history::Past, MemoryError> {
+        let Some(dir) = self.folder.existing() else { return Ok(history::Past::default()) };
+        history::past(dir).map_err(|source| self.io("read", history::HISTORY, source))
     }
 
     /// A file of the memory folder, relative to the workspace root.
     pub fn name(&self, file: &str) -> String {
-        format!("{}/{file}", self.path).trim_end_matches('/').to_owned()
+        format!("{}/{file}", self.path()).trim_end_matches('/').to_owned()
     }
 
-    /// All runs, of this and of earlier workflows, oldest first.
+    /// All runs, of this and of earlier workflows, oldest first. A run well ahead of the clock is one only if a journal of
+    /// ours says so: a clone may hold any name, and a clock may have been wrong when the run was made.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn runs(&self) -> Result<Vec<RunId>, MemoryError> {
-        let list = || -> io::Result<Vec<RunId>> {
-            let mut runs = Vec::new();
-            for entry in self.dir.read_dir(RUNS)? {
-                runs.extend(entry?.file_name().to_str().and_then(RunId::parse));
+        self.runs_until(Timestamp::now())
+    }
+
+    fn runs_until(&self, now: Timestamp) -> Result<Vec<RunId>, MemoryError> {
+        Ok(self.list_runs(now)?.0)
+    }
+
+    /// What stands among the runs and the entries of the history and is none of them, by its path from the workspace
+    /// root: names that nobody can have given by our clock or by counting.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn ignored(&self, now: Timestamp) -> Result<Vec<String>, MemoryError> {
+        let Some(dir) = self.folder.existing() else { return Ok(Vec::new()) };
+        let entries = history::ignored(dir).map_err(|source| self.io("read", history::HISTORY, source))?;
+        let entries = entries.iter().map(|entry| self.name(&format!("{}/{entry}", history::HISTORY)));
+        let runs = self.list_runs(now)?.1;
+        Ok(runs.iter().map(|run| self.name(&format!("{RUNS}/{run}"))).chain(entries).collect())
+    }
+
+    /// The runs, oldest first, and the names of folders beside them that are none.
+    fn list_runs(&self, now: Timestamp) -> Result<(Vec<RunId>, Vec<String>), MemoryError> {
+        let (mut runs, mut ignored) = (Vec::new(), Vec::new());
+        let Some(dir) = self.folder.existing() else { return Ok((runs, ignored)) };
+        let mut list = || -> io::Result<()> {
+            let Some(folder) = find_folder(dir, RUNS)? else { return Ok(()) };
+            for entry in folder.entries()? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let is_folder = entry.file_type()?.is_dir();
+                match RunId::parse(&name) {
+                    Some(run) if is_folder && (!run.is_ahead_of(now) || self.is_own(&folder, &name)) => runs.push(run),
+                    // Nobody takes another name for a run.
+                    _ if name.starts_with(|first: char| first.is_ascii_digit()) => ignored.push(name),
+                    _ => {}
+                }
             }
-            runs.sort();
-            Ok(runs)
+            Ok(())
         };
-        match list() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            listed => listed.map_err(|source| self.io("read", RUNS, source)),
+        list().map_err(|source| self.io("read", RUNS, source))?;
+        runs.sort();
+        ignored.sort();
+        Ok((runs, ignored))
+    }
+
+    /// Whether a run's folder holds a journal under our seal.
+    fn is_own(&self, runs: &Dir, run: &str) -> bool {
+        let Ok(Some(folder)) = find_folder(runs, run) else { return false };
+        journal::is_own(&folder, &self.seal) || {
+            let records = workspace::records(&folder, &|content, mac| self.seal.verify(PUBLISH, content, mac));
+            records.is_ok_and(|(own, _)| !own.is_empty())
         }
     }
 
-    /// The task; `None`, with a fault, where task.md is no text.
-    fn task(&self, faults: &mut Vec<FileFaults>) -> Result<Option<String>, MemoryError> {
-        match self.words(TASK, TASK_TEMPLATE) {
-            Err(MemoryError::Faulty(found)) => {
-                faults.extend(found);
-                Ok(None)
-            }
-            read => read,
-        }
+    /// The task; `None`, with a fault, where task.md is no text or cannot be read.
+    fn task(&self, faults: &mut Vec<FileFaults>) -> Option<String> {
+        self.words(TASK, TASK_TEMPLATE).unwrap_or_else(|fault| {
+            faults.push(self.faults(TASK, vec![fault]));
+            None
+        })
     }
 
     /// What a person wrote to a file that may hold a template; nothing where that is all there is.
-    fn words(&self, file: &str, template: &str) -> Result<Option<String>, MemoryError> {
-        let Some((bytes, _)) = self.bytes(file)? else { return Ok(None) };
-        let text =
-            task_text::decode(&bytes).map_err(|fault| MemoryError::Faulty(vec![self.faults(file, vec![fault])]))?;
+    fn words(&self, file: &str, template: &str) -> Result<Option<String>, Fault> {
+        let Some((bytes, _)) = self.bytes(file, MAX_TEXT_BYTES)? else { return Ok(None) };
+        let text = task_text::decode(&bytes)?;
         let words = beside_template(&text, template);
         Ok((!words.is_empty()).then(|| words.to_owned()))
     }
 
-    fn handoff<T: Handoff>(
-        &self,
-        faults: &mut Vec<FileFaults>,
-        fill: impl FnOnce(&mut T, Timestamp),
-    ) -> Result<Option<T>, MemoryError> {
-        let Some((text, modified)) = self.json(T::FILE, faults)? else { return Ok(None) };
+    fn handoff<T: Handoff>(&self, faults: &mut Vec<FileFaults>, fill: impl FnOnce(&mut T, Timestamp)) -> Option<T> {
+        let (text, modified) = self.json(T::FILE, faults)?;
         match read::<T>(&text) {
             Ok(mut handoff) => {
                 fill(&mut handoff, modified);
-                Ok(Some(handoff))
+                Some(handoff)
             }
             Err(found) => {
                 faults.push(self.faults(T::FILE, found));
-                Ok(None)
+                None
             }
         }
     }
 
     /// A result that names no task could be anybody's.
-    fn report(&self, faults: &mut Vec<FileFaults>) -> Result<Option<ImplReport>, MemoryError> {
+    fn report(&self, faults: &mut Vec<FileFaults>) -> Option<ImplReport> {
         let report: Option<ImplReport> = self.handoff(faults, |report: &mut ImplReport, at| {
             report.timestamp.get_or_insert(at);
-        })?;
+        });
         let nameless = |report: &ImplReport| {
             let results = report.results.iter().enumerate();
             results.filter(|(_, result)| result.task_id.is_empty()).map(|(index, _)| index).collect::<Vec<_>>()
         };
         let nameless = report.as_ref().map(nameless).unwrap_or_default();
         if nameless.is_empty() {
-            return Ok(report);
+            return report;
         }
-        let (text, _) = self.text(ImplReport::FILE)?.unwrap_or_default();
+        let (text, _) = self.json(ImplReport::FILE, faults)?;
         let json = JsonText::new(text.trim_start_matches('\u{feff}'));
         let fault =
             |index| json.fault("schema", format!("/results/{index}"), "\"task_id\" is missing: a task of plan.json");
         faults.push(self.faults(ImplReport::FILE, nameless.into_iter().map(fault).collect()));
-        Ok(None)
+        None
     }
 
     /// Whether a handoff says which round it is about.
-    fn names_round(&self, file: &str) -> Result<bool, MemoryError> {
-        let Some((text, _)) = self.text(file)? else { return Ok(false) };
-        let value = serde_json::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}')).unwrap_or_default();
-        Ok(!value["round"].is_null())
+    fn names_round(&self, file: &str) -> bool {
+        let Some((text, _)) = self.json(file, &mut Vec::new()) else { return false };
+        let text = text.trim_start_matches('\u{feff}');
+        let parsed = || serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+        over_limit(text.as_bytes()).is_none() && !parsed()["round"].is_null()
     }
 
     /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
-    fn plan(&self, begun: bool, faults: &mut Vec<FileFaults>) -> Result<Option<LoadedPlan>, MemoryError> {
-        let Some((text, _)) = self.json(PlanOutput::FILE, faults)? else { return Ok(None) };
+    fn plan(&self, begun: bool, faults: &mut Vec<FileFaults>) -> Option<LoadedPlan> {
+        let (text, _) = self.json(PlanOutput::FILE, faults)?;
         let plan: PlanOutput = match read(&text) {
             Ok(plan) => plan,
             Err(found) => {
                 faults.push(self.faults(PlanOutput::FILE, found));
-                return Ok(None);
+                return None;
             }
         };
         let stands = |path: &RepoPath| self.workspace.standing(path);
@@ -730,10 +795,10 @@ impl Store {
         let stands: Option<&dyn Fn(&RepoPath) -> Standing> = if begun { None } else { Some(&stands) };
         let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, stands);
         if found.is_empty() {
-            return Ok(Some(LoadedPlan { plan, sha256: digest(text.as_bytes()) }));
+            return Some(LoadedPlan { plan, sha256: digest(text.as_bytes()) });
         }
         faults.push(self.faults(PlanOutput::FILE, found));
-        Ok(None)
+        None
     }
 
     fn file_keys(&self, memory: &Memory) -> FileKeys {
@@ -752,7 +817,7 @@ impl Store {
             }
             let round: Option<Round> = self.set_aside_handoff(entry, Round::FILE);
             memory.earlier_rounds = memory.earlier_rounds.max(round.map_or(0, |round| round.n));
-            if history::is_whole_rollback(&self.dir, entry) {
+            if history::is_whole_rollback(entry, |file| self.has(file)) {
                 // What those reviews were about is gone: the cycles begin anew.
                 memory.earlier_review_rounds.clear();
             }
@@ -760,16 +825,17 @@ impl Store {
         if memory.plan.is_some() {
             return;
         }
-        let has_plan = |entry: &str| self.dir.exists(format!("{entry}/{}", PlanOutput::FILE));
+        let has_plan = |entry: &str| self.has(&format!("{entry}/{}", PlanOutput::FILE));
         let Some(entry) = past.plan_to_change(has_plan) else { return };
         let Some(plan) = self.set_aside_handoff(entry, PlanOutput::FILE) else { return };
-        let feedback = self.dir.read_to_string(format!("{entry}/{FEEDBACK}")).ok();
+        let feedback = self.read(&format!("{entry}/{FEEDBACK}"), MAX_TEXT_BYTES).ok().flatten();
+        let feedback = feedback.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         memory.revision = Some(Revision { plan, review: self.set_aside_review(entry), feedback });
     }
 
     /// A handoff that was set aside; one that cannot be read any more counts as absent.
     pub(super) fn set_aside_handoff<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
-        read(&self.dir.read_to_string(format!("{entry}/{file}")).ok()?).ok()
+        read(&self.whole_text(&format!("{entry}/{file}"))?).ok()
     }
 
     fn set_aside_review(&self, entry: &str) -> Option<ReviewOutput> {
@@ -805,41 +871,52 @@ impl Store {
         answers.count().map_err(|source| MemoryError::Io { action: "count the answer in", file: file(), source })
     }
 
-    /// The text of a handoff; `None`, with a fault, for one that is in no encoding JSON may have.
-    fn json(&self, file: &str, faults: &mut Vec<FileFaults>) -> Result<Option<(String, Timestamp)>, MemoryError> {
-        let Some((bytes, modified)) = self.bytes(file)? else { return Ok(None) };
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some((text, modified))),
-            Err(error) => {
-                faults.push(self.faults(file, vec![not_utf8(&error)]));
-                Ok(None)
+    /// The text of a handoff; `None`, with a fault, for one that cannot be read, or is in no encoding JSON may have.
+    fn json(&self, file: &str, faults: &mut Vec<FileFaults>) -> Option<(String, Timestamp)> {
+        let read = self.bytes(file, MAX_HANDOFF_BYTES).map(|read| {
+            read.map(|(bytes, modified)| match String::from_utf8(bytes) {
+                Ok(text) => Ok((text, modified)),
+                Err(error) => Err(not_utf8(&error)),
+            })
+        });
+        match read.and_then(Option::transpose) {
+            Ok(read) => read,
+            Err(fault) => {
+                faults.push(self.faults(file, vec![fault]));
+                None
             }
         }
     }
 
-    /// A file's text and when it was last written.
-    fn text(&self, file: &str) -> Result<Option<(String, Timestamp)>, MemoryError> {
-        let read = self.bytes(file)?;
-        Ok(read.map(|(bytes, modified)| (String::from_utf8_lossy(&bytes).into_owned(), modified)))
+    /// A file's text; what is no UTF-8 in it is replaced.
+    fn text(&self, file: &str) -> Result<Option<String>, MemoryError> {
+        let read = self.bytes(file, MAX_TEXT_BYTES);
+        let read = read.map_err(|fault| MemoryError::Faulty(vec![self.faults(file, vec![fault])]))?;
+        Ok(read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    fn bytes(&self, file: &str) -> Result<Option<(Vec<u8>, Timestamp)>, MemoryError> {
+    /// The text of a handoff as it is on disk; `None` for one that cannot be read.
+    fn whole_text(&self, file: &str) -> Option<String> {
+        String::from_utf8(self.read(file, MAX_HANDOFF_BYTES).ok()??).ok()
+    }
+
+    /// A file's bytes and when it was last written; of one that is there and is not read, the fault, at its start.
+    fn bytes(&self, file: &str, limit: u64) -> Result<Option<(Vec<u8>, Timestamp)>, Fault> {
         if let Some(text) = self.unsaved.get(file) {
             return Ok(Some((text.clone().into_bytes(), Timestamp::UNIX_EPOCH)));
         }
-        let bytes = match self.dir.read(file) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(self.io("read", file, source)),
+        let Some(dir) = self.folder.existing() else { return Ok(None) };
+        let read = || -> Result<Option<(Vec<u8>, Timestamp)>, ReadFault> {
+            let Some((opened, metadata)) = open_regular(dir, file)? else { return Ok(None) };
+            let bytes = read_to_limit(opened, metadata.len(), limit)?;
+            let modified = metadata.modified().map_or_else(|_| SystemTime::now(), cap_std::time::SystemTime::into_std);
+            Ok(Some((bytes, Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH))))
         };
-        let modified = self.dir.metadata(file).and_then(|metadata| metadata.modified());
-        let modified = modified.map_or_else(|_| SystemTime::now(), cap_std::time::SystemTime::into_std);
-        let at = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(Some((bytes, at)))
+        read().map_err(|fault| Fault::at("", 0, fault.to_string()))
     }
 
     fn replace(&self, file: &str, bytes: &[u8], mode: u32) -> Result<(), MemoryError> {
-        workspace::replace(&self.dir, file, bytes, mode).map_err(|source| self.io("write", file, source))
+        workspace::replace(self.dir()?, file, bytes, mode).map_err(|source| self.io("write", file, source))
     }
 
     fn faults(&self, file: &str, faults: Vec<Fault>) -> FileFaults {
@@ -847,7 +924,11 @@ impl Store {
     }
 
     pub(super) fn io(&self, action: &'static str, file: &str, source: io::Error) -> MemoryError {
-        MemoryError::Io { action, file: self.name(file), source }
+        self.folder.error(action, self.name(file), source)
+    }
+
+    fn in_run(&self, run: &RunId, file: &str, source: io::Error) -> MemoryError {
+        self.io("read", &format!("{RUNS}/{run}/{file}"), source)
     }
 }
 
@@ -881,18 +962,19 @@ fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
 /// Reviews from elsewhere have no ids. What is filled depends on the review alone, so that it is the same at every
 /// reading.
 fn fill_ids(review: &mut ReviewOutput) {
-    for index in 0..review.issues.len() {
-        let issue = &review.issues[index];
+    let mut taken: HashSet<String> = review.issues.iter().map(|issue| issue.id.clone()).collect();
+    for issue in &mut review.issues {
         if !issue.id.is_empty() {
             continue;
         }
         let file = RepoPath::parse(&issue.file).map_or_else(|_| issue.file.clone(), |path| path.to_string());
         let quoted = issue.quote.as_deref().unwrap_or_default().trim().lines().next().unwrap_or_default();
         let mut id = issue_id(&file, quoted, &issue.description);
-        if review.issues.iter().any(|other| other.id == id) {
+        if taken.contains(&id) {
             id = issue_id(&file, &format!("{}: {quoted}", issue.line), &issue.description);
         }
-        review.issues[index].id = id;
+        taken.insert(id.clone());
+        issue.id = id;
     }
 }
 

@@ -3,25 +3,21 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
-use cap_std::fs::{Dir, File, OpenOptions};
+use cap_std::fs::Dir;
 
 use super::answers::{LastAnswer, Place};
 use super::error::MemoryError;
-use super::history;
 use super::journal::{self, KIND, MAC_FIELD, TRANSCRIPT, TranscriptLine};
 use super::run_id::RunId;
 use super::seal::{PUBLISH, Seal};
 use super::store::Store;
-use crate::contracts::{Approval, Handoff, ImplReport, PlanOutput, read};
-use crate::workspace::{self, Identity, identity};
+use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, read};
+use crate::workspace::{self, Identity, identity, open_regular};
 
 /// Bytes of a transcript that are looked at for a line with a seal.
 const LOOK: u64 = 8 * 1024 * 1024;
-/// Bytes of an approval that are read.
-const MOST_APPROVAL: u64 = 1024 * 1024;
 
 /// What counts as absent and would have counted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -83,14 +79,14 @@ impl Store {
     pub fn agents_heard(&self) -> Result<BTreeSet<String>, MemoryError> {
         let mut heard = BTreeSet::new();
         for run in self.workflow_runs()? {
-            let lines = journal::read(&self.run_folder(&run)?, self.seal());
-            for line in lines.map_err(|source| self.io("read", TRANSCRIPT, source))? {
+            let read = journal::each(&self.run_folder(&run)?, self.seal(), |line| {
                 heard.insert(match line {
                     TranscriptLine::Turn { turn, .. } => turn.agent,
                     TranscriptLine::Closed { closed, .. } => closed,
                     TranscriptLine::Lost { lost, .. } => lost,
                 });
-            }
+            });
+            read.map_err(|source| self.io("read", TRANSCRIPT, source))?;
         }
         Ok(heard)
     }
@@ -100,8 +96,8 @@ impl Store {
     /// # Errors
     /// When the history cannot be read.
     pub fn earlier_reports(&self) -> Result<Vec<ImplReport>, MemoryError> {
-        let past = history::past(self.dir()).map_err(|source| self.io("read", "history", source))?;
-        let has_plan = |entry: &str| self.dir().exists(format!("{entry}/{}", PlanOutput::FILE));
+        let past = self.past()?;
+        let has_plan = |entry: &str| self.has(&format!("{entry}/{}", PlanOutput::FILE));
         let entries = past.entries.iter().rev().take_while(|entry| !has_plan(entry));
         Ok(entries.filter_map(|entry| self.set_aside_handoff(entry, ImplReport::FILE)).collect())
     }
@@ -140,9 +136,8 @@ impl Store {
 
     /// approval.json, whoever wrote it, where it answers the plan as it is.
     fn answer_to_plan(&self) -> Option<Approval> {
-        let mut text = String::new();
-        open_plain(self.dir(), Approval::FILE).ok()?.take(MOST_APPROVAL).read_to_string(&mut text).ok()?;
-        let approval: Approval = read(&text).ok()?;
+        let bytes = self.read(Approval::FILE, MAX_HANDOFF_BYTES).ok()??;
+        let approval: Approval = read(std::str::from_utf8(&bytes).ok()?).ok()?;
         (self.plan_sha256()? == approval.plan_sha256).then_some(approval)
     }
 }
@@ -234,7 +229,7 @@ impl<'a> Elsewhere<'a> {
 
     /// The place that a run's transcript was sealed in, where that is not here; `None` where it counts, or has no line.
     fn transcript(&self, folder: &Dir) -> Option<Option<usize>> {
-        let file = open_plain(folder, TRANSCRIPT).ok()?;
+        let (file, _) = open_regular(folder, TRANSCRIPT).ok()??;
         for line in BufReader::new(file.take(LOOK)).lines() {
             let line = line.ok()?;
             // A line that a kill cut short has no seal.
@@ -267,14 +262,4 @@ pub(super) fn origin(place: &Place, here: Option<Identity>) -> Origin {
         None => path.is_dir(),
     };
     if still_there && !was_there { Origin::Copied(path) } else { Origin::Moved(path) }
-}
-
-/// A regular file beneath a folder, opened without waiting for anyone and through no link.
-pub(super) fn open_plain(folder: &Dir, name: &str) -> io::Result<File> {
-    if !folder.symlink_metadata(Path::new(name))?.is_file() {
-        return Err(io::Error::other(format!("{name} is not a regular file")));
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).follow(FollowSymlinks::No).nonblock(true);
-    folder.open_with(name, &options)
 }

@@ -22,11 +22,11 @@ use super::{base_review, issues, rounds};
 use crate::agents::{Budget, Desk, Limits, Prompts};
 use crate::config::{ModelChoice, Settings};
 use crate::contracts::{
-    Approval, ContextOutput, Decision, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round,
+    Approval, ContextOutput, Decision, Handoff, ImplReport, MAX_TEXT_BYTES, PlanOutput, RepoPath, ReviewOutput, Round,
 };
 use crate::memory::{Memory, MemoryError, Seal, SetAside, Store, is_same_task, tidied};
 use crate::models::{self, ModelError, Models, Wanted};
-use crate::workspace::Workspace;
+use crate::workspace::{Base, Workspace};
 
 /// Everything a run works with. Faces make one and [`start`] a run on it.
 #[derive(Clone)]
@@ -65,10 +65,10 @@ pub fn open(
     Ok(Engine { workspace, store, settings, models, prompts, approver, editor })
 }
 
-/// Open a workspace's memory folder, making it on first use, under the user's own key.
+/// Open a workspace's memory folder, which is made by the first write, under the user's own key.
 ///
 /// # Errors
-/// When the folder cannot be made or written.
+/// When the folder is a link, or none of ours.
 pub fn open_store(workspace: &Workspace, settings: &Settings) -> Result<Store, StartError> {
     let memory_dir =
         RepoPath::parse(&settings.memory_dir).map_err(|error| StartError::Usage(format!("memory_dir: {error}")))?;
@@ -147,22 +147,24 @@ pub struct RunHandle {
 pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
     let now = Timestamp::now();
     let Engine { workspace, store, settings, models, prompts, approver, editor } = engine;
+    let policy = policy(&settings);
+    let asked = |memory: &Memory| asked(&workspace, &store, memory, &request, &policy, now);
+    if !store.exists() {
+        // What cannot begin leaves no folder behind.
+        let (_, beginning) = asked(&Memory::default())?;
+        if beginning.needs_model {
+            models.clone()?;
+        }
+    }
     let (lock, id) = store.lock(now)?;
     checkpoints::sweep(&store, &workspace);
     recover(&workspace, &store)?;
-    let policy = policy(&settings);
     let memory = match store.load() {
         // Whoever starts over need not mend what is set aside.
         Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..store.inspect()?.0 },
         loaded => loaded?,
     };
-    let base = request.base.as_deref();
-    let base = base.map(|base| base_review::begin(&workspace, &memory, &request, &policy, base)).transpose()?;
-    let beginning = match (&base, &request.fix) {
-        (Some(_), _) => Beginning::plain(),
-        (None, Some(ids)) => Beginning::fix(&memory, issues::chosen(&store, &memory, &request, ids)?),
-        (None, None) => beginning(&memory, &request, &policy, now)?,
-    };
+    let (base, beginning) = asked(&memory)?;
     if beginning.needs_model {
         models.clone()?;
     }
@@ -227,6 +229,25 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         end
     });
     Ok(RunHandle { run: id.to_string(), cancel, events, end })
+}
+
+/// What a run begins with, or why it cannot begin as asked.
+fn asked(
+    workspace: &Workspace,
+    store: &Store,
+    memory: &Memory,
+    request: &Request,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(Option<Base>, Beginning), StartError> {
+    let base = request.base.as_deref();
+    let base = base.map(|base| base_review::begin(workspace, memory, request, policy, base)).transpose()?;
+    let beginning = match (&base, &request.fix) {
+        (Some(_), _) => Beginning::plain(),
+        (None, Some(ids)) => Beginning::fix(memory, issues::chosen(store, memory, request, ids)?),
+        (None, None) => beginning(memory, request, policy, now)?,
+    };
+    Ok((base, beginning))
 }
 
 /// The agents whose handoff stands, so that what led to it is not to be played again: a run can be killed after it
@@ -328,8 +349,18 @@ impl Beginning {
 fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp) -> Result<Beginning, StartError> {
     let usage = |message: &str| Err(StartError::Usage(message.to_owned()));
     let asked = request.task.as_deref().map(tidied);
-    if asked.as_deref() == Some("") {
-        return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\"");
+    match asked.as_deref() {
+        Some("") => {
+            return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\"");
+        }
+        Some(task) if task.len() as u64 > MAX_TEXT_BYTES => {
+            return usage(&format!(
+                "the task has {} bytes, and may have {MAX_TEXT_BYTES}; put what is long into files and name them: agents \
+                 read files",
+                task.len()
+            ));
+        }
+        _ => {}
     }
     let asked = asked.as_deref();
     let unfinished = memory.begun || memory.context.is_some() || memory.plan.is_some();

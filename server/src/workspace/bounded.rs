@@ -163,33 +163,21 @@ impl<R: Read> Lines<R> {
     /// When it cannot be read.
     pub fn next_into(&mut self, line: &mut Vec<u8>) -> io::Result<Option<LineEnd>> {
         line.clear();
-        let (mut length, mut ended) = (0_u64, false);
-        while !ended {
-            let available = match self.reader.fill_buf() {
-                Ok(available) => available,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if available.is_empty() {
-                break;
-            }
-            let end = available.iter().position(|byte| *byte == b'\n');
-            let part = &available[..end.unwrap_or(available.len())];
-            let room = (self.limit + 1).saturating_sub(line.len());
-            line.extend_from_slice(&part[..part.len().min(room)]);
-            let consumed = part.len() + usize::from(end.is_some());
-            length += consumed as u64;
-            ended = end.is_some();
-            self.reader.consume(consumed);
-        }
-        if ended {
-            self.read += length;
-        }
-        let is_long = line.len() > self.limit;
+        // Room for the break too.
+        let mut length = Read::by_ref(&mut self.reader).take(self.limit as u64 + 1).read_until(b'\n', line)?;
+        let mut is_whole = line.pop_if(|last| *last == b'\n').is_some();
+        let is_long = !is_whole && line.len() > self.limit;
         if is_long {
             line.clear();
+            // What follows may hold nothing but the break.
+            let rest = self.reader.skip_until(b'\n')?;
+            is_whole = rest > 0;
+            length += rest;
         }
-        Ok(match (length, ended) {
+        if is_whole {
+            self.read += length as u64;
+        }
+        Ok(match (length, is_whole) {
             (0, _) => None,
             (_, false) => Some(LineEnd::Cut),
             (_, true) if is_long => Some(LineEnd::TooLong),

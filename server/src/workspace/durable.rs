@@ -94,7 +94,7 @@ fn private() -> OpenOptions {
 /// Write a file for its owner alone that may be gone after a power cut, in place of an older one.
 pub(super) fn write_unsynced(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).follow(FollowSymlinks::No);
+    options.write(true).create(true).truncate(true).follow(FollowSymlinks::No).nonblock(true);
     restrict(&mut options);
     dir.open_with(name, &options)?.write_all(bytes)
 }

@@ -210,6 +210,12 @@ impl Session {
         Baton { command }
     }
 
+    /// Another command, waited for as the program is.
+    pub fn adopt(mut command: Command) -> Baton {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Baton { command }
+    }
+
     /// The environment of this user: a home of their own, and nothing else of ours.
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         let inherited =

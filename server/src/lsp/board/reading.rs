@@ -137,7 +137,8 @@ impl Reading {
             Diagnostic { severity: Some(severity), ..fault }
         };
         let alone = Sources { workspace: Some(file), ..Sources::default() };
-        let shown: Vec<Diagnostic> = match config::load(&alone) {
+        let loaded = config::load(&alone);
+        let shown: Vec<Diagnostic> = match loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded)) {
             Err(errors) => errors.0.iter().map(|error| shown(error, DiagnosticSeverity::ERROR)).collect(),
             Ok(_) => raised(alone).iter().map(|raised| shown(raised, DiagnosticSeverity::WARNING)).collect(),
         };
@@ -174,7 +175,8 @@ impl Reading {
             faults.push((path, found));
         }
         for (path, faults) in faults {
-            let Some(text) = reader.shown_at(&path) else { continue };
+            // What is no text, such as a pipe, has its fault at its start.
+            let text = reader.shown_at(&path).unwrap_or_else(|| Arc::new(Text::new("")));
             let shown = faults.into_iter().map(|fault| fault_at(&text, fault, reader.sight.documents));
             self.show(path, shown.collect());
         }

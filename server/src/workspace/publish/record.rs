@@ -1,14 +1,13 @@
-use std::io::{self, Read};
+use std::io;
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::beneath::{self, Blocked};
-use super::super::{MAX_FILE_BYTES, Owner, replace, sha256};
+use super::super::{MAX_FILE_BYTES, Owner, read_bounded, replace, sha256};
 use super::Reversal;
-use crate::contracts::{ChangeType, RepoPath, is_task_id};
+use crate::contracts::{ChangeType, RepoPath, is_task_id, over_limit};
 
 const FOLDER: &str = "publish";
 /// The name of a rollback's journal. Its run has no other publish, so that no task's can clash with it.
@@ -123,7 +122,7 @@ impl PublishedFile {
     }
 
     fn image(&self, run_dir: &Dir, image: &str, expected: &str) -> io::Result<Vec<u8>> {
-        let bytes = run_dir.read(image)?;
+        let bytes = read_plain(run_dir, image)?;
         if sha256(&bytes) == expected {
             return Ok(bytes);
         }
@@ -211,7 +210,7 @@ pub(super) fn is_final(run_dir: &Dir, record: &PublishRecord) -> io::Result<bool
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    Ok(serde_json::from_slice::<PublishRecord>(&bytes).is_ok_and(|earlier| earlier.state != PublishState::Undone))
+    Ok(parsed(&bytes).is_some_and(|earlier| earlier.state != PublishState::Undone))
 }
 
 /// The journals of a run whose MAC verifies, by task and round, and the names of those that do not count.
@@ -242,10 +241,8 @@ pub(super) fn next_order(run_dir: &Dir) -> io::Result<u32> {
         Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(1),
         Err(blocked) => return Err(blocked.into_io()),
     };
-    let orders = journal_names(&folder)?.into_iter().filter_map(|name| {
-        let record: PublishRecord = serde_json::from_slice(&read_plain(&folder, &name).ok()?).ok()?;
-        Some(record.order)
-    });
+    let orders =
+        journal_names(&folder)?.into_iter().filter_map(|name| Some(parsed(&read_plain(&folder, &name).ok()?)?.order));
     Ok(orders.max().unwrap_or(0).saturating_add(1))
 }
 
@@ -269,22 +266,17 @@ fn is_zero(number: &u32) -> bool {
 /// A journal that is broken, renamed, or not signed by this user counts as absent.
 fn read_record(folder: &Dir, name: &str, verify: &dyn Fn(&[u8], &str) -> bool) -> Option<PublishRecord> {
     let bytes = read_plain(folder, name).ok()?;
-    let record: PublishRecord = serde_json::from_slice(&bytes).ok()?;
+    let record = parsed(&bytes)?;
     let genuine = is_task_id(&record.task) && record.file_name() == name;
     (genuine && verify(&record.signed_content().ok()?, &record.mac)).then_some(record)
 }
 
+/// A journal's content; `None` for what is none, and for more than is parsed before its code is verified.
+fn parsed(bytes: &[u8]) -> Option<PublishRecord> {
+    if over_limit(bytes).is_some() { None } else { serde_json::from_slice(bytes).ok() }
+}
+
 /// Read a regular file of bounded size, never through a link.
 pub(super) fn read_plain(folder: &Dir, name: &str) -> io::Result<Vec<u8>> {
-    if !folder.symlink_metadata(name)?.is_file() {
-        return Err(io::Error::other(format!("{name} is not a regular file")));
-    }
-    let mut options = OpenOptions::new();
-    options.read(true).follow(FollowSymlinks::No).nonblock(true);
-    let mut bytes = Vec::new();
-    folder.open_with(name, &options)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::other(format!("{name} is too large")));
-    }
-    Ok(bytes)
+    read_bounded(folder, name, MAX_FILE_BYTES)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }

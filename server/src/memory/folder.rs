@@ -1,0 +1,145 @@
+//! The memory folder itself: whose it is, made when something is first written, missed when it is gone.
+
+use std::io;
+use std::sync::OnceLock;
+
+use cap_std::fs::Dir;
+
+use super::error::MemoryError;
+use super::history::HISTORY;
+use super::store::{FEEDBACK, RUNS, WORKFLOW_FILES};
+use crate::contracts::{MAX_NOTE_BYTES, RepoPath};
+use crate::workspace::{self, Workspace, read_bounded};
+
+/// The name nothing else gives to a folder: to have it is to be one of ours.
+const NAME: &str = ".agent_memory";
+/// What says to git that the folder is not to be tracked, and to us that it is one of ours.
+const IGNORE: &str = ".gitignore";
+
+/// The memory folder of a workspace. It exists from the first write on: to look at it leaves no trace.
+pub(super) struct Folder {
+    workspace: Workspace,
+    path: RepoPath,
+    dir: OnceLock<Dir>,
+}
+
+impl Folder {
+    /// The folder by its path, whether it exists or not.
+    pub(super) fn open(workspace: &Workspace, path: &RepoPath) -> Result<Self, MemoryError> {
+        let folder = Self { workspace: workspace.clone(), path: path.clone(), dir: OnceLock::new() };
+        if let Some(dir) = workspace.find_folder(path)? {
+            folder.check(&dir)?;
+            // Nobody else knows of it yet.
+            let _ = folder.dir.set(dir);
+        }
+        Ok(folder)
+    }
+
+    pub(super) fn path(&self) -> &RepoPath {
+        &self.path
+    }
+
+    /// The folder, where there is one.
+    pub(super) fn existing(&self) -> Option<&Dir> {
+        if self.dir.get().is_none()
+            && let Ok(Some(dir)) = self.workspace.find_folder(&self.path)
+            && self.check(&dir).is_ok()
+        {
+            // Where another thread was first, it has the same folder.
+            let _ = self.dir.set(dir);
+        }
+        self.dir.get()
+    }
+
+    /// The folder to write to: made where there is none, with the file by which git ignores it.
+    ///
+    /// # Errors
+    /// When it is none of ours, or cannot be made or written.
+    pub(super) fn make(&self) -> Result<&Dir, MemoryError> {
+        let dir = match self.dir.get() {
+            Some(dir) => dir,
+            None => {
+                let dir = self.workspace.folder(&self.path)?;
+                self.check(&dir)?;
+                self.dir.get_or_init(|| dir)
+            }
+        };
+        if dir.symlink_metadata(IGNORE).is_err() {
+            let written = workspace::replace(dir, IGNORE, b"*\n", 0o644);
+            written.map_err(|source| self.error("write", format!("{}/{IGNORE}", self.path), source))?;
+        }
+        Ok(dir)
+    }
+
+    /// Whether the folder was removed while it was open.
+    pub(super) fn is_gone(&self) -> bool {
+        self.dir.get().is_some_and(has_no_name)
+    }
+
+    /// The error of a file; where the whole folder is gone, that.
+    pub(super) fn error(&self, action: &'static str, file: String, source: io::Error) -> MemoryError {
+        if source.kind() == io::ErrorKind::NotFound && self.is_gone() {
+            return MemoryError::Gone { folder: self.path.to_string() };
+        }
+        MemoryError::Io { action, file, source }
+    }
+
+    /// Refuse a folder in which files of something else live: what we write there would be among them, and what is
+    /// swept might be one of them.
+    fn check(&self, dir: &Dir) -> Result<(), MemoryError> {
+        if self.path.file_name() == NAME || is_marked(dir) {
+            return Ok(());
+        }
+        let unreadable = |source| self.error("read", self.path.to_string(), source);
+        for entry in dir.entries().map_err(unreadable)? {
+            let name = entry.map_err(unreadable)?.file_name();
+            let name = name.to_string_lossy();
+            if !is_known(&name) {
+                return Err(MemoryError::Foreign { folder: self.path.to_string(), holds: name.into_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuse a folder that cannot be a memory folder; one that does not exist yet can.
+///
+/// # Errors
+/// When it is a link or a file, or files of something else live in it.
+pub fn check_folder(workspace: &Workspace, path: &RepoPath) -> Result<(), MemoryError> {
+    Folder::open(workspace, path).map(drop)
+}
+
+/// Whether git is told to ignore all of a folder, as we tell it in ours; a user may have added to that.
+fn is_marked(dir: &Dir) -> bool {
+    let Ok(Some(bytes)) = read_bounded(dir, IGNORE, MAX_NOTE_BYTES) else { return false };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut patterns = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    patterns.next() == Some("*")
+}
+
+/// Whether a name is one that a memory folder has: a file of a workflow, or what an editor or a file manager leaves
+/// beside one.
+fn is_known(name: &str) -> bool {
+    let ours = [FEEDBACK, RUNS, HISTORY, super::lock::FILE];
+    let of_files = |name: &str| WORKFLOW_FILES.contains(&name) || ours.contains(&name);
+    let left_beside = name.trim_start_matches(['.', '#']).trim_end_matches(['~', '#']);
+    of_files(name)
+        || of_files(left_beside)
+        || name.strip_prefix('.').and_then(|name| name.rsplit_once(".sw")).is_some_and(|(name, _)| of_files(name))
+        || (name.starts_with(".baton-") && name.ends_with(".tmp"))
+        || [".DS_Store", "Thumbs.db", "desktop.ini", "base_review.json", "sinks"].contains(&name)
+}
+
+/// Whether a folder that is open is in no other folder any more.
+#[cfg(unix)]
+fn has_no_name(dir: &Dir) -> bool {
+    use cap_std::fs::MetadataExt;
+    dir.dir_metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+}
+
+/// Whether a folder that is open is in no other folder any more: where the system does not let it be removed, never.
+#[cfg(not(unix))]
+fn has_no_name(_: &Dir) -> bool {
+    false
+}
