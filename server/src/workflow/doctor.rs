@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::editor::Editor;
 use super::engine::{load_prompts, models};
+use super::memory_dir::check_memory_dir;
 use crate::config::{self, ConfigErrors, Layer, Loaded, Settings, settings_table};
 use crate::contracts::RepoPath;
 use crate::memory::{Seal, Store};
@@ -62,7 +64,12 @@ pub async fn doctor(
 ) -> Doctor {
     let mut checks = vec![binary()];
     let effective = settings.as_ref().map(|loaded| loaded.settings.clone()).unwrap_or_default();
-    match Workspace::open(folder) {
+    let workspace = Workspace::open(folder);
+    let settings = settings.and_then(|loaded| match &workspace {
+        Ok(workspace) => check_memory_dir(workspace, &loaded).map(|()| loaded),
+        Err(_) => Ok(loaded),
+    });
+    match workspace {
         Ok(workspace) => files(&workspace, &effective, &mut checks),
         Err(error) => {
             let fix = "Name a folder that is there and that you may read: --workspace DIR, or open it in the editor.";
@@ -133,6 +140,7 @@ fn files(workspace: &Workspace, settings: &Settings, checks: &mut Vec<Check>) {
     };
     let repository = workspace::repository(workspace, &memory_dir);
     checks.push(memory(workspace, &memory_dir, &repository));
+    checks.extend(ignored(workspace, &memory_dir));
     checks.push(git(&repository, workspace));
 }
 
@@ -159,19 +167,39 @@ fn memory(workspace: &Workspace, dir: &RepoPath, repository: &RepositoryState) -
             ));
         }
     }
-    // Opened, it would get one; a folder that is looked at stays as it is.
     let ignored = RepoPath::parse(&format!("{dir}/.gitignore")).is_ok_and(|path| workspace.is_file(&path));
-    if !ignored {
-        return Check::ok("memory", format!("{dir}, writable"));
-    }
-    // The user's own key is not asked for, for asking makes one.
-    let store = Seal::ephemeral(workspace.root()).map_err(|error| error.to_string());
-    let store = store.and_then(|seal| Store::open(workspace, dir, seal).map_err(|error| error.to_string()));
+    let store = without_key(workspace, dir);
     match store.and_then(|store| store.load().map_err(|error| error.to_string())) {
+        Ok(_) if !ignored => Check::ok("memory", format!("{dir}, writable")),
         Ok(_) => Check::ok("memory", format!("{dir}, writable and ignored by git")),
         Err(error) => Check::new("memory", CheckStatus::Error, error)
             .mend("Mend the file at that place, or set all aside by `baton reset`."),
     }
+}
+
+/// The memory folder to look at: the user's own key is not asked for, for asking makes one.
+fn without_key(workspace: &Workspace, dir: &RepoPath) -> Result<Store, String> {
+    let seal = Seal::ephemeral(workspace.root()).map_err(|error| error.to_string())?;
+    Store::open(workspace, dir, seal).map_err(|error| error.to_string())
+}
+
+/// What lies among the runs and the history and counts for nothing. Whose journals it holds is not known here.
+fn ignored(workspace: &Workspace, dir: &RepoPath) -> Vec<Check> {
+    const TOLD: usize = 3;
+    let names = without_key(workspace, dir).ok().and_then(|store| store.ignored(Timestamp::now()).ok());
+    let names = names.unwrap_or_default();
+    let (runs, entries): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| name.contains("/runs/"));
+    let reasons = [
+        (runs, "no clock that is roughly right makes such a run; passed over unless it holds journals of yours"),
+        (entries, "nobody has counted up to such an entry, or it is no folder; passed over"),
+    ];
+    let told = reasons.into_iter().filter(|(names, _)| !names.is_empty()).map(|(names, why)| {
+        let rest = if names.len() > TOLD { format!(" and {} more", names.len() - TOLD) } else { String::new() };
+        let first = names.into_iter().take(TOLD).collect::<Vec<_>>().join(", ");
+        let check = Check::new("memory", CheckStatus::Warning, format!("{first}{rest}: {why}"));
+        check.mend("Remove it, if it is none of yours.")
+    });
+    told.collect()
 }
 
 fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
@@ -200,6 +228,12 @@ fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
                     "the repository belongs to another user".to_owned(),
                     format!("If you trust it, run `git config --global --add safe.directory {root}`."),
                 ),
+                Unreadable::Index => match message.split_once("; ") {
+                    Some((why, fix)) => {
+                        (format!("the repository cannot be used: {why}"), format!("To mend it, {fix}."))
+                    }
+                    None => (message.clone(), "Run `git status` there, which tells more.".to_owned()),
+                },
                 Unreadable::Other => (
                     format!("the repository cannot be opened ({message})"),
                     "Run `git status` there, which tells more; everything else works without.".to_owned(),

@@ -188,7 +188,11 @@ pub fn diff_with(
 fn open(workspace: &Workspace) -> Result<Repository, BaseError> {
     let opened = git::open(workspace).map_err(|error| BaseError::Unreadable(error.message().to_owned()))?;
     let repository = opened.ok_or(BaseError::NoRepository)?;
-    if repository.workdir().is_none() { Err(BaseError::Bare) } else { Ok(repository) }
+    if repository.workdir().is_none() {
+        return Err(BaseError::Bare);
+    }
+    repository.index().map_err(|error| BaseError::Unreadable(git::broken_index(&error)))?;
+    Ok(repository)
 }
 
 /// What may help where a name leads to no commit.

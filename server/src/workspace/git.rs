@@ -20,6 +20,15 @@ pub(super) fn open(workspace: &Workspace) -> Result<Option<Repository>, git2::Er
     git_own::open(workspace.root())
 }
 
+/// What to do about an index that cannot be read.
+pub(super) fn broken_index(error: &git2::Error) -> String {
+    format!(
+        "its index is broken ({}); remove the file index in .git and run `git reset`, which makes it anew: what was staged \
+         is then staged no more, and no file changes",
+        error.message()
+    )
+}
+
 /// Branch and commit of the repository the workspace lies in. `None` without git, and where the repository cannot be
 /// opened (another owner, `reftable`, SHA-256): all else then works as without git. Nothing is written.
 pub fn head(workspace: &Workspace) -> Option<Head> {
@@ -82,6 +91,8 @@ pub enum Unreadable {
     Sha256,
     /// It belongs to another user.
     Owner,
+    /// Its index is broken.
+    Index,
     /// Something else.
     Other,
 }
@@ -103,6 +114,9 @@ pub fn repository(workspace: &Workspace, memory_dir: &RepoPath) -> RepositorySta
         }
     };
     let Some(top) = repository.workdir() else { return RepositoryState::Bare };
+    if let Err(error) = repository.index() {
+        return RepositoryState::Unreadable { cause: Unreadable::Index, message: broken_index(&error) };
+    }
     let top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
     let prefix = workspace.root().strip_prefix(&top).unwrap_or(Path::new(""));
     let memory = prefix.join(memory_dir.as_str());
@@ -161,6 +175,40 @@ mod tests {
 
         repository.set_head_detached(commit).unwrap();
         assert_eq!(head(&workspace), Some(Head { branch: None, commit: Some(commit.to_string()) }));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_repository_with_a_pipe_in_a_files_place_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let fixture = Fixture::new("//- /sub/a.txt\nx\n");
+        for file in ["HEAD", "config", "index", "packed-refs", "info/exclude", "refs/heads/trunk"] {
+            let mut options = RepositoryInitOptions::new();
+            Repository::init_opts(fixture.root(), options.initial_head("trunk")).unwrap();
+            let path = fixture.root().join(".git").join(file);
+            // Not all of them are there in a new repository.
+            let _ = std::fs::remove_file(&path);
+            mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+            assert_eq!(head(&fixture.workspace()), None, "{file}");
+            let RepositoryState::Unreadable { message, .. } =
+                repository(&fixture.workspace(), &RepoPath::parse(".agent_memory").unwrap())
+            else {
+                panic!("{file}")
+            };
+            assert!(message.contains(&format!("{file} is no file")), "{message}");
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_broken_index_is_told_with_its_remedy() {
+        let fixture = Fixture::new("");
+        Repository::init(fixture.root()).unwrap();
+        fixture.write(".git/index", b"garbage, and more of it");
+        let state = repository(&fixture.workspace(), &RepoPath::parse(".agent_memory").unwrap());
+        let RepositoryState::Unreadable { cause: Unreadable::Index, message } = state else { panic!("{state:?}") };
+        assert!(message.contains("git reset"), "{message}");
     }
 
     #[test]

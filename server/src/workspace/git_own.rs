@@ -155,7 +155,9 @@ fn home() -> Option<PathBuf> {
 fn check_regular(path: &Path, limit: u64) -> Result<(), git2::Error> {
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(metadata) if !metadata.is_file() => Err(refuse(&format!("{} is not a regular file", path.display()))),
+        Ok(metadata) if !metadata.is_file() => {
+            Err(refuse(&format!("{} is not a regular file; move it away", path.display())))
+        }
         Ok(metadata) if metadata.len() > limit => {
             Err(refuse(&format!("{} is larger than {limit} bytes", path.display())))
         }

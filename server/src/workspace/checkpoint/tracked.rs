@@ -11,9 +11,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use git2::{Index, IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid, Repository, Tree};
 
-use super::super::Workspace;
 use super::super::beneath::{self, Blocked};
-use super::super::is_secret;
+use super::super::{Workspace, git, is_secret};
 use super::{CheckpointError, Recorded};
 use crate::contracts::RepoPath;
 
@@ -66,7 +65,7 @@ impl<'a> Tracked<'a> {
         let top = Dir::open_ambient_dir(&top, ambient_authority());
         let head = super::head_commit(repository)?.map(|commit| commit.tree()).transpose()?;
         let config = repository.config()?;
-        let index = repository.index().map_err(|error| unavailable(error.message()))?;
+        let index = repository.index().map_err(|error| unavailable(&git::broken_index(&error)))?;
         let index_time = index.path().and_then(|path| path.metadata().ok()).and_then(|file| written_at(&file));
         Ok(Self {
             repository,
