@@ -328,7 +328,7 @@ fn journals_are_read_line_by_line() {
 #[test]
 fn a_folder_with_many_runs_and_entries_is_gone_through_once() {
     let session = Session::new(&workspace(1));
-    for n in 0..5_000 {
+    for n in 0..1_500 {
         let run = session.path(&session.memory(&format!(
             "runs/20200101-{:02}{:02}{:02}-0000",
             n / 3600,
