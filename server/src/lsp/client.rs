@@ -23,6 +23,8 @@ struct Inner {
     next_id: AtomicI64,
     asked: Mutex<HashMap<i64, oneshot::Sender<Result<Value, Refusal>>>>,
     gone: CancellationToken,
+    /// Fired when the client's process has ended, whatever its end of the connection looks like.
+    dead: CancellationToken,
 }
 
 /// What goes to the client next.
@@ -62,7 +64,8 @@ impl Client {
     /// A client whose messages come out of the receiver.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
         let (out, queue) = mpsc::unbounded_channel();
-        let inner = Inner { out, next_id: AtomicI64::new(1), asked: Mutex::default(), gone: CancellationToken::new() };
+        let (gone, dead) = (CancellationToken::new(), CancellationToken::new());
+        let inner = Inner { out, next_id: AtomicI64::new(1), asked: Mutex::default(), gone, dead };
         (Self { inner: Arc::new(inner) }, queue)
     }
 
@@ -124,6 +127,16 @@ impl Client {
     /// The client left: nobody waits for its answers any longer.
     pub(super) fn leave(&self) {
         self.inner.gone.cancel();
+    }
+
+    /// The client's process has ended.
+    pub(super) fn die(&self) {
+        self.inner.dead.cancel();
+    }
+
+    /// Returns when it has.
+    pub(super) async fn dead(&self) {
+        self.inner.dead.cancelled().await;
     }
 
     /// Nothing more will be sent.

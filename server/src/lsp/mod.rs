@@ -11,6 +11,7 @@ mod code_actions;
 mod commands;
 mod comments;
 mod documents;
+mod editor_process;
 mod files;
 mod folder;
 mod folders;

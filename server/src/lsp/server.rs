@@ -26,7 +26,7 @@ use super::folders::Folders;
 use super::handlers::{self, Failure};
 use super::position::Encoding;
 use super::refused::Refused;
-use super::{code_actions, commands, from_proto, requests, way_out};
+use super::{code_actions, commands, editor_process, from_proto, requests, way_out};
 
 /// `RequestFailed` of the protocol: the request was fine, and cannot be done as things stand.
 const REQUEST_FAILED: ErrorCode = ErrorCode::ServerError(-32803);
@@ -109,6 +109,13 @@ impl LanguageServer for Server {
         self.documents.agree_on(Encoding::agreed(offered));
         for path in from_proto::folders(&params, self.root.as_deref()) {
             self.add_folder(path);
+        }
+        if let Some(pid) = params.process_id {
+            let (client, ended) = (self.client.clone(), editor_process::ended(pid));
+            tokio::spawn(async move {
+                ended.await;
+                client.die();
+            });
         }
         Ok(InitializeResult {
             capabilities: advertised(self.documents.encoding()),

@@ -8,7 +8,8 @@
 //! - Answers of the client never wait behind a handler, so that any handler may ask the client something.
 //! - A message that is no JSON-RPC is answered with an error, and the next one is read. Only a broken header ends the
 //!   connection, since nobody can know where the next message begins.
-//! - `exit`, the end of standard input and a closed standard output end the connection at once.
+//! - `exit`, the end of standard input, a closed standard output and the end of the client's process end the connection
+//!   at once.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -45,6 +46,8 @@ pub(super) enum Cause {
     Exit,
     /// The client closed its end.
     Closed,
+    /// The client's process ended, and something else holds its end open.
+    Died,
     /// What the client sends cannot be read any further.
     Unreadable(FramingError),
     /// What is sent does not reach the client any more.
@@ -57,7 +60,7 @@ impl End {
     /// The code the process ends with: 0 after `shutdown`, 1 otherwise, as the specification of `exit` says.
     pub(super) fn code(&self) -> u8 {
         match self.cause {
-            Cause::Exit | Cause::Closed if self.after_shutdown => 0,
+            Cause::Exit | Cause::Closed | Cause::Died if self.after_shutdown => 0,
             _ => 1,
         }
     }
@@ -66,7 +69,8 @@ impl End {
     pub(super) fn reason(&self) -> Option<String> {
         match &self.cause {
             Cause::Exit => None,
-            Cause::Closed if self.after_shutdown => None,
+            Cause::Closed | Cause::Died if self.after_shutdown => None,
+            Cause::Died => Some("the editor's process has ended".to_owned()),
             Cause::Closed => Some("the editor closed the connection".to_owned()),
             Cause::Unreadable(error) => Some(error.to_string()),
             Cause::Unheard(error) => Some(format!("the editor does not listen any more: {error}")),
@@ -94,6 +98,7 @@ where
         cause = reader.read(&mut stdin) => cause,
         written = &mut writer => Cause::Unheard(written.map_or_else(io::Error::from, unheard)),
         _ = &mut dispatcher => Cause::Broken,
+        () = client.dead() => Cause::Died,
     };
     client.leave();
     let end = End { after_shutdown: reader.shutdown, cause };
@@ -198,7 +203,14 @@ fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
         None => return answer(&id.unwrap_or_default(), message),
     };
     // tower-lsp refuses `shutdown` with parameters, also with `null`, which some clients send for none.
-    let params = message.remove("params").filter(|params| !params.is_null() && method != "shutdown");
+    let mut params = message.remove("params").filter(|params| !params.is_null() && method != "shutdown");
+    // `lsp-types` takes a missing list of arguments, and not the `null` that some clients send for none.
+    if let Some(Value::Object(params)) = &mut params
+        && method == "workspace/executeCommand"
+        && params.get("arguments").is_some_and(Value::is_null)
+    {
+        params.remove("arguments");
+    }
     let mut request = Request::build(method);
     if let Some(params) = params {
         request = request.params(params);
