@@ -378,10 +378,11 @@ fn the_estimate_at_the_gate_is_a_range_that_holds_what_it_then_costs() {
         terminal.sees("Approved. Changes are in your working tree");
         running.wait().expect(0);
         let actual = sum(&turns(&session)).cost_usd.unwrap() - before;
-        let numbers: Vec<f64> = (range.trim_end_matches(['.', '\n']).split(" to $"))
+        let numbers: Vec<f64> = (range.trim_end_matches(['.', '\n']).replace(", at most $", " to $").split(" to $"))
             .map(|text| text.trim().parse().unwrap_or_else(|error| panic!("{error}: {range:?}")))
             .collect();
-        let [low, high] = numbers[..] else { panic!("{range:?} is no range") };
+        let [low, high, ceiling] = numbers[..] else { panic!("{range:?} is no range with its ceiling") };
+        assert!(actual <= ceiling, "{name}: {actual} is more than {ceiling}");
         println!("{name}: estimated {range:?}, then ${actual:.4}");
         assert!(low <= actual && actual <= high, "{name}: {actual} is not in {low}..{high}");
         assert!(high < 30.0 * low, "{name}: {low}..{high} says something");

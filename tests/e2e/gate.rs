@@ -54,7 +54,8 @@ fn a_person_sees_everything_before_saying_yes() {
         "done when  - T3 is done",
         "1. T1, T2 at once",
         "2. T3",
-        "! Runs code when you build: build.rs.",
+        "! Runs code when you build: build.rs (T3).",
+        ", at most $",
         "To implement and review: about $",
         "The plan in full: .agent_memory/plan.md",
     ] {
@@ -156,7 +157,7 @@ fn the_plan_can_be_edited_at_the_gate() {
 }
 
 #[test]
-fn a_plan_edited_into_nonsense_at_the_gate_ends_the_run_with_its_place() {
+fn a_plan_edited_into_nonsense_at_the_gate_is_shown_its_place_and_asked_about_again() {
     let session = Session::new(&workspace(2));
     let api = two_tasks();
     let failing = editor(&session, "exit 7");
@@ -166,12 +167,29 @@ fn a_plan_edited_into_nonsense_at_the_gate_ends_the_run_with_its_place() {
     terminal.types("e");
     terminal.sees("ended with exit status: 7; the plan is as it was asked about.");
     terminal.sees(PROMPT);
+    editor(&session, "cp \"$2\" \"$2.before\"; sed 's/\"simple\"/\"bogus\"/' \"$2.before\" > \"$2\"");
+    terminal.types("e");
+    let line = session.text(".agent_memory/plan.json").lines().position(|line| line.contains("\"simple\""));
+    let line = line.expect("a complexity") + 1;
+    terminal.sees(&format!(".agent_memory/plan.json:{line}:"));
+    terminal.sees("The plan cannot be shown before that is mended.");
+    terminal.sees(PROMPT);
+    terminal.types("a");
+    terminal.sees("It cannot be approved with these faults");
+    terminal.sees(PROMPT);
     editor(&session, "echo nonsense > \"$2\"");
     terminal.types("e");
     terminal.sees(".agent_memory/plan.json:1:2: not valid JSON");
-    running.wait().expect(1);
-    assert_eq!(session.text(".agent_memory/plan.json"), "nonsense\n");
+    terminal.sees(PROMPT);
+    editor(&session, "mv \"$2.before\" \"$2\"");
+    terminal.types("e");
+    terminal.sees("The title of T2");
+    terminal.sees(PROMPT);
     assert!(!session.exists(".agent_memory/approval.json"));
+    terminal.types("a");
+    terminal.sees("Approved. Changes are in your working tree");
+    running.wait().expect(0);
+    assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn the_gate_asks_and_goes_on_when_approved() {
     let (run, question) = to_the_gate(&mut client);
     let text = question["params"]["message"].as_str().expect("a text");
     assert!(text.contains("Give greet a parameter.") && text.contains(".agent_memory/plan.md"), "{text}");
-    let titles = ["Approve", "Revise", "Edit", "Reject", "View"].map(|title| json!({ "title": title }));
+    let titles = ["View", "Later", "Revise", "Edit", "Reject", "Approve"].map(|title| json!({ "title": title }));
     assert_eq!(question["params"]["actions"], json!(titles));
     assert!(desk.read("src/lib.rs").contains("greet()"), "nothing is written before the answer");
     assert!(client.execute("baton.status", &[]).expect("a status")["gate"].is_object());

@@ -239,7 +239,7 @@ fn feedback_is_written_to_a_file_where_the_editor_has_no_question_for_it() {
     let template = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{template}\nSay good day")).unwrap();
     let sure = client.hear("window/showMessageRequest");
-    assert_eq!(titles(&sure), ["Plan again", "Keep writing"]);
+    assert_eq!(titles(&sure), ["Keep writing", "Plan again"]);
     client.answer(&sure, json!({ "title": "Plan again" }));
     let question = client.hear("window/showMessageRequest");
     assert!(text(&question).contains("The second approach"), "{}", text(&question));
@@ -512,7 +512,7 @@ fn a_spent_budget_is_asked_about_and_raised() {
             Some("window/showMessageRequest") => {
                 allowed += 1;
                 assert!(allowed < 20, "{message}");
-                assert_eq!(titles(&message), ["Allow $0.05 more", "Show changes", "Not now"]);
+                assert_eq!(titles(&message), ["Show changes", "Not now", "Allow $0.05 more"]);
                 assert!(text(&message).contains("used"), "{message}");
                 client.answer(&message, json!({ "title": "Allow $0.05 more" }));
             }

@@ -31,6 +31,7 @@ mod review_base;
 mod rollback;
 mod rounds;
 mod run;
+mod shown_plan;
 mod streams;
 mod support;
 mod takeover;

@@ -292,7 +292,8 @@ fn without_a_terminal_the_plan_waits_until_another_command_approves_it() {
     // Asked again, it says the same, and asks no model.
     session.run(&api, []).expect(3).prints("baton approve");
     assert_eq!(api.requests().len(), 2);
-    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    // With the models that made it: without, nobody could say what the plan may cost.
+    let status = session.baton(["status", "--json"]).api(&api).run().expect(0).json();
     assert_eq!(
         keys(&status),
         ["run", "task", "outcome", "phases", "tasks", "issues", "gate", "usage", "next", "warnings"]

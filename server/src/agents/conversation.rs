@@ -22,8 +22,8 @@ const SUBMIT_TRIES: u32 = 3;
 const IDLE_TRIES: u32 = 3;
 /// Pauses in a row that a model may take.
 const PAUSES: u32 = 10;
-/// Turns of one conversation.
-const MAX_TURNS: u32 = 100;
+/// Most turns of one conversation.
+pub const MAX_TURNS: u32 = 100;
 /// Tool calls of one turn that are carried out; the others are refused.
 const CALLS_A_TURN: usize = 32;
 /// The same call with the same answer: told at the first number, ended at the second.

@@ -13,7 +13,7 @@ mod prompts;
 pub mod review;
 
 pub use budget::{Budget, Limits};
-pub use conversation::{Activity, Brief, Desk, LooksElsewhere, Report, converse};
+pub use conversation::{Activity, Brief, Desk, LooksElsewhere, MAX_TURNS, Report, converse};
 pub use error::AgentError;
 pub use prompts::Prompts;
 

@@ -20,11 +20,15 @@ pub fn first_message(task: &str, context: Option<&ContextOutput>, revision: Opti
     if let Some(context) = context {
         message.push_str(&context::as_section(context));
     }
-    let Some(Revision { plan, review, feedback }) = revision else {
+    let Some(Revision { plan, review, feedback, .. }) = revision else {
         message.push_str("Plan this task and hand the plan on with submit_plan.");
         return message;
     };
-    message.push_str(&section("previous_plan", &json_text(plan)));
+    match plan {
+        Ok(plan) => message.push_str(&section("previous_plan", &json_text(plan))),
+        // Somebody edited it into this; what they meant may still be read from it.
+        Err(text) => message.push_str(&section("previous_plan", cut(text))),
+    }
     if let Some(review) = review {
         message.push_str(&section("review", &json_text(review)));
         message.push_str(
@@ -41,6 +45,13 @@ pub fn first_message(task: &str, context: Option<&ContextOutput>, revision: Opti
     }
     message.push_str("Hand the whole new plan on with submit_plan.");
     message
+}
+
+/// As much of a text as a planner needs of a plan.
+fn cut(text: &str) -> &str {
+    const MOST: usize = 100_000;
+    let end = (0..=MOST.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
 }
 
 /// Take a submission: its shape, then every plan rule.

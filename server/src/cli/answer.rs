@@ -2,41 +2,44 @@
 
 use std::path::Path;
 
+use super::args::ApproveArgs;
 use super::failure::Failure;
 use super::session::Session;
 use super::{print, render};
 use crate::config::Overrides;
 use crate::contracts::Decision;
-use crate::workflow::{self, NO_PLAN};
+use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN};
 
 /// Approve the plan, or some tasks of it.
-pub(super) fn approve(folder: Option<&Path>, only: Option<Vec<String>>) -> Result<u8, Failure> {
+pub(super) fn approve(folder: Option<&Path>, args: ApproveArgs) -> Result<u8, Failure> {
+    let ApproveArgs { only, plan } = args;
     let partial = only.is_some();
-    let answered = answer(folder, Decision::Approved, only)?;
+    let answered = answer(folder, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
     let what = if partial { answered.tasks.join(", ") } else { render::count(answered.tasks.len(), "task") };
     let then = if answered.run_waits { "The waiting run goes on." } else { "`baton run` goes on with it." };
-    print(&format!("Approved plan version {} ({what}). {then}", answered.plan_version))?;
+    print(&format!("Approved plan{} ({what}). {then}", version(&answered)))?;
     Ok(0)
 }
 
 /// Reject the plan.
 pub(super) fn reject(folder: Option<&Path>) -> Result<u8, Failure> {
-    let answered = answer(folder, Decision::Rejected, None)?;
-    print(&format!(
-        "Rejected plan version {}. Nothing was written; `baton reset` starts over.",
-        answered.plan_version
-    ))?;
+    let answered = answer(folder, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
+    print(&format!("Rejected plan{}. Nothing was written; `baton reset` starts over.", version(&answered)))?;
     Ok(0)
 }
 
-fn answer(
-    folder: Option<&Path>,
-    decision: Decision,
-    tasks: Option<Vec<String>>,
-) -> Result<workflow::Answered, Failure> {
+/// ` version 2`; nothing for a plan that cannot be read.
+fn version(answered: &Answered) -> String {
+    answered.plan_version.map_or_else(String::new, |version| format!(" version {version}"))
+}
+
+fn answer(folder: Option<&Path>, answer: Answer) -> Result<Answered, Failure> {
     let session = Session::open(folder, Overrides::default())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
-    let answered = workflow::answer_plan(&store, decision, tasks)?;
+    let models = session.models();
+    let usage = store.workflow_spending()?.into_iter().sum();
+    let sources = GateSources { store: &store, settings: &session.settings, models: models.as_ref(), usage };
+    let answered = workflow::answer_plan(&sources, answer)?;
     if store.seal().keeps_answers() {
         return Ok(answered);
     }

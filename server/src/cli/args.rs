@@ -141,6 +141,9 @@ pub struct ApproveArgs {
     /// Approve only these tasks of the plan, as in T1,T3; what they depend on must be among them or done
     #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = task_id)]
     pub only: Option<Vec<String>>,
+    /// Approve only this very plan, by the SHA-256 that `baton status` shows; refused when plan.json is another one by now
+    #[arg(long, value_name = "SHA", value_parser = plan_hash)]
+    pub plan: Option<String>,
 }
 
 /// Flags of `baton status`.
@@ -342,6 +345,13 @@ fn words(text: &str, empty: &str) -> Result<String, String> {
     if words.is_empty() { Err(empty.to_owned()) } else { Ok(words) }
 }
 
+/// SHA-256 in hex.
+fn plan_hash(text: &str) -> Result<String, String> {
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let why = "it is the SHA-256 of plan.json, 64 hex digits; `baton status` shows it";
+    if is_hash { Ok(text.to_owned()) } else { Err(why.to_owned()) }
+}
+
 fn task_id(text: &str) -> Result<String, String> {
     let id = text.trim();
     if is_task_id(id) { Ok(id.to_owned()) } else { Err("this is no task id; ids look like T1".to_owned()) }
@@ -418,8 +428,13 @@ mod tests {
     #[test]
     fn the_other_subcommands_are_there() {
         let command = |line: &str| parse(line).unwrap().command;
-        assert_eq!(command("baton approve"), Command::Approve(ApproveArgs { only: None }));
-        assert_eq!(command("baton approve --only T2"), Command::Approve(ApproveArgs { only: Some(vec!["T2".into()]) }));
+        assert_eq!(command("baton approve"), Command::Approve(ApproveArgs { only: None, plan: None }));
+        let some = ApproveArgs { only: Some(vec!["T2".into()]), plan: None };
+        assert_eq!(command("baton approve --only T2"), Command::Approve(some));
+        let hash = "0aF".repeat(21) + "0";
+        let shown = ApproveArgs { only: None, plan: Some(hash.clone()) };
+        assert_eq!(command(&format!("baton approve --plan {hash}")), Command::Approve(shown));
+        assert!(parse("baton approve --plan 12").is_err() && parse("baton approve --plan").is_err());
         assert_eq!(command("baton reject"), Command::Reject);
         assert_eq!(command("baton reset"), Command::Reset);
         assert_eq!(command("baton clean"), Command::Clean);

@@ -47,7 +47,7 @@ impl Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match &error {
-            StartError::Usage(_) => USAGE,
+            StartError::Usage(_) | StartError::StalePlan { .. } => USAGE,
             StartError::Model(error) if error.kind == ModelErrorKind::Settings => USAGE,
             StartError::Model(_) => NO_CONCLUSION,
             StartError::Memory(_) | StartError::Workspace(_) | StartError::Recover(_) | StartError::Publish(_) => {

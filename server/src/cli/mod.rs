@@ -43,7 +43,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(folder, run),
         Command::Review(review) => review::review(folder, review),
         Command::Plan(plan) => run::plan_again(folder, plan.feedback),
-        Command::Approve(approve) => answer::approve(folder, approve.only),
+        Command::Approve(approve) => answer::approve(folder, approve),
         Command::Reject => answer::reject(folder),
         Command::Status(status) => status::status(folder, status.json),
         Command::Diff(diff) => diff::diff(folder, diff.task.as_deref()),

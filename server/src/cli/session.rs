@@ -5,6 +5,7 @@ use super::failure::Failure;
 use crate::config::{self, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
+use crate::models::Models;
 use crate::workflow::{self, Approver, Editor, Engine};
 use crate::workspace::Workspace;
 
@@ -40,6 +41,12 @@ impl Session {
             return Ok(None);
         }
         Ok(Some(workflow::open_store(&self.workspace, &self.settings)?))
+    }
+
+    /// The models a run would work with, where there are any.
+    pub(super) fn models(&self) -> Option<Models> {
+        let env = |name: &str| std::env::var(name).ok();
+        workflow::models(&self.settings, &env, &Editor::default()).ok()
     }
 
     /// Everything a run works with.

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::{print, render};
 use crate::config::Overrides;
-use crate::workflow::{self, IssueStatus, Status};
+use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
 
 const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
 
@@ -20,7 +20,8 @@ pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
         print(if json { "null" } else { NOTHING })?;
         return Ok(0);
     };
-    let status = workflow::status(&store, &session.settings, Timestamp::now())?;
+    let models = session.models();
+    let status = workflow::status(&store, &session.settings, models.as_ref(), Timestamp::now())?;
     let text = match json {
         false if is_empty(&status) => NOTHING.to_owned(),
         true => {
@@ -65,11 +66,42 @@ fn told(status: &Status) -> String {
         };
         lines.extend(status.issues.iter().map(line));
     }
+    lines.extend(status.gate.iter().flat_map(gate));
     lines.push(String::new());
+    if !status.faults.is_empty() {
+        lines.extend(status.faults.iter().map(fault));
+        lines.push(String::new());
+    }
     lines.extend(status.warnings.iter().map(|warning| render::paragraph("Note  ", &render::plain(warning), 100)));
     lines.push(format!("Used  {}", render::usage(&status.usage)));
-    lines.push(format!("Next  {}", next(status.next)));
+    let is_faulty = !status.faults.is_empty();
+    lines.push(format!("Next  {}", if is_faulty { mend(status.next) } else { next(status.next) }));
     lines.join("\n")
+}
+
+/// What there is to see before an answer; plan.md has the rest.
+fn gate(gate: &GateContent) -> Vec<String> {
+    let mut lines = vec![String::new(), format!("Plan  {}", gate.plan_sha256)];
+    let line =
+        |what: &str, path: &str, task: &str| format!("! {what}: {} ({})", render::plain(path), render::plain(task));
+    lines.extend(gate.protected.iter().map(|file| line("protected", &file.path, &file.task)));
+    lines.extend(gate.flagged.iter().map(|file| line(&file.reason, &file.path, &file.task)));
+    lines.extend(gate.questions.iter().map(|question| render::paragraph("? ", question, 100)));
+    lines.push(format!("To implement and review: {}", gate.estimate.words()));
+    lines
+}
+
+fn fault(fault: &FaultStatus) -> String {
+    let FaultStatus { file, line, column, message, .. } = fault;
+    format!("{}:{line}:{column}: {}", render::plain(file), render::plain(message))
+}
+
+/// The next step where files of the memory folder have faults.
+fn mend(word: &str) -> &str {
+    match word {
+        "gate" => "mend the plan and save it; or `baton plan --feedback \"…\"`, or `baton reject`",
+        _ => "mend the file and save it; or `baton reset` clears the table",
+    }
 }
 
 fn next(word: &str) -> &str {

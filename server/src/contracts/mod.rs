@@ -10,6 +10,7 @@ mod approval;
 mod context;
 mod fault;
 mod file_keys;
+mod gate_facts;
 mod limits;
 mod plan;
 mod plan_markdown;
@@ -25,6 +26,7 @@ pub use approval::{Approval, ApprovedBy, Decision, Dismissed, Round, RoundKind};
 pub use context::{ContextOutput, Dependency, Relevance, RelevantFile};
 pub use fault::{Fault, JsonText, Position};
 pub use file_keys::{FileKeys, name_key};
+pub use gate_facts::{Estimate, FlaggedFile, GateFacts, ProtectedFile, Spending};
 pub use limits::{
     MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES, MAX_JSON_DEPTH, MAX_JSON_VALUES,
     MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PROMPT_BYTES, MAX_SETTINGS, MAX_TASKS, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES,

@@ -1,18 +1,40 @@
 use std::fmt::Write;
 
+use super::gate_facts::GateFacts;
 use super::plan::PlanOutput;
 
-/// The plan as people read it: approach, risks, each task with its files and criteria, the order.
+/// The plan as people read it: what to look at first, approach, risks, each task with its files and criteria, the order.
 ///
 /// Everything in it came from a model or a file, so control characters are left out.
-pub fn plan_markdown(plan: &PlanOutput, task: &str) -> String {
+pub fn plan_markdown(plan: &PlanOutput, task: &str, facts: &GateFacts) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = render(&mut out, plan, task);
+    let _ = render(&mut out, plan, task, facts);
     out.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }
 
-fn render(out: &mut String, plan: &PlanOutput, task: &str) -> std::fmt::Result {
+/// Protected and flagged files, questions, the estimate; nothing where there is none of them.
+fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
+    if *facts == GateFacts::default() {
+        return Ok(());
+    }
+    writeln!(out, "## Before you approve\n")?;
+    for file in &facts.protected {
+        writeln!(out, "- **protected**, written only if you approve this very plan: `{}` ({})", file.path, file.task)?;
+    }
+    for file in &facts.flagged {
+        writeln!(out, "- **{}**: `{}` ({})", one_line(&file.reason), file.path, file.task)?;
+    }
+    for question in &facts.questions {
+        writeln!(out, "- **question**: {}", one_line(question))?;
+    }
+    if let Some(estimate) = &facts.estimate {
+        writeln!(out, "- to implement and review: {}", estimate.words())?;
+    }
+    writeln!(out)
+}
+
+fn render(out: &mut String, plan: &PlanOutput, task: &str, facts: &GateFacts) -> std::fmt::Result {
     writeln!(out, "# Plan, version {}\n", plan.plan_version)?;
     if !task.trim().is_empty() {
         for line in task.trim().lines() {
@@ -20,6 +42,7 @@ fn render(out: &mut String, plan: &PlanOutput, task: &str) -> std::fmt::Result {
         }
         writeln!(out)?;
     }
+    before_approving(out, facts)?;
     writeln!(out, "{}\n", plan.approach_summary.trim())?;
     if !plan.risks.is_empty() {
         writeln!(out, "## Risks\n")?;
@@ -58,4 +81,42 @@ fn render(out: &mut String, plan: &PlanOutput, task: &str) -> std::fmt::Result {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gate_facts::{Estimate, FlaggedFile, ProtectedFile, Spending};
+    use super::*;
+
+    #[test]
+    fn what_a_plan_touches_and_costs_stands_before_its_approach() {
+        let plan: PlanOutput = serde_json::from_value(serde_json::json!({
+            "plan_version": 1, "approach_summary": "Do it.", "risks": [], "tasks": [], "parallel_groups": []
+        }))
+        .unwrap();
+        assert!(!plan_markdown(&plan, "", &GateFacts::default()).contains("Before you approve"));
+        let spending = |usd, tokens| Spending { usd, tokens };
+        let estimate = Estimate {
+            low: spending(Some(0.004), 1_000),
+            high: spending(Some(0.4), 9_000),
+            ceiling: spending(Some(4.96), 50_000),
+        };
+        let facts = GateFacts {
+            protected: vec![ProtectedFile { path: ".npmrc".to_owned(), task: "T1".to_owned() }],
+            flagged: vec![FlaggedFile {
+                path: "build.rs".to_owned(),
+                task: "T2".to_owned(),
+                reason: "runs code when you build".to_owned(),
+            }],
+            questions: vec!["Which\nname?".to_owned()],
+            estimate: Some(estimate),
+        };
+        let text = plan_markdown(&plan, "Say it", &facts);
+        let expected = "> Say it\n\n## Before you approve\n\n- **protected**, written only if you approve this very plan: \
+                        `.npmrc` (T1)\n- **runs code when you build**: `build.rs` (T2)\n- **question**: Which name?\n- to \
+                        implement and review: about <$0.01 to $0.40, at most $4.96\n\nDo it.\n";
+        assert!(text.contains(expected), "{text}");
+        let unpriced = Estimate { low: spending(None, 1_000), high: spending(None, 9_000), ..estimate };
+        assert_eq!(unpriced.words(), "about 1k to 9k tokens; the models' prices are not known");
+    }
 }

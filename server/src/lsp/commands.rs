@@ -104,6 +104,9 @@ pub(super) struct ApproveArguments {
     /// Only these tasks, by id.
     #[serde(deserialize_with = "ids_or_one")]
     pub(super) tasks: Option<Vec<String>>,
+    /// SHA-256 of the plan that was shown, in hex; without it the plan at this moment is meant.
+    #[serde(rename = "planSha256")]
+    pub(super) plan_sha256: Option<String>,
 }
 
 /// Arguments of `baton.rollback`.
@@ -225,7 +228,7 @@ const ROWS: [Row; 18] = [
     Row {
         id: "baton.approve",
         first_field: Some("tasks"),
-        usage: "it takes {tasks?: [ids], folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
+        usage: "it takes {tasks?: [ids], planSha256?, folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
         read: |fields| some(fields, Command::Approve),
     },
     Row { id: "baton.reject", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Reject) },

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
@@ -22,8 +23,10 @@ use super::runs::Current;
 use super::settings::EditorSettings;
 use super::way_out::Allowance;
 use super::window;
-use crate::config::{ConfigErrors, Loaded, WORKSPACE_FILE};
-use crate::workflow::StatusReader;
+use crate::config::{ConfigErrors, Loaded, Settings, WORKSPACE_FILE};
+use crate::memory::Store;
+use crate::models::Models;
+use crate::workflow::{self, GateSources, Status, StatusReader};
 use crate::workspace::OpenBuffers;
 
 /// A folder that the client has open. What starts, watches and stops its runs is in `runs`.
@@ -42,7 +45,7 @@ pub(super) struct Folder {
     /// Held while a run starts, so that there is never a second one.
     pub(super) current: Mutex<Option<Current>>,
     /// What was read of its runs' journals.
-    pub(super) status: Arc<std::sync::Mutex<StatusReader>>,
+    status: std::sync::Mutex<StatusReader>,
     /// Fired when the client leaves or closes the folder: nobody is asked anything any more.
     pub(super) closing: CancellationToken,
     /// What the editor has set for it.
@@ -68,7 +71,7 @@ impl Folder {
             lenses,
             buffers,
             current: Mutex::default(),
-            status: Arc::default(),
+            status: std::sync::Mutex::default(),
             closing: CancellationToken::new(),
             settings: EditorSettings::new(),
             allowed: std::sync::Mutex::default(),
@@ -105,6 +108,44 @@ impl Folder {
     ) -> Result<T, Refused> {
         let (path, buffers, editor) = (self.path.clone(), self.buffers.clone(), self.settings.get().await);
         blocking(move || work(&Files::open(&path, editor, buffers)?)).await
+    }
+
+    /// The models that a run would work with, where there are any.
+    pub(super) fn models(&self, settings: &Settings) -> Option<Models> {
+        let editor = lent::editor(&self.client, self.capabilities, &self.path);
+        workflow::models(settings, &|name| std::env::var(name).ok(), &editor).ok()
+    }
+
+    /// Where the workflow of these files stands, under what the user allowed beyond the budget; `None` without a memory.
+    ///
+    /// # Errors
+    /// When the memory cannot be read.
+    pub(super) fn status(&self, files: &Files) -> Result<Option<(Status, Store)>, Refused> {
+        let Some(store) = files.memory()? else { return Ok(None) };
+        let mut settings = files.settings.clone();
+        self.allowed().add_to(&mut settings);
+        let models = self.models(&settings);
+        // A poisoned lock only means that a thread panicked; what was read is whole lines.
+        let mut reader = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = reader.status(&store, &settings, models.as_ref(), Timestamp::now())?;
+        Ok(Some((status, store)))
+    }
+
+    /// What a gate's content comes from, handed to `work` with these files' memory; `None` without one.
+    ///
+    /// # Errors
+    /// When the memory cannot be read, and what the work answers.
+    pub(super) fn with_gate<T>(
+        &self,
+        files: &Files,
+        work: impl FnOnce(&GateSources<'_>) -> Result<T, Refused>,
+    ) -> Result<Option<T>, Refused> {
+        let Some(store) = files.memory()? else { return Ok(None) };
+        let mut settings = files.settings.clone();
+        self.allowed().add_to(&mut settings);
+        let models = self.models(&settings);
+        let usage = store.workflow_spending()?.into_iter().sum();
+        work(&GateSources { store: &store, settings: &settings, models: models.as_ref(), usage }).map(Some)
     }
 
     /// Show what is in its memory now.

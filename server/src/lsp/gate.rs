@@ -9,17 +9,23 @@ use tower_lsp::lsp_types::{MessageType, Url};
 
 use super::capabilities::Capabilities;
 use super::client::{Client, RequestError};
+use super::documents::Documents;
 use super::files::{Files, blocking};
+use super::folder::Folder;
+use super::refused::Refused;
 use super::to_proto::plain;
+use super::unsaved_plan::unsaved_plan;
 use super::{to_proto, window};
+use crate::contracts::FlaggedFile;
 use crate::render;
-use crate::workflow::{Approver, Gate, GateAnswer};
+use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer, GateContent};
 
-const APPROVE: &str = "Approve";
+const VIEW: &str = "View";
+const LATER: &str = "Later";
 const REVISE: &str = "Revise";
 const EDIT: &str = "Edit";
 const REJECT: &str = "Reject";
-const VIEW: &str = "View";
+const APPROVE: &str = "Approve";
 const PLAN_AGAIN: &str = "Plan again";
 const KEEP_WRITING: &str = "Keep writing";
 
@@ -36,33 +42,47 @@ const WATCH: Duration = Duration::from_millis(300);
 /// Most tasks named in a question; plan.md has them all.
 const SHOWN_TASKS: usize = 8;
 
+/// What the gate puts to a person.
+pub(super) enum Asked {
+    /// A plan.
+    Plan(Box<Gate>),
+    /// Nothing: the plan cannot be shown.
+    Faulty,
+}
+
 /// Asks in the editor: by `window/showMessageRequest`, or by whatever the client shows for `baton/phase`.
 pub(super) struct Asker {
     client: Client,
     capabilities: Capabilities,
     /// The folder as the client names it.
     folder: PathBuf,
+    documents: Documents,
     files: Files,
     /// Whoever watches the run hears what the gate asks.
-    asked: mpsc::UnboundedSender<Gate>,
+    asked: mpsc::UnboundedSender<Asked>,
 }
 
 impl Asker {
     /// An asker for the plans of one run.
-    pub(super) fn new(
-        client: Client,
-        capabilities: Capabilities,
-        folder: PathBuf,
-        files: Files,
-        asked: mpsc::UnboundedSender<Gate>,
-    ) -> Self {
-        Self { client, capabilities, folder, files, asked }
+    pub(super) fn new(folder: &Folder, files: Files, asked: mpsc::UnboundedSender<Asked>) -> Self {
+        Self {
+            client: folder.client.clone(),
+            capabilities: folder.capabilities,
+            folder: folder.path().to_owned(),
+            documents: folder.documents.clone(),
+            files,
+            asked,
+        }
     }
 
     async fn converse(&self, gate: &Gate) -> GateAnswer {
         loop {
             match self.question(gate).await.as_ref().map(Option::as_deref) {
-                Ok(Some(APPROVE)) => return GateAnswer::Approve { tasks: None },
+                Ok(Some(APPROVE)) => match self.unsaved().await {
+                    // Saved, it is another plan, and the question about this one is taken away.
+                    Some(refused) => window::tell(&self.client, MessageType::WARNING, format!("Baton: {refused}.")),
+                    None => return GateAnswer::Approve { tasks: None },
+                },
                 Ok(Some(REJECT)) => return GateAnswer::Reject,
                 Ok(Some(VIEW)) => self.view(gate).await,
                 Ok(Some(EDIT)) => {
@@ -71,7 +91,7 @@ impl Asker {
                 }
                 Ok(Some(REVISE)) => return self.revise(gate).await,
                 Err(RequestError::Gone) => return GateAnswer::Wait,
-                // Dismissed, or the client cannot ask.
+                // Put off, dismissed, or the client cannot ask.
                 answer => {
                     if let Err(error) = answer {
                         tracing::warn!(%error, "the gate is not asked in the editor");
@@ -93,7 +113,8 @@ impl Asker {
 
     /// Ask, and say how else to answer where nobody does.
     async fn question(&self, gate: &Gate) -> Result<Option<String>, RequestError> {
-        let titles = [APPROVE, REVISE, EDIT, REJECT, VIEW];
+        // In some clients a key meant for the text takes the first answer; what cannot be taken back stands last.
+        let titles = [VIEW, LATER, REVISE, EDIT, REJECT, APPROVE];
         let asked = window::ask(&self.client, MessageType::INFO, question(gate), &titles);
         tokio::pin!(asked);
         tokio::select! {
@@ -103,6 +124,13 @@ impl Asker {
                 asked.await
             }
         }
+    }
+
+    /// Why the plan cannot be approved as it stands in the editor.
+    async fn unsaved(&self) -> Option<Refused> {
+        let (documents, folder, files) = (self.documents.clone(), self.folder.clone(), self.files.clone());
+        let unsaved = blocking(move || Ok(unsaved_plan(&documents, &folder, &files, &files.make_memory()?)));
+        unsaved.await.map_or_else(Some, |unsaved| unsaved.map(Refused::UnsavedPlan))
     }
 
     fn tell_waiting(&self, gate: &Gate) {
@@ -116,7 +144,7 @@ impl Asker {
         window::tell(&self.client, MessageType::WARNING, message);
     }
 
-    /// Show plan.md. The question comes again.
+    /// Show plan.md. The question comes again; Later puts it away for who wants to read first.
     async fn view(&self, gate: &Gate) {
         if !self.open(&gate.plan_md).await {
             let plan = self.folder.join(&gate.plan_md);
@@ -157,7 +185,7 @@ impl Asker {
         loop {
             let feedback = self.written(refused.as_deref()).await;
             let asked = format!("Baton: plan again, with this feedback? “{}”", plain(&feedback, 300));
-            let titles = [PLAN_AGAIN, KEEP_WRITING];
+            let titles = [KEEP_WRITING, PLAN_AGAIN];
             match window::ask(&self.client, MessageType::INFO, asked, &titles).await {
                 Ok(Some(title)) if title == PLAN_AGAIN => {
                     // What was saved since the question counts too.
@@ -214,8 +242,25 @@ impl Approver for Asker {
     /// Dropping the question takes it away from the editor too.
     async fn ask(&self, gate: &Gate) -> GateAnswer {
         // Nobody watches only when the run is over.
-        drop(self.asked.send(gate.clone()));
+        drop(self.asked.send(Asked::Plan(Box::new(gate.clone()))));
         if self.capabilities.gate { self.wait().await } else { self.converse(gate).await }
+    }
+
+    async fn mend(&self, gate: &FaultyGate) -> GateAnswer {
+        drop(self.asked.send(Asked::Faulty));
+        let told = plain(&gate.told(), 1000);
+        let message = match gate.faults {
+            Some(_) => format!(
+                "Baton: the plan waits and cannot be shown: {told}. Mend it and save it, and you are asked about it; or run \
+                 baton.reject, or baton.plan with {{\"feedback\": \"…\"}} to have another one made."
+            ),
+            None => format!(
+                "Baton: {told}, and with it the plan that waits for your answer. Put it back, and you are asked again; \
+                 after baton.cancel, baton.workflow makes a new one."
+            ),
+        };
+        window::tell(&self.client, MessageType::ERROR, message);
+        self.wait().await
     }
 }
 
@@ -243,19 +288,19 @@ fn question(gate: &Gate) -> String {
         lines.push(format!("Risks: {}", plain(&gate.plan.risks.join("; "), 300)));
     }
     lines.extend(gate.warnings.iter().map(|warning| plain(warning, 500)));
-    let mut list = |what: &str, files: &[String]| {
-        if !files.is_empty() {
-            lines.push(format!("{what}: {}.", plain(&files.join(", "), 300)));
-        }
-    };
-    list("It writes protected files", &gate.protected);
-    list("It writes files that run code when you build", &gate.flagged);
-    let estimate = match gate.estimate_usd {
-        Some((low, high)) if render::cost(low) == render::cost(high) => format!("about {}", render::cost(high)),
-        Some((low, high)) => format!("about {} to {}", render::cost(low), render::cost(high)),
-        None => "no estimate, the models' prices are not known".to_owned(),
-    };
-    lines.push(format!("So far {}. To implement and review: {estimate}.", render::usage(&gate.usage)));
+    let GateContent { protected, flagged, questions, estimate, .. } = &gate.content;
+    if !protected.is_empty() {
+        let files: Vec<String> = protected.iter().map(|file| format!("{} ({})", file.path, file.task)).collect();
+        lines.push(format!("It writes protected files: {}.", plain(&files.join(", "), 300)));
+    }
+    if !flagged.is_empty() {
+        let told = |file: &FlaggedFile| format!("{} ({}, {})", file.path, file.task, file.reason);
+        let files: Vec<String> = flagged.iter().map(told).collect();
+        lines.push(format!("Look twice at: {}.", plain(&files.join(", "), 300)));
+    }
+    lines.extend(questions.iter().map(|question| format!("Question: {}", plain(question, 300))));
+    let so_far = render::usage(&gate.usage);
+    lines.push(format!("So far {so_far}. To implement and review: {}.", estimate.words()));
     lines.push(format!("View shows {}.", gate.plan_md));
     lines.join("\n")
 }

@@ -49,15 +49,17 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
     }
     let plan = &loaded.plan;
     let whole = |title: String, command| Offer::new(snapshot, title, command, Value::Null);
+    // An answer is to this plan: by the time it is given there may be another one.
+    let approve = |title: String| Offer::new(snapshot, title, "baton.approve", json!({ "planSha256": loaded.sha256 }));
     let mut on_top = Vec::new();
     match snapshot.next {
         Next::Gate => {
-            on_top.push(whole(format!("Approve plan ({})", what_follows(snapshot, plan)), "baton.approve"));
+            on_top.push(approve(format!("Approve plan ({})", what_follows(snapshot, plan))));
             on_top.push(whole("Reject plan".to_owned(), "baton.reject"));
         }
         Next::Rejected if snapshot.at_work.is_none() => {
             let tasks = count(plan.tasks.len(), "task");
-            on_top.push(whole(format!("Approve the rejected plan ({tasks})"), "baton.approve"));
+            on_top.push(approve(format!("Approve the rejected plan ({tasks})")));
         }
         _ if snapshot.at_work.is_none() => {
             on_top.extend(rest(snapshot, plan).map(|rest| whole(format!("Go on: {rest}"), "baton.workflow")));
@@ -68,7 +70,7 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
     let json = JsonText::new(text.as_str());
     for (index, task) in plan.tasks.iter().enumerate() {
         let line = text.line_of(json.locate(&format!("/tasks/{index}/id")).start);
-        lenses.extend(only(snapshot, task).map(|offer| Lens { line, offer }));
+        lenses.extend(only(snapshot, task, &loaded.sha256).map(|offer| Lens { line, offer }));
     }
     lenses
 }
@@ -97,7 +99,7 @@ fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
 }
 
 /// Run one task alone, when what it depends on is done.
-fn only(snapshot: &Snapshot, task: &Task) -> Option<Offer> {
+fn only(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
     if !task.depends_on.iter().all(|needed| snapshot.is_done(needed)) {
         return None;
     }
@@ -105,7 +107,8 @@ fn only(snapshot: &Snapshot, task: &Task) -> Option<Offer> {
     match snapshot.next {
         Next::Gate if !snapshot.is_done(id) => {
             let title = format!("Approve and run {id} only");
-            Some(Offer::new(snapshot, title, "baton.approve", json!({ "tasks": [id] })))
+            let answer = json!({ "tasks": [id], "planSha256": plan_sha256 });
+            Some(Offer::new(snapshot, title, "baton.approve", answer))
         }
         Next::Gate | Next::Rejected => None,
         _ if snapshot.at_work.is_some() => None,
@@ -225,20 +228,21 @@ mod tests {
     fn a_plan_at_its_gate_is_answered_whole_or_in_part() {
         let gate = snapshot(Next::Gate, |_| ());
         let expected = [
-            "0: Approve plan (2 tasks) -> baton.approve ",
+            "0: Approve plan (2 tasks) -> baton.approve {\"planSha256\":\"00\"}",
             "0: Reject plan -> baton.reject ",
-            "7: Approve and run T1 only -> baton.approve {\"tasks\":[\"T1\"]}",
+            "7: Approve and run T1 only -> baton.approve {\"tasks\":[\"T1\"],\"planSha256\":\"00\"}",
         ];
         assert_eq!(on_plan(&gate), expected);
         let waiting = Snapshot { at_work: Some("r1".to_owned()), ..gate };
         assert_eq!(on_plan(&waiting), expected, "a run that waits is answered the same way");
         let part = snapshot(Next::Gate, |memory| report(memory, &["T1"]));
-        assert_eq!(on_plan(&part)[2], "21: Approve and run T2 only -> baton.approve {\"tasks\":[\"T2\"]}");
+        let rest = "21: Approve and run T2 only -> baton.approve {\"tasks\":[\"T2\"],\"planSha256\":\"00\"}";
+        assert_eq!(on_plan(&part)[2], rest);
         let fixing = snapshot(Next::Gate, |memory| {
             let issues = vec!["a".to_owned(), "b".to_owned()];
             memory.round = Some(Round { n: 2, kind: RoundKind::Fix, tasks: vec!["FIX".to_owned()], issues });
         });
-        assert_eq!(on_plan(&fixing)[0], "0: Approve plan (fix 2 issues) -> baton.approve ");
+        assert_eq!(on_plan(&fixing)[0], "0: Approve plan (fix 2 issues) -> baton.approve {\"planSha256\":\"00\"}");
     }
 
     #[test]
@@ -253,7 +257,10 @@ mod tests {
         idle.at_work = Some("r1".to_owned());
         assert_eq!(on_plan(&idle), Vec::<String>::new());
         let rejected = snapshot(Next::Rejected, |_| ());
-        assert_eq!(on_plan(&rejected), ["0: Approve the rejected plan (2 tasks) -> baton.approve "]);
+        assert_eq!(
+            on_plan(&rejected),
+            ["0: Approve the rejected plan (2 tasks) -> baton.approve {\"planSha256\":\"00\"}"]
+        );
     }
 
     #[test]

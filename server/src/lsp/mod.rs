@@ -39,6 +39,7 @@ mod task_file;
 mod to_proto;
 mod todo;
 mod transport;
+mod unsaved_plan;
 mod until_stopped;
 mod watch;
 mod way_out;

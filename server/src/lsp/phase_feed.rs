@@ -8,6 +8,7 @@ use tower_lsp::lsp_types::Url;
 use tower_lsp::lsp_types::notification::Notification;
 
 use super::client::Client;
+use super::gate::Asked;
 use super::to_proto;
 use crate::workflow::{EventPhase, EventStatus, Gate, GateTask, Outcome, PhaseEvent};
 
@@ -44,8 +45,8 @@ pub(super) struct PhaseFeed {
     with_gate: bool,
     /// The event that says the gate waits, until the gate's content is there.
     waiting: Option<PhaseEvent>,
-    /// The gate's content, until its event is there.
-    gate: Option<Gate>,
+    /// What the gate asks, until its event is there.
+    asked: Option<Asked>,
     /// The last event, until it is known how the run ended.
     last: Option<PhaseEvent>,
     seq: u64,
@@ -55,7 +56,7 @@ impl PhaseFeed {
     /// The feed of one run.
     pub(super) fn new(client: &Client, folder: &Path, wanted: bool, with_gate: bool) -> Self {
         let (client, folder) = (client.clone(), folder.to_owned());
-        Self { client, folder, wanted, with_gate, waiting: None, gate: None, last: None, seq: 0 }
+        Self { client, folder, wanted, with_gate, waiting: None, asked: None, last: None, seq: 0 }
     }
 
     /// Pass on what happened.
@@ -69,9 +70,9 @@ impl PhaseFeed {
             match (event.phase, event.status) {
                 (EventPhase::Plan, EventStatus::Waiting) if of_run && self.with_gate => {
                     self.flush();
-                    match self.gate.take() {
-                        Some(gate) => self.send(event.clone(), Some(&gate), None),
-                        None => self.waiting = Some(event.clone()),
+                    self.waiting = Some(event.clone());
+                    if let Some(asked) = self.asked.take() {
+                        self.asked(asked);
                     }
                 }
                 (EventPhase::Workflow, EventStatus::Started | EventStatus::Progress) => self.pass_on(event),
@@ -84,12 +85,13 @@ impl PhaseFeed {
         }
     }
 
-    /// The gate asks.
-    pub(super) fn gate(&mut self, gate: Gate) {
-        match self.waiting.take() {
-            Some(event) => self.send(event, Some(&gate), None),
-            None if self.wanted && self.with_gate => self.gate = Some(gate),
-            None => {}
+    /// The gate asks, or tells that it cannot show the plan: that goes out with its event alone.
+    pub(super) fn asked(&mut self, asked: Asked) {
+        match (self.waiting.take(), asked) {
+            (Some(event), Asked::Plan(gate)) => self.send(event, Some(&gate), None),
+            (Some(event), Asked::Faulty) => self.send(event, None, None),
+            (None, asked) if self.wanted && self.with_gate => self.asked = Some(asked),
+            (None, _) => {}
         }
     }
 
@@ -145,21 +147,21 @@ fn content(gate: &Gate, folder: &Path) -> Value {
             "acceptance_criteria": planned.map(|task| task.acceptance_criteria.as_slice()).unwrap_or_default(),
         })
     };
-    json!({
+    let mut content = json!({
         "run": gate.run,
         "task": gate.task,
         "plan": gate.plan,
-        "plan_sha256": gate.plan_sha256,
         "tasks": gate.tasks.iter().map(task).collect::<Vec<_>>(),
-        "markdown": gate.markdown,
-        "protected": gate.protected,
-        "flagged": gate.flagged,
         "usage": gate.usage,
-        "estimate_usd": gate.estimate_usd,
         "plan_md": to_proto::uri(folder, &gate.plan_md),
         "plan_json": to_proto::uri(folder, &gate.plan_json),
         "warnings": gate.warnings,
-    })
+    });
+    // The same as `baton.status` tells of the gate.
+    if let (Value::Object(content), Value::Object(shown)) = (&mut content, json!(gate.content)) {
+        content.extend(shown);
+    }
+    content
 }
 
 #[cfg(test)]
@@ -216,7 +218,7 @@ mod tests {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), false, true);
         feed.hear(&[event(1, EventPhase::Plan, EventStatus::Waiting)]);
-        feed.gate(gate());
+        feed.asked(Asked::Plan(Box::new(gate())));
         feed.end("r1", Outcome::Merged, "merged");
         assert!(sent(&mut queue).is_empty());
     }
@@ -230,9 +232,9 @@ mod tests {
             if event_first {
                 feed.hear(&waiting);
                 assert!(sent(&mut queue).is_empty());
-                feed.gate(gate());
+                feed.asked(Asked::Plan(Box::new(gate())));
             } else {
-                feed.gate(gate());
+                feed.asked(Asked::Plan(Box::new(gate())));
                 assert!(sent(&mut queue).is_empty());
                 feed.hear(&waiting);
             }
@@ -242,10 +244,31 @@ mod tests {
             assert_eq!((&sent[0]["seq"], &shown["plan_sha256"]), (&json!(3), &json!("00")));
             assert_eq!(shown["plan_json"], "file:///w/.agent_memory/plan.json");
             assert_eq!(shown["tasks"][0]["acceptance_criteria"], json!(["It works."]));
-            assert_eq!(
-                (&shown["estimate_usd"], &shown["tasks"][0]["complexity"]),
-                (&json!([0.1, 0.2]), &json!("simple"))
-            );
+            assert_eq!(shown["tasks"][0]["complexity"], json!("simple"));
+            assert_eq!(shown["protected"], json!([{ "path": ".github/workflows/ci.yml", "task": "T1" }]));
+            let estimate = json!({
+                "low": { "usd": 0.1, "tokens": 10 }, "high": { "usd": 0.2, "tokens": 20 },
+                "ceiling": { "usd": 4.5, "tokens": 900 }
+            });
+            assert_eq!(shown["estimate"], estimate);
+        }
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_shown_is_told_at_once() {
+        for event_first in [true, false] {
+            let (client, mut queue) = Client::new();
+            let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
+            let waiting = [event(3, EventPhase::Plan, EventStatus::Waiting)];
+            if event_first {
+                feed.hear(&waiting);
+                feed.asked(Asked::Faulty);
+            } else {
+                feed.asked(Asked::Faulty);
+                feed.hear(&waiting);
+            }
+            let sent = sent(&mut queue);
+            assert_eq!((sent.len(), &sent[0]["seq"], sent[0].get("gate")), (1, &json!(3), None));
         }
     }
 

@@ -1,5 +1,8 @@
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::Url;
+
 use crate::config::ConfigErrors;
 use crate::memory::MemoryError;
 use crate::workflow::StartError;
@@ -33,6 +36,19 @@ pub(super) enum Refused {
     /// The plan was answered before.
     #[error("the plan was answered already, and run {0} goes on with it; stop it by baton.cancel to change the answer")]
     Answered(String),
+    /// The answer is to another plan than plan.json, at this path, holds now.
+    #[error(
+        "{} changed since that plan was shown; look at the plan as it is now, then answer again",
+        .0.display()
+    )]
+    StalePlan(PathBuf),
+    /// plan.json, at this path, is open with changes that are not saved.
+    #[error(
+        "{} has changes that are not saved, and nothing else than the saved plan can be approved; save it or undo them, \
+         then answer again",
+        .0.display()
+    )]
+    UnsavedPlan(PathBuf),
     /// The feedback has no words.
     #[error(
         "the feedback is empty; say what should be different, for example {{\"feedback\": \"Leave the API as it is\"}}"
@@ -59,6 +75,18 @@ pub(super) enum Refused {
     /// A part of this program failed.
     #[error("internal error: {0}; please report it")]
     Internal(String),
+}
+
+impl Refused {
+    /// What a client can act on: `{kind, uri}`.
+    pub(super) fn data(&self) -> Option<Value> {
+        let (kind, path) = match self {
+            Self::StalePlan(path) => ("stale_plan", path),
+            Self::UnsavedPlan(path) => ("unsaved", path),
+            _ => return None,
+        };
+        Some(json!({ "kind": kind, "uri": Url::from_file_path(path).ok() }))
+    }
 }
 
 impl From<MemoryError> for Refused {

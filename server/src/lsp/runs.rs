@@ -12,7 +12,7 @@ use tower_lsp::lsp_types::MessageType;
 
 use super::files::{Files, blocking, off_the_handler};
 use super::folder::Folder;
-use super::gate::Asker;
+use super::gate::{Asked, Asker};
 use super::lent;
 use super::phase_feed::PhaseFeed;
 use super::progress::Progress;
@@ -20,9 +20,7 @@ use super::refused::Refused;
 use super::way_out::{self, Ended};
 use super::{task_file, to_proto, window};
 use crate::config::{self, ApprovalMode};
-use crate::workflow::{
-    self, Editor, EventPhase, EventStatus, Gate, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle,
-};
+use crate::workflow::{self, Editor, EventPhase, EventStatus, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
 
 /// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
 const STOPPING: Duration = Duration::from_secs(3);
@@ -91,7 +89,7 @@ impl Folder {
         self.allowed().add_to(&mut files.settings);
         let (asked, gates) = mpsc::unbounded_channel();
         let path = self.path.clone();
-        let asker = Asker::new(self.client.clone(), self.capabilities, path.clone(), files.clone(), asked);
+        let asker = Asker::new(&self, files.clone(), asked);
         let editor = lent::editor(&self.client, self.capabilities, &self.path);
         let (of_run, how) = (files.clone(), start.clone());
         let handle = blocking(move || start_run(&path, of_run, asker, editor, how)).await;
@@ -142,7 +140,7 @@ impl Folder {
     async fn watch(
         self: Arc<Self>,
         handle: RunHandle,
-        mut gates: mpsc::UnboundedReceiver<Gate>,
+        mut gates: mpsc::UnboundedReceiver<Asked>,
         files: Files,
         start: Start,
         over: CancellationToken,
@@ -162,7 +160,7 @@ impl Folder {
                     feed.hear(&happened);
                     self.hear(&happened, &mut progress, &files).await;
                 }
-                Some(gate) = gates.recv() => feed.gate(gate),
+                Some(asked) = gates.recv() => feed.asked(asked),
                 ended = &mut end => break ended,
                 () = progress.accepted() => {}
                 _ = ticks.tick() => {

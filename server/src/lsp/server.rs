@@ -242,7 +242,11 @@ fn refused(error: Failure) -> Error {
         Failure::Refused(Refused::Internal(_)) => ErrorCode::InternalError,
         Failure::Refused(_) => REQUEST_FAILED,
     };
-    failure(code, error.to_string())
+    let data = match &error {
+        Failure::Refused(refused) => refused.data(),
+        Failure::NoFolder(_) => None,
+    };
+    Error { data, ..failure(code, error.to_string()) }
 }
 
 fn failure(code: ErrorCode, message: String) -> Error {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tower_lsp::lsp_types::MessageType;
 
 use super::client::RequestError;
@@ -14,7 +13,7 @@ use super::runs::Start;
 use super::{to_proto, window};
 use crate::config::Settings;
 use crate::render;
-use crate::workflow::{self, EventErrorKind, Outcome, Status};
+use crate::workflow::{EventErrorKind, Outcome, Status};
 
 const SHOW_CHANGES: &str = "Show changes";
 const UNDO_RUN: &str = "Undo run";
@@ -96,12 +95,11 @@ pub(super) fn tell(folder: &Arc<Folder>, ended: Ended, start: &Start) {
 
 /// Look whether a workflow was interrupted before this server began, and offer to go on. Nothing is resumed unasked.
 pub(super) async fn greet(folder: Arc<Folder>) {
-    let found = folder.with_files(|files| {
-        let Some(store) = files.memory()? else { return Ok(None) };
-        if store.holder().is_some() {
+    let of = folder.clone();
+    let found = folder.with_files(move |files| {
+        let Some((status, store)) = of.status(files)?.filter(|(_, store)| store.holder().is_none()) else {
             return Ok(None);
-        }
-        let status = workflow::status(&store, &files.settings, Timestamp::now())?;
+        };
         Ok(Some((status, store.name("plan.md"))))
     });
     match found.await {
@@ -125,6 +123,18 @@ fn greet_with(folder: &Arc<Folder>, status: &Status, plan: &str) {
             folder.path.join(plan).display()
         );
         window::tell(&folder.client, MessageType::INFO, message);
+        return;
+    }
+    if let (Some(fault), "gate") = (status.faults.first(), status.next) {
+        let message = format!(
+            "Baton: a plan waits for your answer (“{task}”) and cannot be shown: {}:{}:{}: {} Mend it, or run baton.reject; \
+             baton.plan with {{\"feedback\": \"…\"}} has another one made.",
+            fault.file,
+            fault.line,
+            fault.column,
+            to_proto::plain(&fault.message, 300)
+        );
+        window::tell(&folder.client, MessageType::WARNING, message);
         return;
     }
     let was_cut = matches!(status.outcome, None | Some(Outcome::Cancelled));
@@ -165,7 +175,8 @@ async fn ask_for_more(folder: Arc<Folder>, typ: MessageType, message: String, ag
     };
     let allow = more.title();
     loop {
-        let titles = [allow.as_str(), SHOW_CHANGES, NOT_NOW];
+        // A stray key takes the first one, and so must spend nothing.
+        let titles = [SHOW_CHANGES, NOT_NOW, allow.as_str()];
         match window::ask(&folder.client, typ, message.as_str(), &titles).await.as_ref().map(Option::as_deref) {
             Ok(Some(title)) if title == allow => {
                 folder.allowed().raise(more);

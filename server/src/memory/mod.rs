@@ -30,6 +30,6 @@ pub use plan_lock::PlanLock;
 pub use reseal::Resealed;
 pub use run_id::RunId;
 pub use seal::{PUBLISH, Seal};
-pub use store::{LoadedPlan, Memory, Revision, RunDir, Store};
+pub use store::{FaultyPlan, LoadedPlan, Memory, Revision, RunDir, Store};
 pub use task_text::{is_same_task, tidied};
 pub use uncounted::{Origin, Uncounted, UncountedFrom};

@@ -19,7 +19,7 @@ use super::task_text::{self, tidied};
 use crate::contracts::{
     Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, FileKeys, Handoff, ImplReport, JsonText,
     MAX_HANDOFF_BYTES, MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_TEXT_BYTES, PlanOutput, Position, RepoPath,
-    ReviewOutput, Round, Standing, Task, Usage, check_plan, issue_id, over_limit, plan_markdown, read,
+    ReviewOutput, Round, Standing, Task, Usage, check_plan, issue_id, over_limit, read,
 };
 use crate::workspace::{self, ReadFault, Workspace, find_folder, open_regular, read_bounded, read_to_limit};
 
@@ -72,7 +72,9 @@ pub struct Memory {
     pub context: Option<ContextOutput>,
     /// plan.json.
     pub plan: Option<LoadedPlan>,
-    /// approval.json, where it is genuine and answers the plan as it is now.
+    /// plan.json, where it is there and breaks its contract; `plan` is `None` then.
+    pub faulty_plan: Option<FaultyPlan>,
+    /// approval.json, where it is genuine and answers the plan as it is now. A faulty plan can only be rejected.
     pub approval: Option<Approval>,
     /// approval.json, where it is genuine and answers another plan.
     pub voided: Option<Approval>,
@@ -105,11 +107,22 @@ pub struct LoadedPlan {
     pub sha256: String,
 }
 
+/// A plan.json that breaks its contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultyPlan {
+    /// SHA-256 of its bytes, in hex: what a rejection binds to.
+    pub sha256: String,
+    /// What is wrong with it, each fault at its place.
+    pub faults: FileFaults,
+}
+
 /// The plan that was set aside last, and why.
 #[derive(Debug, Clone)]
 pub struct Revision {
-    /// The plan.
-    pub plan: PlanOutput,
+    /// The plan; where it broke its contract, its text as it stood.
+    pub plan: Result<PlanOutput, String>,
+    /// Its version, as far as it says one.
+    pub version: u32,
     /// The review that asked for a new one.
     pub review: Option<ReviewOutput>,
     /// What the user wants changed.
@@ -226,6 +239,22 @@ impl Store {
         if faults.is_empty() { Ok(memory) } else { Err(MemoryError::Faulty(faults)) }
     }
 
+    /// The same, for whoever can do something about a faulty plan: that one is no error, and
+    /// [`Memory::faulty_plan`] tells of it.
+    ///
+    /// # Errors
+    /// Other files that break their contract, or cannot be read.
+    pub fn load_to_mend(&self) -> Result<Memory, MemoryError> {
+        let (memory, mut faults) = self.inspect()?;
+        let plan = self.name(PlanOutput::FILE);
+        if faults.iter().all(|faulty| faulty.file == plan) {
+            return Ok(memory);
+        }
+        // Whoever mends the others should know of this one too.
+        faults.sort_by_key(|faulty| faulty.file == plan);
+        Err(MemoryError::Faulty(faults))
+    }
+
     /// Read everything that can be read, and the faults of the rest: of files that break their contract, are larger than
     /// any of ours, or are no files.
     ///
@@ -264,11 +293,21 @@ impl Store {
             || memory.report.is_some()
             || memory.review.is_some()
             || past.is_implemented(|entry, file| self.has(&format!("{entry}/{file}")));
-        memory.plan = self.plan(begun, &mut faults);
+        match self.plan(begun) {
+            Some(Ok(plan)) => memory.plan = Some(plan),
+            Some(Err(faulty)) => {
+                faults.push(faulty.faults.clone());
+                memory.faulty_plan = Some(faulty);
+            }
+            None => {}
+        }
         // An approval that cannot be read is no approval.
         let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ());
-        let answers =
-            |approval: &Approval| memory.plan.as_ref().is_some_and(|plan| plan.sha256 == approval.plan_sha256);
+        let answers = |approval: &Approval| match (&memory.plan, &memory.faulty_plan) {
+            (Some(plan), _) => plan.sha256 == approval.plan_sha256,
+            (None, Some(faulty)) => approval.decision == Decision::Rejected && faulty.sha256 == approval.plan_sha256,
+            (None, None) => false,
+        };
         match approval.filter(|approval| self.counts(approval)) {
             Some(approval) if answers(&approval) => memory.approval = Some(approval),
             voided => memory.voided = voided,
@@ -287,14 +326,13 @@ impl Store {
         self.replace(T::FILE, &pretty(handoff), 0o644)
     }
 
-    /// Write the plan, and plan.md beside it. Returns the hash an approval binds to.
+    /// Write the plan. Returns the hash an approval binds to. plan.md is made of it by whoever knows what else it shows.
     ///
     /// # Errors
-    /// When a file cannot be written.
-    pub fn write_plan(&self, plan: &PlanOutput, task: &str) -> Result<String, MemoryError> {
+    /// When the file cannot be written.
+    pub fn write_plan(&self, plan: &PlanOutput) -> Result<String, MemoryError> {
         let bytes = pretty(plan);
         self.replace(PlanOutput::FILE, &bytes, 0o644)?;
-        self.replace(PLAN_MD, plan_markdown(plan, task).as_bytes(), 0o644)?;
         Ok(digest(&bytes))
     }
 
@@ -329,6 +367,14 @@ impl Store {
         }
     }
 
+    /// How many entries the workflow's history has: one more means that a plan was set aside meanwhile.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn history_len(&self) -> Result<usize, MemoryError> {
+        Ok(self.past()?.entries.len())
+    }
+
     /// SHA-256 of plan.json as it is now, in hex; `None` where there is none.
     pub fn plan_sha256(&self) -> Option<String> {
         self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES).ok().flatten().map(|bytes| digest(&bytes))
@@ -336,11 +382,13 @@ impl Store {
 
     /// Whether the plan with this hash has a genuine answer, or is no more the plan.
     pub fn is_answered(&self, plan_sha256: &str) -> bool {
-        if self.plan_sha256().is_none_or(|sha256| sha256 != plan_sha256) {
-            return true;
-        }
-        let approval = self.whole_text(Approval::FILE).and_then(|text| read::<Approval>(&text).ok());
-        approval.is_some_and(|approval| approval.plan_sha256 == plan_sha256 && self.counts(&approval))
+        self.plan_sha256().is_none_or(|sha256| sha256 != plan_sha256) || self.answer_to(plan_sha256).is_some()
+    }
+
+    /// The genuine answer to the plan with this hash.
+    pub fn answer_to(&self, plan_sha256: &str) -> Option<Decision> {
+        let approval = self.whole_text(Approval::FILE).and_then(|text| read::<Approval>(&text).ok())?;
+        (approval.plan_sha256 == plan_sha256 && self.counts(&approval)).then_some(approval.decision)
     }
 
     /// The reviews of this workflow that were set aside, oldest first.
@@ -448,17 +496,9 @@ impl Store {
         }
     }
 
-    /// Have a plan.md that shows the plan as it is. Answers with its path, relative to the workspace root; `None`
-    /// without a plan.
-    ///
-    /// # Errors
-    /// When the plan cannot be read or plan.md not be written.
-    pub fn show_plan(&self) -> Result<Option<String>, MemoryError> {
-        let (memory, _faults) = self.inspect()?;
-        if let Some(plan) = memory.plan {
-            self.refresh_plan_markdown(&plan_markdown(&plan.plan, &memory.task.unwrap_or_default()))?;
-        }
-        Ok(self.has(PLAN_MD).then(|| self.name(PLAN_MD)))
+    /// plan.md, relative to the workspace root, where there is one.
+    pub fn plan_markdown_file(&self) -> Option<String> {
+        self.has(PLAN_MD).then(|| self.name(PLAN_MD))
     }
 
     /// Move files to `history/`; those that are missing are passed over.
@@ -781,24 +821,34 @@ impl Store {
     }
 
     /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
-    fn plan(&self, begun: bool, faults: &mut Vec<FileFaults>) -> Option<LoadedPlan> {
-        let (text, _) = self.json(PlanOutput::FILE, faults)?;
-        let plan: PlanOutput = match read(&text) {
-            Ok(plan) => plan,
-            Err(found) => {
-                faults.push(self.faults(PlanOutput::FILE, found));
-                return None;
-            }
+    fn plan(&self, begun: bool) -> Option<Result<LoadedPlan, FaultyPlan>> {
+        let bytes = match self.bytes(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
+            Ok(read) => read?.0,
+            // What is not read has no bytes to answer for.
+            Err(fault) => return Some(Err(self.faulty_plan(&[], vec![fault]))),
         };
+        let sha256 = digest(&bytes);
         let stands = |path: &RepoPath| self.workspace.standing(path);
-        let keys = self.workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
         let stands: Option<&dyn Fn(&RepoPath) -> Standing> = if begun { None } else { Some(&stands) };
-        let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, stands);
-        if found.is_empty() {
-            return Some(LoadedPlan { plan, sha256: digest(text.as_bytes()) });
-        }
-        faults.push(self.faults(PlanOutput::FILE, found));
-        None
+        let checked = |text: &str| -> Result<PlanOutput, Vec<Fault>> {
+            let plan: PlanOutput = read(text)?;
+            let keys = self.workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
+            let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, stands);
+            if found.is_empty() { Ok(plan) } else { Err(found) }
+        };
+        let text = String::from_utf8(bytes);
+        let plan = match &text {
+            Ok(text) => checked(text),
+            Err(error) => Err(vec![not_utf8(error)]),
+        };
+        Some(match plan {
+            Ok(plan) => Ok(LoadedPlan { plan, sha256 }),
+            Err(found) => Err(FaultyPlan { sha256, faults: self.faults(PlanOutput::FILE, found) }),
+        })
+    }
+
+    fn faulty_plan(&self, bytes: &[u8], faults: Vec<Fault>) -> FaultyPlan {
+        FaultyPlan { sha256: digest(bytes), faults: self.faults(PlanOutput::FILE, faults) }
     }
 
     fn file_keys(&self, memory: &Memory) -> FileKeys {
@@ -822,15 +872,28 @@ impl Store {
                 memory.earlier_review_rounds.clear();
             }
         }
-        if memory.plan.is_some() {
+        if memory.plan.is_some() || memory.faulty_plan.is_some() {
             return;
         }
         let has_plan = |entry: &str| self.has(&format!("{entry}/{}", PlanOutput::FILE));
         let Some(entry) = past.plan_to_change(has_plan) else { return };
-        let Some(plan) = self.set_aside_handoff(entry, PlanOutput::FILE) else { return };
-        let feedback = self.read(&format!("{entry}/{FEEDBACK}"), MAX_TEXT_BYTES).ok().flatten();
+        let read_text = |file: &str, limit| self.read(&format!("{entry}/{file}"), limit).ok().flatten();
+        let Some(text) = read_text(PlanOutput::FILE, MAX_HANDOFF_BYTES) else { return };
+        let text = String::from_utf8_lossy(&text);
+        let plan: Result<PlanOutput, String> = read(&text).map_err(|_| text.clone().into_owned());
+        let version = match &plan {
+            Ok(plan) => plan.plan_version,
+            // Of a plan that breaks its contract this may still be right.
+            Err(text) => {
+                let bounded = over_limit(text.as_bytes()).is_none();
+                let value = bounded.then(|| serde_json::from_str::<serde_json::Value>(text).ok()).flatten();
+                let version = value.unwrap_or_default()["plan_version"].as_u64();
+                version.and_then(|version| u32::try_from(version).ok()).unwrap_or(1)
+            }
+        };
+        let feedback = read_text(FEEDBACK, MAX_TEXT_BYTES);
         let feedback = feedback.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        memory.revision = Some(Revision { plan, review: self.set_aside_review(entry), feedback });
+        memory.revision = Some(Revision { plan, version, review: self.set_aside_review(entry), feedback });
     }
 
     /// A handoff that was set aside; one that cannot be read any more counts as absent.

@@ -7,22 +7,23 @@ use jiff::Timestamp;
 
 use super::elsewhere;
 use super::error::{PhaseError, StartError};
-use super::estimate::estimate;
 use super::events::{EventPhase, EventStatus};
-use super::gate::{Gate, GateAnswer, GateTask};
-use super::implement::git_folders;
+use super::gate::{FaultyGate, Gate, GateAnswer, GateTask};
+use super::gate_content::GateSources;
 use super::phases::task_text;
 use super::rounds::covered_before;
 use super::run::Run;
 use super::uncounted::uncounted_or_none;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
-use crate::contracts::{ApprovedBy, Decision, PlanOutput, RepoPath, TaskResult, TaskStatus, plan_markdown};
-use crate::memory::{Memory, Store};
-use crate::workspace::{Protection, is_flagged, protection};
+use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, TaskResult, TaskStatus};
+use crate::memory::{FaultyPlan, Memory, MemoryError, Store};
 
 /// How often approval.json and plan.json are looked at while a person is asked.
 const WATCH: Duration = Duration::from_millis(150);
+
+/// After how many looks a faulty plan is read as a whole again.
+const LOOK_AGAIN: u32 = 7;
 
 /// How many looks a plan that is being saved may take.
 const SAVING: u32 = 10;
@@ -40,6 +41,10 @@ pub(super) enum GateEnd {
 
 /// Ask for an answer to the plan.
 pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, PhaseError> {
+    let before = run.store.history_len()?;
+    if let Some(faulty) = &memory.faulty_plan {
+        return mend(run, Some(faulty.clone()), before).await;
+    }
     let Some(mut gate) = show(run, memory)? else {
         return Err(PhaseError::Internal("the gate was due without a plan".to_owned()));
     };
@@ -53,8 +58,8 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         return Ok(GateEnd::Waiting(waiting));
     }
     let only = run.only.as_deref();
-    let auto = run.auto_approve || run.settings.approval == ApprovalMode::Auto;
-    if auto && gate.protected.is_empty() {
+    let auto = is_auto(run);
+    if auto && gate.content.protected.is_empty() {
         run.say(EventPhase::Plan, EventStatus::Progress, "Approved automatically");
         write(run, &gate, Decision::Approved, ApprovedBy::Auto, covered_before(only, memory))?;
         return Ok(GateEnd::GoOn);
@@ -66,7 +71,9 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     }
     let answer = tokio::select! {
         answer = run.approver.ask(&gate) => answer,
-        () = answered_elsewhere(run, &gate.plan_sha256) => return Ok(GateEnd::GoOn),
+        () = answered_elsewhere(run, &gate.content.plan_sha256) => {
+            return if is_gone(run, before)? { mend(run, None, before).await } else { Ok(GateEnd::GoOn) };
+        }
         () = run.desk.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
     };
     match answer {
@@ -86,37 +93,127 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     Ok(GateEnd::GoOn)
 }
 
+fn is_auto(run: &Run) -> bool {
+    run.auto_approve || run.settings.approval == ApprovalMode::Auto
+}
+
+/// plan.json breaks its contract, or is gone (`None`): say so, and wait until it is another one. `before` is how many
+/// entries the history had when the gate opened.
+async fn mend(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usize) -> Result<GateEnd, PhaseError> {
+    let mut faulty = faulty;
+    loop {
+        let gate = FaultyGate {
+            faults: faulty.as_ref().map(|faulty| faulty.faults.clone()),
+            plan_json: run.store.name(PlanOutput::FILE),
+        };
+        let waiting = mend_message(&gate);
+        run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
+        if is_auto(run) {
+            return Ok(GateEnd::Waiting(waiting));
+        }
+        let answer = tokio::select! {
+            answer = run.approver.mend(&gate) => answer,
+            () = mended(run, faulty.as_ref(), before) => {
+                if !is_gone(run, before)? {
+                    return Ok(GateEnd::GoOn);
+                }
+                faulty = None;
+                continue;
+            }
+            () = run.desk.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
+        };
+        match (answer, &faulty) {
+            (GateAnswer::Reject, Some(faulty)) => {
+                let (decision, by) = (Decision::Rejected, ApprovedBy::Person);
+                run.store.write_approval(&faulty.sha256, decision, by, None, Timestamp::now())?;
+            }
+            (GateAnswer::Revise { feedback }, Some(_)) => {
+                run.store.revise_plan(&feedback)?;
+                run.say(EventPhase::Plan, EventStatus::Progress, "Changes were asked for");
+            }
+            (GateAnswer::Wait, _) => return Ok(GateEnd::Waiting(waiting)),
+            _ => {}
+        }
+        return Ok(GateEnd::GoOn);
+    }
+}
+
+/// How a person gets past a plan that cannot be shown.
+fn mend_message(gate: &FaultyGate) -> String {
+    let told = gate.told();
+    match gate.faults {
+        Some(_) => format!(
+            "{told}\nThe plan waits until that is mended and saved; `baton run` then asks about it. `baton plan --feedback \
+             \"…\"` has another one made, `baton reject` rejects it."
+        ),
+        None => format!("{told}. The plan waits until it is back; after a stop, `baton run` makes a new one."),
+    }
+}
+
+/// Whether plan.json is gone and no revision took it away.
+fn is_gone(run: &Run, before: usize) -> Result<bool, PhaseError> {
+    Ok(run.store.plan_sha256().is_none() && run.store.history_len()? == before)
+}
+
 /// How an answer from outside a run was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// Whether a run waits at the gate and goes on by itself.
     pub run_waits: bool,
-    /// Version of the plan.
-    pub plan_version: u32,
+    /// Version of the plan; `None` of one that breaks its contract.
+    pub plan_version: Option<u32>,
     /// Ids of the tasks the answer is about.
     pub tasks: Vec<String>,
+}
+
+/// What a person answers from outside a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Yes or no.
+    pub decision: Decision,
+    /// Only these tasks, by id.
+    pub tasks: Option<Vec<String>>,
+    /// SHA-256 of the plan that the person was shown, in hex; without one the plan at this moment is meant.
+    pub plan_sha256: Option<String>,
 }
 
 /// Answer the plan as it is now, from whatever process: a run that waits at its gate goes on.
 ///
 /// # Errors
-/// When there is no plan to answer, or `tasks` leaves out what one of them depends on.
-pub fn answer_plan(store: &Store, decision: Decision, tasks: Option<Vec<String>>) -> Result<Answered, StartError> {
-    let memory = store.load()?;
-    let Some(plan) = &memory.plan else {
-        return Err(StartError::Usage(NO_PLAN.to_owned()));
+/// When there is no plan to answer, it is not the one that was shown, or `tasks` leaves out what one of them depends
+/// on. A plan that breaks its contract can be rejected, and its faults are the error of an approval.
+pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered, StartError> {
+    let store = sources.store;
+    let Answer { decision, tasks, plan_sha256 } = answer;
+    let memory = store.load_to_mend()?;
+    let sha256 = match (&memory.plan, &memory.faulty_plan) {
+        (Some(plan), _) => &plan.sha256,
+        (None, Some(faulty)) => &faulty.sha256,
+        (None, None) => return Err(StartError::Usage(NO_PLAN.to_owned())),
     };
+    if plan_sha256.is_some_and(|shown| !shown.eq_ignore_ascii_case(sha256)) {
+        return Err(StartError::StalePlan { file: store.name(PlanOutput::FILE) });
+    }
     if memory.report.is_some() && memory.approval.is_some() && decision == Decision::Rejected {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
-    check_subset(&plan.plan, tasks.as_deref(), &done(&memory)).map_err(StartError::Usage)?;
-    // The plan may have been edited since it was shown.
-    store.refresh_plan_markdown(&plan_markdown(&plan.plan, &task_text(&memory)))?;
-    store.write_approval(&plan.sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
-    let all = || plan.plan.tasks.iter().map(|task| task.id.clone()).collect();
+    match (&memory.plan, &memory.faulty_plan) {
+        (Some(plan), _) => {
+            check_subset(&plan.plan, tasks.as_deref(), &done(&memory)).map_err(StartError::Usage)?;
+            // The plan may have been edited since it was shown.
+            store.refresh_plan_markdown(&sources.plan_markdown(&memory, plan))?;
+        }
+        (None, Some(faulty)) if decision == Decision::Approved => {
+            return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());
+        }
+        _ => {}
+    }
+    store.write_approval(sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
+    let planned = memory.plan.as_ref().map(|plan| &plan.plan);
+    let all = || planned.iter().flat_map(|plan| &plan.tasks).map(|task| task.id.clone()).collect();
     Ok(Answered {
         run_waits: store.holder().is_some(),
-        plan_version: plan.plan.plan_version,
+        plan_version: planned.map(|plan| plan.plan_version),
         tasks: tasks.unwrap_or_else(all),
     })
 }
@@ -126,9 +223,9 @@ pub fn answer_plan(store: &Store, decision: Decision, tasks: Option<Vec<String>>
 /// # Errors
 /// When there is no plan to change, or it is being implemented.
 pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartError> {
-    let memory = store.load()?;
+    let memory = store.load_to_mend()?;
     let waits = store.holder().is_some();
-    if memory.plan.is_none() {
+    if memory.plan.is_none() && memory.faulty_plan.is_none() {
         return Err(StartError::Usage(NO_PLAN.to_owned()));
     }
     if feedback.trim().is_empty() {
@@ -174,27 +271,10 @@ pub(super) fn check_subset(plan: &PlanOutput, tasks: Option<&[String]>, done: &[
 /// Everything the gate shows; `None` without a plan.
 fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
     let Some(loaded) = &memory.plan else { return Ok(None) };
-    let plan = loaded.plan.clone();
-    let task = task_text(memory);
-    let markdown = plan_markdown(&plan, &task);
+    let content = run.gate_sources().content(memory, loaded);
     // A plan written or edited by others has no plan.md of its own yet.
-    run.store.refresh_plan_markdown(&markdown)?;
-    let touched = |wanted: &dyn Fn(&RepoPath) -> bool| -> Vec<String> {
-        let mut files: Vec<String> = plan
-            .tasks
-            .iter()
-            .flat_map(|task| task.files())
-            .filter_map(|file| RepoPath::parse(file).ok())
-            .filter(|path| wanted(path))
-            .map(|path| path.to_string())
-            .collect();
-        files.sort();
-        files.dedup();
-        files
-    };
-    let git_folders = git_folders(&run.workspace, &plan);
-    let protected = touched(&|path| protection(path, run.store.path()) != Protection::None || git_folders.hold(path));
-    let flagged = touched(&is_flagged);
+    run.store.refresh_plan_markdown(&content.markdown)?;
+    let plan = loaded.plan.clone();
     let tasks = plan
         .tasks
         .iter()
@@ -208,14 +288,10 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
         .collect();
     Ok(Some(Gate {
         run: run.desk.run.clone(),
-        task,
-        plan_sha256: loaded.sha256.clone(),
+        task: task_text(memory),
+        content,
         tasks,
-        markdown,
-        protected,
-        flagged,
         usage: run.desk.budget.used_by_workflow(),
-        estimate_usd: run.models.as_ref().ok().and_then(|models| estimate(&plan, memory, models, &run.workspace)),
         plan_md: run.store.name("plan.md"),
         plan_json: run.store.name("plan.json"),
         warnings: uncounted_or_none(&run.store),
@@ -226,7 +302,8 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
 fn waiting_message(run: &Run, gate: &Gate, auto: bool) -> String {
     let count = gate.tasks.len();
     let why = if auto {
-        format!(" It writes protected files ({}), which only a person can approve.", gate.protected.join(", "))
+        let files: Vec<&str> = gate.content.protected.iter().map(|file| file.path.as_str()).collect();
+        format!(" It writes protected files ({}), which only a person can approve.", files.join(", "))
     } else {
         String::new()
     };
@@ -244,7 +321,7 @@ fn write(
     by: ApprovedBy,
     tasks: Option<Vec<String>>,
 ) -> Result<(), PhaseError> {
-    run.store.write_approval(&gate.plan_sha256, decision, by, tasks, Timestamp::now())?;
+    run.store.write_approval(&gate.content.plan_sha256, decision, by, tasks, Timestamp::now())?;
     Ok(())
 }
 
@@ -258,6 +335,29 @@ async fn answered_elsewhere(run: &Run, sha256: &str) {
             return settled(run, sha256).await;
         }
     }
+}
+
+/// Returns when plan.json is another one than this faulty one, or none any more; when it is rejected; or when what made it
+/// faulty is mended elsewhere, as by making a file that it names. Where it is gone (`None`), returns when it is back.
+async fn mended(run: &Run, faulty: Option<&FaultyPlan>, before: usize) {
+    let mut ticks = tokio::time::interval(WATCH);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for tick in 1_u32.. {
+        ticks.tick().await;
+        let now = run.store.plan_sha256();
+        match faulty {
+            Some(faulty) if now.as_ref() != Some(&faulty.sha256) => return settled(run, &faulty.sha256).await,
+            Some(faulty) if run.store.answer_to(&faulty.sha256) == Some(Decision::Rejected) => return,
+            Some(_) if tick.is_multiple_of(LOOK_AGAIN) && is_mended(run) => return,
+            None if now.is_some() => return settled(run, "").await,
+            None if run.store.history_len().is_ok_and(|entries| entries != before) => return,
+            _ => {}
+        }
+    }
+}
+
+fn is_mended(run: &Run) -> bool {
+    run.store.inspect().is_ok_and(|(memory, _)| memory.faulty_plan.is_none())
 }
 
 /// Returns when plan.json is done being saved: an editor may take it away, or empty it, before it writes it anew. What is

@@ -61,7 +61,8 @@ pub(super) fn begin(
 
 /// Whether there is a workflow that has begun and is neither approved nor rejected.
 fn is_unfinished(memory: &Memory, policy: &Policy) -> bool {
-    let begun = memory.begun || memory.context.is_some() || memory.plan.is_some();
+    let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
+    let begun = memory.begun || memory.context.is_some() || has_plan;
     begun && !matches!(next_phase(memory, policy, Timestamp::now()), Next::Merged | Next::Rejected)
 }
 
@@ -94,7 +95,7 @@ async fn review(run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
     run.say(EventPhase::Review, EventStatus::Started, format!("Reviewing against {against}"));
     let head = workspace::head(&run.workspace);
     let diff = compared(run, base).await?;
-    let earlier = Arc::new(dismissed_before(&run.store.load()?));
+    let earlier = Arc::new(dismissed_before(&run.store.load_to_mend()?));
     let mut judged = if diff.files.is_empty() {
         nothing_to_review(&against, &diff)
     } else {
@@ -161,7 +162,7 @@ async fn compared(run: &Arc<Run>, base: &Base) -> Result<BaseDiff, PhaseError> {
 /// Set aside what stands where the review will: a finished workflow as a whole, an earlier review by itself, so that
 /// what was dismissed of it stays dismissed. A task that nobody began stays.
 fn make_room(run: &Run) -> Result<(), PhaseError> {
-    let memory = run.store.load()?;
+    let memory = run.store.load_to_mend()?;
     if memory.begun || memory.plan.is_some() || memory.context.is_some() {
         run.store.set_workflow_aside(SetAside::Finished)?;
     } else {

@@ -42,7 +42,7 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
     }
     let mut is_fresh = false;
     let end = loop {
-        let memory = match run.store.load() {
+        let memory = match run.store.load_to_mend() {
             Ok(memory) => memory,
             Err(error) => break failed(run, EventPhase::Workflow, &error.into()),
         };
@@ -89,6 +89,7 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         }
         Next::Plan => {
             at(EventPhase::Plan, phases::plan(run, memory).await)?;
+            at(EventPhase::Plan, run.gate_sources().refresh_plan_markdown().map_err(Into::into))?;
             checkpoints::take(run, Phase::Plan).await;
             Ok(done(run, Phase::Plan))
         }

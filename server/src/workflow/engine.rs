@@ -87,8 +87,11 @@ pub fn open_store(workspace: &Workspace, settings: &Settings) -> Result<Store, S
     Ok(Store::open(workspace, &memory_dir, seal)?)
 }
 
-/// The models that serve a run, or why there are none.
-pub(super) fn models(
+/// The models that serve a run, or why there are none. No network is used.
+///
+/// # Errors
+/// When none is set up, or the settings name one that is not there.
+pub fn models(
     settings: &Settings,
     env: &dyn Fn(&str) -> Option<String>,
     editor: &Editor,
@@ -159,11 +162,14 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let (lock, id) = store.lock(now)?;
     checkpoints::sweep(&store, &workspace);
     recover(&workspace, &store)?;
-    let memory = match store.load() {
+    let memory = match store.load_to_mend() {
         // Whoever starts over need not mend what is set aside.
         Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..store.inspect()?.0 },
         loaded => loaded?,
     };
+    if let (Some(faulty), Some(_)) = (&memory.faulty_plan, &request.fix) {
+        return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());
+    }
     let (base, beginning) = asked(&memory)?;
     if beginning.needs_model {
         models.clone()?;
@@ -363,7 +369,8 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
         _ => {}
     }
     let asked = asked.as_deref();
-    let unfinished = memory.begun || memory.context.is_some() || memory.plan.is_some();
+    let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
+    let unfinished = memory.begun || memory.context.is_some() || has_plan;
     let next = next_phase(memory, policy, now);
     let finished = matches!(next, Next::Merged | Next::Rejected);
     let other = asked.is_some_and(|asked| memory.task.as_deref().is_none_or(|task| !is_same_task(asked, task)));
@@ -400,7 +407,7 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
         beginning.only = (request.phase.is_none() && request.feedback.is_none()).then(|| only.clone());
     }
     if let Some(feedback) = &request.feedback {
-        if memory.plan.is_none() {
+        if !has_plan {
             return usage(NO_PLAN);
         }
         beginning.feedback = Some(tidied(feedback));
@@ -408,6 +415,9 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
         beginning.again = Some(only.clone());
     } else if let Some(phase) = request.phase {
         let fresh = beginning.whole.is_some();
+        if let (Some(faulty), false, Phase::Implement | Phase::Review) = (&memory.faulty_plan, fresh, phase) {
+            return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());
+        }
         beginning.files = named(phase, memory, fresh, beginning.task.is_some() || memory.task.is_some())?;
     } else if beginning.task.is_none() {
         if next == Next::NeedTask {

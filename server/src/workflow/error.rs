@@ -33,6 +33,12 @@ pub enum StartError {
     /// What was asked for makes no sense as things stand; the message says what does.
     #[error("{0}")]
     Usage(String),
+    /// The answer is to another plan than the one there is now.
+    #[error("{file} changed since that plan was shown; read the plan as it is now and answer again")]
+    StalePlan {
+        /// plan.json, relative to the workspace root.
+        file: String,
+    },
     /// The memory folder: locked, faulty, unreadable.
     #[error(transparent)]
     Memory(#[from] MemoryError),

@@ -1,9 +1,11 @@
 use std::collections::HashSet;
 
 use super::phase::{Phase, TierRule};
-use crate::contracts::{Complexity, PlanOutput, RepoPath, Usage};
+use crate::agents::MAX_TURNS;
+use crate::config::Settings;
+use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, TaskStatus, Usage};
 use crate::memory::Memory;
-use crate::models::{self, Models};
+use crate::models::{self, Models, Tier};
 use crate::workspace::Workspace;
 
 /// Turns of a conversation, and tokens written in each, in a good and in a bad case.
@@ -17,6 +19,8 @@ const SIMPLE: Habit = Habit { turns: (2, 5), output: (80, 900) };
 const MODERATE: Habit = Habit { turns: (3, 9), output: (120, 1600) };
 const COMPLEX: Habit = Habit { turns: (4, 16), output: (200, 2500) };
 const REVIEW: Habit = Habit { turns: (2, 8), output: (100, 1800) };
+/// The longest prompt that any model of the price table takes, in tokens.
+const LONGEST_PROMPT: u64 = 1_000_000;
 /// Prompt and tools, in bytes.
 const FIXED_PROMPT: u64 = 11_000;
 /// Bytes of a token, in a good and in a bad case: prose and code.
@@ -31,21 +35,32 @@ struct Prompt {
     own: (u64, u64),
 }
 
-/// What implementing and reviewing this plan may cost in US dollars, as a range; `None` where a price is not known.
+/// What is spent already, and the settings that limit the rest.
+pub(super) struct Spent<'a> {
+    pub(super) usage: Usage,
+    pub(super) settings: &'a Settings,
+}
+
+/// What implementing and reviewing this plan may cost from now on; dollars are `None` where a price is not known.
 ///
 /// The prefix that tasks share is written to the cache by the first of each model and read by the others, as the
-/// providers bill it; the files a task owns are counted as read once, and a reviewer's as read or not.
+/// providers bill it; the files a task owns are counted as read once, and a reviewer's as read or not. What is done
+/// already is not counted. The ceiling holds until the workflow ends or its gate opens again.
 pub(super) fn estimate(
     plan: &PlanOutput,
     memory: &Memory,
-    models: &Models,
+    models: Option<&Models>,
     workspace: &Workspace,
-) -> Option<(f64, f64)> {
+    spent: &Spent<'_>,
+) -> Estimate {
     let shared = FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory);
-    let mut range = (0.0, 0.0);
+    // Without models their tiers tell them apart.
+    let id = |tier: Tier| models.map_or(tier.as_str(), |models| models.for_tier(tier).id());
+    let mut range = (NOTHING, NOTHING);
+    let mut bound = Bound::default();
     let mut all_files = 0;
     let mut opened = HashSet::new();
-    for task in &plan.tasks {
+    for task in to_do(plan, memory) {
         let habit = match task.estimated_complexity {
             Complexity::Simple => &SIMPLE,
             Complexity::Moderate => &MODERATE,
@@ -58,17 +73,82 @@ pub(super) fn estimate(
             .map(|file| file.bytes.len() as u64)
             .sum();
         all_files += files;
-        let model = models.for_tier(Phase::Implement.row().tier.tier(task.estimated_complexity)).id();
+        let row = Phase::Implement.row();
+        let model = id(row.tier.tier(task.estimated_complexity));
         let prompt = Prompt { shared, is_cached: !opened.insert(model), own: (files, files) };
-        add(&mut range, conversation(model, prompt, habit)?);
+        add(&mut range, conversation(model, prompt, habit));
+        // A task whose files changed meanwhile is done once more.
+        bound.conversations(2, model, row.max_tokens);
     }
-    let TierRule::Always(tier) = Phase::Review.row().tier else { return Some(range) };
-    let prompt = Prompt { shared, is_cached: false, own: (0, all_files) };
-    add(&mut range, conversation(models.for_tier(tier).id(), prompt, &REVIEW)?);
-    Some(range)
+    if let TierRule::Always(tier) = Phase::Review.row().tier {
+        let prompt = Prompt { shared, is_cached: false, own: (0, all_files) };
+        add(&mut range, conversation(id(tier), prompt, &REVIEW));
+        bound.conversations(1, id(tier), Phase::Review.row().max_tokens);
+    }
+    Estimate { low: range.0, high: range.1, ceiling: bound.within(spent) }
 }
 
-fn conversation(model: &str, prompt: Prompt, habit: &Habit) -> Option<(f64, f64)> {
+const NOTHING: Spending = Spending { usd: Some(0.0), tokens: 0 };
+
+/// The tasks that are still to be done: in a round for issues those of the round.
+fn to_do<'a>(plan: &'a PlanOutput, memory: &Memory) -> Vec<&'a Task> {
+    let fixing = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
+    let is_done = |status| matches!(status, TaskStatus::Completed | TaskStatus::Partial);
+    let has_result = |task: &Task| {
+        let mut results = memory.report.iter().flat_map(|report| &report.results);
+        results.any(|result| result.task_id == task.id && is_done(result.status))
+    };
+    let is_due = |task: &&Task| match fixing {
+        Some(round) => round.tasks.contains(&task.id),
+        None => !has_result(task),
+    };
+    plan.tasks.iter().filter(is_due).collect()
+}
+
+/// What one round can cost at the very most: each turn with the longest prompt that a model takes.
+#[derive(Default)]
+struct Bound {
+    tokens: u64,
+    usd: f64,
+    is_unpriced: bool,
+    /// Dollars of the cheapest token there is.
+    cheapest: Option<f64>,
+}
+
+impl Bound {
+    fn conversations(&mut self, count: u64, model: &str, max_tokens: u32) {
+        let turns = count * u64::from(MAX_TURNS);
+        let turn = Usage { cache_write_tokens: LONGEST_PROMPT, output_tokens: max_tokens.into(), ..Usage::default() };
+        self.tokens += turns * turn.total_tokens();
+        match models::cost(model, &turn) {
+            Some(usd) => self.usd += turns as f64 * usd,
+            None => self.is_unpriced = true,
+        }
+        let one = Usage { cache_read_tokens: 1, ..Usage::default() };
+        let cheapest = self.cheapest.into_iter().chain(models::cost(model, &one));
+        self.cheapest = cheapest.min_by(f64::total_cmp);
+    }
+
+    /// The bound of all rounds there may be, and no more than the budget has left.
+    fn within(self, spent: &Spent<'_>) -> Spending {
+        let rounds = u64::from(spent.settings.max_review_cycles.max(1));
+        let mut tokens = self.tokens.saturating_mul(rounds);
+        if let Some(budget) = spent.settings.budget_tokens {
+            tokens = tokens.min(budget.saturating_sub(spent.usage.total_tokens()));
+        }
+        if self.is_unpriced {
+            return Spending { usd: None, tokens };
+        }
+        let left = (spent.settings.budget_usd - spent.usage.cost_usd.unwrap_or(0.0)).max(0.0);
+        let usd = left.min(self.usd * rounds as f64);
+        if let Some(cheapest) = self.cheapest.filter(|usd| *usd > 0.0) {
+            tokens = tokens.min((usd / cheapest) as u64);
+        }
+        Spending { usd: Some(usd), tokens }
+    }
+}
+
+fn conversation(model: &str, prompt: Prompt, habit: &Habit) -> (Spending, Spending) {
     let one = |turns: u64, output: u64, own: u64, bytes_a_token: u64| {
         let (shared, own) = (prompt.shared / bytes_a_token, own / bytes_a_token);
         let grown = output * turns;
@@ -79,15 +159,16 @@ fn conversation(model: &str, prompt: Prompt, habit: &Habit) -> Option<(f64, f64)
             output_tokens: grown,
             ..Usage::default()
         };
-        models::cost(model, &usage)
+        Spending { usd: models::cost(model, &usage), tokens: usage.total_tokens() }
     };
-    let good = one(habit.turns.0, habit.output.0, prompt.own.0, BYTES_A_TOKEN.0)?;
-    Some((good, one(habit.turns.1, habit.output.1, prompt.own.1, BYTES_A_TOKEN.1)?))
+    let good = one(habit.turns.0, habit.output.0, prompt.own.0, BYTES_A_TOKEN.0);
+    (good, one(habit.turns.1, habit.output.1, prompt.own.1, BYTES_A_TOKEN.1))
 }
 
-fn add(range: &mut (f64, f64), more: (f64, f64)) {
-    range.0 += more.0;
-    range.1 += more.1;
+fn add(range: &mut (Spending, Spending), more: (Spending, Spending)) {
+    let sum =
+        |a: Spending, b: Spending| Spending { usd: a.usd.zip(b.usd).map(|(a, b)| a + b), tokens: a.tokens + b.tokens };
+    *range = (sum(range.0, more.0), sum(range.1, more.1));
 }
 
 fn context_bytes(memory: &Memory) -> u64 {
@@ -101,17 +182,41 @@ fn bytes(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::Tier;
+
+    const OPUS: &str = "anthropic:claude-opus-5-5";
 
     #[test]
     fn a_conversation_costs_more_when_it_is_longer_and_less_when_its_prefix_is_cached() {
         let prompt = Prompt { shared: 30_000, is_cached: false, own: (0, 0) };
-        let (low, high) = conversation("anthropic:claude-opus-5-5", prompt, &MODERATE).unwrap();
-        assert!(0.04 < low && low < high && high < 2.0, "{low} {high}");
+        let usd = |spending: Spending| spending.usd.unwrap();
+        let (low, high) = conversation(OPUS, prompt, &MODERATE);
+        assert!(0.04 < usd(low) && usd(low) < usd(high) && usd(high) < 2.0, "{low:?} {high:?}");
+        assert!(low.tokens < high.tokens);
         let cached = Prompt { is_cached: true, ..prompt };
-        let (cheaper, _) = conversation("anthropic:claude-opus-5-5", cached, &MODERATE).unwrap();
-        assert!(cheaper < low / 2.0, "{cheaper} {low}");
-        assert_eq!(conversation("ollama:qwen", prompt, &MODERATE), None);
+        let (cheaper, _) = conversation(OPUS, cached, &MODERATE);
+        assert!(usd(cheaper) < usd(low) / 2.0, "{cheaper:?} {low:?}");
+        let (unpriced, _) = conversation("ollama:qwen", prompt, &MODERATE);
+        assert_eq!(unpriced, Spending { usd: None, ..low });
         assert_eq!(Phase::Review.row().tier, TierRule::Always(Tier::Powerful));
+    }
+
+    #[test]
+    fn the_ceiling_is_what_the_budget_has_left_and_no_more_than_the_turns_there_may_be() {
+        let ceiling = |model: &str, settings: &Settings, cost_usd| {
+            let mut bound = Bound::default();
+            bound.conversations(3, model, 16_000);
+            let usage = Usage { output_tokens: 400, cost_usd, ..Usage::default() };
+            bound.within(&Spent { usage, settings })
+        };
+        let mut settings = Settings { budget_usd: 5.0, max_review_cycles: 3, ..Settings::default() };
+        assert_eq!(ceiling(OPUS, &settings, Some(1.25)).usd, Some(3.75));
+        assert_eq!(ceiling(OPUS, &settings, Some(6.0)), NOTHING, "the budget is spent");
+        settings.budget_usd = 1e9;
+        let all = ceiling(OPUS, &settings, Some(0.0)).usd.unwrap();
+        // 900 turns of 1M tokens written at $5 and 16k answered at $20 a million.
+        assert!((all - 900.0 * 5.32).abs() < 0.01, "{all}");
+        assert_eq!(ceiling("ollama:qwen", &settings, None), Spending { usd: None, tokens: 900 * 1_016_000 });
+        settings.budget_tokens = Some(1_000);
+        assert_eq!(ceiling("ollama:qwen", &settings, None), Spending { usd: None, tokens: 600 });
     }
 }

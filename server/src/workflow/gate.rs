@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 
+use super::gate_content::GateContent;
 use crate::contracts::{Complexity, PlanOutput, Usage};
+use crate::memory::FileFaults;
 
 /// What a person is shown before anything is written.
 #[derive(Debug, Clone)]
@@ -11,26 +13,40 @@ pub struct Gate {
     pub task: String,
     /// The plan to answer.
     pub plan: PlanOutput,
-    /// SHA-256 of plan.json's bytes, in hex: what an approval binds to.
-    pub plan_sha256: String,
+    /// What every face shows of it, and the hash that an approval binds to.
+    pub content: GateContent,
     /// Each task as it will run.
     pub tasks: Vec<GateTask>,
-    /// The plan rendered for people.
-    pub markdown: String,
-    /// Protected files the plan would write; only a person can approve those.
-    pub protected: Vec<String>,
-    /// Files that run code when the project is built.
-    pub flagged: Vec<String>,
     /// What the workflow has used so far.
     pub usage: Usage,
-    /// What implementing and reviewing may cost, in US dollars, as a range; `None` without prices.
-    pub estimate_usd: Option<(f64, f64)>,
     /// plan.md and plan.json, relative to the workspace root.
     pub plan_md: String,
     /// See `plan_md`.
     pub plan_json: String,
     /// What a person should know besides: what counts as absent, and what was done elsewhere.
     pub warnings: Vec<String>,
+}
+
+/// A gate at which no plan can be shown: plan.json breaks its contract, or is gone.
+#[derive(Debug, Clone)]
+pub struct FaultyGate {
+    /// What is wrong, each fault at its place; `None` where plan.json is gone.
+    pub faults: Option<FileFaults>,
+    /// plan.json, relative to the workspace root.
+    pub plan_json: String,
+}
+
+impl FaultyGate {
+    /// What is wrong, a line a fault, as compilers say it; of very many faults the first.
+    pub fn told(&self) -> String {
+        const SHOWN: usize = 10;
+        let Some(FileFaults { file, faults }) = &self.faults else { return format!("{} is gone", self.plan_json) };
+        let mut lines: Vec<String> = faults.iter().take(SHOWN).map(|fault| format!("{file}:{fault}")).collect();
+        if faults.len() > SHOWN {
+            lines.push(format!("and {} more", faults.len() - SHOWN));
+        }
+        lines.join("\n")
+    }
 }
 
 /// One task as the gate shows it.
@@ -75,4 +91,10 @@ pub enum GateAnswer {
 pub trait Approver: Send + Sync {
     /// Put the gate before a person and wait for the answer.
     async fn ask(&self, gate: &Gate) -> GateAnswer;
+
+    /// Show a person what is wrong with the plan, and wait: the engine drops this as soon as plan.json is another one.
+    /// [`GateAnswer::Edited`] has it read again at once; nothing can be approved here.
+    async fn mend(&self, _gate: &FaultyGate) -> GateAnswer {
+        GateAnswer::Wait
+    }
 }

@@ -17,6 +17,7 @@ mod error;
 mod estimate;
 mod events;
 mod gate;
+mod gate_content;
 mod implement;
 mod issues;
 mod memory_dir;
@@ -34,15 +35,16 @@ mod status;
 mod task_run;
 mod uncounted;
 
-pub use approval::{Answered, NO_PLAN, answer_plan, revise_waiting_plan};
+pub use approval::{Answer, Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use changes::{ChangedFile, Changes, diff};
 pub use checkpoints::{Cleaned, clean};
 pub use doctor::{Check, CheckStatus, Doctor, doctor};
 pub use editor::{Editor, EditorDiagnostics};
-pub use engine::{Engine, Request, RunHandle, open, open_store, policy, reset, start};
+pub use engine::{Engine, Request, RunHandle, models, open, open_store, policy, reset, start};
 pub use error::{PhaseError, StartError};
 pub use events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent};
-pub use gate::{Approver, Gate, GateAnswer, GateTask};
+pub use gate::{Approver, FaultyGate, Gate, GateAnswer, GateTask};
+pub use gate_content::{GateCheck, GateContent, GateSources, TierModel, show_plan};
 pub use issues::{dismiss_issue, restore_issue};
 pub use memory_dir::check_memory_dir;
 pub use next::{FixScope, Next, Policy, next_phase};
@@ -51,6 +53,6 @@ pub use phase::{PHASES, Phase, PhaseRow};
 pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};
 pub use schedule::Schedule;
 pub use status::{
-    GateStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskState, standing, standing_review, status,
+    FaultStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskState, standing, standing_review, status,
 };
 pub use uncounted::{moved, trust_moved, uncounted};

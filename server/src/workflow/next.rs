@@ -67,7 +67,13 @@ pub struct FixScope {
 /// Decide what comes next from the memory folder alone.
 pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     let Some(plan) = &memory.plan else {
-        return before_plan(memory, policy, now);
+        return match (&memory.faulty_plan, &memory.approval) {
+            (None, _) => before_plan(memory, policy, now),
+            // The gate is where a person is shown what is wrong with it.
+            (Some(_), None) => Next::Gate,
+            // Of such a plan no other answer counts.
+            (Some(_), Some(_)) => Next::Rejected,
+        };
     };
     let Some(approval) = &memory.approval else { return Next::Gate };
     if approval.decision == Decision::Rejected {

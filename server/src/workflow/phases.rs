@@ -51,7 +51,7 @@ pub(super) async fn plan(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseErr
     // What answered an earlier plan does not answer this one.
     run.store.set_plan_aside(SetAside::Phase)?;
     let revision = memory.revision.as_ref();
-    let version = revision.map_or(1, |revision| revision.plan.plan_version.saturating_add(1));
+    let version = revision.map_or(1, |revision| revision.version.saturating_add(1));
     run.say(
         EventPhase::Plan,
         EventStatus::Started,
@@ -67,7 +67,7 @@ pub(super) async fn plan(run: &Arc<Run>, memory: &Memory) -> Result<(), PhaseErr
     let workspace = run.workspace.clone();
     let accept = move |input| agents::plan::accept(input, &workspace, version, Timestamp::now());
     let plan: PlanOutput = handed_on(run, phase, &brief, &accept).await?;
-    run.store.write_plan(&plan, &task)?;
+    run.store.write_plan(&plan)?;
     close(run, phase.as_str())?;
     let (tasks, groups) = (plan.tasks.len(), plan.parallel_groups.len());
     let message = format!("{tasks} {} in {groups} {}", plural(tasks, "task"), plural(groups, "group"));
@@ -213,7 +213,10 @@ pub(super) fn text(workspace: &Workspace, path: &RepoPath) -> Option<String> {
 /// The task, or what a context from elsewhere, or failing that the plan to be changed, says it is.
 pub(super) fn task_text(memory: &Memory) -> String {
     let restated = || memory.context.as_ref().map(|context| context.task_description.clone());
-    let planned = || memory.revision.as_ref().map(|revision| revision.plan.approach_summary.clone());
+    let planned = || {
+        let plan = memory.revision.as_ref().and_then(|revision| revision.plan.as_ref().ok());
+        plan.map(|plan| plan.approach_summary.clone())
+    };
     memory.task.clone().or_else(restated).or_else(planned).unwrap_or_default()
 }
 

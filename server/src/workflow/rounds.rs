@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::next::{FixScope, approved, fix_scope};
-use super::phases::task_text;
 use super::run::Run;
 use crate::contracts::{
     Approval, Complexity, Handoff, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult,
@@ -34,7 +33,7 @@ pub(super) fn begin_fix(
     }
     // The round comes before the plan: with FIX and no such round it would be implemented as a task like any other.
     store.write(&Round { n: next_round(memory), kind: RoundKind::Fix, tasks, issues: scope.issues.clone() })?;
-    if scope.unowned.is_empty() { Ok(()) } else { give_to_fix(store, workspace, memory, plan, &scope.unowned) }
+    if scope.unowned.is_empty() { Ok(()) } else { give_to_fix(store, workspace, plan, &scope.unowned) }
 }
 
 /// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
@@ -45,7 +44,7 @@ pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
     let unowned = left_without_owner(round, memory, &plan.plan);
     if !unowned.is_empty() {
         // A kill came between the round and its plan.
-        return give_to_fix(&run.store, &run.workspace, memory, &plan.plan, &unowned);
+        return give_to_fix(&run.store, &run.workspace, &plan.plan, &unowned);
     }
     let is_outside = |id: &str| !round.tasks.iter().any(|task| task == id);
     let mut report = memory.report.clone().unwrap_or_else(|| ImplReport {
@@ -176,16 +175,10 @@ fn done_elsewhere(task: &str) -> TaskResult {
 }
 
 /// Write a plan whose task `FIX` owns these files too. It voids the approval.
-fn give_to_fix(
-    store: &Store,
-    workspace: &Workspace,
-    memory: &Memory,
-    plan: &PlanOutput,
-    files: &[String],
-) -> Result<(), MemoryError> {
+fn give_to_fix(store: &Store, workspace: &Workspace, plan: &PlanOutput, files: &[String]) -> Result<(), MemoryError> {
     let mut plan = plan.clone();
     add_fix_task(&mut plan, files, |path| workspace.is_file(path));
-    store.write_plan(&plan, &task_text(memory))?;
+    store.write_plan(&plan)?;
     Ok(())
 }
 

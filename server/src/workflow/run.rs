@@ -8,6 +8,7 @@ use super::editor::Editor;
 use super::error::PhaseError;
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus, Said};
 use super::gate::Approver;
+use super::gate_content::GateSources;
 use super::next::Policy;
 use super::phase::Phase;
 use crate::agents::{AgentError, Desk, Prompts};
@@ -48,6 +49,16 @@ impl Run {
         match &self.models {
             Ok(models) => Ok(models.for_tier(tier).clone()),
             Err(error) => Err(AgentError::Model(error.clone()).into()),
+        }
+    }
+
+    /// What a gate's content comes from.
+    pub(super) fn gate_sources(&self) -> GateSources<'_> {
+        GateSources {
+            store: &self.store,
+            settings: &self.settings,
+            models: self.models.as_ref().ok(),
+            usage: self.desk.budget.used_by_workflow(),
         }
     }
 

@@ -7,14 +7,15 @@ use super::elsewhere;
 use super::engine::policy;
 use super::error::StartError;
 use super::events::{EventPhase, EventStatus, PhaseEvent};
+use super::gate_content::{GateContent, GateSources};
 use super::next::{Next, next_phase};
 use super::outcome::Outcome;
 use super::phase::{PHASES, Phase};
-use super::phases::task_text;
 use super::uncounted::uncounted_or_none;
 use crate::config::Settings;
-use crate::contracts::{Issue, ReviewOutput, RoundKind, Usage, plan_markdown};
-use crate::memory::{Memory, RunHistory, RunId, Store};
+use crate::contracts::{Issue, ReviewOutput, RoundKind, Usage};
+use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
+use crate::models::Models;
 
 /// Where the workflow stands: what `baton status` and `baton.status` answer.
 #[derive(Debug, Clone, Serialize)]
@@ -31,14 +32,32 @@ pub struct Status {
     pub tasks: Vec<TaskState>,
     /// The review's issues and those it found fixed, without those the user dismissed.
     pub issues: Vec<IssueStatus>,
-    /// The plan that waits for an answer.
-    pub gate: Option<GateStatus>,
+    /// The plan that waits for an answer; null also where plan.json breaks its contract, and so cannot be shown.
+    pub gate: Option<GateContent>,
+    /// What is wrong with the files of the memory folder; absent where nothing is. The workflow goes on once it is mended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultStatus>,
     /// What the workflow has used.
     pub usage: Usage,
     /// What comes next: `task`, a phase, `gate`, `fix`, `re_plan`, or `none`.
     pub next: &'static str,
     /// What a person should know of how this was found: what counts as absent, and what was done elsewhere.
     pub warnings: Vec<String>,
+}
+
+/// A fault of a file of the memory folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FaultStatus {
+    /// Relative to the workspace root.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// As on diagnostics: `schema`, `plan.cycle`.
+    pub code: &'static str,
+    /// What is wrong and what is expected.
+    pub message: String,
 }
 
 /// Where one phase stands.
@@ -79,15 +98,6 @@ pub struct IssueStatus {
     pub state: &'static str,
 }
 
-/// The plan that waits for an answer.
-#[derive(Debug, Clone, Serialize)]
-pub struct GateStatus {
-    /// What an approval binds to.
-    pub plan_sha256: String,
-    /// The plan for people.
-    pub markdown: String,
-}
-
 /// Where phases and tasks stand: the part of [`Status`] that is shown all the time.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -119,12 +129,18 @@ pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
     memory.review.clone().or_else(|| store.review_before(fixing()?.n))
 }
 
-/// Tell where the workflow stands, from the memory folder alone.
+/// Tell where the workflow stands, from the memory folder alone, also where its files have faults. `models` would go
+/// on with it, where there are any.
 ///
 /// # Errors
-/// When the memory folder cannot be read, or holds handoffs that break their contract.
-pub fn status(store: &Store, settings: &Settings, now: Timestamp) -> Result<Status, StartError> {
-    StatusReader::default().status(store, settings, now)
+/// When the memory folder cannot be read.
+pub fn status(
+    store: &Store,
+    settings: &Settings,
+    models: Option<&Models>,
+    now: Timestamp,
+) -> Result<Status, StartError> {
+    StatusReader::default().status(store, settings, models, now)
 }
 
 /// Tells where a workflow stands again and again: of the runs' journals, which grow long, it reads only what was added.
@@ -140,7 +156,13 @@ impl StatusReader {
     ///
     /// # Errors
     /// As [`status`].
-    pub fn status(&mut self, store: &Store, settings: &Settings, now: Timestamp) -> Result<Status, StartError> {
+    pub fn status(
+        &mut self,
+        store: &Store,
+        settings: &Settings,
+        models: Option<&Models>,
+        now: Timestamp,
+    ) -> Result<Status, StartError> {
         if self.memory != store.path().as_str() {
             store.path().as_str().clone_into(&mut self.memory);
             self.runs.clear();
@@ -152,42 +174,54 @@ impl StatusReader {
         }
         let history: Vec<&PhaseEvent> = self.runs.values().flat_map(|run| &run.events).collect();
         let usage = self.runs.values().map(|run| run.usage).sum();
-        status_of(store, settings, now, (&history, usage, runs.last()))
+        let sources = GateSources { store, settings, models, usage };
+        status_of(&sources, now, &history, runs.last())
     }
 }
 
 fn status_of(
-    store: &Store,
-    settings: &Settings,
+    sources: &GateSources<'_>,
     now: Timestamp,
-    (history, usage, newest): (&[&PhaseEvent], Usage, Option<&RunId>),
+    history: &[&PhaseEvent],
+    newest: Option<&RunId>,
 ) -> Result<Status, StartError> {
-    let mut memory = store.load()?;
+    let store = sources.store;
+    let (mut memory, faults) = store.inspect()?;
     let running = store.holder().map(|holder| holder.run);
-    let next = next_phase(&memory, &policy(settings), now);
+    let next = next_phase(&memory, &policy(sources.settings), now);
     let (next, done_elsewhere) = elsewhere::borne_out(store, &mut memory, next)?;
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, history, &at_work, now)).collect();
     let tasks = task_states(&memory, history, &at_work);
     let issues = issue_states(&memory, store);
     let gate = match (&next, &memory.plan) {
-        (Next::Gate, Some(plan)) => Some(GateStatus {
-            plan_sha256: plan.sha256.clone(),
-            markdown: plan_markdown(&plan.plan, &task_text(&memory)),
-        }),
+        (Next::Gate, Some(plan)) => Some(sources.content(&memory, plan)),
         _ => None,
     };
+    // Of other files than the plan nothing is known to follow: a start only tells of their faults.
+    let is_stuck = faults.len() > usize::from(memory.faulty_plan.is_some());
     Ok(Status {
-        outcome: if running.is_some() { None } else { outcome(&next, history.last().copied()) },
+        outcome: if running.is_some() || is_stuck { None } else { outcome(&next, history.last().copied()) },
         run: running.or_else(|| newest.map(ToString::to_string)),
         task: memory.task.clone(),
         phases,
         tasks,
         issues,
-        gate,
-        usage,
-        next: next_word(&next),
+        gate: gate.filter(|_| !is_stuck),
+        faults: faults.iter().flat_map(fault_states).collect(),
+        usage: sources.usage,
+        next: if is_stuck { "none" } else { next_word(&next) },
         warnings: uncounted_or_none(store).into_iter().chain(done_elsewhere).collect(),
+    })
+}
+
+fn fault_states(faulty: &FileFaults) -> impl Iterator<Item = FaultStatus> {
+    faulty.faults.iter().map(|fault| FaultStatus {
+        file: faulty.file.clone(),
+        line: fault.position.line,
+        column: fault.position.column,
+        code: fault.code,
+        message: fault.message.clone(),
     })
 }
 
@@ -264,7 +298,7 @@ fn phase_status(
         history.iter().copied().filter(|event| event.phase == phase.event() && event.task.is_none()).collect();
     let handoff = match phase {
         Phase::Context => memory.context.is_some(),
-        Phase::Plan => memory.plan.is_some(),
+        Phase::Plan => memory.plan.is_some() || memory.faulty_plan.is_some(),
         Phase::Implement => memory.report.is_some(),
         Phase::Review => memory.review.is_some(),
     };

@@ -42,6 +42,23 @@ pub(super) fn parse(line: &str, gate: &Gate) -> Result<Choice, String> {
     }
 }
 
+/// Read an answer where the plan cannot be shown.
+///
+/// # Errors
+/// What can be answered, for the person.
+pub(super) fn parse_faulty(line: &str) -> Result<Choice, &'static str> {
+    let line = render::plain(line);
+    let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+    match (word.to_lowercase().as_str(), rest) {
+        ("e" | "edit", "") => Ok(Choice::Edit),
+        ("c" | "changes", "") => Ok(Choice::Changes(None)),
+        ("c" | "changes", words) => Ok(Choice::Changes(Some(words.to_owned()))),
+        ("r" | "reject", "") => Ok(Choice::Reject),
+        ("a" | "approve", _) => Err("It cannot be approved with these faults: type e to mend them; then Enter."),
+        _ => Err("Type e to edit the plan, c to have another one made, r to reject it; then Enter."),
+    }
+}
+
 /// The tasks of a list, in the order of the plan; `None` when it names all of them.
 fn some_tasks(ids: &str, gate: &Gate) -> Result<Option<Vec<String>>, String> {
     let known = || gate.tasks.iter().map(|task| task.id.as_str());

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use super::progress::Progress;
 use super::render;
-use crate::workflow::{Approver, Gate, GateAnswer};
+use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer};
 use answer::Choice;
 use lines::Lines;
 use view::{Look, gate_view};
@@ -51,6 +51,10 @@ pub(super) fn shown(gate: &Gate) -> String {
 }
 
 const PROMPT: &str = "\n[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Enter > ";
+
+const MEND_PROMPT: &str = "\n[e]dit  [c]hanges (have another plan made)  [r]eject, then Enter > ";
+
+const REJECTED: &str = "Rejected. `baton reset` puts the plan away and clears the way for another start.\n";
 
 impl TerminalApprover {
     /// Ask on `out`, hear the answers from `input`. Of `root`, the workspace's folder, the plan is edited.
@@ -95,24 +99,21 @@ impl TerminalApprover {
                 }
                 Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
                 Ok(Choice::Changes(None)) => {
-                    self.say("What should be different? (an empty line goes back)\n> ")?;
-                    let Some(line) = self.lines.next().await else { return self.nobody() };
-                    let feedback = render::plain(&line);
-                    if !feedback.is_empty() {
-                        return Ok(GateAnswer::Revise { feedback });
+                    if let Some(answer) = self.changes().await? {
+                        return Ok(answer);
                     }
                 }
                 Ok(Choice::Edit) => {
-                    if let Some(answer) = self.edit(gate).await? {
+                    if let Some(answer) = self.edit(&gate.plan_json).await? {
                         return Ok(answer);
                     }
                 }
                 Ok(Choice::Reject) => {
-                    self.say("Rejected. `baton reset` puts the plan away and clears the way for another start.\n")?;
+                    self.say(REJECTED)?;
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(Choice::View) => {
-                    self.say(&format!("\n{}\n\n(vv shows it as JSON)\n", render::plain_lines(&gate.markdown)))?;
+                    self.say(&format!("\n{}\n\n(vv shows it as JSON)\n", render::plain_lines(&gate.content.markdown)))?;
                 }
                 Ok(Choice::ViewJson) => {
                     let json = serde_json::to_string_pretty(&gate.plan).map_err(io::Error::other)?;
@@ -122,9 +123,50 @@ impl TerminalApprover {
         }
     }
 
+    /// Show what is wrong with the plan until something is done about it.
+    async fn converse_faulty(&self, gate: &FaultyGate) -> io::Result<GateAnswer> {
+        self.say(&format!("\n{}\n", render::plain_lines(&gate.told())))?;
+        if gate.faults.is_none() {
+            self.say("You are asked about the plan again once it is back. Enter alone has a new one made > ")?;
+            return if self.lines.next().await.is_some() { Ok(GateAnswer::Edited) } else { self.nobody() };
+        }
+        self.say("The plan cannot be shown before that is mended. Save it, from wherever, and you are asked again.\n")?;
+        loop {
+            self.say(MEND_PROMPT)?;
+            let Some(line) = self.lines.next().await else { return self.nobody() };
+            match answer::parse_faulty(&line) {
+                Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
+                Ok(Choice::Changes(None)) => {
+                    if let Some(answer) = self.changes().await? {
+                        return Ok(answer);
+                    }
+                }
+                Ok(Choice::Edit) => {
+                    if let Some(answer) = self.edit(&gate.plan_json).await? {
+                        return Ok(answer);
+                    }
+                }
+                Ok(Choice::Reject) => {
+                    self.say(REJECTED)?;
+                    return Ok(GateAnswer::Reject);
+                }
+                Ok(_) => {}
+                Err(message) => self.say(&format!("{}\n", render::paragraph("", message, self.look.width)))?,
+            }
+        }
+    }
+
+    /// Ask what should be different; `None` goes back to the question.
+    async fn changes(&self) -> io::Result<Option<GateAnswer>> {
+        self.say("What should be different? (an empty line goes back)\n> ")?;
+        let Some(line) = self.lines.next().await else { return self.nobody().map(Some) };
+        let feedback = render::plain(&line);
+        Ok((!feedback.is_empty()).then_some(GateAnswer::Revise { feedback }))
+    }
+
     /// Have plan.json edited; `None` goes back to the question.
-    async fn edit(&self, gate: &Gate) -> io::Result<Option<GateAnswer>> {
-        let plan = render::plain(&gate.plan_json);
+    async fn edit(&self, plan_json: &str) -> io::Result<Option<GateAnswer>> {
+        let plan = render::plain(plan_json);
         let Some(editor) = &self.editor else {
             self.say(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter.\n> "))?;
             return match self.lines.next().await {
@@ -132,7 +174,7 @@ impl TerminalApprover {
                 None => self.nobody().map(Some),
             };
         };
-        match run_editor(editor, &self.root.join(&gate.plan_json)).await {
+        match run_editor(editor, &self.root.join(plan_json)).await {
             Ok(status) if status.success() => Ok(Some(GateAnswer::Edited)),
             Ok(status) => {
                 self.say(&format!("{editor} ended with {status}; the plan is as it was asked about.\n"))?;
@@ -143,6 +185,25 @@ impl TerminalApprover {
                 Ok(None)
             }
         }
+    }
+
+    /// Have the terminal for a question, and say `withdrawn` on it where it is dropped before it is answered.
+    async fn put(
+        &self,
+        question: impl Future<Output = io::Result<GateAnswer>> + Send,
+        withdrawn: &'static str,
+    ) -> GateAnswer {
+        let _pause = self.progress.as_ref().map(|progress| progress.pause());
+        // What was typed before the plan was on screen is no answer to it.
+        self.lines.forget().await;
+        (self.forget_typed)();
+        let mut open = Question { approver: self, withdrawn: Some(withdrawn) };
+        let answer = question.await;
+        open.withdrawn = None;
+        answer.unwrap_or_else(|error| {
+            tracing::warn!("the gate cannot be shown: {error}");
+            GateAnswer::Wait
+        })
     }
 
     fn nobody(&self) -> io::Result<GateAnswer> {
@@ -160,17 +221,11 @@ impl TerminalApprover {
 #[async_trait]
 impl Approver for TerminalApprover {
     async fn ask(&self, gate: &Gate) -> GateAnswer {
-        let _pause = self.progress.as_ref().map(|progress| progress.pause());
-        // What was typed before the plan was on screen is no answer to it.
-        self.lines.forget().await;
-        (self.forget_typed)();
-        let mut question = Question { approver: self, open: true };
-        let answer = self.converse(gate).await;
-        question.open = false;
-        answer.unwrap_or_else(|error| {
-            tracing::warn!("the gate cannot be shown: {error}");
-            GateAnswer::Wait
-        })
+        self.put(self.converse(gate), "No answer is needed any more.").await
+    }
+
+    async fn mend(&self, gate: &FaultyGate) -> GateAnswer {
+        self.put(self.converse_faulty(gate), "That has changed.").await
     }
 }
 
@@ -184,14 +239,15 @@ impl Approver for NonInteractiveApprover {
 /// A question on screen. Dropped while open it was withdrawn, and the screen says so.
 struct Question<'a> {
     approver: &'a TerminalApprover,
-    open: bool,
+    /// What it says then.
+    withdrawn: Option<&'static str>,
 }
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
-        if self.open {
+        if let Some(withdrawn) = self.withdrawn {
             // A terminal that is gone has no question on it either.
-            let _ = self.approver.say("\nNo answer is needed any more.\n");
+            let _ = self.approver.say(&format!("\n{withdrawn}\n"));
         }
     }
 }

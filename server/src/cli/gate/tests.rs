@@ -7,8 +7,9 @@ use futures::FutureExt;
 use serde_json::json;
 
 use super::*;
-use crate::contracts::Usage;
-use crate::workflow::GateTask;
+use crate::contracts::{Estimate, Fault, FlaggedFile, Position, ProtectedFile, Spending, Usage};
+use crate::memory::FileFaults;
+use crate::workflow::{GateContent, GateTask};
 
 fn gate() -> Gate {
     let task =
@@ -43,18 +44,31 @@ fn gate() -> Gate {
     Gate {
         run: "r1".to_owned(),
         task: "Add a --json flag".to_owned(),
-        plan_sha256: "00".to_owned(),
+        content: GateContent {
+            plan_sha256: "00".to_owned(),
+            markdown: "# Plan, version 2\n\n> Add a --json\u{1b}[2J flag\n".to_owned(),
+            protected: vec![ProtectedFile { path: ".github/workflows/ci.yml".to_owned(), task: "T3".to_owned() }],
+            flagged: vec![FlaggedFile {
+                path: "Cargo.toml".to_owned(),
+                task: "T1".to_owned(),
+                reason: "runs code when you build".to_owned(),
+            }],
+            questions: Vec::new(),
+            estimate: Estimate { low: usd(0.05, 10), high: usd(0.21, 20), ceiling: usd(4.958, 900) },
+            models: Vec::new(),
+            checks: Vec::new(),
+        },
         tasks: tasks.collect(),
-        markdown: "# Plan, version 2\n\n> Add a --json\u{1b}[2J flag\n".to_owned(),
-        protected: vec![".github/workflows/ci.yml".to_owned()],
-        flagged: vec!["Cargo.toml".to_owned()],
         usage: Usage { input_tokens: 18_200, cost_usd: Some(0.042), ..Usage::default() },
-        estimate_usd: Some((0.05, 0.21)),
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: "plan.json".to_owned(),
         warnings: Vec::new(),
         plan,
     }
+}
+
+fn usd(usd: f64, tokens: u64) -> Spending {
+    Spending { usd: Some(usd), tokens }
 }
 
 /// What was written, for a test to read.
@@ -135,11 +149,12 @@ fn the_gate_shows_what_a_person_should_know() {
               1. T1, T2 at once
               2. T3
 
-            ! Protected: .github/workflows/ci.yml. Written only if you approve this very
-              plan: look at the tasks that do.
-            ! Runs code when you build: Cargo.toml. Read these changes before you do.
+            ! Protected: .github/workflows/ci.yml (T3). Written only if you approve this
+              very plan: look at the tasks that do.
+            ! Runs code when you build: Cargo.toml (T1). Read these changes before you do.
 
-            So far 18.2k tokens · $0.042. To implement and review: about $0.05 to $0.21.
+            So far 18.2k tokens · $0.042. To implement and review: about $0.05 to $0.21, at
+            most $4.96.
             The plan in full: .agent_memory/plan.md
         "#]],
     );
@@ -151,10 +166,11 @@ fn a_small_plan_without_prices_is_shown_without_empty_parts() {
     gate.plan.risks.clear();
     gate.tasks.drain(1..);
     gate.tasks[0].files = vec!["src/a.rs".to_owned()];
-    gate.protected.clear();
-    gate.flagged.clear();
+    gate.content.protected.clear();
+    gate.content.flagged.clear();
+    gate.content.estimate.low = Spending { usd: None, tokens: 12_000 };
+    gate.content.estimate.high = Spending { usd: None, tokens: 90_000 };
     gate.usage.cost_usd = None;
-    gate.estimate_usd = None;
     shows(
         &gate,
         expect![[r#"
@@ -170,8 +186,8 @@ fn a_small_plan_without_prices_is_shown_without_empty_parts() {
              write  src/a.rs
              done when  - `--json` is in the help
 
-        So far 18.2k tokens. To implement and review: no estimate, the models' prices
-        are not known.
+        So far 18.2k tokens. To implement and review: about 12k to 90k tokens; the
+        models' prices are not known.
         The plan in full: .agent_memory/plan.md
     "#]],
     );
@@ -190,7 +206,9 @@ fn nothing_a_plan_says_drives_the_terminal() {
     gate.tasks[0].files = vec![evil.to_owned()];
     gate.tasks[1].id = evil.to_owned();
     gate.tasks[1].depends_on = vec![evil.to_owned()];
-    gate.protected = vec![evil.to_owned()];
+    gate.content.protected = vec![ProtectedFile { path: evil.to_owned(), task: evil.to_owned() }];
+    gate.content.flagged[0].reason = evil.to_owned();
+    gate.content.questions = vec![evil.to_owned()];
     gate.plan_md = evil.to_owned();
     let view = gate_view(&gate, Look { width: 80, colors: false });
     assert_eq!(view.chars().find(|c| c.is_control() && *c != '\n'), None, "{view:?}");
@@ -367,4 +385,44 @@ async fn the_live_view_is_paused_while_the_gate_asks() {
         keyboard.send("a\n").unwrap();
     });
     assert_eq!(String::from_utf8_lossy(&log.0.lock().unwrap()), "[     0 s] implement started\n");
+}
+
+fn faulty() -> FaultyGate {
+    let fault = Fault {
+        code: "schema",
+        message: "\"bogus\" is none of simple, moderate, complex".to_owned(),
+        pointer: "/tasks/0/estimated_complexity".to_owned(),
+        span: 0..0,
+        position: Position { line: 12, column: 30 },
+    };
+    let faults = FileFaults { file: "plan.json".to_owned(), faults: vec![fault] };
+    FaultyGate { faults: Some(faults), plan_json: "plan.json".to_owned() }
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_be_shown_is_mended_changed_or_rejected_and_never_approved() {
+    for (typed, expected) in [
+        ("r\n", GateAnswer::Reject),
+        ("a\nyes\nr\n", GateAnswer::Reject),
+        ("c Keep it small\n", GateAnswer::Revise { feedback: "Keep it small".to_owned() }),
+        ("c\n\nc\nKeep it small\n", GateAnswer::Revise { feedback: "Keep it small".to_owned() }),
+        ("e\n\n", GateAnswer::Edited),
+        ("", GateAnswer::Wait),
+    ] {
+        let (approver, screen) = approver_hearing(typed, Path::new("/nowhere"));
+        assert_eq!(approver.mend(&faulty()).await, expected, "{typed:?}");
+        let shown = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+        assert!(shown.contains("plan.json:12:30: \"bogus\" is none of"), "{shown}");
+        assert_eq!(shown.contains("It cannot be approved"), typed.starts_with('a'), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_is_gone_is_waited_for_or_made_anew() {
+    for (typed, expected) in [("\n", GateAnswer::Edited), ("", GateAnswer::Wait)] {
+        let (approver, screen) = approver_hearing(typed, Path::new("/nowhere"));
+        assert_eq!(approver.mend(&FaultyGate { faults: None, ..faulty() }).await, expected);
+        let shown = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+        assert!(shown.contains("plan.json is gone"), "{shown}");
+    }
 }

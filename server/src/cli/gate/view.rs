@@ -1,10 +1,10 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use console::Style as Paint;
 
 use crate::cli::render::{self, paragraph};
 use crate::contracts::{Complexity, RepoPath, Task};
-use crate::workflow::{Gate, GateTask};
+use crate::workflow::{Gate, GateContent, GateTask};
 
 /// How the gate is drawn.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,9 @@ impl Look {
 
 /// Everything a person should know before saying yes, ending in a line break.
 pub(super) fn gate_view(gate: &Gate, look: Look) -> String {
-    let view = View { gate, look, protected: keys(&gate.protected), flagged: keys(&gate.flagged) };
+    let protected = keys(gate.content.protected.iter().map(|file| file.path.as_str()));
+    let flagged = gate.content.flagged.iter().map(|file| (key(&file.path), file.reason.as_str())).collect();
+    let view = View { gate, look, protected, flagged };
     let mut lines = Vec::new();
     view.approach(&mut lines);
     view.tasks(&mut lines);
@@ -39,7 +41,8 @@ struct View<'a> {
     gate: &'a Gate,
     look: Look,
     protected: HashSet<String>,
-    flagged: HashSet<String>,
+    /// With the reasons.
+    flagged: HashMap<String, &'a str>,
 }
 
 impl View<'_> {
@@ -85,8 +88,8 @@ impl View<'_> {
         let key = key(file);
         let note = if self.protected.contains(&key) {
             self.paint(Paint::new().red().bold(), "  protected")
-        } else if self.flagged.contains(&key) {
-            self.paint(Paint::new().yellow(), "  runs code when you build")
+        } else if let Some(reason) = self.flagged.get(&key) {
+            self.paint(Paint::new().yellow(), &format!("  {}", render::plain(reason)))
         } else {
             String::new()
         };
@@ -122,30 +125,33 @@ impl View<'_> {
     }
 
     fn warnings(&self, lines: &mut Vec<String>) {
-        let Gate { protected, flagged, warnings, .. } = self.gate;
-        if !protected.is_empty() || !flagged.is_empty() || !warnings.is_empty() {
+        let warnings = &self.gate.warnings;
+        let GateContent { protected, flagged, questions, .. } = &self.gate.content;
+        if !protected.is_empty() || !flagged.is_empty() || !questions.is_empty() || !warnings.is_empty() {
             lines.push(String::new());
         }
         lines.extend(warnings.iter().map(|warning| self.paint(Paint::new().yellow(), &self.text("! ", warning))));
         if !protected.is_empty() {
+            let files: Vec<String> = protected.iter().map(|file| format!("{} ({})", file.path, file.task)).collect();
             let what = format!(
                 "Protected: {}. Written only if you approve this very plan: look at the tasks that do.",
-                protected.join(", ")
+                files.join(", ")
             );
             lines.push(self.paint(Paint::new().red().bold(), &self.text("! ", &what)));
         }
-        if !flagged.is_empty() {
-            let what = format!("Runs code when you build: {}. Read these changes before you do.", flagged.join(", "));
+        let mut reasons: Vec<&str> = flagged.iter().map(|file| file.reason.as_str()).collect();
+        reasons.dedup();
+        for reason in reasons {
+            let files = flagged.iter().filter(|file| file.reason == reason);
+            let files: Vec<String> = files.map(|file| format!("{} ({})", file.path, file.task)).collect();
+            let what = format!("{}: {}. Read these changes before you do.", capital(reason), files.join(", "));
             lines.push(self.paint(Paint::new().yellow(), &self.text("! ", &what)));
         }
+        lines.extend(questions.iter().map(|question| self.text("? ", question)));
     }
 
     fn costs(&self, lines: &mut Vec<String>) {
-        let estimate = match self.gate.estimate_usd {
-            Some((low, high)) if render::cost(low) == render::cost(high) => format!("about {}", render::cost(high)),
-            Some((low, high)) => format!("about {} to {}", render::cost(low), render::cost(high)),
-            None => "no estimate, the models' prices are not known".to_owned(),
-        };
+        let estimate = self.gate.content.estimate.words();
         lines.push(String::new());
         let so_far = render::usage(&self.gate.usage);
         lines.push(self.text("", &format!("So far {so_far}. To implement and review: {estimate}.")));
@@ -178,8 +184,14 @@ impl View<'_> {
     }
 }
 
-fn keys(paths: &[String]) -> HashSet<String> {
-    paths.iter().map(|path| key(path)).collect()
+fn keys<'a>(paths: impl Iterator<Item = &'a str>) -> HashSet<String> {
+    paths.map(key).collect()
+}
+
+/// As the beginning of a sentence.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The form in which a path of the plan and one of the gate are compared.

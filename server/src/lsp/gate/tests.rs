@@ -5,7 +5,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::super::client::{Outgoing, Refusal};
 use super::*;
 use crate::config::Settings;
-use crate::contracts::{Complexity, Usage};
+use crate::contracts::{Complexity, Estimate, ProtectedFile, Spending, Usage};
 use crate::workflow::GateTask;
 use crate::workspace::Workspace;
 
@@ -29,26 +29,36 @@ pub(in super::super) fn gate() -> Gate {
         run: "r1".to_owned(),
         task: "Add a flag".to_owned(),
         plan: serde_json::from_value(plan).unwrap(),
-        plan_sha256: "00".to_owned(),
+        content: GateContent {
+            plan_sha256: "00".to_owned(),
+            markdown: String::new(),
+            protected: vec![ProtectedFile { path: ".github/workflows/ci.yml".to_owned(), task: "T1".to_owned() }],
+            flagged: Vec::new(),
+            questions: Vec::new(),
+            estimate: Estimate { low: usd(0.1, 10), high: usd(0.2, 20), ceiling: usd(4.5, 900) },
+            models: Vec::new(),
+            checks: Vec::new(),
+        },
         tasks: vec![task],
-        markdown: String::new(),
-        protected: vec![".github/workflows/ci.yml".to_owned()],
-        flagged: Vec::new(),
         usage: Usage { input_tokens: 18_200, cost_usd: Some(0.042), ..Usage::default() },
-        estimate_usd: Some((0.1, 0.2)),
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: ".agent_memory/plan.json".to_owned(),
         warnings: Vec::new(),
     }
 }
 
+fn usd(usd: f64, tokens: u64) -> Spending {
+    Spending { usd: Some(usd), tokens }
+}
+
 /// A client at the gate, and what it hears.
 struct Editor {
     folder: TempDir,
     client: Client,
+    documents: Documents,
     queue: UnboundedReceiver<Outgoing>,
     asker: Asker,
-    asked: UnboundedReceiver<Gate>,
+    asked: UnboundedReceiver<Asked>,
 }
 
 impl Editor {
@@ -58,12 +68,22 @@ impl Editor {
         let workspace = Workspace::open(folder.path()).unwrap();
         let files = Files { workspace, settings: Settings::default() };
         let (sender, asked) = mpsc::unbounded_channel();
-        let asker = Asker::new(client.clone(), capabilities, folder.path().to_owned(), files, sender);
-        Self { folder, client, queue, asker, asked }
+        let documents = Documents::default();
+        let open = Folder::new(folder.path().to_owned(), client.clone(), capabilities, documents.clone());
+        let asker = Asker::new(&open, files, sender);
+        Self { folder, client, documents, queue, asker, asked }
     }
 
     fn opens_documents() -> Self {
         Self::new(Capabilities { show_document: true, ..Capabilities::default() })
+    }
+
+    /// The run of the plan that whoever watches hears of.
+    async fn hears(&mut self) -> Option<String> {
+        match self.asked.recv().await {
+            Some(Asked::Plan(gate)) => Some(gate.run),
+            _ => None,
+        }
     }
 
     fn uri(&self, file: &str) -> Url {
@@ -121,18 +141,18 @@ async fn the_question_names_what_is_planned_and_what_to_beware_of() {
     let asked = &heard[0];
     assert_eq!(asked["method"], "window/showMessageRequest");
     let message = "Baton: plan 2 (1 task): Do it.\nT1 [simple] Title: src/a.rs\nRisks: It may break.\nIt writes \
-                   protected files: .github/workflows/ci.yml.\nSo far 18.2k tokens · $0.042. To implement and review: \
-                   about $0.10 to $0.20.\nView shows .agent_memory/plan.md.";
-    let actions = ["Approve", "Revise", "Edit", "Reject", "View"].map(|title| json!({ "title": title }));
+                   protected files: .github/workflows/ci.yml (T1).\nSo far 18.2k tokens · $0.042. To implement and \
+                   review: about $0.10 to $0.20, at most $4.50.\nView shows .agent_memory/plan.md.";
+    let actions = ["View", "Later", "Revise", "Edit", "Reject", "Approve"].map(|title| json!({ "title": title }));
     assert_eq!(asked["params"], json!({ "type": 3, "message": message, "actions": actions }));
-    assert_eq!(editor.asked.recv().await.map(|gate| gate.run), Some("r1".to_owned()), "whoever watches hears of it");
+    assert_eq!(editor.hears().await, Some("r1".to_owned()), "whoever watches hears of it");
     let (answer, _) = editor.answers(vec![title("Reject")]).await;
     assert_eq!(answer, Some(GateAnswer::Reject));
 }
 
 #[tokio::test]
 async fn what_is_no_answer_leaves_the_plan_waiting_and_says_how_to_answer() {
-    for no_answer in [Ok(Value::Null), title("approve?"), Ok(json!("Approve")), unknown()] {
+    for no_answer in [title("Later"), Ok(Value::Null), title("approve?"), Ok(json!("Approve")), unknown()] {
         let mut editor = Editor::opens_documents();
         let (answer, heard) = editor.answers(vec![no_answer]).await;
         assert_eq!(answer, None);
@@ -166,12 +186,12 @@ async fn a_client_with_a_gate_of_its_own_is_asked_nothing() {
         () = std::future::ready(()) => {}
     }
     assert!(editor.queue.try_recv().is_err());
-    assert_eq!(editor.asked.recv().await.map(|gate| gate.plan_sha256), Some("00".to_owned()));
+    assert_eq!(editor.hears().await, Some("r1".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn unanswered_it_says_how_else_to_answer_and_goes_on_waiting() {
-    let Editor { client, mut queue, asker, .. } = Editor::opens_documents();
+    let Editor { folder: _folder, client, mut queue, asker, .. } = Editor::opens_documents();
     let gate = gate();
     let mut next = async || match queue.recv().await {
         Some(Outgoing::Message(bytes)) => serde_json::from_slice::<Value>(&bytes).unwrap(),
@@ -250,4 +270,42 @@ async fn nothing_is_revised_before_somebody_wrote_something() {
     assert_eq!((answer, heard.len()), (None, 3), "{heard:?}");
     let text = std::fs::read_to_string(editor.folder.path().join(".agent_memory/feedback.md")).unwrap();
     assert!(text.starts_with("# What should be different"), "{text}");
+}
+
+#[tokio::test]
+async fn a_plan_with_unsaved_changes_is_not_approved_and_is_asked_about_again() {
+    let mut editor = Editor::opens_documents();
+    let plan = editor.folder.path().join(".agent_memory/plan.json");
+    std::fs::create_dir(plan.parent().unwrap()).unwrap();
+    std::fs::write(&plan, "{}").unwrap();
+    let uri = editor.uri(".agent_memory/plan.json");
+    let open = json!({ "textDocument": { "uri": uri, "languageId": "json", "version": 1, "text": "{ }" } });
+    editor.documents.did_open(serde_json::from_value(open).unwrap());
+    let (answer, heard) = editor.answers(vec![title("Approve"), title("Reject")]).await;
+    assert_eq!(answer, Some(GateAnswer::Reject));
+    let methods: Vec<&str> = heard.iter().map(|message| message["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["window/showMessageRequest", "window/showMessage", "window/showMessageRequest"]);
+    assert!(heard[1]["params"]["message"].as_str().unwrap().contains("not saved"), "{heard:?}");
+    let save = json!({ "textDocument": { "uri": uri } });
+    editor.documents.did_save(serde_json::from_value(save).unwrap());
+    let (answer, _) = editor.answers(vec![title("Approve")]).await;
+    assert_eq!(answer, Some(GateAnswer::Approve { tasks: None }));
+}
+
+#[tokio::test]
+async fn of_a_plan_that_cannot_be_shown_the_faults_are_told() {
+    for capabilities in [Capabilities::default(), Capabilities { gate: true, ..Capabilities::default() }] {
+        let mut editor = Editor::new(capabilities);
+        let gate = FaultyGate { faults: None, plan_json: ".agent_memory/plan.json".to_owned() };
+        tokio::select! {
+            biased;
+            _ = editor.asker.mend(&gate) => panic!("nobody answered"),
+            () = std::future::ready(()) => {}
+        }
+        assert!(matches!(editor.asked.recv().await, Some(Asked::Faulty)));
+        let Some(Outgoing::Message(bytes)) = editor.queue.recv().await else { panic!("nothing was sent") };
+        let told: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!((&told["method"], &told["params"]["type"]), (&json!("window/showMessage"), &json!(1)));
+        assert!(told["params"]["message"].as_str().unwrap().contains(".agent_memory/plan.json is gone"), "{told}");
+    }
 }

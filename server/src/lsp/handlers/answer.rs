@@ -9,22 +9,24 @@ use super::super::files::Files;
 use super::super::folder::Folder;
 use super::super::refused::Refused;
 use super::super::runs::Start;
+use super::super::unsaved_plan::unsaved_plan;
 use super::start;
 use crate::contracts::Decision;
 use crate::memory::Store;
-use crate::workflow::{self, Answered};
+use crate::workflow::{self, Answer, Answered, StartError};
 
 /// Approve the plan, or some tasks of it; where nothing waits, the workflow goes on.
 pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
-    let tasks = arguments.tasks;
-    let answered = folder.with_files(move |files| answer(files, Decision::Approved, tasks)).await?;
+    let ApproveArguments { tasks, plan_sha256 } = arguments;
+    let answered = answer(folder, Answer { decision: Decision::Approved, tasks, plan_sha256 }).await?;
     let run = if answered.run_waits { None } else { Some(folder.start(Start::default()).await?) };
     Ok(json!({ "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks }))
 }
 
 /// Reject the plan.
 pub(super) async fn reject(folder: &Arc<Folder>) -> Result<Value, Refused> {
-    let answered = folder.with_files(|files| answer(files, Decision::Rejected, None)).await?;
+    let reject = Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None };
+    let answered = answer(folder, reject).await?;
     Ok(json!({ "plan_version": answered.plan_version }))
 }
 
@@ -45,17 +47,31 @@ pub(super) async fn plan(folder: &Arc<Folder>, arguments: PlanArguments) -> Resu
     }
 }
 
-fn answer(files: &Files, decision: Decision, tasks: Option<Vec<String>>) -> Result<Answered, Refused> {
-    let (store, _) = gate(files)?;
-    Ok(workflow::answer_plan(&store, decision, tasks)?)
+async fn answer(folder: &Arc<Folder>, answer: Answer) -> Result<Answered, Refused> {
+    let of = folder.clone();
+    let answered = folder.with_files(move |files| {
+        let (store, _) = gate(files)?;
+        let unsaved = unsaved_plan(&of.documents, of.path(), files, &store);
+        if let (Decision::Approved, Some(path)) = (answer.decision, unsaved) {
+            return Err(Refused::UnsavedPlan(path));
+        }
+        of.with_gate(files, |sources| {
+            workflow::answer_plan(sources, answer).map_err(|error| match error {
+                StartError::StalePlan { file } => Refused::StalePlan(of.path().join(file)),
+                error => error.into(),
+            })
+        })
+    });
+    answered.await?.ok_or(Refused::NoPlan)
 }
 
 /// The memory with a plan to answer, and the run that waits for it, if one does.
 fn gate(files: &Files) -> Result<(Store, Option<String>), Refused> {
     let store = files.memory()?.ok_or(Refused::NoPlan)?;
-    let memory = store.load()?;
+    let memory = store.load_to_mend()?;
     let run = store.holder().map(|holder| holder.run);
-    match (&run, memory.plan.is_some(), memory.approval.is_some()) {
+    let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
+    match (&run, has_plan, memory.approval.is_some()) {
         (None, false, _) => Err(Refused::NoPlan),
         (Some(run), false, _) => Err(Refused::NoPlanYet(run.clone())),
         (Some(run), true, true) => Err(Refused::Answered(run.clone())),

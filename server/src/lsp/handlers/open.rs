@@ -1,7 +1,8 @@
 //! task.md and plan.md, opened in the editor.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tower_lsp::lsp_types::Range;
 
 use super::super::commands::OpenTaskArguments;
@@ -12,6 +13,7 @@ use super::super::refused::Refused;
 use super::super::requests::on_disk;
 use super::super::{task_file, to_proto, window};
 use crate::contracts::{Handoff, JsonText, PlanOutput, RepoPath};
+use crate::workflow;
 
 /// Open task.md, made from a template where there is none; or a task of the plan in plan.json.
 pub(super) async fn task(folder: &Folder, arguments: OpenTaskArguments) -> Result<Value, Refused> {
@@ -41,10 +43,11 @@ fn place_of(files: &Files, id: &str, encoding: Encoding) -> Result<(String, Rang
 }
 
 /// Open plan.md.
-pub(super) async fn plan(folder: &Folder) -> Result<Value, Refused> {
-    let file = folder.with_files(|files| {
-        let store = files.memory()?.ok_or(Refused::NoPlan)?;
-        store.show_plan()?.ok_or(Refused::NoPlan)
+pub(super) async fn plan(folder: &Arc<Folder>) -> Result<Value, Refused> {
+    let of = folder.clone();
+    let file = folder.with_files(move |files| {
+        let shown = of.with_gate(files, |sources| Ok(workflow::show_plan(sources)?))?;
+        shown.flatten().ok_or(Refused::NoPlan)
     });
     let file = file.await?;
     Ok(shown(folder, &file, None, "The plan is in"))

@@ -1,8 +1,7 @@
 //! Where the workflow stands.
 
-use std::sync::PoisonError;
+use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value;
 use tower_lsp::lsp_types::MessageType;
 
@@ -10,21 +9,18 @@ use super::super::folder::Folder;
 use super::super::refused::Refused;
 use super::super::{to_proto, window};
 use crate::render;
-use crate::workflow::Status;
+use crate::workflow::{FaultStatus, Status};
 
 /// Said where there never was a workflow.
 const NOTHING: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
 
 /// Where the workflow stands, from the files alone; null where there never was one.
-pub(super) async fn status(folder: &Folder) -> Result<Value, Refused> {
-    let reader = folder.status.clone();
+pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
+    let of = folder.clone();
     let found = folder.with_files(move |files| {
-        let Some(store) = files.memory()? else { return Ok(None) };
-        // A poisoned lock only means that a thread panicked; what was read is whole lines.
-        let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = reader.status(&store, &files.settings, Timestamp::now())?;
+        let Some((status, _)) = of.status(files)? else { return Ok(None) };
         // A memory folder with nothing in it but a template.
-        let is_empty = status.task.is_none() && status.run.is_none();
+        let is_empty = status.task.is_none() && status.run.is_none() && status.faults.is_empty();
         Ok(Some(status).filter(|status| !is_empty || status.phases.iter().any(|phase| phase.status != "pending")))
     });
     let found = found.await?;
@@ -55,7 +51,13 @@ fn told(status: &Status) -> String {
         lines.push(to_proto::count(status.issues.len(), "issue"));
     }
     lines.extend(status.warnings.iter().map(|warning| to_proto::plain(warning, 600)));
+    for fault in &status.faults {
+        let FaultStatus { file, line, column, message, .. } = fault;
+        lines.push(format!("{file}:{line}:{column}: {}", to_proto::plain(message, 300)));
+    }
     let next = match status.next {
+        "gate" if status.gate.is_none() => "mend the plan and save it, or baton.reject, or baton.plan with feedback",
+        "none" if !status.faults.is_empty() => "mend the file and save it, or baton.reset",
         "task" => "say what is to be done: baton.workflow with a task",
         "gate" => "an answer to the plan: baton.approve or baton.reject",
         "fix" => "a fix round: baton.workflow goes on",

@@ -1,0 +1,78 @@
+use serde::Serialize;
+
+/// What a person must know of a plan beside the plan itself: what it touches, and what it may cost from now on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct GateFacts {
+    /// Files that are written only because a person approves this very plan.
+    pub protected: Vec<ProtectedFile>,
+    /// Files to look at twice.
+    pub flagged: Vec<FlaggedFile>,
+    /// What only the user can decide.
+    pub questions: Vec<String>,
+    /// What implementing and reviewing may cost from now on, without what is spent; `None` where that is past.
+    pub estimate: Option<Estimate>,
+}
+
+/// A protected file that a task would write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProtectedFile {
+    /// Relative to the workspace root.
+    pub path: String,
+    /// The id of the task.
+    pub task: String,
+}
+
+/// A file that a task would write and that does more than it seems.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FlaggedFile {
+    /// Relative to the workspace root.
+    pub path: String,
+    /// The id of the task.
+    pub task: String,
+    /// What it does: "runs code when you build".
+    pub reason: String,
+}
+
+/// What work may cost, as a range with its ceiling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Estimate {
+    /// When all goes well and in few words.
+    pub low: Spending,
+    /// When it takes many turns.
+    pub high: Spending,
+    /// More than this is not spent before a person is asked again.
+    pub ceiling: Spending,
+}
+
+/// A sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Spending {
+    /// US dollars; `None` where a model has no price.
+    pub usd: Option<f64>,
+    /// Tokens of all kinds.
+    pub tokens: u64,
+}
+
+impl Estimate {
+    /// For people: "about $0.10 to $0.40, at most $4.96".
+    pub fn words(&self) -> String {
+        let (Some(low), Some(high)) = (self.low.usd, self.high.usd) else {
+            let (low, high) = (tokens(self.low.tokens), tokens(self.high.tokens));
+            return format!("about {low} to {high} tokens; the models' prices are not known");
+        };
+        let (low, high) = (dollars(low), dollars(high));
+        let range = if low == high { high } else { format!("{low} to {high}") };
+        match self.ceiling.usd {
+            Some(ceiling) => format!("about {range}, at most {}", dollars(ceiling)),
+            None => format!("about {range}"),
+        }
+    }
+}
+
+fn dollars(usd: f64) -> String {
+    if usd > 0.0 && usd < 0.01 { "<$0.01".to_owned() } else { format!("${usd:.2}") }
+}
+
+fn tokens(count: u64) -> String {
+    if count < 1_000 { count.to_string() } else { format!("{}k", count.div_ceil(1_000)) }
+}

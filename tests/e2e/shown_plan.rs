@@ -1,0 +1,341 @@
+//! One gate in every face: what is shown of a plan is what is approved, and a plan that cannot be shown waits until it
+//! is mended.
+#![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::desk::{Desk, TASK, start, to_the_gate, until_the_end};
+use crate::support::lsp_client::LspClient;
+use crate::support::messages_api::{Fault, MessagesApi, Script};
+use crate::support::replies::{but, context, goes_well, own, plan, task, with, workspace};
+use crate::support::session::Session;
+use crate::support::terminal::Terminal;
+
+const PLAN: &str = ".agent_memory/plan.json";
+const PROMPT: &str = "then Enter > ";
+
+/// Two good tasks, and one that writes a protected file and one that runs when the project is built.
+fn delicate() -> Script {
+    let files = json!({ "files_to_create": [".npmrc", "build.rs"] });
+    Script::new()
+        .on("context", [context(&["src/lib.rs"])])
+        .on("plan", [plan(&[&[with(task("T1"), files)]])])
+        .on("implement/T1", [])
+}
+
+fn at_the_gate() -> (Session, MessagesApi) {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    (session, api)
+}
+
+fn status(session: &Session) -> Value {
+    session.baton(["status", "--json"]).run().expect(0).json()
+}
+
+/// Texts that are no plan: what somebody may leave behind at the gate.
+fn broken(good: &str) -> [Vec<u8>; 5] {
+    [
+        good.replacen("\"simple\"", "\"bogus\"", 1).into(),
+        good[..good.len() / 2].into(),
+        Vec::new(),
+        b"caf\xe9".to_vec(),
+        good.replacen("\"T2\"", "\"T1\"", 1).into(),
+    ]
+}
+
+#[test]
+fn a_broken_plan_can_be_looked_at_rejected_and_planned_anew_and_not_approved() {
+    let (session, api) = at_the_gate();
+    let good = session.text(PLAN);
+    for text in broken(&good) {
+        session.write(PLAN, &text);
+        let told = status(&session);
+        assert_eq!((&told["gate"], &told["next"], &told["outcome"]), (&Value::Null, &json!("gate"), &json!("waiting")));
+        let fault = &told["faults"][0];
+        assert_eq!(fault["file"], PLAN);
+        let place = format!("{PLAN}:{}:{}: ", fault["line"], fault["column"]);
+        session.baton(["status"]).run().expect(0).prints(&place).prints("mend the plan and save it");
+        session.baton(["approve"]).run().expect(1).says(&place);
+        session.run(&api, []).expect(3).prints(&place);
+        assert!(!session.exists(".agent_memory/approval.json"));
+        session.baton(["reject"]).run().expect(0).prints("Rejected plan.");
+        assert_eq!(status(&session)["outcome"], "rejected");
+        session.run(&api, []).expect(4);
+        // The rejection is of these bytes alone.
+        session.write(PLAN, &good);
+        assert_eq!(status(&session)["next"], "gate");
+        fs::remove_file(session.path(".agent_memory/approval.json")).expect("a rejection");
+        assert_eq!(fs::read(session.path(PLAN)).expect("a plan"), good.as_bytes());
+    }
+    session.write(PLAN, &broken(&good)[0]);
+    let asked = api.requests_of("plan").len();
+    session.baton(["plan", "--feedback", "Keep it small"]).api(&api).run();
+    let told = api.requests_of("plan")[asked].first_message();
+    assert!(told.contains("Keep it small") && told.contains("bogus"), "{told}");
+    assert_eq!(session.handoff("plan.json")["plan_version"], 2);
+    assert!(session.text(".agent_memory/history/0001-revise/plan.json").contains("bogus"), "nothing is lost");
+}
+
+#[test]
+fn other_broken_files_do_not_hide_where_the_workflow_stands() {
+    let (session, _api) = at_the_gate();
+    session.write(".agent_memory/context.json", "{");
+    let told = status(&session);
+    assert_eq!((&told["next"], &told["faults"][0]["file"]), (&json!("none"), &json!(".agent_memory/context.json")));
+    assert_eq!(told["task"], "Do it");
+    session.baton(["status"]).run().expect(0).prints(".agent_memory/context.json:1:");
+}
+
+#[test]
+fn a_gate_whose_plan_is_broken_from_elsewhere_says_so_and_goes_on_when_it_is_mended() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["run", "--task", "Do it"]).api(&api));
+    terminal.sees(PROMPT);
+    let good = session.text(PLAN);
+    for text in broken(&good) {
+        session.write(PLAN, text);
+        terminal.sees(&format!("{PLAN}:"));
+        terminal.sees(PROMPT);
+    }
+    // Gone for good, as it seems: a new plan would cost, so nobody makes one by himself.
+    fs::remove_file(session.path(PLAN)).expect("a plan");
+    terminal.sees(&format!("{PLAN} is gone"));
+    session.write(PLAN, good.replace("The title of T2", "A better title"));
+    terminal.sees("A better title");
+    terminal.sees(PROMPT);
+    assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
+    session.write(PLAN, "[]");
+    terminal.sees("cannot be shown before that is mended");
+    session.baton(["reject"]).run().expect(0);
+    terminal.sees("The plan was rejected");
+    running.wait().expect(4);
+}
+
+#[test]
+fn a_file_that_a_plan_missed_mends_it_by_appearing() {
+    let (session, api) = at_the_gate();
+    fs::rename(session.path("src/t2.rs"), session.path("elsewhere")).expect("a file");
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["run"]).api(&api));
+    terminal.sees("src/t2.rs does not exist");
+    terminal.sees(PROMPT);
+    fs::rename(session.path("elsewhere"), session.path("src/t2.rs")).expect("a file");
+    terminal.sees("The title of T2");
+    terminal.sees(PROMPT);
+    terminal.types("a");
+    running.wait().expect(0);
+}
+
+#[test]
+fn an_approval_names_the_plan_it_is_for() {
+    let (session, api) = at_the_gate();
+    let shown = status(&session)["gate"]["plan_sha256"].as_str().expect("a hash").to_owned();
+    session.baton(["status"]).run().expect(0).prints(&shown);
+    let good = session.text(PLAN);
+    session.write(PLAN, good.replace("The title of T2", "Another title"));
+    session.baton(["approve", "--plan", &shown]).run().expect(2).says("plan.json changed since that plan was shown");
+    assert!(!session.exists(".agent_memory/approval.json"));
+    session.baton(["approve", "--plan", "abc"]).run().expect(2).says("64 hex digits");
+    session.write(PLAN, &good);
+    session.baton(["approve", "--plan", &shown.to_uppercase()]).run().expect(0).prints("Approved plan version 1");
+    session.run(&api, []).expect(0);
+}
+
+/// A client of Baton's own.
+fn client_with_gate(desk: &Desk, api: &MessagesApi) -> LspClient {
+    let mut client = desk.server(api);
+    let mut params = desk.params();
+    params["initializationOptions"] = json!({ "baton": { "phase": true, "gate": true } });
+    client.initialize(params);
+    client
+}
+
+/// The next waiting event; those before it are read.
+fn waits(client: &mut LspClient) -> Value {
+    loop {
+        let event = client.hear("baton/phase")["params"].take();
+        if event["status"] == "waiting" && event["phase"] == "plan" {
+            return event;
+        }
+    }
+}
+
+fn read_the_rest(client: &mut LspClient, desk: &Desk) {
+    assert!(desk.baton(&["reject"]).output().expect("it runs").status.success());
+    loop {
+        if client.hear("baton/phase")["params"]["outcome"] == "rejected" {
+            break;
+        }
+    }
+    while client.next()["method"] != "window/showMessage" {}
+    client.vanish();
+}
+
+#[test]
+fn the_status_shows_what_the_live_gate_shows_also_after_a_restart() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(delicate());
+    let mut client = client_with_gate(&desk, &api);
+    start(&mut client, json!({ "task": TASK }));
+    let live = waits(&mut client)["gate"].take();
+    assert_eq!(live["protected"], json!([{ "path": ".npmrc", "task": "T1" }]));
+    let flagged = json!([{ "path": "build.rs", "task": "T1", "reason": "runs code when you build" }]);
+    assert!(live["flagged"].as_array().expect("a list").contains(&flagged[0]), "{live}");
+    let ceiling = live["estimate"]["ceiling"]["usd"].as_f64().expect("dollars");
+    let high = live["estimate"]["high"]["usd"].as_f64().expect("dollars");
+    assert!(high > 0.0 && ceiling > 4.0 && ceiling < 5.0, "{}", live["estimate"]);
+    assert_eq!((&live["questions"], &live["checks"]), (&json!([]), &json!([])));
+    assert_eq!(live["models"][2]["tier"], "powerful");
+    let markdown = live["markdown"].as_str().expect("a text");
+    for words in ["**protected**", "`.npmrc` (T1)", "`build.rs` (T1)", "to implement and review: about $"] {
+        assert!(markdown.contains(words), "{words}: {markdown}");
+    }
+    assert_eq!(desk.read(".agent_memory/plan.md"), markdown);
+    let same = |status: &Value| {
+        for (field, shown) in status["gate"].as_object().expect("a gate") {
+            assert_eq!(*shown, live[field], "{field}");
+        }
+        assert_eq!(status["usage"], live["usage"]);
+    };
+    same(&client.execute("baton.status", &[]).expect("a status"));
+    client.vanish();
+    let mut client = client_with_gate(&desk, &api);
+    client.hear("window/showMessage");
+    same(&client.execute("baton.status", &[]).expect("a status"));
+    fs::remove_file(desk.project.path().join(".agent_memory/plan.md")).expect("a file");
+    client.execute("baton.openPlan", &[]).expect("it is opened");
+    let opened = client.hear("window/showDocument");
+    client.answer(&opened, json!({ "success": true }));
+    assert_eq!(desk.read(".agent_memory/plan.md"), markdown);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn another_plan_than_the_shown_one_is_not_approved_nor_one_with_unsaved_changes() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(delicate());
+    let mut client = client_with_gate(&desk, &api);
+    start(&mut client, json!({ "task": TASK }));
+    let shown = waits(&mut client)["gate"]["plan_sha256"].clone();
+    let uri = desk.uri(PLAN);
+    let refused = |error: Value, kind: &str| {
+        assert_eq!((&error["code"], &error["data"]), (&json!(-32803), &json!({ "kind": kind, "uri": uri })), "{error}");
+        assert!(!desk.project.path().join(".agent_memory/approval.json").exists());
+    };
+    let good = desk.read(PLAN);
+    let document = json!({ "uri": uri, "languageId": "json", "version": 1, "text": good });
+    client.notify("textDocument/didOpen", json!({ "textDocument": document }));
+    let edited = good.replace("The title of T1", "Another title");
+    let changes = json!([{ "text": edited }]);
+    client.notify(
+        "textDocument/didChange",
+        json!({ "textDocument": { "uri": uri, "version": 2 }, "contentChanges": changes }),
+    );
+    let approve = json!({ "planSha256": shown });
+    refused(client.execute("baton.approve", std::slice::from_ref(&approve)).expect_err("it is not saved"), "unsaved");
+    refused(client.execute("baton.approve", &[]).expect_err("it is not saved"), "unsaved");
+    fs::write(desk.project.path().join(PLAN), edited).expect("a file");
+    client.notify("textDocument/didSave", json!({ "textDocument": { "uri": uri } }));
+    refused(client.execute("baton.approve", &[approve]).expect_err("it is another plan"), "stale_plan");
+    // The waiting event comes again, with the plan as it is now.
+    let now = waits(&mut client)["gate"].take();
+    assert!(now["markdown"].as_str().is_some_and(|text| text.contains("Another title")));
+    assert_ne!(now["plan_sha256"], shown);
+    let lenses = client.request("textDocument/codeLens", json!({ "textDocument": { "uri": uri } }));
+    let lenses = client.response(lenses).expect("lenses");
+    assert_eq!(lenses[0]["command"]["arguments"], json!([{ "planSha256": now["plan_sha256"] }]));
+    read_the_rest(&mut client, &desk);
+}
+
+#[test]
+fn a_plan_broken_at_the_live_gate_is_a_diagnostic_and_asked_about_once_it_is_mended() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(delicate());
+    let mut client = client_with_gate(&desk, &api);
+    let run = start(&mut client, json!({ "task": TASK }));
+    waits(&mut client);
+    let good = desk.read(PLAN);
+    fs::write(desk.project.path().join(PLAN), good.replacen("\"simple\"", "\"bogus\"", 1)).expect("a file");
+    let event = waits(&mut client);
+    assert!(
+        event.get("gate").is_none() && event["message"].as_str().is_some_and(|text| text.contains("bogus")),
+        "{event}"
+    );
+    let told = client.hear("window/showMessage");
+    assert!(told["params"]["message"].as_str().is_some_and(|text| text.contains("\"bogus\"")), "{told}");
+    let shown = client.shown_when(&desk.uri(PLAN), |shown| shown.iter().any(|fault| fault["code"] == "schema"));
+    assert!(shown["diagnostics"].to_string().contains("bogus"), "{shown}");
+    let status = client.execute("baton.status", &[]).expect("a status");
+    assert_eq!((&status["run"], &status["gate"], &status["outcome"]), (&json!(run), &Value::Null, &Value::Null));
+    assert_eq!((&status["phases"][1]["status"], &status["faults"][0]["code"]), (&json!("waiting"), &json!("schema")));
+    let refused = client.execute("baton.approve", &[]).expect_err("it is faulty");
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains("bogus")), "{refused}");
+    fs::write(desk.project.path().join(PLAN), &good).expect("a file");
+    assert!(waits(&mut client)["gate"].is_object());
+    assert_eq!(api.requests_of("plan").len(), 1);
+    read_the_rest(&mut client, &desk);
+}
+
+#[test]
+fn a_plan_broken_at_the_live_gate_is_rejected_by_command() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(but(delicate(), &[]));
+    let mut client = desk.editor(&api);
+    let (run, question) = to_the_gate(&mut client);
+    fs::write(desk.project.path().join(PLAN), "{").expect("a file");
+    assert_eq!(client.hear("$/cancelRequest")["params"]["id"], question["id"]);
+    client.hear("window/showMessage");
+    client.answer(&question, json!({ "title": "Approve" }));
+    assert_eq!(client.execute("baton.reject", &[]), Ok(json!({ "plan_version": null })));
+    until_the_end(&mut client, &run);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
+fn a_server_ends_soon_after_its_editor_though_something_holds_the_connection() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(delicate().fault("context", [Fault::Silence]));
+    let mut editor = Command::new("sleep").arg("600").stdout(Stdio::null()).spawn().expect("a process");
+    let mut client = desk.server(&api);
+    let mut params = desk.params();
+    params["processId"] = json!(editor.id());
+    client.initialize(params);
+    let run = start(&mut client, json!({ "task": TASK }));
+    api.wait_for_requests(1);
+    // Nobody takes note of its end: a zombie is no editor.
+    editor.kill().expect("a child of ours");
+    let killed = Instant::now();
+    assert_eq!(client.ended(), Some(1));
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
+    client.vanish();
+    editor.wait().expect("a child of ours");
+    let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
+    let last: Value = serde_json::from_str(events.lines().last().expect("events")).expect("JSON");
+    assert_eq!((&last["phase"], &last["status"]), (&json!("workflow"), &json!("cancelled")));
+}
+
+#[test]
+fn a_process_that_cannot_be_seen_from_here_ends_no_server() {
+    let desk = Desk::new();
+    let api = MessagesApi::start(delicate());
+    // No system of ours gives such a number.
+    for pid in [json!(i32::MAX), json!(0), Value::Null] {
+        let mut client = desk.server(&api);
+        let mut params = desk.params();
+        params["processId"] = pid;
+        client.initialize(params);
+        std::thread::sleep(Duration::from_millis(1500));
+        let id = client.request("workspace/executeCommand", json!({ "command": "baton.status", "arguments": null }));
+        assert_eq!(client.response(id), Ok(Value::Null), "no arguments, as some clients write it");
+        assert_eq!(client.quit(), Some(0));
+    }
+}
