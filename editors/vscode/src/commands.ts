@@ -1,10 +1,10 @@
-import { commands, Uri, window } from "vscode";
+import { commands, Uri, window, workspace } from "vscode";
 import type { Disposable, QuickPickItem } from "vscode";
 
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
 import { count, oneLine, openGate, openIssues } from "./present";
-import type { Issue, Rollback } from "./protocol";
+import type { Issue, PlanRefusal, Rollback } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { tell } from "./server";
 import { askForTask } from "./taskInput";
@@ -19,7 +19,8 @@ export interface Parts {
 
 /** Where a command was called from: a row of the tree, the page of the gate, or the palette. */
 type From = Node | Workflow | undefined;
-type Action = (workflow: Workflow, node: Node | undefined) => Promise<unknown>;
+/** `plan` is the hash of the plan on the page that was answered. */
+type Action = (workflow: Workflow, node: Node | undefined, plan: string | undefined) => Promise<unknown>;
 
 /** The commands that are about a workflow; each is for one folder. */
 export function workflowCommands(parts: Parts): Disposable[] {
@@ -62,11 +63,12 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await workflow.call("baton.openPlan");
       }
     },
-    approvePlan: (workflow) => workflow.call("baton.approve"),
-    approveSome: async (workflow) => {
+    approvePlan: (workflow, _node, plan) => approve(workflow, gatePanel, plan),
+    approveSome: async (workflow, _node, plan) => {
+      const shown = plan ?? openGate(workflow.state)?.plan_sha256;
       const tasks = await pickTasks(workflow, "Approve which tasks? What they depend on must be among them.");
       if (tasks !== undefined) {
-        await workflow.call("baton.approve", { tasks });
+        await approve(workflow, gatePanel, shown, tasks);
       }
     },
     askForChanges: async (workflow) => {
@@ -114,7 +116,9 @@ export function workflowCommands(parts: Parts): Disposable[] {
     },
   };
   return Object.entries(actions).map(([name, action]) =>
-    commands.registerCommand(`batonClient.${name}`, (from: From) => run(workflows, name, action, from)),
+    commands.registerCommand(`batonClient.${name}`, (from: From, plan: unknown) =>
+      run(workflows, name, action, from, typeof plan === "string" ? plan : undefined),
+    ),
   );
 }
 
@@ -130,7 +134,13 @@ const ABOUT_THE_CURRENT = new Set([
   "showPlan",
 ]);
 
-async function run(workflows: Workflows, name: string, action: Action, from: From): Promise<void> {
+async function run(
+  workflows: Workflows,
+  name: string,
+  action: Action,
+  from: From,
+  plan: string | undefined,
+): Promise<void> {
   const node = from instanceof Workflow || from?.workflow === undefined ? undefined : from;
   const named = from instanceof Workflow ? from : node?.workflow;
   const current = ABOUT_THE_CURRENT.has(name) ? workflows.current() : undefined;
@@ -139,12 +149,57 @@ async function run(workflows: Workflows, name: string, action: Action, from: Fro
     return;
   }
   try {
-    await action(workflow, node);
+    await action(workflow, node, plan);
   } catch (error) {
     tell(error);
   } finally {
     workflow.refreshSoon();
   }
+}
+
+/** Approve the plan that the user was shown, and no other. */
+async function approve(
+  workflow: Workflow,
+  gatePanel: GatePanel,
+  shown: string | undefined,
+  tasks?: string[],
+): Promise<void> {
+  await workflow.refresh();
+  const planSha256 = shown ?? openGate(workflow.state)?.plan_sha256;
+  if (planSha256 !== undefined && !gatePanel.hasShown(workflow, planSha256) && gatePanel.show(workflow, false)) {
+    void window.showInformationMessage("Baton: this is the plan as it is now. Read it, then approve it.");
+    return;
+  }
+  try {
+    await workflow.call("baton.approve", { planSha256, tasks });
+  } catch (error) {
+    const refusal = planRefusal(error);
+    if (refusal === undefined) {
+      throw error;
+    }
+    await showAgain(workflow, gatePanel, refusal);
+  }
+}
+
+function planRefusal(error: unknown): PlanRefusal | undefined {
+  const data = error instanceof Error && "data" in error ? (error.data as Partial<PlanRefusal> | undefined) : undefined;
+  const { kind, uri } = data ?? {};
+  return (kind === "stale_plan" || kind === "unsaved") && typeof uri === "string" ? { kind, uri } : undefined;
+}
+
+/** The plan is another one than the user saw: save it where that is what is missing, show it, and ask again. */
+async function showAgain(workflow: Workflow, gatePanel: GatePanel, { kind, uri }: PlanRefusal): Promise<void> {
+  if (kind === "unsaved") {
+    const path = Uri.parse(uri).fsPath;
+    await workspace.textDocuments.find((document) => document.uri.fsPath === path)?.save();
+  }
+  await workflow.refresh();
+  gatePanel.show(workflow, false);
+  const what =
+    kind === "unsaved"
+      ? "the plan had changes that were not saved, and now they are"
+      : "the plan has changed since it was shown";
+  void window.showWarningMessage(`Baton: ${what}. Read it as it is now, then answer again.`);
 }
 
 async function editPlan(workflow: Workflow): Promise<void> {

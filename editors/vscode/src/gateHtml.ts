@@ -2,7 +2,7 @@
 
 import MarkdownIt from "markdown-it";
 
-import { cost, dollars } from "./present";
+import { cost, dollars, thousands } from "./present";
 import type { Gate, GateStatus, Usage } from "./protocol";
 
 /** What the plan says came from a model: no HTML of its own, and links that lead nowhere by themselves. */
@@ -13,10 +13,12 @@ export interface GatePage {
   usage: Usage | undefined;
   /** More than one task: some of them can be approved alone. */
   hasChoice: boolean;
+  /** URI of the workspace folder, by which the page is found again after a reload. */
+  folder: string;
   nonce: string;
 }
 
-export function gateHtml({ gate, usage, hasChoice, nonce }: GatePage): string {
+export function gateHtml({ gate, usage, hasChoice, folder, nonce }: GatePage): string {
   const csp = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
   return `<!DOCTYPE html>
 <html lang="en">
@@ -26,7 +28,7 @@ export function gateHtml({ gate, usage, hasChoice, nonce }: GatePage): string {
 <title>Plan</title>
 <style nonce="${nonce}">${STYLE}</style>
 </head>
-<body>
+<body data-plan="${escape(gate.plan_sha256)}" data-folder="${escape(folder)}">
 <header>
 <div class="buttons">
 <button data-answer="approve" class="primary">Approve</button>
@@ -51,25 +53,32 @@ export function costs(gate: Gate | GateStatus, usage: Usage | undefined): string
   if (soFar !== "") {
     parts.push(`So far ${soFar}.`);
   }
-  if ("estimate_usd" in gate && gate.estimate_usd !== null) {
-    const [low, high] = gate.estimate_usd;
-    parts.push(`To implement and review: about ${dollars(low)} to ${dollars(high)}.`);
-  }
+  parts.push(`To implement and review: ${estimated(gate.estimate)}.`);
   return parts.join(" ");
 }
 
-function warnings(gate: Gate | GateStatus): string {
-  if (!("protected" in gate)) {
-    return "";
+function estimated({ low, high, ceiling }: GateStatus["estimate"]): string {
+  if (low.usd === null || high.usd === null) {
+    return `about ${thousands(low.tokens)} to ${thousands(high.tokens)} tokens`;
   }
-  const list = (files: string[]): string => files.map((file) => `<code>${escape(file)}</code>`).join(" ");
+  const most = ceiling.usd === null ? "" : `, at most ${dollars(ceiling.usd)}`;
+  return `about ${dollars(low.usd)} to ${dollars(high.usd)}${most}`;
+}
+
+function warnings(gate: GateStatus): string {
+  const file = ({ path, task }: { path: string; task: string }): string =>
+    `<code>${escape(path)}</code> (${escape(task)})`;
   const protectedFiles =
     gate.protected.length === 0
       ? ""
-      : `<p class="warning severe">Protected files, written only because you approve them here: ${list(gate.protected)}</p>`;
-  const flagged =
-    gate.flagged.length === 0 ? "" : `<p class="warning">Runs code when you build: ${list(gate.flagged)}</p>`;
-  return protectedFiles + flagged;
+      : `<p class="warning severe">Protected files, written only because you approve them here: ${gate.protected.map(file).join(" ")}</p>`;
+  const reasons = [...new Set(gate.flagged.map(({ reason }) => reason))];
+  const flagged = reasons.map((reason) => {
+    const files = gate.flagged.filter((flag) => flag.reason === reason).map(file);
+    return `<p class="warning">${escape(reason.charAt(0).toUpperCase() + reason.slice(1))}: ${files.join(" ")}</p>`;
+  });
+  const questions = gate.questions.map((question) => `<p class="warning">Question: ${escape(question)}</p>`);
+  return [protectedFiles, ...flagged, ...questions].join("");
 }
 
 export function escape(text: string): string {
@@ -79,8 +88,10 @@ export function escape(text: string): string {
 
 const SCRIPT = `
 const vscode = acquireVsCodeApi();
+const { plan, folder } = document.body.dataset;
+vscode.setState({ folder });
 for (const button of document.querySelectorAll("button[data-answer]")) {
-  button.addEventListener("click", () => vscode.postMessage(button.dataset.answer));
+  button.addEventListener("click", () => vscode.postMessage({ answer: button.dataset.answer, plan }));
 }
 window.addEventListener("message", ({ data }) => {
   for (const button of document.querySelectorAll("button[data-answer]")) button.disabled = data.isAnswered;

@@ -15,6 +15,8 @@ const ANSWERS: Record<string, string> = {
   reject: "batonClient.rejectPlan",
 };
 
+const VIEW = "baton.gate";
+
 interface Shown {
   panel: WebviewPanel;
   plan: string;
@@ -23,15 +25,28 @@ interface Shown {
 /** The plan that waits for an answer, beside what is being edited and without taking the focus. */
 export class GatePanel implements Disposable {
   private readonly shown = new Map<Workflow, Shown>();
-  private readonly listening: Disposable;
+  /** The plan that was shown last, also when its page was closed since. */
+  private readonly seen = new Map<Workflow, string>();
+  private readonly disposables: Disposable[];
 
   constructor(
-    workflows: Workflows,
+    private readonly workflows: Workflows,
     private readonly icon: Uri,
   ) {
-    this.listening = workflows.onChanged((workflow) => {
-      this.follow(workflow);
-    });
+    this.disposables = [
+      workflows.onChanged((workflow) => {
+        this.follow(workflow);
+      }),
+      // The page of before a reload: it shows what the files say now.
+      window.registerWebviewPanelSerializer(VIEW, {
+        deserializeWebviewPanel: (panel, state) => this.restore(panel, state),
+      }),
+    ];
+  }
+
+  /** The user was shown this very plan. */
+  hasShown(workflow: Workflow, plan: string): boolean {
+    return this.seen.get(workflow) === plan;
   }
 
   /** Show the plan that waits; false when none does. */
@@ -46,10 +61,12 @@ export class GatePanel implements Disposable {
       const { status } = workflow.state;
       const tasks = "tasks" in gate ? gate.tasks : (status?.tasks ?? []);
       const nonce = randomBytes(16).toString("hex");
+      this.seen.set(workflow, gate.plan_sha256);
       shown.panel.webview.html = gateHtml({
         gate,
         usage: status?.usage,
         hasChoice: tasks.length > 1,
+        folder: workflow.folder.uri.toString(),
         nonce,
       });
     }
@@ -60,40 +77,61 @@ export class GatePanel implements Disposable {
   }
 
   dispose(): void {
-    this.listening.dispose();
+    for (const disposable of this.disposables) {
+      disposable.dispose();
+    }
     for (const { panel } of this.shown.values()) {
       panel.dispose();
     }
   }
 
-  /** A gate that opens in a run is shown; one that was answered goes. */
+  /** A gate that opens in a run is shown, and what is shown follows the plan; one that was answered goes. */
   private follow(workflow: Workflow): void {
     const shown = this.shown.get(workflow);
     const gate = openGate(workflow.state);
     if (gate === null) {
       shown?.panel.dispose();
-    } else if (workflow.state.gate !== null && shown?.plan !== gate.plan_sha256) {
+    } else if ((workflow.state.gate !== null || shown !== undefined) && shown?.plan !== gate.plan_sha256) {
       this.show(workflow, true);
     }
   }
 
   private open(workflow: Workflow): Shown {
     const panel = window.createWebviewPanel(
-      "baton.gate",
+      VIEW,
       "Baton: Plan",
       { viewColumn: ViewColumn.Beside, preserveFocus: true },
       { enableScripts: true, localResourceRoots: [] },
     );
+    return this.attach(workflow, panel);
+  }
+
+  private attach(workflow: Workflow, panel: WebviewPanel): Shown {
     panel.iconPath = this.icon;
     const shown = { panel, plan: "" };
     panel.onDidDispose(() => this.shown.delete(workflow));
-    panel.webview.onDidReceiveMessage((answer: unknown) => {
+    panel.webview.onDidReceiveMessage(({ answer, plan }: { answer?: unknown; plan?: unknown }) => {
       const command = typeof answer === "string" ? ANSWERS[answer] : undefined;
       if (command !== undefined) {
-        void commands.executeCommand(command, workflow);
+        // The answer is to the plan on the page, whatever there is by now.
+        void commands.executeCommand(command, workflow, plan);
       }
     });
     this.shown.set(workflow, shown);
     return shown;
+  }
+
+  private async restore(panel: WebviewPanel, state: unknown): Promise<void> {
+    const folder = (state as { folder?: unknown } | undefined)?.folder;
+    const workflow = this.workflows.all().find(({ folder: { uri } }) => uri.toString() === folder);
+    if (workflow === undefined || this.shown.has(workflow)) {
+      panel.dispose();
+      return;
+    }
+    this.attach(workflow, panel);
+    await workflow.refresh().catch(() => undefined);
+    if (!this.show(workflow, true)) {
+      panel.dispose();
+    }
   }
 }

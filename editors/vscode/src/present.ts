@@ -37,9 +37,15 @@ export function openGate(state: State): Gate | GateStatus | null {
   return state.gate ?? state.status?.gate ?? null;
 }
 
+/** A plan waits that cannot be shown before its faults are mended. */
+export function isBroken(state: State): boolean {
+  const { status } = state;
+  return status?.next === "gate" && status.gate === null && (status.faults ?? []).length > 0;
+}
+
 /** A run is at work and does not wait for anybody, here or in another process. */
 export function isAtWork(state: State): boolean {
-  if (openGate(state) !== null) {
+  if (openGate(state) !== null || isBroken(state)) {
     return false;
   }
   const running = state.status?.phases.some((phase) => phase.status === "running") ?? false;
@@ -96,6 +102,9 @@ function statusWords(state: State): [icon: string, words: string, emphasis: Stat
   const { status } = state;
   if (openGate(state) !== null) {
     return ["bell-dot", "plan waits for you", "warning"];
+  }
+  if (isBroken(state)) {
+    return ["error", "plan has faults", "error"];
   }
   if (isAtWork(state)) {
     const phase = status?.phases.findLast((phase) => phase.status === "running")?.phase ?? "starting";
@@ -165,7 +174,7 @@ export function dollars(usd: number): string {
   return usd > 0 && usd < 0.01 ? `$${usd.toPrecision(1)}` : `$${usd.toFixed(2)}`;
 }
 
-function thousands(tokens: number): string {
+export function thousands(tokens: number): string {
   return tokens < 1000 ? String(tokens) : `${(tokens / 1000).toFixed(tokens < 10_000 ? 1 : 0)}k`;
 }
 

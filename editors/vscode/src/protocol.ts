@@ -78,26 +78,57 @@ export interface Status {
   issues: Issue[];
   /** The plan that waits for an answer. */
   gate: GateStatus | null;
+  /** What is wrong with the files of the memory folder; absent where nothing is. */
+  faults?: Fault[];
   usage: Usage;
   next: string;
 }
 
-export interface GateStatus {
-  plan_sha256: string;
-  markdown: string;
+export interface Spending {
+  /** Null where a model has no price. */
+  usd: number | null;
+  tokens: number;
 }
 
-/** What the gate shows, in the waiting event of a run. */
+/** What the gate shows of a plan, live or from the files. */
+export interface GateStatus {
+  /** Of plan.json's bytes: an answer names it. */
+  plan_sha256: string;
+  markdown: string;
+  /** Files that are written only because the plan lists them and a person approves it. */
+  protected: { path: string; task: string }[];
+  /** Files to look at twice. */
+  flagged: { path: string; task: string; reason: string }[];
+  questions: string[];
+  /** From now on, without what is spent. */
+  estimate: { low: Spending; high: Spending; ceiling: Spending };
+  models: { tier: Tier; model: string; account: string }[];
+  checks: { name: string; command: string; trusted: boolean }[];
+}
+
+/** The same in the waiting event of a run. */
 export interface Gate extends GateStatus {
   run: string;
   task: string;
   tasks: { id: string; title: string }[];
-  /** Files that are written only because the plan lists them and a person approves it. */
-  protected: string[];
-  /** Files that run code when the project is built. */
-  flagged: string[];
   usage: Usage;
-  estimate_usd: [number, number] | null;
+}
+
+/** A fault of a file of the memory folder. */
+export interface Fault {
+  /** Relative to the workspace folder. */
+  file: string;
+  /** From 1. */
+  line: number;
+  column: number;
+  code: string;
+  message: string;
+}
+
+/** Why an answer to a plan was not taken: the error's `data`. */
+export interface PlanRefusal {
+  kind: "stale_plan" | "unsaved";
+  uri: string;
 }
 
 /** The notification `baton/phase`. */

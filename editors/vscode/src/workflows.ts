@@ -1,5 +1,5 @@
 import { commands, EventEmitter, window, workspace } from "vscode";
-import type { Disposable, Event, WorkspaceFolder } from "vscode";
+import type { Disposable, Event, Uri, WorkspaceFolder } from "vscode";
 
 import * as present from "./present";
 import type { PhaseEvent, ServerCommand, Status } from "./protocol";
@@ -94,6 +94,7 @@ export class Workflows implements Disposable {
       workspace.onDidChangeWorkspaceFolders(() => {
         this.refreshAll();
       }),
+      ...this.followPlans(),
       window.onDidChangeActiveTextEditor(() => {
         this.showCurrent();
       }),
@@ -157,6 +158,18 @@ export class Workflows implements Disposable {
     for (const disposable of this.disposables) {
       disposable.dispose();
     }
+  }
+
+  /** A plan that waits may be changed with no run at work that would tell of it. */
+  private followPlans(): Disposable[] {
+    const watcher = workspace.createFileSystemWatcher("**/plan.json");
+    const follow = (uri: Uri): void => {
+      const folder = workspace.getWorkspaceFolder(uri);
+      if (folder !== undefined) {
+        this.of(folder).refreshSoon();
+      }
+    };
+    return [watcher, watcher.onDidChange(follow), watcher.onDidCreate(follow), watcher.onDidDelete(follow)];
   }
 
   private of(folder: WorkspaceFolder): Workflow {

@@ -109,6 +109,16 @@ const review = (summary: string, ...issues: object[]): Reply[] => [
   },
 ];
 
+/** The plan, one task of which would also write a file that is protected and one that runs when the project is built. */
+export function isDelicate(): Script {
+  const plan = PLAN.map(
+    (reply) => JSON.parse(JSON.stringify(reply).replace('"files_to_create":[]', DELICATE)) as Reply,
+  );
+  return { ...goesWell(), plan: [plan] };
+}
+
+const DELICATE = '"files_to_create":[".npmrc","setup.py"]';
+
 /** A run that ends well with two issues; one of them is fixed in a second round. */
 export function goesWell(): Script {
   return {

@@ -14,18 +14,25 @@ const GATE: Gate = {
   tasks: [],
   protected: [],
   flagged: [],
+  questions: [],
+  estimate: {
+    low: { usd: 0.1, tokens: 1000 },
+    high: { usd: 0.4, tokens: 9000 },
+    ceiling: { usd: 4.95, tokens: 90_000 },
+  },
+  models: [],
+  checks: [],
   usage: USAGE,
-  estimate_usd: [0.1, 0.4],
 };
 
 const page = (gate: Partial<Gate>, hasChoice = false): string =>
-  gateHtml({ gate: { ...GATE, ...gate }, usage: undefined, hasChoice, nonce: "n0" });
+  gateHtml({ gate: { ...GATE, ...gate }, usage: undefined, hasChoice, folder: "file:///w", nonce: "n0" });
 
 describe("the page of the gate", () => {
   it("renders the plan, with what it cost and may cost", () => {
     const html = page({});
     assert.match(html, /<h3>T1 · Greet · <code>simple<\/code><\/h3>/);
-    assert.match(html, /So far \$0\.05\. To implement and review: about \$0\.10 to \$0\.40\./);
+    assert.match(html, /So far \$0\.05\. To implement and review: about \$0\.10 to \$0\.40, at most \$4\.95\./);
     assert.doesNotMatch(html, /class="warning/);
   });
 
@@ -33,7 +40,8 @@ describe("the page of the gate", () => {
     const html = page({
       markdown:
         "<img src=x onerror=alert(1)>\n\n<script>alert(2)</script>\n\n[click](javascript:alert(3))\n\n<b>bold</b>",
-      protected: ['<i>".npmrc</i>'],
+      protected: [{ path: '<i>".npmrc</i>', task: "<i>T1</i>" }],
+      questions: ["<b>Which?</b>"],
     });
     assert.doesNotMatch(html, /<img|<b>|<i>|href="javascript/);
     assert.equal(html.match(/<script/g)?.length, 1);
@@ -46,9 +54,12 @@ describe("the page of the gate", () => {
   });
 
   it("warns of protected files and of files that run code", () => {
-    const html = page({ protected: [".github/workflows/ci.yml"], flagged: ["build.rs"] });
+    const html = page({
+      protected: [{ path: ".github/workflows/ci.yml", task: "T1" }],
+      flagged: [{ path: "build.rs", task: "T2", reason: "runs code when you build" }],
+    });
     assert.match(html, /severe">Protected files[^<]*<code>\.github\/workflows\/ci\.yml<\/code>/);
-    assert.match(html, /Runs code when you build: <code>build\.rs<\/code>/);
+    assert.match(html, /Runs code when you build: <code>build\.rs<\/code> \(T2\)/);
   });
 
   it("offers some of the tasks only where there are several", () => {
@@ -56,10 +67,26 @@ describe("the page of the gate", () => {
     assert.match(page({}, true), /Approve Some…/);
   });
 
-  it("can be shown from the status alone, after a reload", () => {
-    const gate = { plan_sha256: "aa", markdown: "# Plan" };
-    const html = gateHtml({ gate, usage: USAGE, hasChoice: false, nonce: "n0" });
-    assert.match(html, /<h1>Plan<\/h1>/);
-    assert.match(html, /So far \$0\.05\.</);
+  it("shows the same from the status alone, after a reload", () => {
+    const delicate = { ...GATE, protected: [{ path: ".npmrc", task: "T1" }] };
+    const { plan_sha256, markdown, protected: files, flagged, questions, estimate, models, checks } = delicate;
+    const fromStatus = { plan_sha256, markdown, protected: files, flagged, questions, estimate, models, checks };
+    const at = { hasChoice: false, folder: "file:///w", nonce: "n0" };
+    assert.equal(
+      gateHtml({ gate: fromStatus, usage: USAGE, ...at }),
+      gateHtml({ gate: delicate, usage: undefined, ...at }),
+    );
+  });
+
+  it("says tokens where there are no prices", () => {
+    const [low, high, ceiling] = [1000, 9000, 90_000].map((tokens) => ({ usd: null, tokens }));
+    assert.ok(low !== undefined && high !== undefined && ceiling !== undefined);
+    assert.match(page({ estimate: { low, high, ceiling } }), /about 1\.0k to 9\.0k tokens\./);
+  });
+
+  it("answers with the plan that it shows", () => {
+    const html = page({});
+    assert.match(html, /<body data-plan="aa" data-folder="file:\/\/\/w">/);
+    assert.match(html, /postMessage\(\{ answer: button\.dataset\.answer, plan \}\)/);
   });
 });

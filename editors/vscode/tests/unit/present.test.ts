@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import * as present from "../../src/present";
-import type { Gate, PhaseEvent, Status, Usage } from "../../src/protocol";
+import type { Gate, GateStatus, PhaseEvent, Status, Usage } from "../../src/protocol";
 
 const NO_USAGE: Usage = {
   input_tokens: 0,
@@ -30,17 +30,22 @@ const STATUS: Status = {
   next: "context",
 };
 
-const GATE: Gate = {
-  run: "r1",
-  task: "Greet by name",
+const GATE_STATUS: GateStatus = {
   plan_sha256: "aa",
   markdown: "# Plan",
-  tasks: [],
   protected: [],
   flagged: [],
-  usage: NO_USAGE,
-  estimate_usd: null,
+  questions: [],
+  estimate: {
+    low: { usd: null, tokens: 1 },
+    high: { usd: null, tokens: 2 },
+    ceiling: { usd: null, tokens: 3 },
+  },
+  models: [],
+  checks: [],
 };
+
+const GATE: Gate = { ...GATE_STATUS, run: "r1", task: "Greet by name", tasks: [], usage: NO_USAGE };
 
 const event = (
   phase: PhaseEvent["phase"],
@@ -81,7 +86,7 @@ describe("the state after events", () => {
 
   it("keeps the gate when the status knows the same plan, and drops it when that was answered", () => {
     const waiting = after(event("plan", "waiting", { gate: GATE }));
-    const asked = present.afterStatus(waiting, { ...STATUS, gate: { plan_sha256: "aa", markdown: "# Plan" } });
+    const asked = present.afterStatus(waiting, { ...STATUS, gate: { ...GATE_STATUS, markdown: "# Plan" } });
     assert.equal(asked.gate, GATE);
     assert.equal(present.openGate(present.afterStatus(waiting, STATUS)), null);
   });
@@ -100,8 +105,15 @@ describe("the status line", () => {
     assert.equal(line({ status, run: "r1" }), "$(sync~spin) Baton: implement 1/2 · $0.12");
   });
 
+  it("says that a plan that waits has faults", () => {
+    const faults = [{ file: ".agent_memory/plan.json", line: 3, column: 1, code: "schema", message: "m" }];
+    const state = { ...present.nothing, status: { ...STATUS, next: "gate", faults }, run: "r1" };
+    assert.equal(present.isAtWork(state), false);
+    assert.equal(present.statusLine(state).text, "$(error) Baton: plan has faults");
+  });
+
   it("asks for the user where the plan waits", () => {
-    const state = { ...present.nothing, status: { ...STATUS, gate: { plan_sha256: "aa", markdown: "" } } };
+    const state = { ...present.nothing, status: { ...STATUS, gate: { ...GATE_STATUS, markdown: "" } } };
     assert.deepEqual(
       [present.statusLine(state).text, present.statusLine(state).emphasis],
       ["$(bell-dot) Baton: plan waits for you", "warning"],
