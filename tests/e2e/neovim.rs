@@ -141,6 +141,11 @@ fn the_gate_is_answered_by_editing_rejecting_and_from_elsewhere() {
 }
 
 #[test]
+fn the_gate_waits_for_a_plan_that_is_broken_and_approves_none_that_was_not_shown() {
+    user("gate_faulty", &Session::in_git(&workspace(2)), two_go_well());
+}
+
+#[test]
 fn issues_move_and_are_dismissed_restored_and_fixed() {
     user("issues", &Session::in_git(&workspace(2)), leaves_issues_that_can_be_fixed());
 }

@@ -10,8 +10,15 @@ t.wait('plan.json is open', function()
   return vim.fs.basename(vim.api.nvim_buf_get_name(0)) == 'plan.json'
 end)
 vim.cmd([[silent %s/The title of T2/A better title/]])
-vim.cmd('silent write')
+-- What is not saved is saved, and asked about: the plan that was shown is another one.
 vim.cmd('Baton approve')
+t.hear('the plan had unsaved changes, and is saved now')
+t.wait('the edited plan is asked about', function()
+  return t.asked[1]
+end)
+t.holds(t.text(vim.fn.bufnr('^baton://plan$')), 'A better title')
+t.same(t.file('.agent_memory/plan.json'):find('A better title', 1, true) ~= nil, true)
+t.answer('Approve')
 t.same(t.ends(), 'merged')
 t.holds(t.file('.agent_memory/plan.md'), 'A better title')
 t.holds(t.file('src/t2.rs'), '    1')

@@ -125,7 +125,8 @@ end
 ---@param command string
 ---@param arguments? table
 ---@param done? fun(result: any) Not called when it fails: that is said.
-function M.execute(client, command, arguments, done)
+---@param failed? fun(fault: lsp.ResponseError): boolean? Whether it was dealt with, and need not be said.
+function M.execute(client, command, arguments, done, failed)
   local provider = client.server_capabilities and client.server_capabilities.executeCommandProvider
   if not vim.list_contains(provider and provider.commands or {}, command) then
     return view.fail(('this server has no %s; a newer one may'):format(command))
@@ -133,7 +134,9 @@ function M.execute(client, command, arguments, done)
   arguments = vim.tbl_extend('force', { folder = vim.uri_from_fname(client.root_dir) }, arguments or {})
   client:request('workspace/executeCommand', { command = command, arguments = { arguments } }, function(err, result)
     if err then
-      view.fail(err.message)
+      if not (failed and failed(err)) then
+        view.fail(err.message)
+      end
     elseif done then
       done(result ~= vim.NIL and result or nil)
     end

@@ -19,49 +19,23 @@ local function dollars(usd)
   return usd > 0 and usd < 0.01 and '<$0.01' or ('$%.2f'):format(usd)
 end
 
---- What the plan itself does not say: what it touches that is delicate, and what it costs.
----@param gate baton.Gate
----@return string[]
-local function warnings(gate)
-  local lines = {}
-  local function list(words, files)
-    if files and #files > 0 then
-      lines[#lines + 1] = ('**%s** %s'):format(words, '`' .. table.concat(files, '`, `') .. '`')
-    end
-  end
-  list('Protected files, written only if you approve:', gate.protected)
-  list('Runs code when you build:', gate.flagged)
-  local spent = gate.usage and gate.usage.cost_usd
-  local cost = {}
-  if spent then
-    cost[#cost + 1] = ('%s so far'):format(dollars(spent))
-  end
-  if gate.estimate_usd then
-    cost[#cost + 1] = ('about %s to %s more'):format(dollars(gate.estimate_usd[1]), dollars(gate.estimate_usd[2]))
-  end
-  if #cost > 0 then
-    lines[#lines + 1] = 'Cost: ' .. table.concat(cost, ', ')
-  end
-  return lines
-end
-
 --- The plan as it is shown.
 ---@param gate baton.Gate
 ---@return string[]
 local function shown(gate)
   local lines = view.lines(gate.markdown)
-  local more = warnings(gate)
-  if #more > 0 then
-    -- Each a paragraph of its own, below the title.
-    local at = 2
-    for _, line in ipairs(more) do
-      table.insert(lines, at, '')
-      table.insert(lines, at + 1, line)
-      at = at + 2
-    end
+  local spent = gate.usage and gate.usage.cost_usd
+  if spent and spent ~= vim.NIL then
+    -- A paragraph of its own, below the title. What the plan touches and may cost stands below it.
+    table.insert(lines, 2, '')
+    table.insert(lines, 3, ('Cost: %s so far'):format(dollars(spent)))
   end
   return lines
 end
+
+--- The plan that was put to the user last, of each project.
+---@type table<string, string>
+local seen = {}
 
 ---@type integer?
 local window
@@ -125,15 +99,54 @@ local function still_waits(client, gate)
   return true
 end
 
---- Approve the plan, or only these of its tasks.
+--- Another plan than the one that was shown is not approved: save it where that is what is missing, and ask again.
+---@param client vim.lsp.Client
+---@param fault lsp.ResponseError
+---@return boolean
+local function ask_again(client, fault)
+  local data = type(fault.data) == 'table' and fault.data or {}
+  if data.kind ~= 'stale_plan' and data.kind ~= 'unsaved' then
+    return false
+  end
+  local bufnr = data.uri and vim.fn.bufnr(vim.uri_to_fname(data.uri)) or -1
+  if data.kind == 'unsaved' and bufnr > 0 and vim.api.nvim_buf_is_loaded(bufnr) then
+    vim.api.nvim_buf_call(bufnr, function()
+      vim.cmd('silent update')
+    end)
+  end
+  local what = data.kind == 'unsaved' and 'the plan had unsaved changes, and is saved now'
+    or 'the plan has changed since it was shown'
+  view.say(what .. '; this is how it is', vim.log.levels.WARN)
+  require('baton.question').ask_from_status(client)
+  return true
+end
+
+--- Approve the plan that the user was shown, or only these of its tasks.
+---@param client vim.lsp.Client
+---@param plan_sha256 string
+---@param ids? string[]
+local function approve(client, plan_sha256, ids)
+  ids = ids and #ids > 0 and ids or nil
+  baton.execute(client, 'baton.approve', { tasks = ids, planSha256 = plan_sha256 }, function(result)
+    M.close()
+    require('baton.session').started(client, result)
+    view.say(ids and 'approved: ' .. table.concat(ids, ', ') or 'the plan is approved')
+  end, function(fault)
+    return ask_again(client, fault)
+  end)
+end
+
+--- `:Baton approve`: of a plan that was not shown yet this shows it and asks.
 ---@param client vim.lsp.Client
 ---@param ids? string[]
 function M.approve(client, ids)
-  baton.execute(client, 'baton.approve', { tasks = ids and #ids > 0 and ids or nil }, function(result)
-    M.close()
-    require('baton.session').started(client, result)
-    view.say(ids and #ids > 0 and 'approved: ' .. table.concat(ids, ', ') or 'the plan is approved')
-  end)
+  local plan_sha256 = seen[client.root_dir]
+  local waiting = require('baton.session').of(client.root_dir).gate
+  if plan_sha256 and (not waiting or waiting.plan_sha256 == plan_sha256) then
+    return approve(client, plan_sha256, ids)
+  end
+  view.say('read the plan as it is, then answer')
+  require('baton.question').ask_from_status(client)
 end
 
 --- Reject the plan.
@@ -162,7 +175,7 @@ local function approve_some(client, gate)
   vim.ui.input({ prompt = 'Approve these tasks: ', default = table.concat(ids, ' ') }, function(text)
     local chosen = text and vim.split(text, '[%s,]+', { trimempty = true }) or {}
     if #chosen > 0 and still_waits(client, gate) then
-      M.approve(client, chosen)
+      approve(client, gate.plan_sha256, chosen)
     end
   end)
 end
@@ -180,7 +193,7 @@ local function edit(client, gate)
     or vim.fs.joinpath(client.root_dir, require('baton.project').MEMORY, 'plan.json')
   M.close()
   vim.cmd.split(vim.fn.fnameescape(path))
-  view.say('write your changes, then :Baton approve')
+  view.say('write your changes, then :Baton gate asks about them')
 end
 
 local function read()
@@ -195,8 +208,8 @@ end
 local ANSWERS = {
   {
     title = 'Approve',
-    act = function(client)
-      M.approve(client)
+    act = function(client, gate)
+      approve(client, gate.plan_sha256)
     end,
   },
   { title = 'Approve some of the tasks', act = approve_some },
@@ -216,6 +229,7 @@ local ANSWERS = {
 ---@param gate baton.Gate
 ---@param done? fun() Called when the question is no longer on the screen.
 function M.open(client, gate, done)
+  seen[client.root_dir] = gate.plan_sha256
   if config.get().gate.window then
     show(client, gate)
   end

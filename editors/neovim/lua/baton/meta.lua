@@ -37,10 +37,13 @@
 ---@field plan_sha256 string
 ---@field tasks? baton.GateTask[]
 ---@field markdown string
----@field protected? string[]
----@field flagged? string[]
+---@field protected? { path: string, task: string }[]
+---@field flagged? { path: string, task: string, reason: string }[]
+---@field questions? string[]
+---@field estimate? table<'low'|'high'|'ceiling', { usd?: number, tokens: integer }>
+---@field models? { tier: string, model: string, account: string }[]
+---@field checks? { name: string, command: string, trusted: boolean }[]
 ---@field usage? baton.Usage
----@field estimate_usd? number[]
 ---@field plan_md? string
 ---@field plan_json? string
 
@@ -62,7 +65,8 @@
 ---@field phases { phase: string, status: string, at?: string, elapsed_ms?: integer, message: string }[]
 ---@field tasks { id: string, title: string, status: string, files: string[] }[]
 ---@field issues baton.Issue[]
----@field gate? { plan_sha256: string, markdown: string }
+---@field gate? baton.Gate
+---@field faults? { file: string, line: integer, column: integer, code: string, message: string }[]
 ---@field usage baton.Usage
 ---@field next string
 

@@ -260,18 +260,23 @@ function M.open_next()
     return M.open(question)
   end
   -- A plan may wait with no run at work: of an earlier session, or of the command line's.
-  require('baton.client').call('baton.status', nil, function(status, client)
-    if not (status and status.gate) then
-      return view.say('nothing waits for an answer')
+  require('baton.client').with(M.ask_from_status)
+end
+
+--- Put the plan that waits to the user, as the server tells of it now.
+---@param client vim.lsp.Client
+function M.ask_from_status(client)
+  require('baton.client').execute(client, 'baton.status', nil, function(status)
+    if status and status.gate then
+      local more = { task = status.task, tasks = status.tasks, usage = status.usage }
+      return require('baton.gate').open(client, vim.tbl_extend('force', status.gate, more))
     end
-    local gate = {
-      plan_sha256 = status.gate.plan_sha256,
-      markdown = status.gate.markdown,
-      task = status.task,
-      tasks = status.tasks,
-      usage = status.usage,
-    }
-    require('baton.gate').open(client, gate)
+    local fault = status and status.next == 'gate' and status.faults and status.faults[1]
+    if fault then
+      local place = ('%s:%d:%d'):format(fault.file, fault.line, fault.column)
+      return view.fail(('the plan cannot be shown before it is mended: %s: %s'):format(place, fault.message))
+    end
+    view.say('nothing waits for an answer')
   end)
 end
 

@@ -124,9 +124,11 @@ local function say(session, event)
       return session.tasks[event.task] == 'waits'
     end)
   end
-  local is_phase = not event.task and event.phase ~= 'workflow'
+  -- That a plan waits is announced, or the server says why it cannot be shown.
+  local is_gate = event.phase == 'plan' and event.status == 'waiting'
+  local is_phase = not event.task and event.phase ~= 'workflow' and not is_gate
   local is_first = event.phase == 'workflow' and event.status == 'started'
-  if config.get().progress and ((is_phase and event.status ~= 'progress' and not event.gate) or is_first) then
+  if config.get().progress and ((is_phase and event.status ~= 'progress') or is_first) then
     local text = is_first and event.message or ('%s %s. %s'):format(event.phase, event.status, event.message)
     view.say(text, nil, { passing = true })
   end

@@ -71,6 +71,12 @@ function M.lines(status)
       add('%s:%d: %s%s: %s', issue.file, issue.line, state, issue.severity, one_line(issue.description))
     end
   end
+  if status.faults and #status.faults > 0 then
+    add('')
+    for _, fault in ipairs(status.faults) do
+      add('%s:%d:%d: %s', fault.file, fault.line, fault.column, one_line(fault.message))
+    end
+  end
   return lines
 end
 
