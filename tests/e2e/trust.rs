@@ -1,6 +1,5 @@
 //! What a clone, a plan or a killed run may hold against its user, and what becomes of it.
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
