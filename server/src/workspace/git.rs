@@ -196,7 +196,7 @@ mod tests {
             else {
                 panic!("{file}")
             };
-            assert!(message.contains(&format!("{file} is no file")), "{message}");
+            assert!(message.contains(&format!("{file} is not a regular file")), "{message}");
             std::fs::remove_file(&path).unwrap();
         }
     }

@@ -112,7 +112,9 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = form.pattern.replace("(?P<v>", &format!("(?P<v{at}>"));
         format!("(?P<f{at}>{pattern})")
     });
-    Regex::new(&groups.collect::<Vec<_>>().join("|")).expect("every form is a regular expression")
+    // Tokens are ASCII, and so is what bounds them: boundaries by Unicode's words keep the engine from its fast ways as soon
+    // as a text has one letter beyond.
+    Regex::new(&format!("(?-u){}", groups.collect::<Vec<_>>().join("|"))).expect("every form is a regular expression")
 });
 
 #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
