@@ -165,9 +165,9 @@ fn nothing_that_stands_in_a_files_place_stops_a_command() {
                 assert_ne!(done.code, Some(101), "{context}, {command:?}: {}", done.stderr);
             }
             if ["plan.json", "task.md", "review.json"].contains(&file) && !matches!(kind, InPlace::Socket) {
-                let said = in_little_room(&session, &["status"]).expect(1);
-                assert!(said.stderr.contains(&format!(".agent_memory/{file}:1:1: ")), "{context}: {}", said.stderr);
-                assert!(said.stderr.contains("move it away"), "{context}: {}", said.stderr);
+                let said = in_little_room(&session, &["status"]).expect(0);
+                assert!(said.stdout.contains(&format!(".agent_memory/{file}:1:1: ")), "{context}: {}", said.stdout);
+                assert!(said.stdout.contains("move it away"), "{context}: {}", said.stdout);
             }
             if !["lock", "runs", "history", ".gitignore"].contains(&file) {
                 in_little_room(&session, &["reset"]).expect(0);
@@ -243,7 +243,11 @@ fn a_server_over_a_pipe_answers_and_ends() {
     let fault = &shown["diagnostics"][0];
     assert_eq!((&fault["code"], &fault["range"]["start"]["line"]), (&json!("schema"), &json!(0)));
     assert!(fault["message"].as_str().unwrap().contains("a named pipe stands here"), "{fault}");
-    for command in ["baton.status", "baton.workflow", "baton.approve", "baton.cancel", "baton.reset"] {
+    let status = client.execute("baton.status", &[]).expect("a status");
+    let faulty: Vec<&str> =
+        status["faults"].as_array().expect("faults").iter().filter_map(|fault| fault["file"].as_str()).collect();
+    assert_eq!(faulty, [".agent_memory/review.json", ".agent_memory/plan.json"], "{status}");
+    for command in ["baton.workflow", "baton.approve", "baton.cancel", "baton.reset"] {
         let answer = client.execute(command, &[]);
         assert!(answer.is_err(), "{command}: {answer:?}");
     }
@@ -271,8 +275,9 @@ fn texts_that_would_take_gigabytes_are_faults_at_their_files() {
         ("task.md", "word ".repeat(20_000_000), too_many_bytes),
     ] {
         session.write(&session.memory(file), text);
-        let done = in_little_room(&session, &["status"]).expect(1).says(&format!(".agent_memory/{file}:1:")).says(said);
-        assert!(done.stderr.len() < 2000, "{} bytes are said of {file}", done.stderr.len());
+        let done = in_little_room(&session, &["status"]).expect(0);
+        let done = done.prints(&format!(".agent_memory/{file}:1:")).prints(said);
+        assert!(done.stdout.len() < 2000, "{} bytes are said of {file}", done.stdout.len());
         in_little_room(&session, &["reset"]).expect(0);
         in_little_room(&session, &["status"]).expect(0);
     }

@@ -188,7 +188,8 @@ fn the_status_shows_what_the_live_gate_shows_also_after_a_restart() {
     start(&mut client, json!({ "task": TASK }));
     let live = waits(&mut client)["gate"].take();
     assert_eq!(live["protected"], json!([{ "path": ".npmrc", "task": "T1" }]));
-    let flagged = json!([{ "path": "build.rs", "task": "T1", "reason": "runs code when you build" }]);
+    let flagged =
+        json!([{ "path": "build.rs", "task": "T1", "reason": "Cargo runs what it holds or names when you build" }]);
     assert!(live["flagged"].as_array().expect("a list").contains(&flagged[0]), "{live}");
     let ceiling = live["estimate"]["ceiling"]["usd"].as_f64().expect("dollars");
     let high = live["estimate"]["high"]["usd"].as_f64().expect("dollars");

@@ -35,7 +35,10 @@ pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
 
 /// Whether there is nothing to tell of. A plan from elsewhere has neither a task nor a run.
 fn is_empty(status: &Status) -> bool {
-    status.task.is_none() && status.run.is_none() && status.phases.iter().all(|phase| phase.status == "pending")
+    status.task.is_none()
+        && status.run.is_none()
+        && status.faults.is_empty()
+        && status.phases.iter().all(|phase| phase.status == "pending")
 }
 
 fn told(status: &Status) -> String {

@@ -304,8 +304,14 @@ fn phase_status(
     };
     let Some(last) = own.last() else {
         // A handoff from elsewhere has no events of ours.
-        let status = if handoff { "done" } else { "pending" };
-        let message = if handoff { format!("{} was there already", phase.row().handoff) } else { String::new() };
+        let file = phase.row().handoff;
+        let (status, message) = match handoff {
+            true if phase == Phase::Plan && memory.faulty_plan.is_some() => {
+                ("waiting", format!("{file} was there already, and waits to be mended"))
+            }
+            true => ("done", format!("{file} was there already")),
+            false => ("pending", String::new()),
+        };
         return PhaseStatus { phase: phase.as_str(), status, at: None, elapsed_ms: None, message };
     };
     let running = at_work(last);

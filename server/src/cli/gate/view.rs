@@ -140,6 +140,7 @@ impl View<'_> {
             lines.push(self.paint(Paint::new().red().bold(), &self.text("! ", &what)));
         }
         let mut reasons: Vec<&str> = flagged.iter().map(|file| file.reason.as_str()).collect();
+        reasons.sort_unstable();
         reasons.dedup();
         for reason in reasons {
             let files = flagged.iter().filter(|file| file.reason == reason);
