@@ -40,10 +40,15 @@ ${hasChoice ? '<button data-answer="approveSome">Approve Some…</button>' : ""}
 <p class="costs">${escape(costs(gate, usage))}</p>
 ${warnings(gate)}
 </header>
-<main>${markdown.render(gate.markdown)}</main>
+<main>${markdown.render(withoutFacts(gate.markdown))}</main>
 <script nonce="${nonce}">${SCRIPT}</script>
 </body>
 </html>`;
+}
+
+/** The plan without what plan.md says before it: on the page that stands in the header, always in sight. */
+export function withoutFacts(plan: string): string {
+  return plan.replace(/^## Before you approve\n\n(?:- .*\n)*\n?/m, "");
 }
 
 /** Nothing is written before the answer, what it cost so far, and what it may cost. */

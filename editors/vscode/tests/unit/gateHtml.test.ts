@@ -89,4 +89,11 @@ describe("the page of the gate", () => {
     assert.match(html, /<body data-plan="aa" data-folder="file:\/\/\/w">/);
     assert.match(html, /postMessage\(\{ answer: button\.dataset\.answer, plan \}\)/);
   });
+
+  it("says the header's facts not once more in the plan", () => {
+    const facts = "## Before you approve\n\n- **protected**: `.npmrc` (T1)\n- to implement and review: about $0.03\n\n";
+    const html = page({ markdown: `# Plan, version 1\n\n> Greet\n\n${facts}The approach.\n\n## Risks\n\n- none\n` });
+    assert.doesNotMatch(html, /Before you approve|about \$0\.03/);
+    assert.match(html, /The approach\.[^]*none/);
+  });
 });
