@@ -12,7 +12,7 @@ use cap_std::fs::Dir;
 use super::failure::Failure;
 use super::output::ended;
 use super::progress::{Progress, Style};
-use super::run::{Place, drive, exit_code, runtime};
+use super::run::{Place, block_on, drive, exit_code};
 use super::{gate, print, render, tell};
 use crate::config::Settings;
 use crate::memory::Store;
@@ -59,7 +59,7 @@ pub(super) fn demo() -> Result<u8, Failure> {
     engine.models = Ok(Models::all(Arc::new(replay)));
     let (place, store) = (Place::of(&engine), engine.store.clone());
     let request = Request { task: Some(TASK.trim().to_owned()), ..Request::default() };
-    let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
+    let end = block_on(drive(engine, request, None, Some(progress)))??;
     let changes = changes(&workspace, &store)?;
     let telling = print(&changes).and_then(|()| place.tell(&end)).and_then(|()| print(&last_words(&folder)));
     ended(exit_code(&end.1), telling)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::failure::{FAILED, Failure, USAGE};
-use super::run::runtime;
+use super::run::block_on;
 use super::session::current_folder;
 use super::{print, render};
 use crate::config::{self, Overrides};
@@ -19,7 +19,7 @@ pub(super) fn doctor(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
         None => current_folder()?,
     };
     let settings = config::load_from_disk(&folder, config::environment(), Overrides::default());
-    let found = runtime()?.block_on(workflow::doctor(&folder, settings, &config::variable, &Editor::default()));
+    let found = block_on(workflow::doctor(&folder, settings, &config::variable, &Editor::default()))?;
     let text = if json {
         render::json(&serde_json::to_string_pretty(&found).map_err(|error| Failure::failed(error.to_string()))?)
     } else {

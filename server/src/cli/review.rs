@@ -7,7 +7,7 @@ use super::args::{FailOn, ReviewArgs};
 use super::failure::{Failure, ISSUES};
 use super::output::ended;
 use super::progress::{Progress, Style};
-use super::run::{Place, drive, exit_code, last_line, runtime};
+use super::run::{Place, block_on, drive, exit_code, last_line};
 use super::session::Session;
 use super::{gate, print, render};
 use crate::config::Overrides;
@@ -22,7 +22,7 @@ pub(super) fn review(folder: Option<&Path>, args: ReviewArgs) -> Result<u8, Fail
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let place = Place::of(&engine);
     let request = Request { base: Some(args.base), ..Request::default() };
-    let end = runtime()?.block_on(drive(engine, request, args.timeout, progress))?;
+    let end = block_on(drive(engine, request, args.timeout, progress))??;
     let telling = if args.json { print(&render::json(&last_line(&end).to_string())) } else { place.tell(&end) };
     let (_, end) = end;
     let is_reached = end.outcome == Outcome::Done && end.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));

@@ -36,7 +36,7 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
     };
     let engine = session.engine(approver)?;
     let place = Place::of(&engine);
-    let end = runtime()?.block_on(drive(engine, request, args.timeout, progress))?;
+    let end = block_on(drive(engine, request, args.timeout, progress))??;
     let telling = match args.json {
         true => print(&render::json(&last_line(&end).to_string())),
         false => place.tell(&end).and_then(|()| ways_on(&end.1)),
@@ -56,7 +56,7 @@ pub(super) fn plan_again(folder: Option<&Path>, feedback: String) -> Result<u8, 
     let progress = Arc::new(Progress::new(Style::for_stderr()));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let place = Place::of(&engine);
-    let end = runtime()?.block_on(drive(engine, request, None, Some(progress)))?;
+    let end = block_on(drive(engine, request, None, Some(progress)))??;
     ended(exit_code(&end.1), place.tell(&end).and_then(|()| ways_on(&end.1)))
 }
 
@@ -64,6 +64,16 @@ pub(super) fn plan_again(folder: Option<&Path>, feedback: String) -> Result<u8, 
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.enable_all().build().map_err(|error| Failure::failed(format!("cannot start: {error}")))
+}
+
+/// Do this on a runtime of its own. What goes on aside when it is done, say a tool call that was cancelled within a long
+/// piece, is given a moment and then left behind: it holds nothing but memory, and the process is not to wait for it.
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    const MOMENT: Duration = Duration::from_millis(250);
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(MOMENT);
+    Ok(done)
 }
 
 /// Start a run and show it until it ends. Answers with its id and its end.
@@ -208,5 +218,31 @@ fn phase(phase: args::Phase) -> Phase {
         args::Phase::Plan => Phase::Plan,
         args::Phase::Implement => Phase::Implement,
         args::Phase::Review => Phase::Review,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_run_waits_for_no_work_that_was_left_aside() {
+        const SOON: Duration = Duration::from_secs(5);
+        let (kept_busy, over) = mpsc::channel::<()>();
+        let began = Instant::now();
+        let done = block_on(async move {
+            let (begun, begins) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                assert!(begun.send(()).is_ok());
+                over.recv_timeout(SOON * 4)
+            });
+            begins.await.is_ok()
+        });
+        assert!(matches!(done, Ok(true)));
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        drop(kept_busy);
     }
 }
