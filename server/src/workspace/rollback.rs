@@ -144,7 +144,7 @@ impl Now {
             (Some(_), None) => ChangeType::Deleted,
         };
         let Self { bytes: after, mode, owner, .. } = self;
-        let change = StagedChange { path: path.clone(), change_type, before, after, mode, owner };
+        let change = StagedChange { path: path.clone(), change_type, before, after, mode, owner, moved_from: None };
         if self.merged { TakeBack::Merge(change) } else { TakeBack::Restore(change) }
     }
 }

@@ -65,6 +65,8 @@ pub struct StagedChange {
     pub mode: u32,
     /// Who it is to belong to, where it is put in place by a rollback; `None`: whoever puts it there.
     pub owner: Option<Owner>,
+    /// The name it had, where it is an old file under the same name in another case: its permission bits and owner stay.
+    pub moved_from: Option<RepoPath>,
 }
 
 /// Why a read or a write did not happen.
@@ -441,6 +443,7 @@ impl Entry {
             after: after.cloned(),
             mode,
             owner,
+            moved_from: None,
         };
         let (path, base) = (&self.path, self.base.as_ref());
         let deleted = || change(path, ChangeType::Deleted, base, None);
@@ -448,7 +451,8 @@ impl Entry {
             (None, Some(Staged::Content(bytes)), _) => vec![change(path, ChangeType::Created, None, Some(bytes))],
             (Some(_), Some(Staged::Deleted), _) => vec![deleted()],
             (Some(_), Some(Staged::Content(bytes)), Some(to)) => {
-                vec![deleted(), change(to, ChangeType::Created, None, Some(bytes))]
+                let come = change(to, ChangeType::Created, None, Some(bytes));
+                vec![deleted(), StagedChange { moved_from: Some(path.clone()), ..come }]
             }
             (Some(base), Some(Staged::Content(bytes)), None) if base.bytes != *bytes => {
                 vec![change(path, ChangeType::Modified, Some(base), Some(bytes))]

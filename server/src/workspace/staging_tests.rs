@@ -303,3 +303,14 @@ fn a_hard_link_to_a_secret_is_that_secret() {
     let listed = crate::workspace::files(&fixture.workspace(), &walk).unwrap().files;
     assert_eq!(listed, [path(".gitignore"), path("a.txt"), path("a2.txt")]);
 }
+
+#[test]
+fn a_move_tells_where_the_file_was() {
+    let fixture = Fixture::new("//- /foo.sh\nold\n");
+    let base = fixture.workspace().read(&path("foo.sh")).unwrap();
+    let mut entry = Entry::new(path("foo.sh"), base);
+    entry.moved_to = Some(path("Foo.sh"));
+    entry.staged = Some(Staged::Content(b"new\n".to_vec()));
+    let told: Vec<_> = entry.changes().into_iter().map(|change| (change.path, change.moved_from)).collect();
+    assert_eq!(told, [(path("foo.sh"), None), (path("Foo.sh"), Some(path("foo.sh")))]);
+}

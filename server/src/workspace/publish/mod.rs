@@ -255,13 +255,14 @@ fn in_order(changes: &[StagedChange]) -> Vec<&StagedChange> {
 
 /// A change as the journal names it.
 fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
-    let now = match disk(workspace, &change.path)? {
+    let now = match disk(workspace, change.moved_from.as_ref().unwrap_or(&change.path))? {
         Disk::File(state) => Some((state.mode, state.owner)),
         _ => None,
     };
     let before = change.before.as_ref();
     let was = before.map(|state| now.unwrap_or((state.mode, state.owner)));
-    let (mode, owner) = before.and(now).filter(|_| modes == Modes::OfDisk).unwrap_or((change.mode, change.owner));
+    let is_new = before.is_none() && change.moved_from.is_none();
+    let (mode, owner) = now.filter(|_| !is_new && modes == Modes::OfDisk).unwrap_or((change.mode, change.owner));
     Ok(PublishedFile {
         path: change.path.clone(),
         change_type: change.change_type,
@@ -272,7 +273,7 @@ fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Resu
         after_image: None,
         mode,
         mode_before: was.map(|(mode, _)| mode),
-        fresh: before.is_none() && modes == Modes::OfDisk,
+        fresh: is_new && modes == Modes::OfDisk,
         owner,
         owner_before: was.and_then(|(_, owner)| owner),
     })

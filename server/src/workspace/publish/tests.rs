@@ -6,6 +6,7 @@ use super::super::fixture::{Fixture, Opened, memory, path, skipped};
 use super::super::{OpenBuffers, Staging, Writable};
 use super::recover::recover_in_steps;
 use super::*;
+use crate::contracts::ChangeType;
 
 const TREE: &str = "//- /a.txt\na0\n//- /b.txt\nb0\n//- /gone.txt\ng0\n";
 const RUN: &str = ".agent_memory/runs/r1";
@@ -592,6 +593,37 @@ fn what_a_person_puts_in_the_way_meanwhile_stays() {
     assert!(matches!(&outcome, Err(PublishError::Conflict { paths }) if *paths == [path("dir")]), "{outcome:?}");
     assert_eq!(fixture.text("dir/mine"), "mine\n");
     assert_eq!(exchanged(&fixture), "conf=c0 dir/a=a0 dir/in/b=b0 one=o0");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_moved_to_another_case_keeps_its_permission_bits() {
+    let fixture = Fixture::new("//- /run.sh\nold\n");
+    fixture.set_mode("run.sh", 0o750);
+    let workspace = fixture.workspace();
+    let before = workspace.read(&path("run.sh")).unwrap().unwrap();
+    let gone = StagedChange {
+        path: path("run.sh"),
+        change_type: ChangeType::Deleted,
+        mode: before.mode,
+        owner: before.owner,
+        before: Some(before),
+        after: None,
+        moved_from: None,
+    };
+    let come = StagedChange {
+        path: path("Run.sh"),
+        change_type: ChangeType::Created,
+        before: None,
+        after: Some(b"new\n".to_vec()),
+        moved_from: Some(path("run.sh")),
+        ..gone.clone()
+    };
+    // The user may have changed the bits since the file was read.
+    fixture.set_mode("run.sh", 0o710);
+    let published = publish(&workspace, &run_dir(&workspace), &task("T1"), &[gone, come], &sign).unwrap();
+    assert_eq!((fixture.text("Run.sh").as_str(), fixture.mode("Run.sh")), ("new\n", 0o710));
+    assert!(published.record.files.iter().all(|file| !file.fresh && file.mode == 0o710));
 }
 
 /// Shows something only where the temporary folder is on a disk that folds case (`TMPDIR` may name one).
