@@ -24,20 +24,21 @@ pub struct GitFolders {
 impl GitFolders {
     /// Look at the folders of these paths, as they are and as they would be with all the paths in them.
     pub fn of<'a>(workspace: &Workspace, paths: impl IntoIterator<Item = &'a RepoPath>) -> Self {
-        // By folder, folded: the folder as it is written, and the parts of a repository that the paths put there.
-        let mut planned: BTreeMap<String, (String, BTreeSet<&'static str>)> = BTreeMap::new();
+        // By folder, folded: the ways in which it is written, and the parts of a repository that the paths put there.
+        let mut planned: BTreeMap<String, (BTreeSet<String>, BTreeSet<&'static str>)> = BTreeMap::new();
         for path in paths {
             let names: Vec<&str> = path.components().collect();
             for at in 0..names.len() {
                 let folder = names[..at].join("/");
                 let name = key(names[at]);
-                let entry = planned.entry(key(&folder)).or_insert_with(|| (folder, BTreeSet::new()));
+                let entry = planned.entry(key(&folder)).or_default();
                 let parts: &[&'static str] = if at + 1 == names.len() { &FILES } else { &FOLDERS };
                 entry.1.extend(parts.iter().filter(|part| **part == name));
+                entry.0.insert(folder);
             }
         }
-        let is_git = |(folder, (written, parts)): (String, (String, BTreeSet<&'static str>))| {
-            let mut there = on_disk(workspace, &written);
+        let is_git = |(folder, (written, parts)): (String, (BTreeSet<String>, BTreeSet<&'static str>))| {
+            let mut there: BTreeSet<_> = written.iter().flat_map(|folder| on_disk(workspace, folder)).collect();
             there.extend(parts);
             is_repository(&there).then_some(folder)
         };
@@ -134,5 +135,7 @@ mod tests {
         assert!(in_git_folder(&fixture.workspace(), &path("a.git/deep/below/hook")));
         assert!(!in_git_folder(&fixture.workspace(), &path("b/config")));
         assert_eq!(held(&fixture, &["a.git/config", "b/x"]), ["a.git/config"]);
+        fixture.write("b/objects/x", b"x");
+        assert_eq!(held(&fixture, &["B/x", "b/refs/x"]).len(), 2, "however its folder is spelled beside it");
     }
 }
