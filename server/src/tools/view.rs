@@ -126,6 +126,7 @@ impl Toolbox {
         let files = self.files(None, None, looked_at).map(|listing| listing.files).unwrap_or_default();
         let mut alike: Vec<(f64, &RepoPath)> = files
             .iter()
+            .take_while(|_| self.interrupt.check().is_ok())
             .filter(|file| file.as_str().len() <= LONGEST)
             .map(|file| {
                 let same_name = if file.file_name().to_lowercase() == name { 0.5 } else { 0.0 };

@@ -15,7 +15,7 @@ use gix_attributes::search::{MetadataCollection, Outcome};
 use super::encoding::Charset;
 use super::glob::{BadGlob, FileGlob};
 use super::text::{CannotEncode, End};
-use super::{Interrupt, TextFile, Workspace};
+use super::{Interrupt, Interrupted, TextFile, Workspace};
 use crate::contracts::RepoPath;
 
 /// The largest file of rules, in bytes.
@@ -37,7 +37,7 @@ pub(super) fn encode(
     text: &str,
     interrupt: &Interrupt,
 ) -> Result<Vec<u8>, CannotEncode> {
-    let rules = Rules::of(workspace, path);
+    let rules = Rules::of(workspace, path, interrupt)?;
     let earlier_ends = || match earlier {
         Some(bytes) if !text.contains("\r\n") && has_crlf(bytes) => Some(End::CrLf),
         _ => None,
@@ -67,14 +67,14 @@ struct Rules {
 }
 
 impl Rules {
-    fn of(workspace: &Workspace, path: &RepoPath) -> Self {
+    fn of(workspace: &Workspace, path: &RepoPath, interrupt: &Interrupt) -> Result<Self, Interrupted> {
         let git = attributes(workspace, path);
-        let editor = editor_config(workspace, path);
-        Self {
+        let editor = editor_config(workspace, path, interrupt)?;
+        Ok(Self {
             end_of_line: git.end_of_line.or(editor.end_of_line),
             charset: git.charset.or(editor.charset),
             final_newline: editor.final_newline,
-        }
+        })
     }
 }
 
@@ -147,7 +147,7 @@ fn attributes(workspace: &Workspace, path: &RepoPath) -> Rules {
 }
 
 /// As <https://spec.editorconfig.org>: `end_of_line`, `charset` and `insert_final_newline`.
-fn editor_config(workspace: &Workspace, path: &RepoPath) -> Rules {
+fn editor_config(workspace: &Workspace, path: &RepoPath, interrupt: &Interrupt) -> Result<Rules, Interrupted> {
     let mut properties = Properties::new();
     for folder in folders(path) {
         let Some(text) = read(workspace, folder.as_ref(), ".editorconfig") else { continue };
@@ -159,16 +159,18 @@ fn editor_config(workspace: &Workspace, path: &RepoPath) -> Rules {
         let below = folder.as_ref().and_then(|folder| path.as_str().strip_prefix(folder.as_str()));
         let below = below.map_or(path.as_str(), |below| below.trim_start_matches('/'));
         for section in parser.flatten() {
+            // A pattern is compiled for each.
+            interrupt.check()?;
             // It cannot fail.
             let _ = section.apply_to(&mut properties, below);
         }
     }
     let value = |key: &str| properties.get_raw_for_key(key).map(|value| value.to_lowercase()).unwrap_or_default();
-    Rules {
+    Ok(Rules {
         end_of_line: end_of_line(&value("end_of_line")),
         charset: charset(&value("charset")),
         final_newline: value("insert_final_newline") == "true",
-    }
+    })
 }
 
 /// Whether a line of an `.editorconfig` means something: a parser ends at the first that does not.
@@ -297,5 +299,15 @@ mod tests {
         fixture.link("other", ".editorconfig");
         fixture.link("/dev/zero", ".gitattributes");
         assert_eq!(written(&fixture, "a.c", "a\n"), b"a\n");
+    }
+
+    #[test]
+    fn rules_without_end_are_no_longer_read_once_it_is_time_to_stop() {
+        let fixture = Fixture::new("");
+        fixture.write(".editorconfig", "[{a,b}*]\n".repeat(MOST_BYTES / 9).as_bytes());
+        let began = std::time::Instant::now();
+        let stopped = Interrupt::after(std::time::Duration::from_millis(50));
+        let encoded = encode(&fixture.workspace(), &path("new.txt"), None, "x", &stopped);
+        assert!(matches!(encoded, Err(CannotEncode::Interrupted(_))), "{encoded:?} after {:?}", began.elapsed());
     }
 }
