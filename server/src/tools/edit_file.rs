@@ -7,7 +7,7 @@ use super::nearest::nearest;
 use super::show::{count, excerpt};
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
-use crate::workspace::{Interrupt, Interrupted, masked, masks};
+use crate::workspace::{Interrupt, Interrupted, masked, masks, unmasks};
 
 pub(super) const DESCRIPTION: &str = "Replace text in a file of your task. old_text must stand in the file exactly \
 once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
@@ -52,6 +52,14 @@ pub(super) fn run(toolbox: &Toolbox, input: EditFile) -> Result<String, ToolErro
     };
     if edited.text == file.text() {
         return Err(format!("{path} already reads so; nothing was changed.").into());
+    }
+    let changed: Vec<_> = edited.replaced.iter().cloned().zip(edited.places.iter().cloned()).collect();
+    if unmasks(file.text(), &edited.text, &changed) {
+        return Err(format!(
+            "This edit would change a part of a secret in {path} that is shown as a mask (<masked by Baton: …>), or of \
+             what stands right by it; nothing was changed. Leave the line with the mask as it is."
+        )
+        .into());
     }
     toolbox.writing()?.write_until(&path, &edited.text, interrupt)?;
     Ok(told_edit(&path, &edited))

@@ -17,6 +17,8 @@ pub(super) struct Edited {
     pub(super) text: String,
     /// Where the new text stands, in bytes of `text`.
     pub(super) places: Vec<Range<usize>>,
+    /// What it took the place of, in bytes of the old text: as many ranges.
+    pub(super) replaced: Vec<Range<usize>>,
     pub(super) tolerance: Tolerance,
 }
 
@@ -178,7 +180,8 @@ fn newlines(bytes: &[u8]) -> usize {
 }
 
 fn apply(text: &str, replacements: Vec<Replacement>, tolerance: Tolerance) -> Edited {
-    let mut edited = Edited { text: String::with_capacity(text.len()), places: Vec::new(), tolerance };
+    let mut edited =
+        Edited { text: String::with_capacity(text.len()), places: Vec::new(), replaced: Vec::new(), tolerance };
     let mut rest = 0;
     for (range, new) in replacements {
         edited.text.push_str(&text[rest..range.start]);
@@ -186,6 +189,7 @@ fn apply(text: &str, replacements: Vec<Replacement>, tolerance: Tolerance) -> Ed
         edited.text.push_str(&new);
         edited.places.push(start..edited.text.len());
         rest = range.end;
+        edited.replaced.push(range);
     }
     edited.text.push_str(&text[rest..]);
     edited

@@ -137,3 +137,66 @@ fn the_reviewers_diff_shows_that_a_secret_changed_and_not_what_it_is() {
         Toolbox::reviewer(Fixture::new("").workspace(), memory(), vec![(path("a"), format!("+{}\n", token()))]);
     assert_eq!(ok(&reviewer, "read_diff", json!({})), "+<masked by Baton: GitHub token>\n");
 }
+
+#[test]
+fn no_edit_shows_a_secret_by_changing_what_makes_it_known() {
+    let fixture = fixture();
+    let aws = "Ab1/".repeat(10);
+    fixture.write("aws.toml", format!("region = 1\naws_secret_access_key = \"{aws}\"\nlast = 2\n").as_bytes());
+    let (toolbox, staging) = implementer(&fixture, &["src/config.rs", "deploy.yml", "aws.toml"]);
+    let edit = |path: &str, old: &str, new: &str| json!({"path": path, "old_text": old, "new_text": new});
+    for (file, old, new) in [
+        ("src/config.rs", "ghp_", "ghp-"),
+        ("src/config.rs", "\"ghp_aB", "\"\nghp_aB"),
+        ("src/config.rs", "TOKEN: &str = \"", "TOKEN: &str = \"x"),
+        ("deploy.yml", "-----BEGIN PRIVATE KEY-----\n", ""),
+        ("deploy.yml", "key: |\n-----BEGIN PRIVATE", "key: |\n-----BEGIN PUBLIC"),
+        ("deploy.yml", "-----END PRIVATE KEY-----", "x"),
+        ("aws.toml", "aws_secret_access_key", "token"),
+    ] {
+        assert!(toolbox.call("read_file", &json!({"path": file})).text.contains("masked"), "{file}");
+        let told = error(&toolbox, "edit_file", edit(file, old, new));
+        assert!(told.contains("part of a secret") && !told.contains(&aws), "{told}");
+        assert!(!error(&toolbox, "edit_file", edit(file, old, "<masked by Baton: x>")).is_empty());
+    }
+    assert!(staging.lock().unwrap().changes().is_empty());
+    // What is around it can be changed, and the whole of it can go.
+    ok(&toolbox, "edit_file", edit("src/config.rs", "const TOKEN: &str", "// It moves.\nconst KEY: &str"));
+    ok(&toolbox, "edit_file", edit("deploy.yml", "port: 80\nkey", "key"));
+    ok(&toolbox, "edit_file", edit("aws.toml", "region = 1", "region = 12"));
+    ok(&toolbox, "edit_file", edit("src/config.rs", &format!("\"{}\"", token()), "env!(\"TOKEN\")"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_holds_secrets_is_neither_replaced_nor_deleted_whatever_its_name() {
+    let fixture = fixture();
+    fixture.write(".env", b"PASSWORD=needle\n");
+    std::fs::hard_link(fixture.root().join(".env"), fixture.root().join("linked.txt")).unwrap();
+    let all = ["innocent.json", "linked.txt", ".env"].map(path);
+    let writable = Writable { write: all.clone().into(), delete: all.clone().into(), approved_protected: true };
+    for file in all.iter().map(RepoPath::as_str) {
+        for reads_first in [true, false] {
+            let staging = Staging::new(fixture.workspace(), "T1", writable.clone(), memory());
+            let staging = Arc::new(Mutex::new(staging));
+            let toolbox = Toolbox::implementer(fixture.workspace(), memory(), Arc::clone(&staging));
+            if reads_first {
+                assert!(error(&toolbox, "read_file", json!({"path": file})).contains("may hold secrets"));
+            }
+            let told = error(&toolbox, "write_file", json!({"path": file, "content": "x"}));
+            assert!(told.contains("may hold secrets"), "{told}");
+            let told = error(&toolbox, "delete_file", json!({"path": file}));
+            assert!(told.contains("may hold secrets"), "{told}");
+            assert!(staging.lock().unwrap().changes().is_empty(), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_diff_shows_nothing_of_a_file_of_credentials() {
+    let login = b"{\"type\": \"authorized_user\", \"refresh_token\": \"needle\"}";
+    for (old, new) in [(Some(&login[..]), None), (Some(b"{}"), Some(&login[..]))] {
+        let diff = unified_masked(&path("a.json"), old, new);
+        assert!(diff.contains("a.json may hold secrets") && !diff.contains("needle"), "{diff}");
+    }
+}

@@ -162,7 +162,7 @@ impl Elsewhere {
     /// Each file with its unified diff.
     pub(super) fn diffs(&self) -> impl Iterator<Item = (RepoPath, String)> {
         self.files.iter().map(|ElsewhereFile { file, .. }| {
-            (file.path.clone(), workspace::unified(&file.path, file.before.as_deref(), file.now.as_deref()))
+            (file.path.clone(), workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref()))
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{Refused, guarded, readable};
-use super::protect::{GitFolders, Protection, in_git_folder, is_secret, protection};
+use super::protect::{GitFolders, Protection, in_git_folder, is_secret, is_secret_text, protection};
 use super::stands::{in_the_way, stands_now};
 use super::{CannotEncode, FileState, Interrupt, NotText, Owner, TextFile, Workspace, WorkspaceError, new_file};
 use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
@@ -139,10 +139,10 @@ impl Staging {
         if let Some(refused) = asked.iter().flatten().find_map(|place| guarded(place, &own, &self.memory_dir)) {
             return Err(refused.into());
         }
-        if self.workspace.is_secret_by_link(&own) {
+        let base = self.workspace.read_open(&own)?;
+        if self.holds_secrets(&own, base.as_ref()) {
             return Err(Refused::Secret(own).into());
         }
-        let base = self.workspace.read_open(&own)?;
         let bytes = base.as_ref().map(|state| state.bytes.clone());
         self.entries.insert(own.clone(), Entry::new(own, base));
         Ok(bytes)
@@ -207,8 +207,10 @@ impl Staging {
         let moved_to = self.moved_to(&keys, path);
         let path = self.may_write(path)?;
         if !self.entries.contains_key(&path) {
-            if self.in_place(&path)?.is_some() {
-                let refused = if is_secret(&path) { Refused::Secret(path) } else { Refused::NotRead(path) };
+            let base = self.in_place(&path)?;
+            if base.is_some() {
+                let is_secret = self.holds_secrets(&path, base.as_ref());
+                let refused = if is_secret { Refused::Secret(path) } else { Refused::NotRead(path) };
                 return self.remember(Err(refused.into()));
             }
             self.entries.insert(path.clone(), Entry::new(path.clone(), None));
@@ -247,11 +249,12 @@ impl Staging {
         }
         let checked = self.check(path, false);
         let path = self.remember(checked)?;
-        if is_secret(&path) {
-            return self.remember(Err(Refused::Secret(path).into()));
-        }
         if !self.entries.contains_key(&path) {
             let base = self.in_place(&path)?;
+            // What is gone is shown to a reviewer.
+            if self.holds_secrets(&path, base.as_ref()) {
+                return self.remember(Err(Refused::Secret(path).into()));
+            }
             self.entries.insert(path.clone(), Entry::new(path.clone(), base));
         }
         match self.entries.get_mut(&path) {
@@ -307,6 +310,13 @@ impl Staging {
     /// The file in its real place, as an editor has it open.
     fn in_place(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
         self.workspace.overlaid(path, stands_now(&self.workspace, path)?)
+    }
+
+    /// Whether a file is one of secrets by its name, by another of its names, or by what it holds.
+    fn holds_secrets(&self, path: &RepoPath, base: Option<&FileState>) -> bool {
+        is_secret(path)
+            || self.workspace.is_secret_by_link(path)
+            || base.is_some_and(|base| is_secret_text(&base.bytes))
     }
 
     fn check(&self, path: &RepoPath, to_write: bool) -> Result<RepoPath, StagingError> {

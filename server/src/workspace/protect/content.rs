@@ -40,7 +40,7 @@ const FORMS: &[Form] = &[
     ),
     form(
         "AWS secret access key",
-        r#"(?i)\baws_?secret_?(?:access_?)?key(?-i)["']?\s{0,4}[:=]\s{0,4}["']?(?P<v>[A-Za-z0-9/+=]{40})\b"#,
+        r#"(?i)\baws_?secret_?(?:access_?)?key(?-i)["']?\s{0,4}[:=]\s{0,4}["']?(?P<v>[A-Za-z0-9/+=]{40})(?u:[^A-Za-z0-9/+=]|$)"#,
         "AWS documentation, Manage access keys",
     ),
     form(
@@ -127,24 +127,66 @@ static KEY_BEGIN: LazyLock<Regex> = LazyLock::new(|| {
 /// The text with every private key and token of known form in it replaced by a mask, each line by itself: there are as
 /// many lines as before. Borrowed where there is none.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    let mut found = keys(text);
-    found.extend(TOKENS.captures_iter(text).map(|captures| token(&captures)));
+    let found = secrets(text);
     if found.is_empty() {
         return Cow::Borrowed(text);
     }
-    found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for (span, name) in found {
-        if span.start < done {
-            continue;
-        }
         out.push_str(&text[done..span.start]);
         push_mask(&mut out, &text[span.clone()], name);
         done = span.end;
     }
     out.push_str(&text[done..]);
     Cow::Owned(out)
+}
+
+/// The private keys and tokens of known form in a text, in their order, none within another, each with what it is called.
+fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
+    let mut found = keys(text);
+    found.extend(TOKENS.captures_iter(text).map(|captures| token(&captures)));
+    found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+    let mut end = 0;
+    found.retain(|(span, _)| {
+        let is_next = span.start >= end;
+        if is_next {
+            end = span.end;
+        }
+        is_next
+    });
+    found
+}
+
+/// Whether an edit would show what is masked: it changes a part of a secret, or what makes it known for one. `changed` are
+/// the ranges of `old` that were replaced and those of `new` that came there, in their order.
+pub fn unmasks(old: &str, new: &str, changed: &[(Range<usize>, Range<usize>)]) -> bool {
+    let before = secrets(old);
+    if before.is_empty() {
+        return false;
+    }
+    let after = secrets(new);
+    let (mut changed, mut after) = (changed.iter().peekable(), after.iter().peekable());
+    // Where the text that stayed began before, and begins now.
+    let (mut was, mut is) = (0, 0);
+    for (span, _) in before {
+        while let Some((gone, come)) = changed.next_if(|(gone, _)| gone.end <= span.start) {
+            (was, is) = (gone.end, come.end);
+        }
+        if let Some((gone, _)) = changed.peek().filter(|(gone, _)| gone.start < span.end) {
+            let is_whole = gone.start <= span.start && span.end <= gone.end;
+            if is_whole {
+                continue;
+            }
+            return true;
+        }
+        let now = span.start - was + is..span.end - was + is;
+        while after.next_if(|(masked, _)| masked.end <= now.start).is_some() {}
+        if !after.peek().is_some_and(|(masked, _)| masked.start <= now.start && now.end <= masked.end) {
+            return true;
+        }
+    }
+    false
 }
 
 /// How many masks a text holds: what a model was shown in a secret's place, and must not write.
@@ -160,8 +202,11 @@ impl TextFile {
 }
 
 /// The change between two contents as a model is shown it; see [`unified`] for the whole. A line is masked as it is in its
-/// file: a hunk can begin in the middle of a key.
+/// file: a hunk can begin in the middle of a key. Of a file of credentials nothing is shown.
 pub fn unified_masked(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
+    if [old, new].into_iter().flatten().any(is_secret_text) {
+        return format!("# {path} may hold secrets, and its change is not shown\n");
+    }
     let diff = unified(path, old, new);
     let text = |bytes: Option<&[u8]>| TextFile::decode(bytes.unwrap_or_default()).map(|file| file.shown().into_owned());
     let (Ok(old), Ok(new)) = (text(old), text(new)) else { return diff };
