@@ -11,6 +11,7 @@ mod emacs;
 mod faults;
 mod fix;
 mod gate;
+mod hostile;
 mod implement;
 mod kill;
 mod last_version;
