@@ -33,7 +33,8 @@ impl Toolbox {
         if is_root || text.trim_end_matches('/') == self.workspace.root().to_string_lossy() {
             return Ok(None);
         }
-        self.path(text).map(Some)
+        // By the names of the disk: the task's own changes are known by those.
+        self.path(text).map(|path| Some(self.workspace.on_disk(&path)))
     }
 
     /// A file's bytes as the agent sees them. Of an implementer's own files this counts as reading.
