@@ -7,7 +7,7 @@ use super::nearest::nearest;
 use super::show::{count, excerpt};
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
-use crate::workspace::{Interrupt, Interrupted, masked, masks, unmasks};
+use crate::workspace::{Interrupt, Interrupted, masked, masks, opaque, unmasks};
 
 pub(super) const DESCRIPTION: &str = "Replace text in a file of your task. old_text must stand in the file exactly \
 once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
@@ -46,8 +46,9 @@ pub(super) fn run(toolbox: &Toolbox, input: EditFile) -> Result<String, ToolErro
     let file = toolbox.read_text(&path)?;
     check_masks(&path, file.text(), &old, &new)?;
     let interrupt = &toolbox.interrupt;
-    let edited = match edit(file.text(), &old, &new, input.replace_all.unwrap_or_default(), interrupt) {
-        Ok(edited) => edited,
+    let findable = opaque(file.text(), &old);
+    let edited = match edit(&findable, &old, &new, input.replace_all.unwrap_or_default(), interrupt) {
+        Ok(edited) => edited.made_in(file.text()),
         Err(miss) => return Err(told_miss(&path, &file.shown(), &old, miss, interrupt)?.into()),
     };
     if edited.text == file.text() {

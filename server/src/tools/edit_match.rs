@@ -149,6 +149,20 @@ impl Form {
 }
 
 impl Edited {
+    /// The same edit of another text, as long as the one it was made in, in which only what stays differs.
+    pub(super) fn made_in(mut self, text: &str) -> Self {
+        let mut made = String::with_capacity(self.text.len());
+        let mut rest = 0;
+        for (old, new) in self.replaced.iter().zip(&self.places) {
+            made.push_str(&text[rest..old.start]);
+            made.push_str(&self.text[new.clone()]);
+            rest = old.end;
+        }
+        made.push_str(&text[rest..]);
+        self.text = made;
+        self
+    }
+
     /// The first and last line, from 1, of each place.
     pub(super) fn lines(&self) -> Vec<(usize, usize)> {
         let (mut counted, mut line) = (0, 1);

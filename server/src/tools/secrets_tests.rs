@@ -145,15 +145,9 @@ fn no_edit_shows_a_secret_by_changing_what_makes_it_known() {
     fixture.write("aws.toml", format!("region = 1\naws_secret_access_key = \"{aws}\"\nlast = 2\n").as_bytes());
     let (toolbox, staging) = implementer(&fixture, &["src/config.rs", "deploy.yml", "aws.toml"]);
     let edit = |path: &str, old: &str, new: &str| json!({"path": path, "old_text": old, "new_text": new});
-    for (file, old, new) in [
-        ("src/config.rs", "ghp_", "ghp-"),
-        ("src/config.rs", "\"ghp_aB", "\"\nghp_aB"),
-        ("src/config.rs", "TOKEN: &str = \"", "TOKEN: &str = \"x"),
-        ("deploy.yml", "-----BEGIN PRIVATE KEY-----\n", ""),
-        ("deploy.yml", "key: |\n-----BEGIN PRIVATE", "key: |\n-----BEGIN PUBLIC"),
-        ("deploy.yml", "-----END PRIVATE KEY-----", "x"),
-        ("aws.toml", "aws_secret_access_key", "token"),
-    ] {
+    for (file, old, new) in
+        [("src/config.rs", "TOKEN: &str = \"", "TOKEN: &str = \"x"), ("aws.toml", "aws_secret_access_key", "token")]
+    {
         assert!(toolbox.call("read_file", &json!({"path": file})).text.contains("masked"), "{file}");
         let told = error(&toolbox, "edit_file", edit(file, old, new));
         assert!(told.contains("part of a secret") && !told.contains(&aws), "{told}");
@@ -199,4 +193,47 @@ fn a_diff_shows_nothing_of_a_file_of_credentials() {
         let diff = unified_masked(&path("a.json"), old, new);
         assert!(diff.contains("a.json may hold secrets") && !diff.contains("needle"), "{diff}");
     }
+}
+
+#[test]
+fn parts_of_a_secret_are_nowhere_to_be_found_and_so_cannot_be_guessed() {
+    let fixture = fixture();
+    let line = format!("const TOKEN: &str = \"{}\";\n", token());
+    fixture.write("twice.rs", format!("{line}{line}// ghp_aB\n").as_bytes());
+    let (toolbox, staging) = implementer(&fixture, &["src/config.rs", "deploy.yml", "twice.rs"]);
+    let edit = |path: &str, old: &str| json!({"path": path, "old_text": old, "new_text": "y"});
+    for file in ["src/config.rs", "deploy.yml", "twice.rs"] {
+        ok(&toolbox, "read_file", json!({"path": file}));
+    }
+    for (file, guess, wrong) in [
+        ("src/config.rs", "ghp_", "ghq_"),
+        ("src/config.rs", "\"ghp_aB", "\"ghp_aC"),
+        ("src/config.rs", "const TOKEN: &str = \"ghp_a", "const TOKEN: &str = \"ghp_b"),
+        ("deploy.yml", "-----BEGIN PRIVATE KEY-----\nMzEf", "-----BEGIN PRIVATE KEY-----\nMzEg"),
+        ("deploy.yml", "yiWA4R4", "yiWA4R5"),
+        ("twice.rs", "\"ghp_aB", "\"ghp_aC"),
+    ] {
+        let answer = |old| error(&toolbox, "edit_file", edit(file, old));
+        assert!(answer(guess).contains("does not stand"), "{}", answer(guess));
+        assert_eq!(answer(guess), answer(wrong), "right or wrong, the answer is the same");
+    }
+    // Whoever writes the guess beside it learns no more.
+    ok(&toolbox, "edit_file", edit("twice.rs", "ghp_aB"));
+    assert_eq!(staging.lock().unwrap().changes()[0].after.as_deref(), Some(format!("{line}{line}// y\n").as_bytes()));
+    // Who knows all of it can have it replaced.
+    ok(&toolbox, "edit_file", edit("src/config.rs", &token()));
+}
+
+#[test]
+fn a_file_named_in_another_form_is_searched_as_the_task_left_it() {
+    let fixture = Fixture::new("");
+    fixture.write("cafe\u{301}/a\u{308}.txt", b"old\n");
+    let (toolbox, _) = implementer(&fixture, &["cafe\u{301}/a\u{308}.txt", "cafe\u{301}/new.txt"]);
+    ok(&toolbox, "read_file", json!({"path": "caf\u{e9}/\u{e4}.txt"}));
+    ok(&toolbox, "write_file", json!({"path": "caf\u{e9}/\u{e4}.txt", "content": "new\n"}));
+    ok(&toolbox, "write_file", json!({"path": "caf\u{e9}/new.txt", "content": "new\n"}));
+    let found = ok(&toolbox, "search", json!({"pattern": "old|new", "path": "caf\u{e9}/\u{e4}.txt"}));
+    assert!(found.ends_with(":1: new\n"), "{found}");
+    let listed = ok(&toolbox, "list_files", json!({"path": "caf\u{e9}"}));
+    assert_eq!(listed.lines().count(), 2, "{listed}");
 }

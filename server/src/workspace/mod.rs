@@ -48,7 +48,7 @@ pub use interrupt::{Interrupt, Interrupted};
 pub use ownership::Owner;
 pub use protect::{
     GitFolders, Kind, Protection, Row, TABLE, flag, in_git_folder, is_flagged, is_secret, is_secret_text, masked,
-    masks, protection, unified_masked, unmasks,
+    masks, opaque, protection, unified_masked, unmasks,
 };
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,

@@ -1,6 +1,7 @@
 //! Secrets inside files of innocent names: private keys and tokens of known form, masked wherever a model is shown text.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -156,6 +157,26 @@ fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
         is_next
     });
     found
+}
+
+/// The text with every secret in it made opaque that does not stand in full in `known`: as many bytes, of which none is a
+/// part of it, so that nobody finds out what it is by looking for parts of it.
+pub fn opaque<'a>(text: &'a str, known: &str) -> Cow<'a, str> {
+    const NOTHING: char = '\u{1}';
+    let found = secrets(text);
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let known: HashSet<&str> = secrets(known).into_iter().map(|(span, _)| &known[span]).collect();
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (span, _) in found.into_iter().filter(|(span, _)| !known.contains(&text[span.clone()])) {
+        out.push_str(&text[done..span.start]);
+        out.extend(text[span.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { NOTHING }));
+        done = span.end;
+    }
+    out.push_str(&text[done..]);
+    Cow::Owned(out)
 }
 
 /// Whether an edit would show what is masked: it changes a part of a secret, or what makes it known for one. `changed` are

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use crate::contracts::RepoPath;
 
-pub use content::{is_secret_text, masked, masks, unified_masked, unmasks};
+pub use content::{is_secret_text, masked, masks, opaque, unified_masked, unmasks};
 pub use git_folder::{GitFolders, in_git_folder};
 pub(super) use links::SecretInodes;
 pub use table::{Kind, Row, TABLE};
