@@ -28,14 +28,14 @@ pub(super) fn trust(folder: Option<&Path>, args: &TrustArgs) -> Result<u8, Failu
         None => (Vec::new(), Vec::new()),
     };
     let found = shown(&moved, &rest);
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        let message = format!("{found}\nOnly a person can take it over: run `baton trust --moved` at a terminal.");
-        return Err(Failure { code: PERSON, message: message.trim_start().to_owned() });
-    }
     let Some(store) = store.filter(|_| !moved.is_empty()) else {
         print(&found)?;
         return Ok(0);
     };
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let message = format!("{found}\nOnly a person can take it over: run `baton trust --moved` at a terminal.");
+        return Err(Failure { code: PERSON, message: message.trim_start().to_owned() });
+    }
     tell(&found);
     if !is_yes()? {
         print("Nothing was taken over.")?;
@@ -66,7 +66,11 @@ fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
             render::plain(&path.display().to_string())
         ));
         if let Some(approval) = &from.approval {
-            lines.push(format!("  {}: `baton run` goes on with it without asking again", answer(approval)));
+            let then = match approval.decision {
+                Decision::Approved => "`baton run` goes on with it without asking again",
+                Decision::Rejected => "the plan is rejected again, and not asked about",
+            };
+            lines.push(format!("  {}: {then}", answer(approval)));
         }
         if from.journals > 0 {
             let count = render::count(from.journals, "publish journal");
