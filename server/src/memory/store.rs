@@ -110,7 +110,7 @@ pub struct LoadedPlan {
 /// A plan.json that breaks its contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultyPlan {
-    /// SHA-256 of its bytes, in hex: what a rejection binds to.
+    /// SHA-256 of its bytes, in hex: what a rejection binds to. Where they are not read, of the reason.
     pub sha256: String,
     /// What is wrong with it, each fault at its place.
     pub faults: FileFaults,
@@ -375,9 +375,12 @@ impl Store {
         Ok(self.past()?.entries.len())
     }
 
-    /// SHA-256 of plan.json as it is now, in hex; `None` where there is none.
+    /// SHA-256 of plan.json as it is now, in hex, as [`LoadedPlan`] and [`FaultyPlan`] have it; `None` where there is none.
     pub fn plan_sha256(&self) -> Option<String> {
-        self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES).ok().flatten().map(|bytes| digest(&bytes))
+        match self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
+            Ok(bytes) => bytes.map(|bytes| digest(&bytes)),
+            Err(fault) => Some(unread(&fault.to_string())),
+        }
     }
 
     /// Whether the plan with this hash has a genuine answer, or is no more the plan.
@@ -824,8 +827,10 @@ impl Store {
     fn plan(&self, begun: bool) -> Option<Result<LoadedPlan, FaultyPlan>> {
         let bytes = match self.bytes(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
             Ok(read) => read?.0,
-            // What is not read has no bytes to answer for.
-            Err(fault) => return Some(Err(self.faulty_plan(&[], vec![fault]))),
+            Err(fault) => {
+                let sha256 = unread(&fault.message);
+                return Some(Err(FaultyPlan { sha256, faults: self.faults(PlanOutput::FILE, vec![fault]) }));
+            }
         };
         let sha256 = digest(&bytes);
         let stands = |path: &RepoPath| self.workspace.standing(path);
@@ -845,10 +850,6 @@ impl Store {
             Ok(plan) => Ok(LoadedPlan { plan, sha256 }),
             Err(found) => Err(FaultyPlan { sha256, faults: self.faults(PlanOutput::FILE, found) }),
         })
-    }
-
-    fn faulty_plan(&self, bytes: &[u8], faults: Vec<Fault>) -> FaultyPlan {
-        FaultyPlan { sha256: digest(bytes), faults: self.faults(PlanOutput::FILE, faults) }
     }
 
     fn file_keys(&self, memory: &Memory) -> FileKeys {
@@ -1020,6 +1021,11 @@ fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
         span: at..at,
         position: Position::of(&before, at),
     }
+}
+
+/// What stands for the hash of a plan.json that is there and is not read, such as a pipe: no file of ours has these bytes.
+fn unread(fault: &str) -> String {
+    digest(format!("not read: {fault}").as_bytes())
 }
 
 /// Reviews from elsewhere have no ids. What is filled depends on the review alone, so that it is the same at every
