@@ -559,6 +559,39 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
 }
 
 #[test]
+fn a_rejection_says_that_what_earlier_rounds_wrote_stands() {
+    let stands = "The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it.";
+    let session = Session::new(&workspace(2));
+    let script = Script::new()
+        .rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[with(own("T2"), json!({ "id": "T1" }))]])]])
+        .rounds("implement/T1", [fixes("T1", 0, 1)])
+        .rounds("review", [vec![review("rejected", "re_plan", &[])]]);
+    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []).expect(3).prints("version 2");
+    session.baton(["reject"]).run().expect(0).prints(&format!("Rejected plan version 2. {stands}"));
+    session.run(&api, []).expect(4).prints(&format!("The plan was rejected. {stands}"));
+}
+
+#[test]
+fn a_plan_that_is_partly_done_can_be_rejected_while_no_run_is_at_work() {
+    let session = Session::new(&workspace(2));
+    let script = but(Script::new().on("implement/T2", [blocked("It cannot be done.")]), &[&[own("T1")], &[own("T2")]]);
+    let api = MessagesApi::start(script);
+    session.run(&api, ["--task", "Do it"]).expect(3);
+    session.baton(["approve"]).run().expect(0);
+    session.run(&api, []);
+    assert!(session.exists(&session.memory("impl_report.json")));
+    session
+        .baton(["reject"])
+        .run()
+        .expect(0)
+        .prints("Rejected plan version 1. The 1 file that was changed before stands");
+    session.run(&api, []).expect(4);
+}
+
+#[test]
 fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
     let session = Session::new(&workspace(2));
     let script = Script::new().rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[own("T2")]])]]);

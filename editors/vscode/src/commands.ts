@@ -84,7 +84,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
     },
     editPlan: (workflow) => editPlan(workflow),
     rejectPlan: async (workflow) => {
-      if (await isSure("Reject this plan? The workflow ends; nothing is written.", "Reject")) {
+      if (await isSure("Reject this plan? The workflow ends; nothing of it is written.", "Reject")) {
         await workflow.call("baton.reject");
       }
     },

@@ -140,7 +140,7 @@ export function outcomeWords(outcome: Outcome | null): string | undefined {
     case "escalated":
       return "Stopped: it needs you.";
     case "rejected":
-      return "The plan was rejected. Nothing was written.";
+      return "The plan was rejected.";
     case "waiting":
       return "The plan waits for your answer.";
     case "failed":

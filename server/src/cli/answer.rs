@@ -8,13 +8,14 @@ use super::session::Session;
 use super::{print, render};
 use crate::config::Overrides;
 use crate::contracts::Decision;
+use crate::memory::Store;
 use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN};
 
 /// Approve the plan, or some tasks of it.
 pub(super) fn approve(folder: Option<&Path>, args: ApproveArgs) -> Result<u8, Failure> {
     let ApproveArgs { only, plan } = args;
     let partial = only.is_some();
-    let answered = answer(folder, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
+    let (_, answered) = answer(folder, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
     let what = if partial { answered.tasks.join(", ") } else { render::count(answered.tasks.len(), "task") };
     let then = if answered.run_waits { "The waiting run goes on." } else { "`baton run` goes on with it." };
     print(&format!("Approved plan{} ({what}). {then}", version(&answered)))?;
@@ -23,8 +24,8 @@ pub(super) fn approve(folder: Option<&Path>, args: ApproveArgs) -> Result<u8, Fa
 
 /// Reject the plan.
 pub(super) fn reject(folder: Option<&Path>) -> Result<u8, Failure> {
-    let answered = answer(folder, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
-    print(&format!("Rejected plan{}. Nothing was written; `baton reset` starts over.", version(&answered)))?;
+    let (store, answered) = answer(folder, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
+    print(&workflow::rejected_message(&format!("Rejected plan{}", version(&answered)), &store))?;
     Ok(0)
 }
 
@@ -33,7 +34,7 @@ fn version(answered: &Answered) -> String {
     answered.plan_version.map_or_else(String::new, |version| format!(" version {version}"))
 }
 
-fn answer(folder: Option<&Path>, answer: Answer) -> Result<Answered, Failure> {
+fn answer(folder: Option<&Path>, answer: Answer) -> Result<(Store, Answered), Failure> {
     let session = Session::open(folder, Overrides::default())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
     let models = session.models();
@@ -41,7 +42,7 @@ fn answer(folder: Option<&Path>, answer: Answer) -> Result<Answered, Failure> {
     let sources = GateSources { store: &store, settings: &session.settings, models: models.as_ref(), usage };
     let answered = workflow::answer_plan(&sources, answer)?;
     if store.seal().keeps_answers() {
-        return Ok(answered);
+        return Ok((store, answered));
     }
     Err(Failure::failed(
         "the answer holds for this process only, which ends here: Baton's state folder ($XDG_STATE_HOME/baton, else \

@@ -180,8 +180,9 @@ pub struct Answer {
 /// Answer the plan as it is now, from whatever process: a run that waits at its gate goes on.
 ///
 /// # Errors
-/// When there is no plan to answer, it is not the one that was shown, or `tasks` leaves out what one of them depends
-/// on. A plan that breaks its contract can be rejected, and its faults are the error of an approval.
+/// When there is no plan to answer, it is not the one that was shown, a run is implementing the plan that is rejected, or
+/// `tasks` leaves out what one of them depends on. A plan that breaks its contract can be rejected, and its faults are the
+/// error of an approval.
 pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered, StartError> {
     let store = sources.store;
     let Answer { decision, tasks, plan_sha256 } = answer;
@@ -194,7 +195,9 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
     if plan_sha256.is_some_and(|shown| !shown.eq_ignore_ascii_case(sha256)) {
         return Err(StartError::StalePlan { file: store.name(PlanOutput::FILE) });
     }
-    if memory.report.is_some() && memory.approval.is_some() && decision == Decision::Rejected {
+    // Of a run that holds the lock and has its yes; where none does, a rejection is the last word on what is left to do.
+    let is_approved = memory.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Approved);
+    if decision == Decision::Rejected && is_approved && store.holder().is_some() {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
     match (&memory.plan, &memory.faulty_plan) {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::approval::{self, GateEnd};
 use super::checkpoints;
-use super::ending::{done, failed, finish, fixed_message, merged_message, run_end};
+use super::ending::{done, failed, finish, fixed_message, merged_message, rejected_message, run_end};
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
 use super::implement::{self, Implemented};
@@ -122,9 +122,7 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
             let found = at(EventPhase::Review, elsewhere::look(run, memory).await)?;
             end(Outcome::Merged, found.at_the_end(merged_message(run, memory)))
         }
-        Next::Rejected => {
-            end(Outcome::Rejected, "The plan was rejected; nothing was written. `baton reset` starts over.".into())
-        }
+        Next::Rejected => end(Outcome::Rejected, rejected_message("The plan was rejected", &run.store)),
         Next::Escalated { reason } => {
             let found = at(EventPhase::Review, elsewhere::look(run, memory).await)?;
             end(Outcome::Escalated, found.at_the_end(format!("A person is needed: {reason}")))

@@ -10,7 +10,7 @@ use super::phases::plural;
 use super::run::Run;
 use crate::agents::AgentError;
 use crate::contracts::{ImplReport, RecommendedAction, ReviewOutput, TaskStatus};
-use crate::memory::{Memory, MemoryError};
+use crate::memory::{Memory, MemoryError, Store};
 
 pub(super) fn done(run: &Run, phase: Phase) -> Option<RunEnd> {
     (run.phase == Some(phase)).then(|| RunEnd {
@@ -45,6 +45,21 @@ pub(super) fn failed(run: &Run, phase: EventPhase, error: &PhaseError) -> RunEnd
         no_conclusion,
         ..run_end(run, &memory, outcome, message)
     }
+}
+
+/// What is told of a rejected plan, after `what`: an earlier round may have written files, and those stand.
+pub fn rejected_message(what: &str, store: &Store) -> String {
+    let stands = match Changes::load(store, store.workspace()).map(|changes| changes.files().count()) {
+        Ok(0) => return format!("{what}; nothing was written. `baton reset` starts over."),
+        Ok(1) => {
+            "The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it.".to_owned()
+        }
+        Ok(files) => format!(
+            "The {files} files that were changed before stand: `baton diff` shows them, `baton rollback` undoes them."
+        ),
+        Err(error) => format!("What was changed before stands, and cannot be told: {error}."),
+    };
+    format!("{what}. {stands} `baton reset` starts over and leaves your files as they are.")
 }
 
 pub(super) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: String) -> RunEnd {

@@ -40,6 +40,7 @@ pub use changes::{ChangedFile, Changes, diff};
 pub use checkpoints::{Cleaned, clean};
 pub use doctor::{Check, CheckStatus, Doctor, doctor};
 pub use editor::{Editor, EditorDiagnostics};
+pub use ending::rejected_message;
 pub use engine::{Engine, Request, RunHandle, models, open, open_store, policy, reset, start};
 pub use error::{PhaseError, StartError};
 pub use events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent};
