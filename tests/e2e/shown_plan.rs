@@ -65,7 +65,7 @@ fn a_broken_plan_can_be_looked_at_rejected_and_planned_anew_and_not_approved() {
         session.baton(["approve"]).run().expect(1).says(&place);
         session.run(&api, []).expect(3).prints(&place);
         assert!(!session.exists(".agent_memory/approval.json"));
-        session.baton(["reject"]).run().expect(0).prints("Rejected plan.");
+        session.baton(["reject"]).run().expect(0).prints("Rejected plan; nothing was written.");
         assert_eq!(status(&session)["outcome"], "rejected");
         session.run(&api, []).expect(4);
         // The rejection is of these bytes alone.
@@ -117,6 +117,35 @@ fn a_gate_whose_plan_is_broken_from_elsewhere_says_so_and_goes_on_when_it_is_men
     terminal.sees("cannot be shown before that is mended");
     session.baton(["reject"]).run().expect(0);
     terminal.sees("The plan was rejected");
+    running.wait().expect(4);
+}
+
+#[test]
+fn a_plan_that_became_a_pipe_a_folder_or_too_large_waits_for_what_it_is_and_can_be_rejected() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["run", "--task", "Do it"]).api(&api));
+    terminal.sees(PROMPT);
+    let good = session.text(PLAN);
+    let path = session.path(PLAN);
+    fs::remove_file(&path).expect("a plan");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).expect("a pipe");
+    terminal.sees(&format!("{PLAN}:1:1"));
+    terminal.sees(PROMPT);
+    fs::remove_file(&path).expect("a pipe");
+    fs::create_dir(&path).expect("a folder");
+    terminal.sees(&format!("{PLAN}:1:1"));
+    terminal.sees(PROMPT);
+    fs::remove_dir(&path).expect("a folder");
+    session.write(PLAN, &good);
+    terminal.sees("The title of T2");
+    terminal.sees(PROMPT);
+    fs::File::create(&path).and_then(|file| file.set_len(100 << 20)).expect("a large file");
+    terminal.sees(&format!("{PLAN}:1:1"));
+    terminal.sees(PROMPT);
+    session.baton(["reject"]).run().expect(0);
+    terminal.sees("The plan was rejected; nothing was written.");
     running.wait().expect(4);
 }
 
@@ -187,7 +216,7 @@ fn the_status_shows_what_the_live_gate_shows_also_after_a_restart() {
     let mut client = client_with_gate(&desk, &api);
     start(&mut client, json!({ "task": TASK }));
     let live = waits(&mut client)["gate"].take();
-    assert_eq!(live["protected"], json!([{ "path": ".npmrc", "task": "T1" }]));
+    assert_eq!(live["protected"], json!([{ "path": ".npmrc", "task": "T1", "never": false }]));
     let flagged =
         json!([{ "path": "build.rs", "task": "T1", "reason": "Cargo runs what it holds or names when you build" }]);
     assert!(live["flagged"].as_array().expect("a list").contains(&flagged[0]), "{live}");

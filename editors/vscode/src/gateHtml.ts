@@ -51,9 +51,9 @@ export function withoutFacts(plan: string): string {
   return plan.replace(/^## Before you approve\n\n(?:- .*\n)*\n?/m, "");
 }
 
-/** Nothing is written before the answer, what it cost so far, and what it may cost. */
+/** Nothing of the plan is written before the answer, what it cost so far, and what it may cost. */
 export function costs(gate: Gate | GateStatus, usage: Usage | undefined): string {
-  const parts = ["Nothing is written before you approve."];
+  const parts = ["Nothing of this plan is written before you approve."];
   const soFar = cost("usage" in gate ? gate.usage : usage);
   if (soFar !== "") {
     parts.push(`So far ${soFar}.`);
@@ -73,17 +73,19 @@ function estimated({ low, high, ceiling }: GateStatus["estimate"]): string {
 function warnings(gate: GateStatus): string {
   const file = ({ path, task }: { path: string; task: string }): string =>
     `<code>${escape(path)}</code> (${escape(task)})`;
-  const protectedFiles =
-    gate.protected.length === 0
-      ? ""
-      : `<p class="warning severe">Protected files, written only because you approve them here: ${gate.protected.map(file).join(" ")}</p>`;
+  const severe = (what: string, never: boolean): string => {
+    const files = gate.protected.filter((planned) => planned.never === never).map(file);
+    return files.length === 0 ? "" : `<p class="warning severe">${what}: ${files.join(" ")}</p>`;
+  };
+  const protectedFiles = severe("Protected files, written only because you approve them here", false);
+  const neverWritten = severe("Never written, also if you approve the plan", true);
   const reasons = [...new Set(gate.flagged.map(({ reason }) => reason))];
   const flagged = reasons.map((reason) => {
     const files = gate.flagged.filter((flag) => flag.reason === reason).map(file);
     return `<p class="warning">${escape(reason.charAt(0).toUpperCase() + reason.slice(1))}: ${files.join(" ")}</p>`;
   });
   const questions = gate.questions.map((question) => `<p class="warning">Question: ${escape(question)}</p>`);
-  return [protectedFiles, ...flagged, ...questions].join("");
+  return [protectedFiles, neverWritten, ...flagged, ...questions].join("");
 }
 
 export function escape(text: string): string {

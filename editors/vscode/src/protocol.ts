@@ -96,7 +96,8 @@ export interface GateStatus {
   plan_sha256: string;
   markdown: string;
   /** Files that are written only because the plan lists them and a person approves it. */
-  protected: { path: string; task: string }[];
+  /** Written only because a person approves the plan; with `never`, not even then. */
+  protected: { path: string; task: string; never: boolean }[];
   /** Files to look at twice. */
   flagged: { path: string; task: string; reason: string }[];
   questions: string[];

@@ -87,7 +87,8 @@ fn gate(gate: &GateContent) -> Vec<String> {
     let mut lines = vec![String::new(), format!("Plan  {}", gate.plan_sha256)];
     let line =
         |what: &str, path: &str, task: &str| format!("! {what}: {} ({})", render::plain(path), render::plain(task));
-    lines.extend(gate.protected.iter().map(|file| line("protected", &file.path, &file.task)));
+    let what = |never| if never { "never written" } else { "protected" };
+    lines.extend(gate.protected.iter().map(|file| line(what(file.never), &file.path, &file.task)));
     lines.extend(gate.flagged.iter().map(|file| line(&file.reason, &file.path, &file.task)));
     lines.extend(gate.questions.iter().map(|question| render::paragraph("? ", question, 100)));
     lines.push(format!("To implement and review: {}", gate.estimate.words()));

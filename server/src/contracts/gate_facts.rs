@@ -3,7 +3,7 @@ use serde::Serialize;
 /// What a person must know of a plan beside the plan itself: what it touches, and what it may cost from now on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct GateFacts {
-    /// Files that are written only because a person approves this very plan.
+    /// Files that are written only because a person approves this very plan, and those that are never written.
     pub protected: Vec<ProtectedFile>,
     /// Files to look at twice.
     pub flagged: Vec<FlaggedFile>,
@@ -20,6 +20,8 @@ pub struct ProtectedFile {
     pub path: String,
     /// The id of the task.
     pub task: String,
+    /// Whether it is not written even then: it lies in a git directory or in the memory folder.
+    pub never: bool,
 }
 
 /// A file that a task would write and that does more than it seems.
@@ -31,6 +33,16 @@ pub struct FlaggedFile {
     pub task: String,
     /// What it does: "runs code when you build".
     pub reason: String,
+}
+
+impl ProtectedFile {
+    /// Those that are never written, or those that an approval lets be written, for people: `.npmrc (T1), .envrc (T2)`;
+    /// `None` where there is none.
+    pub fn named(files: &[Self], never: bool) -> Option<String> {
+        let named = files.iter().filter(|file| file.never == never);
+        let named: Vec<String> = named.map(|file| format!("{} ({})", file.path, file.task)).collect();
+        (!named.is_empty()).then(|| named.join(", "))
+    }
 }
 
 /// What work may cost, as a range with its ceiling.

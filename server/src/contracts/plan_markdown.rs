@@ -20,7 +20,11 @@ fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
     }
     writeln!(out, "## Before you approve\n")?;
     for file in &facts.protected {
-        writeln!(out, "- **protected**, written only if you approve this very plan: `{}` ({})", file.path, file.task)?;
+        let what = match file.never {
+            true => "**never written**, also if you approve this plan",
+            false => "**protected**, written only if you approve this very plan",
+        };
+        writeln!(out, "- {what}: `{}` ({})", file.path, file.task)?;
     }
     for file in &facts.flagged {
         writeln!(out, "- **{}**: `{}` ({})", one_line(&file.reason), file.path, file.task)?;
@@ -102,7 +106,9 @@ mod tests {
             ceiling: spending(Some(4.96), 50_000),
         };
         let facts = GateFacts {
-            protected: vec![ProtectedFile { path: ".npmrc".to_owned(), task: "T1".to_owned() }],
+            protected: [(".npmrc", false), (".git/hooks/x", true)]
+                .map(|(path, never)| ProtectedFile { path: path.to_owned(), task: "T1".to_owned(), never })
+                .into(),
             flagged: vec![FlaggedFile {
                 path: "build.rs".to_owned(),
                 task: "T2".to_owned(),
@@ -113,7 +119,7 @@ mod tests {
         };
         let text = plan_markdown(&plan, "Say it", &facts);
         let expected = "> Say it\n\n## Before you approve\n\n- **protected**, written only if you approve this very plan: \
-                        `.npmrc` (T1)\n- **runs code when you build**: `build.rs` (T2)\n- **question**: Which name?\n- to \
+                        `.npmrc` (T1)\n- **never written**, also if you approve this plan: `.git/hooks/x` (T1)\n- **runs code when you build**: `build.rs` (T2)\n- **question**: Which name?\n- to \
                         implement and review: about <$0.01 to $0.40, at most $4.96\n\nDo it.\n";
         assert!(text.contains(expected), "{text}");
         let unpriced = Estimate { low: spending(None, 1_000), high: spending(None, 9_000), ..estimate };

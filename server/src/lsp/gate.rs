@@ -16,7 +16,7 @@ use super::refused::Refused;
 use super::to_proto::plain;
 use super::unsaved_plan::unsaved_plan;
 use super::{to_proto, window};
-use crate::contracts::FlaggedFile;
+use crate::contracts::{FlaggedFile, ProtectedFile};
 use crate::render;
 use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer, GateContent};
 
@@ -289,10 +289,9 @@ fn question(gate: &Gate) -> String {
     }
     lines.extend(gate.warnings.iter().map(|warning| plain(warning, 500)));
     let GateContent { protected, flagged, questions, estimate, .. } = &gate.content;
-    if !protected.is_empty() {
-        let files: Vec<String> = protected.iter().map(|file| format!("{} ({})", file.path, file.task)).collect();
-        lines.push(format!("It writes protected files: {}.", plain(&files.join(", "), 300)));
-    }
+    let named = |never| ProtectedFile::named(protected, never).map(|files| plain(&files, 300));
+    lines.extend(named(false).map(|files| format!("It writes protected files: {files}.")));
+    lines.extend(named(true).map(|files| format!("Never written, also if you approve: {files}.")));
     if !flagged.is_empty() {
         let told = |file: &FlaggedFile| format!("{} ({}, {})", file.path, file.task, file.reason);
         let files: Vec<String> = flagged.iter().map(told).collect();

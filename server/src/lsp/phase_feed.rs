@@ -245,7 +245,10 @@ mod tests {
             assert_eq!(shown["plan_json"], "file:///w/.agent_memory/plan.json");
             assert_eq!(shown["tasks"][0]["acceptance_criteria"], json!(["It works."]));
             assert_eq!(shown["tasks"][0]["complexity"], json!("simple"));
-            assert_eq!(shown["protected"], json!([{ "path": ".github/workflows/ci.yml", "task": "T1" }]));
+            assert_eq!(
+                shown["protected"],
+                json!([{ "path": ".github/workflows/ci.yml", "task": "T1", "never": false }])
+            );
             let estimate = json!({
                 "low": { "usd": 0.1, "tokens": 10 }, "high": { "usd": 0.2, "tokens": 20 },
                 "ceiling": { "usd": 4.5, "tokens": 900 }

@@ -16,7 +16,7 @@ use super::run::Run;
 use super::uncounted::uncounted_or_none;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
-use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, TaskResult, TaskStatus};
+use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile, TaskResult, TaskStatus};
 use crate::memory::{FaultyPlan, Memory, MemoryError, Store};
 
 /// How often approval.json and plan.json are looked at while a person is asked.
@@ -305,8 +305,11 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
 fn waiting_message(run: &Run, gate: &Gate, auto: bool) -> String {
     let count = gate.tasks.len();
     let why = if auto {
-        let files: Vec<&str> = gate.content.protected.iter().map(|file| file.path.as_str()).collect();
-        format!(" It writes protected files ({}), which only a person can approve.", files.join(", "))
+        let protected = ProtectedFile::named(&gate.content.protected, false)
+            .map(|files| format!(" It writes protected files, which only a person can approve: {files}."));
+        let never = ProtectedFile::named(&gate.content.protected, true)
+            .map(|files| format!(" It plans files that are never written, which a person should see: {files}."));
+        [protected, never].into_iter().flatten().collect()
     } else {
         String::new()
     };

@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::contracts::{Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Usage, plan_markdown};
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
 use crate::models::{Models, Tier};
-use crate::workspace::{Protection, flag, protection};
+use crate::workspace::{Protection, flag, in_git_folder, protection};
 
 /// What every face shows of a plan that waits for an answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,7 +18,7 @@ pub struct GateContent {
     pub plan_sha256: String,
     /// The plan for people, with all of what follows: what plan.md holds.
     pub markdown: String,
-    /// Protected files the plan would write; only a person can approve those.
+    /// Protected files the plan would write: only a person can approve those, and some are never written.
     pub protected: Vec<ProtectedFile>,
     /// Files to look at twice.
     pub flagged: Vec<FlaggedFile>,
@@ -99,13 +99,24 @@ impl GateSources<'_> {
 
     fn facts(&self, plan: &PlanOutput) -> GateFacts {
         let memory_dir = self.store.path();
-        let git_folders = git_folders(self.store.workspace(), plan);
-        let protected =
-            touched(plan, |path| protection(path, memory_dir) != Protection::None || git_folders.hold(path));
+        let workspace = self.store.workspace();
+        let git_folders = git_folders(workspace, plan);
+        // As the staging area judges, which refuses them whoever approved.
+        let is_never = |path: &RepoPath| {
+            protection(path, memory_dir) == Protection::Never
+                || git_folders.hold(path)
+                || in_git_folder(workspace, path)
+        };
+        let never = touched(plan, is_never);
+        let protected = touched(plan, |path| protection(path, memory_dir) != Protection::None || is_never(path));
         let flagged = touched(plan, |path| flag(path).is_some());
         let reason = |path: &str| RepoPath::parse(path).ok().and_then(|path| flag(&path)).map_or("", |row| row.why);
         GateFacts {
-            protected: protected.into_iter().map(|(path, task)| ProtectedFile { path, task }).collect(),
+            protected: protected
+                .into_iter()
+                .map(|file| (never.contains(&file), file))
+                .map(|(never, (path, task))| ProtectedFile { path, task, never })
+                .collect(),
             flagged: flagged
                 .into_iter()
                 .map(|(path, task)| FlaggedFile { reason: reason(&path).to_owned(), path, task })

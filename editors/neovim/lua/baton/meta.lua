@@ -37,7 +37,7 @@
 ---@field plan_sha256 string
 ---@field tasks? baton.GateTask[]
 ---@field markdown string
----@field protected? { path: string, task: string }[]
+---@field protected? { path: string, task: string, never: boolean }[]
 ---@field flagged? { path: string, task: string, reason: string }[]
 ---@field questions? string[]
 ---@field estimate? table<'low'|'high'|'ceiling', { usd?: number, tokens: integer }>

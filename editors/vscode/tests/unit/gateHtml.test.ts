@@ -40,7 +40,7 @@ describe("the page of the gate", () => {
     const html = page({
       markdown:
         "<img src=x onerror=alert(1)>\n\n<script>alert(2)</script>\n\n[click](javascript:alert(3))\n\n<b>bold</b>",
-      protected: [{ path: '<i>".npmrc</i>', task: "<i>T1</i>" }],
+      protected: [{ path: '<i>".npmrc</i>', task: "<i>T1</i>", never: false }],
       questions: ["<b>Which?</b>"],
     });
     assert.doesNotMatch(html, /<img|<b>|<i>|href="javascript/);
@@ -55,11 +55,17 @@ describe("the page of the gate", () => {
 
   it("warns of protected files and of files that run code", () => {
     const html = page({
-      protected: [{ path: ".github/workflows/ci.yml", task: "T1" }],
+      protected: [{ path: ".github/workflows/ci.yml", task: "T1", never: false }],
       flagged: [{ path: "build.rs", task: "T2", reason: "runs code when you build" }],
     });
     assert.match(html, /severe">Protected files[^<]*<code>\.github\/workflows\/ci\.yml<\/code>/);
     assert.match(html, /Runs code when you build: <code>build\.rs<\/code> \(T2\)/);
+  });
+
+  it("tells what is never written apart from what an approval lets be written", () => {
+    const html = page({ protected: [{ path: ".git/config", task: "T1", never: true }] });
+    assert.match(html, /severe">Never written, also if you approve the plan: <code>\.git\/config<\/code> \(T1\)/);
+    assert.doesNotMatch(html, /Protected files/);
   });
 
   it("offers some of the tasks only where there are several", () => {
@@ -68,7 +74,7 @@ describe("the page of the gate", () => {
   });
 
   it("shows the same from the status alone, after a reload", () => {
-    const delicate = { ...GATE, protected: [{ path: ".npmrc", task: "T1" }] };
+    const delicate = { ...GATE, protected: [{ path: ".npmrc", task: "T1", never: false }] };
     const { plan_sha256, markdown, protected: files, flagged, questions, estimate, models, checks } = delicate;
     const fromStatus = { plan_sha256, markdown, protected: files, flagged, questions, estimate, models, checks };
     const at = { hasChoice: false, folder: "file:///w", nonce: "n0" };

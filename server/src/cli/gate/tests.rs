@@ -47,7 +47,11 @@ fn gate() -> Gate {
         content: GateContent {
             plan_sha256: "00".to_owned(),
             markdown: "# Plan, version 2\n\n> Add a --json\u{1b}[2J flag\n".to_owned(),
-            protected: vec![ProtectedFile { path: ".github/workflows/ci.yml".to_owned(), task: "T3".to_owned() }],
+            protected: vec![ProtectedFile {
+                path: ".github/workflows/ci.yml".to_owned(),
+                task: "T3".to_owned(),
+                never: false,
+            }],
             flagged: vec![FlaggedFile {
                 path: "Cargo.toml".to_owned(),
                 task: "T1".to_owned(),
@@ -194,6 +198,16 @@ fn a_small_plan_without_prices_is_shown_without_empty_parts() {
 }
 
 #[test]
+fn what_is_never_written_is_not_offered_as_written_by_an_approval() {
+    let mut gate = gate();
+    gate.content.protected[0].never = true;
+    let view = gate_view(&gate, Look { width: 80, colors: false });
+    assert!(view.contains(".github/workflows/ci.yml  never written\n"), "{view}");
+    assert!(view.contains("! Never written: .github/workflows/ci.yml (T3). "), "{view}");
+    assert!(!view.contains("rotected"), "{view}");
+}
+
+#[test]
 fn nothing_a_plan_says_drives_the_terminal() {
     let mut gate = gate();
     let evil = "x\u{1b}[2J\u{7}\r\ny";
@@ -206,7 +220,7 @@ fn nothing_a_plan_says_drives_the_terminal() {
     gate.tasks[0].files = vec![evil.to_owned()];
     gate.tasks[1].id = evil.to_owned();
     gate.tasks[1].depends_on = vec![evil.to_owned()];
-    gate.content.protected = vec![ProtectedFile { path: evil.to_owned(), task: evil.to_owned() }];
+    gate.content.protected = vec![ProtectedFile { path: evil.to_owned(), task: evil.to_owned(), never: false }];
     gate.content.flagged[0].reason = evil.to_owned();
     gate.content.questions = vec![evil.to_owned()];
     gate.plan_md = evil.to_owned();

@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet};
 use console::Style as Paint;
 
 use crate::cli::render::{self, paragraph};
-use crate::contracts::{Complexity, RepoPath, Task};
+use crate::contracts::{Complexity, ProtectedFile, RepoPath, Task};
 use crate::workflow::{Gate, GateContent, GateTask};
 
 /// How the gate is drawn.
@@ -25,7 +25,7 @@ impl Look {
 
 /// Everything a person should know before saying yes, ending in a line break.
 pub(super) fn gate_view(gate: &Gate, look: Look) -> String {
-    let protected = keys(gate.content.protected.iter().map(|file| file.path.as_str()));
+    let protected = gate.content.protected.iter().map(|file| (key(&file.path), file.never)).collect();
     let flagged = gate.content.flagged.iter().map(|file| (key(&file.path), file.reason.as_str())).collect();
     let view = View { gate, look, protected, flagged };
     let mut lines = Vec::new();
@@ -40,7 +40,8 @@ pub(super) fn gate_view(gate: &Gate, look: Look) -> String {
 struct View<'a> {
     gate: &'a Gate,
     look: Look,
-    protected: HashSet<String>,
+    /// With whether they are never written.
+    protected: HashMap<String, bool>,
     /// With the reasons.
     flagged: HashMap<String, &'a str>,
 }
@@ -86,8 +87,8 @@ impl View<'_> {
             _ => "write ",
         };
         let key = key(file);
-        let note = if self.protected.contains(&key) {
-            self.paint(Paint::new().red().bold(), "  protected")
+        let note = if let Some(never) = self.protected.get(&key) {
+            self.paint(Paint::new().red().bold(), if *never { "  never written" } else { "  protected" })
         } else if let Some(reason) = self.flagged.get(&key) {
             self.paint(Paint::new().yellow(), &format!("  {}", render::plain(reason)))
         } else {
@@ -131,14 +132,18 @@ impl View<'_> {
             lines.push(String::new());
         }
         lines.extend(warnings.iter().map(|warning| self.paint(Paint::new().yellow(), &self.text("! ", warning))));
-        if !protected.is_empty() {
-            let files: Vec<String> = protected.iter().map(|file| format!("{} ({})", file.path, file.task)).collect();
-            let what = format!(
-                "Protected: {}. Written only if you approve this very plan: look at the tasks that do.",
-                files.join(", ")
-            );
-            lines.push(self.paint(Paint::new().red().bold(), &self.text("! ", &what)));
-        }
+        let severe = |what: String| self.paint(Paint::new().red().bold(), &self.text("! ", &what));
+        lines.extend(ProtectedFile::named(protected, false).map(|files| {
+            severe(format!(
+                "Protected: {files}. Written only if you approve this very plan: look at the tasks that do."
+            ))
+        }));
+        lines.extend(ProtectedFile::named(protected, true).map(|files| {
+            severe(format!(
+                "Never written: {files}. Git directories and the memory folder are out of bounds, also for a plan that \
+                 you approve."
+            ))
+        }));
         let mut reasons: Vec<&str> = flagged.iter().map(|file| file.reason.as_str()).collect();
         reasons.sort_unstable();
         reasons.dedup();
@@ -183,10 +188,6 @@ impl View<'_> {
     fn paint(&self, paint: Paint, text: &str) -> String {
         paint.force_styling(self.look.colors).apply_to(text).to_string()
     }
-}
-
-fn keys<'a>(paths: impl Iterator<Item = &'a str>) -> HashSet<String> {
-    paths.map(key).collect()
 }
 
 /// As the beginning of a sentence.

@@ -32,7 +32,11 @@ pub(in super::super) fn gate() -> Gate {
         content: GateContent {
             plan_sha256: "00".to_owned(),
             markdown: String::new(),
-            protected: vec![ProtectedFile { path: ".github/workflows/ci.yml".to_owned(), task: "T1".to_owned() }],
+            protected: vec![ProtectedFile {
+                path: ".github/workflows/ci.yml".to_owned(),
+                task: "T1".to_owned(),
+                never: false,
+            }],
             flagged: Vec::new(),
             questions: Vec::new(),
             estimate: Estimate { low: usd(0.1, 10), high: usd(0.2, 20), ceiling: usd(4.5, 900) },
@@ -148,6 +152,16 @@ async fn the_question_names_what_is_planned_and_what_to_beware_of() {
     assert_eq!(editor.hears().await, Some("r1".to_owned()), "whoever watches hears of it");
     let (answer, _) = editor.answers(vec![title("Reject")]).await;
     assert_eq!(answer, Some(GateAnswer::Reject));
+}
+
+#[test]
+fn the_question_tells_what_is_never_written_apart_from_what_an_approval_lets_be_written() {
+    let mut gate = gate();
+    let never = ProtectedFile { path: ".git/config".to_owned(), task: "T1".to_owned(), never: true };
+    gate.content.protected.push(never);
+    let asked = question(&gate);
+    assert!(asked.contains("\nIt writes protected files: .github/workflows/ci.yml (T1).\n"), "{asked}");
+    assert!(asked.contains("\nNever written, also if you approve: .git/config (T1).\n"), "{asked}");
 }
 
 #[tokio::test]
