@@ -28,14 +28,17 @@ pub(super) fn trust(folder: Option<&Path>, args: &TrustArgs) -> Result<u8, Failu
         None => (Vec::new(), Vec::new()),
     };
     let found = shown(&moved, &rest);
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let message = match moved.is_empty() {
+            true => found,
+            false => format!("{found}\nOnly a person can take it over: run `baton trust --moved` at a terminal."),
+        };
+        return Err(Failure { code: PERSON, message: message.trim_start().to_owned() });
+    }
     let Some(store) = store.filter(|_| !moved.is_empty()) else {
         print(&found)?;
         return Ok(0);
     };
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        let message = format!("{found}\nOnly a person can take it over: run `baton trust --moved` at a terminal.");
-        return Err(Failure { code: PERSON, message: message.trim_start().to_owned() });
-    }
     tell(&found);
     if !is_yes()? {
         print("Nothing was taken over.")?;

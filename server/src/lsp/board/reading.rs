@@ -138,10 +138,12 @@ impl Reading {
         };
         let alone = Sources { workspace: Some(file), ..Sources::default() };
         let loaded = config::load(&alone);
-        let shown: Vec<Diagnostic> = match loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded)) {
-            Err(errors) => errors.0.iter().map(|error| shown(error, DiagnosticSeverity::ERROR)).collect(),
-            Ok(_) => raised(alone).iter().map(|raised| shown(raised, DiagnosticSeverity::WARNING)).collect(),
-        };
+        let faults = loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded)).err();
+        let faults = faults.iter().flat_map(|errors| &errors.0).map(|error| shown(error, DiagnosticSeverity::ERROR));
+        // A memory folder that cannot be used hides no limit.
+        let raised = raised(alone);
+        let raised = raised.iter().map(|raised| shown(raised, DiagnosticSeverity::WARNING));
+        let shown: Vec<Diagnostic> = faults.chain(raised).collect();
         reading.show(path, shown);
         reading
     }

@@ -313,6 +313,19 @@ async fn a_limit_that_a_workspace_would_raise_is_a_warning_at_its_line() {
 }
 
 #[tokio::test]
+async fn a_memory_folder_that_is_none_hides_no_limit() {
+    let mut fixture = Fixture::reviewed(json!([issue("minor", 1)]));
+    fixture.file("src/a.rs", "fn a() {}");
+    fixture.file("baton.toml", "budget_usd = 1e308\nmemory_dir = \"src\"\n");
+    // As the folder's settings are refused, nothing but them is read.
+    fixture.board.refuse_settings().await;
+    let sent = fixture.sent();
+    let shown = sent["baton.toml"]["diagnostics"].as_array().unwrap();
+    let shown: Vec<_> = shown.iter().map(|shown| (&shown["range"]["start"]["line"], &shown["severity"])).collect();
+    assert_eq!(shown, [(&json!(1), &json!(1)), (&json!(0), &json!(2))]);
+}
+
+#[tokio::test]
 async fn a_board_that_is_cleared_shows_nothing_any_more() {
     let mut fixture = Fixture::reviewed(json!([issue("minor", 1)]));
     fixture.refresh().await;
