@@ -83,7 +83,7 @@ fn work_that_was_done_elsewhere_is_reviewed_by_its_diff_beside_ours() {
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["run"]).api(&api));
     let shown = terminal.sees("then Enter > ");
-    assert!(shown.contains("! The report tells of work that Baton did not do: T1."), "{shown}");
+    assert!(shown.contains("! The report tells of work that no journal of Baton bears out here: T1."), "{shown}");
     terminal.types("a");
     let shown = terminal.sees("does not undo it.");
     assert!(shown.contains("T1 was done elsewhere, not by Baton, reviewed by the diff"), "{shown}");
@@ -151,6 +151,22 @@ fn our_own_work_is_ours_whoever_takes_its_review_away_and_also_where_it_changed_
     assert!(!done.stdout.contains("elsewhere") && !done.stderr.contains("bears it out"), "{}", done.stdout);
     let asked = api.requests_of("review")[0].first_message();
     assert!(!asked.contains("done_elsewhere"), "{asked}");
+}
+
+#[test]
+fn what_agents_here_found_nothing_to_do_for_is_not_told_to_be_done_elsewhere() {
+    for in_git in [true, false] {
+        let files = workspace(2);
+        let session = if in_git { Session::in_git(&files) } else { Session::new(&files) };
+        with_handoffs(&session, &[("impl_report.json", report(&["T1", "T2"])), ("review.json", merge())]);
+        let script = Script::new().on("implement/T1", [completed(&[]), completed(&[])]);
+        let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
+        let done = session.run(&api, ["--auto-approve"]).expect(0);
+        assert_eq!(agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);
+        assert!(!done.stdout.contains("elsewhere"), "{}", done.stdout);
+        let asked = api.requests_of("review")[0].first_message();
+        assert!(!asked.contains("done_elsewhere"), "{asked}");
+    }
 }
 
 #[test]

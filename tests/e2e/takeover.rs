@@ -199,7 +199,7 @@ fn a_report_is_reviewed_once_its_plan_is_approved() {
     // What stands in the tree was never agreed to here: the gate asks, as for every plan.
     session.run(&api, []).expect(3).prints("waits for an answer");
     let status = session.baton(["status"]).run().expect(0);
-    status.prints("The report tells of work that Baton did not do: T1, T2.");
+    status.prints("The report tells of work that no journal of Baton bears out here: T1, T2.");
     session.baton(["approve"]).run().expect(0);
     let done = session.run(&api, []).expect(0);
     done.prints(

@@ -71,7 +71,7 @@ impl Elsewhere {
         let mut told = Vec::new();
         if !self.tasks.is_empty() {
             told.push(format!(
-                "The report tells of work that Baton did not do: {}. It is not done again; approve, and it is reviewed by \
+                "The report tells of work that no journal of Baton bears out here: {}. It is not done again; approve, and it is reviewed by \
                  the diff of the working tree against HEAD.",
                 self.tasks.join(", ")
             ));
@@ -225,9 +225,8 @@ pub(super) fn find(
         }
     };
     sort_out(store, workspace, memory, plan, &theirs, diff, &mut found)?;
-    // Whatever was made of them elsewhere, our agents worked on them since.
+    // Where nothing is seen of what was made of them elsewhere and our agents worked on them since, they are ours.
     found.unseen.retain(|id| !heard.contains(&task_run::agent(id)));
-    found.tasks = theirs.into_iter().filter(|id| !found.unseen.contains(id)).collect();
     Ok(found)
 }
 
