@@ -84,6 +84,16 @@ fn a_broken_plan_can_be_looked_at_rejected_and_planned_anew_and_not_approved() {
 }
 
 #[test]
+fn the_status_of_an_answered_plan_does_not_say_that_it_waits() {
+    let (session, _api) = at_the_gate();
+    for (answer, message) in [("approve", "Approved"), ("reject", "Rejected")] {
+        session.baton([answer]).run().expect(0);
+        let phase = &status(&session)["phases"][1];
+        assert_eq!((&phase["status"], &phase["message"]), (&json!("done"), &json!(message)));
+    }
+}
+
+#[test]
 fn other_broken_files_do_not_hide_where_the_workflow_stands() {
     let (session, _api) = at_the_gate();
     session.write(".agent_memory/context.json", "{");

@@ -13,7 +13,7 @@ use super::outcome::Outcome;
 use super::phase::{PHASES, Phase};
 use super::uncounted::uncounted_or_none;
 use crate::config::Settings;
-use crate::contracts::{Issue, ReviewOutput, RoundKind, Usage};
+use crate::contracts::{Decision, Issue, ReviewOutput, RoundKind, Usage};
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::Models;
 
@@ -336,7 +336,15 @@ fn phase_status(
         _ => last.at,
     };
     let elapsed_ms = started.map(|started| ended.duration_since(started.at).as_millis().max(0) as u64);
-    PhaseStatus { phase: phase.as_str(), status, at: Some(last.at), elapsed_ms, message: last.message.clone() }
+    let message = match (last.status, &memory.approval) {
+        // It was answered from outside the run, which said no more of it.
+        (EventStatus::Waiting, Some(approval)) if phase == Phase::Plan => match approval.decision {
+            Decision::Approved => "Approved".to_owned(),
+            Decision::Rejected => "Rejected".to_owned(),
+        },
+        _ => last.message.clone(),
+    };
+    PhaseStatus { phase: phase.as_str(), status, at: Some(last.at), elapsed_ms, message }
 }
 
 fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskState> {
