@@ -10,7 +10,7 @@ use super::error::{PhaseError, StartError};
 use super::events::{EventPhase, EventStatus};
 use super::gate::{FaultyGate, Gate, GateAnswer, GateTask};
 use super::gate_content::GateSources;
-use super::phases::task_text;
+use super::phases::{plural, task_text};
 use super::rounds::covered_before;
 use super::run::Run;
 use super::uncounted::uncounted_or_none;
@@ -314,8 +314,9 @@ fn waiting_message(run: &Run, gate: &Gate, auto: bool) -> String {
         String::new()
     };
     format!(
-        "The plan (version {}, {count} tasks) waits for an answer.{why} Read {} and run `baton approve` or `baton reject`.",
+        "The plan (version {}, {count} {}) waits for an answer.{why} Read {} and run `baton approve` or `baton reject`.",
         gate.plan.plan_version,
+        plural(count, "task"),
         run.store.name("plan.md"),
     )
 }
