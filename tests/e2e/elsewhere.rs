@@ -80,6 +80,10 @@ fn work_that_was_done_elsewhere_is_reviewed_by_its_diff_beside_ours() {
     does_elsewhere(&session, "src/t1.rs");
     session.write("notes.txt", "mine, edited\n");
     let api = server();
+    // Whoever looks before a run, or after a reload of the editor, is told the same.
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    let warning = status["gate"]["warnings"][0].as_str().unwrap_or_default();
+    assert!(warning.starts_with("The report tells of work that no journal of Baton bears out here: T1."), "{status}");
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["run"]).api(&api));
     let shown = terminal.sees("then Enter > ");

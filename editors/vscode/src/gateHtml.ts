@@ -84,8 +84,9 @@ function warnings(gate: GateStatus): string {
     const files = gate.flagged.filter((flag) => flag.reason === reason).map(file);
     return `<p class="warning">${escape(reason.charAt(0).toUpperCase() + reason.slice(1))}: ${files.join(" ")}</p>`;
   });
+  const others = gate.warnings.map((warning) => `<p class="warning">${escape(warning)}</p>`);
   const questions = gate.questions.map((question) => `<p class="warning">Question: ${escape(question)}</p>`);
-  return [protectedFiles, neverWritten, ...flagged, ...questions].join("");
+  return [protectedFiles, neverWritten, ...flagged, ...others, ...questions].join("");
 }
 
 export function escape(text: string): string {

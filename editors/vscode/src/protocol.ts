@@ -95,7 +95,6 @@ export interface GateStatus {
   /** Of plan.json's bytes: an answer names it. */
   plan_sha256: string;
   markdown: string;
-  /** Files that are written only because the plan lists them and a person approves it. */
   /** Written only because a person approves the plan; with `never`, not even then. */
   protected: { path: string; task: string; never: boolean }[];
   /** Files to look at twice. */
@@ -105,6 +104,8 @@ export interface GateStatus {
   estimate: { low: Spending; high: Spending; ceiling: Spending };
   models: { tier: Tier; model: string; account: string }[];
   checks: { name: string; command: string; trusted: boolean }[];
+  /** What counts as absent, and what was done elsewhere. */
+  warnings: string[];
 }
 
 /** The same in the waiting event of a run. */

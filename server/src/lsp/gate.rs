@@ -287,7 +287,7 @@ fn question(gate: &Gate) -> String {
     if !gate.plan.risks.is_empty() {
         lines.push(format!("Risks: {}", plain(&gate.plan.risks.join("; "), 300)));
     }
-    lines.extend(gate.warnings.iter().map(|warning| plain(warning, 500)));
+    lines.extend(gate.content.warnings.iter().map(|warning| plain(warning, 500)));
     let GateContent { protected, flagged, questions, estimate, .. } = &gate.content;
     let named = |never| ProtectedFile::named(protected, never).map(|files| plain(&files, 300));
     lines.extend(named(false).map(|files| format!("It writes protected files: {files}.")));

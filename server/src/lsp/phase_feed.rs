@@ -155,7 +155,6 @@ fn content(gate: &Gate, folder: &Path) -> Value {
         "usage": gate.usage,
         "plan_md": to_proto::uri(folder, &gate.plan_md),
         "plan_json": to_proto::uri(folder, &gate.plan_json),
-        "warnings": gate.warnings,
     });
     // The same as `baton.status` tells of the gate.
     if let (Value::Object(content), Value::Object(shown)) = (&mut content, json!(gate.content)) {

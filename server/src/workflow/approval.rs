@@ -13,7 +13,6 @@ use super::gate_content::GateSources;
 use super::phases::{plural, task_text};
 use super::rounds::covered_before;
 use super::run::Run;
-use super::uncounted::uncounted_or_none;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile, TaskResult, TaskStatus};
@@ -50,7 +49,7 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     };
     for warning in elsewhere::gate_warnings(run, memory).await? {
         run.say(EventPhase::Plan, EventStatus::Progress, warning.clone());
-        gate.warnings.push(warning);
+        gate.content.warnings.push(warning);
     }
     if let Err(why) = check_subset(&gate.plan, run.only.as_deref(), &done(memory)) {
         let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
@@ -297,7 +296,6 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
         usage: run.desk.budget.used_by_workflow(),
         plan_md: run.store.name("plan.md"),
         plan_json: run.store.name("plan.json"),
-        warnings: uncounted_or_none(&run.store),
         plan,
     }))
 }

@@ -23,8 +23,6 @@ pub struct Gate {
     pub plan_md: String,
     /// See `plan_md`.
     pub plan_json: String,
-    /// What a person should know besides: what counts as absent, and what was done elsewhere.
-    pub warnings: Vec<String>,
 }
 
 /// A gate at which no plan can be shown: plan.json breaks its contract, or is gone.

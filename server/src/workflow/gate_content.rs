@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::estimate::{Spent, estimate};
 use super::implement::git_folders;
 use super::phases::task_text;
+use super::uncounted::uncounted_or_none;
 use crate::config::Settings;
 use crate::contracts::{Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Usage, plan_markdown};
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
@@ -30,6 +31,8 @@ pub struct GateContent {
     pub models: Vec<TierModel>,
     /// The checks that would run.
     pub checks: Vec<GateCheck>,
+    /// What a person should know of how the plan came here: what counts as absent, what was done elsewhere.
+    pub warnings: Vec<String>,
 }
 
 /// The model of a tier.
@@ -77,7 +80,8 @@ impl GateSources<'_> {
         let GateFacts { protected, flagged, questions, .. } = facts;
         let models = self.models.map(tier_models).unwrap_or_default();
         let plan_sha256 = loaded.sha256.clone();
-        GateContent { plan_sha256, markdown, protected, flagged, questions, estimate, models, checks: Vec::new() }
+        let (checks, warnings) = (Vec::new(), uncounted_or_none(self.store));
+        GateContent { plan_sha256, markdown, protected, flagged, questions, estimate, models, checks, warnings }
     }
 
     /// The text of plan.md: with the estimate as long as the plan waits for an answer.

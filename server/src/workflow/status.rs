@@ -198,6 +198,8 @@ fn status_of(
         (Next::Gate, Some(plan)) => Some(sources.content(&memory, plan)),
         _ => None,
     };
+    let warnings: Vec<String> = uncounted_or_none(store).into_iter().chain(done_elsewhere).collect();
+    let gate = gate.map(|content| GateContent { warnings: warnings.clone(), ..content });
     // Of other files than the plan nothing is known to follow: a start only tells of their faults.
     let is_stuck = faults.len() > usize::from(memory.faulty_plan.is_some());
     Ok(Status {
@@ -211,7 +213,7 @@ fn status_of(
         faults: faults.iter().flat_map(fault_states).collect(),
         usage: sources.usage,
         next: if is_stuck { "none" } else { next_word(&next) },
-        warnings: uncounted_or_none(store).into_iter().chain(done_elsewhere).collect(),
+        warnings,
     })
 }
 

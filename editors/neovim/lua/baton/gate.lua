@@ -30,6 +30,11 @@ local function shown(gate)
     table.insert(lines, 2, '')
     table.insert(lines, 3, ('Cost: %s so far'):format(dollars(spent)))
   end
+  for at, warning in ipairs(gate.warnings or {}) do
+    -- Likewise: what was done elsewhere, what counts as absent.
+    table.insert(lines, 2 * at, '')
+    table.insert(lines, 2 * at + 1, '! ' .. table.concat(view.lines(warning), ' '))
+  end
   return lines
 end
 

@@ -43,6 +43,7 @@
 ---@field estimate? table<'low'|'high'|'ceiling', { usd?: number, tokens: integer }>
 ---@field models? { tier: string, model: string, account: string }[]
 ---@field checks? { name: string, command: string, trusted: boolean }[]
+---@field warnings? string[]
 ---@field usage? baton.Usage
 ---@field plan_md? string
 ---@field plan_json? string

@@ -22,6 +22,7 @@ const GATE: Gate = {
   },
   models: [],
   checks: [],
+  warnings: [],
   usage: USAGE,
 };
 
@@ -68,6 +69,10 @@ describe("the page of the gate", () => {
     assert.doesNotMatch(html, /Protected files/);
   });
 
+  it("says what was done elsewhere", () => {
+    assert.match(page({ warnings: ["T1 was done <b>elsewhere</b>."] }), /warning">T1 was done &lt;b&gt;elsewhere/);
+  });
+
   it("offers some of the tasks only where there are several", () => {
     assert.doesNotMatch(page({}), /Approve Some/);
     assert.match(page({}, true), /Approve Some…/);
@@ -75,8 +80,28 @@ describe("the page of the gate", () => {
 
   it("shows the same from the status alone, after a reload", () => {
     const delicate = { ...GATE, protected: [{ path: ".npmrc", task: "T1", never: false }] };
-    const { plan_sha256, markdown, protected: files, flagged, questions, estimate, models, checks } = delicate;
-    const fromStatus = { plan_sha256, markdown, protected: files, flagged, questions, estimate, models, checks };
+    const {
+      plan_sha256,
+      markdown,
+      protected: files,
+      flagged,
+      questions,
+      estimate,
+      models,
+      checks,
+      warnings,
+    } = delicate;
+    const fromStatus = {
+      plan_sha256,
+      markdown,
+      protected: files,
+      flagged,
+      questions,
+      estimate,
+      models,
+      checks,
+      warnings,
+    };
     const at = { hasChoice: false, folder: "file:///w", nonce: "n0" };
     assert.equal(
       gateHtml({ gate: fromStatus, usage: USAGE, ...at }),

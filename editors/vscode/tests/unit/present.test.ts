@@ -43,6 +43,7 @@ const GATE_STATUS: GateStatus = {
   },
   models: [],
   checks: [],
+  warnings: [],
 };
 
 const GATE: Gate = { ...GATE_STATUS, run: "r1", task: "Greet by name", tasks: [], usage: NO_USAGE };

@@ -61,12 +61,12 @@ fn gate() -> Gate {
             estimate: Estimate { low: usd(0.05, 10), high: usd(0.21, 20), ceiling: usd(4.958, 900) },
             models: Vec::new(),
             checks: Vec::new(),
+            warnings: Vec::new(),
         },
         tasks: tasks.collect(),
         usage: Usage { input_tokens: 18_200, cost_usd: Some(0.042), ..Usage::default() },
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: "plan.json".to_owned(),
-        warnings: Vec::new(),
         plan,
     }
 }

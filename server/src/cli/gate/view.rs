@@ -126,8 +126,7 @@ impl View<'_> {
     }
 
     fn warnings(&self, lines: &mut Vec<String>) {
-        let warnings = &self.gate.warnings;
-        let GateContent { protected, flagged, questions, .. } = &self.gate.content;
+        let GateContent { protected, flagged, questions, warnings, .. } = &self.gate.content;
         if !protected.is_empty() || !flagged.is_empty() || !questions.is_empty() || !warnings.is_empty() {
             lines.push(String::new());
         }

@@ -42,12 +42,12 @@ pub(in super::super) fn gate() -> Gate {
             estimate: Estimate { low: usd(0.1, 10), high: usd(0.2, 20), ceiling: usd(4.5, 900) },
             models: Vec::new(),
             checks: Vec::new(),
+            warnings: Vec::new(),
         },
         tasks: vec![task],
         usage: Usage { input_tokens: 18_200, cost_usd: Some(0.042), ..Usage::default() },
         plan_md: ".agent_memory/plan.md".to_owned(),
         plan_json: ".agent_memory/plan.json".to_owned(),
-        warnings: Vec::new(),
     }
 }
 
