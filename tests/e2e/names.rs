@@ -238,7 +238,7 @@ fn a_file_gives_way_to_a_folder_across_tasks_and_within_one() {
 #[test]
 fn whatever_a_touched_file_has_become_ends_nothing() {
     type Becomes = fn(&Session);
-    let becomes: [(&str, Becomes); 6] = [
+    let becomes: [(&str, Becomes); 7] = [
         ("a folder", |session| {
             fs::remove_file(session.path("a.txt")).unwrap();
             session.write("a.txt/in/b", "mine\n");
@@ -258,6 +258,11 @@ fn whatever_a_touched_file_has_become_ends_nothing() {
         ("a pipe", |session| {
             fs::remove_file(session.path("a.txt")).unwrap();
             rustix::fs::mkfifoat(rustix::fs::CWD, session.path("a.txt"), rustix::fs::Mode::RUSR).unwrap();
+        }),
+        ("a secret's other name", |session| {
+            session.write(".env", "PASSWORD=root:hunter2\n");
+            fs::remove_file(session.path("a.txt")).unwrap();
+            fs::hard_link(session.path(".env"), session.path("a.txt")).unwrap();
         }),
         ("large", |session| {
             fs::File::options().write(true).open(session.path("a.txt")).unwrap().set_len(1 << 25).unwrap()

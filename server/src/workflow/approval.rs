@@ -9,10 +9,11 @@ use super::elsewhere;
 use super::error::{PhaseError, StartError};
 use super::events::{EventPhase, EventStatus};
 use super::gate::{FaultyGate, Gate, GateAnswer, GateTask};
-use super::gate_content::GateSources;
+use super::gate_content::{GateContent, GateSources};
 use super::phases::{plural, task_text};
 use super::rounds::covered_before;
 use super::run::Run;
+use super::uncounted::uncounted_or_none;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile, TaskResult, TaskStatus};
@@ -274,6 +275,7 @@ pub(super) fn check_subset(plan: &PlanOutput, tasks: Option<&[String]>, done: &[
 fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
     let Some(loaded) = &memory.plan else { return Ok(None) };
     let content = run.gate_sources().content(memory, loaded);
+    let content = GateContent { warnings: uncounted_or_none(&run.store), ..content };
     // A plan written or edited by others has no plan.md of its own yet.
     run.store.refresh_plan_markdown(&content.markdown)?;
     let plan = loaded.plan.clone();

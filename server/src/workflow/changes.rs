@@ -145,6 +145,10 @@ pub(super) fn real_changes(
 impl ChangedFile {
     fn now(workspace: &Workspace, path: &RepoPath, before: Option<Vec<u8>>) -> Self {
         let (now, unreadable) = match workspace::stands_now(workspace, path) {
+            // It came here after the agent: what it holds is no agent's to see.
+            Ok(_) if workspace.is_secret_by_link(path) => {
+                (None, Some("it is a link to a file of secrets now".to_owned()))
+            }
             Ok(state) => (state.map(|state| state.bytes), None),
             Err(error) => (None, Some(error.to_string())),
         };

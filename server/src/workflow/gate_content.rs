@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::estimate::{Spent, estimate};
 use super::implement::git_folders;
 use super::phases::task_text;
-use super::uncounted::uncounted_or_none;
 use crate::config::Settings;
 use crate::contracts::{Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Usage, plan_markdown};
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
@@ -80,7 +79,8 @@ impl GateSources<'_> {
         let GateFacts { protected, flagged, questions, .. } = facts;
         let models = self.models.map(tier_models).unwrap_or_default();
         let plan_sha256 = loaded.sha256.clone();
-        let (checks, warnings) = (Vec::new(), uncounted_or_none(self.store));
+        // Whoever shows the gate knows them; plan.md has none.
+        let (checks, warnings) = (Vec::new(), Vec::new());
         GateContent { plan_sha256, markdown, protected, flagged, questions, estimate, models, checks, warnings }
     }
 
