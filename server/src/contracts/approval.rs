@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Handoff, SchemaName, lenient_timestamp, null_as_default};
+use super::schema::{Handoff, lenient_timestamp, null_as_default};
 
 /// A person's (or `approval = "auto"`'s) answer to one very plan. Void when the plan's bytes change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,19 +87,19 @@ pub enum RoundKind {
 pub struct Dismissed(pub Vec<String>);
 
 impl Handoff for Approval {
-    const NAME: SchemaName = SchemaName::Approval;
+    const NAME: &'static str = "approval";
     const FILE: &'static str = "approval.json";
     const SERVER_FILLED: &'static [&'static str] = &[];
 }
 
 impl Handoff for Round {
-    const NAME: SchemaName = SchemaName::Round;
+    const NAME: &'static str = "round";
     const FILE: &'static str = "round.json";
     const SERVER_FILLED: &'static [&'static str] = &[];
 }
 
 impl Handoff for Dismissed {
-    const NAME: SchemaName = SchemaName::Dismissed;
+    const NAME: &'static str = "dismissed";
     const FILE: &'static str = "dismissed.json";
     const SERVER_FILLED: &'static [&'static str] = &[];
 }

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Handoff, SchemaName, lenient_timestamp, null_as_default};
+use super::schema::{Handoff, lenient_timestamp, null_as_default};
 
 /// What the context agent found: the part of the workspace the task is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +80,7 @@ pub struct Dependency {
 }
 
 impl Handoff for ContextOutput {
-    const NAME: SchemaName = SchemaName::Context;
+    const NAME: &'static str = "context";
     const FILE: &'static str = "context.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "relevant_files.line_count"];
 }

@@ -10,8 +10,11 @@ mod approval;
 mod context;
 mod fault;
 mod file_keys;
+mod findings;
 mod gate_facts;
+mod handoffs;
 mod limits;
+mod phase_name;
 mod plan;
 mod plan_markdown;
 mod plan_rules;
@@ -26,12 +29,15 @@ pub use approval::{Approval, ApprovedBy, Decision, Dismissed, Round, RoundKind};
 pub use context::{ContextOutput, Dependency, Relevance, RelevantFile};
 pub use fault::{Fault, JsonText, Position};
 pub use file_keys::{FileKeys, name_key};
+pub use findings::Findings;
 pub use gate_facts::{Estimate, FlaggedFile, GateFacts, ProtectedFile, Spending};
+pub use handoffs::{FindingsReader, HandoffFile, HandoffJson, Handoffs, PhaseFiles};
 pub use limits::{
     MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES, MAX_JSON_DEPTH, MAX_JSON_VALUES,
     MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PROMPT_BYTES, MAX_SETTINGS, MAX_TASKS, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES,
     over_limit, too_large,
 };
+pub use phase_name::PhaseName;
 pub use plan::{Complexity, PlanOutput, Task};
 pub use plan_markdown::plan_markdown;
 pub use plan_rules::{Standing, check_plan, is_task_id, plan_layers};
@@ -39,5 +45,5 @@ pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{ChangeType, CheckResult, FileChange, ImplReport, TaskResult, TaskStatus};
 pub use review::{Answer, AnswerState, Issue, RecommendedAction, ReviewOutput, Severity, Verdict, issue_id};
-pub use schema::{Handoff, SchemaName, parse, read, submit_schema};
+pub use schema::{Handoff, parse, read, schema_of, submit_schema};
 pub use usage::Usage;

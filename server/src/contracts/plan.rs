@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Handoff, SchemaName, lenient_timestamp, null_as_default};
+use super::schema::{Handoff, lenient_timestamp, null_as_default};
 
 /// How a task is to be done: small tasks with files of their own, and the order they may run in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -103,7 +103,7 @@ impl Complexity {
 }
 
 impl Handoff for PlanOutput {
-    const NAME: SchemaName = SchemaName::Plan;
+    const NAME: &'static str = "plan";
     const FILE: &'static str = "plan.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "plan_version"];
 }

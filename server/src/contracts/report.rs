@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Handoff, SchemaName, lenient_timestamp, null_as_default};
+use super::schema::{Handoff, lenient_timestamp, null_as_default};
 
 /// What the implement phase did, task by task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -140,14 +140,14 @@ impl ChangeType {
 }
 
 impl Handoff for ImplReport {
-    const NAME: SchemaName = SchemaName::Implement;
+    const NAME: &'static str = "impl_report";
     const FILE: &'static str = "impl_report.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "plan_version", "plan_sha256", "checks"];
 }
 
 /// Of the report, an implementer submits one [`TaskResult`]; it is never a file of its own.
 impl Handoff for TaskResult {
-    const NAME: SchemaName = SchemaName::TaskResult;
+    const NAME: &'static str = "task_result";
     const FILE: &'static str = "impl_report.json";
     const SERVER_FILLED: &'static [&'static str] =
         &["task_id", "changes.change_type", "changes.lines_added", "changes.lines_removed"];

@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::schema::{Handoff, SchemaName, lenient_timestamp, null_as_default};
+use super::schema::{Handoff, lenient_timestamp, null_as_default};
 
 /// The reviewer's judgement of what was implemented.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -175,7 +175,7 @@ impl Severity {
 }
 
 impl Handoff for ReviewOutput {
-    const NAME: SchemaName = SchemaName::Review;
+    const NAME: &'static str = "review";
     const FILE: &'static str = "review.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "issues.id", "branch", "head", "base"];
 }

@@ -1,5 +1,3 @@
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
@@ -11,91 +9,15 @@ use serde_json::{Map, Value};
 
 use super::fault::{Fault, JsonText, Position};
 use super::limits::{MAX_FAULTS, over_limit};
-use super::{Approval, ContextOutput, Dismissed, ImplReport, PlanOutput, ReviewOutput, Round, TaskResult};
 
 /// A JSON file that one phase, or the gate, hands to what comes after it.
 pub trait Handoff: Serialize + DeserializeOwned + JsonSchema {
     /// Its name for `baton schema`.
-    const NAME: SchemaName;
+    const NAME: &'static str;
     /// Its file in the memory folder.
     const FILE: &'static str;
     /// Properties that the server fills and a model is never asked for; a dot goes into the items of a list.
     const SERVER_FILLED: &'static [&'static str];
-}
-
-/// The schemas that `baton schema NAME` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchemaName {
-    /// context.json
-    Context,
-    /// plan.json
-    Plan,
-    /// impl_report.json
-    Implement,
-    /// One result of impl_report.json
-    TaskResult,
-    /// review.json
-    Review,
-    /// approval.json
-    Approval,
-    /// round.json
-    Round,
-    /// dismissed.json
-    Dismissed,
-}
-
-impl SchemaName {
-    /// Every schema, in the order of the workflow.
-    pub const ALL: [Self; 8] = [
-        Self::Context,
-        Self::Plan,
-        Self::Implement,
-        Self::TaskResult,
-        Self::Review,
-        Self::Approval,
-        Self::Round,
-        Self::Dismissed,
-    ];
-
-    /// The name on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Context => "context",
-            Self::Plan => "plan",
-            Self::Implement => "impl_report",
-            Self::TaskResult => "task_result",
-            Self::Review => "review",
-            Self::Approval => "approval",
-            Self::Round => "round",
-            Self::Dismissed => "dismissed",
-        }
-    }
-
-    /// The JSON Schema (draft 2020-12).
-    pub fn schema(self) -> Value {
-        match self {
-            Self::Context => derive::<ContextOutput>(),
-            Self::Plan => derive::<PlanOutput>(),
-            Self::Implement => derive::<ImplReport>(),
-            Self::TaskResult => derive::<TaskResult>(),
-            Self::Review => derive::<ReviewOutput>(),
-            Self::Approval => derive::<Approval>(),
-            Self::Round => derive::<Round>(),
-            Self::Dismissed => derive::<Dismissed>(),
-        }
-    }
-}
-
-impl FromStr for SchemaName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let wanted = name.trim_end_matches(".json");
-        Self::ALL.into_iter().find(|schema| schema.as_str() == wanted).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|schema| schema.as_str()).collect();
-            format!("no schema is called {name:?}; there are {}", known.join(", "))
-        })
-    }
 }
 
 /// Read a handoff from its text.
@@ -124,7 +46,7 @@ pub fn read<T: Handoff>(text: &str) -> Result<T, Vec<Fault>> {
 /// # Errors
 /// All faults of shape.
 pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
-    let shape = T::NAME.schema();
+    let shape = schema_of::<T>();
     let fault = |pointer: String, message: String| Fault {
         code: "schema",
         message,
@@ -144,7 +66,7 @@ pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
             }
         }
         // A derived schema always compiles; were it not so, serde below still checks the shape.
-        Err(error) => tracing::error!(schema = T::NAME.as_str(), %error, "schema does not compile"),
+        Err(error) => tracing::error!(schema = T::NAME, %error, "schema does not compile"),
     }
     serde_json::from_value(value).map_err(|error| vec![fault(String::new(), error.to_string())])
 }
@@ -154,7 +76,7 @@ pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
 ///
 /// Source: Anthropic's structured outputs, "JSON Schema limitations".
 pub fn submit_schema<T: Handoff>() -> Value {
-    let mut schema = derive::<T>();
+    let mut schema = schema_of::<T>();
     for path in T::SERVER_FILLED {
         remove_property(&mut schema, path);
     }
@@ -162,7 +84,8 @@ pub fn submit_schema<T: Handoff>() -> Value {
     schema
 }
 
-fn derive<T: JsonSchema>() -> Value {
+/// The JSON Schema of a type (draft 2020-12).
+pub fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     flatten_enums(&mut schema);

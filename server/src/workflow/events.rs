@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::mpsc;
 
-use crate::contracts::Usage;
+use crate::contracts::{PhaseName, Usage};
 
 /// One thing that happened. The faces, the journal and any broker hear the same events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,17 +33,10 @@ pub struct PhaseEvent {
 }
 
 /// What an event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventPhase {
-    /// The context phase.
-    Context,
-    /// The plan phase, and the gate after it.
-    Plan,
-    /// The implement phase.
-    Implement,
-    /// The review phase.
-    Review,
+    /// A phase; the gate counts to the plan.
+    Phase(PhaseName),
     /// The run as a whole.
     Workflow,
 }
@@ -93,15 +86,37 @@ pub enum EventErrorKind {
     Cancelled,
 }
 
+/// The word of the run as a whole; no phase may be called so.
+pub const WORKFLOW: &str = "workflow";
+
 impl EventPhase {
     /// The word used in the JSON.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Context => "context",
-            Self::Plan => "plan",
-            Self::Implement => "implement",
-            Self::Review => "review",
-            Self::Workflow => "workflow",
+            Self::Phase(name) => name.as_str(),
+            Self::Workflow => WORKFLOW,
+        }
+    }
+}
+
+impl From<PhaseName> for EventPhase {
+    fn from(name: PhaseName) -> Self {
+        Self::Phase(name)
+    }
+}
+
+impl Serialize for EventPhase {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for EventPhase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        match word.as_str() {
+            WORKFLOW => Ok(Self::Workflow),
+            name => PhaseName::read(name).map(Self::Phase).map_err(serde::de::Error::custom),
         }
     }
 }

@@ -1,40 +1,108 @@
+//! A phase is a value: everything the engine and the faces know of it is a row of the table they are given.
+
 use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
-use super::events::EventPhase;
-use crate::contracts::{Complexity, ContextOutput, Handoff, ImplReport, PlanOutput, ReviewOutput};
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::error::PhaseError;
+use super::estimate::Costs;
+use super::next::Policy;
+use super::run::Run;
+use crate::config::UserPhase;
+use crate::contracts::{Complexity, HandoffFile, Handoffs, PhaseFiles, PhaseName};
+use crate::memory::Memory;
 use crate::models::Tier;
+use crate::workspace::Base;
 
-/// One of the four phases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// Gather what a planner must know.
-    Context,
-    /// Make small tasks with files of their own.
-    Plan,
-    /// Do the tasks.
-    Implement,
-    /// Judge what was done.
-    Review,
+/// Gathers what a planner must know.
+pub const CONTEXT: PhaseName = PhaseName::new("context");
+/// Makes the plan that the gate is about.
+pub const PLAN: PhaseName = PhaseName::new("plan");
+/// Does the tasks of the plan that were approved.
+pub const IMPLEMENT: PhaseName = PhaseName::new("implement");
+/// Judges what was done: what it recommends drives what comes next.
+pub const REVIEW: PhaseName = PhaseName::new("review");
+
+/// One phase.
+#[async_trait]
+pub trait Phase: Send + Sync {
+    /// Its name.
+    fn name(&self) -> PhaseName;
+
+    /// What it does, for people, as the title of a command: "Gather Context".
+    fn title(&self) -> &'static str;
+
+    /// The system prompt of its agents. A file of the user's named after the phase replaces it.
+    fn prompt(&self) -> &'static str;
+
+    /// The files it writes to the memory folder; the first is its handoff, and the others go where it goes.
+    fn files(&self) -> &'static [HandoffFile];
+
+    /// The tools its agents have besides the one they submit with.
+    fn tools(&self) -> ToolSet;
+
+    /// Which model serves it.
+    fn tier(&self) -> TierRule;
+
+    /// Most tokens that one answer may have.
+    fn max_tokens(&self) -> u32 {
+        16_000
+    }
+
+    /// Its share of the progress of a run, beside those of the other phases.
+    fn weight(&self) -> u32;
+
+    /// Whether its handoff is there, also where it is faulty.
+    fn is_written(&self, memory: &Memory) -> bool;
+
+    /// Whether it is the phase to run, where every phase before it is done and, after the plan, the gate was passed.
+    fn is_due(&self, memory: &Memory, policy: &Policy, now: Timestamp) -> bool;
+
+    /// What it lacks to be run by name: "a context: run --phase context first".
+    fn lacks(&self, memory: &Memory) -> Option<&'static str>;
+
+    /// Whether it changes files, and so runs behind the gate only, also when it is asked for by name.
+    fn changes_files(&self) -> bool {
+        false
+    }
+
+    /// Whether a checkpoint is recorded after it, however it ended.
+    fn has_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// Add what it may cost from the gate on.
+    fn add_costs(&self, _costs: &mut Costs<'_>) {}
+
+    /// Run it.
+    ///
+    /// # Errors
+    /// When it cannot come to an end. What it wrote by then stands.
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError>;
+
+    /// Review the working tree against a commit instead, where the phase can. Answers with what is said at the end.
+    ///
+    /// # Errors
+    /// When it cannot come to an end.
+    async fn run_against(&self, _run: &Arc<Run>, _base: &Base) -> Option<Result<String, PhaseError>> {
+        None
+    }
 }
 
-/// What there is to know of a phase.
-#[derive(Debug, Clone, Copy)]
-pub struct PhaseRow {
-    /// The phase.
-    pub phase: Phase,
-    /// Its word in commands, events and prompts' file names.
-    pub name: &'static str,
-    /// The handoff it writes, in the memory folder.
-    pub handoff: &'static str,
-    /// The tools its agent has besides its submit tool.
-    pub tools: ToolSet,
-    /// Which model serves it.
-    pub tier: TierRule,
-    /// Most tokens one answer may have.
-    pub max_tokens: u32,
-    /// The phase that takes its handoff.
-    pub next: Option<Phase>,
+/// How a phase ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PhaseEnd {
+    /// Its handoff is written.
+    Done,
+    /// Its handoff is written and says that something failed; the message tells what.
+    Failed {
+        /// What failed and what to do.
+        message: String,
+        /// Whether it was only that models could not be asked.
+        no_conclusion: bool,
+    },
 }
 
 /// The tools an agent has.
@@ -57,68 +125,6 @@ pub enum TierRule {
     ByComplexity,
 }
 
-/// The phases, in their order: the one table a new phase is added to.
-pub const PHASES: [PhaseRow; 4] = [
-    PhaseRow {
-        phase: Phase::Context,
-        name: "context",
-        handoff: ContextOutput::FILE,
-        tools: ToolSet::Read,
-        tier: TierRule::Always(Tier::Fast),
-        max_tokens: 8_000,
-        next: Some(Phase::Plan),
-    },
-    PhaseRow {
-        phase: Phase::Plan,
-        name: "plan",
-        handoff: PlanOutput::FILE,
-        tools: ToolSet::Read,
-        tier: TierRule::Always(Tier::Powerful),
-        max_tokens: 16_000,
-        next: Some(Phase::Implement),
-    },
-    PhaseRow {
-        phase: Phase::Implement,
-        name: "implement",
-        handoff: ImplReport::FILE,
-        tools: ToolSet::Write,
-        tier: TierRule::ByComplexity,
-        max_tokens: 16_000,
-        next: Some(Phase::Review),
-    },
-    PhaseRow {
-        phase: Phase::Review,
-        name: "review",
-        handoff: ReviewOutput::FILE,
-        tools: ToolSet::ReadDiff,
-        tier: TierRule::Always(Tier::Powerful),
-        max_tokens: 16_000,
-        next: None,
-    },
-];
-
-impl Phase {
-    /// Its row of the table.
-    pub fn row(self) -> &'static PhaseRow {
-        &PHASES[self as usize]
-    }
-
-    /// Its word.
-    pub fn as_str(self) -> &'static str {
-        self.row().name
-    }
-
-    /// What its events are about.
-    pub fn event(self) -> EventPhase {
-        match self {
-            Self::Context => EventPhase::Context,
-            Self::Plan => EventPhase::Plan,
-            Self::Implement => EventPhase::Implement,
-            Self::Review => EventPhase::Review,
-        }
-    }
-}
-
 impl TierRule {
     /// The tier for a task of this complexity; a phase without tasks passes any.
     pub fn tier(self, complexity: Complexity) -> Tier {
@@ -130,34 +136,88 @@ impl TierRule {
     }
 }
 
-impl fmt::Display for Phase {
+/// The phases of the program, in their order, and how one that the user's configuration adds becomes a phase. The
+/// engine and the faces are given it.
+#[derive(Clone, Copy)]
+pub struct Table {
+    /// The rows.
+    pub rows: &'static [&'static dyn Phase],
+    /// Makes a row of a phase from the user's configuration. It lives as long as the process.
+    pub further: fn(&UserPhase) -> &'static dyn Phase,
+}
+
+/// The phases that there are, in their order: those of the [`Table`], and the user's own ones.
+#[derive(Clone)]
+pub struct Phases(Arc<[&'static dyn Phase]>);
+
+impl Table {
+    /// The phases of the table with those of the user's configuration, in their order, before the review.
+    pub fn with(&self, further: &[UserPhase]) -> Phases {
+        let mut rows = self.rows.to_vec();
+        let review = rows.iter().position(|row| row.name() == REVIEW).unwrap_or(rows.len());
+        rows.splice(review..review, further.iter().map(self.further));
+        Phases(rows.into())
+    }
+}
+
+impl Phases {
+    /// All of them, in their order.
+    pub fn all(&self) -> &[&'static dyn Phase] {
+        &self.0
+    }
+
+    /// Their names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = PhaseName> {
+        self.0.iter().map(|phase| phase.name())
+    }
+
+    /// The phase of a name.
+    pub fn get(&self, name: PhaseName) -> Option<&'static dyn Phase> {
+        self.0.iter().copied().find(|phase| phase.name() == name)
+    }
+
+    /// The name of a phase that was asked for.
+    ///
+    /// # Errors
+    /// When there is none; the message lists those there are.
+    pub fn parse(&self, text: &str) -> Result<PhaseName, String> {
+        self.names().find(|name| name.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = self.names().map(PhaseName::as_str).collect();
+            let (last, others) = names.split_last().unwrap_or((&"none", &[]));
+            format!("no phase is called {text:?}; there are {} and {last}", others.join(", "))
+        })
+    }
+
+    /// The files they write to the memory folder.
+    pub fn handoffs(&self) -> Handoffs {
+        Handoffs::new(self.0.iter().map(|phase| PhaseFiles { phase: phase.name(), files: phase.files() }))
+    }
+
+    /// Those up to the plan, which the gate follows.
+    pub fn until_plan(&self) -> &[&'static dyn Phase] {
+        &self.0[..self.after_plan_at()]
+    }
+
+    /// Those behind the gate.
+    pub fn after_plan(&self) -> &[&'static dyn Phase] {
+        &self.0[self.after_plan_at()..]
+    }
+
+    fn after_plan_at(&self) -> usize {
+        self.0.iter().position(|phase| phase.name() == PLAN).map_or(0, |plan| plan + 1)
+    }
+
+    /// From where to where a phase takes the progress of a run, in percent. The last percent is the end of the run.
+    pub fn progress(&self, name: PhaseName) -> Option<(f64, f64)> {
+        let at = self.0.iter().position(|phase| phase.name() == name)?;
+        let weight = |phases: &[&'static dyn Phase]| phases.iter().map(|phase| f64::from(phase.weight())).sum::<f64>();
+        let percent = |part: f64| part * 99.0 / weight(&self.0).max(1.0);
+        Some((percent(weight(&self.0[..at])), percent(weight(&self.0[..=at]))))
+    }
+}
+
+impl fmt::Debug for Phases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Phase {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        PHASES
-            .iter()
-            .find(|row| row.name == text)
-            .map(|row| row.phase)
-            .ok_or_else(|| format!("no phase is called {text:?}; there are context, plan, implement and review"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_in_order_and_chained() {
-        for (index, row) in PHASES.iter().enumerate() {
-            assert_eq!(row.phase as usize, index);
-            assert_eq!(row.next, PHASES.get(index + 1).map(|next| next.phase));
-            assert_eq!(row.name.parse(), Ok(row.phase));
-        }
+        f.debug_list().entries(self.names()).finish()
     }
 }

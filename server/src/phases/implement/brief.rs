@@ -1,13 +1,14 @@
-//! An implementing agent: does one task of the locked plan, in the files that task owns.
+//! What an implementing agent is told, and what is taken from it: one task of the locked plan.
 
 use serde_json::Value;
 
-use super::{context, fault_text, json_text, section, submit_tool};
+use super::super::context;
+use crate::agents::{fault_text, json_text, section, submit_tool};
 use crate::contracts::{ContextOutput, Issue, PlanOutput, Task, TaskResult, parse};
 use crate::models::ToolSpec;
 
 /// The tool the agent ends with.
-pub fn submit() -> ToolSpec {
+pub(super) fn submit() -> ToolSpec {
     submit_tool::<TaskResult>(
         "submit_result",
         "Hand on the result of your task. Your edits are published to the working tree, and your work ends.",
@@ -15,7 +16,7 @@ pub fn submit() -> ToolSpec {
 }
 
 /// What all tasks of a phase are told, after the prompt: the same bytes for every one of them.
-pub fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput) -> String {
+pub(super) fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput) -> String {
     let mut shared = section("user_task", task);
     if let Some(context) = context {
         shared.push_str(&context::as_section(context));
@@ -25,7 +26,7 @@ pub fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput) ->
 }
 
 /// The agent's first message. It ends with the task as JSON, and holds nothing of the others'.
-pub fn first_message(task: &Task, issues: &[Issue], note: Option<&str>) -> String {
+pub(super) fn first_message(task: &Task, issues: &[Issue], note: Option<&str>) -> String {
     let mut message = String::new();
     if let Some(note) = note {
         message.push_str(&section("note", note));
@@ -47,7 +48,7 @@ pub fn first_message(task: &Task, issues: &[Issue], note: Option<&str>) -> Strin
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-pub fn accept(input: Value, task_id: &str) -> Result<TaskResult, Vec<String>> {
+pub(super) fn accept(input: Value, task_id: &str) -> Result<TaskResult, Vec<String>> {
     let mut result: TaskResult = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     result.task_id = task_id.to_owned();
     Ok(result)

@@ -1,25 +1,119 @@
-//! The context agent: reads the repository and hands on what a planner must know.
+//! The context phase: reads the repository and hands on what a planner must know.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{fault_text, json_text, section, submit_tool};
-use crate::contracts::{ContextOutput, RepoPath, parse};
-use crate::models::ToolSpec;
+use super::run_one::{OneAgent, Work, run_one, toolbox};
+use crate::agents::{AgentError, fault_text, json_text, section, submit_tool};
+use crate::contracts::{ContextOutput, HandoffFile, PhaseName, RepoPath, parse};
+use crate::memory::Memory;
+use crate::models::{Tier, ToolSpec};
+use crate::workflow::{CONTEXT, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, ToolSet};
 use crate::workspace::{TextFile, Workspace};
+
+/// The row of the context phase.
+pub(super) struct Context;
+
+#[async_trait]
+impl Phase for Context {
+    fn name(&self) -> PhaseName {
+        CONTEXT
+    }
+
+    fn title(&self) -> &'static str {
+        "Gather Context"
+    }
+
+    fn prompt(&self) -> &'static str {
+        include_str!("../../../prompts/context.md")
+    }
+
+    fn files(&self) -> &'static [HandoffFile] {
+        const { &[HandoffFile::of::<ContextOutput>()] }
+    }
+
+    fn tools(&self) -> ToolSet {
+        ToolSet::Read
+    }
+
+    fn tier(&self) -> TierRule {
+        TierRule::Always(Tier::Fast)
+    }
+
+    fn max_tokens(&self) -> u32 {
+        8_000
+    }
+
+    fn weight(&self) -> u32 {
+        12
+    }
+
+    fn is_written(&self, memory: &Memory) -> bool {
+        memory.context.is_some()
+    }
+
+    /// Without a task of its own, a context from elsewhere says what is to be done and cannot be gathered again.
+    fn is_due(&self, memory: &Memory, policy: &Policy, now: Timestamp) -> bool {
+        let is_stale = |context: &ContextOutput| {
+            now.duration_since(context.timestamp.unwrap_or(now)) > policy.context_staleness
+        };
+        memory.task.is_some() && memory.context.as_ref().is_none_or(is_stale)
+    }
+
+    fn lacks(&self, memory: &Memory) -> Option<&'static str> {
+        memory.task.is_none().then_some("a task: say what is to be done with --task")
+    }
+
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError> {
+        run_one(self, run, memory).await.map(|_| PhaseEnd::Done)
+    }
+}
+
+#[async_trait]
+impl OneAgent for Context {
+    type Handoff = ContextOutput;
+    type Material = ();
+
+    fn phase(&self) -> &dyn Phase {
+        self
+    }
+
+    fn begin(&self, _run: &Run, _memory: &Memory) -> Result<String, PhaseError> {
+        Ok("Gathering context".to_owned())
+    }
+
+    async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ContextOutput>, ()), PhaseError> {
+        let task = memory.task.clone().unwrap_or_default();
+        let toolbox = toolbox(run, self, Vec::new());
+        let listed = toolbox.call_aside("list_files", &serde_json::json!({}), &run.desk.cancel).await;
+        let top_level = listed.ok_or(AgentError::Cancelled)?.text;
+        let first_message = first_message(&task, &run.workspace, &top_level);
+        Ok((Work::Ask { first_message, toolbox }, ()))
+    }
+
+    fn submit(&self) -> ToolSpec {
+        submit_tool::<ContextOutput>("submit_context", "Hand on what you found. Ends your work.")
+    }
+
+    fn accept(&self, run: &Run, (): &(), input: Value) -> Result<ContextOutput, Vec<String>> {
+        accept(input, &run.workspace, Timestamp::now())
+    }
+
+    fn done(&self, (): &(), context: &ContextOutput) -> String {
+        count(context.relevant_files.len(), "relevant file")
+    }
+}
 
 /// Files in which a repository tells people and agents how it wants to be worked on.
 const CONVENTIONS: [&str; 4] = ["AGENTS.md", "CLAUDE.md", ".github/copilot-instructions.md", "CONTRIBUTING.md"];
 /// Bytes of each that are offered; the agent can read the rest.
 const CONVENTION_BYTES: usize = 8 * 1024;
 
-/// The tool the agent ends with.
-pub fn submit() -> ToolSpec {
-    submit_tool::<ContextOutput>("submit_context", "Hand on what you found. Ends your work.")
-}
-
 /// The agent's first message: the task, the repository's own conventions, its top level.
-pub fn first_message(task: &str, workspace: &Workspace, top_level: &str) -> String {
+fn first_message(task: &str, workspace: &Workspace, top_level: &str) -> String {
     let mut message = section("task", task);
     message.push_str(&section("top_level", top_level));
     for file in CONVENTIONS {
@@ -38,7 +132,7 @@ pub fn first_message(task: &str, workspace: &Workspace, top_level: &str) -> Stri
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-pub fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<ContextOutput, Vec<String>> {
+fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<ContextOutput, Vec<String>> {
     let mut context: ContextOutput =
         parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let mut faults = Vec::new();
@@ -76,7 +170,7 @@ pub fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<Con
 }
 
 /// The handoff as later agents read it.
-pub fn as_section(context: &ContextOutput) -> String {
+pub(super) fn as_section(context: &ContextOutput) -> String {
     section("context", &json_text(context))
 }
 

@@ -1,0 +1,24 @@
+//! The phases: the one table of them, and a file or a folder for each.
+//!
+//! A row says everything there is to know of a phase; the engine, the faces, the schemas and the memory folder derive
+//! their lists from the table they are given. A further phase is one row here, one prompt and one file.
+//!
+//! Invariant: nothing imports this room but the faces' entry, which passes [`TABLE`] on.
+
+mod context;
+mod further;
+mod implement;
+mod plan;
+mod review;
+mod run_one;
+
+use crate::workflow::Table;
+
+/// The phases of the program.
+pub static TABLE: Table = Table {
+    rows: &[&context::Context, &plan::Plan, &implement::Implement, &review::Review],
+    further: further::row,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! The plan phase: turns the task and its context into small tasks with files of their own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::context;
+use super::run_one::{OneAgent, Work, run_one, toolbox};
+use crate::agents::{fault_text, json_text, section, submit_tool};
+use crate::contracts::{
+    Approval, ContextOutput, HandoffFile, PhaseName, PlanOutput, RepoPath, Task, check_plan, parse,
+};
+use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
+use crate::models::{Tier, ToolSpec};
+use crate::workflow::{PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, ToolSet};
+use crate::workspace::Workspace;
+
+/// The row of the plan phase.
+pub(super) struct Plan;
+
+#[async_trait]
+impl Phase for Plan {
+    fn name(&self) -> PhaseName {
+        PLAN
+    }
+
+    fn title(&self) -> &'static str {
+        "Plan"
+    }
+
+    fn prompt(&self) -> &'static str {
+        include_str!("../../../prompts/plan.md")
+    }
+
+    fn files(&self) -> &'static [HandoffFile] {
+        const {
+            &[HandoffFile::of::<PlanOutput>(), HandoffFile::text(PLAN_MARKDOWN), HandoffFile::of::<Approval>()]
+        }
+    }
+
+    fn tools(&self) -> ToolSet {
+        ToolSet::Read
+    }
+
+    fn tier(&self) -> TierRule {
+        TierRule::Always(Tier::Powerful)
+    }
+
+    fn weight(&self) -> u32 {
+        13
+    }
+
+    fn is_written(&self, memory: &Memory) -> bool {
+        memory.plan.is_some() || memory.faulty_plan.is_some()
+    }
+
+    /// A plan from elsewhere may have come without a task; a new one answers to it all the same.
+    fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
+        !self.is_written(memory) && (memory.context.is_some() || memory.revision.is_some())
+    }
+
+    fn lacks(&self, memory: &Memory) -> Option<&'static str> {
+        memory.context.is_none().then_some("a context: run --phase context first")
+    }
+
+    fn has_checkpoint(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError> {
+        run_one(self, run, memory).await.map(|_| PhaseEnd::Done)
+    }
+}
+
+#[async_trait]
+impl OneAgent for Plan {
+    type Handoff = PlanOutput;
+    /// The version of the plan that is to be made.
+    type Material = u32;
+
+    fn phase(&self) -> &dyn Phase {
+        self
+    }
+
+    fn begin(&self, run: &Run, memory: &Memory) -> Result<String, PhaseError> {
+        // What answered an earlier plan does not answer this one.
+        run.store.set_plan_aside(SetAside::Phase)?;
+        Ok(match version(memory) {
+            1 => "Planning".to_owned(),
+            version => format!("Planning again (version {version})"),
+        })
+    }
+
+    async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<PlanOutput>, u32), PhaseError> {
+        let first_message = first_message(&task_text(memory), memory.context.as_ref(), memory.revision.as_ref());
+        Ok((Work::Ask { first_message, toolbox: toolbox(run, self, Vec::new()) }, version(memory)))
+    }
+
+    fn submit(&self) -> ToolSpec {
+        submit_tool::<PlanOutput>("submit_plan", "Hand on the plan. Ends your work.")
+    }
+
+    fn accept(&self, run: &Run, version: &u32, input: Value) -> Result<PlanOutput, Vec<String>> {
+        accept(input, &run.workspace, *version, Timestamp::now())
+    }
+
+    fn write(&self, run: &Run, plan: &PlanOutput) -> Result<(), PhaseError> {
+        run.store.write_plan(plan)?;
+        Ok(run.gate_sources().refresh_plan_markdown()?)
+    }
+
+    fn done(&self, _version: &u32, plan: &PlanOutput) -> String {
+        format!("{} in {}", count(plan.tasks.len(), "task"), count(plan.parallel_groups.len(), "group"))
+    }
+}
+
+/// The version of the plan that is to be made.
+fn version(memory: &Memory) -> u32 {
+    memory.revision.as_ref().map_or(1, |revision| revision.version.saturating_add(1))
+}
+
+/// The agent's first message: the task, the context, and what to change where there was a plan already.
+fn first_message(task: &str, context: Option<&ContextOutput>, revision: Option<&Revision>) -> String {
+    let mut message = section("task", task);
+    if let Some(context) = context {
+        message.push_str(&context::as_section(context));
+    }
+    let Some(Revision { plan, review, feedback, .. }) = revision else {
+        message.push_str("Plan this task and hand the plan on with submit_plan.");
+        return message;
+    };
+    match plan {
+        Ok(plan) => message.push_str(&section("previous_plan", &json_text(plan))),
+        // Somebody edited it into this; what they meant may still be read from it.
+        Err(text) => message.push_str(&section("previous_plan", cut(text))),
+    }
+    if let Some(review) = review {
+        message.push_str(&section("review", &json_text(review)));
+        message.push_str(
+            "The previous plan was implemented, and its changes stand in the working tree. The review found the plan \
+             itself wrong. Look at the files as they are now and plan what is needed from here.\n",
+        );
+    }
+    if let Some(feedback) = feedback {
+        message.push_str(&section("feedback", feedback));
+        message.push_str(
+            "The user read the previous plan and wants it changed as the feedback says. Keep what the feedback does \
+             not touch.\n",
+        );
+    }
+    message.push_str("Hand the whole new plan on with submit_plan.");
+    message
+}
+
+/// As much of a text as a planner needs of a plan.
+fn cut(text: &str) -> &str {
+    const MOST: usize = 100_000;
+    let end = (0..=MOST.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+/// Take a submission: its shape, then every plan rule.
+///
+/// # Errors
+/// What is wrong with it, for the model.
+fn accept(input: Value, workspace: &Workspace, version: u32, now: Timestamp) -> Result<PlanOutput, Vec<String>> {
+    let text = input.to_string();
+    let mut plan: PlanOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
+    let stands = |path: &RepoPath| workspace.standing(path);
+    let keys = workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
+    let mut faults: Vec<String> = check_plan(&plan, &text, &keys, Some(&stands)).iter().map(fault_text).collect();
+    for (index, task) in plan.tasks.iter().enumerate() {
+        if task.files().next().is_none() {
+            faults.push(format!("/tasks/{index}: {} names no file; a task that changes nothing is no task", task.id));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    plan.plan_version = version;
+    plan.timestamp = Some(now);
+    Ok(plan)
+}

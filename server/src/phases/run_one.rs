@@ -1,0 +1,154 @@
+//! A phase of one agent, from its first event to its last: started, toolbox, conversation, write, close, done.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::agents::{AgentError, Brief, converse};
+use crate::contracts::{Complexity, Handoff, RepoPath};
+use crate::memory::Memory;
+use crate::models::ToolSpec;
+use crate::tools::Toolbox;
+use crate::workflow::{EventStatus, Phase, PhaseError, Run, ToolSet, close_agent, report_activity};
+
+/// A phase in which one agent hands something on.
+#[async_trait]
+pub(super) trait OneAgent: Send + Sync {
+    /// What the agent hands on.
+    type Handoff: Handoff + Send + Sync;
+    /// What was looked up for the agent and is needed again to judge and complete what it hands on.
+    type Material: Send + Sync;
+
+    /// The phase.
+    fn phase(&self) -> &dyn Phase;
+
+    /// Make room for the handoff, and say what the first event says.
+    ///
+    /// # Errors
+    /// When the phase cannot begin.
+    fn begin(&self, run: &Run, memory: &Memory) -> Result<String, PhaseError>;
+
+    /// Gather what the agent is given.
+    ///
+    /// # Errors
+    /// When something of it cannot be read, or the run was cancelled.
+    async fn gather(
+        &self,
+        run: &Arc<Run>,
+        memory: &Memory,
+    ) -> Result<(Work<Self::Handoff>, Self::Material), PhaseError>;
+
+    /// The tool the agent submits with.
+    fn submit(&self) -> ToolSpec;
+
+    /// Take a submission.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the model.
+    fn accept(&self, run: &Run, material: &Self::Material, input: Value) -> Result<Self::Handoff, Vec<String>>;
+
+    /// Fill what the server knows and the model does not.
+    ///
+    /// # Errors
+    /// When something of it cannot be read.
+    fn complete(
+        &self,
+        _run: &Run,
+        _memory: &Memory,
+        _material: &Self::Material,
+        handoff: Self::Handoff,
+    ) -> Result<Self::Handoff, PhaseError> {
+        Ok(handoff)
+    }
+
+    /// Write it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    fn write(&self, run: &Run, handoff: &Self::Handoff) -> Result<(), PhaseError> {
+        Ok(run.store.write(handoff)?)
+    }
+
+    /// What the last event says.
+    fn done(&self, material: &Self::Material, handoff: &Self::Handoff) -> String;
+}
+
+/// What a phase has for its agent.
+pub(super) enum Work<T> {
+    /// It is asked.
+    Ask {
+        /// What it alone is told.
+        first_message: String,
+        /// The tools it has besides the one it submits with.
+        toolbox: Toolbox,
+    },
+    /// There is nothing to ask, and this is the handoff.
+    Nothing(T),
+}
+
+/// Run a phase of one agent. Answers with what was handed on, and what it was judged by.
+///
+/// # Errors
+/// When the agent cannot be asked or hands nothing on, when files cannot be read or written, and when the run is
+/// cancelled.
+pub(super) async fn run_one<P: OneAgent>(
+    one: &P,
+    run: &Arc<Run>,
+    memory: &Memory,
+) -> Result<(P::Handoff, P::Material), PhaseError> {
+    let phase = one.phase();
+    let name = phase.name();
+    let started = one.begin(run, memory)?;
+    run.say(name, EventStatus::Started, started);
+    let (work, material) = one.gather(run, memory).await?;
+    let handoff = match work {
+        Work::Nothing(handoff) => handoff,
+        Work::Ask { first_message, toolbox } => {
+            let tier = phase.tier().tier(Complexity::Moderate);
+            let brief = Brief {
+                agent: name.as_str().to_owned(),
+                model: run.model(tier)?,
+                tier,
+                system: vec![run.prompts.of(name)],
+                first_message,
+                toolbox,
+                submit: one.submit(),
+                max_tokens: phase.max_tokens(),
+                so_far: None,
+                looks_elsewhere: None,
+            };
+            let accept = |input| one.accept(run, &material, input);
+            converse_to_handoff(run, phase, &brief, &accept).await?
+        }
+    };
+    let handoff = one.complete(run, memory, &material, handoff)?;
+    one.write(run, &handoff)?;
+    close_agent(run, name.as_str())?;
+    run.say(name, EventStatus::Done, one.done(&material, &handoff));
+    Ok((handoff, material))
+}
+
+/// What a phase's agent hands on. A conversation that came to a bad end is over: the next start asks anew, and does not
+/// play the same end from the journal.
+async fn converse_to_handoff<T: Send>(
+    run: &Arc<Run>,
+    phase: &dyn Phase,
+    brief: &Brief,
+    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+) -> Result<T, PhaseError> {
+    let end = converse(&run.desk, brief, accept, &report_activity(run, phase.name(), None)).await;
+    if end.as_ref().is_err_and(AgentError::ends_conversation) {
+        close_agent(run, &brief.agent)?;
+    }
+    Ok(end?)
+}
+
+/// The tools of a phase's agents; `diffs` are for those that look at what was changed.
+pub(super) fn toolbox(run: &Run, phase: &dyn Phase, diffs: Vec<(RepoPath, String)>) -> Toolbox {
+    let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
+    match phase.tools() {
+        ToolSet::Read | ToolSet::Write => Toolbox::reader(workspace, memory),
+        ToolSet::ReadDiff => Toolbox::reviewer(workspace, memory, diffs),
+    }
+}
