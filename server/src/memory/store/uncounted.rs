@@ -7,13 +7,13 @@ use std::path::PathBuf;
 
 use cap_std::fs::Dir;
 
-use super::answers::{LastAnswer, Place};
-use super::error::MemoryError;
-use super::journal::{self, KIND, MAC_FIELD, TRANSCRIPT, TranscriptLine};
-use super::run_id::RunId;
-use super::seal::{PUBLISH, Seal};
-use super::store::Store;
+use super::Store;
 use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, read};
+use crate::memory::answers::{LastAnswer, Place};
+use crate::memory::error::MemoryError;
+use crate::memory::journal::{self, KIND, MAC_FIELD, TRANSCRIPT, TranscriptLine};
+use crate::memory::run_id::RunId;
+use crate::memory::seal::{PUBLISH, Seal};
 use crate::workspace::{self, Identity, identity, open_regular};
 
 /// Bytes of a transcript that are looked at for a line with a seal.

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use cap_std::fs::Dir;
 
-use super::answers::LastAnswer;
-use super::error::MemoryError;
-use super::journal::{KIND, MAC_FIELD, TRANSCRIPT};
-use super::lock::RunLock;
-use super::seal::{PUBLISH, Seal};
-use super::store::Store;
+use super::Store;
 use super::uncounted::{Origin, number, origin, parts};
 use crate::contracts::{Approval, Handoff, MAX_HANDOFF_BYTES, read};
+use crate::memory::answers::LastAnswer;
+use crate::memory::error::MemoryError;
+use crate::memory::journal::{KIND, MAC_FIELD, TRANSCRIPT};
+use crate::memory::lock::RunLock;
+use crate::memory::seal::{PUBLISH, Seal};
 use crate::workspace::{self, find_folder, identity, open_regular, read_bounded};
 
 /// What was sealed anew.

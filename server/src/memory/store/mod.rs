@@ -6,22 +6,29 @@ use std::time::SystemTime;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 use jiff::Timestamp;
 
-use super::answers::{Counted, LastAnswer};
-use super::error::{FileFaults, MemoryError};
-use super::folder::Folder;
-use super::history::{self, SetAside};
-use super::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
-use super::lock::{self, LockHolder, RunLock};
-use super::plan_lock::{PlanLock, digest};
-use super::run_id::RunId;
-use super::seal::{PUBLISH, Seal};
-use super::task_text::{self, tidied};
 use crate::contracts::{
     Approval, ApprovedBy, ContextOutput, Decision, Dismissed, Fault, FileKeys, Handoff, ImplReport, JsonText,
     MAX_HANDOFF_BYTES, MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_TEXT_BYTES, PlanOutput, Position, RepoPath,
     ReviewOutput, Round, Standing, Task, Usage, check_plan, issue_id, over_limit, read,
 };
+use crate::memory::answers::{Counted, LastAnswer};
+use crate::memory::error::{FileFaults, MemoryError};
+use crate::memory::folder::Folder;
+use crate::memory::history::{self, SetAside};
+use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
+use crate::memory::lock::{self, LockHolder, RunLock};
+use crate::memory::plan_lock::{PlanLock, digest};
+use crate::memory::run_id::RunId;
+use crate::memory::seal::{PUBLISH, Seal};
+use crate::memory::task_text::{self, tidied};
 use crate::workspace::{self, ReadFault, Workspace, find_folder, open_regular, read_bounded, read_to_limit};
+
+mod reseal;
+mod rollback;
+mod uncounted;
+
+pub use reseal::Resealed;
+pub use uncounted::{Origin, Uncounted, UncountedFrom};
 
 const TASK: &str = "task.md";
 /// What task.md holds until somebody writes a task there: a text that is no task.

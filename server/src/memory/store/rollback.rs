@@ -5,11 +5,11 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::error::MemoryError;
-use super::history::{self, SetAside};
-use super::run_id::RunId;
-use super::store::Store;
+use super::Store;
 use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, MAX_NOTE_BYTES, ReviewOutput, Round, read};
+use crate::memory::error::MemoryError;
+use crate::memory::history::{self, SetAside};
+use crate::memory::run_id::RunId;
 use crate::workspace::{self, find_folder, read_bounded};
 
 /// In an entry of `history/`: the run of the rollback that made it.
