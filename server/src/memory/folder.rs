@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use cap_std::fs::Dir;
 
 use super::error::MemoryError;
+use super::files::{FEEDBACK, RUNS, WORKFLOW_FILES};
 use super::history::HISTORY;
-use super::store::{FEEDBACK, RUNS, WORKFLOW_FILES};
 use crate::contracts::{MAX_NOTE_BYTES, RepoPath};
 use crate::workspace::{self, Workspace, read_bounded};
 

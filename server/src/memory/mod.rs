@@ -6,6 +6,7 @@
 
 mod answers;
 mod error;
+mod files;
 mod folder;
 mod hex;
 mod history;

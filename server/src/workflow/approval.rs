@@ -186,7 +186,7 @@ pub struct Answer {
 pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered, StartError> {
     let store = sources.store;
     let Answer { decision, tasks, plan_sha256 } = answer;
-    let memory = store.load_to_mend()?;
+    let memory = store.load_for_repair()?;
     let sha256 = match (&memory.plan, &memory.faulty_plan) {
         (Some(plan), _) => &plan.sha256,
         (None, Some(faulty)) => &faulty.sha256,
@@ -226,7 +226,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
 /// # Errors
 /// When there is no plan to change, or it is being implemented.
 pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartError> {
-    let memory = store.load_to_mend()?;
+    let memory = store.load_for_repair()?;
     let waits = store.holder().is_some();
     if memory.plan.is_none() && memory.faulty_plan.is_none() {
         return Err(StartError::Usage(NO_PLAN.to_owned()));

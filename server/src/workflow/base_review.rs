@@ -95,7 +95,7 @@ async fn review(run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
     run.say(EventPhase::Review, EventStatus::Started, format!("Reviewing against {against}"));
     let head = workspace::head(&run.workspace);
     let diff = compared(run, base).await?;
-    let earlier = Arc::new(dismissed_before(&run.store.load_to_mend()?));
+    let earlier = Arc::new(dismissed_before(&run.store.load_for_repair()?));
     let mut judged = if diff.files.is_empty() {
         nothing_to_review(&against, &diff)
     } else {
@@ -162,7 +162,7 @@ async fn compared(run: &Arc<Run>, base: &Base) -> Result<BaseDiff, PhaseError> {
 /// Set aside what stands where the review will: a finished workflow as a whole, an earlier review by itself, so that
 /// what was dismissed of it stays dismissed. A task that nobody began stays.
 fn make_room(run: &Run) -> Result<(), PhaseError> {
-    let memory = run.store.load_to_mend()?;
+    let memory = run.store.load_for_repair()?;
     if memory.begun || memory.plan.is_some() || memory.context.is_some() {
         run.store.set_workflow_aside(SetAside::Finished)?;
     } else {

@@ -42,7 +42,7 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
     }
     let mut is_fresh = false;
     let end = loop {
-        let memory = match run.store.load_to_mend() {
+        let memory = match run.store.load_for_repair() {
             Ok(memory) => memory,
             Err(error) => break failed(run, EventPhase::Workflow, &error.into()),
         };

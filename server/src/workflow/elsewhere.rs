@@ -449,7 +449,7 @@ pub(super) async fn take_out_unseen(run: &Arc<Run>, memory: &Memory) -> Result<b
     match memory.report.clone() {
         Some(mut report) => {
             report.results.retain(|result| !found.unseen.contains(&result.task_id));
-            run.store.turn_round(SetAside::Retry, &report)?;
+            run.store.start_next_round(SetAside::Retry, &report)?;
         }
         None => drop(run.store.set_aside(SetAside::Retry, &[ReviewOutput::FILE])?),
     }

@@ -162,7 +162,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let (lock, id) = store.lock(now)?;
     checkpoints::sweep(&store, &workspace);
     recover(&workspace, &store)?;
-    let memory = match store.load_to_mend() {
+    let memory = match store.load_for_repair() {
         // Whoever starts over need not mend what is set aside.
         Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..store.inspect()?.0 },
         loaded => loaded?,

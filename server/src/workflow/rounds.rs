@@ -53,7 +53,7 @@ pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
         ..empty_report(round.n, &plan.plan, &plan.sha256)
     });
     report.results.retain(|result| is_outside(&result.task_id));
-    run.store.turn_round(
+    run.store.start_next_round(
         SetAside::Fix,
         &ImplReport {
             timestamp: report.timestamp,
@@ -78,7 +78,7 @@ pub(super) fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), MemoryErro
 pub(super) fn retry(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), MemoryError> {
     let Some(mut report) = memory.report.clone() else { return Ok(()) };
     report.results.retain(|result| !tasks.contains(&result.task_id));
-    run.store.turn_round(SetAside::Retry, &report)
+    run.store.start_next_round(SetAside::Retry, &report)
 }
 
 /// Do some tasks again: their results go, those of the others stay, and so does the approval, for both.
@@ -86,7 +86,7 @@ pub(super) fn do_again(store: &Store, memory: &Memory, only: &[String]) -> Resul
     let mut report = memory.report.clone();
     if let Some(report) = &mut report {
         report.results.retain(|result| !only.contains(&result.task_id));
-        store.turn_round(SetAside::Phase, report)?;
+        store.start_next_round(SetAside::Phase, report)?;
     }
     keep_to(store, memory, with_done(only, report.as_ref()))
 }

@@ -68,7 +68,7 @@ async fn answer(folder: &Arc<Folder>, answer: Answer) -> Result<Answered, Refuse
 /// The memory with a plan to answer, and the run that waits for it, if one does.
 fn gate(files: &Files) -> Result<(Store, Option<String>), Refused> {
     let store = files.memory()?.ok_or(Refused::NoPlan)?;
-    let memory = store.load_to_mend()?;
+    let memory = store.load_for_repair()?;
     let run = store.holder().map(|holder| holder.run);
     let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
     match (&run, has_plan, memory.approval.is_some()) {

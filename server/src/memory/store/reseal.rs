@@ -41,7 +41,7 @@ impl Store {
         let moved = place.filter(|place| matches!(origin(place, identity(here.root())), Origin::Moved(_)));
         let Some(place) = moved else {
             let source = io::Error::other(format!("it was not moved from {}", path.display()));
-            return Err(self.io("take over", "", source));
+            return Err(self.file_error("take over", "", source));
         };
         let there = here.at(path);
         let mut done = Resealed::default();
@@ -49,11 +49,11 @@ impl Store {
             let folder = self.run_folder(&run)?;
             let named = |file: &str| format!("runs/{run}/{file}");
             done.lines += reseal_transcript(&folder, &there, here)
-                .map_err(|source| self.io("seal anew", &named(TRANSCRIPT), source))?;
+                .map_err(|source| self.file_error("seal anew", &named(TRANSCRIPT), source))?;
             let verify = |content: &[u8], mac: &str| there.verify(PUBLISH, content, mac);
             let sign = |content: &[u8]| here.sign(PUBLISH, content);
             done.journals += workspace::reseal(&folder, &verify, &sign)
-                .map_err(|source| self.io("seal anew", &named("publish"), source))?;
+                .map_err(|source| self.file_error("seal anew", &named("publish"), source))?;
         }
         self.reseal_history(&there)?;
         done.approval = self.reseal_answer(&there, place.last)?;
@@ -78,7 +78,7 @@ impl Store {
         };
         let entries = match entries() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(|source| self.io("read", "history", source))?,
+            entries => entries.map_err(|source| self.file_error("read", "history", source))?,
         };
         for entry in entries {
             let Ok(Some(folder)) = find_folder(dir, &entry) else { continue };
@@ -105,7 +105,8 @@ impl Store {
     fn put(&self, folder: &Dir, approval: &Approval, name: &str) -> Result<(), MemoryError> {
         let mut bytes = serde_json::to_vec_pretty(approval).unwrap_or_default();
         bytes.push(b'\n');
-        workspace::replace(folder, Approval::FILE, &bytes, 0o644).map_err(|source| self.io("seal anew", name, source))
+        workspace::replace(folder, Approval::FILE, &bytes, 0o644)
+            .map_err(|source| self.file_error("seal anew", name, source))
     }
 }
 

@@ -86,7 +86,7 @@ impl Store {
                     TranscriptLine::Lost { lost, .. } => lost,
                 });
             });
-            read.map_err(|source| self.io("read", TRANSCRIPT, source))?;
+            read.map_err(|source| self.file_error("read", TRANSCRIPT, source))?;
         }
         Ok(heard)
     }
@@ -119,7 +119,8 @@ impl Store {
         }
         for run in runs {
             let folder = self.run_folder(run)?;
-            let journals = elsewhere.journals(&folder).map_err(|source| self.io("read", "publish journals", source))?;
+            let journals =
+                elsewhere.journals(&folder).map_err(|source| self.file_error("read", "publish journals", source))?;
             for (place, count) in &journals.places {
                 found.of(elsewhere.origin(*place)).journals += count;
             }

@@ -1,0 +1,102 @@
+//! The plan and the answers to it: writing, sealing and counting approvals.
+
+use jiff::Timestamp;
+
+use super::Store;
+use super::file_io::pretty;
+use crate::contracts::{Approval, ApprovedBy, Decision, Handoff, PlanOutput, read};
+use crate::memory::answers::{Counted, LastAnswer};
+use crate::memory::error::MemoryError;
+use crate::memory::plan_lock::{PlanLock, digest};
+use crate::memory::seal::Seal;
+
+const APPROVAL_KIND: &str = "approval";
+
+impl Store {
+    /// Write the plan. Returns the hash an approval binds to. plan.md is made of it by whoever knows what else it shows.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_plan(&self, plan: &PlanOutput) -> Result<String, MemoryError> {
+        let bytes = pretty(plan);
+        self.replace(PlanOutput::FILE, &bytes, 0o644)?;
+        Ok(digest(&bytes))
+    }
+
+    /// Hold plan.json still while it is implemented.
+    ///
+    /// # Errors
+    /// When plan.json has another hash by now.
+    pub fn lock_plan(&self, sha256: &str) -> Result<PlanLock, MemoryError> {
+        PlanLock::engage(self.dir()?, self.name(PlanOutput::FILE), sha256)
+    }
+
+    /// Record an answer to a plan.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_approval(
+        &self,
+        plan_sha256: &str,
+        decision: Decision,
+        by: ApprovedBy,
+        tasks: Option<Vec<String>>,
+        at: Timestamp,
+    ) -> Result<Approval, MemoryError> {
+        let counted = self.count_answer()?;
+        let (n, mac) = (Some(counted.n), String::new());
+        let mut approval = Approval { plan_sha256: plan_sha256.to_owned(), decision, by, tasks, at: Some(at), n, mac };
+        self.sign_approval(&self.seal, &mut approval);
+        self.write(&approval)?;
+        Ok(approval)
+    }
+
+    /// Whether the plan with this hash has a genuine answer, or is no more the plan.
+    pub fn is_answered(&self, plan_sha256: &str) -> bool {
+        self.plan_sha256().is_none_or(|sha256| sha256 != plan_sha256) || self.answer_to(plan_sha256).is_some()
+    }
+
+    /// The genuine answer to the plan with this hash.
+    pub fn answer_to(&self, plan_sha256: &str) -> Option<Decision> {
+        let approval = self.whole_text(Approval::FILE).and_then(|text| read::<Approval>(&text).ok())?;
+        (approval.plan_sha256 == plan_sha256 && self.counts(&approval)).then_some(approval.decision)
+    }
+
+    /// Whether this user gave this answer here: the last one, or one of those before.
+    pub(super) fn is_genuine(&self, approval: &Approval) -> bool {
+        self.is_sealed_by(&self.seal, approval)
+    }
+
+    /// Whether this is the last answer that this user gave here.
+    pub(super) fn counts(&self, approval: &Approval) -> bool {
+        let last = approval.n.map_or(LastAnswer::Uncounted, LastAnswer::Number);
+        self.is_genuine(approval) && self.seal.answers().last() == last
+    }
+
+    pub(super) fn is_sealed_by(&self, seal: &Seal, approval: &Approval) -> bool {
+        seal.verify(APPROVAL_KIND, &sealed(approval), &approval.mac)
+    }
+
+    pub(super) fn sign_approval(&self, seal: &Seal, approval: &mut Approval) {
+        approval.mac = seal.sign(APPROVAL_KIND, &sealed(approval));
+    }
+
+    /// Count an answer: no earlier one holds from here on.
+    pub(super) fn count_answer(&self) -> Result<Counted, MemoryError> {
+        let answers = self.seal.answers();
+        let file = || answers.file().display().to_string();
+        answers.count().map_err(|source| MemoryError::Io { action: "count the answer in", file: file(), source })
+    }
+}
+
+/// What an approval's code covers: everything that decides.
+fn sealed(approval: &Approval) -> Vec<u8> {
+    let Approval { plan_sha256, decision, by, tasks, at, n, mac: _ } = approval;
+    match n {
+        // As it was before answers were numbered.
+        None => serde_json::json!([plan_sha256, decision, by, tasks, at]),
+        Some(n) => serde_json::json!([plan_sha256, decision, by, tasks, at, n]),
+    }
+    .to_string()
+    .into_bytes()
+}

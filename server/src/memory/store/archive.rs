@@ -1,0 +1,134 @@
+//! What goes to `history/`, and what its entries say of the workflow at hand.
+
+use std::io;
+
+use super::Store;
+use super::issue_ids::fill_ids;
+use crate::contracts::{Approval, Decision, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, ReviewOutput, read};
+use crate::memory::error::MemoryError;
+use crate::memory::files::{FEEDBACK, FROM_PLAN, WORKFLOW_FILES};
+use crate::memory::history::{self, SetAside};
+use crate::memory::plan_lock::digest;
+
+impl Store {
+    /// Move files to `history/`; those that are missing are passed over.
+    ///
+    /// # Errors
+    /// When they cannot be moved.
+    pub fn set_aside(&self, why: SetAside, files: &[&str]) -> Result<Option<String>, MemoryError> {
+        let runs = self.runs()?;
+        if !self.exists() {
+            return Ok(None);
+        }
+        history::set_aside(self.dir()?, why, files, &[], &runs)
+            .map_err(|source| self.file_error("write", "history", source))
+    }
+
+    /// Move the plan and everything later to `history/`.
+    ///
+    /// # Errors
+    /// When they cannot be moved.
+    pub fn set_plan_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
+        self.set_aside(why, &WORKFLOW_FILES[FROM_PLAN])
+    }
+
+    /// The same, with what the user wants changed about the plan: the next one answers to it.
+    ///
+    /// # Errors
+    /// When they cannot be moved.
+    pub fn revise_plan(&self, feedback: &str) -> Result<(), MemoryError> {
+        let extra = [(FEEDBACK, feedback.as_bytes())];
+        let moved = history::set_aside(self.dir()?, SetAside::Revise, &WORKFLOW_FILES[FROM_PLAN], &extra, &[]);
+        moved.map_err(|source| self.file_error("write", "history", source))?;
+        self.count_answer().map(|_| ())
+    }
+
+    /// Copy a report and its review to `history/` and begin the report of the next round with these results. The
+    /// review goes last: until then the round is not entered.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn start_next_round(&self, why: SetAside, report: &ImplReport) -> Result<(), MemoryError> {
+        let mut copies: Vec<(&str, Vec<u8>)> = Vec::new();
+        for file in [ImplReport::FILE, ReviewOutput::FILE] {
+            let bytes =
+                self.read(file, MAX_HANDOFF_BYTES).map_err(|fault| self.file_error("read", file, fault.into()))?;
+            copies.extend(bytes.map(|bytes| (file, bytes)));
+        }
+        let extra: Vec<(&str, &[u8])> = copies.iter().map(|(file, bytes)| (*file, bytes.as_slice())).collect();
+        let dir = self.dir()?;
+        history::set_aside(dir, why, &[], &extra, &[]).map_err(|source| self.file_error("write", "history", source))?;
+        self.write(report)?;
+        match dir.remove_file(ReviewOutput::FILE) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(self.file_error("remove", ReviewOutput::FILE, source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Move the whole workflow to `history/`, so that a new one can begin. Files of the workspace stay.
+    ///
+    /// # Errors
+    /// When the files cannot be moved.
+    pub fn set_workflow_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
+        let moved = self.set_aside(why, &WORKFLOW_FILES)?;
+        self.count_answer()?;
+        Ok(moved)
+    }
+
+    /// How many entries the workflow's history has: one more means that a plan was set aside meanwhile.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn history_len(&self) -> Result<usize, MemoryError> {
+        Ok(self.past()?.entries.len())
+    }
+
+    /// The reviews of this workflow that were set aside, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier_reviews(&self) -> Result<Vec<ReviewOutput>, MemoryError> {
+        let past = self.past()?;
+        Ok(past.entries.iter().filter_map(|entry| self.set_aside_review(entry)).collect())
+    }
+
+    /// The plans of this workflow that were approved and gave way to others, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier_approved_plans(&self) -> Result<Vec<PlanOutput>, MemoryError> {
+        let past = self.past()?;
+        let approved = |entry: &String| -> Option<PlanOutput> {
+            let approval: Approval = self.set_aside_handoff(entry, Approval::FILE)?;
+            let text = self.whole_text(&format!("{entry}/{}", PlanOutput::FILE))?;
+            let answers = approval.plan_sha256 == digest(text.as_bytes()) && self.is_genuine(&approval);
+            read(&text).ok().filter(|_| answers && approval.decision == Decision::Approved)
+        };
+        Ok(past.entries.iter().filter_map(approved).collect())
+    }
+
+    /// The last review of this workflow before a round.
+    pub fn review_before(&self, round: u32) -> Option<ReviewOutput> {
+        self.earlier_reviews().ok()?.into_iter().rev().find(|review| review.round < round)
+    }
+
+    /// What the history tells of the workflow at hand.
+    pub(super) fn past(&self) -> Result<history::Past, MemoryError> {
+        let Some(dir) = self.folder.existing() else { return Ok(history::Past::default()) };
+        history::past(dir).map_err(|source| self.file_error("read", history::HISTORY, source))
+    }
+
+    /// A handoff that was set aside; one that cannot be read any more counts as absent.
+    pub(super) fn set_aside_handoff<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
+        read(&self.whole_text(&format!("{entry}/{file}"))?).ok()
+    }
+
+    pub(super) fn set_aside_review(&self, entry: &str) -> Option<ReviewOutput> {
+        let mut review: ReviewOutput = self.set_aside_handoff(entry, ReviewOutput::FILE)?;
+        fill_ids(&mut review);
+        // One against a commit is no part of a workflow.
+        Some(review).filter(|review| review.base.is_none())
+    }
+}

@@ -1,0 +1,24 @@
+//! The ids of issues in reviews that other tools wrote.
+
+use std::collections::HashSet;
+
+use crate::contracts::{RepoPath, ReviewOutput, issue_id};
+
+/// Reviews from elsewhere have no ids. What is filled depends on the review alone, so that it is the same at every
+/// reading.
+pub(super) fn fill_ids(review: &mut ReviewOutput) {
+    let mut taken: HashSet<String> = review.issues.iter().map(|issue| issue.id.clone()).collect();
+    for issue in &mut review.issues {
+        if !issue.id.is_empty() {
+            continue;
+        }
+        let file = RepoPath::parse(&issue.file).map_or_else(|_| issue.file.clone(), |path| path.to_string());
+        let quoted = issue.quote.as_deref().unwrap_or_default().trim().lines().next().unwrap_or_default();
+        let mut id = issue_id(&file, quoted, &issue.description);
+        if taken.contains(&id) {
+            id = issue_id(&file, &format!("{}: {quoted}", issue.line), &issue.description);
+        }
+        taken.insert(id.clone());
+        issue.id = id;
+    }
+}

@@ -1,0 +1,303 @@
+//! Reading everything that the next step depends on: `Memory`, and the faults of files that cannot be read.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::Store;
+use super::file_io::not_utf8;
+use super::issue_ids::fill_ids;
+use crate::contracts::{
+    Approval, ContextOutput, Decision, Dismissed, Fault, FileKeys, Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES,
+    MAX_TEXT_BYTES, PlanOutput, RepoPath, ReviewOutput, Round, Standing, Task, check_plan, over_limit, read,
+};
+use crate::memory::error::{FileFaults, MemoryError};
+use crate::memory::files::FEEDBACK;
+use crate::memory::history;
+use crate::memory::plan_lock::digest;
+
+/// What the memory folder says, read at one moment. From it alone follows what comes next.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// The task in the user's words.
+    pub task: Option<String>,
+    /// context.json.
+    pub context: Option<ContextOutput>,
+    /// plan.json.
+    pub plan: Option<LoadedPlan>,
+    /// plan.json, where it is there and breaks its contract; `plan` is `None` then.
+    pub faulty_plan: Option<FaultyPlan>,
+    /// approval.json, where it is genuine and answers the plan as it is now. A faulty plan can only be rejected.
+    pub approval: Option<Approval>,
+    /// approval.json, where it is genuine and answers another plan.
+    pub voided: Option<Approval>,
+    /// round.json.
+    pub round: Option<Round>,
+    /// impl_report.json.
+    pub report: Option<ImplReport>,
+    /// review.json.
+    pub review: Option<ReviewOutput>,
+    /// Ids of issues the user dismissed.
+    pub dismissed: Vec<String>,
+    /// Rounds of this workflow whose review was set aside.
+    pub earlier_review_rounds: BTreeSet<u32>,
+    /// The highest round of this workflow that was set aside; 0 for none.
+    pub earlier_rounds: u32,
+    /// What a plan that is to be made now must answer to.
+    pub revision: Option<Revision>,
+    /// Whether a run of this workflow has begun.
+    pub begun: bool,
+    /// Which of the files that plan and review name are one.
+    pub keys: FileKeys,
+}
+
+/// A plan with the hash that an approval binds to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedPlan {
+    /// The plan.
+    pub plan: PlanOutput,
+    /// SHA-256 of plan.json's bytes, in hex.
+    pub sha256: String,
+}
+
+/// A plan.json that breaks its contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultyPlan {
+    /// SHA-256 of its bytes, in hex: what a rejection binds to. Where they are not read, of the reason.
+    pub sha256: String,
+    /// What is wrong with it, each fault at its place.
+    pub faults: FileFaults,
+}
+
+/// The plan that was set aside last, and why.
+#[derive(Debug, Clone)]
+pub struct Revision {
+    /// The plan; where it broke its contract, its text as it stood.
+    pub plan: Result<PlanOutput, String>,
+    /// Its version, as far as it says one.
+    pub version: u32,
+    /// The review that asked for a new one.
+    pub review: Option<ReviewOutput>,
+    /// What the user wants changed.
+    pub feedback: Option<String>,
+}
+
+impl Store {
+    /// Read everything. `Err` holds all faults of all files; nothing is changed.
+    ///
+    /// # Errors
+    /// Files that break their contract, or cannot be read.
+    pub fn load(&self) -> Result<Memory, MemoryError> {
+        let (memory, faults) = self.inspect()?;
+        if faults.is_empty() { Ok(memory) } else { Err(MemoryError::Faulty(faults)) }
+    }
+
+    /// The same, for whoever can do something about a faulty plan: that one is no error, and
+    /// [`Memory::faulty_plan`] tells of it.
+    ///
+    /// # Errors
+    /// Other files that break their contract, or cannot be read.
+    pub fn load_for_repair(&self) -> Result<Memory, MemoryError> {
+        let (memory, mut faults) = self.inspect()?;
+        let plan = self.name(PlanOutput::FILE);
+        if faults.iter().all(|faulty| faulty.file == plan) {
+            return Ok(memory);
+        }
+        // Whoever mends the others should know of this one too.
+        faults.sort_by_key(|faulty| faulty.file == plan);
+        Err(MemoryError::Faulty(faults))
+    }
+
+    /// Read everything that can be read, and the faults of the rest: of files that break their contract, are larger than
+    /// any of ours, or are no files.
+    ///
+    /// # Errors
+    /// When the folder is gone, or its runs or its history cannot be read.
+    pub fn inspect(&self) -> Result<(Memory, Vec<FileFaults>), MemoryError> {
+        if self.folder.is_gone() {
+            return Err(MemoryError::Gone { folder: self.path().to_string() });
+        }
+        let mut faults = Vec::new();
+        let mut memory = Memory {
+            task: self.task(&mut faults),
+            context: self.handoff(&mut faults, |context: &mut ContextOutput, at| {
+                context.timestamp.get_or_insert(at);
+            }),
+            round: self.handoff(&mut faults, |_: &mut Round, _| ()),
+            report: self.report(&mut faults),
+            review: self.handoff(&mut faults, |review: &mut ReviewOutput, at| {
+                review.timestamp.get_or_insert(at);
+                fill_ids(review);
+            }),
+            dismissed: self
+                .handoff(&mut faults, |_: &mut Dismissed, _| ())
+                .map(|Dismissed(ids)| ids)
+                .unwrap_or_default(),
+            ..Memory::default()
+        };
+        if let (Some(review), Some(report)) = (&mut memory.review, &memory.report)
+            && !self.names_round(ReviewOutput::FILE)
+        {
+            // Whoever reviews elsewhere knows of no rounds: it is the work at hand that is judged.
+            review.round = report.round;
+        }
+        let past = self.past()?;
+        let begun = memory.round.is_some()
+            || memory.report.is_some()
+            || memory.review.is_some()
+            || past.is_implemented(|entry, file| self.has(&format!("{entry}/{file}")));
+        match self.plan(begun) {
+            Some(Ok(plan)) => memory.plan = Some(plan),
+            Some(Err(faulty)) => {
+                faults.push(faulty.faults.clone());
+                memory.faulty_plan = Some(faulty);
+            }
+            None => {}
+        }
+        // An approval that cannot be read is no approval.
+        let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ());
+        let answers = |approval: &Approval| match (&memory.plan, &memory.faulty_plan) {
+            (Some(plan), _) => plan.sha256 == approval.plan_sha256,
+            (None, Some(faulty)) => approval.decision == Decision::Rejected && faulty.sha256 == approval.plan_sha256,
+            (None, None) => false,
+        };
+        match approval.filter(|approval| self.counts(approval)) {
+            Some(approval) if answers(&approval) => memory.approval = Some(approval),
+            voided => memory.voided = voided,
+        }
+        self.recollect(&past, &mut memory);
+        memory.begun = !self.workflow_runs()?.is_empty();
+        memory.keys = self.file_keys(&memory);
+        Ok((memory, faults))
+    }
+
+    /// SHA-256 of plan.json as it is now, in hex, as [`LoadedPlan`] and [`FaultyPlan`] have it; `None` where there is none.
+    pub fn plan_sha256(&self) -> Option<String> {
+        match self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
+            Ok(bytes) => bytes.map(|bytes| digest(&bytes)),
+            Err(fault) => Some(unread(&fault.to_string())),
+        }
+    }
+
+    fn handoff<T: Handoff>(&self, faults: &mut Vec<FileFaults>, fill: impl FnOnce(&mut T, Timestamp)) -> Option<T> {
+        let (text, modified) = self.json(T::FILE, faults)?;
+        match read::<T>(&text) {
+            Ok(mut handoff) => {
+                fill(&mut handoff, modified);
+                Some(handoff)
+            }
+            Err(found) => {
+                faults.push(self.faults(T::FILE, found));
+                None
+            }
+        }
+    }
+
+    /// A result that names no task could be anybody's.
+    fn report(&self, faults: &mut Vec<FileFaults>) -> Option<ImplReport> {
+        let report: Option<ImplReport> = self.handoff(faults, |report: &mut ImplReport, at| {
+            report.timestamp.get_or_insert(at);
+        });
+        let nameless = |report: &ImplReport| {
+            let results = report.results.iter().enumerate();
+            results.filter(|(_, result)| result.task_id.is_empty()).map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        let nameless = report.as_ref().map(nameless).unwrap_or_default();
+        if nameless.is_empty() {
+            return report;
+        }
+        let (text, _) = self.json(ImplReport::FILE, faults)?;
+        let json = JsonText::new(text.trim_start_matches('\u{feff}'));
+        let fault =
+            |index| json.fault("schema", format!("/results/{index}"), "\"task_id\" is missing: a task of plan.json");
+        faults.push(self.faults(ImplReport::FILE, nameless.into_iter().map(fault).collect()));
+        None
+    }
+
+    /// Whether a handoff says which round it is about.
+    fn names_round(&self, file: &str) -> bool {
+        let Some((text, _)) = self.json(file, &mut Vec::new()) else { return false };
+        let text = text.trim_start_matches('\u{feff}');
+        let parsed = || serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+        over_limit(text.as_bytes()).is_none() && !parsed()["round"].is_null()
+    }
+
+    /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
+    fn plan(&self, begun: bool) -> Option<Result<LoadedPlan, FaultyPlan>> {
+        let bytes = match self.bytes(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
+            Ok(read) => read?.0,
+            Err(fault) => {
+                let sha256 = unread(&fault.message);
+                return Some(Err(FaultyPlan { sha256, faults: self.faults(PlanOutput::FILE, vec![fault]) }));
+            }
+        };
+        let sha256 = digest(&bytes);
+        let stands = |path: &RepoPath| self.workspace.standing(path);
+        let stands: Option<&dyn Fn(&RepoPath) -> Standing> = if begun { None } else { Some(&stands) };
+        let checked = |text: &str| -> Result<PlanOutput, Vec<Fault>> {
+            let plan: PlanOutput = read(text)?;
+            let keys = self.workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
+            let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, stands);
+            if found.is_empty() { Ok(plan) } else { Err(found) }
+        };
+        let text = String::from_utf8(bytes);
+        let plan = match &text {
+            Ok(text) => checked(text),
+            Err(error) => Err(vec![not_utf8(error)]),
+        };
+        Some(match plan {
+            Ok(plan) => Ok(LoadedPlan { plan, sha256 }),
+            Err(found) => Err(FaultyPlan { sha256, faults: self.faults(PlanOutput::FILE, found) }),
+        })
+    }
+
+    fn file_keys(&self, memory: &Memory) -> FileKeys {
+        let planned = memory.plan.iter().flat_map(|plan| &plan.plan.tasks).flat_map(Task::files);
+        let issues = memory.review.iter().flat_map(|review| &review.issues).map(|issue| issue.file.as_str());
+        // Many issues stand in few files.
+        self.workspace.file_keys_of(planned.chain(issues).collect::<BTreeSet<_>>())
+    }
+
+    /// What the workflow's own entries of `history/` still say.
+    fn recollect(&self, past: &history::Past, memory: &mut Memory) {
+        for entry in &past.entries {
+            if let Some(review) = self.set_aside_review(entry) {
+                memory.earlier_review_rounds.insert(review.round);
+                memory.earlier_rounds = memory.earlier_rounds.max(review.round);
+            }
+            let round: Option<Round> = self.set_aside_handoff(entry, Round::FILE);
+            memory.earlier_rounds = memory.earlier_rounds.max(round.map_or(0, |round| round.n));
+            if history::is_whole_rollback(entry, |file| self.has(file)) {
+                // What those reviews were about is gone: the cycles begin anew.
+                memory.earlier_review_rounds.clear();
+            }
+        }
+        if memory.plan.is_some() || memory.faulty_plan.is_some() {
+            return;
+        }
+        let has_plan = |entry: &str| self.has(&format!("{entry}/{}", PlanOutput::FILE));
+        let Some(entry) = past.plan_to_change(has_plan) else { return };
+        let read_text = |file: &str, limit| self.read(&format!("{entry}/{file}"), limit).ok().flatten();
+        let Some(text) = read_text(PlanOutput::FILE, MAX_HANDOFF_BYTES) else { return };
+        let text = String::from_utf8_lossy(&text);
+        let plan: Result<PlanOutput, String> = read(&text).map_err(|_| text.clone().into_owned());
+        let version = match &plan {
+            Ok(plan) => plan.plan_version,
+            // Of a plan that breaks its contract this may still be right.
+            Err(text) => {
+                let bounded = over_limit(text.as_bytes()).is_none();
+                let value = bounded.then(|| serde_json::from_str::<serde_json::Value>(text).ok()).flatten();
+                let version = value.unwrap_or_default()["plan_version"].as_u64();
+                version.and_then(|version| u32::try_from(version).ok()).unwrap_or(1)
+            }
+        };
+        let feedback = read_text(FEEDBACK, MAX_TEXT_BYTES);
+        let feedback = feedback.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        memory.revision = Some(Revision { plan, version, review: self.set_aside_review(entry), feedback });
+    }
+}
+
+/// What stands for the hash of a plan.json that is there and is not read, such as a pipe: no file of ours has these bytes.
+fn unread(fault: &str) -> String {
+    digest(format!("not read: {fault}").as_bytes())
+}

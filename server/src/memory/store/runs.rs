@@ -1,0 +1,242 @@
+//! Run folders with their journals, and what runs have used.
+
+use std::io;
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
+use jiff::Timestamp;
+
+use super::Store;
+use crate::contracts::{MAX_NOTE_BYTES, Usage};
+use crate::memory::error::MemoryError;
+use crate::memory::files::{BASE, RUNS};
+use crate::memory::history;
+use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
+use crate::memory::run_id::RunId;
+use crate::memory::seal::PUBLISH;
+use crate::workspace::{self, find_folder};
+
+/// The folder and journals of one run.
+pub struct RunDir {
+    /// The run.
+    pub id: RunId,
+    /// `runs/<run>/`.
+    pub dir: Dir,
+    /// `events.jsonl`.
+    pub events: EventLog,
+    /// `transcript.jsonl`.
+    pub transcript: Transcript,
+}
+
+impl Store {
+    /// Make the folder of a new run and open its journals.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or the earlier runs' transcripts cannot be read.
+    pub fn begin_run(&self, id: &RunId) -> Result<RunDir, MemoryError> {
+        self.open_run(id, &self.workflow_runs()?, None)
+    }
+
+    /// The same for a review against a commit, which belongs to no workflow; one of the same commit that was
+    /// interrupted is gone on with.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn begin_base_review(&self, id: &RunId, commit: &str) -> Result<RunDir, MemoryError> {
+        let before = self.runs()?.pop().filter(|run| self.reviews_against(run).is_some_and(|base| base == commit));
+        self.open_run(id, before.as_slice(), Some(commit))
+    }
+
+    fn open_run(&self, id: &RunId, earlier: &[RunId], base: Option<&str>) -> Result<RunDir, MemoryError> {
+        let name = format!("{RUNS}/{id}");
+        let memory = self.dir()?;
+        let open = || -> io::Result<RunDir> {
+            if find_folder(memory, RUNS)?.is_none() {
+                memory.create_dir(RUNS)?;
+            }
+            memory.create_dir_with(&name, DirBuilder::new().mode(0o700))?;
+            let dir = memory.open_dir(&name)?;
+            if let Some(commit) = base {
+                workspace::replace(&dir, BASE, commit.as_bytes(), 0o600)?;
+            }
+            let earlier = earlier.iter().map(|run| {
+                let folder = find_folder(memory, &format!("{RUNS}/{run}"))?;
+                folder.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("run {run} is gone")))
+            });
+            let events = EventLog::open(&dir)?;
+            let transcript = Transcript::open(&dir, earlier, self.seal.clone())?;
+            Ok(RunDir { id: id.clone(), dir, events, transcript })
+        };
+        open().map_err(|source| self.file_error("open", &name, source))
+    }
+
+    /// All runs, of this and of earlier workflows, oldest first. A run well ahead of the clock is one only if a journal of
+    /// ours says so: a clone may hold any name, and a clock may have been wrong when the run was made.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunId>, MemoryError> {
+        self.runs_until(Timestamp::now())
+    }
+
+    /// The runs of the workflow at hand, oldest first.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn workflow_runs(&self) -> Result<Vec<RunId>, MemoryError> {
+        let past = self.past()?;
+        let closed = |run: &RunId| past.closed_runs.contains(run.as_str());
+        let runs = self.runs()?.into_iter();
+        Ok(runs.filter(|run| !closed(run) && self.reviews_against(run).is_none()).collect())
+    }
+
+    /// The runs that tell where things stand: those of the workflow at hand, and a review against a commit where that is
+    /// what was run last.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn latest_runs(&self) -> Result<Vec<RunId>, MemoryError> {
+        let mut runs = self.workflow_runs()?;
+        runs.extend(self.runs()?.pop().filter(|run| self.reviews_against(run).is_some()));
+        Ok(runs)
+    }
+
+    /// What stands among the runs and the entries of the history and is none of them, by its path from the workspace
+    /// root: names that nobody can have given by our clock or by counting.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn ignored(&self, now: Timestamp) -> Result<Vec<String>, MemoryError> {
+        let Some(dir) = self.folder.existing() else { return Ok(Vec::new()) };
+        let entries = history::ignored(dir).map_err(|source| self.file_error("read", history::HISTORY, source))?;
+        let entries = entries.iter().map(|entry| self.name(&format!("{}/{entry}", history::HISTORY)));
+        let runs = self.list_runs(now)?.1;
+        Ok(runs.iter().map(|run| self.name(&format!("{RUNS}/{run}"))).chain(entries).collect())
+    }
+
+    pub(super) fn runs_until(&self, now: Timestamp) -> Result<Vec<RunId>, MemoryError> {
+        Ok(self.list_runs(now)?.0)
+    }
+
+    /// The runs, oldest first, and the names of folders beside them that are none.
+    fn list_runs(&self, now: Timestamp) -> Result<(Vec<RunId>, Vec<String>), MemoryError> {
+        let (mut runs, mut ignored) = (Vec::new(), Vec::new());
+        let Some(dir) = self.folder.existing() else { return Ok((runs, ignored)) };
+        let mut list = || -> io::Result<()> {
+            let Some(folder) = find_folder(dir, RUNS)? else { return Ok(()) };
+            for entry in folder.entries()? {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let is_folder = entry.file_type()?.is_dir();
+                match RunId::parse(&name) {
+                    Some(run) if is_folder && (!run.is_ahead_of(now) || self.is_own(&folder, &name)) => runs.push(run),
+                    // Nobody takes another name for a run.
+                    _ if name.starts_with(|first: char| first.is_ascii_digit()) => ignored.push(name),
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        list().map_err(|source| self.file_error("read", RUNS, source))?;
+        runs.sort();
+        ignored.sort();
+        Ok((runs, ignored))
+    }
+
+    /// Whether a run's folder holds a journal under our seal.
+    fn is_own(&self, runs: &Dir, run: &str) -> bool {
+        let Ok(Some(folder)) = find_folder(runs, run) else { return false };
+        journal::is_own(&folder, &self.seal) || {
+            let records = workspace::records(&folder, &|content, mac| self.seal.verify(PUBLISH, content, mac));
+            records.is_ok_and(|(own, _)| !own.is_empty())
+        }
+    }
+
+    /// The commit that a run reviews against; `None` for a run of a workflow.
+    fn reviews_against(&self, run: &RunId) -> Option<String> {
+        let bytes = self.read(&format!("{RUNS}/{run}/{BASE}"), MAX_NOTE_BYTES).ok()??;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// The folder of a run.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn run_folder(&self, run: &RunId) -> Result<Dir, MemoryError> {
+        let name = format!("{RUNS}/{run}");
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let dir = self.folder.existing().ok_or_else(|| self.file_error("open", &name, missing()))?;
+        let found = find_folder(dir, &name).map_err(io::Error::from).and_then(|folder| folder.ok_or_else(missing));
+        found.map_err(|source| self.file_error("open", &name, source))
+    }
+
+    /// The events of a run.
+    ///
+    /// # Errors
+    /// When its folder is not there.
+    pub fn events<T: serde::de::DeserializeOwned>(&self, run: &RunId) -> Result<Vec<T>, MemoryError> {
+        journal::read_events(&self.run_folder(run)?)
+            .map_err(|source| self.file_error("read", &format!("{RUNS}/{run}"), source))
+    }
+
+    /// Read on in a run's journals from where `history` stopped.
+    ///
+    /// # Errors
+    /// When its folder is not there, or a journal cannot be read.
+    pub fn read_on<T: serde::de::DeserializeOwned>(
+        &self,
+        run: &RunId,
+        history: &mut RunHistory<T>,
+    ) -> Result<(), MemoryError> {
+        let read = history.read_on(&self.run_folder(run)?, &self.seal);
+        read.map_err(|source| self.file_error("read", &format!("{RUNS}/{run}"), source))
+    }
+
+    /// Whether an agent's last conversation of a run came to its end and what it led to was taken, in that run or in a
+    /// later one.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
+    pub fn is_closed(&self, run: &RunId, agent: &str) -> Result<bool, MemoryError> {
+        let mut is_closed = false;
+        for later in self.workflow_runs()?.iter().filter(|later| *later >= run) {
+            let read = journal::each(&self.run_folder(later)?, &self.seal, |line| match line {
+                TranscriptLine::Closed { closed, .. } if closed == agent => is_closed = true,
+                // A run may hold a task's conversations of several rounds.
+                TranscriptLine::Turn { turn, .. } if later == run && turn.agent == agent => is_closed = false,
+                _ => {}
+            });
+            read.map_err(|source| self.in_run(later, journal::TRANSCRIPT, source))?;
+        }
+        Ok(is_closed)
+    }
+
+    /// What each turn of the workflow at hand has used, in all its runs.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
+    pub fn workflow_spending(&self) -> Result<Vec<Usage>, MemoryError> {
+        self.spending(self.workflow_runs()?)
+    }
+
+    /// What these runs have used together.
+    ///
+    /// # Errors
+    /// When a transcript cannot be read.
+    pub fn usage_of(&self, runs: Vec<RunId>) -> Result<Usage, MemoryError> {
+        Ok(self.spending(runs)?.into_iter().sum())
+    }
+
+    fn spending(&self, runs: Vec<RunId>) -> Result<Vec<Usage>, MemoryError> {
+        let mut spending = Vec::new();
+        for run in runs {
+            let dir = self.run_folder(&run)?;
+            let spent = journal::spending(&dir, &self.seal);
+            spending.extend(spent.map_err(|source| self.in_run(&run, journal::TRANSCRIPT, source))?);
+        }
+        Ok(spending)
+    }
+
+    fn in_run(&self, run: &RunId, file: &str, source: io::Error) -> MemoryError {
+        self.file_error("read", &format!("{RUNS}/{run}/{file}"), source)
+    }
+}
