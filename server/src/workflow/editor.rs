@@ -4,7 +4,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::run::Run;
-use crate::agents::review::Finding;
 use crate::contracts::RepoPath;
 use crate::models::EditorModels;
 use crate::workspace::masked;
@@ -28,11 +27,41 @@ pub struct Editor {
 #[async_trait]
 pub trait EditorDiagnostics: Send + Sync {
     /// What they say of these files now; nothing where the editor does not answer. May be dropped at any moment.
-    async fn of(&self, files: &[RepoPath]) -> Vec<Finding>;
+    async fn of(&self, files: &[RepoPath]) -> Vec<EditorFinding>;
+}
+
+/// One thing that a language tool says of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditorFinding {
+    /// The file.
+    pub file: RepoPath,
+    /// Its line, from 1.
+    pub line: u32,
+    /// How bad.
+    pub level: FindingLevel,
+    /// Which tool says so.
+    pub source: Option<String>,
+    /// The tool's own code for it.
+    pub code: Option<String>,
+    /// What it says.
+    pub message: String,
+}
+
+/// How bad a [`EditorFinding`] is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingLevel {
+    /// It does not build, or the like.
+    Error,
+    /// It may go wrong.
+    Warning,
+    /// Worth knowing.
+    Information,
+    /// A hint.
+    Hint,
 }
 
 /// What the editor's language tools say of these files, if it says so in time.
-pub(super) async fn findings(run: &Run, files: &[RepoPath]) -> Vec<Finding> {
+pub(crate) async fn editor_findings(run: &Run, files: &[RepoPath]) -> Vec<EditorFinding> {
     let Some(diagnostics) = &run.editor.diagnostics else { return Vec::new() };
     if files.is_empty() {
         return Vec::new();
@@ -40,7 +69,7 @@ pub(super) async fn findings(run: &Run, files: &[RepoPath]) -> Vec<Finding> {
     let asked = diagnostics.of(&files[..files.len().min(MOST_FILES)]);
     tokio::select! {
         () = run.desk.cancel.cancelled() => Vec::new(),
-        findings = tokio::time::timeout(PATIENCE, asked) => findings.map(shown).unwrap_or_else(|_| {
+        findings = tokio::time::timeout(PATIENCE, asked) => findings.map(without_secrets).unwrap_or_else(|_| {
             tracing::warn!("the editor did not say in time what its language tools think of the changed files");
             Vec::new()
         }),
@@ -48,7 +77,7 @@ pub(super) async fn findings(run: &Run, files: &[RepoPath]) -> Vec<Finding> {
 }
 
 /// A language tool may quote the code it speaks of.
-fn shown(mut findings: Vec<Finding>) -> Vec<Finding> {
+fn without_secrets(mut findings: Vec<EditorFinding>) -> Vec<EditorFinding> {
     for finding in &mut findings {
         finding.message = masked(&finding.message).into_owned();
     }

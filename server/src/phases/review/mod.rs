@@ -1,0 +1,243 @@
+//! The review phase: judges what was implemented against the plan's acceptance criteria.
+
+mod accept;
+mod against_base;
+mod brief;
+mod drift;
+mod finish;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use self::accept::accept;
+use self::brief::{Reviewed, first_message};
+use self::finish::{Facts, finish};
+use super::placing::{text, use_names_on_disk};
+use super::run_one::{OneAgent, Work, run_one, toolbox};
+use crate::agents::submit_tool;
+use crate::contracts::{
+    FileKeys, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, RepoPath, ReviewOutput, RoundKind,
+};
+use crate::memory::Memory;
+use crate::models::{Tier, ToolSpec};
+use crate::workflow::{
+    Changes, Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, ToolSet, editor_findings, look_elsewhere,
+};
+use crate::workspace::{self, Base};
+
+/// The row of the review phase.
+pub(super) struct Review;
+
+/// What earlier reviews of a workflow found, as far as a re-review must know.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Earlier {
+    /// Issues of the review before that the user has not dismissed; a re-review answers them by id.
+    open: Vec<Issue>,
+    /// Ids of those among them that the round was not about: nobody worked on them, and they stay open unless they are
+    /// answered as fixed.
+    left: Vec<String>,
+    /// Issues that the user dismissed, of all reviews.
+    dismissed: Vec<Issue>,
+    /// Which of their files are one.
+    keys: FileKeys,
+}
+
+#[async_trait]
+impl Phase for Review {
+    fn name(&self) -> PhaseName {
+        REVIEW
+    }
+
+    fn title(&self) -> &'static str {
+        "Review"
+    }
+
+    fn prompt(&self) -> &'static str {
+        include_str!("../../../../prompts/review.md")
+    }
+
+    fn files(&self) -> &'static [HandoffFile] {
+        const { &[HandoffFile::of::<ReviewOutput>()] }
+    }
+
+    fn tools(&self) -> ToolSet {
+        ToolSet::ReadDiff
+    }
+
+    fn tier(&self) -> TierRule {
+        TierRule::Always(Tier::Powerful)
+    }
+
+    fn weight(&self) -> u32 {
+        19
+    }
+
+    fn is_written(&self, memory: &Memory) -> bool {
+        memory.review.is_some()
+    }
+
+    fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
+        memory.review.as_ref().is_none_or(|review| review.base.is_some())
+    }
+
+    fn lacks(&self, memory: &Memory) -> Option<&'static str> {
+        let is_implemented = memory.plan.is_some() && memory.report.is_some();
+        (!is_implemented).then_some("an implementation: run --phase implement first")
+    }
+
+    fn add_costs(&self, costs: &mut Costs<'_>) {
+        costs.add_review(self);
+    }
+
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError> {
+        run_one(self, run, memory).await.map(|_| PhaseEnd::Done)
+    }
+
+    async fn run_against(&self, run: &Arc<Run>, base: &Base) -> Option<Result<String, PhaseError>> {
+        Some(against_base::review(self, run, base).await)
+    }
+}
+
+/// What a review is judged and completed by.
+pub(super) struct Material {
+    earlier: Earlier,
+    /// The round of the report.
+    round: u32,
+    /// Files that were changed and that no approved plan lists, one sentence each.
+    drift: Vec<String>,
+}
+
+#[async_trait]
+impl OneAgent for Review {
+    type Handoff = ReviewOutput;
+    type Material = Material;
+
+    fn phase(&self) -> &dyn Phase {
+        self
+    }
+
+    fn begin(&self, _run: &Run, memory: &Memory) -> Result<String, PhaseError> {
+        implemented(memory)?;
+        Ok("Reviewing".to_owned())
+    }
+
+    async fn gather(
+        &self,
+        run: &Arc<Run>,
+        memory: &Memory,
+    ) -> Result<(Work<ReviewOutput>, Material), PhaseError> {
+        let (plan, report) = implemented(memory)?;
+        let changes = Changes::load(&run.store, &run.workspace)?;
+        // The run that implemented may have been killed before it could.
+        run.write_diff(&changes)?;
+        let changes = changes.as_open(&run.workspace);
+        let earlier = earlier_issues(run, memory, report.round)?;
+        let elsewhere = look_elsewhere(run, memory).await?;
+        let ours = || changes.files().filter(|file| !elsewhere.has(&file.path));
+        let mut changed: Vec<String> = ours().map(|file| file.summary()).collect();
+        changed.extend(elsewhere.summaries());
+        let there = changes.files().filter(|file| file.now.is_some()).map(|file| &file.path);
+        let theirs = elsewhere.files.iter().filter(|theirs| theirs.file.now.is_some()).map(|theirs| &theirs.file.path);
+        let mut files: Vec<RepoPath> = there.chain(theirs).cloned().collect();
+        files.sort();
+        files.dedup();
+        let first_message = first_message(&Reviewed {
+            task: &task_text(memory),
+            context: memory.context.as_ref(),
+            plan: &only_approved(plan, memory),
+            report,
+            changed: &changed,
+            elsewhere: &elsewhere.for_the_reviewer(),
+            further: &memory.findings,
+            earlier: &earlier,
+            findings: &editor_findings(run, &files).await,
+        });
+        let diffs = changes.diffs().into_iter().filter(|(path, _)| !elsewhere.has(path)).chain(elsewhere.diffs());
+        let toolbox = toolbox(run, self, diffs.collect());
+        let mut agreed = run.store.earlier_approved_plans()?;
+        agreed.push(plan.clone());
+        let drift = drift::unplanned(&run.workspace, &agreed, &changes, &elsewhere);
+        Ok((Work::Ask { first_message, toolbox }, Material { earlier, round: report.round, drift }))
+    }
+
+    fn submit(&self) -> ToolSpec {
+        submit_tool::<ReviewOutput>("submit_review", "Hand on your judgement. Ends your work.")
+    }
+
+    fn accept(&self, _run: &Run, material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
+        accept(input, &material.earlier)
+    }
+
+    fn complete(
+        &self,
+        run: &Run,
+        _memory: &Memory,
+        material: &Material,
+        mut review: ReviewOutput,
+    ) -> Result<ReviewOutput, PhaseError> {
+        use_names_on_disk(&run.workspace, &mut review.issues);
+        let head = workspace::head(&run.workspace);
+        let facts = Facts {
+            now: Timestamp::now(),
+            round: material.round,
+            branch: head.as_ref().and_then(|head| head.branch.clone()),
+            head: head.and_then(|head| head.commit),
+            base: None,
+            drift: material.drift.clone(),
+        };
+        Ok(finish(review, facts, &material.earlier, &|path| text(&run.workspace, path)))
+    }
+
+    fn done(&self, _material: &Material, review: &ReviewOutput) -> String {
+        verdict_and_count(review, review.issues.len())
+    }
+}
+
+/// `changes requested, 2 issues`
+fn verdict_and_count(review: &ReviewOutput, issues: usize) -> String {
+    format!("{}, {}", review.verdict.as_str().replace('_', " "), count(issues, "issue"))
+}
+
+fn implemented(memory: &Memory) -> Result<(&PlanOutput, &ImplReport), PhaseError> {
+    match (&memory.plan, &memory.report) {
+        (Some(plan), Some(report)) => Ok((&plan.plan, report)),
+        _ => Err(PhaseError::Internal("a review was due without a plan and a report".to_owned())),
+    }
+}
+
+/// What the workflow's earlier reviews found, as far as the review of this round must know.
+fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, PhaseError> {
+    let reviews = run.store.earlier_reviews()?;
+    let before = reviews.iter().rev().find(|review| review.round < round);
+    let open = before.map(|review| open_issues(review, &memory.dismissed)).unwrap_or_default();
+    let mut dismissed: Vec<Issue> = Vec::new();
+    for issue in reviews.iter().flat_map(|review| &review.issues) {
+        if memory.dismissed.contains(&issue.id) && dismissed.iter().all(|known| known.id != issue.id) {
+            dismissed.push(issue.clone());
+        }
+    }
+    let chosen = memory.round.as_ref().filter(|chosen| chosen.kind == RoundKind::Fix && chosen.n == round);
+    let is_left = |issue: &&&Issue| chosen.is_some_and(|chosen| !chosen.issues.contains(&issue.id));
+    let left = open.iter().filter(is_left).map(|issue| issue.id.clone()).collect();
+    let keys = run.workspace.file_keys_of(open.iter().copied().chain(&dismissed).map(|issue| issue.file.as_str()));
+    Ok(Earlier { open: open.into_iter().cloned().collect(), left, dismissed, keys })
+}
+
+/// The plan as far as it was approved: a review covers nothing else.
+fn only_approved(plan: &PlanOutput, memory: &Memory) -> PlanOutput {
+    let Some(approval) = &memory.approval else { return plan.clone() };
+    let ids = approved(plan, approval);
+    let mut plan = plan.clone();
+    plan.tasks.retain(|task| ids.contains(&task.id));
+    for group in &mut plan.parallel_groups {
+        group.retain(|id| ids.contains(id));
+    }
+    plan.parallel_groups.retain(|group| !group.is_empty());
+    plan
+}
+
+#[cfg(test)]
+mod tests;
