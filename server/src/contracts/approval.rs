@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
+use super::PlanOutput;
 
 /// A person's (or `approval = "auto"`'s) answer to one very plan. Void when the plan's bytes change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,51 +51,31 @@ pub enum ApprovedBy {
     Auto,
 }
 
-/// The scope of the implement round at hand, written before anything moves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Round {
-    /// Number of the round within the workflow, from 1.
-    #[serde(default = "first_round", deserialize_with = "round_number")]
-    #[schemars(with = "Option<u32>")]
-    pub n: u32,
-    /// Why there is a round.
-    pub kind: RoundKind,
-    /// Ids of the tasks in scope.
-    #[serde(default, deserialize_with = "null_as_default")]
-    #[schemars(with = "Option<Vec<String>>")]
-    pub tasks: Vec<String>,
-    /// Ids of the issues to fix.
-    #[serde(default, deserialize_with = "null_as_default")]
-    #[schemars(with = "Option<Vec<String>>")]
-    pub issues: Vec<String>,
-}
-
-/// Why there is an implement round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RoundKind {
-    /// The plan is implemented.
-    First,
-    /// Review issues are fixed.
-    Fix,
-    /// Failing checks are repaired.
-    Repair,
-}
-
 /// The issues the user dismissed, by id.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Dismissed(pub Vec<String>);
 
+impl Approval {
+    /// Whether the plan was rejected.
+    pub fn is_rejected(&self) -> bool {
+        self.decision == Decision::Rejected
+    }
+
+    /// Whether the answer covers the task of this id.
+    pub fn covers(&self, task: &str) -> bool {
+        self.tasks.as_ref().is_none_or(|tasks| tasks.iter().any(|id| id == task))
+    }
+
+    /// Ids of the plan's tasks that the answer covers, in plan order.
+    pub fn task_ids(&self, plan: &PlanOutput) -> Vec<String> {
+        plan.task_ids().filter(|id| self.covers(id)).map(str::to_owned).collect()
+    }
+}
+
 impl Handoff for Approval {
     const NAME: &'static str = "approval";
     const FILE: &'static str = "approval.json";
-    const SERVER_FILLED: &'static [&'static str] = &[];
-}
-
-impl Handoff for Round {
-    const NAME: &'static str = "round";
-    const FILE: &'static str = "round.json";
     const SERVER_FILLED: &'static [&'static str] = &[];
 }
 
@@ -104,10 +85,24 @@ impl Handoff for Dismissed {
     const SERVER_FILLED: &'static [&'static str] = &[];
 }
 
-pub(super) fn first_round() -> u32 {
-    1
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-pub(super) fn round_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_else(first_round))
+    use super::*;
+
+    fn answer(decision: &str, tasks: Value) -> Approval {
+        serde_json::from_value(json!({ "plan_sha256": "00", "decision": decision, "by": "person", "tasks": tasks }))
+            .unwrap()
+    }
+
+    #[test]
+    fn an_answer_covers_the_tasks_it_names_in_plan_order_and_without_names_all() {
+        let plan = crate::contracts::plan::fixture(&[("T1", &[]), ("T2", &[]), ("T3", &[])]);
+        assert_eq!(answer("approved", Value::Null).task_ids(&plan), ["T1", "T2", "T3"]);
+        let some = answer("approved", json!(["T3", "T9", "T1"]));
+        assert_eq!(some.task_ids(&plan), ["T1", "T3"]);
+        assert!(some.covers("T3") && !some.covers("T2"));
+        assert!(!some.is_rejected() && answer("rejected", Value::Null).is_rejected());
+    }
 }

@@ -14,7 +14,7 @@ pub struct Findings {
     #[schemars(with = "Option<String>")]
     pub timestamp: Option<Timestamp>,
     /// The implement round whose work it is about, from 1. The server fills it.
-    #[serde(default = "super::approval::first_round", deserialize_with = "super::approval::round_number")]
+    #[serde(default = "super::round::first_round", deserialize_with = "super::round::round_number")]
     #[schemars(with = "Option<u32>")]
     pub round: u32,
     /// What is wrong, each at its place.

@@ -22,10 +22,11 @@ mod quote;
 mod repo_path;
 mod report;
 mod review;
+mod round;
 mod schema;
 mod usage;
 
-pub use approval::{Approval, ApprovedBy, Decision, Dismissed, Round, RoundKind};
+pub use approval::{Approval, ApprovedBy, Decision, Dismissed};
 pub use context::{ContextOutput, Dependency, Relevance, RelevantFile};
 pub use fault::{Fault, JsonText, Position};
 pub use file_keys::{FileKeys, name_key};
@@ -46,4 +47,5 @@ pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{ChangeType, CheckResult, FileChange, ImplReport, TaskResult, TaskStatus};
 pub use review::{Answer, AnswerState, Issue, RecommendedAction, ReviewOutput, Severity, Verdict, issue_id};
 pub use schema::{Handoff, parse, read, schema_of, submit_schema};
+pub use round::{Round, RoundKind};
 pub use usage::Usage;

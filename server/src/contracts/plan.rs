@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
+use super::{FileKeys, Issue};
 
 /// How a task is to be done: small tasks with files of their own, and the order they may run in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,6 +79,22 @@ impl PlanOutput {
         self.tasks.iter().find(|task| task.id == id)
     }
 
+    /// The ids of all tasks, in plan order.
+    pub fn task_ids(&self) -> impl Iterator<Item = &str> {
+        self.tasks.iter().map(|task| task.id.as_str())
+    }
+
+    /// The owner of a file: the last approved task in plan order that lists it.
+    pub fn owner_of(&self, file: &str, keys: &FileKeys, approved: &[String]) -> Option<&Task> {
+        self.tasks.iter().rev().find(|task| approved.contains(&task.id) && task.lists(file, keys))
+    }
+
+    /// The task an issue belongs to, which fixes it: the approved one the reviewer names, else the owner of its file.
+    pub fn task_of(&self, issue: &Issue, keys: &FileKeys, approved: &[String]) -> Option<&Task> {
+        let named = issue.task_id.as_ref().filter(|id| approved.contains(id)).and_then(|id| self.task(id));
+        named.or_else(|| self.owner_of(&issue.file, keys, approved))
+    }
+
     /// The index of the group that holds this id.
     pub fn group_of(&self, id: &str) -> Option<usize> {
         self.parallel_groups.iter().position(|group| group.iter().any(|member| member == id))
@@ -88,6 +105,12 @@ impl Task {
     /// Every path the task may write, as the plan spells them: modified, created, deleted.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         [&self.files_to_modify, &self.files_to_create, &self.files_to_delete].into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether the task may write this file, by whatever name of it.
+    pub fn lists(&self, file: &str, keys: &FileKeys) -> bool {
+        let Some(key) = keys.key_of(file) else { return false };
+        self.files().any(|listed| keys.key_of(listed).is_some_and(|listed| listed == key))
     }
 }
 
@@ -114,4 +137,56 @@ fn first_version() -> u32 {
 
 fn version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(first_version))
+}
+
+/// A plan of these tasks, each with the files it modifies, one group a task.
+#[cfg(test)]
+pub(super) fn fixture(tasks: &[(&str, &[&str])]) -> PlanOutput {
+    use serde_json::{Value, json};
+
+    let task = |(id, files): &(&str, &[&str])| json!({ "id": id, "title": id, "description": id, "files_to_modify": files, "estimated_complexity": "simple" });
+    let tasks_json: Vec<Value> = tasks.iter().map(task).collect();
+    let groups: Vec<[&str; 1]> = tasks.iter().map(|(id, _)| [*id]).collect();
+    serde_json::from_value(json!({ "approach_summary": "a", "tasks": tasks_json, "parallel_groups": groups })).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_owner_of_a_file_is_the_last_approved_task_that_lists_it() {
+        let plan = fixture(&[("T1", &["a.rs"]), ("T2", &["b.rs"]), ("T3", &["./a.rs"])]);
+        let owner = |file: &str, keys: &FileKeys, approved: &[&str]| {
+            plan.owner_of(file, keys, &ids(approved)).map(|task| task.id.clone())
+        };
+        let exact = FileKeys::default();
+        assert_eq!(owner("a.rs", &exact, &["T1", "T2", "T3"]).as_deref(), Some("T3"));
+        assert_eq!(owner("a.rs", &exact, &["T2", "T1"]).as_deref(), Some("T1"), "T3 was not approved");
+        assert_eq!(owner("a.rs", &exact, &["T2"]), None);
+        assert_eq!(owner("A.rs", &exact, &["T1"]), None);
+        assert_eq!(owner("A.rs", &FileKeys::of_disk(true), &["T1"]).as_deref(), Some("T1"));
+        assert_eq!(owner("../a.rs", &exact, &["T1", "T2", "T3"]), None, "no file of the workspace has an owner");
+    }
+
+    #[test]
+    fn an_issue_belongs_to_the_approved_task_it_names_else_to_the_owner_of_its_file() {
+        let plan = fixture(&[("T1", &["a.rs"]), ("T2", &["b.rs"])]);
+        let task = |named: Option<&str>, approved: &[&str]| {
+            let issue = json!({ "severity": "minor", "file": "a.rs", "description": "d", "task_id": named });
+            let issue: Issue = serde_json::from_value(issue).unwrap();
+            plan.task_of(&issue, &FileKeys::default(), &ids(approved)).map(|task| task.id.clone())
+        };
+        assert_eq!(task(None, &["T1", "T2"]).as_deref(), Some("T1"));
+        assert_eq!(task(Some("T2"), &["T1", "T2"]).as_deref(), Some("T2"));
+        assert_eq!(task(Some("T2"), &["T1"]).as_deref(), Some("T1"), "T2 was not approved");
+        assert_eq!(task(Some("T9"), &["T1", "T9"]).as_deref(), Some("T1"), "there is no T9");
+        assert_eq!(task(Some("T2"), &[]), None);
+    }
 }

@@ -12,7 +12,7 @@ pub struct ImplReport {
     #[schemars(with = "Option<String>")]
     pub timestamp: Option<Timestamp>,
     /// The implement round it reports on, from 1. The server fills it.
-    #[serde(default = "super::approval::first_round", deserialize_with = "super::approval::round_number")]
+    #[serde(default = "super::round::first_round", deserialize_with = "super::round::round_number")]
     #[schemars(with = "Option<u32>")]
     pub round: u32,
     /// Version of the plan that was implemented. The server fills it.
@@ -116,7 +116,44 @@ pub struct CheckResult {
     pub log: String,
 }
 
+impl ImplReport {
+    /// The result of the task of this id.
+    pub fn result_of(&self, task: &str) -> Option<&TaskResult> {
+        self.results.iter().find(|result| result.task_id == task)
+    }
+
+    /// The results of tasks that failed or are blocked.
+    pub fn failed(&self) -> impl Iterator<Item = &TaskResult> {
+        self.results.iter().filter(|result| result.status.has_failed())
+    }
+
+    /// The results that others can build on.
+    pub fn done(&self) -> impl Iterator<Item = &TaskResult> {
+        self.results.iter().filter(|result| result.status.is_done())
+    }
+
+    /// Whether the task of this id has a result that others can build on.
+    pub fn is_done(&self, task: &str) -> bool {
+        self.done().any(|result| result.task_id == task)
+    }
+
+    /// Those of these tasks that have no result yet, in their order.
+    pub fn pending(&self, tasks: Vec<String>) -> Vec<String> {
+        tasks.into_iter().filter(|task| self.result_of(task).is_none()).collect()
+    }
+}
+
 impl TaskStatus {
+    /// Whether the task left something that others can build on.
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Completed | Self::Partial)
+    }
+
+    /// Whether the task has to be tried again.
+    pub fn has_failed(self) -> bool {
+        matches!(self, Self::Failed | Self::Blocked)
+    }
+
     /// The word used in the JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -151,4 +188,25 @@ impl Handoff for TaskResult {
     const FILE: &'static str = "impl_report.json";
     const SERVER_FILLED: &'static [&'static str] =
         &["task_id", "changes.change_type", "changes.lines_added", "changes.lines_removed"];
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_done_or_has_failed_and_a_task_without_one_is_pending() {
+        let result = |(task, status): (&str, &str)| json!({ "task_id": task, "status": status });
+        let results = [("T1", "completed"), ("T2", "partial"), ("T3", "blocked"), ("T4", "failed")].map(result);
+        let report: ImplReport = serde_json::from_value(json!({ "results": results })).unwrap();
+        let done: Vec<&str> = report.done().map(|result| result.task_id.as_str()).collect();
+        assert_eq!(done, ["T1", "T2"]);
+        let failed: Vec<&str> = report.failed().map(|result| result.task_id.as_str()).collect();
+        assert_eq!(failed, ["T3", "T4"]);
+        assert!(report.is_done("T2") && !report.is_done("T3") && !report.is_done("T5"));
+        let asked = ["T6", "T1", "T5", "T4"].map(str::to_owned).to_vec();
+        assert_eq!(report.pending(asked), ["T6", "T5"]);
+    }
 }

@@ -13,7 +13,7 @@ pub struct ReviewOutput {
     #[schemars(with = "Option<String>")]
     pub timestamp: Option<Timestamp>,
     /// The implement round it judges, from 1. The server fills it.
-    #[serde(default = "super::approval::first_round", deserialize_with = "super::approval::round_number")]
+    #[serde(default = "super::round::first_round", deserialize_with = "super::round::round_number")]
     #[schemars(with = "Option<u32>")]
     pub round: u32,
     /// The judgement in a word.
@@ -139,6 +139,18 @@ pub enum AnswerState {
     Open,
 }
 
+impl ReviewOutput {
+    /// The issues that the user has not dismissed.
+    pub fn open_issues(&self, dismissed: &[String]) -> impl Iterator<Item = &Issue> {
+        self.issues.iter().filter(|issue| !dismissed.contains(&issue.id))
+    }
+
+    /// Whether it judges a working tree against a commit, and so drives no workflow.
+    pub fn is_of_base(&self) -> bool {
+        self.base.is_some()
+    }
+}
+
 impl Verdict {
     /// The word used in the JSON.
     pub fn as_str(self) -> &'static str {
@@ -198,4 +210,25 @@ fn first_line() -> u32 {
 
 fn line<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(first_line))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_issue_is_open_until_it_is_dismissed() {
+        let issue = |id: &str| json!({ "severity": "minor", "file": "a.rs", "description": "d", "id": id });
+        let review: ReviewOutput = serde_json::from_value(json!({
+            "verdict": "changes_requested", "summary": "s", "recommended_action": "fix_and_re_review",
+            "issues": [issue("i1"), issue("i2")]
+        }))
+        .unwrap();
+        let open: Vec<&str> = review.open_issues(&["i1".to_owned()]).map(|issue| issue.id.as_str()).collect();
+        assert_eq!(open, ["i2"]);
+        assert_eq!(review.open_issues(&[]).count(), 2);
+        assert!(!review.is_of_base());
+    }
 }

@@ -13,6 +13,7 @@ mod history;
 mod journal;
 mod lock;
 mod plan_lock;
+mod rules;
 mod run_id;
 mod seal;
 mod store;

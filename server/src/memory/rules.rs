@@ -1,0 +1,136 @@
+//! What follows from the memory alone: which tasks were approved and done, which issues are open, what the task is.
+
+use super::Memory;
+use crate::contracts::{Issue, ReviewOutput, Task};
+
+impl Memory {
+    /// Whether there is a plan, also one that breaks its contract.
+    pub fn has_plan(&self) -> bool {
+        self.plan.is_some() || self.faulty_plan.is_some()
+    }
+
+    /// Whether the workflow has begun: one of its runs, or with handoffs from elsewhere.
+    pub fn is_begun(&self) -> bool {
+        self.begun || self.context.is_some() || self.has_plan()
+    }
+
+    /// The task, or what a context from elsewhere, or failing that the plan to be changed, says it is.
+    pub fn task_text(&self) -> String {
+        let restated = || self.context.as_ref().map(|context| context.task_description.clone());
+        let planned = || {
+            let plan = self.revision.as_ref().and_then(|revision| revision.plan.as_ref().ok());
+            plan.map(|plan| plan.approach_summary.clone())
+        };
+        self.task.clone().or_else(restated).or_else(planned).unwrap_or_default()
+    }
+
+    /// Ids of the tasks that the answer to the plan covers, in plan order. While there is no answer, all: none is ruled
+    /// out.
+    pub fn approved_tasks(&self) -> Vec<String> {
+        let Some(plan) = self.plan.as_ref().map(|loaded| &loaded.plan) else { return Vec::new() };
+        match &self.approval {
+            Some(approval) => approval.task_ids(plan),
+            None => plan.task_ids().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Whether the plan was rejected.
+    pub fn is_rejected(&self) -> bool {
+        self.approval.as_ref().is_some_and(|approval| approval.is_rejected())
+    }
+
+    /// Whether a task has a result that others can build on.
+    pub fn is_done(&self, task: &str) -> bool {
+        self.report.as_ref().is_some_and(|report| report.is_done(task))
+    }
+
+    /// Ids of the tasks with a result that others can build on.
+    pub fn done_tasks(&self) -> Vec<&str> {
+        self.report.iter().flat_map(|report| report.done()).map(|result| result.task_id.as_str()).collect()
+    }
+
+    /// The review of the workflow; one against a commit drives none.
+    pub fn workflow_review(&self) -> Option<&ReviewOutput> {
+        self.review.as_ref().filter(|review| !review.is_of_base())
+    }
+
+    /// Whether the user dismissed the issue of this id.
+    pub fn is_dismissed(&self, issue: &str) -> bool {
+        self.dismissed.iter().any(|id| id == issue)
+    }
+
+    /// The issues of the review at hand that the user has not dismissed.
+    pub fn open_issues(&self) -> impl Iterator<Item = &Issue> {
+        self.review.iter().flat_map(|review| review.open_issues(&self.dismissed))
+    }
+
+    /// The task that an issue belongs to: the approved one it names, else the owner of its file.
+    pub fn task_of(&self, issue: &Issue) -> Option<&Task> {
+        self.plan.as_ref()?.plan.task_of(issue, &self.keys, &self.approved_tasks())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::memory::{FaultyPlan, FileFaults, LoadedPlan, Revision};
+
+    fn from<T: DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn plan() -> LoadedPlan {
+        let task = |id: &str, file: &str| {
+            json!({
+                "id": id, "title": id, "description": id, "files_to_modify": [file], "estimated_complexity": "simple"
+            })
+        };
+        let plan = json!({
+            "approach_summary": "the approach", "tasks": [task("T1", "a.rs"), task("T2", "a.rs")],
+            "parallel_groups": [["T1"], ["T2"]]
+        });
+        LoadedPlan { plan: from(plan), sha256: "00".to_owned() }
+    }
+
+    #[test]
+    fn a_workflow_has_begun_with_a_run_a_context_or_any_plan() {
+        assert!(!Memory { task: Some("t".to_owned()), ..Memory::default() }.is_begun());
+        assert!(Memory { begun: true, ..Memory::default() }.is_begun());
+        let context = Some(from(json!({ "task_description": "t", "relevant_files": [] })));
+        assert!(Memory { context, ..Memory::default() }.is_begun());
+        assert!(Memory { plan: Some(plan()), ..Memory::default() }.is_begun());
+        let faults = FileFaults { file: "plan.json".to_owned(), faults: Vec::new() };
+        let faulty_plan = Some(FaultyPlan { sha256: "00".to_owned(), faults });
+        let faulty = Memory { faulty_plan, ..Memory::default() };
+        assert!(faulty.is_begun() && faulty.has_plan());
+    }
+
+    #[test]
+    fn the_task_is_what_the_user_said_else_what_the_context_or_the_plan_to_change_says() {
+        let revision = Revision { plan: Ok(plan().plan), version: 1, review: None, feedback: None };
+        let mut memory = Memory { revision: Some(revision), ..Memory::default() };
+        assert_eq!(memory.task_text(), "the approach");
+        memory.context = Some(from(json!({ "task_description": "restated", "relevant_files": [] })));
+        assert_eq!(memory.task_text(), "restated");
+        memory.task = Some("as said".to_owned());
+        assert_eq!(memory.task_text(), "as said");
+        assert_eq!(Memory::default().task_text(), "");
+    }
+
+    #[test]
+    fn an_issue_belongs_to_an_approved_task_and_while_none_is_to_any() {
+        let issue: Issue = from(json!({ "severity": "minor", "file": "a.rs", "description": "d" }));
+        let mut memory = Memory { plan: Some(plan()), ..Memory::default() };
+        let owner = |memory: &Memory| memory.task_of(&issue).map(|task| task.id.clone());
+        assert_eq!(memory.approved_tasks(), ["T1", "T2"]);
+        assert_eq!(owner(&memory).as_deref(), Some("T2"));
+        let approval = json!({ "plan_sha256": "00", "decision": "approved", "by": "person", "tasks": ["T1"] });
+        memory.approval = Some(from(approval));
+        assert_eq!(memory.approved_tasks(), ["T1"]);
+        assert_eq!(owner(&memory).as_deref(), Some("T1"));
+        assert!(Memory::default().approved_tasks().is_empty() && owner(&Memory::default()).is_none());
+    }
+}
