@@ -137,7 +137,7 @@ fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext)
         let fix = Offer::new(snapshot, "Fix this issue", "baton.fixIssue", id.clone());
         actions.push(one(fix.unless(cannot_fix(snapshot))));
         actions.push(one(Offer::new(snapshot, "Dismiss this issue", "baton.dismissIssue", id)));
-        let task = snapshot.task_of(&placed.issue);
+        let task = snapshot.memory.task_of(&placed.issue);
         let task = task.map_or(Value::Null, |task| json!({ "task": task.id }));
         actions.push(one(Offer::new(snapshot, "Open its task", "baton.openTask", task)));
     }
@@ -209,7 +209,7 @@ mod tests {
         let file = RepoPath::parse("src/lib.rs").unwrap();
         let place_of =
             |issue: &Issue| PlacedIssue { issue: issue.clone(), range: lines(issue.line - 1, issue.line - 1) };
-        let issues: Vec<PlacedIssue> = snapshot.open_issues().map(place_of).collect();
+        let issues: Vec<PlacedIssue> = snapshot.memory.open_issues().map(place_of).collect();
         let (text, encoding) = (Text::new(TEXT), Encoding::Utf16);
         let place = Place { file: &file, text: &text, issues: &issues, range, encoding };
         code_actions(snapshot, place, &serde_json::from_value(context).unwrap(), client)

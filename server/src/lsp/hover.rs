@@ -13,7 +13,7 @@ const LONGEST_TITLE: usize = 200;
 /// What is said of some issues; `None` for none.
 pub(super) fn hover(snapshot: &Snapshot, issues: &[&Issue], kind: MarkupKind) -> Option<MarkupContent> {
     let parts = issues.iter().map(|issue| {
-        let task = snapshot.task_of(issue);
+        let task = snapshot.memory.task_of(issue);
         match kind {
             MarkupKind::Markdown => in_markdown(issue, task),
             MarkupKind::PlainText => in_plain_text(issue, task),

@@ -87,10 +87,9 @@ fn what_follows(snapshot: &Snapshot, plan: &PlanOutput) -> String {
 fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
     match &snapshot.next {
         Next::Implement => {
-            let approved = snapshot.memory.approval.as_ref()?.tasks.as_ref();
-            let is_left =
-                |task: &&Task| approved.is_none_or(|ids| ids.contains(&task.id)) && !snapshot.is_done(&task.id);
-            Some(format!("implement {}", count(plan.tasks.iter().filter(is_left).count(), "task")))
+            let approval = snapshot.memory.approval.as_ref()?;
+            let is_left = |id: &&str| approval.covers(id) && !snapshot.memory.is_done(id);
+            Some(format!("implement {}", count(plan.task_ids().filter(is_left).count(), "task")))
         }
         Next::Failed { tasks } => Some(format!("try {} again", tasks.join(", "))),
         Next::Review => Some("review".to_owned()),
@@ -100,12 +99,12 @@ fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
 
 /// Run one task alone, when what it depends on is done.
 fn only(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
-    if !task.depends_on.iter().all(|needed| snapshot.is_done(needed)) {
+    if !task.depends_on.iter().all(|needed| snapshot.memory.is_done(needed)) {
         return None;
     }
     let id = &task.id;
     match snapshot.next {
-        Next::Gate if !snapshot.is_done(id) => {
+        Next::Gate if !snapshot.memory.is_done(id) => {
             let title = format!("Approve and run {id} only");
             let answer = json!({ "tasks": [id], "planSha256": plan_sha256 });
             Some(Offer::new(snapshot, title, "baton.approve", answer))
@@ -113,7 +112,7 @@ fn only(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
         Next::Gate | Next::Rejected => None,
         _ if snapshot.at_work.is_some() => None,
         _ => {
-            let title = if snapshot.is_done(id) { format!("Run {id} again") } else { format!("Run {id} only") };
+            let title = if snapshot.memory.is_done(id) { format!("Run {id} again") } else { format!("Run {id} only") };
             Some(Offer::new(snapshot, title, "baton.implement", json!({ "only": [id] })))
         }
     }
@@ -130,7 +129,7 @@ fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
         let line = text.line_of(json.locate(&format!("/issues/{index}")).start);
         let on_issue = |title: &str, command| Offer::new(snapshot, title, command, json!({ "id": id }));
         let mut offer = |offer: Offer| lenses.push(Lens { line, offer });
-        if snapshot.is_dismissed(id) {
+        if snapshot.memory.is_dismissed(id) {
             offer(on_issue("Restore issue", "baton.restoreIssue"));
             continue;
         }
@@ -162,7 +161,7 @@ fn goes_on(snapshot: &Snapshot) -> Option<Offer> {
     if cannot_fix(snapshot).is_some() {
         return None;
     }
-    let ids: Vec<&str> = snapshot.open_issues().map(|issue| issue.id.as_str()).collect();
+    let ids: Vec<&str> = snapshot.memory.open_issues().map(|issue| issue.id.as_str()).collect();
     let fix = |issues: usize| format!("Fix {} and re-review", count(issues, "issue"));
     let workflow = |title: String| Some(Offer::new(snapshot, title, "baton.workflow", Value::Null));
     match &snapshot.next {

@@ -81,10 +81,9 @@ fn dedented(text: &str) -> String {
 /// Why no other task can begin: the one at hand comes first.
 fn unfinished(snapshot: &Snapshot, task: &str) -> Option<String> {
     let memory = &snapshot.memory;
-    let begun = memory.begun || memory.context.is_some() || memory.plan.is_some();
     let finished = matches!(snapshot.next, Next::Merged | Next::Rejected);
     let other = memory.task.as_deref().map(str::trim).filter(|there| !is_same_task(there, task))?;
-    (begun && !finished).then(|| {
+    (memory.is_begun() && !finished).then(|| {
         let other = plain(other, 60);
         format!(
             "another task is unfinished ({other:?}); go on with it by baton.workflow, or set it aside by baton.reset"

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tower_lsp::lsp_types::Url;
 
 use crate::config::Settings;
-use crate::contracts::{Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, Task, TaskStatus};
+use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
 use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::{Next, next_phase, policy};
 
@@ -77,39 +77,6 @@ impl Snapshot {
             _ => format!("run {run} is at work; wait for its end, or cancel it"),
         })
     }
-
-    /// The review's issues that the user has not dismissed.
-    pub(super) fn open_issues(&self) -> impl Iterator<Item = &Issue> {
-        let issues = self.memory.review.iter().flat_map(|review| &review.issues);
-        issues.filter(|issue| !self.is_dismissed(&issue.id))
-    }
-
-    /// Whether the user dismissed the issue.
-    pub(super) fn is_dismissed(&self, id: &str) -> bool {
-        self.memory.dismissed.iter().any(|dismissed| dismissed == id)
-    }
-
-    /// The task of the plan that an issue belongs to: the one it names, else the owner of its file.
-    pub(super) fn task_of(&self, issue: &Issue) -> Option<&Task> {
-        let tasks = &self.memory.plan.as_ref()?.plan.tasks;
-        if let Some(id) = &issue.task_id {
-            return tasks.iter().find(|task| task.id == *id);
-        }
-        let approved = self.memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
-        let is_approved = |task: &Task| approved.is_none_or(|approved| approved.contains(&task.id));
-        let keys = &self.memory.keys;
-        let file = keys.key_of(&issue.file)?;
-        let owns = |task: &Task| task.files().any(|path| keys.key_of(path).is_some_and(|path| path == file));
-        tasks.iter().rev().find(|task| is_approved(task) && owns(task))
-    }
-
-    /// Whether a task has a result that others can build on.
-    pub(super) fn is_done(&self, task: &str) -> bool {
-        let mut results = self.memory.report.iter().flat_map(|report| &report.results);
-        results.any(|result| {
-            result.task_id == task && matches!(result.status, TaskStatus::Completed | TaskStatus::Partial)
-        })
-    }
 }
 
 #[cfg(test)]
@@ -117,7 +84,7 @@ pub(super) mod fixture {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::contracts::{ApprovedBy, Decision};
+    use crate::contracts::{ApprovedBy, Decision, Issue};
     use crate::memory::LoadedPlan;
 
     /// A workflow with a plan of T1 and T2, which depends on T1, and whatever else these say.
@@ -185,7 +152,7 @@ pub(super) mod fixture {
 
 #[cfg(test)]
 mod tests {
-    use super::fixture::{approve, issue, snapshot};
+    use super::fixture::snapshot;
     use super::*;
 
     #[test]
@@ -197,17 +164,5 @@ mod tests {
         assert!(!snapshot.is_plan(&path("plan.json")) && !snapshot.is_plan(&path(".agent_memory/history/1/plan.json")));
         assert!(snapshot.is_memory(&path(".agent_memory/history/1/plan.json")));
         assert!(!snapshot.is_memory(&path("src/.agent_memory/x")) && !snapshot.is_memory(&path(".agent_memory2/x")));
-    }
-
-    #[test]
-    fn an_issue_belongs_to_the_task_it_names_or_to_the_owner_of_its_file() {
-        let snapshot = snapshot(Next::Merged, approve);
-        let task = |issue: &Issue| snapshot.task_of(issue).map(|task| task.id.clone());
-        assert_eq!(task(&issue("i", "./src/main.rs", 1)).as_deref(), Some("T2"));
-        assert_eq!(
-            task(&Issue { task_id: Some("T1".to_owned()), ..issue("i", "src/main.rs", 1) }).as_deref(),
-            Some("T1")
-        );
-        assert_eq!(task(&issue("i", "src/other.rs", 1)), None);
     }
 }

@@ -10,8 +10,7 @@ use super::refused::Refused;
 pub(super) fn is_wanted(files: &Files) -> Result<bool, Refused> {
     let Some(store) = files.memory()? else { return Ok(true) };
     let (memory, _faults) = store.inspect()?;
-    let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
-    let has_work = memory.context.is_some() || has_plan || memory.revision.is_some();
+    let has_work = memory.context.is_some() || memory.has_plan() || memory.revision.is_some();
     Ok(memory.task.is_none() && !has_work)
 }
 

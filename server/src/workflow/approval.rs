@@ -10,13 +10,13 @@ use super::error::{PhaseError, StartError};
 use super::events::{EventPhase, EventStatus};
 use super::gate::{FaultyGate, Gate, GateAnswer, GateTask};
 use super::gate_content::{GateContent, GateSources};
-use super::phases::{plural, task_text};
+use super::phases::plural;
 use super::rounds::covered_before;
 use super::run::Run;
 use super::uncounted::uncounted_or_none;
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
-use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile, TaskResult, TaskStatus};
+use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile};
 use crate::memory::{FaultyPlan, Memory, MemoryError, Store};
 
 /// How often approval.json and plan.json are looked at while a person is asked.
@@ -52,7 +52,7 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         run.say(EventPhase::Plan, EventStatus::Progress, warning.clone());
         gate.content.warnings.push(warning);
     }
-    if let Err(why) = check_subset(&gate.plan, run.only.as_deref(), &done(memory)) {
+    if let Err(why) = check_subset(&gate.plan, run.only.as_deref(), &memory.done_tasks()) {
         let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
         run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
         return Ok(GateEnd::Waiting(waiting));
@@ -196,13 +196,13 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
         return Err(StartError::StalePlan { file: store.name(PlanOutput::FILE) });
     }
     // Of a run that holds the lock and has its yes; where none does, a rejection is the last word on what is left to do.
-    let is_approved = memory.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Approved);
+    let is_approved = memory.approval.as_ref().is_some_and(|approval| !approval.is_rejected());
     if decision == Decision::Rejected && is_approved && store.holder().is_some() {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
     match (&memory.plan, &memory.faulty_plan) {
         (Some(plan), _) => {
-            check_subset(&plan.plan, tasks.as_deref(), &done(&memory)).map_err(StartError::Usage)?;
+            check_subset(&plan.plan, tasks.as_deref(), &memory.done_tasks()).map_err(StartError::Usage)?;
             // The plan may have been edited since it was shown.
             store.refresh_plan_markdown(&sources.plan_markdown(&memory, plan))?;
         }
@@ -213,7 +213,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
     }
     store.write_approval(sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
     let planned = memory.plan.as_ref().map(|plan| &plan.plan);
-    let all = || planned.iter().flat_map(|plan| &plan.tasks).map(|task| task.id.clone()).collect();
+    let all = || planned.iter().flat_map(|plan| plan.task_ids()).map(str::to_owned).collect();
     Ok(Answered {
         run_waits: store.holder().is_some(),
         plan_version: planned.map(|plan| plan.plan_version),
@@ -228,7 +228,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
 pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartError> {
     let memory = store.load_for_repair()?;
     let waits = store.holder().is_some();
-    if memory.plan.is_none() && memory.faulty_plan.is_none() {
+    if !memory.has_plan() {
         return Err(StartError::Usage(NO_PLAN.to_owned()));
     }
     if feedback.trim().is_empty() {
@@ -244,13 +244,6 @@ pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartE
     Ok(true)
 }
 
-/// Ids of the tasks that are done.
-pub(super) fn done(memory: &Memory) -> Vec<&str> {
-    let is_done = |result: &&TaskResult| matches!(result.status, TaskStatus::Completed | TaskStatus::Partial);
-    let results = memory.report.iter().flat_map(|report| &report.results);
-    results.filter(is_done).map(|result| result.task_id.as_str()).collect()
-}
-
 /// Some tasks can be approved when their dependencies are among them or done.
 pub(super) fn check_subset(plan: &PlanOutput, tasks: Option<&[String]>, done: &[&str]) -> Result<(), String> {
     let Some(tasks) = tasks else { return Ok(()) };
@@ -259,7 +252,7 @@ pub(super) fn check_subset(plan: &PlanOutput, tasks: Option<&[String]>, done: &[
     }
     for id in tasks {
         let Some(task) = plan.task(id) else {
-            let known: Vec<&str> = plan.tasks.iter().map(|task| task.id.as_str()).collect();
+            let known: Vec<&str> = plan.task_ids().collect();
             return Err(format!("{id:?} is no task of the plan; there are {}", known.join(", ")));
         };
         if let Some(missing) =
@@ -292,7 +285,7 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
         .collect();
     Ok(Some(Gate {
         run: run.desk.run.clone(),
-        task: task_text(memory),
+        task: memory.task_text(),
         content,
         tasks,
         usage: run.desk.budget.used_by_workflow(),

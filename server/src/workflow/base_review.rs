@@ -61,9 +61,7 @@ pub(super) fn begin(
 
 /// Whether there is a workflow that has begun and is neither approved nor rejected.
 fn is_unfinished(memory: &Memory, policy: &Policy) -> bool {
-    let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
-    let begun = memory.begun || memory.context.is_some() || has_plan;
-    begun && !matches!(next_phase(memory, policy, Timestamp::now()), Next::Merged | Next::Rejected)
+    memory.is_begun() && !matches!(next_phase(memory, policy, Timestamp::now()), Next::Merged | Next::Rejected)
 }
 
 /// Review, and end.
@@ -162,8 +160,8 @@ async fn compared(run: &Arc<Run>, base: &Base) -> Result<BaseDiff, PhaseError> {
 /// Set aside what stands where the review will: a finished workflow as a whole, an earlier review by itself, so that
 /// what was dismissed of it stays dismissed. A task that nobody began stays.
 fn make_room(run: &Run) -> Result<(), PhaseError> {
-    let memory = run.store.load_for_repair()?;
-    if memory.begun || memory.plan.is_some() || memory.context.is_some() {
+    let memory = run.store.load_to_mend()?;
+    if memory.is_begun() {
         run.store.set_workflow_aside(SetAside::Finished)?;
     } else {
         run.store.set_aside(SetAside::Phase, &[ReviewOutput::FILE])?;
@@ -173,8 +171,8 @@ fn make_room(run: &Run) -> Result<(), PhaseError> {
 
 /// What the user dismissed of the review against a commit before this one.
 fn dismissed_before(memory: &Memory) -> Earlier {
-    let before = memory.review.iter().filter(|review| review.base.is_some());
-    let dismissed = before.flat_map(|review| &review.issues).filter(|issue| memory.dismissed.contains(&issue.id));
+    let before = memory.review.iter().filter(|review| review.is_of_base());
+    let dismissed = before.flat_map(|review| &review.issues).filter(|issue| memory.is_dismissed(&issue.id));
     Earlier { dismissed: dismissed.cloned().collect::<Vec<Issue>>(), ..Earlier::default() }
 }
 

@@ -138,7 +138,7 @@ fn next_of_named(phase: Phase, memory: &Memory) -> Next {
         Phase::Review => Next::Review,
         Phase::Implement => match &memory.approval {
             None => Next::Gate,
-            Some(approval) if approval.decision == crate::contracts::Decision::Rejected => Next::Rejected,
+            Some(approval) if approval.is_rejected() => Next::Rejected,
             Some(_) => Next::Implement,
         },
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::changes::Changes;
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
-use super::next::{Next, approved};
+use super::next::Next;
 use super::phase::Phase;
 use super::phases::plural;
 use super::published::{Publish, journal, standing};
@@ -16,7 +16,6 @@ use super::task_run;
 use crate::agents::AgentError;
 use crate::contracts::{
     FileChange, FileKeys, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round, RoundKind, TaskResult,
-    TaskStatus,
 };
 use crate::memory::{Memory, SetAside, Store};
 use crate::workspace::{self, BaseDiff, BaseError, BaseFile, Workspace, sha256};
@@ -199,8 +198,8 @@ pub(super) fn find(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Elsewhere, PhaseError> {
     let Some(plan) = memory.plan.as_ref().map(|loaded| &loaded.plan) else { return Ok(Elsewhere::default()) };
-    let said = said_done(plan, memory);
-    let has_review = memory.review.as_ref().is_some_and(|review| review.base.is_none());
+    let said = said_done(memory);
+    let has_review = memory.workflow_review().is_some();
     let journal = journal(store)?;
     let begun = begun_elsewhere(store, &journal)?;
     let journaled: BTreeSet<String> = standing(journal).into_iter().map(|publish| publish.record.task).collect();
@@ -247,19 +246,13 @@ fn begun_elsewhere(store: &Store, journal: &[Publish]) -> Result<BTreeSet<String
 
 /// Ids of the approved tasks that count as done, in plan order: those with a result, or, where there is only a review from
 /// elsewhere, all that it judged.
-fn said_done(plan: &PlanOutput, memory: &Memory) -> Vec<String> {
-    let ids: Vec<String> = match &memory.approval {
-        Some(approval) => approved(plan, approval),
-        None => plan.tasks.iter().map(|task| task.id.clone()).collect(),
-    };
-    let Some(report) = &memory.report else {
-        return if memory.review.as_ref().is_some_and(|review| review.base.is_none()) { ids } else { Vec::new() };
-    };
-    let is_done = |id: &String| {
-        let done = |result: &TaskResult| matches!(result.status, TaskStatus::Completed | TaskStatus::Partial);
-        report.results.iter().any(|result| result.task_id == *id && done(result))
-    };
-    ids.into_iter().filter(is_done).collect()
+fn said_done(memory: &Memory) -> Vec<String> {
+    let ids = memory.approved_tasks();
+    match &memory.report {
+        Some(report) => ids.into_iter().filter(|id| report.is_done(id)).collect(),
+        None if memory.workflow_review().is_some() => ids,
+        None => Vec::new(),
+    }
 }
 
 /// What differs from HEAD, or why that cannot be told.
@@ -443,7 +436,7 @@ pub(super) async fn take_out_unseen(run: &Arc<Run>, memory: &Memory) -> Result<b
     {
         // Else the review that is set aside would make it a later round than the results that stay.
         let n = memory.report.as_ref().map_or(memory.earlier_rounds + 1, |report| report.round);
-        let tasks = approved(&plan.plan, approval);
+        let tasks = approval.task_ids(&plan.plan);
         run.store.write(&Round { n, kind: RoundKind::First, tasks, issues: Vec::new() })?;
     }
     match memory.report.clone() {

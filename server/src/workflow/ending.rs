@@ -3,7 +3,6 @@
 use super::changes::Changes;
 use super::error::PhaseError;
 use super::events::{EventErrorKind, EventPhase, EventStatus, Said};
-use super::next::open_issues;
 use super::outcome::{Outcome, RunEnd};
 use super::phase::Phase;
 use super::phases::plural;
@@ -77,7 +76,7 @@ pub(super) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: Str
 /// The review as people are shown it: without the issues they dismissed.
 fn shown_review(memory: &Memory) -> Option<ReviewOutput> {
     let mut review = memory.review.clone()?;
-    review.issues.retain(|issue| !memory.dismissed.contains(&issue.id));
+    review.issues.retain(|issue| !memory.is_dismissed(&issue.id));
     Some(review)
 }
 
@@ -129,15 +128,8 @@ pub(super) fn merged_message(run: &Run, memory: &Memory) -> String {
         true => "Approved. Changes are in your working tree; nothing was committed.".to_owned(),
         false => "Approved, and no file was changed: everything is as it was.".to_owned(),
     };
-    let approved = memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
-    if let (Some(plan), Some(approved)) = (&memory.plan, approved) {
-        let rest: Vec<&str> = plan
-            .plan
-            .tasks
-            .iter()
-            .map(|task| task.id.as_str())
-            .filter(|id| !approved.iter().any(|a| a == id))
-            .collect();
+    if let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) {
+        let rest: Vec<&str> = plan.plan.task_ids().filter(|id| !approval.covers(id)).collect();
         if !rest.is_empty() {
             message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
         }
@@ -154,7 +146,7 @@ pub(super) fn fixed_message(memory: &Memory) -> String {
             review.summary
         );
     }
-    let open = open_issues(review, &memory.dismissed).len();
+    let open = review.open_issues(&memory.dismissed).count();
     let (noun, are) = (plural(open, "issue"), if open == 1 { "is" } else { "are" });
     format!("The round is done; {open} {noun} {are} open. `baton run` goes on to fix all that are.")
 }
@@ -169,9 +161,7 @@ fn stopped_message(phase: EventPhase, memory: &Memory) -> String {
     let ids: Vec<&str> = written.iter().map(|(id, _)| id.as_str()).collect();
     let files: usize = written.iter().map(|(_, files)| files).sum();
     let untouched: Vec<&str> = match (&memory.plan, phase) {
-        (Some(plan), EventPhase::Implement) => {
-            plan.plan.tasks.iter().map(|task| task.id.as_str()).filter(|id| !ids.contains(id)).collect()
-        }
+        (Some(plan), EventPhase::Implement) => plan.plan.task_ids().filter(|id| !ids.contains(id)).collect(),
         _ => Vec::new(),
     };
     let noun = if files == 1 { "file" } else { "files" };

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::approval::{NO_PLAN, check_subset, done};
+use super::approval::{NO_PLAN, check_subset};
 use super::checkpoints::{self, Checkpoints, remove_old_runs};
 use super::drive::drive;
 use super::editor::Editor;
@@ -22,7 +22,7 @@ use super::{base_review, issues, rounds};
 use crate::agents::{Budget, Desk, Limits, Prompts};
 use crate::config::{ModelChoice, Settings};
 use crate::contracts::{
-    Approval, ContextOutput, Decision, Handoff, ImplReport, MAX_TEXT_BYTES, PlanOutput, RepoPath, ReviewOutput, Round,
+    Approval, ContextOutput, Handoff, ImplReport, MAX_TEXT_BYTES, PlanOutput, RepoPath, ReviewOutput, Round,
 };
 use crate::memory::{Memory, MemoryError, Seal, SetAside, Store, is_same_task, tidied};
 use crate::models::{self, ModelError, Models, Wanted};
@@ -324,8 +324,7 @@ impl Beginning {
 
     /// A round for chosen issues. Where a plan was rejected they are a new question, and the gate opens again.
     fn fix(memory: &Memory, scope: Option<FixScope>) -> Self {
-        let rejected = memory.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Rejected);
-        Self { files: if rejected { &[Approval::FILE] } else { &[] }, fix: scope, ..Self::plain() }
+        Self { files: if memory.is_rejected() { &[Approval::FILE] } else { &[] }, fix: scope, ..Self::plain() }
     }
 
     fn apply(self, store: &Store, workspace: &Workspace, memory: &Memory) -> Result<(), StartError> {
@@ -369,14 +368,13 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
         _ => {}
     }
     let asked = asked.as_deref();
-    let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
-    let unfinished = memory.begun || memory.context.is_some() || has_plan;
+    let unfinished = memory.is_begun();
     let next = next_phase(memory, policy, now);
     let finished = matches!(next, Next::Merged | Next::Rejected);
     let other = asked.is_some_and(|asked| memory.task.as_deref().is_none_or(|task| !is_same_task(asked, task)));
     let mut beginning = Beginning::plain();
     // A review against a commit is no part of what begins now.
-    let has_other_review = memory.review.as_ref().is_some_and(|review| review.base.is_some()) && !unfinished;
+    let has_other_review = memory.review.as_ref().is_some_and(|review| review.is_of_base()) && !unfinished;
 
     if request.reset {
         if asked.or(memory.task.as_deref()).is_none() {
@@ -403,11 +401,11 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     if let Some(only) = &request.only
         && let Some(plan) = memory.plan.as_ref().filter(|_| beginning.whole.is_none())
     {
-        check_subset(&plan.plan, Some(only), &done(memory)).map_err(StartError::Usage)?;
+        check_subset(&plan.plan, Some(only), &memory.done_tasks()).map_err(StartError::Usage)?;
         beginning.only = (request.phase.is_none() && request.feedback.is_none()).then(|| only.clone());
     }
     if let Some(feedback) = &request.feedback {
-        if !has_plan {
+        if !memory.has_plan() {
             return usage(NO_PLAN);
         }
         beginning.feedback = Some(tidied(feedback));

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::phase::{Phase, TierRule};
 use crate::agents::MAX_TURNS;
 use crate::config::Settings;
-use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, TaskStatus, Usage};
+use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, Usage};
 use crate::memory::Memory;
 use crate::models::{self, Models, Tier};
 use crate::workspace::Workspace;
@@ -93,14 +93,9 @@ const NOTHING: Spending = Spending { usd: Some(0.0), tokens: 0 };
 /// The tasks that are still to be done: in a round for issues those of the round.
 fn to_do<'a>(plan: &'a PlanOutput, memory: &Memory) -> Vec<&'a Task> {
     let fixing = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
-    let is_done = |status| matches!(status, TaskStatus::Completed | TaskStatus::Partial);
-    let has_result = |task: &Task| {
-        let mut results = memory.report.iter().flat_map(|report| &report.results);
-        results.any(|result| result.task_id == task.id && is_done(result.status))
-    };
     let is_due = |task: &&Task| match fixing {
         Some(round) => round.tasks.contains(&task.id),
-        None => !has_result(task),
+        None => !memory.is_done(&task.id),
     };
     plan.tasks.iter().filter(is_due).collect()
 }

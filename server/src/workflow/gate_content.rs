@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::estimate::{Spent, estimate};
 use super::implement::git_folders;
-use super::phases::task_text;
 use crate::config::Settings;
 use crate::contracts::{Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Usage, plan_markdown};
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
@@ -75,7 +74,7 @@ impl GateSources<'_> {
         let plan = &loaded.plan;
         let estimate = self.estimate(memory, plan);
         let facts = GateFacts { estimate: Some(estimate), ..self.facts(plan) };
-        let markdown = plan_markdown(plan, &task_text(memory), &facts);
+        let markdown = plan_markdown(plan, &memory.task_text(), &facts);
         let GateFacts { protected, flagged, questions, .. } = facts;
         let models = self.models.map(tier_models).unwrap_or_default();
         let plan_sha256 = loaded.sha256.clone();
@@ -89,7 +88,7 @@ impl GateSources<'_> {
         if memory.approval.is_none() {
             return self.content(memory, loaded).markdown;
         }
-        plan_markdown(&loaded.plan, &task_text(memory), &self.facts(&loaded.plan))
+        plan_markdown(&loaded.plan, &memory.task_text(), &self.facts(&loaded.plan))
     }
 
     /// Bring plan.md up to date with plan.json, whoever wrote that.

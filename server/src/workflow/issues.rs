@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::engine::Request;
 use super::error::StartError;
-use super::next::{FixScope, approved, fix_scope, fixer, open_issues};
+use super::next::{FixScope, fix_scope};
 use super::rounds::not_entered;
 use crate::contracts::{Dismissed, Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
 use crate::memory::{Memory, MemoryError, Store};
@@ -106,13 +106,12 @@ pub(super) fn chosen(
         check(store, memory, review, id)?;
     }
     let waiting = not_entered(memory).map(|round| round.issues.as_slice()).unwrap_or_default();
-    let open = open_issues(review, &memory.dismissed);
-    let issues: Vec<&Issue> =
-        open.into_iter().filter(|issue| ids.contains(&issue.id) || waiting.contains(&issue.id)).collect();
+    let open = review.open_issues(&memory.dismissed);
+    let issues: Vec<&Issue> = open.filter(|issue| ids.contains(&issue.id) || waiting.contains(&issue.id)).collect();
     let covered = covered(memory, &plan.plan);
     let is_out = |issue: &&&Issue| {
         ids.contains(&issue.id)
-            && fixer(&plan.plan, &memory.keys, &covered, issue).is_none()
+            && plan.plan.task_of(issue, &memory.keys, &covered).is_none()
             && RepoPath::parse(&issue.file).is_err()
     };
     if let Some(issue) = issues.iter().find(is_out) {
@@ -140,13 +139,13 @@ fn going_on(memory: &Memory, ids: &[String]) -> Result<(), StartError> {
 
 /// Whether an issue is one that can be fixed.
 fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> Result<(), StartError> {
-    if memory.dismissed.contains(id) {
+    if memory.is_dismissed(id) {
         return Err(StartError::Usage(format!("issue {id} is dismissed; restore it first, then it can be fixed")));
     }
     if review.issues.iter().any(|issue| issue.id == *id) {
         return Ok(());
     }
-    let open = named(&open_issues(review, &memory.dismissed).into_iter().cloned().collect::<Vec<_>>());
+    let open = named(&review.open_issues(&memory.dismissed).cloned().collect::<Vec<_>>());
     let known = all_issues(store, memory)?.iter().any(|issue| issue.id == *id);
     Err(StartError::Usage(match known {
         true => format!("issue {id} is fixed already, says the last review; {open}"),
@@ -156,9 +155,9 @@ fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> 
 
 /// The tasks that may be given issues: those that were approved. An answer that is void by now still tells which.
 fn covered(memory: &Memory, plan: &PlanOutput) -> Vec<String> {
-    match memory.approval.as_ref().or(memory.voided.as_ref()) {
-        Some(approval) => approved(plan, approval),
-        None => plan.tasks.iter().map(|task| task.id.clone()).collect(),
+    match &memory.voided {
+        Some(voided) if memory.approval.is_none() => voided.task_ids(plan),
+        _ => memory.approved_tasks(),
     }
 }
 
@@ -166,7 +165,7 @@ fn covered(memory: &Memory, plan: &PlanOutput) -> Vec<String> {
 fn current_issues(store: &Store, memory: &Memory) -> Vec<Issue> {
     let before = || store.review_before(memory.round.as_ref()?.n);
     let review = memory.review.clone().or_else(before);
-    let open = |review: &ReviewOutput| open_issues(review, &memory.dismissed).into_iter().cloned().collect();
+    let open = |review: &ReviewOutput| review.open_issues(&memory.dismissed).cloned().collect();
     review.as_ref().map(open).unwrap_or_default()
 }
 

@@ -2,9 +2,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::contracts::{
-    Approval, Decision, FileKeys, ImplReport, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput, TaskStatus,
-};
+use crate::contracts::{FileKeys, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
 use crate::memory::Memory;
 
 /// The settings the decision depends on.
@@ -76,11 +74,10 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
         };
     };
     let Some(approval) = &memory.approval else { return Next::Gate };
-    if approval.decision == Decision::Rejected {
+    if approval.is_rejected() {
         return Next::Rejected;
     }
-    // A review of a diff nobody planned drives no workflow.
-    let review = memory.review.as_ref().filter(|review| review.base.is_none());
+    let review = memory.workflow_review();
     let round = memory.round.as_ref().map_or(1, |round| round.n);
     if review.is_some_and(|review| review.round < round)
         || memory.report.as_ref().is_some_and(|report| report.round < round)
@@ -89,38 +86,18 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     }
     let report = memory.report.as_ref();
     if let Some(report) = report {
-        let failed = failed_tasks(report);
+        let failed: Vec<String> = report.failed().map(|result| result.task_id.clone()).collect();
         if !failed.is_empty() {
             return Next::Failed { tasks: failed };
         }
     }
-    let complete = report.is_some_and(|report| pending(&plan.plan, approval, report).is_empty());
+    let complete = report.is_some_and(|report| report.pending(approval.task_ids(&plan.plan)).is_empty());
     match review {
         // A handoff from elsewhere may have a review and no report; a report is then not missed.
         Some(review) if complete || report.is_none() => after_review(memory, &plan.plan, review, policy),
         _ if complete => Next::Review,
         _ => Next::Implement,
     }
-}
-
-/// Approved tasks, in plan order, that have no result.
-pub(super) fn pending(plan: &PlanOutput, approval: &Approval, report: &ImplReport) -> Vec<String> {
-    let has_result = |id: &str| report.results.iter().any(|result| result.task_id == id);
-    approved(plan, approval).into_iter().filter(|id| !has_result(id)).collect()
-}
-
-/// Ids of the approved tasks, in plan order.
-pub(super) fn approved(plan: &PlanOutput, approval: &Approval) -> Vec<String> {
-    let all = plan.tasks.iter().map(|task| task.id.clone());
-    match &approval.tasks {
-        None => all.collect(),
-        Some(only) => all.filter(|id| only.contains(id)).collect(),
-    }
-}
-
-/// Issues the user has not dismissed.
-pub(super) fn open_issues<'a>(review: &'a ReviewOutput, dismissed: &[String]) -> Vec<&'a Issue> {
-    review.issues.iter().filter(|issue| !dismissed.contains(&issue.id)).collect()
 }
 
 fn before_plan(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
@@ -138,11 +115,6 @@ fn before_plan(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     if stale && memory.task.is_some() { Next::Context } else { Next::Plan }
 }
 
-fn failed_tasks(report: &ImplReport) -> Vec<String> {
-    let failed = |status| matches!(status, TaskStatus::Failed | TaskStatus::Blocked);
-    report.results.iter().filter(|result| failed(result.status)).map(|result| result.task_id.clone()).collect()
-}
-
 fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, policy: &Policy) -> Next {
     let reviews = memory.earlier_review_rounds.iter().filter(|round| **round != review.round).count() as u32 + 1;
     let spent = || Next::Escalated {
@@ -157,13 +129,12 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
         _ if reviews >= policy.max_review_cycles => spent(),
         RecommendedAction::RePlan => Next::RePlan,
         RecommendedAction::FixAndReReview => {
-            let open = open_issues(review, &memory.dismissed);
+            let open: Vec<&Issue> = review.open_issues(&memory.dismissed).collect();
             if open.is_empty() {
                 let reason = "the review asks for a fix and names no open issue".to_owned();
                 return Next::Escalated { reason };
             }
-            let approved = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
-            let scope = fix_scope(plan, &memory.keys, &approved, &open);
+            let scope = fix_scope(plan, &memory.keys, &memory.approved_tasks(), &open);
             if scope.tasks.is_empty() && scope.unowned.is_empty() {
                 let reason = "the review asks for a fix in files outside the workspace".to_owned();
                 return Next::Escalated { reason };
@@ -178,32 +149,18 @@ pub(super) fn fix_scope(plan: &PlanOutput, keys: &FileKeys, approved: &[String],
     let mut tasks = BTreeSet::new();
     let mut unowned = BTreeSet::new();
     for issue in issues {
-        match fixer(plan, keys, approved, issue) {
-            Some(index) => {
-                tasks.insert(index);
+        match plan.task_of(issue, keys, approved) {
+            Some(task) => {
+                tasks.insert(task.id.as_str());
             }
             None => unowned.extend(RepoPath::parse(&issue.file).ok().map(|path| path.to_string())),
         }
     }
     FixScope {
-        tasks: tasks.into_iter().map(|index| plan.tasks[index].id.clone()).collect(),
+        tasks: plan.task_ids().filter(|id| tasks.contains(id)).map(str::to_owned).collect(),
         unowned: unowned.into_iter().collect(),
         issues: issues.iter().map(|issue| issue.id.clone()).collect(),
     }
-}
-
-/// The index of the task that fixes an issue: the approved one the reviewer names, else the owner of its file.
-pub(super) fn fixer(plan: &PlanOutput, keys: &FileKeys, approved: &[String], issue: &Issue) -> Option<usize> {
-    let named = issue.task_id.as_ref().filter(|id| approved.contains(id));
-    let named = named.and_then(|id| plan.tasks.iter().position(|task| task.id == *id));
-    named.or_else(|| owner(plan, keys, approved, &issue.file))
-}
-
-/// The index of the task that owns a file: the last approved one in plan order that lists it.
-pub(super) fn owner(plan: &PlanOutput, keys: &FileKeys, approved: &[String], file: &str) -> Option<usize> {
-    let key = keys.key_of(file)?;
-    let lists = |text: &str| keys.key_of(text).is_some_and(|other| other == key);
-    plan.tasks.iter().rposition(|task| approved.contains(&task.id) && task.files().any(lists))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::next::{FixScope, approved, fix_scope};
+use super::next::{FixScope, fix_scope};
 use super::run::Run;
 use crate::contracts::{
     Approval, Complexity, Handoff, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult,
@@ -49,7 +49,7 @@ pub(super) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
     let is_outside = |id: &str| !round.tasks.iter().any(|task| task == id);
     let mut report = memory.report.clone().unwrap_or_else(|| ImplReport {
         // A review from elsewhere may come without a report; what it judged is done all the same.
-        results: approved(&plan.plan, approval).into_iter().map(|id| done_elsewhere(&id)).collect(),
+        results: approval.task_ids(&plan.plan).into_iter().map(|id| done_elsewhere(&id)).collect(),
         ..empty_report(round.n, &plan.plan, &plan.sha256)
     });
     report.results.retain(|result| is_outside(&result.task_id));
@@ -118,7 +118,7 @@ pub(super) fn covered_before(only: Option<&[String]>, memory: &Memory) -> Option
 /// Narrow the approval to these tasks. Beyond what was approved the gate is asked again.
 fn keep_to(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), MemoryError> {
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
-    let covered = approved(&plan.plan, approval);
+    let covered = approval.task_ids(&plan.plan);
     if tasks.iter().all(|task| covered.contains(task)) {
         store.write_approval(&plan.sha256, approval.decision, approval.by, Some(tasks), Timestamp::now())?;
         return Ok(());
@@ -131,7 +131,7 @@ pub(super) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, Memo
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
         return Ok(Round { n: 1, kind: RoundKind::First, tasks: Vec::new(), issues: Vec::new() });
     };
-    let tasks = approved(&plan.plan, approval);
+    let tasks = approval.task_ids(&plan.plan);
     let round = match &memory.round {
         // More, or less, may have been approved since.
         Some(round) if round.kind == RoundKind::First && round.tasks != tasks => Round { tasks, ..round.clone() },
@@ -158,8 +158,7 @@ pub(super) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplR
 fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<String> {
     let fix = fix_id(plan);
     let Some(review) = memory.review.as_ref().filter(|_| round.tasks.contains(&fix)) else { return Vec::new() };
-    let covered = memory.approval.as_ref().map(|approval| approved(plan, approval)).unwrap_or_default();
-    let owners: Vec<String> = covered.into_iter().chain([fix]).collect();
+    let owners: Vec<String> = memory.approved_tasks().into_iter().chain([fix]).collect();
     let issues: Vec<&Issue> = review.issues.iter().filter(|issue| round.issues.contains(&issue.id)).collect();
     fix_scope(plan, &memory.keys, &owners, &issues).unowned
 }

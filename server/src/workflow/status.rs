@@ -240,7 +240,7 @@ fn history(store: &Store, runs: &[RunId]) -> Result<Vec<PhaseEvent>, StartError>
 fn issue_states(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
     let Some(review) = &memory.review else {
         let issues = standing_review(memory, store).map(|review| review.issues).unwrap_or_default();
-        let open = issues.into_iter().filter(|issue| !memory.dismissed.contains(&issue.id));
+        let open = issues.into_iter().filter(|issue| !memory.is_dismissed(&issue.id));
         return open.map(|issue| IssueStatus { issue, state: "open" }).collect();
     };
     let earlier = store.review_before(review.round).map(|review| review.issues).unwrap_or_default();
@@ -253,7 +253,7 @@ fn issue_states(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
         .iter()
         .filter(|issue| !known(&review.issues, &issue.id))
         .map(|issue| IssueStatus { issue: issue.clone(), state: "fixed" });
-    current.chain(fixed).filter(|state| !memory.dismissed.contains(&state.issue.id)).collect()
+    current.chain(fixed).filter(|state| !memory.is_dismissed(&state.issue.id)).collect()
 }
 
 fn outcome(next: &Next, last: Option<&PhaseEvent>) -> Option<Outcome> {
@@ -300,7 +300,7 @@ fn phase_status(
         history.iter().copied().filter(|event| event.phase == phase.event() && event.task.is_none()).collect();
     let handoff = match phase {
         Phase::Context => memory.context.is_some(),
-        Phase::Plan => memory.plan.is_some() || memory.faulty_plan.is_some(),
+        Phase::Plan => memory.has_plan(),
         Phase::Implement => memory.report.is_some(),
         Phase::Review => memory.review.is_some(),
     };
@@ -357,7 +357,7 @@ fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&Phase
             last.insert(task, event.status);
         }
     }
-    let result = |id: &str| memory.report.iter().flat_map(|report| &report.results).find(|result| result.task_id == id);
+    let result = |id: &str| memory.report.as_ref()?.result_of(id);
     let state = |id: &str| match (result(id), last.get(id)) {
         (Some(result), _) => result.status.as_str(),
         (None, Some(EventStatus::Started | EventStatus::Progress | EventStatus::Waiting)) => "running",

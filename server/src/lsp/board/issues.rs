@@ -8,7 +8,7 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, N
 use super::super::position::{Encoding, Text};
 use super::super::to_proto;
 use super::SOURCE;
-use crate::contracts::{FileKeys, Issue, JsonText, PlanOutput, Task, over_limit};
+use crate::contracts::{Issue, JsonText, PlanOutput, Task, over_limit};
 use crate::memory::Memory;
 
 /// An issue's diagnostic, but for its place.
@@ -63,23 +63,12 @@ impl<'a> ShownPlan<'a> {
 
     /// The place of an issue's task in plan.json.
     pub(super) fn task_of(&self, issue: &Issue) -> Option<DiagnosticRelatedInformation> {
-        let tasks = &self.plan.tasks;
-        let index = match &issue.task_id {
-            Some(id) => tasks.iter().position(|task| task.id == *id)?,
-            None => {
-                tasks.iter().rposition(|task| self.is_approved(task) && owns(task, &self.memory.keys, &issue.file))?
-            }
-        };
-        let task = &tasks[index];
+        let task = self.memory.task_of(issue)?;
+        let index = self.plan.tasks.iter().position(|other| other.id == task.id)?;
         Some(DiagnosticRelatedInformation {
             location: Location { uri: self.uri.clone(), range: *self.places.get(index)? },
             message: to_proto::plain(&format!("{}: {}", task.id, task.title), 200),
         })
-    }
-
-    fn is_approved(&self, task: &Task) -> bool {
-        let approved = self.memory.approval.as_ref().and_then(|approval| approval.tasks.as_ref());
-        approved.is_none_or(|approved| approved.contains(&task.id))
     }
 }
 
@@ -104,9 +93,4 @@ fn places_of_tasks(plan: &PlanOutput, text: &Text, encoding: Encoding) -> Vec<Ra
         }
     };
     plan.tasks.iter().map(|task| text.range(place(task), encoding)).collect()
-}
-
-fn owns(task: &Task, keys: &FileKeys, file: &str) -> bool {
-    let wanted = keys.key_of(file);
-    wanted.is_some() && task.files().any(|path| keys.key_of(path) == wanted)
 }

@@ -198,8 +198,7 @@ impl Reading {
 
     fn review(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&ShownPlan<'_>>) {
         let Some(review) = workflow::standing_review(memory, reader.store) else { return };
-        let issues: Vec<Issue> =
-            review.issues.into_iter().filter(|issue| !memory.dismissed.contains(&issue.id)).collect();
+        let issues: Vec<Issue> = review.issues.into_iter().filter(|issue| !memory.is_dismissed(&issue.id)).collect();
         if let Some(reviewed) = &review.branch
             && !issues.is_empty()
             && is_elsewhere(reader.workspace, reviewed, review.head.as_deref())

@@ -40,7 +40,7 @@ fn of_phase(phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
 
 /// One for each task, at its place in plan.json.
 pub(super) fn of_tasks(tasks: &[TaskState], report: Option<&ImplReport>, places: &[Range]) -> Vec<Diagnostic> {
-    let result = |id: &str| report.into_iter().flat_map(|report| &report.results).find(|result| result.task_id == id);
+    let result = |id: &str| report?.result_of(id);
     let shown = tasks.iter().zip(places).map(|(task, range)| of_task(task, result(&task.id), *range));
     shown.collect()
 }

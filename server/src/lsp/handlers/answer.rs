@@ -70,8 +70,7 @@ fn gate(files: &Files) -> Result<(Store, Option<String>), Refused> {
     let store = files.memory()?.ok_or(Refused::NoPlan)?;
     let memory = store.load_for_repair()?;
     let run = store.holder().map(|holder| holder.run);
-    let has_plan = memory.plan.is_some() || memory.faulty_plan.is_some();
-    match (&run, has_plan, memory.approval.is_some()) {
+    match (&run, memory.has_plan(), memory.approval.is_some()) {
         (None, false, _) => Err(Refused::NoPlan),
         (Some(run), false, _) => Err(Refused::NoPlanYet(run.clone())),
         (Some(run), true, true) => Err(Refused::Answered(run.clone())),

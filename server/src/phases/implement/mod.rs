@@ -11,9 +11,8 @@ use tokio::task::JoinSet;
 use super::changes::Changes;
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
-use super::next::pending;
 use super::phase::Phase;
-use super::phases::{close, plural, task_text};
+use super::phases::{close, plural};
 use super::published::{Publish, journal, standing};
 use super::run::Run;
 use super::schedule::Schedule;
@@ -52,7 +51,7 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
     let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
     let mut report = memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
     adopt_published(run, &plan.plan, &round, &mut report)?;
-    let todo = pending(&plan.plan, approval, &report);
+    let todo = report.pending(approval.task_ids(&plan.plan));
     let count = todo.len();
     if count == 0 {
         // Without a report the phase would be due for ever.
@@ -70,7 +69,7 @@ pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Impleme
         plan_lock,
         system: vec![
             run.prompts.implement.clone(),
-            agents::implement::shared(&task_text(memory), memory.context.as_ref(), &plan.plan),
+            agents::implement::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan),
         ],
         issues,
         schedule: Schedule::new(&plan.plan, &keys, &todo),
@@ -248,17 +247,14 @@ impl Work<'_> {
 
     /// The issues of the round that fall to a task: those of the files it owns.
     fn issues_of(&self, task: &Task) -> Vec<Issue> {
-        let approved = super::next::approved(self.plan, self.approval);
-        let owns = |issue: &&Issue| {
-            super::next::fixer(self.plan, &self.keys, &approved, issue)
-                .is_some_and(|fixer| self.plan.tasks[fixer].id == task.id)
-        };
-        self.issues.iter().filter(owns).cloned().collect()
+        let approved = self.approval.task_ids(self.plan);
+        let is_its =
+            |issue: &&Issue| self.plan.task_of(issue, &self.keys, &approved).is_some_and(|owner| owner.id == task.id);
+        self.issues.iter().filter(is_its).cloned().collect()
     }
 
     fn end(&self) -> Implemented {
-        let ended_badly = |status| matches!(status, TaskStatus::Failed | TaskStatus::Blocked);
-        let bad: Vec<&TaskResult> = self.report.results.iter().filter(|result| ended_badly(result.status)).collect();
+        let bad: Vec<&TaskResult> = self.report.failed().collect();
         if bad.is_empty() {
             let changed: HashSet<&str> = self
                 .report
@@ -310,7 +306,7 @@ pub(super) fn git_folders(workspace: &Workspace, plan: &PlanOutput) -> GitFolder
 /// A task that was published before its result was written has its result in the publish journal.
 fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
     for Publish { run: id, record, .. } in standing(journal(&run.store)?) {
-        let known = report.results.iter().any(|result| result.task_id == record.task);
+        let known = report.result_of(&record.task).is_some();
         let Some(task) = plan.task(&record.task).filter(|_| !known && record.round == round.n) else { continue };
         // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
         let agent = task_run::agent(&record.task);
