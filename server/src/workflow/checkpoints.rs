@@ -7,11 +7,10 @@ use jiff::Timestamp;
 
 use super::error::StartError;
 use super::events::{EventPhase, EventStatus};
-use super::phase::Phase;
 use super::published::{journal, standing};
 use super::run::Run;
 use crate::config::Checkpoint;
-use crate::contracts::RepoPath;
+use crate::contracts::{PhaseName, RepoPath};
 use crate::memory::{MemoryError, Store};
 use crate::workspace::{self, CheckpointError, Workspace};
 
@@ -24,7 +23,7 @@ pub(super) struct Checkpoints {
 
 /// Record the working tree after a phase. A checkpoint that fails is told of, once where none can be made at all, and
 /// ends nothing.
-pub(super) async fn take(run: &Arc<Run>, phase: Phase) {
+pub(super) async fn take(run: &Arc<Run>, phase: PhaseName) {
     let Checkpoints { made, unavailable } = &run.checkpoints;
     if run.settings.checkpoint == Checkpoint::Off
         || unavailable.load(Ordering::Relaxed)

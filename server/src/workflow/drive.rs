@@ -9,14 +9,14 @@ use super::checkpoints;
 use super::ending::{done, failed, finish, fixed_message, merged_message, rejected_message, run_end};
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
-use super::implement::{self, Implemented};
 use super::next::{FixScope, Next, next_phase};
 use super::outcome::{Outcome, RunEnd};
-use super::phase::Phase;
+use super::phase::{CONTEXT, IMPLEMENT, PLAN, PhaseEnd, Phases, REVIEW};
 use super::run::Run;
 use super::uncounted::uncounted_or_none;
-use super::{base_review, elsewhere, phases, rounds};
+use super::{base_review, elsewhere, rounds};
 use crate::agents::AgentError;
+use crate::contracts::PhaseName;
 use crate::memory::Memory;
 
 /// Take steps until there is an outcome.
@@ -33,7 +33,7 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
     }
     if let Some(issues) = &run.fix {
         let count = issues.len();
-        let told = format!("Fixing {count} chosen {}: {}", phases::plural(count, "issue"), issues.join(", "));
+        let told = format!("Fixing {count} chosen {}: {}", plural(count, "issue"), issues.join(", "));
         run.say(EventPhase::Workflow, EventStatus::Progress, told);
     }
     if let Some(base) = &run.base {
@@ -47,7 +47,7 @@ pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
             Err(error) => break failed(run, EventPhase::Workflow, &error.into()),
         };
         let next = next(run, &memory, is_fresh);
-        is_fresh = matches!(next, Next::Context);
+        is_fresh = next == Next::Phase(CONTEXT);
         match step(run, &memory, next).await {
             Ok(Some(end)) => break end,
             Ok(None) => {}
@@ -62,12 +62,12 @@ type Step = Result<Option<RunEnd>, (EventPhase, PhaseError)>;
 /// What comes next. A context that was gathered by the step before is not stale, however short a time that is said to
 /// take: else it would be gathered for ever.
 fn next(run: &Run, memory: &Memory, is_fresh: bool) -> Next {
-    let mut policy = run.policy;
+    let mut policy = run.policy.clone();
     if is_fresh {
         policy.context_staleness = SignedDuration::MAX;
     }
     match run.phase {
-        Some(phase) => next_of_named(phase, memory),
+        Some(phase) => next_of_named(&policy.phases, phase, memory),
         None => next_phase(memory, &policy, Timestamp::now()),
     }
 }
@@ -77,75 +77,81 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
     }
     if run.phase.is_none()
-        && matches!(next, Next::Review | Next::Merged)
-        && at(EventPhase::Implement, elsewhere::take_out_unseen(run, memory).await)?
+        && judges(&run.policy.phases, &next)
+        && at(IMPLEMENT, elsewhere::take_out_unseen(run, memory).await)?
     {
         return Ok(None);
     }
     let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
     match next {
-        Next::Context => {
-            at(EventPhase::Context, phases::context(run, memory).await).map(|()| done(run, Phase::Context))
-        }
-        Next::Plan => {
-            at(EventPhase::Plan, phases::plan(run, memory).await)?;
-            at(EventPhase::Plan, run.gate_sources().refresh_plan_markdown().map_err(Into::into))?;
-            checkpoints::take(run, Phase::Plan).await;
-            Ok(done(run, Phase::Plan))
-        }
-        Next::Review => at(EventPhase::Review, phases::review(run, memory).await).map(|()| done(run, Phase::Review)),
-        Next::Gate => match at(EventPhase::Plan, approval::gate(run, memory).await)? {
+        Next::Phase(name) => run_phase(run, memory, name).await,
+        Next::Gate => match at(PLAN, approval::gate(run, memory).await)? {
             GateEnd::GoOn => Ok(None),
             GateEnd::Waiting(message) => end(Outcome::Waiting, message),
         },
-        Next::Implement => {
-            let implemented = implement::implement(run, memory).await;
-            // Also after a failure: what was published by then stands.
-            checkpoints::take(run, Phase::Implement).await;
-            match at(EventPhase::Implement, implemented)? {
-                Implemented::Complete => Ok(done(run, Phase::Implement)),
-                Implemented::Failed { message, no_conclusion } => {
-                    Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
-                }
-            }
-        }
         Next::Fix(_) | Next::RePlan if run.fix.is_some() => end(Outcome::Done, fixed_message(memory)),
-        Next::EnterRound => at(EventPhase::Implement, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
-        Next::Fix(scope) => at(EventPhase::Implement, begin_fix(run, memory, &scope)).map(|()| None),
-        Next::RePlan => at(EventPhase::Plan, begin_re_plan(run, memory)).map(|()| None),
+        Next::EnterRound => at(IMPLEMENT, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
+        Next::Fix(scope) => at(IMPLEMENT, begin_fix(run, memory, &scope)).map(|()| None),
+        Next::RePlan => at(PLAN, begin_re_plan(run, memory)).map(|()| None),
         Next::Failed { tasks } => {
             // Only the results of an earlier run come here: those of this run ended it.
-            run.say(EventPhase::Implement, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
-            at(EventPhase::Implement, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
+            run.say(IMPLEMENT, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
+            at(IMPLEMENT, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
         }
         Next::Merged => {
-            let found = at(EventPhase::Review, elsewhere::look(run, memory).await)?;
+            let found = at(REVIEW, elsewhere::look(run, memory).await)?;
             end(Outcome::Merged, found.at_the_end(merged_message(run, memory)))
         }
         Next::Rejected => end(Outcome::Rejected, rejected_message("The plan was rejected", &run.store)),
         Next::Escalated { reason } => {
-            let found = at(EventPhase::Review, elsewhere::look(run, memory).await)?;
+            let found = at(REVIEW, elsewhere::look(run, memory).await)?;
             end(Outcome::Escalated, found.at_the_end(format!("A person is needed: {reason}")))
         }
         Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
     }
 }
 
-fn next_of_named(phase: Phase, memory: &Memory) -> Next {
-    match phase {
-        Phase::Context => Next::Context,
-        Phase::Plan => Next::Plan,
-        Phase::Review => Next::Review,
-        Phase::Implement => match &memory.approval {
-            None => Next::Gate,
-            Some(approval) if approval.is_rejected() => Next::Rejected,
-            Some(_) => Next::Implement,
-        },
+/// Run a phase, and end the run where it was asked for this one.
+async fn run_phase(run: &Arc<Run>, memory: &Memory, name: PhaseName) -> Step {
+    let Some(phase) = run.policy.phases.get(name) else {
+        return at(name, Err(PhaseError::Internal(format!("there is no phase {name}"))));
+    };
+    let end = phase.run(run, memory).await;
+    // Also after a failure: what was published by then stands.
+    if phase.has_checkpoint() && (end.is_ok() || phase.changes_files()) {
+        checkpoints::take(run, name).await;
+    }
+    match at(name, end)? {
+        PhaseEnd::Done => Ok(done(run, name)),
+        PhaseEnd::Failed { message, no_conclusion } => {
+            Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
+        }
     }
 }
 
-fn at<T>(phase: EventPhase, result: Result<T, PhaseError>) -> Result<T, (EventPhase, PhaseError)> {
-    result.map_err(|error| (phase, error))
+/// Whether what comes next takes what was implemented for a fact.
+fn judges(phases: &Phases, next: &Next) -> bool {
+    match next {
+        Next::Phase(name) => {
+            let after = phases.after_plan().iter().find(|phase| phase.name() == *name);
+            after.is_some_and(|phase| !phase.changes_files())
+        }
+        next => *next == Next::Merged,
+    }
+}
+
+/// A phase asked for by name runs whatever comes next; one that changes files does so behind the gate only.
+fn next_of_named(phases: &Phases, name: PhaseName, memory: &Memory) -> Next {
+    let changes_files = phases.get(name).is_some_and(|phase| phase.changes_files());
+    match &memory.approval {
+        None if changes_files => Next::Gate,
+        Some(approval) if changes_files && approval.is_rejected() => Next::Rejected,
+        _ => Next::Phase(name),
+    }
+}
+
+fn at<T>(phase: impl Into<EventPhase>, result: Result<T, PhaseError>) -> Result<T, (EventPhase, PhaseError)> {
+    result.map_err(|error| (phase.into(), error))
 }
 
 fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseError> {

@@ -4,14 +4,13 @@ use super::changes::Changes;
 use super::error::PhaseError;
 use super::events::{EventErrorKind, EventPhase, EventStatus, Said};
 use super::outcome::{Outcome, RunEnd};
-use super::phase::Phase;
-use super::phases::plural;
+use super::phase::IMPLEMENT;
 use super::run::Run;
 use crate::agents::AgentError;
 use crate::contracts::{ImplReport, RecommendedAction, ReviewOutput, TaskStatus};
 use crate::memory::{Memory, MemoryError, Store};
 
-pub(super) fn done(run: &Run, phase: Phase) -> Option<RunEnd> {
+pub(super) fn done(run: &Run, phase: PhaseName) -> Option<RunEnd> {
     (run.phase == Some(phase)).then(|| RunEnd {
         outcome: Outcome::Done,
         message: format!("The {phase} phase is done."),

@@ -2,12 +2,15 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::contracts::{FileKeys, Issue, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
+use super::phase::{Phase, Phases};
+use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
 use crate::memory::Memory;
 
 /// The settings the decision depends on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Policy {
+    /// The phases there are.
+    pub phases: Phases,
     /// Age at which a context without a plan is gathered again.
     pub context_staleness: SignedDuration,
     /// Reviews without a merge before a person is asked.
@@ -19,16 +22,10 @@ pub struct Policy {
 pub enum Next {
     /// Nobody said what to do.
     NeedTask,
-    /// Gather context.
-    Context,
-    /// Plan.
-    Plan,
+    /// Run this phase.
+    Phase(PhaseName),
     /// Ask a person.
     Gate,
-    /// Do the approved tasks that have no result yet.
-    Implement,
-    /// Review.
-    Review,
     /// round.json begins a round whose report and review have not been set aside yet: finish that.
     EnterRound,
     /// Begin a fix round.
@@ -64,9 +61,12 @@ pub struct FixScope {
 
 /// Decide what comes next from the memory folder alone.
 pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
+    let due = |phases: &[&'static dyn Phase]| {
+        phases.iter().find(|phase| phase.is_due(memory, policy, now)).map(|phase| Next::Phase(phase.name()))
+    };
     let Some(plan) = &memory.plan else {
         return match (&memory.faulty_plan, &memory.approval) {
-            (None, _) => before_plan(memory, policy, now),
+            (None, _) => due(policy.phases.until_plan()).unwrap_or(Next::NeedTask),
             // The gate is where a person is shown what is wrong with it.
             (Some(_), None) => Next::Gate,
             // Of such a plan no other answer counts.
@@ -79,9 +79,8 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     }
     let review = memory.workflow_review();
     let round = memory.round.as_ref().map_or(1, |round| round.n);
-    if review.is_some_and(|review| review.round < round)
-        || memory.report.as_ref().is_some_and(|report| report.round < round)
-    {
+    let handed_on = review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
+    if handed_on.chain(memory.findings.values().map(|found| found.round)).any(|of| of < round) {
         return Next::EnterRound;
     }
     let report = memory.report.as_ref();
@@ -95,24 +94,10 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     match review {
         // A handoff from elsewhere may have a review and no report; a report is then not missed.
         Some(review) if complete || report.is_none() => after_review(memory, &plan.plan, review, policy),
-        _ if complete => Next::Review,
-        _ => Next::Implement,
+        _ => due(policy.phases.after_plan()).unwrap_or_else(|| Next::Escalated {
+            reason: "every phase is done and none reviewed the work".to_owned(),
+        }),
     }
-}
-
-fn before_plan(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
-    let Some(context) = &memory.context else {
-        return match (&memory.task, &memory.revision) {
-            (Some(_), _) => Next::Context,
-            // A plan from elsewhere came without a task; a new one answers to it all the same.
-            (None, Some(_)) => Next::Plan,
-            (None, None) => Next::NeedTask,
-        };
-    };
-    let gathered = context.timestamp.unwrap_or(now);
-    let stale = now.duration_since(gathered) > policy.context_staleness;
-    // Without a task of its own, a context from elsewhere says what is to be done and cannot be gathered again.
-    if stale && memory.task.is_some() { Next::Context } else { Next::Plan }
 }
 
 fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, policy: &Policy) -> Next {

@@ -10,42 +10,43 @@ use super::events::{Bus, EventErrorKind, EventPhase, EventStatus, Said};
 use super::gate::Approver;
 use super::gate_content::GateSources;
 use super::next::Policy;
-use super::phase::Phase;
-use crate::agents::{AgentError, Desk, Prompts};
+use super::prompts::Prompts;
+use crate::agents::{AgentError, Desk};
 use crate::config::Settings;
+use crate::contracts::PhaseName;
 use crate::memory::Store;
 use crate::models::{Model, ModelError, Models, Tier};
 use crate::workspace::{self, Base, Dir, Workspace};
 
 /// One run and all it works with.
-pub(super) struct Run {
-    pub(super) workspace: Workspace,
-    pub(super) store: Store,
-    pub(super) settings: Settings,
-    pub(super) models: Result<Models, ModelError>,
-    pub(super) prompts: Prompts,
-    pub(super) approver: Arc<dyn Approver>,
-    pub(super) editor: Editor,
-    pub(super) policy: Policy,
-    pub(super) desk: Desk,
-    pub(super) bus: Bus,
-    pub(super) checkpoints: Checkpoints,
+pub struct Run {
+    pub(crate) workspace: Workspace,
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) models: Result<Models, ModelError>,
+    pub(crate) prompts: Prompts,
+    pub(crate) approver: Arc<dyn Approver>,
+    pub(crate) editor: Editor,
+    pub(crate) policy: Policy,
+    pub(crate) desk: Desk,
+    pub(crate) bus: Bus,
+    pub(crate) checkpoints: Checkpoints,
     /// `runs/<run>/`.
-    pub(super) folder: Dir,
+    pub(crate) folder: Dir,
     /// The one phase asked for by name.
-    pub(super) phase: Option<Phase>,
-    pub(super) auto_approve: bool,
+    pub(crate) phase: Option<PhaseName>,
+    pub(crate) auto_approve: bool,
     /// The tasks an approval is for, where not all.
-    pub(super) only: Option<Vec<String>>,
+    pub(crate) only: Option<Vec<String>>,
     /// The issues that were chosen to be fixed: the run ends with the review of their round.
-    pub(super) fix: Option<Vec<String>>,
+    pub(crate) fix: Option<Vec<String>>,
     /// The commit to review against: the run is that review, and no workflow.
-    pub(super) base: Option<Base>,
+    pub(crate) base: Option<Base>,
 }
 
 impl Run {
     /// The model of a tier.
-    pub(super) fn model(&self, tier: Tier) -> Result<Arc<dyn Model>, PhaseError> {
+    pub(crate) fn model(&self, tier: Tier) -> Result<Arc<dyn Model>, PhaseError> {
         match &self.models {
             Ok(models) => Ok(models.for_tier(tier).clone()),
             Err(error) => Err(AgentError::Model(error.clone()).into()),
@@ -53,7 +54,7 @@ impl Run {
     }
 
     /// What a gate's content comes from.
-    pub(super) fn gate_sources(&self) -> GateSources<'_> {
+    pub(crate) fn gate_sources(&self) -> GateSources<'_> {
         GateSources {
             store: &self.store,
             settings: &self.settings,
@@ -62,13 +63,19 @@ impl Run {
         }
     }
 
-    pub(super) fn say(&self, phase: EventPhase, status: EventStatus, message: impl Into<String>) {
+    pub(crate) fn say(&self, phase: impl Into<EventPhase>, status: EventStatus, message: impl Into<String>) {
         self.tell(phase, status, None, message);
     }
 
-    pub(super) fn tell(&self, phase: EventPhase, status: EventStatus, task: Option<&str>, message: impl Into<String>) {
+    pub(crate) fn tell(
+        &self,
+        phase: impl Into<EventPhase>,
+        status: EventStatus,
+        task: Option<&str>,
+        message: impl Into<String>,
+    ) {
         self.bus.emit(Said {
-            phase,
+            phase: phase.into(),
             status,
             task: task.map(str::to_owned),
             message: message.into(),
@@ -78,13 +85,13 @@ impl Run {
     }
 
     /// Keep what the workflow has changed so far, as a diff, in the run's folder.
-    pub(super) fn write_diff(&self, changes: &Changes) -> Result<(), PhaseError> {
+    pub(crate) fn write_diff(&self, changes: &Changes) -> Result<(), PhaseError> {
         workspace::replace(&self.folder, "changes.diff", changes.unified().as_bytes(), 0o600)
             .map_err(|source| self.store.file_error("write", "changes.diff", source).into())
     }
 
     /// Say that a phase ended badly.
-    pub(super) fn fail(&self, phase: EventPhase, error: &PhaseError) {
+    pub(crate) fn fail(&self, phase: EventPhase, error: &PhaseError) {
         let cancelled = error.kind() == EventErrorKind::Cancelled;
         self.bus.emit(Said {
             phase,

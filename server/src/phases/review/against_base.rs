@@ -1,0 +1,207 @@
+//! A review of the working tree against a commit: the same reviewer, with no plan and no edits. It is no part of a
+//! workflow, and drives none.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::accept::accept_unplanned;
+use super::brief::{Unplanned, unplanned_message};
+use super::finish::{Facts, finish};
+use super::{Earlier, Review, verdict_and_count};
+use crate::agents::AgentError;
+use crate::contracts::{Handoff, Issue, RecommendedAction, RepoPath, ReviewOutput, Verdict};
+use crate::memory::{Memory, SetAside};
+use crate::models::ToolSpec;
+use crate::phases::placing::{text, use_names_on_disk};
+use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
+use crate::text::count;
+use crate::workflow::{Phase, PhaseError, Run, editor_findings};
+use crate::workspace::{self, Base, BaseDiff, BaseError, BaseFile, Head};
+
+/// Judge what differs from a commit. Answers with what is said at the end.
+///
+/// # Errors
+/// When the working tree cannot be compared, the reviewer hands nothing on, or the run is cancelled.
+pub(super) async fn review(phase: &Review, run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
+    let against = AgainstBase { phase, base, name: name_of(base) };
+    let memory = run.store.load_for_repair()?;
+    let (_, material) = run_one(&against, run, &memory).await?;
+    let files = count(material.diff.files.len(), "file");
+    Ok(format!("Reviewed {files} against {}; nothing was changed.", against.name))
+}
+
+/// `origin/main (since 1a2b3c4d5e)`
+fn name_of(base: &Base) -> String {
+    let short: String = base.commit.chars().take(10).collect();
+    if base.commit.starts_with(&base.reference) { short } else { format!("{} (since {short})", base.reference) }
+}
+
+struct AgainstBase<'a> {
+    phase: &'a Review,
+    base: &'a Base,
+    name: String,
+}
+
+struct Material {
+    head: Option<Head>,
+    diff: BaseDiff,
+    earlier: Earlier,
+}
+
+#[async_trait]
+impl OneAgent for AgainstBase<'_> {
+    type Handoff = ReviewOutput;
+    type Material = Material;
+
+    fn phase(&self) -> &dyn Phase {
+        self.phase
+    }
+
+    fn begin(&self, _run: &Run, _memory: &Memory) -> Result<String, PhaseError> {
+        Ok(format!("Reviewing against {}", self.name))
+    }
+
+    async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ReviewOutput>, Material), PhaseError> {
+        let head = workspace::head(&run.workspace);
+        let diff = compared(run, self.base).await?;
+        let earlier = dismissed_before(memory);
+        if diff.files.is_empty() {
+            return Ok((Work::Nothing(nothing_to_review(&self.name, &diff)), Material { head, diff, earlier }));
+        }
+        let (files, diffs) = files_and_diffs(&diff.files);
+        let changed: Vec<String> = diff.files.iter().map(summary).collect();
+        let first_message = unplanned_message(&Unplanned {
+            base: &self.name,
+            branch: head.as_ref().and_then(|head| head.branch.as_deref()),
+            commits: &diff.commits,
+            changed: &changed,
+            left_out: &diff.left_out,
+            earlier: &earlier,
+            findings: &editor_findings(run, &files).await,
+        });
+        let toolbox = toolbox(run, self.phase, diffs);
+        Ok((Work::Ask { first_message, toolbox }, Material { head, diff, earlier }))
+    }
+
+    fn submit(&self) -> ToolSpec {
+        self.phase.submit()
+    }
+
+    fn accept(&self, _run: &Run, _material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
+        accept_unplanned(input)
+    }
+
+    fn complete(
+        &self,
+        run: &Run,
+        _memory: &Memory,
+        material: &Material,
+        mut review: ReviewOutput,
+    ) -> Result<ReviewOutput, PhaseError> {
+        use_names_on_disk(&run.workspace, &mut review.issues);
+        let head = material.head.as_ref();
+        let facts = Facts {
+            now: Timestamp::now(),
+            round: 1,
+            branch: head.and_then(|head| head.branch.clone()),
+            head: head.and_then(|head| head.commit.clone()),
+            base: Some(self.base.commit.clone()),
+            drift: Vec::new(),
+        };
+        Ok(finish(review, facts, &material.earlier, &|path| text(&run.workspace, path)))
+    }
+
+    fn write(&self, run: &Run, review: &ReviewOutput) -> Result<(), PhaseError> {
+        make_room(run)?;
+        Ok(run.store.write(review)?)
+    }
+
+    fn done(&self, material: &Material, review: &ReviewOutput) -> String {
+        let dismissed = &material.earlier.dismissed;
+        let is_shown = |issue: &&Issue| dismissed.iter().all(|known| known.id != issue.id);
+        verdict_and_count(review, review.issues.iter().filter(is_shown).count())
+    }
+}
+
+/// What differs, found on the blocking pool.
+async fn compared(run: &Arc<Run>, base: &Base) -> Result<BaseDiff, PhaseError> {
+    let (working, base) = (run.clone(), base.clone());
+    let compared = tokio::task::spawn_blocking(move || {
+        let stopped = || working.desk.cancel.is_cancelled();
+        workspace::diff_with(&working.workspace, working.store.path(), &base, &stopped)
+    });
+    // Whoever cancels does not wait for git, which only reads.
+    let compared = tokio::select! {
+        compared = compared => compared,
+        () = run.desk.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
+    };
+    match compared {
+        Ok(Ok(diff)) => Ok(diff),
+        Ok(Err(BaseError::Stopped)) => Err(AgentError::Cancelled.into()),
+        Ok(Err(BaseError::Workspace(error))) => Err(error.into()),
+        Ok(Err(error)) => Err(PhaseError::Base(error)),
+        Err(error) => Err(PhaseError::Internal(format!("the comparison broke off: {error}"))),
+    }
+}
+
+/// Set aside what stands where the review will: a finished workflow as a whole, an earlier review by itself, so that
+/// what was dismissed of it stays dismissed. A task that nobody began stays.
+fn make_room(run: &Run) -> Result<(), PhaseError> {
+    let memory = run.store.load_for_repair()?;
+    if memory.is_begun() {
+        run.store.set_workflow_aside(SetAside::Finished)?;
+    } else {
+        run.store.set_aside(SetAside::Phase, &[ReviewOutput::FILE])?;
+    }
+    Ok(())
+}
+
+/// What the user dismissed of the review against a commit before this one.
+fn dismissed_before(memory: &Memory) -> Earlier {
+    let before = memory.review.iter().filter(|review| review.is_of_base());
+    let dismissed = before.flat_map(|review| &review.issues).filter(|issue| memory.is_dismissed(&issue.id));
+    Earlier { dismissed: dismissed.cloned().collect::<Vec<Issue>>(), ..Earlier::default() }
+}
+
+/// The files that are there, and every diff.
+fn files_and_diffs(files: &[BaseFile]) -> (Vec<RepoPath>, Vec<(RepoPath, String)>) {
+    let there = files.iter().filter(|file| file.now.is_some()).map(|file| file.path.clone());
+    let diff = |file: &BaseFile| workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref());
+    (there.collect(), files.iter().map(|file| (file.path.clone(), diff(file))).collect())
+}
+
+/// `src/a.rs: modified, +3 -1`
+fn summary(file: &BaseFile) -> String {
+    let kind = match (&file.before, &file.now) {
+        (None, _) => "created",
+        (_, None) => "deleted",
+        _ => "modified",
+    };
+    let (added, removed) = workspace::counts(file.before.as_deref(), file.now.as_deref());
+    format!("{}: {kind}, +{added} -{removed}", file.path)
+}
+
+/// Where nothing differs no model is asked.
+fn nothing_to_review(against: &str, diff: &BaseDiff) -> ReviewOutput {
+    let mut summary = format!("There is nothing to review: nothing differs from {against}.");
+    if !diff.left_out.is_empty() {
+        summary.push_str(&format!(" Not looked at: {}.", diff.left_out.join("; ")));
+    }
+    ReviewOutput {
+        timestamp: None,
+        round: 1,
+        verdict: Verdict::Approved,
+        summary,
+        issues: Vec::new(),
+        plan_drift_detected: false,
+        drift_details: String::new(),
+        recommended_action: RecommendedAction::Merge,
+        branch: None,
+        head: None,
+        base: None,
+        answers: Vec::new(),
+    }
+}
