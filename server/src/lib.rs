@@ -9,7 +9,7 @@ pub mod contracts;
 pub mod lsp;
 pub mod memory;
 pub mod models;
-pub mod render;
+pub mod text;
 pub mod tools;
 pub mod workflow;
 pub mod workspace;

@@ -14,6 +14,7 @@ use crate::models::{
     Block, Message, Model, ModelErrorKind, RecordedTurn, Role, StopReason, Tier, ToolSpec, Turn, TurnProgress,
     TurnRequest,
 };
+use crate::text::head;
 use crate::tools::{ToolOutput, Toolbox};
 
 /// Times a model may submit something invalid.
@@ -401,7 +402,7 @@ impl Conversation<'_> {
         }
         let times = self.times_seen(name, input, &output.text);
         if times >= REPEATS.1 {
-            let call = format!("{name} {}", input.to_string().chars().take(120).collect::<String>());
+            let call = format!("{name} {}", head(&input.to_string(), 120));
             return Err(AgentError::Loop { agent: self.brief.agent.clone(), call, times });
         }
         if times >= REPEATS.0 {
@@ -430,7 +431,7 @@ impl Conversation<'_> {
 
     fn refused(&self, turn: &Turn) -> AgentError {
         let said = turn.content.iter().filter_map(Block::as_text).collect::<Vec<_>>().join(" ");
-        AgentError::Refused { agent: self.brief.agent.clone(), reason: said.chars().take(300).collect() }
+        AgentError::Refused { agent: self.brief.agent.clone(), reason: head(&said, 300).to_owned() }
     }
 
     fn window_full(&self) -> AgentError {

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::args::ApproveArgs;
 use super::failure::Failure;
+use super::print;
 use super::session::Session;
-use super::{print, render};
 use crate::config::Overrides;
 use crate::contracts::Decision;
 use crate::memory::Store;
+use crate::text;
 use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN};
 
 /// Approve the plan, or some tasks of it.
@@ -16,7 +17,7 @@ pub(super) fn approve(folder: Option<&Path>, args: ApproveArgs) -> Result<u8, Fa
     let ApproveArgs { only, plan } = args;
     let partial = only.is_some();
     let (_, answered) = answer(folder, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
-    let what = if partial { answered.tasks.join(", ") } else { render::count(answered.tasks.len(), "task") };
+    let what = if partial { answered.tasks.join(", ") } else { text::count(answered.tasks.len(), "task") };
     let then = if answered.run_waits { "The waiting run goes on." } else { "`baton run` goes on with it." };
     print(&format!("Approved plan{} ({what}). {then}", version(&answered)))?;
     Ok(0)

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::failure::Failure;
+use super::print;
 use super::session::Session;
-use super::{print, render};
 use crate::config::Overrides;
+use crate::text;
 use crate::workflow::{self, Cleaned};
 
 /// Keep the newest runs and those of the workflow at hand; remove the rest.
@@ -18,11 +19,11 @@ pub(super) fn clean(folder: Option<&Path>) -> Result<u8, Failure> {
     let text = match cleaned.removed.as_slice() {
         [] if cleaned.failed.is_empty() => "There is nothing to remove.".to_owned(),
         [] => "Removed no run.".to_owned(),
-        [.., newest] => format!("Removed {}, up to {newest}.", render::count(cleaned.removed.len(), "run")),
+        [.., newest] => format!("Removed {}, up to {newest}.", text::count(cleaned.removed.len(), "run")),
     };
     print(&text)?;
     for (run, why) in &cleaned.failed {
-        print(&format!("Run {run} is still there: {}", render::plain(why)))?;
+        print(&format!("Run {run} is still there: {}", text::safe_line(why)))?;
     }
     Ok(u8::from(!cleaned.failed.is_empty()))
 }

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::output::ended;
 use super::progress::{Progress, Style};
 use super::run::{Place, block_on, drive, exit_code};
-use super::{gate, print, render, tell};
+use super::{gate, print, tell};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Models, Pace, Replay};
@@ -94,7 +94,7 @@ fn changes(workspace: &Workspace, store: &Store) -> Result<String, Failure> {
     if files.is_empty() {
         return Ok(String::new());
     }
-    Ok(format!("\n{}{more}\n\nChanged:\n{}\n", render::diff(&shown.join("\n")), files.join("\n")))
+    Ok(format!("\n{}{more}\n\nChanged:\n{}\n", super::diff::painted(&shown.join("\n")), files.join("\n")))
 }
 
 fn last_words(folder: &Path) -> String {

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::failure::Failure;
 use super::output::print_bytes;
 use super::session::Session;
-use super::{print, render, tell};
+use super::{print, tell};
 use crate::config::Overrides;
-use crate::workflow;
+use crate::{text, workflow};
 
 /// Print the changes as one unified diff: for people on a terminal, byte for byte elsewhere, so that it can be applied.
 pub(super) fn diff(folder: Option<&Path>, task: Option<&str>) -> Result<u8, Failure> {
@@ -23,9 +23,24 @@ pub(super) fn diff(folder: Option<&Path>, task: Option<&str>) -> Result<u8, Fail
     if diff.is_empty() {
         tell("The workflow has changed no file.");
     } else if std::io::stdout().is_terminal() {
-        print(&render::diff(&diff))?;
+        print(&painted(&diff))?;
     } else {
         print_bytes(diff.as_bytes())?;
     }
     Ok(0)
+}
+
+/// A unified diff for standard output: coloured where that is a terminal that wants colours.
+pub(super) fn painted(text: &str) -> String {
+    let paint = |line: &str| {
+        let style = match line.as_bytes() {
+            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => console::Style::new().bold(),
+            [b'+', ..] => console::Style::new().green(),
+            [b'-', ..] => console::Style::new().red(),
+            [b'@', b'@', ..] => console::Style::new().cyan(),
+            _ => return line.to_owned(),
+        };
+        style.apply_to(line).to_string()
+    };
+    text::safe_lines(text).lines().map(paint).collect::<Vec<_>>().join("\n")
 }

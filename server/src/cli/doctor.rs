@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::failure::{FAILED, Failure, USAGE};
+use super::print;
 use super::run::block_on;
 use super::session::current_folder;
-use super::{print, render};
 use crate::config::{self, Overrides};
+use crate::text;
 use crate::workflow::{self, Check, CheckStatus, Editor};
 
 /// Columns of the longest name.
@@ -21,7 +22,7 @@ pub(super) fn doctor(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
     let settings = config::load_from_disk(&folder, config::environment(), Overrides::default());
     let found = block_on(workflow::doctor(&folder, settings, &config::variable, &Editor::default()))?;
     let text = if json {
-        render::json(&serde_json::to_string_pretty(&found).map_err(|error| Failure::failed(error.to_string()))?)
+        text::safe_json(&serde_json::to_string_pretty(&found).map_err(|error| Failure::failed(error.to_string()))?)
     } else {
         let mut lines: Vec<String> = found.checks.iter().flat_map(told).collect();
         lines.push(String::new());
@@ -43,9 +44,9 @@ fn told(check: &Check) -> Vec<String> {
         CheckStatus::Error => "error",
     };
     let first = format!("{status:<8} {:<NAME$} ", check.name);
-    let mut lines = vec![render::paragraph(&first, &check.message, 110)];
+    let mut lines = vec![text::paragraph(&first, &check.message, 110)];
     if let Some(fix) = &check.fix {
-        lines.push(render::paragraph(&format!("{:<8} {:<NAME$} ", "", "→ to mend it"), fix, 110));
+        lines.push(text::paragraph(&format!("{:<8} {:<NAME$} ", "", "→ to mend it"), fix, 110));
     }
     lines
 }
@@ -54,7 +55,7 @@ fn conclusion(checks: &[Check]) -> String {
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     match (count(CheckStatus::Error), count(CheckStatus::Warning)) {
         (0, 0) => "All is well.".to_owned(),
-        (0, warnings) => format!("A run works; {} to know of.", render::count(warnings, "thing")),
+        (0, warnings) => format!("A run works; {} to know of.", text::count(warnings, "thing")),
         (errors, _) => format!("{} in the way of a run.", stands(errors)),
     }
 }

@@ -28,11 +28,12 @@ mod trust;
 use std::io::Write;
 use std::process::ExitCode;
 
-pub use crate::render;
 use args::{Args, Command};
 use failure::Failure;
 use output::print;
 use tracing_subscriber::EnvFilter;
+
+use crate::text;
 
 /// Do what the arguments of this process ask for.
 pub fn main() -> ExitCode {
@@ -60,7 +61,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) if failure.is_quiet() => ExitCode::from(failure.code),
         Err(Failure { code, message }) => {
-            tell(&format!("error: {}", render::plain_lines(&message)));
+            tell(&format!("error: {}", text::safe_lines(&message)));
             ExitCode::from(code)
         }
     }
@@ -83,7 +84,7 @@ fn tell(text: &str) {
 /// What a person should know beside the result.
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        tell(&format!("warning: {}", render::plain(warning)));
+        tell(&format!("warning: {}", text::safe_line(warning)));
     }
 }
 

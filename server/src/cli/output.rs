@@ -6,7 +6,9 @@
 use std::io::{self, Write};
 
 use super::failure::Failure;
-use super::{render, tell};
+use super::tell;
+use crate::contracts::Issue;
+use crate::text;
 
 /// A line of the result.
 ///
@@ -25,6 +27,12 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
 }
 
+/// `file:line: severity: text`, as compilers say it and editors jump to it.
+pub(super) fn issue_line(issue: &Issue) -> String {
+    let Issue { file, line, severity, description, .. } = issue;
+    format!("{}:{line}: {}: {}", text::safe_line(file), severity.as_str(), text::safe_line(description))
+}
+
 /// The code of something that was done, once its end was told. An end that nobody reads is as it was done; one that
 /// cannot be written fails, unless it has failed already.
 ///
@@ -34,7 +42,7 @@ pub(super) fn ended(code: u8, telling: Result<(), Failure>) -> Result<u8, Failur
     match telling {
         Err(failure) if failure.is_quiet() => Ok(code),
         Err(failure) if code != 0 => {
-            tell(&format!("error: {}", render::plain_lines(&failure.message)));
+            tell(&format!("error: {}", text::safe_lines(&failure.message)));
             Ok(code)
         }
         told => told.map(|()| code),
@@ -93,4 +101,26 @@ pub(super) async fn unread() {
 #[cfg(not(unix))]
 pub(super) async fn unread() {
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contracts::Severity;
+
+    #[test]
+    fn an_issue_reads_like_a_compilers_message() {
+        let issue = Issue {
+            severity: Severity::Major,
+            file: "src/a.rs".to_owned(),
+            line: 12,
+            end_line: None,
+            quote: None,
+            description: "The count\nis off by one.".to_owned(),
+            suggested_fix: None,
+            task_id: None,
+            id: String::new(),
+        };
+        assert_eq!(issue_line(&issue), "src/a.rs:12: major: The count is off by one.");
+    }
 }

@@ -9,9 +9,10 @@ use super::output::ended;
 use super::progress::{Progress, Style};
 use super::run::{Place, block_on, drive, exit_code, last_line};
 use super::session::Session;
-use super::{gate, print, render};
+use super::{gate, print};
 use crate::config::Overrides;
 use crate::contracts::{ReviewOutput, Severity};
+use crate::text;
 use crate::workflow::{Outcome, Request};
 
 /// Review, and end with the code that what was found has.
@@ -23,7 +24,7 @@ pub(super) fn review(folder: Option<&Path>, args: ReviewArgs) -> Result<u8, Fail
     let place = Place::of(&engine);
     let request = Request { base: Some(args.base), ..Request::default() };
     let end = block_on(drive(engine, request, args.timeout, progress))??;
-    let telling = if args.json { print(&render::json(&last_line(&end).to_string())) } else { place.tell(&end) };
+    let telling = if args.json { print(&text::safe_json(&last_line(&end).to_string())) } else { place.tell(&end) };
     let (_, end) = end;
     let is_reached = end.outcome == Outcome::Done && end.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));
     ended(if is_reached { ISSUES } else { exit_code(&end) }, telling)

@@ -5,10 +5,11 @@ use std::path::Path;
 use super::args::RollbackArgs;
 use super::failure::{Failure, PERSON};
 use super::output::ended;
+use super::print;
 use super::session::Session;
-use super::{print, render};
 use crate::config::Overrides;
 use crate::contracts::RepoPath;
+use crate::text;
 use crate::workflow::{self, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
 
 /// Roll back, or undo the last rollback. Files that were left alone need a person.
@@ -34,12 +35,12 @@ fn told(report: &RollbackReport, request: &RollbackRequest) -> String {
     let mut lines: Vec<String> = report.files.iter().map(line).collect();
     lines.push(String::new());
     lines.push(sum(report, request));
-    lines.extend(report.notes.iter().map(|note| render::plain(note)));
+    lines.extend(report.notes.iter().map(|note| text::safe_line(note)));
     lines.join("\n")
 }
 
 fn line(file: &RolledBack) -> String {
-    let path = render::plain(file.path.as_str());
+    let path = text::safe_line(file.path.as_str());
     match &file.outcome {
         RollbackOutcome::Restored => format!("restored    {path}"),
         RollbackOutcome::Deleted => format!("deleted     {path}"),
@@ -47,7 +48,7 @@ fn line(file: &RolledBack) -> String {
         RollbackOutcome::Unchanged => format!("unchanged   {path}"),
         RollbackOutcome::LeftAlone { why, before_image } => {
             let before = before_image.as_ref().map(|image| format!("; as it was before: {image}")).unwrap_or_default();
-            format!("left alone  {path}: {}{}", render::plain(why), render::plain(&before))
+            format!("left alone  {path}: {}{}", text::safe_line(why), text::safe_line(&before))
         }
     }
 }
@@ -62,7 +63,7 @@ fn sum(report: &RollbackReport, request: &RollbackRequest) -> String {
     };
     let left = match left {
         0 => String::new(),
-        left => format!(", {} left alone", render::count(left, "file")),
+        left => format!(", {} left alone", text::count(left, "file")),
     };
-    format!("{verb} {}{left}.", render::count(done, "file"))
+    format!("{verb} {}{left}.", text::count(done, "file"))
 }

@@ -10,12 +10,13 @@ use tokio::runtime::Runtime;
 use super::args::{self, RunArgs};
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
-use super::output::{ended, unread};
+use super::output::{ended, issue_line, unread};
 use super::progress::{Progress, Style};
 use super::session::Session;
 use super::signals::{Stop, Stops};
-use super::{print, render, tell};
+use super::{print, tell};
 use crate::config::Overrides;
+use crate::text;
 use crate::workflow::{self, Engine, EventErrorKind, NO_PLAN, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
 
 /// Run, and end with the code its outcome has.
@@ -38,7 +39,7 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
     let place = Place::of(&engine);
     let end = block_on(drive(engine, request, args.timeout, progress))??;
     let telling = match args.json {
-        true => print(&render::json(&last_line(&end).to_string())),
+        true => print(&text::safe_json(&last_line(&end).to_string())),
         false => place.tell(&end).and_then(|()| ways_on(&end.1)),
     };
     ended(exit_code(&end.1), telling)
@@ -90,7 +91,7 @@ pub(super) async fn drive(
             progress.on(event);
             Ok(())
         }
-        None => print(&render::json(&json!(event).to_string())),
+        None => print(&text::safe_json(&json!(event).to_string())),
     };
     let stopping = |why: &str| {
         cancel.cancel();
@@ -166,15 +167,15 @@ impl Place {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
-            lines.extend(review.summary.trim().lines().map(|line| render::paragraph("", line, 100)));
+            lines.extend(review.summary.trim().lines().map(|line| text::paragraph("", line, 100)));
             lines.push(String::new());
-            lines.extend(review.issues.iter().map(render::issue_line));
+            lines.extend(review.issues.iter().map(issue_line));
             if !review.issues.is_empty() {
                 lines.push(String::new());
             }
         }
-        lines.push(render::plain_lines(&end.message));
-        lines.push(format!("{}   {}/runs/{run}", render::usage(&end.usage), self.memory));
+        lines.push(text::safe_lines(&end.message));
+        lines.push(format!("{}   {}/runs/{run}", end.usage.words(), self.memory));
         print(&lines.join("\n"))
     }
 }

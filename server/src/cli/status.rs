@@ -6,9 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::Failure;
+use super::output::issue_line;
+use super::print;
 use super::session::Session;
-use super::{print, render};
 use crate::config::Overrides;
+use crate::text;
 use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
 
 const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
@@ -25,7 +27,7 @@ pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
     let text = match json {
         false if is_empty(&status) => NOTHING.to_owned(),
         true => {
-            render::json(&serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?)
+            text::safe_json(&serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?)
         }
         false => told(&status),
     };
@@ -44,7 +46,7 @@ fn is_empty(status: &Status) -> bool {
 fn told(status: &Status) -> String {
     let mut lines = Vec::new();
     if let Some(task) = &status.task {
-        lines.push(render::paragraph("Task  ", &render::plain(task), 100));
+        lines.push(text::paragraph("Task  ", &text::safe_line(task), 100));
     }
     if let Some(run) = &status.run {
         let state = status.outcome.map_or("at work or interrupted", |outcome| outcome.as_str());
@@ -52,20 +54,20 @@ fn told(status: &Status) -> String {
     }
     lines.push(String::new());
     for phase in &status.phases {
-        let took = phase.elapsed_ms.map_or_else(String::new, |ms| render::whole_seconds(Duration::from_millis(ms)));
-        let line = format!("{:<10} {:<12} {took:>8}  {}", phase.phase, phase.status, render::plain(&phase.message));
+        let took = phase.elapsed_ms.map_or_else(String::new, |ms| text::whole_seconds(Duration::from_millis(ms)));
+        let line = format!("{:<10} {:<12} {took:>8}  {}", phase.phase, phase.status, text::safe_line(&phase.message));
         lines.push(line.trim_end().to_owned());
     }
     if !status.tasks.is_empty() {
         lines.push(String::new());
         for task in &status.tasks {
-            lines.push(format!("{:<10} {:<12} {}", task.id, task.status, render::plain(&task.title)));
+            lines.push(format!("{:<10} {:<12} {}", task.id, task.status, text::safe_line(&task.title)));
         }
     }
     if !status.issues.is_empty() {
         lines.push(String::new());
         let line = |IssueStatus { issue, state }: &IssueStatus| {
-            format!("{state:<6} {} [{}]", render::issue_line(issue), render::plain(&issue.id))
+            format!("{state:<6} {} [{}]", issue_line(issue), text::safe_line(&issue.id))
         };
         lines.extend(status.issues.iter().map(line));
     }
@@ -75,8 +77,8 @@ fn told(status: &Status) -> String {
         lines.extend(status.faults.iter().map(fault));
         lines.push(String::new());
     }
-    lines.extend(status.warnings.iter().map(|warning| render::paragraph("Note  ", &render::plain(warning), 100)));
-    lines.push(format!("Used  {}", render::usage(&status.usage)));
+    lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), 100)));
+    lines.push(format!("Used  {}", status.usage.words()));
     let is_faulty = !status.faults.is_empty();
     lines.push(format!("Next  {}", if is_faulty { mend(status.next) } else { next(status.next) }));
     lines.join("\n")
@@ -86,18 +88,18 @@ fn told(status: &Status) -> String {
 fn gate(gate: &GateContent) -> Vec<String> {
     let mut lines = vec![String::new(), format!("Plan  {}", gate.plan_sha256)];
     let line =
-        |what: &str, path: &str, task: &str| format!("! {what}: {} ({})", render::plain(path), render::plain(task));
+        |what: &str, path: &str, task: &str| format!("! {what}: {} ({})", text::safe_line(path), text::safe_line(task));
     let what = |never| if never { "never written" } else { "protected" };
     lines.extend(gate.protected.iter().map(|file| line(what(file.never), &file.path, &file.task)));
     lines.extend(gate.flagged.iter().map(|file| line(&file.reason, &file.path, &file.task)));
-    lines.extend(gate.questions.iter().map(|question| render::paragraph("? ", question, 100)));
+    lines.extend(gate.questions.iter().map(|question| text::paragraph("? ", question, 100)));
     lines.push(format!("To implement and review: {}", gate.estimate.words()));
     lines
 }
 
 fn fault(fault: &FaultStatus) -> String {
     let FaultStatus { file, line, column, message, .. } = fault;
-    format!("{}:{line}:{column}: {}", render::plain(file), render::plain(message))
+    format!("{}:{line}:{column}: {}", text::safe_line(file), text::safe_line(message))
 }
 
 /// The next step where files of the memory folder have faults.

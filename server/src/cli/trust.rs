@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::args::TrustArgs;
 use super::failure::{Failure, PERSON};
 use super::session::Session;
-use super::{gate, print, render, tell};
+use super::{gate, print, tell};
 use crate::config::Overrides;
 use crate::contracts::{Approval, Decision};
 use crate::memory::{Origin, Resealed, Store, UncountedFrom};
+use crate::text;
 use crate::workflow;
 
 const NOTHING: &str = "There is nothing to trust here. `baton trust --moved` takes over the memory of a project that was \
@@ -53,8 +54,8 @@ fn take_over(store: &Store, moved: &[UncountedFrom]) -> Result<u8, Failure> {
     let answer = if approval { "the answer to the plan, " } else { "" };
     print(&format!(
         "Taken over: {answer}{} and {} of transcripts. `baton status` tells where the workflow stands.",
-        render::count(journals, "publish journal"),
-        render::count(lines, "line")
+        text::count(journals, "publish journal"),
+        text::count(lines, "line")
     ))?;
     Ok(0)
 }
@@ -66,7 +67,7 @@ fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
         let Some(path) = path(from) else { continue };
         lines.push(format!(
             "This project was moved here from {}. You sealed there:",
-            render::plain(&path.display().to_string())
+            text::safe_line(&path.display().to_string())
         ));
         if let Some(approval) = &from.approval {
             let then = match approval.decision {
@@ -76,18 +77,18 @@ fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
             lines.push(format!("  {}: {then}", answer(approval)));
         }
         if from.journals > 0 {
-            let count = render::count(from.journals, "publish journal");
+            let count = text::count(from.journals, "publish journal");
             lines.push(format!("  {count}: `baton diff` and `baton rollback` know of those changes again"));
         }
         if from.transcripts > 0 {
-            let count = render::count(from.transcripts, "run");
+            let count = text::count(from.transcripts, "run");
             lines.push(format!("  the transcripts of {count}: what models answered is not asked and paid for again"));
         }
     }
     if moved.is_empty() {
         lines.push("There is nothing to take over: nothing here was sealed where this project was before.".to_owned());
     }
-    lines.extend(rest.iter().map(|line| render::paragraph("", &render::plain(line), 100)));
+    lines.extend(rest.iter().map(|line| text::paragraph("", &text::safe_line(line), 100)));
     lines.join("\n")
 }
 
@@ -104,7 +105,7 @@ fn answer(approval: &Approval) -> String {
     };
     let at = at.map(|at| format!(", {at}")).unwrap_or_default();
     let tasks = tasks.as_ref().map(|tasks| format!(", for {}", tasks.join(", "))).unwrap_or_default();
-    render::plain(&format!("the {what} of the plan {by}{at}{tasks}"))
+    text::safe_line(&format!("the {what} of the plan {by}{at}{tasks}"))
 }
 
 fn path(from: &UncountedFrom) -> Option<&Path> {

@@ -5,6 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Place;
 use crate::contracts::{MAX_FAULTS, MAX_SETTINGS, Position};
+use crate::text;
 
 /// A value as its layer gives it, with the place of each part.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl Node {
                 .map(|error| {
                     (
                         at(error.span().map_or(0, |span| span.start)),
-                        format!("this is not TOML: {}", one_line(error.message())),
+                        format!("this is not TOML: {}", text::safe_line(error.message())),
                     )
                 })
                 .collect();
@@ -134,7 +135,7 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.raw {
             Raw::Text(text) | Raw::Loose(text) => {
-                let short: String = text.chars().take(SHOWN).collect();
+                let short = text::head(text, SHOWN);
                 write!(f, "{short:?}")?;
                 if short.len() < text.len() { f.write_str("…") } else { Ok(()) }
             }
@@ -188,11 +189,7 @@ fn toml_node(value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Place) -> Node 
 
 /// A key as messages can show it: a quoted key may hold anything, also what drives a terminal.
 fn printable(key: &str) -> String {
-    key.chars().take(SHOWN).flat_map(char::escape_debug).collect()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text::escaped(text::head(key, SHOWN))
 }
 
 #[cfg(test)]

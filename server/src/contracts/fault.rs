@@ -6,6 +6,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::limits::over_limit;
+use crate::text::head_bytes;
 
 /// One thing wrong with a JSON text, at its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +56,7 @@ impl Fault {
 impl Position {
     /// The position of a byte offset; one past the end counts as the end.
     pub fn of(text: &str, offset: usize) -> Self {
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &text[..offset];
+        let before = head_bytes(text, offset);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self { line: before.matches('\n').count() as u32 + 1, column: before[start..].chars().count() as u32 + 1 }
     }

@@ -2,15 +2,16 @@ use std::fmt::Write;
 
 use super::gate_facts::GateFacts;
 use super::plan::PlanOutput;
+use crate::text::{self, safe_line};
 
 /// The plan as people read it: what to look at first, approach, risks, each task with its files and criteria, the order.
 ///
-/// Everything in it came from a model or a file, so control characters are left out.
+/// Everything in it came from a model or a file, so it is made safe to show.
 pub fn plan_markdown(plan: &PlanOutput, task: &str, facts: &GateFacts) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = render(&mut out, plan, task, facts);
-    out.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+    format!("{}\n", text::safe_lines(&out))
 }
 
 /// Protected and flagged files, questions, the estimate; nothing where there is none of them.
@@ -27,10 +28,10 @@ fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
         writeln!(out, "- {what}: `{}` ({})", file.path, file.task)?;
     }
     for file in &facts.flagged {
-        writeln!(out, "- **{}**: `{}` ({})", one_line(&file.reason), file.path, file.task)?;
+        writeln!(out, "- **{}**: `{}` ({})", safe_line(&file.reason), file.path, file.task)?;
     }
     for question in &facts.questions {
-        writeln!(out, "- **question**: {}", one_line(question))?;
+        writeln!(out, "- **question**: {}", safe_line(question))?;
     }
     if let Some(estimate) = &facts.estimate {
         writeln!(out, "- to implement and review: {}", estimate.words())?;
@@ -51,13 +52,13 @@ fn render(out: &mut String, plan: &PlanOutput, task: &str, facts: &GateFacts) ->
     if !plan.risks.is_empty() {
         writeln!(out, "## Risks\n")?;
         for risk in &plan.risks {
-            writeln!(out, "- {}", one_line(risk))?;
+            writeln!(out, "- {}", safe_line(risk))?;
         }
         writeln!(out)?;
     }
     writeln!(out, "## Tasks")?;
     for task in &plan.tasks {
-        writeln!(out, "\n### {} · {} · `{}`\n", task.id, one_line(&task.title), task.estimated_complexity.as_str())?;
+        writeln!(out, "\n### {} · {} · `{}`\n", task.id, safe_line(&task.title), task.estimated_complexity.as_str())?;
         writeln!(out, "{}\n", task.description.trim())?;
         for (verb, files) in
             [("modify", &task.files_to_modify), ("create", &task.files_to_create), ("delete", &task.files_to_delete)]
@@ -72,7 +73,7 @@ fn render(out: &mut String, plan: &PlanOutput, task: &str, facts: &GateFacts) ->
         if !task.acceptance_criteria.is_empty() {
             writeln!(out, "\nDone when:\n")?;
             for criterion in &task.acceptance_criteria {
-                writeln!(out, "- {}", one_line(criterion))?;
+                writeln!(out, "- {}", safe_line(criterion))?;
             }
         }
     }
@@ -81,10 +82,6 @@ fn render(out: &mut String, plan: &PlanOutput, task: &str, facts: &GateFacts) ->
         writeln!(out, "{}. {}", index + 1, group.join(", "))?;
     }
     Ok(())
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

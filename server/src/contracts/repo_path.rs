@@ -6,6 +6,8 @@ use icu_properties::props::DefaultIgnorableCodePoint;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::text::head;
+
 /// A path inside the workspace, parsed once and then trusted: relative, forward slashes, no way out.
 ///
 /// It promises nothing about the disk; links are the affair of whoever opens it.
@@ -52,7 +54,7 @@ impl RepoPath {
     }
 
     fn parse_for(text: &str, system: System) -> Result<Self, RepoPathError> {
-        let shown = || text.chars().take(200).collect::<String>();
+        let shown = || head(text, 200).to_owned();
         let slashed = text.trim_matches(|c| c == '\n' || c == '\r').replace('\\', "/");
         let is_home = slashed == "~" || slashed.starts_with("~/");
         if slashed.starts_with('/') || is_home || has_drive(&slashed, system) {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fault::{Fault, JsonText, Position};
 use super::limits::{MAX_FAULTS, over_limit};
+use crate::text;
 
 /// A JSON file that one phase, or the gate, hands to what comes after it.
 pub trait Handoff: Serialize + DeserializeOwned + JsonSchema {
@@ -59,7 +60,7 @@ pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
             let faults: Vec<Fault> = validator
                 .iter_errors(&value)
                 .take(MAX_FAULTS)
-                .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(told(&error))))
+                .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(&told(&error))))
                 .collect();
             if !faults.is_empty() {
                 return Err(faults);
@@ -172,14 +173,12 @@ fn close_properties(properties: &mut Map<String, Value>) {
 
 fn syntax_fault(text: &str, error: &serde_json::Error) -> Fault {
     let start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-    let mut offset = match error.column() {
+    let offset = match error.column() {
         // A line break is at fault, and the parser has counted it already.
         0 if !error.is_eof() => start.saturating_sub(1),
         column => (start + column.saturating_sub(1)).min(text.len()),
     };
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
+    let offset = text.floor_char_boundary(offset);
     let end = text[offset..].chars().next().map_or(offset, |c| offset + c.len_utf8());
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
@@ -200,15 +199,8 @@ fn told(error: &ValidationError<'_>) -> String {
 }
 
 /// A validator quotes the value at fault, which may be as long as a file.
-fn bounded(message: String) -> String {
-    const LONGEST: usize = 300;
-    match message.char_indices().nth(LONGEST) {
-        Some((cut, _)) => {
-            let tail: String = message.chars().rev().take(80).collect::<Vec<_>>().into_iter().rev().collect();
-            format!("{} … {tail}", &message[..cut])
-        }
-        None => message,
-    }
+fn bounded(message: &str) -> String {
+    text::cut_middle(message, 300, 80).into_owned()
 }
 
 pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// Tokens spent and what they cost.
 ///
 /// The three input counts are disjoint: their sum is the prompt. `cost_usd` is null when a model without a known
@@ -35,6 +37,15 @@ impl Usage {
     pub fn total_tokens(&self) -> u64 {
         self.prompt_tokens() + self.output_tokens
     }
+
+    /// For people, with the cost where it is known: `18.2k tokens · $0.042`.
+    pub fn words(&self) -> String {
+        let tokens = format!("{} tokens", text::tokens(self.total_tokens()));
+        match self.cost_usd {
+            Some(usd) => format!("{tokens} · {}", text::cost(usd)),
+            None => tokens,
+        }
+    }
 }
 
 impl std::ops::AddAssign for Usage {
@@ -53,5 +64,17 @@ impl std::iter::Sum for Usage {
             sum += usage;
             sum
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_stands_where_it_is_known() {
+        let known = Usage { input_tokens: 18_000, output_tokens: 200, cost_usd: Some(0.042), ..Usage::default() };
+        assert_eq!(known.words(), "18.2k tokens · $0.042");
+        assert_eq!(Usage { cost_usd: None, ..known }.words(), "18.2k tokens");
     }
 }

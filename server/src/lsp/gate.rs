@@ -17,7 +17,6 @@ use super::to_proto::plain;
 use super::unsaved_plan::unsaved_plan;
 use super::{to_proto, window};
 use crate::contracts::{FlaggedFile, ProtectedFile};
-use crate::render;
 use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer, GateContent};
 
 const VIEW: &str = "View";
@@ -298,7 +297,7 @@ fn question(gate: &Gate) -> String {
         lines.push(format!("Look twice at: {}.", plain(&files.join(", "), 300)));
     }
     lines.extend(questions.iter().map(|question| format!("Question: {}", plain(question, 300))));
-    let so_far = render::usage(&gate.usage);
+    let so_far = gate.usage.words();
     lines.push(format!("So far {so_far}. To implement and review: {}.", estimate.words()));
     lines.push(format!("View shows {}.", gate.plan_md));
     lines.join("\n")

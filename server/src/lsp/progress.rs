@@ -16,7 +16,7 @@ use tower_lsp::lsp_types::{
 use super::client::Client;
 use super::to_proto::plain;
 use crate::contracts::Usage;
-use crate::render;
+use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
 /// How long the end of a run waits for a client that has not accepted its progress yet.
@@ -213,9 +213,9 @@ impl Doing {
         }
         let colon = if place.is_empty() { "" } else { ": " };
         let mut message = plain(&format!("{place}{colon}{}", self.said), LONGEST);
-        message.push_str(&format!(" · {}", render::whole_seconds(self.began.elapsed())));
+        message.push_str(&format!(" · {}", text::whole_seconds(self.began.elapsed())));
         if self.usage.total_tokens() > 0 {
-            message.push_str(&format!(" · {}", render::usage(&self.usage)));
+            message.push_str(&format!(" · {}", self.usage.words()));
         }
         message
     }

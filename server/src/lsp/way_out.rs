@@ -12,7 +12,7 @@ use super::refused::Refused;
 use super::runs::Start;
 use super::{to_proto, window};
 use crate::config::Settings;
-use crate::render;
+use crate::text;
 use crate::workflow::{EventErrorKind, Outcome, Status};
 
 const SHOW_CHANGES: &str = "Show changes";
@@ -66,8 +66,8 @@ impl Allowance {
     /// `Allow $5.00 more`
     fn title(self) -> String {
         match self.tokens {
-            0 => format!("Allow {} more", render::cost(self.usd)),
-            tokens => format!("Allow {} and {} tokens more", render::cost(self.usd), render::tokens(tokens)),
+            0 => format!("Allow {} more", text::cost(self.usd)),
+            tokens => format!("Allow {} and {} tokens more", text::cost(self.usd), text::tokens(tokens)),
         }
     }
 }

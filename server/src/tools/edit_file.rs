@@ -4,9 +4,10 @@ use serde::Deserialize;
 use super::edit_match::{Edited, Miss, Tolerance, edit};
 use super::input::Input;
 use super::nearest::nearest;
-use super::show::{count, excerpt};
+use super::show::excerpt;
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
+use crate::text::count;
 use crate::workspace::{Interrupt, Interrupted, masked, masks, opaque, unmasks};
 
 pub(super) const DESCRIPTION: &str = "Replace text in a file of your task. old_text must stand in the file exactly \

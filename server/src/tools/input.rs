@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::show::cut;
+use crate::text::cut;
 
 /// The input of one tool.
 pub(super) trait Input: DeserializeOwned + JsonSchema {

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::contracts::RepoPath;
 use crate::models::ToolSpec;
+use crate::text;
 use crate::workspace::{Interrupt, Interrupted, Refused, Staging, StagingError, Workspace, masked};
 use input::Input;
 
@@ -44,6 +45,9 @@ pub struct Toolbox {
 
 /// How long one call may take. What takes longer is answered with an error that says so.
 const LONGEST_CALL: Duration = Duration::from_secs(30);
+
+/// Most characters of what people see of one call.
+const LONGEST_ACTIVITY: usize = 120;
 
 /// What a tool answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +152,7 @@ impl Toolbox {
     pub fn call(&self, name: &str, input: &Value) -> ToolOutput {
         let Some(tool) = self.tools().into_iter().find(|tool| tool.name() == name) else {
             let known: Vec<_> = self.tools().into_iter().map(Tool::name).collect();
-            let text = format!("There is no tool {:?}. Call one of: {}.", show::cut(name, 100), known.join(", "));
+            let text = format!("There is no tool {:?}. Call one of: {}.", text::cut(name, 100), known.join(", "));
             return ToolOutput { text, is_error: true, activity: "calling an unknown tool".to_owned(), refused: None };
         };
         match tool {
@@ -165,7 +169,7 @@ impl Toolbox {
     fn run<I: Input>(&self, tool: Tool, input: &Value, run: fn(&Self, I) -> Result<String, ToolError>) -> ToolOutput {
         let calling = format!("calling {}", tool.name());
         let call = || match input::parse::<I>(tool.name(), input) {
-            Ok(input) => (show::plain(&input.activity()), run(self, input)),
+            Ok(input) => (text::short_line(&input.activity(), LONGEST_ACTIVITY), run(self, input)),
             Err(faults) => (calling.clone(), Err(faults.into())),
         };
         // A fault of a library is the end of the call, not of the run.

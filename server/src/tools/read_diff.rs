@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::input::Input;
-use super::show::{count, cut};
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
+use crate::text::{count, cut};
 
 const MOST_TEXT: usize = 64_000;
 const LINE: usize = 1_000;

@@ -2,8 +2,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::input::Input;
-use super::show::{count, push_numbered};
+use super::show::push_numbered;
 use super::{ToolError, Toolbox};
+use crate::text::count;
 
 const MOST_LINES: usize = 2_000;
 const MOST_TEXT: usize = 64_000;

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::input::Input;
-use super::show::cut;
 use super::{ToolError, Toolbox};
 use crate::contracts::RepoPath;
+use crate::text::cut;
 use crate::workspace::{Interrupt, Interrupted, TextFile, is_secret_text};
 
 const MOST_MATCHES: usize = 200;
@@ -163,7 +163,7 @@ impl Pattern {
 
 /// The next place before that is between two characters.
 fn floor(line: &str, at: usize) -> usize {
-    line.floor_char_boundary(at.min(line.len()))
+    line.floor_char_boundary(at)
 }
 
 #[derive(Default)]
@@ -234,10 +234,7 @@ fn around(line: &str, start: usize) -> String {
     if line.chars().count() <= LINE {
         return line.to_owned();
     }
-    let mut from = start.saturating_sub(LINE / 4);
-    while !line.is_char_boundary(from) {
-        from -= 1;
-    }
+    let from = floor(line, start.saturating_sub(LINE / 4));
     let front = if from > 0 { "…" } else { "" };
     format!("{front}{}", cut(&line[from..], LINE))
 }

@@ -3,26 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::text::cut;
+
 /// Most characters shown of one line of a file.
 pub(super) const LONGEST_LINE: usize = 2_000;
-
-/// At most `limit` characters.
-pub(super) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
-    }
-}
-
-/// One short line for people: no control characters, nothing that changes the direction of writing.
-pub(super) fn plain(text: &str) -> String {
-    let kept: String = text
-        .chars()
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(|c| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
-        .collect();
-    cut(&kept, 120).into_owned()
-}
 
 /// Append a line of a file with its number, from 1.
 pub(super) fn push_numbered(out: &mut String, number: usize, line: &str) {
@@ -51,9 +35,4 @@ pub(super) fn excerpt(text: &str, first: usize, last: usize) -> String {
         }
     }
     out
-}
-
-/// "1 line", "2 lines".
-pub(super) fn count(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

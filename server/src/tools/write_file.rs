@@ -2,8 +2,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::input::Input;
-use super::show::count;
 use super::{ToolError, Toolbox};
+use crate::text::count;
 use crate::workspace::{MAX_FILE_BYTES, masks};
 
 pub(super) const DESCRIPTION: &str = "Create a file of your task, or replace the whole content of one that you have \

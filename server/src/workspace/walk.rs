@@ -8,6 +8,7 @@ use super::ignored::{Fault, Ignored};
 use super::protect::{is_never, is_secret};
 use super::{Interrupt, Interrupted, Workspace, WorkspaceError};
 use crate::contracts::RepoPath;
+use crate::text;
 
 /// Entries looked at before a walk gives up: a workspace of this size wants a narrower question.
 const MAX_VISITED: usize = 500_000;
@@ -183,7 +184,7 @@ struct Glob {
 /// A compiled glob, for those who list files from elsewhere too.
 fn compile(glob: &str) -> Result<Glob, WalkError> {
     let pattern = glob.trim().trim_start_matches("./").trim_start_matches('/');
-    let fault = |reason: String| WalkError::Glob { glob: glob.chars().take(200).collect(), reason };
+    let fault = |reason: String| WalkError::Glob { glob: text::head(glob, 200).to_owned(), reason };
     let matcher = FileGlob::parse(pattern).map_err(|error| fault(error.to_string()))?;
     Ok(Glob { matcher, by_name: !pattern.contains('/') })
 }

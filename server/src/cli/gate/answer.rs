@@ -1,4 +1,4 @@
-use crate::cli::render;
+use crate::text;
 use crate::workflow::Gate;
 
 /// What a person wants at the gate.
@@ -27,7 +27,7 @@ const CHOICES: &str = "Type a to approve (a T1,T2 for some tasks only), c to ask
 /// # Errors
 /// What is wrong with it, for the person.
 pub(super) fn parse(line: &str, gate: &Gate) -> Result<Choice, String> {
-    let line = render::plain(line);
+    let line = text::safe_line(line);
     let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
     match (word.to_lowercase().as_str(), rest) {
         ("a" | "approve", "") => Ok(Choice::Approve(None)),
@@ -47,7 +47,7 @@ pub(super) fn parse(line: &str, gate: &Gate) -> Result<Choice, String> {
 /// # Errors
 /// What can be answered, for the person.
 pub(super) fn parse_faulty(line: &str) -> Result<Choice, &'static str> {
-    let line = render::plain(line);
+    let line = text::safe_line(line);
     let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
     match (word.to_lowercase().as_str(), rest) {
         ("e" | "edit", "") => Ok(Choice::Edit),

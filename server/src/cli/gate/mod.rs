@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::progress::Progress;
-use super::render;
+use crate::text;
 use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer};
 use answer::Choice;
 use lines::Lines;
@@ -92,7 +92,7 @@ impl TerminalApprover {
             self.say(PROMPT)?;
             let Some(line) = self.lines.next().await else { return self.nobody() };
             match answer::parse(&line, gate) {
-                Err(message) => self.say(&format!("{}\n", render::paragraph("", &message, self.look.width)))?,
+                Err(message) => self.say(&format!("{}\n", text::paragraph("", &message, self.look.width)))?,
                 Ok(Choice::Approve(tasks)) => {
                     self.say(&approved(tasks.as_deref(), gate))?;
                     return Ok(GateAnswer::Approve { tasks });
@@ -113,11 +113,11 @@ impl TerminalApprover {
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(Choice::View) => {
-                    self.say(&format!("\n{}\n\n(vv shows it as JSON)\n", render::plain_lines(&gate.content.markdown)))?;
+                    self.say(&format!("\n{}\n\n(vv shows it as JSON)\n", text::safe_lines(&gate.content.markdown)))?;
                 }
                 Ok(Choice::ViewJson) => {
                     let json = serde_json::to_string_pretty(&gate.plan).map_err(io::Error::other)?;
-                    self.say(&format!("\n{}\n", render::plain_lines(&json)))?;
+                    self.say(&format!("\n{}\n", text::safe_lines(&json)))?;
                 }
             }
         }
@@ -125,7 +125,7 @@ impl TerminalApprover {
 
     /// Show what is wrong with the plan until something is done about it.
     async fn converse_faulty(&self, gate: &FaultyGate) -> io::Result<GateAnswer> {
-        self.say(&format!("\n{}\n", render::plain_lines(&gate.told())))?;
+        self.say(&format!("\n{}\n", text::safe_lines(&gate.told())))?;
         if gate.faults.is_none() {
             self.say("You are asked about the plan again once it is back. Enter alone has a new one made > ")?;
             return if self.lines.next().await.is_some() { Ok(GateAnswer::Edited) } else { self.nobody() };
@@ -151,7 +151,7 @@ impl TerminalApprover {
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(_) => {}
-                Err(message) => self.say(&format!("{}\n", render::paragraph("", message, self.look.width)))?,
+                Err(message) => self.say(&format!("{}\n", text::paragraph("", message, self.look.width)))?,
             }
         }
     }
@@ -160,13 +160,13 @@ impl TerminalApprover {
     async fn changes(&self) -> io::Result<Option<GateAnswer>> {
         self.say("What should be different? (an empty line goes back)\n> ")?;
         let Some(line) = self.lines.next().await else { return self.nobody().map(Some) };
-        let feedback = render::plain(&line);
+        let feedback = text::safe_line(&line);
         Ok((!feedback.is_empty()).then_some(GateAnswer::Revise { feedback }))
     }
 
     /// Have plan.json edited; `None` goes back to the question.
     async fn edit(&self, plan_json: &str) -> io::Result<Option<GateAnswer>> {
-        let plan = render::plain(plan_json);
+        let plan = text::safe_line(plan_json);
         let Some(editor) = &self.editor else {
             self.say(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter.\n> "))?;
             return match self.lines.next().await {

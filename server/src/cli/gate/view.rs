@@ -2,8 +2,8 @@ use std::collections::{HashMap, HashSet};
 
 use console::Style as Paint;
 
-use crate::cli::render::{self, paragraph};
 use crate::contracts::{Complexity, ProtectedFile, RepoPath, Task};
+use crate::text;
 use crate::workflow::{Gate, GateContent, GateTask};
 
 /// How the gate is drawn.
@@ -70,8 +70,8 @@ impl View<'_> {
             if index > 0 {
                 lines.push(String::new());
             }
-            let title = format!("{} {}", render::plain(&task.id), self.badge(task.complexity));
-            lines.push(format!("  {title} {}", self.paint(Paint::new().bold(), &render::plain(&task.title))));
+            let title = format!("{} {}", text::safe_line(&task.id), self.badge(task.complexity));
+            lines.push(format!("  {title} {}", self.paint(Paint::new().bold(), &text::safe_line(&task.title))));
             let planned = self.gate.plan.task(&task.id);
             lines.extend(task.files.iter().map(|file| self.file(planned, file)));
             self.conditions(task, planned, lines);
@@ -90,11 +90,11 @@ impl View<'_> {
         let note = if let Some(never) = self.protected.get(&key) {
             self.paint(Paint::new().red().bold(), if *never { "  never written" } else { "  protected" })
         } else if let Some(reason) = self.flagged.get(&key) {
-            self.paint(Paint::new().yellow(), &format!("  {}", render::plain(reason)))
+            self.paint(Paint::new().yellow(), &format!("  {}", text::safe_line(reason)))
         } else {
             String::new()
         };
-        format!("     {verb} {}{note}", render::plain(file))
+        format!("     {verb} {}{note}", text::safe_line(file))
     }
 
     fn conditions(&self, task: &GateTask, planned: Option<&Task>, lines: &mut Vec<String>) {
@@ -158,7 +158,7 @@ impl View<'_> {
     fn costs(&self, lines: &mut Vec<String>) {
         let estimate = self.gate.content.estimate.words();
         lines.push(String::new());
-        let so_far = render::usage(&self.gate.usage);
+        let so_far = self.gate.usage.words();
         lines.push(self.text("", &format!("So far {so_far}. To implement and review: {estimate}.")));
         lines.push(self.dim(&self.text("", &format!("The plan in full: {}", self.gate.plan_md))));
     }
@@ -181,7 +181,7 @@ impl View<'_> {
     }
 
     fn text(&self, first: &str, text: &str) -> String {
-        paragraph(first, text, self.look.width)
+        text::paragraph(first, text, self.look.width)
     }
 
     fn paint(&self, paint: Paint, text: &str) -> String {

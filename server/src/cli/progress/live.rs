@@ -6,7 +6,8 @@ use console::Style as Paint;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{Clock, Target, between, render, said};
+use super::{Clock, Target, between, said};
+use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
 /// Columns of a phase's name; the longest is `implement`.
@@ -48,7 +49,7 @@ impl Live {
         let over = event.phase == EventPhase::Workflow
             && matches!(event.status, EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled);
         if let Some(usage) = event.usage.filter(|usage| usage.total_tokens() > 0 && !over) {
-            self.footer(render::usage(&usage));
+            self.footer(usage.words());
         }
     }
 
@@ -109,7 +110,7 @@ impl Live {
 
     fn task(&mut self, id: &str, event: &PhaseEvent, took: Duration) {
         let said = said(event);
-        let shown = render::plain(id);
+        let shown = text::safe_line(id);
         match event.status {
             EventStatus::Started | EventStatus::Progress | EventStatus::Waiting => {
                 let begins = event.status == EventStatus::Started;
@@ -155,7 +156,7 @@ impl Live {
         let clock = self.clock.clone();
         let time = move |_: &ProgressState, out: &mut dyn Write| {
             // A column that cannot be written is left empty.
-            let _ = write!(out, "{:>TIME$}", render::whole_seconds(took + between(at, clock())));
+            let _ = write!(out, "{:>TIME$}", text::whole_seconds(took + between(at, clock())));
         };
         let bar = ProgressBar::no_length().with_style(style(template).with_key("took", time)).with_prefix(prefix);
         let bar = match &self.footer {
@@ -193,7 +194,7 @@ fn finished(status: EventStatus, name: &str, took: Duration, said: &str) -> Stri
         _ => ("–", Paint::new().yellow()),
     };
     let mark = paint.for_stderr().apply_to(mark);
-    let took = Paint::new().for_stderr().dim().apply_to(format!("{:>TIME$}", render::elapsed(took)));
+    let took = Paint::new().for_stderr().dim().apply_to(format!("{:>TIME$}", text::elapsed(took)));
     format!("{mark} {name} {took}  {said}").trim_end().to_owned()
 }
 

@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use super::{render, said};
+use super::said;
+use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
 /// How long a phase or a task may be silent before its progress is worth a line.
@@ -33,9 +34,9 @@ impl Log {
 }
 
 fn line(event: &PhaseEvent, since: Duration) -> String {
-    let mut line = format!("[{:>8}] {}", render::whole_seconds(since), event.phase.as_str());
+    let mut line = format!("[{:>8}] {}", text::whole_seconds(since), event.phase.as_str());
     if let Some(task) = &event.task {
-        line = format!("{line} {}", render::plain(task));
+        line = format!("{line} {}", text::safe_line(task));
     }
     if let Some(word) = word(event.status) {
         line = format!("{line} {word}");
@@ -46,7 +47,7 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     }
     match &event.usage {
         Some(usage) if event.task.is_none() && event.status == EventStatus::Done && usage.total_tokens() > 0 => {
-            format!("{line} ({})", render::usage(usage))
+            format!("{line} ({})", usage.words())
         }
         _ => line,
     }

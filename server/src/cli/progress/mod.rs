@@ -11,7 +11,7 @@ use std::time::Duration;
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
-use super::render;
+use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 use live::Live;
 use log::Log;
@@ -190,8 +190,8 @@ fn between(start: Timestamp, end: Timestamp) -> Duration {
 
 /// The message of an event and, where it says more, of its error.
 fn said(event: &PhaseEvent) -> String {
-    let message = render::plain(&event.message);
-    match event.error.as_ref().map(|error| render::plain(&error.message)) {
+    let message = text::safe_line(&event.message);
+    match event.error.as_ref().map(|error| text::safe_line(&error.message)) {
         Some(error) if message.is_empty() => error,
         Some(error) if !message.contains(&error) => format!("{message}: {error}"),
         _ => message,

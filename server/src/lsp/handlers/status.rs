@@ -8,7 +8,6 @@ use tower_lsp::lsp_types::MessageType;
 use super::super::folder::Folder;
 use super::super::refused::Refused;
 use super::super::{to_proto, window};
-use crate::render;
 use crate::workflow::{FaultStatus, Status};
 
 /// Said where there never was a workflow.
@@ -65,6 +64,6 @@ fn told(status: &Status) -> String {
         "none" => "nothing",
         phase => phase,
     };
-    lines.push(format!("Used {}. Next: {next}.", render::usage(&status.usage)));
+    lines.push(format!("Used {}. Next: {next}.", status.usage.words()));
     lines.join("\n")
 }

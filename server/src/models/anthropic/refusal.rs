@@ -11,6 +11,7 @@ use super::super::retry::{AttemptError, retry_after};
 use super::super::{ModelError, ModelErrorKind};
 use super::Credential;
 use super::answer::{Broken, Fault};
+use crate::text::{cut, safe_line};
 
 /// Where the API is and by what right it is used, as far as messages tell it.
 #[derive(Debug)]
@@ -213,16 +214,13 @@ impl Endpoint {
 
     /// Words from outside, fit for a message: one line, bounded, and without the credential.
     fn quote(&self, words: &str) -> String {
-        let hidden = match self.credential.secret() {
-            "" => words.to_owned(),
-            secret => words.replace(secret, &format!("[{}]", self.credential.word())),
+        let without_secret = |text: &str| match self.credential.secret() {
+            "" => text.to_owned(),
+            secret => text.replace(secret, &format!("[{}]", self.credential.word())),
         };
-        let line: String = hidden.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let line = line.trim().trim_end_matches('.');
-        match line.char_indices().nth(LONGEST_QUOTE) {
-            Some((cut, _)) => format!("{} …", &line[..cut]),
-            None => line.to_owned(),
-        }
+        // Again afterwards: what was taken out may have stood in the midst of it.
+        let line = without_secret(&safe_line(&without_secret(words)));
+        cut(line.trim_end_matches('.'), LONGEST_QUOTE).into_owned()
     }
 }
 

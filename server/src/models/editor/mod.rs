@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::retry::{AttemptError, RetryPolicy, with_retries};
 use super::throttle::Throttle;
 use super::{Model, ModelError, ModelErrorKind, Tier, Turn, TurnProgress, TurnRequest};
+use crate::text::short_line;
 
 /// An editor that lends its models.
 #[async_trait]
@@ -244,19 +245,10 @@ fn silent(waited: Duration) -> AttemptError {
 
 /// What an editor says, as the end of a sentence: one short line that drives no terminal.
 fn said(text: &str) -> String {
-    let plain: String =
-        text.chars().map(|c| if c.is_control() || is_direction(c) { ' ' } else { c }).take(SAID).collect();
-    let words: Vec<&str> = plain.split_whitespace().collect();
-    let words = words.join(" ");
-    match words.trim_end_matches('.') {
+    match short_line(text, SAID).trim_end_matches('.') {
         "" => String::new(),
         words => format!(": {words}"),
     }
-}
-
-/// Characters that change the direction of writing, or cannot be seen.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

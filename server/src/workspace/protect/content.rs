@@ -9,6 +9,7 @@ use regex::{Captures, Regex};
 
 use super::super::{TextFile, unified};
 use crate::contracts::RepoPath;
+use crate::text;
 
 /// How every mask begins.
 const MARK: &str = "<masked by Baton: ";
@@ -298,11 +299,7 @@ fn keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
         }
         // A key ends before the next one begins, so that all of them are read once.
         let body = &text[begin.end()..begins.peek().map_or(text.len(), |next| next.start())];
-        let mut most = body.len().min(LONGEST_KEY);
-        while !body.is_char_boundary(most) {
-            most -= 1;
-        }
-        let body = &body[..most];
+        let body = text::head_bytes(body, LONGEST_KEY);
         let is_key = |length: &usize| {
             let letters = body[..*length].bytes().filter(|byte| is_base64(*byte)).count();
             letters >= SHORTEST_KEY && is_dense(&body[..*length], letters)

@@ -18,6 +18,7 @@ use super::durable::{write_new, write_unsynced};
 use super::stands::Disk;
 use super::{StagedChange, Workspace, WorkspaceError, sha256, sync_folder};
 use crate::contracts::{RepoPath, is_task_id};
+use crate::text;
 use place::{disk, is_before, missing_folders, note_modes, place, sync_parents, undo};
 
 pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
@@ -361,12 +362,7 @@ fn fresh<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>) -> Res
 /// A name that a person finds the file by, and that no rule about names minds.
 fn stored_name(index: usize, path: &RepoPath) -> String {
     const LONGEST: usize = 200;
-    let name = path.file_name();
-    let mut cut = name.len().min(LONGEST);
-    while !name.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    format!("{index:03}-{}", &name[..cut])
+    format!("{index:03}-{}", text::head_bytes(path.file_name(), LONGEST))
 }
 
 fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, steps: Steps<'_>) -> Result<(), Halt> {
