@@ -5,52 +5,22 @@
 //! leaves it by [`Approver`](crate::workflow::Approver).
 
 mod board;
-mod capabilities;
-mod client;
-mod code_actions;
 mod commands;
-mod comments;
-mod documents;
-mod editor_process;
 mod files;
 mod folder;
-mod folders;
-mod framing;
-mod from_proto;
-mod gate;
-mod handlers;
-mod hover;
-mod lens_refresh;
-mod lenses;
-mod lent;
-mod markdown;
 mod offers;
-mod phase_feed;
-mod plan_this;
-mod position;
-mod progress;
-mod refused;
-mod requests;
-mod runs;
+mod run;
 mod server;
-mod settings;
-mod snapshot;
-mod task_file;
-mod to_proto;
-mod todo;
-mod transport;
-mod unsaved_plan;
-mod until_stopped;
-mod watch;
-mod way_out;
-mod window;
+mod text;
+mod wire;
 
 use std::cell::Cell;
 use std::path::PathBuf;
 
-use self::folders::Folders;
+use self::folder::folders::Folders;
 use self::server::Server;
-use self::until_stopped::UntilStopped;
+use self::wire::transport;
+use self::wire::until_stopped::UntilStopped;
 
 /// Serve the editor on standard input and output until it leaves or `stop` returns, and answer with the code to end the
 /// process with.

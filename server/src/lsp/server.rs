@@ -18,21 +18,24 @@ use tower_lsp::lsp_types::{
 };
 use tower_lsp::{LanguageServer, LspService};
 
-use super::capabilities::Capabilities;
-use super::client::Client;
-use super::documents::{Change, Documents};
-use super::folder::Folder;
-use super::folders::Folders;
-use super::handlers::{self, Failure};
-use super::position::Encoding;
-use super::refused::Refused;
-use super::{code_actions, commands, editor_process, from_proto, requests, way_out};
+use crate::lsp::commands::{self, Failure, requests, table};
+use crate::lsp::files::refused::Refused;
+use crate::lsp::folder::Folder;
+use crate::lsp::folder::folders::Folders;
+use crate::lsp::offers::code_actions;
+use crate::lsp::run::way_out;
+use crate::lsp::text::documents::{Change, Documents};
+use crate::lsp::text::position::Encoding;
+use crate::lsp::wire::capabilities::Capabilities;
+use crate::lsp::wire::client::Client;
+use crate::lsp::wire::editor_process;
+use crate::lsp::wire::from_proto;
 
 /// `RequestFailed` of the protocol: the request was fine, and cannot be done as things stand.
 const REQUEST_FAILED: ErrorCode = ErrorCode::ServerError(-32803);
 
 /// The handlers. Each hands on at once; what takes time runs elsewhere.
-pub(super) struct Server {
+pub(crate) struct Server {
     client: Client,
     folders: Folders,
     /// Stands for the client's folders.
@@ -43,7 +46,7 @@ pub(super) struct Server {
 
 impl Server {
     /// The service that routes to these handlers.
-    pub(super) fn service(client: Client, folders: Folders, root: Option<PathBuf>) -> LspService<Self> {
+    pub(crate) fn service(client: Client, folders: Folders, root: Option<PathBuf>) -> LspService<Self> {
         let server = Self { client, folders, root, capabilities: OnceLock::new(), documents: Documents::default() };
         // What it would send to the client goes through `Client`, which needs no socket.
         let (service, _socket) = LspService::build(|_| server)
@@ -149,9 +152,9 @@ impl LanguageServer for Server {
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
-        let call = commands::parse(&params.command, params.arguments)
+        let call = table::parse(&params.command, params.arguments)
             .map_err(|error| failure(ErrorCode::InvalidParams, error.to_string()))?;
-        handlers::run(&self.folders, call).await.map(Some).map_err(refused)
+        commands::run(&self.folders, call).await.map(Some).map_err(refused)
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
@@ -222,7 +225,7 @@ fn advertised(encoding: Encoding) -> ServerCapabilities {
         code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
         hover_provider: Some(HoverProviderCapability::Simple(true)),
         execute_command_provider: Some(ExecuteCommandOptions {
-            commands: commands::ids(),
+            commands: table::ids(),
             ..ExecuteCommandOptions::default()
         }),
         workspace: Some(WorkspaceServerCapabilities {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
-use super::super::position::{LineEdit, Text};
 use crate::contracts::{Issue, find_quote, issue_id};
+use crate::lsp::text::position::{LineEdit, Text};
 
 /// How long two versions of a text are compared before the rest counts as rewritten.
 const COMPARING: Duration = Duration::from_millis(20);
@@ -219,8 +219,8 @@ mod tests {
     use serde_json::json;
     use tower_lsp::lsp_types::{Position, Range as Span};
 
-    use super::super::super::position::Encoding;
     use super::*;
+    use crate::lsp::text::position::Encoding;
 
     const FILE: &str = "fn a() {\n    one();\n}\n\nfn b() {\n    two();\n}\n";
 

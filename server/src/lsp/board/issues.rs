@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, NumberOrString, Range, Url};
 
-use super::super::position::{Encoding, Text};
-use super::super::to_proto;
 use super::SOURCE;
 use crate::contracts::{Issue, JsonText, PlanOutput, Task, over_limit};
+use crate::lsp::text::position::{Encoding, Text};
+use crate::lsp::wire::to_proto;
 use crate::memory::Memory;
 
 /// An issue's diagnostic, but for its place.

@@ -7,11 +7,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
 
-use super::super::documents::Documents;
-use super::super::files::Files;
-use super::super::position::Text;
-use super::super::refused::Refused;
-use super::super::to_proto;
 use super::issues::ShownPlan;
 use super::{SOURCE, issues, standing};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
@@ -19,6 +14,11 @@ use crate::contracts::{
     Approval, ContextOutput, Dismissed, Fault, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round,
     read,
 };
+use crate::lsp::files::Files;
+use crate::lsp::files::refused::Refused;
+use crate::lsp::text::documents::Documents;
+use crate::lsp::text::position::Text;
+use crate::lsp::wire::to_proto;
 use crate::memory::{FileFaults, Memory, Store};
 use crate::workflow;
 use crate::workspace::{self, TextFile, Workspace};

@@ -3,9 +3,9 @@
 use serde_json::json;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range};
 
-use super::super::to_proto;
 use super::SOURCE;
 use crate::contracts::{ImplReport, TaskResult};
+use crate::lsp::wire::to_proto;
 use crate::workflow::{PhaseStatus, TaskState};
 
 /// Longest message, in characters.

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::super::client::Outgoing;
-use super::super::lent;
 use super::*;
+use crate::lsp::files::lent;
+use crate::lsp::wire::client::Outgoing;
 
 const SOURCE_FILE: &str = "fn a() {\n    b(\"🦀\");\n}\n";
 

@@ -1,0 +1,79 @@
+//! The gate, answered by a command: whoever waits at it, in this process or another, goes on.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::start;
+use super::table::{ApproveArguments, PlanArguments};
+use crate::contracts::Decision;
+use crate::lsp::files::Files;
+use crate::lsp::files::refused::Refused;
+use crate::lsp::files::unsaved_plan::unsaved_plan;
+use crate::lsp::folder::Folder;
+use crate::lsp::run::runs::Start;
+use crate::memory::Store;
+use crate::workflow::{self, Answer, Answered, StartError};
+
+/// Approve the plan, or some tasks of it; where nothing waits, the workflow goes on.
+pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
+    let ApproveArguments { tasks, plan_sha256 } = arguments;
+    let answered = answer(folder, Answer { decision: Decision::Approved, tasks, plan_sha256 }).await?;
+    let run = if answered.run_waits { None } else { Some(folder.start(Start::default()).await?) };
+    Ok(json!({ "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks }))
+}
+
+/// Reject the plan.
+pub(super) async fn reject(folder: &Arc<Folder>) -> Result<Value, Refused> {
+    let reject = Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None };
+    let answered = answer(folder, reject).await?;
+    Ok(json!({ "plan_version": answered.plan_version }))
+}
+
+/// Plan again: the Revise answer of a gate that waits, else the plan phase once more.
+pub(super) async fn plan(folder: &Arc<Folder>, arguments: PlanArguments) -> Result<Value, Refused> {
+    let Some(feedback) = arguments.feedback else { return start::plan(folder, None).await };
+    if feedback.trim().is_empty() {
+        return Err(Refused::EmptyFeedback);
+    }
+    let said = feedback.clone();
+    let waiting = folder.with_files(move |files| {
+        let (store, run) = gate(files)?;
+        Ok(run.filter(|_| matches!(workflow::revise_waiting_plan(&store, &said), Ok(true))))
+    });
+    match waiting.await? {
+        Some(run) => Ok(json!({ "run": run })),
+        None => start::plan(folder, Some(feedback)).await,
+    }
+}
+
+async fn answer(folder: &Arc<Folder>, answer: Answer) -> Result<Answered, Refused> {
+    let of = folder.clone();
+    let answered = folder.with_files(move |files| {
+        let (store, _) = gate(files)?;
+        let unsaved = unsaved_plan(&of.documents, of.path(), files, &store);
+        if let (Decision::Approved, Some(path)) = (answer.decision, unsaved) {
+            return Err(Refused::UnsavedPlan(path));
+        }
+        of.with_gate(files, |sources| {
+            workflow::answer_plan(sources, answer).map_err(|error| match error {
+                StartError::StalePlan { file } => Refused::StalePlan(of.path().join(file)),
+                error => error.into(),
+            })
+        })
+    });
+    answered.await?.ok_or(Refused::NoPlan)
+}
+
+/// The memory with a plan to answer, and the run that waits for it, if one does.
+fn gate(files: &Files) -> Result<(Store, Option<String>), Refused> {
+    let store = files.memory()?.ok_or(Refused::NoPlan)?;
+    let memory = store.load_for_repair()?;
+    let run = store.holder().map(|holder| holder.run);
+    match (&run, memory.has_plan(), memory.approval.is_some()) {
+        (None, false, _) => Err(Refused::NoPlan),
+        (Some(run), false, _) => Err(Refused::NoPlanYet(run.clone())),
+        (Some(run), true, true) => Err(Refused::Answered(run.clone())),
+        _ => Ok((store, run)),
+    }
+}

@@ -1,0 +1,55 @@
+//! The workflow's memory as a whole: setting it aside, and whether all is there that it takes.
+
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::MessageType;
+
+use crate::config;
+use crate::lsp::files::lent;
+use crate::lsp::files::off_the_handler;
+use crate::lsp::files::refused::Refused;
+use crate::lsp::folder::Folder;
+use crate::lsp::wire::to_proto;
+use crate::lsp::wire::window;
+use crate::workflow::{self, Check, CheckStatus};
+
+/// Move the workflow at hand to history; files stay.
+pub(super) async fn reset(folder: &Folder) -> Result<Value, Refused> {
+    if let Some(run) = folder.at_work().await {
+        return Err(Refused::AtWork(run));
+    }
+    let moved = folder.with_files(|files| {
+        let Some(store) = files.memory()? else { return Ok(None) };
+        Ok(workflow::reset(&files.workspace, &store)?.map(|entry| store.name(&entry)))
+    });
+    let moved = moved.await?;
+    folder.allowed().clear();
+    folder.withdraw_offer();
+    folder.show().await;
+    Ok(json!({ "moved": moved }))
+}
+
+/// Look whether everything that is needed is there, and how to mend what is not.
+pub(super) async fn doctor(folder: &Folder) -> Result<Value, Refused> {
+    let settings = folder.settings().await;
+    let editor = lent::editor(&folder.client, folder.capabilities, &folder.path);
+    let path = folder.path.clone();
+    // A client that takes the command back does not want to know any more; others are not held up by slow disks.
+    let found = off_the_handler(async move { Ok(workflow::doctor(&path, settings, &config::variable, &editor).await) });
+    let found = found.await?;
+    if !folder.capabilities.plugin {
+        let typ = if found.ok { MessageType::INFO } else { MessageType::WARNING };
+        let lines: Vec<String> = found.checks.iter().map(told).collect();
+        window::tell(&folder.client, typ, format!("Baton: {}", lines.join("\n")));
+    }
+    serde_json::to_value(found).map_err(|error| Refused::Internal(error.to_string()))
+}
+
+fn told(check: &Check) -> String {
+    let status = match check.status {
+        CheckStatus::Ok => "ok",
+        CheckStatus::Warning => "warning",
+        CheckStatus::Error => "error",
+    };
+    let fix = check.fix.as_deref().map(|fix| format!(" → {}", to_proto::plain(fix, 300))).unwrap_or_default();
+    format!("{} {status}: {}{fix}", check.name, to_proto::plain(&check.message, 300))
+}

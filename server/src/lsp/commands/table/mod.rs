@@ -1,0 +1,342 @@
+//! The commands an editor can run, in one table: what is advertised is what is parsed.
+//!
+//! A command has at most one argument, an object. A bare string stands for the object's first field, and none at all
+//! for an empty object, so that an editor without a plugin can run every command. `folder` names a workspace folder by
+//! its URI where there are several.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use tower_lsp::lsp_types::Url;
+
+use crate::config::ApprovalMode;
+
+/// A command with its arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Command {
+    /// Take a task through the four phases, or go on with the one at hand.
+    Workflow(WorkflowArguments),
+    /// Gather context, also again.
+    Context(TaskArguments),
+    /// Plan, also again; where the gate waits, `feedback` is its answer.
+    Plan(PlanArguments),
+    /// Implement the approved tasks, also again.
+    Implement(ImplementArguments),
+    /// Review what was done, or what differs from a commit.
+    Review(ReviewArguments),
+    /// Approve the plan.
+    Approve(ApproveArguments),
+    /// Reject the plan.
+    Reject,
+    /// Tell where the workflow stands.
+    Status,
+    /// Stop the run.
+    Cancel,
+    /// Set the workflow aside; files stay.
+    Reset,
+    /// Undo what agents did to files, or undo that.
+    Rollback(RollbackArguments),
+    /// Show what the workflow changed.
+    Diff(DiffArguments),
+    /// Fix issues of the review.
+    FixIssue(FixArguments),
+    /// Show an issue no more.
+    DismissIssue(IssueArguments),
+    /// Show a dismissed issue again.
+    RestoreIssue(IssueArguments),
+    /// Open task.md, or a task of the plan.
+    OpenTask(OpenTaskArguments),
+    /// Open plan.md.
+    OpenPlan,
+    /// Look whether everything that is needed is there.
+    Doctor,
+}
+
+/// Arguments of `baton.workflow`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WorkflowArguments {
+    /// The task in the user's words; without one the workflow at hand goes on.
+    pub(crate) task: Option<String>,
+    /// Set the workflow at hand aside first.
+    pub(crate) reset: Option<bool>,
+    /// Who answers the gate of this run; the settings say it otherwise.
+    pub(crate) approval: Option<ApprovalMode>,
+}
+
+/// Arguments of `baton.context`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TaskArguments {
+    /// The task in the user's words; without one that of the workflow at hand.
+    pub(crate) task: Option<String>,
+}
+
+/// Arguments of `baton.plan`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PlanArguments {
+    /// What should be different about the plan.
+    pub(crate) feedback: Option<String>,
+}
+
+/// Arguments of `baton.implement`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ImplementArguments {
+    /// Only these tasks, by id.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(crate) only: Option<Vec<String>>,
+}
+
+/// Arguments of `baton.review`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReviewArguments {
+    /// Review the working tree against this commit instead, with no plan.
+    pub(crate) base: Option<String>,
+}
+
+/// Arguments of `baton.approve`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ApproveArguments {
+    /// Only these tasks, by id.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(crate) tasks: Option<Vec<String>>,
+    /// SHA-256 of the plan that was shown, in hex; without it the plan at this moment is meant.
+    #[serde(rename = "planSha256")]
+    pub(crate) plan_sha256: Option<String>,
+}
+
+/// Arguments of `baton.rollback`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RollbackArguments {
+    /// Only what this task did.
+    pub(crate) task: Option<String>,
+    /// Only this file: below the folder, by its whole path, or by its URI.
+    pub(crate) file: Option<String>,
+    /// Only tell what would happen.
+    #[serde(rename = "dryRun")]
+    pub(crate) dry_run: Option<bool>,
+    /// Undo the last rollback instead.
+    pub(crate) undo: Option<bool>,
+}
+
+/// Arguments of `baton.diff`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DiffArguments {
+    /// Only what this task did.
+    pub(crate) task: Option<String>,
+}
+
+/// Arguments of `baton.fixIssue`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FixArguments {
+    /// The issue's id.
+    pub(crate) id: Option<String>,
+    /// Several issues' ids.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(crate) ids: Option<Vec<String>>,
+}
+
+/// Arguments of `baton.dismissIssue` and `baton.restoreIssue`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct IssueArguments {
+    /// The issue's id.
+    pub(crate) id: Option<String>,
+}
+
+/// Arguments of `baton.openTask`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OpenTaskArguments {
+    /// A task of the plan, by id, at its place in plan.json; without one task.md.
+    pub(crate) task: Option<String>,
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Call {
+    /// The command.
+    pub(crate) command: Command,
+    /// The workspace folder it is for.
+    pub(crate) folder: Option<Url>,
+}
+
+/// Why a call is none; the message says how the command is called.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum CallError {
+    /// No such command.
+    #[error("{0:?} is no command of Baton's; there are {known}", known = ids().join(", "))]
+    Unknown(String),
+    /// Arguments that the command does not take.
+    #[error("{id}: {fault}; {usage}")]
+    Arguments {
+        /// The command.
+        id: &'static str,
+        /// What is wrong with them.
+        fault: String,
+        /// What it takes.
+        usage: &'static str,
+    },
+}
+
+struct Row {
+    id: &'static str,
+    /// The field that a bare string stands for.
+    first_field: Option<&'static str>,
+    usage: &'static str,
+    read: fn(Map<String, Value>) -> Result<Command, String>,
+}
+
+const ROWS: [Row; 18] = [
+    Row {
+        id: "baton.workflow",
+        first_field: Some("task"),
+        usage: "it takes {task?, reset?, approval?: \"ask\" | \"auto\", folder?}, or the task as a string",
+        read: |fields| some(fields, Command::Workflow),
+    },
+    Row {
+        id: "baton.context",
+        first_field: Some("task"),
+        usage: "it takes {task?, folder?}, or the task as a string",
+        read: |fields| some(fields, Command::Context),
+    },
+    Row {
+        id: "baton.plan",
+        first_field: Some("feedback"),
+        usage: "it takes {feedback?, folder?}, or the feedback as a string",
+        read: |fields| some(fields, Command::Plan),
+    },
+    Row {
+        id: "baton.implement",
+        first_field: Some("only"),
+        usage: "it takes {only?: [ids], folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
+        read: |fields| some(fields, Command::Implement),
+    },
+    Row {
+        id: "baton.review",
+        first_field: Some("base"),
+        usage: "it takes {base?, folder?}, or a commit to compare with as a string",
+        read: |fields| some(fields, Command::Review),
+    },
+    Row {
+        id: "baton.approve",
+        first_field: Some("tasks"),
+        usage: "it takes {tasks?: [ids], planSha256?, folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
+        read: |fields| some(fields, Command::Approve),
+    },
+    Row { id: "baton.reject", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Reject) },
+    Row { id: "baton.status", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Status) },
+    Row { id: "baton.cancel", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Cancel) },
+    Row { id: "baton.reset", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Reset) },
+    Row {
+        id: "baton.rollback",
+        first_field: Some("task"),
+        usage: "it takes {task?, file?, dryRun?, undo?, folder?}, or the id of a task as a string",
+        read: |fields| some(fields, Command::Rollback),
+    },
+    Row {
+        id: "baton.diff",
+        first_field: Some("task"),
+        usage: "it takes {task?, folder?}, or the id of a task as a string",
+        read: |fields| some(fields, Command::Diff),
+    },
+    Row {
+        id: "baton.fixIssue",
+        first_field: Some("id"),
+        usage: "it takes {id, folder?}, {ids: [ids], folder?}, or the id of an issue as a string",
+        read: |fields| some(fields, Command::FixIssue),
+    },
+    Row {
+        id: "baton.dismissIssue",
+        first_field: Some("id"),
+        usage: ISSUE,
+        read: |fields| some(fields, Command::DismissIssue),
+    },
+    Row {
+        id: "baton.restoreIssue",
+        first_field: Some("id"),
+        usage: ISSUE,
+        read: |fields| some(fields, Command::RestoreIssue),
+    },
+    Row {
+        id: "baton.openTask",
+        first_field: Some("task"),
+        usage: "it takes {task?, folder?}, or the id of a task of the plan as a string",
+        read: |fields| some(fields, Command::OpenTask),
+    },
+    Row { id: "baton.openPlan", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::OpenPlan) },
+    Row { id: "baton.doctor", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Doctor) },
+];
+
+const NOTHING: &str = "it takes nothing but {folder?}";
+const ISSUE: &str = "it takes {id, folder?}, or the id of an issue as a string";
+
+/// The ids of all commands, for `executeCommandProvider`.
+pub(crate) fn ids() -> Vec<String> {
+    ROWS.iter().map(|row| row.id.to_owned()).collect()
+}
+
+/// What a `workspace/executeCommand` asks for.
+///
+/// # Errors
+/// When there is no such command, or it takes other arguments.
+pub(crate) fn parse(id: &str, arguments: Vec<Value>) -> Result<Call, CallError> {
+    let row = ROWS.iter().find(|row| row.id == id).ok_or_else(|| CallError::Unknown(id.to_owned()))?;
+    let wrong = |fault: String| CallError::Arguments { id: row.id, fault, usage: row.usage };
+    let mut fields = fields(row, arguments).map_err(wrong)?;
+    let folder = match fields.remove("folder") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(uri)) => {
+            Some(Url::parse(&uri).map_err(|error| wrong(format!("folder {uri:?} is no URI: {error}")))?)
+        }
+        Some(other) => return Err(wrong(format!("folder is {other}, and is the URI of a workspace folder"))),
+    };
+    Ok(Call { command: (row.read)(fields).map_err(wrong)?, folder })
+}
+
+fn fields(row: &Row, arguments: Vec<Value>) -> Result<Map<String, Value>, String> {
+    let count = arguments.len();
+    let mut arguments = arguments.into_iter();
+    match (arguments.next(), row.first_field) {
+        _ if count > 1 => Err(format!("{count} arguments are given")),
+        (None | Some(Value::Null), _) => Ok(Map::new()),
+        (Some(Value::Object(fields)), _) => Ok(fields),
+        (Some(text @ Value::String(_)), Some(field)) => Ok(Map::from_iter([(field.to_owned(), text)])),
+        (Some(other), _) => Err(format!("{other} is given")),
+    }
+}
+
+fn some<T: DeserializeOwned>(fields: Map<String, Value>, command: fn(T) -> Command) -> Result<Command, String> {
+    serde_json::from_value(Value::Object(fields)).map(command).map_err(|error| error.to_string())
+}
+
+fn none(fields: &Map<String, Value>, command: Command) -> Result<Command, String> {
+    match fields.keys().next() {
+        None => Ok(command),
+        Some(field) => Err(format!("unknown field `{field}`")),
+    }
+}
+
+/// Ids as a list, or as one string with commas between them, as people type them.
+fn ids_or_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "ids are a list of strings, or one string with commas between them")]
+    enum Ids {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(Option::<Ids>::deserialize(deserializer)?.map(|ids| match ids {
+        Ids::List(ids) => ids,
+        Ids::Text(text) => text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

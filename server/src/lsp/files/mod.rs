@@ -1,0 +1,86 @@
+//! A folder's files and settings, opened for one piece of work.
+
+pub(crate) mod lent;
+pub(crate) mod refused;
+pub(crate) mod settings;
+pub(crate) mod task_file;
+pub(crate) mod unsaved_plan;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::config::{self, ConfigErrors, Loaded, Overrides, Settings};
+use crate::contracts::RepoPath;
+use crate::lsp::files::refused::Refused;
+use crate::memory::Store;
+use crate::workflow;
+use crate::workspace::{OpenBuffers, Workspace};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Files {
+    /// The files.
+    pub(crate) workspace: Workspace,
+    /// The settings in force.
+    pub(crate) settings: Settings,
+}
+
+impl Files {
+    /// Open a folder, under what the editor has set for it, with the documents the editor has open in it.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or settings are wrong.
+    pub(crate) fn open(path: &Path, editor: Option<Value>, buffers: OpenBuffers) -> Result<Self, Refused> {
+        let workspace = Workspace::open(path)?.with_buffers(buffers);
+        let loaded = Self::settings(workspace.root(), editor)?;
+        workflow::check_memory_dir(&workspace, &loaded)?;
+        for warning in &loaded.warnings {
+            tracing::debug!("{warning}");
+        }
+        Ok(Self { workspace, settings: loaded.settings })
+    }
+
+    /// The settings in force in a folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(crate) fn settings(root: &Path, editor: Option<Value>) -> Result<Loaded, ConfigErrors> {
+        let user_file = config::user_config_file();
+        let (env, flags) = (config::environment(), Overrides::default());
+        config::load_with_user_file(root, user_file.as_deref(), editor, env, flags)
+    }
+
+    /// The memory folder, where there is one: to look at a folder leaves no trace in it.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub(crate) fn memory(&self) -> Result<Option<Store>, Refused> {
+        let there = RepoPath::parse(&self.settings.memory_dir).is_ok_and(|path| self.workspace.is_folder(&path));
+        if there { Ok(Some(self.make_memory()?)) } else { Ok(None) }
+    }
+
+    /// The memory folder, made on first use.
+    ///
+    /// # Errors
+    /// When it cannot be made or opened.
+    pub(crate) fn make_memory(&self) -> Result<Store, Refused> {
+        Ok(workflow::open_store(&self.workspace, &self.settings)?)
+    }
+}
+
+/// Run what reads and writes files where it stalls nobody.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Refused::Internal(error.to_string())))
+}
+
+/// Run to the end whatever becomes of the handler that waits for it.
+pub(crate) async fn off_the_handler<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|error| Err(Refused::Internal(error.to_string())))
+}

@@ -1,0 +1,96 @@
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::Url;
+
+use crate::config::ConfigErrors;
+use crate::memory::MemoryError;
+use crate::workflow::StartError;
+use crate::workspace::WorkspaceError;
+
+/// Why a folder does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// A run is at work.
+    #[error("run {0} is at work here; wait for its end, or stop it by baton.cancel")]
+    AtWork(String),
+    /// No run is at work.
+    #[error("nothing runs here")]
+    NothingRuns,
+    /// The task has no words.
+    #[error("the task is empty; say what is to be done, for example {{\"task\": \"Add a --json flag\"}}")]
+    EmptyTask,
+    /// There is no task at all; a file to write it in was made.
+    #[error(
+        "there is no task yet: write it to {}, save it and start again, or give it, for example {{\"task\": \"Add a \
+         --json flag\"}}",
+        .0.display()
+    )]
+    NoTask(PathBuf),
+    /// There is no plan.
+    #[error("there is no plan; baton.workflow with a task makes one")]
+    NoPlan,
+    /// A run is at work and has made no plan yet.
+    #[error("run {0} has no plan yet; it asks as soon as there is one")]
+    NoPlanYet(String),
+    /// The plan was answered before.
+    #[error("the plan was answered already, and run {0} goes on with it; stop it by baton.cancel to change the answer")]
+    Answered(String),
+    /// The answer is to another plan than plan.json, at this path, holds now.
+    #[error(
+        "{} changed since that plan was shown; look at the plan as it is now, then answer again",
+        .0.display()
+    )]
+    StalePlan(PathBuf),
+    /// plan.json, at this path, is open with changes that are not saved.
+    #[error(
+        "{} has changes that are not saved, and nothing else than the saved plan can be approved; save it or undo them, \
+         then answer again",
+        .0.display()
+    )]
+    UnsavedPlan(PathBuf),
+    /// The feedback has no words.
+    #[error(
+        "the feedback is empty; say what should be different, for example {{\"feedback\": \"Leave the API as it is\"}}"
+    )]
+    EmptyFeedback,
+    /// No issue is named.
+    #[error("which issue? Name it by its id, for example {{\"id\": \"{0}\"}}; baton.status lists them")]
+    WhichIssue(String),
+    /// There is no review.
+    #[error("there is no review here, and so no issue")]
+    NoReview,
+    /// What is asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] ConfigErrors),
+    /// The engine refuses.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A part of this program failed.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+impl Refused {
+    /// What a client can act on: `{kind, uri}`.
+    pub(crate) fn data(&self) -> Option<Value> {
+        let (kind, path) = match self {
+            Self::StalePlan(path) => ("stale_plan", path),
+            Self::UnsavedPlan(path) => ("unsaved", path),
+            _ => return None,
+        };
+        Some(json!({ "kind": kind, "uri": Url::from_file_path(path).ok() }))
+    }
+}
+
+impl From<MemoryError> for Refused {
+    fn from(error: MemoryError) -> Self {
+        StartError::from(error).into()
+    }
+}

@@ -1,0 +1,16 @@
+use std::path::{Path, PathBuf};
+
+use crate::contracts::{Handoff, PlanOutput, RepoPath};
+use crate::lsp::commands::requests::on_disk;
+use crate::lsp::files::Files;
+use crate::lsp::text::documents::Documents;
+use crate::memory::Store;
+
+/// plan.json by the client's path, where it is open with changes that only the editor knows: what is on the disk is not
+/// the plan that a person sees.
+pub(crate) fn unsaved_plan(documents: &Documents, folder: &Path, files: &Files, store: &Store) -> Option<PathBuf> {
+    let name = store.name(PlanOutput::FILE);
+    let path = folder.join(&name);
+    let saved = on_disk(&files.workspace, &RepoPath::parse(&name).ok()?);
+    documents.is_unsaved(&path, saved.as_deref()).then_some(path)
+}

@@ -1,0 +1,331 @@
+//! Code actions: on an issue, on a line that has lenses, on a selection, and on what a comment leaves to be done.
+
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::{
+    CodeAction, CodeActionContext, CodeActionDisabled, CodeActionKind, CodeActionOptions, CodeActionOrCommand,
+    Diagnostic, NumberOrString, Range,
+};
+
+use super::lenses::{cannot_fix, lenses};
+use super::offer::Offer;
+use super::plan_this::plan_this;
+use super::snapshot::Snapshot;
+use crate::contracts::{Issue, RepoPath};
+use crate::lsp::text::position::{Encoding, Text};
+use crate::lsp::wire::to_proto::plain;
+
+/// "Plan this" rewrites what it is called on.
+const PLAN_THIS: CodeActionKind = CodeActionKind::REFACTOR_REWRITE;
+
+/// Longest description beside the title of an action, where a line has several issues.
+const LONGEST_HINT: usize = 50;
+
+/// What the client can show of actions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ActionCapabilities {
+    /// It takes actions; otherwise it takes plain commands.
+    pub(crate) literals: bool,
+    /// It shows those that cannot be run now, with the reason.
+    pub(crate) disabled: bool,
+}
+
+/// An open issue and where it stands now.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PlacedIssue {
+    /// The issue.
+    pub(crate) issue: Issue,
+    /// Its place in the text as it is now.
+    pub(crate) range: Range,
+}
+
+/// A document that actions are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// Relative to the workspace root.
+    pub(crate) file: &'a RepoPath,
+    /// Its text.
+    pub(crate) text: &'a Text,
+    /// The open issues of the file.
+    pub(crate) issues: &'a [PlacedIssue],
+    /// The selection, or the cursor.
+    pub(crate) range: Range,
+    /// What columns count.
+    pub(crate) encoding: Encoding,
+}
+
+/// What is advertised: there is nothing left to resolve.
+pub(crate) fn options() -> CodeActionOptions {
+    CodeActionOptions {
+        code_action_kinds: Some(vec![CodeActionKind::QUICKFIX, PLAN_THIS]),
+        ..CodeActionOptions::default()
+    }
+}
+
+/// The actions at a place.
+pub(crate) fn code_actions(
+    snapshot: &Snapshot,
+    place: Place<'_>,
+    context: &CodeActionContext,
+    client: ActionCapabilities,
+) -> Vec<CodeActionOrCommand> {
+    let mut actions = on_issues(snapshot, place, context);
+    let plan_this = plan_this(snapshot, place.file, place.text, place.range, place.encoding);
+    actions.extend(plan_this.map(|offer| Action::new(PLAN_THIS, offer)));
+    let lines = place.range.start.line as usize..=place.range.end.line as usize;
+    let on_lines = lenses(snapshot, place.file, place.text).into_iter().filter(|lens| lines.contains(&lens.line));
+    actions.extend(on_lines.map(|lens| Action::new(CodeActionKind::QUICKFIX, lens.offer)));
+    actions.retain(|action| is_asked_for(&action.kind, context));
+    actions.into_iter().filter_map(|action| action.to_proto(client)).collect()
+}
+
+/// The issues whose lines a range touches.
+fn touched(issues: &[PlacedIssue], range: Range) -> impl Iterator<Item = &PlacedIssue> {
+    let touches = move |there: Range| there.start.line <= range.end.line && range.start.line <= there.end.line;
+    issues.iter().filter(move |placed| touches(placed.range))
+}
+
+struct Action {
+    kind: CodeActionKind,
+    offer: Offer,
+    /// Beside the title.
+    hint: String,
+    /// What it resolves, of those that the client shows.
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Action {
+    fn new(kind: CodeActionKind, offer: Offer) -> Self {
+        Self { kind, offer, hint: String::new(), diagnostics: Vec::new() }
+    }
+
+    fn to_proto(&self, client: ActionCapabilities) -> Option<CodeActionOrCommand> {
+        let title = format!("{}{}", self.offer.action_title(), self.hint);
+        let disabled = self.offer.disabled.as_ref();
+        if !client.literals {
+            return disabled.is_none().then(|| CodeActionOrCommand::Command(self.offer.command(title)));
+        }
+        if disabled.is_some() && !client.disabled {
+            return None;
+        }
+        Some(CodeActionOrCommand::CodeAction(CodeAction {
+            command: disabled.is_none().then(|| self.offer.command(title.clone())),
+            title,
+            kind: Some(self.kind.clone()),
+            diagnostics: (!self.diagnostics.is_empty()).then(|| self.diagnostics.clone()),
+            disabled: disabled.map(|reason| CodeActionDisabled { reason: reason.clone() }),
+            ..CodeAction::default()
+        }))
+    }
+}
+
+fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext) -> Vec<Action> {
+    let touched: Vec<&PlacedIssue> = touched(place.issues, place.range).collect();
+    let mut actions = Vec::new();
+    for placed in &touched {
+        let hint = match touched.as_slice() {
+            [_] => String::new(),
+            _ => format!(" ({})", plain(&placed.issue.description, LONGEST_HINT)),
+        };
+        let diagnostics: Vec<Diagnostic> =
+            context.diagnostics.iter().filter(|shown| is_of(shown, placed)).cloned().collect();
+        let one = |offer| Action {
+            hint: hint.clone(),
+            diagnostics: diagnostics.clone(),
+            ..Action::new(CodeActionKind::QUICKFIX, offer)
+        };
+        let id = json!({ "id": placed.issue.id });
+        let fix = Offer::new(snapshot, "Fix this issue", "baton.fixIssue", id.clone());
+        actions.push(one(fix.unless(cannot_fix(snapshot))));
+        actions.push(one(Offer::new(snapshot, "Dismiss this issue", "baton.dismissIssue", id)));
+        let task = snapshot.memory.task_of(&placed.issue);
+        let task = task.map_or(Value::Null, |task| json!({ "task": task.id }));
+        actions.push(one(Offer::new(snapshot, "Open its task", "baton.openTask", task)));
+    }
+    if !touched.is_empty() {
+        let ids: Vec<&str> = place.issues.iter().map(|placed| placed.issue.id.as_str()).collect();
+        let fix = Offer::new(snapshot, "Fix all issues in this file", "baton.fixIssue", json!({ "ids": ids }));
+        let is_shown = |shown: &&Diagnostic| place.issues.iter().any(|placed| is_of(shown, placed));
+        let diagnostics = context.diagnostics.iter().filter(is_shown).cloned().collect();
+        let all = Action::new(CodeActionKind::QUICKFIX, fix.unless(cannot_fix(snapshot)));
+        // Right behind fixing one.
+        actions.insert(1, Action { diagnostics, ..all });
+    }
+    actions
+}
+
+/// Whether a diagnostic that the client shows is this issue's. A client that does not send back what the server told
+/// it beside the message is known by the place.
+fn is_of(shown: &Diagnostic, placed: &PlacedIssue) -> bool {
+    let code = format!("review.{}", placed.issue.severity.as_str());
+    if shown.source.as_deref() != Some("baton") {
+        return false;
+    }
+    match shown.data.as_ref().and_then(|data| data["id"].as_str()) {
+        Some(id) => id == placed.issue.id,
+        None => shown.code == Some(NumberOrString::String(code)) && shown.range.start.line == placed.range.start.line,
+    }
+}
+
+/// Kinds are a hierarchy: who asks for `refactor` wants `refactor.rewrite` too.
+fn is_asked_for(kind: &CodeActionKind, context: &CodeActionContext) -> bool {
+    let Some(only) = &context.only else { return true };
+    only.iter().any(|asked| {
+        let rest = kind.as_str().strip_prefix(asked.as_str());
+        rest.is_some_and(|rest| asked.as_str().is_empty() || rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_lsp::lsp_types::Position;
+
+    use super::super::snapshot::fixture::{approve, issue, plan_text, report, review, snapshot};
+    use super::*;
+    use crate::lsp::commands::table;
+    use crate::workflow::Next;
+
+    const ALL: ActionCapabilities = ActionCapabilities { literals: true, disabled: true };
+    const TEXT: &str = "one\ntwo // TODO: mend\nthree\n";
+
+    fn lines(first: u32, last: u32) -> Range {
+        Range { start: Position { line: first, character: 0 }, end: Position { line: last, character: 0 } }
+    }
+
+    fn reviewed() -> Snapshot {
+        snapshot(Next::Merged, |memory| {
+            approve(memory);
+            report(memory, &["T1"]);
+            let issues = [("i1", 1), ("i2", 3), ("i3", 3)].map(|(id, line)| issue(id, "src/lib.rs", line));
+            review(memory, "merge", issues.to_vec());
+        })
+    }
+
+    fn answers(
+        snapshot: &Snapshot,
+        range: Range,
+        context: Value,
+        client: ActionCapabilities,
+    ) -> Vec<CodeActionOrCommand> {
+        let file = RepoPath::parse("src/lib.rs").unwrap();
+        let place_of =
+            |issue: &Issue| PlacedIssue { issue: issue.clone(), range: lines(issue.line - 1, issue.line - 1) };
+        let issues: Vec<PlacedIssue> = snapshot.memory.open_issues().map(place_of).collect();
+        let (text, encoding) = (Text::new(TEXT), Encoding::Utf16);
+        let place = Place { file: &file, text: &text, issues: &issues, range, encoding };
+        code_actions(snapshot, place, &serde_json::from_value(context).unwrap(), client)
+    }
+
+    fn titles(answers: &[CodeActionOrCommand]) -> Vec<&str> {
+        let title = |answer: &CodeActionOrCommand| match answer {
+            CodeActionOrCommand::CodeAction(action) => action.title.clone(),
+            CodeActionOrCommand::Command(command) => command.title.clone(),
+        };
+        answers.iter().map(title).map(|title| &*title.leak()).collect()
+    }
+
+    fn diagnostic(line: u32, data: Value) -> Value {
+        json!({ "range": lines(line, line), "source": "baton", "code": "review.major", "message": "m", "data": data })
+    }
+
+    #[test]
+    fn an_issue_is_fixed_alone_or_with_its_file_dismissed_or_looked_up() {
+        let shown = json!([diagnostic(0, json!({ "id": "i1" })), diagnostic(0, json!({ "id": "other" }))]);
+        let actions = answers(&reviewed(), lines(0, 0), json!({ "diagnostics": shown }), ALL);
+        let expected = [
+            ("Baton: fix this issue", "baton.fixIssue", json!({ "id": "i1" })),
+            ("Baton: fix all issues in this file", "baton.fixIssue", json!({ "ids": ["i1", "i2", "i3"] })),
+            ("Baton: dismiss this issue", "baton.dismissIssue", json!({ "id": "i1" })),
+            ("Baton: open its task", "baton.openTask", json!({ "task": "T1" })),
+        ];
+        let expected = expected.map(|(title, command, argument)| {
+            json!({
+                "title": title, "kind": "quickfix", "diagnostics": [shown[0]],
+                "command": { "title": title, "command": command, "arguments": [argument] }
+            })
+        });
+        assert_eq!(json!(actions), json!(expected));
+        for action in expected {
+            let arguments = serde_json::from_value(action["command"]["arguments"].clone()).unwrap();
+            table::parse(action["command"]["command"].as_str().unwrap(), arguments).expect("the server takes it");
+        }
+    }
+
+    #[test]
+    fn several_issues_of_a_line_are_told_apart() {
+        let context = json!({ "diagnostics": [diagnostic(2, Value::Null)] });
+        let actions = answers(&reviewed(), lines(2, 2), context, ALL);
+        let expected = [
+            "Baton: fix this issue (What i2 says.)",
+            "Baton: fix all issues in this file",
+            "Baton: dismiss this issue (What i2 says.)",
+            "Baton: open its task (What i2 says.)",
+            "Baton: fix this issue (What i3 says.)",
+            "Baton: dismiss this issue (What i3 says.)",
+            "Baton: open its task (What i3 says.)",
+        ];
+        assert_eq!(titles(&actions), expected);
+        // A client that keeps no data still has its diagnostics resolved.
+        assert_eq!(json!(actions)[0]["diagnostics"][0]["message"], "m");
+    }
+
+    #[test]
+    fn while_a_run_is_at_work_a_fix_says_why_not_or_is_left_out() {
+        let mut busy = reviewed();
+        busy.at_work = Some("r1".to_owned());
+        let context = json!({ "diagnostics": [] });
+        let actions = answers(&busy, lines(0, 0), context.clone(), ALL);
+        let reason = json!({ "reason": "run r1 is at work; wait for its end, or cancel it" });
+        for (index, title) in ["Baton: fix this issue", "Baton: fix all issues in this file"].iter().enumerate() {
+            assert_eq!(json!(actions)[index], json!({ "title": title, "kind": "quickfix", "disabled": reason }));
+        }
+        let left = ["Baton: dismiss this issue", "Baton: open its task"];
+        assert_eq!(titles(&actions)[2..], left);
+        let client = ActionCapabilities { literals: true, disabled: false };
+        assert_eq!(titles(&answers(&busy, lines(0, 0), context.clone(), client)), left);
+        assert_eq!(titles(&answers(&busy, lines(0, 0), context, ActionCapabilities::default())), left);
+    }
+
+    #[test]
+    fn a_client_of_old_is_answered_with_commands() {
+        let answers = answers(&reviewed(), lines(0, 0), json!({ "diagnostics": [] }), ActionCapabilities::default());
+        let fix =
+            json!({ "title": "Baton: fix this issue", "command": "baton.fixIssue", "arguments": [{ "id": "i1" }] });
+        assert_eq!(json!(answers)[0], fix);
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_answered() {
+        let all = ["Baton: fix this issue", "Baton: fix all issues in this file", "Baton: dismiss this issue"];
+        for (only, count, first) in [
+            (json!(null), 5, all[0]),
+            (json!([""]), 5, all[0]),
+            (json!(["quickfix"]), 4, all[0]),
+            (json!(["refactor"]), 1, "Baton: plan this"),
+            (json!(["refactor.rewrite", "source"]), 1, "Baton: plan this"),
+            (json!(["refactor.rewrite.more"]), 0, ""),
+            (json!(["quick", "ref"]), 0, ""),
+            (json!([]), 0, ""),
+        ] {
+            let context = json!({ "diagnostics": [], "only": only });
+            let answers = answers(&reviewed(), lines(0, 1), context, ALL);
+            assert_eq!(answers.len(), count, "{only}: {:?}", titles(&answers));
+            assert_eq!(titles(&answers).first().copied().unwrap_or_default(), first, "{only}");
+        }
+    }
+
+    #[test]
+    fn every_lens_is_an_action_on_its_line() {
+        let snapshot = snapshot(Next::Gate, |_| ());
+        let file = RepoPath::parse(".agent_memory/plan.json").unwrap();
+        let (text, encoding) = (Text::new(plan_text()), Encoding::Utf16);
+        let context = CodeActionContext::default();
+        let at = |line| {
+            let place = Place { file: &file, text: &text, issues: &[], range: lines(line, line), encoding };
+            titles(&code_actions(&snapshot, place, &context, ALL)).join(", ")
+        };
+        assert_eq!(at(0), "Baton: approve plan (2 tasks), Baton: reject plan");
+        let line = text.lines().position(|line| line.contains("\"id\": \"T1\"")).unwrap();
+        assert_eq!(at(line as u32), "Baton: approve and run T1 only");
+        assert_eq!(at(1), "");
+    }
+}

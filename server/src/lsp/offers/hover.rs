@@ -1,0 +1,96 @@
+//! Hover on a line with issues: what the review says of it, and the task it belongs to.
+
+use tower_lsp::lsp_types::{MarkupContent, MarkupKind};
+
+use super::snapshot::Snapshot;
+use crate::contracts::{Issue, Task};
+use crate::lsp::text::markdown::{markdown, markdown_line, plain_lines};
+use crate::lsp::wire::to_proto::plain;
+
+/// Longest title shown, in characters.
+const LONGEST_TITLE: usize = 200;
+
+/// What is said of some issues; `None` for none.
+pub(crate) fn hover(snapshot: &Snapshot, issues: &[&Issue], kind: MarkupKind) -> Option<MarkupContent> {
+    let parts = issues.iter().map(|issue| {
+        let task = snapshot.memory.task_of(issue);
+        match kind {
+            MarkupKind::Markdown => in_markdown(issue, task),
+            MarkupKind::PlainText => in_plain_text(issue, task),
+        }
+    });
+    let between = match kind {
+        MarkupKind::Markdown => "\n\n---\n\n",
+        MarkupKind::PlainText => "\n\n",
+    };
+    let value = parts.collect::<Vec<_>>().join(between);
+    (!value.is_empty()).then_some(MarkupContent { kind, value })
+}
+
+fn in_markdown(issue: &Issue, task: Option<&Task>) -> String {
+    let mut blocks = vec![format!("**Baton review: {}**", issue.severity.as_str()), markdown(&issue.description)];
+    if let Some(fix) = suggested_fix(issue) {
+        blocks.push("**Suggested fix**".to_owned());
+        blocks.push(markdown(fix));
+    }
+    if let Some(task) = task {
+        blocks.push(format!("**Task {}: {}**", markdown_line(&task.id), markdown_line(&title(task))));
+        let criteria = task.acceptance_criteria.iter().map(|criterion| format!("- {}", markdown_line(criterion)));
+        let criteria: Vec<String> = criteria.collect();
+        if !criteria.is_empty() {
+            blocks.push(format!("Accepted when:\n\n{}", criteria.join("\n")));
+        }
+    }
+    blocks.join("\n\n")
+}
+
+fn in_plain_text(issue: &Issue, task: Option<&Task>) -> String {
+    let mut blocks = vec![format!("Baton review: {}\n{}", issue.severity.as_str(), plain_lines(&issue.description))];
+    if let Some(fix) = suggested_fix(issue) {
+        blocks.push(format!("Suggested fix:\n{}", plain_lines(fix)));
+    }
+    if let Some(task) = task {
+        let mut lines = vec![format!("Task {}: {}", plain(&task.id, LONGEST_TITLE), title(task))];
+        lines.extend(task.acceptance_criteria.iter().map(|criterion| format!("- {}", plain(criterion, 2000))));
+        blocks.push(lines.join("\n"));
+    }
+    blocks.join("\n\n")
+}
+
+fn title(task: &Task) -> String {
+    plain(&task.title, LONGEST_TITLE)
+}
+
+fn suggested_fix(issue: &Issue) -> Option<&str> {
+    issue.suggested_fix.as_deref().map(str::trim).filter(|fix| !fix.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::snapshot::fixture::{approve, issue, snapshot};
+    use super::*;
+    use crate::workflow::Next;
+
+    #[test]
+    fn an_issue_is_told_with_its_fix_and_its_task() {
+        let snapshot = snapshot(Next::Merged, approve);
+        let first = Issue {
+            description: "An *empty* name.\nSee [this](command:quit).".to_owned(),
+            suggested_fix: Some("Use `name.trim()`.".to_owned()),
+            ..issue("i1", "src/lib.rs", 2)
+        };
+        let second = issue("i2", "src/other.rs", 2);
+        let shown = hover(&snapshot, &[&first, &second], MarkupKind::Markdown).unwrap();
+        let expected = "**Baton review: major**\n\n\
+                        An \\*empty\\* name.  \nSee \\[this\\](command\\:quit).\n\n\
+                        **Suggested fix**\n\nUse `name.trim()`.\n\n\
+                        **Task T1: Title of T1**\n\nAccepted when:\n\n- It \\*greets\\*.\n\n---\n\n\
+                        **Baton review: major**\n\nWhat i2 says.";
+        assert_eq!(shown.value, expected);
+        let shown = hover(&snapshot, &[&first], MarkupKind::PlainText).unwrap();
+        let expected = "Baton review: major\nAn *empty* name.\nSee [this](command:quit).\n\n\
+                        Suggested fix:\nUse `name.trim()`.\n\nTask T1: Title of T1\n- It *greets*.";
+        assert_eq!((shown.kind, shown.value.as_str()), (MarkupKind::PlainText, expected));
+        assert_eq!(hover(&snapshot, &[], MarkupKind::Markdown), None);
+    }
+}

@@ -1,0 +1,338 @@
+//! Code lenses: what can be done with the plan, above its text, and with each issue of the review.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::{CodeLens, Position, Range};
+
+use super::offer::{Offer, count};
+use super::snapshot::Snapshot;
+use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
+use crate::lsp::text::position::Text;
+use crate::workflow::Next;
+
+/// Something to be done, above a line.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Lens {
+    /// The line, from 0.
+    pub(crate) line: usize,
+    /// What is to be done.
+    pub(crate) offer: Offer,
+}
+
+impl Lens {
+    /// As the protocol has it, with its command: there is nothing left to resolve.
+    pub(crate) fn to_proto(&self) -> CodeLens {
+        let start = Position { line: u32::try_from(self.line).unwrap_or(u32::MAX), character: 0 };
+        let command = self.offer.command(self.offer.title.clone());
+        CodeLens { range: Range { start, end: start }, command: Some(command), data: None }
+    }
+}
+
+/// The lenses of a document, a file relative to the workspace root; none but on plan.json and review.json.
+///
+/// What cannot be done now has no lens: a lens cannot be shown as disabled.
+pub(crate) fn lenses(snapshot: &Snapshot, file: &RepoPath, text: &Text) -> Vec<Lens> {
+    if snapshot.is_plan(file) {
+        of_plan(snapshot, text)
+    } else if snapshot.is_review(file) {
+        of_review(snapshot, text)
+    } else {
+        Vec::new()
+    }
+}
+
+fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
+    let Some(loaded) = &snapshot.memory.plan else { return Vec::new() };
+    // An answer is about what is saved. On another text it would not be what it seems.
+    if handoff::<PlanOutput>(text).as_ref() != Some(&loaded.plan) {
+        return Vec::new();
+    }
+    let plan = &loaded.plan;
+    let whole = |title: String, command| Offer::new(snapshot, title, command, Value::Null);
+    // An answer is to this plan: by the time it is given there may be another one.
+    let approve = |title: String| Offer::new(snapshot, title, "baton.approve", json!({ "planSha256": loaded.sha256 }));
+    let mut on_top = Vec::new();
+    match snapshot.next {
+        Next::Gate => {
+            on_top.push(approve(format!("Approve plan ({})", what_follows(snapshot, plan))));
+            on_top.push(whole("Reject plan".to_owned(), "baton.reject"));
+        }
+        Next::Rejected if snapshot.at_work.is_none() => {
+            let tasks = count(plan.tasks.len(), "task");
+            on_top.push(approve(format!("Approve the rejected plan ({tasks})")));
+        }
+        _ if snapshot.at_work.is_none() => {
+            on_top.extend(rest(snapshot, plan).map(|rest| whole(format!("Go on: {rest}"), "baton.workflow")));
+        }
+        _ => {}
+    }
+    let mut lenses: Vec<Lens> = on_top.into_iter().map(|offer| Lens { line: 0, offer }).collect();
+    let json = JsonText::new(text.as_str());
+    for (index, task) in plan.tasks.iter().enumerate() {
+        let line = text.line_of(json.locate(&format!("/tasks/{index}/id")).start);
+        lenses.extend(only(snapshot, task, &loaded.sha256).map(|offer| Lens { line, offer }));
+    }
+    lenses
+}
+
+/// What an approval leads to.
+fn what_follows(snapshot: &Snapshot, plan: &PlanOutput) -> String {
+    match snapshot.memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix) {
+        Some(round) => format!("fix {}", count(round.issues.len(), "issue")),
+        None => count(plan.tasks.len(), "task"),
+    }
+}
+
+/// What is left to do of a plan that was approved, where a run was stopped on the way.
+fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
+    match &snapshot.next {
+        Next::Implement => {
+            let approval = snapshot.memory.approval.as_ref()?;
+            let is_left = |id: &&str| approval.covers(id) && !snapshot.memory.is_done(id);
+            Some(format!("implement {}", count(plan.task_ids().filter(is_left).count(), "task")))
+        }
+        Next::Failed { tasks } => Some(format!("try {} again", tasks.join(", "))),
+        Next::Review => Some("review".to_owned()),
+        _ => None,
+    }
+}
+
+/// Run one task alone, when what it depends on is done.
+fn only(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
+    if !task.depends_on.iter().all(|needed| snapshot.memory.is_done(needed)) {
+        return None;
+    }
+    let id = &task.id;
+    match snapshot.next {
+        Next::Gate if !snapshot.memory.is_done(id) => {
+            let title = format!("Approve and run {id} only");
+            let answer = json!({ "tasks": [id], "planSha256": plan_sha256 });
+            Some(Offer::new(snapshot, title, "baton.approve", answer))
+        }
+        Next::Gate | Next::Rejected => None,
+        _ if snapshot.at_work.is_some() => None,
+        _ => {
+            let title = if snapshot.memory.is_done(id) { format!("Run {id} again") } else { format!("Run {id} only") };
+            Some(Offer::new(snapshot, title, "baton.implement", json!({ "only": [id] })))
+        }
+    }
+}
+
+fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
+    let (Some(review), Some(shown)) = (&snapshot.memory.review, handoff::<ReviewOutput>(text)) else {
+        return Vec::new();
+    };
+    let mut lenses: Vec<Lens> = goes_on(snapshot).into_iter().map(|offer| Lens { line: 0, offer }).collect();
+    let json = JsonText::new(text.as_str());
+    for (index, issue) in shown.issues.iter().enumerate() {
+        let Some(id) = id_of(issue, index, &shown, review) else { continue };
+        let line = text.line_of(json.locate(&format!("/issues/{index}")).start);
+        let on_issue = |title: &str, command| Offer::new(snapshot, title, command, json!({ "id": id }));
+        let mut offer = |offer: Offer| lenses.push(Lens { line, offer });
+        if snapshot.memory.is_dismissed(id) {
+            offer(on_issue("Restore issue", "baton.restoreIssue"));
+            continue;
+        }
+        if cannot_fix(snapshot).is_none() {
+            offer(on_issue("Fix issue", "baton.fixIssue"));
+        }
+        offer(on_issue("Dismiss issue", "baton.dismissIssue"));
+    }
+    lenses
+}
+
+/// Why no issue can be fixed now.
+pub(crate) fn cannot_fix(snapshot: &Snapshot) -> Option<String> {
+    if let Some(busy) = snapshot.busy() {
+        return Some(busy);
+    }
+    let planned = snapshot.memory.plan.is_some();
+    match snapshot.memory.review.as_ref().and_then(|review| review.base.as_ref()) {
+        Some(base) => {
+            Some(format!("the review compares with {base}: nobody planned these changes, so no task can fix them"))
+        }
+        None if !planned => Some("there is no plan, so no task can fix it".to_owned()),
+        None => None,
+    }
+}
+
+/// Go on from the review: fix its open issues, or plan again where it asks for that.
+fn goes_on(snapshot: &Snapshot) -> Option<Offer> {
+    if cannot_fix(snapshot).is_some() {
+        return None;
+    }
+    let ids: Vec<&str> = snapshot.memory.open_issues().map(|issue| issue.id.as_str()).collect();
+    let fix = |issues: usize| format!("Fix {} and re-review", count(issues, "issue"));
+    let workflow = |title: String| Some(Offer::new(snapshot, title, "baton.workflow", Value::Null));
+    match &snapshot.next {
+        Next::Fix(scope) => workflow(fix(scope.issues.len())),
+        Next::EnterRound => workflow(fix(snapshot.memory.round.as_ref()?.issues.len())),
+        Next::RePlan => workflow("Plan again, as the review asks".to_owned()),
+        // The plan is to be answered first.
+        Next::Gate => None,
+        _ if ids.is_empty() => None,
+        _ => Some(Offer::new(snapshot, fix(ids.len()), "baton.fixIssue", json!({ "ids": ids }))),
+    }
+}
+
+/// The id of an issue as it stands in a text: one that the file leaves out was given to it when it was read.
+fn id_of<'a>(issue: &'a Issue, index: usize, shown: &ReviewOutput, review: &'a ReviewOutput) -> Option<&'a str> {
+    if !issue.id.is_empty() {
+        return Some(&issue.id);
+    }
+    let same = shown.issues.len() == review.issues.len();
+    review.issues.get(index).filter(|_| same).map(|issue| issue.id.as_str())
+}
+
+/// The handoff a text holds; `None` for one that is none. Its faults are told elsewhere: to look for them takes many times
+/// as long as to read it, and lenses are asked for at every pause in typing.
+fn handoff<T: DeserializeOwned>(text: &Text) -> Option<T> {
+    let text = text.as_str().trim_start_matches('\u{feff}');
+    if over_limit(text.as_bytes()).is_some() { None } else { serde_json::from_str(text).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::snapshot::fixture::{approve, issue, plan, plan_text, report, review, snapshot};
+    use super::*;
+    use crate::contracts::Round;
+    use crate::lsp::commands::table;
+    use crate::workflow::FixScope;
+
+    fn shown(snapshot: &Snapshot, file: &str, text: &str) -> Vec<String> {
+        let lenses = lenses(snapshot, &RepoPath::parse(file).unwrap(), &Text::new(text));
+        let shown = |lens: &Lens| {
+            let proto = lens.to_proto();
+            let command = proto.command.expect("resolved");
+            let arguments = command.arguments.unwrap_or_default();
+            table::parse(&command.command, arguments.clone()).expect("a call the server takes");
+            let argument = arguments.first().map(Value::to_string).unwrap_or_default();
+            format!("{}: {} -> {} {argument}", proto.range.start.line, command.title, command.command)
+        };
+        lenses.iter().map(shown).collect()
+    }
+
+    fn on_plan(snapshot: &Snapshot) -> Vec<String> {
+        shown(snapshot, ".agent_memory/plan.json", &plan_text())
+    }
+
+    fn on_review(snapshot: &Snapshot) -> Vec<String> {
+        let text = serde_json::to_string_pretty(snapshot.memory.review.as_ref().unwrap()).unwrap();
+        shown(snapshot, ".agent_memory/review.json", &text)
+    }
+
+    #[test]
+    fn a_plan_at_its_gate_is_answered_whole_or_in_part() {
+        let gate = snapshot(Next::Gate, |_| ());
+        let expected = [
+            "0: Approve plan (2 tasks) -> baton.approve {\"planSha256\":\"00\"}",
+            "0: Reject plan -> baton.reject ",
+            "7: Approve and run T1 only -> baton.approve {\"tasks\":[\"T1\"],\"planSha256\":\"00\"}",
+        ];
+        assert_eq!(on_plan(&gate), expected);
+        let waiting = Snapshot { at_work: Some("r1".to_owned()), ..gate };
+        assert_eq!(on_plan(&waiting), expected, "a run that waits is answered the same way");
+        let part = snapshot(Next::Gate, |memory| report(memory, &["T1"]));
+        let rest = "21: Approve and run T2 only -> baton.approve {\"tasks\":[\"T2\"],\"planSha256\":\"00\"}";
+        assert_eq!(on_plan(&part)[2], rest);
+        let fixing = snapshot(Next::Gate, |memory| {
+            let issues = vec!["a".to_owned(), "b".to_owned()];
+            memory.round = Some(Round { n: 2, kind: RoundKind::Fix, tasks: vec!["FIX".to_owned()], issues });
+        });
+        assert_eq!(on_plan(&fixing)[0], "0: Approve plan (fix 2 issues) -> baton.approve {\"planSha256\":\"00\"}");
+    }
+
+    #[test]
+    fn approved_tasks_run_alone_while_nothing_else_does() {
+        let mut idle = snapshot(Next::Merged, |memory| {
+            approve(memory);
+            report(memory, &["T1"]);
+        });
+        let again = "7: Run T1 again -> baton.implement {\"only\":[\"T1\"]}";
+        let only = "21: Run T2 only -> baton.implement {\"only\":[\"T2\"]}";
+        assert_eq!(on_plan(&idle), [again, only]);
+        idle.at_work = Some("r1".to_owned());
+        assert_eq!(on_plan(&idle), Vec::<String>::new());
+        let rejected = snapshot(Next::Rejected, |_| ());
+        assert_eq!(
+            on_plan(&rejected),
+            ["0: Approve the rejected plan (2 tasks) -> baton.approve {\"planSha256\":\"00\"}"]
+        );
+    }
+
+    #[test]
+    fn a_plan_that_was_stopped_on_the_way_goes_on() {
+        let mut stopped = snapshot(Next::Implement, |memory| {
+            approve(memory);
+            report(memory, &["T1"]);
+        });
+        let on_top = |snapshot: &Snapshot| on_plan(snapshot).swap_remove(0);
+        assert_eq!(on_top(&stopped), "0: Go on: implement 1 task -> baton.workflow ");
+        stopped.next = Next::Failed { tasks: vec!["T2".to_owned()] };
+        assert_eq!(on_top(&stopped), "0: Go on: try T2 again -> baton.workflow ");
+        stopped.next = Next::Review;
+        assert_eq!(on_top(&stopped), "0: Go on: review -> baton.workflow ");
+        stopped.at_work = Some("r1".to_owned());
+        assert_eq!(on_plan(&stopped), Vec::<String>::new());
+    }
+
+    #[test]
+    fn another_text_than_the_saved_one_has_no_answer() {
+        let gate = snapshot(Next::Gate, |_| ());
+        let mut edited = plan();
+        edited.tasks[0].title = "Something else".to_owned();
+        let file = ".agent_memory/plan.json";
+        assert_eq!(shown(&gate, file, &serde_json::to_string(&edited).unwrap()), Vec::<String>::new());
+        assert_eq!(shown(&gate, file, "{"), Vec::<String>::new());
+        assert_eq!(shown(&gate, "plan.json", &plan_text()), Vec::<String>::new());
+        // White space is no other plan.
+        assert_eq!(shown(&gate, file, &serde_json::to_string(&plan()).unwrap()).len(), 3);
+    }
+
+    fn fix_scope() -> FixScope {
+        FixScope { tasks: vec!["T1".to_owned()], unowned: Vec::new(), issues: vec!["i1".to_owned()] }
+    }
+
+    #[test]
+    fn a_review_goes_on_and_each_issue_is_fixed_dismissed_or_restored() {
+        let mut snapshot = snapshot(Next::Fix(fix_scope()), |memory| {
+            approve(memory);
+            let issues = vec![issue("i1", "src/lib.rs", 1), issue("i2", "src/lib.rs", 2)];
+            review(memory, "fix_and_re_review", issues);
+            memory.dismissed = vec!["i2".to_owned()];
+        });
+        let on_issues = [
+            "6: Fix issue -> baton.fixIssue {\"id\":\"i1\"}",
+            "6: Dismiss issue -> baton.dismissIssue {\"id\":\"i1\"}",
+            "13: Restore issue -> baton.restoreIssue {\"id\":\"i2\"}",
+        ];
+        assert_eq!(on_review(&snapshot)[0], "0: Fix 1 issue and re-review -> baton.workflow ");
+        assert_eq!(on_review(&snapshot)[1..], on_issues);
+        // A workflow that has ended takes the issues one by one.
+        snapshot.next = Next::Merged;
+        assert_eq!(on_review(&snapshot)[0], "0: Fix 1 issue and re-review -> baton.fixIssue {\"ids\":[\"i1\"]}");
+        snapshot.next = Next::RePlan;
+        assert_eq!(on_review(&snapshot)[0], "0: Plan again, as the review asks -> baton.workflow ");
+        snapshot.next = Next::Gate;
+        assert_eq!(on_review(&snapshot), on_issues);
+        // While a run is at work nothing can be started.
+        snapshot.at_work = Some("r1".to_owned());
+        assert_eq!(on_review(&snapshot), on_issues[1..]);
+    }
+
+    #[test]
+    fn a_review_of_unplanned_changes_is_not_fixed_and_issues_without_ids_have_those_they_were_given() {
+        let mut snapshot = snapshot(Next::Merged, |memory| {
+            review(memory, "fix_and_re_review", vec![issue("given", "src/lib.rs", 1)]);
+        });
+        let text = r#"{ "verdict": "approved", "summary": "s", "recommended_action": "merge",
+            "issues": [{ "severity": "minor", "file": "src/lib.rs", "description": "d" }] }"#;
+        let file = ".agent_memory/review.json";
+        assert_eq!(shown(&snapshot, file, text)[1], "1: Fix issue -> baton.fixIssue {\"id\":\"given\"}");
+        snapshot.memory.review.as_mut().unwrap().base = Some("main".to_owned());
+        let dismiss = "1: Dismiss issue -> baton.dismissIssue {\"id\":\"given\"}";
+        assert_eq!(shown(&snapshot, file, text), [dismiss]);
+    }
+}

@@ -1,0 +1,10 @@
+//! The run at work in a folder: started, shown to the client, asked about at the gate, and followed to its outcome.
+//!
+//! Invariants: one run a folder; whatever happens, its progress ends and its outcome is told once; a run is resumed only
+//! when a person asks for it.
+
+pub(crate) mod gate;
+pub(crate) mod phase_feed;
+pub(crate) mod progress;
+pub(crate) mod runs;
+pub(crate) mod way_out;

@@ -1,0 +1,156 @@
+//! What models wrote, as Markdown that shows just that: no link, no command, no picture and no HTML comes of it.
+
+use crate::lsp::wire::to_proto::plain;
+
+/// Longest line shown, in characters.
+const LONGEST_LINE: usize = 2000;
+
+/// Some text of a model's, line for line. Its code, fenced or between backticks, stays code; everything else that
+/// Markdown would make something of is escaped.
+pub(crate) fn markdown(text: &str) -> String {
+    let mut blocks: Vec<String> = Vec::new();
+    let mut prose: Vec<String> = Vec::new();
+    let mut lines = text.trim().lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start().starts_with("```") {
+            let code: Vec<&str> = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```")).collect();
+            flush(&mut prose, &mut blocks);
+            blocks.push(fenced(&code));
+        } else if line.trim().is_empty() {
+            flush(&mut prose, &mut blocks);
+        } else {
+            prose.push(inline(&plain(line, LONGEST_LINE)));
+        }
+    }
+    flush(&mut prose, &mut blocks);
+    blocks.join("\n\n")
+}
+
+/// Some text of a model's in one line.
+pub(crate) fn markdown_line(text: &str) -> String {
+    inline(&plain(text, LONGEST_LINE))
+}
+
+/// The same text for a client that shows no Markdown.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.trim().lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// One paragraph, its lines kept by hard breaks.
+fn flush(prose: &mut Vec<String>, blocks: &mut Vec<String>) {
+    if !prose.is_empty() {
+        blocks.push(prose.join("  \n"));
+        prose.clear();
+    }
+}
+
+/// A fence longer than any run of backticks inside, so that nothing inside ends it.
+fn fenced(code: &[&str]) -> String {
+    let code: Vec<String> = code.iter().map(|line| printable(line)).collect();
+    let code = code.join("\n");
+    let fence = "`".repeat(longest_run(&code).max(2) + 1);
+    format!("{fence}\n{code}\n{fence}")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+}
+
+/// A line as it is, indentation included, without what drives terminals or turns the direction of reading.
+fn printable(line: &str) -> String {
+    let body = line.trim_start();
+    let indent = line[..line.len() - body.len()].replace('\t', "    ");
+    let indent: String = indent.chars().filter(|c| *c == ' ').collect();
+    // `plain` joins white space; inside a line of code it matters.
+    let cleaned: Vec<String> = body.split(' ').map(|word| plain(word, LONGEST_LINE)).collect();
+    format!("{indent}{}", cleaned.join(" "))
+}
+
+/// Prose with its code spans.
+fn inline(line: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('`') {
+        let Some((code, tail)) = after.split_once('`').filter(|(code, _)| !code.trim().is_empty()) else { break };
+        shown.push_str(&escaped(before, shown.is_empty()));
+        shown.push('`');
+        shown.push_str(code);
+        shown.push('`');
+        rest = tail;
+    }
+    let at_start = shown.is_empty();
+    shown.push_str(&escaped(rest, at_start));
+    shown
+}
+
+fn escaped(text: &str, at_start: bool) -> String {
+    let mut shown = String::with_capacity(text.len() + 8);
+    // Harmless, and what people want to see as a list.
+    let mut rest = text;
+    if at_start && let Some(item) = text.strip_prefix("- ").or_else(|| text.strip_prefix("* ")) {
+        shown.push_str("- ");
+        rest = item;
+    }
+    for (at, c) in rest.char_indices() {
+        let first = at_start && at == 0;
+        let special = match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '!' | '#' | '@' | '$' => true,
+            // Bare addresses become links: `https://…`, `www.…`.
+            ':' => rest[at..].starts_with("://") || is_address(&rest[..at]),
+            '.' => rest[..at].to_ascii_lowercase().ends_with("www"),
+            '-' | '+' | '=' => first,
+            _ => false,
+        };
+        if special {
+            shown.push('\\');
+        }
+        shown.push(c);
+    }
+    shown
+}
+
+/// Schemes that become links without slashes.
+fn is_address(before: &str) -> bool {
+    let before = before.to_ascii_lowercase();
+    ["mailto", "xmpp", "command", "vscode", "file", "javascript", "data"].iter().any(|scheme| before.ends_with(scheme))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_text_becomes_a_link_or_a_command() {
+        for (text, shown) in [
+            ("[click](command:workbench.action.quit)", r"\[click\](command\:workbench.action.quit)"),
+            ("![x](https://evil.example/p.png)", r"\!\[x\](https\://evil.example/p.png)"),
+            ("<a href=x>y</a> &lt;", r"\<a href=x\>y\</a\> \&lt;"),
+            ("see https://evil.example or www.evil.example", r"see https\://evil.example or www\.evil.example"),
+            ("mail a@b.c, **bold**, a_b_c", r"mail a\@b.c, \*\*bold\*\*, a\_b\_c"),
+            ("# Title", r"\# Title"),
+            ("> quote", r"\> quote"),
+            ("---", r"\---"),
+            ("[x]: https://evil.example", r"\[x\]: https\://evil.example"),
+            ("a `[b](c)` d `", r"a `[b](c)` d \`"),
+            ("`` a ``", r"\`\` a \`\`"),
+            ("red\u{1b}[31m \u{202e}txt", r"red \[31m txt"),
+        ] {
+            assert_eq!(markdown(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn code_stays_code_and_nothing_inside_ends_it() {
+        let text = "Use this:\n```rust\nif a  {\n    b(\"`````\");\n}\n```\nand  that.\n\n- one\n- two";
+        let shown = "Use this:\n\n``````\nif a  {\n    b(\"`````\");\n}\n``````\n\nand that.\n\n- one  \n- two";
+        assert_eq!(markdown(text), shown);
+        // A fence nobody closes ends with the text.
+        assert_eq!(markdown("```\na"), "```\na\n```");
+    }
+
+    #[test]
+    fn plain_text_keeps_its_lines_and_loses_its_control_characters() {
+        assert_eq!(plain_lines(" a\u{7}b\r\n\tc  d\u{202e}\n"), "a b\n    c  d");
+        assert_eq!(markdown_line("a\n*b*"), r"a \*b\*");
+    }
+}

@@ -1,0 +1,11 @@
+//! Text as the editor has it: open documents, positions in them, and what is read from their comments.
+//!
+//! Invariants: a notification changes [`documents`] before any other code sees it, in the order of arrival; every
+//! position of the protocol is converted by [`position`], in the encoding agreed with the client.
+//! Imports `wire` alone.
+
+pub(crate) mod comments;
+pub(crate) mod documents;
+pub(crate) mod markdown;
+pub(crate) mod position;
+pub(crate) mod todo;

@@ -1,0 +1,131 @@
+//! What the client can do, as plain flags.
+
+use serde_json::Value;
+use tower_lsp::lsp_types::{InitializeParams, MarkupKind};
+
+use crate::lsp::offers::code_actions::ActionCapabilities;
+
+/// Resolved once, at `initialize`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    /// It shows progress that the server begins.
+    pub(crate) progress: bool,
+    /// It shows the places that belong to a diagnostic.
+    pub(crate) related_information: bool,
+    /// What it shows of code actions.
+    pub(crate) actions: ActionCapabilities,
+    /// It shows Markdown on hover.
+    pub(crate) hover_markdown: bool,
+    /// It asks for lenses again when the server tells it to.
+    pub(crate) refresh_lenses: bool,
+    /// It opens a document when the server asks it to.
+    pub(crate) show_document: bool,
+    /// It answers what its settings are.
+    pub(crate) configuration: bool,
+    /// It tells of changed settings once that is registered.
+    pub(crate) register_configuration: bool,
+    /// It is a client of Baton's own, which shows the results of commands itself.
+    pub(crate) plugin: bool,
+    /// It wants `baton/phase`.
+    pub(crate) phase: bool,
+    /// It has a gate of its own.
+    pub(crate) gate: bool,
+    /// It lends its models.
+    pub(crate) language_model: bool,
+    /// It tells what other language servers say.
+    pub(crate) editor_diagnostics: bool,
+}
+
+impl Capabilities {
+    /// What a client says of itself; what it does not mention it cannot do.
+    pub(crate) fn of(params: &InitializeParams) -> Self {
+        let client = &params.capabilities;
+        let window = client.window.as_ref();
+        let workspace = client.workspace.as_ref();
+        let documents = client.text_document.as_ref();
+        let published = documents.and_then(|text| text.publish_diagnostics.as_ref());
+        let actions = documents.and_then(|text| text.code_action.as_ref());
+        let hover = documents.and_then(|text| text.hover.as_ref()).and_then(|hover| hover.content_format.as_ref());
+        let lenses = workspace.and_then(|workspace| workspace.code_lens.as_ref());
+        let changes = workspace.and_then(|workspace| workspace.did_change_configuration.as_ref());
+        let own = params.initialization_options.as_ref().and_then(|options| options.get("baton"));
+        let wants = |what: &str| own.and_then(|own| own.get(what)).and_then(Value::as_bool).unwrap_or_default();
+        Self {
+            progress: window.and_then(|window| window.work_done_progress).unwrap_or_default(),
+            related_information: published.and_then(|published| published.related_information).unwrap_or_default(),
+            actions: ActionCapabilities {
+                literals: actions.is_some_and(|actions| actions.code_action_literal_support.is_some()),
+                disabled: actions.and_then(|actions| actions.disabled_support).unwrap_or_default(),
+            },
+            hover_markdown: hover.is_some_and(|kinds| kinds.contains(&MarkupKind::Markdown)),
+            refresh_lenses: lenses.and_then(|lenses| lenses.refresh_support).unwrap_or_default(),
+            show_document: window.and_then(|window| window.show_document.as_ref()).is_some_and(|show| show.support),
+            configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or_default(),
+            register_configuration: changes.and_then(|changes| changes.dynamic_registration).unwrap_or_default(),
+            plugin: own.is_some_and(Value::is_object),
+            phase: wants("phase"),
+            gate: wants("gate"),
+            language_model: wants("languageModel"),
+            editor_diagnostics: wants("editorDiagnostics"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(params: Value) -> Capabilities {
+        Capabilities::of(&serde_json::from_value(params).unwrap())
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_can_do_nothing() {
+        assert_eq!(of(json!({ "capabilities": {} })), Capabilities::default());
+        let strange = json!({ "capabilities": { "window": {} }, "initializationOptions": { "baton": true } });
+        assert_eq!(of(strange), Capabilities::default());
+    }
+
+    #[test]
+    fn what_a_client_says_becomes_flags() {
+        let params = json!({
+            "capabilities": {
+                "window": { "workDoneProgress": true, "showDocument": { "support": true } },
+                "workspace": {
+                    "configuration": true, "didChangeConfiguration": { "dynamicRegistration": true },
+                    "codeLens": { "refreshSupport": true }
+                },
+                "textDocument": {
+                    "publishDiagnostics": { "relatedInformation": true },
+                    "codeAction": {
+                        "codeActionLiteralSupport": { "codeActionKind": { "valueSet": [] } }, "disabledSupport": true
+                    },
+                    "hover": { "contentFormat": ["plaintext", "markdown"] }
+                }
+            },
+            "initializationOptions": {
+                "baton": { "phase": true, "gate": true, "languageModel": true, "editorDiagnostics": true }
+            }
+        });
+        let all = Capabilities {
+            progress: true,
+            related_information: true,
+            actions: ActionCapabilities { literals: true, disabled: true },
+            hover_markdown: true,
+            refresh_lenses: true,
+            show_document: true,
+            configuration: true,
+            register_configuration: true,
+            plugin: true,
+            phase: true,
+            gate: true,
+            language_model: true,
+            editor_diagnostics: true,
+        };
+        assert_eq!(of(params), all);
+        let some = of(json!({ "capabilities": {}, "initializationOptions": { "baton": { "gate": null } } }));
+        assert_eq!(some, Capabilities { plugin: true, ..Capabilities::default() });
+    }
+}

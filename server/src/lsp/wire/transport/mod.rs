@@ -1,0 +1,298 @@
+//! The wire, and all the care that `tower-lsp` 0.20 needs, so that nothing else has to know.
+//!
+//! `tower-lsp` types and routes the messages here and does no more: its own `Server` runs all handlers in one task, a
+//! few at a time, dies of a handler's panic and of a malformed frame, and outlives `exit` while standard input is
+//! open. [`serve`] stands in its place:
+//! - Every request runs in a task of its own. Notifications and `initialize` run one after the other, in their order.
+//! - A handler that panics answers InternalError.
+//! - Answers of the client never wait behind a handler, so that any handler may ask the client something.
+//! - A message that is no JSON-RPC is answered with an error, and the next one is read. Only a broken header ends the
+//!   connection, since nobody can know where the next message begins.
+//! - `exit`, the end of standard input, a closed standard output and the end of the client's process end the connection
+//!   at once.
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tower_lsp::jsonrpc::{Error, ErrorCode, Id, Request, Response};
+use tower_lsp::{LanguageServer, LspService};
+use tower_service::Service;
+
+use super::client::{Client, Outgoing, Refusal};
+use super::framing::{Frame, FramingError, frame, read_frame};
+
+/// How long handlers may still run, and what they said may still be written, once the connection ends.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// Whether the client had asked to shut down before.
+    pub(crate) after_shutdown: bool,
+    /// What ended it.
+    pub(crate) cause: Cause,
+}
+
+/// What ended a connection.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The notification `exit`.
+    Exit,
+    /// The client closed its end.
+    Closed,
+    /// The client's process ended, and something else holds its end open.
+    Died,
+    /// What the client sends cannot be read any further.
+    Unreadable(FramingError),
+    /// What is sent does not reach the client any more.
+    Unheard(io::Error),
+    /// The part that handles messages failed.
+    Broken,
+}
+
+impl End {
+    /// The code the process ends with: 0 after `shutdown`, 1 otherwise, as the specification of `exit` says.
+    pub(crate) fn code(&self) -> u8 {
+        match self.cause {
+            Cause::Exit | Cause::Closed | Cause::Died if self.after_shutdown => 0,
+            _ => 1,
+        }
+    }
+
+    /// What a person should know of it.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match &self.cause {
+            Cause::Exit => None,
+            Cause::Closed | Cause::Died if self.after_shutdown => None,
+            Cause::Died => Some("the editor's process has ended".to_owned()),
+            Cause::Closed => Some("the editor closed the connection".to_owned()),
+            Cause::Unreadable(error) => Some(error.to_string()),
+            Cause::Unheard(error) => Some(format!("the editor does not listen any more: {error}")),
+            Cause::Broken => Some("an internal error; please report it".to_owned()),
+        }
+    }
+}
+
+/// Serve one client until it leaves. [`Client::gone`] returns as soon as it does; up to two [`GRACE`]s later this
+/// returns too.
+pub(crate) async fn serve<S, I, O>(stdin: I, stdout: O, build: impl FnOnce(Client) -> LspService<S>) -> End
+where
+    S: LanguageServer,
+    I: AsyncRead + Unpin,
+    O: AsyncWrite + Unpin + Send + 'static,
+{
+    let (client, queue) = Client::new();
+    let service = build(client.clone());
+    let (requests, incoming) = mpsc::unbounded_channel();
+    let mut writer = tokio::spawn(write(stdout, queue));
+    let mut dispatcher = tokio::spawn(dispatch(service, incoming, client.clone()));
+    let mut reader = Reader { client: client.clone(), requests, shutdown: false };
+    let mut stdin = BufReader::new(stdin);
+    let cause = tokio::select! {
+        cause = reader.read(&mut stdin) => cause,
+        written = &mut writer => Cause::Unheard(written.map_or_else(io::Error::from, unheard)),
+        _ = &mut dispatcher => Cause::Broken,
+        () = client.dead() => Cause::Died,
+    };
+    client.leave();
+    let end = End { after_shutdown: reader.shutdown, cause };
+    // What was asked before the end is still handled and answered: dropping the reader ends the queue of requests.
+    drop(reader);
+    finish(&end.cause, &client, dispatcher, writer).await;
+    end
+}
+
+fn unheard(written: io::Result<()>) -> io::Error {
+    written.err().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
+}
+
+async fn finish(
+    cause: &Cause,
+    client: &Client,
+    mut dispatcher: JoinHandle<()>,
+    mut writer: JoinHandle<io::Result<()>>,
+) {
+    if !matches!(cause, Cause::Broken) && tokio::time::timeout(GRACE, &mut dispatcher).await.is_err() {
+        tracing::warn!("some requests were still at work when the editor left");
+        dispatcher.abort();
+    }
+    client.finish();
+    if !matches!(cause, Cause::Unheard(_)) && tokio::time::timeout(GRACE, &mut writer).await.is_err() {
+        writer.abort();
+    }
+}
+
+/// Takes the client's messages apart.
+struct Reader {
+    client: Client,
+    requests: mpsc::UnboundedSender<Request>,
+    shutdown: bool,
+}
+
+/// One message of the client.
+#[derive(Debug, PartialEq)]
+enum Incoming {
+    /// A request or a notification.
+    Request(Request),
+    /// The answer to a request of the server's.
+    Answer(i64, Result<Value, Refusal>),
+}
+
+/// Why a message is none, and the id it should have been answered under.
+#[derive(Debug, PartialEq)]
+struct Malformed {
+    id: Value,
+    code: ErrorCode,
+    message: String,
+}
+
+impl Reader {
+    async fn read<R: AsyncBufRead + Unpin>(&mut self, stdin: &mut R) -> Cause {
+        loop {
+            let message = match read_frame(stdin).await {
+                Ok(Some(Frame::Body(body))) => parse(&body),
+                Ok(Some(Frame::TooLarge(bytes))) => Err(not_json(format!("{bytes} bytes are more than a message has"))),
+                Ok(None) => return Cause::Closed,
+                Err(error) => {
+                    if matches!(error, FramingError::Header(_)) {
+                        self.refuse(not_json(error.to_string()));
+                    }
+                    return Cause::Unreadable(error);
+                }
+            };
+            match message {
+                Ok(Incoming::Request(request)) if request.method() == "exit" => return Cause::Exit,
+                Ok(Incoming::Request(request)) => {
+                    self.shutdown |= request.method() == "shutdown" && request.id().is_some();
+                    // The other end goes away only when the connection ends.
+                    drop(self.requests.send(request));
+                }
+                Ok(Incoming::Answer(id, answer)) => self.client.answer(id, answer),
+                Err(malformed) => self.refuse(malformed),
+            }
+        }
+    }
+
+    fn refuse(&self, malformed: Malformed) {
+        let Malformed { id, code, message } = malformed;
+        tracing::warn!(%message, "a message of the editor is not understood");
+        self.client.send(&json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code.code(), "message": message } }));
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
+    let message: Value = serde_json::from_slice(body).map_err(|error| not_json(error.to_string()))?;
+    let invalid = |id: &Value, message: &str| {
+        // An answer to nobody's request would be worse than one to none.
+        let id = if id.is_string() || id.is_i64() { id.clone() } else { Value::Null };
+        Malformed { id, code: ErrorCode::InvalidRequest, message: message.to_owned() }
+    };
+    let Value::Object(mut message) = message else {
+        return Err(invalid(&Value::Null, "a message is a JSON object; batches are not part of the protocol"));
+    };
+    let id = message.remove("id");
+    let method = match message.remove("method") {
+        Some(Value::String(method)) => method,
+        Some(_) => return Err(invalid(&id.unwrap_or_default(), "the method is not a string")),
+        None => return answer(&id.unwrap_or_default(), message),
+    };
+    // tower-lsp refuses `shutdown` with parameters, also with `null`, which some clients send for none.
+    let mut params = message.remove("params").filter(|params| !params.is_null() && method != "shutdown");
+    // `lsp-types` takes a missing list of arguments, and not the `null` that some clients send for none.
+    if let Some(Value::Object(params)) = &mut params
+        && method == "workspace/executeCommand"
+        && params.get("arguments").is_some_and(Value::is_null)
+    {
+        params.remove("arguments");
+    }
+    let mut request = Request::build(method);
+    if let Some(params) = params {
+        request = request.params(params);
+    }
+    let request = match id {
+        None => request,
+        Some(Value::String(id)) => request.id(id),
+        Some(id) => match id.as_i64() {
+            Some(id) => request.id(id),
+            None => return Err(invalid(&id, "the id is neither an integer nor a string")),
+        },
+    };
+    Ok(Incoming::Request(request.finish()))
+}
+
+fn answer(id: &Value, mut message: serde_json::Map<String, Value>) -> Result<Incoming, Malformed> {
+    let invalid = |message: &str| {
+        Err(Malformed { id: Value::Null, code: ErrorCode::InvalidRequest, message: message.to_owned() })
+    };
+    // The server's own ids are integers.
+    let Some(id) = id.as_i64() else { return invalid("a message has a method, or an id the server asked under") };
+    match (message.remove("error"), message.remove("result")) {
+        (Some(error), _) if !error.is_null() => {
+            let message = error["message"].as_str().unwrap_or("no reason given").to_owned();
+            let data = error.get("data").filter(|data| !data.is_null()).cloned();
+            Ok(Incoming::Answer(id, Err(Refusal { code: error["code"].as_i64().unwrap_or_default(), message, data })))
+        }
+        (_, Some(result)) => Ok(Incoming::Answer(id, Ok(result))),
+        (_, None) => invalid("an answer has a result or an error"),
+    }
+}
+
+fn not_json(message: String) -> Malformed {
+    Malformed { id: Value::Null, code: ErrorCode::ParseError, message: format!("Parse error: {message}") }
+}
+
+async fn dispatch<S: LanguageServer>(
+    mut service: LspService<S>,
+    mut incoming: mpsc::UnboundedReceiver<Request>,
+    client: Client,
+) {
+    let mut at_work = JoinSet::new();
+    while let Some(request) = incoming.recv().await {
+        while at_work.try_join_next().is_some() {}
+        let id = request.id().cloned();
+        let in_order = id.is_none() || request.method() == "initialize";
+        // The service is always ready: nothing is called while `initialize` runs.
+        let handled = handle(id, service.call(request), client.clone());
+        if in_order {
+            handled.await;
+        } else {
+            at_work.spawn(handled);
+        }
+    }
+    while at_work.join_next().await.is_some() {}
+}
+
+async fn handle<E>(id: Option<Id>, handler: impl Future<Output = Result<Option<Response>, E>>, client: Client) {
+    match AssertUnwindSafe(handler).catch_unwind().await {
+        Ok(Ok(Some(response))) => client.send(&response),
+        // A notification, or a service that has ended.
+        Ok(Ok(None) | Err(_)) => {}
+        Err(_panic) => {
+            tracing::error!("a handler panicked");
+            if let Some(id) = id {
+                let mut error = Error::internal_error();
+                error.message = "Internal error; please report it".into();
+                client.send(&Response::from_error(id, error));
+            }
+        }
+    }
+}
+
+async fn write<O: AsyncWrite + Unpin>(mut stdout: O, mut queue: mpsc::UnboundedReceiver<Outgoing>) -> io::Result<()> {
+    while let Some(Outgoing::Message(body)) = queue.recv().await {
+        stdout.write_all(&frame(&body)).await?;
+        if queue.is_empty() {
+            stdout.flush().await?;
+        }
+    }
+    stdout.flush().await
+}
+
+#[cfg(test)]
+mod tests;

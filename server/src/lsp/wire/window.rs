@@ -1,0 +1,63 @@
+//! What a person sees in the editor's window: messages, questions, documents.
+
+use std::path::Path;
+
+use tower_lsp::lsp_types::notification::ShowMessage;
+use tower_lsp::lsp_types::request::{ShowDocument, ShowMessageRequest};
+use tower_lsp::lsp_types::{
+    MessageActionItem, MessageType, Range, ShowDocumentParams, ShowMessageParams, ShowMessageRequestParams, Url,
+};
+
+use super::client::{Client, RequestError};
+
+/// Say something.
+pub(crate) fn tell(client: &Client, typ: MessageType, message: impl Into<String>) {
+    client.notify::<ShowMessage>(ShowMessageParams { typ, message: message.into() });
+}
+
+/// Ask something; the title of the button that was pressed, or `None` when the question was dismissed.
+///
+/// Dropping the question takes it away from the editor too.
+///
+/// # Errors
+/// When the client refuses to ask, or leaves.
+pub(crate) async fn ask(
+    client: &Client,
+    typ: MessageType,
+    message: impl Into<String>,
+    titles: &[&str],
+) -> Result<Option<String>, RequestError> {
+    let item = |title: &&str| MessageActionItem { title: (*title).to_owned(), properties: [].into() };
+    let actions = Some(titles.iter().map(item).collect());
+    let params = ShowMessageRequestParams { typ, message: message.into(), actions };
+    Ok(client.request::<ShowMessageRequest>(params).await?.map(|item| item.title))
+}
+
+/// Open a document, with these characters selected, where the client can. Whether it did.
+pub(crate) async fn open(client: &Client, can: bool, uri: Url, selection: Option<Range>) -> bool {
+    if !can {
+        return false;
+    }
+    let params = ShowDocumentParams { uri, external: Some(false), take_focus: Some(true), selection };
+    match client.request::<ShowDocument>(params).await {
+        Ok(shown) => shown.success,
+        Err(error) => {
+            tracing::warn!(%error, "a document is not opened");
+            false
+        }
+    }
+}
+
+/// Open a document without waiting for the client; where it cannot, `otherwise` is said instead.
+pub(crate) fn open_or_tell(client: &Client, can: bool, path: &Path, at: Option<Range>, otherwise: String) {
+    let (client, uri) = (client.clone(), Url::from_file_path(path).ok());
+    tokio::spawn(async move {
+        let shown = match uri {
+            Some(uri) => open(&client, can, uri, at).await,
+            None => false,
+        };
+        if !shown {
+            tell(&client, MessageType::INFO, otherwise);
+        }
+    });
+}
