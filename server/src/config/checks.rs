@@ -22,7 +22,7 @@ pub(super) fn read_checks(items: &[Node]) -> Result<Vec<Check>, Vec<ConfigError>
         match read_check(item) {
             Ok(check) if checks.iter().any(|earlier| earlier.name == check.name) => {
                 let what = format!("is {:?} a second time; give each check a name of its own", check.name);
-                errors.push(refuse(field(item, "name").unwrap_or(item), "checks.name", what));
+                errors.push(refuse(item.field("name").unwrap_or(item), "checks.name", what));
             }
             Ok(check) => checks.push(check),
             Err(more) => errors.extend(more),
@@ -49,7 +49,7 @@ fn read_check(item: &Node) -> Result<Check, Vec<ConfigError>> {
     }
     let mut text = |key: &str, example: &str| {
         let name = format!("checks.{key}");
-        let Some(node) = field(item, key) else {
+        let Some(node) = item.field(key) else {
             errors.push(refuse(item, &name, format!("is missing; for example {key} = {example:?}")));
             return String::new();
         };
@@ -67,7 +67,7 @@ fn read_check(item: &Node) -> Result<Check, Vec<ConfigError>> {
     };
     let name = text("name", "test");
     let command = text("command", "cargo test");
-    let timeout_s = match field(item, "timeout_s") {
+    let timeout_s = match item.field("timeout_s") {
         None => TIMEOUT_S,
         Some(node) => match node.as_whole().and_then(|whole| u64::try_from(whole).ok()) {
             Some(seconds) if (1..=LONGEST_S).contains(&seconds) => seconds,
@@ -79,9 +79,4 @@ fn read_check(item: &Node) -> Result<Check, Vec<ConfigError>> {
         },
     };
     if errors.is_empty() { Ok(Check { name, command, timeout_s }) } else { Err(errors) }
-}
-
-fn field<'a>(item: &'a Node, key: &str) -> Option<&'a Node> {
-    let Raw::Table(fields) = &item.raw else { return None };
-    fields.iter().find(|(name, _, _)| name == key).map(|(_, _, node)| node)
 }

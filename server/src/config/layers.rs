@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use etcetera::BaseStrategy;
 
 use super::error::{ConfigError, ConfigErrors, Place};
-use super::read::closest;
+use super::read::{Source, closest};
 use super::settings::{ApprovalMode, Settings};
 use super::table::{Scope, Setting, settings_table};
 use super::value::{Node, Raw};
@@ -63,6 +63,15 @@ pub struct TomlFile {
     pub text: String,
 }
 
+/// The user's settings file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserFile {
+    /// The file.
+    pub file: TomlFile,
+    /// Its folder, from which paths in it are named.
+    pub folder: PathBuf,
+}
+
 /// Settings given on the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -78,7 +87,7 @@ pub struct Sources {
     /// `baton.toml`.
     pub workspace: Option<TomlFile>,
     /// `baton/config.toml`.
-    pub user: Option<TomlFile>,
+    pub user: Option<UserFile>,
     /// The editor's section `baton`.
     pub editor: Option<serde_json::Value>,
     /// Names and values; those that do not begin with `BATON_` are left alone.
@@ -119,8 +128,9 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong in any layer, also where a stronger one would have won.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-    let mut loading = Loading::default();
-    for (layer, file) in [(Layer::Workspace, &sources.workspace), (Layer::User, &sources.user)] {
+    let user = sources.user.as_ref();
+    let mut loading = Loading { user_folder: user.map(|user| user.folder.clone()), ..Loading::default() };
+    for (layer, file) in [(Layer::Workspace, sources.workspace.as_ref()), (Layer::User, user.map(|user| &user.file))] {
         if let Some(file) = file {
             loading.file(layer, file);
         }
@@ -164,7 +174,10 @@ pub fn load_with_user_file(
         }
     };
     let workspace = readable(WORKSPACE_FILE.to_owned(), open_beneath(root, WORKSPACE_FILE));
-    let user = user_file.and_then(|path| readable(path.display().to_string(), open(path)));
+    let user = user_file.and_then(|path| {
+        let file = readable(path.display().to_string(), open(path))?;
+        Some(UserFile { file, folder: folder_of(path) })
+    });
     match load(&Sources { workspace, user, editor, env, flags }) {
         Ok(loaded) if errors.is_empty() => Ok(loaded),
         Ok(_) => Err(ConfigErrors(errors)),
@@ -173,10 +186,15 @@ pub fn load_with_user_file(
 }
 
 /// The user's file, where there is one that can be read.
-pub fn user_file() -> Option<TomlFile> {
+pub fn user_file() -> Option<UserFile> {
     let path = user_config_file()?;
     let text = text_of(open(&path)).ok()??;
-    Some(TomlFile { name: path.display().to_string(), text })
+    let folder = folder_of(&path);
+    Some(UserFile { file: TomlFile { name: path.display().to_string(), text }, folder })
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// Where the user's file stands or would stand: `$XDG_CONFIG_HOME/baton/config.toml`, else below `~/.config`.
@@ -215,9 +233,14 @@ fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn Read>>> {
     }
 }
 
-fn open(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
+/// A regular file at a path that the user chose; links are followed.
+pub(super) fn open(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(Box::new(std::fs::File::open(path)?))),
+        Ok(metadata) if metadata.is_file() => {
+            let mut options = OpenOptions::new();
+            options.read(true).nonblock(true);
+            Ok(Some(Box::new(cap_std::fs::File::open_ambient_with(path, &options, ambient_authority())?)))
+        }
         found => absent(found.map(|_| ())),
     }
 }
@@ -261,6 +284,7 @@ struct Loading {
     /// Of the limits that were lowered, what holds now.
     lowered: BTreeMap<&'static str, Node>,
     raised: Vec<ConfigError>,
+    user_folder: Option<PathBuf>,
 }
 
 impl Loading {
@@ -338,7 +362,9 @@ impl Loading {
         }
         let waits = setting.scope == Scope::Lowers && !layer.is_users();
         let mut aside = waits.then(|| self.settings.clone());
-        match setting.kind.apply(setting, node, layer, aside.as_mut().unwrap_or(&mut self.settings)) {
+        let folder = self.user_folder.as_deref().filter(|_| layer == Layer::User);
+        let target = aside.as_mut().unwrap_or(&mut self.settings);
+        match setting.kind.apply(setting, node, Source { layer, folder }, target) {
             Ok(()) if waits => self.limits.push((layer, setting, node.clone())),
             Ok(()) => {
                 if setting.scope == Scope::Lowers {
@@ -372,7 +398,8 @@ impl Loading {
             let holds = self.lowered.get(setting.key).unwrap_or(&allowed);
             if setting.kind.rank(&node) < setting.kind.rank(holds) {
                 // It was read once already, without a fault.
-                if setting.kind.apply(setting, &node, layer, &mut self.settings).is_ok() {
+                let source = Source { layer, folder: None };
+                if setting.kind.apply(setting, &node, source, &mut self.settings).is_ok() {
                     self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
                     self.lowered.insert(setting.key, node);
                 }

@@ -11,6 +11,7 @@ mod checks;
 mod error;
 mod hosts;
 mod layers;
+mod phases;
 mod read;
 mod settings;
 mod table;
@@ -18,10 +19,11 @@ mod value;
 
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use layers::{
-    Layer, Loaded, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, WORKSPACE_FILE, environment, load,
-    load_from_disk, load_with_user_file, user_config_file, user_file, variable,
+    Layer, Loaded, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE,
+    environment, load, load_from_disk, load_with_user_file, user_config_file, user_file, variable,
 };
-pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, Settings};
+pub use phases::RESERVED_PHASE_NAMES;
+pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, PhaseTier, Settings, UserPhase};
 pub use table::{PROVIDERS, Scope, Setting, settings_table};
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
+use std::path::Path;
+
 use super::checks::read_checks;
 use super::error::ConfigError;
 use super::hosts::read_hosts;
 use super::layers::Layer;
-use super::settings::{Check, Settings};
+use super::phases::read_phases;
+use super::settings::{Check, Settings, UserPhase};
 use super::table::{PROVIDERS, Setting};
 use super::value::{Node, Raw};
 use crate::contracts::{RepoPath, RepoPathError};
@@ -26,6 +29,16 @@ pub(super) enum Kind {
     Hosts { set: fn(&mut Settings, Vec<String>) },
     /// `[[checks]]`.
     Checks { set: fn(&mut Settings, Vec<Check>) },
+    /// `[[phases]]`.
+    Phases { set: fn(&mut Settings, Vec<UserPhase>) },
+}
+
+/// Where a value is from, as far as its meaning depends on that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) layer: Layer,
+    /// The folder that relative paths start from, where the layer has one.
+    pub(super) folder: Option<&'a Path>,
 }
 
 impl Kind {
@@ -40,6 +53,7 @@ impl Kind {
             Self::Folder { .. } => "a folder inside the workspace, named from its root".to_owned(),
             Self::Hosts { .. } => "a list of hosts, for example [\"models.example.org\"]".to_owned(),
             Self::Checks { .. } => "[[checks]] tables with name, command and, if you like, timeout_s".to_owned(),
+            Self::Phases { .. } => "[[phases]] tables with name, after, prompt and, if you like, tier".to_owned(),
         }
     }
 
@@ -60,7 +74,7 @@ impl Kind {
         &self,
         setting: &Setting,
         node: &Node,
-        layer: Layer,
+        source: Source<'_>,
         settings: &mut Settings,
     ) -> Result<(), Vec<ConfigError>> {
         let wrong = || vec![refuse(node, setting.key, format!("is {node}; it takes {}", self.allowed()))];
@@ -99,7 +113,7 @@ impl Kind {
             }
             Self::Folder { set } => {
                 let text = node.as_text().ok_or_else(wrong)?;
-                let folder = check_folder(text, layer)
+                let folder = check_folder(text, source.layer)
                     .map_err(|reason| vec![refuse(node, setting.key, format!("is {node}: {reason}"))])?;
                 set(settings, folder.as_str().to_owned());
             }
@@ -109,6 +123,10 @@ impl Kind {
             },
             Self::Checks { set } => match &node.raw {
                 Raw::List(items) => set(settings, read_checks(items)?),
+                _ => return Err(wrong()),
+            },
+            Self::Phases { set } => match &node.raw {
+                Raw::List(items) => set(settings, read_phases(items, source.folder)?),
                 _ => return Err(wrong()),
             },
         }

@@ -29,6 +29,8 @@ pub struct Settings {
     pub allow_http_hosts: Vec<String>,
     /// The user's own checks.
     pub checks: Vec<Check>,
+    /// The user's own reviewing phases, each after the one that its `after` names.
+    pub phases: Vec<UserPhase>,
 }
 
 /// `provider:name` for each tier; `None` is the provider's default.
@@ -75,6 +77,42 @@ pub struct Check {
     pub timeout_s: u64,
 }
 
+/// A reviewing phase that the user added. It reads, reports issues, and changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserPhase {
+    /// Its name, as in events, diagnostic codes and its handoff `<name>.json`: `[a-z][a-z0-9-]{0,31}`.
+    pub name: String,
+    /// The phase it follows: `implement`, or one of the user's that stands before it.
+    pub after: String,
+    /// The text of its prompt, at most 64 KB and not empty.
+    pub prompt: String,
+    /// Which model it uses.
+    pub tier: PhaseTier,
+}
+
+/// The tier of a phase that the user added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PhaseTier {
+    /// `models.fast`.
+    Fast,
+    /// `models.balanced`.
+    #[default]
+    Balanced,
+    /// `models.powerful`.
+    Powerful,
+}
+
+impl PhaseTier {
+    /// The word used in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Balanced => "balanced",
+            Self::Powerful => "powerful",
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -91,6 +129,7 @@ impl Default for Settings {
             keep_runs: 20,
             allow_http_hosts: Vec::new(),
             checks: Vec::new(),
+            phases: Vec::new(),
         }
     }
 }

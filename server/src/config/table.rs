@@ -1,5 +1,5 @@
 use super::read::Kind;
-use super::settings::{ApprovalMode, Check, Checkpoint};
+use super::settings::{ApprovalMode, Check, Checkpoint, UserPhase};
 
 /// One setting: the only place where it is declared.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub fn settings_table() -> &'static [Setting] {
 /// The upper bound of a count that needs none.
 const ANY: u64 = u32::MAX as u64;
 
-static TABLE: [Setting; 16] = [
+static TABLE: [Setting; 17] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
@@ -164,6 +164,13 @@ static TABLE: [Setting; 16] = [
         doc: "The project's own build, test or lint commands, run once all tasks are published.",
         scope: Scope::Files,
         kind: Kind::Checks { set: |settings, checks: Vec<Check>| settings.checks = checks },
+    },
+    Setting {
+        key: "phases",
+        default: "none",
+        doc: "Further reviewing phases, each with a prompt of your own; they read, and the reviewer decides.",
+        scope: Scope::UserFile,
+        kind: Kind::Phases { set: |settings, phases: Vec<UserPhase>| settings.phases = phases },
     },
 ];
 

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::PathBuf;
 
 use expect_test::{Expect, expect};
 use serde_json::json;
@@ -13,8 +14,12 @@ fn workspace(text: &str) -> Sources {
     Sources { workspace: file("baton.toml", text), ..Sources::default() }
 }
 
+fn users_file(text: &str) -> Option<UserFile> {
+    file("config.toml", text).map(|file| UserFile { file, folder: PathBuf::new() })
+}
+
 fn user(text: &str) -> Sources {
-    Sources { user: file("config.toml", text), ..Sources::default() }
+    Sources { user: users_file(text), ..Sources::default() }
 }
 
 fn env(pairs: &[(&str, &str)]) -> Sources {
@@ -48,6 +53,7 @@ fn shown(settings: &Settings, key: &str) -> String {
         keep_runs,
         allow_http_hosts,
         checks,
+        phases,
     } = settings;
     match key {
         "memory_dir" => memory_dir.clone(),
@@ -66,6 +72,7 @@ fn shown(settings: &Settings, key: &str) -> String {
         "keep_runs" => keep_runs.to_string(),
         "allow_http_hosts" => if allow_http_hosts.is_empty() { "none" } else { "some" }.to_owned(),
         "checks" => if checks.is_empty() { "none" } else { "some" }.to_owned(),
+        "phases" => if phases.is_empty() { "none" } else { "some" }.to_owned(),
         other => panic!("{other} stands in the table and not in the settings"),
     }
 }
@@ -138,6 +145,8 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         keep_runs: 1,
         allow_http_hosts: vec!["models.lan".to_owned(), "10.0.0.7:8080".to_owned()],
         checks: vec![check("build", "cargo build", 600), check("test", "cargo test", 30)],
+        // They need files beside the settings; see the tests of phases.
+        phases: Vec::new(),
     };
     assert_eq!(loaded.settings, expected);
     assert_eq!(loaded.origin("models.fast").place.to_string(), "config.toml:15:16");
@@ -162,7 +171,7 @@ fn every_setting_that_is_no_list_has_a_variable() {
         ("BATON_KEEP_RUNS", "3"),
     ]))
     .unwrap();
-    let has_one = |setting: &&Setting| !["checks", "allow_http_hosts"].contains(&setting.key);
+    let has_one = |setting: &&Setting| !["checks", "phases", "allow_http_hosts"].contains(&setting.key);
     for setting in settings_table().iter().filter(has_one) {
         let origin = loaded.origin(setting.key);
         assert_eq!((origin.layer, origin.place.to_string()), (Layer::Environment, setting.variable()));
@@ -178,8 +187,7 @@ fn each_layer_wins_over_the_weaker_ones() {
         "max_parallel_tasks = 2\ncontext_staleness_hours = 2\ncheckpoint = \"off\"\nmax_review_cycles = 2\n\
          models.fast = \"openai:w\"\nmodels.balanced = \"openai:w\"\n",
     );
-    sources.user =
-        file("config.toml", "models.fast = \"openai:u\"\nmodels.balanced = \"openai:u\"\nmax_review_cycles = 3");
+    sources.user = users_file("models.fast = \"openai:u\"\nmodels.balanced = \"openai:u\"\nmax_review_cycles = 3");
     sources.editor = Some(json!({ "models.balanced": "openai:e", "max_review_cycles": 4, "keep_runs": null }));
     sources.env = env(&[("BATON_MAX_REVIEW_CYCLES", "5"), ("BATON_APPROVAL", "ask"), ("BATON_PROVIDER", "openai")]).env;
     sources.flags = Overrides { provider: Some("replay".to_owned()), approval: Some(ApprovalMode::Auto) };
@@ -202,7 +210,7 @@ fn each_layer_wins_over_the_weaker_ones() {
 fn laid_over(workspace: &str, user: &str, editor: serde_json::Value) -> Loaded {
     load(&Sources {
         workspace: file("baton.toml", workspace),
-        user: file("config.toml", user),
+        user: users_file(user),
         editor: Some(editor),
         ..Sources::default()
     })
@@ -251,7 +259,7 @@ fn a_workspace_and_an_editor_lower_limits_and_raise_none() {
 #[test]
 fn more_than_a_workspace_may_allow_is_a_warning_at_its_line_unless_the_user_decides() {
     let mut sources = workspace("# ours\nbudget_usd = 1e308\n");
-    sources.user = file("config.toml", "keep_runs = 30");
+    sources.user = users_file("keep_runs = 30");
     sources.editor = Some(json!({ "keep_runs": 31 }));
     expect![[r#"
         [
@@ -306,7 +314,7 @@ fn only_the_user_names_hosts_that_get_a_key_over_plain_http() {
 fn a_stronger_list_of_checks_replaces_the_weaker_one() {
     let mut sources = workspace("[[checks]]\nname = \"a\"\ncommand = \"a\"");
     assert_eq!(load(&sources).unwrap().origin("checks").layer, Layer::Workspace);
-    sources.user = file("config.toml", "checks = []");
+    sources.user = users_file("checks = []");
     let loaded = load(&sources).unwrap();
     assert!(loaded.settings.checks.is_empty());
     assert!(loaded.origin("checks").layer.is_users());

@@ -105,6 +105,12 @@ impl Node {
         }
     }
 
+    /// The value of this name in a table.
+    pub(super) fn field(&self, key: &str) -> Option<&Self> {
+        let Raw::Table(fields) = &self.raw else { return None };
+        fields.iter().find(|(name, _, _)| name == key).map(|(_, _, node)| node)
+    }
+
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.raw {
             Raw::Text(text) | Raw::Loose(text) => Some(text),

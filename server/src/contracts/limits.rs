@@ -39,6 +39,11 @@ pub const MAX_SETTINGS: usize = 2_000;
 /// Bytes of a system prompt of the user's own.
 pub const MAX_PROMPT_BYTES: u64 = MIB;
 
+/// Phases that a user may add, and bytes of the prompt of each: every round pays for all of them.
+pub const MAX_USER_PHASES: usize = 8;
+/// See [`MAX_USER_PHASES`].
+pub const MAX_PHASE_PROMPT_BYTES: u64 = 64 * KIB;
+
 /// Bytes of one line of a run's events: a message for people.
 pub const MAX_EVENT_LINE_BYTES: usize = MIB as usize;
 
