@@ -1,5 +1,5 @@
 use super::error::ConfigError;
-use super::read::{closest, refuse};
+use super::kind::{closest, refuse};
 use super::settings::Check;
 use super::value::{Node, Raw};
 

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::error::ConfigError;
-use super::read::refuse;
+use super::kind::refuse;
 use super::value::Node;
 
 /// Read a list of hosts, each as an address names it, with or without a port: `models.lan`, `10.0.0.7:8080`, `[fd00::7]`.

@@ -10,15 +10,15 @@
 mod checks;
 mod error;
 mod hosts;
-mod layers;
+mod kind;
+mod load;
 mod phases;
-mod read;
 mod settings;
 mod table;
 mod value;
 
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use layers::{
+pub use load::{
     Layer, Loaded, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE,
     environment, load, load_from_disk, load_with_user_file, user_config_file, user_file, variable,
 };

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::layers::open;
-use super::read::{closest, refuse};
+use super::kind::{closest, refuse};
+use super::load::open;
 use super::settings::{PhaseTier, UserPhase};
 use super::value::{Node, Raw};
 use crate::contracts::{MAX_PHASE_PROMPT_BYTES, MAX_USER_PHASES, RepoPath, too_large};

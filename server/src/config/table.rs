@@ -1,4 +1,4 @@
-use super::read::Kind;
+use super::kind::Kind;
 use super::settings::{ApprovalMode, Check, Checkpoint, UserPhase};
 
 /// One setting: the only place where it is declared.

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::checks::read_checks;
 use super::error::ConfigError;
 use super::hosts::read_hosts;
-use super::layers::Layer;
+use super::load::Layer;
 use super::phases::read_phases;
 use super::settings::{Check, Settings, UserPhase};
 use super::table::{PROVIDERS, Setting};

@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use etcetera::BaseStrategy;
 
 use super::error::{ConfigError, ConfigErrors, Place};
-use super::read::{Source, closest};
+use super::kind::{Source, closest};
 use super::settings::{ApprovalMode, Settings};
 use super::table::{Scope, Setting, settings_table};
 use super::value::{Node, Raw};
