@@ -1,5 +1,6 @@
-use super::error::ConfigError;
-use super::kind::{closest, refuse};
+//! `[[checks]]`: the project's own commands.
+
+use super::error::{ConfigError, closest};
 use super::settings::Check;
 use super::value::{Node, Raw};
 
@@ -22,7 +23,7 @@ pub(super) fn read_checks(items: &[Node]) -> Result<Vec<Check>, Vec<ConfigError>
         match read_check(item) {
             Ok(check) if checks.iter().any(|earlier| earlier.name == check.name) => {
                 let what = format!("is {:?} a second time; give each check a name of its own", check.name);
-                errors.push(refuse(item.field("name").unwrap_or(item), "checks.name", what));
+                errors.push(item.field("name").unwrap_or(item).refuse("checks.name", what));
             }
             Ok(check) => checks.push(check),
             Err(more) => errors.extend(more),
@@ -33,7 +34,7 @@ pub(super) fn read_checks(items: &[Node]) -> Result<Vec<Check>, Vec<ConfigError>
 
 fn read_check(item: &Node) -> Result<Check, Vec<ConfigError>> {
     let Raw::Table(fields) = &item.raw else {
-        return Err(vec![refuse(item, "checks", format!("holds {item}; a check is a table with name and command"))]);
+        return Err(vec![item.refuse("checks", format!("holds {item}; a check is a table with name and command"))]);
     };
     let mut errors = Vec::new();
     for (name, place, _) in fields.iter().filter(|(name, _, _)| !FIELDS.contains(&name.as_str())) {
@@ -50,17 +51,17 @@ fn read_check(item: &Node) -> Result<Check, Vec<ConfigError>> {
     let mut text = |key: &str, example: &str| {
         let name = format!("checks.{key}");
         let Some(node) = item.field(key) else {
-            errors.push(refuse(item, &name, format!("is missing; for example {key} = {example:?}")));
+            errors.push(item.refuse(&name, format!("is missing; for example {key} = {example:?}")));
             return String::new();
         };
         match node.as_text().map(str::trim) {
             Some(text) if text.contains('\0') || (key == "name" && text.chars().any(char::is_control)) => {
-                errors.push(refuse(node, &name, "holds control characters"));
+                errors.push(node.refuse(&name, "holds control characters"));
                 String::new()
             }
             Some(text) if !text.is_empty() => text.to_owned(),
             _ => {
-                errors.push(refuse(node, &name, format!("is {node}; it takes a text, for example {example:?}")));
+                errors.push(node.refuse(&name, format!("is {node}; it takes a text, for example {example:?}")));
                 String::new()
             }
         }
@@ -73,7 +74,7 @@ fn read_check(item: &Node) -> Result<Check, Vec<ConfigError>> {
             Some(seconds) if (1..=LONGEST_S).contains(&seconds) => seconds,
             _ => {
                 let what = format!("is {node}; it takes a whole number of seconds from 1 to {LONGEST_S}");
-                errors.push(refuse(node, "checks.timeout_s", what));
+                errors.push(node.refuse("checks.timeout_s", what));
                 TIMEOUT_S
             }
         },

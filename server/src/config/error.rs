@@ -1,3 +1,5 @@
+//! What is wrong with settings, and where.
+
 use std::fmt;
 
 use crate::contracts::Position;
@@ -57,5 +59,20 @@ impl fmt::Display for ConfigErrors {
             write!(f, "{error}")?;
         }
         Ok(())
+    }
+}
+
+/// `; did you mean x?`, or nothing when no candidate is near.
+pub(super) fn closest<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    let wrong = wrong.to_lowercase().replace('-', "_");
+    let near = |candidate: &str| {
+        let last = candidate.rsplit('.').next().unwrap_or(candidate);
+        let score = |known: &str| strsim::jaro_winkler(&wrong, &known.to_lowercase());
+        score(candidate).max(score(last))
+    };
+    let best = candidates.map(|candidate| (near(candidate), candidate)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match best {
+        Some((score, candidate)) if score > 0.84 => format!("; did you mean {candidate}?"),
+        _ => String::new(),
     }
 }

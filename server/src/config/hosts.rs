@@ -3,7 +3,6 @@
 use std::net::Ipv6Addr;
 
 use super::error::ConfigError;
-use super::kind::refuse;
 use super::value::Node;
 
 /// Read a list of hosts, each as an address names it, with or without a port: `models.lan`, `10.0.0.7:8080`, `[fd00::7]`.
@@ -16,7 +15,7 @@ pub(super) fn read_hosts(key: &str, items: &[Node]) -> Result<Vec<String>, Vec<C
     for item in items {
         match item.as_text().map(str::trim).ok_or_else(|| "is no text".to_owned()).and_then(host) {
             Ok(host) => hosts.push(host),
-            Err(reason) => errors.push(refuse(item, key, format!("holds {item}, which {reason}"))),
+            Err(reason) => errors.push(item.refuse(key, format!("holds {item}, which {reason}"))),
         }
     }
     if errors.is_empty() { Ok(hosts) } else { Err(errors) }

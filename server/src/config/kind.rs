@@ -1,14 +1,18 @@
+//! The kinds of values that settings have: how each is read, and what is said of a wrong one.
+
 use std::path::Path;
 
 use super::checks::read_checks;
-use super::error::ConfigError;
+use super::error::{ConfigError, closest};
 use super::hosts::read_hosts;
-use super::load::Layer;
 use super::phases::read_phases;
 use super::settings::{Check, Settings, UserPhase};
-use super::table::{PROVIDERS, Setting};
+use super::sources::Layer;
 use super::value::{Node, Raw};
 use crate::contracts::{RepoPath, RepoPathError};
+
+/// The providers a `provider:name` may begin with.
+pub const PROVIDERS: [&str; 5] = ["anthropic", "openai", "ollama", "editor", "replay"];
 
 /// What values a setting takes, and where they go.
 #[derive(Debug)]
@@ -72,12 +76,12 @@ impl Kind {
     /// Put a value where it belongs.
     pub(super) fn apply(
         &self,
-        setting: &Setting,
+        key: &str,
         node: &Node,
         source: Source<'_>,
         settings: &mut Settings,
     ) -> Result<(), Vec<ConfigError>> {
-        let wrong = || vec![refuse(node, setting.key, format!("is {node}; it takes {}", self.allowed()))];
+        let wrong = || vec![node.refuse(key, format!("is {node}; it takes {}", self.allowed()))];
         match self {
             Self::Whole { min, max, set } => {
                 let whole = node.as_whole().and_then(|whole| u64::try_from(whole).ok());
@@ -96,29 +100,24 @@ impl Kind {
                 let text = node.as_text().ok_or_else(wrong)?;
                 let Some(word) = words.iter().find(|word| **word == text) else {
                     let hint = closest(text, words.iter().copied());
-                    return Err(vec![refuse(
-                        node,
-                        setting.key,
-                        format!("is {node}; it takes {}{hint}", self.allowed()),
-                    )]);
+                    return Err(vec![node.refuse(key, format!("is {node}; it takes {}{hint}", self.allowed()))]);
                 };
                 set(settings, word);
             }
             Self::Model { set } if is_none(node) => set(settings, None),
             Self::Model { set } => {
                 let text = node.as_text().ok_or_else(wrong)?;
-                check_model(text)
-                    .map_err(|reason| vec![refuse(node, setting.key, format!("is {node}, which {reason}"))])?;
+                check_model(text).map_err(|reason| vec![node.refuse(key, format!("is {node}, which {reason}"))])?;
                 set(settings, Some(text.to_owned()));
             }
             Self::Folder { set } => {
                 let text = node.as_text().ok_or_else(wrong)?;
                 let folder = check_folder(text, source.layer)
-                    .map_err(|reason| vec![refuse(node, setting.key, format!("is {node}: {reason}"))])?;
+                    .map_err(|reason| vec![node.refuse(key, format!("is {node}: {reason}"))])?;
                 set(settings, folder.as_str().to_owned());
             }
             Self::Hosts { set } => match &node.raw {
-                Raw::List(items) => set(settings, read_hosts(setting.key, items)?),
+                Raw::List(items) => set(settings, read_hosts(key, items)?),
                 _ => return Err(wrong()),
             },
             Self::Checks { set } => match &node.raw {
@@ -131,26 +130,6 @@ impl Kind {
             },
         }
         Ok(())
-    }
-}
-
-/// An error about the value of a setting; `what` follows its name.
-pub(super) fn refuse(node: &Node, key: &str, what: impl std::fmt::Display) -> ConfigError {
-    ConfigError { place: node.place.clone(), setting: key.to_owned(), message: format!("{key} {what}") }
-}
-
-/// `; did you mean x?`, or nothing when no candidate is near.
-pub(super) fn closest<'a>(wrong: &str, candidates: impl Iterator<Item = &'a str>) -> String {
-    let wrong = wrong.to_lowercase().replace('-', "_");
-    let near = |candidate: &str| {
-        let last = candidate.rsplit('.').next().unwrap_or(candidate);
-        let score = |known: &str| strsim::jaro_winkler(&wrong, &known.to_lowercase());
-        score(candidate).max(score(last))
-    };
-    let best = candidates.map(|candidate| (near(candidate), candidate)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((score, candidate)) if score > 0.84 => format!("; did you mean {candidate}?"),
-        _ => String::new(),
     }
 }
 

@@ -1,100 +1,17 @@
+//! The layers laid over each other: what holds, where it comes from, and everything that is wrong.
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
-use etcetera::BaseStrategy;
-
-use super::error::{ConfigError, ConfigErrors, Place};
-use super::kind::{Source, closest};
+use super::disk::{folder_of, open, open_beneath, text_of, user_config_file};
+use super::error::{ConfigError, ConfigErrors, Place, closest};
+use super::kind::Source;
+use super::scope::{out_of_scope, refusal};
 use super::settings::{ApprovalMode, Settings};
+use super::sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 use super::table::{Scope, Setting, settings_table};
 use super::value::{Node, Raw};
-use crate::contracts::Position;
-
-/// The workspace's file, in its root.
-pub const WORKSPACE_FILE: &str = "baton.toml";
-
-/// The user's file, in the configuration folder of XDG.
-pub const USER_FILE: &str = "baton/config.toml";
-
-/// Variables that begin like settings and are none: the transcript of the `replay` provider, the log filter, and how
-/// patient the network is, for slow model servers (and for tests of it).
-pub const NOT_SETTINGS: [&str; 5] =
-    ["BATON_REPLAY", "BATON_LOG", "BATON_RETRY_BASE", "BATON_IDLE_TIMEOUT", "BATON_ANSWER_TIMEOUT"];
-
-/// Most bytes a settings file may have.
-const LARGEST: u64 = 1 << 20;
-
-/// What may hold settings, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layer {
-    /// Built in.
-    Default,
-    /// The workspace's `baton.toml`: as trusted as the repository it came with.
-    Workspace,
-    /// The user's `baton/config.toml`.
-    User,
-    /// What the editor sends, already merged with the workspace's own editor settings: as trusted as those.
-    Editor,
-    /// `BATON_…`.
-    Environment,
-    /// The command line.
-    Flags,
-}
-
-/// Where an effective value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// The layer that won.
-    pub layer: Layer,
-    /// Where in it.
-    pub place: Place,
-}
-
-/// The text of a settings file and the name messages give it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TomlFile {
-    /// How messages name the file.
-    pub name: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// The user's settings file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserFile {
-    /// The file.
-    pub file: TomlFile,
-    /// Its folder, from which paths in it are named.
-    pub folder: PathBuf,
-}
-
-/// Settings given on the command line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// `--provider`.
-    pub provider: Option<String>,
-    /// `--auto-approve`.
-    pub approval: Option<ApprovalMode>,
-}
-
-/// Every layer above the defaults.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// `baton.toml`.
-    pub workspace: Option<TomlFile>,
-    /// `baton/config.toml`.
-    pub user: Option<UserFile>,
-    /// The editor's section `baton`.
-    pub editor: Option<serde_json::Value>,
-    /// Names and values; those that do not begin with `BATON_` are left alone.
-    pub env: Vec<(String, String)>,
-    /// The command line.
-    pub flags: Overrides,
-}
 
 /// Effective settings and where each comes from.
 #[derive(Debug, Clone)]
@@ -106,13 +23,6 @@ pub struct Loaded {
     /// Of the warnings those of a limit that the workspace or the editor would raise, each at its place.
     pub raised: Vec<ConfigError>,
     origins: BTreeMap<&'static str, Origin>,
-}
-
-impl Layer {
-    /// Whether what stands here is the user's own word, and not the workspace's.
-    pub fn is_users(self) -> bool {
-        !matches!(self, Self::Workspace | Self::Editor)
-    }
 }
 
 impl Loaded {
@@ -185,91 +95,6 @@ pub fn load_with_user_file(
     }
 }
 
-/// The user's file, where there is one that can be read.
-pub fn user_file() -> Option<UserFile> {
-    let path = user_config_file()?;
-    let text = text_of(open(&path)).ok()??;
-    let folder = folder_of(&path);
-    Some(UserFile { file: TomlFile { name: path.display().to_string(), text }, folder })
-}
-
-fn folder_of(file: &Path) -> PathBuf {
-    file.parent().map(Path::to_path_buf).unwrap_or_default()
-}
-
-/// Where the user's file stands or would stand: `$XDG_CONFIG_HOME/baton/config.toml`, else below `~/.config`.
-pub fn user_config_file() -> Option<PathBuf> {
-    etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join(USER_FILE))
-}
-
-/// The variables of this process that begin with `BATON_`.
-pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-        .filter(|(name, _)| name.starts_with("BATON_"))
-        .collect()
-}
-
-/// A variable of this process. What is no Unicode in it counts as an odd character, and not as a variable that is not set.
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
-
-/// A file of the workspace, opened through the folder's handle, and no link.
-fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn Read>>> {
-    // A folder that cannot be opened is the engine's to report, not a fault of the settings.
-    let Ok(dir) = Dir::open_ambient_dir(root, ambient_authority()) else { return Ok(None) };
-    match dir.symlink_metadata(name) {
-        Ok(metadata) if metadata.is_symlink() => {
-            Err(io::Error::other("it is a link, and the settings of a workspace are a file of its own"))
-        }
-        Ok(metadata) if metadata.is_file() => {
-            // What stands there may have become a pipe meanwhile.
-            let mut options = OpenOptions::new();
-            options.read(true).follow(FollowSymlinks::No).nonblock(true);
-            Ok(Some(Box::new(dir.open_with(name, &options)?)))
-        }
-        found => absent(found.map(|_| ())),
-    }
-}
-
-/// A regular file at a path that the user chose; links are followed.
-pub(super) fn open(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
-    match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => {
-            let mut options = OpenOptions::new();
-            options.read(true).nonblock(true);
-            Ok(Some(Box::new(cap_std::fs::File::open_ambient_with(path, &options, ambient_authority())?)))
-        }
-        found => absent(found.map(|_| ())),
-    }
-}
-
-/// What a file that is not a file means: nothing when it is missing, else an error. A pipe would never end.
-fn absent(found: io::Result<()>) -> io::Result<Option<Box<dyn Read>>> {
-    match found {
-        Ok(()) => Err(io::Error::other("it is not a regular file")),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The text of a file, or what is wrong with it and where.
-fn text_of(opened: io::Result<Option<Box<dyn Read>>>) -> Result<Option<String>, (Option<Position>, String)> {
-    let unreadable = |error: io::Error| (None, format!("the settings cannot be read: {error}"));
-    let Some(file) = opened.map_err(unreadable)? else { return Ok(None) };
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err((None, "the file is larger than 1 MiB; settings are not".to_owned()));
-    }
-    String::from_utf8(bytes).map(Some).map_err(|error| {
-        let before = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
-        let position = Position::of(&before, before.len());
-        (Some(position), "this is not UTF-8; save the file as UTF-8".to_owned())
-    })
-}
-
 /// The settings so far, while layer is laid on layer.
 #[derive(Default)]
 struct Loading {
@@ -310,7 +135,7 @@ impl Loading {
         self.table(layer, "", fields);
         let mut errors = self.errors.split_off(before);
         errors.sort_by(|a, b| a.place.cmp(&b.place));
-        // A key among the parts of a check is unknown and refused; the reason for the refusal came last and says more.
+        // A key among the parts of a check is both unknown and refused; the refusal came last and says more.
         errors.reverse();
         errors.dedup_by(|earlier, later| earlier.place == later.place && earlier.setting == later.setting);
         errors.reverse();
@@ -364,7 +189,7 @@ impl Loading {
         let mut aside = waits.then(|| self.settings.clone());
         let folder = self.user_folder.as_deref().filter(|_| layer == Layer::User);
         let target = aside.as_mut().unwrap_or(&mut self.settings);
-        match setting.kind.apply(setting, node, Source { layer, folder }, target) {
+        match setting.kind.apply(setting.key, node, Source { layer, folder }, target) {
             Ok(()) if waits => self.limits.push((layer, setting, node.clone())),
             Ok(()) => {
                 if setting.scope == Scope::Lowers {
@@ -399,7 +224,7 @@ impl Loading {
             if setting.kind.rank(&node) < setting.kind.rank(holds) {
                 // It was read once already, without a fault.
                 let source = Source { layer, folder: None };
-                if setting.kind.apply(setting, &node, source, &mut self.settings).is_ok() {
+                if setting.kind.apply(setting.key, &node, source, &mut self.settings).is_ok() {
                     self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
                     self.lowered.insert(setting.key, node);
                 }
@@ -464,60 +289,5 @@ impl Loading {
         self.raised.retain(|raised| !decides(&raised.setting));
         let warnings = self.raised.iter().map(ToString::to_string).chain(self.warnings).collect();
         Ok(Loaded { settings: self.settings, warnings, raised: self.raised, origins: self.origins })
-    }
-}
-
-/// Why a layer may not set this setting, or not to this value.
-fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Option<String> {
-    match setting.scope {
-        Scope::All | Scope::Lowers => None,
-        Scope::UserFile if layer == Layer::User => None,
-        Scope::UserFile if layer.is_users() => Some(format!("cannot be set here; set it in your own {USER_FILE}")),
-        Scope::UserFile => Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", whose(layer))),
-        Scope::UserFor(value) if layer.is_users() || node.as_text() != Some(value) => None,
-        Scope::UserFor(value) => Some(format!(
-            "may not be {value:?} here: {}. Set it in your own {USER_FILE}, by {} or on the command line",
-            whose(layer),
-            setting.variable()
-        )),
-        Scope::Files if layer <= Layer::Editor => None,
-        Scope::Files => Some(format!("has parts and cannot be set here; set it in {WORKSPACE_FILE} or {USER_FILE}")),
-        Scope::Start if layer >= Layer::Environment => None,
-        Scope::Start => {
-            Some(format!("belongs to one start, not to a file: use --{} or {}", setting.key, setting.variable()))
-        }
-    }
-}
-
-/// Why no setting of this name may stand in this layer, if so. The value is never repeated.
-fn refusal(layer: Layer, name: &str) -> Option<String> {
-    let bare: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let ends = |words: &[&str]| words.iter().any(|word| bare.ends_with(word));
-    if ends(&["key", "token", "secret", "password", "credentials"]) {
-        return Some(
-            "looks like a key, and keys live in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY), never in \
-             settings; take it out here"
-                .to_owned(),
-        );
-    }
-    let what = if bare.contains("proxy") {
-        "a proxy; set HTTPS_PROXY"
-    } else if ends(&["url", "uri", "endpoint", "host"]) {
-        "an endpoint; set ANTHROPIC_BASE_URL or OPENAI_BASE_URL"
-    } else {
-        return None;
-    };
-    let why = if layer.is_users() { "no setting names it".to_owned() } else { whose(layer) };
-    Some(format!("looks like {what} in your environment instead: {why}"))
-}
-
-/// Why a layer is not trusted.
-fn whose(layer: Layer) -> String {
-    match layer {
-        Layer::Editor => "editor settings come merged with the workspace's, and a workspace decides nothing about \
-                          trust, accounts and addresses"
-            .to_owned(),
-        _ => "this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses"
-            .to_owned(),
     }
 }

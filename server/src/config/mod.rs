@@ -8,23 +8,26 @@
 //! or name an endpoint, a key or a proxy. No file holds a key, and no error shows the value of a setting that is not known.
 
 mod checks;
+mod disk;
 mod error;
 mod hosts;
 mod kind;
 mod load;
 mod phases;
+mod scope;
 mod settings;
+mod sources;
 mod table;
 mod value;
 
+pub use disk::{environment, user_config_file, user_file, variable};
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use load::{
-    Layer, Loaded, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE,
-    environment, load, load_from_disk, load_with_user_file, user_config_file, user_file, variable,
-};
+pub use kind::PROVIDERS;
+pub use load::{Loaded, load, load_from_disk, load_with_user_file};
 pub use phases::RESERVED_PHASE_NAMES;
 pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, PhaseTier, Settings, UserPhase};
-pub use table::{PROVIDERS, Scope, Setting, settings_table};
+pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
+pub use table::{Scope, Setting, settings_table};
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::error::ConfigError;
-use super::kind::{closest, refuse};
-use super::load::open;
+use super::disk::open;
+use super::error::{ConfigError, closest};
 use super::settings::{PhaseTier, UserPhase};
 use super::value::{Node, Raw};
 use crate::contracts::{MAX_PHASE_PROMPT_BYTES, MAX_USER_PHASES, RepoPath, too_large};
@@ -54,14 +53,14 @@ struct Entry<'a> {
 pub(super) fn read_phases(items: &[Node], folder: Option<&Path>) -> Result<Vec<UserPhase>, Vec<ConfigError>> {
     let mut errors = Vec::new();
     if let Some(item) = items.get(MAX_USER_PHASES) {
-        errors.push(refuse(item, "phases", format!("holds {} phases; at most {MAX_USER_PHASES} are run", items.len())));
+        errors.push(item.refuse("phases", format!("holds {} phases; at most {MAX_USER_PHASES} are run", items.len())));
     }
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for item in items.iter().take(MAX_USER_PHASES) {
         match read_phase(item, folder) {
             Ok(entry) if entries.iter().any(|earlier| earlier.phase.name == entry.phase.name) => {
                 let what = format!("is {:?} a second time; give each phase a name of its own", entry.phase.name);
-                errors.push(refuse(entry.name, "phases.name", what));
+                errors.push(entry.name.refuse("phases.name", what));
             }
             Ok(entry) => entries.push(entry),
             Err(more) => errors.extend(more),
@@ -73,7 +72,7 @@ pub(super) fn read_phases(items: &[Node], folder: Option<&Path>) -> Result<Vec<U
         if phase.after != FIRST && !listed.contains(&phase.after.as_str()) {
             let hint = closest(&phase.after, listed.iter().copied().chain([FIRST]));
             let what = format!("is {after}; it takes \"{FIRST}\" or the name of another phase of this list{hint}");
-            errors.push(refuse(after, "phases.after", what));
+            errors.push(after.refuse("phases.after", what));
         }
     }
     if !errors.is_empty() {
@@ -99,7 +98,7 @@ fn in_order(mut left: Vec<Entry<'_>>) -> Result<Vec<UserPhase>, Vec<ConfigError>
 
 /// The fault of phases of which each waits for another: those that cannot be sorted.
 fn circle(left: &[Entry<'_>]) -> ConfigError {
-    // Whoever follows `after` long enough is inside the circle, not on the way to it.
+    // Following `after` often enough ends inside the circle, not on the way to it.
     let before = |at: usize| left.iter().position(|other| other.phase.name == left[at].phase.after).unwrap_or(at);
     let start = (0..left.len()).fold(0, |at, _| before(at));
     let mut names = vec![left[start].phase.name.as_str()];
@@ -111,13 +110,13 @@ fn circle(left: &[Entry<'_>]) -> ConfigError {
     }
     names.push(names[0]);
     let what = format!("goes in a circle: {}; let one of them come after \"{FIRST}\"", names.join(" after "));
-    refuse(left[first].after, "phases.after", what)
+    left[first].after.refuse("phases.after", what)
 }
 
 fn read_phase<'a>(item: &'a Node, folder: Option<&Path>) -> Result<Entry<'a>, Vec<ConfigError>> {
     let Raw::Table(fields) = &item.raw else {
         let what = format!("holds {item}; a phase is a table with name, after and prompt");
-        return Err(vec![refuse(item, "phases", what)]);
+        return Err(vec![item.refuse("phases", what)]);
     };
     let mut errors = Vec::new();
     for (name, place, _) in fields.iter().filter(|(name, _, _)| !FIELDS.contains(&name.as_str())) {
@@ -133,25 +132,25 @@ fn read_phase<'a>(item: &'a Node, folder: Option<&Path>) -> Result<Entry<'a>, Ve
             (Some(node), None) => format!("is {node}; it takes a text, for example {example:?}"),
             (None, _) => format!("is missing; for example {key} = {example:?}"),
         };
-        errors.push(refuse(node.unwrap_or(item), &format!("phases.{key}"), what));
+        errors.push(node.unwrap_or(item).refuse(&format!("phases.{key}"), what));
         None
     };
     let name = text("name", "security");
     let after = text("after", FIRST);
     let prompt = text("prompt", "prompts/security.md");
     if let Some((node, Err(what))) = name.map(|(node, name)| (node, check_name(name))) {
-        errors.push(refuse(node, "phases.name", format!("is {node}, which {what}")));
+        errors.push(node.refuse("phases.name", format!("is {node}, which {what}")));
     }
     let tier = item.field("tier").map_or(Ok(PhaseTier::default()), |node| {
         let word = TIERS.into_iter().find(|tier| node.as_text() == Some(tier.as_str()));
         word.ok_or_else(|| {
             let hint =
                 node.as_text().map_or_else(String::new, |text| closest(text, TIERS.iter().map(|tier| tier.as_str())));
-            refuse(node, "phases.tier", format!("is {node}; it takes \"fast\", \"balanced\" or \"powerful\"{hint}"))
+            node.refuse("phases.tier", format!("is {node}; it takes \"fast\", \"balanced\" or \"powerful\"{hint}"))
         })
     });
     let prompt = prompt.map(|(node, path)| {
-        prompt_text(path, folder).map_err(|what| refuse(node, "phases.prompt", format!("is {node}, which {what}")))
+        prompt_text(path, folder).map_err(|what| node.refuse("phases.prompt", format!("is {node}, which {what}")))
     });
     match (name, after, prompt, tier) {
         (Some((name, name_text)), Some((after, after_text)), Some(Ok(prompt)), Ok(tier)) if errors.is_empty() => {

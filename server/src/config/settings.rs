@@ -1,3 +1,5 @@
+//! The effective settings, as the rest of the crate sees them.
+
 use serde::{Deserialize, Serialize};
 
 /// Every setting with its effective value.

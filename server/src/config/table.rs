@@ -1,4 +1,6 @@
-use super::kind::Kind;
+//! The table of settings: each with its default, its meaning, its kind and who may set it.
+
+use super::kind::{Kind, PROVIDERS};
 use super::settings::{ApprovalMode, Check, Checkpoint, UserPhase};
 
 /// One setting: the only place where it is declared.
@@ -32,9 +34,6 @@ pub enum Scope {
     /// The environment and flags: it belongs to one start.
     Start,
 }
-
-/// The providers a `provider:name` may begin with.
-pub const PROVIDERS: [&str; 5] = ["anthropic", "openai", "ollama", "editor", "replay"];
 
 /// Every setting, in the order people should meet them.
 pub fn settings_table() -> &'static [Setting] {

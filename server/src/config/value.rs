@@ -1,9 +1,11 @@
+//! Values before they are settings: one tree for TOML, JSON and the environment, with the place of each part.
+
 use std::fmt;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::Place;
+use super::error::{ConfigError, Place};
 use crate::contracts::{MAX_FAULTS, MAX_SETTINGS, Position};
 use crate::text;
 
@@ -103,6 +105,11 @@ impl Node {
             Raw::Loose(text) => text.clone(),
             _ => self.to_string(),
         }
+    }
+
+    /// An error about this value of a setting; `what` follows the setting's name.
+    pub(super) fn refuse(&self, key: &str, what: impl fmt::Display) -> ConfigError {
+        ConfigError { place: self.place.clone(), setting: key.to_owned(), message: format!("{key} {what}") }
     }
 
     /// The value of this name in a table.

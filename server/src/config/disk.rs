@@ -1,0 +1,102 @@
+//! Settings files and the environment: the only place where this room looks at either.
+//!
+//! Whatever is opened here is a regular file, opened without waiting, and has a limit.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use etcetera::BaseStrategy;
+
+use super::sources::{TomlFile, USER_FILE, UserFile};
+use crate::contracts::Position;
+
+/// Most bytes a settings file may have.
+const LARGEST: u64 = 1 << 20;
+
+/// The user's file, where there is one that can be read.
+pub fn user_file() -> Option<UserFile> {
+    let path = user_config_file()?;
+    let text = text_of(open(&path)).ok()??;
+    let folder = folder_of(&path);
+    Some(UserFile { file: TomlFile { name: path.display().to_string(), text }, folder })
+}
+
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Where the user's file stands or would stand: `$XDG_CONFIG_HOME/baton/config.toml`, else below `~/.config`.
+pub fn user_config_file() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join(USER_FILE))
+}
+
+/// The variables of this process that begin with `BATON_`.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(name, _)| name.starts_with("BATON_"))
+        .collect()
+}
+
+/// A variable of this process. What is no Unicode in it counts as an odd character, and not as a variable that is not set.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// A file of the workspace, opened through the folder's handle, and no link.
+pub(super) fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn Read>>> {
+    // A folder that cannot be opened is the engine's to report, not a fault of the settings.
+    let Ok(dir) = Dir::open_ambient_dir(root, ambient_authority()) else { return Ok(None) };
+    match dir.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_symlink() => {
+            Err(io::Error::other("it is a link, and the settings of a workspace are a file of its own"))
+        }
+        Ok(metadata) if metadata.is_file() => {
+            // What stands there may have become a pipe meanwhile.
+            let mut options = OpenOptions::new();
+            options.read(true).follow(FollowSymlinks::No).nonblock(true);
+            Ok(Some(Box::new(dir.open_with(name, &options)?)))
+        }
+        found => absent(found.map(|_| ())),
+    }
+}
+
+/// A regular file at a path that the user chose; links are followed.
+pub(super) fn open(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {
+            let mut options = OpenOptions::new();
+            options.read(true).nonblock(true);
+            Ok(Some(Box::new(cap_std::fs::File::open_ambient_with(path, &options, ambient_authority())?)))
+        }
+        found => absent(found.map(|_| ())),
+    }
+}
+
+/// What a file that is not a file means: nothing when it is missing, else an error. A pipe would never end.
+fn absent(found: io::Result<()>) -> io::Result<Option<Box<dyn Read>>> {
+    match found {
+        Ok(()) => Err(io::Error::other("it is not a regular file")),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The text of a file, or what is wrong with it and where.
+pub(super) fn text_of(opened: io::Result<Option<Box<dyn Read>>>) -> Result<Option<String>, (Option<Position>, String)> {
+    let unreadable = |error: io::Error| (None, format!("the settings cannot be read: {error}"));
+    let Some(file) = opened.map_err(unreadable)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err((None, "the file is larger than 1 MiB; settings are not".to_owned()));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let before = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+        let position = Position::of(&before, before.len());
+        (Some(position), "this is not UTF-8; save the file as UTF-8".to_owned())
+    })
+}

@@ -1,0 +1,60 @@
+//! Who may set what: a workspace and an editor decide nothing about trust, accounts and addresses.
+
+use super::sources::{Layer, USER_FILE, WORKSPACE_FILE};
+use super::table::{Scope, Setting};
+use super::value::Node;
+
+/// Why a layer may not set this setting, or not to this value.
+pub(super) fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Option<String> {
+    match setting.scope {
+        Scope::All | Scope::Lowers => None,
+        Scope::UserFile if layer == Layer::User => None,
+        Scope::UserFile if layer.is_users() => Some(format!("cannot be set here; set it in your own {USER_FILE}")),
+        Scope::UserFile => Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", whose(layer))),
+        Scope::UserFor(value) if layer.is_users() || node.as_text() != Some(value) => None,
+        Scope::UserFor(value) => Some(format!(
+            "may not be {value:?} here: {}. Set it in your own {USER_FILE}, by {} or on the command line",
+            whose(layer),
+            setting.variable()
+        )),
+        Scope::Files if layer <= Layer::Editor => None,
+        Scope::Files => Some(format!("has parts and cannot be set here; set it in {WORKSPACE_FILE} or {USER_FILE}")),
+        Scope::Start if layer >= Layer::Environment => None,
+        Scope::Start => {
+            Some(format!("belongs to one start, not to a file: use --{} or {}", setting.key, setting.variable()))
+        }
+    }
+}
+
+/// Why no setting of this name may stand in this layer, if so. The value is never repeated.
+pub(super) fn refusal(layer: Layer, name: &str) -> Option<String> {
+    let bare: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let ends = |words: &[&str]| words.iter().any(|word| bare.ends_with(word));
+    if ends(&["key", "token", "secret", "password", "credentials"]) {
+        return Some(
+            "looks like a key, and keys live in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY), never in \
+             settings; take it out here"
+                .to_owned(),
+        );
+    }
+    let what = if bare.contains("proxy") {
+        "a proxy; set HTTPS_PROXY"
+    } else if ends(&["url", "uri", "endpoint", "host"]) {
+        "an endpoint; set ANTHROPIC_BASE_URL or OPENAI_BASE_URL"
+    } else {
+        return None;
+    };
+    let why = if layer.is_users() { "no setting names it".to_owned() } else { whose(layer) };
+    Some(format!("looks like {what} in your environment instead: {why}"))
+}
+
+/// Why a layer is not trusted.
+fn whose(layer: Layer) -> String {
+    match layer {
+        Layer::Editor => "editor settings come merged with the workspace's, and a workspace decides nothing about \
+                          trust, accounts and addresses"
+            .to_owned(),
+        _ => "this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,92 @@
+//! What settings are read from: the layers, and the texts and values of each.
+
+use std::path::PathBuf;
+
+use super::error::Place;
+use super::settings::ApprovalMode;
+
+/// The workspace's file, in its root.
+pub const WORKSPACE_FILE: &str = "baton.toml";
+
+/// The user's file, in the configuration folder of XDG.
+pub const USER_FILE: &str = "baton/config.toml";
+
+/// Variables that begin like settings and are none: the transcript of the `replay` provider, the log filter, and how
+/// patient the network is, for slow model servers (and for tests of it).
+pub const NOT_SETTINGS: [&str; 5] =
+    ["BATON_REPLAY", "BATON_LOG", "BATON_RETRY_BASE", "BATON_IDLE_TIMEOUT", "BATON_ANSWER_TIMEOUT"];
+
+/// What may hold settings, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// Built in.
+    Default,
+    /// The workspace's `baton.toml`: as trusted as the repository it came with.
+    Workspace,
+    /// The user's `baton/config.toml`.
+    User,
+    /// What the editor sends, already merged with the workspace's own editor settings: as trusted as those.
+    Editor,
+    /// `BATON_…`.
+    Environment,
+    /// The command line.
+    Flags,
+}
+
+/// Where an effective value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The layer that won.
+    pub layer: Layer,
+    /// Where in it.
+    pub place: Place,
+}
+
+/// The text of a settings file and the name messages give it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TomlFile {
+    /// How messages name the file.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The user's settings file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserFile {
+    /// The file.
+    pub file: TomlFile,
+    /// Its folder, from which paths in it are named.
+    pub folder: PathBuf,
+}
+
+/// Settings given on the command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--provider`.
+    pub provider: Option<String>,
+    /// `--auto-approve`.
+    pub approval: Option<ApprovalMode>,
+}
+
+/// Every layer above the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `baton.toml`.
+    pub workspace: Option<TomlFile>,
+    /// `baton/config.toml`.
+    pub user: Option<UserFile>,
+    /// The editor's section `baton`.
+    pub editor: Option<serde_json::Value>,
+    /// Names and values; those that do not begin with `BATON_` are left alone.
+    pub env: Vec<(String, String)>,
+    /// The command line.
+    pub flags: Overrides,
+}
+
+impl Layer {
+    /// Whether what stands here is the user's own word, and not the workspace's.
+    pub fn is_users(self) -> bool {
+        !matches!(self, Self::Workspace | Self::Editor)
+    }
+}
