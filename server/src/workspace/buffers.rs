@@ -173,5 +173,132 @@ fn hash(text: &str) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "buffers_tests.rs"]
-mod tests;
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::fixture::{Fixture, Opened, memory, path};
+    use super::super::{Staging, Writable};
+    use super::*;
+
+    fn open_in_editor(fixture: &Fixture) -> (Arc<Opened>, Workspace) {
+        let editor = Arc::new(Opened::default());
+        let workspace = fixture.workspace().with_buffers(OpenBuffers::new(editor.clone()));
+        (editor, workspace)
+    }
+
+    fn read(workspace: &Workspace, file: &str) -> Option<Vec<u8>> {
+        workspace.read_open(&path(file)).unwrap().map(|state| state.bytes)
+    }
+
+    #[test]
+    fn an_unsaved_text_is_read_as_it_will_be_saved() {
+        let fixture = Fixture::new("//- /lf.txt\none\n");
+        fixture.write("crlf.txt", b"\xef\xbb\xbfone\r\ntwo\r\n");
+        fixture.write("latin.txt", b"caf\xe9\n");
+        let (editor, workspace) = open_in_editor(&fixture);
+        editor.set("lf.txt", "one\r\nmore\r\n", true);
+        editor.set("crlf.txt", "one\ntwo\nthree\n", true);
+        editor.set("latin.txt", "caf\u{e9}!\n", true);
+        editor.set("new.txt", "new\n", true);
+        assert_eq!(read(&workspace, "lf.txt").unwrap(), b"one\nmore\n");
+        assert_eq!(read(&workspace, "crlf.txt").unwrap(), b"\xef\xbb\xbfone\r\ntwo\r\nthree\r\n");
+        assert_eq!(read(&workspace, "latin.txt").unwrap(), b"caf\xe9!\n");
+        assert_eq!(read(&workspace, "new.txt").unwrap(), b"new\n");
+        assert_eq!(workspace.read(&path("lf.txt")).unwrap().unwrap().bytes, b"one\n", "the disk is what it is");
+        editor.set("latin.txt", "caf\u{e9} \u{1F980}\n", true);
+        assert_eq!(read(&workspace, "latin.txt").unwrap(), "caf\u{e9} \u{1F980}\n".as_bytes(), "no Windows-1252");
+        let all = ["lf.txt", "crlf.txt", "latin.txt", "new.txt"].map(path);
+        assert_eq!(workspace.unsaved(&all), all);
+    }
+
+    #[test]
+    fn a_document_that_is_the_same_as_its_file_is_not_unsaved_whatever_its_line_endings() {
+        let fixture = Fixture::new("//- /a.txt\n");
+        fixture.write("a.txt", b"\xef\xbb\xbfone\r\ntwo\n");
+        let (editor, workspace) = open_in_editor(&fixture);
+        for text in ["one\ntwo\n", "one\r\ntwo\r\n", "\u{feff}one\r\ntwo\n"] {
+            editor.set("a.txt", text, true);
+            assert!(!workspace.is_unsaved(&path("a.txt")), "{text:?}");
+            assert_eq!(read(&workspace, "a.txt").unwrap(), b"\xef\xbb\xbfone\r\ntwo\n");
+        }
+        editor.set("absent.txt", "", true);
+        assert!(!workspace.is_unsaved(&path("absent.txt")), "an empty document of no file");
+        assert_eq!(read(&workspace, "absent.txt"), None);
+        assert!(!fixture.workspace().is_unsaved(&path("a.txt")), "no editor");
+    }
+
+    #[test]
+    fn a_document_that_lags_behind_its_file_is_not_unsaved() {
+        let fixture = Fixture::new("//- /a.txt\none\n");
+        let (editor, workspace) = open_in_editor(&fixture);
+        editor.set("a.txt", "one\n", false);
+        fixture.write("a.txt", b"two\n");
+        assert_eq!(read(&workspace, "a.txt").unwrap(), b"two\n", "never touched by the user");
+        // The editor loads it anew, which is a change to a client; then the next one is published.
+        editor.set("a.txt", "two\n", true);
+        assert!(!workspace.is_unsaved(&path("a.txt")));
+        fixture.write("a.txt", b"three\n");
+        assert!(!workspace.is_unsaved(&path("a.txt")), "what it holds was on disk");
+        editor.set("a.txt", "two, and mine\n", true);
+        assert!(workspace.is_unsaved(&path("a.txt")));
+    }
+
+    #[test]
+    fn a_binary_file_has_no_unsaved_text() {
+        let fixture = Fixture::new("//- /a.txt\none\n");
+        fixture.write("a.bin", b"\0\x01\x02");
+        let (editor, workspace) = open_in_editor(&fixture);
+        editor.set("a.bin", "\u{fffd}", true);
+        assert_eq!(read(&workspace, "a.bin").unwrap(), b"\0\x01\x02");
+    }
+
+    #[test]
+    fn an_untouched_document_shows_its_file_in_any_encoding() {
+        assert!(shows("a\r\n", b"a\n") && shows("a\n", b"\xef\xbb\xbfa\r\n") && shows("", b""));
+        assert!(shows("caf\u{fffd}\n", b"caf\xe9\n"), "taken for UTF-8");
+        assert!(shows("\u{43f}x\n", b"\xefx\n"), "taken for Windows-1251");
+        assert!(!shows("cafe\n", b"caf\xe9\n"));
+        assert!(!shows("b\n", b"a\n") && !shows("\u{e9}\n", "\u{e8}\n".as_bytes()));
+    }
+
+    fn staging(workspace: &Workspace) -> Staging {
+        let all: BTreeSet<RepoPath> = ["a.txt", "new.txt"].map(path).into();
+        let writable = Writable { write: all.clone(), delete: all, approved_protected: false };
+        Staging::new(workspace.clone(), "T1", writable, memory())
+    }
+
+    #[test]
+    fn a_task_builds_on_the_unsaved_text() {
+        let fixture = Fixture::new("//- /a.txt\none\n");
+        let (editor, workspace) = open_in_editor(&fixture);
+        editor.set("a.txt", "one\nmine\n", true);
+        editor.set("new.txt", "begun\n", true);
+        let mut staging = staging(&workspace);
+        staging.write(&path("new.txt"), "x\n").expect_err("there is something already, and it was not read");
+        assert_eq!(staging.read(&path("a.txt")).unwrap().unwrap(), b"one\nmine\n");
+        staging.write(&path("a.txt"), "ONE\nmine\n").unwrap();
+        let change = staging.changes().remove(0);
+        // Saved as it is, it is what the task built on.
+        assert_eq!(change.before.unwrap().sha256, sha256(b"one\nmine\n"));
+        assert_eq!(change.after.unwrap(), b"ONE\nmine\n");
+    }
+
+    #[test]
+    fn a_task_follows_a_text_that_was_saved_in_another_manner() {
+        let fixture = Fixture::new("//- /a.txt\none\n");
+        let (editor, workspace) = open_in_editor(&fixture);
+        editor.set("a.txt", "one\nmine\n", true);
+        let mut staging = staging(&workspace);
+        staging.read(&path("a.txt")).unwrap();
+        staging.write(&path("a.txt"), "ONE\nmine\n").unwrap();
+        fixture.write("a.txt", b"one\r\nmine\r\n");
+        staging.follow_saved().unwrap();
+        let change = staging.changes().remove(0);
+        assert_eq!(change.before.unwrap().bytes, b"one\r\nmine\r\n");
+        assert_eq!(change.after.unwrap(), b"ONE\r\nmine\r\n");
+        // Any other text is another text.
+        fixture.write("a.txt", b"one\nmine too\n");
+        staging.follow_saved().unwrap();
+        assert_eq!(staging.changes()[0].before.as_ref().unwrap().bytes, b"one\r\nmine\r\n");
+    }
+}

@@ -5,7 +5,7 @@ use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use super::Interrupt;
 use super::lines::{same, steps};
-use super::text::decode_lines;
+use super::text_file::decode_lines;
 use crate::contracts::RepoPath;
 
 /// Lines added and removed between two contents; `None` is a file that does not exist. A binary file counts none.

@@ -6,16 +6,12 @@
 //! Invariant: this module knows nothing of models, phases or tools; it imports only the contracts.
 
 mod access;
-mod base;
 mod beneath;
 mod bounded;
 mod buffers;
-mod checkpoint;
 mod diff;
 mod durable;
-mod encoding;
 mod git;
-mod git_own;
 mod glob;
 mod identity;
 mod ignored;
@@ -23,29 +19,30 @@ mod interrupt;
 mod lines;
 mod merge;
 mod names;
-mod new_file;
 mod ownership;
+mod path_state;
 mod protect;
 mod publish;
 mod rollback;
 mod root;
 mod staging;
-mod stands;
-mod text;
+mod text_file;
 mod walk;
 
 pub use access::{Refused, readable};
-pub use base::{Base, BaseDiff, BaseError, BaseFile, diff_with, find_base};
 pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};
 pub use buffers::{Buffer, Buffers, OpenBuffers, shows};
 pub use cap_std::fs::Dir;
-pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints, sweep_locks};
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
-pub use git::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
+pub use git::{
+    Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Head, RepositoryState, Unreadable, checkpoint,
+    diff_with, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
+};
 pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
 pub use ownership::Owner;
+pub use path_state::stands_now;
 pub use protect::{
     GitFolders, Kind, Protection, Row, TABLE, flag, in_git_folder, is_flagged, is_secret, is_secret_text, masked,
     masks, opaque, protection, unified_masked, unmasks,
@@ -57,8 +54,7 @@ pub use publish::{
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
 pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
-pub use stands::stands_now;
-pub use text::{CannotEncode, NotText, TextFile};
+pub use text_file::{CannotEncode, NotText, TextFile};
 pub(crate) use walk::asked_for;
 pub use walk::{Listing, Walk, WalkError, files, files_until, is_ignored};
 

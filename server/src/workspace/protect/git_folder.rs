@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::Workspace;
 use crate::contracts::RepoPath;
+use crate::workspace::Workspace;
 
 /// What a repository consists of, folded: files, and folders.
 const FILES: [&str; 3] = ["head", "commondir", "config"];
@@ -102,8 +102,8 @@ fn key(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::fixture::{Fixture, path};
     use super::*;
+    use crate::workspace::fixture::{Fixture, path};
 
     fn held(fixture: &Fixture, paths: &[&str]) -> Vec<String> {
         let paths: Vec<RepoPath> = paths.iter().map(|text| path(text)).collect();

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use ignore::WalkBuilder;
 
-use super::super::Workspace;
 use super::is_secret;
 use crate::contracts::RepoPath;
+use crate::workspace::Workspace;
 
 /// Entries looked at for the other names of a file; in a workspace with more nobody can tell.
 const MAX_VISITED: usize = 2_000_000;
@@ -18,14 +18,14 @@ const COARSE: Duration = Duration::from_secs(3);
 
 /// A file as its file system knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in super::super) struct FileId {
+pub(in crate::workspace) struct FileId {
     device: u64,
     inode: u64,
 }
 
 /// The files that have a name of secrets, and another one. Looked for only when a file with several names is met.
 #[derive(Debug, Default)]
-pub(in super::super) struct SecretInodes(Mutex<Option<Known>>);
+pub(in crate::workspace) struct SecretInodes(Mutex<Option<Known>>);
 
 #[derive(Debug)]
 struct Known {
@@ -40,7 +40,7 @@ impl SecretInodes {
     /// Whether a file with these facts is a secret by another of its names. One in a workspace too large to tell counts
     /// as one.
     #[cfg(unix)]
-    pub(in super::super) fn hold(&self, workspace: &Workspace, metadata: &cap_std::fs::Metadata) -> bool {
+    pub(in crate::workspace) fn hold(&self, workspace: &Workspace, metadata: &cap_std::fs::Metadata) -> bool {
         use cap_std::fs::MetadataExt;
         if metadata.nlink() < 2 || !metadata.is_file() {
             return false;
@@ -62,7 +62,7 @@ impl SecretInodes {
 
     /// Nothing to compare by.
     #[cfg(not(unix))]
-    pub(in super::super) fn hold(&self, _: &Workspace, _: &cap_std::fs::Metadata) -> bool {
+    pub(in crate::workspace) fn hold(&self, _: &Workspace, _: &cap_std::fs::Metadata) -> bool {
         false
     }
 }

@@ -241,5 +241,4 @@ fn is_like(part: &str, component: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -1,5 +1,5 @@
-use super::super::fixture::{memory, path};
 use super::*;
+use crate::workspace::fixture::{memory, path};
 
 #[test]
 fn git_and_memory_are_never_written() {

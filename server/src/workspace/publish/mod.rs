@@ -14,11 +14,11 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::durable::{write_new, write_unsynced};
-use super::stands::Disk;
-use super::{StagedChange, Workspace, WorkspaceError, sha256, sync_folder};
 use crate::contracts::{RepoPath, is_task_id};
 use crate::text;
+use crate::workspace::durable::{write_new, write_unsynced};
+use crate::workspace::path_state::Disk;
+use crate::workspace::{StagedChange, Workspace, WorkspaceError, sha256, sync_folder};
 use place::{disk, is_before, missing_folders, note_modes, place, sync_parents, undo};
 
 pub use record::{FinishedTask, PublishRecord, PublishState, PublishedFile, records};
@@ -347,8 +347,8 @@ fn fresh<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>) -> Res
         Some(index) => index,
         None => {
             let fault = |source| Halt::Failed { what: format!("cannot make {name}"), source };
-            let folder =
-                super::beneath::create_folder(run_dir, name.split('/')).map_err(|blocked| fault(blocked.into_io()))?;
+            let folder = crate::workspace::beneath::create_folder(run_dir, name.split('/'))
+                .map_err(|blocked| fault(blocked.into_io()))?;
             for entry in folder.entries().map_err(fault)? {
                 folder.remove_file(entry.map_err(fault)?.file_name()).map_err(fault)?;
             }

@@ -6,15 +6,15 @@ use std::io;
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, File, OpenOptions};
 
-use super::super::beneath::{self, Blocked};
-use super::super::durable::{create, replace_dressed};
-use super::super::ownership::dress;
-use super::super::root::mode;
-use super::super::stands::{Disk, is_clear, remove_hollow_folder, stands};
-use super::super::{Workspace, sha256, sync_folder};
 use super::record::read_plain;
 use super::{Halt, PublishRecord, PublishedFile};
 use crate::contracts::RepoPath;
+use crate::workspace::beneath::{self, Blocked};
+use crate::workspace::durable::{create, replace_dressed};
+use crate::workspace::ownership::dress;
+use crate::workspace::path_state::{Disk, is_clear, remove_hollow_folder, stands};
+use crate::workspace::root::mode;
+use crate::workspace::{Workspace, sha256, sync_folder};
 
 pub(super) fn disk(workspace: &Workspace, path: &RepoPath) -> Result<Disk, Halt> {
     stands(workspace, path).map_err(|error| Halt::of_file(error, path))

@@ -4,10 +4,10 @@ use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::beneath::{self, Blocked};
-use super::super::{MAX_FILE_BYTES, Owner, read_bounded, replace, sha256};
 use super::Reversal;
 use crate::contracts::{ChangeType, RepoPath, is_task_id, over_limit};
+use crate::workspace::beneath::{self, Blocked};
+use crate::workspace::{MAX_FILE_BYTES, Owner, read_bounded, replace, sha256};
 
 const FOLDER: &str = "publish";
 /// The name of a rollback's journal. Its run has no other publish, so that no task's can clash with it.

@@ -3,11 +3,11 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::super::beneath::{self, Blocked};
-use super::super::{Workspace, sweep};
 use super::place::{disk, is_before, is_staged, note_modes, place, sync_parents, undo};
 use super::{Halt, PublishRecord, PublishState, Step, Steps, check_saved, records};
 use crate::contracts::RepoPath;
+use crate::workspace::beneath::{self, Blocked};
+use crate::workspace::{Workspace, sweep};
 
 /// What the start after a kill found and did.
 #[derive(Debug, Default, Clone, PartialEq)]

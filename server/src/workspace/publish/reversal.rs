@@ -1,10 +1,10 @@
 use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 
-use super::super::{StagedChange, Workspace};
 use super::record::PublishRecord;
 use super::{Modes, PublishError, Published, Stopped, carry_out};
 use crate::contracts::RepoPath;
+use crate::workspace::{StagedChange, Workspace};
 
 /// What a rollback, or the undoing of one, takes back.
 ///

@@ -2,11 +2,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::fixture::{Fixture, Opened, memory, path, skipped};
-use super::super::{OpenBuffers, Staging, Writable};
 use super::recover::recover_in_steps;
 use super::*;
 use crate::contracts::ChangeType;
+use crate::workspace::fixture::{Fixture, Opened, memory, path, skipped};
+use crate::workspace::{OpenBuffers, Staging, Writable};
 
 const TREE: &str = "//- /a.txt\na0\n//- /b.txt\nb0\n//- /gone.txt\ng0\n";
 const RUN: &str = ".agent_memory/runs/r1";

@@ -1,12 +1,15 @@
 //! Text files, whose encoding, byte order mark and line endings are the file's own and survive a change.
 
+mod encoding;
+pub(super) mod new_file;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::encoding::{self, Charset, Placed, REPLACEMENT, Raw, Stray};
-use super::lines::{Same, same};
-use super::{Interrupt, Interrupted};
+use crate::workspace::lines::{Same, same};
+use crate::workspace::{Interrupt, Interrupted};
+use encoding::{Charset, Placed, REPLACEMENT, Raw, Stray};
 
 /// A text file as agents see it: line feeds only, no byte order mark, whatever the bytes on disk are. Bytes that are no
 /// text in the file's encoding show as U+FFFD, and stay in the file as they are.
@@ -75,7 +78,7 @@ impl TextFile {
     }
 
     /// A file that does not exist yet, and in what manner it is to be written.
-    pub(super) fn in_manner(charset: Charset, bom: bool, rule: Option<End>) -> Self {
+    fn in_manner(charset: Charset, bom: bool, rule: Option<End>) -> Self {
         Self { text: String::new(), charset, bom, ends: Vec::new(), strays: Vec::new(), rule }
     }
 
@@ -443,5 +446,4 @@ pub(super) fn decode_lines(bytes: &[u8]) -> Result<String, NotText> {
 }
 
 #[cfg(test)]
-#[path = "text_tests.rs"]
 mod tests;

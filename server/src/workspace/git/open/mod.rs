@@ -13,8 +13,8 @@ use cap_std::fs::{Dir, OpenOptions};
 use git2::{ErrorClass, ErrorCode, Repository, RepositoryOpenFlags};
 use ignore::WalkBuilder;
 
-use super::Workspace;
-use super::ignored::is_top;
+use crate::workspace::Workspace;
+use crate::workspace::ignored::is_top;
 
 /// The files of a repository that the library reads by itself as it opens one, waiting for whoever writes to a pipe, with
 /// the most bytes of each.
@@ -210,5 +210,4 @@ fn refuse(why: &str) -> git2::Error {
 }
 
 #[cfg(test)]
-#[path = "git_own_tests.rs"]
 mod tests;

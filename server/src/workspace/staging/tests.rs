@@ -1,5 +1,5 @@
-use super::super::fixture::{Fixture, memory, path};
 use super::*;
+use crate::workspace::fixture::{Fixture, memory, path};
 
 fn staging(fixture: &Fixture, write: &[&str], delete: &[&str], approved_protected: bool) -> Staging {
     let set = |names: &[&str]| names.iter().map(|name| path(name)).collect();

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::super::{TextFile, unified};
 use crate::contracts::RepoPath;
 use crate::text;
+use crate::workspace::{TextFile, unified};
 
 /// How every mask begins.
 const MARK: &str = "<masked by Baton: ";
@@ -378,5 +378,4 @@ fn push_mask(out: &mut String, secret: &str, name: &str) {
 }
 
 #[cfg(test)]
-#[path = "content_tests.rs"]
 mod tests;

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Repository, Signature};
 
-use super::{Workspace, git};
 use crate::contracts::RepoPath;
+use crate::workspace::{Workspace, git};
 pub use locks::sweep_locks;
 use tracked::Tracked;
 

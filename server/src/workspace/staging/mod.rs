@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::access::{Refused, guarded, readable};
-use super::protect::{GitFolders, Protection, in_git_folder, is_secret, is_secret_text, protection};
-use super::stands::{in_the_way, stands_now};
-use super::{CannotEncode, FileState, Interrupt, NotText, Owner, TextFile, Workspace, WorkspaceError, new_file};
 use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
+use crate::workspace::access::{Refused, guarded, readable};
+use crate::workspace::path_state::{in_the_way, stands_now};
+use crate::workspace::protect::{GitFolders, Protection, in_git_folder, is_secret, is_secret_text, protection};
+use crate::workspace::text_file::new_file;
+use crate::workspace::{CannotEncode, FileState, Interrupt, NotText, Owner, TextFile, Workspace, WorkspaceError};
 
 /// What a task may write, frozen when its plan was approved.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +20,7 @@ pub struct Writable {
     pub approved_protected: bool,
 }
 
-/// One task's overlay. Nothing of it is on disk until it is [published](super::publish()).
+/// One task's overlay. Nothing of it is on disk until it is [published](crate::workspace::publish()).
 #[derive(Debug)]
 pub struct Staging {
     workspace: Workspace,
@@ -473,5 +474,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-#[path = "staging_tests.rs"]
 mod tests;

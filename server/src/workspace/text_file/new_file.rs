@@ -13,10 +13,10 @@ use gix_attributes::glob::pattern::Case;
 use gix_attributes::search::{MetadataCollection, Outcome};
 
 use super::encoding::Charset;
-use super::glob::{BadGlob, FileGlob};
-use super::text::{CannotEncode, End};
-use super::{Interrupt, Interrupted, TextFile, Workspace};
+use super::{CannotEncode, End, TextFile};
 use crate::contracts::RepoPath;
+use crate::workspace::glob::{BadGlob, FileGlob};
+use crate::workspace::{Interrupt, Interrupted, Workspace};
 
 /// The largest file of rules, in bytes.
 const MOST_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ const MOST_STARS: usize = 8;
 ///
 /// # Errors
 /// When the encoding it is to have cannot hold the text, or when interrupted.
-pub(super) fn encode(
+pub(in crate::workspace) fn encode(
     workspace: &Workspace,
     path: &RepoPath,
     earlier: Option<&[u8]>,
@@ -225,8 +225,8 @@ fn charset(value: &str) -> Option<(Charset, bool)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, path};
     use super::*;
+    use crate::workspace::fixture::{Fixture, path};
 
     fn written(fixture: &Fixture, name: &str, text: &str) -> Vec<u8> {
         encode(&fixture.workspace(), &path(name), None, text, &Interrupt::never()).unwrap()

@@ -1,10 +1,17 @@
+mod base;
+mod checkpoint;
+mod open;
+
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository};
 
-use super::ignored::Ignored;
-use super::{Workspace, git_own};
 use crate::contracts::RepoPath;
+use crate::workspace::Workspace;
+use crate::workspace::ignored::Ignored;
+
+pub use base::{Base, BaseDiff, BaseError, BaseFile, diff_with, find_base};
+pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints, sweep_locks};
 
 /// Where a repository stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +22,9 @@ pub struct Head {
     pub commit: Option<String>,
 }
 
-/// The repository the workspace lies in; `None` without git. An error where it is another's, see [`git_own`].
+/// The repository the workspace lies in; `None` without git. An error where it is another's, see [`open`](mod@open).
 pub(super) fn open(workspace: &Workspace) -> Result<Option<Repository>, git2::Error> {
-    git_own::open(workspace.root())
+    open::open(workspace.root())
 }
 
 /// What to do about an index that cannot be read.
@@ -153,8 +160,8 @@ pub fn head_file(workspace: &Workspace) -> Option<PathBuf> {
 mod tests {
     use git2::{RepositoryInitOptions, Signature};
 
-    use super::super::fixture::Fixture;
     use super::*;
+    use crate::workspace::fixture::Fixture;
 
     #[test]
     fn branch_and_commit_are_told_in_every_state() {

@@ -11,10 +11,10 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use git2::{Index, IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid, Repository, Tree};
 
-use super::super::beneath::{self, Blocked};
-use super::super::{Workspace, git, is_secret};
 use super::{CheckpointError, Recorded};
 use crate::contracts::RepoPath;
+use crate::workspace::beneath::{self, Blocked};
+use crate::workspace::{Workspace, git, is_secret};
 
 const FILE: u32 = 0o100_644;
 const EXECUTABLE: u32 = 0o100_755;

@@ -14,8 +14,8 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::hex::{hex, unhex};
-use super::plan_lock::digest;
+use crate::memory::hex::{hex, unhex};
+use crate::memory::plan_lock::digest;
 use crate::workspace::{self, Identity, identity};
 
 /// In the state folder: a file for each workspace, named by the SHA-256 of its path.
@@ -319,5 +319,4 @@ fn os_string(bytes: Vec<u8>) -> Option<OsString> {
 }
 
 #[cfg(test)]
-#[path = "answers_tests.rs"]
 mod tests;

@@ -15,7 +15,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
 
-use super::{Workspace, WorkspaceError};
+use crate::workspace::{Workspace, WorkspaceError};
 
 /// The largest file of rules, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -395,5 +395,4 @@ fn join(folder: &str, name: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "ignored_tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
-use super::super::fixture::{Fixture, memory, path};
-use super::super::{Walk, files, is_ignored};
 use super::*;
+use crate::workspace::fixture::{Fixture, memory, path};
+use crate::workspace::{Walk, files, is_ignored};
 
 fn list(workspace: &Workspace) -> Vec<String> {
     let memory_dir = memory();

@@ -2,9 +2,9 @@ use std::fs;
 
 use git2::{RepositoryInitOptions, Signature};
 
-use super::super::fixture::{Fixture, memory, path};
-use super::super::{CheckpointError, RepositoryState, Workspace, checkpoint, find_base, head, repository};
 use super::*;
+use crate::workspace::fixture::{Fixture, memory, path};
+use crate::workspace::{CheckpointError, RepositoryState, Workspace, checkpoint, find_base, head, repository};
 
 /// A repository with one commit.
 fn init(folder: &Path) -> Repository {
@@ -163,7 +163,7 @@ fn a_pipe_in_a_repository_is_refused_and_not_waited_for() {
     let fixture = Fixture::new("//- /sub/a.txt\nx\n");
     init(&fixture.root());
     let base = find_base(&fixture.workspace(), "HEAD").unwrap();
-    let diff = || super::super::diff_with(&fixture.workspace(), &memory(), &base, &|| false);
+    let diff = || crate::workspace::diff_with(&fixture.workspace(), &memory(), &base, &|| false);
     assert!(diff().unwrap().files.is_empty());
     for name in ["sub/.gitattributes", "sub/.gitignore"] {
         pipe(&fixture.root().join(name));

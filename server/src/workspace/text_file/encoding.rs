@@ -5,7 +5,7 @@
 
 use encoding_rs::WINDOWS_1252;
 
-use super::text::{CannotEncode, NotText};
+use super::{CannotEncode, NotText};
 
 /// What shows for bytes that are not text.
 pub(super) const REPLACEMENT: char = '\u{fffd}';

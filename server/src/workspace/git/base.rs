@@ -8,10 +8,10 @@ use std::path::Path;
 
 use git2::{Delta, DiffDelta, DiffFile, DiffOptions, ErrorCode, IndexEntryExtendedFlag, Oid, Repository, Sort};
 
-use super::git_own::check_rules;
-use super::protect::{is_never, is_secret, is_secret_text};
-use super::{MAX_FILE_BYTES, Workspace, WorkspaceError, git};
+use super::open::check_rules;
 use crate::contracts::RepoPath;
+use crate::workspace::protect::{is_never, is_secret, is_secret_text};
+use crate::workspace::{MAX_FILE_BYTES, Workspace, WorkspaceError};
 
 /// Commits told of.
 const MOST_COMMITS: usize = 50;
@@ -186,12 +186,12 @@ pub fn diff_with(
 }
 
 fn open(workspace: &Workspace) -> Result<Repository, BaseError> {
-    let opened = git::open(workspace).map_err(|error| BaseError::Unreadable(error.message().to_owned()))?;
+    let opened = super::open(workspace).map_err(|error| BaseError::Unreadable(error.message().to_owned()))?;
     let repository = opened.ok_or(BaseError::NoRepository)?;
     if repository.workdir().is_none() {
         return Err(BaseError::Bare);
     }
-    repository.index().map_err(|error| BaseError::Unreadable(git::broken_index(&error)))?;
+    repository.index().map_err(|error| BaseError::Unreadable(super::broken_index(&error)))?;
     Ok(repository)
 }
 
