@@ -11,7 +11,7 @@ use super::print;
 use super::session::Session;
 use crate::config::Overrides;
 use crate::text;
-use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
+use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, NextStep, PhaseState, Status};
 
 const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
 
@@ -40,7 +40,7 @@ fn is_empty(status: &Status) -> bool {
     status.task.is_none()
         && status.run.is_none()
         && status.faults.is_empty()
-        && status.phases.iter().all(|phase| phase.status == "pending")
+        && status.phases.iter().all(|phase| phase.status == PhaseState::Pending)
 }
 
 fn told(status: &Status) -> String {
@@ -103,20 +103,20 @@ fn fault(fault: &FaultStatus) -> String {
 }
 
 /// The next step where files of the memory folder have faults.
-fn mend(word: &str) -> &str {
-    match word {
-        "gate" => "mend the plan and save it; or `baton plan --feedback \"…\"`, or `baton reject`",
+fn mend(step: NextStep) -> &'static str {
+    match step {
+        NextStep::Gate => "mend the plan and save it; or `baton plan --feedback \"…\"`, or `baton reject`",
         _ => "mend the file and save it; or `baton reset` clears the table",
     }
 }
 
-fn next(word: &str) -> &str {
-    match word {
-        "task" => "say what is to be done: `baton run --task \"…\"`",
-        "gate" => "an answer to the plan: `baton approve` or `baton reject`",
-        "fix" => "a fix round: `baton run` goes on",
-        "re_plan" => "a new plan: `baton run` goes on",
-        "none" => "nothing; `baton run --task \"…\"` starts something new, `baton reset` clears the table",
-        phase => phase,
+fn next(step: NextStep) -> &'static str {
+    match step {
+        NextStep::Task => "say what is to be done: `baton run --task \"…\"`",
+        NextStep::Gate => "an answer to the plan: `baton approve` or `baton reject`",
+        NextStep::Fix => "a fix round: `baton run` goes on",
+        NextStep::RePlan => "a new plan: `baton run` goes on",
+        NextStep::None => "nothing; `baton run --task \"…\"` starts something new, `baton reset` clears the table",
+        NextStep::Phase(phase) => phase.as_str(),
     }
 }

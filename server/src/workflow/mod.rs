@@ -31,6 +31,7 @@ mod rollback;
 mod rounds;
 mod run;
 mod schedule;
+mod states;
 mod status;
 mod task_run;
 mod uncounted;
@@ -53,7 +54,9 @@ pub use outcome::{Outcome, RunEnd};
 pub use phase::{PHASES, Phase, PhaseRow};
 pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};
 pub use schedule::Schedule;
+pub use states::{IssueState, NextStep, PhaseState, TaskState};
 pub use status::{
-    FaultStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskState, standing, standing_review, status,
+    FaultStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskStanding, standing, standing_review,
+    status,
 };
 pub use uncounted::{moved, trust_moved, uncounted};

@@ -11,6 +11,7 @@ use super::gate_content::{GateContent, GateSources};
 use super::next::{Next, next_phase};
 use super::outcome::Outcome;
 use super::phase::{PHASES, Phase};
+use super::states::{IssueState, NextStep, PhaseState, TaskState};
 use super::uncounted::uncounted_or_none;
 use crate::config::Settings;
 use crate::contracts::{Decision, Issue, ReviewOutput, RoundKind, Usage};
@@ -29,7 +30,7 @@ pub struct Status {
     /// The four phases, in order.
     pub phases: Vec<PhaseStatus>,
     /// The plan's tasks, in its order.
-    pub tasks: Vec<TaskState>,
+    pub tasks: Vec<TaskStanding>,
     /// The review's issues and those it found fixed, without those the user dismissed.
     pub issues: Vec<IssueStatus>,
     /// The plan that waits for an answer; null also where plan.json breaks its contract, and so cannot be shown.
@@ -39,8 +40,8 @@ pub struct Status {
     pub faults: Vec<FaultStatus>,
     /// What the workflow has used.
     pub usage: Usage,
-    /// What comes next: `task`, a phase, `gate`, `fix`, `re_plan`, or `none`.
-    pub next: &'static str,
+    /// What comes next.
+    pub next: NextStep,
     /// What a person should know of how this was found: what counts as absent, and what was done elsewhere.
     pub warnings: Vec<String>,
 }
@@ -65,8 +66,8 @@ pub struct FaultStatus {
 pub struct PhaseStatus {
     /// The phase.
     pub phase: &'static str,
-    /// `pending`, `running`, `waiting`, `interrupted`, `done`, `failed` or `cancelled`.
-    pub status: &'static str,
+    /// Where it stands.
+    pub status: PhaseState,
     /// When it came to stand there.
     pub at: Option<Timestamp>,
     /// Milliseconds from its start to its end, or until now.
@@ -77,13 +78,13 @@ pub struct PhaseStatus {
 
 /// Where one task stands.
 #[derive(Debug, Clone, Serialize)]
-pub struct TaskState {
+pub struct TaskStanding {
     /// Its id.
     pub id: String,
     /// Its title.
     pub title: String,
-    /// `pending`, `running`, `completed`, `partial`, `blocked` or `failed`.
-    pub status: &'static str,
+    /// Where it stands.
+    pub status: TaskState,
     /// The files it owns.
     pub files: Vec<String>,
 }
@@ -94,8 +95,8 @@ pub struct IssueStatus {
     /// The issue, as review.json has it.
     #[serde(flatten)]
     pub issue: Issue,
-    /// `new` in the last review, `open` since an earlier one, or `fixed`.
-    pub state: &'static str,
+    /// What the last review made of it.
+    pub state: IssueState,
 }
 
 /// Where phases and tasks stand: the part of [`Status`] that is shown all the time.
@@ -106,7 +107,7 @@ pub struct Standing {
     /// The four phases, in order.
     pub phases: Vec<PhaseStatus>,
     /// The plan's tasks, in its order.
-    pub tasks: Vec<TaskState>,
+    pub tasks: Vec<TaskStanding>,
 }
 
 /// Tell where phases and tasks stand; also where other parts of the memory are faulty.
@@ -212,7 +213,7 @@ fn status_of(
         gate: gate.filter(|_| !is_stuck),
         faults: faults.iter().flat_map(fault_states).collect(),
         usage: sources.usage,
-        next: if is_stuck { "none" } else { next_word(&next) },
+        next: if is_stuck { NextStep::None } else { NextStep::from(&next) },
         warnings,
     })
 }
@@ -241,18 +242,18 @@ fn issue_states(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
     let Some(review) = &memory.review else {
         let issues = standing_review(memory, store).map(|review| review.issues).unwrap_or_default();
         let open = issues.into_iter().filter(|issue| !memory.is_dismissed(&issue.id));
-        return open.map(|issue| IssueStatus { issue, state: "open" }).collect();
+        return open.map(|issue| IssueStatus { issue, state: IssueState::Open }).collect();
     };
     let earlier = store.review_before(review.round).map(|review| review.issues).unwrap_or_default();
     let known = |issues: &[Issue], id: &str| issues.iter().any(|issue| issue.id == id);
     let current = review.issues.iter().map(|issue| IssueStatus {
         issue: issue.clone(),
-        state: if known(&earlier, &issue.id) { "open" } else { "new" },
+        state: if known(&earlier, &issue.id) { IssueState::Open } else { IssueState::New },
     });
     let fixed = earlier
         .iter()
         .filter(|issue| !known(&review.issues, &issue.id))
-        .map(|issue| IssueStatus { issue: issue.clone(), state: "fixed" });
+        .map(|issue| IssueStatus { issue: issue.clone(), state: IssueState::Fixed });
     current.chain(fixed).filter(|state| !memory.is_dismissed(&state.issue.id)).collect()
 }
 
@@ -272,20 +273,6 @@ fn outcome(next: &Next, last: Option<&PhaseEvent>) -> Option<Outcome> {
         EventStatus::Waiting => Some(Outcome::Escalated),
         EventStatus::Done => Some(Outcome::Done),
         EventStatus::Started | EventStatus::Progress => None,
-    }
-}
-
-fn next_word(next: &Next) -> &'static str {
-    match next {
-        Next::NeedTask => "task",
-        Next::Context => "context",
-        Next::Plan => "plan",
-        Next::Gate => "gate",
-        Next::Implement | Next::EnterRound | Next::Failed { .. } => "implement",
-        Next::Review => "review",
-        Next::Fix(_) => "fix",
-        Next::RePlan => "re_plan",
-        Next::Merged | Next::Rejected | Next::Escalated { .. } => "none",
     }
 }
 
@@ -309,10 +296,10 @@ fn phase_status(
         let file = phase.row().handoff;
         let (status, message) = match handoff {
             true if phase == Phase::Plan && memory.faulty_plan.is_some() => {
-                ("waiting", format!("{file} was there already, and waits to be mended"))
+                (PhaseState::Waiting, format!("{file} was there already, and waits to be mended"))
             }
-            true => ("done", format!("{file} was there already")),
-            false => ("pending", String::new()),
+            true => (PhaseState::Done, format!("{file} was there already")),
+            false => (PhaseState::Pending, String::new()),
         };
         return PhaseStatus { phase: phase.as_str(), status, at: None, elapsed_ms: None, message };
     };
@@ -320,17 +307,17 @@ fn phase_status(
     let is_answered = phase == Phase::Plan && handoff && memory.approval.is_some();
     let status = match last.status {
         // The last word on a plan is that it was approved.
-        EventStatus::Progress if is_answered => "done",
-        EventStatus::Started | EventStatus::Progress if running => "running",
-        EventStatus::Started | EventStatus::Progress if handoff && phase == Phase::Plan => "done",
-        EventStatus::Started | EventStatus::Progress => "interrupted",
-        EventStatus::Waiting if memory.approval.is_some() => "done",
-        EventStatus::Waiting => "waiting",
-        EventStatus::Done if handoff => "done",
+        EventStatus::Progress if is_answered => PhaseState::Done,
+        EventStatus::Started | EventStatus::Progress if running => PhaseState::Running,
+        EventStatus::Started | EventStatus::Progress if handoff && phase == Phase::Plan => PhaseState::Done,
+        EventStatus::Started | EventStatus::Progress => PhaseState::Interrupted,
+        EventStatus::Waiting if memory.approval.is_some() => PhaseState::Done,
+        EventStatus::Waiting => PhaseState::Waiting,
+        EventStatus::Done if handoff => PhaseState::Done,
         // Its handoff was set aside since: it is to be done again.
-        EventStatus::Done => "pending",
-        EventStatus::Failed => "failed",
-        EventStatus::Cancelled => "cancelled",
+        EventStatus::Done => PhaseState::Pending,
+        EventStatus::Failed => PhaseState::Failed,
+        EventStatus::Cancelled => PhaseState::Cancelled,
     };
     let started = own.iter().rev().find(|event| event.status == EventStatus::Started);
     let ended = match last.status {
@@ -349,7 +336,7 @@ fn phase_status(
     PhaseStatus { phase: phase.as_str(), status, at: Some(last.at), elapsed_ms, message }
 }
 
-fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskState> {
+fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskStanding> {
     let Some(plan) = &memory.plan else { return Vec::new() };
     let mut last: HashMap<&str, EventStatus> = HashMap::new();
     for event in history.iter().copied().filter(|event| at_work(event)) {
@@ -359,14 +346,14 @@ fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&Phase
     }
     let result = |id: &str| memory.report.as_ref()?.result_of(id);
     let state = |id: &str| match (result(id), last.get(id)) {
-        (Some(result), _) => result.status.as_str(),
-        (None, Some(EventStatus::Started | EventStatus::Progress | EventStatus::Waiting)) => "running",
-        _ => "pending",
+        (Some(result), _) => result.status.into(),
+        (None, Some(EventStatus::Started | EventStatus::Progress | EventStatus::Waiting)) => TaskState::Running,
+        _ => TaskState::Pending,
     };
     plan.plan
         .tasks
         .iter()
-        .map(|task| TaskState {
+        .map(|task| TaskStanding {
             id: task.id.clone(),
             title: task.title.clone(),
             status: state(&task.id),

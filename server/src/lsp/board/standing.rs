@@ -6,7 +6,7 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range
 use super::SOURCE;
 use crate::contracts::{ImplReport, TaskResult};
 use crate::lsp::wire::to_proto;
-use crate::workflow::{PhaseStatus, TaskState};
+use crate::workflow::{PhaseState, PhaseStatus, TaskStanding, TaskState};
 
 /// Longest message, in characters.
 const LONGEST: usize = 500;
@@ -18,13 +18,13 @@ pub(super) fn of_phases(phases: &[PhaseStatus], range: Range) -> Vec<Diagnostic>
 
 fn of_phase(phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
     let (severity, words) = match phase.status {
-        "pending" => return None,
-        "running" => (DiagnosticSeverity::INFORMATION, "is at work."),
-        "waiting" => (DiagnosticSeverity::WARNING, "waits for your answer."),
-        "interrupted" => (DiagnosticSeverity::WARNING, "was interrupted; start the workflow again to go on."),
-        "cancelled" => (DiagnosticSeverity::WARNING, "was stopped; start the workflow again to go on."),
-        "failed" => (DiagnosticSeverity::ERROR, "failed."),
-        _ => (DiagnosticSeverity::HINT, "is done."),
+        PhaseState::Pending => return None,
+        PhaseState::Running => (DiagnosticSeverity::INFORMATION, "is at work."),
+        PhaseState::Waiting => (DiagnosticSeverity::WARNING, "waits for your answer."),
+        PhaseState::Interrupted => (DiagnosticSeverity::WARNING, "was interrupted; start the workflow again to go on."),
+        PhaseState::Cancelled => (DiagnosticSeverity::WARNING, "was stopped; start the workflow again to go on."),
+        PhaseState::Failed => (DiagnosticSeverity::ERROR, "failed."),
+        PhaseState::Done => (DiagnosticSeverity::HINT, "is done."),
     };
     let name = match phase.phase {
         "context" => "Gathering context",
@@ -34,27 +34,30 @@ fn of_phase(phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
         other => other,
     };
     // While it is at work it says something new at every step; that is what its progress shows.
-    let said = if phase.status == "running" { String::new() } else { to_proto::plain(&phase.message, LONGEST) };
+    let said =
+        if phase.status == PhaseState::Running { String::new() } else { to_proto::plain(&phase.message, LONGEST) };
     Some(diagnostic(range, severity, format!("phase.{}", phase.phase), format!("{name} {words} {said}")))
 }
 
 /// One for each task, at its place in plan.json.
-pub(super) fn of_tasks(tasks: &[TaskState], report: Option<&ImplReport>, places: &[Range]) -> Vec<Diagnostic> {
+pub(super) fn of_tasks(tasks: &[TaskStanding], report: Option<&ImplReport>, places: &[Range]) -> Vec<Diagnostic> {
     let result = |id: &str| report?.result_of(id);
     let shown = tasks.iter().zip(places).map(|(task, range)| of_task(task, result(&task.id), *range));
     shown.collect()
 }
 
-fn of_task(task: &TaskState, result: Option<&TaskResult>, range: Range) -> Diagnostic {
+fn of_task(task: &TaskStanding, result: Option<&TaskResult>, range: Range) -> Diagnostic {
     let (severity, words) = match task.status {
-        "running" => (DiagnosticSeverity::INFORMATION, "is at work."),
-        "completed" => (DiagnosticSeverity::HINT, "is done."),
-        "partial" => (DiagnosticSeverity::WARNING, "is partly done."),
-        "blocked" => (DiagnosticSeverity::WARNING, "is blocked."),
-        "failed" => (DiagnosticSeverity::ERROR, "failed."),
-        _ => (DiagnosticSeverity::HINT, "has not begun."),
+        TaskState::Running => (DiagnosticSeverity::INFORMATION, "is at work."),
+        TaskState::Completed => (DiagnosticSeverity::HINT, "is done."),
+        TaskState::Partial => (DiagnosticSeverity::WARNING, "is partly done."),
+        TaskState::Blocked => (DiagnosticSeverity::WARNING, "is blocked."),
+        TaskState::Failed => (DiagnosticSeverity::ERROR, "failed."),
+        TaskState::Pending => (DiagnosticSeverity::HINT, "has not begun."),
     };
-    let why = result.filter(|result| !matches!(task.status, "running" | "completed") && result.task_id == task.id);
+    let why = result.filter(|result| {
+        !matches!(task.status, TaskState::Running | TaskState::Completed) && result.task_id == task.id
+    });
     let why = why.map(|result| {
         let notes = std::iter::once(result.notes.as_str()).chain(result.blockers.iter().map(String::as_str));
         notes.map(str::trim).filter(|note| !note.is_empty()).collect::<Vec<_>>().join(" ")
@@ -113,11 +116,11 @@ mod tests {
             message: message.to_owned(),
         };
         let phases = [
-            phase("context", "done", "3 relevant files"),
-            phase("plan", "waiting", "Plan 1\nwaits"),
-            phase("implement", "running", "T1: reading"),
-            phase("review", "pending", ""),
-            phase("review", "failed", "no model"),
+            phase("context", PhaseState::Done, "3 relevant files"),
+            phase("plan", PhaseState::Waiting, "Plan 1\nwaits"),
+            phase("implement", PhaseState::Running, "T1: reading"),
+            phase("review", PhaseState::Pending, ""),
+            phase("review", PhaseState::Failed, "no model"),
         ];
         let expected = [
             "Hint phase.context: Gathering context is done. 3 relevant files",
@@ -130,8 +133,14 @@ mod tests {
 
     #[test]
     fn each_task_says_where_it_stands_and_why_it_does_not_go_on() {
-        let task = |id: &str, status| TaskState { id: id.to_owned(), title: String::new(), status, files: Vec::new() };
-        let tasks = [task("T1", "completed"), task("T2", "blocked"), task("T3", "running"), task("T4", "pending")];
+        let task =
+            |id: &str, status| TaskStanding { id: id.to_owned(), title: String::new(), status, files: Vec::new() };
+        let tasks = [
+            task("T1", TaskState::Completed),
+            task("T2", TaskState::Blocked),
+            task("T3", TaskState::Running),
+            task("T4", TaskState::Pending),
+        ];
         let report = serde_json::json!({ "results": [
             { "task_id": "T1", "status": "completed", "notes": "fine" },
             { "task_id": "T2", "status": "blocked", "notes": "No way.", "blockers": ["a.rs is missing"] },

@@ -10,7 +10,7 @@ use crate::lsp::folder::Folder;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
 use crate::text;
-use crate::workflow::{FaultStatus, Status};
+use crate::workflow::{FaultStatus, NextStep, PhaseState, Status};
 
 /// Said where there never was a workflow.
 const NOTHING: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
@@ -22,7 +22,8 @@ pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
         let Some((status, _)) = of.status(files)? else { return Ok(None) };
         // A memory folder with nothing in it but a template.
         let is_empty = status.task.is_none() && status.run.is_none() && status.faults.is_empty();
-        Ok(Some(status).filter(|status| !is_empty || status.phases.iter().any(|phase| phase.status != "pending")))
+        Ok(Some(status)
+            .filter(|status| !is_empty || status.phases.iter().any(|phase| phase.status != PhaseState::Pending)))
     });
     let found = found.await?;
     if !folder.capabilities.plugin {
@@ -42,7 +43,7 @@ fn told(status: &Status) -> String {
         (Some(run), Some(outcome)) => format!("run {run}, {}", outcome.as_str()),
     };
     lines.push(format!("Baton: {task} ({state})"));
-    for phase in status.phases.iter().filter(|phase| phase.status != "pending") {
+    for phase in status.phases.iter().filter(|phase| phase.status != PhaseState::Pending) {
         lines.push(format!("{}: {}. {}", phase.phase, phase.status, to_proto::plain(&phase.message, 200)));
     }
     for task in &status.tasks {
@@ -57,14 +58,16 @@ fn told(status: &Status) -> String {
         lines.push(format!("{file}:{line}:{column}: {}", to_proto::plain(message, 300)));
     }
     let next = match status.next {
-        "gate" if status.gate.is_none() => "mend the plan and save it, or baton.reject, or baton.plan with feedback",
-        "none" if !status.faults.is_empty() => "mend the file and save it, or baton.reset",
-        "task" => "say what is to be done: baton.workflow with a task",
-        "gate" => "an answer to the plan: baton.approve or baton.reject",
-        "fix" => "a fix round: baton.workflow goes on",
-        "re_plan" => "a new plan: baton.workflow goes on",
-        "none" => "nothing",
-        phase => phase,
+        NextStep::Gate if status.gate.is_none() => {
+            "mend the plan and save it, or baton.reject, or baton.plan with feedback"
+        }
+        NextStep::None if !status.faults.is_empty() => "mend the file and save it, or baton.reset",
+        NextStep::Task => "say what is to be done: baton.workflow with a task",
+        NextStep::Gate => "an answer to the plan: baton.approve or baton.reject",
+        NextStep::Fix => "a fix round: baton.workflow goes on",
+        NextStep::RePlan => "a new plan: baton.workflow goes on",
+        NextStep::None => "nothing",
+        NextStep::Phase(phase) => phase.as_str(),
     };
     lines.push(format!("Used {}. Next: {next}.", status.usage.words()));
     lines.join("\n")

@@ -14,7 +14,7 @@ use crate::lsp::wire::client::RequestError;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
 use crate::text;
-use crate::workflow::{EventErrorKind, Outcome, Status};
+use crate::workflow::{EventErrorKind, NextStep, Outcome, Status};
 
 const SHOW_CHANGES: &str = "Show changes";
 const UNDO_RUN: &str = "Undo run";
@@ -126,7 +126,7 @@ fn greet_with(folder: &Arc<Folder>, status: &Status, plan: &str) {
         window::tell(&folder.client, MessageType::INFO, message);
         return;
     }
-    if let (Some(fault), "gate") = (status.faults.first(), status.next) {
+    if let (Some(fault), NextStep::Gate) = (status.faults.first(), status.next) {
         let message = format!(
             "Baton: a plan waits for your answer (“{task}”) and cannot be shown: {}:{}:{}: {} Mend it, or run baton.reject; \
              baton.plan with {{\"feedback\": \"…\"}} has another one made.",
@@ -139,7 +139,7 @@ fn greet_with(folder: &Arc<Folder>, status: &Status, plan: &str) {
         return;
     }
     let was_cut = matches!(status.outcome, None | Some(Outcome::Cancelled));
-    if status.run.is_some() && was_cut && !matches!(status.next, "none" | "task") {
+    if status.run.is_some() && was_cut && !matches!(status.next, NextStep::None | NextStep::Task) {
         let message = format!("Baton: a workflow was interrupted (“{task}”). Next would be: {}.", status.next);
         let titles = [RESUME, SHOW_CHANGES, UNDO, LATER];
         folder.offer(ask(folder.clone(), MessageType::INFO, message, titles, Start::default()));
