@@ -4,10 +4,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{CodeLens, Position, Range};
 
-use super::offer::{Offer, count};
+use super::offer::Offer;
 use super::snapshot::Snapshot;
 use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
 use crate::lsp::text::position::Text;
+use crate::text::count;
 use crate::workflow::Next;
 
 /// Something to be done, above a line.

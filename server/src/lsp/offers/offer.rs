@@ -50,11 +50,6 @@ impl Offer {
     }
 }
 
-/// `1 issue`, `2 issues`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

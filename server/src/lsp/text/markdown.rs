@@ -1,6 +1,7 @@
 //! What models wrote, as Markdown that shows just that: no link, no command, no picture and no HTML comes of it.
 
 use crate::lsp::wire::to_proto::plain;
+use crate::text::{cut, safe_lines};
 
 /// Longest line shown, in characters.
 const LONGEST_LINE: usize = 2000;
@@ -33,7 +34,11 @@ pub(crate) fn markdown_line(text: &str) -> String {
 
 /// The same text for a client that shows no Markdown.
 pub(crate) fn plain_lines(text: &str) -> String {
-    text.trim().lines().map(printable).collect::<Vec<_>>().join("\n")
+    within_lines(text.trim())
+}
+
+fn within_lines(text: &str) -> String {
+    safe_lines(text).lines().map(|line| cut(line, LONGEST_LINE)).collect::<Vec<_>>().join("\n")
 }
 
 /// One paragraph, its lines kept by hard breaks.
@@ -46,24 +51,13 @@ fn flush(prose: &mut Vec<String>, blocks: &mut Vec<String>) {
 
 /// A fence longer than any run of backticks inside, so that nothing inside ends it.
 fn fenced(code: &[&str]) -> String {
-    let code: Vec<String> = code.iter().map(|line| printable(line)).collect();
-    let code = code.join("\n");
+    let code = within_lines(&code.join("\n"));
     let fence = "`".repeat(longest_run(&code).max(2) + 1);
     format!("{fence}\n{code}\n{fence}")
 }
 
 fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
-}
-
-/// A line as it is, indentation included, without what drives terminals or turns the direction of reading.
-fn printable(line: &str) -> String {
-    let body = line.trim_start();
-    let indent = line[..line.len() - body.len()].replace('\t', "    ");
-    let indent: String = indent.chars().filter(|c| *c == ' ').collect();
-    // `plain` joins white space; inside a line of code it matters.
-    let cleaned: Vec<String> = body.split(' ').map(|word| plain(word, LONGEST_LINE)).collect();
-    format!("{indent}{}", cleaned.join(" "))
 }
 
 /// Prose with its code spans.
@@ -133,7 +127,7 @@ mod tests {
             ("[x]: https://evil.example", r"\[x\]: https\://evil.example"),
             ("a `[b](c)` d `", r"a `[b](c)` d \`"),
             ("`` a ``", r"\`\` a \`\`"),
-            ("red\u{1b}[31m \u{202e}txt", r"red \[31m txt"),
+            ("red\u{1b}[31m \u{202e}txt", "red txt"),
         ] {
             assert_eq!(markdown(text), shown, "{text}");
         }
@@ -150,7 +144,7 @@ mod tests {
 
     #[test]
     fn plain_text_keeps_its_lines_and_loses_its_control_characters() {
-        assert_eq!(plain_lines(" a\u{7}b\r\n\tc  d\u{202e}\n"), "a b\n    c  d");
+        assert_eq!(plain_lines(" a\u{7}b\r\n\tc  d\u{202e}\n"), "ab\n    c  d");
         assert_eq!(markdown_line("a\n*b*"), r"a \*b\*");
     }
 }
