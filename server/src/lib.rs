@@ -9,6 +9,7 @@ pub mod contracts;
 pub mod lsp;
 pub mod memory;
 pub mod models;
+pub mod phases;
 pub mod text;
 pub mod tools;
 pub mod workflow;

@@ -1,21 +1,15 @@
-//! The four agents: what each is given, which tools it has, and what it must hand on.
+//! One conversation with a model: turns, tool calls, budget, loops.
 //!
 //! An agent is a [`Brief`] (prompt, first message, tools, submit tool) driven by [`converse`] until it hands on
-//! something that keeps its contract. Agents touch files only through `tools`.
+//! something that keeps its contract. Agents touch files only through `tools`, and know no phase.
 
 mod budget;
-pub mod context;
 mod conversation;
 mod error;
-pub mod implement;
-pub mod plan;
-mod prompts;
-pub mod review;
 
 pub use budget::{Budget, Limits};
 pub use conversation::{Activity, Brief, Desk, LooksElsewhere, MAX_TURNS, Report, converse};
 pub use error::AgentError;
-pub use prompts::Prompts;
 
 use serde_json::Value;
 

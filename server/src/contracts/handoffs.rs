@@ -76,8 +76,14 @@ fn read_findings<T: Handoff + Into<Findings>>(text: &str) -> Result<Findings, Ve
 pub struct PhaseFiles {
     /// The phase.
     pub phase: PhaseName,
-    /// Its files; the first is its handoff, the others belong to it.
+    /// Its files, in the order in which they are written.
     pub files: &'static [HandoffFile],
+}
+
+impl PhaseFiles {
+    fn has(&self, file: &str) -> bool {
+        self.files.iter().any(|own| own.file == file)
+    }
 }
 
 /// All handoffs there are, in the order of the phases that write them. Every list of files of the memory folder is
@@ -115,11 +121,22 @@ impl Handoffs {
         from.flat_map(|own| own.files).map(|file| file.file).collect()
     }
 
+    /// The files of the phase that writes this file, and of every later one.
+    pub fn from_file(&self, file: &str) -> Vec<&'static str> {
+        let from = self.0.iter().skip_while(|own| !own.has(file));
+        from.flat_map(|own| own.files).map(|file| file.file).collect()
+    }
+
+    /// The files of the phases after the one that writes this file.
+    pub fn after_file(&self, file: &str) -> Vec<&'static str> {
+        let after = self.0.iter().skip_while(|own| !own.has(file)).skip(1);
+        after.flat_map(|own| own.files).map(|file| file.file).collect()
+    }
+
     /// The further reviewing phases: each with its file and how that is read.
     pub fn reviewing(&self) -> impl Iterator<Item = (PhaseName, &'static str, FindingsReader)> {
         self.0.iter().filter_map(|own| {
-            let handoff = own.files.first()?;
-            Some((own.phase, handoff.file, handoff.json?.findings?))
+            own.files.iter().find_map(|file| Some((own.phase, file.file, file.json?.findings?)))
         })
     }
 
@@ -156,7 +173,7 @@ mod tests {
     use crate::contracts::{ContextOutput, ImplReport, ReviewOutput, Round};
 
     const CONTEXT: [HandoffFile; 1] = [HandoffFile::of::<ContextOutput>()];
-    const IMPLEMENT: [HandoffFile; 2] = [HandoffFile::of::<ImplReport>(), HandoffFile::of::<Round>()];
+    const IMPLEMENT: [HandoffFile; 2] = [HandoffFile::of::<Round>(), HandoffFile::of::<ImplReport>()];
     const SECURITY: [HandoffFile; 1] = [HandoffFile::findings::<Findings>("security.json", "security")];
     const REVIEW: [HandoffFile; 1] = [HandoffFile::of::<ReviewOutput>()];
 
@@ -173,7 +190,9 @@ mod tests {
     #[test]
     fn a_phase_asked_for_by_name_sets_its_files_and_the_later_ones_aside() {
         let from = handoffs().from_phase(PhaseName::new("implement"));
-        assert_eq!(from, ["impl_report.json", "round.json", "security.json", "review.json"]);
+        assert_eq!(from, ["round.json", "impl_report.json", "security.json", "review.json"]);
+        assert_eq!(handoffs().from_file("impl_report.json"), from);
+        assert_eq!(handoffs().after_file("impl_report.json"), ["security.json", "review.json"]);
         assert!(handoffs().from_phase(PhaseName::new("unknown")).is_empty());
     }
 
@@ -184,7 +203,7 @@ mod tests {
             assert!(!(schema.check)("[1").is_empty(), "{}", schema.name);
         }
         let unknown = handoffs().schema("nothing").unwrap_err();
-        assert!(unknown.contains("there are context, impl_report, round, security, review, dismissed, task_result"), "{unknown}");
+        assert!(unknown.contains("there are context, round, impl_report, security, review, dismissed, task_result"), "{unknown}");
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use cap_std::fs::Dir;
 
 use super::error::MemoryError;
-use super::files::{FEEDBACK, RUNS, WORKFLOW_FILES};
+use super::files::{FEEDBACK, RUNS, TASK};
 use super::history::HISTORY;
-use crate::contracts::{MAX_NOTE_BYTES, RepoPath};
+use crate::contracts::{Handoffs, MAX_NOTE_BYTES, RepoPath};
 use crate::workspace::{self, Workspace, read_bounded};
 
 /// The name nothing else gives to a folder: to have it is to be one of ours.
@@ -21,12 +21,18 @@ pub(super) struct Folder {
     workspace: Workspace,
     path: RepoPath,
     dir: OnceLock<Dir>,
+    handoffs: Handoffs,
 }
 
 impl Folder {
     /// The folder by its path, whether it exists or not.
-    pub(super) fn open(workspace: &Workspace, path: &RepoPath) -> Result<Self, MemoryError> {
-        let folder = Self { workspace: workspace.clone(), path: path.clone(), dir: OnceLock::new() };
+    pub(super) fn open(workspace: &Workspace, path: &RepoPath, handoffs: &Handoffs) -> Result<Self, MemoryError> {
+        let folder = Self {
+            workspace: workspace.clone(),
+            path: path.clone(),
+            dir: OnceLock::new(),
+            handoffs: handoffs.clone(),
+        };
         if let Some(dir) = workspace.find_folder(path)? {
             folder.check(&dir)?;
             // Nobody else knows of it yet.
@@ -94,7 +100,7 @@ impl Folder {
         for entry in dir.entries().map_err(unreadable)? {
             let name = entry.map_err(unreadable)?.file_name();
             let name = name.to_string_lossy();
-            if !is_known(&name) {
+            if !is_known(&name, &self.handoffs) {
                 return Err(MemoryError::Foreign { folder: self.path.to_string(), holds: name.into_owned() });
             }
         }
@@ -106,8 +112,8 @@ impl Folder {
 ///
 /// # Errors
 /// When it is a link or a file, or files of something else live in it.
-pub fn check_folder(workspace: &Workspace, path: &RepoPath) -> Result<(), MemoryError> {
-    Folder::open(workspace, path).map(drop)
+pub fn check_folder(workspace: &Workspace, path: &RepoPath, handoffs: &Handoffs) -> Result<(), MemoryError> {
+    Folder::open(workspace, path, handoffs).map(drop)
 }
 
 /// Whether git is told to ignore all of a folder, as we tell it in ours; a user may have added to that.
@@ -120,9 +126,9 @@ fn is_marked(dir: &Dir) -> bool {
 
 /// Whether a name is one that a memory folder has: a file of a workflow, or what an editor or a file manager leaves
 /// beside one.
-fn is_known(name: &str) -> bool {
-    let ours = [FEEDBACK, RUNS, HISTORY, super::lock::FILE];
-    let of_files = |name: &str| WORKFLOW_FILES.contains(&name) || ours.contains(&name);
+fn is_known(name: &str, handoffs: &Handoffs) -> bool {
+    let ours = [TASK, FEEDBACK, RUNS, HISTORY, super::lock::FILE];
+    let of_files = |name: &str| ours.contains(&name) || handoffs.all().any(|file| file.file == name);
     let left_beside = name.trim_start_matches(['.', '#']).trim_end_matches(['~', '#']);
     of_files(name)
         || of_files(left_beside)

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::agents::{AgentError, fault_text, json_text, section, submit_tool};
-use crate::contracts::{ContextOutput, HandoffFile, PhaseName, RepoPath, parse};
+use crate::contracts::{ContextOutput, Handoff, HandoffFile, PhaseName, RepoPath, parse};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
+use crate::text::count;
 use crate::workflow::{CONTEXT, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, ToolSet};
 use crate::workspace::{TextFile, Workspace};
 
@@ -33,6 +34,10 @@ impl Phase for Context {
 
     fn files(&self) -> &'static [HandoffFile] {
         const { &[HandoffFile::of::<ContextOutput>()] }
+    }
+
+    fn handoff(&self) -> &'static str {
+        ContextOutput::FILE
     }
 
     fn tools(&self) -> ToolSet {

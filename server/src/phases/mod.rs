@@ -8,9 +8,11 @@
 mod context;
 mod further;
 mod implement;
+mod placing;
 mod plan;
 mod review;
 mod run_one;
+mod work_done;
 
 use crate::workflow::Table;
 

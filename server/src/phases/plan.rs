@@ -10,10 +10,11 @@ use super::context;
 use super::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::agents::{fault_text, json_text, section, submit_tool};
 use crate::contracts::{
-    Approval, ContextOutput, HandoffFile, PhaseName, PlanOutput, RepoPath, Task, check_plan, parse,
+    Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, RepoPath, Task, check_plan, parse,
 };
 use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
 use crate::models::{Tier, ToolSpec};
+use crate::text::count;
 use crate::workflow::{PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, ToolSet};
 use crate::workspace::Workspace;
 
@@ -38,6 +39,10 @@ impl Phase for Plan {
         const {
             &[HandoffFile::of::<PlanOutput>(), HandoffFile::text(PLAN_MARKDOWN), HandoffFile::of::<Approval>()]
         }
+    }
+
+    fn handoff(&self) -> &'static str {
+        PlanOutput::FILE
     }
 
     fn tools(&self) -> ToolSet {
@@ -94,7 +99,7 @@ impl OneAgent for Plan {
     }
 
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<PlanOutput>, u32), PhaseError> {
-        let first_message = first_message(&task_text(memory), memory.context.as_ref(), memory.revision.as_ref());
+        let first_message = first_message(&memory.task_text(), memory.context.as_ref(), memory.revision.as_ref());
         Ok((Work::Ask { first_message, toolbox: toolbox(run, self, Vec::new()) }, version(memory)))
     }
 

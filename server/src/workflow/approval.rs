@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::elsewhere;
 use super::error::{PhaseError, StartError};
-use super::events::{EventPhase, EventStatus};
+use super::events::EventStatus;
 use super::gate::{FaultyGate, Gate, GateAnswer, GateTask};
 use super::gate_content::{GateContent, GateSources};
 use super::phases::plural;
@@ -49,23 +49,23 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         return Err(PhaseError::Internal("the gate was due without a plan".to_owned()));
     };
     for warning in elsewhere::gate_warnings(run, memory).await? {
-        run.say(EventPhase::Plan, EventStatus::Progress, warning.clone());
+        run.say(PLAN, EventStatus::Progress, warning.clone());
         gate.content.warnings.push(warning);
     }
     if let Err(why) = check_subset(&gate.plan, run.only.as_deref(), &memory.done_tasks()) {
         let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
-        run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
+        run.say(PLAN, EventStatus::Waiting, waiting.clone());
         return Ok(GateEnd::Waiting(waiting));
     }
     let only = run.only.as_deref();
     let auto = is_auto(run);
     if auto && gate.content.protected.is_empty() {
-        run.say(EventPhase::Plan, EventStatus::Progress, "Approved automatically");
+        run.say(PLAN, EventStatus::Progress, "Approved automatically");
         write(run, &gate, Decision::Approved, ApprovedBy::Auto, covered_before(only, memory))?;
         return Ok(GateEnd::GoOn);
     }
     let waiting = waiting_message(run, &gate, auto);
-    run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
+    run.say(PLAN, EventStatus::Waiting, waiting.clone());
     if auto {
         return Ok(GateEnd::Waiting(waiting));
     }
@@ -80,12 +80,12 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         GateAnswer::Approve { tasks } => {
             let tasks = tasks.or_else(|| only.and_then(|only| covered_before(Some(only), memory)));
             write(run, &gate, Decision::Approved, ApprovedBy::Person, tasks)?;
-            run.say(EventPhase::Plan, EventStatus::Progress, "Approved");
+            run.say(PLAN, EventStatus::Progress, "Approved");
         }
         GateAnswer::Reject => write(run, &gate, Decision::Rejected, ApprovedBy::Person, None)?,
         GateAnswer::Revise { feedback } => {
             run.store.revise_plan(&feedback)?;
-            run.say(EventPhase::Plan, EventStatus::Progress, "Changes were asked for");
+            run.say(PLAN, EventStatus::Progress, "Changes were asked for");
         }
         GateAnswer::Edited => {}
         GateAnswer::Wait => return Ok(GateEnd::Waiting(waiting)),
@@ -107,7 +107,7 @@ async fn mend(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usize) -> Resu
             plan_json: run.store.name(PlanOutput::FILE),
         };
         let waiting = mend_message(&gate);
-        run.say(EventPhase::Plan, EventStatus::Waiting, waiting.clone());
+        run.say(PLAN, EventStatus::Waiting, waiting.clone());
         if is_auto(run) {
             return Ok(GateEnd::Waiting(waiting));
         }
@@ -129,7 +129,7 @@ async fn mend(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usize) -> Resu
             }
             (GateAnswer::Revise { feedback }, Some(_)) => {
                 run.store.revise_plan(&feedback)?;
-                run.say(EventPhase::Plan, EventStatus::Progress, "Changes were asked for");
+                run.say(PLAN, EventStatus::Progress, "Changes were asked for");
             }
             (GateAnswer::Wait, _) => return Ok(GateEnd::Waiting(waiting)),
             _ => {}

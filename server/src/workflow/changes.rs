@@ -118,7 +118,7 @@ pub fn diff(store: &Store, workspace: &Workspace, task: Option<&str>) -> Result<
 }
 
 /// A task's changes for its result: kinds and counts from the real diff; of what was said only the summaries stay.
-pub(super) fn real_changes(
+pub(crate) fn real_changes(
     store: &Store,
     workspace: &Workspace,
     task: &str,

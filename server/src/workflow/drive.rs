@@ -9,7 +9,7 @@ use super::checkpoints;
 use super::ending::{done, failed, finish, fixed_message, merged_message, rejected_message, run_end};
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
-use super::next::{FixScope, Next, next_phase};
+use super::next::{FixScope, Next, next_phase, takes_for_done};
 use super::outcome::{Outcome, RunEnd};
 use super::phase::{CONTEXT, IMPLEMENT, PLAN, PhaseEnd, Phases, REVIEW};
 use super::run::Run;
@@ -77,7 +77,7 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
     }
     if run.phase.is_none()
-        && judges(&run.policy.phases, &next)
+        && takes_for_done(&run.policy.phases, &next)
         && at(IMPLEMENT, elsewhere::take_out_unseen(run, memory).await)?
     {
         return Ok(None);
@@ -126,17 +126,6 @@ async fn run_phase(run: &Arc<Run>, memory: &Memory, name: PhaseName) -> Step {
         PhaseEnd::Failed { message, no_conclusion } => {
             Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
         }
-    }
-}
-
-/// Whether what comes next takes what was implemented for a fact.
-fn judges(phases: &Phases, next: &Next) -> bool {
-    match next {
-        Next::Phase(name) => {
-            let after = phases.after_plan().iter().find(|phase| phase.name() == *name);
-            after.is_some_and(|phase| !phase.changes_files())
-        }
-        next => *next == Next::Merged,
     }
 }
 

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use super::changes::Changes;
 use super::error::PhaseError;
-use super::events::{EventPhase, EventStatus};
-use super::next::Next;
-use super::phase::Phase;
-use super::phases::plural;
+use super::activity::task_agent;
+use super::events::EventStatus;
+use super::next::{Next, takes_for_done};
+use super::phase::{IMPLEMENT, Phases, REVIEW};
 use super::published::{Publish, journal, standing};
 use super::run::Run;
-use super::task_run;
 use crate::agents::AgentError;
 use crate::contracts::{
     FileChange, FileKeys, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round, RoundKind, TaskResult,
@@ -25,48 +24,48 @@ const MOST_OTHERS: usize = 100;
 
 /// What of the workflow at hand was done elsewhere.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Elsewhere {
+pub(crate) struct Elsewhere {
     /// Tasks with a result that is not ours and of whose work something can be seen, in plan order.
-    pub(super) tasks: Vec<String>,
+    pub(crate) tasks: Vec<String>,
     /// Tasks with such a result and nothing to see of it.
-    pub(super) unseen: Vec<String>,
+    pub(crate) unseen: Vec<String>,
     /// Whether there is a review and it is not ours.
-    pub(super) review: bool,
+    pub(crate) review: bool,
     /// Why nothing can be compared with HEAD.
-    pub(super) without: Option<String>,
+    pub(crate) without: Option<String>,
     /// What differs from HEAD by other hands than ours in files that those tasks plan or report.
-    pub(super) files: Vec<ElsewhereFile>,
+    pub(crate) files: Vec<ElsewhereFile>,
     /// What is told of and does not differ: the file, with what is said.
-    pub(super) only_said: Vec<(RepoPath, String)>,
+    pub(crate) only_said: Vec<(RepoPath, String)>,
     /// What differs by other hands and no task names.
-    pub(super) others: Vec<RepoPath>,
+    pub(crate) others: Vec<RepoPath>,
     /// Which of all these paths name one file.
     keys: FileKeys,
 }
 
 /// A file that other hands changed.
 #[derive(Debug, Clone)]
-pub(super) struct ElsewhereFile {
+pub(crate) struct ElsewhereFile {
     /// Against HEAD.
-    pub(super) file: BaseFile,
+    pub(crate) file: BaseFile,
     /// The tasks that plan or report it.
-    pub(super) tasks: Vec<String>,
+    pub(crate) tasks: Vec<String>,
 }
 
 impl Elsewhere {
     /// Whether all that counts as done is ours.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty() && self.unseen.is_empty()
     }
 
     /// Whether a file is one of theirs.
-    pub(super) fn has(&self, path: &RepoPath) -> bool {
+    pub(crate) fn has(&self, path: &RepoPath) -> bool {
         let key = self.keys.key(path);
         self.files.iter().any(|theirs| self.keys.key(&theirs.file.path) == key)
     }
 
     /// What a person is told at the gate.
-    pub(super) fn at_the_gate(&self) -> Vec<String> {
+    pub(crate) fn at_the_gate(&self) -> Vec<String> {
         let mut told = Vec::new();
         if !self.tasks.is_empty() {
             told.push(format!(
@@ -95,7 +94,7 @@ impl Elsewhere {
     }
 
     /// The end of an approved workflow, with what was done by others.
-    pub(super) fn at_the_end(&self, message: String) -> String {
+    pub(crate) fn at_the_end(&self, message: String) -> String {
         let mut told = message;
         if !self.tasks.is_empty() {
             let by = if self.review { "and so was the review" } else { "reviewed by the diff against HEAD" };
@@ -111,7 +110,7 @@ impl Elsewhere {
     }
 
     /// What the reviewer is told; empty where all is ours.
-    pub(super) fn for_the_reviewer(&self) -> String {
+    pub(crate) fn for_the_reviewer(&self) -> String {
         if self.is_empty() {
             return String::new();
         }
@@ -144,7 +143,7 @@ impl Elsewhere {
     }
 
     /// One line a file, for the list of what was changed.
-    pub(super) fn summaries(&self) -> Vec<String> {
+    pub(crate) fn summaries(&self) -> Vec<String> {
         let seen = self.files.iter().map(|ElsewhereFile { file, tasks }| {
             let kind = match (&file.before, &file.now) {
                 (None, _) => "created",
@@ -159,21 +158,21 @@ impl Elsewhere {
     }
 
     /// Each file with its unified diff.
-    pub(super) fn diffs(&self) -> impl Iterator<Item = (RepoPath, String)> {
+    pub(crate) fn diffs(&self) -> impl Iterator<Item = (RepoPath, String)> {
         self.files.iter().map(|ElsewhereFile { file, .. }| {
             (file.path.clone(), workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref()))
         })
     }
 
     /// The files that other hands changed, or that can't be told to be unchanged.
-    pub(super) fn changed(&self) -> impl Iterator<Item = &RepoPath> {
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &RepoPath> {
         let said = self.only_said.iter().filter(|_| self.without.is_some()).map(|(path, _)| path);
         self.files.iter().map(|theirs| &theirs.file.path).chain(said)
     }
 }
 
 /// Look what was done elsewhere, where it stalls nobody.
-pub(super) async fn look(run: &Arc<Run>, memory: &Memory) -> Result<Elsewhere, PhaseError> {
+pub(crate) async fn look(run: &Arc<Run>, memory: &Memory) -> Result<Elsewhere, PhaseError> {
     let (working, memory) = (run.clone(), memory.clone());
     let found = tokio::task::spawn_blocking(move || {
         let stopped = || working.desk.cancel.is_cancelled();
@@ -191,7 +190,7 @@ pub(super) async fn look(run: &Arc<Run>, memory: &Memory) -> Result<Elsewhere, P
 ///
 /// # Errors
 /// When a journal or a file cannot be read, or it was stopped.
-pub(super) fn find(
+pub(crate) fn find(
     store: &Store,
     workspace: &Workspace,
     memory: &Memory,
@@ -210,8 +209,8 @@ pub(super) fn find(
         return Ok(found);
     }
     let heard = store.agents_heard()?;
-    found.review = has_review && !heard.contains(Phase::Review.as_str());
-    let is_theirs = |id: &String| begun.contains(id) || !heard.contains(&task_run::agent(id));
+    found.review = has_review && !heard.contains(REVIEW.as_str());
+    let is_theirs = |id: &String| begun.contains(id) || !heard.contains(&task_agent(id));
     let theirs: Vec<String> = unknown.into_iter().filter(is_theirs).collect();
     if theirs.is_empty() {
         return Ok(found);
@@ -225,7 +224,7 @@ pub(super) fn find(
     };
     sort_out(store, workspace, memory, plan, &theirs, diff, &mut found)?;
     // Where nothing is seen of what was made of them elsewhere and our agents worked on them since, they are ours.
-    found.unseen.retain(|id| !heard.contains(&task_run::agent(id)));
+    found.unseen.retain(|id| !heard.contains(&task_agent(id)));
     Ok(found)
 }
 
@@ -395,13 +394,19 @@ impl Ours<String> {
 ///
 /// # Errors
 /// When a journal or a file cannot be read.
-pub(super) fn borne_out(store: &Store, memory: &mut Memory, next: Next) -> Result<(Next, Vec<String>), PhaseError> {
-    if !matches!(next, Next::Gate | Next::Review | Next::Merged) {
+pub(crate) fn borne_out(
+    phases: &Phases,
+    store: &Store,
+    memory: &mut Memory,
+    next: Next,
+) -> Result<(Next, Vec<String>), PhaseError> {
+    if next != Next::Gate && !takes_for_done(phases, &next) {
         return Ok((next, Vec::new()));
     }
     let found = find(store, store.workspace(), memory, &|| false)?;
     if !found.unseen.is_empty() {
         memory.review = None;
+        memory.findings.clear();
         if let Some(report) = &mut memory.report {
             report.results.retain(|result| !found.unseen.contains(&result.task_id));
         }
@@ -418,19 +423,19 @@ pub(super) fn borne_out(store: &Store, memory: &mut Memory, next: Next) -> Resul
         return Ok((next, told));
     }
     told.push(done_here(&found));
-    Ok((Next::Implement, told))
+    Ok((Next::Phase(IMPLEMENT), told))
 }
 
 /// Take the results out that nothing bears out, so that their tasks are implemented. Answers whether there were any.
 ///
 /// # Errors
 /// When files cannot be read or written.
-pub(super) async fn take_out_unseen(run: &Arc<Run>, memory: &Memory) -> Result<bool, PhaseError> {
+pub(crate) async fn take_out_unseen(run: &Arc<Run>, memory: &Memory) -> Result<bool, PhaseError> {
     let found = look(run, memory).await?;
     if found.unseen.is_empty() {
         return Ok(false);
     }
-    run.say(EventPhase::Implement, EventStatus::Progress, done_here(&found));
+    run.say(IMPLEMENT, EventStatus::Progress, done_here(&found));
     if memory.round.is_none()
         && let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval)
     {
@@ -472,7 +477,7 @@ fn were(ids: &[String]) -> &'static str {
 ///
 /// # Errors
 /// When the run was cancelled.
-pub(super) async fn gate_warnings(run: &Arc<Run>, memory: &Memory) -> Result<Vec<String>, PhaseError> {
+pub(crate) async fn gate_warnings(run: &Arc<Run>, memory: &Memory) -> Result<Vec<String>, PhaseError> {
     match look(run, memory).await {
         Ok(found) => Ok(found.at_the_gate()),
         Err(error @ PhaseError::Agent(AgentError::Cancelled)) => Err(error),

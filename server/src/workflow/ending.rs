@@ -7,7 +7,7 @@ use super::outcome::{Outcome, RunEnd};
 use super::phase::IMPLEMENT;
 use super::run::Run;
 use crate::agents::AgentError;
-use crate::contracts::{ImplReport, RecommendedAction, ReviewOutput, TaskStatus};
+use crate::contracts::{ImplReport, PhaseName, RecommendedAction, ReviewOutput, TaskStatus};
 use crate::memory::{Memory, MemoryError, Store};
 
 pub(super) fn done(run: &Run, phase: PhaseName) -> Option<RunEnd> {
@@ -160,7 +160,7 @@ fn stopped_message(phase: EventPhase, memory: &Memory) -> String {
     let ids: Vec<&str> = written.iter().map(|(id, _)| id.as_str()).collect();
     let files: usize = written.iter().map(|(_, files)| files).sum();
     let untouched: Vec<&str> = match (&memory.plan, phase) {
-        (Some(plan), EventPhase::Implement) => plan.plan.task_ids().filter(|id| !ids.contains(id)).collect(),
+        (Some(plan), EventPhase::Phase(IMPLEMENT)) => plan.plan.task_ids().filter(|id| !ids.contains(id)).collect(),
         _ => Vec::new(),
     };
     let noun = if files == 1 { "file" } else { "files" };

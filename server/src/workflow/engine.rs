@@ -15,11 +15,13 @@ use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
 use super::next::{FixScope, Next, Policy, next_phase};
 use super::outcome::RunEnd;
-use super::phase::Phase;
+use super::activity::task_agent;
+use super::phase::{IMPLEMENT, Phases, Table};
+use super::prompts::Prompts;
 use super::recover::recover;
 use super::run::Run;
 use super::{base_review, issues, rounds};
-use crate::agents::{Budget, Desk, Limits, Prompts};
+use crate::agents::{Budget, Desk, Limits};
 use crate::config::{ModelChoice, Settings};
 use crate::contracts::{
     Approval, ContextOutput, Handoff, ImplReport, MAX_TEXT_BYTES, PlanOutput, RepoPath, ReviewOutput, Round,
@@ -39,6 +41,8 @@ pub struct Engine {
     pub settings: Settings,
     /// The models, or why there are none: a run that needs none goes without.
     pub models: Result<Models, ModelError>,
+    /// The phases.
+    pub phases: Phases,
     /// The system prompts.
     pub prompts: Prompts,
     /// Asks a person.
@@ -58,18 +62,20 @@ pub fn open(
     env: &dyn Fn(&str) -> Option<String>,
     approver: Arc<dyn Approver>,
     editor: Editor,
+    table: &Table,
 ) -> Result<Engine, StartError> {
-    let store = open_store(&workspace, &settings)?;
+    let phases = table.with(&settings.phases);
+    let store = open_store(&workspace, &settings, &phases)?;
     let models = models(&settings, env, &editor);
-    let prompts = load_prompts().map_err(StartError::Usage)?;
-    Ok(Engine { workspace, store, settings, models, prompts, approver, editor })
+    let prompts = load_prompts(&phases).map_err(StartError::Usage)?;
+    Ok(Engine { workspace, store, settings, models, phases, prompts, approver, editor })
 }
 
 /// Open a workspace's memory folder, which is made by the first write, under the user's own key.
 ///
 /// # Errors
 /// When the folder is a link, or none of ours.
-pub fn open_store(workspace: &Workspace, settings: &Settings) -> Result<Store, StartError> {
+pub fn open_store(workspace: &Workspace, settings: &Settings, phases: &Phases) -> Result<Store, StartError> {
     let memory_dir =
         RepoPath::parse(&settings.memory_dir).map_err(|error| StartError::Usage(format!("memory_dir: {error}")))?;
     let state = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
@@ -84,7 +90,7 @@ pub fn open_store(workspace: &Workspace, settings: &Settings) -> Result<Store, S
                 .map_err(|error| StartError::Usage(format!("this system gives no random numbers: {error}")))?
         }
     };
-    Ok(Store::open(workspace, &memory_dir, seal)?)
+    Ok(Store::open(workspace, &memory_dir, seal, phases.handoffs())?)
 }
 
 /// The models that serve a run, or why there are none. No network is used.
@@ -102,10 +108,10 @@ pub fn models(
 }
 
 /// The prompts, with the user's own in the place of the built-in ones.
-pub(super) fn load_prompts() -> Result<Prompts, String> {
+pub(super) fn load_prompts(phases: &Phases) -> Result<Prompts, String> {
     match etcetera::choose_base_strategy() {
-        Ok(base) => Prompts::load(&base.config_dir().join("baton")),
-        Err(_) => Ok(Prompts::default()),
+        Ok(base) => Prompts::load(phases, &base.config_dir().join("baton")),
+        Err(_) => Ok(Prompts::built_in(phases)),
     }
 }
 
@@ -115,8 +121,8 @@ pub struct Request {
     /// The task in the user's words; without one the workflow at hand goes on.
     pub task: Option<String>,
     /// Only this phase, even if its output exists.
-    pub phase: Option<Phase>,
-    /// Implement only these tasks; with [`Phase::Implement`] they are done again, and the others' results stay.
+    pub phase: Option<PhaseName>,
+    /// Implement only these tasks; with the implement phase they are done again, and the others' results stay.
     pub only: Option<Vec<String>>,
     /// Plan again, answering to these words.
     pub feedback: Option<String>,
@@ -149,8 +155,8 @@ pub struct RunHandle {
 /// When it cannot begin; nothing was changed then.
 pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
     let now = Timestamp::now();
-    let Engine { workspace, store, settings, models, prompts, approver, editor } = engine;
-    let policy = policy(&settings);
+    let Engine { workspace, store, settings, models, phases, prompts, approver, editor } = engine;
+    let policy = policy(&settings, &phases);
     let asked = |memory: &Memory| asked(&workspace, &store, memory, &request, &policy, now);
     if !store.exists() {
         // What cannot begin leaves no folder behind.
@@ -179,7 +185,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         Some(base) => (Vec::new(), store.begin_base_review(&id, &base.commit)?),
         None => (store.workflow_spending()?, store.begin_run(&id)?),
     };
-    let settled = if base.is_some() { Vec::new() } else { settled(&memory) };
+    let settled = if base.is_some() { Vec::new() } else { settled(&phases, &memory) };
     for agent in settled {
         let closed = dir.transcript.close_left_open(now, &agent);
         closed.map_err(|source| store.file_error("write", "transcript.jsonl", source))?;
@@ -258,15 +264,11 @@ fn asked(
 
 /// The agents whose handoff stands, so that what led to it is not to be played again: a run can be killed after it
 /// wrote a handoff and before it noted so.
-fn settled(memory: &Memory) -> Vec<String> {
-    let phases = [
-        (Phase::Context, memory.context.is_some()),
-        (Phase::Plan, memory.plan.is_some()),
-        (Phase::Review, memory.review.is_some()),
-    ];
-    let phases = phases.into_iter().filter(|(_, stands)| *stands).map(|(phase, _)| phase.as_str().to_owned());
+fn settled(phases: &Phases, memory: &Memory) -> Vec<String> {
+    let one_agent = phases.all().iter().filter(|phase| !phase.changes_files() && phase.is_written(memory));
     let results = memory.report.iter().flat_map(|report| &report.results);
-    phases.chain(results.map(|result| super::task_run::agent(&result.task_id))).collect()
+    let tasks = results.map(|result| task_agent(&result.task_id));
+    one_agent.map(|phase| phase.name().to_string()).chain(tasks).collect()
 }
 
 /// Move the workflow at hand to history; the files of the workspace stay, and what a killed run was publishing is
@@ -284,9 +286,10 @@ pub fn reset(workspace: &Workspace, store: &Store) -> Result<Option<String>, Sta
 }
 
 /// The part of the settings that decides what comes next.
-pub fn policy(settings: &Settings) -> Policy {
+pub fn policy(settings: &Settings, phases: &Phases) -> Policy {
     let staleness = (settings.context_staleness_hours * 3600.0).clamp(0.0, 1e12);
     Policy {
+        phases: phases.clone(),
         context_staleness: SignedDuration::from_secs(staleness as i64),
         max_review_cycles: settings.max_review_cycles,
     }
@@ -295,7 +298,7 @@ pub fn policy(settings: &Settings) -> Policy {
 /// What is done to the memory folder before the first step.
 struct Beginning {
     whole: Option<SetAside>,
-    files: &'static [&'static str],
+    files: Vec<&'static str>,
     task: Option<String>,
     feedback: Option<String>,
     /// Tasks to be done again, among others whose results stay.
@@ -312,7 +315,7 @@ impl Beginning {
     fn plain() -> Self {
         Self {
             whole: None,
-            files: &[],
+            files: Vec::new(),
             task: None,
             feedback: None,
             again: None,
@@ -343,7 +346,7 @@ impl Beginning {
         if let Some(scope) = self.fix {
             rounds::begin_fix(store, workspace, memory, &scope)?;
         }
-        store.set_aside(SetAside::Phase, self.files)?;
+        store.set_aside(SetAside::Phase, &self.files)?;
         if let Some(task) = self.task {
             store.write_task(&task)?;
         }
@@ -409,14 +412,15 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
             return usage(NO_PLAN);
         }
         beginning.feedback = Some(tidied(feedback));
-    } else if let (Some(Phase::Implement), Some(only), Some(_)) = (request.phase, &request.only, &memory.plan) {
+    } else if let (Some(IMPLEMENT), Some(only), Some(_)) = (request.phase, &request.only, &memory.plan) {
         beginning.again = Some(only.clone());
     } else if let Some(phase) = request.phase {
         let fresh = beginning.whole.is_some();
-        if let (Some(faulty), false, Phase::Implement | Phase::Review) = (&memory.faulty_plan, fresh, phase) {
+        let needs_plan = policy.phases.after_plan().iter().any(|row| row.name() == phase);
+        if let (Some(faulty), false, true) = (&memory.faulty_plan, fresh, needs_plan) {
             return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());
         }
-        beginning.files = named(phase, memory, fresh, beginning.task.is_some() || memory.task.is_some())?;
+        beginning.files = named(&policy.phases, phase, memory, fresh, beginning.task.as_ref())?;
     } else if beginning.task.is_none() {
         if next == Next::NeedTask {
             return usage(
@@ -428,32 +432,25 @@ fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp
     Ok(beginning)
 }
 
-/// What a phase asked for by name sets aside: its own output and the later ones'.
-fn named(phase: Phase, memory: &Memory, fresh: bool, task: bool) -> Result<&'static [&'static str], StartError> {
-    const FROM_REVIEW: &[&str] = &[ReviewOutput::FILE];
-    const FROM_IMPLEMENT: &[&str] = &[Round::FILE, ImplReport::FILE, ReviewOutput::FILE];
-    const FROM_PLAN: &[&str] =
-        &[PlanOutput::FILE, "plan.md", Approval::FILE, Round::FILE, ImplReport::FILE, ReviewOutput::FILE];
-    const FROM_CONTEXT: &[&str] = &[
-        ContextOutput::FILE,
-        PlanOutput::FILE,
-        "plan.md",
-        Approval::FILE,
-        Round::FILE,
-        ImplReport::FILE,
-        ReviewOutput::FILE,
-    ];
-    let (ready, needs, files) = match phase {
-        Phase::Context => (task, "a task: say what is to be done with --task", FROM_CONTEXT),
-        Phase::Plan => (!fresh && memory.context.is_some(), "a context: run --phase context first", FROM_PLAN),
-        Phase::Implement => (!fresh && memory.plan.is_some(), "a plan: run --phase plan first", FROM_IMPLEMENT),
-        Phase::Review => (
-            !fresh && memory.plan.is_some() && memory.report.is_some(),
-            "an implementation: run --phase implement first",
-            FROM_REVIEW,
-        ),
+/// What a phase asked for by name sets aside: its own output and the later ones'. `fresh` is a workflow that begins, of
+/// which there is the task alone.
+fn named(
+    phases: &Phases,
+    name: PhaseName,
+    memory: &Memory,
+    fresh: bool,
+    task: Option<&String>,
+) -> Result<Vec<&'static str>, StartError> {
+    let task = task.or(memory.task.as_ref()).cloned();
+    let seen = if fresh { Memory { task, ..Memory::default() } } else { Memory { task, ..memory.clone() } };
+    let lacking = match phases.get(name) {
+        Some(phase) => phase.lacks(&seen),
+        None => Some("a row in the table of phases"),
     };
-    if ready { Ok(files) } else { Err(StartError::Usage(format!("the {phase} phase needs {needs}"))) }
+    match lacking {
+        Some(needs) => Err(StartError::Usage(format!("the {name} phase needs {needs}"))),
+        None => Ok(phases.handoffs().from_phase(name)),
+    }
 }
 
 fn shortened(task: &str) -> String {

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::phase::{Phase, TierRule};
+use super::phase::{Phase, Phases};
 use crate::agents::MAX_TURNS;
 use crate::config::Settings;
 use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, Usage};
@@ -9,16 +9,16 @@ use crate::models::{self, Models, Tier};
 use crate::workspace::Workspace;
 
 /// Turns of a conversation, and tokens written in each, in a good and in a bad case.
-struct Habit {
+struct CostProfile {
     turns: (u64, u64),
     output: (u64, u64),
 }
 
 /// A simple task reads once and edits once, a complex one goes back and forth; the good case is a model of few words.
-const SIMPLE: Habit = Habit { turns: (2, 5), output: (80, 900) };
-const MODERATE: Habit = Habit { turns: (3, 9), output: (120, 1600) };
-const COMPLEX: Habit = Habit { turns: (4, 16), output: (200, 2500) };
-const REVIEW: Habit = Habit { turns: (2, 8), output: (100, 1800) };
+const SIMPLE: CostProfile = CostProfile { turns: (2, 5), output: (80, 900) };
+const MODERATE: CostProfile = CostProfile { turns: (3, 9), output: (120, 1600) };
+const COMPLEX: CostProfile = CostProfile { turns: (4, 16), output: (200, 2500) };
+const REVIEW: CostProfile = CostProfile { turns: (2, 8), output: (100, 1800) };
 /// The longest prompt that any model of the price table takes, in tokens.
 const LONGEST_PROMPT: u64 = 1_000_000;
 /// Prompt and tools, in bytes.
@@ -41,51 +41,90 @@ pub(super) struct Spent<'a> {
     pub(super) settings: &'a Settings,
 }
 
-/// What implementing and reviewing this plan may cost from now on; dollars are `None` where a price is not known.
+/// Adds up what phases may cost from the gate on.
+pub struct Costs<'a> {
+    plan: &'a PlanOutput,
+    memory: &'a Memory,
+    models: Option<&'a Models>,
+    workspace: &'a Workspace,
+    /// Bytes of what all conversations begin with.
+    shared: u64,
+    /// Bytes of the files that tasks own, as far as they were added.
+    files: u64,
+    range: (Spending, Spending),
+    bound: Bound,
+    /// Models whose cache holds what is shared.
+    opened: HashSet<String>,
+}
+
+impl Costs<'_> {
+    /// Add the conversations of the tasks that are still to be done.
+    ///
+    /// The prefix that tasks share is written to the cache by the first of each model and read by the others, as the
+    /// providers bill it; the files that a task owns are counted as read once.
+    pub fn add_tasks(&mut self, phase: &dyn Phase) {
+        for task in to_do(self.plan, self.memory) {
+            let profile = match task.estimated_complexity {
+                Complexity::Simple => &SIMPLE,
+                Complexity::Moderate => &MODERATE,
+                Complexity::Complex => &COMPLEX,
+            };
+            let files: u64 = task
+                .files()
+                .filter_map(|file| RepoPath::parse(file).ok())
+                .filter_map(|path| self.workspace.read(&path).ok().flatten())
+                .map(|file| file.bytes.len() as u64)
+                .sum();
+            self.files += files;
+            let model = self.model(phase.tier().tier(task.estimated_complexity));
+            let is_cached = !self.opened.insert(model.clone());
+            let prompt = Prompt { shared: self.shared, is_cached, own: (files, files) };
+            add(&mut self.range, conversation(&model, prompt, profile));
+            // A task whose files changed meanwhile is done once more.
+            self.bound.conversations(2, &model, phase.max_tokens());
+        }
+    }
+
+    /// Add the conversation of a phase that reviews: the files of the tasks are counted as read or not.
+    pub fn add_review(&mut self, phase: &dyn Phase) {
+        let model = self.model(phase.tier().tier(Complexity::Moderate));
+        let prompt = Prompt { shared: self.shared, is_cached: false, own: (0, self.files) };
+        add(&mut self.range, conversation(&model, prompt, &REVIEW));
+        self.bound.conversations(1, &model, phase.max_tokens());
+    }
+
+    /// Without models their tiers tell them apart.
+    fn model(&self, tier: Tier) -> String {
+        self.models.map_or(tier.as_str(), |models| models.for_tier(tier).id()).to_owned()
+    }
+}
+
+/// What the phases behind the gate may cost from now on; dollars are `None` where a price is not known.
 ///
-/// The prefix that tasks share is written to the cache by the first of each model and read by the others, as the
-/// providers bill it; the files a task owns are counted as read once, and a reviewer's as read or not. What is done
-/// already is not counted. The ceiling holds until the workflow ends or its gate opens again.
+/// What is done already is not counted. The ceiling holds until the workflow ends or its gate opens again.
 pub(super) fn estimate(
+    phases: &Phases,
     plan: &PlanOutput,
     memory: &Memory,
     models: Option<&Models>,
     workspace: &Workspace,
     spent: &Spent<'_>,
 ) -> Estimate {
-    let shared = FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory);
-    // Without models their tiers tell them apart.
-    let id = |tier: Tier| models.map_or(tier.as_str(), |models| models.for_tier(tier).id());
-    let mut range = (NOTHING, NOTHING);
-    let mut bound = Bound::default();
-    let mut all_files = 0;
-    let mut opened = HashSet::new();
-    for task in to_do(plan, memory) {
-        let habit = match task.estimated_complexity {
-            Complexity::Simple => &SIMPLE,
-            Complexity::Moderate => &MODERATE,
-            Complexity::Complex => &COMPLEX,
-        };
-        let files: u64 = task
-            .files()
-            .filter_map(|file| RepoPath::parse(file).ok())
-            .filter_map(|path| workspace.read(&path).ok().flatten())
-            .map(|file| file.bytes.len() as u64)
-            .sum();
-        all_files += files;
-        let row = Phase::Implement.row();
-        let model = id(row.tier.tier(task.estimated_complexity));
-        let prompt = Prompt { shared, is_cached: !opened.insert(model), own: (files, files) };
-        add(&mut range, conversation(model, prompt, habit));
-        // A task whose files changed meanwhile is done once more.
-        bound.conversations(2, model, row.max_tokens);
+    let mut costs = Costs {
+        plan,
+        memory,
+        models,
+        workspace,
+        shared: FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory),
+        files: 0,
+        range: (NOTHING, NOTHING),
+        bound: Bound::default(),
+        opened: HashSet::new(),
+    };
+    for phase in phases.after_plan() {
+        phase.add_costs(&mut costs);
     }
-    if let TierRule::Always(tier) = Phase::Review.row().tier {
-        let prompt = Prompt { shared, is_cached: false, own: (0, all_files) };
-        add(&mut range, conversation(id(tier), prompt, &REVIEW));
-        bound.conversations(1, id(tier), Phase::Review.row().max_tokens);
-    }
-    Estimate { low: range.0, high: range.1, ceiling: bound.within(spent) }
+    Estimate { low: costs.range.0, high: costs.range.1, ceiling: costs.bound.within(spent) }
 }
 
 const NOTHING: Spending = Spending { usd: Some(0.0), tokens: 0 };
@@ -143,7 +182,7 @@ impl Bound {
     }
 }
 
-fn conversation(model: &str, prompt: Prompt, habit: &Habit) -> (Spending, Spending) {
+fn conversation(model: &str, prompt: Prompt, profile: &CostProfile) -> (Spending, Spending) {
     let one = |turns: u64, output: u64, own: u64, bytes_a_token: u64| {
         let (shared, own) = (prompt.shared / bytes_a_token, own / bytes_a_token);
         let grown = output * turns;
@@ -156,8 +195,8 @@ fn conversation(model: &str, prompt: Prompt, habit: &Habit) -> (Spending, Spendi
         };
         Spending { usd: models::cost(model, &usage), tokens: usage.total_tokens() }
     };
-    let good = one(habit.turns.0, habit.output.0, prompt.own.0, BYTES_A_TOKEN.0);
-    (good, one(habit.turns.1, habit.output.1, prompt.own.1, BYTES_A_TOKEN.1))
+    let good = one(profile.turns.0, profile.output.0, prompt.own.0, BYTES_A_TOKEN.0);
+    (good, one(profile.turns.1, profile.output.1, prompt.own.1, BYTES_A_TOKEN.1))
 }
 
 fn add(range: &mut (Spending, Spending), more: (Spending, Spending)) {
@@ -192,7 +231,6 @@ mod tests {
         assert!(usd(cheaper) < usd(low) / 2.0, "{cheaper:?} {low:?}");
         let (unpriced, _) = conversation("ollama:qwen", prompt, &MODERATE);
         assert_eq!(unpriced, Spending { usd: None, ..low });
-        assert_eq!(Phase::Review.row().tier, TierRule::Always(Tier::Powerful));
     }
 
     #[test]

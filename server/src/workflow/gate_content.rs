@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::estimate::{Spent, estimate};
-use super::implement::git_folders;
+use super::phase::Phases;
 use crate::config::Settings;
 use crate::contracts::{Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Usage, plan_markdown};
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
 use crate::models::{Models, Tier};
-use crate::workspace::{Protection, flag, in_git_folder, protection};
+use crate::workspace::{GitFolders, Protection, Workspace, flag, in_git_folder, protection};
 
 /// What every face shows of a plan that waits for an answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,6 +66,8 @@ pub struct GateSources<'a> {
     pub models: Option<&'a Models>,
     /// What the workflow has used so far.
     pub usage: Usage,
+    /// The phases there are.
+    pub phases: &'a Phases,
 }
 
 impl GateSources<'_> {
@@ -92,7 +94,7 @@ impl GateSources<'_> {
     }
 
     /// Bring plan.md up to date with plan.json, whoever wrote that.
-    pub(super) fn refresh_plan_markdown(&self) -> Result<(), MemoryError> {
+    pub(crate) fn refresh_plan_markdown(&self) -> Result<(), MemoryError> {
         let (memory, _faults) = self.store.inspect()?;
         match &memory.plan {
             Some(loaded) => self.store.refresh_plan_markdown(&self.plan_markdown(&memory, loaded)),
@@ -131,7 +133,7 @@ impl GateSources<'_> {
 
     fn estimate(&self, memory: &Memory, plan: &PlanOutput) -> Estimate {
         let spent = Spent { usage: self.usage, settings: self.settings };
-        estimate(plan, memory, self.models, self.store.workspace(), &spent)
+        estimate(self.phases, plan, memory, self.models, self.store.workspace(), &spent)
     }
 }
 
@@ -143,6 +145,14 @@ impl GateSources<'_> {
 pub fn show_plan(sources: &GateSources<'_>) -> Result<Option<String>, MemoryError> {
     sources.refresh_plan_markdown()?;
     Ok(sources.store.plan_markdown_file())
+}
+
+/// Folders that are repositories, or would be with all that the plan writes in them: one task might write what another
+/// began.
+pub(crate) fn git_folders(workspace: &Workspace, plan: &PlanOutput) -> GitFolders {
+    let files = plan.tasks.iter().flat_map(|task| task.files_to_modify.iter().chain(&task.files_to_create));
+    let paths: Vec<RepoPath> = files.filter_map(|file| RepoPath::parse(file).ok()).collect();
+    GitFolders::of(workspace, &paths)
 }
 
 /// The files of a plan that are wanted, each with its task, sorted by path.

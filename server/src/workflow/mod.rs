@@ -3,6 +3,7 @@
 //! Invariant: the orchestrator keeps no state of its own. What comes next is decided by [`next_phase`] from the
 //! files of `.agent_memory/` alone, so a run can be killed at any moment and another one goes on.
 
+mod activity;
 mod approval;
 mod base_review;
 mod changes;
@@ -18,45 +19,55 @@ mod estimate;
 mod events;
 mod gate;
 mod gate_content;
-mod implement;
 mod issues;
 mod memory_dir;
 mod next;
 mod outcome;
 mod phase;
-mod phases;
+mod prompts;
 mod published;
 mod recover;
 mod rollback;
 mod rounds;
 mod run;
-mod schedule;
 mod states;
 mod status;
-mod task_run;
 mod uncounted;
 
 pub use approval::{Answer, Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use changes::{ChangedFile, Changes, diff};
 pub use checkpoints::{Cleaned, clean};
 pub use doctor::{Check, CheckStatus, Doctor, doctor};
-pub use editor::{Editor, EditorDiagnostics};
+pub use editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
 pub use ending::rejected_message;
 pub use engine::{Engine, Request, RunHandle, models, open, open_store, policy, reset, start};
 pub use error::{PhaseError, StartError};
-pub use events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent};
+pub use estimate::Costs;
+pub use events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent, WORKFLOW};
 pub use gate::{Approver, FaultyGate, Gate, GateAnswer, GateTask};
 pub use gate_content::{GateCheck, GateContent, GateSources, TierModel, show_plan};
 pub use issues::{dismiss_issue, restore_issue};
 pub use memory_dir::check_memory_dir;
 pub use next::{FixScope, Next, Policy, next_phase};
 pub use outcome::{Outcome, RunEnd};
-pub use phase::{PHASES, Phase, PhaseRow};
+pub use phase::{
+    CONTEXT, IMPLEMENT, PLAN, Phase, PhaseEnd, Phases, REVIEW, Table, TierRule, ToolSet,
+};
+pub use prompts::Prompts;
 pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};
-pub use schedule::Schedule;
 pub use states::{IssueState, NextStep, PhaseState, TaskState};
 pub use status::{
     FaultStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskStanding, standing, standing_review,
     status,
 };
+pub use run::Run;
 pub use uncounted::{moved, trust_moved, uncounted};
+
+// What the phases are made of.
+pub(crate) use activity::{close_agent, report_activity, task_agent};
+pub(crate) use changes::real_changes;
+pub(crate) use editor::editor_findings;
+pub(crate) use elsewhere::{Elsewhere, look as look_elsewhere};
+pub(crate) use gate_content::git_folders;
+pub(crate) use published::{Publish, journal as publish_journal, standing as standing_publishes};
+pub(crate) use rounds::{current_or_first as current_or_first_round, empty_report};

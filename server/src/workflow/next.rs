@@ -100,6 +100,14 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     }
 }
 
+/// Whether what comes next takes what was implemented for a fact.
+pub(super) fn takes_for_done(phases: &Phases, next: &Next) -> bool {
+    match next {
+        Next::Phase(name) => phases.judges(*name),
+        next => *next == Next::Merged,
+    }
+}
+
 fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, policy: &Policy) -> Next {
     let reviews = memory.earlier_review_rounds.iter().filter(|round| **round != review.round).count() as u32 + 1;
     let spent = || Next::Escalated {

@@ -71,14 +71,14 @@ fn next(memory: &Memory) -> Next {
 fn the_workflow_goes_through_its_phases() {
     let cases = [
         ("nothing", Memory::default(), Next::NeedTask),
-        ("a task", with_task(), Next::Context),
-        ("a fresh context", with_context("2026-11-23T08:00:01Z"), Next::Plan),
-        ("a stale context", with_context("2026-11-23T07:59:59Z"), Next::Context),
+        ("a task", with_task(), Next::Phase(CONTEXT)),
+        ("a fresh context", with_context("2026-11-23T08:00:01Z"), Next::Phase(PLAN)),
+        ("a stale context", with_context("2026-11-23T07:59:59Z"), Next::Phase(CONTEXT)),
         ("a plan", with_plan(), Next::Gate),
-        ("an approved plan", with_approval("approved", Value::Null), Next::Implement),
+        ("an approved plan", with_approval("approved", Value::Null), Next::Phase(IMPLEMENT)),
         ("a rejected plan", with_approval("rejected", Value::Null), Next::Rejected),
-        ("a report that lacks a task", with_report(&[("T1", "completed")]), Next::Implement),
-        ("a whole report", done(), Next::Review),
+        ("a report that lacks a task", with_report(&[("T1", "completed")]), Next::Phase(IMPLEMENT)),
+        ("a whole report", done(), Next::Phase(REVIEW)),
         (
             "a failed task",
             with_report(&[("T1", "failed"), ("T2", "completed")]),
@@ -103,14 +103,14 @@ fn a_stale_context_with_a_plan_is_kept() {
 #[test]
 fn a_context_from_elsewhere_needs_no_task() {
     let memory = Memory { task: None, ..with_context("2020-01-01T00:00:00Z") };
-    assert_eq!(next(&memory), Next::Plan);
+    assert_eq!(next(&memory), Next::Phase(PLAN));
 }
 
 #[test]
 fn a_partial_approval_is_complete_without_the_other_tasks() {
     let memory =
         Memory { approval: with_approval("approved", json!(["T1"])).approval, ..with_report(&[("T1", "completed")]) };
-    assert_eq!(next(&memory), Next::Review);
+    assert_eq!(next(&memory), Next::Phase(REVIEW));
 }
 
 #[test]
@@ -175,12 +175,12 @@ fn a_round_that_was_begun_is_entered() {
     memory.report.as_mut().unwrap().round = 2;
     assert_eq!(next(&memory), Next::EnterRound);
     memory.review = None;
-    assert_eq!(next(&memory), Next::Review);
+    assert_eq!(next(&memory), Next::Phase(REVIEW));
 }
 
 #[test]
 fn a_review_of_a_diff_nobody_planned_drives_nothing() {
     let mut memory = reviewed("merge", &[]);
     memory.review.as_mut().unwrap().base = Some("abc".into());
-    assert_eq!(next(&memory), Next::Review);
+    assert_eq!(next(&memory), Next::Phase(REVIEW));
 }

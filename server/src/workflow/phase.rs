@@ -37,8 +37,11 @@ pub trait Phase: Send + Sync {
     /// The system prompt of its agents. A file of the user's named after the phase replaces it.
     fn prompt(&self) -> &'static str;
 
-    /// The files it writes to the memory folder; the first is its handoff, and the others go where it goes.
+    /// The files it writes to the memory folder, in the order in which it does.
     fn files(&self) -> &'static [HandoffFile];
+
+    /// Of its files, the one that it hands on.
+    fn handoff(&self) -> &'static str;
 
     /// The tools its agents have besides the one they submit with.
     fn tools(&self) -> ToolSet;
@@ -201,6 +204,11 @@ impl Phases {
     /// Those behind the gate.
     pub fn after_plan(&self) -> &[&'static dyn Phase] {
         &self.0[self.after_plan_at()..]
+    }
+
+    /// Whether a phase takes what was implemented for a fact: it comes after the gate and changes no file.
+    pub fn judges(&self, name: PhaseName) -> bool {
+        self.after_plan().iter().any(|phase| phase.name() == name && !phase.changes_files())
     }
 
     fn after_plan_at(&self) -> usize {

@@ -10,15 +10,15 @@ use crate::workspace::{self, Dir, PublishRecord, PublishState, PublishedFile, Ta
 
 /// One publish, with the folder that holds its images.
 #[derive(Debug, Clone)]
-pub(super) struct Publish {
-    pub(super) run: RunId,
-    pub(super) folder: Arc<Dir>,
-    pub(super) record: PublishRecord,
+pub(crate) struct Publish {
+    pub(crate) run: RunId,
+    pub(crate) folder: Arc<Dir>,
+    pub(crate) record: PublishRecord,
 }
 
 /// Every publish of the workflow that is in the working tree or was, oldest first, rollbacks among them. Journals
 /// that are not the user's own do not count.
-pub(super) fn journal(store: &Store) -> Result<Vec<Publish>, MemoryError> {
+pub(crate) fn journal(store: &Store) -> Result<Vec<Publish>, MemoryError> {
     read(store, &[PublishState::Done])
 }
 
@@ -28,7 +28,7 @@ pub(super) fn journal_with_unfinished(store: &Store) -> Result<Vec<Publish>, Mem
 }
 
 /// The tasks' publishes that have not been taken back, oldest first, each with the files that stand.
-pub(super) fn standing(journal: Vec<Publish>) -> Vec<Publish> {
+pub(crate) fn standing(journal: Vec<Publish>) -> Vec<Publish> {
     let gone = taken_back(&journal);
     let mut standing: Vec<Publish> = journal.into_iter().filter(|publish| publish.record.reversal.is_none()).collect();
     for publish in &mut standing {

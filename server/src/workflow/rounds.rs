@@ -127,7 +127,7 @@ fn keep_to(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), Mem
 }
 
 /// The round at hand, or the first of this plan, written before anything is implemented.
-pub(super) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
+pub(crate) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
         return Ok(Round { n: 1, kind: RoundKind::First, tasks: Vec::new(), issues: Vec::new() });
     };
@@ -143,7 +143,7 @@ pub(super) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, Memo
 }
 
 /// A report without results.
-pub(super) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplReport {
+pub(crate) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplReport {
     ImplReport {
         timestamp: None,
         round,

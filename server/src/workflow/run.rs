@@ -60,6 +60,7 @@ impl Run {
             settings: &self.settings,
             models: self.models.as_ref().ok(),
             usage: self.desk.budget.used_by_workflow(),
+            phases: &self.policy.phases,
         }
     }
 

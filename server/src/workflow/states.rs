@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::next::Next;
-use super::phase::Phase;
-use crate::contracts::TaskStatus;
+use super::phase::IMPLEMENT;
+use crate::contracts::{PhaseName, TaskStatus};
 
 /// Where one phase stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -65,7 +65,7 @@ pub enum NextStep {
     /// A person says what to do.
     Task,
     /// A phase.
-    Phase(Phase),
+    Phase(PhaseName),
     /// A person answers the plan.
     Gate,
     /// A fix round.
@@ -91,11 +91,9 @@ impl From<&Next> for NextStep {
     fn from(next: &Next) -> Self {
         match next {
             Next::NeedTask => Self::Task,
-            Next::Context => Self::Phase(Phase::Context),
-            Next::Plan => Self::Phase(Phase::Plan),
+            Next::Phase(name) => Self::Phase(*name),
             Next::Gate => Self::Gate,
-            Next::Implement | Next::EnterRound | Next::Failed { .. } => Self::Phase(Phase::Implement),
-            Next::Review => Self::Phase(Phase::Review),
+            Next::EnterRound | Next::Failed { .. } => Self::Phase(IMPLEMENT),
             Next::Fix(_) => Self::Fix,
             Next::RePlan => Self::RePlan,
             Next::Merged | Next::Rejected | Next::Escalated { .. } => Self::None,
@@ -145,6 +143,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::workflow::REVIEW;
 
     #[test]
     fn the_words_for_people_are_those_of_the_json() {
@@ -152,9 +151,9 @@ mod tests {
         assert_eq!(json!(states), json!(["pending", "interrupted", "cancelled"]));
         assert_eq!(states.map(|state| state.to_string()), ["pending", "interrupted", "cancelled"]);
         assert_eq!(format!("{:<8}|{:>6}|", TaskState::Blocked, IssueState::New), "blocked |   new|");
-        let steps = [NextStep::Task, NextStep::Phase(Phase::Implement), NextStep::RePlan, NextStep::None];
+        let steps = [NextStep::Task, NextStep::Phase(IMPLEMENT), NextStep::RePlan, NextStep::None];
         assert_eq!(json!(steps), json!(["task", "implement", "re_plan", "none"]));
-        assert_eq!(NextStep::Phase(Phase::Review).to_string(), "review");
+        assert_eq!(NextStep::Phase(REVIEW).to_string(), "review");
     }
 
     #[test]

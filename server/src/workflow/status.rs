@@ -10,11 +10,11 @@ use super::events::{EventPhase, EventStatus, PhaseEvent};
 use super::gate_content::{GateContent, GateSources};
 use super::next::{Next, next_phase};
 use super::outcome::Outcome;
-use super::phase::{PHASES, Phase};
+use super::phase::{PLAN, Phase, Phases};
 use super::states::{IssueState, NextStep, PhaseState, TaskState};
 use super::uncounted::uncounted_or_none;
 use crate::config::Settings;
-use crate::contracts::{Decision, Issue, ReviewOutput, RoundKind, Usage};
+use crate::contracts::{Decision, Issue, PhaseName, ReviewOutput, RoundKind, Usage};
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::Models;
 
@@ -27,7 +27,7 @@ pub struct Status {
     pub task: Option<String>,
     /// The outcome, where there is one.
     pub outcome: Option<Outcome>,
-    /// The four phases, in order.
+    /// The phases, in order.
     pub phases: Vec<PhaseStatus>,
     /// The plan's tasks, in its order.
     pub tasks: Vec<TaskStanding>,
@@ -65,7 +65,7 @@ pub struct FaultStatus {
 #[derive(Debug, Clone, Serialize)]
 pub struct PhaseStatus {
     /// The phase.
-    pub phase: &'static str,
+    pub phase: PhaseName,
     /// Where it stands.
     pub status: PhaseState,
     /// When it came to stand there.
@@ -104,7 +104,7 @@ pub struct IssueStatus {
 pub struct Standing {
     /// The run at work, of whatever process.
     pub running: Option<String>,
-    /// The four phases, in order.
+    /// The phases, in order.
     pub phases: Vec<PhaseStatus>,
     /// The plan's tasks, in its order.
     pub tasks: Vec<TaskStanding>,
@@ -114,12 +114,17 @@ pub struct Standing {
 ///
 /// # Errors
 /// When the memory folder cannot be read.
-pub fn standing(store: &Store, memory: &Memory, now: Timestamp) -> Result<Standing, StartError> {
+pub fn standing(
+    phases: &Phases,
+    store: &Store,
+    memory: &Memory,
+    now: Timestamp,
+) -> Result<Standing, StartError> {
     let running = store.holder().map(|holder| holder.run);
     let history = history(store, &store.latest_runs()?)?;
     let history: Vec<&PhaseEvent> = history.iter().collect();
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
-    let phases = PHASES.iter().map(|row| phase_status(row.phase, memory, &history, &at_work, now)).collect();
+    let phases = phases.all().iter().map(|phase| phase_status(*phase, memory, &history, &at_work, now)).collect();
     let tasks = task_states(memory, &history, &at_work);
     Ok(Standing { running, phases, tasks })
 }
@@ -139,9 +144,10 @@ pub fn status(
     store: &Store,
     settings: &Settings,
     models: Option<&Models>,
+    phases: &Phases,
     now: Timestamp,
 ) -> Result<Status, StartError> {
-    StatusReader::default().status(store, settings, models, now)
+    StatusReader::default().status(store, settings, models, phases, now)
 }
 
 /// Tells where a workflow stands again and again: of the runs' journals, which grow long, it reads only what was added.
@@ -162,6 +168,7 @@ impl StatusReader {
         store: &Store,
         settings: &Settings,
         models: Option<&Models>,
+        phases: &Phases,
         now: Timestamp,
     ) -> Result<Status, StartError> {
         if self.memory != store.path().as_str() {
@@ -175,7 +182,7 @@ impl StatusReader {
         }
         let history: Vec<&PhaseEvent> = self.runs.values().flat_map(|run| &run.events).collect();
         let usage = self.runs.values().map(|run| run.usage).sum();
-        let sources = GateSources { store, settings, models, usage };
+        let sources = GateSources { store, settings, models, usage, phases };
         status_of(&sources, now, &history, runs.last())
     }
 }
@@ -189,10 +196,10 @@ fn status_of(
     let store = sources.store;
     let (mut memory, faults) = store.inspect()?;
     let running = store.holder().map(|holder| holder.run);
-    let next = next_phase(&memory, &policy(sources.settings), now);
-    let (next, done_elsewhere) = elsewhere::borne_out(store, &mut memory, next)?;
+    let next = next_phase(&memory, &policy(sources.settings, sources.phases), now);
+    let (next, done_elsewhere) = elsewhere::borne_out(sources.phases, store, &mut memory, next)?;
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
-    let phases = PHASES.iter().map(|row| phase_status(row.phase, &memory, history, &at_work, now)).collect();
+    let phases = sources.phases.all().iter().map(|phase| phase_status(*phase, &memory, history, &at_work, now)).collect();
     let tasks = task_states(&memory, history, &at_work);
     let issues = issue_states(&memory, store);
     let gate = match (&next, &memory.plan) {
@@ -277,39 +284,34 @@ fn outcome(next: &Next, last: Option<&PhaseEvent>) -> Option<Outcome> {
 }
 
 fn phase_status(
-    phase: Phase,
+    phase: &dyn Phase,
     memory: &Memory,
     history: &[&PhaseEvent],
     at_work: &dyn Fn(&PhaseEvent) -> bool,
     now: Timestamp,
 ) -> PhaseStatus {
     let own: Vec<&PhaseEvent> =
-        history.iter().copied().filter(|event| event.phase == phase.event() && event.task.is_none()).collect();
-    let handoff = match phase {
-        Phase::Context => memory.context.is_some(),
-        Phase::Plan => memory.has_plan(),
-        Phase::Implement => memory.report.is_some(),
-        Phase::Review => memory.review.is_some(),
-    };
+        history.iter().copied().filter(|event| event.phase == EventPhase::Phase(phase.name()) && event.task.is_none()).collect();
+    let (name, handoff) = (phase.name(), phase.is_written(memory));
     let Some(last) = own.last() else {
         // A handoff from elsewhere has no events of ours.
-        let file = phase.row().handoff;
+        let file = phase.handoff();
         let (status, message) = match handoff {
-            true if phase == Phase::Plan && memory.faulty_plan.is_some() => {
+            true if name == PLAN && memory.faulty_plan.is_some() => {
                 (PhaseState::Waiting, format!("{file} was there already, and waits to be mended"))
             }
             true => (PhaseState::Done, format!("{file} was there already")),
             false => (PhaseState::Pending, String::new()),
         };
-        return PhaseStatus { phase: phase.as_str(), status, at: None, elapsed_ms: None, message };
+        return PhaseStatus { phase: name, status, at: None, elapsed_ms: None, message };
     };
     let running = at_work(last);
-    let is_answered = phase == Phase::Plan && handoff && memory.approval.is_some();
+    let is_answered = name == PLAN && handoff && memory.approval.is_some();
     let status = match last.status {
         // The last word on a plan is that it was approved.
         EventStatus::Progress if is_answered => PhaseState::Done,
         EventStatus::Started | EventStatus::Progress if running => PhaseState::Running,
-        EventStatus::Started | EventStatus::Progress if handoff && phase == Phase::Plan => PhaseState::Done,
+        EventStatus::Started | EventStatus::Progress if handoff && name == PLAN => PhaseState::Done,
         EventStatus::Started | EventStatus::Progress => PhaseState::Interrupted,
         EventStatus::Waiting if memory.approval.is_some() => PhaseState::Done,
         EventStatus::Waiting => PhaseState::Waiting,
@@ -327,13 +329,13 @@ fn phase_status(
     let elapsed_ms = started.map(|started| ended.duration_since(started.at).as_millis().max(0) as u64);
     let message = match (last.status, &memory.approval) {
         // It was answered from outside the run, which said no more of it.
-        (EventStatus::Waiting, Some(approval)) if phase == Phase::Plan => match approval.decision {
+        (EventStatus::Waiting, Some(approval)) if name == PLAN => match approval.decision {
             Decision::Approved => "Approved".to_owned(),
             Decision::Rejected => "Rejected".to_owned(),
         },
         _ => last.message.clone(),
     };
-    PhaseStatus { phase: phase.as_str(), status, at: Some(last.at), elapsed_ms, message }
+    PhaseStatus { phase: name, status, at: Some(last.at), elapsed_ms, message }
 }
 
 fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskStanding> {

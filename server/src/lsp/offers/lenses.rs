@@ -87,13 +87,13 @@ fn what_follows(snapshot: &Snapshot, plan: &PlanOutput) -> String {
 /// What is left to do of a plan that was approved, where a run was stopped on the way.
 fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
     match &snapshot.next {
-        Next::Implement => {
+        Next::Phase(IMPLEMENT) => {
             let approval = snapshot.memory.approval.as_ref()?;
             let is_left = |id: &&str| approval.covers(id) && !snapshot.memory.is_done(id);
             Some(format!("implement {}", count(plan.task_ids().filter(is_left).count(), "task")))
         }
         Next::Failed { tasks } => Some(format!("try {} again", tasks.join(", "))),
-        Next::Review => Some("review".to_owned()),
+        Next::Phase(REVIEW) => Some("review".to_owned()),
         _ => None,
     }
 }
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_was_stopped_on_the_way_goes_on() {
-        let mut stopped = snapshot(Next::Implement, |memory| {
+        let mut stopped = snapshot(Next::Phase(IMPLEMENT), |memory| {
             approve(memory);
             report(memory, &["T1"]);
         });
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(on_top(&stopped), "0: Go on: implement 1 task -> baton.workflow ");
         stopped.next = Next::Failed { tasks: vec!["T2".to_owned()] };
         assert_eq!(on_top(&stopped), "0: Go on: try T2 again -> baton.workflow ");
-        stopped.next = Next::Review;
+        stopped.next = Next::Phase(REVIEW);
         assert_eq!(on_top(&stopped), "0: Go on: review -> baton.workflow ");
         stopped.at_work = Some("r1".to_owned());
         assert_eq!(on_plan(&stopped), Vec::<String>::new());

@@ -148,7 +148,7 @@ mod tests {
         assert!(reason(&busy).unwrap().starts_with("another task is unfinished (\"Greet\")"));
         busy.at_work = Some("r1".to_owned());
         assert_eq!(reason(&busy).unwrap(), "run r1 waits for an answer to its plan; approve or reject that first");
-        busy.next = Next::Review;
+        busy.next = Next::Phase(REVIEW);
         assert_eq!(reason(&busy).unwrap(), "run r1 is at work; wait for its end, or cancel it");
         assert_eq!(reason(&snapshot(Next::Merged, |_| ())), None);
     }

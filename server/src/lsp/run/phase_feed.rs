@@ -68,7 +68,7 @@ impl PhaseFeed {
             self.seq = event.seq;
             let of_run = event.task.is_none();
             match (event.phase, event.status) {
-                (EventPhase::Plan, EventStatus::Waiting) if of_run && self.with_gate => {
+                (EventPhase::Phase(PLAN), EventStatus::Waiting) if of_run && self.with_gate => {
                     self.flush();
                     self.waiting = Some(event.clone());
                     if let Some(asked) = self.asked.take() {
@@ -200,7 +200,7 @@ mod tests {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w d"), true, false);
         let (first, last) =
-            (event(1, EventPhase::Context, EventStatus::Started), event(2, EventPhase::Workflow, EventStatus::Done));
+            (event(1, EventPhase::Phase(CONTEXT), EventStatus::Started), event(2, EventPhase::Workflow, EventStatus::Done));
         feed.hear(&[first.clone(), last.clone()]);
         let mut expected = json!(first);
         expected["folder"] = json!("file:///w%20d");
@@ -216,7 +216,7 @@ mod tests {
     fn nothing_is_sent_to_a_client_that_did_not_ask() {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), false, true);
-        feed.hear(&[event(1, EventPhase::Plan, EventStatus::Waiting)]);
+        feed.hear(&[event(1, EventPhase::Phase(PLAN), EventStatus::Waiting)]);
         feed.asked(Asked::Plan(Box::new(gate())));
         feed.end("r1", Outcome::Merged, "merged");
         assert!(sent(&mut queue).is_empty());
@@ -227,7 +227,7 @@ mod tests {
         for event_first in [true, false] {
             let (client, mut queue) = Client::new();
             let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
-            let waiting = [event(3, EventPhase::Plan, EventStatus::Waiting)];
+            let waiting = [event(3, EventPhase::Phase(PLAN), EventStatus::Waiting)];
             if event_first {
                 feed.hear(&waiting);
                 assert!(sent(&mut queue).is_empty());
@@ -261,7 +261,7 @@ mod tests {
         for event_first in [true, false] {
             let (client, mut queue) = Client::new();
             let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
-            let waiting = [event(3, EventPhase::Plan, EventStatus::Waiting)];
+            let waiting = [event(3, EventPhase::Phase(PLAN), EventStatus::Waiting)];
             if event_first {
                 feed.hear(&waiting);
                 feed.asked(Asked::Faulty);
@@ -279,7 +279,7 @@ mod tests {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
         let (waiting, last) =
-            (event(1, EventPhase::Plan, EventStatus::Waiting), event(2, EventPhase::Workflow, EventStatus::Waiting));
+            (event(1, EventPhase::Phase(PLAN), EventStatus::Waiting), event(2, EventPhase::Workflow, EventStatus::Waiting));
         feed.hear(&[waiting, last]);
         assert_eq!(sent(&mut queue)[0]["seq"], 1);
         feed.end("r1", Outcome::Waiting, "waits");
@@ -290,7 +290,7 @@ mod tests {
     fn a_run_that_breaks_off_ends_too() {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, false);
-        feed.hear(&[event(7, EventPhase::Context, EventStatus::Started)]);
+        feed.hear(&[event(7, EventPhase::Phase(CONTEXT), EventStatus::Started)]);
         sent(&mut queue);
         feed.end("r1", Outcome::Failed, "it broke off");
         let last = &sent(&mut queue)[0];

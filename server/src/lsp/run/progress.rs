@@ -233,10 +233,10 @@ struct Percent {
 impl Percent {
     fn advance(&mut self, event: &PhaseEvent) {
         let (from, to) = match event.phase {
-            EventPhase::Context => (0.0, 12.0),
-            EventPhase::Plan => (12.0, 25.0),
-            EventPhase::Implement => (25.0, 80.0),
-            EventPhase::Review => (80.0, 99.0),
+            EventPhase::Phase(CONTEXT) => (0.0, 12.0),
+            EventPhase::Phase(PLAN) => (12.0, 25.0),
+            EventPhase::Phase(IMPLEMENT) => (25.0, 80.0),
+            EventPhase::Phase(REVIEW) => (80.0, 99.0),
             EventPhase::Workflow => return,
         };
         let exact = match (event.status, &event.task) {
@@ -306,8 +306,8 @@ mod tests {
         let (client, mut queue) = Client::new();
         let mut progress = Progress::create(&client, true, "r1");
         settle(&mut progress).await;
-        progress.report(&[event(EventPhase::Context, EventStatus::Started, None)]);
-        progress.report(&[event(EventPhase::Context, EventStatus::Done, None)]);
+        progress.report(&[event(EventPhase::Phase(CONTEXT), EventStatus::Started, None)]);
+        progress.report(&[event(EventPhase::Phase(CONTEXT), EventStatus::Done, None)]);
         let asked = sent(&mut queue);
         assert_eq!(asked.len(), 1, "{asked:?}");
         assert_eq!(asked[0]["method"], "window/workDoneProgress/create");
@@ -330,7 +330,7 @@ mod tests {
         settle(&mut refused).await;
         client.answer(1, Err(Refusal { code: -32601, message: "no".to_owned(), data: None }));
         settle(&mut refused).await;
-        refused.report(&[event(EventPhase::Plan, EventStatus::Started, None)]);
+        refused.report(&[event(EventPhase::Phase(PLAN), EventStatus::Started, None)]);
         refused.end("done").await;
         assert_eq!(sent(&mut queue).len(), 1);
         let silent = Progress::create(&client, true, "r2");

@@ -191,7 +191,7 @@ impl Folder {
         let is = |phase, status| {
             move |event: &&PhaseEvent| event.phase == phase && event.status == status && event.task.is_none()
         };
-        if happened.iter().find(is(EventPhase::Implement, EventStatus::Started)).is_some() {
+        if happened.iter().find(is(EventPhase::Phase(IMPLEMENT), EventStatus::Started)).is_some() {
             progress.expect_tasks(planned_tasks(files.clone()).await);
         }
         progress.report(happened);
@@ -204,7 +204,7 @@ impl Folder {
         }
         // A review appears when it is done, and goes to the history before a phase it asks for begins.
         let begun = |event: &PhaseEvent| event.status == EventStatus::Started && event.task.is_none();
-        if happened.iter().any(begun) || happened.iter().find(is(EventPhase::Review, EventStatus::Done)).is_some() {
+        if happened.iter().any(begun) || happened.iter().find(is(EventPhase::Phase(REVIEW), EventStatus::Done)).is_some() {
             self.show_files(files).await;
         }
         // What can be done changes with the phases, and at the gate.

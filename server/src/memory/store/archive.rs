@@ -6,7 +6,7 @@ use super::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{Approval, Decision, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, ReviewOutput, read};
 use crate::memory::error::MemoryError;
-use crate::memory::files::{FEEDBACK, FROM_PLAN, WORKFLOW_FILES};
+use crate::memory::files::{FEEDBACK, TASK};
 use crate::memory::history::{self, SetAside};
 use crate::memory::plan_lock::digest;
 
@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// When they cannot be moved.
     pub fn set_plan_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
-        self.set_aside(why, &WORKFLOW_FILES[FROM_PLAN])
+        self.set_aside(why, &self.handoffs.from_file(PlanOutput::FILE))
     }
 
     /// The same, with what the user wants changed about the plan: the next one answers to it.
@@ -38,19 +38,21 @@ impl Store {
     /// When they cannot be moved.
     pub fn revise_plan(&self, feedback: &str) -> Result<(), MemoryError> {
         let extra = [(FEEDBACK, feedback.as_bytes())];
-        let moved = history::set_aside(self.dir()?, SetAside::Revise, &WORKFLOW_FILES[FROM_PLAN], &extra, &[]);
+        let files = self.handoffs.from_file(PlanOutput::FILE);
+        let moved = history::set_aside(self.dir()?, SetAside::Revise, &files, &extra, &[]);
         moved.map_err(|source| self.file_error("write", "history", source))?;
         self.count_answer().map(|_| ())
     }
 
-    /// Copy a report and its review to `history/` and begin the report of the next round with these results. The
-    /// review goes last: until then the round is not entered.
+    /// Copy a report, and what the phases after it handed on, to `history/`, and begin the report of the next round with
+    /// these results. What judged the earlier round goes, the review last: until then the round is not entered.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn start_next_round(&self, why: SetAside, report: &ImplReport) -> Result<(), MemoryError> {
         let mut copies: Vec<(&str, Vec<u8>)> = Vec::new();
-        for file in [ImplReport::FILE, ReviewOutput::FILE] {
+        let judged = self.handoffs.after_file(ImplReport::FILE);
+        for file in [ImplReport::FILE].into_iter().chain(judged.iter().copied()) {
             let bytes =
                 self.read(file, MAX_HANDOFF_BYTES).map_err(|fault| self.file_error("read", file, fault.into()))?;
             copies.extend(bytes.map(|bytes| (file, bytes)));
@@ -59,12 +61,15 @@ impl Store {
         let dir = self.dir()?;
         history::set_aside(dir, why, &[], &extra, &[]).map_err(|source| self.file_error("write", "history", source))?;
         self.write(report)?;
-        match dir.remove_file(ReviewOutput::FILE) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(self.file_error("remove", ReviewOutput::FILE, source))
+        for file in judged {
+            match dir.remove_file(file) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.file_error("remove", file, source));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Move the whole workflow to `history/`, so that a new one can begin. Files of the workspace stay.
@@ -72,7 +77,8 @@ impl Store {
     /// # Errors
     /// When the files cannot be moved.
     pub fn set_workflow_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
-        let moved = self.set_aside(why, &WORKFLOW_FILES)?;
+        let files: Vec<&str> = [TASK].into_iter().chain(self.handoffs.all().map(|file| file.file)).collect();
+        let moved = self.set_aside(why, &files)?;
         self.count_answer()?;
         Ok(moved)
     }
@@ -127,7 +133,7 @@ impl Store {
 
     pub(super) fn set_aside_review(&self, entry: &str) -> Option<ReviewOutput> {
         let mut review: ReviewOutput = self.set_aside_handoff(entry, ReviewOutput::FILE)?;
-        fill_ids(&mut review);
+        fill_ids(&mut review.issues);
         // One against a commit is no part of a workflow.
         Some(review).filter(|review| review.base.is_none())
     }

@@ -20,6 +20,14 @@ impl Store {
         self.replace(T::FILE, &pretty(handoff), 0o644)
     }
 
+    /// Write a handoff whose file is named after its phase.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_as<T: Handoff>(&self, file: &str, handoff: &T) -> Result<(), MemoryError> {
+        self.replace(file, &pretty(handoff), 0o644)
+    }
+
     pub(super) fn replace(&self, file: &str, bytes: &[u8], mode: u32) -> Result<(), MemoryError> {
         workspace::replace(self.dir()?, file, bytes, mode).map_err(|source| self.file_error("write", file, source))
     }

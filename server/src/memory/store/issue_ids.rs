@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use crate::contracts::{RepoPath, ReviewOutput, issue_id};
+use crate::contracts::{Issue, RepoPath, issue_id};
 
-/// Reviews from elsewhere have no ids. What is filled depends on the review alone, so that it is the same at every
+/// Reviews from elsewhere have no ids. What is filled depends on the issues alone, so that it is the same at every
 /// reading.
-pub(super) fn fill_ids(review: &mut ReviewOutput) {
-    let mut taken: HashSet<String> = review.issues.iter().map(|issue| issue.id.clone()).collect();
-    for issue in &mut review.issues {
+pub(super) fn fill_ids(issues: &mut [Issue]) {
+    let mut taken: HashSet<String> = issues.iter().map(|issue| issue.id.clone()).collect();
+    for issue in issues {
         if !issue.id.is_empty() {
             continue;
         }

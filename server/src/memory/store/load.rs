@@ -1,6 +1,6 @@
 //! Reading everything that the next step depends on: `Memory`, and the faults of files that cannot be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,8 +8,8 @@ use super::Store;
 use super::file_io::not_utf8;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
-    Approval, ContextOutput, Decision, Dismissed, Fault, FileKeys, Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES,
-    MAX_TEXT_BYTES, PlanOutput, RepoPath, ReviewOutput, Round, Standing, Task, check_plan, over_limit, read,
+    Approval, ContextOutput, Decision, Dismissed, Fault, FileKeys, Findings, Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES,
+    MAX_TEXT_BYTES, PhaseName, PlanOutput, RepoPath, ReviewOutput, Round, Standing, Task, check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::FEEDBACK;
@@ -37,6 +37,8 @@ pub struct Memory {
     pub report: Option<ImplReport>,
     /// review.json.
     pub review: Option<ReviewOutput>,
+    /// What further reviewing phases found, by their names.
+    pub findings: BTreeMap<PhaseName, Findings>,
     /// Ids of issues the user dismissed.
     pub dismissed: Vec<String>,
     /// Rounds of this workflow whose review was set aside.
@@ -127,7 +129,7 @@ impl Store {
             report: self.report(&mut faults),
             review: self.handoff(&mut faults, |review: &mut ReviewOutput, at| {
                 review.timestamp.get_or_insert(at);
-                fill_ids(review);
+                fill_ids(&mut review.issues);
             }),
             dismissed: self
                 .handoff(&mut faults, |_: &mut Dismissed, _| ())
@@ -141,6 +143,7 @@ impl Store {
             // Whoever reviews elsewhere knows of no rounds: it is the work at hand that is judged.
             review.round = report.round;
         }
+        memory.findings = self.findings(memory.report.as_ref(), &mut faults);
         let past = self.past()?;
         let begun = memory.round.is_some()
             || memory.report.is_some()
@@ -214,6 +217,30 @@ impl Store {
         None
     }
 
+    /// What further reviewing phases found.
+    fn findings(
+        &self,
+        report: Option<&ImplReport>,
+        faults: &mut Vec<FileFaults>,
+    ) -> BTreeMap<PhaseName, Findings> {
+        let mut all = BTreeMap::new();
+        for (phase, file, read) in self.handoffs.reviewing() {
+            let Some((text, modified)) = self.json(file, faults) else { continue };
+            match read(&text) {
+                Ok(mut found) => {
+                    found.timestamp.get_or_insert(modified);
+                    fill_ids(&mut found.issues);
+                    if let Some(report) = report.filter(|_| !self.names_round(file)) {
+                        found.round = report.round;
+                    }
+                    all.insert(phase, found);
+                }
+                Err(wrong) => faults.push(self.faults(file, wrong)),
+            }
+        }
+        all
+    }
+
     /// Whether a handoff says which round it is about.
     fn names_round(&self, file: &str) -> bool {
         let Some((text, _)) = self.json(file, &mut Vec::new()) else { return false };
@@ -253,7 +280,9 @@ impl Store {
 
     fn file_keys(&self, memory: &Memory) -> FileKeys {
         let planned = memory.plan.iter().flat_map(|plan| &plan.plan.tasks).flat_map(Task::files);
-        let issues = memory.review.iter().flat_map(|review| &review.issues).map(|issue| issue.file.as_str());
+        let found = memory.findings.values().flat_map(|found| &found.issues);
+        let issues = memory.review.iter().flat_map(|review| &review.issues).chain(found);
+        let issues = issues.map(|issue| issue.file.as_str());
         // Many issues stand in few files.
         self.workspace.file_keys_of(planned.chain(issues).collect::<BTreeSet<_>>())
     }

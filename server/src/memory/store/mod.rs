@@ -20,7 +20,7 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use jiff::Timestamp;
 
-use crate::contracts::RepoPath;
+use crate::contracts::{Handoffs, RepoPath};
 use crate::memory::error::MemoryError;
 use crate::memory::files::RUNS;
 use crate::memory::folder::Folder;
@@ -42,23 +42,36 @@ pub struct Store {
     workspace: Workspace,
     folder: Arc<Folder>,
     seal: Seal,
+    /// Which files the phases hand on.
+    handoffs: Handoffs,
     /// Texts that stand for those of the files, by name.
     unsaved: Arc<BTreeMap<String, String>>,
 }
 
 impl Store {
-    /// Open a workspace's memory folder. It is made when something is first written: to look at it, or to fail before
+    /// Open a workspace's memory folder, to which phases write these handoffs. It is made when something is first written: to look at it, or to fail before
     /// anything begins, leaves no trace.
     ///
     /// # Errors
     /// When the folder is a link, or files of something else live in it.
-    pub fn open(workspace: &Workspace, memory_dir: &RepoPath, seal: Seal) -> Result<Self, MemoryError> {
-        let folder = Folder::open(workspace, memory_dir)?;
-        let store = Self { workspace: workspace.clone(), folder: folder.into(), seal, unsaved: Arc::default() };
+    pub fn open(
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        seal: Seal,
+        handoffs: Handoffs,
+    ) -> Result<Self, MemoryError> {
+        let folder = Folder::open(workspace, memory_dir, &handoffs)?;
+        let store =
+            Self { workspace: workspace.clone(), folder: folder.into(), seal, handoffs, unsaved: Arc::default() };
         if store.has(RUNS) {
             store.seal.answers().note_folder();
         }
         Ok(store)
+    }
+
+    /// Which files the phases hand on.
+    pub fn handoffs(&self) -> &Handoffs {
+        &self.handoffs
     }
 
     /// Whether there is a memory folder.

@@ -5,7 +5,7 @@ use std::io;
 use super::Store;
 use crate::contracts::{Fault, MAX_MARKDOWN_BYTES, MAX_TEXT_BYTES};
 use crate::memory::error::{FileFaults, MemoryError};
-use crate::memory::files::{FEEDBACK, PLAN_MD, TASK};
+use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, TASK};
 use crate::memory::task_text::{self, tidied};
 
 /// What task.md holds until somebody writes a task there: a text that is no task.
@@ -76,7 +76,7 @@ impl Store {
 
     /// plan.md, relative to the workspace root, where there is one.
     pub fn plan_markdown_file(&self) -> Option<String> {
-        self.has(PLAN_MD).then(|| self.name(PLAN_MD))
+        self.has(PLAN_MARKDOWN).then(|| self.name(PLAN_MARKDOWN))
     }
 
     /// Bring plan.md up to date with a plan that others wrote.
@@ -84,9 +84,9 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn refresh_plan_markdown(&self, markdown: &str) -> Result<(), MemoryError> {
-        match self.read(PLAN_MD, MAX_MARKDOWN_BYTES) {
+        match self.read(PLAN_MARKDOWN, MAX_MARKDOWN_BYTES) {
             Ok(Some(bytes)) if bytes == markdown.as_bytes() => Ok(()),
-            _ => self.replace(PLAN_MD, markdown.as_bytes(), 0o644),
+            _ => self.replace(PLAN_MARKDOWN, markdown.as_bytes(), 0o644),
         }
     }
 

@@ -31,11 +31,14 @@ impl Store {
         stands: bool,
     ) -> Result<(), MemoryError> {
         let fault = |source| self.file_error("write", "history", source);
-        let files: &[&str] = match rest {
-            _ if stands => &[],
-            Some(_) => &[Approval::FILE, ReviewOutput::FILE],
-            None => &[Approval::FILE, ReviewOutput::FILE, ImplReport::FILE, Round::FILE],
-        };
+        let mut files = Vec::new();
+        if !stands {
+            files.push(Approval::FILE);
+            files.extend(self.handoffs.after_file(ImplReport::FILE));
+        }
+        if rest.is_none() {
+            files.extend([ImplReport::FILE, Round::FILE]);
+        }
         let mark = serde_json::json!({ "run": run.as_str() }).to_string();
         let mut extra = vec![(MARK, mark.as_bytes())];
         let old = match rest {
@@ -46,7 +49,7 @@ impl Store {
         if extra.len() == 1 && !files.iter().any(|file| self.has(file)) {
             return Ok(());
         }
-        history::set_aside(self.dir()?, SetAside::Rollback, files, &extra, &[]).map_err(fault)?;
+        history::set_aside(self.dir()?, SetAside::Rollback, &files, &extra, &[]).map_err(fault)?;
         match rest {
             Some(rest) => self.write(rest),
             None => Ok(()),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::context;
+use crate::phases::context;
 use crate::agents::{fault_text, json_text, section, submit_tool};
 use crate::contracts::{ContextOutput, Issue, PlanOutput, Task, TaskResult, parse};
 use crate::models::ToolSpec;

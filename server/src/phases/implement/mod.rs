@@ -1,91 +1,142 @@
 //! The implement phase: the approved tasks, in parallel, under a locked plan.
 
+mod brief;
+mod schedule;
+mod task;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::changes::Changes;
-use super::error::PhaseError;
-use super::events::{EventPhase, EventStatus};
-use super::phase::Phase;
-use super::phases::{close, plural};
-use super::published::{Publish, journal, standing};
-use super::run::Run;
-use super::schedule::Schedule;
-use super::task_run::{self, Assignment};
-use super::{rounds, task_run::TaskEnd};
-use crate::agents::{self, AgentError};
+use self::schedule::Schedule;
+use self::task::{Assignment, TaskEnd, TaskNews};
+use crate::agents::AgentError;
 use crate::contracts::{
-    Approval, ApprovedBy, FileKeys, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round, RoundKind,
-    Task, TaskResult, TaskStatus,
+    Approval, ApprovedBy, FileKeys, Handoff, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, RepoPath, Round,
+    RoundKind, Task, TaskResult, TaskStatus,
 };
 use crate::memory::{Memory, PlanLock, SetAside};
-use crate::workspace::{GitFolders, Workspace, Writable};
+use crate::text::count;
+use crate::workflow::{
+    Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, ToolSet,
+    close_agent, current_or_first_round, empty_report, git_folders, publish_journal, standing_publishes, task_agent,
+};
+use crate::workspace::Writable;
 
-/// How the phase ended.
-pub(super) enum Implemented {
-    /// Every approved task has a result that can be reviewed.
-    Complete,
-    /// Tasks failed or are blocked; the message tells which.
-    Failed {
-        message: String,
-        /// Whether it was only that their model could not be asked.
-        no_conclusion: bool,
-    },
-}
+/// The row of the implement phase.
+pub(super) struct Implement;
 
-/// Do the approved tasks that have no result yet.
-pub(super) async fn implement(run: &Arc<Run>, memory: &Memory) -> Result<Implemented, PhaseError> {
-    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
-        return Err(PhaseError::Internal("implementation was due without an approved plan".to_owned()));
-    };
-    if memory.review.is_some() {
-        // More was approved after it: it does not judge what is done now.
-        run.store.set_aside(SetAside::Phase, &[ReviewOutput::FILE])?;
+#[async_trait]
+impl Phase for Implement {
+    fn name(&self) -> PhaseName {
+        IMPLEMENT
     }
-    let round = rounds::current_or_first(run, memory)?;
-    let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
-    let mut report = memory.report.clone().unwrap_or_else(|| rounds::empty_report(round.n, &plan.plan, &plan.sha256));
-    adopt_published(run, &plan.plan, &round, &mut report)?;
-    let todo = report.pending(approval.task_ids(&plan.plan));
-    let count = todo.len();
-    if count == 0 {
-        // Without a report the phase would be due for ever.
-        run.store.write(&report)?;
+
+    fn title(&self) -> &'static str {
+        "Implement"
     }
-    run.say(EventPhase::Implement, EventStatus::Started, format!("Implementing {count} {}", plural(count, "task")));
-    let issues = round_issues(run, &round);
-    let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
-    let keys = run.workspace.file_keys_of(named);
-    let mut work = Work {
-        run,
-        plan: &plan.plan,
-        approval,
-        round: &round,
-        plan_lock,
-        system: vec![
-            run.prompts.implement.clone(),
-            agents::implement::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan),
-        ],
-        issues,
-        schedule: Schedule::new(&plan.plan, &keys, &todo),
-        keys,
-        report,
-        unasked: HashSet::new(),
-        opening: HashSet::new(),
-        opened: HashSet::new(),
-        waiting: Arc::default(),
-    };
-    let stopped = work.all_tasks().await;
-    let changes = Changes::load(&run.store, &run.workspace)?;
-    run.write_diff(&changes)?;
-    match stopped {
-        Some(error) => Err(error),
-        None => Ok(work.end()),
+
+    fn prompt(&self) -> &'static str {
+        include_str!("../../../../prompts/implement.md")
+    }
+
+    fn files(&self) -> &'static [HandoffFile] {
+        const { &[HandoffFile::of::<Round>(), HandoffFile::of::<ImplReport>()] }
+    }
+
+    fn handoff(&self) -> &'static str {
+        ImplReport::FILE
+    }
+
+    fn tools(&self) -> ToolSet {
+        ToolSet::Write
+    }
+
+    fn tier(&self) -> TierRule {
+        TierRule::ByComplexity
+    }
+
+    fn weight(&self) -> u32 {
+        55
+    }
+
+    fn is_written(&self, memory: &Memory) -> bool {
+        memory.report.is_some()
+    }
+
+    fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
+        memory.report.as_ref().is_none_or(|report| !report.pending(memory.approved_tasks()).is_empty())
+    }
+
+    fn lacks(&self, memory: &Memory) -> Option<&'static str> {
+        memory.plan.is_none().then_some("a plan: run --phase plan first")
+    }
+
+    fn changes_files(&self) -> bool {
+        true
+    }
+
+    fn has_checkpoint(&self) -> bool {
+        true
+    }
+
+    fn add_costs(&self, costs: &mut Costs<'_>) {
+        costs.add_tasks(self);
+    }
+
+    /// Do the approved tasks that have no result yet.
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError> {
+        let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
+            return Err(PhaseError::Internal("implementation was due without an approved plan".to_owned()));
+        };
+        if memory.review.is_some() || !memory.findings.is_empty() {
+            // More was approved after them: they do not judge what is done now.
+            run.store.set_aside(SetAside::Phase, &run.store.handoffs().after_file(ImplReport::FILE))?;
+        }
+        let round = current_or_first_round(run, memory)?;
+        let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
+        let mut report = memory.report.clone().unwrap_or_else(|| empty_report(round.n, &plan.plan, &plan.sha256));
+        adopt_published(run, &plan.plan, &round, &mut report)?;
+        let todo = report.pending(approval.task_ids(&plan.plan));
+        if todo.is_empty() {
+            // Without a report the phase would be due for ever.
+            run.store.write(&report)?;
+        }
+        run.say(IMPLEMENT, EventStatus::Started, format!("Implementing {}", count(todo.len(), "task")));
+        let issues = round_issues(run, &round);
+        let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
+        let keys = run.workspace.file_keys_of(named);
+        let mut work = Work {
+            run,
+            plan: &plan.plan,
+            approval,
+            round: &round,
+            plan_lock,
+            system: vec![
+                run.prompts.of(IMPLEMENT),
+                brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan),
+            ],
+            issues,
+            schedule: Schedule::new(&plan.plan, &keys, &todo),
+            keys,
+            report,
+            unasked: HashSet::new(),
+            opening: HashSet::new(),
+            opened: HashSet::new(),
+            waiting: Arc::default(),
+        };
+        let stopped = work.all_tasks().await;
+        let changes = Changes::load(&run.store, &run.workspace)?;
+        run.write_diff(&changes)?;
+        match stopped {
+            Some(error) => Err(error),
+            None => Ok(work.end()),
+        }
     }
 }
 
@@ -108,14 +159,6 @@ struct Work<'a> {
     opened: HashSet<String>,
     /// How many tasks wait for a person to save a file; others take their places.
     waiting: Arc<AtomicUsize>,
-}
-
-/// What running tasks tell the phase.
-pub(super) enum TaskNews {
-    /// The prompt shared by all tasks of this model is in its cache.
-    CacheOpened(String),
-    /// A task waits for a person to save a file: its place is free.
-    Waits,
 }
 
 impl Work<'_> {
@@ -179,7 +222,7 @@ impl Work<'_> {
     }
 
     fn model_of(&self, task: &Task) -> Result<String, PhaseError> {
-        let tier = Phase::Implement.row().tier.tier(task.estimated_complexity);
+        let tier = Implement.tier().tier(task.estimated_complexity);
         Ok(self.run.model(tier)?.id().to_owned())
     }
 
@@ -190,7 +233,7 @@ impl Work<'_> {
         news: mpsc::UnboundedSender<TaskNews>,
     ) -> Result<(), PhaseError> {
         let task = &self.plan.tasks[index];
-        let tier = Phase::Implement.row().tier.tier(task.estimated_complexity);
+        let tier = Implement.tier().tier(task.estimated_complexity);
         let model = self.run.model(tier)?;
         self.opening.insert(model.id().to_owned());
         self.schedule.start(index);
@@ -207,8 +250,8 @@ impl Work<'_> {
             waiting: self.waiting.clone(),
         };
         let run = self.run.clone();
-        run.tell(EventPhase::Implement, EventStatus::Started, Some(&task.id), task.title.clone());
-        running.spawn(async move { (index, task_run::run_task(&run, assignment, news).await) });
+        run.tell(IMPLEMENT, EventStatus::Started, Some(&task.id), task.title.clone());
+        running.spawn(async move { (index, task::run_task(&run, assignment, news).await) });
         Ok(())
     }
 
@@ -228,11 +271,11 @@ impl Work<'_> {
                 failed_result(&task.id, &error)
             }
         };
-        let (status, message) = told(&result);
+        let (status, message) = task_event(&result);
         self.report.results.push(result);
         self.write_report()?;
-        close(self.run, &task_run::agent(&task.id))?;
-        self.run.tell(EventPhase::Implement, status, Some(&task.id), message);
+        close_agent(self.run, &task_agent(&task.id))?;
+        self.run.tell(IMPLEMENT, status, Some(&task.id), message);
         if status == EventStatus::Done {
             self.schedule.done(index);
         }
@@ -253,7 +296,7 @@ impl Work<'_> {
         self.issues.iter().filter(is_its).cloned().collect()
     }
 
-    fn end(&self) -> Implemented {
+    fn end(&self) -> PhaseEnd {
         let bad: Vec<&TaskResult> = self.report.failed().collect();
         if bad.is_empty() {
             let changed: HashSet<&str> = self
@@ -263,10 +306,9 @@ impl Work<'_> {
                 .flat_map(|result| &result.changes)
                 .map(|change| change.path.as_str())
                 .collect();
-            let files = changed.len();
-            let message = format!("{files} {} changed", plural(files, "file"));
-            self.run.say(EventPhase::Implement, EventStatus::Done, message);
-            return Implemented::Complete;
+            let message = format!("{} changed", count(changed.len(), "file"));
+            self.run.say(IMPLEMENT, EventStatus::Done, message);
+            return PhaseEnd::Done;
         }
         let no_conclusion = bad.iter().all(|result| self.unasked.contains(&result.task_id));
         let mut message = String::new();
@@ -280,8 +322,8 @@ impl Work<'_> {
             message.push_str(&format!("Not started, because they depend on it: {}. ", kept_back.join(", ")));
         }
         message.push_str("Run again to retry; what is done stays done.");
-        self.run.say(EventPhase::Implement, EventStatus::Failed, message.clone());
-        Implemented::Failed { message, no_conclusion }
+        self.run.say(IMPLEMENT, EventStatus::Failed, message.clone());
+        PhaseEnd::Failed { message, no_conclusion }
     }
 }
 
@@ -295,29 +337,21 @@ fn writable(task: &Task, approval: &Approval) -> Writable {
     }
 }
 
-/// Folders that are repositories, or would be with all that the plan writes in them: one task might write what another
-/// began.
-pub(super) fn git_folders(workspace: &Workspace, plan: &PlanOutput) -> GitFolders {
-    let files = plan.tasks.iter().flat_map(|task| task.files_to_modify.iter().chain(&task.files_to_create));
-    let paths: Vec<RepoPath> = files.filter_map(|file| RepoPath::parse(file).ok()).collect();
-    GitFolders::of(workspace, &paths)
-}
-
 /// A task that was published before its result was written has its result in the publish journal.
 fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
-    for Publish { run: id, record, .. } in standing(journal(&run.store)?) {
+    for Publish { run: id, record, .. } in standing_publishes(publish_journal(&run.store)?) {
         let known = report.result_of(&record.task).is_some();
         let Some(task) = plan.task(&record.task).filter(|_| !known && record.round == round.n) else { continue };
         // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
-        let agent = task_run::agent(&record.task);
+        let agent = task_agent(&record.task);
         if run.store.is_closed(&id, &agent)? {
             continue;
         }
         let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
-        report.results.push(task_run::with_real_changes(run, task, submitted)?);
+        report.results.push(task::with_real_changes(run, task, submitted)?);
         in_plan_order(plan, report);
         run.store.write(report)?;
-        close(run, &agent)?;
+        close_agent(run, &agent)?;
     }
     Ok(())
 }
@@ -345,7 +379,7 @@ fn failed_result(task: &str, error: &AgentError) -> TaskResult {
     }
 }
 
-fn told(result: &TaskResult) -> (EventStatus, String) {
+fn task_event(result: &TaskResult) -> (EventStatus, String) {
     let (added, removed) = result
         .changes
         .iter()
@@ -353,7 +387,7 @@ fn told(result: &TaskResult) -> (EventStatus, String) {
     let files = result.changes.len();
     let wrote = match files {
         0 => "changed nothing".to_owned(),
-        files => format!("{files} {}, +{added} -{removed}", plural(files, "file")),
+        files => format!("{}, +{added} -{removed}", count(files, "file")),
     };
     match result.status {
         TaskStatus::Completed => (EventStatus::Done, wrote),

@@ -6,18 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::changes::{PUBLISH, real_changes};
-use super::error::PhaseError;
-use super::events::{EventPhase, EventStatus};
-use super::implement::TaskNews;
-use super::phase::Phase;
-use super::phases::reporter;
-use super::run::Run;
-use crate::agents::{self, Activity, AgentError, Brief, LooksElsewhere, converse};
+use super::{Implement, brief};
+use crate::agents::{Activity, AgentError, Brief, LooksElsewhere, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
-use crate::memory::PlanLock;
+use crate::memory::{PUBLISH, PlanLock};
 use crate::models::{Model, Tier};
 use crate::tools::Toolbox;
+use crate::workflow::{
+    EventStatus, IMPLEMENT, Phase, PhaseError, Run, real_changes, report_activity, task_agent,
+};
 use crate::workspace::{self, FinishedTask, GitFolders, PublishError, Staging, Writable};
 
 /// Everything one task needs.
@@ -44,9 +41,12 @@ pub(super) enum TaskEnd {
     Failed(AgentError),
 }
 
-/// The label of a task's agent.
-pub(super) fn agent(task: &str) -> String {
-    format!("implement/{task}")
+/// What running tasks tell the phase.
+pub(super) enum TaskNews {
+    /// The prompt shared by all tasks of this model is in its cache.
+    CacheOpened(String),
+    /// A task waits for a person to save a file: its place is free.
+    Waits,
 }
 
 /// Do a task: once, and once more on the new text when a file changed on disk meanwhile.
@@ -101,20 +101,20 @@ async fn attempt(
     let staging = Arc::new(Mutex::new(staging));
     let staged = staging.clone();
     let brief = Brief {
-        agent: agent(&task.id),
+        agent: task_agent(&task.id),
         model: model.clone(),
         tier: *tier,
         system: system.clone(),
-        first_message: agents::implement::first_message(task, issues, note),
+        first_message: brief::first_message(task, issues, note),
         toolbox: Toolbox::implementer(run.workspace.clone(), memory, staging.clone()),
-        submit: agents::implement::submit(),
-        max_tokens: Phase::Implement.row().max_tokens,
+        submit: brief::submit(),
+        max_tokens: Implement.max_tokens(),
         so_far: Some(Box::new(move || so_far(&staged))),
         looks_elsewhere: Some(looks_elsewhere(run, task)),
     };
     let id = task.id.clone();
-    let accept = move |input| agents::implement::accept(input, &id);
-    let tell = reporter(run, Phase::Implement, Some(&task.id));
+    let accept = move |input| brief::accept(input, &id);
+    let tell = report_activity(run, IMPLEMENT, Some(&task.id));
     let model = model.id().to_owned();
     let report = |activity: Activity| {
         if matches!(activity, Activity::CacheOpened | Activity::Turn) {
@@ -258,7 +258,7 @@ async fn saved(
         if names != told {
             let (is, them) = if unsaved.len() == 1 { ("is", "it") } else { ("are", "them") };
             let message = format!("waiting: {names} {is} open with unsaved changes; save {them}, and the task goes on");
-            run.tell(EventPhase::Implement, EventStatus::Waiting, Some(task), message);
+            run.tell(IMPLEMENT, EventStatus::Waiting, Some(task), message);
             told = names;
             waiting.get_or_insert_with(|| Waiting::begin(assignment, news));
         }
@@ -272,7 +272,7 @@ async fn saved(
     if waiting.is_none() {
         return Ok(Saved::AtOnce);
     }
-    run.tell(EventPhase::Implement, EventStatus::Progress, Some(task), format!("{told} saved"));
+    run.tell(IMPLEMENT, EventStatus::Progress, Some(task), format!("{told} saved"));
     Ok(Saved::AfterAWait)
 }
 

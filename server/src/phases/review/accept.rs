@@ -29,7 +29,7 @@ pub(super) fn accept_unplanned(input: Value) -> Result<ReviewOutput, Vec<String>
 /// # Errors
 /// What is wrong with it, for the model.
 pub(super) fn accept(mut input: Value, earlier: &Earlier) -> Result<ReviewOutput, Vec<String>> {
-    tame_lines(&mut input);
+    clamp_lines(&mut input);
     let review: ReviewOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let mut faults = Vec::new();
     let merge = review.recommended_action == RecommendedAction::Merge;
@@ -66,7 +66,7 @@ pub(super) fn accept(mut input: Value, earlier: &Earlier) -> Result<ReviewOutput
 }
 
 /// A line number that no file has is no reason to lose a finding: its place is set by its quote, or clamped.
-fn tame_lines(review: &mut Value) {
+pub(in crate::phases) fn clamp_lines(review: &mut Value) {
     for issue in review.get_mut("issues").and_then(Value::as_array_mut).into_iter().flatten() {
         for field in ["line", "end_line"] {
             let Some(number) = issue.get(field).and_then(Value::as_f64) else { continue };

@@ -38,13 +38,12 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> String {
     }
     message.push_str(&section("plan", &json_text(work.plan)));
     message.push_str(&section("report", &json_text(work.report)));
-    let changed = if work.changed.is_empty() { "No file was changed.".to_owned() } else { work.changed.join("\n") };
-    message.push_str(&section("changed_files", &changed));
+    message.push_str(&changed_section(work.changed));
     if !work.elsewhere.is_empty() {
         message.push_str(&section("done_elsewhere", work.elsewhere));
     }
     if !work.findings.is_empty() {
-        message.push_str(&findings_section(work.findings));
+        message.push_str(&editor_section(work.findings));
     }
     for (phase, found) in work.further {
         message.push_str(&further_section(*phase, found));
@@ -74,13 +73,19 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> String {
     message
 }
 
+/// One line a changed file.
+pub(in crate::phases) fn changed_section(changed: &[String]) -> String {
+    let changed = if changed.is_empty() { "No file was changed.".to_owned() } else { changed.join("\n") };
+    section("changed_files", &changed)
+}
+
 /// Findings that are shown, and bytes of them.
 const MOST_FINDINGS: (usize, usize) = (200, 20_000);
 /// Characters shown of one finding's message.
 const FINDING: usize = 400;
 
 /// One line a finding, the worst first: words of tools that have read untrusted files.
-fn findings_section(findings: &[EditorFinding]) -> String {
+pub(in crate::phases) fn editor_section(findings: &[EditorFinding]) -> String {
     let mut sorted: Vec<&EditorFinding> = findings.iter().collect();
     sorted.sort_by(|a, b| (a.level, &a.file, a.line).cmp(&(b.level, &b.file, b.line)));
     let mut lines = Vec::new();
@@ -177,7 +182,7 @@ pub(super) fn unplanned_message(work: &Unplanned<'_>) -> String {
         message.push_str(&section("not_shown", &listed.join("\n")));
     }
     if !work.findings.is_empty() {
-        message.push_str(&findings_section(work.findings));
+        message.push_str(&editor_section(work.findings));
     }
     if !work.earlier.dismissed.is_empty() {
         message.push_str(&section("dismissed_issues", &json_text(&work.earlier.dismissed)));

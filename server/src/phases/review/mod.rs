@@ -17,15 +17,15 @@ use self::brief::{Reviewed, first_message};
 use self::finish::{Facts, finish};
 use super::placing::{text, use_names_on_disk};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
+use super::work_done::{WorkDone, approved_part, implemented, lacks_work};
+pub(super) use self::accept::clamp_lines;
+pub(super) use self::brief::{changed_section, editor_section};
 use crate::agents::submit_tool;
-use crate::contracts::{
-    FileKeys, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, RepoPath, ReviewOutput, RoundKind,
-};
+use crate::contracts::{FileKeys, Handoff, HandoffFile, Issue, PhaseName, ReviewOutput, RoundKind};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
-use crate::workflow::{
-    Changes, Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, ToolSet, editor_findings, look_elsewhere,
-};
+use crate::text::count;
+use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, ToolSet};
 use crate::workspace::{self, Base};
 
 /// The row of the review phase.
@@ -63,6 +63,10 @@ impl Phase for Review {
         const { &[HandoffFile::of::<ReviewOutput>()] }
     }
 
+    fn handoff(&self) -> &'static str {
+        ReviewOutput::FILE
+    }
+
     fn tools(&self) -> ToolSet {
         ToolSet::ReadDiff
     }
@@ -80,12 +84,11 @@ impl Phase for Review {
     }
 
     fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
-        memory.review.as_ref().is_none_or(|review| review.base.is_some())
+        memory.workflow_review().is_none()
     }
 
     fn lacks(&self, memory: &Memory) -> Option<&'static str> {
-        let is_implemented = memory.plan.is_some() && memory.report.is_some();
-        (!is_implemented).then_some("an implementation: run --phase implement first")
+        lacks_work(memory)
     }
 
     fn add_costs(&self, costs: &mut Costs<'_>) {
@@ -130,36 +133,23 @@ impl OneAgent for Review {
         memory: &Memory,
     ) -> Result<(Work<ReviewOutput>, Material), PhaseError> {
         let (plan, report) = implemented(memory)?;
-        let changes = Changes::load(&run.store, &run.workspace)?;
-        // The run that implemented may have been killed before it could.
-        run.write_diff(&changes)?;
-        let changes = changes.as_open(&run.workspace);
         let earlier = earlier_issues(run, memory, report.round)?;
-        let elsewhere = look_elsewhere(run, memory).await?;
-        let ours = || changes.files().filter(|file| !elsewhere.has(&file.path));
-        let mut changed: Vec<String> = ours().map(|file| file.summary()).collect();
-        changed.extend(elsewhere.summaries());
-        let there = changes.files().filter(|file| file.now.is_some()).map(|file| &file.path);
-        let theirs = elsewhere.files.iter().filter(|theirs| theirs.file.now.is_some()).map(|theirs| &theirs.file.path);
-        let mut files: Vec<RepoPath> = there.chain(theirs).cloned().collect();
-        files.sort();
-        files.dedup();
+        let done = WorkDone::look_up(run, memory).await?;
         let first_message = first_message(&Reviewed {
-            task: &task_text(memory),
+            task: &memory.task_text(),
             context: memory.context.as_ref(),
-            plan: &only_approved(plan, memory),
+            plan: &approved_part(plan, memory),
             report,
-            changed: &changed,
-            elsewhere: &elsewhere.for_the_reviewer(),
+            changed: &done.summaries,
+            elsewhere: &done.elsewhere.for_the_reviewer(),
             further: &memory.findings,
             earlier: &earlier,
-            findings: &editor_findings(run, &files).await,
+            findings: &done.editor,
         });
-        let diffs = changes.diffs().into_iter().filter(|(path, _)| !elsewhere.has(path)).chain(elsewhere.diffs());
-        let toolbox = toolbox(run, self, diffs.collect());
+        let toolbox = toolbox(run, self, done.diffs());
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
-        let drift = drift::unplanned(&run.workspace, &agreed, &changes, &elsewhere);
+        let drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.elsewhere);
         Ok((Work::Ask { first_message, toolbox }, Material { earlier, round: report.round, drift }))
     }
 
@@ -201,13 +191,6 @@ fn verdict_and_count(review: &ReviewOutput, issues: usize) -> String {
     format!("{}, {}", review.verdict.as_str().replace('_', " "), count(issues, "issue"))
 }
 
-fn implemented(memory: &Memory) -> Result<(&PlanOutput, &ImplReport), PhaseError> {
-    match (&memory.plan, &memory.report) {
-        (Some(plan), Some(report)) => Ok((&plan.plan, report)),
-        _ => Err(PhaseError::Internal("a review was due without a plan and a report".to_owned())),
-    }
-}
-
 /// What the workflow's earlier reviews found, as far as the review of this round must know.
 fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, PhaseError> {
     let reviews = run.store.earlier_reviews()?;
@@ -224,19 +207,6 @@ fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, Pha
     let left = open.iter().filter(is_left).map(|issue| issue.id.clone()).collect();
     let keys = run.workspace.file_keys_of(open.iter().copied().chain(&dismissed).map(|issue| issue.file.as_str()));
     Ok(Earlier { open: open.into_iter().cloned().collect(), left, dismissed, keys })
-}
-
-/// The plan as far as it was approved: a review covers nothing else.
-fn only_approved(plan: &PlanOutput, memory: &Memory) -> PlanOutput {
-    let Some(approval) = &memory.approval else { return plan.clone() };
-    let ids = approved(plan, approval);
-    let mut plan = plan.clone();
-    plan.tasks.retain(|task| ids.contains(&task.id));
-    for group in &mut plan.parallel_groups {
-        group.retain(|id| ids.contains(id));
-    }
-    plan.parallel_groups.retain(|group| !group.is_empty());
-    plan
 }
 
 #[cfg(test)]

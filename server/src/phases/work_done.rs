@@ -1,0 +1,83 @@
+//! What was done in a round, as reviewing agents are shown it.
+
+use std::sync::Arc;
+
+use crate::contracts::{ImplReport, PlanOutput, RepoPath};
+use crate::memory::Memory;
+use crate::workflow::{Changes, EditorFinding, Elsewhere, PhaseError, Run, editor_findings, look_elsewhere};
+
+/// The changes of a workflow, by our agents and by others.
+pub(super) struct WorkDone {
+    /// What our agents changed, as it stands in the editor.
+    pub(super) changes: Changes,
+    /// What was done by others.
+    pub(super) elsewhere: Elsewhere,
+    /// One line a changed file.
+    pub(super) summaries: Vec<String>,
+    /// What the editor's language tools say of the changed files.
+    pub(super) editor: Vec<EditorFinding>,
+}
+
+impl WorkDone {
+    /// Look it up, and keep the diff of the workflow in the run's folder.
+    ///
+    /// # Errors
+    /// When journals or files cannot be read or the diff not be written, and when the run was cancelled.
+    pub(super) async fn look_up(run: &Arc<Run>, memory: &Memory) -> Result<Self, PhaseError> {
+        let changes = Changes::load(&run.store, &run.workspace)?;
+        // The run that implemented may have been killed before it could.
+        run.write_diff(&changes)?;
+        let changes = changes.as_open(&run.workspace);
+        let elsewhere = look_elsewhere(run, memory).await?;
+        let ours = changes.files().filter(|file| !elsewhere.has(&file.path));
+        let mut summaries: Vec<String> = ours.map(|file| file.summary()).collect();
+        summaries.extend(elsewhere.summaries());
+        let editor = editor_findings(run, &files(&changes, &elsewhere)).await;
+        Ok(Self { changes, elsewhere, summaries, editor })
+    }
+
+    /// Each changed file with its diff.
+    pub(super) fn diffs(&self) -> Vec<(RepoPath, String)> {
+        let ours = self.changes.diffs().into_iter().filter(|(path, _)| !self.elsewhere.has(path));
+        ours.chain(self.elsewhere.diffs()).collect()
+    }
+}
+
+/// The changed files that are there, sorted.
+fn files(changes: &Changes, elsewhere: &Elsewhere) -> Vec<RepoPath> {
+    let ours = changes.files().filter(|file| file.now.is_some()).map(|file| &file.path);
+    let theirs = elsewhere.files.iter().filter(|theirs| theirs.file.now.is_some()).map(|theirs| &theirs.file.path);
+    let mut files: Vec<RepoPath> = ours.chain(theirs).cloned().collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
+/// The plan and the report that a reviewing phase works on.
+///
+/// # Errors
+/// When there are none: the phase was due too early.
+pub(super) fn implemented(memory: &Memory) -> Result<(&PlanOutput, &ImplReport), PhaseError> {
+    match (&memory.plan, &memory.report) {
+        (Some(plan), Some(report)) => Ok((&plan.plan, report)),
+        _ => Err(PhaseError::Internal("a review was due without a plan and a report".to_owned())),
+    }
+}
+
+/// What a reviewing phase lacks to be run by name.
+pub(super) fn lacks_work(memory: &Memory) -> Option<&'static str> {
+    implemented(memory).is_err().then_some("an implementation: run --phase implement first")
+}
+
+/// The plan as far as it was approved: a review covers nothing else.
+pub(super) fn approved_part(plan: &PlanOutput, memory: &Memory) -> PlanOutput {
+    let mut plan = plan.clone();
+    let Some(approval) = &memory.approval else { return plan };
+    let ids = approval.task_ids(&plan);
+    plan.tasks.retain(|task| ids.contains(&task.id));
+    for group in &mut plan.parallel_groups {
+        group.retain(|id| ids.contains(id));
+    }
+    plan.parallel_groups.retain(|group| !group.is_empty());
+    plan
+}
