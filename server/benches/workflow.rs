@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use baton::config::Settings;
 use baton::models::{Block, Model, ModelError, Models, StopReason, Turn, TurnProgress, TurnRequest};
 use baton::workflow::{
-    self, Approver, Editor, EventPhase, EventStatus, Gate, GateAnswer, Outcome, PhaseEvent, Request,
+    self, Approver, Editor, EventPhase, EventStatus, Gate, GateAnswer, Goal, Outcome, PhaseEvent, Request,
 };
 use baton::workspace::Workspace;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ async fn run_in(folder: &Path, turn: Duration) -> Measured {
     let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default()).unwrap();
     engine.models = Ok(Models::all(Arc::new(Scripted { turn })));
     let began = Instant::now();
-    let request = Request { task: Some("Change every file".to_owned()), auto_approve: true, ..Request::default() };
+    let request = Request { goal: Goal::of_task("Change every file"), auto_approve: true };
     let mut handle = workflow::start(engine, request).unwrap();
     let mut events: Vec<PhaseEvent> = Vec::new();
     while let Some(event) = handle.events.recv().await {

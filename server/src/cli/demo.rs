@@ -17,7 +17,7 @@ use super::{gate, print, tell};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Models, Pace, Replay};
-use crate::workflow::{self, Approver, Changes, Editor, Gate, GateAnswer, Request};
+use crate::workflow::{self, Approver, Changes, Editor, Gate, GateAnswer, Goal};
 use crate::workspace::Workspace;
 
 const TASK: &str = include_str!("../../demo/task.md");
@@ -58,7 +58,7 @@ pub(super) fn demo() -> Result<u8, Failure> {
     let mut engine = workflow::open(workspace.clone(), Settings::default(), &|_| None, approver, Editor::default())?;
     engine.models = Ok(Models::all(Arc::new(replay)));
     let (place, store) = (Place::of(&engine), engine.store.clone());
-    let request = Request { task: Some(TASK.trim().to_owned()), ..Request::default() };
+    let request = Goal::of_task(TASK.trim()).into();
     let end = block_on(drive(engine, request, None, Some(progress)))??;
     let changes = changes(&workspace, &store)?;
     let telling = print(&changes).and_then(|()| place.tell(&end)).and_then(|()| print(&last_words(&folder)));

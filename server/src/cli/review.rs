@@ -13,7 +13,7 @@ use super::{gate, print};
 use crate::config::Overrides;
 use crate::contracts::{ReviewOutput, Severity};
 use crate::text;
-use crate::workflow::{Outcome, Request};
+use crate::workflow::{Goal, Outcome};
 
 /// Review, and end with the code that what was found has.
 pub(super) fn review(folder: Option<&Path>, args: ReviewArgs) -> Result<u8, Failure> {
@@ -22,7 +22,7 @@ pub(super) fn review(folder: Option<&Path>, args: ReviewArgs) -> Result<u8, Fail
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr())));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let place = Place::of(&engine);
-    let request = Request { base: Some(args.base), ..Request::default() };
+    let request = Goal::ReviewAgainst { base: args.base }.into();
     let end = block_on(drive(engine, request, args.timeout, progress))??;
     let telling = if args.json { print(&text::safe_json(&last_line(&end).to_string())) } else { place.tell(&end) };
     let (_, end) = end;

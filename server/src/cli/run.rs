@@ -17,7 +17,9 @@ use super::signals::{Stop, Stops};
 use super::{print, tell};
 use crate::config::Overrides;
 use crate::text;
-use crate::workflow::{self, Engine, EventErrorKind, NO_PLAN, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
+use crate::workflow::{
+    self, Engine, EventErrorKind, Goal, NO_PLAN, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle,
+};
 
 /// Run, and end with the code its outcome has.
 pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
@@ -25,16 +27,7 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
     let session = Session::open(folder, flags)?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr())));
     let approver = gate::approver(session.workspace.root(), progress.clone());
-    let request = Request {
-        task: args.task,
-        phase: args.phase.map(phase),
-        only: args.only,
-        feedback: None,
-        fix: args.fix,
-        base: None,
-        reset: args.reset,
-        auto_approve: args.auto_approve,
-    };
+    let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
     let engine = session.engine(approver)?;
     let place = Place::of(&engine);
     let end = block_on(drive(engine, request, args.timeout, progress))??;
@@ -53,7 +46,7 @@ pub(super) fn plan_again(folder: Option<&Path>, feedback: String) -> Result<u8, 
         print("The waiting run plans again.")?;
         return Ok(0);
     }
-    let request = Request { phase: Some(Phase::Plan), feedback: Some(feedback), ..Request::default() };
+    let request = Goal::Revise { feedback }.into();
     let progress = Arc::new(Progress::new(Style::for_stderr()));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let place = Place::of(&engine);
@@ -213,6 +206,17 @@ pub(super) fn exit_code(end: &RunEnd) -> u8 {
     }
 }
 
+/// What the flags of `run` ask for.
+fn goal(args: &RunArgs) -> Goal {
+    let (task, reset) = (args.task.clone(), args.reset);
+    match (&args.fix, args.phase, &args.only) {
+        (Some(issues), ..) => Goal::Fix { issues: issues.clone() },
+        (None, Some(args::Phase::Implement), Some(ids)) => Goal::Tasks { ids: ids.clone(), task },
+        (None, Some(named), _) => Goal::Phase { phase: phase(named), task, reset },
+        (None, None, only) => Goal::Go { task, reset, only: only.clone() },
+    }
+}
+
 fn phase(phase: args::Phase) -> Phase {
     match phase {
         args::Phase::Context => Phase::Context,
@@ -227,7 +231,31 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Instant;
 
+    use super::super::args::{Args, Command};
     use super::*;
+
+    #[test]
+    fn flags_are_one_goal() {
+        let goal = |flags: &[&str]| {
+            let args = Args::from_words(["baton", "run"].iter().chain(flags)).unwrap();
+            let Command::Run(run) = args.command else { panic!("{args:?}") };
+            super::goal(&run)
+        };
+        let ids = |ids: &[&str]| -> Vec<String> { ids.iter().map(|id| (*id).to_owned()).collect() };
+        assert_eq!(goal(&[]), Goal::default());
+        assert_eq!(goal(&["--task", "Do it"]), Goal::of_task("Do it"));
+        assert_eq!(
+            goal(&["--reset", "--only", "T1,T3"]),
+            Goal::Go { task: None, reset: true, only: Some(ids(&["T1", "T3"])) }
+        );
+        assert_eq!(
+            goal(&["--phase", "context", "--task", "Do it", "--reset"]),
+            Goal::Phase { phase: Phase::Context, task: Some("Do it".to_owned()), reset: true }
+        );
+        assert_eq!(goal(&["--phase", "implement"]), Goal::Phase { phase: Phase::Implement, task: None, reset: false });
+        assert_eq!(goal(&["--phase", "implement", "--only", "T1"]), Goal::Tasks { ids: ids(&["T1"]), task: None });
+        assert_eq!(goal(&["--fix", "i1,i2"]), Goal::Fix { issues: ids(&["i1", "i2"]) });
+    }
 
     #[test]
     fn the_end_of_a_run_waits_for_no_work_that_was_left_aside() {

@@ -10,7 +10,8 @@ use super::error::{PhaseError, StartError};
 use super::events::EventStatus;
 use super::gate::{FaultyGate, Gate, GateAnswer, GateTask};
 use super::gate_content::{GateContent, GateSources};
-use super::phases::plural;
+use super::phase::PLAN;
+use crate::text::plural;
 use super::rounds::covered_before;
 use super::run::Run;
 use super::uncounted::uncounted_or_none;
@@ -52,12 +53,12 @@ pub(super) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         run.say(PLAN, EventStatus::Progress, warning.clone());
         gate.content.warnings.push(warning);
     }
-    if let Err(why) = check_subset(&gate.plan, run.only.as_deref(), &memory.done_tasks()) {
+    if let Err(why) = check_subset(&gate.plan, run.goal.only(), &memory.done_tasks()) {
         let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
         run.say(PLAN, EventStatus::Waiting, waiting.clone());
         return Ok(GateEnd::Waiting(waiting));
     }
-    let only = run.only.as_deref();
+    let only = run.goal.only();
     let auto = is_auto(run);
     if auto && gate.content.protected.is_empty() {
         run.say(PLAN, EventStatus::Progress, "Approved automatically");

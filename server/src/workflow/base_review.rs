@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::ending::{failed, run_end};
-use super::engine::Request;
 use super::error::{PhaseError, StartError};
 use super::next::{Next, Policy, next_phase};
 use super::outcome::{Outcome, RunEnd};
@@ -18,28 +17,14 @@ use crate::workspace::{self, Base, Workspace};
 /// Whether a review against a commit may begin, and against which.
 ///
 /// # Errors
-/// When a workflow is unfinished, more is asked for, or there is nothing to compare with; the message says what to do.
+/// When a workflow is unfinished, or there is nothing to compare with; the message says what to do.
 pub(super) fn begin(
     workspace: &Workspace,
     memory: &Memory,
-    request: &Request,
     policy: &Policy,
     reference: &str,
 ) -> Result<Base, StartError> {
     let usage = |message: String| Err(StartError::Usage(message));
-    let more = [
-        request.task.is_some(),
-        request.phase.is_some(),
-        request.only.is_some(),
-        request.feedback.is_some(),
-        request.fix.is_some(),
-        request.reset,
-    ];
-    if more.contains(&true) {
-        return usage(
-            "a review against a commit goes with no task, phase, tasks, feedback, issues or reset".to_owned(),
-        );
-    }
     if reference.trim().is_empty() {
         return usage("name the commit to compare with, such as origin/main".to_owned());
     }

@@ -70,7 +70,7 @@ impl Changes {
     }
 
     /// The same with what people see: the text of documents that are open with unsaved changes.
-    pub(super) fn as_open(&self, workspace: &Workspace) -> Self {
+    pub(crate) fn as_open(&self, workspace: &Workspace) -> Self {
         let mut files = self.files.clone();
         for file in files.values_mut() {
             // What is not there as a file, or not readable, is as little in an editor.

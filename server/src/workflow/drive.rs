@@ -9,6 +9,7 @@ use super::checkpoints;
 use super::ending::{done, failed, finish, fixed_message, merged_message, rejected_message, run_end};
 use super::error::PhaseError;
 use super::events::{EventPhase, EventStatus};
+use super::goal::Goal;
 use super::next::{FixScope, Next, next_phase, takes_for_done};
 use super::outcome::{Outcome, RunEnd};
 use super::phase::{CONTEXT, IMPLEMENT, PLAN, PhaseEnd, Phases, REVIEW};
@@ -18,25 +19,26 @@ use super::{base_review, elsewhere, rounds};
 use crate::agents::AgentError;
 use crate::contracts::PhaseName;
 use crate::memory::Memory;
+use crate::text::count;
+use crate::workspace::Base;
 
-/// Take steps until there is an outcome.
-pub(super) async fn drive(run: &Arc<Run>) -> RunEnd {
+/// Take steps until there is an outcome. With a `base` the run is the review against it, and no workflow.
+pub(super) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
     let account = match &run.models {
         Ok(models) => models.account(),
         Err(_) => "No model is set up".to_owned(),
     };
     run.say(EventPhase::Workflow, EventStatus::Started, account);
-    if run.base.is_none() {
+    if base.is_none() {
         for warning in uncounted_or_none(&run.store) {
             run.say(EventPhase::Workflow, EventStatus::Progress, warning);
         }
     }
-    if let Some(issues) = &run.fix {
-        let count = issues.len();
-        let told = format!("Fixing {count} chosen {}: {}", plural(count, "issue"), issues.join(", "));
-        run.say(EventPhase::Workflow, EventStatus::Progress, told);
+    if let Goal::Fix { issues } = &run.goal {
+        let message = format!("Fixing {}: {}", count(issues.len(), "chosen issue"), issues.join(", "));
+        run.say(EventPhase::Workflow, EventStatus::Progress, message);
     }
-    if let Some(base) = &run.base {
+    if let Some(base) = base {
         let end = base_review::drive(run, base).await;
         return finish(run, end);
     }
@@ -66,7 +68,7 @@ fn next(run: &Run, memory: &Memory, is_fresh: bool) -> Next {
     if is_fresh {
         policy.context_staleness = SignedDuration::MAX;
     }
-    match run.phase {
+    match run.goal.last_phase() {
         Some(phase) => next_of_named(&policy.phases, phase, memory),
         None => next_phase(memory, &policy, Timestamp::now()),
     }
@@ -76,7 +78,7 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
     if run.desk.cancel.is_cancelled() {
         return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
     }
-    if run.phase.is_none()
+    if run.goal.last_phase().is_none()
         && takes_for_done(&run.policy.phases, &next)
         && at(IMPLEMENT, elsewhere::take_out_unseen(run, memory).await)?
     {
@@ -89,7 +91,9 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
             GateEnd::GoOn => Ok(None),
             GateEnd::Waiting(message) => end(Outcome::Waiting, message),
         },
-        Next::Fix(_) | Next::RePlan if run.fix.is_some() => end(Outcome::Done, fixed_message(memory)),
+        Next::Fix(_) | Next::RePlan if matches!(run.goal, Goal::Fix { .. }) => {
+            end(Outcome::Done, fixed_message(memory))
+        }
         Next::EnterRound => at(IMPLEMENT, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
         Next::Fix(scope) => at(IMPLEMENT, begin_fix(run, memory, &scope)).map(|()| None),
         Next::RePlan => at(PLAN, begin_re_plan(run, memory)).map(|()| None),

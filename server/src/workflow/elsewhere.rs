@@ -17,6 +17,7 @@ use crate::contracts::{
     FileChange, FileKeys, Handoff, ImplReport, PlanOutput, RepoPath, ReviewOutput, Round, RoundKind, TaskResult,
 };
 use crate::memory::{Memory, SetAside, Store};
+use crate::text;
 use crate::workspace::{self, BaseDiff, BaseError, BaseFile, Workspace, sha256};
 
 /// Files that nobody names and that are told of all the same, at most.
@@ -460,7 +461,7 @@ fn done_here(found: &Elsewhere) -> String {
         "{}: said to be done, and {}. There is nothing to review; the {} {} implemented here.",
         found.unseen.join(", "),
         found.why_unseen(),
-        plural(count, "task"),
+        text::plural(count, "task"),
         are(&found.unseen),
     )
 }

@@ -9,9 +9,10 @@ use super::run::Run;
 use crate::agents::AgentError;
 use crate::contracts::{ImplReport, PhaseName, RecommendedAction, ReviewOutput, TaskStatus};
 use crate::memory::{Memory, MemoryError, Store};
+use crate::text;
 
 pub(super) fn done(run: &Run, phase: PhaseName) -> Option<RunEnd> {
-    (run.phase == Some(phase)).then(|| RunEnd {
+    (run.goal.last_phase() == Some(phase)).then(|| RunEnd {
         outcome: Outcome::Done,
         message: format!("The {phase} phase is done."),
         error: None,
@@ -146,7 +147,7 @@ pub(super) fn fixed_message(memory: &Memory) -> String {
         );
     }
     let open = review.open_issues(&memory.dismissed).count();
-    let (noun, are) = (plural(open, "issue"), if open == 1 { "is" } else { "are" });
+    let (noun, are) = (text::plural(open, "issue"), if open == 1 { "is" } else { "are" });
     format!("The round is done; {open} {noun} {are} open. `baton run` goes on to fix all that are.")
 }
 

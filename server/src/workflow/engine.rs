@@ -6,29 +6,27 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::approval::{NO_PLAN, check_subset};
+use super::beginning::{Beginning, Start};
 use super::checkpoints::{self, Checkpoints, remove_old_runs};
 use super::drive::drive;
 use super::editor::Editor;
 use super::error::StartError;
 use super::events::{Bus, PhaseEvent};
 use super::gate::Approver;
-use super::next::{FixScope, Next, Policy, next_phase};
+use super::goal::Request;
+use super::next::Policy;
 use super::outcome::RunEnd;
 use super::activity::task_agent;
-use super::phase::{IMPLEMENT, Phases, Table};
+use super::phase::{Phases, Table};
 use super::prompts::Prompts;
 use super::recover::recover;
 use super::run::Run;
-use super::{base_review, issues, rounds};
 use crate::agents::{Budget, Desk, Limits};
 use crate::config::{ModelChoice, Settings};
-use crate::contracts::{
-    Approval, ContextOutput, Handoff, ImplReport, MAX_TEXT_BYTES, PlanOutput, RepoPath, ReviewOutput, Round,
-};
-use crate::memory::{Memory, MemoryError, Seal, SetAside, Store, is_same_task, tidied};
+use crate::contracts::RepoPath;
+use crate::memory::{Memory, MemoryError, Seal, SetAside, Store};
 use crate::models::{self, ModelError, Models, Wanted};
-use crate::workspace::{Base, Workspace};
+use crate::workspace::Workspace;
 
 /// Everything a run works with. Faces make one and [`start`] a run on it.
 #[derive(Clone)]
@@ -115,28 +113,6 @@ pub(super) fn load_prompts(phases: &Phases) -> Result<Prompts, String> {
     }
 }
 
-/// What a run is asked to do.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// The task in the user's words; without one the workflow at hand goes on.
-    pub task: Option<String>,
-    /// Only this phase, even if its output exists.
-    pub phase: Option<PhaseName>,
-    /// Implement only these tasks; with the implement phase they are done again, and the others' results stay.
-    pub only: Option<Vec<String>>,
-    /// Plan again, answering to these words.
-    pub feedback: Option<String>,
-    /// Fix exactly these issues of the review, by id, in a round of their own, and end with its review: also when the
-    /// workflow is finished or waits for a person.
-    pub fix: Option<Vec<String>>,
-    /// Review the working tree against this commit, with no plan and no edits. Refused while a workflow is unfinished.
-    pub base: Option<String>,
-    /// Set the workflow at hand aside first.
-    pub reset: bool,
-    /// Answer every gate of this run with yes, except for plans with protected files.
-    pub auto_approve: bool,
-}
-
 /// A run under way.
 pub struct RunHandle {
     /// Its id.
@@ -157,11 +133,12 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let now = Timestamp::now();
     let Engine { workspace, store, settings, models, phases, prompts, approver, editor } = engine;
     let policy = policy(&settings, &phases);
-    let asked = |memory: &Memory| asked(&workspace, &store, memory, &request, &policy, now);
+    let Request { goal, auto_approve } = request;
+    let begin =
+        |memory: &Memory| Beginning::of(&goal, &Start { workspace: &workspace, store: &store, memory }, &policy, now);
     if !store.exists() {
         // What cannot begin leaves no folder behind.
-        let (_, beginning) = asked(&Memory::default())?;
-        if beginning.needs_model {
+        if begin(&Memory::default())?.needs_model {
             models.clone()?;
         }
     }
@@ -170,17 +147,16 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     recover(&workspace, &store)?;
     let memory = match store.load_for_repair() {
         // Whoever starts over need not mend what is set aside.
-        Err(MemoryError::Faulty(_)) if request.reset => Memory { begun: true, ..store.inspect()?.0 },
+        Err(MemoryError::Faulty(_)) if goal.resets() => Memory { begun: true, ..store.inspect()?.0 },
         loaded => loaded?,
     };
-    if let (Some(faulty), Some(_)) = (&memory.faulty_plan, &request.fix) {
-        return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());
-    }
-    let (base, beginning) = asked(&memory)?;
-    if beginning.needs_model {
+    let Beginning { steps, base, needs_model } = begin(&memory)?;
+    if needs_model {
         models.clone()?;
     }
-    beginning.apply(&store, &workspace, &memory)?;
+    for step in steps {
+        step.take(&store, &workspace, &memory)?;
+    }
     let (spent_before, dir) = match &base {
         Some(base) => (Vec::new(), store.begin_base_review(&id, &base.commit)?),
         None => (store.workflow_spending()?, store.begin_run(&id)?),
@@ -221,14 +197,11 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         desk,
         bus,
         checkpoints: Checkpoints::default(),
-        phase: request.phase,
-        auto_approve: request.auto_approve,
-        only: request.only,
-        fix: request.fix,
-        base,
+        goal,
+        auto_approve,
     });
     let end = tokio::spawn(async move {
-        let end = drive(&run).await;
+        let end = drive(&run, base.as_ref()).await;
         match remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
             Ok(cleaned) => {
                 for (run, why) in cleaned.failed {
@@ -241,25 +214,6 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         end
     });
     Ok(RunHandle { run: id.to_string(), cancel, events, end })
-}
-
-/// What a run begins with, or why it cannot begin as asked.
-fn asked(
-    workspace: &Workspace,
-    store: &Store,
-    memory: &Memory,
-    request: &Request,
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<(Option<Base>, Beginning), StartError> {
-    let base = request.base.as_deref();
-    let base = base.map(|base| base_review::begin(workspace, memory, request, policy, base)).transpose()?;
-    let beginning = match (&base, &request.fix) {
-        (Some(_), _) => Beginning::plain(),
-        (None, Some(ids)) => Beginning::fix(memory, issues::chosen(store, memory, request, ids)?),
-        (None, None) => beginning(memory, request, policy, now)?,
-    };
-    Ok((base, beginning))
 }
 
 /// The agents whose handoff stands, so that what led to it is not to be played again: a run can be killed after it
@@ -293,168 +247,4 @@ pub fn policy(settings: &Settings, phases: &Phases) -> Policy {
         context_staleness: SignedDuration::from_secs(staleness as i64),
         max_review_cycles: settings.max_review_cycles,
     }
-}
-
-/// What is done to the memory folder before the first step.
-struct Beginning {
-    whole: Option<SetAside>,
-    files: Vec<&'static str>,
-    task: Option<String>,
-    feedback: Option<String>,
-    /// Tasks to be done again, among others whose results stay.
-    again: Option<Vec<String>>,
-    /// Of the approved tasks, those to be done.
-    only: Option<Vec<String>>,
-    /// The round for the issues that were chosen.
-    fix: Option<FixScope>,
-    needs_model: bool,
-}
-
-impl Beginning {
-    /// A run that changes nothing of the memory folder, and needs a model.
-    fn plain() -> Self {
-        Self {
-            whole: None,
-            files: Vec::new(),
-            task: None,
-            feedback: None,
-            again: None,
-            only: None,
-            fix: None,
-            needs_model: true,
-        }
-    }
-
-    /// A round for chosen issues. Where a plan was rejected they are a new question, and the gate opens again.
-    fn fix(memory: &Memory, scope: Option<FixScope>) -> Self {
-        Self { files: if memory.is_rejected() { &[Approval::FILE] } else { &[] }, fix: scope, ..Self::plain() }
-    }
-
-    fn apply(self, store: &Store, workspace: &Workspace, memory: &Memory) -> Result<(), StartError> {
-        if let Some(why) = self.whole {
-            store.set_workflow_aside(why)?;
-        }
-        if let Some(feedback) = self.feedback {
-            store.revise_plan(&feedback)?;
-        }
-        if let Some(again) = self.again {
-            rounds::do_again(store, memory, &again)?;
-        }
-        if let Some(only) = self.only {
-            rounds::do_only(store, memory, &only)?;
-        }
-        if let Some(scope) = self.fix {
-            rounds::begin_fix(store, workspace, memory, &scope)?;
-        }
-        store.set_aside(SetAside::Phase, &self.files)?;
-        if let Some(task) = self.task {
-            store.write_task(&task)?;
-        }
-        Ok(())
-    }
-}
-
-fn beginning(memory: &Memory, request: &Request, policy: &Policy, now: Timestamp) -> Result<Beginning, StartError> {
-    let usage = |message: &str| Err(StartError::Usage(message.to_owned()));
-    let asked = request.task.as_deref().map(tidied);
-    match asked.as_deref() {
-        Some("") => {
-            return usage("the task is empty; say what is to be done, for example --task \"Add a --json flag\"");
-        }
-        Some(task) if task.len() as u64 > MAX_TEXT_BYTES => {
-            return usage(&format!(
-                "the task has {} bytes, and may have {MAX_TEXT_BYTES}; put what is long into files and name them: agents \
-                 read files",
-                task.len()
-            ));
-        }
-        _ => {}
-    }
-    let asked = asked.as_deref();
-    let unfinished = memory.is_begun();
-    let next = next_phase(memory, policy, now);
-    let finished = matches!(next, Next::Merged | Next::Rejected);
-    let other = asked.is_some_and(|asked| memory.task.as_deref().is_none_or(|task| !is_same_task(asked, task)));
-    let mut beginning = Beginning::plain();
-    // A review against a commit is no part of what begins now.
-    let has_other_review = memory.review.as_ref().is_some_and(|review| review.is_of_base()) && !unfinished;
-
-    if request.reset {
-        if asked.or(memory.task.as_deref()).is_none() {
-            return usage("there is no task; say what is to be done with --task");
-        }
-        beginning.whole = Some(SetAside::Reset);
-        beginning.task = asked.map(str::to_owned).or_else(|| memory.task.clone());
-    } else if asked.is_some() && finished && request.phase.is_none() {
-        beginning.whole = Some(SetAside::Finished);
-        beginning.task = asked.map(str::to_owned);
-    } else if other && unfinished && memory.task.is_some() {
-        return Err(StartError::Usage(format!(
-            "another task is unfinished here: {:?}. Go on with it by `baton run`, or set it aside with --reset",
-            memory.task.as_deref().map(shortened).unwrap_or_default()
-        )));
-    } else if other {
-        // A task somebody wrote by hand and never started is kept all the same.
-        beginning.whole = (!unfinished && (memory.task.is_some() || has_other_review)).then_some(SetAside::Reset);
-        beginning.task = asked.map(str::to_owned);
-    } else if has_other_review && memory.task.is_some() {
-        beginning.whole = Some(SetAside::Reset);
-        beginning.task = memory.task.clone();
-    }
-    if let Some(only) = &request.only
-        && let Some(plan) = memory.plan.as_ref().filter(|_| beginning.whole.is_none())
-    {
-        check_subset(&plan.plan, Some(only), &memory.done_tasks()).map_err(StartError::Usage)?;
-        beginning.only = (request.phase.is_none() && request.feedback.is_none()).then(|| only.clone());
-    }
-    if let Some(feedback) = &request.feedback {
-        if !memory.has_plan() {
-            return usage(NO_PLAN);
-        }
-        beginning.feedback = Some(tidied(feedback));
-    } else if let (Some(IMPLEMENT), Some(only), Some(_)) = (request.phase, &request.only, &memory.plan) {
-        beginning.again = Some(only.clone());
-    } else if let Some(phase) = request.phase {
-        let fresh = beginning.whole.is_some();
-        let needs_plan = policy.phases.after_plan().iter().any(|row| row.name() == phase);
-        if let (Some(faulty), false, true) = (&memory.faulty_plan, fresh, needs_plan) {
-            return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());
-        }
-        beginning.files = named(&policy.phases, phase, memory, fresh, beginning.task.as_ref())?;
-    } else if beginning.task.is_none() {
-        if next == Next::NeedTask {
-            return usage(
-                "there is no task; say what is to be done with --task, or write it to task.md in the memory folder",
-            );
-        }
-        beginning.needs_model = !finished && !matches!(next, Next::Escalated { .. } | Next::Gate);
-    }
-    Ok(beginning)
-}
-
-/// What a phase asked for by name sets aside: its own output and the later ones'. `fresh` is a workflow that begins, of
-/// which there is the task alone.
-fn named(
-    phases: &Phases,
-    name: PhaseName,
-    memory: &Memory,
-    fresh: bool,
-    task: Option<&String>,
-) -> Result<Vec<&'static str>, StartError> {
-    let task = task.or(memory.task.as_ref()).cloned();
-    let seen = if fresh { Memory { task, ..Memory::default() } } else { Memory { task, ..memory.clone() } };
-    let lacking = match phases.get(name) {
-        Some(phase) => phase.lacks(&seen),
-        None => Some("a row in the table of phases"),
-    };
-    match lacking {
-        Some(needs) => Err(StartError::Usage(format!("the {name} phase needs {needs}"))),
-        None => Ok(phases.handoffs().from_phase(name)),
-    }
-}
-
-fn shortened(task: &str) -> String {
-    let line = task.lines().next().unwrap_or_default().trim_end();
-    let cut: String = line.chars().take(80).collect();
-    if cut.len() < task.trim().len() { format!("{cut}…") } else { cut }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::engine::Request;
 use super::error::StartError;
 use super::next::{FixScope, fix_scope};
 use super::rounds::not_entered;
@@ -72,23 +71,8 @@ fn change_dismissed(
 ///
 /// # Errors
 /// When they cannot be fixed; the message says why and what can be done.
-pub(super) fn chosen(
-    store: &Store,
-    memory: &Memory,
-    request: &Request,
-    ids: &[String],
-) -> Result<Option<FixScope>, StartError> {
+pub(super) fn chosen(store: &Store, memory: &Memory, ids: &[String]) -> Result<Option<FixScope>, StartError> {
     let usage = |message: String| Err(StartError::Usage(message));
-    let more = [
-        request.task.is_some(),
-        request.phase.is_some(),
-        request.only.is_some(),
-        request.feedback.is_some(),
-        request.reset,
-    ];
-    if more.contains(&true) {
-        return usage("fixing chosen issues goes with no task, phase, tasks, feedback or reset".to_owned());
-    }
     if ids.is_empty() {
         return usage("name at least one issue to fix; `baton status` lists them with their ids".to_owned());
     }

@@ -9,14 +9,14 @@ use super::error::PhaseError;
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus, Said};
 use super::gate::Approver;
 use super::gate_content::GateSources;
+use super::goal::Goal;
 use super::next::Policy;
 use super::prompts::Prompts;
 use crate::agents::{AgentError, Desk};
 use crate::config::Settings;
-use crate::contracts::PhaseName;
 use crate::memory::Store;
 use crate::models::{Model, ModelError, Models, Tier};
-use crate::workspace::{self, Base, Dir, Workspace};
+use crate::workspace::{self, Dir, Workspace};
 
 /// One run and all it works with.
 pub struct Run {
@@ -33,15 +33,9 @@ pub struct Run {
     pub(crate) checkpoints: Checkpoints,
     /// `runs/<run>/`.
     pub(crate) folder: Dir,
-    /// The one phase asked for by name.
-    pub(crate) phase: Option<PhaseName>,
+    /// What the start asks for.
+    pub(crate) goal: Goal,
     pub(crate) auto_approve: bool,
-    /// The tasks an approval is for, where not all.
-    pub(crate) only: Option<Vec<String>>,
-    /// The issues that were chosen to be fixed: the run ends with the review of their round.
-    pub(crate) fix: Option<Vec<String>>,
-    /// The commit to review against: the run is that review, and no workflow.
-    pub(crate) base: Option<Base>,
 }
 
 impl Run {

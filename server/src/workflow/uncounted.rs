@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::phases::plural;
+use crate::text::plural;
 use crate::contracts::Approval;
 use crate::memory::{LastAnswer, MemoryError, Origin, Resealed, Store, Uncounted, UncountedFrom};
 

@@ -9,37 +9,37 @@ use super::table::{FixArguments, ImplementArguments, ReviewArguments, TaskArgume
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::run::runs::Start;
-use crate::workflow::{Phase, Request};
+use crate::contracts::PhaseName;
+use crate::workflow::{CONTEXT, Goal, IMPLEMENT, PLAN, REVIEW};
 
 /// Take a task through the four phases, or go on with the one at hand.
 pub(super) async fn workflow(folder: &Arc<Folder>, arguments: WorkflowArguments) -> Result<Value, Refused> {
     let WorkflowArguments { task, reset, approval } = arguments;
-    let request = Request { task, reset: reset.unwrap_or_default(), ..Request::default() };
-    begin(folder, Start { request, approval }).await
+    let goal = Goal::Go { task, reset: reset.unwrap_or_default(), only: None };
+    begin(folder, Start { goal, approval }).await
 }
 
 /// Gather context, also again.
 pub(super) async fn context(folder: &Arc<Folder>, arguments: TaskArguments) -> Result<Value, Refused> {
-    named(folder, Phase::Context, Request { task: arguments.task, ..Request::default() }).await
+    begin(folder, Goal::Phase { phase: CONTEXT, task: arguments.task, reset: false }).await
 }
 
 /// Plan, also again, answering to feedback where there is some.
 pub(super) async fn plan(folder: &Arc<Folder>, feedback: Option<String>) -> Result<Value, Refused> {
-    named(folder, Phase::Plan, Request { feedback, ..Request::default() }).await
+    let goal = feedback.map_or_else(|| named(PLAN), |feedback| Goal::Revise { feedback });
+    begin(folder, goal).await
 }
 
 /// Implement the approved tasks, also again.
 pub(super) async fn implement(folder: &Arc<Folder>, arguments: ImplementArguments) -> Result<Value, Refused> {
-    named(folder, Phase::Implement, Request { only: arguments.only, ..Request::default() }).await
+    let tasks = |ids| Goal::Tasks { ids, task: None };
+    begin(folder, arguments.only.map_or_else(|| named(IMPLEMENT), tasks)).await
 }
 
 /// Review what was done; with a base, what the working tree has beyond that commit.
 pub(super) async fn review(folder: &Arc<Folder>, arguments: ReviewArguments) -> Result<Value, Refused> {
-    if arguments.base.is_some() {
-        let request = Request { base: arguments.base, ..Request::default() };
-        return begin(folder, Start { request, approval: None }).await;
-    }
-    named(folder, Phase::Review, Request::default()).await
+    let against = |base| Goal::ReviewAgainst { base };
+    begin(folder, arguments.base.map_or_else(|| named(REVIEW), against)).await
 }
 
 /// Fix issues of the review, those alone.
@@ -49,14 +49,14 @@ pub(super) async fn fix(folder: &Arc<Folder>, arguments: FixArguments) -> Result
     if ids.is_empty() {
         return Err(Refused::WhichIssue(issues::any(folder).await?));
     }
-    begin(folder, Start { request: Request { fix: Some(ids), ..Request::default() }, approval: None }).await
+    begin(folder, Goal::Fix { issues: ids }).await
 }
 
-async fn named(folder: &Arc<Folder>, phase: Phase, request: Request) -> Result<Value, Refused> {
-    let request = Request { phase: Some(phase), ..request };
-    begin(folder, Start { request, approval: None }).await
+/// One phase, also again.
+fn named(phase: PhaseName) -> Goal {
+    Goal::Phase { phase, task: None, reset: false }
 }
 
-async fn begin(folder: &Arc<Folder>, start: Start) -> Result<Value, Refused> {
-    Ok(json!({ "run": folder.start(start).await? }))
+async fn begin(folder: &Arc<Folder>, start: impl Into<Start>) -> Result<Value, Refused> {
+    Ok(json!({ "run": folder.start(start.into()).await? }))
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower_lsp::lsp_types::request::Request;
 
-use crate::agents::review::{Finding, Level};
+use crate::workflow::{EditorFinding, FindingLevel};
 use crate::contracts::RepoPath;
 use crate::lsp::text::documents::Documents;
 use crate::lsp::wire::capabilities::Capabilities;
@@ -113,7 +113,7 @@ struct LanguageTools {
 
 #[async_trait]
 impl EditorDiagnostics for LanguageTools {
-    async fn of(&self, files: &[RepoPath]) -> Vec<Finding> {
+    async fn of(&self, files: &[RepoPath]) -> Vec<EditorFinding> {
         let uris: Vec<_> = files.iter().filter_map(|file| to_proto::uri(&self.folder, file.as_str())).collect();
         match self.client.request::<DiagnosticsOf>(json!({ "uris": uris })).await {
             Ok(answer) => findings(&self.folder, files, &answer),
@@ -126,7 +126,7 @@ impl EditorDiagnostics for LanguageTools {
 }
 
 /// What an answer says of the files that were asked about, whatever else it holds.
-fn findings(folder: &Path, asked: &[RepoPath], answer: &Value) -> Vec<Finding> {
+fn findings(folder: &Path, asked: &[RepoPath], answer: &Value) -> Vec<EditorFinding> {
     let mut findings = Vec::new();
     for entry in answer.as_array().into_iter().flatten() {
         let path = entry["uri"].as_str().and_then(|uri| uri.parse().ok()).and_then(|uri| from_proto::path(&uri));
@@ -138,7 +138,7 @@ fn findings(folder: &Path, asked: &[RepoPath], answer: &Value) -> Vec<Finding> {
     findings
 }
 
-fn finding(file: &RepoPath, diagnostic: &Value) -> Option<Finding> {
+fn finding(file: &RepoPath, diagnostic: &Value) -> Option<EditorFinding> {
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -154,14 +154,14 @@ fn finding(file: &RepoPath, diagnostic: &Value) -> Option<Finding> {
     let code = text(&diagnostic["code"]).or_else(|| text(&diagnostic["code"]["value"]));
     let line = diagnostic["range"]["start"]["line"].as_u64().unwrap_or_default();
     let level = match diagnostic["severity"].as_u64() {
-        Some(1) => Level::Error,
-        Some(3) => Level::Information,
-        Some(4) => Level::Hint,
+        Some(1) => FindingLevel::Error,
+        Some(3) => FindingLevel::Information,
+        Some(4) => FindingLevel::Hint,
         // The protocol leaves it to the client what an unnamed one is.
-        _ => Level::Warning,
+        _ => FindingLevel::Warning,
     };
     let line = u32::try_from(line).unwrap_or(u32::MAX).saturating_add(1);
-    Some(Finding { file: file.clone(), line, level, source, code, message })
+    Some(EditorFinding { file: file.clone(), line, level, source, code, message })
 }
 
 #[cfg(test)]
@@ -232,7 +232,7 @@ mod tests {
         let found = findings(Path::new("/w"), &[path("src/a.rs"), path("src/b.rs")], &answer);
         let told: Vec<_> =
             found.iter().map(|finding| (finding.line, finding.level, finding.message.as_str())).collect();
-        let expected = [(12, Level::Error, "mismatched"), (1, Level::Hint, "hint"), (1, Level::Warning, "no severity")];
+        let expected = [(12, FindingLevel::Error, "mismatched"), (1, FindingLevel::Hint, "hint"), (1, FindingLevel::Warning, "no severity")];
         assert_eq!(told, expected);
         assert_eq!((found[0].source.as_deref(), found[1].code.as_deref()), (Some("rustc"), Some("7")));
         for nonsense in [Value::Null, json!({}), json!("x"), json!([[[]]])] {

@@ -22,7 +22,9 @@ use crate::lsp::files::{Files, blocking, off_the_handler};
 use crate::lsp::folder::Folder;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
-use crate::workflow::{self, Editor, EventPhase, EventStatus, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle};
+use crate::workflow::{
+    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Outcome, PhaseEvent, REVIEW, Request, RunEnd, RunHandle,
+};
 
 /// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
 const STOPPING: Duration = Duration::from_secs(3);
@@ -43,7 +45,7 @@ pub(crate) struct Current {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Start {
     /// What the engine is asked for.
-    pub(crate) request: Request,
+    pub(crate) goal: Goal,
     /// Who answers the gate of this run; the settings say it otherwise.
     pub(crate) approval: Option<ApprovalMode>,
 }
@@ -51,15 +53,13 @@ pub(crate) struct Start {
 impl Start {
     /// What goes on with a run that began so and did not come to its end.
     pub(crate) fn resumed(&self) -> Self {
-        // The implement phase, named again, would do again what is done; the workflow goes on with the rest.
-        let phase = self.request.phase.filter(|phase| *phase != Phase::Implement);
-        let base = self.request.base.clone();
-        Self { request: Request { phase, base, ..Request::default() }, approval: self.approval }
+        Self { goal: self.goal.resumed(), approval: self.approval }
     }
+}
 
-    /// Whether it begins something new, for which nothing was allowed yet.
-    fn is_new(&self) -> bool {
-        self.request.task.is_some() || self.request.reset
+impl From<Goal> for Start {
+    fn from(goal: Goal) -> Self {
+        Self { goal, approval: None }
     }
 }
 
@@ -84,7 +84,7 @@ impl Folder {
         if let Some(current) = &*current {
             return Err(Refused::AtWork(current.run.clone()));
         }
-        if start.is_new() {
+        if start.goal.is_new() {
             self.allowed().clear();
         }
         let mut files = self.files().await?;
@@ -223,24 +223,19 @@ async fn planned_tasks(files: Files) -> usize {
 }
 
 fn start_run(path: &Path, files: Files, asker: Asker, editor: Editor, start: Start) -> Result<RunHandle, Refused> {
-    let Start { mut request, approval } = start;
-    if request.task.as_deref().is_some_and(|task| task.trim().is_empty()) {
+    let Start { goal, approval } = start;
+    if goal.task().is_some_and(|task| task.trim().is_empty()) {
         return Err(Refused::EmptyTask);
     }
-    let needs_task = matches!(request.phase, None | Some(Phase::Context))
-        && request.feedback.is_none()
-        && request.fix.is_none()
-        && request.base.is_none();
-    if request.task.is_none() && needs_task && task_file::is_wanted(&files)? {
+    if goal.task().is_none() && goal.begins_with_task() && task_file::is_wanted(&files)? {
         let task = task_file::make(&files)?;
         return Err(Refused::NoTask(path.join(task)));
     }
     let Files { workspace, mut settings } = files;
-    match approval {
-        Some(ApprovalMode::Ask) => settings.approval = ApprovalMode::Ask,
-        Some(ApprovalMode::Auto) => request.auto_approve = true,
-        None => {}
+    if approval == Some(ApprovalMode::Ask) {
+        settings.approval = ApprovalMode::Ask;
     }
+    let request = Request { goal, auto_approve: approval == Some(ApprovalMode::Auto) };
     let engine = workflow::open(workspace, settings, &config::variable, Arc::new(asker), editor)?;
     Ok(workflow::start(engine, request)?)
 }
