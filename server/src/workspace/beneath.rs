@@ -7,7 +7,7 @@ use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 
 use super::durable::sync_folder;
-use super::root::WorkspaceError;
+use super::error::WorkspaceError;
 use crate::contracts::RepoPath;
 
 /// What stands in the way of a folder.

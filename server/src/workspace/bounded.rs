@@ -9,7 +9,8 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, FileType, Metadata, OpenOptions};
 
 use super::beneath::{self, Blocked};
-use super::root::{Workspace, WorkspaceError};
+use super::error::WorkspaceError;
+use super::root::Workspace;
 use crate::contracts::{RepoPath, too_large};
 
 /// Why a file that is there is not read.

@@ -11,6 +11,8 @@ mod bounded;
 mod buffers;
 mod diff;
 mod durable;
+mod error;
+mod file_state;
 mod git;
 mod glob;
 mod identity;
@@ -27,6 +29,7 @@ mod rollback;
 mod root;
 mod staging;
 mod text_file;
+mod unsaved;
 mod walk;
 
 pub use access::{Refused, readable};
@@ -35,6 +38,8 @@ pub use buffers::{Buffer, Buffers, OpenBuffers, shows};
 pub use cap_std::fs::Dir;
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
+pub use error::WorkspaceError;
+pub use file_state::{FileState, MAX_FILE_BYTES, sha256};
 pub use git::{
     Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Head, RepositoryState, Unreadable, checkpoint,
     diff_with, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
@@ -52,7 +57,7 @@ pub use publish::{
     RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover, reseal,
 };
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
-pub use root::{FileState, MAX_FILE_BYTES, Workspace, WorkspaceError, sha256};
+pub use root::Workspace;
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text_file::{CannotEncode, NotText, TextFile};
 pub(crate) use walk::asked_for;

@@ -1,4 +1,3 @@
-use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,17 +5,15 @@ use std::sync::Arc;
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
-use sha2::{Digest, Sha256};
 
 use super::beneath::{self, Blocked};
 use super::buffers::OpenBuffers;
+use super::error::WorkspaceError;
+use super::file_state::{FileState, MAX_FILE_BYTES, sha256};
 use super::ignored::IgnoreFiles;
 use super::ownership::Owner;
 use super::protect::{SecretInodes, is_secret, never_by_name};
 use crate::contracts::RepoPath;
-
-/// The largest file that is read, in bytes.
-pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 
 /// A folder that is worked on. Cheap to clone.
 ///
@@ -35,85 +32,6 @@ struct Inner {
     dir: Dir,
     ignore_files: IgnoreFiles,
     secret_inodes: SecretInodes,
-}
-
-/// A file's content at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileState {
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-    /// SHA-256 of them, in hex.
-    pub sha256: String,
-    /// Permission bits (`0o644`); always `0o644` where the system has none.
-    pub mode: u32,
-    /// Who it belongs to; `None` where the system has no owners.
-    pub owner: Option<Owner>,
-}
-
-/// Why the workspace, or a file of it, cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkspaceError {
-    /// The root does not exist.
-    #[error("{} does not exist; name an existing folder with --workspace", .0.display())]
-    Missing(PathBuf),
-    /// The root is something else.
-    #[error("{} is not a folder; name the folder that holds the project", .0.display())]
-    NotAFolder(PathBuf),
-    /// The root may not be read.
-    #[error("{} may not be read; check the permissions of the folder and of those above it", .0.display())]
-    Denied(PathBuf),
-    /// The root cannot be opened for another reason.
-    #[error("{} cannot be opened: {source}", .path.display())]
-    Open {
-        /// The root.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A link leads out of the root.
-    #[error("{0} is a link that leads out of the workspace; only what lies inside is read")]
-    Outside(RepoPath),
-    /// A link leads to what is never read.
-    #[error("{path} is a link to {target}, which is never read")]
-    Guarded {
-        /// The link.
-        path: RepoPath,
-        /// Where it leads.
-        target: RepoPath,
-    },
-    /// A component is a link, where none may be.
-    #[error("{0} lies behind a symbolic link; files are written only in their real place")]
-    Link(RepoPath),
-    /// A folder, a pipe, a device or a socket.
-    #[error("{0} is not a regular file")]
-    NotAFile(RepoPath),
-    /// A file stands where a folder is wanted.
-    #[error("{0} is not a folder; move away what stands there")]
-    NotAFolderInside(RepoPath),
-    /// Larger than [`MAX_FILE_BYTES`].
-    #[error("{path} has {bytes} bytes; files above {MAX_FILE_BYTES} bytes are neither read nor changed")]
-    TooLarge {
-        /// The file.
-        path: RepoPath,
-        /// Its size.
-        bytes: u64,
-    },
-    /// A file of ignore rules cannot be used, so nobody can tell what it leaves out.
-    #[error("{file} cannot be used, and without it nobody can tell which files are ignored: {why}")]
-    IgnoreFile {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The system failed.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: RepoPath,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 impl Workspace {
@@ -165,7 +83,7 @@ impl Workspace {
     /// [`is_secret`].)
     pub fn is_secret_by_link(&self, path: &RepoPath) -> bool {
         let metadata = self.dir().symlink_metadata(path.as_str());
-        metadata.is_ok_and(|metadata| self.inner.secret_inodes.hold(self, &metadata))
+        metadata.is_ok_and(|metadata| self.inner.secret_inodes.hold(self.root(), &metadata))
     }
 
     /// Whether it is a regular file, links inside the workspace followed.
@@ -328,15 +246,6 @@ pub(super) fn mode(metadata: &Metadata) -> u32 {
 #[cfg(not(unix))]
 pub(super) fn mode(_: &Metadata) -> u32 {
     0o644
-}
-
-/// SHA-256 in hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use git2::{Delta, DiffDelta, DiffFile, DiffOptions, ErrorCode, IndexEntryExtendedFlag, Oid, Repository, Sort};
 
-use super::open::check_rules;
+use super::open::{broken_index, check_rules, open as open_repository};
 use crate::contracts::RepoPath;
 use crate::workspace::protect::{is_never, is_secret, is_secret_text};
 use crate::workspace::{MAX_FILE_BYTES, Workspace, WorkspaceError};
@@ -186,12 +186,12 @@ pub fn diff_with(
 }
 
 fn open(workspace: &Workspace) -> Result<Repository, BaseError> {
-    let opened = super::open(workspace).map_err(|error| BaseError::Unreadable(error.message().to_owned()))?;
+    let opened = open_repository(workspace).map_err(|error| BaseError::Unreadable(error.message().to_owned()))?;
     let repository = opened.ok_or(BaseError::NoRepository)?;
     if repository.workdir().is_none() {
         return Err(BaseError::Bare);
     }
-    repository.index().map_err(|error| BaseError::Unreadable(super::broken_index(&error)))?;
+    repository.index().map_err(|error| BaseError::Unreadable(broken_index(&error)))?;
     Ok(repository)
 }
 

@@ -1,3 +1,4 @@
+use super::rules::{MAX_BYTES, MAX_RULES};
 use super::*;
 use crate::workspace::fixture::{Fixture, memory, path};
 use crate::workspace::{Walk, files, is_ignored};

@@ -1,6 +1,7 @@
 //! Files with several names: a hard link to a secret is that secret.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +9,6 @@ use ignore::WalkBuilder;
 
 use super::is_secret;
 use crate::contracts::RepoPath;
-use crate::workspace::Workspace;
 
 /// Entries looked at for the other names of a file; in a workspace with more nobody can tell.
 const MAX_VISITED: usize = 2_000_000;
@@ -40,7 +40,7 @@ impl SecretInodes {
     /// Whether a file with these facts is a secret by another of its names. One in a workspace too large to tell counts
     /// as one.
     #[cfg(unix)]
-    pub(in crate::workspace) fn hold(&self, workspace: &Workspace, metadata: &cap_std::fs::Metadata) -> bool {
+    pub(in crate::workspace) fn hold(&self, root: &Path, metadata: &cap_std::fs::Metadata) -> bool {
         use cap_std::fs::MetadataExt;
         if metadata.nlink() < 2 || !metadata.is_file() {
             return false;
@@ -54,7 +54,7 @@ impl SecretInodes {
             Some(known) if changed + COARSE < known.began => return !known.is_whole || known.secrets.contains(&id),
             _ => {}
         }
-        let found = walk(workspace);
+        let found = walk(root);
         let holds = !found.is_whole || found.secrets.contains(&id);
         *known = Some(found);
         holds
@@ -62,17 +62,17 @@ impl SecretInodes {
 
     /// Nothing to compare by.
     #[cfg(not(unix))]
-    pub(in crate::workspace) fn hold(&self, _: &Workspace, _: &cap_std::fs::Metadata) -> bool {
+    pub(in crate::workspace) fn hold(&self, _: &Path, _: &cap_std::fs::Metadata) -> bool {
         false
     }
 }
 
 /// Every file with a name of secrets, ignored ones too.
 #[cfg(unix)]
-fn walk(workspace: &Workspace) -> Known {
+fn walk(root: &Path) -> Known {
     use std::os::unix::fs::MetadataExt;
     let mut known = Known { began: SystemTime::now(), secrets: HashSet::new(), is_whole: true };
-    let mut builder = WalkBuilder::new(workspace.root());
+    let mut builder = WalkBuilder::new(root);
     builder.standard_filters(false).follow_links(false);
     for (visited, entry) in builder.build().flatten().enumerate() {
         if visited >= MAX_VISITED {
@@ -82,7 +82,7 @@ fn walk(workspace: &Workspace) -> Known {
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
             continue;
         }
-        let relative = entry.path().strip_prefix(workspace.root()).ok().map(|path| path.to_string_lossy());
+        let relative = entry.path().strip_prefix(root).ok().map(|path| path.to_string_lossy());
         let is_named = relative.and_then(|path| RepoPath::parse(&path).ok()).is_some_and(|path| is_secret(&path));
         if let (true, Ok(metadata)) = (is_named, entry.metadata())
             && metadata.nlink() > 1

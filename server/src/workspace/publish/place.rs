@@ -6,8 +6,8 @@ use std::io;
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, File, OpenOptions};
 
-use super::record::read_plain;
-use super::{Halt, PublishRecord, PublishedFile};
+use super::record::{PublishRecord, PublishedFile, read_plain};
+use super::steps::Halt;
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
 use crate::workspace::durable::{create, replace_dressed};
@@ -31,6 +31,26 @@ pub(super) fn is_before(workspace: &Workspace, record: &PublishRecord, file: &Pu
         record.files.iter().any(is_it)
     };
     is_clear(workspace, &file.path, &goes).map_err(|error| Halt::of_file(error, &file.path))
+}
+
+pub(super) fn check_all(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> {
+    check_saved(workspace, record.paths())?;
+    let mut changed = Vec::new();
+    for file in &record.files {
+        if !is_before(workspace, record, file)? {
+            changed.push(file.path.clone());
+        }
+    }
+    if changed.is_empty() { Ok(()) } else { Err(Halt::Conflict(changed)) }
+}
+
+/// Nothing is written under what a person is typing.
+pub(super) fn check_saved<'a>(
+    workspace: &Workspace,
+    paths: impl IntoIterator<Item = &'a RepoPath>,
+) -> Result<(), Halt> {
+    let unsaved = workspace.unsaved(paths);
+    if unsaved.is_empty() { Ok(()) } else { Err(Halt::Unsaved(unsaved)) }
 }
 
 /// The folders that must be made for these files, outermost first.

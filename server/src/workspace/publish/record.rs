@@ -4,7 +4,7 @@ use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Reversal;
+use super::reversal::Reversal;
 use crate::contracts::{ChangeType, RepoPath, is_task_id, over_limit};
 use crate::workspace::beneath::{self, Blocked};
 use crate::workspace::{MAX_FILE_BYTES, Owner, read_bounded, replace, sha256};

@@ -3,8 +3,9 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::place::{disk, is_before, is_staged, note_modes, place, sync_parents, undo};
-use super::{Halt, PublishRecord, PublishState, Step, Steps, check_saved, records};
+use super::place::{check_saved, disk, is_before, is_staged, note_modes, place, sync_parents, undo};
+use super::record::{PublishRecord, PublishState, records};
+use super::steps::{Halt, Step, Steps, names};
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
 use crate::workspace::{Workspace, sweep};
@@ -58,10 +59,10 @@ pub fn recover(
     recover_in_steps(workspace, run_dir, signer, verify, &mut |_| Ok(())).map_err(|halt| match halt {
         Halt::Failed { what, source } => RecoverError { what, source },
         Halt::Conflict(paths) => {
-            RecoverError { what: super::names(&paths), source: io::Error::other("changed while it was put in place") }
+            RecoverError { what: names(&paths), source: io::Error::other("changed while it was put in place") }
         }
         Halt::Unsaved(paths) => RecoverError {
-            what: super::names(&paths),
+            what: names(&paths),
             source: io::Error::other(
                 "open with unsaved changes; save them, or undo the changes there, and start again",
             ),
@@ -90,7 +91,7 @@ pub(super) fn recover_in_steps(
                 let left = undo(workspace, run_dir, &record);
                 if !left.is_empty() {
                     let source = io::Error::other("could not be taken back");
-                    return Err(Halt::Failed { what: super::names(&left), source });
+                    return Err(Halt::Failed { what: names(&left), source });
                 }
                 record.state = PublishState::Undone;
                 recovered.dropped.push(told(&record, Vec::new()));

@@ -1,10 +1,8 @@
-use cap_std::fs::Dir;
+//! What a rollback takes back, as its journal names it.
+
 use serde::{Deserialize, Serialize};
 
-use super::record::PublishRecord;
-use super::{Modes, PublishError, Published, Stopped, carry_out};
 use crate::contracts::RepoPath;
-use crate::workspace::{StagedChange, Workspace};
 
 /// What a rollback, or the undoing of one, takes back.
 ///
@@ -54,26 +52,5 @@ impl Reversal {
             publish.paths.retain(|path| !left.contains(path));
         }
         self.of.retain(|publish| !publish.paths.is_empty());
-    }
-}
-
-/// Take something back: [`publish`](super::publish()) with the old content as the new, journaled in a run of its own.
-/// Permission bits are those of the changes. Without any change it is journaled all the same.
-///
-/// # Errors
-/// As of [`publish`](super::publish()).
-pub fn publish_reversal(
-    workspace: &Workspace,
-    run_dir: &Dir,
-    reversal: Reversal,
-    changes: &[StagedChange],
-    signer: &dyn Fn(&[u8]) -> String,
-) -> Result<Published, PublishError> {
-    let record = PublishRecord::of_reversal(reversal);
-    match carry_out(workspace, run_dir, record, changes, Modes::AsGiven, signer, &mut |_| Ok(())) {
-        Ok(record) => Ok(Published { record }),
-        Err(Stopped::Refused(error)) => Err(error),
-        #[cfg(test)]
-        Err(Stopped::Killed) => unreachable!("only a test's hook kills"),
     }
 }

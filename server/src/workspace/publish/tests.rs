@@ -1,12 +1,17 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
+use cap_std::fs::Dir;
+
 use super::recover::recover_in_steps;
+use super::steps::{Halt, Step, Steps, Stopped};
+use super::transaction::publish_in_steps;
 use super::*;
 use crate::contracts::ChangeType;
 use crate::workspace::fixture::{Fixture, Opened, memory, path, skipped};
-use crate::workspace::{OpenBuffers, Staging, Writable};
+use crate::workspace::{OpenBuffers, StagedChange, Staging, Workspace, Writable, sha256};
 
 const TREE: &str = "//- /a.txt\na0\n//- /b.txt\nb0\n//- /gone.txt\ng0\n";
 const RUN: &str = ".agent_memory/runs/r1";

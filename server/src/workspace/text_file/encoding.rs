@@ -5,10 +5,46 @@
 
 use encoding_rs::WINDOWS_1252;
 
-use super::{CannotEncode, NotText};
+use crate::workspace::Interrupted;
 
 /// What shows for bytes that are not text.
 pub(super) const REPLACEMENT: char = '\u{fffd}';
+
+/// The file is binary, or in an encoding that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a text file")]
+pub struct NotText;
+
+/// A text that the file cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CannotEncode {
+    /// A character that its encoding does not have.
+    #[error("the file is in {charset}, which has no {character:?}; write it without that character")]
+    Character {
+        /// The encoding's name.
+        charset: &'static str,
+        /// The character.
+        character: char,
+    },
+    /// A NUL character, which would make it a binary file.
+    #[error("the text holds a NUL character, which would make the file binary")]
+    Nul,
+    /// A U+FFFD of which it cannot be told for which of the file's bytes it stands.
+    #[error(
+        "line {line} has a U+FFFD, which stands for a byte of the file that is not text, and it cannot be told for \
+         which; keep it in the line where it was, or write the character that is meant"
+    )]
+    Stray {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Text after the half character at the end of the file.
+    #[error("the file ends in half a character, the U+FFFD at its end; put new text before that, or leave it out")]
+    Half,
+    /// It took too long, or was stopped.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Charset {

@@ -12,8 +12,9 @@ use gix_attributes::StateRef;
 use gix_attributes::glob::pattern::Case;
 use gix_attributes::search::{MetadataCollection, Outcome};
 
+use super::encoding::CannotEncode;
 use super::encoding::Charset;
-use super::{CannotEncode, End, TextFile};
+use super::{End, TextFile};
 use crate::contracts::RepoPath;
 use crate::workspace::glob::{BadGlob, FileGlob};
 use crate::workspace::{Interrupt, Interrupted, Workspace};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
-use super::{CheckpointError, REFS, open};
+use super::repository::{CheckpointError, REFS, open};
 use crate::workspace::Workspace;
 
 /// A lock of a run that is none of this workspace's is left alone until nobody can be at work on it any more: working

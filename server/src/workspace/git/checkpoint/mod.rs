@@ -4,20 +4,20 @@
 //! written; no hook, filter or signing program runs.
 
 mod locks;
+mod repository;
 mod tracked;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use git2::{ErrorCode, Index, IndexEntry, IndexTime, Oid, Repository, Signature};
 
 use crate::contracts::RepoPath;
-use crate::workspace::{Workspace, git};
-pub use locks::sweep_locks;
+use crate::workspace::root::Workspace;
+use repository::{REFS, Recorded, head_commit, open};
 use tracked::Tracked;
 
-/// Where checkpoints are kept.
-const REFS: &str = "refs/baton";
+pub use locks::sweep_locks;
+pub use repository::CheckpointError;
 
 /// A checkpoint that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,43 +27,6 @@ pub struct Checkpoint {
     /// Its commit, in hex.
     pub commit: String,
 }
-
-/// Why there is no checkpoint.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// Checkpoints cannot be made in this repository at all; all else works as without git.
-    #[error("checkpoints are not available in this git repository: {0}")]
-    Unavailable(String),
-    /// A file could not be recorded.
-    #[error("cannot record {path}: {why}")]
-    File {
-        /// The file, relative to the repository.
-        path: String,
-        /// What the system said.
-        why: String,
-    },
-    /// A reference is locked, by a process at work or one that was killed.
-    #[error(
-        "another process works on it, or one was killed: {} is there (or packed-refs.lock beside the references); remove it \
-         once no git or Baton is at work here", .0.display()
-    )]
-    Locked(PathBuf),
-    /// Git failed.
-    #[error("git failed: {0}")]
-    Git(String),
-    /// It was stopped on the way. Nothing refers to what was written.
-    #[error("stopped")]
-    Stopped,
-}
-
-impl From<git2::Error> for CheckpointError {
-    fn from(error: git2::Error) -> Self {
-        Self::Git(error.message().to_owned())
-    }
-}
-
-/// One file of a tree: its content and its kind.
-type Recorded = (Oid, u32);
 
 /// Commit HEAD's tree with all changes of tracked files, and the files agents `touched`, to
 /// `refs/baton/<run>/<n>-<phase>`. `None` where there is no repository.
@@ -122,19 +85,6 @@ pub fn remove_checkpoints(workspace: &Workspace, run: &str) -> Result<usize, Che
         removed += 1;
     }
     Ok(removed)
-}
-
-fn open(workspace: &Workspace) -> Result<Option<Repository>, CheckpointError> {
-    git::open(workspace).map_err(|error| CheckpointError::Unavailable(error.message().to_owned()))
-}
-
-/// The commit that is checked out; `None` before the first one.
-fn head_commit(repository: &Repository) -> Result<Option<git2::Commit<'_>>, CheckpointError> {
-    match repository.head() {
-        Ok(head) => Ok(Some(head.peel_to_commit()?)),
-        Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn record_touched(

@@ -11,10 +11,11 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use git2::{Index, IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid, Repository, Tree};
 
-use super::{CheckpointError, Recorded};
+use super::repository::{CheckpointError, Recorded, head_commit};
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
-use crate::workspace::{Workspace, git, is_secret};
+use crate::workspace::git::open::broken_index;
+use crate::workspace::{Workspace, is_secret};
 
 const FILE: u32 = 0o100_644;
 const EXECUTABLE: u32 = 0o100_755;
@@ -63,9 +64,9 @@ impl<'a> Tracked<'a> {
         }
         let memory = [prefix.as_slice(), memory_dir.as_str().as_bytes()].concat();
         let top = Dir::open_ambient_dir(&top, ambient_authority());
-        let head = super::head_commit(repository)?.map(|commit| commit.tree()).transpose()?;
+        let head = head_commit(repository)?.map(|commit| commit.tree()).transpose()?;
         let config = repository.config()?;
-        let index = repository.index().map_err(|error| unavailable(&git::broken_index(&error)))?;
+        let index = repository.index().map_err(|error| unavailable(&broken_index(&error)))?;
         let index_time = index.path().and_then(|path| path.metadata().ok()).and_then(|file| written_at(&file));
         Ok(Self {
             repository,

@@ -37,8 +37,22 @@ const READ: &[(&str, u64)] = &[
 /// How deep one configuration may include another, as in git.
 const INCLUDES: usize = 10;
 
+/// The repository the workspace lies in; `None` without git. An error where it is another's.
+pub(in crate::workspace) fn open(workspace: &Workspace) -> Result<Option<Repository>, git2::Error> {
+    open_at(workspace.root())
+}
+
+/// What to do about an index that cannot be read.
+pub(in crate::workspace) fn broken_index(error: &git2::Error) -> String {
+    format!(
+        "its index is broken ({}); remove the file index in .git and run `git reset`, which makes it anew: what was staged \
+         is then staged no more, and no file changes",
+        error.message()
+    )
+}
+
 /// The repository whose working tree a folder lies in; `None` when there is none. The environment is not asked.
-pub(super) fn open(root: &Path) -> Result<Option<Repository>, git2::Error> {
+fn open_at(root: &Path) -> Result<Option<Repository>, git2::Error> {
     // That folder and no other: none above it, and none that is a repository by what lies in it.
     let mut flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::CROSS_FS | RepositoryOpenFlags::NO_DOTGIT;
     let (top, link) = match root.ancestors().find(|folder| is_top(folder)) {

@@ -1,0 +1,242 @@
+//! Files of ignore rules: read within bounds, compiled, and kept for as long as they stay the same.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions};
+use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
+
+use crate::workspace::error::WorkspaceError;
+
+/// The largest file of rules, in bytes.
+pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most rules of one file.
+pub(super) const MAX_RULES: usize = 50_000;
+
+/// Most rules kept compiled, of all files together.
+const MAX_KEPT: usize = 100_000;
+
+/// A longer rule is passed over: no path is as long.
+const LONGEST_RULE: usize = 4_096;
+
+/// Rules compiled together; where they are too much for that, in halves.
+const TOGETHER: usize = 1_000;
+
+/// Files of rules that were read, by where they are.
+#[derive(Debug, Default)]
+pub(in crate::workspace) struct IgnoreFiles {
+    read: Mutex<Kept>,
+    /// The user's own file of rules.
+    users: OnceLock<Option<PathBuf>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    files: HashMap<PathBuf, (Identity, Result<Arc<Rules>, String>)>,
+    rules: usize,
+}
+
+/// What tells that a file is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    size: u64,
+    modified: Option<SystemTime>,
+    /// Device, inode, and when the inode was changed, where there are any.
+    unix: Option<(u64, u64, i64, i64)>,
+}
+
+/// The rules of one file, in parts; later ones win.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    parts: Vec<Gitignore>,
+    count: usize,
+}
+
+/// A file of rules that cannot be used.
+#[derive(Debug, Clone)]
+pub(in crate::workspace) struct Fault {
+    file: String,
+    why: String,
+}
+
+impl From<Fault> for WorkspaceError {
+    fn from(Fault { file, why }: Fault) -> Self {
+        Self::IgnoreFile { file, why }
+    }
+}
+
+impl IgnoreFiles {
+    /// The rules of a file beneath the root; `None` when there is none.
+    pub(super) fn beneath(&self, dir: &Dir, path: &str) -> Result<Option<Arc<Rules>>, Fault> {
+        self.rules(dir, path, PathBuf::from(path))
+    }
+
+    /// The rules of a file anywhere, by its whole path.
+    pub(super) fn outside(&self, path: &Path) -> Result<Option<Arc<Rules>>, Fault> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        let Ok(dir) = Dir::open_ambient_dir(folder, ambient_authority()) else { return Ok(None) };
+        self.rules(&dir, name, path.to_owned())
+    }
+
+    /// The rules that this user has for all repositories.
+    pub(super) fn of_user(&self) -> Result<Option<Arc<Rules>>, Fault> {
+        let file = self.users.get_or_init(|| gitconfig_excludes_path().and_then(|path| path.canonicalize().ok()));
+        Ok(file.as_deref().map(|file| self.outside(file)).transpose()?.flatten())
+    }
+
+    fn rules(&self, dir: &Dir, name: impl AsRef<Path>, place: PathBuf) -> Result<Option<Arc<Rules>>, Fault> {
+        let name = name.as_ref();
+        let Ok(metadata) = dir.symlink_metadata(name) else { return Ok(None) };
+        if !metadata.is_file() {
+            if !metadata.is_dir() {
+                tracing::warn!(file = %place.display(), "not a regular file: its ignore rules do not count");
+            }
+            return Ok(None);
+        }
+        let identity = Identity::of(&metadata);
+        let fault = |why: String| Fault { file: place.display().to_string(), why };
+        if let Some((_, rules)) = self.kept().files.get(&place).filter(|(known, _)| *known == identity) {
+            return rules.clone().map(Some).map_err(fault);
+        }
+        let rules = match read(dir, name, MAX_BYTES) {
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => Rules::compile(&bytes).map(Arc::new),
+            Err(error) => Err(error.to_string()),
+        };
+        let count = rules.as_ref().map_or(0, |rules| rules.count);
+        let mut kept = self.kept();
+        if kept.rules + count > MAX_KEPT {
+            *kept = Kept::default();
+        }
+        kept.rules += count;
+        kept.files.insert(place.clone(), (identity, rules.clone()));
+        drop(kept);
+        rules.map(Some).map_err(fault)
+    }
+
+    /// Each change of the map is whole.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rules {
+    fn compile(bytes: &[u8]) -> Result<Self, String> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        // A line that is not UTF-8 names no file that is listed.
+        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+        let lines = lines.map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let is_rule = |line: &&str| !line.trim_end().is_empty() && !line.starts_with('#') && line.len() <= LONGEST_RULE;
+        let mut rules = Self::default();
+        let mut some: Vec<String> = Vec::new();
+        for line in lines.filter(is_rule) {
+            rules.count += 1;
+            if rules.count > MAX_RULES {
+                return Err(format!("it has more than {MAX_RULES} rules; shorten it"));
+            }
+            some.push(literal_braces(line));
+            if some.len() == TOGETHER {
+                rules.add(&some);
+                some.clear();
+            }
+        }
+        rules.add(&some);
+        Ok(rules)
+    }
+
+    fn add(&mut self, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut builder = GitignoreBuilder::new("");
+        for line in lines {
+            // What is no pattern leaves out nothing, to git too.
+            let _ = builder.add_line(None, line);
+        }
+        match builder.build() {
+            Ok(part) => self.parts.push(part),
+            Err(_) if lines.len() > 1 => {
+                let (first, second) = lines.split_at(lines.len() / 2);
+                self.add(first);
+                self.add(second);
+            }
+            Err(error) => tracing::warn!(%error, "an ignore rule is too large and does not count"),
+        }
+    }
+
+    /// Whether a path, from the folder of the rules, is left out; `None` when no rule speaks of it.
+    pub(super) fn verdict(&self, path: &str, is_folder: bool) -> Option<bool> {
+        self.parts
+            .iter()
+            .rev()
+            .map(|part| part.matched(path, is_folder))
+            .find(|found| !found.is_none())
+            .map(|found| found.is_ignore())
+    }
+}
+
+/// Git knows no alternatives: to it a brace is a brace.
+fn literal_braces(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut class = false;
+    let mut escaped = false;
+    for c in line.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '[' => class = true,
+            ']' => class = false,
+            '{' | '}' if !class => out.push('\\'),
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok().map(cap_std::time::SystemTime::into_std);
+        Self { size: metadata.len(), modified, unix: unix_identity(metadata) }
+    }
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+fn unix_identity(metadata: &Metadata) -> Option<(u64, u64, i64, i64)> {
+    use cap_std::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn unix_identity(_: &Metadata) -> Option<(u64, u64, i64, i64)> {
+    None
+}
+
+/// Read a regular file, no link, without waiting for anybody to write to it. `None` when it is gone.
+pub(super) fn read(dir: &Dir, name: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = match dir.open_with(name, &options) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    let too_large = || io::Error::other(format!("it is larger than {limit} bytes; shorten it"));
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(Some(bytes)) }
+}

@@ -1,0 +1,311 @@
+//! One publish: what is kept first, the journal, then each file in place, or everything taken back.
+
+use std::io;
+
+use cap_std::fs::Dir;
+
+use super::place::{check_all, check_saved, disk, is_before, missing_folders, note_modes, place, sync_parents, undo};
+use super::record::{FinishedTask, PublishRecord, PublishState, PublishedFile, is_final, next_order};
+use super::reversal::Reversal;
+use super::steps::{Halt, PublishError, Step, Steps, Stopped, names};
+use crate::contracts::{RepoPath, is_task_id};
+use crate::text;
+use crate::workspace::durable::{sync_folder, write_new, write_unsynced};
+use crate::workspace::path_state::Disk;
+use crate::workspace::{StagedChange, Workspace, beneath, sha256};
+
+/// A task's changes as they now stand in the working tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// What was done, as the journal tells it.
+    pub record: PublishRecord,
+}
+
+/// Put a task's changes into the working tree, all or nothing.
+///
+/// `run_dir` is the run's folder; the journal, the staged files and the before-images go there. `signer` makes the
+/// MAC over the journal's content. Returns when everything is on disk for good. Blocks; cannot be cancelled midway.
+///
+/// # Errors
+/// [`PublishError::Conflict`] when a file is not what the task read: the working tree is then as it was, as it is
+/// after any other error but [`PublishError::Stuck`].
+pub fn publish(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    work: &FinishedTask<'_>,
+    changes: &[StagedChange],
+    signer: &dyn Fn(&[u8]) -> String,
+) -> Result<Published, PublishError> {
+    match publish_in_steps(workspace, run_dir, work, changes, signer, &mut |_| Ok(())) {
+        Ok(record) => Ok(Published { record }),
+        Err(Stopped::Refused(error)) => Err(error),
+        #[cfg(test)]
+        Err(Stopped::Killed) => unreachable!("only a test's hook kills"),
+    }
+}
+
+pub(super) fn publish_in_steps(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    work: &FinishedTask<'_>,
+    changes: &[StagedChange],
+    signer: &dyn Fn(&[u8]) -> String,
+    steps: Steps<'_>,
+) -> Result<PublishRecord, Stopped> {
+    if !is_task_id(work.task) {
+        return Err(Stopped::Refused(PublishError::TaskId(work.task.to_owned())));
+    }
+    let mut record = PublishRecord::new(work);
+    if is_final(run_dir, &record).map_err(Halt::failed("cannot read the publish journal"))? {
+        return Err(Stopped::Refused(PublishError::Again { task: work.task.to_owned(), round: work.round }));
+    }
+    if changes.is_empty() {
+        record.state = PublishState::Done;
+        return Ok(record);
+    }
+    carry_out(workspace, run_dir, record, changes, Modes::OfDisk, signer, steps)
+}
+
+/// Take something back: [`publish`](publish()) with the old content as the new, journaled in a run of its own.
+/// Permission bits are those of the changes. Without any change it is journaled all the same.
+///
+/// # Errors
+/// As of [`publish`](publish()).
+pub fn publish_reversal(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    reversal: Reversal,
+    changes: &[StagedChange],
+    signer: &dyn Fn(&[u8]) -> String,
+) -> Result<Published, PublishError> {
+    let record = PublishRecord::of_reversal(reversal);
+    match carry_out(workspace, run_dir, record, changes, Modes::AsGiven, signer, &mut |_| Ok(())) {
+        Ok(record) => Ok(Published { record }),
+        Err(Stopped::Refused(error)) => Err(error),
+        #[cfg(test)]
+        Err(Stopped::Killed) => unreachable!("only a test's hook kills"),
+    }
+}
+
+/// Whose permission bits and owner a file that exists gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Modes {
+    /// Those it has: agents change content only, and the user may have changed the bits since the file was read.
+    OfDisk,
+    /// Those of the change.
+    AsGiven,
+}
+
+fn carry_out(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    mut record: PublishRecord,
+    changes: &[StagedChange],
+    modes: Modes,
+    signer: &dyn Fn(&[u8]) -> String,
+    steps: Steps<'_>,
+) -> Result<PublishRecord, Stopped> {
+    let changes = &in_order(changes)[..];
+    record.files = changes.iter().map(|change| described(workspace, change, modes)).collect::<Result<_, Halt>>()?;
+    record.order = next_order(run_dir).map_err(Halt::failed("cannot read the publish journals"))?;
+    check_all(workspace, &record)?;
+    record.created_folders = missing_folders(workspace, &record.files)?;
+    save(run_dir, &mut record, changes, steps)?;
+    if let Err(error) = record.save(run_dir, signer) {
+        // It may be there and only its sync have failed; the next start must not find it and publish after all.
+        record.discard(run_dir);
+        return Err(Halt::failed("cannot write the publish journal")(error).into());
+    }
+    steps(Step::Journaled)?;
+    match put_in_place(workspace, run_dir, &record, steps) {
+        Ok(()) => {}
+        #[cfg(test)]
+        Err(Halt::Killed) => return Err(Stopped::Killed),
+        Err(halt) => return Err(take_back(workspace, run_dir, record, signer, halt, steps)),
+    }
+    note_modes(workspace, &mut record);
+    record.state = PublishState::Done;
+    record.save(run_dir, signer).map_err(|source| {
+        // Everything is in place; the journal, still open, is closed by the next start.
+        Stopped::Refused(PublishError::Stuck {
+            what: "cannot close the publish journal".to_owned(),
+            source,
+            left: record.files.iter().map(|file| file.path.clone()).collect(),
+        })
+    })?;
+    Ok(record)
+}
+
+/// The changes in the order in which they can be made: what goes makes way for what comes.
+fn in_order(changes: &[StagedChange]) -> Vec<&StagedChange> {
+    let makes_way = |gone: &StagedChange, come: &StagedChange| {
+        let (gone, come) = (gone.path.key(), come.path.key());
+        let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+        gone == come || is_below(&gone, &come) || is_below(&come, &gone)
+    };
+    let comes = |change: &&StagedChange| change.after.is_some();
+    let goes_first = |change: &StagedChange| {
+        change.after.is_none() && changes.iter().filter(comes).any(|come| makes_way(change, come))
+    };
+    let (first, then): (Vec<_>, Vec<_>) = changes.iter().partition(|change| goes_first(change));
+    first.into_iter().chain(then).collect()
+}
+
+/// A change as the journal names it.
+fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
+    let now = match disk(workspace, change.moved_from.as_ref().unwrap_or(&change.path))? {
+        Disk::File(state) => Some((state.mode, state.owner)),
+        _ => None,
+    };
+    let before = change.before.as_ref();
+    let was = before.map(|state| now.unwrap_or((state.mode, state.owner)));
+    let is_new = before.is_none() && change.moved_from.is_none();
+    let (mode, owner) = now.filter(|_| !is_new && modes == Modes::OfDisk).unwrap_or((change.mode, change.owner));
+    Ok(PublishedFile {
+        path: change.path.clone(),
+        change_type: change.change_type,
+        sha256_before: before.map(|state| state.sha256.clone()),
+        sha256_after: change.after.as_deref().map(sha256),
+        staged: None,
+        before_image: None,
+        after_image: None,
+        mode,
+        mode_before: was.map(|(mode, _)| mode),
+        fresh: is_new && modes == Modes::OfDisk,
+        owner,
+        owner_before: was.and_then(|(_, owner)| owner),
+    })
+}
+
+/// Write the new bytes and the before-images, for good, and name them in the record.
+fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[&StagedChange], steps: Steps<'_>) -> Result<(), Halt> {
+    let (staged_name, before_name) = (record.staged_folder(), record.before_folder());
+    let mut folders = Vec::new();
+    for (index, change) in changes.iter().enumerate() {
+        let name = stored_name(index, &change.path);
+        if let Some(after) = &change.after {
+            let folder = fresh(run_dir, &staged_name, &mut folders)?;
+            write_new(folder, &name, after, 0o600)
+                .map_err(Halt::failed(format!("cannot keep the new {}", change.path)))?;
+            record.files[index].staged = Some(format!("{staged_name}/{name}"));
+            record.files[index].after_image = keep_after(run_dir, record, &name, after);
+        }
+        steps(Step::Staged(index))?;
+        if let Some(before) = &change.before {
+            let folder = fresh(run_dir, &before_name, &mut folders)?;
+            write_new(folder, &name, &before.bytes, 0o600)
+                .map_err(Halt::failed(format!("cannot keep the old {}", change.path)))?;
+            record.files[index].before_image = Some(format!("{before_name}/{name}"));
+        }
+        steps(Step::BeforeSaved(index))?;
+    }
+    // New folders are on disk already; what is in them is made so here.
+    for (name, folder) in &folders {
+        sync_folder(folder).map_err(Halt::failed(format!("cannot sync {name}")))?;
+    }
+    steps(Step::Prepared)
+}
+
+/// Keep a copy of what is put in place. Without it only a three-way merge with later edits is impossible, so it is
+/// not synced, and its failure fails nothing.
+fn keep_after(run_dir: &Dir, record: &PublishRecord, name: &str, bytes: &[u8]) -> Option<String> {
+    let folder = record.after_folder();
+    let stored_at = format!("{folder}/{name}");
+    match run_dir.create_dir_all(&folder).and_then(|()| write_unsynced(&run_dir.open_dir(&folder)?, name, bytes)) {
+        Ok(()) => Some(stored_at),
+        Err(error) => {
+            tracing::warn!(%error, stored_at, "no copy of a published file could be kept");
+            None
+        }
+    }
+}
+
+/// A folder of the run, emptied of what an earlier try left when it is first asked for.
+fn fresh<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>) -> Result<&'a Dir, Halt> {
+    let known = open.iter().position(|(opened, _)| opened == name);
+    let index = match known {
+        Some(index) => index,
+        None => {
+            let fault = |source| Halt::Failed { what: format!("cannot make {name}"), source };
+            let folder =
+                beneath::create_folder(run_dir, name.split('/')).map_err(|blocked| fault(blocked.into_io()))?;
+            for entry in folder.entries().map_err(fault)? {
+                folder.remove_file(entry.map_err(fault)?.file_name()).map_err(fault)?;
+            }
+            open.push((name.to_owned(), folder));
+            open.len() - 1
+        }
+    };
+    Ok(&open[index].1)
+}
+
+/// A name that a person finds the file by, and that no rule about names minds.
+fn stored_name(index: usize, path: &RepoPath) -> String {
+    const LONGEST: usize = 200;
+    format!("{index:03}-{}", text::head_bytes(path.file_name(), LONGEST))
+}
+
+fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, steps: Steps<'_>) -> Result<(), Halt> {
+    check_all(workspace, record)?;
+    for (index, file) in record.files.iter().enumerate() {
+        steps(Step::Placing(index))?;
+        // Once more for this one file: a save in an editor may have come between.
+        check_saved(workspace, [&file.path])?;
+        if !is_before(workspace, record, file)? {
+            return Err(Halt::Conflict(vec![file.path.clone()]));
+        }
+        place(workspace, run_dir, file)?;
+        steps(Step::Placed(index))?;
+    }
+    sync_parents(workspace, record)?;
+    steps(Step::Synced)
+}
+
+fn take_back(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    mut record: PublishRecord,
+    signer: &dyn Fn(&[u8]) -> String,
+    halt: Halt,
+    steps: Steps<'_>,
+) -> Stopped {
+    let left = match undo_in_steps(workspace, run_dir, &mut record, signer, steps) {
+        Ok(left) => left,
+        #[cfg(test)]
+        Err(Halt::Killed) => return Stopped::Killed,
+        Err(_) => record.files.iter().map(|file| file.path.clone()).collect(),
+    };
+    match halt {
+        _ if left.is_empty() => halt.into(),
+        Halt::Failed { what, source } => Stopped::Refused(PublishError::Stuck { what, source, left }),
+        Halt::Conflict(paths) | Halt::Unsaved(paths) => Stopped::Refused(PublishError::Stuck {
+            what: format!("changed on disk while it was published: {}", names(&paths)),
+            source: io::Error::other("the files before it could not be taken back"),
+            left,
+        }),
+        #[cfg(test)]
+        Halt::Killed => Stopped::Killed,
+    }
+}
+
+/// Take back what is in place; the files that could not be are returned. The journal says what goes on before it
+/// does, so that a kill in between is finished in the same direction.
+fn undo_in_steps(
+    workspace: &Workspace,
+    run_dir: &Dir,
+    record: &mut PublishRecord,
+    signer: &dyn Fn(&[u8]) -> String,
+    steps: Steps<'_>,
+) -> Result<Vec<RepoPath>, Halt> {
+    record.state = PublishState::Undoing;
+    record.save(run_dir, signer).map_err(Halt::failed("cannot write the publish journal"))?;
+    steps(Step::Undoing)?;
+    let left = undo(workspace, run_dir, record);
+    if left.is_empty() {
+        sync_parents(workspace, record)?;
+        steps(Step::Undone)?;
+        record.state = PublishState::Undone;
+        record.save(run_dir, signer).map_err(Halt::failed("cannot close the publish journal"))?;
+    }
+    Ok(left)
+}
