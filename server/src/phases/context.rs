@@ -190,7 +190,7 @@ fn convention(workspace: &Workspace, file: &str) -> Option<String> {
         return None;
     }
     let bytes = workspace.read_unlinked(&path).ok()??.bytes;
-    let text = TextFile::decode(&bytes).ok()?.shown().into_owned();
+    let text = TextFile::decode(&bytes).ok()?.masked_text().into_owned();
     if text.trim().is_empty() {
         return None;
     }

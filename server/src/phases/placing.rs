@@ -31,7 +31,7 @@ fn last_line(lines: &[&str]) -> u32 {
 /// A file's text as models are shown it, so that what they quote is found; `None` when it is not there or not text.
 pub(super) fn text(workspace: &Workspace, path: &RepoPath) -> Option<String> {
     let bytes = workspace.read_open(path).ok()??.bytes;
-    Some(TextFile::decode(&bytes).ok()?.shown().into_owned())
+    Some(TextFile::decode(&bytes).ok()?.masked_text().into_owned())
 }
 
 /// Have each issue in its file by the name that the disk has for it: it is shown there.

@@ -50,7 +50,7 @@ pub(super) fn run(toolbox: &Toolbox, input: EditFile) -> Result<String, ToolErro
     let findable = opaque(file.text(), &old);
     let edited = match edit(&findable, &old, &new, input.replace_all.unwrap_or_default(), interrupt) {
         Ok(edited) => edited.made_in(file.text()),
-        Err(miss) => return Err(told_miss(&path, &file.shown(), &old, miss, interrupt)?.into()),
+        Err(miss) => return Err(told_miss(&path, &file.masked_text(), &old, miss, interrupt)?.into()),
     };
     if edited.text == file.text() {
         return Err(format!("{path} already reads so; nothing was changed.").into());

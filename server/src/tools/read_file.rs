@@ -37,7 +37,7 @@ impl Input for ReadFile {
 pub(super) fn run(toolbox: &Toolbox, input: ReadFile) -> Result<String, ToolError> {
     let path = toolbox.path(&input.path)?;
     let file = toolbox.read_text(&path)?;
-    let shown = file.shown();
+    let shown = file.masked_text();
     let total = shown.lines().count();
     if total == 0 {
         return Ok(format!("{path} is empty.\n"));

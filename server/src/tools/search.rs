@@ -104,7 +104,7 @@ fn look_into(
     *searched += bytes.len();
     match TextFile::decode(&bytes) {
         // What is masked is not searched either: a pattern could spell it out.
-        Ok(file) if !is_secret_text(&bytes) => found.look(pattern, path, &file.shown(), &toolbox.interrupt),
+        Ok(file) if !is_secret_text(&bytes) => found.look(pattern, path, &file.masked_text(), &toolbox.interrupt),
         _ => Ok(true),
     }
 }

@@ -218,7 +218,7 @@ pub fn masks(text: &str) -> usize {
 
 impl TextFile {
     /// The text as models are shown it: as many lines, with secrets of known form [masked].
-    pub fn shown(&self) -> Cow<'_, str> {
+    pub fn masked_text(&self) -> Cow<'_, str> {
         masked(self.text())
     }
 }
@@ -230,7 +230,8 @@ pub fn unified_masked(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -
         return format!("# {path} may hold secrets, and its change is not shown\n");
     }
     let diff = unified(path, old, new);
-    let text = |bytes: Option<&[u8]>| TextFile::decode(bytes.unwrap_or_default()).map(|file| file.shown().into_owned());
+    let text =
+        |bytes: Option<&[u8]>| TextFile::decode(bytes.unwrap_or_default()).map(|file| file.masked_text().into_owned());
     let (Ok(old), Ok(new)) = (text(old), text(new)) else { return diff };
     if masks(&old) + masks(&new) == 0 {
         return diff;
