@@ -12,6 +12,7 @@ mod buffers;
 mod diff;
 mod durable;
 mod error;
+mod excerpt;
 mod file_state;
 mod git;
 mod glob;
@@ -39,6 +40,7 @@ pub use cap_std::fs::Dir;
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use error::WorkspaceError;
+pub use excerpt::Excerpt;
 pub use file_state::{FileState, MAX_FILE_BYTES, sha256};
 pub use git::{
     Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Head, RepositoryState, Unreadable, checkpoint,

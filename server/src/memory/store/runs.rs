@@ -169,6 +169,17 @@ impl Store {
         found.map_err(|source| self.file_error("open", &name, source))
     }
 
+    /// Write a file for people, such as `changes.diff`, to the folder of a run. Returns its path from the workspace root.
+    ///
+    /// # Errors
+    /// When the run's folder is not there, or the file cannot be written.
+    pub fn write_run_file(&self, run: &RunId, name: &str, bytes: &[u8]) -> Result<String, MemoryError> {
+        let path = format!("{RUNS}/{run}/{name}");
+        workspace::replace(&self.run_folder(run)?, name, bytes, 0o600)
+            .map_err(|source| self.file_error("write", &path, source))?;
+        Ok(self.name(&path))
+    }
+
     /// The events of a run.
     ///
     /// # Errors
