@@ -23,7 +23,7 @@ use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::folder::folders::Folders;
 use crate::lsp::offers::code_actions;
-use crate::lsp::run::way_out;
+use crate::lsp::run::runs;
 use crate::lsp::text::documents::{Change, Documents};
 use crate::lsp::text::position::Encoding;
 use crate::lsp::wire::capabilities::Capabilities;
@@ -139,9 +139,9 @@ impl LanguageServer for Server {
     async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
         let pushed = params.settings.get("baton").cloned();
         for folder in self.folders.all() {
-            folder.ask_settings();
+            folder.request_settings();
             if let Some(value) = pushed.clone().filter(|_| !folder.capabilities.configuration) {
-                tokio::spawn(async move { folder.take_settings(value).await });
+                tokio::spawn(async move { folder.set_settings(value).await });
             }
         }
     }
@@ -204,11 +204,11 @@ impl LanguageServer for Server {
 
 /// A folder is there: ask for its settings, show its diagnostics, and offer to go on where a workflow was interrupted.
 fn open(folder: Arc<Folder>) {
-    folder.ask_settings();
-    folder.clone().attend();
+    folder.request_settings();
+    folder.clone().keep_refreshed();
     tokio::spawn(async move {
-        folder.show().await;
-        way_out::greet(folder).await;
+        folder.refresh().await;
+        runs::offer_interrupted(folder).await;
     });
 }
 

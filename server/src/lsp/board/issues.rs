@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::json;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, NumberOrString, Range, Url};
 
-use super::SOURCE;
 use crate::contracts::{Issue, JsonText, PlanOutput, Task, over_limit};
 use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::to_proto;
@@ -17,7 +16,7 @@ pub(super) fn diagnostic(issue: &Issue, task: Option<DiagnosticRelatedInformatio
         range: Range::default(),
         severity: Some(to_proto::severity(issue.severity)),
         code: Some(NumberOrString::String(format!("review.{}", issue.severity.as_str()))),
-        source: Some(SOURCE.to_owned()),
+        source: Some(to_proto::DIAGNOSTIC_SOURCE.to_owned()),
         message: message(issue, ""),
         related_information: task.map(|task| vec![task]),
         data: Some(json!({ "id": issue.id })),

@@ -28,10 +28,10 @@ use tower_lsp::lsp_types::notification::PublishDiagnostics;
 use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Range, Url};
 
 use self::anchor::Anchor;
-use self::reading::{ReadIssue, Reading, Sight};
+use self::reading::{ReadContext, ReadIssue, Reading};
+use self::watch::Watch;
 use crate::config::WORKSPACE_FILE;
 use crate::contracts::Issue;
-use crate::lsp::board::watch::Watch;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::{Files, blocking};
 use crate::lsp::text::documents::{Change, ChangeKind, Documents};
@@ -39,12 +39,8 @@ use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::from_proto;
-use crate::lsp::wire::to_proto;
 use crate::memory::Store;
 use crate::workspace::Workspace;
-
-/// Who says it.
-const SOURCE: &str = "baton";
 
 /// How long a moved issue may wait for more keystrokes.
 const TYPING: Duration = Duration::from_millis(40);
@@ -196,7 +192,7 @@ impl Board {
         }
     }
 
-    async fn read(&self, take: impl FnOnce(Sight<'_>) -> Result<Option<Reading>, Refused> + Send + 'static) {
+    async fn read(&self, take: impl FnOnce(ReadContext<'_>) -> Result<Option<Reading>, Refused> + Send + 'static) {
         let inner = self.inner.clone();
         let turn = inner.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut heard = self.inner.reading.lock().await;
@@ -230,7 +226,7 @@ impl Board {
 
     /// Returns when the files are to be read again, or never any more: then with `false`. Meanwhile what moves in the
     /// editor is shown. To be called by one at a time.
-    pub(crate) async fn is_stale(&self) -> bool {
+    pub(crate) async fn wait_until_stale(&self) -> bool {
         let inner = &self.inner;
         let mut touched = inner.touched.lock().await;
         loop {
@@ -325,8 +321,8 @@ impl Board {
 }
 
 impl Inner {
-    fn sight(&self) -> Sight<'_> {
-        Sight { folder: &self.path, documents: &self.documents, with_task: self.capabilities.related_information }
+    fn sight(&self) -> ReadContext<'_> {
+        ReadContext { folder: &self.path, documents: &self.documents, with_task: self.capabilities.related_information }
     }
 
     /// Put what was read in place of what was there. Issues that are known already stay on the lines they have moved to.
@@ -443,7 +439,7 @@ impl State {
     }
 
     fn snapshot(&mut self, path: PathBuf, documents: &Documents) -> Option<Snapshot> {
-        let uri = to_proto::uri_of(&path, documents)?;
+        let uri = documents.uri(&path)?;
         Some(Snapshot {
             uri,
             version: documents.get(&path).map(|document| document.version),

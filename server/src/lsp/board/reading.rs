@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
 
 use super::issues::ShownPlan;
-use super::{SOURCE, issues, standing};
+use super::{issues, standing};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
 use crate::contracts::{
     Approval, ContextOutput, Dismissed, Fault, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round,
@@ -39,7 +39,7 @@ const HANDOFFS: [&str; 7] = [
 
 /// Where it is read, and for whom.
 #[derive(Clone, Copy)]
-pub(super) struct Sight<'a> {
+pub(super) struct ReadContext<'a> {
     /// The folder as the client names it: a link's target would be another file to an editor.
     pub(super) folder: &'a Path,
     /// What is open in the editor.
@@ -79,7 +79,7 @@ impl Reading {
     ///
     /// # Errors
     /// When files are there and cannot be read.
-    pub(super) fn take(files: &Files, sight: Sight<'_>) -> Result<Self, Refused> {
+    pub(super) fn take(files: &Files, sight: ReadContext<'_>) -> Result<Self, Refused> {
         let mut reading = Self::of_settings(&files.workspace, sight);
         let root = files.workspace.root();
         reading.sources.insert(workspace::head_file(&files.workspace).unwrap_or_else(|| root.join(".git")));
@@ -101,7 +101,7 @@ impl Reading {
             reading.show(path, told.iter().map(|told| standing::of_uncounted(told, range)).collect());
         }
         let plan = reader.shown(PlanOutput::FILE).and_then(|(path, text)| {
-            let uri = to_proto::uri_of(&path, sight.documents)?;
+            let uri = sight.documents.uri(&path)?;
             Some((path, ShownPlan::new(&memory, uri, &text, sight.documents.encoding())?))
         });
         if let Some((path, plan)) = &plan {
@@ -115,7 +115,7 @@ impl Reading {
     }
 
     /// Read what is wrong in the workspace's settings, and which limits they would raise: enough where nothing else can be read for it.
-    pub(super) fn of_settings(workspace: &Workspace, sight: Sight<'_>) -> Self {
+    pub(super) fn of_settings(workspace: &Workspace, sight: ReadContext<'_>) -> Self {
         let mut reading = Self::default();
         reading.sources.insert(workspace.root().join(WORKSPACE_FILE));
         let path = sight.folder.join(WORKSPACE_FILE);
@@ -230,7 +230,7 @@ impl Reading {
 struct Reader<'a> {
     workspace: &'a Workspace,
     store: &'a Store,
-    sight: Sight<'a>,
+    sight: ReadContext<'a>,
 }
 
 impl Reader<'_> {
@@ -305,7 +305,7 @@ fn error_at(range: Range, code: &str, message: String) -> Diagnostic {
         range,
         severity: Some(DiagnosticSeverity::ERROR),
         code: Some(NumberOrString::String(code.to_owned())),
-        source: Some(SOURCE.to_owned()),
+        source: Some(to_proto::DIAGNOSTIC_SOURCE.to_owned()),
         message,
         ..Diagnostic::default()
     }

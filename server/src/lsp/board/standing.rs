@@ -3,7 +3,6 @@
 use serde_json::json;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range};
 
-use super::SOURCE;
 use crate::contracts::{ImplReport, TaskResult};
 use crate::lsp::wire::to_proto;
 use crate::workflow::{PhaseState, PhaseStatus, TaskStanding, TaskState};
@@ -88,7 +87,7 @@ fn diagnostic(range: Range, severity: DiagnosticSeverity, code: String, message:
         range,
         severity: Some(severity),
         code: Some(NumberOrString::String(code)),
-        source: Some(SOURCE.to_owned()),
+        source: Some(to_proto::DIAGNOSTIC_SOURCE.to_owned()),
         message: message.trim_end().to_owned(),
         ..Diagnostic::default()
     }

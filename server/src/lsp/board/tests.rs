@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
-use crate::lsp::files::lent;
+use crate::lsp::files::editor_services;
 use crate::lsp::wire::client::Outgoing;
 
 const SOURCE_FILE: &str = "fn a() {\n    b(\"🦀\");\n}\n";
@@ -72,7 +72,8 @@ impl Fixture {
 
     async fn refresh(&mut self) -> BTreeMap<String, Value> {
         let files =
-            Files::open(self.folder.path(), None, lent::buffers(self.documents.clone(), self.folder.path())).unwrap();
+            Files::open(self.folder.path(), None, editor_services::buffers(self.documents.clone(), self.folder.path()))
+                .unwrap();
         self.board.refresh(&files).await;
         self.sent()
     }
@@ -332,5 +333,5 @@ async fn a_board_that_is_cleared_shows_nothing_any_more() {
     fixture.board.clear().await;
     let sent = fixture.sent();
     assert!(sent.len() == 2 && sent.values().all(|params| params["diagnostics"] == json!([])), "{sent:?}");
-    assert!(fixture.refresh().await.is_empty() && !fixture.board.is_stale().await);
+    assert!(fixture.refresh().await.is_empty() && !fixture.board.wait_until_stale().await);
 }

@@ -11,7 +11,7 @@ use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::unsaved_plan::unsaved_plan;
 use crate::lsp::folder::Folder;
-use crate::lsp::run::runs::Start;
+use crate::lsp::run::runs::{self, Start};
 use crate::memory::Store;
 use crate::workflow::{self, Answer, Answered, StartError};
 
@@ -19,7 +19,7 @@ use crate::workflow::{self, Answer, Answered, StartError};
 pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
     let ApproveArguments { tasks, plan_sha256 } = arguments;
     let answered = answer(folder, Answer { decision: Decision::Approved, tasks, plan_sha256 }).await?;
-    let run = if answered.run_waits { None } else { Some(folder.start(Start::default()).await?) };
+    let run = if answered.run_waits { None } else { Some(runs::start(folder, Start::default()).await?) };
     Ok(json!({ "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks }))
 }
 

@@ -40,6 +40,6 @@ async fn change(
     };
     let named = id.clone();
     folder.with_files(move |files| Ok(what(&files.memory()?.ok_or(Refused::NoReview)?, &named)?)).await?;
-    folder.show().await;
+    folder.refresh().await;
     Ok(json!({ "id": id }))
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tower_lsp::lsp_types::MessageType;
 
 use crate::config;
-use crate::lsp::files::lent;
-use crate::lsp::files::off_the_handler;
+use crate::lsp::files::detached;
+use crate::lsp::files::editor_services;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::wire::to_proto;
@@ -14,8 +14,8 @@ use crate::workflow::{self, Check, CheckStatus};
 
 /// Move the workflow at hand to history; files stay.
 pub(super) async fn reset(folder: &Folder) -> Result<Value, Refused> {
-    if let Some(run) = folder.at_work().await {
-        return Err(Refused::AtWork(run));
+    if let Some(run) = folder.active_run().await {
+        return Err(Refused::RunActive(run));
     }
     let moved = folder.with_files(|files| {
         let Some(store) = files.memory()? else { return Ok(None) };
@@ -23,23 +23,23 @@ pub(super) async fn reset(folder: &Folder) -> Result<Value, Refused> {
     });
     let moved = moved.await?;
     folder.allowed().clear();
-    folder.withdraw_offer();
-    folder.show().await;
+    folder.withdraw_question();
+    folder.refresh().await;
     Ok(json!({ "moved": moved }))
 }
 
 /// Look whether everything that is needed is there, and how to mend what is not.
 pub(super) async fn doctor(folder: &Folder) -> Result<Value, Refused> {
     let settings = folder.settings().await;
-    let editor = lent::editor(&folder.client, folder.capabilities, &folder.path);
+    let editor = editor_services::editor(&folder.client, folder.capabilities, &folder.path);
     let path = folder.path.clone();
     // A client that takes the command back does not want to know any more; others are not held up by slow disks.
-    let found = off_the_handler(async move { Ok(workflow::doctor(&path, settings, &config::variable, &editor).await) });
+    let found = detached(async move { Ok(workflow::doctor(&path, settings, &config::variable, &editor).await) });
     let found = found.await?;
     if !folder.capabilities.plugin {
         let typ = if found.ok { MessageType::INFO } else { MessageType::WARNING };
         let lines: Vec<String> = found.checks.iter().map(told).collect();
-        window::tell(&folder.client, typ, format!("Baton: {}", lines.join("\n")));
+        window::show_message(&folder.client, typ, format!("Baton: {}", lines.join("\n")));
     }
     serde_json::to_value(found).map_err(|error| Refused::Internal(error.to_string()))
 }

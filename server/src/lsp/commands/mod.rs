@@ -67,7 +67,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
 async fn at_work(folders: &Folders, call: &Call) -> Result<Arc<Folder>, NoFolder> {
     let mut at_work = Vec::new();
     for folder in folders.all() {
-        if folder.at_work().await.is_some() {
+        if folder.active_run().await.is_some() {
             at_work.push(folder);
         }
     }

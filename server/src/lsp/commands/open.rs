@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::Range;
 
-use super::requests::on_disk;
 use super::table::OpenTaskArguments;
 use crate::contracts::{Handoff, JsonText, PlanOutput, RepoPath};
 use crate::lsp::files::Files;
@@ -39,7 +38,7 @@ fn place_of(files: &Files, id: &str, encoding: Encoding) -> Result<(String, Rang
         return Err(Refused::Usage(format!("{id:?} is no task of the plan; there are {}", known.join(", "))));
     };
     let file = store.name(PlanOutput::FILE);
-    let text = RepoPath::parse(&file).ok().and_then(|path| on_disk(&files.workspace, &path)).ok_or(Refused::NoPlan)?;
+    let text = RepoPath::parse(&file).ok().and_then(|path| files.text(&path)).ok_or(Refused::NoPlan)?;
     let bytes = JsonText::new(&text).locate(&format!("/tasks/{index}/id"));
     Ok((file, Text::new(text).range(bytes, encoding)))
 }
@@ -58,6 +57,6 @@ pub(super) async fn plan(folder: &Arc<Folder>) -> Result<Value, Refused> {
 fn shown(folder: &Folder, file: &str, at: Option<Range>, told: &str) -> Value {
     let path = folder.path.join(file);
     let message = format!("{told} {}.", path.display());
-    window::open_or_tell(&folder.client, folder.capabilities.show_document, &path, at, message);
+    window::open_or_show_message(&folder.client, folder.capabilities.show_document, &path, at, message);
     json!({ "uri": to_proto::uri(&folder.path, file) })
 }

@@ -6,15 +6,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tower_lsp::lsp_types::{
     CodeActionParams, CodeActionResponse, CodeLens, CodeLensParams, Hover, HoverContents, HoverParams, MarkupKind,
     Range, Url,
 };
 
 use crate::contracts::{Issue, RepoPath};
-use crate::lsp::files::Files;
-use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::folder::folders::Folders;
 use crate::lsp::offers::code_actions::{Place, PlacedIssue, code_actions};
@@ -24,7 +21,6 @@ use crate::lsp::offers::snapshot::Snapshot;
 use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::from_proto;
 use crate::lsp::wire::to_proto;
-use crate::workspace::{TextFile, Workspace};
 
 /// `textDocument/codeAction`.
 pub(crate) async fn actions(folders: &Folders, params: CodeActionParams) -> Option<CodeActionResponse> {
@@ -76,8 +72,8 @@ async fn look(folders: &Folders, uri: &Url) -> Option<(Arc<Folder>, Document)> {
     let issues = folder.board.issues_in(uri).into_iter().map(|(issue, range)| PlacedIssue { issue, range }).collect();
     let (open, encoding) = (folder.documents.text(&path), folder.documents.encoding());
     let read = folder.with_files(move |files| {
-        let snapshot = snapshot(files)?.naming(named);
-        let on_disk = || on_disk(&files.workspace, &file).map(|text| Arc::new(Text::new(text)));
+        let snapshot = Snapshot::of(files)?.with_folder_uri(named);
+        let on_disk = || files.text(&file).map(|text| Arc::new(Text::new(text)));
         let Some(text) = open.or_else(on_disk) else { return Ok(None) };
         Ok(Some(Document { snapshot, file, text, issues, encoding }))
     });
@@ -90,24 +86,7 @@ async fn look(folders: &Folders, uri: &Url) -> Option<(Arc<Folder>, Document)> {
     }
 }
 
-/// What is known of a folder now.
-///
-/// # Errors
-/// When its memory cannot be read.
-pub(crate) fn snapshot(files: &Files) -> Result<Snapshot, Refused> {
-    match files.memory()? {
-        Some(store) => Ok(Snapshot::read(&store, &files.settings, Timestamp::now())?),
-        None => Ok(Snapshot::empty()),
-    }
-}
-
 fn relative(folder: &Path, path: &Path) -> Option<RepoPath> {
     let parts: Option<Vec<&str>> = path.strip_prefix(folder).ok()?.iter().map(|part| part.to_str()).collect();
     RepoPath::parse(&parts?.join("/")).ok()
-}
-
-/// A file's text; `None` when it is gone or no text.
-pub(crate) fn on_disk(workspace: &Workspace, file: &RepoPath) -> Option<String> {
-    let state = workspace.read(file).ok()??;
-    Some(TextFile::decode(&state.bytes).ok()?.text().to_owned())
 }

@@ -8,8 +8,8 @@ use super::issues;
 use super::table::{FixArguments, ImplementArguments, ReviewArguments, TaskArguments, WorkflowArguments};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
-use crate::lsp::run::runs::Start;
 use crate::contracts::PhaseName;
+use crate::lsp::run::runs::{self, Start};
 use crate::workflow::{CONTEXT, Goal, IMPLEMENT, PLAN, REVIEW};
 
 /// Take a task through the four phases, or go on with the one at hand.
@@ -58,5 +58,5 @@ fn named(phase: PhaseName) -> Goal {
 }
 
 async fn begin(folder: &Arc<Folder>, start: impl Into<Start>) -> Result<Value, Refused> {
-    Ok(json!({ "run": folder.start(start.into()).await? }))
+    Ok(json!({ "run": runs::start(folder, start.into()).await? }))
 }

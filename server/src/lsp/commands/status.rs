@@ -28,7 +28,7 @@ pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
     let found = found.await?;
     if !folder.capabilities.plugin {
         let message = found.as_ref().map_or_else(|| NOTHING.to_owned(), told);
-        window::tell(&folder.client, MessageType::INFO, message);
+        window::show_message(&folder.client, MessageType::INFO, message);
     }
     serde_json::to_value(found).map_err(|error| Refused::Internal(error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! A folder's files and settings, opened for one piece of work.
 
-pub(crate) mod lent;
+pub(crate) mod editor_services;
 pub(crate) mod refused;
 pub(crate) mod settings;
 pub(crate) mod task_file;
@@ -15,7 +15,7 @@ use crate::contracts::RepoPath;
 use crate::lsp::files::refused::Refused;
 use crate::memory::Store;
 use crate::workflow;
-use crate::workspace::{OpenBuffers, Workspace};
+use crate::workspace::{OpenBuffers, TextFile, Workspace};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -67,9 +67,15 @@ impl Files {
     pub(crate) fn make_memory(&self) -> Result<Store, Refused> {
         Ok(workflow::open_store(&self.workspace, &self.settings)?)
     }
+
+    /// The text of a file on the disk; `None` when it is gone or no text.
+    pub(crate) fn text(&self, file: &RepoPath) -> Option<String> {
+        let state = self.workspace.read(file).ok()??;
+        Some(TextFile::decode(&state.bytes).ok()?.text().to_owned())
+    }
 }
 
-/// Run what reads and writes files where it stalls nobody.
+/// Run what reads and writes files on the blocking pool.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
 ) -> Result<T, Refused> {
@@ -77,8 +83,8 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Refused::Internal(error.to_string())))
 }
 
-/// Run to the end whatever becomes of the handler that waits for it.
-pub(crate) async fn off_the_handler<T: Send + 'static>(
+/// Run in a task of its own: it goes on to its end also when the handler that waits for it is dropped.
+pub(crate) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refused>> + Send + 'static,
 ) -> Result<T, Refused> {
     let done = tokio::spawn(work).await;

@@ -13,7 +13,7 @@ use crate::workspace::WorkspaceError;
 pub(crate) enum Refused {
     /// A run is at work.
     #[error("run {0} is at work here; wait for its end, or stop it by baton.cancel")]
-    AtWork(String),
+    RunActive(String),
     /// No run is at work.
     #[error("nothing runs here")]
     NothingRuns,

@@ -7,7 +7,7 @@ use crate::lsp::files::Files;
 ///
 /// # Errors
 /// When the memory cannot be read.
-pub(crate) fn is_wanted(files: &Files) -> Result<bool, Refused> {
+pub(crate) fn is_needed(files: &Files) -> Result<bool, Refused> {
     let Some(store) = files.memory()? else { return Ok(true) };
     let (memory, _faults) = store.inspect()?;
     let has_work = memory.context.is_some() || memory.has_plan() || memory.revision.is_some();

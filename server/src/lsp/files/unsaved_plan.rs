@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::contracts::{Handoff, PlanOutput, RepoPath};
-use crate::lsp::commands::requests::on_disk;
 use crate::lsp::files::Files;
 use crate::lsp::text::documents::Documents;
 use crate::memory::Store;
@@ -11,6 +10,6 @@ use crate::memory::Store;
 pub(crate) fn unsaved_plan(documents: &Documents, folder: &Path, files: &Files, store: &Store) -> Option<PathBuf> {
     let name = store.name(PlanOutput::FILE);
     let path = folder.join(&name);
-    let saved = on_disk(&files.workspace, &RepoPath::parse(&name).ok()?);
+    let saved = files.text(&RepoPath::parse(&name).ok()?);
     documents.is_unsaved(&path, saved.as_deref()).then_some(path)
 }

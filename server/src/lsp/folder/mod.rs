@@ -1,9 +1,15 @@
-//! One workspace folder: its files, its board, and the run at work in it.
+//! One workspace folder: its settings, its diagnostics and lenses, and the state of the run that is active in it.
+//!
+//! Invariants: [`folders`] holds the only list of open folders; a folder knows whether a run is active, and can stop it,
+//! but never starts one: that is done by `run`, which imports this room.
 
+pub(crate) mod allowance;
+pub(crate) mod current_run;
 pub(crate) mod folders;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -13,15 +19,15 @@ use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types::request::WorkspaceConfiguration;
 use tower_lsp::lsp_types::{ConfigurationItem, ConfigurationParams, MessageType, Url};
 
+use self::allowance::Allowance;
+use self::current_run::CurrentRun;
 use crate::config::{ConfigErrors, Loaded, Settings, WORKSPACE_FILE};
 use crate::lsp::board::Board;
-use crate::lsp::files::lent;
+use crate::lsp::files::editor_services;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::settings::EditorSettings;
 use crate::lsp::files::{Files, blocking};
 use crate::lsp::offers::lens_refresh::LensRefresh;
-use crate::lsp::run::runs::Current;
-use crate::lsp::run::way_out::Allowance;
 use crate::lsp::text::documents::Documents;
 use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
@@ -31,7 +37,10 @@ use crate::models::Models;
 use crate::workflow::{self, GateSources, Status, StatusReader};
 use crate::workspace::OpenBuffers;
 
-/// A folder that the client has open. What starts, watches and stops its runs is in `runs`.
+/// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A folder that the client has open.
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     pub(crate) client: Client,
@@ -42,20 +51,20 @@ pub(crate) struct Folder {
     pub(crate) documents: Documents,
     /// Its lenses.
     pub(crate) lenses: LensRefresh,
-    /// The same as its files' workspace sees them.
+    /// The same, as the workspace of its files sees them.
     buffers: OpenBuffers,
-    /// Held while a run starts, so that there is never a second one.
-    pub(crate) current: Mutex<Option<Current>>,
-    /// What was read of its runs' journals.
+    /// The active run. Locked while a run starts, so that there is never a second one.
+    pub(crate) current: Mutex<Option<CurrentRun>>,
+    /// Reads the status, and remembers what it has read of the runs' journals.
     status: std::sync::Mutex<StatusReader>,
-    /// Fired when the client leaves or closes the folder: nobody is asked anything any more.
+    /// Fired when the client leaves or closes the folder: from then on nothing is asked.
     pub(crate) closing: CancellationToken,
-    /// What the editor has set for it.
+    /// The editor's settings for it.
     settings: EditorSettings,
     /// What the user allowed the workflow beyond its budget.
     allowed: std::sync::Mutex<Allowance>,
-    /// The question what to do now, while it stands.
-    offer: std::sync::Mutex<Option<AbortHandle>>,
+    /// The task that asks a person how to continue, until it is answered or withdrawn.
+    question: std::sync::Mutex<Option<AbortHandle>>,
 }
 
 impl Folder {
@@ -63,7 +72,7 @@ impl Folder {
     pub(crate) fn new(path: PathBuf, client: Client, capabilities: Capabilities, documents: Documents) -> Arc<Self> {
         let board = Board::new(path.clone(), client.clone(), capabilities, documents.clone());
         let lenses = LensRefresh::new(client.clone(), capabilities.refresh_lenses);
-        let buffers = lent::buffers(documents.clone(), &path);
+        let buffers = editor_services::buffers(documents.clone(), &path);
         Arc::new(Self {
             path,
             client,
@@ -77,7 +86,7 @@ impl Folder {
             closing: CancellationToken::new(),
             settings: EditorSettings::new(),
             allowed: std::sync::Mutex::default(),
-            offer: std::sync::Mutex::default(),
+            question: std::sync::Mutex::default(),
         })
     }
 
@@ -100,7 +109,7 @@ impl Folder {
         Files::settings(&self.path, self.settings.get().await)
     }
 
-    /// Do something with its files where it stalls nobody.
+    /// Do something with its files, on the blocking pool.
     ///
     /// # Errors
     /// As [`Self::files`], and what the work answers.
@@ -112,9 +121,9 @@ impl Folder {
         blocking(move || work(&Files::open(&path, editor, buffers)?)).await
     }
 
-    /// The models that a run would work with, where there are any.
+    /// The models that a run would use; `None` where they cannot be resolved.
     pub(crate) fn models(&self, settings: &Settings) -> Option<Models> {
-        let editor = lent::editor(&self.client, self.capabilities, &self.path);
+        let editor = editor_services::editor(&self.client, self.capabilities, &self.path);
         workflow::models(settings, &|name| std::env::var(name).ok(), &editor).ok()
     }
 
@@ -150,11 +159,11 @@ impl Folder {
         work(&GateSources { store: &store, settings: &settings, models: models.as_ref(), usage }).map(Some)
     }
 
-    /// Show what is in its memory now.
-    pub(crate) async fn show(&self) {
+    /// Bring diagnostics and lenses up to date with its memory.
+    pub(crate) async fn refresh(&self) {
         match self.files().await {
-            Ok(files) => self.show_files(&files).await,
-            // What starts a run says it again, where somebody has asked.
+            Ok(files) => self.refresh_from(&files).await,
+            // A command that needs the settings reports the error to whoever ran it.
             Err(error) => {
                 tracing::warn!(%error, "no diagnostics are shown");
                 self.board.refuse_settings().await;
@@ -162,30 +171,30 @@ impl Folder {
         }
     }
 
-    /// Show what these files say now.
-    pub(crate) async fn show_files(&self, files: &Files) {
+    /// Bring diagnostics and lenses up to date with these files.
+    pub(crate) async fn refresh_from(&self, files: &Files) {
         self.board.refresh(files).await;
-        self.lenses.look(files).await;
+        self.lenses.refresh(files).await;
     }
 
-    /// Show what is in its memory from now on, until it is closed.
-    pub(crate) fn attend(self: Arc<Self>) {
+    /// Keep diagnostics and lenses up to date until the folder is closed.
+    pub(crate) fn keep_refreshed(self: Arc<Self>) {
         tokio::spawn(async move {
-            self.show().await;
-            while self.board.is_stale().await {
-                self.show().await;
+            self.refresh().await;
+            while self.board.wait_until_stale().await {
+                self.refresh().await;
             }
         });
     }
 
-    /// Ask the editor what is set here; what needs the settings waits for its answer from now on.
-    pub(crate) fn ask_settings(self: &Arc<Self>) {
+    /// Request this folder's settings from the editor; whatever needs them waits for the answer.
+    pub(crate) fn request_settings(self: &Arc<Self>) {
         if !self.capabilities.configuration {
             return;
         }
         let folder = self.clone();
-        // Before this returns, so that whatever the client sends next waits for it.
-        let number = folder.settings.ask();
+        // Before this returns, so that whatever the client sends next waits for the answer.
+        let number = folder.settings.begin_request();
         let scope_uri = Url::from_file_path(&self.path).ok();
         let items = vec![ConfigurationItem { scope_uri, section: Some("baton".to_owned()) }];
         tokio::spawn(async move {
@@ -194,31 +203,31 @@ impl Folder {
                 Ok(values) => folder.settings.answered(number, values.into_iter().next().unwrap_or_default()),
                 Err(error) => {
                     tracing::warn!(%error, "the editor does not say what its settings are");
-                    folder.settings.not_answered(number);
+                    folder.settings.request_failed(number);
                 }
             }
             folder.check_settings().await;
         });
     }
 
-    /// The editor says of its own accord what is set.
-    pub(crate) async fn take_settings(&self, value: Value) {
+    /// Take settings that the editor pushed.
+    pub(crate) async fn set_settings(&self, value: Value) {
         self.settings.set(value);
         self.check_settings().await;
     }
 
-    /// Say what is wrong with the settings, before somebody starts something.
+    /// Report faults of the settings before they stop a run from starting.
     async fn check_settings(&self) {
         if self.settings.get().await.is_none() {
             return;
         }
         if let Err(error @ Refused::Settings(_)) = self.files().await {
-            window::tell(&self.client, MessageType::ERROR, format!("Baton: {error}"));
+            window::show_message(&self.client, MessageType::ERROR, format!("Baton: {error}"));
         }
-        // Those of the workspace's file are shown there.
+        // Those of the workspace's file are diagnostics of that file.
         let Ok(loaded) = self.settings().await else { return };
         for raised in loaded.raised.iter().filter(|raised| raised.place.source != WORKSPACE_FILE) {
-            window::tell(&self.client, MessageType::WARNING, format!("Baton: {raised}"));
+            window::show_message(&self.client, MessageType::WARNING, format!("Baton: {raised}"));
         }
     }
 
@@ -227,27 +236,61 @@ impl Folder {
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ask what to do now, until it is answered or withdrawn.
-    pub(crate) fn offer(&self, question: impl Future<Output = ()> + Send + 'static) {
+    /// Ask a person how to continue; the question replaces an earlier one.
+    pub(crate) fn ask(&self, question: impl Future<Output = ()> + Send + 'static) {
         let asked = tokio::spawn(question).abort_handle();
-        if let Some(earlier) = self.offered().replace(asked) {
+        if let Some(earlier) = self.question().replace(asked) {
             earlier.abort();
         }
     }
 
-    /// The question what to do now is answered by something else that happens.
-    pub(crate) fn withdraw_offer(&self) {
-        if let Some(asked) = self.offered().take() {
+    /// Withdraw the question how to continue: something else answered it.
+    pub(crate) fn withdraw_question(&self) {
+        if let Some(asked) = self.question().take() {
             asked.abort();
         }
     }
 
-    /// A poisoned lock only means that a thread panicked.
-    fn offered(&self) -> MutexGuard<'_, Option<AbortHandle>> {
-        self.offer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The id of the active run.
+    pub(crate) async fn active_run(&self) -> Option<String> {
+        self.current.lock().await.as_ref().map(|current| current.run.clone())
     }
 
-    /// The client closed the folder: stop its run and show nothing more of it.
+    /// Cancel the active run and answer with its id. Its end is reported like every other.
+    ///
+    /// # Errors
+    /// When no run is active.
+    pub(crate) async fn cancel(&self) -> Result<String, Refused> {
+        let current = self.current.lock().await;
+        let current = current.as_ref().ok_or(Refused::NothingRuns)?;
+        current.cancel.cancel();
+        Ok(current.run.clone())
+    }
+
+    /// Cancel the active run if it is this one.
+    pub(crate) async fn cancel_run(&self, run: &str) {
+        if let Some(current) = self.current.lock().await.as_ref().filter(|current| current.run == run) {
+            current.cancel.cancel();
+        }
+    }
+
+    /// Cancel the active run, if there is one, and wait for its end. Nothing is asked any more.
+    pub(crate) async fn stop(&self) {
+        self.closing.cancel();
+        self.withdraw_question();
+        let Some(current) = self.current.lock().await.clone() else { return };
+        current.cancel.cancel();
+        if tokio::time::timeout(STOP_TIMEOUT, current.over.cancelled()).await.is_err() {
+            tracing::error!(run = current.run, "the run did not stop in time");
+        }
+    }
+
+    /// A poisoned lock only means that a thread panicked.
+    fn question(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.question.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client closed the folder: stop its run and clear its diagnostics.
     pub(crate) async fn close(&self) {
         self.stop().await;
         self.board.clear().await;

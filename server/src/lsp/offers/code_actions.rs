@@ -12,22 +12,14 @@ use super::plan_this::plan_this;
 use super::snapshot::Snapshot;
 use crate::contracts::{Issue, RepoPath};
 use crate::lsp::text::position::{Encoding, Text};
-use crate::lsp::wire::to_proto::plain;
+use crate::lsp::wire::capabilities::ActionCapabilities;
+use crate::lsp::wire::to_proto::{DIAGNOSTIC_SOURCE, plain};
 
 /// "Plan this" rewrites what it is called on.
 const PLAN_THIS: CodeActionKind = CodeActionKind::REFACTOR_REWRITE;
 
 /// Longest description beside the title of an action, where a line has several issues.
 const LONGEST_HINT: usize = 50;
-
-/// What the client can show of actions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ActionCapabilities {
-    /// It takes actions; otherwise it takes plain commands.
-    pub(crate) literals: bool,
-    /// It shows those that cannot be run now, with the reason.
-    pub(crate) disabled: bool,
-}
 
 /// An open issue and where it stands now.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,7 +149,7 @@ fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext)
 /// it beside the message is known by the place.
 fn is_of(shown: &Diagnostic, placed: &PlacedIssue) -> bool {
     let code = format!("review.{}", placed.issue.severity.as_str());
-    if shown.source.as_deref() != Some("baton") {
+    if shown.source.as_deref() != Some(DIAGNOSTIC_SOURCE) {
         return false;
     }
     match shown.data.as_ref().and_then(|data| data["id"].as_str()) {
@@ -271,7 +263,7 @@ mod tests {
     #[test]
     fn while_a_run_is_at_work_a_fix_says_why_not_or_is_left_out() {
         let mut busy = reviewed();
-        busy.at_work = Some("r1".to_owned());
+        busy.active_run = Some("r1".to_owned());
         let context = json!({ "diagnostics": [] });
         let actions = answers(&busy, lines(0, 0), context.clone(), ALL);
         let reason = json!({ "reason": "run r1 is at work; wait for its end, or cancel it" });

@@ -1,4 +1,4 @@
-//! Lenses follow the state of the workflow: when they change, the client is told to ask for them again.
+//! Sends `workspace/codeLens/refresh` when the state of the workflow changes the lenses.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,82 +6,82 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tower_lsp::lsp_types::request::CodeLensRefresh;
 
 use super::lenses::{Lens, lenses};
+use super::snapshot::Snapshot;
 use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
-use crate::lsp::commands::requests;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::{Files, blocking};
 use crate::lsp::text::position::Text;
 use crate::lsp::wire::client::Client;
 
-/// The lenses of one folder, as the client could last know them.
+/// The lenses of one folder, as the client may have them.
 pub(crate) struct LensRefresh {
     client: Client,
-    /// Whether the client can be told.
+    /// Whether the client takes the request.
     supported: bool,
     known: Mutex<Option<Vec<Lens>>>,
-    asking: Arc<AtomicU8>,
+    requests: Arc<AtomicU8>,
 }
 
-/// Nothing is asked.
+/// No request is under way.
 const IDLE: u8 = 0;
-/// The client is asked.
-const ASKING: u8 = 1;
-/// The client is asked, and something has changed since.
-const ASK_AGAIN: u8 = 2;
+/// A request is under way.
+const REQUESTED: u8 = 1;
+/// A request is under way, and lenses have changed since.
+const REQUEST_AGAIN: u8 = 2;
 
 impl LensRefresh {
-    /// The client knows no lenses yet.
+    /// The client has no lenses yet.
     pub(crate) fn new(client: Client, supported: bool) -> Self {
-        Self { client, supported, known: Mutex::default(), asking: Arc::default() }
+        Self { client, supported, known: Mutex::default(), requests: Arc::default() }
     }
 
-    /// Look at a folder's memory, and tell the client when it has other lenses than before.
-    pub(crate) async fn look(&self, files: &Files) {
+    /// Read the lenses of a folder, and have the client request them when they differ from before.
+    pub(crate) async fn refresh(&self, files: &Files) {
         if !self.supported {
             return;
         }
         let files = files.clone();
-        match blocking(move || all(&files)).await {
+        match blocking(move || lenses_on_disk(&files)).await {
             Ok(found) => {
                 let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).replace(found.clone());
-                // Before the first look the client cannot have asked for anything else.
+                // Before the first reading the client cannot have others.
                 if before.is_some_and(|before| before != found) {
-                    self.ask();
+                    self.request();
                 }
             }
-            Err(error) => tracing::debug!(%error, "lenses are not looked at"),
+            Err(error) => tracing::debug!(%error, "the lenses cannot be read"),
         }
     }
 
-    /// One request at a time: however much changes while the client answers, it is asked but once more.
-    fn ask(&self) {
-        let next = |asking| Some(if asking == IDLE { ASKING } else { ASK_AGAIN });
-        if self.asking.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next) != Ok(IDLE) {
+    /// One request at a time: all changes while the client answers lead to one more request.
+    fn request(&self) {
+        let next = |requests| Some(if requests == IDLE { REQUESTED } else { REQUEST_AGAIN });
+        if self.requests.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next) != Ok(IDLE) {
             return;
         }
-        let (client, asking) = (self.client.clone(), self.asking.clone());
+        let (client, requests) = (self.client.clone(), self.requests.clone());
         tokio::spawn(async move {
             loop {
                 if let Err(error) = client.request::<CodeLensRefresh>(()).await {
                     tracing::debug!(%error, "lenses are not refreshed");
                 }
-                if asking.compare_exchange(ASKING, IDLE, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                if requests.compare_exchange(REQUESTED, IDLE, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
                     return;
                 }
-                asking.store(ASKING, Ordering::SeqCst);
+                requests.store(REQUESTED, Ordering::SeqCst);
             }
         });
     }
 }
 
 /// The lenses of the files on the disk.
-fn all(files: &Files) -> Result<Vec<Lens>, Refused> {
+fn lenses_on_disk(files: &Files) -> Result<Vec<Lens>, Refused> {
     let Some(store) = files.memory()? else { return Ok(Vec::new()) };
-    let snapshot = requests::snapshot(files)?;
+    let snapshot = Snapshot::of(files)?;
     let mut found = Vec::new();
     for name in [PlanOutput::FILE, ReviewOutput::FILE] {
         let Ok(file) = RepoPath::parse(&store.name(name)) else { continue };
-        if let Some(text) = requests::on_disk(&files.workspace, &file) {
+        if let Some(text) = files.text(&file) {
             found.extend(lenses(&snapshot, &file, &Text::new(text)));
         }
     }
@@ -107,22 +107,22 @@ mod tests {
     async fn however_much_changes_while_it_answers_the_client_is_asked_once_more() {
         let (client, mut queue) = Client::new();
         let refresh = LensRefresh::new(client.clone(), true);
-        refresh.ask();
+        refresh.request();
         let asked = next(&mut queue).await;
         assert_eq!(asked["method"], "workspace/codeLens/refresh");
         assert_eq!(asked.get("params"), None, "null is no params of JSON-RPC's");
         for _ in 0..3 {
-            refresh.ask();
+            refresh.request();
         }
         client.answer(1, Ok(Value::Null));
         assert_eq!(next(&mut queue).await["id"], 2);
         client.answer(2, Ok(Value::Null));
         // It is over when the next change asks anew.
-        while refresh.asking.load(Ordering::SeqCst) != IDLE {
+        while refresh.requests.load(Ordering::SeqCst) != IDLE {
             tokio::task::yield_now().await;
         }
         assert!(queue.try_recv().is_err());
-        refresh.ask();
+        refresh.request();
         assert_eq!(next(&mut queue).await["id"], 3);
     }
 }

@@ -58,11 +58,11 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
             on_top.push(approve(format!("Approve plan ({})", what_follows(snapshot, plan))));
             on_top.push(whole("Reject plan".to_owned(), "baton.reject"));
         }
-        Next::Rejected if snapshot.at_work.is_none() => {
+        Next::Rejected if snapshot.active_run.is_none() => {
             let tasks = count(plan.tasks.len(), "task");
             on_top.push(approve(format!("Approve the rejected plan ({tasks})")));
         }
-        _ if snapshot.at_work.is_none() => {
+        _ if snapshot.active_run.is_none() => {
             on_top.extend(rest(snapshot, plan).map(|rest| whole(format!("Go on: {rest}"), "baton.workflow")));
         }
         _ => {}
@@ -111,7 +111,7 @@ fn only(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
             Some(Offer::new(snapshot, title, "baton.approve", answer))
         }
         Next::Gate | Next::Rejected => None,
-        _ if snapshot.at_work.is_some() => None,
+        _ if snapshot.active_run.is_some() => None,
         _ => {
             let title = if snapshot.memory.is_done(id) { format!("Run {id} again") } else { format!("Run {id} only") };
             Some(Offer::new(snapshot, title, "baton.implement", json!({ "only": [id] })))
@@ -233,7 +233,7 @@ mod tests {
             "7: Approve and run T1 only -> baton.approve {\"tasks\":[\"T1\"],\"planSha256\":\"00\"}",
         ];
         assert_eq!(on_plan(&gate), expected);
-        let waiting = Snapshot { at_work: Some("r1".to_owned()), ..gate };
+        let waiting = Snapshot { active_run: Some("r1".to_owned()), ..gate };
         assert_eq!(on_plan(&waiting), expected, "a run that waits is answered the same way");
         let part = snapshot(Next::Gate, |memory| report(memory, &["T1"]));
         let rest = "21: Approve and run T2 only -> baton.approve {\"tasks\":[\"T2\"],\"planSha256\":\"00\"}";
@@ -254,7 +254,7 @@ mod tests {
         let again = "7: Run T1 again -> baton.implement {\"only\":[\"T1\"]}";
         let only = "21: Run T2 only -> baton.implement {\"only\":[\"T2\"]}";
         assert_eq!(on_plan(&idle), [again, only]);
-        idle.at_work = Some("r1".to_owned());
+        idle.active_run = Some("r1".to_owned());
         assert_eq!(on_plan(&idle), Vec::<String>::new());
         let rejected = snapshot(Next::Rejected, |_| ());
         assert_eq!(
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(on_top(&stopped), "0: Go on: try T2 again -> baton.workflow ");
         stopped.next = Next::Phase(REVIEW);
         assert_eq!(on_top(&stopped), "0: Go on: review -> baton.workflow ");
-        stopped.at_work = Some("r1".to_owned());
+        stopped.active_run = Some("r1".to_owned());
         assert_eq!(on_plan(&stopped), Vec::<String>::new());
     }
 
@@ -319,7 +319,7 @@ mod tests {
         snapshot.next = Next::Gate;
         assert_eq!(on_review(&snapshot), on_issues);
         // While a run is at work nothing can be started.
-        snapshot.at_work = Some("r1".to_owned());
+        snapshot.active_run = Some("r1".to_owned());
         assert_eq!(on_review(&snapshot), on_issues[1..]);
     }
 

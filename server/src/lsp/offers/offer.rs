@@ -25,7 +25,7 @@ impl Offer {
             Value::Object(fields) => fields,
             _ => Map::new(),
         };
-        if let Some(folder) = &snapshot.named {
+        if let Some(folder) = &snapshot.folder_uri {
             fields.insert("folder".to_owned(), Value::String(folder.to_string()));
         }
         Self { title: title.into(), command, fields, disabled: None }
@@ -63,7 +63,7 @@ mod tests {
         let offer = Offer::new(&one, "Approve plan", "baton.approve", Value::Null);
         assert_eq!(json!(offer.command("t".to_owned())), json!({ "title": "t", "command": "baton.approve" }));
         assert_eq!(offer.action_title(), "Baton: approve plan");
-        let several = one.naming(Some(Url::parse("file:///w").unwrap()));
+        let several = one.with_folder_uri(Some(Url::parse("file:///w").unwrap()));
         let offer = Offer::new(&several, "Fix", "baton.fixIssue", json!({ "id": "i1" }));
         assert_eq!(json!(offer.command("t".to_owned()).arguments), json!([{ "id": "i1", "folder": "file:///w" }]));
     }

@@ -146,7 +146,7 @@ mod tests {
         let mut busy = snapshot(Next::Gate, |_| ());
         let reason = |snapshot: &Snapshot| offer(snapshot, "a.rs", (2, 0), (3, 0)).unwrap().disabled;
         assert!(reason(&busy).unwrap().starts_with("another task is unfinished (\"Greet\")"));
-        busy.at_work = Some("r1".to_owned());
+        busy.active_run = Some("r1".to_owned());
         assert_eq!(reason(&busy).unwrap(), "run r1 waits for an answer to its plan; approve or reject that first");
         busy.next = Next::Phase(REVIEW);
         assert_eq!(reason(&busy).unwrap(), "run r1 is at work; wait for its end, or cancel it");

@@ -5,6 +5,8 @@ use tower_lsp::lsp_types::Url;
 
 use crate::config::Settings;
 use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
+use crate::lsp::files::Files;
+use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::{Next, next_phase, policy};
 
@@ -12,13 +14,13 @@ use crate::workflow::{Next, next_phase, policy};
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// The folder's URI, where several are open and a command must say which one it is for.
-    pub(crate) named: Option<Url>,
+    pub(crate) folder_uri: Option<Url>,
     /// What its memory says. Of handoffs with faults it says nothing.
     pub(crate) memory: Memory,
     /// What comes next.
     pub(crate) next: Next,
     /// The run at work, of this or another process.
-    pub(crate) at_work: Option<String>,
+    pub(crate) active_run: Option<String>,
     /// The memory folder, relative to the workspace root.
     pub(crate) memory_dir: Option<RepoPath>,
 }
@@ -26,7 +28,18 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// A folder without a memory.
     pub(crate) fn empty() -> Self {
-        Self { named: None, memory: Memory::default(), next: Next::NeedTask, at_work: None, memory_dir: None }
+        Self { folder_uri: None, memory: Memory::default(), next: Next::NeedTask, active_run: None, memory_dir: None }
+    }
+
+    /// What is known of a folder now.
+    ///
+    /// # Errors
+    /// When its memory cannot be read.
+    pub(crate) fn of(files: &Files) -> Result<Self, Refused> {
+        match files.memory()? {
+            Some(store) => Ok(Self::read(&store, &files.settings, Timestamp::now())?),
+            None => Ok(Self::empty()),
+        }
     }
 
     /// Read a folder's memory.
@@ -37,13 +50,13 @@ impl Snapshot {
         // What has faults is told as diagnostics, and nothing is offered of it.
         let (memory, _faults) = store.inspect()?;
         let next = next_phase(&memory, &policy(settings), now);
-        let at_work = store.holder().map(|holder| holder.run);
-        Ok(Self { named: None, memory, next, at_work, memory_dir: Some(store.path().clone()) })
+        let active_run = store.holder().map(|holder| holder.run);
+        Ok(Self { folder_uri: None, memory, next, active_run, memory_dir: Some(store.path().clone()) })
     }
 
     /// The same, whose commands name the folder.
-    pub(crate) fn naming(self, named: Option<Url>) -> Self {
-        Self { named, ..self }
+    pub(crate) fn with_folder_uri(self, folder_uri: Option<Url>) -> Self {
+        Self { folder_uri, ..self }
     }
 
     /// Whether a file, relative to the workspace root, is this handoff.
@@ -71,7 +84,7 @@ impl Snapshot {
 
     /// Why no run can start now; `None` when one can.
     pub(crate) fn busy(&self) -> Option<String> {
-        let run = self.at_work.as_ref()?;
+        let run = self.active_run.as_ref()?;
         Some(match self.next {
             Next::Gate => format!("run {run} waits for an answer to its plan; approve or reject that first"),
             _ => format!("run {run} is at work; wait for its end, or cancel it"),

@@ -3,8 +3,10 @@
 //! Invariants: one run a folder; whatever happens, its progress ends and its outcome is told once; a run is resumed only
 //! when a person asks for it.
 
-pub(crate) mod gate;
-pub(crate) mod phase_feed;
-pub(crate) mod progress;
+pub(crate) mod changes;
+mod gate;
+mod interrupted;
+mod outcome;
+mod phase_feed;
+mod progress;
 pub(crate) mod runs;
-pub(crate) mod way_out;

@@ -1,4 +1,4 @@
-//! `baton/phase`: what happens in a run, for clients with an interface of their own.
+//! `baton/phase`: the events of a run, for clients with an interface of their own.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower_lsp::lsp_types::Url;
 use tower_lsp::lsp_types::notification::Notification;
 
-use super::gate::Asked;
+use super::gate::GateEvent;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
 use crate::workflow::{EventPhase, EventStatus, Gate, GateTask, Outcome, PhaseEvent};
@@ -21,14 +21,14 @@ impl Notification for Phase {
     const METHOD: &'static str = "baton/phase";
 }
 
-/// An event, and what the client must know beside it.
+/// An event with the context that the client needs.
 #[derive(Debug, Clone, Serialize, serde::Deserialize)]
 struct PhaseParams {
     #[serde(flatten)]
     event: PhaseEvent,
     /// The workspace folder.
     folder: Option<Url>,
-    /// What the gate asks, on the event that says it waits.
+    /// The content of the gate, on the event that says it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gate: Option<Value>,
     /// How the run ended, on its last event.
@@ -41,13 +41,13 @@ pub(crate) struct PhaseFeed {
     client: Client,
     folder: std::path::PathBuf,
     wanted: bool,
-    /// Whether the gate goes along.
+    /// Whether the gate's content is sent with its event.
     with_gate: bool,
-    /// The event that says the gate waits, until the gate's content is there.
+    /// The event that the gate waits, held back until the gate's content is there.
     waiting: Option<PhaseEvent>,
-    /// What the gate asks, until its event is there.
-    asked: Option<Asked>,
-    /// The last event, until it is known how the run ended.
+    /// The gate's content, held back until its event is there.
+    gate: Option<GateEvent>,
+    /// The last event, held back until the outcome is known.
     last: Option<PhaseEvent>,
     seq: u64,
 }
@@ -56,11 +56,11 @@ impl PhaseFeed {
     /// The feed of one run.
     pub(crate) fn new(client: &Client, folder: &Path, wanted: bool, with_gate: bool) -> Self {
         let (client, folder) = (client.clone(), folder.to_owned());
-        Self { client, folder, wanted, with_gate, waiting: None, asked: None, last: None, seq: 0 }
+        Self { client, folder, wanted, with_gate, waiting: None, gate: None, last: None, seq: 0 }
     }
 
-    /// Pass on what happened.
-    pub(crate) fn hear(&mut self, happened: &[PhaseEvent]) {
+    /// Send these events, in their order.
+    pub(crate) fn forward(&mut self, happened: &[PhaseEvent]) {
         if !self.wanted {
             return;
         }
@@ -71,37 +71,37 @@ impl PhaseFeed {
                 (EventPhase::Phase(PLAN), EventStatus::Waiting) if of_run && self.with_gate => {
                     self.flush();
                     self.waiting = Some(event.clone());
-                    if let Some(asked) = self.asked.take() {
-                        self.asked(asked);
+                    if let Some(gate) = self.gate.take() {
+                        self.gate(gate);
                     }
                 }
-                (EventPhase::Workflow, EventStatus::Started | EventStatus::Progress) => self.pass_on(event),
+                (EventPhase::Workflow, EventStatus::Started | EventStatus::Progress) => self.send_plain(event),
                 (EventPhase::Workflow, _) if of_run => {
                     self.flush();
                     self.last = Some(event.clone());
                 }
-                _ => self.pass_on(event),
+                _ => self.send_plain(event),
             }
         }
     }
 
-    /// The gate asks, or tells that it cannot show the plan: that goes out with its event alone.
-    pub(crate) fn asked(&mut self, asked: Asked) {
-        match (self.waiting.take(), asked) {
-            (Some(event), Asked::Plan(gate)) => self.send(event, Some(&gate), None),
-            (Some(event), Asked::Faulty) => self.send(event, None, None),
-            (None, asked) if self.wanted && self.with_gate => self.asked = Some(asked),
+    /// The gate shows a plan, or cannot: then its event is sent without content.
+    pub(crate) fn gate(&mut self, gate: GateEvent) {
+        match (self.waiting.take(), gate) {
+            (Some(event), GateEvent::Plan(gate)) => self.send(event, Some(&gate), None),
+            (Some(event), GateEvent::Faulty) => self.send(event, None, None),
+            (None, gate) if self.wanted && self.with_gate => self.gate = Some(gate),
             (None, _) => {}
         }
     }
 
-    /// The run ended so.
+    /// The run ended: send its last event with the outcome.
     pub(crate) fn end(mut self, run: &str, outcome: Outcome, message: &str) {
         if !self.wanted {
             return;
         }
         self.flush();
-        // A run that broke off has said no last word.
+        // A run that panicked has sent no last event.
         let last = self.last.take().unwrap_or_else(|| PhaseEvent {
             run: run.to_owned(),
             seq: self.seq + 1,
@@ -116,12 +116,13 @@ impl PhaseFeed {
         self.send(last, None, Some(outcome));
     }
 
-    fn pass_on(&mut self, event: &PhaseEvent) {
+    fn send_plain(&mut self, event: &PhaseEvent) {
         self.flush();
         self.send(event.clone(), None, None);
     }
 
-    /// A gate that waits without asking, as automatic approval does at protected files, has no content to wait for.
+    /// Send the event held back for the gate's content: a gate that waits without asking, as automatic approval does at
+    /// protected files, has none.
     fn flush(&mut self) {
         if let Some(event) = self.waiting.take() {
             self.send(event, None, None);
@@ -156,9 +157,9 @@ fn content(gate: &Gate, folder: &Path) -> Value {
         "plan_md": to_proto::uri(folder, &gate.plan_md),
         "plan_json": to_proto::uri(folder, &gate.plan_json),
     });
-    // The same as `baton.status` tells of the gate.
-    if let (Value::Object(content), Value::Object(shown)) = (&mut content, json!(gate.content)) {
-        content.extend(shown);
+    // The same fields as in `baton.status`.
+    if let (Value::Object(content), Value::Object(shared)) = (&mut content, json!(gate.content)) {
+        content.extend(shared);
     }
     content
 }
@@ -201,7 +202,7 @@ mod tests {
         let mut feed = PhaseFeed::new(&client, Path::new("/w d"), true, false);
         let (first, last) =
             (event(1, EventPhase::Phase(CONTEXT), EventStatus::Started), event(2, EventPhase::Workflow, EventStatus::Done));
-        feed.hear(&[first.clone(), last.clone()]);
+        feed.forward(&[first.clone(), last.clone()]);
         let mut expected = json!(first);
         expected["folder"] = json!("file:///w%20d");
         assert_eq!(sent(&mut queue), [expected]);
@@ -216,8 +217,8 @@ mod tests {
     fn nothing_is_sent_to_a_client_that_did_not_ask() {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), false, true);
-        feed.hear(&[event(1, EventPhase::Phase(PLAN), EventStatus::Waiting)]);
-        feed.asked(Asked::Plan(Box::new(gate())));
+        feed.forward(&[event(1, EventPhase::Phase(PLAN), EventStatus::Waiting)]);
+        feed.gate(GateEvent::Plan(Box::new(gate())));
         feed.end("r1", Outcome::Merged, "merged");
         assert!(sent(&mut queue).is_empty());
     }
@@ -229,13 +230,13 @@ mod tests {
             let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
             let waiting = [event(3, EventPhase::Phase(PLAN), EventStatus::Waiting)];
             if event_first {
-                feed.hear(&waiting);
+                feed.forward(&waiting);
                 assert!(sent(&mut queue).is_empty());
-                feed.asked(Asked::Plan(Box::new(gate())));
+                feed.gate(GateEvent::Plan(Box::new(gate())));
             } else {
-                feed.asked(Asked::Plan(Box::new(gate())));
+                feed.gate(GateEvent::Plan(Box::new(gate())));
                 assert!(sent(&mut queue).is_empty());
-                feed.hear(&waiting);
+                feed.forward(&waiting);
             }
             let sent = sent(&mut queue);
             assert_eq!(sent.len(), 1, "{sent:?}");
@@ -263,11 +264,11 @@ mod tests {
             let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
             let waiting = [event(3, EventPhase::Phase(PLAN), EventStatus::Waiting)];
             if event_first {
-                feed.hear(&waiting);
-                feed.asked(Asked::Faulty);
+                feed.forward(&waiting);
+                feed.gate(GateEvent::Faulty);
             } else {
-                feed.asked(Asked::Faulty);
-                feed.hear(&waiting);
+                feed.gate(GateEvent::Faulty);
+                feed.forward(&waiting);
             }
             let sent = sent(&mut queue);
             assert_eq!((sent.len(), &sent[0]["seq"], sent[0].get("gate")), (1, &json!(3), None));
@@ -280,7 +281,7 @@ mod tests {
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
         let (waiting, last) =
             (event(1, EventPhase::Phase(PLAN), EventStatus::Waiting), event(2, EventPhase::Workflow, EventStatus::Waiting));
-        feed.hear(&[waiting, last]);
+        feed.forward(&[waiting, last]);
         assert_eq!(sent(&mut queue)[0]["seq"], 1);
         feed.end("r1", Outcome::Waiting, "waits");
         assert_eq!(sent(&mut queue)[0]["outcome"], "waiting");
@@ -290,7 +291,7 @@ mod tests {
     fn a_run_that_breaks_off_ends_too() {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, false);
-        feed.hear(&[event(7, EventPhase::Phase(CONTEXT), EventStatus::Started)]);
+        feed.forward(&[event(7, EventPhase::Phase(CONTEXT), EventStatus::Started)]);
         sent(&mut queue);
         feed.end("r1", Outcome::Failed, "it broke off");
         let last = &sent(&mut queue)[0];

@@ -1,4 +1,4 @@
-//! One `$/progress` a run: created, begun once the client accepted it, reported, and ended whatever happens.
+//! One `$/progress` per run: created, begun once the client accepted it, reported, and ended whatever happens.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,44 +28,44 @@ const LONGEST: usize = 100;
 /// Longest last message, in characters.
 const LONGEST_END: usize = 300;
 
-/// Most tasks named at once.
+/// Most tasks named in a message.
 const SHOWN_TASKS: usize = 4;
 
 /// The progress of one run. Dropped, it ends.
-pub(crate) struct Progress {
+pub(super) struct Progress {
     client: Client,
     token: String,
     state: State,
     percent: Percent,
-    doing: Doing,
+    activity: Activity,
 }
 
 enum State {
-    /// The client is asked; the answer tells whether it accepts.
-    Asked(BoxFuture<'static, bool>),
+    /// The client was asked to create it; the answer is whether it accepts.
+    GateEvent(BoxFuture<'static, bool>),
     /// The client shows it.
     Begun,
-    /// The client shows none, or none any more.
+    /// The client does not show it, or it has ended.
     Off,
 }
 
 impl Progress {
     /// Ask the client to show a run's progress, where it can.
-    pub(crate) fn create(client: &Client, supported: bool, run: &str) -> Self {
-        let state = if supported { State::Asked(ask(client.clone(), run.to_owned()).boxed()) } else { State::Off };
-        let (token, percent, doing) = (run.to_owned(), Percent::default(), Doing::new());
-        Self { client: client.clone(), token, state, percent, doing }
+    pub(super) fn create(client: &Client, supported: bool, run: &str) -> Self {
+        let state = if supported { State::GateEvent(ask(client.clone(), run.to_owned()).boxed()) } else { State::Off };
+        let (token, percent, activity) = (run.to_owned(), Percent::default(), Activity::new());
+        Self { client: client.clone(), token, state, percent, activity }
     }
 
-    /// Returns when the client has accepted and was told the beginning; never, if it does not. May be dropped.
-    pub(crate) async fn accepted(&mut self) {
-        if let State::Asked(answer) = &mut self.state {
+    /// Returns when the client has accepted and the beginning was sent; never if it refuses. Safe to drop.
+    pub(super) async fn accepted(&mut self) {
+        if let State::GateEvent(answer) = &mut self.state {
             if answer.await {
                 self.state = State::Begun;
                 self.send(WorkDoneProgress::Begin(WorkDoneProgressBegin {
                     title: "Baton".to_owned(),
                     cancellable: Some(true),
-                    message: Some(self.doing.message()),
+                    message: Some(self.activity.message()),
                     percentage: Some(self.percent.shown),
                 }));
                 return;
@@ -75,41 +75,41 @@ impl Progress {
         std::future::pending().await
     }
 
-    /// The plan has so many tasks.
-    pub(crate) fn expect_tasks(&mut self, tasks: usize) {
+    /// Sets the number of tasks of the plan.
+    pub(super) fn expect_tasks(&mut self, tasks: usize) {
         self.percent.tasks = tasks;
     }
 
-    /// Show what has happened.
-    pub(crate) fn report(&mut self, events: &[PhaseEvent]) {
+    /// Report these events.
+    pub(super) fn report(&mut self, events: &[PhaseEvent]) {
         for event in events {
             self.percent.advance(event);
-            self.doing.hear(event);
+            self.activity.apply(event);
         }
         self.repeat();
     }
 
-    /// Whether time passes that people should see pass.
-    pub(crate) fn is_running(&self) -> bool {
-        matches!(self.state, State::Begun) && !self.doing.waits
+    /// Whether the elapsed time is to be reported: the run works, and waits for nobody.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, State::Begun) && !self.activity.waits
     }
 
-    /// Show the same again, with the time that has passed.
-    pub(crate) fn repeat(&self) {
+    /// Report the last state again, with the time elapsed since.
+    pub(super) fn repeat(&self) {
         if matches!(self.state, State::Begun) {
             // Clients drop a report without a percentage once one had it.
             self.send(WorkDoneProgress::Report(WorkDoneProgressReport {
                 cancellable: Some(true),
-                message: Some(self.doing.message()),
+                message: Some(self.activity.message()),
                 percentage: Some(self.percent.shown),
             }));
         }
     }
 
     /// The run is over.
-    pub(crate) async fn end(mut self, message: &str) {
-        if matches!(self.state, State::Asked(_)) {
-            // A run may be quicker than the client; nobody is left waiting for one that never answers.
+    pub(super) async fn end(mut self, message: &str) {
+        if matches!(self.state, State::GateEvent(_)) {
+            // A run may be quicker than the client, and a client may never answer.
             drop(tokio::time::timeout(LATE_ACCEPTANCE, self.accepted()).await);
         }
         self.close(Some(plain(message, LONGEST_END)));
@@ -151,34 +151,34 @@ fn token(run: &str) -> NumberOrString {
     NumberOrString::String(run.to_owned())
 }
 
-/// What a run is doing, for people.
-struct Doing {
+/// The current activity of a run, for people.
+struct Activity {
     began: Instant,
     phase: EventPhase,
-    /// The tasks at work.
+    /// The running tasks.
     tasks: BTreeSet<String>,
-    /// What was said last.
-    said: String,
+    /// The message of the last event.
+    last_message: String,
     usage: Usage,
     /// Whether it waits for a person.
     waits: bool,
 }
 
-impl Doing {
+impl Activity {
     fn new() -> Self {
         Self {
             began: Instant::now(),
             phase: EventPhase::Workflow,
             tasks: BTreeSet::new(),
-            said: String::new(),
+            last_message: String::new(),
             usage: Usage::default(),
             waits: false,
         }
     }
 
-    fn hear(&mut self, event: &PhaseEvent) {
+    fn apply(&mut self, event: &PhaseEvent) {
         match (&event.task, event.status) {
-            // A task that waits, for a file to be saved, is at work all the same.
+            // A task that waits for a file to be saved is still running.
             (Some(task), EventStatus::Started | EventStatus::Progress | EventStatus::Waiting) => {
                 self.tasks.insert(task.clone());
             }
@@ -190,8 +190,8 @@ impl Doing {
         }
         self.phase = event.phase;
         self.waits = event.status == EventStatus::Waiting && event.task.is_none();
-        self.said = match &event.task {
-            // With one task at work it is clear whose word it is.
+        self.last_message = match &event.task {
+            // With a single running task its id is in the message already.
             Some(task) if self.tasks.iter().any(|other| other != task) => format!("{task} {}", event.message),
             _ => event.message.clone(),
         };
@@ -212,7 +212,7 @@ impl Doing {
             }
         }
         let colon = if place.is_empty() { "" } else { ": " };
-        let mut message = plain(&format!("{place}{colon}{}", self.said), LONGEST);
+        let mut message = plain(&format!("{place}{colon}{}", self.last_message), LONGEST);
         message.push_str(&format!(" · {}", text::whole_seconds(self.began.elapsed())));
         if self.usage.total_tokens() > 0 {
             message.push_str(&format!(" · {}", self.usage.words()));
@@ -221,13 +221,13 @@ impl Doing {
     }
 }
 
-/// How far a run is, in whole percent, from its events. It never falls: a round that repeats phases stands still.
+/// How far a run is, in whole percent, from its events. It never decreases: while a round repeats phases it stands still.
 #[derive(Debug, Default)]
 struct Percent {
     shown: u32,
     exact: f64,
     tasks: usize,
-    tasks_over: usize,
+    tasks_ended: usize,
 }
 
 impl Percent {
@@ -241,17 +241,17 @@ impl Percent {
         };
         let exact = match (event.status, &event.task) {
             (EventStatus::Started, None) => {
-                self.tasks_over = 0;
+                self.tasks_ended = 0;
                 from
             }
             (EventStatus::Done | EventStatus::Failed, Some(_)) => {
-                self.tasks_over += 1;
-                self.share(from, to, self.tasks_over)
+                self.tasks_ended += 1;
+                self.share(from, to, self.tasks_ended)
             }
             (EventStatus::Done | EventStatus::Waiting, None) => to,
-            // Nobody knows how many more steps there are: each goes a part of what is left.
+            // The number of steps left is unknown: each step covers a part of what is left.
             (EventStatus::Progress, task) => {
-                let next = if task.is_some() { self.share(from, to, self.tasks_over + 1) } else { to };
+                let next = if task.is_some() { self.share(from, to, self.tasks_ended + 1) } else { to };
                 let here = self.exact.max(from);
                 here + (next - here).max(0.0) / 12.0
             }
@@ -345,7 +345,7 @@ mod tests {
     async fn the_message_names_phase_tasks_file_time_tokens_and_cost() {
         use EventPhase::{Implement, Plan};
         use EventStatus::{Done, Progress, Started, Waiting};
-        let mut doing = Doing::new();
+        let mut activity = Activity::new();
         let mut heard = Vec::new();
         let mut usage = Usage::default();
         for (phase, status, task, message) in [
@@ -364,8 +364,8 @@ mod tests {
             usage.input_tokens += 1_000;
             usage.cost_usd = Some(0.042);
             let event = PhaseEvent { message: message.to_owned(), usage: Some(usage), ..event(phase, status, task) };
-            doing.hear(&event);
-            heard.push((doing.message(), doing.waits));
+            activity.apply(&event);
+            heard.push((activity.message(), activity.waits));
         }
         let messages: Vec<&str> = heard.iter().map(|(message, _)| message.as_str()).collect();
         assert_eq!(
@@ -385,11 +385,11 @@ mod tests {
         );
         assert_eq!(heard.iter().map(|(_, waits)| *waits).collect::<Vec<_>>()[..3], [false, true, false]);
         for task in ["T3", "T4", "T5", "T6"] {
-            doing.hear(&event(Implement, Started, Some(task)));
+            activity.apply(&event(Implement, Started, Some(task)));
         }
-        assert!(doing.message().starts_with("implement T3, T4, T5, T6: T6 "), "{}", doing.message());
-        doing.hear(&event(Implement, Started, Some("T7")));
-        assert!(doing.message().starts_with("implement T3, T4, T5, T6 +1: T7 "), "{}", doing.message());
+        assert!(activity.message().starts_with("implement T3, T4, T5, T6: T6 "), "{}", activity.message());
+        activity.apply(&event(Implement, Started, Some("T7")));
+        assert!(activity.message().starts_with("implement T3, T4, T5, T6 +1: T7 "), "{}", activity.message());
     }
 
     #[tokio::test]

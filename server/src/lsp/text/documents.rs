@@ -113,6 +113,11 @@ impl Documents {
         self.open().get(path).map(|entry| entry.document.clone())
     }
 
+    /// The URI of a file by the path the client has for it: as the client writes it, where it is open there.
+    pub(crate) fn uri(&self, path: &Path) -> Option<Url> {
+        self.get(path).map(|document| document.uri).or_else(|| Url::from_file_path(path).ok())
+    }
+
     /// Whether a file has changes that only the editor knows: changed since it was opened or saved, and its text differs
     /// from the disk's. `on_disk` is what the disk has, in any line endings; `None` where there is no such file.
     pub(crate) fn is_unsaved(&self, path: &Path, on_disk: Option<&str>) -> bool {

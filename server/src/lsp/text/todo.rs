@@ -25,7 +25,7 @@ pub(crate) struct Todo {
 /// count as words in capitals, and in small letters where they begin the comment with a colon, or an at sign as in
 /// `@todo`.
 pub(crate) fn todo_at(file: &str, text: &Text, line: usize) -> Option<Todo> {
-    // Asked at every move of the cursor: most lines are far from any.
+    // GateEvent at every move of the cursor: most lines are far from any.
     let near = |line: usize| MARKS.iter().any(|mark| contains(text.line(line), mark));
     if !(line.saturating_sub(MOST_LINES)..=line.min(text.line_count() - 1)).any(near) {
         return None;

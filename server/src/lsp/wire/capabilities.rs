@@ -3,8 +3,6 @@
 use serde_json::Value;
 use tower_lsp::lsp_types::{InitializeParams, MarkupKind};
 
-use crate::lsp::offers::code_actions::ActionCapabilities;
-
 /// Resolved once, at `initialize`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Capabilities {
@@ -34,6 +32,15 @@ pub(crate) struct Capabilities {
     pub(crate) language_model: bool,
     /// It tells what other language servers say.
     pub(crate) editor_diagnostics: bool,
+}
+
+/// What the client can show of actions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ActionCapabilities {
+    /// It takes actions; otherwise it takes plain commands.
+    pub(crate) literals: bool,
+    /// It shows those that cannot be run now, with the reason.
+    pub(crate) disabled: bool,
 }
 
 impl Capabilities {

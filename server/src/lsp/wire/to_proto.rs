@@ -5,19 +5,15 @@ use std::path::Path;
 use tower_lsp::lsp_types::{DiagnosticSeverity, MessageType, Url};
 
 use crate::contracts::Severity;
-use crate::lsp::text::documents::Documents;
 use crate::workflow::Outcome;
 
 pub(crate) use crate::text::{count, short_line as plain};
+/// The source of every diagnostic that the server publishes.
+pub(crate) const DIAGNOSTIC_SOURCE: &str = "baton";
 
 /// The URI of a file in a folder of the client's; `None` for a folder that is no absolute path.
 pub(crate) fn uri(folder: &Path, file: &str) -> Option<Url> {
     Url::from_file_path(folder.join(file)).ok()
-}
-
-/// The URI of a file by the client's path: as the client writes it, where it is open there.
-pub(crate) fn uri_of(path: &Path, documents: &Documents) -> Option<Url> {
-    documents.get(path).map(|document| document.uri).or_else(|| Url::from_file_path(path).ok())
 }
 
 /// How an editor shows an issue.

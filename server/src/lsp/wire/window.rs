@@ -11,7 +11,7 @@ use tower_lsp::lsp_types::{
 use super::client::{Client, RequestError};
 
 /// Say something.
-pub(crate) fn tell(client: &Client, typ: MessageType, message: impl Into<String>) {
+pub(crate) fn show_message(client: &Client, typ: MessageType, message: impl Into<String>) {
     client.notify::<ShowMessage>(ShowMessageParams { typ, message: message.into() });
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn open(client: &Client, can: bool, uri: Url, selection: Option
 }
 
 /// Open a document without waiting for the client; where it cannot, `otherwise` is said instead.
-pub(crate) fn open_or_tell(client: &Client, can: bool, path: &Path, at: Option<Range>, otherwise: String) {
+pub(crate) fn open_or_show_message(client: &Client, can: bool, path: &Path, at: Option<Range>, otherwise: String) {
     let (client, uri) = (client.clone(), Url::from_file_path(path).ok());
     tokio::spawn(async move {
         let shown = match uri {
@@ -57,7 +57,7 @@ pub(crate) fn open_or_tell(client: &Client, can: bool, path: &Path, at: Option<R
             None => false,
         };
         if !shown {
-            tell(&client, MessageType::INFO, otherwise);
+            show_message(&client, MessageType::INFO, otherwise);
         }
     });
 }

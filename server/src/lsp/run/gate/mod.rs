@@ -1,4 +1,6 @@
 //! The gate in an editor: a question with buttons, or the client's own interface.
+//!
+//! Invariant: a plan with unsaved changes in the editor is not approved by the question about the saved one.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,58 +32,60 @@ const APPROVE: &str = "Approve";
 const PLAN_AGAIN: &str = "Plan again";
 const KEEP_WRITING: &str = "Keep writing";
 
-/// How long the question may stand unanswered before the editor is told how else to answer: some show a question only
-/// for moments, and some not at all.
+/// How long the question may stand unanswered before a message says how else to answer: some editors show a question
+/// only for moments, and some not at all.
 const REMIND_AFTER: Duration = Duration::from_secs(60);
 
 /// How long the client may take to open a document before the question is asked again.
-const OPENING: Duration = Duration::from_secs(5);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the file with the feedback is looked at while somebody writes it.
-const WATCH: Duration = Duration::from_millis(300);
+/// How often the feedback file is read while a person writes it.
+const FEEDBACK_POLL_INTERVAL: Duration = Duration::from_millis(300);
 
 /// Most tasks named in a question; plan.md has them all.
 const SHOWN_TASKS: usize = 8;
 
-/// What the gate puts to a person.
-pub(crate) enum Asked {
-    /// A plan.
+/// What the gate tells the watcher of the run.
+pub(super) enum GateEvent {
+    /// It asks about a plan.
     Plan(Box<Gate>),
-    /// Nothing: the plan cannot be shown.
+    /// The plan cannot be shown.
     Faulty,
 }
 
-/// Asks in the editor: by `window/showMessageRequest`, or by whatever the client shows for `baton/phase`.
-pub(crate) struct Asker {
+/// Asks in the editor: by `window/showMessageRequest`, or by the interface that the client has for `baton/phase`.
+pub(super) struct EditorGate {
     client: Client,
     capabilities: Capabilities,
     /// The folder as the client names it.
     folder: PathBuf,
     documents: Documents,
     files: Files,
-    /// Whoever watches the run hears what the gate asks.
-    asked: mpsc::UnboundedSender<Asked>,
+    /// To the watcher of the run.
+    events: mpsc::UnboundedSender<GateEvent>,
 }
 
-impl Asker {
-    /// An asker for the plans of one run.
-    pub(crate) fn new(folder: &Folder, files: Files, asked: mpsc::UnboundedSender<Asked>) -> Self {
+impl EditorGate {
+    /// The gate of one run.
+    pub(super) fn new(folder: &Folder, files: Files, events: mpsc::UnboundedSender<GateEvent>) -> Self {
         Self {
             client: folder.client.clone(),
             capabilities: folder.capabilities,
             folder: folder.path().to_owned(),
             documents: folder.documents.clone(),
             files,
-            asked,
+            events,
         }
     }
 
-    async fn converse(&self, gate: &Gate) -> GateAnswer {
+    async fn ask_in_window(&self, gate: &Gate) -> GateAnswer {
         loop {
             match self.question(gate).await.as_ref().map(Option::as_deref) {
                 Ok(Some(APPROVE)) => match self.unsaved().await {
-                    // Saved, it is another plan, and the question about this one is taken away.
-                    Some(refused) => window::tell(&self.client, MessageType::WARNING, format!("Baton: {refused}.")),
+                    // Once saved, it is another plan, and the engine withdraws this question.
+                    Some(refused) => {
+                        window::show_message(&self.client, MessageType::WARNING, format!("Baton: {refused}."))
+                    }
                     None => return GateAnswer::Approve { tasks: None },
                 },
                 Ok(Some(REJECT)) => return GateAnswer::Reject,
@@ -92,12 +96,12 @@ impl Asker {
                 }
                 Ok(Some(REVISE)) => return self.revise(gate).await,
                 Err(RequestError::Gone) => return GateAnswer::Wait,
-                // Put off, dismissed, or the client cannot ask.
+                // Postponed, dismissed, or the client cannot ask.
                 answer => {
                     if let Err(error) = answer {
-                        tracing::warn!(%error, "the gate is not asked in the editor");
+                        tracing::warn!(%error, "the editor cannot show the question of the gate");
                     }
-                    self.tell_waiting(gate);
+                    self.show_how_to_answer(gate);
                     break;
                 }
             }
@@ -105,55 +109,55 @@ impl Asker {
         self.wait().await
     }
 
-    /// Wait for an answer from elsewhere: a command, a lens, another process, a change of plan.json. The engine takes
-    /// it and drops this.
+    /// Wait until the client leaves. An answer from elsewhere (a command, a lens, another process, a change of plan.json)
+    /// is taken by the engine, which drops this future.
     async fn wait(&self) -> GateAnswer {
         self.client.gone().await;
         GateAnswer::Wait
     }
 
-    /// Ask, and say how else to answer where nobody does.
+    /// Ask; when nobody answers for a while, show how else to answer.
     async fn question(&self, gate: &Gate) -> Result<Option<String>, RequestError> {
-        // In some clients a key meant for the text takes the first answer; what cannot be taken back stands last.
+        // In some clients a key typed into the text selects the first button: irreversible answers stand last.
         let titles = [VIEW, LATER, REVISE, EDIT, REJECT, APPROVE];
         let asked = window::ask(&self.client, MessageType::INFO, question(gate), &titles);
         tokio::pin!(asked);
         tokio::select! {
             answer = &mut asked => answer,
             () = tokio::time::sleep(REMIND_AFTER) => {
-                self.tell_waiting(gate);
+                self.show_how_to_answer(gate);
                 asked.await
             }
         }
     }
 
-    /// Why the plan cannot be approved as it stands in the editor.
+    /// Why the plan cannot be approved: it has unsaved changes in the editor.
     async fn unsaved(&self) -> Option<Refused> {
         let (documents, folder, files) = (self.documents.clone(), self.folder.clone(), self.files.clone());
         let unsaved = blocking(move || Ok(unsaved_plan(&documents, &folder, &files, &files.make_memory()?)));
         unsaved.await.map_or_else(Some, |unsaved| unsaved.map(Refused::UnsavedPlan))
     }
 
-    fn tell_waiting(&self, gate: &Gate) {
+    fn show_how_to_answer(&self, gate: &Gate) {
         let message = format!(
             "Baton: {} waits for your answer: {} Read {}, then answer by baton.approve, baton.reject, or baton.plan with \
              {{\"feedback\": \"…\"}}; in a terminal, by `baton approve` or `baton reject`. The workflow then goes on by itself.",
-            named(gate),
+            plan_title(gate),
             sentence(&gate.plan.approach_summary),
             self.folder.join(&gate.plan_md).display()
         );
-        window::tell(&self.client, MessageType::WARNING, message);
+        window::show_message(&self.client, MessageType::WARNING, message);
     }
 
-    /// Show plan.md. The question comes again; Later puts it away for who wants to read first.
+    /// Open plan.md. The question is then asked again; Later dismisses it.
     async fn view(&self, gate: &Gate) {
         if !self.open(&gate.plan_md).await {
             let plan = self.folder.join(&gate.plan_md);
-            window::tell(&self.client, MessageType::INFO, format!("Baton: the plan is in {}.", plan.display()));
+            window::show_message(&self.client, MessageType::INFO, format!("Baton: the plan is in {}.", plan.display()));
         }
     }
 
-    /// Open plan.json. An edited plan is asked about anew; this one can still be approved by command.
+    /// Open plan.json. The engine asks anew about an edited plan; this one can still be approved by command.
     async fn edit(&self, gate: &Gate) {
         self.open(&gate.plan_json).await;
         let message = format!(
@@ -161,17 +165,17 @@ impl Asker {
              baton.approve.",
             self.folder.join(&gate.plan_json).display()
         );
-        window::tell(&self.client, MessageType::INFO, message);
+        window::show_message(&self.client, MessageType::INFO, message);
     }
 
-    /// Have the feedback written to a file, since the protocol has no question with a text for an answer.
+    /// Ask for feedback in a file: the protocol has no question with a text for an answer.
     async fn revise(&self, gate: &Gate) -> GateAnswer {
         let files = self.files.clone();
         let file = match blocking(move || Ok(files.make_memory()?.offer_feedback_file()?)).await {
             Ok(file) => file,
             Err(error) => {
                 tracing::warn!(%error, "there is no file to write the feedback to");
-                self.tell_waiting(gate);
+                self.show_how_to_answer(gate);
                 return self.wait().await;
             }
         };
@@ -181,15 +185,15 @@ impl Asker {
              {{\"feedback\": \"…\"}}.",
             self.folder.join(&file).display()
         );
-        window::tell(&self.client, MessageType::INFO, message);
+        window::show_message(&self.client, MessageType::INFO, message);
         let mut refused = None;
         loop {
-            let feedback = self.written(refused.as_deref()).await;
+            let feedback = self.wait_for_feedback(refused.as_deref()).await;
             let asked = format!("Baton: plan again, with this feedback? “{}”", plain(&feedback, 300));
             let titles = [KEEP_WRITING, PLAN_AGAIN];
             match window::ask(&self.client, MessageType::INFO, asked, &titles).await {
                 Ok(Some(title)) if title == PLAN_AGAIN => {
-                    // What was saved since the question counts too.
+                    // It may have been saved again since the question.
                     let feedback = self.take_feedback().await.unwrap_or(feedback);
                     return GateAnswer::Revise { feedback };
                 }
@@ -199,8 +203,8 @@ impl Asker {
         }
     }
 
-    /// The feedback, once some is saved that was not refused before.
-    async fn written(&self, refused: Option<&str>) -> String {
+    /// Wait for saved feedback other than `refused`.
+    async fn wait_for_feedback(&self, refused: Option<&str>) -> String {
         loop {
             let files = self.files.clone();
             let read = blocking(move || Ok(files.make_memory()?.feedback()?)).await;
@@ -209,7 +213,7 @@ impl Asker {
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "the feedback cannot be read"),
             }
-            tokio::time::sleep(WATCH).await;
+            tokio::time::sleep(FEEDBACK_POLL_INTERVAL).await;
         }
     }
 
@@ -234,50 +238,50 @@ impl Asker {
         let uri: Option<Url> = to_proto::uri(&self.folder, file);
         let Some(uri) = uri else { return false };
         let opened = window::open(&self.client, self.capabilities.show_document, uri, None);
-        tokio::time::timeout(OPENING, opened).await.unwrap_or_default()
+        tokio::time::timeout(OPEN_TIMEOUT, opened).await.unwrap_or_default()
     }
 }
 
 #[async_trait]
-impl Approver for Asker {
-    /// Dropping the question takes it away from the editor too.
+impl Approver for EditorGate {
+    /// Dropping the future withdraws the question in the editor too.
     async fn ask(&self, gate: &Gate) -> GateAnswer {
-        // Nobody watches only when the run is over.
-        drop(self.asked.send(Asked::Plan(Box::new(gate.clone()))));
-        if self.capabilities.gate { self.wait().await } else { self.converse(gate).await }
+        // Without a watcher the run is over.
+        drop(self.events.send(GateEvent::Plan(Box::new(gate.clone()))));
+        if self.capabilities.gate { self.wait().await } else { self.ask_in_window(gate).await }
     }
 
     async fn mend(&self, gate: &FaultyGate) -> GateAnswer {
-        drop(self.asked.send(Asked::Faulty));
-        let told = plain(&gate.told(), 1000);
+        drop(self.events.send(GateEvent::Faulty));
+        let faults = plain(&gate.told(), 1000);
         let message = match gate.faults {
             Some(_) => format!(
-                "Baton: the plan waits and cannot be shown: {told}. Mend it and save it, and you are asked about it; or run \
+                "Baton: the plan waits and cannot be shown: {faults}. Mend it and save it, and you are asked about it; or run \
                  baton.reject, or baton.plan with {{\"feedback\": \"…\"}} to have another one made."
             ),
             None => format!(
-                "Baton: {told}, and with it the plan that waits for your answer. Put it back, and you are asked again; \
+                "Baton: {faults}, and with it the plan that waits for your answer. Put it back, and you are asked again; \
                  after baton.cancel, baton.workflow makes a new one."
             ),
         };
-        window::tell(&self.client, MessageType::ERROR, message);
+        window::show_message(&self.client, MessageType::ERROR, message);
         self.wait().await
     }
 }
 
-fn named(gate: &Gate) -> String {
+fn plan_title(gate: &Gate) -> String {
     format!("plan {} ({})", gate.plan.plan_version, to_proto::count(gate.tasks.len(), "task"))
 }
 
-/// A text as one sentence with an end.
+/// A text as one sentence, with a full stop.
 fn sentence(text: &str) -> String {
     let text = plain(text, 300);
     if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }
 }
 
-/// What a person should know before saying yes, as far as a question has room for it.
+/// The gate's content, as far as a question has room for it.
 fn question(gate: &Gate) -> String {
-    let mut lines = vec![format!("Baton: {}: {}", named(gate), sentence(&gate.plan.approach_summary))];
+    let mut lines = vec![format!("Baton: {}: {}", plan_title(gate), sentence(&gate.plan.approach_summary))];
     for task in gate.tasks.iter().take(SHOWN_TASKS) {
         let (complexity, files) = (task.complexity.as_str(), plain(&task.files.join(", "), 120));
         lines.push(format!("{} [{complexity}] {}: {files}", plain(&task.id, 20), plain(&task.title, 80)));
@@ -294,8 +298,8 @@ fn question(gate: &Gate) -> String {
     lines.extend(named(false).map(|files| format!("It writes protected files: {files}.")));
     lines.extend(named(true).map(|files| format!("Never written, also if you approve: {files}.")));
     if !flagged.is_empty() {
-        let told = |file: &FlaggedFile| format!("{} ({}, {})", file.path, file.task, file.reason);
-        let files: Vec<String> = flagged.iter().map(told).collect();
+        let line = |file: &FlaggedFile| format!("{} ({}, {})", file.path, file.task, file.reason);
+        let files: Vec<String> = flagged.iter().map(line).collect();
         lines.push(format!("Look twice at: {}.", plain(&files.join(", "), 300)));
     }
     lines.extend(questions.iter().map(|question| format!("Question: {}", plain(question, 300))));
@@ -306,4 +310,4 @@ fn question(gate: &Gate) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(super) mod tests;

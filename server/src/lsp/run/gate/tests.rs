@@ -61,8 +61,8 @@ struct Editor {
     client: Client,
     documents: Documents,
     queue: UnboundedReceiver<Outgoing>,
-    asker: Asker,
-    asked: UnboundedReceiver<Asked>,
+    gate_in_editor: EditorGate,
+    events: UnboundedReceiver<GateEvent>,
 }
 
 impl Editor {
@@ -71,11 +71,11 @@ impl Editor {
         let (client, queue) = Client::new();
         let workspace = Workspace::open(folder.path()).unwrap();
         let files = Files { workspace, settings: Settings::default() };
-        let (sender, asked) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
         let documents = Documents::default();
         let open = Folder::new(folder.path().to_owned(), client.clone(), capabilities, documents.clone());
-        let asker = Asker::new(&open, files, sender);
-        Self { folder, client, documents, queue, asker, asked }
+        let gate_in_editor = EditorGate::new(&open, files, sender);
+        Self { folder, client, documents, queue, gate_in_editor, events }
     }
 
     fn opens_documents() -> Self {
@@ -84,8 +84,8 @@ impl Editor {
 
     /// The run of the plan that whoever watches hears of.
     async fn hears(&mut self) -> Option<String> {
-        match self.asked.recv().await {
-            Some(Asked::Plan(gate)) => Some(gate.run),
+        match self.events.recv().await {
+            Some(GateEvent::Plan(gate)) => Some(gate.run),
             _ => None,
         }
     }
@@ -98,7 +98,7 @@ impl Editor {
     async fn answers(&mut self, answers: Vec<Result<Value, Refusal>>) -> (Option<GateAnswer>, Vec<Value>) {
         let gate = gate();
         let mut heard = Vec::new();
-        let Self { queue, client, asker, .. } = self;
+        let Self { queue, client, gate_in_editor, .. } = self;
         let mut left = answers.into_iter();
         let listening = async {
             loop {
@@ -122,7 +122,7 @@ impl Editor {
         };
         let answer = tokio::select! {
             biased;
-            answer = asker.ask(&gate) => Some(answer),
+            answer = gate_in_editor.ask(&gate) => Some(answer),
             () = listening => None,
         };
         (answer, heard)
@@ -185,7 +185,7 @@ async fn a_client_that_leaves_leaves_the_plan_waiting() {
     for capabilities in [Capabilities::default(), Capabilities { gate: true, ..Capabilities::default() }] {
         let editor = Editor::new(capabilities);
         let gate = gate();
-        let (answer, ()) = tokio::join!(editor.asker.ask(&gate), async { editor.client.leave() });
+        let (answer, ()) = tokio::join!(editor.gate_in_editor.ask(&gate), async { editor.client.leave() });
         assert_eq!(answer, GateAnswer::Wait);
     }
 }
@@ -196,7 +196,7 @@ async fn a_client_with_a_gate_of_its_own_is_asked_nothing() {
     let gate = gate();
     tokio::select! {
         biased;
-        _ = editor.asker.ask(&gate) => panic!("nobody answered"),
+        _ = editor.gate_in_editor.ask(&gate) => panic!("nobody answered"),
         () = std::future::ready(()) => {}
     }
     assert!(editor.queue.try_recv().is_err());
@@ -205,7 +205,7 @@ async fn a_client_with_a_gate_of_its_own_is_asked_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn unanswered_it_says_how_else_to_answer_and_goes_on_waiting() {
-    let Editor { folder: _folder, client, mut queue, asker, .. } = Editor::opens_documents();
+    let Editor { folder: _folder, client, mut queue, gate_in_editor, .. } = Editor::opens_documents();
     let gate = gate();
     let mut next = async || match queue.recv().await {
         Some(Outgoing::Message(bytes)) => serde_json::from_slice::<Value>(&bytes).unwrap(),
@@ -217,7 +217,7 @@ async fn unanswered_it_says_how_else_to_answer_and_goes_on_waiting() {
         client.answer(1, title("Approve"));
         reminder
     };
-    let (answer, reminder) = tokio::join!(asker.ask(&gate), answering);
+    let (answer, reminder) = tokio::join!(gate_in_editor.ask(&gate), answering);
     assert_eq!(answer, GateAnswer::Approve { tasks: None });
     assert_eq!(reminder["method"], "window/showMessage");
     let told = reminder["params"]["message"].as_str().unwrap();
@@ -226,11 +226,11 @@ async fn unanswered_it_says_how_else_to_answer_and_goes_on_waiting() {
 
 #[tokio::test]
 async fn a_question_that_is_dropped_is_taken_away() {
-    let Editor { mut queue, asker, .. } = Editor::opens_documents();
+    let Editor { mut queue, gate_in_editor, .. } = Editor::opens_documents();
     let gate = gate();
     tokio::select! {
         biased;
-        _ = asker.ask(&gate) => panic!("nobody answered"),
+        _ = gate_in_editor.ask(&gate) => panic!("nobody answered"),
         () = std::future::ready(()) => {}
     }
     let mut methods = Vec::new();
@@ -313,10 +313,10 @@ async fn of_a_plan_that_cannot_be_shown_the_faults_are_told() {
         let gate = FaultyGate { faults: None, plan_json: ".agent_memory/plan.json".to_owned() };
         tokio::select! {
             biased;
-            _ = editor.asker.mend(&gate) => panic!("nobody answered"),
+            _ = editor.gate_in_editor.mend(&gate) => panic!("nobody answered"),
             () = std::future::ready(()) => {}
         }
-        assert!(matches!(editor.asked.recv().await, Some(Asked::Faulty)));
+        assert!(matches!(editor.events.recv().await, Some(GateEvent::Faulty)));
         let Some(Outgoing::Message(bytes)) = editor.queue.recv().await else { panic!("nothing was sent") };
         let told: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!((&told["method"], &told["params"]["type"]), (&json!("window/showMessage"), &json!(1)));

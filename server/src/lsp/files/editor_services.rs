@@ -146,7 +146,7 @@ fn finding(file: &RepoPath, diagnostic: &Value) -> Option<EditorFinding> {
     };
     let source = text(&diagnostic["source"]);
     // The server's own issues are not news to it.
-    if source.as_deref() == Some("baton") {
+    if source.as_deref() == Some(to_proto::DIAGNOSTIC_SOURCE) {
         return None;
     }
     // A message may be marked-up text, and a code may come with a link.
