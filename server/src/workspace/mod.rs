@@ -22,6 +22,7 @@ mod interrupt;
 mod lines;
 mod merge;
 mod names;
+mod opened;
 mod ownership;
 mod path_state;
 mod protect;
@@ -32,6 +33,7 @@ mod staging;
 mod text_file;
 mod unsaved;
 mod walk;
+mod watch;
 
 pub use access::{Refused, readable};
 pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};
@@ -48,6 +50,7 @@ pub use git::{
 };
 pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
+pub use opened::read_as_editor;
 pub use ownership::Owner;
 pub use path_state::stands_now;
 pub use protect::{
@@ -64,6 +67,7 @@ pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text_file::{CannotEncode, NotText, TextFile};
 pub(crate) use walk::asked_for;
 pub use walk::{Listing, Walk, WalkError, files, files_until, is_ignored};
+pub use watch::Watch;
 
 #[cfg(test)]
 pub(crate) mod fixture;

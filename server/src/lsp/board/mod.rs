@@ -13,7 +13,6 @@ mod reading;
 mod standing;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -29,7 +28,6 @@ use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Range, Url};
 
 use self::anchor::Anchor;
 use self::reading::{ReadContext, ReadIssue, Reading};
-use self::watch::Watch;
 use crate::config::WORKSPACE_FILE;
 use crate::contracts::Issue;
 use crate::lsp::files::refused::Refused;
@@ -40,7 +38,7 @@ use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::from_proto;
 use crate::memory::Store;
-use crate::workspace::Workspace;
+use crate::workspace::{Watch, Workspace};
 
 /// How long a moved issue may wait for more keystrokes.
 const TYPING: Duration = Duration::from_millis(40);
@@ -184,7 +182,7 @@ impl Board {
                 None => inner.state().others.remove(&path),
             };
             inner.publish(None);
-            inner.watch().look_at(found.sources);
+            inner.watch().set_files(found.sources);
             Ok(())
         });
         if let Err(error) = asked.await {
@@ -209,7 +207,7 @@ impl Board {
             inner.apply(reading);
             inner.publish(None);
             inner.state().cost = begun.elapsed();
-            inner.watch().look_at(sources);
+            inner.watch().set_files(sources);
             Ok(())
         });
         if let Err(error) = shown.await {
@@ -316,7 +314,7 @@ impl Board {
         state.others.clear();
         drop(state);
         self.inner.publish(None);
-        self.inner.watch().look_at(BTreeSet::new());
+        self.inner.watch().set_files(BTreeSet::new());
     }
 }
 

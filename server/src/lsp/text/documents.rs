@@ -14,7 +14,7 @@ use tower_lsp::lsp_types::{
 
 use super::position::{Encoding, LineEdit, Text};
 use crate::lsp::wire::from_proto;
-use crate::workspace::{MAX_FILE_BYTES, shows};
+use crate::workspace::{read_as_editor, shows};
 
 /// Cheap to clone; all clones are the same documents.
 #[derive(Clone)]
@@ -141,7 +141,7 @@ impl Documents {
     pub(crate) fn did_open(&self, params: DidOpenTextDocumentParams) -> Option<Change> {
         let opened = params.text_document;
         let path = from_proto::path(&opened.uri)?;
-        let is_changed = on_disk(&path).is_none_or(|on_disk| !shows(&opened.text, &on_disk));
+        let is_changed = read_as_editor(&path).is_none_or(|on_disk| !shows(&opened.text, &on_disk));
         let mut open = self.open();
         let document = Document {
             uri: opened.uri,
@@ -206,12 +206,6 @@ impl Documents {
     fn open(&self) -> MutexGuard<'_, HashMap<PathBuf, Entry>> {
         self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What an editor would open.
-fn on_disk(path: &Path) -> Option<Vec<u8>> {
-    let size = std::fs::metadata(path).ok().filter(|metadata| metadata.is_file())?.len();
-    if size <= MAX_FILE_BYTES { std::fs::read(path).ok() } else { None }
 }
 
 /// Whether two texts are the same but for their line endings.

@@ -1,7 +1,7 @@
-//! Told when files change, whoever changes them.
+//! Notifies when files change, whatever process changes them.
 //!
-//! Folders are watched, not files: a file that is written whole is another file each time. Where the system cannot
-//! watch a folder, the files are looked at once a second.
+//! Folders are watched, not files: a file that is replaced is another file each time. Where the system cannot watch a
+//! folder, the files are polled once a second.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,51 +12,49 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// How often files are looked at that cannot be watched.
-const LOOKING: Duration = Duration::from_secs(1);
+/// How often files that cannot be watched are polled.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Some files under watch, and the folders that they are or will be in. Dropped, it ends.
-pub(crate) struct Watch {
+/// A watch on some files, and on the folders that they are or will be in. It ends when it is dropped.
+pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
     shared: Arc<Shared>,
-    looking: Option<JoinHandle<()>>,
+    polling: Option<JoinHandle<()>>,
 }
 
 struct Shared {
-    /// What is of interest: the files, and the folders above them that are missing. Where files are looked at, what was
-    /// seen of each.
-    wanted: Mutex<BTreeMap<PathBuf, Look>>,
+    /// The files, and the missing folders above them; where files are polled, the last state of each.
+    wanted: Mutex<BTreeMap<PathBuf, State>>,
     changed: mpsc::Sender<()>,
 }
 
-/// What tells a folder from another one made later in its place.
+/// Distinguishes a folder from another one that was made later at the same path.
 type Identity = (u64, u64, Option<SystemTime>);
 
-/// What tells a file from what it was before.
-type Look = Option<(u64, Option<SystemTime>, Identity)>;
+/// Distinguishes a file from an earlier state of it.
+type State = Option<(u64, Option<SystemTime>, Identity)>;
 
 impl Watch {
-    /// A watch on nothing yet, and where it tells that something has changed. Changes that nobody has taken note of yet
-    /// are told once.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<()>) {
+    /// A watch on nothing yet, and the channel it notifies. Changes before the receiver reads are one notification.
+    pub fn new() -> (Self, mpsc::Receiver<()>) {
         let (shared, receiver) = Shared::new();
-        let heard = shared.clone();
-        let watcher = notify::recommended_watcher(move |event| heard.hear(&event));
-        let watcher = watcher.inspect_err(|error| tracing::warn!(%error, "files are looked at once a second")).ok();
-        (Self { watcher, watched: BTreeMap::new(), shared, looking: None }, receiver)
+        let for_events = shared.clone();
+        let watcher = notify::recommended_watcher(move |event| for_events.on_event(&event));
+        let watcher = watcher.inspect_err(|error| tracing::warn!(%error, "files are polled once a second")).ok();
+        (Self { watcher, watched: BTreeMap::new(), shared, polling: None }, receiver)
     }
 
-    /// The same where the system watches nothing.
+    /// The same where the system cannot watch.
     #[cfg(test)]
-    fn by_looking() -> (Self, mpsc::Receiver<()>) {
+    fn by_polling() -> (Self, mpsc::Receiver<()>) {
         let (shared, receiver) = Shared::new();
-        (Self { watcher: None, watched: BTreeMap::new(), shared, looking: None }, receiver)
+        (Self { watcher: None, watched: BTreeMap::new(), shared, polling: None }, receiver)
     }
 
-    /// Watch these files from now on, whether they exist or not, and no others. Where that takes folders that were not
-    /// watched until now, a change is told: nobody knows what happened there before.
-    pub(crate) fn look_at(&mut self, files: BTreeSet<PathBuf>) {
+    /// Watch these files, whether they exist or not, and no others. For a folder that was not watched before it notifies
+    /// at once: changes before are not known.
+    pub fn set_files(&mut self, files: BTreeSet<PathBuf>) {
         let mut wanted = files;
         let mut folders = BTreeSet::new();
         for file in wanted.clone() {
@@ -68,9 +66,9 @@ impl Watch {
             folders.extend(above.map(Path::to_owned));
         }
         let is_new = self.watch(&folders);
-        self.shared.want(wanted, self.looking.is_some());
+        self.shared.want(wanted, self.polling.is_some());
         if is_new {
-            self.shared.tell();
+            self.shared.notify();
         }
     }
 
@@ -83,7 +81,7 @@ impl Watch {
         for folder in stale {
             self.watched.remove(&folder);
             if let Some(watcher) = &mut self.watcher {
-                // A folder that is gone is not watched any more by itself.
+                // The system has already ended the watch on a folder that is gone.
                 drop(watcher.unwatch(&folder));
             }
         }
@@ -93,9 +91,9 @@ impl Watch {
             let watched = self.watcher.as_mut().map(|watcher| watcher.watch(folder, RecursiveMode::NonRecursive));
             if !matches!(watched, Some(Ok(()))) {
                 if let Some(Err(error)) = watched {
-                    tracing::warn!(%error, folder = %folder.display(), "files are looked at once a second");
+                    tracing::warn!(%error, folder = %folder.display(), "files are polled once a second");
                 }
-                self.look();
+                self.poll();
             }
             self.watched.insert(folder.clone(), identity);
             is_new = true;
@@ -103,17 +101,17 @@ impl Watch {
         is_new
     }
 
-    /// Look at the files every now and then.
-    fn look(&mut self) {
+    /// Poll the files, beside what can be watched.
+    fn poll(&mut self) {
         let shared = &self.shared;
-        self.looking.get_or_insert_with(|| tokio::spawn(look(shared.clone())));
+        self.polling.get_or_insert_with(|| tokio::spawn(poll(shared.clone())));
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(looking) = &self.looking {
-            looking.abort();
+        if let Some(polling) = &self.polling {
+            polling.abort();
         }
     }
 }
@@ -124,11 +122,11 @@ impl Shared {
         (Arc::new(Self { wanted: Mutex::default(), changed }), receiver)
     }
 
-    fn hear(&self, event: &notify::Result<Event>) {
+    fn on_event(&self, event: &notify::Result<Event>) {
         let matters = match event {
-            // To be read changes nothing, and this process reads all the time.
+            // Reading changes nothing, and this process reads all the time.
             Ok(Event { kind: EventKind::Access(_), .. }) => false,
-            // The system lost count.
+            // The system lost events.
             Ok(event) if event.need_rescan() => true,
             Ok(event) => {
                 let wanted = self.wanted();
@@ -140,56 +138,56 @@ impl Shared {
             }
         };
         if matters {
-            self.tell();
+            self.notify();
         }
     }
 
-    fn want(&self, paths: BTreeSet<PathBuf>, are_looked_at: bool) {
+    fn want(&self, paths: BTreeSet<PathBuf>, are_polled: bool) {
         let mut wanted = self.wanted();
         wanted.retain(|path, _| paths.contains(path));
         for path in paths {
-            wanted.entry(path).or_insert_with_key(|path| if are_looked_at { look_of(path) } else { None });
+            wanted.entry(path).or_insert_with_key(|path| if are_polled { state_of(path) } else { None });
         }
     }
 
-    fn tell(&self) {
-        // One that is not taken note of yet tells this one too.
-        let _told_already = self.changed.try_send(());
+    fn notify(&self) {
+        // A notification that was not read yet covers this one.
+        let _pending = self.changed.try_send(());
     }
 
     /// A poisoned lock only means that a thread panicked; each change of the map is whole.
-    fn wanted(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Look>> {
+    fn wanted(&self) -> MutexGuard<'_, BTreeMap<PathBuf, State>> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn look(shared: Arc<Shared>) {
+async fn poll(shared: Arc<Shared>) {
     loop {
-        tokio::time::sleep(LOOKING).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         let shared = shared.clone();
-        let looked = tokio::task::spawn_blocking(move || {
+        let polled = tokio::task::spawn_blocking(move || {
             let paths: Vec<PathBuf> = shared.wanted().keys().cloned().collect();
-            let looks: Vec<Look> = paths.iter().map(|path| look_of(path)).collect();
+            let states: Vec<State> = paths.iter().map(|path| state_of(path)).collect();
             let mut wanted = shared.wanted();
             let mut is_changed = false;
-            for (path, look) in paths.iter().zip(looks) {
-                if let Some(seen) = wanted.get_mut(path).filter(|seen| **seen != look) {
-                    *seen = look;
+            for (path, state) in paths.iter().zip(states) {
+                if let Some(seen) = wanted.get_mut(path).filter(|seen| **seen != state) {
+                    *seen = state;
                     is_changed = true;
                 }
             }
             drop(wanted);
             if is_changed {
-                shared.tell();
+                shared.notify();
             }
         });
-        if let Err(error) = looked.await {
-            tracing::error!(%error, "files could not be looked at");
+        if let Err(error) = polled.await {
+            tracing::error!(%error, "files could not be polled");
         }
     }
 }
 
-fn look_of(path: &Path) -> Look {
+fn state_of(path: &Path) -> State {
     let metadata = path.metadata().ok()?;
     Some((metadata.len(), metadata.modified().ok(), identity(path)?))
 }
@@ -198,7 +196,7 @@ fn look_of(path: &Path) -> Look {
 fn identity(path: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
     let metadata = path.metadata().ok()?;
-    // A number is soon given again to another file.
+    // The system soon reuses an inode number.
     Some((metadata.dev(), metadata.ino(), metadata.created().ok()))
 }
 
@@ -230,63 +228,63 @@ mod tests {
             self.folder.path().canonicalize().unwrap().join(path)
         }
 
-        fn look_at(&mut self, paths: &[&str]) {
+        fn set_files(&mut self, paths: &[&str]) {
             let paths = paths.iter().map(|path| self.path(path)).collect();
-            self.watch.look_at(paths);
+            self.watch.set_files(paths);
         }
 
-        async fn is_told(&mut self) -> bool {
+        async fn is_notified(&mut self) -> bool {
             tokio::time::timeout(Duration::from_secs(10), self.changed.recv()).await == Ok(Some(()))
         }
 
-        /// Nothing but this is told: what follows is, and comes once.
-        async fn is_told_of(&mut self, path: &str) {
+        /// A change of this file notifies, once.
+        async fn is_notified_of(&mut self, path: &str) {
             fs::write(self.path(path), path).unwrap();
-            assert!(self.is_told().await, "{path}");
+            assert!(self.is_notified().await, "{path}");
             // One change is several events.
             while tokio::time::timeout(Duration::from_millis(200), self.changed.recv()).await.is_ok() {}
         }
     }
 
     #[tokio::test]
-    async fn a_change_of_a_file_is_told_and_of_its_neighbours_it_is_not() {
+    async fn a_change_of_a_file_is_notified_and_of_its_neighbours_it_is_not() {
         let mut fixture = Fixture::new(Watch::new());
-        fixture.look_at(&["a.json"]);
-        assert!(fixture.is_told().await, "nobody knows what happened before");
-        fixture.is_told_of("a.json").await;
+        fixture.set_files(&["a.json"]);
+        assert!(fixture.is_notified().await, "nobody knows what happened before");
+        fixture.is_notified_of("a.json").await;
         fs::write(fixture.path("b.json"), "x").unwrap();
         fs::read(fixture.path("a.json")).unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(300), fixture.changed.recv()).await.is_err());
         fs::rename(fixture.path("b.json"), fixture.path("a.json")).unwrap();
-        assert!(fixture.is_told().await, "replaced");
+        assert!(fixture.is_notified().await, "replaced");
     }
 
     #[tokio::test]
-    async fn a_folder_that_is_made_later_or_made_anew_is_watched_all_the_same() {
+    async fn a_folder_that_is_made_later_or_made_again_is_watched_too() {
         let mut fixture = Fixture::new(Watch::new());
-        fixture.look_at(&["m/runs/a.json"]);
-        assert!(fixture.is_told().await);
+        fixture.set_files(&["m/runs/a.json"]);
+        assert!(fixture.is_notified().await);
         for _ in 0..2 {
             fs::create_dir_all(fixture.path("m/runs")).unwrap();
-            assert!(fixture.is_told().await, "the folder appears");
-            fixture.look_at(&["m/runs/a.json", "m"]);
-            assert!(fixture.is_told().await, "what is in it may be older than the watch");
-            fixture.is_told_of("m/runs/a.json").await;
+            assert!(fixture.is_notified().await, "the folder appears");
+            fixture.set_files(&["m/runs/a.json", "m"]);
+            assert!(fixture.is_notified().await, "what is in it may be older than the watch");
+            fixture.is_notified_of("m/runs/a.json").await;
             fs::remove_dir_all(fixture.path("m")).unwrap();
-            assert!(fixture.is_told().await, "it is gone");
-            fixture.look_at(&["m/runs/a.json", "m"]);
+            assert!(fixture.is_notified().await, "it is gone");
+            fixture.set_files(&["m/runs/a.json", "m"]);
             while tokio::time::timeout(Duration::from_millis(200), fixture.changed.recv()).await.is_ok() {}
         }
     }
 
     #[tokio::test]
-    async fn where_nothing_can_be_watched_the_files_are_looked_at() {
-        let mut fixture = Fixture::new(Watch::by_looking());
+    async fn where_nothing_can_be_watched_the_files_are_polled() {
+        let mut fixture = Fixture::new(Watch::by_polling());
         fs::write(fixture.path("a.json"), "").unwrap();
-        fixture.look_at(&["a.json", "m/b.json"]);
-        assert!(fixture.is_told().await, "nobody knows what happened before");
-        fixture.is_told_of("a.json").await;
+        fixture.set_files(&["a.json", "m/b.json"]);
+        assert!(fixture.is_notified().await, "nobody knows what happened before");
+        fixture.is_notified_of("a.json").await;
         fs::create_dir(fixture.path("m")).unwrap();
-        assert!(fixture.is_told().await, "a folder appears");
+        assert!(fixture.is_notified().await, "a folder appears");
     }
 }
