@@ -13,8 +13,8 @@ use etcetera::BaseStrategy;
 use super::sources::{TomlFile, USER_FILE, UserFile};
 use crate::contracts::Position;
 
-/// Most bytes a settings file may have.
-const LARGEST: u64 = 1 << 20;
+/// Bytes that a settings file may have.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The user's file, where there is one that can be read.
 pub fn user_file() -> Option<UserFile> {
@@ -41,12 +41,12 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// A variable of this process. What is no Unicode in it counts as an odd character, and not as a variable that is not set.
+/// A variable of this process. Invalid Unicode is replaced, so that the variable still counts as set.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// A file of the workspace, opened through the folder's handle, and no link.
+/// A file of the workspace, opened beneath the folder's handle; links are refused.
 pub(super) fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn Read>>> {
     // A folder that cannot be opened is the engine's to report, not a fault of the settings.
     let Ok(dir) = Dir::open_ambient_dir(root, ambient_authority()) else { return Ok(None) };
@@ -55,12 +55,12 @@ pub(super) fn open_beneath(root: &Path, name: &str) -> io::Result<Option<Box<dyn
             Err(io::Error::other("it is a link, and the settings of a workspace are a file of its own"))
         }
         Ok(metadata) if metadata.is_file() => {
-            // What stands there may have become a pipe meanwhile.
+            // It may have been replaced by a pipe in between; opening that must not block.
             let mut options = OpenOptions::new();
             options.read(true).follow(FollowSymlinks::No).nonblock(true);
             Ok(Some(Box::new(dir.open_with(name, &options)?)))
         }
-        found => absent(found.map(|_| ())),
+        found => not_a_file(found.map(|_| ())),
     }
 }
 
@@ -72,12 +72,12 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Box<dyn Read>>> {
             options.read(true).nonblock(true);
             Ok(Some(Box::new(cap_std::fs::File::open_ambient_with(path, &options, ambient_authority())?)))
         }
-        found => absent(found.map(|_| ())),
+        found => not_a_file(found.map(|_| ())),
     }
 }
 
-/// What a file that is not a file means: nothing when it is missing, else an error. A pipe would never end.
-fn absent(found: io::Result<()>) -> io::Result<Option<Box<dyn Read>>> {
+/// What is not a regular file: `None` where there is nothing, else an error. Reading a pipe might never end.
+fn not_a_file(found: io::Result<()>) -> io::Result<Option<Box<dyn Read>>> {
     match found {
         Ok(()) => Err(io::Error::other("it is not a regular file")),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
@@ -90,8 +90,8 @@ pub(super) fn text_of(opened: io::Result<Option<Box<dyn Read>>>) -> Result<Optio
     let unreadable = |error: io::Error| (None, format!("the settings cannot be read: {error}"));
     let Some(file) = opened.map_err(unreadable)? else { return Ok(None) };
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err((None, "the file is larger than 1 MiB; settings are not".to_owned()));
     }
     String::from_utf8(bytes).map(Some).map_err(|error| {

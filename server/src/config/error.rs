@@ -6,7 +6,7 @@ use crate::contracts::Position;
 
 /// Where a value of a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     /// The file, the environment variable, the flag, or the editor setting.
     pub source: String,
     /// Line and column within a file.
@@ -18,8 +18,8 @@ pub struct Place {
 #[error("{place}: {message}")]
 pub struct ConfigError {
     /// Where it was given.
-    pub place: Place,
-    /// The setting, as a dotted key; empty where a file could not be read at all.
+    pub place: Location,
+    /// The setting, as a dotted key; empty where the fault is the file's.
     pub setting: String,
     /// What is wrong, and what would be right. Names the setting.
     pub message: String,
@@ -29,7 +29,7 @@ pub struct ConfigError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
-impl Place {
+impl Location {
     /// A place without lines: a variable, a flag, an editor setting.
     pub(super) fn named(source: impl Into<String>) -> Self {
         Self { source: source.into(), position: None }
@@ -41,7 +41,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.position {
             Some(position) => write!(f, "{}:{position}", self.source),

@@ -37,9 +37,9 @@ pub(super) enum Kind {
     Phases { set: fn(&mut Settings, Vec<UserPhase>) },
 }
 
-/// Where a value is from, as far as its meaning depends on that.
+/// The layer that a value is from, as far as the value's meaning depends on it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(super) struct LayerContext<'a> {
     pub(super) layer: Layer,
     /// The folder that relative paths start from, where the layer has one.
     pub(super) folder: Option<&'a Path>,
@@ -52,7 +52,7 @@ impl Kind {
             Self::Whole { min, max, .. } => format!("a whole number from {min} to {max}"),
             Self::Number { .. } => "a number, at least 0".to_owned(),
             Self::Limit { .. } => "a whole number, at least 1, or \"none\"".to_owned(),
-            Self::Word { words, .. } => either(words),
+            Self::Word { words, .. } => quoted_words(words),
             Self::Model { .. } => "provider:name, for example anthropic:claude-sonnet-5-5".to_owned(),
             Self::Folder { .. } => "a folder inside the workspace, named from its root".to_owned(),
             Self::Hosts { .. } => "a list of hosts, for example [\"models.example.org\"]".to_owned(),
@@ -73,12 +73,12 @@ impl Kind {
         }
     }
 
-    /// Put a value where it belongs.
+    /// Check a value and write it to the settings.
     pub(super) fn apply(
         &self,
         key: &str,
         node: &Node,
-        source: Source<'_>,
+        context: LayerContext<'_>,
         settings: &mut Settings,
     ) -> Result<(), Vec<ConfigError>> {
         let wrong = || vec![node.refuse(key, format!("is {node}; it takes {}", self.allowed()))];
@@ -88,7 +88,7 @@ impl Kind {
                 set(settings, whole.filter(|whole| (min..=max).contains(&whole)).ok_or_else(wrong)?);
             }
             Self::Number { set } => {
-                // A negative zero is a zero.
+                // `abs` makes a zero of a negative zero.
                 set(settings, node.as_number().filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(wrong)?.abs());
             }
             Self::Limit { set } if is_none(node) => set(settings, None),
@@ -112,7 +112,7 @@ impl Kind {
             }
             Self::Folder { set } => {
                 let text = node.as_text().ok_or_else(wrong)?;
-                let folder = check_folder(text, source.layer)
+                let folder = check_folder(text, context.layer)
                     .map_err(|reason| vec![node.refuse(key, format!("is {node}: {reason}"))])?;
                 set(settings, folder.as_str().to_owned());
             }
@@ -125,7 +125,7 @@ impl Kind {
                 _ => return Err(wrong()),
             },
             Self::Phases { set } => match &node.raw {
-                Raw::List(items) => set(settings, read_phases(items, source.folder)?),
+                Raw::List(items) => set(settings, read_phases(items, context.folder)?),
                 _ => return Err(wrong()),
             },
         }
@@ -137,7 +137,7 @@ fn is_none(node: &Node) -> bool {
     node.as_text() == Some("none")
 }
 
-fn either(words: &[&str]) -> String {
+fn quoted_words(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),

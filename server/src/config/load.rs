@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::disk::{folder_of, open, open_beneath, text_of, user_config_file};
-use super::error::{ConfigError, ConfigErrors, Place, closest};
-use super::kind::Source;
-use super::scope::{out_of_scope, refusal};
+use super::error::{ConfigError, ConfigErrors, Location, closest};
+use super::kind::LayerContext;
+use super::scope::{forbidden_name, out_of_scope};
 use super::settings::{ApprovalMode, Settings};
 use super::sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 use super::table::{Scope, Setting, settings_table};
@@ -18,9 +18,9 @@ use super::value::{Node, Raw};
 pub struct Loaded {
     /// The values.
     pub settings: Settings,
-    /// What deserves a word and stops nothing: variables and editor settings that name no setting.
+    /// What is wrong without stopping anything: unknown variables and editor settings, and raised limits.
     pub warnings: Vec<String>,
-    /// Of the warnings those of a limit that the workspace or the editor would raise, each at its place.
+    /// Of these warnings the raised limits: what the workspace or the editor may not allow, each at its place.
     pub raised: Vec<ConfigError>,
     origins: BTreeMap<&'static str, Origin>,
 }
@@ -28,15 +28,15 @@ pub struct Loaded {
 impl Loaded {
     /// Where the value of a setting comes from; the key as in [`settings_table`].
     pub fn origin(&self, key: &str) -> Origin {
-        let default = || Origin { layer: Layer::Default, place: Place::named("default") };
+        let default = || Origin { layer: Layer::Default, place: Location::named("default") };
         self.origins.get(key).cloned().unwrap_or_else(default)
     }
 }
 
-/// Lay the layers over each other.
+/// Merge the layers, each over the weaker ones.
 ///
 /// # Errors
-/// Everything that is wrong in any layer, also where a stronger one would have won.
+/// Everything that is wrong in any layer, even where a stronger one overrides it.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let user = sources.user.as_ref();
     let mut loading = Loading { user_folder: user.map(|user| user.folder.clone()), ..Loading::default() };
@@ -48,7 +48,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     if let Some(node) = sources.editor.as_ref().and_then(|value| Node::from_json("baton", value)) {
         loading.tree(Layer::Editor, &node);
     }
-    loading.lower();
+    loading.lower_limits();
     loading.environment(&sources.env);
     loading.flags(&sources.flags);
     loading.finish()
@@ -79,7 +79,7 @@ pub fn load_with_user_file(
     let mut readable = |name: String, opened: io::Result<Option<Box<dyn Read>>>| match text_of(opened) {
         Ok(text) => text.map(|text| TomlFile { name, text }),
         Err((position, message)) => {
-            errors.push(ConfigError { place: Place { source: name, position }, setting: String::new(), message });
+            errors.push(ConfigError { place: Location { source: name, position }, setting: String::new(), message });
             None
         }
     };
@@ -95,18 +95,18 @@ pub fn load_with_user_file(
     }
 }
 
-/// The settings so far, while layer is laid on layer.
+/// The settings while they are merged.
 #[derive(Default)]
 struct Loading {
     settings: Settings,
     origins: BTreeMap<&'static str, Origin>,
     warnings: Vec<String>,
     errors: Vec<ConfigError>,
-    /// Limits as the workspace and the editor set them, until it is known what the user allows.
+    /// Limits of the workspace and the editor, held back until it is known what the user allows.
     limits: Vec<(Layer, &'static Setting, Node)>,
     /// Limits as the user sets them.
     allowed: BTreeMap<&'static str, Node>,
-    /// Of the limits that were lowered, what holds now.
+    /// The effective values of the limits that were lowered.
     lowered: BTreeMap<&'static str, Node>,
     raised: Vec<ConfigError>,
     user_folder: Option<PathBuf>,
@@ -142,40 +142,40 @@ impl Loading {
         self.errors.extend(errors);
     }
 
-    fn table(&mut self, layer: Layer, prefix: &str, fields: &[(String, Place, Node)]) {
+    fn table(&mut self, layer: Layer, prefix: &str, fields: &[(String, Location, Node)]) {
         for (name, place, node) in fields {
             let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
             if let Some(setting) = Setting::of(&key) {
                 self.set(layer, setting, node);
                 // A part of a check may not hold what no setting may.
-                self.secrets(layer, &key, node);
+                self.refuse_secrets(layer, &key, node);
             } else if Setting::is_table(&key) {
                 match &node.raw {
                     Raw::Table(fields) => self.table(layer, &key, fields),
                     _ => self.error(place, &key, format!("{key} is {node}; it is a table, as in {key}.fast = \"…\"")),
                 }
-            } else if let Some(reason) = refusal(layer, name) {
+            } else if let Some(reason) = forbidden_name(layer, name) {
                 self.error(place, &key, format!("{key} {reason}"));
             } else {
                 self.unknown(layer, place, &key);
-                self.secrets(layer, &key, node);
+                self.refuse_secrets(layer, &key, node);
             }
         }
     }
 
     /// Keys, endpoints and proxies below a key, at any depth.
-    fn secrets(&mut self, layer: Layer, key: &str, node: &Node) {
+    fn refuse_secrets(&mut self, layer: Layer, key: &str, node: &Node) {
         match &node.raw {
             Raw::Table(fields) => {
                 for (name, place, node) in fields {
                     let key = format!("{key}.{name}");
-                    match refusal(layer, name) {
+                    match forbidden_name(layer, name) {
                         Some(reason) => self.error(place, &key, format!("{key} {reason}")),
-                        None => self.secrets(layer, &key, node),
+                        None => self.refuse_secrets(layer, &key, node),
                     }
                 }
             }
-            Raw::List(items) => items.iter().for_each(|item| self.secrets(layer, key, item)),
+            Raw::List(items) => items.iter().for_each(|item| self.refuse_secrets(layer, key, item)),
             _ => {}
         }
     }
@@ -185,12 +185,12 @@ impl Loading {
             self.error(&node.place, setting.key, format!("{} {reason}", setting.key));
             return;
         }
-        let waits = setting.scope == Scope::Lowers && !layer.is_users();
-        let mut aside = waits.then(|| self.settings.clone());
+        let is_held_back = setting.scope == Scope::Lowers && !layer.is_users();
+        let mut scratch = is_held_back.then(|| self.settings.clone());
         let folder = self.user_folder.as_deref().filter(|_| layer == Layer::User);
-        let target = aside.as_mut().unwrap_or(&mut self.settings);
-        match setting.kind.apply(setting.key, node, Source { layer, folder }, target) {
-            Ok(()) if waits => self.limits.push((layer, setting, node.clone())),
+        let target = scratch.as_mut().unwrap_or(&mut self.settings);
+        match setting.kind.apply(setting.key, node, LayerContext { layer, folder }, target) {
+            Ok(()) if is_held_back => self.limits.push((layer, setting, node.clone())),
             Ok(()) => {
                 if setting.scope == Scope::Lowers {
                     self.allowed.insert(setting.key, node.clone());
@@ -201,8 +201,8 @@ impl Loading {
         }
     }
 
-    /// Let the workspace and the editor lower what the user's file, or the default, allows.
-    fn lower(&mut self) {
+    /// Apply the limits of the workspace and the editor that are lower than the user's, or the default.
+    fn lower_limits(&mut self) {
         for (layer, setting, node) in std::mem::take(&mut self.limits) {
             let default = || Node::loose("default", setting.default);
             let allowed = self.allowed.get(setting.key).cloned().unwrap_or_else(default);
@@ -222,9 +222,9 @@ impl Loading {
             }
             let holds = self.lowered.get(setting.key).unwrap_or(&allowed);
             if setting.kind.rank(&node) < setting.kind.rank(holds) {
-                // It was read once already, without a fault.
-                let source = Source { layer, folder: None };
-                if setting.kind.apply(setting.key, &node, source, &mut self.settings).is_ok() {
+                // `set` has read it before: it has no fault.
+                let context = LayerContext { layer, folder: None };
+                if setting.kind.apply(setting.key, &node, context, &mut self.settings).is_ok() {
                     self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
                     self.lowered.insert(setting.key, node);
                 }
@@ -232,7 +232,7 @@ impl Loading {
         }
     }
 
-    fn unknown(&mut self, layer: Layer, place: &Place, key: &str) {
+    fn unknown(&mut self, layer: Layer, place: &Location, key: &str) {
         let hint = closest(key, settings_table().iter().map(|setting| setting.key));
         let message = format!("{key} is not a setting{hint}");
         // An editor's section also holds what its extension needs.
@@ -245,14 +245,14 @@ impl Loading {
 
     fn environment(&mut self, env: &[(String, String)]) {
         let known: Vec<_> = settings_table().iter().map(|setting| (setting.variable(), setting)).collect();
-        // In the order of names, so that messages do not depend on the system's.
+        // Sorted by name, so that the order of messages is stable.
         let given: BTreeMap<_, _> = env.iter().map(|(name, value)| (name.as_str(), value.trim())).collect();
         for (name, value) in given {
             if !name.starts_with("BATON_") || NOT_SETTINGS.contains(&name) {
                 continue;
             }
             match known.iter().find(|(variable, _)| variable == name) {
-                // `BATON_X= baton run` is how a shell takes a variable back.
+                // A shell unsets a variable for one command by `BATON_X= baton run`.
                 Some(_) if value.is_empty() => {}
                 Some((_, setting)) => self.set(Layer::Environment, setting, &Node::loose(name, value)),
                 None => {
@@ -276,7 +276,7 @@ impl Loading {
         }
     }
 
-    fn error(&mut self, place: &Place, key: &str, message: String) {
+    fn error(&mut self, place: &Location, key: &str, message: String) {
         self.errors.push(ConfigError { place: place.clone(), setting: key.to_owned(), message });
     }
 
@@ -284,9 +284,9 @@ impl Loading {
         if !self.errors.is_empty() {
             return Err(ConfigErrors(self.errors));
         }
-        // Where the environment or a flag decides, nothing of the workspace's would have held.
-        let decides = |key: &str| self.origins.get(key).is_some_and(|origin| origin.layer >= Layer::Environment);
-        self.raised.retain(|raised| !decides(&raised.setting));
+        // A limit set by the environment or a flag replaces the workspace's: nothing to warn of.
+        let is_replaced = |key: &str| self.origins.get(key).is_some_and(|origin| origin.layer >= Layer::Environment);
+        self.raised.retain(|raised| !is_replaced(&raised.setting));
         let warnings = self.raised.iter().map(ToString::to_string).chain(self.warnings).collect();
         Ok(Loaded { settings: self.settings, warnings, raised: self.raised, origins: self.origins })
     }

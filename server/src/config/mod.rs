@@ -21,7 +21,7 @@ mod table;
 mod value;
 
 pub use disk::{environment, user_config_file, user_file, variable};
-pub use error::{ConfigError, ConfigErrors, Place};
+pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
 pub use load::{Loaded, load, load_from_disk, load_with_user_file};
 pub use phases::RESERVED_PHASE_NAMES;

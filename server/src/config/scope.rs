@@ -10,11 +10,13 @@ pub(super) fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Opti
         Scope::All | Scope::Lowers => None,
         Scope::UserFile if layer == Layer::User => None,
         Scope::UserFile if layer.is_users() => Some(format!("cannot be set here; set it in your own {USER_FILE}")),
-        Scope::UserFile => Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", whose(layer))),
+        Scope::UserFile => {
+            Some(format!("cannot be set here: {}. Set it in your own {USER_FILE}", why_untrusted(layer)))
+        }
         Scope::UserFor(value) if layer.is_users() || node.as_text() != Some(value) => None,
         Scope::UserFor(value) => Some(format!(
             "may not be {value:?} here: {}. Set it in your own {USER_FILE}, by {} or on the command line",
-            whose(layer),
+            why_untrusted(layer),
             setting.variable()
         )),
         Scope::Files if layer <= Layer::Editor => None,
@@ -26,8 +28,8 @@ pub(super) fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Opti
     }
 }
 
-/// Why no setting of this name may stand in this layer, if so. The value is never repeated.
-pub(super) fn refusal(layer: Layer, name: &str) -> Option<String> {
+/// Why no key of this name may be in this layer, if so. Its value is never repeated.
+pub(super) fn forbidden_name(layer: Layer, name: &str) -> Option<String> {
     let bare: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let ends = |words: &[&str]| words.iter().any(|word| bare.ends_with(word));
     if ends(&["key", "token", "secret", "password", "credentials"]) {
@@ -44,12 +46,12 @@ pub(super) fn refusal(layer: Layer, name: &str) -> Option<String> {
     } else {
         return None;
     };
-    let why = if layer.is_users() { "no setting names it".to_owned() } else { whose(layer) };
+    let why = if layer.is_users() { "no setting names it".to_owned() } else { why_untrusted(layer) };
     Some(format!("looks like {what} in your environment instead: {why}"))
 }
 
 /// Why a layer is not trusted.
-fn whose(layer: Layer) -> String {
+fn why_untrusted(layer: Layer) -> String {
     match layer {
         Layer::Editor => "editor settings come merged with the workspace's, and a workspace decides nothing about \
                           trust, accounts and addresses"

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::error::Place;
+use super::error::Location;
 use super::settings::ApprovalMode;
 
 /// The workspace's file, in its root.
@@ -11,7 +11,7 @@ pub const WORKSPACE_FILE: &str = "baton.toml";
 /// The user's file, in the configuration folder of XDG.
 pub const USER_FILE: &str = "baton/config.toml";
 
-/// Variables that begin like settings and are none: the transcript of the `replay` provider, the log filter, and how
+/// Variables with the prefix of settings that are none: the transcript of the `replay` provider, the log filter, and how
 /// patient the network is, for slow model servers (and for tests of it).
 pub const NOT_SETTINGS: [&str; 5] =
     ["BATON_REPLAY", "BATON_LOG", "BATON_RETRY_BASE", "BATON_IDLE_TIMEOUT", "BATON_ANSWER_TIMEOUT"];
@@ -23,7 +23,7 @@ pub enum Layer {
     Default,
     /// The workspace's `baton.toml`: as trusted as the repository it came with.
     Workspace,
-    /// The user's `baton/config.toml`.
+    /// The user's own `baton/config.toml`.
     User,
     /// What the editor sends, already merged with the workspace's own editor settings: as trusted as those.
     Editor,
@@ -39,7 +39,7 @@ pub struct Origin {
     /// The layer that won.
     pub layer: Layer,
     /// Where in it.
-    pub place: Place,
+    pub place: Location,
 }
 
 /// The text of a settings file and the name messages give it.
@@ -78,14 +78,14 @@ pub struct Sources {
     pub user: Option<UserFile>,
     /// The editor's section `baton`.
     pub editor: Option<serde_json::Value>,
-    /// Names and values; those that do not begin with `BATON_` are left alone.
+    /// Names and values; those without the prefix `BATON_` are ignored.
     pub env: Vec<(String, String)>,
     /// The command line.
     pub flags: Overrides,
 }
 
 impl Layer {
-    /// Whether what stands here is the user's own word, and not the workspace's.
+    /// Whether this layer is the user's own, and not the workspace's.
     pub fn is_users(self) -> bool {
         !matches!(self, Self::Workspace | Self::Editor)
     }

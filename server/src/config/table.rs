@@ -20,14 +20,14 @@ pub struct Setting {
 /// Which layers may set a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// All.
+    /// Every layer.
     All,
-    /// All, but this value only the user: the user's file, the environment, flags.
+    /// Every layer; but this value only the user's own: the user's file, the environment, flags.
     UserFor(&'static str),
-    /// All; a limit that a workspace and an editor may lower and not raise: the smaller of theirs and what the user's
-    /// file says, or the default, holds. The environment and flags replace all of them.
+    /// Every layer. It is a limit that a workspace and an editor may lower but not raise: the smaller of theirs and the
+    /// user's file's, or the default, holds. The environment and flags replace all of them.
     Lowers,
-    /// The user's file alone: it says whom the user trusts.
+    /// The user's file alone: it is about whom the user trusts.
     UserFile,
     /// Files and editor settings: it has parts.
     Files,
@@ -41,7 +41,7 @@ pub fn settings_table() -> &'static [Setting] {
 }
 
 /// The upper bound of a count that needs none.
-const ANY: u64 = u32::MAX as u64;
+const UNBOUNDED: u64 = u32::MAX as u64;
 
 static TABLE: [Setting; 17] = [
     Setting {
@@ -98,14 +98,14 @@ static TABLE: [Setting; 17] = [
         default: "3",
         doc: "Reviews without a merge before a person is asked.",
         scope: Scope::Lowers,
-        kind: Kind::Whole { min: 1, max: ANY, set: |settings, n| settings.max_review_cycles = n as u32 },
+        kind: Kind::Whole { min: 1, max: UNBOUNDED, set: |settings, n| settings.max_review_cycles = n as u32 },
     },
     Setting {
         key: "max_repair_rounds",
         default: "2",
         doc: "Repair rounds after failing checks.",
         scope: Scope::Lowers,
-        kind: Kind::Whole { min: 0, max: ANY, set: |settings, n| settings.max_repair_rounds = n as u32 },
+        kind: Kind::Whole { min: 0, max: UNBOUNDED, set: |settings, n| settings.max_repair_rounds = n as u32 },
     },
     Setting {
         key: "budget_usd",
@@ -148,7 +148,7 @@ static TABLE: [Setting; 17] = [
         default: "20",
         doc: "Runs kept in the memory folder.",
         scope: Scope::Lowers,
-        kind: Kind::Whole { min: 1, max: ANY, set: |settings, n| settings.keep_runs = n as usize },
+        kind: Kind::Whole { min: 1, max: UNBOUNDED, set: |settings, n| settings.keep_runs = n as usize },
     },
     Setting {
         key: "allow_http_hosts",

@@ -36,7 +36,7 @@ fn refused(sources: &Sources, expected: Expect) {
 }
 
 /// The effective value of the setting as [`Setting::default`] spells it, for the test that they agree.
-fn shown(settings: &Settings, key: &str) -> String {
+fn effective(settings: &Settings, key: &str) -> String {
     let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     // Taken apart so that a new field does not compile until it stands here, and with that in the table.
     let Settings {
@@ -81,7 +81,7 @@ fn shown(settings: &Settings, key: &str) -> String {
 fn the_table_and_the_settings_agree_on_every_default() {
     let settings = Settings::default();
     for setting in settings_table() {
-        assert_eq!(shown(&settings, setting.key), setting.default, "{}", setting.key);
+        assert_eq!(effective(&settings, setting.key), setting.default, "{}", setting.key);
         assert!(setting.doc.ends_with('.') && !setting.allowed().is_empty(), "{}", setting.key);
     }
 }
@@ -245,7 +245,7 @@ fn a_workspace_and_an_editor_lower_limits_and_raise_none() {
         assert_eq!(raised.origin(limit).layer, Layer::Default);
         let lowered = laid_over(&format!("{limit} = 1"), "", none());
         assert_eq!((lowered.warnings.len(), lowered.origin(limit).layer), (0, Layer::Workspace));
-        assert_eq!(shown(&lowered.settings, limit), "1");
+        assert_eq!(effective(&lowered.settings, limit), "1");
     }
     refused(
         &workspace("budget_usd = inf\nkeep_runs = 99999999999"),
@@ -321,7 +321,7 @@ fn a_stronger_list_of_checks_replaces_the_weaker_one() {
 }
 
 #[test]
-fn every_wrong_value_is_told_at_its_place() {
+fn every_wrong_value_is_reported_at_its_place() {
     refused(
         &user(
             "max_parallel_tasks = 65\nmax_review_cycles = 0\nmax_repair_rounds = -1\nkeep_runs = 0\n\
@@ -367,7 +367,7 @@ fn a_number_is_never_rounded_or_read_from_text() {
 }
 
 #[test]
-fn an_unknown_setting_is_told_with_the_one_meant() {
+fn an_unknown_setting_is_reported_with_the_one_meant() {
     refused(
         &workspace(
             "maxParallelTasks = 2\nmax-review-cycles = 2\nfast = \"x\"\ncolour = 1\n[model]\nfast = \"y\"\n[models]\nquick = \"z\"",
@@ -384,7 +384,7 @@ fn an_unknown_setting_is_told_with_the_one_meant() {
 }
 
 #[test]
-fn every_fault_of_syntax_is_told_at_its_place() {
+fn every_fault_of_syntax_is_reported_at_its_place() {
     refused(
         &workspace("# comment\nbudget_usd =\nkeep_runs = yes\nkeep_runs = 3\n"),
         expect![[r#"
@@ -447,7 +447,7 @@ fn editor_settings_are_trusted_as_little_as_the_workspace() {
 }
 
 #[test]
-fn an_editors_own_settings_are_only_remarked_on() {
+fn an_editors_own_settings_are_only_warned_of() {
     let loaded =
         load(&editor(json!({ "trace": { "server": "off" }, "models.fast": "openai:x", "models": null }))).unwrap();
     assert_eq!(loaded.warnings, ["editor setting baton.trace: trace is not a setting"]);
@@ -527,7 +527,7 @@ fn checks_have_a_name_of_their_own_and_a_command() {
 }
 
 #[test]
-fn variables_that_are_no_settings_are_remarked_on_and_ignored() {
+fn variables_that_are_no_settings_are_warned_of_and_ignored() {
     let loaded = load(&env(&[
         ("BATON_MAX_PARALEL_TASKS", "9"),
         ("BATON_LOG", "debug"),

@@ -5,7 +5,7 @@ use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, Location};
 use crate::contracts::{MAX_FAULTS, MAX_SETTINGS, Position};
 use crate::text;
 
@@ -13,34 +13,34 @@ use crate::text;
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) raw: Raw,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// What TOML, JSON and the environment have in common.
 #[derive(Debug, Clone)]
 pub(super) enum Raw {
     Text(String),
-    /// Text of an environment variable or a flag, which stands for a number too.
+    /// The text of an environment variable or a flag, which may also be read as a number.
     Loose(String),
     Whole(i128),
     Number(f64),
     List(Vec<Node>),
-    Table(Vec<(String, Place, Node)>),
-    /// A kind no setting has: what it is called.
+    Table(Vec<(String, Location, Node)>),
+    /// A value of a kind that no setting has, with the name of that kind.
     Other(&'static str),
 }
 
-/// Most characters of a wrong value that a message repeats.
-const SHOWN: usize = 60;
+/// Characters of a wrong value that a message repeats.
+const MAX_REPEATED: usize = 60;
 
 impl Node {
     /// The tree of a TOML text.
     ///
     /// # Errors
     /// The faults of syntax, each with its place, up to [`MAX_FAULTS`]; or that there are more than [`MAX_SETTINGS`] values.
-    pub(super) fn from_toml(source: &str, text: &str) -> Result<Self, Vec<(Place, String)>> {
+    pub(super) fn from_toml(source: &str, text: &str) -> Result<Self, Vec<(Location, String)>> {
         let text = text.trim_start_matches('\u{feff}');
-        let at = |offset: usize| Place { source: source.to_owned(), position: Some(Position::of(text, offset)) };
+        let at = |offset: usize| Location { source: source.to_owned(), position: Some(Position::of(text, offset)) };
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             let mut faults: Vec<_> = errors
@@ -91,15 +91,15 @@ impl Node {
                     .collect(),
             ),
         };
-        Some(Self { raw, place: Place::named(format!("editor setting {key}")) })
+        Some(Self { raw, place: Location::named(format!("editor setting {key}")) })
     }
 
     /// A value of the environment or a flag.
     pub(super) fn loose(source: &str, text: &str) -> Self {
-        Self { raw: Raw::Loose(text.to_owned()), place: Place::named(source) }
+        Self { raw: Raw::Loose(text.to_owned()), place: Location::named(source) }
     }
 
-    /// The value of a limit as its reader would write it.
+    /// The value as a user would write it, without quotes.
     pub(super) fn bare(&self) -> String {
         match &self.raw {
             Raw::Loose(text) => text.clone(),
@@ -148,7 +148,7 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.raw {
             Raw::Text(text) | Raw::Loose(text) => {
-                let short = text::head(text, SHOWN);
+                let short = text::head(text, MAX_REPEATED);
                 write!(f, "{short:?}")?;
                 if short.len() < text.len() { f.write_str("…") } else { Ok(()) }
             }
@@ -161,8 +161,7 @@ impl fmt::Display for Node {
     }
 }
 
-/// How many values there are, those in lists and tables counted too, and no more than it takes to know that they are too
-/// many.
+/// Count the values, nested ones included; the count stops once it is more than [`MAX_SETTINGS`].
 fn values_in<'a, 'i: 'a>(values: impl Iterator<Item = &'a DeValue<'i>>) -> usize {
     let mut open: Vec<&DeValue<'_>> = values.take(MAX_SETTINGS + 1).collect();
     let mut count = 0;
@@ -178,7 +177,7 @@ fn values_in<'a, 'i: 'a>(values: impl Iterator<Item = &'a DeValue<'i>>) -> usize
     count
 }
 
-fn toml_table(table: &DeTable<'_>, at: &dyn Fn(usize) -> Place) -> Raw {
+fn toml_table(table: &DeTable<'_>, at: &dyn Fn(usize) -> Location) -> Raw {
     let entries = table.iter().map(|(key, value)| {
         let node = toml_node(value, at);
         (printable(key.get_ref()), at(key.span().start), node)
@@ -186,7 +185,7 @@ fn toml_table(table: &DeTable<'_>, at: &dyn Fn(usize) -> Place) -> Raw {
     Raw::Table(entries.collect())
 }
 
-fn toml_node(value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Place) -> Node {
+fn toml_node(value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Location) -> Node {
     let raw = match value.get_ref() {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())
@@ -200,9 +199,9 @@ fn toml_node(value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Place) -> Node 
     Node { raw, place: at(value.span().start) }
 }
 
-/// A key as messages can show it: a quoted key may hold anything, also what drives a terminal.
+/// A key made safe to show: a quoted key may hold anything, terminal controls included.
 fn printable(key: &str) -> String {
-    text::escaped(text::head(key, SHOWN))
+    text::escaped(text::head(key, MAX_REPEATED))
 }
 
 #[cfg(test)]
