@@ -3,8 +3,8 @@ import type { Disposable, QuickPickItem } from "vscode";
 
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
-import { count, oneLine, openGate, openIssues } from "./present";
-import type { Issue, PlanRefusal, Rollback } from "./protocol";
+import { count, oneLine, openGate, openIssues, phaseChoices } from "./present";
+import type { Issue, PhaseName, PlanRefusal, Rollback } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { tell } from "./server";
 import { askForTask } from "./taskInput";
@@ -56,6 +56,12 @@ export function workflowCommands(parts: Parts): Disposable[] {
       });
       if (base !== undefined) {
         await workflow.call("baton.review", { base: base.trim() });
+      }
+    },
+    runPhase: async (workflow, node) => {
+      const phase = node?.kind === "phase" ? node.phase.phase : await pickPhase(workflow);
+      if (phase !== undefined) {
+        await workflow.runPhase(phase);
       }
     },
     showPlan: async (workflow) => {
@@ -251,6 +257,11 @@ async function pickTasks(workflow: Workflow, title: string): Promise<string[] | 
   }));
   const picked = await window.showQuickPick(items, { title, canPickMany: true });
   return picked === undefined || picked.length === 0 ? undefined : picked.map((item) => item.id);
+}
+
+async function pickPhase(workflow: Workflow): Promise<PhaseName | undefined> {
+  const title = "Run which phase? Those after it are set aside.";
+  return (await window.showQuickPick(phaseChoices(workflow.state.status), { title }))?.phase;
 }
 
 async function pickIssue(workflow: Workflow, title: string): Promise<Issue | undefined> {

@@ -1,6 +1,18 @@
 /** From where a workflow stands to what is shown of it. Nothing here needs VS Code. */
 
-import type { Gate, GateStatus, Issue, Outcome, PhaseEvent, Severity, Status, Usage } from "./protocol";
+import type {
+  Gate,
+  GateStatus,
+  Issue,
+  Outcome,
+  PhaseEvent,
+  PhaseName,
+  PhaseStatus,
+  Severity,
+  Status,
+  TaskStatus,
+  Usage,
+} from "./protocol";
 
 /** All that is known of the workflow of one folder. */
 export interface State {
@@ -190,6 +202,51 @@ export function oneLine(text: string, most = 80): string {
 
 /** Worst first. */
 export const severities: readonly Severity[] = ["critical", "major", "minor", "suggestion"];
+
+function worstFirst(a: Issue, b: Issue): number {
+  const rank = (issue: Issue): number =>
+    issue.state === "fixed" ? severities.length : severities.indexOf(issue.severity);
+  return rank(a) - rank(b);
+}
+
+/** A phase's name as a title: `code-style` becomes "Code style". */
+export function phaseTitle(phase: PhaseName): string {
+  const words = phase.replaceAll("-", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What a phase is at and how long it took. */
+export function phaseWords({ status, elapsed_ms }: PhaseStatus): string {
+  if (status === "pending") {
+    return "";
+  }
+  const seconds = Math.round((elapsed_ms ?? 0) / 1000);
+  const minutes = Math.round(seconds / 60);
+  const time = seconds < 60 ? `${String(seconds)} s` : `${String(minutes)} min`;
+  const words = status === "waiting" ? "waits for you" : status;
+  return seconds < 1 || status === "running" ? words : `${words} · ${time}`;
+}
+
+/** What stands below a phase: the tasks below implement, the issues below review, worst first. */
+export function below(status: Status | null, phase: PhaseName): { tasks: TaskStatus[] } | { issues: Issue[] } | null {
+  switch (phase) {
+    case "implement":
+      return { tasks: status?.tasks ?? [] };
+    case "review":
+      return { issues: (status?.issues ?? []).toSorted(worstFirst) };
+    default:
+      return null;
+  }
+}
+
+/** The phases that can be run by themselves, in their order. */
+export function phaseChoices(status: Status | null): { label: string; description: string; phase: PhaseName }[] {
+  return (status?.phases ?? []).map((row) => ({
+    label: `$(${stateIcon(row.status)[0]}) ${phaseTitle(row.phase)}`,
+    description: phaseWords(row),
+    phase: row.phase,
+  }));
+}
 
 /** Codicon and theme colour for the state of a phase, a task or an issue. */
 export function stateIcon(state: string): [icon: string, colour: string | undefined] {

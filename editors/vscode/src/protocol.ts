@@ -1,6 +1,9 @@
 /** What the server and this client say to each other. Nothing here needs VS Code. */
 
-/** The commands of the server that this client calls. A test compares them with what the server advertises. */
+/**
+ * The commands of the server that this client calls by name. A test compares them with what the server advertises;
+ * phases that a user added to the server come on top, and are run by {@link phaseCommand}.
+ */
 export const serverCommands = [
   "baton.workflow",
   "baton.context",
@@ -29,7 +32,33 @@ export interface ClientOptions {
   baton: { phase: boolean; gate: boolean; languageModel: boolean; editorDiagnostics: boolean };
 }
 
-export type PhaseName = "context" | "plan" | "implement" | "review";
+/** The server's command that runs one phase. The status says which phases there are. */
+export function phaseCommand(phase: PhaseName): string {
+  return `baton.${phase}`;
+}
+
+/** The commands for which agents are not at work. */
+const quick: ReadonlySet<string> = new Set<ServerCommand>([
+  "baton.reject",
+  "baton.status",
+  "baton.cancel",
+  "baton.reset",
+  "baton.rollback",
+  "baton.diff",
+  "baton.dismissIssue",
+  "baton.restoreIssue",
+  "baton.openTask",
+  "baton.openPlan",
+  "baton.doctor",
+]);
+
+/** A command for which agents may be at work: also one that is not known here, which runs a phase of the user's. */
+export function startsWork(command: string): boolean {
+  return !quick.has(command);
+}
+
+/** The name of a phase: of those that always are, or of one that the user added. The status has them in their order. */
+export type PhaseName = string;
 export type Outcome = "merged" | "done" | "escalated" | "rejected" | "waiting" | "failed" | "cancelled";
 export type Severity = "critical" | "major" | "minor" | "suggestion";
 
@@ -138,7 +167,8 @@ export interface PhaseEvent {
   /** URI of the workspace folder. */
   folder: string;
   run: string;
-  phase: PhaseName | "workflow";
+  /** A phase, or `workflow` for the run as a whole. */
+  phase: PhaseName;
   status: "started" | "progress" | "waiting" | "done" | "failed" | "cancelled";
   task?: string;
   message: string;

@@ -5,20 +5,10 @@ import { LanguageClient, type ProgressToken, RevealOutputChannelOn, State } from
 import { findServer } from "./binary";
 import type { Keys } from "./keys";
 import type { LanguageModels } from "./languageModel";
-import type { ClientOptions, PhaseEvent, ServerCommand } from "./protocol";
+import { startsWork } from "./protocol";
+import type { ClientOptions, PhaseEvent } from "./protocol";
 import type { RunProgress } from "./runProgress";
 import { settingsThatAreSet } from "./settings";
-
-/** The commands for which agents may be at work. */
-const startsWork: ReadonlySet<string> = new Set<ServerCommand>([
-  "baton.workflow",
-  "baton.context",
-  "baton.plan",
-  "baton.implement",
-  "baton.review",
-  "baton.approve",
-  "baton.fixIssue",
-]);
 
 /** The server's process, started when it is first needed and again when its keys change. */
 export class Server implements Disposable {
@@ -82,7 +72,7 @@ export class Server implements Disposable {
   }
 
   /** Run a command of the server and give its answer. */
-  async call(command: ServerCommand, args: object): Promise<unknown> {
+  async call(command: string, args: object): Promise<unknown> {
     return this.execute(command, [args]);
   }
 
@@ -194,7 +184,7 @@ export class Server implements Disposable {
 
   private async execute(command: string, args: unknown[]): Promise<unknown> {
     const client = await this.start();
-    if (client === undefined || (startsWork.has(command) && !(await this.isReady()))) {
+    if (client === undefined || (startsWork(command) && !(await this.isReady()))) {
       throw new AlreadyTold();
     }
     return client.sendRequest("workspace/executeCommand", { command, arguments: args });

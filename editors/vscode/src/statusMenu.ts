@@ -35,6 +35,7 @@ function actions(workflow: Workflow): Item[] {
     [can["baton.gate"], "$(check) Approve Plan", "batonClient.approvePlan"],
     [can["baton.atWork"], "$(debug-stop) Cancel", "batonClient.cancel"],
     [!can["baton.atWork"] && !can["baton.gate"], "$(play) Run Workflow…", "batonClient.runWorkflow"],
+    [can["baton.workflow"] && !can["baton.atWork"], "$(play) Run Phase…", "batonClient.runPhase"],
     [can["baton.changes"], "$(diff-multiple) Show Changes", "batonClient.showChanges"],
     [can["baton.changes"] && !can["baton.atWork"], "$(discard) Undo Run…", "batonClient.undoRun"],
     [true, "$(output) Show Log", "batonClient.showLog"],

@@ -11,7 +11,7 @@ import {
 } from "vscode";
 import type { Command, Disposable, Event, TreeDataProvider } from "vscode";
 
-import { oneLine, openGate, openIssues, severities, stateIcon } from "./present";
+import { below, oneLine, openGate, openIssues, phaseTitle, phaseWords, stateIcon } from "./present";
 import type { Issue, PhaseStatus, TaskStatus } from "./protocol";
 import type { Workflow, Workflows } from "./workflows";
 
@@ -83,19 +83,11 @@ function phases(workflow: Workflow): Node[] {
 
 function children(node: Node): Node[] {
   const { workflow } = node;
-  const status = workflow.state.status;
   switch (node.kind) {
     case "folder":
       return phases(workflow);
     case "phase":
-      if (node.phase.phase === "implement") {
-        return (status?.tasks ?? []).map((task) => ({ kind: "task", task, workflow }));
-      }
-      if (node.phase.phase === "review") {
-        const issues = [...(status?.issues ?? [])].sort(worstFirst);
-        return issues.map((issue) => ({ kind: "issue", issue, workflow }));
-      }
-      return [];
+      return rowsBelow(workflow, node.phase);
     case "task":
       return node.task.files.map((file) => ({ kind: "file", file, workflow }));
     case "file":
@@ -104,18 +96,22 @@ function children(node: Node): Node[] {
   }
 }
 
-function worstFirst(a: Issue, b: Issue): number {
-  const rank = (issue: Issue): number => (issue.state === "fixed" ? 10 : severities.indexOf(issue.severity));
-  return rank(a) - rank(b);
+function rowsBelow(workflow: Workflow, phase: PhaseStatus): Node[] {
+  const rows = below(workflow.state.status, phase.phase);
+  if (rows === null) {
+    return [];
+  }
+  return "tasks" in rows
+    ? rows.tasks.map((task) => ({ kind: "task", task, workflow }))
+    : rows.issues.map((issue) => ({ kind: "issue", issue, workflow }));
 }
 
 function phaseItem(node: Node, phase: PhaseStatus): TreeItem {
-  const name = phase.phase.charAt(0).toUpperCase() + phase.phase.slice(1);
   const state = children(node).length === 0 ? TreeItemCollapsibleState.None : TreeItemCollapsibleState.Expanded;
-  const item = new TreeItem(name, state);
+  const item = new TreeItem(phaseTitle(phase.phase), state);
   // A row keeps its state for as long as it has its id: with its first children it is a new one, and open.
   item.id = `${node.workflow.folder.uri.toString()}#${phase.phase} ${String(state)}`;
-  item.description = phase.status === "pending" ? "" : phaseWords(phase);
+  item.description = phaseWords(phase);
   item.iconPath = icon(phase.status);
   item.tooltip = phase.message;
   item.contextValue = `phase.${phase.phase}${phase.phase === "plan" && openGate(node.workflow.state) !== null ? ".gate" : ""}`;
@@ -123,15 +119,6 @@ function phaseItem(node: Node, phase: PhaseStatus): TreeItem {
     item.command = { command: "batonClient.showPlan", title: "Show Plan" };
   }
   return item;
-}
-
-function phaseWords(phase: PhaseStatus): string {
-  const seconds = Math.round((phase.elapsed_ms ?? 0) / 1000);
-  const time =
-    seconds < 1 || phase.status === "running"
-      ? ""
-      : ` · ${seconds < 60 ? `${String(seconds)} s` : `${String(Math.round(seconds / 60))} min`}`;
-  return `${phase.status === "waiting" ? "waits for you" : phase.status}${time}`;
 }
 
 function taskItem(node: Node, task: TaskStatus): TreeItem {

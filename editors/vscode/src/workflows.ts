@@ -2,7 +2,8 @@ import { commands, EventEmitter, window, workspace } from "vscode";
 import type { Disposable, Event, Uri, WorkspaceFolder } from "vscode";
 
 import * as present from "./present";
-import type { PhaseEvent, ServerCommand, Status } from "./protocol";
+import { phaseCommand } from "./protocol";
+import type { PhaseEvent, PhaseName, ServerCommand, Status } from "./protocol";
 import type { Server } from "./server";
 
 /** How long to wait for more news before the server is asked again. */
@@ -23,6 +24,11 @@ export class Workflow {
   /** Run a command of the server in this folder. */
   async call<T>(command: ServerCommand, args: object = {}): Promise<T> {
     return (await this.server.call(command, { ...args, folder: this.folder.uri.toString() })) as T;
+  }
+
+  /** Run one phase, again where it has run; those after it are set aside. */
+  async runPhase(phase: PhaseName): Promise<void> {
+    await this.server.call(phaseCommand(phase), { folder: this.folder.uri.toString() });
   }
 
   hear(event: PhaseEvent): void {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import * as present from "../../src/present";
-import type { Gate, GateStatus, PhaseEvent, Status, Usage } from "../../src/protocol";
+import { phaseCommand, serverCommands, startsWork } from "../../src/protocol";
+import type { Gate, GateStatus, PhaseEvent, PhaseStatus, Status, Usage } from "../../src/protocol";
 
 const NO_USAGE: Usage = {
   input_tokens: 0,
@@ -133,6 +134,66 @@ describe("the status line", () => {
     const words = outcomes.map((outcome) => line({ status: { ...STATUS, outcome } }));
     assert.equal(new Set(words).size, outcomes.length);
     assert.equal(line({}), "$(run-all) Baton");
+  });
+});
+
+describe("a phase that the user added", () => {
+  const pending = { status: "pending", at: null, elapsed_ms: null, message: "" } as const;
+  const phases: PhaseStatus[] = ["context", "plan", "implement", "security", "review"].map((phase) => ({
+    phase,
+    ...pending,
+  }));
+  const run = (phase: string, status: PhaseStatus["status"], elapsed_ms: number | null = null): Status => ({
+    ...STATUS,
+    phases: phases.map((row) => (row.phase === phase ? { ...row, status, elapsed_ms } : row)),
+  });
+
+  it("is named where it is at work", () => {
+    const status = run("security", "running");
+    assert.equal(present.statusLine({ ...present.nothing, status, run: "r1" }).text, "$(sync~spin) Baton: security");
+    assert.equal(present.isAtWork({ ...present.nothing, status }), true);
+  });
+
+  it("stands among the phases in its place, and can be run", () => {
+    const choices = present.phaseChoices(run("security", "done", 61_000));
+    assert.deepEqual(
+      choices.map((choice) => choice.phase),
+      ["context", "plan", "implement", "security", "review"],
+    );
+    assert.deepEqual(choices[3], { label: "$(pass) Security", description: "done · 1 min", phase: "security" });
+    assert.equal(phaseCommand("security"), "baton.security");
+    assert.equal(startsWork("baton.security"), true);
+  });
+
+  it("has no rows of its own, and takes none from review", () => {
+    const issue = { id: "i1", severity: "minor", file: "a.js", line: 1, description: "d", state: "open" } as const;
+    const status = { ...run("security", "done"), issues: [issue, { ...issue, id: "i2", severity: "major" as const }] };
+    assert.equal(present.below(status, "security"), null);
+    assert.deepEqual(present.below(status, "review"), { issues: [status.issues[1], status.issues[0]] });
+  });
+
+  it("goes by its events", () => {
+    const state = after(event("security", "started"), event("security", "waiting"));
+    assert.deepEqual([state.run, state.gate, state.lastMessage], ["r1", null, "security waiting"]);
+  });
+
+  it("has a title that people can read", () => {
+    assert.equal(present.phaseTitle("code-style"), "Code style");
+  });
+});
+
+describe("a command", () => {
+  it("starts work unless it is known to be quick", () => {
+    const working = serverCommands.filter((command) => startsWork(command));
+    assert.deepEqual(working, [
+      "baton.workflow",
+      "baton.context",
+      "baton.plan",
+      "baton.implement",
+      "baton.review",
+      "baton.approve",
+      "baton.fixIssue",
+    ]);
   });
 });
 
