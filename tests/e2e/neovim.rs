@@ -186,6 +186,11 @@ fn every_phase_can_be_run_by_its_name() {
 }
 
 #[test]
+fn a_phase_that_the_user_added_is_shown_and_run_as_the_others_are() {
+    user("user_phase", &Session::in_git(&workspace(2)), Script::new());
+}
+
+#[test]
 fn what_agents_did_is_undone_and_redone_and_the_buffers_follow() {
     user("undo", &Session::in_git(&workspace(2)), two_go_well());
 }

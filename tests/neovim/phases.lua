@@ -24,7 +24,12 @@ t.gate()
 t.answer('Approve')
 t.same(t.ends(), 'done')
 t.holds(t.file('src/t1.rs'), '    1')
-vim.cmd('Baton review')
+t.same(vim.fn.getcompletion('Baton phase ', 'cmdline'), { 'context', 'plan', 'implement', 'review' })
+vim.cmd('Baton phase security')
+t.hear('security is no phase; there are context, plan, implement, review')
+vim.cmd('Baton phase')
+t.hear('name a phase; there are context,')
+vim.cmd('Baton phase review')
 t.same(t.ends(), 'done')
 
 -- Set aside.

@@ -143,6 +143,19 @@ function M.execute(client, command, arguments, done, failed)
   end, vim.api.nvim_get_current_buf())
 end
 
+--- How long a key press may wait for the server, in milliseconds.
+local PATIENCE_OF_KEYS = 500
+
+--- What a command of the server's answers, waited for; nil where it fails or takes too long.
+---@param client vim.lsp.Client
+---@param command string
+---@return any
+function M.ask(client, command)
+  local params = { command = command, arguments = { { folder = vim.uri_from_fname(client.root_dir) } } }
+  local answer = client:request_sync('workspace/executeCommand', params, PATIENCE_OF_KEYS)
+  return answer and answer.result ~= vim.NIL and answer.result or nil
+end
+
 --- Run a command on the server for what is done here, started where none is.
 ---@param command string
 ---@param arguments? table

@@ -47,6 +47,37 @@ local function start(command, arguments)
   end)
 end
 
+--- The names of the phases, in their order.
+---@param status? baton.Status
+---@return string[]
+local function phases_of(status)
+  return vim.tbl_map(function(row)
+    return row.phase
+  end, status and status.phases or {})
+end
+
+--- The same for completion: none while there is no server.
+local function phase_names()
+  local client = require('baton.client').here()
+  return client and phases_of(require('baton.client').ask(client, 'baton.status')) or {}
+end
+
+--- Run a phase by its name, which may be one of the user's own.
+---@param name? string
+local function run_phase(name)
+  require('baton.client').call('baton.status', nil, function(status, client)
+    local names = phases_of(status)
+    if not name then
+      return view.fail('name a phase' .. (#names > 0 and '; there are ' .. table.concat(names, ', ') or ''))
+    elseif #names > 0 and not vim.list_contains(names, name) then
+      return view.fail(('%s is no phase; there are %s'):format(name, table.concat(names, ', ')))
+    end
+    require('baton.client').execute(client, 'baton.' .. name, nil, function(result)
+      require('baton.session').started(client, result)
+    end)
+  end)
+end
+
 --- The words of a list of ids, with or without commas; nil for none.
 local function ids(call)
   local found = vim.split(call.text, '[%s,]+', { trimempty = true })
@@ -170,6 +201,15 @@ M.subcommands = {
     complete = git_refs,
     run = function(call)
       start('baton.review', { base = text(call) })
+    end,
+  },
+  phase = {
+    -- And the command of the phase, whatever its name.
+    uses = { 'baton.status' },
+    takes = '{name}',
+    complete = phase_names,
+    run = function(call)
+      run_phase(call.words[1])
     end,
   },
   approve = {

@@ -8,12 +8,18 @@ local M = {}
 
 local TYPES = { critical = 'E', major = 'W', minor = 'I', suggestion = 'N' }
 
+--- Whether a code is of an issue: the phase that found it, `review` or one that the user added, and a severity.
+local function is_of_issue(code)
+  local severity = tostring(code or ''):match('^%l[%l%d-]*%.(%l+)$')
+  return TYPES[severity or ''] ~= nil
+end
+
 --- The id of the issue a diagnostic shows; none where it shows something else.
 ---@param diagnostic vim.Diagnostic
 ---@return string?
 function M.id_of(diagnostic)
   local lsp = vim.tbl_get(diagnostic, 'user_data', 'lsp')
-  local is_issue = diagnostic.source == 'baton' and vim.startswith(tostring(diagnostic.code or ''), 'review.')
+  local is_issue = diagnostic.source == 'baton' and is_of_issue(diagnostic.code)
   return is_issue and type(lsp) == 'table' and vim.tbl_get(lsp, 'data', 'id') or nil
 end
 

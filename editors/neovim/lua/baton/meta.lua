@@ -12,7 +12,7 @@
 ---@field run string
 ---@field seq integer
 ---@field at string
----@field phase 'context'|'plan'|'implement'|'review'|'workflow'
+---@field phase string A phase's name, as the status lists them, or `workflow`.
 ---@field status 'started'|'progress'|'waiting'|'done'|'failed'|'cancelled'
 ---@field task? string
 ---@field message string

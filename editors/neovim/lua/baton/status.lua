@@ -55,8 +55,13 @@ function M.lines(status)
   add('%-8s %s', 'Next', NEXT[status.next] or (status.next:gsub('_', ' ')))
   add('%-8s %s', 'Used', tokens(status.usage))
   add('')
+  local width = 10
   for _, phase in ipairs(status.phases) do
-    add('%-10s %-11s %7s  %s', phase.phase, phase.status, elapsed(phase.elapsed_ms), one_line(phase.message))
+    width = math.max(width, #phase.phase)
+  end
+  local row = ('%%-%ds %%-11s %%7s  %%s'):format(width)
+  for _, phase in ipairs(status.phases) do
+    add(row, phase.phase, phase.status, elapsed(phase.elapsed_ms), one_line(phase.message))
   end
   if #status.tasks > 0 then
     add('')
