@@ -281,6 +281,4 @@ impl From<Refused> for ToolError {
 }
 
 #[cfg(test)]
-mod secrets_tests;
-#[cfg(test)]
 mod tests;

@@ -487,5 +487,4 @@ fn plain(c: char) -> char {
 }
 
 #[cfg(test)]
-#[path = "edit_match_tests.rs"]
 mod tests;

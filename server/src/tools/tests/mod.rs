@@ -1,0 +1,241 @@
+mod reading;
+mod secrets;
+mod writing;
+
+use std::collections::BTreeSet;
+
+use expect_test::{Expect, expect, expect_file};
+use serde_json::json;
+
+use super::*;
+use crate::workspace::Writable;
+use crate::workspace::fixture::{Fixture, memory, path};
+
+const TREE: &str = "\
+//- /.gitignore
+target/
+//- /.env
+KEY=1
+//- /src/main.rs
+fn main() {
+    let total = 1;
+    println!(\"{total}\");
+}
+//- /src/lib.rs
+pub fn one() -> u32 {
+    1
+}
+//- /target/out.rs
+fn main() {}
+//- /docs/guide.md
+# Guide
+";
+
+fn reader(fixture: &Fixture) -> Toolbox {
+    Toolbox::reader(fixture.workspace(), memory())
+}
+
+fn implementer(fixture: &Fixture, write: &[&str], delete: &[&str]) -> (Toolbox, Arc<Mutex<Staging>>) {
+    let set = |names: &[&str]| names.iter().map(|name| path(name)).collect::<BTreeSet<_>>();
+    let writable = Writable { write: set(write), delete: set(delete), approved_protected: false };
+    let staging = Arc::new(Mutex::new(Staging::new(fixture.workspace(), "T1", writable, memory())));
+    (Toolbox::implementer(fixture.workspace(), memory(), Arc::clone(&staging)), staging)
+}
+
+fn check(toolbox: &Toolbox, tool: &str, input: Value, expected: Expect) {
+    let output = toolbox.call(tool, &input);
+    expected.assert_eq(&format!("{}{}", if output.is_error { "error: " } else { "" }, output.text));
+}
+
+fn ok(toolbox: &Toolbox, tool: &str, input: Value) -> String {
+    let output = toolbox.call(tool, &input);
+    assert!(!output.is_error, "{tool} {input}: {}", output.text);
+    output.text
+}
+
+fn error(toolbox: &Toolbox, tool: &str, input: Value) -> String {
+    let output = toolbox.call(tool, &input);
+    assert!(output.is_error, "{tool} {input}: {}", output.text);
+    output.text
+}
+
+#[test]
+fn each_agent_has_its_tools_and_no_others() {
+    let fixture = Fixture::new(TREE);
+    let names = |toolbox: &Toolbox| toolbox.specs().into_iter().map(|spec| spec.name).collect::<Vec<_>>().join(" ");
+    let (implementer, _) = implementer(&fixture, &[], &[]);
+    assert_eq!(names(&reader(&fixture)), "list_files search read_file");
+    assert_eq!(names(&implementer), "list_files search read_file edit_file write_file delete_file");
+    let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), Vec::new());
+    assert_eq!(names(&reviewer), "list_files search read_file read_diff");
+    let refused = error(&reader(&fixture), "write_file", json!({"path": "a", "content": "x"}));
+    assert_eq!(refused, "There is no tool \"write_file\". Call one of: list_files, search, read_file.");
+}
+
+/// What a model is told of the tools, byte for byte: recorded runs are replayed by it, and providers cache it. A tool
+/// more adds to the file (`UPDATE_EXPECT=1`); what stands there does not change.
+#[test]
+fn what_a_model_is_told_of_the_tools_does_not_change() {
+    let fixture = Fixture::new(TREE);
+    let (implementer, _) = implementer(&fixture, &[], &[]);
+    let mut specs = implementer.specs();
+    specs.extend(Toolbox::reviewer(fixture.workspace(), memory(), Vec::new()).specs().into_iter().skip(3));
+    expect_file!["specs.json"].assert_eq(&format!("{}\n", serde_json::to_string_pretty(&specs).unwrap()));
+}
+
+#[test]
+fn schemas_are_plain_closed_and_always_the_same() {
+    let fixture = Fixture::new(TREE);
+    let specs = reader(&fixture).specs();
+    assert_eq!(serde_json::to_string(&specs).unwrap(), serde_json::to_string(&reader(&fixture).specs()).unwrap());
+    expect![[r#"
+        {
+          "type": "object",
+          "properties": {
+            "path": {
+              "type": "string",
+              "description": "The file, relative to the workspace root."
+            },
+            "start_line": {
+              "type": "integer",
+              "description": "First line to show, from 1; the beginning if left out."
+            },
+            "end_line": {
+              "type": "integer",
+              "description": "Last line to show, inclusive; the end if left out."
+            }
+          },
+          "required": [
+            "path"
+          ],
+          "additionalProperties": false
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&specs[2].input_schema).unwrap());
+}
+
+#[test]
+fn every_fault_of_an_input_is_named() {
+    let fixture = Fixture::new(TREE);
+    let (toolbox, _) = implementer(&fixture, &["src/main.rs"], &[]);
+    check(
+        &toolbox,
+        "edit_file",
+        json!({"path": null, "old_text": ["a"], "replace_all": "maybe"}),
+        expect![[
+            r#"error: The input of edit_file is not right: path must be a string, not null; old_text must be a string, not a list; new_text is missing; it must be a string; replace_all must be true or false, not "maybe"."#
+        ]],
+    );
+    check(
+        &toolbox,
+        "read_file",
+        json!({"path": "src/lib.rs", "start_line": "two", "end_line": 1.5}),
+        expect![[
+            r#"error: The input of read_file is not right: start_line must be a whole number, not "two"; end_line must be a whole number, not 1.5."#
+        ]],
+    );
+    check(&toolbox, "read_file", json!([1]), expect!["error: The input of read_file must be an object, not a list."]);
+    let twice_encoded = json!(r#"{"path": "docs/guide.md", "start_line": null, "mood": "hopeful"}"#);
+    assert!(ok(&toolbox, "read_file", twice_encoded).contains("# Guide"));
+}
+
+#[test]
+fn no_input_panics_or_writes() {
+    let fixture = Fixture::new(TREE);
+    let (writer, staging) = implementer(&fixture, &["src/main.rs"], &[]);
+    let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), vec![(path("a"), "+é\n".to_owned())]);
+    let odd = [
+        json!(null),
+        json!(""),
+        json!("\0"),
+        json!("."),
+        json!("////"),
+        json!("~"),
+        json!("a\nb"),
+        json!("\u{202e}gnp.exe"),
+        json!("é".repeat(5_000)),
+        json!("[[:alpha:]"),
+        json!(format!("{}a{}", "{".repeat(500), "}".repeat(500))),
+        json!(format!("{}a{}", "(".repeat(5_000), ")".repeat(5_000))),
+        json!("(?i)(\\p{L}{1,500}){1,500}"),
+        json!("?".repeat(5_000)),
+        json!(i64::MAX),
+        json!(i64::MIN),
+        json!("9223372036854775808"),
+        json!("a/".repeat(5_000)),
+        json!("(?P<"),
+        json!("{a,{b,{c"),
+        json!("**/**/**/**"),
+        json!(-1),
+        json!(0),
+        json!(1e308),
+        json!(18_446_744_073_709_551_615_u64),
+        json!(true),
+        json!([]),
+        json!({}),
+    ];
+    let fields =
+        ["path", "pattern", "glob", "start_line", "end_line", "old_text", "new_text", "content", "replace_all"];
+    for toolbox in [&writer, &reviewer] {
+        for name in ["list_files", "search", "read_file", "edit_file", "write_file", "delete_file", "read_diff", "x\0"]
+        {
+            for value in &odd {
+                toolbox.call(name, value);
+                for field in fields {
+                    let mut input = json!({"path": "src/lib.rs", "pattern": "x", "old_text": "a", "new_text": "b"});
+                    input["content"] = json!("c");
+                    input[field] = value.clone();
+                    let output = toolbox.call(name, &input);
+                    assert!(output.text.len() < 70_000);
+                    assert!(!output.text.contains(FAILED), "{name} {input}");
+                    assert!(!output.activity.is_empty() && output.activity.chars().count() <= 121);
+                    assert!(!output.activity.chars().any(|c| c.is_control() || c == '\u{202e}'), "{}", output.activity);
+                }
+            }
+        }
+    }
+    assert!(staging.lock().unwrap().changes().is_empty());
+}
+
+#[test]
+fn a_panic_in_a_tool_is_an_answered_error() {
+    let fixture = Fixture::new(TREE);
+    let output = reader(&fixture).run::<list_files::ListFiles>(Tool::ListFiles, &json!({}), |_, _| panic!("a library"));
+    assert_eq!((output.is_error, output.text.as_str()), (true, FAILED));
+    assert_eq!(output.activity, "calling list_files");
+}
+
+#[test]
+fn every_tool_that_takes_long_hears_stop() {
+    let fixture = Fixture::new(TREE);
+    let (writer, staging) = implementer(&fixture, &["src/main.rs", "src/mixed.rs"], &[]);
+    fixture.write("src/mixed.rs", b"a\r\nb\n");
+    for file in ["src/main.rs", "src/mixed.rs"] {
+        ok(&writer, "read_file", json!({"path": file}));
+    }
+    let stopped = Interrupt::never();
+    stopped.stop();
+    let late = Interrupt::after(Duration::ZERO);
+    for (interrupt, words) in [(stopped, "stopped."), (late, "took longer than 0 s")] {
+        let toolbox = writer.clone().until(interrupt);
+        for (tool, input) in [
+            ("list_files", json!({})),
+            ("search", json!({"pattern": "fn"})),
+            ("edit_file", json!({"path": "src/main.rs", "old_text": "total", "new_text": "sum"})),
+            ("write_file", json!({"path": "src/mixed.rs", "content": "c\nd\n"})),
+        ] {
+            let told = error(&toolbox, tool, input);
+            assert!(told.contains(words), "{tool}: {told}");
+        }
+    }
+    assert!(staging.lock().unwrap().changes().is_empty());
+}
+
+#[tokio::test]
+async fn a_cancelled_call_is_left_at_once() {
+    let fixture = Fixture::new(TREE);
+    let cancel = CancellationToken::new();
+    let called = reader(&fixture).call_aside("list_files", &json!({}), &cancel).await.unwrap();
+    assert!(called.text.contains("src/main.rs"), "{}", called.text);
+    cancel.cancel();
+    assert_eq!(reader(&fixture).call_aside("list_files", &json!({}), &cancel).await, None);
+}
