@@ -1,11 +1,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::input::Input;
-use super::{ToolError, Toolbox};
-
-pub(super) const DESCRIPTION: &str = "Delete a file that the plan lists to be deleted by your task, or that you \
-created yourself. It goes from the working tree when you submit.";
+use super::error::ToolError;
+use super::tool::{Shows, Tool};
+use super::toolbox::{Toolbox, Users};
 
 /// Delete a file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -14,14 +12,20 @@ pub(super) struct DeleteFile {
     path: String,
 }
 
-impl Input for DeleteFile {
+impl Tool for DeleteFile {
+    const NAME: &'static str = "delete_file";
+    const DESCRIPTION: &'static str = "Delete a file that the plan lists to be deleted by your task, or that you \
+        created yourself. It goes from the working tree when you submit.";
+    const USERS: Users = Users::Implementers;
+    const SHOWS: Shows = Shows::OwnWork;
+
     fn activity(&self) -> String {
         format!("deleting {}", self.path)
     }
-}
 
-pub(super) fn run(toolbox: &Toolbox, input: DeleteFile) -> Result<String, ToolError> {
-    let path = toolbox.path(&input.path)?;
-    toolbox.writing()?.delete(&path)?;
-    Ok(format!("Deleted {path}.\n"))
+    fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
+        let path = toolbox.path(&self.path)?;
+        toolbox.writing()?.delete(&path)?;
+        Ok(format!("Deleted {path}.\n"))
+    }
 }

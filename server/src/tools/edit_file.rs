@@ -2,18 +2,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::edit_match::{Edited, Miss, Tolerance, edit};
-use super::input::Input;
+use super::error::ToolError;
 use super::nearest::nearest;
 use super::show::excerpt;
-use super::{ToolError, Toolbox};
+use super::tool::{Shows, Tool};
+use super::toolbox::{Toolbox, Users};
 use crate::contracts::RepoPath;
 use crate::text::count;
 use crate::workspace::{Interrupt, Interrupted, masked, masks, opaque, unmasks};
-
-pub(super) const DESCRIPTION: &str = "Replace text in a file of your task. old_text must stand in the file exactly \
-once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
-replace_all. Answers the changed lines. The change reaches the working tree when you submit. New files are made with \
-write_file.";
 
 /// Edit a file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,43 +24,51 @@ pub(super) struct EditFile {
     replace_all: Option<bool>,
 }
 
-impl Input for EditFile {
+impl Tool for EditFile {
+    const NAME: &'static str = "edit_file";
+    const DESCRIPTION: &'static str = "Replace text in a file of your task. old_text must stand in the file exactly \
+        once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
+        replace_all. Answers the changed lines. The change reaches the working tree when you submit. New files are made with \
+        write_file.";
+    const USERS: Users = Users::Implementers;
+    const SHOWS: Shows = Shows::OwnWork;
+
     fn activity(&self) -> String {
         format!("editing {}", self.path)
     }
-}
 
-pub(super) fn run(toolbox: &Toolbox, input: EditFile) -> Result<String, ToolError> {
-    // The task's spelling of the path, and the refusal before anything else is said of the file.
-    let path = toolbox.writing()?.may_write(&toolbox.path(&input.path)?)?;
-    let (old, new) = (input.old_text.replace("\r\n", "\n"), input.new_text.replace("\r\n", "\n"));
-    if old.is_empty() {
-        return Err("old_text is empty; use write_file to create or replace a whole file.".to_owned().into());
+    fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
+        // The task's spelling of the path, and the refusal before anything else is said of the file.
+        let path = toolbox.writing()?.may_write(&toolbox.path(&self.path)?)?;
+        let (old, new) = (self.old_text.replace("\r\n", "\n"), self.new_text.replace("\r\n", "\n"));
+        if old.is_empty() {
+            return Err("old_text is empty; use write_file to create or replace a whole file.".to_owned().into());
+        }
+        if old == new {
+            return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
+        }
+        let file = toolbox.read_text(&path)?;
+        check_masks(&path, file.text(), &old, &new)?;
+        let interrupt = &toolbox.interrupt;
+        let findable = opaque(file.text(), &old);
+        let edited = match edit(&findable, &old, &new, self.replace_all.unwrap_or_default(), interrupt) {
+            Ok(edited) => edited.made_in(file.text()),
+            Err(miss) => return Err(miss_text(&path, &file.masked_text(), &old, miss, interrupt)?.into()),
+        };
+        if edited.text == file.text() {
+            return Err(format!("{path} already reads so; nothing was changed.").into());
+        }
+        let changed: Vec<_> = edited.replaced.iter().cloned().zip(edited.places.iter().cloned()).collect();
+        if unmasks(file.text(), &edited.text, &changed) {
+            return Err(format!(
+                "This edit would change a part of a secret in {path} that is shown as a mask (<masked by Baton: …>), or of \
+                 what stands right by it; nothing was changed. Leave the line with the mask as it is."
+            )
+            .into());
+        }
+        toolbox.writing()?.write_until(&path, &edited.text, interrupt)?;
+        Ok(edit_text(&path, &edited))
     }
-    if old == new {
-        return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
-    }
-    let file = toolbox.read_text(&path)?;
-    check_masks(&path, file.text(), &old, &new)?;
-    let interrupt = &toolbox.interrupt;
-    let findable = opaque(file.text(), &old);
-    let edited = match edit(&findable, &old, &new, input.replace_all.unwrap_or_default(), interrupt) {
-        Ok(edited) => edited.made_in(file.text()),
-        Err(miss) => return Err(told_miss(&path, &file.masked_text(), &old, miss, interrupt)?.into()),
-    };
-    if edited.text == file.text() {
-        return Err(format!("{path} already reads so; nothing was changed.").into());
-    }
-    let changed: Vec<_> = edited.replaced.iter().cloned().zip(edited.places.iter().cloned()).collect();
-    if unmasks(file.text(), &edited.text, &changed) {
-        return Err(format!(
-            "This edit would change a part of a secret in {path} that is shown as a mask (<masked by Baton: …>), or of \
-             what stands right by it; nothing was changed. Leave the line with the mask as it is."
-        )
-        .into());
-    }
-    toolbox.writing()?.write_until(&path, &edited.text, interrupt)?;
-    Ok(told_edit(&path, &edited))
 }
 
 /// A mask stands for a secret the model was not shown: it names no place in the file, and is never written into one.
@@ -85,7 +89,7 @@ fn check_masks(path: &RepoPath, text: &str, old: &str, new: &str) -> Result<(), 
     Ok(())
 }
 
-fn told_edit(path: &RepoPath, edited: &Edited) -> String {
+fn edit_text(path: &RepoPath, edited: &Edited) -> String {
     const CONTEXT: usize = 3;
     const SHOWN: usize = 5;
     let how = match edited.tolerance {
@@ -115,7 +119,7 @@ fn told_edit(path: &RepoPath, edited: &Edited) -> String {
     text
 }
 
-fn told_miss(path: &RepoPath, text: &str, old: &str, miss: Miss, interrupt: &Interrupt) -> Result<String, Interrupted> {
+fn miss_text(path: &RepoPath, text: &str, old: &str, miss: Miss, interrupt: &Interrupt) -> Result<String, Interrupted> {
     Ok(match miss {
         Miss::Interrupted(interrupted) => return Err(interrupted),
         Miss::Several(lines) => {

@@ -9,14 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::text::cut;
 
-/// The input of one tool.
-pub(super) trait Input: DeserializeOwned + JsonSchema {
-    /// What the call does, for people.
-    fn activity(&self) -> String;
-}
-
 /// The schema that a model is told: plain types, closed, without what providers do not take.
-pub(super) fn schema<I: Input>() -> Value {
+pub(super) fn schema<I: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<I>().to_value();
     if let Some(object) = schema.as_object_mut() {
@@ -45,7 +39,7 @@ fn simplify(property: &mut Map<String, Value>) {
 /// passed over.
 ///
 /// The error names every fault.
-pub(super) fn parse<I: Input>(tool: &str, input: &Value) -> Result<I, String> {
+pub(super) fn parse<I: DeserializeOwned + JsonSchema>(tool: &str, input: &Value) -> Result<I, String> {
     let schema = schema::<I>();
     let mut object = match input {
         Value::Object(object) => object.clone(),

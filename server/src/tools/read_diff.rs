@@ -3,16 +3,14 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::input::Input;
-use super::{ToolError, Toolbox};
+use super::error::ToolError;
+use super::tool::{Shows, Tool};
+use super::toolbox::{Toolbox, Users};
 use crate::contracts::RepoPath;
 use crate::text::{count, cut};
 
 const MOST_TEXT: usize = 64_000;
 const LINE: usize = 1_000;
-
-pub(super) const DESCRIPTION: &str = "Read what was changed, as a unified diff: of one file, or of all. At most 64000 \
-bytes at once; files that do not fit are named, to be read one by one.";
 
 /// Read the diff.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,35 +19,41 @@ pub(super) struct ReadDiff {
     path: Option<String>,
 }
 
-impl Input for ReadDiff {
+impl Tool for ReadDiff {
+    const NAME: &'static str = "read_diff";
+    const DESCRIPTION: &'static str = "Read what was changed, as a unified diff: of one file, or of all. At most 64000 \
+        bytes at once; files that do not fit are named, to be read one by one.";
+    const USERS: Users = Users::Reviewers;
+    const SHOWS: Shows = Shows::OwnWork;
+
     fn activity(&self) -> String {
         match &self.path {
             Some(path) => format!("reading the diff of {path}"),
             None => "reading the diff".to_owned(),
         }
     }
-}
 
-pub(super) fn run(toolbox: &Toolbox, input: ReadDiff) -> Result<String, ToolError> {
-    let diffs = toolbox.diffs();
-    if diffs.is_empty() {
-        return Ok("Nothing was changed.\n".to_owned());
-    }
-    let Some(path) = toolbox.folder(input.path.as_deref())? else { return Ok(all(diffs)) };
-    let keys = toolbox.workspace.file_keys(diffs.iter().map(|(file, _)| file).chain([&path]));
-    let key = keys.key(&path);
-    let is_asked = |file: &RepoPath| {
-        keys.key(file).strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let chosen: Vec<(RepoPath, String)> = diffs.iter().filter(|(file, _)| is_asked(file)).cloned().collect();
-    match chosen.as_slice() {
-        [] => {
-            let names: Vec<&str> = diffs.iter().take(50).map(|(file, _)| file.as_str()).collect();
-            let more = if diffs.len() > names.len() { " and more" } else { "" };
-            Err(format!("{path} was not changed. Changed are: {}{more}.", names.join(", ")).into())
+    fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
+        let diffs = toolbox.diffs();
+        if diffs.is_empty() {
+            return Ok("Nothing was changed.\n".to_owned());
         }
-        [(_, diff)] => Ok(one(diff)),
-        several => Ok(all(several)),
+        let Some(path) = toolbox.folder(self.path.as_deref())? else { return Ok(all(diffs)) };
+        let keys = toolbox.workspace.file_keys(diffs.iter().map(|(file, _)| file).chain([&path]));
+        let key = keys.key(&path);
+        let is_asked = |file: &RepoPath| {
+            keys.key(file).strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let chosen: Vec<(RepoPath, String)> = diffs.iter().filter(|(file, _)| is_asked(file)).cloned().collect();
+        match chosen.as_slice() {
+            [] => {
+                let names: Vec<&str> = diffs.iter().take(50).map(|(file, _)| file.as_str()).collect();
+                let more = if diffs.len() > names.len() { " and more" } else { "" };
+                Err(format!("{path} was not changed. Changed are: {}{more}.", names.join(", ")).into())
+            }
+            [(_, diff)] => Ok(one(diff)),
+            several => Ok(all(several)),
+        }
     }
 }
 

@@ -1,17 +1,14 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::input::Input;
+use super::error::ToolError;
 use super::show::push_numbered;
-use super::{ToolError, Toolbox};
+use super::tool::{Shows, Tool};
+use super::toolbox::Toolbox;
 use crate::text::count;
 
 const MOST_LINES: usize = 2_000;
 const MOST_TEXT: usize = 64_000;
-
-pub(super) const DESCRIPTION: &str = "Read a text file. Answers its lines with their numbers (number, tab, text; the \
-number is not part of the file). At most 2000 lines or 64000 bytes at once; read on with start_line. Lines are cut \
-after 2000 characters. Ignored, binary and secret files are not read.";
 
 /// Read a file.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -24,7 +21,13 @@ pub(super) struct ReadFile {
     end_line: Option<i64>,
 }
 
-impl Input for ReadFile {
+impl Tool for ReadFile {
+    const NAME: &'static str = "read_file";
+    const DESCRIPTION: &'static str = "Read a text file. Answers its lines with their numbers (number, tab, text; the \
+        number is not part of the file). At most 2000 lines or 64000 bytes at once; read on with start_line. Lines are cut \
+        after 2000 characters. Ignored, binary and secret files are not read.";
+    const SHOWS: Shows = Shows::File;
+
     fn activity(&self) -> String {
         match (self.start_line, self.end_line) {
             (None, None) => format!("reading {}", self.path),
@@ -32,39 +35,41 @@ impl Input for ReadFile {
             (start, Some(end)) => format!("reading {} lines {}-{end}", self.path, start.unwrap_or(1)),
         }
     }
-}
 
-pub(super) fn run(toolbox: &Toolbox, input: ReadFile) -> Result<String, ToolError> {
-    let path = toolbox.path(&input.path)?;
-    let file = toolbox.read_text(&path)?;
-    let shown = file.masked_text();
-    let total = shown.lines().count();
-    if total == 0 {
-        return Ok(format!("{path} is empty.\n"));
-    }
-    let start = usize::try_from(input.start_line.unwrap_or(1)).unwrap_or(1).max(1);
-    let end = usize::try_from(input.end_line.unwrap_or(i64::MAX)).unwrap_or(0);
-    if start > total {
-        return Err(format!("{path} has {}; start_line {start} is after its end.", count(total, "line")).into());
-    }
-    if end < start {
-        return Err(format!("end_line {end} is before start_line {start}; {path} has {}.", count(total, "line")).into());
-    }
-    let end = end.min(total);
-    let mut text = String::new();
-    let mut last = start;
-    for (number, line) in (start..=end).zip(shown.lines().skip(start - 1)) {
-        if number - start == MOST_LINES || text.len() > MOST_TEXT {
-            break;
+    fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
+        let path = toolbox.path(&self.path)?;
+        let file = toolbox.read_text(&path)?;
+        let shown = file.masked_text();
+        let total = shown.lines().count();
+        if total == 0 {
+            return Ok(format!("{path} is empty.\n"));
         }
-        push_numbered(&mut text, number, line);
-        last = number;
+        let start = usize::try_from(self.start_line.unwrap_or(1)).unwrap_or(1).max(1);
+        let end = usize::try_from(self.end_line.unwrap_or(i64::MAX)).unwrap_or(0);
+        if start > total {
+            return Err(format!("{path} has {}; start_line {start} is after its end.", count(total, "line")).into());
+        }
+        if end < start {
+            return Err(
+                format!("end_line {end} is before start_line {start}; {path} has {}.", count(total, "line")).into()
+            );
+        }
+        let end = end.min(total);
+        let mut text = String::new();
+        let mut last = start;
+        for (number, line) in (start..=end).zip(shown.lines().skip(start - 1)) {
+            if number - start == MOST_LINES || text.len() > MOST_TEXT {
+                break;
+            }
+            push_numbered(&mut text, number, line);
+            last = number;
+        }
+        if start == 1 && last == total {
+            return Ok(format!("{path}, {}:\n{text}", count(total, "line")));
+        }
+        if last < end {
+            text.push_str(&format!("The rest was left out; read on with start_line {}.\n", last + 1));
+        }
+        Ok(format!("{path}, lines {start}-{last} of {total}:\n{text}"))
     }
-    if start == 1 && last == total {
-        return Ok(format!("{path}, {}:\n{text}", count(total, "line")));
-    }
-    if last < end {
-        text.push_str(&format!("The rest was left out; read on with start_line {}.\n", last + 1));
-    }
-    Ok(format!("{path}, lines {start}-{last} of {total}:\n{text}"))
 }

@@ -6,8 +6,9 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::input::Input;
-use super::{ToolError, Toolbox};
+use super::error::ToolError;
+use super::tool::{Shows, Tool};
+use super::toolbox::Toolbox;
 use crate::contracts::RepoPath;
 use crate::text::cut;
 use crate::workspace::{Interrupt, Interrupted, TextFile, is_secret_text};
@@ -21,10 +22,6 @@ const LINE: usize = 240;
 /// Bytes searched before a search gives up.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
-pub(super) const DESCRIPTION: &str = "Search the text files of the workspace for a regular expression (Rust syntax: \
-no look-around, no back-references), line by line and case-sensitive ((?i) in front changes that). Answers \
-path:line: text. At most 200 matches are shown; narrow with path or glob for the rest.";
-
 /// Search files.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Search {
@@ -36,7 +33,13 @@ pub(super) struct Search {
     glob: Option<String>,
 }
 
-impl Input for Search {
+impl Tool for Search {
+    const NAME: &'static str = "search";
+    const DESCRIPTION: &'static str = "Search the text files of the workspace for a regular expression (Rust syntax: \
+        no look-around, no back-references), line by line and case-sensitive ((?i) in front changes that). Answers \
+        path:line: text. At most 200 matches are shown; narrow with path or glob for the rest.";
+    const SHOWS: Shows = Shows::Workspace;
+
     fn activity(&self) -> String {
         let pattern = cut(&self.pattern, 60);
         match &self.path {
@@ -44,47 +47,47 @@ impl Input for Search {
             None => format!("searching for {pattern}"),
         }
     }
-}
 
-pub(super) fn run(toolbox: &Toolbox, input: Search) -> Result<String, ToolError> {
-    let regex = compile(&input.pattern)?;
-    let glob = input.glob.as_deref().filter(|glob| !glob.trim().is_empty());
-    let place = toolbox.folder(input.path.as_deref())?;
-    let overlay = toolbox.overlay();
-    let is_file = place
-        .as_ref()
-        .is_some_and(|path| overlay.get(path).map_or_else(|| toolbox.workspace.is_file(path), Option::is_some));
-    let (files, mut more) = match &place {
-        Some(path) if is_file => {
-            if !overlay.contains_key(path) {
-                // A walk would not have come by secrets and ignored files.
-                toolbox.check_open(path)?;
+    fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
+        let regex = compile(&self.pattern)?;
+        let glob = self.glob.as_deref().filter(|glob| !glob.trim().is_empty());
+        let place = toolbox.folder(self.path.as_deref())?;
+        let overlay = toolbox.overlay();
+        let is_file = place
+            .as_ref()
+            .is_some_and(|path| overlay.get(path).map_or_else(|| toolbox.workspace.is_file(path), Option::is_some));
+        let (files, mut more) = match &place {
+            Some(path) if is_file => {
+                if !overlay.contains_key(path) {
+                    // A walk would not have come by secrets and ignored files.
+                    toolbox.check_open(path)?;
+                }
+                (vec![path.clone()], false)
             }
-            (vec![path.clone()], false)
-        }
-        folder => {
-            let listing = toolbox.files(folder.as_ref(), glob, MOST_FILES)?;
-            (listing.files, listing.more)
-        }
-    };
-    let mut found = Found::default();
-    let mut searched = 0;
-    for path in &files {
-        match look_into(toolbox, &overlay, path, &regex, &mut found, &mut searched) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(Interrupted::TimedOut(time)) if found.matches > 0 => {
-                found.timed_out = Some(time);
+            folder => {
+                let listing = toolbox.files(folder.as_ref(), glob, MOST_FILES)?;
+                (listing.files, listing.more)
+            }
+        };
+        let mut found = Found::default();
+        let mut searched = 0;
+        for path in &files {
+            match look_into(toolbox, &overlay, path, &regex, &mut found, &mut searched) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Interrupted::TimedOut(time)) if found.matches > 0 => {
+                    found.timed_out = Some(time);
+                    break;
+                }
+                Err(interrupted) => return Err(interrupted.into()),
+            }
+            if searched > MOST_BYTES {
+                more = true;
                 break;
             }
-            Err(interrupted) => return Err(interrupted.into()),
         }
-        if searched > MOST_BYTES {
-            more = true;
-            break;
-        }
+        Ok(found.into_text(&self.pattern, files.len(), more))
     }
-    Ok(found.told(&input.pattern, files.len(), more))
 }
 
 /// Look through one file; whether there is room for more. A file that cannot be read now, say too large, has nothing to
@@ -202,7 +205,7 @@ impl Found {
         Ok(true)
     }
 
-    fn told(mut self, pattern: &str, files: usize, more: bool) -> String {
+    fn into_text(mut self, pattern: &str, files: usize, more: bool) -> String {
         if self.matches == 0 {
             self.text = format!("No match for {} in {files} files.", cut(pattern, 100));
             if pattern.contains("\\n") || pattern.contains('\n') {

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use crate::contracts::RepoPath;
 use crate::workspace::{self, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, is_secret_text, readable};
 
-use super::{ToolError, Toolbox, sentence};
+use super::error::{ToolError, sentence};
+use super::toolbox::Toolbox;
 
 impl Toolbox {
     /// A path as a model writes it. The real root in front is forgiven.

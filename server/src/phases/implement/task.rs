@@ -11,7 +11,7 @@ use crate::agents::{Activity, AgentError, Brief, LooksElsewhere, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::{PUBLISH, PlanLock};
 use crate::models::{Model, Tier};
-use crate::tools::Toolbox;
+use crate::tools::{self, Shows, Toolbox};
 use crate::workflow::{
     EventStatus, IMPLEMENT, Phase, PhaseError, Run, real_changes, report_activity, task_agent,
 };
@@ -134,10 +134,10 @@ async fn attempt(
 fn looks_elsewhere(run: &Run, task: &Task) -> LooksElsewhere {
     let keys = run.workspace.file_keys_of(task.files());
     let own: Vec<String> = task.files().filter_map(|file| keys.key_of(file)).collect();
-    Box::new(move |tool, input| match tool {
-        "list_files" | "search" => true,
-        "read_file" => input["path"].as_str().and_then(|path| keys.key_of(path)).is_some_and(|key| !own.contains(&key)),
-        _ => false,
+    Box::new(move |tool, input| match tools::shows(tool) {
+        Shows::Workspace => true,
+        Shows::File => input["path"].as_str().and_then(|path| keys.key_of(path)).is_some_and(|key| !own.contains(&key)),
+        Shows::OwnWork => false,
     })
 }
 

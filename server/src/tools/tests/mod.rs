@@ -3,13 +3,20 @@ mod secrets;
 mod writing;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use expect_test::{Expect, expect, expect_file};
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
+use super::call::FAILED;
+use super::table::TOOLS;
+use super::tool::Row;
 use super::*;
-use crate::workspace::Writable;
+use crate::contracts::RepoPath;
 use crate::workspace::fixture::{Fixture, memory, path};
+use crate::workspace::{Interrupt, Staging, Writable};
 
 const TREE: &str = "\
 //- /.gitignore
@@ -72,14 +79,34 @@ fn each_agent_has_its_tools_and_no_others() {
     assert_eq!(refused, "There is no tool \"write_file\". Call one of: list_files, search, read_file.");
 }
 
+#[test]
+fn every_tool_has_a_name_of_its_own_and_fields_a_model_is_told_of() {
+    let mut names = BTreeSet::new();
+    for tool in TOOLS {
+        let spec = (tool.spec)();
+        assert!(names.insert(tool.name), "{} stands twice in the table", tool.name);
+        assert!(
+            tool.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && tool.name.len() <= 64,
+            "{}",
+            tool.name
+        );
+        assert!(!spec.description.is_empty() && !tool.time_limit.is_zero(), "{}", tool.name);
+        let properties = spec.input_schema["properties"].as_object().unwrap();
+        for (field, property) in properties {
+            let is_plain = matches!(property["type"].as_str(), Some("string" | "integer" | "boolean"));
+            assert!(is_plain && property["description"].is_string(), "{}: {field}: {property}", tool.name);
+        }
+        assert!(tool.shows != Shows::File || properties.contains_key("path"), "{} names no file", tool.name);
+        assert_eq!(shows(tool.name), tool.shows);
+    }
+    assert_eq!(shows("submit_plan"), Shows::OwnWork);
+}
+
 /// What a model is told of the tools, byte for byte: recorded runs are replayed by it, and providers cache it. A tool
 /// more adds to the file (`UPDATE_EXPECT=1`); what stands there does not change.
 #[test]
 fn what_a_model_is_told_of_the_tools_does_not_change() {
-    let fixture = Fixture::new(TREE);
-    let (implementer, _) = implementer(&fixture, &[], &[]);
-    let mut specs = implementer.specs();
-    specs.extend(Toolbox::reviewer(fixture.workspace(), memory(), Vec::new()).specs().into_iter().skip(3));
+    let specs: Vec<_> = TOOLS.iter().map(|tool| (tool.spec)()).collect();
     expect_file!["specs.json"].assert_eq(&format!("{}\n", serde_json::to_string_pretty(&specs).unwrap()));
 }
 
@@ -176,8 +203,7 @@ fn no_input_panics_or_writes() {
     let fields =
         ["path", "pattern", "glob", "start_line", "end_line", "old_text", "new_text", "content", "replace_all"];
     for toolbox in [&writer, &reviewer] {
-        for name in ["list_files", "search", "read_file", "edit_file", "write_file", "delete_file", "read_diff", "x\0"]
-        {
+        for name in TOOLS.iter().map(|tool| tool.name).chain(["x\0"]) {
             for value in &odd {
                 toolbox.call(name, value);
                 for field in fields {
@@ -199,7 +225,8 @@ fn no_input_panics_or_writes() {
 #[test]
 fn a_panic_in_a_tool_is_an_answered_error() {
     let fixture = Fixture::new(TREE);
-    let output = reader(&fixture).run::<list_files::ListFiles>(Tool::ListFiles, &json!({}), |_, _| panic!("a library"));
+    let broken = Row { call: |_, _| panic!("a library"), ..TOOLS[0] };
+    let output = reader(&fixture).carry_out(&broken, &json!({}));
     assert_eq!((output.is_error, output.text.as_str()), (true, FAILED));
     assert_eq!(output.activity, "calling list_files");
 }

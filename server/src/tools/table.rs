@@ -1,0 +1,19 @@
+use super::delete_file::DeleteFile;
+use super::edit_file::EditFile;
+use super::list_files::ListFiles;
+use super::read_diff::ReadDiff;
+use super::read_file::ReadFile;
+use super::search::Search;
+use super::tool::Row;
+use super::write_file::WriteFile;
+
+/// The tools, in the order in which a model is told of them.
+pub(super) const TOOLS: &[Row] = &[
+    Row::of::<ListFiles>(),
+    Row::of::<Search>(),
+    Row::of::<ReadFile>(),
+    Row::of::<EditFile>(),
+    Row::of::<WriteFile>(),
+    Row::of::<DeleteFile>(),
+    Row::of::<ReadDiff>(),
+];

@@ -1,0 +1,103 @@
+//! What a tool is: its input's type, with all there is to know of it.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::ToolError;
+use super::input;
+use super::toolbox::{Toolbox, Users};
+use crate::models::ToolSpec;
+use crate::text::short_line;
+
+/// One tool: the type of its input. The type's fields and their docs are the schema that a model is told.
+///
+/// It is registered by a row in `table`.
+pub(super) trait Tool: DeserializeOwned + JsonSchema {
+    /// The name a model calls it by.
+    const NAME: &'static str;
+    /// What a model is told of it.
+    const DESCRIPTION: &'static str;
+    /// Which agents have it. Only [`Users::Implementers`] have something to write to.
+    const USERS: Users = Users::Everyone;
+    /// What its answer depends on.
+    const SHOWS: Shows;
+    /// How long one call may take. What takes longer is answered with an error that says so.
+    const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+    /// What the call does, for people: "reading src/a.rs".
+    fn activity(&self) -> String;
+
+    /// Carry the call out. The answer is bounded by the tool, and says what it left out; secrets in it are masked later.
+    ///
+    /// # Errors
+    /// What is wrong, in words that the model can act on.
+    fn run(self, toolbox: &Toolbox) -> Result<String, ToolError>;
+}
+
+/// What the answer of a tool depends on, beside the agent's own work: whether others may change it meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// The whole workspace.
+    Workspace,
+    /// The file that its input names as `path`.
+    File,
+    /// The agent's own work alone.
+    OwnWork,
+}
+
+/// A tool in the table.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) users: Users,
+    pub(super) shows: Shows,
+    pub(super) time_limit: Duration,
+    pub(super) spec: fn() -> ToolSpec,
+    pub(super) call: fn(&Toolbox, &Value) -> Called,
+}
+
+/// What came of a call.
+pub(super) struct Called {
+    /// One short line, safe to show.
+    pub(super) activity: String,
+    pub(super) outcome: Result<String, ToolError>,
+}
+
+impl Row {
+    pub(super) const fn of<T: Tool>() -> Self {
+        Self {
+            name: T::NAME,
+            users: T::USERS,
+            shows: T::SHOWS,
+            time_limit: T::TIME_LIMIT,
+            spec: spec::<T>,
+            call: call::<T>,
+        }
+    }
+
+    /// What people are told of a call that could not be read or did not end.
+    pub(super) fn calling(&self) -> String {
+        format!("calling {}", self.name)
+    }
+}
+
+/// Not strict: the tools forgive more than the schema allows, and a provider bounds how many strict ones there are.
+fn spec<T: Tool>() -> ToolSpec {
+    ToolSpec {
+        name: T::NAME.to_owned(),
+        description: T::DESCRIPTION.to_owned(),
+        input_schema: input::schema::<T>(),
+        strict: false,
+    }
+}
+
+fn call<T: Tool>(toolbox: &Toolbox, input: &Value) -> Called {
+    const LONGEST_ACTIVITY: usize = 120;
+    match input::parse::<T>(T::NAME, input) {
+        Ok(input) => Called { activity: short_line(&input.activity(), LONGEST_ACTIVITY), outcome: input.run(toolbox) },
+        Err(faults) => Called { activity: Row::of::<T>().calling(), outcome: Err(faults.into()) },
+    }
+}

@@ -1,0 +1,87 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::ToolError;
+use crate::contracts::RepoPath;
+use crate::workspace::{Interrupt, Staging, Workspace};
+
+/// The tools of one agent, and what they work on.
+#[derive(Debug, Clone)]
+pub struct Toolbox {
+    pub(super) workspace: Workspace,
+    pub(super) memory_dir: RepoPath,
+    role: Role,
+    pub(super) interrupt: Interrupt,
+}
+
+/// What an agent works on, beside the workspace.
+#[derive(Debug, Clone)]
+enum Role {
+    Reader,
+    Implementer(Arc<Mutex<Staging>>),
+    Reviewer(Arc<Vec<(RepoPath, String)>>),
+}
+
+/// Which agents have a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Users {
+    /// All of them.
+    Everyone,
+    /// Those that work on a task; only they write.
+    Implementers,
+    /// Those that review a diff.
+    Reviewers,
+}
+
+impl Toolbox {
+    /// The tools of an agent that only reads the workspace.
+    pub fn reader(workspace: Workspace, memory_dir: RepoPath) -> Self {
+        Self { workspace, memory_dir, role: Role::Reader, interrupt: Interrupt::never() }
+    }
+
+    /// The tools of an agent that works on one task: it sees the workspace with its own changes.
+    pub fn implementer(workspace: Workspace, memory_dir: RepoPath, staging: Arc<Mutex<Staging>>) -> Self {
+        Self { workspace, memory_dir, role: Role::Implementer(staging), interrupt: Interrupt::never() }
+    }
+
+    /// The tools of an agent that reviews these diffs, by file.
+    pub fn reviewer(workspace: Workspace, memory_dir: RepoPath, diffs: Vec<(RepoPath, String)>) -> Self {
+        Self { workspace, memory_dir, role: Role::Reviewer(Arc::new(diffs)), interrupt: Interrupt::never() }
+    }
+
+    /// The same tools, whose calls stop when this says so.
+    #[must_use]
+    pub fn until(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// Whether this agent is one of them.
+    pub(super) fn is_for(&self, users: Users) -> bool {
+        match users {
+            Users::Everyone => true,
+            Users::Implementers => matches!(self.role, Role::Implementer(_)),
+            Users::Reviewers => matches!(self.role, Role::Reviewer(_)),
+        }
+    }
+
+    /// The task's staging. Another call that panicked with it in hand cannot have left it half changed.
+    pub(super) fn staging(&self) -> Option<MutexGuard<'_, Staging>> {
+        match &self.role {
+            Role::Implementer(staging) => Some(staging.lock().unwrap_or_else(PoisonError::into_inner)),
+            Role::Reader | Role::Reviewer(_) => None,
+        }
+    }
+
+    /// The staging of an agent that may write.
+    pub(super) fn writing(&self) -> Result<MutexGuard<'_, Staging>, ToolError> {
+        self.staging().ok_or_else(|| ToolError::from("This agent does not write files.".to_owned()))
+    }
+
+    /// The diffs of an agent that reviews.
+    pub(super) fn diffs(&self) -> &[(RepoPath, String)] {
+        match &self.role {
+            Role::Reviewer(diffs) => diffs,
+            Role::Reader | Role::Implementer(_) => &[],
+        }
+    }
+}
