@@ -246,7 +246,7 @@ fn of_two_runs_the_second_is_told_who_is_at_work() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(but(Script::new().fault("context", [Fault::Silence]), &[&[own("T1")]]));
     let first = session.start(&api, ["--task", "Do it"]);
-    api.wait_for_requests(1);
+    api.wait_for_request("context");
     let who = format!("pid {}, run {}", first.pid(), session.runs()[0]);
     session.run(&api, []).expect(1).says(&who);
     // The lock is looked at before the task.

@@ -2,8 +2,6 @@
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use baton::contracts::RepoPath;
@@ -12,7 +10,7 @@ use baton::workflow::{dismiss_issue, restore_issue};
 use baton::workspace::Workspace;
 use serde_json::{Value, json};
 
-use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, RequestName, Script};
 use crate::support::replies::{approves, blocked, but, completed, edits, file_of, own, review, with, workspace};
 use crate::support::session::{Done, Session};
 
@@ -260,46 +258,38 @@ fn a_round_that_failed_goes_on_when_its_issues_are_chosen_again_and_no_others_ar
 
 #[test]
 fn a_fix_that_is_killed_goes_on_and_nothing_of_it_is_done_twice() {
-    let fixing = |killed_at: Option<usize>| {
+    let fixing = |killed_at: Option<&RequestName>| {
         let session = Session::new(&workspace(2));
-        let armed = Arc::new(AtomicBool::new(false));
-        let stalls = armed.clone();
-        let script = two_tasks([review("approved", "merge", &a_and_b()), approves()]).by(move |request| {
-            let n = match (request.agent.as_str(), request.conversation) {
-                ("implement/T1", 1) => request.turn,
-                ("review", 1) => 2,
-                _ => return None,
-            };
-            let stalls = Some(n) == killed_at && stalls.swap(false, Ordering::SeqCst);
-            stalls.then(|| Reply::text("too late").after(Duration::from_secs(20)))
+        let script = two_tasks([review("approved", "merge", &a_and_b()), approves()]);
+        let api = MessagesApi::start(match killed_at {
+            Some(name) => script.stall_once(name),
+            None => script,
         });
-        let api = MessagesApi::start(script);
         session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
         let a = id(&session, "A");
         let count = api.requests().len();
-        if let Some(n) = killed_at {
-            armed.store(true, Ordering::SeqCst);
+        if let Some(name) = killed_at {
             let run = session.start(&api, ["--fix", &a]);
-            api.wait_for_requests(count + n + 1);
+            api.wait_for_request(name);
             run.kill();
         }
         // Whoever chose it before chooses it again, or goes on; after the round's work that is the same.
         match killed_at {
-            Some(2) => session.run(&api, []).expect(0),
+            Some(name) if name.agent == "review" => session.run(&api, []).expect(0),
             _ => fix(&session, &api, &[&a]).expect(0),
         };
         let mut review = session.handoff("review.json");
         review["timestamp"] = Value::Null;
         let report = session.handoff("impl_report.json")["results"].clone();
-        let asked = api.requests().len() - count;
+        let asked: Vec<RequestName> = api.requests()[count..].iter().map(RecordedRequest::name).collect();
         ((session.tree(), review, report, session.handoff("round.json"), stands(&session)), asked)
     };
     let (undisturbed, requests) = fixing(None);
-    assert_eq!(requests, 3);
-    for n in 0..requests {
-        let (killed, asked) = fixing(Some(n));
-        assert_eq!(killed, undisturbed, "killed at request {n}");
-        assert_eq!(asked, requests + 1, "killed at request {n}: only that one is asked again");
+    assert_eq!(requests, [("implement/T1", 1, 0), ("implement/T1", 1, 1), ("review", 1, 0)].map(RequestName::from));
+    for name in &requests {
+        let (killed, asked) = fixing(Some(name));
+        assert_eq!(killed, undisturbed, "killed at {name}");
+        assert_eq!(asked.len(), requests.len() + 1, "killed at {name}: only that one is asked again");
     }
 }
 
@@ -326,9 +316,8 @@ fn an_issue_is_dismissed_and_restored_while_a_run_is_at_work() {
     assert_eq!(refused(restore_issue(&store, &b)), format!("issue {b:?} is not dismissed; none is"));
     assert!(!session.exists(".agent_memory/dismissed.json"));
 
-    let count = api.requests().len();
     let run = session.start(&api, ["--fix", &a]);
-    api.wait_for_requests(count + 3);
+    api.wait_for_request(("review", 1, 0));
     // By now there is no review.json: the one whose issues are being fixed counts.
     for _ in 0..2 {
         dismiss_issue(&store, &b).unwrap();

@@ -34,7 +34,7 @@ fn ctrl_c_ends_the_process_soon_while_a_tool_call_is_in_a_long_piece() {
         .on("plan", [plan(&[&[modifies("T1", "a.rs")]])]);
     let api = MessagesApi::start(script);
     let run = session.start(&api, ["--task", "Do it", "--auto-approve"]);
-    api.wait_for_answers(1);
+    api.wait_for_answer("context");
     let (before, began) = (worked(run.pid()), Instant::now());
     while worked(run.pid()) < before + Duration::from_millis(500) {
         assert!(began.elapsed() < Duration::from_secs(60), "the search works");

@@ -4,14 +4,12 @@
 #![expect(clippy::panic, reason = "a test that cannot go on ends loudly")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
+use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, RequestName, Script};
 use crate::support::replies::{approves, but, completed, context, edits, own, plan, reads, task, with, workspace};
 use crate::support::session::Session;
 
@@ -48,15 +46,18 @@ fn result(session: &Session) -> (BTreeMap<String, String>, Value, String) {
 
 struct Undisturbed {
     result: (BTreeMap<String, String>, Value, String),
-    requests: usize,
+    /// In the order they came, with one task at a time.
+    requests: Vec<RequestName>,
     events: usize,
 }
 
 fn undisturbed() -> Undisturbed {
     let session = Session::new(&workspace(3));
     let api = MessagesApi::start(script());
-    let done = session.run(&api, ["--task", "Do it", "--auto-approve", "--json"]).expect(0);
-    Undisturbed { result: result(&session), requests: api.requests().len(), events: done.events().len() }
+    let run = session.baton(["run", "--task", "Do it", "--auto-approve", "--json"]).api(&api);
+    let done = run.env("BATON_MAX_PARALLEL_TASKS", "1").run().expect(0);
+    let requests = api.requests().iter().map(RecordedRequest::name).collect();
+    Undisturbed { result: result(&session), requests, events: done.events().len() }
 }
 
 /// Start again after a kill; everything must be as if there had been none.
@@ -82,28 +83,23 @@ fn goes_on(session: &Session, api: &MessagesApi, undisturbed: &Undisturbed, kill
 #[test]
 fn killed_at_any_request_it_goes_on_and_asks_nothing_twice() {
     let undisturbed = undisturbed();
-    for n in 1..=undisturbed.requests {
+    for name in &undisturbed.requests {
         let session = Session::new(&workspace(3));
-        let arrived = Arc::new(AtomicUsize::new(0));
-        // The n-th request gets no answer before the kill; all others do.
-        let script = script().by(move |_| {
-            (arrived.fetch_add(1, Ordering::SeqCst) + 1 == n)
-                .then(|| Reply::text("too late").after(Duration::from_secs(5)))
-        });
-        let api = MessagesApi::start(script);
+        // This request gets no answer before the kill; all others do.
+        let api = MessagesApi::start(script().stall_once(name));
         let run = session
             .baton(["run", "--task", "Do it", "--auto-approve"])
             .api(&api)
             .env("BATON_MAX_PARALLEL_TASKS", "1")
             .start();
-        api.wait_for_requests(n);
+        api.wait_for_request(name);
         run.kill();
-        let killed = format!("killed at request {n}");
-        if api.requests()[n - 1].agent.starts_with("implement") {
+        let killed = format!("killed at {name}");
+        if name.agent.starts_with("implement") {
             assert_eq!(session.mode(".agent_memory/plan.json"), 0o444, "{killed}: nobody could unlock it");
         }
         goes_on(&session, &api, &undisturbed, &killed);
-        assert_eq!(api.requests().len(), undisturbed.requests + 1, "{killed}: only that one is asked again");
+        assert_eq!(api.requests().len(), undisturbed.requests.len() + 1, "{killed}: only that one is asked again");
         assert_eq!(session.of_last_run("events.jsonl").matches("\"status\":\"cancelled\"").count(), 0, "{killed}");
     }
 }
@@ -126,7 +122,7 @@ fn killed_after_any_event_it_goes_on_too() {
         goes_on(&session, &api, &undisturbed, &killed);
         // Tasks run side by side: as many answers as were on their way may not have been journaled.
         let asked = api.requests().len();
-        assert!(asked <= undisturbed.requests + 3, "{killed}: {asked} requests");
+        assert!(asked <= undisturbed.requests.len() + 3, "{killed}: {asked} requests");
         n += 3;
     }
 }
@@ -166,7 +162,7 @@ fn an_answer_that_had_little_room_is_not_paid_twice_either() {
     };
     let api = MessagesApi::start(script(context(&["src/t1.rs"]).after(Duration::from_secs(5))));
     let running = run(&api);
-    api.wait_for_requests(3);
+    api.wait_for_request(("context", 2));
     running.kill();
     let room: Vec<u64> =
         api.requests().iter().map(|request| request.body["max_tokens"].as_u64().unwrap_or_default()).collect();
@@ -189,7 +185,7 @@ fn interrupted_it_stops_within_a_second_and_says_what_stands() {
         .env("BATON_MAX_PARALLEL_TASKS", "1")
         .start();
     let lines = run.lines();
-    api.wait_for_requests(5);
+    api.wait_for_request("implement/T2");
     run.signal(Signal::INT);
     let signalled = Instant::now();
     let done = run.wait();
@@ -219,7 +215,7 @@ fn what_was_written_before_it_stopped_can_be_seen_and_undone() {
     let script = Script::new().fault("implement/T2", [Fault::Silence]);
     let api = MessagesApi::start(but(script, &[&[own("T1")], &[second]]));
     let run = session.start(&api, ["--task", "Do it", "--auto-approve"]);
-    api.wait_for_requests(5);
+    api.wait_for_request("implement/T2");
     run.signal(Signal::INT);
     let done = run.wait().expect(130);
     let last = done.stdout.lines().last().unwrap_or_default();
@@ -234,7 +230,7 @@ fn every_way_to_stop_a_run_is_a_cancel() {
         let args: &[&str] =
             if signal.is_some() { &["--task", "Do it"] } else { &["--task", "Do it", "--timeout", "2s"] };
         let run = session.start(&api, args.iter().copied());
-        api.wait_for_requests(1);
+        api.wait_for_request("context");
         if let Some(signal) = signal {
             run.signal(signal);
         }

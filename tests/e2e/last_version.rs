@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::lsp_client::LspClient;
 use crate::support::messages_api::{Reply, Script};
 use crate::support::replies::{completed, context, edits, reads};
 use crate::support::session::Session;
@@ -447,7 +446,7 @@ fn a_workflow_of_the_last_version_is_no_hindrance_to_a_run_that_is_killed_once_m
     });
     let first = Asked::of(late);
     let run = session.start(&first.api, []);
-    first.api.wait_for_requests(3);
+    first.api.wait_for_request("review");
     run.kill();
     first.is(&[&T3[1..], &REVIEW[..1]]);
     let second = Asked::of(goes_well());
@@ -485,21 +484,16 @@ fn a_transcript_of_the_last_version_is_a_recording() {
 fn an_editor_shows_what_the_last_version_left() {
     let LastVersion { session, told } = open("fix-wanted");
     let server = nobody();
-    let mut client = LspClient::start(&mut session.baton(["lsp"]).api(&server.api).into_command());
-    let uri = |file: &str| format!("file://{}/{file}", session.root().display());
-    client.initialize(json!({
-        "processId": null, "rootUri": null, "capabilities": {},
-        "workspaceFolders": [{ "uri": uri("").trim_end_matches('/'), "name": "work" }],
-        "initializationOptions": { "baton": {} },
-    }));
+    let mut client = session.lsp_client(&server.api);
     for issue in told["issues"].as_array().unwrap() {
-        let shown = client.shown_when(&uri(issue["file"].as_str().unwrap()), |shown| !shown.is_empty());
+        let shown =
+            client.wait_for_diagnostics(&session.uri(issue["file"].as_str().unwrap()), |shown| !shown.is_empty());
         let diagnostic = &shown["diagnostics"][0];
         assert_eq!((&diagnostic["code"], &diagnostic["source"]), (&json!("review.major"), &json!("baton")));
         assert_eq!(diagnostic["range"]["start"]["line"].as_u64().map(|line| line + 1), issue["line"].as_u64());
     }
     assert_eq!(summary(&client.execute("baton.status", &[]).expect("a status")), told);
-    client.vanish();
+    client.disconnect();
     server.is(&[]);
 }
 

@@ -5,29 +5,32 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::desk::{Desk, TASK, check_progress, script, start, to_the_gate, until_the_end};
+use crate::support::greeting::{GREETING, TASK, script};
+use crate::support::lsp_client::{button_titles, check_progress, message_text};
 use crate::support::messages_api::{Fault, MessagesApi};
+use crate::support::session::Session;
+use crate::support::wait::wait_for_exit;
 use serde_json::{Value, json};
 
 #[test]
 fn a_task_goes_from_the_editor_to_its_review() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.server(&api);
-    let capabilities = client.initialize(desk.params());
+    let mut client = session.language_server(&api);
+    let capabilities = client.initialize(session.initialize_params());
     let commands = capabilities["executeCommandProvider"]["commands"].as_array().expect("commands");
     assert!(commands.contains(&json!("baton.workflow")) && commands.len() == 18, "{commands:?}");
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null), "nothing was run yet");
-    assert!(!desk.project.path().join(".agent_memory").exists(), "looking leaves no trace");
+    assert!(!session.exists(".agent_memory"), "looking leaves no trace");
 
-    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
-    let shown = until_the_end(&mut client, &run);
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    let shown = client.wait_for_run_end(&run);
     let last =
         json!({ "type": 3, "message": "Baton: Approved. Changes are in your working tree; nothing was committed." });
     assert_eq!(shown.last_message, last);
     let said: Vec<&str> = shown.progress.iter().filter_map(|value| value["message"].as_str()).collect();
     assert!(said.iter().any(|message| message.contains("review")), "{said:?}");
-    let published = shown.of(&desk.uri("src/lib.rs")).expect("the review is shown");
+    let published = shown.published(&session.uri("src/lib.rs")).expect("the review is shown");
     let diagnostic = &published["diagnostics"][0];
     // The quoted line stands on line 2, whatever line the model said.
     let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 27 } });
@@ -36,10 +39,10 @@ fn a_task_goes_from_the_editor_to_its_review() {
     assert_eq!(diagnostic["code"], "review.minor");
     assert_eq!(diagnostic["message"], "An empty name greets nobody.\n\nSuggested fix: Say hello to all.");
     let related = &diagnostic["relatedInformation"][0];
-    assert_eq!(related["location"]["uri"], desk.uri(".agent_memory/plan.json"));
+    assert_eq!(related["location"]["uri"], session.uri(".agent_memory/plan.json"));
     let line = related["location"]["range"]["start"]["line"].as_u64().expect("a line") as usize;
-    assert!(desk.read(".agent_memory/plan.json").lines().nth(line).expect("in the file").contains("\"id\": \"T1\""));
-    assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
+    assert!(session.text(".agent_memory/plan.json").lines().nth(line).expect("in the file").contains("\"id\": \"T1\""));
+    assert!(session.text("src/lib.rs").contains("greet(name: &str)"));
 
     let status = client.execute("baton.status", &[]).expect("a status");
     assert_eq!((&status["run"], &status["outcome"]), (&json!(run), &json!("merged")));
@@ -48,18 +51,18 @@ fn a_task_goes_from_the_editor_to_its_review() {
     assert_eq!(client.quit(), Some(0));
 
     // The next server shows the review that is there.
-    let mut client = desk.editor(&api);
-    assert_eq!(client.shown_when(&desk.uri("src/lib.rs"), |shown| !shown.is_empty()), *published);
+    let mut client = session.lsp_client(&api);
+    assert_eq!(client.wait_for_diagnostics(&session.uri("src/lib.rs"), |shown| !shown.is_empty()), *published);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_run_can_be_watched_and_cancelled_by_command_and_no_second_one_begins() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("plan", [Fault::Silence]));
-    let mut client = desk.editor(&api);
-    let run = start(&mut client, json!(TASK));
-    api.wait_for_requests(3);
+    let mut client = session.lsp_client(&api);
+    let run = client.start_workflow(json!(TASK));
+    api.wait_for_request("plan");
 
     let asked = Instant::now();
     let status = client.execute("baton.status", &[]).expect("a status");
@@ -72,156 +75,153 @@ fn a_run_can_be_watched_and_cancelled_by_command_and_no_second_one_begins() {
 
     let cancelled = Instant::now();
     assert_eq!(client.execute("baton.cancel", &[]), Ok(json!({ "run": run })));
-    let shown = until_the_end(&mut client, &run);
+    let shown = client.wait_for_run_end(&run);
     assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
-    let message = shown.last_message["message"].as_str().expect("a text");
+    let message = shown.last_text();
     assert!(message.starts_with("Baton: Stopped in plan."), "{message}");
     let status = client.execute("baton.status", &[]).expect("a status");
     assert_eq!(status["outcome"], "cancelled");
 
     // What was cancelled goes on, with no task given.
-    let again = start(&mut client, json!({ "approval": "auto" }));
+    let again = client.start_workflow(json!({ "approval": "auto" }));
     assert_ne!(again, run);
-    let shown = until_the_end(&mut client, &again);
+    let shown = client.wait_for_run_end(&again);
     assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_run_is_cancelled_by_its_progress() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
-    let mut client = desk.editor(&api);
-    let run = start(&mut client, json!({ "task": TASK }));
-    api.wait_for_requests(1);
+    let mut client = session.lsp_client(&api);
+    let run = client.start_workflow(json!({ "task": TASK }));
+    api.wait_for_request("context");
     client.notify("window/workDoneProgress/cancel", json!({ "token": "another" }));
     client.notify("window/workDoneProgress/cancel", json!({ "token": 1 }));
     let cancelled = Instant::now();
     client.notify("window/workDoneProgress/cancel", json!({ "token": run }));
-    let shown = until_the_end(&mut client, &run);
+    let shown = client.wait_for_run_end(&run);
     assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
-    let message = shown.last_message["message"].as_str().expect("a text");
+    let message = shown.last_text();
     assert!(message.starts_with("Baton: Stopped in context."), "{message}");
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn the_gate_asks_and_goes_on_when_approved() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
-    let (run, question) = to_the_gate(&mut client);
-    let text = question["params"]["message"].as_str().expect("a text");
+    let mut client = session.lsp_client(&api);
+    let (run, question) = client.run_to_gate(TASK);
+    let text = message_text(&question);
     assert!(text.contains("Give greet a parameter.") && text.contains(".agent_memory/plan.md"), "{text}");
-    let titles = ["View", "Later", "Revise", "Edit", "Reject", "Approve"].map(|title| json!({ "title": title }));
-    assert_eq!(question["params"]["actions"], json!(titles));
-    assert!(desk.read("src/lib.rs").contains("greet()"), "nothing is written before the answer");
+    assert_eq!(button_titles(&question), ["View", "Later", "Revise", "Edit", "Reject", "Approve"]);
+    assert!(session.text("src/lib.rs").contains("greet()"), "nothing is written before the answer");
     assert!(client.execute("baton.status", &[]).expect("a status")["gate"].is_object());
     client.answer(&question, json!({ "title": "Approve" }));
-    let shown = until_the_end(&mut client, &run);
-    assert!(shown.of(&desk.uri("src/lib.rs")).is_some());
-    assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
+    let shown = client.wait_for_run_end(&run);
+    assert!(shown.published(&session.uri("src/lib.rs")).is_some());
+    assert!(session.text("src/lib.rs").contains("greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_gate_that_is_dismissed_waits_and_goes_on_when_it_is_approved_by_command() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
-    let (run, question) = to_the_gate(&mut client);
+    let mut client = session.lsp_client(&api);
+    let (run, question) = client.run_to_gate(TASK);
     client.answer(&question, Value::Null);
-    let told = client.hear("window/showMessage");
-    assert_eq!(told["params"]["type"], 2);
-    let message = told["params"]["message"].as_str().expect("a text");
+    let message = client.wait_for_message();
+    assert_eq!(message["params"]["type"], 2);
+    let message = message_text(&message);
     assert!(message.contains(".agent_memory/plan.md") && message.contains("baton.approve"), "{message}");
     let status = client.execute("baton.status", &[]).expect("a status");
     assert_eq!((&status["run"], &status["phases"][1]["status"]), (&json!(run), &json!("waiting")));
-    assert!(desk.read("src/lib.rs").contains("greet()"));
+    assert!(session.text("src/lib.rs").contains("greet()"));
     let approved = client.execute("baton.approve", &[]).expect("it is approved");
     assert_eq!(approved, json!({ "run": null, "plan_version": 1, "tasks": ["T1"] }));
-    let shown = until_the_end(&mut client, &run);
+    let shown = client.wait_for_run_end(&run);
     assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
-    assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
+    assert!(session.text("src/lib.rs").contains("greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn an_answer_from_elsewhere_takes_the_question_away() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
-    let (run, question) = to_the_gate(&mut client);
-    assert!(desk.baton(&["reject"]).output().expect("it runs").status.success());
-    let withdrawn = client.hear("$/cancelRequest");
-    assert_eq!(withdrawn["params"]["id"], question["id"]);
+    let mut client = session.lsp_client(&api);
+    let (run, question) = client.run_to_gate(TASK);
+    session.baton(["reject"]).run().expect(0);
+    client.wait_for_withdrawal(&question);
     // Clients answer a request that was withdrawn all the same.
     client.answer(&question, json!({ "title": "Approve" }));
-    let shown = until_the_end(&mut client, &run);
-    let message = shown.last_message["message"].as_str().expect("a text");
+    let shown = client.wait_for_run_end(&run);
+    let message = shown.last_text();
     assert!(message.contains("rejected"), "{message}");
-    assert!(desk.read("src/lib.rs").contains("greet()"));
+    assert!(session.text("src/lib.rs").contains("greet()"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn an_editor_that_leaves_takes_its_run_along() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
-    let mut client = desk.editor(&api);
-    let run = start(&mut client, json!({ "task": TASK }));
-    api.wait_for_requests(1);
+    let mut client = session.lsp_client(&api);
+    let run = client.start_workflow(json!({ "task": TASK }));
+    api.wait_for_request("context");
     let left = Instant::now();
-    assert_eq!(client.vanish(), Some(1), "nobody asked it to shut down");
+    assert_eq!(client.disconnect(), Some(1), "nobody asked it to shut down");
     assert!(left.elapsed() < Duration::from_secs(5), "{:?}", left.elapsed());
-    let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
-    let last: Value = serde_json::from_str(events.lines().last().expect("events")).expect("JSON");
+    let events = session.events_of(&run);
+    let last = events.last().expect("events");
     assert_eq!((&last["phase"], &last["status"]), (&json!("workflow"), &json!("cancelled")));
 
     // The next editor offers to go on, and nothing is left behind that keeps it from doing so.
-    let mut client = desk.editor(&api);
-    let offered = client.hear("window/showMessageRequest");
-    let titles = ["Resume", "Show changes", "Undo", "Later"].map(|title| json!({ "title": title }));
-    assert_eq!(offered["params"]["actions"], json!(titles));
+    let mut client = session.lsp_client(&api);
+    let offered = client.wait_for_question();
+    assert_eq!(button_titles(&offered), ["Resume", "Show changes", "Undo", "Later"]);
     client.answer(&offered, json!({ "title": "Later" }));
-    let run = start(&mut client, json!({ "approval": "auto" }));
-    until_the_end(&mut client, &run);
+    let run = client.start_workflow(json!({ "approval": "auto" }));
+    client.wait_for_run_end(&run);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn quitting_stops_the_run_first() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
-    let mut client = desk.editor(&api);
-    let run = start(&mut client, json!({ "task": TASK }));
-    api.wait_for_requests(1);
+    let mut client = session.lsp_client(&api);
+    let run = client.start_workflow(json!({ "task": TASK }));
+    api.wait_for_request("context");
     let id = client.request("shutdown", Value::Null);
-    until_the_end(&mut client, &run);
+    client.wait_for_run_end(&run);
     assert_eq!(client.response(id), Ok(Value::Null));
     client.notify("exit", Value::Null);
-    assert_eq!(client.ended(), Some(0));
+    assert_eq!(client.wait_for_exit(), Some(0));
 }
 
 #[test]
 fn a_client_that_shows_no_progress_is_sent_none() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.server(&api);
+    let mut client = session.language_server(&api);
     let options = json!({ "baton": {} });
-    client.initialize(json!({ "capabilities": {}, "rootUri": desk.uri(""), "initializationOptions": options }));
+    client.initialize(json!({ "capabilities": {}, "rootUri": session.uri(""), "initializationOptions": options }));
     client.execute("baton.workflow", &[json!({ "task": TASK, "approval": "auto" })]).expect("it starts");
-    client.hear("window/showMessage");
-    let published = client.shown_when(&desk.uri("src/lib.rs"), |shown| !shown.is_empty());
+    client.wait_for_message();
+    let published = client.wait_for_diagnostics(&session.uri("src/lib.rs"), |shown| !shown.is_empty());
     assert!(published["diagnostics"][0].get("relatedInformation").is_none(), "{published}");
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn what_cannot_be_done_is_an_error_that_says_what_can() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     for (command, arguments, words) in [
         ("baton.workflow", vec![json!("  ")], "the task is empty"),
         ("baton.workflow", vec![json!({ "tusk": "x" })], "unknown field `tusk`"),
@@ -242,15 +242,15 @@ fn what_cannot_be_done_is_an_error_that_says_what_can() {
     }
     assert_eq!(client.execute("baton.reset", &[]), Ok(json!({ "moved": null })));
     assert_eq!(client.execute("baton.diff", &[]), Ok(json!({ "diff": "", "files": [] })));
-    assert!(!desk.project.path().join(".agent_memory").exists());
-    std::fs::write(desk.project.path().join("baton.toml"), "max_parallel_tasks = 0\n").unwrap();
+    assert!(!session.exists(".agent_memory"));
+    session.write("baton.toml", "max_parallel_tasks = 0\n");
     let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("wrong settings");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("baton.toml:1")), "{error}");
-    let settings = client.shown_when(&desk.uri("baton.toml"), |shown| !shown.is_empty());
+    let settings = client.wait_for_diagnostics(&session.uri("baton.toml"), |shown| !shown.is_empty());
     assert_eq!(settings["diagnostics"][0]["code"], "settings");
     assert_eq!(client.quit(), Some(0));
 
-    let mut client = desk.server(&api);
+    let mut client = session.language_server(&api);
     client.initialize(json!({ "capabilities": {}, "rootUri": null, "workspaceFolders": null }));
     let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("no folder");
     assert!(error["message"].as_str().is_some_and(|message| message.starts_with("no folder is open")), "{error}");
@@ -259,28 +259,28 @@ fn what_cannot_be_done_is_an_error_that_says_what_can() {
 
 #[test]
 fn several_folders_have_a_workflow_each() {
-    let (first, second) = (Desk::new(), Desk::new());
+    let (first, second) = (Session::new(GREETING), Session::new(GREETING));
     let api = MessagesApi::start(script());
-    let mut client = first.server(&api);
-    let folder = |desk: &Desk| json!({ "uri": desk.uri(""), "name": "folder" });
-    let mut params = first.params();
+    let mut client = first.language_server(&api);
+    let folder = |session: &Session| json!({ "uri": session.uri(""), "name": "folder" });
+    let mut params = first.initialize_params();
     params["workspaceFolders"] = json!([folder(&first)]);
     client.initialize(params);
     let added = json!({ "event": { "added": [folder(&second)], "removed": [] } });
     client.notify("workspace/didChangeWorkspaceFolders", added);
     let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("which one?");
     assert!(error["message"].as_str().is_some_and(|message| message.contains("several folders")), "{error}");
-    let run = start(&mut client, json!({ "task": TASK, "approval": "auto", "folder": second.uri("") }));
-    let shown = until_the_end(&mut client, &run);
-    assert!(shown.of(&second.uri("src/lib.rs")).is_some());
-    assert!(!first.project.path().join(".agent_memory").exists());
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto", "folder": second.uri("") }));
+    let shown = client.wait_for_run_end(&run);
+    assert!(shown.published(&second.uri("src/lib.rs")).is_some());
+    assert!(!first.exists(".agent_memory"));
 
     // A folder that is closed takes its diagnostics along.
     let removed = json!({ "event": { "added": [], "removed": [folder(&second)] } });
     client.notify("workspace/didChangeWorkspaceFolders", removed);
-    client.shown_when(&second.uri("src/lib.rs"), |shown| !shown.is_empty());
+    client.wait_for_diagnostics(&second.uri("src/lib.rs"), |shown| !shown.is_empty());
     for file in ["src/lib.rs", ".agent_memory/task.md", ".agent_memory/plan.json"] {
-        client.shown_when(&second.uri(file), <[Value]>::is_empty);
+        client.wait_for_diagnostics(&second.uri(file), <[Value]>::is_empty);
     }
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null));
     assert_eq!(client.quit(), Some(0));
@@ -294,14 +294,14 @@ fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
         ("Neovim", include_str!("../fixtures/initialize/neovim.json")),
     ];
     for (editor, params) in fixtures {
-        let desk = Desk::new();
+        let session = Session::new(GREETING);
         let api = MessagesApi::start(script());
         let mut params: Value =
-            serde_json::from_str(&params.replace("file:///workspace", &desk.uri(""))).expect("a fixture is JSON");
+            serde_json::from_str(&params.replace("file:///workspace", &session.uri(""))).expect("a fixture is JSON");
         if params["rootUri"].is_null() {
-            params["rootUri"] = json!(desk.uri(""));
+            params["rootUri"] = json!(session.uri(""));
         }
-        let mut client = desk.server(&api);
+        let mut client = session.language_server(&api);
         let capabilities = client.initialize(params);
         assert_eq!(capabilities["executeCommandProvider"]["commands"].as_array().map(Vec::len), Some(18), "{editor}");
         client.notify("$/setTrace", json!({ "value": "verbose" }));
@@ -309,7 +309,7 @@ fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
         let mut progress = Vec::new();
         let mut issues = 0;
         loop {
-            let message = client.next();
+            let message = client.next_message("the end of the run");
             match message["method"].as_str().expect("a method") {
                 "client/registerCapability" | "window/workDoneProgress/create" | "workspace/codeLens/refresh" => {
                     client.answer(&message, Value::Null);
@@ -332,19 +332,18 @@ fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
         }
         check_progress(&progress);
         assert!(issues > 0, "{editor}: no diagnostics");
-        let id = client.request("shutdown", Value::Null);
-        assert_eq!(client.response(id), Ok(Value::Null));
+        client.shut_down();
         // Lenses are asked for again a moment after what they follow has changed, and nobody reads that any more.
-        assert_eq!(client.vanish(), Some(0), "{editor}");
+        assert_eq!(client.disconnect(), Some(0), "{editor}");
     }
 }
 
 #[test]
 fn a_broken_pipe_to_the_editor_ends_the_run_and_leaves_the_memory_whole() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
-    let mut command = desk.baton(&["lsp"]);
-    command.env("NO_PROXY", "127.0.0.1").envs(api.env()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut command = session.baton(["lsp"]).api(&api).into_command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut server = command.stderr(Stdio::null()).spawn().expect("it starts");
     let mut stdin = server.stdin.take().expect("a pipe");
     let mut stdout = BufReader::new(server.stdout.take().expect("a pipe"));
@@ -356,7 +355,8 @@ fn a_broken_pipe_to_the_editor_ends_the_run_and_leaves_the_memory_whole() {
         let params = json!({ "command": command, "arguments": arguments });
         json!({ "jsonrpc": "2.0", "id": id, "method": "workspace/executeCommand", "params": params })
     };
-    send(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": desk.params() })).expect("it reads");
+    send(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": session.initialize_params() }))
+        .expect("it reads");
     send(json!({ "jsonrpc": "2.0", "method": "initialized", "params": {} })).expect("it reads");
     send(execute(2, "baton.workflow", json!([TASK]))).expect("it reads");
     let mut run = None;
@@ -372,21 +372,14 @@ fn a_broken_pipe_to_the_editor_ends_the_run_and_leaves_the_memory_whole() {
         }
     }
     let run = run.expect("a run");
-    api.wait_for_requests(1);
+    api.wait_for_request("context");
     drop(stdout);
     // The first word that does not reach the editor ends it; standard input stays open.
     send(execute(3, "baton.status", json!([]))).expect("it still reads");
-    let patience = Instant::now() + Duration::from_secs(20);
-    let code = loop {
-        if let Some(status) = server.try_wait().expect("a child") {
-            break status.code();
-        }
-        assert!(Instant::now() < patience, "it goes on without a listener");
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    assert_eq!(code, Some(1));
-    let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
-    let last: Value = serde_json::from_str(events.lines().last().expect("events")).expect("JSON");
+    let status = wait_for_exit(&mut server, Duration::from_secs(20)).expect("it ends without a listener");
+    assert_eq!(status.code(), Some(1));
+    let events = session.events_of(&run);
+    let last = events.last().expect("events");
     assert_eq!((&last["phase"], &last["status"]), (&json!("workflow"), &json!("cancelled")));
-    assert!(desk.baton(&["status", "--json"]).output().expect("it runs").status.success());
+    session.baton(["status", "--json"]).run().expect(0);
 }

@@ -259,9 +259,9 @@ fn a_plan_is_approved_whole_or_in_part_by_its_lenses() {
     // A plan that is edited and not saved is not the one that would be approved.
     editor.open_file(plan);
     let summary = text.lines().position(|line| line.contains("\"approach_summary\"")).expect("a summary");
-    editor.insert(plan, summary as u32 + 1, "\"approach_summary\": \"Other\",\n");
+    editor.insert(plan, summary as u64 + 1, "\"approach_summary\": \"Other\",\n");
     assert_eq!(editor.shown_lenses(plan), Vec::<String>::new());
-    editor.insert(plan, first as u32, "// ");
+    editor.insert(plan, first as u64, "// ");
     assert_eq!(editor.shown_lenses(plan), Vec::<String>::new());
     editor.close_file(plan);
 

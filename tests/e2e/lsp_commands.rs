@@ -1,37 +1,25 @@
 //! Every command of the language server, and every way out of what it starts, over the real binary.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends loudly")]
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::desk::{Desk, TASK, script, start, to_the_gate, until_the_end};
-use crate::support::lsp_client::LspClient;
+use crate::support::greeting::{GREETING, TASK, script};
+use crate::support::lsp_client::{LspClient, button_titles, message_text};
 use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::session::Session;
 use serde_json::{Value, json};
 
 /// A finished workflow, whose review has one minor issue: the run's id, and the issue's.
 fn finished(client: &mut LspClient) -> (String, String) {
-    let run = start(client, json!({ "task": TASK, "approval": "auto" }));
-    until_the_end(client, &run);
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    client.wait_for_run_end(&run);
     let status = client.execute("baton.status", &[]).expect("a status");
     (run, status["issues"][0]["id"].as_str().expect("an id").to_owned())
 }
 
 /// The next run, from the command that started it to its end: its last message.
 fn follow(client: &mut LspClient, started: &Value) -> Value {
-    let run = started["run"].as_str().unwrap_or_else(|| panic!("no run: {started}")).to_owned();
-    let create = client.hear("window/workDoneProgress/create");
-    client.answer(&create, Value::Null);
-    until_the_end(client, &run).last_message
-}
-
-fn titles(question: &Value) -> Vec<&str> {
-    let actions = question["params"]["actions"].as_array().expect("actions");
-    actions.iter().map(|action| action["title"].as_str().expect("a title")).collect()
-}
-
-fn text(message: &Value) -> &str {
-    message["params"]["message"].as_str().expect("a text")
+    client.follow_to_end(started).last_message
 }
 
 fn plan(summary: &str) -> Reply {
@@ -67,44 +55,42 @@ fn twice() -> Script {
 
 #[test]
 fn without_a_task_a_file_to_write_it_in_is_opened() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.server(&api);
-    let mut params = desk.params();
+    let mut client = session.language_server(&api);
+    let mut params = session.initialize_params();
     params["capabilities"]["window"]["showDocument"] = Value::Null;
     client.initialize(params);
-    let task = desk.project.path().join(".agent_memory/task.md");
+    let task = session.path(".agent_memory/task.md");
     for command in ["baton.workflow", "baton.context"] {
         let error = client.execute(command, &[]).expect_err("no task");
         assert!(error["message"].as_str().is_some_and(|text| text.contains(task.to_str().expect("a path"))), "{error}");
-        let said = client.hear("window/showMessage");
+        let said = client.wait_for_message();
         assert!(
             said["params"]["message"].as_str().is_some_and(|text| text.starts_with("Baton: write the task to")),
             "{said}"
         );
     }
-    let template = desk.read(".agent_memory/task.md");
+    let template = session.text(".agent_memory/task.md");
     assert!(template.starts_with("# Task"), "{template}");
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null), "an untouched template is no task");
     assert_eq!(client.quit(), Some(0));
 
-    let mut client = desk.editor(&api);
-    assert_eq!(client.execute("baton.openTask", &[]), Ok(json!({ "uri": desk.uri(".agent_memory/task.md") })));
-    let shown = client.hear("window/showDocument");
-    assert_eq!(shown["params"]["uri"], desk.uri(".agent_memory/task.md"));
-    client.answer(&shown, json!({ "success": true }));
+    let mut client = session.lsp_client(&api);
+    assert_eq!(client.execute("baton.openTask", &[]), Ok(json!({ "uri": session.uri(".agent_memory/task.md") })));
+    client.wait_for_document(&session.uri(".agent_memory/task.md"));
     std::fs::write(&task, format!("{template}\nGreet by name\n")).unwrap();
-    let run = start(&mut client, json!({ "approval": "auto" }));
-    until_the_end(&mut client, &run);
+    let run = client.start_workflow(json!({ "approval": "auto" }));
+    client.wait_for_run_end(&run);
     assert_eq!(client.execute("baton.status", &[]).expect("a status")["task"], "Greet by name");
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn each_phase_runs_by_its_name_and_again() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(twice());
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     for (command, argument, phase) in [
         ("baton.context", json!(TASK), "context"),
         ("baton.plan", json!({}), "plan"),
@@ -114,21 +100,20 @@ fn each_phase_runs_by_its_name_and_again() {
         let last = follow(&mut client, &started);
         assert_eq!(last["message"], format!("Baton: The {phase} phase is done."));
     }
-    let read = |file: &str| serde_json::from_str::<Value>(&desk.read(file)).unwrap();
+    let read = |file: &str| serde_json::from_str::<Value>(&session.text(file)).unwrap();
     let plan = read(".agent_memory/plan.json");
     assert_eq!((&plan["plan_version"], &plan["approach_summary"]), (&json!(2), &json!("The second approach")));
     let asked = &api.requests_of("plan")[1];
     assert!(asked.first_message().contains("Say good day"), "{}", asked.first_message());
 
     // Of these only implement opens the gate; an approval with nothing waiting goes on with the whole workflow.
-    let started = client.execute("baton.implement", &[]).expect("it starts");
-    let create = client.hear("window/workDoneProgress/create");
-    client.answer(&create, Value::Null);
-    let question = client.hear("window/showMessageRequest");
+    client.execute("baton.implement", &[]).expect("it starts");
+    let run = client.wait_for_run();
+    let question = client.wait_for_gate();
     client.answer(&question, json!({ "title": "Approve" }));
-    let shown = until_the_end(&mut client, started["run"].as_str().expect("an id"));
+    let shown = client.wait_for_run_end(&run);
     assert_eq!(shown.last_message["message"], "Baton: The implement phase is done.");
-    assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
+    assert!(session.text("src/lib.rs").contains("greet(name: &str)"));
     let started = client.execute("baton.review", &[]).expect("it starts");
     assert_eq!(follow(&mut client, &started)["message"], "Baton: The review phase is done.");
     let started = client.execute("baton.implement", &[json!("T1")]).expect("it starts");
@@ -139,9 +124,9 @@ fn each_phase_runs_by_its_name_and_again() {
 
 #[test]
 fn approving_where_nothing_waits_goes_on_with_the_workflow() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     for command in ["baton.context", "baton.plan"] {
         let argument = if command == "baton.context" { json!(TASK) } else { Value::Null };
         let started = client.execute(command, &[argument]).expect(command);
@@ -158,110 +143,105 @@ fn approving_where_nothing_waits_goes_on_with_the_workflow() {
 
 #[test]
 fn a_gate_is_answered_by_commands() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(twice());
-    let mut client = desk.editor(&api);
-    let (run, question) = to_the_gate(&mut client);
+    let mut client = session.lsp_client(&api);
+    let (run, question) = client.run_to_gate(TASK);
     // Feedback is the Revise answer of the run that waits.
     assert_eq!(client.execute("baton.plan", &[json!("Say good day")]), Ok(json!({ "run": run })));
-    let withdrawn = client.hear("$/cancelRequest");
-    assert_eq!(withdrawn["params"]["id"], question["id"]);
-    let question = client.hear("window/showMessageRequest");
-    assert!(text(&question).contains("plan 2 (1 task): The second approach."), "{}", text(&question));
+    client.wait_for_withdrawal(&question);
+    let question = client.wait_for_question();
+    assert!(message_text(&question).contains("plan 2 (1 task): The second approach."), "{}", message_text(&question));
     assert_eq!(client.execute("baton.reject", &[]), Ok(json!({ "plan_version": 2 })));
     // Answered twice: the second answer, and the question's own, come too late.
     let late = client.execute("baton.approve", &[]);
-    client.hear("$/cancelRequest");
+    client.wait_for("$/cancelRequest");
     client.answer(&question, json!({ "title": "Approve" }));
-    let shown = until_the_end(&mut client, &run);
-    let told = shown.last_message["message"].as_str().expect("a text");
+    let shown = client.wait_for_run_end(&run);
+    let told = shown.last_text();
     assert!(late.is_err() || told.contains("rejected"), "{late:?} {told}");
     assert!(told.contains("rejected"), "{told}");
-    assert!(desk.read("src/lib.rs").contains("greet()"), "nothing was written");
+    assert!(session.text("src/lib.rs").contains("greet()"), "nothing was written");
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_gate_that_waits_in_another_process_is_answered_from_the_editor() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut other = desk.editor(&api);
-    let (run, question) = to_the_gate(&mut other);
-    let mut client = desk.editor(&api);
+    let mut other = session.lsp_client(&api);
+    let (run, question) = other.run_to_gate(TASK);
+    let mut client = session.lsp_client(&api);
     let refused = client.execute("baton.workflow", &[]).expect_err("another process is at work");
     assert!(refused["message"].as_str().is_some_and(|text| text.contains(&run) && text.contains("pid")), "{refused}");
     let approved = client.execute("baton.approve", &[]).expect("it is approved");
     assert_eq!(approved["run"], Value::Null, "the run that waits goes on");
-    assert_eq!(other.hear("$/cancelRequest")["params"]["id"], question["id"]);
-    let shown = until_the_end(&mut other, &run);
+    other.wait_for_withdrawal(&question);
+    let shown = other.wait_for_run_end(&run);
     assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
     assert_eq!((client.quit(), other.quit()), (Some(0), Some(0)));
 }
 
 #[test]
 fn an_edited_plan_is_asked_about_anew() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
-    let (run, question) = to_the_gate(&mut client);
+    let mut client = session.lsp_client(&api);
+    let (run, question) = client.run_to_gate(TASK);
     client.answer(&question, json!({ "title": "Edit" }));
-    let opened = client.hear("window/showDocument");
-    assert_eq!(opened["params"]["uri"], desk.uri(".agent_memory/plan.json"));
-    client.answer(&opened, json!({ "success": true }));
-    client.hear("window/showMessage");
-    let edited = desk.read(".agent_memory/plan.json").replace("Give greet a parameter.", "Mine.");
-    std::fs::write(desk.project.path().join(".agent_memory/plan.json"), edited).unwrap();
-    let question = client.hear("window/showMessageRequest");
-    assert!(text(&question).contains("Mine."), "{}", text(&question));
+    client.wait_for_document(&session.uri(".agent_memory/plan.json"));
+    client.wait_for_message();
+    let edited = session.text(".agent_memory/plan.json").replace("Give greet a parameter.", "Mine.");
+    session.write(".agent_memory/plan.json", edited);
+    let question = client.wait_for_question();
+    assert!(message_text(&question).contains("Mine."), "{}", message_text(&question));
     client.answer(&question, json!({ "title": "View" }));
-    let opened = client.hear("window/showDocument");
-    assert_eq!(opened["params"]["uri"], desk.uri(".agent_memory/plan.md"));
-    assert!(desk.read(".agent_memory/plan.md").contains("Mine."));
+    let opened = client.wait_for("window/showDocument");
+    assert_eq!(opened["params"]["uri"], session.uri(".agent_memory/plan.md"));
+    assert!(session.text(".agent_memory/plan.md").contains("Mine."));
     client.answer(&opened, json!({ "success": true }));
-    let question = client.hear("window/showMessageRequest");
+    let question = client.wait_for_question();
     client.answer(&question, json!({ "title": "Approve" }));
-    until_the_end(&mut client, &run);
+    client.wait_for_run_end(&run);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn feedback_is_written_to_a_file_where_the_editor_has_no_question_for_it() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(twice());
-    let mut client = desk.plain_editor(&api);
-    let (run, question) = to_the_gate(&mut client);
+    let mut client = session.lsp_client_with(&api, &Value::Null);
+    let (run, question) = client.run_to_gate(TASK);
     client.answer(&question, json!({ "title": "Revise" }));
-    let opened = client.hear("window/showDocument");
-    assert_eq!(opened["params"]["uri"], desk.uri(".agent_memory/feedback.md"));
-    client.answer(&opened, json!({ "success": true }));
-    client.hear("window/showMessage");
-    let file = desk.project.path().join(".agent_memory/feedback.md");
+    client.wait_for_document(&session.uri(".agent_memory/feedback.md"));
+    client.wait_for_message();
+    let file = session.path(".agent_memory/feedback.md");
     let template = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{template}\nSay good day")).unwrap();
-    let sure = client.hear("window/showMessageRequest");
-    assert_eq!(titles(&sure), ["Keep writing", "Plan again"]);
+    let sure = client.wait_for_question();
+    assert_eq!(button_titles(&sure), ["Keep writing", "Plan again"]);
     client.answer(&sure, json!({ "title": "Plan again" }));
-    let question = client.hear("window/showMessageRequest");
-    assert!(text(&question).contains("The second approach"), "{}", text(&question));
+    let question = client.wait_for_question();
+    assert!(message_text(&question).contains("The second approach"), "{}", message_text(&question));
     client.answer(&question, json!({ "title": "Reject" }));
-    until_the_end(&mut client, &run);
+    client.wait_for_run_end(&run);
     assert!(api.requests_of("plan")[1].first_message().contains("Say good day"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn what_was_changed_is_shown_undone_and_undone_again() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
-    let before = desk.read("src/lib.rs");
+    let mut client = session.lsp_client(&api);
+    let before = session.text("src/lib.rs");
     finished(&mut client);
-    let after = desk.read("src/lib.rs");
+    let after = session.text("src/lib.rs");
     for argument in [Value::Null, json!("T1")] {
         let diff = client.execute("baton.diff", &[argument]).expect("a diff");
         assert!(diff["diff"].as_str().is_some_and(|diff| diff.contains("+pub fn greet(name: &str)")), "{diff}");
         let file = json!({
-            "path": "src/lib.rs", "uri": desk.uri("src/lib.rs"), "change_type": "modified", "lines_added": 2,
+            "path": "src/lib.rs", "uri": session.uri("src/lib.rs"), "change_type": "modified", "lines_added": 2,
             "lines_removed": 2, "tasks": ["T1"], "before": before, "after": after
         });
         assert_eq!(diff["files"], json!([file]));
@@ -273,28 +253,28 @@ fn what_was_changed_is_shown_undone_and_undone_again() {
     let restored = json!([{ "path": "src/lib.rs", "outcome": "restored", "message": "as it was before" }]);
     assert_eq!((&dry["dry_run"], &dry["files"]), (&json!(true), &restored));
     assert_eq!(dry["message"], "Nothing was written. It would come to 1 file.");
-    assert_eq!(desk.read("src/lib.rs"), after);
-    let named = json!({ "file": desk.uri("src/lib.rs") });
+    assert_eq!(session.text("src/lib.rs"), after);
+    let named = json!({ "file": session.uri("src/lib.rs") });
     let done = client.execute("baton.rollback", &[named]).expect("it is rolled back");
     assert_eq!((&done["dry_run"], &done["files"]), (&json!(false), &restored));
-    assert_eq!(desk.read("src/lib.rs"), before);
+    assert_eq!(session.text("src/lib.rs"), before);
     let undone = client.execute("baton.rollback", &[json!({ "undo": true })]).expect("it is undone");
     assert!(undone["message"].as_str().is_some_and(|text| text.starts_with("The rollback was undone: 1 file.")));
-    assert_eq!(desk.read("src/lib.rs"), after);
+    assert_eq!(session.text("src/lib.rs"), after);
     let wrong = client.execute("baton.rollback", &[json!({ "file": "../x" })]).expect_err("outside");
     assert_eq!(wrong["code"], -32803);
     while !client.has_read_everything() {
         // The issue's diagnostic goes and comes with its line.
-        assert_eq!(client.next()["method"], "textDocument/publishDiagnostics");
+        assert_eq!(client.next_message("the end of the run")["method"], "textDocument/publishDiagnostics");
     }
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn an_issue_is_dismissed_and_restored() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     let (_, id) = finished(&mut client);
     let error = client.execute("baton.dismissIssue", &[]).expect_err("which one?");
     assert!(error["message"].as_str().is_some_and(|text| text.contains(&id)), "{error}");
@@ -303,17 +283,17 @@ fn an_issue_is_dismissed_and_restored() {
     let error = client.execute("baton.dismissIssue", &[json!("nothing")]).expect_err("no such issue");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("is no issue of the review")), "{error}");
     assert_eq!(client.execute("baton.dismissIssue", &[json!(id)]), Ok(json!({ "id": id })));
-    client.shown_when(&desk.uri("src/lib.rs"), <[Value]>::is_empty);
-    assert_eq!(desk.read(".agent_memory/dismissed.json"), format!("[\n  \"{id}\"\n]\n"));
+    client.wait_for_diagnostics(&session.uri("src/lib.rs"), <[Value]>::is_empty);
+    assert_eq!(session.text(".agent_memory/dismissed.json"), format!("[\n  \"{id}\"\n]\n"));
     assert_eq!(client.execute("baton.restoreIssue", &[json!({ "id": id })]), Ok(json!({ "id": id })));
-    client.shown_when(&desk.uri("src/lib.rs"), |shown| shown.len() == 1);
+    client.wait_for_diagnostics(&session.uri("src/lib.rs"), |shown| shown.len() == 1);
     assert!(client.execute("baton.restoreIssue", &[json!(id)]).is_err(), "it was not dismissed");
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn an_issue_is_fixed_in_a_round_of_its_own() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let fix = json!({ "path": "src/lib.rs", "old_text": "hello {name}", "new_text": "hello, {name}" });
     let result = json!({ "task_id": "T1", "status": "completed", "changes": [], "notes": "", "blockers": [] });
     let api = MessagesApi::start(script().by(move |request| {
@@ -323,34 +303,29 @@ fn an_issue_is_fixed_in_a_round_of_its_own() {
             _ => Reply::tool("submit_result", result.clone()),
         })
     }));
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     let (_, id) = finished(&mut client);
     let started = client.execute("baton.fixIssue", &[json!({ "ids": [id] })]).expect("it starts");
     follow(&mut client, &started);
-    assert!(desk.read("src/lib.rs").contains("hello, {name}"), "{}", desk.read("src/lib.rs"));
+    assert!(session.text("src/lib.rs").contains("hello, {name}"), "{}", session.text("src/lib.rs"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn the_working_tree_is_reviewed_against_a_commit() {
-    let desk = Desk::new();
-    let git = |args: &[&str]| {
-        let mut git = std::process::Command::new("git");
-        let git = git.current_dir(desk.project.path()).args(["-c", "user.name=A", "-c", "user.email=a@localhost"]);
-        assert!(git.args(args).status().is_ok_and(|status| status.success()), "git {args:?}");
-    };
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     let missing = client.execute("baton.review", &[json!({ "base": "HEAD" })]).expect_err("no repository");
     assert!(missing["message"].as_str().is_some_and(|text| text.contains("no git repository")), "{missing}");
-    git(&["init", "-q", "-b", "main"]);
-    git(&["add", "-A"]);
-    git(&["commit", "-q", "-m", "start"]);
+    session.git(&["init", "-q", "-b", "main"]);
+    session.git(&["add", "-A"]);
+    session.git(&["commit", "-q", "-m", "start"]);
     finished(&mut client);
     let started = client.execute("baton.review", &[json!("main")]).expect("it starts");
     let last = follow(&mut client, &started);
     assert!(last.to_string().contains("Reviewed 1 file against main"), "{last}");
-    let review: Value = serde_json::from_str(&desk.read(".agent_memory/review.json")).expect("JSON");
+    let review: Value = serde_json::from_str(&session.text(".agent_memory/review.json")).expect("JSON");
     assert!(review["base"].is_string() && review["issues"][0]["file"] == "src/lib.rs", "{review}");
     let unplanned = client.execute("baton.fixIssue", &[review["issues"][0]["id"].clone()]).expect_err("no plan");
     assert!(unplanned["message"].as_str().is_some_and(|text| text.contains("nobody planned")), "{unplanned}");
@@ -359,166 +334,151 @@ fn the_working_tree_is_reviewed_against_a_commit() {
 
 #[test]
 fn a_reset_moves_the_workflow_to_history_and_opens_the_way_for_another() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
-    let mut client = desk.editor(&api);
-    let run = start(&mut client, json!(TASK));
-    api.wait_for_requests(1);
+    let mut client = session.lsp_client(&api);
+    let run = client.start_workflow(json!(TASK));
+    api.wait_for_request("context");
     for command in ["baton.reset", "baton.rollback"] {
         let refused = client.execute(command, &[]).expect_err("a run is at work");
         assert!(refused["message"].as_str().is_some_and(|text| text.contains(&run)), "{refused}");
     }
     client.execute("baton.cancel", &[]).expect("it is cancelled");
-    until_the_end(&mut client, &run);
+    client.wait_for_run_end(&run);
     let other = client.execute("baton.workflow", &[json!("Another task")]).expect_err("one is unfinished");
     assert!(other["message"].as_str().is_some_and(|text| text.contains("another task is unfinished")), "{other}");
     let reset = client.execute("baton.reset", &[]).expect("it is reset");
     let moved = reset["moved"].as_str().expect("a path");
-    assert!(desk.project.path().join(moved).join("task.md").exists(), "{moved}");
+    assert!(session.path(moved).join("task.md").exists(), "{moved}");
     assert_eq!(client.execute("baton.reset", &[]), Ok(json!({ "moved": null })));
-    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
-    until_the_end(&mut client, &run);
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    client.wait_for_run_end(&run);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn the_plan_is_opened() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     finished(&mut client);
-    let uri = desk.uri(".agent_memory/plan.md");
+    let uri = session.uri(".agent_memory/plan.md");
     assert_eq!(client.execute("baton.openPlan", &[]), Ok(json!({ "uri": uri })));
-    let opened = client.hear("window/showDocument");
-    assert_eq!(opened["params"]["uri"], uri);
-    client.answer(&opened, json!({ "success": true }));
+    client.wait_for_document(&uri);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn after_a_cancel_there_is_a_way_out() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("review", [Fault::Silence]));
-    let mut client = desk.editor(&api);
-    let before = desk.read("src/lib.rs");
-    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
-    api.wait_for_requests(6);
+    let mut client = session.lsp_client(&api);
+    let before = session.text("src/lib.rs");
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    api.wait_for_request("review");
     client.execute("baton.cancel", &[]).expect("it is cancelled");
-    let question = loop {
-        let message = client.next();
-        if message["method"] == "window/showMessageRequest" {
-            break message;
-        }
-    };
-    assert_eq!(titles(&question), ["Show changes", "Undo run", "Resume"]);
-    assert!(text(&question).starts_with("Baton: Stopped in review. T1 written (1 file)."), "{}", text(&question));
+    let question = client.wait_for_end_question(&run);
+    assert_eq!(button_titles(&question), ["Show changes", "Undo run", "Resume"]);
+    assert!(
+        message_text(&question).starts_with("Baton: Stopped in review. T1 written (1 file)."),
+        "{}",
+        message_text(&question)
+    );
     client.answer(&question, json!({ "title": "Show changes" }));
-    let opened = client.hear("window/showDocument");
-    assert_eq!(opened["params"]["uri"], desk.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
-    client.answer(&opened, json!({ "success": true }));
-    let question = client.hear("window/showMessageRequest");
+    client.wait_for_document(&session.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
+    let question = client.wait_for_question();
     client.answer(&question, json!({ "title": "Undo run" }));
-    let told = client.hear("window/showMessage");
-    assert!(text(&told).starts_with("Baton: Rolled back: 1 file."), "{}", text(&told));
-    assert_eq!(desk.read("src/lib.rs"), before);
+    let told = client.wait_for_message();
+    assert!(message_text(&told).starts_with("Baton: Rolled back: 1 file."), "{}", message_text(&told));
+    assert_eq!(session.text("src/lib.rs"), before);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn what_was_cancelled_is_resumed_by_a_button_and_the_question_goes_when_something_starts() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let silent = [Fault::Silence, Fault::Silence];
     let api = MessagesApi::start(script().fault("review", silent));
-    let mut client = desk.editor(&api);
-    let mut asked = Vec::new();
-    for (n, starts) in [false, true].into_iter().enumerate() {
-        if !starts {
-            start(&mut client, json!({ "task": TASK, "approval": "auto" }));
-        }
-        api.wait_for_requests(6 + n);
+    let mut client = session.lsp_client(&api);
+    let cancel_at_review = |client: &mut LspClient, run: &str| {
+        api.wait_for_request("review");
         client.execute("baton.cancel", &[]).expect("it is cancelled");
-        let question = loop {
-            let message = client.next();
-            if message["method"] == "window/showMessageRequest" {
-                break message;
-            }
-        };
-        if starts {
-            asked.push(question);
-        } else {
-            client.answer(&question, json!({ "title": "Resume" }));
-            let create = client.hear("window/workDoneProgress/create");
-            client.answer(&create, Value::Null);
-        }
-    }
-    // Started otherwise, the question is taken away.
-    let run = start(&mut client, json!({}));
-    let withdrawn = client.hear("$/cancelRequest");
-    assert_eq!(withdrawn["params"]["id"], asked[0]["id"]);
-    let shown = until_the_end(&mut client, &run);
+        client.wait_for_end_question(run)
+    };
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    let question = cancel_at_review(&mut client, &run);
+    client.answer(&question, json!({ "title": "Resume" }));
+    let run = client.wait_for_run();
+    let question = cancel_at_review(&mut client, &run);
+    // Started otherwise, the question is withdrawn.
+    let run = client.start_workflow(json!({}));
+    client.wait_for_withdrawal(&question);
+    let shown = client.wait_for_run_end(&run);
     assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_workflow_that_was_killed_is_offered_at_the_next_start() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("review", [Fault::Silence]));
-    let mut run = desk.baton(&["run", "--auto-approve", "--task", TASK]);
-    let mut run = run.envs(api.env()).env("NO_PROXY", "127.0.0.1").stderr(Stdio::null()).spawn().expect("it starts");
-    api.wait_for_requests(6);
-    run.kill().expect("it runs");
-    run.wait().expect("it ends");
-    let mut client = desk.editor(&api);
-    let offered = client.hear("window/showMessageRequest");
-    assert_eq!(titles(&offered), ["Resume", "Show changes", "Undo", "Later"]);
-    assert!(text(&offered).contains(TASK) && text(&offered).contains("review"), "{}", text(&offered));
+    let run = session.start(&api, ["--auto-approve", "--task", TASK]);
+    api.wait_for_request("review");
+    run.kill();
+    let mut client = session.lsp_client(&api);
+    let offered = client.wait_for_question();
+    assert_eq!(button_titles(&offered), ["Resume", "Show changes", "Undo", "Later"]);
+    assert!(
+        message_text(&offered).contains(TASK) && message_text(&offered).contains("review"),
+        "{}",
+        message_text(&offered)
+    );
     client.answer(&offered, json!({ "title": "Resume" }));
-    let create = client.hear("window/workDoneProgress/create");
-    client.answer(&create, Value::Null);
-    let run = create["params"]["token"].as_str().expect("a run").to_owned();
-    let shown = until_the_end(&mut client, &run);
+    let run = client.wait_for_run();
+    let shown = client.wait_for_run_end(&run);
     assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_plan_that_waits_is_announced_at_the_next_start_and_not_reopened() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut run = desk.baton(&["run", "--task", TASK]);
-    let done = run.envs(api.env()).env("NO_PROXY", "127.0.0.1").output().expect("it runs");
-    assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
-    let mut client = desk.editor(&api);
-    let told = client.hear("window/showMessage");
-    assert!(text(&told).contains("a plan waits for your answer") && text(&told).contains("plan.md"), "{}", text(&told));
+    session.run(&api, ["--task", TASK]).expect(3);
+    let mut client = session.lsp_client(&api);
+    let told = client.wait_for_message();
+    assert!(
+        message_text(&told).contains("a plan waits for your answer") && message_text(&told).contains("plan.md"),
+        "{}",
+        message_text(&told)
+    );
     let approved = client.execute("baton.approve", &[]).expect("it is approved");
     follow(&mut client, &approved);
-    assert!(desk.read("src/lib.rs").contains("greet(name: &str)"));
+    assert!(session.text("src/lib.rs").contains("greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_spent_budget_is_asked_about_and_raised() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    std::fs::write(desk.project.path().join("baton.toml"), "budget_usd = 0.05\n").unwrap();
-    let mut client = desk.editor(&api);
-    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
+    session.write("baton.toml", "budget_usd = 0.05\n");
+    let mut client = session.lsp_client(&api);
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
     let mut allowed = 0;
     loop {
-        let message = client.next();
+        let message = client.next_message("the end of the run");
         match message["method"].as_str() {
             Some("window/showMessageRequest") => {
                 allowed += 1;
                 assert!(allowed < 20, "{message}");
-                assert_eq!(titles(&message), ["Show changes", "Not now", "Allow $0.05 more"]);
-                assert!(text(&message).contains("used"), "{message}");
+                assert_eq!(button_titles(&message), ["Show changes", "Not now", "Allow $0.05 more"]);
+                assert!(message_text(&message).contains("used"), "{message}");
                 client.answer(&message, json!({ "title": "Allow $0.05 more" }));
             }
             Some("window/workDoneProgress/create") => client.answer(&message, Value::Null),
             Some("window/showMessage") => {
-                assert!(text(&message).contains("Approved."), "{message}");
+                assert!(message_text(&message).contains("Approved."), "{message}");
                 break;
             }
             _ => {}
@@ -530,24 +490,24 @@ fn a_spent_budget_is_asked_about_and_raised() {
 
 #[test]
 fn a_client_with_its_own_interface_is_told_every_event_and_asked_nothing() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.server(&api);
-    let mut params = desk.params();
+    let mut client = session.language_server(&api);
+    let mut params = session.initialize_params();
     params["initializationOptions"]["baton"] = json!({ "phase": true, "gate": true });
     client.initialize(params);
-    let run = start(&mut client, json!({ "task": TASK }));
+    let run = client.start_workflow(json!({ "task": TASK }));
     let mut events: Vec<Value> = Vec::new();
     let mut after_last = Vec::new();
     loop {
-        let message = client.next();
+        let message = client.next_message("the end of the run");
         match message["method"].as_str().expect("a method") {
             "baton/phase" => {
                 let event = message["params"].clone();
-                assert_eq!((&event["run"], &event["folder"]), (&json!(run), &json!(desk.uri(""))));
+                assert_eq!((&event["run"], &event["folder"]), (&json!(run), &json!(session.uri(""))));
                 if event["gate"].is_object() {
                     assert_eq!((&event["phase"], &event["status"]), (&json!("plan"), &json!("waiting")));
-                    assert_eq!(event["gate"]["plan_md"], desk.uri(".agent_memory/plan.md"));
+                    assert_eq!(event["gate"]["plan_md"], session.uri(".agent_memory/plan.md"));
                     let sha256 = &client.execute("baton.status", &[]).expect("a status")["gate"]["plan_sha256"];
                     assert_eq!(event["gate"]["plan_sha256"], *sha256);
                     client.execute("baton.approve", &[]).expect("it is approved");
@@ -563,7 +523,7 @@ fn a_client_with_its_own_interface_is_told_every_event_and_asked_nothing() {
             other => panic!("{other}: {message}"),
         }
     }
-    let journal = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
+    let journal = session.text(&format!(".agent_memory/runs/{run}/events.jsonl"));
     let journal: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.iter().filter(|event| event["gate"].is_object()).count(), 1);
     let last = events.last().expect("events");
@@ -582,20 +542,20 @@ fn a_client_with_its_own_interface_is_told_every_event_and_asked_nothing() {
 
 #[test]
 fn the_doctor_looks_under_the_editors_settings() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.plain_editor(&api);
+    let mut client = session.lsp_client_with(&api, &Value::Null);
     let found = client.execute("baton.doctor", &[]).expect("it looks");
-    let told = client.hear("window/showMessage");
+    let told = client.wait_for_message();
     let checks = found["checks"].as_array().expect("checks");
     let named: Vec<&str> = checks.iter().map(|check| check["name"].as_str().expect("a name")).collect();
     assert!(named.starts_with(&["binary", "workspace"]) && named.contains(&"models"), "{named:?}");
     assert!(checks.iter().all(|check| matches!(check["status"].as_str(), Some("ok" | "warning" | "error"))));
-    assert!(text(&told).contains("binary ok: "), "{}", text(&told));
+    assert!(message_text(&told).contains("binary ok: "), "{}", message_text(&told));
     client.notify("workspace/didChangeConfiguration", json!({ "settings": { "baton": { "keep_runs": 0 } } }));
-    client.hear("window/showMessage");
+    client.wait_for_message();
     let found = client.execute("baton.doctor", &[]).expect("it looks");
-    client.hear("window/showMessage");
+    client.wait_for_message();
     let settings = found["checks"].as_array().expect("checks").iter().find(|check| check["name"] == "settings");
     assert_eq!((&found["ok"], &settings.expect("a check")["status"]), (&json!(false), &json!("error")));
     assert_eq!(client.quit(), Some(0));
@@ -603,51 +563,49 @@ fn the_doctor_looks_under_the_editors_settings() {
 
 #[test]
 fn without_a_plugin_results_are_shown() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.plain_editor(&api);
+    let mut client = session.lsp_client_with(&api, &Value::Null);
     client.execute("baton.status", &[]).expect("a status");
-    let told = client.hear("window/showMessage");
-    assert!(text(&told).contains("nothing has been run here yet"), "{}", text(&told));
-    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
-    until_the_end(&mut client, &run);
+    let told = client.wait_for_message();
+    assert!(message_text(&told).contains("nothing has been run here yet"), "{}", message_text(&told));
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    client.wait_for_run_end(&run);
     client.execute("baton.status", &[]).expect("a status");
-    let told = client.hear("window/showMessage");
+    let told = client.wait_for_message();
     for words in [TASK, run.as_str(), "merged", "T1 completed: Greet by name", "1 issue"] {
-        assert!(text(&told).contains(words), "{words}: {}", text(&told));
+        assert!(message_text(&told).contains(words), "{words}: {}", message_text(&told));
     }
     client.execute("baton.diff", &[]).expect("a diff");
-    let opened = client.hear("window/showDocument");
-    assert_eq!(opened["params"]["uri"], desk.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
+    let opened = client.wait_for("window/showDocument");
+    assert_eq!(opened["params"]["uri"], session.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
     // An editor that cannot open it says so; the text then names the file.
     client.answer(&opened, json!({ "success": false }));
-    let told = client.hear("window/showMessage");
-    assert!(text(&told).contains("src/lib.rs: modified, +2 -2 (T1)"), "{}", text(&told));
+    let told = client.wait_for_message();
+    assert!(message_text(&told).contains("src/lib.rs: modified, +2 -2 (T1)"), "{}", message_text(&told));
     client.execute("baton.rollback", &[json!({ "dryRun": true })]).expect("a dry run");
-    let told = client.hear("window/showMessage");
-    assert!(text(&told).contains("src/lib.rs: restored"), "{}", text(&told));
+    let told = client.wait_for_message();
+    assert!(message_text(&told).contains("src/lib.rs: restored"), "{}", message_text(&told));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
-    let mut client = desk.server(&api);
-    let mut params = desk.params();
+    let mut client = session.language_server(&api);
+    let mut params = session.initialize_params();
     params["capabilities"]["workspace"] =
         json!({ "configuration": true, "didChangeConfiguration": { "dynamicRegistration": true } });
     client.initialize(params);
-    let register = client.hear("client/registerCapability");
+    let register = client.wait_for("client/registerCapability");
     assert_eq!(register["params"]["registrations"][0]["method"], "workspace/didChangeConfiguration");
     client.answer(&register, Value::Null);
-    let asked = client.hear("workspace/configuration");
-    assert_eq!(asked["params"], json!({ "items": [{ "scopeUri": desk.uri(""), "section": "baton" }] }));
+    let asked = client.wait_for("workspace/configuration");
+    assert_eq!(asked["params"], json!({ "items": [{ "scopeUri": session.uri(""), "section": "baton" }] }));
     client.answer(&asked, json!([{ "memory_dir": ".elsewhere", "trace": "off" }]));
     client.execute("baton.openTask", &[]).expect("it opens");
-    let opened = client.hear("window/showDocument");
-    assert_eq!(opened["params"]["uri"], desk.uri(".elsewhere/task.md"));
-    client.answer(&opened, json!({ "success": true }));
+    client.wait_for_document(&session.uri(".elsewhere/task.md"));
 
     for (settings, words) in [
         (json!({ "approval": "auto" }), "approval may not be \"auto\" here"),
@@ -656,24 +614,24 @@ fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
         (json!({ "memory_dir": "../x" }), "memory_dir"),
     ] {
         client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
-        let asked = client.hear("workspace/configuration");
+        let asked = client.wait_for("workspace/configuration");
         client.answer(&asked, json!([settings]));
-        let told = client.hear("window/showMessage");
-        assert!(told["params"]["type"] == 1 && text(&told).contains(words), "{told}");
+        let told = client.wait_for_message();
+        assert!(told["params"]["type"] == 1 && message_text(&told).contains(words), "{told}");
         let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("wrong settings");
         assert!(error["message"].as_str().is_some_and(|text| text.contains(words)), "{error}");
     }
     client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
-    let asked = client.hear("workspace/configuration");
+    let asked = client.wait_for("workspace/configuration");
     client.answer(&asked, json!([null]));
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null));
     assert_eq!(client.quit(), Some(0));
 
     // A client that is not asked tells of its own accord.
-    let mut client = desk.editor(&api);
+    let mut client = session.lsp_client(&api);
     client.notify("workspace/didChangeConfiguration", json!({ "settings": { "baton": { "keep_runs": 0 } } }));
-    let told = client.hear("window/showMessage");
-    assert!(text(&told).contains("keep_runs"), "{told}");
+    let told = client.wait_for_message();
+    assert!(message_text(&told).contains("keep_runs"), "{told}");
     assert_eq!(client.quit(), Some(0));
 }
 
@@ -682,14 +640,14 @@ fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
 #[expect(clippy::print_stderr, reason = "it is a measurement as well")]
 fn the_status_is_told_while_sixteen_tasks_are_at_work() {
     const TASKS: usize = 16;
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let source = "// a line of some length, as sources have them\n".repeat(400);
     let files: Vec<String> = (1..=TASKS).map(|n| format!("src/t{n}.rs")).collect();
     for file in &files {
-        std::fs::write(desk.project.path().join(file), &source).unwrap();
+        std::fs::write(session.path(file), &source).unwrap();
     }
     // More than the default is the user's to allow.
-    let config = desk.home.path().join(".config/baton");
+    let config = session.config_home().join("baton");
     std::fs::create_dir_all(&config).unwrap();
     std::fs::write(config.join("config.toml"), "max_parallel_tasks = 16\n").unwrap();
     let task = |n: usize| {
@@ -714,9 +672,11 @@ fn the_status_is_told_while_sixteen_tasks_are_at_work() {
         "plan" => Some(Reply::tool("submit_plan", plan.clone())),
         _ => thinks(request),
     }));
-    let mut client = desk.editor(&api);
-    let run = start(&mut client, json!({ "task": TASK, "approval": "auto" }));
-    api.wait_for_requests(2 + TASKS * 7);
+    let mut client = session.lsp_client(&api);
+    let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
+    for id in 1..=TASKS {
+        api.wait_for_request((format!("implement/T{id}").as_str(), 6));
+    }
     let mut took: Vec<Duration> = (0..200)
         .map(|_| {
             let asked = Instant::now();
@@ -728,7 +688,7 @@ fn the_status_is_told_while_sixteen_tasks_are_at_work() {
         })
         .collect();
     took.sort();
-    let transcript = desk.read(&format!(".agent_memory/runs/{run}/transcript.jsonl")).len();
+    let transcript = session.text(&format!(".agent_memory/runs/{run}/transcript.jsonl")).len();
     eprintln!(
         "baton.status while {TASKS} tasks run, transcript {} kB: p50 {:?}, p99 {:?}, longest {:?}",
         transcript / 1000,
@@ -738,7 +698,7 @@ fn the_status_is_told_while_sixteen_tasks_are_at_work() {
     );
     let cancelled = Instant::now();
     client.execute("baton.cancel", &[]).expect("it is cancelled");
-    until_the_end(&mut client, &run);
+    client.wait_for_run_end(&run);
     assert!(cancelled.elapsed() < Duration::from_secs(5), "{:?}", cancelled.elapsed());
     assert_eq!(client.quit(), Some(0));
 }

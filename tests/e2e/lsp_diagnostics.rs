@@ -20,94 +20,19 @@ const WARNING: u64 = 2;
 const INFORMATION: u64 = 3;
 const HINT: u64 = 4;
 
-/// A server with a session's workspace open in a client that counts columns in this encoding.
-struct Editor<'a> {
-    client: LspClient,
-    session: &'a Session,
-    versions: i64,
-}
-
-impl<'a> Editor<'a> {
-    fn open(session: &'a Session, encodings: &[&str]) -> Self {
-        let mut command = session.baton(["lsp"]).into_command();
-        let mut client = LspClient::start(command.stderr(std::process::Stdio::inherit()));
-        let capabilities = client.initialize(json!({
-            "processId": null, "rootUri": null,
-            "workspaceFolders": [{ "uri": uri(session, ""), "name": "work" }],
-            "capabilities": { "general": { "positionEncodings": encodings } }
-        }));
-        let agreed = encodings.first().copied().unwrap_or("utf-16");
-        assert_eq!(capabilities["positionEncoding"], agreed);
-        assert_eq!(
-            capabilities["textDocumentSync"],
-            json!({ "openClose": true, "change": 2, "save": { "includeText": false } })
-        );
-        Self { client, session, versions: 0 }
-    }
-
-    fn uri(&self, file: &str) -> String {
-        uri(self.session, file)
-    }
-
-    fn did_open(&mut self, file: &str) {
-        let text = self.session.text(file);
-        self.versions += 1;
-        let document = json!({ "uri": self.uri(file), "languageId": "x", "version": self.versions, "text": text });
-        self.client.notify("textDocument/didOpen", json!({ "textDocument": document }));
-    }
-
-    fn did_change(&mut self, file: &str, changes: Value) {
-        self.versions += 1;
-        let document = json!({ "uri": self.uri(file), "version": self.versions });
-        self.client.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": changes }));
-    }
-
-    fn insert(&mut self, file: &str, (line, character): (u64, u64), text: &str) {
-        let at = json!({ "line": line, "character": character });
-        self.did_change(file, json!([{ "range": { "start": at, "end": at }, "text": text }]));
-    }
-
-    /// What happens to a whole document: `didSave` or `didClose`.
-    fn tell(&mut self, what: &str, file: &str) {
-        let document = json!({ "uri": self.uri(file) });
-        self.client.notify(&format!("textDocument/{what}"), json!({ "textDocument": document }));
-    }
-
-    /// Wait until a file shows these, each as `line: code: message` with the first line of the message.
-    fn shows(&mut self, file: &str, expected: &[&str]) -> Value {
-        self.client.shown_when(&uri(self.session, file), |shown| lines(shown) == expected)
-    }
-
-    /// Wait until a file shows something with this code: the first such.
-    fn shows_code(&mut self, file: &str, code: &str) -> Value {
-        self.shows_one(file, |shown| shown["code"] == code)
-    }
-
-    /// The same, with this severity.
-    fn shows_at(&mut self, file: &str, code: &str, severity: u64) -> Value {
-        self.shows_one(file, |shown| shown["code"] == code && shown["severity"] == severity)
-    }
-
-    fn shows_one(&mut self, file: &str, is_it: impl Fn(&Value) -> bool) -> Value {
-        let params = self.client.shown_when(&uri(self.session, file), |shown| shown.iter().any(&is_it));
-        params["diagnostics"].as_array().unwrap().iter().find(|shown| is_it(shown)).unwrap().clone()
-    }
-
-    fn quit(mut self) {
-        assert_eq!(self.client.quit(), Some(0));
-    }
-}
-
-fn uri(session: &Session, file: &str) -> String {
-    format!("file://{}/{file}", session.root().display()).trim_end_matches('/').to_owned()
-}
-
-fn lines(shown: &[Value]) -> Vec<String> {
-    let line = |shown: &Value| {
-        let message = shown["message"].as_str().unwrap().lines().next().unwrap_or_default();
-        format!("{}: {}: {message}", shown["range"]["start"]["line"], shown["code"].as_str().unwrap())
-    };
-    shown.iter().map(line).collect()
+/// A client with a session's workspace open that counts columns in this encoding.
+fn open(session: &Session, encodings: &[&str]) -> LspClient {
+    let mut command = session.baton(["lsp"]).into_command();
+    let mut client = LspClient::start(&mut command, session.root());
+    let mut params = session.initialize_params();
+    params["capabilities"] = json!({ "general": { "positionEncodings": encodings } });
+    params["initializationOptions"] = Value::Null;
+    let capabilities = client.initialize(params);
+    let agreed = encodings.first().copied().unwrap_or("utf-16");
+    assert_eq!(capabilities["positionEncoding"], agreed);
+    let sync = json!({ "openClose": true, "change": 2, "save": { "includeText": false } });
+    assert_eq!(capabilities["textDocumentSync"], sync);
+    client
 }
 
 fn issue(file: &str, line: u64, quote: &str, description: &str) -> Value {
@@ -128,18 +53,18 @@ fn issues_move_with_edits_in_every_encoding_and_are_marked_once_their_line_is_ed
     for (encoding, after_crab, end) in [("utf-8", 9, 22), ("utf-16", 6, 19), ("utf-32", 5, 18)] {
         let session = Session::new(&format!("//- /src/a.rs\n{text}"));
         write_review(&session, None, &[issue("src/a.rs", 1, "let é = \"🦀\"; end", "Ends.")]);
-        let mut editor = Editor::open(&session, &[encoding]);
-        let shown = editor.shows("src/a.rs", &["2: review.major: Ends."]);
+        let mut editor = open(&session, &[encoding]);
+        let shown = editor.wait_for_lines("src/a.rs", &["2: review.major: Ends."]);
         assert_eq!(shown["diagnostics"][0]["range"]["end"], json!({ "line": 2, "character": end - 2 }), "{encoding}");
         assert!(shown.get("version").is_none_or(Value::is_null), "not open");
-        editor.did_open("src/a.rs");
+        editor.open_file("src/a.rs");
         editor.insert("src/a.rs", (0, after_crab), "\n\n");
-        let shown = editor.shows("src/a.rs", &["4: review.major: Ends."]);
+        let shown = editor.wait_for_lines("src/a.rs", &["4: review.major: Ends."]);
         assert_eq!(shown["version"], 2);
         editor.insert("src/a.rs", (4, end - 2), "!!");
-        let shown = editor.shows("src/a.rs", &["4: review.major: Ends. (edited since review)"]);
+        let shown = editor.wait_for_lines("src/a.rs", &["4: review.major: Ends. (edited since review)"]);
         assert_eq!(shown["diagnostics"][0]["range"]["end"], json!({ "line": 4, "character": end }), "{encoding}");
-        editor.quit();
+        assert_eq!(editor.quit(), Some(0));
     }
 }
 
@@ -147,81 +72,81 @@ fn issues_move_with_edits_in_every_encoding_and_are_marked_once_their_line_is_ed
 fn issues_are_where_they_were_after_saving_closing_and_a_restart() {
     let session = Session::new("//- /src/a.rs\none();\ntwo();\n");
     write_review(&session, None, &[issue("src/a.rs", 2, "two();", "Two.")]);
-    let mut editor = Editor::open(&session, &[]);
-    editor.shows("src/a.rs", &["1: review.major: Two."]);
-    editor.did_open("src/a.rs");
+    let mut editor = open(&session, &[]);
+    editor.wait_for_lines("src/a.rs", &["1: review.major: Two."]);
+    editor.open_file("src/a.rs");
     editor.insert("src/a.rs", (0, 0), "zero();\n");
-    editor.shows("src/a.rs", &["2: review.major: Two."]);
+    editor.wait_for_lines("src/a.rs", &["2: review.major: Two."]);
     session.write("src/a.rs", "zero();\none();\ntwo();\n");
-    editor.tell("didSave", "src/a.rs");
-    editor.tell("didClose", "src/a.rs");
+    editor.save_document("src/a.rs");
+    editor.close_document("src/a.rs");
     // Another program changes the file that is open nowhere.
     session.write("src/a.rs", "zero();\nhalf();\none();\ntwo();\n");
-    editor.shows("src/a.rs", &["3: review.major: Two."]);
-    editor.quit();
-    let mut editor = Editor::open(&session, &[]);
-    let shown = editor.shows("src/a.rs", &["3: review.major: Two."]);
+    editor.wait_for_lines("src/a.rs", &["3: review.major: Two."]);
+    assert_eq!(editor.quit(), Some(0));
+    let mut editor = open(&session, &[]);
+    let shown = editor.wait_for_lines("src/a.rs", &["3: review.major: Two."]);
     assert_eq!(shown["diagnostics"][0]["severity"], 2);
     // Not saved, and given up.
-    editor.did_open("src/a.rs");
+    editor.open_file("src/a.rs");
     editor.insert("src/a.rs", (3, 0), "// ");
-    editor.shows("src/a.rs", &["3: review.major: Two. (edited since review)"]);
-    editor.tell("didClose", "src/a.rs");
-    editor.shows("src/a.rs", &["3: review.major: Two."]);
+    editor.wait_for_lines("src/a.rs", &["3: review.major: Two. (edited since review)"]);
+    editor.close_document("src/a.rs");
+    editor.wait_for_lines("src/a.rs", &["3: review.major: Two."]);
     // A line that nobody finds any more is never outside of the file.
     session.write("src/a.rs", "one();\n");
-    editor.shows("src/a.rs", &["0: review.major: Two. (edited since review)"]);
+    editor.wait_for_lines("src/a.rs", &["0: review.major: Two. (edited since review)"]);
     std::fs::remove_file(session.path("src/a.rs")).unwrap();
-    editor.shows("src/a.rs", &[]);
-    editor.quit();
+    editor.wait_for_lines("src/a.rs", &[]);
+    assert_eq!(editor.quit(), Some(0));
 }
 
 #[test]
 fn what_another_process_does_is_shown_as_it_happens() {
     let session = Session::new(&workspace(2));
     let groups: &[&[Value]] = &[&[own("T1"), own("T2")]];
-    let mut editor = Editor::open(&session, &[]);
+    let mut editor = open(&session, &[]);
     assert!(!session.exists(".agent_memory"), "to look leaves no trace");
     // The folder is made by the run. Nobody is at its gate.
     let api = MessagesApi::start(goes_well(groups));
     session.run(&api, ["--task", "Answer"]).expect(3);
-    editor.shows_at(TASK, "phase.plan", WARNING);
-    editor.shows_at(TASK, "phase.context", HINT);
-    assert_eq!(editor.shows_code(PLAN, "task.pending")["data"], json!({ "task": "T1" }));
+    editor.wait_for_severity(TASK, "phase.plan", WARNING);
+    editor.wait_for_severity(TASK, "phase.context", HINT);
+    assert_eq!(editor.wait_for_code(PLAN, "task.pending")["data"], json!({ "task": "T1" }));
     drop(api);
 
     let silent = MessagesApi::start(goes_well(groups).fault("review", [Fault::Silence]));
     session.baton(["approve"]).run().expect(0);
     let running = session.start(&silent, []);
-    editor.shows_at(TASK, "phase.plan", HINT);
-    let shown = editor.shows_at(TASK, "phase.review", INFORMATION);
+    editor.wait_for_severity(TASK, "phase.plan", HINT);
+    let shown = editor.wait_for_severity(TASK, "phase.review", INFORMATION);
     assert_eq!(shown["message"], "The review is at work.");
     let done = |shown: &[Value]| shown.len() == 2 && shown.iter().all(|task| task["code"] == "task.completed");
-    let tasks = editor.client.shown_when(&uri(&session, PLAN), done);
+    let tasks = editor.wait_for_diagnostics(&session.uri(PLAN), done);
     let line = tasks["diagnostics"][1]["range"]["start"]["line"].as_u64().unwrap() as usize;
     assert!(session.text(PLAN).lines().nth(line).unwrap().contains("\"id\": \"T2\""));
     // Killed, it says nothing more.
     running.kill();
     let interrupted =
         |shown: &[Value]| shown.iter().any(|phase| phase["message"].as_str().unwrap().contains("interrupted"));
-    editor.client.shown_when(&uri(&session, TASK), interrupted);
+    editor.wait_for_diagnostics(&session.uri(TASK), interrupted);
 
     let finding = issue("src/t1.rs", 9, "pub fn t1() -> u32 {", "Name it.");
     let api = MessagesApi::start(but(Script::new().on("review", [review("approved", "merge", &[finding])]), groups));
     session.run(&api, []).expect(0);
-    let shown = editor.shows("src/t1.rs", &["0: review.major: Name it."]);
+    let shown = editor.wait_for_lines("src/t1.rs", &["0: review.major: Name it."]);
     let id = shown["diagnostics"][0]["data"]["id"].as_str().unwrap();
-    editor.shows_at(TASK, "phase.review", HINT);
+    editor.wait_for_severity(TASK, "phase.review", HINT);
     // Dismissed by hand.
     session.write(".agent_memory/dismissed.json", json!([id]).to_string());
-    editor.shows("src/t1.rs", &[]);
+    editor.wait_for_lines("src/t1.rs", &[]);
     std::fs::remove_file(session.path(".agent_memory/dismissed.json")).unwrap();
-    editor.shows("src/t1.rs", &["0: review.major: Name it."]);
+    editor.wait_for_lines("src/t1.rs", &["0: review.major: Name it."]);
     session.baton(["reset"]).run().expect(0);
     for file in ["src/t1.rs", TASK, PLAN] {
-        editor.shows(file, &[]);
+        editor.wait_for_lines(file, &[]);
     }
-    editor.quit();
+    assert_eq!(editor.quit(), Some(0));
 }
 
 #[test]
@@ -229,17 +154,17 @@ fn issues_are_withheld_while_another_branch_is_checked_out() {
     let session = Session::in_git("//- /src/a.rs\none();\ntwo();\n");
     session.write(TASK, "Do it.\n");
     write_review(&session, Some("main"), &[issue("src/a.rs", 2, "two();", "Two.")]);
-    let mut editor = Editor::open(&session, &[]);
-    editor.shows("src/a.rs", &["1: review.major: Two."]);
+    let mut editor = open(&session, &[]);
+    editor.wait_for_lines("src/a.rs", &["1: review.major: Two."]);
     session.git(&["checkout", "-q", "-b", "other"]);
-    editor.shows("src/a.rs", &[]);
-    let note = editor.shows_code(TASK, "review.branch");
+    editor.wait_for_lines("src/a.rs", &[]);
+    let note = editor.wait_for_code(TASK, "review.branch");
     assert!(note["message"].as_str().unwrap().contains("main"), "{note}");
     session.git(&["checkout", "-q", "--detach"]);
     session.git(&["checkout", "-q", "main"]);
-    editor.shows("src/a.rs", &["1: review.major: Two."]);
-    editor.client.shown_when(&uri(&session, TASK), |shown| shown.iter().all(|shown| shown["code"] != "review.branch"));
-    editor.quit();
+    editor.wait_for_lines("src/a.rs", &["1: review.major: Two."]);
+    editor.wait_for_diagnostics(&session.uri(TASK), |shown| shown.iter().all(|shown| shown["code"] != "review.branch"));
+    assert_eq!(editor.quit(), Some(0));
 }
 
 #[test]
@@ -249,11 +174,11 @@ fn faults_of_a_plan_are_shown_from_the_unsaved_text_at_their_place() {
     let pretty = |plan: &Value| serde_json::to_string_pretty(plan).unwrap();
     let good = plan_of(&[slice::from_ref(&t1), slice::from_ref(&t2)]);
     session.write(PLAN, pretty(&good));
-    let mut editor = Editor::open(&session, &["utf-8"]);
+    let mut editor = open(&session, &["utf-8"]);
     // That a plan waits for an answer is said when a folder is opened.
-    editor.client.hear("window/showMessage");
-    editor.did_open(PLAN);
-    editor.shows_code(PLAN, "task.pending");
+    editor.wait_for_message();
+    editor.open_file(PLAN);
+    editor.wait_for_code(PLAN, "task.pending");
     let depends = |task: &Value, on: &str| with(task.clone(), json!({ "depends_on": [on] }));
     for (code, plan, at) in [
         ("plan.duplicate-id", plan_of(&[&[t1.clone(), with(t2.clone(), json!({ "id": "T1" }))]]), "\"T1\""),
@@ -267,35 +192,35 @@ fn faults_of_a_plan_are_shown_from_the_unsaved_text_at_their_place() {
         ("schema", with(good.clone(), json!({ "risks": 3 })), "3"),
     ] {
         let text = pretty(&plan);
-        editor.did_change(PLAN, json!([{ "text": text }]));
-        let shown = editor.shows_code(PLAN, code);
+        editor.change_document(PLAN, json!([{ "text": text }]));
+        let shown = editor.wait_for_code(PLAN, code);
         let (start, end) = (&shown["range"]["start"], &shown["range"]["end"]);
         let line = text.lines().nth(start["line"].as_u64().unwrap() as usize).unwrap();
         let (from, to) = (start["character"].as_u64().unwrap() as usize, end["character"].as_u64().unwrap() as usize);
         assert_eq!((&line[from..to], start["line"] == end["line"]), (at, true), "{code}: {shown}");
         assert_eq!((&shown["severity"], &shown["source"]), (&json!(1), &json!("baton")));
     }
-    editor.did_change(PLAN, json!([{ "text": "{\n  \"tasks\": [,]\n}\n" }]));
+    editor.change_document(PLAN, json!([{ "text": "{\n  \"tasks\": [,]\n}\n" }]));
     let is_no_json =
         |shown: &[Value]| shown.iter().any(|shown| shown["message"].as_str().unwrap().contains("not valid JSON"));
-    let shown = editor.client.shown_when(&uri(&session, PLAN), is_no_json);
-    assert_eq!(shown["version"], editor.versions);
+    let shown = editor.wait_for_diagnostics(&session.uri(PLAN), is_no_json);
+    assert_eq!(shown["version"], editor.version(PLAN));
     assert_eq!(shown["diagnostics"][0]["range"]["start"], json!({ "line": 1, "character": 12 }));
     // Given up, the text on the disk counts, and it is good.
-    editor.tell("didClose", PLAN);
+    editor.close_document(PLAN);
     let codes = |shown: &[Value]| shown.iter().map(|shown| shown["code"].clone()).collect::<Vec<_>>();
-    editor.client.shown_when(&uri(&session, PLAN), |shown| codes(shown) == ["task.pending", "task.pending"]);
+    editor.wait_for_diagnostics(&session.uri(PLAN), |shown| codes(shown) == ["task.pending", "task.pending"]);
     for file in ["context.json", "review.json", "impl_report.json", "approval.json", "round.json", "dismissed.json"] {
         session.write(&session.memory(file), "{ \"a\": ");
-        editor.shows_code(&session.memory(file), "schema");
+        editor.wait_for_code(&session.memory(file), "schema");
         std::fs::remove_file(session.path(&session.memory(file))).unwrap();
-        editor.shows(&session.memory(file), &[]);
+        editor.wait_for_lines(&session.memory(file), &[]);
     }
     session.write("baton.toml", "max_parallel_tasks = 0\n");
-    assert_eq!(editor.shows_code("baton.toml", "settings")["range"]["start"]["line"], 0);
+    assert_eq!(editor.wait_for_code("baton.toml", "settings")["range"]["start"]["line"], 0);
     session.write("baton.toml", "max_parallel_tasks = 2\n");
-    editor.shows("baton.toml", &[]);
-    editor.quit();
+    editor.wait_for_lines("baton.toml", &[]);
+    assert_eq!(editor.quit(), Some(0));
 }
 
 #[test]
@@ -307,9 +232,9 @@ fn of_two_thousand_rapid_edits_none_is_lost_and_each_comes_in_its_turn() {
         .map(|line| issue("src/a.txt", line as u64 + 1, &format!("line {line}"), &format!("#{line}#")))
         .collect();
     write_review(&session, None, &issues);
-    let mut editor = Editor::open(&session, &[]);
-    editor.client.shown_when(&uri(&session, "src/a.txt"), |shown| shown.len() == LINES);
-    editor.did_open("src/a.txt");
+    let mut editor = open(&session, &[]);
+    editor.wait_for_diagnostics(&session.uri("src/a.txt"), |shown| shown.len() == LINES);
+    editor.open_file("src/a.txt");
     // Each depends on the ones before: where a line stands, and how long it is.
     let mut random: u64 = 7;
     for _ in 0..2000 {
@@ -338,9 +263,9 @@ fn of_two_thousand_rapid_edits_none_is_lost_and_each_comes_in_its_turn() {
         });
         all && shown.len() == LINES
     };
-    let shown = editor.client.shown_when(&uri(&session, "src/a.txt"), is_right);
+    let shown = editor.wait_for_diagnostics(&session.uri("src/a.txt"), is_right);
     assert_eq!(shown["version"], 2001);
-    editor.quit();
+    assert_eq!(editor.quit(), Some(0));
 }
 
 #[test]
@@ -350,18 +275,18 @@ fn each_folder_has_a_board_of_its_own_and_one_that_is_closed_is_cleared() {
         write_review(session, None, &[issue("a.rs", 1, "one();", "One.")]);
         session.write(TASK, "Do it.\n");
     }
-    let mut editor = Editor::open(&first, &[]);
-    let folder = |session: &Session| json!([{ "uri": uri(session, ""), "name": "folder" }]);
+    let mut editor = open(&first, &[]);
+    let folder = |session: &Session| json!([{ "uri": session.uri(""), "name": "folder" }]);
     let changed = |added: Value, removed: Value| json!({ "event": { "added": added, "removed": removed } });
-    editor.client.notify("workspace/didChangeWorkspaceFolders", changed(folder(&second), json!([])));
-    editor.shows("a.rs", &["0: review.major: One."]);
+    editor.notify("workspace/didChangeWorkspaceFolders", changed(folder(&second), json!([])));
+    editor.wait_for_lines("a.rs", &["0: review.major: One."]);
     let there = |shown: &[Value]| !shown.is_empty();
-    editor.client.shown_when(&uri(&second, "a.rs"), there);
+    editor.wait_for_diagnostics(&second.uri("a.rs"), there);
     write_review(&second, None, &[]);
-    editor.client.shown_when(&uri(&second, "a.rs"), <[Value]>::is_empty);
-    editor.client.notify("workspace/didChangeWorkspaceFolders", changed(json!([]), folder(&first)));
-    editor.shows("a.rs", &[]);
-    editor.quit();
+    editor.wait_for_diagnostics(&second.uri("a.rs"), <[Value]>::is_empty);
+    editor.notify("workspace/didChangeWorkspaceFolders", changed(json!([]), folder(&first)));
+    editor.wait_for_lines("a.rs", &[]);
+    assert_eq!(editor.quit(), Some(0));
 }
 
 #[test]
@@ -370,13 +295,13 @@ fn a_task_that_is_blocked_says_why_at_its_id() {
     session.write(PLAN, serde_json::to_string_pretty(&plan_of(&[&[own("T1"), task("T2")]])).unwrap());
     let result = json!({ "task_id": "T1", "status": "blocked", "notes": "", "blockers": ["src/t1.rs is read-only"] });
     session.write(&session.memory("impl_report.json"), json!({ "results": [result] }).to_string());
-    let mut editor = Editor::open(&session, &[]);
-    let blocked = editor.shows_code(PLAN, "task.blocked");
+    let mut editor = open(&session, &[]);
+    let blocked = editor.wait_for_code(PLAN, "task.blocked");
     assert_eq!(
         (&blocked["message"], &blocked["severity"]),
         (&json!("T1 is blocked. src/t1.rs is read-only"), &json!(2))
     );
     // The plan was never answered, which is said once the folder is open.
-    editor.client.hear("window/showMessage");
-    editor.quit();
+    editor.wait_for_message();
+    assert_eq!(editor.quit(), Some(0));
 }

@@ -3,82 +3,31 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 use std::collections::{HashMap, VecDeque};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::lsp_client::LspClient;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-const TASK: &str = "Greet by name";
+use crate::support::greeting::{GREETING, TASK};
+use crate::support::lsp_client::LspClient;
+use crate::support::session::Session;
+
 const SOURCE: &str = "pub fn greet() -> String {\n    \"hello\".to_owned()\n}\n";
 const FILE: &str = "src/lib.rs";
 
-/// Two directories of one user: a project, and a home of its own.
-struct Desk {
-    project: TempDir,
-    home: TempDir,
+/// A client that offers these services to the server, and no key.
+fn client_with(session: &Session, services: Value) -> LspClient {
+    let baton = session.baton(["lsp"]).env("BATON_RETRY_BASE", "1ms");
+    let mut client = LspClient::start(&mut baton.into_command(), session.root());
+    let mut params = session.initialize_params();
+    params["capabilities"] = json!({ "window": { "workDoneProgress": true } });
+    params["initializationOptions"] = json!({ "baton": services });
+    client.initialize(params);
+    client
 }
 
-impl Desk {
-    fn new() -> Self {
-        let (project, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        std::fs::create_dir(project.path().join("src")).unwrap();
-        std::fs::write(project.path().join(FILE), SOURCE).unwrap();
-        Self { project, home }
-    }
-
-    fn baton(&self, arguments: &[&str]) -> Command {
-        let home = self.home.path();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-        command.args(arguments).current_dir(self.project.path()).env_clear();
-        command.env("PATH", "/usr/bin:/bin").env("HOME", home).env("BATON_RETRY_BASE", "1ms");
-        command
-    }
-
-    /// A server that an editor has opened the project in, and is lent what is named here.
-    fn editor(&self, lent: Value) -> LspClient {
-        let mut client = LspClient::start(&mut self.baton(&["lsp"]));
-        client.initialize(json!({
-            "processId": null,
-            "rootUri": null,
-            "workspaceFolders": [{ "uri": self.uri(""), "name": "project" }],
-            "capabilities": { "window": { "workDoneProgress": true } },
-            "initializationOptions": { "baton": lent },
-        }));
-        client
-    }
-
-    fn uri(&self, file: &str) -> String {
-        let path = format!("file://{}/{file}", self.project.path().display());
-        path.trim_end_matches('/').to_owned()
-    }
-
-    fn read(&self, file: &str) -> String {
-        std::fs::read_to_string(self.project.path().join(file)).unwrap()
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.project.path().join(file), text).unwrap();
-    }
-
-    fn opens(&self, client: &mut LspClient, text: &str) {
-        let document = json!({ "uri": self.uri(FILE), "languageId": "rust", "version": 1, "text": text });
-        client.notify("textDocument/didOpen", json!({ "textDocument": document }));
-    }
-
-    fn types(&self, client: &mut LspClient, text: &str) {
-        let document = json!({ "uri": self.uri(FILE), "version": 2 });
-        client.notify(
-            "textDocument/didChange",
-            json!({ "textDocument": document, "contentChanges": [{ "text": text }] }),
-        );
-    }
-
-    fn saves(&self, client: &mut LspClient, text: &str) {
-        self.write(FILE, text);
-        client.notify("textDocument/didSave", json!({ "textDocument": { "uri": self.uri(FILE) } }));
-    }
+fn save(session: &Session, client: &mut LspClient, text: &str) {
+    session.write(FILE, text);
+    client.save_document(FILE);
 }
 
 /// How the editor's models answer one request.
@@ -201,7 +150,7 @@ impl<'a> Watch<'a> {
 
     fn next(&mut self) -> Heard {
         loop {
-            let message = self.client.next();
+            let message = self.client.next_message("the run to go on or end");
             match message["method"].as_str().expect("no answer is awaited") {
                 "window/workDoneProgress/create" => self.client.answer(&message, Value::Null),
                 "$/progress" => self.is_over |= message["params"]["value"]["kind"] == "end",
@@ -245,18 +194,17 @@ impl<'a> Watch<'a> {
     }
 }
 
-const LENDS_MODELS: fn() -> Value = || json!({ "languageModel": true });
 const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
 const WAITS: &str = "Baton: T1 is waiting: src/lib.rs is open with unsaved changes; save it, and the task goes on";
 
 #[test]
 fn a_whole_workflow_runs_on_the_editors_models_without_a_key() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good();
     let run = start(&mut client);
     assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
-    assert!(desk.read(FILE).contains("greet(name: &str)"));
+    assert!(session.text(FILE).contains("greet(name: &str)"));
 
     let asked: Vec<(&str, &str)> =
         models.asked.iter().map(|asked| (asked["agent"].as_str().unwrap(), asked["tier"].as_str().unwrap())).collect();
@@ -279,26 +227,24 @@ fn a_whole_workflow_runs_on_the_editors_models_without_a_key() {
     let status = client.execute("baton.status", &[]).expect("a status");
     assert_eq!((&status["outcome"], &status["usage"]["input_tokens"]), (&json!("merged"), &json!(600)));
     assert_eq!(status["usage"]["cost_usd"], Value::Null);
-    let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
+    let events = session.text(&format!(".agent_memory/runs/{run}/events.jsonl"));
     let first: Value = serde_json::from_str(events.lines().next().expect("an event")).expect("JSON");
     assert_eq!(first["message"], "Your editor's models, billed by its plan");
-    let transcript = desk.read(&format!(".agent_memory/runs/{run}/transcript.jsonl"));
+    let transcript = session.text(&format!(".agent_memory/runs/{run}/transcript.jsonl"));
     assert!(transcript.contains("editor:powerful") && transcript.contains("gpt-9"), "every turn is journaled");
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn models_that_were_not_offered_are_not_asked() {
-    let desk = Desk::new();
-    let mut client = desk.editor(json!({ "languageModel": false }));
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": false }));
     let error = client.execute("baton.workflow", &[json!({ "task": TASK })]).expect_err("no model");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("Set ANTHROPIC_API_KEY")), "{error}");
     assert!(client.has_read_everything());
     assert_eq!(client.quit(), Some(0));
-    let refused = desk.baton(&["run", "--task", TASK, "--provider", "editor"]).output().expect("it runs");
-    let told = String::from_utf8(refused.stderr).expect("text");
-    assert_eq!(refused.status.code(), Some(2), "{told}");
-    assert!(told.contains("only runs started in an editor"), "{told}");
+    let refused = session.baton(["run", "--task", TASK, "--provider", "editor"]).run();
+    refused.expect(2).says("only runs started in an editor");
 }
 
 #[test]
@@ -309,8 +255,8 @@ fn each_kind_of_refusal_ends_the_run_and_says_what_to_do() {
         ("not_found", "Your editor has no model for the tier `fast`: the plan is used up. Sign in"),
         ("cancelled", "Stopped in context."),
     ] {
-        let desk = Desk::new();
-        let mut client = desk.editor(LENDS_MODELS());
+        let session = Session::new(GREETING);
+        let mut client = client_with(&session, json!({ "languageModel": true }));
         let mut models = Models::default().on("context", [refuses(kind)]);
         start(&mut client);
         let end = Watch::new(&mut client, &mut models).end();
@@ -328,8 +274,8 @@ fn each_kind_of_refusal_ends_the_run_and_says_what_to_do() {
 
 #[test]
 fn passing_failures_and_malformed_answers_are_asked_for_again() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let content = |content: Value| Reply::Answer(json!({ "content": content }));
     let mut models = Models::good()
         .first(
@@ -367,8 +313,8 @@ fn passing_failures_and_malformed_answers_are_asked_for_again() {
 
 #[test]
 fn a_model_that_never_answers_sensibly_ends_the_run() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::default().on("context", (0..5).map(|_| Reply::Answer(json!({ "content": 7 }))));
     start(&mut client);
     let end = Watch::new(&mut client, &mut models).end();
@@ -381,18 +327,17 @@ fn a_model_that_never_answers_sensibly_ends_the_run() {
 
 #[test]
 fn cancelling_withdraws_the_turn_and_a_late_answer_goes_nowhere() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let create_and_ask = |client: &mut LspClient| {
-        let create = client.hear("window/workDoneProgress/create");
-        client.answer(&create, Value::Null);
-        client.hear("baton/languageModel")
+        client.wait_for_run();
+        client.wait_for("baton/languageModel")
     };
     let run = start(&mut client);
     let asked = create_and_ask(&mut client);
     let cancelled = Instant::now();
     assert_eq!(client.execute("baton.cancel", &[]), Ok(json!({ "run": run })));
-    let withdrawn = client.hear("$/cancelRequest");
+    let withdrawn = client.wait_for("$/cancelRequest");
     assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
     assert_eq!(withdrawn["params"]["id"], asked["id"]);
     client.answer(&asked, json!({ "content": "too late" }));
@@ -407,23 +352,23 @@ fn cancelling_withdraws_the_turn_and_a_late_answer_goes_nowhere() {
 
 #[test]
 fn an_unsaved_document_is_what_agents_read_and_is_waited_for() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good().first("review", [calls("read_diff", json!({}))]);
-    desk.opens(&mut client, SOURCE);
+    client.open_document(FILE, SOURCE);
     let typed = format!("//! Mine.\n{SOURCE}");
-    desk.types(&mut client, &typed);
+    client.replace_document(FILE, &typed);
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
     assert_eq!(watch.said(), WAITS);
-    assert_eq!(desk.read(FILE), SOURCE, "nothing is written under what is being typed");
+    assert_eq!(session.text(FILE), SOURCE, "nothing is written under what is being typed");
     let status = watch.client.execute("baton.status", &[]).expect("a status");
     assert_eq!(status["tasks"][0]["status"], "running");
     let seen = watch.models.asked("implement/T1")[1]["messages"][2]["content"][0]["content"].to_string();
     assert!(seen.contains("//! Mine."), "{seen}");
-    desk.saves(watch.client, &typed);
+    save(&session, watch.client, &typed);
     assert_eq!(watch.end(), APPROVED);
-    let done = desk.read(FILE);
+    let done = session.text(FILE);
     assert!(done.starts_with("//! Mine.\npub fn greet(name: &str)"), "{done}");
     assert_eq!(models.asked("implement/T1").len(), 3, "saved as it was read, it is what the task built on");
     assert_eq!(client.quit(), Some(0));
@@ -431,9 +376,9 @@ fn an_unsaved_document_is_what_agents_read_and_is_waited_for() {
 
 #[test]
 fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
-    let desk = Desk::new();
-    desk.write("baton.toml", "max_parallel_tasks = 1\n");
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    session.write("baton.toml", "max_parallel_tasks = 1\n");
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let task = |id: &str, modify: Value, create: Value| {
         json!({
             "id": id, "title": id, "description": "Do it.", "files_to_modify": modify, "files_to_create": create,
@@ -449,32 +394,32 @@ fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
     let result = json!({ "task_id": "T2", "status": "completed", "changes": [], "notes": "", "blockers": [] });
     let write = calls("write_file", json!({ "path": "src/other.rs", "content": "// other\n" }));
     let mut models = models.on("implement/T2", [write, calls("submit_result", result)]);
-    desk.opens(&mut client, SOURCE);
+    client.open_document(FILE, SOURCE);
     let typed = format!("//! Mine.\n{SOURCE}");
-    desk.types(&mut client, &typed);
+    client.replace_document(FILE, &typed);
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
     assert_eq!(watch.said(), WAITS);
-    while !desk.project.path().join("src/other.rs").exists() {
-        let message = watch.client.next();
+    while !session.exists("src/other.rs") {
+        let message = watch.client.next_message("T2 to write its file");
         if message["method"] == "baton/languageModel" {
             watch.models.answer(watch.client, message);
         }
     }
-    assert_eq!(desk.read(FILE), SOURCE);
-    desk.saves(watch.client, &typed);
+    assert_eq!(session.text(FILE), SOURCE);
+    save(&session, watch.client, &typed);
     assert_eq!(watch.end(), APPROVED);
-    assert!(desk.read(FILE).contains("greet(name: &str)"));
+    assert!(session.text(FILE).contains("greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn changes_that_are_undone_in_the_editor_are_not_waited_for_any_longer() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good();
     // What an editor kept unsaved over a restart is unsaved from the beginning.
-    desk.opens(&mut client, "mine\n");
+    client.open_document(FILE, "mine\n");
     start(&mut client);
     let edit = Models::good().replies["implement/T1"].clone();
     let write = json!({ "path": FILE, "content": "pub fn greet(name: &str) {}\n" });
@@ -482,43 +427,43 @@ fn changes_that_are_undone_in_the_editor_are_not_waited_for_any_longer() {
     models.replies.insert("implement/T1".to_owned(), replies.iter().chain(&edit).cloned().collect());
     let mut watch = Watch::new(&mut client, &mut models);
     assert_eq!(watch.said(), WAITS);
-    watch.client.notify("textDocument/didClose", json!({ "textDocument": { "uri": desk.uri(FILE) } }));
+    watch.client.close_document(FILE);
     assert_eq!(watch.end(), APPROVED);
     // The task had built on the unsaved text, and did its work once more on the other.
-    assert_eq!(desk.read(FILE), SOURCE.replace("greet()", "greet(name: &str)"));
+    assert_eq!(session.text(FILE), SOURCE.replace("greet()", "greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_text_that_is_saved_otherwise_is_worked_on_once_more_and_then_blocks() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good().on("implement/T1", does_the_task());
-    desk.opens(&mut client, SOURCE);
-    desk.types(&mut client, &format!("//! One.\n{SOURCE}"));
+    client.open_document(FILE, SOURCE);
+    client.replace_document(FILE, &format!("//! One.\n{SOURCE}"));
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
     for next in ["//! Two.\n", "//! Three.\n"] {
         assert_eq!(watch.said(), WAITS);
         let text = format!("{next}{SOURCE}");
-        desk.types(watch.client, &text);
-        desk.saves(watch.client, &text);
+        watch.client.replace_document(FILE, &text);
+        save(&session, watch.client, &text);
         if next == "//! Two.\n" {
             // The second try reads what is there now, and somebody goes on typing.
             while watch.models.asked("implement/T1").len() < 4 {
-                let message = watch.client.next();
+                let message = watch.client.next_message("the second try of T1");
                 match message["method"].as_str() {
                     Some("baton/languageModel") => watch.models.answer(watch.client, message),
                     Some("$/progress" | "textDocument/publishDiagnostics") => {}
                     _ => panic!("not expected: {message:#}"),
                 }
             }
-            desk.types(watch.client, &format!("//! Typing.\n{SOURCE}"));
+            watch.client.replace_document(FILE, &format!("//! Typing.\n{SOURCE}"));
         }
     }
     let end = watch.end();
     assert!(end.contains("T1 blocked: src/lib.rs changed on disk twice"), "{end}");
-    assert_eq!(desk.read(FILE), format!("//! Three.\n{SOURCE}"), "never written over");
+    assert_eq!(session.text(FILE), format!("//! Three.\n{SOURCE}"), "never written over");
     let again = models.asked("implement/T1")[3]["messages"][0]["content"][0]["text"].to_string();
     assert!(again.contains("src/lib.rs changed on disk while you were at work"), "{again}");
     assert_eq!(client.quit(), Some(0));
@@ -526,11 +471,11 @@ fn a_text_that_is_saved_otherwise_is_worked_on_once_more_and_then_blocks() {
 
 #[test]
 fn a_run_that_waits_for_a_document_can_be_cancelled() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good();
-    desk.opens(&mut client, SOURCE);
-    desk.types(&mut client, &format!("//! Mine.\n{SOURCE}"));
+    client.open_document(FILE, SOURCE);
+    client.replace_document(FILE, &format!("//! Mine.\n{SOURCE}"));
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
     assert_eq!(watch.said(), WAITS);
@@ -539,54 +484,54 @@ fn a_run_that_waits_for_a_document_can_be_cancelled() {
     let end = watch.end();
     assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
     assert!(end.contains("Stopped in implement. No file was written."), "{end}");
-    assert_eq!(desk.read(FILE), SOURCE);
+    assert_eq!(session.text(FILE), SOURCE);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn an_untouched_document_keeps_nothing_waiting_and_an_unsaved_one_is_not_rolled_back() {
-    let desk = Desk::new();
-    let mut client = desk.editor(LENDS_MODELS());
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good();
     // Editors have line endings of their own, and need not load what was written.
-    desk.opens(&mut client, &SOURCE.replace('\n', "\r\n"));
+    client.open_document(FILE, &SOURCE.replace('\n', "\r\n"));
     start(&mut client);
     assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
-    let written = desk.read(FILE);
+    let written = session.text(FILE);
     assert!(written.contains("greet(name: &str)"));
 
     // Under unsaved changes nothing is rolled back either.
     let mine = format!("{written}// Mine.\n");
-    desk.types(&mut client, &mine);
+    client.replace_document(FILE, &mine);
     let report = client.execute("baton.rollback", &[]).expect("a report");
     assert_eq!((&report["files"][0]["path"], &report["files"][0]["outcome"]), (&json!(FILE), &json!("left_alone")));
     assert!(report.to_string().contains("it is open with unsaved changes; save it, and roll back again"), "{report:#}");
-    assert_eq!(desk.read(FILE), written);
-    desk.saves(&mut client, &mine);
+    assert_eq!(session.text(FILE), written);
+    save(&session, &mut client, &mine);
     let report = client.execute("baton.rollback", &[]).expect("a report");
     assert_eq!(report["files"][0]["outcome"], "merged", "{report:#}");
-    assert_eq!(desk.read(FILE), format!("{SOURCE}// Mine.\n"), "what is the user's own is kept");
+    assert_eq!(session.text(FILE), format!("{SOURCE}// Mine.\n"), "what is the user's own is kept");
     while !client.has_read_everything() {
-        client.next();
+        client.next_message("what was sent");
     }
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn what_language_tools_say_reaches_the_reviewer() {
-    let desk = Desk::new();
-    let mut client = desk.editor(json!({ "languageModel": true, "editorDiagnostics": true }));
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true, "editorDiagnostics": true }));
     let mut models = Models::good();
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
     let asked = watch.other();
     assert_eq!(asked["method"], "baton/editorDiagnostics");
-    assert_eq!(asked["params"], json!({ "uris": [desk.uri(FILE)] }));
+    assert_eq!(asked["params"], json!({ "uris": [session.uri(FILE)] }));
     let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 9 } });
     let said = json!({
         "range": range, "severity": 1, "source": "rustc", "code": "E0425", "message": "cannot find\u{1b}[31m `name`\nhere"
     });
-    watch.client.answer(&asked, json!([{ "uri": desk.uri(FILE), "diagnostics": [said] }]));
+    watch.client.answer(&asked, json!([{ "uri": session.uri(FILE), "diagnostics": [said] }]));
     assert_eq!(watch.end(), APPROVED);
     let told = models.asked("review")[0]["messages"][0]["content"][0]["text"].as_str().expect("a text").to_owned();
     assert!(told.contains("\nsrc/lib.rs:2: error (rustc E0425): cannot find [31m `name` here\n"), "{told}");
@@ -595,8 +540,8 @@ fn what_language_tools_say_reaches_the_reviewer() {
 
 #[test]
 fn an_editor_that_does_not_say_what_its_tools_think_keeps_no_review_waiting() {
-    let desk = Desk::new();
-    let mut client = desk.editor(json!({ "languageModel": true, "editorDiagnostics": true }));
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true, "editorDiagnostics": true }));
     let mut models = Models::good();
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);

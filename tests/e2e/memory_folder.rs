@@ -12,7 +12,7 @@ use std::process::Command;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
-use crate::support::desk::Desk;
+use crate::support::greeting::GREETING;
 use crate::support::messages_api::{Fault, MessagesApi};
 use crate::support::replies::{goes_well, own, workspace};
 use crate::support::session::{Done, Session};
@@ -229,17 +229,17 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_server_over_a_pipe_answers_and_ends() {
-    let desk = Desk::new();
-    let memory = desk.project.path().join(".agent_memory");
+    let session = Session::new(GREETING);
+    let memory = session.path(".agent_memory");
     fs::create_dir(&memory).unwrap();
     fs::write(memory.join("task.md"), "Do it\n").unwrap();
     for file in ["plan.json", "review.json", "lock"] {
         InPlace::Pipe.put(&memory.join(file));
     }
     let api = one_task();
-    let mut client = desk.editor(&api);
-    let uri = desk.uri(".agent_memory/plan.json");
-    let shown = client.shown_when(&uri, |shown| !shown.is_empty());
+    let mut client = session.lsp_client(&api);
+    let uri = session.uri(".agent_memory/plan.json");
+    let shown = client.wait_for_diagnostics(&uri, |shown| !shown.is_empty());
     let fault = &shown["diagnostics"][0];
     assert_eq!((&fault["code"], &fault["range"]["start"]["line"]), (&json!("schema"), &json!(0)));
     assert!(fault["message"].as_str().unwrap().contains("a named pipe stands here"), "{fault}");
@@ -454,9 +454,7 @@ fn a_memory_folder_that_is_removed_while_a_run_is_at_work_is_told_of() {
         let api = MessagesApi::start(goes_well(&[&[own("T1")]]).fault(agent, [Fault::Silence]));
         let running = session.baton(["run", "--task", "Do it", "--auto-approve", "--json"]).api(&api);
         let running = running.env("BATON_ANSWER_TIMEOUT", "1s").env("BATON_RETRY_BASE", "10ms").start();
-        let asked = ["context", "plan", "implement/T1", "review"].iter().position(|known| *known == agent).unwrap();
-        let turns = if agent == "review" { asked + 2 } else { asked + 1 };
-        api.wait_for_requests(turns);
+        api.wait_for_request(agent);
         fs::remove_dir_all(session.path(".agent_memory")).unwrap();
         let done = running.wait();
         assert_eq!(done.code, Some(1), "{agent}: {done:?}");

@@ -8,14 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::env;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, RequestName, Script};
 use crate::support::replies::{completed, context, edits, own, plan, reads, review, task, with, workspace, writes};
 use crate::support::session::Session;
 
@@ -103,10 +102,10 @@ fn script() -> Script {
         )
 }
 
-/// The same, thinking a while; what `first` answers goes before it.
-fn thinking(first: impl Fn(&RecordedRequest) -> Option<Reply> + Send + Sync + 'static) -> Script {
+/// The same, with a delay before each answer.
+fn thinking() -> Script {
     let script = script();
-    Script::new().by(move |request| first(request).or_else(|| script.reply(request).map(|reply| reply.after(THINKING))))
+    Script::new().by(move |request| script.reply(request).map(|reply| reply.after(THINKING)))
 }
 
 /// What a workflow leaves that does not depend on when it ran.
@@ -132,17 +131,18 @@ fn left(session: &Session) -> Left {
 
 struct Undisturbed {
     left: Left,
-    requests: usize,
+    requests: Vec<RequestName>,
     took: Duration,
 }
 
 fn undisturbed() -> Undisturbed {
     let one = || {
         let session = Session::new(&repository());
-        let api = MessagesApi::start(thinking(|_| None));
+        let api = MessagesApi::start(thinking());
         let began = Instant::now();
         session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-        Undisturbed { left: left(&session), requests: api.requests().len(), took: began.elapsed() }
+        let requests = api.requests().iter().map(RecordedRequest::name).collect();
+        Undisturbed { left: left(&session), requests, took: began.elapsed() }
     };
     // As many at once as there will be, so that it takes as long.
     let all: Vec<Undisturbed> = thread::scope(|scope| {
@@ -158,16 +158,9 @@ fn undisturbed() -> Undisturbed {
     slowest
 }
 
-/// A model turn: the agent, which of its conversations, and how many answers that held before.
-type Turn = (String, usize, usize);
-
-fn turn_of(request: &RecordedRequest) -> Turn {
-    (request.agent.clone(), request.conversation, request.turn)
-}
-
 /// The turns whose answers the journals hold. Those of one agent follow each other, so that the n-th answer of an
 /// agent belongs to the n-th turn it asked for.
-fn journaled(session: &Session, api: &MessagesApi) -> BTreeSet<Turn> {
+fn journaled(session: &Session, api: &MessagesApi) -> BTreeSet<RequestName> {
     let mut answers: HashMap<String, usize> = HashMap::new();
     for run in session.runs() {
         let transcript = session.memory(&format!("runs/{run}/transcript.jsonl"));
@@ -184,8 +177,8 @@ fn journaled(session: &Session, api: &MessagesApi) -> BTreeSet<Turn> {
     }
     let mut journaled = BTreeSet::new();
     for request in api.requests() {
-        let turn = turn_of(&request);
-        let left = answers.entry(turn.0.clone()).or_default();
+        let turn = request.name();
+        let left = answers.entry(turn.agent.clone()).or_default();
         if *left > 0 && journaled.insert(turn) {
             *left -= 1;
         }
@@ -254,9 +247,9 @@ fn goes_on(session: &Session, api: &MessagesApi, undisturbed: &Undisturbed, kill
         .collect();
     assert!(leftovers.is_empty(), "{killed}: {leftovers:?}");
 
-    let asked: BTreeSet<Turn> = before.iter().map(turn_of).collect();
+    let asked: BTreeSet<RequestName> = before.iter().map(RecordedRequest::name).collect();
     for request in &api.requests()[before.len()..] {
-        let turn = turn_of(request);
+        let turn = request.name();
         counts.asked_again += usize::from(asked.contains(&turn));
         if had.contains(&turn) {
             counts.bought_twice += 1;
@@ -289,36 +282,32 @@ fn side_by_side<T: Send>(work: Vec<T>, each: impl Fn(T) -> Counts + Sync) -> Cou
 #[test]
 fn killed_at_any_request_it_comes_to_the_same_end() {
     let undisturbed = undisturbed();
-    let counts = side_by_side((1..=undisturbed.requests).collect(), |n| {
+    let counts = side_by_side(undisturbed.requests.clone(), |name| {
         let session = Session::new(&repository());
-        let arrived = Arc::new(AtomicUsize::new(0));
-        // The n-th request gets no answer before the kill.
-        let api = MessagesApi::start(thinking(move |_| {
-            let is_last = arrived.fetch_add(1, Ordering::SeqCst) + 1 == n;
-            is_last.then(|| Reply::text("too late").after(Duration::from_secs(20)))
-        }));
+        // This request gets no answer before the kill.
+        let api = MessagesApi::start(thinking().stall_once(&name));
         let run = session.start(&api, ["--task", "Do it", "--auto-approve"]);
-        api.wait_for_requests(n);
+        api.wait_for_request(&name);
         run.kill();
-        goes_on(&session, &api, &undisturbed, &format!("killed at request {n}"))
+        goes_on(&session, &api, &undisturbed, &format!("killed at {name}"))
     });
-    println!("killed at each of {} requests: {counts:?}", undisturbed.requests);
-    assert_eq!(counts.kills, undisturbed.requests);
+    println!("killed at each of {} requests: {counts:?}", undisturbed.requests.len());
+    assert_eq!(counts.kills, undisturbed.requests.len());
 }
 
 #[test]
 fn killed_after_any_answer_it_comes_to_the_same_end() {
     let undisturbed = undisturbed();
-    let counts = side_by_side((1..=undisturbed.requests).collect(), |n| {
+    let counts = side_by_side(undisturbed.requests.clone(), |name| {
         let session = Session::new(&repository());
-        let api = MessagesApi::start(thinking(|_| None));
+        let api = MessagesApi::start(thinking());
         let run = session.start(&api, ["--task", "Do it", "--auto-approve"]);
-        api.wait_for_answers(n);
+        api.wait_for_answer(&name);
         run.kill();
-        goes_on(&session, &api, &undisturbed, &format!("killed after answer {n}"))
+        goes_on(&session, &api, &undisturbed, &format!("killed after the answer to {name}"))
     });
-    println!("killed after each of {} answers: {counts:?}", undisturbed.requests);
-    assert_eq!(counts.kills, undisturbed.requests);
+    println!("killed after each of {} answers: {counts:?}", undisturbed.requests.len());
+    assert_eq!(counts.kills, undisturbed.requests.len());
 }
 
 #[test]
@@ -332,7 +321,7 @@ fn killed_at_random_moments_it_comes_to_the_same_end() {
     let moments = (0..kills).map(|n| undisturbed.took.mul_f64((n as f64 + random.f64()) / kills as f64)).collect();
     let counts = side_by_side(moments, |moment: Duration| {
         let session = Session::new(&repository());
-        let api = MessagesApi::start(thinking(|_| None));
+        let api = MessagesApi::start(thinking());
         let run = session.start(&api, ["--task", "Do it", "--auto-approve"]);
         thread::sleep(moment);
         run.kill();

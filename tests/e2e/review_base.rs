@@ -262,7 +262,7 @@ fn a_review_that_is_killed_goes_on_without_paying_twice() {
     let looks = || Reply::tool("read_diff", json!({}));
     let api = reviewer([looks(), approves().after(Duration::from_secs(20))]);
     let run = session.baton(["review", "--base", "main"]).api(&api).start();
-    api.wait_for_requests(2);
+    api.wait_for_request(("review", 1));
     run.kill();
     assert!(!session.exists(".agent_memory/review.json"));
     let again = reviewer([looks(), approves()]);
@@ -313,7 +313,7 @@ fn a_review_that_is_stopped_says_that_nothing_was_changed() {
     let (session, _) = branched();
     let api = reviewer([approves().after(Duration::from_secs(20))]);
     let run = session.baton(["review", "--base", "main"]).api(&api).start();
-    api.wait_for_requests(1);
+    api.wait_for_request("review");
     run.signal(rustix::process::Signal::INT);
     run.wait().expect(130).prints("Stopped in review. Nothing was changed.");
     let error = session.baton(["review", "--base", "main"]).api(&api).env("BATON_BUDGET_USD", "0.000001").run();

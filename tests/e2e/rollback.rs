@@ -15,6 +15,7 @@ use crate::support::replies::{
     writes,
 };
 use crate::support::session::{Done, Session};
+use crate::support::wait::wait_until;
 
 const REPOSITORY: &str = "
 //- /README.md
@@ -300,20 +301,12 @@ fn a_run_at_work_is_not_pulled_the_ground_from_under() {
     let api = MessagesApi::start(but(slow, &[&[own("T1")], &[second]]));
     let running = session.start(&api, ["--task", "Do it", "--auto-approve"]);
     let pid = running.pid();
-    wait_until(|| session.text("src/t1.rs").contains("    1"));
+    wait_until("T1 to be written", || session.text("src/t1.rs").contains("    1"));
     rollback(&session, []).expect(1).says(&format!("pid {pid}"));
     session.baton(["clean"]).run().expect(1).says(&format!("pid {pid}"));
     running.kill();
     rollback(&session, []).expect(0).prints("Rolled back: 1 file.");
     assert!(session.text("src/t1.rs").contains("    0"));
-}
-
-fn wait_until(ready: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !ready() {
-        assert!(start.elapsed() < Duration::from_secs(30), "it never came");
-        thread::sleep(Duration::from_micros(200));
-    }
 }
 
 #[test]
@@ -414,7 +407,7 @@ fn a_rollback_killed_anywhere_is_whole_in_the_end() {
             // Files are put in place right after the journal names them.
             let journal =
                 || session.runs().into_iter().find(|run| !runs.contains(run)).map(|run| format!("runs/{run}/publish"));
-            wait_until(|| {
+            wait_until("the journal of the rollback", || {
                 journal().is_some_and(|folder| session.exists(&session.memory(&format!("{folder}/ROLLBACK-0.json"))))
             });
             thread::sleep(Duration::from_micros(700) * (n - 3));

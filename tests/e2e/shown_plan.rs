@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::desk::{Desk, TASK, start, to_the_gate, until_the_end};
-use crate::support::lsp_client::LspClient;
+use crate::support::greeting::{GREETING, TASK};
+use crate::support::lsp_client::{LspClient, message_text};
 use crate::support::messages_api::{Fault, MessagesApi, Script};
 use crate::support::replies::{but, context, goes_well, own, plan, task, with, workspace};
 use crate::support::session::Session;
@@ -190,42 +190,24 @@ fn an_approval_names_the_plan_it_is_for() {
 }
 
 /// A client of Baton's own.
-fn client_with_gate(desk: &Desk, api: &MessagesApi) -> LspClient {
-    let mut client = desk.server(api);
-    let mut params = desk.params();
-    params["initializationOptions"] = json!({ "baton": { "phase": true, "gate": true } });
-    client.initialize(params);
-    client
+fn client_with_gate(session: &Session, api: &MessagesApi) -> LspClient {
+    session.lsp_client_with(api, &json!({ "baton": { "phase": true, "gate": true } }))
 }
 
-/// The next waiting event; those before it are read.
-fn waits(client: &mut LspClient) -> Value {
-    loop {
-        let event = client.hear("baton/phase")["params"].take();
-        if event["status"] == "waiting" && event["phase"] == "plan" {
-            return event;
-        }
-    }
-}
-
-fn read_the_rest(client: &mut LspClient, desk: &Desk) {
-    assert!(desk.baton(&["reject"]).output().expect("it runs").status.success());
-    loop {
-        if client.hear("baton/phase")["params"]["outcome"] == "rejected" {
-            break;
-        }
-    }
-    while client.next()["method"] != "window/showMessage" {}
-    client.vanish();
+fn reject_and_leave(client: &mut LspClient, session: &Session) {
+    session.baton(["reject"]).run().expect(0);
+    client.wait_for_outcome("rejected");
+    client.wait_for_message();
+    client.disconnect();
 }
 
 #[test]
 fn the_status_shows_what_the_live_gate_shows_also_after_a_restart() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(delicate());
-    let mut client = client_with_gate(&desk, &api);
-    start(&mut client, json!({ "task": TASK }));
-    let live = waits(&mut client)["gate"].take();
+    let mut client = client_with_gate(&session, &api);
+    client.start_workflow(json!({ "task": TASK }));
+    let live = client.wait_for_phase("plan", "waiting")["gate"].take();
     assert_eq!(live["protected"], json!([{ "path": ".npmrc", "task": "T1", "never": false }]));
     let flagged =
         json!([{ "path": "build.rs", "task": "T1", "reason": "Cargo runs what it holds or names when you build" }]);
@@ -239,7 +221,7 @@ fn the_status_shows_what_the_live_gate_shows_also_after_a_restart() {
     for words in ["**protected**", "`.npmrc` (T1)", "`build.rs` (T1)", "to implement and review: about $"] {
         assert!(markdown.contains(words), "{words}: {markdown}");
     }
-    assert_eq!(desk.read(".agent_memory/plan.md"), markdown);
+    assert_eq!(session.text(".agent_memory/plan.md"), markdown);
     let same = |status: &Value| {
         for (field, shown) in status["gate"].as_object().expect("a gate") {
             assert_eq!(*shown, live[field], "{field}");
@@ -247,130 +229,126 @@ fn the_status_shows_what_the_live_gate_shows_also_after_a_restart() {
         assert_eq!(status["usage"], live["usage"]);
     };
     same(&client.execute("baton.status", &[]).expect("a status"));
-    client.vanish();
-    let mut client = client_with_gate(&desk, &api);
-    client.hear("window/showMessage");
+    client.disconnect();
+    let mut client = client_with_gate(&session, &api);
+    client.wait_for_message();
     same(&client.execute("baton.status", &[]).expect("a status"));
-    fs::remove_file(desk.project.path().join(".agent_memory/plan.md")).expect("a file");
+    fs::remove_file(session.path(".agent_memory/plan.md")).expect("a file");
     client.execute("baton.openPlan", &[]).expect("it is opened");
-    let opened = client.hear("window/showDocument");
+    let opened = client.wait_for("window/showDocument");
     client.answer(&opened, json!({ "success": true }));
-    assert_eq!(desk.read(".agent_memory/plan.md"), markdown);
+    assert_eq!(session.text(".agent_memory/plan.md"), markdown);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn another_plan_than_the_shown_one_is_not_approved_nor_one_with_unsaved_changes() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(delicate());
-    let mut client = client_with_gate(&desk, &api);
-    start(&mut client, json!({ "task": TASK }));
-    let shown = waits(&mut client)["gate"]["plan_sha256"].clone();
-    let uri = desk.uri(PLAN);
+    let mut client = client_with_gate(&session, &api);
+    client.start_workflow(json!({ "task": TASK }));
+    let shown = client.wait_for_phase("plan", "waiting")["gate"]["plan_sha256"].clone();
+    let uri = session.uri(PLAN);
     let refused = |error: Value, kind: &str| {
         assert_eq!((&error["code"], &error["data"]), (&json!(-32803), &json!({ "kind": kind, "uri": uri })), "{error}");
-        assert!(!desk.project.path().join(".agent_memory/approval.json").exists());
+        assert!(!session.exists(".agent_memory/approval.json"));
     };
-    let good = desk.read(PLAN);
-    let document = json!({ "uri": uri, "languageId": "json", "version": 1, "text": good });
-    client.notify("textDocument/didOpen", json!({ "textDocument": document }));
+    let good = session.text(PLAN);
+    client.open_file(PLAN);
     let edited = good.replace("The title of T1", "Another title");
-    let changes = json!([{ "text": edited }]);
-    client.notify(
-        "textDocument/didChange",
-        json!({ "textDocument": { "uri": uri, "version": 2 }, "contentChanges": changes }),
-    );
+    client.replace_document(PLAN, &edited);
     let approve = json!({ "planSha256": shown });
     refused(client.execute("baton.approve", std::slice::from_ref(&approve)).expect_err("it is not saved"), "unsaved");
     refused(client.execute("baton.approve", &[]).expect_err("it is not saved"), "unsaved");
-    fs::write(desk.project.path().join(PLAN), edited).expect("a file");
-    client.notify("textDocument/didSave", json!({ "textDocument": { "uri": uri } }));
+    session.write(PLAN, edited);
+    client.save_document(PLAN);
     refused(client.execute("baton.approve", &[approve]).expect_err("it is another plan"), "stale_plan");
     // The waiting event comes again, with the plan as it is now.
-    let now = waits(&mut client)["gate"].take();
+    let now = client.wait_for_phase("plan", "waiting")["gate"].take();
     assert!(now["markdown"].as_str().is_some_and(|text| text.contains("Another title")));
     assert_ne!(now["plan_sha256"], shown);
     let lenses = client.request("textDocument/codeLens", json!({ "textDocument": { "uri": uri } }));
     let lenses = client.response(lenses).expect("lenses");
     assert_eq!(lenses[0]["command"]["arguments"], json!([{ "planSha256": now["plan_sha256"] }]));
-    read_the_rest(&mut client, &desk);
+    reject_and_leave(&mut client, &session);
 }
 
 #[test]
 fn a_plan_broken_at_the_live_gate_is_a_diagnostic_and_asked_about_once_it_is_mended() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(delicate());
-    let mut client = client_with_gate(&desk, &api);
-    let run = start(&mut client, json!({ "task": TASK }));
-    waits(&mut client);
-    let good = desk.read(PLAN);
-    fs::write(desk.project.path().join(PLAN), good.replacen("\"simple\"", "\"bogus\"", 1)).expect("a file");
-    let event = waits(&mut client);
+    let mut client = client_with_gate(&session, &api);
+    let run = client.start_workflow(json!({ "task": TASK }));
+    client.wait_for_phase("plan", "waiting");
+    let good = session.text(PLAN);
+    session.write(PLAN, good.replacen("\"simple\"", "\"bogus\"", 1));
+    let event = client.wait_for_phase("plan", "waiting");
     assert!(
         event.get("gate").is_none() && event["message"].as_str().is_some_and(|text| text.contains("bogus")),
         "{event}"
     );
-    let told = client.hear("window/showMessage");
-    assert!(told["params"]["message"].as_str().is_some_and(|text| text.contains("\"bogus\"")), "{told}");
-    let shown = client.shown_when(&desk.uri(PLAN), |shown| shown.iter().any(|fault| fault["code"] == "schema"));
+    let message = client.wait_for_message();
+    assert!(message_text(&message).contains("\"bogus\""), "{message}");
+    let shown =
+        client.wait_for_diagnostics(&session.uri(PLAN), |shown| shown.iter().any(|fault| fault["code"] == "schema"));
     assert!(shown["diagnostics"].to_string().contains("bogus"), "{shown}");
     let status = client.execute("baton.status", &[]).expect("a status");
     assert_eq!((&status["run"], &status["gate"], &status["outcome"]), (&json!(run), &Value::Null, &Value::Null));
     assert_eq!((&status["phases"][1]["status"], &status["faults"][0]["code"]), (&json!("waiting"), &json!("schema")));
     let refused = client.execute("baton.approve", &[]).expect_err("it is faulty");
     assert!(refused["message"].as_str().is_some_and(|text| text.contains("bogus")), "{refused}");
-    fs::write(desk.project.path().join(PLAN), &good).expect("a file");
-    assert!(waits(&mut client)["gate"].is_object());
+    session.write(PLAN, &good);
+    assert!(client.wait_for_phase("plan", "waiting")["gate"].is_object());
     assert_eq!(api.requests_of("plan").len(), 1);
-    read_the_rest(&mut client, &desk);
+    reject_and_leave(&mut client, &session);
 }
 
 #[test]
 fn a_plan_broken_at_the_live_gate_is_rejected_by_command() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(but(delicate(), &[]));
-    let mut client = desk.editor(&api);
-    let (run, question) = to_the_gate(&mut client);
-    fs::write(desk.project.path().join(PLAN), "{").expect("a file");
-    assert_eq!(client.hear("$/cancelRequest")["params"]["id"], question["id"]);
-    client.hear("window/showMessage");
+    let mut client = session.lsp_client(&api);
+    let (run, question) = client.run_to_gate(TASK);
+    session.write(PLAN, "{");
+    client.wait_for_withdrawal(&question);
+    client.wait_for_message();
     client.answer(&question, json!({ "title": "Approve" }));
     assert_eq!(client.execute("baton.reject", &[]), Ok(json!({ "plan_version": null })));
-    until_the_end(&mut client, &run);
+    client.wait_for_run_end(&run);
     assert_eq!(client.quit(), Some(0));
 }
 
 #[test]
 fn a_server_ends_soon_after_its_editor_though_something_holds_the_connection() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(delicate().fault("context", [Fault::Silence]));
     let mut editor = Command::new("sleep").arg("600").stdout(Stdio::null()).spawn().expect("a process");
-    let mut client = desk.server(&api);
-    let mut params = desk.params();
+    let mut client = session.language_server(&api);
+    let mut params = session.initialize_params();
     params["processId"] = json!(editor.id());
     client.initialize(params);
-    let run = start(&mut client, json!({ "task": TASK }));
-    api.wait_for_requests(1);
+    let run = client.start_workflow(json!({ "task": TASK }));
+    api.wait_for_request("context");
     // Nobody takes note of its end: a zombie is no editor.
     editor.kill().expect("a child of ours");
     let killed = Instant::now();
-    assert_eq!(client.ended(), Some(1));
+    assert_eq!(client.wait_for_exit(), Some(1));
     assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
-    client.vanish();
+    client.disconnect();
     editor.wait().expect("a child of ours");
-    let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
-    let last: Value = serde_json::from_str(events.lines().last().expect("events")).expect("JSON");
+    let events = session.events_of(&run);
+    let last = events.last().expect("events");
     assert_eq!((&last["phase"], &last["status"]), (&json!("workflow"), &json!("cancelled")));
 }
 
 #[test]
 fn a_process_that_cannot_be_seen_from_here_ends_no_server() {
-    let desk = Desk::new();
+    let session = Session::new(GREETING);
     let api = MessagesApi::start(delicate());
     // No system of ours gives such a number.
     for pid in [json!(i32::MAX), json!(0), Value::Null] {
-        let mut client = desk.server(&api);
-        let mut params = desk.params();
+        let mut client = session.language_server(&api);
+        let mut params = session.initialize_params();
         params["processId"] = pid;
         client.initialize(params);
         std::thread::sleep(Duration::from_millis(1500));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::desk::{Desk, TASK, script, start};
+use crate::support::greeting::{GREETING, TASK, script};
 use crate::support::messages_api::{Fault, MessagesApi, Script};
 use crate::support::replies::{but, goes_well, own, workspace};
 use crate::support::session::{Done, Session};
@@ -141,7 +141,7 @@ fn a_run_whose_reader_leaves_is_cancelled_while_nothing_is_written() {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         let args = ["run", "--task", "Do it", "--auto-approve"].into_iter().chain(json.then_some("--json"));
         let run = session.baton(args).api(&api).streams(Stdio::null(), Stdio::from(writer), Stdio::piped()).start();
-        api.wait_for_requests(2);
+        api.wait_for_request("plan");
         let left = Instant::now();
         drop(reader);
         let done = no_panic(run.wait()).expect(130);
@@ -179,7 +179,7 @@ fn a_terminal_that_is_gone_cancels_a_run() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(but(Script::new().fault("context", [Fault::Silence]), &[&[own("T1")]]));
     let run = session.start(&api, ["--task", "Do it"]);
-    api.wait_for_requests(1);
+    api.wait_for_request("context");
     // The system and the shell both tell of it.
     run.signal(Signal::HUP);
     run.signal(Signal::HUP);
@@ -202,7 +202,7 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
     let set = baton.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
     shell.env_clear().envs(set).current_dir(session.root()).stdin(Stdio::null()).stdout(Stdio::null());
     let mut run = shell.stderr(Stdio::null()).spawn().expect("sh");
-    api.wait_for_requests(1);
+    api.wait_for_request("context");
     rustix::process::kill_process(rustix::process::Pid::from_child(&run), Signal::HUP).expect("it runs");
     assert_eq!(run.wait().expect("a child").code(), Some(0));
     assert!(session.text("src/t1.rs").contains('1'));
@@ -212,16 +212,16 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
 fn a_language_server_that_is_told_to_stop_cancels_its_run() {
     let signals = [Signal::TERM, Signal::INT, Signal::HUP];
     for signal in signals.into_iter().filter(|signal| *signal != Signal::HUP || !hangups_are_ignored()) {
-        let desk = Desk::new();
+        let session = Session::new(GREETING);
         let api = MessagesApi::start(script().fault("context", [Fault::Silence]));
-        let mut client = desk.editor(&api);
-        let run = start(&mut client, json!({ "task": TASK }));
-        api.wait_for_requests(1);
+        let mut client = session.lsp_client(&api);
+        let run = client.start_workflow(json!({ "task": TASK }));
+        api.wait_for_request("context");
         let signalled = Instant::now();
-        assert_eq!(client.stopped_by(signal), Some(1), "{signal:?}");
+        assert_eq!(client.signal(signal), Some(1), "{signal:?}");
         assert!(signalled.elapsed() < SOON, "{signal:?}: {:?}", signalled.elapsed());
-        let events = desk.read(&format!(".agent_memory/runs/{run}/events.jsonl"));
+        let events = session.text(&format!(".agent_memory/runs/{run}/events.jsonl"));
         assert!(events.contains("\"status\":\"cancelled\""), "{signal:?}: {events}");
-        assert_eq!(desk.read(".agent_memory/lock"), "", "the lock is free");
+        assert_eq!(session.text(".agent_memory/lock"), "", "the lock is free");
     }
 }

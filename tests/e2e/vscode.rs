@@ -54,7 +54,7 @@ fn vs_code_knows_the_commands_that_the_server_advertises() {
     let source = std::fs::read_to_string(in_repository("editors/vscode/src/protocol.ts")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
     command.arg("lsp");
-    let mut client = LspClient::start(&mut command);
+    let mut client = LspClient::start(&mut command, &in_repository(""));
     let capabilities = client.initialize(json!({ "processId": null, "rootUri": null, "capabilities": {} }));
     let commands = capabilities["executeCommandProvider"]["commands"].as_array().unwrap();
     let advertised: BTreeSet<String> = commands.iter().map(|id| id.as_str().unwrap().to_owned()).collect();

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -12,6 +11,7 @@ use crate::support::messages_api::{MessagesApi, Reply, Script};
 use crate::support::replies::{blocked, completed, context, edits, modifies, plan, plan_of, reads, review, task, with};
 use crate::support::session::Session;
 use crate::support::terminal::Terminal;
+use crate::support::wait::wait_until;
 
 /// A stage of a workflow, or of what may come after it.
 pub(super) struct Stage {
@@ -171,19 +171,11 @@ fn killed_at(session: &Session, script: Script, args: &[&str], at: At, and: impl
     });
     let api = MessagesApi::start(silent);
     let run = session.baton(args.iter().copied()).api(&api).start();
-    let asked = |(agent, turn): &(&str, usize)| {
-        api.requests().iter().any(|request| request.agent == *agent && request.turn == *turn)
-    };
-    wait_until(|| at.iter().all(asked) && and());
-    run.kill();
-}
-
-fn wait_until(ready: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !ready() {
-        assert!(start.elapsed() < Duration::from_secs(60), "it never came");
-        thread::sleep(Duration::from_micros(10));
+    for name in at {
+        api.wait_for_request(*name);
     }
+    wait_until("what stands beside the requests", and);
+    run.kill();
 }
 
 /// The state of a publish journal of the newest run.
@@ -368,7 +360,7 @@ pub(super) const STAGES: [Stage; 33] = [
     }),
     stage("rollback-killed", MERGED, |session| {
         let run = session.baton(["rollback"]).start();
-        wait_until(|| journal(session, "ROLLBACK-0").is_some());
+        wait_until("the journal of the rollback", || journal(session, "ROLLBACK-0").is_some());
         run.kill();
         let is_begun = !session.exists("src/new/made.rs");
         let is_over = session.text("src/t3.rs").contains("    0\n");

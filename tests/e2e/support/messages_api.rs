@@ -1,5 +1,5 @@
-//! A scripted Messages API on loopback: it answers as its [`Script`] says, misbehaves where told, and refuses what the
-//! real API refuses.
+//! A scripted Messages API on loopback: it answers as its [`Script`] prescribes, fails where the script wants a fault, and
+//! refuses what the real API refuses.
 //!
 //! It speaks HTTP/1.1 from plain threads, so that tests with and without a runtime can use it.
 
@@ -9,7 +9,7 @@ mod http;
 mod rules;
 mod script;
 
-pub use script::{Fault, RecordedRequest, Reply, Script};
+pub use script::{Fault, RecordedRequest, Reply, RequestName, Script};
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -64,10 +64,21 @@ struct Seen {
     faults_spent: HashMap<usize, usize>,
     /// Agents whose last answer was a pause.
     paused: HashSet<String>,
-    /// Answers that were sent to their end.
-    answered: usize,
+    /// Requests whose answers were sent to their end, in the order of those ends.
+    answered: Vec<RequestName>,
+    /// How often a test has waited for a request, or an answer, of each name.
+    waited_for: HashMap<(Progress, RequestName), usize>,
     /// What was asked of `/v1/models`.
     asked_for_models: Vec<String>,
+}
+
+/// What a test waits for of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Progress {
+    /// It has arrived.
+    Arrived,
+    /// Its answer was sent to the end.
+    Answered,
 }
 
 impl MessagesApi {
@@ -121,22 +132,33 @@ impl MessagesApi {
         self.requests().into_iter().filter(|request| request.agent == agent).collect()
     }
 
-    /// Wait until so many requests came; fails the test when they don't.
-    pub fn wait_for_requests(&self, n: usize) {
-        let seen = self.shared.seen();
-        let enough = |seen: &mut Seen| seen.requests.len() < n;
-        let (seen, waited) =
-            self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
-        assert!(!waited.timed_out(), "{} of {n} requests came", seen.requests.len());
+    /// Wait for a request by its name: an agent (`"plan"`, its first request), an agent's turn (`("review", 1)`), or all
+    /// of a [`RequestName`]. Each call waits for one more arrival of that name, so that a request that is sent again can
+    /// be waited for again. Fails the test when it does not come.
+    #[track_caller]
+    pub fn wait_for_request(&self, name: impl Into<RequestName>) {
+        self.wait(Progress::Arrived, &name.into());
     }
 
-    /// Wait until so many answers were sent to their end; fails the test when they are not.
-    pub fn wait_for_answers(&self, n: usize) {
-        let seen = self.shared.seen();
-        let enough = |seen: &mut Seen| seen.answered < n;
+    /// The same, until its answer was sent to the end.
+    #[track_caller]
+    pub fn wait_for_answer(&self, name: impl Into<RequestName>) {
+        self.wait(Progress::Answered, &name.into());
+    }
+
+    #[track_caller]
+    fn wait(&self, progress: Progress, name: &RequestName) {
+        let mut seen = self.shared.seen();
+        let count = seen.waited_for.entry((progress, name.clone())).or_default();
+        *count += 1;
+        let wanted = *count;
+        let missing = |seen: &mut Seen| seen.names(progress).filter(|known| known == name).count() < wanted;
         let (seen, waited) =
-            self.shared.news.wait_timeout_while(seen, PATIENCE, enough).unwrap_or_else(PoisonError::into_inner);
-        assert!(!waited.timed_out(), "{} of {n} answers were sent", seen.answered);
+            self.shared.news.wait_timeout_while(seen, PATIENCE, missing).unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            let came: Vec<String> = seen.names(progress).map(|name| name.to_string()).collect();
+            panic!("the {wanted}. request {name} has not {progress:?} after {PATIENCE:?}; these have: {came:#?}");
+        }
     }
 
     /// The paths, with their queries, at which the list of models was asked for.
@@ -195,6 +217,15 @@ impl Drop for MessagesApi {
     }
 }
 
+impl Seen {
+    fn names(&self, progress: Progress) -> Box<dyn Iterator<Item = RequestName> + '_> {
+        match progress {
+            Progress::Arrived => Box::new(self.requests.iter().map(RecordedRequest::name)),
+            Progress::Answered => Box::new(self.answered.iter().cloned()),
+        }
+    }
+}
+
 impl Shared {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -224,7 +255,7 @@ impl Shared {
         under_way: &mut UnderWay<'_>,
     ) -> io::Result<()> {
         if request.method == "GET" && request.path.starts_with("/v1/models") {
-            return self.tell_models(connection, request);
+            return self.list_models(connection, request);
         }
         if (request.method.as_str(), request.path.as_str()) != ("POST", "/v1/messages") {
             return refuse(connection, 404, "not_found_error", "Not found");
@@ -284,7 +315,7 @@ impl Shared {
     }
 
     /// `GET /v1/models`, in pages however long they may be, and `GET /v1/models/{id}`.
-    fn tell_models(&self, connection: &mut Connection, request: &HttpRequest) -> io::Result<()> {
+    fn list_models(&self, connection: &mut Connection, request: &HttpRequest) -> io::Result<()> {
         self.seen().asked_for_models.push(request.path.clone());
         if !is_authorised(request) {
             return refuse(connection, 401, "authentication_error", "invalid x-api-key");
@@ -398,7 +429,7 @@ impl Shared {
             }
             _ => {
                 connection.end_stream()?;
-                self.seen().answered += 1;
+                self.seen().answered.push(request.name());
                 self.news.notify_all();
                 Ok(())
             }

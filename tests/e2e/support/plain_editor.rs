@@ -2,11 +2,10 @@
 //! keeps; what a person sees and presses, a test does by the names on the screen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::lsp_client::LspClient;
+use super::lsp_client::{LspClient, range};
 use super::messages_api::MessagesApi;
 use super::session::Session;
 
@@ -14,7 +13,7 @@ use super::session::Session;
 pub struct PlainEditor<'a> {
     client: LspClient,
     session: &'a Session,
-    /// What the server said it can do.
+    /// The server's capabilities.
     pub capabilities: Value,
     /// The diagnostics on the screen, by URI.
     pub diagnostics: BTreeMap<String, Vec<Value>>,
@@ -30,7 +29,6 @@ pub struct PlainEditor<'a> {
     ended: BTreeSet<String>,
     /// The text of every message and question, oldest first.
     said: Vec<String>,
-    versions: BTreeMap<String, i64>,
 }
 
 impl<'a> PlainEditor<'a> {
@@ -54,14 +52,11 @@ impl<'a> PlainEditor<'a> {
 
     /// Start the server as an editor with these capabilities.
     pub fn with(session: &'a Session, api: &MessagesApi, capabilities: Value) -> Self {
-        let mut command = session.baton(["lsp"]).api(api).into_command();
-        let mut client = LspClient::start(command.stderr(Stdio::inherit()));
-        let capabilities = client.initialize(json!({
-            "processId": null,
-            "rootUri": null,
-            "workspaceFolders": [{ "uri": uri(session, ""), "name": "work" }],
-            "capabilities": capabilities
-        }));
+        let mut client = session.language_server(api);
+        let mut params = session.initialize_params();
+        params["capabilities"] = capabilities;
+        params["initializationOptions"] = Value::Null;
+        let capabilities = client.initialize(params);
         Self {
             client,
             session,
@@ -73,37 +68,27 @@ impl<'a> PlainEditor<'a> {
             refreshes: 0,
             ended: BTreeSet::new(),
             said: Vec::new(),
-            versions: BTreeMap::new(),
         }
     }
 
     /// The URI of a file of the workspace.
     pub fn uri(&self, file: &str) -> String {
-        uri(self.session, file)
+        self.session.uri(file)
     }
 
     /// Open a file in a window.
     pub fn open_file(&mut self, file: &str) {
-        let document =
-            json!({ "uri": self.uri(file), "languageId": "text", "version": 1, "text": self.session.text(file) });
-        self.versions.insert(file.to_owned(), 1);
-        self.client.notify("textDocument/didOpen", json!({ "textDocument": document }));
+        self.client.open_file(file);
     }
 
     /// Close a file; what was not saved is lost.
     pub fn close_file(&mut self, file: &str) {
-        self.versions.remove(file);
-        self.client.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri(self.session, file) } }));
+        self.client.close_document(file);
     }
 
     /// Insert some text at the beginning of a line, from 0, of an open file, and leave it unsaved.
-    pub fn insert(&mut self, file: &str, line: u32, text: &str) {
-        let version = self.versions.get_mut(file).expect("an open file");
-        *version += 1;
-        let document = json!({ "uri": uri(self.session, file), "version": version });
-        let change = json!({ "range": range((line, 0), (line, 0)), "text": text });
-        let params = json!({ "textDocument": document, "contentChanges": [change] });
-        self.client.notify("textDocument/didChange", params);
+    pub fn insert(&mut self, file: &str, line: u64, text: &str) {
+        self.client.insert(file, (line, 0), text);
     }
 
     /// Run a command by its name; its result, or its error.
@@ -112,16 +97,16 @@ impl<'a> PlainEditor<'a> {
     }
 
     /// The code actions of a selection, which may be empty.
-    pub fn actions(&mut self, file: &str, from: (u32, u32), to: (u32, u32)) -> Vec<Value> {
+    pub fn actions(&mut self, file: &str, from: (u64, u64), to: (u64, u64)) -> Vec<Value> {
         self.actions_of_kind(file, from, to, Value::Null)
     }
 
     /// The same, of some kinds only.
-    pub fn actions_of_kind(&mut self, file: &str, from: (u32, u32), to: (u32, u32), only: Value) -> Vec<Value> {
+    pub fn actions_of_kind(&mut self, file: &str, from: (u64, u64), to: (u64, u64), only: Value) -> Vec<Value> {
         let uri = self.uri(file);
         let on_lines = |shown: &&Value| {
             let line = |end: &str| shown["range"][end]["line"].as_u64().expect("a line");
-            line("start") <= u64::from(to.0) && u64::from(from.0) <= line("end")
+            line("start") <= to.0 && from.0 <= line("end")
         };
         let shown: Vec<Value> = self.diagnostics.get(&uri).into_iter().flatten().filter(on_lines).cloned().collect();
         let mut context = json!({ "diagnostics": shown, "triggerKind": 1 });
@@ -133,7 +118,7 @@ impl<'a> PlainEditor<'a> {
     }
 
     /// The code actions at the beginning of a line, asked for without telling which diagnostics are shown there.
-    pub fn actions_without_context(&mut self, file: &str, line: u32) -> Vec<Value> {
+    pub fn actions_without_context(&mut self, file: &str, line: u64) -> Vec<Value> {
         let at = range((line, 0), (line, 0));
         let params =
             json!({ "textDocument": { "uri": self.uri(file) }, "range": at, "context": { "diagnostics": [] } });
@@ -157,13 +142,13 @@ impl<'a> PlainEditor<'a> {
     }
 
     /// What is shown on hover.
-    pub fn hover(&mut self, file: &str, line: u32) -> Value {
+    pub fn hover(&mut self, file: &str, line: u64) -> Value {
         let position = json!({ "line": line, "character": 0 });
         self.ask("textDocument/hover", json!({ "textDocument": { "uri": self.uri(file) }, "position": position }))
     }
 
     /// Press the code action of this title on a line; what its command answers.
-    pub fn press_action(&mut self, file: &str, line: u32, title: &str) -> Value {
+    pub fn press_action(&mut self, file: &str, line: u64, title: &str) -> Value {
         let actions = self.actions(file, (line, 0), (line, 0));
         let Some(action) = actions.iter().find(|action| action["title"] == title) else {
             panic!("no action {title:?} on line {line} of {file}: {actions:#?}")
@@ -217,12 +202,12 @@ impl<'a> PlainEditor<'a> {
     /// Read what the server sends until this is so.
     pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         while !is_so(self) {
-            let message = self.client.next();
+            let message = self.client.next_message(what);
             self.take(message, what);
         }
     }
 
-    /// Read what the server sends until the run has ended and its last word was said.
+    /// Read what the server sends until the run has ended and its last message was shown.
     pub fn until_the_end(&mut self, started: &Value) -> String {
         let run = started["run"].as_str().unwrap_or_else(|| panic!("no run: {started}")).to_owned();
         let before = self.said.len();
@@ -233,17 +218,16 @@ impl<'a> PlainEditor<'a> {
     /// Read what the server has sent, and does not wait for more.
     pub fn catch_up(&mut self) {
         while !self.client.has_read_everything() {
-            let message = self.client.next();
+            let message = self.client.next_message("what was sent");
             self.take(message, "what was sent");
         }
     }
 
     /// Quit.
     pub fn quit(mut self) {
-        let id = self.client.request("shutdown", Value::Null);
-        assert_eq!(self.client.response(id), Ok(Value::Null));
+        self.client.shut_down();
         self.catch_up();
-        assert_eq!(self.client.vanish(), Some(0));
+        assert_eq!(self.client.disconnect(), Some(0));
     }
 
     fn ask(&mut self, method: &str, params: Value) -> Value {
@@ -290,16 +274,6 @@ impl<'a> PlainEditor<'a> {
             _ => panic!("an editor without a plugin does not know this, waiting for {waiting_for}: {message:#}"),
         }
     }
-}
-
-/// A range, lines and columns from 0.
-pub fn range(from: (u32, u32), to: (u32, u32)) -> Value {
-    let position = |(line, character): (u32, u32)| json!({ "line": line, "character": character });
-    json!({ "start": position(from), "end": position(to) })
-}
-
-fn uri(session: &Session, file: &str) -> String {
-    format!("file://{}/{file}", session.root().display()).trim_end_matches('/').to_owned()
 }
 
 /// A list; null stands for an empty one.

@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+#[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::lsp_client::{LspClient, file_uri};
 use super::messages_api::MessagesApi;
+use super::wait::wait_for_exit;
 
 /// How long a command may take before it is killed and the test fails: only a hang takes so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -130,11 +134,13 @@ impl Session {
     }
 
     /// A file's permission bits.
+    #[cfg(unix)]
     pub fn mode(&self, path: &str) -> u32 {
         self.path(path).metadata().unwrap_or_else(|error| panic!("{path}: {error}")).permissions().mode() & 0o777
     }
 
     /// Set a file's or a folder's permission bits.
+    #[cfg(unix)]
     pub fn set_mode(&self, path: &str, mode: u32) {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).expect("a mode");
     }
@@ -245,6 +251,51 @@ impl Session {
     pub fn start<'a>(&self, api: &MessagesApi, args: impl IntoIterator<Item = &'a str>) -> Running {
         self.baton(std::iter::once("run").chain(args)).api(api).start()
     }
+
+    /// The URI of a file of the workspace, or of the workspace itself.
+    pub fn uri(&self, file: &str) -> String {
+        file_uri(&self.workspace, file)
+    }
+
+    /// What a client of Baton's own, which shows the results of commands itself, sends at `initialize`.
+    pub fn initialize_params(&self) -> Value {
+        json!({
+            "processId": null,
+            "rootUri": null,
+            "workspaceFolders": [{ "uri": self.uri(""), "name": "work" }],
+            "capabilities": {
+                "window": { "workDoneProgress": true, "showDocument": { "support": true } },
+                "textDocument": { "publishDiagnostics": { "relatedInformation": true } }
+            },
+            "initializationOptions": { "baton": {} }
+        })
+    }
+
+    /// A language server for this workspace, which is to be initialised.
+    pub fn language_server(&self, api: &MessagesApi) -> LspClient {
+        let baton = self.baton(["lsp"]).api(api).current_dir(self.folder.path());
+        LspClient::start(&mut baton.into_command(), &self.workspace)
+    }
+
+    /// A client of Baton's own with this workspace open.
+    pub fn lsp_client(&self, api: &MessagesApi) -> LspClient {
+        self.lsp_client_with(api, &json!({ "baton": {} }))
+    }
+
+    /// The same, with these `initializationOptions`; null stands for a client that knows nothing of Baton.
+    pub fn lsp_client_with(&self, api: &MessagesApi, options: &Value) -> LspClient {
+        let mut client = self.language_server(api);
+        let mut params = self.initialize_params();
+        params["initializationOptions"] = options.clone();
+        client.initialize(params);
+        client
+    }
+
+    /// The events that a run has journaled.
+    pub fn events_of(&self, run: &str) -> Vec<Value> {
+        let journal = self.text(&self.memory(&format!("runs/{run}/events.jsonl")));
+        journal.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect()
+    }
 }
 
 impl Baton {
@@ -296,6 +347,7 @@ impl Running {
     }
 
     /// Send it a signal.
+    #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")).expect("a pid");
         kill_process(pid, signal).expect("it runs");
@@ -335,16 +387,12 @@ impl Running {
 
     /// Its status when it ended; killed when it does not end.
     fn end(&mut self) -> Option<ExitStatus> {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return Some(status);
-            }
-            thread::sleep(Duration::from_millis(5));
+        let status = wait_for_exit(&mut self.child, PATIENCE);
+        if status.is_none() {
+            self.child.kill().expect("it runs");
+            self.child.wait().expect("it ends");
         }
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ends");
-        None
+        status
     }
 }
 

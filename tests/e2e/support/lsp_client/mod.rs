@@ -1,35 +1,47 @@
-//! A strict client of `baton lsp` over standard input and output: every message the server sends must be framed as
-//! the protocol says and read by the test, and every wait has an end.
+//! The one client of `baton lsp`, over standard input and output. It is strict: every message of the server must be
+//! framed as the protocol prescribes, every request, response and notification must be read by the test, and every wait
+//! names what it waits for and has a limit.
+
+mod documents;
+mod waits;
+
+pub use documents::{file_uri, range};
+pub use waits::{RunEnd, button_titles, check_progress, message_text};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-/// How long a test waits for what must come; long, since it matters only when the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::wait::{PATIENCE, wait_for_exit};
 
-/// A running server and its client. Dropping it kills the server, and fails the test if a message was not
-/// read; what is shown of files need not be, since what is shown next says it all.
+/// A running server and its client. Dropping it kills the server, and fails the test if a message was not read.
+/// Diagnostics are exempt: those of a file replace the ones before them.
 pub struct LspClient {
     child: Child,
+    workspace: PathBuf,
     stdin: Option<ChildStdin>,
     incoming: Receiver<Value>,
     /// Messages that came and were not read yet, in their order.
     inbox: VecDeque<Value>,
-    /// What is shown of each file: the params of the last `textDocument/publishDiagnostics`, by URI.
-    shown: BTreeMap<String, Value>,
+    /// Everything that came, read or not, a line each: what a failed wait reports.
+    log: Vec<String>,
+    /// The params of the last `textDocument/publishDiagnostics` of each file, by URI.
+    published: BTreeMap<String, Value>,
+    /// Versions of the open documents, by path.
+    versions: BTreeMap<String, i64>,
     last_id: i64,
 }
 
 impl LspClient {
-    /// Start a server.
-    pub fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    /// Start a server by this command, for a client with this workspace.
+    pub fn start(command: &mut Command, workspace: &Path) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().expect("the server starts");
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().expect("a pipe"));
         let (send, incoming) = channel();
@@ -41,7 +53,17 @@ impl LspClient {
                 }
             }
         });
-        Self { child, stdin, incoming, inbox: VecDeque::new(), shown: BTreeMap::new(), last_id: 0 }
+        Self {
+            child,
+            workspace: workspace.to_owned(),
+            stdin,
+            incoming,
+            inbox: VecDeque::new(),
+            log: Vec::new(),
+            published: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            last_id: 0,
+        }
     }
 
     /// `initialize` with these params and `initialized`; answers with the server's capabilities.
@@ -60,6 +82,7 @@ impl LspClient {
     }
 
     /// Run a command of the server's: its result, or its error.
+    #[track_caller]
     pub fn execute(&mut self, command: &str, arguments: &[Value]) -> Result<Value, Value> {
         let id = self.request("workspace/executeCommand", json!({ "command": command, "arguments": arguments }));
         self.response(id)
@@ -80,102 +103,84 @@ impl LspClient {
         self.send(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }));
     }
 
-    /// The answer to a request: its result, or its error. Other messages stay unread.
+    /// The response to a request: its result, or its error. Other messages stay unread.
+    #[track_caller]
     pub fn response(&mut self, id: i64) -> Result<Value, Value> {
-        let message = self.take(&format!("the answer to request {id}"), |message| {
+        let message = self.take(&format!("the response to request {id}"), |message| {
             message["id"] == id && message.get("method").is_none()
         });
         if message.get("error").is_some() { Err(message["error"].clone()) } else { Ok(message["result"].clone()) }
     }
 
     /// The next request or notification of this method. Other messages stay unread.
-    pub fn hear(&mut self, method: &str) -> Value {
+    #[track_caller]
+    pub fn wait_for(&mut self, method: &str) -> Value {
         self.take(method, |message| message["method"] == method)
     }
 
-    /// The next message, whatever it is.
-    pub fn next(&mut self) -> Value {
-        self.take("any message", |_| true)
-    }
-
-    /// Wait until what is shown of a file is so: the params of its last `textDocument/publishDiagnostics`. Each says all
-    /// there is to say of a file, so that the ones before it need not be read.
-    pub fn shown_when(&mut self, uri: &str, is_so: impl Fn(&[Value]) -> bool) -> Value {
-        let patience = Instant::now() + PATIENCE;
-        loop {
-            let shown = self.shown.get(uri);
-            let diagnostics = shown.and_then(|shown| shown["diagnostics"].as_array()).map(Vec::as_slice);
-            if is_so(diagnostics.unwrap_or_default()) {
-                return shown.cloned().unwrap_or_default();
-            }
-            match self.incoming.recv_timeout(patience.saturating_duration_since(Instant::now())) {
-                Ok(message) => self.receive(message),
-                Err(_) => panic!("waited in vain for {uri} to be shown otherwise: {:#?}", self.shown.get(uri)),
-            }
-        }
+    /// The next message, whatever it is; `what` is what the test is waiting for.
+    #[track_caller]
+    pub fn next_message(&mut self, what: &str) -> Value {
+        self.take(what, |_| true)
     }
 
     fn receive(&mut self, message: Value) {
         if message["method"] == "textDocument/publishDiagnostics" {
             let uri = message["params"]["uri"].as_str().expect("a URI").to_owned();
-            self.shown.insert(uri, message["params"].clone());
+            self.published.insert(uri, message["params"].clone());
         }
+        self.log.push(summary(&message));
         self.inbox.push_back(message);
-    }
-
-    fn receive_what_is_there(&mut self) {
-        while let Ok(message) = self.incoming.try_recv() {
-            self.receive(message);
-        }
     }
 
     /// Whether no message waits to be read. What is still on its way is not seen.
     pub fn has_read_everything(&mut self) -> bool {
-        self.receive_what_is_there();
+        while let Ok(message) = self.incoming.try_recv() {
+            self.receive(message);
+        }
         self.inbox.is_empty()
     }
 
-    /// Close the server's standard input, as an editor that crashed; the code the process ends with. What it still
-    /// said concerns nobody.
-    pub fn vanish(&mut self) -> Option<i32> {
+    /// Close the server's standard input, as an editor that crashed; the exit code. What was not read is dropped.
+    pub fn disconnect(&mut self) -> Option<i32> {
         self.stdin = None;
-        let code = self.ended();
-        while self.incoming.recv_timeout(PATIENCE).is_ok() {}
-        self.inbox.clear();
-        code
+        self.wait_for_exit_unread()
     }
 
-    /// Send the server a signal, as a system that shuts down; the code the process ends with. What it still said concerns
-    /// nobody.
+    /// Send the server a signal, as a system that shuts down; the exit code. What was not read is dropped.
     #[cfg(unix)]
-    pub fn stopped_by(&mut self, signal: rustix::process::Signal) -> Option<i32> {
+    pub fn signal(&mut self, signal: rustix::process::Signal) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("it runs");
-        let code = self.ended();
+        self.wait_for_exit_unread()
+    }
+
+    fn wait_for_exit_unread(&mut self) -> Option<i32> {
+        let code = self.wait_for_exit();
         while self.incoming.recv_timeout(PATIENCE).is_ok() {}
         self.inbox.clear();
         code
     }
 
-    /// `shutdown` and `exit`, with standard input left open; the code the process ends with.
+    /// `shutdown` and `exit`, with standard input left open; the exit code.
     pub fn quit(&mut self) -> Option<i32> {
-        let id = self.request("shutdown", Value::Null);
-        assert_eq!(self.response(id), Ok(Value::Null));
+        self.shut_down();
         self.notify("exit", Value::Null);
-        self.ended()
+        self.wait_for_exit()
     }
 
-    /// Wait for the end of the process; its code.
-    pub fn ended(&mut self) -> Option<i32> {
-        let patience = Instant::now() + PATIENCE;
-        while Instant::now() < patience {
-            if let Some(status) = self.child.try_wait().expect("a child of ours") {
-                return status.code();
-            }
-            // There is no way to wait for a process with a limit.
-            thread::sleep(Duration::from_millis(5));
-        }
-        panic!("the server did not end");
+    /// `shutdown`.
+    pub fn shut_down(&mut self) {
+        let id = self.request("shutdown", Value::Null);
+        assert_eq!(self.response(id), Ok(Value::Null));
+    }
+
+    /// Wait for the end of the process; its exit code.
+    #[track_caller]
+    pub fn wait_for_exit(&mut self) -> Option<i32> {
+        let status = wait_for_exit(&mut self.child, PATIENCE);
+        let Some(status) = status else { panic!("waited in vain for the server to end; {}", self.report()) };
+        status.code()
     }
 
     fn send(&mut self, message: &Value) {
@@ -186,21 +191,36 @@ impl LspClient {
     }
 
     /// The first unread message that is `wanted`.
+    #[track_caller]
     fn take(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.inbox.iter().position(&wanted) {
                 return self.inbox.remove(at).expect("it was there");
             }
-            match self.incoming.recv_timeout(patience.saturating_duration_since(Instant::now())) {
-                Ok(message) => self.receive(message),
-                Err(RecvTimeoutError::Timeout) => panic!("waited in vain for {what}; unread: {:#?}", self.inbox),
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("the server left without {what}; unread: {:#?}", self.inbox)
-                }
-            }
+            self.receive_before(deadline, what);
         }
     }
+
+    /// Receive one more message, or fail the test.
+    #[track_caller]
+    fn receive_before(&mut self, deadline: Instant, what: &str) {
+        match self.incoming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(message) => self.receive(message),
+            Err(RecvTimeoutError::Timeout) => panic!("waited in vain for {what}; {}", self.report()),
+            Err(RecvTimeoutError::Disconnected) => panic!("the server ended without {what}; {}", self.report()),
+        }
+    }
+
+    /// Everything that came so far, and in full what was not read.
+    fn report(&self) -> String {
+        format!("what came instead:\n{}\nunread: {:#?}", self.log.join("\n"), self.inbox)
+    }
+}
+
+/// A message in one line of limited length.
+fn summary(message: &Value) -> String {
+    message.to_string().chars().take(240).collect()
 }
 
 impl Drop for LspClient {
@@ -211,14 +231,13 @@ impl Drop for LspClient {
         if !thread::panicking() {
             // Ends when the reader has seen the end of the server's output.
             self.inbox.extend(self.incoming.iter());
-            // They are no message to react to, but what is on the screen.
             self.inbox.retain(|message| message["method"] != "textDocument/publishDiagnostics");
-            assert!(self.inbox.is_empty(), "messages nobody read: {:#?}", self.inbox);
+            assert!(self.inbox.is_empty(), "messages that no one read: {:#?}", self.inbox);
         }
     }
 }
 
-/// The next message; `None` at the end. Anything that is not framed as the protocol says ends the test loudly.
+/// The next message; `None` at the end. Anything that is not framed as the protocol prescribes fails the test.
 fn read_message(stdout: &mut BufReader<ChildStdout>) -> Option<Value> {
     let mut header = String::new();
     stdout.read_line(&mut header).expect("output is readable");

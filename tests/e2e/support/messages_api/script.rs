@@ -1,7 +1,9 @@
 //! What the server answers: replies by agent and turn, and faults before them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,7 +18,7 @@ pub struct Script {
     agents: Vec<(String, Vec<Vec<Reply>>)>,
     faults: Vec<(String, Vec<Fault>)>,
     handler: Option<Handler>,
-    /// What `/v1/models` tells; the three default models where it is not said.
+    /// What `/v1/models` lists; the three default models where it is not set.
     models: Option<Option<Vec<String>>>,
 }
 
@@ -74,6 +76,17 @@ pub enum Fault {
     SlowHeaders(Duration),
 }
 
+/// Which request of a run: an agent's turn in one of its conversations. A request that is sent again has the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestName {
+    /// As in [`RecordedRequest`].
+    pub agent: String,
+    /// As in [`RecordedRequest`].
+    pub conversation: usize,
+    /// As in [`RecordedRequest`].
+    pub turn: usize,
+}
+
 /// A request as the server got it.
 #[derive(Debug, Clone)]
 pub struct RecordedRequest {
@@ -119,7 +132,7 @@ impl Script {
         self
     }
 
-    /// The models that `/v1/models` tells of; with `None` there is no such page. Faults of `models` come first.
+    /// The models that `/v1/models` lists; with `None` there is no such page. Faults of `models` come first.
     pub fn models(mut self, models: Option<&[&str]>) -> Self {
         self.models = Some(models.map(|models| models.iter().map(|&id| id.to_owned()).collect()));
         self
@@ -134,6 +147,17 @@ impl Script {
     pub fn by(mut self, handler: impl Fn(&RecordedRequest) -> Option<Reply> + Send + Sync + 'static) -> Self {
         self.handler = Some(Arc::new(handler));
         self
+    }
+
+    /// Leave the first request of this name unanswered, for longer than any test takes; others follow the script.
+    pub fn stall_once(self, name: &RequestName) -> Self {
+        let (name, stalled) = (name.clone(), AtomicBool::new(false));
+        Self::new().by(move |request| {
+            if request.name() == name && !stalled.swap(true, Ordering::SeqCst) {
+                return Some(Reply::text("too late").after(Duration::from_secs(600)));
+            }
+            self.reply(request)
+        })
     }
 
     /// The reply to a request.
@@ -295,6 +319,11 @@ impl RecordedRequest {
         }
     }
 
+    /// Which request it is.
+    pub fn name(&self) -> RequestName {
+        RequestName { agent: self.agent.clone(), conversation: self.conversation, turn: self.turn }
+    }
+
     /// The system prompt, its parts joined.
     pub fn system(&self) -> String {
         text_of(&self.body["system"])
@@ -314,6 +343,39 @@ impl RecordedRequest {
     pub fn tools(&self) -> Vec<&str> {
         let tools = self.body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
         tools.iter().filter_map(|tool| tool["name"].as_str()).collect()
+    }
+}
+
+/// The first request of an agent.
+impl From<&str> for RequestName {
+    fn from(agent: &str) -> Self {
+        Self::from((agent, 0))
+    }
+}
+
+/// An agent's turn in its first conversation.
+impl From<(&str, usize)> for RequestName {
+    fn from((agent, turn): (&str, usize)) -> Self {
+        Self::from((agent, 0, turn))
+    }
+}
+
+/// An agent, which of its conversations, and the turn in it.
+impl From<(&str, usize, usize)> for RequestName {
+    fn from((agent, conversation, turn): (&str, usize, usize)) -> Self {
+        Self { agent: agent.to_owned(), conversation, turn }
+    }
+}
+
+impl From<&Self> for RequestName {
+    fn from(name: &Self) -> Self {
+        name.clone()
+    }
+}
+
+impl fmt::Display for RequestName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (conversation {}, turn {})", self.agent, self.conversation, self.turn)
     }
 }
 
