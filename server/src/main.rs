@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    baton::cli::main()
+    baton::cli::main(&baton::phases::TABLE)
 }

@@ -1,11 +1,9 @@
 //! `baton approve` and `baton reject`: the gate, answered from outside.
 
-use std::path::Path;
-
 use super::args::ApproveArgs;
 use super::failure::Failure;
 use super::print;
-use super::session::Session;
+use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::Decision;
 use crate::memory::Store;
@@ -13,10 +11,10 @@ use crate::text;
 use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN};
 
 /// Approve the plan, or some tasks of it.
-pub(super) fn approve(folder: Option<&Path>, args: ApproveArgs) -> Result<u8, Failure> {
+pub(super) fn approve(start: &Start<'_>, args: ApproveArgs) -> Result<u8, Failure> {
     let ApproveArgs { only, plan } = args;
     let partial = only.is_some();
-    let (_, answered) = answer(folder, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
+    let (_, answered) = answer(start, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
     let what = if partial { answered.tasks.join(", ") } else { text::count(answered.tasks.len(), "task") };
     let then = if answered.run_waits { "The waiting run goes on." } else { "`baton run` goes on with it." };
     print(&format!("Approved plan{} ({what}). {then}", version(&answered)))?;
@@ -24,8 +22,8 @@ pub(super) fn approve(folder: Option<&Path>, args: ApproveArgs) -> Result<u8, Fa
 }
 
 /// Reject the plan.
-pub(super) fn reject(folder: Option<&Path>) -> Result<u8, Failure> {
-    let (store, answered) = answer(folder, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
+pub(super) fn reject(start: &Start<'_>) -> Result<u8, Failure> {
+    let (store, answered) = answer(start, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
     print(&workflow::rejected_message(&format!("Rejected plan{}", version(&answered)), &store))?;
     Ok(0)
 }
@@ -35,12 +33,12 @@ fn version(answered: &Answered) -> String {
     answered.plan_version.map_or_else(String::new, |version| format!(" version {version}"))
 }
 
-fn answer(folder: Option<&Path>, answer: Answer) -> Result<(Store, Answered), Failure> {
-    let session = Session::open(folder, Overrides::default())?;
+fn answer(start: &Start<'_>, answer: Answer) -> Result<(Store, Answered), Failure> {
+    let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
     let models = session.models();
     let usage = store.workflow_spending()?.into_iter().sum();
-    let sources = GateSources { store: &store, settings: &session.settings, models: models.as_ref(), usage };
+    let sources = GateSources { store: &store, settings: &session.settings, models: models.as_ref(), usage, phases: &session.phases };
     let answered = workflow::answer_plan(&sources, answer)?;
     if store.seal().keeps_answers() {
         return Ok((store, answered));

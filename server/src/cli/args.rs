@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::slips;
 use crate::config::PROVIDERS;
-use crate::contracts::{SchemaName, is_task_id};
+use crate::contracts::{PhaseName, is_task_id};
 use crate::memory::tidied;
+use crate::workflow::{CONTEXT, IMPLEMENT, Phases};
 
 /// One coding task through four agents: context, plan, implement, review.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -67,8 +68,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = task)]
     pub task: Option<String>,
     /// Run this one phase, even if its result exists; it and the later ones go to history
-    #[arg(long, value_name = "PHASE")]
-    pub phase: Option<Phase>,
+    #[arg(long, value_name = "PHASE", value_parser = PhaseName::read)]
+    pub phase: Option<PhaseName>,
     /// Implement only these tasks of the plan, as in T1,T3
     #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = task_id)]
     pub only: Option<Vec<String>>,
@@ -201,8 +202,8 @@ pub struct DoctorArgs {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct SchemaArgs {
     /// The handoff
-    #[arg(value_name = "NAME", value_parser = schema_name())]
-    pub name: SchemaName,
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 /// Flags of `baton lsp`.
@@ -211,19 +212,6 @@ pub struct LspArgs {
     /// Accepted, since many editors pass it; standard input and output are all there is
     #[arg(long)]
     pub stdio: bool,
-}
-
-/// A phase asked for by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Phase {
-    /// Find what the task is about
-    Context,
-    /// Break it into small tasks
-    Plan,
-    /// Write the code; asks you first
-    Implement,
-    /// Judge what was written
-    Review,
 }
 
 const WHAT_IT_IS: &str = "\
@@ -292,8 +280,8 @@ that cannot be done it is left alone and named, and the exit code is 3.";
 
 impl Args {
     /// The arguments of this process. Help ends it with code 0, wrong usage with 2.
-    pub fn from_command_line() -> Self {
-        Self::from_words(std::env::args_os()).unwrap_or_else(|error| super::output::exit_with(&error))
+    pub fn from_command_line(phases: &Phases) -> Self {
+        Self::from_words(std::env::args_os(), phases).unwrap_or_else(|error| super::output::exit_with(&error))
     }
 
     /// The arguments in these words, of which the first is the program's name.
@@ -302,14 +290,31 @@ impl Args {
     /// Wrong usage, or a call for help; `exit_code` and `print` of the error tell what to do.
     pub fn from_words<W: Into<std::ffi::OsString> + Clone>(
         words: impl IntoIterator<Item = W>,
+        phases: &Phases,
     ) -> Result<Self, clap::Error> {
         let words: Vec<std::ffi::OsString> = words.into_iter().map(Into::into).collect();
-        slips::check::<Self>(&words)?;
-        let args = Self::try_parse_from(words)?;
+        let mut command = Self::declared(phases);
+        slips::check(&command, &words)?;
+        let mut matches = command.try_get_matches_from_mut(words)?;
+        let args = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
         if let Command::Run(run) = &args.command {
             run.check()?;
         }
         Ok(args)
+    }
+}
+
+impl Args {
+    /// The declaration, with the phases and the handoffs that there are.
+    fn declared(phases: &Phases) -> clap::Command {
+        let names = phases.all().iter().map(|phase| {
+            PossibleValue::new(phase.name().as_str()).help(phase.titles().help)
+        });
+        let phase = PossibleValuesParser::new(names).try_map(|name| PhaseName::read(&name));
+        let schema = PossibleValuesParser::new(phases.handoffs().schemas().iter().map(|schema| schema.name));
+        Self::command()
+            .mut_subcommand("run", |run| run.mut_arg("phase", |arg| arg.value_parser(phase)))
+            .mut_subcommand("schema", |command| command.mut_arg("name", |arg| arg.value_parser(schema)))
     }
 }
 
@@ -321,10 +326,10 @@ impl RunArgs {
             Err(command.error(clap::error::ErrorKind::ArgumentConflict, message))
         };
         match self.phase {
-            Some(phase) if self.only.is_some() && phase != Phase::Implement => {
+            Some(phase) if self.only.is_some() && phase != IMPLEMENT => {
                 conflict("--only chooses what to implement: it goes with --phase implement, or with no phase")
             }
-            Some(phase) if self.reset && phase != Phase::Context => {
+            Some(phase) if self.reset && phase != CONTEXT => {
                 conflict("--reset leaves nothing for that phase to start from; it goes with no phase, or with context")
             }
             _ => Ok(()),
@@ -372,10 +377,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn schema_name() -> impl TypedValueParser<Value = SchemaName> {
-    PossibleValuesParser::new(SchemaName::ALL.map(SchemaName::as_str)).try_map(|name| name.parse())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -402,7 +403,7 @@ mod tests {
                         --timeout 1h30m --json");
         let expected = RunArgs {
             task: Some("Mend".to_owned()),
-            phase: Some(Phase::Implement),
+            phase: Some(IMPLEMENT),
             only: Some(vec!["T1".to_owned(), "T3".to_owned()]),
             fix: None,
             reset: false,

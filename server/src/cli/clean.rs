@@ -1,17 +1,15 @@
 //! `baton clean`: old runs go, with their checkpoints.
 
-use std::path::Path;
-
 use super::failure::Failure;
 use super::print;
-use super::session::Session;
+use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
 use crate::workflow::{self, Cleaned};
 
 /// Keep the newest runs and those of the workflow at hand; remove the rest.
-pub(super) fn clean(folder: Option<&Path>) -> Result<u8, Failure> {
-    let session = Session::open(folder, Overrides::default())?;
+pub(super) fn clean(start: &Start<'_>) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
     let cleaned = match session.memory()? {
         Some(store) => workflow::clean(&store, &session.workspace, session.settings.keep_runs)?,
         None => Cleaned::default(),

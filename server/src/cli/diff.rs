@@ -1,18 +1,17 @@
 //! `baton diff`: what the workflow changed.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use super::failure::Failure;
 use super::output::print_bytes;
-use super::session::Session;
+use super::session::{Session, Start};
 use super::{print, tell};
 use crate::config::Overrides;
 use crate::{text, workflow};
 
 /// Print the changes as one unified diff: for people on a terminal, byte for byte elsewhere, so that it can be applied.
-pub(super) fn diff(folder: Option<&Path>, task: Option<&str>) -> Result<u8, Failure> {
-    let session = Session::open(folder, Overrides::default())?;
+pub(super) fn diff(start: &Start<'_>, task: Option<&str>) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
     let diff = match session.memory()? {
         Some(store) => {
             super::warn(&workflow::uncounted(&store)?);

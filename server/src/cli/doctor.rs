@@ -1,11 +1,9 @@
 //! `baton doctor`: whether everything a run needs is there, and how to mend what is not.
 
-use std::path::Path;
-
 use super::failure::{FAILED, Failure, USAGE};
 use super::print;
 use super::run::block_on;
-use super::session::current_folder;
+use super::session::Start;
 use crate::config::{self, Overrides};
 use crate::text;
 use crate::workflow::{self, Check, CheckStatus, Editor};
@@ -14,13 +12,10 @@ use crate::workflow::{self, Check, CheckStatus, Editor};
 const NAME: usize = 15;
 
 /// Look at everything, and tell.
-pub(super) fn doctor(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
-    let folder = match folder {
-        Some(folder) => folder.to_owned(),
-        None => current_folder()?,
-    };
+pub(super) fn doctor(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
+    let folder = start.folder()?;
     let settings = config::load_from_disk(&folder, config::environment(), Overrides::default());
-    let found = block_on(workflow::doctor(&folder, settings, &config::variable, &Editor::default()))?;
+    let found = block_on(workflow::doctor(&folder, settings, &config::variable, &Editor::default(), start.table))?;
     let text = if json {
         text::safe_json(&serde_json::to_string_pretty(&found).map_err(|error| Failure::failed(error.to_string()))?)
     } else {

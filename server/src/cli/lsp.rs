@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::failure::{CANCELLED, Failure};
+use super::session::Start;
 use super::signals::{Stop, Stops};
 
 /// Serve an editor until it leaves.
-pub(super) fn lsp(folder: Option<&Path>) -> Result<u8, Failure> {
+pub(super) fn lsp(start: &Start<'_>) -> Result<u8, Failure> {
+    let (folder, table) = (start.folder.map(Path::to_owned), start.table);
     let runtime = super::run::runtime()?;
     let code = runtime.block_on(async {
         let mut stops = Stops::new()?;
@@ -19,7 +21,7 @@ pub(super) fn lsp(folder: Option<&Path>) -> Result<u8, Failure> {
             std::process::exit(i32::from(CANCELLED));
         });
         let stopped = async { drop(stopped.await) };
-        Ok::<u8, Failure>(crate::lsp::run(folder.map(Path::to_owned), stopped).await)
+        Ok::<u8, Failure>(crate::lsp::run(folder, table, stopped).await)
     })?;
     // A read of standard input that is under way would hold the process until the editor closes its end.
     runtime.shutdown_background();

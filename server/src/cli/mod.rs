@@ -33,29 +33,33 @@ use failure::Failure;
 use output::print;
 use tracing_subscriber::EnvFilter;
 
+use self::session::Start;
+use crate::config;
 use crate::text;
+use crate::workflow::Table;
 
-/// Do what the arguments of this process ask for.
-pub fn main() -> ExitCode {
-    let args = Args::from_command_line();
+/// Do what the arguments of this process ask for. `table` holds the phases.
+pub fn main(table: &'static Table) -> ExitCode {
+    let phases = table.with(&config::user_phases());
+    let args = Args::from_command_line(&phases);
     log_to_stderr();
-    let folder = args.workspace.as_deref();
+    let start = Start { folder: args.workspace.as_deref(), table };
     let done = match args.command {
-        Command::Run(run) => run::run(folder, run),
-        Command::Review(review) => review::review(folder, review),
-        Command::Plan(plan) => run::plan_again(folder, plan.feedback),
-        Command::Approve(approve) => answer::approve(folder, approve),
-        Command::Reject => answer::reject(folder),
-        Command::Status(status) => status::status(folder, status.json),
-        Command::Diff(diff) => diff::diff(folder, diff.task.as_deref()),
-        Command::Rollback(rollback) => rollback::rollback(folder, rollback),
-        Command::Clean => clean::clean(folder),
-        Command::Reset => reset::reset(folder),
-        Command::Trust(trust) => trust::trust(folder, &trust),
-        Command::Doctor(args) => doctor::doctor(folder, args.json),
-        Command::Schema(schema) => schema::schema(schema.name),
-        Command::Demo => demo::demo(),
-        Command::Lsp(_) => lsp::lsp(folder),
+        Command::Run(run) => run::run(&start, run),
+        Command::Review(review) => review::review(&start, review),
+        Command::Plan(plan) => run::plan_again(&start, plan.feedback),
+        Command::Approve(approve) => answer::approve(&start, approve),
+        Command::Reject => answer::reject(&start),
+        Command::Status(status) => status::status(&start, status.json),
+        Command::Diff(diff) => diff::diff(&start, diff.task.as_deref()),
+        Command::Rollback(rollback) => rollback::rollback(&start, rollback),
+        Command::Clean => clean::clean(&start),
+        Command::Reset => reset::reset(&start),
+        Command::Trust(trust) => trust::trust(&start, &trust),
+        Command::Doctor(args) => doctor::doctor(&start, args.json),
+        Command::Schema(schema) => schema::schema(&phases, &schema.name),
+        Command::Demo => demo::demo(table),
+        Command::Lsp(_) => lsp::lsp(&start),
     };
     match done {
         Ok(code) => ExitCode::from(code),

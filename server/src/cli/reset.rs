@@ -1,16 +1,14 @@
 //! `baton reset`: the workflow's memory goes to history; files stay.
 
-use std::path::Path;
-
 use super::failure::Failure;
 use super::print;
-use super::session::Session;
+use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::workflow;
 
 /// Set the workflow at hand aside.
-pub(super) fn reset(folder: Option<&Path>) -> Result<u8, Failure> {
-    let session = Session::open(folder, Overrides::default())?;
+pub(super) fn reset(start: &Start<'_>) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else {
         print("There is nothing to reset.")?;
         return Ok(0);

@@ -1,6 +1,5 @@
 //! `baton review --base`: the working tree against a commit, judged.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{FailOn, ReviewArgs};
@@ -8,7 +7,7 @@ use super::failure::{Failure, ISSUES};
 use super::output::ended;
 use super::progress::{Progress, Style};
 use super::run::{Place, block_on, drive, exit_code, last_line};
-use super::session::Session;
+use super::session::{Session, Start};
 use super::{gate, print};
 use crate::config::Overrides;
 use crate::contracts::{ReviewOutput, Severity};
@@ -16,9 +15,9 @@ use crate::text;
 use crate::workflow::{Goal, Outcome};
 
 /// Review, and end with the code that what was found has.
-pub(super) fn review(folder: Option<&Path>, args: ReviewArgs) -> Result<u8, Failure> {
+pub(super) fn review(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure> {
     let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
-    let session = Session::open(folder, flags)?;
+    let session = Session::open(start, flags)?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr())));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let place = Place::of(&engine);

@@ -6,15 +6,15 @@ use super::args::RollbackArgs;
 use super::failure::{Failure, PERSON};
 use super::output::ended;
 use super::print;
-use super::session::Session;
+use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::RepoPath;
 use crate::text;
 use crate::workflow::{self, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
 
 /// Roll back, or undo the last rollback. Files that were left alone need a person.
-pub(super) fn rollback(folder: Option<&Path>, args: RollbackArgs) -> Result<u8, Failure> {
-    let session = Session::open(folder, Overrides::default())?;
+pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else {
         return Err(Failure::usage("there is nothing to roll back: nothing has been run here yet"));
     };

@@ -1,30 +1,29 @@
 //! `baton run`: take a task through the workflow, and tell how it goes.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::args::{self, RunArgs};
+use super::args::RunArgs;
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
 use super::output::{ended, issue_line, unread};
 use super::progress::{Progress, Style};
-use super::session::Session;
+use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
 use super::{print, tell};
 use crate::config::Overrides;
 use crate::text;
 use crate::workflow::{
-    self, Engine, EventErrorKind, Goal, NO_PLAN, Outcome, Phase, PhaseEvent, Request, RunEnd, RunHandle,
+    self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_PLAN, Outcome, PhaseEvent, Request, RunEnd, RunHandle,
 };
 
 /// Run, and end with the code its outcome has.
-pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
+pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
-    let session = Session::open(folder, flags)?;
+    let session = Session::open(start, flags)?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr())));
     let approver = gate::approver(session.workspace.root(), progress.clone());
     let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
@@ -39,8 +38,8 @@ pub(super) fn run(folder: Option<&Path>, args: RunArgs) -> Result<u8, Failure> {
 }
 
 /// `baton plan --feedback`: the Revise answer of a gate that waits; where none does, the plan phase once more.
-pub(super) fn plan_again(folder: Option<&Path>, feedback: String) -> Result<u8, Failure> {
-    let session = Session::open(folder, Overrides::default())?;
+pub(super) fn plan_again(start: &Start<'_>, feedback: String) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
     if workflow::revise_waiting_plan(&store, &feedback)? {
         print("The waiting run plans again.")?;
@@ -211,18 +210,9 @@ fn goal(args: &RunArgs) -> Goal {
     let (task, reset) = (args.task.clone(), args.reset);
     match (&args.fix, args.phase, &args.only) {
         (Some(issues), ..) => Goal::Fix { issues: issues.clone() },
-        (None, Some(args::Phase::Implement), Some(ids)) => Goal::Tasks { ids: ids.clone(), task },
-        (None, Some(named), _) => Goal::Phase { phase: phase(named), task, reset },
+        (None, Some(IMPLEMENT), Some(ids)) => Goal::Tasks { ids: ids.clone(), task },
+        (None, Some(named), _) => Goal::Phase { phase: named, task, reset },
         (None, None, only) => Goal::Go { task, reset, only: only.clone() },
-    }
-}
-
-fn phase(phase: args::Phase) -> Phase {
-    match phase {
-        args::Phase::Context => Phase::Context,
-        args::Phase::Plan => Phase::Plan,
-        args::Phase::Implement => Phase::Implement,
-        args::Phase::Review => Phase::Review,
     }
 }
 
@@ -250,9 +240,9 @@ mod tests {
         );
         assert_eq!(
             goal(&["--phase", "context", "--task", "Do it", "--reset"]),
-            Goal::Phase { phase: Phase::Context, task: Some("Do it".to_owned()), reset: true }
+            Goal::Phase { phase: CONTEXT, task: Some("Do it".to_owned()), reset: true }
         );
-        assert_eq!(goal(&["--phase", "implement"]), Goal::Phase { phase: Phase::Implement, task: None, reset: false });
+        assert_eq!(goal(&["--phase", "implement"]), Goal::Phase { phase: IMPLEMENT, task: None, reset: false });
         assert_eq!(goal(&["--phase", "implement", "--only", "T1"]), Goal::Tasks { ids: ids(&["T1"]), task: None });
         assert_eq!(goal(&["--fix", "i1,i2"]), Goal::Fix { issues: ids(&["i1", "i2"]) });
     }

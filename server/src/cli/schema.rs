@@ -2,11 +2,12 @@
 
 use super::failure::Failure;
 use super::print;
-use crate::contracts::SchemaName;
+use crate::workflow::Phases;
 
 /// Print a schema.
-pub(super) fn schema(name: SchemaName) -> Result<u8, Failure> {
-    let text = serde_json::to_string_pretty(&name.schema()).map_err(|error| Failure::failed(error.to_string()))?;
+pub(super) fn schema(phases: &Phases, name: &str) -> Result<u8, Failure> {
+    let schema = phases.handoffs().schema(name).map_err(Failure::usage)?;
+    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::failed(error.to_string()))?;
     print(&text)?;
     Ok(0)
 }

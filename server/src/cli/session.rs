@@ -6,8 +6,16 @@ use crate::config::{self, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
 use crate::models::Models;
-use crate::workflow::{self, Approver, Editor, Engine};
+use crate::workflow::{self, Approver, Editor, Engine, Phases, Table};
 use crate::workspace::Workspace;
+
+/// What every subcommand is given.
+pub(super) struct Start<'a> {
+    /// The workspace that was named.
+    pub(super) folder: Option<&'a Path>,
+    /// The phases of the program.
+    pub(super) table: &'static Table,
+}
 
 /// A workspace with its settings: what every subcommand begins with.
 pub(super) struct Session {
@@ -15,23 +23,25 @@ pub(super) struct Session {
     pub(super) workspace: Workspace,
     /// The settings in force.
     pub(super) settings: Settings,
+    /// The phases of the program.
+    table: &'static Table,
+    /// Those there are under these settings.
+    pub(super) phases: Phases,
 }
 
 impl Session {
     /// Open the workspace of this process.
-    pub(super) fn open(folder: Option<&Path>, flags: Overrides) -> Result<Self, Failure> {
-        let folder = match folder {
-            Some(folder) => folder.to_owned(),
-            None => current_folder()?,
-        };
+    pub(super) fn open(start: &Start<'_>, flags: Overrides) -> Result<Self, Failure> {
+        let folder = start.folder()?;
         let workspace = Workspace::open(&folder).map_err(|error| Failure::usage(error.to_string()))?;
         let loaded = config::load_from_disk(workspace.root(), config::environment(), flags)
             .map_err(|errors| Failure::usage(errors.to_string()))?;
         for warning in &loaded.warnings {
             super::tell(&format!("warning: {warning}"));
         }
-        workflow::check_memory_dir(&workspace, &loaded).map_err(|errors| Failure::usage(errors.to_string()))?;
-        Ok(Self { workspace, settings: loaded.settings })
+        workflow::check_memory_dir(&workspace, &loaded, start.table).map_err(|errors| Failure::usage(errors.to_string()))?;
+        let phases = start.table.with(&loaded.settings.phases);
+        Ok(Self { workspace, settings: loaded.settings, table: start.table, phases })
     }
 
     /// The memory folder, where there is one already.
@@ -40,7 +50,7 @@ impl Session {
         if !there {
             return Ok(None);
         }
-        Ok(Some(workflow::open_store(&self.workspace, &self.settings)?))
+        Ok(Some(workflow::open_store(&self.workspace, &self.settings, &self.phases)?))
     }
 
     /// The models a run would work with, where there are any.
@@ -51,11 +61,16 @@ impl Session {
 
     /// Everything a run works with.
     pub(super) fn engine(self, approver: Arc<dyn Approver>) -> Result<Engine, Failure> {
-        Ok(workflow::open(self.workspace, self.settings, &config::variable, approver, Editor::default())?)
+        Ok(workflow::open(self.workspace, self.settings, &config::variable, approver, Editor::default(), self.table)?)
     }
 }
 
-/// The folder this process was started in.
-pub(super) fn current_folder() -> Result<PathBuf, Failure> {
-    std::env::current_dir().map_err(|error| Failure::usage(format!("the current folder cannot be used: {error}")))
+impl Start<'_> {
+    /// The workspace's folder: the one that was named, else the one this process was started in.
+    pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
+        if let Some(folder) = self.folder {
+            return Ok(folder.to_owned());
+        }
+        std::env::current_dir().map_err(|error| Failure::usage(format!("the current folder cannot be used: {error}")))
+    }
 }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::error::ErrorKind;
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 
 /// Look for an option without its text: `--task --json` means the flag, and would send "--json" to a model as the task.
 ///
@@ -12,8 +12,8 @@ use clap::{Arg, Command, CommandFactory};
 ///
 /// # Errors
 /// Names the option and how to write it if that is the text.
-pub(super) fn check<C: CommandFactory>(words: &[OsString]) -> Result<(), clap::Error> {
-    let mut whole = C::command();
+pub(super) fn check(declared: &Command, words: &[OsString]) -> Result<(), clap::Error> {
+    let mut whole = declared.clone();
     let named = words.iter().skip(1).find_map(|word| whole.find_subcommand(word)).cloned();
     let args: Vec<&Arg> = whole.get_arguments().chain(named.iter().flat_map(Command::get_arguments)).collect();
     let takes_text = |word: &OsStr| {

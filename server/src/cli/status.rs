@@ -1,6 +1,5 @@
 //! `baton status`: where the workflow stands and what comes next.
 
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,7 +7,7 @@ use jiff::Timestamp;
 use super::failure::Failure;
 use super::output::issue_line;
 use super::print;
-use super::session::Session;
+use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
 use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, NextStep, PhaseState, Status};
@@ -16,14 +15,14 @@ use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, NextStep, Pha
 const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
 
 /// Print the status.
-pub(super) fn status(folder: Option<&Path>, json: bool) -> Result<u8, Failure> {
-    let session = Session::open(folder, Overrides::default())?;
+pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else {
         print(if json { "null" } else { NOTHING })?;
         return Ok(0);
     };
     let models = session.models();
-    let status = workflow::status(&store, &session.settings, models.as_ref(), Timestamp::now())?;
+    let status = workflow::status(&store, &session.settings, models.as_ref(), &session.phases, Timestamp::now())?;
     let text = match json {
         false if is_empty(&status) => NOTHING.to_owned(),
         true => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::TrustArgs;
 use super::failure::{Failure, PERSON};
-use super::session::Session;
+use super::session::{Session, Start};
 use super::{gate, print, tell};
 use crate::config::Overrides;
 use crate::contracts::{Approval, Decision};
@@ -17,12 +17,12 @@ const NOTHING: &str = "There is nothing to trust here. `baton trust --moved` tak
                        moved.";
 
 /// Vouch for something.
-pub(super) fn trust(folder: Option<&Path>, args: &TrustArgs) -> Result<u8, Failure> {
+pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> {
     if !args.moved {
         print(NOTHING)?;
         return Ok(0);
     }
-    let session = Session::open(folder, Overrides::default())?;
+    let session = Session::open(start, Overrides::default())?;
     let store = session.memory()?;
     let (moved, rest) = match &store {
         Some(store) => workflow::moved(store)?,

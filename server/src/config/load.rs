@@ -8,7 +8,7 @@ use super::disk::{folder_of, open, open_beneath, text_of, user_config_file};
 use super::error::{ConfigError, ConfigErrors, Location, closest};
 use super::kind::LayerContext;
 use super::scope::{forbidden_name, out_of_scope};
-use super::settings::{ApprovalMode, Settings};
+use super::settings::{ApprovalMode, Settings, UserPhase};
 use super::sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 use super::table::{Scope, Setting, settings_table};
 use super::value::{Node, Raw};
@@ -93,6 +93,12 @@ pub fn load_with_user_file(
         Ok(_) => Err(ConfigErrors(errors)),
         Err(ConfigErrors(more)) => Err(ConfigErrors(errors.into_iter().chain(more).collect())),
     }
+}
+
+/// The further phases of the user's configuration as it is now; none where it is faulty, which is told where settings
+/// are loaded.
+pub fn user_phases() -> Vec<UserPhase> {
+    load(&Sources { user: super::disk::user_file(), ..Sources::default() }).map(|loaded| loaded.settings.phases).unwrap_or_default()
 }
 
 /// The settings while they are merged.

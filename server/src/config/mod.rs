@@ -23,7 +23,7 @@ mod value;
 pub use disk::{environment, user_config_file, user_file, variable};
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
-pub use load::{Loaded, load, load_from_disk, load_with_user_file};
+pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_phases};
 pub use phases::RESERVED_PHASE_NAMES;
 pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, PhaseTier, Settings, UserPhase};
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};

@@ -21,17 +21,18 @@ use self::folder::folders::Folders;
 use self::server::Server;
 use self::wire::transport;
 use self::wire::until_stopped::UntilStopped;
+use crate::workflow::Table;
 
 /// Serve the editor on standard input and output until it leaves or `stop` returns, and answer with the code to end the
 /// process with.
 ///
-/// `root` stands for the editor's workspace folders. A run that is at work is then cancelled.
+/// `table` holds the phases; `root` stands for the editor's workspace folders. A run that is at work is then cancelled.
 ///
 /// The runtime must then be shut down in the background: a read of standard input may still be under way.
-pub async fn run(root: Option<PathBuf>, stop: impl Future<Output = ()>) -> u8 {
+pub async fn run(root: Option<PathBuf>, table: &'static Table, stop: impl Future<Output = ()>) -> u8 {
     let folders = Folders::default();
     let served = folders.clone();
-    let build = |client| Server::service(client, served, root);
+    let build = |client| Server::service(client, served, root, table);
     let stopped = Cell::new(false);
     let stop = async {
         stop.await;

@@ -18,7 +18,8 @@ use tower_lsp::lsp_types::{
 };
 use tower_lsp::{LanguageServer, LspService};
 
-use crate::lsp::commands::{self, Failure, requests, table};
+use crate::config;
+use crate::lsp::commands::{self, Failure, requests};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::folder::folders::Folders;
@@ -30,6 +31,7 @@ use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::editor_process;
 use crate::lsp::wire::from_proto;
+use crate::workflow::{Phases, Table};
 
 /// `RequestFailed` of the protocol: the request was fine, and cannot be done as things stand.
 const REQUEST_FAILED: ErrorCode = ErrorCode::ServerError(-32803);
@@ -40,14 +42,22 @@ pub(crate) struct Server {
     folders: Folders,
     /// Stands for the client's folders.
     root: Option<PathBuf>,
+    /// The phases of the program.
+    table: &'static Table,
     capabilities: OnceLock<Capabilities>,
     documents: Documents,
 }
 
 impl Server {
     /// The service that routes to these handlers.
-    pub(crate) fn service(client: Client, folders: Folders, root: Option<PathBuf>) -> LspService<Self> {
-        let server = Self { client, folders, root, capabilities: OnceLock::new(), documents: Documents::default() };
+    pub(crate) fn service(
+        client: Client,
+        folders: Folders,
+        root: Option<PathBuf>,
+        table: &'static Table,
+    ) -> LspService<Self> {
+        let (capabilities, documents) = (OnceLock::new(), Documents::default());
+        let server = Self { client, folders, root, table, capabilities, documents };
         // What it would send to the client goes through `Client`, which needs no socket.
         let (service, _socket) = LspService::build(|_| server)
             .custom_method("window/workDoneProgress/cancel", Self::cancel_progress)
@@ -56,10 +66,15 @@ impl Server {
         service
     }
 
+    /// The phases there are, with those of the user's configuration as it is now.
+    fn phases(&self) -> Phases {
+        self.table.with(&config::user_phases())
+    }
+
     /// One folder more; `None` when it is open already.
     fn add_folder(&self, path: PathBuf) -> Option<Arc<Folder>> {
         let capabilities = self.capabilities.get().copied().unwrap_or_default();
-        let folder = Folder::new(path, self.client.clone(), capabilities, self.documents.clone());
+        let folder = Folder::new(path, self.client.clone(), capabilities, self.documents.clone(), self.table);
         self.folders.add(folder.clone()).then_some(folder)
     }
 
@@ -121,7 +136,7 @@ impl LanguageServer for Server {
             });
         }
         Ok(InitializeResult {
-            capabilities: advertised(self.documents.encoding()),
+            capabilities: advertised(self.documents.encoding(), &self.phases()),
             server_info: Some(ServerInfo {
                 name: "baton".to_owned(),
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -152,7 +167,7 @@ impl LanguageServer for Server {
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
-        let call = table::parse(&params.command, params.arguments)
+        let call = commands::table::parse(&params.command, params.arguments, &|| self.phases())
             .map_err(|error| failure(ErrorCode::InvalidParams, error.to_string()))?;
         commands::run(&self.folders, call).await.map(Some).map_err(refused)
     }
@@ -212,7 +227,7 @@ fn open(folder: Arc<Folder>) {
     });
 }
 
-fn advertised(encoding: Encoding) -> ServerCapabilities {
+fn advertised(encoding: Encoding, phases: &Phases) -> ServerCapabilities {
     ServerCapabilities {
         position_encoding: Some(encoding.kind()),
         text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
@@ -225,7 +240,7 @@ fn advertised(encoding: Encoding) -> ServerCapabilities {
         code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
         hover_provider: Some(HoverProviderCapability::Simple(true)),
         execute_command_provider: Some(ExecuteCommandOptions {
-            commands: table::ids(),
+            commands: commands::table::ids(phases),
             ..ExecuteCommandOptions::default()
         }),
         workspace: Some(WorkspaceServerCapabilities {

@@ -12,7 +12,7 @@ use crate::contracts::{ContextOutput, Handoff, HandoffFile, PhaseName, RepoPath,
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
-use crate::workflow::{CONTEXT, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, ToolSet};
+use crate::workflow::{CONTEXT, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
 use crate::workspace::{TextFile, Workspace};
 
 /// The row of the context phase.
@@ -24,8 +24,8 @@ impl Phase for Context {
         CONTEXT
     }
 
-    fn title(&self) -> &'static str {
-        "Gather Context"
+    fn titles(&self) -> Titles {
+        Titles { help: "Find what the task is about", subject: "Gathering context" }
     }
 
     fn prompt(&self) -> &'static str {

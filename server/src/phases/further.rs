@@ -17,7 +17,7 @@ use crate::contracts::{Findings, HandoffFile, PhaseName, RepoPath, parse};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
-use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, ToolSet};
+use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
 
 /// The row of a phase from the user's configuration. The same configuration gives the same row, which lives as long as
 /// the process: configurations are few, and read again at every change.
@@ -34,7 +34,7 @@ pub(super) fn row(added: &UserPhase) -> &'static dyn Phase {
 
 struct Further {
     name: PhaseName,
-    title: &'static str,
+    titles: Titles,
     prompt: &'static str,
     files: &'static [HandoffFile],
     tier: Tier,
@@ -51,7 +51,10 @@ impl Further {
         let file = kept(format!("{name}.json"));
         Self {
             name,
-            title: kept(format!("Review: {name}")),
+            titles: Titles {
+                help: "Review it for something of your own",
+                subject: kept(format!("The {name} phase")),
+            },
             prompt: kept(added.prompt.clone()),
             files: Box::leak(Box::new([HandoffFile::findings::<Findings>(file, name.as_str())])),
             tier: match added.tier {
@@ -69,8 +72,8 @@ impl Phase for Further {
         self.name
     }
 
-    fn title(&self) -> &'static str {
-        self.title
+    fn titles(&self) -> Titles {
+        self.titles
     }
 
     fn prompt(&self) -> &'static str {

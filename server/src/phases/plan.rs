@@ -15,7 +15,7 @@ use crate::contracts::{
 use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
-use crate::workflow::{PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, ToolSet};
+use crate::workflow::{PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
 use crate::workspace::Workspace;
 
 /// The row of the plan phase.
@@ -27,8 +27,8 @@ impl Phase for Plan {
         PLAN
     }
 
-    fn title(&self) -> &'static str {
-        "Plan"
+    fn titles(&self) -> Titles {
+        Titles { help: "Break it into small tasks", subject: "The plan" }
     }
 
     fn prompt(&self) -> &'static str {

@@ -16,7 +16,7 @@ use crate::models::TurnProgress;
 const OUTPUT_EVERY: Duration = Duration::from_secs(3);
 
 /// The label of the agent of a task.
-pub fn task_agent(task: &str) -> String {
+pub(crate) fn task_agent(task: &str) -> String {
     format!("{}/{task}", super::phase::IMPLEMENT)
 }
 

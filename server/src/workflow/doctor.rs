@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::editor::Editor;
 use super::engine::{load_prompts, models};
 use super::memory_dir::check_memory_dir;
+use super::phase::Table;
 use crate::config::{self, ConfigErrors, Layer, Loaded, Settings, settings_table};
-use crate::contracts::RepoPath;
+use crate::contracts::{Handoffs, RepoPath};
 use crate::memory::{Seal, Store};
 use crate::models::{Model, ModelError, ModelErrorKind, Models, Probe, Tier};
 use crate::workspace::{self, Head, RepositoryState, Unreadable, Workspace};
@@ -61,16 +62,18 @@ pub async fn doctor(
     settings: Result<Loaded, ConfigErrors>,
     env: &(dyn Fn(&str) -> Option<String> + Sync),
     editor: &Editor,
+    table: &Table,
 ) -> Doctor {
     let mut checks = vec![binary()];
     let effective = settings.as_ref().map(|loaded| loaded.settings.clone()).unwrap_or_default();
+    let phases = table.with(&effective.phases);
     let workspace = Workspace::open(folder);
     let settings = settings.and_then(|loaded| match &workspace {
-        Ok(workspace) => check_memory_dir(workspace, &loaded).map(|()| loaded),
+        Ok(workspace) => check_memory_dir(workspace, &loaded, table).map(|()| loaded),
         Err(_) => Ok(loaded),
     });
     match workspace {
-        Ok(workspace) => files(&workspace, &effective, &mut checks),
+        Ok(workspace) => files(&workspace, &effective, &phases.handoffs(), &mut checks),
         Err(error) => {
             let fix = "Name a folder that is there and that you may read: --workspace DIR, or open it in the editor.";
             checks.push(Check::new("workspace", CheckStatus::Error, error.to_string()).mend(fix));
@@ -78,7 +81,7 @@ pub async fn doctor(
     }
     let faulty_settings = settings.is_err();
     given(&settings, &mut checks);
-    if let Err(message) = load_prompts() {
+    if let Err(message) = load_prompts(&phases) {
         let fix = "Mend the file, or remove it: the built-in prompt is used then.";
         checks.push(Check::new("prompts", CheckStatus::Error, message).mend(fix));
     }
@@ -123,7 +126,7 @@ fn binary() -> Check {
 }
 
 /// The workspace's folder, its memory and its repository.
-fn files(workspace: &Workspace, settings: &Settings, checks: &mut Vec<Check>) {
+fn files(workspace: &Workspace, settings: &Settings, handoffs: &Handoffs, checks: &mut Vec<Check>) {
     let root = workspace.root().display();
     checks.push(match workspace.check_writable(None) {
         Ok(()) => Check::ok("workspace", format!("{root}, writable")),
@@ -139,12 +142,12 @@ fn files(workspace: &Workspace, settings: &Settings, checks: &mut Vec<Check>) {
         }
     };
     let repository = workspace::repository(workspace, &memory_dir);
-    checks.push(memory(workspace, &memory_dir, &repository));
-    checks.extend(ignored(workspace, &memory_dir));
+    checks.push(memory(workspace, &memory_dir, handoffs, &repository));
+    checks.extend(ignored(workspace, &memory_dir, handoffs));
     checks.push(git(&repository, workspace));
 }
 
-fn memory(workspace: &Workspace, dir: &RepoPath, repository: &RepositoryState) -> Check {
+fn memory(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs, repository: &RepositoryState) -> Check {
     if !workspace.is_folder(dir) {
         return match workspace.is_file(dir) {
             true => Check::new("memory", CheckStatus::Error, format!("{dir} is a file, and should be a folder"))
@@ -168,7 +171,7 @@ fn memory(workspace: &Workspace, dir: &RepoPath, repository: &RepositoryState) -
         }
     }
     let ignored = RepoPath::parse(&format!("{dir}/.gitignore")).is_ok_and(|path| workspace.is_file(&path));
-    let store = without_key(workspace, dir);
+    let store = without_key(workspace, dir, handoffs);
     match store.and_then(|store| store.load().map_err(|error| error.to_string())) {
         Ok(_) if !ignored => Check::ok("memory", format!("{dir}, writable")),
         Ok(_) => Check::ok("memory", format!("{dir}, writable and ignored by git")),
@@ -178,15 +181,15 @@ fn memory(workspace: &Workspace, dir: &RepoPath, repository: &RepositoryState) -
 }
 
 /// The memory folder to look at: the user's own key is not asked for, for asking makes one.
-fn without_key(workspace: &Workspace, dir: &RepoPath) -> Result<Store, String> {
+fn without_key(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs) -> Result<Store, String> {
     let seal = Seal::ephemeral(workspace.root()).map_err(|error| error.to_string())?;
-    Store::open(workspace, dir, seal).map_err(|error| error.to_string())
+    Store::open(workspace, dir, seal, handoffs.clone()).map_err(|error| error.to_string())
 }
 
 /// What lies among the runs and the history and counts for nothing. Whose journals it holds is not known here.
-fn ignored(workspace: &Workspace, dir: &RepoPath) -> Vec<Check> {
+fn ignored(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs) -> Vec<Check> {
     const TOLD: usize = 3;
-    let names = without_key(workspace, dir).ok().and_then(|store| store.ignored(Timestamp::now()).ok());
+    let names = without_key(workspace, dir, handoffs).ok().and_then(|store| store.ignored(Timestamp::now()).ok());
     let names = names.unwrap_or_default();
     let (runs, entries): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| name.contains("/runs/"));
     let reasons = [

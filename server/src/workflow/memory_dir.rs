@@ -1,5 +1,6 @@
 //! Whether the folder that a setting names may be a memory folder.
 
+use super::phase::Table;
 use crate::config::{ConfigError, ConfigErrors, Layer, Loaded};
 use crate::contracts::RepoPath;
 use crate::memory;
@@ -12,11 +13,11 @@ const SETTING: &str = "memory_dir";
 ///
 /// # Errors
 /// What is wrong, at the place where the setting is given. Of the default folder it is told when the folder is opened.
-pub fn check_memory_dir(workspace: &Workspace, loaded: &Loaded) -> Result<(), ConfigErrors> {
+pub fn check_memory_dir(workspace: &Workspace, loaded: &Loaded, table: &Table) -> Result<(), ConfigErrors> {
     let origin = loaded.origin(SETTING);
     // What is no path is told where settings are read.
     let Ok(path) = RepoPath::parse(&loaded.settings.memory_dir) else { return Ok(()) };
-    match memory::check_folder(workspace, &path) {
+    match memory::check_folder(workspace, &path, &table.with(&loaded.settings.phases).handoffs()) {
         Err(error) if origin.layer != Layer::Default => {
             let message = format!("{SETTING}: {error}");
             Err(ConfigErrors(vec![ConfigError { place: origin.place, setting: SETTING.to_owned(), message }]))

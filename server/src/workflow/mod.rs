@@ -54,7 +54,7 @@ pub use memory_dir::check_memory_dir;
 pub use next::{FixScope, Next, Policy, next_phase};
 pub use outcome::{Outcome, RunEnd};
 pub use phase::{
-    CONTEXT, IMPLEMENT, PLAN, Phase, PhaseEnd, Phases, REVIEW, Table, TierRule, ToolSet,
+    CONTEXT, IMPLEMENT, PLAN, Phase, PhaseEnd, Phases, REVIEW, Table, TierRule, Titles, ToolSet,
 };
 pub use prompts::Prompts;
 pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};

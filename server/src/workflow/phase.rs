@@ -31,8 +31,8 @@ pub trait Phase: Send + Sync {
     /// Its name.
     fn name(&self) -> PhaseName;
 
-    /// What it does, for people, as the title of a command: "Gather Context".
-    fn title(&self) -> &'static str;
+    /// What people call it.
+    fn titles(&self) -> Titles;
 
     /// The system prompt of its agents. A file of the user's named after the phase replaces it.
     fn prompt(&self) -> &'static str;
@@ -92,6 +92,15 @@ pub trait Phase: Send + Sync {
     async fn run_against(&self, _run: &Arc<Run>, _base: &Base) -> Option<Result<String, PhaseError>> {
         None
     }
+}
+
+/// What people call a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Titles {
+    /// What it does, as the help of a command says it: "Judge what was written".
+    pub help: &'static str,
+    /// The subject of a sentence about it: "The review" (is done).
+    pub subject: &'static str,
 }
 
 /// How a phase ended.

@@ -29,8 +29,8 @@ pub struct Run {
     pub(crate) editor: Editor,
     pub(crate) policy: Policy,
     pub(crate) desk: Desk,
-    pub(crate) bus: Bus,
-    pub(crate) checkpoints: Checkpoints,
+    pub(super) bus: Bus,
+    pub(super) checkpoints: Checkpoints,
     /// `runs/<run>/`.
     pub(crate) folder: Dir,
     /// What the start asks for.

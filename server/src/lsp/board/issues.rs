@@ -5,17 +5,17 @@ use std::sync::Arc;
 use serde_json::json;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, NumberOrString, Range, Url};
 
-use crate::contracts::{Issue, JsonText, PlanOutput, Task, over_limit};
+use crate::contracts::{Issue, JsonText, PhaseName, PlanOutput, Task, over_limit};
 use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::to_proto;
 use crate::memory::Memory;
 
 /// An issue's diagnostic, but for its place.
-pub(super) fn diagnostic(issue: &Issue, task: Option<DiagnosticRelatedInformation>) -> Diagnostic {
+pub(super) fn diagnostic(phase: PhaseName, issue: &Issue, task: Option<DiagnosticRelatedInformation>) -> Diagnostic {
     Diagnostic {
         range: Range::default(),
         severity: Some(to_proto::severity(issue.severity)),
-        code: Some(NumberOrString::String(format!("review.{}", issue.severity.as_str()))),
+        code: Some(NumberOrString::String(format!("{phase}.{}", issue.severity.as_str()))),
         source: Some(to_proto::DIAGNOSTIC_SOURCE.to_owned()),
         message: message(issue, ""),
         related_information: task.map(|task| vec![task]),

@@ -29,7 +29,7 @@ use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Range, Url};
 use self::anchor::Anchor;
 use self::reading::{ReadContext, ReadIssue, Reading};
 use crate::config::WORKSPACE_FILE;
-use crate::contracts::Issue;
+use crate::contracts::{Issue, PhaseName};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::{Files, blocking};
 use crate::lsp::text::documents::{Change, ChangeKind, Documents};
@@ -38,6 +38,7 @@ use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::from_proto;
 use crate::memory::Store;
+use crate::workflow::Table;
 use crate::workspace::{Watch, Workspace};
 
 /// How long a moved issue may wait for more keystrokes.
@@ -65,6 +66,7 @@ struct Inner {
     client: Client,
     capabilities: Capabilities,
     documents: Documents,
+    table: &'static Table,
     state: Mutex<State>,
     /// What the client shows. Held from the look at the state until what it says is sent, so that the newest comes last.
     published: Mutex<HashMap<PathBuf, Published>>,
@@ -138,13 +140,20 @@ struct Place {
 
 impl Board {
     /// An empty board for a folder by the path the client has for it.
-    pub(crate) fn new(path: PathBuf, client: Client, capabilities: Capabilities, documents: Documents) -> Self {
+    pub(crate) fn new(
+        path: PathBuf,
+        client: Client,
+        capabilities: Capabilities,
+        documents: Documents,
+        table: &'static Table,
+    ) -> Self {
         let (watch, touched) = Watch::new();
         let inner = Inner {
             path,
             client,
             capabilities,
             documents,
+            table,
             state: Mutex::default(),
             published: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
@@ -289,11 +298,12 @@ impl Board {
     /// The issues of a document that stand on lines of a range, each with its place as shown now.
     pub(crate) fn issues_at(&self, uri: &Url, range: Range) -> Vec<(Issue, Range)> {
         let shown = self.issues_in(uri).into_iter();
-        shown.filter(|(_, at)| at.start.line <= range.end.line && range.start.line <= at.end.line).collect()
+        let touches = |at: &Range| at.start.line <= range.end.line && range.start.line <= at.end.line;
+        shown.filter(|(_, _, at)| touches(at)).map(|(_, issue, at)| (issue, at)).collect()
     }
 
-    /// The issues of a document, each with its place as shown now.
-    pub(crate) fn issues_in(&self, uri: &Url) -> Vec<(Issue, Range)> {
+    /// The issues of a document, each with the phase that found it and its place as shown now.
+    pub(crate) fn issues_in(&self, uri: &Url) -> Vec<(PhaseName, Issue, Range)> {
         let inner = &self.inner;
         let _held = inner.documents.hold();
         let state = inner.state();
@@ -301,8 +311,8 @@ impl Board {
         let shown = path.and_then(|path| state.files.get(&path)?.snapshot(&path, &inner.documents));
         let Some(placed) = shown else { return Vec::new() };
         drop(state);
-        let issues = placed.issues.iter().map(|shown| shown.issue.clone());
-        issues.zip(placed.ranges(inner.documents.encoding())).collect()
+        let ranges = placed.ranges(inner.documents.encoding());
+        placed.issues.iter().zip(ranges).map(|(shown, range)| (shown.phase, shown.issue.clone(), range)).collect()
     }
 
     /// Show nothing any more, and follow nothing.
@@ -320,7 +330,12 @@ impl Board {
 
 impl Inner {
     fn sight(&self) -> ReadContext<'_> {
-        ReadContext { folder: &self.path, documents: &self.documents, with_task: self.capabilities.related_information }
+        ReadContext {
+            folder: &self.path,
+            documents: &self.documents,
+            with_task: self.capabilities.related_information,
+            table: self.table,
+        }
     }
 
     /// Put what was read in place of what was there. Issues that are known already stay on the lines they have moved to.

@@ -10,32 +10,15 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticS
 use super::issues::ShownPlan;
 use super::{issues, standing};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
-use crate::contracts::{
-    Approval, ContextOutput, Dismissed, Fault, Handoff, ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, Round,
-    read,
-};
+use crate::contracts::{Approval, Fault, Handoff, Issue, PhaseName, PlanOutput, RepoPath, ReviewOutput, read};
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::text::documents::Documents;
 use crate::lsp::text::position::Text;
 use crate::lsp::wire::to_proto;
-use crate::memory::{FileFaults, Memory, Store};
-use crate::workflow;
+use crate::memory::{FileFaults, Memory, Store, TASK};
+use crate::workflow::{self, REVIEW, Table};
 use crate::workspace::{self, TextFile, Workspace};
-
-/// The task in the user's words, in the memory folder.
-const TASK: &str = "task.md";
-
-/// The files of the memory folder that hold JSON.
-const HANDOFFS: [&str; 7] = [
-    ContextOutput::FILE,
-    PlanOutput::FILE,
-    Approval::FILE,
-    Round::FILE,
-    ImplReport::FILE,
-    ReviewOutput::FILE,
-    Dismissed::FILE,
-];
 
 /// Where it is read, and for whom.
 #[derive(Clone, Copy)]
@@ -46,6 +29,8 @@ pub(super) struct ReadContext<'a> {
     pub(super) documents: &'a Documents,
     /// Whether the task of an issue is shown with it.
     pub(super) with_task: bool,
+    /// The phases of the program.
+    pub(super) table: &'static Table,
 }
 
 /// What was read. Paths are the client's, but for those to watch.
@@ -70,6 +55,8 @@ pub(super) struct Reading {
 /// An issue, and what is shown of it wherever it stands.
 pub(super) struct ReadIssue {
     pub(super) path: PathBuf,
+    /// The phase that found it.
+    pub(super) phase: PhaseName,
     pub(super) issue: Issue,
     pub(super) diagnostic: Diagnostic,
 }
@@ -89,11 +76,11 @@ impl Reading {
         let reader = Reader { workspace: &files.workspace, store: &store, sight };
         reading.handoffs(&reader, faults)?;
         reading.watch_memory(&reader)?;
-        let standing = workflow::standing(&store, &memory, Timestamp::now())?;
+        let standing = workflow::standing(&files.phases, &store, &memory, Timestamp::now())?;
         reading.running = standing.running;
         if let Some((path, text)) = reader.shown(TASK) {
             let range = text.span_of(0, 0, sight.documents.encoding());
-            reading.show(path, standing::of_phases(&standing.phases, range));
+            reading.show(path, standing::of_phases(&files.phases, &standing.phases, range));
         }
         if let Some((path, text)) = reader.shown(TASK).or_else(|| reader.shown(PlanOutput::FILE)) {
             let range = text.span_of(0, 0, sight.documents.encoding());
@@ -109,7 +96,7 @@ impl Reading {
             reading.show(path.clone(), standing::of_tasks(&standing.tasks, report, plan.places()));
         }
         let plan = plan.map(|(_, plan)| plan).filter(|_| sight.with_task);
-        reading.review(&reader, &memory, plan.as_ref());
+        reading.issues(&reader, &memory, plan.as_ref());
         reading.memory = Some((sight.folder.join(store.path().as_str()), store));
         Ok(reading)
     }
@@ -138,7 +125,7 @@ impl Reading {
         };
         let alone = Sources { workspace: Some(file), ..Sources::default() };
         let loaded = config::load(&alone);
-        let faults = loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded)).err();
+        let faults = loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded, sight.table)).err();
         let faults = faults.iter().flat_map(|errors| &errors.0).map(|error| shown(error, DiagnosticSeverity::ERROR));
         // A memory folder that cannot be used hides no limit.
         let raised = raised(alone);
@@ -157,7 +144,7 @@ impl Reading {
     /// The faults of the handoffs, of those that are open with unsaved changes as they are there.
     fn handoffs(&mut self, reader: &Reader<'_>, on_disk: Vec<FileFaults>) -> Result<(), Refused> {
         let mut unsaved = BTreeMap::new();
-        for file in HANDOFFS {
+        for (file, _) in reader.store.handoffs().json() {
             if let Some(open) = reader.sight.documents.text(&reader.path(file))
                 && reader.on_disk(file).is_none_or(|on_disk| on_disk.as_str() != open.as_str())
             {
@@ -187,7 +174,8 @@ impl Reading {
 
     fn watch_memory(&mut self, reader: &Reader<'_>) -> Result<(), Refused> {
         let folder = reader.workspace.root().join(reader.store.path().as_str());
-        let files = HANDOFFS.iter().copied().chain([TASK, "lock", "runs", "history"]);
+        let handoffs = reader.store.handoffs().json().map(|(file, _)| file);
+        let files = handoffs.chain([TASK, "lock", "runs", "history"]);
         self.sources.extend(files.map(|file| folder.join(file)));
         if let Some(run) = reader.store.runs()?.last() {
             let run = folder.join("runs").join(run.as_str());
@@ -196,21 +184,42 @@ impl Reading {
         Ok(())
     }
 
-    fn review(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&ShownPlan<'_>>) {
-        let Some(review) = workflow::standing_review(memory, reader.store) else { return };
-        let issues: Vec<Issue> = review.issues.into_iter().filter(|issue| !memory.is_dismissed(&issue.id)).collect();
-        if let Some(reviewed) = &review.branch
-            && !issues.is_empty()
-            && is_elsewhere(reader.workspace, reviewed, review.head.as_deref())
-        {
-            if let Some((path, text)) = reader.shown(TASK).or_else(|| reader.shown(ReviewOutput::FILE)) {
-                let range = text.span_of(0, 0, reader.sight.documents.encoding());
-                self.show(path, vec![standing::of_other_branch(reviewed, issues.len(), range)]);
+    /// The issues of the review and of further reviewing phases. They are withheld where another branch is checked out.
+    fn issues(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&ShownPlan<'_>>) {
+        if let Some(review) = workflow::standing_review(memory, reader.store) {
+            let issues = review.open_issues(&memory.dismissed).count();
+            if let Some(reviewed) = &review.branch
+                && issues > 0
+                && is_elsewhere(reader.workspace, reviewed, review.head.as_deref())
+            {
+                if let Some((path, text)) = reader.shown(TASK).or_else(|| reader.shown(ReviewOutput::FILE)) {
+                    let range = text.span_of(0, 0, reader.sight.documents.encoding());
+                    self.show(path, vec![standing::of_other_branch(reviewed, issues, range)]);
+                }
+                return;
             }
-            return;
+            self.reviewed_at = review.timestamp;
+            self.issues_of(REVIEW, review.issues, reader, memory, plan);
         }
-        self.reviewed_at = review.timestamp;
+        for (phase, found) in &memory.findings {
+            self.reviewed_at = self.reviewed_at.max(found.timestamp);
+            self.issues_of(*phase, found.issues.clone(), reader, memory, plan);
+        }
+    }
+
+    fn issues_of(
+        &mut self,
+        phase: PhaseName,
+        issues: Vec<Issue>,
+        reader: &Reader<'_>,
+        memory: &Memory,
+        plan: Option<&ShownPlan<'_>>,
+    ) {
         for issue in issues {
+            let is_known = self.issues.iter().any(|known| known.issue.id == issue.id);
+            if is_known && phase != REVIEW || memory.is_dismissed(&issue.id) {
+                continue;
+            }
             let Ok(file) = RepoPath::parse(&issue.file) else { continue };
             let path = reader.sight.folder.join(file.as_str());
             self.sources.insert(reader.workspace.root().join(file.as_str()));
@@ -220,8 +229,8 @@ impl Reading {
                 self.texts.insert(path.clone(), text);
             }
             let task: Option<DiagnosticRelatedInformation> = plan.and_then(|plan| plan.task_of(&issue));
-            let diagnostic = issues::diagnostic(&issue, task);
-            self.issues.push(ReadIssue { path, issue, diagnostic });
+            let diagnostic = issues::diagnostic(phase, &issue, task);
+            self.issues.push(ReadIssue { path, phase, issue, diagnostic });
         }
     }
 }

@@ -5,17 +5,17 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range
 
 use crate::contracts::{ImplReport, TaskResult};
 use crate::lsp::wire::to_proto;
-use crate::workflow::{PhaseState, PhaseStatus, TaskStanding, TaskState};
+use crate::workflow::{Phases, PhaseState, PhaseStatus, TaskStanding, TaskState};
 
 /// Longest message, in characters.
 const LONGEST: usize = 500;
 
 /// One for each phase that has begun.
-pub(super) fn of_phases(phases: &[PhaseStatus], range: Range) -> Vec<Diagnostic> {
-    phases.iter().filter_map(|phase| of_phase(phase, range)).collect()
+pub(super) fn of_phases(known: &Phases, phases: &[PhaseStatus], range: Range) -> Vec<Diagnostic> {
+    phases.iter().filter_map(|phase| of_phase(known, phase, range)).collect()
 }
 
-fn of_phase(phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
+fn of_phase(phases: &Phases, phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
     let (severity, words) = match phase.status {
         PhaseState::Pending => return None,
         PhaseState::Running => (DiagnosticSeverity::INFORMATION, "is at work."),
@@ -25,13 +25,7 @@ fn of_phase(phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
         PhaseState::Failed => (DiagnosticSeverity::ERROR, "failed."),
         PhaseState::Done => (DiagnosticSeverity::HINT, "is done."),
     };
-    let name = match phase.phase {
-        "context" => "Gathering context",
-        "plan" => "The plan",
-        "implement" => "The implementation",
-        "review" => "The review",
-        other => other,
-    };
+    let name = phases.get(phase.phase).map_or(phase.phase.as_str(), |phase| phase.titles().subject);
     // While it is at work it says something new at every step; that is what its progress shows.
     let said =
         if phase.status == PhaseState::Running { String::new() } else { to_proto::plain(&phase.message, LONGEST) };

@@ -34,7 +34,8 @@ pub(super) async fn doctor(folder: &Folder) -> Result<Value, Refused> {
     let editor = editor_services::editor(&folder.client, folder.capabilities, &folder.path);
     let path = folder.path.clone();
     // A client that takes the command back does not want to know any more; others are not held up by slow disks.
-    let found = detached(async move { Ok(workflow::doctor(&path, settings, &config::variable, &editor).await) });
+    let table = folder.table;
+    let found = detached(async move { Ok(workflow::doctor(&path, settings, &config::variable, &editor, table).await) });
     let found = found.await?;
     if !folder.capabilities.plugin {
         let typ = if found.ok { MessageType::INFO } else { MessageType::WARNING };

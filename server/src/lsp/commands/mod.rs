@@ -46,6 +46,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Plan(arguments) => answer::plan(&folder, arguments).await?,
         Command::Implement(arguments) => start::implement(&folder, arguments).await?,
         Command::Review(arguments) => start::review(&folder, arguments).await?,
+        Command::Phase(name) => start::phase(&folder, name).await?,
         Command::FixIssue(arguments) => start::fix(&folder, arguments).await?,
         Command::Approve(arguments) => answer::approve(&folder, arguments).await?,
         Command::Reject => answer::reject(&folder).await?,

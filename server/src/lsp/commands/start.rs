@@ -52,6 +52,11 @@ pub(super) async fn fix(folder: &Arc<Folder>, arguments: FixArguments) -> Result
     begin(folder, Goal::Fix { issues: ids }).await
 }
 
+/// A phase that has no arguments of its own, also again.
+pub(super) async fn phase(folder: &Arc<Folder>, name: PhaseName) -> Result<Value, Refused> {
+    begin(folder, named(name)).await
+}
+
 /// One phase, also again.
 fn named(phase: PhaseName) -> Goal {
     Goal::Phase { phase, task: None, reset: false }

@@ -9,7 +9,6 @@ use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
-use crate::text;
 use crate::workflow::{FaultStatus, NextStep, PhaseState, Status};
 
 /// Said where there never was a workflow.

@@ -14,7 +14,7 @@ use crate::config::{self, ConfigErrors, Loaded, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::lsp::files::refused::Refused;
 use crate::memory::Store;
-use crate::workflow;
+use crate::workflow::{self, Phases, Table};
 use crate::workspace::{OpenBuffers, TextFile, Workspace};
 
 /// Cheap to clone.
@@ -24,6 +24,10 @@ pub(crate) struct Files {
     pub(crate) workspace: Workspace,
     /// The settings in force.
     pub(crate) settings: Settings,
+    /// The phases of the program.
+    pub(crate) table: &'static Table,
+    /// Those there are under these settings.
+    pub(crate) phases: Phases,
 }
 
 impl Files {
@@ -31,14 +35,20 @@ impl Files {
     ///
     /// # Errors
     /// When the folder cannot be used, or settings are wrong.
-    pub(crate) fn open(path: &Path, editor: Option<Value>, buffers: OpenBuffers) -> Result<Self, Refused> {
+    pub(crate) fn open(
+        path: &Path,
+        editor: Option<Value>,
+        buffers: OpenBuffers,
+        table: &'static Table,
+    ) -> Result<Self, Refused> {
         let workspace = Workspace::open(path)?.with_buffers(buffers);
         let loaded = Self::settings(workspace.root(), editor)?;
-        workflow::check_memory_dir(&workspace, &loaded)?;
+        workflow::check_memory_dir(&workspace, &loaded, table)?;
         for warning in &loaded.warnings {
             tracing::debug!("{warning}");
         }
-        Ok(Self { workspace, settings: loaded.settings })
+        let phases = table.with(&loaded.settings.phases);
+        Ok(Self { workspace, settings: loaded.settings, table, phases })
     }
 
     /// The settings in force in a folder.
@@ -65,7 +75,7 @@ impl Files {
     /// # Errors
     /// When it cannot be made or opened.
     pub(crate) fn make_memory(&self) -> Result<Store, Refused> {
-        Ok(workflow::open_store(&self.workspace, &self.settings)?)
+        Ok(workflow::open_store(&self.workspace, &self.settings, &self.phases)?)
     }
 
     /// The text of a file on the disk; `None` when it is gone or no text.

@@ -1,7 +1,7 @@
 //! What the user allows a workflow beyond its budget, when that is spent.
 
 use crate::config::Settings;
-use crate::render;
+use crate::text;
 
 /// What the user allowed the workflow beyond its budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -36,8 +36,8 @@ impl Allowance {
     /// `Allow $5.00 more`
     pub(crate) fn title(self) -> String {
         match self.tokens {
-            0 => format!("Allow {} more", render::cost(self.usd)),
-            tokens => format!("Allow {} and {} tokens more", render::cost(self.usd), render::tokens(tokens)),
+            0 => format!("Allow {} more", text::cost(self.usd)),
+            tokens => format!("Allow {} and {} tokens more", text::cost(self.usd), text::tokens(tokens)),
         }
     }
 }

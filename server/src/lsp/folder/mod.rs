@@ -34,7 +34,7 @@ use crate::lsp::wire::client::Client;
 use crate::lsp::wire::window;
 use crate::memory::Store;
 use crate::models::Models;
-use crate::workflow::{self, GateSources, Status, StatusReader};
+use crate::workflow::{self, Table, GateSources, Status, StatusReader};
 use crate::workspace::OpenBuffers;
 
 /// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.
@@ -65,12 +65,20 @@ pub(crate) struct Folder {
     allowed: std::sync::Mutex<Allowance>,
     /// The task that asks a person how to continue, until it is answered or withdrawn.
     question: std::sync::Mutex<Option<AbortHandle>>,
+    /// The phases of the program.
+    pub(crate) table: &'static Table,
 }
 
 impl Folder {
     /// A folder by the path the client has for it.
-    pub(crate) fn new(path: PathBuf, client: Client, capabilities: Capabilities, documents: Documents) -> Arc<Self> {
-        let board = Board::new(path.clone(), client.clone(), capabilities, documents.clone());
+    pub(crate) fn new(
+        path: PathBuf,
+        client: Client,
+        capabilities: Capabilities,
+        documents: Documents,
+        table: &'static Table,
+    ) -> Arc<Self> {
+        let board = Board::new(path.clone(), client.clone(), capabilities, documents.clone(), table);
         let lenses = LensRefresh::new(client.clone(), capabilities.refresh_lenses);
         let buffers = editor_services::buffers(documents.clone(), &path);
         Arc::new(Self {
@@ -87,6 +95,7 @@ impl Folder {
             settings: EditorSettings::new(),
             allowed: std::sync::Mutex::default(),
             question: std::sync::Mutex::default(),
+            table,
         })
     }
 
@@ -101,7 +110,8 @@ impl Folder {
     /// When the folder cannot be used, or settings are wrong.
     pub(crate) async fn files(&self) -> Result<Files, Refused> {
         let (path, buffers, editor) = (self.path.clone(), self.buffers.clone(), self.settings.get().await);
-        blocking(move || Files::open(&path, editor, buffers)).await
+        let table = self.table;
+        blocking(move || Files::open(&path, editor, buffers, table)).await
     }
 
     /// Its settings as they are in force now, or what is wrong with them.
@@ -118,7 +128,8 @@ impl Folder {
         work: impl FnOnce(&Files) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
         let (path, buffers, editor) = (self.path.clone(), self.buffers.clone(), self.settings.get().await);
-        blocking(move || work(&Files::open(&path, editor, buffers)?)).await
+        let table = self.table;
+        blocking(move || work(&Files::open(&path, editor, buffers, table)?)).await
     }
 
     /// The models that a run would use; `None` where they cannot be resolved.
@@ -138,7 +149,7 @@ impl Folder {
         let models = self.models(&settings);
         // A poisoned lock only means that a thread panicked; what was read is whole lines.
         let mut reader = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = reader.status(&store, &settings, models.as_ref(), Timestamp::now())?;
+        let status = reader.status(&store, &settings, models.as_ref(), &files.phases, Timestamp::now())?;
         Ok(Some((status, store)))
     }
 
@@ -156,7 +167,8 @@ impl Folder {
         self.allowed().add_to(&mut settings);
         let models = self.models(&settings);
         let usage = store.workflow_spending()?.into_iter().sum();
-        work(&GateSources { store: &store, settings: &settings, models: models.as_ref(), usage }).map(Some)
+        let phases = &files.phases;
+        work(&GateSources { store: &store, settings: &settings, models: models.as_ref(), usage, phases }).map(Some)
     }
 
     /// Bring diagnostics and lenses up to date with its memory.

@@ -10,10 +10,11 @@ use super::lenses::{cannot_fix, lenses};
 use super::offer::Offer;
 use super::plan_this::plan_this;
 use super::snapshot::Snapshot;
-use crate::contracts::{Issue, RepoPath};
+use crate::contracts::{Issue, PhaseName, RepoPath};
 use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::capabilities::ActionCapabilities;
 use crate::lsp::wire::to_proto::{DIAGNOSTIC_SOURCE, plain};
+use crate::workflow::REVIEW;
 
 /// "Plan this" rewrites what it is called on.
 const PLAN_THIS: CodeActionKind = CodeActionKind::REFACTOR_REWRITE;
@@ -24,6 +25,8 @@ const LONGEST_HINT: usize = 50;
 /// An open issue and where it stands now.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PlacedIssue {
+    /// The phase that found it; only the review's issues can be fixed.
+    pub(crate) phase: PhaseName,
     /// The issue.
     pub(crate) issue: Issue,
     /// Its place in the text as it is now.
@@ -127,14 +130,17 @@ fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext)
         };
         let id = json!({ "id": placed.issue.id });
         let fix = Offer::new(snapshot, "Fix this issue", "baton.fixIssue", id.clone());
-        actions.push(one(fix.unless(cannot_fix(snapshot))));
+        if placed.phase == REVIEW {
+            actions.push(one(fix.unless(cannot_fix(snapshot))));
+        }
         actions.push(one(Offer::new(snapshot, "Dismiss this issue", "baton.dismissIssue", id)));
         let task = snapshot.memory.task_of(&placed.issue);
         let task = task.map_or(Value::Null, |task| json!({ "task": task.id }));
         actions.push(one(Offer::new(snapshot, "Open its task", "baton.openTask", task)));
     }
-    if !touched.is_empty() {
-        let ids: Vec<&str> = place.issues.iter().map(|placed| placed.issue.id.as_str()).collect();
+    if touched.iter().any(|placed| placed.phase == REVIEW) {
+        let of_review = place.issues.iter().filter(|placed| placed.phase == REVIEW);
+        let ids: Vec<&str> = of_review.map(|placed| placed.issue.id.as_str()).collect();
         let fix = Offer::new(snapshot, "Fix all issues in this file", "baton.fixIssue", json!({ "ids": ids }));
         let is_shown = |shown: &&Diagnostic| place.issues.iter().any(|placed| is_of(shown, placed));
         let diagnostics = context.diagnostics.iter().filter(is_shown).cloned().collect();
@@ -148,7 +154,7 @@ fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext)
 /// Whether a diagnostic that the client shows is this issue's. A client that does not send back what the server told
 /// it beside the message is known by the place.
 fn is_of(shown: &Diagnostic, placed: &PlacedIssue) -> bool {
-    let code = format!("review.{}", placed.issue.severity.as_str());
+    let code = format!("{}.{}", placed.phase, placed.issue.severity.as_str());
     if shown.source.as_deref() != Some(DIAGNOSTIC_SOURCE) {
         return false;
     }
@@ -200,7 +206,7 @@ mod tests {
     ) -> Vec<CodeActionOrCommand> {
         let file = RepoPath::parse("src/lib.rs").unwrap();
         let place_of =
-            |issue: &Issue| PlacedIssue { issue: issue.clone(), range: lines(issue.line - 1, issue.line - 1) };
+            |issue: &Issue| PlacedIssue { phase: REVIEW, issue: issue.clone(), range: lines(issue.line - 1, issue.line - 1) };
         let issues: Vec<PlacedIssue> = snapshot.memory.open_issues().map(place_of).collect();
         let (text, encoding) = (Text::new(TEXT), Encoding::Utf16);
         let place = Place { file: &file, text: &text, issues: &issues, range, encoding };

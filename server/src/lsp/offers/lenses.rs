@@ -9,7 +9,7 @@ use super::snapshot::Snapshot;
 use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
 use crate::lsp::text::position::Text;
 use crate::text::count;
-use crate::workflow::Next;
+use crate::workflow::{IMPLEMENT, Next};
 
 /// Something to be done, above a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +93,8 @@ fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
             Some(format!("implement {}", count(plan.task_ids().filter(is_left).count(), "task")))
         }
         Next::Failed { tasks } => Some(format!("try {} again", tasks.join(", "))),
-        Next::Phase(REVIEW) => Some("review".to_owned()),
+        // What judges the tasks follows on its own.
+        Next::Phase(name) if snapshot.memory.approval.is_some() => Some(name.to_string()),
         _ => None,
     }
 }

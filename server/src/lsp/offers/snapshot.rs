@@ -8,7 +8,7 @@ use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
-use crate::workflow::{Next, next_phase, policy};
+use crate::workflow::{Phases, Next, next_phase, policy};
 
 /// Everything a person can be offered follows from this and the text of a document.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Snapshot {
     /// When its memory cannot be read.
     pub(crate) fn of(files: &Files) -> Result<Self, Refused> {
         match files.memory()? {
-            Some(store) => Ok(Self::read(&store, &files.settings, Timestamp::now())?),
+            Some(store) => Ok(Self::read(&store, &files.settings, &files.phases, Timestamp::now())?),
             None => Ok(Self::empty()),
         }
     }
@@ -46,10 +46,15 @@ impl Snapshot {
     ///
     /// # Errors
     /// When a file is there and cannot be read.
-    pub(crate) fn read(store: &Store, settings: &Settings, now: Timestamp) -> Result<Self, MemoryError> {
+    pub(crate) fn read(
+        store: &Store,
+        settings: &Settings,
+        phases: &Phases,
+        now: Timestamp,
+    ) -> Result<Self, MemoryError> {
         // What has faults is told as diagnostics, and nothing is offered of it.
         let (memory, _faults) = store.inspect()?;
-        let next = next_phase(&memory, &policy(settings), now);
+        let next = next_phase(&memory, &policy(settings, phases), now);
         let active_run = store.holder().map(|holder| holder.run);
         Ok(Self { folder_uri: None, memory, next, active_run, memory_dir: Some(store.path().clone()) })
     }

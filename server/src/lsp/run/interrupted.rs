@@ -8,7 +8,7 @@ use tower_lsp::lsp_types::MessageType;
 use super::outcome::Question;
 use crate::lsp::folder::Folder;
 use crate::lsp::wire::{to_proto, window};
-use crate::workflow::{Outcome, Status};
+use crate::workflow::{NextStep, Outcome, Status};
 
 /// Look for a workflow that waits for an answer, which is told, or was interrupted, which is a question.
 pub(super) async fn find(folder: &Arc<Folder>) -> Option<Question> {
@@ -47,7 +47,7 @@ fn waiting(folder: &Path, status: &Status, plan: &str) -> Option<(MessageType, S
         );
         return Some((MessageType::INFO, message));
     }
-    let fault = status.faults.first().filter(|_| status.next == "gate")?;
+    let fault = status.faults.first().filter(|_| status.next == NextStep::Gate)?;
     let message = format!(
         "Baton: a plan waits for your answer (“{task}”) and cannot be shown: {}:{}:{}: {} Mend it, or run baton.reject; \
          baton.plan with {{\"feedback\": \"…\"}} has another one made.",
@@ -61,7 +61,7 @@ fn waiting(folder: &Path, status: &Status, plan: &str) -> Option<(MessageType, S
 
 fn interrupted(status: &Status) -> Option<Question> {
     let was_cut = matches!(status.outcome, None | Some(Outcome::Cancelled));
-    let can_resume = status.run.is_some() && was_cut && !matches!(status.next, "none" | "task");
+    let can_resume = status.run.is_some() && was_cut && !matches!(status.next, NextStep::None | NextStep::Task);
     can_resume.then(|| {
         let task = task(status);
         Question::interrupted(format!("Baton: a workflow was interrupted (“{task}”). Next would be: {}.", status.next))

@@ -10,7 +10,7 @@ use tower_lsp::lsp_types::notification::Notification;
 use super::gate::GateEvent;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
-use crate::workflow::{EventPhase, EventStatus, Gate, GateTask, Outcome, PhaseEvent};
+use crate::workflow::{PLAN, EventPhase, EventStatus, Gate, GateTask, Outcome, PhaseEvent};
 
 /// The notification.
 enum Phase {}

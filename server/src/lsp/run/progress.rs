@@ -17,7 +17,7 @@ use crate::contracts::Usage;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto::plain;
 use crate::text;
-use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent, Phases};
 
 /// How long the end of a run waits for a client that has not accepted its progress yet.
 const LATE_ACCEPTANCE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ pub(super) struct Progress {
 
 enum State {
     /// The client was asked to create it; the answer is whether it accepts.
-    GateEvent(BoxFuture<'static, bool>),
+    Asked(BoxFuture<'static, bool>),
     /// The client shows it.
     Begun,
     /// The client does not show it, or it has ended.
@@ -51,15 +51,15 @@ enum State {
 
 impl Progress {
     /// Ask the client to show a run's progress, where it can.
-    pub(super) fn create(client: &Client, supported: bool, run: &str) -> Self {
-        let state = if supported { State::GateEvent(ask(client.clone(), run.to_owned()).boxed()) } else { State::Off };
-        let (token, percent, activity) = (run.to_owned(), Percent::default(), Activity::new());
+    pub(super) fn create(client: &Client, supported: bool, run: &str, phases: Phases) -> Self {
+        let state = if supported { State::Asked(ask(client.clone(), run.to_owned()).boxed()) } else { State::Off };
+        let (token, percent, activity) = (run.to_owned(), Percent::new(phases), Activity::new());
         Self { client: client.clone(), token, state, percent, activity }
     }
 
     /// Returns when the client has accepted and the beginning was sent; never if it refuses. Safe to drop.
     pub(super) async fn accepted(&mut self) {
-        if let State::GateEvent(answer) = &mut self.state {
+        if let State::Asked(answer) = &mut self.state {
             if answer.await {
                 self.state = State::Begun;
                 self.send(WorkDoneProgress::Begin(WorkDoneProgressBegin {
@@ -108,7 +108,7 @@ impl Progress {
 
     /// The run is over.
     pub(super) async fn end(mut self, message: &str) {
-        if matches!(self.state, State::GateEvent(_)) {
+        if matches!(self.state, State::Asked(_)) {
             // A run may be quicker than the client, and a client may never answer.
             drop(tokio::time::timeout(LATE_ACCEPTANCE, self.accepted()).await);
         }
@@ -222,8 +222,9 @@ impl Activity {
 }
 
 /// How far a run is, in whole percent, from its events. It never decreases: while a round repeats phases it stands still.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Percent {
+    phases: Phases,
     shown: u32,
     exact: f64,
     tasks: usize,
@@ -231,14 +232,13 @@ struct Percent {
 }
 
 impl Percent {
+    fn new(phases: Phases) -> Self {
+        Self { phases, shown: 0, exact: 0.0, tasks: 0, tasks_ended: 0 }
+    }
+
     fn advance(&mut self, event: &PhaseEvent) {
-        let (from, to) = match event.phase {
-            EventPhase::Phase(CONTEXT) => (0.0, 12.0),
-            EventPhase::Phase(PLAN) => (12.0, 25.0),
-            EventPhase::Phase(IMPLEMENT) => (25.0, 80.0),
-            EventPhase::Phase(REVIEW) => (80.0, 99.0),
-            EventPhase::Workflow => return,
-        };
+        let EventPhase::Phase(name) = event.phase else { return };
+        let Some((from, to)) = self.phases.progress(name) else { return };
         let exact = match (event.status, &event.task) {
             (EventStatus::Started, None) => {
                 self.tasks_ended = 0;

@@ -110,7 +110,7 @@ async fn watch(
     let _over = over.drop_guard();
     let RunHandle { run, cancel, mut events, mut end } = handle;
     let Folder { client, capabilities, .. } = &*folder;
-    let mut progress = Progress::create(client, capabilities.progress, &run);
+    let mut progress = Progress::create(client, capabilities.progress, &run, files.phases.clone());
     let mut feed = PhaseFeed::new(client, &folder.path, capabilities.phase, capabilities.gate);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -209,12 +209,12 @@ fn start_engine(
         let task = task_file::make(&files)?;
         return Err(Refused::NoTask(path.join(task)));
     }
-    let Files { workspace, mut settings } = files;
+    let Files { workspace, mut settings, table, .. } = files;
     if approval == Some(ApprovalMode::Ask) {
         settings.approval = ApprovalMode::Ask;
     }
     let request = Request { goal, auto_approve: approval == Some(ApprovalMode::Auto) };
-    let engine = workflow::open(workspace, settings, &config::variable, Arc::new(gate), editor)?;
+    let engine = workflow::open(workspace, settings, &config::variable, Arc::new(gate), editor, table)?;
     Ok(workflow::start(engine, request)?)
 }
 

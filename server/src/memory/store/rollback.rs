@@ -6,7 +6,7 @@ use std::io;
 use cap_std::fs::Dir;
 
 use super::Store;
-use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, MAX_NOTE_BYTES, ReviewOutput, Round, read};
+use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, MAX_NOTE_BYTES, Round, read};
 use crate::memory::error::MemoryError;
 use crate::memory::history::{self, SetAside};
 use crate::memory::run_id::RunId;

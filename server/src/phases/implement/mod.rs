@@ -23,7 +23,7 @@ use crate::contracts::{
 use crate::memory::{Memory, PlanLock, SetAside};
 use crate::text::count;
 use crate::workflow::{
-    Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, ToolSet,
+    Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles, ToolSet,
     close_agent, current_or_first_round, empty_report, git_folders, publish_journal, standing_publishes, task_agent,
 };
 use crate::workspace::Writable;
@@ -37,8 +37,8 @@ impl Phase for Implement {
         IMPLEMENT
     }
 
-    fn title(&self) -> &'static str {
-        "Implement"
+    fn titles(&self) -> Titles {
+        Titles { help: "Write the code; asks you first", subject: "The implementation" }
     }
 
     fn prompt(&self) -> &'static str {

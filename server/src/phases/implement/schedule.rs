@@ -7,7 +7,7 @@ use crate::contracts::{FileKeys, PlanOutput, Task};
 /// A task is ready once its dependencies, and earlier-grouped tasks that share a file with it, are done. Of the ready
 /// ones the one with the longest remaining path goes first. A failed task keeps back only what waits for it.
 #[derive(Debug)]
-pub struct Schedule {
+pub(super) struct Schedule {
     /// Task index → indexes it waits for.
     waits_for: BTreeMap<usize, BTreeSet<usize>>,
     /// Task index → tasks on the longest path from it to an end, itself included.
@@ -18,7 +18,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// The schedule of the tasks in `scope`; those not in it count as done.
-    pub fn new(plan: &PlanOutput, keys: &FileKeys, scope: &[String]) -> Self {
+    pub(super) fn new(plan: &PlanOutput, keys: &FileKeys, scope: &[String]) -> Self {
         let in_scope = |id: &str| scope.iter().any(|wanted| wanted == id);
         let index: HashMap<&str, usize> =
             plan.tasks.iter().enumerate().map(|(index, task)| (task.id.as_str(), index)).collect();
@@ -42,7 +42,7 @@ impl Schedule {
     }
 
     /// The indexes of the tasks that may start now, the most urgent first.
-    pub fn ready(&self) -> Vec<usize> {
+    pub(super) fn ready(&self) -> Vec<usize> {
         let mut ready: Vec<usize> = self
             .waits_for
             .iter()
@@ -54,12 +54,12 @@ impl Schedule {
     }
 
     /// A task was started.
-    pub fn start(&mut self, task: usize) {
+    pub(super) fn start(&mut self, task: usize) {
         self.started.insert(task);
     }
 
     /// A task was done: what waited for it may go on.
-    pub fn done(&mut self, task: usize) {
+    pub(super) fn done(&mut self, task: usize) {
         self.waits_for.remove(&task);
         for before in self.waits_for.values_mut() {
             before.remove(&task);
@@ -67,7 +67,7 @@ impl Schedule {
     }
 
     /// Ids of the tasks that were never started, in plan order.
-    pub fn never_started(&self) -> Vec<String> {
+    pub(super) fn never_started(&self) -> Vec<String> {
         let waiting = self.waits_for.keys().filter(|task| !self.started.contains(task));
         waiting.map(|task| self.ids[*task].clone()).collect()
     }

@@ -25,7 +25,7 @@ use crate::contracts::{FileKeys, Handoff, HandoffFile, Issue, PhaseName, ReviewO
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
-use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, ToolSet};
+use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, Titles, ToolSet};
 use crate::workspace::{self, Base};
 
 /// The row of the review phase.
@@ -51,8 +51,8 @@ impl Phase for Review {
         REVIEW
     }
 
-    fn title(&self) -> &'static str {
-        "Review"
+    fn titles(&self) -> Titles {
+        Titles { help: "Judge what was written", subject: "The review" }
     }
 
     fn prompt(&self) -> &'static str {
@@ -195,10 +195,10 @@ fn verdict_and_count(review: &ReviewOutput, issues: usize) -> String {
 fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, PhaseError> {
     let reviews = run.store.earlier_reviews()?;
     let before = reviews.iter().rev().find(|review| review.round < round);
-    let open = before.map(|review| open_issues(review, &memory.dismissed)).unwrap_or_default();
+    let open: Vec<&Issue> = before.map(|review| review.open_issues(&memory.dismissed).collect()).unwrap_or_default();
     let mut dismissed: Vec<Issue> = Vec::new();
     for issue in reviews.iter().flat_map(|review| &review.issues) {
-        if memory.dismissed.contains(&issue.id) && dismissed.iter().all(|known| known.id != issue.id) {
+        if memory.is_dismissed(&issue.id) && dismissed.iter().all(|known| known.id != issue.id) {
             dismissed.push(issue.clone());
         }
     }

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use tower_lsp::lsp_types::Url;
 
 use crate::config::ApprovalMode;
+use crate::contracts::PhaseName;
+use crate::workflow::Phases;
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     OpenPlan,
     /// Look whether everything that is needed is there.
     Doctor,
+    /// Run a phase that has no arguments of its own, also again.
+    Phase(PhaseName),
 }
 
 /// Arguments of `baton.workflow`.
@@ -172,13 +176,18 @@ pub(crate) struct Call {
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum CallError {
     /// No such command.
-    #[error("{0:?} is no command of Baton's; there are {known}", known = ids().join(", "))]
-    Unknown(String),
+    #[error("{id:?} is no command of Baton's; there are {}", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        id: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
     /// Arguments that the command does not take.
     #[error("{id}: {fault}; {usage}")]
     Arguments {
         /// The command.
-        id: &'static str,
+        id: String,
         /// What is wrong with them.
         fault: String,
         /// What it takes.
@@ -278,19 +287,36 @@ const ROWS: [Row; 18] = [
 const NOTHING: &str = "it takes nothing but {folder?}";
 const ISSUE: &str = "it takes {id, folder?}, or the id of an issue as a string";
 
-/// The ids of all commands, for `executeCommandProvider`.
-pub(crate) fn ids() -> Vec<String> {
-    ROWS.iter().map(|row| row.id.to_owned()).collect()
+/// The ids of all commands, for `executeCommandProvider`: one a row, and one for each phase that has none.
+pub(crate) fn ids(phases: &Phases) -> Vec<String> {
+    let rows = ROWS.iter().map(|row| row.id.to_owned());
+    rows.chain(further(phases).map(|(id, _)| id)).collect()
 }
 
-/// What a `workspace/executeCommand` asks for.
+/// The phases that have no row of their own, each with the id of its command.
+fn further(phases: &Phases) -> impl Iterator<Item = (String, PhaseName)> {
+    let commands = phases.names().map(|name| (format!("baton.{name}"), name));
+    commands.filter(|(id, _)| ROWS.iter().all(|row| row.id != id))
+}
+
+/// What a `workspace/executeCommand` asks for. `phases` tells which there are, where the command has no row.
 ///
 /// # Errors
 /// When there is no such command, or it takes other arguments.
-pub(crate) fn parse(id: &str, arguments: Vec<Value>) -> Result<Call, CallError> {
-    let row = ROWS.iter().find(|row| row.id == id).ok_or_else(|| CallError::Unknown(id.to_owned()))?;
-    let wrong = |fault: String| CallError::Arguments { id: row.id, fault, usage: row.usage };
-    let mut fields = fields(row, arguments).map_err(wrong)?;
+pub(crate) fn parse(id: &str, arguments: Vec<Value>, phases: &dyn Fn() -> Phases) -> Result<Call, CallError> {
+    let row = ROWS.iter().find(|row| row.id == id);
+    let phase = match row {
+        Some(_) => None,
+        None => {
+            let phases = phases();
+            let named = further(&phases).find(|(known, _)| known == id);
+            let unknown = || CallError::Unknown { id: id.to_owned(), known: ids(&phases) };
+            Some(named.ok_or_else(unknown)?.1)
+        }
+    };
+    let usage = row.map_or(NOTHING, |row| row.usage);
+    let wrong = |fault: String| CallError::Arguments { id: id.to_owned(), fault, usage };
+    let mut fields = fields(row.and_then(|row| row.first_field), arguments).map_err(wrong)?;
     let folder = match fields.remove("folder") {
         None | Some(Value::Null) => None,
         Some(Value::String(uri)) => {
@@ -298,13 +324,18 @@ pub(crate) fn parse(id: &str, arguments: Vec<Value>) -> Result<Call, CallError> 
         }
         Some(other) => return Err(wrong(format!("folder is {other}, and is the URI of a workspace folder"))),
     };
-    Ok(Call { command: (row.read)(fields).map_err(wrong)?, folder })
+    let command = match (row, phase) {
+        (Some(row), _) => (row.read)(fields),
+        (None, Some(phase)) => none(&fields, Command::Phase(phase)),
+        (None, None) => Err("it is no command".to_owned()),
+    };
+    Ok(Call { command: command.map_err(wrong)?, folder })
 }
 
-fn fields(row: &Row, arguments: Vec<Value>) -> Result<Map<String, Value>, String> {
+fn fields(first_field: Option<&str>, arguments: Vec<Value>) -> Result<Map<String, Value>, String> {
     let count = arguments.len();
     let mut arguments = arguments.into_iter();
-    match (arguments.next(), row.first_field) {
+    match (arguments.next(), first_field) {
         _ if count > 1 => Err(format!("{count} arguments are given")),
         (None | Some(Value::Null), _) => Ok(Map::new()),
         (Some(Value::Object(fields)), _) => Ok(fields),

@@ -20,7 +20,6 @@ use crate::lsp::wire::client::{Client, RequestError};
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::to_proto::plain;
 use crate::lsp::wire::window;
-use crate::text;
 use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer, GateContent};
 
 const VIEW: &str = "View";
