@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use baton::config::Settings;
+use baton::phases::TABLE;
 use baton::models::{Block, Model, ModelError, Models, StopReason, Turn, TurnProgress, TurnRequest};
 use baton::workflow::{
-    self, Approver, Editor, EventPhase, EventStatus, Gate, GateAnswer, Goal, Outcome, PhaseEvent, Request,
+    self, Approver, Editor, EventPhase, EventStatus, Gate, GateAnswer, Goal, IMPLEMENT, Outcome, PhaseEvent, Request,
 };
 use baton::workspace::Workspace;
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ async fn run_in(folder: &Path, turn: Duration) -> Measured {
     }
     let workspace = Workspace::open(folder).unwrap();
     let settings = Settings { max_parallel_tasks: TASKS, ..Settings::default() };
-    let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default()).unwrap();
+    let mut engine = workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default(), &TABLE).unwrap();
     engine.models = Ok(Models::all(Arc::new(Scripted { turn })));
     let began = Instant::now();
     let request = Request { goal: Goal::of_task("Change every file"), auto_approve: true };
@@ -95,7 +96,7 @@ async fn run_in(folder: &Path, turn: Duration) -> Measured {
     let whole = began.elapsed();
     assert_eq!(end.outcome, Outcome::Merged, "{}", end.message);
     let at = |status| {
-        let of_phase = |event: &&PhaseEvent| event.phase == EventPhase::Implement && event.task.is_none();
+        let of_phase = |event: &&PhaseEvent| event.phase == EventPhase::Phase(IMPLEMENT) && event.task.is_none();
         events.iter().filter(of_phase).find(|event| event.status == status).unwrap().at
     };
     let implement = at(EventStatus::Done).duration_since(at(EventStatus::Started));

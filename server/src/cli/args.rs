@@ -380,9 +380,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::fixture::phases;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
-        Args::from_words(line.split(' '))
+        Args::from_words(line.split(' '), &phases())
     }
 
     fn run(line: &str) -> RunArgs {
@@ -454,9 +455,9 @@ mod tests {
         assert_eq!(command("baton doctor --json"), Command::Doctor(DoctorArgs { json: true }));
         assert_eq!(command("baton demo"), Command::Demo);
         assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));
-        for schema in SchemaName::ALL {
-            let line = format!("baton schema {}", schema.as_str());
-            assert_eq!(command(&line), Command::Schema(SchemaArgs { name: schema }));
+        for schema in phases().handoffs().schemas() {
+            let line = format!("baton schema {}", schema.name);
+            assert_eq!(command(&line), Command::Schema(SchemaArgs { name: schema.name.to_owned() }));
         }
     }
 
@@ -465,25 +466,25 @@ mod tests {
         for text in ["- fix", "-", "--json is missing", "--task of the day", "-5 apples", "--jsonl", "- a\n- b", "-- b"]
         {
             for words in [vec!["baton", "run", "--task", text], vec!["baton", "run", &format!("--task={text}")]] {
-                match Args::from_words(words).unwrap().command {
+                match Args::from_words(words, &phases()).unwrap().command {
                     Command::Run(run) => assert_eq!(run.task.as_deref(), Some(text)),
                     other => panic!("{other:?}"),
                 }
             }
             let plan = Command::Plan(PlanArgs { feedback: text.to_owned() });
             assert_eq!(
-                Args::from_words(["baton", "plan", "--feedback", text, "--workspace", "w"]).unwrap().command,
+                Args::from_words(["baton", "plan", "--feedback", text, "--workspace", "w"], &phases()).unwrap().command,
                 plan
             );
         }
-        match Args::from_words(["baton", "rollback", "--file", "-x.rs", "--workspace", "-w"]).unwrap() {
+        match Args::from_words(["baton", "rollback", "--file", "-x.rs", "--workspace", "-w"], &phases()).unwrap() {
             Args { workspace: Some(folder), command: Command::Rollback(rollback) } => {
                 assert_eq!((rollback.file, folder), (Some("-x.rs".into()), "-w".into()));
             }
             other => panic!("{other:?}"),
         }
         assert_eq!(run("baton run --task=--json").task.as_deref(), Some("--json"));
-        assert_eq!(Args::from_words(["baton", "run", "--task", "\u{feff}a\r\nb "]).unwrap().command, {
+        assert_eq!(Args::from_words(["baton", "run", "--task", "\u{feff}a\r\nb "], &phases()).unwrap().command, {
             let mut expected = run("baton run --task a");
             expected.task = Some("a\nb".to_owned());
             Command::Run(expected)

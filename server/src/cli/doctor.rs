@@ -33,12 +33,7 @@ pub(super) fn doctor(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
 }
 
 fn told(check: &Check) -> Vec<String> {
-    let status = match check.status {
-        CheckStatus::Ok => "ok",
-        CheckStatus::Warning => "warning",
-        CheckStatus::Error => "error",
-    };
-    let first = format!("{status:<8} {:<NAME$} ", check.name);
+    let first = format!("{:<8} {:<NAME$} ", check.status, check.name);
     let mut lines = vec![text::paragraph(&first, &check.message, 110)];
     if let Some(fix) = &check.fix {
         lines.push(text::paragraph(&format!("{:<8} {:<NAME$} ", "", "→ to mend it"), fix, 110));

@@ -223,11 +223,12 @@ mod tests {
 
     use super::super::args::{Args, Command};
     use super::*;
+    use crate::workflow::{CONTEXT, fixture};
 
     #[test]
     fn flags_are_one_goal() {
         let goal = |flags: &[&str]| {
-            let args = Args::from_words(["baton", "run"].iter().chain(flags)).unwrap();
+            let args = Args::from_words(["baton", "run"].iter().chain(flags), &fixture::phases()).unwrap();
             let Command::Run(run) = args.command else { panic!("{args:?}") };
             super::goal(&run)
         };

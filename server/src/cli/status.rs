@@ -48,7 +48,7 @@ fn told(status: &Status) -> String {
         lines.push(text::paragraph("Task  ", &text::safe_line(task), 100));
     }
     if let Some(run) = &status.run {
-        let state = status.outcome.map_or("at work or interrupted", |outcome| outcome.as_str());
+        let state = status.outcome.map_or_else(|| "at work or interrupted".to_owned(), |outcome| outcome.to_string());
         lines.push(format!("Run   {run}, {state}"));
     }
     lines.push(String::new());

@@ -189,4 +189,11 @@ mod tests {
         assert_eq!(task(Some("T9"), &["T1", "T9"]).as_deref(), Some("T1"), "there is no T9");
         assert_eq!(task(Some("T2"), &[]), None);
     }
+
+    #[test]
+    fn a_complexity_is_called_as_in_the_json() {
+        for complexity in [Complexity::Simple, Complexity::Moderate, Complexity::Complex] {
+            assert_eq!(json!(complexity), complexity.as_str());
+        }
+    }
 }

@@ -209,4 +209,14 @@ mod tests {
         let asked = ["T6", "T1", "T5", "T4"].map(str::to_owned).to_vec();
         assert_eq!(report.pending(asked), ["T6", "T5"]);
     }
+
+    #[test]
+    fn states_and_changes_are_called_as_in_the_json() {
+        for status in [TaskStatus::Completed, TaskStatus::Partial, TaskStatus::Blocked, TaskStatus::Failed] {
+            assert_eq!(json!(status), status.as_str());
+        }
+        for change in [ChangeType::Created, ChangeType::Modified, ChangeType::Deleted] {
+            assert_eq!(json!(change), change.as_str());
+        }
+    }
 }

@@ -231,4 +231,18 @@ mod tests {
         assert_eq!(review.open_issues(&[]).count(), 2);
         assert!(!review.is_of_base());
     }
+
+    #[test]
+    fn judgements_are_called_as_in_the_json() {
+        for verdict in [Verdict::Approved, Verdict::ChangesRequested, Verdict::Rejected] {
+            assert_eq!(json!(verdict), verdict.as_str());
+        }
+        let actions = [RecommendedAction::Merge, RecommendedAction::FixAndReReview, RecommendedAction::RePlan];
+        for action in actions.into_iter().chain([RecommendedAction::EscalateToHuman]) {
+            assert_eq!(json!(action), action.as_str());
+        }
+        for severity in [Severity::Critical, Severity::Major, Severity::Minor, Severity::Suggestion] {
+            assert_eq!(json!(severity), severity.as_str());
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Whether everything a run needs is there: what is looked at, what is wrong, and how to mend it.
 
+use std::fmt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -51,6 +52,13 @@ pub enum CheckStatus {
     Warning,
     /// No run works.
     Error,
+}
+
+impl fmt::Display for CheckStatus {
+    /// The word used in the JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// Look at everything a run in this folder would need. `settings` are those in force there, or what is wrong with

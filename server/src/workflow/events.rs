@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -118,6 +119,13 @@ impl<'de> Deserialize<'de> for EventPhase {
             WORKFLOW => Ok(Self::Workflow),
             name => PhaseName::read(name).map(Self::Phase).map_err(serde::de::Error::custom),
         }
+    }
+}
+
+impl fmt::Display for EventStatus {
+    /// The word used in the JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 

@@ -66,6 +66,16 @@ pub use status::{
 pub use run::Run;
 pub use uncounted::{moved, trust_moved, uncounted};
 
+#[cfg(test)]
+pub(crate) mod fixture {
+    use super::Phases;
+
+    /// The phases of the program.
+    pub(crate) fn phases() -> Phases {
+        crate::phases::TABLE.with(&[])
+    }
+}
+
 // What the phases are made of.
 pub(crate) use activity::{close_agent, report_activity, task_agent};
 pub(crate) use changes::real_changes;

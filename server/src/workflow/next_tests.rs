@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::memory::LoadedPlan;
+use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
 
 const NOW: &str = "2026-11-23T12:00:00Z";
 
@@ -10,7 +11,7 @@ fn now() -> Timestamp {
 }
 
 fn policy() -> Policy {
-    Policy { context_staleness: SignedDuration::from_hours(4), max_review_cycles: 3 }
+    Policy { phases: fixture::phases(), context_staleness: SignedDuration::from_hours(4), max_review_cycles: 3 }
 }
 
 fn from<T: serde::de::DeserializeOwned>(value: Value) -> T {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::events::EventError;
@@ -42,17 +44,9 @@ pub struct RunEnd {
     pub changed_files: usize,
 }
 
-impl Outcome {
+impl fmt::Display for Outcome {
     /// The word used in the JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Merged => "merged",
-            Self::Done => "done",
-            Self::Escalated => "escalated",
-            Self::Rejected => "rejected",
-            Self::Waiting => "waiting",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }

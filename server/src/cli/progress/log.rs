@@ -38,8 +38,8 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     if let Some(task) = &event.task {
         line = format!("{line} {}", text::safe_line(task));
     }
-    if let Some(word) = word(event.status) {
-        line = format!("{line} {word}");
+    if event.status != EventStatus::Progress {
+        line = format!("{line} {}", event.status);
     }
     let said = said(event);
     if !said.is_empty() {
@@ -50,17 +50,6 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
             format!("{line} ({})", usage.words())
         }
         _ => line,
-    }
-}
-
-fn word(status: EventStatus) -> Option<&'static str> {
-    match status {
-        EventStatus::Started => Some("started"),
-        EventStatus::Progress => None,
-        EventStatus::Waiting => Some("waiting"),
-        EventStatus::Done => Some("done"),
-        EventStatus::Failed => Some("failed"),
-        EventStatus::Cancelled => Some("cancelled"),
     }
 }
 

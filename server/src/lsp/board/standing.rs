@@ -90,6 +90,7 @@ fn diagnostic(range: Range, severity: DiagnosticSeverity, code: String, message:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
 
     fn shown(diagnostics: &[Diagnostic]) -> Vec<String> {
         let shown = |shown: &Diagnostic| match &shown.code {
@@ -109,11 +110,11 @@ mod tests {
             message: message.to_owned(),
         };
         let phases = [
-            phase("context", PhaseState::Done, "3 relevant files"),
-            phase("plan", PhaseState::Waiting, "Plan 1\nwaits"),
-            phase("implement", PhaseState::Running, "T1: reading"),
-            phase("review", PhaseState::Pending, ""),
-            phase("review", PhaseState::Failed, "no model"),
+            phase(CONTEXT, PhaseState::Done, "3 relevant files"),
+            phase(PLAN, PhaseState::Waiting, "Plan 1\nwaits"),
+            phase(IMPLEMENT, PhaseState::Running, "T1: reading"),
+            phase(REVIEW, PhaseState::Pending, ""),
+            phase(REVIEW, PhaseState::Failed, "no model"),
         ];
         let expected = [
             "Hint phase.context: Gathering context is done. 3 relevant files",
@@ -121,7 +122,7 @@ mod tests {
             "Information phase.implement: The implementation is at work.",
             "Error phase.review: The review failed. no model",
         ];
-        assert_eq!(shown(&of_phases(&phases, Range::default())), expected);
+        assert_eq!(shown(&of_phases(&fixture::phases(), &phases, Range::default())), expected);
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Fixture {
         let (client, queue) = Client::new();
         let (documents, capabilities) =
             (Documents::default(), Capabilities { related_information: true, ..Capabilities::default() });
-        let board = Board::new(folder.path().to_owned(), client, capabilities, documents.clone());
+        let board = Board::new(folder.path().to_owned(), client, capabilities, documents.clone(), &crate::phases::TABLE);
         let fixture = Self { folder, documents, board, queue, shown: BTreeMap::new() };
         fixture.file("src.rs", SOURCE_FILE);
         fixture
@@ -72,7 +72,7 @@ impl Fixture {
 
     async fn refresh(&mut self) -> BTreeMap<String, Value> {
         let files =
-            Files::open(self.folder.path(), None, editor_services::buffers(self.documents.clone(), self.folder.path()))
+            Files::open(self.folder.path(), None, editor_services::buffers(self.documents.clone(), self.folder.path()), &crate::phases::TABLE)
                 .unwrap();
         self.board.refresh(&files).await;
         self.sent()

@@ -10,7 +10,7 @@ use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
-use crate::workflow::{self, Check, CheckStatus};
+use crate::workflow::{self, Check};
 
 /// Move the workflow at hand to history; files stay.
 pub(super) async fn reset(folder: &Folder) -> Result<Value, Refused> {
@@ -46,11 +46,6 @@ pub(super) async fn doctor(folder: &Folder) -> Result<Value, Refused> {
 }
 
 fn told(check: &Check) -> String {
-    let status = match check.status {
-        CheckStatus::Ok => "ok",
-        CheckStatus::Warning => "warning",
-        CheckStatus::Error => "error",
-    };
     let fix = check.fix.as_deref().map(|fix| format!(" → {}", to_proto::plain(fix, 300))).unwrap_or_default();
-    format!("{} {status}: {}{fix}", check.name, to_proto::plain(&check.message, 300))
+    format!("{} {}: {}{fix}", check.name, check.status, to_proto::plain(&check.message, 300))
 }

@@ -39,7 +39,7 @@ fn told(status: &Status) -> String {
     let state = match (&status.run, status.outcome) {
         (None, _) => "nothing was run".to_owned(),
         (Some(run), None) => format!("run {run}, at work or interrupted"),
-        (Some(run), Some(outcome)) => format!("run {run}, {}", outcome.as_str()),
+        (Some(run), Some(outcome)) => format!("run {run}, {outcome}"),
     };
     lines.push(format!("Baton: {task} ({state})"));
     for phase in status.phases.iter().filter(|phase| phase.status != PhaseState::Pending) {

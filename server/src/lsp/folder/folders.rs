@@ -103,7 +103,13 @@ mod tests {
         let folders = Folders::default();
         let (client, _) = Client::new();
         for path in paths {
-            folders.add(Folder::new(path.into(), client.clone(), Capabilities::default(), Documents::default()));
+            folders.add(Folder::new(
+                path.into(),
+                client.clone(),
+                Capabilities::default(),
+                Documents::default(),
+                &crate::phases::TABLE,
+            ));
         }
         folders
     }

@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(json!(actions), json!(expected));
         for action in expected {
             let arguments = serde_json::from_value(action["command"]["arguments"].clone()).unwrap();
-            table::parse(action["command"]["command"].as_str().unwrap(), arguments).expect("the server takes it");
+            table::parse(action["command"]["command"].as_str().unwrap(), arguments, &crate::workflow::fixture::phases).expect("the server takes it");
         }
     }
 

@@ -95,6 +95,7 @@ fn unfinished(snapshot: &Snapshot, task: &str) -> Option<String> {
 mod tests {
     use super::super::snapshot::fixture::snapshot;
     use super::*;
+    use crate::workflow::REVIEW;
 
     const TEXT: &str = "fn a() {\n    // TODO: é names\n    one();\n\n        two();\n}\n";
 

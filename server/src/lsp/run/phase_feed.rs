@@ -170,6 +170,7 @@ mod tests {
 
     use super::super::gate::tests::gate;
     use super::*;
+    use crate::workflow::CONTEXT;
     use crate::lsp::wire::client::Outgoing;
 
     fn event(seq: u64, phase: EventPhase, status: EventStatus) -> PhaseEvent {

@@ -273,14 +273,17 @@ mod tests {
     use tokio::sync::mpsc::UnboundedReceiver;
 
     use super::*;
+    use crate::contracts::PhaseName;
+    use crate::workflow::fixture::phases;
+    use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW};
     use crate::lsp::wire::client::{Outgoing, Refusal};
 
-    fn event(phase: EventPhase, status: EventStatus, task: Option<&str>) -> PhaseEvent {
+    fn event(phase: PhaseName, status: EventStatus, task: Option<&str>) -> PhaseEvent {
         PhaseEvent {
             run: "r1".to_owned(),
             seq: 1,
             at: jiff::Timestamp::UNIX_EPOCH,
-            phase,
+            phase: phase.into(),
             status,
             task: task.map(str::to_owned),
             message: "reading\nsrc/a.rs".to_owned(),
@@ -304,10 +307,10 @@ mod tests {
     #[tokio::test]
     async fn it_begins_only_after_the_client_accepted() {
         let (client, mut queue) = Client::new();
-        let mut progress = Progress::create(&client, true, "r1");
+        let mut progress = Progress::create(&client, true, "r1", phases());
         settle(&mut progress).await;
-        progress.report(&[event(EventPhase::Phase(CONTEXT), EventStatus::Started, None)]);
-        progress.report(&[event(EventPhase::Phase(CONTEXT), EventStatus::Done, None)]);
+        progress.report(&[event(CONTEXT, EventStatus::Started, None)]);
+        progress.report(&[event(CONTEXT, EventStatus::Done, None)]);
         let asked = sent(&mut queue);
         assert_eq!(asked.len(), 1, "{asked:?}");
         assert_eq!(asked[0]["method"], "window/workDoneProgress/create");
@@ -326,39 +329,38 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_refuses_is_told_nothing_and_one_that_is_silent_holds_nobody() {
         let (client, mut queue) = Client::new();
-        let mut refused = Progress::create(&client, true, "r1");
+        let mut refused = Progress::create(&client, true, "r1", phases());
         settle(&mut refused).await;
         client.answer(1, Err(Refusal { code: -32601, message: "no".to_owned(), data: None }));
         settle(&mut refused).await;
-        refused.report(&[event(EventPhase::Phase(PLAN), EventStatus::Started, None)]);
+        refused.report(&[event(PLAN, EventStatus::Started, None)]);
         refused.end("done").await;
         assert_eq!(sent(&mut queue).len(), 1);
-        let silent = Progress::create(&client, true, "r2");
+        let silent = Progress::create(&client, true, "r2", phases());
         silent.end("done").await;
         let methods: Vec<Value> = sent(&mut queue).into_iter().map(|message| message["method"].clone()).collect();
         assert_eq!(methods, ["window/workDoneProgress/create", "$/cancelRequest"]);
-        Progress::create(&client, false, "r3").end("done").await;
+        Progress::create(&client, false, "r3", phases()).end("done").await;
         assert!(sent(&mut queue).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_message_names_phase_tasks_file_time_tokens_and_cost() {
-        use EventPhase::{Implement, Plan};
         use EventStatus::{Done, Progress, Started, Waiting};
         let mut activity = Activity::new();
         let mut heard = Vec::new();
         let mut usage = Usage::default();
         for (phase, status, task, message) in [
-            (Plan, Started, None, "Planning"),
-            (Plan, Waiting, None, "The plan waits"),
-            (Implement, Started, None, "Implementing 6 tasks"),
-            (Implement, Started, Some("T1"), "First"),
-            (Implement, Progress, Some("T1"), "reading src/a.rs"),
-            (Implement, Started, Some("T2"), "Second"),
-            (Implement, Progress, Some("T1"), "reading src/b.rs"),
-            (Implement, Done, Some("T1"), "1 file, +2 -0"),
-            (Implement, Progress, Some("T2"), "thinking"),
-            (Implement, Done, None, "2 files changed"),
+            (PLAN, Started, None, "Planning"),
+            (PLAN, Waiting, None, "The plan waits"),
+            (IMPLEMENT, Started, None, "Implementing 6 tasks"),
+            (IMPLEMENT, Started, Some("T1"), "First"),
+            (IMPLEMENT, Progress, Some("T1"), "reading src/a.rs"),
+            (IMPLEMENT, Started, Some("T2"), "Second"),
+            (IMPLEMENT, Progress, Some("T1"), "reading src/b.rs"),
+            (IMPLEMENT, Done, Some("T1"), "1 file, +2 -0"),
+            (IMPLEMENT, Progress, Some("T2"), "thinking"),
+            (IMPLEMENT, Done, None, "2 files changed"),
         ] {
             tokio::time::advance(Duration::from_secs(9)).await;
             usage.input_tokens += 1_000;
@@ -385,17 +387,17 @@ mod tests {
         );
         assert_eq!(heard.iter().map(|(_, waits)| *waits).collect::<Vec<_>>()[..3], [false, true, false]);
         for task in ["T3", "T4", "T5", "T6"] {
-            activity.apply(&event(Implement, Started, Some(task)));
+            activity.apply(&event(IMPLEMENT, Started, Some(task)));
         }
         assert!(activity.message().starts_with("implement T3, T4, T5, T6: T6 "), "{}", activity.message());
-        activity.apply(&event(Implement, Started, Some("T7")));
+        activity.apply(&event(IMPLEMENT, Started, Some("T7")));
         assert!(activity.message().starts_with("implement T3, T4, T5, T6 +1: T7 "), "{}", activity.message());
     }
 
     #[tokio::test]
     async fn dropped_it_ends() {
         let (client, mut queue) = Client::new();
-        let mut progress = Progress::create(&client, true, "r1");
+        let mut progress = Progress::create(&client, true, "r1", phases());
         settle(&mut progress).await;
         client.answer(1, Ok(Value::Null));
         settle(&mut progress).await;
@@ -405,35 +407,34 @@ mod tests {
 
     #[test]
     fn the_percentage_grows_with_the_run_and_never_falls() {
-        use EventPhase::{Context, Implement, Plan, Review};
         use EventStatus::{Done, Failed, Progress, Started, Waiting};
-        let mut percent = Percent { tasks: 4, ..Percent::default() };
+        let mut percent = Percent { tasks: 4, ..Percent::new(phases()) };
         let mut shown = Vec::new();
         for (phase, status, task) in [
-            (Context, Started, None),
-            (Context, Progress, None),
-            (Context, Done, None),
-            (Plan, Started, None),
-            (Plan, Waiting, None),
-            (Implement, Started, None),
-            (Implement, Started, Some("T1")),
-            (Implement, Progress, Some("T1")),
-            (Implement, Done, Some("T1")),
-            (Implement, Failed, Some("T2")),
-            (Implement, Done, None),
-            (Review, Started, None),
-            (Review, Done, None),
-            (Implement, Started, None),
-            (Implement, Done, Some("FIX")),
-            (Review, Done, None),
+            (CONTEXT, Started, None),
+            (CONTEXT, Progress, None),
+            (CONTEXT, Done, None),
+            (PLAN, Started, None),
+            (PLAN, Waiting, None),
+            (IMPLEMENT, Started, None),
+            (IMPLEMENT, Started, Some("T1")),
+            (IMPLEMENT, Progress, Some("T1")),
+            (IMPLEMENT, Done, Some("T1")),
+            (IMPLEMENT, Failed, Some("T2")),
+            (IMPLEMENT, Done, None),
+            (REVIEW, Started, None),
+            (REVIEW, Done, None),
+            (IMPLEMENT, Started, None),
+            (IMPLEMENT, Done, Some("FIX")),
+            (REVIEW, Done, None),
         ] {
             percent.advance(&event(phase, status, task));
             shown.push(percent.shown);
         }
         assert_eq!(shown, [0, 1, 12, 12, 25, 25, 25, 26, 38, 52, 80, 80, 99, 99, 99, 99]);
-        let mut percent = Percent::default();
+        let mut percent = Percent::new(phases());
         for _ in 0..1000 {
-            percent.advance(&event(Context, Progress, None));
+            percent.advance(&event(CONTEXT, Progress, None));
         }
         assert!(percent.shown <= 12, "steps never leave their phase: {}", percent.shown);
     }

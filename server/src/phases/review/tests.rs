@@ -4,6 +4,8 @@ use super::accept::accept;
 use super::brief::editor_section;
 use super::finish::{Facts, finish};
 use super::*;
+use crate::contracts::{RepoPath, Severity};
+use crate::workflow::{EditorFinding, FindingLevel};
 
 const FILE: &str = "fn a() {\n    one();\n}\n\nfn b() {\n    one();\n}\n";
 
@@ -44,7 +46,7 @@ fn what_language_tools_say_is_one_short_line_each_and_the_worst_comes_first() {
 
 #[test]
 fn thousands_of_findings_are_cut_and_counted() {
-    let many: Vec<Finding> = (1..=3000).map(|line| finding(FindingLevel::Warning, line, "w")).collect();
+    let many: Vec<EditorFinding> = (1..=3000).map(|line| finding(FindingLevel::Warning, line, "w")).collect();
     let told = editor_section(&many);
     assert!(told.contains("\n(2800 more are left out)\n") && told.len() < 25_000, "{}", told.len());
 }

@@ -1,9 +1,10 @@
 use serde_json::json;
 
 use super::*;
+use crate::workflow::fixture::phases;
 
 fn command(id: &str, argument: Value) -> Command {
-    parse(id, vec![argument]).unwrap().command
+    parse(id, vec![argument], &phases).unwrap().command
 }
 
 #[test]
@@ -28,23 +29,23 @@ fn the_contract_lists_exactly_these_commands() {
         "openPlan",
         "doctor",
     ];
-    assert_eq!(ids(), contract.map(|name| format!("baton.{name}")));
+    assert_eq!(ids(&phases()), contract.map(|name| format!("baton.{name}")));
 }
 
 #[test]
 fn every_advertised_command_can_be_run_without_arguments() {
-    for id in ids() {
+    for id in ids(&phases()) {
         for arguments in [vec![], vec![json!(null)], vec![json!({})], vec![json!({ "folder": null })]] {
-            assert!(parse(&id, arguments).is_ok(), "{id}");
+            assert!(parse(&id, arguments, &phases).is_ok(), "{id}");
         }
     }
 }
 
 #[test]
 fn every_advertised_command_takes_a_folder() {
-    for id in ids() {
-        let call = parse(&id, vec![json!({ "folder": "file:///a" })]).unwrap();
-        assert_eq!(call.folder, Some(Url::parse("file:///a").unwrap()), "{id}");
+    for id in ids(&phases()) {
+        let call = parse(&id, vec![json!({ "folder": "file:///a" })], &phases).unwrap();
+        assert_eq!(call.folder, Some(Url::parse("file:///a", &phases).unwrap()), "{id}");
     }
 }
 
@@ -87,8 +88,8 @@ fn arguments_are_taken_by_their_names() {
     };
     let given = json!({ "task": "T1", "file": "src/a.rs", "dryRun": true, "undo": false });
     assert_eq!(command("baton.rollback", given), Command::Rollback(expected));
-    let call = parse("baton.status", vec![json!({ "folder": "file:///a" })]).unwrap();
-    assert_eq!(call, Call { command: Command::Status, folder: Some(Url::parse("file:///a").unwrap()) });
+    let call = parse("baton.status", vec![json!({ "folder": "file:///a" })], &phases).unwrap();
+    assert_eq!(call, Call { command: Command::Status, folder: Some(Url::parse("file:///a", &phases).unwrap()) });
 }
 
 #[test]
@@ -128,12 +129,12 @@ fn a_wrong_call_says_what_would_be_right() {
             "baton.status: folder is 3, and is the URI of a workspace folder; it takes nothing but {folder?}",
         ),
     ] {
-        assert_eq!(parse(id, arguments).unwrap_err().to_string(), message);
+        assert_eq!(parse(id, arguments, &phases).unwrap_err().to_string(), message);
     }
-    let unknown = parse("baton.nothing", vec![]).unwrap_err().to_string();
+    let unknown = parse("baton.nothing", vec![], &phases).unwrap_err().to_string();
     assert!(unknown.starts_with("\"baton.nothing\" is no command of Baton's; there are baton.workflow, "), "{unknown}");
     for wrong in [json!({ "aproval": "auto" }), json!({ "approval": "yes" }), json!({ "task": 3 }), json!(3)] {
-        let message = parse("baton.workflow", vec![wrong]).unwrap_err().to_string();
+        let message = parse("baton.workflow", vec![wrong], &phases).unwrap_err().to_string();
         assert!(message.ends_with("or the task as a string"), "{message}");
     }
 }

@@ -70,10 +70,11 @@ impl Editor {
         let folder = tempfile::tempdir().unwrap();
         let (client, queue) = Client::new();
         let workspace = Workspace::open(folder.path()).unwrap();
-        let files = Files { workspace, settings: Settings::default() };
+        let table = &crate::phases::TABLE;
+        let files = Files { workspace, settings: Settings::default(), table, phases: table.with(&[]) };
         let (sender, events) = mpsc::unbounded_channel();
         let documents = Documents::default();
-        let open = Folder::new(folder.path().to_owned(), client.clone(), capabilities, documents.clone());
+        let open = Folder::new(folder.path().to_owned(), client.clone(), capabilities, documents.clone(), table);
         let gate_in_editor = EditorGate::new(&open, files, sender);
         Self { folder, client, documents, queue, gate_in_editor, events }
     }
