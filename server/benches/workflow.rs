@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use baton::config::Settings;
-use baton::phases::TABLE;
 use baton::models::{Block, Model, ModelError, Models, StopReason, Turn, TurnProgress, TurnRequest};
+use baton::phases::TABLE;
 use baton::workflow::{
     self, Approver, Editor, EventPhase, EventStatus, Gate, GateAnswer, Goal, IMPLEMENT, Outcome, PhaseEvent, Request,
 };

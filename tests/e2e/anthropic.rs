@@ -565,7 +565,7 @@ async fn the_scripted_server_refuses_what_the_real_one_does() {
 #[tokio::test]
 async fn the_submit_schemas_are_what_strict_tools_want() {
     fn tool<T: Handoff>() -> Value {
-        json!({ "name": T::NAME.as_str(), "description": "", "strict": true, "input_schema": submit_schema::<T>() })
+        json!({ "name": T::NAME, "description": "", "strict": true, "input_schema": submit_schema::<T>() })
     }
     let api = MessagesApi::start(Script::new().on("any", [ok()]));
     let tools = [tool::<ContextOutput>(), tool::<PlanOutput>(), tool::<TaskResult>(), tool::<ReviewOutput>()];

@@ -297,7 +297,8 @@ fn a_fix_that_is_killed_goes_on_and_nothing_of_it_is_done_twice() {
 fn store(session: &Session) -> Store {
     let workspace = Workspace::open(session.root()).unwrap();
     let seal = Seal::ephemeral(workspace.root()).unwrap();
-    Store::open(&workspace, &RepoPath::parse(".agent_memory").unwrap(), seal).unwrap()
+    Store::open(&workspace, &RepoPath::parse(".agent_memory").unwrap(), seal, baton::phases::TABLE.with(&[]).handoffs())
+        .unwrap()
 }
 
 #[test]

@@ -38,7 +38,13 @@ fn answer(start: &Start<'_>, answer: Answer) -> Result<(Store, Answered), Failur
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
     let models = session.models();
     let usage = store.workflow_spending()?.into_iter().sum();
-    let sources = GateSources { store: &store, settings: &session.settings, models: models.as_ref(), usage, phases: &session.phases };
+    let sources = GateSources {
+        store: &store,
+        settings: &session.settings,
+        models: models.as_ref(),
+        usage,
+        phases: &session.phases,
+    };
     let answered = workflow::answer_plan(&sources, answer)?;
     if store.seal().keeps_answers() {
         return Ok((store, answered));

@@ -307,9 +307,8 @@ impl Args {
 impl Args {
     /// The declaration, with the phases and the handoffs that there are.
     fn declared(phases: &Phases) -> clap::Command {
-        let names = phases.all().iter().map(|phase| {
-            PossibleValue::new(phase.name().as_str()).help(phase.titles().help)
-        });
+        let names =
+            phases.all().iter().map(|phase| PossibleValue::new(phase.name().as_str()).help(phase.titles().help));
         let phase = PossibleValuesParser::new(names).try_map(|name| PhaseName::read(&name));
         let schema = PossibleValuesParser::new(phases.handoffs().schemas().iter().map(|schema| schema.name));
         Self::command()

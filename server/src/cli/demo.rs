@@ -17,7 +17,7 @@ use super::{gate, print, tell};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Models, Pace, Replay};
-use crate::workflow::{Table, self, Approver, Changes, Editor, Gate, GateAnswer, Goal};
+use crate::workflow::{self, Approver, Changes, Editor, Gate, GateAnswer, Goal, Table};
 use crate::workspace::Workspace;
 
 const TASK: &str = include_str!("../../demo/task.md");
@@ -55,7 +55,8 @@ pub(super) fn demo(table: &'static Table) -> Result<u8, Failure> {
     let progress = Arc::new(Progress::new(Style::for_stderr()));
     let approver = Arc::new(ShowAndApprove { progress: progress.clone() });
     let replay = Replay::parse(TRANSCRIPT, PACE).map_err(|error| Failure::failed(error.to_string()))?;
-    let mut engine = workflow::open(workspace.clone(), Settings::default(), &|_| None, approver, Editor::default(), table)?;
+    let mut engine =
+        workflow::open(workspace.clone(), Settings::default(), &|_| None, approver, Editor::default(), table)?;
     engine.models = Ok(Models::all(Arc::new(replay)));
     let (place, store) = (Place::of(&engine), engine.store.clone());
     let request = Goal::of_task(TASK.trim()).into();

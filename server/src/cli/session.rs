@@ -39,7 +39,8 @@ impl Session {
         for warning in &loaded.warnings {
             super::tell(&format!("warning: {warning}"));
         }
-        workflow::check_memory_dir(&workspace, &loaded, start.table).map_err(|errors| Failure::usage(errors.to_string()))?;
+        workflow::check_memory_dir(&workspace, &loaded, start.table)
+            .map_err(|errors| Failure::usage(errors.to_string()))?;
         let phases = start.table.with(&loaded.settings.phases);
         Ok(Self { workspace, settings: loaded.settings, table: start.table, phases })
     }

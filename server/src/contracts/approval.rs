@@ -2,8 +2,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Handoff, lenient_timestamp, null_as_default};
 use super::PlanOutput;
+use super::schema::{Handoff, lenient_timestamp, null_as_default};
 
 /// A person's (or `approval = "auto"`'s) answer to one very plan. Void when the plan's bytes change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

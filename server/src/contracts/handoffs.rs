@@ -135,9 +135,9 @@ impl Handoffs {
 
     /// The further reviewing phases: each with its file and how that is read.
     pub fn reviewing(&self) -> impl Iterator<Item = (PhaseName, &'static str, FindingsReader)> {
-        self.0.iter().filter_map(|own| {
-            own.files.iter().find_map(|file| Some((own.phase, file.file, file.json?.findings?)))
-        })
+        self.0
+            .iter()
+            .filter_map(|own| own.files.iter().find_map(|file| Some((own.phase, file.file, file.json?.findings?))))
     }
 
     /// Everything that `baton schema` prints, by name: the handoffs, and what one implementing agent submits.
@@ -203,7 +203,10 @@ mod tests {
             assert!(!(schema.check)("[1").is_empty(), "{}", schema.name);
         }
         let unknown = handoffs().schema("nothing").unwrap_err();
-        assert!(unknown.contains("there are context, round, impl_report, security, review, dismissed, task_result"), "{unknown}");
+        assert!(
+            unknown.contains("there are context, round, impl_report, security, review, dismissed, task_result"),
+            "{unknown}"
+        );
     }
 
     #[test]

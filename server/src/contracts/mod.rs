@@ -46,6 +46,6 @@ pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{ChangeType, CheckResult, FileChange, ImplReport, TaskResult, TaskStatus};
 pub use review::{Answer, AnswerState, Issue, RecommendedAction, ReviewOutput, Severity, Verdict, issue_id};
-pub use schema::{Handoff, parse, read, schema_of, submit_schema};
 pub use round::{Round, RoundKind};
+pub use schema::{Handoff, parse, read, schema_of, submit_schema};
 pub use usage::Usage;

@@ -27,12 +27,8 @@ pub(super) struct Folder {
 impl Folder {
     /// The folder by its path, whether it exists or not.
     pub(super) fn open(workspace: &Workspace, path: &RepoPath, handoffs: &Handoffs) -> Result<Self, MemoryError> {
-        let folder = Self {
-            workspace: workspace.clone(),
-            path: path.clone(),
-            dir: OnceLock::new(),
-            handoffs: handoffs.clone(),
-        };
+        let folder =
+            Self { workspace: workspace.clone(), path: path.clone(), dir: OnceLock::new(), handoffs: handoffs.clone() };
         if let Some(dir) = workspace.find_folder(path)? {
             folder.check(&dir)?;
             // Nobody else knows of it yet.

@@ -62,9 +62,8 @@ impl Phase for Context {
 
     /// Without a task of its own, a context from elsewhere says what is to be done and cannot be gathered again.
     fn is_due(&self, memory: &Memory, policy: &Policy, now: Timestamp) -> bool {
-        let is_stale = |context: &ContextOutput| {
-            now.duration_since(context.timestamp.unwrap_or(now)) > policy.context_staleness
-        };
+        let is_stale =
+            |context: &ContextOutput| now.duration_since(context.timestamp.unwrap_or(now)) > policy.context_staleness;
         memory.task.is_some() && memory.context.as_ref().is_none_or(is_stale)
     }
 

@@ -51,10 +51,7 @@ impl Further {
         let file = kept(format!("{name}.json"));
         Self {
             name,
-            titles: Titles {
-                help: "Review it for something of your own",
-                subject: kept(format!("The {name} phase")),
-            },
+            titles: Titles { help: "Review it for something of your own", subject: kept(format!("The {name} phase")) },
             prompt: kept(added.prompt.clone()),
             files: Box::leak(Box::new([HandoffFile::findings::<Findings>(file, name.as_str())])),
             tier: match added.tier {
@@ -152,13 +149,7 @@ impl OneAgent for Further {
         accept(input)
     }
 
-    fn complete(
-        &self,
-        run: &Run,
-        _memory: &Memory,
-        round: &u32,
-        found: Findings,
-    ) -> Result<Findings, PhaseError> {
+    fn complete(&self, run: &Run, _memory: &Memory, round: &u32, found: Findings) -> Result<Findings, PhaseError> {
         Ok(complete(run, *round, found))
     }
 

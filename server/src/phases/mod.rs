@@ -17,10 +17,8 @@ mod work_done;
 use crate::workflow::Table;
 
 /// The phases of the program.
-pub static TABLE: Table = Table {
-    rows: &[&context::Context, &plan::Plan, &implement::Implement, &review::Review],
-    further: further::row,
-};
+pub static TABLE: Table =
+    Table { rows: &[&context::Context, &plan::Plan, &implement::Implement, &review::Review], further: further::row };
 
 #[cfg(test)]
 mod tests;

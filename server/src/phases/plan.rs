@@ -36,9 +36,7 @@ impl Phase for Plan {
     }
 
     fn files(&self) -> &'static [HandoffFile] {
-        const {
-            &[HandoffFile::of::<PlanOutput>(), HandoffFile::text(PLAN_MARKDOWN), HandoffFile::of::<Approval>()]
-        }
+        const { &[HandoffFile::of::<PlanOutput>(), HandoffFile::text(PLAN_MARKDOWN), HandoffFile::of::<Approval>()] }
     }
 
     fn handoff(&self) -> &'static str {

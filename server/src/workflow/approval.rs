@@ -11,7 +11,6 @@ use super::events::EventStatus;
 use super::gate::{FaultyGate, Gate, GateAnswer, GateTask};
 use super::gate_content::{GateContent, GateSources};
 use super::phase::PLAN;
-use crate::text::plural;
 use super::rounds::covered_before;
 use super::run::Run;
 use super::uncounted::uncounted_or_none;
@@ -19,6 +18,7 @@ use crate::agents::AgentError;
 use crate::config::ApprovalMode;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile};
 use crate::memory::{FaultyPlan, Memory, MemoryError, Store};
+use crate::text::plural;
 
 /// How often approval.json and plan.json are looked at while a person is asked.
 const WATCH: Duration = Duration::from_millis(150);

@@ -223,12 +223,7 @@ fn check_tasks(memory: &Memory, task: &TaskAtHand, ids: &[String]) -> Result<(),
 }
 
 /// What a phase asked for by name sets aside: its own output and the later ones'.
-fn named(
-    phases: &Phases,
-    name: PhaseName,
-    memory: &Memory,
-    task: &TaskAtHand,
-) -> Result<Preparation, StartError> {
+fn named(phases: &Phases, name: PhaseName, memory: &Memory, task: &TaskAtHand) -> Result<Preparation, StartError> {
     let needs_plan = phases.after_plan().iter().any(|phase| phase.name() == name);
     if let (Some(faulty), false, true) = (&memory.faulty_plan, task.is_fresh(), needs_plan) {
         return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());

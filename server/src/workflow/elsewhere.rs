@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::activity::task_agent;
 use super::changes::Changes;
 use super::error::PhaseError;
-use super::activity::task_agent;
 use super::events::EventStatus;
 use super::next::{Next, takes_for_done};
 use super::phase::{IMPLEMENT, Phases, REVIEW};

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::activity::task_agent;
 use super::beginning::{Beginning, Start};
 use super::checkpoints::{self, Checkpoints, remove_old_runs};
 use super::drive::drive;
@@ -16,7 +17,6 @@ use super::gate::Approver;
 use super::goal::Request;
 use super::next::Policy;
 use super::outcome::RunEnd;
-use super::activity::task_agent;
 use super::phase::{Phases, Table};
 use super::prompts::Prompts;
 use super::recover::recover;

@@ -122,9 +122,7 @@ impl Goal {
         match self {
             Self::Revise { .. } => Self::Phase { phase: PLAN, task: None, reset: false },
             // The implement phase, named again, would do again what is done; the workflow goes on with the rest.
-            Self::Phase { phase, .. } if *phase != IMPLEMENT => {
-                Self::Phase { phase: *phase, task: None, reset: false }
-            }
+            Self::Phase { phase, .. } if *phase != IMPLEMENT => Self::Phase { phase: *phase, task: None, reset: false },
             Self::ReviewAgainst { .. } => self.clone(),
             Self::Go { .. } | Self::Phase { .. } | Self::Tasks { .. } | Self::Fix { .. } => Self::default(),
         }

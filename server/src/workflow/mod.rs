@@ -53,17 +53,15 @@ pub use issues::{dismiss_issue, restore_issue};
 pub use memory_dir::check_memory_dir;
 pub use next::{FixScope, Next, Policy, next_phase};
 pub use outcome::{Outcome, RunEnd};
-pub use phase::{
-    CONTEXT, IMPLEMENT, PLAN, Phase, PhaseEnd, Phases, REVIEW, Table, TierRule, Titles, ToolSet,
-};
+pub use phase::{CONTEXT, IMPLEMENT, PLAN, Phase, PhaseEnd, Phases, REVIEW, Table, TierRule, Titles, ToolSet};
 pub use prompts::Prompts;
 pub use rollback::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, rollback};
+pub use run::Run;
 pub use states::{IssueState, NextStep, PhaseState, TaskState};
 pub use status::{
     FaultStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskStanding, standing, standing_review,
     status,
 };
-pub use run::Run;
 pub use uncounted::{moved, trust_moved, uncounted};
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     }
     let review = memory.workflow_review();
     let round = memory.round.as_ref().map_or(1, |round| round.n);
-    let handed_on = review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
+    let handed_on =
+        review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
     if handed_on.chain(memory.findings.values().map(|found| found.round)).any(|of| of < round) {
         return Next::EnterRound;
     }
@@ -94,9 +95,8 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     match review {
         // A handoff from elsewhere may have a review and no report; a report is then not missed.
         Some(review) if complete || report.is_none() => after_review(memory, &plan.plan, review, policy),
-        _ => due(policy.phases.after_plan()).unwrap_or_else(|| Next::Escalated {
-            reason: "every phase is done and none reviewed the work".to_owned(),
-        }),
+        _ => due(policy.phases.after_plan())
+            .unwrap_or_else(|| Next::Escalated { reason: "every phase is done and none reviewed the work".to_owned() }),
     }
 }
 

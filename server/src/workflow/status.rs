@@ -114,12 +114,7 @@ pub struct Standing {
 ///
 /// # Errors
 /// When the memory folder cannot be read.
-pub fn standing(
-    phases: &Phases,
-    store: &Store,
-    memory: &Memory,
-    now: Timestamp,
-) -> Result<Standing, StartError> {
+pub fn standing(phases: &Phases, store: &Store, memory: &Memory, now: Timestamp) -> Result<Standing, StartError> {
     let running = store.holder().map(|holder| holder.run);
     let history = history(store, &store.latest_runs()?)?;
     let history: Vec<&PhaseEvent> = history.iter().collect();
@@ -199,7 +194,8 @@ fn status_of(
     let next = next_phase(&memory, &policy(sources.settings, sources.phases), now);
     let (next, done_elsewhere) = elsewhere::borne_out(sources.phases, store, &mut memory, next)?;
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
-    let phases = sources.phases.all().iter().map(|phase| phase_status(*phase, &memory, history, &at_work, now)).collect();
+    let phases =
+        sources.phases.all().iter().map(|phase| phase_status(*phase, &memory, history, &at_work, now)).collect();
     let tasks = task_states(&memory, history, &at_work);
     let issues = issue_states(&memory, store);
     let gate = match (&next, &memory.plan) {
@@ -290,8 +286,11 @@ fn phase_status(
     at_work: &dyn Fn(&PhaseEvent) -> bool,
     now: Timestamp,
 ) -> PhaseStatus {
-    let own: Vec<&PhaseEvent> =
-        history.iter().copied().filter(|event| event.phase == EventPhase::Phase(phase.name()) && event.task.is_none()).collect();
+    let own: Vec<&PhaseEvent> = history
+        .iter()
+        .copied()
+        .filter(|event| event.phase == EventPhase::Phase(phase.name()) && event.task.is_none())
+        .collect();
     let (name, handoff) = (phase.name(), phase.is_written(memory));
     let Some(last) = own.last() else {
         // A handoff from elsewhere has no events of ours.

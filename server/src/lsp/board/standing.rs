@@ -5,7 +5,7 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range
 
 use crate::contracts::{ImplReport, TaskResult};
 use crate::lsp::wire::to_proto;
-use crate::workflow::{Phases, PhaseState, PhaseStatus, TaskStanding, TaskState};
+use crate::workflow::{PhaseState, PhaseStatus, Phases, TaskStanding, TaskState};
 
 /// Longest message, in characters.
 const LONGEST: usize = 500;

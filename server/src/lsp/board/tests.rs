@@ -25,7 +25,8 @@ impl Fixture {
         let (client, queue) = Client::new();
         let (documents, capabilities) =
             (Documents::default(), Capabilities { related_information: true, ..Capabilities::default() });
-        let board = Board::new(folder.path().to_owned(), client, capabilities, documents.clone(), &crate::phases::TABLE);
+        let board =
+            Board::new(folder.path().to_owned(), client, capabilities, documents.clone(), &crate::phases::TABLE);
         let fixture = Self { folder, documents, board, queue, shown: BTreeMap::new() };
         fixture.file("src.rs", SOURCE_FILE);
         fixture
@@ -71,9 +72,13 @@ impl Fixture {
     }
 
     async fn refresh(&mut self) -> BTreeMap<String, Value> {
-        let files =
-            Files::open(self.folder.path(), None, editor_services::buffers(self.documents.clone(), self.folder.path()), &crate::phases::TABLE)
-                .unwrap();
+        let files = Files::open(
+            self.folder.path(),
+            None,
+            editor_services::buffers(self.documents.clone(), self.folder.path()),
+            &crate::phases::TABLE,
+        )
+        .unwrap();
         self.board.refresh(&files).await;
         self.sent()
     }

@@ -69,7 +69,12 @@ async fn look(folders: &Folders, uri: &Url) -> Option<(Arc<Folder>, Document)> {
     let several = folders.all().len() > 1;
     let named = if several { to_proto::uri(&folder.path, "") } else { None };
     // As the diagnostics show them: where edits have moved them to, and none that is withheld.
-    let issues = folder.board.issues_in(uri).into_iter().map(|(phase, issue, range)| PlacedIssue { phase, issue, range }).collect();
+    let issues = folder
+        .board
+        .issues_in(uri)
+        .into_iter()
+        .map(|(phase, issue, range)| PlacedIssue { phase, issue, range })
+        .collect();
     let (open, encoding) = (folder.documents.text(&path), folder.documents.encoding());
     let read = folder.with_files(move |files| {
         let snapshot = Snapshot::of(files)?.with_folder_uri(named);

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::issues;
 use super::table::{FixArguments, ImplementArguments, ReviewArguments, TaskArguments, WorkflowArguments};
+use crate::contracts::PhaseName;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
-use crate::contracts::PhaseName;
 use crate::lsp::run::runs::{self, Start};
 use crate::workflow::{CONTEXT, Goal, IMPLEMENT, PLAN, REVIEW};
 

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower_lsp::lsp_types::request::Request;
 
-use crate::workflow::{EditorFinding, FindingLevel};
 use crate::contracts::RepoPath;
 use crate::lsp::text::documents::Documents;
 use crate::lsp::wire::capabilities::Capabilities;
@@ -17,6 +16,7 @@ use crate::lsp::wire::from_proto;
 use crate::lsp::wire::to_proto;
 use crate::models::{EditorModels, EditorRefusal, RefusalKind};
 use crate::workflow::{Editor, EditorDiagnostics};
+use crate::workflow::{EditorFinding, FindingLevel};
 use crate::workspace::{Buffer, Buffers, OpenBuffers};
 
 /// JSON-RPC's code for a request that is not known.
@@ -232,7 +232,11 @@ mod tests {
         let found = findings(Path::new("/w"), &[path("src/a.rs"), path("src/b.rs")], &answer);
         let told: Vec<_> =
             found.iter().map(|finding| (finding.line, finding.level, finding.message.as_str())).collect();
-        let expected = [(12, FindingLevel::Error, "mismatched"), (1, FindingLevel::Hint, "hint"), (1, FindingLevel::Warning, "no severity")];
+        let expected = [
+            (12, FindingLevel::Error, "mismatched"),
+            (1, FindingLevel::Hint, "hint"),
+            (1, FindingLevel::Warning, "no severity"),
+        ];
         assert_eq!(told, expected);
         assert_eq!((found[0].source.as_deref(), found[1].code.as_deref()), (Some("rustc"), Some("7")));
         for nonsense in [Value::Null, json!({}), json!("x"), json!([[[]]])] {

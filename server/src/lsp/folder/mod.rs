@@ -34,7 +34,7 @@ use crate::lsp::wire::client::Client;
 use crate::lsp::wire::window;
 use crate::memory::Store;
 use crate::models::Models;
-use crate::workflow::{self, Table, GateSources, Status, StatusReader};
+use crate::workflow::{self, GateSources, Status, StatusReader, Table};
 use crate::workspace::OpenBuffers;
 
 /// How long a run may take to stop when the editor leaves. It stops within a second; the rest is for a busy machine.

@@ -205,8 +205,11 @@ mod tests {
         client: ActionCapabilities,
     ) -> Vec<CodeActionOrCommand> {
         let file = RepoPath::parse("src/lib.rs").unwrap();
-        let place_of =
-            |issue: &Issue| PlacedIssue { phase: REVIEW, issue: issue.clone(), range: lines(issue.line - 1, issue.line - 1) };
+        let place_of = |issue: &Issue| PlacedIssue {
+            phase: REVIEW,
+            issue: issue.clone(),
+            range: lines(issue.line - 1, issue.line - 1),
+        };
         let issues: Vec<PlacedIssue> = snapshot.memory.open_issues().map(place_of).collect();
         let (text, encoding) = (Text::new(TEXT), Encoding::Utf16);
         let place = Place { file: &file, text: &text, issues: &issues, range, encoding };
@@ -244,7 +247,8 @@ mod tests {
         assert_eq!(json!(actions), json!(expected));
         for action in expected {
             let arguments = serde_json::from_value(action["command"]["arguments"].clone()).unwrap();
-            table::parse(action["command"]["command"].as_str().unwrap(), arguments, &crate::workflow::fixture::phases).expect("the server takes it");
+            table::parse(action["command"]["command"].as_str().unwrap(), arguments, &crate::workflow::fixture::phases)
+                .expect("the server takes it");
         }
     }
 

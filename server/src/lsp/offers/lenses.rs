@@ -199,10 +199,10 @@ mod tests {
 
     use super::super::snapshot::fixture::{approve, issue, plan, plan_text, report, review, snapshot};
     use super::*;
-    use crate::workflow::REVIEW;
     use crate::contracts::Round;
     use crate::lsp::commands::table;
     use crate::workflow::FixScope;
+    use crate::workflow::REVIEW;
 
     fn shown(snapshot: &Snapshot, file: &str, text: &str) -> Vec<String> {
         let lenses = lenses(snapshot, &RepoPath::parse(file).unwrap(), &Text::new(text));
@@ -210,7 +210,8 @@ mod tests {
             let proto = lens.to_proto();
             let command = proto.command.expect("resolved");
             let arguments = command.arguments.unwrap_or_default();
-            table::parse(&command.command, arguments.clone(), &crate::workflow::fixture::phases).expect("a call the server takes");
+            table::parse(&command.command, arguments.clone(), &crate::workflow::fixture::phases)
+                .expect("a call the server takes");
             let argument = arguments.first().map(Value::to_string).unwrap_or_default();
             format!("{}: {} -> {} {argument}", proto.range.start.line, command.title, command.command)
         };

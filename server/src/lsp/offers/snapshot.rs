@@ -8,7 +8,7 @@ use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
-use crate::workflow::{Phases, Next, next_phase, policy};
+use crate::workflow::{Next, Phases, next_phase, policy};
 
 /// Everything a person can be offered follows from this and the text of a document.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use tower_lsp::lsp_types::notification::Notification;
 use super::gate::GateEvent;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
-use crate::workflow::{PLAN, EventPhase, EventStatus, Gate, GateTask, Outcome, PhaseEvent};
+use crate::workflow::{EventPhase, EventStatus, Gate, GateTask, Outcome, PLAN, PhaseEvent};
 
 /// The notification.
 enum Phase {}
@@ -170,8 +170,8 @@ mod tests {
 
     use super::super::gate::tests::gate;
     use super::*;
-    use crate::workflow::CONTEXT;
     use crate::lsp::wire::client::Outgoing;
+    use crate::workflow::CONTEXT;
 
     fn event(seq: u64, phase: EventPhase, status: EventStatus) -> PhaseEvent {
         PhaseEvent {
@@ -201,8 +201,10 @@ mod tests {
     fn an_event_goes_out_as_the_journal_has_it_with_its_folder() {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w d"), true, false);
-        let (first, last) =
-            (event(1, EventPhase::Phase(CONTEXT), EventStatus::Started), event(2, EventPhase::Workflow, EventStatus::Done));
+        let (first, last) = (
+            event(1, EventPhase::Phase(CONTEXT), EventStatus::Started),
+            event(2, EventPhase::Workflow, EventStatus::Done),
+        );
         feed.forward(&[first.clone(), last.clone()]);
         let mut expected = json!(first);
         expected["folder"] = json!("file:///w%20d");
@@ -280,8 +282,10 @@ mod tests {
     fn a_gate_that_waits_without_asking_is_told_all_the_same() {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
-        let (waiting, last) =
-            (event(1, EventPhase::Phase(PLAN), EventStatus::Waiting), event(2, EventPhase::Workflow, EventStatus::Waiting));
+        let (waiting, last) = (
+            event(1, EventPhase::Phase(PLAN), EventStatus::Waiting),
+            event(2, EventPhase::Workflow, EventStatus::Waiting),
+        );
         feed.forward(&[waiting, last]);
         assert_eq!(sent(&mut queue)[0]["seq"], 1);
         feed.end("r1", Outcome::Waiting, "waits");

@@ -274,9 +274,9 @@ mod tests {
 
     use super::*;
     use crate::contracts::PhaseName;
+    use crate::lsp::wire::client::{Outgoing, Refusal};
     use crate::workflow::fixture::phases;
     use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW};
-    use crate::lsp::wire::client::{Outgoing, Refusal};
 
     fn event(phase: PhaseName, status: EventStatus, task: Option<&str>) -> PhaseEvent {
         PhaseEvent {

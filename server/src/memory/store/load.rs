@@ -8,8 +8,9 @@ use super::Store;
 use super::file_io::not_utf8;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
-    Approval, ContextOutput, Decision, Dismissed, Fault, FileKeys, Findings, Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES,
-    MAX_TEXT_BYTES, PhaseName, PlanOutput, RepoPath, ReviewOutput, Round, Standing, Task, check_plan, over_limit, read,
+    Approval, ContextOutput, Decision, Dismissed, Fault, FileKeys, Findings, Handoff, ImplReport, JsonText,
+    MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PhaseName, PlanOutput, RepoPath, ReviewOutput, Round, Standing, Task,
+    check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::FEEDBACK;
@@ -218,11 +219,7 @@ impl Store {
     }
 
     /// What further reviewing phases found.
-    fn findings(
-        &self,
-        report: Option<&ImplReport>,
-        faults: &mut Vec<FileFaults>,
-    ) -> BTreeMap<PhaseName, Findings> {
+    fn findings(&self, report: Option<&ImplReport>, faults: &mut Vec<FileFaults>) -> BTreeMap<PhaseName, Findings> {
         let mut all = BTreeMap::new();
         for (phase, file, read) in self.handoffs.reviewing() {
             let Some((text, modified)) = self.json(file, faults) else { continue };

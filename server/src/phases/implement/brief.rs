@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::phases::context;
 use crate::agents::{fault_text, json_text, section, submit_tool};
 use crate::contracts::{ContextOutput, Issue, PlanOutput, Task, TaskResult, parse};
 use crate::models::ToolSpec;
+use crate::phases::context;
 
 /// The tool the agent ends with.
 pub(super) fn submit() -> ToolSpec {

@@ -23,8 +23,9 @@ use crate::contracts::{
 use crate::memory::{Memory, PlanLock, SetAside};
 use crate::text::count;
 use crate::workflow::{
-    Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles, ToolSet,
-    close_agent, current_or_first_round, empty_report, git_folders, publish_journal, standing_publishes, task_agent,
+    Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
+    ToolSet, close_agent, current_or_first_round, empty_report, git_folders, publish_journal, standing_publishes,
+    task_agent,
 };
 use crate::workspace::Writable;
 

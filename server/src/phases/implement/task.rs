@@ -12,9 +12,7 @@ use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::{PUBLISH, PlanLock};
 use crate::models::{Model, Tier};
 use crate::tools::{self, Shows, Toolbox};
-use crate::workflow::{
-    EventStatus, IMPLEMENT, Phase, PhaseError, Run, real_changes, report_activity, task_agent,
-};
+use crate::workflow::{EventStatus, IMPLEMENT, Phase, PhaseError, Run, real_changes, report_activity, task_agent};
 use crate::workspace::{self, FinishedTask, GitFolders, PublishError, Staging, Writable};
 
 /// Everything one task needs.

@@ -7,7 +7,12 @@ use crate::workflow::{Changes, Elsewhere};
 use crate::workspace::Workspace;
 
 /// Files that were changed and that no task of an approved plan lists, one sentence each.
-pub(super) fn unplanned(workspace: &Workspace, agreed: &[PlanOutput], changes: &Changes, elsewhere: &Elsewhere) -> Vec<String> {
+pub(super) fn unplanned(
+    workspace: &Workspace,
+    agreed: &[PlanOutput],
+    changes: &Changes,
+    elsewhere: &Elsewhere,
+) -> Vec<String> {
     let files = || agreed.iter().flat_map(|plan| &plan.tasks).flat_map(|task| task.files());
     let changed = || changes.files().map(|file| &file.path).chain(elsewhere.changed());
     let keys = workspace.file_keys_of(files().chain(changed().map(RepoPath::as_str)));

@@ -13,13 +13,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::accept::accept;
+pub(super) use self::accept::clamp_lines;
 use self::brief::{Reviewed, first_message};
+pub(super) use self::brief::{changed_section, editor_section};
 use self::finish::{Facts, finish};
 use super::placing::{text, use_names_on_disk};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
 use super::work_done::{WorkDone, approved_part, implemented, lacks_work};
-pub(super) use self::accept::clamp_lines;
-pub(super) use self::brief::{changed_section, editor_section};
 use crate::agents::submit_tool;
 use crate::contracts::{FileKeys, Handoff, HandoffFile, Issue, PhaseName, ReviewOutput, RoundKind};
 use crate::memory::Memory;
@@ -127,11 +127,7 @@ impl OneAgent for Review {
         Ok("Reviewing".to_owned())
     }
 
-    async fn gather(
-        &self,
-        run: &Arc<Run>,
-        memory: &Memory,
-    ) -> Result<(Work<ReviewOutput>, Material), PhaseError> {
+    async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ReviewOutput>, Material), PhaseError> {
         let (plan, report) = implemented(memory)?;
         let earlier = earlier_issues(run, memory, report.round)?;
         let done = WorkDone::look_up(run, memory).await?;

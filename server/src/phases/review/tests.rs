@@ -18,8 +18,7 @@ fn submitted(issues: Value) -> ReviewOutput {
 }
 
 fn finished(issues: Value) -> ReviewOutput {
-    let facts =
-        Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, base: None, drift: Vec::new() };
+    let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, base: None, drift: Vec::new() };
     finish(submitted(issues), facts, &Earlier::default(), &|path| {
         (path.as_str() == "src/a.rs").then(|| FILE.to_owned())
     })
@@ -92,8 +91,7 @@ fn re_reviewed(issues: Value, answers: Value, earlier: &Earlier, file: &str) -> 
         "verdict": "changes_requested", "summary": "s", "issues": issues, "answers": answers,
         "recommended_action": "fix_and_re_review",
     });
-    let facts =
-        Facts { now: Timestamp::UNIX_EPOCH, round: 2, branch: None, head: None, base: None, drift: Vec::new() };
+    let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 2, branch: None, head: None, base: None, drift: Vec::new() };
     let review = finish(accept(review, earlier).unwrap(), facts, earlier, &|_| Some(file.to_owned()));
     review.issues.into_iter().map(|issue| (issue.id, issue.line)).collect()
 }
@@ -155,9 +153,7 @@ fn an_issue_that_was_left_alone_stays_open_until_it_is_answered_as_fixed() {
 
 #[test]
 fn a_line_no_file_has_is_clamped_not_refused() {
-    for (line, at) in
-        [(json!(0), 1), (json!(-7), 1), (json!(1e30), 7), (json!(3.5), 3), (json!(4_294_967_296u64), 7)]
-    {
+    for (line, at) in [(json!(0), 1), (json!(-7), 1), (json!(1e30), 7), (json!(3.5), 3), (json!(4_294_967_296u64), 7)] {
         let issue =
             json!({ "severity": "minor", "file": "src/a.rs", "line": line, "end_line": line, "description": "d" });
         let review = finished(json!([issue]));
@@ -167,8 +163,7 @@ fn a_line_no_file_has_is_clamped_not_refused() {
 
 #[test]
 fn one_finding_said_twice_is_one_issue() {
-    let issue =
-        json!({ "severity": "minor", "file": "src/a.rs", "line": 1, "quote": "fn a() {", "description": "d" });
+    let issue = json!({ "severity": "minor", "file": "src/a.rs", "line": 1, "quote": "fn a() {", "description": "d" });
     assert_eq!(finished(json!([issue, issue])).issues.len(), 1);
 }
 
