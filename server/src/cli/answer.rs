@@ -1,8 +1,8 @@
-//! `baton approve` and `baton reject`: the gate, answered from outside.
+//! `baton approve` and `baton reject`: the gate, answered from another process.
 
 use super::args::ApproveArgs;
 use super::failure::Failure;
-use super::print;
+use super::output::print;
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::Decision;

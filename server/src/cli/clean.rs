@@ -1,7 +1,7 @@
-//! `baton clean`: old runs go, with their checkpoints.
+//! `baton clean`: removes old runs with their checkpoints.
 
 use super::failure::Failure;
-use super::print;
+use super::output::print;
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;

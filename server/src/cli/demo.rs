@@ -1,4 +1,4 @@
-//! `baton demo`: the whole workflow on a sample repository, with a recorded run in place of a model.
+//! `baton demo`: the whole workflow on a sample repository, replayed from a recorded run.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::failure::Failure;
-use super::output::ended;
+use super::gate;
+use super::output::{exit_code_after, print, tell};
 use super::progress::{Progress, Style};
-use super::run::{Place, block_on, drive, exit_code};
-use super::{gate, print, tell};
+use super::run::{EndReport, block_on, drive, exit_code};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Models, Pace, Replay};
@@ -38,13 +38,13 @@ const REPOSITORY: [(&str, &str); 11] = [
     ("tests/check.rs", include_str!("../../demo/repo/tests/check.rs")),
 ];
 
-/// Lines of the diff that are shown: enough to see what was done, not so many that the review scrolls away.
+/// Lines of the diff that are printed: few enough that the review stays on the screen.
 const DIFF_LINES: usize = 70;
 
-/// A recorded second goes by in so many.
+/// How fast the recording is replayed.
 const PACE: Pace = Pace { factor: 0.04, longest_turn: Duration::from_millis(700) };
 
-/// Play the demo in a new temporary folder, which stays.
+/// Run the demo in a new temporary folder, which is kept.
 pub(super) fn demo(table: &'static Table) -> Result<u8, Failure> {
     let folder = sample_repository().map_err(|error| {
         Failure::failed(format!("cannot write the sample repository to {}: {error}", std::env::temp_dir().display()))
@@ -58,24 +58,24 @@ pub(super) fn demo(table: &'static Table) -> Result<u8, Failure> {
     let mut engine =
         workflow::open(workspace.clone(), Settings::default(), &|_| None, approver, Editor::default(), table)?;
     engine.models = Ok(Models::all(Arc::new(replay)));
-    let (place, store) = (Place::of(&engine), engine.store.clone());
+    let (report, store) = (EndReport::of(&engine), engine.store.clone());
     let request = Goal::of_task(TASK.trim()).into();
     let end = block_on(drive(engine, request, None, Some(progress)))??;
     let changes = changes(&workspace, &store)?;
-    let telling = print(&changes).and_then(|()| place.tell(&end)).and_then(|()| print(&last_words(&folder)));
-    ended(exit_code(&end.1), telling)
+    let printed = print(&changes).and_then(|()| report.print(&end)).and_then(|()| print(&closing_text(&folder)));
+    exit_code_after(exit_code(&end.1), printed)
 }
 
-/// Shows the gate as a person would see it, and says yes.
+/// Shows the gate as a person would see it, and approves.
 struct ShowAndApprove {
     progress: Arc<Progress>,
 }
 
 #[async_trait]
 impl Approver for ShowAndApprove {
-    async fn ask(&self, shown: &Gate) -> GateAnswer {
+    async fn ask(&self, gate: &Gate) -> GateAnswer {
         self.progress.suspend(|| {
-            tell(&gate::shown(shown));
+            tell(&gate::as_text(gate));
             tell("Nothing is written before you answer: approve, ask for changes, edit the plan or reject it.");
             tell("The demo approves.\n");
         });
@@ -98,7 +98,7 @@ fn changes(workspace: &Workspace, store: &Store) -> Result<String, Failure> {
     Ok(format!("\n{}{more}\n\nChanged:\n{}\n", super::diff::painted(&shown.join("\n")), files.join("\n")))
 }
 
-fn last_words(folder: &Path) -> String {
+fn closing_text(folder: &Path) -> String {
     let folder = folder.display();
     format!(
         "\nThe models' answers came from a prepared transcript, and so did the tokens and costs; the rest was real: the\n\

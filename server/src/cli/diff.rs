@@ -3,18 +3,17 @@
 use std::io::IsTerminal;
 
 use super::failure::Failure;
-use super::output::print_bytes;
+use super::output::{print, print_bytes, tell, warn};
 use super::session::{Session, Start};
-use super::{print, tell};
 use crate::config::Overrides;
 use crate::{text, workflow};
 
-/// Print the changes as one unified diff: for people on a terminal, byte for byte elsewhere, so that it can be applied.
+/// Print the changes as one unified diff: safe to show on a terminal, byte for byte elsewhere, so that it can be applied.
 pub(super) fn diff(start: &Start<'_>, task: Option<&str>) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
     let diff = match session.memory()? {
         Some(store) => {
-            super::warn(&workflow::uncounted(&store)?);
+            warn(&workflow::uncounted(&store)?);
             workflow::diff(&store, &session.workspace, task)?
         }
         None => String::new(),

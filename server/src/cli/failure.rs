@@ -1,3 +1,5 @@
+//! Why a subcommand failed, and the exit codes.
+
 use crate::memory::MemoryError;
 use crate::models::ModelErrorKind;
 use crate::workflow::StartError;
@@ -12,12 +14,12 @@ pub(super) const PERSON: u8 = 3;
 pub(super) const REJECTED: u8 = 4;
 /// Model, network or quota failed.
 pub(super) const NO_CONCLUSION: u8 = 5;
-/// An issue is as bad as `--fail-on` says.
+/// An issue is at least as severe as `--fail-on`.
 pub(super) const ISSUES: u8 = 6;
 /// Cancelled.
 pub(super) const CANCELLED: u8 = 130;
 
-/// Why a subcommand did not do what it was asked: what is said, and the code the process ends with.
+/// Why a subcommand did not do what it was asked: the message, and the code the process ends with.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) code: u8,
@@ -29,12 +31,12 @@ impl Failure {
         Self { code: USAGE, message: message.into() }
     }
 
-    /// Nobody reads the result any more: nothing is said, and it is no failure.
+    /// The reader of standard output has left: no message, and exit code 0.
     pub(super) fn quiet() -> Self {
         Self { code: 0, message: String::new() }
     }
 
-    /// Whether nothing is to be said of it.
+    /// Whether there is no message to print.
     pub(super) fn is_quiet(&self) -> bool {
         self.message.is_empty()
     }
@@ -61,5 +63,11 @@ impl From<StartError> for Failure {
 impl From<MemoryError> for Failure {
     fn from(error: MemoryError) -> Self {
         StartError::from(error).into()
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error.to_string())
     }
 }

@@ -6,7 +6,7 @@ use super::failure::{CANCELLED, Failure};
 use super::session::Start;
 use super::signals::{Stop, Stops};
 
-/// Serve an editor until it leaves.
+/// Serve an editor until it disconnects.
 pub(super) fn lsp(start: &Start<'_>) -> Result<u8, Failure> {
     let (folder, table) = (start.folder.map(Path::to_owned), start.table);
     let runtime = super::run::runtime()?;
@@ -15,7 +15,7 @@ pub(super) fn lsp(start: &Start<'_>) -> Result<u8, Failure> {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             stops.next().await;
-            // The editor may have left in the meantime.
+            // The receiver is gone if the editor has disconnected.
             let _ = stop.send(());
             while stops.next().await == Stop::HungUp {}
             std::process::exit(i32::from(CANCELLED));
@@ -23,7 +23,7 @@ pub(super) fn lsp(start: &Start<'_>) -> Result<u8, Failure> {
         let stopped = async { drop(stopped.await) };
         Ok::<u8, Failure>(crate::lsp::run(folder, table, stopped).await)
     })?;
-    // A read of standard input that is under way would hold the process until the editor closes its end.
+    // A pending read of standard input would keep the process alive until the editor closes its end.
     runtime.shutdown_background();
     Ok(code)
 }

@@ -25,12 +25,11 @@ mod slips;
 mod status;
 mod trust;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use args::{Args, Command};
 use failure::Failure;
-use output::print;
+use output::tell;
 use tracing_subscriber::EnvFilter;
 
 use self::session::Start;
@@ -75,25 +74,6 @@ pub fn main(table: &'static Table) -> ExitCode {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
     let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
-    // What cannot be logged has nobody to be told so; told all the same, it would panic where standard error is closed.
+    // By default a log line that cannot be written is reported on standard error, which panics where that is closed.
     format.log_internal_errors(false).with_env_filter(filter).init();
-}
-
-/// A line for the person at the terminal.
-fn tell(text: &str) {
-    // Nobody listens any more when this fails, so there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// What a person should know beside the result.
-fn warn(warnings: &[String]) {
-    for warning in warnings {
-        tell(&format!("warning: {}", text::safe_line(warning)));
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::failed(error.to_string())
-    }
 }

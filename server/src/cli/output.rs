@@ -1,77 +1,89 @@
-//! Standard output: results go there, and whoever reads them may leave before the end.
+//! What a subcommand prints: results on standard output, messages on standard error.
 //!
-//! A reader who left, as in `| head -1`, is no failure: the command ends quietly. Anything else that keeps a result from
-//! being written, such as a full disk, is one.
+//! A reader of standard output that has left, as in `| head -1`, is no failure: the command ends quietly. Any other reason
+//! why a result cannot be written, such as a full disk, is one.
 
 use std::io::{self, Write};
 
 use super::failure::Failure;
-use super::tell;
 use crate::contracts::Issue;
 use crate::text;
 
-/// A line of the result.
+/// Print a line of the result.
 ///
 /// # Errors
-/// When it cannot be written; [`Failure::is_quiet`] when nobody reads any more.
+/// When it cannot be written; [`Failure::is_quiet`] when its reader has left.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     print_bytes(format!("{text}\n").as_bytes())
 }
 
-/// A part of the result, byte for byte.
+/// Print a part of the result, byte for byte.
 ///
 /// # Errors
 /// As [`print`].
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| write_failure(&error))
 }
 
-/// `file:line: severity: text`, as compilers say it and editors jump to it.
+/// Print a message on standard error.
+pub(super) fn tell(text: &str) {
+    // There is nowhere left to report that it cannot be written.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Print warnings that accompany a result.
+pub(super) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        tell(&format!("warning: {}", text::safe_line(warning)));
+    }
+}
+
+/// `file:line: severity: text`, the format of compilers, which editors can jump to.
 pub(super) fn issue_line(issue: &Issue) -> String {
     let Issue { file, line, severity, description, .. } = issue;
     format!("{}:{line}: {}: {}", text::safe_line(file), severity.as_str(), text::safe_line(description))
 }
 
-/// The code of something that was done, once its end was told. An end that nobody reads is as it was done; one that
-/// cannot be written fails, unless it has failed already.
+/// The exit code of finished work once its result was printed. A reader that has left changes nothing; a result that
+/// cannot be written is a failure, unless the work has failed already.
 ///
 /// # Errors
-/// When what was done went well, and cannot be told.
-pub(super) fn ended(code: u8, telling: Result<(), Failure>) -> Result<u8, Failure> {
-    match telling {
+/// When the work succeeded and its result cannot be written.
+pub(super) fn exit_code_after(code: u8, printed: Result<(), Failure>) -> Result<u8, Failure> {
+    match printed {
         Err(failure) if failure.is_quiet() => Ok(code),
         Err(failure) if code != 0 => {
             tell(&format!("error: {}", text::safe_lines(&failure.message)));
             Ok(code)
         }
-        told => told.map(|()| code),
+        printed => printed.map(|()| code),
     }
 }
 
-/// End the process with a call for help, or with what is wrong with the arguments.
+/// Print the help, or what is wrong with the arguments, and end the process.
 pub(super) fn exit_with(error: &clap::Error) -> ! {
-    let code = match error.print().map_err(|error| unwritten(&error)) {
+    let code = match error.print().map_err(|error| write_failure(&error)) {
         Err(failure) if !error.use_stderr() && !failure.is_quiet() => {
             tell(&format!("error: {}", failure.message));
             i32::from(failure.code)
         }
-        // Standard error that cannot be written has nobody to be told so.
+        // There is nowhere left to report that standard error cannot be written.
         _ => error.exit_code(),
     };
     std::process::exit(code)
 }
 
-fn unwritten(error: &io::Error) -> Failure {
+fn write_failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::quiet(),
         _ => Failure::failed(format!("the result cannot be written to standard output: {error}")),
     }
 }
 
-/// Returns when whoever reads standard output has left, however long nothing is written: never where it is no pipe.
+/// Returns when the reader of standard output has left, even while nothing is written; never where it is no pipe.
 #[cfg(unix)]
-pub(super) async fn unread() {
+pub(super) async fn reader_left() {
     use rustix::event::{PollFd, PollFlags, poll};
     use rustix::fs::{FileType, fstat};
 
@@ -81,14 +93,14 @@ pub(super) async fn unread() {
         return std::future::pending().await;
     }
     let (left, leaves) = tokio::sync::oneshot::channel();
-    // A thread of its own: the wait cannot be called off, and must not hold the end of the process.
+    // On a thread of its own: `poll` cannot be cancelled, and must not delay the end of the process.
     std::thread::spawn(move || {
         let out = io::stdout();
-        // Nothing is waited for but what is always told: that the other end is closed.
+        // No events are asked for: `poll` always reports that the other end is closed.
         let mut watched = [PollFd::new(&out, PollFlags::empty())];
         while let Err(rustix::io::Errno::INTR) = poll(&mut watched, None) {}
         if watched.iter().any(|end| end.revents().intersects(PollFlags::ERR | PollFlags::HUP)) {
-            // The run may have ended in the meantime.
+            // The receiver is gone if the run has ended.
             let _ = left.send(());
         }
     });
@@ -97,9 +109,9 @@ pub(super) async fn unread() {
     }
 }
 
-/// Elsewhere it is known at the next write.
+/// On other systems the next write finds out.
 #[cfg(not(unix))]
-pub(super) async fn unread() {
+pub(super) async fn reader_left() {
     std::future::pending().await
 }
 

@@ -1,12 +1,12 @@
-//! `baton reset`: the workflow's memory goes to history; files stay.
+//! `baton reset`: moves the workflow's memory to history; files stay.
 
 use super::failure::Failure;
-use super::print;
+use super::output::print;
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::workflow;
 
-/// Set the workflow at hand aside.
+/// Move the current workflow to history.
 pub(super) fn reset(start: &Start<'_>) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else {

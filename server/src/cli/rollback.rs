@@ -4,15 +4,14 @@ use std::path::Path;
 
 use super::args::RollbackArgs;
 use super::failure::{Failure, PERSON};
-use super::output::ended;
-use super::print;
+use super::output::{exit_code_after, print};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::RepoPath;
 use crate::text;
 use crate::workflow::{self, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
 
-/// Roll back, or undo the last rollback. Files that were left alone need a person.
+/// Roll back, or undo the last rollback. Exit code 3 where files were left alone.
 pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Failure> {
     let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else {
@@ -22,24 +21,24 @@ pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Fail
     let request = RollbackRequest { task: args.task, file, dry_run: args.dry_run, undo: args.undo };
     let report = workflow::rollback(&store, &session.workspace, &request)?;
     let code = if report.left_alone().next().is_some() { PERSON } else { 0 };
-    ended(code, print(&told(&report, &request)))
+    exit_code_after(code, print(&report_text(&report, &request)))
 }
 
-/// A file as the user names it: from the root, or from the top of the file system.
+/// A file that the user named, relative to the root or absolute.
 fn file_below(root: &Path, file: &Path) -> Result<RepoPath, Failure> {
     let below = file.strip_prefix(root).unwrap_or(file);
     RepoPath::parse(&below.to_string_lossy()).map_err(|error| Failure::usage(error.to_string()))
 }
 
-fn told(report: &RollbackReport, request: &RollbackRequest) -> String {
-    let mut lines: Vec<String> = report.files.iter().map(line).collect();
+fn report_text(report: &RollbackReport, request: &RollbackRequest) -> String {
+    let mut lines: Vec<String> = report.files.iter().map(file_line).collect();
     lines.push(String::new());
-    lines.push(sum(report, request));
+    lines.push(summary_line(report, request));
     lines.extend(report.notes.iter().map(|note| text::safe_line(note)));
     lines.join("\n")
 }
 
-fn line(file: &RolledBack) -> String {
+fn file_line(file: &RolledBack) -> String {
     let path = text::safe_line(file.path.as_str());
     match &file.outcome {
         RollbackOutcome::Restored => format!("restored    {path}"),
@@ -53,7 +52,7 @@ fn line(file: &RolledBack) -> String {
     }
 }
 
-fn sum(report: &RollbackReport, request: &RollbackRequest) -> String {
+fn summary_line(report: &RollbackReport, request: &RollbackRequest) -> String {
     let left = report.left_alone().count();
     let done = report.files.len() - left;
     let verb = match (request.dry_run, request.undo) {

@@ -1,4 +1,4 @@
-//! `baton run`: take a task through the workflow, and tell how it goes.
+//! `baton run`: take a task through the workflow and show its progress. Also what every subcommand that starts a run shares.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,10 @@ use tokio::runtime::Runtime;
 use super::args::RunArgs;
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
-use super::output::{ended, issue_line, unread};
+use super::output::{exit_code_after, issue_line, print, reader_left, tell};
 use super::progress::{Progress, Style};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
-use super::{print, tell};
 use crate::config::Overrides;
 use crate::text;
 use crate::workflow::{
@@ -28,13 +27,13 @@ pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let approver = gate::approver(session.workspace.root(), progress.clone());
     let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
     let engine = session.engine(approver)?;
-    let place = Place::of(&engine);
+    let report = EndReport::of(&engine);
     let end = block_on(drive(engine, request, args.timeout, progress))??;
-    let telling = match args.json {
+    let printed = match args.json {
         true => print(&text::safe_json(&last_line(&end).to_string())),
-        false => place.tell(&end).and_then(|()| ways_on(&end.1)),
+        false => report.print(&end).and_then(|()| ways_on(&end.1)),
     };
-    ended(exit_code(&end.1), telling)
+    exit_code_after(exit_code(&end.1), printed)
 }
 
 /// `baton plan --feedback`: the Revise answer of a gate that waits; where none does, the plan phase once more.
@@ -48,9 +47,9 @@ pub(super) fn plan_again(start: &Start<'_>, feedback: String) -> Result<u8, Fail
     let request = Goal::Revise { feedback }.into();
     let progress = Arc::new(Progress::new(Style::for_stderr()));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
-    let place = Place::of(&engine);
+    let report = EndReport::of(&engine);
     let end = block_on(drive(engine, request, None, Some(progress)))??;
-    ended(exit_code(&end.1), place.tell(&end).and_then(|()| ways_on(&end.1)))
+    exit_code_after(exit_code(&end.1), report.print(&end).and_then(|()| ways_on(&end.1)))
 }
 
 /// The runtime a run works on.
@@ -59,8 +58,8 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     builder.enable_all().build().map_err(|error| Failure::failed(format!("cannot start: {error}")))
 }
 
-/// Do this on a runtime of its own. What goes on aside when it is done, say a tool call that was cancelled within a long
-/// piece, is given a moment and then left behind: it holds nothing but memory, and the process is not to wait for it.
+/// Run a future on a runtime of its own. Blocking work that is still running then, such as a cancelled tool call, gets a
+/// moment to finish and is then abandoned: it holds nothing but memory.
 pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     const MOMENT: Duration = Duration::from_millis(250);
     let runtime = runtime()?;
@@ -91,13 +90,13 @@ pub(super) async fn drive(
             progress.suspend(|| tell(why));
         }
     };
-    let (timed_out, unread) = (after(timeout), unread());
-    tokio::pin!(timed_out, unread);
+    let (timed_out, reader_left) = (after(timeout), reader_left());
+    tokio::pin!(timed_out, reader_left);
     let (mut timer_runs, mut is_read, mut unwritten) = (true, true, None);
     let ended = loop {
         tokio::select! {
             Some(event) = events.recv() => if let Err(failure) = show(&event) {
-                // Events that reach nobody are no reason to spend more. What was done stands in events.jsonl.
+                // Nothing more is spent on a run whose events cannot be written. events.jsonl has them.
                 cancel.cancel();
                 unwritten.get_or_insert(failure);
             },
@@ -107,7 +106,7 @@ pub(super) async fn drive(
                 Stop::Asked => stopping("Stopping… (Ctrl-C again kills)"),
                 Stop::HungUp => stopping("Stopping: the terminal is gone"),
             },
-            () = &mut unread, if is_read => {
+            () = &mut reader_left, if is_read => {
                 is_read = false;
                 stopping("Stopping: nobody reads standard output any more (Ctrl-C kills)");
             }
@@ -143,19 +142,19 @@ async fn after(timeout: Option<Duration>) {
     }
 }
 
-/// Where a run works, for what is told at its end.
-pub(super) struct Place {
+/// Prints how a run ended.
+pub(super) struct EndReport {
     memory: String,
 }
 
-impl Place {
-    /// The place of an engine.
+impl EndReport {
+    /// For the runs of this engine.
     pub(super) fn of(engine: &Engine) -> Self {
         Self { memory: engine.settings.memory_dir.clone() }
     }
 
-    /// Tell how a run ended: the issues, the sums, where the files are.
-    pub(super) fn tell(&self, (run, end): &(String, RunEnd)) -> Result<(), Failure> {
+    /// Print the end of a run: the issues, the totals, where the files are.
+    pub(super) fn print(&self, (run, end): &(String, RunEnd)) -> Result<(), Failure> {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
@@ -172,7 +171,7 @@ impl Place {
     }
 }
 
-/// After a run that came to no good end: how to see what it changed, undo that, and go on.
+/// After a cancelled or failed run: how to see what it changed, undo that, and resume.
 fn ways_on(end: &RunEnd) -> Result<(), Failure> {
     if !matches!(end.outcome, Outcome::Cancelled | Outcome::Failed) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! `baton schema NAME`: the JSON Schema of a handoff.
 
 use super::failure::Failure;
-use super::print;
+use super::output::print;
 use crate::workflow::Phases;
 
 /// Print a schema.

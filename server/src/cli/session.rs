@@ -1,7 +1,10 @@
+//! What every subcommand begins with: the workspace and its settings.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::output::tell;
 use crate::config::{self, Overrides, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
@@ -17,11 +20,11 @@ pub(super) struct Start<'a> {
     pub(super) table: &'static Table,
 }
 
-/// A workspace with its settings: what every subcommand begins with.
+/// A workspace with its settings.
 pub(super) struct Session {
     /// The files.
     pub(super) workspace: Workspace,
-    /// The settings in force.
+    /// The effective settings.
     pub(super) settings: Settings,
     /// The phases of the program.
     table: &'static Table,
@@ -37,7 +40,7 @@ impl Session {
         let loaded = config::load_from_disk(workspace.root(), config::environment(), flags)
             .map_err(|errors| Failure::usage(errors.to_string()))?;
         for warning in &loaded.warnings {
-            super::tell(&format!("warning: {warning}"));
+            tell(&format!("warning: {warning}"));
         }
         workflow::check_memory_dir(&workspace, &loaded, start.table)
             .map_err(|errors| Failure::usage(errors.to_string()))?;
@@ -45,7 +48,7 @@ impl Session {
         Ok(Self { workspace, settings: loaded.settings, table: start.table, phases })
     }
 
-    /// The memory folder, where there is one already.
+    /// The memory folder, if there is one.
     pub(super) fn memory(&self) -> Result<Option<Store>, Failure> {
         let there = RepoPath::parse(&self.settings.memory_dir).is_ok_and(|path| self.workspace.is_folder(&path));
         if !there {
@@ -54,10 +57,9 @@ impl Session {
         Ok(Some(workflow::open_store(&self.workspace, &self.settings, &self.phases)?))
     }
 
-    /// The models a run would work with, where there are any.
+    /// The models that a run would use, if there are any.
     pub(super) fn models(&self) -> Option<Models> {
-        let env = |name: &str| std::env::var(name).ok();
-        workflow::models(&self.settings, &env, &Editor::default()).ok()
+        workflow::models(&self.settings, &config::variable, &Editor::default()).ok()
     }
 
     /// Everything a run works with.

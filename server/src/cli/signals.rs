@@ -5,13 +5,13 @@ use super::failure::Failure;
 /// What asks to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// A person, or whoever looks after processes. Said twice, it is meant.
+    /// Interrupt or terminate: a person or a process manager. The second one ends the process at once.
     Asked,
-    /// The terminal is gone. It may be told by the system and by the shell, so that a second time means nothing.
+    /// The terminal is gone. The system and the shell may both send it, so a second one means nothing.
     HungUp,
 }
 
-/// Hears them. Until it is made, they end the process at once.
+/// Receives these signals. Before it exists, they end the process at once.
 pub(super) struct Stops {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -23,7 +23,7 @@ pub(super) struct Stops {
 }
 
 impl Stops {
-    /// Hear them from now on.
+    /// Start receiving them.
     ///
     /// # Errors
     /// When the system does not allow it.
@@ -34,7 +34,7 @@ impl Stops {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
     }
 
-    /// The next one.
+    /// Wait for the next one.
     #[cfg(unix)]
     pub(super) async fn next(&mut self) -> Stop {
         let hung_up = async {
@@ -50,13 +50,13 @@ impl Stops {
         }
     }
 
-    /// Hear them from now on.
+    /// Start receiving them.
     #[cfg(not(unix))]
     pub(super) fn new() -> Result<Self, Failure> {
         Ok(Self {})
     }
 
-    /// The next one.
+    /// Wait for the next one.
     #[cfg(not(unix))]
     pub(super) async fn next(&mut self) -> Stop {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -66,10 +66,10 @@ impl Stops {
     }
 }
 
-/// Whether this process was started to outlive its terminal, as `nohup` does: a hangup is ignored, and stays so.
+/// Whether this process was started to outlive its terminal, as by `nohup`: hangup is ignored, and stays so.
 ///
-/// Linux tells (proc(5), `SigIgn` of `/proc/PID/status`: a mask of which signal n is bit n-1). Other systems do not; there
-/// a process that has its terminal no more is taken for one that is to outlive it.
+/// Linux reports it (proc(5), `SigIgn` in `/proc/PID/status`: a mask in which signal n is bit n-1). On other systems a
+/// process without a terminal is assumed to be meant to outlive it.
 #[cfg(unix)]
 fn ignores_hangup() -> bool {
     use std::io::IsTerminal;
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ignored_is_read_from_the_mask() {
+    fn ignored_signals_are_read_from_the_mask() {
         let status = |mask: &str| format!("Name:\tbaton\nSigBlk:\tffffffffffffffff\nSigIgn:\t{mask}\nSigCgt:\t0\n");
         assert!(is_ignored(&status("0000000000000001"), 1));
         assert!(is_ignored(&status("0000000000001001"), 1));

@@ -1,14 +1,14 @@
-//! Slips on a command line that would otherwise be taken at their word.
+//! Options that were given without their value, where the next option would be taken for it.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
-/// Look for an option without its text: `--task --json` means the flag, and would send "--json" to a model as the task.
+/// Find an option without its text: in `--task --json` the flag is meant, and "--json" would be sent to a model as the task.
 ///
-/// An option that takes free text takes what begins with a dash too, except what is an option of the same command to the
-/// letter; that is still taken behind an equals sign.
+/// An option for free text also accepts text that begins with a dash, unless it is exactly an option of the same command;
+/// that is still accepted after an equals sign.
 ///
 /// # Errors
 /// Names the option and how to write it if that is the text.
@@ -33,7 +33,7 @@ pub(super) fn check(declared: &Command, words: &[OsString]) -> Result<(), clap::
     Err(whole.error(ErrorKind::InvalidValue, message))
 }
 
-/// Whether this is an option of the command to the letter, with or without a value.
+/// Whether this is exactly an option of the command, with or without a value.
 fn is_option(text: &str, args: &[&Arg]) -> bool {
     if text == "--" {
         return true;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::output::issue_line;
-use super::print;
+use super::output::{issue_line, print};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
@@ -28,13 +27,13 @@ pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
         true => {
             text::safe_json(&serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?)
         }
-        false => told(&status),
+        false => status_text(&status),
     };
     print(&text)?;
     Ok(0)
 }
 
-/// Whether there is nothing to tell of. A plan from elsewhere has neither a task nor a run.
+/// Whether there is nothing to report. A plan that another tool wrote has neither a task nor a run.
 fn is_empty(status: &Status) -> bool {
     status.task.is_none()
         && status.run.is_none()
@@ -42,7 +41,7 @@ fn is_empty(status: &Status) -> bool {
         && status.phases.iter().all(|phase| phase.status == PhaseState::Pending)
 }
 
-fn told(status: &Status) -> String {
+fn status_text(status: &Status) -> String {
     let mut lines = Vec::new();
     if let Some(task) = &status.task {
         lines.push(text::paragraph("Task  ", &text::safe_line(task), 100));
@@ -52,9 +51,11 @@ fn told(status: &Status) -> String {
         lines.push(format!("Run   {run}, {state}"));
     }
     lines.push(String::new());
+    let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max);
     for phase in &status.phases {
         let took = phase.elapsed_ms.map_or_else(String::new, |ms| text::whole_seconds(Duration::from_millis(ms)));
-        let line = format!("{:<10} {:<12} {took:>8}  {}", phase.phase, phase.status, text::safe_line(&phase.message));
+        let message = text::safe_line(&phase.message);
+        let line = format!("{:<width$} {:<12} {took:>8}  {message}", phase.phase, phase.status);
         lines.push(line.trim_end().to_owned());
     }
     if !status.tasks.is_empty() {
@@ -70,21 +71,21 @@ fn told(status: &Status) -> String {
         };
         lines.extend(status.issues.iter().map(line));
     }
-    lines.extend(status.gate.iter().flat_map(gate));
+    lines.extend(status.gate.iter().flat_map(gate_lines));
     lines.push(String::new());
     if !status.faults.is_empty() {
-        lines.extend(status.faults.iter().map(fault));
+        lines.extend(status.faults.iter().map(fault_line));
         lines.push(String::new());
     }
     lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), 100)));
     lines.push(format!("Used  {}", status.usage.words()));
     let is_faulty = !status.faults.is_empty();
-    lines.push(format!("Next  {}", if is_faulty { mend(status.next) } else { next(status.next) }));
+    lines.push(format!("Next  {}", if is_faulty { next_with_faults(status.next) } else { next_step(status.next) }));
     lines.join("\n")
 }
 
-/// What there is to see before an answer; plan.md has the rest.
-fn gate(gate: &GateContent) -> Vec<String> {
+/// What should be known before answering the gate; plan.md has the rest.
+fn gate_lines(gate: &GateContent) -> Vec<String> {
     let mut lines = vec![String::new(), format!("Plan  {}", gate.plan_sha256)];
     let line =
         |what: &str, path: &str, task: &str| format!("! {what}: {} ({})", text::safe_line(path), text::safe_line(task));
@@ -96,20 +97,20 @@ fn gate(gate: &GateContent) -> Vec<String> {
     lines
 }
 
-fn fault(fault: &FaultStatus) -> String {
+fn fault_line(fault: &FaultStatus) -> String {
     let FaultStatus { file, line, column, message, .. } = fault;
     format!("{}:{line}:{column}: {}", text::safe_line(file), text::safe_line(message))
 }
 
 /// The next step where files of the memory folder have faults.
-fn mend(step: NextStep) -> &'static str {
+fn next_with_faults(step: NextStep) -> &'static str {
     match step {
         NextStep::Gate => "mend the plan and save it; or `baton plan --feedback \"…\"`, or `baton reject`",
         _ => "mend the file and save it; or `baton reset` clears the table",
     }
 }
 
-fn next(step: NextStep) -> &'static str {
+fn next_step(step: NextStep) -> &'static str {
     match step {
         NextStep::Task => "say what is to be done: `baton run --task \"…\"`",
         NextStep::Gate => "an answer to the plan: `baton approve` or `baton reject`",

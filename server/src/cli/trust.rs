@@ -1,12 +1,13 @@
-//! `baton trust`: what only a person can vouch for.
+//! `baton trust`: what only a person may confirm.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::TrustArgs;
 use super::failure::{Failure, PERSON};
+use super::gate;
+use super::output::{print, tell};
 use super::session::{Session, Start};
-use super::{gate, print, tell};
 use crate::config::Overrides;
 use crate::contracts::{Approval, Decision};
 use crate::memory::{Origin, Resealed, Store, UncountedFrom};
@@ -16,7 +17,7 @@ use crate::workflow;
 const NOTHING: &str = "There is nothing to trust here. `baton trust --moved` takes over the memory of a project that was \
                        moved.";
 
-/// Vouch for something.
+/// Confirm what the flags name.
 pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> {
     if !args.moved {
         print(NOTHING)?;
@@ -28,7 +29,7 @@ pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> 
         Some(store) => workflow::moved(store)?,
         None => (Vec::new(), Vec::new()),
     };
-    let found = shown(&moved, &rest);
+    let found = moved_text(&moved, &rest);
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         let message = match moved.is_empty() {
             true => found,
@@ -49,7 +50,7 @@ pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> 
 }
 
 fn take_over(store: &Store, moved: &[UncountedFrom]) -> Result<u8, Failure> {
-    let paths: Vec<PathBuf> = moved.iter().filter_map(|from| path(from).map(Path::to_owned)).collect();
+    let paths: Vec<PathBuf> = moved.iter().filter_map(|from| moved_from(from).map(Path::to_owned)).collect();
     let Resealed { approval, journals, lines } = workflow::trust_moved(store, &paths)?;
     let answer = if approval { "the answer to the plan, " } else { "" };
     print(&format!(
@@ -60,11 +61,11 @@ fn take_over(store: &Store, moved: &[UncountedFrom]) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What would be taken over, and what not.
-fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
+/// What would be taken over, and what would not.
+fn moved_text(moved: &[UncountedFrom], rest: &[String]) -> String {
     let mut lines: Vec<String> = Vec::new();
     for from in moved {
-        let Some(path) = path(from) else { continue };
+        let Some(path) = moved_from(from) else { continue };
         lines.push(format!(
             "This project was moved here from {}. You sealed there:",
             text::safe_line(&path.display().to_string())
@@ -74,7 +75,7 @@ fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
                 Decision::Approved => "`baton run` goes on with it without asking again",
                 Decision::Rejected => "the plan is rejected again, and not asked about",
             };
-            lines.push(format!("  {}: {then}", answer(approval)));
+            lines.push(format!("  {}: {then}", approval_text(approval)));
         }
         if from.journals > 0 {
             let count = text::count(from.journals, "publish journal");
@@ -93,7 +94,7 @@ fn shown(moved: &[UncountedFrom], rest: &[String]) -> String {
 }
 
 /// `the approval of the plan by a person, 2026-01-02 10:00:00 UTC, tasks T1, T2`
-fn answer(approval: &Approval) -> String {
+fn approval_text(approval: &Approval) -> String {
     let Approval { decision, by, tasks, at, .. } = approval;
     let what = match decision {
         Decision::Approved => "approval",
@@ -108,7 +109,7 @@ fn answer(approval: &Approval) -> String {
     text::safe_line(&format!("the {what} of the plan {by}{at}{tasks}"))
 }
 
-fn path(from: &UncountedFrom) -> Option<&Path> {
+fn moved_from(from: &UncountedFrom) -> Option<&Path> {
     match &from.origin {
         Origin::Moved(path) => Some(path),
         _ => None,
@@ -116,8 +117,8 @@ fn path(from: &UncountedFrom) -> Option<&Path> {
 }
 
 fn is_yes() -> Result<bool, Failure> {
-    // What was typed before this stood on screen is no answer to it.
-    gate::forget_typed();
+    // What was typed before the question was on screen does not answer it.
+    gate::discard_typed_input();
     let mut out = io::stderr();
     write!(out, "Take this over? [y/N] ")?;
     out.flush()?;

@@ -1,12 +1,14 @@
+//! What a person may type at the gate.
+
 use crate::text;
 use crate::workflow::Gate;
 
 /// What a person wants at the gate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// Go on with all tasks, or with these.
+    /// Approve all tasks, or these.
     Approve(Option<Vec<String>>),
-    /// Plan again; the words may be still to come.
+    /// Plan again; `None`: the feedback is still to be asked for.
     Changes(Option<String>),
     /// Edit plan.json.
     Edit,
@@ -18,7 +20,7 @@ pub(super) enum Choice {
     ViewJson,
 }
 
-/// The choices, for who typed something else.
+/// Printed where something else was typed.
 const CHOICES: &str = "Type a to approve (a T1,T2 for some tasks only), c to ask for changes, e to edit the plan, \
                        r to reject it, v to read it, vv to see its JSON; then Enter.";
 
@@ -42,7 +44,7 @@ pub(super) fn parse(line: &str, gate: &Gate) -> Result<Choice, String> {
     }
 }
 
-/// Read an answer where the plan cannot be shown.
+/// Read an answer to a plan with faults.
 ///
 /// # Errors
 /// What can be answered, for the person.
@@ -64,7 +66,7 @@ fn some_tasks(ids: &str, gate: &Gate) -> Result<Option<Vec<String>>, String> {
     let known = || gate.tasks.iter().map(|task| task.id.as_str());
     let mut wanted = Vec::new();
     for id in ids.split([',', ' ']).filter(|id| !id.is_empty()) {
-        // Case is a slip of the finger, unless two tasks differ in nothing else.
+        // Case is ignored, unless two tasks differ in nothing else.
         let exact = known().find(|task| *task == id);
         let mut near = known().filter(|task| task.eq_ignore_ascii_case(id));
         match exact.or_else(|| near.next().filter(|_| near.next().is_none())) {
@@ -76,7 +78,7 @@ fn some_tasks(ids: &str, gate: &Gate) -> Result<Option<Vec<String>>, String> {
         }
     }
     for task in gate.tasks.iter().filter(|task| wanted.contains(&task.id.as_str())) {
-        // What a task waits for and the gate does not list is done already.
+        // A dependency that the gate does not list is done already.
         let missing: Vec<_> = task
             .depends_on
             .iter()

@@ -1,13 +1,14 @@
+//! The lines that a person types at the gate.
+
 use std::io::BufRead;
 use std::sync::mpsc as blocking;
 
 use tokio::sync::{Mutex, mpsc};
 
-/// Lines a person types, read only while somebody wants one.
+/// The lines that a person types, read only on request.
 ///
-/// Reading from a terminal cannot be called off, so one thread does it and reads a line only on request: an editor
-/// started in between has the terminal to itself. A request nobody waits for any more stands, and the next one who
-/// asks inherits it.
+/// A read from a terminal cannot be cancelled. So one thread reads, and only on request: an editor started in between has
+/// the terminal to itself. A request whose caller has gone stays open, and serves the next caller.
 pub(super) struct Lines {
     state: Mutex<State>,
 }
@@ -46,22 +47,22 @@ impl Lines {
         line.flatten()
     }
 
-    /// Throw away a line that was typed for a question nobody asks any more.
-    pub(super) async fn forget(&self) {
+    /// Discard a line that was typed for a withdrawn question.
+    pub(super) async fn discard(&self) {
         let mut state = self.state.lock().await;
         if state.lines.try_recv().is_ok() {
             state.requested = false;
         }
     }
 
-    /// Whether a line came that nobody has asked for since.
+    /// Whether there is a line that nobody has taken.
     #[cfg(test)]
     pub(super) async fn holds_a_line(&self) -> bool {
         !self.state.lock().await.lines.is_empty()
     }
 }
 
-/// One line; `None` at the end, and when the input is broken, which is an end too.
+/// One line; `None` at the end of the input, or where it cannot be read.
 fn line(input: &mut impl BufRead) -> Option<String> {
     let mut bytes = Vec::new();
     match input.read_until(b'\n', &mut bytes) {

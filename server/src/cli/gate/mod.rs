@@ -1,4 +1,4 @@
-//! The gate on a terminal: what is planned, and a person's answer to it.
+//! The gate on a terminal: shows the plan and reads a person's answer.
 
 mod answer;
 mod lines;
@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::progress::Progress;
-use crate::text;
 use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer};
+use crate::{config, text};
 use answer::Choice;
 use lines::Lines;
-use view::{Look, gate_view};
+use view::{Appearance, gate_view};
 
 /// Asks on a terminal.
 pub struct TerminalApprover {
@@ -25,41 +25,41 @@ pub struct TerminalApprover {
     root: PathBuf,
     editor: Option<String>,
     progress: Option<Arc<Progress>>,
-    look: Look,
-    forget_typed: fn(),
+    appearance: Appearance,
+    discard_typed_input: fn(),
 }
 
-/// Answers where nobody can be asked: the workflow waits for `baton approve`.
+/// Answers where nobody can be asked: the gate stays open for `baton approve`.
 #[derive(Debug, Clone, Copy)]
 pub struct NonInteractiveApprover;
 
-/// Whoever can answer in this process: a person when standard input and standard error are a terminal, else nobody.
+/// The approver for this process: a person where standard input and standard error are a terminal, else nobody.
 ///
 /// `root` is the workspace's folder. `progress` is paused while the gate has the terminal.
 pub fn approver(root: &Path, progress: Option<Arc<Progress>>) -> Arc<dyn Approver> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Arc::new(NonInteractiveApprover);
     }
-    let look = Look::of_stderr();
+    let appearance = Appearance::of_stderr();
     let terminal = TerminalApprover::new(BufReader::new(io::stdin()), io::stderr(), root);
-    Arc::new(TerminalApprover { editor: editor_of_user(), progress, look, forget_typed, ..terminal })
+    Arc::new(TerminalApprover { editor: editor_of_user(), progress, appearance, discard_typed_input, ..terminal })
 }
 
-/// The gate as a person on this terminal sees it.
-pub(super) fn shown(gate: &Gate) -> String {
-    gate_view(gate, Look::of_stderr())
+/// The gate as text for this terminal.
+pub(super) fn as_text(gate: &Gate) -> String {
+    gate_view(gate, Appearance::of_stderr())
 }
 
 const PROMPT: &str = "\n[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Enter > ";
 
-const MEND_PROMPT: &str = "\n[e]dit  [c]hanges (have another plan made)  [r]eject, then Enter > ";
+const FAULTY_PROMPT: &str = "\n[e]dit  [c]hanges (have another plan made)  [r]eject, then Enter > ";
 
 const REJECTED: &str = "Rejected. `baton reset` puts the plan away and clears the way for another start.\n";
 
 impl TerminalApprover {
-    /// Ask on `out`, hear the answers from `input`. Of `root`, the workspace's folder, the plan is edited.
+    /// Ask on `out` and read the answers from `input`. `root` is the workspace's folder, in which the plan is edited.
     ///
-    /// It starts no editor; plain text, 80 columns wide.
+    /// Starts no editor, and writes plain text, 80 columns wide.
     pub fn new(
         input: impl BufRead + Send + 'static,
         out: impl Write + Send + 'static,
@@ -71,12 +71,12 @@ impl TerminalApprover {
             root: root.into(),
             editor: None,
             progress: None,
-            look: Look { width: 80, colors: false },
-            forget_typed: || {},
+            appearance: Appearance { width: 80, colors: false },
+            discard_typed_input: || {},
         }
     }
 
-    /// Edit plans with this command, as `$VISUAL` and `$EDITOR` hold one.
+    /// Edit plans with this shell command, as in `$VISUAL` or `$EDITOR`.
     pub fn with_editor(self, command: impl Into<String>) -> Self {
         Self { editor: Some(command.into()), ..self }
     }
@@ -86,15 +86,15 @@ impl TerminalApprover {
         Self { progress: Some(progress), ..self }
     }
 
-    async fn converse(&self, gate: &Gate) -> io::Result<GateAnswer> {
-        self.say(&gate_view(gate, self.look))?;
+    async fn ask_about_plan(&self, gate: &Gate) -> io::Result<GateAnswer> {
+        self.write(&gate_view(gate, self.appearance))?;
         loop {
-            self.say(PROMPT)?;
-            let Some(line) = self.lines.next().await else { return self.nobody() };
+            self.write(PROMPT)?;
+            let Some(line) = self.lines.next().await else { return self.no_answer() };
             match answer::parse(&line, gate) {
-                Err(message) => self.say(&format!("{}\n", text::paragraph("", &message, self.look.width)))?,
+                Err(message) => self.write(&format!("{}\n", text::paragraph("", &message, self.appearance.width)))?,
                 Ok(Choice::Approve(tasks)) => {
-                    self.say(&approved(tasks.as_deref(), gate))?;
+                    self.write(&approved(tasks.as_deref(), gate))?;
                     return Ok(GateAnswer::Approve { tasks });
                 }
                 Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
@@ -109,31 +109,33 @@ impl TerminalApprover {
                     }
                 }
                 Ok(Choice::Reject) => {
-                    self.say(REJECTED)?;
+                    self.write(REJECTED)?;
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(Choice::View) => {
-                    self.say(&format!("\n{}\n\n(vv shows it as JSON)\n", text::safe_lines(&gate.content.markdown)))?;
+                    self.write(&format!("\n{}\n\n(vv shows it as JSON)\n", text::safe_lines(&gate.content.markdown)))?;
                 }
                 Ok(Choice::ViewJson) => {
                     let json = serde_json::to_string_pretty(&gate.plan).map_err(io::Error::other)?;
-                    self.say(&format!("\n{}\n", text::safe_lines(&json)))?;
+                    self.write(&format!("\n{}\n", text::safe_lines(&json)))?;
                 }
             }
         }
     }
 
-    /// Show what is wrong with the plan until something is done about it.
-    async fn converse_faulty(&self, gate: &FaultyGate) -> io::Result<GateAnswer> {
-        self.say(&format!("\n{}\n", text::safe_lines(&gate.told())))?;
+    /// Show the plan's faults, and ask until there is an answer.
+    async fn ask_about_faulty_plan(&self, gate: &FaultyGate) -> io::Result<GateAnswer> {
+        self.write(&format!("\n{}\n", text::safe_lines(&gate.told())))?;
         if gate.faults.is_none() {
-            self.say("You are asked about the plan again once it is back. Enter alone has a new one made > ")?;
-            return if self.lines.next().await.is_some() { Ok(GateAnswer::Edited) } else { self.nobody() };
+            self.write("You are asked about the plan again once it is back. Enter alone has a new one made > ")?;
+            return if self.lines.next().await.is_some() { Ok(GateAnswer::Edited) } else { self.no_answer() };
         }
-        self.say("The plan cannot be shown before that is mended. Save it, from wherever, and you are asked again.\n")?;
+        self.write(
+            "The plan cannot be shown before that is mended. Save it, from wherever, and you are asked again.\n",
+        )?;
         loop {
-            self.say(MEND_PROMPT)?;
-            let Some(line) = self.lines.next().await else { return self.nobody() };
+            self.write(FAULTY_PROMPT)?;
+            let Some(line) = self.lines.next().await else { return self.no_answer() };
             match answer::parse_faulty(&line) {
                 Ok(Choice::Changes(Some(feedback))) => return Ok(GateAnswer::Revise { feedback }),
                 Ok(Choice::Changes(None)) => {
@@ -147,19 +149,19 @@ impl TerminalApprover {
                     }
                 }
                 Ok(Choice::Reject) => {
-                    self.say(REJECTED)?;
+                    self.write(REJECTED)?;
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(_) => {}
-                Err(message) => self.say(&format!("{}\n", text::paragraph("", message, self.look.width)))?,
+                Err(message) => self.write(&format!("{}\n", text::paragraph("", message, self.appearance.width)))?,
             }
         }
     }
 
     /// Ask what should be different; `None` goes back to the question.
     async fn changes(&self) -> io::Result<Option<GateAnswer>> {
-        self.say("What should be different? (an empty line goes back)\n> ")?;
-        let Some(line) = self.lines.next().await else { return self.nobody().map(Some) };
+        self.write("What should be different? (an empty line goes back)\n> ")?;
+        let Some(line) = self.lines.next().await else { return self.no_answer().map(Some) };
         let feedback = text::safe_line(&line);
         Ok((!feedback.is_empty()).then_some(GateAnswer::Revise { feedback }))
     }
@@ -168,35 +170,35 @@ impl TerminalApprover {
     async fn edit(&self, plan_json: &str) -> io::Result<Option<GateAnswer>> {
         let plan = text::safe_line(plan_json);
         let Some(editor) = &self.editor else {
-            self.say(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter.\n> "))?;
+            self.write(&format!("Neither VISUAL nor EDITOR is set. Edit {plan}, save it, then press Enter.\n> "))?;
             return match self.lines.next().await {
                 Some(_) => Ok(Some(GateAnswer::Edited)),
-                None => self.nobody().map(Some),
+                None => self.no_answer().map(Some),
             };
         };
         match run_editor(editor, &self.root.join(plan_json)).await {
             Ok(status) if status.success() => Ok(Some(GateAnswer::Edited)),
             Ok(status) => {
-                self.say(&format!("{editor} ended with {status}; the plan is as it was asked about.\n"))?;
+                self.write(&format!("{editor} ended with {status}; the plan is as it was asked about.\n"))?;
                 Ok(None)
             }
             Err(error) => {
-                self.say(&format!("{editor} could not be started: {error}. Set VISUAL or EDITOR to your editor.\n"))?;
+                self.write(&format!("{editor} could not be started: {error}. Set VISUAL or EDITOR to your editor.\n"))?;
                 Ok(None)
             }
         }
     }
 
-    /// Have the terminal for a question, and say `withdrawn` on it where it is dropped before it is answered.
-    async fn put(
+    /// Ask with the terminal to itself. A question that is dropped before it is answered prints `withdrawn`.
+    async fn with_terminal(
         &self,
         question: impl Future<Output = io::Result<GateAnswer>> + Send,
         withdrawn: &'static str,
     ) -> GateAnswer {
         let _pause = self.progress.as_ref().map(|progress| progress.pause());
-        // What was typed before the plan was on screen is no answer to it.
-        self.lines.forget().await;
-        (self.forget_typed)();
+        // What was typed before the plan was on screen does not answer it.
+        self.lines.discard().await;
+        (self.discard_typed_input)();
         let mut open = Question { approver: self, withdrawn: Some(withdrawn) };
         let answer = question.await;
         open.withdrawn = None;
@@ -206,12 +208,12 @@ impl TerminalApprover {
         })
     }
 
-    fn nobody(&self) -> io::Result<GateAnswer> {
-        self.say("\nNo answer. The plan waits: `baton approve` or `baton reject`, then `baton run`.\n")?;
+    fn no_answer(&self) -> io::Result<GateAnswer> {
+        self.write("\nNo answer. The plan waits: `baton approve` or `baton reject`, then `baton run`.\n")?;
         Ok(GateAnswer::Wait)
     }
 
-    fn say(&self, text: &str) -> io::Result<()> {
+    fn write(&self, text: &str) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(text.as_bytes())?;
         out.flush()
@@ -221,11 +223,11 @@ impl TerminalApprover {
 #[async_trait]
 impl Approver for TerminalApprover {
     async fn ask(&self, gate: &Gate) -> GateAnswer {
-        self.put(self.converse(gate), "No answer is needed any more.").await
+        self.with_terminal(self.ask_about_plan(gate), "No answer is needed any more.").await
     }
 
     async fn mend(&self, gate: &FaultyGate) -> GateAnswer {
-        self.put(self.converse_faulty(gate), "That has changed.").await
+        self.with_terminal(self.ask_about_faulty_plan(gate), "That has changed.").await
     }
 }
 
@@ -236,18 +238,18 @@ impl Approver for NonInteractiveApprover {
     }
 }
 
-/// A question on screen. Dropped while open it was withdrawn, and the screen says so.
+/// A question on screen. Dropped while open, it was withdrawn, and says so.
 struct Question<'a> {
     approver: &'a TerminalApprover,
-    /// What it says then.
+    /// What is printed then; `None` once it was answered.
     withdrawn: Option<&'static str>,
 }
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
         if let Some(withdrawn) = self.withdrawn {
-            // A terminal that is gone has no question on it either.
-            let _ = self.approver.say(&format!("\n{withdrawn}\n"));
+            // A terminal that is gone shows no question either.
+            let _ = self.approver.write(&format!("\n{withdrawn}\n"));
         }
     }
 }
@@ -261,13 +263,13 @@ fn approved(tasks: Option<&[String]>, gate: &Gate) -> String {
 
 /// `$VISUAL`, else `$EDITOR`.
 fn editor_of_user() -> Option<String> {
-    let set = |name| std::env::var(name).ok().filter(|command| !command.trim().is_empty());
+    let set = |name| config::variable(name).filter(|command| !command.trim().is_empty());
     set("VISUAL").or_else(|| set("EDITOR"))
 }
 
 /// Run an editor on a file, with the terminal its own. Both variables hold a shell command, flags and all.
 ///
-/// An editor that runs is not ended with the question: it may hold unsaved work.
+/// The editor is not killed with a withdrawn question: it may hold unsaved work.
 async fn run_editor(command: &str, file: &Path) -> io::Result<ExitStatus> {
     let mut editor = if cfg!(windows) {
         let mut words = command.split_whitespace();
@@ -280,14 +282,14 @@ async fn run_editor(command: &str, file: &Path) -> io::Result<ExitStatus> {
         shell
     };
     editor.arg(file).stdin(Stdio::inherit()).stderr(Stdio::inherit());
-    // Standard output may belong to --json; the terminal is where the question stands.
+    // Standard output may be taken by --json; the editor belongs on the terminal of the question.
     #[cfg(unix)]
     editor.stdout(Stdio::from(std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?));
     editor.status().await
 }
 
-/// Forget what the terminal holds of typed lines that nobody has read.
-pub(super) fn forget_typed() {
+/// Discard what was typed on the terminal and not read yet.
+pub(super) fn discard_typed_input() {
     #[cfg(unix)]
     if let Err(error) = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush) {
         tracing::debug!("typed input could not be discarded: {error}");

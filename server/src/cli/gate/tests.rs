@@ -115,7 +115,7 @@ fn approve(tasks: Option<&[&str]>) -> GateAnswer {
 }
 
 fn shows(gate: &Gate, expected: Expect) {
-    expected.assert_eq(&gate_view(gate, Look { width: 80, colors: false }));
+    expected.assert_eq(&gate_view(gate, Appearance { width: 80, colors: false }));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn the_gate_shows_what_a_person_should_know() {
               2. T3
 
             ! Protected: .github/workflows/ci.yml (T3). Written only if you approve this
-              very plan: look at the tasks that do.
+              very plan: appearance at the tasks that do.
             ! Runs code when you build: Cargo.toml (T1). Read these changes before you do.
 
             So far 18.2k tokens · $0.042. To implement and review: about $0.05 to $0.21, at
@@ -201,7 +201,7 @@ fn a_small_plan_without_prices_is_shown_without_empty_parts() {
 fn what_is_never_written_is_not_offered_as_written_by_an_approval() {
     let mut gate = gate();
     gate.content.protected[0].never = true;
-    let view = gate_view(&gate, Look { width: 80, colors: false });
+    let view = gate_view(&gate, Appearance { width: 80, colors: false });
     assert!(view.contains(".github/workflows/ci.yml  never written\n"), "{view}");
     assert!(view.contains("! Never written: .github/workflows/ci.yml (T3). "), "{view}");
     assert!(!view.contains("rotected"), "{view}");
@@ -224,7 +224,7 @@ fn nothing_a_plan_says_drives_the_terminal() {
     gate.content.flagged[0].reason = evil.to_owned();
     gate.content.questions = vec![evil.to_owned()];
     gate.plan_md = evil.to_owned();
-    let view = gate_view(&gate, Look { width: 80, colors: false });
+    let view = gate_view(&gate, Appearance { width: 80, colors: false });
     assert_eq!(view.chars().find(|c| c.is_control() && *c != '\n'), None, "{view:?}");
 }
 

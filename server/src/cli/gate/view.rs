@@ -1,3 +1,5 @@
+//! The plan as the gate shows it.
+
 use std::collections::{HashMap, HashSet};
 
 use console::Style as Paint;
@@ -8,26 +10,26 @@ use crate::workflow::{Gate, GateContent, GateTask};
 
 /// How the gate is drawn.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct Appearance {
     /// Columns to fill.
     pub(super) width: usize,
     /// Whether colours and weights are used.
     pub(super) colors: bool,
 }
 
-impl Look {
-    /// What suits standard error.
+impl Appearance {
+    /// For standard error.
     pub(super) fn of_stderr() -> Self {
         let (_, columns) = console::Term::stderr().size();
         Self { width: usize::from(columns).clamp(40, 100), colors: console::colors_enabled_stderr() }
     }
 }
 
-/// Everything a person should know before saying yes, ending in a line break.
-pub(super) fn gate_view(gate: &Gate, look: Look) -> String {
+/// Everything a person should know before approving; ends in a line break.
+pub(super) fn gate_view(gate: &Gate, appearance: Appearance) -> String {
     let protected = gate.content.protected.iter().map(|file| (key(&file.path), file.never)).collect();
     let flagged = gate.content.flagged.iter().map(|file| (key(&file.path), file.reason.as_str())).collect();
-    let view = View { gate, look, protected, flagged };
+    let view = View { gate, appearance, protected, flagged };
     let mut lines = Vec::new();
     view.approach(&mut lines);
     view.tasks(&mut lines);
@@ -39,10 +41,10 @@ pub(super) fn gate_view(gate: &Gate, look: Look) -> String {
 
 struct View<'a> {
     gate: &'a Gate,
-    look: Look,
-    /// With whether they are never written.
+    appearance: Appearance,
+    /// Paths, and whether they are never written.
     protected: HashMap<String, bool>,
-    /// With the reasons.
+    /// Paths and reasons.
     flagged: HashMap<String, &'a str>,
 }
 
@@ -134,7 +136,7 @@ impl View<'_> {
         let severe = |what: String| self.paint(Paint::new().red().bold(), &self.text("! ", &what));
         lines.extend(ProtectedFile::named(protected, false).map(|files| {
             severe(format!(
-                "Protected: {files}. Written only if you approve this very plan: look at the tasks that do."
+                "Protected: {files}. Written only if you approve this very plan: appearance at the tasks that do."
             ))
         }));
         lines.extend(ProtectedFile::named(protected, true).map(|files| {
@@ -181,15 +183,15 @@ impl View<'_> {
     }
 
     fn text(&self, first: &str, text: &str) -> String {
-        text::paragraph(first, text, self.look.width)
+        text::paragraph(first, text, self.appearance.width)
     }
 
     fn paint(&self, paint: Paint, text: &str) -> String {
-        paint.force_styling(self.look.colors).apply_to(text).to_string()
+        paint.force_styling(self.appearance.colors).apply_to(text).to_string()
     }
 }
 
-/// As the beginning of a sentence.
+/// With a capital letter first.
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -1,22 +1,31 @@
+//! A run on a terminal: spinners for what runs, lines for what is done.
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use console::Style as Paint;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 
-use super::{Clock, Target, between, said};
+use super::event::{message_of, time_between};
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
-/// Columns of a phase's name; the longest is `implement`.
-const NAME: usize = 9;
+/// Columns of a phase's name: those of `implement`. A longer name takes what it needs.
+const NAME_WIDTH: usize = 9;
 
-/// Columns of a time; the longest usual is `10 m 10 s`.
-const TIME: usize = 9;
+/// Columns of a time; the longest usual one is `10 m 10 s`.
+const TIME_WIDTH: usize = 9;
 
-/// Finished things as lines that stay, running ones as spinners below, and what the run has used at the bottom.
+/// What tells the time of what still runs.
+pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Makes the target that is drawn on.
+pub(super) type Target = Box<dyn Fn() -> ProgressDrawTarget + Send>;
+
+/// Lines for what is done, spinners below for what runs, and the run's usage at the bottom.
 pub(super) struct Live {
     bars: MultiProgress,
     target: Target,
@@ -39,7 +48,7 @@ impl Live {
         Self { bars, target, clock, tick, phase: None, tasks: BTreeMap::new(), footer: None }
     }
 
-    /// Show an event about something that has been going on for `took`.
+    /// Show an event of a phase or task that has been running for `took`.
     pub(super) fn on(&mut self, event: &PhaseEvent, took: Duration) {
         match (&event.task, event.phase) {
             (Some(task), _) => self.task(task, event, took),
@@ -53,20 +62,20 @@ impl Live {
         }
     }
 
-    /// Leave the terminal to somebody else.
+    /// Leave the terminal to something else.
     pub(super) fn hide(&mut self) {
         // A terminal that is gone shows nothing anyway.
         let _ = self.bars.clear();
         self.bars.set_draw_target(ProgressDrawTarget::hidden());
     }
 
-    /// Come back below whatever was written meanwhile.
+    /// Show the view again, below what was written meanwhile.
     pub(super) fn unhide(&mut self) {
         self.bars.set_draw_target((self.target)());
         self.all_bars().for_each(ProgressBar::tick);
     }
 
-    /// Take down everything that moves.
+    /// Remove all spinners.
     pub(super) fn clear(&mut self) {
         let bars: Vec<_> = self.all_bars().cloned().collect();
         bars.iter().for_each(|bar| self.remove(bar));
@@ -76,40 +85,42 @@ impl Live {
     }
 
     fn workflow(&mut self, event: &PhaseEvent, took: Duration) {
-        let said = said(event);
+        let message = message_of(event);
         match event.status {
-            EventStatus::Started | EventStatus::Progress if said.is_empty() => {}
-            EventStatus::Started | EventStatus::Progress => self.print(&Paint::new().for_stderr().dim().apply_to(said)),
+            EventStatus::Started | EventStatus::Progress if message.is_empty() => {}
+            EventStatus::Started | EventStatus::Progress => {
+                self.print(&Paint::new().for_stderr().dim().apply_to(message))
+            }
             _ => {
                 self.clear();
-                self.print(&finished(event.status, "baton", took, &said));
+                self.print(&finished(event.status, "baton", took, &message));
             }
         }
     }
 
     fn phase(&mut self, event: &PhaseEvent, took: Duration) {
-        let said = said(event);
+        let message = message_of(event);
         match event.status {
             EventStatus::Started | EventStatus::Progress => {
                 if self.phase.as_ref().is_none_or(|(phase, _)| *phase != event.phase) {
                     self.end_phase();
                     let style = "{spinner:.cyan} {prefix:.bold} {took:.dim}  {wide_msg}";
-                    let name = format!("{:NAME$}", event.phase.as_str());
+                    let name = format!("{:NAME_WIDTH$}", event.phase.as_str());
                     self.phase = Some((event.phase, self.spinner(style, name, event.at, took)));
                 }
                 if let Some((_, bar)) = &self.phase {
-                    bar.set_message(said);
+                    bar.set_message(message);
                 }
             }
             EventStatus::Waiting | EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
                 self.end_phase();
-                self.print(&finished(event.status, &format!("{:NAME$}", event.phase.as_str()), took, &said));
+                self.print(&finished(event.status, &format!("{:NAME_WIDTH$}", event.phase.as_str()), took, &message));
             }
         }
     }
 
     fn task(&mut self, id: &str, event: &PhaseEvent, took: Duration) {
-        let said = said(event);
+        let message = message_of(event);
         let shown = text::safe_line(id);
         match event.status {
             EventStatus::Started | EventStatus::Progress | EventStatus::Waiting => {
@@ -117,20 +128,20 @@ impl Live {
                 if !self.tasks.contains_key(id) {
                     let bar =
                         self.spinner("  {spinner:.cyan} {prefix:.bold} {took:.dim}  {wide_msg}", shown, event.at, took);
-                    let title = if begins { said.clone() } else { String::new() };
+                    let title = if begins { message.clone() } else { String::new() };
                     self.tasks.insert(id.to_owned(), Task { bar, title });
                 }
                 if let Some(Task { bar, title }) = self.tasks.get(id) {
-                    bar.set_message(if begins { said } else { titled(title, &said) });
+                    bar.set_message(if begins { message } else { titled(title, &message) });
                 }
             }
             EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
-                let mut said = said;
+                let mut message = message;
                 if let Some(Task { bar, title }) = self.tasks.remove(id) {
                     self.remove(&bar);
-                    said = titled(&title, &said);
+                    message = titled(&title, &message);
                 }
-                self.print(&format!("  {}", finished(event.status, &shown, took, &said)));
+                self.print(&format!("  {}", finished(event.status, &shown, took, &message)));
             }
         }
     }
@@ -151,12 +162,12 @@ impl Live {
         bar.set_message(text);
     }
 
-    /// A spinner for what has been going on for `took` at `at`.
+    /// A spinner for something that, at `at`, has been running for `took`.
     fn spinner(&self, template: &str, prefix: String, at: Timestamp, took: Duration) -> ProgressBar {
         let clock = self.clock.clone();
         let time = move |_: &ProgressState, out: &mut dyn Write| {
             // A column that cannot be written is left empty.
-            let _ = write!(out, "{:>TIME$}", text::whole_seconds(took + between(at, clock())));
+            let _ = write!(out, "{:>TIME_WIDTH$}", text::whole_seconds(took + time_between(at, clock())));
         };
         let bar = ProgressBar::no_length().with_style(style(template).with_key("took", time)).with_prefix(prefix);
         let bar = match &self.footer {
@@ -185,8 +196,8 @@ impl Live {
     }
 }
 
-/// The line of something that ended, or waits.
-fn finished(status: EventStatus, name: &str, took: Duration, said: &str) -> String {
+/// The line of a phase or task that ended, or waits.
+fn finished(status: EventStatus, name: &str, took: Duration, message: &str) -> String {
     let (mark, paint) = match status {
         EventStatus::Done => ("✓", Paint::new().green()),
         EventStatus::Failed => ("✗", Paint::new().red()),
@@ -194,20 +205,20 @@ fn finished(status: EventStatus, name: &str, took: Duration, said: &str) -> Stri
         _ => ("–", Paint::new().yellow()),
     };
     let mark = paint.for_stderr().apply_to(mark);
-    let took = Paint::new().for_stderr().dim().apply_to(format!("{:>TIME$}", text::elapsed(took)));
-    format!("{mark} {name} {took}  {said}").trim_end().to_owned()
+    let took = Paint::new().for_stderr().dim().apply_to(format!("{:>TIME_WIDTH$}", text::elapsed(took)));
+    format!("{mark} {name} {took}  {message}").trim_end().to_owned()
 }
 
-/// What a task is, and what is said of it.
-fn titled(title: &str, said: &str) -> String {
-    match (title, said) {
+/// A task's title and its message.
+fn titled(title: &str, message: &str) -> String {
+    match (title, message) {
         ("", text) | (text, "") => text.to_owned(),
-        _ => format!("{title} · {said}"),
+        _ => format!("{title} · {message}"),
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are constants; one that does not parse would show in the first test.
+    // The templates are constants: one that does not parse fails every test of this view.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")

@@ -1,15 +1,17 @@
+//! A run as plain lines.
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use super::said;
+use super::event::message_of;
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
-/// How long a phase or a task may be silent before its progress is worth a line.
+/// After this long without a line, any progress of a phase or a task gets one.
 const QUIET: Duration = Duration::from_secs(15);
 
-/// Plain lines: one for each beginning, end and question, and for progress that is worth one.
+/// Plain lines: one for each start, end and wait, and for notable progress.
 pub(super) struct Log {
     out: Box<dyn Write + Send>,
     last: HashMap<(EventPhase, Option<String>), Duration>,
@@ -28,7 +30,7 @@ impl Log {
             return;
         }
         self.last.insert(key, since);
-        // Standard error that is gone has nobody to be told so.
+        // There is nowhere left to report that standard error cannot be written.
         let _ = writeln!(self.out, "{}", line(event, since)).and_then(|()| self.out.flush());
     }
 }
@@ -41,9 +43,9 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     if event.status != EventStatus::Progress {
         line = format!("{line} {}", event.status);
     }
-    let said = said(event);
-    if !said.is_empty() {
-        line = format!("{line}: {said}");
+    let message = message_of(event);
+    if !message.is_empty() {
+        line = format!("{line}: {message}");
     }
     match &event.usage {
         Some(usage) if event.task.is_none() && event.status == EventStatus::Done && usage.total_tokens() > 0 => {
@@ -53,7 +55,7 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     }
 }
 
-/// Progress that always has its line: what concerns the whole run, a file written, an attempt made again.
+/// Whether progress always gets its line: it concerns the whole run, a file written, or a further attempt.
 fn is_news(event: &PhaseEvent) -> bool {
     let message = event.message.to_lowercase();
     event.phase == EventPhase::Workflow

@@ -1,5 +1,6 @@
 //! The live view of a run: its events as spinners on a terminal, and as plain lines anywhere else.
 
+mod event;
 mod live;
 mod log;
 
@@ -11,9 +12,9 @@ use std::time::Duration;
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
-use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
-use live::Live;
+use event::time_between;
+use live::{Live, Target};
 use log::Log;
 
 /// How a run is shown on standard error.
@@ -21,26 +22,23 @@ use log::Log;
 pub enum Style {
     /// Spinners and colours, on a terminal.
     Live,
-    /// A line for each thing worth one.
+    /// A line for each notable event.
     Plain,
 }
 
 /// Shows a run as it goes.
 ///
-/// Times come from the events, and for what is still running from the clock. Nothing an event says can drive the
-/// terminal. Standard error that cannot be written to is no reason to end a run: what cannot be shown is dropped.
+/// Times come from the events, and for what is still running from the clock. Text of events is made safe for the
+/// terminal. What cannot be written to standard error is dropped: that does not end a run.
 pub struct Progress {
     inner: Arc<Mutex<Inner>>,
 }
 
-/// Holds the view back while something else has the terminal; what happens meanwhile is shown afterwards.
+/// Hides the view while something else uses the terminal; events meanwhile are shown afterwards.
 #[must_use = "the view comes back when this is dropped"]
 pub struct Pause {
     inner: Arc<Mutex<Inner>>,
 }
-
-type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-type Target = Box<dyn Fn() -> ProgressDrawTarget + Send>;
 
 struct Inner {
     view: View,
@@ -76,7 +74,7 @@ impl Progress {
         match style {
             Style::Live => {
                 let target: Target = Box::new(ProgressDrawTarget::stderr);
-                // Fast enough to look alive, slow enough for a remote terminal.
+                // Smooth enough to see, slow enough for a remote terminal.
                 Self::with(View::Live(Live::new(target, Arc::new(Timestamp::now), Some(Duration::from_millis(120)))))
             }
             Style::Plain => Self::to(io::stderr()),
@@ -99,7 +97,7 @@ impl Progress {
         if inner.pauses == 0 {
             inner.show(event);
         } else if event.status != EventStatus::Waiting {
-            // Whoever has the terminal is what is waited for; to say so afterwards would be stale.
+            // The run waits for whoever has the terminal; after the pause that is out of date.
             inner.held.push(event.clone());
         }
     }
@@ -110,7 +108,7 @@ impl Progress {
         f()
     }
 
-    /// Take the view away until the guard is dropped.
+    /// Hide the view until the guard is dropped.
     pub fn pause(&self) -> Pause {
         let mut inner = lock(&self.inner);
         inner.pauses += 1;
@@ -123,7 +121,7 @@ impl Progress {
         Pause { inner: Arc::clone(&self.inner) }
     }
 
-    /// Take down what still moves. Lines already shown stay.
+    /// Remove the spinners. Lines already written stay.
     pub fn finish(&self) {
         if let View::Live(live) = &mut lock(&self.inner).view {
             live.clear();
@@ -164,7 +162,7 @@ impl Inner {
 }
 
 impl Started {
-    /// Note when things begin; for how long what an event is about has been going on.
+    /// Records when phases and tasks begin; returns how long this event's has been running.
     fn took(&mut self, event: &PhaseEvent) -> Duration {
         self.run.get_or_insert(event.at);
         let key = (event.phase, event.task.clone());
@@ -175,31 +173,16 @@ impl Started {
         if event.phase == EventPhase::Workflow {
             return self.since_run(event.at);
         }
-        between(*self.phases.entry(key).or_insert(event.at), event.at)
+        time_between(*self.phases.entry(key).or_insert(event.at), event.at)
     }
 
     fn since_run(&self, at: Timestamp) -> Duration {
-        self.run.map_or(Duration::ZERO, |start| between(start, at))
-    }
-}
-
-/// The time between; none when the clock was set back.
-fn between(start: Timestamp, end: Timestamp) -> Duration {
-    Duration::try_from(end.duration_since(start)).unwrap_or_default()
-}
-
-/// The message of an event and, where it says more, of its error.
-fn said(event: &PhaseEvent) -> String {
-    let message = text::safe_line(&event.message);
-    match event.error.as_ref().map(|error| text::safe_line(&error.message)) {
-        Some(error) if message.is_empty() => error,
-        Some(error) if !message.contains(&error) => format!("{message}: {error}"),
-        _ => message,
+        self.run.map_or(Duration::ZERO, |start| time_between(start, at))
     }
 }
 
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
-    // A view that panicked while drawing is at worst drawn wrong.
+    // A panic while drawing leaves nothing worse than a wrong picture.
     inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -3,6 +3,7 @@ use std::sync::mpsc;
 use expect_test::{Expect, expect};
 use indicatif::InMemoryTerm;
 
+use super::live::Clock;
 use super::*;
 use crate::contracts::Usage;
 use crate::workflow::{EventError, EventErrorKind};

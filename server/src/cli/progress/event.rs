@@ -1,0 +1,23 @@
+//! What both views take from an event.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::text;
+use crate::workflow::PhaseEvent;
+
+/// The time between; none when the clock was set back.
+pub(super) fn time_between(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(start)).unwrap_or_default()
+}
+
+/// The message of an event and, where it says more, of its error.
+pub(super) fn message_of(event: &PhaseEvent) -> String {
+    let message = text::safe_line(&event.message);
+    match event.error.as_ref().map(|error| text::safe_line(&error.message)) {
+        Some(error) if message.is_empty() => error,
+        Some(error) if !message.contains(&error) => format!("{message}: {error}"),
+        _ => message,
+    }
+}
