@@ -4,8 +4,9 @@
 //! environment, flags. [`settings_table`] names every setting once, with its range and who may set it; parsing, help
 //! and documents follow from there. [`load`] reports *every* wrong value, each at its place, and changes nothing.
 //!
-//! Invariants: this module imports contracts only. A workspace cannot approve plans, move its memory out, raise a limit,
-//! or name an endpoint, a key or a proxy. No file holds a key, and no error shows the value of a setting that is not known.
+//! Invariants: this module imports `contracts` and `text` only; only its file `disk` looks at files and the environment.
+//! A workspace cannot approve plans, move its memory out, raise a limit, add a phase, or name an endpoint, a key or a
+//! proxy. No file holds a key, and no error shows the value of a setting that is not known.
 
 mod checks;
 mod disk;
