@@ -6,7 +6,7 @@ import type { GatePanel } from "./gatePanel";
 import { count, oneLine, openGate, openIssues, phaseChoices } from "./present";
 import type { Issue, PhaseName, PlanRefusal, Rollback } from "./protocol";
 import { statusMenu } from "./statusMenu";
-import { tell } from "./server";
+import { showError } from "./server";
 import { askForTask } from "./taskInput";
 import type { Node } from "./tree";
 import { Workflow, type Workflows } from "./workflows";
@@ -157,7 +157,7 @@ async function run(
   try {
     await action(workflow, node, plan);
   } catch (error) {
-    tell(error);
+    showError(error);
   } finally {
     workflow.refreshSoon();
   }
@@ -242,7 +242,7 @@ async function dismiss(workflow: Workflow, issue: Issue): Promise<void> {
     if (answer === restore) {
       workflow.call("baton.restoreIssue", { id: issue.id }).then(() => {
         workflow.refreshSoon();
-      }, tell);
+      }, showError);
     }
   });
 }

@@ -19,7 +19,7 @@ import { Keys } from "./keys";
 import { LanguageModels } from "./languageModel";
 import { ModelChoice } from "./modelChoice";
 import { RunProgress } from "./runProgress";
-import { Server, tell } from "./server";
+import { Server, showError } from "./server";
 import { statusBar } from "./statusBar";
 import { Tree } from "./tree";
 import { Workflows } from "./workflows";
@@ -30,7 +30,7 @@ export function activate(context: ExtensionContext): void {
   const models = new LanguageModels(context, log);
   const progress = new RunProgress((run) => {
     const workflow = workflows.all().find(({ state }) => state.run === run);
-    (workflow?.call("baton.cancel") ?? Promise.resolve()).catch(tell);
+    (workflow?.call("baton.cancel") ?? Promise.resolve()).catch(showError);
   });
   const server = new Server(context, log, keys, models, progress);
   const workflows = new Workflows(server);
@@ -42,8 +42,8 @@ export function activate(context: ExtensionContext): void {
   const command = (name: string, action: () => unknown): void => {
     context.subscriptions.push(commands.registerCommand(`batonClient.${name}`, action));
   };
-  command("setApiKey", () => modelChoice.setApiKey().catch(tell));
-  command("chooseModel", () => modelChoice.chooseModel().catch(tell));
+  command("setApiKey", () => modelChoice.setApiKey().catch(showError));
+  command("chooseModel", () => modelChoice.chooseModel().catch(showError));
   command("tryDemo", () => tryDemo(server));
   command("showLog", () => {
     log.show();
@@ -60,7 +60,7 @@ export function activate(context: ExtensionContext): void {
     ...catchUps(context, server, workflows, models),
   );
   if ((workspace.workspaceFolders ?? []).length > 0) {
-    server.start().catch(tell);
+    server.start().catch(showError);
   }
 }
 
@@ -75,7 +75,7 @@ function catchUps(
   const whenIdle = (): void => {
     if (isDue && !workflows.anyAtWork()) {
       isDue = false;
-      server.catchUp().catch(tell);
+      server.catchUp().catch(showError);
     }
   };
   const soon = (): void => {

@@ -19,7 +19,7 @@ export interface State {
   status: Status | null;
   /** The run that this window's server has at work. */
   run: string | null;
-  /** The gate as the run told it. */
+  /** The gate of the run's waiting event. */
   gate: Gate | null;
   lastMessage: string;
 }

@@ -13,8 +13,8 @@ import { settingsThatAreSet } from "./settings";
 /** The server's process, started when it is first needed and again when its keys change. */
 export class Server implements Disposable {
   private client: LanguageClient | undefined;
-  /** What the last start was made of. */
-  private told: string | undefined;
+  /** The parameters of the last start, as JSON. */
+  private startedWith: string | undefined;
   /** One start or stop after the other. */
   private turn: Promise<unknown> = Promise.resolve();
   private readonly phase = new EventEmitter<PhaseEvent>();
@@ -39,14 +39,14 @@ export class Server implements Disposable {
     private readonly progress: RunProgress,
   ) {}
 
-  /** The program, or undefined after the user was told that there is none. */
+  /** The program; undefined where there is none, which the user is shown. */
   program(): string | undefined {
     const found = findServer(this.pathThatIsSet(), this.context.extensionPath, process.env["PATH"] ?? "");
     if ("path" in found) {
       return found.path;
     }
     this.log.error(`No server at ${found.tried.join(", nor ")}`);
-    void this.tellNotFound(found.tried);
+    void this.showNotFound(found.tried);
     return undefined;
   }
 
@@ -64,7 +64,7 @@ export class Server implements Disposable {
   /** Start it anew if it was started with other keys, models or addresses than there are now. A run is stopped by it. */
   async catchUp(): Promise<void> {
     await this.inTurn(async () => {
-      if (this.told !== undefined && this.told !== JSON.stringify(await this.whatToTell())) {
+      if (this.startedWith !== undefined && this.startedWith !== JSON.stringify(await this.startParameters())) {
         await this.stopNow();
         await this.startNow();
       }
@@ -90,8 +90,8 @@ export class Server implements Disposable {
   }
 
   private async startNow(): Promise<void> {
-    const start = await this.whatToTell();
-    this.told = JSON.stringify(start);
+    const start = await this.startParameters();
+    this.startedWith = JSON.stringify(start);
     const command = this.program();
     if (command === undefined) {
       return;
@@ -155,12 +155,16 @@ export class Server implements Disposable {
     } catch (error) {
       this.client = undefined;
       this.log.error(String(error));
-      void this.tellBroken(command);
+      void this.showStartFailure(command);
     }
   }
 
-  /** What the server gets only when it starts. */
-  private async whatToTell(): Promise<{ path: string; environment: Record<string, string>; languageModel: boolean }> {
+  /** What the server is given only when it starts. */
+  private async startParameters(): Promise<{
+    path: string;
+    environment: Record<string, string>;
+    languageModel: boolean;
+  }> {
     return {
       path: this.pathThatIsSet(),
       environment: { ...endpoints(), ...(await this.keys.environment()) },
@@ -185,7 +189,7 @@ export class Server implements Disposable {
   private async execute(command: string, args: unknown[]): Promise<unknown> {
     const client = await this.start();
     if (client === undefined || (startsWork(command) && !(await this.isReady()))) {
-      throw new AlreadyTold();
+      throw new AlreadyReported();
     }
     return client.sendRequest("workspace/executeCommand", { command, arguments: args });
   }
@@ -194,14 +198,14 @@ export class Server implements Disposable {
     try {
       return await this.execute(command, args);
     } catch (error) {
-      tell(error);
+      showError(error);
       return undefined;
     } finally {
       this.changed.fire();
     }
   }
 
-  private async tellNotFound(tried: string[]): Promise<void> {
+  private async showNotFound(tried: string[]): Promise<void> {
     const settings = "Open Setting";
     const again = "Try Again";
     const message = `Baton's server was not found (${tried.join(", ")}). Set where it is, or install this extension's package for your platform.`;
@@ -213,7 +217,7 @@ export class Server implements Disposable {
     }
   }
 
-  private async tellBroken(command: string): Promise<void> {
+  private async showStartFailure(command: string): Promise<void> {
     const answer = await window.showErrorMessage(
       `Baton's server did not start: ${command}`,
       "Show Log",
@@ -227,12 +231,12 @@ export class Server implements Disposable {
   }
 }
 
-/** The user was told already. */
-export class AlreadyTold extends Error {}
+/** The error was shown to the user where it happened. */
+export class AlreadyReported extends Error {}
 
-/** Say what went wrong, in the server's words. */
-export function tell(error: unknown): void {
-  if (!(error instanceof AlreadyTold)) {
+/** Show an error in the server's words, unless it was shown before. */
+export function showError(error: unknown): void {
+  if (!(error instanceof AlreadyReported)) {
     void window.showErrorMessage(`Baton: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -31,7 +31,7 @@ export class Workflow {
     await this.server.call(phaseCommand(phase), { folder: this.folder.uri.toString() });
   }
 
-  hear(event: PhaseEvent): void {
+  onPhase(event: PhaseEvent): void {
     this.become(present.afterEvent(this.state, event));
     this.refreshSoon();
   }
@@ -87,7 +87,7 @@ export class Workflows implements Disposable {
       server.onPhase((event) => {
         this.all()
           .find((workflow) => sameFolder(workflow.folder, event.folder))
-          ?.hear(event);
+          ?.onPhase(event);
       }),
       server.onChanged(() => {
         this.refreshAll();
@@ -166,7 +166,7 @@ export class Workflows implements Disposable {
     }
   }
 
-  /** A plan that waits may be changed with no run at work that would tell of it. */
+  /** A plan that waits may change while no run is at work that would send an event. */
   private followPlans(): Disposable[] {
     const watcher = workspace.createFileSystemWatcher("**/plan.json");
     const follow = (uri: Uri): void => {
