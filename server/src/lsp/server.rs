@@ -1,4 +1,4 @@
-//! What the client asks, handed to where it is done.
+//! The handlers of requests and notifications, each of which passes its message to the room that handles it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -33,14 +33,14 @@ use crate::lsp::wire::editor_process;
 use crate::lsp::wire::from_proto;
 use crate::workflow::{Phases, Table};
 
-/// `RequestFailed` of the protocol: the request was fine, and cannot be done as things stand.
+/// `RequestFailed` of the protocol: the request is valid, and cannot be done in the current state.
 const REQUEST_FAILED: ErrorCode = ErrorCode::ServerError(-32803);
 
-/// The handlers. Each hands on at once; what takes time runs elsewhere.
+/// The handlers. None blocks: what takes time runs in tasks or on the blocking pool.
 pub(crate) struct Server {
     client: Client,
     folders: Folders,
-    /// Stands for the client's folders.
+    /// Given at the start, it replaces the client's folders.
     root: Option<PathBuf>,
     /// The phases of the program.
     table: &'static Table,
@@ -78,7 +78,7 @@ impl Server {
         self.folders.add(folder.clone()).then_some(folder)
     }
 
-    /// Have the client tell of changed settings, where it wants to be asked to.
+    /// Register for changed settings, where the client requires that.
     fn register_settings(&self) {
         if !self.capabilities.get().is_some_and(|capabilities| capabilities.register_configuration) {
             return;
@@ -91,22 +91,22 @@ impl Server {
         }];
         tokio::spawn(async move {
             if let Err(error) = client.request::<RegisterCapability>(RegistrationParams { registrations }).await {
-                tracing::warn!(%error, "changed settings count from the next start of the server");
+                tracing::warn!(%error, "the editor will not report changed settings; they apply from the next start of the server");
             }
         });
     }
 
-    /// Let something happen to a document, and every folder follow it before anything else happens.
-    fn hand_on(&self, happen: impl FnOnce(&Documents) -> Option<Change>) {
-        let _held = self.documents.hold();
-        if let Some(change) = happen(&self.documents) {
+    /// Apply a change to the documents and to the diagnostics of every folder, under one lock.
+    fn change_document(&self, change: impl FnOnce(&Documents) -> Option<Change>) {
+        let _held = self.documents.lock_changes();
+        if let Some(change) = change(&self.documents) {
             for folder in self.folders.all() {
-                folder.board.follow(&change);
+                folder.board.apply(&change);
             }
         }
     }
 
-    /// The user pressed cancel on a run's progress.
+    /// `window/workDoneProgress/cancel`: the token is the run's id.
     async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
         let NumberOrString::String(run) = params.token else { return };
         for folder in self.folders.all() {
@@ -114,17 +114,17 @@ impl Server {
         }
     }
 
-    /// Logs go to standard error, and how much of them the environment says.
+    /// `$/setTrace` is ignored: logs go to standard error, filtered as the environment says.
     async fn set_trace(&self, _: Value) {}
 }
 
 #[tower_lsp::async_trait]
 impl LanguageServer for Server {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
-        // Called once, as the protocol says and the service enforces.
+        // Called once: the service enforces it.
         self.capabilities.get_or_init(|| Capabilities::of(&params));
         let offered = params.capabilities.general.as_ref().and_then(|general| general.position_encodings.as_deref());
-        self.documents.agree_on(Encoding::agreed(offered));
+        self.documents.set_encoding(Encoding::agreed(offered));
         for path in from_proto::folders(&params, self.root.as_deref()) {
             self.add_folder(path);
         }
@@ -132,7 +132,7 @@ impl LanguageServer for Server {
             let (client, ended) = (self.client.clone(), editor_process::ended(pid));
             tokio::spawn(async move {
                 ended.await;
-                client.die();
+                client.set_process_ended();
             });
         }
         Ok(InitializeResult {
@@ -173,19 +173,19 @@ impl LanguageServer for Server {
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
-        self.hand_on(|documents| documents.did_open(params));
+        self.change_document(|documents| documents.did_open(params));
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
-        self.hand_on(|documents| documents.did_change(params));
+        self.change_document(|documents| documents.did_change(params));
     }
 
     async fn did_save(&self, params: DidSaveTextDocumentParams) {
-        self.hand_on(|documents| documents.did_save(params));
+        self.change_document(|documents| documents.did_save(params));
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
-        self.hand_on(|documents| documents.did_close(params));
+        self.change_document(|documents| documents.did_close(params));
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
@@ -217,7 +217,7 @@ impl LanguageServer for Server {
     }
 }
 
-/// A folder is there: ask for its settings, show its diagnostics, and offer to go on where a workflow was interrupted.
+/// Start the work of an opened folder: settings, diagnostics, and the offer to resume an interrupted workflow.
 fn open(folder: Arc<Folder>) {
     folder.request_settings();
     folder.clone().keep_refreshed();

@@ -1,4 +1,4 @@
-//! Where the lines of an issue are, and how they move with the text around them.
+//! Anchors: the lines of an issue, found in a text and moved along with its edits.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use crate::contracts::{Issue, find_quote, issue_id};
 use crate::lsp::text::position::{LineEdit, Text};
 
-/// How long two versions of a text are compared before the rest counts as rewritten.
-const COMPARING: Duration = Duration::from_millis(20);
+/// How long two texts are compared before the rest counts as rewritten.
+const DIFF_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// How far a line is looked for that moved while nobody watched, where only its fingerprint is known.
-const SEARCHED: usize = 200;
+/// How many lines around the named one are searched for a fingerprint.
+const SEARCH_RADIUS: usize = 200;
 
-/// Shortest line that is known again where it turns up: anybody types a brace.
-const TELLING: usize = 4;
+/// Shortest line, in bytes, that is recognised where it turns up: a brace is typed anywhere.
+const MIN_DISTINCTIVE: usize = 4;
 
 /// The lines of one issue in the text at hand, counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +25,18 @@ pub(super) struct Anchor {
     pub(super) first: usize,
     /// The last one.
     pub(super) last: usize,
-    /// Whether they are not any more what was reviewed.
+    /// Whether they were edited since the review.
     pub(super) is_edited: bool,
     /// What was reviewed, each line trimmed.
     reviewed: Vec<String>,
-    /// Whether that may be a part of a line: what is known of lines that were gone before anybody watched.
+    /// Whether `reviewed` is the review's quote, each line of which may be a part of a line: all that is known of lines
+    /// that were gone when they were first looked for.
     is_quote: bool,
 }
 
 impl Anchor {
-    /// Find an issue's lines: where its quote stands, nearest to the line it names. Where that was edited away, the line
-    /// it names, clamped to the text and marked.
+    /// Find an issue's lines: those of its quote, nearest to the line it names. Where the quote is gone, the line it names,
+    /// clamped to the text and marked as edited.
     pub(super) fn find(issue: &Issue, lines: &[&str]) -> Self {
         let last_line = lines.len().saturating_sub(1);
         let named = (issue.line.max(1) as usize - 1).min(last_line);
@@ -56,8 +57,8 @@ impl Anchor {
         Self { first, last, is_edited: is_quote, reviewed, is_quote }
     }
 
-    /// Whether what was reviewed stands at a line.
-    fn stands_at(&self, text: &Text, line: usize) -> bool {
+    /// Whether the reviewed lines are at `line`.
+    fn matches_at(&self, text: &Text, line: usize) -> bool {
         line + self.reviewed.len() <= text.line_count()
             && self.reviewed.iter().enumerate().all(|(at, reviewed)| match text.line(line + at) {
                 there if self.is_quote => there.contains(reviewed.as_str()),
@@ -70,23 +71,23 @@ impl Anchor {
     }
 }
 
-/// The line, nearest to the one named, that the issue's id was made of.
+/// The line, nearest to the named one, that the issue's id was computed from.
 fn find_fingerprint(issue: &Issue, lines: &[&str], named: usize) -> Option<usize> {
     let is_it =
         |at: &usize| lines.get(*at).is_some_and(|line| issue_id(&issue.file, line, &issue.description) == issue.id);
-    let around = (1..=SEARCHED).flat_map(|by| [named.checked_sub(by), named.checked_add(by)]).flatten();
+    let around = (1..=SEARCH_RADIUS).flat_map(|by| [named.checked_sub(by), named.checked_add(by)]).flatten();
     std::iter::once(named).chain(around).find(is_it)
 }
 
-/// Move anchors along with edits; whether something is to be shown otherwise. `text` is what these led to.
+/// Move anchors along with edits; whether diagnostics have changed. `text` is the text after all edits.
 pub(super) fn follow_edits(anchors: &mut [Anchor], edits: &[LineEdit], text: &Text) -> bool {
     let mut touched: Option<Range<usize>> = None;
     let mut is_moved = false;
     for edit in edits {
-        let moves = Moves::of(edit);
+        let map = LineMap::of(edit);
         for anchor in anchors.iter_mut() {
-            let last = moves.line(anchor.last);
-            let first = moves.line(anchor.first);
+            let last = map.line(anchor.last);
+            let first = map.line(anchor.first);
             is_moved |= (first, last) != (anchor.first, anchor.last);
             (anchor.first, anchor.last) = (first, last.max(first));
         }
@@ -94,19 +95,19 @@ pub(super) fn follow_edits(anchors: &mut [Anchor], edits: &[LineEdit], text: &Te
         touched = Some(match touched {
             None => changed,
             Some(touched) => {
-                let end = if touched.is_empty() { touched.start } else { moves.line(touched.end - 1) + 1 };
-                moves.line(touched.start).min(changed.start)..end.max(changed.end)
+                let end = if touched.is_empty() { touched.start } else { map.line(touched.end - 1) + 1 };
+                map.line(touched.start).min(changed.start)..end.max(changed.end)
             }
         });
     }
     match touched {
-        Some(touched) => settle(anchors, &touched, text) || is_moved,
+        Some(touched) => reanchor(anchors, &touched, text) || is_moved,
         None => false,
     }
 }
 
-/// Move anchors from one text to another that nobody saw coming about: a file changed on the disk, or opened with
-/// unsaved changes.
+/// Move anchors from one text to another whose edits are not known: a file changed on the disk, or opened with unsaved
+/// changes.
 pub(super) fn follow_text(anchors: &mut [Anchor], old: &Text, new: &Text) {
     let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     if a == b || anchors.is_empty() {
@@ -115,7 +116,7 @@ pub(super) fn follow_text(anchors: &mut [Anchor], old: &Text, new: &Text) {
     let same = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let shorter = a.len().min(b.len()) - same;
     let same_end = a.iter().rev().zip(b.iter().rev()).take(shorter).take_while(|(a, b)| a == b).count();
-    // A neighbour is compared too: lines that are only gone leave nothing to mark.
+    // With one equal neighbour: removed lines alone would leave nothing to mark.
     let (same, same_end) = if same > 0 { (same - 1, same_end) } else { (0, same_end.saturating_sub(1)) };
     let (before, after) = (&a[same..a.len() - same_end], &b[same..b.len() - same_end]);
     let edit = LineEdit {
@@ -128,18 +129,20 @@ pub(super) fn follow_text(anchors: &mut [Anchor], old: &Text, new: &Text) {
     follow_edits(anchors, std::slice::from_ref(&edit), new);
 }
 
-/// Tell which anchors stand on what was reviewed, and set those down again whose lines have turned up among the changed
-/// ones: cut and pasted, or taken back by an undo. Answers whether there are any of either kind.
-fn settle(anchors: &mut [Anchor], touched: &Range<usize>, text: &Text) -> bool {
-    let mut are_there_any = false;
+/// Mark which anchors among the touched lines were edited, and re-anchor those whose lines have turned up among the
+/// touched ones: cut and pasted, or restored by an undo. Whether there are any of either kind.
+fn reanchor(anchors: &mut [Anchor], touched: &Range<usize>, text: &Text) -> bool {
+    let mut is_any_changed = false;
     for anchor in anchors.iter_mut().filter(|anchor| anchor.covers(touched)) {
         let height = anchor.last - anchor.first + 1;
         let is_whole = anchor.is_quote || height == anchor.reviewed.len();
-        anchor.is_edited = !(is_whole && anchor.stands_at(text, anchor.first));
-        are_there_any = true;
+        anchor.is_edited = !(is_whole && anchor.matches_at(text, anchor.first));
+        is_any_changed = true;
     }
     let lost = |anchor: &&mut Anchor| {
-        anchor.is_edited && !anchor.is_quote && anchor.reviewed.first().is_some_and(|line| line.len() >= TELLING)
+        anchor.is_edited
+            && !anchor.is_quote
+            && anchor.reviewed.first().is_some_and(|line| line.len() >= MIN_DISTINCTIVE)
     };
     let mut changed: Option<HashMap<&str, Vec<usize>>> = None;
     for anchor in anchors.iter_mut().filter(lost) {
@@ -151,25 +154,26 @@ fn settle(anchors: &mut [Anchor], touched: &Range<usize>, text: &Text) -> bool {
             changed
         });
         let places = anchor.reviewed.first().and_then(|line| changed.get(line.as_str())).into_iter().flatten();
-        let found = places.filter(|line| anchor.stands_at(text, **line)).min_by_key(|line| line.abs_diff(anchor.first));
+        let found =
+            places.filter(|line| anchor.matches_at(text, **line)).min_by_key(|line| line.abs_diff(anchor.first));
         if let Some(line) = found {
             anchor.first = *line;
             anchor.last = line + anchor.reviewed.len() - 1;
             anchor.is_edited = false;
-            are_there_any = true;
+            is_any_changed = true;
         }
     }
-    are_there_any
+    is_any_changed
 }
 
-/// Where an edit moves each line.
-struct Moves<'a> {
+/// Maps lines before an edit to lines after it.
+struct LineMap<'a> {
     edit: &'a LineEdit,
-    /// For each line that the edit touches; empty where each stays.
+    /// For each line that the edit touches; empty where none moves.
     inside: Vec<usize>,
 }
 
-impl<'a> Moves<'a> {
+impl<'a> LineMap<'a> {
     fn of(edit: &'a LineEdit) -> Self {
         let inside = if edit.lines_before == edit.lines_after && edit.lines_before <= 1 {
             Vec::new()
@@ -177,7 +181,7 @@ impl<'a> Moves<'a> {
             let (before, after) = (Text::new(edit.before.as_str()), Text::new(edit.after.as_str()));
             let before: Vec<&str> = before.lines().take(edit.lines_before).map(str::trim).collect();
             let after: Vec<&str> = after.lines().take(edit.lines_after).map(str::trim).collect();
-            places(&before, &after)
+            new_lines(&before, &after)
         };
         Self { edit, inside }
     }
@@ -192,11 +196,11 @@ impl<'a> Moves<'a> {
     }
 }
 
-/// For each line of a part, its place in the part that replaces it; a line that is gone is where its neighbour is.
-fn places(before: &[&str], after: &[&str]) -> Vec<usize> {
+/// For each line of a part, its index in the part that replaces it; a removed line gets its neighbour's.
+fn new_lines(before: &[&str], after: &[&str]) -> Vec<usize> {
     let mut places = vec![0; before.len()];
     let end = after.len().saturating_sub(1);
-    let deadline = Instant::now() + COMPARING;
+    let deadline = Instant::now() + DIFF_TIMEOUT;
     for op in capture_diff_slices_deadline(Algorithm::Myers, before, after, Some(deadline)) {
         match op {
             DiffOp::Equal { old_index, new_index, len } => {

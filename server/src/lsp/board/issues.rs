@@ -1,4 +1,4 @@
-//! What is shown of an issue, whatever line it stands on.
+//! The diagnostic of an issue, without its range, and the task that the issue belongs to.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) fn diagnostic(phase: PhaseName, issue: &Issue, task: Option<Diagnosti
     }
 }
 
-/// What is said of an issue whose lines are not any more what was reviewed.
+/// The message of an issue whose lines were edited since the review.
 pub(super) fn edited_message(issue: &Issue) -> String {
     message(issue, " (edited since review)")
 }
@@ -38,50 +38,50 @@ fn message(issue: &Issue, mark: &str) -> String {
     }
 }
 
-/// plan.json as it is shown, and where the tasks of the plan stand in it.
-pub(super) struct ShownPlan<'a> {
+/// The text of plan.json in the editor or on the disk, and the ranges of the tasks in it.
+pub(super) struct PlanText<'a> {
     uri: Url,
     memory: &'a Memory,
     plan: &'a PlanOutput,
-    /// For each task, where its id stands.
-    places: Vec<Range>,
+    /// For each task, the range of its id.
+    ranges: Vec<Range>,
 }
 
-impl<'a> ShownPlan<'a> {
-    /// Look the tasks up in a text, which may be newer than the plan that was read.
+impl<'a> PlanText<'a> {
+    /// Find the tasks in a text, which may be newer than the plan that was read.
     pub(super) fn new(memory: &'a Memory, uri: Url, text: &Arc<Text>, encoding: Encoding) -> Option<Self> {
         let plan = &memory.plan.as_ref()?.plan;
-        let places = places_of_tasks(plan, text, encoding);
-        Some(Self { uri, memory, plan, places })
+        let ranges = task_ranges(plan, text, encoding);
+        Some(Self { uri, memory, plan, ranges })
     }
 
-    /// Where each task's id stands, in the order of the plan.
-    pub(super) fn places(&self) -> &[Range] {
-        &self.places
+    /// The range of each task's id, in the order of the plan.
+    pub(super) fn ranges(&self) -> &[Range] {
+        &self.ranges
     }
 
-    /// The place of an issue's task in plan.json.
+    /// The location of an issue's task in plan.json.
     pub(super) fn task_of(&self, issue: &Issue) -> Option<DiagnosticRelatedInformation> {
         let task = self.memory.task_of(issue)?;
         let index = self.plan.tasks.iter().position(|other| other.id == task.id)?;
         Some(DiagnosticRelatedInformation {
-            location: Location { uri: self.uri.clone(), range: *self.places.get(index)? },
+            location: Location { uri: self.uri.clone(), range: *self.ranges.get(index)? },
             message: to_proto::plain(&format!("{}: {}", task.id, task.title), 200),
         })
     }
 }
 
-fn places_of_tasks(plan: &PlanOutput, text: &Text, encoding: Encoding) -> Vec<Range> {
+fn task_ranges(plan: &PlanOutput, text: &Text, encoding: Encoding) -> Vec<Range> {
     let parsed = || serde_json::from_str::<serde_json::Value>(text.as_str()).ok();
-    let shown = if over_limit(text.as_str().as_bytes()).is_some() { None } else { parsed() };
+    let value = if over_limit(text.as_str().as_bytes()).is_some() { None } else { parsed() };
     let json = JsonText::new(text.as_str());
     let index_of = |id: &str| {
-        let tasks = shown.as_ref()?.get("tasks")?.as_array()?;
+        let tasks = value.as_ref()?.get("tasks")?.as_array()?;
         tasks.iter().position(|task| task["id"] == id)
     };
-    let place = |task: &Task| match index_of(&task.id) {
+    let bytes = |task: &Task| match index_of(&task.id) {
         Some(index) => json.locate(&format!("/tasks/{index}/id")),
-        // While somebody types it is often no JSON, and the id is still where it was.
+        // While it is edited, the text is often no JSON; the id can still be found.
         None => {
             let quoted = format!("{:?}", task.id);
             let keyed = text.as_str().match_indices("\"id\"").find_map(|(at, key)| {
@@ -91,5 +91,5 @@ fn places_of_tasks(plan: &PlanOutput, text: &Text, encoding: Encoding) -> Vec<Ra
             keyed.map_or(0..0, |at| at..at + quoted.len())
         }
     };
-    plan.tasks.iter().map(|task| text.range(place(task), encoding)).collect()
+    plan.tasks.iter().map(|task| text.range(bytes(task), encoding)).collect()
 }

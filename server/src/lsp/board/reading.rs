@@ -1,4 +1,4 @@
-//! What the files of a folder say at one moment, as far as the board shows it.
+//! Reads the files of a folder into what the board shows of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
 
-use super::issues::ShownPlan;
-use super::{issues, standing};
+use super::issues::PlanText;
+use super::{issues, status};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
 use crate::contracts::{Approval, Fault, Handoff, Issue, PhaseName, PlanOutput, RepoPath, ReviewOutput, read};
 use crate::lsp::files::Files;
@@ -27,32 +27,32 @@ pub(super) struct ReadContext<'a> {
     pub(super) folder: &'a Path,
     /// What is open in the editor.
     pub(super) documents: &'a Documents,
-    /// Whether the task of an issue is shown with it.
+    /// Whether issues get their task as related information.
     pub(super) with_task: bool,
     /// The phases of the program.
     pub(super) table: &'static Table,
 }
 
-/// What was read. Paths are the client's, but for those to watch.
+/// What was read. Paths are the client's, except for [`sources`](Self::sources).
 #[derive(Default)]
 pub(super) struct Reading {
-    /// When the review was written: another review of the same words is another review.
+    /// When the review was written: one with the same content is another review.
     pub(super) reviewed_at: Option<Timestamp>,
-    /// The issues that stand.
+    /// The open issues.
     pub(super) issues: Vec<ReadIssue>,
-    /// The files they are about, as the disk has them.
+    /// The text on the disk of the files they are about.
     pub(super) texts: BTreeMap<PathBuf, Arc<Text>>,
-    /// Everything whose place is known already.
+    /// The diagnostics with their final range.
     pub(super) others: BTreeMap<PathBuf, Vec<Diagnostic>>,
     /// The folder's memory.
     pub(super) memory: Option<(PathBuf, Store)>,
-    /// The run at work, of whatever process.
-    pub(super) running: Option<String>,
-    /// The files all this comes from, by their real paths.
+    /// The active run, of this or another process.
+    pub(super) active_run: Option<String>,
+    /// The files that were read, to be watched, by their real paths.
     pub(super) sources: BTreeSet<PathBuf>,
 }
 
-/// An issue, and what is shown of it wherever it stands.
+/// An issue, and its diagnostic without a range.
 pub(super) struct ReadIssue {
     pub(super) path: PathBuf,
     /// The phase that found it.
@@ -62,58 +62,58 @@ pub(super) struct ReadIssue {
 }
 
 impl Reading {
-    /// Read it all.
+    /// Read everything.
     ///
     /// # Errors
     /// When files are there and cannot be read.
-    pub(super) fn take(files: &Files, sight: ReadContext<'_>) -> Result<Self, Refused> {
-        let mut reading = Self::of_settings(&files.workspace, sight);
+    pub(super) fn take(files: &Files, context: ReadContext<'_>) -> Result<Self, Refused> {
+        let mut reading = Self::of_settings(&files.workspace, context);
         let root = files.workspace.root();
         reading.sources.insert(workspace::head_file(&files.workspace).unwrap_or_else(|| root.join(".git")));
         reading.sources.insert(root.join(&files.settings.memory_dir));
         let Some(store) = files.memory()? else { return Ok(reading) };
         let (memory, faults) = store.inspect()?;
-        let reader = Reader { workspace: &files.workspace, store: &store, sight };
+        let reader = Reader { workspace: &files.workspace, store: &store, context };
         reading.handoffs(&reader, faults)?;
         reading.watch_memory(&reader)?;
         let standing = workflow::standing(&files.phases, &store, &memory, Timestamp::now())?;
         reading.running = standing.running;
-        if let Some((path, text)) = reader.shown(TASK) {
-            let range = text.span_of(0, 0, sight.documents.encoding());
-            reading.show(path, standing::of_phases(&files.phases, &standing.phases, range));
+        if let Some((path, text)) = reader.text(TASK) {
+            let range = text.span_of(0, 0, context.documents.encoding());
+            reading.add(path, status::of_phases(&files.phases, &standing.phases, range));
         }
-        if let Some((path, text)) = reader.shown(TASK).or_else(|| reader.shown(PlanOutput::FILE)) {
-            let range = text.span_of(0, 0, sight.documents.encoding());
-            let told = workflow::uncounted(&store)?;
-            reading.show(path, told.iter().map(|told| standing::of_uncounted(told, range)).collect());
+        if let Some((path, text)) = reader.text(TASK).or_else(|| reader.text(PlanOutput::FILE)) {
+            let range = text.span_of(0, 0, context.documents.encoding());
+            let warnings = workflow::uncounted(&store)?;
+            reading.add(path, warnings.iter().map(|warning| status::of_uncounted(warning, range)).collect());
         }
-        let plan = reader.shown(PlanOutput::FILE).and_then(|(path, text)| {
-            let uri = sight.documents.uri(&path)?;
-            Some((path, ShownPlan::new(&memory, uri, &text, sight.documents.encoding())?))
+        let plan = reader.text(PlanOutput::FILE).and_then(|(path, text)| {
+            let uri = context.documents.uri(&path)?;
+            Some((path, PlanText::new(&memory, uri, &text, context.documents.encoding())?))
         });
         if let Some((path, plan)) = &plan {
             let report = memory.report.as_ref();
-            reading.show(path.clone(), standing::of_tasks(&standing.tasks, report, plan.places()));
+            reading.add(path.clone(), status::of_tasks(&standing.tasks, report, plan.ranges()));
         }
-        let plan = plan.map(|(_, plan)| plan).filter(|_| sight.with_task);
+        let plan = plan.map(|(_, plan)| plan).filter(|_| context.with_task);
         reading.issues(&reader, &memory, plan.as_ref());
-        reading.memory = Some((sight.folder.join(store.path().as_str()), store));
+        reading.memory = Some((context.folder.join(store.path().as_str()), store));
         Ok(reading)
     }
 
-    /// Read what is wrong in the workspace's settings, and which limits they would raise: enough where nothing else can be read for it.
-    pub(super) fn of_settings(workspace: &Workspace, sight: ReadContext<'_>) -> Self {
+    /// Read the faults of the workspace's settings alone, and the limits that they would raise.
+    pub(super) fn of_settings(workspace: &Workspace, context: ReadContext<'_>) -> Self {
         let mut reading = Self::default();
         reading.sources.insert(workspace.root().join(WORKSPACE_FILE));
-        let path = sight.folder.join(WORKSPACE_FILE);
-        let text = sight.documents.text(&path).or_else(|| {
+        let path = context.folder.join(WORKSPACE_FILE);
+        let text = context.documents.text(&path).or_else(|| {
             let bytes = workspace.read(&RepoPath::parse(WORKSPACE_FILE).ok()?).ok()??.bytes;
             Some(Arc::new(Text::new(TextFile::decode(&bytes).ok()?.text())))
         });
         let Some(text) = text else { return reading };
         let file = TomlFile { name: WORKSPACE_FILE.to_owned(), text: text.as_str().to_owned() };
-        let encoding = sight.documents.encoding();
-        let shown = |error: &ConfigError, severity| {
+        let encoding = context.documents.encoding();
+        let diagnostic = |error: &ConfigError, severity| {
             let line = error.place.position.map_or(0, |position| position.line as usize - 1).min(text.last_line());
             let column = error.place.position.map_or(0, |position| position.column as usize - 1);
             let byte = text.line(line).char_indices().nth(column).map_or(0, |(byte, _)| byte);
@@ -125,27 +125,26 @@ impl Reading {
         };
         let alone = Sources { workspace: Some(file), ..Sources::default() };
         let loaded = config::load(&alone);
-        let faults = loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded, sight.table)).err();
+        let faults = loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded, context.table)).err();
         let faults = faults.iter().flat_map(|errors| &errors.0).map(|error| shown(error, DiagnosticSeverity::ERROR));
         // A memory folder that cannot be used hides no limit.
         let raised = raised(alone);
-        let raised = raised.iter().map(|raised| shown(raised, DiagnosticSeverity::WARNING));
-        let shown: Vec<Diagnostic> = faults.chain(raised).collect();
-        reading.show(path, shown);
+        let raised = raised.iter().map(|raised| diagnostic(raised, DiagnosticSeverity::WARNING));
+        reading.add(path, faults.chain(raised).collect());
         reading
     }
 
-    fn show(&mut self, path: PathBuf, diagnostics: Vec<Diagnostic>) {
+    fn add(&mut self, path: PathBuf, diagnostics: Vec<Diagnostic>) {
         if !diagnostics.is_empty() {
             self.others.entry(path).or_default().extend(diagnostics);
         }
     }
 
-    /// The faults of the handoffs, of those that are open with unsaved changes as they are there.
+    /// The faults of the handoffs; of those that are open with unsaved changes, the faults of the unsaved text.
     fn handoffs(&mut self, reader: &Reader<'_>, on_disk: Vec<FileFaults>) -> Result<(), Refused> {
         let mut unsaved = BTreeMap::new();
         for (file, _) in reader.store.handoffs().json() {
-            if let Some(open) = reader.sight.documents.text(&reader.path(file))
+            if let Some(open) = reader.context.documents.text(&reader.path(file))
                 && reader.on_disk(file).is_none_or(|on_disk| on_disk.as_str() != open.as_str())
             {
                 unsaved.insert(file.to_owned(), open.as_str().to_owned());
@@ -156,18 +155,18 @@ impl Reading {
             false => reader.store.with_unsaved(unsaved).inspect()?.1,
         };
         let mut faults: Vec<(PathBuf, Vec<Fault>)> =
-            faults.into_iter().map(|faults| (reader.sight.folder.join(&faults.file), faults.faults)).collect();
-        // One that cannot be read is no approval to the workflow; whoever wrote it wants to know.
-        if let Some((path, text)) = reader.shown(Approval::FILE)
+            faults.into_iter().map(|faults| (reader.context.folder.join(&faults.file), faults.faults)).collect();
+        // To the workflow, an approval that cannot be read is none; its author needs to see why.
+        if let Some((path, text)) = reader.text(Approval::FILE)
             && let Err(found) = read::<Approval>(text.as_str())
         {
             faults.push((path, found));
         }
         for (path, faults) in faults {
-            // What is no text, such as a pipe, has its fault at its start.
-            let text = reader.shown_at(&path).unwrap_or_else(|| Arc::new(Text::new("")));
-            let shown = faults.into_iter().map(|fault| fault_at(&text, fault, reader.sight.documents));
-            self.show(path, shown.collect());
+            // Something that is no text, such as a pipe, gets its fault at its start.
+            let text = reader.text_at(&path).unwrap_or_else(|| Arc::new(Text::new("")));
+            let faults = faults.into_iter().map(|fault| fault_at(&text, fault, reader.context.documents));
+            self.add(path, faults.collect());
         }
         Ok(())
     }
@@ -185,16 +184,16 @@ impl Reading {
     }
 
     /// The issues of the review and of further reviewing phases. They are withheld where another branch is checked out.
-    fn issues(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&ShownPlan<'_>>) {
+    fn issues(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&PlanText<'_>>) {
         if let Some(review) = workflow::standing_review(memory, reader.store) {
             let issues = review.open_issues(&memory.dismissed).count();
             if let Some(reviewed) = &review.branch
                 && issues > 0
                 && is_elsewhere(reader.workspace, reviewed, review.head.as_deref())
             {
-                if let Some((path, text)) = reader.shown(TASK).or_else(|| reader.shown(ReviewOutput::FILE)) {
-                    let range = text.span_of(0, 0, reader.sight.documents.encoding());
-                    self.show(path, vec![standing::of_other_branch(reviewed, issues, range)]);
+                if let Some((path, text)) = reader.text(TASK).or_else(|| reader.text(ReviewOutput::FILE)) {
+                    let range = text.span_of(0, 0, reader.context.documents.encoding());
+                    self.add(path, vec![status::of_other_branch(reviewed, issues, range)]);
                 }
                 return;
             }
@@ -213,7 +212,7 @@ impl Reading {
         issues: Vec<Issue>,
         reader: &Reader<'_>,
         memory: &Memory,
-        plan: Option<&ShownPlan<'_>>,
+        plan: Option<&PlanText<'_>>,
     ) {
         for issue in issues {
             let is_known = self.issues.iter().any(|known| known.issue.id == issue.id);
@@ -221,10 +220,10 @@ impl Reading {
                 continue;
             }
             let Ok(file) = RepoPath::parse(&issue.file) else { continue };
-            let path = reader.sight.folder.join(file.as_str());
+            let path = reader.context.folder.join(file.as_str());
             self.sources.insert(reader.workspace.root().join(file.as_str()));
             if !self.texts.contains_key(&path)
-                && let Some(text) = reader.source(&file)
+                && let Some(text) = reader.source_text(&file)
             {
                 self.texts.insert(path.clone(), text);
             }
@@ -235,51 +234,51 @@ impl Reading {
     }
 }
 
-/// Reads files as the client sees them.
+/// Reads files as the client has them.
 struct Reader<'a> {
     workspace: &'a Workspace,
     store: &'a Store,
-    sight: ReadContext<'a>,
+    context: ReadContext<'a>,
 }
 
 impl Reader<'_> {
     /// A file of the memory folder by the client's path.
     fn path(&self, file: &str) -> PathBuf {
-        self.sight.folder.join(self.store.name(file))
+        self.context.folder.join(self.store.name(file))
     }
 
-    /// A file of the memory folder as it is shown: what is open, else what the disk has.
-    fn shown(&self, file: &str) -> Option<(PathBuf, Arc<Text>)> {
+    /// A file of the memory folder: its open document, else what is on the disk.
+    fn text(&self, file: &str) -> Option<(PathBuf, Arc<Text>)> {
         let path = self.path(file);
-        let text = self.shown_at(&path)?;
+        let text = self.text_at(&path)?;
         Some((path, text))
     }
 
-    fn shown_at(&self, path: &Path) -> Option<Arc<Text>> {
-        self.sight.documents.text(path).or_else(|| {
-            let file = path.strip_prefix(self.sight.folder).ok()?.to_str()?;
-            self.raw(&RepoPath::parse(file).ok()?).map(Arc::new)
+    fn text_at(&self, path: &Path) -> Option<Arc<Text>> {
+        self.context.documents.text(path).or_else(|| {
+            let file = path.strip_prefix(self.context.folder).ok()?.to_str()?;
+            self.json_text(&RepoPath::parse(file).ok()?).map(Arc::new)
         })
     }
 
     fn on_disk(&self, file: &str) -> Option<Text> {
-        self.raw(&RepoPath::parse(&self.store.name(file)).ok()?)
+        self.json_text(&RepoPath::parse(&self.store.name(file)).ok()?)
     }
 
-    /// JSON as its faults are counted in: bytes as they are, but for a byte order mark.
-    fn raw(&self, file: &RepoPath) -> Option<Text> {
+    /// JSON as the positions of its faults count: the bytes as they are, without a byte order mark.
+    fn json_text(&self, file: &RepoPath) -> Option<Text> {
         let bytes = self.workspace.read(file).ok()??.bytes;
         Some(Text::new(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}')))
     }
 
-    /// A source file; `None` when it is gone or no text, which leaves no line to point at.
-    fn source(&self, file: &RepoPath) -> Option<Arc<Text>> {
+    /// A source file on the disk; `None` when it is gone or no text: then no line can have a diagnostic.
+    fn source_text(&self, file: &RepoPath) -> Option<Arc<Text>> {
         let bytes = self.workspace.read(file).ok()??.bytes;
         Some(Arc::new(Text::new(TextFile::decode(&bytes).ok()?.text())))
     }
 }
 
-/// Whether something else is checked out than what was reviewed. Without git nobody can tell.
+/// Whether another branch or commit is checked out than was reviewed; `false` without git.
 fn is_elsewhere(workspace: &Workspace, reviewed: &str, commit: Option<&str>) -> bool {
     match workspace::head(workspace) {
         None => false,
@@ -293,7 +292,7 @@ fn is_elsewhere(workspace: &Workspace, reviewed: &str, commit: Option<&str>) -> 
 fn fault_at(text: &Text, fault: Fault, documents: &Documents) -> Diagnostic {
     let mut range = text.range(fault.span, documents.encoding());
     if range.end.line > range.start.line {
-        // A whole object would underline half the file.
+        // The first line alone: a whole object may be half the file.
         let line = range.start.line as usize;
         range.end = text.position_in(line, text.line(line).len(), documents.encoding());
     }
@@ -303,7 +302,7 @@ fn fault_at(text: &Text, fault: Fault, documents: &Documents) -> Diagnostic {
 /// The limits that a workspace would raise beyond what its user allows.
 fn raised(workspace: Sources) -> Vec<ConfigError> {
     let with_users = Sources { user: config::user_file(), env: config::environment(), ..workspace };
-    // What is wrong elsewhere is told where somebody starts something.
+    // Faults in other layers are reported when a run is started.
     let mut raised = config::load(&with_users).map(|loaded| loaded.raised).unwrap_or_default();
     raised.retain(|raised| raised.place.source == WORKSPACE_FILE);
     raised

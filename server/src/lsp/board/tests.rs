@@ -94,9 +94,9 @@ impl Fixture {
     fn open(&self, file: &str, text: &str) {
         let document = json!({ "uri": self.uri(file), "languageId": "rust", "version": 1, "text": text });
         let params = serde_json::from_value(json!({ "textDocument": document })).unwrap();
-        let _held = self.documents.hold();
+        let _held = self.documents.lock_changes();
         let change = self.documents.did_open(params).unwrap();
-        self.board.follow(&change);
+        self.board.apply(&change);
     }
 
     fn edit(&self, file: &str, version: i32, from: (u32, u32), to: (u32, u32), text: &str) {
@@ -104,20 +104,20 @@ impl Fixture {
         let change = json!({ "range": { "start": at(from), "end": at(to) }, "text": text });
         let document = json!({ "uri": self.uri(file), "version": version });
         let params = json!({ "textDocument": document, "contentChanges": [change] });
-        let _held = self.documents.hold();
+        let _held = self.documents.lock_changes();
         let change = self.documents.did_change(serde_json::from_value(params).unwrap()).unwrap();
-        self.board.follow(&change);
+        self.board.apply(&change);
     }
 
     fn close(&self, file: &str) {
         let params = json!({ "textDocument": { "uri": self.uri(file) } });
-        let _held = self.documents.hold();
+        let _held = self.documents.lock_changes();
         let change = self.documents.did_close(serde_json::from_value(params).unwrap()).unwrap();
-        self.board.follow(&change);
+        self.board.apply(&change);
     }
 
-    async fn show_moved(&mut self) -> BTreeMap<String, Value> {
-        self.board.show_moved().await;
+    async fn publish_moved(&mut self) -> BTreeMap<String, Value> {
+        self.board.publish_moved().await;
         self.sent()
     }
 
@@ -203,17 +203,17 @@ async fn issues_move_with_edits_and_stay_where_they_are_when_the_files_are_read_
     let mut fixture = Fixture::reviewed(json!([quoted, issue("minor", 3)]));
     fixture.refresh().await;
     fixture.open("src.rs", SOURCE_FILE);
-    let sent = fixture.show_moved().await;
+    let sent = fixture.publish_moved().await;
     assert_eq!(sent["src.rs"]["version"], 1, "an editor that opens a file is told again");
     fixture.edit("src.rs", 2, (0, 0), (0, 0), "\n\n");
     fixture.edit("src.rs", 3, (2, 0), (2, 0), "// x\n");
-    let sent = fixture.show_moved().await;
+    let sent = fixture.publish_moved().await;
     assert_eq!((&sent["src.rs"]["version"], fixture.lines("src.rs")), (&json!(3), vec![4, 5]));
     assert!(fixture.refresh().await.is_empty(), "the disk has the old text, and the editor counts");
     fixture.edit("src.rs", 4, (0, 0), (0, 0), "typed elsewhere");
-    assert!(fixture.show_moved().await.is_empty());
+    assert!(fixture.publish_moved().await.is_empty());
     fixture.edit("src.rs", 5, (4, 4), (4, 5), "c");
-    fixture.show_moved().await;
+    fixture.publish_moved().await;
     let edited = ["review.major: It breaks. (edited since review)", "review.minor: It breaks."];
     assert_eq!(fixture.messages("src.rs"), edited);
     let uri = Url::parse(&fixture.uri("src.rs")).unwrap();
@@ -262,7 +262,7 @@ async fn faults_of_memory_files_are_shown_as_they_are_typed() {
     fixture.refresh().await;
     fixture.open(".agent_memory/plan.json", &text);
     fixture.edit(".agent_memory/plan.json", 2, (4, 13), (4, 15), "T2");
-    assert!(fixture.board.show_moved().await, "it has to be read");
+    assert!(fixture.board.publish_moved().await, "it has to be read");
     let shown = fixture.refresh().await[".agent_memory/plan.json"].clone();
     assert_eq!(shown["version"], 2);
     let codes: Vec<String> = fixture.messages(".agent_memory/plan.json");
@@ -294,7 +294,7 @@ async fn faulty_settings_are_shown_and_leave_the_rest_as_it_is() {
     let mut fixture = Fixture::reviewed(json!([issue("minor", 1)]));
     fixture.refresh().await;
     fixture.file("baton.toml", "# é\nmax_parallel_tasks = 0\n");
-    fixture.board.refuse_settings().await;
+    fixture.board.refresh_settings().await;
     let sent = fixture.sent();
     let shown = &sent["baton.toml"]["diagnostics"][0];
     assert_eq!((&shown["code"], &shown["range"]["start"]["line"]), (&json!("settings"), &json!(1)));
@@ -324,7 +324,7 @@ async fn a_memory_folder_that_is_none_hides_no_limit() {
     fixture.file("src/a.rs", "fn a() {}");
     fixture.file("baton.toml", "budget_usd = 1e308\nmemory_dir = \"src\"\n");
     // As the folder's settings are refused, nothing but them is read.
-    fixture.board.refuse_settings().await;
+    fixture.board.refresh_settings().await;
     let sent = fixture.sent();
     let shown = sent["baton.toml"]["diagnostics"].as_array().unwrap();
     let shown: Vec<_> = shown.iter().map(|shown| (&shown["range"]["start"]["line"], &shown["severity"])).collect();
@@ -335,7 +335,7 @@ async fn a_memory_folder_that_is_none_hides_no_limit() {
 async fn a_board_that_is_cleared_shows_nothing_any_more() {
     let mut fixture = Fixture::reviewed(json!([issue("minor", 1)]));
     fixture.refresh().await;
-    fixture.board.clear().await;
+    fixture.board.close().await;
     let sent = fixture.sent();
     assert!(sent.len() == 2 && sent.values().all(|params| params["diagnostics"] == json!([])), "{sent:?}");
     assert!(fixture.refresh().await.is_empty() && !fixture.board.wait_until_stale().await);

@@ -102,7 +102,7 @@ impl Buffers for FolderDocuments {
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.documents.happenings()
+        self.documents.events()
     }
 }
 

@@ -178,7 +178,7 @@ impl Folder {
             // A command that needs the settings reports the error to whoever ran it.
             Err(error) => {
                 tracing::warn!(%error, "no diagnostics are shown");
-                self.board.refuse_settings().await;
+                self.board.refresh_settings().await;
             }
         }
     }
@@ -305,6 +305,6 @@ impl Folder {
     /// The client closed the folder: stop its run and clear its diagnostics.
     pub(crate) async fn close(&self) {
         self.stop().await;
-        self.board.clear().await;
+        self.board.close().await;
     }
 }

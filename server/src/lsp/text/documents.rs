@@ -1,7 +1,7 @@
-//! The texts that are open in the editor, as they are there, saved or not.
+//! The documents that are open in the editor, with their unsaved text.
 //!
-//! A notification changes them before its handler gives way to anything else, and notifications are handled one after
-//! the other, so that no edit is lost or lands before another.
+//! Invariant: a notification changes them before the first await of its handler, and notifications are handled one after
+//! the other, so that no edit is lost or applied out of order.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,10 @@ pub(crate) struct Documents {
 struct Inner {
     encoding: OnceLock<Encoding>,
     open: Mutex<HashMap<PathBuf, Entry>>,
-    /// Held while what happened to a document is handed on.
-    handing_on: Mutex<()>,
-    /// Counts everything that happens to any document.
-    happened: watch::Sender<u64>,
+    /// Locked while a change is applied here and in whatever follows the documents.
+    changing: Mutex<()>,
+    /// Counts the events of all documents.
+    events: watch::Sender<u64>,
 }
 
 struct Entry {
@@ -43,61 +43,61 @@ struct Entry {
 pub(crate) struct Document {
     /// As the client writes it; one file has many spellings as a URI.
     pub(crate) uri: Url,
-    /// The client's number of this text.
+    /// The client's version of this text.
     pub(crate) version: i32,
-    /// Ours, unlike for every text that any document ever has.
+    /// The server's own number, unique among all texts of all documents.
     pub(crate) revision: u64,
     /// The text.
     pub(crate) text: Arc<Text>,
 }
 
-/// What happened to a document.
+/// A change of a document.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     /// The file, by the client's path.
     pub(crate) path: PathBuf,
-    /// What happened.
+    /// Its kind.
     pub(crate) kind: ChangeKind,
 }
 
-/// What happened to a document.
+/// The kind of a change.
 #[derive(Debug, Clone)]
 pub(crate) enum ChangeKind {
-    /// It was opened; what the disk has counts no more.
+    /// It was opened: its text counts instead of the disk's.
     Opened,
     /// Its text was changed.
     Edited {
-        /// One after the other, each on the text that the one before left.
+        /// In their order, each based on the text that the one before left.
         edits: Vec<LineEdit>,
     },
     /// It was written to the disk.
     Saved,
-    /// It was closed as it was last; what the disk has counts again.
+    /// It was closed, with this last state: the disk's text counts again.
     Closed(Document),
 }
 
 impl Default for Documents {
     fn default() -> Self {
-        let (happened, _) = watch::channel(0);
+        let (events, _) = watch::channel(0);
         Self {
             inner: Arc::new(Inner {
                 encoding: OnceLock::new(),
                 open: Mutex::default(),
-                handing_on: Mutex::default(),
-                happened,
+                changing: Mutex::default(),
+                events,
             }),
         }
     }
 }
 
 impl Documents {
-    /// From now on columns count this.
-    pub(crate) fn agree_on(&self, encoding: Encoding) {
-        // Agreed once, at `initialize`.
+    /// Sets the negotiated position encoding.
+    pub(crate) fn set_encoding(&self, encoding: Encoding) {
+        // Set once, at `initialize`.
         self.inner.encoding.get_or_init(|| encoding);
     }
 
-    /// What columns count.
+    /// The negotiated position encoding.
     pub(crate) fn encoding(&self) -> Encoding {
         self.inner.encoding.get().copied().unwrap_or_default()
     }
@@ -126,15 +126,15 @@ impl Documents {
         on_disk.is_none_or(|on_disk| !is_same(entry.document.text.as_str(), on_disk))
     }
 
-    /// Told of everything that happens to any document from now on: opened, changed, saved, closed.
-    pub(crate) fn happenings(&self) -> watch::Receiver<u64> {
-        self.inner.happened.subscribe()
+    /// Counts up whenever a document is opened, changed, saved or closed.
+    pub(crate) fn events(&self) -> watch::Receiver<u64> {
+        self.inner.events.subscribe()
     }
 
-    /// Held while something happens to a document and is handed on to whoever follows it, and by whoever must not come
-    /// between the two.
-    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
-        self.inner.handing_on.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locked while a change is applied here and in whatever follows the documents, and by whoever must not see one of these
+    /// without the other.
+    pub(crate) fn lock_changes(&self) -> MutexGuard<'_, ()> {
+        self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `textDocument/didOpen`. `None` for what is no file, such as an untitled document.
@@ -162,7 +162,7 @@ impl Documents {
             tracing::warn!(path = %path.display(), "a change of a document that is not open");
             return None;
         };
-        // Copied only when somebody still reads the text that was.
+        // Copied only while the text before is still being read.
         let text = Arc::make_mut(&mut entry.document.text);
         let edit = |change: &tower_lsp::lsp_types::TextDocumentContentChangeEvent| match change.range {
             Some(range) => text.replace(range, &change.text, encoding),
@@ -195,9 +195,9 @@ impl Documents {
 
     fn count(&self) -> u64 {
         let mut count = 0;
-        self.inner.happened.send_modify(|happened| {
-            *happened += 1;
-            count = *happened;
+        self.inner.events.send_modify(|events| {
+            *events += 1;
+            count = *events;
         });
         count
     }
@@ -269,7 +269,7 @@ mod tests {
     fn edits_are_applied_in_their_order_in_the_agreed_encoding() {
         for (encoding, column) in [(Encoding::Utf8, 4), (Encoding::Utf16, 2), (Encoding::Utf32, 1)] {
             let fixture = Fixture::new("");
-            fixture.documents.agree_on(encoding);
+            fixture.documents.set_encoding(encoding);
             fixture.open("🦀b\n");
             let change =
                 fixture.change(json!([insert(0, column, "\n"), insert(1, 0, "x"), insert(1, 1, "y")])).unwrap();
@@ -309,13 +309,13 @@ mod tests {
     #[test]
     fn everything_that_happens_is_told() {
         let fixture = Fixture::new("");
-        let mut happenings = fixture.documents.happenings();
-        assert!(!happenings.has_changed().unwrap());
+        let mut events = fixture.documents.events();
+        assert!(!events.has_changed().unwrap());
         fixture.open("");
-        assert!(happenings.has_changed().unwrap());
-        happenings.borrow_and_update();
+        assert!(events.has_changed().unwrap());
+        events.borrow_and_update();
         fixture.change(json!([insert(0, 0, "x")]));
-        assert!(happenings.has_changed().unwrap());
+        assert!(events.has_changed().unwrap());
         let untitled = json!({ "uri": "untitled:a", "languageId": "plaintext", "version": 1, "text": "" });
         assert!(fixture.documents.did_open(params(json!({ "textDocument": untitled }))).is_none());
     }

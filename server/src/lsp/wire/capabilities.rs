@@ -6,45 +6,45 @@ use tower_lsp::lsp_types::{InitializeParams, MarkupKind};
 /// Resolved once, at `initialize`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Capabilities {
-    /// It shows progress that the server begins.
+    /// It shows progress that the server creates.
     pub(crate) progress: bool,
-    /// It shows the places that belong to a diagnostic.
+    /// It shows related information of diagnostics.
     pub(crate) related_information: bool,
-    /// What it shows of code actions.
+    /// Its support for code actions.
     pub(crate) actions: ActionCapabilities,
     /// It shows Markdown on hover.
     pub(crate) hover_markdown: bool,
-    /// It asks for lenses again when the server tells it to.
+    /// It takes `workspace/codeLens/refresh`.
     pub(crate) refresh_lenses: bool,
-    /// It opens a document when the server asks it to.
+    /// It takes `window/showDocument`.
     pub(crate) show_document: bool,
-    /// It answers what its settings are.
+    /// It takes `workspace/configuration`.
     pub(crate) configuration: bool,
-    /// It tells of changed settings once that is registered.
+    /// It sends `workspace/didChangeConfiguration` only after dynamic registration.
     pub(crate) register_configuration: bool,
-    /// It is a client of Baton's own, which shows the results of commands itself.
+    /// It is one of Baton's own clients, which show the results of commands themselves.
     pub(crate) plugin: bool,
-    /// It wants `baton/phase`.
+    /// It takes `baton/phase`.
     pub(crate) phase: bool,
-    /// It has a gate of its own.
+    /// It has its own interface for the gate.
     pub(crate) gate: bool,
-    /// It lends its models.
+    /// It takes `baton/languageModel`: its models can be used.
     pub(crate) language_model: bool,
-    /// It tells what other language servers say.
+    /// It takes `baton/editorDiagnostics`: diagnostics of other language servers.
     pub(crate) editor_diagnostics: bool,
 }
 
-/// What the client can show of actions.
+/// The client's support for code actions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ActionCapabilities {
-    /// It takes actions; otherwise it takes plain commands.
+    /// It takes `CodeAction` literals; otherwise only commands.
     pub(crate) literals: bool,
-    /// It shows those that cannot be run now, with the reason.
+    /// It shows disabled actions with their reason.
     pub(crate) disabled: bool,
 }
 
 impl Capabilities {
-    /// What a client says of itself; what it does not mention it cannot do.
+    /// The capabilities that a client announces; the others it lacks.
     pub(crate) fn of(params: &InitializeParams) -> Self {
         let client = &params.capabilities;
         let window = client.window.as_ref();

@@ -1,4 +1,4 @@
-//! The editor at the other end: what the server tells and asks it.
+//! The client at the other end of the connection: notifications to it, and requests with their answers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,7 +12,7 @@ use tower_lsp::lsp_types::{notification, request};
 
 /// Cheap to clone. Nothing here waits for the client to read: messages queue up in the order they are sent.
 ///
-/// It stands in for `tower_lsp::Client`, which ends the process when the answer to an abandoned request comes.
+/// It replaces `tower_lsp::Client`, which panics when the answer to an abandoned request arrives.
 #[derive(Clone)]
 pub(crate) struct Client {
     inner: Arc<Inner>,
@@ -21,17 +21,17 @@ pub(crate) struct Client {
 struct Inner {
     out: mpsc::UnboundedSender<Outgoing>,
     next_id: AtomicI64,
-    asked: Mutex<HashMap<i64, oneshot::Sender<Result<Value, Refusal>>>>,
+    pending: Mutex<HashMap<i64, oneshot::Sender<Result<Value, Refusal>>>>,
     gone: CancellationToken,
-    /// Fired when the client's process has ended, whatever its end of the connection looks like.
-    dead: CancellationToken,
+    /// Fired when the client's process has ended, even if the connection is still open.
+    process_ended: CancellationToken,
 }
 
-/// What goes to the client next.
+/// An item of the queue to the client.
 pub(crate) enum Outgoing {
     /// A JSON-RPC message.
     Message(Vec<u8>),
-    /// Nothing more; whoever writes may stop.
+    /// The end of the queue.
     Last,
 }
 
@@ -40,9 +40,9 @@ pub(crate) enum Outgoing {
 pub(crate) struct Refusal {
     /// JSON-RPC's code.
     pub(crate) code: i64,
-    /// What the client says.
+    /// The client's message.
     pub(crate) message: String,
-    /// What it says to programs.
+    /// Structured data of the error.
     pub(crate) data: Option<Value>,
 }
 
@@ -61,30 +61,29 @@ pub(crate) enum RequestError {
 }
 
 impl Client {
-    /// A client whose messages come out of the receiver.
+    /// A client, and the queue of the messages to it.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
         let (out, queue) = mpsc::unbounded_channel();
-        let (gone, dead) = (CancellationToken::new(), CancellationToken::new());
-        let inner = Inner { out, next_id: AtomicI64::new(1), asked: Mutex::default(), gone, dead };
+        let (gone, process_ended) = (CancellationToken::new(), CancellationToken::new());
+        let inner = Inner { out, next_id: AtomicI64::new(1), pending: Mutex::default(), gone, process_ended };
         (Self { inner: Arc::new(inner) }, queue)
     }
 
-    /// Tell the client something. It is queued when this returns.
+    /// Send a notification. It is queued when this returns.
     pub(crate) fn notify<N: notification::Notification>(&self, params: N::Params) {
         self.send(&json!({ "jsonrpc": "2.0", "method": N::METHOD, "params": params }));
     }
 
-    /// Ask the client something and wait for the answer, however long it takes.
+    /// Send a request and wait for the answer, without a timeout.
     ///
-    /// The future may be dropped at any moment: the request is then withdrawn by `$/cancelRequest`, and a late answer
-    /// goes nowhere.
+    /// Cancel safe: when the future is dropped, the request is cancelled by `$/cancelRequest`, and a late answer is ignored.
     ///
     /// # Errors
     /// When the client refuses, answers nonsense, or leaves.
     pub(crate) async fn request<R: request::Request>(&self, params: R::Params) -> Result<R::Result, RequestError> {
         let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, mut answered) = oneshot::channel();
-        self.asked().insert(id, answer);
+        self.pending().insert(id, answer);
         let _withdrawn_on_drop = Withdraw { client: self, id };
         let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": R::METHOD });
         match serde_json::to_value(params)? {
@@ -109,48 +108,48 @@ impl Client {
     /// Queue a JSON-RPC message.
     pub(crate) fn send<T: Serialize>(&self, message: &T) {
         match serde_json::to_vec(message) {
-            // When nobody writes any more, nobody reads either.
+            // The queue is closed only when the connection has ended.
             Ok(bytes) => drop(self.inner.out.send(Outgoing::Message(bytes))),
             Err(error) => tracing::error!(%error, "a message to the editor cannot be written as JSON"),
         }
     }
 
-    /// Hand an answer to whoever asked.
+    /// Complete a pending request.
     pub(crate) fn answer(&self, id: i64, answer: Result<Value, Refusal>) {
-        match self.asked().remove(&id) {
-            // Whoever asked may have just turned away.
-            Some(asked) => drop(asked.send(answer)),
-            None => tracing::debug!(id, "an answer to a request that nobody waits for"),
+        match self.pending().remove(&id) {
+            // The future may have just been dropped.
+            Some(waiting) => drop(waiting.send(answer)),
+            None => tracing::debug!(id, "an answer to a request that is not pending"),
         }
     }
 
-    /// The client left: nobody waits for its answers any longer.
+    /// The client left: pending requests end.
     pub(crate) fn leave(&self) {
         self.inner.gone.cancel();
     }
 
     /// The client's process has ended.
-    pub(crate) fn die(&self) {
-        self.inner.dead.cancel();
+    pub(crate) fn set_process_ended(&self) {
+        self.inner.process_ended.cancel();
     }
 
-    /// Returns when it has.
-    pub(crate) async fn dead(&self) {
-        self.inner.dead.cancelled().await;
+    /// Returns when the client's process has ended.
+    pub(crate) async fn process_ended(&self) {
+        self.inner.process_ended.cancelled().await;
     }
 
-    /// Nothing more will be sent.
+    /// End the queue: nothing more is sent.
     pub(crate) fn finish(&self) {
         drop(self.inner.out.send(Outgoing::Last));
     }
 
     /// A poisoned lock only means that a thread panicked; each change of the map is whole.
-    fn asked(&self) -> MutexGuard<'_, HashMap<i64, oneshot::Sender<Result<Value, Refusal>>>> {
-        self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, HashMap<i64, oneshot::Sender<Result<Value, Refusal>>>> {
+        self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Takes a request back unless it was answered.
+/// Cancels a request on drop, unless it was answered.
 struct Withdraw<'a> {
     client: &'a Client,
     id: i64,
@@ -158,7 +157,7 @@ struct Withdraw<'a> {
 
 impl Drop for Withdraw<'_> {
     fn drop(&mut self) {
-        let unanswered = self.client.asked().remove(&self.id).is_some();
+        let unanswered = self.client.pending().remove(&self.id).is_some();
         if unanswered && !self.client.inner.gone.is_cancelled() {
             self.client.send(&json!({ "jsonrpc": "2.0", "method": "$/cancelRequest", "params": { "id": self.id } }));
         }

@@ -1,15 +1,15 @@
-//! The process of the editor. Usually its end closes standard input; where something else holds that open, as a child of
-//! the editor's may, a server would go on for nobody. The specification of `processId` asks it to exit.
+//! Watches the process of the editor. Usually its end closes standard input; where something else, such as a child of the
+//! editor, holds that open, the server would keep running. The specification of `processId` asks it to exit.
 
 use std::time::Duration;
 
-/// How often it is looked.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the process is checked.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Returns when the process with this id has ended. One that cannot be seen now is in another place, as where the
-/// server runs in a container or on another machine: of its end nothing can be known, and this never returns.
+/// Returns when the process with this id has ended; never for one that cannot be seen, as where the server runs in a
+/// container or on another machine.
 pub(crate) fn ended(pid: u32) -> impl Future<Output = ()> + Send + use<> {
-    // Before anything else can happen to it.
+    // Before this returns, so that the id cannot be reused in between.
     let process = Process::find(pid);
     async move {
         let Some(process) = process else {
@@ -17,12 +17,12 @@ pub(crate) fn ended(pid: u32) -> impl Future<Output = ()> + Send + use<> {
             return std::future::pending().await;
         };
         while process.is_alive() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-/// A process, told from a later one with the same id where the system says when it began.
+/// A process, distinguished from a later one with the same id where the system says when it began.
 #[cfg(unix)]
 #[derive(Debug, PartialEq, Eq)]
 struct Process {
@@ -41,7 +41,7 @@ impl Process {
     fn is_alive(&self) -> bool {
         match (Stat::of(self.pid), &self.began) {
             (Some(now), Some(began)) => now.began == *began && !now.is_dead,
-            // The system tells less, or did when it was found.
+            // The system gives no start time now, or gave none before.
             (now, _) => now.is_none_or(|now| !now.is_dead) && self.takes_signals(),
         }
     }
@@ -51,13 +51,13 @@ impl Process {
     }
 }
 
-/// What `/proc/<pid>/stat` tells, where there is one; proc(5).
+/// The fields of `/proc/<pid>/stat` in use; proc(5).
 #[cfg(unix)]
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     /// Clock ticks from the start of the system to that of the process.
     began: String,
-    /// It has ended, and whoever started it has not taken note yet.
+    /// It has ended, and its parent has not waited for it yet.
     is_dead: bool,
 }
 

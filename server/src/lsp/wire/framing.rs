@@ -7,22 +7,22 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 /// The longest line of a header, in bytes. Real ones have about 25.
 const MAX_HEADER_LINE: u64 = 4096;
 
-/// The largest body, in bytes. A larger one is passed over unread, so that no client fills the memory by a number.
+/// The largest body, in bytes. A larger one is skipped, so that no `Content-Length` can fill the memory.
 const MAX_BODY: u64 = 256 * 1024 * 1024;
 
-/// What one frame holds.
+/// The content of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
     /// The bytes of its body.
     Body(Vec<u8>),
-    /// A body of so many bytes was passed over: it is larger than any message.
+    /// A body of this many bytes was skipped: it is larger than [`MAX_BODY`].
     TooLarge(u64),
 }
 
 /// Why no further frame can be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FramingError {
-    /// Where the next frame begins can no longer be known.
+    /// The start of the next frame cannot be known.
     #[error("the client's message has a broken header: {0}")]
     Header(String),
     /// The stream ended inside a frame.
@@ -41,8 +41,8 @@ pub(crate) async fn read_frame<R: AsyncBufRead + Unpin>(stream: &mut R) -> Resul
     let Some(length) = read_header(stream).await? else { return Ok(None) };
     let mut body = stream.take(length);
     if length > MAX_BODY {
-        let passed_over = tokio::io::copy_buf(&mut body, &mut tokio::io::sink()).await?;
-        return if passed_over == length { Ok(Some(Frame::TooLarge(length))) } else { Err(FramingError::Cut) };
+        let skipped = tokio::io::copy_buf(&mut body, &mut tokio::io::sink()).await?;
+        return if skipped == length { Ok(Some(Frame::TooLarge(length))) } else { Err(FramingError::Cut) };
     }
     let mut bytes = Vec::new();
     body.read_to_end(&mut bytes).await?;
@@ -68,7 +68,7 @@ async fn read_header<R: AsyncBufRead + Unpin>(stream: &mut R) -> Result<Option<u
             match length {
                 Some(length) => return Ok(Some(length)),
                 None if begun => return Err(FramingError::Header("there is no Content-Length".to_owned())),
-                // A newline too many after the message before harms nobody.
+                // Tolerate an extra newline after the message before.
                 None => continue,
             }
         }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_too_large_is_passed_over() {
+    async fn a_body_too_large_is_skipped() {
         let large = MAX_BODY + 1;
         let head = format!("Content-Length: {large}\r\n\r\n");
         let tail = frame(b"{}");

@@ -14,7 +14,7 @@ pub(crate) fn file(named: &str) -> PathBuf {
     Url::parse(named).ok().as_ref().and_then(path).unwrap_or_else(|| PathBuf::from(named))
 }
 
-/// The folders a client has open. `root`, where the server was started with one, stands for all of them.
+/// The folders a client has open. `root`, where the server was started with one, replaces them.
 pub(crate) fn folders(params: &InitializeParams, root: Option<&Path>) -> Vec<PathBuf> {
     if let Some(root) = root {
         return vec![std::path::absolute(root).unwrap_or_else(|_| root.to_owned())];
@@ -24,8 +24,8 @@ pub(crate) fn folders(params: &InitializeParams, root: Option<&Path>) -> Vec<Pat
     if !folders.is_empty() {
         return folders;
     }
-    // What clients said before there were several folders.
-    #[expect(deprecated, reason = "older clients say nothing else")]
+    // Clients from before there were several folders.
+    #[expect(deprecated, reason = "older clients send nothing else")]
     let old = params.root_uri.as_ref().and_then(path).or_else(|| params.root_path.as_ref().map(PathBuf::from));
     old.into_iter().collect()
 }

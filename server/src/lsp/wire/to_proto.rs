@@ -16,7 +16,7 @@ pub(crate) fn uri(folder: &Path, file: &str) -> Option<Url> {
     Url::from_file_path(folder.join(file)).ok()
 }
 
-/// How an editor shows an issue.
+/// The diagnostic severity of an issue.
 pub(crate) fn severity(severity: Severity) -> DiagnosticSeverity {
     match severity {
         Severity::Critical => DiagnosticSeverity::ERROR,
@@ -26,7 +26,7 @@ pub(crate) fn severity(severity: Severity) -> DiagnosticSeverity {
     }
 }
 
-/// How loudly an editor says that a run has ended.
+/// The message type of an outcome.
 pub(crate) fn message_type(outcome: Outcome) -> MessageType {
     match outcome {
         Outcome::Merged | Outcome::Done | Outcome::Rejected | Outcome::Cancelled => MessageType::INFO,

@@ -1,10 +1,12 @@
+//! Standard input that ends when the process is told to stop.
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// What the editor sends, until the process is asked to stop: then it ends, as when the editor leaves.
+/// A reader that reports the end of its input as soon as `stop` returns, as when the editor leaves.
 pub(crate) struct UntilStopped<R, F> {
     inner: R,
     stop: Pin<Box<F>>,

@@ -1,4 +1,4 @@
-//! What a person sees in the editor's window: messages, questions, documents.
+//! The editor's window: messages, questions with buttons, and documents to open.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use tower_lsp::lsp_types::{
 
 use super::client::{Client, RequestError};
 
-/// Say something.
+/// Show a message.
 pub(crate) fn show_message(client: &Client, typ: MessageType, message: impl Into<String>) {
     client.notify::<ShowMessage>(ShowMessageParams { typ, message: message.into() });
 }
 
-/// Ask something; the title of the button that was pressed, or `None` when the question was dismissed.
+/// Ask a question; the title of the button that was pressed, or `None` when it was dismissed.
 ///
-/// Dropping the question takes it away from the editor too.
+/// Dropping the future withdraws the question in the editor too.
 ///
 /// # Errors
 /// When the client refuses to ask, or leaves.
@@ -33,7 +33,7 @@ pub(crate) async fn ask(
     Ok(client.request::<ShowMessageRequest>(params).await?.map(|item| item.title))
 }
 
-/// Open a document, with these characters selected, where the client can. Whether it did.
+/// Open a document with `selection` selected, where the client can; whether it did.
 pub(crate) async fn open(client: &Client, can: bool, uri: Url, selection: Option<Range>) -> bool {
     if !can {
         return false;
@@ -48,7 +48,7 @@ pub(crate) async fn open(client: &Client, can: bool, uri: Url, selection: Option
     }
 }
 
-/// Open a document without waiting for the client; where it cannot, `otherwise` is said instead.
+/// Open a document without waiting for the client; where that fails, show the message `otherwise` instead.
 pub(crate) fn open_or_show_message(client: &Client, can: bool, path: &Path, at: Option<Range>, otherwise: String) {
     let (client, uri) = (client.clone(), Url::from_file_path(path).ok());
     tokio::spawn(async move {

@@ -1,13 +1,13 @@
-//! The wire, and all the care that `tower-lsp` 0.20 needs, so that nothing else has to know.
+//! Serves a connection, and works around the traps of `tower-lsp` 0.20, so that no other module has to know them.
 //!
-//! `tower-lsp` types and routes the messages here and does no more: its own `Server` runs all handlers in one task, a
-//! few at a time, dies of a handler's panic and of a malformed frame, and outlives `exit` while standard input is
-//! open. [`serve`] stands in its place:
+//! Only the types and the routing of `tower-lsp` are used: its own `Server` runs all handlers in one task, a few at a
+//! time, ends on a handler's panic or a malformed frame, and keeps running after `exit` while standard input is open.
+//! [`serve`] replaces it:
 //! - Every request runs in a task of its own. Notifications and `initialize` run one after the other, in their order.
-//! - A handler that panics answers InternalError.
-//! - Answers of the client never wait behind a handler, so that any handler may ask the client something.
-//! - A message that is no JSON-RPC is answered with an error, and the next one is read. Only a broken header ends the
-//!   connection, since nobody can know where the next message begins.
+//! - A request whose handler panics is answered with InternalError.
+//! - Answers of the client never wait for a handler, so that any handler may send requests to the client.
+//! - A message that is no JSON-RPC is answered with an error, and the next one is read. Only a malformed header ends the
+//!   connection, since the start of the next message cannot be known.
 //! - `exit`, the end of standard input, a closed standard output and the end of the client's process end the connection
 //!   at once.
 
@@ -27,12 +27,12 @@ use tower_service::Service;
 use super::client::{Client, Outgoing, Refusal};
 use super::framing::{Frame, FramingError, frame, read_frame};
 
-/// How long handlers may still run, and what they said may still be written, once the connection ends.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long handlers may still run, and queued messages may still be written, once the connection ends.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// How a connection ended.
 #[derive(Debug)]
-pub(crate) struct End {
+pub(crate) struct ConnectionEnd {
     /// Whether the client had asked to shut down before.
     pub(crate) after_shutdown: bool,
     /// What ended it.
@@ -46,42 +46,42 @@ pub(crate) enum Cause {
     Exit,
     /// The client closed its end.
     Closed,
-    /// The client's process ended, and something else holds its end open.
-    Died,
-    /// What the client sends cannot be read any further.
+    /// The client's process ended, and something else holds the connection open.
+    ProcessEnded,
+    /// The input cannot be read any further.
     Unreadable(FramingError),
-    /// What is sent does not reach the client any more.
-    Unheard(io::Error),
-    /// The part that handles messages failed.
-    Broken,
+    /// Output can no longer be written.
+    WriteFailed(io::Error),
+    /// The task that dispatches messages failed.
+    DispatcherFailed,
 }
 
-impl End {
-    /// The code the process ends with: 0 after `shutdown`, 1 otherwise, as the specification of `exit` says.
+impl ConnectionEnd {
+    /// The exit code of the process: 0 after `shutdown`, 1 otherwise, as the specification of `exit` says.
     pub(crate) fn code(&self) -> u8 {
         match self.cause {
-            Cause::Exit | Cause::Closed | Cause::Died if self.after_shutdown => 0,
+            Cause::Exit | Cause::Closed | Cause::ProcessEnded if self.after_shutdown => 0,
             _ => 1,
         }
     }
 
-    /// What a person should know of it.
+    /// The reason for the log; `None` for an ordinary end.
     pub(crate) fn reason(&self) -> Option<String> {
         match &self.cause {
             Cause::Exit => None,
-            Cause::Closed | Cause::Died if self.after_shutdown => None,
-            Cause::Died => Some("the editor's process has ended".to_owned()),
+            Cause::Closed | Cause::ProcessEnded if self.after_shutdown => None,
+            Cause::ProcessEnded => Some("the editor's process has ended".to_owned()),
             Cause::Closed => Some("the editor closed the connection".to_owned()),
             Cause::Unreadable(error) => Some(error.to_string()),
-            Cause::Unheard(error) => Some(format!("the editor does not listen any more: {error}")),
-            Cause::Broken => Some("an internal error; please report it".to_owned()),
+            Cause::WriteFailed(error) => Some(format!("the editor does not listen any more: {error}")),
+            Cause::DispatcherFailed => Some("an internal error; please report it".to_owned()),
         }
     }
 }
 
-/// Serve one client until it leaves. [`Client::gone`] returns as soon as it does; up to two [`GRACE`]s later this
+/// Serve one client until it leaves. [`Client::gone`] returns as soon as it does; up to two [`GRACE_PERIOD`]s later this
 /// returns too.
-pub(crate) async fn serve<S, I, O>(stdin: I, stdout: O, build: impl FnOnce(Client) -> LspService<S>) -> End
+pub(crate) async fn serve<S, I, O>(stdin: I, stdout: O, build: impl FnOnce(Client) -> LspService<S>) -> ConnectionEnd
 where
     S: LanguageServer,
     I: AsyncRead + Unpin,
@@ -96,19 +96,19 @@ where
     let mut stdin = BufReader::new(stdin);
     let cause = tokio::select! {
         cause = reader.read(&mut stdin) => cause,
-        written = &mut writer => Cause::Unheard(written.map_or_else(io::Error::from, unheard)),
-        _ = &mut dispatcher => Cause::Broken,
-        () = client.dead() => Cause::Died,
+        written = &mut writer => Cause::WriteFailed(written.map_or_else(io::Error::from, write_error)),
+        _ = &mut dispatcher => Cause::DispatcherFailed,
+        () = client.process_ended() => Cause::ProcessEnded,
     };
     client.leave();
-    let end = End { after_shutdown: reader.shutdown, cause };
-    // What was asked before the end is still handled and answered: dropping the reader ends the queue of requests.
+    let end = ConnectionEnd { after_shutdown: reader.shutdown, cause };
+    // Requests before the end are still handled and answered: dropping the reader ends their queue.
     drop(reader);
     finish(&end.cause, &client, dispatcher, writer).await;
     end
 }
 
-fn unheard(written: io::Result<()>) -> io::Error {
+fn write_error(written: io::Result<()>) -> io::Error {
     written.err().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
 }
 
@@ -118,17 +118,17 @@ async fn finish(
     mut dispatcher: JoinHandle<()>,
     mut writer: JoinHandle<io::Result<()>>,
 ) {
-    if !matches!(cause, Cause::Broken) && tokio::time::timeout(GRACE, &mut dispatcher).await.is_err() {
-        tracing::warn!("some requests were still at work when the editor left");
+    if !matches!(cause, Cause::DispatcherFailed) && tokio::time::timeout(GRACE_PERIOD, &mut dispatcher).await.is_err() {
+        tracing::warn!("some requests were still running when the editor left");
         dispatcher.abort();
     }
     client.finish();
-    if !matches!(cause, Cause::Unheard(_)) && tokio::time::timeout(GRACE, &mut writer).await.is_err() {
+    if !matches!(cause, Cause::WriteFailed(_)) && tokio::time::timeout(GRACE_PERIOD, &mut writer).await.is_err() {
         writer.abort();
     }
 }
 
-/// Takes the client's messages apart.
+/// Reads the client's messages.
 struct Reader {
     client: Client,
     requests: mpsc::UnboundedSender<Request>,
@@ -144,7 +144,7 @@ enum Incoming {
     Answer(i64, Result<Value, Refusal>),
 }
 
-/// Why a message is none, and the id it should have been answered under.
+/// Why a message is malformed, and the id to answer under.
 #[derive(Debug, PartialEq)]
 struct Malformed {
     id: Value,
@@ -170,7 +170,7 @@ impl Reader {
                 Ok(Incoming::Request(request)) if request.method() == "exit" => return Cause::Exit,
                 Ok(Incoming::Request(request)) => {
                     self.shutdown |= request.method() == "shutdown" && request.id().is_some();
-                    // The other end goes away only when the connection ends.
+                    // The receiver is dropped only when the connection ends.
                     drop(self.requests.send(request));
                 }
                 Ok(Incoming::Answer(id, answer)) => self.client.answer(id, answer),
@@ -189,7 +189,7 @@ impl Reader {
 fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
     let message: Value = serde_json::from_slice(body).map_err(|error| not_json(error.to_string()))?;
     let invalid = |id: &Value, message: &str| {
-        // An answer to nobody's request would be worse than one to none.
+        // Any other id would answer a request that was never sent.
         let id = if id.is_string() || id.is_i64() { id.clone() } else { Value::Null };
         Malformed { id, code: ErrorCode::InvalidRequest, message: message.to_owned() }
     };
@@ -202,9 +202,9 @@ fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
         Some(_) => return Err(invalid(&id.unwrap_or_default(), "the method is not a string")),
         None => return answer(&id.unwrap_or_default(), message),
     };
-    // tower-lsp refuses `shutdown` with parameters, also with `null`, which some clients send for none.
+    // tower-lsp refuses `shutdown` with parameters, also with the `null` that some clients send for none.
     let mut params = message.remove("params").filter(|params| !params.is_null() && method != "shutdown");
-    // `lsp-types` takes a missing list of arguments, and not the `null` that some clients send for none.
+    // `lsp-types` accepts a missing list of arguments, but not the `null` that some clients send for none.
     if let Some(Value::Object(params)) = &mut params
         && method == "workspace/executeCommand"
         && params.get("arguments").is_some_and(Value::is_null)
@@ -252,9 +252,9 @@ async fn dispatch<S: LanguageServer>(
     mut incoming: mpsc::UnboundedReceiver<Request>,
     client: Client,
 ) {
-    let mut at_work = JoinSet::new();
+    let mut running = JoinSet::new();
     while let Some(request) = incoming.recv().await {
-        while at_work.try_join_next().is_some() {}
+        while running.try_join_next().is_some() {}
         let id = request.id().cloned();
         let in_order = id.is_none() || request.method() == "initialize";
         // The service is always ready: nothing is called while `initialize` runs.
@@ -262,10 +262,10 @@ async fn dispatch<S: LanguageServer>(
         if in_order {
             handled.await;
         } else {
-            at_work.spawn(handled);
+            running.spawn(handled);
         }
     }
-    while at_work.join_next().await.is_some() {}
+    while running.join_next().await.is_some() {}
 }
 
 async fn handle<E>(id: Option<Id>, handler: impl Future<Output = Result<Option<Response>, E>>, client: Client) {

@@ -103,7 +103,7 @@ impl Drop for OnDrop {
 struct Editor {
     stdin: Option<WriteHalf<DuplexStream>>,
     stdout: BufReader<ReadHalf<DuplexStream>>,
-    end: JoinHandle<End>,
+    end: JoinHandle<ConnectionEnd>,
     dropped: Arc<AtomicBool>,
     /// Told the server's own half of a client.
     client: Client,
@@ -187,13 +187,13 @@ impl Editor {
     }
 
     /// The end, with every message read.
-    async fn ended(self) -> End {
+    async fn ended(self) -> ConnectionEnd {
         let (end, unread) = self.ended_with().await;
         assert_eq!(unread, Vec::<Value>::new(), "messages nobody read");
         end
     }
 
-    async fn ended_with(mut self) -> (End, Vec<Value>) {
+    async fn ended_with(mut self) -> (ConnectionEnd, Vec<Value>) {
         let end = tokio::time::timeout(PATIENCE, &mut self.end).await.expect("an end in time").unwrap();
         let mut unread = Vec::new();
         while let Ok(Some(Frame::Body(body))) = read_frame(&mut self.stdout).await {
@@ -202,7 +202,7 @@ impl Editor {
         (end, unread)
     }
 
-    async fn exit(mut self) -> End {
+    async fn exit(mut self) -> ConnectionEnd {
         self.tell("exit", Value::Null).await;
         self.ended().await
     }
@@ -240,7 +240,7 @@ async fn exit_waits_only_a_moment_for_a_handler_that_hangs() {
     let dropped = editor.dropped.clone();
     let asked = tokio::time::Instant::now();
     assert_eq!(editor.exit().await.code(), 1);
-    assert!(asked.elapsed() <= GRACE * 2, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() <= GRACE_PERIOD * 2, "{:?}", asked.elapsed());
     tokio::task::yield_now().await;
     assert!(dropped.load(Ordering::SeqCst), "the handler was left running");
 }
@@ -473,6 +473,6 @@ async fn a_closed_stdout_ends_the_connection_while_stdin_is_open() {
     let client = editor.client.clone();
     tokio::time::timeout(PATIENCE, client.gone()).await.expect("told in time");
     let end = tokio::time::timeout(PATIENCE, editor.end).await.expect("an end in time").unwrap();
-    assert!(matches!(end.cause, Cause::Unheard(_)));
+    assert!(matches!(end.cause, Cause::WriteFailed(_)));
     assert_eq!(end.code(), 1);
 }

@@ -1,4 +1,4 @@
-//! Where phases and tasks stand, in words.
+//! The status of phases and tasks as diagnostics.
 
 use serde_json::json;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range};
@@ -56,8 +56,8 @@ fn of_task(task: &TaskStanding, result: Option<&TaskResult>, range: Range) -> Di
         notes.map(str::trim).filter(|note| !note.is_empty()).collect::<Vec<_>>().join(" ")
     });
     let why = to_proto::plain(&why.unwrap_or_default(), LONGEST);
-    let shown = diagnostic(range, severity, format!("task.{}", task.status), format!("{} {words} {why}", task.id));
-    Diagnostic { data: Some(json!({ "task": task.id })), ..shown }
+    let diagnostic = diagnostic(range, severity, format!("task.{}", task.status), format!("{} {words} {why}", task.id));
+    Diagnostic { data: Some(json!({ "task": task.id })), ..diagnostic }
 }
 
 /// The review is of another branch than the one that is checked out.
@@ -71,9 +71,9 @@ pub(super) fn of_other_branch(reviewed: &str, issues: usize, range: Range) -> Di
     diagnostic(range, DiagnosticSeverity::INFORMATION, "review.branch".to_owned(), message)
 }
 
-/// What counts as absent and would have counted.
-pub(super) fn of_uncounted(told: &str, range: Range) -> Diagnostic {
-    diagnostic(range, DiagnosticSeverity::WARNING, "memory.uncounted".to_owned(), to_proto::plain(told, 2 * LONGEST))
+/// A warning about something in the memory that counts as absent.
+pub(super) fn of_uncounted(warning: &str, range: Range) -> Diagnostic {
+    diagnostic(range, DiagnosticSeverity::WARNING, "memory.uncounted".to_owned(), to_proto::plain(warning, 2 * LONGEST))
 }
 
 fn diagnostic(range: Range, severity: DiagnosticSeverity, code: String, message: String) -> Diagnostic {
@@ -92,12 +92,14 @@ mod tests {
     use super::*;
     use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
 
-    fn shown(diagnostics: &[Diagnostic]) -> Vec<String> {
-        let shown = |shown: &Diagnostic| match &shown.code {
-            Some(NumberOrString::String(code)) => format!("{:?} {code}: {}", shown.severity.unwrap(), shown.message),
+    fn lines(diagnostics: &[Diagnostic]) -> Vec<String> {
+        let line = |diagnostic: &Diagnostic| match &diagnostic.code {
+            Some(NumberOrString::String(code)) => {
+                format!("{:?} {code}: {}", diagnostic.severity.unwrap(), diagnostic.message)
+            }
             other => panic!("{other:?}"),
         };
-        diagnostics.iter().map(shown).collect()
+        diagnostics.iter().map(line).collect()
     }
 
     #[test]
@@ -122,7 +124,7 @@ mod tests {
             "Information phase.implement: The implementation is at work.",
             "Error phase.review: The review failed. no model",
         ];
-        assert_eq!(shown(&of_phases(&fixture::phases(), &phases, Range::default())), expected);
+        assert_eq!(lines(&of_phases(&fixture::phases(), &phases, Range::default())), expected);
     }
 
     #[test]
@@ -147,7 +149,7 @@ mod tests {
             "Information task.running: T3 is at work.",
             "Hint task.pending: T4 has not begun.",
         ];
-        assert_eq!(shown(&diagnostics), expected);
+        assert_eq!(lines(&diagnostics), expected);
         assert_eq!(diagnostics[1].data, Some(json!({ "task": "T2" })));
     }
 
