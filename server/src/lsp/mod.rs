@@ -26,7 +26,7 @@ use crate::workflow::Table;
 /// Serve the editor on standard input and output until it leaves or `stop` returns, and answer with the code to end the
 /// process with.
 ///
-/// `table` holds the phases; `root` stands for the editor's workspace folders. A run that is at work is then cancelled.
+/// `table` holds the phases; `root` replaces the editor's workspace folders. Active runs are cancelled at the end.
 ///
 /// The runtime must then be shut down in the background: a read of standard input may still be under way.
 pub async fn run(root: Option<PathBuf>, table: &'static Table, stop: impl Future<Output = ()>) -> u8 {

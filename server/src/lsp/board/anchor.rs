@@ -259,16 +259,16 @@ mod tests {
             };
             let edits: Vec<LineEdit> = edits.iter().map(&mut replace).collect();
             follow_edits(&mut self.anchors, &edits, &self.text);
-            self.shown()
+            self.spans()
         }
 
-        fn shown(&self) -> Vec<String> {
+        fn spans(&self) -> Vec<String> {
             let mark = |anchor: &Anchor| if anchor.is_edited { "*" } else { "" };
-            let shown = |anchor: &Anchor| match anchor.last - anchor.first {
+            let span = |anchor: &Anchor| match anchor.last - anchor.first {
                 0 => format!("{}{}", anchor.first, mark(anchor)),
                 _ => format!("{}-{}{}", anchor.first, anchor.last, mark(anchor)),
             };
-            self.anchors.iter().map(shown).collect()
+            self.anchors.iter().map(span).collect()
         }
     }
 
@@ -326,8 +326,8 @@ mod tests {
         assert_eq!(typing.edit(&[((0, 0), (99, 0), formatted)]), ["2", "6*", "1-3"]);
         let (old, new) = (typing.text.clone(), Text::new(FILE));
         follow_text(&mut typing.anchors, &old, &new);
-        assert_eq!(typing.shown(), ["1", "5", "0-2"]);
+        assert_eq!(typing.spans(), ["1", "5", "0-2"]);
         follow_text(&mut typing.anchors, &new, &Text::new(""));
-        assert_eq!(typing.shown(), ["0*", "0*", "0*"]);
+        assert_eq!(typing.spans(), ["0*", "0*", "0*"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The gate, answered by a command: whoever waits at it, in this process or another, goes on.
+//! Answers to the gate by command; the run that waits, in this process or another, continues.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::lsp::run::runs::{self, Start};
 use crate::memory::Store;
 use crate::workflow::{self, Answer, Answered, StartError};
 
-/// Approve the plan, or some tasks of it; where nothing waits, the workflow goes on.
+/// Approve the plan, or some tasks of it; where no run waits, one is started.
 pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
     let ApproveArguments { tasks, plan_sha256 } = arguments;
     let answered = answer(folder, Answer { decision: Decision::Approved, tasks, plan_sha256 }).await?;
@@ -30,16 +30,16 @@ pub(super) async fn reject(folder: &Arc<Folder>) -> Result<Value, Refused> {
     Ok(json!({ "plan_version": answered.plan_version }))
 }
 
-/// Plan again: the Revise answer of a gate that waits, else the plan phase once more.
+/// Plan again: the answer "revise" to a gate that waits, else the plan phase again.
 pub(super) async fn plan(folder: &Arc<Folder>, arguments: PlanArguments) -> Result<Value, Refused> {
     let Some(feedback) = arguments.feedback else { return start::plan(folder, None).await };
     if feedback.trim().is_empty() {
         return Err(Refused::EmptyFeedback);
     }
-    let said = feedback.clone();
+    let revision = feedback.clone();
     let waiting = folder.with_files(move |files| {
         let (store, run) = gate(files)?;
-        Ok(run.filter(|_| matches!(workflow::revise_waiting_plan(&store, &said), Ok(true))))
+        Ok(run.filter(|_| matches!(workflow::revise_waiting_plan(&store, &revision), Ok(true))))
     });
     match waiting.await? {
         Some(run) => Ok(json!({ "run": run })),
@@ -65,7 +65,7 @@ async fn answer(folder: &Arc<Folder>, answer: Answer) -> Result<Answered, Refuse
     answered.await?.ok_or(Refused::NoPlan)
 }
 
-/// The memory with a plan to answer, and the run that waits for it, if one does.
+/// The memory with a plan to answer, and the run that waits for the answer, if one does.
 fn gate(files: &Files) -> Result<(Store, Option<String>), Refused> {
     let store = files.memory()?.ok_or(Refused::NoPlan)?;
     let memory = store.load_for_repair()?;

@@ -1,4 +1,4 @@
-//! Issues the user wants to see no more, and again.
+//! Dismissing and restoring issues of the review.
 
 use serde_json::{Value, json};
 
@@ -8,18 +8,18 @@ use crate::lsp::folder::Folder;
 use crate::memory::Store;
 use crate::workflow::{self, StartError};
 
-/// Show an issue no more.
+/// Dismiss an issue.
 pub(super) async fn dismiss(folder: &Folder, arguments: IssueArguments) -> Result<Value, Refused> {
     change(folder, arguments, workflow::dismiss_issue).await
 }
 
-/// Show a dismissed issue again.
+/// Restore a dismissed issue.
 pub(super) async fn restore(folder: &Folder, arguments: IssueArguments) -> Result<Value, Refused> {
     change(folder, arguments, workflow::restore_issue).await
 }
 
-/// The id of an issue of the review, as an example of one.
-pub(super) async fn any(folder: &Folder) -> Result<String, Refused> {
+/// The id of some issue of the review, as an example in an error.
+pub(super) async fn example_id(folder: &Folder) -> Result<String, Refused> {
     folder
         .with_files(|files| {
             let store = files.memory()?.ok_or(Refused::NoReview)?;
@@ -33,13 +33,13 @@ pub(super) async fn any(folder: &Folder) -> Result<String, Refused> {
 async fn change(
     folder: &Folder,
     arguments: IssueArguments,
-    what: fn(&Store, &str) -> Result<(), StartError>,
+    apply: fn(&Store, &str) -> Result<(), StartError>,
 ) -> Result<Value, Refused> {
     let Some(id) = arguments.id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()) else {
-        return Err(Refused::WhichIssue(any(folder).await?));
+        return Err(Refused::WhichIssue(example_id(folder).await?));
     };
     let named = id.clone();
-    folder.with_files(move |files| Ok(what(&files.memory()?.ok_or(Refused::NoReview)?, &named)?)).await?;
+    folder.with_files(move |files| Ok(apply(&files.memory()?.ok_or(Refused::NoReview)?, &named)?)).await?;
     folder.refresh().await;
     Ok(json!({ "id": id }))
 }

@@ -1,4 +1,8 @@
-//! What the commands do, one file a concern. Each answers at once; what takes time runs elsewhere.
+//! The commands and the requests about documents: [`table`] parses and advertises the commands, and each handler has its
+//! file.
+//!
+//! Invariants: what is advertised is what is parsed; a handler that starts a run answers with its id and does not wait for
+//! it; results are JSON, and shown in a window only where no plugin does that.
 
 mod answer;
 pub(crate) mod changes;
@@ -19,13 +23,13 @@ use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::folder::folders::{Folders, NoFolder};
 
-/// Why a command is not done.
+/// Why a command is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// No folder is meant.
+    /// It is for no open folder.
     #[error(transparent)]
     NoFolder(#[from] NoFolder),
-    /// The folder refuses.
+    /// The folder refuses it.
     #[error(transparent)]
     Refused(#[from] Refused),
 }
@@ -33,11 +37,11 @@ pub(crate) enum Failure {
 /// Run a command in the folder it is for.
 ///
 /// # Errors
-/// When no folder is meant, or it refuses.
+/// When the command is for no open folder, or the folder refuses it.
 pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure> {
     let folder = match call.command {
-        // These are about a run: where one is at work is where they are meant.
-        Command::Cancel | Command::Approve(_) | Command::Reject => at_work(folders, &call).await?,
+        // These are about a run: they are for the folder with an active one.
+        Command::Cancel | Command::Approve(_) | Command::Reject => with_active_run(folders, &call).await?,
         _ => folders.choose(call.folder.as_ref())?,
     };
     let result = match call.command {
@@ -64,16 +68,16 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
     Ok(result)
 }
 
-/// The folder a call names, else the one where something runs, if there is but one.
-async fn at_work(folders: &Folders, call: &Call) -> Result<Arc<Folder>, NoFolder> {
-    let mut at_work = Vec::new();
+/// The folder that a call names, else the only one with an active run.
+async fn with_active_run(folders: &Folders, call: &Call) -> Result<Arc<Folder>, NoFolder> {
+    let mut active = Vec::new();
     for folder in folders.all() {
         if folder.active_run().await.is_some() {
-            at_work.push(folder);
+            active.push(folder);
         }
     }
-    match (&call.folder, at_work.pop()) {
-        (None, Some(only)) if at_work.is_empty() => Ok(only),
+    match (&call.folder, active.pop()) {
+        (None, Some(only)) if active.is_empty() => Ok(only),
         (named, _) => folders.choose(named.as_ref()),
     }
 }

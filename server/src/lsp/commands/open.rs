@@ -1,4 +1,4 @@
-//! task.md and plan.md, opened in the editor.
+//! Opening task.md, plan.md, and a task of the plan in the editor.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ use crate::workflow;
 pub(super) async fn task(folder: &Folder, arguments: OpenTaskArguments) -> Result<Value, Refused> {
     let Some(id) = arguments.task.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()) else {
         let file = folder.with_files(task_file::make).await?;
-        return Ok(shown(folder, &file, None, "The task is in"));
+        return Ok(open(folder, &file, None, "The task is in"));
     };
     let encoding = folder.documents.encoding();
     let wanted = id.clone();
-    let (file, range) = folder.with_files(move |files| place_of(files, &wanted, encoding)).await?;
+    let (file, range) = folder.with_files(move |files| task_range(files, &wanted, encoding)).await?;
     let line = range.start.line + 1;
-    Ok(shown(folder, &file, Some(range), &format!("Task {id} stands on line {line} of")))
+    Ok(open(folder, &file, Some(range), &format!("Task {id} stands on line {line} of")))
 }
 
-/// Where the id of a task stands in plan.json.
-fn place_of(files: &Files, id: &str, encoding: Encoding) -> Result<(String, Range), Refused> {
+/// The file plan.json, and the range of a task's id in it.
+fn task_range(files: &Files, id: &str, encoding: Encoding) -> Result<(String, Range), Refused> {
     let store = files.memory()?.ok_or(Refused::NoPlan)?;
     let plan = store.inspect()?.0.plan.ok_or(Refused::NoPlan)?.plan;
     let Some(index) = plan.tasks.iter().position(|task| task.id == id) else {
@@ -47,16 +47,17 @@ fn place_of(files: &Files, id: &str, encoding: Encoding) -> Result<(String, Rang
 pub(super) async fn plan(folder: &Arc<Folder>) -> Result<Value, Refused> {
     let of = folder.clone();
     let file = folder.with_files(move |files| {
-        let shown = of.with_gate(files, |sources| Ok(workflow::show_plan(sources)?))?;
-        shown.flatten().ok_or(Refused::NoPlan)
+        let file = of.with_gate(files, |sources| Ok(workflow::show_plan(sources)?))?;
+        file.flatten().ok_or(Refused::NoPlan)
     });
     let file = file.await?;
-    Ok(shown(folder, &file, None, "The plan is in"))
+    Ok(open(folder, &file, None, "The plan is in"))
 }
 
-fn shown(folder: &Folder, file: &str, at: Option<Range>, told: &str) -> Value {
+/// Open a file of the workspace, and answer with its URI; where it cannot be opened, `intro` and the path are shown.
+fn open(folder: &Folder, file: &str, at: Option<Range>, intro: &str) -> Value {
     let path = folder.path.join(file);
-    let message = format!("{told} {}.", path.display());
+    let message = format!("{intro} {}.", path.display());
     window::open_or_show_message(&folder.client, folder.capabilities.show_document, &path, at, message);
     json!({ "uri": to_proto::uri(&folder.path, file) })
 }

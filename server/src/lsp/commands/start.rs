@@ -12,42 +12,42 @@ use crate::lsp::folder::Folder;
 use crate::lsp::run::runs::{self, Start};
 use crate::workflow::{CONTEXT, Goal, IMPLEMENT, PLAN, REVIEW};
 
-/// Take a task through the four phases, or go on with the one at hand.
+/// Take a task through all phases, or continue with the current one.
 pub(super) async fn workflow(folder: &Arc<Folder>, arguments: WorkflowArguments) -> Result<Value, Refused> {
     let WorkflowArguments { task, reset, approval } = arguments;
     let goal = Goal::Go { task, reset: reset.unwrap_or_default(), only: None };
     begin(folder, Start { goal, approval }).await
 }
 
-/// Gather context, also again.
+/// Run the context phase, also again.
 pub(super) async fn context(folder: &Arc<Folder>, arguments: TaskArguments) -> Result<Value, Refused> {
     begin(folder, Goal::Phase { phase: CONTEXT, task: arguments.task, reset: false }).await
 }
 
-/// Plan, also again, answering to feedback where there is some.
+/// Run the plan phase, also again, with feedback where there is some.
 pub(super) async fn plan(folder: &Arc<Folder>, feedback: Option<String>) -> Result<Value, Refused> {
     let goal = feedback.map_or_else(|| named(PLAN), |feedback| Goal::Revise { feedback });
     begin(folder, goal).await
 }
 
-/// Implement the approved tasks, also again.
+/// Run the implement phase on the approved tasks, also again.
 pub(super) async fn implement(folder: &Arc<Folder>, arguments: ImplementArguments) -> Result<Value, Refused> {
     let tasks = |ids| Goal::Tasks { ids, task: None };
     begin(folder, arguments.only.map_or_else(|| named(IMPLEMENT), tasks)).await
 }
 
-/// Review what was done; with a base, what the working tree has beyond that commit.
+/// Run the review phase; with a base, review what the working tree has beyond that commit.
 pub(super) async fn review(folder: &Arc<Folder>, arguments: ReviewArguments) -> Result<Value, Refused> {
     let against = |base| Goal::ReviewAgainst { base };
     begin(folder, arguments.base.map_or_else(|| named(REVIEW), against)).await
 }
 
-/// Fix issues of the review, those alone.
+/// Fix only these issues of the review.
 pub(super) async fn fix(folder: &Arc<Folder>, arguments: FixArguments) -> Result<Value, Refused> {
     let mut ids: Vec<String> = arguments.id.into_iter().chain(arguments.ids.into_iter().flatten()).collect();
     ids.retain(|id| !id.trim().is_empty());
     if ids.is_empty() {
-        return Err(Refused::WhichIssue(issues::any(folder).await?));
+        return Err(Refused::WhichIssue(issues::example_id(folder).await?));
     }
     begin(folder, Goal::Fix { issues: ids }).await
 }

@@ -1,4 +1,4 @@
-//! Where the workflow stands.
+//! `baton.status`.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
 use crate::workflow::{FaultStatus, NextStep, PhaseState, Status};
 
-/// Said where there never was a workflow.
-const NOTHING: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
+/// The message where there never was a workflow.
+const NO_WORKFLOW: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
 
-/// Where the workflow stands, from the files alone; null where there never was one.
+/// The status of the workflow, from the files alone; null where there never was one.
 pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
     let of = folder.clone();
     let found = folder.with_files(move |files| {
@@ -26,14 +26,14 @@ pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
     });
     let found = found.await?;
     if !folder.capabilities.plugin {
-        let message = found.as_ref().map_or_else(|| NOTHING.to_owned(), told);
+        let message = found.as_ref().map_or_else(|| NO_WORKFLOW.to_owned(), status_text);
         window::show_message(&folder.client, MessageType::INFO, message);
     }
     serde_json::to_value(found).map_err(|error| Refused::Internal(error.to_string()))
 }
 
-/// The status for people whose editor throws results away.
-fn told(status: &Status) -> String {
+/// The status as a message, for editors that do not show results.
+fn status_text(status: &Status) -> String {
     let mut lines = Vec::new();
     let task = to_proto::plain(status.task.as_deref().unwrap_or("no task"), 200);
     let state = match (&status.run, status.outcome) {

@@ -1,4 +1,5 @@
-//! What the editor lends to the runs started in it: its models, its open documents, what its language tools say.
+//! What the editor provides to the runs started in it: its models, its open documents, and the diagnostics of other language
+//! servers.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const METHOD_NOT_FOUND: i64 = -32601;
 /// The protocol's code for a request that was cancelled.
 const REQUEST_CANCELLED: i64 = -32800;
 
-/// One turn of a model of the editor's.
+/// One turn of a model of the editor.
 enum LanguageModel {}
 
 impl Request for LanguageModel {
@@ -33,20 +34,20 @@ impl Request for LanguageModel {
     const METHOD: &'static str = "baton/languageModel";
 }
 
-/// What other language servers say of files.
-enum DiagnosticsOf {}
+/// The diagnostics of other language servers for some files.
+enum EditorDiagnosticsRequest {}
 
-impl Request for DiagnosticsOf {
+impl Request for EditorDiagnosticsRequest {
     type Params = Value;
     type Result = Value;
     const METHOD: &'static str = "baton/editorDiagnostics";
 }
 
-/// What the client lends to the runs of a folder, as far as it said that it would.
+/// The services that the client announced for the runs of a folder.
 pub(crate) fn editor(client: &Client, capabilities: Capabilities, folder: &Path) -> Editor {
     let models = capabilities.language_model.then(|| -> Arc<dyn EditorModels> { Arc::new(client.clone()) });
     let diagnostics = capabilities.editor_diagnostics.then(|| -> Arc<dyn EditorDiagnostics> {
-        Arc::new(LanguageTools { client: client.clone(), folder: folder.to_owned() })
+        Arc::new(OtherServers { client: client.clone(), folder: folder.to_owned() })
     });
     Editor { models, diagnostics }
 }
@@ -67,12 +68,12 @@ impl EditorModels for Client {
 }
 
 fn refusal(error: RequestError) -> EditorRefusal {
-    let (kind, said) = match error {
+    let (kind, message) = match error {
         RequestError::Refused(refusal) => (kind(&refusal), refusal.message),
         RequestError::Unreadable(error) => (RefusalKind::Failed, error.to_string()),
         RequestError::Gone => (RefusalKind::Gone, String::new()),
     };
-    EditorRefusal { kind, said }
+    EditorRefusal { kind, said: message }
 }
 
 fn kind(refusal: &Refusal) -> RefusalKind {
@@ -106,26 +107,26 @@ impl Buffers for FolderDocuments {
     }
 }
 
-struct LanguageTools {
+struct OtherServers {
     client: Client,
     folder: PathBuf,
 }
 
 #[async_trait]
-impl EditorDiagnostics for LanguageTools {
+impl EditorDiagnostics for OtherServers {
     async fn of(&self, files: &[RepoPath]) -> Vec<EditorFinding> {
         let uris: Vec<_> = files.iter().filter_map(|file| to_proto::uri(&self.folder, file.as_str())).collect();
-        match self.client.request::<DiagnosticsOf>(json!({ "uris": uris })).await {
+        match self.client.request::<EditorDiagnosticsRequest>(json!({ "uris": uris })).await {
             Ok(answer) => findings(&self.folder, files, &answer),
             Err(error) => {
-                tracing::warn!(%error, "the editor does not say what its language tools think of the changed files");
+                tracing::warn!(%error, "the editor does not answer with the diagnostics of the changed files");
                 Vec::new()
             }
         }
     }
 }
 
-/// What an answer says of the files that were asked about, whatever else it holds.
+/// The findings in an answer, for the requested files alone.
 fn findings(folder: &Path, asked: &[RepoPath], answer: &Value) -> Vec<EditorFinding> {
     let mut findings = Vec::new();
     for entry in answer.as_array().into_iter().flatten() {
@@ -145,11 +146,11 @@ fn finding(file: &RepoPath, diagnostic: &Value) -> Option<EditorFinding> {
         _ => None,
     };
     let source = text(&diagnostic["source"]);
-    // The server's own issues are not news to it.
+    // The server's own diagnostics are excluded.
     if source.as_deref() == Some(to_proto::DIAGNOSTIC_SOURCE) {
         return None;
     }
-    // A message may be marked-up text, and a code may come with a link.
+    // A message may be an object with a `value`, and so may a code.
     let message = text(&diagnostic["message"]).or_else(|| text(&diagnostic["message"]["value"]))?;
     let code = text(&diagnostic["code"]).or_else(|| text(&diagnostic["code"]["value"]));
     let line = diagnostic["range"]["start"]["line"].as_u64().unwrap_or_default();
@@ -157,7 +158,7 @@ fn finding(file: &RepoPath, diagnostic: &Value) -> Option<EditorFinding> {
         Some(1) => FindingLevel::Error,
         Some(3) => FindingLevel::Information,
         Some(4) => FindingLevel::Hint,
-        // The protocol leaves it to the client what an unnamed one is.
+        // The protocol leaves a missing severity to the client.
         _ => FindingLevel::Warning,
     };
     let line = u32::try_from(line).unwrap_or(u32::MAX).saturating_add(1);
@@ -230,14 +231,14 @@ mod tests {
             null,
         ]);
         let found = findings(Path::new("/w"), &[path("src/a.rs"), path("src/b.rs")], &answer);
-        let told: Vec<_> =
+        let summary: Vec<_> =
             found.iter().map(|finding| (finding.line, finding.level, finding.message.as_str())).collect();
         let expected = [
             (12, FindingLevel::Error, "mismatched"),
             (1, FindingLevel::Hint, "hint"),
             (1, FindingLevel::Warning, "no severity"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(summary, expected);
         assert_eq!((found[0].source.as_deref(), found[1].code.as_deref()), (Some("rustc"), Some("7")));
         for nonsense in [Value::Null, json!({}), json!("x"), json!([[[]]])] {
             assert_eq!(findings(Path::new("/w"), &[path("a")], &nonsense), []);

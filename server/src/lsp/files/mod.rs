@@ -1,4 +1,7 @@
-//! A folder's files and settings, opened for one piece of work.
+//! What a folder is opened with for one piece of work: its files and settings, and what the editor contributes to them.
+//!
+//! Invariant: files are read and written on the blocking pool ([`blocking`]), and only through the workspace and the memory.
+//! Imports `wire` and `text`.
 
 pub(crate) mod editor_services;
 pub(crate) mod refused;
@@ -17,7 +20,7 @@ use crate::memory::Store;
 use crate::workflow::{self, Phases, Table};
 use crate::workspace::{OpenBuffers, TextFile, Workspace};
 
-/// Cheap to clone.
+/// The files and settings of a folder. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Files {
     /// The files.
@@ -31,7 +34,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Open a folder, under what the editor has set for it, with the documents the editor has open in it.
+    /// Open a folder with the editor's settings and open documents.
     ///
     /// # Errors
     /// When the folder cannot be used, or settings are wrong.
@@ -54,14 +57,14 @@ impl Files {
     /// The settings in force in a folder.
     ///
     /// # Errors
-    /// Everything that is wrong with them.
+    /// All their faults.
     pub(crate) fn settings(root: &Path, editor: Option<Value>) -> Result<Loaded, ConfigErrors> {
         let user_file = config::user_config_file();
         let (env, flags) = (config::environment(), Overrides::default());
         config::load_with_user_file(root, user_file.as_deref(), editor, env, flags)
     }
 
-    /// The memory folder, where there is one: to look at a folder leaves no trace in it.
+    /// The memory folder, where there is one: reading never creates it.
     ///
     /// # Errors
     /// When it is there and cannot be opened.
@@ -70,7 +73,7 @@ impl Files {
         if there { Ok(Some(self.make_memory()?)) } else { Ok(None) }
     }
 
-    /// The memory folder, made on first use.
+    /// The memory folder, created on first use.
     ///
     /// # Errors
     /// When it cannot be made or opened.
@@ -93,7 +96,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Refused::Internal(error.to_string())))
 }
 
-/// Run in a task of its own: it goes on to its end also when the handler that waits for it is dropped.
+/// Run in a task of its own, which completes also when the handler that waits for it is dropped.
 pub(crate) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refused>> + Send + 'static,
 ) -> Result<T, Refused> {

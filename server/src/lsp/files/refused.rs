@@ -1,3 +1,5 @@
+//! Why a folder refuses a command.
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -8,19 +10,19 @@ use crate::memory::MemoryError;
 use crate::workflow::StartError;
 use crate::workspace::WorkspaceError;
 
-/// Why a folder does not do what it is asked.
+/// Why a folder refuses a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    /// A run is at work.
+    /// A run is active.
     #[error("run {0} is at work here; wait for its end, or stop it by baton.cancel")]
     RunActive(String),
-    /// No run is at work.
+    /// No run is active.
     #[error("nothing runs here")]
-    NothingRuns,
-    /// The task has no words.
+    NoActiveRun,
+    /// The task is blank.
     #[error("the task is empty; say what is to be done, for example {{\"task\": \"Add a --json flag\"}}")]
     EmptyTask,
-    /// There is no task at all; a file to write it in was made.
+    /// There is no task; task.md was created, at this path.
     #[error(
         "there is no task yet: write it to {}, save it and start again, or give it, for example {{\"task\": \"Add a \
          --json flag\"}}",
@@ -30,7 +32,7 @@ pub(crate) enum Refused {
     /// There is no plan.
     #[error("there is no plan; baton.workflow with a task makes one")]
     NoPlan,
-    /// A run is at work and has made no plan yet.
+    /// A run is active and has made no plan yet.
     #[error("run {0} has no plan yet; it asks as soon as there is one")]
     NoPlanYet(String),
     /// The plan was answered before.
@@ -49,7 +51,7 @@ pub(crate) enum Refused {
         .0.display()
     )]
     UnsavedPlan(PathBuf),
-    /// The feedback has no words.
+    /// The feedback is blank.
     #[error(
         "the feedback is empty; say what should be different, for example {{\"feedback\": \"Leave the API as it is\"}}"
     )]
@@ -60,25 +62,25 @@ pub(crate) enum Refused {
     /// There is no review.
     #[error("there is no review here, and so no issue")]
     NoReview,
-    /// What is asked for makes no sense.
+    /// The arguments make no sense.
     #[error("{0}")]
     Usage(String),
     /// The folder cannot be used.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// The settings are wrong.
+    /// The settings have faults.
     #[error(transparent)]
     Settings(#[from] ConfigErrors),
     /// The engine refuses.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A part of this program failed.
+    /// A bug.
     #[error("internal error: {0}; please report it")]
     Internal(String),
 }
 
 impl Refused {
-    /// What a client can act on: `{kind, uri}`.
+    /// The `data` of the error for clients: `{kind, uri}`.
     pub(crate) fn data(&self) -> Option<Value> {
         let (kind, path) = match self {
             Self::StalePlan(path) => ("stale_plan", path),

@@ -1,9 +1,9 @@
-//! task.md, where people write what is to be done.
+//! task.md, where a person writes the task.
 
 use super::refused::Refused;
 use crate::lsp::files::Files;
 
-/// Whether nothing in the folder says what is to be done.
+/// Whether the memory holds no task and nothing of a workflow: a task must be written first.
 ///
 /// # Errors
 /// When the memory cannot be read.
@@ -14,7 +14,7 @@ pub(crate) fn is_needed(files: &Files) -> Result<bool, Refused> {
     Ok(memory.task.is_none() && !has_work)
 }
 
-/// Make task.md from the template, where there is no task in it. Its path below the folder.
+/// Create task.md from the template, where it holds no task. Answers with its path below the folder.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -1,3 +1,5 @@
+//! A plan with unsaved changes, which no answer may approve.
+
 use std::path::{Path, PathBuf};
 
 use crate::contracts::{Handoff, PlanOutput, RepoPath};
@@ -5,8 +7,8 @@ use crate::lsp::files::Files;
 use crate::lsp::text::documents::Documents;
 use crate::memory::Store;
 
-/// plan.json by the client's path, where it is open with changes that only the editor knows: what is on the disk is not
-/// the plan that a person sees.
+/// The client's path of plan.json, where it is open with unsaved changes: the plan on the disk is then not the one that a
+/// person sees.
 pub(crate) fn unsaved_plan(documents: &Documents, folder: &Path, files: &Files, store: &Store) -> Option<PathBuf> {
     let name = store.name(PlanOutput::FILE);
     let path = folder.join(&name);

@@ -11,7 +11,7 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// Nothing any more.
+    /// Forget what was allowed.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -22,7 +22,7 @@ impl Allowance {
         settings.budget_tokens = settings.budget_tokens.map(|tokens| tokens.saturating_add(self.tokens));
     }
 
-    /// As much again as the settings give.
+    /// As much again as the budget of the settings.
     pub(crate) fn more(settings: &Settings) -> Self {
         Self { usd: settings.budget_usd, tokens: settings.budget_tokens.unwrap_or_default() }
     }

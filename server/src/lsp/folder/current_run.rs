@@ -1,14 +1,14 @@
-//! The run at work in a folder, as those see it who did not start it.
+//! The handle of the active run: enough to name it, cancel it and wait for its end.
 
 use tokio_util::sync::CancellationToken;
 
-/// The run at work.
+/// The active run.
 #[derive(Clone)]
 pub(crate) struct CurrentRun {
     /// Its id.
     pub(crate) run: String,
-    /// Stops it.
+    /// Cancels it.
     pub(crate) cancel: CancellationToken,
-    /// Fired when everything about the run was said.
+    /// Fired when the run has ended and its end was reported.
     pub(crate) over: CancellationToken,
 }

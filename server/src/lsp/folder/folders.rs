@@ -14,7 +14,7 @@ pub(crate) struct Folders {
     open: Arc<Mutex<Vec<Arc<Folder>>>>,
 }
 
-/// Why no folder is meant.
+/// Why a command is for no folder.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoFolder {
     /// None is open.
@@ -29,7 +29,7 @@ pub(crate) enum NoFolder {
 }
 
 impl Folders {
-    /// Open one more. Whether it was not open before.
+    /// Add a folder; whether it was not open before.
     pub(crate) fn add(&self, folder: Arc<Folder>) -> bool {
         let mut open = self.open();
         let is_new = open.iter().all(|there| there.path() != folder.path());
@@ -39,7 +39,7 @@ impl Folders {
         is_new
     }
 
-    /// Close one; whoever gets it stops its run.
+    /// Remove a folder; the caller stops its run.
     pub(crate) fn remove(&self, path: &Path) -> Option<Arc<Folder>> {
         let mut open = self.open();
         let index = open.iter().position(|folder| folder.path() == path)?;
@@ -51,11 +51,11 @@ impl Folders {
         self.open().clone()
     }
 
-    /// The folder a file lies in; the innermost of several.
-    pub(crate) fn holding(&self, file: &Path) -> Option<Arc<Folder>> {
+    /// The innermost folder that contains a file.
+    pub(crate) fn containing(&self, file: &Path) -> Option<Arc<Folder>> {
         let open = self.open();
-        let holding = open.iter().filter(|folder| file.starts_with(folder.path()));
-        holding.max_by_key(|folder| folder.path().components().count()).cloned()
+        let containing = open.iter().filter(|folder| file.starts_with(folder.path()));
+        containing.max_by_key(|folder| folder.path().components().count()).cloned()
     }
 
     /// The folder a command is for.
@@ -135,7 +135,7 @@ mod tests {
         assert!(two.remove(Path::new("/a")).is_some() && two.remove(Path::new("/a")).is_none());
         assert_eq!(chosen(&two, None), Ok("/b".into()));
         let nested = folders(&["/a", "/a/b"]);
-        let holding = |file: &str| nested.holding(Path::new(file)).map(|folder| folder.path().to_owned());
+        let holding = |file: &str| nested.containing(Path::new(file)).map(|folder| folder.path().to_owned());
         assert_eq!(holding("/a/b/c.rs"), Some("/a/b".into()));
         assert_eq!((holding("/a/bc.rs"), holding("/ab")), (Some("/a".into()), None));
         assert!(chosen(&folders(&[]), None).unwrap_err().starts_with("no folder is open"));

@@ -47,7 +47,7 @@ pub(crate) struct Folder {
     pub(crate) capabilities: Capabilities,
     /// Its diagnostics.
     pub(crate) board: Board,
-    /// The texts open in the editor.
+    /// The documents open in the editor.
     pub(crate) documents: Documents,
     /// Its lenses.
     pub(crate) lenses: LensRefresh,
@@ -114,7 +114,7 @@ impl Folder {
         blocking(move || Files::open(&path, editor, buffers, table)).await
     }
 
-    /// Its settings as they are in force now, or what is wrong with them.
+    /// Its settings in force now, or their faults.
     pub(crate) async fn settings(&self) -> Result<Loaded, ConfigErrors> {
         Files::settings(&self.path, self.settings.get().await)
     }
@@ -122,7 +122,7 @@ impl Folder {
     /// Do something with its files, on the blocking pool.
     ///
     /// # Errors
-    /// As [`Self::files`], and what the work answers.
+    /// As [`Self::files`], and the errors of `work`.
     pub(crate) async fn with_files<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Files) -> Result<T, Refused> + Send + 'static,
@@ -138,7 +138,7 @@ impl Folder {
         workflow::models(settings, &|name| std::env::var(name).ok(), &editor).ok()
     }
 
-    /// Where the workflow of these files stands, under what the user allowed beyond the budget; `None` without a memory.
+    /// The status of the workflow, with what the user allowed beyond the budget; `None` without a memory.
     ///
     /// # Errors
     /// When the memory cannot be read.
@@ -153,10 +153,10 @@ impl Folder {
         Ok(Some((status, store)))
     }
 
-    /// What a gate's content comes from, handed to `work` with these files' memory; `None` without one.
+    /// Run `work` with the sources of a gate's content; `None` without a memory.
     ///
     /// # Errors
-    /// When the memory cannot be read, and what the work answers.
+    /// When the memory cannot be read, and the errors of `work`.
     pub(crate) fn with_gate<T>(
         &self,
         files: &Files,
@@ -175,7 +175,7 @@ impl Folder {
     pub(crate) async fn refresh(&self) {
         match self.files().await {
             Ok(files) => self.refresh_from(&files).await,
-            // A command that needs the settings reports the error to whoever ran it.
+            // A command that needs the settings reports the error itself.
             Err(error) => {
                 tracing::warn!(%error, "no diagnostics are shown");
                 self.board.refresh_settings().await;
@@ -274,7 +274,7 @@ impl Folder {
     /// When no run is active.
     pub(crate) async fn cancel(&self) -> Result<String, Refused> {
         let current = self.current.lock().await;
-        let current = current.as_ref().ok_or(Refused::NothingRuns)?;
+        let current = current.as_ref().ok_or(Refused::NoActiveRun)?;
         current.cancel.cancel();
         Ok(current.run.clone())
     }

@@ -1,4 +1,4 @@
-//! Code actions: on an issue, on a line that has lenses, on a selection, and on what a comment leaves to be done.
+//! Code actions: on an issue, on a line that has lenses, on a selection, and on a `TODO` comment.
 
 use serde_json::{Value, json};
 use tower_lsp::lsp_types::{
@@ -16,26 +16,26 @@ use crate::lsp::wire::capabilities::ActionCapabilities;
 use crate::lsp::wire::to_proto::{DIAGNOSTIC_SOURCE, plain};
 use crate::workflow::REVIEW;
 
-/// "Plan this" rewrites what it is called on.
+/// The kind of "Plan this".
 const PLAN_THIS: CodeActionKind = CodeActionKind::REFACTOR_REWRITE;
 
 /// Longest description beside the title of an action, where a line has several issues.
 const LONGEST_HINT: usize = 50;
 
-/// An open issue and where it stands now.
+/// An open issue and its range.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PlacedIssue {
     /// The phase that found it; only the review's issues can be fixed.
     pub(crate) phase: PhaseName,
     /// The issue.
     pub(crate) issue: Issue,
-    /// Its place in the text as it is now.
+    /// Its range in the text as it is now.
     pub(crate) range: Range,
 }
 
-/// A document that actions are asked for.
+/// The document and the range that actions are requested for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct ActionTarget<'a> {
     /// Relative to the workspace root.
     pub(crate) file: &'a RepoPath,
     /// Its text.
@@ -44,11 +44,11 @@ pub(crate) struct Place<'a> {
     pub(crate) issues: &'a [PlacedIssue],
     /// The selection, or the cursor.
     pub(crate) range: Range,
-    /// What columns count.
+    /// The encoding of positions.
     pub(crate) encoding: Encoding,
 }
 
-/// What is advertised: there is nothing left to resolve.
+/// The advertised options; actions are complete, so nothing is left to resolve.
 pub(crate) fn options() -> CodeActionOptions {
     CodeActionOptions {
         code_action_kinds: Some(vec![CodeActionKind::QUICKFIX, PLAN_THIS]),
@@ -56,18 +56,18 @@ pub(crate) fn options() -> CodeActionOptions {
     }
 }
 
-/// The actions at a place.
+/// The actions for a target.
 pub(crate) fn code_actions(
     snapshot: &Snapshot,
-    place: Place<'_>,
+    target: ActionTarget<'_>,
     context: &CodeActionContext,
     client: ActionCapabilities,
 ) -> Vec<CodeActionOrCommand> {
-    let mut actions = on_issues(snapshot, place, context);
-    let plan_this = plan_this(snapshot, place.file, place.text, place.range, place.encoding);
+    let mut actions = on_issues(snapshot, target, context);
+    let plan_this = plan_this(snapshot, target.file, target.text, target.range, target.encoding);
     actions.extend(plan_this.map(|offer| Action::new(PLAN_THIS, offer)));
-    let lines = place.range.start.line as usize..=place.range.end.line as usize;
-    let on_lines = lenses(snapshot, place.file, place.text).into_iter().filter(|lens| lines.contains(&lens.line));
+    let lines = target.range.start.line as usize..=target.range.end.line as usize;
+    let on_lines = lenses(snapshot, target.file, target.text).into_iter().filter(|lens| lines.contains(&lens.line));
     actions.extend(on_lines.map(|lens| Action::new(CodeActionKind::QUICKFIX, lens.offer)));
     actions.retain(|action| is_asked_for(&action.kind, context));
     actions.into_iter().filter_map(|action| action.to_proto(client)).collect()
@@ -82,9 +82,9 @@ fn touched(issues: &[PlacedIssue], range: Range) -> impl Iterator<Item = &Placed
 struct Action {
     kind: CodeActionKind,
     offer: Offer,
-    /// Beside the title.
+    /// Added to the title.
     hint: String,
-    /// What it resolves, of those that the client shows.
+    /// The diagnostics that it resolves, of those in the request.
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -113,8 +113,8 @@ impl Action {
     }
 }
 
-fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext) -> Vec<Action> {
-    let touched: Vec<&PlacedIssue> = touched(place.issues, place.range).collect();
+fn on_issues(snapshot: &Snapshot, target: ActionTarget<'_>, context: &CodeActionContext) -> Vec<Action> {
+    let touched: Vec<&PlacedIssue> = touched(target.issues, target.range).collect();
     let mut actions = Vec::new();
     for placed in &touched {
         let hint = match touched.as_slice() {
@@ -122,7 +122,7 @@ fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext)
             _ => format!(" ({})", plain(&placed.issue.description, LONGEST_HINT)),
         };
         let diagnostics: Vec<Diagnostic> =
-            context.diagnostics.iter().filter(|shown| is_of(shown, placed)).cloned().collect();
+            context.diagnostics.iter().filter(|diagnostic| is_of(diagnostic, placed)).cloned().collect();
         let one = |offer| Action {
             hint: hint.clone(),
             diagnostics: diagnostics.clone(),
@@ -139,32 +139,35 @@ fn on_issues(snapshot: &Snapshot, place: Place<'_>, context: &CodeActionContext)
         actions.push(one(Offer::new(snapshot, "Open its task", "baton.openTask", task)));
     }
     if touched.iter().any(|placed| placed.phase == REVIEW) {
-        let of_review = place.issues.iter().filter(|placed| placed.phase == REVIEW);
+        let of_review = target.issues.iter().filter(|placed| placed.phase == REVIEW);
         let ids: Vec<&str> = of_review.map(|placed| placed.issue.id.as_str()).collect();
         let fix = Offer::new(snapshot, "Fix all issues in this file", "baton.fixIssue", json!({ "ids": ids }));
-        let is_shown = |shown: &&Diagnostic| place.issues.iter().any(|placed| is_of(shown, placed));
-        let diagnostics = context.diagnostics.iter().filter(is_shown).cloned().collect();
+        let is_of_file = |diagnostic: &&Diagnostic| target.issues.iter().any(|placed| is_of(diagnostic, placed));
+        let diagnostics = context.diagnostics.iter().filter(is_of_file).cloned().collect();
         let all = Action::new(CodeActionKind::QUICKFIX, fix.unless(cannot_fix(snapshot)));
-        // Right behind fixing one.
+        // Directly after fixing one.
         actions.insert(1, Action { diagnostics, ..all });
     }
     actions
 }
 
-/// Whether a diagnostic that the client shows is this issue's. A client that does not send back what the server told
-/// it beside the message is known by the place.
-fn is_of(shown: &Diagnostic, placed: &PlacedIssue) -> bool {
+/// Whether a diagnostic of the request is this issue's. Where the client does not return a diagnostic's data, code and line
+/// decide.
+fn is_of(diagnostic: &Diagnostic, placed: &PlacedIssue) -> bool {
     let code = format!("{}.{}", placed.phase, placed.issue.severity.as_str());
-    if shown.source.as_deref() != Some(DIAGNOSTIC_SOURCE) {
+    if diagnostic.source.as_deref() != Some(DIAGNOSTIC_SOURCE) {
         return false;
     }
-    match shown.data.as_ref().and_then(|data| data["id"].as_str()) {
+    match diagnostic.data.as_ref().and_then(|data| data["id"].as_str()) {
         Some(id) => id == placed.issue.id,
-        None => shown.code == Some(NumberOrString::String(code)) && shown.range.start.line == placed.range.start.line,
+        None => {
+            diagnostic.code == Some(NumberOrString::String(code))
+                && diagnostic.range.start.line == placed.range.start.line
+        }
     }
 }
 
-/// Kinds are a hierarchy: who asks for `refactor` wants `refactor.rewrite` too.
+/// Kinds are a hierarchy: `refactor` includes `refactor.rewrite`.
 fn is_asked_for(kind: &CodeActionKind, context: &CodeActionContext) -> bool {
     let Some(only) = &context.only else { return true };
     only.iter().any(|asked| {
@@ -212,8 +215,8 @@ mod tests {
         };
         let issues: Vec<PlacedIssue> = snapshot.memory.open_issues().map(place_of).collect();
         let (text, encoding) = (Text::new(TEXT), Encoding::Utf16);
-        let place = Place { file: &file, text: &text, issues: &issues, range, encoding };
-        code_actions(snapshot, place, &serde_json::from_value(context).unwrap(), client)
+        let target = ActionTarget { file: &file, text: &text, issues: &issues, range, encoding };
+        code_actions(snapshot, target, &serde_json::from_value(context).unwrap(), client)
     }
 
     fn titles(answers: &[CodeActionOrCommand]) -> Vec<&str> {
@@ -322,8 +325,8 @@ mod tests {
         let (text, encoding) = (Text::new(plan_text()), Encoding::Utf16);
         let context = CodeActionContext::default();
         let at = |line| {
-            let place = Place { file: &file, text: &text, issues: &[], range: lines(line, line), encoding };
-            titles(&code_actions(&snapshot, place, &context, ALL)).join(", ")
+            let target = ActionTarget { file: &file, text: &text, issues: &[], range: lines(line, line), encoding };
+            titles(&code_actions(&snapshot, target, &context, ALL)).join(", ")
         };
         assert_eq!(at(0), "Baton: approve plan (2 tasks), Baton: reject plan");
         let line = text.lines().position(|line| line.contains("\"id\": \"T1\"")).unwrap();

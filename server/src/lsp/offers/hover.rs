@@ -1,4 +1,4 @@
-//! Hover on a line with issues: what the review says of it, and the task it belongs to.
+//! Hover on a line with issues: their descriptions and fixes, and the task of each.
 
 use tower_lsp::lsp_types::{MarkupContent, MarkupKind};
 
@@ -10,7 +10,7 @@ use crate::lsp::wire::to_proto::plain;
 /// Longest title shown, in characters.
 const LONGEST_TITLE: usize = 200;
 
-/// What is said of some issues; `None` for none.
+/// The hover of some issues; `None` without any.
 pub(crate) fn hover(snapshot: &Snapshot, issues: &[&Issue], kind: MarkupKind) -> Option<MarkupContent> {
     let parts = issues.iter().map(|issue| {
         let task = snapshot.memory.task_of(issue);
@@ -80,17 +80,17 @@ mod tests {
             ..issue("i1", "src/lib.rs", 2)
         };
         let second = issue("i2", "src/other.rs", 2);
-        let shown = hover(&snapshot, &[&first, &second], MarkupKind::Markdown).unwrap();
+        let content = hover(&snapshot, &[&first, &second], MarkupKind::Markdown).unwrap();
         let expected = "**Baton review: major**\n\n\
                         An \\*empty\\* name.  \nSee \\[this\\](command\\:quit).\n\n\
                         **Suggested fix**\n\nUse `name.trim()`.\n\n\
                         **Task T1: Title of T1**\n\nAccepted when:\n\n- It \\*greets\\*.\n\n---\n\n\
                         **Baton review: major**\n\nWhat i2 says.";
-        assert_eq!(shown.value, expected);
-        let shown = hover(&snapshot, &[&first], MarkupKind::PlainText).unwrap();
+        assert_eq!(content.value, expected);
+        let content = hover(&snapshot, &[&first], MarkupKind::PlainText).unwrap();
         let expected = "Baton review: major\nAn *empty* name.\nSee [this](command:quit).\n\n\
                         Suggested fix:\nUse `name.trim()`.\n\nTask T1: Title of T1\n- It *greets*.";
-        assert_eq!((shown.kind, shown.value.as_str()), (MarkupKind::PlainText, expected));
+        assert_eq!((content.kind, content.value.as_str()), (MarkupKind::PlainText, expected));
         assert_eq!(hover(&snapshot, &[], MarkupKind::Markdown), None);
     }
 }

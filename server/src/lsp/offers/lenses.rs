@@ -1,4 +1,4 @@
-//! Code lenses: what can be done with the plan, above its text, and with each issue of the review.
+//! Code lenses: offers for the plan and its tasks in plan.json, and for the review and its issues in review.json.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -11,17 +11,17 @@ use crate::lsp::text::position::Text;
 use crate::text::count;
 use crate::workflow::{IMPLEMENT, Next};
 
-/// Something to be done, above a line.
+/// An offer above a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lens {
     /// The line, from 0.
     pub(crate) line: usize,
-    /// What is to be done.
+    /// The offer.
     pub(crate) offer: Offer,
 }
 
 impl Lens {
-    /// As the protocol has it, with its command: there is nothing left to resolve.
+    /// The protocol's type, complete with its command.
     pub(crate) fn to_proto(&self) -> CodeLens {
         let start = Position { line: u32::try_from(self.line).unwrap_or(u32::MAX), character: 0 };
         let command = self.offer.command(self.offer.title.clone());
@@ -31,7 +31,7 @@ impl Lens {
 
 /// The lenses of a document, a file relative to the workspace root; none but on plan.json and review.json.
 ///
-/// What cannot be done now has no lens: a lens cannot be shown as disabled.
+/// What cannot be done now has no lens: a lens cannot be disabled.
 pub(crate) fn lenses(snapshot: &Snapshot, file: &RepoPath, text: &Text) -> Vec<Lens> {
     if snapshot.is_plan(file) {
         of_plan(snapshot, text)
@@ -44,18 +44,18 @@ pub(crate) fn lenses(snapshot: &Snapshot, file: &RepoPath, text: &Text) -> Vec<L
 
 fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
     let Some(loaded) = &snapshot.memory.plan else { return Vec::new() };
-    // An answer is about what is saved. On another text it would not be what it seems.
+    // An answer is for the saved plan, not for an unsaved text.
     if handoff::<PlanOutput>(text).as_ref() != Some(&loaded.plan) {
         return Vec::new();
     }
     let plan = &loaded.plan;
     let whole = |title: String, command| Offer::new(snapshot, title, command, Value::Null);
-    // An answer is to this plan: by the time it is given there may be another one.
+    // The answer names this plan: there may be another one by the time it is given.
     let approve = |title: String| Offer::new(snapshot, title, "baton.approve", json!({ "planSha256": loaded.sha256 }));
     let mut on_top = Vec::new();
     match snapshot.next {
         Next::Gate => {
-            on_top.push(approve(format!("Approve plan ({})", what_follows(snapshot, plan))));
+            on_top.push(approve(format!("Approve plan ({})", after_approval(snapshot, plan))));
             on_top.push(whole("Reject plan".to_owned(), "baton.reject"));
         }
         Next::Rejected if snapshot.active_run.is_none() => {
@@ -63,7 +63,7 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
             on_top.push(approve(format!("Approve the rejected plan ({tasks})")));
         }
         _ if snapshot.active_run.is_none() => {
-            on_top.extend(rest(snapshot, plan).map(|rest| whole(format!("Go on: {rest}"), "baton.workflow")));
+            on_top.extend(remaining_work(snapshot, plan).map(|rest| whole(format!("Go on: {rest}"), "baton.workflow")));
         }
         _ => {}
     }
@@ -71,21 +71,21 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
     let json = JsonText::new(text.as_str());
     for (index, task) in plan.tasks.iter().enumerate() {
         let line = text.line_of(json.locate(&format!("/tasks/{index}/id")).start);
-        lenses.extend(only(snapshot, task, &loaded.sha256).map(|offer| Lens { line, offer }));
+        lenses.extend(run_alone(snapshot, task, &loaded.sha256).map(|offer| Lens { line, offer }));
     }
     lenses
 }
 
-/// What an approval leads to.
-fn what_follows(snapshot: &Snapshot, plan: &PlanOutput) -> String {
+/// What is done after an approval.
+fn after_approval(snapshot: &Snapshot, plan: &PlanOutput) -> String {
     match snapshot.memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix) {
         Some(round) => format!("fix {}", count(round.issues.len(), "issue")),
         None => count(plan.tasks.len(), "task"),
     }
 }
 
-/// What is left to do of a plan that was approved, where a run was stopped on the way.
-fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
+/// What is left to do of an approved plan when its run was stopped.
+fn remaining_work(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
     match &snapshot.next {
         Next::Phase(IMPLEMENT) => {
             let approval = snapshot.memory.approval.as_ref()?;
@@ -100,7 +100,7 @@ fn rest(snapshot: &Snapshot, plan: &PlanOutput) -> Option<String> {
 }
 
 /// Run one task alone, when what it depends on is done.
-fn only(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
+fn run_alone(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
     if !task.depends_on.iter().all(|needed| snapshot.memory.is_done(needed)) {
         return None;
     }
@@ -121,13 +121,14 @@ fn only(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offer> {
 }
 
 fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
-    let (Some(review), Some(shown)) = (&snapshot.memory.review, handoff::<ReviewOutput>(text)) else {
+    let (Some(review), Some(in_text)) = (&snapshot.memory.review, handoff::<ReviewOutput>(text)) else {
         return Vec::new();
     };
-    let mut lenses: Vec<Lens> = goes_on(snapshot).into_iter().map(|offer| Lens { line: 0, offer }).collect();
+    let mut lenses: Vec<Lens> =
+        continue_from_review(snapshot).into_iter().map(|offer| Lens { line: 0, offer }).collect();
     let json = JsonText::new(text.as_str());
-    for (index, issue) in shown.issues.iter().enumerate() {
-        let Some(id) = id_of(issue, index, &shown, review) else { continue };
+    for (index, issue) in in_text.issues.iter().enumerate() {
+        let Some(id) = id_of(issue, index, &in_text, review) else { continue };
         let line = text.line_of(json.locate(&format!("/issues/{index}")).start);
         let on_issue = |title: &str, command| Offer::new(snapshot, title, command, json!({ "id": id }));
         let mut offer = |offer: Offer| lenses.push(Lens { line, offer });
@@ -158,8 +159,8 @@ pub(crate) fn cannot_fix(snapshot: &Snapshot) -> Option<String> {
     }
 }
 
-/// Go on from the review: fix its open issues, or plan again where it asks for that.
-fn goes_on(snapshot: &Snapshot) -> Option<Offer> {
+/// Continue from the review: fix its open issues, or plan again where it asks for that.
+fn continue_from_review(snapshot: &Snapshot) -> Option<Offer> {
     if cannot_fix(snapshot).is_some() {
         return None;
     }
@@ -170,24 +171,24 @@ fn goes_on(snapshot: &Snapshot) -> Option<Offer> {
         Next::Fix(scope) => workflow(fix(scope.issues.len())),
         Next::EnterRound => workflow(fix(snapshot.memory.round.as_ref()?.issues.len())),
         Next::RePlan => workflow("Plan again, as the review asks".to_owned()),
-        // The plan is to be answered first.
+        // The plan must be answered first.
         Next::Gate => None,
         _ if ids.is_empty() => None,
         _ => Some(Offer::new(snapshot, fix(ids.len()), "baton.fixIssue", json!({ "ids": ids }))),
     }
 }
 
-/// The id of an issue as it stands in a text: one that the file leaves out was given to it when it was read.
-fn id_of<'a>(issue: &'a Issue, index: usize, shown: &ReviewOutput, review: &'a ReviewOutput) -> Option<&'a str> {
+/// The id of an issue in a text; an issue without one got it when the file was read.
+fn id_of<'a>(issue: &'a Issue, index: usize, in_text: &ReviewOutput, review: &'a ReviewOutput) -> Option<&'a str> {
     if !issue.id.is_empty() {
         return Some(&issue.id);
     }
-    let same = shown.issues.len() == review.issues.len();
+    let same = in_text.issues.len() == review.issues.len();
     review.issues.get(index).filter(|_| same).map(|issue| issue.id.as_str())
 }
 
-/// The handoff a text holds; `None` for one that is none. Its faults are told elsewhere: to look for them takes many times
-/// as long as to read it, and lenses are asked for at every pause in typing.
+/// The handoff in a text; `None` for a faulty one. Faults are not looked for: that takes many times as long as reading, and
+/// lenses are requested at every pause in typing.
 fn handoff<T: DeserializeOwned>(text: &Text) -> Option<T> {
     let text = text.as_str().trim_start_matches('\u{feff}');
     if over_limit(text.as_bytes()).is_some() { None } else { serde_json::from_str(text).ok() }
@@ -204,9 +205,9 @@ mod tests {
     use crate::workflow::FixScope;
     use crate::workflow::REVIEW;
 
-    fn shown(snapshot: &Snapshot, file: &str, text: &str) -> Vec<String> {
+    fn lens_lines(snapshot: &Snapshot, file: &str, text: &str) -> Vec<String> {
         let lenses = lenses(snapshot, &RepoPath::parse(file).unwrap(), &Text::new(text));
-        let shown = |lens: &Lens| {
+        let line = |lens: &Lens| {
             let proto = lens.to_proto();
             let command = proto.command.expect("resolved");
             let arguments = command.arguments.unwrap_or_default();
@@ -215,16 +216,16 @@ mod tests {
             let argument = arguments.first().map(Value::to_string).unwrap_or_default();
             format!("{}: {} -> {} {argument}", proto.range.start.line, command.title, command.command)
         };
-        lenses.iter().map(shown).collect()
+        lenses.iter().map(line).collect()
     }
 
     fn on_plan(snapshot: &Snapshot) -> Vec<String> {
-        shown(snapshot, ".agent_memory/plan.json", &plan_text())
+        lens_lines(snapshot, ".agent_memory/plan.json", &plan_text())
     }
 
     fn on_review(snapshot: &Snapshot) -> Vec<String> {
         let text = serde_json::to_string_pretty(snapshot.memory.review.as_ref().unwrap()).unwrap();
-        shown(snapshot, ".agent_memory/review.json", &text)
+        lens_lines(snapshot, ".agent_memory/review.json", &text)
     }
 
     #[test]
@@ -288,11 +289,11 @@ mod tests {
         let mut edited = plan();
         edited.tasks[0].title = "Something else".to_owned();
         let file = ".agent_memory/plan.json";
-        assert_eq!(shown(&gate, file, &serde_json::to_string(&edited).unwrap()), Vec::<String>::new());
-        assert_eq!(shown(&gate, file, "{"), Vec::<String>::new());
-        assert_eq!(shown(&gate, "plan.json", &plan_text()), Vec::<String>::new());
+        assert_eq!(lens_lines(&gate, file, &serde_json::to_string(&edited).unwrap()), Vec::<String>::new());
+        assert_eq!(lens_lines(&gate, file, "{"), Vec::<String>::new());
+        assert_eq!(lens_lines(&gate, "plan.json", &plan_text()), Vec::<String>::new());
         // White space is no other plan.
-        assert_eq!(shown(&gate, file, &serde_json::to_string(&plan()).unwrap()).len(), 3);
+        assert_eq!(lens_lines(&gate, file, &serde_json::to_string(&plan()).unwrap()).len(), 3);
     }
 
     fn fix_scope() -> FixScope {
@@ -321,7 +322,7 @@ mod tests {
         assert_eq!(on_review(&snapshot)[0], "0: Plan again, as the review asks -> baton.workflow ");
         snapshot.next = Next::Gate;
         assert_eq!(on_review(&snapshot), on_issues);
-        // While a run is at work nothing can be started.
+        // While a run is active nothing can be started.
         snapshot.active_run = Some("r1".to_owned());
         assert_eq!(on_review(&snapshot), on_issues[1..]);
     }
@@ -334,9 +335,9 @@ mod tests {
         let text = r#"{ "verdict": "approved", "summary": "s", "recommended_action": "merge",
             "issues": [{ "severity": "minor", "file": "src/lib.rs", "description": "d" }] }"#;
         let file = ".agent_memory/review.json";
-        assert_eq!(shown(&snapshot, file, text)[1], "1: Fix issue -> baton.fixIssue {\"id\":\"given\"}");
+        assert_eq!(lens_lines(&snapshot, file, text)[1], "1: Fix issue -> baton.fixIssue {\"id\":\"given\"}");
         snapshot.memory.review.as_mut().unwrap().base = Some("main".to_owned());
         let dismiss = "1: Dismiss issue -> baton.dismissIssue {\"id\":\"given\"}";
-        assert_eq!(shown(&snapshot, file, text), [dismiss]);
+        assert_eq!(lens_lines(&snapshot, file, text), [dismiss]);
     }
 }

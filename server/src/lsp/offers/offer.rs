@@ -1,25 +1,25 @@
-//! What a person can have done at a place: each is shown as a code lens, as a code action, or as both.
+//! An offer: a command that a person can run at a place in a document, as a code lens, a code action, or both.
 
 use serde_json::{Map, Value};
 use tower_lsp::lsp_types::Command;
 
 use super::snapshot::Snapshot;
 
-/// One thing to be done, by a command of the server's.
+/// A command with its arguments and a title.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Offer {
-    /// What will happen, as a lens says it.
+    /// The title, as a lens shows it.
     pub(crate) title: String,
     /// The command's id.
     command: &'static str,
     /// Its argument.
     fields: Map<String, Value>,
-    /// Why it cannot be done now.
+    /// Why it cannot be run now.
     pub(crate) disabled: Option<String>,
 }
 
 impl Offer {
-    /// A command of the server's with these fields of its argument, for the folder of a snapshot.
+    /// A command with these fields of its argument, for the folder of a snapshot.
     pub(crate) fn new(snapshot: &Snapshot, title: impl Into<String>, command: &'static str, fields: Value) -> Self {
         let mut fields = match fields {
             Value::Object(fields) => fields,
@@ -31,19 +31,19 @@ impl Offer {
         Self { title: title.into(), command, fields, disabled: None }
     }
 
-    /// The same, unless there is a reason why not.
+    /// The same, disabled where there is a reason.
     pub(crate) fn unless(self, reason: Option<String>) -> Self {
         Self { disabled: reason, ..self }
     }
 
-    /// The title among those of other servers.
+    /// The title in a menu together with actions of other servers.
     pub(crate) fn action_title(&self) -> String {
         let mut letters = self.title.chars();
         let first: String = letters.next().into_iter().flat_map(char::to_lowercase).collect();
         format!("Baton: {first}{}", letters.as_str())
     }
 
-    /// What the editor runs, under this title.
+    /// The command for the editor, under this title.
     pub(crate) fn command(&self, title: String) -> Command {
         let argument = (!self.fields.is_empty()).then(|| vec![Value::Object(self.fields.clone())]);
         Command { title, command: self.command.to_owned(), arguments: argument }

@@ -1,4 +1,4 @@
-//! "Plan this": a selection, or what a comment leaves to be done, as the task of a workflow.
+//! "Plan this": a selection, or a `TODO` comment, as the task of a workflow.
 
 use serde_json::json;
 use tower_lsp::lsp_types::{Position, Range};
@@ -13,10 +13,10 @@ use crate::memory::is_same_task;
 use crate::workflow::Next;
 use crate::workspace::is_secret;
 
-/// Longest selection that is taken for a task, in bytes: more is no task but a file.
+/// Longest selection that can be a task, in bytes.
 const LONGEST: usize = 20_000;
 
-/// Start the workflow with what is selected, or with the `TODO` or `FIXME` under the cursor.
+/// Start the workflow with the selection, or with the `TODO` or `FIXME` at the cursor.
 ///
 /// Nothing is offered in files whose text no model may see.
 pub(crate) fn plan_this(
@@ -31,7 +31,7 @@ pub(crate) fn plan_this(
     }
     let (task, reason) = if range.start == range.end {
         let todo = todo_at(file.as_str(), text, range.start.line as usize)?;
-        (with_place(&plain(&todo.text, LONGEST), file, todo.line, todo.last_line), None)
+        (with_location(&plain(&todo.text, LONGEST), file, todo.line, todo.last_line), None)
     } else {
         selection(file, text, range, encoding)?
     };
@@ -39,7 +39,7 @@ pub(crate) fn plan_this(
     Some(offer.unless(snapshot.busy().or_else(|| unfinished(snapshot, &task)).or(reason)))
 }
 
-/// The task, and why it is none.
+/// The task, and why it cannot be one.
 fn selection(file: &RepoPath, text: &Text, range: Range, encoding: Encoding) -> Option<(String, Option<String>)> {
     let (a, b) = (text.byte(range.start, encoding), text.byte(range.end, encoding));
     let (start, end) = (a.min(b), a.max(b));
@@ -54,20 +54,20 @@ fn selection(file: &RepoPath, text: &Text, range: Range, encoding: Encoding) -> 
     // A selection of whole lines ends before the next line's first character.
     let last = text.line_of(start + selected.trim_end().len() - 1);
     let first = text.line_of(start + selected.len() - selected.trim_start().len());
-    // The first line is told with its indentation, also where the selection begins behind it.
+    // The first line keeps its indentation, also where the selection begins after it.
     let begin = text.byte(Position { line: first as u32, character: 0 }, encoding);
     let is_indent = text.as_str()[begin..start.max(begin)].trim().is_empty();
     let begin = if is_indent { begin } else { start };
-    Some((with_place(&dedented(&text.as_str()[begin..end]), file, first, last), None))
+    Some((with_location(&dedented(&text.as_str()[begin..end]), file, first, last), None))
 }
 
-fn with_place(text: &str, file: &RepoPath, first: usize, last: usize) -> String {
+fn with_location(text: &str, file: &RepoPath, first: usize, last: usize) -> String {
     let lines = if first == last { format!("{}", first + 1) } else { format!("{}-{}", first + 1, last + 1) };
     let between = if text.contains('\n') { "\n\n" } else { " " };
     format!("{text}{between}({file}:{lines})")
 }
 
-/// The lines without what all of them are indented by, and without control characters.
+/// The lines without their common indentation and control characters.
 fn dedented(text: &str) -> String {
     let lines: Vec<String> =
         text.lines().map(|line| line.trim_end().chars().filter(|c| *c == '\t' || !c.is_control()).collect()).collect();
@@ -78,7 +78,7 @@ fn dedented(text: &str) -> String {
     lines.iter().map(cut).collect::<Vec<_>>().join("\n").trim_matches('\n').trim_end().to_owned()
 }
 
-/// Why no other task can begin: the one at hand comes first.
+/// Why no other task can begin: the current one is unfinished.
 fn unfinished(snapshot: &Snapshot, task: &str) -> Option<String> {
     let memory = &snapshot.memory;
     let finished = matches!(snapshot.next, Next::Merged | Next::Rejected);

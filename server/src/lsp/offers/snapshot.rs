@@ -1,4 +1,4 @@
-//! One workspace folder at one moment: what code actions, lenses and hover are made from.
+//! A snapshot of a workspace folder: what code actions, lenses and hover are made from.
 
 use jiff::Timestamp;
 use tower_lsp::lsp_types::Url;
@@ -10,16 +10,16 @@ use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::{Next, Phases, next_phase, policy};
 
-/// Everything a person can be offered follows from this and the text of a document.
+/// Offers are a function of this and the text of a document.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     /// The folder's URI, where several are open and a command must say which one it is for.
     pub(crate) folder_uri: Option<Url>,
-    /// What its memory says. Of handoffs with faults it says nothing.
+    /// Its memory, without handoffs that have faults.
     pub(crate) memory: Memory,
-    /// What comes next.
+    /// The next phase.
     pub(crate) next: Next,
-    /// The run at work, of this or another process.
+    /// The active run, of this or another process.
     pub(crate) active_run: Option<String>,
     /// The memory folder, relative to the workspace root.
     pub(crate) memory_dir: Option<RepoPath>,
@@ -31,7 +31,7 @@ impl Snapshot {
         Self { folder_uri: None, memory: Memory::default(), next: Next::NeedTask, active_run: None, memory_dir: None }
     }
 
-    /// What is known of a folder now.
+    /// Read a folder now.
     ///
     /// # Errors
     /// When its memory cannot be read.
@@ -52,14 +52,14 @@ impl Snapshot {
         phases: &Phases,
         now: Timestamp,
     ) -> Result<Self, MemoryError> {
-        // What has faults is told as diagnostics, and nothing is offered of it.
+        // Faults are diagnostics; faulty handoffs get no offers.
         let (memory, _faults) = store.inspect()?;
         let next = next_phase(&memory, &policy(settings, phases), now);
         let active_run = store.holder().map(|holder| holder.run);
         Ok(Self { folder_uri: None, memory, next, active_run, memory_dir: Some(store.path().clone()) })
     }
 
-    /// The same, whose commands name the folder.
+    /// The same, with commands that name the folder.
     pub(crate) fn with_folder_uri(self, folder_uri: Option<Url>) -> Self {
         Self { folder_uri, ..self }
     }

@@ -10,7 +10,7 @@ use crate::lsp::folder::Folder;
 use crate::lsp::wire::{to_proto, window};
 use crate::workflow::{NextStep, Outcome, Status};
 
-/// Look for a workflow that waits for an answer, which is told, or was interrupted, which is a question.
+/// Look for a workflow that waits for an answer, which shows a message, or was interrupted, which returns a question.
 pub(super) async fn find(folder: &Arc<Folder>) -> Option<Question> {
     let of = folder.clone();
     let found = folder.with_files(move |files| {

@@ -1,7 +1,7 @@
-//! The run at work in a folder: started, shown to the client, asked about at the gate, and followed to its outcome.
+//! The active run of a folder: started, shown to the client, asked about at the gate, and watched to its outcome.
 //!
-//! Invariants: one run a folder; whatever happens, its progress ends and its outcome is told once; a run is resumed only
-//! when a person asks for it.
+//! Invariants: one run per folder; whatever happens, its progress ends and its outcome is reported once; a run is resumed
+//! only when a person chooses that; only [`runs`] starts one.
 
 pub(crate) mod changes;
 mod gate;

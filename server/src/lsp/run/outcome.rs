@@ -1,4 +1,4 @@
-//! The outcome of a run, as a person is told it: a message, or the question what to do next.
+//! The outcome of a run as a person sees it: a message, or the question what to do next.
 //!
 //! A question only says whether the run is to be resumed; `runs` resumes it, so that nothing here starts a run.
 

@@ -89,7 +89,7 @@ impl Progress {
         self.repeat();
     }
 
-    /// Whether the elapsed time is to be reported: the run works, and waits for nobody.
+    /// Whether the elapsed time is to be reported: the run works, and does not wait for a person.
     pub(super) fn is_running(&self) -> bool {
         matches!(self.state, State::Begun) && !self.activity.waits
     }

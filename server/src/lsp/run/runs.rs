@@ -106,7 +106,7 @@ async fn watch(
     start: Start,
     over: CancellationToken,
 ) {
-    // Fired however this ends: whoever stops the run waits for it.
+    // Fired however this ends: `Folder::stop` waits for it.
     let _over = over.drop_guard();
     let RunHandle { run, cancel, mut events, mut end } = handle;
     let Folder { client, capabilities, .. } = &*folder;
@@ -139,7 +139,7 @@ async fn watch(
         progress.report(&last);
     }
     folder.refresh_from(&files).await;
-    // Before the end is told: whoever hears of it may start the next run.
+    // Before the end is reported, which may cause the next start.
     *folder.current.lock().await = None;
     let ended = run_outcome(ended);
     feed.end(&run, ended.outcome, &ended.message);

@@ -1,6 +1,6 @@
-//! The comments of a source file, by its name: enough of each language to find what people left there to be done.
+//! The comments of a source file, by its name: enough of each language to find `TODO` comments.
 //!
-//! It is no parser. Strings end with their line, and comments do not nest; a heredoc that looks like a comment is one.
+//! It is no parser: strings end with their line, comments do not nest, and a heredoc that looks like a comment is one.
 
 use super::position::Text;
 
@@ -9,22 +9,22 @@ use super::position::Text;
 pub(crate) struct Comment<'a> {
     /// The line, from 0.
     pub(crate) line: usize,
-    /// What the comment says on this line, without its marks.
+    /// The content of the comment on this line, without its marks.
     pub(crate) text: &'a str,
-    /// Whether nothing but white space stands before it.
+    /// Whether only white space precedes it.
     pub(crate) alone: bool,
-    /// The block comment it is part of, by the line that one begins on; `None` for a comment that ends with its line.
+    /// The first line of the block comment it is part of; `None` for a line comment.
     pub(crate) block: Option<usize>,
 }
 
 /// How a language marks its comments.
 #[derive(Debug, Clone, Copy)]
 struct Marks {
-    /// What begins a comment that ends with its line.
+    /// Starts of line comments.
     line: &'static [&'static str],
-    /// What begins and ends one over several lines.
+    /// Starts and ends of block comments.
     block: &'static [(&'static str, &'static str)],
-    /// What encloses strings.
+    /// Quotes of strings.
     quotes: &'static str,
 }
 
@@ -47,7 +47,7 @@ const BASIC: Marks = Marks { line: &["'"], block: &[], quotes: "\"" };
 const FORTRAN: Marks = Marks { line: &["!"], block: &[], quotes: "\"'" };
 const BATCH: Marks = Marks { line: &["::", "REM ", "rem "], block: &[], quotes: "" };
 const POWER_SHELL: Marks = Marks { line: &["#"], block: &[("<#", "#>")], quotes: "\"'" };
-/// Of a file whose language is not known: what is a comment in most.
+/// For unknown languages: the marks of most.
 const ANY: Marks = Marks { line: &["//", "#", "--", ";", "%"], block: &[("/*", "*/"), ("<!--", "-->")], quotes: "\"'" };
 
 impl Marks {
@@ -92,16 +92,16 @@ pub(crate) fn comments<'a>(file: &str, text: &'a Text) -> Vec<Comment<'a>> {
     let marks = Marks::of(file);
     let is_rust = file.ends_with(".rs");
     let mut found = Vec::new();
-    // The end mark of the block comment the line begins in, and the line that one began on.
+    // The end mark and the first line of the block comment that is open at the start of a line.
     let mut block: Option<(&str, usize)> = None;
     for (number, line) in text.lines().enumerate() {
         let mut at = 0;
         loop {
             if let Some((end, begun)) = block {
-                let (said, rest) =
-                    line[at..].split_once(end).map_or((&line[at..], None), |(said, rest)| (said, Some(rest)));
+                let (content, rest) =
+                    line[at..].split_once(end).map_or((&line[at..], None), |(content, rest)| (content, Some(rest)));
                 let alone = at == 0 || opens_line(line, at, &marks);
-                found.push(Comment { line: number, text: bare(said), alone, block: Some(begun) });
+                found.push(Comment { line: number, text: bare(content), alone, block: Some(begun) });
                 let Some(rest) = rest else { break };
                 block = None;
                 at = line.len() - rest.len();
@@ -124,13 +124,13 @@ pub(crate) fn comments<'a>(file: &str, text: &'a Text) -> Vec<Comment<'a>> {
 }
 
 enum Mark {
-    /// Where it stands, and its length.
+    /// Its byte and its length.
     Line(usize, usize),
-    /// Where it stands, its length, and what ends the comment.
+    /// Its byte, its length, and the end mark.
     Block(usize, usize, &'static str),
 }
 
-/// The first mark of a comment that stands in no string.
+/// The first mark of a comment outside of strings.
 fn next_mark(line: &str, from: usize, marks: &Marks, is_rust: bool) -> Option<Mark> {
     let mut at = from;
     while let Some(c) = line[at..].chars().next() {
@@ -198,7 +198,7 @@ fn bare(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn said(file: &str, text: &str) -> Vec<String> {
+    fn contents(file: &str, text: &str) -> Vec<String> {
         comments(file, &Text::new(text))
             .into_iter()
             .map(|comment| format!("{}: {}", comment.line, comment.text))
@@ -229,7 +229,7 @@ mod tests {
             ("a.unknown", "; here"),
             ("a.unknown", "x # here"),
         ] {
-            assert_eq!(said(file, text), ["0: here"], "{file}: {text}");
+            assert_eq!(contents(file, text), ["0: here"], "{file}: {text}");
         }
     }
 
@@ -246,22 +246,22 @@ mod tests {
             ("a.sql", "SELECT '-- no'"),
             ("a.rs", "a[i]--; % ; #[derive(Debug)]"),
         ] {
-            let said: Vec<String> = said(file, text).into_iter().filter(|said| said != "0: ").collect();
-            assert_eq!(said, Vec::<String>::new(), "{file}: {text}");
+            let found: Vec<String> = contents(file, text).into_iter().filter(|content| content != "0: ").collect();
+            assert_eq!(found, Vec::<String>::new(), "{file}: {text}");
         }
     }
 
     #[test]
     fn apostrophes_and_lifetimes_open_no_string() {
-        assert_eq!(said("a.rs", "fn f<'a>(x: &'a str) {} // don't"), ["0: don't"]);
-        assert_eq!(said("a.rs", "let c = '\\''; // it's"), ["0: it's"]);
-        assert_eq!(said("a.sh", "echo don't stop  # isn't it"), ["0: isn't it"]);
+        assert_eq!(contents("a.rs", "fn f<'a>(x: &'a str) {} // don't"), ["0: don't"]);
+        assert_eq!(contents("a.rs", "let c = '\\''; // it's"), ["0: it's"]);
+        assert_eq!(contents("a.sh", "echo don't stop  # isn't it"), ["0: isn't it"]);
     }
 
     #[test]
     fn a_block_goes_over_lines() {
         let text = "a();\n/**\n * One.\n * Two. */ b(); // three\n";
-        assert_eq!(said("a.c", text), ["1: ", "2: One.", "3: Two.", "3: three"]);
+        assert_eq!(contents("a.c", text), ["1: ", "2: One.", "3: Two.", "3: three"]);
         let text = Text::new(text);
         let found = comments("a.c", &text);
         assert_eq!((found[1].block, found[1].alone), (Some(1), true));

@@ -131,8 +131,8 @@ impl Documents {
         self.inner.events.subscribe()
     }
 
-    /// Locked while a change is applied here and in whatever follows the documents, and by whoever must not see one of these
-    /// without the other.
+    /// Locks out changes: held while one is applied here and in whatever follows the documents, and by readers that need
+    /// both in step.
     pub(crate) fn lock_changes(&self) -> MutexGuard<'_, ()> {
         self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }

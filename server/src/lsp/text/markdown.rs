@@ -1,4 +1,4 @@
-//! What models wrote, as Markdown that shows just that: no link, no command, no picture and no HTML comes of it.
+//! Text of models as Markdown that shows exactly that text: it becomes no link, command, picture or HTML.
 
 use crate::lsp::wire::to_proto::plain;
 use crate::text::{cut, safe_lines};
@@ -6,8 +6,8 @@ use crate::text::{cut, safe_lines};
 /// Longest line shown, in characters.
 const LONGEST_LINE: usize = 2000;
 
-/// Some text of a model's, line for line. Its code, fenced or between backticks, stays code; everything else that
-/// Markdown would make something of is escaped.
+/// A model's text, line for line. Code, fenced or between backticks, stays code; everything else that Markdown would
+/// interpret is escaped.
 pub(crate) fn markdown(text: &str) -> String {
     let mut blocks: Vec<String> = Vec::new();
     let mut prose: Vec<String> = Vec::new();
@@ -27,7 +27,7 @@ pub(crate) fn markdown(text: &str) -> String {
     blocks.join("\n\n")
 }
 
-/// Some text of a model's in one line.
+/// A model's text in one line.
 pub(crate) fn markdown_line(text: &str) -> String {
     inline(&plain(text, LONGEST_LINE))
 }
@@ -62,27 +62,27 @@ fn longest_run(text: &str) -> usize {
 
 /// Prose with its code spans.
 fn inline(line: &str) -> String {
-    let mut shown = String::new();
+    let mut escaped_text = String::new();
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('`') {
         let Some((code, tail)) = after.split_once('`').filter(|(code, _)| !code.trim().is_empty()) else { break };
-        shown.push_str(&escaped(before, shown.is_empty()));
-        shown.push('`');
-        shown.push_str(code);
-        shown.push('`');
+        escaped_text.push_str(&escaped(before, escaped_text.is_empty()));
+        escaped_text.push('`');
+        escaped_text.push_str(code);
+        escaped_text.push('`');
         rest = tail;
     }
-    let at_start = shown.is_empty();
-    shown.push_str(&escaped(rest, at_start));
-    shown
+    let at_start = escaped_text.is_empty();
+    escaped_text.push_str(&escaped(rest, at_start));
+    escaped_text
 }
 
 fn escaped(text: &str, at_start: bool) -> String {
-    let mut shown = String::with_capacity(text.len() + 8);
-    // Harmless, and what people want to see as a list.
+    let mut escaped_text = String::with_capacity(text.len() + 8);
+    // List items are harmless.
     let mut rest = text;
     if at_start && let Some(item) = text.strip_prefix("- ").or_else(|| text.strip_prefix("* ")) {
-        shown.push_str("- ");
+        escaped_text.push_str("- ");
         rest = item;
     }
     for (at, c) in rest.char_indices() {
@@ -96,11 +96,11 @@ fn escaped(text: &str, at_start: bool) -> String {
             _ => false,
         };
         if special {
-            shown.push('\\');
+            escaped_text.push('\\');
         }
-        shown.push(c);
+        escaped_text.push(c);
     }
-    shown
+    escaped_text
 }
 
 /// Schemes that become links without slashes.
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_text_becomes_a_link_or_a_command() {
-        for (text, shown) in [
+        for (text, escaped_text) in [
             ("[click](command:workbench.action.quit)", r"\[click\](command\:workbench.action.quit)"),
             ("![x](https://evil.example/p.png)", r"\!\[x\](https\://evil.example/p.png)"),
             ("<a href=x>y</a> &lt;", r"\<a href=x\>y\</a\> \&lt;"),
@@ -129,16 +129,16 @@ mod tests {
             ("`` a ``", r"\`\` a \`\`"),
             ("red\u{1b}[31m \u{202e}txt", "red txt"),
         ] {
-            assert_eq!(markdown(text), shown, "{text}");
+            assert_eq!(markdown(text), escaped_text, "{text}");
         }
     }
 
     #[test]
     fn code_stays_code_and_nothing_inside_ends_it() {
         let text = "Use this:\n```rust\nif a  {\n    b(\"`````\");\n}\n```\nand  that.\n\n- one\n- two";
-        let shown = "Use this:\n\n``````\nif a  {\n    b(\"`````\");\n}\n``````\n\nand that.\n\n- one  \n- two";
-        assert_eq!(markdown(text), shown);
-        // A fence nobody closes ends with the text.
+        let escaped_text = "Use this:\n\n``````\nif a  {\n    b(\"`````\");\n}\n``````\n\nand that.\n\n- one  \n- two";
+        assert_eq!(markdown(text), escaped_text);
+        // An unclosed fence ends with the text.
         assert_eq!(markdown("```\na"), "```\na\n```");
     }
 

@@ -1,8 +1,8 @@
 //! Text as the editor has it: open documents, positions in them, and what is read from their comments.
 //!
-//! Invariants: a notification changes [`documents`] before any other code sees it, in the order of arrival; every
-//! position of the protocol is converted by [`position`], in the encoding agreed with the client.
-//! Imports `wire` alone.
+//! Invariants: a notification changes [`documents`] before any other code sees it, in the order of arrival; every position
+//! of the protocol is converted by [`position`], in the negotiated encoding; text of a model becomes Markdown only through
+//! [`markdown`]. Imports `wire` alone.
 
 pub(crate) mod comments;
 pub(crate) mod documents;

@@ -1,4 +1,4 @@
-//! Places in a text as the protocol counts them: lines from 0, and columns in the unit agreed with the client.
+//! Positions in a text as the protocol counts them: lines from 0, and columns in the negotiated encoding.
 
 use std::ops::Range as Bytes;
 
@@ -9,7 +9,7 @@ use tower_lsp::lsp_types::{Position, PositionEncodingKind, Range};
 pub(crate) enum Encoding {
     /// Bytes of UTF-8.
     Utf8,
-    /// Code units of UTF-16: what the protocol takes where nothing is agreed.
+    /// Code units of UTF-16: the protocol's default.
     #[default]
     Utf16,
     /// Characters.
@@ -17,7 +17,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// The first of the client's that is known; what it says nothing of is UTF-16.
+    /// The first known one of those that the client offers; UTF-16 without any.
     pub(crate) fn agreed(offered: Option<&[PositionEncodingKind]>) -> Self {
         let known = [Self::Utf8, Self::Utf16, Self::Utf32];
         let find = |kind: &PositionEncodingKind| known.into_iter().find(|known| known.kind() == *kind);
@@ -66,8 +66,8 @@ impl Encoding {
     }
 }
 
-/// A text that knows where its lines are. A line ends with `\n`, `\r\n` or `\r`, as the protocol says; after the last
-/// ending stands one more line, which may be empty.
+/// A text with an index of its lines. A line ends with `\n`, `\r\n` or `\r`, as the protocol says; after the last ending
+/// there is one more line, which may be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     text: String,
@@ -80,18 +80,18 @@ pub(crate) struct Text {
 pub(crate) struct LineEdit {
     /// The first line that it touches.
     pub(crate) first: usize,
-    /// The lines it touches, as they were, with their endings.
+    /// The lines it touches, before it, with their endings.
     pub(crate) before: String,
-    /// How many those are.
+    /// Their number.
     pub(crate) lines_before: usize,
-    /// What stands in their place.
+    /// The lines that replace them.
     pub(crate) after: String,
-    /// How many lines that is.
+    /// Their number.
     pub(crate) lines_after: usize,
 }
 
 impl Text {
-    /// Find the lines of a text.
+    /// Index the lines of a text.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         let mut starts = vec![0];
@@ -104,7 +104,7 @@ impl Text {
         &self.text
     }
 
-    /// How many lines it has, the last one included that nothing ends. Never 0.
+    /// The number of lines, including the last one without an ending. Never 0.
     pub(crate) fn line_count(&self) -> usize {
         self.starts.len()
     }
@@ -119,17 +119,17 @@ impl Text {
         (0..self.line_count()).map(|line| self.line(line))
     }
 
-    /// The line a byte stands in.
+    /// The line of a byte.
     pub(crate) fn line_of(&self, byte: usize) -> usize {
         self.starts.partition_point(|start| *start <= byte) - 1
     }
 
-    /// Where some bytes stand.
+    /// The range of some bytes.
     pub(crate) fn range(&self, bytes: Bytes<usize>, encoding: Encoding) -> Range {
         Range { start: self.position(bytes.start, encoding), end: self.position(bytes.end.max(bytes.start), encoding) }
     }
 
-    /// Where a byte stands; one past the end is the end.
+    /// The position of a byte; past the end, the end.
     fn position(&self, byte: usize, encoding: Encoding) -> Position {
         let mut byte = byte.min(self.text.len());
         while !self.text.is_char_boundary(byte) {
@@ -142,14 +142,13 @@ impl Text {
         Position { line: u32::try_from(line).unwrap_or(u32::MAX), character: encoding.columns(before) }
     }
 
-    /// Where a byte of a line stands.
+    /// The position of a byte of a line.
     pub(crate) fn position_in(&self, line: usize, byte: usize, encoding: Encoding) -> Position {
         let start = self.starts.get(line).copied().unwrap_or(self.text.len());
         self.position(start + byte, encoding)
     }
 
-    /// The byte a position names. What lies past the end of a line is its end, and past the last line the end of the
-    /// text.
+    /// The byte of a position. Past the end of a line it is the line's end, and past the last line the end of the text.
     pub(crate) fn byte(&self, position: Position, encoding: Encoding) -> usize {
         let line = position.line as usize;
         match self.starts.get(line) {
@@ -158,25 +157,25 @@ impl Text {
         }
     }
 
-    /// The place of lines `first` to `last`, counted from 0, from the first character of the one to the last of the
-    /// other that is no white space. Lines that the text does not have become its last.
+    /// The range of lines `first` to `last`, counted from 0, without the white space around it. Past the last line it is the
+    /// last line.
     pub(crate) fn span_of(&self, first: usize, last: usize, encoding: Encoding) -> Range {
         let end = self.last_line();
         let (first, last) = (first.min(end), last.max(first).min(end));
         let (head, tail) = (self.line(first), self.line(last));
-        // Nothing but white space: the whole line, lest the range begins after its end.
+        // For only white space the whole line: otherwise the range would begin after its end.
         let indent = if head.trim().is_empty() { 0 } else { head.len() - head.trim_start().len() };
         let length = if tail.trim().is_empty() { tail.len() } else { tail.trim_end().len() };
         self.range(self.starts[first] + indent..self.starts[last] + length, encoding)
     }
 
-    /// The last line that an editor shows something at: an empty one after the last ending is none.
+    /// The last line that can have a diagnostic: not an empty one after the last ending.
     pub(crate) fn last_line(&self) -> usize {
         let last = self.line_count() - 1;
         if last > 0 && self.line(last).is_empty() { last - 1 } else { last }
     }
 
-    /// Replace what stands between two positions.
+    /// Replace a range.
     pub(crate) fn replace(&mut self, range: Range, new: &str, encoding: Encoding) -> LineEdit {
         let (a, b) = (self.byte(range.start, encoding), self.byte(range.end, encoding));
         self.replace_bytes(a.min(b)..a.max(b), new)
@@ -240,7 +239,7 @@ mod tests {
         Position { line, character }
     }
 
-    fn shown(range: Range) -> String {
+    fn format_range(range: Range) -> String {
         format!("{}:{}-{}:{}", range.start.line, range.start.character, range.end.line, range.end.character)
     }
 
@@ -278,15 +277,15 @@ mod tests {
     fn a_line_is_marked_from_its_first_to_its_last_character_and_none_is_outside() {
         let text = Text::new("fn a() {\n    let é = \"🦀\";  \r\n}\n");
         for (first, last, range) in [(0, 0, "0:0-0:8"), (1, 1, "1:4-1:17"), (0, 2, "0:0-2:1"), (2, 1, "2:0-2:1")] {
-            assert_eq!(shown(text.span_of(first, last, Encoding::Utf16)), range);
+            assert_eq!(format_range(text.span_of(first, last, Encoding::Utf16)), range);
         }
         let text = Text::new("a\nbc\n");
         for (first, last, range) in [(2, 2, "1:0-1:2"), (usize::MAX, usize::MAX, "1:0-1:2"), (0, 99, "0:0-1:2")] {
-            assert_eq!(shown(text.span_of(first, last, Encoding::Utf16)), range);
+            assert_eq!(format_range(text.span_of(first, last, Encoding::Utf16)), range);
         }
-        assert_eq!(shown(Text::new("").span_of(0, 0, Encoding::Utf16)), "0:0-0:0");
-        assert_eq!(shown(Text::new("   \n\n").span_of(0, 0, Encoding::Utf16)), "0:0-0:3");
-        assert_eq!(shown(Text::new("   \n\n").span_of(1, 1, Encoding::Utf16)), "1:0-1:0");
+        assert_eq!(format_range(Text::new("").span_of(0, 0, Encoding::Utf16)), "0:0-0:0");
+        assert_eq!(format_range(Text::new("   \n\n").span_of(0, 0, Encoding::Utf16)), "0:0-0:3");
+        assert_eq!(format_range(Text::new("   \n\n").span_of(1, 1, Encoding::Utf16)), "1:0-1:0");
     }
 
     #[test]
@@ -303,15 +302,19 @@ mod tests {
                         continue;
                     }
                     let edit = text.replace_bytes(*start..*end, new);
-                    let told = format!("{start}..{end} {new:?}");
-                    assert_eq!(text, Text::new(text.as_str()), "{told}");
+                    let edit_name = format!("{start}..{end} {new:?}");
+                    assert_eq!(text, Text::new(text.as_str()), "{edit_name}");
                     let old = Text::new(original);
-                    assert_eq!(text.line_count(), old.line_count() - edit.lines_before + edit.lines_after, "{told}");
+                    assert_eq!(
+                        text.line_count(),
+                        old.line_count() - edit.lines_before + edit.lines_after,
+                        "{edit_name}"
+                    );
                     let mut lines: Vec<&str> = old.lines().collect();
                     let after = Text::new(edit.after.clone());
                     let replaced = after.lines().take(edit.lines_after);
                     lines.splice(edit.first..edit.first + edit.lines_before, replaced);
-                    assert_eq!(lines, text.lines().collect::<Vec<_>>(), "{told}");
+                    assert_eq!(lines, text.lines().collect::<Vec<_>>(), "{edit_name}");
                 }
             }
         }

@@ -1,31 +1,31 @@
-//! What people left to be done in comments: `TODO` and `FIXME`.
+//! `TODO` and `FIXME` comments.
 
 use super::comments::{Comment, comments};
 use super::position::Text;
 
 const MARKS: [&str; 2] = ["TODO", "FIXME"];
 
-/// Longest comment, in lines, that is taken as one thing to do.
+/// Longest comment, in lines, that counts as one.
 const MOST_LINES: usize = 20;
 
-/// Something to be done.
+/// A `TODO` or `FIXME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Todo {
-    /// The line its mark stands on, from 0.
+    /// The line of its mark, from 0.
     pub(crate) line: usize,
-    /// The last line of what it says.
+    /// The last line of its text.
     pub(crate) last_line: usize,
-    /// What it says, from the mark on, in one line.
+    /// Its text, from the mark on, in one line.
     pub(crate) text: String,
 }
 
-/// What the comment on a line, from 0, leaves to be done.
+/// The `TODO` or `FIXME` whose comment is on a line, counted from 0.
 ///
-/// A comment that goes on over several lines is one; the mark may stand on an earlier line of it. `TODO` and `FIXME`
+/// A comment over several lines is one; the mark may be on an earlier line of it. `TODO` and `FIXME`
 /// count as words in capitals, and in small letters where they begin the comment with a colon, or an at sign as in
 /// `@todo`.
 pub(crate) fn todo_at(file: &str, text: &Text, line: usize) -> Option<Todo> {
-    // GateEvent at every move of the cursor: most lines are far from any.
+    // Requested at every move of the cursor: most lines are far from any.
     let near = |line: usize| MARKS.iter().any(|mark| contains(text.line(line), mark));
     if !(line.saturating_sub(MOST_LINES)..=line.min(text.line_count() - 1)).any(near) {
         return None;
@@ -38,29 +38,29 @@ pub(crate) fn todo_at(file: &str, text: &Text, line: usize) -> Option<Todo> {
     comments.iter().enumerate().rev().filter(|(_, comment)| comment.line <= line).find_map(begun)
 }
 
-/// The one whose mark stands in a comment at this byte.
+/// The one whose mark is at this byte of a comment.
 fn todo(comments: &[Comment<'_>], index: usize, at: usize) -> Todo {
     let first = &comments[index];
-    // `[TODO] mend` is told with both its brackets.
+    // `[TODO] fix` keeps both its brackets.
     let at = if first.text[..at].ends_with(['[', '(', '<']) { at - 1 } else { at };
-    let mut said = vec![first.text[at..].trim_start_matches('@')];
+    let mut parts = vec![first.text[at..].trim_start_matches('@')];
     let mut last_line = first.line;
     for next in comments[index + 1..].iter().take(MOST_LINES - 1) {
         let follows = next.line == last_line + 1 && next.alone && next.block == first.block;
-        // Behind code, the next comment is about the next thing.
+        // A comment after one that ends a line of code is a separate one.
         let belongs = first.block.is_some() || first.alone;
         if !follows || !belongs || next.text.is_empty() || mark(next.text).is_some() {
             break;
         }
-        said.push(next.text);
+        parts.push(next.text);
         last_line = next.line;
     }
-    Todo { line: first.line, last_line, text: said.join(" ") }
+    Todo { line: first.line, last_line, text: parts.join(" ") }
 }
 
-/// Where a mark stands in a comment.
+/// The byte of the first mark in a comment.
 fn mark(comment: &str) -> Option<usize> {
-    if starts_small(comment) {
+    if starts_lowercase(comment) {
         return Some(0);
     }
     MARKS
@@ -78,7 +78,7 @@ fn is_word(comment: &str, at: usize, mark: &str) -> bool {
 }
 
 /// `todo:`, `fixme(ann):`, `@todo` at the beginning.
-fn starts_small(comment: &str) -> bool {
+fn starts_lowercase(comment: &str) -> bool {
     let (at, rest) = comment.strip_prefix('@').map_or((false, comment), |rest| (true, rest));
     MARKS.iter().any(|mark| {
         let Some(head) = rest.get(..mark.len()).filter(|head| head.eq_ignore_ascii_case(mark)) else { return false };
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_found_in_the_comments_of_many_languages() {
-        for (file, text, said) in [
+        for (file, text, parts) in [
             ("a.rs", "let a = 1; // TODO: mend", "TODO: mend"),
             ("a.rs", "//TODO mend", "TODO mend"),
             ("a.rs", "/// A hack. FIXME(ann): mend", "FIXME(ann): mend"),
@@ -117,7 +117,7 @@ mod tests {
             ("a.vue", "<!-- [TODO] mend -->", "[TODO] mend"),
             ("Dockerfile", "RUN x # TODO", "TODO"),
         ] {
-            let expected = (!said.is_empty()).then(|| format!("0-0: {said}"));
+            let expected = (!parts.is_empty()).then(|| format!("0-0: {parts}"));
             assert_eq!(found(file, text, 0), expected, "{file}: {text}");
         }
     }

@@ -1,4 +1,4 @@
-//! The connection to the client: messages in and out, what the client can do, and the conversion of types.
+//! The connection to the client: messages in and out, its capabilities, and the conversion of types.
 //!
 //! Invariants: [`transport`] alone deals with the traps of tower-lsp, and [`client`] alone sends. Nothing here waits for
 //! the client to read, and nothing here knows a folder, a run or a file's text. Imports no other room of the server.

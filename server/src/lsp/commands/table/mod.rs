@@ -1,7 +1,7 @@
 //! The commands an editor can run, in one table: what is advertised is what is parsed.
 //!
-//! A command has at most one argument, an object. A bare string stands for the object's first field, and none at all
-//! for an empty object, so that an editor without a plugin can run every command. `folder` names a workspace folder by
+//! A command has at most one argument, an object. A bare string is the object's first field, and none at all is an
+//! empty object, so that an editor without a plugin can run every command. `folder` names a workspace folder by
 //! its URI where there are several.
 
 use serde::de::DeserializeOwned;
@@ -16,25 +16,25 @@ use crate::workflow::Phases;
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Command {
-    /// Take a task through the four phases, or go on with the one at hand.
+    /// Take a task through all phases, or continue with the current one.
     Workflow(WorkflowArguments),
-    /// Gather context, also again.
+    /// Run the context phase, also again.
     Context(TaskArguments),
-    /// Plan, also again; where the gate waits, `feedback` is its answer.
+    /// Run the plan phase, also again; where the gate waits, `feedback` is the answer to it.
     Plan(PlanArguments),
-    /// Implement the approved tasks, also again.
+    /// Run the implement phase, also again.
     Implement(ImplementArguments),
-    /// Review what was done, or what differs from a commit.
+    /// Run the review phase, or review the difference to a commit.
     Review(ReviewArguments),
     /// Approve the plan.
     Approve(ApproveArguments),
     /// Reject the plan.
     Reject,
-    /// Tell where the workflow stands.
+    /// The status of the workflow.
     Status,
     /// Stop the run.
     Cancel,
-    /// Set the workflow aside; files stay.
+    /// Move the workflow to the history; its changes of files stay.
     Reset,
     /// Undo what agents did to files, or undo that.
     Rollback(RollbackArguments),
@@ -42,15 +42,15 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Fix issues of the review.
     FixIssue(FixArguments),
-    /// Show an issue no more.
+    /// Dismiss an issue.
     DismissIssue(IssueArguments),
-    /// Show a dismissed issue again.
+    /// Restore a dismissed issue.
     RestoreIssue(IssueArguments),
     /// Open task.md, or a task of the plan.
     OpenTask(OpenTaskArguments),
     /// Open plan.md.
     OpenPlan,
-    /// Look whether everything that is needed is there.
+    /// Check whether everything that a run needs is there.
     Doctor,
     /// Run a phase that has no arguments of its own, also again.
     Phase(PhaseName),
@@ -60,9 +60,9 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WorkflowArguments {
-    /// The task in the user's words; without one the workflow at hand goes on.
+    /// The task in the user's words; without one the current workflow continues.
     pub(crate) task: Option<String>,
-    /// Set the workflow at hand aside first.
+    /// Reset the current workflow first.
     pub(crate) reset: Option<bool>,
     /// Who answers the gate of this run; the settings say it otherwise.
     pub(crate) approval: Option<ApprovalMode>,
@@ -72,7 +72,7 @@ pub(crate) struct WorkflowArguments {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TaskArguments {
-    /// The task in the user's words; without one that of the workflow at hand.
+    /// The task in the user's words; without one that of the current workflow.
     pub(crate) task: Option<String>,
 }
 
@@ -121,7 +121,7 @@ pub(crate) struct RollbackArguments {
     pub(crate) task: Option<String>,
     /// Only this file: below the folder, by its whole path, or by its URI.
     pub(crate) file: Option<String>,
-    /// Only tell what would happen.
+    /// Only report what would happen.
     #[serde(rename = "dryRun")]
     pub(crate) dry_run: Option<bool>,
     /// Undo the last rollback instead.
@@ -172,7 +172,7 @@ pub(crate) struct Call {
     pub(crate) folder: Option<Url>,
 }
 
-/// Why a call is none; the message says how the command is called.
+/// Why a call is invalid; the message says how to call the command.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum CallError {
     /// No such command.
@@ -197,7 +197,7 @@ pub(crate) enum CallError {
 
 struct Row {
     id: &'static str,
-    /// The field that a bare string stands for.
+    /// The field that a bare string is.
     first_field: Option<&'static str>,
     usage: &'static str,
     read: fn(Map<String, Value>) -> Result<Command, String>,
@@ -208,80 +208,110 @@ const ROWS: [Row; 18] = [
         id: "baton.workflow",
         first_field: Some("task"),
         usage: "it takes {task?, reset?, approval?: \"ask\" | \"auto\", folder?}, or the task as a string",
-        read: |fields| some(fields, Command::Workflow),
+        read: |fields| with_arguments(fields, Command::Workflow),
     },
     Row {
         id: "baton.context",
         first_field: Some("task"),
         usage: "it takes {task?, folder?}, or the task as a string",
-        read: |fields| some(fields, Command::Context),
+        read: |fields| with_arguments(fields, Command::Context),
     },
     Row {
         id: "baton.plan",
         first_field: Some("feedback"),
         usage: "it takes {feedback?, folder?}, or the feedback as a string",
-        read: |fields| some(fields, Command::Plan),
+        read: |fields| with_arguments(fields, Command::Plan),
     },
     Row {
         id: "baton.implement",
         first_field: Some("only"),
         usage: "it takes {only?: [ids], folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
-        read: |fields| some(fields, Command::Implement),
+        read: |fields| with_arguments(fields, Command::Implement),
     },
     Row {
         id: "baton.review",
         first_field: Some("base"),
         usage: "it takes {base?, folder?}, or a commit to compare with as a string",
-        read: |fields| some(fields, Command::Review),
+        read: |fields| with_arguments(fields, Command::Review),
     },
     Row {
         id: "baton.approve",
         first_field: Some("tasks"),
         usage: "it takes {tasks?: [ids], planSha256?, folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
-        read: |fields| some(fields, Command::Approve),
+        read: |fields| with_arguments(fields, Command::Approve),
     },
-    Row { id: "baton.reject", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Reject) },
-    Row { id: "baton.status", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Status) },
-    Row { id: "baton.cancel", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Cancel) },
-    Row { id: "baton.reset", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Reset) },
+    Row {
+        id: "baton.reject",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::Reject),
+    },
+    Row {
+        id: "baton.status",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::Status),
+    },
+    Row {
+        id: "baton.cancel",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::Cancel),
+    },
+    Row {
+        id: "baton.reset",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::Reset),
+    },
     Row {
         id: "baton.rollback",
         first_field: Some("task"),
         usage: "it takes {task?, file?, dryRun?, undo?, folder?}, or the id of a task as a string",
-        read: |fields| some(fields, Command::Rollback),
+        read: |fields| with_arguments(fields, Command::Rollback),
     },
     Row {
         id: "baton.diff",
         first_field: Some("task"),
         usage: "it takes {task?, folder?}, or the id of a task as a string",
-        read: |fields| some(fields, Command::Diff),
+        read: |fields| with_arguments(fields, Command::Diff),
     },
     Row {
         id: "baton.fixIssue",
         first_field: Some("id"),
         usage: "it takes {id, folder?}, {ids: [ids], folder?}, or the id of an issue as a string",
-        read: |fields| some(fields, Command::FixIssue),
+        read: |fields| with_arguments(fields, Command::FixIssue),
     },
     Row {
         id: "baton.dismissIssue",
         first_field: Some("id"),
         usage: ISSUE,
-        read: |fields| some(fields, Command::DismissIssue),
+        read: |fields| with_arguments(fields, Command::DismissIssue),
     },
     Row {
         id: "baton.restoreIssue",
         first_field: Some("id"),
         usage: ISSUE,
-        read: |fields| some(fields, Command::RestoreIssue),
+        read: |fields| with_arguments(fields, Command::RestoreIssue),
     },
     Row {
         id: "baton.openTask",
         first_field: Some("task"),
         usage: "it takes {task?, folder?}, or the id of a task of the plan as a string",
-        read: |fields| some(fields, Command::OpenTask),
+        read: |fields| with_arguments(fields, Command::OpenTask),
     },
-    Row { id: "baton.openPlan", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::OpenPlan) },
-    Row { id: "baton.doctor", first_field: None, usage: NOTHING, read: |fields| none(&fields, Command::Doctor) },
+    Row {
+        id: "baton.openPlan",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::OpenPlan),
+    },
+    Row {
+        id: "baton.doctor",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::Doctor),
+    },
 ];
 
 const NOTHING: &str = "it takes nothing but {folder?}";
@@ -344,11 +374,14 @@ fn fields(first_field: Option<&str>, arguments: Vec<Value>) -> Result<Map<String
     }
 }
 
-fn some<T: DeserializeOwned>(fields: Map<String, Value>, command: fn(T) -> Command) -> Result<Command, String> {
+fn with_arguments<T: DeserializeOwned>(
+    fields: Map<String, Value>,
+    command: fn(T) -> Command,
+) -> Result<Command, String> {
     serde_json::from_value(Value::Object(fields)).map(command).map_err(|error| error.to_string())
 }
 
-fn none(fields: &Map<String, Value>, command: Command) -> Result<Command, String> {
+fn without_arguments(fields: &Map<String, Value>, command: Command) -> Result<Command, String> {
     match fields.keys().next() {
         None => Ok(command),
         Some(field) => Err(format!("unknown field `{field}`")),
