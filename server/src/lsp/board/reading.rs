@@ -77,7 +77,7 @@ impl Reading {
         reading.handoffs(&reader, faults)?;
         reading.watch_memory(&reader)?;
         let standing = workflow::standing(&files.phases, &store, &memory, Timestamp::now())?;
-        reading.running = standing.running;
+        reading.active_run = standing.running;
         if let Some((path, text)) = reader.text(TASK) {
             let range = text.span_of(0, 0, context.documents.encoding());
             reading.add(path, status::of_phases(&files.phases, &standing.phases, range));
@@ -126,7 +126,8 @@ impl Reading {
         let alone = Sources { workspace: Some(file), ..Sources::default() };
         let loaded = config::load(&alone);
         let faults = loaded.and_then(|loaded| workflow::check_memory_dir(workspace, &loaded, context.table)).err();
-        let faults = faults.iter().flat_map(|errors| &errors.0).map(|error| shown(error, DiagnosticSeverity::ERROR));
+        let faults =
+            faults.iter().flat_map(|errors| &errors.0).map(|error| diagnostic(error, DiagnosticSeverity::ERROR));
         // A memory folder that cannot be used hides no limit.
         let raised = raised(alone);
         let raised = raised.iter().map(|raised| diagnostic(raised, DiagnosticSeverity::WARNING));

@@ -356,7 +356,7 @@ pub(crate) fn parse(id: &str, arguments: Vec<Value>, phases: &dyn Fn() -> Phases
     };
     let command = match (row, phase) {
         (Some(row), _) => (row.read)(fields),
-        (None, Some(phase)) => none(&fields, Command::Phase(phase)),
+        (None, Some(phase)) => without_arguments(&fields, Command::Phase(phase)),
         (None, None) => Err("it is no command".to_owned()),
     };
     Ok(Call { command: command.map_err(wrong)?, folder })
