@@ -1,4 +1,4 @@
-use super::ModelError;
+use super::error::ModelError;
 
 /// What a provider says when it is asked whether it has a model, without a turn being taken.
 #[derive(Debug, Clone)]

@@ -8,7 +8,12 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Message, Model, ModelError, ModelErrorKind, RecordedTurn, Role, Turn, TurnProgress, TurnRequest};
+use super::error::{ModelError, ModelErrorKind};
+use super::message::{Message, Role};
+use super::model::Model;
+use super::provider::{Connection, Provider};
+use super::setup::{Setup, settings};
+use super::turn::{RecordedTurn, Tier, Turn, TurnProgress, TurnRequest};
 
 /// How fast a recorded run goes by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +52,15 @@ enum NoTurn {
 }
 
 const ID: &str = "replay:recorded";
+
+/// A recorded run, from the file that a variable names.
+pub(super) const PROVIDER: Provider = Provider {
+    name: "replay",
+    is_set_up: |_| false,
+    default_model: |_| "recorded",
+    connect: |setup| Ok(Arc::new(from_file(setup)?)),
+    prices: &[],
+};
 /// Output is told in so many steps.
 const STEPS: u32 = 12;
 
@@ -102,6 +116,22 @@ impl Replay {
     }
 }
 
+fn from_file(setup: &Setup<'_>) -> Result<Arc<Replay>, ModelError> {
+    let path = setup.var("BATON_REPLAY").ok_or_else(|| {
+        settings("The provider `replay` plays a recorded run: set BATON_REPLAY to the path of its transcript.jsonl.")
+    })?;
+    let transcript = std::fs::read_to_string(&path)
+        .map_err(|error| settings(format!("BATON_REPLAY names {path}, which cannot be read: {error}.")))?;
+    let pace = Pace { factor: 1.0, longest_turn: Duration::from_millis(600) };
+    Replay::parse(&transcript, pace).map(Arc::new)
+}
+
+impl Connection for Arc<Replay> {
+    fn model(&self, _: &str, _: Tier) -> Arc<dyn Model> {
+        Arc::<Replay>::clone(self)
+    }
+}
+
 #[async_trait]
 impl Model for Replay {
     fn id(&self) -> &str {
@@ -148,10 +178,6 @@ fn characters(turn: &Turn) -> usize {
     turn.content.iter().map(of_block).sum()
 }
 
-fn settings(message: String) -> ModelError {
-    ModelError::new(ModelErrorKind::Settings, message)
-}
-
 /// One recorded run serves every tier.
 impl From<Replay> for Arc<dyn Model> {
     fn from(replay: Replay) -> Self {
@@ -166,7 +192,8 @@ mod tests {
     use serde_json::json;
     use tokio::time::Instant;
 
-    use super::super::{Block, StopReason, Tier};
+    use super::super::message::{Block, StopReason};
+    use super::super::turn::Tier;
     use super::*;
     use crate::contracts::Usage;
 

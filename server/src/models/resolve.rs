@@ -1,12 +1,15 @@
 //! From the settings and the environment to the three models of a run.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::cell::OnceCell;
+use std::sync::Arc;
 
-use super::anthropic::{AnthropicClient, AnthropicConfig, Credential};
-use super::editor::{EditorClient, EditorConfig, EditorModels};
-use super::replay::{Pace, Replay};
-use super::{Model, ModelError, ModelErrorKind, Tier};
+use super::editor::service::EditorModels;
+use super::error::ModelError;
+use super::model::Model;
+use super::provider::{Connection, Provider};
+use super::setup::{Setup, settings};
+use super::table::PROVIDERS;
+use super::turn::Tier;
 
 /// Which models the user wants; what is not said is the provider's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,45 +37,32 @@ pub struct Models {
     pub powerful: Arc<dyn Model>,
 }
 
-/// The provider of a model. The word before the colon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Provider {
-    Anthropic,
-    Editor,
-    Replay,
-}
-
 /// Named in the contract, not built yet.
 const COMING: [&str; 2] = ["openai", "ollama"];
-const NOT_IN_AN_EDITOR: &str = "The provider `editor` is an editor's own models: they serve only runs started in an editor \
-                                that lends them, by its Baton extension. Here, use `anthropic`.";
-const NOT_SET_UP: &str = "No model is set up. Set ANTHROPIC_API_KEY to a key of the Anthropic API \
-                          (https://platform.claude.com/settings/keys), or try `baton demo`, which needs none.";
 
 /// Decide which models serve a run. `env` reads the environment; `editor` is the editor it was started in, where that
 /// one lends its models.
 ///
-/// What the user does not say is served by Anthropic's models where there is a key, else by the editor's.
+/// What the user does not say is served by the first provider that is set up: Anthropic's models where there is a key,
+/// else the editor's.
 ///
 /// # Errors
-/// [`ModelErrorKind::Settings`], with what to set.
+/// [`ModelErrorKind::Settings`](super::ModelErrorKind::Settings), with what to set.
 pub fn resolve(
     wanted: &Wanted,
     env: &dyn Fn(&str) -> Option<String>,
     editor: Option<&Arc<dyn EditorModels>>,
 ) -> Result<Models, ModelError> {
     let named = wanted.provider.as_deref().map(|name| provider(name, "--provider")).transpose()?;
-    let lent = editor.cloned();
-    let http = &wanted.allow_http_hosts;
-    let sources =
-        Sources { env, http, lent, anthropic: OnceLock::new(), editor: OnceLock::new(), replay: OnceLock::new() };
-    let default = named.unwrap_or_else(|| sources.first());
+    let setup = Setup { env, allow_http_hosts: &wanted.allow_http_hosts, editor: editor.cloned() };
+    let default = named.unwrap_or_else(|| first_set_up(&setup));
+    let connections = Connections { setup, connected: PROVIDERS.iter().map(|_| OnceCell::new()).collect() };
     let serve = |tier: Tier, choice: &Option<String>| match choice {
         Some(choice) => {
             let (provider, name) = split(choice, setting(tier))?;
-            sources.model(provider, name, tier)
+            connections.model(provider, name, tier)
         }
-        None => sources.model(default, default_name(default, tier), tier),
+        None => connections.model(default, (PROVIDERS[default].default_model)(tier), tier),
     };
     Ok(Models {
         fast: serve(Tier::Fast, &wanted.fast)?,
@@ -119,128 +109,30 @@ impl std::fmt::Debug for Models {
     }
 }
 
-/// The providers, each made when a tier first asks for it: all its models share one client and one throttle.
-struct Sources<'a> {
-    env: &'a dyn Fn(&str) -> Option<String>,
-    http: &'a [String],
-    lent: Option<Arc<dyn EditorModels>>,
-    anthropic: OnceLock<Arc<AnthropicClient>>,
-    editor: OnceLock<Arc<EditorClient>>,
-    replay: OnceLock<Arc<dyn Model>>,
+/// The providers, each connected when a tier first asks for it.
+struct Connections<'a> {
+    setup: Setup<'a>,
+    /// As in the table.
+    connected: Vec<OnceCell<Arc<dyn Connection>>>,
 }
 
-impl Sources<'_> {
-    /// The provider that serves where the user names none.
-    fn first(&self) -> Provider {
-        let has_key = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"].iter().any(|name| self.var(name).is_some());
-        // With nothing at all, what is missing first is the key.
-        if has_key || self.lent.is_none() { Provider::Anthropic } else { Provider::Editor }
-    }
-
-    fn model(&self, provider: Provider, name: &str, tier: Tier) -> Result<Arc<dyn Model>, ModelError> {
-        match provider {
-            Provider::Anthropic => {
-                let client = once(&self.anthropic, || AnthropicClient::new(self.anthropic_config()?))?;
-                Ok(Arc::new(client.model(name)))
+impl Connections<'_> {
+    fn model(&self, provider: usize, name: &str, tier: Tier) -> Result<Arc<dyn Model>, ModelError> {
+        let connected = &self.connected[provider];
+        let connection = match connected.get() {
+            Some(connection) => connection,
+            None => {
+                let connection = (PROVIDERS[provider].connect)(&self.setup)?;
+                connected.get_or_init(|| connection)
             }
-            Provider::Editor => {
-                let client = once(&self.editor, || {
-                    let lent = self.lent.clone().ok_or_else(|| settings(NOT_IN_AN_EDITOR))?;
-                    Ok(EditorClient::new(lent, self.editor_config()?))
-                })?;
-                Ok(Arc::new(client.model(named_tier(name).unwrap_or(tier), name)))
-            }
-            Provider::Replay => once(&self.replay, || self.recorded_run()),
-        }
-    }
-
-    fn anthropic_config(&self) -> Result<AnthropicConfig, ModelError> {
-        let (credential, source) = if let Some(key) = self.var("ANTHROPIC_API_KEY") {
-            (Credential::ApiKey(key), "ANTHROPIC_API_KEY")
-        } else if let Some(token) = self.var("ANTHROPIC_AUTH_TOKEN") {
-            (Credential::Bearer(token), "ANTHROPIC_AUTH_TOKEN")
-        } else {
-            return Err(settings(NOT_SET_UP));
         };
-        let mut config = AnthropicConfig::new(credential, source);
-        if let Some(base_url) = self.var("ANTHROPIC_BASE_URL") {
-            config.base_url = base_url;
-        }
-        config.allow_http_hosts = self.http.to_vec();
-        for (variable, time) in [
-            ("BATON_RETRY_BASE", &mut config.retry.base),
-            ("BATON_IDLE_TIMEOUT", &mut config.idle_timeout),
-            ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout),
-        ] {
-            if let Some(set) = self.duration(variable)? {
-                *time = set;
-            }
-        }
-        Ok(config)
-    }
-
-    fn editor_config(&self) -> Result<EditorConfig, ModelError> {
-        let mut config = EditorConfig::default();
-        for (variable, time) in
-            [("BATON_RETRY_BASE", &mut config.retry.base), ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout)]
-        {
-            if let Some(set) = self.duration(variable)? {
-                *time = set;
-            }
-        }
-        Ok(config)
-    }
-
-    /// How long something may take, where the user says so.
-    fn duration(&self, variable: &str) -> Result<Option<Duration>, ModelError> {
-        let Some(text) = self.var(variable) else { return Ok(None) };
-        match humantime::parse_duration(&text) {
-            Ok(time) if !time.is_zero() => Ok(Some(time)),
-            _ => {
-                Err(settings(format!("{variable} is {text:?}, which is no length of time. Write one such as \"90s\".")))
-            }
-        }
-    }
-
-    fn recorded_run(&self) -> Result<Arc<dyn Model>, ModelError> {
-        let path = self.var("BATON_REPLAY").ok_or_else(|| {
-            settings(
-                "The provider `replay` plays a recorded run: set BATON_REPLAY to the path of its transcript.jsonl.",
-            )
-        })?;
-        let transcript = std::fs::read_to_string(&path)
-            .map_err(|error| settings(format!("BATON_REPLAY names {path}, which cannot be read: {error}.")))?;
-        let pace = Pace { factor: 1.0, longest_turn: Duration::from_millis(600) };
-        Ok(Replay::parse(&transcript, pace)?.into())
-    }
-
-    /// A variable that is set to nothing counts as not set.
-    fn var(&self, name: &str) -> Option<String> {
-        (self.env)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        Ok(connection.model(name, tier))
     }
 }
 
-fn once<T: Clone>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
-    if let Some(made) = cell.get() {
-        return Ok(made.clone());
-    }
-    let made = make()?;
-    Ok(cell.get_or_init(|| made).clone())
-}
-
-fn default_name(provider: Provider, tier: Tier) -> &'static str {
-    match (provider, tier) {
-        (Provider::Anthropic, Tier::Fast) => "claude-haiku-5-5",
-        (Provider::Anthropic, Tier::Balanced) => "claude-sonnet-5-5",
-        (Provider::Anthropic, Tier::Powerful) => "claude-opus-5-5",
-        (Provider::Editor, tier) => tier.as_str(),
-        (Provider::Replay, _) => "recorded",
-    }
-}
-
-/// An editor's model may be named by the tier it serves otherwise. Any other name is for the editor to know.
-fn named_tier(name: &str) -> Option<Tier> {
-    [Tier::Fast, Tier::Balanced, Tier::Powerful].into_iter().find(|tier| tier.as_str() == name)
+/// The provider that serves where the user names none. With nothing at all, the first says what is missing.
+fn first_set_up(setup: &Setup<'_>) -> usize {
+    PROVIDERS.iter().position(|provider| (provider.is_set_up)(setup)).unwrap_or(0)
 }
 
 fn setting(tier: Tier) -> &'static str {
@@ -251,42 +143,55 @@ fn setting(tier: Tier) -> &'static str {
     }
 }
 
-fn split<'a>(choice: &'a str, setting: &str) -> Result<(Provider, &'a str), ModelError> {
+/// A provider's row and the name of its model, from `provider:name`.
+fn split<'a>(choice: &'a str, setting: &str) -> Result<(usize, &'a str), ModelError> {
     let choice = choice.trim();
+    let example = (PROVIDERS[0].default_model)(Tier::Fast);
+    let first = PROVIDERS[0].name;
     let Some((word, name)) = choice.split_once(':') else {
+        let name = if choice.is_empty() { example } else { choice };
         return Err(settings(format!(
-            "{setting} is {choice:?}, which names no provider. Write provider:name, such as \"anthropic:{}\".",
-            if choice.is_empty() { "claude-haiku-5-5" } else { choice }
+            "{setting} is {choice:?}, which names no provider. Write provider:name, such as \"{first}:{name}\"."
         )));
     };
     if name.is_empty() {
         return Err(settings(format!(
-            "{setting} is {choice:?}, which names no model. Write provider:name, such as \"anthropic:claude-haiku-5-5\"."
+            "{setting} is {choice:?}, which names no model. Write provider:name, such as \"{first}:{example}\"."
         )));
     }
     Ok((provider(word, setting)?, name))
 }
 
-fn provider(word: &str, setting: &str) -> Result<Provider, ModelError> {
-    match word {
-        "anthropic" => Ok(Provider::Anthropic),
-        "editor" => Ok(Provider::Editor),
-        "replay" => Ok(Provider::Replay),
-        word if COMING.contains(&word) => Err(settings(format!(
-            "{setting} names the provider `{word}`, which this version does not have yet. Use `anthropic`."
-        ))),
-        word => Err(settings(format!(
-            "{setting} names the provider {word:?}, which does not exist. There are `anthropic`, `editor` and `replay`."
-        ))),
+/// The row of a provider in the table.
+fn provider(word: &str, setting: &str) -> Result<usize, ModelError> {
+    if let Some(row) = PROVIDERS.iter().position(|provider| provider.name == word) {
+        return Ok(row);
     }
+    if COMING.contains(&word) {
+        return Err(settings(format!(
+            "{setting} names the provider `{word}`, which this version does not have yet. Use `{}`.",
+            PROVIDERS[0].name
+        )));
+    }
+    Err(settings(format!(
+        "{setting} names the provider {word:?}, which does not exist. There are {}.",
+        names(PROVIDERS)
+    )))
 }
 
-fn settings(message: impl Into<String>) -> ModelError {
-    ModelError::new(ModelErrorKind::Settings, message)
+/// ``` `a`, `b` and `c` ```
+fn names(providers: &[Provider]) -> String {
+    let quoted: Vec<String> = providers.iter().map(|provider| format!("`{}`", provider.name)).collect();
+    match quoted.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::ModelErrorKind;
     use super::*;
 
     fn with(wanted: &Wanted, env: &[(&str, &str)]) -> Result<Models, ModelError> {
@@ -408,7 +313,9 @@ mod tests {
         let wanted = Wanted { provider: Some("openai".to_owned()), ..Wanted::default() };
         assert!(refused(&wanted, &[KEY]).contains("--provider names the provider `openai`, which this version"));
         let wanted = Wanted { powerful: Some("gemini:x".to_owned()), ..Wanted::default() };
-        assert!(refused(&wanted, &[KEY]).starts_with("models.powerful names the provider \"gemini\""));
+        let message = refused(&wanted, &[KEY]);
+        assert!(message.starts_with("models.powerful names the provider \"gemini\""), "{message}");
+        assert!(message.ends_with("There are `anthropic`, `editor` and `replay`."), "{message}");
     }
 
     #[test]

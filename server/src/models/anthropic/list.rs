@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime};
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
+use super::super::error::{ModelError, ModelErrorKind};
+use super::super::probe::Probe;
 use super::super::probe::nearest;
-use super::super::{ModelError, ModelErrorKind, Probe};
-use super::AnthropicClient;
+use super::client::{AnthropicClient, Listed, Unlisted};
 
 /// How long one answer may take. Short: somebody waits to hear whether anything is there at all.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,16 +24,6 @@ const MOST_PAGES: usize = 20;
 const MOST_BYTES: usize = 4 << 20;
 /// Names told where the wanted one is missing.
 const MOST_NAMES: usize = 3;
-
-/// Why there is no list.
-#[derive(Debug, Clone)]
-pub(super) struct Unlisted {
-    error: ModelError,
-    reached: bool,
-}
-
-/// The names of the API's models; `None` where there is no such list.
-pub(super) type Listed = Result<Option<Vec<String>>, Unlisted>;
 
 impl AnthropicClient {
     /// Whether the API has the model of this name.

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{Block, Message, Role, TurnRequest};
+use super::super::message::{Block, Message, Role};
+use super::super::turn::TurnRequest;
 
 /// The request's body. No sampling parameters and no forced tool choice: current models refuse both with a 400.
 pub(super) fn body(model: &str, request: &TurnRequest) -> String {
@@ -80,7 +81,8 @@ fn text(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Tier, ToolSpec};
+    use super::super::super::message::ToolSpec;
+    use super::super::super::turn::Tier;
     use super::*;
 
     fn request(system: &[&str], messages: Vec<Message>) -> TurnRequest {

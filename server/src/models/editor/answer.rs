@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
-use super::super::{Block, StopReason, Turn, TurnRequest};
+use super::super::message::{Block, StopReason};
+use super::super::turn::{Turn, TurnRequest};
 use crate::contracts::Usage;
 
 /// An answer that cannot be used, and what it cost all the same.

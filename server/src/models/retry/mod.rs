@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use super::error::{ModelError, ModelErrorKind};
 use super::throttle::Throttle;
-use super::{ModelError, ModelErrorKind, TurnProgress};
+use super::turn::TurnProgress;
 use crate::contracts::Usage;
 
 /// How often and how long a turn is retried.

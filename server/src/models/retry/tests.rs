@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 
-use super::super::ModelErrorKind;
+use super::super::error::ModelErrorKind;
 use super::*;
 
 fn failure(retryable: bool) -> AttemptError {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
+use super::super::message::{Block, StopReason};
 use super::super::prices;
-use super::super::{Block, StopReason, Turn};
+use super::super::turn::Turn;
+use super::prices::PRICES;
 use crate::contracts::Usage;
 
 /// An answer that is coming in.
@@ -376,7 +378,7 @@ impl Tokens {
             cost_usd: None,
         };
         if self.is_told() {
-            usage.cost_usd = prices::cost(model, &usage);
+            usage.cost_usd = prices::cost(PRICES, model, &usage);
         }
         usage
     }

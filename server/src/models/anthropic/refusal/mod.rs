@@ -7,10 +7,10 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::Value;
 
+use super::super::error::{ModelError, ModelErrorKind};
 use super::super::retry::{AttemptError, retry_after};
-use super::super::{ModelError, ModelErrorKind};
-use super::Credential;
 use super::answer::{Broken, Fault};
+use super::config::{Credential, host};
 use crate::text::{cut, safe_line};
 
 /// Where the API is and by what right it is used, as far as messages tell it.
@@ -196,7 +196,7 @@ impl Endpoint {
 
     fn redirected(&self, headers: &HeaderMap) -> AttemptError {
         let target = headers.get(LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| reqwest::Url::parse(to).ok());
-        let to = target.map(|url| format!(" to {}", super::host(&url))).unwrap_or_default();
+        let to = target.map(|url| format!(" to {}", host(&url))).unwrap_or_default();
         let message = format!(
             "{} redirects{to}. Redirects are not followed, for the {} would go along. \
              Set ANTHROPIC_BASE_URL to the final address.",

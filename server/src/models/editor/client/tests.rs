@@ -1,9 +1,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use super::super::{Block, Message, Role, StopReason, ToolSpec};
 use super::*;
 use crate::contracts::Usage;
+use crate::models::message::{Block, Message, Role, StopReason, ToolSpec};
 
 /// Answers in their order, and then never.
 struct Scripted {

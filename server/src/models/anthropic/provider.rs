@@ -1,0 +1,56 @@
+use std::sync::Arc;
+
+use super::super::error::ModelError;
+use super::super::model::Model;
+use super::super::provider::{Connection, Provider};
+use super::super::setup::{Setup, settings};
+use super::super::turn::Tier;
+use super::client::AnthropicClient;
+use super::config::{AnthropicConfig, Credential};
+use super::prices::PRICES;
+
+const KEY: &str = "ANTHROPIC_API_KEY";
+const TOKEN: &str = "ANTHROPIC_AUTH_TOKEN";
+
+const NOT_SET_UP: &str = "No model is set up. Set ANTHROPIC_API_KEY to a key of the Anthropic API \
+                          (https://platform.claude.com/settings/keys), or try `baton demo`, which needs none.";
+
+/// Anthropic's Messages API, or another server that speaks it.
+pub(in super::super) const PROVIDER: Provider = Provider {
+    name: "anthropic",
+    is_set_up: |setup| [KEY, TOKEN].iter().any(|name| setup.var(name).is_some()),
+    default_model: |tier| match tier {
+        Tier::Fast => "claude-haiku-5-5",
+        Tier::Balanced => "claude-sonnet-5-5",
+        Tier::Powerful => "claude-opus-5-5",
+    },
+    connect: |setup| Ok(Arc::new(AnthropicClient::new(config(setup)?)?)),
+    prices: PRICES,
+};
+
+impl Connection for Arc<AnthropicClient> {
+    fn model(&self, name: &str, _: Tier) -> Arc<dyn Model> {
+        Arc::new(AnthropicClient::model(self, name))
+    }
+}
+
+fn config(setup: &Setup<'_>) -> Result<AnthropicConfig, ModelError> {
+    let (credential, source) = if let Some(key) = setup.var(KEY) {
+        (Credential::ApiKey(key), KEY)
+    } else if let Some(token) = setup.var(TOKEN) {
+        (Credential::Bearer(token), TOKEN)
+    } else {
+        return Err(settings(NOT_SET_UP));
+    };
+    let mut config = AnthropicConfig::new(credential, source);
+    if let Some(base_url) = setup.var("ANTHROPIC_BASE_URL") {
+        config.base_url = base_url;
+    }
+    config.allow_http_hosts = setup.allow_http_hosts.to_vec();
+    setup.set_durations([
+        ("BATON_RETRY_BASE", &mut config.retry.base),
+        ("BATON_IDLE_TIMEOUT", &mut config.idle_timeout),
+        ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout),
+    ])?;
+    Ok(config)
+}

@@ -1,0 +1,37 @@
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::error::ModelError;
+use super::probe::Probe;
+use super::turn::{Turn, TurnProgress, TurnRequest};
+
+/// One model of one provider.
+#[async_trait]
+pub trait Model: Send + Sync {
+    /// `provider:name`.
+    fn id(&self) -> &str;
+
+    /// Whose models these are and on whose account: "Anthropic API, key from ANTHROPIC_API_KEY".
+    fn account(&self) -> String;
+
+    /// The host that is asked, with its port where that is an unusual one; `None` where no network is used.
+    fn host(&self) -> Option<String> {
+        None
+    }
+
+    /// Ask the provider whether it has this model, in a few short requests that cost nothing.
+    async fn probe(&self) -> Probe {
+        Probe::NotNeeded
+    }
+
+    /// Take one turn. Retries and throttling happen inside; `progress` hears of them.
+    ///
+    /// # Errors
+    /// When the turn failed for good or `cancel` fired. A cancelled turn sends nothing more.
+    async fn turn(
+        &self,
+        request: &TurnRequest,
+        cancel: &CancellationToken,
+        progress: &(dyn Fn(TurnProgress) + Send + Sync),
+    ) -> Result<Turn, ModelError>;
+}

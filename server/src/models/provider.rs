@@ -1,0 +1,29 @@
+//! What a provider is, without anything being asked of it.
+
+use std::sync::Arc;
+
+use super::error::ModelError;
+use super::model::Model;
+use super::prices::PricedModel;
+use super::setup::Setup;
+use super::turn::Tier;
+
+/// A provider of models. It is registered by a row in `table`.
+pub(super) struct Provider {
+    /// The word before the colon of a model's id.
+    pub(super) name: &'static str,
+    /// Whether it may serve where the user names none: its key is set, say.
+    pub(super) is_set_up: fn(&Setup<'_>) -> bool,
+    /// The model that serves a tier where the user names none.
+    pub(super) default_model: fn(Tier) -> &'static str,
+    /// Make a client. Nothing is sent yet; a fault of the settings says what to set.
+    pub(super) connect: fn(&Setup<'_>) -> Result<Arc<dyn Connection>, ModelError>,
+    /// What its models cost; empty where that is not known, or nothing.
+    pub(super) prices: &'static [PricedModel],
+}
+
+/// One client and one throttle for all models of a provider. Who pays is told by each model ([`Model::account`]).
+pub(super) trait Connection {
+    /// One of the provider's models, by the provider's name for it, to serve a tier.
+    fn model(&self, name: &str, tier: Tier) -> Arc<dyn Model>;
+}

@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::message::{Block, Message, StopReason, ToolSpec};
+use crate::contracts::Usage;
+
+/// How strong a model a piece of work needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Gathering, and mechanical edits.
+    Fast,
+    /// Writing code.
+    Balanced,
+    /// Planning and judging.
+    Powerful,
+}
+
+impl Tier {
+    /// The word used in settings and requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Balanced => "balanced",
+            Self::Powerful => "powerful",
+        }
+    }
+}
+
+/// Everything one turn needs. A conversation is append-only: the next request holds the same messages and more.
+#[derive(Debug, Clone)]
+pub struct TurnRequest {
+    /// The run this turn belongs to.
+    pub run: String,
+    /// Who speaks: `context`, `plan`, `implement/T1`, `review`.
+    pub agent: String,
+    /// The tier the model was chosen for.
+    pub tier: Tier,
+    /// The system prompt in parts; together the stable prefix, the same bytes for every task of a phase.
+    pub system: Vec<String>,
+    /// The tools the model may call.
+    pub tools: Vec<ToolSpec>,
+    /// The conversation, starting and ending with a user message.
+    pub messages: Vec<Message>,
+    /// Most tokens the answer may have.
+    pub max_tokens: u32,
+}
+
+/// What a model answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The blocks, known and unknown, to be sent back verbatim.
+    pub content: Vec<Block>,
+    /// Why it stopped.
+    pub stop_reason: StopReason,
+    /// The model that answered, as the provider names it.
+    #[serde(default)]
+    pub model: String,
+    /// What the turn cost, lost attempts included where the provider told.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+/// What happens while a turn is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnProgress {
+    /// The first byte of the answer came: the prompt is in the provider's cache from here on.
+    FirstByte,
+    /// Characters generated so far.
+    Output {
+        /// Characters of text and tool input.
+        characters: usize,
+    },
+    /// The attempt failed and will be made again.
+    Retry {
+        /// Number of the coming attempt, from 2.
+        attempt: u32,
+        /// How long until then.
+        wait: Duration,
+        /// Why, in a few words: "overloaded (529)".
+        reason: String,
+        /// What the turn's lost attempts cost so far, where the provider told.
+        lost: Usage,
+    },
+    /// The next attempt is still this far away; said every second.
+    Waiting {
+        /// How long until then.
+        left: Duration,
+    },
+    /// The provider's throttle holds the turn back.
+    Throttled,
+}
+
+/// A turn as it stands in a transcript: what the `replay` provider plays back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedTurn {
+    /// Who spoke; see [`TurnRequest::agent`].
+    pub agent: String,
+    /// `provider:name` of the model that was asked.
+    pub model: String,
+    /// SHA-256 of the request, in hex.
+    #[serde(default)]
+    pub request_sha256: String,
+    /// What came back.
+    pub response: Turn,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub elapsed_ms: u64,
+}
