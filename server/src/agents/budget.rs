@@ -68,7 +68,7 @@ impl Budget {
         let state = State {
             run: Usage::default(),
             before: earlier.iter().copied().sum(),
-            // The sum of nothing is -0.0, which would be told as $-0.00.
+            // The sum of nothing is -0.0, which would be shown as $-0.00.
             priced_usd: earlier.iter().filter_map(|usage| usage.cost_usd).fold(0.0, |sum, usd| sum + usd),
             reserved_usd: 0.0,
             reserved_tokens: 0,
@@ -281,8 +281,8 @@ mod tests {
         let lost = |usd| Usage { cost_usd: Some(usd), ..Usage::default() };
         turn.cover(&lost(0.07)).unwrap();
         turn.cover(&lost(0.14)).unwrap();
-        let told = turn.cover(&lost(0.21)).unwrap_err().to_string();
-        assert!(told.contains("an answer was lost"), "{told}");
+        let message = turn.cover(&lost(0.21)).unwrap_err().to_string();
+        assert!(message.contains("an answer was lost"), "{message}");
         budget.charge(lost(0.21));
         drop(turn);
         let state = budget.state();

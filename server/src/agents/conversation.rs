@@ -27,14 +27,14 @@ const PAUSES: u32 = 10;
 pub const MAX_TURNS: u32 = 100;
 /// Tool calls of one turn that are carried out; the others are refused.
 const CALLS_A_TURN: usize = 32;
-/// The same call with the same answer: told at the first number, ended at the second.
+/// The same call with the same answer: a note at the first number, the end of the conversation at the second.
 const REPEATS: (u32, u32) = (3, 8);
 /// Tokens are estimated before a turn is sent, and rather too high than too low: dense code comes to about so few bytes
 /// a token.
 const LEAST_BYTES_A_TOKEN: u64 = 2;
 
 /// What all conversations of a run share.
-pub struct Desk {
+pub struct RunContext {
     /// The run's id.
     pub run: String,
     /// Records every turn.
@@ -55,7 +55,7 @@ pub struct Brief {
     pub tier: Tier,
     /// The stable prefix: prompt, then what all agents of the phase share.
     pub system: Vec<String>,
-    /// What it alone is told.
+    /// What this agent alone is given.
     pub first_message: String,
     /// The tools it may call besides its submit tool.
     pub toolbox: Toolbox,
@@ -63,14 +63,14 @@ pub struct Brief {
     pub submit: ToolSpec,
     /// Most tokens an answer may have.
     pub max_tokens: u32,
-    /// What stands already when the conversation has to begin anew: an implementer's staged edits.
+    /// What is done already when the conversation has to start over: an implementer's staged edits.
     pub so_far: Option<Box<dyn Fn() -> String + Send + Sync>>,
-    /// Whether a call (tool, input) only looks at what others may change meanwhile. Taken up again, the conversation
-    /// keeps what such a call showed then; any other difference and it goes its own way.
+    /// Whether a call (tool, input) only reads what others may change meanwhile. A resumed conversation keeps the recorded
+    /// answers of such calls; with any other difference the recorded turns no longer apply.
     pub looks_elsewhere: Option<LooksElsewhere>,
 }
 
-/// Tells whether a call only looks at what others may change meanwhile.
+/// Whether a call only reads what others may change meanwhile.
 pub type LooksElsewhere = Box<dyn Fn(&str, &Value) -> bool + Send + Sync>;
 
 /// What an agent is doing, for people who watch.
@@ -96,13 +96,13 @@ pub type Report<'a> = &'a (dyn Fn(Activity) + Send + Sync);
 /// # Errors
 /// When the model cannot be asked, does not come to an end, or the run is cancelled.
 pub async fn converse<T: Send>(
-    desk: &Desk,
+    run: &RunContext,
     brief: &Brief,
     accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
     report: Report<'_>,
 ) -> Result<T, AgentError> {
-    match attempt(desk, brief, brief.first_message.clone(), accept, report).await {
-        // The window is full: one fresh conversation that knows what stands.
+    match attempt(run, brief, brief.first_message.clone(), accept, report).await {
+        // The window is full: one fresh conversation that is given what is done.
         Err(error) if is_window_full(&error) => {
             let so_far = brief.so_far.as_ref().map(|so_far| so_far()).unwrap_or_default();
             let again = format!(
@@ -110,7 +110,7 @@ pub async fn converse<T: Send>(
                  this time: search first, then only the line ranges you need.\n\n{}",
                 brief.first_message
             );
-            attempt(desk, brief, again, accept, report).await
+            attempt(run, brief, again, accept, report).await
         }
         result => result,
     }
@@ -121,7 +121,7 @@ fn is_window_full(error: &AgentError) -> bool {
 }
 
 struct Conversation<'a> {
-    desk: &'a Desk,
+    run: &'a RunContext,
     brief: &'a Brief,
     report: Report<'a>,
     request: TurnRequest,
@@ -133,7 +133,7 @@ struct Conversation<'a> {
 }
 
 async fn attempt<T: Send>(
-    desk: &Desk,
+    run: &RunContext,
     brief: &Brief,
     first_message: String,
     accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
@@ -142,7 +142,7 @@ async fn attempt<T: Send>(
     let mut tools = brief.toolbox.specs();
     tools.push(brief.submit.clone());
     let request = TurnRequest {
-        run: desk.run.clone(),
+        run: run.run.clone(),
         agent: brief.agent.clone(),
         tier: brief.tier,
         system: brief.system.clone(),
@@ -151,11 +151,11 @@ async fn attempt<T: Send>(
         max_tokens: brief.max_tokens,
     };
     let mut conversation =
-        Conversation { desk, brief, report, request, unrecorded: 0, counted: (0, 0), seen: HashMap::new() };
-    conversation.run(accept).await
+        Conversation { run, brief, report, request, unrecorded: 0, counted: (0, 0), seen: HashMap::new() };
+    conversation.drive(accept).await
 }
 
-/// How a model's submission was taken.
+/// What became of a model's submission.
 enum Submitted<T> {
     Accepted(T),
     Faulty(Vec<String>),
@@ -163,7 +163,7 @@ enum Submitted<T> {
 }
 
 impl Conversation<'_> {
-    async fn run<T: Send>(
+    async fn drive<T: Send>(
         &mut self,
         accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
     ) -> Result<T, AgentError> {
@@ -226,14 +226,14 @@ impl Conversation<'_> {
         Err(self.too_long(format!("{MAX_TURNS} turns are the most a conversation may have")))
     }
 
-    /// Take one turn: from the journal where it was paid for already, else from the model.
+    /// Take one turn: from the transcript where it was paid for already, else from the model.
     async fn turn(&mut self) -> Result<Turn, AgentError> {
-        let Desk { transcript, budget, cancel, .. } = self.desk;
+        let RunContext { transcript, budget, cancel, .. } = self.run;
         let model = &self.brief.model;
         if cancel.is_cancelled() {
             return Err(AgentError::Cancelled);
         }
-        // What the budget leaves is no part of the question: an answer that was paid for stays one when it is raised.
+        // The hash leaves out what the budget allows: a recorded answer stays valid when the budget is raised.
         self.request.max_tokens = self.brief.max_tokens;
         let digest = request_digest(model.id(), &self.request);
         if let Some(turn) = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_as_seen()) {
@@ -273,7 +273,7 @@ impl Conversation<'_> {
     /// Ask the model. What a failed turn cost is charged and recorded, and an attempt that the budget has no room for is
     /// not made.
     async fn ask(&self, room: &Reservation<'_>) -> Result<Turn, AgentError> {
-        let Desk { transcript, budget, cancel, .. } = self.desk;
+        let RunContext { transcript, budget, cancel, .. } = self.run;
         let stop = cancel.child_token();
         let overspent = OnceLock::new();
         let progress = |progress: TurnProgress| match progress {
@@ -303,7 +303,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// Take what the model said into the conversation. What it says after a pause goes on where it stopped.
+    /// Append what the model said to the conversation. After a pause it continues the same message.
     fn append(&mut self, content: &[Block]) {
         match self.request.messages.last_mut() {
             Some(message) if message.role == Role::Assistant => message.content.extend_from_slice(content),
@@ -316,13 +316,13 @@ impl Conversation<'_> {
         self.request.messages.last().is_some_and(|message| message.role == Role::Assistant)
     }
 
-    /// The answer of an interrupted conversation that was shown something else by calls that only look elsewhere: it
-    /// goes on with what it was shown.
+    /// The next recorded answer of an interrupted conversation whose calls that only read elsewhere were answered
+    /// differently then. The conversation is resumed with those recorded answers.
     fn recall_as_seen(&mut self) -> Option<Turn> {
         let looks_elsewhere = self.brief.looks_elsewhere.as_ref()?;
         let now = &self.request.messages;
         let may_stand = |recorded: &[Message]| is_as_seen(recorded, now, looks_elsewhere);
-        let (recorded, turn) = self.desk.transcript.recall_like(self.brief.model.id(), &self.request, &may_stand)?;
+        let (recorded, turn) = self.run.transcript.recall_like(self.brief.model.id(), &self.request, &may_stand)?;
         self.request.messages = recorded;
         Some(turn)
     }
@@ -333,7 +333,7 @@ impl Conversation<'_> {
             self.request.messages.pop();
             self.unrecorded = self.unrecorded.min(self.request.messages.len());
         }
-        let told = match turn.stop_reason {
+        let text = match turn.stop_reason {
             StopReason::MaxTokens => CUT.to_owned(),
             _ if turn.content.is_empty() => {
                 format!("(Your last answer was empty, {idle} of {IDLE_TRIES}.) {}", self.nudge_text())
@@ -341,8 +341,8 @@ impl Conversation<'_> {
             _ => self.nudge_text(),
         };
         match self.request.messages.last_mut() {
-            Some(message) if message.role == Role::User => message.content.push(Block::text(told)),
-            _ => self.request.messages.push(Message::user(told)),
+            Some(message) if message.role == Role::User => message.content.push(Block::text(text)),
+            _ => self.request.messages.push(Message::user(text)),
         }
     }
 
@@ -363,7 +363,7 @@ impl Conversation<'_> {
         let mut submitted = Submitted::None;
         let mut failed_before = false;
         for (index, (id, name, input)) in calls.iter().enumerate() {
-            if self.desk.cancel.is_cancelled() {
+            if self.run.cancel.is_cancelled() {
                 return Err(AgentError::Cancelled);
             }
             let (text, is_error) = if index >= CALLS_A_TURN {
@@ -392,7 +392,7 @@ impl Conversation<'_> {
     }
 
     async fn call(&mut self, name: &str, input: &Value) -> Result<ToolOutput, AgentError> {
-        let called = self.brief.toolbox.call_aside(name, input, &self.desk.cancel).await;
+        let called = self.brief.toolbox.call_aside(name, input, &self.run.cancel).await;
         let mut output = called.ok_or(AgentError::Cancelled)?;
         if !output.activity.is_empty() {
             (self.report)(Activity::Tool(output.activity.clone()));
@@ -466,7 +466,7 @@ impl Conversation<'_> {
 const CUT: &str = "Your last answer was cut at its greatest length, so a call at its end was lost. Go on in smaller \
                    steps: one file or one edit a call.";
 
-/// Whether two conversations differ in nothing but the results of calls that only look elsewhere.
+/// Whether two conversations differ only in the results of calls that only read elsewhere.
 fn is_as_seen(recorded: &[Message], now: &[Message], looks_elsewhere: &LooksElsewhere) -> bool {
     let calls: HashMap<&str, (&str, &Value)> = (now.iter().flat_map(|message| &message.content))
         .filter_map(Block::as_tool_use)

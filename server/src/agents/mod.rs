@@ -8,7 +8,7 @@ mod conversation;
 mod error;
 
 pub use budget::{Budget, Limits};
-pub use conversation::{Activity, Brief, Desk, LooksElsewhere, MAX_TURNS, Report, converse};
+pub use conversation::{Activity, Brief, LooksElsewhere, MAX_TURNS, Report, RunContext, converse};
 pub use error::AgentError;
 
 use serde_json::Value;

@@ -8,7 +8,7 @@ pub struct ModelError {
     pub kind: ModelErrorKind,
     /// What happened and what the user can do about it. Never holds a key.
     pub message: String,
-    /// What the failed attempts cost, where the provider told.
+    /// What the failed attempts cost, where the provider reported it.
     pub usage: Usage,
 }
 

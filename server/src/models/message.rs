@@ -25,7 +25,7 @@ pub enum Role {
     Assistant,
 }
 
-/// A tool as a model is told of it.
+/// A tool as it is sent to a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolSpec {
     /// Its name.

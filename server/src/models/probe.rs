@@ -12,7 +12,7 @@ pub enum Probe {
         /// Names of some that it has, the most alike first.
         has: Vec<String>,
     },
-    /// It can be reached, and does not tell which models it has.
+    /// It can be reached, and does not list its models.
     NotListed,
     /// It could not be asked.
     Failed {

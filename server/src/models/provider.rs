@@ -22,7 +22,7 @@ pub(super) struct Provider {
     pub(super) prices: &'static [PricedModel],
 }
 
-/// One client and one throttle for all models of a provider. Who pays is told by each model ([`Model::account`]).
+/// One client and one throttle for all models of a provider. Each model says who pays ([`Model::account`]).
 pub(super) trait Connection {
     /// One of the provider's models, by the provider's name for it, to serve a tier.
     fn model(&self, name: &str, tier: Tier) -> Arc<dyn Model>;

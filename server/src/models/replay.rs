@@ -61,7 +61,7 @@ pub(super) const PROVIDER: Provider = Provider {
     connect: |setup| Ok(Arc::new(from_file(setup)?)),
     prices: &[],
 };
-/// Output is told in so many steps.
+/// Output is reported in so many steps.
 const STEPS: u32 = 12;
 
 impl Pace {

@@ -49,7 +49,7 @@ impl Throttle {
         })
     }
 
-    /// Wait for a slot, first come, first served. `None` when cancelled; `held_back` is told if there is a wait.
+    /// Wait for a slot, first come, first served. `None` when cancelled; `held_back` is called if there is a wait.
     pub async fn enter(self: &Arc<Self>, cancel: &CancellationToken, held_back: impl FnOnce()) -> Option<Slot> {
         if cancel.is_cancelled() {
             return None;

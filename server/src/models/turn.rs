@@ -57,7 +57,7 @@ pub struct Turn {
     /// The model that answered, as the provider names it.
     #[serde(default)]
     pub model: String,
-    /// What the turn cost, lost attempts included where the provider told.
+    /// What the turn cost, lost attempts included where the provider reported them.
     #[serde(default)]
     pub usage: Usage,
 }
@@ -80,10 +80,10 @@ pub enum TurnProgress {
         wait: Duration,
         /// Why, in a few words: "overloaded (529)".
         reason: String,
-        /// What the turn's lost attempts cost so far, where the provider told.
+        /// What the turn's lost attempts cost so far, where the provider reported it.
         lost: Usage,
     },
-    /// The next attempt is still this far away; said every second.
+    /// The next attempt is still this far away; reported every second.
     Waiting {
         /// How long until then.
         left: Duration,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::ToolError;
 use super::table::TOOLS;
-use super::tool::{Called, Row, Shows};
+use super::tool::{CallResult, Row, Shows};
 use super::toolbox::Toolbox;
 use crate::models::ToolSpec;
 use crate::text::cut;
@@ -22,7 +22,7 @@ pub struct ToolOutput {
     pub is_error: bool,
     /// What was done, for people: "reading src/a.rs". One short line, safe to show.
     pub activity: String,
-    /// A write that was refused for what it wanted to touch: a person is told of it as a blocker.
+    /// A write that was refused for what it wanted to touch: it is reported to a person as a blocker.
     pub refused: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub fn shows(name: &str) -> Shows {
 }
 
 impl Toolbox {
-    /// The tools as a model is told of them: always the same bytes for the same kind of agent.
+    /// The tools as they are sent to a model: always the same bytes for the same kind of agent.
     pub fn specs(&self) -> Vec<ToolSpec> {
         self.tools().map(|tool| (tool.spec)()).collect()
     }
@@ -79,8 +79,8 @@ impl Toolbox {
     pub(super) fn carry_out(&self, tool: &Row, input: &Value) -> ToolOutput {
         // A fault of a library is the end of the call, not of the run.
         let called = catch_unwind(AssertUnwindSafe(|| (tool.call)(self, input)));
-        let Called { activity, outcome } =
-            called.unwrap_or_else(|_| Called { activity: tool.calling(), outcome: Err(FAILED.to_owned().into()) });
+        let CallResult { activity, outcome } =
+            called.unwrap_or_else(|_| CallResult { activity: tool.calling(), outcome: Err(FAILED.to_owned().into()) });
         match outcome {
             Ok(text) => ToolOutput { text: without_secrets(text), is_error: false, activity, refused: None },
             Err(ToolError { text, refused }) => {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::text::cut;
 
-/// The schema that a model is told: plain types, closed, without what providers do not take.
+/// The schema that is sent to a model: plain types, closed, without keywords that providers reject.
 pub(super) fn schema<I: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<I>().to_value();

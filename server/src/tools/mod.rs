@@ -1,7 +1,7 @@
 //! The tools agents call, and what each agent may call.
 //!
-//! A tool is one file, which holds all there is to know of it (`tool::Tool`), and one row in `table`. What a model is
-//! told, who may call it, how a call is read and carried out: every list is made from that table.
+//! A tool is one file, which holds all there is to know of it (`tool::Tool`), and one row in `table`. What is sent
+//! to a model, who may call it, how a call is parsed and carried out: every list is derived from that table.
 //!
 //! A call never panics and never fails the run, whatever the model sends: what is wrong is answered to the model in
 //! words it can act on. Every answer is bounded and says what it left out. Private keys and tokens of known form in it are

@@ -7,7 +7,7 @@ use super::search::Search;
 use super::tool::Row;
 use super::write_file::WriteFile;
 
-/// The tools, in the order in which a model is told of them.
+/// The tools, in the order in which they are sent to a model.
 pub(super) const TOOLS: &[Row] = &[
     Row::of::<ListFiles>(),
     Row::of::<Search>(),

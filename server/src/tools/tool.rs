@@ -12,13 +12,13 @@ use super::toolbox::{Toolbox, Users};
 use crate::models::ToolSpec;
 use crate::text::short_line;
 
-/// One tool: the type of its input. The type's fields and their docs are the schema that a model is told.
+/// One tool: the type of its input. The type's fields and their docs become the schema that is sent to a model.
 ///
 /// It is registered by a row in `table`.
 pub(super) trait Tool: DeserializeOwned + JsonSchema {
     /// The name a model calls it by.
     const NAME: &'static str;
-    /// What a model is told of it.
+    /// What it does, as it is sent to a model.
     const DESCRIPTION: &'static str;
     /// Which agents have it. Only [`Users::Implementers`] have something to write to.
     const USERS: Users = Users::Everyone;
@@ -56,11 +56,11 @@ pub(super) struct Row {
     pub(super) shows: Shows,
     pub(super) time_limit: Duration,
     pub(super) spec: fn() -> ToolSpec,
-    pub(super) call: fn(&Toolbox, &Value) -> Called,
+    pub(super) call: fn(&Toolbox, &Value) -> CallResult,
 }
 
-/// What came of a call.
-pub(super) struct Called {
+/// The result of a call, before it is made safe.
+pub(super) struct CallResult {
     /// One short line, safe to show.
     pub(super) activity: String,
     pub(super) outcome: Result<String, ToolError>,
@@ -78,7 +78,7 @@ impl Row {
         }
     }
 
-    /// What people are told of a call that could not be read or did not end.
+    /// The activity of a call whose input could not be read, or that panicked.
     pub(super) fn calling(&self) -> String {
         format!("calling {}", self.name)
     }
@@ -94,10 +94,12 @@ fn spec<T: Tool>() -> ToolSpec {
     }
 }
 
-fn call<T: Tool>(toolbox: &Toolbox, input: &Value) -> Called {
+fn call<T: Tool>(toolbox: &Toolbox, input: &Value) -> CallResult {
     const LONGEST_ACTIVITY: usize = 120;
     match input::parse::<T>(T::NAME, input) {
-        Ok(input) => Called { activity: short_line(&input.activity(), LONGEST_ACTIVITY), outcome: input.run(toolbox) },
-        Err(faults) => Called { activity: Row::of::<T>().calling(), outcome: Err(faults.into()) },
+        Ok(input) => {
+            CallResult { activity: short_line(&input.activity(), LONGEST_ACTIVITY), outcome: input.run(toolbox) }
+        }
+        Err(faults) => CallResult { activity: Row::of::<T>().calling(), outcome: Err(faults.into()) },
     }
 }

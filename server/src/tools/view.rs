@@ -38,7 +38,7 @@ impl Toolbox {
         self.path(text).map(|path| Some(self.workspace.on_disk(&path)))
     }
 
-    /// A file's bytes as the agent sees them. Of an implementer's own files this counts as reading.
+    /// A file's bytes as the agent sees them. For an implementer's own files this records the version that was read.
     pub(super) fn read(&self, path: &RepoPath) -> Result<Vec<u8>, ToolError> {
         let bytes = match self.staging() {
             Some(mut staging) => staging.read(path).map_err(|error| ToolError { refused: None, ..error.into() })?,
@@ -48,7 +48,7 @@ impl Toolbox {
         if is_secret_text(&bytes) { Err(Refused::Secret(path.clone()).into()) } else { Ok(bytes) }
     }
 
-    /// Whether a file of the working tree may be looked into; this counts as reading for nobody.
+    /// Whether a file of the working tree may be looked into; this records no version as read.
     pub(super) fn check_open(&self, path: &RepoPath) -> Result<(), ToolError> {
         match self.read_disk(path)? {
             Some(bytes) if is_secret_text(&bytes) => Err(Refused::Secret(path.clone()).into()),

@@ -21,7 +21,7 @@ use super::phase::{Phases, Table};
 use super::prompts::Prompts;
 use super::recover::recover;
 use super::run::Run;
-use crate::agents::{Budget, Desk, Limits};
+use crate::agents::{Budget, Limits, RunContext};
 use crate::config::{ModelChoice, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::{Memory, MemoryError, Seal, SetAside, Store};
@@ -178,7 +178,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     );
     let events = bus.subscribe();
     let limits = Limits { usd: settings.budget_usd, tokens: settings.budget_tokens };
-    let desk = Desk {
+    let desk = RunContext {
         run: id.to_string(),
         transcript: Arc::new(dir.transcript),
         budget: Arc::new(Budget::new(limits, &spent_before)),

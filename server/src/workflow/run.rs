@@ -12,7 +12,7 @@ use super::gate_content::GateSources;
 use super::goal::Goal;
 use super::next::Policy;
 use super::prompts::Prompts;
-use crate::agents::{AgentError, Desk};
+use crate::agents::{AgentError, RunContext};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Model, ModelError, Models, Tier};
@@ -28,7 +28,7 @@ pub struct Run {
     pub(crate) approver: Arc<dyn Approver>,
     pub(crate) editor: Editor,
     pub(crate) policy: Policy,
-    pub(crate) desk: Desk,
+    pub(crate) desk: RunContext,
     pub(super) bus: Bus,
     pub(super) checkpoints: Checkpoints,
     /// `runs/<run>/`.

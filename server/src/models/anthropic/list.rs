@@ -1,4 +1,4 @@
-//! Which models the API has, for who looks after the set-up.
+//! Which models the API has, for `baton doctor`.
 //!
 //! Source: Anthropic's API reference, "List Models" and "Get a Model": `GET /v1/models?limit=…&after_id=…` answers
 //! `{data: [{id}], has_more, last_id}`, and `GET /v1/models/{id}` knows aliases too. Other servers have neither, or a
@@ -14,7 +14,7 @@ use super::super::probe::Probe;
 use super::super::probe::nearest;
 use super::client::{AnthropicClient, Listed, Unlisted};
 
-/// How long one answer may take. Short: somebody waits to hear whether anything is there at all.
+/// How long one answer may take. Short: a person waits to learn whether the server is there at all.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most entries of a page that the API allows.
 const PAGE: &str = "1000";
@@ -22,7 +22,7 @@ const PAGE: &str = "1000";
 const MOST_PAGES: usize = 20;
 /// Bytes read of one answer.
 const MOST_BYTES: usize = 4 << 20;
-/// Names told where the wanted one is missing.
+/// Names that a message lists where the wanted one is missing.
 const MOST_NAMES: usize = 3;
 
 impl AnthropicClient {
@@ -80,7 +80,7 @@ impl AnthropicClient {
             let (status, headers) = (response.status(), response.headers().clone());
             let mut body = Vec::new();
             while body.len() < MOST_BYTES {
-                // An answer that breaks off is none that can be read, which is told below.
+                // An answer that breaks off cannot be parsed, which is the error below.
                 let Ok(Some(bytes)) = response.chunk().await else { break };
                 body.extend_from_slice(&bytes);
             }

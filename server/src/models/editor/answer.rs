@@ -117,9 +117,9 @@ fn unused(ids: &HashSet<String>) -> String {
 
 /// What a turn used: as the editor counted, or an estimate where it did not. Never a price: the editor's plan pays.
 fn usage(answer: &Value, body: &Value) -> Usage {
-    let told = &answer["usage"];
+    let usage = &answer["usage"];
     let count = |name: &str| {
-        let number = told.get(name).and_then(Value::as_f64).filter(|number| number.is_finite() && *number > 0.0)?;
+        let number = usage.get(name).and_then(Value::as_f64).filter(|number| number.is_finite() && *number > 0.0)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and what u64 holds")]
         let whole = number.min(MOST_TOKENS) as u64;
         Some(whole)

@@ -102,7 +102,7 @@ where
     }
 }
 
-/// Wait, and tell every second how long it still takes.
+/// Wait, and report every second how long it still takes.
 async fn count_down(wait: Duration, progress: &(dyn Fn(TurnProgress) + Send + Sync)) {
     const SECOND: Duration = Duration::from_secs(1);
     let until = tokio::time::Instant::now() + wait;

@@ -53,7 +53,7 @@ pub(super) enum Step {
     Done,
 }
 
-/// An answer that came to no good end, and what it cost as far as it told.
+/// An answer that came to no good end, and what it cost as far as the server reported.
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) fault: Fault,
@@ -78,10 +78,10 @@ pub(super) enum Fault {
     Input,
     /// The server's own `event: error`.
     #[error("{message} ({kind})")]
-    Told { kind: String, message: String },
+    Reported { kind: String, message: String },
 }
 
-/// Token counts as they were last told.
+/// Token counts as the server last reported them.
 #[derive(Debug, Default, Clone, Copy)]
 struct Tokens {
     input: Option<u64>,
@@ -147,7 +147,7 @@ impl Answer {
             "content_block_delta" => self.grow_block(&event, data.len()),
             "message_delta" => self.message_delta(&event),
             "message_stop" => return Ok(Step::Done),
-            "error" => return Err(told(&event)),
+            "error" => return Err(reported(&event)),
             _ => {}
         }
         if self.structured > MOST_STRUCTURED || self.blocks.len() > MOST_BLOCKS {
@@ -156,7 +156,7 @@ impl Answer {
         Ok(Step::More)
     }
 
-    /// A number that rises whenever an event brought something new of the answer. Pings, empty pieces and what was told
+    /// A number that rises whenever an event brought something new of the answer. Pings, empty pieces and what was reported
     /// before are nothing new.
     pub(super) fn news(&self) -> u64 {
         self.news
@@ -170,7 +170,7 @@ impl Answer {
     /// The whole answer.
     ///
     /// A tool call that was cut off (by `max_tokens` and the like) is left out: the stop reason says that something
-    /// is missing. So is blank text, which the API would not take back. Where no usage was told, none is priced.
+    /// is missing. So is blank text, which the API would not take back. Where no usage was reported, none is priced.
     pub(super) fn finish(self) -> Result<Turn, Broken> {
         let cut = self.stop_reason.as_ref().is_some_and(|reason| !is_of_own_accord(reason));
         let last = self.blocks.keys().next_back();
@@ -341,9 +341,9 @@ fn is_blank(block: &Value) -> bool {
     block["type"] == "text" && block["text"].as_str().unwrap_or_default().trim().is_empty()
 }
 
-fn told(event: &Value) -> Fault {
+fn reported(event: &Value) -> Fault {
     let field = |name: &str| event["error"].get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Fault::Told { kind: field("type"), message: field("message") }
+    Fault::Reported { kind: field("type"), message: field("message") }
 }
 
 /// Whether the model itself found that it was done.
@@ -352,10 +352,10 @@ fn is_of_own_accord(reason: &StopReason) -> bool {
 }
 
 impl Tokens {
-    /// What is told later counts.
-    fn update(&mut self, told: &Value) {
+    /// The last report counts.
+    fn update(&mut self, counts: &Value) {
         let read = |name: &str, before: Option<u64>| {
-            told.get(name).and_then(Value::as_u64).map(|tokens| tokens.min(MOST_TOKENS)).or(before)
+            counts.get(name).and_then(Value::as_u64).map(|tokens| tokens.min(MOST_TOKENS)).or(before)
         };
         *self = Self {
             input: read("input_tokens", self.input),

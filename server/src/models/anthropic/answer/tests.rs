@@ -150,7 +150,7 @@ fn a_stream_that_ends_early_or_tells_an_error_is_broken_and_keeps_its_cost() {
     assert_eq!(broken.usage.input_tokens, 100);
     let error = json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } });
     let broken = answer(&[start(), error]).expect_err("an error");
-    assert!(matches!(&broken.fault, Fault::Told { kind, .. } if kind == "overloaded_error"));
+    assert!(matches!(&broken.fault, Fault::Reported { kind, .. } if kind == "overloaded_error"));
     assert_eq!(answer(&[]).expect_err("nothing").usage, Usage::default());
 }
 

@@ -13,7 +13,7 @@ use super::answer::{Broken, Fault};
 use super::config::{Credential, host};
 use crate::text::{cut, safe_line};
 
-/// Where the API is and by what right it is used, as far as messages tell it.
+/// Where the API is and which credential goes there, as far as messages say it.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) host: String,
@@ -26,7 +26,7 @@ pub(super) struct Endpoint {
 
 /// What the server said in the body of a refusal.
 #[derive(Debug, Default)]
-struct Told {
+struct ErrorBody {
     kind: String,
     message: String,
     code: String,
@@ -36,7 +36,7 @@ struct Told {
 const LONGEST_QUOTE: usize = 400;
 
 impl Endpoint {
-    /// The line that tells whose models these are.
+    /// Whose models these are and on whose account, in one line.
     pub(super) fn account(&self) -> String {
         let plain = if self.is_readable { " over plain http" } else { "" };
         let at = if self.is_default { String::new() } else { format!(" at {}{plain}", self.host) };
@@ -67,9 +67,9 @@ impl Endpoint {
     /// An answer that began and came to no good end.
     pub(super) fn broken(&self, model: &str, broken: Broken) -> AttemptError {
         let mut failed = match &broken.fault {
-            Fault::Told { kind, message } => {
-                let told = Told { kind: kind.clone(), message: message.clone(), code: String::new() };
-                self.told_in_stream(model, &told)
+            Fault::Reported { kind, message } => {
+                let body = ErrorBody { kind: kind.clone(), message: message.clone(), code: String::new() };
+                self.in_stream(model, &body)
             }
             fault => {
                 let hint = match fault {
@@ -94,12 +94,12 @@ impl Endpoint {
         body: &str,
         now: SystemTime,
     ) -> AttemptError {
-        let told = Told::read(body);
+        let body = ErrorBody::read(body);
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let mut failed = if told.is_spend_limit(status) {
-            return self.spent(&told);
+        let mut failed = if body.is_spend_limit(status) {
+            return self.out_of_credit(&body);
         } else {
-            self.by_status(model, status, &told, headers)
+            self.by_status(model, status, &body, headers)
         };
         failed.retryable = match header("x-should-retry") {
             Some("true") => true,
@@ -110,9 +110,9 @@ impl Endpoint {
         failed
     }
 
-    fn by_status(&self, model: &str, status: StatusCode, told: &Told, headers: &HeaderMap) -> AttemptError {
+    fn by_status(&self, model: &str, status: StatusCode, body: &ErrorBody, headers: &HeaderMap) -> AttemptError {
         let number = status.as_u16();
-        let quoted = self.quoted(told);
+        let quoted = self.quoted(body);
         match number {
             300..=399 => self.redirected(headers),
             401 => self.wrong_key(&quoted),
@@ -125,13 +125,13 @@ impl Endpoint {
                 );
                 finally(ModelErrorKind::Auth, message, "not allowed (403)".to_owned())
             }
-            404 => self.not_found(model, told, &quoted),
+            404 => self.not_found(model, body, &quoted),
             413 => too_long(model, &quoted),
             429 | 529 => overloaded(&self.host, number, &quoted),
             408 | 409 | 500.. => {
                 again(format!("{} failed to answer ({number}){quoted}.", self.host), format!("server error ({number})"))
             }
-            _ if told.is_too_long() => too_long(model, &quoted),
+            _ if body.is_too_long() => too_long(model, &quoted),
             _ => finally(
                 ModelErrorKind::Request,
                 format!(
@@ -145,8 +145,8 @@ impl Endpoint {
     }
 
     /// An `event: error` has no status; its kind says which it would have been.
-    fn told_in_stream(&self, model: &str, told: &Told) -> AttemptError {
-        let status = match told.kind.as_str() {
+    fn in_stream(&self, model: &str, body: &ErrorBody) -> AttemptError {
+        let status = match body.kind.as_str() {
             "authentication_error" => StatusCode::UNAUTHORIZED,
             "billing_error" => StatusCode::PAYMENT_REQUIRED,
             "permission_error" => StatusCode::FORBIDDEN,
@@ -154,13 +154,13 @@ impl Endpoint {
             "request_too_large" | "exceed_context_size_error" => StatusCode::PAYLOAD_TOO_LARGE,
             "rate_limit_error" => StatusCode::TOO_MANY_REQUESTS,
             "invalid_request_error" => StatusCode::BAD_REQUEST,
-            "overloaded_error" => return overloaded(&self.host, 529, &self.quoted(told)),
+            "overloaded_error" => return overloaded(&self.host, 529, &self.quoted(body)),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        if told.is_spend_limit(status) {
-            return self.spent(told);
+        if body.is_spend_limit(status) {
+            return self.out_of_credit(body);
         }
-        self.by_status(model, status, told, &HeaderMap::new())
+        self.by_status(model, status, body, &HeaderMap::new())
     }
 
     fn wrong_key(&self, quoted: &str) -> AttemptError {
@@ -170,8 +170,8 @@ impl Endpoint {
         finally(ModelErrorKind::Auth, message, "wrong key (401)".to_owned())
     }
 
-    fn spent(&self, told: &Told) -> AttemptError {
-        let quoted = self.quoted(told);
+    fn out_of_credit(&self, body: &ErrorBody) -> AttemptError {
+        let quoted = self.quoted(body);
         let source = &self.credential_source;
         let message = format!(
             "The account of the {} in {source} has reached its spend limit{quoted}. Add credit or raise the limit, \
@@ -181,8 +181,8 @@ impl Endpoint {
         finally(ModelErrorKind::Quota, message, "spend limit".to_owned())
     }
 
-    fn not_found(&self, model: &str, told: &Told, quoted: &str) -> AttemptError {
-        let message = if told.kind.is_empty() {
+    fn not_found(&self, model: &str, body: &ErrorBody, quoted: &str) -> AttemptError {
+        let message = if body.kind.is_empty() {
             format!("{} has no Messages API at its /v1/messages (404){quoted}. Set ANTHROPIC_BASE_URL.", self.host)
         } else {
             format!(
@@ -207,8 +207,8 @@ impl Endpoint {
     }
 
     /// The server's own words, to be put behind ours: `: "…"`, or nothing.
-    fn quoted(&self, told: &Told) -> String {
-        let said = self.quote(if told.message.is_empty() { &told.kind } else { &told.message });
+    fn quoted(&self, body: &ErrorBody) -> String {
+        let said = self.quote(if body.message.is_empty() { &body.kind } else { &body.message });
         if said.is_empty() { said } else { format!(": \"{said}\"") }
     }
 
@@ -224,7 +224,7 @@ impl Endpoint {
     }
 }
 
-impl Told {
+impl ErrorBody {
     /// The API's own form, `{"error": {"type", "message", "details": {"error_code"}}}`, or what others make of it.
     fn read(body: &str) -> Self {
         let Ok(body) = serde_json::from_str::<Value>(body) else { return Self::default() };
@@ -238,7 +238,7 @@ impl Told {
         }
     }
 
-    /// Whether the account's money is used up, which no waiting mends.
+    /// Whether the account's money is used up, which waiting does not change.
     ///
     /// Source: Anthropic's API errors: 402 `billing_error`; 429 with the code `enforced_spend_limit_reached`; 400 whose
     /// message starts "You have reached your specified … API usage limits" or says that the credit balance is too low.

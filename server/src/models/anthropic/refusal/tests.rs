@@ -97,7 +97,7 @@ fn each_refusal_says_what_to_do() {
 #[test]
 fn an_error_in_the_stream_means_what_its_status_would() {
     let told = |kind: &str, message: &str| {
-        let fault = Fault::Told { kind: kind.to_owned(), message: message.to_owned() };
+        let fault = Fault::Reported { kind: kind.to_owned(), message: message.to_owned() };
         endpoint(true).broken("m", Broken { fault, usage: Default::default() })
     };
     let failed = told("overloaded_error", "Overloaded");
