@@ -154,7 +154,7 @@ fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseEr
     } else {
         [&scope.tasks[..], &["FIX".into()]].concat().join(", ")
     };
-    let noun = if count == 1 { "issue" } else { "issues" };
+    let noun = plural(count, "issue");
     run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
     Ok(rounds::begin_fix(&run.store, &run.workspace, memory, scope)?)
 }

@@ -181,8 +181,8 @@ impl Bus {
             phase: said.phase,
             status: said.status,
             task: said.task,
-            message: one_line(&said.message),
-            error: said.error.map(|error| EventError { message: one_line(&error.message), ..error }),
+            message: safe_line(&said.message),
+            error: said.error.map(|error| EventError { message: safe_line(&error.message), ..error }),
             usage: said.usage,
         };
         (self.log)(&event);

@@ -14,6 +14,7 @@ use super::recover::recover;
 use super::uncounted::uncounted_or_none;
 use crate::contracts::{ImplReport, RepoPath};
 use crate::memory::{EventLog, LoadedPlan, RunDir, RunId, Store};
+use crate::text::count;
 use crate::workspace::{
     self, Edit, Image, PublishError, PublishedFile, Reversal, ReversalKind, StagedChange, TakeBack, TakenBack,
     Workspace,
@@ -458,7 +459,6 @@ fn summary(report: &RollbackReport, request: &RollbackRequest) -> String {
     let left = report.left_alone().count();
     let done = report.files.len() - left;
     let what = if request.undo { "The rollback was undone" } else { "Rolled back" };
-    let noun = |count| if count == 1 { "file" } else { "files" };
-    let rest = if left > 0 { format!("; {left} {} left alone", noun(left)) } else { String::new() };
-    format!("{what}: {done} {}{rest}", noun(done))
+    let rest = if left > 0 { format!("; {} left alone", count(left, "file")) } else { String::new() };
+    format!("{what}: {}{rest}", count(done, "file"))
 }

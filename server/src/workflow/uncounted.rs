@@ -116,7 +116,7 @@ fn what(from: &UncountedFrom) -> String {
     }
     match from.journals {
         0 => {}
-        count => parts.push(format!("{count} publish {}", plural(count, "journal"))),
+        count => parts.push(text::count(count, "publish journal")),
     }
     match from.transcripts {
         0 => {}
