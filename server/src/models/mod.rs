@@ -31,7 +31,7 @@ pub use message::{Block, Message, Role, StopReason, ToolSpec};
 pub use model::Model;
 pub use probe::Probe;
 pub use replay::{Pace, Replay};
-pub use resolve::{Models, Wanted, resolve};
+pub use resolve::{Models, Wanted, providers, resolve};
 pub use retry::{AttemptError, RetryPolicy, retry_after, with_retries};
 pub use table::{cost, price_known};
 pub use throttle::{Slot, Throttle};

@@ -40,6 +40,11 @@ pub struct Models {
 /// Named in the contract, not built yet.
 const COMING: [&str; 2] = ["openai", "ollama"];
 
+/// Every provider that settings may name, those that are not built yet included.
+pub fn providers() -> impl Iterator<Item = &'static str> {
+    PROVIDERS.iter().map(|provider| provider.name).chain(COMING)
+}
+
 /// Decide which models serve a run. `env` reads the environment; `editor` is the editor it was started in, where that
 /// one lends its models.
 ///

@@ -390,6 +390,7 @@ fn failed(name: &'static str, status: CheckStatus, error: &ModelError) -> Check 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use async_trait::async_trait;
@@ -433,6 +434,13 @@ mod tests {
         let at_fault = served(&Models::all(Arc::new(Probed(probe))), &mut checks).await;
         let told = |check: &Check| format!("{} {:?} {} {:?}", check.name, check.status, check.message, check.fix);
         (checks.iter().skip(1).map(told).collect(), at_fault)
+    }
+
+    #[test]
+    fn settings_know_every_provider_there_is() {
+        let (known, built): (BTreeSet<&str>, BTreeSet<&str>) =
+            (config::PROVIDERS.into_iter().collect(), crate::models::providers().collect());
+        assert_eq!(known, built, "config::PROVIDERS and models::table::PROVIDERS differ");
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ use super::{base_review, elsewhere, rounds};
 use crate::agents::AgentError;
 use crate::contracts::PhaseName;
 use crate::memory::Memory;
-use crate::text::count;
+use crate::text::{count, plural};
 use crate::workspace::Base;
 
 /// Take steps until there is an outcome. With a `base` the run is the review against it, and no workflow.

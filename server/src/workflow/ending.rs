@@ -164,7 +164,7 @@ fn stopped_message(phase: EventPhase, memory: &Memory) -> String {
         (Some(plan), EventPhase::Phase(IMPLEMENT)) => plan.plan.task_ids().filter(|id| !ids.contains(id)).collect(),
         _ => Vec::new(),
     };
-    let noun = plural(files, "file");
+    let noun = text::plural(files, "file");
     let stands = match (ids.is_empty(), untouched.is_empty()) {
         (true, _) => "No file was written.".to_owned(),
         (false, true) => format!("{} written ({files} {noun}).", ids.join(", ")),

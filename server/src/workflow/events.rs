@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::mpsc;
 
 use crate::contracts::{PhaseName, Usage};
+use crate::text::safe_line;
 
 /// One thing that happened. The faces, the journal and any broker hear the same events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,10 +128,6 @@ impl fmt::Display for EventStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Where events go: the journal first, then everyone who listens. One for each run.

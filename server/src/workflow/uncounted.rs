@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::contracts::Approval;
 use crate::memory::{LastAnswer, MemoryError, Origin, Resealed, Store, Uncounted, UncountedFrom};
-use crate::text::plural;
+use crate::text;
 
 /// Said where no key of the user's own can be kept.
 const UNKEPT: &str = "Baton's state folder ($XDG_STATE_HOME/baton, else ~/.local/state/baton) cannot be written, so approvals, \
