@@ -197,21 +197,21 @@ type Numbered = (u32, String);
 
 /// How far the numbers of two entries that follow each other can be apart: they count up by one, and a person may have
 /// removed some in between.
-const WIDEST_GAP: u32 = 1_000_000;
+const MAX_GAP: u32 = 1_000_000;
 
 /// The entries by their numbers, oldest first. Those whose number nobody can have counted up to are none, nor are files.
 fn entries(history: &Dir) -> io::Result<Vec<Numbered>> {
-    Ok(listed(history)?.0)
+    Ok(list_entries(history)?.0)
 }
 
 /// Names in `history/` that look like entries' and count for nothing.
 pub(super) fn ignored(memory: &Dir) -> io::Result<Vec<String>> {
     let history = find_folder(memory, HISTORY)?;
-    history.map_or_else(|| Ok(Vec::new()), |history| Ok(listed(&history)?.1))
+    history.map_or_else(|| Ok(Vec::new()), |history| Ok(list_entries(&history)?.1))
 }
 
 /// The entries, and the names that look like entries' and are none.
-fn listed(history: &Dir) -> io::Result<(Vec<Numbered>, Vec<String>)> {
+fn list_entries(history: &Dir) -> io::Result<(Vec<Numbered>, Vec<String>)> {
     let (mut entries, mut ignored) = (Vec::new(), Vec::new());
     for entry in history.entries()? {
         let entry = entry?;
@@ -226,7 +226,7 @@ fn listed(history: &Dir) -> io::Result<(Vec<Numbered>, Vec<String>)> {
         }
     }
     entries.sort();
-    let is_gap = |before: u32, number: u32| number - before > WIDEST_GAP;
+    let is_gap = |before: u32, number: u32| number - before > MAX_GAP;
     let before = std::iter::once(0).chain(entries.iter().map(|(number, _)| *number));
     let gap = before.zip(&entries).position(|(before, (number, _))| is_gap(before, *number));
     let counted = gap.unwrap_or(entries.len());

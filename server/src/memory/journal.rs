@@ -16,7 +16,7 @@ use crate::workspace::{LineEnd, Lines, open_append, open_regular};
 
 const EVENTS: &str = "events.jsonl";
 pub(super) const TRANSCRIPT: &str = "transcript.jsonl";
-pub(super) const KIND: &str = "transcript";
+pub(super) const SEAL_KIND: &str = "transcript";
 
 /// A run's events, one JSON a line, in the order they happened.
 pub struct EventLog {
@@ -53,7 +53,7 @@ pub struct RunHistory<T> {
     pub usage: Usage,
     /// Bytes of the line of each event, and of all of them.
     sizes: VecDeque<usize>,
-    kept: usize,
+    kept_bytes: usize,
     events_read: u64,
     turns_read: u64,
 }
@@ -64,7 +64,7 @@ impl<T> Default for RunHistory<T> {
             events: Vec::new(),
             usage: Usage::default(),
             sizes: VecDeque::new(),
-            kept: 0,
+            kept_bytes: 0,
             events_read: 0,
             turns_read: 0,
         }
@@ -75,13 +75,13 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
     /// Read on.
     pub(super) fn read_on(&mut self, dir: &Dir, seal: &Seal) -> io::Result<()> {
         self.read_events(dir)?;
-        let mut lines = Added::open(dir, TRANSCRIPT, MAX_TURN_LINE_BYTES, self.turns_read)?;
+        let mut lines = NewLines::open(dir, TRANSCRIPT, MAX_TURN_LINE_BYTES, self.turns_read)?;
         if lines.from_start {
             self.usage = Usage::default();
         }
         while let Some(line) = lines.next()? {
-            if let Some(used) = verified(line, seal).and_then(used) {
-                self.usage += used;
+            if let Some(usage_of) = verified(line, seal).and_then(usage_of) {
+                self.usage += usage_of;
             }
         }
         self.turns_read = lines.read();
@@ -89,18 +89,18 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
     }
 
     fn read_events(&mut self, dir: &Dir) -> io::Result<()> {
-        let mut lines = Added::open(dir, EVENTS, MAX_EVENT_LINE_BYTES, self.events_read)?;
+        let mut lines = NewLines::open(dir, EVENTS, MAX_EVENT_LINE_BYTES, self.events_read)?;
         if lines.from_start {
             self.events.clear();
             self.sizes.clear();
-            self.kept = 0;
+            self.kept_bytes = 0;
         }
         while let Some(line) = lines.next()? {
             if let Ok(event) = serde_json::from_slice(line) {
                 self.events.push(event);
                 self.sizes.push_back(line.len());
-                self.kept += line.len();
-                self.let_go();
+                self.kept_bytes += line.len();
+                self.drop_oldest();
             }
         }
         self.events_read = lines.read();
@@ -108,14 +108,14 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
     }
 
     /// Keep no more than the limits: of too many events the older half goes, so that few are moved often.
-    fn let_go(&mut self) {
-        if self.events.len() <= MAX_EVENTS && self.kept <= MAX_EVENT_BYTES {
+    fn drop_oldest(&mut self) {
+        if self.events.len() <= MAX_EVENTS && self.kept_bytes <= MAX_EVENT_BYTES {
             return;
         }
         let mut gone = 0;
-        while self.sizes.len() > MAX_EVENTS / 2 || self.kept > MAX_EVENT_BYTES / 2 {
+        while self.sizes.len() > MAX_EVENTS / 2 || self.kept_bytes > MAX_EVENT_BYTES / 2 {
             let Some(size) = self.sizes.pop_front() else { break };
-            self.kept -= size;
+            self.kept_bytes -= size;
             gone += 1;
         }
         self.events.drain(..gone);
@@ -124,7 +124,7 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
 
 /// The whole lines that came to a journal. A line without its end is left for later, one that is too long counts as
 /// absent.
-struct Added {
+struct NewLines {
     lines: Option<Lines<File>>,
     /// Where they begin.
     start: u64,
@@ -134,7 +134,7 @@ struct Added {
     name: &'static str,
 }
 
-impl Added {
+impl NewLines {
     /// The lines beyond the first `read` bytes.
     fn open(dir: &Dir, name: &'static str, limit: usize, read: u64) -> io::Result<Self> {
         let opened = open_regular(dir, name).map_err(|fault| io::Error::other(format!("{name}: {fault}")))?;
@@ -262,17 +262,17 @@ impl Transcript {
     }
 
     /// The answer to a request that an interrupted conversation put in its place, and that request's messages:
-    /// `may_stand` says whether they may stand for those of this one. All else must be the same.
+    /// `is_equivalent` says whether they may stand for those of this one. All else must be the same.
     pub fn recall_like(
         &self,
         model: &str,
         request: &TurnRequest,
-        may_stand: &dyn Fn(&[Message]) -> bool,
+        is_equivalent: &dyn Fn(&[Message]) -> bool,
     ) -> Option<(Vec<Message>, Turn)> {
         let mut state = lock(&self.state);
         for ((agent, request_sha256), answers) in &mut state.unclaimed {
             let Some(answer) = answers.front().filter(|_| *agent == request.agent) else { continue };
-            if !may_stand(&answer.messages) {
+            if !is_equivalent(&answer.messages) {
                 continue;
             }
             let recorded = TurnRequest { messages: answer.messages.clone(), ..request.clone() };
@@ -342,7 +342,7 @@ impl Transcript {
     fn write(&self, file: &mut File, line: &TranscriptLine) -> io::Result<()> {
         let text = serde_json::to_string(line)?;
         let body = text.strip_suffix('}').unwrap_or(&text);
-        let mac = self.seal.sign(KIND, body.as_bytes());
+        let mac = self.seal.sign(SEAL_KIND, body.as_bytes());
         file.write_all(format!("{body}{MAC_FIELD}{mac}\"}}\n").as_bytes())
     }
 }
@@ -374,30 +374,30 @@ pub(super) fn is_own(dir: &Dir, seal: &Seal) -> bool {
     let Ok(Some((file, _))) = open_regular(dir, TRANSCRIPT) else { return false };
     let mut line = Vec::new();
     let first = Lines::new(file, FIRST).next_into(&mut line);
-    matches!(first, Ok(Some(LineEnd::Whole | LineEnd::Cut))) && body(&line, seal).is_some()
+    matches!(first, Ok(Some(LineEnd::Whole | LineEnd::Cut))) && verified_body(&line, seal).is_some()
 }
 
 fn verified(line: &[u8], seal: &Seal) -> Option<TranscriptLine> {
-    let mut json = body(line, seal)?.to_owned();
+    let mut json = verified_body(line, seal)?.to_owned();
     json.push('}');
     serde_json::from_str(&json).ok()
 }
 
 /// What the code of a line covers, where it is the right one.
-fn body<'a>(line: &'a [u8], seal: &Seal) -> Option<&'a str> {
+fn verified_body<'a>(line: &'a [u8], seal: &Seal) -> Option<&'a str> {
     let line = std::str::from_utf8(line).ok()?;
     let (body, mac) = line.trim_end_matches('\r').strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
-    seal.verify(KIND, body.as_bytes(), mac).then_some(body)
+    seal.verify(SEAL_KIND, body.as_bytes(), mac).then_some(body)
 }
 
 /// What each of the verified turns of a run used, lost ones included.
 pub(super) fn spending(dir: &Dir, seal: &Seal) -> io::Result<Vec<Usage>> {
     let mut spending = Vec::new();
-    each(dir, seal, |line| spending.extend(used(line)))?;
+    each(dir, seal, |line| spending.extend(usage_of(line)))?;
     Ok(spending)
 }
 
-fn used(line: TranscriptLine) -> Option<Usage> {
+fn usage_of(line: TranscriptLine) -> Option<Usage> {
     match line {
         TranscriptLine::Turn { turn, .. } => Some(turn.response.usage),
         TranscriptLine::Lost { usage, .. } => Some(usage),

@@ -12,7 +12,7 @@ use crate::workspace::open_regular;
 pub(super) const FILE: &str = "lock";
 
 /// Bytes of the lock that are looked at; it holds less.
-const LONGEST: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 
 /// Who holds a workspace: the content of the lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,9 +120,9 @@ fn is_ours(file: &mut File) -> std::io::Result<bool> {
     const BEGINS: &[u8] = b"{\"pid\":";
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
-    file.take(LONGEST).read_to_end(&mut bytes)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     let common = bytes.len().min(BEGINS.len());
-    Ok((bytes[..common] == BEGINS[..common] && bytes.len() < LONGEST as usize) || bytes.iter().all(|byte| *byte == 0))
+    Ok((bytes[..common] == BEGINS[..common] && bytes.len() < MAX_BYTES as usize) || bytes.iter().all(|byte| *byte == 0))
 }
 
 /// Whether a process of this id is on this machine, as far as this process sees it.
@@ -146,7 +146,7 @@ fn is_here(_: u32) -> Option<bool> {
 fn read(file: &mut File) -> Option<LockHolder> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(LONGEST).read_to_string(&mut text).ok()?;
+    file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 

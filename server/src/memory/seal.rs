@@ -17,7 +17,7 @@ pub const PUBLISH: &str = "publish";
 const KEY_BYTES: usize = 32;
 
 /// The key of this process, for where none can be kept.
-static UNKEPT: OnceLock<[u8; KEY_BYTES]> = OnceLock::new();
+static IN_MEMORY: OnceLock<[u8; KEY_BYTES]> = OnceLock::new();
 
 /// Seals what must not come from anyone else: HMAC-SHA-256 under a key of the user's own, over the workspace's real
 /// path, the kind of thing and its content.
@@ -46,14 +46,14 @@ impl Seal {
 
     /// A seal that nobody else can verify, for where no key can be kept: what it seals holds for this process.
     pub fn ephemeral(root: &Path) -> io::Result<Self> {
-        let key = match UNKEPT.get() {
+        let key = match IN_MEMORY.get() {
             Some(key) => *key,
             None => {
                 let key = random_key()?;
-                *UNKEPT.get_or_init(|| key)
+                *IN_MEMORY.get_or_init(|| key)
             }
         };
-        Ok(Self { key, root: root.to_owned(), answers: Answers::unkept(root) })
+        Ok(Self { key, root: root.to_owned(), answers: Answers::in_memory(root) })
     }
 
     /// The seal of the same user for another workspace.
@@ -68,7 +68,7 @@ impl Seal {
 
     /// Whether an answer given now holds for other processes. After one was given: whether that one does.
     pub fn keeps_answers(&self) -> bool {
-        self.answers.are_kept()
+        self.answers.are_on_disk()
     }
 
     /// The workspace's real path.

@@ -95,7 +95,7 @@ impl Toolbox {
             return Ok(listing);
         }
         listing.files.retain(|path| overlay.get(path) != Some(&false));
-        let is_asked_for = workspace::asked_for(&walk).map_err(|error| sentence(&error))?;
+        let is_asked_for = workspace::matcher(&walk).map_err(|error| sentence(&error))?;
         let listed: HashSet<RepoPath> = listing.files.iter().cloned().collect();
         let new = overlay.iter().filter(|(path, exists)| **exists && is_asked_for(path) && !listed.contains(*path));
         listing.files.extend(new.map(|(path, _)| path.clone()));

@@ -144,7 +144,7 @@ pub(crate) fn real_changes(
 
 impl ChangedFile {
     fn now(workspace: &Workspace, path: &RepoPath, before: Option<Vec<u8>>) -> Self {
-        let (now, unreadable) = match workspace::stands_now(workspace, path) {
+        let (now, unreadable) = match workspace::read_exact(workspace, path) {
             // It came here after the agent: what it holds is no agent's to see.
             Ok(_) if workspace.is_secret_by_link(path) => {
                 (None, Some("it is a link to a file of secrets now".to_owned()))

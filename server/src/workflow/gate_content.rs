@@ -109,7 +109,7 @@ impl GateSources<'_> {
         // As the staging area judges, which refuses them whoever approved.
         let is_never = |path: &RepoPath| {
             protection(path, memory_dir) == Protection::Never
-                || git_folders.hold(path)
+                || git_folders.contain(path)
                 || in_git_folder(workspace, path)
         };
         let never = touched(plan, is_never);

@@ -73,11 +73,11 @@ pub fn readable(
     path: &RepoPath,
     memory_dir: &RepoPath,
 ) -> Result<Result<Option<RepoPath>, Refused>, WorkspaceError> {
-    if let Some(refused) = guarded(path, path, memory_dir) {
+    if let Some(refused) = refused_by_name(path, path, memory_dir) {
         return Ok(Err(refused));
     }
     let Some(real) = workspace.real_path(path)? else { return Ok(Ok(None)) };
-    if let Some(refused) = guarded(&real, path, memory_dir) {
+    if let Some(refused) = refused_by_name(&real, path, memory_dir) {
         return Ok(Err(refused));
     }
     if workspace.is_secret_by_link(&real) {
@@ -90,7 +90,7 @@ pub fn readable(
 }
 
 /// What keeps a path from being read by its name.
-pub(super) fn guarded(path: &RepoPath, asked: &RepoPath, memory_dir: &RepoPath) -> Option<Refused> {
+pub(super) fn refused_by_name(path: &RepoPath, asked: &RepoPath, memory_dir: &RepoPath) -> Option<Refused> {
     if is_never(path, memory_dir) {
         Some(Refused::Never(asked.clone()))
     } else {

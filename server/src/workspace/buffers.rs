@@ -60,16 +60,16 @@ impl OpenBuffers {
 /// Whether an open document shows what is on disk, however its editor took the bytes: with or without a byte order
 /// mark, with line endings of its own, and, of an encoding that only the editor knows, at least the part that all
 /// encodings share. For documents nobody has touched yet.
-pub fn shows(text: &str, bytes: &[u8]) -> bool {
-    let text = normal(text);
+pub fn matches_disk(text: &str, bytes: &[u8]) -> bool {
+    let text = normalised(text);
     match TextFile::decode(bytes) {
         Ok(file) if file.text() == text => true,
-        _ => ascii(&text) == ascii(&normal(&String::from_utf8_lossy(bytes))) && std::str::from_utf8(bytes).is_err(),
+        _ => ascii(&text) == ascii(&normalised(&String::from_utf8_lossy(bytes))) && std::str::from_utf8(bytes).is_err(),
     }
 }
 
 /// Line feeds only, no byte order mark, as [`TextFile::text`].
-pub(super) fn normal(text: &str) -> String {
+pub(super) fn normalised(text: &str) -> String {
     text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n")
 }
 
@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn an_untouched_document_shows_its_file_in_any_encoding() {
-        assert!(shows("a\r\n", b"a\n") && shows("a\n", b"\xef\xbb\xbfa\r\n") && shows("", b""));
-        assert!(shows("caf\u{fffd}\n", b"caf\xe9\n"), "taken for UTF-8");
-        assert!(shows("\u{43f}x\n", b"\xefx\n"), "taken for Windows-1251");
-        assert!(!shows("cafe\n", b"caf\xe9\n"));
-        assert!(!shows("b\n", b"a\n") && !shows("\u{e9}\n", "\u{e8}\n".as_bytes()));
+        assert!(matches_disk("a\r\n", b"a\n") && matches_disk("a\n", b"\xef\xbb\xbfa\r\n") && matches_disk("", b""));
+        assert!(matches_disk("caf\u{fffd}\n", b"caf\xe9\n"), "taken for UTF-8");
+        assert!(matches_disk("\u{43f}x\n", b"\xefx\n"), "taken for Windows-1251");
+        assert!(!matches_disk("cafe\n", b"caf\xe9\n"));
+        assert!(!matches_disk("b\n", b"a\n") && !matches_disk("\u{e9}\n", "\u{e8}\n".as_bytes()));
     }
 }

@@ -4,7 +4,7 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use super::Interrupt;
-use super::lines::{same, steps};
+use super::lines::{equal_runs, steps};
 use super::text_file::decode_lines;
 use crate::contracts::RepoPath;
 
@@ -12,7 +12,7 @@ use crate::contracts::RepoPath;
 pub fn counts(old: Option<&[u8]>, new: Option<&[u8]>) -> (u32, u32) {
     let (Ok(old), Ok(new)) = (lines(old), lines(new)) else { return (0, 0) };
     let (old, new) = (split(&old), split(&new));
-    let same: usize = same(&old, &new, &Interrupt::never()).into_iter().flatten().map(|same| same.len).sum();
+    let same: usize = equal_runs(&old, &new, &Interrupt::never()).into_iter().flatten().map(|same| same.len).sum();
     let lines = |all: usize| u32::try_from(all - same).unwrap_or(u32::MAX);
     (lines(new.len()), lines(old.len()))
 }

@@ -11,23 +11,25 @@ use cap_std::fs::{Dir, File, OpenOptions};
 /// # Errors
 /// What the system said; the old file is then untouched, and the temporary one removed where possible.
 pub fn replace(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace_dressed(dir, name, bytes, &|file| set_mode(file, mode))
+    replace_prepared(dir, name, bytes, &|file| set_mode(file, mode))
 }
 
-/// [`replace`], with what else the new file shall have given to it by `dress`.
-pub(super) fn replace_dressed(
+/// [`replace`], with what else the new file shall have given to it by `prepare`.
+pub(super) fn replace_prepared(
     dir: &Dir,
     name: &str,
     bytes: &[u8],
-    dress: &dyn Fn(&File) -> io::Result<()>,
+    prepare: &dyn Fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
-    replace_from(name, dir, || write_temp(dir, bytes, dress))
+    replace_from(name, dir, || write_temp(dir, bytes, prepare))
 }
 
 /// Put `bytes` at `name`, where nothing is, as the system makes a new file there: permission bits, group and access
 /// control list come of the umask and of the folder.
 pub(super) fn create(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    replace_from(name, dir, || temp(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir))
+    replace_from(name, dir, || {
+        with_temp_name(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir)
+    })
 }
 
 fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -> io::Result<()> {
@@ -48,11 +50,11 @@ fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -
 }
 
 /// Write a synced temporary file of a recognisable name; its name is returned.
-fn write_temp(dir: &Dir, bytes: &[u8], dress: &dyn Fn(&File) -> io::Result<()>) -> io::Result<String> {
-    temp(|name| write_file(dir, name, private(), bytes, dress), dir)
+fn write_temp(dir: &Dir, bytes: &[u8], prepare: &dyn Fn(&File) -> io::Result<()>) -> io::Result<String> {
+    with_temp_name(|name| write_file(dir, name, private_options(), bytes, prepare), dir)
 }
 
-fn temp(write: impl Fn(&str) -> io::Result<()>, dir: &Dir) -> io::Result<String> {
+fn with_temp_name(write: impl Fn(&str) -> io::Result<()>, dir: &Dir) -> io::Result<String> {
     loop {
         let name = format!(".baton-{:016x}.tmp", fastrand::u64(..));
         match write(&name) {
@@ -68,7 +70,7 @@ fn temp(write: impl Fn(&str) -> io::Result<()>, dir: &Dir) -> io::Result<String>
 
 /// Write a file that does not exist yet, and sync it (the folder is the caller's to sync).
 pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write_file(dir, name, private(), bytes, &|file| set_mode(file, mode))
+    write_file(dir, name, private_options(), bytes, &|file| set_mode(file, mode))
 }
 
 fn write_file(
@@ -76,18 +78,18 @@ fn write_file(
     name: &str,
     mut options: OpenOptions,
     bytes: &[u8],
-    dress: &dyn Fn(&File) -> io::Result<()>,
+    prepare: &dyn Fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     options.write(true).create_new(true).follow(FollowSymlinks::No);
     let mut file = dir.open_with(name, &options)?;
     file.write_all(bytes)?;
-    dress(&file)?;
+    prepare(&file)?;
     file.sync_all()
 }
 
-fn private() -> OpenOptions {
+fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    restrict(&mut options);
+    make_private(&mut options);
     options
 }
 
@@ -95,7 +97,7 @@ fn private() -> OpenOptions {
 pub(super) fn write_unsynced(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).follow(FollowSymlinks::No).nonblock(true);
-    restrict(&mut options);
+    make_private(&mut options);
     dir.open_with(name, &options)?.write_all(bytes)
 }
 
@@ -129,7 +131,7 @@ pub fn open_append(dir: &Dir, name: &str) -> io::Result<File> {
     }
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
-    restrict(&mut options);
+    make_private(&mut options);
     let mut file = dir.open_with(name, &options)?;
     if file.seek(SeekFrom::End(0))? > 0 {
         let mut last = [0];
@@ -184,13 +186,13 @@ fn is_temp_name(name: &str) -> bool {
 
 /// Until its real mode is set, a new file is the user's alone.
 #[cfg(unix)]
-fn restrict(options: &mut OpenOptions) {
+fn make_private(options: &mut OpenOptions) {
     use cap_std::fs::OpenOptionsExt;
     options.mode(0o600);
 }
 
 #[cfg(not(unix))]
-fn restrict(_: &mut OpenOptions) {}
+fn make_private(_: &mut OpenOptions) {}
 
 #[cfg(unix)]
 pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {

@@ -17,7 +17,7 @@ const PIECE: usize = 20_000;
 
 /// A stretch that stands in both, at these indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Same {
+pub(super) struct EqualRun {
     pub(super) old: usize,
     pub(super) new: usize,
     pub(super) len: usize,
@@ -28,7 +28,11 @@ pub(super) struct Same {
 ///
 /// # Errors
 /// When interrupted.
-pub(super) fn same<T: Hash + Eq>(old: &[T], new: &[T], interrupt: &Interrupt) -> Result<Vec<Same>, Interrupted> {
+pub(super) fn equal_runs<T: Hash + Eq>(
+    old: &[T],
+    new: &[T],
+    interrupt: &Interrupt,
+) -> Result<Vec<EqualRun>, Interrupted> {
     let mut ids = HashMap::new();
     let (old, new) = (numbered(&mut ids, old), numbered(&mut ids, new));
     let mut comparison = Comparison { old: &old, new: &new, distinct: ids.len(), found: Vec::new(), interrupt };
@@ -41,9 +45,9 @@ pub(super) fn same<T: Hash + Eq>(old: &[T], new: &[T], interrupt: &Interrupt) ->
 /// # Errors
 /// When interrupted.
 pub(super) fn steps<T: Hash + Eq>(old: &[T], new: &[T], interrupt: &Interrupt) -> Result<Vec<DiffOp>, Interrupted> {
-    let end = Same { old: old.len(), new: new.len(), len: 0 };
+    let end = EqualRun { old: old.len(), new: new.len(), len: 0 };
     let (mut steps, mut old_index, mut new_index) = (Vec::new(), 0, 0);
-    for Same { old, new, len } in same(old, new, interrupt)?.into_iter().chain([end]) {
+    for EqualRun { old, new, len } in equal_runs(old, new, interrupt)?.into_iter().chain([end]) {
         let (old_len, new_len) = (old - old_index, new - new_index);
         match (old_len, new_len) {
             (0, 0) => {}
@@ -74,7 +78,7 @@ struct Comparison<'a> {
     old: &'a [usize],
     new: &'a [usize],
     distinct: usize,
-    found: Vec<Same>,
+    found: Vec<EqualRun>,
     interrupt: &'a Interrupt,
 }
 
@@ -129,7 +133,7 @@ impl Comparison<'_> {
         match self.found.last_mut() {
             Some(last) if last.old + last.len == old && last.new + last.len == new => last.len += len,
             _ if len == 0 => {}
-            _ => self.found.push(Same { old, new, len }),
+            _ => self.found.push(EqualRun { old, new, len }),
         }
     }
 
@@ -177,10 +181,10 @@ mod tests {
 
     use super::*;
 
-    fn same_of<T: Hash + Eq>(old: &[T], new: &[T]) -> Vec<Same> {
-        let found = same(old, new, &Interrupt::never()).unwrap();
+    fn same_of<T: Hash + Eq>(old: &[T], new: &[T]) -> Vec<EqualRun> {
+        let found = equal_runs(old, new, &Interrupt::never()).unwrap();
         let (mut old_at, mut new_at) = (0, 0);
-        for Same { old: o, new: n, len } in &found {
+        for EqualRun { old: o, new: n, len } in &found {
             assert!(*len > 0 && *o >= old_at && *n >= new_at, "in order, and none twice");
             assert!(old[*o..o + len] == new[*n..n + len]);
             (old_at, new_at) = (o + len, n + len);
@@ -196,7 +200,7 @@ mod tests {
         new.retain(|number| number % 1000 != 7);
         new.insert(123_456, 999_999);
         assert_eq!(same_of(&old, &new).iter().map(|same| same.len).sum::<usize>(), 300_000 - 300);
-        assert_eq!(same_of(&old, &old), [Same { old: 0, new: 0, len: 300_000 }]);
+        assert_eq!(same_of(&old, &old), [EqualRun { old: 0, new: 0, len: 300_000 }]);
         assert!(same_of(&old, &[]).is_empty());
     }
 
@@ -236,6 +240,6 @@ mod tests {
     #[test]
     fn it_hears_stop() {
         let late = Interrupt::after(Duration::ZERO);
-        assert!(same(&[1, 2], &[2, 3], &late).is_err());
+        assert!(equal_runs(&[1, 2], &[2, 3], &late).is_err());
     }
 }

@@ -37,7 +37,7 @@ mod watch;
 
 pub use access::{Refused, readable};
 pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};
-pub use buffers::{Buffer, Buffers, OpenBuffers, shows};
+pub use buffers::{Buffer, Buffers, OpenBuffers, matches_disk};
 pub use cap_std::fs::Dir;
 pub use diff::{counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
@@ -52,7 +52,7 @@ pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
 pub use opened::read_as_editor;
 pub use ownership::Owner;
-pub use path_state::stands_now;
+pub use path_state::read_exact;
 pub use protect::{
     GitFolders, Kind, Protection, Row, TABLE, flag, in_git_folder, is_flagged, is_secret, is_secret_text, masked,
     masks, opaque, protection, unified_masked, unmasks,
@@ -65,7 +65,7 @@ pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_bac
 pub use root::Workspace;
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text_file::{CannotEncode, NotText, TextFile};
-pub(crate) use walk::asked_for;
+pub(crate) use walk::matcher;
 pub use walk::{Listing, Walk, WalkError, files, files_until, is_ignored};
 pub use watch::Watch;
 

@@ -18,7 +18,7 @@ use crate::contracts::{FileKeys, RepoPath, name_key};
 const TRIED: usize = 32;
 
 /// The disk as far as names matter. Paths are from the root, with `/`; the root is empty.
-trait Disk {
+trait NameSource {
     /// What tells files apart (a device and an inode, say); `None` when nothing is there. Links are not followed.
     fn id(&self, path: &str) -> Option<FileId>;
     /// The names in a folder; only so many, where that is enough.
@@ -38,7 +38,7 @@ enum FileId {
 /// What was asked of a disk so far. It holds for as long as nothing is written, so it is made for one look.
 struct Names<D> {
     disk: D,
-    folds: RefCell<HashMap<String, bool>>,
+    folds_case: RefCell<HashMap<String, bool>>,
     lists: RefCell<HashMap<String, Rc<Vec<String>>>>,
 }
 
@@ -59,7 +59,7 @@ impl Workspace {
     /// Which of these paths name one file. Paths that are not among them are told apart as names in the root are.
     pub fn file_keys<'a>(&self, paths: impl IntoIterator<Item = &'a RepoPath>) -> FileKeys {
         let names = Names::of(self);
-        let mut keys = FileKeys::of_disk(names.folds(""));
+        let mut keys = FileKeys::of_disk(names.folds_case(""));
         for path in paths {
             keys.note(path, names.key(path));
         }
@@ -75,11 +75,11 @@ impl Workspace {
 
 impl<'a> Names<&'a Workspace> {
     fn of(workspace: &'a Workspace) -> Self {
-        Self { disk: workspace, folds: RefCell::default(), lists: RefCell::default() }
+        Self { disk: workspace, folds_case: RefCell::default(), lists: RefCell::default() }
     }
 }
 
-impl<D: Disk> Names<D> {
+impl<D: NameSource> Names<D> {
     fn on_disk(&self, path: &RepoPath) -> RepoPath {
         let mut real = String::new();
         for component in path.components() {
@@ -102,7 +102,7 @@ impl<D: Disk> Names<D> {
             key = if !name.is_ascii() && found.is_some() && has_twin() {
                 join(&key, name)
             } else {
-                join(&key, &name_key(name, self.folds(&real)))
+                join(&key, &name_key(name, self.folds_case(&real)))
             };
             real = join(&real, name);
         }
@@ -144,17 +144,17 @@ impl<D: Disk> Names<D> {
 
     /// Whether a folder takes names that differ in case for one. A folder that does not exist, or has no name that
     /// tells, is as the one above.
-    fn folds(&self, folder: &str) -> bool {
-        if let Some(known) = self.folds.borrow().get(folder) {
+    fn folds_case(&self, folder: &str) -> bool {
+        if let Some(known) = self.folds_case.borrow().get(folder) {
             return *known;
         }
-        let folds = self.probe(folder).unwrap_or_else(|| match folder.rsplit_once('/') {
-            Some((parent, _)) => self.folds(parent),
-            None if !folder.is_empty() => self.folds(""),
+        let folds_case = self.probe(folder).unwrap_or_else(|| match folder.rsplit_once('/') {
+            Some((parent, _)) => self.folds_case(parent),
+            None if !folder.is_empty() => self.folds_case(""),
             None => cfg!(any(windows, target_os = "macos")),
         });
-        self.folds.borrow_mut().insert(folder.to_owned(), folds);
-        folds
+        self.folds_case.borrow_mut().insert(folder.to_owned(), folds_case);
+        folds_case
     }
 
     fn probe(&self, folder: &str) -> Option<bool> {
@@ -198,7 +198,7 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-impl Disk for &Workspace {
+impl NameSource for &Workspace {
     fn id(&self, path: &str) -> Option<FileId> {
         let metadata = self.dir().symlink_metadata(path).ok()?;
         #[cfg(unix)]
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    impl Disk for Folding {
+    impl NameSource for Folding {
         fn id(&self, path: &str) -> Option<FileId> {
             let wanted = self.key(path);
             let under = |file: &&str| {
@@ -270,7 +270,7 @@ mod tests {
     fn names(files: &[&'static str]) -> Names<Folding> {
         Names {
             disk: Folding { files: files.to_vec(), forms: false },
-            folds: RefCell::default(),
+            folds_case: RefCell::default(),
             lists: RefCell::default(),
         }
     }
@@ -369,6 +369,6 @@ mod tests {
     #[test]
     fn an_empty_folder_is_as_the_one_above_it() {
         let names = names(&["A", "1/2"]);
-        assert!(names.folds("") && names.folds("1") && names.folds("1/none/deeper"));
+        assert!(names.folds_case("") && names.folds_case("1") && names.folds_case("1/none/deeper"));
     }
 }

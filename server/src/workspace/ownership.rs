@@ -39,8 +39,13 @@ impl Owner {
 ///
 /// # Errors
 /// When the permission bits cannot be set.
-pub(super) fn dress(file: &File, (folder, name): (&Dir, &str), owner: Option<Owner>, mode: u32) -> io::Result<()> {
-    let is_group_kept = owner.is_none_or(|owner| give(file, owner));
+pub(super) fn apply_metadata(
+    file: &File,
+    (folder, name): (&Dir, &str),
+    owner: Option<Owner>,
+    mode: u32,
+) -> io::Result<()> {
+    let is_group_kept = owner.is_none_or(|owner| set_owner(file, owner));
     // After the owner, whose change takes some of them away.
     attributes::copy(folder, name, file);
     let group = if is_group_kept { 0o070 } else { (mode & 0o007) << 3 };
@@ -49,7 +54,7 @@ pub(super) fn dress(file: &File, (folder, name): (&Dir, &str), owner: Option<Own
 
 /// Give a file to its owner and group; whether it then has the group.
 #[cfg(unix)]
-fn give(file: &File, owner: Owner) -> bool {
+fn set_owner(file: &File, owner: Owner) -> bool {
     use std::os::unix::fs::fchown;
     let has = || file.metadata().ok().and_then(|metadata| Owner::of(&metadata));
     if has() == Some(owner) || fchown(file, Some(owner.uid), Some(owner.gid)).is_ok() {
@@ -62,7 +67,7 @@ fn give(file: &File, owner: Owner) -> bool {
 }
 
 #[cfg(not(unix))]
-fn give(_: &File, _: Owner) -> bool {
+fn set_owner(_: &File, _: Owner) -> bool {
     true
 }
 
@@ -77,7 +82,7 @@ mod attributes {
     /// that is written to (capabilities(7)).
     const DROPPED: [&str; 3] = ["security.capability", "security.evm", "security.ima"];
     /// The most that the system holds of names, and of one value (xattr(7)).
-    const MOST: usize = 64 * 1024;
+    const MAX_BYTES: usize = 64 * 1024;
 
     /// Copy what can be copied: many file systems have none, and some a user may not set.
     pub(super) fn copy(folder: &Dir, name: &str, to: &File) {
@@ -90,13 +95,13 @@ mod attributes {
     }
 
     fn copy_all(from: &File, to: &File) -> Result<(), Errno> {
-        let mut names = vec![0; MOST];
+        let mut names = vec![0; MAX_BYTES];
         let length = flistxattr(from, names.as_mut_slice())?;
         for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
             if DROPPED.iter().any(|dropped| dropped.as_bytes() == name) {
                 continue;
             }
-            let mut value = vec![0; MOST];
+            let mut value = vec![0; MAX_BYTES];
             let copied = fgetxattr(from, name, value.as_mut_slice())
                 .and_then(|length| fsetxattr(to, name, &value[..length], XattrFlags::empty()));
             if let Err(error) = copied {

@@ -13,7 +13,7 @@ const MOST_ENTRIES: usize = 10_000;
 
 /// What stands at a path.
 #[derive(Debug)]
-pub(super) enum Disk {
+pub(super) enum PathState {
     Nothing,
     File(FileState),
     /// A file that has this name in another case: another name of the same file, so none of this one.
@@ -26,7 +26,7 @@ pub(super) enum Disk {
     Other(WorkspaceError),
 }
 
-impl Disk {
+impl PathState {
     /// Whether it is the content of this hash; `None` is no file, whatever else stands there.
     pub(super) fn has(&self, hash: Option<&str>) -> bool {
         match (self, hash) {
@@ -45,9 +45,9 @@ impl Workspace {
         let io = |source| unwritable(WorkspaceError::Io { path: path.clone(), source });
         let folder = match beneath::open_parent(self.dir(), &real) {
             Ok(folder) => folder,
-            Err(Blocked::Link) => return Standing::Unwritable(self.told_link(path)),
+            Err(Blocked::Link) => return Standing::Unwritable(self.describe_link(path)),
             Err(Blocked::NotAFolder) => {
-                return match file_above(self, &real) {
+                return match file_ancestor(self, &real) {
                     Ok(Some(above)) => Standing::BelowFile(above),
                     Ok(None) => Standing::Nothing,
                     Err(error) => unwritable(error),
@@ -57,7 +57,7 @@ impl Workspace {
             Err(Blocked::Io(error)) => return io(error),
         };
         match folder.symlink_metadata(real.file_name()) {
-            Ok(metadata) if metadata.is_symlink() => Standing::Unwritable(self.told_link(path)),
+            Ok(metadata) if metadata.is_symlink() => Standing::Unwritable(self.describe_link(path)),
             Ok(metadata) if metadata.is_dir() => Standing::Folder,
             Ok(metadata) => check_kind(path, &metadata).map_or_else(unwritable, |()| Standing::File),
             Err(error) if is_absent(&error) => Standing::Nothing,
@@ -66,7 +66,7 @@ impl Workspace {
     }
 
     /// That a path is a link or lies behind one, with the place that can be written instead.
-    fn told_link(&self, path: &RepoPath) -> String {
+    fn describe_link(&self, path: &RepoPath) -> String {
         let what = WorkspaceError::Link(path.clone());
         match self.real_path(path) {
             Ok(Some(real)) => format!("{what}; this one is {real}, which can be named itself"),
@@ -81,60 +81,60 @@ impl Workspace {
 ///
 /// # Errors
 /// When a link or a device stands there, a file that is too large, or one that cannot be read.
-pub fn stands_now(workspace: &Workspace, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
-    match stands(workspace, path)? {
-        Disk::File(state) => Ok(Some(state)),
-        Disk::Other(error) => Err(error),
-        Disk::Nothing | Disk::OtherName(_) | Disk::Folder | Disk::BelowFile(_) => Ok(None),
+pub fn read_exact(workspace: &Workspace, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
+    match path_state(workspace, path)? {
+        PathState::File(state) => Ok(Some(state)),
+        PathState::Other(error) => Err(error),
+        PathState::Nothing | PathState::OtherName(_) | PathState::Folder | PathState::BelowFile(_) => Ok(None),
     }
 }
 
 /// What stands at a path, to the letter.
-pub(super) fn stands(workspace: &Workspace, path: &RepoPath) -> Result<Disk, WorkspaceError> {
+pub(super) fn path_state(workspace: &Workspace, path: &RepoPath) -> Result<PathState, WorkspaceError> {
     match workspace.read_in_place(path) {
-        Ok(Some(state)) => Ok(other_name(workspace, path).map_or(Disk::File(state), Disk::OtherName)),
-        Ok(None) => Ok(file_above(workspace, path)?.map_or(Disk::Nothing, Disk::BelowFile)),
-        Err(WorkspaceError::NotAFile(_)) if is_folder(workspace, path) => Ok(Disk::Folder),
+        Ok(Some(state)) => Ok(other_name(workspace, path).map_or(PathState::File(state), PathState::OtherName)),
+        Ok(None) => Ok(file_ancestor(workspace, path)?.map_or(PathState::Nothing, PathState::BelowFile)),
+        Err(WorkspaceError::NotAFile(_)) if is_folder(workspace, path) => Ok(PathState::Folder),
         Err(error @ (WorkspaceError::Link(_) | WorkspaceError::NotAFile(_) | WorkspaceError::TooLarge { .. })) => {
-            Ok(Disk::Other(error))
+            Ok(PathState::Other(error))
         }
         Err(error) => Err(error),
     }
 }
 
 /// Whether nothing keeps a new file from being put at a path, once the files are gone of which `goes` says so.
-pub(super) fn is_clear(
+pub(super) fn can_create(
     workspace: &Workspace,
     path: &RepoPath,
-    goes: &dyn Fn(&RepoPath) -> bool,
+    is_removed: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<bool, WorkspaceError> {
-    Ok(in_the_way(workspace, path, goes)?.is_none())
+    Ok(blocking_path(workspace, path, is_removed)?.is_none())
 }
 
 /// The first thing that keeps a new file from being put at a path, once the files are gone of which `goes` says so.
-pub(super) fn in_the_way(
+pub(super) fn blocking_path(
     workspace: &Workspace,
     path: &RepoPath,
-    goes: &dyn Fn(&RepoPath) -> bool,
+    is_removed: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Option<RepoPath>, WorkspaceError> {
-    let blocking = match stands(workspace, path)? {
-        Disk::Nothing => None,
-        Disk::BelowFile(file) | Disk::OtherName(file) => Some(file).filter(|file| !goes(file)),
-        Disk::Folder => {
+    let blocking = match path_state(workspace, path)? {
+        PathState::Nothing => None,
+        PathState::BelowFile(file) | PathState::OtherName(file) => Some(file).filter(|file| !is_removed(file)),
+        PathState::Folder => {
             let mut left = MOST_ENTRIES;
-            stays_in(workspace, path, goes, &mut left)
+            first_remaining(workspace, path, is_removed, &mut left)
         }
-        Disk::File(_) | Disk::Other(_) => Some(path.clone()),
+        PathState::File(_) | PathState::Other(_) => Some(path.clone()),
     };
     Ok(blocking)
 }
 
 /// Remove a folder that has nothing in it but such folders. What else is in it stays, and so does it.
-pub(super) fn remove_hollow_folder(workspace: &Workspace, folder: &RepoPath) {
+pub(super) fn remove_empty_folders(workspace: &Workspace, folder: &RepoPath) {
     let Ok(dir) = beneath::open_folder(workspace.dir(), folder.components()) else { return };
     for name in dir.entries().into_iter().flatten().flatten() {
-        if let Some(inner) = below(folder, &name.file_name()) {
-            remove_hollow_folder(workspace, &inner);
+        if let Some(inner) = child_path(folder, &name.file_name()) {
+            remove_empty_folders(workspace, &inner);
         }
     }
     if let Ok(parent) = beneath::open_parent(workspace.dir(), folder) {
@@ -150,7 +150,7 @@ fn other_name(workspace: &Workspace, path: &RepoPath) -> Option<RepoPath> {
 }
 
 /// The file that stands where a folder above this path would; a link, and whatever else is no folder, is none.
-fn file_above(workspace: &Workspace, path: &RepoPath) -> Result<Option<RepoPath>, WorkspaceError> {
+fn file_ancestor(workspace: &Workspace, path: &RepoPath) -> Result<Option<RepoPath>, WorkspaceError> {
     match beneath::open_parent(workspace.dir(), path) {
         Err(Blocked::NotAFolder) => {}
         Err(Blocked::Link) => return Err(WorkspaceError::Link(path.clone())),
@@ -171,36 +171,36 @@ fn is_folder(workspace: &Workspace, path: &RepoPath) -> bool {
 }
 
 /// The first thing in a folder that does not go.
-fn stays_in(
+fn first_remaining(
     workspace: &Workspace,
     folder: &RepoPath,
-    goes: &dyn Fn(&RepoPath) -> bool,
+    is_removed: &dyn Fn(&RepoPath) -> bool,
     left: &mut usize,
 ) -> Option<RepoPath> {
-    let stuck = || Some(folder.clone());
-    let Ok(dir) = beneath::open_folder(workspace.dir(), folder.components()) else { return stuck() };
-    let Ok(entries) = dir.entries() else { return stuck() };
+    let unknown = || Some(folder.clone());
+    let Ok(dir) = beneath::open_folder(workspace.dir(), folder.components()) else { return unknown() };
+    let Ok(entries) = dir.entries() else { return unknown() };
     for entry in entries {
-        let Ok(entry) = entry else { return stuck() };
-        let Some(path) = below(folder, &entry.file_name()) else { return stuck() };
+        let Ok(entry) = entry else { return unknown() };
+        let Some(path) = child_path(folder, &entry.file_name()) else { return unknown() };
         *left = left.saturating_sub(1);
         // Not every file system tells the kind with the name.
-        let Ok(kind) = dir.symlink_metadata(entry.file_name()) else { return stuck() };
+        let Ok(kind) = dir.symlink_metadata(entry.file_name()) else { return unknown() };
         if *left == 0 || !(kind.is_dir() || kind.is_file()) {
             return Some(path);
         }
         if kind.is_dir() {
-            if let Some(stays) = stays_in(workspace, &path, goes, left) {
-                return Some(stays);
+            if let Some(remaining) = first_remaining(workspace, &path, is_removed, left) {
+                return Some(remaining);
             }
-        } else if !goes(&path) {
+        } else if !is_removed(&path) {
             return Some(path);
         }
     }
     None
 }
 
-fn below(folder: &RepoPath, name: &std::ffi::OsStr) -> Option<RepoPath> {
+fn child_path(folder: &RepoPath, name: &std::ffi::OsStr) -> Option<RepoPath> {
     let text = format!("{folder}/{}", name.to_str()?);
     RepoPath::parse(&text).ok().filter(|path| path.as_str() == text)
 }

@@ -1,7 +1,7 @@
 //! Taking back what was done to a file, with everything a person has done to it since kept.
 
 use super::merge::{self, merge};
-use super::path_state::{Disk, in_the_way, stands};
+use super::path_state::{PathState, blocking_path, path_state};
 use super::{FileState, Owner, StagedChange, Workspace, beneath, sha256};
 use crate::contracts::{ChangeType, RepoPath};
 
@@ -46,14 +46,14 @@ pub enum TakeBack {
 /// What is to be done to a file so that these edits, the newest first, are undone and all else stays.
 pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> TakeBack {
     let leave = |why: &str| TakeBack::LeaveAlone { why: why.to_owned() };
-    let before = match stands(workspace, path) {
-        Ok(Disk::File(state)) => Some(state),
-        Ok(Disk::Other(error)) => return leave(&error.to_string()),
+    let before = match path_state(workspace, path) {
+        Ok(PathState::File(state)) => Some(state),
+        Ok(PathState::Other(error)) => return leave(&error.to_string()),
         // Whether its place is free follows from all that is taken back together: see `blocked`.
-        Ok(Disk::Nothing | Disk::OtherName(_) | Disk::Folder | Disk::BelowFile(_)) => None,
+        Ok(PathState::Nothing | PathState::OtherName(_) | PathState::Folder | PathState::BelowFile(_)) => None,
         Err(error) => return leave(&error.to_string()),
     };
-    let mut now = Now {
+    let mut now = Current {
         bytes: before.as_ref().map(|state| state.bytes.clone()),
         mode: before.as_ref().map_or(0o644, |state| state.mode),
         owner: before.as_ref().and_then(|state| state.owner),
@@ -75,9 +75,9 @@ pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> Take
 /// Of files that are to be made anew, those whose place is not free, each with what stands there, in words: not even
 /// once the files are gone that these same changes take away.
 pub fn blocked(workspace: &Workspace, changes: &[StagedChange]) -> Vec<(RepoPath, String)> {
-    let goes = |path: &RepoPath| changes.iter().any(|change| change.after.is_none() && change.path == *path);
+    let is_removed = |path: &RepoPath| changes.iter().any(|change| change.after.is_none() && change.path == *path);
     let made = changes.iter().filter(|change| change.before.is_none() && change.after.is_some());
-    let why = |change: &StagedChange| match in_the_way(workspace, &change.path, &goes) {
+    let why = |change: &StagedChange| match blocking_path(workspace, &change.path, &is_removed) {
         Ok(None) => None,
         Ok(Some(what)) => Some(format!("{what} stands in its place now")),
         Err(error) => Some(error.to_string()),
@@ -91,28 +91,28 @@ pub fn remove_empty_folder(workspace: &Workspace, folder: &RepoPath) -> bool {
 }
 
 /// The file as it would be after the edits taken back so far.
-struct Now {
+struct Current {
     bytes: Option<Vec<u8>>,
     mode: u32,
     owner: Option<Owner>,
     merged: bool,
 }
 
-impl Now {
+impl Current {
     fn without(&mut self, edit: &Edit) -> Result<(), String> {
         let hash = self.bytes.as_deref().map(sha256);
         let is = |image: &Option<Image>| hash.as_deref() == image.as_ref().map(|image| image.sha256.as_str());
         let bytes = if is(&edit.after) {
-            known(&edit.before)?.map(<[u8]>::to_vec)
+            bytes_of(&edit.before)?.map(<[u8]>::to_vec)
         } else if is(&edit.before) {
             return Ok(());
         } else {
             match (&self.bytes, &edit.before, &edit.after) {
                 (Some(ours), Some(_), Some(_)) => {
-                    let (base, theirs) = (known(&edit.after)?, known(&edit.before)?);
+                    let (base, theirs) = (bytes_of(&edit.after)?, bytes_of(&edit.before)?);
                     let merged = merge(base.unwrap_or_default(), ours, theirs.unwrap_or_default());
                     self.merged = true;
-                    Some(merged.map_err(told)?)
+                    Some(merged.map_err(merge_failure)?)
                 }
                 (Some(_), None, _) => return Err("you have edited it since it was created".to_owned()),
                 (Some(_), Some(_), None) => return Err("you have made it anew since it was deleted".to_owned()),
@@ -149,7 +149,7 @@ impl Now {
     }
 }
 
-fn known(image: &Option<Image>) -> Result<Option<&[u8]>, String> {
+fn bytes_of(image: &Option<Image>) -> Result<Option<&[u8]>, String> {
     match image {
         None => Ok(None),
         Some(Image { bytes: Ok(bytes), .. }) => Ok(Some(bytes)),
@@ -157,7 +157,7 @@ fn known(image: &Option<Image>) -> Result<Option<&[u8]>, String> {
     }
 }
 
-fn told(error: merge::CannotMerge) -> String {
+fn merge_failure(error: merge::CannotMerge) -> String {
     match error {
         merge::CannotMerge::Conflict => "your edits since touch the same lines".to_owned(),
         merge::CannotMerge::NotText => "you have changed it since, and it is no text".to_owned(),

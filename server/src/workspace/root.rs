@@ -83,7 +83,7 @@ impl Workspace {
     /// [`is_secret`].)
     pub fn is_secret_by_link(&self, path: &RepoPath) -> bool {
         let metadata = self.dir().symlink_metadata(path.as_str());
-        metadata.is_ok_and(|metadata| self.inner.secret_inodes.hold(self.root(), &metadata))
+        metadata.is_ok_and(|metadata| self.inner.secret_inodes.contain(self.root(), &metadata))
     }
 
     /// Whether it is a regular file, links inside the workspace followed.

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::buffers::{Buffer, OpenBuffers, hash, normal};
+use super::buffers::{Buffer, OpenBuffers, hash, normalised};
 use super::error::WorkspaceError;
 use super::file_state::{FileState, MAX_FILE_BYTES, sha256};
 use super::root::Workspace;
@@ -24,7 +24,7 @@ impl Workspace {
     /// As [`read`](Self::read).
     pub fn read_open(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
         let disk = self.read(path)?;
-        self.overlaid(path, disk)
+        self.with_unsaved_text(path, disk)
     }
 
     /// The same for a file that nobody asked for and that is read all the same: no component may be a link.
@@ -33,22 +33,22 @@ impl Workspace {
     /// As [`read`](Self::read); also when there is a link on the way.
     pub fn read_unlinked(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
         let disk = self.read_in_place(path)?;
-        self.overlaid(path, disk)
+        self.with_unsaved_text(path, disk)
     }
 
     /// What is on disk at this path, under the open document's unsaved text.
-    pub(super) fn overlaid(
+    pub(super) fn with_unsaved_text(
         &self,
         path: &RepoPath,
         disk: Option<FileState>,
     ) -> Result<Option<FileState>, WorkspaceError> {
-        let Some(text) = self.unsaved_over(path, disk.as_ref()) else { return Ok(disk) };
-        let manner = match disk.as_ref().map(|disk| TextFile::decode(&disk.bytes)) {
-            Some(Ok(manner)) => manner,
+        let Some(text) = self.unsaved_text(path, disk.as_ref()) else { return Ok(disk) };
+        let format = match disk.as_ref().map(|disk| TextFile::decode(&disk.bytes)) {
+            Some(Ok(format)) => format,
             _ => TextFile::empty(),
         };
         // What the file's encoding cannot hold is saved by no editor as it is; agents may read it all the same.
-        let bytes = manner.encode(&text).unwrap_or_else(|_| text.into_bytes());
+        let bytes = format.encode(&text).unwrap_or_else(|_| text.into_bytes());
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(WorkspaceError::TooLarge { path: path.clone(), bytes: bytes.len() as u64 });
         }
@@ -63,7 +63,7 @@ impl Workspace {
             return false;
         }
         // What cannot be read cannot be compared either; whoever writes there is told why by the disk.
-        self.read(path).is_ok_and(|disk| self.unsaved_over(path, disk.as_ref()).is_some())
+        self.read(path).is_ok_and(|disk| self.unsaved_text(path, disk.as_ref()).is_some())
     }
 
     /// Those of these files that are open with changes that are not on disk.
@@ -77,10 +77,10 @@ impl Workspace {
     }
 
     /// The open document's text, line feeds only, where it has changes that are not on disk.
-    fn unsaved_over(&self, path: &RepoPath, disk: Option<&FileState>) -> Option<String> {
+    fn unsaved_text(&self, path: &RepoPath, disk: Option<&FileState>) -> Option<String> {
         let buffers = self.buffers.as_ref()?;
         let Buffer { text, edited } = buffers.source.open(path)?;
-        let text = normal(&text);
+        let text = normalised(&text);
         let on_disk = match disk {
             // A document of a file that does not exist is none yet while it is empty.
             None => Some(String::new()),

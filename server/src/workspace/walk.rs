@@ -83,7 +83,7 @@ pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt
     let mut builder = WalkBuilder::new(workspace.root());
     // The rules are read by us, within bounds; see `ignored`.
     builder.standard_filters(false).follow_links(false).sort_by_file_name(Ord::cmp);
-    let fault = restrict(&mut builder, workspace, folder.clone(), walk.memory_dir.clone())?;
+    let fault = filter_entries(&mut builder, workspace, folder.clone(), walk.memory_dir.clone())?;
     for (visited, entry) in builder.build().enumerate() {
         if visited >= MAX_VISITED {
             listing.more = true;
@@ -119,13 +119,13 @@ pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt
 /// # Errors
 /// When a file of rules on the way cannot be used.
 pub fn is_ignored(workspace: &Workspace, path: &RepoPath) -> Result<bool, WorkspaceError> {
-    let ignored = Ignored::of(workspace)?.leaves_out_with_folders(path.as_str())?;
+    let ignored = Ignored::of(workspace)?.is_ignored_with_parents(path.as_str())?;
     Ok(ignored || !workspace.is_file(path))
 }
 
 /// Leave out what is ignored, never looked at, or not in the folder. Answers where a file of rules that cannot be used
 /// is told.
-fn restrict(
+fn filter_entries(
     builder: &mut WalkBuilder,
     workspace: &Workspace,
     folder: Option<RepoPath>,
@@ -134,22 +134,22 @@ fn restrict(
     let root = workspace.root().to_owned();
     let ignored = Ignored::of(workspace)?;
     let fault = Arc::new(Mutex::new(None));
-    let told = fault.clone();
+    let first_fault = fault.clone();
     builder.filter_entry(move |entry| {
         // The root itself has no path in the workspace; names that are no path are dropped later.
         let Some(path) = repo_path(&root, entry.path()) else { return true };
         if is_never(&path, &memory_dir) {
             return false;
         }
-        let is_asked = folder.as_ref().is_none_or(|folder| {
+        let is_in_folder = folder.as_ref().is_none_or(|folder| {
             is_beneath_or_same(folder.as_str(), path.as_str()) || is_beneath_or_same(path.as_str(), folder.as_str())
         });
         let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-        is_asked
-            && match ignored.leaves_out(path.as_str(), is_folder) {
-                Ok(leaves_out) => !leaves_out,
+        is_in_folder
+            && match ignored.is_ignored_path(path.as_str(), is_folder) {
+                Ok(is_ignored) => !is_ignored,
                 Err(fault) => {
-                    told.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+                    first_fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
                     false
                 }
             }
@@ -201,7 +201,7 @@ fn matches(glob: &Glob, path: &RepoPath, folder: Option<&RepoPath>) -> bool {
 ///
 /// # Errors
 /// When the glob is none.
-pub(crate) fn asked_for<'a>(walk: &'a Walk<'_>) -> Result<impl Fn(&RepoPath) -> bool + 'a, WalkError> {
+pub(crate) fn matcher<'a>(walk: &'a Walk<'_>) -> Result<impl Fn(&RepoPath) -> bool + 'a, WalkError> {
     let glob = walk.glob.map(compile).transpose()?;
     Ok(move |path: &RepoPath| {
         walk.folder.is_none_or(|folder| is_beneath_or_same(path.as_str(), folder.as_str()))

@@ -14,7 +14,7 @@ use tower_lsp::lsp_types::{
 
 use super::position::{Encoding, LineEdit, Text};
 use crate::lsp::wire::from_proto;
-use crate::workspace::{read_as_editor, shows};
+use crate::workspace::{matches_disk, read_as_editor};
 
 /// Cheap to clone; all clones are the same documents.
 #[derive(Clone)]
@@ -141,7 +141,7 @@ impl Documents {
     pub(crate) fn did_open(&self, params: DidOpenTextDocumentParams) -> Option<Change> {
         let opened = params.text_document;
         let path = from_proto::path(&opened.uri)?;
-        let is_changed = read_as_editor(&path).is_none_or(|on_disk| !shows(&opened.text, &on_disk));
+        let is_changed = read_as_editor(&path).is_none_or(|on_disk| !matches_disk(&opened.text, &on_disk));
         let mut open = self.open();
         let document = Document {
             uri: opened.uri,

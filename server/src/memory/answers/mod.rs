@@ -25,10 +25,10 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// Folders that a path held before, of which the newest are remembered.
 const MOST_EARLIER: usize = 16;
 /// How long another process may hold a workspace's file. It needs it for a few writes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Numbers of workspaces for which none can be kept on disk: they hold for this process.
-static UNKEPT: Mutex<BTreeMap<PathBuf, u64>> = Mutex::new(BTreeMap::new());
+static IN_MEMORY: Mutex<BTreeMap<PathBuf, u64>> = Mutex::new(BTreeMap::new());
 
 /// What is kept of one workspace.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub(super) struct Counted {
 
 /// A path at which this user has worked.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct KnownWorkspace {
     pub(super) path: PathBuf,
     /// The folder that was there when it was last worked in.
     pub(super) folder: Option<Identity>,
@@ -69,7 +69,7 @@ pub(super) struct Place {
 
 /// The file of one workspace.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Kept {
+struct StateFile {
     /// The workspace's real path.
     path: String,
     /// Its bytes in hex, where `path` cannot hold them.
@@ -93,7 +93,7 @@ impl Answers {
     }
 
     /// Of a workspace for which nothing can be kept.
-    pub(super) fn unkept(root: &Path) -> Self {
+    pub(super) fn in_memory(root: &Path) -> Self {
         Self { root: root.to_owned(), state: None }
     }
 
@@ -108,13 +108,13 @@ impl Answers {
     }
 
     /// Whether answers hold for other processes too.
-    pub(super) fn are_kept(&self) -> bool {
-        self.has_state() && !unkept().contains_key(&self.root)
+    pub(super) fn are_on_disk(&self) -> bool {
+        self.has_state() && !in_memory().contains_key(&self.root)
     }
 
     /// The number of the last answer.
     pub(super) fn last(&self) -> LastAnswer {
-        if let Some(n) = unkept().get(&self.root) {
+        if let Some(n) = in_memory().get(&self.root) {
             return LastAnswer::Number(*n);
         }
         match self.read() {
@@ -133,39 +133,39 @@ impl Answers {
     /// # Errors
     /// When the number cannot be kept.
     pub(super) fn count(&self) -> io::Result<Counted> {
-        let Some((state, _)) = &self.state else { return Ok(self.count_unkept()) };
-        match self.count_kept(state) {
+        let Some((state, _)) = &self.state else { return Ok(self.count_in_memory()) };
+        match self.count_on_disk(state) {
             Err(error) if is_read_only(&error) => {
                 tracing::warn!(%error, file = %self.file().display(), "answers hold for this process only");
-                Ok(self.count_unkept())
+                Ok(self.count_in_memory())
             }
             counted => counted,
         }
     }
 
-    fn count_kept(&self, state: &Dir) -> io::Result<Counted> {
+    fn count_on_disk(&self, state: &Dir) -> io::Result<Counted> {
         let folder = open_folder(state)?;
         let lock = self.lock(&folder)?;
         let mut kept = match self.read() {
             Ok(kept) => kept.unwrap_or_default(),
             // Time goes on: no answer that was given before has such a number.
-            Err(_) => Kept { n: Some(Timestamp::now().as_millisecond().unsigned_abs()), ..Kept::default() },
+            Err(_) => StateFile { n: Some(Timestamp::now().as_millisecond().unsigned_abs()), ..StateFile::default() },
         };
         let n = kept.n.unwrap_or(0).saturating_add(1);
         kept.n = Some(n);
         self.write(&folder, kept)?;
-        unkept().remove(&self.root);
+        in_memory().remove(&self.root);
         Ok(Counted { n, _lock: lock })
     }
 
-    fn count_unkept(&self) -> Counted {
+    fn count_in_memory(&self) -> Counted {
         let before = match self.last() {
             LastAnswer::Number(n) => n,
             LastAnswer::Uncounted => 0,
             LastAnswer::Unknown => Timestamp::now().as_millisecond().unsigned_abs(),
         };
         let n = before.saturating_add(1);
-        unkept().insert(self.root.clone(), n);
+        in_memory().insert(self.root.clone(), n);
         Counted { n, _lock: None }
     }
 
@@ -191,18 +191,18 @@ impl Answers {
     }
 
     /// Every path at which this user has worked, this one among them. Files that cannot be read are passed over.
-    pub(super) fn places(&self) -> Vec<Place> {
-        let list = || -> io::Result<Vec<Place>> {
+    pub(super) fn known_workspaces(&self) -> Vec<KnownWorkspace> {
+        let list = || -> io::Result<Vec<KnownWorkspace>> {
             let Some((state, _)) = &self.state else { return Ok(Vec::new()) };
             let folder = state.open_dir(FOLDER)?;
             let mut places = Vec::new();
             for entry in folder.entries()? {
                 let name = entry?.file_name();
                 let Some(name) = name.to_str().filter(|name| name.ends_with(".json")) else { continue };
-                let Ok(Some(kept)) = read_kept(&folder, name) else { continue };
+                let Ok(Some(kept)) = read_state_file(&folder, name) else { continue };
                 let Some(path) = kept.real_path().filter(|path| file_name(path, "json") == name) else { continue };
                 let last = kept.n.map_or(LastAnswer::Uncounted, LastAnswer::Number);
-                places.push(Place { path, folder: kept.folder, earlier: kept.earlier, last });
+                places.push(KnownWorkspace { path, folder: kept.folder, earlier: kept.earlier, last });
             }
             places.sort_by(|a, b| a.path.cmp(&b.path));
             Ok(places)
@@ -221,16 +221,16 @@ impl Answers {
         state.join(FOLDER).join(file_name(&self.root, "json"))
     }
 
-    fn read(&self) -> io::Result<Option<Kept>> {
+    fn read(&self) -> io::Result<Option<StateFile>> {
         let Some((state, _)) = &self.state else { return Ok(None) };
         match state.open_dir(FOLDER) {
-            Ok(folder) => read_kept(&folder, &file_name(&self.root, "json")),
+            Ok(folder) => read_state_file(&folder, &file_name(&self.root, "json")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn write(&self, folder: &Dir, mut kept: Kept) -> io::Result<()> {
+    fn write(&self, folder: &Dir, mut kept: StateFile) -> io::Result<()> {
         let now = identity(&self.root);
         if let Some(before) = kept.folder.filter(|before| now.is_some_and(|now| now != *before)) {
             kept.earlier.retain(|known| *known != before);
@@ -255,7 +255,7 @@ impl Answers {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_TIMEOUT => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -269,7 +269,7 @@ impl Answers {
     }
 }
 
-impl Kept {
+impl StateFile {
     fn real_path(&self) -> Option<PathBuf> {
         match &self.path_bytes {
             None => Some(PathBuf::from(&self.path)),
@@ -283,7 +283,7 @@ fn open_folder(state: &Dir) -> io::Result<Dir> {
     state.open_dir(FOLDER)
 }
 
-fn read_kept(folder: &Dir, name: &str) -> io::Result<Option<Kept>> {
+fn read_state_file(folder: &Dir, name: &str) -> io::Result<Option<StateFile>> {
     let file = match folder.open(name) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -303,8 +303,8 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 /// A poisoned lock only means that another thread panicked beside it; every number in it is whole.
-fn unkept() -> MutexGuard<'static, BTreeMap<PathBuf, u64>> {
-    UNKEPT.lock().unwrap_or_else(PoisonError::into_inner)
+fn in_memory() -> MutexGuard<'static, BTreeMap<PathBuf, u64>> {
+    IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(unix)]

@@ -82,7 +82,7 @@ fn the_folder_at_a_path_is_remembered_and_so_are_those_before_it() {
     let first = identity(&home.path("work")).unwrap();
     let place = |name: &str| {
         let path = home.path(name);
-        answers.places().into_iter().find(|place| place.path == path)
+        answers.known_workspaces().into_iter().find(|place| place.path == path)
     };
     assert_eq!(place("work").unwrap().folder, Some(first));
     assert_eq!(place("work").unwrap().last, LastAnswer::Uncounted, "no answer was given by it");
@@ -106,7 +106,7 @@ fn a_path_that_is_no_text_is_kept_as_it_is() {
     fs::create_dir(&path).unwrap();
     let answers = Answers::open(Dir::open_ambient_dir(&state, ambient_authority()).unwrap(), &state, &path);
     answers.count().unwrap();
-    assert_eq!(answers.places()[0].path, path);
+    assert_eq!(answers.known_workspaces()[0].path, path);
 }
 
 #[cfg(unix)]
@@ -130,9 +130,9 @@ fn where_nothing_can_be_written_answers_hold_for_this_process() {
     fs::set_permissions(&state, fs::Permissions::from_mode(0o500)).unwrap();
     if fs::write(state.join("probe"), "").is_ok() {
         // Whoever may write everywhere (root) is not stopped by permission bits; then the state is none at all.
-        let unkept = Answers::unkept(&home.path("work"));
-        assert_eq!((unkept.count().unwrap().n, unkept.count().unwrap().n), (1, 2));
-        assert_eq!(unkept.last(), LastAnswer::Number(2));
+        let in_memory = Answers::in_memory(&home.path("work"));
+        assert_eq!((in_memory.count().unwrap().n, in_memory.count().unwrap().n), (1, 2));
+        assert_eq!(in_memory.last(), LastAnswer::Number(2));
         return;
     }
     assert_eq!((answers.count().unwrap().n, answers.count().unwrap().n), (1, 2));

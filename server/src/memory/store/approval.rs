@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Store;
-use super::file_io::pretty;
+use super::file_io::to_pretty_json;
 use crate::contracts::{Approval, ApprovedBy, Decision, Handoff, PlanOutput, read};
 use crate::memory::answers::{Counted, LastAnswer};
 use crate::memory::error::MemoryError;
@@ -18,7 +18,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_plan(&self, plan: &PlanOutput) -> Result<String, MemoryError> {
-        let bytes = pretty(plan);
+        let bytes = to_pretty_json(plan);
         self.replace(PlanOutput::FILE, &bytes, 0o644)?;
         Ok(digest(&bytes))
     }
@@ -59,7 +59,7 @@ impl Store {
     /// The genuine answer to the plan with this hash.
     pub fn answer_to(&self, plan_sha256: &str) -> Option<Decision> {
         let approval = self.whole_text(Approval::FILE).and_then(|text| read::<Approval>(&text).ok())?;
-        (approval.plan_sha256 == plan_sha256 && self.counts(&approval)).then_some(approval.decision)
+        (approval.plan_sha256 == plan_sha256 && self.is_last_answer(&approval)).then_some(approval.decision)
     }
 
     /// Whether this user gave this answer here: the last one, or one of those before.
@@ -68,17 +68,17 @@ impl Store {
     }
 
     /// Whether this is the last answer that this user gave here.
-    pub(super) fn counts(&self, approval: &Approval) -> bool {
+    pub(super) fn is_last_answer(&self, approval: &Approval) -> bool {
         let last = approval.n.map_or(LastAnswer::Uncounted, LastAnswer::Number);
         self.is_genuine(approval) && self.seal.answers().last() == last
     }
 
     pub(super) fn is_sealed_by(&self, seal: &Seal, approval: &Approval) -> bool {
-        seal.verify(APPROVAL_KIND, &sealed(approval), &approval.mac)
+        seal.verify(APPROVAL_KIND, &signed_content(approval), &approval.mac)
     }
 
     pub(super) fn sign_approval(&self, seal: &Seal, approval: &mut Approval) {
-        approval.mac = seal.sign(APPROVAL_KIND, &sealed(approval));
+        approval.mac = seal.sign(APPROVAL_KIND, &signed_content(approval));
     }
 
     /// Count an answer: no earlier one holds from here on.
@@ -90,7 +90,7 @@ impl Store {
 }
 
 /// What an approval's code covers: everything that decides.
-fn sealed(approval: &Approval) -> Vec<u8> {
+fn signed_content(approval: &Approval) -> Vec<u8> {
     let Approval { plan_sha256, decision, by, tasks, at, n, mac: _ } = approval;
     match n {
         // As it was before answers were numbered.

@@ -17,7 +17,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn write<T: Handoff>(&self, handoff: &T) -> Result<(), MemoryError> {
-        self.replace(T::FILE, &pretty(handoff), 0o644)
+        self.replace(T::FILE, &to_pretty_json(handoff), 0o644)
     }
 
     /// Write a handoff whose file is named after its phase.
@@ -104,7 +104,7 @@ pub(super) fn not_utf8(error: &FromUtf8Error) -> Fault {
     }
 }
 
-pub(super) fn pretty<T: Handoff>(handoff: &T) -> Vec<u8> {
+pub(super) fn to_pretty_json<T: Handoff>(handoff: &T) -> Vec<u8> {
     // A handoff is made of strings, numbers and lists; none of them can fail to serialise.
     let mut bytes = serde_json::to_vec_pretty(handoff).unwrap_or_default();
     bytes.push(b'\n');

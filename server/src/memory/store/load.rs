@@ -165,11 +165,11 @@ impl Store {
             (None, Some(faulty)) => approval.decision == Decision::Rejected && faulty.sha256 == approval.plan_sha256,
             (None, None) => false,
         };
-        match approval.filter(|approval| self.counts(approval)) {
+        match approval.filter(|approval| self.is_last_answer(approval)) {
             Some(approval) if answers(&approval) => memory.approval = Some(approval),
             voided => memory.voided = voided,
         }
-        self.recollect(&past, &mut memory);
+        self.read_history(&past, &mut memory);
         memory.begun = !self.workflow_runs()?.is_empty();
         memory.keys = self.file_keys(&memory);
         Ok((memory, faults))
@@ -179,7 +179,7 @@ impl Store {
     pub fn plan_sha256(&self) -> Option<String> {
         match self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
             Ok(bytes) => bytes.map(|bytes| digest(&bytes)),
-            Err(fault) => Some(unread(&fault.to_string())),
+            Err(fault) => Some(hash_of_unreadable(&fault.to_string())),
         }
     }
 
@@ -251,7 +251,7 @@ impl Store {
         let bytes = match self.bytes(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
             Ok(read) => read?.0,
             Err(fault) => {
-                let sha256 = unread(&fault.message);
+                let sha256 = hash_of_unreadable(&fault.message);
                 return Some(Err(FaultyPlan { sha256, faults: self.faults(PlanOutput::FILE, vec![fault]) }));
             }
         };
@@ -285,7 +285,7 @@ impl Store {
     }
 
     /// What the workflow's own entries of `history/` still say.
-    fn recollect(&self, past: &history::Past, memory: &mut Memory) {
+    fn read_history(&self, past: &history::Past, memory: &mut Memory) {
         for entry in &past.entries {
             if let Some(review) = self.set_aside_review(entry) {
                 memory.earlier_review_rounds.insert(review.round);
@@ -324,6 +324,6 @@ impl Store {
 }
 
 /// What stands for the hash of a plan.json that is there and is not read, such as a pipe: no file of ours has these bytes.
-fn unread(fault: &str) -> String {
+fn hash_of_unreadable(fault: &str) -> String {
     digest(format!("not read: {fault}").as_bytes())
 }

@@ -16,7 +16,7 @@ const FEEDBACK_TEMPLATE: &str = "# What should be different about the plan?\n\nW
 impl Store {
     /// The task; `None`, with a fault, where task.md is no text or cannot be read.
     pub(super) fn task(&self, faults: &mut Vec<FileFaults>) -> Option<String> {
-        self.words(TASK, TASK_TEMPLATE).unwrap_or_else(|fault| {
+        self.person_text(TASK, TASK_TEMPLATE).unwrap_or_else(|fault| {
             faults.push(self.faults(TASK, vec![fault]));
             None
         })
@@ -58,8 +58,8 @@ impl Store {
     /// # Errors
     /// When the file cannot be read, or is no text.
     pub fn feedback(&self) -> Result<Option<String>, MemoryError> {
-        let words = self.words(FEEDBACK, FEEDBACK_TEMPLATE);
-        words.map_err(|fault| MemoryError::Faulty(vec![self.faults(FEEDBACK, vec![fault])]))
+        let person_text = self.person_text(FEEDBACK, FEEDBACK_TEMPLATE);
+        person_text.map_err(|fault| MemoryError::Faulty(vec![self.faults(FEEDBACK, vec![fault])]))
     }
 
     /// feedback.md has been taken: the next feedback begins anew.
@@ -91,16 +91,16 @@ impl Store {
     }
 
     /// What a person wrote to a file that may hold a template; nothing where that is all there is.
-    pub(super) fn words(&self, file: &str, template: &str) -> Result<Option<String>, Fault> {
+    pub(super) fn person_text(&self, file: &str, template: &str) -> Result<Option<String>, Fault> {
         let Some((bytes, _)) = self.bytes(file, MAX_TEXT_BYTES)? else { return Ok(None) };
         let text = task_text::decode(&bytes)?;
-        let words = beside_template(&text, template);
-        Ok((!words.is_empty()).then(|| words.to_owned()))
+        let person_text = without_template(&text, template);
+        Ok((!person_text.is_empty()).then(|| person_text.to_owned()))
     }
 }
 
 /// What somebody wrote into a file that began as a template: all of it, without the template where that still stands.
-fn beside_template<'a>(text: &'a str, template: &str) -> &'a str {
+fn without_template<'a>(text: &'a str, template: &str) -> &'a str {
     let mut rest = text.trim_start_matches('\u{feff}').trim();
     for line in template.lines().filter(|line| !line.is_empty()) {
         match rest.strip_prefix(line) {
@@ -132,7 +132,7 @@ mod tests {
             ("Add a flag.\n", "Add a flag."),
             ("# Tasks of today\n", "# Tasks of today"),
         ] {
-            assert_eq!(beside_template(text, TASK_TEMPLATE), task, "{text:?}");
+            assert_eq!(without_template(text, TASK_TEMPLATE), task, "{text:?}");
         }
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use cap_std::fs::Dir;
 
 use super::Store;
-use super::uncounted::{Origin, number, origin, parts};
+use super::uncounted::{Origin, number, origin, split_mac};
 use crate::contracts::{Approval, Handoff, MAX_HANDOFF_BYTES, read};
 use crate::memory::answers::LastAnswer;
 use crate::memory::error::MemoryError;
-use crate::memory::journal::{KIND, MAC_FIELD, TRANSCRIPT};
+use crate::memory::journal::{MAC_FIELD, SEAL_KIND, TRANSCRIPT};
 use crate::memory::lock::RunLock;
 use crate::memory::seal::{PUBLISH, Seal};
 use crate::workspace::{self, find_folder, identity, open_regular, read_bounded};
@@ -37,7 +37,7 @@ impl Store {
     /// When the folder was not moved from there, or a file cannot be read or written.
     pub fn reseal_from(&self, path: &Path, _lock: &RunLock) -> Result<Resealed, MemoryError> {
         let here = self.seal();
-        let place = here.answers().places().into_iter().find(|place| place.path == path);
+        let place = here.answers().known_workspaces().into_iter().find(|place| place.path == path);
         let moved = place.filter(|place| matches!(origin(place, identity(here.root())), Origin::Moved(_)));
         let Some(place) = moved else {
             let source = io::Error::other(format!("it was not moved from {}", path.display()));
@@ -85,7 +85,7 @@ impl Store {
             let Some(mut approval) = read_approval(&folder) else { continue };
             if self.is_sealed_by(there, &approval) {
                 self.sign_approval(self.seal(), &mut approval);
-                self.put(&folder, &approval, &format!("{entry}/{}", Approval::FILE))?;
+                self.write_resealed(&folder, &approval, &format!("{entry}/{}", Approval::FILE))?;
             }
         }
         Ok(())
@@ -102,7 +102,7 @@ impl Store {
         Ok(true)
     }
 
-    fn put(&self, folder: &Dir, approval: &Approval, name: &str) -> Result<(), MemoryError> {
+    fn write_resealed(&self, folder: &Dir, approval: &Approval, name: &str) -> Result<(), MemoryError> {
         let mut bytes = serde_json::to_vec_pretty(approval).unwrap_or_default();
         bytes.push(b'\n');
         workspace::replace(folder, Approval::FILE, &bytes, 0o644)
@@ -125,9 +125,9 @@ fn reseal_transcript(folder: &Dir, there: &Seal, here: &Seal) -> io::Result<usiz
     let (mut sealed, mut count) = (Vec::with_capacity(bytes.len()), 0);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\n');
-        match parts(text).filter(|(body, mac)| there.verify(KIND, body.as_bytes(), mac)) {
+        match split_mac(text).filter(|(body, mac)| there.verify(SEAL_KIND, body.as_bytes(), mac)) {
             Some((body, _)) => {
-                let mac = here.sign(KIND, body.as_bytes());
+                let mac = here.sign(SEAL_KIND, body.as_bytes());
                 sealed.extend_from_slice(format!("{body}{MAC_FIELD}{mac}\"}}\n").as_bytes());
                 count += 1;
             }

@@ -20,7 +20,7 @@ const SETTLED: &str = "settled";
 impl Store {
     /// Set aside what the files no longer bear out. After a whole rollback (no `rest`) that is the report and its
     /// round, the review and the answer to the plan; else of the report all but `rest`, and, unless what was judged
-    /// `stands`, the review and the answer.
+    /// `keeps_review`, the review and the answer.
     ///
     /// # Errors
     /// When files cannot be moved.
@@ -28,11 +28,11 @@ impl Store {
         &self,
         run: &RunId,
         rest: Option<&ImplReport>,
-        stands: bool,
+        keeps_review: bool,
     ) -> Result<(), MemoryError> {
         let fault = |source| self.file_error("write", "history", source);
         let mut files = Vec::new();
-        if !stands {
+        if !keeps_review {
             files.push(Approval::FILE);
             files.extend(self.handoffs.after_file(ImplReport::FILE));
         }

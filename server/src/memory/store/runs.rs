@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// When the folder cannot be made.
     pub fn begin_base_review(&self, id: &RunId, commit: &str) -> Result<RunDir, MemoryError> {
-        let before = self.runs()?.pop().filter(|run| self.reviews_against(run).is_some_and(|base| base == commit));
+        let before = self.runs()?.pop().filter(|run| self.base_commit(run).is_some_and(|base| base == commit));
         self.open_run(id, before.as_slice(), Some(commit))
     }
 
@@ -86,7 +86,7 @@ impl Store {
         let past = self.past()?;
         let closed = |run: &RunId| past.closed_runs.contains(run.as_str());
         let runs = self.runs()?.into_iter();
-        Ok(runs.filter(|run| !closed(run) && self.reviews_against(run).is_none()).collect())
+        Ok(runs.filter(|run| !closed(run) && self.base_commit(run).is_none()).collect())
     }
 
     /// The runs that tell where things stand: those of the workflow at hand, and a review against a commit where that is
@@ -96,7 +96,7 @@ impl Store {
     /// When a folder cannot be read.
     pub fn latest_runs(&self) -> Result<Vec<RunId>, MemoryError> {
         let mut runs = self.workflow_runs()?;
-        runs.extend(self.runs()?.pop().filter(|run| self.reviews_against(run).is_some()));
+        runs.extend(self.runs()?.pop().filter(|run| self.base_commit(run).is_some()));
         Ok(runs)
     }
 
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// The commit that a run reviews against; `None` for a run of a workflow.
-    fn reviews_against(&self, run: &RunId) -> Option<String> {
+    fn base_commit(&self, run: &RunId) -> Option<String> {
         let bytes = self.read(&format!("{RUNS}/{run}/{BASE}"), MAX_NOTE_BYTES).ok()??;
         String::from_utf8(bytes).ok()
     }

@@ -9,15 +9,15 @@ use cap_std::fs::Dir;
 
 use super::Store;
 use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, read};
-use crate::memory::answers::{LastAnswer, Place};
+use crate::memory::answers::{KnownWorkspace, LastAnswer};
 use crate::memory::error::MemoryError;
-use crate::memory::journal::{self, KIND, MAC_FIELD, TRANSCRIPT, TranscriptLine};
+use crate::memory::journal::{self, MAC_FIELD, SEAL_KIND, TRANSCRIPT, TranscriptLine};
 use crate::memory::run_id::RunId;
 use crate::memory::seal::{PUBLISH, Seal};
 use crate::workspace::{self, Identity, identity, open_regular};
 
 /// Bytes of a transcript that are looked at for a line with a seal.
-const LOOK: u64 = 8 * 1024 * 1024;
+const MAX_SCANNED: u64 = 8 * 1024 * 1024;
 
 /// What counts as absent and would have counted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -103,17 +103,18 @@ impl Store {
     }
 
     fn uncounted_in(&self, runs: &[RunId]) -> Result<Uncounted, MemoryError> {
-        let elsewhere = Elsewhere::new(self.seal());
+        let elsewhere = OtherSeals::new(self.seal());
         let mut found = Uncounted::default();
         if let Some(approval) = self.answer_to_plan() {
             if !self.is_genuine(&approval) {
                 let place = elsewhere.find(|seal| self.is_sealed_by(seal, &approval));
-                match place.map(|at| elsewhere.places()[at].0.last).filter(|last| *last != number(&approval)) {
+                match place.map(|at| elsewhere.known_workspaces()[at].0.last).filter(|last| *last != number(&approval))
+                {
                     // Nobody takes it over: it would not count there either.
                     Some(last) => found.old_answer = Some((approval.n, last)),
                     None => found.of(elsewhere.origin(place)).approval = Some(approval),
                 }
-            } else if !self.counts(&approval) {
+            } else if !self.is_last_answer(&approval) {
                 found.old_answer = Some((approval.n, self.seal().answers().last()));
             }
         }
@@ -164,12 +165,12 @@ impl Uncounted {
 }
 
 /// Where else this user has worked, and what verifies there.
-struct Elsewhere<'a> {
+struct OtherSeals<'a> {
     here: &'a Seal,
     folder: Option<Identity>,
-    places: OnceCell<Vec<(Place, Seal)>>,
+    places: OnceCell<Vec<(KnownWorkspace, Seal)>>,
     /// What verified there last: what stands together was mostly sealed together.
-    likely: Cell<usize>,
+    last_match: Cell<usize>,
 }
 
 /// The journals of a run that do not count, by the place they were sealed in; `None` for an unknown one.
@@ -179,32 +180,33 @@ struct Journals {
     places: Vec<(Option<usize>, usize)>,
 }
 
-impl<'a> Elsewhere<'a> {
+impl<'a> OtherSeals<'a> {
     fn new(here: &'a Seal) -> Self {
-        Self { here, folder: identity(here.root()), places: OnceCell::new(), likely: Cell::new(0) }
+        Self { here, folder: identity(here.root()), places: OnceCell::new(), last_match: Cell::new(0) }
     }
 
     /// Read only where something does not count, which is seldom.
-    fn places(&self) -> &[(Place, Seal)] {
+    fn known_workspaces(&self) -> &[(KnownWorkspace, Seal)] {
         self.places.get_or_init(|| {
-            let places = self.here.answers().places().into_iter().filter(|place| place.path != self.here.root());
+            let places =
+                self.here.answers().known_workspaces().into_iter().filter(|place| place.path != self.here.root());
             places.map(|place| (place.clone(), self.here.at(&place.path))).collect()
         })
     }
 
     /// The place whose seal verifies something.
     fn find(&self, verifies: impl Fn(&Seal) -> bool) -> Option<usize> {
-        let likely = self.places().get(self.likely.get()).is_some_and(|(_, seal)| verifies(seal));
-        if likely {
-            return Some(self.likely.get());
+        let last_match = self.known_workspaces().get(self.last_match.get()).is_some_and(|(_, seal)| verifies(seal));
+        if last_match {
+            return Some(self.last_match.get());
         }
-        let found = self.places().iter().position(|(_, seal)| verifies(seal));
-        self.likely.set(found.unwrap_or(self.likely.get()));
+        let found = self.known_workspaces().iter().position(|(_, seal)| verifies(seal));
+        self.last_match.set(found.unwrap_or(self.last_match.get()));
         found
     }
 
     fn origin(&self, place: Option<usize>) -> Origin {
-        place.map_or(Origin::Unknown, |at| origin(&self.places()[at].0, self.folder))
+        place.map_or(Origin::Unknown, |at| origin(&self.known_workspaces()[at].0, self.folder))
     }
 
     fn journals(&self, folder: &Dir) -> io::Result<Journals> {
@@ -216,8 +218,8 @@ impl<'a> Elsewhere<'a> {
                 return true;
             }
             // Many journals of a stranger are not looked for in many places each.
-            let strange = found.places.iter().any(|(place, _)| place.is_none());
-            let place = if strange { None } else { self.find(|seal| seal.verify(PUBLISH, content, mac)) };
+            let has_unknown = found.places.iter().any(|(place, _)| place.is_none());
+            let place = if has_unknown { None } else { self.find(|seal| seal.verify(PUBLISH, content, mac)) };
             match found.places.iter_mut().find(|(known, _)| *known == place) {
                 Some((_, count)) => *count += 1,
                 None => found.places.push((place, 1)),
@@ -231,26 +233,26 @@ impl<'a> Elsewhere<'a> {
     /// The place that a run's transcript was sealed in, where that is not here; `None` where it counts, or has no line.
     fn transcript(&self, folder: &Dir) -> Option<Option<usize>> {
         let (file, _) = open_regular(folder, TRANSCRIPT).ok()??;
-        for line in BufReader::new(file.take(LOOK)).lines() {
+        for line in BufReader::new(file.take(MAX_SCANNED)).lines() {
             let line = line.ok()?;
             // A line that a kill cut short has no seal.
-            let Some((body, mac)) = parts(&line) else { continue };
-            if self.here.verify(KIND, body.as_bytes(), mac) {
+            let Some((body, mac)) = split_mac(&line) else { continue };
+            if self.here.verify(SEAL_KIND, body.as_bytes(), mac) {
                 return None;
             }
-            return Some(self.find(|seal| seal.verify(KIND, body.as_bytes(), mac)));
+            return Some(self.find(|seal| seal.verify(SEAL_KIND, body.as_bytes(), mac)));
         }
         None
     }
 }
 
 /// A transcript's line without its end, and the code that covers it.
-pub(super) fn parts(line: &str) -> Option<(&str, &str)> {
+pub(super) fn split_mac(line: &str) -> Option<(&str, &str)> {
     line.strip_suffix("\"}")?.rsplit_once(MAC_FIELD)
 }
 
 /// Whether a folder came from a place, was copied, or is the very same. `here` is which folder it is.
-pub(super) fn origin(place: &Place, here: Option<Identity>) -> Origin {
+pub(super) fn origin(place: &KnownWorkspace, here: Option<Identity>) -> Origin {
     let path = place.path.clone();
     let there = identity(&path);
     if there.is_some() && there == here {

@@ -115,15 +115,15 @@ pub fn repository(workspace: &Workspace, memory_dir: &RepoPath) -> RepositorySta
     });
     RepositoryState::Open {
         head: head(workspace),
-        ignores_memory: leaves_out(workspace, &format!("{memory_dir}/plan.json")),
+        ignores_memory: is_ignored(workspace, &format!("{memory_dir}/plan.json")),
         tracks_memory,
         is_shallow: repository.is_shallow(),
     }
 }
 
 /// Whether git's rules leave out a file, which need not exist.
-fn leaves_out(workspace: &Workspace, file: &str) -> bool {
-    Ignored::of(workspace).and_then(|rules| rules.leaves_out_with_folders(file)).unwrap_or(false)
+fn is_ignored(workspace: &Workspace, file: &str) -> bool {
+    Ignored::of(workspace).and_then(|rules| rules.is_ignored_with_parents(file)).unwrap_or(false)
 }
 
 /// The version of the git library that is built in.

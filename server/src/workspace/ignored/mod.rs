@@ -39,8 +39,8 @@ struct Level {
 pub(super) struct Ignored {
     workspace: Workspace,
     /// Rules from above the root and from the repository, the strongest first, each with the root's place below it.
-    around: Vec<(String, Arc<Rules>)>,
-    users: Option<Arc<Rules>>,
+    outer: Vec<(String, Arc<Rules>)>,
+    user_rules: Option<Arc<Rules>>,
     levels: Mutex<HashMap<String, Result<Arc<Level>, Fault>>>,
 }
 
@@ -48,7 +48,7 @@ impl Ignored {
     /// The rules of a workspace.
     pub(super) fn of(workspace: &Workspace) -> Result<Self, Fault> {
         let files = workspace.ignore_files();
-        let mut around = Vec::new();
+        let mut outer = Vec::new();
         if let Some(top) = workspace.root().ancestors().find(|folder| is_top(folder)) {
             let mut below = String::new();
             let mut folder = workspace.root();
@@ -60,73 +60,73 @@ impl Ignored {
                 };
                 below = join(name, &below);
                 folder = above;
-                if let Some(rules) = files.outside(&folder.join(NAME))? {
-                    around.push((below.clone(), rules));
+                if let Some(rules) = files.read_at(&folder.join(NAME))? {
+                    outer.push((below.clone(), rules));
                 }
             }
-            if let Some(rules) = exclude_file(top).map(|file| files.outside(&file)).transpose()?.flatten() {
-                around.push((below, rules));
+            if let Some(rules) = exclude_file(top).map(|file| files.read_at(&file)).transpose()?.flatten() {
+                outer.push((below, rules));
             }
         }
-        Ok(Self { workspace: workspace.clone(), around, users: files.of_user()?, levels: Mutex::default() })
+        Ok(Self { workspace: workspace.clone(), outer, user_rules: files.of_user()?, levels: Mutex::default() })
     }
 
     /// Whether the rules leave out what stands at a real path, whose folders they don't leave out.
-    pub(super) fn leaves_out(&self, path: &str, is_folder: bool) -> Result<bool, Fault> {
+    pub(super) fn is_ignored_path(&self, path: &str, is_folder: bool) -> Result<bool, Fault> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut level = Some(self.level(folder)?);
         let mut below = name.to_owned();
         while let Some(this) = level {
-            if let Some(verdict) = this.rules.as_ref().and_then(|rules| rules.verdict(&below, is_folder)) {
-                return Ok(verdict);
+            if let Some(matched) = this.rules.as_ref().and_then(|rules| rules.matched(&below, is_folder)) {
+                return Ok(matched);
             }
             if this.is_top {
-                return Ok(self.by_user(&below, is_folder));
+                return Ok(self.is_ignored_by_user(&below, is_folder));
             }
             if this.above.is_some() {
                 below = join(&this.name, &below);
             }
             level = this.above.clone();
         }
-        for (root, rules) in &self.around {
-            if let Some(verdict) = rules.verdict(&join(root, path), is_folder) {
-                return Ok(verdict);
+        for (root, rules) in &self.outer {
+            if let Some(matched) = rules.matched(&join(root, path), is_folder) {
+                return Ok(matched);
             }
         }
-        Ok(self.by_user(path, is_folder))
+        Ok(self.is_ignored_by_user(path, is_folder))
     }
 
     /// Whether the rules leave out a file, or one of the folders it is in.
-    pub(super) fn leaves_out_with_folders(&self, path: &str) -> Result<bool, Fault> {
+    pub(super) fn is_ignored_with_parents(&self, path: &str) -> Result<bool, Fault> {
         for (at, _) in path.match_indices('/') {
-            if self.leaves_out(&path[..at], true)? {
+            if self.is_ignored_path(&path[..at], true)? {
                 return Ok(true);
             }
         }
-        self.leaves_out(path, false)
+        self.is_ignored_path(path, false)
     }
 
-    fn by_user(&self, path: &str, is_folder: bool) -> bool {
-        self.users.as_ref().and_then(|rules| rules.verdict(path, is_folder)).unwrap_or(false)
+    fn is_ignored_by_user(&self, path: &str, is_folder: bool) -> bool {
+        self.user_rules.as_ref().and_then(|rules| rules.matched(path, is_folder)).unwrap_or(false)
     }
 
     fn level(&self, folder: &str) -> Result<Arc<Level>, Fault> {
         if let Some(level) = self.levels().get(folder) {
             return level.clone();
         }
-        let level = self.look(folder);
+        let level = self.read_level(folder);
         self.levels().insert(folder.to_owned(), level.clone());
         level
     }
 
-    fn look(&self, folder: &str) -> Result<Arc<Level>, Fault> {
+    fn read_level(&self, folder: &str) -> Result<Arc<Level>, Fault> {
         let is_root = folder.is_empty();
         let (above, name) = folder.rsplit_once('/').unwrap_or(("", folder));
         let dir = self.workspace.dir();
         Ok(Arc::new(Level {
             above: if is_root { None } else { Some(self.level(above)?) },
             name: name.to_owned(),
-            rules: self.workspace.ignore_files().beneath(dir, &join(folder, NAME))?,
+            rules: self.workspace.ignore_files().read_in(dir, &join(folder, NAME))?,
             is_top: !is_root && dir.symlink_metadata(join(folder, ".git")).is_ok(),
         }))
     }
@@ -148,14 +148,14 @@ fn exclude_file(top: &Path) -> Option<PathBuf> {
     let folder = if git.is_dir() {
         git
     } else {
-        let named = pointer(top, ".git")?;
+        let named = read_pointer(top, ".git")?;
         top.join(named.strip_prefix("gitdir:")?.trim())
     };
-    let common = pointer(&folder, "commondir").map_or_else(|| folder.clone(), |common| folder.join(common.trim()));
+    let common = read_pointer(&folder, "commondir").map_or_else(|| folder.clone(), |common| folder.join(common.trim()));
     Some(common.join("info").join("exclude"))
 }
 
-fn pointer(folder: &Path, name: &str) -> Option<String> {
+fn read_pointer(folder: &Path, name: &str) -> Option<String> {
     let dir = Dir::open_ambient_dir(folder, ambient_authority()).ok()?;
     if !dir.symlink_metadata(name).ok()?.is_file() {
         return None;

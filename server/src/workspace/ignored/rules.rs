@@ -26,25 +26,25 @@ const MAX_KEPT: usize = 100_000;
 const LONGEST_RULE: usize = 4_096;
 
 /// Rules compiled together; where they are too much for that, in halves.
-const TOGETHER: usize = 1_000;
+const BATCH: usize = 1_000;
 
 /// Files of rules that were read, by where they are.
 #[derive(Debug, Default)]
 pub(in crate::workspace) struct IgnoreFiles {
-    read: Mutex<Kept>,
+    read: Mutex<Cache>,
     /// The user's own file of rules.
-    users: OnceLock<Option<PathBuf>>,
+    user_rules: OnceLock<Option<PathBuf>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
-    files: HashMap<PathBuf, (Identity, Result<Arc<Rules>, String>)>,
+struct Cache {
+    files: HashMap<PathBuf, (FileStamp, Result<Arc<Rules>, String>)>,
     rules: usize,
 }
 
 /// What tells that a file is still the one that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct FileStamp {
     size: u64,
     modified: Option<SystemTime>,
     /// Device, inode, and when the inode was changed, where there are any.
@@ -73,12 +73,12 @@ impl From<Fault> for WorkspaceError {
 
 impl IgnoreFiles {
     /// The rules of a file beneath the root; `None` when there is none.
-    pub(super) fn beneath(&self, dir: &Dir, path: &str) -> Result<Option<Arc<Rules>>, Fault> {
+    pub(super) fn read_in(&self, dir: &Dir, path: &str) -> Result<Option<Arc<Rules>>, Fault> {
         self.rules(dir, path, PathBuf::from(path))
     }
 
     /// The rules of a file anywhere, by its whole path.
-    pub(super) fn outside(&self, path: &Path) -> Result<Option<Arc<Rules>>, Fault> {
+    pub(super) fn read_at(&self, path: &Path) -> Result<Option<Arc<Rules>>, Fault> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         let Ok(dir) = Dir::open_ambient_dir(folder, ambient_authority()) else { return Ok(None) };
         self.rules(&dir, name, path.to_owned())
@@ -86,8 +86,8 @@ impl IgnoreFiles {
 
     /// The rules that this user has for all repositories.
     pub(super) fn of_user(&self) -> Result<Option<Arc<Rules>>, Fault> {
-        let file = self.users.get_or_init(|| gitconfig_excludes_path().and_then(|path| path.canonicalize().ok()));
-        Ok(file.as_deref().map(|file| self.outside(file)).transpose()?.flatten())
+        let file = self.user_rules.get_or_init(|| gitconfig_excludes_path().and_then(|path| path.canonicalize().ok()));
+        Ok(file.as_deref().map(|file| self.read_at(file)).transpose()?.flatten())
     }
 
     fn rules(&self, dir: &Dir, name: impl AsRef<Path>, place: PathBuf) -> Result<Option<Arc<Rules>>, Fault> {
@@ -99,9 +99,9 @@ impl IgnoreFiles {
             }
             return Ok(None);
         }
-        let identity = Identity::of(&metadata);
+        let identity = FileStamp::of(&metadata);
         let fault = |why: String| Fault { file: place.display().to_string(), why };
-        if let Some((_, rules)) = self.kept().files.get(&place).filter(|(known, _)| *known == identity) {
+        if let Some((_, rules)) = self.cache().files.get(&place).filter(|(known, _)| *known == identity) {
             return rules.clone().map(Some).map_err(fault);
         }
         let rules = match read(dir, name, MAX_BYTES) {
@@ -110,18 +110,18 @@ impl IgnoreFiles {
             Err(error) => Err(error.to_string()),
         };
         let count = rules.as_ref().map_or(0, |rules| rules.count);
-        let mut kept = self.kept();
-        if kept.rules + count > MAX_KEPT {
-            *kept = Kept::default();
+        let mut cache = self.cache();
+        if cache.rules + count > MAX_KEPT {
+            *cache = Cache::default();
         }
-        kept.rules += count;
-        kept.files.insert(place.clone(), (identity, rules.clone()));
-        drop(kept);
+        cache.rules += count;
+        cache.files.insert(place.clone(), (identity, rules.clone()));
+        drop(cache);
         rules.map(Some).map_err(fault)
     }
 
     /// Each change of the map is whole.
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -141,7 +141,7 @@ impl Rules {
                 return Err(format!("it has more than {MAX_RULES} rules; shorten it"));
             }
             some.push(literal_braces(line));
-            if some.len() == TOGETHER {
+            if some.len() == BATCH {
                 rules.add(&some);
                 some.clear();
             }
@@ -171,7 +171,7 @@ impl Rules {
     }
 
     /// Whether a path, from the folder of the rules, is left out; `None` when no rule speaks of it.
-    pub(super) fn verdict(&self, path: &str, is_folder: bool) -> Option<bool> {
+    pub(super) fn matched(&self, path: &str, is_folder: bool) -> Option<bool> {
         self.parts
             .iter()
             .rev()
@@ -200,22 +200,22 @@ fn literal_braces(line: &str) -> String {
     out
 }
 
-impl Identity {
+impl FileStamp {
     fn of(metadata: &Metadata) -> Self {
         let modified = metadata.modified().ok().map(cap_std::time::SystemTime::into_std);
-        Self { size: metadata.len(), modified, unix: unix_identity(metadata) }
+        Self { size: metadata.len(), modified, unix: unix_stamp(metadata) }
     }
 }
 
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
-fn unix_identity(metadata: &Metadata) -> Option<(u64, u64, i64, i64)> {
+fn unix_stamp(metadata: &Metadata) -> Option<(u64, u64, i64, i64)> {
     use cap_std::fs::MetadataExt;
     Some((metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
 }
 
 #[cfg(not(unix))]
-fn unix_identity(_: &Metadata) -> Option<(u64, u64, i64, i64)> {
+fn unix_stamp(_: &Metadata) -> Option<(u64, u64, i64, i64)> {
     None
 }
 

@@ -90,7 +90,7 @@ fn rules_are_read_again_only_when_their_file_changes() {
     let fixture = Fixture::new("//- /.gitignore\n*.log\n//- /a.log\n//- /b.txt\n");
     let workspace = fixture.workspace();
     let parts = |workspace: &Workspace| {
-        let rules = workspace.ignore_files().beneath(workspace.dir(), NAME).unwrap().unwrap();
+        let rules = workspace.ignore_files().read_in(workspace.dir(), NAME).unwrap().unwrap();
         Arc::as_ptr(&rules)
     };
     let first = parts(&workspace);

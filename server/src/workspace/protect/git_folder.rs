@@ -38,7 +38,7 @@ impl GitFolders {
             }
         }
         let is_git = |(folder, (written, parts)): (String, (BTreeSet<String>, BTreeSet<&'static str>))| {
-            let mut there: BTreeSet<_> = written.iter().flat_map(|folder| on_disk(workspace, folder)).collect();
+            let mut there: BTreeSet<_> = written.iter().flat_map(|folder| parts_on_disk(workspace, folder)).collect();
             there.extend(parts);
             is_repository(&there).then_some(folder)
         };
@@ -47,13 +47,13 @@ impl GitFolders {
 
     /// These, and others.
     #[must_use]
-    pub fn and(mut self, others: Self) -> Self {
+    pub fn union(mut self, others: Self) -> Self {
         self.folders.extend(others.folders);
         self
     }
 
     /// Whether a path lies in one of them.
-    pub fn hold(&self, path: &RepoPath) -> bool {
+    pub fn contain(&self, path: &RepoPath) -> bool {
         let key = path.key();
         self.folders.iter().any(|folder| {
             folder.is_empty() || key.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
@@ -64,7 +64,7 @@ impl GitFolders {
 /// Whether a path lies in a folder that is a git directory now.
 pub fn in_git_folder(workspace: &Workspace, path: &RepoPath) -> bool {
     let names: Vec<&str> = path.components().collect();
-    (0..names.len()).any(|at| is_repository(&on_disk(workspace, &names[..at].join("/"))))
+    (0..names.len()).any(|at| is_repository(&parts_on_disk(workspace, &names[..at].join("/"))))
 }
 
 /// One that has an objects' and a references' folder may be the common part of another, without a `HEAD`.
@@ -75,17 +75,17 @@ fn is_repository(parts: &BTreeSet<&'static str>) -> bool {
 }
 
 /// Which parts of a repository stand in a folder, whatever the case of their names; links count as what they name.
-fn on_disk(workspace: &Workspace, folder: &str) -> BTreeSet<&'static str> {
+fn parts_on_disk(workspace: &Workspace, folder: &str) -> BTreeSet<&'static str> {
     let dir = workspace.dir();
-    let place = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let stands = |name: &str, as_folder: bool| {
-        let kind = dir.symlink_metadata(place(name)).map(|metadata| metadata.file_type());
+    let path_of = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    let exists = |name: &str, as_folder: bool| {
+        let kind = dir.symlink_metadata(path_of(name)).map(|metadata| metadata.file_type());
         kind.is_ok_and(|kind| kind.is_symlink() || kind.is_dir() == as_folder)
     };
     let parts = FILES.into_iter().map(|part| (part, false)).chain(FOLDERS.into_iter().map(|part| (part, true)));
     parts
         .filter(|(part, as_folder)| {
-            [(*part).to_owned(), part.to_uppercase(), capital(part)].iter().any(|name| stands(name, *as_folder))
+            [(*part).to_owned(), part.to_uppercase(), capital(part)].iter().any(|name| exists(name, *as_folder))
         })
         .map(|(part, _)| part)
         .collect()
@@ -108,7 +108,7 @@ mod tests {
     fn held(fixture: &Fixture, paths: &[&str]) -> Vec<String> {
         let paths: Vec<RepoPath> = paths.iter().map(|text| path(text)).collect();
         let folders = GitFolders::of(&fixture.workspace(), &paths);
-        paths.iter().filter(|path| folders.hold(path)).map(ToString::to_string).collect()
+        paths.iter().filter(|path| folders.contain(path)).map(ToString::to_string).collect()
     }
 
     #[test]

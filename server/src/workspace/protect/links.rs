@@ -14,7 +14,7 @@ use crate::contracts::RepoPath;
 const MAX_VISITED: usize = 2_000_000;
 
 /// How coarse the times of a file system may be.
-const COARSE: Duration = Duration::from_secs(3);
+const TIME_RESOLUTION: Duration = Duration::from_secs(3);
 
 /// A file as its file system knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,22 +25,22 @@ pub(in crate::workspace) struct FileId {
 
 /// The files that have a name of secrets, and another one. Looked for only when a file with several names is met.
 #[derive(Debug, Default)]
-pub(in crate::workspace) struct SecretInodes(Mutex<Option<Known>>);
+pub(in crate::workspace) struct SecretInodes(Mutex<Option<Scan>>);
 
 #[derive(Debug)]
-struct Known {
+struct Scan {
     /// When the walk began: a file whose names were last changed before that has the verdict it gives.
     began: SystemTime,
     secrets: HashSet<FileId>,
     /// Whether every file was looked at.
-    is_whole: bool,
+    is_complete: bool,
 }
 
 impl SecretInodes {
     /// Whether a file with these facts is a secret by another of its names. One in a workspace too large to tell counts
     /// as one.
     #[cfg(unix)]
-    pub(in crate::workspace) fn hold(&self, root: &Path, metadata: &cap_std::fs::Metadata) -> bool {
+    pub(in crate::workspace) fn contain(&self, root: &Path, metadata: &cap_std::fs::Metadata) -> bool {
         use cap_std::fs::MetadataExt;
         if metadata.nlink() < 2 || !metadata.is_file() {
             return false;
@@ -51,32 +51,34 @@ impl SecretInodes {
         let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*known {
-            Some(known) if changed + COARSE < known.began => return !known.is_whole || known.secrets.contains(&id),
+            Some(known) if changed + TIME_RESOLUTION < known.began => {
+                return !known.is_complete || known.secrets.contains(&id);
+            }
             _ => {}
         }
-        let found = walk(root);
-        let holds = !found.is_whole || found.secrets.contains(&id);
+        let found = scan(root);
+        let is_secret_inode = !found.is_complete || found.secrets.contains(&id);
         *known = Some(found);
-        holds
+        is_secret_inode
     }
 
     /// Nothing to compare by.
     #[cfg(not(unix))]
-    pub(in crate::workspace) fn hold(&self, _: &Path, _: &cap_std::fs::Metadata) -> bool {
+    pub(in crate::workspace) fn contain(&self, _: &Path, _: &cap_std::fs::Metadata) -> bool {
         false
     }
 }
 
 /// Every file with a name of secrets, ignored ones too.
 #[cfg(unix)]
-fn walk(root: &Path) -> Known {
+fn scan(root: &Path) -> Scan {
     use std::os::unix::fs::MetadataExt;
-    let mut known = Known { began: SystemTime::now(), secrets: HashSet::new(), is_whole: true };
+    let mut known = Scan { began: SystemTime::now(), secrets: HashSet::new(), is_complete: true };
     let mut builder = WalkBuilder::new(root);
     builder.standard_filters(false).follow_links(false);
     for (visited, entry) in builder.build().flatten().enumerate() {
         if visited >= MAX_VISITED {
-            known.is_whole = false;
+            known.is_complete = false;
             break;
         }
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {

@@ -117,8 +117,8 @@ const CODE: &[&str] = &[
 pub fn is_secret(path: &RepoPath) -> bool {
     let key = path.key();
     let (folder, name) = key.rsplit_once('/').map_or(("", key.as_str()), |(folder, name)| (folder, name));
-    let place = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    secret_row(&key) || originals(name).any(|name| secret_row(&place(name)))
+    let path_of = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+    secret_row(&key) || originals(name).any(|name| secret_row(&path_of(name)))
 }
 
 fn secret_row(key: &str) -> bool {
@@ -175,7 +175,7 @@ fn rows<'a>(components: &'a [&'a str], kind: Kind) -> impl Iterator<Item = Found
         let short = component.contains('~').then(|| names.literal.values().flatten()).into_iter().flatten();
         literal.chain(&names.wild).chain(short).filter_map(move |name| {
             let is_last = at + 1 == components.len();
-            let fits = name.row.kind == kind && (name.whole_folder || is_last) && name.fits(&components[..=at]);
+            let fits = name.row.kind == kind && (name.whole_folder || is_last) && name.matches_end(&components[..=at]);
             fits.then_some(Found { name: name.text, row: name.row, at })
         })
     })
@@ -215,7 +215,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
 
 impl Name {
     /// Whether these components end in the name.
-    fn fits(&self, components: &[&str]) -> bool {
+    fn matches_end(&self, components: &[&str]) -> bool {
         components.len() >= self.parts.len()
             && self.parts.iter().rev().zip(components.iter().rev()).all(|(part, component)| is_like(part, component))
     }

@@ -6,31 +6,31 @@ use std::io;
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, File, OpenOptions};
 
-use super::record::{PublishRecord, PublishedFile, read_plain};
+use super::record::{PublishRecord, PublishedFile, read_regular};
 use super::steps::Halt;
 use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
-use crate::workspace::durable::{create, replace_dressed};
-use crate::workspace::ownership::dress;
-use crate::workspace::path_state::{Disk, is_clear, remove_hollow_folder, stands};
+use crate::workspace::durable::{create, replace_prepared};
+use crate::workspace::ownership::apply_metadata;
+use crate::workspace::path_state::{PathState, can_create, path_state, remove_empty_folders};
 use crate::workspace::root::mode;
 use crate::workspace::{Workspace, sha256, sync_folder};
 
-pub(super) fn disk(workspace: &Workspace, path: &RepoPath) -> Result<Disk, Halt> {
-    stands(workspace, path).map_err(|error| Halt::of_file(error, path))
+pub(super) fn state_of(workspace: &Workspace, path: &RepoPath) -> Result<PathState, Halt> {
+    path_state(workspace, path).map_err(|error| Halt::of_file(error, path))
 }
 
 /// Whether a file is as it was before the publish: what it was is there, or its place is free once the files are gone
 /// that the publish takes away.
 pub(super) fn is_before(workspace: &Workspace, record: &PublishRecord, file: &PublishedFile) -> Result<bool, Halt> {
     if file.sha256_before.is_some() {
-        return Ok(disk(workspace, &file.path)?.has(file.sha256_before.as_deref()));
+        return Ok(state_of(workspace, &file.path)?.has(file.sha256_before.as_deref()));
     }
-    let goes = |path: &RepoPath| {
+    let is_removed = |path: &RepoPath| {
         let is_it = |other: &PublishedFile| other.path == *path && other.sha256_after.is_none();
         record.files.iter().any(is_it)
     };
-    is_clear(workspace, &file.path, &goes).map_err(|error| Halt::of_file(error, &file.path))
+    can_create(workspace, &file.path, &is_removed).map_err(|error| Halt::of_file(error, &file.path))
 }
 
 pub(super) fn check_all(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> {
@@ -86,11 +86,11 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
     let components = parent.iter().flat_map(RepoPath::components);
     let folder = beneath::create_folder(workspace.dir(), components).map_err(|blocked| fault(blocked.into_io()))?;
     if file.sha256_before.is_none() {
-        remove_hollow_folder(workspace, path);
+        remove_empty_folders(workspace, path);
     }
     let (holder, name) = stored(run_dir, staged).map_err(fault)?;
     if file.fresh {
-        let bytes = read_plain(&holder, name).map_err(fault)?;
+        let bytes = read_regular(&holder, name).map_err(fault)?;
         create(&folder, path.file_name(), &bytes).map_err(fault)?;
         // Its bytes are in place; a leftover is swept at the next start.
         let _ = holder.remove_file(name);
@@ -98,13 +98,13 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
     }
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No);
-    let dressed = |staged: &File| dress(staged, (&folder, path.file_name()), file.owner, file.mode);
-    dressed(&holder.open_with(name, &options).map_err(fault)?).map_err(fault)?;
+    let prepare = |staged: &File| apply_metadata(staged, (&folder, path.file_name()), file.owner, file.mode);
+    prepare(&holder.open_with(name, &options).map_err(fault)?).map_err(fault)?;
     match holder.rename(name, &folder, path.file_name()) {
         // The memory folder may lie on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let bytes = read_plain(&holder, name).map_err(fault)?;
-            replace_dressed(&folder, path.file_name(), &bytes, &dressed).map_err(fault)?;
+            let bytes = read_regular(&holder, name).map_err(fault)?;
+            replace_prepared(&folder, path.file_name(), &bytes, &prepare).map_err(fault)?;
             // Its bytes are in place; a leftover is swept at the next start.
             let _ = holder.remove_file(name);
             Ok(())
@@ -128,7 +128,7 @@ pub(super) fn note_modes(workspace: &Workspace, record: &mut PublishRecord) {
 }
 
 /// Whether the staged bytes are there and are the right ones.
-pub(super) fn is_staged(run_dir: &Dir, file: &PublishedFile) -> bool {
+pub(super) fn has_staged_bytes(run_dir: &Dir, file: &PublishedFile) -> bool {
     match (&file.staged, &file.sha256_after) {
         (Some(staged), Some(hash)) => read_stored(run_dir, staged).is_ok_and(|bytes| sha256(&bytes) == *hash),
         (None, None) => true,
@@ -141,9 +141,9 @@ pub(super) fn is_staged(run_dir: &Dir, file: &PublishedFile) -> bool {
 pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord) -> Vec<RepoPath> {
     let mut left = Vec::new();
     for file in record.files.iter().rev() {
-        let done = match disk(workspace, &file.path) {
+        let done = match state_of(workspace, &file.path) {
             // What somebody has put where it was is theirs, and stays.
-            Ok(Disk::Folder | Disk::BelowFile(_)) if !is_free(workspace, record, &file.path) => Ok(()),
+            Ok(PathState::Folder | PathState::BelowFile(_)) if !is_free(workspace, record, &file.path) => Ok(()),
             Ok(disk) if disk.has(file.sha256_after.as_deref()) => put_back(workspace, run_dir, file),
             Ok(_) => Ok(()),
             Err(_) => Err(io::Error::other("cannot be read")),
@@ -166,7 +166,7 @@ pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord)
 /// Whether a file can be put back: what came to stand in its way was the publish's own, and is gone by now.
 fn is_free(workspace: &Workspace, record: &PublishRecord, path: &RepoPath) -> bool {
     let ours = |path: &RepoPath| record.files.iter().any(|file| file.path == *path && file.sha256_before.is_none());
-    is_clear(workspace, path, &ours).unwrap_or(false)
+    can_create(workspace, path, &ours).unwrap_or(false)
 }
 
 fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::Result<()> {
@@ -181,9 +181,9 @@ fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::R
     if Some(sha256(&bytes)) != file.sha256_before {
         return Err(io::Error::other(format!("{image} is damaged")));
     }
-    remove_hollow_folder(workspace, &file.path);
+    remove_empty_folders(workspace, &file.path);
     let (name, mode) = (file.path.file_name(), file.mode_before.unwrap_or(file.mode));
-    replace_dressed(&folder, name, &bytes, &|new| dress(new, (&folder, name), file.owner_before, mode))
+    replace_prepared(&folder, name, &bytes, &|new| apply_metadata(new, (&folder, name), file.owner_before, mode))
 }
 
 /// Make the renames and removals of a publish last.
@@ -204,7 +204,7 @@ pub(super) fn sync_parents(workspace: &Workspace, record: &PublishRecord) -> Res
 
 fn read_stored(run_dir: &Dir, stored_at: &str) -> io::Result<Vec<u8>> {
     let (folder, name) = stored(run_dir, stored_at)?;
-    read_plain(&folder, name)
+    read_regular(&folder, name)
 }
 
 /// The folder and name of a file that the journal names.

@@ -122,7 +122,7 @@ impl PublishedFile {
     }
 
     fn image(&self, run_dir: &Dir, image: &str, expected: &str) -> io::Result<Vec<u8>> {
-        let bytes = read_plain(run_dir, image)?;
+        let bytes = read_regular(run_dir, image)?;
         if sha256(&bytes) == expected {
             return Ok(bytes);
         }
@@ -199,13 +199,13 @@ impl PublishRecord {
 }
 
 /// Whether a journal of this task and round says that its files are in place.
-pub(super) fn is_final(run_dir: &Dir, record: &PublishRecord) -> io::Result<bool> {
+pub(super) fn is_already_published(run_dir: &Dir, record: &PublishRecord) -> io::Result<bool> {
     let folder = match beneath::open_folder(run_dir, [FOLDER].into_iter()) {
         Ok(folder) => folder,
         Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(blocked) => return Err(blocked.into_io()),
     };
-    let bytes = match read_plain(&folder, &record.file_name()) {
+    let bytes = match read_regular(&folder, &record.file_name()) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
@@ -242,7 +242,7 @@ pub(super) fn next_order(run_dir: &Dir) -> io::Result<u32> {
         Err(blocked) => return Err(blocked.into_io()),
     };
     let orders =
-        journal_names(&folder)?.into_iter().filter_map(|name| Some(parsed(&read_plain(&folder, &name).ok()?)?.order));
+        journal_names(&folder)?.into_iter().filter_map(|name| Some(parsed(&read_regular(&folder, &name).ok()?)?.order));
     Ok(orders.max().unwrap_or(0).saturating_add(1))
 }
 
@@ -265,7 +265,7 @@ fn is_zero(number: &u32) -> bool {
 
 /// A journal that is broken, renamed, or not signed by this user counts as absent.
 fn read_record(folder: &Dir, name: &str, verify: &dyn Fn(&[u8], &str) -> bool) -> Option<PublishRecord> {
-    let bytes = read_plain(folder, name).ok()?;
+    let bytes = read_regular(folder, name).ok()?;
     let record = parsed(&bytes)?;
     let genuine = is_task_id(&record.task) && record.file_name() == name;
     (genuine && verify(&record.signed_content().ok()?, &record.mac)).then_some(record)
@@ -277,6 +277,6 @@ fn parsed(bytes: &[u8]) -> Option<PublishRecord> {
 }
 
 /// Read a regular file of bounded size, never through a link.
-pub(super) fn read_plain(folder: &Dir, name: &str) -> io::Result<Vec<u8>> {
+pub(super) fn read_regular(folder: &Dir, name: &str) -> io::Result<Vec<u8>> {
     read_bounded(folder, name, MAX_FILE_BYTES)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }

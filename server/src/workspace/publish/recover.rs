@@ -3,7 +3,7 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::place::{check_saved, disk, is_before, is_staged, note_modes, place, sync_parents, undo};
+use super::place::{check_saved, has_staged_bytes, is_before, note_modes, place, state_of, sync_parents, undo};
 use super::record::{PublishRecord, PublishState, records};
 use super::steps::{Halt, Step, Steps, names};
 use crate::contracts::RepoPath;
@@ -94,10 +94,10 @@ pub(super) fn recover_in_steps(
                     return Err(Halt::Failed { what: names(&left), source });
                 }
                 record.state = PublishState::Undone;
-                recovered.dropped.push(told(&record, Vec::new()));
+                recovered.dropped.push(recovered_task(&record, Vec::new()));
             }
         }
-        recovered.swept += sweep_beside(workspace, &record)?;
+        recovered.swept += sweep_beside_files(workspace, &record)?;
         sync_parents(workspace, &record)?;
         steps(Step::Synced)?;
         record.save(run_dir, signer).map_err(Halt::failed("cannot close the publish journal"))?;
@@ -115,9 +115,9 @@ fn roll_forward(
 ) -> Result<(), Halt> {
     let (mut in_place, mut open, mut conflicts) = (0, Vec::new(), Vec::new());
     for file in &record.files {
-        if disk(workspace, &file.path)?.has(file.sha256_after.as_deref()) {
+        if state_of(workspace, &file.path)?.has(file.sha256_after.as_deref()) {
             in_place += 1;
-        } else if is_before(workspace, record, file)? && is_staged(run_dir, file) {
+        } else if is_before(workspace, record, file)? && has_staged_bytes(run_dir, file) {
             open.push(file);
         } else {
             conflicts.push(file.path.clone());
@@ -127,7 +127,7 @@ fn roll_forward(
     if in_place == 0 && !conflicts.is_empty() {
         // No file is; but folders may have been made for them.
         undo(workspace, run_dir, record);
-        recovered.dropped.push(told(record, conflicts));
+        recovered.dropped.push(recovered_task(record, conflicts));
         record.state = PublishState::Undone;
         return Ok(());
     }
@@ -140,18 +140,18 @@ fn roll_forward(
         reversal.except(&conflicts);
     }
     note_modes(workspace, record);
-    recovered.rolled_forward.push(told(record, conflicts));
+    recovered.rolled_forward.push(recovered_task(record, conflicts));
     record.state = PublishState::Done;
     Ok(())
 }
 
-fn told(record: &PublishRecord, conflicts: Vec<RepoPath>) -> RecoveredTask {
+fn recovered_task(record: &PublishRecord, conflicts: Vec<RepoPath>) -> RecoveredTask {
     let paths = record.paths().filter(|path| !conflicts.contains(path)).cloned().collect();
     RecoveredTask { task: record.task.clone(), round: record.round, paths, conflicts }
 }
 
 /// Remove temporary files next to the files of a publish.
-fn sweep_beside(workspace: &Workspace, record: &PublishRecord) -> Result<usize, Halt> {
+fn sweep_beside_files(workspace: &Workspace, record: &PublishRecord) -> Result<usize, Halt> {
     let parents: BTreeSet<Option<RepoPath>> = record.paths().map(RepoPath::parent).collect();
     let mut swept = 0;
     for parent in parents {

@@ -4,14 +4,16 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::place::{check_all, check_saved, disk, is_before, missing_folders, note_modes, place, sync_parents, undo};
-use super::record::{FinishedTask, PublishRecord, PublishState, PublishedFile, is_final, next_order};
+use super::place::{
+    check_all, check_saved, is_before, missing_folders, note_modes, place, state_of, sync_parents, undo,
+};
+use super::record::{FinishedTask, PublishRecord, PublishState, PublishedFile, is_already_published, next_order};
 use super::reversal::Reversal;
 use super::steps::{Halt, PublishError, Step, Steps, Stopped, names};
 use crate::contracts::{RepoPath, is_task_id};
 use crate::text;
 use crate::workspace::durable::{sync_folder, write_new, write_unsynced};
-use crate::workspace::path_state::Disk;
+use crate::workspace::path_state::PathState;
 use crate::workspace::{StagedChange, Workspace, beneath, sha256};
 
 /// A task's changes as they now stand in the working tree.
@@ -56,14 +58,14 @@ pub(super) fn publish_in_steps(
         return Err(Stopped::Refused(PublishError::TaskId(work.task.to_owned())));
     }
     let mut record = PublishRecord::new(work);
-    if is_final(run_dir, &record).map_err(Halt::failed("cannot read the publish journal"))? {
+    if is_already_published(run_dir, &record).map_err(Halt::failed("cannot read the publish journal"))? {
         return Err(Stopped::Refused(PublishError::Again { task: work.task.to_owned(), round: work.round }));
     }
     if changes.is_empty() {
         record.state = PublishState::Done;
         return Ok(record);
     }
-    carry_out(workspace, run_dir, record, changes, Modes::OfDisk, signer, steps)
+    run_transaction(workspace, run_dir, record, changes, Modes::OfDisk, signer, steps)
 }
 
 /// Take something back: [`publish`](publish()) with the old content as the new, journaled in a run of its own.
@@ -79,7 +81,7 @@ pub fn publish_reversal(
     signer: &dyn Fn(&[u8]) -> String,
 ) -> Result<Published, PublishError> {
     let record = PublishRecord::of_reversal(reversal);
-    match carry_out(workspace, run_dir, record, changes, Modes::AsGiven, signer, &mut |_| Ok(())) {
+    match run_transaction(workspace, run_dir, record, changes, Modes::AsGiven, signer, &mut |_| Ok(())) {
         Ok(record) => Ok(Published { record }),
         Err(Stopped::Refused(error)) => Err(error),
         #[cfg(test)]
@@ -96,7 +98,7 @@ enum Modes {
     AsGiven,
 }
 
-fn carry_out(
+fn run_transaction(
     workspace: &Workspace,
     run_dir: &Dir,
     mut record: PublishRecord,
@@ -105,8 +107,8 @@ fn carry_out(
     signer: &dyn Fn(&[u8]) -> String,
     steps: Steps<'_>,
 ) -> Result<PublishRecord, Stopped> {
-    let changes = &in_order(changes)[..];
-    record.files = changes.iter().map(|change| described(workspace, change, modes)).collect::<Result<_, Halt>>()?;
+    let changes = &ordered(changes)[..];
+    record.files = changes.iter().map(|change| file_record(workspace, change, modes)).collect::<Result<_, Halt>>()?;
     record.order = next_order(run_dir).map_err(Halt::failed("cannot read the publish journals"))?;
     check_all(workspace, &record)?;
     record.created_folders = missing_folders(workspace, &record.files)?;
@@ -121,7 +123,7 @@ fn carry_out(
         Ok(()) => {}
         #[cfg(test)]
         Err(Halt::Killed) => return Err(Stopped::Killed),
-        Err(halt) => return Err(take_back(workspace, run_dir, record, signer, halt, steps)),
+        Err(halt) => return Err(undo_after_failure(workspace, run_dir, record, signer, halt, steps)),
     }
     note_modes(workspace, &mut record);
     record.state = PublishState::Done;
@@ -137,24 +139,24 @@ fn carry_out(
 }
 
 /// The changes in the order in which they can be made: what goes makes way for what comes.
-fn in_order(changes: &[StagedChange]) -> Vec<&StagedChange> {
-    let makes_way = |gone: &StagedChange, come: &StagedChange| {
+fn ordered(changes: &[StagedChange]) -> Vec<&StagedChange> {
+    let overlaps = |gone: &StagedChange, come: &StagedChange| {
         let (gone, come) = (gone.path.key(), come.path.key());
         let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
         gone == come || is_below(&gone, &come) || is_below(&come, &gone)
     };
-    let comes = |change: &&StagedChange| change.after.is_some();
+    let is_created = |change: &&StagedChange| change.after.is_some();
     let goes_first = |change: &StagedChange| {
-        change.after.is_none() && changes.iter().filter(comes).any(|come| makes_way(change, come))
+        change.after.is_none() && changes.iter().filter(is_created).any(|come| overlaps(change, come))
     };
     let (first, then): (Vec<_>, Vec<_>) = changes.iter().partition(|change| goes_first(change));
     first.into_iter().chain(then).collect()
 }
 
 /// A change as the journal names it.
-fn described(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
-    let now = match disk(workspace, change.moved_from.as_ref().unwrap_or(&change.path))? {
-        Disk::File(state) => Some((state.mode, state.owner)),
+fn file_record(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
+    let now = match state_of(workspace, change.moved_from.as_ref().unwrap_or(&change.path))? {
+        PathState::File(state) => Some((state.mode, state.owner)),
         _ => None,
     };
     let before = change.before.as_ref();
@@ -184,15 +186,15 @@ fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[&StagedChange], st
     for (index, change) in changes.iter().enumerate() {
         let name = stored_name(index, &change.path);
         if let Some(after) = &change.after {
-            let folder = fresh(run_dir, &staged_name, &mut folders)?;
+            let folder = empty_folder(run_dir, &staged_name, &mut folders)?;
             write_new(folder, &name, after, 0o600)
                 .map_err(Halt::failed(format!("cannot keep the new {}", change.path)))?;
             record.files[index].staged = Some(format!("{staged_name}/{name}"));
-            record.files[index].after_image = keep_after(run_dir, record, &name, after);
+            record.files[index].after_image = keep_after_image(run_dir, record, &name, after);
         }
         steps(Step::Staged(index))?;
         if let Some(before) = &change.before {
-            let folder = fresh(run_dir, &before_name, &mut folders)?;
+            let folder = empty_folder(run_dir, &before_name, &mut folders)?;
             write_new(folder, &name, &before.bytes, 0o600)
                 .map_err(Halt::failed(format!("cannot keep the old {}", change.path)))?;
             record.files[index].before_image = Some(format!("{before_name}/{name}"));
@@ -208,7 +210,7 @@ fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[&StagedChange], st
 
 /// Keep a copy of what is put in place. Without it only a three-way merge with later edits is impossible, so it is
 /// not synced, and its failure fails nothing.
-fn keep_after(run_dir: &Dir, record: &PublishRecord, name: &str, bytes: &[u8]) -> Option<String> {
+fn keep_after_image(run_dir: &Dir, record: &PublishRecord, name: &str, bytes: &[u8]) -> Option<String> {
     let folder = record.after_folder();
     let stored_at = format!("{folder}/{name}");
     match run_dir.create_dir_all(&folder).and_then(|()| write_unsynced(&run_dir.open_dir(&folder)?, name, bytes)) {
@@ -221,7 +223,7 @@ fn keep_after(run_dir: &Dir, record: &PublishRecord, name: &str, bytes: &[u8]) -
 }
 
 /// A folder of the run, emptied of what an earlier try left when it is first asked for.
-fn fresh<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>) -> Result<&'a Dir, Halt> {
+fn empty_folder<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>) -> Result<&'a Dir, Halt> {
     let known = open.iter().position(|(opened, _)| opened == name);
     let index = match known {
         Some(index) => index,
@@ -261,7 +263,7 @@ fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, st
     steps(Step::Synced)
 }
 
-fn take_back(
+fn undo_after_failure(
     workspace: &Workspace,
     run_dir: &Dir,
     mut record: PublishRecord,

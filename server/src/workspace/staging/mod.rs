@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
-use crate::workspace::access::{Refused, guarded, readable};
-use crate::workspace::path_state::{in_the_way, stands_now};
+use crate::workspace::access::{Refused, readable, refused_by_name};
+use crate::workspace::path_state::{blocking_path, read_exact};
 use crate::workspace::protect::{GitFolders, Protection, in_git_folder, is_secret, is_secret_text, protection};
 use crate::workspace::text_file::new_file;
 use crate::workspace::{CannotEncode, FileState, Interrupt, NotText, Owner, TextFile, Workspace, WorkspaceError};
@@ -105,7 +105,7 @@ impl Staging {
     /// of the others.
     #[must_use]
     pub fn beside(mut self, git_folders: GitFolders) -> Self {
-        self.git_folders = self.git_folders.and(git_folders);
+        self.git_folders = self.git_folders.union(git_folders);
         self
     }
 
@@ -137,7 +137,7 @@ impl Staging {
         let own = self.workspace.on_disk(path);
         // What the plan lists is read even if git ignores it.
         let asked = [Some(own.clone()), self.workspace.real_path(&own)?];
-        if let Some(refused) = asked.iter().flatten().find_map(|place| guarded(place, &own, &self.memory_dir)) {
+        if let Some(refused) = asked.iter().flatten().find_map(|place| refused_by_name(place, &own, &self.memory_dir)) {
             return Err(refused.into());
         }
         let base = self.workspace.read_open(&own)?;
@@ -188,7 +188,7 @@ impl Staging {
     /// The refusal.
     pub fn may_write(&mut self, path: &RepoPath) -> Result<RepoPath, StagingError> {
         let checked = self.check(path, true);
-        self.remember(checked)
+        self.record_refusal(checked)
     }
 
     /// Give a file new content. An existing file must have been read.
@@ -212,7 +212,7 @@ impl Staging {
             if base.is_some() {
                 let is_secret = self.holds_secrets(&path, base.as_ref());
                 let refused = if is_secret { Refused::Secret(path) } else { Refused::NotRead(path) };
-                return self.remember(Err(refused.into()));
+                return self.record_refusal(Err(refused.into()));
             }
             self.entries.insert(path.clone(), Entry::new(path.clone(), None));
         }
@@ -249,12 +249,12 @@ impl Staging {
             _ => {}
         }
         let checked = self.check(path, false);
-        let path = self.remember(checked)?;
+        let path = self.record_refusal(checked)?;
         if !self.entries.contains_key(&path) {
             let base = self.in_place(&path)?;
             // What is gone is shown to a reviewer.
             if self.holds_secrets(&path, base.as_ref()) {
-                return self.remember(Err(Refused::Secret(path).into()));
+                return self.record_refusal(Err(Refused::Secret(path).into()));
             }
             self.entries.insert(path.clone(), Entry::new(path.clone(), base));
         }
@@ -274,7 +274,7 @@ impl Staging {
         changes
     }
 
-    /// Take for the base what is on disk now, where it is the same text: an editor saves in its own manner, and what
+    /// Take for the base what is on disk now, where it is the same text: an editor saves in its own format, and what
     /// the task did to the text it read is done to the text that is there.
     ///
     /// # Errors
@@ -286,15 +286,15 @@ impl Staging {
             if disk.sha256 == base.sha256 {
                 continue;
             }
-            let (Ok(was), Ok(manner)) = (TextFile::decode(&base.bytes), TextFile::decode(&disk.bytes)) else {
+            let (Ok(was), Ok(format)) = (TextFile::decode(&base.bytes), TextFile::decode(&disk.bytes)) else {
                 continue;
             };
-            if was.text() != manner.text() {
+            if was.text() != format.text() {
                 continue;
             }
             if let Staged::Content(bytes) = staged {
                 let Ok(file) = TextFile::decode(bytes) else { continue };
-                let encoded = manner.encode(file.text());
+                let encoded = format.encode(file.text());
                 let bytes = encoded.map_err(|source| StagingError::Encode { path: entry.path.clone(), source })?;
                 entry.staged = Some(Staged::Content(bytes));
             }
@@ -310,7 +310,7 @@ impl Staging {
 
     /// The file in its real place, as an editor has it open.
     fn in_place(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
-        self.workspace.overlaid(path, stands_now(&self.workspace, path)?)
+        self.workspace.with_unsaved_text(path, read_exact(&self.workspace, path)?)
     }
 
     /// Whether a file is one of secrets by its name, by another of its names, or by what it holds.
@@ -325,11 +325,11 @@ impl Staging {
         if protection == Protection::Never {
             return Err(Refused::Never(path.clone()).into());
         }
-        if self.git_folders.hold(path) || in_git_folder(&self.workspace, path) {
+        if self.git_folders.contain(path) || in_git_folder(&self.workspace, path) {
             return Err(Refused::GitFolder(path.clone()).into());
         }
         let keys = self.keys(path);
-        let listed = |list: &BTreeSet<RepoPath>| named_in(list, &keys, path).is_some();
+        let listed = |list: &BTreeSet<RepoPath>| find_in(list, &keys, path).is_some();
         if !self.writable.lists(&keys, path) || (to_write && !listed(&self.writable.write)) {
             return Err(Refused::Elsewhere { path: path.clone(), allowed: self.allowed() }.into());
         }
@@ -340,15 +340,15 @@ impl Staging {
             return Err(Refused::Protected(path.clone()).into());
         }
         let own = self.entry_of(&keys, path).unwrap_or_else(|| {
-            let asked = named_in(&self.writable.write, &keys, path).filter(|_| to_write).unwrap_or(path);
+            let asked = find_in(&self.writable.write, &keys, path).filter(|_| to_write).unwrap_or(path);
             self.workspace.on_disk(asked)
         });
-        self.check_place(&own, to_write)?;
+        self.check_path_is_free(&own, to_write)?;
         Ok(own)
     }
 
     /// Whether the file can be there: what the task has deleted so far is not in its way, and what it has made is.
-    fn check_place(&self, path: &RepoPath, to_write: bool) -> Result<(), StagingError> {
+    fn check_path_is_free(&self, path: &RepoPath, to_write: bool) -> Result<(), StagingError> {
         let is_below = |one: &RepoPath, other: &RepoPath| {
             one.as_str().strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -366,12 +366,12 @@ impl Staging {
                 _ => Err(Refused::Unwritable(why).into()),
             },
             Standing::Folder | Standing::BelowFile(_) => {
-                let goes = |path: &RepoPath| {
+                let is_removed = |path: &RepoPath| {
                     self.entries
                         .values()
                         .any(|entry| entry.path == *path && matches!(entry.staged, Some(Staged::Deleted)))
                 };
-                match in_the_way(&self.workspace, path, &goes)? {
+                match blocking_path(&self.workspace, path, &is_removed)? {
                     Some(what) if to_write => Err(Refused::InTheWay { path: path.clone(), what }.into()),
                     _ => Ok(()),
                 }
@@ -383,13 +383,13 @@ impl Staging {
     /// writes the other, and the disk has one file for both.
     fn moved_to(&self, keys: &FileKeys, path: &RepoPath) -> Option<RepoPath> {
         let real = self.workspace.on_disk(path);
-        let goes = self
+        let is_removed = self
             .writable
             .delete
             .iter()
             .any(|gone| gone.file_name() == real.file_name() && keys.key(gone) == keys.key(path));
         let listed = self.writable.write.iter().filter(|to| keys.key(to) == keys.key(path));
-        let to = listed.map(RepoPath::file_name).find(|name| *name != real.file_name()).filter(|_| goes)?;
+        let to = listed.map(RepoPath::file_name).find(|name| *name != real.file_name()).filter(|_| is_removed)?;
         let moved = real.parent().map_or_else(|| to.to_owned(), |parent| format!("{parent}/{to}"));
         RepoPath::parse(&moved).ok()
     }
@@ -406,7 +406,7 @@ impl Staging {
         format!("only {}", names.join(", "))
     }
 
-    fn remember<T>(&mut self, outcome: Result<T, StagingError>) -> Result<T, StagingError> {
+    fn record_refusal<T>(&mut self, outcome: Result<T, StagingError>) -> Result<T, StagingError> {
         if let Err(StagingError::Refused(refused)) = &outcome
             && refused.is_blocker()
             && !self.refusals.contains(refused)
@@ -418,14 +418,14 @@ impl Staging {
 }
 
 /// The name under which a list has a file: this very one, where it has it.
-fn named_in<'a>(list: &'a BTreeSet<RepoPath>, keys: &FileKeys, path: &RepoPath) -> Option<&'a RepoPath> {
+fn find_in<'a>(list: &'a BTreeSet<RepoPath>, keys: &FileKeys, path: &RepoPath) -> Option<&'a RepoPath> {
     let key = keys.key(path);
     list.get(path).or_else(|| list.iter().find(|entry| keys.key(entry) == key))
 }
 
 impl Writable {
     fn lists(&self, keys: &FileKeys, path: &RepoPath) -> bool {
-        named_in(&self.write, keys, path).is_some() || named_in(&self.delete, keys, path).is_some()
+        find_in(&self.write, keys, path).is_some() || find_in(&self.delete, keys, path).is_some()
     }
 }
 

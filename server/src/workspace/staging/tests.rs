@@ -138,20 +138,20 @@ fn a_file_gives_way_to_a_folder_and_a_folder_to_a_file() {
     let fixture = Fixture::new("//- /conf\nold\n//- /dir/a\na\n//- /dir/in/b\nb\n");
     let mut staging =
         staging(&fixture, &["conf", "conf/main.cfg", "dir", "new", "new/x"], &["conf", "dir/a", "dir/in/b"], false);
-    let in_the_way = |refused: Refused, expected: &str| match refused {
+    let blocking_path = |refused: Refused, expected: &str| match refused {
         Refused::InTheWay { what, .. } => assert_eq!(what, path(expected)),
         other => panic!("{other}"),
     };
-    in_the_way(refusal(staging.write(&path("conf/main.cfg"), "new\n")), "conf");
+    blocking_path(refusal(staging.write(&path("conf/main.cfg"), "new\n")), "conf");
     staging.delete(&path("conf")).unwrap();
     staging.write(&path("conf/main.cfg"), "new\n").unwrap();
-    in_the_way(refusal(staging.write(&path("conf"), "again\n")), "conf/main.cfg");
+    blocking_path(refusal(staging.write(&path("conf"), "again\n")), "conf/main.cfg");
     staging.delete(&path("dir/a")).unwrap();
-    in_the_way(refusal(staging.write(&path("dir"), "one\n")), "dir/in/b");
+    blocking_path(refusal(staging.write(&path("dir"), "one\n")), "dir/in/b");
     staging.delete(&path("dir/in/b")).unwrap();
     staging.write(&path("dir"), "one\n").unwrap();
     staging.write(&path("new"), "x\n").unwrap();
-    in_the_way(refusal(staging.write(&path("new/x"), "x\n")), "new");
+    blocking_path(refusal(staging.write(&path("new/x"), "x\n")), "new");
     assert_eq!(left(&staging), ["-conf", "+conf/main.cfg", "+dir", "-dir/a", "-dir/in/b", "+new"]);
     assert!(staging.refusals().is_empty(), "an order of steps is no attempt on anything");
 }

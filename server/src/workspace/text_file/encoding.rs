@@ -62,7 +62,7 @@ pub(super) struct Stray {
 }
 
 /// A stray and where its U+FFFD stands in a text, in bytes.
-pub(super) type Placed = (usize, Stray);
+pub(super) type PlacedStray = (usize, Stray);
 
 /// A file's characters as they stand in it, line endings and all, but for its byte order mark.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) struct Raw {
     pub(super) charset: Charset,
     pub(super) bom: bool,
     pub(super) text: String,
-    pub(super) strays: Vec<Placed>,
+    pub(super) strays: Vec<PlacedStray>,
 }
 
 impl Stray {
@@ -159,7 +159,7 @@ fn windows_1252(body: &[u8]) -> Result<Raw, NotText> {
 }
 
 /// The bytes of a text, with the strays in the places of their U+FFFD.
-pub(super) fn encode(charset: Charset, bom: bool, text: &str, strays: &[Placed]) -> Result<Vec<u8>, CannotEncode> {
+pub(super) fn encode(charset: Charset, bom: bool, text: &str, strays: &[PlacedStray]) -> Result<Vec<u8>, CannotEncode> {
     let mut bytes = Vec::with_capacity(text.len() + 3);
     if bom {
         charset.encode("\u{feff}", &mut bytes)?;

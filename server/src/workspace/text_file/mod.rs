@@ -7,11 +7,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::workspace::lines::{Same, same};
+use crate::workspace::lines::{EqualRun, equal_runs};
 use crate::workspace::{Interrupt, Interrupted};
 
 pub use encoding::{CannotEncode, NotText};
-use encoding::{Charset, Placed, REPLACEMENT, Raw, Stray};
+use encoding::{Charset, PlacedStray, REPLACEMENT, Raw, Stray};
 
 /// A text file as agents see it: line feeds only, no byte order mark, whatever the bytes on disk are. Bytes that are no
 /// text in the file's encoding show as U+FFFD, and stay in the file as they are.
@@ -23,7 +23,7 @@ pub struct TextFile {
     /// How each line of `text` ends in the file.
     ends: Vec<End>,
     /// What the U+FFFD of `text` stand for, by their place.
-    strays: Vec<Placed>,
+    strays: Vec<PlacedStray>,
     /// How new lines end whatever the others do.
     rule: Option<End>,
 }
@@ -40,11 +40,11 @@ pub(super) enum End {
 impl TextFile {
     /// A file that does not exist yet: UTF-8, with the line endings it is given.
     pub fn empty() -> Self {
-        Self::in_manner(Charset::Utf8, false, None)
+        Self::with_format(Charset::Utf8, false, None)
     }
 
     /// A file that does not exist yet, and in what manner it is to be written.
-    fn in_manner(charset: Charset, bom: bool, rule: Option<End>) -> Self {
+    fn with_format(charset: Charset, bom: bool, rule: Option<End>) -> Self {
         Self { text: String::new(), charset, bom, ends: Vec::new(), strays: Vec::new(), rule }
     }
 
@@ -83,7 +83,7 @@ impl TextFile {
         &self.text
     }
 
-    /// The bytes of `new_text` in this file's manner. Lines that stay keep their own bytes, new ones take the file's
+    /// The bytes of `new_text` in this file's format. Lines that stay keep their own bytes, new ones take the file's
     /// prevailing ending, or that of `new_text` where the file has none; whether the last line is ended is as
     /// `new_text` says.
     ///
@@ -101,13 +101,13 @@ impl TextFile {
         if new_text.contains('\0') {
             return Err(CannotEncode::Nul);
         }
-        let text = self.normal(new_text);
+        let text = self.normalised(new_text);
         let ending = self.ending_for(new_text);
         if self.strays.is_empty() && self.is_even() {
             let raw = if ending == End::CrLf { Cow::Owned(text.replace('\n', "\r\n")) } else { text };
             return encoding::encode(self.charset, self.bom, &raw, &[]);
         }
-        let carried = Carried::over(self, &text, interrupt)?;
+        let carried = LineMap::over(self, &text, interrupt)?;
         let strays = carried.strays()?;
         self.written(&carried, &strays, ending)
     }
@@ -140,7 +140,7 @@ impl TextFile {
         let (text, strays) = unmarked(marked);
         let ending = self.ending_for(&text);
         let never = Interrupt::never();
-        let carried = Carried::over(self, &text, &never)?;
+        let carried = LineMap::over(self, &text, &never)?;
         self.written(&carried, &strays, ending)
     }
 
@@ -155,7 +155,7 @@ impl TextFile {
     }
 
     /// Line feeds only, where no line of the file has a carriage return before its end for another reason.
-    fn normal<'a>(&self, new_text: &'a str) -> Cow<'a, str> {
+    fn normalised<'a>(&self, new_text: &'a str) -> Cow<'a, str> {
         if self.text.contains("\r\n") || !new_text.contains("\r\n") {
             return Cow::Borrowed(new_text);
         }
@@ -180,14 +180,14 @@ impl TextFile {
         })
     }
 
-    fn written(&self, carried: &Carried<'_>, strays: &[Placed], ending: End) -> Result<Vec<u8>, CannotEncode> {
+    fn written(&self, carried: &LineMap<'_>, strays: &[PlacedStray], ending: End) -> Result<Vec<u8>, CannotEncode> {
         let mut raw = String::with_capacity(carried.text.len() + carried.new.len());
         let mut placed = Vec::with_capacity(strays.len());
         let mut strays = strays.iter().peekable();
         for (line, from) in carried.new.iter().zip(&carried.from) {
             let content = &carried.text[line.clone()];
             // A carriage return before the end is one only in a line that had it; else it was meant as the ending.
-            let had = matches!(from, From::Line { kept: true, .. })
+            let had = matches!(from, LineOrigin::Line { kept: true, .. })
                 || from.line().is_some_and(|old| self.text[carried.old[old].clone()].ends_with('\r'));
             let is_ended = carried.text[line.end..].starts_with('\n');
             let content = if had || !is_ended { content } else { content.strip_suffix('\r').unwrap_or(content) };
@@ -213,9 +213,9 @@ fn is_mark(c: char) -> bool {
 }
 
 /// A text without its marks, and what they stood for.
-fn unmarked(marked: &str) -> (String, Vec<Placed>) {
+fn unmarked(marked: &str) -> (String, Vec<PlacedStray>) {
     let mut text = String::with_capacity(marked.len());
-    let mut strays: Vec<Placed> = Vec::new();
+    let mut strays: Vec<PlacedStray> = Vec::new();
     let mut open: Vec<u8> = Vec::new();
     for c in marked.chars().map(Some).chain([None]) {
         let byte = c.filter(|c| is_mark(*c)).map(|c| u32::from(c).to_le_bytes()[0]);
@@ -236,7 +236,7 @@ fn unmarked(marked: &str) -> (String, Vec<Placed>) {
 
 /// Where a new line comes from.
 #[derive(Debug, Clone, Copy)]
-enum From {
+enum LineOrigin {
     Nowhere,
     /// An old line: kept as it was, or the one in whose place it stands.
     Line {
@@ -245,7 +245,7 @@ enum From {
     },
 }
 
-impl From {
+impl LineOrigin {
     fn line(self) -> Option<usize> {
         match self {
             Self::Nowhere => None,
@@ -255,39 +255,39 @@ impl From {
 }
 
 /// What a file's new text has of its old one.
-struct Carried<'a> {
+struct LineMap<'a> {
     file: &'a TextFile,
     text: &'a str,
     /// The lines of both texts, without their ends.
     old: Vec<Range<usize>>,
     new: Vec<Range<usize>>,
-    from: Vec<From>,
+    from: Vec<LineOrigin>,
     /// Lines that are not the same, old and new.
     changed: Vec<(Range<usize>, Range<usize>)>,
     interrupt: &'a Interrupt,
 }
 
-impl<'a> Carried<'a> {
+impl<'a> LineMap<'a> {
     fn over(file: &'a TextFile, text: &'a str, interrupt: &'a Interrupt) -> Result<Self, Interrupted> {
         let (old, new) = (lines(&file.text), lines(text));
         let contents = |text: &'a str, lines: &[Range<usize>]| -> Vec<&'a str> {
             lines.iter().map(|line| &text[line.clone()]).collect()
         };
-        let kept = same(&contents(&file.text, &old), &contents(text, &new), interrupt)?;
-        let mut from = vec![From::Nowhere; new.len()];
+        let kept = equal_runs(&contents(&file.text, &old), &contents(text, &new), interrupt)?;
+        let mut from = vec![LineOrigin::Nowhere; new.len()];
         let mut changed = Vec::new();
         let (mut old_at, mut new_at) = (0, 0);
-        let end = Same { old: old.len(), new: new.len(), len: 0 };
-        for Same { old: old_index, new: new_index, len } in kept.into_iter().chain([end]) {
+        let end = EqualRun { old: old.len(), new: new.len(), len: 0 };
+        for EqualRun { old: old_index, new: new_index, len } in kept.into_iter().chain([end]) {
             // Lines in the place of as many others take their ends, line by line.
             if old_index - old_at == new_index - new_at {
                 for offset in 0..old_index - old_at {
-                    from[new_at + offset] = From::Line { old: old_at + offset, kept: false };
+                    from[new_at + offset] = LineOrigin::Line { old: old_at + offset, kept: false };
                 }
             }
             changed.push((old_at..old_index, new_at..new_index));
             for offset in 0..len {
-                from[new_index + offset] = From::Line { old: old_index + offset, kept: true };
+                from[new_index + offset] = LineOrigin::Line { old: old_index + offset, kept: true };
             }
             (old_at, new_at) = (old_index + len, new_index + len);
         }
@@ -295,13 +295,13 @@ impl<'a> Carried<'a> {
     }
 
     /// The strays of the new text: which of the file's each of its U+FFFD is.
-    fn strays(&self) -> Result<Vec<Placed>, CannotEncode> {
+    fn strays(&self) -> Result<Vec<PlacedStray>, CannotEncode> {
         let mut placed = Vec::new();
         if self.file.strays.is_empty() || !self.text.contains(REPLACEMENT) {
             return Ok(placed);
         }
         for (line, from) in self.new.iter().zip(&self.from) {
-            if let From::Line { old, kept: true } = from {
+            if let LineOrigin::Line { old, kept: true } = from {
                 self.copy_line(*old, line, &mut placed);
             }
         }
@@ -323,31 +323,31 @@ impl<'a> Carried<'a> {
                 }
             }
             if open {
-                self.settle(old.clone(), new.clone(), &known, &mut placed)?;
+                self.map_changed_strays(old.clone(), new.clone(), &known, &mut placed)?;
             }
         }
         placed.sort_by_key(|(at, _)| *at);
         Ok(placed)
     }
 
-    fn strays_in(&self, place: &Range<usize>) -> &[Placed] {
+    fn strays_in(&self, place: &Range<usize>) -> &[PlacedStray] {
         let strays = &self.file.strays;
         let at = |offset| strays.partition_point(|(at, _)| *at < offset);
         &strays[at(place.start)..at(place.end)]
     }
 
-    fn copy_line(&self, old: usize, new: &Range<usize>, placed: &mut Vec<Placed>) {
+    fn copy_line(&self, old: usize, new: &Range<usize>, placed: &mut Vec<PlacedStray>) {
         let old = &self.old[old];
         placed.extend(self.strays_in(old).iter().map(|(at, stray)| (new.start + at - old.start, *stray)));
     }
 
     /// The strays of changed lines, character by character.
-    fn settle(
+    fn map_changed_strays(
         &self,
         old: Range<usize>,
         new: Range<usize>,
         known: &HashMap<&str, usize>,
-        placed: &mut Vec<Placed>,
+        placed: &mut Vec<PlacedStray>,
     ) -> Result<(), CannotEncode> {
         let chars = |text: &str, lines: &[Range<usize>]| -> Vec<(usize, char)> {
             let place =
@@ -356,10 +356,10 @@ impl<'a> Carried<'a> {
         };
         let (old, now) = (chars(&self.file.text, &self.old[old]), chars(self.text, &self.new[new.clone()]));
         let only = |chars: &[(usize, char)]| -> Vec<char> { chars.iter().map(|(_, c)| *c).collect() };
-        let mut whence: HashMap<usize, usize> = HashMap::new();
-        for Same { old: old_index, new: new_index, len } in same(&only(&old), &only(&now), self.interrupt)? {
+        let mut origins: HashMap<usize, usize> = HashMap::new();
+        for EqualRun { old: old_index, new: new_index, len } in equal_runs(&only(&old), &only(&now), self.interrupt)? {
             let pairs = now[new_index..new_index + len].iter().zip(&old[old_index..old_index + len]);
-            whence.extend(pairs.filter(|((_, c), _)| *c == REPLACEMENT).map(|((new, _), (old, _))| (*new, *old)));
+            origins.extend(pairs.filter(|((_, c), _)| *c == REPLACEMENT).map(|((new, _), (old, _))| (*new, *old)));
         }
         for index in new {
             let line = &self.new[index];
@@ -369,10 +369,10 @@ impl<'a> Carried<'a> {
             }
             for (at, _) in text.match_indices(REPLACEMENT) {
                 let at = line.start + at;
-                match whence.get(&at) {
+                match origins.get(&at) {
                     // One that the file really holds is no stray.
                     Some(old) => placed.extend(self.stray_at(*old).map(|stray| (at, stray))),
-                    None => placed.push((at, self.only_kind().ok_or(CannotEncode::Stray { line: index + 1 })?)),
+                    None => placed.push((at, self.single_kind().ok_or(CannotEncode::Stray { line: index + 1 })?)),
                 }
             }
         }
@@ -385,7 +385,7 @@ impl<'a> Carried<'a> {
     }
 
     /// What every U+FFFD of the file stands for, if they are all the same.
-    fn only_kind(&self) -> Option<Stray> {
+    fn single_kind(&self) -> Option<Stray> {
         let strays = &self.file.strays;
         let first = strays.first()?.1;
         let alike = strays.iter().all(|(_, stray)| *stray == first);

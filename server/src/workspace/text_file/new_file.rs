@@ -44,14 +44,14 @@ pub(in crate::workspace) fn encode(
         _ => None,
     };
     let (charset, bom) = rules.charset.unwrap_or((Charset::Utf8, false));
-    let manner = TextFile::in_manner(charset, bom, rules.end_of_line.or_else(earlier_ends));
+    let format = TextFile::with_format(charset, bom, rules.end_of_line.or_else(earlier_ends));
     let text = match text {
         text if rules.final_newline && !text.is_empty() && !text.ends_with('\n') => {
             Cow::Owned(format!("{text}{}", if text.contains("\r\n") { "\r\n" } else { "\n" }))
         }
         text => Cow::Borrowed(text),
     };
-    manner.encode_until(text.strip_prefix('\u{feff}').filter(|_| bom).unwrap_or(&text), interrupt)
+    format.encode_until(text.strip_prefix('\u{feff}').filter(|_| bom).unwrap_or(&text), interrupt)
 }
 
 fn has_crlf(bytes: &[u8]) -> bool {

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 
 /// A lock of a run that is none of this workspace's is left alone until nobody can be at work on it any more: working
 /// trees of one repository share their references.
-const FOREIGN: Duration = Duration::from_secs(60 * 60);
+const FOREIGN_LOCK_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// Remove the locks of our own references, `refs/baton/<run>/….lock`, that a killed run left; how many there were. As long
 /// as they are there, neither git nor we can remove those references.
@@ -58,5 +58,5 @@ pub fn sweep_locks(workspace: &Workspace, is_ours: &dyn Fn(&str) -> bool) -> Res
 
 fn is_old(entry: &cap_std::fs::DirEntry) -> bool {
     let modified = entry.metadata().and_then(|metadata| metadata.modified()).map(cap_std::time::SystemTime::into_std);
-    modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > FOREIGN))
+    modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > FOREIGN_LOCK_AGE))
 }

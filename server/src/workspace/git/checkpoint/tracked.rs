@@ -94,7 +94,7 @@ impl<'a> Tracked<'a> {
             if files.contains_key(&entry.path) {
                 continue;
             }
-            if let Some(recorded) = self.as_it_stands(&entry)? {
+            if let Some(recorded) = self.current(&entry)? {
                 files.insert(entry.path, recorded);
             }
         }
@@ -112,15 +112,15 @@ impl<'a> Tracked<'a> {
     }
 
     /// What stands at a name now, its bytes written to the repository; `None` when it is no file.
-    pub(super) fn on_disk(&self, name: &[u8]) -> Result<Option<Recorded>, CheckpointError> {
+    pub(super) fn from_disk(&self, name: &[u8]) -> Result<Option<Recorded>, CheckpointError> {
         let fault = |error: io::Error| fault(name, &error);
-        match self.look(name)? {
+        match self.stat(name)? {
             Some((folder, file, metadata)) => self.record(&folder, &file, &metadata, None).map_err(fault),
             None => Ok(None),
         }
     }
 
-    fn as_it_stands(&self, entry: &IndexEntry) -> Result<Option<Recorded>, CheckpointError> {
+    fn current(&self, entry: &IndexEntry) -> Result<Option<Recorded>, CheckpointError> {
         let as_in_index = Some((entry.id, entry.mode));
         let in_conflict = entry.flags & STAGE != 0;
         // What the user told git not to look at is not looked at.
@@ -135,7 +135,7 @@ impl<'a> Tracked<'a> {
             return Ok(self.as_committed(&entry.path));
         }
         let fault = |error: io::Error| fault(&entry.path, &error);
-        match self.look(&entry.path)? {
+        match self.stat(&entry.path)? {
             None if entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0 => Ok(as_in_index),
             None => Ok(None),
             Some((_, _, metadata)) if !in_conflict && self.is_clean(entry, &metadata) => Ok(as_in_index),
@@ -162,7 +162,7 @@ impl<'a> Tracked<'a> {
 
     /// The commit a submodule is at; the one the index has where it isn't checked out.
     fn submodule_head(&self, entry: &IndexEntry) -> Oid {
-        let Ok(Some((folder, name, _))) = self.look(&entry.path) else { return entry.id };
+        let Ok(Some((folder, name, _))) = self.stat(&entry.path) else { return entry.id };
         // Without this, an empty folder would lead to the repository around it.
         if !folder.exists(name.join(".git")) {
             return entry.id;
@@ -173,7 +173,7 @@ impl<'a> Tracked<'a> {
     }
 
     /// The folder, the name in it, and what stands there, no link on the way followed.
-    fn look(&self, name: &[u8]) -> Result<Option<(Dir, PathBuf, Metadata)>, CheckpointError> {
+    fn stat(&self, name: &[u8]) -> Result<Option<(Dir, PathBuf, Metadata)>, CheckpointError> {
         let fault = |error: io::Error| fault(name, &error);
         let split = name.iter().rposition(|byte| *byte == b'/');
         let (folder, file) = split.map_or((&[][..], name), |at| (&name[..at], &name[at + 1..]));
@@ -256,12 +256,12 @@ impl<'a> Tracked<'a> {
     /// changed at the moment the index was written, or later, has to be read.
     fn is_clean(&self, entry: &IndexEntry, metadata: &Metadata) -> bool {
         let mode = if metadata.is_symlink() { LINK } else { self.mode(metadata, Some(entry)) };
-        let added = entry.flags_extended & IndexEntryExtendedFlag::INTENT_TO_ADD.bits() == 0;
-        let settled = self.index_time.is_some_and(|written| {
+        let has_content = entry.flags_extended & IndexEntryExtendedFlag::INTENT_TO_ADD.bits() == 0;
+        let is_older_than_index = self.index_time.is_some_and(|written| {
             (i64::from(entry.mtime.seconds()), entry.mtime.nanoseconds()) < written
                 && (entry.mtime.nanoseconds() != 0 || i64::from(entry.mtime.seconds()) < written.0)
         });
-        added && settled && mode == entry.mode && same_stat(entry, metadata)
+        has_content && is_older_than_index && mode == entry.mode && same_stat(entry, metadata)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::workspace::ignored::is_top;
 
 /// The files of a repository that the library reads by itself as it opens one, waiting for whoever writes to a pipe, with
 /// the most bytes of each.
-const READ: &[(&str, u64)] = &[
+const FILES_READ: &[(&str, u64)] = &[
     ("HEAD", 64 * 1024),
     ("commondir", 64 * 1024),
     ("gitdir", 64 * 1024),
@@ -35,7 +35,7 @@ const READ: &[(&str, u64)] = &[
 ];
 
 /// How deep one configuration may include another, as in git.
-const INCLUDES: usize = 10;
+const MAX_INCLUDE_DEPTH: usize = 10;
 
 /// The repository the workspace lies in; `None` without git. An error where it is another's.
 pub(in crate::workspace) fn open(workspace: &Workspace) -> Result<Option<Repository>, git2::Error> {
@@ -68,17 +68,17 @@ fn open_at(root: &Path) -> Result<Option<Repository>, git2::Error> {
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
         opened => opened?,
     };
-    check_own(&repository, top, &link)?;
+    check_worktree(&repository, top, &link)?;
     Ok(Some(repository))
 }
 
 /// That the repository has this folder for its working tree, and says so itself where it is kept elsewhere.
-fn check_own(repository: &Repository, top: &Path, link: &Path) -> Result<(), git2::Error> {
-    let real = |path: &Path| path.canonicalize().map_err(|error| refuse(&format!("{}: {error}", path.display())));
+fn check_worktree(repository: &Repository, top: &Path, link: &Path) -> Result<(), git2::Error> {
+    let real = |path: &Path| path.canonicalize().map_err(|error| refusal(&format!("{}: {error}", path.display())));
     if let Some(workdir) = repository.workdir()
         && real(workdir)? != top
     {
-        return Err(refuse(&format!(
+        return Err(refusal(&format!(
             "its working tree is {} (core.worktree in its configuration may say so), and not {}, where it was found; take \
              the setting out to work with git here",
             workdir.display(),
@@ -87,7 +87,7 @@ fn check_own(repository: &Repository, top: &Path, link: &Path) -> Result<(), git
     }
     let (folder, common) = (real(repository.path())?, real(repository.commondir())?);
     let elsewhere = |place: &Path| {
-        refuse(&format!(
+        refusal(&format!(
             "{} leads to a repository in {}, which does not name this folder as a working tree of its own; `git worktree \
              repair` mends a worktree that was moved",
             link.display(),
@@ -108,23 +108,23 @@ fn check_own(repository: &Repository, top: &Path, link: &Path) -> Result<(), git
 fn check_readable(link: &Path) -> Result<(), git2::Error> {
     let mut folder = link.to_owned();
     if !link.is_dir() {
-        let text = regular(link, 64 * 1024)?.unwrap_or_default();
+        let text = read_small_text(link, 64 * 1024)?.unwrap_or_default();
         let Some(named) = text.strip_prefix("gitdir:") else { return Ok(()) };
         folder = link.parent().unwrap_or(link).join(named.trim());
     }
     let mut folders = vec![folder.clone()];
-    if let Some(common) = regular(&folder.join("commondir"), 64 * 1024)? {
+    if let Some(common) = read_small_text(&folder.join("commondir"), 64 * 1024)? {
         folders.push(folder.join(common.trim()));
     }
     for folder in &folders {
-        for (name, limit) in READ {
+        for (name, limit) in FILES_READ {
             check_regular(&folder.join(name), *limit)?;
         }
         for name in ["config", "config.worktree"] {
-            check_includes(&folder.join(name), INCLUDES)?;
+            check_includes(&folder.join(name), MAX_INCLUDE_DEPTH)?;
         }
         // What HEAD names, and no more: there is no end to what else could be looked at.
-        if let Some(head) = regular(&folder.join("HEAD"), 64 * 1024)?
+        if let Some(head) = read_small_text(&folder.join("HEAD"), 64 * 1024)?
             && let Some(name) = head.strip_prefix("ref:")
         {
             folders.iter().try_for_each(|folder| check_regular(&folder.join(name.trim()), 64 * 1024))?;
@@ -135,7 +135,7 @@ fn check_readable(link: &Path) -> Result<(), git2::Error> {
 
 /// The files that a configuration includes are looked at too, whatever the condition.
 fn check_includes(file: &Path, depth: usize) -> Result<(), git2::Error> {
-    let Some(text) = regular(file, 8 << 20)? else { return Ok(()) };
+    let Some(text) = read_small_text(file, 8 << 20)? else { return Ok(()) };
     let mut is_include = false;
     for line in text.lines().map(str::trim) {
         if let Some(section) = line.strip_prefix('[') {
@@ -170,10 +170,10 @@ fn check_regular(path: &Path, limit: u64) -> Result<(), git2::Error> {
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(metadata) if !metadata.is_file() => {
-            Err(refuse(&format!("{} is not a regular file; move it away", path.display())))
+            Err(refusal(&format!("{} is not a regular file; move it away", path.display())))
         }
         Ok(metadata) if metadata.len() > limit => {
-            Err(refuse(&format!("{} is larger than {limit} bytes", path.display())))
+            Err(refusal(&format!("{} is larger than {limit} bytes", path.display())))
         }
         _ => Ok(()),
     }
@@ -185,7 +185,7 @@ pub(super) fn check_rules(workspace: &Workspace, top: &Path) -> Result<(), git2:
     const LARGEST: u64 = 64 << 20;
     let check = |path: &Path| -> Result<(), git2::Error> {
         if path.is_symlink() && !path.canonicalize().is_ok_and(|real| real.starts_with(workspace.root())) {
-            return Err(refuse(&format!("{} is a link that leads out of the workspace", path.display())));
+            return Err(refusal(&format!("{} is a link that leads out of the workspace", path.display())));
         }
         check_regular(path, LARGEST)
     };
@@ -203,7 +203,7 @@ pub(super) fn check_rules(workspace: &Workspace, top: &Path) -> Result<(), git2:
 }
 
 /// The text of a small file; `None` when it is not there or not text.
-fn regular(path: &Path, limit: u64) -> Result<Option<String>, git2::Error> {
+fn read_small_text(path: &Path, limit: u64) -> Result<Option<String>, git2::Error> {
     check_regular(path, limit)?;
     let read = || -> io::Result<String> {
         let path = path.canonicalize()?;
@@ -219,7 +219,7 @@ fn regular(path: &Path, limit: u64) -> Result<Option<String>, git2::Error> {
     Ok(read().ok())
 }
 
-fn refuse(why: &str) -> git2::Error {
+fn refusal(why: &str) -> git2::Error {
     git2::Error::new(ErrorCode::GenericError, ErrorClass::Repository, why)
 }
 

@@ -22,7 +22,7 @@ const SHORTEST_KEY: usize = 40;
 
 /// A token's form, what it is called, and whose documentation describes it. Where a form has a group `v`, only that is
 /// the secret.
-struct Form {
+struct TokenForm {
     name: &'static str,
     pattern: &'static str,
     /// Read by people who ask where a form comes from, and by the test that every form has one.
@@ -30,11 +30,11 @@ struct Form {
     source: &'static str,
 }
 
-const fn form(name: &'static str, pattern: &'static str, source: &'static str) -> Form {
-    Form { name, pattern, source }
+const fn form(name: &'static str, pattern: &'static str, source: &'static str) -> TokenForm {
+    TokenForm { name, pattern, source }
 }
 
-const FORMS: &[Form] = &[
+const FORMS: &[TokenForm] = &[
     form(
         "AWS access key id",
         r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
@@ -190,10 +190,10 @@ pub fn unmasks(old: &str, new: &str, changed: &[(Range<usize>, Range<usize>)]) -
     let after = secrets(new);
     let (mut changed, mut after) = (changed.iter().peekable(), after.iter().peekable());
     // Where the text that stayed began before, and begins now.
-    let (mut was, mut is) = (0, 0);
+    let (mut old_end, mut new_end) = (0, 0);
     for (span, _) in before {
         while let Some((gone, come)) = changed.next_if(|(gone, _)| gone.end <= span.start) {
-            (was, is) = (gone.end, come.end);
+            (old_end, new_end) = (gone.end, come.end);
         }
         if let Some((gone, _)) = changed.peek().filter(|(gone, _)| gone.start < span.end) {
             let is_whole = gone.start <= span.start && span.end <= gone.end;
@@ -202,7 +202,7 @@ pub fn unmasks(old: &str, new: &str, changed: &[(Range<usize>, Range<usize>)]) -
             }
             return true;
         }
-        let now = span.start - was + is..span.end - was + is;
+        let now = span.start - old_end + new_end..span.end - old_end + new_end;
         while after.next_if(|(masked, _)| masked.end <= now.start).is_some() {}
         if !after.peek().is_some_and(|(masked, _)| masked.start <= now.start && now.end <= masked.end) {
             return true;
@@ -305,7 +305,9 @@ fn keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
             let letters = body[..*length].bytes().filter(|byte| is_base64(*byte)).count();
             letters >= SHORTEST_KEY && is_dense(&body[..*length], letters)
         };
-        if let Some(length) = finished(body).filter(is_key).or_else(|| Some(unfinished(body)).filter(is_key)) {
+        if let Some(length) =
+            length_with_end(body).filter(is_key).or_else(|| Some(length_without_end(body)).filter(is_key))
+        {
             found.push((begin.start()..begin.end() + length, "private key"));
         }
     }
@@ -313,7 +315,7 @@ fn keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
 }
 
 /// How far a key with a last line goes.
-fn finished(body: &str) -> Option<usize> {
+fn length_with_end(body: &str) -> Option<usize> {
     let end = body.find("-----END").or_else(|| body.find("---- END"))? + "-----END".len();
     let line = body[end..].find('\n').map_or(body.len(), |rest| end + rest);
     Some(body[end..line].find("----").map_or(line, |dashes| {
@@ -323,7 +325,7 @@ fn finished(body: &str) -> Option<usize> {
 }
 
 /// How far a key without a last line goes: it is cut, or shown in part.
-fn unfinished(body: &str) -> usize {
+fn length_without_end(body: &str) -> usize {
     let mut lines = body.split_inclusive('\n');
     let first = lines.next().unwrap_or_default();
     // Escaped line ends keep a key in one line.
