@@ -17,7 +17,7 @@ pub enum MemoryError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The memory folder went away while it was worked with.
+    /// The memory folder was removed during the run.
     #[error(
         "the memory folder {folder} was removed while a run was at work, and what it held is lost. What agents had put in \
          place by then is in your working tree; start again by `baton run`"
@@ -26,7 +26,7 @@ pub enum MemoryError {
         /// The folder, relative to the workspace root.
         folder: String,
     },
-    /// Files of something else live in the folder.
+    /// The folder holds files that are not Baton's.
     #[error(
         "{folder} holds {holds:?}, which is no file of Baton's: a memory folder is new, empty, or one of ours. Name another \
          one; or, if this is one of ours, write the line * to {folder}/.gitignore"
@@ -37,7 +37,7 @@ pub enum MemoryError {
         /// One of the files.
         holds: String,
     },
-    /// Something else than a lock of ours stands in the lock's place.
+    /// The file in the lock's place is not a lock of Baton's.
     #[error("{file} holds something else than Baton writes there, and is left as it is; move it away")]
     NotALock {
         /// The file, relative to the workspace root.
@@ -49,7 +49,7 @@ pub enum MemoryError {
     /// Another run holds the workspace.
     #[error("another run is working here: {0}. Wait for it, cancel it, or watch it with `baton status`")]
     Locked(LockedBy),
-    /// Handoffs that break their contract. The files are left as they are.
+    /// Handoffs that break their contract. The files are not changed.
     #[error("{}", faults_text(.0))]
     Faulty(Vec<FileFaults>),
     /// plan.json changed while it was being implemented.
@@ -67,7 +67,7 @@ pub struct LockedBy {
     pub pid: Option<u32>,
     /// Run id, where known.
     pub run: Option<String>,
-    /// Whether a process of this id is here, where that can be told.
+    /// Whether a process with this id exists on this machine, where that is known.
     pub is_here: Option<bool>,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for LockedBy {
             write!(f, ", run {run}")?;
         }
         if self.is_here == Some(false) {
-            // A lock goes with its process: it is held, so its holder lives.
+            // The lock is released when its process ends; it is held, so the holder is alive.
             write!(f, " (no such process here: it is in a container or on another machine that shares this folder)")?;
         }
         Ok(())

@@ -5,9 +5,9 @@
 pub const TASK: &str = "task.md";
 /// The plan as people read it.
 pub const PLAN_MARKDOWN: &str = "plan.md";
-/// In an entry of `history/`: what the user wants changed about the plan beside it. In the folder itself: where they
-/// write it.
+/// In an entry of `history/`: what the user wants changed about the plan in that entry. In the memory folder: where the
+/// user writes it.
 pub(super) const FEEDBACK: &str = "feedback.md";
 pub(super) const RUNS: &str = "runs";
-/// In the folder of a run that reviews against a commit: that commit.
+/// In the folder of a run that reviews against a commit: the id of that commit.
 pub(super) const BASE: &str = "base";

@@ -1,4 +1,5 @@
-//! The memory folder itself: whose it is, made when something is first written, missed when it is gone.
+//! The memory folder itself: created by the first write, refused when it holds other files, and noticed when it is
+//! removed.
 
 use std::io;
 use std::sync::OnceLock;
@@ -11,12 +12,12 @@ use super::history::HISTORY;
 use crate::contracts::{Handoffs, MAX_NOTE_BYTES, RepoPath};
 use crate::workspace::{self, Workspace, read_bounded};
 
-/// The name nothing else gives to a folder: to have it is to be one of ours.
+/// A folder with this name is always ours.
 const NAME: &str = ".agent_memory";
-/// What says to git that the folder is not to be tracked, and to us that it is one of ours.
+/// Makes git ignore the folder, and marks it as ours.
 const IGNORE: &str = ".gitignore";
 
-/// The memory folder of a workspace. It exists from the first write on: to look at it leaves no trace.
+/// The memory folder of a workspace. It is created by the first write; reading creates nothing.
 pub(super) struct Folder {
     workspace: Workspace,
     path: RepoPath,
@@ -25,13 +26,13 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// The folder by its path, whether it exists or not.
+    /// Opens the folder by its path, whether it exists or not.
     pub(super) fn open(workspace: &Workspace, path: &RepoPath, handoffs: &Handoffs) -> Result<Self, MemoryError> {
         let folder =
             Self { workspace: workspace.clone(), path: path.clone(), dir: OnceLock::new(), handoffs: handoffs.clone() };
         if let Some(dir) = workspace.find_folder(path)? {
             folder.check(&dir)?;
-            // Nobody else knows of it yet.
+            // No other thread has the folder yet.
             let _ = folder.dir.set(dir);
         }
         Ok(folder)
@@ -41,22 +42,22 @@ impl Folder {
         &self.path
     }
 
-    /// The folder, where there is one.
+    /// The folder, if it exists.
     pub(super) fn existing(&self) -> Option<&Dir> {
         if self.dir.get().is_none()
             && let Ok(Some(dir)) = self.workspace.find_folder(&self.path)
             && self.check(&dir).is_ok()
         {
-            // Where another thread was first, it has the same folder.
+            // If another thread was first, it has set the same folder.
             let _ = self.dir.set(dir);
         }
         self.dir.get()
     }
 
-    /// The folder to write to: made where there is none, with the file by which git ignores it.
+    /// The folder for writing: created if missing, with the file that makes git ignore it.
     ///
     /// # Errors
-    /// When it is none of ours, or cannot be made or written.
+    /// When the folder is not ours, or cannot be created or written.
     pub(super) fn make(&self) -> Result<&Dir, MemoryError> {
         let dir = match self.dir.get() {
             Some(dir) => dir,
@@ -78,7 +79,7 @@ impl Folder {
         self.dir.get().is_some_and(has_no_name)
     }
 
-    /// The error of a file; where the whole folder is gone, that.
+    /// An I/O error of a file, or [`MemoryError::Gone`] if the whole folder is gone.
     pub(super) fn error(&self, action: &'static str, file: String, source: io::Error) -> MemoryError {
         if source.kind() == io::ErrorKind::NotFound && self.is_gone() {
             return MemoryError::Gone { folder: self.path.to_string() };
@@ -86,8 +87,8 @@ impl Folder {
         MemoryError::Io { action, file, source }
     }
 
-    /// Refuse a folder in which files of something else live: what we write there would be among them, and what is
-    /// swept might be one of them.
+    /// Refuses a folder that holds other files: ours would be mixed with them, and the sweep of temporary files could
+    /// remove one of them.
     fn check(&self, dir: &Dir) -> Result<(), MemoryError> {
         if self.path.file_name() == NAME || is_marked(dir) {
             return Ok(());
@@ -104,15 +105,15 @@ impl Folder {
     }
 }
 
-/// Refuse a folder that cannot be a memory folder; one that does not exist yet can.
+/// Refuses a folder that cannot be a memory folder; a missing one can.
 ///
 /// # Errors
-/// When it is a link or a file, or files of something else live in it.
+/// When it is a link or a file, or holds files that are not Baton's.
 pub fn check_folder(workspace: &Workspace, path: &RepoPath, handoffs: &Handoffs) -> Result<(), MemoryError> {
     Folder::open(workspace, path, handoffs).map(drop)
 }
 
-/// Whether git is told to ignore all of a folder, as we tell it in ours; a user may have added to that.
+/// Whether the folder's `.gitignore` ignores everything, as ours does; the user may have added lines.
 fn is_marked(dir: &Dir) -> bool {
     let Ok(Some(bytes)) = read_bounded(dir, IGNORE, MAX_NOTE_BYTES) else { return false };
     let text = String::from_utf8_lossy(&bytes);
@@ -120,8 +121,8 @@ fn is_marked(dir: &Dir) -> bool {
     patterns.next() == Some("*")
 }
 
-/// Whether a name is one that a memory folder has: a file of a workflow, or what an editor or a file manager leaves
-/// beside one.
+/// Whether a name can be in a memory folder: a file of a workflow, or a leftover of an editor or file manager beside
+/// one.
 fn is_known(name: &str, handoffs: &Handoffs) -> bool {
     let ours = [TASK, FEEDBACK, RUNS, HISTORY, super::lock::FILE];
     let of_files = |name: &str| ours.contains(&name) || handoffs.all().any(|file| file.file == name);
@@ -133,14 +134,14 @@ fn is_known(name: &str, handoffs: &Handoffs) -> bool {
         || [".DS_Store", "Thumbs.db", "desktop.ini", "base_review.json", "sinks"].contains(&name)
 }
 
-/// Whether a folder that is open is in no other folder any more.
+/// Whether an open folder has been removed.
 #[cfg(unix)]
 fn has_no_name(dir: &Dir) -> bool {
     use cap_std::fs::MetadataExt;
     dir.dir_metadata().is_ok_and(|metadata| metadata.nlink() == 0)
 }
 
-/// Whether a folder that is open is in no other folder any more: where the system does not let it be removed, never.
+/// Whether an open folder has been removed: never, as the system does not allow it.
 #[cfg(not(unix))]
 fn has_no_name(_: &Dir) -> bool {
     false

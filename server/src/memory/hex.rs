@@ -1,4 +1,4 @@
-//! Bytes as text: two lower-case digits each.
+//! Bytes in hexadecimal, two lower-case digits each.
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -7,7 +7,7 @@ use super::run_id::RunId;
 use crate::contracts::{Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, Round};
 use crate::workspace::{self, find_folder, read_bounded};
 
-/// The folder of the entries.
+/// The folder of the history entries.
 pub(super) const HISTORY: &str = "history";
 
 /// Why files went to `history/`.
@@ -51,17 +51,17 @@ impl SetAside {
     }
 }
 
-/// Of an entry that ended a workflow: the runs there were by then.
+/// In an entry that ended a workflow: the runs that existed then.
 const RUNS: &str = "runs.json";
-/// Ending of an entry that is being made.
+/// Suffix of an entry that is being written.
 const DRAFT: &str = ".draft";
 
-/// Move files of the memory folder to a new entry of `history/`, keeping their names; missing files are passed over.
+/// Moves files of the memory folder to a new entry of `history/` under their names; missing files are skipped, and
 /// `extra` files are written beside them. Returns the entry's path below the memory folder, or `None` when there was
-/// nothing to keep.
+/// nothing to move.
 ///
-/// The entry appears whole, and only then do the originals go, in the order given: whoever is killed in between leaves
-/// a file in both places and never in none.
+/// The entry appears complete before the originals are removed, in the given order: after a kill in between, a file is
+/// in both places, never in neither.
 pub(super) fn set_aside(
     memory: &Dir,
     why: SetAside,
@@ -85,7 +85,7 @@ pub(super) fn set_aside(
     let full = || io::Error::other("its entries have numbers as high as there are; move them away");
     let last = entries(&history)?.last().map_or(0, |(number, _)| *number);
     let names = (last..u32::MAX).map(|last| format!("{:04}-{}", last + 1, why.as_str()));
-    // Whatever has such a name and is no entry keeps it.
+    // A name that is taken by something other than an entry is skipped.
     let is_free = |name: &String| {
         let draft = history.symlink_metadata(format!("{name}{DRAFT}"));
         history.symlink_metadata(name).is_err() && draft.map_or(true, |draft| draft.is_dir())
@@ -104,7 +104,7 @@ pub(super) fn set_aside(
     for (file, bytes) in extra {
         workspace::replace(&entry, file, bytes, 0o644)?;
     }
-    // A folder in a file's place can be in one place only.
+    // A folder cannot be linked, only moved.
     let (folders, present): (Vec<&str>, Vec<&str>) =
         present.into_iter().partition(|file| memory.symlink_metadata(file).is_ok_and(|metadata| metadata.is_dir()));
     for file in &present {
@@ -123,36 +123,36 @@ pub(super) fn set_aside(
     Ok(Some(format!("history/{name}")))
 }
 
-/// Remove an entry whose files were brought back.
+/// Removes an entry whose files were restored.
 pub(super) fn drop_entry(memory: &Dir, entry: &str) -> io::Result<()> {
     let draft = format!("{entry}{DRAFT}");
     memory.rename(entry, memory, &draft)?;
     memory.remove_dir_all(draft)
 }
 
-/// Whether an entry holds what a rollback of the whole workflow set aside.
+/// Whether an entry was made by a rollback of the whole workflow.
 pub(super) fn is_whole_rollback(entry: &str, has: impl Fn(&str) -> bool) -> bool {
     entry.ends_with(SetAside::Rollback.as_str()) && has(&format!("{entry}/{}", Round::FILE))
 }
 
 impl Past {
-    /// The entry whose plan a plan that is to be made now must answer to: the last one with a plan, unless that plan
-    /// was set aside for another reason than to be changed.
+    /// The entry whose plan the next plan has to answer to: the last entry with a plan, if that plan was set aside to
+    /// be changed.
     pub(super) fn plan_to_change(&self, has_plan: impl Fn(&str) -> bool) -> Option<&str> {
         let entry = self.entries.iter().rev().find(|entry| has_plan(entry))?;
         let changes = [SetAside::RePlan, SetAside::Revise].iter().any(|why| entry.ends_with(why.as_str()));
         changes.then_some(entry.as_str())
     }
 
-    /// Whether implementing the plan at hand has begun before: of the entries made since there is this plan, one holds
-    /// a round or a report.
+    /// Whether the current plan has been implemented before: an entry made since the plan exists holds a round or a
+    /// report.
     pub(super) fn is_implemented(&self, has: impl Fn(&str, &str) -> bool) -> bool {
         let since = self.entries.iter().rev().take_while(|entry| !has(entry, PlanOutput::FILE));
         since.into_iter().any(|entry| has(entry, Round::FILE) || has(entry, ImplReport::FILE))
     }
 }
 
-/// Remove the entries that a killed run left half-made; the originals are where they were.
+/// Removes entries that a killed run left incomplete; the originals are still in place.
 pub(super) fn sweep(memory: &Dir) -> io::Result<()> {
     let Some(history) = find_folder(memory, HISTORY)? else { return Ok(()) };
     for entry in history.entries()? {
@@ -165,7 +165,7 @@ pub(super) fn sweep(memory: &Dir) -> io::Result<()> {
     Ok(())
 }
 
-/// What `history/` tells of the workflow at hand.
+/// What `history/` says about the current workflow.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Past {
     /// Ids of runs that belong to earlier workflows.
@@ -174,14 +174,14 @@ pub(super) struct Past {
     pub(super) entries: Vec<String>,
 }
 
-/// Read what `history/` tells of the workflow at hand.
+/// Reads what `history/` says about the current workflow.
 pub(super) fn past(memory: &Dir) -> io::Result<Past> {
     let Some(history) = find_folder(memory, HISTORY)? else { return Ok(Past::default()) };
     let mut past = Past::default();
     for (_, name) in entries(&history)? {
         if name.ends_with(SetAside::Reset.as_str()) || name.ends_with(SetAside::Finished.as_str()) {
             past.entries.clear();
-            // One that is there and is not read would make work of earlier workflows that of this one.
+            // If an existing file were skipped, work of earlier workflows would count for this one.
             let runs = read_bounded(&history, &format!("{name}/{RUNS}"), MAX_HANDOFF_BYTES);
             let runs = runs.map_err(|fault| io::Error::other(format!("{name}/{RUNS}: {fault}")))?;
             past.closed_runs = runs.and_then(|runs| serde_json::from_slice(&runs).ok()).unwrap_or_default();
@@ -192,25 +192,25 @@ pub(super) fn past(memory: &Dir) -> io::Result<Past> {
     Ok(past)
 }
 
-/// The number and the whole name of an entry.
+/// The number and the full name of an entry.
 type Numbered = (u32, String);
 
-/// How far the numbers of two entries that follow each other can be apart: they count up by one, and a person may have
-/// removed some in between.
+/// The largest accepted gap between the numbers of consecutive entries: numbers count up by one, and the user may have
+/// removed entries.
 const MAX_GAP: u32 = 1_000_000;
 
-/// The entries by their numbers, oldest first. Those whose number nobody can have counted up to are none, nor are files.
+/// The entries, oldest first. Files, and names with a number that counting cannot have reached, are no entries.
 fn entries(history: &Dir) -> io::Result<Vec<Numbered>> {
     Ok(list_entries(history)?.0)
 }
 
-/// Names in `history/` that look like entries' and count for nothing.
+/// Names in `history/` that look like entries and are ignored.
 pub(super) fn ignored(memory: &Dir) -> io::Result<Vec<String>> {
     let history = find_folder(memory, HISTORY)?;
     history.map_or_else(|| Ok(Vec::new()), |history| Ok(list_entries(&history)?.1))
 }
 
-/// The entries, and the names that look like entries' and are none.
+/// The entries, and the names that look like entries and are none.
 fn list_entries(history: &Dir) -> io::Result<(Vec<Numbered>, Vec<String>)> {
     let (mut entries, mut ignored) = (Vec::new(), Vec::new());
     for entry in history.entries()? {

@@ -37,21 +37,21 @@ impl EventLog {
     }
 }
 
-/// Every event line of a run that can be read; lines of a kind this version does not know are passed over.
+/// All readable events of a run; lines of a kind that this version does not know are skipped.
 pub(super) fn read_events<T: serde::de::DeserializeOwned>(dir: &Dir) -> io::Result<Vec<T>> {
     let mut history = RunHistory::default();
     history.read_events(dir)?;
     Ok(history.events)
 }
 
-/// A run's journals as far as they were read: looking again reads only what was added since.
+/// A run's journals as far as they have been read: the next read continues from there.
 #[derive(Debug)]
 pub struct RunHistory<T> {
-    /// The events, oldest first; of very many, the newest.
+    /// The events, oldest first; beyond the limit, only the newest.
     pub events: Vec<T>,
-    /// What the verified turns of the run have used.
+    /// The usage of the run's verified turns.
     pub usage: Usage,
-    /// Bytes of the line of each event, and of all of them.
+    /// The size of each event's line, and of all of them, in bytes.
     sizes: VecDeque<usize>,
     kept_bytes: usize,
     events_read: u64,
@@ -72,7 +72,7 @@ impl<T> Default for RunHistory<T> {
 }
 
 impl<T: serde::de::DeserializeOwned> RunHistory<T> {
-    /// Read on.
+    /// Reads what was added since the last read.
     pub(super) fn read_on(&mut self, dir: &Dir, seal: &Seal) -> io::Result<()> {
         self.read_events(dir)?;
         let mut lines = NewLines::open(dir, TRANSCRIPT, MAX_TURN_LINE_BYTES, self.turns_read)?;
@@ -107,7 +107,7 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
         Ok(())
     }
 
-    /// Keep no more than the limits: of too many events the older half goes, so that few are moved often.
+    /// Enforces the limits: when there are too many events, the older half is dropped at once, so that this is rare.
     fn drop_oldest(&mut self) {
         if self.events.len() <= MAX_EVENTS && self.kept_bytes <= MAX_EVENT_BYTES {
             return;
@@ -122,13 +122,13 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
     }
 }
 
-/// The whole lines that came to a journal. A line without its end is left for later, one that is too long counts as
-/// absent.
+/// The complete lines added to a journal since a position. A line without its end is left for the next read; a line
+/// that is too long is skipped.
 struct NewLines {
     lines: Option<Lines<File>>,
-    /// Where they begin.
+    /// The position of the first line.
     start: u64,
-    /// Whether what was read before is not there any more.
+    /// Whether the part that was read before is gone.
     from_start: bool,
     line: Vec<u8>,
     name: &'static str,
@@ -141,7 +141,7 @@ impl NewLines {
         let Some((mut file, metadata)) = opened else {
             return Ok(Self { lines: None, start: 0, from_start: read > 0, line: Vec::new(), name });
         };
-        // A journal only grows; a shorter one is another.
+        // A journal only grows, so a shorter one is a different file.
         let from_start = metadata.len() < read;
         let start = if from_start { 0 } else { read };
         file.seek(SeekFrom::Start(start))?;
@@ -162,7 +162,7 @@ impl NewLines {
         }
     }
 
-    /// Bytes of the journal that have been read, those before included.
+    /// Bytes of the journal read so far, earlier reads included.
     fn read(&self) -> u64 {
         self.start + self.lines.as_ref().map_or(0, Lines::read)
     }
@@ -176,37 +176,37 @@ pub enum TranscriptLine {
     Turn {
         /// When the answer came.
         at: Timestamp,
-        /// What the run's conversation added since the agent's turn before: tool results and the like.
+        /// Messages added to the conversation since the agent's previous turn: tool results and the like.
         messages: Vec<Message>,
-        /// Whether those are the whole conversation.
+        /// Whether `messages` is the whole conversation.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         begins: bool,
-        /// The system prompt, where no line before it holds the same one.
+        /// The system prompt, if no earlier line holds the same one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         system: Option<Vec<String>>,
-        /// Who spoke, what was asked and what came back.
+        /// The agent, the request and the answer.
         #[serde(flatten)]
         turn: Box<RecordedTurn>,
     },
-    /// A conversation came to its end, and what it led to stands on disk: its turns are history.
+    /// A conversation ended and its result is on disk: its turns are not replayed.
     Closed {
         /// When.
         at: Timestamp,
         /// Whose conversation.
         closed: String,
     },
-    /// A turn failed for good, and its attempts cost something all the same.
+    /// A turn failed for good, but its attempts had a cost.
     Lost {
         /// When.
         at: Timestamp,
-        /// Who asked.
+        /// Which agent asked.
         lost: String,
-        /// What it cost, as far as the provider told.
+        /// The usage that the provider reported.
         usage: Usage,
     },
 }
 
-/// A run's model turns: what every answer was, so that none is paid for twice.
+/// A run's model turns, kept so that no turn is paid for twice.
 pub struct Transcript {
     seal: Seal,
     state: Mutex<State>,
@@ -215,7 +215,7 @@ pub struct Transcript {
 struct State {
     file: File,
     systems: HashSet<String>,
-    /// Answers of earlier runs whose conversation never came to an end, by agent and request.
+    /// Answers of earlier runs whose conversation did not end, by agent and request.
     unclaimed: HashMap<(String, String), VecDeque<Unclaimed>>,
 }
 
@@ -226,8 +226,8 @@ struct Unclaimed {
 }
 
 impl Transcript {
-    /// Open the transcript of a run; `earlier` are the folders of the workflow's runs before it, oldest first, each opened
-    /// when its turn comes.
+    /// Opens the transcript of a run. `earlier` are the folders of the workflow's earlier runs, oldest first; each is
+    /// opened only when it is read.
     pub(super) fn open(dir: &Dir, earlier: impl Iterator<Item = io::Result<Dir>>, seal: Seal) -> io::Result<Self> {
         let mut unclaimed: HashMap<(String, String), VecDeque<Unclaimed>> = HashMap::new();
         for run in earlier {
@@ -254,15 +254,15 @@ impl Transcript {
         Ok(Self { seal, state: Mutex::new(state) })
     }
 
-    /// The answer to this very request, where an interrupted conversation got one already.
+    /// The recorded answer to this exact request, if an interrupted conversation got one.
     pub fn recall(&self, agent: &str, request_sha256: &str) -> Option<Turn> {
         let mut state = lock(&self.state);
         let answers = state.unclaimed.get_mut(&(agent.to_owned(), request_sha256.to_owned()))?;
         answers.pop_front().map(|unclaimed| unclaimed.turn.response)
     }
 
-    /// The answer to a request that an interrupted conversation put in its place, and that request's messages:
-    /// `is_equivalent` says whether they may stand for those of this one. All else must be the same.
+    /// The recorded answer to a request whose messages are equivalent, and the messages of that request.
+    /// `is_equivalent` compares the messages; everything else has to be the same.
     pub fn recall_like(
         &self,
         model: &str,
@@ -283,7 +283,7 @@ impl Transcript {
         None
     }
 
-    /// Record a turn, durably: from here on it is paid for and kept.
+    /// Records a turn durably, so that it need not be paid for again.
     ///
     /// # Errors
     /// When the line cannot be written.
@@ -310,7 +310,7 @@ impl Transcript {
         state.file.sync_data()
     }
 
-    /// Note that what an agent's conversation led to stands on disk.
+    /// Records that the result of an agent's conversation is on disk.
     ///
     /// # Errors
     /// When the line cannot be written.
@@ -320,7 +320,7 @@ impl Transcript {
         self.write(&mut state.file, &TranscriptLine::Closed { at, closed: agent.to_owned() })
     }
 
-    /// The same for a conversation of an earlier run that was left open; no line is written where there is none.
+    /// Closes a conversation that an earlier run left open; writes nothing if there is none.
     ///
     /// # Errors
     /// When the line cannot be written.
@@ -329,7 +329,7 @@ impl Transcript {
         if is_open { self.close(at, agent) } else { Ok(()) }
     }
 
-    /// Record what a turn cost that came to nothing.
+    /// Records the usage of a turn that failed.
     ///
     /// # Errors
     /// When the line cannot be written.
@@ -347,17 +347,16 @@ impl Transcript {
     }
 }
 
-/// The code stands last in a line and covers the bytes before it, so that no number is read and written again to
-/// verify it.
+/// The MAC is the last field of a line and covers the bytes before it, so that verifying needs no re-serialised number.
 pub(super) const MAC_FIELD: &str = ",\"mac\":\"";
 
-/// Go through the verified lines of a run's transcript. Others count as absent.
+/// Calls `take` for each verified line of a run's transcript; other lines count as absent.
 pub(super) fn each(dir: &Dir, seal: &Seal, mut take: impl FnMut(TranscriptLine)) -> io::Result<()> {
     let Some((file, _)) = open_regular(dir, TRANSCRIPT)? else { return Ok(()) };
     let (mut lines, mut line) = (Lines::new(file, MAX_TURN_LINE_BYTES), Vec::new());
     while let Some(end) = lines.next_into(&mut line)? {
         match end {
-            // A kill can have taken nothing but the line break.
+            // A kill may have cut off only the line break.
             LineEnd::Whole | LineEnd::Cut => verified(&line, seal).into_iter().for_each(&mut take),
             LineEnd::TooLong => {
                 let ends = lines.read();
@@ -368,7 +367,7 @@ pub(super) fn each(dir: &Dir, seal: &Seal, mut take: impl FnMut(TranscriptLine))
     Ok(())
 }
 
-/// Whether a run's transcript begins with a line of ours.
+/// Whether the first line of a run's transcript verifies.
 pub(super) fn is_own(dir: &Dir, seal: &Seal) -> bool {
     const FIRST: usize = MAX_TURN_LINE_BYTES / 8;
     let Ok(Some((file, _))) = open_regular(dir, TRANSCRIPT) else { return false };
@@ -383,14 +382,14 @@ fn verified(line: &[u8], seal: &Seal) -> Option<TranscriptLine> {
     serde_json::from_str(&json).ok()
 }
 
-/// What the code of a line covers, where it is the right one.
+/// The part of a line that its MAC covers, if the MAC verifies.
 fn verified_body<'a>(line: &'a [u8], seal: &Seal) -> Option<&'a str> {
     let line = std::str::from_utf8(line).ok()?;
     let (body, mac) = line.trim_end_matches('\r').strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
     seal.verify(SEAL_KIND, body.as_bytes(), mac).then_some(body)
 }
 
-/// What each of the verified turns of a run used, lost ones included.
+/// The usage of each verified turn of a run, failed ones included.
 pub(super) fn spending(dir: &Dir, seal: &Seal) -> io::Result<Vec<Usage>> {
     let mut spending = Vec::new();
     each(dir, seal, |line| spending.extend(usage_of(line)))?;
@@ -405,7 +404,7 @@ fn usage_of(line: TranscriptLine) -> Option<Usage> {
     }
 }
 
-/// SHA-256 of everything that decides an answer: model, system prompt, tools, messages, length.
+/// SHA-256 of everything that determines an answer: model, system prompt, tools, messages, length.
 pub fn request_digest(model: &str, request: &TurnRequest) -> String {
     let value = json!([model, request.system, request.tools, request.messages, request.max_tokens]);
     digest(value.to_string().as_bytes())
@@ -415,7 +414,7 @@ fn append(dir: &Dir, name: &str) -> io::Result<File> {
     Ok(open_append(dir, name)?.into_std())
 }
 
-/// A poisoned lock only means that another thread panicked between two writes; the file is still whole lines.
+/// A poisoned lock only means that another thread panicked between two writes; the file still has complete lines.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use crate::workspace::open_regular;
 
 pub(super) const FILE: &str = "lock";
 
-/// Bytes of the lock that are looked at; it holds less.
+/// The most that is read of a lock file; a lock of ours is smaller.
 const MAX_BYTES: u64 = 4096;
 
 /// Who holds a workspace: the content of the lock file.
@@ -23,18 +23,18 @@ pub struct LockHolder {
     pub run: String,
 }
 
-/// The workspace, held for one run. Dropping it, or the end of the process however it comes, lets go.
+/// The workspace, locked for one run. Released on drop, or when the process ends in any way.
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
 }
 
 impl RunLock {
-    /// Take the lock of a memory folder. `name` is the lock's path for messages.
+    /// Takes the lock of a memory folder. `name` is the lock's path for messages.
     ///
     /// # Errors
-    /// [`MemoryError::Locked`] with the holder when another run has it; [`MemoryError::NotALock`] when the file is none
-    /// of ours.
+    /// [`MemoryError::Locked`] with the holder when another run has it; [`MemoryError::NotALock`] when the file is not
+    /// a lock of ours.
     pub fn take(dir: &Dir, name: &str, holder: &LockHolder) -> Result<Self, MemoryError> {
         let io = |action, source| MemoryError::Io { action, file: name.to_owned(), source };
         let mut file = open(dir).map_err(|source| io("open", source))?;
@@ -63,10 +63,10 @@ impl RunLock {
         Ok(Self { file })
     }
 
-    /// Who holds the lock of a memory folder now; `None` when nobody does.
+    /// The holder of the memory folder's lock; `None` when it is free.
     pub fn holder(dir: &Dir) -> Option<LockHolder> {
         let (mut file, _) = open_regular(dir, FILE).ok()??;
-        // Who lets go empties it: most who look need not touch the lock.
+        // The holder empties the file on release: most readers need not try the lock.
         read(&mut file)?;
         match file.try_lock_shared() {
             Ok(()) => None,
@@ -77,14 +77,14 @@ impl RunLock {
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // An empty file tells a reader that nobody is at work; the lock itself goes with the handle.
+        // An empty file tells readers that the lock is free; the lock itself is released with the handle.
         if let Err(error) = self.file.set_len(0) {
             tracing::warn!(%error, "cannot empty the lock file");
         }
     }
 }
 
-/// Somebody who only looks whether it is held holds it too, for a moment.
+/// A process that only checks whether the lock is held holds it for a moment, so retry.
 fn try_lock(file: &File) -> Result<(), TryLockError> {
     const TRIES: u32 = 10;
     for _ in 1..TRIES {
@@ -114,8 +114,8 @@ fn open(dir: &Dir) -> std::io::Result<File> {
     }
 }
 
-/// Whether the file is a lock of ours, so that it may be emptied: an archive can give any file of the workspace this name
-/// too. A power cut may have left less of what was written, or zeros in its place.
+/// Whether the file is a lock of ours, so that it may be emptied: an archive can contain any file under this name.
+/// After a power cut the content may be incomplete or zeros.
 fn is_ours(file: &mut File) -> std::io::Result<bool> {
     const BEGINS: &[u8] = b"{\"pid\":";
     let mut bytes = Vec::new();
@@ -125,19 +125,19 @@ fn is_ours(file: &mut File) -> std::io::Result<bool> {
     Ok((bytes[..common] == BEGINS[..common] && bytes.len() < MAX_BYTES as usize) || bytes.iter().all(|byte| *byte == 0))
 }
 
-/// Whether a process of this id is on this machine, as far as this process sees it.
+/// Whether a process with this id exists on this machine, as far as this process can see.
 #[cfg(unix)]
 fn is_here(pid: u32) -> Option<bool> {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
     match rustix::process::test_kill_process(pid) {
-        // Somebody else's process may not be signalled.
+        // A process of another user cannot be signalled.
         Ok(()) | Err(rustix::io::Errno::PERM) => Some(true),
         Err(rustix::io::Errno::SRCH) => Some(false),
         Err(_) => None,
     }
 }
 
-/// Whether a process of this id is on this machine: not told here.
+/// Whether a process with this id exists on this machine: unknown on this system.
 #[cfg(not(unix))]
 fn is_here(_: u32) -> Option<bool> {
     None

@@ -1,8 +1,8 @@
 //! `.agent_memory/`: the handoffs, the lock, what was set aside, and each run's journals.
 //!
-//! Everything here is written durably (temporary file, fsync, rename, fsync of the folder) and read with suspicion: a
-//! memory folder may come with a clone, so approvals, publish journals and transcripts count only when their message
-//! authentication code verifies under the user's own key.
+//! Everything here is written durably (temporary file, fsync, rename, fsync of the folder) and nothing in it is
+//! trusted: a memory folder may come with a clone, so approvals, publish journals and transcripts count only when their
+//! message authentication code verifies under the user's own key.
 
 mod answers;
 mod error;

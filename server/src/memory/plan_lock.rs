@@ -8,9 +8,9 @@ use crate::workspace::read_bounded;
 const LOCKED: u32 = 0o444;
 const OPEN: u32 = 0o644;
 
-/// plan.json, held still while it is implemented: read-only on disk, its hash checked before every step.
+/// plan.json, locked while it is implemented: read-only on disk, and its hash is checked before every step.
 ///
-/// Dropping it gives write access back, on every way out of the phase; [`PlanLock::release`] does so after a kill.
+/// Dropping it restores write access however the phase ends; [`PlanLock::release`] does so after a kill.
 pub struct PlanLock {
     dir: Dir,
     file: String,
@@ -18,10 +18,10 @@ pub struct PlanLock {
 }
 
 impl PlanLock {
-    /// Lock the plan with this hash. `file` is plan.json's path for messages.
+    /// Locks the plan with this hash. `file` is plan.json's path for messages.
     ///
     /// # Errors
-    /// When plan.json has another hash by now, or its mode cannot be changed.
+    /// When plan.json has a different hash, or its mode cannot be changed.
     pub fn engage(dir: &Dir, file: String, sha256: &str) -> Result<Self, MemoryError> {
         let dir = dir.try_clone().map_err(|source| MemoryError::Io { action: "open", file: file.clone(), source })?;
         let lock = Self { dir, file, sha256: sha256.to_owned() };
@@ -34,7 +34,7 @@ impl PlanLock {
         Ok(lock)
     }
 
-    /// Make sure that plan.json is still the plan that was approved.
+    /// Checks that plan.json is still the approved plan.
     ///
     /// # Errors
     /// [`MemoryError::PlanChanged`] when it is not.
@@ -45,7 +45,7 @@ impl PlanLock {
         }
     }
 
-    /// Give write access back after a run that could not do so itself.
+    /// Restores write access after a run that could not do so itself.
     pub fn release(dir: &Dir) {
         if let Err(error) = set_mode(dir, OPEN)
             && error.kind() != std::io::ErrorKind::NotFound
@@ -67,7 +67,7 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 }
 
 fn set_mode(dir: &Dir, mode: u32) -> std::io::Result<()> {
-    // Of anything else than a file, such as a link, the mode is nothing of ours.
+    // Leave the mode of anything but a regular file alone, such as of a link.
     match dir.symlink_metadata(PlanOutput::FILE)? {
         metadata if metadata.is_file() => dir.set_permissions(PlanOutput::FILE, Permissions::from_mode(mode)),
         _ => Ok(()),

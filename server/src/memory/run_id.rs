@@ -3,7 +3,7 @@ use std::fmt;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
 
-/// How far an id may be ahead of the clock and still be believed: a clock is set by hours where two systems on one
+/// How far an id may be ahead of the clock and still be accepted: a clock is off by hours where two systems on one
 /// machine disagree on its time zone, and by less where it is corrected over the network.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
@@ -14,7 +14,7 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 pub struct RunId(String);
 
 impl RunId {
-    /// A new id that sorts after `newest`, whatever the clock says.
+    /// Creates an id that sorts after `newest`, whatever the clock says.
     pub fn new(now: Timestamp, newest: Option<&Self>) -> Self {
         let own = stamp(now);
         // The clock was set back, or two runs began within one second.
@@ -23,7 +23,7 @@ impl RunId {
         Self(format!("{stamp}-{:04x}", fastrand::u16(..)))
     }
 
-    /// Read an id as it names a folder; `None` for any other text, and for a time that there is not.
+    /// Parses the name of a run folder; `None` for any other text, and for an invalid time.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let shaped = bytes.len() == 20
@@ -33,12 +33,12 @@ impl RunId {
                 _ => byte.is_ascii_digit(),
             });
         let id = shaped.then(|| Self(text.to_owned()))?;
-        // A time after which there is none leaves no room for another run.
+        // The largest time leaves no room for another run.
         let is_possible = id.started().is_ok_and(|at| at >= Timestamp::UNIX_EPOCH && at.checked_add(AHEAD).is_ok());
         is_possible.then_some(id)
     }
 
-    /// Whether its run would begin only well after now, so that no clock that is roughly right has made it.
+    /// Whether its time is so far ahead that no roughly correct clock has made it.
     pub fn is_ahead_of(&self, now: Timestamp) -> bool {
         let Ok(latest) = now.checked_add(AHEAD) else { return false };
         self.started().is_ok_and(|at| at > latest)

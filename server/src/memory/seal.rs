@@ -16,11 +16,11 @@ pub const PUBLISH: &str = "publish";
 
 const KEY_BYTES: usize = 32;
 
-/// The key of this process, for where none can be kept.
+/// The key of this process, for systems where none can be kept.
 static IN_MEMORY: OnceLock<[u8; KEY_BYTES]> = OnceLock::new();
 
 /// Seals what must not come from anyone else: HMAC-SHA-256 under a key of the user's own, over the workspace's real
-/// path, the kind of thing and its content.
+/// path, the kind of content and the content.
 #[derive(Clone)]
 pub struct Seal {
     key: [u8; KEY_BYTES],
@@ -29,11 +29,11 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// The seal for a workspace, under the key in `state_dir` (normally `$XDG_STATE_HOME/baton`), which is made on
+    /// The seal for a workspace, under the key in `state_dir` (normally `$XDG_STATE_HOME/baton`), which is created on
     /// first use with mode 0600.
     ///
     /// # Errors
-    /// When the key can be neither read nor made.
+    /// When the key can be neither read nor created.
     pub fn open(state_dir: &Path, root: &Path) -> io::Result<Self> {
         Dir::create_ambient_dir_all(state_dir, ambient_authority())?;
         let dir = Dir::open_ambient_dir(state_dir, ambient_authority())?;
@@ -44,7 +44,7 @@ impl Seal {
         Ok(Self { key, root: root.to_owned(), answers: Answers::open(dir, state_dir, root) })
     }
 
-    /// A seal that nobody else can verify, for where no key can be kept: what it seals holds for this process.
+    /// A seal that no other process can verify, for systems where no key can be kept.
     pub fn ephemeral(root: &Path) -> io::Result<Self> {
         let key = match IN_MEMORY.get() {
             Some(key) => *key,
@@ -61,12 +61,12 @@ impl Seal {
         Self { key: self.key, root: root.to_owned(), answers: self.answers.at(root) }
     }
 
-    /// Whether what it seals can be verified by another process: whether there is a key on disk.
+    /// Whether other processes can verify its MACs: whether there is a key on disk.
     pub fn is_kept(&self) -> bool {
         self.answers.has_state()
     }
 
-    /// Whether an answer given now holds for other processes. After one was given: whether that one does.
+    /// Whether an answer given now is valid for other processes; after one was given, whether that one is.
     pub fn keeps_answers(&self) -> bool {
         self.answers.are_on_disk()
     }
@@ -76,17 +76,17 @@ impl Seal {
         &self.root
     }
 
-    /// What is kept of the workspace outside of it.
+    /// The state of the workspace in the user's state folder.
     pub(super) fn answers(&self) -> &Answers {
         &self.answers
     }
 
-    /// The code of a content, in hex.
+    /// The MAC of a content, in hex.
     pub fn sign(&self, kind: &str, content: &[u8]) -> String {
         hex(&self.mac(kind, content).finalize().into_bytes())
     }
 
-    /// Whether a code is the right one, in constant time.
+    /// Verifies a MAC in constant time.
     pub fn verify(&self, kind: &str, content: &[u8], code: &str) -> bool {
         let Some(bytes) = unhex(code) else { return false };
         self.mac(kind, content).verify_slice(&bytes).is_ok()
@@ -113,7 +113,7 @@ fn read_key(dir: &Dir) -> io::Result<Option<[u8; KEY_BYTES]>> {
     }
 }
 
-/// Make the key so that of two processes doing it at once both end up with the same one.
+/// Creates the key so that two processes doing so at once end up with the same one.
 fn make_key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
     use std::io::Write;
 
@@ -129,7 +129,7 @@ fn make_key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match read_key(dir)? {
             Some(key) => Ok(key),
             None => {
-                // A key of the wrong length is no key; nothing it sealed could be verified.
+                // A key of the wrong length is broken; nothing it sealed can be verified.
                 workspace::replace(dir, "key", &key, 0o600)?;
                 Ok(key)
             }

@@ -1,6 +1,6 @@
-//! The words a person wrote: from the bytes of a file, however its editor or shell saved them, and from a command line.
+//! Text that a person wrote: from a file, in whatever encoding an editor or shell saved it, and from a command line.
 //!
-//! What cannot be read without guessing is a fault with its place, never sent to a model as garbage.
+//! Text that cannot be decoded without guessing is a fault with its position, never sent to a model as garbage.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -9,11 +9,11 @@ use crate::contracts::{Fault, Position};
 /// U+FEFF, which some editors and shells put in front of a text.
 const MARK: char = '\u{feff}';
 
-/// The text of a file that a person wrote: UTF-8, with or without a mark, or UTF-16 with one, as Windows PowerShell's `>`
-/// writes it. Lines end in `\n`, and the mark is gone.
+/// Decodes a file that a person wrote: UTF-8, with or without a byte order mark, or UTF-16 with one, as the `>` of
+/// Windows PowerShell writes it. Lines end in `\n`, and the mark is removed.
 ///
 /// # Errors
-/// The first place that is not text in that encoding, or holds a NUL character, as UTF-16 without a mark does.
+/// The first position that is not text in that encoding, or holds a NUL character, as UTF-16 without a mark does.
 pub(super) fn decode(bytes: &[u8]) -> Result<String, Fault> {
     let text = match bytes {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
@@ -26,14 +26,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, Fault> {
     Ok(unmarked(&text))
 }
 
-/// A text as given on a command line, by an editor or in a file: without a mark in front, with `\n` at the ends of its
-/// lines, and with nothing blank around it.
+/// Normalises a text from a command line, an editor or a file: no byte order mark, `\n` line ends, no blanks around it.
 pub fn tidied(text: &str) -> String {
     unmarked(text).trim().to_owned()
 }
 
-/// Whether two texts are one task: line ends, blanks at the ends of lines and the form in which accents are written say
-/// nothing about what is to be done.
+/// Whether two texts are the same task: line ends, trailing blanks and the normal form of accents make no difference.
 pub fn is_same_task(one: &str, other: &str) -> bool {
     let words = |text: &str| -> String {
         let lines: Vec<String> = tidied(text).lines().map(|line| line.trim_end().nfc().collect()).collect();
@@ -65,7 +63,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Fault> {
     if rest.is_empty() { Ok(text) } else { Err(fault(&text, "half a character of UTF-16; save the file as UTF-8")) }
 }
 
-/// A fault right behind this text.
+/// A fault directly after this text.
 fn fault(before: &str, message: &str) -> Fault {
     let at = before.len();
     Fault {

@@ -1,6 +1,6 @@
-//! What is kept of each workspace outside of it, in the user's state folder: which folder it was, and the number of the
-//! last answer given in it. So an old answer that is put back is told from the last one, and a folder that was moved from
-//! one that was copied.
+//! State kept for each workspace in the user's state folder, outside the workspace: which folder it was (device and
+//! inode) and the number of the last answer given in it. With it, an old approval that is put back is recognised, and a
+//! moved folder is distinguished from a copied one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,17 +20,17 @@ use crate::workspace::{self, Identity, identity};
 
 /// In the state folder: a file for each workspace, named by the SHA-256 of its path.
 const FOLDER: &str = "workspaces";
-/// Bytes that are read of such a file; ours are far smaller.
+/// The largest state file that is read, in bytes; ours are far smaller.
 const MOST_BYTES: u64 = 64 * 1024;
-/// Folders that a path held before, of which the newest are remembered.
+/// How many folders that a path held before are remembered; the newest are kept.
 const MOST_EARLIER: usize = 16;
-/// How long another process may hold a workspace's file. It needs it for a few writes.
+/// How long to wait for another process that holds a workspace's state file.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Numbers of workspaces for which none can be kept on disk: they hold for this process.
+/// Answer numbers of workspaces whose state cannot be kept on disk: valid for this process only.
 static IN_MEMORY: Mutex<BTreeMap<PathBuf, u64>> = Mutex::new(BTreeMap::new());
 
-/// What is kept of one workspace.
+/// The state of one workspace.
 #[derive(Debug, Clone)]
 pub(super) struct Answers {
     root: PathBuf,
@@ -41,33 +41,33 @@ pub(super) struct Answers {
 /// The number of the last answer given in a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastAnswer {
-    /// None was counted: it is from before there were numbers, or none was given.
+    /// No answer was counted: it predates the numbers, or none was given.
     Uncounted,
     /// This one.
     Number(u64),
-    /// Its file says nothing that can be read: no answer that was given before is known to be the last.
+    /// The state file is unreadable, so no earlier answer can be taken for the last.
     Unknown,
 }
 
-/// An answer that has its number. Until this is dropped nobody else answers.
+/// A numbered answer. No other process can answer until it is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) n: u64,
     _lock: Option<File>,
 }
 
-/// A path at which this user has worked.
+/// A workspace in which this user has worked.
 #[derive(Debug, Clone)]
 pub(super) struct KnownWorkspace {
     pub(super) path: PathBuf,
-    /// The folder that was there when it was last worked in.
+    /// The folder at the path when it was last used.
     pub(super) folder: Option<Identity>,
-    /// Folders that were there before.
+    /// Folders that were at the path before.
     pub(super) earlier: Vec<Identity>,
     pub(super) last: LastAnswer,
 }
 
-/// The file of one workspace.
+/// The state file of one workspace.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct StateFile {
     /// The workspace's real path.
@@ -87,17 +87,17 @@ struct StateFile {
 }
 
 impl Answers {
-    /// What is kept in the user's state folder of the workspace at this real path.
+    /// The state of the workspace at this real path, in the user's state folder.
     pub(super) fn open(state: Dir, state_path: &Path, root: &Path) -> Self {
         Self { root: root.to_owned(), state: Some((Arc::new(state), state_path.to_owned())) }
     }
 
-    /// Of a workspace for which nothing can be kept.
+    /// The state of a workspace for which nothing can be kept on disk.
     pub(super) fn in_memory(root: &Path) -> Self {
         Self { root: root.to_owned(), state: None }
     }
 
-    /// The same state folder, of another workspace.
+    /// The state of another workspace in the same state folder.
     pub(super) fn at(&self, root: &Path) -> Self {
         Self { root: root.to_owned(), ..self.clone() }
     }
@@ -126,9 +126,9 @@ impl Answers {
         }
     }
 
-    /// Count an answer that is written while [`Counted`] is held, so that of two processes that answer at once the later
-    /// one is the last for both. The number is counted first: whoever is killed in between has given no answer, and no
-    /// earlier one holds.
+    /// Counts an answer, which is written while [`Counted`] is held: of two processes that answer at once, the later
+    /// one is the last for both. The number is written first: after a kill in between, no answer was given, and no
+    /// earlier one is valid.
     ///
     /// # Errors
     /// When the number cannot be kept.
@@ -148,7 +148,7 @@ impl Answers {
         let lock = self.lock(&folder)?;
         let mut kept = match self.read() {
             Ok(kept) => kept.unwrap_or_default(),
-            // Time goes on: no answer that was given before has such a number.
+            // A number from the clock is above every number given before.
             Err(_) => StateFile { n: Some(Timestamp::now().as_millisecond().unsigned_abs()), ..StateFile::default() },
         };
         let n = kept.n.unwrap_or(0).saturating_add(1);
@@ -169,7 +169,7 @@ impl Answers {
         Counted { n, _lock: None }
     }
 
-    /// Remember which folder is there, where that is not what is remembered.
+    /// Records which folder is at the path, if that changed.
     pub(super) fn note_folder(&self) {
         let Some((state, _)) = &self.state else { return };
         let Some(folder) = identity(&self.root) else { return };
@@ -179,9 +179,9 @@ impl Answers {
         let note = || -> io::Result<()> {
             let folder = open_folder(state)?;
             let _lock = self.lock(&folder)?;
-            // What a kill left; whoever is writing just now writes again.
+            // Leftovers of a killed process; a process that is writing just now retries.
             workspace::sweep(&folder)?;
-            // Who read it broken must not make an answer of old count by writing a file without a number.
+            // If the file is broken, do not replace it: a file without a number would make an old answer valid.
             let kept = self.read()?.unwrap_or_default();
             self.write(&folder, kept)
         };
@@ -190,7 +190,7 @@ impl Answers {
         }
     }
 
-    /// Every path at which this user has worked, this one among them. Files that cannot be read are passed over.
+    /// All workspaces in which this user has worked, this one included. State files that cannot be read are skipped.
     pub(super) fn known_workspaces(&self) -> Vec<KnownWorkspace> {
         let list = || -> io::Result<Vec<KnownWorkspace>> {
             let Some((state, _)) = &self.state else { return Ok(Vec::new()) };
@@ -215,7 +215,7 @@ impl Answers {
         })
     }
 
-    /// The file, for messages.
+    /// The path of the state file, for messages.
     pub(super) fn file(&self) -> PathBuf {
         let state = self.state.as_ref().map(|(_, path)| path.clone()).unwrap_or_default();
         state.join(FOLDER).join(file_name(&self.root, "json"))
@@ -245,7 +245,7 @@ impl Answers {
         workspace::replace(folder, &file_name(&self.root, "json"), &bytes, 0o600)
     }
 
-    /// Hold the workspace's file. `None` on file systems that know no locks.
+    /// Locks the workspace's state file. `None` on file systems without locks.
     fn lock(&self, folder: &Dir) -> io::Result<Option<File>> {
         let name = file_name(&self.root, "lock");
         let mut options = OpenOptions::new();
@@ -302,7 +302,7 @@ fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
-/// A poisoned lock only means that another thread panicked beside it; every number in it is whole.
+/// A poisoned lock only means that another thread panicked; every number in the map is complete.
 fn in_memory() -> MutexGuard<'static, BTreeMap<PathBuf, u64>> {
     IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }

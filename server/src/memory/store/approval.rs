@@ -13,7 +13,7 @@ use crate::memory::seal::Seal;
 const APPROVAL_KIND: &str = "approval";
 
 impl Store {
-    /// Write the plan. Returns the hash an approval binds to. plan.md is made of it by whoever knows what else it shows.
+    /// Writes the plan. Returns the hash that an approval is bound to. plan.md is rendered by the caller.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -23,15 +23,15 @@ impl Store {
         Ok(digest(&bytes))
     }
 
-    /// Hold plan.json still while it is implemented.
+    /// Locks plan.json while it is implemented.
     ///
     /// # Errors
-    /// When plan.json has another hash by now.
+    /// When plan.json has a different hash.
     pub fn lock_plan(&self, sha256: &str) -> Result<PlanLock, MemoryError> {
         PlanLock::engage(self.dir()?, self.name(PlanOutput::FILE), sha256)
     }
 
-    /// Record an answer to a plan.
+    /// Records an answer to a plan.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -51,7 +51,7 @@ impl Store {
         Ok(approval)
     }
 
-    /// Whether the plan with this hash has a genuine answer, or is no more the plan.
+    /// Whether the plan with this hash has a genuine answer, or is no longer the current plan.
     pub fn is_answered(&self, plan_sha256: &str) -> bool {
         self.plan_sha256().is_none_or(|sha256| sha256 != plan_sha256) || self.answer_to(plan_sha256).is_some()
     }
@@ -62,7 +62,7 @@ impl Store {
         (approval.plan_sha256 == plan_sha256 && self.is_last_answer(&approval)).then_some(approval.decision)
     }
 
-    /// Whether this user gave this answer here: the last one, or one of those before.
+    /// Whether this user gave this answer here, as the last one or before.
     pub(super) fn is_genuine(&self, approval: &Approval) -> bool {
         self.is_sealed_by(&self.seal, approval)
     }
@@ -81,7 +81,7 @@ impl Store {
         approval.mac = seal.sign(APPROVAL_KIND, &signed_content(approval));
     }
 
-    /// Count an answer: no earlier one holds from here on.
+    /// Counts an answer: no earlier one is valid from then on.
     pub(super) fn count_answer(&self) -> Result<Counted, MemoryError> {
         let answers = self.seal.answers();
         let file = || answers.file().display().to_string();
@@ -89,11 +89,11 @@ impl Store {
     }
 }
 
-/// What an approval's code covers: everything that decides.
+/// The content that an approval's MAC covers: everything that decides.
 fn signed_content(approval: &Approval) -> Vec<u8> {
     let Approval { plan_sha256, decision, by, tasks, at, n, mac: _ } = approval;
     match n {
-        // As it was before answers were numbered.
+        // The form from before answers were numbered.
         None => serde_json::json!([plan_sha256, decision, by, tasks, at]),
         Some(n) => serde_json::json!([plan_sha256, decision, by, tasks, at, n]),
     }

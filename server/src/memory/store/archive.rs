@@ -1,4 +1,4 @@
-//! What goes to `history/`, and what its entries say of the workflow at hand.
+//! Moves files to `history/`, and reads what its entries say about the current workflow.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::memory::history::{self, SetAside};
 use crate::memory::plan_lock::digest;
 
 impl Store {
-    /// Move files to `history/`; those that are missing are passed over.
+    /// Moves files to `history/`; missing ones are skipped.
     ///
     /// # Errors
     /// When they cannot be moved.
@@ -24,7 +24,7 @@ impl Store {
             .map_err(|source| self.file_error("write", "history", source))
     }
 
-    /// Move the plan and everything later to `history/`.
+    /// Moves the plan and everything later to `history/`.
     ///
     /// # Errors
     /// When they cannot be moved.
@@ -32,7 +32,7 @@ impl Store {
         self.set_aside(why, &self.handoffs.from_file(PlanOutput::FILE))
     }
 
-    /// The same, with what the user wants changed about the plan: the next one answers to it.
+    /// Moves the plan and everything later to `history/`, with the user's feedback, which the next plan answers to.
     ///
     /// # Errors
     /// When they cannot be moved.
@@ -72,7 +72,7 @@ impl Store {
         Ok(())
     }
 
-    /// Move the whole workflow to `history/`, so that a new one can begin. Files of the workspace stay.
+    /// Moves the whole workflow to `history/`, so that a new one can begin. Files of the workspace stay.
     ///
     /// # Errors
     /// When the files cannot be moved.
@@ -83,7 +83,7 @@ impl Store {
         Ok(moved)
     }
 
-    /// How many entries the workflow's history has: one more means that a plan was set aside meanwhile.
+    /// How many entries the workflow's history has: one more means that a plan was set aside in the meantime.
     ///
     /// # Errors
     /// When the history cannot be read.
@@ -100,7 +100,7 @@ impl Store {
         Ok(past.entries.iter().filter_map(|entry| self.set_aside_review(entry)).collect())
     }
 
-    /// The plans of this workflow that were approved and gave way to others, oldest first.
+    /// The plans of this workflow that were approved and later replaced, oldest first.
     ///
     /// # Errors
     /// When the history cannot be read.
@@ -120,13 +120,13 @@ impl Store {
         self.earlier_reviews().ok()?.into_iter().rev().find(|review| review.round < round)
     }
 
-    /// What the history tells of the workflow at hand.
+    /// What the history says about the current workflow.
     pub(super) fn past(&self) -> Result<history::Past, MemoryError> {
         let Some(dir) = self.folder.existing() else { return Ok(history::Past::default()) };
         history::past(dir).map_err(|source| self.file_error("read", history::HISTORY, source))
     }
 
-    /// A handoff that was set aside; one that cannot be read any more counts as absent.
+    /// A handoff that was set aside; an unreadable one counts as absent.
     pub(super) fn set_aside_handoff<T: Handoff>(&self, entry: &str, file: &str) -> Option<T> {
         read(&self.whole_text(&format!("{entry}/{file}"))?).ok()
     }
@@ -134,7 +134,7 @@ impl Store {
     pub(super) fn set_aside_review(&self, entry: &str) -> Option<ReviewOutput> {
         let mut review: ReviewOutput = self.set_aside_handoff(entry, ReviewOutput::FILE)?;
         fill_ids(&mut review.issues);
-        // One against a commit is no part of a workflow.
+        // A review against a commit belongs to no workflow.
         Some(review).filter(|review| review.base.is_none())
     }
 }

@@ -42,7 +42,7 @@ impl Store {
         self.folder.existing().map_or(Ok(None), |dir| read_bounded(dir, file, limit))
     }
 
-    /// The text of a handoff; `None`, with a fault, for one that cannot be read, or is in no encoding JSON may have.
+    /// The text of a handoff; `None`, with a fault, if it cannot be read or is not UTF-8.
     pub(super) fn json(&self, file: &str, faults: &mut Vec<FileFaults>) -> Option<(String, Timestamp)> {
         let read = self.bytes(file, MAX_HANDOFF_BYTES).map(|read| {
             read.map(|(bytes, modified)| match String::from_utf8(bytes) {
@@ -59,19 +59,19 @@ impl Store {
         }
     }
 
-    /// A file's text; what is no UTF-8 in it is replaced.
+    /// A file's text; bytes that are not UTF-8 are replaced.
     pub(super) fn text(&self, file: &str) -> Result<Option<String>, MemoryError> {
         let read = self.bytes(file, MAX_TEXT_BYTES);
         let read = read.map_err(|fault| MemoryError::Faulty(vec![self.faults(file, vec![fault])]))?;
         Ok(read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The text of a handoff as it is on disk; `None` for one that cannot be read.
+    /// The text of a handoff on disk; `None` if it cannot be read.
     pub(super) fn whole_text(&self, file: &str) -> Option<String> {
         String::from_utf8(self.read(file, MAX_HANDOFF_BYTES).ok()??).ok()
     }
 
-    /// A file's bytes and when it was last written; of one that is there and is not read, the fault, at its start.
+    /// A file's bytes and modification time; a fault at its start if it exists and cannot be read.
     pub(super) fn bytes(&self, file: &str, limit: u64) -> Result<Option<(Vec<u8>, Timestamp)>, Fault> {
         if let Some(text) = self.unsaved.get(file) {
             return Ok(Some((text.clone().into_bytes(), Timestamp::UNIX_EPOCH)));
@@ -91,7 +91,7 @@ impl Store {
     }
 }
 
-/// The fault of a text that is not UTF-8, at the first byte that is not.
+/// The fault of a text that is not UTF-8, at the first invalid byte.
 pub(super) fn not_utf8(error: &FromUtf8Error) -> Fault {
     let at = error.utf8_error().valid_up_to();
     let before = String::from_utf8_lossy(&error.as_bytes()[..at]);
@@ -105,7 +105,7 @@ pub(super) fn not_utf8(error: &FromUtf8Error) -> Fault {
 }
 
 pub(super) fn to_pretty_json<T: Handoff>(handoff: &T) -> Vec<u8> {
-    // A handoff is made of strings, numbers and lists; none of them can fail to serialise.
+    // A handoff consists of strings, numbers and lists, which always serialise.
     let mut bytes = serde_json::to_vec_pretty(handoff).unwrap_or_default();
     bytes.push(b'\n');
     bytes

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::contracts::{Issue, RepoPath, issue_id};
 
-/// Reviews from elsewhere have no ids. What is filled depends on the issues alone, so that it is the same at every
-/// reading.
+/// Fills missing issue ids in reviews of other tools. An id depends on the issues alone, so that every read gives the
+/// same.
 pub(super) fn fill_ids(issues: &mut [Issue]) {
     let mut taken: HashSet<String> = issues.iter().map(|issue| issue.id.clone()).collect();
     for issue in issues {

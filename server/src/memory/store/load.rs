@@ -1,4 +1,4 @@
-//! Reading everything that the next step depends on: `Memory`, and the faults of files that cannot be read.
+//! Reads everything that the next step depends on into `Memory`, with the faults of files that cannot be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use crate::memory::files::FEEDBACK;
 use crate::memory::history;
 use crate::memory::plan_lock::digest;
 
-/// What the memory folder says, read at one moment. From it alone follows what comes next.
+/// A snapshot of the memory folder. The next step follows from it alone.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     /// The task in the user's words.
@@ -26,11 +26,11 @@ pub struct Memory {
     pub context: Option<ContextOutput>,
     /// plan.json.
     pub plan: Option<LoadedPlan>,
-    /// plan.json, where it is there and breaks its contract; `plan` is `None` then.
+    /// plan.json if it breaks its contract; `plan` is `None` then.
     pub faulty_plan: Option<FaultyPlan>,
-    /// approval.json, where it is genuine and answers the plan as it is now. A faulty plan can only be rejected.
+    /// approval.json if it is genuine and answers the current plan. A faulty plan can only be rejected.
     pub approval: Option<Approval>,
-    /// approval.json, where it is genuine and answers another plan.
+    /// approval.json if it is genuine and answers a different plan.
     pub voided: Option<Approval>,
     /// round.json.
     pub round: Option<Round>,
@@ -46,11 +46,11 @@ pub struct Memory {
     pub earlier_review_rounds: BTreeSet<u32>,
     /// The highest round of this workflow that was set aside; 0 for none.
     pub earlier_rounds: u32,
-    /// What a plan that is to be made now must answer to.
+    /// What the next plan has to answer to.
     pub revision: Option<Revision>,
     /// Whether a run of this workflow has begun.
     pub begun: bool,
-    /// Which of the files that plan and review name are one.
+    /// Which of the paths in plan and review name the same file.
     pub keys: FileKeys,
 }
 
@@ -66,18 +66,18 @@ pub struct LoadedPlan {
 /// A plan.json that breaks its contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultyPlan {
-    /// SHA-256 of its bytes, in hex: what a rejection binds to. Where they are not read, of the reason.
+    /// SHA-256 of its bytes in hex, which a rejection is bound to; if it cannot be read, of the reason.
     pub sha256: String,
-    /// What is wrong with it, each fault at its place.
+    /// Its faults, with their positions.
     pub faults: FileFaults,
 }
 
-/// The plan that was set aside last, and why.
+/// The plan that was set aside last to be changed, and why.
 #[derive(Debug, Clone)]
 pub struct Revision {
-    /// The plan; where it broke its contract, its text as it stood.
+    /// The plan; its text if it breaks its contract.
     pub plan: Result<PlanOutput, String>,
-    /// Its version, as far as it says one.
+    /// Its version; 1 if it has none that can be read.
     pub version: u32,
     /// The review that asked for a new one.
     pub review: Option<ReviewOutput>,
@@ -86,7 +86,7 @@ pub struct Revision {
 }
 
 impl Store {
-    /// Read everything. `Err` holds all faults of all files; nothing is changed.
+    /// Reads everything. `Err` holds all faults of all files; nothing is changed.
     ///
     /// # Errors
     /// Files that break their contract, or cannot be read.
@@ -95,8 +95,8 @@ impl Store {
         if faults.is_empty() { Ok(memory) } else { Err(MemoryError::Faulty(faults)) }
     }
 
-    /// The same, for whoever can do something about a faulty plan: that one is no error, and
-    /// [`Memory::faulty_plan`] tells of it.
+    /// Reads everything, for callers that can deal with a faulty plan: it is no error and is in
+    /// [`Memory::faulty_plan`].
     ///
     /// # Errors
     /// Other files that break their contract, or cannot be read.
@@ -106,13 +106,13 @@ impl Store {
         if faults.iter().all(|faulty| faulty.file == plan) {
             return Ok(memory);
         }
-        // Whoever mends the others should know of this one too.
+        // Report the plan's faults last, so that all can be repaired at once.
         faults.sort_by_key(|faulty| faulty.file == plan);
         Err(MemoryError::Faulty(faults))
     }
 
-    /// Read everything that can be read, and the faults of the rest: of files that break their contract, are larger than
-    /// any of ours, or are no files.
+    /// Reads everything that can be read, with the faults of the rest: files that break their contract, are too large,
+    /// or are not regular files.
     ///
     /// # Errors
     /// When the folder is gone, or its runs or its history cannot be read.
@@ -141,7 +141,7 @@ impl Store {
         if let (Some(review), Some(report)) = (&mut memory.review, &memory.report)
             && !self.names_round(ReviewOutput::FILE)
         {
-            // Whoever reviews elsewhere knows of no rounds: it is the work at hand that is judged.
+            // A review by another tool knows no rounds: it is about the current report.
             review.round = report.round;
         }
         memory.findings = self.findings(memory.report.as_ref(), &mut faults);
@@ -175,7 +175,7 @@ impl Store {
         Ok((memory, faults))
     }
 
-    /// SHA-256 of plan.json as it is now, in hex, as [`LoadedPlan`] and [`FaultyPlan`] have it; `None` where there is none.
+    /// SHA-256 of the current plan.json in hex, as in [`LoadedPlan`] and [`FaultyPlan`]; `None` if there is none.
     pub fn plan_sha256(&self) -> Option<String> {
         match self.read(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
             Ok(bytes) => bytes.map(|bytes| digest(&bytes)),
@@ -197,7 +197,7 @@ impl Store {
         }
     }
 
-    /// A result that names no task could be anybody's.
+    /// A report, unless one of its results names no task: that one could belong to any.
     fn report(&self, faults: &mut Vec<FileFaults>) -> Option<ImplReport> {
         let report: Option<ImplReport> = self.handoff(faults, |report: &mut ImplReport, at| {
             report.timestamp.get_or_insert(at);
@@ -238,7 +238,7 @@ impl Store {
         all
     }
 
-    /// Whether a handoff says which round it is about.
+    /// Whether a handoff has a round.
     fn names_round(&self, file: &str) -> bool {
         let Some((text, _)) = self.json(file, &mut Vec::new()) else { return false };
         let text = text.trim_start_matches('\u{feff}');
@@ -246,7 +246,7 @@ impl Store {
         over_limit(text.as_bytes()).is_none() && !parsed()["round"].is_null()
     }
 
-    /// Whether files exist is asked only until implementation starts: from then on the tasks create and delete them.
+    /// Whether files exist is checked only before implementation starts: the tasks create and delete them.
     fn plan(&self, begun: bool) -> Option<Result<LoadedPlan, FaultyPlan>> {
         let bytes = match self.bytes(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
             Ok(read) => read?.0,
@@ -280,11 +280,11 @@ impl Store {
         let found = memory.findings.values().flat_map(|found| &found.issues);
         let issues = memory.review.iter().flat_map(|review| &review.issues).chain(found);
         let issues = issues.map(|issue| issue.file.as_str());
-        // Many issues stand in few files.
+        // Many issues are in few files.
         self.workspace.file_keys_of(planned.chain(issues).collect::<BTreeSet<_>>())
     }
 
-    /// What the workflow's own entries of `history/` still say.
+    /// Adds what the current workflow's entries of `history/` say.
     fn read_history(&self, past: &history::Past, memory: &mut Memory) {
         for entry in &past.entries {
             if let Some(review) = self.set_aside_review(entry) {
@@ -294,7 +294,7 @@ impl Store {
             let round: Option<Round> = self.set_aside_handoff(entry, Round::FILE);
             memory.earlier_rounds = memory.earlier_rounds.max(round.map_or(0, |round| round.n));
             if history::is_whole_rollback(entry, |file| self.has(file)) {
-                // What those reviews were about is gone: the cycles begin anew.
+                // The reviewed work is rolled back: the count of cycles starts over.
                 memory.earlier_review_rounds.clear();
             }
         }
@@ -309,7 +309,7 @@ impl Store {
         let plan: Result<PlanOutput, String> = read(&text).map_err(|_| text.clone().into_owned());
         let version = match &plan {
             Ok(plan) => plan.plan_version,
-            // Of a plan that breaks its contract this may still be right.
+            // The version may be readable even if the plan breaks its contract.
             Err(text) => {
                 let bounded = over_limit(text.as_bytes()).is_none();
                 let value = bounded.then(|| serde_json::from_str::<serde_json::Value>(text).ok()).flatten();
@@ -323,7 +323,7 @@ impl Store {
     }
 }
 
-/// What stands for the hash of a plan.json that is there and is not read, such as a pipe: no file of ours has these bytes.
+/// The hash used for a plan.json that exists and cannot be read, such as a pipe; no file of ours has it.
 fn hash_of_unreadable(fault: &str) -> String {
     digest(format!("not read: {fault}").as_bytes())
 }

@@ -1,7 +1,7 @@
 //! The store: everything that is read from and written to one memory folder.
 //!
-//! `Store` is a handle, cheap to clone; each file here adds the methods for one part of the folder. Nothing is cached: two
-//! reads see two states of the files, and [`Memory`] is a snapshot of one moment.
+//! `Store` is a handle, cheap to clone; each file here adds the methods for one part of the folder. Nothing is cached:
+//! two reads may see two states of the files, and [`Memory`] is a snapshot of one moment.
 
 mod approval;
 mod archive;
@@ -44,16 +44,16 @@ pub struct Store {
     seal: Seal,
     /// Which files the phases hand on.
     handoffs: Handoffs,
-    /// Texts that stand for those of the files, by name.
+    /// Texts to read instead of those of the files, by file name.
     unsaved: Arc<BTreeMap<String, String>>,
 }
 
 impl Store {
-    /// Open a workspace's memory folder, to which phases write these handoffs. It is made when something is first written: to look at it, or to fail before
-    /// anything begins, leaves no trace.
+    /// Opens a workspace's memory folder. It is created by the first write, so that reading it, or failing early,
+    /// leaves no trace.
     ///
     /// # Errors
-    /// When the folder is a link, or files of something else live in it.
+    /// When the folder is a link, or holds files that are not Baton's.
     pub fn open(
         workspace: &Workspace,
         memory_dir: &RepoPath,
@@ -79,17 +79,17 @@ impl Store {
         self.folder.existing().is_some()
     }
 
-    /// The same folder, read as if these files had these texts. To look at, not to run on.
+    /// The same folder, read as if its files had these texts. For reading only, not for runs.
     pub fn with_unsaved(&self, unsaved: BTreeMap<String, String>) -> Self {
         Self { unsaved: unsaved.into(), ..self.clone() }
     }
 
-    /// Take the workspace for a run. From here on nobody else writes its memory but the user and the gate.
+    /// Locks the workspace for a run. Until the lock is dropped, only the user and the gate write to its memory.
     ///
-    /// What a killed run left behind is put right: leftover temporary files go, plan.json is writable again.
+    /// Cleans up after a killed run: removes leftover temporary files and makes plan.json writable again.
     ///
     /// # Errors
-    /// [`MemoryError::Locked`] with the holder when another run is at work.
+    /// [`MemoryError::Locked`] with the holder when another run is active.
     pub fn lock(&self, now: Timestamp) -> Result<(RunLock, RunId), MemoryError> {
         let id = RunId::new(now, self.runs_until(now)?.last());
         let holder = LockHolder { pid: std::process::id(), run: id.to_string() };
@@ -102,17 +102,17 @@ impl Store {
         Ok((lock, id))
     }
 
-    /// Who is at work here now.
+    /// The holder of the lock, if a run is active.
     pub fn holder(&self) -> Option<LockHolder> {
         RunLock::holder(self.folder.existing()?)
     }
 
-    /// The workspace whose memory this is.
+    /// The workspace that this memory belongs to.
     pub fn workspace(&self) -> &Workspace {
         &self.workspace
     }
 
-    /// The seal under which journals count.
+    /// The seal that approvals and journals are verified with.
     pub fn seal(&self) -> &Seal {
         &self.seal
     }
@@ -122,17 +122,17 @@ impl Store {
         self.folder.path()
     }
 
-    /// A file of the memory folder, relative to the workspace root.
+    /// The path of a file of the memory folder, relative to the workspace root.
     pub fn name(&self, file: &str) -> String {
         format!("{}/{file}", self.path()).trim_end_matches('/').to_owned()
     }
 
-    /// The handle on the memory folder to write to it, which makes it.
+    /// The memory folder for writing, created if missing.
     fn dir(&self) -> Result<&Dir, MemoryError> {
         self.folder.make()
     }
 
-    /// Whether something is there.
+    /// Whether the memory folder has an entry with this name.
     fn has(&self, file: &str) -> bool {
         self.folder.existing().is_some_and(|dir| dir.symlink_metadata(file).is_ok())
     }

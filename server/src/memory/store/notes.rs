@@ -8,13 +8,13 @@ use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, TASK};
 use crate::memory::task_text::{self, tidied};
 
-/// What task.md holds until somebody writes a task there: a text that is no task.
+/// The template of task.md, which counts as no task.
 const TASK_TEMPLATE: &str = "# Task\n\nWrite here, in your own words, what is to be done, and save this file.\n";
-/// What the latter holds until somebody writes there.
+/// The template of feedback.md.
 const FEEDBACK_TEMPLATE: &str = "# What should be different about the plan?\n\nWrite it here and save this file.\n";
 
 impl Store {
-    /// The task; `None`, with a fault, where task.md is no text or cannot be read.
+    /// The task; `None`, with a fault, if task.md cannot be read or is not text.
     pub(super) fn task(&self, faults: &mut Vec<FileFaults>) -> Option<String> {
         self.person_text(TASK, TASK_TEMPLATE).unwrap_or_else(|fault| {
             faults.push(self.faults(TASK, vec![fault]));
@@ -22,7 +22,7 @@ impl Store {
         })
     }
 
-    /// Write the task in the user's words.
+    /// Writes the task in the user's words.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -30,8 +30,8 @@ impl Store {
         self.replace(TASK, format!("{}\n", tidied(task)).as_bytes(), 0o644)
     }
 
-    /// Have a task.md to write in: where it is missing or blank, it is made from a template, which counts as no task.
-    /// Answers with its path, relative to the workspace root.
+    /// Makes sure that there is a task.md to write in: a missing or blank one is created from a template, which counts
+    /// as no task. Returns its path, relative to the workspace root.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -42,7 +42,7 @@ impl Store {
         Ok(self.name(TASK))
     }
 
-    /// Have a feedback.md to write in, as [`Self::offer_task_file`] does a task.md.
+    /// Makes sure that there is a feedback.md to write in, as [`Self::offer_task_file`] does for task.md.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -53,7 +53,7 @@ impl Store {
         Ok(self.name(FEEDBACK))
     }
 
-    /// What somebody wrote to feedback.md.
+    /// The text that the user wrote in feedback.md.
     ///
     /// # Errors
     /// When the file cannot be read, or is no text.
@@ -62,7 +62,7 @@ impl Store {
         person_text.map_err(|fault| MemoryError::Faulty(vec![self.faults(FEEDBACK, vec![fault])]))
     }
 
-    /// feedback.md has been taken: the next feedback begins anew.
+    /// Removes feedback.md once it was used, so that the next feedback starts empty.
     ///
     /// # Errors
     /// When the file cannot be removed.
@@ -74,12 +74,12 @@ impl Store {
         }
     }
 
-    /// plan.md, relative to the workspace root, where there is one.
+    /// The path of plan.md, relative to the workspace root, if it exists.
     pub fn plan_markdown_file(&self) -> Option<String> {
         self.has(PLAN_MARKDOWN).then(|| self.name(PLAN_MARKDOWN))
     }
 
-    /// Bring plan.md up to date with a plan that others wrote.
+    /// Updates plan.md to a plan that others wrote.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -90,7 +90,7 @@ impl Store {
         }
     }
 
-    /// What a person wrote to a file that may hold a template; nothing where that is all there is.
+    /// The text of a file beside its template; `None` if there is nothing else.
     pub(super) fn person_text(&self, file: &str, template: &str) -> Result<Option<String>, Fault> {
         let Some((bytes, _)) = self.bytes(file, MAX_TEXT_BYTES)? else { return Ok(None) };
         let text = task_text::decode(&bytes)?;
@@ -99,13 +99,13 @@ impl Store {
     }
 }
 
-/// What somebody wrote into a file that began as a template: all of it, without the template where that still stands.
+/// The text without the template that the file was created with; the whole text if the template was changed.
 fn without_template<'a>(text: &'a str, template: &str) -> &'a str {
     let mut rest = text.trim_start_matches('\u{feff}').trim();
     for line in template.lines().filter(|line| !line.is_empty()) {
         match rest.strip_prefix(line) {
             Some(after) if after.is_empty() || after.starts_with(['\n', '\r']) => rest = after.trim(),
-            // Somebody wrote over the template; its heading is a heading then.
+            // The template was changed, so its heading belongs to the text.
             _ if rest.is_empty() => break,
             _ => return text.trim(),
         }

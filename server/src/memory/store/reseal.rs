@@ -1,4 +1,4 @@
-//! Taking over what this user sealed where a moved project was before.
+//! Reseals what this user sealed at the path where a moved project was before.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::memory::lock::RunLock;
 use crate::memory::seal::{PUBLISH, Seal};
 use crate::workspace::{self, find_folder, identity, open_regular, read_bounded};
 
-/// What was sealed anew.
+/// What was resealed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resealed {
-    /// Whether the answer to the plan was, and so counts.
+    /// Whether the answer to the plan was, so that it counts.
     pub approval: bool,
     /// How many publish journals.
     pub journals: usize,
@@ -27,11 +27,11 @@ pub struct Resealed {
 }
 
 impl Store {
-    /// Seal anew, for where the folder is now, everything in it that this user sealed at the path it was moved from.
-    /// What verifies under no seal of that path is left as it is, and so is an answer that was not the last one given
-    /// there. Whoever is killed on the way calls this again: each file is replaced whole, and the answer goes last.
+    /// Reseals for the folder's current path everything that this user sealed at the path it was moved from. What does
+    /// not verify under a seal of that path is left as it is, and so is an answer that was not the last one given
+    /// there. After a kill it can be called again: each file is replaced whole, and the answer is last.
     ///
-    /// The lock of the workspace says that no run writes meanwhile.
+    /// The lock proves that no run writes meanwhile.
     ///
     /// # Errors
     /// When the folder was not moved from there, or a file cannot be read or written.
@@ -57,7 +57,7 @@ impl Store {
         }
         self.reseal_history(&there)?;
         done.approval = self.reseal_answer(&there, place.last)?;
-        // What is left of the folder elsewhere, in a backup say, holds no answer any more.
+        // Answers in a remaining copy at the old path, such as a backup, are no longer valid.
         there.answers().count().map_err(|source| MemoryError::Io {
             action: "count the answer in",
             file: there.answers().file().display().to_string(),
@@ -66,7 +66,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Answers to earlier plans, which say what was agreed.
+    /// Reseals the answers to earlier plans.
     fn reseal_history(&self, there: &Seal) -> Result<(), MemoryError> {
         let dir = self.dir()?;
         let entries = || -> io::Result<Vec<String>> {
@@ -91,7 +91,8 @@ impl Store {
         Ok(())
     }
 
-    /// The answer to the plan at hand, if it was the last one given there. It has the next number here.
+    /// Reseals the answer to the current plan, if it was the last one given at the old path, under the next number
+    /// here.
     fn reseal_answer(&self, there: &Seal, last: LastAnswer) -> Result<bool, MemoryError> {
         let Some(approval) = read_approval(self.dir()?) else { return Ok(false) };
         if number(&approval) != last || !self.is_sealed_by(there, &approval) {
@@ -115,7 +116,7 @@ fn read_approval(folder: &Dir) -> Option<Approval> {
     read(std::str::from_utf8(&bytes).ok()?).ok()
 }
 
-/// Seal the lines anew that verify under the old seal; the rest stays byte for byte. How many is answered.
+/// Reseals the lines that verify under the old seal; all others stay byte for byte. Returns their number.
 fn reseal_transcript(folder: &Dir, there: &Seal, here: &Seal) -> io::Result<usize> {
     let mut bytes = Vec::new();
     match open_regular(folder, TRANSCRIPT)? {

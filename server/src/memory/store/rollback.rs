@@ -1,4 +1,4 @@
-//! What a rollback does to the memory folder, and runs that go.
+//! What a rollback does to the memory folder, and the removal of runs.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,13 +14,13 @@ use crate::workspace::{self, find_folder, read_bounded};
 
 /// In an entry of `history/`: the run of the rollback that made it.
 const MARK: &str = "rollback.json";
-/// In a run's folder: the memory says what its rollback led to.
+/// In a run's folder: marks that the memory reflects the rollback.
 const SETTLED: &str = "settled";
 
 impl Store {
-    /// Set aside what the files no longer bear out. After a whole rollback (no `rest`) that is the report and its
-    /// round, the review and the answer to the plan; else of the report all but `rest`, and, unless what was judged
-    /// `keeps_review`, the review and the answer.
+    /// Sets aside what the files no longer correspond to. After a whole rollback (no `rest`) these are the report and
+    /// its round, the review and the answer to the plan; otherwise all of the report but `rest`, and the review and the
+    /// answer unless `keeps_review`.
     ///
     /// # Errors
     /// When files cannot be moved.
@@ -56,8 +56,8 @@ impl Store {
         }
     }
 
-    /// Bring back what the rollback of this run set aside; whether it was brought back. It is not where the plan has
-    /// changed since, for then it tells of another plan's tasks.
+    /// Restores what the rollback of this run set aside, and returns whether it did. It does not if the plan has
+    /// changed since, as the report is about another plan's tasks.
     ///
     /// # Errors
     /// When files cannot be written.
@@ -69,7 +69,7 @@ impl Store {
         for name in past.entries {
             let Some(entry) = find_folder(dir, &name).map_err(|read| fault(read.into()))? else { continue };
             if is_made_by(&entry, run) {
-                // A rollback that was interrupted here made two; the first one has what there was.
+                // A rollback that was interrupted made two entries; the first one is complete.
                 for (file, bytes) in content(&entry).map_err(fault)? {
                     files.entry(file).or_insert(bytes);
                 }
@@ -84,7 +84,7 @@ impl Store {
             return Ok(false);
         }
         for (file, bytes) in &files {
-            // An answer given since is the newer one.
+            // Do not overwrite an answer that was given since.
             if file == ImplReport::FILE || !self.has(file) {
                 workspace::replace(dir, file, bytes, 0o644).map_err(|source| self.file_error("write", file, source))?;
             }
@@ -95,7 +95,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Whether the memory says what the rollback of this run led to.
+    /// Whether the memory reflects the rollback of this run.
     ///
     /// # Errors
     /// When the run's folder is not there.
@@ -103,7 +103,7 @@ impl Store {
         Ok(self.run_folder(run)?.symlink_metadata(SETTLED).is_ok())
     }
 
-    /// Note that the memory says what the rollback of this run led to.
+    /// Marks that the memory reflects the rollback of this run.
     ///
     /// # Errors
     /// When the note cannot be written.
@@ -112,10 +112,10 @@ impl Store {
         workspace::replace(&folder, SETTLED, b"", 0o600).map_err(|source| self.file_error("write", SETTLED, source))
     }
 
-    /// Remove a run's folder with all its journals.
+    /// Removes a run's folder with all its journals.
     ///
     /// # Errors
-    /// When something of it cannot be removed; what is left is removed another time.
+    /// When something of it cannot be removed; a later call removes the rest.
     pub fn remove_run(&self, run: &RunId) -> Result<(), MemoryError> {
         let name = format!("runs/{run}");
         self.dir()?.remove_dir_all(&name).map_err(|source| self.file_error("remove", &name, source))
@@ -132,7 +132,7 @@ fn content(entry: &Dir) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for file in entry.entries()? {
         if let Ok(name) = file?.file_name().into_string() {
-            // Whatever else lies there is nothing that was set aside.
+            // Anything else there was not set aside.
             if let Ok(Some(bytes)) = read_bounded(entry, &name, MAX_HANDOFF_BYTES) {
                 files.push((name, bytes));
             }

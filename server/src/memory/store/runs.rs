@@ -28,19 +28,19 @@ pub struct RunDir {
 }
 
 impl Store {
-    /// Make the folder of a new run and open its journals.
+    /// Creates the folder of a new run and opens its journals.
     ///
     /// # Errors
-    /// When the folder cannot be made or the earlier runs' transcripts cannot be read.
+    /// When the folder cannot be created or the earlier runs' transcripts cannot be read.
     pub fn begin_run(&self, id: &RunId) -> Result<RunDir, MemoryError> {
         self.open_run(id, &self.workflow_runs()?, None)
     }
 
-    /// The same for a review against a commit, which belongs to no workflow; one of the same commit that was
-    /// interrupted is gone on with.
+    /// Begins a run that reviews against a commit, which belongs to no workflow. An interrupted review of the same
+    /// commit is resumed.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When the folder cannot be created.
     pub fn begin_base_review(&self, id: &RunId, commit: &str) -> Result<RunDir, MemoryError> {
         let before = self.runs()?.pop().filter(|run| self.base_commit(run).is_some_and(|base| base == commit));
         self.open_run(id, before.as_slice(), Some(commit))
@@ -69,8 +69,8 @@ impl Store {
         open().map_err(|source| self.file_error("open", &name, source))
     }
 
-    /// All runs, of this and of earlier workflows, oldest first. A run well ahead of the clock is one only if a journal of
-    /// ours says so: a clone may hold any name, and a clock may have been wrong when the run was made.
+    /// All runs, of this and of earlier workflows, oldest first. A run with a time well ahead of the clock counts only
+    /// if a journal verifies: a clone may hold any name, and the clock may have been wrong when the run was made.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -78,7 +78,7 @@ impl Store {
         self.runs_until(Timestamp::now())
     }
 
-    /// The runs of the workflow at hand, oldest first.
+    /// The runs of the current workflow, oldest first.
     ///
     /// # Errors
     /// When a folder cannot be read.
@@ -89,8 +89,8 @@ impl Store {
         Ok(runs.filter(|run| !closed(run) && self.base_commit(run).is_none()).collect())
     }
 
-    /// The runs that tell where things stand: those of the workflow at hand, and a review against a commit where that is
-    /// what was run last.
+    /// The runs that the status is about: those of the current workflow, and a review against a commit if that was the
+    /// last run.
     ///
     /// # Errors
     /// When a folder cannot be read.
@@ -100,8 +100,8 @@ impl Store {
         Ok(runs)
     }
 
-    /// What stands among the runs and the entries of the history and is none of them, by its path from the workspace
-    /// root: names that nobody can have given by our clock or by counting.
+    /// Entries of `runs/` and `history/` that are ignored because no clock and no counting can have given their names;
+    /// by their paths from the workspace root.
     ///
     /// # Errors
     /// When a folder cannot be read.
@@ -117,7 +117,7 @@ impl Store {
         Ok(self.list_runs(now)?.0)
     }
 
-    /// The runs, oldest first, and the names of folders beside them that are none.
+    /// The runs, oldest first, and the names of folders that are ignored.
     fn list_runs(&self, now: Timestamp) -> Result<(Vec<RunId>, Vec<String>), MemoryError> {
         let (mut runs, mut ignored) = (Vec::new(), Vec::new());
         let Some(dir) = self.folder.existing() else { return Ok((runs, ignored)) };
@@ -129,7 +129,7 @@ impl Store {
                 let is_folder = entry.file_type()?.is_dir();
                 match RunId::parse(&name) {
                     Some(run) if is_folder && (!run.is_ahead_of(now) || self.is_own(&folder, &name)) => runs.push(run),
-                    // Nobody takes another name for a run.
+                    // Other names cannot be mistaken for a run.
                     _ if name.starts_with(|first: char| first.is_ascii_digit()) => ignored.push(name),
                     _ => {}
                 }
@@ -142,7 +142,7 @@ impl Store {
         Ok((runs, ignored))
     }
 
-    /// Whether a run's folder holds a journal under our seal.
+    /// Whether a run's folder holds a journal that verifies.
     fn is_own(&self, runs: &Dir, run: &str) -> bool {
         let Ok(Some(folder)) = find_folder(runs, run) else { return false };
         journal::is_own(&folder, &self.seal) || {
@@ -160,7 +160,7 @@ impl Store {
     /// The folder of a run.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it does not exist.
     pub fn run_folder(&self, run: &RunId) -> Result<Dir, MemoryError> {
         let name = format!("{RUNS}/{run}");
         let missing = || io::Error::from(io::ErrorKind::NotFound);
@@ -169,7 +169,8 @@ impl Store {
         found.map_err(|source| self.file_error("open", &name, source))
     }
 
-    /// Write a file for people, such as `changes.diff`, to the folder of a run. Returns its path from the workspace root.
+    /// Writes a file for people, such as `changes.diff`, to the folder of a run. Returns its path from the workspace
+    /// root.
     ///
     /// # Errors
     /// When the run's folder is not there, or the file cannot be written.
@@ -189,7 +190,7 @@ impl Store {
             .map_err(|source| self.file_error("read", &format!("{RUNS}/{run}"), source))
     }
 
-    /// Read on in a run's journals from where `history` stopped.
+    /// Reads what was added to a run's journals since `history` was read.
     ///
     /// # Errors
     /// When its folder is not there, or a journal cannot be read.
@@ -202,8 +203,7 @@ impl Store {
         read.map_err(|source| self.file_error("read", &format!("{RUNS}/{run}"), source))
     }
 
-    /// Whether an agent's last conversation of a run came to its end and what it led to was taken, in that run or in a
-    /// later one.
+    /// Whether an agent's last conversation of a run ended and its result was used, in that run or in a later one.
     ///
     /// # Errors
     /// When a transcript cannot be read.
@@ -212,7 +212,7 @@ impl Store {
         for later in self.workflow_runs()?.iter().filter(|later| *later >= run) {
             let read = journal::each(&self.run_folder(later)?, &self.seal, |line| match line {
                 TranscriptLine::Closed { closed, .. } if closed == agent => is_closed = true,
-                // A run may hold a task's conversations of several rounds.
+                // A run may hold conversations of one task for several rounds.
                 TranscriptLine::Turn { turn, .. } if later == run && turn.agent == agent => is_closed = false,
                 _ => {}
             });
@@ -221,7 +221,7 @@ impl Store {
         Ok(is_closed)
     }
 
-    /// What each turn of the workflow at hand has used, in all its runs.
+    /// The usage of each turn of the current workflow, in all its runs.
     ///
     /// # Errors
     /// When a transcript cannot be read.
@@ -229,7 +229,7 @@ impl Store {
         self.spending(self.workflow_runs()?)
     }
 
-    /// What these runs have used together.
+    /// The total usage of these runs.
     ///
     /// # Errors
     /// When a transcript cannot be read.

@@ -1,4 +1,4 @@
-//! What stands in a memory folder and counts as absent, because no seal of this user for this folder bears it out.
+//! What is in a memory folder and counts as absent, because it does not verify under this user's seal for this folder.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -16,25 +16,25 @@ use crate::memory::run_id::RunId;
 use crate::memory::seal::{PUBLISH, Seal};
 use crate::workspace::{self, Identity, identity, open_regular};
 
-/// Bytes of a transcript that are looked at for a line with a seal.
+/// How much of a transcript is searched for a sealed line, in bytes.
 const MAX_SCANNED: u64 = 8 * 1024 * 1024;
 
-/// What counts as absent and would have counted.
+/// What counts as absent though it would matter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Uncounted {
-    /// By where it was sealed.
+    /// Grouped by where it was sealed.
     pub from: Vec<UncountedFrom>,
-    /// An answer to the plan at hand that this user gave here, and that is not the last one given: its number and that
-    /// of the last.
+    /// An answer to the current plan that this user gave here and that is not the last one: its number and that of the
+    /// last.
     pub old_answer: Option<(Option<u64>, LastAnswer)>,
 }
 
-/// What was sealed in one place.
+/// What was sealed at one path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UncountedFrom {
-    /// The place.
+    /// The path.
     pub origin: Origin,
-    /// The answer to the plan at hand.
+    /// The answer to the current plan.
     pub approval: Option<Approval>,
     /// How many publish journals.
     pub journals: usize,
@@ -45,18 +45,18 @@ pub struct UncountedFrom {
 /// Where something was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// By this user at this path, which does not hold that folder any more: it was moved here.
+    /// By this user at this path, where the folder is no longer: it was moved here.
     Moved(PathBuf),
-    /// By this user at this path, which still holds the folder: this one is a copy.
+    /// By this user at this path, where the folder still is: this one is a copy.
     Copied(PathBuf),
-    /// By this user at this path, which is another name of this very folder.
+    /// By this user at this path, which is another name of the same folder.
     Same(PathBuf),
-    /// By somebody else, under another home, or nowhere.
+    /// By another user, under another home, or not at all.
     Unknown,
 }
 
 impl Store {
-    /// What of the workflow at hand counts as absent here and would have counted.
+    /// What counts as absent in the current workflow.
     ///
     /// # Errors
     /// When the memory folder cannot be read.
@@ -64,7 +64,7 @@ impl Store {
         self.uncounted_in(&self.workflow_runs()?)
     }
 
-    /// The same of all workflows there were.
+    /// What counts as absent in all workflows.
     ///
     /// # Errors
     /// When the memory folder cannot be read.
@@ -72,7 +72,7 @@ impl Store {
         self.uncounted_in(&self.runs()?)
     }
 
-    /// The agents that were heard in the workflow at hand, by transcripts that count.
+    /// The agents with turns in the current workflow, by verified transcripts.
     ///
     /// # Errors
     /// When a transcript cannot be read.
@@ -91,7 +91,7 @@ impl Store {
         Ok(heard)
     }
 
-    /// The reports on the plan at hand that were set aside, newest first.
+    /// The reports on the current plan that were set aside, newest first.
     ///
     /// # Errors
     /// When the history cannot be read.
@@ -110,7 +110,7 @@ impl Store {
                 let place = elsewhere.find(|seal| self.is_sealed_by(seal, &approval));
                 match place.map(|at| elsewhere.known_workspaces()[at].0.last).filter(|last| *last != number(&approval))
                 {
-                    // Nobody takes it over: it would not count there either.
+                    // It cannot be resealed: it would not count there either.
                     Some(last) => found.old_answer = Some((approval.n, last)),
                     None => found.of(elsewhere.origin(place)).approval = Some(approval),
                 }
@@ -126,7 +126,7 @@ impl Store {
                 found.of(elsewhere.origin(*place)).journals += count;
             }
             if journals.verified && journals.places.is_empty() {
-                // One run is sealed in one place.
+                // A run is sealed at one path.
                 continue;
             }
             if let Some(place) = elsewhere.transcript(&folder) {
@@ -136,7 +136,7 @@ impl Store {
         Ok(found)
     }
 
-    /// approval.json, whoever wrote it, where it answers the plan as it is.
+    /// approval.json, verified or not, if it answers the current plan.
     fn answer_to_plan(&self) -> Option<Approval> {
         let bytes = self.read(Approval::FILE, MAX_HANDOFF_BYTES).ok()??;
         let approval: Approval = read(std::str::from_utf8(&bytes).ok()?).ok()?;
@@ -144,13 +144,13 @@ impl Store {
     }
 }
 
-/// An answer's number, as the last one is told.
+/// An answer's number, comparable with the last one.
 pub(super) fn number(approval: &Approval) -> LastAnswer {
     approval.n.map_or(LastAnswer::Uncounted, LastAnswer::Number)
 }
 
 impl Uncounted {
-    /// Whether there is nothing to tell.
+    /// Whether nothing counts as absent.
     pub fn is_empty(&self) -> bool {
         self.from.is_empty() && self.old_answer.is_none()
     }
@@ -164,16 +164,16 @@ impl Uncounted {
     }
 }
 
-/// Where else this user has worked, and what verifies there.
+/// The user's seals at other paths.
 struct OtherSeals<'a> {
     here: &'a Seal,
     folder: Option<Identity>,
     places: OnceCell<Vec<(KnownWorkspace, Seal)>>,
-    /// What verified there last: what stands together was mostly sealed together.
+    /// Where something verified last: things found together were mostly sealed together.
     last_match: Cell<usize>,
 }
 
-/// The journals of a run that do not count, by the place they were sealed in; `None` for an unknown one.
+/// The journals of a run that do not verify here, by the path they were sealed at; `None` for an unknown one.
 #[derive(Default)]
 struct Journals {
     verified: bool,
@@ -185,7 +185,7 @@ impl<'a> OtherSeals<'a> {
         Self { here, folder: identity(here.root()), places: OnceCell::new(), last_match: Cell::new(0) }
     }
 
-    /// Read only where something does not count, which is seldom.
+    /// Read only if something does not verify, which is rare.
     fn known_workspaces(&self) -> &[(KnownWorkspace, Seal)] {
         self.places.get_or_init(|| {
             let places =
@@ -194,7 +194,7 @@ impl<'a> OtherSeals<'a> {
         })
     }
 
-    /// The place whose seal verifies something.
+    /// The index of the workspace whose seal verifies something.
     fn find(&self, verifies: impl Fn(&Seal) -> bool) -> Option<usize> {
         let last_match = self.known_workspaces().get(self.last_match.get()).is_some_and(|(_, seal)| verifies(seal));
         if last_match {
@@ -217,7 +217,7 @@ impl<'a> OtherSeals<'a> {
                 found.verified = true;
                 return true;
             }
-            // Many journals of a stranger are not looked for in many places each.
+            // Once one journal is unknown, do not search all paths for each of the others.
             let has_unknown = found.places.iter().any(|(place, _)| place.is_none());
             let place = if has_unknown { None } else { self.find(|seal| seal.verify(PUBLISH, content, mac)) };
             match found.places.iter_mut().find(|(known, _)| *known == place) {
@@ -230,12 +230,12 @@ impl<'a> OtherSeals<'a> {
         Ok(found.into_inner())
     }
 
-    /// The place that a run's transcript was sealed in, where that is not here; `None` where it counts, or has no line.
+    /// The path that a run's transcript was sealed at, if not here; `None` if it verifies or has no line.
     fn transcript(&self, folder: &Dir) -> Option<Option<usize>> {
         let (file, _) = open_regular(folder, TRANSCRIPT).ok()??;
         for line in BufReader::new(file.take(MAX_SCANNED)).lines() {
             let line = line.ok()?;
-            // A line that a kill cut short has no seal.
+            // A line cut short by a kill has no seal.
             let Some((body, mac)) = split_mac(&line) else { continue };
             if self.here.verify(SEAL_KIND, body.as_bytes(), mac) {
                 return None;
@@ -246,12 +246,12 @@ impl<'a> OtherSeals<'a> {
     }
 }
 
-/// A transcript's line without its end, and the code that covers it.
+/// A transcript's line without its end, and its MAC.
 pub(super) fn split_mac(line: &str) -> Option<(&str, &str)> {
     line.strip_suffix("\"}")?.rsplit_once(MAC_FIELD)
 }
 
-/// Whether a folder came from a place, was copied, or is the very same. `here` is which folder it is.
+/// Whether a folder was moved or copied from a path, or is the same. `here` identifies the folder.
 pub(super) fn origin(place: &KnownWorkspace, here: Option<Identity>) -> Origin {
     let path = place.path.clone();
     let there = identity(&path);
@@ -260,7 +260,7 @@ pub(super) fn origin(place: &KnownWorkspace, here: Option<Identity>) -> Origin {
     }
     let was_there = here.is_some_and(|here| place.earlier.contains(&here) || place.folder == Some(here));
     let still_there = match place.folder {
-        // Some file systems have another device number after every mount.
+        // Some file systems get a new device number with every mount.
         Some(folder) => there.is_some_and(|there| there.inode == folder.inode),
         None => path.is_dir(),
     };
