@@ -1,3 +1,5 @@
+//! Errors of the memory folder, with what the user can do about them.
+
 use std::fmt;
 use std::io;
 

@@ -1,3 +1,5 @@
+//! The entries of `history/`: how they are written, numbered and read.
+
 use std::collections::HashSet;
 use std::io;
 

@@ -1,3 +1,5 @@
+//! A run's journals: its events, and its transcript with every model turn under a MAC.
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};

@@ -1,3 +1,5 @@
+//! The lock file by which one run at a time holds a workspace.
+
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;

@@ -3,6 +3,10 @@
 //! Everything here is written durably (temporary file, fsync, rename, fsync of the folder) and nothing in it is
 //! trusted: a memory folder may come with a clone, so approvals, publish journals and transcripts count only when their
 //! message authentication code verifies under the user's own key.
+//!
+//! Invariants: the files are the state, and nothing is cached beside them; an unreadable file is a fault with its position,
+//! never a guess. Deliberately absent: what comes next (`workflow` decides), and any write outside this folder but the
+//! user's own key and answer numbers (`seal`, `answers`).
 
 mod answers;
 mod error;

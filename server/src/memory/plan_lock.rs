@@ -1,3 +1,5 @@
+//! plan.json, locked while it is implemented.
+
 use cap_std::fs::{Dir, Permissions, PermissionsExt};
 use sha2::{Digest, Sha256};
 

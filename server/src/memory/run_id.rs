@@ -1,3 +1,5 @@
+//! Run ids, which sort by time.
+
 use std::fmt;
 
 use jiff::tz::TimeZone;

@@ -1,3 +1,5 @@
+//! MACs under the user's own key.
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

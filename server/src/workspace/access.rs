@@ -1,8 +1,10 @@
+//! What an agent may read, and the refusals it gets.
+
 use super::protect::{is_never, is_secret};
 use super::{Workspace, WorkspaceError, is_ignored};
 use crate::contracts::RepoPath;
 
-/// What is denied to an agent, in words that it and a person understand.
+/// What an agent is refused, in words for the agent and for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// A file that is not the task's.
@@ -31,15 +33,15 @@ pub enum Refused {
     /// Behind a symbolic link.
     #[error("{0} lies behind a symbolic link; files are written only in their real place")]
     Link(RepoPath),
-    /// Something is where the file would be.
+    /// Another file or folder is at the path.
     #[error("{path} cannot be written: {what} is in its way; where the plan deletes that, delete it first")]
     InTheWay {
         /// The file.
         path: RepoPath,
-        /// The file, or the folder, that is there.
+        /// The file or folder that is there.
         what: RepoPath,
     },
-    /// What stands there is neither read nor written.
+    /// What is at the path can be neither read nor written.
     #[error("{0}")]
     Unwritable(String),
     /// An existing file the task has not read.
@@ -48,7 +50,7 @@ pub enum Refused {
     /// A file of secrets.
     #[error("{0} may hold secrets; it is neither read nor changed")]
     Secret(RepoPath),
-    /// A file that git's rules leave out.
+    /// A file that git ignores.
     #[error("{0} is ignored by git's rules; ignored files are not read")]
     Ignored(RepoPath),
     /// A file that does not exist.
@@ -57,17 +59,17 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Whether a person should know of it: an attempt on what is not the task's, not a mere slip.
+    /// Whether to report it to the user: an attempt on a file outside the task, not a slip.
     pub fn is_blocker(&self) -> bool {
         !matches!(self, Self::NotRead(_) | Self::Missing(_) | Self::Ignored(_) | Self::InTheWay { .. })
     }
 }
 
-/// Whether an agent may read this path: the asked one and the real one, links followed, are both looked at. The real
-/// path is answered, `None` when nothing is there.
+/// Checks whether an agent may read this path: both the given path and the real one, links followed. Returns the real
+/// path, or `None` if nothing is there.
 ///
 /// # Errors
-/// The refusal inside, or the workspace's own error.
+/// The inner error is the refusal, the outer one an error of the workspace.
 pub fn readable(
     workspace: &Workspace,
     path: &RepoPath,
@@ -89,7 +91,7 @@ pub fn readable(
     Ok(Ok(Some(real)))
 }
 
-/// What keeps a path from being read by its name.
+/// The reason why a path may not be read by its name alone.
 pub(super) fn refused_by_name(path: &RepoPath, asked: &RepoPath, memory_dir: &RepoPath) -> Option<Refused> {
     if is_never(path, memory_dir) {
         Some(Refused::Never(asked.clone()))

@@ -1,4 +1,4 @@
-//! Opening folders component by component, so that no link on the way is followed.
+//! Opens folders component by component, so that no link on the way is followed.
 
 use std::io;
 use std::path::Path;
@@ -10,14 +10,14 @@ use super::durable::sync_folder;
 use super::error::WorkspaceError;
 use crate::contracts::RepoPath;
 
-/// What stands in the way of a folder.
+/// Why a folder cannot be opened.
 #[derive(Debug)]
 pub(super) enum Blocked {
     /// A component is a symbolic link.
     Link,
     /// A component is a file.
     NotAFolder,
-    /// The system failed; not found among it.
+    /// Any other error, "not found" included.
     Io(io::Error),
 }
 
@@ -39,7 +39,7 @@ impl Blocked {
     }
 }
 
-/// Open the folder that holds `path`.
+/// Opens the folder that holds `path`.
 pub(super) fn open_parent(base: &Dir, path: &RepoPath) -> Result<Dir, Blocked> {
     match path.parent() {
         Some(parent) => open_folder(base, parent.components()),
@@ -47,7 +47,7 @@ pub(super) fn open_parent(base: &Dir, path: &RepoPath) -> Result<Dir, Blocked> {
     }
 }
 
-/// Open a folder that exists.
+/// Opens an existing folder.
 pub(super) fn open_folder(base: &Dir, components: impl Iterator<Item = impl AsRef<Path>>) -> Result<Dir, Blocked> {
     let mut dir = base.try_clone().map_err(Blocked::Io)?;
     for component in components {
@@ -56,7 +56,7 @@ pub(super) fn open_folder(base: &Dir, components: impl Iterator<Item = impl AsRe
     Ok(dir)
 }
 
-/// Open a folder; what is missing of it is made, for good.
+/// Opens a folder; missing components are created durably.
 pub(super) fn create_folder<'a>(base: &Dir, components: impl Iterator<Item = &'a str>) -> Result<Dir, Blocked> {
     let mut dir = base.try_clone().map_err(Blocked::Io)?;
     for component in components {

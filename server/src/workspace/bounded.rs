@@ -1,7 +1,7 @@
-//! The one way in which files are opened that nobody asked for by name: handoffs, journals, marks.
+//! The only way to open files that neither the user nor the task named: handoffs, journals, marker files.
 //!
-//! Any of them may have come with a clone or an archive. So each is a regular file beneath a folder's handle, with no link
-//! on the way; it is opened without waiting, and no more of it is read than its limit.
+//! Any of them may have come with a clone or an archive. So only a regular file beneath a folder's handle is opened,
+//! with no link on the way, without blocking, and it is read up to its limit.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -13,21 +13,21 @@ use super::error::WorkspaceError;
 use super::root::Workspace;
 use crate::contracts::{RepoPath, too_large};
 
-/// Why a file that is there is not read.
+/// Why an existing file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadFault {
-    /// Something else stands in its place.
+    /// It is not a regular file.
     #[error("{0} stands here, where a regular file should; move it away")]
     Kind(&'static str),
-    /// Something else than a folder stands on the way to it.
+    /// A component of its path is not a folder.
     #[error("{0} stands on the way to it, where a folder should; move it away")]
     OnTheWay(&'static str),
     /// It is larger than it may be.
     #[error("{}", too_large(*.bytes, *.limit))]
     TooLarge {
-        /// Its size, or the limit and one where it grew meanwhile.
+        /// Its size, or limit + 1 if it grew while it was read.
         bytes: u64,
-        /// Bytes it may have.
+        /// The limit in bytes.
         limit: u64,
     },
     /// The system failed.
@@ -44,8 +44,8 @@ impl From<ReadFault> for io::Error {
     }
 }
 
-/// Read a file of a folder whole, by its name or by its path from there (`runs/x/base`); `None` where there is none.
-/// `limit` is in bytes.
+/// Reads a whole file of a folder, by its name or path from there (`runs/x/base`); `None` if there is none. `limit` is
+/// in bytes.
 ///
 /// # Errors
 /// When it is no regular file, lies behind a link, is larger than the limit, or cannot be read.
@@ -56,7 +56,7 @@ pub fn read_bounded(dir: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>
     }
 }
 
-/// The rest of a file, which has `expected` bytes by what the system says.
+/// Reads the rest of a file. `expected` is its size as the system reports it.
 ///
 /// # Errors
 /// When there are more than `limit`, or it cannot be read.
@@ -70,7 +70,7 @@ pub fn read_to_limit(file: impl Read, expected: u64, limit: u64) -> Result<Vec<u
     if read > limit { Err(ReadFault::TooLarge { bytes: read, limit }) } else { Ok(bytes) }
 }
 
-/// Open a regular file of a folder for reading, by its name or by its path from there; `None` where there is none.
+/// Opens a regular file of a folder for reading, by its name or path from there; `None` if there is none.
 ///
 /// # Errors
 /// When it is no regular file, lies behind a link, or cannot be opened.
@@ -84,7 +84,7 @@ pub fn open_regular(dir: &Dir, name: &str) -> Result<Option<(std::fs::File, Meta
         }
         None => (dir, name),
     };
-    // The kind is looked at before anything is opened: to open a device may act.
+    // Check the kind before opening: opening a device may have effects.
     match dir.symlink_metadata(name) {
         Ok(metadata) if metadata.is_file() => {}
         Ok(metadata) => return Err(ReadFault::Kind(kind(metadata.file_type()))),
@@ -98,7 +98,7 @@ pub fn open_regular(dir: &Dir, name: &str) -> Result<Option<(std::fs::File, Meta
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // It may have been exchanged in between.
+    // It may have been replaced in between.
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(ReadFault::Kind(kind(metadata.file_type())));
@@ -106,10 +106,10 @@ pub fn open_regular(dir: &Dir, name: &str) -> Result<Option<(std::fs::File, Meta
     Ok(Some((file.into_std(), metadata)))
 }
 
-/// Open a folder by its path from another one; `None` where there is none.
+/// Opens a folder by its path from another one; `None` if there is none.
 ///
 /// # Errors
-/// When a link or a file stands in its place or on the way to it, or it cannot be opened.
+/// When it or a component of its path is a link or a file, or it cannot be opened.
 pub fn find_folder(dir: &Dir, path: &str) -> Result<Option<Dir>, ReadFault> {
     match beneath::open_folder(dir, path.split('/')) {
         Ok(folder) => Ok(Some(folder)),
@@ -121,10 +121,10 @@ pub fn find_folder(dir: &Dir, path: &str) -> Result<Option<Dir>, ReadFault> {
 }
 
 impl Workspace {
-    /// Open a folder that is there already; `None` where there is none. No component may be a link.
+    /// Opens an existing folder; `None` if there is none. No component may be a link.
     ///
     /// # Errors
-    /// When a link or a file stands in the way, or it cannot be opened.
+    /// When a component is a link or a file, or it cannot be opened.
     pub fn find_folder(&self, path: &RepoPath) -> Result<Option<Dir>, WorkspaceError> {
         match beneath::open_folder(self.dir(), path.components()) {
             Ok(folder) => Ok(Some(folder)),
@@ -134,7 +134,7 @@ impl Workspace {
     }
 }
 
-/// The lines of a journal, one at a time. Of a line that is too long no more than its limit is ever held.
+/// The lines of a journal, one at a time. Of a line that is too long, at most its limit is kept in memory.
 pub struct Lines<R> {
     reader: BufReader<R>,
     limit: usize,
@@ -146,31 +146,31 @@ pub struct Lines<R> {
 pub enum LineEnd {
     /// With a line break.
     Whole,
-    /// With a line break, beyond the limit: the line is not given.
+    /// With a line break, beyond the limit: the line is dropped.
     TooLong,
-    /// With the file: it is being written, or a kill cut it short.
+    /// At the end of the file: it is being written, or was cut short by a kill.
     Cut,
 }
 
 impl<R: Read> Lines<R> {
-    /// The lines from where a reader stands; `limit` is the bytes of each.
+    /// Reads lines from the reader's position; `limit` is the bytes of each.
     pub fn new(reader: R, limit: usize) -> Self {
         Self { reader: BufReader::new(reader), limit, read: 0 }
     }
 
-    /// Put the next line, without its break, in the place of what `line` held; `None` at the end.
+    /// Replaces `line` with the next line, without its break; `None` at the end.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn next_into(&mut self, line: &mut Vec<u8>) -> io::Result<Option<LineEnd>> {
         line.clear();
-        // Room for the break too.
+        // One more, for the break.
         let mut length = Read::by_ref(&mut self.reader).take(self.limit as u64 + 1).read_until(b'\n', line)?;
         let mut is_whole = line.pop_if(|last| *last == b'\n').is_some();
         let is_long = !is_whole && line.len() > self.limit;
         if is_long {
             line.clear();
-            // What follows may hold nothing but the break.
+            // The rest may be the break alone.
             let rest = self.reader.skip_until(b'\n')?;
             is_whole = rest > 0;
             length += rest;
@@ -186,18 +186,18 @@ impl<R: Read> Lines<R> {
         })
     }
 
-    /// Bytes of the ended lines given so far, their breaks included.
+    /// Bytes of the complete lines read so far, with their breaks.
     pub fn read(&self) -> u64 {
         self.read
     }
 }
 
-/// A file in the place of a folder means, too, that nothing is there.
+/// A file in place of a parent folder also means that nothing is there.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// What stands in a file's place, for people.
+/// The kind of a directory entry, for people.
 fn kind(kind: FileType) -> &'static str {
     if kind.is_dir() {
         return "a folder";

@@ -1,4 +1,4 @@
-//! The documents an editor has open: what agents read, and what is never written under.
+//! The open documents of an editor: agents read them, and nothing is written to a file with unsaved changes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,30 +12,30 @@ use crate::contracts::RepoPath;
 
 /// An editor's open documents in one workspace.
 pub trait Buffers: Send + Sync {
-    /// The document of a file as it is now; `None` where it is not open.
+    /// The current document of a file; `None` if it is not open.
     fn open(&self, path: &RepoPath) -> Option<Buffer>;
 
-    /// Counts up whenever a document was opened, changed, saved or closed.
+    /// Counts up whenever a document is opened, changed, saved or closed.
     fn changes(&self) -> watch::Receiver<u64>;
 }
 
 /// One open document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Buffer {
-    /// Its text, with whatever line endings the editor gives it.
+    /// Its text, with the line endings that the editor uses.
     pub text: Arc<str>,
-    /// Whether it may hold changes of the user's: it differs from what it was when it last was the file's content. An
-    /// untouched document that only lags behind its file does not.
+    /// Whether it may hold changes by the user: it differs from what it was when it last matched the file. An untouched
+    /// document that only lags behind its file does not.
     pub edited: bool,
 }
 
-/// The open documents of one workspace, and what is known of them. Cheap to clone; made once for as long as the editor
-/// has the workspace open.
+/// The open documents of one workspace, and what is known about them. Cheap to clone; created once for as long as the
+/// editor has the workspace open.
 #[derive(Clone)]
 pub struct OpenBuffers {
     pub(super) source: Arc<dyn Buffers>,
-    /// Hashes of texts that were seen to be the file's content, by path. An editor takes a moment, or for
-    /// ever, to load what was published; until then its document is old, and holds nothing of the user's.
+    /// Hashes of texts that once were the file's content, by path. An editor reloads a published file late or never;
+    /// until then its document is stale but holds no changes by the user.
     seen_on_disk: Arc<Mutex<HashMap<RepoPath, u64>>>,
 }
 
@@ -46,20 +46,20 @@ impl fmt::Debug for OpenBuffers {
 }
 
 impl OpenBuffers {
-    /// The documents of this editor, of which nothing is known yet.
+    /// Creates the set for an editor; nothing is known about its documents yet.
     pub fn new(source: Arc<dyn Buffers>) -> Self {
         Self { source, seen_on_disk: Arc::default() }
     }
 
-    /// A poisoned lock only means that a thread panicked; each change of the map is whole.
+    /// A poisoned lock only means that a thread panicked; each change of the map is atomic.
     pub(super) fn seen(&self) -> MutexGuard<'_, HashMap<RepoPath, u64>> {
         self.seen_on_disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether an open document shows what is on disk, however its editor took the bytes: with or without a byte order
-/// mark, with line endings of its own, and, of an encoding that only the editor knows, at least the part that all
-/// encodings share. For documents nobody has touched yet.
+/// Whether an open document matches the file on disk, however the editor decoded it: with or without a byte order mark,
+/// with its own line endings, and, for an encoding that only the editor knows, at least in the ASCII characters. For
+/// documents that nobody has changed yet.
 pub fn matches_disk(text: &str, bytes: &[u8]) -> bool {
     let text = normalised(text);
     match TextFile::decode(bytes) {
@@ -68,7 +68,7 @@ pub fn matches_disk(text: &str, bytes: &[u8]) -> bool {
     }
 }
 
-/// Line feeds only, no byte order mark, as [`TextFile::text`].
+/// Normalises line ends to line feeds and removes the byte order mark, as [`TextFile::text`] does.
 pub(super) fn normalised(text: &str) -> String {
     text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n")
 }

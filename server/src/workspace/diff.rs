@@ -1,3 +1,5 @@
+//! Line counts and unified diffs of two contents.
+
 use std::fmt::Write as _;
 
 use similar::udiff::UnifiedHunkHeader;
@@ -8,7 +10,7 @@ use super::lines::{equal_runs, steps};
 use super::text_file::decode_lines;
 use crate::contracts::RepoPath;
 
-/// Lines added and removed between two contents; `None` is a file that does not exist. A binary file counts none.
+/// Lines added and removed between two contents; `None` is a missing file. A binary file counts as none.
 pub fn counts(old: Option<&[u8]>, new: Option<&[u8]>) -> (u32, u32) {
     let (Ok(old), Ok(new)) = (lines(old), lines(new)) else { return (0, 0) };
     let (old, new) = (split(&old), split(&new));
@@ -17,14 +19,14 @@ pub fn counts(old: Option<&[u8]>, new: Option<&[u8]>) -> (u32, u32) {
     (lines(new.len()), lines(old.len()))
 }
 
-/// The change as git shows it, three lines of context; empty when there is none. `None` is a file that does not exist.
+/// The change as git shows it, with three lines of context; empty when there is none. `None` is a missing file.
 pub fn unified(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
     if old == new {
         return String::new();
     }
     let from = if old.is_some() { format!("a/{path}") } else { "/dev/null".to_owned() };
     let to = if new.is_some() { format!("b/{path}") } else { "/dev/null".to_owned() };
-    // Without these lines git would take a file for part of an empty one before it.
+    // Without these lines git would treat the file as part of an empty one before it.
     let kind = match (old, new) {
         (None, _) => "new file mode 100644\n",
         (_, None) => "deleted file mode 100644\n",
@@ -35,7 +37,7 @@ pub fn unified(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> Strin
         (Ok(old), Ok(new)) if old != new => {
             format!("{header}--- {from}\n+++ {to}\n{}", hunks(&split(&old), &split(&new)))
         }
-        // An empty file came or went: there are no lines to show.
+        // An empty file was created or deleted: there are no lines to show.
         (Ok(_), Ok(_)) if !kind.is_empty() => header,
         // Binary, or only the encoding changed.
         _ => format!("{header}Binary files {from} and {to} differ\n"),
@@ -46,7 +48,7 @@ fn lines(bytes: Option<&[u8]>) -> Result<String, super::NotText> {
     decode_lines(bytes.unwrap_or_default())
 }
 
-/// Lines as git knows them: a carriage return alone ends none.
+/// Lines as git counts them: a lone carriage return ends none.
 fn split(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
 }

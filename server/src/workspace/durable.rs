@@ -1,20 +1,20 @@
-//! Writes that are still there after the power went.
+//! Writes that survive a power cut.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, File, OpenOptions};
 
-/// Put `bytes` in place of the file `name`, whole or not at all: a temporary file in the same folder, synced, renamed,
-/// the folder synced. `mode` are its permission bits, whatever the umask.
+/// Replaces the file `name` with `bytes` atomically: a temporary file in the same folder, synced, renamed, the folder
+/// synced. `mode` are its permission bits, whatever the umask.
 ///
 /// # Errors
-/// What the system said; the old file is then untouched, and the temporary one removed where possible.
+/// The system's error; the old file is then unchanged, and the temporary one removed where possible.
 pub fn replace(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
     replace_prepared(dir, name, bytes, &|file| set_mode(file, mode))
 }
 
-/// [`replace`], with what else the new file shall have given to it by `prepare`.
+/// [`replace`], where `prepare` sets the metadata of the new file.
 pub(super) fn replace_prepared(
     dir: &Dir,
     name: &str,
@@ -24,8 +24,8 @@ pub(super) fn replace_prepared(
     replace_from(name, dir, || write_temp(dir, bytes, prepare))
 }
 
-/// Put `bytes` at `name`, where nothing is, as the system makes a new file there: permission bits, group and access
-/// control list come of the umask and of the folder.
+/// Creates `name` with the metadata that the system gives new files: permission bits, group and access control list
+/// come from the umask and the folder.
 pub(super) fn create(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
     replace_from(name, dir, || {
         with_temp_name(|temp| write_file(dir, temp, OpenOptions::new(), bytes, &|_| Ok(())), dir)
@@ -38,10 +38,10 @@ fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -
         let temp = write()?;
         match dir.rename(&temp, dir, name) {
             Ok(()) => return sync_folder(dir),
-            // A run that begins takes the temporary files of others for leftovers.
+            // A run that starts removes temporary files of others as leftovers.
             Err(error) if error.kind() == io::ErrorKind::NotFound && swept < 3 => swept += 1,
             Err(error) => {
-                // The rename's error is the one to tell; a leftover is swept at the next start.
+                // The rename's error is the one to report; a leftover is removed at the next start.
                 let _ = dir.remove_file(&temp);
                 return Err(error);
             }
@@ -49,7 +49,7 @@ fn replace_from(name: &str, dir: &Dir, write: impl Fn() -> io::Result<String>) -
     }
 }
 
-/// Write a synced temporary file of a recognisable name; its name is returned.
+/// Writes a synced temporary file and returns its recognisable name.
 fn write_temp(dir: &Dir, bytes: &[u8], prepare: &dyn Fn(&File) -> io::Result<()>) -> io::Result<String> {
     with_temp_name(|name| write_file(dir, name, private_options(), bytes, prepare), dir)
 }
@@ -68,7 +68,7 @@ fn with_temp_name(write: impl Fn(&str) -> io::Result<()>, dir: &Dir) -> io::Resu
     }
 }
 
-/// Write a file that does not exist yet, and sync it (the folder is the caller's to sync).
+/// Writes a new file and syncs it; the caller syncs the folder.
 pub(super) fn write_new(dir: &Dir, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_file(dir, name, private_options(), bytes, &|file| set_mode(file, mode))
 }
@@ -93,7 +93,7 @@ fn private_options() -> OpenOptions {
     options
 }
 
-/// Write a file for its owner alone that may be gone after a power cut, in place of an older one.
+/// Writes or overwrites a private file without syncing: it may be lost in a power cut.
 pub(super) fn write_unsynced(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).follow(FollowSymlinks::No).nonblock(true);
@@ -101,7 +101,7 @@ pub(super) fn write_unsynced(dir: &Dir, name: &str, bytes: &[u8]) -> io::Result<
     dir.open_with(name, &options)?.write_all(bytes)
 }
 
-/// Remove the temporary files that an interrupted [`replace`] left in a folder; how many is returned.
+/// Removes the temporary files that an interrupted [`replace`] left in a folder and returns their number.
 ///
 /// # Errors
 /// When the folder cannot be listed or a file not removed.
@@ -118,11 +118,11 @@ pub fn sweep(dir: &Dir) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Open a journal of lines for [`append_line`], made with permission bits 0600 if it is missing. A last line that a
-/// kill cut short is ended, so that the next one stands by itself.
+/// Opens a journal for [`append_line`], created with permission bits 0600 if missing. A last line that was cut short by
+/// a kill is ended, so that the next one stands by itself.
 ///
 /// # Errors
-/// What the system said; a link or something other than a file in its place is refused.
+/// The system's error; a link or anything but a file is refused.
 pub fn open_append(dir: &Dir, name: &str) -> io::Result<File> {
     match dir.symlink_metadata(name) {
         Ok(metadata) if !metadata.is_file() => return Err(io::Error::other(format!("{name} is not a regular file"))),
@@ -146,7 +146,7 @@ pub fn open_append(dir: &Dir, name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Append one line (its end is added) in one write, and sync its data.
+/// Appends a line and its end in one write, and syncs the data.
 ///
 /// # Errors
 /// What the system said.
@@ -159,17 +159,17 @@ pub fn append_line(file: &File, line: &str) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Sync a folder's entries.
+/// Syncs a folder's entries.
 ///
 /// # Errors
 /// What the system said.
 #[cfg(unix)]
 pub fn sync_folder(dir: &Dir) -> io::Result<()> {
-    // The handle itself may be one that only names the folder, and such a one cannot be synced.
+    // The handle may be one that only names the folder, which cannot be synced.
     dir.open(".")?.sync_all()
 }
 
-/// Sync a folder's entries: nothing to do where folders cannot be synced.
+/// Syncs a folder's entries: does nothing, as folders cannot be synced here.
 ///
 /// # Errors
 /// Never.
@@ -184,7 +184,7 @@ fn is_temp_name(name: &str) -> bool {
     })
 }
 
-/// Until its real mode is set, a new file is the user's alone.
+/// A new file is private until its real mode is set.
 #[cfg(unix)]
 fn make_private(options: &mut OpenOptions) {
     use cap_std::fs::OpenOptionsExt;

@@ -1,3 +1,5 @@
+//! Errors of the workspace, with what the user can do about them.
+
 use std::io;
 use std::path::PathBuf;
 
@@ -27,7 +29,7 @@ pub enum WorkspaceError {
     /// A link leads out of the root.
     #[error("{0} is a link that leads out of the workspace; only what lies inside is read")]
     Outside(RepoPath),
-    /// A link leads to what is never read.
+    /// A link leads to a file that is never read.
     #[error("{path} is a link to {target}, which is never read")]
     Guarded {
         /// The link.
@@ -35,13 +37,13 @@ pub enum WorkspaceError {
         /// Where it leads.
         target: RepoPath,
     },
-    /// A component is a link, where none may be.
+    /// A component is a link where none is allowed.
     #[error("{0} lies behind a symbolic link; files are written only in their real place")]
     Link(RepoPath),
     /// A folder, a pipe, a device or a socket.
     #[error("{0} is not a regular file")]
     NotAFile(RepoPath),
-    /// A file stands where a folder is wanted.
+    /// A file is in the place of a folder.
     #[error("{0} is not a folder; move away what stands there")]
     NotAFolderInside(RepoPath),
     /// Larger than [`MAX_FILE_BYTES`].
@@ -52,7 +54,7 @@ pub enum WorkspaceError {
         /// Its size.
         bytes: u64,
     },
-    /// A file of ignore rules cannot be used, so nobody can tell what it leaves out.
+    /// A file of ignore rules cannot be used, so it is unknown which files are ignored.
     #[error("{file} cannot be used, and without it nobody can tell which files are ignored: {why}")]
     IgnoreFile {
         /// The file.

@@ -1,7 +1,7 @@
-//! What is read of a file for a model that did not ask for it: its beginning, and how many lines it has.
+//! Excerpts and line counts of files that a model did not ask for.
 //!
-//! Nothing of a secret gets here, whether it is one by its name, by another of its names or by what it holds, and tokens in
-//! other files are masked.
+//! Secrets are left out, whether they are known by name, by another name of the file or by content; tokens in other
+//! files are masked.
 
 use super::protect::{is_secret, is_secret_text};
 use super::root::Workspace;
@@ -11,18 +11,18 @@ use crate::contracts::RepoPath;
 /// The beginning of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// At most as many bytes as were asked for, cut between characters, with secrets masked.
+    /// At most the given number of bytes, cut between characters, with secrets masked.
     pub text: String,
     /// Whether the file has more.
     pub is_cut: bool,
 }
 
 impl Workspace {
-    /// The beginning of a text file, as the editor has it open: no component may be a link. `None` where there is no such
-    /// file, where it is blank, binary, too large or cannot be read, and where it may hold secrets.
+    /// The beginning of a text file, with unsaved changes in the editor; no component may be a link. `None` if there is
+    /// no such file, if it is blank, binary, too large or unreadable, or if it may hold secrets.
     ///
-    /// For files that nobody named, such as a repository's instructions for agents: a clone may bring any file under that
-    /// name.
+    /// For files that nobody named, such as a repository's instructions for agents: a clone may contain any file under
+    /// that name.
     pub fn excerpt(&self, path: &RepoPath, max_bytes: usize) -> Option<Excerpt> {
         if self.is_secret_file(path) {
             return None;
@@ -40,8 +40,8 @@ impl Workspace {
         Some(Excerpt { text: text[..cut].to_owned(), is_cut: cut < text.len() })
     }
 
-    /// How many lines a text file has, as the editor has it open; links are followed inside the workspace. `None` where it
-    /// is no text, cannot be read, or may hold secrets.
+    /// The number of lines of a text file, with unsaved changes in the editor; links inside the workspace are followed.
+    /// `None` if it is not text, is unreadable, or may hold secrets.
     pub fn line_count(&self, path: &RepoPath) -> Option<u32> {
         let real = self.real_path(path).ok()??;
         if is_secret(path) || self.is_secret_file(&real) {
@@ -55,7 +55,7 @@ impl Workspace {
         Some(u32::try_from(lines).unwrap_or(u32::MAX))
     }
 
-    /// Whether a file is one of secrets by its name or by another of its names.
+    /// Whether a file is a secret by its name or by another of its names.
     fn is_secret_file(&self, path: &RepoPath) -> bool {
         is_secret(path) || self.is_secret_by_link(path)
     }

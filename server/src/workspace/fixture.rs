@@ -1,3 +1,5 @@
+//! Small workspaces for tests.
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,7 +76,7 @@ impl Fixture {
         fs::remove_file(self.root().join(path)).unwrap();
     }
 
-    /// Whether the disk takes names that differ in case for one, as told where a test shows nothing then.
+    /// Whether the disk folds case; if so, says that the test shows nothing here.
     pub(crate) fn folds_case(&self) -> bool {
         self.write("Case", b"");
         let folds = self.read("cASE").is_some();
@@ -111,13 +113,13 @@ impl Fixture {
     }
 }
 
-/// Say why a test shows nothing here.
+/// Says why a test shows nothing here.
 #[expect(clippy::print_stderr, reason = "whoever reads the test's output must know")]
 pub(crate) fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }
 
-/// A path known to be good.
+/// A valid path.
 pub(crate) fn path(text: &str) -> RepoPath {
     RepoPath::parse(text).unwrap()
 }

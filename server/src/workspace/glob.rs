@@ -1,5 +1,4 @@
-//! Patterns of file names from elsewhere: a model, an `.editorconfig`. They are bounded, and what is wrong with one is
-//! told, not panicked over.
+//! File name patterns from a model or an `.editorconfig`: bounded, and a faulty one is an error, never a panic.
 
 use std::path::Path;
 
@@ -14,7 +13,7 @@ const DEEPEST: usize = 8;
 #[derive(Debug, Clone)]
 pub(super) struct FileGlob(GlobSet);
 
-/// Why a pattern is none.
+/// Why a pattern is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct BadGlob(String);
@@ -32,7 +31,7 @@ impl FileGlob {
         }
         let fault = |error: globset::Error| BadGlob(error.kind().to_string());
         let glob = GlobBuilder::new(pattern).literal_separator(true).build().map_err(fault)?;
-        // A set is compiled fallibly, a single glob is not.
+        // Compiling a set returns errors; compiling a single glob may panic.
         Ok(Self(GlobSetBuilder::new().add(glob).build().map_err(fault)?))
     }
 

@@ -1,17 +1,19 @@
+//! Folders by device and inode.
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// Which folder it is, whatever it is called: two names with the same identity are one folder.
+/// Identifies a folder whatever its name: two paths with the same identity are one folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Number of the file system's device.
+    /// The device number of the file system.
     pub device: u64,
-    /// Number of the inode on it.
+    /// The inode number.
     pub inode: u64,
 }
 
-/// Which folder a path leads to now; `None` where there is none, or the system has no such numbers.
+/// The identity of the folder at a path; `None` if there is none, or the system has no such numbers.
 #[cfg(unix)]
 pub fn identity(path: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
@@ -19,7 +21,7 @@ pub fn identity(path: &Path) -> Option<Identity> {
     Some(Identity { device: metadata.dev(), inode: metadata.ino() })
 }
 
-/// Which folder a path leads to now: never known here.
+/// The identity of the folder at a path: unknown on this system.
 #[cfg(not(unix))]
 pub fn identity(_: &Path) -> Option<Identity> {
     None

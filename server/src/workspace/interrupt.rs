@@ -1,10 +1,10 @@
-//! When work that takes long has to stop.
+//! Cancellation and time limits of long computations.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Asked between pieces of work: whether somebody said stop, or the time is over. Clones are stopped together.
+/// Checked between pieces of work: whether it was cancelled or the time is up. Clones are stopped together.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     stopped: Arc<AtomicBool>,
@@ -14,34 +14,34 @@ pub struct Interrupt {
 /// Why work stopped before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
-    /// Somebody said stop.
+    /// It was cancelled.
     #[error("stopped")]
     Stopped,
-    /// It took longer than it may.
+    /// The time limit was exceeded.
     #[error("it took longer than {} s and was stopped; nothing was changed, ask for less at once", .0.as_secs())]
     TimedOut(Duration),
 }
 
 impl Interrupt {
-    /// One that never comes by itself.
+    /// Never interrupts by itself.
     pub fn never() -> Self {
         Self::default()
     }
 
-    /// One that comes after this time.
+    /// Interrupts after this time.
     pub fn after(time: Duration) -> Self {
         Self { stopped: Arc::default(), deadline: Instant::now().checked_add(time).map(|at| (at, time)) }
     }
 
-    /// Say stop, to all clones.
+    /// Cancels the work of all clones.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether to go on. Cheap, but not free: to be asked every few thousand lines.
+    /// Checks whether to continue. Cheap but not free: call it every few thousand lines.
     ///
     /// # Errors
-    /// When it is time to stop.
+    /// When the work has to stop.
     pub fn check(&self) -> Result<(), Interrupted> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(Interrupted::Stopped);

@@ -1,5 +1,4 @@
-//! Which items of two sequences, lines or characters, stay the same, in time that grows with their number and no
-//! faster.
+//! Compares two sequences, of lines or characters, in linear time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,13 +8,13 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::{Interrupt, Interrupted};
 
-/// Items of both sides that are compared as a whole. At worst a comparison costs more than in proportion to its size;
-/// up to here that is a fraction of a second.
+/// The largest number of items of both sides that are compared as a whole. A comparison is superlinear in the worst
+/// case; up to this size it takes a fraction of a second.
 const WHOLE: usize = 100_000;
-/// Items of both sides that a longer stretch without anything unique is cut into: a piece is not stopped midway.
+/// The size of the pieces of a longer stretch without unique items: a piece is not interrupted.
 const PIECE: usize = 20_000;
 
-/// A stretch that stands in both, at these indices.
+/// Equal items of both sequences, at these indices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EqualRun {
     pub(super) old: usize,
@@ -23,8 +22,8 @@ pub(super) struct EqualRun {
     pub(super) len: usize,
 }
 
-/// The stretches that stay, in their order. Very long sequences are cut at the items that stand once on both sides, and
-/// where there are none in pieces, so that of them not always the most is found that could be.
+/// The equal runs, in order. Very long sequences are cut at items that are unique on both sides, and where there are
+/// none into pieces, so that the result is not always the longest possible.
 ///
 /// # Errors
 /// When interrupted.
@@ -40,7 +39,7 @@ pub(super) fn equal_runs<T: Hash + Eq>(
     Ok(comparison.found)
 }
 
-/// The same as the steps of an edit: what stays, goes, comes and is replaced.
+/// The same as edit steps: equal, delete, insert, replace.
 ///
 /// # Errors
 /// When interrupted.
@@ -63,7 +62,7 @@ pub(super) fn steps<T: Hash + Eq>(old: &[T], new: &[T], interrupt: &Interrupt) -
     Ok(steps)
 }
 
-/// Equal items get the same number.
+/// Maps equal items to equal numbers.
 fn numbered<'a, T: Hash + Eq>(ids: &mut HashMap<&'a T, usize>, items: &'a [T]) -> Vec<usize> {
     items
         .iter()
@@ -105,7 +104,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What lies between two anchors, in pieces where it is long.
+    /// Compares what is between two anchors, in pieces if it is long.
     fn gap(&mut self, old: Range<usize>, new: Range<usize>) -> Result<(), Interrupted> {
         let all = old.len() + new.len();
         let pieces = if all <= WHOLE { 1 } else { all.div_ceil(PIECE) };
@@ -137,7 +136,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Of the items that stand once on both sides, the most that stand in the same order: patience sorting.
+    /// The longest increasing sequence of items that are unique on both sides: patience sorting.
     fn anchors(&self, old: &Range<usize>, new: &Range<usize>) -> Vec<(usize, usize)> {
         const SEVERAL: usize = usize::MAX;
         const NOWHERE: usize = usize::MAX - 1;
@@ -156,7 +155,7 @@ impl Comparison<'_> {
             .map(|index| (in_old[self.new[index]], index))
             .filter(|(old_index, _)| *old_index < NOWHERE)
             .collect();
-        // The pile's top, and for each pair the one before it in its sequence.
+        // The top of each pile, and for each pair the one before it in its sequence.
         let mut piles: Vec<usize> = Vec::new();
         let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
         for (index, (old_index, _)) in pairs.iter().enumerate() {

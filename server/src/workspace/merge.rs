@@ -1,10 +1,10 @@
-//! Merging text three ways.
+//! Three-way merge of texts.
 
 use git2::{IndexEntry, IndexTime, MergeFileOptions, Odb, Oid, Repository};
 
 use super::TextFile;
 
-/// Why two texts cannot be brought together.
+/// Why two texts cannot be merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CannotMerge {
     /// Both changed the same lines.
@@ -15,8 +15,8 @@ pub(super) enum CannotMerge {
     Failed(String),
 }
 
-/// `ours` with what leads from `base` to `theirs` done to it, in the encoding and with the line endings of `ours`. Bytes
-/// that are no text come along as they are.
+/// Applies the change from `base` to `theirs` to `ours`, in the encoding and with the line endings of `ours`. Bytes
+/// that are not text are kept.
 ///
 /// # Errors
 /// When both changed the same lines, or one is not text.
@@ -32,7 +32,7 @@ pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, 
     ours.encode_marked(&merged).map_err(|error| CannotMerge::Failed(error.to_string()))
 }
 
-/// As git merges a file. Its merge wants a repository, so there is one for the moment, in memory alone.
+/// Merges as git does. libgit2 needs a repository for it, so a temporary one is made in memory.
 fn merge_lines(base: &str, ours: &str, theirs: &str) -> Result<String, CannotMerge> {
     let run = || -> Result<Option<Vec<u8>>, git2::Error> {
         let objects = Odb::new()?;

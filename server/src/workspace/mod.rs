@@ -1,9 +1,12 @@
 //! The files beneath the root: reading them, staging and publishing changes to them, what may not be touched, diffs.
 //!
-//! Every access goes through a directory handle on the root, so that no link, however placed, leads out of it. What a
-//! task writes is kept aside in [`Staging`] and reaches the working tree by [`publish()`], all or nothing.
+//! Every access goes through a directory handle on the root, so that no link leads out of it. What a task writes is
+//! kept in [`Staging`] and reaches the working tree by [`publish()`], all or nothing.
 //!
-//! Invariant: this module knows nothing of models, phases or tools; it imports only the contracts.
+//! Invariants: a path from outside is a `RepoPath` and is checked by `protect` before it is read or written; whatever nobody
+//! named is opened by `bounded`; the working tree is written by `publish` alone. No two files here import each other.
+//!
+//! Deliberately absent: models, phases and tools; any cache of file contents; any write to the user's git index.
 
 mod access;
 mod beneath;

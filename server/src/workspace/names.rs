@@ -1,9 +1,8 @@
-//! Which names are one file: asked of the disk, folder by folder.
+//! Which names are the same file, as the disk says, folder by folder.
 //!
-//! On some file systems `Foo` and `foo` are one file, on others two, and on some it is a property of each folder; the
-//! forms of a text (NFC, NFD) are told apart by some and not by others, and people and models cannot see them. So the
-//! rule is: a name is what the disk says it is. The exact name counts first; then the name under which the disk finds
-//! a file all the same; then the only one that differs in nothing but its form.
+//! Case folding depends on the file system and sometimes on the folder; some file systems distinguish the normal forms
+//! of a text (NFC, NFD) and others do not, and people and models cannot see them. So the disk decides: the exact name
+//! first, then the name under which the disk finds a file, then the only one that differs in its normal form alone.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,14 +13,14 @@ use unicode_normalization::UnicodeNormalization;
 use super::Workspace;
 use crate::contracts::{FileKeys, RepoPath, name_key};
 
-/// How many names of a folder are tried to find out whether it folds case.
+/// How many names of a folder are tried to detect case folding.
 const TRIED: usize = 32;
 
-/// The disk as far as names matter. Paths are from the root, with `/`; the root is empty.
+/// The part of the disk that names depend on. Paths are relative to the root, with `/`; the root is empty.
 trait NameSource {
-    /// What tells files apart (a device and an inode, say); `None` when nothing is there. Links are not followed.
+    /// The identity of a file (device and inode); `None` if nothing is there. Links are not followed.
     fn id(&self, path: &str) -> Option<FileId>;
-    /// The names in a folder; only so many, where that is enough.
+    /// The names in a folder, at most `most`.
     fn list(&self, folder: &str, most: usize) -> Vec<String>;
 }
 
@@ -30,12 +29,12 @@ enum FileId {
     /// Device and inode.
     #[cfg(unix)]
     Inode(u64, u64),
-    /// The system tells no more than that something is there.
+    /// The system only reports that something is there.
     #[cfg(not(unix))]
     Unknown,
 }
 
-/// What was asked of a disk so far. It holds for as long as nothing is written, so it is made for one look.
+/// Cached answers of a disk. Valid while nothing is written, so it is created for one operation.
 struct Names<D> {
     disk: D,
     folds_case: RefCell<HashMap<String, bool>>,
@@ -43,20 +42,20 @@ struct Names<D> {
 }
 
 impl Workspace {
-    /// The path by the names that the disk has for it. What does not exist stays as it is spelled, below the real name
-    /// of the folder it would be in.
+    /// The path with the names that the disk has. Missing components stay as given, below the real name of their
+    /// folder.
     pub fn on_disk(&self, path: &RepoPath) -> RepoPath {
         Names::of(self).on_disk(path)
     }
 
-    /// Of these paths, those that the disk has by another name, with that name.
+    /// The paths that the disk has under another name, with that name.
     pub fn other_names<'a>(&self, paths: impl IntoIterator<Item = &'a RepoPath>) -> HashMap<RepoPath, RepoPath> {
         let names = Names::of(self);
         let named = paths.into_iter().map(|path| (path.clone(), names.on_disk(path)));
         named.filter(|(asked, real)| asked != real).collect()
     }
 
-    /// Which of these paths name one file. Paths that are not among them are told apart as names in the root are.
+    /// Which of these paths are the same file. Other paths are compared as names in the root are.
     pub fn file_keys<'a>(&self, paths: impl IntoIterator<Item = &'a RepoPath>) -> FileKeys {
         let names = Names::of(self);
         let mut keys = FileKeys::of_disk(names.folds_case(""));
@@ -66,7 +65,7 @@ impl Workspace {
         keys
     }
 
-    /// The same for paths as they stand in a handoff; what is no path is left out.
+    /// The same for paths of a handoff; invalid paths are left out.
     pub fn file_keys_of<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> FileKeys {
         let paths: Vec<RepoPath> = texts.into_iter().filter_map(|text| RepoPath::parse(text).ok()).collect();
         self.file_keys(&paths)
@@ -86,7 +85,7 @@ impl<D: NameSource> Names<D> {
             let name = self.find(&real, component).unwrap_or_else(|| component.to_owned());
             real = join(&real, &name);
         }
-        // A name that the disk has and no path may have: then nothing is found under the asked one either.
+        // If the disk's name is no valid path, nothing is found under the given one either.
         RepoPath::parse(&real).ok().filter(|parsed| parsed.as_str() == real).unwrap_or_else(|| path.clone())
     }
 
@@ -109,7 +108,7 @@ impl<D: NameSource> Names<D> {
         key
     }
 
-    /// The name that the disk has for a name in a folder; `None` when nothing is there.
+    /// The name that the disk has for a name in a folder; `None` if nothing is there.
     fn find(&self, folder: &str, name: &str) -> Option<String> {
         let path = join(folder, name);
         let Some(id) = self.disk.id(&path) else {
@@ -119,10 +118,10 @@ impl<D: NameSource> Names<D> {
             let form = name_key(name, false);
             let list = self.list(folder);
             let mut alike = list.iter().filter(|other| name_key(other, false) == form);
-            // Of several that differ from it in form alone, none is meant more than another.
+            // If several names differ in normal form alone, it is ambiguous.
             return alike.next().filter(|_| alike.next().is_none()).cloned();
         };
-        // Where none of the names that could be the same leads there, it is this very one: no folder need be read.
+        // If no variant of the name leads to the file, the name is exact: the folder need not be read.
         if variants(name).all(|other| self.disk.id(&join(folder, &other)) != Some(id)) {
             return Some(name.to_owned());
         }
@@ -138,12 +137,11 @@ impl<D: NameSource> Names<D> {
             return self.disk.id(&join(folder, other)) == Some(id) && name_key(other, true) == folded;
         };
         let alike = list.iter().filter(|other| name_key(other, true) == folded).find(is_it);
-        // Folders fold by tables of their own.
+        // Folders have their own folding tables.
         alike.or_else(|| list.iter().find(is_it)).cloned().or_else(|| Some(name.to_owned()))
     }
 
-    /// Whether a folder takes names that differ in case for one. A folder that does not exist, or has no name that
-    /// tells, is as the one above.
+    /// Whether a folder folds case. A folder that is missing or has no name to test with is like its parent.
     fn folds_case(&self, folder: &str) -> bool {
         if let Some(known) = self.folds_case.borrow().get(folder) {
             return *known;
@@ -160,9 +158,9 @@ impl<D: NameSource> Names<D> {
     fn probe(&self, folder: &str) -> Option<bool> {
         for name in &self.disk.list(folder, TRIED) {
             let Some(other) = other_case(name) else { continue };
-            // What has gone meanwhile tells nothing.
+            // A file that is gone by now proves nothing.
             let Some(id) = self.disk.id(&join(folder, name)) else { continue };
-            // Where both are there by name they are told apart, also as two names of one file.
+            // If both names exist, the folder does not fold case, even if they are one file.
             let is_same = self.disk.id(&join(folder, &other)) == Some(id);
             return Some(is_same && !self.list(folder).contains(&other));
         }
@@ -181,14 +179,14 @@ impl<D: NameSource> Names<D> {
     }
 }
 
-/// The name in the other case; `None` when it has no letters.
+/// The name in the other case; `None` if it has no letters.
 fn other_case(name: &str) -> Option<String> {
     let upper = name.to_uppercase();
     let other = if upper == name { name.to_lowercase() } else { upper };
     Some(other).filter(|other| other != name)
 }
 
-/// A name in the other case and in the other form, as far as there are such.
+/// The variants of a name in the other case and in other normal forms.
 fn variants(name: &str) -> impl Iterator<Item = String> {
     let forms = [name.nfc().collect::<String>(), name.nfd().collect()];
     other_case(name).into_iter().chain(forms.into_iter().filter(move |form| form != name))

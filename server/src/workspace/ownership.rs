@@ -1,5 +1,5 @@
-//! What a file has besides its bytes, and keeps when they are replaced: its owner and group, and what the system calls
-//! extended attributes, access control lists among them.
+//! The metadata of a file that is kept when its content is replaced: owner, group and extended attributes, access
+//! control lists included.
 
 use std::io;
 
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::durable::set_mode;
 
-/// Who a file belongs to.
+/// The owner of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// The user's number.
+    /// The user id.
     pub uid: u32,
-    /// The group's number.
+    /// The group id.
     pub gid: u32,
 }
 
 impl Owner {
-    /// The owner of a file; `None` where the system has none.
+    /// The owner of a file; `None` if the system has none.
     #[cfg(unix)]
     pub(super) fn of(metadata: &Metadata) -> Option<Self> {
         use cap_std::fs::MetadataExt;
@@ -32,10 +32,10 @@ impl Owner {
     }
 }
 
-/// Make a new file what the one was that it takes the place of, `name` in `folder`, if there is one: its extended
-/// attributes, its owner and group as far as this user may give them, and its permission bits.
+/// Gives a new file the metadata of the file that it replaces, `name` in `folder`, if there is one: extended
+/// attributes, owner and group as far as permitted, and permission bits.
 ///
-/// Where the group cannot be given, this user's own one gets no more than all others have.
+/// If the group cannot be set, the current group gets no more than others have.
 ///
 /// # Errors
 /// When the permission bits cannot be set.
@@ -46,13 +46,13 @@ pub(super) fn apply_metadata(
     mode: u32,
 ) -> io::Result<()> {
     let is_group_kept = owner.is_none_or(|owner| set_owner(file, owner));
-    // After the owner, whose change takes some of them away.
+    // After the owner: changing it clears some attributes.
     attributes::copy(folder, name, file);
     let group = if is_group_kept { 0o070 } else { (mode & 0o007) << 3 };
     set_mode(file, mode & (0o707 | group))
 }
 
-/// Give a file to its owner and group; whether it then has the group.
+/// Sets owner and group; returns whether the file then has the group.
 #[cfg(unix)]
 fn set_owner(file: &File, owner: Owner) -> bool {
     use std::os::unix::fs::fchown;
@@ -78,13 +78,13 @@ mod attributes {
     use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
     use rustix::io::Errno;
 
-    /// What must not outlive a change of content: a signature of it, and privileges, which the system takes from a file
-    /// that is written to (capabilities(7)).
+    /// Attributes that must not survive a change of content: signatures, and privileges that the system removes from a
+    /// written file (capabilities(7)).
     const DROPPED: [&str; 3] = ["security.capability", "security.evm", "security.ima"];
-    /// The most that the system holds of names, and of one value (xattr(7)).
+    /// The limit of the system for the list of names and for a value (xattr(7)).
     const MAX_BYTES: usize = 64 * 1024;
 
-    /// Copy what can be copied: many file systems have none, and some a user may not set.
+    /// Copies what is permitted: many file systems have no attributes, and some cannot be set by a user.
     pub(super) fn copy(folder: &Dir, name: &str, to: &File) {
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No).nonblock(true);

@@ -1,33 +1,33 @@
-//! What stands at a path, and whether a file can be put there once others are gone.
+//! What is at a path, and whether a file can be created there once other files are removed.
 //!
-//! A file may give way to a folder of its name, a folder to a file, and where case is folded a name to the same name in
-//! another case: in each, what goes has to go first, and what comes stands in its way when it is taken back.
+//! A file may be replaced by a folder of its name, a folder by a file, and where case is folded a name by the same name
+//! in another case: in each case the old has to be removed first, and on rollback the new is in the way.
 
 use super::beneath::{self, Blocked};
 use super::root::{check_kind, is_absent};
 use super::{FileState, Workspace, WorkspaceError};
 use crate::contracts::{RepoPath, Standing};
 
-/// Entries of a folder that are looked at before it counts as in the way.
+/// How many entries of a folder are checked before it counts as in the way.
 const MOST_ENTRIES: usize = 10_000;
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Debug)]
 pub(super) enum PathState {
     Nothing,
     File(FileState),
-    /// A file that has this name in another case: another name of the same file, so none of this one.
+    /// A file with this name in another case: the same file under another name.
     OtherName(RepoPath),
-    /// A folder: no file of this name.
+    /// A folder.
     Folder,
-    /// A file stands where a folder above it would: no file of this name.
+    /// One of the path's folders is a file.
     BelowFile(RepoPath),
-    /// A link, or something behind one; a device, or a file too large to be one of ours.
+    /// A link or a path behind one, a device, or a file that is too large.
     Other(WorkspaceError),
 }
 
 impl PathState {
-    /// Whether it is the content of this hash; `None` is no file, whatever else stands there.
+    /// Whether it has the content of this hash; for `None`, whether it is no file.
     pub(super) fn has(&self, hash: Option<&str>) -> bool {
         match (self, hash) {
             (Self::File(state), Some(hash)) => state.sha256 == hash,
@@ -38,7 +38,7 @@ impl PathState {
 }
 
 impl Workspace {
-    /// What is at a path, for the rules of a plan. Nothing is read but names and kinds.
+    /// What is at a path, for the rules of a plan. Only names and kinds are read.
     pub fn standing(&self, path: &RepoPath) -> Standing {
         let real = self.on_disk(path);
         let unwritable = |error: WorkspaceError| Standing::Unwritable(error.to_string());
@@ -65,7 +65,7 @@ impl Workspace {
         }
     }
 
-    /// That a path is a link or lies behind one, with the place that can be written instead.
+    /// Says that a path is a link or behind one, with the real path that can be written instead.
     fn describe_link(&self, path: &RepoPath) -> String {
         let what = WorkspaceError::Link(path.clone());
         match self.real_path(path) {
@@ -76,11 +76,11 @@ impl Workspace {
     }
 }
 
-/// A file as it stands in its real place now, to the letter; `None` when no file has this name, whatever else may have
-/// it. For what was a plain file once, and may be anything by now.
+/// Reads a file under its exact name and without links; `None` if no file has this name, whatever else does. For paths
+/// that were plain files once.
 ///
 /// # Errors
-/// When a link or a device stands there, a file that is too large, or one that cannot be read.
+/// When a link, a device or a file that is too large is there, or it cannot be read.
 pub fn read_exact(workspace: &Workspace, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
     match path_state(workspace, path)? {
         PathState::File(state) => Ok(Some(state)),
@@ -89,7 +89,7 @@ pub fn read_exact(workspace: &Workspace, path: &RepoPath) -> Result<Option<FileS
     }
 }
 
-/// What stands at a path, to the letter.
+/// What is at a path under its exact name.
 pub(super) fn path_state(workspace: &Workspace, path: &RepoPath) -> Result<PathState, WorkspaceError> {
     match workspace.read_in_place(path) {
         Ok(Some(state)) => Ok(other_name(workspace, path).map_or(PathState::File(state), PathState::OtherName)),
@@ -102,7 +102,7 @@ pub(super) fn path_state(workspace: &Workspace, path: &RepoPath) -> Result<PathS
     }
 }
 
-/// Whether nothing keeps a new file from being put at a path, once the files are gone of which `goes` says so.
+/// Whether a file can be created at a path once the files are gone for which `is_removed` holds.
 pub(super) fn can_create(
     workspace: &Workspace,
     path: &RepoPath,
@@ -111,7 +111,7 @@ pub(super) fn can_create(
     Ok(blocking_path(workspace, path, is_removed)?.is_none())
 }
 
-/// The first thing that keeps a new file from being put at a path, once the files are gone of which `goes` says so.
+/// The first path that prevents a file from being created, once the files are gone for which `is_removed` holds.
 pub(super) fn blocking_path(
     workspace: &Workspace,
     path: &RepoPath,
@@ -129,7 +129,7 @@ pub(super) fn blocking_path(
     Ok(blocking)
 }
 
-/// Remove a folder that has nothing in it but such folders. What else is in it stays, and so does it.
+/// Removes a folder that contains only empty folders; any other content stays, with its folders.
 pub(super) fn remove_empty_folders(workspace: &Workspace, folder: &RepoPath) {
     let Ok(dir) = beneath::open_folder(workspace.dir(), folder.components()) else { return };
     for name in dir.entries().into_iter().flatten().flatten() {
@@ -138,18 +138,18 @@ pub(super) fn remove_empty_folders(workspace: &Workspace, folder: &RepoPath) {
         }
     }
     if let Ok(parent) = beneath::open_parent(workspace.dir(), folder) {
-        // It fails where something is left in it, and that is as it should be.
+        // It fails if something is left in it, as intended.
         let _ = parent.remove_dir(folder.file_name());
     }
 }
 
-/// The name that a file has where it is not the one it was asked for by.
+/// The disk's name of a file if it differs from the given one.
 fn other_name(workspace: &Workspace, path: &RepoPath) -> Option<RepoPath> {
     let real = workspace.on_disk(path);
     (real.file_name() != path.file_name()).then_some(real)
 }
 
-/// The file that stands where a folder above this path would; a link, and whatever else is no folder, is none.
+/// The file in place of one of the path's folders; links and other kinds do not count.
 fn file_ancestor(workspace: &Workspace, path: &RepoPath) -> Result<Option<RepoPath>, WorkspaceError> {
     match beneath::open_parent(workspace.dir(), path) {
         Err(Blocked::NotAFolder) => {}
@@ -170,7 +170,7 @@ fn is_folder(workspace: &Workspace, path: &RepoPath) -> bool {
     workspace.dir().symlink_metadata(path.as_str()).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// The first thing in a folder that does not go.
+/// The first entry of a folder that is not removed.
 fn first_remaining(
     workspace: &Workspace,
     folder: &RepoPath,
@@ -184,7 +184,7 @@ fn first_remaining(
         let Ok(entry) = entry else { return unknown() };
         let Some(path) = child_path(folder, &entry.file_name()) else { return unknown() };
         *left = left.saturating_sub(1);
-        // Not every file system tells the kind with the name.
+        // Not every file system lists the kind with the name.
         let Ok(kind) = dir.symlink_metadata(entry.file_name()) else { return unknown() };
         if *left == 0 || !(kind.is_dir() || kind.is_file()) {
             return Some(path);

@@ -1,55 +1,55 @@
-//! Taking back what was done to a file, with everything a person has done to it since kept.
+//! Undoes the changes to a file and keeps everything the user has changed since.
 
 use super::merge::{self, merge};
 use super::path_state::{PathState, blocking_path, path_state};
 use super::{FileState, Owner, StagedChange, Workspace, beneath, sha256};
 use crate::contracts::{ChangeType, RepoPath};
 
-/// What one publish, or several in a row, did to a file.
+/// What one or several consecutive publishes did to a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edit {
     /// The file before; `None` when it did not exist.
     pub before: Option<Image>,
-    /// The file after; `None` when it did not exist any more.
+    /// The file after; `None` when it was deleted.
     pub after: Option<Image>,
 }
 
-/// A file at one moment, as far as it was kept.
+/// A file at one moment, as far as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
-    /// Its bytes, or why they are not at hand.
+    /// Its bytes, or why they are not available.
     pub bytes: Result<Vec<u8>, String>,
     /// Its permission bits.
     pub mode: u32,
-    /// Who it belonged to, as far as that is known.
+    /// Its owner, if known.
     pub owner: Option<Owner>,
 }
 
-/// What taking back comes to for one file.
+/// The result of undoing the changes of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TakeBack {
-    /// The file is as it was already.
+    /// Nothing to do.
     Unchanged,
-    /// Nobody has touched it since: it becomes what it was.
+    /// It has not been edited since: the old content is restored.
     Restore(StagedChange),
-    /// It was edited since: the edits stay, the rest becomes what it was.
+    /// It was edited since: the edits are kept and the rest is undone.
     Merge(StagedChange),
-    /// It cannot be told apart what belongs to whom.
+    /// The edits cannot be separated from the changes.
     LeaveAlone {
         /// Why, for people.
         why: String,
     },
 }
 
-/// What is to be done to a file so that these edits, the newest first, are undone and all else stays.
+/// Computes the change to a file that undoes these edits, newest first, and keeps everything else.
 pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> TakeBack {
     let leave = |why: &str| TakeBack::LeaveAlone { why: why.to_owned() };
     let before = match path_state(workspace, path) {
         Ok(PathState::File(state)) => Some(state),
         Ok(PathState::Other(error)) => return leave(&error.to_string()),
-        // Whether its place is free follows from all that is taken back together: see `blocked`.
+        // Whether the path is free depends on all changes together: see `blocked`.
         Ok(PathState::Nothing | PathState::OtherName(_) | PathState::Folder | PathState::BelowFile(_)) => None,
         Err(error) => return leave(&error.to_string()),
     };
@@ -72,8 +72,8 @@ pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> Take
     }
 }
 
-/// Of files that are to be made anew, those whose place is not free, each with what stands there, in words: not even
-/// once the files are gone that these same changes take away.
+/// The files that are to be created and whose path is blocked, even after these changes remove files, each with a
+/// description of what is there.
 pub fn blocked(workspace: &Workspace, changes: &[StagedChange]) -> Vec<(RepoPath, String)> {
     let is_removed = |path: &RepoPath| changes.iter().any(|change| change.after.is_none() && change.path == *path);
     let made = changes.iter().filter(|change| change.before.is_none() && change.after.is_some());
@@ -85,12 +85,12 @@ pub fn blocked(workspace: &Workspace, changes: &[StagedChange]) -> Vec<(RepoPath
     made.filter_map(|change| Some((change.path.clone(), why(change)?))).collect()
 }
 
-/// Remove a folder if nothing is in it; whether it went.
+/// Removes a folder if it is empty; returns whether it was removed.
 pub fn remove_empty_folder(workspace: &Workspace, folder: &RepoPath) -> bool {
     beneath::open_parent(workspace.dir(), folder).is_ok_and(|parent| parent.remove_dir(folder.file_name()).is_ok())
 }
 
-/// The file as it would be after the edits taken back so far.
+/// The file after the edits undone so far.
 struct Current {
     bytes: Option<Vec<u8>>,
     mode: u32,
@@ -119,13 +119,13 @@ impl Current {
                 (None, ..) => return Err("you have deleted it since".to_owned()),
             }
         };
-        // Permission bits are one more thing the user may have changed since.
+        // The user may have changed the permission bits too.
         if let Some(before) = &edit.before
             && edit.after.as_ref().is_none_or(|after| after.mode == self.mode)
         {
             self.mode = before.mode;
         }
-        // A file that is there is whose it is; one that comes back is whose it was.
+        // An existing file keeps its owner; a restored one gets its old owner.
         if let (None, Some(before)) = (&self.bytes, &edit.before) {
             self.owner = before.owner;
         }

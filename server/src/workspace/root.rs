@@ -1,3 +1,5 @@
+//! `Workspace`: the handle on the root that all access goes through.
+
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,14 +17,14 @@ use super::ownership::Owner;
 use super::protect::{SecretInodes, is_secret, never_by_name};
 use crate::contracts::RepoPath;
 
-/// A folder that is worked on. Cheap to clone.
+/// The folder that is worked on. Cheap to clone.
 ///
-/// It holds a handle on the folder, not its name: links inside are followed only as long as they stay inside, and a
-/// folder that is moved away is still the one that was opened.
+/// It holds a handle on the folder, not its name: links are followed only inside, and a folder that is moved is still
+/// the one that was opened.
 #[derive(Debug, Clone)]
 pub struct Workspace {
     inner: Arc<Inner>,
-    /// The editor's open documents, where there is an editor.
+    /// The editor's open documents, if there is an editor.
     pub(super) buffers: Option<OpenBuffers>,
 }
 
@@ -35,10 +37,10 @@ struct Inner {
 }
 
 impl Workspace {
-    /// Open a folder by any path to it.
+    /// Opens a folder by any path to it.
     ///
     /// # Errors
-    /// When it does not exist, is no folder or may not be read.
+    /// When it does not exist, is not a folder or may not be read.
     pub fn open(path: &Path) -> Result<Self, WorkspaceError> {
         let fault = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => WorkspaceError::Missing(path.to_owned()),
@@ -51,7 +53,7 @@ impl Workspace {
             return Err(WorkspaceError::NotAFolder(path.to_owned()));
         }
         let dir = Dir::open_ambient_dir(&root, ambient_authority()).map_err(fault)?;
-        // A folder that may be entered but not listed opens without complaint.
+        // A folder without read permission can still be opened.
         dir.entries().map_err(fault)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -69,37 +71,37 @@ impl Workspace {
         &self.inner.root
     }
 
-    /// The handle beneath which everything happens.
+    /// The handle for all access.
     pub(super) fn dir(&self) -> &Dir {
         &self.inner.dir
     }
 
-    /// The files of ignore rules that were read.
+    /// The cache of rule files.
     pub(super) fn ignore_files(&self) -> &IgnoreFiles {
         &self.inner.ignore_files
     }
 
-    /// Whether a file is a secret by another of its names: a hard link to one is that secret. (For its own name see
+    /// Whether a file is a secret under another name: a hard link to a secret is one. (For its own name see
     /// [`is_secret`].)
     pub fn is_secret_by_link(&self, path: &RepoPath) -> bool {
         let metadata = self.dir().symlink_metadata(path.as_str());
         metadata.is_ok_and(|metadata| self.inner.secret_inodes.contain(self.root(), &metadata))
     }
 
-    /// Whether it is a regular file, links inside the workspace followed.
+    /// Whether it is a regular file; links inside the workspace are followed.
     pub fn is_file(&self, path: &RepoPath) -> bool {
         self.dir().metadata(self.on_disk(path).as_str()).is_ok_and(|metadata| metadata.is_file())
     }
 
-    /// Whether it is a folder, links inside the workspace followed.
+    /// Whether it is a folder; links inside the workspace are followed.
     pub fn is_folder(&self, path: &RepoPath) -> bool {
         self.dir().metadata(self.on_disk(path).as_str()).is_ok_and(|metadata| metadata.is_dir())
     }
 
-    /// Whether files may be made in a folder, or in the root.
+    /// Checks whether files may be created in a folder, or in the root.
     ///
     /// # Errors
-    /// What the system says against it.
+    /// The system's reason against it.
     pub fn check_writable(&self, folder: Option<&RepoPath>) -> io::Result<()> {
         let folder = folder.map_or(".", RepoPath::as_str);
         #[cfg(unix)]
@@ -114,7 +116,7 @@ impl Workspace {
         }
     }
 
-    /// Where a path really leads, links followed, by the names the disk has; `None` when nothing is there.
+    /// The real path with links followed and the disk's names; `None` if nothing is there.
     ///
     /// # Errors
     /// When a link leads out of the workspace, or the real place has a name that no [`RepoPath`] can have.
@@ -124,7 +126,7 @@ impl Workspace {
         let real = match self.dir().canonicalize(asked.as_str()) {
             Ok(real) => real,
             Err(error) if is_absent(&error) => return Ok(None),
-            // This is how a way out is refused.
+            // This is how an escape is refused.
             Err(error) if self.has_link(path) && error.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(WorkspaceError::Outside(path.clone()));
             }
@@ -134,16 +136,16 @@ impl Workspace {
             Err(error) => return Err(io(error)),
         };
         let named = real.to_str().and_then(|text| RepoPath::parse(text).ok());
-        // A link may spell its target otherwise than the disk does.
+        // A link may spell its target differently from the disk.
         let spelled = |named: RepoPath| if named == asked { named } else { self.on_disk(&named) };
         named.map(|named| Some(spelled(named))).ok_or_else(|| WorkspaceError::NotAFile(path.clone()))
     }
 
-    /// Read a file; `None` when it does not exist. Links are followed inside the workspace, but never to secrets,
-    /// `.git` or the memory folder.
+    /// Reads a file; `None` if it does not exist. Links are followed inside the workspace, but never to secrets, `.git`
+    /// or the memory folder.
     ///
     /// # Errors
-    /// When it is no regular file, too large, outside, guarded or unreadable.
+    /// When it is not a regular file, too large, outside, guarded or unreadable.
     pub fn read(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
         let Some(real) = self.real_path(path)? else { return Ok(None) };
         if real != *path && (is_secret(&real) || never_by_name(&real)) {
@@ -152,7 +154,7 @@ impl Workspace {
         self.read_in_place(&real)
     }
 
-    /// Read a file in its real place: no component may be a link.
+    /// Reads a file at its real path: no component may be a link.
     pub(super) fn read_in_place(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
         let io = |source| WorkspaceError::Io { path: path.clone(), source };
         let folder = match beneath::open_parent(self.dir(), path) {
@@ -162,7 +164,7 @@ impl Workspace {
             Err(Blocked::Io(error)) if is_absent(&error) => return Ok(None),
             Err(Blocked::Io(error)) => return Err(io(error)),
         };
-        // The kind is looked at before anything is opened: opening a pipe waits, opening a device may act.
+        // Check the kind before opening: opening a pipe blocks, and opening a device may have effects.
         match folder.symlink_metadata(path.file_name()) {
             Ok(metadata) if metadata.is_symlink() => return Err(WorkspaceError::Link(path.clone())),
             Ok(metadata) => check_kind(path, &metadata)?,
@@ -186,16 +188,15 @@ impl Workspace {
         Ok(Some(FileState { sha256: sha256(&bytes), bytes, mode: mode(&metadata), owner: Owner::of(&metadata) }))
     }
 
-    /// Open a folder, made where it does not exist. No component may be a link.
+    /// Opens a folder, created if missing. No component may be a link.
     ///
     /// # Errors
-    /// When a link or a file stands in the way, or the folder cannot be made.
+    /// When a component is a link or a file, or the folder cannot be created.
     pub fn folder(&self, path: &RepoPath) -> Result<Dir, WorkspaceError> {
         beneath::create_folder(self.dir(), path.components()).map_err(|blocked| blocked.at(path))
     }
 
-    /// Refuse a path that cannot be written in its real place: behind a link, or where something other than a
-    /// regular file stands.
+    /// Refuses a path that cannot be written: behind a link, or where something other than a regular file is.
     pub(super) fn check_in_place(&self, path: &RepoPath) -> Result<(), WorkspaceError> {
         match beneath::open_parent(self.dir(), path) {
             Ok(folder) => match folder.symlink_metadata(path.file_name()) {
@@ -231,7 +232,7 @@ pub(super) fn check_kind(path: &RepoPath, metadata: &Metadata) -> Result<(), Wor
     Ok(())
 }
 
-/// A file in the place of a folder means, too, that nothing is there.
+/// A file in place of a parent folder also means that nothing is there.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -239,7 +240,7 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 #[cfg(unix)]
 pub(super) fn mode(metadata: &Metadata) -> u32 {
     use cap_std::fs::MetadataExt;
-    // Set-user-id and the like do not survive a change of content, as with any other writer.
+    // Set-user-id and similar bits do not survive a change of content, as with any writer.
     metadata.mode() & 0o777
 }
 

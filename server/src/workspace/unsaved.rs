@@ -1,4 +1,4 @@
-//! Files as people see them: the unsaved text of an editor's open document over what is on disk.
+//! Files as the user sees them: the unsaved text of an open document instead of what is on disk.
 
 use tokio::sync::watch;
 
@@ -10,15 +10,15 @@ use super::text_file::TextFile;
 use crate::contracts::RepoPath;
 
 impl Workspace {
-    /// The same folder, as an editor has its files open.
+    /// The same folder with an editor's open documents.
     #[must_use]
     pub fn with_buffers(mut self, buffers: OpenBuffers) -> Self {
         self.buffers = Some(buffers);
         self
     }
 
-    /// Read a file as people see it: the open document's text where it has unsaved changes, else what is on disk. An
-    /// unsaved text comes in the file's own encoding, mark and line endings: the bytes it will have once it is saved.
+    /// Reads a file as the user sees it: the open document's text if it has unsaved changes, else the file on disk.
+    /// Unsaved text is in the file's own encoding, with its byte order mark and line endings, as it will be saved.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -27,16 +27,16 @@ impl Workspace {
         self.with_unsaved_text(path, disk)
     }
 
-    /// The same for a file that nobody asked for and that is read all the same: no component may be a link.
+    /// Reads a file that nobody asked for, as [`read_open`](Self::read_open) does: no component may be a link.
     ///
     /// # Errors
-    /// As [`read`](Self::read); also when there is a link on the way.
+    /// As [`read`](Self::read); also when a component is a link.
     pub fn read_unlinked(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
         let disk = self.read_in_place(path)?;
         self.with_unsaved_text(path, disk)
     }
 
-    /// What is on disk at this path, under the open document's unsaved text.
+    /// The file on disk, replaced by the open document's unsaved text if there is one.
     pub(super) fn with_unsaved_text(
         &self,
         path: &RepoPath,
@@ -47,7 +47,7 @@ impl Workspace {
             Some(Ok(format)) => format,
             _ => TextFile::empty(),
         };
-        // What the file's encoding cannot hold is saved by no editor as it is; agents may read it all the same.
+        // A text that does not fit the file's encoding cannot be saved as it is; agents may read it all the same.
         let bytes = format.encode(&text).unwrap_or_else(|_| text.into_bytes());
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(WorkspaceError::TooLarge { path: path.clone(), bytes: bytes.len() as u64 });
@@ -62,31 +62,31 @@ impl Workspace {
         if buffers.source.open(path).is_none() {
             return false;
         }
-        // What cannot be read cannot be compared either; whoever writes there is told why by the disk.
+        // An unreadable file cannot be compared; the write will report the reason.
         self.read(path).is_ok_and(|disk| self.unsaved_text(path, disk.as_ref()).is_some())
     }
 
-    /// Those of these files that are open with changes that are not on disk.
+    /// The files that are open with changes that are not on disk.
     pub fn unsaved<'a>(&self, paths: impl IntoIterator<Item = &'a RepoPath>) -> Vec<RepoPath> {
         paths.into_iter().filter(|path| self.is_unsaved(path)).cloned().collect()
     }
 
-    /// Counts up whenever an open document changed; `None` where there is no editor.
+    /// Counts up whenever an open document changes; `None` without an editor.
     pub fn buffer_changes(&self) -> Option<watch::Receiver<u64>> {
         self.buffers.as_ref().map(|buffers| buffers.source.changes())
     }
 
-    /// The open document's text, line feeds only, where it has changes that are not on disk.
+    /// The open document's text, with line feeds only, if it has changes that are not on disk.
     fn unsaved_text(&self, path: &RepoPath, disk: Option<&FileState>) -> Option<String> {
         let buffers = self.buffers.as_ref()?;
         let Buffer { text, edited } = buffers.source.open(path)?;
         let text = normalised(&text);
         let on_disk = match disk {
-            // A document of a file that does not exist is none yet while it is empty.
+            // An empty document of a missing file is not a change.
             None => Some(String::new()),
             Some(disk) => TextFile::decode(&disk.bytes).ok().map(|file| file.text().to_owned()),
         };
-        // An editor shows something of a binary too, and nobody can tell what.
+        // What an editor shows of a binary file is undefined.
         let on_disk = on_disk?;
         let hash = hash(&text);
         let mut seen = buffers.seen();

@@ -1,3 +1,5 @@
+//! Listing the files that agents may know.
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,26 +12,26 @@ use super::{Interrupt, Interrupted, Workspace, WorkspaceError};
 use crate::contracts::RepoPath;
 use crate::text;
 
-/// Entries looked at before a walk gives up: a workspace of this size wants a narrower question.
+/// How many entries are visited before a walk gives up: such a workspace needs a narrower question.
 const MAX_VISITED: usize = 500_000;
 
-/// Which files are asked for.
+/// Which files to list.
 #[derive(Debug, Clone, Copy)]
 pub struct Walk<'a> {
-    /// The memory folder, left out.
+    /// The memory folder, which is left out.
     pub memory_dir: &'a RepoPath,
     /// Only beneath this folder.
     pub folder: Option<&'a RepoPath>,
-    /// Only files that match: a pattern without a slash by name, else by path, from the root or from the folder.
+    /// Only files that match: a pattern without a slash by name, others by path from the root or from the folder.
     pub glob: Option<&'a str>,
-    /// Most files to answer.
+    /// The largest number of files to return.
     pub limit: usize,
 }
 
 /// Files of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// Their paths; folders and files of one folder in the order of their names.
+    /// Their paths, sorted by name within each folder.
     pub files: Vec<RepoPath>,
     /// Whether there are more.
     pub more: bool,
@@ -38,7 +40,7 @@ pub struct Listing {
 /// Why files cannot be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError {
-    /// The glob is not one.
+    /// The glob is invalid.
     #[error("the glob {glob:?} is not valid: {reason}; write for example *.rs or src/**/*.rs")]
     Glob {
         /// The glob.
@@ -49,30 +51,30 @@ pub enum WalkError {
     /// There is no such folder.
     #[error("there is no folder {0}")]
     NoFolder(RepoPath),
-    /// A file is not a folder.
+    /// It is a file, not a folder.
     #[error("{0} is a file, not a folder")]
     File(RepoPath),
     /// The folder leads elsewhere.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// It took too long, or was stopped.
+    /// It was cancelled or took too long.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
 
-/// The files that agents may know of: no ignored ones (by git's rules, also where there is no git), no secrets, not
-/// `.git` or the memory folder, no links, no names that no [`RepoPath`] can have. Hidden files are shown.
+/// Lists the files that agents may know: no ignored ones (by git's rules, also without git), no secrets, not `.git` or
+/// the memory folder, no links, no names that no [`RepoPath`] can have. Hidden files are listed.
 ///
 /// # Errors
-/// When the folder or the glob is none.
+/// When the folder does not exist or the glob is invalid.
 pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkError> {
     files_until(workspace, walk, &Interrupt::never())
 }
 
-/// [`files`], unless it is stopped.
+/// [`files`], unless interrupted.
 ///
 /// # Errors
-/// When the folder or the glob is none, or when interrupted.
+/// When the folder does not exist, the glob is invalid, or when interrupted.
 pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt) -> Result<Listing, WalkError> {
     let glob = walk.glob.map(compile).transpose()?;
     let folder = match walk.folder {
@@ -81,7 +83,7 @@ pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt
     };
     let mut listing = Listing { files: Vec::new(), more: false };
     let mut builder = WalkBuilder::new(workspace.root());
-    // The rules are read by us, within bounds; see `ignored`.
+    // Ignore rules are read within bounds by `ignored`.
     builder.standard_filters(false).follow_links(false).sort_by_file_name(Ord::cmp);
     let fault = filter_entries(&mut builder, workspace, folder.clone(), walk.memory_dir.clone())?;
     for (visited, entry) in builder.build().enumerate() {
@@ -90,7 +92,7 @@ pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt
             break;
         }
         interrupt.check()?;
-        // A folder that may not be read has nothing to show.
+        // A folder without read permission is empty.
         let Ok(entry) = entry else { continue };
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
             continue;
@@ -114,17 +116,16 @@ pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt
     }
 }
 
-/// Whether git's rules leave out the file at this real path (see [`Workspace::real_path`]), or it is not a file.
+/// Whether git ignores the file at this real path (see [`Workspace::real_path`]), or it is not a file.
 ///
 /// # Errors
-/// When a file of rules on the way cannot be used.
+/// When a rule file on the way cannot be used.
 pub fn is_ignored(workspace: &Workspace, path: &RepoPath) -> Result<bool, WorkspaceError> {
     let ignored = Ignored::of(workspace)?.is_ignored_with_parents(path.as_str())?;
     Ok(ignored || !workspace.is_file(path))
 }
 
-/// Leave out what is ignored, never looked at, or not in the folder. Answers where a file of rules that cannot be used
-/// is told.
+/// Excludes what is ignored, off limits or outside the folder. Returns where the first fault of a rule file is stored.
 fn filter_entries(
     builder: &mut WalkBuilder,
     workspace: &Workspace,
@@ -136,7 +137,7 @@ fn filter_entries(
     let fault = Arc::new(Mutex::new(None));
     let first_fault = fault.clone();
     builder.filter_entry(move |entry| {
-        // The root itself has no path in the workspace; names that are no path are dropped later.
+        // The root has no path in the workspace; names that are no valid path are dropped later.
         let Some(path) = repo_path(&root, entry.path()) else { return true };
         if is_never(&path, &memory_dir) {
             return false;
@@ -172,7 +173,7 @@ fn real_folder(workspace: &Workspace, folder: &RepoPath) -> Result<RepoPath, Wal
 fn repo_path(root: &Path, path: &Path) -> Option<RepoPath> {
     let relative = path.strip_prefix(root).ok()?;
     let text = relative.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()?.join("/");
-    // A back slash in a name would be read as a slash.
+    // A backslash in a name would be read as a slash.
     RepoPath::parse(&text).ok().filter(|path| path.as_str() == text)
 }
 
@@ -181,7 +182,7 @@ struct Glob {
     by_name: bool,
 }
 
-/// A compiled glob, for those who list files from elsewhere too.
+/// Compiles a glob.
 fn compile(glob: &str) -> Result<Glob, WalkError> {
     let pattern = glob.trim().trim_start_matches("./").trim_start_matches('/');
     let fault = |reason: String| WalkError::Glob { glob: text::head(glob, 200).to_owned(), reason };
@@ -197,10 +198,10 @@ fn matches(glob: &Glob, path: &RepoPath, folder: Option<&RepoPath>) -> bool {
     glob.matcher.is_match(path.as_str()) || below.is_some_and(|below| glob.matcher.is_match(below))
 }
 
-/// Tells whether a path that need not exist on disk is among those a walk asks for.
+/// A predicate for paths that a walk would list, whether they exist on disk or not.
 ///
 /// # Errors
-/// When the glob is none.
+/// When the glob is invalid.
 pub(crate) fn matcher<'a>(walk: &'a Walk<'_>) -> Result<impl Fn(&RepoPath) -> bool + 'a, WalkError> {
     let glob = walk.glob.map(compile).transpose()?;
     Ok(move |path: &RepoPath| {

@@ -1,7 +1,6 @@
-//! The working tree against a commit: what differs, for a review of a diff that nobody planned.
+//! Compares the working tree with a commit, for a review of a diff without a plan.
 //!
-//! Everything is only read: neither the index nor any other part of the repository is written, and no filter or hook
-//! runs.
+//! Read-only: neither the index nor any other part of the repository is written, and no filter or hook runs.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,13 +12,13 @@ use crate::contracts::RepoPath;
 use crate::workspace::protect::{is_never, is_secret, is_secret_text};
 use crate::workspace::{MAX_FILE_BYTES, Workspace, WorkspaceError};
 
-/// Commits told of.
+/// The largest number of commits that are listed.
 const MOST_COMMITS: usize = 50;
 
 /// The commit that a working tree is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
-    /// As the user named it.
+    /// The name that the user gave.
     pub reference: String,
     /// The merge base of that commit and HEAD, in hex.
     pub commit: String,
@@ -30,7 +29,7 @@ pub struct Base {
 pub struct BaseDiff {
     /// The files that differ, by path.
     pub files: Vec<BaseFile>,
-    /// Files that differ and are not shown, with the reason: `assets/a.bin: a link`. Secrets are not named.
+    /// Files that differ but are left out, with the reason: `assets/a.bin: a link`. Secrets are not named.
     pub left_out: Vec<String>,
     /// First lines of the messages of the commits since the base, newest first.
     pub commits: Vec<String>,
@@ -70,13 +69,13 @@ pub enum BaseError {
     /// HEAD has no commit.
     #[error("there is no commit yet to compare with; commit something first")]
     NoCommit,
-    /// The history between the two is cut off.
+    /// The history between the two commits is cut off.
     #[error(
         "this is a shallow clone, and its history ends before the commit that {0:?} and HEAD have in common; get the \
          whole history by `git fetch --unshallow` (on GitHub Actions: fetch-depth: 0 for actions/checkout)"
     )]
     Shallow(String),
-    /// Two histories.
+    /// The commits have no common history.
     #[error("{0:?} and HEAD have no commit in common; name a commit that this branch comes from")]
     Unrelated(String),
     /// Git failed.
@@ -85,7 +84,7 @@ pub enum BaseError {
     /// A file cannot be read.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// It was stopped on the way.
+    /// It was cancelled.
     #[error("stopped")]
     Stopped,
 }
@@ -96,10 +95,10 @@ impl From<git2::Error> for BaseError {
     }
 }
 
-/// Find the commit to compare with: the merge base of HEAD and what the user named.
+/// Finds the commit to compare with: the merge base of HEAD and the commit that the user named.
 ///
 /// # Errors
-/// With what the user can do.
+/// The error says what the user can do.
 pub fn find_base(workspace: &Workspace, reference: &str) -> Result<Base, BaseError> {
     let repository = open(workspace)?;
     let head = match repository.head().and_then(|head| head.peel_to_commit()) {
@@ -121,9 +120,9 @@ pub fn find_base(workspace: &Workspace, reference: &str) -> Result<Base, BaseErr
     }
 }
 
-/// What differs between a commit and the working tree: tracked files, and untracked ones that are not ignored. The
-/// memory folder, links, submodules and secrets are left out. Where an editor has a file open, its unsaved text counts.
-/// `stopped` is asked between files.
+/// Computes what differs between a commit and the working tree: tracked files, and untracked ones that are not ignored.
+/// The memory folder, links, submodules and secrets are left out. For a file with unsaved changes in the editor, the
+/// unsaved text is compared. `stopped` is checked between files.
 ///
 /// # Errors
 /// When git or a file cannot be read.
@@ -195,7 +194,7 @@ fn open(workspace: &Workspace) -> Result<Repository, BaseError> {
     Ok(repository)
 }
 
-/// What may help where a name leads to no commit.
+/// A hint for a name that is no commit.
 fn hint(repository: &Repository, reference: &str) -> String {
     if let Some((remote, branch)) = reference.split_once('/')
         && repository.find_remote(remote).is_ok()
@@ -214,7 +213,7 @@ fn hint(repository: &Repository, reference: &str) -> String {
     "name a branch, a tag or a commit, such as origin/main; `git branch -a` lists the branches".to_owned()
 }
 
-/// The workspace below the top of the working tree: empty, or ending in `/`.
+/// The workspace's path below the top of the working tree: empty, or ending in `/`.
 fn prefix(repository: &Repository, workspace: &Workspace) -> Result<String, BaseError> {
     let elsewhere = || BaseError::Git("the repository's working tree is elsewhere".to_owned());
     let top = repository.workdir().and_then(|top| top.canonicalize().ok()).ok_or_else(elsewhere)?;
@@ -223,21 +222,22 @@ fn prefix(repository: &Repository, workspace: &Workspace) -> Result<String, Base
     Ok(if below.is_empty() { below } else { format!("{below}/") })
 }
 
-/// Files that are tracked and, in a sparse checkout, not on disk: git shows them as deleted.
+/// Tracked files that a sparse checkout leaves out: git reports them as deleted.
 fn not_checked_out(repository: &Repository) -> Result<HashSet<Vec<u8>>, BaseError> {
     let skipped = IndexEntryExtendedFlag::SKIP_WORKTREE.bits();
     let entries = repository.index()?;
     Ok(entries.iter().filter(|entry| entry.flags_extended & skipped != 0).map(|entry| entry.path).collect())
 }
 
-/// A file's name in the repository, and below the workspace; `None` outside of it, and for folders.
+/// A file's name in the repository and below the workspace; `None` outside of it, and for folders.
 fn name<'a>(delta: &DiffDelta<'a>, prefix: &str) -> Option<(&'a [u8], &'a [u8])> {
     let name = delta.new_file().path_bytes().or_else(|| delta.old_file().path_bytes())?;
     let below = name.strip_prefix(prefix.as_bytes())?;
     (!below.is_empty() && !below.ends_with(b"/")).then_some((name, below))
 }
 
-/// A file, by its `name` in the repository, with both its contents; `None` when they are the same after all, and a word on why it is not shown.
+/// Reads both contents of a file, by its `name` in the repository; `None` if they are equal. The inner error says why
+/// the file is left out.
 fn file(
     repository: &Repository,
     workspace: &Workspace,
@@ -284,7 +284,7 @@ fn before(repository: &Repository, file: &DiffFile<'_>) -> Result<Result<Option<
     Ok(Ok(Some(blob.content().to_vec())))
 }
 
-/// A file's bytes as git would commit them: where it turns line endings, those are no change.
+/// A file's bytes as git would commit them, so that converted line endings are no change.
 fn as_committed(repository: &Repository, name: &[u8], before: &[u8], now: Vec<u8>) -> Vec<u8> {
     let has_crlf = |bytes: &[u8]| bytes.windows(2).any(|pair| pair == b"\r\n");
     if now.contains(&0) || !has_crlf(&now) || has_crlf(before) || !turns_line_endings(repository, name) {

@@ -1,8 +1,7 @@
-//! Git, by libgit2 and only beside the user's own use of it: what is checked out, what differs from a commit, checkpoints.
+//! Git through libgit2, beside the user's own use of it: what is checked out, what differs from a commit, checkpoints.
 //!
-//! Invariants: a repository is opened by `open` alone, which takes none that is not the workspace's own; nothing but references
-//! below `refs/baton/` and the objects they lead to is ever written. Which files are ignored is no question to git: see
-//! `ignored`.
+//! Invariants: only `open` opens a repository, and only the workspace's own; nothing is written but references below
+//! `refs/baton/` and their objects. Which files are ignored is decided by `ignored`, without git.
 
 mod base;
 mod checkpoint;

@@ -1,4 +1,4 @@
-//! What is checked out, and what there is to know of the repository a workspace lies in.
+//! What is checked out, and the state of the repository that a workspace is in.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::ignored::Ignored;
 
-/// Where a repository stands.
+/// The HEAD of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The branch that is checked out, without `refs/heads/`; `None` when the head is detached.
@@ -18,8 +18,8 @@ pub struct Head {
     pub commit: Option<String>,
 }
 
-/// Branch and commit of the repository the workspace lies in. `None` without git, and where the repository cannot be
-/// opened (another owner, `reftable`, SHA-256): all else then works as without git. Nothing is written.
+/// Branch and commit of the repository that the workspace is in. `None` without git, and if the repository cannot be
+/// opened (another owner, `reftable`, SHA-256): everything else then works as without git. Read-only.
 pub fn head(workspace: &Workspace) -> Option<Head> {
     let repository = match open(workspace) {
         Ok(repository) => repository?,
@@ -35,7 +35,7 @@ pub fn head(workspace: &Workspace) -> Option<Head> {
             return None;
         }
     };
-    // The target's name, not the resolved one: a branch without a commit has a name too.
+    // The target's name, not the resolved one: a branch without commits has a name too.
     let branch = reference.symbolic_target().ok().flatten().map(|name| {
         let name = name.strip_prefix("refs/heads/").unwrap_or(name);
         name.to_owned()
@@ -44,29 +44,29 @@ pub fn head(workspace: &Workspace) -> Option<Head> {
     Some(Head { branch, commit })
 }
 
-/// What there is to know of the repository a workspace lies in, for who looks after the set-up.
+/// The state of the repository that a workspace is in, for `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RepositoryState {
-    /// There is none.
+    /// There is no repository.
     Missing,
-    /// There is one that cannot be opened.
+    /// It cannot be opened.
     Unreadable {
-        /// Why, as far as it is known what can be done.
+        /// Why, if a remedy is known.
         cause: Unreadable,
         /// What git said.
         message: String,
     },
     /// It has no working tree.
     Bare,
-    /// It can be worked with.
+    /// It can be used.
     Open {
-        /// Branch and commit; `None` where HEAD cannot be read.
+        /// Branch and commit; `None` if HEAD cannot be read.
         head: Option<Head>,
-        /// Whether the memory folder is left out by its ignore rules.
+        /// Whether the memory folder is ignored.
         ignores_memory: bool,
-        /// Whether files of the memory folder are tracked all the same.
+        /// Whether files of the memory folder are tracked nevertheless.
         tracks_memory: bool,
-        /// Whether its history is cut off.
+        /// Whether it is a shallow clone.
         is_shallow: bool,
     },
 }
@@ -74,7 +74,7 @@ pub enum RepositoryState {
 /// Why a repository cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Its references are kept as `reftable`.
+    /// Its references are stored as `reftable`.
     Reftable,
     /// Its objects are named by SHA-256.
     Sha256,
@@ -86,7 +86,7 @@ pub enum Unreadable {
     Other,
 }
 
-/// Look at the repository a workspace lies in. Nothing is written.
+/// Examines the repository that a workspace is in. Read-only.
 pub fn repository(workspace: &Workspace, memory_dir: &RepoPath) -> RepositoryState {
     let repository = match open(workspace) {
         Ok(Some(repository)) => repository,
@@ -121,20 +121,20 @@ pub fn repository(workspace: &Workspace, memory_dir: &RepoPath) -> RepositorySta
     }
 }
 
-/// Whether git's rules leave out a file, which need not exist.
+/// Whether git ignores a file, which need not exist.
 fn is_ignored(workspace: &Workspace, file: &str) -> bool {
     Ignored::of(workspace).and_then(|rules| rules.is_ignored_with_parents(file)).unwrap_or(false)
 }
 
-/// The version of the git library that is built in.
+/// The version of the built-in libgit2.
 pub fn library_version() -> String {
     let (major, minor, patch) = git2::Version::get().libgit2_version();
     format!("libgit2 {major}.{minor}.{patch}")
 }
 
-/// The file that says what is checked out, and is replaced when that changes; `None` without git.
+/// The HEAD file, which is replaced when another commit is checked out; `None` without git.
 pub fn head_file(workspace: &Workspace) -> Option<PathBuf> {
-    // A working tree that is not the repository's first has a HEAD of its own.
+    // A linked worktree has its own HEAD.
     Some(open(workspace).ok()??.path().join("HEAD"))
 }
 

@@ -1,8 +1,8 @@
-//! Which files git's rules leave out.
+//! Which files git's ignore rules exclude.
 //!
-//! The rules are read here, and by no library: a file of rules is a regular one, never a link (git follows none either)
-//! and never a pipe, has a limit, and is read and compiled once for as long as it stays the same. Source: git
-//! documentation, gitignore.
+//! The rules are read here and not by a library: a rule file has to be a regular file, no link (git follows none
+//! either) and no pipe, has a limit, and is read and compiled once while it is unchanged. Source: git documentation,
+//! gitignore.
 
 mod rules;
 
@@ -20,39 +20,39 @@ use crate::workspace::Workspace;
 
 const NAME: &str = ".gitignore";
 
-/// The largest file that says where a repository is, in bytes.
+/// The largest file that points to a repository, in bytes.
 const MAX_POINTER: u64 = 64 * 1024;
 
-/// A folder on the way to a file, with the rules that hold in it.
+/// A folder on the way to a file, with its rules.
 #[derive(Debug)]
 struct Level {
     above: Option<Arc<Level>>,
-    /// The folder's name in the one above; of the first level, where the root lies below the file of its rules.
+    /// The folder's name in its parent; empty for the root.
     name: String,
     rules: Option<Arc<Rules>>,
-    /// A repository of its own: no rules from above hold in it, but the user's.
+    /// A repository of its own: rules from above do not apply in it, except the user's.
     is_top: bool,
 }
 
-/// The rules of a workspace as they are now, for one walk or one question.
+/// The current rules of a workspace, for one walk or one question.
 #[derive(Debug)]
 pub(super) struct Ignored {
     workspace: Workspace,
-    /// Rules from above the root and from the repository, the strongest first, each with the root's place below it.
+    /// Rules from above the root and of the repository, strongest first, each with the root's path relative to it.
     outer: Vec<(String, Arc<Rules>)>,
     user_rules: Option<Arc<Rules>>,
     levels: Mutex<HashMap<String, Result<Arc<Level>, Fault>>>,
 }
 
 impl Ignored {
-    /// The rules of a workspace.
+    /// Reads the rules of a workspace.
     pub(super) fn of(workspace: &Workspace) -> Result<Self, Fault> {
         let files = workspace.ignore_files();
         let mut outer = Vec::new();
         if let Some(top) = workspace.root().ancestors().find(|folder| is_top(folder)) {
             let mut below = String::new();
             let mut folder = workspace.root();
-            // What is above the root counts only where it is of the same repository.
+            // Folders above the root count only within the same repository.
             while folder != top {
                 let (Some(name), Some(above)) = (folder.file_name().and_then(|name| name.to_str()), folder.parent())
                 else {
@@ -71,7 +71,7 @@ impl Ignored {
         Ok(Self { workspace: workspace.clone(), outer, user_rules: files.of_user()?, levels: Mutex::default() })
     }
 
-    /// Whether the rules leave out what stands at a real path, whose folders they don't leave out.
+    /// Whether the rules exclude a real path; its folders are assumed to be included.
     pub(super) fn is_ignored_path(&self, path: &str, is_folder: bool) -> Result<bool, Fault> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut level = Some(self.level(folder)?);
@@ -96,7 +96,7 @@ impl Ignored {
         Ok(self.is_ignored_by_user(path, is_folder))
     }
 
-    /// Whether the rules leave out a file, or one of the folders it is in.
+    /// Whether the rules exclude a file or one of its folders.
     pub(super) fn is_ignored_with_parents(&self, path: &str) -> Result<bool, Fault> {
         for (at, _) in path.match_indices('/') {
             if self.is_ignored_path(&path[..at], true)? {
@@ -131,18 +131,18 @@ impl Ignored {
         }))
     }
 
-    /// Each change of the map is whole.
+    /// A poisoned lock is ignored: each change of the map is atomic.
     fn levels(&self) -> MutexGuard<'_, HashMap<String, Result<Arc<Level>, Fault>>> {
         self.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a repository's working tree begins at a folder.
+/// Whether a folder is the top of a repository's working tree.
 pub(super) fn is_top(folder: &Path) -> bool {
     folder.join(".git").symlink_metadata().is_ok()
 }
 
-/// Where the repository at this top keeps rules of its own. A working tree that is not its first shares them.
+/// The exclude file of the repository at this top. Linked worktrees share it.
 fn exclude_file(top: &Path) -> Option<PathBuf> {
     let git = top.join(".git");
     let folder = if git.is_dir() {

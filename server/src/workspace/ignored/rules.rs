@@ -1,4 +1,4 @@
-//! Files of ignore rules: read within bounds, compiled, and kept for as long as they stay the same.
+//! Rule files: read within bounds, compiled, and cached while they are unchanged.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -16,23 +16,23 @@ use crate::workspace::error::WorkspaceError;
 /// The largest file of rules, in bytes.
 pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Most rules of one file.
+/// The largest number of rules of one file.
 pub(super) const MAX_RULES: usize = 50_000;
 
-/// Most rules kept compiled, of all files together.
+/// The largest number of compiled rules in the cache.
 const MAX_KEPT: usize = 100_000;
 
-/// A longer rule is passed over: no path is as long.
+/// Longer rules are skipped: no path is as long.
 const LONGEST_RULE: usize = 4_096;
 
-/// Rules compiled together; where they are too much for that, in halves.
+/// Rules that are compiled together; if they are too large for that, in halves.
 const BATCH: usize = 1_000;
 
-/// Files of rules that were read, by where they are.
+/// Rule files that were read, by path.
 #[derive(Debug, Default)]
 pub(in crate::workspace) struct IgnoreFiles {
     read: Mutex<Cache>,
-    /// The user's own file of rules.
+    /// The user's global rule file.
     user_rules: OnceLock<Option<PathBuf>>,
 }
 
@@ -42,12 +42,12 @@ struct Cache {
     rules: usize,
 }
 
-/// What tells that a file is still the one that was read.
+/// Whether a file is unchanged since it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileStamp {
     size: u64,
     modified: Option<SystemTime>,
-    /// Device, inode, and when the inode was changed, where there are any.
+    /// Device, inode and its change time, if the system has them.
     unix: Option<(u64, u64, i64, i64)>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Rules {
     count: usize,
 }
 
-/// A file of rules that cannot be used.
+/// A rule file that cannot be used.
 #[derive(Debug, Clone)]
 pub(in crate::workspace) struct Fault {
     file: String,
@@ -72,19 +72,19 @@ impl From<Fault> for WorkspaceError {
 }
 
 impl IgnoreFiles {
-    /// The rules of a file beneath the root; `None` when there is none.
+    /// The rules of a file beneath the root; `None` if there is none.
     pub(super) fn read_in(&self, dir: &Dir, path: &str) -> Result<Option<Arc<Rules>>, Fault> {
         self.rules(dir, path, PathBuf::from(path))
     }
 
-    /// The rules of a file anywhere, by its whole path.
+    /// The rules of a file anywhere, by its absolute path.
     pub(super) fn read_at(&self, path: &Path) -> Result<Option<Arc<Rules>>, Fault> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         let Ok(dir) = Dir::open_ambient_dir(folder, ambient_authority()) else { return Ok(None) };
         self.rules(&dir, name, path.to_owned())
     }
 
-    /// The rules that this user has for all repositories.
+    /// The user's rules for all repositories.
     pub(super) fn of_user(&self) -> Result<Option<Arc<Rules>>, Fault> {
         let file = self.user_rules.get_or_init(|| gitconfig_excludes_path().and_then(|path| path.canonicalize().ok()));
         Ok(file.as_deref().map(|file| self.read_at(file)).transpose()?.flatten())
@@ -120,7 +120,7 @@ impl IgnoreFiles {
         rules.map(Some).map_err(fault)
     }
 
-    /// Each change of the map is whole.
+    /// A poisoned lock is ignored: each change of the map is atomic.
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,7 +129,7 @@ impl IgnoreFiles {
 impl Rules {
     fn compile(bytes: &[u8]) -> Result<Self, String> {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        // A line that is not UTF-8 names no file that is listed.
+        // A line that is not UTF-8 matches no file that is listed.
         let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
         let lines = lines.map(|line| line.strip_suffix('\r').unwrap_or(line));
         let is_rule = |line: &&str| !line.trim_end().is_empty() && !line.starts_with('#') && line.len() <= LONGEST_RULE;
@@ -156,7 +156,7 @@ impl Rules {
         }
         let mut builder = GitignoreBuilder::new("");
         for line in lines {
-            // What is no pattern leaves out nothing, to git too.
+            // An invalid pattern matches nothing, as in git.
             let _ = builder.add_line(None, line);
         }
         match builder.build() {
@@ -170,7 +170,7 @@ impl Rules {
         }
     }
 
-    /// Whether a path, from the folder of the rules, is left out; `None` when no rule speaks of it.
+    /// Whether the rules exclude a path, relative to the folder of the rules; `None` if no rule matches.
     pub(super) fn matched(&self, path: &str, is_folder: bool) -> Option<bool> {
         self.parts
             .iter()
@@ -181,7 +181,7 @@ impl Rules {
     }
 }
 
-/// Git knows no alternatives: to it a brace is a brace.
+/// Escapes braces: git has no alternatives, so a brace is literal.
 fn literal_braces(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut class = false;
@@ -219,7 +219,7 @@ fn unix_stamp(_: &Metadata) -> Option<(u64, u64, i64, i64)> {
     None
 }
 
-/// Read a regular file, no link, without waiting for anybody to write to it. `None` when it is gone.
+/// Reads a regular file, no link, without blocking. `None` if it is gone.
 pub(super) fn read(dir: &Dir, name: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No).nonblock(true);

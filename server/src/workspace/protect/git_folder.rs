@@ -1,30 +1,30 @@
-//! Folders that git takes for repositories wherever they stand, and so for ones whose configuration it follows.
+//! Folders that git recognises as repositories, wherever they are, and whose configuration it therefore uses.
 //!
-//! Git looks for `.git` and, in the same folder and all above it, for what a repository consists of: `HEAD`, `objects`
-//! and `refs`, or a `commondir` that names where the latter two are. A configuration beside them names programs that
-//! git runs (`core.fsmonitor` among them) as soon as somebody asks for the status. Source: git documentation,
-//! gitrepository-layout; `safe.bareRepository` in git-config.
+//! Git looks for `.git` and, in the folder and all its parents, for the parts of a repository: `HEAD`, `objects` and
+//! `refs`, or a `commondir` that names where the latter two are. A configuration beside them names programs
+//! (`core.fsmonitor` among them) that git runs for a mere status. Source: git documentation, gitrepository-layout;
+//! `safe.bareRepository` in git-config.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
 
-/// What a repository consists of, folded: files, and folders.
+/// The parts of a repository, folded: files and folders.
 const FILES: [&str; 3] = ["head", "commondir", "config"];
 const FOLDERS: [&str; 2] = ["objects", "refs"];
 
-/// Files that lie in a folder that is, or would be once all of them are written, a git directory.
+/// Folders that are git directories, or will be once all planned files are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GitFolders {
-    /// The folders, by their folded names; the root is the empty one.
+    /// The folders, by their folded names; the root is empty.
     folders: BTreeSet<String>,
 }
 
 impl GitFolders {
-    /// Look at the folders of these paths, as they are and as they would be with all the paths in them.
+    /// Checks the folders of these paths, as they are and as they will be with all the paths written.
     pub fn of<'a>(workspace: &Workspace, paths: impl IntoIterator<Item = &'a RepoPath>) -> Self {
-        // By folder, folded: the ways in which it is written, and the parts of a repository that the paths put there.
+        // By folder, folded: its spellings, and the parts of a repository that the paths add.
         let mut planned: BTreeMap<String, (BTreeSet<String>, BTreeSet<&'static str>)> = BTreeMap::new();
         for path in paths {
             let names: Vec<&str> = path.components().collect();
@@ -45,14 +45,14 @@ impl GitFolders {
         Self { folders: planned.into_iter().filter_map(is_git).collect() }
     }
 
-    /// These, and others.
+    /// The union of both.
     #[must_use]
     pub fn union(mut self, others: Self) -> Self {
         self.folders.extend(others.folders);
         self
     }
 
-    /// Whether a path lies in one of them.
+    /// Whether a path is in one of the folders.
     pub fn contain(&self, path: &RepoPath) -> bool {
         let key = path.key();
         self.folders.iter().any(|folder| {
@@ -61,20 +61,20 @@ impl GitFolders {
     }
 }
 
-/// Whether a path lies in a folder that is a git directory now.
+/// Whether a path is in a folder that is a git directory now.
 pub fn in_git_folder(workspace: &Workspace, path: &RepoPath) -> bool {
     let names: Vec<&str> = path.components().collect();
     (0..names.len()).any(|at| is_repository(&parts_on_disk(workspace, &names[..at].join("/"))))
 }
 
-/// One that has an objects' and a references' folder may be the common part of another, without a `HEAD`.
+/// A folder with objects and refs may be the common directory of another one, without `HEAD`.
 fn is_repository(parts: &BTreeSet<&'static str>) -> bool {
     let has = |part: &str| parts.contains(part);
     let common = has("objects") && has("refs");
     (has("head") && (common || has("commondir"))) || (common && has("config"))
 }
 
-/// Which parts of a repository stand in a folder, whatever the case of their names; links count as what they name.
+/// Which parts of a repository a folder has, in any case; links count as their target's kind.
 fn parts_on_disk(workspace: &Workspace, folder: &str) -> BTreeSet<&'static str> {
     let dir = workspace.dir();
     let path_of = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };

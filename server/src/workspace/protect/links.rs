@@ -10,35 +10,35 @@ use ignore::WalkBuilder;
 use super::is_secret;
 use crate::contracts::RepoPath;
 
-/// Entries looked at for the other names of a file; in a workspace with more nobody can tell.
+/// How many entries are scanned for other names of a file; beyond that the result is unknown.
 const MAX_VISITED: usize = 2_000_000;
 
-/// How coarse the times of a file system may be.
+/// The resolution of file times that is assumed.
 const TIME_RESOLUTION: Duration = Duration::from_secs(3);
 
-/// A file as its file system knows it.
+/// A file's identity in its file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::workspace) struct FileId {
     device: u64,
     inode: u64,
 }
 
-/// The files that have a name of secrets, and another one. Looked for only when a file with several names is met.
+/// The files with several names of which one is a secret's. Scanned only when a file with several names is read.
 #[derive(Debug, Default)]
 pub(in crate::workspace) struct SecretInodes(Mutex<Option<Scan>>);
 
 #[derive(Debug)]
 struct Scan {
-    /// When the walk began: a file whose names were last changed before that has the verdict it gives.
+    /// When the scan began: it is valid for files whose names have not changed since.
     began: SystemTime,
     secrets: HashSet<FileId>,
-    /// Whether every file was looked at.
+    /// Whether every file was scanned.
     is_complete: bool,
 }
 
 impl SecretInodes {
-    /// Whether a file with these facts is a secret by another of its names. One in a workspace too large to tell counts
-    /// as one.
+    /// Whether a file with this metadata is a secret under another name. In a workspace that is too large to scan,
+    /// every file with several names counts as one.
     #[cfg(unix)]
     pub(in crate::workspace) fn contain(&self, root: &Path, metadata: &cap_std::fs::Metadata) -> bool {
         use cap_std::fs::MetadataExt;
@@ -46,7 +46,7 @@ impl SecretInodes {
             return false;
         }
         let id = FileId { device: metadata.dev(), inode: metadata.ino() };
-        // A new name, and the loss of one, change the time of the inode.
+        // Adding or removing a name changes the inode's change time.
         let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
         let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,14 +62,14 @@ impl SecretInodes {
         is_secret_inode
     }
 
-    /// Nothing to compare by.
+    /// There is no file identity on this system.
     #[cfg(not(unix))]
     pub(in crate::workspace) fn contain(&self, _: &Path, _: &cap_std::fs::Metadata) -> bool {
         false
     }
 }
 
-/// Every file with a name of secrets, ignored ones too.
+/// Finds every file with a secret's name, ignored ones included.
 #[cfg(unix)]
 fn scan(root: &Path) -> Scan {
     use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! What by its name may not be written, is flagged at the gate, or is never read.
+//! Which files may not be written, are flagged at the gate, or are never read, by their names.
 
 mod content;
 mod git_folder;
@@ -28,7 +28,7 @@ pub enum Protection {
 
 const NEVER: &[&str] = &[".git", ".agent_memory"];
 
-/// Whether a path may be written, by its name alone: it need not exist, and case, normal form and the short names of
+/// Whether a path may be written, by its name alone: it need not exist, and case, normal form and short names of
 /// Windows make no difference. See also [`GitFolders`].
 pub fn protection(path: &RepoPath, memory_dir: &RepoPath) -> Protection {
     if is_never(path, memory_dir) {
@@ -40,7 +40,7 @@ pub fn protection(path: &RepoPath, memory_dir: &RepoPath) -> Protection {
     }
 }
 
-/// Whether a path is, or lies in, `.git` or the memory folder.
+/// Whether a path is, or is in, `.git` or the memory folder.
 pub(super) fn is_never(path: &RepoPath, memory_dir: &RepoPath) -> bool {
     let key = path.key();
     let memory = memory_dir.key();
@@ -98,22 +98,22 @@ pub fn is_flagged(path: &RepoPath) -> bool {
     flag(path).is_some()
 }
 
-/// Endings that say only that a file is a copy of another.
+/// Endings of copies of a file.
 const COPIES: &[&str] =
     &[".bak", ".backup", ".old", ".orig", ".save", ".saved", ".copy", ".tmp", ".swp", ".swo", ".rej", ".1", "~"];
 
-/// Endings of examples: such a file shows which values there are and holds none.
+/// Endings of example files, which list settings and hold no values.
 const EXAMPLES: &[&str] = &["example", "sample", "template", "dist", "defaults", "schema"];
 
-/// Endings of source code and prose: a name that only looks like that of secrets, or a folder that does, does not make
-/// them secrets. What they hold all the same is masked by its form.
+/// Endings of source code and prose: a name that resembles a secret's, or such a folder, does not make them secrets.
+/// Secrets inside them are masked.
 const CODE: &[&str] = &[
     "rs", "go", "py", "pyi", "rb", "js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "java", "kt", "kts", "scala",
     "c", "h", "cc", "cpp", "cxx", "hpp", "hh", "cs", "fs", "swift", "m", "mm", "ex", "exs", "erl", "hs", "ml", "mli",
     "php", "pl", "lua", "dart", "zig", "clj", "vue", "svelte", "css", "scss", "html", "md", "rst", "adoc", "pub",
 ];
 
-/// Whether a path by its name holds secrets: such a file is neither listed, read, sent nor journaled.
+/// Whether a path holds secrets by its name: such a file is neither listed, read, sent nor journaled.
 pub fn is_secret(path: &RepoPath) -> bool {
     let key = path.key();
     let (folder, name) = key.rsplit_once('/').map_or(("", key.as_str()), |(folder, name)| (folder, name));
@@ -139,7 +139,7 @@ fn is_environment(name: &str) -> bool {
     [".env*", "*.env", ".dev.vars.*"].contains(&name)
 }
 
-/// The names of which this one names a copy: `id_rsa` for `id_rsa.bak`, `.id_rsa.swp` and `#id_rsa#`.
+/// The names that this name is a copy of: `id_rsa` for `id_rsa.bak`, `.id_rsa.swp` and `#id_rsa#`.
 fn originals(name: &str) -> impl Iterator<Item = &str> {
     let mut bare = name;
     for _ in 0..3 {
@@ -153,11 +153,11 @@ fn originals(name: &str) -> impl Iterator<Item = &str> {
     [(name != bare).then_some(bare), swapped, hashed].into_iter().flatten().filter(|name| !name.is_empty())
 }
 
-/// A name of the table that a path has.
+/// A name of the table that matches a path.
 struct Found {
     name: &'static str,
     row: &'static Row,
-    /// The component, from 0, that is the last of the name.
+    /// The index of the component that matches the end of the name.
     at: usize,
 }
 
@@ -171,7 +171,7 @@ fn rows<'a>(components: &'a [&'a str], kind: Kind) -> impl Iterator<Item = Found
     let names = &*NAMES;
     components.iter().enumerate().flat_map(move |(at, component)| {
         let literal = names.literal.get(component).into_iter().flatten();
-        // A short name can stand for any of the literal ones.
+        // A short name can stand for any of the literal names.
         let short = component.contains('~').then(|| names.literal.values().flatten()).into_iter().flatten();
         literal.chain(&names.wild).chain(short).filter_map(move |name| {
             let is_last = at + 1 == components.len();
@@ -181,7 +181,7 @@ fn rows<'a>(components: &'a [&'a str], kind: Kind) -> impl Iterator<Item = Found
     })
 }
 
-/// The names of the table, by their last component where that has no `*`.
+/// The names of the table, by their last component if it has no `*`.
 struct Names {
     literal: HashMap<&'static str, Vec<Name>>,
     wild: Vec<Name>,
@@ -190,7 +190,7 @@ struct Names {
 struct Name {
     text: &'static str,
     parts: Vec<&'static str>,
-    /// Whether it may be a folder on the way.
+    /// Whether it may match a parent folder.
     whole_folder: bool,
     row: &'static Row,
 }
@@ -214,14 +214,14 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
 });
 
 impl Name {
-    /// Whether these components end in the name.
+    /// Whether the components end with the name.
     fn matches_end(&self, components: &[&str]) -> bool {
         components.len() >= self.parts.len()
             && self.parts.iter().rev().zip(components.iter().rev()).all(|(part, component)| is_like(part, component))
     }
 }
 
-/// Whether a component is what a part of a name stands for.
+/// Whether a component matches a part of a name.
 fn is_like(part: &str, component: &str) -> bool {
     let Some((start, rest)) = part.split_once('*') else { return is_named(component, part) };
     let Some(mut left) = component.strip_prefix(start) else {

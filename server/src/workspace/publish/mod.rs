@@ -1,8 +1,8 @@
 //! From a task's staging to the working tree, all or nothing.
 //!
-//! The order is what makes it safe: the new bytes and the before-images are on disk first, then the journal that
-//! names them, then each file is put in place by a rename, after one more look at whether it is still the file the
-//! task built on. A kill before the journal leaves the tree as it was; a kill after it is finished by [`recover`].
+//! The order makes it safe: the new bytes and the before-images are on disk first, then the journal that names them,
+//! then each file is renamed into place after a last check that it is still the file that the task built on. A kill
+//! before the journal leaves the tree unchanged; after a kill later on, [`recover`] finishes the publish.
 
 mod place;
 mod record;

@@ -1,4 +1,4 @@
-//! The effects on the working tree: putting one file in place, and taking files back.
+//! The effects on the working tree: putting one file in place, and undoing it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,8 +20,8 @@ pub(super) fn state_of(workspace: &Workspace, path: &RepoPath) -> Result<PathSta
     path_state(workspace, path).map_err(|error| Halt::of_file(error, path))
 }
 
-/// Whether a file is as it was before the publish: what it was is there, or its place is free once the files are gone
-/// that the publish takes away.
+/// Whether a file is as it was before the publish: the old content is there, or its path is free once the publish has
+/// removed its files.
 pub(super) fn is_before(workspace: &Workspace, record: &PublishRecord, file: &PublishedFile) -> Result<bool, Halt> {
     if file.sha256_before.is_some() {
         return Ok(state_of(workspace, &file.path)?.has(file.sha256_before.as_deref()));
@@ -44,7 +44,7 @@ pub(super) fn check_all(workspace: &Workspace, record: &PublishRecord) -> Result
     if changed.is_empty() { Ok(()) } else { Err(Halt::Conflict(changed)) }
 }
 
-/// Nothing is written under what a person is typing.
+/// Nothing is written to a file with unsaved changes.
 pub(super) fn check_saved<'a>(
     workspace: &Workspace,
     paths: impl IntoIterator<Item = &'a RepoPath>,
@@ -53,14 +53,14 @@ pub(super) fn check_saved<'a>(
     if unsaved.is_empty() { Ok(()) } else { Err(Halt::Unsaved(unsaved)) }
 }
 
-/// The folders that must be made for these files, outermost first.
+/// The folders that have to be created for these files, outermost first.
 pub(super) fn missing_folders(workspace: &Workspace, files: &[PublishedFile]) -> Result<Vec<RepoPath>, Halt> {
     let mut missing = BTreeSet::new();
     for file in files.iter().filter(|file| file.sha256_after.is_some()) {
         let mut folder = file.path.parent();
         while let Some(path) = folder {
             match workspace.dir().symlink_metadata(path.as_str()) {
-                // A file that gives way to a folder.
+                // A file that is replaced by a folder.
                 Ok(metadata) if metadata.is_file() => {}
                 Ok(_) => break,
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
@@ -70,11 +70,11 @@ pub(super) fn missing_folders(workspace: &Workspace, files: &[PublishedFile]) ->
             missing.insert(path);
         }
     }
-    // A folder sorts before what is in it.
+    // A folder sorts before its content.
     Ok(missing.into_iter().collect())
 }
 
-/// Put one file in place: its staged bytes by a rename, or take it away.
+/// Puts one file in place by renaming its staged bytes, or removes it.
 pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> Result<(), Halt> {
     let path = &file.path;
     let fault = |source| Halt::Failed { what: format!("cannot write {path}"), source };
@@ -92,7 +92,7 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
     if file.fresh {
         let bytes = read_regular(&holder, name).map_err(fault)?;
         create(&folder, path.file_name(), &bytes).map_err(fault)?;
-        // Its bytes are in place; a leftover is swept at the next start.
+        // Its bytes are in place; a leftover is removed at the next start.
         let _ = holder.remove_file(name);
         return Ok(());
     }
@@ -101,7 +101,7 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
     let prepare = |staged: &File| apply_metadata(staged, (&folder, path.file_name()), file.owner, file.mode);
     prepare(&holder.open_with(name, &options).map_err(fault)?).map_err(fault)?;
     match holder.rename(name, &folder, path.file_name()) {
-        // The memory folder may lie on another file system.
+        // The memory folder may be on another file system.
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let bytes = read_regular(&holder, name).map_err(fault)?;
             replace_prepared(&folder, path.file_name(), &bytes, &prepare).map_err(fault)?;
@@ -113,7 +113,7 @@ pub(super) fn place(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) 
     }
 }
 
-/// Note which permission bits the system gave to new files.
+/// Records the permission bits that the system gave to new files.
 pub(super) fn note_modes(workspace: &Workspace, record: &mut PublishRecord) {
     for file in record.files.iter_mut().filter(|file| file.fresh) {
         let metadata = beneath::open_parent(workspace.dir(), &file.path)
@@ -121,13 +121,13 @@ pub(super) fn note_modes(workspace: &Workspace, record: &mut PublishRecord) {
             .and_then(|folder| folder.symlink_metadata(file.path.file_name()));
         match metadata {
             Ok(metadata) => file.mode = mode(&metadata),
-            // Gone again already; nobody will ask.
+            // It is gone already; the mode does not matter.
             Err(error) => tracing::debug!(%error, path = %file.path, "a new file's permission bits cannot be read"),
         }
     }
 }
 
-/// Whether the staged bytes are there and are the right ones.
+/// Whether the staged bytes exist and have the right hash.
 pub(super) fn has_staged_bytes(run_dir: &Dir, file: &PublishedFile) -> bool {
     match (&file.staged, &file.sha256_after) {
         (Some(staged), Some(hash)) => read_stored(run_dir, staged).is_ok_and(|bytes| sha256(&bytes) == *hash),
@@ -136,13 +136,13 @@ pub(super) fn has_staged_bytes(run_dir: &Dir, file: &PublishedFile) -> bool {
     }
 }
 
-/// Put every file that holds the task's content back to what it was, last first; those that could not be are
-/// returned. A file that holds anything else is somebody's edit and stays.
+/// Restores every file that holds the task's content, in reverse order, and returns those that could not be restored. A
+/// file with any other content was edited and stays.
 pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord) -> Vec<RepoPath> {
     let mut left = Vec::new();
     for file in record.files.iter().rev() {
         let done = match state_of(workspace, &file.path) {
-            // What somebody has put where it was is theirs, and stays.
+            // What the user has put there since stays.
             Ok(PathState::Folder | PathState::BelowFile(_)) if !is_free(workspace, record, &file.path) => Ok(()),
             Ok(disk) if disk.has(file.sha256_after.as_deref()) => put_back(workspace, run_dir, file),
             Ok(_) => Ok(()),
@@ -154,7 +154,7 @@ pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord)
         }
     }
     for folder in record.created_folders.iter().rev() {
-        // A folder that holds something is not ours any more.
+        // A folder that is not empty is no longer ours.
         if let Ok(parent) = beneath::open_parent(workspace.dir(), folder) {
             let _ = parent.remove_dir(folder.file_name());
         }
@@ -163,7 +163,7 @@ pub(super) fn undo(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord)
     left
 }
 
-/// Whether a file can be put back: what came to stand in its way was the publish's own, and is gone by now.
+/// Whether a file can be restored: whatever is at its path was created by the publish, and is gone by now.
 fn is_free(workspace: &Workspace, record: &PublishRecord, path: &RepoPath) -> bool {
     let ours = |path: &RepoPath| record.files.iter().any(|file| file.path == *path && file.sha256_before.is_none());
     can_create(workspace, path, &ours).unwrap_or(false)
@@ -186,14 +186,14 @@ fn put_back(workspace: &Workspace, run_dir: &Dir, file: &PublishedFile) -> io::R
     replace_prepared(&folder, name, &bytes, &|new| apply_metadata(new, (&folder, name), file.owner_before, mode))
 }
 
-/// Make the renames and removals of a publish last.
+/// Makes the renames and removals of a publish durable.
 pub(super) fn sync_parents(workspace: &Workspace, record: &PublishRecord) -> Result<(), Halt> {
     let parents: BTreeSet<Option<RepoPath>> = record.paths().map(RepoPath::parent).collect();
     for parent in parents {
         let components = parent.iter().flat_map(RepoPath::components);
         match beneath::open_folder(workspace.dir(), components) {
             Ok(folder) => sync_folder(&folder).map_err(Halt::failed("cannot sync a folder"))?,
-            // Taken back, and its folder with it; or a file by now.
+            // Undone together with its folder; or a file by now.
             Err(Blocked::NotAFolder) => {}
             Err(Blocked::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(blocked) => return Err(Halt::failed("cannot open a folder")(blocked.into_io())),
@@ -207,7 +207,7 @@ fn read_stored(run_dir: &Dir, stored_at: &str) -> io::Result<Vec<u8>> {
     read_regular(&folder, name)
 }
 
-/// The folder and name of a file that the journal names.
+/// The folder and name of a file that the journal refers to.
 fn stored<'a>(run_dir: &Dir, stored_at: &'a str) -> io::Result<(Dir, &'a str)> {
     let parsed = RepoPath::parse(stored_at).map_err(io::Error::other)?;
     if parsed.as_str() != stored_at {

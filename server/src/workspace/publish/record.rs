@@ -1,3 +1,5 @@
+//! The journal of a publish.
+
 use std::io;
 
 use cap_std::fs::Dir;
@@ -10,7 +12,7 @@ use crate::workspace::beneath::{self, Blocked};
 use crate::workspace::{MAX_FILE_BYTES, Owner, read_bounded, replace, sha256};
 
 const FOLDER: &str = "publish";
-/// The name of a rollback's journal. Its run has no other publish, so that no task's can clash with it.
+/// The task name in a rollback's journal. Its run has no other publish, so that it cannot clash with a task's.
 const REVERSAL: &str = "ROLLBACK";
 
 /// The journal of one publish, `publish/<task>-<round>.json` in the run's folder.
@@ -20,24 +22,24 @@ pub struct PublishRecord {
     pub task: String,
     /// The implement round.
     pub round: u32,
-    /// How far it is.
+    /// How far it got.
     pub state: PublishState,
     /// Every file of it.
     pub files: Vec<PublishedFile>,
-    /// What the task's agent handed on with these files, so that a kill after publishing loses nothing of it.
+    /// The submission of the task's agent, so that a kill after publishing does not lose it.
     #[serde(default)]
     pub submission: Value,
     /// Folders that did not exist before, outermost first.
     #[serde(default)]
     pub created_folders: Vec<RepoPath>,
-    /// Its place among the publishes of the run, from 1. Tasks that were published at the same time, and so share no
+    /// Its position among the publishes of the run, from 1. Tasks that were published at the same time, and so share no
     /// file, may have the same.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub order: u32,
-    /// What it takes back, where it is no task's publish but a rollback or the undoing of one.
+    /// What it reverts, for a rollback or the undoing of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversal: Option<Reversal>,
-    /// Message authentication code under the user's own key, over all the rest.
+    /// The MAC under the user's own key, over all other fields.
     #[serde(default)]
     pub mac: String,
 }
@@ -49,11 +51,11 @@ pub struct FinishedTask<'a> {
     pub task: &'a str,
     /// The implement round.
     pub round: u32,
-    /// What its agent handed on, kept in the journal.
+    /// The submission of its agent, kept in the journal.
     pub submission: &'a Value,
 }
 
-/// How far a publish is.
+/// How far a publish got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PublishState {
@@ -61,13 +63,13 @@ pub enum PublishState {
     Intent,
     /// Every file is in place.
     Done,
-    /// It failed, and what was in place is being taken back.
+    /// It failed, and the files in place are being restored.
     Undoing,
     /// Nothing of it is in place.
     Undone,
 }
 
-/// One file of a publish: enough to finish it, and to take it back later.
+/// One file of a publish, with what is needed to finish it and to undo it later.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PublishedFile {
     /// The file in the working tree.
@@ -78,25 +80,25 @@ pub struct PublishedFile {
     pub sha256_before: Option<String>,
     /// SHA-256 of the bytes after, in hex; null for a deleted file.
     pub sha256_after: Option<String>,
-    /// The new bytes, relative to the run's folder; moved into place, so gone once it is done.
+    /// The new bytes, relative to the run's folder; renamed into place by the publish.
     pub staged: Option<String>,
     /// The old bytes, relative to the run's folder; kept.
     pub before_image: Option<String>,
-    /// A copy of the new bytes, relative to the run's folder: what later edits are told from. Not synced, and missing
-    /// where it could not be kept.
+    /// A copy of the new bytes, relative to the run's folder, to recognise later edits. Not synced, and missing if it
+    /// could not be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_image: Option<String>,
     /// Permission bits after.
     pub mode: u32,
     /// Permission bits before; null for a new file.
     pub mode_before: Option<u32>,
-    /// Whether it is a new file that gets what the system gives new files; `mode` is then what that came to.
+    /// Whether it is a new file with the system's default metadata; `mode` is then the resulting mode.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
-    /// Who it belongs to after; missing for a new file.
+    /// The owner after; missing for a new file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
-    /// Who it belonged to before; missing for a new file.
+    /// The owner before; missing for a new file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_before: Option<Owner>,
 }
@@ -105,16 +107,16 @@ impl PublishedFile {
     /// The bytes from before the publish; `None` for a file that did not exist.
     ///
     /// # Errors
-    /// When the before-image cannot be read, or is not what was there.
+    /// When the before-image cannot be read or has the wrong hash.
     pub fn before(&self, run_dir: &Dir) -> io::Result<Option<Vec<u8>>> {
         let (Some(image), Some(sha256_before)) = (&self.before_image, &self.sha256_before) else { return Ok(None) };
         self.image(run_dir, image, sha256_before).map(Some)
     }
 
-    /// The bytes the publish put in place; `None` for a deleted file.
+    /// The bytes that the publish put in place; `None` for a deleted file.
     ///
     /// # Errors
-    /// When no copy was kept, it cannot be read, or it is not what was put in place.
+    /// When there is no copy, it cannot be read, or it has the wrong hash.
     pub fn after(&self, run_dir: &Dir) -> io::Result<Option<Vec<u8>>> {
         let Some(sha256_after) = &self.sha256_after else { return Ok(None) };
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("no copy of the new {} was kept", self.path));
@@ -145,13 +147,13 @@ impl PublishRecord {
         }
     }
 
-    /// The record of a rollback, or of the undoing of one.
+    /// Creates the record of a rollback, or of the undoing of one.
     pub(super) fn of_reversal(reversal: Reversal) -> Self {
         let work = FinishedTask { task: REVERSAL, round: 0, submission: &Value::Null };
         Self { reversal: Some(reversal), ..Self::new(&work) }
     }
 
-    /// The files, in the order they were put in place.
+    /// The files, in the order in which they are put in place.
     pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
         self.files.iter().map(|file| &file.path)
     }
@@ -172,7 +174,7 @@ impl PublishRecord {
         format!("after/{}-{}", self.task, self.round)
     }
 
-    /// Sign it and put it on disk for good.
+    /// Signs it and writes it durably.
     pub(super) fn save(&mut self, run_dir: &Dir, signer: &dyn Fn(&[u8]) -> String) -> io::Result<()> {
         self.mac = signer(&self.signed_content()?);
         let folder = beneath::create_folder(run_dir, [FOLDER].into_iter()).map_err(Blocked::into_io)?;
@@ -181,7 +183,7 @@ impl PublishRecord {
         replace(&folder, &self.file_name(), &bytes, 0o600)
     }
 
-    /// Take it off the disk again, if it is there.
+    /// Removes it from disk, if it is there.
     pub(super) fn discard(&self, run_dir: &Dir) {
         let folder = beneath::open_folder(run_dir, [FOLDER].into_iter()).map_err(Blocked::into_io);
         if let Err(error) = folder.and_then(|folder| folder.remove_file(self.file_name()))
@@ -191,14 +193,14 @@ impl PublishRecord {
         }
     }
 
-    /// What the MAC is made over: the record without it, as compact JSON.
+    /// The signed content: the record without its MAC, as compact JSON.
     pub(super) fn signed_content(&self) -> io::Result<Vec<u8>> {
         let unsigned = Self { mac: String::new(), ..self.clone() };
         Ok(serde_json::to_vec(&unsigned)?)
     }
 }
 
-/// Whether a journal of this task and round says that its files are in place.
+/// Whether a journal of this task and round exists that is not undone.
 pub(super) fn is_already_published(run_dir: &Dir, record: &PublishRecord) -> io::Result<bool> {
     let folder = match beneath::open_folder(run_dir, [FOLDER].into_iter()) {
         Ok(folder) => folder,
@@ -213,7 +215,7 @@ pub(super) fn is_already_published(run_dir: &Dir, record: &PublishRecord) -> io:
     Ok(parsed(&bytes).is_some_and(|earlier| earlier.state != PublishState::Undone))
 }
 
-/// The journals of a run whose MAC verifies, by task and round, and the names of those that do not count.
+/// Reads the journals of a run: those whose MAC verifies, in order, and the names of the others.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -234,7 +236,7 @@ pub fn records(run_dir: &Dir, verify: &dyn Fn(&[u8], &str) -> bool) -> io::Resul
     Ok((trusted, untrusted))
 }
 
-/// The place that the next publish of a run has among its publishes.
+/// The position of the run's next publish.
 pub(super) fn next_order(run_dir: &Dir) -> io::Result<u32> {
     let folder = match beneath::open_folder(run_dir, [FOLDER].into_iter()) {
         Ok(folder) => folder,
@@ -271,12 +273,12 @@ fn read_record(folder: &Dir, name: &str, verify: &dyn Fn(&[u8], &str) -> bool) -
     (genuine && verify(&record.signed_content().ok()?, &record.mac)).then_some(record)
 }
 
-/// A journal's content; `None` for what is none, and for more than is parsed before its code is verified.
+/// Parses a journal; `None` if it is invalid, or too large to be parsed before its MAC is verified.
 fn parsed(bytes: &[u8]) -> Option<PublishRecord> {
     if over_limit(bytes).is_some() { None } else { serde_json::from_slice(bytes).ok() }
 }
 
-/// Read a regular file of bounded size, never through a link.
+/// Reads a regular file within the size limit, never through a link.
 pub(super) fn read_regular(folder: &Dir, name: &str) -> io::Result<Vec<u8>> {
     read_bounded(folder, name, MAX_FILE_BYTES)?.ok_or_else(|| io::ErrorKind::NotFound.into())
 }

@@ -1,3 +1,5 @@
+//! Finishing what a kill interrupted.
+
 use std::collections::BTreeSet;
 use std::io;
 
@@ -10,33 +12,33 @@ use crate::contracts::RepoPath;
 use crate::workspace::beneath::{self, Blocked};
 use crate::workspace::{Workspace, sweep};
 
-/// What the start after a kill found and did.
+/// What recovery found and did.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Recovered {
-    /// Half-published tasks that are now whole, but for their conflicts.
+    /// Half-published tasks that are now complete, except for their conflicts.
     pub rolled_forward: Vec<RecoveredTask>,
-    /// Tasks of which nothing is in the working tree: they start again. Conflicts say which files a person had changed.
+    /// Tasks of which nothing is in the working tree: they start again. Conflicts are files that the user had changed.
     pub dropped: Vec<RecoveredTask>,
-    /// Journals that this user did not sign, by name; they were left alone.
+    /// Names of journals that this user did not sign; they were left alone.
     pub untrusted: Vec<String>,
     /// Temporary files removed.
     pub swept: usize,
 }
 
-/// One task that a kill had interrupted.
+/// A task that was interrupted by a kill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredTask {
     /// The task.
     pub task: String,
     /// Its round.
     pub round: u32,
-    /// Its files, without those in conflict.
+    /// Its files, except those in conflict.
     pub paths: Vec<RepoPath>,
-    /// Files that are neither as before nor as after: somebody changed them since, and they were left alone.
+    /// Files that are neither as before nor as after: they were changed since and left alone.
     pub conflicts: Vec<RepoPath>,
 }
 
-/// Why an interrupted publish could not be finished. Starting again tries again.
+/// Why an interrupted publish could not be finished. The next start tries again.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot finish what an interrupted run left half done: {what}: {source}")]
 pub struct RecoverError {
@@ -44,12 +46,11 @@ pub struct RecoverError {
     source: io::Error,
 }
 
-/// Finish what a kill interrupted in one run: half-published tasks are rolled forward, half-undone ones undone, and
-/// leftover temporary and staged files removed. `signer` closes the journals; `verify` says whether a MAC is right.
-/// Doing it twice does no harm.
+/// Finishes what a kill interrupted in a run: half-published tasks are rolled forward, half-undone ones undone, and
+/// leftover temporary and staged files removed. `signer` signs the journals; `verify` checks a MAC. Idempotent.
 ///
 /// # Errors
-/// When the disk does not let it be finished.
+/// When a file or journal cannot be read or written.
 pub fn recover(
     workspace: &Workspace,
     run_dir: &Dir,
@@ -123,9 +124,9 @@ fn roll_forward(
             conflicts.push(file.path.clone());
         }
     }
-    // Where nothing has begun and not all can be done, nothing is: the task starts again on the text as it is now.
+    // If no file is in place and not all can be, the task starts again from the current text.
     if in_place == 0 && !conflicts.is_empty() {
-        // No file is; but folders may have been made for them.
+        // No file is in place, but folders may have been created.
         undo(workspace, run_dir, record);
         recovered.dropped.push(recovered_task(record, conflicts));
         record.state = PublishState::Undone;
@@ -150,7 +151,7 @@ fn recovered_task(record: &PublishRecord, conflicts: Vec<RepoPath>) -> Recovered
     RecoveredTask { task: record.task.clone(), round: record.round, paths, conflicts }
 }
 
-/// Remove temporary files next to the files of a publish.
+/// Removes temporary files beside the files of a publish.
 fn sweep_beside_files(workspace: &Workspace, record: &PublishRecord) -> Result<usize, Halt> {
     let parents: BTreeSet<Option<RepoPath>> = record.paths().map(RepoPath::parent).collect();
     let mut swept = 0;
@@ -166,7 +167,7 @@ fn sweep_beside_files(workspace: &Workspace, record: &PublishRecord) -> Result<u
     Ok(swept)
 }
 
-/// Remove temporary files of the run's own folders, and staged files, which after this no journal needs.
+/// Removes temporary files of the run's own folders, and staged files, which no journal needs any more.
 fn sweep_run(run_dir: &Dir) -> Result<usize, Halt> {
     let fault = "cannot sweep the run's folder";
     let mut swept = sweep(run_dir).map_err(Halt::failed(fault))?;

@@ -1,13 +1,15 @@
+//! Re-signing journals after a project was moved.
+
 use std::io;
 
 use cap_std::fs::Dir;
 
 use super::record::records;
 
-/// Sign the journals of a run anew that verify under another seal than the one they are to have. How many is answered.
+/// Re-signs the journals of a run that verify under another seal, and returns their number.
 ///
 /// # Errors
-/// When a journal cannot be read or written; those before it are signed then, and the others are as they were.
+/// When a journal cannot be read or written; earlier ones are then re-signed, and later ones unchanged.
 pub fn reseal(
     run_dir: &Dir,
     verify: &dyn Fn(&[u8], &str) -> bool,

@@ -1,38 +1,37 @@
-//! What a rollback takes back, as its journal names it.
+//! What a rollback reverts, as recorded in its journal.
 
 use serde::{Deserialize, Serialize};
 
 use crate::contracts::RepoPath;
 
-/// What a rollback, or the undoing of one, takes back.
+/// What a rollback, or the undoing of one, reverts.
 ///
-/// Journals are only ever added: what still stands follows from all of them together, and so a rollback can be rolled
-/// back like anything else.
+/// Journals are only added: what is in effect follows from all of them, so that a rollback can be rolled back too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reversal {
-    /// Which of the two it is.
+    /// Whether it is a rollback or the undoing of one.
     pub kind: ReversalKind,
-    /// The one task it is about, if it is about one.
+    /// The task, if it is about a single one.
     #[serde(default)]
     pub task: Option<String>,
-    /// The one file it is about, if it is about one.
+    /// The file, if it is about a single one.
     #[serde(default)]
     pub file: Option<RepoPath>,
-    /// The publishes it takes back, and for which files.
+    /// The reverted publishes, and for which files.
     pub of: Vec<TakenBack>,
 }
 
-/// Whether tasks' publishes are taken back, or a rollback's.
+/// Whether publishes of tasks are reverted, or a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReversalKind {
-    /// Tasks' publishes.
+    /// Reverts publishes of tasks.
     Rollback,
-    /// A rollback's.
+    /// Reverts a rollback.
     Undo,
 }
 
-/// One publish as far as it is taken back.
+/// The reverted part of a publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenBack {
     /// Its run.
@@ -46,7 +45,7 @@ pub struct TakenBack {
 }
 
 impl Reversal {
-    /// These files are not taken back after all.
+    /// Excludes files that could not be reverted.
     pub(super) fn except(&mut self, left: &[RepoPath]) {
         for publish in &mut self.of {
             publish.paths.retain(|path| !left.contains(path));

@@ -1,4 +1,4 @@
-//! The steps of a publish, where it can stop, and the error each stop becomes.
+//! The steps of a publish, where it can stop, and the errors of its callers.
 
 use std::io;
 
@@ -8,19 +8,19 @@ use crate::workspace::error::WorkspaceError;
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// Files changed on disk since the task read them; the working tree is as it was.
+    /// Files changed on disk since the task read them; the working tree is unchanged.
     #[error("changed on disk since the task read them, and left alone: {}", names(.paths))]
     Conflict {
         /// The files.
         paths: Vec<RepoPath>,
     },
-    /// Files are open in an editor with changes that are not on disk; the working tree is as it was.
+    /// Files are open in an editor with unsaved changes; the working tree is unchanged.
     #[error("open with unsaved changes, and left alone: {}; save them, or undo the changes there", names(.paths))]
     Unsaved {
         /// The files.
         paths: Vec<RepoPath>,
     },
-    /// The task's changes of this round are in the working tree already.
+    /// The task's changes of this round are already published.
     #[error("task {task} was already published in round {round}")]
     Again {
         /// The task.
@@ -31,7 +31,7 @@ pub enum PublishError {
     /// An id that cannot name a file.
     #[error("{0:?} is no task id")]
     TaskId(String),
-    /// A file could not be written; the working tree is as it was.
+    /// A file could not be written; the working tree is unchanged.
     #[error("{what}: {source}; nothing of the task was published")]
     Io {
         /// What was being written.
@@ -39,8 +39,8 @@ pub enum PublishError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file could not be written, and what was already in place could not all be taken back. The journal stands,
-    /// and the next start finishes or takes back the rest.
+    /// A file could not be written, and not all files could be restored. The journal stays, and the next start finishes
+    /// or undoes the rest.
     #[error("{what}: {source}; could not be taken back: {}", names(.left))]
     Stuck {
         /// What was being written.
@@ -56,7 +56,7 @@ pub(super) fn names(paths: &[RepoPath]) -> String {
     paths.iter().map(RepoPath::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Points between two effects on the disk, where a kill may strike.
+/// The points between two effects on the disk, where a kill may happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Staged(usize),
@@ -70,15 +70,15 @@ pub(super) enum Step {
     Undone,
 }
 
-/// Why work stopped on the way.
+/// Why the publish stopped.
 #[derive(Debug)]
 pub(super) enum Halt {
-    /// As if the process had been killed: nothing more happens, not even taking back.
+    /// As if the process had been killed: nothing more happens, not even undoing.
     #[cfg(test)]
     Killed,
     /// A file is not what the task built on.
     Conflict(Vec<RepoPath>),
-    /// A file is open in an editor with changes that are not on disk.
+    /// A file is open in an editor with unsaved changes.
     Unsaved(Vec<RepoPath>),
     /// The system failed.
     Failed { what: String, source: io::Error },
@@ -95,7 +95,7 @@ impl Halt {
     }
 }
 
-/// A hook on every [`Step`], so that tests can stop there.
+/// A hook on every [`Step`], where tests can stop the publish.
 pub(super) type Steps<'a> = &'a mut dyn FnMut(Step) -> Result<(), Halt>;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! One publish: what is kept first, the journal, then each file in place, or everything taken back.
+//! One publish: the new bytes and before-images, the journal, then each file in place, or everything undone.
 
 use std::io;
 
@@ -16,21 +16,21 @@ use crate::workspace::durable::{sync_folder, write_new, write_unsynced};
 use crate::workspace::path_state::PathState;
 use crate::workspace::{StagedChange, Workspace, beneath, sha256};
 
-/// A task's changes as they now stand in the working tree.
+/// A task's published changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Published {
-    /// What was done, as the journal tells it.
+    /// The journal.
     pub record: PublishRecord,
 }
 
-/// Put a task's changes into the working tree, all or nothing.
+/// Puts a task's changes into the working tree, all or nothing.
 ///
-/// `run_dir` is the run's folder; the journal, the staged files and the before-images go there. `signer` makes the
-/// MAC over the journal's content. Returns when everything is on disk for good. Blocks; cannot be cancelled midway.
+/// `run_dir` is the run's folder, for the journal, the staged files and the before-images. `signer` computes the MAC of
+/// the journal. Returns when everything is durable. Blocks, and cannot be cancelled.
 ///
 /// # Errors
-/// [`PublishError::Conflict`] when a file is not what the task read: the working tree is then as it was, as it is
-/// after any other error but [`PublishError::Stuck`].
+/// [`PublishError::Conflict`] when a file is not what the task read. The working tree is unchanged after every error
+/// but [`PublishError::Stuck`].
 pub fn publish(
     workspace: &Workspace,
     run_dir: &Dir,
@@ -68,11 +68,11 @@ pub(super) fn publish_in_steps(
     run_transaction(workspace, run_dir, record, changes, Modes::OfDisk, signer, steps)
 }
 
-/// Take something back: [`publish`](publish()) with the old content as the new, journaled in a run of its own.
-/// Permission bits are those of the changes. Without any change it is journaled all the same.
+/// Reverts something: a [`publish`](publish()) of the old content, journaled in a run of its own, with the permission
+/// bits of the changes. It is journaled even without changes.
 ///
 /// # Errors
-/// As of [`publish`](publish()).
+/// As [`publish`](publish()).
 pub fn publish_reversal(
     workspace: &Workspace,
     run_dir: &Dir,
@@ -89,12 +89,12 @@ pub fn publish_reversal(
     }
 }
 
-/// Whose permission bits and owner a file that exists gets.
+/// Where the permission bits and owner of an existing file come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Modes {
-    /// Those it has: agents change content only, and the user may have changed the bits since the file was read.
+    /// From the file: agents change content only, and the user may have changed the bits since the file was read.
     OfDisk,
-    /// Those of the change.
+    /// From the change.
     AsGiven,
 }
 
@@ -114,7 +114,7 @@ fn run_transaction(
     record.created_folders = missing_folders(workspace, &record.files)?;
     save(run_dir, &mut record, changes, steps)?;
     if let Err(error) = record.save(run_dir, signer) {
-        // It may be there and only its sync have failed; the next start must not find it and publish after all.
+        // The journal may exist with only its sync failed; the next start must not roll it forward.
         record.discard(run_dir);
         return Err(Halt::failed("cannot write the publish journal")(error).into());
     }
@@ -128,7 +128,7 @@ fn run_transaction(
     note_modes(workspace, &mut record);
     record.state = PublishState::Done;
     record.save(run_dir, signer).map_err(|source| {
-        // Everything is in place; the journal, still open, is closed by the next start.
+        // Everything is in place; the next start closes the journal.
         Stopped::Refused(PublishError::Stuck {
             what: "cannot close the publish journal".to_owned(),
             source,
@@ -138,7 +138,7 @@ fn run_transaction(
     Ok(record)
 }
 
-/// The changes in the order in which they can be made: what goes makes way for what comes.
+/// The changes in the order in which they can be applied: removals before what takes their place.
 fn ordered(changes: &[StagedChange]) -> Vec<&StagedChange> {
     let overlaps = |gone: &StagedChange, come: &StagedChange| {
         let (gone, come) = (gone.path.key(), come.path.key());
@@ -153,7 +153,7 @@ fn ordered(changes: &[StagedChange]) -> Vec<&StagedChange> {
     first.into_iter().chain(then).collect()
 }
 
-/// A change as the journal names it.
+/// A change as recorded in the journal.
 fn file_record(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Result<PublishedFile, Halt> {
     let now = match state_of(workspace, change.moved_from.as_ref().unwrap_or(&change.path))? {
         PathState::File(state) => Some((state.mode, state.owner)),
@@ -179,7 +179,7 @@ fn file_record(workspace: &Workspace, change: &StagedChange, modes: Modes) -> Re
     })
 }
 
-/// Write the new bytes and the before-images, for good, and name them in the record.
+/// Writes the new bytes and the before-images durably, and adds them to the record.
 fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[&StagedChange], steps: Steps<'_>) -> Result<(), Halt> {
     let (staged_name, before_name) = (record.staged_folder(), record.before_folder());
     let mut folders = Vec::new();
@@ -201,15 +201,15 @@ fn save(run_dir: &Dir, record: &mut PublishRecord, changes: &[&StagedChange], st
         }
         steps(Step::BeforeSaved(index))?;
     }
-    // New folders are on disk already; what is in them is made so here.
+    // New folders are durable already; their content is made so here.
     for (name, folder) in &folders {
         sync_folder(folder).map_err(Halt::failed(format!("cannot sync {name}")))?;
     }
     steps(Step::Prepared)
 }
 
-/// Keep a copy of what is put in place. Without it only a three-way merge with later edits is impossible, so it is
-/// not synced, and its failure fails nothing.
+/// Keeps a copy of the new bytes. Only a three-way merge with later edits needs it, so it is not synced, and a failure
+/// is ignored.
 fn keep_after_image(run_dir: &Dir, record: &PublishRecord, name: &str, bytes: &[u8]) -> Option<String> {
     let folder = record.after_folder();
     let stored_at = format!("{folder}/{name}");
@@ -222,7 +222,7 @@ fn keep_after_image(run_dir: &Dir, record: &PublishRecord, name: &str, bytes: &[
     }
 }
 
-/// A folder of the run, emptied of what an earlier try left when it is first asked for.
+/// A folder of the run, emptied on first use of what an earlier attempt left.
 fn empty_folder<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>) -> Result<&'a Dir, Halt> {
     let known = open.iter().position(|(opened, _)| opened == name);
     let index = match known {
@@ -241,7 +241,7 @@ fn empty_folder<'a>(run_dir: &Dir, name: &str, open: &'a mut Vec<(String, Dir)>)
     Ok(&open[index].1)
 }
 
-/// A name that a person finds the file by, and that no rule about names minds.
+/// A recognisable name that is valid on every file system.
 fn stored_name(index: usize, path: &RepoPath) -> String {
     const LONGEST: usize = 200;
     format!("{index:03}-{}", text::head_bytes(path.file_name(), LONGEST))
@@ -251,7 +251,7 @@ fn put_in_place(workspace: &Workspace, run_dir: &Dir, record: &PublishRecord, st
     check_all(workspace, record)?;
     for (index, file) in record.files.iter().enumerate() {
         steps(Step::Placing(index))?;
-        // Once more for this one file: a save in an editor may have come between.
+        // Check this file again: it may have been saved in an editor meanwhile.
         check_saved(workspace, [&file.path])?;
         if !is_before(workspace, record, file)? {
             return Err(Halt::Conflict(vec![file.path.clone()]));
@@ -290,8 +290,8 @@ fn undo_after_failure(
     }
 }
 
-/// Take back what is in place; the files that could not be are returned. The journal says what goes on before it
-/// does, so that a kill in between is finished in the same direction.
+/// Restores the files in place and returns those that could not be restored. The journal records the direction first,
+/// so that after a kill recovery continues in the same one.
 fn undo_in_steps(
     workspace: &Workspace,
     run_dir: &Dir,

@@ -1,4 +1,4 @@
-//! What one task has changed so far, laid over the working tree.
+//! The changes of one task, overlaid on the working tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::workspace::protect::{GitFolders, Protection, in_git_folder, is_secret
 use crate::workspace::text_file::new_file;
 use crate::workspace::{CannotEncode, FileState, Interrupt, NotText, Owner, TextFile, Workspace, WorkspaceError};
 
-/// What a task may write, frozen when its plan was approved.
+/// What a task may write, fixed when its plan was approved.
 #[derive(Debug, Clone, Default)]
 pub struct Writable {
     /// Files it may create or modify.
@@ -27,20 +27,20 @@ pub struct Staging {
     task: String,
     writable: Writable,
     memory_dir: RepoPath,
-    /// Folders that are, or with the plan's files would be, repositories.
+    /// Folders that are repositories, or would be with the plan's files.
     git_folders: GitFolders,
-    /// What the task has looked at or changed, by the name the disk has for it, or will have.
+    /// The files that the task has read or changed, by their names on disk.
     entries: BTreeMap<RepoPath, Entry>,
     refusals: Vec<Refused>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// The name the disk has for it, or will have.
+    /// Its name on disk, or the one it will have.
     path: RepoPath,
-    /// Where it goes, where that is the same name in another case, and the disk folds case.
+    /// Its new name, if only the case changes and the disk folds case.
     moved_to: Option<RepoPath>,
-    /// What was on disk when the task last looked before its first change; `None`: no such file.
+    /// The file on disk when the task last read it before its first change; `None` if there was none.
     base: Option<FileState>,
     staged: Option<Staged>,
 }
@@ -51,7 +51,7 @@ enum Staged {
     Deleted,
 }
 
-/// One file as a task leaves it.
+/// One changed file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedChange {
     /// The file.
@@ -62,21 +62,21 @@ pub struct StagedChange {
     pub before: Option<FileState>,
     /// The new bytes; `None` for a deleted file.
     pub after: Option<Vec<u8>>,
-    /// Permission bits to give it, where it is put in place by a rollback; a new file gets those of the system.
+    /// Permission bits for a file that a rollback puts in place; new files get the system's default.
     pub mode: u32,
-    /// Who it is to belong to, where it is put in place by a rollback; `None`: whoever puts it there.
+    /// The owner of a file that a rollback puts in place; `None` for the current user.
     pub owner: Option<Owner>,
-    /// The name it had, where it is an old file under the same name in another case: its permission bits and owner stay.
+    /// Its old name, if only the case changed: permission bits and owner stay.
     pub moved_from: Option<RepoPath>,
 }
 
-/// Why a read or a write did not happen.
+/// Why a read or write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StagingError {
     /// It is not allowed.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The disk says no.
+    /// The file cannot be read or written.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
     /// The file on disk is binary; agents change text only.
@@ -87,13 +87,13 @@ pub enum StagingError {
     Encode {
         /// The file.
         path: RepoPath,
-        /// What it cannot hold.
+        /// Why.
         source: CannotEncode,
     },
 }
 
 impl Staging {
-    /// An empty overlay for a task.
+    /// Creates an empty overlay for a task.
     pub fn new(workspace: Workspace, task: impl Into<String>, writable: Writable, memory_dir: RepoPath) -> Self {
         let task = task.into();
         let git_folders = GitFolders::of(&workspace, &writable.write);
@@ -101,8 +101,8 @@ impl Staging {
         Self { workspace, task, writable, memory_dir, git_folders, entries, refusals }
     }
 
-    /// The same for one task of several: no file is written that would make a repository of a folder together with those
-    /// of the others.
+    /// For one of several tasks: no file is written that would, together with those of the others, make a folder a
+    /// repository.
     #[must_use]
     pub fn beside(mut self, git_folders: GitFolders) -> Self {
         self.git_folders = self.git_folders.union(git_folders);
@@ -114,11 +114,11 @@ impl Staging {
         &self.task
     }
 
-    /// A file's bytes as the task sees them; `None` when there is no such file. Of the task's own files, what is on
-    /// disk becomes the base of its changes, until the first change.
+    /// Reads a file as the task sees it; `None` if there is no such file. For the task's own files, the content on disk
+    /// becomes the base of its changes, until the first change.
     ///
     /// # Errors
-    /// When it may not or cannot be read.
+    /// When it may not be read or cannot be read.
     pub fn read(&mut self, path: &RepoPath) -> Result<Option<Vec<u8>>, StagingError> {
         let keys = self.keys(path);
         let known = self.entry_of(&keys, path);
@@ -135,7 +135,7 @@ impl Staging {
             };
         }
         let own = self.workspace.on_disk(path);
-        // What the plan lists is read even if git ignores it.
+        // Files of the plan are read even if git ignores them.
         let asked = [Some(own.clone()), self.workspace.real_path(&own)?];
         if let Some(refused) = asked.iter().flatten().find_map(|place| refused_by_name(place, &own, &self.memory_dir)) {
             return Err(refused.into());
@@ -154,14 +154,14 @@ impl Staging {
         self.writable.lists(&self.keys(path), path)
     }
 
-    /// The name under which the task has looked at a file.
+    /// The name under which the task has read a file.
     fn entry_of(&self, keys: &FileKeys, path: &RepoPath) -> Option<RepoPath> {
         let key = keys.key(path);
         let exact = self.entries.get_key_value(path).map(|(name, _)| name);
         exact.or_else(|| self.entries.keys().find(|name| keys.key(name) == key)).cloned()
     }
 
-    /// Which of the task's own files, the ones it has changed, and this one are the same.
+    /// Which of the task's own files, its changed files and this one are the same.
     fn keys(&self, path: &RepoPath) -> FileKeys {
         let listed = self.writable.write.iter().chain(&self.writable.delete);
         self.workspace.file_keys(listed.chain(self.entries.keys()).chain([path]))
@@ -182,7 +182,7 @@ impl Staging {
         })
     }
 
-    /// Whether the task may write this file; the name that it has, or will have, is answered. A refusal is remembered.
+    /// Checks whether the task may write this file, and returns its name on disk. A refusal is recorded.
     ///
     /// # Errors
     /// The refusal.
@@ -191,18 +191,18 @@ impl Staging {
         self.record_refusal(checked)
     }
 
-    /// Give a file new content. An existing file must have been read.
+    /// Writes a file. An existing file has to be read first.
     ///
     /// # Errors
-    /// When it is not the task's to write, was not read, is binary or cannot hold the text.
+    /// When the task may not write it, or it was not read, is binary or cannot hold the text.
     pub fn write(&mut self, path: &RepoPath, text: &str) -> Result<(), StagingError> {
         self.write_until(path, text, &Interrupt::never())
     }
 
-    /// [`write`](Self::write), unless it is stopped.
+    /// [`write`](Self::write), unless interrupted.
     ///
     /// # Errors
-    /// As [`write`](Self::write), or when interrupted: the file is then as it was.
+    /// As [`write`](Self::write), or when interrupted: the file is then unchanged.
     pub fn write_until(&mut self, path: &RepoPath, text: &str, interrupt: &Interrupt) -> Result<(), StagingError> {
         let keys = self.keys(path);
         let moved_to = self.moved_to(&keys, path);
@@ -230,10 +230,10 @@ impl Staging {
         Ok(())
     }
 
-    /// Delete a file that the plan lists to be deleted, or that the task itself created.
+    /// Deletes a file that the plan lists for deletion, or that the task created.
     ///
     /// # Errors
-    /// When it is not the task's to delete or does not exist.
+    /// When the task may not delete it, or it does not exist.
     pub fn delete(&mut self, path: &RepoPath) -> Result<(), StagingError> {
         let keys = self.keys(path);
         let known = self.entry_of(&keys, path).and_then(|known| self.entries.get(&known));
@@ -244,7 +244,7 @@ impl Staging {
                 made.and_then(|made| self.entries.remove(&made));
                 return Ok(());
             }
-            // Moved away from this name, it goes by itself.
+            // It was renamed, so the old name is already gone.
             Some((_, Some(to))) if to.file_name() != path.file_name() => return Ok(()),
             _ => {}
         }
@@ -252,7 +252,7 @@ impl Staging {
         let path = self.record_refusal(checked)?;
         if !self.entries.contains_key(&path) {
             let base = self.in_place(&path)?;
-            // What is gone is shown to a reviewer.
+            // Deleted content is shown to a reviewer.
             if self.holds_secrets(&path, base.as_ref()) {
                 return self.record_refusal(Err(Refused::Secret(path).into()));
             }
@@ -267,18 +267,18 @@ impl Staging {
         }
     }
 
-    /// What the task changed, in the order of the paths. A file that is as it was is no change.
+    /// The task's changes, sorted by path, without files that are unchanged.
     pub fn changes(&self) -> Vec<StagedChange> {
         let mut changes: Vec<StagedChange> = self.entries.values().flat_map(Entry::changes).collect();
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         changes
     }
 
-    /// Take for the base what is on disk now, where it is the same text: an editor saves in its own format, and what
-    /// the task did to the text it read is done to the text that is there.
+    /// Rebases onto what is on disk where it has the same text: an editor may save in a different format, and the
+    /// task's changes are then applied to the saved file.
     ///
     /// # Errors
-    /// When a file cannot be read, or cannot hold the text any more.
+    /// When a file cannot be read, or cannot hold the text in its new encoding.
     pub fn follow_saved(&mut self) -> Result<(), StagingError> {
         for entry in self.entries.values_mut() {
             let (Some(base), Some(staged)) = (&entry.base, &entry.staged) else { continue };
@@ -303,17 +303,17 @@ impl Staging {
         Ok(())
     }
 
-    /// What was refused to the task and a person should know, each once.
+    /// The refusals to report to the user, each once.
     pub fn refusals(&self) -> &[Refused] {
         &self.refusals
     }
 
-    /// The file in its real place, as an editor has it open.
+    /// The file at its real path, with unsaved changes in the editor.
     fn in_place(&self, path: &RepoPath) -> Result<Option<FileState>, WorkspaceError> {
         self.workspace.with_unsaved_text(path, read_exact(&self.workspace, path)?)
     }
 
-    /// Whether a file is one of secrets by its name, by another of its names, or by what it holds.
+    /// Whether a file is a secret by its name, by another of its names, or by content.
     fn holds_secrets(&self, path: &RepoPath, base: Option<&FileState>) -> bool {
         is_secret(path)
             || self.workspace.is_secret_by_link(path)
@@ -347,7 +347,7 @@ impl Staging {
         Ok(own)
     }
 
-    /// Whether the file can be there: what the task has deleted so far is not in its way, and what it has made is.
+    /// Checks whether the file can be created there, given what the task has deleted and created so far.
     fn check_path_is_free(&self, path: &RepoPath, to_write: bool) -> Result<(), StagingError> {
         let is_below = |one: &RepoPath, other: &RepoPath| {
             one.as_str().strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'))
@@ -379,8 +379,8 @@ impl Staging {
         }
     }
 
-    /// Where a file that exists under this name in another case is to go: where the plan takes away the one name and
-    /// writes the other, and the disk has one file for both.
+    /// The new name of a file that exists in another case: if the plan deletes the one name and writes the other, and
+    /// the disk has one file for both.
     fn moved_to(&self, keys: &FileKeys, path: &RepoPath) -> Option<RepoPath> {
         let real = self.workspace.on_disk(path);
         let is_removed = self
@@ -417,7 +417,7 @@ impl Staging {
     }
 }
 
-/// The name under which a list has a file: this very one, where it has it.
+/// The entry of a list for a file: the exact name if it is listed.
 fn find_in<'a>(list: &'a BTreeSet<RepoPath>, keys: &FileKeys, path: &RepoPath) -> Option<&'a RepoPath> {
     let key = keys.key(path);
     list.get(path).or_else(|| list.iter().find(|entry| keys.key(entry) == key))
@@ -443,7 +443,7 @@ impl Entry {
         Self { path, moved_to: None, base, staged: None }
     }
 
-    /// What became of it: nothing where it is as it was, one change, or for a move what goes and what comes.
+    /// The changes of a file: none, one, or for a rename a deletion and a creation.
     fn changes(&self) -> Vec<StagedChange> {
         let owner = self.base.as_ref().and_then(|base| base.owner);
         let mode = self.base.as_ref().map_or(0o644, |base| base.mode);

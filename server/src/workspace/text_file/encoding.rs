@@ -1,21 +1,21 @@
-//! The encodings of text files, and bytes in them that are not text.
+//! The encodings of text files, and invalid bytes in them.
 //!
-//! Such a byte shows as U+FFFD, as editors show it: one for each that the Encoding Standard's decoders report
-//! (<https://encoding.spec.whatwg.org/#decoders>), and is kept beside the text as a [`Stray`].
+//! An invalid sequence is shown as U+FFFD, as in editors: one for each that the Encoding Standard's decoders report
+//! (<https://encoding.spec.whatwg.org/#decoders>). It is kept beside the text as a [`Stray`].
 
 use encoding_rs::WINDOWS_1252;
 
 use crate::workspace::Interrupted;
 
-/// What shows for bytes that are not text.
+/// What is shown for invalid bytes.
 pub(super) const REPLACEMENT: char = '\u{fffd}';
 
-/// The file is binary, or in an encoding that is not known.
+/// The file is binary, or in an unknown encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a text file")]
 pub struct NotText;
 
-/// A text that the file cannot hold.
+/// Why the file cannot hold a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotEncode {
     /// A character that its encoding does not have.
@@ -29,7 +29,7 @@ pub enum CannotEncode {
     /// A NUL character, which would make it a binary file.
     #[error("the text holds a NUL character, which would make the file binary")]
     Nul,
-    /// A U+FFFD of which it cannot be told for which of the file's bytes it stands.
+    /// A U+FFFD that cannot be matched with an invalid sequence of the file.
     #[error(
         "line {line} has a U+FFFD, which stands for a byte of the file that is not text, and it cannot be told for \
          which; keep it in the line where it was, or write the character that is meant"
@@ -38,10 +38,10 @@ pub enum CannotEncode {
         /// The line, from 1.
         line: usize,
     },
-    /// Text after the half character at the end of the file.
+    /// Text after half a character at the end of the file.
     #[error("the file ends in half a character, the U+FFFD at its end; put new text before that, or leave it out")]
     Half,
-    /// It took too long, or was stopped.
+    /// It was cancelled or took too long.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
@@ -54,17 +54,17 @@ pub(super) enum Charset {
     Windows1252,
 }
 
-/// Bytes that are not text in the file's encoding, one to three.
+/// One to three bytes that are invalid in the file's encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stray {
     bytes: [u8; 3],
     len: u8,
 }
 
-/// A stray and where its U+FFFD stands in a text, in bytes.
+/// A stray and the byte offset of its U+FFFD in the text.
 pub(super) type PlacedStray = (usize, Stray);
 
-/// A file's characters as they stand in it, line endings and all, but for its byte order mark.
+/// A file's characters with its line endings, without its byte order mark.
 #[derive(Debug)]
 pub(super) struct Raw {
     pub(super) charset: Charset,
@@ -85,10 +85,10 @@ impl Stray {
     }
 }
 
-/// Read bytes as text: UTF-8, UTF-16 with a byte order mark, else Windows-1252.
+/// Decodes bytes as UTF-8, UTF-16 with a byte order mark, else Windows-1252.
 ///
-/// A text is UTF-8 with strays, and no Windows-1252, where at least as many bytes make up valid sequences as there are
-/// strays: in a real Windows-1252 text two letters hardly ever look like one of UTF-8.
+/// A text is UTF-8 with strays rather than Windows-1252 if at least as many bytes form valid multi-byte sequences as
+/// there are strays: in Windows-1252, two letters hardly ever look like UTF-8.
 pub(super) fn decode(bytes: &[u8]) -> Result<Raw, NotText> {
     let raw = match bytes {
         [0xef, 0xbb, 0xbf, body @ ..] => utf8(body, true).0,
@@ -100,7 +100,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Raw, NotText> {
         }
     };
     let odd = |c: char| c.is_control() && (c < ' ') && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1b}');
-    // Any bytes at all are Windows-1252, or UTF-8 with strays, so there the control characters have to tell a binary.
+    // Any bytes are valid Windows-1252, or UTF-8 with strays, so only control characters reveal a binary.
     let lenient = raw.charset == Charset::Windows1252 || !raw.strays.is_empty();
     let binary = raw.text.contains('\0') || (lenient && raw.text.contains(odd));
     if binary || encode(raw.charset, raw.bom, &raw.text, &raw.strays).as_deref() != Ok(bytes) {
@@ -109,7 +109,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Raw, NotText> {
     Ok(raw)
 }
 
-/// UTF-8, and how many bytes of it are of valid sequences longer than one.
+/// Decodes UTF-8, and counts the bytes of valid multi-byte sequences.
 fn utf8(body: &[u8], bom: bool) -> (Raw, usize) {
     let mut raw = Raw { charset: Charset::Utf8, bom, text: String::with_capacity(body.len()), strays: Vec::new() };
     let mut valid = 0;
@@ -124,7 +124,7 @@ fn utf8(body: &[u8], bom: bool) -> (Raw, usize) {
     (raw, valid)
 }
 
-/// UTF-16, in which surrogates may stand alone and a last byte be missing: but not many.
+/// Decodes UTF-16, with few unpaired surrogates or a missing last byte.
 fn utf16(body: &[u8], charset: Charset) -> Result<Raw, NotText> {
     let unit = if charset == Charset::Utf16Be { u16::from_be_bytes } else { u16::from_le_bytes };
     let back = if charset == Charset::Utf16Be { u16::to_be_bytes } else { u16::to_le_bytes };
@@ -158,7 +158,7 @@ fn windows_1252(body: &[u8]) -> Result<Raw, NotText> {
     Ok(Raw { charset: Charset::Windows1252, bom: false, text: text.into_owned(), strays: Vec::new() })
 }
 
-/// The bytes of a text, with the strays in the places of their U+FFFD.
+/// Encodes a text, with the strays in place of their U+FFFD.
 pub(super) fn encode(charset: Charset, bom: bool, text: &str, strays: &[PlacedStray]) -> Result<Vec<u8>, CannotEncode> {
     let mut bytes = Vec::with_capacity(text.len() + 3);
     if bom {
@@ -169,7 +169,7 @@ pub(super) fn encode(charset: Charset, bom: bool, text: &str, strays: &[PlacedSt
         charset.encode(text.get(rest..*at).unwrap_or_default(), &mut bytes)?;
         bytes.extend_from_slice(stray.bytes());
         rest = at + REPLACEMENT.len_utf8();
-        // Whatever came after half a character would be read as something else.
+        // Text after half a character would be decoded differently.
         let is_half = matches!(charset, Charset::Utf16Le | Charset::Utf16Be) && stray.bytes().len() == 1;
         if is_half && rest < text.len() {
             return Err(CannotEncode::Half);

@@ -1,4 +1,4 @@
-//! Text files, whose encoding, byte order mark and line endings are the file's own and survive a change.
+//! Text files that keep their encoding, byte order mark and line endings when they are changed.
 
 mod encoding;
 pub(super) mod new_file;
@@ -13,8 +13,8 @@ use crate::workspace::{Interrupt, Interrupted};
 pub use encoding::{CannotEncode, NotText};
 use encoding::{Charset, PlacedStray, REPLACEMENT, Raw, Stray};
 
-/// A text file as agents see it: line feeds only, no byte order mark, whatever the bytes on disk are. Bytes that are no
-/// text in the file's encoding show as U+FFFD, and stay in the file as they are.
+/// A text file as agents see it: line feeds only, no byte order mark, whatever is on disk. Invalid bytes are shown as
+/// U+FFFD and stay in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextFile {
     text: String,
@@ -22,9 +22,9 @@ pub struct TextFile {
     bom: bool,
     /// How each line of `text` ends in the file.
     ends: Vec<End>,
-    /// What the U+FFFD of `text` stand for, by their place.
+    /// The invalid sequences behind the U+FFFD of `text`, by offset.
     strays: Vec<PlacedStray>,
-    /// How new lines end whatever the others do.
+    /// How new lines end, if prescribed.
     rule: Option<End>,
 }
 
@@ -33,26 +33,26 @@ pub struct TextFile {
 pub(super) enum End {
     Lf,
     CrLf,
-    /// The last line, when nothing ends it.
+    /// The last line without an end.
     Open,
 }
 
 impl TextFile {
-    /// A file that does not exist yet: UTF-8, with the line endings it is given.
+    /// A new file: UTF-8, with the line endings of its text.
     pub fn empty() -> Self {
         Self::with_format(Charset::Utf8, false, None)
     }
 
-    /// A file that does not exist yet, and in what manner it is to be written.
+    /// A new file in a given format.
     fn with_format(charset: Charset, bom: bool, rule: Option<End>) -> Self {
         Self { text: String::new(), charset, bom, ends: Vec::new(), strays: Vec::new(), rule }
     }
 
-    /// Read bytes as text: UTF-8, UTF-16 with a byte order mark, else Windows-1252. A few bytes that are no text in
-    /// the encoding do not make it another.
+    /// Decodes bytes as UTF-8, UTF-16 with a byte order mark, else Windows-1252. A few invalid bytes do not change the
+    /// choice.
     ///
     /// # Errors
-    /// When the bytes are not text, or would not come back the same.
+    /// When the bytes are not text, or do not survive a round trip.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotText> {
         let Raw { charset, bom, text: raw, strays: mut placed } = encoding::decode(bytes)?;
         let mut text = String::with_capacity(raw.len());
@@ -78,14 +78,13 @@ impl TextFile {
         Ok(Self { text, charset, bom, ends, strays: placed, rule: None })
     }
 
-    /// The text, lines ended by a line feed.
+    /// The text with line feeds.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The bytes of `new_text` in this file's format. Lines that stay keep their own bytes, new ones take the file's
-    /// prevailing ending, or that of `new_text` where the file has none; whether the last line is ended is as
-    /// `new_text` says.
+    /// Encodes `new_text` in this file's format. Lines that stay keep their bytes, new ones get the file's prevailing
+    /// line ending, or that of `new_text` if the file has none; whether the last line has an end follows `new_text`.
     ///
     /// # Errors
     /// When the file's encoding cannot hold the text.
@@ -93,7 +92,7 @@ impl TextFile {
         self.encode_until(new_text, &Interrupt::never())
     }
 
-    /// [`encode`](Self::encode), unless it is stopped.
+    /// [`encode`](Self::encode), unless interrupted.
     ///
     /// # Errors
     /// When the file's encoding cannot hold the text, or when interrupted.
@@ -112,8 +111,8 @@ impl TextFile {
         self.written(&carried, &strays, ending)
     }
 
-    /// The text with characters of a private kind for the bytes that are no text, so that texts can be merged by it;
-    /// `None` when the text has such characters of its own. See [`encode_marked`](Self::encode_marked).
+    /// The text with private-use characters in place of invalid bytes, for merging; `None` if the text has such
+    /// characters of its own. See [`encode_marked`](Self::encode_marked).
     pub(super) fn marked(&self) -> Option<String> {
         if self.text.contains(is_mark) {
             return None;
@@ -132,7 +131,7 @@ impl TextFile {
         Some(marked)
     }
 
-    /// [`encode`](Self::encode) of a text with the marks of [`marked`](Self::marked).
+    /// [`encode`](Self::encode) for a text with the marks of [`marked`](Self::marked).
     pub(super) fn encode_marked(&self, marked: &str) -> Result<Vec<u8>, CannotEncode> {
         if !marked.contains(is_mark) {
             return self.encode(marked);
@@ -144,17 +143,17 @@ impl TextFile {
         self.written(&carried, &strays, ending)
     }
 
-    /// Whether both hold the same kind of bytes for the same character.
+    /// Whether both have the same encoding.
     pub(super) fn is_encoded_like(&self, other: &Self) -> bool {
         self.charset == other.charset
     }
 
-    /// Whether most of its lines end in carriage return and line feed.
+    /// Whether most lines end in CRLF.
     pub(super) fn ends_in_crlf(&self) -> bool {
         self.ending_for("") == End::CrLf
     }
 
-    /// Line feeds only, where no line of the file has a carriage return before its end for another reason.
+    /// Normalises CRLF to line feeds, unless a line of the file has a carriage return before its end.
     fn normalised<'a>(&self, new_text: &'a str) -> Cow<'a, str> {
         if self.text.contains("\r\n") || !new_text.contains("\r\n") {
             return Cow::Borrowed(new_text);
@@ -162,7 +161,7 @@ impl TextFile {
         Cow::Owned(new_text.replace("\r\n", "\n"))
     }
 
-    /// Whether all lines end alike and none of them has a carriage return before that.
+    /// Whether all lines have the same ending and none has another carriage return before it.
     fn is_even(&self) -> bool {
         let mut ends = self.ends.iter().filter(|end| **end != End::Open);
         let first = ends.next();
@@ -186,7 +185,8 @@ impl TextFile {
         let mut strays = strays.iter().peekable();
         for (line, from) in carried.new.iter().zip(&carried.from) {
             let content = &carried.text[line.clone()];
-            // A carriage return before the end is one only in a line that had it; else it was meant as the ending.
+            // A carriage return before the end is kept only in a line that had one; otherwise it was meant as the
+            // ending.
             let had = matches!(from, LineOrigin::Line { kept: true, .. })
                 || from.line().is_some_and(|old| self.text[carried.old[old].clone()].ends_with('\r'));
             let is_ended = carried.text[line.end..].starts_with('\n');
@@ -204,7 +204,7 @@ impl TextFile {
     }
 }
 
-/// Private-use characters of the last plane, by the byte they stand for: the first of a stray, and its further ones.
+/// Private-use characters of the last plane, by byte value: for the first byte of a stray, and for further ones.
 const FIRST_MARK: u32 = 0x0010_fe00;
 const FURTHER_MARK: u32 = 0x0010_fd00;
 
@@ -212,7 +212,7 @@ fn is_mark(c: char) -> bool {
     (FURTHER_MARK..FIRST_MARK + 0x100).contains(&u32::from(c))
 }
 
-/// A text without its marks, and what they stood for.
+/// A text without its marks, and the strays they stood for.
 fn unmarked(marked: &str) -> (String, Vec<PlacedStray>) {
     let mut text = String::with_capacity(marked.len());
     let mut strays: Vec<PlacedStray> = Vec::new();
@@ -234,11 +234,11 @@ fn unmarked(marked: &str) -> (String, Vec<PlacedStray>) {
     (text, strays)
 }
 
-/// Where a new line comes from.
+/// Which old line a new one comes from.
 #[derive(Debug, Clone, Copy)]
 enum LineOrigin {
     Nowhere,
-    /// An old line: kept as it was, or the one in whose place it stands.
+    /// An old line, unchanged (`kept`) or replaced.
     Line {
         old: usize,
         kept: bool,
@@ -254,7 +254,7 @@ impl LineOrigin {
     }
 }
 
-/// What a file's new text has of its old one.
+/// The mapping from a file's old text to its new one.
 struct LineMap<'a> {
     file: &'a TextFile,
     text: &'a str,
@@ -262,7 +262,7 @@ struct LineMap<'a> {
     old: Vec<Range<usize>>,
     new: Vec<Range<usize>>,
     from: Vec<LineOrigin>,
-    /// Lines that are not the same, old and new.
+    /// Ranges of changed lines, old and new.
     changed: Vec<(Range<usize>, Range<usize>)>,
     interrupt: &'a Interrupt,
 }
@@ -279,7 +279,7 @@ impl<'a> LineMap<'a> {
         let (mut old_at, mut new_at) = (0, 0);
         let end = EqualRun { old: old.len(), new: new.len(), len: 0 };
         for EqualRun { old: old_index, new: new_index, len } in kept.into_iter().chain([end]) {
-            // Lines in the place of as many others take their ends, line by line.
+            // A run of changed lines of equal length keeps its ends line by line.
             if old_index - old_at == new_index - new_at {
                 for offset in 0..old_index - old_at {
                     from[new_at + offset] = LineOrigin::Line { old: old_at + offset, kept: false };
@@ -294,7 +294,7 @@ impl<'a> LineMap<'a> {
         Ok(Self { file, text, old, new, from, changed, interrupt })
     }
 
-    /// The strays of the new text: which of the file's each of its U+FFFD is.
+    /// Maps each U+FFFD of the new text to a stray of the file.
     fn strays(&self) -> Result<Vec<PlacedStray>, CannotEncode> {
         let mut placed = Vec::new();
         if self.file.strays.is_empty() || !self.text.contains(REPLACEMENT) {
@@ -305,7 +305,7 @@ impl<'a> LineMap<'a> {
                 self.copy_line(*old, line, &mut placed);
             }
         }
-        // A line that was moved or doubled keeps what it holds, and one that was changed, as far as it is the same.
+        // A moved or copied line keeps its strays, a changed one those in its unchanged parts.
         let mut known: HashMap<&str, usize> = HashMap::new();
         let mut strays = self.file.strays.iter().peekable();
         for (index, line) in self.old.iter().enumerate() {
@@ -341,7 +341,7 @@ impl<'a> LineMap<'a> {
         placed.extend(self.strays_in(old).iter().map(|(at, stray)| (new.start + at - old.start, *stray)));
     }
 
-    /// The strays of changed lines, character by character.
+    /// Maps the strays of changed lines character by character.
     fn map_changed_strays(
         &self,
         old: Range<usize>,
@@ -370,7 +370,7 @@ impl<'a> LineMap<'a> {
             for (at, _) in text.match_indices(REPLACEMENT) {
                 let at = line.start + at;
                 match origins.get(&at) {
-                    // One that the file really holds is no stray.
+                    // A real U+FFFD in the file is no stray.
                     Some(old) => placed.extend(self.stray_at(*old).map(|stray| (at, stray))),
                     None => placed.push((at, self.single_kind().ok_or(CannotEncode::Stray { line: index + 1 })?)),
                 }
@@ -384,7 +384,7 @@ impl<'a> LineMap<'a> {
         Some(self.file.strays[found].1)
     }
 
-    /// What every U+FFFD of the file stands for, if they are all the same.
+    /// The stray behind every U+FFFD of the file, if all are equal.
     fn single_kind(&self) -> Option<Stray> {
         let strays = &self.file.strays;
         let first = strays.first()?.1;
@@ -393,7 +393,7 @@ impl<'a> LineMap<'a> {
     }
 }
 
-/// The lines of a text, without their ends.
+/// The ranges of a text's lines, without their ends.
 fn lines(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     text.split_inclusive('\n')
@@ -405,7 +405,7 @@ fn lines(text: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The characters of a text file as they stand in it, line endings and byte order mark included.
+/// The characters of a text file with line endings and byte order mark.
 pub(super) fn decode_lines(bytes: &[u8]) -> Result<String, NotText> {
     let Raw { bom, text, .. } = encoding::decode(bytes)?;
     Ok(if bom { format!("\u{feff}{text}") } else { text })

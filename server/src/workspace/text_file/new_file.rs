@@ -1,8 +1,7 @@
-//! In what manner a file is written that does not exist yet: as `.gitattributes` says, then `.editorconfig`, then as it
-//! is given.
+//! The format of a new file: from `.gitattributes`, then `.editorconfig`, then the text itself.
 //!
-//! Only such files inside the workspace count, each a regular file in its real place and of bounded size; a faulty line
-//! counts as absent. They hold without git too.
+//! Only such files inside the workspace count, each a regular file at its real path and of bounded size; invalid lines
+//! are ignored. They apply without git too.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -21,16 +20,16 @@ use crate::workspace::{Interrupt, Interrupted, Workspace};
 
 /// The largest file of rules, in bytes.
 const MOST_BYTES: usize = 1 << 20;
-/// The longest line of one: what a longer one holds is no pattern of a person.
+/// The longest line that is read; no pattern written by a person is longer.
 const LONGEST_LINE: usize = 2_000;
-/// Most stars in a pattern: matching takes a power of their number.
+/// The largest number of stars in a pattern: matching takes a power of the length with this exponent.
 const MOST_STARS: usize = 8;
 
-/// The bytes of a new file. `earlier` are those it was given before, not on disk yet: edits of them are told in line
-/// feeds, and keep their line endings.
+/// Encodes a new file. `earlier` is its content from an earlier, unpublished write: edits of it come with line feeds
+/// and keep its line endings.
 ///
 /// # Errors
-/// When the encoding it is to have cannot hold the text, or when interrupted.
+/// When its encoding cannot hold the text, or when interrupted.
 pub(in crate::workspace) fn encode(
     workspace: &Workspace,
     path: &RepoPath,
@@ -58,7 +57,7 @@ fn has_crlf(bytes: &[u8]) -> bool {
     TextFile::decode(bytes).is_ok_and(|file| file.ends_in_crlf())
 }
 
-/// What rules say of a file.
+/// The rules for a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Rules {
     end_of_line: Option<End>,
@@ -79,7 +78,7 @@ impl Rules {
     }
 }
 
-/// The folders that a file is in, from the root down; `None` is the root.
+/// The folders that contain a file, from the root down; `None` is the root.
 fn folders(path: &RepoPath) -> Vec<Option<RepoPath>> {
     let mut folders: Vec<Option<RepoPath>> =
         std::iter::successors(path.parent(), RepoPath::parent).map(Some).chain([None]).collect();
@@ -87,7 +86,7 @@ fn folders(path: &RepoPath) -> Vec<Option<RepoPath>> {
     folders
 }
 
-/// A file of rules, without the lines that are no rules of a person.
+/// Reads a rule file, without lines that are too long or complex.
 fn read(workspace: &Workspace, folder: Option<&RepoPath>, name: &str) -> Option<String> {
     let path = match folder {
         Some(folder) => RepoPath::parse(&format!("{folder}/{name}")),
@@ -104,7 +103,7 @@ fn read(workspace: &Workspace, folder: Option<&RepoPath>, name: &str) -> Option<
     Some(text.lines().filter(sound).flat_map(|line| [line, "\n"]).collect())
 }
 
-/// As gitattributes(5): `eol` and `working-tree-encoding`; what is not text has neither.
+/// Reads `eol` and `working-tree-encoding` as in gitattributes(5); files that are not text have neither.
 fn attributes(workspace: &Workspace, path: &RepoPath) -> Rules {
     const ROOT: &str = "/";
     let mut search = gix_attributes::Search::default();
@@ -147,7 +146,7 @@ fn attributes(workspace: &Workspace, path: &RepoPath) -> Rules {
     rules
 }
 
-/// As <https://spec.editorconfig.org>: `end_of_line`, `charset` and `insert_final_newline`.
+/// Reads `end_of_line`, `charset` and `insert_final_newline` as in <https://spec.editorconfig.org>.
 fn editor_config(workspace: &Workspace, path: &RepoPath, interrupt: &Interrupt) -> Result<Rules, Interrupted> {
     let mut properties = Properties::new();
     for folder in folders(path) {
@@ -160,7 +159,7 @@ fn editor_config(workspace: &Workspace, path: &RepoPath, interrupt: &Interrupt) 
         let below = folder.as_ref().and_then(|folder| path.as_str().strip_prefix(folder.as_str()));
         let below = below.map_or(path.as_str(), |below| below.trim_start_matches('/'));
         for section in parser.flatten() {
-            // A pattern is compiled for each.
+            // Each section compiles a pattern.
             interrupt.check()?;
             // It cannot fail.
             let _ = section.apply_to(&mut properties, below);
@@ -174,7 +173,7 @@ fn editor_config(workspace: &Workspace, path: &RepoPath, interrupt: &Interrupt) 
     })
 }
 
-/// Whether a line of an `.editorconfig` means something: a parser ends at the first that does not.
+/// Whether a line of an `.editorconfig` is valid: the parser stops at the first that is not.
 fn is_rule(line: &str) -> bool {
     let line = line.trim();
     match line.strip_prefix('[') {
@@ -186,7 +185,7 @@ fn is_rule(line: &str) -> bool {
 impl ec4rs::glob::Pattern for FileGlob {
     type Error = BadGlob;
 
-    /// A pattern without a slash is one of names.
+    /// A pattern without a slash matches names.
     fn parse(pattern: &str) -> Result<Self, BadGlob> {
         match pattern.strip_prefix('/') {
             Some(from_here) => Self::parse(from_here),
@@ -208,7 +207,7 @@ fn end_of_line(value: &str) -> Option<End> {
     }
 }
 
-/// An encoding as git and editors call it. UTF-16 always gets a byte order mark: without it, it is not found again.
+/// The encoding for a name that git or editors use. UTF-16 always gets a byte order mark; it is not recognised without.
 fn charset(value: &str) -> Option<(Charset, bool)> {
     match value {
         "utf-8" => Some((Charset::Utf8, false)),

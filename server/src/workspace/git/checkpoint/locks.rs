@@ -1,4 +1,4 @@
-//! Locks of our references that a killed run left behind.
+//! Removes locks of Baton's references that a killed run left behind.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -9,22 +9,21 @@ use cap_std::fs::Dir;
 use super::repository::{CheckpointError, REFS, open};
 use crate::workspace::Workspace;
 
-/// A lock of a run that is none of this workspace's is left alone until nobody can be at work on it any more: working
-/// trees of one repository share their references.
+/// The age from which a lock of another workspace's run is removed: worktrees of one repository share their references.
 const FOREIGN_LOCK_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// Remove the locks of our own references, `refs/baton/<run>/….lock`, that a killed run left; how many there were. As long
-/// as they are there, neither git nor we can remove those references.
+/// Removes the locks of Baton's references, `refs/baton/<run>/….lock`, that a killed run left, and returns their
+/// number. While a lock exists, neither git nor Baton can remove the reference.
 ///
-/// `is_ours` tells the runs of this workspace; whoever calls holds its lock, so that none of them is at work. Nothing
-/// outside `refs/baton` is touched.
+/// `is_ours` tells the runs of this workspace; the caller holds its lock, so none of them is active. Nothing outside
+/// `refs/baton` is touched.
 ///
 /// # Errors
-/// When the repository cannot be opened, or a lock not be removed.
+/// When the repository cannot be opened, or a lock cannot be removed.
 pub fn sweep_locks(workspace: &Workspace, is_ours: &dyn Fn(&str) -> bool) -> Result<usize, CheckpointError> {
     let Some(repository) = open(workspace)? else { return Ok(0) };
     let fault = |error: io::Error| CheckpointError::Git(format!("{REFS}: {error}"));
-    // Only what lies in the repository itself: a folder that is a link leads elsewhere.
+    // Stay inside the repository: a folder may be a link.
     let folder = match Dir::open_ambient_dir(repository.commondir(), ambient_authority()) {
         Ok(common) => match common.open_dir(REFS) {
             Ok(folder) => folder,

@@ -1,6 +1,6 @@
-//! Checkpoints in git: the working tree as a commit under `refs/baton/`, with nothing else of the repository touched.
+//! Checkpoints in git: the working tree as a commit under `refs/baton/`; nothing else of the repository is changed.
 //!
-//! The tree is made in an index in memory. Neither the user's index, HEAD, branches, stash nor configuration is ever
+//! The tree is built in an in-memory index. The user's index, HEAD, branches, stash and configuration are never
 //! written; no hook, filter or signing program runs.
 
 mod locks;
@@ -19,7 +19,7 @@ use tracked::Tracked;
 pub use locks::sweep_locks;
 pub use repository::CheckpointError;
 
-/// A checkpoint that was made.
+/// A checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// `refs/baton/<run>/<n>-<phase>`.
@@ -28,13 +28,13 @@ pub struct Checkpoint {
     pub commit: String,
 }
 
-/// Commit HEAD's tree with all changes of tracked files, and the files agents `touched`, to
-/// `refs/baton/<run>/<n>-<phase>`. `None` where there is no repository.
+/// Commits HEAD's tree with all changes of tracked files, and the files that agents `touched`, to
+/// `refs/baton/<run>/<n>-<phase>`. `None` if there is no repository.
 ///
-/// A changed file is recorded with its bytes as they are on disk, past all filters; one that git holds for unchanged
-/// keeps the entry it has. Files outside a sparse checkout stay as they are in the index, submodules are the commit
-/// that is checked out, files in conflict are what stands on disk. Untracked files are recorded only if touched, and
-/// never if they are secrets; tracked secrets stay as they are committed. `stopped` is asked between files.
+/// A changed file is recorded with its bytes on disk, without filters; an unchanged one keeps its index entry. Files
+/// outside a sparse checkout stay as in the index, submodules are the commit that is checked out, files in conflict are
+/// what is on disk. Untracked files are recorded only if touched, and never if they are secrets; tracked secrets stay
+/// as committed. `stopped` is checked between files.
 ///
 /// # Errors
 /// When the repository cannot be opened, or something cannot be read or written.
@@ -68,10 +68,10 @@ pub fn checkpoint(
     Ok(Some(Checkpoint { ref_name, commit: commit.to_string() }))
 }
 
-/// Remove the checkpoints of a run; how many there were.
+/// Removes the checkpoints of a run and returns their number.
 ///
 /// # Errors
-/// When the repository cannot be opened or a reference not removed.
+/// When the repository cannot be opened or a reference cannot be removed.
 pub fn remove_checkpoints(workspace: &Workspace, run: &str) -> Result<usize, CheckpointError> {
     let Some(repository) = open(workspace)? else { return Ok(0) };
     let mut removed = 0;
@@ -105,14 +105,13 @@ fn record_touched(
     Ok(())
 }
 
-/// `a/b/c` lies in `a/b` and `a`.
+/// The folders that a path is in: `a/b` and `a` for `a/b/c`.
 fn ancestors(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let slashes = name.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/');
     slashes.map(|(at, _)| &name[..at])
 }
 
-/// Write these files as a tree. It starts from the parent's, so that folders in which nothing changed are not written
-/// again.
+/// Writes these files as a tree, starting from the parent's, so that unchanged folders are not written again.
 fn write_tree(
     repository: &Repository,
     parent: Option<&git2::Commit<'_>>,

@@ -1,4 +1,4 @@
-//! What all of checkpoints share: where they are kept, how the repository is opened, and what can fail.
+//! Shared by the files of this folder: where checkpoints are kept, how the repository is opened, and errors.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(super) const REFS: &str = "refs/baton";
 /// Why there is no checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// Checkpoints cannot be made in this repository at all; all else works as without git.
+    /// Checkpoints are not possible in this repository; everything else works as without git.
     #[error("checkpoints are not available in this git repository: {0}")]
     Unavailable(String),
     /// A file could not be recorded.
@@ -24,7 +24,7 @@ pub enum CheckpointError {
         /// What the system said.
         why: String,
     },
-    /// A reference is locked, by a process at work or one that was killed.
+    /// A reference is locked by a running or killed process.
     #[error(
         "another process works on it, or one was killed: {} is there (or packed-refs.lock beside the references); remove it \
          once no git or Baton is at work here", .0.display()
@@ -33,7 +33,7 @@ pub enum CheckpointError {
     /// Git failed.
     #[error("git failed: {0}")]
     Git(String),
-    /// It was stopped on the way. Nothing refers to what was written.
+    /// It was cancelled. Nothing refers to the objects written.
     #[error("stopped")]
     Stopped,
 }
@@ -44,14 +44,14 @@ impl From<git2::Error> for CheckpointError {
     }
 }
 
-/// One file of a tree: its content and its kind.
+/// A file of a tree: its object and its mode.
 pub(super) type Recorded = (Oid, u32);
 
 pub(super) fn open(workspace: &Workspace) -> Result<Option<Repository>, CheckpointError> {
     open_repository(workspace).map_err(|error| CheckpointError::Unavailable(error.message().to_owned()))
 }
 
-/// The commit that is checked out; `None` before the first one.
+/// The current commit; `None` before the first one.
 pub(super) fn head_commit(repository: &Repository) -> Result<Option<git2::Commit<'_>>, CheckpointError> {
     match repository.head() {
         Ok(head) => Ok(Some(head.peel_to_commit()?)),

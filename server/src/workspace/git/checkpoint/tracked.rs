@@ -1,4 +1,4 @@
-//! The files git tracks, as they stand on disk.
+//! The files that git tracks, as they are on disk.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -20,10 +20,10 @@ use crate::workspace::{Workspace, is_secret};
 const FILE: u32 = 0o100_644;
 const EXECUTABLE: u32 = 0o100_755;
 const LINK: u32 = 0o120_000;
-/// A submodule's entry: the commit it is at.
+/// The mode of a submodule; its object is a commit.
 pub(super) const GITLINK: u32 = 0o160_000;
 
-/// Files up to this size are read as a whole.
+/// Files up to this size are read at once.
 const WHOLE: u64 = 8 * 1024 * 1024;
 
 /// The working tree of a repository.
@@ -32,19 +32,19 @@ pub(super) struct Tracked<'a> {
     index: Index,
     /// The top of the working tree.
     top: Dir,
-    /// The workspace below the top: empty, or ending in `/`.
+    /// The workspace's path below the top: empty, or ending in `/`.
     prefix: Vec<u8>,
     memory: Vec<u8>,
-    /// For files that are secrets by another of their names.
+    /// To recognise secrets under another name.
     workspace: Workspace,
-    /// What is committed; `None` before the first commit.
+    /// The tree of HEAD; `None` before the first commit.
     head: Option<Tree<'a>>,
-    /// Whether the executable bit means anything here, and whether links are links.
+    /// Whether executable bits are significant, and whether links are links.
     has_modes: bool,
     has_links: bool,
     /// When the index was written, in seconds and nanoseconds.
     index_time: Option<(i64, u32)>,
-    /// The folder that was opened last; the index goes folder by folder.
+    /// The folder opened last: the index is sorted by folder.
     folder: RefCell<Option<(Vec<u8>, Option<Dir>)>>,
 }
 
@@ -101,17 +101,17 @@ impl<'a> Tracked<'a> {
         Ok(files)
     }
 
-    /// The name in the repository of a path in the workspace.
+    /// The name in the repository of a path of the workspace.
     pub(super) fn name_of(&self, path: &RepoPath) -> Vec<u8> {
         [self.prefix.as_slice(), path.as_str().as_bytes()].concat()
     }
 
-    /// Whether a name is the memory folder or lies in it.
+    /// Whether a name is the memory folder or is in it.
     pub(super) fn is_memory(&self, name: &[u8]) -> bool {
         name.strip_prefix(self.memory.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
-    /// What stands at a name now, its bytes written to the repository; `None` when it is no file.
+    /// What is at a name now, with its bytes written to the repository; `None` if it is not a file.
     pub(super) fn from_disk(&self, name: &[u8]) -> Result<Option<Recorded>, CheckpointError> {
         let fault = |error: io::Error| fault(name, &error);
         match self.stat(name)? {
@@ -123,7 +123,7 @@ impl<'a> Tracked<'a> {
     fn current(&self, entry: &IndexEntry) -> Result<Option<Recorded>, CheckpointError> {
         let as_in_index = Some((entry.id, entry.mode));
         let in_conflict = entry.flags & STAGE != 0;
-        // What the user told git not to look at is not looked at.
+        // The user told git to assume it unchanged.
         let assumed = entry.flags & IndexEntryFlag::VALID.bits() != 0;
         if entry.mode == GITLINK {
             return Ok(Some((self.submodule_head(entry), GITLINK)));
@@ -143,7 +143,7 @@ impl<'a> Tracked<'a> {
         }
     }
 
-    /// Whether a name is one of secrets, or its file has another name that is.
+    /// Whether a file is a secret by its name or by another of its names.
     pub(super) fn is_secret(&self, name: &[u8]) -> bool {
         let text = String::from_utf8_lossy(name);
         let below = name.strip_prefix(self.prefix.as_slice()).map(String::from_utf8_lossy);
@@ -153,17 +153,17 @@ impl<'a> Tracked<'a> {
                 .is_some_and(|path| self.workspace.is_secret_by_link(&path))
     }
 
-    /// A secret stays as it is committed: what it changed to goes nowhere.
+    /// Secrets stay as committed; changes to them are not recorded.
     fn as_committed(&self, name: &[u8]) -> Option<Recorded> {
         let entry = self.head.as_ref()?.get_path(&path_of(name).ok()?).ok()?;
         let mode = u32::try_from(entry.filemode()).ok()?;
         Some((entry.id(), mode))
     }
 
-    /// The commit a submodule is at; the one the index has where it isn't checked out.
+    /// The current commit of a submodule; that of the index if it is not checked out.
     fn submodule_head(&self, entry: &IndexEntry) -> Oid {
         let Ok(Some((folder, name, _))) = self.stat(&entry.path) else { return entry.id };
-        // Without this, an empty folder would lead to the repository around it.
+        // An empty folder would lead to the surrounding repository.
         if !folder.exists(name.join(".git")) {
             return entry.id;
         }
@@ -172,7 +172,7 @@ impl<'a> Tracked<'a> {
         head.unwrap_or(entry.id)
     }
 
-    /// The folder, the name in it, and what stands there, no link on the way followed.
+    /// The folder, the name in it, and the metadata of what is there; links are not followed.
     fn stat(&self, name: &[u8]) -> Result<Option<(Dir, PathBuf, Metadata)>, CheckpointError> {
         let fault = |error: io::Error| fault(name, &error);
         let split = name.iter().rposition(|byte| *byte == b'/');
@@ -203,7 +203,7 @@ impl<'a> Tracked<'a> {
         }
     }
 
-    /// Write a file's bytes, past all filters, where they differ from what the index has.
+    /// Writes a file's bytes, without filters, if they differ from the index.
     fn record(
         &self,
         folder: &Dir,
@@ -244,7 +244,7 @@ impl<'a> Tracked<'a> {
 
     fn mode(&self, metadata: &Metadata, known: Option<&IndexEntry>) -> u32 {
         match known.map(|known| known.mode) {
-            // Here a link is a file that holds its target.
+            // Without links, a link is a file that holds its target.
             Some(LINK) if !self.has_links => LINK,
             Some(mode @ (FILE | EXECUTABLE)) if !self.has_modes => mode,
             _ if self.has_modes && is_executable(metadata) => EXECUTABLE,
@@ -252,8 +252,8 @@ impl<'a> Tracked<'a> {
         }
     }
 
-    /// Whether git would hold a file for unchanged without reading it, by the rules of its index ("racy git"): a file
-    /// changed at the moment the index was written, or later, has to be read.
+    /// Whether git would treat a file as unchanged without reading it ("racy git"): a file changed when the index was
+    /// written, or later, has to be read.
     fn is_clean(&self, entry: &IndexEntry, metadata: &Metadata) -> bool {
         let mode = if metadata.is_symlink() { LINK } else { self.mode(metadata, Some(entry)) };
         let has_content = entry.flags_extended & IndexEntryExtendedFlag::INTENT_TO_ADD.bits() == 0;
@@ -265,10 +265,10 @@ impl<'a> Tracked<'a> {
     }
 }
 
-/// The bits of an entry's flags that say which side of a conflict it is.
+/// The bits of an entry's flags for the side of a conflict.
 const STAGE: u16 = 0x3000;
 
-/// Git compares what it noted of a file, each cut to 32 bits. Whatever differs only means that the file is read.
+/// Git compares recorded file metadata, each value cut to 32 bits. Any difference only means that the file is read.
 #[cfg(unix)]
 fn same_stat(entry: &IndexEntry, metadata: &Metadata) -> bool {
     use cap_std::fs::MetadataExt;
@@ -339,7 +339,7 @@ fn fault(name: &[u8], error: &io::Error) -> CheckpointError {
     CheckpointError::File { path: String::from_utf8_lossy(name).into_owned(), why: error.to_string() }
 }
 
-/// A file in the place of a folder means, too, that nothing is there.
+/// A file in place of a parent folder also means that nothing is there.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -1,8 +1,8 @@
-//! Whether a repository is that of the folder it was found in, and can be opened without waiting.
+//! Opens a repository only if it belongs to the folder it was found in and can be read without blocking.
 //!
-//! What `.git` says is data that came with the folder, from an archive say: its `core.worktree` may name any folder as the
-//! working tree, a `.git` file any repository, `commondir` any objects. Followed, each of them carries files of the user's
-//! into a place, or before a model, that has nothing to do with the workspace.
+//! `.git` is data that came with the folder, for example in an archive: its `core.worktree` may name any folder as the
+//! working tree, a `.git` file any repository, `commondir` any objects. Followed, each of them would bring unrelated
+//! files of the user into the workspace or before a model.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use ignore::WalkBuilder;
 use crate::workspace::Workspace;
 use crate::workspace::ignored::is_top;
 
-/// The files of a repository that the library reads by itself as it opens one, waiting for whoever writes to a pipe, with
-/// the most bytes of each.
+/// The files that libgit2 reads when it opens a repository, and would block on if they were pipes, with their size
+/// limits.
 const FILES_READ: &[(&str, u64)] = &[
     ("HEAD", 64 * 1024),
     ("commondir", 64 * 1024),
@@ -34,15 +34,15 @@ const FILES_READ: &[(&str, u64)] = &[
     ("objects/info/commit-graph", 4 << 30),
 ];
 
-/// How deep one configuration may include another, as in git.
+/// How deep configurations may include others, as in git.
 const MAX_INCLUDE_DEPTH: usize = 10;
 
-/// The repository the workspace lies in; `None` without git. An error where it is another's.
+/// Opens the repository that the workspace is in; `None` without git. An error if the repository belongs elsewhere.
 pub(in crate::workspace) fn open(workspace: &Workspace) -> Result<Option<Repository>, git2::Error> {
     open_at(workspace.root())
 }
 
-/// What to do about an index that cannot be read.
+/// What to do about a broken index.
 pub(in crate::workspace) fn broken_index(error: &git2::Error) -> String {
     format!(
         "its index is broken ({}); remove the file index in .git and run `git reset`, which makes it anew: what was staged \
@@ -51,14 +51,14 @@ pub(in crate::workspace) fn broken_index(error: &git2::Error) -> String {
     )
 }
 
-/// The repository whose working tree a folder lies in; `None` when there is none. The environment is not asked.
+/// Opens the repository whose working tree contains a folder; `None` if there is none. Ignores the environment.
 fn open_at(root: &Path) -> Result<Option<Repository>, git2::Error> {
-    // That folder and no other: none above it, and none that is a repository by what lies in it.
+    // This folder only: none above it, and none that merely looks like a repository.
     let mut flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::CROSS_FS | RepositoryOpenFlags::NO_DOTGIT;
     let (top, link) = match root.ancestors().find(|folder| is_top(folder)) {
         Some(top) => (top, top.join(".git")),
         None => {
-            // Only to say that it has no working tree, whatever its configuration says.
+            // Only to report that it has no working tree, whatever its configuration says.
             flags |= RepositoryOpenFlags::BARE;
             (root, root.to_owned())
         }
@@ -72,7 +72,7 @@ fn open_at(root: &Path) -> Result<Option<Repository>, git2::Error> {
     Ok(Some(repository))
 }
 
-/// That the repository has this folder for its working tree, and says so itself where it is kept elsewhere.
+/// Checks that the repository has this folder as its working tree, and names it if it is kept elsewhere.
 fn check_worktree(repository: &Repository, top: &Path, link: &Path) -> Result<(), git2::Error> {
     let real = |path: &Path| path.canonicalize().map_err(|error| refusal(&format!("{}: {error}", path.display())));
     if let Some(workdir) = repository.workdir()
@@ -94,7 +94,7 @@ fn check_worktree(repository: &Repository, top: &Path, link: &Path) -> Result<()
             place.display()
         ))
     };
-    // The objects of one of several working trees are those of the repository that knows it.
+    // The objects of a linked worktree are in the repository that lists it.
     if folder != common && folder.parent() != Some(common.join("worktrees").as_path()) {
         return Err(elsewhere(&common));
     }
@@ -104,7 +104,7 @@ fn check_worktree(repository: &Repository, top: &Path, link: &Path) -> Result<()
     if is_beneath || (repository.workdir().is_some() && is_named()) { Ok(()) } else { Err(elsewhere(&folder)) }
 }
 
-/// That whatever the library reads as it opens a repository is there to be read.
+/// Checks that all files that libgit2 reads on opening are readable.
 fn check_readable(link: &Path) -> Result<(), git2::Error> {
     let mut folder = link.to_owned();
     if !link.is_dir() {
@@ -123,7 +123,7 @@ fn check_readable(link: &Path) -> Result<(), git2::Error> {
         for name in ["config", "config.worktree"] {
             check_includes(&folder.join(name), MAX_INCLUDE_DEPTH)?;
         }
-        // What HEAD names, and no more: there is no end to what else could be looked at.
+        // Only the reference in HEAD; not every reference can be checked.
         if let Some(head) = read_small_text(&folder.join("HEAD"), 64 * 1024)?
             && let Some(name) = head.strip_prefix("ref:")
         {
@@ -133,7 +133,7 @@ fn check_readable(link: &Path) -> Result<(), git2::Error> {
     Ok(())
 }
 
-/// The files that a configuration includes are looked at too, whatever the condition.
+/// Checks the files that a configuration includes, whatever the condition.
 fn check_includes(file: &Path, depth: usize) -> Result<(), git2::Error> {
     let Some(text) = read_small_text(file, 8 << 20)? else { return Ok(()) };
     let mut is_include = false;
@@ -164,8 +164,8 @@ fn home() -> Option<PathBuf> {
     std::env::home_dir()
 }
 
-/// That a file is a regular one of a bearable size, or not there. Links are followed: a repository of the user's may be
-/// put together of them.
+/// Checks that a file is missing, or regular and within its limit. Links are followed: a user's repository may consist
+/// of them.
 fn check_regular(path: &Path, limit: u64) -> Result<(), git2::Error> {
     match path.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(()),
@@ -179,8 +179,8 @@ fn check_regular(path: &Path, limit: u64) -> Result<(), git2::Error> {
     }
 }
 
-/// That the rules for files that the library reads in every folder it compares, `.gitattributes` and `.gitignore`, are
-/// there to be read: regular files of a bearable size, or links to such beneath the top.
+/// Checks that `.gitattributes` and `.gitignore`, which libgit2 reads in every folder that it compares, are regular
+/// files within a limit, or links to such files beneath the top.
 pub(super) fn check_rules(workspace: &Workspace, top: &Path) -> Result<(), git2::Error> {
     const LARGEST: u64 = 64 << 20;
     let check = |path: &Path| -> Result<(), git2::Error> {
@@ -202,7 +202,7 @@ pub(super) fn check_rules(workspace: &Workspace, top: &Path) -> Result<(), git2:
     })
 }
 
-/// The text of a small file; `None` when it is not there or not text.
+/// The text of a small file; `None` if it is missing or not text.
 fn read_small_text(path: &Path, limit: u64) -> Result<Option<String>, git2::Error> {
     check_regular(path, limit)?;
     let read = || -> io::Result<String> {

@@ -1,4 +1,4 @@
-//! Secrets inside files of innocent names: private keys and tokens of known form, masked wherever a model is shown text.
+//! Secrets in files with harmless names: private keys and tokens of known forms, masked wherever a model sees text.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,21 +11,21 @@ use crate::contracts::RepoPath;
 use crate::text;
 use crate::workspace::{TextFile, unified};
 
-/// How every mask begins.
+/// The beginning of every mask.
 const MARK: &str = "<masked by Baton: ";
 
-/// The longest private key that is looked for, in bytes: an RSA key of 16,384 bits has about 13,000.
+/// The longest private key that is recognised, in bytes: an RSA key of 16,384 bits has about 13,000.
 const LONGEST_KEY: usize = 64 * 1024;
 
-/// The least a private key has, in characters of Base64: one on Curve 25519 has 64 with its wrapping.
+/// The shortest private key, in characters of Base64: one on Curve 25519 has 64 with its wrapping.
 const SHORTEST_KEY: usize = 40;
 
-/// A token's form, what it is called, and whose documentation describes it. Where a form has a group `v`, only that is
+/// A token's form with its name and the documentation that describes it. If the pattern has a group `v`, only that is
 /// the secret.
 struct TokenForm {
     name: &'static str,
     pattern: &'static str,
-    /// Read by people who ask where a form comes from, and by the test that every form has one.
+    /// For readers, and for the test that every form has a source.
     #[cfg_attr(not(test), expect(dead_code, reason = "documentation that stands beside what it is about"))]
     source: &'static str,
 }
@@ -114,20 +114,20 @@ static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = form.pattern.replace("(?P<v>", &format!("(?P<v{at}>"));
         format!("(?P<f{at}>{pattern})")
     });
-    // Tokens are ASCII, and so is what bounds them: boundaries by Unicode's words keep the engine from its fast ways as soon
-    // as a text has one letter beyond.
+    // Tokens and their boundaries are ASCII; Unicode word boundaries would keep the engine from its fast paths once a
+    // text has a non-ASCII letter.
     Regex::new(&format!("(?-u){}", groups.collect::<Vec<_>>().join("|"))).expect("every form is a regular expression")
 });
 
 #[expect(clippy::expect_used, reason = "the pattern is a constant, and a test compiles it")]
 static KEY_BEGIN: LazyLock<Regex> = LazyLock::new(|| {
-    // RFC 7468 and its older kin, OpenPGP (RFC 9580, section 6.2), SSH2, and the lines of a PuTTY key.
+    // RFC 7468 and its predecessors, OpenPGP (RFC 9580, section 6.2), SSH2, and the lines of a PuTTY key.
     Regex::new(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----|Private-Lines: [0-9]{1,5}")
         .expect("it is a regular expression")
 });
 
-/// The text with every private key and token of known form in it replaced by a mask, each line by itself: there are as
-/// many lines as before. Borrowed where there is none.
+/// Replaces every private key and token of known form by a mask, line by line, so that the number of lines stays.
+/// Borrowed if there is none.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let found = secrets(text);
     if found.is_empty() {
@@ -144,7 +144,7 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The private keys and tokens of known form in a text, in their order, none within another, each with what it is called.
+/// The private keys and tokens in a text, in order and without overlaps, each with its name.
 fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found = keys(text);
     found.extend(TOKENS.captures_iter(text).map(|captures| token(&captures)));
@@ -160,8 +160,8 @@ fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     found
 }
 
-/// The text with every secret in it made opaque that does not stand in full in `known`: as many bytes, of which none is a
-/// part of it, so that nobody finds out what it is by looking for parts of it.
+/// Makes every secret opaque that is not completely in `known`: the same number of bytes, none of them from the secret,
+/// so that it cannot be found by searching for parts of it.
 pub fn opaque<'a>(text: &'a str, known: &str) -> Cow<'a, str> {
     const NOTHING: char = '\u{1}';
     let found = secrets(text);
@@ -180,8 +180,8 @@ pub fn opaque<'a>(text: &'a str, known: &str) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// Whether an edit would show what is masked: it changes a part of a secret, or what makes it known for one. `changed` are
-/// the ranges of `old` that were replaced and those of `new` that came there, in their order.
+/// Whether an edit would reveal a masked secret: it changes a part of it, or what it is recognised by. `changed` are
+/// the replaced ranges of `old` and the new ones of `new`, in order.
 pub fn unmasks(old: &str, new: &str, changed: &[(Range<usize>, Range<usize>)]) -> bool {
     let before = secrets(old);
     if before.is_empty() {
@@ -189,7 +189,7 @@ pub fn unmasks(old: &str, new: &str, changed: &[(Range<usize>, Range<usize>)]) -
     }
     let after = secrets(new);
     let (mut changed, mut after) = (changed.iter().peekable(), after.iter().peekable());
-    // Where the text that stayed began before, and begins now.
+    // The ends of the last change before and after the edit.
     let (mut old_end, mut new_end) = (0, 0);
     for (span, _) in before {
         while let Some((gone, come)) = changed.next_if(|(gone, _)| gone.end <= span.start) {
@@ -211,20 +211,20 @@ pub fn unmasks(old: &str, new: &str, changed: &[(Range<usize>, Range<usize>)]) -
     false
 }
 
-/// How many masks a text holds: what a model was shown in a secret's place, and must not write.
+/// The number of masks in a text. Models see them in place of secrets, and must not write them.
 pub fn masks(text: &str) -> usize {
     text.matches(MARK).count()
 }
 
 impl TextFile {
-    /// The text as models are shown it: as many lines, with secrets of known form [masked].
+    /// The text as models see it: the same number of lines, with secrets [masked].
     pub fn masked_text(&self) -> Cow<'_, str> {
         masked(self.text())
     }
 }
 
-/// The change between two contents as a model is shown it; see [`unified`] for the whole. A line is masked as it is in its
-/// file: a hunk can begin in the middle of a key. Of a file of credentials nothing is shown.
+/// The change between two contents as models see it; see [`unified`] for the original. A line is masked as it is in its
+/// file, as a hunk can begin in the middle of a key. Changes of credential files are left out.
 pub fn unified_masked(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
     if [old, new].into_iter().flatten().any(is_secret_text) {
         return format!("# {path} may hold secrets, and its change is not shown\n");
@@ -262,15 +262,15 @@ pub fn unified_masked(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -
     out
 }
 
-/// The first lines, from 0, of a hunk on both sides.
+/// The first lines of a hunk on both sides, from 0.
 fn hunk(line: &str) -> Option<(usize, usize)> {
     let (old, new) = line.strip_prefix("@@ -")?.split_once(" +")?;
     let first = |side: &str| side.split([',', ' ']).next()?.parse::<usize>().ok().map(|line| line.saturating_sub(1));
     Some((first(old)?, first(new)?))
 }
 
-/// Whether a file of any name is one of credentials, by what it holds: a service account's key, or the login that
-/// `gcloud` keeps. Source: Google Cloud documentation, "Service account keys" and "Application Default Credentials".
+/// Whether a file holds credentials, whatever its name: a service account's key, or the login that `gcloud` keeps.
+/// Source: Google Cloud documentation, "Service account keys" and "Application Default Credentials".
 pub fn is_secret_text(bytes: &[u8]) -> bool {
     const LARGEST: usize = 64 * 1024;
     let trimmed = bytes.trim_ascii_start();
@@ -290,7 +290,7 @@ fn token(captures: &Captures<'_>) -> (Range<usize>, &'static str) {
     (span.unwrap_or_default(), name)
 }
 
-/// Private keys: from their first line to their last, or to where what follows is no key any more.
+/// Finds private keys, from their first line to their last, or to where the text is no longer Base64.
 fn keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found: Vec<(Range<usize>, &'static str)> = Vec::new();
     let mut begins = KEY_BEGIN.find_iter(text).peekable();
@@ -298,7 +298,7 @@ fn keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
         if found.last().is_some_and(|(last, _)| last.end > begin.start()) {
             continue;
         }
-        // A key ends before the next one begins, so that all of them are read once.
+        // A key ends before the next one begins, so that the text is scanned once.
         let body = &text[begin.end()..begins.peek().map_or(text.len(), |next| next.start())];
         let body = text::head_bytes(body, LONGEST_KEY);
         let is_key = |length: &usize| {
@@ -314,7 +314,7 @@ fn keys(text: &str) -> Vec<(Range<usize>, &'static str)> {
     found
 }
 
-/// How far a key with a last line goes.
+/// The length of a key with an end line.
 fn length_with_end(body: &str) -> Option<usize> {
     let end = body.find("-----END").or_else(|| body.find("---- END"))? + "-----END".len();
     let line = body[end..].find('\n').map_or(body.len(), |rest| end + rest);
@@ -324,11 +324,11 @@ fn length_with_end(body: &str) -> Option<usize> {
     }))
 }
 
-/// How far a key without a last line goes: it is cut, or shown in part.
+/// The length of a key without an end line, cut off or shown in part.
 fn length_without_end(body: &str) -> usize {
     let mut lines = body.split_inclusive('\n');
     let first = lines.next().unwrap_or_default();
-    // Escaped line ends keep a key in one line.
+    // A key with escaped line ends is a single line.
     let mut length = first.find(|c: char| !(c.is_ascii() && (is_base64(c as u8) || c == '\\'))).unwrap_or(first.len());
     if !first[length..].trim_matches(['"', '\'', ',', ' ', '\r', '\n', '|', '`']).is_empty() {
         return length;
@@ -352,7 +352,7 @@ fn length_without_end(body: &str) -> usize {
     body[..length].trim_end().len()
 }
 
-/// Base64 with the line ends, quotes and marks that texts put around it; prose and code have more spaces.
+/// Whether a text is Base64 with its line ends, quotes and marks; prose and code have more spaces.
 fn is_dense(text: &str, letters: usize) -> bool {
     text.lines().map(|line| line.trim().matches(' ').count()).sum::<usize>() * 12 < letters
 }
@@ -361,12 +361,12 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
-/// A mask for each line of a secret.
+/// Writes a mask for each line of a secret.
 fn push_mask(out: &mut String, secret: &str, name: &str) {
     for line in secret.split_inclusive('\n') {
         let end = line.len() - line.trim_end_matches(['\r', '\n']).len();
         let bare = &line[..line.len() - end];
-        // What stands in front of a line, its number in a listing or its indentation, is no part of the secret.
+        // A line number or indentation before the text is no part of the secret.
         let number = bare.len() - bare.trim_start_matches(|c: char| c.is_whitespace() || c.is_ascii_digit()).len();
         let number = bare[..number].rfind('\t').map_or(0, |tab| tab + 1);
         let front = bare.len() - bare[number..].trim_start().len();
