@@ -98,7 +98,7 @@ fn record_touched(
     if in_submodule || tracked.is_memory(&name) || tracked.is_secret(&name) {
         return Ok(());
     }
-    match tracked.from_disk(&name)? {
+    match tracked.record_from_disk(&name)? {
         Some(recorded) => files.insert(name, recorded),
         None => files.remove(&name),
     };

@@ -112,7 +112,7 @@ impl<'a> Tracked<'a> {
     }
 
     /// What is at a name now, with its bytes written to the repository; `None` if it is not a file.
-    pub(super) fn from_disk(&self, name: &[u8]) -> Result<Option<Recorded>, CheckpointError> {
+    pub(super) fn record_from_disk(&self, name: &[u8]) -> Result<Option<Recorded>, CheckpointError> {
         let fault = |error: io::Error| fault(name, &error);
         match self.stat(name)? {
             Some((folder, file, metadata)) => self.record(&folder, &file, &metadata, None).map_err(fault),
