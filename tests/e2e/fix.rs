@@ -8,8 +8,10 @@ use baton::contracts::RepoPath;
 use baton::memory::{Seal, Store};
 use baton::workflow::{dismiss_issue, restore_issue};
 use baton::workspace::Workspace;
+use expect_test::expect;
 use serde_json::{Value, json};
 
+use crate::support::check::check_commands;
 use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, RequestName, Script};
 use crate::support::replies::{approves, blocked, but, completed, edits, file_of, own, review, with, workspace};
 use crate::support::session::{Done, Session};
@@ -42,7 +44,7 @@ fn agents(requests: &[RecordedRequest]) -> Vec<&str> {
     requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.as_str()).collect()
 }
 
-fn told(api: &MessagesApi, agent: &str, conversation: usize) -> String {
+fn first_message(api: &MessagesApi, agent: &str, conversation: usize) -> String {
     let requests = api.requests_of(agent);
     requests.iter().find(|request| request.conversation == conversation).expect("a conversation").first_message()
 }
@@ -84,9 +86,9 @@ fn one_issue_of_an_approved_review_is_fixed_alone_and_the_other_stays_open() {
     let done = fix(&session, &api, &[&a]).expect(0);
     done.says(&format!("Fixing 1 chosen issue: {a}")).prints("Approved. Changes are in your working tree");
     assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
-    let asked = told(&api, "implement/T1", 1);
+    let asked = first_message(&api, "implement/T1", 1);
     assert!(asked.contains("\"A\"") && !asked.contains("\"B\""), "{asked}");
-    let asked = told(&api, "review", 1);
+    let asked = first_message(&api, "review", 1);
     assert!(asked.contains(&format!("stay open unless you answer that they are fixed: {b}. ")), "{asked}");
     assert!(session.text("src/t1.rs").contains('2') && session.text("src/t2.rs").contains('1'));
     let round = json!({ "n": 2, "kind": "fix", "tasks": ["T1"], "issues": [a] });
@@ -130,79 +132,200 @@ fn a_run_for_chosen_issues_ends_with_its_review_also_where_others_are_to_be_fixe
 
 #[test]
 fn several_chosen_issues_are_one_round() {
-    let session = Session::new(&workspace(2));
-    let api = MessagesApi::start(two_tasks([review("rejected", "escalate_to_human", &a_and_b()), approves()]));
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3);
-    let (a, b) = (id(&session, "A"), id(&session, "B"));
-    fix(&session, &api, &[&b, &a]).expect(0);
+    let script = two_tasks([review("rejected", "escalate_to_human", &a_and_b()), approves()]);
+    let commands = ["run --task 'Do it' --auto-approve", "run --fix {B},{A}"];
+    let (session, _) = check_commands(
+        &workspace(2),
+        script,
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 3
+              The verdict is rejected.
+              src/t1.rs:2: minor: A
+              src/t2.rs:2: minor: B
+              A person is needed: The verdict is rejected.
+            asked: context, plan, implement/T1, implement/T2, review
+            $ run --fix {B},{A}
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: implement/T1, implement/T2, review
+            modified src/t1.rs
+              -    0
+              +    2
+            modified src/t2.rs
+              -    0
+              +    2
+            T1 completed
+            T2 completed
+            fixed src/t1.rs: A
+            fixed src/t2.rs: B
+            history: 0001-fix
+            next: none
+        "#]],
+    );
     assert_eq!(session.handoff("round.json")["tasks"], json!(["T1", "T2"]));
-    assert_eq!(stands(&session), next(&["A fixed", "B fixed"], "none"));
 }
 
 #[test]
 fn a_review_that_wants_a_new_plan_leaves_it_to_the_user() {
-    let session = Session::new(&workspace(2));
-    let api =
-        MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b()), review("rejected", "re_plan", &[])]));
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    fix(&session, &api, &[&id(&session, "A")])
-        .expect(0)
-        .prints("its review wants a new plan: The verdict is rejected.");
-    assert_eq!(stands(&session).1, "re_plan");
+    let script = two_tasks([review("approved", "merge", &a_and_b()), review("rejected", "re_plan", &[])]);
+    let commands = ["run --task 'Do it' --auto-approve", "run --fix {A}"];
+    check_commands(
+        &workspace(2),
+        script,
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 0
+              The verdict is approved.
+              src/t1.rs:2: minor: A
+              src/t2.rs:2: minor: B
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: context, plan, implement/T1, implement/T2, review
+            $ run --fix {A}
+            exit 0
+              The verdict is rejected.
+              src/t2.rs:2: minor: B
+              The round is done, and its review wants a new plan: The verdict is rejected. `baton run` makes one.
+            asked: implement/T1, review
+            modified src/t1.rs
+              -    0
+              +    2
+            modified src/t2.rs
+              -    0
+              +    1
+            T1 completed
+            T2 completed
+            fixed src/t1.rs: A
+            open src/t2.rs: B
+            history: 0001-fix
+            next: re_plan
+        "#]],
+    );
 }
 
-/// A plan of T1 alone, and an issue in a file of nobody's beside A.
-fn unowned() -> (Session, MessagesApi) {
-    let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(1)));
+/// A file that no task owns beside that of T1.
+fn unowned_files() -> String {
+    format!("{}//- /README.md\n# Sample\n", workspace(1))
+}
+
+/// A plan of T1 alone, and a review with A in its file and R in the other.
+fn unowned_script() -> Script {
+    let issues = [a_and_b().remove(0), issue("README.md", "# Sample", "R")];
     let script = Script::new()
         .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
         .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
-        .rounds(
-            "review",
-            [
-                vec![review("approved", "merge", &[a_and_b().remove(0), issue("README.md", "# Sample", "R")])],
-                vec![approves()],
-            ],
-        );
-    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    (session, api)
+        .rounds("review", [vec![review("approved", "merge", &issues)], vec![approves()]]);
+    but(script, &[&[own("T1")]])
 }
 
 #[test]
 fn a_chosen_issue_in_a_file_of_nobodys_opens_the_gate_and_another_joins_it_there() {
-    let (session, api) = unowned();
-    let (a, r) = (id(&session, "A"), id(&session, "R"));
-    let count = api.requests().len();
-    fix(&session, &api, &[&r]).expect(3).prints("The plan (version 1, 2 tasks) waits for an answer.");
-    assert_eq!(session.handoff("plan.json")["tasks"][1]["files_to_modify"], json!(["README.md"]));
-    fix(&session, &api, &[&a]).expect(3);
-    let round = json!({ "n": 2, "kind": "fix", "tasks": ["T1", "FIX"], "issues": [a, r] });
-    assert_eq!((session.handoff("round.json"), api.requests().len()), (round, count));
-    assert_eq!(session.handoff("plan.json")["parallel_groups"], json!([["T1"], ["FIX"]]));
-
-    session.baton(["approve"]).run().expect(0);
-    session.run(&api, []).expect(0);
-    let mut ran = agents(&api.requests()[count..]).join(" ");
-    assert!(ran.ends_with(" review"), "{ran}");
-    ran.truncate(ran.len() - " review".len());
-    assert!(ran == "implement/T1 implement/FIX" || ran == "implement/FIX implement/T1", "{ran}");
-    assert_eq!(session.text("README.md"), "# A sample\n");
-    assert_eq!(stands(&session), next(&["A fixed", "R fixed"], "none"));
+    let commands = ["run --task 'Do it' --auto-approve", "run --fix {R}", "run --fix {A}", "approve", "run"];
+    let (session, _) = check_commands(
+        &unowned_files(),
+        unowned_script(),
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 0
+              The verdict is approved.
+              src/t1.rs:2: minor: A
+              README.md:1: minor: R
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: context, plan, implement/T1, review
+            $ run --fix {R}
+            exit 3
+              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            $ run --fix {A}
+            exit 3
+              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            $ approve
+            exit 0
+              Approved plan version 1 (2 tasks). `baton run` goes on with it.
+            $ run
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: implement/FIX, implement/T1, review
+            modified README.md
+              -# Sample
+              +# A sample
+            modified src/t1.rs
+              -    0
+              +    2
+            T1 completed
+            FIX completed
+            fixed README.md: R
+            fixed src/t1.rs: A
+            history: 0001-fix
+            next: none
+        "#]],
+    );
+    let plan = session.handoff("plan.json");
+    assert_eq!(plan["tasks"][1]["files_to_modify"], json!(["README.md"]));
+    assert_eq!(plan["parallel_groups"], json!([["T1"], ["FIX"]]));
+    let round = session.handoff("round.json");
+    assert_eq!((&round["n"], &round["kind"], &round["tasks"]), (&json!(2), &json!("fix"), &json!(["T1", "FIX"])));
+    assert_eq!(round["issues"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]
 fn what_was_rejected_at_the_gate_can_be_chosen_again() {
-    let (session, api) = unowned();
-    let r = id(&session, "R");
-    fix(&session, &api, &[&r]).expect(3);
-    session.baton(["reject"]).run().expect(0);
-    session.run(&api, []).expect(4);
-    fix(&session, &api, &[&r]).expect(3).prints("waits for an answer");
-    let done = session.run(&api, ["--fix", &r, "--auto-approve"]).expect(0);
-    done.prints("Approved. Changes are in your working tree");
-    assert_eq!(session.text("README.md"), "# A sample\n");
-    assert_eq!(stands(&session), next(&["A open", "R fixed"], "none"));
+    let commands = [
+        "run --task 'Do it' --auto-approve",
+        "run --fix {R}",
+        "reject",
+        "run",
+        "run --fix {R}",
+        "run --fix {R} --auto-approve",
+    ];
+    check_commands(
+        &unowned_files(),
+        unowned_script(),
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 0
+              The verdict is approved.
+              src/t1.rs:2: minor: A
+              README.md:1: minor: R
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: context, plan, implement/T1, review
+            $ run --fix {R}
+            exit 3
+              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            $ reject
+            exit 0
+              Rejected plan version 1. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+            $ run
+            exit 4
+              The plan was rejected. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+            $ run --fix {R}
+            exit 3
+              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            $ run --fix {R} --auto-approve
+            exit 0
+              The verdict is approved.
+              src/t1.rs:2: minor: A
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: implement/FIX, review
+            modified README.md
+              -# Sample
+              +# A sample
+            modified src/t1.rs
+              -    0
+              +    1
+            T1 completed
+            FIX completed
+            fixed README.md: R
+            open src/t1.rs: A
+            history: 0001-phase, 0002-fix
+            next: none
+        "#]],
+    );
 }
 
 #[test]

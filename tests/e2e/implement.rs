@@ -8,8 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
+use crate::support::check::check;
 use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
 use crate::support::replies::{but, completed, does, edits, goes_well, own, reads, with, workspace, writes};
 use crate::support::session::Session;
@@ -173,21 +175,29 @@ fn a_task_starts_when_what_it_needs_is_done_and_groups_are_no_barriers() {
 
 #[test]
 fn a_failed_task_keeps_back_only_what_depends_on_it() {
-    let session = Session::new(&workspace(3));
     let third = with(own("T3"), json!({ "depends_on": ["T1"] }));
     let talk = || Reply::text("I would rather talk.");
-    let script = Script::new().on("implement/T1", [talk(), talk(), talk()]);
-    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")], &[third]]));
-    let done = session.run(&api, ["--task", "Do it", "--auto-approve", "--json"]).expect(1);
-    assert!(session.text("src/t2.rs").contains('1'));
-    assert!(api.requests_of("implement/T3").is_empty());
-    let report = session.handoff("impl_report.json");
-    assert_eq!(
-        (&report["results"][0]["status"], &report["results"][1]["status"]),
-        (&json!("failed"), &json!("completed"))
+    let script = but(Script::new().on("implement/T1", [talk(), talk(), talk()]), &[&[own("T1"), own("T2")], &[third]]);
+    let (session, _) = check(
+        &workspace(3),
+        script,
+        expect![[r#"
+        $ run --task 'Do it' --auto-approve
+        exit 1
+          T1 failed: the implement/T1 agent answered 3 times without using a tool; a stronger model may do better (models.*). Not started, because they depend on it: T3. Run again to retry; what is done stays done.
+          Show changes: baton diff · Undo: baton rollback · Resume: baton run
+        asked: context, plan, implement/T1, implement/T2
+        modified src/t2.rs
+          -    0
+          +    1
+        T1 failed
+        T2 completed
+        T3 pending
+        next: implement
+    "#]],
     );
-    let of_task = |event: &Value| event["task"] == "T1" && event["status"] == "failed";
-    assert!(done.events().iter().any(of_task), "{}", done.stdout);
+    let failed = |event: &Value| event["task"] == "T1" && event["status"] == "failed";
+    assert!(session.events_of(&session.runs()[0]).iter().any(failed));
     assert_eq!(session.mode(".agent_memory/plan.json"), 0o644);
 }
 

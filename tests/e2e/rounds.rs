@@ -6,8 +6,10 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
+use crate::support::check::{check, check_commands};
 use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
 use crate::support::replies::{
     approves, blocked, but, completed, edits, file_of, own, plan, review, task, with, workspace, writes,
@@ -30,6 +32,16 @@ fn fixes(id: &str, from: u32, to: u32) -> Vec<Reply> {
     vec![edits(&file, &format!("    {from}\n"), &format!("    {to}\n")), completed(&[&file])]
 }
 
+/// [`workspace`] with a file that no task owns.
+fn with_readme(tasks: usize) -> String {
+    format!("{}//- /README.md\n# Sample\n", workspace(tasks))
+}
+
+/// What fixes that file.
+fn fixes_readme() -> Vec<Reply> {
+    vec![edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])]
+}
+
 /// The agents of these requests, in order, each conversation once.
 fn agents(requests: &[RecordedRequest]) -> Vec<String> {
     requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.clone()).collect()
@@ -43,7 +55,7 @@ fn sorted(agents: &[String]) -> Vec<&str> {
 }
 
 /// What the n-th conversation of an agent began with.
-fn told(api: &MessagesApi, agent: &str, conversation: usize) -> String {
+fn first_message(api: &MessagesApi, agent: &str, conversation: usize) -> String {
     let requests = api.requests_of(agent);
     let first = requests.iter().find(|request| request.conversation == conversation && request.turn == 0);
     first.unwrap_or_else(|| panic!("no conversation {conversation} of {agent}")).first_message()
@@ -117,10 +129,10 @@ fn the_owners_of_files_with_issues_run_again_each_told_of_its_own() {
     let (first, second) = order.split_at(6);
     assert_eq!(sorted(first), ["context", "implement/T1", "implement/T2", "implement/T3", "plan", "review"]);
     assert_eq!(sorted(second), ["implement/T1", "implement/T2", "review"]);
-    let (one, two) = (told(&api, "implement/T1", 1), told(&api, "implement/T2", 1));
+    let (one, two) = (first_message(&api, "implement/T1", 1), first_message(&api, "implement/T2", 1));
     assert!(one.contains("One is wrong.") && !one.contains("Two is wrong."), "{one}");
     assert!(two.contains("Two is wrong.") && !two.contains("One is wrong."), "{two}");
-    assert!(!told(&api, "implement/T1", 0).contains("review_issues"));
+    assert!(!first_message(&api, "implement/T1", 0).contains("review_issues"));
 
     let old = read(session.root(), "history/0001-fix/review.json");
     let ids = [id_of(&old, "One is wrong."), id_of(&old, "Two is wrong.")];
@@ -173,11 +185,11 @@ fn a_re_review_tells_fixed_open_and_new_apart() {
     done.prints("2 reviews without an approval (max_review_cycles is 2); the last one says: Half of it.");
 
     let old = read(session.root(), "history/0001-fix/review.json");
-    let asked = told(&api, "review", 1);
+    let asked = first_message(&api, "review", 1);
     for description in ["A", "B", "C"] {
         assert!(asked.contains(&id_of(&old, description)), "{description} is to be answered by its id: {asked}");
     }
-    assert!(!told(&api, "review", 0).contains("open_issues"));
+    assert!(!first_message(&api, "review", 0).contains("open_issues"));
     let now = session.handoff("review.json");
     assert_eq!(list(&now["issues"], "description"), ["B", "D"]);
     assert_eq!(id_of(&now, "B"), id_of(&old, "B"));
@@ -195,7 +207,7 @@ fn a_re_review_tells_fixed_open_and_new_apart() {
     assert_eq!(api.requests().len(), count);
     run_until(&session, &api, 3, &[]).expect(0);
     assert_eq!(sorted(&agents(&api.requests()[count..])), ["implement/T1", "implement/T2", "review"]);
-    let (one, two) = (told(&api, "implement/T1", 2), told(&api, "implement/T2", 2));
+    let (one, two) = (first_message(&api, "implement/T1", 2), first_message(&api, "implement/T2", 2));
     assert!(one.contains("\"D\"") && !one.contains("\"A\"") && two.contains("\"B\""), "{one}\n{two}");
     assert_eq!(session.handoff("round.json")["n"], 3);
     assert_eq!(states(&session), pairs(&[("B", "fixed"), ("D", "fixed")]));
@@ -204,13 +216,27 @@ fn a_re_review_tells_fixed_open_and_new_apart() {
 
 #[test]
 fn while_issues_are_being_fixed_they_are_open() {
-    let session = Session::new(&workspace(1));
     let script = Script::new()
         .rounds("implement/T1", [fixes("T1", 0, 1), vec![blocked("no idea")]])
         .on("review", wants_fixes(&[issue("src/t1.rs", "1", "A")]));
-    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(1).prints("T1 blocked: no idea");
-    assert_eq!(states(&session), pairs(&[("A", "open")]));
+    check(
+        &workspace(1),
+        but(script, &[&[own("T1")]]),
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 1
+              T1 blocked: no idea. Run again to retry; what is done stays done.
+              Show changes: baton diff · Undo: baton rollback · Resume: baton run
+            asked: context, plan, implement/T1, review, implement/T1
+            modified src/t1.rs
+              -    0
+              +    1
+            T1 blocked
+            open src/t1.rs: A
+            history: 0001-fix
+            next: implement
+        "#]],
+    );
 }
 
 #[test]
@@ -249,7 +275,7 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
     session.baton(["approve"]).run().expect(0);
     session.run(&api, []).expect(3);
     assert_eq!(agents(&api.requests()[count..]), ["implement/FIX", "review"]);
-    assert!(told(&api, "implement/FIX", 0).contains("No article."));
+    assert!(first_message(&api, "implement/FIX", 0).contains("No article."));
     let report = session.handoff("impl_report.json");
     assert_eq!(list(&report["results"], "task_id"), ["T1", "T2", "FIX"]);
 
@@ -261,7 +287,7 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
     session.baton(["approve"]).run().expect(0);
     session.run(&api, []).expect(0);
     assert_eq!(agents(&api.requests()[count..]), ["implement/FIX", "review"]);
-    let second = told(&api, "implement/FIX", 1);
+    let second = first_message(&api, "implement/FIX", 1);
     assert!(second.contains("No notes.") && !second.contains("No article."), "{second}");
     let report = session.handoff("impl_report.json");
     let changes = &report["results"][2]["changes"];
@@ -272,73 +298,149 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
 
 #[test]
 fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
-    let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(1)));
+    let issues = [issue("README.md", "# Sample", "No article."), issue("src/t1.rs", "1", "Too small.")];
     let script = Script::new()
         .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
-        .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
-        .rounds(
-            "review",
-            [
-                wants_fixes(&[issue("README.md", "# Sample", "No article."), issue("src/t1.rs", "1", "Too small.")]),
-                vec![approves()],
-            ],
-        );
-    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    assert_eq!(session.text("README.md"), "# A sample\n");
-    assert!(session.text("src/t1.rs").contains('2'));
-    assert!(!told(&api, "implement/FIX", 0).contains("Too small."));
+        .on("implement/FIX", fixes_readme())
+        .rounds("review", [wants_fixes(&issues), vec![approves()]]);
+    let (session, api) = check(
+        &with_readme(1),
+        but(script, &[&[own("T1")]]),
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: context, plan, implement/T1, review, implement/FIX, implement/T1, review
+            modified README.md
+              -# Sample
+              +# A sample
+            modified src/t1.rs
+              -    0
+              +    2
+            T1 completed
+            FIX completed
+            fixed README.md: No article.
+            fixed src/t1.rs: Too small.
+            history: 0001-fix
+            next: none
+        "#]],
+    );
+    assert!(!first_message(&api, "implement/FIX", 0).contains("Too small."));
     assert_eq!(session.handoff("approval.json")["by"], "auto");
 }
 
 #[test]
 fn a_fix_round_widens_no_approval_but_by_its_own_task() {
-    let fixture = format!("{}//- /README.md\n# Sample\n", workspace(2));
-    let api = || {
+    let script = || {
         let script = Script::new()
-            .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
+            .on("implement/FIX", fixes_readme())
             .rounds("review", [wants_fixes(&[issue("README.md", "# Sample", "No article.")]), vec![approves()]]);
-        MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]))
+        but(script, &[&[own("T1"), own("T2")]])
     };
-    let expected = ["context", "implement/FIX", "implement/T1", "plan", "review", "review"];
-
-    let (session, served) = (Session::new(&fixture), api());
-    session.run(&served, ["--task", "Do it", "--only", "T1", "--auto-approve"]).expect(0).prints("not done: T2");
-    assert_eq!(sorted(&agents(&served.requests())), expected);
-
-    let (session, served) = (Session::new(&fixture), api());
-    session.run(&served, ["--task", "Do it"]).expect(3);
-    session.baton(["approve", "--only", "T1"]).run().expect(0);
-    session.run(&served, ["--auto-approve"]).expect(0).prints("not done: T2");
-    assert_eq!(sorted(&agents(&served.requests())), expected);
+    let commands = ["run --task 'Do it' --only T1 --auto-approve"];
+    check_commands(
+        &with_readme(2),
+        script(),
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it' --only T1 --auto-approve
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
+            asked: context, plan, implement/T1, review, implement/FIX, review
+            modified README.md
+              -# Sample
+              +# A sample
+            modified src/t1.rs
+              -    0
+              +    1
+            T1 completed
+            T2 pending
+            FIX completed
+            fixed README.md: No article.
+            history: 0001-fix
+            next: none
+        "#]],
+    );
+    let commands = ["run --task 'Do it'", "approve --only T1", "run --auto-approve"];
+    check_commands(
+        &with_readme(2),
+        script(),
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it'
+            exit 3
+              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            asked: context, plan
+            $ approve --only T1
+            exit 0
+              Approved plan version 1 (T1). `baton run` goes on with it.
+            $ run --auto-approve
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
+            asked: implement/T1, review, implement/FIX, review
+            modified README.md
+              -# Sample
+              +# A sample
+            modified src/t1.rs
+              -    0
+              +    1
+            T1 completed
+            T2 pending
+            FIX completed
+            fixed README.md: No article.
+            history: 0001-fix
+            next: none
+        "#]],
+    );
 }
 
 #[test]
 fn a_plan_may_have_a_task_called_fix() {
-    let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(2)));
     let first = with(own("T1"), json!({ "id": "fix" }));
     let second = with(own("T2"), json!({ "depends_on": ["fix"] }));
     let script = Script::new()
-        .rounds(
-            "implement/fix",
-            [fixes("T1", 0, 1), vec![edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])]],
-        )
+        .rounds("implement/fix", [fixes("T1", 0, 1), fixes_readme()])
         .rounds("review", [wants_fixes(&[issue("README.md", "# Sample", "No article.")]), vec![approves()]])
         .on("implement/T2", fixes("T2", 0, 1))
         .on("plan", [plan(&[&[first], &[second]])]);
-    let api = MessagesApi::start(but(script, &[]));
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    assert_eq!(session.text("README.md"), "# A sample\n");
+    let (session, _) = check(
+        &with_readme(2),
+        but(script, &[]),
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: context, plan, implement/T2, implement/fix, review, implement/fix, review
+            modified README.md
+              -# Sample
+              +# A sample
+            modified src/t1.rs
+              -    0
+              +    1
+            modified src/t2.rs
+              -    0
+              +    1
+            fix completed
+            T2 completed
+            fixed README.md: No article.
+            history: 0001-fix
+            next: none
+        "#]],
+    );
     assert_eq!(session.handoff("plan.json")["parallel_groups"], json!([["fix"], ["T2"]]));
 }
 
 #[test]
 fn a_round_that_was_only_written_down_is_entered() {
     for (issue_file, quote, fixer) in [("src/t1.rs", "1", "T1"), ("README.md", "# Sample", "FIX")] {
-        let session = Session::new(&format!("{}//- /README.md\n# Sample\n", workspace(2)));
+        let session = Session::new(&with_readme(2));
         let script = Script::new()
             .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
-            .on("implement/FIX", [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])])
+            .on("implement/FIX", fixes_readme())
             .rounds("review", [wants_fixes(&[issue(issue_file, quote, "Wrong.")]), vec![approves()]]);
         let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
         run_until(&session, &api, 1, &["--task", "Do it", "--auto-approve"]).expect(3);
@@ -350,19 +452,34 @@ fn a_round_that_was_only_written_down_is_entered() {
         session.run(&api, ["--auto-approve"]).expect(0);
         assert_eq!(agents(&api.requests()[count..]), [format!("implement/{fixer}"), "review".to_owned()]);
         assert_eq!(session.handoff("round.json"), round);
-        assert!(told(&api, &format!("implement/{fixer}"), usize::from(fixer == "T1")).contains("Wrong."));
+        assert!(first_message(&api, &format!("implement/{fixer}"), usize::from(fixer == "T1")).contains("Wrong."));
     }
 }
 
 #[test]
 fn a_fix_without_an_open_issue_needs_a_person() {
-    let session = Session::new(&workspace(1));
-    let api = MessagesApi::start(but(Script::new().on("review", wants_fixes(&[])), &[&[own("T1")]]));
-    let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3);
-    done.prints("A person is needed: the review asks for a fix and names no open issue");
-    let count = api.requests().len();
-    session.run(&api, []).expect(3).prints("names no open issue");
-    assert_eq!(api.requests().len(), count);
+    let script = but(Script::new().on("review", wants_fixes(&[])), &[&[own("T1")]]);
+    check_commands(
+        &workspace(1),
+        script,
+        &["run --task 'Do it' --auto-approve", "run"],
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 3
+              The verdict is changes_requested.
+              A person is needed: the review asks for a fix and names no open issue
+            asked: context, plan, implement/T1, review
+            $ run
+            exit 3
+              The verdict is changes_requested.
+              A person is needed: the review asks for a fix and names no open issue
+            modified src/t1.rs
+              -    0
+              +    1
+            T1 completed
+            next: none
+        "#]],
+    );
 }
 
 #[test]
@@ -387,7 +504,7 @@ fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
     let done = session.run(&api, ["--json"]).expect(3);
     assert_eq!(agents(&api.requests()[count..]), ["implement/T2", "review"], "T1 has nothing to fix");
     assert_eq!(session.handoff("round.json")["tasks"], json!(["T2"]));
-    let asked = told(&api, "review", 1);
+    let asked = first_message(&api, "review", 1);
     let (dismissed, open) = (asked.find("<dismissed_issues>").unwrap(), asked.find("<open_issues>").unwrap());
     assert!(asked[dismissed..open].contains(&id) && !asked[open..].contains(&id), "{asked}");
     assert_eq!(id_of(&session.handoff("review.json"), "A matter of taste."), id);
@@ -414,7 +531,7 @@ fn a_new_plan_answers_to_the_review_and_keeps_what_was_changed() {
     assert_eq!(session.history(), ["0001-re-plan"]);
     let kept = session.names(".agent_memory/history/0001-re-plan");
     assert_eq!(kept, ["approval.json", "impl_report.json", "plan.json", "plan.md", "review.json", "round.json"]);
-    let asked = told(&api, "plan", 1);
+    let asked = first_message(&api, "plan", 1);
     assert!(asked.contains("The title of T1") && asked.contains("The wrong file."), "{asked}");
     assert!(session.text("src/t1.rs").contains('1'), "what was changed stays");
     for gone in ["approval.json", "impl_report.json", "review.json", "round.json"] {
@@ -426,7 +543,7 @@ fn a_new_plan_answers_to_the_review_and_keeps_what_was_changed() {
     let review = session.handoff("review.json");
     assert_eq!((&review["round"], &session.handoff("round.json")["n"]), (&json!(2), &json!(2)));
     assert_eq!(review["plan_drift_detected"], false, "the first plan was approved too: {}", review["drift_details"]);
-    let reviewed = told(&api, "review", 1);
+    let reviewed = first_message(&api, "review", 1);
     assert!(reviewed.contains("src/t1.rs: modified") && reviewed.contains("src/t2.rs: modified"), "{reviewed}");
     // The new T1 did not write what the old one wrote.
     assert_eq!(list(&session.handoff("impl_report.json")["results"][0]["changes"], "path"), ["src/t2.rs"]);
@@ -471,7 +588,7 @@ fn what_a_person_must_decide_goes_on_when_they_do() {
     let (session, api) = escalated(vec![approves()]);
     session.baton(["plan", "--feedback", "Use the other file."]).api(&api).run().expect(0);
     assert_eq!(session.handoff("plan.json")["plan_version"], 2);
-    let asked = told(&api, "plan", 1);
+    let asked = first_message(&api, "plan", 1);
     assert!(asked.contains("Use the other file.") && asked.contains("The verdict is rejected."), "{asked}");
     assert_eq!(session.history(), ["0001-revise"]);
     session.run(&api, []).expect(3).prints("version 2");
@@ -498,24 +615,37 @@ fn what_a_person_must_decide_goes_on_when_they_do() {
 
 #[test]
 fn reviews_without_a_merge_are_counted_over_every_kind_of_round() {
-    let session = Session::new(&workspace(1));
+    let again = with(own("T1"), json!({ "title": "Again" }));
+    let reviews = [
+        vec![review("rejected", "re_plan", &[])],
+        wants_fixes(&[issue("src/t1.rs", "2", "Wrong.")]),
+        wants_fixes(&[issue("src/t1.rs", "3", "Wrong still.")]),
+    ];
     let script = Script::new()
-        .rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[with(own("T1"), json!({ "title": "Again" }))]])]])
+        .rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[again]])]])
         .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2), fixes("T1", 2, 3)])
-        .rounds(
-            "review",
-            [
-                vec![review("rejected", "re_plan", &[])],
-                wants_fixes(&[issue("src/t1.rs", "2", "Wrong.")]),
-                wants_fixes(&[issue("src/t1.rs", "3", "Wrong still.")]),
-            ],
-        );
-    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
-    let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(3);
-    done.prints("3 reviews without an approval (max_review_cycles is 3)");
-    assert_eq!(api.requests_of("review").len(), 3);
+        .rounds("review", reviews);
+    let (session, _) = check(
+        &workspace(1),
+        but(script, &[&[own("T1")]]),
+        expect![[r#"
+            $ run --task 'Do it' --auto-approve
+            exit 3
+              The verdict is changes_requested.
+              src/t1.rs:2: major: Wrong still.
+              A person is needed: 3 reviews without an approval (max_review_cycles is 3); the last one says: The verdict is changes_requested.
+            asked: context, plan, implement/T1, review, plan, implement/T1, review, implement/T1, review
+            modified src/t1.rs
+              -    0
+              +    3
+            T1 completed
+            fixed src/t1.rs: Wrong.
+            new src/t1.rs: Wrong still.
+            history: 0001-re-plan, 0002-fix
+            next: none
+        "#]],
+    );
     assert_eq!(session.handoff("review.json")["round"], 3);
-    assert_eq!(session.history(), ["0001-re-plan", "0002-fix"]);
 }
 
 #[test]
@@ -532,7 +662,7 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
     session.run(&api, ["--task", "Do it"]).expect(3);
     session.baton(["plan", "--feedback", "  "]).api(&api).run().expect(2).says("empty");
     session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run().expect(0);
-    let asked = told(&api, "plan", 1);
+    let asked = first_message(&api, "plan", 1);
     assert!(asked.contains("The other file, please.") && asked.contains("The title of T1"), "{asked}");
     assert_eq!(
         (session.handoff("plan.json")["plan_version"].clone(), session.history()),
@@ -550,7 +680,7 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
     let answer = session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run();
     answer.expect(0).prints("The waiting run plans again.");
     terminal.sees("Plan, version 2");
-    assert!(told(&api, "plan", 1).contains("The other file, please."));
+    assert!(first_message(&api, "plan", 1).contains("The other file, please."));
     terminal.sees("[a]pprove");
     session.baton(["approve"]).run().expect(0);
     terminal.sees("Approved. Changes are in your working tree");
@@ -560,53 +690,134 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
 
 #[test]
 fn a_rejection_says_that_what_earlier_rounds_wrote_stands() {
-    let stands = "The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it.";
-    let session = Session::new(&workspace(2));
     let script = Script::new()
         .rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[with(own("T2"), json!({ "id": "T1" }))]])]])
         .rounds("implement/T1", [fixes("T1", 0, 1)])
         .rounds("review", [vec![review("rejected", "re_plan", &[])]]);
-    let api = MessagesApi::start(but(script, &[&[own("T1")]]));
-    session.run(&api, ["--task", "Do it"]).expect(3);
-    session.baton(["approve"]).run().expect(0);
-    session.run(&api, []).expect(3).prints("version 2");
-    session.baton(["reject"]).run().expect(0).prints(&format!("Rejected plan version 2. {stands}"));
-    session.run(&api, []).expect(4).prints(&format!("The plan was rejected. {stands}"));
+    let commands = ["run --task 'Do it'", "approve", "run", "reject", "run"];
+    check_commands(
+        &workspace(2),
+        but(script, &[&[own("T1")]]),
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it'
+            exit 3
+              The plan (version 1, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            asked: context, plan
+            $ approve
+            exit 0
+              Approved plan version 1 (1 task). `baton run` goes on with it.
+            $ run
+            exit 3
+              The plan (version 2, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            asked: implement/T1, review, plan
+            $ reject
+            exit 0
+              Rejected plan version 2. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+            $ run
+            exit 4
+              The plan was rejected. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+            modified src/t1.rs
+              -    0
+              +    1
+            T1 pending
+            history: 0001-re-plan
+            next: none
+        "#]],
+    );
 }
 
 #[test]
 fn a_plan_that_is_partly_done_can_be_rejected_while_no_run_is_at_work() {
-    let session = Session::new(&workspace(2));
-    let script = but(Script::new().on("implement/T2", [blocked("It cannot be done.")]), &[&[own("T1")], &[own("T2")]]);
-    let api = MessagesApi::start(script);
-    session.run(&api, ["--task", "Do it"]).expect(3);
-    session.baton(["approve"]).run().expect(0);
-    session.run(&api, []);
-    assert!(session.exists(&session.memory("impl_report.json")));
-    session
-        .baton(["reject"])
-        .run()
-        .expect(0)
-        .prints("Rejected plan version 1. The 1 file that was changed before stands");
-    session.run(&api, []).expect(4);
+    let script = Script::new().on("implement/T2", [blocked("It cannot be done.")]);
+    let commands = ["run --task 'Do it'", "approve", "run", "reject", "run"];
+    check_commands(
+        &workspace(2),
+        but(script, &[&[own("T1")], &[own("T2")]]),
+        &commands,
+        expect![[r#"
+        $ run --task 'Do it'
+        exit 3
+          The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+        asked: context, plan
+        $ approve
+        exit 0
+          Approved plan version 1 (2 tasks). `baton run` goes on with it.
+        $ run
+        exit 1
+          T2 blocked: It cannot be done. Run again to retry; what is done stays done.
+          Show changes: baton diff · Undo: baton rollback · Resume: baton run
+        asked: implement/T1, implement/T2
+        $ reject
+        exit 0
+          Rejected plan version 1. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+        $ run
+        exit 4
+          The plan was rejected. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+        modified src/t1.rs
+          -    0
+          +    1
+        T1 completed
+        T2 blocked
+        next: none
+    "#]],
+    );
 }
 
 #[test]
 fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
-    let session = Session::new(&workspace(2));
     let script = Script::new().rounds("plan", [vec![plan(&[&[own("T1")]])], vec![plan(&[&[own("T2")]])]]);
-    let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
-    session.run(&api, ["--task", "Do it"]).expect(3);
-    session.baton(["reject"]).run().expect(0);
-    for _ in 0..2 {
-        session.run(&api, ["--auto-approve"]).expect(4).prints("The plan was rejected");
-    }
-    assert_eq!(api.requests().len(), 2);
-    session.baton(["plan", "--feedback", "The other file."]).api(&api).run().expect(0);
-    session.run(&api, []).expect(3).prints("version 2");
-    session.baton(["approve"]).run().expect(0);
-    session.run(&api, []).expect(0);
-    assert!(session.text("src/t1.rs").contains('0') && session.text("src/t2.rs").contains('1'));
+    let commands = [
+        "run --task 'Do it'",
+        "reject",
+        "run --auto-approve",
+        "run --auto-approve",
+        "plan --feedback 'The other file.'",
+        "run",
+        "approve",
+        "run",
+    ];
+    check_commands(
+        &workspace(2),
+        but(script, &[&[own("T1"), own("T2")]]),
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it'
+            exit 3
+              The plan (version 1, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            asked: context, plan
+            $ reject
+            exit 0
+              Rejected plan version 1; nothing was written. `baton reset` starts over.
+            $ run --auto-approve
+            exit 4
+              The plan was rejected; nothing was written. `baton reset` starts over.
+            $ run --auto-approve
+            exit 4
+              The plan was rejected; nothing was written. `baton reset` starts over.
+            $ plan --feedback 'The other file.'
+            exit 0
+              The plan phase is done.
+            asked: plan
+            $ run
+            exit 3
+              The plan (version 2, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            $ approve
+            exit 0
+              Approved plan version 2 (1 task). `baton run` goes on with it.
+            $ run
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: implement/T2, review
+            modified src/t2.rs
+              -    0
+              +    1
+            T2 completed
+            history: 0001-revise
+            next: none
+        "#]],
+    );
 }
 
 #[test]
@@ -645,46 +856,114 @@ fn an_issue_stands_where_its_quote_does_or_nowhere() {
 
 #[test]
 fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
-    let session = Session::new(&workspace(3));
     let dependent = with(own("T3"), json!({ "depends_on": ["T1"] }));
-    let api = MessagesApi::start(but(Script::new(), &[&[own("T1"), own("T2")], &[dependent]]));
-    session.run(&api, ["--task", "Do it"]).expect(3);
-    session.baton(["approve", "--only", "T1"]).run().expect(0);
-    session.run(&api, []).expect(0).prints("Not approved and so not done: T2, T3");
-    assert_eq!(session.handoff("round.json")["tasks"], json!(["T1"]));
-
-    // T1 is done, so that T3 can be approved without it being named.
-    let count = api.requests().len();
-    session.baton(["approve", "--only", "T3"]).run().expect(0);
-    session.baton(["approve"]).run().expect(0);
-    session.run(&api, []).expect(0);
-    assert_eq!(sorted(&agents(&api.requests()[count..])), ["implement/T2", "implement/T3", "review"]);
+    // T1 is done by the second approval, so that T3 can be approved without it being named.
+    let commands = ["run --task 'Do it'", "approve --only T1", "run", "approve --only T3", "approve", "run"];
+    let script = but(Script::new(), &[&[own("T1"), own("T2")], &[dependent]]);
+    let (session, api) = check_commands(
+        &workspace(3),
+        script,
+        &commands,
+        expect![[r#"
+            $ run --task 'Do it'
+            exit 3
+              The plan (version 1, 3 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+            asked: context, plan
+            $ approve --only T1
+            exit 0
+              Approved plan version 1 (T1). `baton run` goes on with it.
+            $ run
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2, T3.
+            asked: implement/T1, review
+            $ approve --only T3
+            exit 0
+              Approved plan version 1 (T3). `baton run` goes on with it.
+            $ approve
+            exit 0
+              Approved plan version 1 (3 tasks). `baton run` goes on with it.
+            $ run
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed.
+            asked: implement/T2, implement/T3, review
+            modified src/t1.rs
+              -    0
+              +    1
+            modified src/t2.rs
+              -    0
+              +    1
+            modified src/t3.rs
+              -    0
+              +    1
+            T1 completed
+            T2 completed
+            T3 completed
+            history: 0001-phase
+            next: none
+        "#]],
+    );
     assert_eq!(list(&session.handoff("impl_report.json")["results"], "task_id"), ["T1", "T2", "T3"]);
     assert_eq!(session.handoff("round.json")["tasks"], json!(["T1", "T2", "T3"]));
-    assert!(told(&api, "review", 1).contains("The title of T3"));
+    assert!(first_message(&api, "review", 1).contains("The title of T3"));
 }
 
 #[test]
 fn only_some_tasks_are_run() {
-    let session = Session::new(&workspace(3));
-    let api = MessagesApi::start(but(Script::new(), &[&[own("T1"), own("T2"), own("T3")]]));
-    let done = session.run(&api, ["--task", "Do it", "--auto-approve", "--only", "T9"]).expect(3);
-    done.prints("\"T9\" is no task of the plan; there are T1, T2, T3");
+    let script = || but(Script::new(), &[&[own("T1"), own("T2"), own("T3")]]);
+    let commands = ["run --task 'Do it' --auto-approve --only T9", "run --only T9"];
+    let (session, _) = check_commands(&workspace(3), script(), &commands, expect![[r#"
+        $ run --task 'Do it' --auto-approve --only T9
+        exit 3
+          "T9" is no task of the plan; there are T1, T2, T3. The plan waits for an answer; `baton approve --only …` names some of its tasks.
+        asked: context, plan
+        $ run --only T9
+        exit 2
+          error: "T9" is no task of the plan; there are T1, T2, T3
+        T1 pending
+        T2 pending
+        T3 pending
+        next: gate
+    "#]]);
     assert!(!session.exists(".agent_memory/approval.json"));
-    session.run(&api, ["--only", "T9"]).expect(2).says("there are T1, T2, T3");
 
-    // Beside an approval of all, only those named.
-    session.baton(["approve"]).run().expect(0);
-    let count = api.requests().len();
-    session.run(&api, ["--only", "T2"]).expect(0).prints("Not approved and so not done: T1, T3");
-    assert_eq!(agents(&api.requests()[count..]), ["implement/T2", "review"]);
-
-    // One more goes beyond what is approved by now; what is done stays among what is reviewed.
-    session.run(&api, ["--only", "T3"]).expect(3);
-    let count = api.requests().len();
-    let done = session.run(&api, ["--only", "T3", "--auto-approve"]).expect(0);
-    done.prints("Not approved and so not done: T1");
-    assert_eq!(agents(&api.requests()[count..]), ["implement/T3", "review"]);
+    // Beside an approval of all, only those named. One more goes beyond what is approved by then; what is done stays
+    // among what is reviewed.
+    let commands = ["run --task 'Do it'", "approve", "run --only T2", "run --only T3", "run --only T3 --auto-approve"];
+    let (session, _) = check_commands(&workspace(3), script(), &commands, expect![[r#"
+        $ run --task 'Do it'
+        exit 3
+          The plan (version 1, 3 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+        asked: context, plan
+        $ approve
+        exit 0
+          Approved plan version 1 (3 tasks). `baton run` goes on with it.
+        $ run --only T2
+        exit 0
+          The verdict is approved.
+          Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1, T3.
+        asked: implement/T2, review
+        $ run --only T3
+        exit 3
+          The plan (version 1, 3 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+        $ run --only T3 --auto-approve
+        exit 0
+          The verdict is approved.
+          Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1.
+        asked: implement/T3, review
+        modified src/t2.rs
+          -    0
+          +    1
+        modified src/t3.rs
+          -    0
+          +    1
+        T1 pending
+        T2 completed
+        T3 completed
+        history: 0001-phase, 0002-phase
+        next: none
+    "#]]);
     assert_eq!(list(&session.handoff("impl_report.json")["results"], "task_id"), ["T2", "T3"]);
 }
 

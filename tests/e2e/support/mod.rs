@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "the benches use a part of it, and some of that alone")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
+pub mod check;
 #[cfg(unix)]
 pub mod editors;
 pub mod greeting;
