@@ -913,7 +913,11 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
 fn only_some_tasks_are_run() {
     let script = || but(Script::new(), &[&[own("T1"), own("T2"), own("T3")]]);
     let commands = ["run --task 'Do it' --auto-approve --only T9", "run --only T9"];
-    let (session, _) = check_commands(&workspace(3), script(), &commands, expect![[r#"
+    let (session, _) = check_commands(
+        &workspace(3),
+        script(),
+        &commands,
+        expect![[r#"
         $ run --task 'Do it' --auto-approve --only T9
         exit 3
           "T9" is no task of the plan; there are T1, T2, T3. The plan waits for an answer; `baton approve --only …` names some of its tasks.
@@ -925,13 +929,18 @@ fn only_some_tasks_are_run() {
         T2 pending
         T3 pending
         next: gate
-    "#]]);
+    "#]],
+    );
     assert!(!session.exists(".agent_memory/approval.json"));
 
     // Beside an approval of all, only those named. One more goes beyond what is approved by then; what is done stays
     // among what is reviewed.
     let commands = ["run --task 'Do it'", "approve", "run --only T2", "run --only T3", "run --only T3 --auto-approve"];
-    let (session, _) = check_commands(&workspace(3), script(), &commands, expect![[r#"
+    let (session, _) = check_commands(
+        &workspace(3),
+        script(),
+        &commands,
+        expect![[r#"
         $ run --task 'Do it'
         exit 3
           The plan (version 1, 3 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
@@ -963,7 +972,8 @@ fn only_some_tasks_are_run() {
         T3 completed
         history: 0001-phase, 0002-phase
         next: none
-    "#]]);
+    "#]],
+    );
     assert_eq!(list(&session.handoff("impl_report.json")["results"], "task_id"), ["T2", "T3"]);
 }
 
