@@ -498,7 +498,7 @@ fn an_editor_shows_what_the_last_version_left() {
 }
 
 /// Every setting of version 0.1.0, with values that a workspace may choose by any later rule.
-const SETTINGS: &str = include_str!("../fixtures/settings-0.1.0.toml");
+const SETTINGS: &str = include_str!("../../fixtures/settings-0.1.0.toml");
 
 #[test]
 fn a_settings_file_with_every_setting_of_the_last_version_holds() {
