@@ -1,5 +1,4 @@
-//! The provider `anthropic` against a scripted Messages API: what it sends, what it makes of the answers, and how it
-//! takes every way a request can go wrong.
+//! The provider `anthropic` against a scripted Messages API: requests, answers, and every kind of fault.
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
 use std::collections::BTreeMap;
@@ -79,7 +78,7 @@ async fn an_answer_split_at_odd_bytes_arrives_whole() {
     let text = "Grüße, \u{1F980}! ".repeat(300);
     let input = json!({ "path": "src/„quoted“\n\n.rs", "deep": { "list": [1, 2.5, null, "\u{1F327}"] } });
     let reply = Reply::tools([("read_file", input.clone()), ("read_file", json!({}))])
-        .saying(&text)
+        .with_text(&text)
         .thinking("hm, \u{1F914} …")
         .and(json!({ "type": "mystery", "data": ["☁"] }));
     let (outcome, api) = first_turn(Script::new().on("any", [reply])).await;
@@ -103,10 +102,10 @@ async fn what_the_model_said_goes_back_verbatim_unknown_blocks_included() {
     let api = MessagesApi::start(Script::new().on("any", [first, ok()]));
     let model = model(config(&api));
     let messages = vec![Message::user("go")];
-    let told = turn(&model, messages.clone()).await.expect("an answer");
-    turn(&model, answered(messages, &told)).await.expect("an answer");
+    let answer = turn(&model, messages.clone()).await.expect("an answer");
+    turn(&model, answered(messages, &answer)).await.expect("an answer");
     let sent = &api.requests()[1].body["messages"][1]["content"];
-    assert_eq!(*sent, json!(told.content));
+    assert_eq!(*sent, json!(answer.content));
     assert_eq!(sent[2], json!({ "type": "mystery", "nested": { "z": 1, "a": [null] } }));
 }
 
@@ -380,10 +379,10 @@ async fn a_conversation_reads_what_it_sent_before_from_the_cache() {
     let mut messages = vec![Message::user("go, and here is much to read ".repeat(50))];
     let mut read = Vec::new();
     for _ in 0..3 {
-        let told = turn(&model, messages.clone()).await.expect("an answer");
-        read.push((told.usage.cache_read_tokens, told.usage.cache_read_tokens + told.usage.cache_write_tokens));
-        assert_eq!(told.usage.input_tokens, 0, "the whole prompt is marked");
-        messages = answered(messages, &told);
+        let answer = turn(&model, messages.clone()).await.expect("an answer");
+        read.push((answer.usage.cache_read_tokens, answer.usage.cache_read_tokens + answer.usage.cache_write_tokens));
+        assert_eq!(answer.usage.input_tokens, 0, "the whole prompt is marked");
+        messages = answered(messages, &answer);
     }
     assert_eq!(read[0].0, 0);
     for pair in read.windows(2) {
@@ -435,7 +434,7 @@ async fn a_model_without_a_price_claims_none() {
 
 #[tokio::test]
 async fn a_call_cut_by_max_tokens_is_left_out_and_unreadable_input_is_tried_again() {
-    let cut = Reply::raw_call("read_file", "{\"path\": \"src/ma").saying("Reading").stop_reason("max_tokens");
+    let cut = Reply::raw_call("read_file", "{\"path\": \"src/ma").with_text("Reading").stop_reason("max_tokens");
     let (outcome, _api) = first_turn(Script::new().on("any", [cut])).await;
     let turn = outcome.expect("a cut answer is an answer");
     assert_eq!((turn.stop_reason, turn.content), (StopReason::MaxTokens, vec![Block::text("Reading")]));
@@ -448,13 +447,13 @@ async fn a_call_cut_by_max_tokens_is_left_out_and_unreadable_input_is_tried_agai
 
 #[tokio::test]
 async fn every_stop_reason_comes_through() {
-    for (told, reason) in [
+    for (answer, reason) in [
         ("refusal", StopReason::Refusal),
         ("pause_turn", StopReason::PauseTurn),
         ("model_context_window_exceeded", StopReason::ModelContextWindowExceeded),
         ("tomorrows_reason", StopReason::Other("tomorrows_reason".to_owned())),
     ] {
-        let (outcome, _api) = first_turn(Script::new().on("any", [ok().stop_reason(told)])).await;
+        let (outcome, _api) = first_turn(Script::new().on("any", [ok().stop_reason(answer)])).await;
         assert_eq!(outcome.expect("an answer").stop_reason, reason);
     }
 }
@@ -555,9 +554,9 @@ async fn the_scripted_server_refuses_what_the_real_one_does() {
                 body[name] = value.clone();
             }
         };
-        let (status, told) = send(&api, apply).await;
-        assert_eq!(status, 400, "{words}: {told}");
-        assert!(told.contains(words), "{words}: {told}");
+        let (status, answer) = send(&api, apply).await;
+        assert_eq!(status, 400, "{words}: {answer}");
+        assert!(answer.contains(words), "{words}: {answer}");
         assert_eq!(api.violations().len(), 1, "{words}");
     }
 }
@@ -569,8 +568,8 @@ async fn the_submit_schemas_are_what_strict_tools_want() {
     }
     let api = MessagesApi::start(Script::new().on("any", [ok()]));
     let tools = [tool::<ContextOutput>(), tool::<PlanOutput>(), tool::<TaskResult>(), tool::<ReviewOutput>()];
-    let (status, told) = send(&api, |body| body["tools"] = json!(tools)).await;
-    assert_eq!(status, 200, "{told}");
+    let (status, answer) = send(&api, |body| body["tools"] = json!(tools)).await;
+    assert_eq!(status, 200, "{answer}");
 }
 
 #[tokio::test]

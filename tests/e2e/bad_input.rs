@@ -1,4 +1,4 @@
-//! What a person, a file, a repository or a model can do wrong: it is said plainly, nothing is lost, nothing panics.
+//! Mistakes of a person, a file, a repository or a model: each is reported, nothing is lost, nothing panics.
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -34,20 +34,20 @@ fn without_a_task_a_key_or_a_folder_nothing_begins() {
     let session = Session::new(&workspace(1));
     let api = one_task();
     for task in ["", " \n "] {
-        session.run(&api, ["--task", task]).expect(2).says("the task is empty");
+        session.run(&api, ["--task", task]).expect(2).reports("the task is empty");
     }
     let keyless = || session.baton(["run", "--task", "Do it"]);
-    keyless().run().expect(2).says("Set ANTHROPIC_API_KEY").says("baton demo");
-    keyless().env("ANTHROPIC_API_KEY", " ").run().expect(2).says("Set ANTHROPIC_API_KEY");
-    keyless().api(&api).env("ANTHROPIC_BASE_URL", "nowhere").run().expect(2).says("ANTHROPIC_BASE_URL");
+    keyless().run().expect(2).reports("Set ANTHROPIC_API_KEY").reports("baton demo");
+    keyless().env("ANTHROPIC_API_KEY", " ").run().expect(2).reports("Set ANTHROPIC_API_KEY");
+    keyless().api(&api).env("ANTHROPIC_BASE_URL", "nowhere").run().expect(2).reports("ANTHROPIC_BASE_URL");
     assert!(session.runs().is_empty() && !session.exists(".agent_memory/task.md"), "nothing was begun");
     let here = |folder: &str| session.run(&api, ["--task", "Do it", "--workspace", folder]);
-    here("src/t1.rs").expect(2).says("is not a folder");
-    here("gone").expect(2).says("does not exist");
+    here("src/t1.rs").expect(2).reports("is not a folder");
+    here("gone").expect(2).reports("does not exist");
     session.run(&api, ["--frobnicate"]).expect(2);
-    session.run(&api, ["--phase", "deploy"]).expect(2).says("implement");
-    session.baton(["schema", "nothing"]).run().expect(2).says("review");
-    session.baton(["approve"]).run().expect(2).says("there is no plan");
+    session.run(&api, ["--phase", "deploy"]).expect(2).reports("implement");
+    session.baton(["schema", "nothing"]).run().expect(2).reports("review");
+    session.baton(["approve"]).run().expect(2).reports("there is no plan");
     session.baton(["status"]).run().expect(0).prints("Nothing has been run here yet");
     assert!(api.requests().is_empty());
 }
@@ -88,10 +88,10 @@ fn a_workspace_that_cannot_be_written_is_said_to_be_so() {
     };
     let done = no_panic(session.run(&api, ["--task", "Do it", "--workspace", &sealed]));
     session.set_mode("", 0o755);
-    done.expect(1).says("error: ").says(".agent_memory");
+    done.expect(1).reports("error: ").reports(".agent_memory");
 
     session.write(".agent_memory", "in the way");
-    no_panic(session.run(&api, ["--task", "Do it"])).expect(1).says(".agent_memory is not a folder");
+    no_panic(session.run(&api, ["--task", "Do it"])).expect(1).reports(".agent_memory is not a folder");
     assert_eq!(session.text(".agent_memory"), "in the way");
     assert!(api.requests().is_empty());
 }
@@ -103,14 +103,14 @@ fn a_memory_folder_never_leads_out_of_the_workspace() {
     let outside = session.root().parent().unwrap().join("outside");
     fs::create_dir(&outside).unwrap();
     symlink(&outside, session.path(".agent_memory")).unwrap();
-    no_panic(session.run(&api, ["--task", "Do it"])).expect(1).says(".agent_memory").says("symbolic link");
+    no_panic(session.run(&api, ["--task", "Do it"])).expect(1).reports(".agent_memory").reports("symbolic link");
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "nothing is written through the link");
     fs::remove_file(session.path(".agent_memory")).unwrap();
 
     session.write("baton.toml", "memory_dir = \"../outside\"\n");
-    session.run(&api, ["--task", "Do it"]).expect(2).says("baton.toml:1:14: memory_dir");
+    session.run(&api, ["--task", "Do it"]).expect(2).reports("baton.toml:1:14: memory_dir");
     session.write("baton.toml", "memory_dir = \".git\"\n");
-    session.run(&api, ["--task", "Do it"]).expect(2).says("baton.toml:1:14: memory_dir");
+    session.run(&api, ["--task", "Do it"]).expect(2).reports("baton.toml:1:14: memory_dir");
     session.write("baton.toml", "memory_dir = \"notes/memory\"\n");
     session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0).prints("notes/memory/runs/");
     assert!(session.exists("notes/memory/review.json") && !session.exists(".agent_memory"));
@@ -125,26 +125,28 @@ fn a_wrong_setting_is_named_with_its_place() {
         session.write("baton.toml", text);
         no_panic(session.run(&api, ["--task", "Do it"])).expect(2)
     };
-    with_file("max_parallel_tasks = 0\n").says("baton.toml:1:22: max_parallel_tasks");
-    with_file("\n[models]\nfast = \"haiku\"\n").says("baton.toml:3:8: models.fast");
+    with_file("max_parallel_tasks = 0\n").reports("baton.toml:1:22: max_parallel_tasks");
+    with_file("\n[models]\nfast = \"haiku\"\n").reports("baton.toml:3:8: models.fast");
     with_file("max_paralel_tasks = 3\n")
-        .says("baton.toml:1:1: max_paralel_tasks is not a setting")
-        .says("max_parallel_tasks");
-    with_file("keep_runs = 20\nbudget_usd = \n").says("baton.toml:2:").says("not TOML");
-    with_file("budget_usd = \"lots\"\ncheckpoint = \"maybe\"\n").says("baton.toml:1:14: ").says("baton.toml:2:14: ");
-    with_file("anthropic_api_key = \"sk-secret\"\n").says("baton.toml:1:1: ").says("environment");
+        .reports("baton.toml:1:1: max_paralel_tasks is not a setting")
+        .reports("max_parallel_tasks");
+    with_file("keep_runs = 20\nbudget_usd = \n").reports("baton.toml:2:").reports("not TOML");
+    with_file("budget_usd = \"lots\"\ncheckpoint = \"maybe\"\n")
+        .reports("baton.toml:1:14: ")
+        .reports("baton.toml:2:14: ");
+    with_file("anthropic_api_key = \"sk-secret\"\n").reports("baton.toml:1:1: ").reports("environment");
     assert!(!with_file("anthropic_api_key = \"sk-secret\"\n").stderr.contains("sk-secret"));
-    with_file("base_url = \"http://evil.example\"\n").says("baton.toml:1:1: ").says("ANTHROPIC_BASE_URL");
+    with_file("base_url = \"http://evil.example\"\n").reports("baton.toml:1:1: ").reports("ANTHROPIC_BASE_URL");
     // What only the user may decide, a workspace may not, and the reason is given.
     with_file("# trust me\napproval = \"auto\"\n")
-        .says("baton.toml:2:12: approval may not be \"auto\" here")
-        .says("comes with the workspace");
+        .reports("baton.toml:2:12: approval may not be \"auto\" here")
+        .reports("comes with the workspace");
     assert!(session.runs().is_empty() && api.requests().is_empty());
 
     session.write("baton.toml", "max_parallel_tasks = 2\napproval = \"ask\"\n");
     let run = |name: &str, value: &str| session.baton(["run", "--task", "Do it"]).api(&api).env(name, value).run();
-    run("BATON_MAX_PARALLEL_TASKS", "many").expect(2).says("BATON_MAX_PARALLEL_TASKS");
-    run("BATON_MAX_PARALEL_TASKS", "3").expect(3).says("warning: BATON_MAX_PARALEL_TASKS is not a setting");
+    run("BATON_MAX_PARALLEL_TASKS", "many").expect(2).reports("BATON_MAX_PARALLEL_TASKS");
+    run("BATON_MAX_PARALEL_TASKS", "3").expect(3).reports("warning: BATON_MAX_PARALEL_TASKS is not a setting");
     // The user's own file may: the gate then answers itself.
     fs::create_dir_all(session.config_home().join("baton")).unwrap();
     fs::write(session.config_home().join("baton/config.toml"), "approval = \"auto\"\n").unwrap();
@@ -161,9 +163,9 @@ fn a_plan_edited_into_nonsense_is_told_with_line_and_column_and_left_alone() {
         session.write(".agent_memory/plan.json", text);
         for (args, code) in [(&["run"][..], 3), (&["approve"], 1), (&["status"], 0)] {
             let done = no_panic(session.baton(args.iter().copied()).api(&api).run()).expect(code);
-            let told = done.stdout + &done.stderr;
+            let output = done.stdout + &done.stderr;
             for place in places {
-                assert!(told.contains(&format!(".agent_memory/plan.json:{place}")), "{place}: {told}");
+                assert!(output.contains(&format!(".agent_memory/plan.json:{place}")), "{place}: {output}");
             }
         }
         assert_eq!(session.text(".agent_memory/plan.json"), text, "it is left as it is");
@@ -194,7 +196,7 @@ fn a_plan_edited_into_nonsense_is_told_with_line_and_column_and_left_alone() {
     }
     assert_eq!(api.requests().len(), asked, "no model is asked about it");
 
-    // Mended, it goes on; and whoever starts over need not mend it.
+    // Repaired, it is resumed; a reset needs no repair.
     session.write(".agent_memory/plan.json", &good);
     session.run(&api, []).expect(3);
     session.write(".agent_memory/plan.json", "nonsense");
@@ -248,10 +250,10 @@ fn of_two_runs_the_second_is_told_who_is_at_work() {
     let first = session.start(&api, ["--task", "Do it"]);
     api.wait_for_request("context");
     let who = format!("pid {}, run {}", first.pid(), session.runs()[0]);
-    session.run(&api, []).expect(1).says(&who);
+    session.run(&api, []).expect(1).reports(&who);
     // The lock is looked at before the task.
-    session.run(&api, ["--task", "Something else"]).expect(1).says(&who);
-    session.baton(["reset"]).run().expect(1).says(&who);
+    session.run(&api, ["--task", "Something else"]).expect(1).reports(&who);
+    session.baton(["reset"]).run().expect(1).reports(&who);
     let status = session.baton(["status", "--json"]).run().expect(0).json();
     assert_eq!((&status["outcome"], &status["phases"][0]["status"]), (&Value::Null, &json!("running")));
     assert_eq!(session.runs().len(), 1, "the second left nothing behind");
@@ -313,11 +315,11 @@ fn a_model_that_declines_or_talks_on_ends_without_a_conclusion() {
     let script = Script::new().rounds("context", [vec![talk(), talk(), talk()]]);
     let api = MessagesApi::start(but(script, &[&[own("T1")]]));
     let done = session.run(&api, ["--task", "Do it"]).expect(5);
-    done.says("answered 3 times without using a tool");
+    done.reports("answered 3 times without using a tool");
 
     let declines = Reply::text("I can't help with that.").stop_reason("refusal");
     let api = MessagesApi::start(but(Script::new().on("context", [declines]), &[&[own("T1")]]));
-    session.run(&api, []).expect(5).says("the model declined the context agent's work: I can't help with that.");
+    session.run(&api, []).expect(5).reports("the model declined the context agent's work: I can't help with that.");
     session.run(&one_task(), ["--auto-approve"]).expect(0);
 }
 

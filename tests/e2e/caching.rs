@@ -1,5 +1,5 @@
-//! The prompt cache and the budget: the first task opens the cache for the others, usage adds up, a budget holds to the
-//! cent and lets the run go on when it is raised.
+//! The prompt cache and the budget: the first task fills the cache for the others, usage adds up, and a budget is a
+//! limit that can be raised.
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -46,7 +46,7 @@ fn eight_tasks() -> Script {
     for id in ids() {
         let [edit, submit] = does(&id);
         let file = format!("src/{}.rs", id.to_lowercase());
-        // The first answer takes its time, so that whoever comes too early finds the cache cold.
+        // The first answer takes its time, so that a request that comes too early misses the cache.
         script = script.on(&format!("implement/{id}"), [reads(&file).after(Duration::from_millis(150)), edit, submit]);
     }
     script
@@ -252,7 +252,7 @@ fn a_budget_in_dollars_holds_and_is_gone_on_from_when_it_is_raised() {
         }
         stopped_by_budget(done, &format!("of ${budget:.2} used, and the next turn could cost more than is left"));
         stops += 1;
-        // With the same budget it says the same, and asks nobody.
+        // With the same budget the result is the same, without a request.
         let asked = api.requests().len();
         stopped_by_budget(limited(), "the budget is spent");
         assert_eq!(api.requests().len(), asked);
@@ -324,7 +324,7 @@ fn a_model_without_a_price_does_not_lift_the_limit_of_the_others() {
 #[test]
 fn lost_answers_are_held_against_the_budget_before_another_is_sent() {
     let session = Session::new(&workspace(1));
-    // Three events, of which the last but one tells what the answer cost.
+    // Three events, of which the last but one has the cost of the answer.
     let long = Reply::blocks([]).quiet().usage(json!({ "input_tokens": 5_000, "output_tokens": 10_000 }));
     let script = Script::new().on("plan", [long]).fault("plan", vec![Fault::CutAfterEvents(2); 4]);
     let api = MessagesApi::start(but(script, &[&[own("T1")]]));
@@ -369,13 +369,13 @@ fn the_estimate_at_the_gate_is_a_range_that_holds_what_it_then_costs() {
         let api = MessagesApi::start(script);
         let mut terminal = Terminal::new();
         let running = terminal.start(session.baton(["run", "--task", "Do it"]).api(&api));
-        terminal.sees("To implement and review: about $");
-        let range = terminal.sees(".\n");
+        terminal.wait_for("To implement and review: about $");
+        let range = terminal.wait_for(".\n");
         let before = sum(&turns(&session)).cost_usd.unwrap();
-        terminal.sees("then Enter > ");
-        terminal.types("a");
+        terminal.wait_for("then Enter > ");
+        terminal.type_line("a");
         // What is shown until the end must be read, or the program waits for its terminal.
-        terminal.sees("Approved. Changes are in your working tree");
+        terminal.wait_for("Approved. Changes are in your working tree");
         running.wait().expect(0);
         let actual = sum(&turns(&session)).cost_usd.unwrap() - before;
         let numbers: Vec<f64> = (range.trim_end_matches(['.', '\n']).replace(", at most $", " to $").split(" to $"))
@@ -399,7 +399,7 @@ fn complex_task() -> Script {
         Reply::tool("search", json!({ "pattern": "helper_" })),
         edits("src/t1.rs", "    0\n", "    1\n"),
         edits("src/t2.rs", "    0\n", "    2\n"),
-        reads("src/t1.rs").saying(&"I look once more at what I did, and think about it. ".repeat(30)),
+        reads("src/t1.rs").with_text(&"I look once more at what I did, and think about it. ".repeat(30)),
         completed(&["src/t1.rs", "src/t2.rs"]),
     ];
     but(Script::new().on("implement/T1", work), &[&[task]])

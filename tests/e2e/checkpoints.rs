@@ -1,4 +1,4 @@
-//! Checkpoints in every state a repository can be in: what they record, and that nothing else of the repository moves.
+//! Checkpoints in every state of a repository: what they record, and that nothing else of the repository changes.
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -267,9 +267,9 @@ fn a_dirty_tree_is_recorded_as_it_stands() {
         assert!(!restored.contains_key(never), "{never}");
     }
     assert_eq!(repo.git(&["rev-parse", &format!("{}^", made.commit)]), repo.git(&["rev-parse", "HEAD"]));
-    let told = repo.git(&["show", "-s", "--format=%an <%ae>%n%cn <%ce>%n%s%n%G?", &made.commit]);
+    let text = repo.git(&["show", "-s", "--format=%an <%ae>%n%cn <%ce>%n%s%n%G?", &made.commit]);
     let baton = "Baton <baton@localhost>";
-    assert_eq!(told, format!("{baton}\n{baton}\nCheckpoint 1 of run {RUN}: after plan\nN\n"));
+    assert_eq!(text, format!("{baton}\n{baton}\nCheckpoint 1 of run {RUN}: after plan\nN\n"));
     assert_eq!(repo.git(&["fsck", "--strict", "--no-dangling"]), "");
 }
 
@@ -567,9 +567,9 @@ fn a_repository_that_cannot_be_used_says_why_and_is_left_alone() {
         (sparse_index, "sdir"),
     ] {
         let error = repo.checkpoint_of(&repo.workspace(), &[]).unwrap_err();
-        let told = error.to_string();
-        assert!(matches!(error, CheckpointError::Unavailable(_)), "{told}");
-        assert!(told.contains(why), "{told}");
+        let text = error.to_string();
+        assert!(matches!(error, CheckpointError::Unavailable(_)), "{text}");
+        assert!(text.contains(why), "{text}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `baton demo`: the product's first impression. No key, no network, a few seconds, and everything it says is true.
+//! `baton demo`: without a key or a network, within seconds, and with true output.
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -25,8 +25,11 @@ fn the_demo_plays_a_whole_run_on_a_sample_and_what_it_says_is_there() {
     for phase in ["context", "plan", "implement", "review"] {
         assert!(done.stderr.contains(&format!("{phase} done")), "{phase}: {}", done.stderr);
     }
-    let done =
-        done.says("Plan, version 1").says("The demo approves.").prints("diff --git").prints("nothing was committed");
+    let done = done
+        .reports("Plan, version 1")
+        .reports("The demo approves.")
+        .prints("diff --git")
+        .prints("nothing was committed");
     assert!(done.stdout.contains(" tokens · $"), "{}", done.stdout);
     assert!(session.names("").is_empty(), "the folder it was started in is left alone");
 
@@ -109,10 +112,10 @@ fn on_a_terminal_it_is_live() {
     let session = Session::new("");
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["demo"]));
-    terminal.sees("A sample repository, in ");
-    terminal.sees("Plan, version 1");
-    terminal.sees("diff --git");
-    terminal.sees("Approved. Changes are in your working tree; nothing was committed.");
-    terminal.sees("Your turn:");
+    terminal.wait_for("A sample repository, in ");
+    terminal.wait_for("Plan, version 1");
+    terminal.wait_for("diff --git");
+    terminal.wait_for("Approved. Changes are in your working tree; nothing was committed.");
+    terminal.wait_for("Your turn:");
     running.wait().expect(0);
 }

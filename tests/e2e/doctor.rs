@@ -1,4 +1,4 @@
-//! `baton doctor`: what it finds where all is well, what it finds where something is missing, and how to mend it.
+//! `baton doctor`: its checks where everything is in order, and where something is missing, with the fix for it.
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -15,7 +15,7 @@ fn doctor(session: &Session) -> Baton {
     session.baton(["doctor", "--json"])
 }
 
-/// What was found of one thing: status, message and how to mend it.
+/// One check: status, message and fix.
 fn check(done: &Done, name: &str) -> (String, String, String) {
     let found = done.json();
     let checks = found["checks"].as_array().unwrap();
@@ -60,8 +60,8 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
     assert_eq!(asked, ["/v1/models?limit=1000", "/v1/models?limit=1000&after_id=claude-sonnet-5-5"]);
     assert!(api.requests().is_empty(), "no turn is taken");
 
-    let told = session.baton(["doctor"]).api(&api).run().expect(0);
-    told.prints("ok       git             on branch main").prints("All is well.");
+    let report = session.baton(["doctor"]).api(&api).run().expect(0);
+    report.prints("ok       git             on branch main").prints("All is well.");
 
     // After a run there is a memory folder too.
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
@@ -133,7 +133,7 @@ fn models_that_are_not_listed_are_told_apart_from_those_that_may_be_there() {
     finds(&found, "models.powerful", "warning", "does not list it", "");
     finds(&found, "models.fast", "ok", "is there", "");
     assert_eq!(asked.last().unwrap(), "/v1/models/claude-opus-9");
-    // An alias stands in no list.
+    // An alias is in no list.
     let listed = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-6-20270101"];
     let (found, _) = done(Script::new().models(Some(&listed)), "claude-opus-6");
     finds(&found, "models.powerful", "ok", "anthropic:claude-opus-6 is there", "");

@@ -1,6 +1,5 @@
-//! Handoffs that another tool wrote, as Copilot's agent mode does by its instructions: no ids, no hashes, no times, no
-//! task.md, null where there is nothing, fields of its own, byte order marks, other line ends. They are taken over at
-//! whatever phase, and left as they are where they are wrong.
+//! Handoffs that another tool wrote, without ids, hashes, times or task.md, with nulls, unknown fields, byte order
+//! marks and other line ends: they are taken over at any phase, and left as they are where they are wrong.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -81,7 +80,7 @@ fn session_with(handoffs: &[(&str, Value)]) -> Session {
     session
 }
 
-/// What was done elsewhere, where a report says so.
+/// The work that a report of another tool claims.
 fn as_reported(session: &Session) {
     for file in ["src/t1.rs", "src/t2.rs"] {
         as_reported_of(session, file);
@@ -129,7 +128,7 @@ fn a_context_is_planned_on() {
     let status = session.baton(["status", "--json"]).run().expect(0).json();
     assert_eq!((&status["outcome"], &status["phases"][0]["status"]), (&json!("merged"), &json!("done")));
     // It is finished, and a task begins something new.
-    session.run(&api, ["--task", "Another"]).says("the script has no reply");
+    session.run(&api, ["--task", "Another"]).reports("the script has no reply");
     assert_eq!(session.history(), ["0001-finished"]);
     api.violations();
 }
@@ -196,7 +195,7 @@ fn a_report_is_reviewed_once_its_plan_is_approved() {
     session.write(".agent_memory/impl_report.json", strays.to_string());
     let tree = session.tree();
     let api = server();
-    // What stands in the tree was never agreed to here: the gate asks, as for every plan.
+    // The plan was never approved here: the gate asks, as for every plan.
     session.run(&api, []).expect(3).prints("waits for an answer");
     let status = session.baton(["status"]).run().expect(0);
     status.prints("The report tells of work that no journal of Baton bears out here: T1, T2.");
@@ -273,8 +272,8 @@ fn a_review_gets_its_ids_when_it_is_read_and_leads_on() {
         let api = server();
         session.run(&api, ["--auto-approve"]).expect(0);
         assert_eq!(agents(&api.requests()), ["implement/T1", "review"], "T2 is not done again");
-        let told = api.requests_of("implement/T1")[0].first_message();
-        assert!(told.contains("Wrong.") && !told.contains("Wrong too."), "{told}");
+        let prompt = api.requests_of("implement/T1")[0].first_message();
+        assert!(prompt.contains("Wrong.") && !prompt.contains("Wrong too."), "{prompt}");
         assert!(session.text("src/t1.rs").contains('2') && session.text("src/t2.rs").contains('1'));
         assert_eq!(session.handoff("round.json")["n"], 2);
         assert_eq!(session.handoff("round.json")["issues"], json!([first[0], first[2]]));

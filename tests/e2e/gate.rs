@@ -1,4 +1,4 @@
-//! The gate on a real terminal: what a person is shown, and each of the answers.
+//! The gate on a terminal: what is shown, and each of the answers.
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
@@ -40,7 +40,7 @@ fn a_person_sees_everything_before_saying_yes() {
     let api = server();
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api));
-    let shown = terminal.sees(PROMPT);
+    let shown = terminal.wait_for(PROMPT);
     for part in [
         "Anthropic API at 127.0.0.1",
         "Plan, version 1",
@@ -63,22 +63,23 @@ fn a_person_sees_everything_before_saying_yes() {
     }
     assert!(session.text("src/t1.rs").contains('0'), "nothing is written yet");
 
-    terminal.types("yes please");
-    terminal.sees("Type a to approve");
-    terminal.sees(PROMPT);
-    terminal.types("v");
-    terminal.sees("# Plan");
-    terminal.sees(PROMPT);
-    terminal.types("j");
-    terminal.sees("\"approach_summary\": \"One small step after the other.\"");
-    terminal.sees(PROMPT);
-    terminal.types("a T3");
-    terminal.sees("T3 needs T1");
-    terminal.sees(PROMPT);
-    terminal.types("a t2, T1");
-    terminal.sees("Approved: T1, T2. Left out: T3.");
-    terminal
-        .sees("Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T3.");
+    terminal.type_line("yes please");
+    terminal.wait_for("Type a to approve");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("v");
+    terminal.wait_for("# Plan");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("j");
+    terminal.wait_for("\"approach_summary\": \"One small step after the other.\"");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("a T3");
+    terminal.wait_for("T3 needs T1");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("a t2, T1");
+    terminal.wait_for("Approved: T1, T2. Left out: T3.");
+    terminal.wait_for(
+        "Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T3.",
+    );
     running.wait().expect(0);
     let approval = session.handoff("approval.json");
     assert_eq!((&approval["by"], &approval["tasks"]), (&json!("person"), &json!(["T1", "T2"])));
@@ -91,9 +92,9 @@ fn a_plan_can_be_rejected() {
     let api = two_tasks();
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api));
-    terminal.sees(PROMPT);
-    terminal.types("R");
-    terminal.sees("The plan was rejected; nothing was written.");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("R");
+    terminal.wait_for("The plan was rejected; nothing was written.");
     running.wait().expect(4);
     assert_eq!(session.handoff("approval.json")["decision"], "rejected");
 }
@@ -105,22 +106,22 @@ fn changes_asked_for_in_words_lead_to_a_new_plan_and_the_gate_again() {
     let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api));
-    terminal.sees(PROMPT);
-    terminal.types("c");
-    terminal.sees("What should be different?");
-    terminal.types("");
-    terminal.sees(PROMPT);
-    terminal.types("c");
-    terminal.sees("What should be different?");
-    terminal.types("Leave t1.rs alone, s'il vous plaît");
-    let shown = terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
+    terminal.type_line("c");
+    terminal.wait_for("What should be different?");
+    terminal.type_line("");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("c");
+    terminal.wait_for("What should be different?");
+    terminal.type_line("Leave t1.rs alone, s'il vous plaît");
+    let shown = terminal.wait_for(PROMPT);
     assert!(shown.contains("Plan, version 2") && !shown.contains("The title of T1"), "{shown}");
     let asked = api.requests_of("plan").pop().expect("a second request").first_message();
     assert!(asked.contains("Leave t1.rs alone, s'il vous plaît") && asked.contains("The title of T1"), "{asked}");
     assert_eq!(session.history(), ["0001-revise"]);
     assert_eq!(session.text(".agent_memory/history/0001-revise/feedback.md"), "Leave t1.rs alone, s'il vous plaît");
-    terminal.types("a");
-    terminal.sees("Approved. Changes are in your working tree");
+    terminal.type_line("a");
+    terminal.wait_for("Approved. Changes are in your working tree");
     running.wait().expect(0);
     assert_eq!(session.handoff("plan.json")["plan_version"], 2);
     assert!(session.text("src/t1.rs").contains('0') && session.text("src/t2.rs").contains('1'));
@@ -144,16 +145,16 @@ fn the_plan_can_be_edited_at_the_gate() {
     );
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api).env("EDITOR", editor));
-    terminal.sees(PROMPT);
-    terminal.types("e");
-    let shown = terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
+    terminal.type_line("e");
+    let shown = terminal.wait_for(PROMPT);
     assert!(shown.contains("edited") && shown.contains("A better title"), "{shown}");
     assert!(session.text(".agent_memory/plan.md").contains("A better title"));
-    terminal.types("approve");
-    terminal.sees("Approved. Changes are in your working tree");
+    terminal.type_line("approve");
+    terminal.wait_for("Approved. Changes are in your working tree");
     running.wait().expect(0);
-    let told = api.requests_of("implement/T2").remove(0).first_message();
-    assert!(told.contains("A better title"), "{told}");
+    let prompt = api.requests_of("implement/T2").remove(0).first_message();
+    assert!(prompt.contains("A better title"), "{prompt}");
 }
 
 #[test]
@@ -163,38 +164,38 @@ fn a_plan_edited_into_nonsense_at_the_gate_is_shown_its_place_and_asked_about_ag
     let failing = editor(&session, "exit 7");
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api).env("EDITOR", failing));
-    terminal.sees(PROMPT);
-    terminal.types("e");
-    terminal.sees("ended with exit status: 7; the plan is as it was asked about.");
-    terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
+    terminal.type_line("e");
+    terminal.wait_for("ended with exit status: 7; the plan is as it was asked about.");
+    terminal.wait_for(PROMPT);
     editor(&session, "cp \"$2\" \"$2.before\"; sed 's/\"simple\"/\"bogus\"/' \"$2.before\" > \"$2\"");
-    terminal.types("e");
+    terminal.type_line("e");
     let line = session.text(".agent_memory/plan.json").lines().position(|line| line.contains("\"simple\""));
     let line = line.expect("a complexity") + 1;
-    terminal.sees(&format!(".agent_memory/plan.json:{line}:"));
-    terminal.sees("The plan cannot be shown before that is mended.");
-    terminal.sees(PROMPT);
-    terminal.types("a");
-    terminal.sees("It cannot be approved with these faults");
-    terminal.sees(PROMPT);
+    terminal.wait_for(&format!(".agent_memory/plan.json:{line}:"));
+    terminal.wait_for("The plan cannot be shown before that is mended.");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("a");
+    terminal.wait_for("It cannot be approved with these faults");
+    terminal.wait_for(PROMPT);
     editor(&session, "echo nonsense > \"$2\"");
-    terminal.types("e");
-    terminal.sees(".agent_memory/plan.json:1:2: not valid JSON");
-    terminal.sees(PROMPT);
+    terminal.type_line("e");
+    terminal.wait_for(".agent_memory/plan.json:1:2: not valid JSON");
+    terminal.wait_for(PROMPT);
     editor(&session, "mv \"$2.before\" \"$2\"");
-    terminal.types("e");
-    terminal.sees("The title of T2");
-    terminal.sees(PROMPT);
+    terminal.type_line("e");
+    terminal.wait_for("The title of T2");
+    terminal.wait_for(PROMPT);
     assert!(!session.exists(".agent_memory/approval.json"));
-    terminal.types("a");
-    terminal.sees("Approved. Changes are in your working tree");
+    terminal.type_line("a");
+    terminal.wait_for("Approved. Changes are in your working tree");
     running.wait().expect(0);
     assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
 }
 
 #[test]
 fn an_answer_from_another_process_releases_the_gate() {
-    for (answer, code, told) in [
+    for (answer, code, prompt) in [
         ("approve", 0, "Approved. Changes are in your working tree"),
         ("reject", 4, "The plan was rejected; nothing was written."),
     ] {
@@ -202,10 +203,10 @@ fn an_answer_from_another_process_releases_the_gate() {
         let api = two_tasks();
         let mut terminal = Terminal::new();
         let running = terminal.start(run(&session, &api));
-        terminal.sees(PROMPT);
+        terminal.wait_for(PROMPT);
         session.baton([answer]).run().expect(0);
-        terminal.sees("No answer is needed any more.");
-        terminal.sees(told);
+        terminal.wait_for("No answer is needed any more.");
+        terminal.wait_for(prompt);
         running.wait().expect(code);
     }
 }
@@ -216,17 +217,17 @@ fn a_gate_that_nobody_answers_leaves_the_plan_waiting() {
     let api = two_tasks();
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api));
-    terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
     // The end of input, as Ctrl-D makes it.
-    terminal.presses(4);
-    terminal.sees("No answer. The plan waits");
+    terminal.press(4);
+    terminal.wait_for("No answer. The plan waits");
     running.wait().expect(3);
 
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api));
-    terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
     running.signal(Signal::INT);
-    terminal.sees("Stopped in plan. No file was written. Your edits are intact.");
+    terminal.wait_for("Stopped in plan. No file was written. Your edits are intact.");
     running.wait().expect(130);
     assert_eq!(api.requests().len(), 2, "the plan is kept");
     session.baton(["approve"]).run().expect(0);
@@ -239,7 +240,7 @@ fn an_editor_that_takes_the_plan_away_while_it_saves_costs_no_new_plan() {
     let api = two_tasks();
     let mut terminal = Terminal::new();
     let running = terminal.start(run(&session, &api));
-    terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
     let file = session.memory("plan.json");
     let edited = session.text(&file).replace("The title of T2", "A better title");
     fs::remove_file(session.path(&file)).expect("a plan");
@@ -247,9 +248,9 @@ fn an_editor_that_takes_the_plan_away_while_it_saves_costs_no_new_plan() {
     std::thread::sleep(std::time::Duration::from_millis(400));
     session.write(&file, "");
     session.write(&file, edited);
-    terminal.sees("A better title");
-    terminal.sees(PROMPT);
-    terminal.types("a");
+    terminal.wait_for("A better title");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("a");
     running.wait().expect(0);
     assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
     assert!(session.text(&session.memory("plan.md")).contains("A better title"));

@@ -1,5 +1,5 @@
-//! One gate in every face: what is shown of a plan is what is approved, and a plan that cannot be shown waits until it
-//! is mended.
+//! One gate in every face: the plan that is shown is the plan that is approved, and a plan that cannot be shown waits
+//! until it is repaired.
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
@@ -56,13 +56,16 @@ fn a_broken_plan_can_be_looked_at_rejected_and_planned_anew_and_not_approved() {
     let good = session.text(PLAN);
     for text in broken(&good) {
         session.write(PLAN, &text);
-        let told = status(&session);
-        assert_eq!((&told["gate"], &told["next"], &told["outcome"]), (&Value::Null, &json!("gate"), &json!("waiting")));
-        let fault = &told["faults"][0];
+        let reported = status(&session);
+        assert_eq!(
+            (&reported["gate"], &reported["next"], &reported["outcome"]),
+            (&Value::Null, &json!("gate"), &json!("waiting"))
+        );
+        let fault = &reported["faults"][0];
         assert_eq!(fault["file"], PLAN);
         let place = format!("{PLAN}:{}:{}: ", fault["line"], fault["column"]);
         session.baton(["status"]).run().expect(0).prints(&place).prints("mend the plan and save it");
-        session.baton(["approve"]).run().expect(1).says(&place);
+        session.baton(["approve"]).run().expect(1).reports(&place);
         session.run(&api, []).expect(3).prints(&place);
         assert!(!session.exists(".agent_memory/approval.json"));
         session.baton(["reject"]).run().expect(0).prints("Rejected plan; nothing was written.");
@@ -77,8 +80,8 @@ fn a_broken_plan_can_be_looked_at_rejected_and_planned_anew_and_not_approved() {
     session.write(PLAN, &broken(&good)[0]);
     let asked = api.requests_of("plan").len();
     session.baton(["plan", "--feedback", "Keep it small"]).api(&api).run();
-    let told = api.requests_of("plan")[asked].first_message();
-    assert!(told.contains("Keep it small") && told.contains("bogus"), "{told}");
+    let reported = api.requests_of("plan")[asked].first_message();
+    assert!(reported.contains("Keep it small") && reported.contains("bogus"), "{reported}");
     assert_eq!(session.handoff("plan.json")["plan_version"], 2);
     assert!(session.text(".agent_memory/history/0001-revise/plan.json").contains("bogus"), "nothing is lost");
 }
@@ -97,9 +100,12 @@ fn the_status_of_an_answered_plan_does_not_say_that_it_waits() {
 fn other_broken_files_do_not_hide_where_the_workflow_stands() {
     let (session, _api) = at_the_gate();
     session.write(".agent_memory/context.json", "{");
-    let told = status(&session);
-    assert_eq!((&told["next"], &told["faults"][0]["file"]), (&json!("none"), &json!(".agent_memory/context.json")));
-    assert_eq!(told["task"], "Do it");
+    let reported = status(&session);
+    assert_eq!(
+        (&reported["next"], &reported["faults"][0]["file"]),
+        (&json!("none"), &json!(".agent_memory/context.json"))
+    );
+    assert_eq!(reported["task"], "Do it");
     session.baton(["status"]).run().expect(0).prints(".agent_memory/context.json:1:");
 }
 
@@ -109,24 +115,24 @@ fn a_gate_whose_plan_is_broken_from_elsewhere_says_so_and_goes_on_when_it_is_men
     let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["run", "--task", "Do it"]).api(&api));
-    terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
     let good = session.text(PLAN);
     for text in broken(&good) {
         session.write(PLAN, text);
-        terminal.sees(&format!("{PLAN}:"));
-        terminal.sees(PROMPT);
+        terminal.wait_for(&format!("{PLAN}:"));
+        terminal.wait_for(PROMPT);
     }
-    // Gone for good, as it seems: a new plan would cost, so nobody makes one by himself.
+    // A new plan would cost, so none is made without being asked for.
     fs::remove_file(session.path(PLAN)).expect("a plan");
-    terminal.sees(&format!("{PLAN} is gone"));
+    terminal.wait_for(&format!("{PLAN} is gone"));
     session.write(PLAN, good.replace("The title of T2", "A better title"));
-    terminal.sees("A better title");
-    terminal.sees(PROMPT);
+    terminal.wait_for("A better title");
+    terminal.wait_for(PROMPT);
     assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
     session.write(PLAN, "[]");
-    terminal.sees("cannot be shown before that is mended");
+    terminal.wait_for("cannot be shown before that is mended");
     session.baton(["reject"]).run().expect(0);
-    terminal.sees("The plan was rejected");
+    terminal.wait_for("The plan was rejected");
     running.wait().expect(4);
 }
 
@@ -136,26 +142,26 @@ fn a_plan_that_became_a_pipe_a_folder_or_too_large_waits_for_what_it_is_and_can_
     let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["run", "--task", "Do it"]).api(&api));
-    terminal.sees(PROMPT);
+    terminal.wait_for(PROMPT);
     let good = session.text(PLAN);
     let path = session.path(PLAN);
     fs::remove_file(&path).expect("a plan");
     rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).expect("a pipe");
-    terminal.sees(&format!("{PLAN}:1:1"));
-    terminal.sees(PROMPT);
+    terminal.wait_for(&format!("{PLAN}:1:1"));
+    terminal.wait_for(PROMPT);
     fs::remove_file(&path).expect("a pipe");
     fs::create_dir(&path).expect("a folder");
-    terminal.sees(&format!("{PLAN}:1:1"));
-    terminal.sees(PROMPT);
+    terminal.wait_for(&format!("{PLAN}:1:1"));
+    terminal.wait_for(PROMPT);
     fs::remove_dir(&path).expect("a folder");
     session.write(PLAN, &good);
-    terminal.sees("The title of T2");
-    terminal.sees(PROMPT);
+    terminal.wait_for("The title of T2");
+    terminal.wait_for(PROMPT);
     fs::File::create(&path).and_then(|file| file.set_len(100 << 20)).expect("a large file");
-    terminal.sees(&format!("{PLAN}:1:1"));
-    terminal.sees(PROMPT);
+    terminal.wait_for(&format!("{PLAN}:1:1"));
+    terminal.wait_for(PROMPT);
     session.baton(["reject"]).run().expect(0);
-    terminal.sees("The plan was rejected; nothing was written.");
+    terminal.wait_for("The plan was rejected; nothing was written.");
     running.wait().expect(4);
 }
 
@@ -165,12 +171,12 @@ fn a_file_that_a_plan_missed_mends_it_by_appearing() {
     fs::rename(session.path("src/t2.rs"), session.path("elsewhere")).expect("a file");
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["run"]).api(&api));
-    terminal.sees("src/t2.rs does not exist");
-    terminal.sees(PROMPT);
+    terminal.wait_for("src/t2.rs does not exist");
+    terminal.wait_for(PROMPT);
     fs::rename(session.path("elsewhere"), session.path("src/t2.rs")).expect("a file");
-    terminal.sees("The title of T2");
-    terminal.sees(PROMPT);
-    terminal.types("a");
+    terminal.wait_for("The title of T2");
+    terminal.wait_for(PROMPT);
+    terminal.type_line("a");
     running.wait().expect(0);
 }
 
@@ -181,9 +187,9 @@ fn an_approval_names_the_plan_it_is_for() {
     session.baton(["status"]).run().expect(0).prints(&shown);
     let good = session.text(PLAN);
     session.write(PLAN, good.replace("The title of T2", "Another title"));
-    session.baton(["approve", "--plan", &shown]).run().expect(2).says("plan.json changed since that plan was shown");
+    session.baton(["approve", "--plan", &shown]).run().expect(2).reports("plan.json changed since that plan was shown");
     assert!(!session.exists(".agent_memory/approval.json"));
-    session.baton(["approve", "--plan", "abc"]).run().expect(2).says("64 hex digits");
+    session.baton(["approve", "--plan", "abc"]).run().expect(2).reports("64 hex digits");
     session.write(PLAN, &good);
     session.baton(["approve", "--plan", &shown.to_uppercase()]).run().expect(0).prints("Approved plan version 1");
     session.run(&api, []).expect(0);
@@ -329,7 +335,7 @@ fn a_server_ends_soon_after_its_editor_though_something_holds_the_connection() {
     client.initialize(params);
     let run = client.start_workflow(json!({ "task": TASK }));
     api.wait_for_request("context");
-    // Nobody takes note of its end: a zombie is no editor.
+    // It is not waited for: a zombie counts as ended.
     editor.kill().expect("a child of ours");
     let killed = Instant::now();
     assert_eq!(client.wait_for_exit(), Some(1));

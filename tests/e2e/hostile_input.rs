@@ -1,4 +1,4 @@
-//! Small inputs that want to lose a file, to show a secret, or to hold the process.
+//! Small inputs that could lose a file, reveal a secret, or block the process.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 

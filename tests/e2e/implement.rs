@@ -1,5 +1,5 @@
-//! The implement phase as its tasks, the files and the user see it: what each agent is told, who runs when, what may be
-//! written, and what happens when somebody else writes too.
+//! The implement phase: what each agent is sent, the order of tasks, which files may be written, and changes by
+//! others meanwhile.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -90,8 +90,8 @@ fn each_agent_is_told_its_own_task_and_served_by_the_model_for_it() {
 
     let message = two.first_message();
     let begins = message.rfind("{\"id\"").expect("a task");
-    let told: Value = serde_json::from_str(&message[begins..]).expect("the message ends with the task as JSON");
-    assert_eq!(told, session.handoff("plan.json")["tasks"][1]);
+    let sent: Value = serde_json::from_str(&message[begins..]).expect("the message ends with the task as JSON");
+    assert_eq!(sent, session.handoff("plan.json")["tasks"][1]);
     for other in ["T1", "T3", "src/t1.rs", "src/t3.rs"] {
         assert!(!message.contains(other), "{other} is none of T2's business: {message}");
     }
@@ -330,7 +330,7 @@ fn the_plan_is_read_only_exactly_while_it_is_implemented() {
     session.run(&api, ["--task", "Do it"]).expect(3);
     assert_eq!(session.mode(".agent_memory/plan.json"), 0o644, "at the gate the user may edit it");
     session.baton(["approve"]).run().expect(0);
-    session.run(&api, []).expect(5).says("not for you");
+    session.run(&api, []).expect(5).reports("not for you");
     assert_eq!(session.mode(".agent_memory/plan.json"), 0o644, "after an error");
     assert_eq!(ids(&session), ["T1"], "what was done is kept");
     session.run(&api, []).expect(0);

@@ -1,4 +1,4 @@
-//! What a person does with the issues of a review: has some fixed and no others, puts one aside, takes it back.
+//! The issues of a review: fixing chosen ones, dismissing and restoring.
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -84,7 +84,7 @@ fn one_issue_of_an_approved_review_is_fixed_alone_and_the_other_stays_open() {
     let count = api.requests().len();
 
     let done = fix(&session, &api, &[&a]).expect(0);
-    done.says(&format!("Fixing 1 chosen issue: {a}")).prints("Approved. Changes are in your working tree");
+    done.reports(&format!("Fixing 1 chosen issue: {a}")).prints("Approved. Changes are in your working tree");
     assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
     let asked = first_message(&api, "implement/T1", 1);
     assert!(asked.contains("\"A\"") && !asked.contains("\"B\""), "{asked}");
@@ -332,30 +332,30 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
 fn what_cannot_be_fixed_is_told_with_what_to_do() {
     let session = Session::new(&workspace(2));
     let api = MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b()), approves()]));
-    fix(&session, &api, &["x"]).expect(2).says("there is no plan, so no task can fix an issue");
+    fix(&session, &api, &["x"]).expect(2).reports("there is no plan, so no task can fix an issue");
     session.run(&api, ["--task", "Do it"]).expect(3);
-    fix(&session, &api, &["x"]).expect(2).says("there is no review yet");
+    fix(&session, &api, &["x"]).expect(2).reports("there is no review yet");
     session.run(&api, ["--auto-approve"]).expect(0);
     let (a, b) = (id(&session, "A"), id(&session, "B"));
     let before = session.memory_tree();
     let open = format!("open are {a} (src/t1.rs:2), {b} (src/t2.rs:2)");
-    fix(&session, &api, &["x"]).expect(2).says(&format!("\"x\" is no issue of the review; {open}"));
-    fix(&session, &api, &[&a, "x"]).expect(2).says("\"x\" is no issue");
-    session.run(&api, ["--fix", &a, "--reset"]).expect(2).says("cannot be used with");
-    session.run(&api, ["--fix", ""]).expect(2).says("an issue has an id");
+    fix(&session, &api, &["x"]).expect(2).reports(&format!("\"x\" is no issue of the review; {open}"));
+    fix(&session, &api, &[&a, "x"]).expect(2).reports("\"x\" is no issue");
+    session.run(&api, ["--fix", &a, "--reset"]).expect(2).reports("cannot be used with");
+    session.run(&api, ["--fix", ""]).expect(2).reports("an issue has an id");
     assert_eq!(session.memory_tree(), before, "nothing was changed");
 
     session.write(".agent_memory/dismissed.json", json!([b]).to_string());
-    fix(&session, &api, &[&b]).expect(2).says(&format!("issue {b} is dismissed; restore it first"));
+    fix(&session, &api, &[&b]).expect(2).reports(&format!("issue {b} is dismissed; restore it first"));
     fix(&session, &api, &[&a]).expect(0);
     fix(&session, &api, &[&a])
         .expect(2)
-        .says(&format!("issue {a} is fixed already, says the last review; none is open"));
+        .reports(&format!("issue {a} is fixed already, says the last review; none is open"));
 
     let mut review = session.handoff("review.json");
     review["base"] = json!("0123abc");
     session.write(".agent_memory/review.json", review.to_string());
-    fix(&session, &api, &[&a]).expect(2).says("the review compares with 0123abc, and nobody planned those changes");
+    fix(&session, &api, &[&a]).expect(2).reports("the review compares with 0123abc, and nobody planned those changes");
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn a_round_that_failed_goes_on_when_its_issues_are_chosen_again_and_no_others_ar
     let (a, b) = (id(&session, "A"), id(&session, "B"));
     fix(&session, &api, &[&a]).expect(1).prints("T1 blocked: no idea");
     assert_eq!(stands(&session), next(&["A open", "B open"], "implement"));
-    fix(&session, &api, &[&b]).expect(2).says("a round that fixes issues is unfinished (T1)");
+    fix(&session, &api, &[&b]).expect(2).reports("a round that fixes issues is unfinished (T1)");
     let better = MessagesApi::start(
         two_tasks([approves()])
             .by(|request| (request.agent == "implement/T1").then(|| fixes("T1", 1, 2)[request.turn].clone())),
@@ -396,7 +396,7 @@ fn a_fix_that_is_killed_goes_on_and_nothing_of_it_is_done_twice() {
             api.wait_for_request(name);
             run.kill();
         }
-        // Whoever chose it before chooses it again, or goes on; after the round's work that is the same.
+        // The issue is chosen again, or the run resumed; after the round's work that is the same.
         match killed_at {
             Some(name) if name.agent == "review" => session.run(&api, []).expect(0),
             _ => fix(&session, &api, &[&a]).expect(0),

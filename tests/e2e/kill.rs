@@ -1,5 +1,5 @@
-//! A run that is killed, at whatever moment, goes on at the next start: with the same files in the end, and without
-//! paying twice for an answer it had. A run that is stopped says what stands.
+//! A run that is killed is resumed by the next start: the same files in the end, and no answer paid for twice. A run
+//! that is stopped reports what was written.
 #![cfg(unix)]
 #![expect(clippy::panic, reason = "a test that cannot go on ends loudly")]
 
@@ -192,8 +192,8 @@ fn interrupted_it_stops_within_a_second_and_says_what_stands() {
     // A second is what is promised; a busy machine gets another.
     assert!(signalled.elapsed() < Duration::from_secs(2), "it took {:?}", signalled.elapsed());
     assert_eq!(done.code, Some(130), "{}", done.stderr);
-    let told: Vec<Value> = lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect();
-    let [.., stopped, end] = &told[..] else { panic!("{told:?}") };
+    let events: Vec<Value> = lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect();
+    let [.., stopped, end] = &events[..] else { panic!("{events:?}") };
     assert_eq!((&end["outcome"], &stopped["status"]), (&json!("cancelled"), &json!("cancelled")));
     let message = stopped["message"].as_str().unwrap();
     assert!(message.starts_with("Stopped in implement. T1 written (1 file);"), "{message}");

@@ -1,7 +1,7 @@
-//! A workflow of eight tasks, a fix round among it, killed at every request of a model, after every answer, and at
-//! random moments: the next `baton run` brings it to the same end, and pays for no answer twice that it had.
+//! A workflow of eight tasks with a fix round, killed at every request, after every answer, and at random moments:
+//! the next `baton run` brings it to the same end and buys no journaled answer again.
 //!
-//! `BATON_KILLS` says how many random moments there are, `BATON_SEED` which.
+//! `BATON_KILLS` sets the number of random moments, `BATON_SEED` chooses them.
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 #![expect(clippy::print_stdout, reason = "how many kills led to what is worth a line")]

@@ -1,5 +1,4 @@
-//! What a person does in an editor that has no plugin: code actions, lenses, hover, questions and documents, all of the
-//! protocol's own. The real binary, and a scripted Messages API.
+//! An editor without a plugin: code actions, lenses, hover, questions and documents, by the protocol alone.
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -127,10 +126,11 @@ fn all_issues_of_a_file_are_fixed_together_and_no_others() {
     run_to_its_review(&mut editor);
     let started = editor.press_action("src/t1.rs", 2, FIX_ALL);
     editor.until_the_end(&started);
-    let told = api.requests_of("implement/T1").into_iter().find(|request| request.conversation == 1).expect("a round");
-    let told = told.first_message();
-    assert!(told.contains("One is wrong.") && told.contains("The end is near."), "{told}");
-    assert!(!told.contains("Two is wrong."), "{told}");
+    let prompt =
+        api.requests_of("implement/T1").into_iter().find(|request| request.conversation == 1).expect("a round");
+    let prompt = prompt.first_message();
+    assert!(prompt.contains("One is wrong.") && prompt.contains("The end is near."), "{prompt}");
+    assert!(!prompt.contains("Two is wrong."), "{prompt}");
     assert_eq!(api.requests_of("implement/T2").iter().filter(|request| request.conversation > 0).count(), 0);
     editor.until("the fixed issues to go", |editor| editor.issues("src/t1.rs").is_empty());
     assert_eq!(editor.issues("src/t2.rs"), ["1: Two is wrong."]);
@@ -198,7 +198,7 @@ fn the_task_of_an_issue_is_opened_at_its_place() {
     assert!(session.text(".agent_memory/plan.json").lines().nth(line).unwrap().contains("\"id\": \"T2\""));
     editor.quit();
 
-    // An editor that cannot open documents says where it is.
+    // An editor that cannot open documents shows where it is.
     let mut editor = PlainEditor::with(&session, &api, json!({}));
     editor.execute("baton.openTask", &[json!("T2")]).unwrap();
     let said = format!("Task T2 stands on line {} of ", line + 1);

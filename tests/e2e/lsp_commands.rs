@@ -1,4 +1,4 @@
-//! Every command of the language server, and every way out of what it starts, over the real binary.
+//! Every command of the language server, and every outcome of the runs that they start.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on ends loudly")]
 
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ fn each_phase_runs_by_its_name_and_again() {
     let asked = &api.requests_of("plan")[1];
     assert!(asked.first_message().contains("Say good day"), "{}", asked.first_message());
 
-    // Of these only implement opens the gate; an approval with nothing waiting goes on with the whole workflow.
+    // Of these only implement opens the gate; an approval with nothing waiting continues the whole workflow.
     client.execute("baton.implement", &[]).expect("it starts");
     let run = client.wait_for_run();
     let question = client.wait_for_gate();
@@ -158,9 +158,9 @@ fn a_gate_is_answered_by_commands() {
     client.wait_for("$/cancelRequest");
     client.answer(&question, json!({ "title": "Approve" }));
     let shown = client.wait_for_run_end(&run);
-    let told = shown.last_text();
-    assert!(late.is_err() || told.contains("rejected"), "{late:?} {told}");
-    assert!(told.contains("rejected"), "{told}");
+    let message = shown.last_text();
+    assert!(late.is_err() || message.contains("rejected"), "{late:?} {message}");
+    assert!(message.contains("rejected"), "{message}");
     assert!(session.text("src/lib.rs").contains("greet()"), "nothing was written");
     assert_eq!(client.quit(), Some(0));
 }
@@ -369,7 +369,7 @@ fn the_plan_is_opened() {
 }
 
 #[test]
-fn after_a_cancel_there_is_a_way_out() {
+fn after_a_cancel_the_run_can_be_shown_undone_or_resumed() {
     let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("review", [Fault::Silence]));
     let mut client = session.lsp_client(&api);
@@ -388,8 +388,8 @@ fn after_a_cancel_there_is_a_way_out() {
     client.wait_for_document(&session.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
     let question = client.wait_for_question();
     client.answer(&question, json!({ "title": "Undo run" }));
-    let told = client.wait_for_message();
-    assert!(message_text(&told).starts_with("Baton: Rolled back: 1 file."), "{}", message_text(&told));
+    let message = client.wait_for_message();
+    assert!(message_text(&message).starts_with("Baton: Rolled back: 1 file."), "{}", message_text(&message));
     assert_eq!(session.text("src/lib.rs"), before);
     assert_eq!(client.quit(), Some(0));
 }
@@ -446,11 +446,11 @@ fn a_plan_that_waits_is_announced_at_the_next_start_and_not_reopened() {
     let api = MessagesApi::start(script());
     session.run(&api, ["--task", TASK]).expect(3);
     let mut client = session.lsp_client(&api);
-    let told = client.wait_for_message();
+    let message = client.wait_for_message();
     assert!(
-        message_text(&told).contains("a plan waits for your answer") && message_text(&told).contains("plan.md"),
+        message_text(&message).contains("a plan waits for your answer") && message_text(&message).contains("plan.md"),
         "{}",
-        message_text(&told)
+        message_text(&message)
     );
     let approved = client.execute("baton.approve", &[]).expect("it is approved");
     follow(&mut client, &approved);
@@ -546,12 +546,12 @@ fn the_doctor_looks_under_the_editors_settings() {
     let api = MessagesApi::start(script());
     let mut client = session.lsp_client_with(&api, &Value::Null);
     let found = client.execute("baton.doctor", &[]).expect("it looks");
-    let told = client.wait_for_message();
+    let message = client.wait_for_message();
     let checks = found["checks"].as_array().expect("checks");
     let named: Vec<&str> = checks.iter().map(|check| check["name"].as_str().expect("a name")).collect();
     assert!(named.starts_with(&["binary", "workspace"]) && named.contains(&"models"), "{named:?}");
     assert!(checks.iter().all(|check| matches!(check["status"].as_str(), Some("ok" | "warning" | "error"))));
-    assert!(message_text(&told).contains("binary ok: "), "{}", message_text(&told));
+    assert!(message_text(&message).contains("binary ok: "), "{}", message_text(&message));
     client.notify("workspace/didChangeConfiguration", json!({ "settings": { "baton": { "keep_runs": 0 } } }));
     client.wait_for_message();
     let found = client.execute("baton.doctor", &[]).expect("it looks");
@@ -567,25 +567,25 @@ fn without_a_plugin_results_are_shown() {
     let api = MessagesApi::start(script());
     let mut client = session.lsp_client_with(&api, &Value::Null);
     client.execute("baton.status", &[]).expect("a status");
-    let told = client.wait_for_message();
-    assert!(message_text(&told).contains("nothing has been run here yet"), "{}", message_text(&told));
+    let message = client.wait_for_message();
+    assert!(message_text(&message).contains("nothing has been run here yet"), "{}", message_text(&message));
     let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
     client.wait_for_run_end(&run);
     client.execute("baton.status", &[]).expect("a status");
-    let told = client.wait_for_message();
+    let message = client.wait_for_message();
     for words in [TASK, run.as_str(), "merged", "T1 completed: Greet by name", "1 issue"] {
-        assert!(message_text(&told).contains(words), "{words}: {}", message_text(&told));
+        assert!(message_text(&message).contains(words), "{words}: {}", message_text(&message));
     }
     client.execute("baton.diff", &[]).expect("a diff");
     let opened = client.wait_for("window/showDocument");
     assert_eq!(opened["params"]["uri"], session.uri(&format!(".agent_memory/runs/{run}/changes.diff")));
     // An editor that cannot open it says so; the text then names the file.
     client.answer(&opened, json!({ "success": false }));
-    let told = client.wait_for_message();
-    assert!(message_text(&told).contains("src/lib.rs: modified, +2 -2 (T1)"), "{}", message_text(&told));
+    let message = client.wait_for_message();
+    assert!(message_text(&message).contains("src/lib.rs: modified, +2 -2 (T1)"), "{}", message_text(&message));
     client.execute("baton.rollback", &[json!({ "dryRun": true })]).expect("a dry run");
-    let told = client.wait_for_message();
-    assert!(message_text(&told).contains("src/lib.rs: restored"), "{}", message_text(&told));
+    let message = client.wait_for_message();
+    assert!(message_text(&message).contains("src/lib.rs: restored"), "{}", message_text(&message));
     assert_eq!(client.quit(), Some(0));
 }
 
@@ -616,8 +616,8 @@ fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
         client.notify("workspace/didChangeConfiguration", json!({ "settings": null }));
         let asked = client.wait_for("workspace/configuration");
         client.answer(&asked, json!([settings]));
-        let told = client.wait_for_message();
-        assert!(told["params"]["type"] == 1 && message_text(&told).contains(words), "{told}");
+        let message = client.wait_for_message();
+        assert!(message["params"]["type"] == 1 && message_text(&message).contains(words), "{message}");
         let error = client.execute("baton.workflow", &[json!(TASK)]).expect_err("wrong settings");
         assert!(error["message"].as_str().is_some_and(|text| text.contains(words)), "{error}");
     }
@@ -627,11 +627,11 @@ fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null));
     assert_eq!(client.quit(), Some(0));
 
-    // A client that is not asked tells of its own accord.
+    // A client that is not asked sends its settings itself.
     let mut client = session.lsp_client(&api);
     client.notify("workspace/didChangeConfiguration", json!({ "settings": { "baton": { "keep_runs": 0 } } }));
-    let told = client.wait_for_message();
-    assert!(message_text(&told).contains("keep_runs"), "{told}");
+    let message = client.wait_for_message();
+    assert!(message_text(&message).contains("keep_runs"), "{message}");
     assert_eq!(client.quit(), Some(0));
 }
 

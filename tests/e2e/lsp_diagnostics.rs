@@ -1,5 +1,5 @@
-//! What `baton lsp` shows of a workspace: the review's issues at their lines, phases and tasks, faults of memory files;
-//! whoever changes what, in an open document or on the disk. The real binary, and a strict client.
+//! The diagnostics of a workspace: issues at their lines, phases, tasks, and faults of memory files, after changes in
+//! open documents and on the disk.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -93,7 +93,7 @@ fn issues_are_where_they_were_after_saving_closing_and_a_restart() {
     editor.wait_for_lines("src/a.rs", &["3: review.major: Two. (edited since review)"]);
     editor.close_document("src/a.rs");
     editor.wait_for_lines("src/a.rs", &["3: review.major: Two."]);
-    // A line that nobody finds any more is never outside of the file.
+    // A line that is not found any more is never outside of the file.
     session.write("src/a.rs", "one();\n");
     editor.wait_for_lines("src/a.rs", &["0: review.major: Two. (edited since review)"]);
     std::fs::remove_file(session.path("src/a.rs")).unwrap();
@@ -107,7 +107,7 @@ fn what_another_process_does_is_shown_as_it_happens() {
     let groups: &[&[Value]] = &[&[own("T1"), own("T2")]];
     let mut editor = open(&session, &[]);
     assert!(!session.exists(".agent_memory"), "to look leaves no trace");
-    // The folder is made by the run. Nobody is at its gate.
+    // The run creates the folder. Its gate has no one to ask.
     let api = MessagesApi::start(goes_well(groups));
     session.run(&api, ["--task", "Answer"]).expect(3);
     editor.wait_for_severity(TASK, "phase.plan", WARNING);
@@ -125,7 +125,7 @@ fn what_another_process_does_is_shown_as_it_happens() {
     let tasks = editor.wait_for_diagnostics(&session.uri(PLAN), done);
     let line = tasks["diagnostics"][1]["range"]["start"]["line"].as_u64().unwrap() as usize;
     assert!(session.text(PLAN).lines().nth(line).unwrap().contains("\"id\": \"T2\""));
-    // Killed, it says nothing more.
+    // Killed, it sends nothing more.
     running.kill();
     let interrupted =
         |shown: &[Value]| shown.iter().any(|phase| phase["message"].as_str().unwrap().contains("interrupted"));
@@ -175,7 +175,7 @@ fn faults_of_a_plan_are_shown_from_the_unsaved_text_at_their_place() {
     let good = plan_of(&[slice::from_ref(&t1), slice::from_ref(&t2)]);
     session.write(PLAN, pretty(&good));
     let mut editor = open(&session, &["utf-8"]);
-    // That a plan waits for an answer is said when a folder is opened.
+    // A message on opening a folder: a plan waits for an answer.
     editor.wait_for_message();
     editor.open_file(PLAN);
     editor.wait_for_code(PLAN, "task.pending");
@@ -301,7 +301,7 @@ fn a_task_that_is_blocked_says_why_at_its_id() {
         (&blocked["message"], &blocked["severity"]),
         (&json!("T1 is blocked. src/t1.rs is read-only"), &json!(2))
     );
-    // The plan was never answered, which is said once the folder is open.
+    // A message on opening a folder: a plan waits for an answer.
     editor.wait_for_message();
     assert_eq!(editor.quit(), Some(0));
 }

@@ -1,5 +1,5 @@
-//! What an editor lends to a run: its models, its open documents, and what its language tools say. The real binary over
-//! standard input and output, a strict client, and no key.
+//! Services of an editor that a run uses: its language models, its open documents, and its diagnostics. Without an
+//! API key.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
 use std::collections::{HashMap, VecDeque};
@@ -126,10 +126,10 @@ fn start(client: &mut LspClient) -> String {
     started["run"].as_str().expect("an id").to_owned()
 }
 
-/// What is said until something that the test must answer, or the end of the run.
-enum Heard {
-    /// A message while the run goes on.
-    Said(String),
+/// A message, a request that the test must answer, or the end of the run.
+enum WatchEvent {
+    /// A message during the run.
+    Message(String),
     /// Another request of the server's, or the withdrawal of one.
     Other(Value),
     /// The last message.
@@ -148,7 +148,7 @@ impl<'a> Watch<'a> {
         Self { client, models, is_over: false }
     }
 
-    fn next(&mut self) -> Heard {
+    fn next(&mut self) -> WatchEvent {
         loop {
             let message = self.client.next_message("the run to go on or end");
             match message["method"].as_str().expect("no answer is awaited") {
@@ -161,35 +161,35 @@ impl<'a> Watch<'a> {
                     if message.get("id").is_some() {
                         self.client.answer(&message, Value::Null);
                     }
-                    return if self.is_over { Heard::Ended(text) } else { Heard::Said(text) };
+                    return if self.is_over { WatchEvent::Ended(text) } else { WatchEvent::Message(text) };
                 }
-                _ => return Heard::Other(message),
+                _ => return WatchEvent::Other(message),
             }
         }
     }
 
-    /// The last message of a run in which nothing else is said.
-    fn end(&mut self) -> String {
+    /// The last message of a run without another one.
+    fn wait_for_end(&mut self) -> String {
         match self.next() {
-            Heard::Ended(text) => text,
-            Heard::Said(text) => panic!("not expected: {text}"),
-            Heard::Other(message) => panic!("not expected: {message:#}"),
+            WatchEvent::Ended(text) => text,
+            WatchEvent::Message(text) => panic!("not expected: {text}"),
+            WatchEvent::Other(message) => panic!("not expected: {message:#}"),
         }
     }
 
-    /// What is said while the run goes on.
-    fn said(&mut self) -> String {
+    /// The next message during the run.
+    fn wait_for_message(&mut self) -> String {
         match self.next() {
-            Heard::Said(text) => text,
-            Heard::Ended(text) => panic!("ended: {text}"),
-            Heard::Other(message) => panic!("not expected: {message:#}"),
+            WatchEvent::Message(text) => text,
+            WatchEvent::Ended(text) => panic!("ended: {text}"),
+            WatchEvent::Other(message) => panic!("not expected: {message:#}"),
         }
     }
 
-    fn other(&mut self) -> Value {
+    fn wait_for_other(&mut self) -> Value {
         match self.next() {
-            Heard::Other(message) => message,
-            Heard::Said(text) | Heard::Ended(text) => panic!("not expected: {text}"),
+            WatchEvent::Other(message) => message,
+            WatchEvent::Message(text) | WatchEvent::Ended(text) => panic!("not expected: {text}"),
         }
     }
 }
@@ -203,7 +203,7 @@ fn a_whole_workflow_runs_on_the_editors_models_without_a_key() {
     let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good();
     let run = start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
     assert!(session.text(FILE).contains("greet(name: &str)"));
 
     let asked: Vec<(&str, &str)> =
@@ -244,7 +244,7 @@ fn models_that_were_not_offered_are_not_asked() {
     assert!(client.has_read_everything());
     assert_eq!(client.quit(), Some(0));
     let refused = session.baton(["run", "--task", TASK, "--provider", "editor"]).run();
-    refused.expect(2).says("only runs started in an editor");
+    refused.expect(2).reports("only runs started in an editor");
 }
 
 #[test]
@@ -259,15 +259,15 @@ fn each_kind_of_refusal_ends_the_run_and_says_what_to_do() {
         let mut client = client_with(&session, json!({ "languageModel": true }));
         let mut models = Models::default().on("context", [refuses(kind)]);
         start(&mut client);
-        let end = Watch::new(&mut client, &mut models).end();
+        let end = Watch::new(&mut client, &mut models).wait_for_end();
         assert!(end.contains(words), "{kind}: {end}");
         assert_eq!(models.asked.len(), 1, "{kind}");
         let outcome = if kind == "cancelled" { "cancelled" } else { "failed" };
         assert_eq!(client.execute("baton.status", &[]).expect("a status")["outcome"], outcome, "{kind}");
-        // What was refused goes on where it stood.
+        // The run is resumed where it was refused.
         let mut models = Models::good();
         start(&mut client);
-        assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED, "{kind}");
+        assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED, "{kind}");
         assert_eq!(client.quit(), Some(0));
     }
 }
@@ -294,7 +294,7 @@ fn passing_failures_and_malformed_answers_are_asked_for_again() {
             ]))],
         );
     start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
     for agent in ["context", "plan", "review"] {
         assert_eq!(models.asked(agent).len(), 3, "{agent}");
     }
@@ -317,9 +317,9 @@ fn a_model_that_never_answers_sensibly_ends_the_run() {
     let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::default().on("context", (0..5).map(|_| Reply::Answer(json!({ "content": 7 }))));
     start(&mut client);
-    let end = Watch::new(&mut client, &mut models).end();
+    let end = Watch::new(&mut client, &mut models).wait_for_end();
     assert!(end.contains("its content is a number") && end.contains("Gave up after 5 attempts"), "{end}");
-    // Nobody knows what those answers were worth, but they were not free.
+    // The cost of those answers is unknown, and not zero.
     let usage = client.execute("baton.status", &[]).expect("a status")["usage"].clone();
     assert!(usage["input_tokens"].as_u64().is_some_and(|tokens| tokens > 0) && usage["cost_usd"].is_null(), "{usage}");
     assert_eq!(client.quit(), Some(0));
@@ -342,11 +342,11 @@ fn cancelling_withdraws_the_turn_and_a_late_answer_goes_nowhere() {
     assert_eq!(withdrawn["params"]["id"], asked["id"]);
     client.answer(&asked, json!({ "content": "too late" }));
     let mut models = Models::good();
-    let end = Watch::new(&mut client, &mut models).end();
+    let end = Watch::new(&mut client, &mut models).wait_for_end();
     assert!(end.contains("Stopped in context."), "{end}");
     assert!(models.asked.is_empty());
     start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
     assert_eq!(client.quit(), Some(0));
 }
 
@@ -360,14 +360,14 @@ fn an_unsaved_document_is_what_agents_read_and_is_waited_for() {
     client.replace_document(FILE, &typed);
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
-    assert_eq!(watch.said(), WAITS);
+    assert_eq!(watch.wait_for_message(), WAITS);
     assert_eq!(session.text(FILE), SOURCE, "nothing is written under what is being typed");
     let status = watch.client.execute("baton.status", &[]).expect("a status");
     assert_eq!(status["tasks"][0]["status"], "running");
     let seen = watch.models.asked("implement/T1")[1]["messages"][2]["content"][0]["content"].to_string();
     assert!(seen.contains("//! Mine."), "{seen}");
     save(&session, watch.client, &typed);
-    assert_eq!(watch.end(), APPROVED);
+    assert_eq!(watch.wait_for_end(), APPROVED);
     let done = session.text(FILE);
     assert!(done.starts_with("//! Mine.\npub fn greet(name: &str)"), "{done}");
     assert_eq!(models.asked("implement/T1").len(), 3, "saved as it was read, it is what the task built on");
@@ -399,7 +399,7 @@ fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
     client.replace_document(FILE, &typed);
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
-    assert_eq!(watch.said(), WAITS);
+    assert_eq!(watch.wait_for_message(), WAITS);
     while !session.exists("src/other.rs") {
         let message = watch.client.next_message("T2 to write its file");
         if message["method"] == "baton/languageModel" {
@@ -408,7 +408,7 @@ fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
     }
     assert_eq!(session.text(FILE), SOURCE);
     save(&session, watch.client, &typed);
-    assert_eq!(watch.end(), APPROVED);
+    assert_eq!(watch.wait_for_end(), APPROVED);
     assert!(session.text(FILE).contains("greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
@@ -426,9 +426,9 @@ fn changes_that_are_undone_in_the_editor_are_not_waited_for_any_longer() {
     let replies = [edit[0].clone(), calls("write_file", write), edit[2].clone()];
     models.replies.insert("implement/T1".to_owned(), replies.iter().chain(&edit).cloned().collect());
     let mut watch = Watch::new(&mut client, &mut models);
-    assert_eq!(watch.said(), WAITS);
+    assert_eq!(watch.wait_for_message(), WAITS);
     watch.client.close_document(FILE);
-    assert_eq!(watch.end(), APPROVED);
+    assert_eq!(watch.wait_for_end(), APPROVED);
     // The task had built on the unsaved text, and did its work once more on the other.
     assert_eq!(session.text(FILE), SOURCE.replace("greet()", "greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
@@ -444,12 +444,12 @@ fn a_text_that_is_saved_otherwise_is_worked_on_once_more_and_then_blocks() {
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
     for next in ["//! Two.\n", "//! Three.\n"] {
-        assert_eq!(watch.said(), WAITS);
+        assert_eq!(watch.wait_for_message(), WAITS);
         let text = format!("{next}{SOURCE}");
         watch.client.replace_document(FILE, &text);
         save(&session, watch.client, &text);
         if next == "//! Two.\n" {
-            // The second try reads what is there now, and somebody goes on typing.
+            // The second try reads the saved text, and the document is changed again.
             while watch.models.asked("implement/T1").len() < 4 {
                 let message = watch.client.next_message("the second try of T1");
                 match message["method"].as_str() {
@@ -461,7 +461,7 @@ fn a_text_that_is_saved_otherwise_is_worked_on_once_more_and_then_blocks() {
             watch.client.replace_document(FILE, &format!("//! Typing.\n{SOURCE}"));
         }
     }
-    let end = watch.end();
+    let end = watch.wait_for_end();
     assert!(end.contains("T1 blocked: src/lib.rs changed on disk twice"), "{end}");
     assert_eq!(session.text(FILE), format!("//! Three.\n{SOURCE}"), "never written over");
     let again = models.asked("implement/T1")[3]["messages"][0]["content"][0]["text"].to_string();
@@ -478,10 +478,10 @@ fn a_run_that_waits_for_a_document_can_be_cancelled() {
     client.replace_document(FILE, &format!("//! Mine.\n{SOURCE}"));
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
-    assert_eq!(watch.said(), WAITS);
+    assert_eq!(watch.wait_for_message(), WAITS);
     let cancelled = Instant::now();
     watch.client.execute("baton.cancel", &[]).expect("it runs");
-    let end = watch.end();
+    let end = watch.wait_for_end();
     assert!(cancelled.elapsed() < Duration::from_secs(1), "{:?}", cancelled.elapsed());
     assert!(end.contains("Stopped in implement. No file was written."), "{end}");
     assert_eq!(session.text(FILE), SOURCE);
@@ -496,7 +496,7 @@ fn an_untouched_document_keeps_nothing_waiting_and_an_unsaved_one_is_not_rolled_
     // Editors have line endings of their own, and need not load what was written.
     client.open_document(FILE, &SOURCE.replace('\n', "\r\n"));
     start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).end(), APPROVED);
+    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
     let written = session.text(FILE);
     assert!(written.contains("greet(name: &str)"));
 
@@ -524,7 +524,7 @@ fn what_language_tools_say_reaches_the_reviewer() {
     let mut models = Models::good();
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
-    let asked = watch.other();
+    let asked = watch.wait_for_other();
     assert_eq!(asked["method"], "baton/editorDiagnostics");
     assert_eq!(asked["params"], json!({ "uris": [session.uri(FILE)] }));
     let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 9 } });
@@ -532,9 +532,9 @@ fn what_language_tools_say_reaches_the_reviewer() {
         "range": range, "severity": 1, "source": "rustc", "code": "E0425", "message": "cannot find\u{1b}[31m `name`\nhere"
     });
     watch.client.answer(&asked, json!([{ "uri": session.uri(FILE), "diagnostics": [said] }]));
-    assert_eq!(watch.end(), APPROVED);
-    let told = models.asked("review")[0]["messages"][0]["content"][0]["text"].as_str().expect("a text").to_owned();
-    assert!(told.contains("\nsrc/lib.rs:2: error (rustc E0425): cannot find [31m `name` here\n"), "{told}");
+    assert_eq!(watch.wait_for_end(), APPROVED);
+    let prompt = models.asked("review")[0]["messages"][0]["content"][0]["text"].as_str().expect("a text").to_owned();
+    assert!(prompt.contains("\nsrc/lib.rs:2: error (rustc E0425): cannot find [31m `name` here\n"), "{prompt}");
     assert_eq!(client.quit(), Some(0));
 }
 
@@ -545,11 +545,11 @@ fn an_editor_that_does_not_say_what_its_tools_think_keeps_no_review_waiting() {
     let mut models = Models::good();
     start(&mut client);
     let mut watch = Watch::new(&mut client, &mut models);
-    let asked = watch.other();
-    let withdrawn = watch.other();
+    let asked = watch.wait_for_other();
+    let withdrawn = watch.wait_for_other();
     assert_eq!((&withdrawn["method"], &withdrawn["params"]["id"]), (&json!("$/cancelRequest"), &asked["id"]));
     watch.client.refuse(&asked, json!({ "code": -32800, "message": "cancelled" }));
-    assert_eq!(watch.end(), APPROVED);
+    assert_eq!(watch.wait_for_end(), APPROVED);
     assert!(!models.asked("review")[0].to_string().contains("<editor_diagnostics"));
     assert_eq!(client.quit(), Some(0));
 }

@@ -1,5 +1,4 @@
-//! `baton lsp` as an editor meets it: the real binary over standard input and output, a strict client, and a scripted
-//! Messages API.
+//! Runs in the language server: start, gate, cancel, end, several folders, and the `initialize` of real editors.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
@@ -32,7 +31,7 @@ fn a_task_goes_from_the_editor_to_its_review() {
     assert!(said.iter().any(|message| message.contains("review")), "{said:?}");
     let published = shown.published(&session.uri("src/lib.rs")).expect("the review is shown");
     let diagnostic = &published["diagnostics"][0];
-    // The quoted line stands on line 2, whatever line the model said.
+    // The quoted line is line 2, whatever line the model gave.
     let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 27 } });
     assert_eq!(diagnostic["range"], range);
     assert_eq!((&diagnostic["severity"], &diagnostic["source"]), (&json!(3), &json!("baton")));
@@ -82,7 +81,7 @@ fn a_run_can_be_watched_and_cancelled_by_command_and_no_second_one_begins() {
     let status = client.execute("baton.status", &[]).expect("a status");
     assert_eq!(status["outcome"], "cancelled");
 
-    // What was cancelled goes on, with no task given.
+    // A cancelled run is resumed without a task.
     let again = client.start_workflow(json!({ "approval": "auto" }));
     assert_ne!(again, run);
     let shown = client.wait_for_run_end(&again);
@@ -286,7 +285,7 @@ fn several_folders_have_a_workflow_each() {
     assert_eq!(client.quit(), Some(0));
 }
 
-/// What real editors say at `initialize`, with the project in the place of theirs.
+/// What real editors send at `initialize`, with this workspace instead of theirs.
 #[test]
 fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
     let fixtures = [
@@ -333,7 +332,7 @@ fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
         check_progress(&progress);
         assert!(issues > 0, "{editor}: no diagnostics");
         client.shut_down();
-        // Lenses are asked for again a moment after what they follow has changed, and nobody reads that any more.
+        // Lenses are asked for again a moment after what they follow has changed, and are not read here.
         assert_eq!(client.disconnect(), Some(0), "{editor}");
     }
 }

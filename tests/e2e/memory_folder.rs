@@ -1,5 +1,5 @@
-//! A memory folder that came with a clone or an archive, or went away: nothing in it stops a command, takes the memory of
-//! the machine, or is lost that is not ours.
+//! A memory folder that came with a clone or an archive, or was removed: no command hangs, memory use is bounded, and
+//! no file of others is lost.
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -291,7 +291,7 @@ fn texts_that_would_take_gigabytes_are_faults_at_their_files() {
         // No file can hold the task in this version; an argument of this length the system refuses itself.
         return;
     }
-    run.expect(2).says("the task has");
+    run.expect(2).reports("the task has");
 }
 
 fn plan_of_many(tasks: usize) -> String {
@@ -370,12 +370,12 @@ fn a_folder_of_something_else_is_no_memory_folder() {
     session
         .run(&api, ["--task", "Do it"])
         .expect(2)
-        .says("baton.toml:1:14: memory_dir: linked lies behind a symbolic link");
+        .reports("baton.toml:1:14: memory_dir: linked lies behind a symbolic link");
     session.write("baton.toml", "memory_dir = \"src/t1.rs\"\n");
-    session.run(&api, ["--task", "Do it"]).expect(2).says("baton.toml:1:14: memory_dir: src/t1.rs is not a folder");
+    session.run(&api, ["--task", "Do it"]).expect(2).reports("baton.toml:1:14: memory_dir: src/t1.rs is not a folder");
     session.write("only/lock", "pub mod lock;\n");
     session.write("baton.toml", "memory_dir = \"only\"\n");
-    session.run(&api, ["--task", "Do it"]).expect(1).says("only/lock holds something else than Baton writes there");
+    session.run(&api, ["--task", "Do it"]).expect(1).reports("only/lock holds something else than Baton writes there");
     assert_eq!(session.text("only/lock"), "pub mod lock;\n");
     assert!(api.requests().is_empty());
 }
@@ -415,7 +415,7 @@ fn a_hard_link_to_a_file_of_the_workspace_is_not_emptied_as_the_lock() {
     fs::create_dir(session.path(".agent_memory")).unwrap();
     fs::hard_link(session.path("src/t1.rs"), session.path(".agent_memory/lock")).unwrap();
     let before = session.text("src/t1.rs");
-    session.run(&one_task(), ["--task", "Do it"]).expect(1).says(".agent_memory/lock holds something else");
+    session.run(&one_task(), ["--task", "Do it"]).expect(1).reports(".agent_memory/lock holds something else");
     assert_eq!(session.text("src/t1.rs"), before);
 }
 
@@ -473,7 +473,7 @@ fn a_lock_that_nobody_holds_or_that_holds_nonsense_is_taken_or_told_of() {
         session.write(&session.memory("lock"), text);
         let done = session.run(&one_task(), ["--task", "Do it", "--reset", "--auto-approve"]).expect(code);
         if code == 1 {
-            done.says(".agent_memory/lock holds something else than Baton writes there").says("move it away");
+            done.reports(".agent_memory/lock holds something else than Baton writes there").reports("move it away");
             assert_eq!(session.text(&session.memory("lock")), text);
         }
     }

@@ -1,5 +1,5 @@
-//! What a model does wrong: it is told so and goes on, or the run ends in words a user understands; never a panic, and
-//! nothing raw reaches the terminal.
+//! Wrong answers of a model: it is sent the fault and continues, or the run ends with a message for the user; never a
+//! panic, and no control character of the model reaches the terminal.
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -47,7 +47,7 @@ fn answers(api: &MessagesApi, agent: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn says(answer: &str, words: &str) {
+fn assert_contains(answer: &str, words: &str) {
     assert!(answer.contains(words), "{words:?} is not in {answer:?}");
 }
 
@@ -73,7 +73,7 @@ fn absurd_line_ranges_are_answered_with_what_there_is() {
     let api = api(script);
     run(&session, &api).expect(0);
     for (answer, (_, words)) in answers(&api, "context").iter().zip(calls) {
-        says(answer, words);
+        assert_contains(answer, words);
     }
     let review = session.handoff("review.json");
     let lines: Vec<_> = review["issues"].as_array().unwrap().iter().map(|issue| issue["line"].as_u64()).collect();
@@ -106,7 +106,7 @@ fn the_same_call_for_ever_is_noticed_told_and_ended() {
     let answers = answers(&looping, "context");
     assert_eq!(looping.requests().len(), 8);
     assert!(!answers[1].contains("very call"));
-    says(&answers[2], "You have made this very call 3 times with this very answer. Do something else.");
+    assert_contains(&answers[2], "You have made this very call 3 times with this very answer. Do something else.");
 
     // A task that goes in circles fails for itself: the other one is done, and nothing of its own is written.
     let mut circles = vec![edits("src/t1.rs", "    0\n", "    9\n")];
@@ -138,13 +138,13 @@ fn an_invalid_handoff_is_sent_back_with_its_faults_and_ends_after_three_tries() 
         let session = Session::new(&workspace(1));
         let stubborn = api(Script::new().on(agent, vec![invalid.clone(); 3]));
         let done = run(&session, &stubborn).expect(code);
-        says(&done.stdout, &format!("the {agent} agent's handoff was not valid in 3 tries: "));
-        says(&done.stdout, fault);
+        assert_contains(&done.stdout, &format!("the {agent} agent's handoff was not valid in 3 tries: "));
+        assert_contains(&done.stdout, fault);
         let answers = answers(&stubborn, agent);
         assert_eq!(answers.len(), 2, "{agent}: the third is the last");
         for answer in answers {
-            says(&answer, "not valid; mend these and submit again:");
-            says(&answer, fault);
+            assert_contains(&answer, "not valid; mend these and submit again:");
+            assert_contains(&answer, fault);
         }
         goes_on(&session);
 
@@ -171,7 +171,7 @@ fn a_call_cut_by_max_tokens_is_not_made_and_the_model_is_told_to_take_smaller_st
     let script = Script::new().by({
         let asked = AtomicUsize::new(0);
         let edit = edits("src/t1.rs", "    0\n", "    5\n");
-        let replies = [cut(), cut().saying("Now I write it."), edit, after_edit, completed(&["src/t1.rs"])];
+        let replies = [cut(), cut().with_text("Now I write it."), edit, after_edit, completed(&["src/t1.rs"])];
         // A silence is taken back, so that the place in the conversation does not tell how often was asked.
         move |request| (request.agent == "implement/T1").then(|| replies[asked.fetch_add(1, Ordering::SeqCst)].clone())
     });
@@ -180,10 +180,10 @@ fn a_call_cut_by_max_tokens_is_not_made_and_the_model_is_told_to_take_smaller_st
     assert_eq!(session.text("src/t1.rs"), "pub fn t1() -> u32 {\n    1\n}\n");
     let answers = answers(&cutting, "implement/T1");
     for n in [0, 1, 3] {
-        says(&answers[n], "Your last answer was cut at its greatest length");
+        assert_contains(&answers[n], "Your last answer was cut at its greatest length");
     }
     assert!(!answers.concat().contains("answer was empty"), "{answers:#?}");
-    says(&answers[3], "Edited src/t1.rs");
+    assert_contains(&answers[3], "Edited src/t1.rs");
 
     let session = Session::new(&workspace(1));
     let always = api(Script::new().by(move |request| (request.agent == "plan").then(cut)));
@@ -202,8 +202,8 @@ fn a_refusal_ends_the_phase_with_the_model_s_own_words() {
         let declines = Reply::text("I can't \u{1b}[31mhelp\u{1b}[0m with that.").stop_reason("refusal");
         let declining = api(Script::new().on(agent, [declines]));
         let done = run(&session, &declining).expect(code);
-        says(&done.stdout, &format!("the model declined the {agent} agent's work: I can't help with that."));
-        says(&done.stdout, "put the task in other words, or choose another model (models.*)");
+        assert_contains(&done.stdout, &format!("the model declined the {agent} agent's work: I can't help with that."));
+        assert_contains(&done.stdout, "put the task in other words, or choose another model (models.*)");
         assert_eq!(declining.requests_of(agent).len(), 1, "it is not asked again");
         goes_on(&session);
     }
@@ -272,8 +272,14 @@ fn a_full_context_window_is_taken_up_in_a_fresh_conversation_that_knows_what_is_
         let requests = api.requests_of("implement/T1");
         assert_eq!(requests.len(), 4, "{how}");
         let first = requests[3].first_message();
-        says(&first, "You have already edited src/new.rs, src/t1.rs; your tools show these files as you left them.");
-        says(&first, "Your earlier conversation about this filled the context window and was closed. Read less");
+        assert_contains(
+            &first,
+            "You have already edited src/new.rs, src/t1.rs; your tools show these files as you left them.",
+        );
+        assert_contains(
+            &first,
+            "Your earlier conversation about this filled the context window and was closed. Read less",
+        );
         assert_eq!(requests[3].body["messages"].as_array().unwrap().len(), 1, "{how}: it is a fresh one");
         assert_eq!(session.text("src/new.rs"), "pub fn new() {}\n", "{how}");
         assert!(session.text("src/t1.rs").contains('1'), "{how}: what was staged is kept");
@@ -290,8 +296,11 @@ fn a_full_context_window_is_taken_up_in_a_fresh_conversation_that_knows_what_is_
         // A task's model that could not take the conversation came to no conclusion either.
         let code = if code == 1 { 5 } else { code };
         let done = run(&session, &again).expect(code);
-        says(&done.stdout, &format!("the {agent} agent's conversation does not fit the model's context window"));
-        says(&done.stdout, "a smaller task, or a model with a larger window (models.*), may do better");
+        assert_contains(
+            &done.stdout,
+            &format!("the {agent} agent's conversation does not fit the model's context window"),
+        );
+        assert_contains(&done.stdout, "a smaller task, or a model with a larger window (models.*), may do better");
         assert_eq!(again.requests_of(agent).len(), 2, "{agent}: one fresh conversation");
         goes_on(&session);
     }
@@ -312,15 +321,15 @@ fn an_empty_answer_is_asked_again_and_so_is_one_of_text_alone() {
             })
         }));
         run(&session, &recovering).expect(0);
-        let told = answers(&recovering, agent);
-        says(&told[0], "(Your last answer was empty, 1 of 3.) Text alone does nothing here. Use a tool");
-        says(&told[1], "(Your last answer was empty, 2 of 3.)");
+        let sent = answers(&recovering, agent);
+        assert_contains(&sent[0], "(Your last answer was empty, 1 of 3.) Text alone does nothing here. Use a tool");
+        assert_contains(&sent[1], "(Your last answer was empty, 2 of 3.)");
 
         for silence in [empty(), Reply::text("As I was saying.")] {
             let session = Session::new(&workspace(1));
             let silent = api(Script::new().by(move |request| (request.agent == agent).then(|| silence.clone())));
             let done = run(&session, &silent).expect(code);
-            says(
+            assert_contains(
                 &done.stdout,
                 &format!("the {agent} agent answered 3 times without using a tool; a stronger model may"),
             );
@@ -350,7 +359,7 @@ fn edits_that_do_not_match_are_answered_with_what_is_there() {
     let api = api(Script::new().on("implement/T1", replies));
     run(&session, &api).expect(0);
     for (answer, (_, words)) in answers(&api, "implement/T1").iter().zip(&calls) {
-        says(answer, words);
+        assert_contains(answer, words);
     }
     assert_eq!(session.text("src/t1.rs"), "pub fn t1() -> u32 {\n    let total = 0;\n    total + 1\n}\n");
 }
@@ -375,14 +384,14 @@ fn an_edit_of_the_wrong_file_is_refused_and_told_to_the_user() {
     for (answer, words) in
         answers.iter().zip(["src/t2.rs", "Cargo.toml", ".git/hooks/pre-commit", "../outside.rs", "src/t1.rs"])
     {
-        says(answer, words);
+        assert_contains(answer, words);
     }
     let report = session.handoff("impl_report.json");
     let result = &report["results"][0];
     assert_eq!(result["status"], "completed", "the status stays as submitted");
     let blockers = result["blockers"].to_string();
     for file in ["src/t2.rs", "Cargo.toml", ".git/hooks/pre-commit"] {
-        says(&blockers, file);
+        assert_contains(&blockers, file);
     }
     assert!(session.text("src/t2.rs").contains('0') && session.text("Cargo.toml") == "[package]\n");
     assert!(!session.exists(".git") && !session.root().parent().unwrap().join("outside.rs").exists());
@@ -411,7 +420,7 @@ fn wrong_types_and_unknown_tools_are_answered_with_what_is_right() {
     let api = api(Script::new().on("implement/T1", replies));
     run(&session, &api).expect(0);
     for (answer, (_, words)) in answers(&api, "implement/T1").iter().zip(&calls) {
-        says(answer, words);
+        assert_contains(answer, words);
     }
     assert!(session.text("src/t1.rs").contains('1'));
 }
@@ -425,7 +434,7 @@ fn a_handoff_beside_an_edit_that_failed_is_not_taken() {
     let right = Reply::tools([("edit_file", edit("    0\n")), ("submit_result", submit)]);
     let api = api(Script::new().on("implement/T1", [hasty, right]));
     run(&session, &api).expect(0);
-    says(
+    assert_contains(
         &answers(&api, "implement/T1")[0],
         "not taken: a call before it in this turn failed; look at its answer, then submit",
     );
@@ -478,8 +487,8 @@ fn an_input_nested_without_end_is_asked_for_again_and_overflows_nothing() {
     let api = api(Script::new().on("context", [deep, text, context(&["src/t1.rs"])]));
     run(&session, &api).expect(0);
     let answers = answers(&api, "context");
-    says(&answers[0], "path must be a string, not a list");
-    says(&answers[1], "/relevant_files");
+    assert_contains(&answers[0], "path must be a string, not a list");
+    assert_contains(&answers[1], "/relevant_files");
     assert!(answers[1].len() < 2_000, "{} bytes", answers[1].len());
 }
 
@@ -516,7 +525,7 @@ fn huge_inputs_are_carried_or_refused_and_answered_in_brief() {
         let done = done.expect(0);
         let answer = answers(&api, "implement/T1").remove(0);
         assert!(answer.len() < 100_000, "{words}: answered with {} bytes", answer.len());
-        says(&answer, words);
+        assert_contains(&answer, words);
         assert!(done.stdout.len() + done.stderr.len() < 20_000, "{words}: what is shown stays short");
         assert!(session.text("src/t1.rs").contains('1'), "{words}");
     }
@@ -534,7 +543,7 @@ fn evil(words: &str) -> String {
     format!("{words} {EVIL}\0")
 }
 
-/// Every text that a model hands on or says on the way, with control characters in it.
+/// Every text of a model, in handoffs and between them, with control characters in it.
 fn evil_script() -> Script {
     let evil_context = json!({
         "task_description": evil("task"),
@@ -578,7 +587,7 @@ fn evil_script() -> Script {
         .on(
             "plan",
             [
-                // A path with such characters is no path, and told to the model.
+                // A path with such characters is no path, and reported to the model.
                 Reply::tool("submit_plan", plan_of(&[&[modifies("T1", &evil("src/t1.rs"))]])),
                 Reply::tool("submit_plan", evil_plan),
             ],
@@ -610,7 +619,7 @@ fn nothing_a_model_says_reaches_the_terminal_raw() {
         shown.push(session.baton(flags.iter().copied()).run().expect(0));
         shown.push(session.baton(["run", "--task", "Another"]).api(&api).run());
         if json {
-            // What is escaped says the same as what was said.
+            // The escaped text has the same meaning.
             let review = session.handoff("review.json");
             assert_eq!(shown[3].outcome()["review"], review);
             assert!(review["issues"][0]["description"].as_str().unwrap().contains('\u{9b}'));

@@ -1,5 +1,5 @@
-//! A project that was moved, copied or opened under another home: what counts as absent is told, and a person takes it
-//! over. An answer counts only if it is the last one given.
+//! A project that was moved, copied or opened under another home: it is reported, a person takes it over, and only
+//! the last answer at the gate counts.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -48,8 +48,8 @@ fn status(session: &Session, folder: &Path) -> Value {
 fn trust(session: &Session, folder: &Path, answer: &str) -> (String, Done) {
     let mut terminal = Terminal::new();
     let running = terminal.start(at(session, folder, ["trust", "--moved"]));
-    let shown = terminal.sees("[y/N] ");
-    terminal.types(answer);
+    let shown = terminal.wait_for("[y/N] ");
+    terminal.type_line(answer);
     (shown, running.wait())
 }
 
@@ -71,24 +71,24 @@ fn a_moved_project_says_what_counts_as_absent_and_a_person_takes_it_over() {
     let diff = session.baton(["diff"]).run().expect(0).stdout;
     let spent = status(&session, &old)["usage"].clone();
     let new = moved(&session, "moved");
-    let told = format!("This project was moved here from {}.", old.display());
+    let notice = format!("This project was moved here from {}.", old.display());
 
     let status_before = status(&session, &new);
     assert_eq!(status_before["next"], "gate");
     assert_ne!(status_before["usage"], spent);
     let warning = status_before["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with(&told), "{warning}");
+    assert!(warning.starts_with(&notice), "{warning}");
     assert!(warning.contains("The approval of the plan, 2 publish journals and the transcript of a run"), "{warning}");
     assert!(warning.contains("`baton trust --moved`"), "{warning}");
     at(&session, &new, ["status"]).run().expect(0).prints("baton trust --moved");
-    at(&session, &new, ["diff"]).run().expect(0).says(&told).says("The workflow has changed no file.");
-    at(&session, &new, ["rollback"]).run().expect(2).says("nothing to roll back").says(&told);
-    at(&session, &new, ["run"]).api(&api).run().expect(3).says("baton trust --moved");
+    at(&session, &new, ["diff"]).run().expect(0).reports(&notice).reports("The workflow has changed no file.");
+    at(&session, &new, ["rollback"]).run().expect(2).reports("nothing to roll back").reports(&notice);
+    at(&session, &new, ["run"]).api(&api).run().expect(3).reports("baton trust --moved");
     assert!(fs::read_to_string(new.join("src/t1.rs")).unwrap().contains('1'));
 
-    // It is a person's: nobody else may, and a no leaves everything as it is.
+    // Only a person may, and a no leaves everything as it is.
     let before = fs::read(new.join(".agent_memory/approval.json")).unwrap();
-    at(&session, &new, ["trust", "--moved"]).run().expect(3).says(&told).says("Only a person");
+    at(&session, &new, ["trust", "--moved"]).run().expect(3).reports(&notice).reports("Only a person");
     let (shown, done) = trust(&session, &new, "n");
     assert_eq!(done.code, Some(3));
     for part in ["the approval of the plan given automatically", "2 publish journals", "the transcripts of 1 run"] {
@@ -102,7 +102,7 @@ fn a_moved_project_says_what_counts_as_absent_and_a_person_takes_it_over() {
     assert_eq!((&after["outcome"], &after["warnings"]), (&json!("merged"), &json!([])));
     assert_eq!(after["usage"], spent, "what was spent is known again");
     assert_eq!(at(&session, &new, ["diff"]).run().expect(0).stdout, diff);
-    at(&session, &new, ["trust", "--moved"]).run().expect(3).says("There is nothing to take over");
+    at(&session, &new, ["trust", "--moved"]).run().expect(3).reports("There is nothing to take over");
     at(&session, &new, ["rollback"]).run().expect(0).prints("Rolled back: 2 files.");
     assert!(fs::read_to_string(new.join("src/t1.rs")).unwrap().contains('0'));
 }
@@ -144,12 +144,12 @@ fn whoever_is_killed_while_taking_over_does_it_again() {
 fn a_copy_is_not_taken_for_a_move_and_is_told_to_be_one() {
     let (session, api) = merged();
     let copy = session.clone_workspace("copy");
-    let told = format!("This folder is a copy of {}, which is still there.", session.root().display());
-    at(&session, &copy, ["run"]).api(&api).run().expect(3).says(&told);
-    at(&session, &copy, ["trust", "--moved"]).run().expect(3).says("There is nothing to take over").says(&told);
+    let notice = format!("This folder is a copy of {}, which is still there.", session.root().display());
+    at(&session, &copy, ["run"]).api(&api).run().expect(3).reports(&notice);
+    at(&session, &copy, ["trust", "--moved"]).run().expect(3).reports("There is nothing to take over").reports(&notice);
     let mut terminal = Terminal::new();
     let running = terminal.start(at(&session, &copy, ["trust", "--moved"]));
-    terminal.sees("There is nothing to take over");
+    terminal.wait_for("There is nothing to take over");
     assert_eq!(running.wait().code, Some(0), "nobody is asked");
     assert_eq!(status(&session, &copy)["next"], "gate");
     assert_eq!(status(&session, session.root())["warnings"], json!([]));
@@ -159,7 +159,7 @@ fn a_copy_is_not_taken_for_a_move_and_is_told_to_be_one() {
 fn a_folder_above_that_is_renamed_and_another_project_at_the_old_place_are_moves_too() {
     let (session, _api) = merged();
     let new = moved(&session, "moved");
-    // Another project stands where this one was, and is worked in.
+    // Another project is now where this one was, and is worked in.
     fs::create_dir_all(session.root().join(".agent_memory/runs")).unwrap();
     session.baton(["status"]).run().expect(0);
     let warning = status(&session, &new)["warnings"][0].as_str().unwrap().to_owned();
@@ -197,8 +197,8 @@ fn what_was_sealed_under_another_home_is_said_to_count_as_absent() {
     let stranger = session.root().parent().unwrap().join("stranger");
     let done = session.baton(["status"]).env("XDG_STATE_HOME", &stranger).run().expect(0);
     done.prints("under another HOME").prints("Read the plan, then answer it here");
-    session.baton(["run"]).api(&api).env("XDG_STATE_HOME", &stranger).run().expect(3).says("under another HOME");
-    session.baton(["rollback"]).env("XDG_STATE_HOME", &stranger).run().expect(2).says("under another HOME");
+    session.baton(["run"]).api(&api).env("XDG_STATE_HOME", &stranger).run().expect(3).reports("under another HOME");
+    session.baton(["rollback"]).env("XDG_STATE_HOME", &stranger).run().expect(2).reports("under another HOME");
     assert_eq!(status(&session, session.root())["warnings"], json!([]));
 }
 
@@ -232,7 +232,7 @@ fn an_answer_that_is_put_back_is_void() {
     assert_eq!(now["next"], "gate");
     let warning = now["warnings"][0].as_str().unwrap();
     assert!(warning.contains("holds answer 1") && warning.contains("answer 2 was given after it"), "{warning}");
-    session.run(&api, []).expect(3).says("not the last one given");
+    session.run(&api, []).expect(3).reports("not the last one given");
     assert!(session.text("src/t1.rs").contains('0'));
 
     // After a reset, with the plan put back too; and after a revision.
@@ -291,12 +291,12 @@ fn old_seal(key: &[u8; 32], root: &Path, approval: &Value) -> String {
 #[test]
 fn where_no_key_can_be_kept_that_is_said_and_an_answer_from_outside_is_none() {
     let (session, api) = (Session::new(&workspace(2)), two_at_once());
-    // Not even whoever may write everywhere can make a folder below a file.
+    // Not even root can make a folder below a file.
     session.write("file", "");
     let state = session.path("file/state");
     let run = |args: &[&'static str]| session.baton(args.iter().copied()).api(&api).env("XDG_STATE_HOME", &state).run();
-    run(&["run", "--task", "Do it"]).expect(3).says("hold for this process only");
-    run(&["approve"]).expect(1).says("holds for this process only");
+    run(&["run", "--task", "Do it"]).expect(3).reports("hold for this process only");
+    run(&["approve"]).expect(1).reports("holds for this process only");
     run(&["status"]).expect(0).prints("hold for this process only");
     // Where it is given in the run itself it counts, and so does what follows.
     run(&["run", "--auto-approve"]).expect(0).prints("Approved.");
@@ -307,6 +307,6 @@ fn where_no_key_can_be_kept_that_is_said_and_an_answer_from_outside_is_none() {
 fn there_is_nothing_to_trust_where_nothing_was_moved() {
     let session = Session::new(&workspace(1));
     session.baton(["trust"]).run().expect(0).prints("There is nothing to trust here.");
-    session.baton(["trust", "--moved"]).run().expect(3).says("There is nothing to take over");
+    session.baton(["trust", "--moved"]).run().expect(3).reports("There is nothing to take over");
     assert!(!session.exists(".agent_memory"));
 }

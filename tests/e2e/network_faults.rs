@@ -1,5 +1,5 @@
-//! What the network and the provider do wrong, in every phase: it is recovered from, or the run ends plainly with code 5
-//! and says what to do; nothing is written twice, and no answer is bought twice.
+//! Faults of the network and the provider in every phase: the run recovers, or ends with code 5 and a message that
+//! names the next step; nothing is written twice, and no answer is bought twice.
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -179,23 +179,23 @@ fn every_fault_in_every_phase_is_recovered_from_or_told_plainly() {
     work.push_front(Box::new(|| cut_anywhere("stream cut inside an event", &Fault::CutInsideEvent)));
 
     let rows = work.len();
-    let (work, told) = (Mutex::new(work), Mutex::new(Vec::new()));
+    let (work, retries) = (Mutex::new(work), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
                 while let Some(row) = { work.lock().unwrap().pop_front() } {
-                    // One that fails has said why; the others still have their turn.
+                    // One that fails has printed why; the others still run.
                     if let Ok(cells) = catch_unwind(AssertUnwindSafe(row)) {
-                        told.lock().unwrap().push(cells);
+                        retries.lock().unwrap().push(cells);
                     }
                 }
             });
         }
     });
-    let told = told.into_inner().unwrap();
-    println!("{}", table(told.iter()));
+    let retries = retries.into_inner().unwrap();
+    println!("{}", table(retries.iter()));
     println!("{rows} faults x {} phases in {:.0} s", PHASES.len(), began.elapsed().as_secs_f64());
-    assert_eq!(told.len(), rows, "rows that failed are missing in the table and told above");
+    assert_eq!(retries.len(), rows, "rows that failed are missing in the table and told above");
 }
 
 fn table<'a>(rows: impl Iterator<Item = &'a Cells>) -> String {
@@ -248,7 +248,7 @@ impl Row {
         Cells { name: self.name.to_owned(), cells }
     }
 
-    /// It fails in one phase after the other, and each start goes on where the one before it failed.
+    /// It fails in one phase after the other, and each start resumes where the one before it failed.
     fn fails_in_each_phase(&self, session: &Session, api: &MessagesApi, env: &Env, words: &str) -> Vec<String> {
         let mut cells = Vec::new();
         let mut written = BTreeMap::new();
@@ -289,7 +289,7 @@ fn failed_in(name: &str, done: &Done, phase: &str, words: &str) {
     for event in failed {
         let message = event["message"].as_str().unwrap();
         assert!(message.contains(words), "{name} in {phase}: {words:?} is not in {message:?}");
-        // A task that failed for itself is told by its result.
+        // A task that failed by itself is reported by its result.
         let kind = event["error"]["kind"].as_str().unwrap_or("model");
         assert!(["model", "config"].contains(&kind), "{name}: {event}");
     }
@@ -369,7 +369,7 @@ fn ended_well(name: &str, session: &Session) {
     assert_eq!(session.mode(".agent_memory/plan.json"), 0o644, "{name}");
 }
 
-/// Each phase is first tried with nobody there, then with the server, which lets it pass and stops the next.
+/// Each phase is first tried without a server, then with the server, which lets it pass and stops the next.
 fn unreachable_in_every_phase(name: &'static str, base_url: &'static str) -> Cells {
     let no = || Fault::status(403, "permission_error", "not yet");
     let script = PHASES[1..].iter().fold(goes_well(), |script, (_, agent)| script.fault(agent, [no()]));
@@ -440,13 +440,13 @@ fn a_long_wait_counts_down_and_a_cancel_ends_it_within_a_second() {
     let api = MessagesApi::start(goes_well().fault("context", [limit]));
     let mut run = session.start(&api, ["--task", "Do it", "--json"]);
     let lines = run.lines();
-    let told: Vec<String> = (lines.iter())
+    let retries: Vec<String> = (lines.iter())
         .map(|line| serde_json::from_str::<Value>(&line).unwrap())
         .map(|event| (event["status"].clone(), event["message"].as_str().unwrap().to_owned()))
         .filter_map(|(status, message)| (status == "progress").then_some(message))
         .take(3)
         .collect();
-    assert_eq!(told, ["rate limit (429), trying again in 30 s (attempt 2)", "waiting 29 s", "waiting 28 s"]);
+    assert_eq!(retries, ["rate limit (429), trying again in 30 s (attempt 2)", "waiting 29 s", "waiting 28 s"]);
     run.signal(Signal::INT);
     let signalled = Instant::now();
     let done = run.wait();

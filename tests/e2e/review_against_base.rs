@@ -1,4 +1,4 @@
-//! `baton review --base`: the same reviewer over a diff that nobody planned.
+//! `baton review --base`: a review of a diff without a plan.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -92,13 +92,13 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
     let api =
         reviewer([Reply::tool("read_diff", json!({})), review("changes_requested", "fix_and_re_review", &issues)]);
     let done = against(&session, &api, "main", &[]).expect(6);
-    done.says("Reviewing against main (since ")
+    done.reports("Reviewing against main (since ")
         .prints("src/changed.rs:2: major: Not a word.")
         .prints("Reviewed 5 files against main");
     assert_eq!((bytes_below(&session.path(".git")), session.tree()), (git, tree));
 
     let asked = api.requests()[0].first_message();
-    for told in [
+    for expected in [
         "The working tree, on branch feature, with main (since ",
         "<commits>\nAdd what is committed\n</commits>",
         "src/changed.rs: modified, +1 -1\nsrc/committed.rs: created, +1 -0\nsrc/gone.rs: deleted, +0 -1\n\
@@ -106,7 +106,7 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
         "src/link.rs: a link\n1 that may hold secrets\n</not_shown>",
         "Nobody planned these changes",
     ] {
-        assert!(asked.contains(told), "{told:?} is not in:\n{asked}");
+        assert!(asked.contains(expected), "{expected:?} is not in:\n{asked}");
     }
     for not_told in ["<task>", "<plan>", "<report>", "<context>", ".agent_memory", "noise.log", "src/other.rs", ".env"]
     {
@@ -128,7 +128,7 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
     session
         .run(&api, ["--fix", found["issues"][0]["id"].as_str().unwrap()])
         .expect(2)
-        .says("nobody planned those changes");
+        .reports("nobody planned those changes");
 }
 
 #[test]
@@ -150,15 +150,15 @@ fn fail_on_decides_the_exit_code_and_json_ends_with_the_outcome() {
     assert_eq!(done.outcome()["outcome"], "done");
     assert_eq!(done.outcome()["review"]["issues"][0]["severity"], "critical");
     assert_eq!(done.events()[0]["phase"], "workflow");
-    session.baton(["review"]).run().expect(2).says("--base");
-    session.baton(["review", "--base", "main"]).run().expect(2).says("ANTHROPIC_API_KEY");
+    session.baton(["review"]).run().expect(2).reports("--base");
+    session.baton(["review", "--base", "main"]).run().expect(2).reports("ANTHROPIC_API_KEY");
 }
 
 #[test]
 fn what_cannot_be_compared_is_told_with_what_to_do() {
     let api = reviewer([]);
     let refused = |session: &Session, base: &str, words: &str| {
-        against(session, &api, base, &[]).expect(2).says(words);
+        against(session, &api, base, &[]).expect(2).reports(words);
         assert!(!session.exists(".agent_memory/review.json") && session.runs().is_empty());
     };
     refused(&Session::new(REPOSITORY), "main", "there is no git repository here");
@@ -195,7 +195,7 @@ fn while_a_workflow_is_unfinished_it_is_refused_and_a_finished_one_goes_to_histo
     let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
     session.run(&api, ["--task", "Do it"]).expect(3);
     let before = session.memory_tree();
-    against(&session, &api, "main", &[]).expect(2).says("a workflow is unfinished here");
+    against(&session, &api, "main", &[]).expect(2).reports("a workflow is unfinished here");
     assert_eq!(session.memory_tree(), before);
     session.run(&api, ["--auto-approve"]).expect(0);
 
@@ -210,7 +210,7 @@ fn while_a_workflow_is_unfinished_it_is_refused_and_a_finished_one_goes_to_histo
     assert!(session.handoff("review.json")["base"].is_string());
 
     // It drives nothing: what comes next is a task, and a new workflow does not count it.
-    session.run(&api, []).expect(2).says("there is no task");
+    session.run(&api, []).expect(2).reports("there is no task");
     session.write("src/t1.rs", "pub fn t1() -> u32 {\n    0\n}\n");
     session.write("src/t2.rs", "pub fn t2() -> u32 {\n    0\n}\n");
     session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
@@ -279,8 +279,8 @@ fn a_new_plan_is_not_what_such_a_review_can_ask_for() {
     let (session, _) = branched();
     let api = reviewer([review("rejected", "re_plan", &[]), review("rejected", "escalate_to_human", &[])]);
     against(&session, &api, "main", &[]).expect(0);
-    let told = api.requests()[1].last_message().to_string();
-    assert!(told.contains("there is no plan to make again"), "{told}");
+    let expected = api.requests()[1].last_message().to_string();
+    assert!(expected.contains("there is no plan to make again"), "{expected}");
     assert_eq!(session.handoff("review.json")["recommended_action"], "escalate_to_human");
 }
 

@@ -1,4 +1,4 @@
-//! Undoing what a workflow did: exactly the files agents changed, with everything the user did since kept.
+//! Rollback: exactly the files that agents changed, with everything the user did since kept.
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -101,15 +101,15 @@ fn status(session: &Session) -> Value {
     session.baton(["status", "--json"]).run().expect(0).json()
 }
 
-/// The handoffs as they stand, without what only tells of the past.
+/// The current handoffs, without fields about the past.
 fn handoffs(session: &Session) -> BTreeMap<String, String> {
     let mut files = session.memory_tree();
     files.retain(|path, _| path != "lock" && !path.starts_with("runs/") && !path.starts_with("history/"));
     files.into_iter().map(|(path, bytes)| (path, String::from_utf8(bytes).unwrap())).collect()
 }
 
-/// Every word of a line of what was told about a file.
-fn told<'a>(done: &'a Done, path: &str) -> &'a str {
+/// The line that was printed about a file.
+fn reported<'a>(done: &'a Done, path: &str) -> &'a str {
     done.stdout.lines().find(|line| line.contains(path)).unwrap_or_else(|| panic!("{path} is not in {}", done.stdout))
 }
 
@@ -118,9 +118,9 @@ fn a_whole_rollback_gives_back_every_file_and_can_be_undone() {
     let Done4 { session, before, after, .. } = done();
     let memory = handoffs(&session);
     let done = rollback(&session, []).expect(0).prints("Rolled back: 3 files.").prints("--undo");
-    assert!(told(&done, "src/lib.rs").starts_with("restored"));
-    assert!(told(&done, "src/old.rs").starts_with("restored"));
-    assert!(told(&done, "src/new/deep/made.rs").starts_with("deleted"));
+    assert!(reported(&done, "src/lib.rs").starts_with("restored"));
+    assert!(reported(&done, "src/old.rs").starts_with("restored"));
+    assert!(reported(&done, "src/new/deep/made.rs").starts_with("deleted"));
     assert_eq!(session.tree(), before);
     assert_eq!((session.mode("src/old.rs"), session.mode("src/lib.rs")), (0o755, 0o640));
     assert!(!session.exists("src/new"), "folders that were made for it go with it");
@@ -131,7 +131,7 @@ fn a_whole_rollback_gives_back_every_file_and_can_be_undone() {
     assert_eq!(session.mode("src/lib.rs"), 0o640);
     assert_eq!(handoffs(&session), memory, "the workflow stands where it stood");
     assert_eq!(status(&session)["outcome"], "merged");
-    rollback(&session, ["--undo"]).expect(2).says("no rollback to undo");
+    rollback(&session, ["--undo"]).expect(2).reports("no rollback to undo");
 
     rollback(&session, []).expect(0);
     assert_eq!(session.tree(), before, "and so on");
@@ -143,8 +143,8 @@ fn a_whole_rollback_gives_back_every_file_and_can_be_undone() {
 fn after_a_rollback_the_plan_waits_and_can_be_done_again() {
     let Done4 { session, api, before, after } = done();
     rollback(&session, []).expect(0);
-    let told = status(&session);
-    assert_eq!((told["outcome"].as_str(), told["next"].as_str()), (Some("waiting"), Some("gate")));
+    let reported = status(&session);
+    assert_eq!((reported["outcome"].as_str(), reported["next"].as_str()), (Some("waiting"), Some("gate")));
     for file in ["impl_report.json", "review.json", "approval.json", "round.json"] {
         assert!(!session.exists(&session.memory(file)), "{file} went to history");
     }
@@ -157,7 +157,7 @@ fn after_a_rollback_the_plan_waits_and_can_be_done_again() {
     session.run(&api, ["--auto-approve"]).expect(0);
     assert_eq!(session.tree(), after);
     assert_eq!(session.handoff("impl_report.json")["round"], 2);
-    rollback(&session, ["--undo"]).expect(2).says("agents have written since");
+    rollback(&session, ["--undo"]).expect(2).reports("agents have written since");
     rollback(&session, []).expect(0);
     assert_eq!(session.tree(), before, "what was done the second time is undone too");
 }
@@ -168,7 +168,7 @@ fn edits_made_since_are_kept() {
     session.write("src/lib.rs", LIB_AFTER.replace("// after", "// my own words"));
     session.set_mode("src/lib.rs", 0o600);
     let merged = rollback(&session, []).expect(0);
-    assert!(told(&merged, "src/lib.rs").starts_with("merged"));
+    assert!(reported(&merged, "src/lib.rs").starts_with("merged"));
     let original = LIB_AFTER.replace("    1\n", "    0\n").replace("    2\n", "    0\n");
     assert_eq!(session.text("src/lib.rs"), original.replace("// after", "// my own words"));
     assert_eq!(session.mode("src/lib.rs"), 0o600, "the mode is an edit as well");
@@ -185,9 +185,13 @@ fn what_cannot_be_told_apart_is_left_alone_and_named() {
     session.write("src/old.rs", "made anew\n");
     let done = rollback(&session, []).expect(3).prints("0 files, 3 files left alone");
     for (file, why) in [("src/lib.rs", "same lines"), ("made.rs", "since it was created"), ("src/old.rs", "anew")] {
-        assert!(told(&done, file).starts_with("left alone") && told(&done, file).contains(why), "{}", done.stdout);
+        assert!(
+            reported(&done, file).starts_with("left alone") && reported(&done, file).contains(why),
+            "{}",
+            done.stdout
+        );
     }
-    let image = told(&done, "src/lib.rs").split_whitespace().last().unwrap().to_owned();
+    let image = reported(&done, "src/lib.rs").split_whitespace().last().unwrap().to_owned();
     assert_eq!(session.text(&image).into_bytes(), before["src/lib.rs"]);
     assert_eq!(session.text("src/lib.rs"), mine);
     assert_eq!(status(&session)["outcome"], "merged", "nothing was rolled back, so nothing else is different");
@@ -196,7 +200,7 @@ fn what_cannot_be_told_apart_is_left_alone_and_named() {
     session.write("src/lib.rs", LIB_AFTER);
     fs::remove_file(session.path("src/old.rs")).unwrap();
     let done = rollback(&session, []).expect(3).prints("2 files, 1 file left alone");
-    assert!(told(&done, "made.rs").starts_with("left alone"));
+    assert!(reported(&done, "made.rs").starts_with("left alone"));
     assert_eq!(session.text("src/lib.rs").into_bytes(), before["src/lib.rs"]);
     assert!(session.exists("src/old.rs"));
 }
@@ -206,7 +210,7 @@ fn one_task_of_two_on_a_file_is_undone_alone() {
     let Done4 { session, api, before, after } = done();
     let memory = handoffs(&session);
     let done = rollback(&session, ["--task", "T1"]).expect(0).prints("T2 builds on T1");
-    assert!(told(&done, "src/lib.rs").starts_with("merged"));
+    assert!(reported(&done, "src/lib.rs").starts_with("merged"));
     assert_eq!(session.text("src/lib.rs"), LIB_AFTER.replace("    1\n", "    0\n"));
     assert!(session.exists("src/new/deep/made.rs"), "of the other tasks nothing is touched");
     let diff = session.baton(["diff"]).run().expect(0).stdout;
@@ -214,7 +218,7 @@ fn one_task_of_two_on_a_file_is_undone_alone() {
     let results: Vec<Value> = session.handoff("impl_report.json")["results"].as_array().unwrap().clone();
     assert_eq!(results.iter().map(|result| result["task_id"].clone()).collect::<Vec<_>>(), ["T3", "T4", "T2"]);
     assert_eq!(status(&session)["next"], "gate");
-    rollback(&session, ["--task", "T1"]).expect(2).says("nothing of T1");
+    rollback(&session, ["--task", "T1"]).expect(2).reports("nothing of T1");
 
     // The others, one after the other, down to the start; and all the way back.
     for id in ["T2", "T3", "T4"] {
@@ -237,7 +241,7 @@ fn one_task_of_two_on_a_file_is_undone_alone() {
 fn the_later_of_two_tasks_on_a_file_is_undone_exactly() {
     let Done4 { session, .. } = done();
     let done = rollback(&session, ["--task", "T2"]).expect(0);
-    assert!(told(&done, "src/lib.rs").starts_with("restored"), "T1 left it so: {}", done.stdout);
+    assert!(reported(&done, "src/lib.rs").starts_with("restored"), "T1 left it so: {}", done.stdout);
     assert_eq!(session.text("src/lib.rs"), LIB_AFTER.replace("    2\n", "    0\n"));
 }
 
@@ -251,8 +255,8 @@ fn one_file_is_undone_and_the_workflow_stands() {
     assert_eq!(status(&session)["outcome"], "merged");
     let report = session.handoff("impl_report.json");
     assert_eq!(report["results"][0]["changes"], json!([]), "the report tells of the files as they are");
-    rollback(&session, ["--file", "src/lib.rs"]).expect(2).says("baton diff");
-    rollback(&session, ["--file", "mine.txt"]).expect(2).says("not changed by any agent");
+    rollback(&session, ["--file", "src/lib.rs"]).expect(2).reports("baton diff");
+    rollback(&session, ["--file", "mine.txt"]).expect(2).reports("not changed by any agent");
     rollback(&session, ["--undo"]).expect(0);
     assert_eq!(session.text("src/lib.rs"), LIB_AFTER);
     assert_eq!(session.handoff("impl_report.json")["results"][0]["changes"][0]["path"], "src/lib.rs");
@@ -266,8 +270,8 @@ fn a_dry_run_tells_and_writes_nothing() {
     session.write("src/new/deep/made.rs", "mine\n");
     let (tree, mut memory) = (session.tree(), session.memory_tree());
     let done = rollback(&session, ["--dry-run"]).expect(3).prints("Nothing was written.");
-    assert!(told(&done, "src/lib.rs").starts_with("restored"));
-    assert!(told(&done, "made.rs").starts_with("left alone"));
+    assert!(reported(&done, "src/lib.rs").starts_with("restored"));
+    assert!(reported(&done, "made.rs").starts_with("left alone"));
     let mut now = session.memory_tree();
     for files in [&mut memory, &mut now] {
         files.remove("lock");
@@ -279,17 +283,17 @@ fn a_dry_run_tells_and_writes_nothing() {
 #[test]
 fn nothing_is_rolled_back_where_there_is_nothing() {
     let session = Session::new(&workspace(1));
-    rollback(&session, []).expect(2).says("nothing has been run here yet");
+    rollback(&session, []).expect(2).reports("nothing has been run here yet");
     assert!(!session.exists(".agent_memory"));
     assert_eq!(session.baton(["diff"]).run().expect(0).stdout, "");
     session.baton(["clean"]).run().expect(0).prints("nothing to remove");
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
     session.run(&api, ["--task", "Do it", "--phase", "context"]).expect(0);
-    rollback(&session, []).expect(2).says("nothing to roll back");
-    rollback(&session, ["--undo"]).expect(2).says("no rollback to undo");
+    rollback(&session, []).expect(2).reports("nothing to roll back");
+    rollback(&session, ["--undo"]).expect(2).reports("no rollback to undo");
     session.run(&api, ["--auto-approve"]).expect(0);
-    rollback(&session, ["--task", "T9"]).expect(2).says("written by T1");
-    session.baton(["diff", "--task", "T9"]).run().expect(2).says("no task of the plan");
+    rollback(&session, ["--task", "T9"]).expect(2).reports("written by T1");
+    session.baton(["diff", "--task", "T9"]).run().expect(2).reports("no task of the plan");
     rollback(&session, ["--file", "../x"]).expect(2);
 }
 
@@ -302,8 +306,8 @@ fn a_run_at_work_is_not_pulled_the_ground_from_under() {
     let running = session.start(&api, ["--task", "Do it", "--auto-approve"]);
     let pid = running.pid();
     wait_until("T1 to be written", || session.text("src/t1.rs").contains("    1"));
-    rollback(&session, []).expect(1).says(&format!("pid {pid}"));
-    session.baton(["clean"]).run().expect(1).says(&format!("pid {pid}"));
+    rollback(&session, []).expect(1).reports(&format!("pid {pid}"));
+    session.baton(["clean"]).run().expect(1).reports(&format!("pid {pid}"));
     running.kill();
     rollback(&session, []).expect(0).prints("Rolled back: 1 file.");
     assert!(session.text("src/t1.rs").contains("    0"));
@@ -418,7 +422,7 @@ fn a_rollback_killed_anywhere_is_whole_in_the_end() {
             tree if tree != before => half += 1,
             _ => {}
         }
-        // Whoever comes next finishes it, be it another rollback or a run; either way the memory and the files agree.
+        // The next command finishes it, be it another rollback or a run; either way the memory and the files agree.
         if n % 2 == 0 {
             let again = rollback(&session, []);
             assert!(matches!(again.code, Some(0 | 2)), "{again:?}");
@@ -469,7 +473,7 @@ fn before_images_that_were_tampered_with_are_not_put_back() {
     let image = format!("{folder}/{}", session.names(&folder)[0]);
     session.write(&image, "evil\n");
     let done = rollback(&session, []).expect(3);
-    assert!(told(&done, "src/old.rs").starts_with("left alone"), "{}", done.stdout);
+    assert!(reported(&done, "src/old.rs").starts_with("left alone"), "{}", done.stdout);
     assert!(!session.exists("src/old.rs"));
     let journal = session.memory(&format!("runs/{run}/publish/T3-1.json"));
     session.write(&journal, session.text(&journal).replace("made.rs", "mine.rs"));

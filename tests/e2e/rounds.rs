@@ -1,4 +1,4 @@
-//! What follows a review: fix rounds, new plans, a person's say. And what follows an answer at the gate that is not a
+//! What follows a review (fix rounds, new plans, a decision by a person) and an answer at the gate that is not a
 //! plain yes.
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
@@ -123,7 +123,7 @@ fn the_owners_of_files_with_issues_run_again_each_told_of_its_own() {
         );
     let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2"), own("T3")]]));
     let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    done.says("The review wants 2 issues fixed: T1, T2").prints("Approved. Changes are in your working tree");
+    done.reports("The review wants 2 issues fixed: T1, T2").prints("Approved. Changes are in your working tree");
 
     let order = agents(&api.requests());
     let (first, second) = order.split_at(6);
@@ -201,7 +201,7 @@ fn a_re_review_tells_fixed_open_and_new_apart() {
         .prints("open   src/t2.rs:2: major: B")
         .prints("new    src/t1.rs:2: major: D");
 
-    // It says so again, for nothing, until the limit is raised.
+    // The same again, without a request, until the limit is raised.
     let count = api.requests().len();
     run_until(&session, &api, 2, &[]).expect(3).prints("max_review_cycles is 2");
     assert_eq!(api.requests().len(), count);
@@ -258,7 +258,7 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
     let before = session.handoff("plan.json");
     session.baton(["approve"]).run().expect(0);
     let done = session.run(&api, []).expect(3);
-    done.says("The review wants 1 issue fixed: FIX").prints("The plan (version 1, 3 tasks) waits for an answer.");
+    done.reports("The review wants 1 issue fixed: FIX").prints("The plan (version 1, 3 tasks) waits for an answer.");
 
     let plan = session.handoff("plan.json");
     assert_eq!(plan["tasks"].as_array().unwrap()[..2], before["tasks"].as_array().unwrap()[..]);
@@ -279,7 +279,7 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
     let report = session.handoff("impl_report.json");
     assert_eq!(list(&report["results"], "task_id"), ["T1", "T2", "FIX"]);
 
-    // A second file of nobody's goes to the same task.
+    // A second file that no task owns goes to the same task.
     let plan = session.handoff("plan.json");
     assert_eq!(plan["tasks"][2]["files_to_modify"], json!(["README.md", "notes.txt"]));
     assert_eq!(plan["parallel_groups"], json!([["T1"], ["T2"], ["FIX"]]));
@@ -490,7 +490,7 @@ fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
         "review",
         [
             wants_fixes(&[first.clone(), second]),
-            // Told otherwise, it repeats what was dismissed, and finds nothing else.
+            // It repeats the dismissed issue against its instructions, and finds nothing else.
             wants_fixes(std::slice::from_ref(&first)),
         ],
     );
@@ -526,7 +526,7 @@ fn a_new_plan_answers_to_the_review_and_keeps_what_was_changed() {
     session.run(&api, ["--task", "Do it"]).expect(3);
     session.baton(["approve"]).run().expect(0);
     let done = session.run(&api, []).expect(3);
-    done.says("The review wants a new plan").prints("The plan (version 2, 1 task) waits for an answer.");
+    done.reports("The review wants a new plan").prints("The plan (version 2, 1 task) waits for an answer.");
 
     assert_eq!(session.history(), ["0001-re-plan"]);
     let kept = session.names(".agent_memory/history/0001-re-plan");
@@ -656,11 +656,11 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
         MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]))
     };
     let session = Session::new(&workspace(2));
-    session.baton(["plan", "--feedback", "x"]).run().expect(2).says("there is no plan");
+    session.baton(["plan", "--feedback", "x"]).run().expect(2).reports("there is no plan");
 
     let api = script();
     session.run(&api, ["--task", "Do it"]).expect(3);
-    session.baton(["plan", "--feedback", "  "]).api(&api).run().expect(2).says("empty");
+    session.baton(["plan", "--feedback", "  "]).api(&api).run().expect(2).reports("empty");
     session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run().expect(0);
     let asked = first_message(&api, "plan", 1);
     assert!(asked.contains("The other file, please.") && asked.contains("The title of T1"), "{asked}");
@@ -676,14 +676,14 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
     let api = script();
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["run", "--task", "Do it"]).api(&api));
-    terminal.sees("[a]pprove");
+    terminal.wait_for("[a]pprove");
     let answer = session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run();
     answer.expect(0).prints("The waiting run plans again.");
-    terminal.sees("Plan, version 2");
+    terminal.wait_for("Plan, version 2");
     assert!(first_message(&api, "plan", 1).contains("The other file, please."));
-    terminal.sees("[a]pprove");
+    terminal.wait_for("[a]pprove");
     session.baton(["approve"]).run().expect(0);
-    terminal.sees("Approved. Changes are in your working tree");
+    terminal.wait_for("Approved. Changes are in your working tree");
     running.wait().expect(0);
     assert_eq!(session.runs().len(), 1);
 }

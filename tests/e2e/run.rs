@@ -1,5 +1,4 @@
-//! `baton run` as a user meets it: one task through four agents, what stands in the memory folder afterwards, and the
-//! code the process ends with.
+//! `baton run`: one task through four agents, the memory folder afterwards, and the exit codes.
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
@@ -136,12 +135,12 @@ fn events_tell_it(session: &Session, done: &Done) {
         first.starts_with("Anthropic API at 127.0.0.1:") && first.ends_with("key from ANTHROPIC_API_KEY"),
         "{first}"
     );
-    let told = |status: &str| -> Vec<String> {
+    let reported = |status: &str| -> Vec<String> {
         let of_status = events.iter().filter(|event| event["status"] == status && event["task"].is_null());
         of_status.map(|event| event["phase"].as_str().expect("a phase").to_owned()).collect()
     };
-    assert_eq!(told("started"), ["workflow", "context", "plan", "implement", "review"]);
-    assert_eq!(told("done"), ["context", "plan", "implement", "review", "workflow"]);
+    assert_eq!(reported("started"), ["workflow", "context", "plan", "implement", "review"]);
+    assert_eq!(reported("done"), ["context", "plan", "implement", "review", "workflow"]);
 
     let journal: Vec<Value> =
         session.of_last_run("events.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -234,10 +233,10 @@ fn report_holds_what_git_sees(session: &Session) {
     let changes: Vec<&Value> = (report["results"].as_array().expect("results").iter())
         .flat_map(|result| result["changes"].as_array().expect("changes"))
         .collect();
-    let told = |change: &&Value| {
+    let reported = |change: &&Value| {
         format!("{} {} {}", change["lines_added"], change["lines_removed"], change["path"].as_str().expect("a path"))
     };
-    assert_eq!(changes.iter().map(told).collect::<BTreeSet<_>>(), seen);
+    assert_eq!(changes.iter().map(reported).collect::<BTreeSet<_>>(), seen);
     let kinds: Vec<_> =
         changes.iter().map(|change| (change["change_type"].as_str(), change["summary"].as_str())).collect();
     assert_eq!(
@@ -289,10 +288,10 @@ fn without_a_terminal_the_plan_waits_until_another_command_approves_it() {
     let message = waiting["message"].as_str().expect("a message");
     assert!(message.contains(".agent_memory/plan.md") && message.contains("baton approve"), "{message}");
 
-    // Asked again, it says the same, and asks no model.
+    // The same again, without a request to a model.
     session.run(&api, []).expect(3).prints("baton approve");
     assert_eq!(api.requests().len(), 2);
-    // With the models that made it: without, nobody could say what the plan may cost.
+    // With the models that made it: without, the cost of the plan would be unknown.
     let status = session.baton(["status", "--json"]).api(&api).run().expect(0).json();
     assert_eq!(
         keys(&status),
@@ -306,7 +305,7 @@ fn without_a_terminal_the_plan_waits_until_another_command_approves_it() {
     assert_eq!(status["gate"]["markdown"], json!(session.text(".agent_memory/plan.md")));
     assert_eq!(session.tree(), before, "nothing is written before a person says yes");
 
-    session.baton(["approve", "--only", "T9"]).run().expect(2).says("there are T1, T2");
+    session.baton(["approve", "--only", "T9"]).run().expect(2).reports("there are T1, T2");
     session.baton(["approve"]).run().expect(0).prints("Approved plan version 1");
     let approval = session.handoff("approval.json");
     assert_eq!((&approval["by"], &approval["tasks"]), (&json!("person"), &json!(null)));
@@ -329,7 +328,7 @@ fn of_a_plan_some_tasks_can_be_approved() {
     let dependent = with(own("T2"), json!({ "depends_on": ["T1"] }));
     let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T3")], &[dependent]]));
     session.run(&api, ["--task", "Do it"]).expect(3);
-    session.baton(["approve", "--only", "T2"]).run().expect(2).says("T2 depends on T1");
+    session.baton(["approve", "--only", "T2"]).run().expect(2).reports("T2 depends on T1");
     session.baton(["approve", "--only", "T2,T1"]).run().expect(0);
     session.run(&api, []).expect(0).prints("Not approved and so not done: T3");
     assert_eq!(agents(&api)[2..], ["implement/T1", "implement/T2", "review"]);
@@ -343,7 +342,7 @@ fn of_a_plan_some_tasks_can_be_approved() {
 fn a_rejected_plan_ends_the_workflow_until_something_new_begins() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
-    session.baton(["reject"]).run().expect(2).says("there is no plan");
+    session.baton(["reject"]).run().expect(2).reports("there is no plan");
     session.run(&api, ["--task", "Do it"]).expect(3);
     session.baton(["reject"]).run().expect(0).prints("Rejected plan version 1");
     let done = session.run(&api, ["--json"]).expect(4);
@@ -375,7 +374,7 @@ fn a_review_can_escalate_and_the_workflow_then_repeats_why() {
     assert_eq!(again.outcome()["outcome"], "escalated");
     assert_eq!(again.outcome()["review"]["recommended_action"], "escalate_to_human");
     assert_eq!(api.requests().len(), asked, "asked again, it costs nothing");
-    session.run(&api, ["--task", "Something else"]).expect(2).says("--reset");
+    session.run(&api, ["--task", "Something else"]).expect(2).reports("--reset");
 }
 
 #[test]
@@ -426,9 +425,9 @@ fn a_handoff_that_stays_invalid_ends_the_run_and_the_next_one_asks_anew() {
     done.prints("not valid in 3 tries").prints("src/none.rs does not exist");
     let asked = api.requests_of("plan");
     assert_eq!(asked.len(), 3);
-    let told = |n: usize| asked[n].last_message().to_string();
-    assert!(told(1).contains("T7") && told(1).contains("no task of this plan"), "{}", told(1));
-    assert!(told(2).contains("wait for each other"), "{}", told(2));
+    let reported = |n: usize| asked[n].last_message().to_string();
+    assert!(reported(1).contains("T7") && reported(1).contains("no task of this plan"), "{}", reported(1));
+    assert!(reported(2).contains("wait for each other"), "{}", reported(2));
     assert!(!session.exists(".agent_memory/plan.json"));
 
     let better = MessagesApi::start(goes_well(&[&[own("T1")]]));
@@ -440,8 +439,8 @@ fn a_handoff_that_stays_invalid_ends_the_run_and_the_next_one_asks_anew() {
 fn a_phase_asked_for_by_name_runs_again_and_sets_the_later_ones_aside() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
-    session.run(&api, ["--phase", "plan", "--task", "Do it"]).expect(2).says("needs a context");
-    session.run(&api, ["--phase", "review"]).expect(2).says("--phase implement");
+    session.run(&api, ["--phase", "plan", "--task", "Do it"]).expect(2).reports("needs a context");
+    session.run(&api, ["--phase", "review"]).expect(2).reports("--phase implement");
     let done = session.run(&api, ["--phase", "context", "--task", "Do it", "--json"]).expect(0);
     assert_eq!(done.outcome()["outcome"], "done");
     assert_eq!(agents(&api), ["context"]);
@@ -473,12 +472,12 @@ fn a_phase_asked_for_by_name_runs_again_and_sets_the_later_ones_aside() {
 fn one_workflow_at_a_time_and_none_is_lost() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
-    session.run(&api, []).expect(2).says("--task");
+    session.run(&api, []).expect(2).reports("--task");
     session.run(&api, ["--task", "The first"]).expect(3);
-    session.run(&api, ["--task", "The second"]).expect(2).says("The first").says("--reset");
+    session.run(&api, ["--task", "The second"]).expect(2).reports("The first").reports("--reset");
     assert_eq!(session.text(".agent_memory/task.md"), "The first\n");
 
-    // The same task goes on; --reset sets it aside.
+    // The same task is resumed; --reset sets it aside.
     session.run(&api, ["--task", "The first"]).expect(3);
     assert_eq!(api.requests().len(), 2);
     session.run(&api, ["--task", "The second", "--reset"]).expect(3);
@@ -497,7 +496,7 @@ fn one_workflow_at_a_time_and_none_is_lost() {
 
     session.baton(["reset"]).run().expect(0).prints("history/0003-reset");
     session.baton(["reset"]).run().expect(0).prints("nothing to reset");
-    session.run(&api, []).expect(2).says("--task");
+    session.run(&api, []).expect(2).reports("--task");
     // A task written by hand is a task.
     session.write(".agent_memory/task.md", "By hand\n\n");
     session.run(&api, []).expect(3);
@@ -512,8 +511,8 @@ fn on_a_pipe_progress_is_plain_lines_and_the_result_is_on_standard_output() {
     let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
     assert!(!done.stderr.contains('\u{1b}') && !done.stdout.contains('\u{1b}'), "{done:?}");
     let run = &session.runs()[0];
-    done.says("context done: 1 relevant file")
-        .says("implement T1 done: 1 file, +1 -1")
+    done.reports("context done: 1 relevant file")
+        .reports("implement T1 done: 1 file, +1 -1")
         .prints("The verdict is approved.")
         .prints(&format!(".agent_memory/runs/{run}"));
     let status = session.baton(["status"]).run().expect(0);

@@ -1,4 +1,4 @@
-//! The three standard streams and the signals: a reader that leaves, a disk that is full, a terminal that is gone.
+//! The standard streams and the signals: a reader that leaves, a full disk, a terminal that is gone.
 #![cfg(unix)]
 #![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
@@ -17,7 +17,7 @@ use crate::support::session::{Done, Session};
 /// More than a stop may take, and less than the answer that a test's server keeps back.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A pipe that nobody reads any more.
+/// A pipe without a reader.
 fn left() -> Stdio {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -67,7 +67,7 @@ fn whatever_is_printed_a_reader_that_leaves_is_no_failure() {
         let baton = session.baton(args.iter().copied()).api(&api);
         let done = no_panic(baton.streams(Stdio::null(), left(), Stdio::piped()).run());
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{args:?}");
-        // Nobody hears of it on standard error either, with all there is to log.
+        // Standard error stays empty too, with logging on.
         let baton = session.baton(args.iter().copied()).api(&api).env("BATON_LOG", "trace").env("BATON_NO_SUCH", "1");
         assert_eq!(baton.streams(Stdio::null(), left(), left()).run().code, Some(0), "{args:?}");
     }
@@ -114,7 +114,7 @@ fn a_result_that_cannot_be_written_is_told_and_fails() {
         let args = ["run", "--task", "Do it", "--auto-approve"].into_iter().chain(json.then_some("--json"));
         let done =
             no_panic(session.baton(args).api(&api).streams(Stdio::null(), full().unwrap(), Stdio::piped()).run());
-        done.expect(1).says("cannot be written to standard output");
+        done.expect(1).reports("cannot be written to standard output");
     }
     session.run(&api, ["--json"]).expect(0).prints("\"outcome\":\"merged\"");
 }
@@ -183,7 +183,7 @@ fn a_terminal_that_is_gone_cancels_a_run() {
     // The system and the shell both tell of it.
     run.signal(Signal::HUP);
     run.signal(Signal::HUP);
-    let done = run.wait().expect(130).says("the terminal is gone");
+    let done = run.wait().expect(130).reports("the terminal is gone");
     done.prints("Stopped in context. No file was written. Your edits are intact.");
     assert!(session.of_last_run("events.jsonl").contains("\"status\":\"cancelled\""));
     assert_eq!(session.text(".agent_memory/lock"), "", "the lock is free");

@@ -1,4 +1,5 @@
-//! What a person says in words, on the command line or in a file: it is taken as it was meant, or refused at its place.
+//! Text that a person gives, on the command line or in a file: which forms and encodings are accepted, and what is
+//! rejected with its position.
 #![cfg(unix)]
 
 use std::ffi::OsStr;
@@ -31,7 +32,7 @@ fn a_task_that_begins_with_a_dash_is_a_task() {
         assert!(api.requests()[0].body.to_string().contains(task));
     }
     let (session, api) = (Session::new(&workspace(1)), api());
-    session.run(&api, ["--task", "--auto-approve"]).expect(2).says("write --task=--auto-approve");
+    session.run(&api, ["--task", "--auto-approve"]).expect(2).reports("write --task=--auto-approve");
     session.run(&api, ["--task", "Do it"]).expect(3);
     let planned = api.requests_of("plan").len();
     session.baton(["plan", "--feedback", "- no new files"]).api(&api).run();
@@ -47,7 +48,7 @@ fn the_same_task_with_other_line_ends_goes_on() {
     session.write(".agent_memory/task.md", same);
     session.run(&api, ["--task", "Mend it:\n- the count\n- the name"]).expect(3);
     let other = session.run(&api, ["--task", "Mend it:\n- the count"]).expect(2);
-    other.says("another task is unfinished here: \"Mend it:…\"");
+    other.reports("another task is unfinished here: \"Mend it:…\"");
     assert_eq!(api.requests_of("context").len(), 1);
 }
 
@@ -76,12 +77,12 @@ fn a_task_file_that_is_no_text_is_refused_at_its_place_and_kept() {
         (b"M\0e\0n\0d\0", "task.md:1:2: a NUL character"),
     ] {
         session.write(".agent_memory/task.md", bytes);
-        session.run(&api, ["--auto-approve"]).expect(1).says(said);
-        session.run(&api, ["--task", "Another"]).expect(1).says(said);
+        session.run(&api, ["--auto-approve"]).expect(1).reports(said);
+        session.run(&api, ["--task", "Another"]).expect(1).reports(said);
         assert_eq!(std::fs::read(session.path(".agent_memory/task.md")).unwrap(), bytes, "it is left as it is");
     }
     assert!(api.requests().is_empty(), "nothing is sent");
-    // Whoever starts over need not mend it, and finds it in the history.
+    // A reset needs no repair of the file, and keeps it in the history.
     session.run(&api, ["--task", "Do it", "--reset", "--auto-approve"]).expect(0);
 }
 
@@ -104,7 +105,7 @@ fn arguments_and_variables_that_are_no_unicode_are_told_and_nothing_panics() {
     }
     // A key that is no Unicode is a wrong key, and not a missing one.
     let done = session.baton(["run", "--task", "Do it"]).api(&api).env("ANTHROPIC_API_KEY", odd).run().expect(2);
-    done.says("ANTHROPIC_API_KEY holds characters that no key has");
+    done.reports("ANTHROPIC_API_KEY holds characters that no key has");
     assert!(api.requests().is_empty());
 
     // A workspace's name may be any bytes.

@@ -1,4 +1,5 @@
-//! What a clone, a plan or a killed run may hold against its user, and what becomes of it.
+//! What a clone, a plan or a killed run could do to its user, and what a workspace may not decide: how much is spent,
+//! and where a key goes.
 #![cfg(unix)]
 
 use std::fs;
@@ -116,7 +117,7 @@ fn an_old_run_that_cannot_be_removed_keeps_none_of_the_others() {
         once(task);
     }
     let runs = session.runs();
-    // What stands in the way is none of our locks, and stays.
+    // A file that is not a lock of ours is kept.
     fs::create_dir_all(session.path(&format!(".git/refs/baton/{}/1-plan.lock", runs[0]))).expect("a folder");
     session.write("baton.toml", "keep_runs = 1\n");
     let done = session.baton(["clean"]).run().expect(1);

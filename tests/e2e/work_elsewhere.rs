@@ -1,5 +1,5 @@
-//! Results that no journal of ours bears out: work done elsewhere is reviewed by the real diff and told to be theirs, and
-//! what nothing shows is done here. Nothing passes for done because a file says so.
+//! Results without a journal here: work done by another tool is reviewed by the real diff and marked as such, what
+//! the diff does not show is done here, and no file alone makes a task done.
 #![cfg(unix)]
 
 use serde_json::{Value, json};
@@ -80,16 +80,16 @@ fn work_that_was_done_elsewhere_is_reviewed_by_its_diff_beside_ours() {
     does_elsewhere(&session, "src/t1.rs");
     session.write("notes.txt", "mine, edited\n");
     let api = server();
-    // Whoever looks before a run, or after a reload of the editor, is told the same.
+    // The status before a run, and after a reload of the editor, is the same.
     let status = session.baton(["status", "--json"]).run().expect(0).json();
     let warning = status["gate"]["warnings"][0].as_str().unwrap_or_default();
     assert!(warning.starts_with("The report tells of work that no journal of Baton bears out here: T1."), "{status}");
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["run"]).api(&api));
-    let shown = terminal.sees("then Enter > ");
+    let shown = terminal.wait_for("then Enter > ");
     assert!(shown.contains("! The report tells of work that no journal of Baton bears out here: T1."), "{shown}");
-    terminal.types("a");
-    let shown = terminal.sees("does not undo it.");
+    terminal.type_line("a");
+    let shown = terminal.wait_for("does not undo it.");
     assert!(shown.contains("T1 was done elsewhere, not by Baton, reviewed by the diff"), "{shown}");
     assert_eq!(running.wait().code, Some(0));
     assert_eq!(agents(&api.requests()), ["implement/T2", "review"]);
@@ -111,7 +111,7 @@ fn of_two_tasks_said_to_be_done_the_one_that_nothing_shows_is_done_here() {
     does_elsewhere(&session, "src/t1.rs");
     let api = server();
     let done = session.run(&api, ["--auto-approve"]).expect(0);
-    done.says("T2: said to be done, and nothing bears it out")
+    done.reports("T2: said to be done, and nothing bears it out")
         .prints("T1 was done elsewhere, not by Baton, reviewed by");
     assert_eq!(agents(&api.requests()), ["implement/T2", "review"]);
     let again = session.run(&api, []).expect(0);

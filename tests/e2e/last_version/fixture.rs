@@ -1,5 +1,5 @@
 //! A memory folder with its work tree, as version 0.1.0 left them, in one text file: written by [`Snapshot::save`], put
-//! in place by [`LastVersion::open`]. `tests/fixtures/memory-0.1.0/README.md` tells the form.
+//! in place by [`LastVersion::open`]. `tests/fixtures/memory-0.1.0/README.md` describes the format.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,8 +20,8 @@ const ROOT: &str = "${root}";
 pub(super) struct LastVersion {
     /// The workspace, at a path of its own.
     pub(super) session: Session,
-    /// What `baton status --json` of version 0.1.0 said of it.
-    pub(super) told: Value,
+    /// What `baton status --json` of version 0.1.0 printed for it.
+    pub(super) reported: Value,
 }
 
 /// A workspace at one moment.
@@ -74,8 +74,8 @@ impl LastVersion {
             session.git(&["update-ref", name, "HEAD"]);
         }
         write_key(&session, &key);
-        let told = serde_json::from_str(&notes["status"]).expect("a status");
-        Self { session, told }
+        let reported = serde_json::from_str(&notes["status"]).expect("a status");
+        Self { session, reported }
     }
 }
 

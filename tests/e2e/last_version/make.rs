@@ -244,7 +244,7 @@ pub(super) const STAGES: [Stage; 33] = [
         let api = MessagesApi::start(goes_well());
         let mut terminal = Terminal::new();
         let run = terminal.start(session.baton(["run"]).api(&api));
-        terminal.sees("then Enter > ");
+        terminal.wait_for("then Enter > ");
         run.kill();
         true
     }),

@@ -1,5 +1,5 @@
-//! What version 0.1.0 left in a workspace is taken over at every stage and brought to its end, with no answer of a
-//! model asked for that it had, and everything it did can be undone.
+//! Memory folders of version 0.1.0 at every stage: each is brought to its end without asking for an answer it holds,
+//! and everything can be undone.
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 
@@ -39,9 +39,9 @@ fn every_stage_has_its_fixture() {
 #[test]
 fn of_every_stage_the_status_says_what_the_last_version_said() {
     for stage in STAGES.map(|stage| stage.name) {
-        let LastVersion { session, told } = open(stage);
+        let LastVersion { session, reported } = open(stage);
         let (files, memory) = (session.tree(), session.memory_tree());
-        assert_eq!(summary(&status(&session)), told, "{stage}");
+        assert_eq!(summary(&status(&session)), reported, "{stage}");
         assert_eq!((session.tree(), session.memory_tree()), (files, memory), "{stage}: looking changes nothing");
     }
 }
@@ -69,7 +69,7 @@ fn an_old_context_is_gathered_anew_where_there_is_no_plan() {
 #[test]
 fn a_plan_that_waits_is_asked_about_and_its_answer_counts() {
     for stage in ["gate", "gate-killed"] {
-        let LastVersion { session, told } = open(stage);
+        let LastVersion { session, reported } = open(stage);
         let server = Asked::of(goes_well());
         let plan = session.text(".agent_memory/plan.json");
         baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 1, 3 tasks) waits for an answer.");
@@ -78,19 +78,19 @@ fn a_plan_that_waits_is_asked_about_and_its_answer_counts() {
         baton(&session, &server.api, &["run"]).expect(0);
         server.is(&[&T1, &T2, &T3, &REVIEW]);
         assert_eq!(session.text(".agent_memory/plan.json"), plan);
-        is_merged(&session, &told, &server.api, "123");
+        is_merged(&session, &reported, &server.api, "123");
     }
 }
 
 #[test]
 fn an_approval_counts() {
-    let LastVersion { session, told } = open("approved");
+    let LastVersion { session, reported } = open("approved");
     let server = Asked::of(goes_well());
     let approval = session.text(".agent_memory/approval.json");
     baton(&session, &server.api, &["run"]).expect(0);
     server.is(&[&T1, &T2, &T3, &REVIEW]);
     assert_eq!(session.text(".agent_memory/approval.json"), approval, "nobody was asked again");
-    is_merged(&session, &told, &server.api, "123");
+    is_merged(&session, &reported, &server.api, "123");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn an_approval_counts_for_no_other_plan_place_or_user() {
 
 #[test]
 fn an_approval_of_some_tasks_counts_for_those() {
-    let LastVersion { session, told } = open("approved-in-part");
+    let LastVersion { session, reported } = open("approved-in-part");
     let server = Asked::of(goes_well());
     baton(&session, &server.api, &["run"]).expect(0).prints("Not approved and so not done: T3, T2");
     server.is(&[&T1, &REVIEW]);
@@ -129,7 +129,7 @@ fn an_approval_of_some_tasks_counts_for_those() {
     session.baton(["approve"]).run().expect(0);
     baton(&session, &server.api, &["run"]).expect(0);
     server.is(&[&T1, &REVIEW, &T2, &T3, &REVIEW]);
-    is_merged(&session, &told, &server.api, "123");
+    is_merged(&session, &reported, &server.api, "123");
 }
 
 /// A plan of T3 alone, and what follows it.
@@ -143,7 +143,7 @@ fn another_way(t3: Vec<Reply>) -> Script {
 
 #[test]
 fn a_rejected_plan_stays_rejected_until_it_is_revised() {
-    let LastVersion { session, told } = open("rejected");
+    let LastVersion { session, reported } = open("rejected");
     let server = Asked::of(another_way(t3()));
     for args in [&["run"][..], &["run", "--auto-approve"]] {
         baton(&session, &server.api, args).expect(4).prints("The plan was rejected");
@@ -156,13 +156,13 @@ fn a_rejected_plan_stays_rejected_until_it_is_revised() {
     session.baton(["approve"]).run().expect(0);
     baton(&session, &server.api, &["run"]).expect(0);
     server.is(&[&PLAN, &T3, &REVIEW]);
-    is_merged(&session, &told, &server.api, "3");
+    is_merged(&session, &reported, &server.api, "3");
 }
 
 #[test]
 fn a_revised_plan_waits_and_a_killed_revision_goes_on() {
     for (stage, asked) in [("revised", &[][..]), ("revise-killed", &["plan 1"])] {
-        let LastVersion { session, told } = open(stage);
+        let LastVersion { session, reported } = open(stage);
         let server = Asked::of(another_way(t3()));
         baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 2, 1 task");
         server.is(&[asked]);
@@ -170,7 +170,7 @@ fn a_revised_plan_waits_and_a_killed_revision_goes_on() {
         session.baton(["approve"]).run().expect(0);
         baton(&session, &server.api, &["run"]).expect(0);
         server.is(&[asked, &T3, &REVIEW]);
-        is_merged(&session, &told, &server.api, "3");
+        is_merged(&session, &reported, &server.api, "3");
     }
 }
 
@@ -234,9 +234,9 @@ fn a_fix_round_is_entered_gone_on_with_and_reviewed() {
 
 #[test]
 fn the_issues_of_a_review_keep_their_ids_and_states() {
-    let LastVersion { session, told } = open("fix-wanted");
+    let LastVersion { session, reported } = open("fix-wanted");
     let server = Asked::of(fixing());
-    let old: Vec<Value> = told["issues"].as_array().unwrap().iter().map(|issue| issue["id"].clone()).collect();
+    let old: Vec<Value> = reported["issues"].as_array().unwrap().iter().map(|issue| issue["id"].clone()).collect();
     baton(&session, &server.api, &["run"]).expect(0);
     assert_eq!(session.handoff("round.json")["issues"], json!(old));
     let asked = server.api.requests_of("review")[0].first_message();
@@ -257,16 +257,16 @@ fn a_dismissed_issue_is_not_fixed() {
 
 #[test]
 fn only_the_issue_that_is_named_is_fixed() {
-    let LastVersion { session, told } = open("fix-wanted");
+    let LastVersion { session, reported } = open("fix-wanted");
     let server = Asked::of(fixing());
-    baton(&session, &server.api, &["run", "--fix", told["issues"][0]["id"].as_str().unwrap()]).expect(0);
+    baton(&session, &server.api, &["run", "--fix", reported["issues"][0]["id"].as_str().unwrap()]).expect(0);
     server.is(&[&T2, &REVIEW]);
-    is_merged(&session, &told, &server.api, "123f");
+    is_merged(&session, &reported, &server.api, "123f");
 }
 
 #[test]
 fn a_fix_of_nobodys_file_waits_at_its_gate() {
-    let LastVersion { session, told } = open("fix-at-the-gate");
+    let LastVersion { session, reported } = open("fix-at-the-gate");
     let fix = [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])];
     let server = Asked::of(Script::new().on("implement/FIX", fix).on("review", approver()));
     baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 1, 4 tasks) waits for an answer.");
@@ -279,13 +279,13 @@ fn a_fix_of_nobodys_file_waits_at_its_gate() {
     assert_eq!(tree(&session), with_done("123"));
     session.baton(["rollback"]).run().expect(0);
     assert_eq!(tree(&session), before());
-    assert_eq!(told["next"], "gate");
+    assert_eq!(reported["next"], "gate");
 }
 
 #[test]
 fn a_new_plan_that_a_review_wants_is_made_and_waits() {
     for (stage, asked) in [("re-plan-wanted", &PLAN[..]), ("re-plan-killed", &PLAN[1..])] {
-        let LastVersion { session, told } = open(stage);
+        let LastVersion { session, reported } = open(stage);
         let server = Asked::of(another_way(t3_fix()));
         baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 2, 1 task");
         server.is(&[asked]);
@@ -293,13 +293,13 @@ fn a_new_plan_that_a_review_wants_is_made_and_waits() {
         baton(&session, &server.api, &["run"]).expect(0);
         server.is(&[asked, &T3, &REVIEW]);
         assert_eq!(session.handoff("review.json")["plan_drift_detected"], false, "the first plan was approved too");
-        is_merged(&session, &told, &server.api, "123F");
+        is_merged(&session, &reported, &server.api, "123F");
     }
 }
 
 #[test]
 fn what_needs_a_person_says_so_again_until_a_phase_is_asked_for() {
-    let LastVersion { session, told } = open("escalated");
+    let LastVersion { session, reported } = open("escalated");
     let server = Asked::of(goes_well());
     for _ in 0..2 {
         baton(&session, &server.api, &["run"]).expect(3).prints("A person is needed");
@@ -307,13 +307,13 @@ fn what_needs_a_person_says_so_again_until_a_phase_is_asked_for() {
     server.is(&[]);
     baton(&session, &server.api, &["run", "--phase", "review"]).expect(0);
     server.is(&[&REVIEW]);
-    is_merged(&session, &told, &server.api, "123");
+    is_merged(&session, &reported, &server.api, "123");
 }
 
 #[test]
 fn a_merged_workflow_stands_can_be_undone_and_gives_way_to_the_next() {
-    let LastVersion { session, told } = open("merged");
-    is_merged(&session, &told, &nobody().api, "123");
+    let LastVersion { session, reported } = open("merged");
+    is_merged(&session, &reported, &nobody().api, "123");
     let after = tree(&session);
     let server = Asked::of(another_way(t3_fix()));
     baton(&session, &server.api, &["run", "--task", "The next one", "--auto-approve"]).expect(0);
@@ -329,10 +329,10 @@ fn what_was_reset_is_history_and_no_part_of_the_next_workflow() {
     let LastVersion { session, .. } = open("reset");
     let left = tree(&session);
     assert_eq!(left, with_done("123"), "files stay as they are");
-    session.baton(["rollback"]).run().expect(2).says("nothing to roll back");
+    session.baton(["rollback"]).run().expect(2).reports("nothing to roll back");
     assert_eq!(session.baton(["diff"]).run().expect(0).stdout, "");
     let server = Asked::of(another_way(t3_fix()));
-    baton(&session, &server.api, &["run"]).expect(2).says("there is no task");
+    baton(&session, &server.api, &["run"]).expect(2).reports("there is no task");
     server.is(&[]);
     baton(&session, &server.api, &["run", "--task", TASK, "--auto-approve"]).expect(0);
     server.is(&[&CONTEXT, &PLAN, &T3, &REVIEW]);
@@ -347,7 +347,7 @@ fn a_rollback_is_undone_or_followed_by_another_try() {
     assert_eq!(tree(&session), before());
     session.baton(["rollback", "--undo"]).run().expect(0);
     assert_eq!((tree(&session), &status(&session)["outcome"]), (with_done("123"), &json!("merged")));
-    session.baton(["rollback", "--undo"]).run().expect(2).says("no rollback to undo");
+    session.baton(["rollback", "--undo"]).run().expect(2).reports("no rollback to undo");
     is_undone(&session, &before(), &with_done("123"));
 
     let session = merges("rolled-back", goes_well(), &[&T1, &T2, &T3, &REVIEW], "123");
@@ -397,12 +397,12 @@ fn a_killed_rollback_is_finished_by_whoever_comes_next() {
 
 #[test]
 fn checkpoints_of_old_runs_go_with_them() {
-    let LastVersion { session, told } = open("merged-in-git");
+    let LastVersion { session, reported } = open("merged-in-git");
     let refs = || session.git(&["for-each-ref", "--format=%(refname)", "refs/baton"]);
     let run = session.runs().pop().unwrap();
     assert_eq!(refs(), format!("refs/baton/{run}/1-plan\nrefs/baton/{run}/2-implement\n"));
     assert_eq!(session.handoff("review.json")["head"], session.git(&["rev-parse", "HEAD"]).trim());
-    is_merged(&session, &told, &nobody().api, "123");
+    is_merged(&session, &reported, &nobody().api, "123");
     let server = Asked::of(another_way(t3_fix()));
     session.write("baton.toml", "keep_runs = 1\n");
     baton(&session, &server.api, &["run", "--task", "The next one", "--auto-approve"]).expect(0);
@@ -421,15 +421,15 @@ fn a_review_against_a_commit_is_read_and_gone_on_with() {
     server.is(&[&["review 1"]]);
     assert_eq!(tree(&session), left);
 
-    let LastVersion { session, told } = open("reviewed-against-a-commit");
-    assert_eq!(status(&session)["issues"][0]["id"], told["issues"][0]["id"]);
+    let LastVersion { session, reported } = open("reviewed-against-a-commit");
+    assert_eq!(status(&session)["issues"][0]["id"], reported["issues"][0]["id"]);
     // It drives nothing, and its end is an end: the next one is asked for anew.
     let server = Asked::of(Script::new().on("review", base_reviewer()));
-    session.run(&server.api, []).expect(2).says("there is no task");
+    session.run(&server.api, []).expect(2).reports("there is no task");
     session.baton(["rollback"]).run().expect(2);
     against(&session, &server).expect(6);
     server.is(&[&REVIEW]);
-    assert_eq!(status(&session)["issues"][0]["id"], told["issues"][0]["id"]);
+    assert_eq!(status(&session)["issues"][0]["id"], reported["issues"][0]["id"]);
     // A workflow can be begun beside it.
     let server = Asked::of(another_way(t3()));
     baton(&session, &server.api, &["run", "--task", TASK, "--auto-approve"]).expect(0);
@@ -438,7 +438,7 @@ fn a_review_against_a_commit_is_read_and_gone_on_with() {
 
 #[test]
 fn a_workflow_of_the_last_version_is_no_hindrance_to_a_run_that_is_killed_once_more() {
-    let LastVersion { session, told } = open("implement-killed");
+    let LastVersion { session, reported } = open("implement-killed");
     let script = goes_well();
     let late = Script::new().by(move |request| {
         let reply = script.reply(request);
@@ -452,13 +452,13 @@ fn a_workflow_of_the_last_version_is_no_hindrance_to_a_run_that_is_killed_once_m
     let second = Asked::of(goes_well());
     baton(&session, &second.api, &["run"]).expect(0);
     second.is(&[&REVIEW]);
-    is_merged(&session, &told, &second.api, "123");
+    is_merged(&session, &reported, &second.api, "123");
 }
 
 #[test]
 fn a_line_that_the_kill_cut_spoils_no_other() {
-    let LastVersion { session, told } = open("implement-killed-unpublished");
-    let run = told["run"].as_str().unwrap();
+    let LastVersion { session, reported } = open("implement-killed-unpublished");
+    let run = reported["run"].as_str().unwrap();
     let transcript = session.memory(&format!("runs/{run}/transcript.jsonl"));
     let text = session.text(&transcript);
     let last = text.lines().last().unwrap();
@@ -482,17 +482,17 @@ fn a_transcript_of_the_last_version_is_a_recording() {
 
 #[test]
 fn an_editor_shows_what_the_last_version_left() {
-    let LastVersion { session, told } = open("fix-wanted");
+    let LastVersion { session, reported } = open("fix-wanted");
     let server = nobody();
     let mut client = session.lsp_client(&server.api);
-    for issue in told["issues"].as_array().unwrap() {
+    for issue in reported["issues"].as_array().unwrap() {
         let shown =
             client.wait_for_diagnostics(&session.uri(issue["file"].as_str().unwrap()), |shown| !shown.is_empty());
         let diagnostic = &shown["diagnostics"][0];
         assert_eq!((&diagnostic["code"], &diagnostic["source"]), (&json!("review.major"), &json!("baton")));
         assert_eq!(diagnostic["range"]["start"]["line"].as_u64().map(|line| line + 1), issue["line"].as_u64());
     }
-    assert_eq!(summary(&client.execute("baton.status", &[]).expect("a status")), told);
+    assert_eq!(summary(&client.execute("baton.status", &[]).expect("a status")), reported);
     client.disconnect();
     server.is(&[]);
 }
@@ -531,10 +531,10 @@ fn a_settings_file_with_every_setting_of_the_last_version_holds() {
             };
             assert_eq!(request.body["model"], model, "{}", request.agent);
         }
-        let told = session.baton(["doctor"]).api(&server.api).run();
+        let reported = session.baton(["doctor"]).api(&server.api).run();
         for setting in ["context_staleness_hours", "max_repair_rounds", "budget_usd", "budget_tokens", "keep_runs"] {
-            assert!(SETTINGS.contains(setting) && told.stdout.contains(setting), "{setting}: {}", told.stdout);
+            assert!(SETTINGS.contains(setting) && reported.stdout.contains(setting), "{setting}: {}", reported.stdout);
         }
-        assert!(!told.stdout.contains("error") && !told.stderr.contains("error"), "{told:?}");
+        assert!(!reported.stdout.contains("error") && !reported.stderr.contains("error"), "{reported:?}");
     }
 }

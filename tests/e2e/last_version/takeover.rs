@@ -99,7 +99,7 @@ impl Asked {
     }
 }
 
-/// A script without any reply: whoever asks it fails the test.
+/// A script without any reply: a request to it fails the test.
 pub(super) fn nobody() -> Asked {
     Asked::of(Script::new())
 }
@@ -107,19 +107,19 @@ pub(super) fn nobody() -> Asked {
 /// Take over a stage by one run, to its end: this is asked for and nothing else, and this is done.
 #[track_caller]
 pub(super) fn merges(stage: &str, script: Script, asked: &[&[&str]], done: &str) -> Session {
-    let LastVersion { session, told } = open(stage);
+    let LastVersion { session, reported } = open(stage);
     let server = Asked::of(script);
     baton(&session, &server.api, &["run", "--auto-approve"])
         .expect(0)
         .prints("Approved. Changes are in your working tree");
     server.is(asked);
-    is_merged(&session, &told, &server.api, done);
+    is_merged(&session, &reported, &server.api, done);
     session
 }
 
 /// Everything that holds of a workflow that came to its end.
 #[track_caller]
-pub(super) fn is_merged(session: &Session, told: &Value, api: &MessagesApi, done: &str) {
+pub(super) fn is_merged(session: &Session, reported: &Value, api: &MessagesApi, done: &str) {
     let after = with_done(done);
     assert_eq!(tree(session), after);
     let now = status(session);
@@ -131,13 +131,13 @@ pub(super) fn is_merged(session: &Session, told: &Value, api: &MessagesApi, done
     assert!(words("tasks").iter().all(|status| *status == "completed"), "{now}");
     // What the last version paid for is counted, and so is what came to it, once.
     let output = |usage: &Value| usage["output_tokens"].as_u64().expect("a count");
-    let since = used_by(session, told["run"].as_str().unwrap_or_default());
-    assert_eq!(output(&now["usage"]), output(&told["usage"]) + since);
+    let since = used_by(session, reported["run"].as_str().unwrap_or_default());
+    assert_eq!(output(&now["usage"]), output(&reported["usage"]) + since);
     assert_eq!(session.mode(".agent_memory/plan.json"), 0o644, "the plan is writable again");
     let leftover = |path: &String| path.contains(".tmp") || path.contains(".draft");
     assert!(!session.memory_tree().keys().chain(tree(session).keys()).any(leftover));
 
-    // Said again, for nothing.
+    // The same again, without a request.
     let count = api.requests().len();
     session.run(api, []).expect(0);
     assert_eq!(api.requests().len(), count);

@@ -143,7 +143,7 @@ fn write_changes(outcome: &mut String, before: &BTreeMap<String, Vec<u8>>, after
     }
 }
 
-/// What the status tells of tasks, review and history.
+/// Tasks, issues, history and the next phase.
 fn write_status(outcome: &mut String, session: &Session) {
     let status = session.baton(["status", "--json"]).run().expect(0).json();
     let list = |name: &str| status[name].as_array().cloned().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The real editors, where `tests/setup.sh` has put them.
 //!
-//! A test whose editor is missing says so and is skipped; where `CI=true` it fails.
+//! A test whose editor is missing prints so and is skipped; where `CI=true` it fails.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -28,7 +28,7 @@ pub struct PlainEditor<'a> {
     /// Runs whose progress ended.
     ended: BTreeSet<String>,
     /// The text of every message and question, oldest first.
-    said: Vec<String>,
+    texts: Vec<String>,
 }
 
 impl<'a> PlainEditor<'a> {
@@ -67,7 +67,7 @@ impl<'a> PlainEditor<'a> {
             shown: Vec::new(),
             refreshes: 0,
             ended: BTreeSet::new(),
-            said: Vec::new(),
+            texts: Vec::new(),
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> PlainEditor<'a> {
         self.execute(id, &arguments).unwrap_or_else(|error| panic!("{id} {arguments:?}: {error}"))
     }
 
-    /// Press a button of the question that stands, or wait for one.
+    /// Press a button of the open question, or wait for one.
     pub fn answer(&mut self, button: &str) {
         self.until("a question", |editor| !editor.questions.is_empty());
         let question = self.questions.remove(0);
@@ -210,9 +210,9 @@ impl<'a> PlainEditor<'a> {
     /// Read what the server sends until the run has ended and its last message was shown.
     pub fn until_the_end(&mut self, started: &Value) -> String {
         let run = started["run"].as_str().unwrap_or_else(|| panic!("no run: {started}")).to_owned();
-        let before = self.said.len();
-        self.until("the end of the run", |editor| editor.ended.contains(&run) && editor.said.len() > before);
-        self.said.last().cloned().unwrap_or_default()
+        let before = self.texts.len();
+        self.until("the end of the run", |editor| editor.ended.contains(&run) && editor.texts.len() > before);
+        self.texts.last().cloned().unwrap_or_default()
     }
 
     /// Read what the server has sent, and does not wait for more.
@@ -238,7 +238,7 @@ impl<'a> PlainEditor<'a> {
     fn take(&mut self, message: Value, waiting_for: &str) {
         let params = &message["params"];
         if matches!(message["method"].as_str(), Some("window/showMessage" | "window/showMessageRequest")) {
-            self.said.push(params["message"].as_str().expect("a text").to_owned());
+            self.texts.push(params["message"].as_str().expect("a text").to_owned());
         }
         match message["method"].as_str() {
             Some("textDocument/publishDiagnostics") => {

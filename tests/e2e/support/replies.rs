@@ -139,7 +139,7 @@ pub fn goes_well(groups: &[&[Value]]) -> Script {
     but(Script::new(), groups)
 }
 
-/// A run that goes well but for what this script says already.
+/// A run that goes well but for the replies of this script.
 pub fn but(script: Script, groups: &[&[Value]]) -> Script {
     let mut script = script.on("context", [context(&["src/t1.rs"])]).on("plan", [plan(groups)]);
     for task in groups.concat() {

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The memory folder.
 pub const MEMORY: &str = ".agent_memory";
 
-/// A workspace, and a home of its own for whoever works in it.
+/// A workspace, and the home of its user.
 pub struct Session {
     folder: TempDir,
     workspace: PathBuf,
@@ -46,7 +46,7 @@ pub struct Running {
     stderr: Option<ChildStderr>,
 }
 
-/// What a command that ended has said.
+/// The result of a command that ended.
 #[derive(Debug)]
 pub struct Done {
     /// Its exit code; `None` when a signal ended it.
@@ -323,7 +323,7 @@ impl Baton {
         self
     }
 
-    /// As it is, for whoever starts it in a way of their own.
+    /// The command, to be started in another way.
     pub fn into_command(self) -> Command {
         self.command
     }
@@ -405,21 +405,21 @@ impl Drop for Running {
 }
 
 impl Done {
-    /// Fails the test, with all that was said, when it ended otherwise.
+    /// Fails the test, with all output, when it ended otherwise.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// Fails the test when standard error does not say this.
+    /// Fails the test when standard error does not contain this.
     #[track_caller]
-    pub fn says(self, words: &str) -> Self {
+    pub fn reports(self, words: &str) -> Self {
         assert!(self.stderr.contains(words), "{words:?} is not in:\n{}", self.stderr);
         self
     }
 
-    /// Fails the test when standard output does not say this.
+    /// Fails the test when standard output does not contain this.
     #[track_caller]
     pub fn prints(self, words: &str) -> Self {
         assert!(self.stdout.contains(words), "{words:?} is not in:\n{}", self.stdout);

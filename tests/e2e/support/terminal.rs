@@ -1,4 +1,4 @@
-//! A terminal with a person at it: what stands on its screen, and what is typed.
+//! A terminal with a person at it: the screen and the keyboard.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -52,7 +52,7 @@ impl Terminal {
         let screen = self.screen.clone();
         thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // When the program ends the terminal hangs up, which is an error to whoever reads.
+            // When the program ends the terminal hangs up, which is an error to the reader.
             while let Ok(length @ 1..) = eye.read(&mut bytes) {
                 screen.shown.lock().unwrap().extend_from_slice(&bytes[..length]);
                 screen.news.notify_all();
@@ -62,19 +62,19 @@ impl Terminal {
     }
 
     /// Type a line and press Enter.
-    pub fn types(&mut self, line: &str) {
+    pub fn type_line(&mut self, line: &str) {
         self.keyboard.write_all(format!("{line}\n").as_bytes()).expect("a terminal");
     }
 
     /// Press a key.
-    pub fn presses(&mut self, key: u8) {
+    pub fn press(&mut self, key: u8) {
         self.keyboard.write_all(&[key]).expect("a terminal");
     }
 
     /// Wait until this is shown, after all that was looked at before. What is shown up to its end is returned, without
     /// colours and the like.
     #[track_caller]
-    pub fn sees(&mut self, words: &str) -> String {
+    pub fn wait_for(&mut self, words: &str) -> String {
         let seen = self.seen;
         // A sequence that came only in part changes nothing before it, so that what was seen keeps its place.
         let find = |shown: &[u8]| {

@@ -38,8 +38,8 @@ pub(super) fn of(reply: &Reply, request: &RecordedRequest, model: &str, counted:
         }
         events.push(event("content_block_stop", &json!({ "type": "content_block_stop", "index": index })));
     }
-    let told = if reply.calls_tools() { "tool_use" } else { "end_turn" };
-    let stop_reason = reply.stop_reason.as_deref().unwrap_or(told);
+    let usual = if reply.calls_tools() { "tool_use" } else { "end_turn" };
+    let stop_reason = reply.stop_reason.as_deref().unwrap_or(usual);
     let output = usage.get("output_tokens").cloned().unwrap_or_else(|| json!(characters / 4 + 1));
     events.push(event(
         "message_delta",

@@ -58,7 +58,7 @@ impl Connection {
         self.writer.write_all(&response)
     }
 
-    /// The beginning of a response, as it stands.
+    /// The beginning of a response, unchanged.
     pub(super) fn begin(&mut self, text: &str) -> io::Result<()> {
         self.writer.write_all(text.as_bytes())
     }
@@ -91,10 +91,10 @@ impl Connection {
     /// Hang up in the middle of whatever was going on.
     pub(super) fn close(&mut self) -> io::Result<()> {
         self.writer.shutdown(Shutdown::Both)?;
-        Err(io::Error::other("closed as the script says"))
+        Err(io::Error::other("closed by the script"))
     }
 
-    /// Say this again and again until the client hangs up.
+    /// Send this again and again until the client hangs up.
     pub(super) fn trickle(&mut self, bytes: &[u8], is_stopped: impl Fn() -> bool) -> io::Result<()> {
         while !is_stopped() {
             self.writer.write_all(bytes)?;
@@ -103,7 +103,7 @@ impl Connection {
         self.close()
     }
 
-    /// Say nothing more until the client hangs up.
+    /// Send nothing more until the client hangs up.
     pub(super) fn wait_until_left(&mut self, is_stopped: impl Fn() -> bool) -> io::Result<()> {
         self.writer.set_read_timeout(Some(Duration::from_millis(50)))?;
         let mut byte = [0];

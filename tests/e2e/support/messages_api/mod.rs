@@ -177,7 +177,7 @@ impl MessagesApi {
     }
 }
 
-/// A request that is being answered. It ends before the last bytes of its answer are sent: whoever has got them may
+/// A request that is being answered. It ends before the last bytes of its answer are sent: the client that has got them may
 /// already have sent the next.
 struct UnderWay<'a> {
     shared: &'a Shared,
@@ -423,7 +423,7 @@ impl Shared {
                 connection.trickle(chunk.as_bytes(), || self.is_stopped())
             }
             Some(Fault::ErrorEvent(kind)) => {
-                let error = json!({ "type": "error", "error": { "type": kind, "message": "told by the script" } });
+                let error = json!({ "type": "error", "error": { "type": kind, "message": "sent by the script" } });
                 connection.send_chunks(&[events::event("error", &error).as_bytes()])?;
                 connection.end_stream()
             }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::script::messages;
 
-/// A prefilled answer; only a turn that the model paused goes on so.
+/// A prefilled answer; only a turn that the model paused is continued so.
 pub(super) const NOT_ENDED: &str = "the conversation must end with a user message";
 const TOP_LEVEL: [&str; 14] = [
     "model",
@@ -288,7 +288,7 @@ fn content_block(block: &Value, is_user: bool, place: &str, faults: &mut Vec<Str
         kind if is_user || ["tool_result", ""].contains(&kind) => {
             faults.push(format!("{place}: a block of type {kind:?} cannot stand here"));
         }
-        // What the model itself said, of a kind this server does not know.
+        // A block of the model itself, of a kind this server does not know.
         _ => {}
     }
 }

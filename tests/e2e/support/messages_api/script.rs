@@ -38,7 +38,7 @@ pub struct Reply {
 #[derive(Debug, Clone)]
 pub(super) enum Piece {
     Block(Value),
-    /// A tool call whose input is sent as it stands here, JSON or not.
+    /// A tool call whose input is sent unchanged, JSON or not.
     RawCall {
         name: String,
         input: String,
@@ -104,7 +104,7 @@ pub struct RecordedRequest {
     pub at: Instant,
     /// How many requests were under way then, itself included.
     pub at_once: usize,
-    /// What went wrong with it, as the script says.
+    /// The fault that the script prescribes for it.
     pub fault: Option<Fault>,
 }
 
@@ -201,7 +201,7 @@ impl Reply {
         Self::blocks(calls.into_iter().map(|(name, input)| json!({ "type": "tool_use", "name": name, "input": input })))
     }
 
-    /// A tool call whose input is sent as it stands, JSON or not.
+    /// A tool call whose input is sent unchanged, JSON or not.
     pub fn raw_call(name: &str, input: &str) -> Self {
         let mut reply = Self::blocks([]);
         reply.pieces.push(Piece::RawCall { name: name.to_owned(), input: input.to_owned() });
@@ -229,7 +229,7 @@ impl Reply {
     }
 
     /// Text before all else.
-    pub fn saying(mut self, text: &str) -> Self {
+    pub fn with_text(mut self, text: &str) -> Self {
         self.pieces.insert(0, Piece::Block(json!({ "type": "text", "text": text })));
         self
     }
@@ -395,7 +395,7 @@ fn text_of(content: &Value) -> String {
     }
 }
 
-/// Requests carry no label: the submit tool on offer says who asks, and an implementer's first message ends with its
+/// Requests carry no label: the submit tool on offer names the agent, and an implementer's first message ends with its
 /// task as JSON.
 fn agent(body: &Value) -> String {
     let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
