@@ -1,5 +1,5 @@
 //! The provider `anthropic` against a scripted Messages API: requests, answers, and every kind of fault.
-#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
 //! The prompt cache and the budget: the first task fills the cache for the others, usage adds up, and a budget is a
 //! limit that can be raised.
 #![cfg(unix)]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

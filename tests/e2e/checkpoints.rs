@@ -1,6 +1,6 @@
 //! Checkpoints in every state of a repository: what they record, and that nothing else of the repository changes.
 #![cfg(unix)]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! `baton demo`: without a key or a network, within seconds, and with true output.
 #![cfg(unix)]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeSet;
 use std::fs;

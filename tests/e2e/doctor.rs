@@ -1,6 +1,6 @@
 //! `baton doctor`: its checks where everything is in order, and where something is missing, with the fix for it.
 #![cfg(unix)]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;

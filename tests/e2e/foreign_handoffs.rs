@@ -1,11 +1,11 @@
 //! Handoffs that another tool wrote, without ids, hashes, times or task.md, with nulls, unknown fields, byte order
 //! marks and other line ends: they are taken over at any phase, and left as they are where they are wrong.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 
-use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script, agents};
 use crate::support::replies::{approves, blocked, completed, does, edits, own, plan, workspace};
 use crate::support::session::Session;
 
@@ -107,9 +107,9 @@ fn server() -> MessagesApi {
     MessagesApi::start(script)
 }
 
-fn agents(requests: &[RecordedRequest]) -> Vec<String> {
-    let mut agents: Vec<String> =
-        requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.clone()).collect();
+/// The agents of these requests; tasks side by side ask in any order.
+fn sorted_agents(requests: &[RecordedRequest]) -> Vec<String> {
+    let mut agents = agents(requests);
     agents.sort();
     agents
 }
@@ -120,7 +120,7 @@ fn a_context_is_planned_on() {
     let before = session.text(".agent_memory/context.json");
     let api = server();
     session.run(&api, ["--auto-approve"]).expect(0);
-    assert_eq!(agents(&api.requests()), ["implement/T1", "implement/T2", "plan", "review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "implement/T2", "plan", "review"]);
     let asked = api.requests_of("plan")[0].first_message();
     assert!(asked.contains("<task>\nMake them answer 1.\n</task>"), "{asked}");
     assert_eq!(session.text(".agent_memory/context.json"), before);
@@ -138,7 +138,7 @@ fn a_task_may_be_given_to_a_context() {
     let session = session_with(&[("context.json", context())]);
     let api = server();
     session.run(&api, ["--task", "In my words"]).expect(3);
-    assert_eq!(agents(&api.requests()), ["plan"]);
+    assert_eq!(sorted_agents(&api.requests()), ["plan"]);
     assert!(api.requests()[0].first_message().contains("<task>\nIn my words\n</task>"));
     assert_eq!(session.text(".agent_memory/task.md"), "In my words\n");
 }
@@ -157,7 +157,7 @@ fn a_plan_waits_for_its_answer_and_is_implemented() {
         assert!(api.requests().is_empty());
         session.baton(["approve"]).run().expect(0);
         session.run(&api, []).expect(0);
-        assert_eq!(agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);
+        assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);
         assert_eq!(session.text(".agent_memory/plan.json"), before, "nobody writes the plan but who made it");
         assert_eq!(session.handoff("impl_report.json")["plan_version"], 1);
     }
@@ -178,7 +178,7 @@ fn byte_order_marks_and_other_line_ends_are_read() {
     as_reported(&session);
     let api = server();
     session.run(&api, ["--auto-approve"]).expect(0);
-    assert_eq!(agents(&api.requests()), ["implement/T1", "review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "review"]);
     assert!(session.text("src/t1.rs").contains('2'));
 }
 
@@ -204,7 +204,7 @@ fn a_report_is_reviewed_once_its_plan_is_approved() {
     done.prints(
         "T1, T2 were done elsewhere, not by Baton, reviewed by the diff against HEAD; `baton rollback` does not undo",
     );
-    assert_eq!(agents(&api.requests()), ["review"], "nothing is done twice");
+    assert_eq!(sorted_agents(&api.requests()), ["review"], "nothing is done twice");
     assert_eq!(session.tree(), tree);
     let asked = api.requests_of("review")[0].first_message();
     assert!(asked.contains("src/t1.rs: modified, +1 -1 (T1, done elsewhere; against HEAD)"), "{asked}");
@@ -219,7 +219,7 @@ fn the_review_phase_by_name_needs_no_answer_to_the_plan() {
     let session = session_with(&[("plan.json", plan_json()), ("impl_report.json", report())]);
     let api = server();
     session.run(&api, ["--phase", "review"]).expect(0);
-    assert_eq!(agents(&api.requests()), ["review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["review"]);
     assert_eq!(session.handoff("review.json")["round"], 1);
 }
 
@@ -231,7 +231,7 @@ fn of_a_report_only_what_is_missing_or_failed_is_done() {
     as_reported_of(&session, "src/t1.rs");
     let api = server();
     session.run(&api, ["--auto-approve"]).expect(0);
-    assert_eq!(agents(&api.requests()), ["implement/T2", "review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["implement/T2", "review"]);
     assert_eq!(session.handoff("impl_report.json")["results"][0]["task_id"], "T1");
 
     let mut failed = report();
@@ -240,7 +240,7 @@ fn of_a_report_only_what_is_missing_or_failed_is_done() {
     as_reported_of(&session, "src/t2.rs");
     let api = server();
     session.run(&api, ["--auto-approve"]).expect(0);
-    assert_eq!(agents(&api.requests()), ["implement/T1", "review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "review"]);
     assert_eq!(session.history(), ["0001-retry"]);
 }
 
@@ -271,7 +271,7 @@ fn a_review_gets_its_ids_when_it_is_read_and_leads_on() {
         session.write(".agent_memory/dismissed.json", json!([first[1]]).to_string());
         let api = server();
         session.run(&api, ["--auto-approve"]).expect(0);
-        assert_eq!(agents(&api.requests()), ["implement/T1", "review"], "T2 is not done again");
+        assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "review"], "T2 is not done again");
         let prompt = api.requests_of("implement/T1")[0].first_message();
         assert!(prompt.contains("Wrong.") && !prompt.contains("Wrong too."), "{prompt}");
         assert!(session.text("src/t1.rs").contains('2') && session.text("src/t2.rs").contains('1'));
@@ -300,7 +300,7 @@ fn a_review_of_a_later_round_is_one_of_the_work_at_hand() {
     session.write("src/t1.rs", "pub fn t1() -> u32 {\n    1\n}\n");
     let count = api.requests().len();
     session.run(&api, []).expect(0);
-    assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
+    assert_eq!(sorted_agents(&api.requests()[count..]), ["implement/T1", "review"]);
     assert!(api.requests()[count].first_message().contains("Second."));
     assert_eq!(session.handoff("round.json")["n"], 3);
     assert_eq!(session.history(), ["0001-fix", "0002-fix"]);
@@ -343,7 +343,7 @@ fn a_new_file_that_a_review_asks_for_is_created() {
     let api = MessagesApi::start(script);
     session.run(&api, ["--auto-approve"]).expect(0);
     assert_eq!(session.handoff("plan.json")["tasks"][2]["files_to_create"], json!(["docs/new.md"]));
-    assert_eq!(agents(&api.requests()), ["implement/FIX", "review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["implement/FIX", "review"]);
     assert_eq!(session.text("docs/new.md"), "# Manual\n");
 }
 

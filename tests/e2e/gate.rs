@@ -1,6 +1,6 @@
 //! The gate on a terminal: what is shown, and each of the answers.
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

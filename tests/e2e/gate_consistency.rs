@@ -1,7 +1,6 @@
 //! One gate in every face: the plan that is shown is the plan that is approved, and a plan that cannot be shown waits
 //! until it is repaired.
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
 
 use std::fs;
 use std::process::{Command, Stdio};

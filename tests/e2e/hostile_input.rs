@@ -1,6 +1,6 @@
 //! Small inputs that could lose a file, reveal a secret, or block the process.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::time::{Duration, Instant};
 

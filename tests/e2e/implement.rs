@@ -1,7 +1,7 @@
 //! The implement phase: what each agent is sent, the order of tasks, which files may be written, and changes by
 //! others meanwhile.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,6 @@
 //! The issues of a review: fixing chosen ones, dismissing and restoring.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::support::check::check_commands;
-use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, RequestName, Script};
-use crate::support::replies::{approves, blocked, but, completed, edits, file_of, own, review, with, workspace};
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, RequestName, Script, agents};
+use crate::support::replies::{approves, blocked, but, completed, edits, fixes, own, review, with, workspace};
 use crate::support::session::{Done, Session};
 
 fn issue(file: &str, quote: &str, description: &str) -> Value {
@@ -25,12 +25,6 @@ fn a_and_b() -> Vec<Value> {
     vec![issue("src/t1.rs", "    1", "A"), issue("src/t2.rs", "    1", "B")]
 }
 
-/// What fixes a task's file: it answers `to` instead of `from`.
-fn fixes(id: &str, from: u32, to: u32) -> Vec<Reply> {
-    let file = file_of(id);
-    vec![edits(&file, &format!("    {from}\n"), &format!("    {to}\n")), completed(&[&file])]
-}
-
 /// Two tasks that are done once and fixed once, and these reviews.
 fn two_tasks(reviews: impl IntoIterator<Item = Reply>) -> Script {
     let script = Script::new()
@@ -38,15 +32,6 @@ fn two_tasks(reviews: impl IntoIterator<Item = Reply>) -> Script {
         .rounds("implement/T2", [fixes("T2", 0, 1), fixes("T2", 1, 2)])
         .rounds("review", reviews.into_iter().map(|review| vec![review]));
     but(script, &[&[own("T1"), own("T2")]])
-}
-
-fn agents(requests: &[RecordedRequest]) -> Vec<&str> {
-    requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.as_str()).collect()
-}
-
-fn first_message(api: &MessagesApi, agent: &str, conversation: usize) -> String {
-    let requests = api.requests_of(agent);
-    requests.iter().find(|request| request.conversation == conversation).expect("a conversation").first_message()
 }
 
 /// Ids of the review's issues, by description.
@@ -86,9 +71,9 @@ fn one_issue_of_an_approved_review_is_fixed_alone_and_the_other_stays_open() {
     let done = fix(&session, &api, &[&a]).expect(0);
     done.reports(&format!("Fixing 1 chosen issue: {a}")).prints("Approved. Changes are in your working tree");
     assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
-    let asked = first_message(&api, "implement/T1", 1);
+    let asked = api.first_message("implement/T1", 1);
     assert!(asked.contains("\"A\"") && !asked.contains("\"B\""), "{asked}");
-    let asked = first_message(&api, "review", 1);
+    let asked = api.first_message("review", 1);
     assert!(asked.contains(&format!("stay open unless you answer that they are fixed: {b}. ")), "{asked}");
     assert!(session.text("src/t1.rs").contains('2') && session.text("src/t2.rs").contains('1'));
     let round = json!({ "n": 2, "kind": "fix", "tasks": ["T1"], "issues": [a] });

@@ -1,7 +1,7 @@
 //! A run that is killed is resumed by the next start: the same files in the end, and no answer paid for twice. A run
 //! that is stopped reports what was written.
 #![cfg(unix)]
-#![expect(clippy::panic, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 //!
 //! `BATON_KILLS` sets the number of random moments, `BATON_SEED` chooses them.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 #![expect(clippy::print_stdout, reason = "how many kills led to what is worth a line")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

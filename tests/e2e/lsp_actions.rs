@@ -1,6 +1,6 @@
 //! An editor without a plugin: code actions, lenses, hover, questions and documents, by the protocol alone.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::messages_api::{MessagesApi, Reply, Script};
 use crate::support::plain_editor::PlainEditor;
-use crate::support::replies::{approves, but, completed, edits, file_of, own, review, workspace};
+use crate::support::replies::{approves, but, completed, edits, fixes, own, review, workspace};
 use crate::support::session::Session;
 
 const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
@@ -31,18 +31,12 @@ fn approves_but(issues: &[Value]) -> Vec<Reply> {
     vec![review("approved", "merge", issues)]
 }
 
-/// What changes the number that a task's function answers.
-fn turns(id: &str, from: u32, to: u32) -> Vec<Reply> {
-    let file = file_of(id);
-    vec![edits(&file, &format!("    {from}\n"), &format!("    {to}\n")), completed(&[&file])]
-}
-
 /// A finished workflow of T1 and T2, reviewed with these issues; T1 and T2 each answer 1.
 fn reviewed(rounds: impl IntoIterator<Item = Vec<Reply>>) -> Script {
     but(
         Script::new()
-            .rounds("implement/T1", [turns("T1", 0, 1), turns("T1", 1, 2)])
-            .rounds("implement/T2", [turns("T2", 0, 1), turns("T2", 1, 2)])
+            .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2)])
+            .rounds("implement/T2", [fixes("T2", 0, 1), fixes("T2", 1, 2)])
             .rounds("review", rounds),
         &[&[own("T1"), own("T2")]],
     )
@@ -80,8 +74,8 @@ fn one_issue_is_fixed_alone_by_its_owner_and_reviewed_and_rolled_back_like_the_r
         completed(&["src/t1.rs"]),
     ];
     let script = Script::new()
-        .rounds("implement/T1", [turns("T1", 0, 1), meddles])
-        .rounds("implement/T2", [turns("T2", 0, 1)])
+        .rounds("implement/T1", [fixes("T1", 0, 1), meddles])
+        .rounds("implement/T2", [fixes("T2", 0, 1)])
         .rounds("review", [approves_but(&[one, two.clone()]), approves_but(&[two])]);
     let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
     let mut editor = PlainEditor::open(&session, &api);
@@ -388,8 +382,8 @@ fn an_editor_without_a_plugin_goes_all_the_way() {
                 request.agent.starts_with("implement") && request.body.to_string().contains("(src/t2.rs:1-2)");
             is_late.then(|| Reply::text("Let me think.").after(Duration::from_secs(20)))
         })
-        .rounds("implement/T1", [turns("T1", 0, 1), turns("T1", 1, 2), turns("T1", 2, 3)])
-        .rounds("implement/T2", [turns("T2", 0, 1), turns("T2", 1, 2)])
+        .rounds("implement/T1", [fixes("T1", 0, 1), fixes("T1", 1, 2), fixes("T1", 2, 3)])
+        .rounds("implement/T2", [fixes("T2", 0, 1), fixes("T2", 1, 2)])
         .rounds("review", reviews);
     let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
     let mut editor = PlainEditor::open(&session, &api);

@@ -1,7 +1,7 @@
 //! The diagnostics of a workspace: issues at their lines, phases, tasks, and faults of memory files, after changes in
 //! open documents and on the disk.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::slice;
 

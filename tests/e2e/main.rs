@@ -17,7 +17,6 @@ mod kill;
 mod kill_everywhere;
 mod last_version;
 mod layers;
-mod limits;
 mod lsp_actions;
 mod lsp_commands;
 mod lsp_diagnostics;

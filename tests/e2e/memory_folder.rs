@@ -1,7 +1,7 @@
 //! A memory folder that came with a clone or an archive, or was removed: no command hangs, memory use is bounded, and
 //! no file of others is lost.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};

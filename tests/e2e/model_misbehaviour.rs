@@ -1,7 +1,7 @@
 //! Wrong answers of a model: it is sent the fault and continues, or the run ends with a message for the user; never a
 //! panic, and no control character of the model reaches the terminal.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

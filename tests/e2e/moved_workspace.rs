@@ -1,7 +1,7 @@
 //! A project that was moved, copied or opened under another home: it is reported, a person takes it over, and only
 //! the last answer at the gate counts.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Faults of the network and the provider in every phase: the run recovers, or ends with code 5 and a message that
 //! names the next step; nothing is written twice, and no answer is bought twice.
 #![cfg(unix)]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::MetadataExt;

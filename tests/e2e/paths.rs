@@ -29,7 +29,7 @@ fn baton(session: &Session, args: &[&str]) -> Done {
 }
 
 /// The last tool result an agent was sent, as text.
-fn first_message(api: &MessagesApi, agent: &str, at: usize) -> String {
+fn last_message(api: &MessagesApi, agent: &str, at: usize) -> String {
     api.requests_of(agent)[at].last_message().to_string()
 }
 
@@ -140,7 +140,7 @@ fn names_that_differ_in_case_are_read_owned_and_written_apart() {
     run(&session, &api).expect(0);
     assert_eq!(session.text("Makefile"), "Makefile: new\n");
     assert_eq!(session.text("makefile"), "makefile: new\n");
-    assert!(first_message(&api, "implement/T1", 1).contains("upper:"), "{}", first_message(&api, "implement/T1", 1));
+    assert!(last_message(&api, "implement/T1", 1).contains("upper:"), "{}", last_message(&api, "implement/T1", 1));
     let results = session.handoff("impl_report.json")["results"].clone();
     for (task, own, other) in [(0, "Makefile", "makefile"), (1, "makefile", "Makefile")] {
         assert_eq!(results[task]["changes"][0]["path"], own);
@@ -186,7 +186,7 @@ fn plain_names_of_this_system_are_planned_listed_and_written() {
     for name in names {
         assert_eq!(session.text(name), "made\n");
     }
-    let listed = first_message(&api, "implement/T1", names.len() + 1);
+    let listed = last_message(&api, "implement/T1", names.len() + 1);
     for name in names.into_iter().chain(["nul.txt"]) {
         assert!(listed.contains(name), "{name}: {listed}");
     }
@@ -317,7 +317,7 @@ fn a_plan_that_names_a_link_goes_back_to_the_model_and_to_the_user() {
             .on("review", [approves()]),
     );
     session.run(&api, ["--task", "Do it"]).expect(3);
-    let faults = first_message(&api, "plan", 1);
+    let faults = last_message(&api, "plan", 1);
     for fault in ["files_to_modify/0", "files_to_modify/1", "files_to_create/0", "files_to_create/1", "src/real.rs"] {
         assert!(faults.contains(fault), "{fault}: {faults}");
     }

@@ -1,6 +1,6 @@
 //! `baton review --base`: a review of a diff without a plan.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeMap;
 use std::fs;

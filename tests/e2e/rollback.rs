@@ -1,6 +1,6 @@
 //! Rollback: exactly the files that agents changed, with everything the user did since kept.
 #![cfg(unix)]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,7 +1,7 @@
 //! What follows a review (fix rounds, new plans, a decision by a person) and an answer at the gate that is not a
 //! plain yes.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -10,9 +10,9 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::support::check::{check, check_commands};
-use crate::support::messages_api::{MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::messages_api::{MessagesApi, Reply, Script, agents};
 use crate::support::replies::{
-    approves, blocked, but, completed, edits, file_of, own, plan, review, task, with, workspace, writes,
+    approves, blocked, but, completed, edits, fixes, own, plan, review, task, with, workspace, writes,
 };
 use crate::support::session::{Done, Session};
 use crate::support::terminal::Terminal;
@@ -26,12 +26,6 @@ fn wants_fixes(issues: &[Value]) -> Vec<Reply> {
     vec![review("changes_requested", "fix_and_re_review", issues)]
 }
 
-/// What fixes a task's file: it answers `to` instead of `from`.
-fn fixes(id: &str, from: u32, to: u32) -> Vec<Reply> {
-    let file = file_of(id);
-    vec![edits(&file, &format!("    {from}\n"), &format!("    {to}\n")), completed(&[&file])]
-}
-
 /// [`workspace`] with a file that no task owns.
 fn with_readme(tasks: usize) -> String {
     format!("{}//- /README.md\n# Sample\n", workspace(tasks))
@@ -42,23 +36,11 @@ fn fixes_readme() -> Vec<Reply> {
     vec![edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])]
 }
 
-/// The agents of these requests, in order, each conversation once.
-fn agents(requests: &[RecordedRequest]) -> Vec<String> {
-    requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.clone()).collect()
-}
-
 /// Tasks side by side ask in whatever order.
 fn sorted(agents: &[String]) -> Vec<&str> {
     let mut agents: Vec<&str> = agents.iter().map(String::as_str).collect();
     agents.sort_unstable();
     agents
-}
-
-/// What the n-th conversation of an agent began with.
-fn first_message(api: &MessagesApi, agent: &str, conversation: usize) -> String {
-    let requests = api.requests_of(agent);
-    let first = requests.iter().find(|request| request.conversation == conversation && request.turn == 0);
-    first.unwrap_or_else(|| panic!("no conversation {conversation} of {agent}")).first_message()
 }
 
 fn read(root: &Path, file: &str) -> Value {
@@ -129,10 +111,10 @@ fn the_owners_of_files_with_issues_run_again_each_told_of_its_own() {
     let (first, second) = order.split_at(6);
     assert_eq!(sorted(first), ["context", "implement/T1", "implement/T2", "implement/T3", "plan", "review"]);
     assert_eq!(sorted(second), ["implement/T1", "implement/T2", "review"]);
-    let (one, two) = (first_message(&api, "implement/T1", 1), first_message(&api, "implement/T2", 1));
+    let (one, two) = (api.first_message("implement/T1", 1), api.first_message("implement/T2", 1));
     assert!(one.contains("One is wrong.") && !one.contains("Two is wrong."), "{one}");
     assert!(two.contains("Two is wrong.") && !two.contains("One is wrong."), "{two}");
-    assert!(!first_message(&api, "implement/T1", 0).contains("review_issues"));
+    assert!(!api.first_message("implement/T1", 0).contains("review_issues"));
 
     let old = read(session.root(), "history/0001-fix/review.json");
     let ids = [id_of(&old, "One is wrong."), id_of(&old, "Two is wrong.")];
@@ -185,11 +167,11 @@ fn a_re_review_tells_fixed_open_and_new_apart() {
     done.prints("2 reviews without an approval (max_review_cycles is 2); the last one says: Half of it.");
 
     let old = read(session.root(), "history/0001-fix/review.json");
-    let asked = first_message(&api, "review", 1);
+    let asked = api.first_message("review", 1);
     for description in ["A", "B", "C"] {
         assert!(asked.contains(&id_of(&old, description)), "{description} is to be answered by its id: {asked}");
     }
-    assert!(!first_message(&api, "review", 0).contains("open_issues"));
+    assert!(!api.first_message("review", 0).contains("open_issues"));
     let now = session.handoff("review.json");
     assert_eq!(list(&now["issues"], "description"), ["B", "D"]);
     assert_eq!(id_of(&now, "B"), id_of(&old, "B"));
@@ -207,7 +189,7 @@ fn a_re_review_tells_fixed_open_and_new_apart() {
     assert_eq!(api.requests().len(), count);
     run_until(&session, &api, 3, &[]).expect(0);
     assert_eq!(sorted(&agents(&api.requests()[count..])), ["implement/T1", "implement/T2", "review"]);
-    let (one, two) = (first_message(&api, "implement/T1", 2), first_message(&api, "implement/T2", 2));
+    let (one, two) = (api.first_message("implement/T1", 2), api.first_message("implement/T2", 2));
     assert!(one.contains("\"D\"") && !one.contains("\"A\"") && two.contains("\"B\""), "{one}\n{two}");
     assert_eq!(session.handoff("round.json")["n"], 3);
     assert_eq!(states(&session), pairs(&[("B", "fixed"), ("D", "fixed")]));
@@ -275,7 +257,7 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
     session.baton(["approve"]).run().expect(0);
     session.run(&api, []).expect(3);
     assert_eq!(agents(&api.requests()[count..]), ["implement/FIX", "review"]);
-    assert!(first_message(&api, "implement/FIX", 0).contains("No article."));
+    assert!(api.first_message("implement/FIX", 0).contains("No article."));
     let report = session.handoff("impl_report.json");
     assert_eq!(list(&report["results"], "task_id"), ["T1", "T2", "FIX"]);
 
@@ -287,7 +269,7 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
     session.baton(["approve"]).run().expect(0);
     session.run(&api, []).expect(0);
     assert_eq!(agents(&api.requests()[count..]), ["implement/FIX", "review"]);
-    let second = first_message(&api, "implement/FIX", 1);
+    let second = api.first_message("implement/FIX", 1);
     assert!(second.contains("No notes.") && !second.contains("No article."), "{second}");
     let report = session.handoff("impl_report.json");
     let changes = &report["results"][2]["changes"];
@@ -326,7 +308,7 @@ fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
             next: none
         "#]],
     );
-    assert!(!first_message(&api, "implement/FIX", 0).contains("Too small."));
+    assert!(!api.first_message("implement/FIX", 0).contains("Too small."));
     assert_eq!(session.handoff("approval.json")["by"], "auto");
 }
 
@@ -452,7 +434,7 @@ fn a_round_that_was_only_written_down_is_entered() {
         session.run(&api, ["--auto-approve"]).expect(0);
         assert_eq!(agents(&api.requests()[count..]), [format!("implement/{fixer}"), "review".to_owned()]);
         assert_eq!(session.handoff("round.json"), round);
-        assert!(first_message(&api, &format!("implement/{fixer}"), usize::from(fixer == "T1")).contains("Wrong."));
+        assert!(api.first_message(&format!("implement/{fixer}"), usize::from(fixer == "T1")).contains("Wrong."));
     }
 }
 
@@ -504,7 +486,7 @@ fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
     let done = session.run(&api, ["--json"]).expect(3);
     assert_eq!(agents(&api.requests()[count..]), ["implement/T2", "review"], "T1 has nothing to fix");
     assert_eq!(session.handoff("round.json")["tasks"], json!(["T2"]));
-    let asked = first_message(&api, "review", 1);
+    let asked = api.first_message("review", 1);
     let (dismissed, open) = (asked.find("<dismissed_issues>").unwrap(), asked.find("<open_issues>").unwrap());
     assert!(asked[dismissed..open].contains(&id) && !asked[open..].contains(&id), "{asked}");
     assert_eq!(id_of(&session.handoff("review.json"), "A matter of taste."), id);
@@ -531,7 +513,7 @@ fn a_new_plan_answers_to_the_review_and_keeps_what_was_changed() {
     assert_eq!(session.history(), ["0001-re-plan"]);
     let kept = session.names(".agent_memory/history/0001-re-plan");
     assert_eq!(kept, ["approval.json", "impl_report.json", "plan.json", "plan.md", "review.json", "round.json"]);
-    let asked = first_message(&api, "plan", 1);
+    let asked = api.first_message("plan", 1);
     assert!(asked.contains("The title of T1") && asked.contains("The wrong file."), "{asked}");
     assert!(session.text("src/t1.rs").contains('1'), "what was changed stays");
     for gone in ["approval.json", "impl_report.json", "review.json", "round.json"] {
@@ -543,7 +525,7 @@ fn a_new_plan_answers_to_the_review_and_keeps_what_was_changed() {
     let review = session.handoff("review.json");
     assert_eq!((&review["round"], &session.handoff("round.json")["n"]), (&json!(2), &json!(2)));
     assert_eq!(review["plan_drift_detected"], false, "the first plan was approved too: {}", review["drift_details"]);
-    let reviewed = first_message(&api, "review", 1);
+    let reviewed = api.first_message("review", 1);
     assert!(reviewed.contains("src/t1.rs: modified") && reviewed.contains("src/t2.rs: modified"), "{reviewed}");
     // The new T1 did not write what the old one wrote.
     assert_eq!(list(&session.handoff("impl_report.json")["results"][0]["changes"], "path"), ["src/t2.rs"]);
@@ -588,7 +570,7 @@ fn what_a_person_must_decide_goes_on_when_they_do() {
     let (session, api) = escalated(vec![approves()]);
     session.baton(["plan", "--feedback", "Use the other file."]).api(&api).run().expect(0);
     assert_eq!(session.handoff("plan.json")["plan_version"], 2);
-    let asked = first_message(&api, "plan", 1);
+    let asked = api.first_message("plan", 1);
     assert!(asked.contains("Use the other file.") && asked.contains("The verdict is rejected."), "{asked}");
     assert_eq!(session.history(), ["0001-revise"]);
     session.run(&api, []).expect(3).prints("version 2");
@@ -662,7 +644,7 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
     session.run(&api, ["--task", "Do it"]).expect(3);
     session.baton(["plan", "--feedback", "  "]).api(&api).run().expect(2).reports("empty");
     session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run().expect(0);
-    let asked = first_message(&api, "plan", 1);
+    let asked = api.first_message("plan", 1);
     assert!(asked.contains("The other file, please.") && asked.contains("The title of T1"), "{asked}");
     assert_eq!(
         (session.handoff("plan.json")["plan_version"].clone(), session.history()),
@@ -680,7 +662,7 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
     let answer = session.baton(["plan", "--feedback", "The other file, please."]).api(&api).run();
     answer.expect(0).prints("The waiting run plans again.");
     terminal.wait_for("Plan, version 2");
-    assert!(first_message(&api, "plan", 1).contains("The other file, please."));
+    assert!(api.first_message("plan", 1).contains("The other file, please."));
     terminal.wait_for("[a]pprove");
     session.baton(["approve"]).run().expect(0);
     terminal.wait_for("Approved. Changes are in your working tree");
@@ -906,7 +888,7 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
     );
     assert_eq!(list(&session.handoff("impl_report.json")["results"], "task_id"), ["T1", "T2", "T3"]);
     assert_eq!(session.handoff("round.json")["tasks"], json!(["T1", "T2", "T3"]));
-    assert!(first_message(&api, "review", 1).contains("The title of T3"));
+    assert!(api.first_message("review", 1).contains("The title of T3"));
 }
 
 #[test]

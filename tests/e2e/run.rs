@@ -1,6 +1,6 @@
 //! `baton run`: one task through four agents, the memory folder afterwards, and the exit codes.
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! The standard streams and the signals: a reader that leaves, a full disk, a terminal that is gone.
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::greeting::{GREETING, TASK, script};
 use crate::support::messages_api::{Fault, MessagesApi, Script};
 use crate::support::replies::{but, goes_well, own, workspace};
-use crate::support::session::{Done, Session};
+use crate::support::session::Session;
 
 /// More than a stop may take, and less than the answer that a test's server keeps back.
 const SOON: Duration = Duration::from_secs(10);
@@ -54,18 +54,13 @@ const REPORTS: [&[&str]; 13] = [
     &["--version"],
 ];
 
-fn no_panic(done: Done) -> Done {
-    assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
-    done
-}
-
 #[test]
 fn whatever_is_printed_a_reader_that_leaves_is_no_failure() {
     let (session, api) = finished();
     let before = session.memory_tree();
     for args in REPORTS {
         let baton = session.baton(args.iter().copied()).api(&api);
-        let done = no_panic(baton.streams(Stdio::null(), left(), Stdio::piped()).run());
+        let done = baton.streams(Stdio::null(), left(), Stdio::piped()).run().no_panic();
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{args:?}");
         // Standard error stays empty too, with logging on.
         let baton = session.baton(args.iter().copied()).api(&api).env("BATON_LOG", "trace").env("BATON_NO_SUCH", "1");
@@ -77,7 +72,7 @@ fn whatever_is_printed_a_reader_that_leaves_is_no_failure() {
     // Wrong usage is wrong, heard or not.
     assert_eq!(session.baton(["rum"]).streams(Stdio::null(), left(), left()).run().code, Some(2));
     for args in [["approve"].as_slice(), &["reset"], &["rollback"]] {
-        let done = no_panic(session.baton(args.iter().copied()).streams(Stdio::null(), left(), Stdio::piped()).run());
+        let done = session.baton(args.iter().copied()).streams(Stdio::null(), left(), Stdio::piped()).run().no_panic();
         assert!(!done.stderr.contains("Broken pipe"), "{args:?}: {}", done.stderr);
     }
 }
@@ -92,7 +87,7 @@ fn a_result_that_cannot_be_written_is_told_and_fails() {
     let (session, api) = finished();
     for args in REPORTS {
         let baton = session.baton(args.iter().copied()).api(&api);
-        let done = no_panic(baton.streams(Stdio::null(), full().unwrap(), Stdio::piped()).run());
+        let done = baton.streams(Stdio::null(), full().unwrap(), Stdio::piped()).run().no_panic();
         assert_eq!(done.code, Some(1), "{args:?}");
         assert!(
             done.stderr.contains("error: the result cannot be written to standard output: "),
@@ -113,7 +108,7 @@ fn a_result_that_cannot_be_written_is_told_and_fails() {
     for json in [true, false] {
         let args = ["run", "--task", "Do it", "--auto-approve"].into_iter().chain(json.then_some("--json"));
         let done =
-            no_panic(session.baton(args).api(&api).streams(Stdio::null(), full().unwrap(), Stdio::piped()).run());
+            session.baton(args).api(&api).streams(Stdio::null(), full().unwrap(), Stdio::piped()).run().no_panic();
         done.expect(1).reports("cannot be written to standard output");
     }
     session.run(&api, ["--json"]).expect(0).prints("\"outcome\":\"merged\"");
@@ -144,7 +139,7 @@ fn a_run_whose_reader_leaves_is_cancelled_while_nothing_is_written() {
         api.wait_for_request("plan");
         let left = Instant::now();
         drop(reader);
-        let done = no_panic(run.wait()).expect(130);
+        let done = run.wait().no_panic().expect(130);
         assert!(left.elapsed() < SOON, "{:?}", left.elapsed());
         assert_eq!(done.stderr.contains("nobody reads standard output any more"), !json, "{}", done.stderr);
         assert!(session.of_last_run("events.jsonl").contains("\"status\":\"cancelled\""));

@@ -1,6 +1,6 @@
 //! The VS Code client and the server agree on settings, commands and version. What the client does is tested beside it,
 //! in `editors/vscode/tests`.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -4,20 +4,13 @@
 
 use serde_json::{Value, json};
 
-use crate::support::messages_api::{MessagesApi, RecordedRequest, Script};
+use crate::support::messages_api::{MessagesApi, RecordedRequest, Script, agents};
 use crate::support::replies::{approves, but, completed, edits, goes_well, own, plan_of, with, workspace};
 use crate::support::session::Session;
 use crate::support::terminal::Terminal;
 
 fn server() -> MessagesApi {
     MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]))
-}
-
-fn agents(requests: &[RecordedRequest]) -> Vec<String> {
-    let mut agents: Vec<String> =
-        requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.clone()).collect();
-    agents.sort();
-    agents
 }
 
 fn report(tasks: &[&str]) -> Value {
@@ -47,6 +40,13 @@ fn does_elsewhere(session: &Session, file: &str) {
     session.write(file, session.text(file).replace("    0\n", "    1\n"));
 }
 
+/// The agents of these requests; tasks side by side ask in any order.
+fn sorted_agents(requests: &[RecordedRequest]) -> Vec<String> {
+    let mut agents = agents(requests);
+    agents.sort();
+    agents
+}
+
 #[test]
 fn a_report_and_a_review_that_came_with_a_clone_do_not_make_anything_done() {
     let handoffs = [("impl_report.json", report(&["T1", "T2"])), ("review.json", merge())];
@@ -66,7 +66,7 @@ fn a_report_and_a_review_that_came_with_a_clone_do_not_make_anything_done() {
             let done = session.run(&api, []).expect(0);
             assert!(done.stderr.contains("There is nothing to review"), "{}", done.stderr);
             assert!(!done.stdout.contains("elsewhere"), "{}", done.stdout);
-            assert_eq!(agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);
+            assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);
             assert!(session.text("src/t1.rs").contains('1') && session.text("src/t2.rs").contains('1'));
             session.baton(["rollback"]).run().expect(0).prints("2 files");
         }
@@ -92,7 +92,7 @@ fn work_that_was_done_elsewhere_is_reviewed_by_its_diff_beside_ours() {
     let shown = terminal.wait_for("does not undo it.");
     assert!(shown.contains("T1 was done elsewhere, not by Baton, reviewed by the diff"), "{shown}");
     assert_eq!(running.wait().code, Some(0));
-    assert_eq!(agents(&api.requests()), ["implement/T2", "review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["implement/T2", "review"]);
 
     let asked = api.requests_of("review")[0].first_message();
     assert!(asked.contains("src/t1.rs: modified, +1 -1 (T1, done elsewhere; against HEAD)"), "{asked}");
@@ -113,10 +113,10 @@ fn of_two_tasks_said_to_be_done_the_one_that_nothing_shows_is_done_here() {
     let done = session.run(&api, ["--auto-approve"]).expect(0);
     done.reports("T2: said to be done, and nothing bears it out")
         .prints("T1 was done elsewhere, not by Baton, reviewed by");
-    assert_eq!(agents(&api.requests()), ["implement/T2", "review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["implement/T2", "review"]);
     let again = session.run(&api, []).expect(0);
     again.prints("T1 was done elsewhere");
-    assert_eq!(agents(&api.requests()).len(), 2, "nothing is done again");
+    assert_eq!(sorted_agents(&api.requests()).len(), 2, "nothing is done again");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn our_own_work_is_ours_whoever_takes_its_review_away_and_also_where_it_changed_
     std::fs::remove_file(session.path(".agent_memory/review.json")).expect("a review");
     let api = server();
     let done = session.run(&api, []).expect(0);
-    assert_eq!(agents(&api.requests()), ["review"]);
+    assert_eq!(sorted_agents(&api.requests()), ["review"]);
     assert!(!done.stdout.contains("elsewhere") && !done.stderr.contains("bears it out"), "{}", done.stdout);
     let asked = api.requests_of("review")[0].first_message();
     assert!(!asked.contains("done_elsewhere"), "{asked}");
@@ -166,7 +166,7 @@ fn what_agents_here_found_nothing_to_do_for_is_not_told_to_be_done_elsewhere() {
         let script = Script::new().on("implement/T1", [completed(&[]), completed(&[])]);
         let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
         let done = session.run(&api, ["--auto-approve"]).expect(0);
-        assert_eq!(agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);
+        assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);
         assert!(!done.stdout.contains("elsewhere"), "{}", done.stdout);
         let asked = api.requests_of("review")[0].first_message();
         assert!(!asked.contains("done_elsewhere"), "{asked}");

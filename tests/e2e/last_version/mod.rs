@@ -1,7 +1,7 @@
 //! Memory folders of version 0.1.0 at every stage: each is brought to its end without asking for an answer it holds,
 //! and everything can be undone.
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod fixture;
 mod make;

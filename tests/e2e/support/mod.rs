@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: a workspace and its user, the clients, the scripted models, and waits.
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "the benches use a part of it, and some of that alone")]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 pub mod check;
 #[cfg(unix)]

@@ -134,6 +134,12 @@ pub fn does(id: &str) -> [Reply; 2] {
     [edits(&file, "    0\n", "    1\n"), completed(&[&file])]
 }
 
+/// What changes a task's file once more: the function answers `to` instead of `from`.
+pub fn fixes(id: &str, from: u32, to: u32) -> Vec<Reply> {
+    let file = file_of(id);
+    vec![edits(&file, &format!("    {from}\n"), &format!("    {to}\n")), completed(&[&file])]
+}
+
 /// A run that goes well, in [`workspace`], with these tasks.
 pub fn goes_well(groups: &[&[Value]]) -> Script {
     but(Script::new(), groups)

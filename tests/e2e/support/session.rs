@@ -106,6 +106,13 @@ impl Session {
         self.folder.path().join("config")
     }
 
+    /// Write the user's own settings.
+    pub fn write_user_config(&self, text: &str) {
+        let folder = self.config_home().join("baton");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("config.toml"), text).expect("a file");
+    }
+
     /// Where the program keeps what is the user's own, `$XDG_STATE_HOME/baton`.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state/baton")
@@ -409,6 +416,13 @@ impl Done {
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails the test when it panicked.
+    #[track_caller]
+    pub fn no_panic(self) -> Self {
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
     }
 

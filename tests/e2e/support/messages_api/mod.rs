@@ -9,7 +9,7 @@ mod http;
 mod rules;
 mod script;
 
-pub use script::{Fault, RecordedRequest, Reply, RequestName, Script};
+pub use script::{Fault, RecordedRequest, Reply, RequestName, Script, agents};
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -130,6 +130,14 @@ impl MessagesApi {
     /// The requests of one agent, such as `implement/T1`.
     pub fn requests_of(&self, agent: &str) -> Vec<RecordedRequest> {
         self.requests().into_iter().filter(|request| request.agent == agent).collect()
+    }
+
+    /// The first message of an agent's conversation, counted from 0.
+    #[track_caller]
+    pub fn first_message(&self, agent: &str, conversation: usize) -> String {
+        let requests = self.requests_of(agent);
+        let first = requests.iter().find(|request| request.conversation == conversation);
+        first.unwrap_or_else(|| panic!("no conversation {conversation} of {agent}")).first_message()
     }
 
     /// Wait for a request by its name: an agent (`"plan"`, its first request), an agent's turn (`("review", 1)`), or all

@@ -379,6 +379,11 @@ impl fmt::Display for RequestName {
     }
 }
 
+/// The agents of these requests, in order, each conversation once.
+pub fn agents(requests: &[RecordedRequest]) -> Vec<String> {
+    requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.clone()).collect()
+}
+
 pub(super) fn error_body(kind: &str, message: &str) -> String {
     json!({ "type": "error", "error": { "type": kind, "message": message }, "request_id": "req_test" }).to_string()
 }
