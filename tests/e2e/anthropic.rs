@@ -211,7 +211,7 @@ async fn an_answer_that_keeps_coming_slowly_is_not_idle() {
 }
 
 #[tokio::test]
-async fn a_retry_is_told_with_its_reason_and_wait() {
+async fn a_retry_is_reported_with_its_reason_and_wait() {
     let script = Script::new().on("any", [ok()]).fault("any", [Fault::rate_limited(7), Fault::overloaded()]);
     let api = MessagesApi::start(script);
     let seen = Mutex::new(Vec::new());
@@ -278,7 +278,7 @@ async fn final_refusals_are_final_at_once_and_say_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_fails_at_once_names_its_variable_and_is_told_nowhere() {
+async fn a_wrong_key_fails_at_once_names_its_variable_and_is_shown_nowhere() {
     const WRONG: &str = "sk-ant-wrong-secret";
     for (credential, source) in [
         (Credential::ApiKey(WRONG.to_owned()), "ANTHROPIC_API_KEY"),

@@ -149,7 +149,7 @@ fn a_wrong_setting_is_named_with_its_place() {
 }
 
 #[test]
-fn a_plan_edited_into_nonsense_is_told_with_line_and_column_and_left_alone() {
+fn a_plan_edited_into_nonsense_is_reported_with_line_and_column_and_left_alone() {
     let (session, api) = at_the_gate();
     let good = session.text(".agent_memory/plan.json");
     let asked = api.requests().len();
@@ -238,7 +238,7 @@ fn a_memory_folder_that_came_with_a_clone_approves_nothing() {
 }
 
 #[test]
-fn of_two_runs_the_second_is_told_who_is_at_work() {
+fn of_two_runs_the_second_reports_who_is_at_work() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(but(Script::new().fault("context", [Fault::Silence]), &[&[own("T1")]]));
     let first = session.start(&api, ["--task", "Do it"]);
@@ -259,7 +259,7 @@ fn of_two_runs_the_second_is_told_who_is_at_work() {
 }
 
 #[test]
-fn a_model_that_blunders_is_told_and_recovers() {
+fn a_model_that_makes_mistakes_is_corrected_and_recovers() {
     let session = Session::new(&workspace(1));
     let good = plan_of(&[&[own("T1")]]);
     let blunders = [

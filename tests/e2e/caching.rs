@@ -237,7 +237,7 @@ fn phases_add_up(done: &Done, turns: &[(String, String, Usage)]) {
 }
 
 #[test]
-fn a_budget_in_dollars_holds_and_is_gone_on_from_when_it_is_raised() {
+fn a_budget_in_dollars_holds_and_is_resumed_when_it_is_raised() {
     let session = Session::new(&eight_files());
     let api = MessagesApi::start(eight_tasks());
     let mut stops = 0;
@@ -340,7 +340,7 @@ fn lost_answers_are_held_against_the_budget_before_another_is_sent() {
 }
 
 #[test]
-fn an_answer_cut_for_want_of_money_is_told_as_that_and_kept() {
+fn an_answer_cut_by_the_budget_is_reported_as_that_and_kept() {
     let session = Session::new(&workspace(1));
     let cut = Reply::text("The plan is").stop_reason("max_tokens");
     let script = Script::new().on("plan", [cut, plan(&[&[own("T1")]])]);

@@ -291,7 +291,7 @@ fn what_changed_its_kind_is_recorded_as_what_it_is() {
 }
 
 #[test]
-fn what_git_was_told_not_to_look_at_stays_as_it_is() {
+fn what_git_ignores_by_its_index_stays_as_it_is() {
     let repo = Repo::filled();
     repo.git(&["update-index", "--assume-unchanged", "src/lib.rs"]);
     repo.write("src/lib.rs", "my local settings\n");

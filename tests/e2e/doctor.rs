@@ -73,7 +73,7 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
 }
 
 #[test]
-fn a_key_that_is_missing_or_wrong_is_told_with_its_variable() {
+fn a_key_that_is_missing_or_wrong_is_reported_with_its_variable() {
     let session = Session::in_git(&workspace(1));
     let done = doctor(&session).run().expect(2);
     finds(&done, "models", "error", "No model is set up", "Set ANTHROPIC_API_KEY to a key");
@@ -88,7 +88,7 @@ fn a_key_that_is_missing_or_wrong_is_told_with_its_variable() {
 }
 
 #[test]
-fn an_endpoint_that_cannot_be_reached_is_told() {
+fn an_endpoint_that_cannot_be_reached_is_reported() {
     let session = Session::in_git(&workspace(1));
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let with = |url: String| doctor(&session).env("ANTHROPIC_API_KEY", KEY).env("ANTHROPIC_BASE_URL", url);
@@ -121,7 +121,7 @@ fn an_endpoint_that_cannot_be_reached_is_told() {
 }
 
 #[test]
-fn models_that_are_not_listed_are_told_apart_from_those_that_may_be_there() {
+fn models_that_are_not_listed_are_distinguished_from_those_that_may_be_there() {
     let session = Session::in_git(&workspace(1));
     let done = |script: Script, powerful: &str| {
         let api = MessagesApi::start(script);
@@ -145,7 +145,7 @@ fn models_that_are_not_listed_are_told_apart_from_those_that_may_be_there() {
 }
 
 #[test]
-fn faults_of_settings_are_told_at_their_place() {
+fn faults_of_settings_are_reported_at_their_place() {
     let session = Session::in_git(&workspace(1));
     let api = MessagesApi::start(Script::new());
     session.write("baton.toml", "budget_usd = 4\nmax_review_cycles = 9\n");
@@ -168,7 +168,7 @@ fn faults_of_settings_are_told_at_their_place() {
 }
 
 #[test]
-fn the_state_of_git_and_of_the_memory_folder_is_told() {
+fn the_state_of_git_and_of_the_memory_folder_is_reported() {
     let found = |session: &Session| {
         let api = MessagesApi::start(Script::new());
         doctor(session).api(&api).run()
@@ -213,7 +213,7 @@ fn the_state_of_git_and_of_the_memory_folder_is_told() {
 }
 
 #[test]
-fn a_folder_that_is_missing_or_may_not_be_written_is_told() {
+fn a_folder_that_is_missing_or_may_not_be_written_is_reported() {
     let session = Session::in_git(&workspace(1));
     let api = MessagesApi::start(Script::new());
     let done = session.baton(["doctor", "--json", "--workspace", "nowhere"]).api(&api).run().expect(1);
@@ -230,7 +230,7 @@ fn a_folder_that_is_missing_or_may_not_be_written_is_told() {
 }
 
 #[test]
-fn a_prompt_of_the_users_that_is_empty_is_told() {
+fn a_prompt_of_the_users_that_is_empty_is_reported() {
     let session = Session::in_git(&workspace(1));
     let api = MessagesApi::start(Script::new());
     std::fs::create_dir_all(session.config_home().join("baton/prompts")).unwrap();

@@ -386,7 +386,7 @@ fn a_blocked_task_from_elsewhere_is_tried_like_any_other() {
 }
 
 #[test]
-fn every_fault_is_told_at_its_place_and_the_file_is_left_alone() {
+fn every_fault_is_reported_at_its_place_and_the_file_is_left_alone() {
     let session = session_with(&[("plan.json", plan_json())]);
     let api = server();
     let lines = |text: &str| text.replace("; ", "\n");

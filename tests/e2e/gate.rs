@@ -212,7 +212,7 @@ fn an_answer_from_another_process_releases_the_gate() {
 }
 
 #[test]
-fn a_gate_that_nobody_answers_leaves_the_plan_waiting() {
+fn a_gate_without_an_answer_leaves_the_plan_waiting() {
     let session = Session::new(&workspace(2));
     let api = two_tasks();
     let mut terminal = Terminal::new();

@@ -109,7 +109,7 @@ fn other_broken_files_do_not_hide_where_the_workflow_stands() {
 }
 
 #[test]
-fn a_gate_whose_plan_is_broken_from_elsewhere_says_so_and_goes_on_when_it_is_mended() {
+fn a_gate_whose_plan_is_broken_by_another_program_shows_it_and_opens_when_it_is_repaired() {
     let session = Session::new(&workspace(2));
     let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
     let mut terminal = Terminal::new();
@@ -165,7 +165,7 @@ fn a_plan_that_became_a_pipe_a_folder_or_too_large_waits_for_what_it_is_and_can_
 }
 
 #[test]
-fn a_file_that_a_plan_missed_mends_it_by_appearing() {
+fn a_file_that_a_plan_missed_repairs_it_by_appearing() {
     let (session, api) = at_the_gate();
     fs::rename(session.path("src/t2.rs"), session.path("elsewhere")).expect("a file");
     let mut terminal = Terminal::new();
@@ -279,7 +279,7 @@ fn another_plan_than_the_shown_one_is_not_approved_nor_one_with_unsaved_changes(
 }
 
 #[test]
-fn a_plan_broken_at_the_live_gate_is_a_diagnostic_and_asked_about_once_it_is_mended() {
+fn a_plan_broken_at_the_live_gate_is_a_diagnostic_and_asked_about_once_it_is_repaired() {
     let session = Session::new(GREETING);
     let api = MessagesApi::start(delicate());
     let mut client = client_with_gate(&session, &api);

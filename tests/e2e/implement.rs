@@ -68,7 +68,7 @@ fn is(request: &RecordedRequest, agent: &str, turn: usize) -> bool {
 }
 
 #[test]
-fn each_agent_is_told_its_own_task_and_served_by_the_model_for_it() {
+fn each_agent_is_sent_its_own_task_and_served_by_the_model_for_it() {
     let session = Session::new(&workspace(3));
     let tasks = [
         own("T1"),
@@ -202,7 +202,7 @@ fn a_failed_task_keeps_back_only_what_depends_on_it() {
 }
 
 #[test]
-fn writes_elsewhere_are_refused_and_told() {
+fn writes_elsewhere_are_refused_and_reported() {
     let session = Session::new(&workspace(2));
     session.git(&["init", "-q"]);
     let attempts = [

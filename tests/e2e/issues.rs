@@ -207,7 +207,7 @@ fn unowned_script() -> Script {
 }
 
 #[test]
-fn a_chosen_issue_in_a_file_of_nobodys_opens_the_gate_and_another_joins_it_there() {
+fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there() {
     let commands = ["run --task 'Do it' --auto-approve", "run --fix {R}", "run --fix {A}", "approve", "run"];
     let (session, _) = check_commands(
         &unowned_files(),
@@ -314,7 +314,7 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
 }
 
 #[test]
-fn what_cannot_be_fixed_is_told_with_what_to_do() {
+fn what_cannot_be_fixed_is_reported_with_what_to_do() {
     let session = Session::new(&workspace(2));
     let api = MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b()), approves()]));
     fix(&session, &api, &["x"]).expect(2).reports("there is no plan, so no task can fix an issue");
@@ -365,7 +365,7 @@ fn a_round_that_failed_goes_on_when_its_issues_are_chosen_again_and_no_others_ar
 }
 
 #[test]
-fn a_fix_that_is_killed_goes_on_and_nothing_of_it_is_done_twice() {
+fn a_fix_that_is_killed_is_resumed_and_nothing_of_it_is_done_twice() {
     let fixing = |killed_at: Option<&RequestName>| {
         let session = Session::new(&workspace(2));
         let script = two_tasks([review("approved", "merge", &a_and_b()), approves()]);

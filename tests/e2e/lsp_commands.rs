@@ -489,7 +489,7 @@ fn a_spent_budget_is_asked_about_and_raised() {
 }
 
 #[test]
-fn a_client_with_its_own_interface_is_told_every_event_and_asked_nothing() {
+fn a_client_with_its_own_interface_gets_every_event_and_no_question() {
     let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
     let mut client = session.language_server(&api);
@@ -638,7 +638,7 @@ fn the_editors_settings_count_and_may_not_set_what_is_the_users() {
 /// Prints how long `baton.status` takes while sixteen tasks are at work, from the request to its answer.
 #[test]
 #[expect(clippy::print_stderr, reason = "it is a measurement as well")]
-fn the_status_is_told_while_sixteen_tasks_are_at_work() {
+fn the_status_is_answered_while_sixteen_tasks_are_at_work() {
     const TASKS: usize = 16;
     let session = Session::new(GREETING);
     let source = "// a line of some length, as sources have them\n".repeat(400);

@@ -448,7 +448,7 @@ fn what_cannot_begin_leaves_no_folder_behind() {
 }
 
 #[test]
-fn a_memory_folder_that_is_removed_while_a_run_is_at_work_is_told_of() {
+fn a_memory_folder_that_is_removed_while_a_run_is_at_work_is_reported() {
     for agent in ["plan", "implement/T1", "review"] {
         let session = Session::new(&workspace(1));
         let api = MessagesApi::start(goes_well(&[&[own("T1")]]).fault(agent, [Fault::Silence]));
@@ -467,7 +467,7 @@ fn a_memory_folder_that_is_removed_while_a_run_is_at_work_is_told_of() {
 }
 
 #[test]
-fn a_lock_that_nobody_holds_or_that_holds_nonsense_is_taken_or_told_of() {
+fn a_lock_without_a_holder_or_that_holds_nonsense_is_taken_or_reported() {
     let session = Session::new(&workspace(1));
     for (text, code) in [("", 0), ("{\"pid\":1,\"ru", 0), ("{\"pid\":4294967295,\"run\":\"x\"}", 0), ("nonsense", 1)] {
         session.write(&session.memory("lock"), text);

@@ -96,7 +96,7 @@ fn of_forty_calls_in_one_turn_as_many_are_done_as_are_allowed_and_all_are_answer
 }
 
 #[test]
-fn the_same_call_for_ever_is_noticed_told_and_ended() {
+fn the_same_call_for_ever_is_noticed_reported_and_ended() {
     let session = Session::new(&workspace(2));
     let again = || vec![Reply::tool("search", json!({ "pattern": "nowhere" })); 20];
     let looping = api(Script::new().on("context", again()));
@@ -161,7 +161,7 @@ fn an_invalid_handoff_is_sent_back_with_its_faults_and_ends_after_three_tries() 
 }
 
 #[test]
-fn a_call_cut_by_max_tokens_is_not_made_and_the_model_is_told_to_take_smaller_steps() {
+fn a_call_cut_by_max_tokens_is_not_made_and_the_model_is_asked_to_take_smaller_steps() {
     let session = Session::new(&workspace(1));
     let cut =
         || Reply::raw_call("write_file", "{\"path\": \"src/t1.rs\", \"content\": \"pub fn").stop_reason("max_tokens");
@@ -365,7 +365,7 @@ fn edits_that_do_not_match_are_answered_with_what_is_there() {
 }
 
 #[test]
-fn an_edit_of_the_wrong_file_is_refused_and_told_to_the_user() {
+fn an_edit_of_the_wrong_file_is_refused_and_reported_to_the_user() {
     let session = Session::new(&workspace(2));
     session.write("Cargo.toml", "[package]\n");
     let [edit, submit] = does("T1");

@@ -122,7 +122,7 @@ fn an_interrupted_workflow_goes_on_where_it_was_moved_without_asking_or_paying_a
 }
 
 #[test]
-fn whoever_is_killed_while_taking_over_does_it_again() {
+fn a_takeover_that_is_killed_is_repeated() {
     let (session, _api) = merged();
     let new = moved(&session, "moved");
     let answer = fs::read(new.join(".agent_memory/approval.json")).unwrap();
@@ -141,7 +141,7 @@ fn whoever_is_killed_while_taking_over_does_it_again() {
 }
 
 #[test]
-fn a_copy_is_not_taken_for_a_move_and_is_told_to_be_one() {
+fn a_copy_is_not_taken_for_a_move_and_is_reported_as_one() {
     let (session, api) = merged();
     let copy = session.clone_workspace("copy");
     let notice = format!("This folder is a copy of {}, which is still there.", session.root().display());

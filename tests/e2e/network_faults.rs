@@ -165,7 +165,7 @@ fn matrix() -> Vec<Row> {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the table is there to be read")]
-fn every_fault_in_every_phase_is_recovered_from_or_told_plainly() {
+fn every_fault_in_every_phase_is_recovered_from_or_reported() {
     let began = Instant::now();
     let mut work: VecDeque<Box<dyn FnOnce() -> Cells + Send>> = VecDeque::new();
     for row in matrix() {

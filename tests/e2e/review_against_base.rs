@@ -155,7 +155,7 @@ fn fail_on_decides_the_exit_code_and_json_ends_with_the_outcome() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_told_with_what_to_do() {
+fn what_cannot_be_compared_is_reported_with_what_to_do() {
     let api = reviewer([]);
     let refused = |session: &Session, base: &str, words: &str| {
         against(session, &api, base, &[]).expect(2).reports(words);
@@ -220,7 +220,7 @@ fn while_a_workflow_is_unfinished_it_is_refused_and_a_finished_one_goes_to_histo
 }
 
 #[test]
-fn a_task_that_nobody_began_stays_and_can_be_begun_afterwards() {
+fn a_task_that_was_not_begun_stays_and_can_be_begun_afterwards() {
     let session = Session::in_git(&workspace(1));
     session.write("src/t1.rs", "pub fn t1() -> u32 {\n    0\n}\n// more\n");
     session.write(".agent_memory/task.md", "Do it\n");

@@ -177,7 +177,7 @@ fn edits_made_since_are_kept() {
 }
 
 #[test]
-fn what_cannot_be_told_apart_is_left_alone_and_named() {
+fn what_cannot_be_distinguished_is_left_alone_and_named() {
     let Done4 { session, before, .. } = done();
     let mine = LIB_AFTER.replace("    1\n", "    111\n");
     session.write("src/lib.rs", &mine);

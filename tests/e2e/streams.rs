@@ -79,7 +79,7 @@ fn whatever_is_printed_a_reader_that_leaves_is_no_failure() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "why it is skipped")]
-fn a_result_that_cannot_be_written_is_told_and_fails() {
+fn a_result_that_cannot_be_written_is_reported_and_fails() {
     if full().is_none() {
         eprintln!("skipped: this system has no /dev/full");
         return;
@@ -150,7 +150,7 @@ fn a_run_whose_reader_leaves_is_cancelled_while_nothing_is_written() {
 }
 
 #[test]
-fn standard_error_that_nobody_reads_stops_no_run() {
+fn standard_error_without_a_reader_stops_no_run() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
     let run = session.baton(["run", "--task", "Do it", "--auto-approve"]).api(&api).env("BATON_LOG", "debug");
@@ -204,7 +204,7 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
 }
 
 #[test]
-fn a_language_server_that_is_told_to_stop_cancels_its_run() {
+fn a_language_server_that_is_signalled_to_stop_cancels_its_run() {
     let signals = [Signal::TERM, Signal::INT, Signal::HUP];
     for signal in signals.into_iter().filter(|signal| *signal != Signal::HUP || !hangups_are_ignored()) {
         let session = Session::new(GREETING);

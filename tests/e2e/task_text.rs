@@ -87,7 +87,7 @@ fn a_task_file_that_is_no_text_is_refused_at_its_place_and_kept() {
 }
 
 #[test]
-fn arguments_and_variables_that_are_no_unicode_are_told_and_nothing_panics() {
+fn arguments_and_variables_that_are_no_unicode_are_reported_and_nothing_panics() {
     let (session, api) = (Session::new(&workspace(1)), api());
     let odd = OsStr::from_bytes(b"caf\xe9");
     let with = |args: &[&OsStr]| {

@@ -186,7 +186,7 @@ fn a_token_in_an_innocent_file_is_neither_sent_nor_written_over() {
 }
 
 #[test]
-fn a_workspace_that_would_spend_more_is_told_off_and_may_spend_less() {
+fn a_workspace_that_would_spend_more_is_warned_and_may_spend_less() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
     session.write("baton.toml", "budget_usd = 1e308\n");

@@ -120,7 +120,7 @@ fn of_two_tasks_said_to_be_done_the_one_that_nothing_shows_is_done_here() {
 }
 
 #[test]
-fn a_merge_from_elsewhere_is_told_to_be_from_there() {
+fn a_merge_from_elsewhere_is_marked_as_from_there() {
     let session = Session::in_git(&workspace(2));
     with_handoffs(&session, &[("impl_report.json", report(&["T1", "T2"])), ("review.json", merge())]);
     does_elsewhere(&session, "src/t1.rs");
@@ -141,7 +141,7 @@ fn a_merge_from_elsewhere_is_told_to_be_from_there() {
 }
 
 #[test]
-fn our_own_work_is_ours_whoever_takes_its_review_away_and_also_where_it_changed_nothing() {
+fn our_own_work_is_ours_without_its_review_and_also_where_it_changed_nothing() {
     let session = Session::new(&workspace(2));
     // T2 finds its work done already.
     does_elsewhere(&session, "src/t2.rs");
@@ -158,7 +158,7 @@ fn our_own_work_is_ours_whoever_takes_its_review_away_and_also_where_it_changed_
 }
 
 #[test]
-fn what_agents_here_found_nothing_to_do_for_is_not_told_to_be_done_elsewhere() {
+fn what_agents_here_found_nothing_to_do_for_is_not_marked_as_done_elsewhere() {
     for in_git in [true, false] {
         let files = workspace(2);
         let session = if in_git { Session::in_git(&files) } else { Session::new(&files) };

@@ -223,7 +223,7 @@ fn a_missing_or_killed_review_is_made() {
 }
 
 #[test]
-fn a_fix_round_is_entered_gone_on_with_and_reviewed() {
+fn a_fix_round_is_entered_resumed_and_reviewed() {
     merges("fix-wanted", fixing(), &[&T2, &T3, &REVIEW], "123fF");
     merges("fix-entered", fixing(), &[&T2, &T3, &REVIEW], "123fF");
     merges("fix-killed", fixing(), &[&T2[1..], &REVIEW], "123fF");
@@ -265,7 +265,7 @@ fn only_the_issue_that_is_named_is_fixed() {
 }
 
 #[test]
-fn a_fix_of_nobodys_file_waits_at_its_gate() {
+fn a_fix_of_an_unowned_file_waits_at_its_gate() {
     let LastVersion { session, reported } = open("fix-at-the-gate");
     let fix = [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])];
     let server = Asked::of(Script::new().on("implement/FIX", fix).on("review", approver()));
@@ -381,7 +381,7 @@ fn a_rollback_of_a_task_and_of_a_file_are_undone_one_after_the_other() {
 }
 
 #[test]
-fn a_killed_rollback_is_finished_by_whoever_comes_next() {
+fn a_killed_rollback_is_finished_by_the_next_command() {
     let LastVersion { session, .. } = open("rollback-killed");
     assert!(tree(&session) != before() && tree(&session) != with_done("123"), "it is half-way");
     let server = nobody();
@@ -412,7 +412,7 @@ fn checkpoints_of_old_runs_go_with_them() {
 }
 
 #[test]
-fn a_review_against_a_commit_is_read_and_gone_on_with() {
+fn a_review_against_a_commit_is_read_and_resumed() {
     let against = |session: &Session, server: &Asked| baton(session, &server.api, &["review", "--base", "main"]);
     let LastVersion { session, .. } = open("review-against-a-commit-killed");
     let left = tree(&session);

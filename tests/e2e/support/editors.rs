@@ -5,8 +5,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The version that `tests/setup.sh` installs.
 const NEOVIM: &str = "neovim-0.11.4";
@@ -86,15 +87,14 @@ pub fn succeeds(command: &mut Command) -> String {
 
 fn wait(child: Child) -> (Output, bool) {
     let pid = rustix::process::Pid::from_child(&child);
-    let waiting = thread::spawn(move || child.wait_with_output().expect("a child"));
-    let deadline = Instant::now() + PATIENCE;
-    while !waiting.is_finished() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(10));
+    let (ended, output) = mpsc::channel();
+    thread::spawn(move || ended.send(child.wait_with_output().expect("a child process")));
+    match output.recv_timeout(PATIENCE) {
+        Ok(output) => (output, true),
+        Err(_) => {
+            // Waited for in the thread, so that the id is still its own.
+            let _ended = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            (output.recv().expect("a child process"), false)
+        }
     }
-    let in_time = waiting.is_finished();
-    if !in_time {
-        // Waited for above, so that the id is still its own.
-        let _ended = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
-    (waiting.join().expect("a child"), in_time)
 }
