@@ -12,6 +12,7 @@ use crate::support::replies::{
     approves, completed, context, edits, modifies, own, plan, plan_of, reads, task, with, workspace, writes,
 };
 use crate::support::session::Session;
+use crate::support::wait::wait_until;
 
 /// The time that a process has worked, all its threads together; proc(5).
 #[cfg(target_os = "linux")]
@@ -35,11 +36,8 @@ fn ctrl_c_ends_the_process_soon_while_a_tool_call_is_in_a_long_piece() {
     let api = MessagesApi::start(script);
     let run = session.start(&api, ["--task", "Do it", "--auto-approve"]);
     api.wait_for_answer("context");
-    let (before, began) = (worked(run.pid()), Instant::now());
-    while worked(run.pid()) < before + Duration::from_millis(500) {
-        assert!(began.elapsed() < Duration::from_secs(60), "the search works");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let before = worked(run.pid());
+    wait_until("the search to be at work", || worked(run.pid()) >= before + Duration::from_millis(500));
     run.signal(Signal::INT);
     let signalled = Instant::now();
     let done = run.wait();
