@@ -25,7 +25,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_as<T: Handoff>(&self, file: &str, handoff: &T) -> Result<(), MemoryError> {
-        self.replace(file, &pretty(handoff), 0o644)
+        self.replace(file, &to_pretty_json(handoff), 0o644)
     }
 
     pub(super) fn replace(&self, file: &str, bytes: &[u8], mode: u32) -> Result<(), MemoryError> {
