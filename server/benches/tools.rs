@@ -3,6 +3,7 @@
 //! `cargo bench --bench tools` prints them. Each size is ten times the one before, so a tool that is linear prints ratios
 //! of about 10; fixed costs make them smaller. The shapes are the ones that are bad for each tool.
 
+#![allow(clippy::disallowed_methods, reason = "a bench makes the files it measures with")]
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first surprise")]
 
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 //! `cargo bench --bench workflow` prints them. A model that answers at once leaves only the engine's own work, most of
 //! which is making things durable; so the run is set against the same durable writes made bare.
 
+#![allow(clippy::disallowed_methods, reason = "a bench makes the files it measures with")]
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first surprise")]
 
 use std::fs::{self, File};

@@ -2,6 +2,8 @@
 //!
 //! `server/ARCHITECTURE.md` is the map of this crate.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make files and look at them"))]
+
 pub mod agents;
 pub mod cli;
 pub mod config;

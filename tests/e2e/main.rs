@@ -1,5 +1,7 @@
 //! End-to-end tests: the real binary, driven as a user or an editor would. One test binary; a module a theme.
 
+#![allow(clippy::disallowed_methods, reason = "tests make files and look at them")]
+
 mod anthropic;
 mod bad_input;
 mod caching;

@@ -6,6 +6,7 @@
 //! `BATON_BENCH_OTHER="ruff server"`, or the command of any other language server, the first two are measured of both, in
 //! turns, on the same folder: `BATON_BENCH_FOLDER`, or an empty one.
 
+#![allow(clippy::disallowed_methods, reason = "a bench makes the files it measures with")]
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops at the first surprise")]
 
 #[cfg(target_os = "linux")]

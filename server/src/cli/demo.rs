@@ -1,5 +1,7 @@
 //! `baton demo`: the whole workflow on a sample repository, replayed from a recorded run.
 
+#![expect(clippy::disallowed_methods, reason = "the sample is a temporary folder of its own, which stays")]
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -71,6 +71,7 @@ impl Stops {
 /// Linux reports it (proc(5), `SigIgn` in `/proc/PID/status`: a mask in which signal n is bit n-1). On other systems a
 /// process without a terminal is assumed to be meant to outlive it.
 #[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "/proc is no file of anybody")]
 fn ignores_hangup() -> bool {
     use std::io::IsTerminal;
     match std::fs::read_to_string("/proc/self/status") {

@@ -8,6 +8,11 @@
 //! A workspace cannot approve plans, move its memory out, raise a limit, add a phase, or name an endpoint, a key or a
 //! proxy. No file holds a key, and no error shows the value of a setting that is not known.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this room reads the environment, and the files of settings, for all others"
+)]
+
 mod checks;
 mod disk;
 mod error;

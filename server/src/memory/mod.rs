@@ -8,6 +8,11 @@
 //! never a guess. Deliberately absent: what comes next (`workflow` decides), and any write outside this folder but the
 //! user's own key and answer numbers (`seal`, `answers`).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the key and the record of answers stand in the state folder of the user, outside every workspace"
+)]
+
 mod answers;
 mod error;
 mod files;

@@ -125,6 +125,7 @@ impl Check {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it says which binary this is")]
 fn binary() -> Check {
     let version = env!("CARGO_PKG_VERSION");
     match std::env::current_exe() {

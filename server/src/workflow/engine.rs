@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use etcetera::BaseStrategy;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -76,8 +75,7 @@ pub fn open(
 pub fn open_store(workspace: &Workspace, settings: &Settings, phases: &Phases) -> Result<Store, StartError> {
     let memory_dir =
         RepoPath::parse(&settings.memory_dir).map_err(|error| StartError::Usage(format!("memory_dir: {error}")))?;
-    let state = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
-    let kept = state.map(|state| Seal::open(&state.join("baton"), workspace.root()));
+    let kept = config::state_folder().map(|state| Seal::open(&state, workspace.root()));
     let seal = match kept {
         Some(Ok(seal)) => seal,
         unkept => {

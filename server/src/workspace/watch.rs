@@ -193,6 +193,7 @@ fn state_of(path: &Path) -> State {
 }
 
 #[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "it only asks whether a watched file changed")]
 fn identity(path: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
     let metadata = path.metadata().ok()?;
@@ -201,6 +202,7 @@ fn identity(path: &Path) -> Option<Identity> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::disallowed_methods, reason = "it only asks whether a watched file changed")]
 fn identity(path: &Path) -> Option<Identity> {
     Some((0, 0, path.metadata().ok()?.created().ok()))
 }

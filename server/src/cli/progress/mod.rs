@@ -62,7 +62,7 @@ struct Started {
 impl Style {
     /// Live when standard error is a terminal that draws, `NO_COLOR` is not set and `TERM` is not `dumb`.
     pub fn for_stderr() -> Self {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let set = |name| config::variable(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
         if io::stderr().is_terminal() && set("NO_COLOR").is_none() && !dumb { Self::Live } else { Self::Plain }
     }

@@ -63,6 +63,7 @@ struct Stat {
 
 #[cfg(unix)]
 impl Stat {
+    #[expect(clippy::disallowed_methods, reason = "/proc is no file of anybody")]
     fn of(pid: rustix::process::Pid) -> Option<Self> {
         let folder = format!("/proc/{}", pid.as_raw_nonzero());
         let text = std::fs::read(format!("{folder}/stat")).ok()?;
