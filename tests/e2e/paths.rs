@@ -265,7 +265,7 @@ fn whatever_a_touched_file_has_become_ends_nothing() {
             fs::hard_link(session.path(".env"), session.path("a.txt")).unwrap();
         }),
         ("large", |session| {
-            fs::File::options().write(true).open(session.path("a.txt")).unwrap().set_len(1 << 25).unwrap()
+            fs::File::options().write(true).open(session.path("a.txt")).unwrap().set_len(1 << 25).unwrap();
         }),
     ];
     for (what, becomes) in becomes {

@@ -105,7 +105,7 @@ pub(super) async fn reader_left() {
         }
     });
     if leaves.await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -32,6 +32,9 @@ impl EventLog {
     }
 
     /// Add an event. Not synced: losing the last lines in a power cut loses no work.
+    ///
+    /// # Errors
+    /// When it cannot be written.
     pub fn append(&self, event: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
@@ -231,7 +234,7 @@ impl Transcript {
     /// Opens the transcript of a run. `earlier` are the folders of the workflow's earlier runs, oldest first; each is
     /// opened only when it is read.
     pub(super) fn open(dir: &Dir, earlier: impl Iterator<Item = io::Result<Dir>>, seal: Seal) -> io::Result<Self> {
-        let mut unclaimed: HashMap<(String, String), VecDeque<Unclaimed>> = HashMap::new();
+        let mut unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>> = BTreeMap::new();
         for run in earlier {
             let mut conversations: HashMap<String, Vec<Message>> = HashMap::new();
             each(&run?, &seal, |line| match line {

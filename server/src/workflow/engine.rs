@@ -127,6 +127,7 @@ pub struct RunHandle {
 ///
 /// # Errors
 /// When it cannot begin; nothing was changed then.
+#[expect(clippy::too_many_lines, reason = "the steps of a start in their order")]
 pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
     let now = Timestamp::now();
     let Engine { workspace, store, settings, models, phases, prompts, approver, editor } = engine;

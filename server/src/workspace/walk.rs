@@ -110,7 +110,8 @@ pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt
         }
         listing.files.push(path);
     }
-    match fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match fault {
         Some(fault) => Err(WorkspaceError::from(fault).into()),
         None => Ok(listing),
     }

@@ -72,7 +72,7 @@ impl Progress {
             }
             self.state = State::Off;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Sets the number of tasks of the plan.
