@@ -33,6 +33,18 @@ pub fn user_config_file() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join(USER_FILE))
 }
 
+/// The folder of the user's own files beside the configuration, such as prompts: `$XDG_CONFIG_HOME/baton`, else below
+/// `~/.config`; `None` without a home.
+pub fn user_folder() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("baton"))
+}
+
+/// The folder of what is kept for the user between runs, such as the key: `$XDG_STATE_HOME/baton`, else below
+/// `~/.local/state`; `None` without a home.
+pub fn state_folder() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.state_dir()?.join("baton"))
+}
+
 /// The variables of this process that begin with `BATON_`.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()

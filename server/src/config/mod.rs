@@ -26,7 +26,7 @@ mod sources;
 mod table;
 mod value;
 
-pub use disk::{environment, user_config_file, user_file, variable};
+pub use disk::{environment, state_folder, user_config_file, user_file, user_folder, variable};
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
 pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_phases};

@@ -1,6 +1,6 @@
 //! A run's journals: its events, and its transcript with every model turn under a MAC.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Mutex;
@@ -221,7 +221,7 @@ struct State {
     file: File,
     systems: HashSet<String>,
     /// Answers of earlier runs whose conversation did not end, by agent and request.
-    unclaimed: HashMap<(String, String), VecDeque<Unclaimed>>,
+    unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>>,
 }
 
 struct Unclaimed {

@@ -21,7 +21,7 @@ use super::prompts::Prompts;
 use super::recover::recover;
 use super::run::Run;
 use crate::agents::{Budget, Limits, RunContext};
-use crate::config::{ModelChoice, Settings};
+use crate::config::{self, ModelChoice, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::{Memory, MemoryError, Seal, SetAside, Store};
 use crate::models::{self, ModelError, Models, Wanted};
@@ -105,9 +105,9 @@ pub fn models(
 
 /// The prompts, with the user's own in the place of the built-in ones.
 pub(super) fn load_prompts(phases: &Phases) -> Result<Prompts, String> {
-    match etcetera::choose_base_strategy() {
-        Ok(base) => Prompts::load(phases, &base.config_dir().join("baton")),
-        Err(_) => Ok(Prompts::built_in(phases)),
+    match config::user_folder() {
+        Some(folder) => Prompts::load(phases, &folder),
+        None => Ok(Prompts::built_in(phases)),
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
+use crate::config;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 use event::time_between;
 use live::{Live, Target};
