@@ -280,6 +280,7 @@ that cannot be done it is left alone and named, and the exit code is 3.";
 
 impl Args {
     /// The arguments of this process. Help ends it with code 0, wrong usage with 2.
+    #[expect(clippy::disallowed_methods, reason = "the command line of this process is parsed here")]
     pub fn from_command_line(phases: &Phases) -> Self {
         Self::from_words(std::env::args_os(), phases).unwrap_or_else(|error| super::output::exit_with(&error))
     }

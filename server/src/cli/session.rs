@@ -70,6 +70,7 @@ impl Session {
 
 impl Start<'_> {
     /// The workspace's folder: the one that was named, else the one this process was started in.
+    #[expect(clippy::disallowed_methods, reason = "the folder this process was started in is the default workspace")]
     pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
         if let Some(folder) = self.folder {
             return Ok(folder.to_owned());

@@ -30,7 +30,7 @@ pub struct HandoffJson {
     /// Finds all faults of syntax and shape in a text.
     pub check: fn(&str) -> Vec<Fault>,
     /// Reads what a further reviewing phase found.
-    pub findings: Option<fn(&str) -> Result<Findings, Vec<Fault>>>,
+    pub findings: Option<FindingsReader>,
 }
 
 impl HandoffFile {

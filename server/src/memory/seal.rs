@@ -47,6 +47,9 @@ impl Seal {
     }
 
     /// A seal that no other process can verify, for systems where no key can be kept.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
     pub fn ephemeral(root: &Path) -> io::Result<Self> {
         let key = match IN_MEMORY.get() {
             Some(key) => *key,

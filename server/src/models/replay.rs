@@ -116,6 +116,7 @@ impl Replay {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "opens the recording that the user named")]
 fn from_file(setup: &Setup<'_>) -> Result<Arc<Replay>, ModelError> {
     let path = setup.var("BATON_REPLAY").ok_or_else(|| {
         settings("The provider `replay` plays a recorded run: set BATON_REPLAY to the path of its transcript.jsonl.")

@@ -155,7 +155,7 @@ pub(super) fn fixed_message(memory: &Memory) -> String {
 fn stopped_message(phase: EventPhase, memory: &Memory) -> String {
     let place = match phase {
         EventPhase::Workflow => "Stopped.".to_owned(),
-        phase => format!("Stopped in {}.", phase.as_str()),
+        EventPhase::Phase(name) => format!("Stopped in {name}."),
     };
     let written = memory.report.as_ref().map(written).unwrap_or_default();
     let ids: Vec<&str> = written.iter().map(|(id, _)| id.as_str()).collect();

@@ -64,6 +64,15 @@ pub use status::{
 };
 pub use uncounted::{moved, trust_moved, uncounted};
 
+// What the phases are made of.
+pub(crate) use activity::{close_agent, report_activity, task_agent};
+pub(crate) use changes::real_changes;
+pub(crate) use editor::editor_findings;
+pub(crate) use elsewhere::{Elsewhere, look as look_elsewhere};
+pub(crate) use gate_content::git_folders;
+pub(crate) use published::{Publish, journal as publish_journal, standing as standing_publishes};
+pub(crate) use rounds::{current_or_first as current_or_first_round, empty_report};
+
 #[cfg(test)]
 pub(crate) mod fixture {
     use super::Phases;
@@ -73,12 +82,3 @@ pub(crate) mod fixture {
         crate::phases::TABLE.with(&[])
     }
 }
-
-// What the phases are made of.
-pub(crate) use activity::{close_agent, report_activity, task_agent};
-pub(crate) use changes::real_changes;
-pub(crate) use editor::editor_findings;
-pub(crate) use elsewhere::{Elsewhere, look as look_elsewhere};
-pub(crate) use gate_content::git_folders;
-pub(crate) use published::{Publish, journal as publish_journal, standing as standing_publishes};
-pub(crate) use rounds::{current_or_first as current_or_first_round, empty_report};

@@ -89,7 +89,7 @@ impl Live {
         match event.status {
             EventStatus::Started | EventStatus::Progress if message.is_empty() => {}
             EventStatus::Started | EventStatus::Progress => {
-                self.print(&Paint::new().for_stderr().dim().apply_to(message))
+                self.print(&Paint::new().for_stderr().dim().apply_to(message));
             }
             _ => {
                 self.clear();

@@ -53,6 +53,7 @@ pub(crate) fn editor(client: &Client, capabilities: Capabilities, folder: &Path)
 }
 
 /// The documents of a folder that are open.
+#[expect(clippy::disallowed_methods, reason = "asks for the real path of a folder that the client named")]
 pub(crate) fn buffers(documents: Documents, folder: &Path) -> OpenBuffers {
     let mut roots = vec![folder.to_owned()];
     // Some editors open a file by its real path, whatever path they have for the folder.

@@ -21,7 +21,7 @@ use tower_lsp::lsp_types::{ConfigurationItem, ConfigurationParams, MessageType, 
 
 use self::allowance::Allowance;
 use self::current_run::CurrentRun;
-use crate::config::{ConfigErrors, Loaded, Settings, WORKSPACE_FILE};
+use crate::config::{self, ConfigErrors, Loaded, Settings, WORKSPACE_FILE};
 use crate::lsp::board::Board;
 use crate::lsp::files::editor_services;
 use crate::lsp::files::refused::Refused;
@@ -135,7 +135,7 @@ impl Folder {
     /// The models that a run would use; `None` where they cannot be resolved.
     pub(crate) fn models(&self, settings: &Settings) -> Option<Models> {
         let editor = editor_services::editor(&self.client, self.capabilities, &self.path);
-        workflow::models(settings, &|name| std::env::var(name).ok(), &editor).ok()
+        workflow::models(settings, &config::variable, &editor).ok()
     }
 
     /// The status of the workflow, with what the user allowed beyond the budget; `None` without a memory.
@@ -251,14 +251,16 @@ impl Folder {
     /// Ask a person how to continue; the question replaces an earlier one.
     pub(crate) fn ask(&self, question: impl Future<Output = ()> + Send + 'static) {
         let asked = tokio::spawn(question).abort_handle();
-        if let Some(earlier) = self.question().replace(asked) {
+        let earlier = self.question().replace(asked);
+        if let Some(earlier) = earlier {
             earlier.abort();
         }
     }
 
     /// Withdraw the question how to continue: something else answered it.
     pub(crate) fn withdraw_question(&self) {
-        if let Some(asked) = self.question().take() {
+        let asked = self.question().take();
+        if let Some(asked) = asked {
             asked.abort();
         }
     }

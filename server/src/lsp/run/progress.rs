@@ -202,7 +202,7 @@ impl Activity {
     fn message(&self) -> String {
         let mut place = match self.phase {
             EventPhase::Workflow => String::new(),
-            phase => phase.as_str().to_owned(),
+            EventPhase::Phase(name) => name.to_string(),
         };
         if !self.tasks.is_empty() {
             let named: Vec<&str> = self.tasks.iter().take(SHOWN_TASKS).map(String::as_str).collect();

@@ -22,7 +22,7 @@ use crate::lsp::folder::Folder;
 use crate::lsp::folder::current_run::CurrentRun;
 use crate::lsp::wire::{to_proto, window};
 use crate::workflow::{
-    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Outcome, PhaseEvent, REVIEW, Request, RunEnd, RunHandle,
+    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Outcome, PhaseEvent, Request, RunEnd, RunHandle,
 };
 
 /// How often the progress shows the time while nothing else happens.
@@ -162,9 +162,9 @@ fn ask(folder: &Arc<Folder>, question: Question, resumed: Start) {
 /// Show what happened in a run: its progress, and what it changed of diagnostics and lenses.
 async fn show_events(folder: &Folder, happened: &[PhaseEvent], progress: &mut Progress, files: &Files) {
     let is = |phase, status| {
-        move |event: &&PhaseEvent| event.phase == phase && event.status == status && event.task.is_none()
+        move |event: &PhaseEvent| event.phase == phase && event.status == status && event.task.is_none()
     };
-    if happened.iter().find(is(EventPhase::Phase(IMPLEMENT), EventStatus::Started)).is_some() {
+    if happened.iter().any(is(EventPhase::Phase(IMPLEMENT), EventStatus::Started)) {
         progress.expect_tasks(planned_tasks(files.clone()).await);
     }
     progress.report(happened);
@@ -175,9 +175,10 @@ async fn show_events(folder: &Folder, happened: &[PhaseEvent], progress: &mut Pr
             window::show_message(&folder.client, MessageType::WARNING, message);
         }
     }
-    // A review appears when it is done, and goes to the history before a phase it asks for begins.
-    let begun = |event: &PhaseEvent| event.status == EventStatus::Started && event.task.is_none();
-    if happened.iter().any(begun) || happened.iter().find(is(EventPhase::Phase(REVIEW), EventStatus::Done)).is_some() {
+    // Issues appear when the phase that found them is done, and go to the history before a phase they ask for begins.
+    let changes_issues =
+        |event: &PhaseEvent| matches!(event.status, EventStatus::Started | EventStatus::Done) && event.task.is_none();
+    if happened.iter().any(changes_issues) {
         folder.refresh_from(files).await;
     }
     // What can be done changes with the phases, and at the gate.

@@ -116,7 +116,8 @@ impl Client {
 
     /// Complete a pending request.
     pub(crate) fn answer(&self, id: i64, answer: Result<Value, Refusal>) {
-        match self.pending().remove(&id) {
+        let pending = self.pending().remove(&id);
+        match pending {
             // The future may have just been dropped.
             Some(waiting) => drop(waiting.send(answer)),
             None => tracing::debug!(id, "an answer to a request that is not pending"),

@@ -83,7 +83,7 @@ impl EditorGate {
                 Ok(Some(APPROVE)) => match self.unsaved().await {
                     // Once saved, it is another plan, and the engine withdraws this question.
                     Some(refused) => {
-                        window::show_message(&self.client, MessageType::WARNING, format!("Baton: {refused}."))
+                        window::show_message(&self.client, MessageType::WARNING, format!("Baton: {refused}."));
                     }
                     None => return GateAnswer::Approve { tasks: None },
                 },
