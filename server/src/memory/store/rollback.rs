@@ -35,9 +35,9 @@ impl Store {
         if !keeps_review {
             files.push(Approval::FILE);
             files.extend(self.handoffs.after_file(ImplReport::FILE));
-        }
-        if rest.is_none() {
-            files.extend([ImplReport::FILE, Round::FILE]);
+            if rest.is_none() {
+                files.extend([ImplReport::FILE, Round::FILE]);
+            }
         }
         let mark = serde_json::json!({ "run": run.as_str() }).to_string();
         let mut extra = vec![(MARK, mark.as_bytes())];
