@@ -17,9 +17,11 @@ mod wire;
 use std::cell::Cell;
 use std::path::PathBuf;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use self::folder::folders::Folders;
 use self::server::Server;
-use self::wire::transport;
+use self::wire::transport::{self, ConnectionEnd};
 use self::wire::until_stopped::UntilStopped;
 use crate::workflow::Table;
 
@@ -30,21 +32,31 @@ use crate::workflow::Table;
 ///
 /// The runtime must then be shut down in the background: a read of standard input may still be under way.
 pub async fn run(root: Option<PathBuf>, table: &'static Table, stop: impl Future<Output = ()>) -> u8 {
-    let folders = Folders::default();
-    let served = folders.clone();
-    let build = |client| Server::service(client, served, root, table);
     let stopped = Cell::new(false);
     let stop = async {
         stop.await;
         stopped.set(true);
     };
     let stdin = UntilStopped::new(tokio::io::stdin(), stop);
-    let end = transport::serve(stdin, tokio::io::stdout(), build).await;
-    folders.stop_all().await;
+    let end = serve(root, table, stdin, tokio::io::stdout()).await;
     if stopped.get() {
         tracing::error!("stopped by a signal");
     } else if let Some(reason) = end.reason() {
         tracing::error!("{reason}");
     }
     end.code()
+}
+
+/// Serve a client on these streams until it leaves.
+pub(crate) async fn serve(
+    root: Option<PathBuf>,
+    table: &'static Table,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin + Send + 'static,
+) -> ConnectionEnd {
+    let folders = Folders::default();
+    let served = folders.clone();
+    let end = transport::serve(input, output, |client| Server::service(client, served, root, table)).await;
+    folders.stop_all().await;
+    end
 }
