@@ -44,8 +44,8 @@ impl Store {
         self.count_answer().map(|_| ())
     }
 
-    /// Copy a report, and what the phases after it handed on, to `history/`, and begin the report of the next round with
-    /// these results. What judged the earlier round goes, the review last: until then the round is not entered.
+    /// Copies a report and the handoffs of the phases after it to `history/`, and starts the report of the next round with
+    /// these results. The later handoffs are removed, the review last: until then the next round has not started.
     ///
     /// # Errors
     /// When a file cannot be written.
