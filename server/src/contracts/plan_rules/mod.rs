@@ -1,10 +1,15 @@
+//! What a plan must hold beyond its schema: its tasks, the files they name, and the order they can be worked in.
+//!
+//! Invariant: every fault is reported, each with its place. Deliberately absent: any look at the disk; what a rule needs
+//! of it comes in as [`Standing`] and [`FileKeys`].
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::fault::{Fault, JsonText};
-use super::file_keys::FileKeys;
-use super::limits::{MAX_FAULTS, MAX_TASKS};
-use super::plan::{PlanOutput, Task};
-use super::repo_path::RepoPath;
+use crate::contracts::fault::{Fault, JsonText};
+use crate::contracts::file_keys::FileKeys;
+use crate::contracts::limits::{MAX_FAULTS, MAX_TASKS};
+use crate::contracts::plan::{PlanOutput, Task};
+use crate::contracts::repo_path::RepoPath;
 
 /// What is at a path of the workspace, as far as a plan's rules ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -352,5 +357,4 @@ impl Check<'_> {
 }
 
 #[cfg(test)]
-#[path = "plan_rules_tests.rs"]
 mod tests;
