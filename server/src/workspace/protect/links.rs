@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use ignore::WalkBuilder;
 
-use super::is_secret;
+use super::by_name::is_secret;
 use crate::contracts::RepoPath;
 
 /// How many entries are scanned for other names of a file; beyond that the result is unknown.
