@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Store;
+use super::handle::Store;
 use super::file_io::to_pretty_json;
 use crate::contracts::{Approval, ApprovedBy, Decision, Handoff, PlanOutput, read};
 use crate::memory::answers::{Counted, LastAnswer};

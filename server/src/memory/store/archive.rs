@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Store;
+use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{Approval, Decision, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, ReviewOutput, read};
 use crate::memory::error::MemoryError;

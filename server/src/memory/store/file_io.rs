@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use super::Store;
+use super::handle::Store;
 use crate::contracts::{Fault, Handoff, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, Position};
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::workspace::{self, ReadFault, open_regular, read_bounded, read_to_limit};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::Store;
+use super::handle::Store;
 use super::file_io::not_utf8;
 use super::issue_ids::fill_ids;
 use crate::contracts::{

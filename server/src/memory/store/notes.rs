@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Store;
+use super::handle::Store;
 use crate::contracts::{Fault, MAX_MARKDOWN_BYTES, MAX_TEXT_BYTES};
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, TASK};

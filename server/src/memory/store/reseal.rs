@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cap_std::fs::Dir;
 
-use super::Store;
+use super::handle::Store;
 use super::uncounted::{Origin, number, origin, split_mac};
 use crate::contracts::{Approval, Handoff, MAX_HANDOFF_BYTES, read};
 use crate::memory::answers::LastAnswer;

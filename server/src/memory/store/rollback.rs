@@ -5,7 +5,7 @@ use std::io;
 
 use cap_std::fs::Dir;
 
-use super::Store;
+use super::handle::Store;
 use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, MAX_NOTE_BYTES, Round, read};
 use crate::memory::error::MemoryError;
 use crate::memory::history::{self, SetAside};

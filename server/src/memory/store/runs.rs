@@ -5,7 +5,7 @@ use std::io;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 use jiff::Timestamp;
 
-use super::Store;
+use super::handle::Store;
 use crate::contracts::{MAX_NOTE_BYTES, Usage};
 use crate::memory::error::MemoryError;
 use crate::memory::files::{BASE, RUNS};

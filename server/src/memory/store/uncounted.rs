@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use cap_std::fs::Dir;
 
-use super::Store;
+use super::handle::Store;
 use crate::contracts::{Approval, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, read};
 use crate::memory::answers::{KnownWorkspace, LastAnswer};
 use crate::memory::error::MemoryError;
