@@ -1,3 +1,6 @@
+//! The tools as a whole: what a model is told of them, who has which, and that no call panics. The tests of single tools
+//! are in the files below.
+
 mod reading;
 mod secrets;
 mod writing;

@@ -1,3 +1,8 @@
+//! Asks an editor's models: one request a turn, with the timeouts and the retries of any provider.
+//!
+//! Invariant: what the editor answers is untrusted and bounded. Deliberately absent: streaming, which the editor's side
+//! does not offer, and any LSP type; how a request travels is [`EditorModels`]' matter.
+
 use std::sync::Arc;
 use std::time::Duration;
 
