@@ -1,11 +1,13 @@
-//! The rooms of the house, read from the sources: which room may import which, who may reach the disk, and that files do
-//! not import each other in a circle. What breaks a rule fails here with its file, its line, and what to do about it.
+//! The rooms of the house, read from the sources: which room may import which, who may reach the disk, the environment and
+//! some crates, that files do not import each other in a circle, and where modules and their tests stand. What breaks a rule
+//! fails here with its file, its line, and what to do about it; `tables` holds what is allowed.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends loudly")]
 #![expect(clippy::print_stderr, reason = "what is known is printed and fails nothing")]
 
 mod circles;
 mod source;
+mod tables;
 mod tests;
 
 use std::collections::BTreeMap;
@@ -15,243 +17,7 @@ use std::sync::LazyLock;
 
 use circles::{Circle, Edge, circles};
 use source::{Crate, Mention, is_for_tests};
-
-/// A room and the rooms it may import, each with the reason. Tests inside a room keep to the same.
-struct Room {
-    name: &'static str,
-    may_import: &'static [(&'static str, &'static str)],
-}
-
-/// From the bottom up: a room imports only rooms whose rows stand before its own.
-const ROOMS: [Room; 12] = [
-    Room { name: "text", may_import: &[] },
-    Room { name: "contracts", may_import: &[("text", "quotes and counts in messages about faults")] },
-    Room {
-        name: "workspace",
-        may_import: &[
-            ("contracts", "paths, limits and what a check of a plan asks of a disk"),
-            ("text", "file names and git's words in messages"),
-        ],
-    },
-    Room {
-        name: "models",
-        may_import: &[("contracts", "usage and limits"), ("text", "a provider's words in messages")],
-    },
-    Room {
-        name: "config",
-        may_import: &[("contracts", "positions, limits, severities"), ("text", "file names and values in messages")],
-    },
-    Room {
-        name: "tools",
-        may_import: &[
-            ("contracts", "paths and limits"),
-            ("models", "how a tool is described to a model"),
-            ("text", "how an answer is cut"),
-            ("workspace", "the only way to the files"),
-        ],
-    },
-    Room {
-        name: "memory",
-        may_import: &[
-            ("contracts", "the handoffs it keeps"),
-            ("models", "the turns it journals"),
-            ("text", "words from files in messages"),
-            ("workspace", "files opened beneath the root, written durably"),
-        ],
-    },
-    Room {
-        name: "agents",
-        may_import: &[
-            ("contracts", "the handoffs that are submitted"),
-            ("memory", "the transcript of a conversation"),
-            ("models", "the model that is talked to"),
-            ("text", "a model's words in messages"),
-            ("tools", "what is called for the model"),
-        ],
-    },
-    Room {
-        name: "workflow",
-        may_import: &[
-            ("agents", "conversations with a budget"),
-            ("config", "the settings a run obeys"),
-            ("contracts", "the handoffs it decides on"),
-            ("memory", "the state it decides on"),
-            ("models", "the tiers a run works with"),
-            ("text", "words in events"),
-            ("tools", "the toolbox a phase is given"),
-            ("workspace", "publishing, checkpoints, diffs"),
-        ],
-    },
-    Room {
-        name: "phases",
-        may_import: &[
-            ("agents", "the conversation a phase has"),
-            ("contracts", "the handoff a phase writes"),
-            ("memory", "the handoffs a phase reads"),
-            ("models", "the tier a phase asks for"),
-            ("text", "words in briefs and events"),
-            ("tools", "the tools a phase lends"),
-            ("workflow", "the trait a phase implements"),
-            ("workspace", "diffs and base commits"),
-        ],
-    },
-    Room {
-        name: "lsp",
-        may_import: &[
-            ("agents", "findings of language tools"),
-            ("config", "settings and the places of their faults"),
-            ("contracts", "plans and reviews, shown at their places"),
-            ("memory", "a folder's state and its faults"),
-            ("models", "the models an editor lends"),
-            ("text", "text made safe to show"),
-            ("workflow", "the engine"),
-            ("workspace", "open documents and files"),
-        ],
-    },
-    Room {
-        name: "cli",
-        may_import: &[
-            ("config", "settings and flags"),
-            ("contracts", "handoffs and their schemas"),
-            ("lsp", "`baton lsp` starts it"),
-            ("memory", "a folder's state"),
-            ("models", "the demo's recorded run"),
-            ("text", "text made safe to show"),
-            ("workflow", "the engine"),
-            ("workspace", "the folder to work in"),
-        ],
-    },
-];
-
-/// Edges that are there and are to go, each with the reason why it is still there.
-const TEMPORARY: [(&str, &str, &str); 4] = [
-    ("agents", "workspace", "context, plan and prompts are on their way into phases"),
-    ("render", "contracts", "render is on its way into text"),
-    ("lsp", "render", "render is on its way into text"),
-    ("cli", "render", "render is on its way into text"),
-];
-
-/// Crates that only these rooms may name.
-const OUTSIDE: [(&str, &[&str]); 2] = [("tower_lsp", &["lsp"]), ("lsp_types", &["lsp"])];
-
-/// Ways to the disk.
-const DISK: [&str; 5] = ["std::fs", "tokio::fs", "cap_std", "cap_fs_ext", "rustix::fs"];
-
-/// Whose work the disk is, and the single files elsewhere that reach it, each with the reason.
-const MAY_REACH_THE_DISK: [(&str, &str); 9] = [
-    ("workspace/", "it owns the files beneath the root"),
-    ("memory/", "it owns the memory folder, by handles that workspace opened"),
-    ("config/", "it reads the settings of the workspace and of the user"),
-    ("models/resolve.rs", "BATON_REPLAY names a recorded run to play"),
-    ("lsp/documents.rs", "it compares the text in the editor with the file an editor would open"),
-    ("lsp/editor_process.rs", "/proc tells whether the editor still runs"),
-    ("cli/demo.rs", "it writes the sample repository"),
-    ("cli/output.rs", "fstat tells whether standard output is a pipe"),
-    ("cli/signals.rs", "/proc tells which signals are ignored"),
-];
-
-/// Circles among files that were there when this test came, and are to be broken.
-const KNOWN_CIRCLES: [&[&str]; 12] = [
-    &["config/checks.rs", "config/hosts.rs", "config/layers.rs", "config/read.rs", "config/table.rs"],
-    &[
-        "contracts/approval.rs",
-        "contracts/context.rs",
-        "contracts/plan.rs",
-        "contracts/report.rs",
-        "contracts/review.rs",
-        "contracts/schema.rs",
-    ],
-    &[
-        "lsp/folder.rs",
-        "lsp/folders.rs",
-        "lsp/gate.rs",
-        "lsp/handlers/changes.rs",
-        "lsp/lens_refresh.rs",
-        "lsp/phase_feed.rs",
-        "lsp/requests.rs",
-        "lsp/runs.rs",
-        "lsp/unsaved_plan.rs",
-        "lsp/way_out.rs",
-    ],
-    &["memory/folder.rs", "memory/store.rs"],
-    &["workflow/base_review.rs", "workflow/drive.rs", "workflow/engine.rs", "workflow/issues.rs"],
-    &[
-        "workflow/checkpoints.rs",
-        "workflow/editor.rs",
-        "workflow/elsewhere.rs",
-        "workflow/gate.rs",
-        "workflow/gate_content.rs",
-        "workflow/implement.rs",
-        "workflow/phases.rs",
-        "workflow/rounds.rs",
-        "workflow/run.rs",
-        "workflow/task_run.rs",
-    ],
-    &["workflow/recover.rs", "workflow/rollback.rs"],
-    &[
-        "workspace/beneath.rs",
-        "workspace/buffers.rs",
-        "workspace/ignored.rs",
-        "workspace/protect/links.rs",
-        "workspace/root.rs",
-    ],
-    &["workspace/encoding.rs", "workspace/text.rs"],
-    &["lsp/board.rs", "lsp/board/issues.rs", "lsp/board/reading.rs", "lsp/board/standing.rs"],
-    &["workspace/checkpoint.rs", "workspace/checkpoint/locks.rs", "workspace/checkpoint/tracked.rs"],
-    &["workspace/publish/record.rs", "workspace/publish/reversal.rs"],
-];
-
-/// Folders whose door both uses its files and defines what they use. Here a file may name what its door defines; whatever
-/// can be moved into a file of its own is better off there.
-const DOORS_WITH_ITEMS: [&str; 7] = [
-    "cli/",
-    "cli/progress/",
-    "lsp/board/",
-    "models/anthropic/",
-    "tools/",
-    "workspace/checkpoint/",
-    "workspace/publish/",
-];
-
-/// Files whose place or form broke a convention when this test came, and are to be moved.
-const KNOWN_MISPLACED: [&str; 36] = [
-    "contracts/plan_rules.rs",
-    "contracts/plan_rules_tests.rs",
-    "lsp/board.rs",
-    "lsp/commands.rs",
-    "lsp/gate.rs",
-    "lsp/transport.rs",
-    "memory/answers.rs",
-    "memory/answers_tests.rs",
-    "models/anthropic/answer.rs",
-    "models/anthropic/refusal.rs",
-    "models/retry.rs",
-    "tools/edit_match.rs",
-    "tools/edit_match_tests.rs",
-    "tools/secrets_tests.rs",
-    "workflow/next.rs",
-    "workflow/next_tests.rs",
-    "workspace/buffers.rs",
-    "workspace/buffers_tests.rs",
-    "workspace/checkpoint.rs",
-    "workspace/git_own.rs",
-    "workspace/git_own_tests.rs",
-    "workspace/ignored.rs",
-    "workspace/ignored_tests.rs",
-    "workspace/names.rs",
-    "workspace/names_tests.rs",
-    "workspace/protect/content.rs",
-    "workspace/protect/content_tests.rs",
-    "workspace/protect/mod.rs",
-    "workspace/rollback.rs",
-    "workspace/rollback_tests.rs",
-    "workspace/root.rs",
-    "workspace/root_tests.rs",
-    "workspace/staging.rs",
-    "workspace/staging_tests.rs",
-    "workspace/text.rs",
-    "workspace/text_tests.rs",
-];
+use tables::{CIRCLES_LEFT, MISPLACED_LEFT, OWNED, Owned, PASSED_BY_MAIN, ROOMS, SUB_ROOMS, TESTS_MAY_IMPORT};
 
 /// Tests longer than this stand in a file of their own.
 const MAX_INLINE_TEST_LINES: usize = 200;
@@ -261,24 +27,34 @@ fn every_room_imports_only_what_lies_below_it() {
     let faults: Vec<_> = the_crate().mentions.iter().filter_map(broken_edge).collect();
     none(
         &faults,
-        "The table is ROOMS. Move the code to a room that may know both, or pass what it needs as an argument.",
+        "The table is ROOMS in tests/e2e/layers/tables.rs. A row that goes down may be added, with its reason.",
     );
 }
 
 #[test]
-fn only_those_who_own_files_reach_the_disk() {
-    let faults: Vec<_> = the_crate().mentions.iter().filter_map(reaches_the_disk).collect();
-    none(&faults, "Ask `workspace` (files beneath the root) or `memory` (the memory folder) instead.");
+fn every_room_inside_a_room_imports_only_those_before_it() {
+    let faults: Vec<_> = the_crate().mentions.iter().filter_map(broken_order).collect();
+    none(
+        &faults,
+        "The table is SUB_ROOMS in tests/e2e/layers/tables.rs. Move what both need into the earlier one, or pass it as an \
+         argument (a closure, a channel) from the later one.",
+    );
+}
+
+#[test]
+fn what_has_an_owner_is_reached_through_the_owner() {
+    let faults: Vec<_> = the_crate().mentions.iter().flat_map(reaches_past_an_owner).collect();
+    none(&faults, "The table is OWNED in tests/e2e/layers/tables.rs. A new owner needs a row, with its reason.");
 }
 
 #[test]
 fn no_file_of_a_room_imports_itself_through_others() {
     let edges = file_edges(&the_crate().mentions);
-    let is_known = |circle: &Circle| {
-        KNOWN_CIRCLES.iter().any(|known| circle.members.iter().all(|member| known.contains(&member.as_str())))
+    let is_left = |circle: &Circle| {
+        CIRCLES_LEFT.iter().any(|(left, _)| circle.members.iter().all(|member| member.starts_with(left)))
     };
-    let (known, new): (Vec<_>, Vec<_>) = circles(&edges).into_iter().partition(is_known);
-    known.iter().for_each(|circle| eprintln!("known: {}", describe(circle)));
+    let (left, new): (Vec<_>, Vec<_>) = circles(&edges).into_iter().partition(is_left);
+    left.iter().for_each(|circle| eprintln!("left: {}", describe(circle)));
     none(&new.iter().map(describe).collect::<Vec<_>>(), BREAK_A_CIRCLE);
 }
 
@@ -292,8 +68,9 @@ fn no_folder_of_a_room_imports_itself_through_others() {
 fn doors_have_docs_and_every_module_and_its_tests_have_one_place() {
     let files = source_files();
     let faults = files.iter().flat_map(|(file, source)| misplaced(file, source, &files));
-    let (known, new): (Vec<_>, Vec<_>) = faults.partition(|(file, _)| KNOWN_MISPLACED.contains(&file.as_str()));
-    known.iter().for_each(|(file, fault)| eprintln!("known: {file}: {fault}"));
+    let is_left = |file: &str| MISPLACED_LEFT.iter().any(|(left, _)| *left == file);
+    let (left, new): (Vec<_>, Vec<_>) = faults.partition(|(file, _)| is_left(file));
+    left.iter().for_each(|(file, fault)| eprintln!("left: {file}: {fault}"));
     let new: Vec<_> = new.into_iter().map(|(file, fault)| format!("{file}: {fault}")).collect();
     none(&new, "CONTRIBUTING.md says how modules and tests are laid out.");
 }
@@ -308,78 +85,147 @@ fn every_source_file_belongs_to_the_crate() {
 }
 
 #[test]
-fn the_table_goes_from_the_bottom_up_and_gives_reasons() {
+fn the_tables_go_from_the_bottom_up_and_give_reasons() {
     for (index, room) in ROOMS.iter().enumerate() {
         for (below, reason) in room.may_import {
             let is_below = ROOMS[..index].iter().any(|other| other.name == *below);
             assert!(is_below, "{} imports {below}, which does not stand before it", room.name);
             assert!(*below != "cli" && (*below != "lsp" || room.name == "cli"), "{} imports a face", room.name);
+            assert!(!PASSED_BY_MAIN.contains(below), "{} imports {below}: take its table as an argument", room.name);
             assert!(!reason.is_empty(), "{} imports {below} for no reason", room.name);
         }
     }
+    for (name, reason) in SUB_ROOMS.iter().flat_map(|(_, rooms)| *rooms) {
+        assert!(!reason.is_empty(), "{name} stands where it does for no reason");
+    }
+}
+
+#[test]
+fn no_row_of_the_tables_is_out_of_date() {
+    let mentions = &the_crate().mentions;
+    let goes = |from: &str, to: &str, tests_alone: bool| {
+        mentions.iter().any(|mention| {
+            (mention.in_tests || !tests_alone) && room_of(&mention.file) == Some(from) && mention.leads_to(to)
+        })
+    };
+    let mut faults = Vec::new();
+    for room in &ROOMS {
+        let unused = room.may_import.iter().filter(|(below, _)| !goes(room.name, below, false));
+        faults.extend(unused.map(|(below, _)| format!("ROOMS: `{}` imports nothing of `{below}`", room.name)));
+    }
+    let unused = TESTS_MAY_IMPORT.iter().filter(|(room, other, _)| !goes(room, other, true));
+    faults.extend(unused.map(|(room, other, _)| format!("TESTS_MAY_IMPORT: no test of `{room}` imports `{other}`")));
+    for (room, rooms) in SUB_ROOMS {
+        let gone = rooms.iter().filter(|(name, _)| !mentions.iter().any(|it| sub_room(room, &it.file) == Some(name)));
+        faults.extend(gone.map(|(name, _)| format!("SUB_ROOMS: there is no {room}/{name}")));
+    }
+    for owned in &OWNED {
+        let reach =
+            |owner: &str| mentions.iter().any(|it| it.file.starts_with(owner) && way(owned, &it.path).is_some());
+        let idle = owned.owners.iter().filter(|(owner, _)| !reach(owner));
+        faults.extend(idle.map(|(owner, _)| format!("OWNED: {owner} does not reach {}", owned.what)));
+    }
+    none(&faults, "Remove these rows of tests/e2e/layers/tables.rs: whoever reads them should learn what is true.");
 }
 
 const BREAK_A_CIRCLE: &str = "Break a circle where it is easiest: move what both sides need into a file of its own that \
-                              imports neither, or pass it as an argument.";
+                              imports neither, or pass it as an argument. A mod.rs that is part of one defines what its \
+                              files use: move that into a file, and let mod.rs declare and re-export.";
 
 fn none(faults: &[String], what_to_do: &str) {
     assert!(faults.is_empty(), "\n{}\n\n{what_to_do}\n", faults.join("\n"));
 }
 
-/// What is wrong with a path that leads to a room or a crate which this file's room may not import.
+/// What is wrong with a path that leads to a room which this file's room may not import.
 fn broken_edge(mention: &Mention) -> Option<String> {
-    let Mention { file, line, path, defined_in, .. } = mention;
-    let from = room_of(file)?;
-    let whole = path.join("::");
-    let first = path.first().map_or("", String::as_str);
-    if defined_in.is_none() {
-        let only = OUTSIDE.iter().find(|(name, rooms)| *name == first && !rooms.contains(&from));
-        return only.map(|(_, rooms)| {
-            let rooms = rooms.join(", ");
-            format!(
-                "{file}:{line}: `{from}` names {whole}, and only `{rooms}` may: convert it there into a type of ours"
-            )
-        });
-    }
-    let Some(room) = ROOMS.iter().find(|room| room.name == from) else {
-        let is_leaving = TEMPORARY.iter().any(|(temporary, to, _)| *temporary == from && *to == first);
-        let is_allowed = from == first || is_leaving;
-        return (!is_allowed).then(|| format!("{file}:{line}: the room `{from}` has no row in ROOMS: give it one"));
-    };
-    let is_allowed = first == from
-        || first.is_empty()
-        || room.may_import.iter().any(|(below, _)| *below == first)
-        || TEMPORARY.iter().any(|(temporary, to, _)| *temporary == from && *to == first);
-    (!is_allowed)
-        .then(|| format!("{file}:{line}: `{from}` imports `{first}` ({whole}), which is no room it may import"))
-}
-
-/// What is wrong with a path to the disk. Tests may look at what was done to it.
-fn reaches_the_disk(mention: &Mention) -> Option<String> {
     let Mention { file, line, path, .. } = mention;
-    let whole = path.join("::");
-    let way = DISK.iter().find(|way| whole == **way || whole.starts_with(&format!("{way}::")))?;
-    let is_allowed = mention.in_tests || MAY_REACH_THE_DISK.iter().any(|(owner, _)| file.starts_with(owner));
-    (!is_allowed).then(|| format!("{file}:{line}: {whole} reaches the disk by {way}"))
+    let from = room_of(file)?;
+    let to = path.first().filter(|_| mention.defined_in.is_some())?.as_str();
+    let Some(room) = ROOMS.iter().find(|room| room.name == from) else {
+        return (from != to).then(|| format!("{file}:{line}: the room `{from}` has no row in ROOMS: give it one"));
+    };
+    let for_tests = |(tests_of, other, _): &(&str, &str, &str)| *tests_of == from && *other == to;
+    let is_allowed = from == to
+        || room.may_import.iter().any(|(below, _)| *below == to)
+        || mention.in_tests && TESTS_MAY_IMPORT.iter().any(for_tests);
+    let position = |name: &str| ROOMS.iter().position(|room| room.name == name);
+    let what_to_do = match position(to) {
+        _ if PASSED_BY_MAIN.contains(&to) => "`main` passes what it holds: take it as an argument",
+        Some(other) if Some(other) < position(from) => {
+            "it lies below: if that is right, add it to the row with a reason"
+        }
+        Some(_) => "it lies above: move the code there, or pass what it needs as an argument",
+        None => "it is no room: put the file into one, or give it a row",
+    };
+    (!is_allowed).then(|| format!("{file}:{line}: `{from}` imports `{to}` ({}); {what_to_do}", path.join("::")))
 }
 
-/// `workflow/run.rs` → `workflow`, `render.rs` → `render`; the crate's own root is no room.
+/// What is wrong with a path between the rooms inside a room. What only tests import does not count.
+fn broken_order(mention: &Mention) -> Option<String> {
+    let Mention { file, line, path, defined_in, .. } = mention;
+    let to = defined_in.as_deref().filter(|_| !mention.in_tests)?;
+    let (room, rooms) = SUB_ROOMS.iter().find(|(room, _)| room_of(file) == Some(room) && room_of(to) == Some(room))?;
+    let (from, to) = (sub_room(room, file)?, sub_room(room, to)?);
+    let position = |name: &str| rooms.iter().position(|(other, _)| *other == name);
+    let fault = match (position(from), position(to)) {
+        _ if from == to => return None,
+        (None, _) => format!("{room}/{from} has no row in SUB_ROOMS: give it one after all that it imports"),
+        (_, None) => format!("{room}/{to} has no row in SUB_ROOMS: give it one before all that import it"),
+        (Some(here), Some(there)) if there < here => return None,
+        _ => format!("{room}/{from} imports {room}/{to} ({}), which comes after it", path.join("::")),
+    };
+    Some(format!("{file}:{line}: {fault}"))
+}
+
+/// What is wrong with a path to what others own.
+fn reaches_past_an_owner(mention: &Mention) -> Vec<String> {
+    let Mention { file, line, path, .. } = mention;
+    let is_allowed = |owned: &Owned| {
+        mention.defined_in.is_some()
+            || room_of(file).is_none()
+            || mention.in_tests && owned.open_to_tests
+            || owned.owners.iter().any(|(owner, _)| file.starts_with(owner))
+    };
+    let reached = OWNED.iter().filter(|owned| !is_allowed(owned) && way(owned, path).is_some());
+    reached
+        .map(|Owned { what, instead, .. }| {
+            format!("{file}:{line}: {} reaches {what}, which is not its work: {instead}", path.join("::"))
+        })
+        .collect()
+}
+
+/// By which of its ways a path leads to something owned.
+fn way(owned: &Owned, path: &[String]) -> Option<&'static str> {
+    let path = path.join("::");
+    owned
+        .paths
+        .iter()
+        .copied()
+        .find(|way| path.strip_prefix(way).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
+}
+
+/// `workflow/run.rs` → `workflow`; the crate's own root is no room.
 fn room_of(file: &str) -> Option<&str> {
     let room = file.split('/').next()?.trim_end_matches(".rs");
     (room != "lib" && room != "main").then_some(room)
 }
 
-/// Which file of a room imports which other file of it. What a `mod.rs` re-exports is of the file that defines it, and
-/// what only tests import does not count.
+/// The folder or file of a room that a file is in: `board` of `lsp/board/state.rs`. The room's door is in none.
+fn sub_room<'a>(room: &str, file: &'a str) -> Option<&'a str> {
+    let inside = file.strip_prefix(room)?.strip_prefix('/')?;
+    let name = inside.split('/').next()?.trim_end_matches(".rs");
+    (name != "mod").then_some(name)
+}
+
+/// Which file of a room imports or re-exports from which other file of it. A name counts as of the file that defines it,
+/// through whichever door it comes, and what only tests import does not count.
 fn file_edges(mentions: &[Mention]) -> Vec<Edge> {
     let mut edges: Vec<Edge> = Vec::new();
-    for mention in mentions.iter().filter(|mention| !mention.in_tests && !mention.is_reexport) {
+    for mention in mentions.iter().filter(|mention| !mention.in_tests) {
         let Some(to) = &mention.defined_in else { continue };
         let from = &mention.file;
-        let names_its_door =
-            to.strip_suffix("mod.rs").is_some_and(|door| DOORS_WITH_ITEMS.contains(&door) && from.starts_with(door));
         let is_new = !edges.iter().any(|edge| edge.from == *from && edge.to == *to);
-        if room_of(from).is_some() && room_of(from) == room_of(to) && from != to && !names_its_door && is_new {
+        if room_of(from).is_some() && room_of(from) == room_of(to) && from != to && is_new {
             let because = format!("{from}:{} names {}", mention.line, mention.path.join("::"));
             edges.push(Edge { from: from.clone(), to: to.clone(), because });
         }

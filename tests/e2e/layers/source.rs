@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree, Visibility};
+use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree};
 
 /// How far a chain of re-exports is followed. Only a chain that leads back to itself is longer.
 const LONGEST_CHAIN: usize = 32;
@@ -29,10 +29,15 @@ pub(super) struct Mention {
     pub(super) path: Vec<String>,
     /// The file that defines what is named, relative to `src`; `None` for a path of another crate.
     pub(super) defined_in: Option<String>,
-    /// It is a `pub use` of a `mod.rs`, which only passes the name on.
-    pub(super) is_reexport: bool,
     /// It stands in code that is compiled for tests alone.
     pub(super) in_tests: bool,
+}
+
+impl Mention {
+    /// Whether it leads to a room of this crate, or to what is in it.
+    pub(super) fn leads_to(&self, room: &str) -> bool {
+        self.defined_in.is_some() && self.path.first().is_some_and(|first| first == room)
+    }
 }
 
 #[derive(Default)]
@@ -52,7 +57,6 @@ struct Written {
     line: usize,
     segments: Vec<String>,
     starts_outside: bool,
-    is_reexport: bool,
     in_tests: bool,
 }
 
@@ -78,7 +82,7 @@ impl Crate {
     }
 
     fn mention(&self, module: usize, written: Written) -> Mention {
-        let Written { line, segments, starts_outside, is_reexport, in_tests } = written;
+        let Written { line, segments, starts_outside, in_tests } = written;
         let file = self.modules[module].file.clone();
         let resolved = if starts_outside { Resolved::Outside(segments) } else { self.resolve(module, &segments, 0) };
         let (path, defined_in) = match resolved {
@@ -88,7 +92,7 @@ impl Crate {
             }
             Resolved::Outside(path) => (path, None),
         };
-        Mention { file, line, path, defined_in, is_reexport, in_tests }
+        Mention { file, line, path, defined_in, in_tests }
     }
 
     /// A path as written in a module, from the root of the crate it is of.
@@ -178,7 +182,7 @@ impl Reader<'_> {
     fn module(&mut self, path: Vec<String>, file: &str, folder: &str, items: &[Item], in_tests: bool) -> usize {
         let at = self.modules.len();
         self.modules.push(Module { path, file: file.to_owned(), ..Module::default() });
-        let mut collector = Collector { in_tests, is_door: is_door(file), written: Vec::new() };
+        let mut collector = Collector { in_tests, written: Vec::new() };
         for item in items {
             match item {
                 Item::Mod(item) => self.child(at, folder, item, in_tests),
@@ -265,7 +269,6 @@ fn leaves(tree: &UseTree) -> Vec<Leaf> {
 /// Collects every path of the items it visits. Modules inside them are read by themselves.
 struct Collector {
     in_tests: bool,
-    is_door: bool,
     written: Vec<Written>,
 }
 
@@ -273,7 +276,7 @@ impl Collector {
     fn path(&mut self, line: usize, segments: Vec<String>, starts_outside: bool) {
         if segments.len() > 1 && segments[0] != "Self" {
             let in_tests = self.in_tests;
-            self.written.push(Written { line, segments, starts_outside, is_reexport: false, in_tests });
+            self.written.push(Written { line, segments, starts_outside, in_tests });
         }
     }
 
@@ -345,13 +348,11 @@ impl<'ast> Visit<'ast> for Collector {
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
         let in_tests = self.in_tests || is_for_tests(&item.attrs);
-        let is_reexport = self.is_door && !matches!(item.vis, Visibility::Inherited);
         let starts_outside = item.leading_colon.is_some();
         self.written.extend(leaves(&item.tree).into_iter().map(|Leaf { line, segments, .. }| Written {
             line,
             segments,
             starts_outside,
-            is_reexport,
             in_tests,
         }));
     }
@@ -373,11 +374,6 @@ impl<'ast> Visit<'ast> for Collector {
             self.tokens(list.tokens.clone());
         }
     }
-}
-
-/// Whether a file is the door of a room or a folder of it: what it re-exports is known by its name.
-fn is_door(file: &str) -> bool {
-    file == "lib.rs" || file.ends_with("/mod.rs")
 }
 
 fn name_of(item: &Item) -> Option<String> {

@@ -1,0 +1,233 @@
+//! What is allowed: the rooms and their order, the rooms inside a room, and who owns what lies outside the crate.
+//!
+//! A row that nothing needs fails as well, so that these tables say what is, and not what once was.
+
+/// A room and the rooms it may import, each with the reason.
+pub(super) struct Room {
+    pub(super) name: &'static str,
+    pub(super) may_import: &'static [(&'static str, &'static str)],
+}
+
+/// From the bottom up: a room imports only rooms whose rows stand before its own.
+pub(super) const ROOMS: [Room; 12] = [
+    Room { name: "text", may_import: &[] },
+    Room { name: "contracts", may_import: &[("text", "quotes and counts in messages about faults")] },
+    Room {
+        name: "workspace",
+        may_import: &[
+            ("contracts", "paths, limits and what a check of a plan asks of a disk"),
+            ("text", "file names and git's words in messages"),
+        ],
+    },
+    Room {
+        name: "models",
+        may_import: &[("contracts", "usage and limits"), ("text", "a provider's words in messages")],
+    },
+    Room {
+        name: "config",
+        may_import: &[("contracts", "positions, limits, severities"), ("text", "file names and values in messages")],
+    },
+    Room {
+        name: "tools",
+        may_import: &[
+            ("contracts", "paths and limits"),
+            ("models", "how a tool is described to a model"),
+            ("text", "how an answer is cut"),
+            ("workspace", "the only way to the files"),
+        ],
+    },
+    Room {
+        name: "memory",
+        may_import: &[
+            ("contracts", "the handoffs it keeps"),
+            ("models", "the turns it journals"),
+            ("workspace", "files opened beneath the root, written durably"),
+        ],
+    },
+    Room {
+        name: "agents",
+        may_import: &[
+            ("contracts", "the handoffs that are submitted"),
+            ("memory", "the transcript of a conversation"),
+            ("models", "the model that answers"),
+            ("text", "a model's words in messages"),
+            ("tools", "what is called for the model"),
+        ],
+    },
+    Room {
+        name: "workflow",
+        may_import: &[
+            ("agents", "conversations with a budget"),
+            ("config", "the settings a run obeys"),
+            ("contracts", "the handoffs it decides on"),
+            ("memory", "the state it decides on"),
+            ("models", "the tiers a run works with"),
+            ("text", "words in events"),
+            ("workspace", "publishing, checkpoints, diffs"),
+        ],
+    },
+    Room {
+        name: "phases",
+        may_import: &[
+            ("agents", "the conversation a phase has"),
+            ("config", "the phases that a user's configuration adds"),
+            ("contracts", "the handoff a phase writes"),
+            ("memory", "the handoffs a phase reads"),
+            ("models", "the tier a phase asks for"),
+            ("text", "words in briefs and events"),
+            ("tools", "the tools a phase lends"),
+            ("workflow", "the trait a phase implements"),
+            ("workspace", "diffs and base commits"),
+        ],
+    },
+    Room {
+        name: "lsp",
+        may_import: &[
+            ("config", "settings and the places of their faults"),
+            ("contracts", "plans and reviews, shown at their places"),
+            ("memory", "a folder's state and its faults"),
+            ("models", "the models an editor lends"),
+            ("text", "text made safe to show"),
+            ("workflow", "the engine"),
+            ("workspace", "open documents and files"),
+        ],
+    },
+    Room {
+        name: "cli",
+        may_import: &[
+            ("config", "settings and flags"),
+            ("contracts", "handoffs and their schemas"),
+            ("lsp", "`baton lsp` starts it"),
+            ("memory", "a folder's state"),
+            ("models", "the demo's recorded run"),
+            ("text", "text made safe to show"),
+            ("workflow", "the engine"),
+            ("workspace", "the folder to work in"),
+        ],
+    },
+];
+
+/// Nobody imports these, so that a new row in them changes nothing elsewhere; `main` alone passes what they hold.
+pub(super) const PASSED_BY_MAIN: [&str; 1] = ["phases"];
+
+/// What unit tests of a room may import besides: they stand in for `main`.
+pub(super) const TESTS_MAY_IMPORT: [(&str, &str, &str); 2] = [
+    ("workflow", "phases", "decisions are tested on the real table"),
+    ("lsp", "phases", "a server in a test is given the real table"),
+];
+
+/// A folder or a file directly inside a room that is divided, and what may be known from there on.
+pub(super) type SubRoom = (&'static str, &'static str);
+
+/// The rooms inside a room. Each imports only those before it; the reason says why it stands where it does.
+pub(super) const SUB_ROOMS: [(&str, &[SubRoom]); 1] = [(
+    "lsp",
+    &[
+        ("wire", "the connection: it knows nothing of what is sent"),
+        ("text", "documents and positions: they need the encoding that `wire` negotiated, and no folder"),
+        ("files", "a folder opened for one piece of work, read with the open documents of `text`"),
+        ("board", "diagnostics: read through `files`, placed by `text`; they know no run"),
+        ("offers", "what a person can do at a place: a function of `files` and `text` that runs nothing"),
+        ("folder", "one workspace folder: it holds its `board` and its lenses, and can stop a run"),
+        ("run", "a run from its start to its outcome, which it reports to its `folder`"),
+        ("commands", "what a person asks for: it starts a `run`, or reads a `folder`"),
+        ("server", "the router: it knows every handler, and no handler knows it"),
+    ],
+)];
+
+/// What some rooms or files alone may reach.
+pub(super) struct Owned {
+    /// What the paths below lead to, in words.
+    pub(super) what: &'static str,
+    /// Every path that begins like this is meant.
+    pub(super) paths: &'static [&'static str],
+    /// Whose work it is, as the beginning of a file's path, and why.
+    pub(super) owners: &'static [(&'static str, &'static str)],
+    /// Whether unit tests anywhere may reach it, to look at what was done.
+    pub(super) open_to_tests: bool,
+    pub(super) instead: &'static str,
+}
+
+pub(super) const OWNED: [Owned; 7] = [
+    Owned {
+        what: "the disk",
+        paths: &["std::fs", "tokio::fs", "cap_std", "cap_fs_ext", "rustix::fs", "ignore::Walk", "ignore::WalkBuilder"],
+        owners: &[
+            ("workspace/", "it owns the files beneath the root"),
+            ("memory/", "it owns the memory folder, by handles that workspace opened"),
+            ("config/disk.rs", "it reads the settings of the workspace and of the user"),
+            ("models/replay.rs", "BATON_REPLAY names a recorded run to play"),
+            ("lsp/wire/editor_process.rs", "/proc tells whether the editor still runs"),
+            ("cli/demo.rs", "it writes the sample repository"),
+            ("cli/output.rs", "fstat tells whether standard output is a pipe"),
+            ("cli/signals.rs", "/proc tells which signals are ignored"),
+        ],
+        open_to_tests: true,
+        instead: "ask `workspace` (files beneath the root) or `memory` (the memory folder)",
+    },
+    Owned {
+        what: "the environment",
+        paths: &["std::env", "etcetera"],
+        owners: &[
+            ("config/disk.rs", "it reads variables and finds the user's folders, and hands both on as values"),
+            ("workspace/git/open/", "git takes the user's own folder for safe"),
+            ("workflow/", "doctor says which binary runs"),
+            ("cli/args.rs", "it parses the arguments"),
+            ("cli/session.rs", "the folder that a command was started in is the workspace"),
+            ("cli/demo.rs", "the sample repository is a temporary folder"),
+        ],
+        open_to_tests: true,
+        instead: "ask `config::variable`, or take the value as an argument",
+    },
+    Owned {
+        what: "a type of the Language Server Protocol",
+        paths: &["tower_lsp", "lsp_types"],
+        owners: &[("lsp/", "it converts to and from types of ours")],
+        open_to_tests: false,
+        instead: "use a type of ours, and convert in `lsp/wire`",
+    },
+    Owned {
+        what: "git's library",
+        paths: &["git2", "gix_attributes"],
+        owners: &[
+            ("workspace/", "it opens only the workspace's own repository, without its hooks and filters"),
+            ("cli/demo.rs", "it makes the sample repository"),
+        ],
+        open_to_tests: true,
+        instead: "ask `workspace`",
+    },
+    Owned {
+        what: "the network",
+        paths: &["reqwest", "sse_stream"],
+        owners: &[("models/", "it talks to the providers, and knows where a key may go")],
+        open_to_tests: false,
+        instead: "add a provider in `models`",
+    },
+    Owned {
+        what: "the watch on files",
+        paths: &["notify"],
+        owners: &[("workspace/watch.rs", "it notifies everybody")],
+        open_to_tests: false,
+        instead: "use `workspace::Watch`",
+    },
+    Owned {
+        what: "the terminal",
+        paths: &["clap", "console", "indicatif"],
+        owners: &[("cli/", "a person sits there")],
+        open_to_tests: false,
+        instead: "return what is to be shown, and show it in `cli`",
+    },
+];
+
+/// Circles that are still to be broken: all their files begin like this.
+pub(super) const CIRCLES_LEFT: [(&str, &str); 3] = [
+    ("workflow/", "it is being divided into rooms"),
+    ("phases/implement/", "its door defines what its files use"),
+    ("phases/review/", "its door defines what its files use"),
+];
+
+/// Files whose place or form is still to be mended.
+pub(super) const MISPLACED_LEFT: [(&str, &str); 2] = [
+    ("workflow/next.rs", "workflow is being divided into rooms"),
+    ("workflow/next_tests.rs", "workflow is being divided into rooms"),
+];
