@@ -1,10 +1,10 @@
 //! The handoffs: what one phase writes to `.agent_memory/` and the next one reads.
 //!
 //! Every type here is a serde type with a JSON Schema derived from it. A handoff is read by [`read`], which reports
-//! *every* fault of the text, each with its place, so that a person sees diagnostics and a model sees what to mend.
+//! *every* fault of the text, each with its place, so that a person sees diagnostics and a model sees what to fix.
 //!
-//! Invariant: this module imports nothing of the crate. Whatever a rule needs from outside (does this file exist?)
-//! comes in as an argument.
+//! Invariant: this module imports nothing of the crate but `text`. Whatever a rule needs from outside (does this file
+//! exist?) comes in as an argument.
 
 mod approval;
 mod context;
