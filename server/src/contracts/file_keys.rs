@@ -21,7 +21,7 @@ impl FileKeys {
         Self { folds_case, exceptions: HashMap::new() }
     }
 
-    /// Note what the disk says of one path. Those that are what their names alone say take no room.
+    /// Records what the disk says of one path. A key that follows from the name alone is not stored.
     pub fn note(&mut self, path: &RepoPath, key: String) {
         if self.plain(path) != key {
             self.exceptions.insert(path.clone(), key);

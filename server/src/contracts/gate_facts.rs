@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-/// What a person must know of a plan beside the plan itself: what it touches, and what it may cost from now on.
+/// What a person must know of a plan beside the plan itself: what it touches, and what the rest may cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct GateFacts {
     /// Files that are written only because a person approves this very plan, and those that are never written.
@@ -9,7 +9,7 @@ pub struct GateFacts {
     pub flagged: Vec<FlaggedFile>,
     /// What only the user can decide.
     pub questions: Vec<String>,
-    /// What implementing and reviewing may cost from now on, without what is spent; `None` where that is past.
+    /// What implementing and reviewing may still cost, without what is spent; `None` where that is past.
     pub estimate: Option<Estimate>,
 }
 

@@ -91,7 +91,7 @@ impl PhaseFiles {
 #[derive(Debug, Clone)]
 pub struct Handoffs(Arc<[PhaseFiles]>);
 
-/// What the user dismissed belongs to no phase: it stays when phases begin anew.
+/// What the user dismissed belongs to no phase: it stays when phases are reset.
 const DISMISSED: HandoffFile = HandoffFile::of::<Dismissed>();
 
 impl Handoffs {

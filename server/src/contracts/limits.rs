@@ -18,13 +18,13 @@ pub const MAX_JSON_VALUES: usize = 200_000;
 /// recursion.
 pub const MAX_JSON_DEPTH: usize = 64;
 
-/// Faults that are told of one text: whoever has mended so many reads it once more.
+/// Faults that are reported of one text; the rest follow once these are fixed.
 pub const MAX_FAULTS: usize = 100;
 
 /// Tasks of a plan. Its rules ask what each task waits for, directly or not, and a person approves each one.
 pub const MAX_TASKS: usize = 500;
 
-/// Bytes of task.md and feedback.md, which a person writes and every agent is told.
+/// Bytes of task.md and feedback.md, which a person writes and every agent is sent.
 pub const MAX_TEXT_BYTES: u64 = MIB;
 
 /// Bytes of plan.md: a plan, rendered.
@@ -33,7 +33,7 @@ pub const MAX_MARKDOWN_BYTES: u64 = 2 * MAX_HANDOFF_BYTES;
 /// Bytes of the small files beside the handoffs: the lock, marks, the commit of a review, `.gitignore`.
 pub const MAX_NOTE_BYTES: u64 = 64 * KIB;
 
-/// Values of a settings file, which may have 1 MiB: each is told of with its place, which is counted from the start.
+/// Values of a settings file, which may have 1 MiB: each is reported with its place, which is counted from the start.
 pub const MAX_SETTINGS: usize = 2_000;
 
 /// Bytes of a system prompt of the user's own.

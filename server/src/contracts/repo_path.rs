@@ -10,7 +10,7 @@ use crate::text::head;
 
 /// A path inside the workspace, parsed once and then trusted: relative, forward slashes, no way out.
 ///
-/// It promises nothing about the disk; links are the affair of whoever opens it.
+/// It promises nothing about the disk; links are checked when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoPath(String);
@@ -45,7 +45,8 @@ impl RepoPath {
     /// Parse a path as a person or a model may write it: back slashes and a leading `./` are taken as meant.
     ///
     /// What could be meant for a place outside the workspace is refused everywhere. A name that only Windows cannot
-    /// have is refused only there: a plan that came from another system may name such files, and says so at its place.
+    /// have is refused only there: a plan that came from another system may name such files, and the fault is reported
+    /// at its place.
     ///
     /// # Errors
     /// When the path could name anything but a file beneath the root, or no file of this system can have the name.
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_every_way_out() {
+    fn refuses_every_path_out_of_the_root() {
         for text in [
             "",
             ".",

@@ -60,7 +60,7 @@ pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
             let faults: Vec<Fault> = validator
                 .iter_errors(&value)
                 .take(MAX_FAULTS)
-                .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(&told(&error))))
+                .map(|error| fault(error.instance_path().as_str().to_owned(), bounded(&message_of(&error))))
                 .collect();
             if !faults.is_empty() {
                 return Err(faults);
@@ -191,8 +191,8 @@ fn syntax_fault(text: &str, error: &serde_json::Error) -> Fault {
     }
 }
 
-/// A validator names only some of the words there are where there are many.
-fn told(error: &ValidationError<'_>) -> String {
+/// The validator's message, but with all words of an enum: it names only some where there are many.
+fn message_of(error: &ValidationError<'_>) -> String {
     let ValidationErrorKind::Enum { options } = error.kind() else { return error.to_string() };
     let words: Vec<String> = options.as_array().into_iter().flatten().map(Value::to_string).collect();
     format!("{} is not one of {}", error.instance(), words.join(", "))

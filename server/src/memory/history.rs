@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_nobody_can_have_counted_up_to_is_none() {
+    fn an_entry_with_an_impossible_number_is_ignored() {
         let (_folder, memory) = memory();
         for name in ["0001-fix", "0003-revise", "4294967295-reset", "99999999999-fix", "2000000-reset", "+7-fix", "x"] {
             memory.create_dir_all(format!("history/{name}")).unwrap();

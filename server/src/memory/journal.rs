@@ -200,7 +200,7 @@ pub enum TranscriptLine {
         /// Whose conversation.
         closed: String,
     },
-    /// A turn failed for good, but its attempts had a cost.
+    /// A turn failed after all retries, but its attempts had a cost.
     Lost {
         /// When.
         at: Timestamp,

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_is_told_who_holds_the_first() {
+    fn a_second_run_learns_who_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
         assert_eq!(RunLock::holder(&dir), None);
@@ -193,7 +193,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_holder_that_is_not_on_this_machine_is_told_to_be_elsewhere() {
+    fn a_holder_on_another_machine_is_reported_as_such() {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
         // No process has the largest id there can be.

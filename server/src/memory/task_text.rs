@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_told_at_its_place() {
+    fn what_is_no_text_is_reported_at_its_place() {
         for (bytes, position, said) in [
             (b"Mend\ncaf\xe9 now".as_slice(), "2:4", "not UTF-8"),
             (b"\xef\xbb\xbfa\xff", "1:3", "not UTF-8"),

@@ -171,7 +171,7 @@ fn cut(text: &str) -> &str {
 fn accept(input: Value, workspace: &Workspace, version: u32, now: Timestamp) -> Result<PlanOutput, Vec<String>> {
     let text = input.to_string();
     let mut plan: PlanOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
-    let stands = |path: &RepoPath| workspace.standing(path);
+    let stands = |path: &RepoPath| workspace.path_kind(path);
     let keys = workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
     let mut faults: Vec<String> = check_plan(&plan, &text, &keys, Some(&stands)).iter().map(fault_text).collect();
     for (index, task) in plan.tasks.iter().enumerate() {

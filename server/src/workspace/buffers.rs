@@ -59,7 +59,7 @@ impl OpenBuffers {
 
 /// Whether an open document matches the file on disk, however the editor decoded it: with or without a byte order mark,
 /// with its own line endings, and, for an encoding that only the editor knows, at least in the ASCII characters. For
-/// documents that nobody has changed yet.
+/// documents that have not been changed yet.
 pub fn matches_disk(text: &str, bytes: &[u8]) -> bool {
     let text = normalised(text);
     match TextFile::decode(bytes) {

@@ -21,8 +21,8 @@ impl Workspace {
     /// The beginning of a text file, with unsaved changes in the editor; no component may be a link. `None` if there is
     /// no such file, if it is blank, binary, too large or unreadable, or if it may hold secrets.
     ///
-    /// For files that nobody named, such as a repository's instructions for agents: a clone may contain any file under
-    /// that name.
+    /// For files that no request named, such as a repository's instructions for agents: a clone may contain any file
+    /// under that name.
     pub fn excerpt(&self, path: &RepoPath, max_bytes: usize) -> Option<Excerpt> {
         if self.is_secret_file(path) {
             return None;

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comes_when_told_or_when_the_time_is_over() {
+    fn interrupts_on_request_or_when_the_time_is_over() {
         let interrupt = Interrupt::after(Duration::from_secs(3600));
         assert_eq!(interrupt.check(), Ok(()));
         interrupt.clone().stop();

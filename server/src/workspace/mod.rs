@@ -3,8 +3,9 @@
 //! Every access goes through a directory handle on the root, so that no link leads out of it. What a task writes is
 //! kept in [`Staging`] and reaches the working tree by [`publish()`], all or nothing.
 //!
-//! Invariants: a path from outside is a `RepoPath` and is checked by `protect` before it is read or written; whatever nobody
-//! named is opened by `bounded`; the working tree is written by `publish` alone. No two files here import each other.
+//! Invariants: a path from outside is a `RepoPath` and is checked by `protect` before it is read or written; files that
+//! no request names (handoffs, journals) are opened by `bounded`; the working tree is written by `publish` alone. No
+//! two files here import each other.
 //!
 //! Deliberately absent: models, phases and tools; any cache of file contents; any write to the user's git index.
 

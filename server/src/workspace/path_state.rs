@@ -6,7 +6,7 @@
 use super::beneath::{self, Blocked};
 use super::root::{check_kind, is_absent};
 use super::{FileState, Workspace, WorkspaceError};
-use crate::contracts::{RepoPath, Standing};
+use crate::contracts::{PathKind, RepoPath};
 
 /// How many entries of a folder are checked before it counts as in the way.
 const MOST_ENTRIES: usize = 10_000;
@@ -39,28 +39,28 @@ impl PathState {
 
 impl Workspace {
     /// What is at a path, for the rules of a plan. Only names and kinds are read.
-    pub fn standing(&self, path: &RepoPath) -> Standing {
+    pub fn path_kind(&self, path: &RepoPath) -> PathKind {
         let real = self.on_disk(path);
-        let unwritable = |error: WorkspaceError| Standing::Unwritable(error.to_string());
+        let unwritable = |error: WorkspaceError| PathKind::Unwritable(error.to_string());
         let io = |source| unwritable(WorkspaceError::Io { path: path.clone(), source });
         let folder = match beneath::open_parent(self.dir(), &real) {
             Ok(folder) => folder,
-            Err(Blocked::Link) => return Standing::Unwritable(self.describe_link(path)),
+            Err(Blocked::Link) => return PathKind::Unwritable(self.describe_link(path)),
             Err(Blocked::NotAFolder) => {
                 return match file_ancestor(self, &real) {
-                    Ok(Some(above)) => Standing::BelowFile(above),
-                    Ok(None) => Standing::Nothing,
+                    Ok(Some(above)) => PathKind::BelowFile(above),
+                    Ok(None) => PathKind::Nothing,
                     Err(error) => unwritable(error),
                 };
             }
-            Err(Blocked::Io(error)) if is_absent(&error) => return Standing::Nothing,
+            Err(Blocked::Io(error)) if is_absent(&error) => return PathKind::Nothing,
             Err(Blocked::Io(error)) => return io(error),
         };
         match folder.symlink_metadata(real.file_name()) {
-            Ok(metadata) if metadata.is_symlink() => Standing::Unwritable(self.describe_link(path)),
-            Ok(metadata) if metadata.is_dir() => Standing::Folder,
-            Ok(metadata) => check_kind(path, &metadata).map_or_else(unwritable, |()| Standing::File),
-            Err(error) if is_absent(&error) => Standing::Nothing,
+            Ok(metadata) if metadata.is_symlink() => PathKind::Unwritable(self.describe_link(path)),
+            Ok(metadata) if metadata.is_dir() => PathKind::Folder,
+            Ok(metadata) => check_kind(path, &metadata).map_or_else(unwritable, |()| PathKind::File),
+            Err(error) if is_absent(&error) => PathKind::Nothing,
             Err(error) => io(error),
         }
     }

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_nobody_touched_since_becomes_what_it_was() {
+    fn a_file_that_did_not_change_since_is_restored() {
         assert_eq!(outcome("new\n", &[edit("old\n", "new\n")]), r#"restore Some("old\n")"#);
         assert_eq!(outcome("new\n", &[Edit { before: None, after: image("new\n") }]), "restore None");
         assert_eq!(outcome("-", &[Edit { before: image("old\n"), after: None }]), r#"restore Some("old\n")"#);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_apart_is_left_alone() {
+    fn what_cannot_be_attributed_is_left_as_it_is() {
         for (now, edit, why) in [
             ("1\nmine\n", edit("1\n2\n", "1\ntwo\n"), "same lines"),
             ("-", edit("1\n", "2\n"), "deleted"),

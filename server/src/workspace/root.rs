@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_root_that_is_none_is_told_apart() {
+    fn each_kind_of_unusable_root_has_its_error() {
         let fixture = Fixture::new("//- /a.txt\nx\n");
         let missing = Workspace::open(&fixture.root().join("nowhere")).unwrap_err();
         assert!(matches!(missing, WorkspaceError::Missing(_)), "{missing}");

@@ -27,7 +27,7 @@ impl Workspace {
         self.with_unsaved_text(path, disk)
     }
 
-    /// Reads a file that nobody asked for, as [`read_open`](Self::read_open) does: no component may be a link.
+    /// Reads a file that no model asked for, as [`read_open`](Self::read_open) does: no component may be a link.
     ///
     /// # Errors
     /// As [`read`](Self::read); also when a component is a link.
@@ -47,7 +47,7 @@ impl Workspace {
             Some(Ok(format)) => format,
             _ => TextFile::empty(),
         };
-        // A text that does not fit the file's encoding cannot be saved as it is; agents may read it all the same.
+        // A text that does not fit the file's encoding cannot be saved as it is; agents may still read it.
         let bytes = format.encode(&text).unwrap_or_else(|_| text.into_bytes());
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(WorkspaceError::TooLarge { path: path.clone(), bytes: bytes.len() as u64 });
@@ -162,7 +162,7 @@ mod tests {
         editor.set("a.txt", "one\n", false);
         fixture.write("a.txt", b"two\n");
         assert_eq!(read(&workspace, "a.txt").unwrap(), b"two\n", "never touched by the user");
-        // The editor loads it anew, which is a change to a client; then the next one is published.
+        // The editor reloads it, which is a change to a client; then the next one is published.
         editor.set("a.txt", "two\n", true);
         assert!(!workspace.is_unsaved(&path("a.txt")));
         fixture.write("a.txt", b"three\n");

@@ -292,7 +292,7 @@ x
     }
 
     #[test]
-    fn what_cannot_be_listed_is_told() {
+    fn what_cannot_be_listed_is_reported() {
         let fixture = Fixture::new(TREE);
         let memory_dir = memory();
         let error = |folder: Option<&RepoPath>, glob| {

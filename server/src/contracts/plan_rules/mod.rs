@@ -1,7 +1,7 @@
 //! What a plan must hold beyond its schema: its tasks, the files they name, and the order they can be worked in.
 //!
 //! Invariant: every fault is reported, each with its place. Deliberately absent: any look at the disk; what a rule needs
-//! of it comes in as [`Standing`] and [`FileKeys`].
+//! of it comes in as [`PathKind`] and [`FileKeys`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::contracts::repo_path::RepoPath;
 
 /// What is at a path of the workspace, as far as a plan's rules ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum PathKind {
     /// A plain file in its real place.
     File,
     /// Nothing.
@@ -29,14 +29,14 @@ pub enum Standing {
 /// Check every rule a plan must keep beyond its shape, and report the faults in the order of the text, up to
 /// [`MAX_FAULTS`]. A plan of more than [`MAX_TASKS`] tasks is not looked at further.
 ///
-/// `text` is the JSON the plan was read from, and `keys` tells which of its paths name one file. `stands` tells what is
-/// at a path in the workspace; `None` leaves the rules about that out, as it must be once the plan's own tasks have
+/// `text` is the JSON the plan was read from, and `keys` tells which of its paths name one file. `path_kind` tells what
+/// is at a path in the workspace; `None` leaves the rules about that out, as it must be once the plan's own tasks have
 /// begun to create and delete files.
 pub fn check_plan(
     plan: &PlanOutput,
     text: &str,
     keys: &FileKeys,
-    stands: Option<&dyn Fn(&RepoPath) -> Standing>,
+    path_kind: Option<&dyn Fn(&RepoPath) -> PathKind>,
 ) -> Vec<Fault> {
     let mut check = Check { plan, json: JsonText::new(text), groups: groups_of(plan), faults: Vec::new() };
     if plan.tasks.len() > MAX_TASKS {
@@ -50,8 +50,8 @@ pub fn check_plan(
     let files = check.paths(keys);
     check.overlaps(&files);
     check.files_in_files(&files);
-    if let Some(stands) = stands {
-        check.standing_files(&files, stands);
+    if let Some(path_kind) = path_kind {
+        check.check_path_kinds(&files, path_kind);
     }
     let mut faults = check.faults;
     faults.sort_by_key(|fault| fault.span.start);
@@ -294,7 +294,7 @@ impl Check<'_> {
         }
     }
 
-    fn standing_files(&mut self, files: &[OwnedPath], stands: &dyn Fn(&RepoPath) -> Standing) {
+    fn check_path_kinds(&mut self, files: &[OwnedPath], path_kind: &dyn Fn(&RepoPath) -> PathKind) {
         let layers = plan_layers(self.plan);
         let depends = |task: usize, other: usize| layers[task].contains(&self.plan.tasks[other].id);
         let group = |task: usize| self.groups.get(self.plan.tasks[task].id.as_str()).copied();
@@ -323,11 +323,11 @@ impl Check<'_> {
             };
             let is_new = file.list == "files_to_create";
             let path = &file.path;
-            let (code, message) = match stands(path) {
-                Standing::Unwritable(why) => ("plan.path", why),
-                Standing::File => continue,
+            let (code, message) = match path_kind(path) {
+                PathKind::Unwritable(why) => ("plan.path", why),
+                PathKind::File => continue,
                 _ if !is_new && created_before() => continue,
-                Standing::BelowFile(_) | Standing::Folder | Standing::Nothing if !is_new => {
+                PathKind::BelowFile(_) | PathKind::Folder | PathKind::Nothing if !is_new => {
                     let task = &self.plan.tasks[file.task].id;
                     let message = format!(
                         "{path} does not exist, and no task that {task} depends on creates it; use files_to_create or \
@@ -335,15 +335,15 @@ impl Check<'_> {
                     );
                     ("plan.missing-file", message)
                 }
-                Standing::BelowFile(above) if !deleted_before(deleters.get(&above)) => (
+                PathKind::BelowFile(above) if !deleted_before(deleters.get(&above)) => (
                     "plan.path",
                     format!("{above} is a file, so {path} cannot be in it; delete it in this task or in one before"),
                 ),
-                Standing::Folder if !deleted_before(deleters_below.get(file.key.as_str())) => {
+                PathKind::Folder if !deleted_before(deleters_below.get(file.key.as_str())) => {
                     ("plan.path", format!("{path} is a folder; name the files in it"))
                 }
-                // At the end of a name they are seen by nobody.
-                Standing::Nothing if path.components().any(|component| component.ends_with(' ')) => {
+                // At the end of a name they cannot be seen.
+                PathKind::Nothing if path.components().any(|component| component.ends_with(' ')) => {
                     ("plan.path", format!("{:?} has a name that ends in a blank; leave the blank out", path.as_str()))
                 }
                 _ => continue,

@@ -21,20 +21,20 @@ fn plan(tasks: &[Files<'_>]) -> (PlanOutput, String) {
     (serde_json::from_value(plan.clone()).unwrap(), plan.to_string())
 }
 
-fn stands(path: &RepoPath) -> Standing {
-    let above = |name: &str| Standing::BelowFile(RepoPath::parse(name).unwrap());
+fn path_kind(path: &RepoPath) -> PathKind {
+    let above = |name: &str| PathKind::BelowFile(RepoPath::parse(name).unwrap());
     match path.as_str() {
-        "conf" | "Foo.py" | "foo.py" | "folder/a" | "blank " => Standing::File,
-        "folder" => Standing::Folder,
-        "link" => Standing::Unwritable("link is a link".to_owned()),
+        "conf" | "Foo.py" | "foo.py" | "folder/a" | "blank " => PathKind::File,
+        "folder" => PathKind::Folder,
+        "link" => PathKind::Unwritable("link is a link".to_owned()),
         path if path.starts_with("conf/") => above("conf"),
-        _ => Standing::Nothing,
+        _ => PathKind::Nothing,
     }
 }
 
 fn faults(keys: &FileKeys, tasks: &[Files<'_>]) -> Vec<String> {
     let (plan, text) = plan(tasks);
-    let faults = check_plan(&plan, &text, keys, Some(&stands));
+    let faults = check_plan(&plan, &text, keys, Some(&path_kind));
     faults.iter().map(|fault| format!("{} {}", fault.code, fault.pointer)).collect()
 }
 
@@ -44,8 +44,8 @@ fn names_that_differ_in_case_are_two_files_or_one_as_the_disk_has_it() {
     let (mut plan, _) = plan(&[("T1", &["Foo.py"], &[], &[]), ("T2", &["foo.py"], &[], &[])]);
     plan.parallel_groups = vec![vec!["T1".to_owned(), "T2".to_owned()]];
     let text = serde_json::to_string(&plan).unwrap();
-    assert!(check_plan(&plan, &text, &exact, Some(&stands)).is_empty());
-    let found = check_plan(&plan, &text, &folding, Some(&stands));
+    assert!(check_plan(&plan, &text, &exact, Some(&path_kind)).is_empty());
+    let found = check_plan(&plan, &text, &folding, Some(&path_kind));
     assert_eq!((found.len(), found[0].code), (1, "plan.overlap"));
 }
 
@@ -73,6 +73,6 @@ fn a_file_may_give_way_to_a_folder_in_the_same_task_or_one_before() {
     let (mut plan, _) = plan(&[("T1", &[], &[], &["conf"]), ("T2", &[], &["conf/a"], &[])]);
     plan.parallel_groups = vec![vec!["T1".to_owned(), "T2".to_owned()]];
     let text = serde_json::to_string(&plan).unwrap();
-    let found: Vec<_> = check_plan(&plan, &text, &exact, Some(&stands)).iter().map(|fault| fault.code).collect();
+    let found: Vec<_> = check_plan(&plan, &text, &exact, Some(&path_kind)).iter().map(|fault| fault.code).collect();
     assert_eq!(found, ["plan.overlap", "plan.path"], "in one group nobody knows which comes first");
 }

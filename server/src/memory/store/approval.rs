@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::handle::Store;
 use super::file_io::to_pretty_json;
+use super::handle::Store;
 use crate::contracts::{Approval, ApprovedBy, Decision, Handoff, PlanOutput, read};
 use crate::memory::answers::{Counted, LastAnswer};
 use crate::memory::error::MemoryError;

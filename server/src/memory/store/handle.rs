@@ -23,7 +23,7 @@ pub struct Store {
     pub(super) workspace: Workspace,
     pub(super) folder: Arc<Folder>,
     pub(super) seal: Seal,
-    /// Which files the phases hand on.
+    /// The registry of the handoff files.
     pub(super) handoffs: Handoffs,
     /// Texts to read instead of those of the files, by file name.
     pub(super) unsaved: Arc<BTreeMap<String, String>>,
@@ -50,7 +50,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Which files the phases hand on.
+    /// The registry of the handoff files.
     pub fn handoffs(&self) -> &Handoffs {
         &self.handoffs
     }

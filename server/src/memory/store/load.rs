@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::handle::Store;
 use super::file_io::not_utf8;
+use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
     Approval, ContextOutput, Decision, Dismissed, Fault, FileKeys, Findings, Handoff, ImplReport, JsonText,
-    MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PhaseName, PlanOutput, RepoPath, ReviewOutput, Round, Standing, Task,
+    MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PathKind, PhaseName, PlanOutput, RepoPath, ReviewOutput, Round, Task,
     check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
@@ -256,12 +256,12 @@ impl Store {
             }
         };
         let sha256 = digest(&bytes);
-        let stands = |path: &RepoPath| self.workspace.standing(path);
-        let stands: Option<&dyn Fn(&RepoPath) -> Standing> = if begun { None } else { Some(&stands) };
+        let path_kind = |path: &RepoPath| self.workspace.path_kind(path);
+        let path_kind: Option<&dyn Fn(&RepoPath) -> PathKind> = if begun { None } else { Some(&path_kind) };
         let checked = |text: &str| -> Result<PlanOutput, Vec<Fault>> {
             let plan: PlanOutput = read(text)?;
             let keys = self.workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
-            let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, stands);
+            let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, path_kind);
             if found.is_empty() { Ok(plan) } else { Err(found) }
         };
         let text = String::from_utf8(bytes);

@@ -146,7 +146,7 @@ mod tests {
     use crate::workspace::fixture::Fixture;
 
     #[test]
-    fn branch_and_commit_are_told_in_every_state() {
+    fn branch_and_commit_are_reported_in_every_state() {
         let fixture = Fixture::new("//- /sub/a.txt\nx\n");
         let workspace = fixture.workspace();
         assert_eq!(head(&workspace), None);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_index_is_told_with_its_remedy() {
+    fn a_broken_index_is_reported_with_its_remedy() {
         let fixture = Fixture::new("");
         Repository::init(fixture.root()).unwrap();
         fixture.write(".git/index", b"garbage, and more of it");

@@ -24,7 +24,7 @@ pub struct Row {
     pub names: &'static [&'static str],
     /// Why, as a part of a sentence that a person reads.
     pub why: &'static str,
-    /// Whose documentation says so.
+    /// Whose documentation names it.
     pub source: &'static str,
 }
 

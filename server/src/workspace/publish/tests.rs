@@ -89,7 +89,7 @@ fn all_steps() -> Vec<Step> {
 }
 
 #[test]
-fn everything_is_put_in_place_and_can_be_told_later() {
+fn everything_is_put_in_place_and_recorded() {
     let fixture = Fixture::new(TREE);
     let workspace = fixture.workspace();
     let run = run_dir(&workspace);
@@ -114,13 +114,13 @@ fn nothing_is_written_under_a_document_with_unsaved_changes() {
     let workspace = fixture.workspace().with_buffers(OpenBuffers::new(editor.clone()));
     let run = run_dir(&workspace);
     let changes = changes(&workspace);
-    // An open document that nobody touched keeps nothing from being written.
+    // An open document without changes prevents no write.
     editor.set("a.txt", "a0\n", false);
     editor.set("b.txt", "b0, and mine\n", true);
     let refused = publish(&workspace, &run, &task("T1"), &changes, &sign);
     assert!(matches!(&refused, Err(PublishError::Unsaved { paths }) if *paths == [path("b.txt")]), "{refused:?}");
     assert_eq!(tree(&fixture), BEFORE);
-    // Somebody begins to type while it is under way: what is in place already is taken back.
+    // A person begins to type during the publish: what is in place already is undone.
     editor.close("b.txt");
     let typed = publish_in_steps(&workspace, &run, &task("T1"), &changes, &sign, &mut |step| {
         if step == Step::Placed(1) {
@@ -176,7 +176,7 @@ fn modes_are_kept_and_the_runs_files_are_private() {
     assert_eq!(fixture.mode(&format!("{RUN}/publish/T1-1.json")), 0o600);
 }
 
-/// A folder whose group new files get, as the file system makes it: nobody has to know of the umask.
+/// A folder whose group new files get, as the file system makes it, whatever the umask.
 #[cfg(unix)]
 #[test]
 fn a_new_file_is_made_as_the_system_makes_one_and_the_journal_says_how() {
@@ -233,7 +233,7 @@ fn owner_and_group_are_kept_through_publish_kill_and_undo() {
         recover(&workspace, &run_dir(&workspace), &sign, &verify).unwrap();
         assert_eq!(about(&fixture, "a.txt"), owned, "{step:?}");
     }
-    // What is taken back, the deleted file among it, is whose it was.
+    // What is undone, the deleted file included, has its former owner.
     let fixture = Fixture::new(TREE);
     for name in ["a.txt", "gone.txt"] {
         give(&fixture, name);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::contracts::{ChangeType, FileKeys, RepoPath, Standing};
+use crate::contracts::{ChangeType, FileKeys, PathKind, RepoPath};
 use crate::workspace::access::{Refused, readable, refused_by_name};
 use crate::workspace::path_state::{blocking_path, read_exact};
 use crate::workspace::protect::{GitFolders, Protection, in_git_folder, is_secret, is_secret_text, protection};
@@ -359,13 +359,13 @@ impl Staging {
         if let Some(made) = self.entries.values().find(made).filter(|_| to_write) {
             return Err(Refused::InTheWay { path: path.clone(), what: made.path.clone() }.into());
         }
-        match self.workspace.standing(path) {
-            Standing::File | Standing::Nothing => Ok(()),
-            Standing::Unwritable(why) => match self.workspace.check_in_place(path) {
+        match self.workspace.path_kind(path) {
+            PathKind::File | PathKind::Nothing => Ok(()),
+            PathKind::Unwritable(why) => match self.workspace.check_in_place(path) {
                 Err(WorkspaceError::Link(path)) => Err(Refused::Link(path).into()),
                 _ => Err(Refused::Unwritable(why).into()),
             },
-            Standing::Folder | Standing::BelowFile(_) => {
+            PathKind::Folder | PathKind::BelowFile(_) => {
                 let is_removed = |path: &RepoPath| {
                     self.entries
                         .values()

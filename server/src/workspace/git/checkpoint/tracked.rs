@@ -123,7 +123,7 @@ impl<'a> Tracked<'a> {
     fn current(&self, entry: &IndexEntry) -> Result<Option<Recorded>, CheckpointError> {
         let as_in_index = Some((entry.id, entry.mode));
         let in_conflict = entry.flags & STAGE != 0;
-        // The user told git to assume it unchanged.
+        // The user set git's "assume unchanged" on it.
         let assumed = entry.flags & IndexEntryFlag::VALID.bits() != 0;
         if entry.mode == GITLINK {
             return Ok(Some((self.submodule_head(entry), GITLINK)));

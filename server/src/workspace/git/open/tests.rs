@@ -22,7 +22,7 @@ fn commit(repository: &Repository) {
     repository.commit(Some("HEAD"), &author, &author, "first", &tree, &[]).unwrap();
 }
 
-/// Why git does not work here, in words; that nothing works with it all the same.
+/// Why git does not work here, in words. Checks that no function works with it.
 fn refusal(workspace: &Workspace) -> String {
     assert_eq!(head(workspace), None);
     assert!(find_base(workspace, "HEAD").is_err());
@@ -111,7 +111,7 @@ fn a_folder_that_is_a_repository_by_what_lies_in_it_has_no_working_tree() {
 }
 
 #[test]
-fn repositories_that_are_kept_elsewhere_and_say_so_work() {
+fn repositories_that_are_kept_elsewhere_and_name_the_place_work() {
     let fixture = Fixture::new("//- /main/a.txt\nx\n//- /inner/b.txt\nx\n");
     let main = init(&fixture.root().join("main"));
     let tree = fixture.root().join("second");

@@ -338,6 +338,6 @@ fn secrets_are_known_by_more_names() {
     ] {
         assert!(!is_secret(&path(text)), "{text}");
     }
-    // An example of an environment is written only with a person's approval all the same.
+    // An example of an environment is written only with a person's approval as well.
     assert_eq!(protection(&path(".env.example"), &memory()), Protection::NeedsApproval);
 }
