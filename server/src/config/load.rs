@@ -95,8 +95,8 @@ pub fn load_with_user_file(
     }
 }
 
-/// The further phases of the user's configuration as it is now; none where it is faulty, which is told where settings
-/// are loaded.
+/// The further phases of the user's configuration as it is now; none where it is faulty, which is reported where
+/// settings are loaded.
 pub fn user_phases() -> Vec<UserPhase> {
     load(&Sources { user: super::disk::user_file(), ..Sources::default() })
         .map(|loaded| loaded.settings.phases)

@@ -557,7 +557,7 @@ fn an_unknown_provider_is_a_wrong_flag() {
 }
 
 #[test]
-fn a_key_that_drives_terminals_is_shown_harmless() {
+fn a_key_that_drives_terminals_is_escaped() {
     let message = load(&workspace("\"\\u001b[2J\" = 1")).unwrap_err().to_string();
     assert!(!message.contains('\u{1b}') && message.contains("\\u{1b}[2J"), "{message:?}");
 }

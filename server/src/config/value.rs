@@ -62,7 +62,7 @@ impl Node {
         Ok(Self { raw: toml_table(table.get_ref(), &at), place: at(0).whole() })
     }
 
-    /// The tree of editor settings. `null` is what editors send for a setting nobody set.
+    /// The tree of editor settings. `null` is what editors send for a setting that is not set.
     pub(super) fn from_json(key: &str, value: &serde_json::Value) -> Option<Self> {
         use serde_json::Value;
         let raw = match value {

@@ -1,6 +1,6 @@
 use crate::contracts::Usage;
 
-/// A turn that failed for good.
+/// A turn that failed and is not retried.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct ModelError {

@@ -9,13 +9,13 @@ pub struct Block(pub Value);
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks.
+    /// Whose message it is.
     pub role: Role,
     /// What is said.
     pub content: Vec<Block>,
 }
 
-/// Who speaks.
+/// Whose message it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

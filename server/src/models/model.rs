@@ -24,10 +24,10 @@ pub trait Model: Send + Sync {
         Probe::NotNeeded
     }
 
-    /// Take one turn. Retries and throttling happen inside; `progress` hears of them.
+    /// Take one turn. Retries and throttling happen inside; `progress` reports them.
     ///
     /// # Errors
-    /// When the turn failed for good or `cancel` fired. A cancelled turn sends nothing more.
+    /// When the turn failed after all retries or `cancel` fired. A cancelled turn sends nothing more.
     async fn turn(
         &self,
         request: &TurnRequest,

@@ -44,7 +44,7 @@ enum NoTurn {
         #[serde(rename = "closed")]
         _agent: String,
     },
-    /// A turn failed for good.
+    /// A turn failed after all retries.
     Lost {
         #[serde(rename = "lost")]
         _agent: String,

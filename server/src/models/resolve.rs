@@ -46,7 +46,7 @@ pub fn providers() -> impl Iterator<Item = &'static str> {
 }
 
 /// Decide which models serve a run. `env` reads the environment; `editor` is the editor it was started in, where that
-/// one lends its models.
+/// one offers its models.
 ///
 /// What the user does not say is served by the first provider that is set up: Anthropic's models where there is a key,
 /// else the editor's.
@@ -200,10 +200,10 @@ mod tests {
     use super::*;
 
     fn with(wanted: &Wanted, env: &[(&str, &str)]) -> Result<Models, ModelError> {
-        lent(wanted, env, None)
+        with_editor(wanted, env, None)
     }
 
-    fn lent(
+    fn with_editor(
         wanted: &Wanted,
         env: &[(&str, &str)],
         editor: Option<&Arc<dyn EditorModels>>,
@@ -225,14 +225,14 @@ mod tests {
     #[test]
     fn an_editors_models_serve_where_there_is_no_key() {
         let editor: Arc<dyn EditorModels> = Arc::new(NoAnswer);
-        let models = lent(&Wanted::default(), &[], Some(&editor)).expect("resolves");
+        let models = with_editor(&Wanted::default(), &[], Some(&editor)).expect("resolves");
         let ids = [&models.fast, &models.balanced, &models.powerful].map(|model| model.id().to_owned());
         assert_eq!(ids, ["editor:fast", "editor:balanced", "editor:powerful"]);
         assert_eq!(models.account(), "Your editor's models, billed by its plan");
-        let models = lent(&Wanted::default(), &[KEY], Some(&editor)).expect("resolves");
+        let models = with_editor(&Wanted::default(), &[KEY], Some(&editor)).expect("resolves");
         assert_eq!(models.account(), "Anthropic API, key from ANTHROPIC_API_KEY");
         let wanted = Wanted { provider: Some("editor".to_owned()), ..Wanted::default() };
-        assert_eq!(lent(&wanted, &[KEY], Some(&editor)).expect("resolves").fast.id(), "editor:fast");
+        assert_eq!(with_editor(&wanted, &[KEY], Some(&editor)).expect("resolves").fast.id(), "editor:fast");
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let editor: Arc<dyn EditorModels> = Arc::new(NoAnswer);
         let fast = |choice: &str| Wanted { fast: Some(choice.to_owned()), ..Wanted::default() };
         for choice in ["editor:powerful", "editor:copilot/gpt-9"] {
-            let models = lent(&fast(choice), &[KEY], Some(&editor)).expect("resolves");
+            let models = with_editor(&fast(choice), &[KEY], Some(&editor)).expect("resolves");
             assert_eq!((models.fast.id(), models.powerful.id()), (choice, "anthropic:claude-opus-5-5"));
         }
     }
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_name_is_told_the_right_form() {
+    fn a_bare_name_is_refused_with_the_right_form() {
         let wanted = Wanted { balanced: Some("claude-sonnet-5-5".to_owned()), ..Wanted::default() };
         let message = refused(&wanted, &[KEY]);
         assert!(message.starts_with("models.balanced is \"claude-sonnet-5-5\""), "{message}");
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_address_is_told_without_the_key() {
+    fn an_unusable_address_is_reported_without_the_key() {
         for address in ["not a url", "ftp://example.org", "file:///etc/passwd"] {
             let message = refused(&Wanted::default(), &[KEY, ("ANTHROPIC_BASE_URL", address)]);
             assert!(message.contains("ANTHROPIC_BASE_URL") && !message.contains("sk-secret"), "{message}");

@@ -10,7 +10,7 @@ pub(super) struct Setup<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     /// Hosts that may get a key over plain http.
     pub(super) allow_http_hosts: &'a [String],
-    /// The editor, where it lends its models.
+    /// The editor, where it offers its models.
     pub(super) editor: Option<Arc<dyn EditorModels>>,
 }
 
@@ -20,7 +20,7 @@ impl Setup<'_> {
         (self.env)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// How long something may take, where the user says so by a variable.
+    /// How long something may take, where the user sets a variable for it.
     ///
     /// # Errors
     /// The first that holds no length of time.

@@ -1,4 +1,4 @@
-//! One throttle a provider: when the provider says it is overloaded, every task slows down, and none dies of it.
+//! One throttle a provider: when the provider says it is overloaded, every task slows down, and none fails.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_turn_held_back_is_told_and_goes_on_when_a_slot_is_free() {
+    async fn a_turn_held_back_is_reported_and_continues_when_a_slot_is_free() {
         let throttle = Throttle::new(1);
         let first = enter(&throttle).await;
         let (told, hears) = tokio::sync::oneshot::channel();

@@ -33,7 +33,7 @@ impl Tier {
 pub struct TurnRequest {
     /// The run this turn belongs to.
     pub run: String,
-    /// Who speaks: `context`, `plan`, `implement/T1`, `review`.
+    /// The agent: `context`, `plan`, `implement/T1`, `review`.
     pub agent: String,
     /// The tier the model was chosen for.
     pub tier: Tier,
@@ -95,7 +95,7 @@ pub enum TurnProgress {
 /// A turn as it stands in a transcript: what the `replay` provider plays back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedTurn {
-    /// Who spoke; see [`TurnRequest::agent`].
+    /// Which agent sent it; see [`TurnRequest::agent`].
     pub agent: String,
     /// `provider:name` of the model that was asked.
     pub model: String,

@@ -25,7 +25,7 @@ pub fn cost(usd: f64) -> String {
     }
 }
 
-/// Time as people tell it: `0.4 s`, `12 s`, `1 m 12 s`, `2 h 3 m`.
+/// A duration, for people: `0.4 s`, `12 s`, `1 m 12 s`, `2 h 3 m`.
 pub fn elapsed(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -34,7 +34,7 @@ pub fn elapsed(time: Duration) -> String {
     }
 }
 
-/// [`elapsed`] for a clock that is watched: without tenths.
+/// [`elapsed`] for a display that counts up: without tenths.
 pub fn whole_seconds(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_told_in_two_units() {
+    fn time_is_written_in_two_units() {
         for (milliseconds, text) in [
             (0, "0.0 s"),
             (449, "0.4 s"),

@@ -6,7 +6,7 @@ use super::cut::{MARK, head};
 const TAB: &str = "    ";
 
 /// Whether a character must not reach a screen as it is: it drives a terminal, turns the direction of reading, breaks a
-/// line where nobody sees it, or is not seen at all.
+/// line where it cannot be seen, or is not seen at all.
 ///
 /// Invisible joiners are among them, so an emoji made of several shows as these several. Variation selectors, which only
 /// choose between two looks of the character before, are not.
@@ -69,7 +69,7 @@ pub fn safe_lines(text: &str) -> String {
     lines
 }
 
-/// JSON text with every unsafe character escaped; it says the same.
+/// JSON text with every unsafe character escaped; it parses to the same value.
 pub fn safe_json(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut units = [0; 2];

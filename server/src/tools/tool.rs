@@ -24,7 +24,7 @@ pub(super) trait Tool: DeserializeOwned + JsonSchema {
     const USERS: Users = Users::Everyone;
     /// What its answer depends on.
     const SHOWS: Shows;
-    /// How long one call may take. What takes longer is answered with an error that says so.
+    /// How long one call may take. What takes longer is answered with an error.
     const TIME_LIMIT: Duration = Duration::from_secs(30);
 
     /// What the call does, for people: "reading src/a.rs".

@@ -48,7 +48,7 @@ impl Toolbox {
         Self { workspace, memory_dir, role: Role::Reviewer(Arc::new(diffs)), interrupt: Interrupt::never() }
     }
 
-    /// The same tools, whose calls stop when this says so.
+    /// The same tools, whose calls stop when this returns true.
     #[must_use]
     pub fn until(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;

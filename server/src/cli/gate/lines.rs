@@ -55,7 +55,7 @@ impl Lines {
         }
     }
 
-    /// Whether there is a line that nobody has taken.
+    /// Whether there is a line that no question has read.
     #[cfg(test)]
     pub(super) async fn holds_a_line(&self) -> bool {
         !self.state.lock().await.lines.is_empty()

@@ -29,11 +29,12 @@ pub struct TerminalApprover {
     discard_typed_input: fn(),
 }
 
-/// Answers where nobody can be asked: the gate stays open for `baton approve`.
+/// The approver where no person can be asked: the gate stays open for `baton approve`.
 #[derive(Debug, Clone, Copy)]
 pub struct NonInteractiveApprover;
 
-/// The approver for this process: a person where standard input and standard error are a terminal, else nobody.
+/// The approver for this process: a person where standard input and standard error are a terminal, else
+/// [`NonInteractiveApprover`].
 ///
 /// `root` is the workspace's folder. `progress` is paused while the gate has the terminal.
 pub fn approver(root: &Path, progress: Option<Arc<Progress>>) -> Arc<dyn Approver> {
@@ -238,7 +239,7 @@ impl Approver for NonInteractiveApprover {
     }
 }
 
-/// A question on screen. Dropped while open, it was withdrawn, and says so.
+/// A question on screen. Dropped while open, it prints that it was withdrawn.
 struct Question<'a> {
     approver: &'a TerminalApprover,
     /// What is printed then; `None` once it was answered.

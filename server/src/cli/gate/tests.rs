@@ -331,7 +331,7 @@ async fn an_editor_that_fails_leads_back_to_the_question() {
 }
 
 #[tokio::test]
-async fn where_nobody_can_be_asked_the_workflow_waits() {
+async fn where_no_person_can_be_asked_the_workflow_waits() {
     assert_eq!(NonInteractiveApprover.ask(&gate()).await, GateAnswer::Wait);
 }
 
@@ -353,7 +353,7 @@ fn approver_typed_at() -> (mpsc::Sender<&'static str>, TerminalApprover, Screen)
 }
 
 #[tokio::test]
-async fn a_withdrawn_question_is_taken_off_the_screen_and_the_next_one_hears() {
+async fn a_withdrawn_question_leaves_the_screen_and_the_next_one_gets_the_answer() {
     let (keyboard, approver, screen) = approver_typed_at();
     assert_eq!(approver.ask(&gate()).now_or_never(), None);
     assert_eq!(screen.talk(), "\nNo answer is needed any more.\n");

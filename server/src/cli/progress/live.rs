@@ -19,7 +19,7 @@ const NAME_WIDTH: usize = 9;
 /// Columns of a time; the longest usual one is `10 m 10 s`.
 const TIME_WIDTH: usize = 9;
 
-/// What tells the time of what still runs.
+/// The clock for what still runs.
 pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Makes the target that is drawn on.

@@ -98,7 +98,7 @@ impl Progress {
         if inner.pauses == 0 {
             inner.show(event);
         } else if event.status != EventStatus::Waiting {
-            // The run waits for whoever has the terminal; after the pause that is out of date.
+            // The run waits for the holder of the terminal; after the pause that is out of date.
             inner.held.push(event.clone());
         }
     }

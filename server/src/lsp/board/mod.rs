@@ -259,7 +259,7 @@ impl Board {
         placed.issues.iter().zip(ranges).map(|(shown, range)| (shown.phase, shown.issue.clone(), range)).collect()
     }
 
-    /// Clear all diagnostics, for good.
+    /// Clear all diagnostics; none is published afterwards.
     pub(crate) async fn close(&self) {
         self.inner.closed.cancel();
         let _no_reading = self.inner.reading.lock().await;

@@ -26,7 +26,7 @@ fn of_phase(phases: &Phases, phase: &PhaseStatus, range: Range) -> Option<Diagno
         PhaseState::Done => (DiagnosticSeverity::HINT, "is done."),
     };
     let name = phases.get(phase.phase).map_or(phase.phase.as_str(), |phase| phase.titles().subject);
-    // While it is at work it says something new at every step; that is what its progress shows.
+    // A running phase has a new message at every step; its progress shows those.
     let said =
         if phase.status == PhaseState::Running { String::new() } else { to_proto::plain(&phase.message, LONGEST) };
     Some(diagnostic(range, severity, format!("phase.{}", phase.phase), format!("{name} {words} {said}")))

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_by_its_kind_and_then_by_its_code() {
+    fn a_refusal_is_known_by_its_kind_and_then_by_its_code() {
         let kind_of = |code, data: Value| {
             let refusal = Refusal { code, message: "no".to_owned(), data: (!data.is_null()).then_some(data) };
             kind(&refusal)

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_newest_question_wins_and_a_refused_one_holds_nobody() {
+    async fn the_newest_question_wins_and_a_refused_one_blocks_no_reader() {
         let settings = EditorSettings::new();
         let (first, second) = (settings.begin_request(), settings.begin_request());
         settings.answered(second, json!({ "keep_runs": 2 }));

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn several_issues_of_a_line_are_told_apart() {
+    fn several_issues_of_a_line_are_distinguished() {
         let context = json!({ "diagnostics": [diagnostic(2, Value::Null)] });
         let actions = answers(&reviewed(), lines(2, 2), context, ALL);
         let expected = [

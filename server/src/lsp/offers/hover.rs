@@ -72,7 +72,7 @@ mod tests {
     use crate::workflow::Next;
 
     #[test]
-    fn an_issue_is_told_with_its_fix_and_its_task() {
+    fn an_issue_is_described_with_its_fix_and_its_task() {
         let snapshot = snapshot(Next::Merged, approve);
         let first = Issue {
             description: "An *empty* name.\nSee [this](command:quit).".to_owned(),

@@ -117,7 +117,7 @@ mod tests {
         client.answer(1, Ok(Value::Null));
         assert_eq!(next(&mut queue).await["id"], 2);
         client.answer(2, Ok(Value::Null));
-        // It is over when the next change asks anew.
+        // It is over when the next change sends a request of its own.
         while refresh.requests.load(Ordering::SeqCst) != IDLE {
             tokio::task::yield_now().await;
         }

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_cannot_be_shown_is_told_at_once() {
+    fn a_plan_that_cannot_be_shown_is_reported_at_once() {
         for event_first in [true, false] {
             let (client, mut queue) = Client::new();
             let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_that_waits_without_asking_is_told_all_the_same() {
+    fn a_gate_that_waits_without_asking_is_reported_too() {
         let (client, mut queue) = Client::new();
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, true);
         let (waiting, last) = (

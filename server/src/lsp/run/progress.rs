@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_refuses_is_told_nothing_and_one_that_is_silent_holds_nobody() {
+    async fn a_client_that_refuses_is_sent_nothing_and_one_that_is_silent_blocks_nothing() {
         let (client, mut queue) = Client::new();
         let mut refused = Progress::create(&client, true, "r1", phases());
         settle(&mut refused).await;

@@ -56,7 +56,7 @@ impl From<Goal> for Start {
 /// When one is active, or none can begin; nothing was changed then.
 pub(crate) async fn start(folder: &Arc<Folder>, start: Start) -> Result<String, Refused> {
     let folder = folder.clone();
-    // A client may cancel the command at any moment; a run that has begun is watched all the same.
+    // A client may cancel the command at any moment; a run that has begun is still watched.
     detached(async move { begin(folder, start).await }).await
 }
 

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_happens_is_told() {
+    fn every_change_is_notified() {
         let fixture = Fixture::new("");
         let mut events = fixture.documents.events();
         assert!(!events.has_changed().unwrap());

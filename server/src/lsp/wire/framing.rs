@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_ends_inside_a_message_is_told_from_one_that_ends() {
+    async fn a_stream_that_ends_inside_a_message_differs_from_one_that_ends() {
         for text in ["Content-Le", "Content-Length: 2\r\n", "Content-Length: 2\r\n\r\n{"] {
             let (found, error) = frames(text.as_bytes()).await;
             assert_eq!(

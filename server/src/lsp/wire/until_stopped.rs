@@ -1,4 +1,4 @@
-//! Standard input that ends when the process is told to stop.
+//! Standard input that ends when the process is asked to stop.
 
 use std::io;
 use std::pin::Pin;

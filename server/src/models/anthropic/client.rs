@@ -16,7 +16,7 @@ use super::config::{AnthropicConfig, DEFAULT_BASE_URL, host};
 use super::refusal::{self, Endpoint};
 use super::stream::{self, Watch};
 
-/// The version of the API this speaks.
+/// The version of the API that requests name.
 pub const API_VERSION: &str = "2026-10-21";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use super::super::retry::RetryPolicy;
 
 pub(super) const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
 
-/// How to reach the API. Nothing here is read from the environment: whoever makes it does that.
+/// How to reach the API. Nothing here is read from the environment: its maker does that.
 #[derive(Debug, Clone)]
 pub struct AnthropicConfig {
     /// Where the API is, without `/v1/messages`.

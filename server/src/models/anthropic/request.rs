@@ -60,7 +60,7 @@ fn messages(messages: &[Message]) -> Vec<Value> {
     messages.iter().enumerate().map(with_marks).collect()
 }
 
-/// Thinking and empty text may carry no mark; of kinds this crate does not know, nobody knows.
+/// Thinking and empty text may carry no mark; kinds that this crate does not know are not marked either.
 fn may_be_marked(block: &Value) -> bool {
     match block.get("type").and_then(Value::as_str) {
         Some("text") => block.get("text").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty()),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, Broken, Fault, Step};
 use super::refusal;
 
-/// Who hears of an answer while it comes in.
+/// What is notified of an answer while it comes in.
 pub(super) struct Watch<'a> {
     pub(super) first_byte: &'a (dyn Fn() + Send + Sync),
     /// Characters of text and tool input so far.
@@ -68,7 +68,7 @@ async fn read_into(answer: &mut Answer, response: Response, idle: Duration, watc
     Err(Fault::Cut)
 }
 
-/// The response's media type, if it says it is no event stream. One that says nothing is believed.
+/// The response's media type, if it says it is no event stream. A response without a media type is read as one.
 fn other_than_events(response: &Response) -> Option<String> {
     let kind = response.headers().get(CONTENT_TYPE)?;
     let kind = String::from_utf8_lossy(kind.as_bytes()).split(';').next().unwrap_or_default().trim().to_lowercase();

@@ -1,4 +1,4 @@
-//! What an editor answers, taken for what it is worth: any JSON at all.
+//! Reads what an editor answers, which is untrusted and may be any JSON.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::super::message::{Block, StopReason};
 use super::super::turn::{Turn, TurnRequest};
 use crate::contracts::Usage;
 
-/// An answer that cannot be used, and what it cost all the same.
+/// An answer that cannot be used, and what it cost.
 #[derive(Debug)]
 pub(super) struct Unreadable {
     pub(super) fault: String,
@@ -33,12 +33,12 @@ pub(super) fn read(answer: &Value, request: &TurnRequest, body: &Value, asked: &
     }
     let content = content(&answer["content"], request).map_err(unreadable)?;
     let calls_tools = content.iter().any(|block| block.kind() == "tool_use");
-    let untold = if calls_tools { StopReason::ToolUse } else { StopReason::EndTurn };
+    let default_reason = if calls_tools { StopReason::ToolUse } else { StopReason::EndTurn };
     let stop_reason = match &answer["stop_reason"] {
         Value::String(reason) if !reason.is_empty() => {
-            StopReason::deserialize(Value::String(reason.clone())).unwrap_or(untold)
+            StopReason::deserialize(Value::String(reason.clone())).unwrap_or(default_reason)
         }
-        _ => untold,
+        _ => default_reason,
     };
     let model = answer["model"].as_str().map(str::trim).filter(|model| !model.is_empty()).unwrap_or(asked);
     Ok(Turn { content, stop_reason, model: model.to_owned(), usage })
@@ -127,9 +127,9 @@ fn usage(answer: &Value, body: &Value) -> Usage {
     let (input, output) = (count("input_tokens"), count("output_tokens"));
     let (write, read) = (count("cache_creation_input_tokens"), count("cache_read_input_tokens"));
     let estimate = |value: &Value| value.to_string().len().div_ceil(BYTES_A_TOKEN) as u64;
-    let is_told = input.or(write).or(read).is_some();
+    let is_reported = input.or(write).or(read).is_some();
     Usage {
-        input_tokens: if is_told { input.unwrap_or_default() } else { estimate(body) },
+        input_tokens: if is_reported { input.unwrap_or_default() } else { estimate(body) },
         cache_write_tokens: write.unwrap_or_default(),
         cache_read_tokens: read.unwrap_or_default(),
         output_tokens: output.unwrap_or_else(|| estimate(&answer["content"])),

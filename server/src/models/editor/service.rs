@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-/// An editor that lends its models.
+/// An editor that offers its models.
 #[async_trait]
 pub trait EditorModels: Send + Sync {
-    /// Hand on one turn's request and wait for the answer, however long it takes. The future may be dropped at any
+    /// Send one turn's request and wait for the answer, however long it takes. The future may be dropped at any
     /// moment, which withdraws the request.
     ///
     /// # Errors

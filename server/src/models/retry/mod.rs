@@ -40,7 +40,8 @@ pub struct AttemptError {
 }
 
 const KEPT: &str = "what is done so far is kept, start again later";
-/// Overloads after which a provider's own "again at once" is not believed any more, lest a turn hammer it for minutes.
+/// Overloads after which a provider's own "again at once" is ignored, so that a turn does not hammer it for
+/// minutes.
 const BELIEVED_OVERLOADS: u32 = 4;
 
 impl Default for RetryPolicy {

@@ -245,7 +245,7 @@ impl Sought<'_> {
         occurrences(self.text, self.old).take(self.most).map(replacement).collect()
     }
 
-    /// Places where whole lines are the same in a form. Blanks in front that do not count are put in anew.
+    /// Places where whole lines are the same in a form. Blanks in front that do not count are inserted again.
     fn by_lines(&self, form: Form) -> Result<Vec<Replacement>, Miss> {
         let old_lines: Vec<&str> = whole_lines(self.old).map(|range| &self.old[range]).collect();
         let new_lines: Vec<&str> = whole_lines(self.new).map(|range| &self.new[range]).collect();

@@ -1,5 +1,5 @@
-//! The tools as a whole: what a model is told of them, who has which, and that no call panics. The tests of single tools
-//! are in the files below.
+//! The tools as a whole: what is sent to a model about them, which agent has which, and that no call panics. The tests
+//! of single tools are in the files below.
 
 mod reading;
 mod secrets;
@@ -83,7 +83,7 @@ fn each_agent_has_its_tools_and_no_others() {
 }
 
 #[test]
-fn every_tool_has_a_name_of_its_own_and_fields_a_model_is_told_of() {
+fn every_tool_has_a_name_of_its_own_and_described_fields() {
     let mut names = BTreeSet::new();
     for tool in TOOLS {
         let spec = (tool.spec)();
@@ -105,10 +105,10 @@ fn every_tool_has_a_name_of_its_own_and_fields_a_model_is_told_of() {
     assert_eq!(shows("submit_plan"), Shows::OwnWork);
 }
 
-/// What a model is told of the tools, byte for byte: recorded runs are replayed by it, and providers cache it. A tool
-/// more adds to the file (`UPDATE_EXPECT=1`); what stands there does not change.
+/// What is sent to a model about the tools, byte for byte: recorded runs are replayed by it, and providers cache it. A
+/// tool more adds to the file (`UPDATE_EXPECT=1`); what stands there does not change.
 #[test]
-fn what_a_model_is_told_of_the_tools_does_not_change() {
+fn what_models_are_sent_about_the_tools_does_not_change() {
     let specs: Vec<_> = TOOLS.iter().map(|tool| (tool.spec)()).collect();
     expect_file!["specs.json"].assert_eq(&format!("{}\n", serde_json::to_string_pretty(&specs).unwrap()));
 }

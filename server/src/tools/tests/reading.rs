@@ -242,7 +242,7 @@ fn the_reviewer_reads_the_diff() {
 }
 
 #[test]
-fn a_glob_that_is_too_much_is_told_so() {
+fn a_glob_that_is_too_large_is_refused() {
     let fixture = Fixture::new(TREE);
     let nested = format!("{}a{}", "{".repeat(500), "}".repeat(500));
     let told = error(&reader(&fixture), "list_files", json!({"glob": nested}));

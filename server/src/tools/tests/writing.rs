@@ -118,7 +118,7 @@ fn files_are_written_and_deleted_in_the_overlay() {
 }
 
 #[test]
-fn a_write_elsewhere_is_refused_and_told() {
+fn a_write_elsewhere_is_refused_and_reported() {
     let fixture = Fixture::new(TREE);
     let (toolbox, staging) = implementer(&fixture, &["src/lib.rs", "AGENTS.md"], &[]);
     let calls = [

@@ -115,7 +115,7 @@ impl EditorGate {
         GateAnswer::Wait
     }
 
-    /// Ask; when nobody answers for a while, show how else to answer.
+    /// Ask; when no answer comes for a while, show how else to answer.
     async fn question(&self, gate: &Gate) -> Result<Option<String>, RequestError> {
         // In some clients a key typed into the text selects the first button: irreversible answers stand last.
         let titles = [VIEW, LATER, REVISE, EDIT, REJECT, APPROVE];
@@ -156,7 +156,7 @@ impl EditorGate {
         }
     }
 
-    /// Open plan.json. The engine asks anew about an edited plan; this one can still be approved by command.
+    /// Open plan.json. The engine asks again about an edited plan; this one can still be approved by command.
     async fn edit(&self, gate: &Gate) {
         self.open(&gate.plan_json).await;
         let message = format!(

@@ -55,7 +55,7 @@ fn usd(usd: f64, tokens: u64) -> Spending {
     Spending { usd: Some(usd), tokens }
 }
 
-/// A client at the gate, and what it hears.
+/// A client at the gate, and what it receives.
 struct Editor {
     folder: TempDir,
     client: Client,
@@ -83,7 +83,7 @@ impl Editor {
         Self::new(Capabilities { show_document: true, ..Capabilities::default() })
     }
 
-    /// The run of the plan that whoever watches hears of.
+    /// The run of the plan that the watcher is notified of.
     async fn hears(&mut self) -> Option<String> {
         match self.events.recv().await {
             Some(GateEvent::Plan(gate)) => Some(gate.run),
@@ -267,7 +267,7 @@ async fn revise_takes_the_feedback_from_a_file_and_asks_before_it_counts() {
     let mut editor = Editor::opens_documents();
     let feedback = editor.folder.path().join(".agent_memory/feedback.md");
     std::fs::create_dir(feedback.parent().unwrap()).unwrap();
-    // Somebody who wrote there before: the file is kept as it is.
+    // A person wrote there before: the file is kept as it is.
     std::fs::write(&feedback, "Leave the API\nas it is.\n").unwrap();
     let opened = Ok(json!({ "success": true }));
     let (answer, heard) = editor.answers(vec![title("Revise"), opened, title("Plan again")]).await;
@@ -308,7 +308,7 @@ async fn a_plan_with_unsaved_changes_is_not_approved_and_is_asked_about_again() 
 }
 
 #[tokio::test]
-async fn of_a_plan_that_cannot_be_shown_the_faults_are_told() {
+async fn of_a_plan_that_cannot_be_shown_the_faults_are_listed() {
     for capabilities in [Capabilities::default(), Capabilities { gate: true, ..Capabilities::default() }] {
         let mut editor = Editor::new(capabilities);
         let gate = FaultyGate { faults: None, plan_json: ".agent_memory/plan.json".to_owned() };

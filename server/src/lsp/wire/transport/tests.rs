@@ -302,7 +302,7 @@ async fn a_panic_in_a_request_is_answered_and_the_server_lives_on() {
 }
 
 #[tokio::test]
-async fn a_handler_that_hangs_stalls_nobody_and_can_be_cancelled() {
+async fn a_handler_that_hangs_blocks_no_other_and_can_be_cancelled() {
     let mut editor = Editor::initialized().await;
     for id in 1..=200 {
         editor.ask(id, "hang", Value::Null).await;
@@ -357,7 +357,7 @@ async fn a_notification_may_ask_the_client_something() {
 }
 
 #[tokio::test]
-async fn an_abandoned_request_is_withdrawn_and_its_late_answer_harms_nobody() {
+async fn an_abandoned_request_is_withdrawn_and_its_late_answer_is_ignored() {
     let mut editor = Editor::initialized().await;
     editor.ask(1, "abandon", Value::Null).await;
     let asked = editor.hear().await;
@@ -447,7 +447,7 @@ async fn string_ids_come_back_as_they_were() {
     editor.exit().await;
 }
 
-/// A standard output that nobody reads any more.
+/// A standard output whose reader has left.
 struct Closed;
 
 impl AsyncWrite for Closed {

@@ -90,7 +90,7 @@ struct Tokens {
     output: Option<u64>,
 }
 
-/// Levels of a tool's input, far more than any tool has. Whoever reads JSON bounds its depth, and the input goes on into
+/// Levels of a tool's input, far more than any tool has. Readers of JSON bound its depth, and the input goes on into
 /// requests and journals, where it stands deeper.
 const MOST_NESTED: usize = 64;
 /// Content blocks, far more than any answer has.
@@ -169,8 +169,9 @@ impl Answer {
 
     /// The whole answer.
     ///
-    /// A tool call that was cut off (by `max_tokens` and the like) is left out: the stop reason says that something
-    /// is missing. So is blank text, which the API would not take back. Where no usage was reported, none is priced.
+    /// A tool call that was cut off (by `max_tokens` and the like) is left out: the stop reason says that something is
+    /// missing. So is blank text, which the API would refuse in the next request. Where no usage was reported, none is
+    /// priced.
     pub(super) fn finish(self) -> Result<Turn, Broken> {
         let cut = self.stop_reason.as_ref().is_some_and(|reason| !is_of_own_accord(reason));
         let last = self.blocks.keys().next_back();
@@ -185,14 +186,14 @@ impl Answer {
             }
         }
         let calls_tools = content.iter().any(|block| block.kind() == "tool_use");
-        let untold = if calls_tools { StopReason::ToolUse } else { StopReason::EndTurn };
+        let default_reason = if calls_tools { StopReason::ToolUse } else { StopReason::EndTurn };
         let usage = self.usage.priced(&self.model);
-        Ok(Turn { content, stop_reason: self.stop_reason.unwrap_or(untold), model: self.model, usage })
+        Ok(Turn { content, stop_reason: self.stop_reason.unwrap_or(default_reason), model: self.model, usage })
     }
 
     /// The answer as it was lost.
     pub(super) fn broken(self, fault: Fault) -> Broken {
-        let usage = if self.usage.is_told() { self.usage.priced(&self.model) } else { Usage::default() };
+        let usage = if self.usage.is_reported() { self.usage.priced(&self.model) } else { Usage::default() };
         Broken { fault, usage }
     }
 
@@ -365,7 +366,7 @@ impl Tokens {
         };
     }
 
-    fn is_told(&self) -> bool {
+    fn is_reported(&self) -> bool {
         self.input.or(self.cache_write).or(self.cache_read).or(self.output).is_some()
     }
 
@@ -377,7 +378,7 @@ impl Tokens {
             output_tokens: self.output.unwrap_or(0),
             cost_usd: None,
         };
-        if self.is_told() {
+        if self.is_reported() {
             usage.cost_usd = prices::cost(PRICES, model, &usage);
         }
         usage

@@ -87,7 +87,7 @@ fn blocks_and_deltas_of_unknown_kinds_are_kept_as_sent() {
 }
 
 #[test]
-fn usage_told_later_counts_and_is_priced() {
+fn usage_reported_later_counts_and_is_priced() {
     let turn = whole(call(0, &[]), "tool_use").expect("whole");
     let usage = turn.usage;
     assert_eq!(

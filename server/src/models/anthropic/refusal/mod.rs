@@ -256,7 +256,7 @@ impl ErrorBody {
         }
     }
 
-    /// Whether the prompt does not fit. The API says so in words; llama.cpp has a kind for it.
+    /// Whether the prompt does not fit. The API states it in its message; llama.cpp has a kind for it.
     fn is_too_long(&self) -> bool {
         let message = self.message.to_lowercase();
         let says = |words: &str| message.contains(words);

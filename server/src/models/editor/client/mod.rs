@@ -1,7 +1,7 @@
 //! Asks an editor's models: one request a turn, with the timeouts and the retries of any provider.
 //!
 //! Invariant: what the editor answers is untrusted and bounded. Deliberately absent: streaming, which the editor's side
-//! does not offer, and any LSP type; how a request travels is [`EditorModels`]' matter.
+//! does not offer, and any LSP type; [`EditorModels`] decides how a request travels.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +183,7 @@ fn refused(tier: Tier, refusal: &EditorRefusal) -> AttemptError {
     }
 }
 
-/// Editors hand on their provider's words, and have no code of their own for "too much at once".
+/// Editors pass on their provider's words, and have no code of their own for "too much at once".
 fn is_overload(said: &str) -> bool {
     let said = said.to_lowercase();
     ["rate limit", "rate-limit", "ratelimit", "too many requests", "overloaded", "429", "529"]
