@@ -111,9 +111,11 @@ pub(super) const ROOMS: [Room; 12] = [
 pub(super) const PASSED_BY_MAIN: [&str; 1] = ["phases"];
 
 /// What unit tests of a room may import besides: they stand in for `main`.
-pub(super) const TESTS_MAY_IMPORT: [(&str, &str, &str); 2] = [
+pub(super) const TESTS_MAY_IMPORT: [(&str, &str, &str); 4] = [
     ("workflow", "phases", "decisions are tested on the real table"),
     ("lsp", "phases", "a server in a test is given the real table"),
+    ("phases", "lsp", "a phase that is one row is offered by the language server"),
+    ("phases", "cli", "a phase that is one row is known to the command line"),
 ];
 
 /// A folder or a file directly inside a room that is divided, and what may be known from there on.
