@@ -1,4 +1,4 @@
-//! The command line: what a person types, sees and is asked. One file a subcommand.
+//! The command line: arguments, output and questions. One file a subcommand.
 //!
 //! Invariant: nothing of the crate imports this module. What a run does reaches it as events; what a person answers
 //! leaves it by [`Approver`](crate::workflow::Approver).

@@ -35,7 +35,7 @@ pub enum Scope {
     Start,
 }
 
-/// Every setting, in the order people should meet them.
+/// Every setting, in the order in which it is listed for people.
 pub fn settings_table() -> &'static [Setting] {
     &TABLE
 }

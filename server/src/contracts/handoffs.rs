@@ -11,7 +11,7 @@ use super::phase_name::PhaseName;
 use super::schema::{Handoff, read, schema_of};
 use super::{Dismissed, TaskResult};
 
-/// One file of the memory folder that hands something on.
+/// One handoff file of the memory folder.
 #[derive(Clone, Copy)]
 pub struct HandoffFile {
     /// Its name in the memory folder.

@@ -1,4 +1,5 @@
-//! How much is read of what anybody may have written: every limit on the files of a memory folder, with its reason.
+//! How much is read of files that anyone may have written: every limit on the files of a memory folder, with its
+//! reason.
 //!
 //! What is read becomes values in memory, each many times its size in the text (`0,` takes two bytes there and 32 as a
 //! [`serde_json::Value`], more as a syntax tree). So a text is limited in bytes, and JSON in the number and depth of its

@@ -107,8 +107,8 @@ impl RepoPath {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
     }
 
-    /// The form in which names are compared that must be told wherever a repository travels: two paths with one key may
-    /// be one file on some file system. What is one file here, [`FileKeys`](super::FileKeys) tells.
+    /// The form in which names are compared where the result must be the same on every system: two paths with one key
+    /// may be one file on some file system. What is one file here, [`FileKeys`](super::FileKeys) tells.
     ///
     /// Fully case-folded, in Unicode normal form D, without the code points that are ignorable by default: no less than
     /// what HFS+, APFS and NTFS take for one name. And without what Windows drops or takes for something else: dots and

@@ -24,8 +24,8 @@ pub(super) const fn price(input: f64, output: f64, cache_write: f64, cache_read:
     Price { input, output, cache_write, cache_read }
 }
 
-/// What one request cost, by these prices; `None` when the model is not among them. Not for sums: the tier hangs on the
-/// length of one prompt.
+/// What one request cost, by these prices; `None` when the model is not among them. Not for sums: the tier depends on
+/// the length of one prompt.
 pub(super) fn cost(prices: &[PricedModel], model: &str, usage: &Usage) -> Option<f64> {
     let prompt = usage.prompt_tokens();
     let (_, price) = find(prices, model)?.tiers.iter().find(|(up_to, _)| prompt <= *up_to)?;

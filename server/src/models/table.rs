@@ -6,8 +6,8 @@ use crate::contracts::Usage;
 /// The providers. Where the user names none, the first that is set up serves; where none is, the first says what to set.
 pub(super) const PROVIDERS: &[Provider] = &[anthropic::PROVIDER, editor::PROVIDER, replay::PROVIDER];
 
-/// What one request to a model cost; `None` when its price is not known. Not for sums: the price hangs on the length of
-/// one prompt.
+/// What one request to a model cost; `None` when its price is not known. Not for sums: the price depends on the length
+/// of one prompt.
 pub fn cost(model: &str, usage: &Usage) -> Option<f64> {
     tables(model).find_map(|table| prices::cost(table, model, usage))
 }

@@ -59,7 +59,7 @@ impl Tool for Search {
         let (files, mut more) = match &place {
             Some(path) if is_file => {
                 if !overlay.contains_key(path) {
-                    // A walk would not have come by secrets and ignored files.
+                    // A walk skips secrets and ignored files by itself.
                     toolbox.check_open(path)?;
                 }
                 (vec![path.clone()], false)
@@ -133,8 +133,8 @@ fn compile(pattern: &str) -> Result<Pattern, ToolError> {
     })
 }
 
-/// Sizes that a compiled pattern may have, and how much of a line it is then put to at once, all in bytes: at worst each
-/// byte is set against all of the pattern, and nothing can be stopped within that.
+/// Sizes that a compiled pattern may have, and how much of a line it is then matched against at once, all in bytes: at
+/// worst each byte is compared with all of the pattern, and matching cannot be interrupted.
 const WINDOWS: [(usize, usize); 3] = [(1 << 16, 1 << 16), (1 << 19, 1 << 13), (1 << 21, 1 << 11)];
 
 struct Pattern {
@@ -154,7 +154,7 @@ impl Pattern {
             interrupt.check()?;
             let end = floor(line, start + self.window);
             // What comes before a place counts for ^ and \b; what comes after it is not seen, so a match that ends there
-            // is looked at once more.
+            // is searched again with more of the line.
             match self.regex.find_at(&line[..end], start) {
                 Some(found) if end == line.len() || found.end() < end => return Ok(Some(found.start())),
                 _ if end == line.len() => return Ok(None),

@@ -15,7 +15,7 @@ const DIFF_TIMEOUT: Duration = Duration::from_millis(20);
 /// How many lines around the named one are searched for a fingerprint.
 const SEARCH_RADIUS: usize = 200;
 
-/// Shortest line, in bytes, that is recognised where it turns up: a brace is typed anywhere.
+/// Shortest line, in bytes, that is recognised in another place: a brace is typed anywhere.
 const MIN_DISTINCTIVE: usize = 4;
 
 /// The lines of one issue in the text at hand, counted from 0.

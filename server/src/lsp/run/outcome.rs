@@ -31,7 +31,7 @@ pub(super) struct RunOutcome {
     pub(super) outcome: Outcome,
     /// The same for people.
     pub(super) message: String,
-    /// What it failed of.
+    /// Why it failed.
     pub(super) error: Option<EventErrorKind>,
 }
 

@@ -26,7 +26,7 @@ const MOST_REFUSAL_BYTES: usize = 64 << 10;
 
 /// Read a stream of events to its `message_stop`, as long as at least every `idle` something new of the answer comes.
 ///
-/// There is no limit to the whole time: a long answer of a small machine may honestly take hours.
+/// There is no limit to the whole time: a long answer of a small machine may take hours.
 pub(super) async fn read(model: &str, response: Response, idle: Duration, watch: &Watch<'_>) -> Result<Answer, Broken> {
     let mut answer = Answer::of(model);
     if let Err(fault) = read_into(&mut answer, response, idle, watch).await {
@@ -42,7 +42,7 @@ async fn read_into(answer: &mut Answer, response: Response, idle: Duration, watc
     let mut events = SseByteStream::new(Box::pin(watched(response, watch)));
     let (mut characters, mut news) = (0, 0);
     let mut deadline = Instant::now() + idle;
-    // Not on the bytes, nor on the events: those may come for ever and say nothing.
+    // Not on the bytes, nor on the events: those may come for ever without content.
     while let Some(event) = tokio::time::timeout_at(deadline, events.next()).await.map_err(|_| Fault::Idle(idle))? {
         let event = event.map_err(|error| match error {
             sse_stream::Error::Body(cause) => match cause.downcast::<Fault>() {

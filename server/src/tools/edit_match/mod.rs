@@ -50,7 +50,7 @@ const MOST_COMPARED: usize = 20_000;
 
 /// Most bytes that are looked at for all places together: of a long text only few places are looked for.
 const MOST_LOOKED_AT: usize = 64 * 1024 * 1024;
-/// Lines between two looks at the clock.
+/// Lines between two checks of the clock.
 const LINES_AT_ONCE: usize = 4_096;
 
 /// A place in the old text and what comes there.
@@ -63,7 +63,7 @@ pub(super) fn edit(text: &str, old: &str, new: &str, all: bool, interrupt: &Inte
     let most = most.min((MOST_LOOKED_AT / old.len().max(1)).max(2));
     let sought = Sought { text, old, new, all, most: most + 1, interrupt };
     for rung in RUNGS {
-        // Nothing but blanks would be forgiven into standing everywhere.
+        // A text of blanks alone would match everywhere.
         if rung.tolerance() != Tolerance::Exact && old.trim().is_empty() {
             break;
         }

@@ -53,7 +53,7 @@ pub(super) enum Step {
     Done,
 }
 
-/// An answer that came to no good end, and what it cost as far as the server reported.
+/// An answer that broke off, and what it cost as far as the server reported.
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) fault: Fault,
@@ -116,7 +116,7 @@ impl Answer {
         }
     }
 
-    /// Take one event in. `name` is the event's own; its data may name it too. Unknown events are passed over: new
+    /// Apply one event. `name` is the event's own; its data may name it too. Unknown events are passed over: new
     /// kinds may come at any time.
     pub(super) fn take(&mut self, name: Option<&str>, data: &str) -> Result<Step, Fault> {
         const KNOWN: [&str; 7] = [
@@ -191,7 +191,7 @@ impl Answer {
         Ok(Turn { content, stop_reason: self.stop_reason.unwrap_or(default_reason), model: self.model, usage })
     }
 
-    /// The answer as it was lost.
+    /// The error of an answer that broke off, with the cost reported so far.
     pub(super) fn broken(self, fault: Fault) -> Broken {
         let usage = if self.usage.is_reported() { self.usage.priced(&self.model) } else { Usage::default() };
         Broken { fault, usage }
@@ -235,7 +235,7 @@ impl Answer {
 }
 
 impl Growing {
-    /// Take a delta in, of an event of so many bytes.
+    /// Apply a delta from an event of so many bytes.
     fn grow(&mut self, delta: &Map<String, Value>, bytes: usize) -> Grown {
         let text = |field: &str| delta.get(field).and_then(Value::as_str).unwrap_or_default();
         match text("type") {
@@ -309,8 +309,7 @@ impl Growing {
     }
 }
 
-/// Text goes onto text and list onto list; anything else takes the place of what was there. Answers whether there is more
-/// now than before.
+/// Appends text to text and list to list, and replaces anything else. Returns whether there is more than before.
 fn join(block: &mut Map<String, Value>, field: &str, piece: &Value) -> bool {
     match (block.get_mut(field), piece) {
         (Some(Value::String(text)), Value::String(more)) => {
@@ -347,7 +346,7 @@ fn reported(event: &Value) -> Fault {
     Fault::Reported { kind: field("type"), message: field("message") }
 }
 
-/// Whether the model itself found that it was done.
+/// Whether the model stopped on its own.
 fn is_of_own_accord(reason: &StopReason) -> bool {
     matches!(reason, StopReason::EndTurn | StopReason::ToolUse | StopReason::StopSequence | StopReason::Other(_))
 }

@@ -32,7 +32,7 @@ struct ErrorBody {
     code: String,
 }
 
-/// Of a server's own words, no more than fits a message.
+/// The most of a server's own words that a message quotes.
 const LONGEST_QUOTE: usize = 400;
 
 impl Endpoint {
@@ -64,7 +64,7 @@ impl Endpoint {
         again(format!("{} did not answer within {waited}.", self.host), "no answer".to_owned())
     }
 
-    /// An answer that began and came to no good end.
+    /// An answer that began and broke off.
     pub(super) fn broken(&self, model: &str, broken: Broken) -> AttemptError {
         let mut failed = match &broken.fault {
             Fault::Reported { kind, message } => {
@@ -218,7 +218,7 @@ impl Endpoint {
             "" => text.to_owned(),
             secret => text.replace(secret, &format!("[{}]", self.credential.word())),
         };
-        // Again afterwards: what was taken out may have stood in the midst of it.
+        // Again afterwards: what was taken out may have split it.
         let line = without_secret(&safe_line(&without_secret(words)));
         cut(line.trim_end_matches('.'), LONGEST_QUOTE).into_owned()
     }
