@@ -439,7 +439,7 @@ fn every_fault_is_reported_at_its_place_and_the_file_is_left_alone() {
         let name = session.memory(file);
         let good = std::fs::read(session.path(&name)).ok();
         session.write(&name, &bytes);
-        // A plan waits until a person has mended it.
+        // A plan waits until a person has fixed it.
         let done = session.run(&api, ["--auto-approve"]).expect(if file == "plan.json" { 3 } else { 1 });
         for words in said {
             assert!(

@@ -123,7 +123,7 @@ fn the_first_task_opens_the_cache_and_then_as_many_run_as_may() {
     let script = Script::new().by(move |request| {
         watch.note(request);
         if is(request, "implement/T1", 0) {
-            // Until the first byte of this answer, nobody else may ask.
+            // Until the first byte of this answer, no other task may send a request.
             std::thread::sleep(WELL_BEYOND);
             early_ones.lock().unwrap().extend(watch.seen().into_iter().filter(|seen| seen.starts_with("implement")));
         } else if is(request, "implement/T2", 0) || is(request, "implement/T3", 0) {

@@ -41,7 +41,7 @@ fn shares(id: &str, depends_on: &[&str]) -> Value {
     with(task(id), json!({ "files_to_modify": [own, "src/shared.rs"], "depends_on": depends_on }))
 }
 
-/// Eight tasks in three groups, and a review that sends two of their files and one of nobody's back.
+/// Eight tasks in three groups, and a review with issues in two of their files and in one that no task owns.
 fn script() -> Script {
     let creates = with(own("T5"), json!({ "files_to_create": ["src/new/made.rs"], "depends_on": ["T1"] }));
     let deletes = with(own("T6"), json!({ "files_to_delete": ["src/old.rs"], "estimated_complexity": "complex" }));

@@ -317,7 +317,7 @@ fn while_a_run_is_at_work_no_fix_is_offered() {
     editor.until_the_end(&started);
     editor.quit();
 
-    // An editor that shows no reasons is not offered it, and one of old gets plain commands.
+    // An editor that shows no reasons is not offered it, and an older one gets plain commands.
     let literals = json!({ "codeActionLiteralSupport": { "codeActionKind": { "valueSet": [] } } });
     for capabilities in [json!({ "textDocument": { "codeAction": literals } }), json!({})] {
         let mut editor = PlainEditor::with(&session, &api, capabilities.clone());

@@ -183,7 +183,7 @@ fn a_gate_that_waits_in_another_process_is_answered_from_the_editor() {
 }
 
 #[test]
-fn an_edited_plan_is_asked_about_anew() {
+fn an_edited_plan_is_asked_about_again() {
     let session = Session::new(GREETING);
     let api = MessagesApi::start(script());
     let mut client = session.lsp_client(&api);

@@ -148,7 +148,7 @@ fn an_invalid_handoff_is_sent_back_with_its_faults_and_ends_after_three_tries() 
         }
         goes_on(&session);
 
-        // One that mends it in its third try is taken.
+        // One that fixes it in its third try is accepted.
         let session = Session::new(&workspace(1));
         let good = match agent {
             "context" => context(&["src/t1.rs"]),

@@ -114,7 +114,7 @@ fn matrix() -> Vec<Row> {
         row("409", status(409, "conflict_error", "again"), Recovers),
         // A fresh conversation reads once more what the first one read.
         row("413", status(413, "request_too_large", "too large"), Recovers).requests(2),
-        // A conversation that came to a bad end is not taken up again: its first turn is asked anew.
+        // A conversation that failed is not resumed: its first turn is requested again.
         row("413, twice", too_long, Fails("a model with a larger window (models.*)")).requests(3),
         row("429, retry-after: 1", limited("retry-after", "1"), Recovers).waits(1.0),
         row("429, retry-after-ms: 300", limited("retry-after-ms", "300"), Recovers).waits(0.3),

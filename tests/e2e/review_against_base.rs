@@ -268,7 +268,7 @@ fn a_review_that_is_killed_goes_on_without_paying_twice() {
     let again = reviewer([looks(), approves()]);
     against(&session, &again, "main", &[]).expect(0);
     assert_eq!(again.requests().iter().map(|request| request.turn).collect::<Vec<_>>(), [1]);
-    // It came to its end: the next one is asked anew.
+    // It ended: the next one is requested again.
     let anew = reviewer([approves()]);
     against(&session, &anew, "main", &[]).expect(0);
     assert_eq!(anew.requests().len(), 1);

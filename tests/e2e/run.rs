@@ -351,7 +351,7 @@ fn a_rejected_plan_ends_the_workflow_until_something_new_begins() {
     assert_eq!(session.handoff("approval.json")["decision"], "rejected");
     assert!(session.text("src/t1.rs").contains('0'));
 
-    // It is finished: the very same task begins anew, and the old workflow is in history.
+    // It is finished: the same task starts a new workflow, and the old workflow is in history.
     session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
     assert_eq!(session.history(), ["0001-finished"]);
     let old = session.text(".agent_memory/history/0001-finished/approval.json");
@@ -413,7 +413,7 @@ fn a_failed_model_is_no_conclusion_and_loses_nothing() {
 }
 
 #[test]
-fn a_handoff_that_stays_invalid_ends_the_run_and_the_next_one_asks_anew() {
+fn a_handoff_that_stays_invalid_ends_the_run_and_the_next_one_starts_over() {
     let session = Session::new(&workspace(1));
     let unknown = with(own("T1"), json!({ "depends_on": ["T7"] }));
     let cyclic = with(own("T1"), json!({ "depends_on": ["T1"] }));

@@ -66,10 +66,10 @@ fn whatever_is_printed_a_reader_that_leaves_is_no_failure() {
         let baton = session.baton(args.iter().copied()).api(&api).env("BATON_LOG", "trace").env("BATON_NO_SUCH", "1");
         assert_eq!(baton.streams(Stdio::null(), left(), left()).run().code, Some(0), "{args:?}");
     }
-    // Without a key, what a doctor finds is an error; unheard, it is none.
+    // Without a key, doctor reports an error; with its output closed, it does not.
     assert_eq!(session.baton(["doctor"]).streams(Stdio::null(), left(), Stdio::piped()).run().code, Some(0));
     assert_eq!(session.memory_tree(), before);
-    // Wrong usage is wrong, heard or not.
+    // Wrong usage is an error, whether its message can be printed or not.
     assert_eq!(session.baton(["rum"]).streams(Stdio::null(), left(), left()).run().code, Some(2));
     for args in [["approve"].as_slice(), &["reset"], &["rollback"]] {
         let done = session.baton(args.iter().copied()).streams(Stdio::null(), left(), Stdio::piped()).run().no_panic();

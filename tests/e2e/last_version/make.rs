@@ -384,7 +384,7 @@ pub(super) const STAGES: [Stage; 33] = [
     }),
 ];
 
-/// Make every fixture anew with this build of version 0.1.0.
+/// Make every fixture again with this build of version 0.1.0.
 pub(super) fn make_all(program: &Path) {
     const TRIES: u32 = 200;
     let mut made: BTreeMap<&str, Snapshot> = BTreeMap::new();

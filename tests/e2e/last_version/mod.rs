@@ -22,8 +22,8 @@ use make::{
     REPOSITORY, STAGES, TASK, another_plan, approver, base_reviewer, fixing, goes_well, issue, reviewer, t3, t3_fix,
 };
 use takeover::{
-    Asked, CONTEXT, PLAN, REVIEW, T1, T2, T3, baton, before, is_merged, is_undone, merges, nobody, open, status, tree,
-    used_by, with_done,
+    Asked, CONTEXT, PLAN, REVIEW, T1, T2, T3, baton, before, is_merged, is_undone, merges, no_replies, open, status,
+    tree, used_by, with_done,
 };
 
 #[test]
@@ -96,7 +96,7 @@ fn an_approval_counts() {
 #[test]
 fn an_approval_counts_for_no_other_plan_place_or_user() {
     let waits = |session: &Session| {
-        let server = nobody();
+        let server = no_replies();
         session.run(&server.api, []).expect(3).prints("waits for an answer");
         server.is(&[]);
         assert_eq!(tree(session), before());
@@ -115,7 +115,7 @@ fn an_approval_counts_for_no_other_plan_place_or_user() {
     waits(&session);
     let LastVersion { session, .. } = open("approved");
     let elsewhere = session.clone_workspace("elsewhere");
-    let server = nobody();
+    let server = no_replies();
     session.baton(["run"]).api(&server.api).current_dir(&elsewhere).run().expect(3).prints("waits for an answer");
 }
 
@@ -205,7 +205,7 @@ fn a_journal_of_another_key_is_not_rolled_forward() {
     let LastVersion { session, .. } = open("implement-killed");
     let half = tree(&session);
     fs::write(session.state().join("key"), [7; 32]).unwrap();
-    let server = nobody();
+    let server = no_replies();
     session.run(&server.api, []).expect(3).prints("waits for an answer");
     assert_eq!(tree(&session), half);
 }
@@ -313,7 +313,7 @@ fn what_needs_a_person_says_so_again_until_a_phase_is_asked_for() {
 #[test]
 fn a_merged_workflow_stands_can_be_undone_and_gives_way_to_the_next() {
     let LastVersion { session, reported } = open("merged");
-    is_merged(&session, &reported, &nobody().api, "123");
+    is_merged(&session, &reported, &no_replies().api, "123");
     let after = tree(&session);
     let server = Asked::of(another_way(t3_fix()));
     baton(&session, &server.api, &["run", "--task", "The next one", "--auto-approve"]).expect(0);
@@ -384,7 +384,7 @@ fn a_rollback_of_a_task_and_of_a_file_are_undone_one_after_the_other() {
 fn a_killed_rollback_is_finished_by_the_next_command() {
     let LastVersion { session, .. } = open("rollback-killed");
     assert!(tree(&session) != before() && tree(&session) != with_done("123"), "it is half-way");
-    let server = nobody();
+    let server = no_replies();
     baton(&session, &server.api, &["run"]).expect(3).prints("waits for an answer");
     assert_eq!((tree(&session), &status(&session)["next"]), (before(), &json!("gate")));
     session.baton(["rollback", "--undo"]).run().expect(0);
@@ -402,7 +402,7 @@ fn checkpoints_of_old_runs_go_with_them() {
     let run = session.runs().pop().unwrap();
     assert_eq!(refs(), format!("refs/baton/{run}/1-plan\nrefs/baton/{run}/2-implement\n"));
     assert_eq!(session.handoff("review.json")["head"], session.git(&["rev-parse", "HEAD"]).trim());
-    is_merged(&session, &reported, &nobody().api, "123");
+    is_merged(&session, &reported, &no_replies().api, "123");
     let server = Asked::of(another_way(t3_fix()));
     session.write("baton.toml", "keep_runs = 1\n");
     baton(&session, &server.api, &["run", "--task", "The next one", "--auto-approve"]).expect(0);
@@ -423,7 +423,7 @@ fn a_review_against_a_commit_is_read_and_resumed() {
 
     let LastVersion { session, reported } = open("reviewed-against-a-commit");
     assert_eq!(status(&session)["issues"][0]["id"], reported["issues"][0]["id"]);
-    // It drives nothing, and its end is an end: the next one is asked for anew.
+    // It drives no workflow and has ended: the next one is requested again.
     let server = Asked::of(Script::new().on("review", base_reviewer()));
     session.run(&server.api, []).expect(2).reports("there is no task");
     session.baton(["rollback"]).run().expect(2);
@@ -483,7 +483,7 @@ fn a_transcript_of_the_last_version_is_a_recording() {
 #[test]
 fn an_editor_shows_what_the_last_version_left() {
     let LastVersion { session, reported } = open("fix-wanted");
-    let server = nobody();
+    let server = no_replies();
     let mut client = session.lsp_client(&server.api);
     for issue in reported["issues"].as_array().unwrap() {
         let shown =

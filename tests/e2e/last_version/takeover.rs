@@ -100,7 +100,7 @@ impl Asked {
 }
 
 /// A script without any reply: a request to it fails the test.
-pub(super) fn nobody() -> Asked {
+pub(super) fn no_replies() -> Asked {
     Asked::of(Script::new())
 }
 
