@@ -1,4 +1,4 @@
-//! The rooms of the house, read from the sources: which room may import which, who may reach the disk, the environment and
+//! The rooms of the crate, read from its sources: which room may import which, who may reach the disk, the environment and
 //! some crates, that files do not import each other in a circle, and where modules and their tests stand. What breaks a rule
 //! fails here with its file, its line, and what to do about it; `tables` holds what is allowed.
 
@@ -125,7 +125,7 @@ fn no_row_of_the_tables_is_out_of_date() {
         let idle = owned.owners.iter().filter(|(owner, _)| !reach(owner));
         faults.extend(idle.map(|(owner, _)| format!("OWNED: {owner} does not reach {}", owned.what)));
     }
-    none(&faults, "Remove these rows of tests/e2e/layers/tables.rs: whoever reads them should learn what is true.");
+    none(&faults, "Remove these rows of tests/e2e/layers/tables.rs, or restore what needed them.");
 }
 
 const BREAK_A_CIRCLE: &str = "Break a circle where it is easiest: move what both sides need into a file of its own that \
@@ -189,7 +189,7 @@ fn reaches_past_an_owner(mention: &Mention) -> Vec<String> {
     let reached = OWNED.iter().filter(|owned| !is_allowed(owned) && way(owned, path).is_some());
     reached
         .map(|Owned { what, instead, .. }| {
-            format!("{file}:{line}: {} reaches {what}, which is not its work: {instead}", path.join("::"))
+            format!("{file}:{line}: {} reaches {what}, which it may not: {instead}", path.join("::"))
         })
         .collect()
 }

@@ -75,7 +75,7 @@ pub(super) const ROOMS: [Room; 12] = [
             ("memory", "the handoffs a phase reads"),
             ("models", "the tier a phase asks for"),
             ("text", "words in briefs and events"),
-            ("tools", "the tools a phase lends"),
+            ("tools", "the tools a phase gives its agent"),
             ("workflow", "the trait a phase implements"),
             ("workspace", "diffs and base commits"),
         ],
@@ -86,7 +86,7 @@ pub(super) const ROOMS: [Room; 12] = [
             ("config", "settings and the places of their faults"),
             ("contracts", "plans and reviews, shown at their places"),
             ("memory", "a folder's state and its faults"),
-            ("models", "the models an editor lends"),
+            ("models", "the models an editor offers"),
             ("text", "text made safe to show"),
             ("workflow", "the engine"),
             ("workspace", "open documents and files"),
@@ -107,7 +107,7 @@ pub(super) const ROOMS: [Room; 12] = [
     },
 ];
 
-/// Nobody imports these, so that a new row in them changes nothing elsewhere; `main` alone passes what they hold.
+/// No room imports these, so that a new row in them changes nothing elsewhere; `main` alone passes what they hold.
 pub(super) const PASSED_BY_MAIN: [&str; 1] = ["phases"];
 
 /// What unit tests of a room may import besides: they stand in for `main`.
@@ -143,7 +143,7 @@ pub(super) struct Owned {
     pub(super) what: &'static str,
     /// Every path that begins like this is meant.
     pub(super) paths: &'static [&'static str],
-    /// Whose work it is, as the beginning of a file's path, and why.
+    /// The files that may reach it, as the beginning of their paths, and why.
     pub(super) owners: &'static [(&'static str, &'static str)],
     /// Whether unit tests anywhere may reach it, to look at what was done.
     pub(super) open_to_tests: bool,
@@ -208,14 +208,14 @@ pub(super) const OWNED: [Owned; 7] = [
     Owned {
         what: "the watch on files",
         paths: &["notify"],
-        owners: &[("workspace/watch.rs", "it notifies everybody")],
+        owners: &[("workspace/watch.rs", "it notifies all other rooms")],
         open_to_tests: false,
         instead: "use `workspace::Watch`",
     },
     Owned {
         what: "the terminal",
         paths: &["clap", "console", "indicatif"],
-        owners: &[("cli/", "a person sits there")],
+        owners: &[("cli/", "it talks to a person at a terminal")],
         open_to_tests: false,
         instead: "return what is to be shown, and show it in `cli`",
     },
@@ -228,7 +228,7 @@ pub(super) const CIRCLES_LEFT: [(&str, &str); 3] = [
     ("phases/review/", "its door defines what its files use"),
 ];
 
-/// Files whose place or form is still to be mended.
+/// Files whose place or form is still to be changed.
 pub(super) const MISPLACED_LEFT: [(&str, &str); 2] = [
     ("workflow/next.rs", "workflow is being divided into rooms"),
     ("workflow/next_tests.rs", "workflow is being divided into rooms"),
