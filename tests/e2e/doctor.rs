@@ -90,14 +90,14 @@ fn a_key_that_is_missing_or_wrong_is_reported_with_its_variable() {
 #[test]
 fn an_endpoint_that_cannot_be_reached_is_reported() {
     let session = Session::in_git(&workspace(1));
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused_address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let with = |url: String| doctor(&session).env("ANTHROPIC_API_KEY", KEY).env("ANTHROPIC_BASE_URL", url);
-    let done = with(format!("http://{nobody}")).run().expect(1);
+    let done = with(format!("http://{unused_address}")).run().expect(1);
     finds(
         &done,
         "endpoint",
         "error",
-        &format!("{nobody} cannot be reached"),
+        &format!("{unused_address} cannot be reached"),
         "Check the network and ANTHROPIC_BASE_URL.",
     );
     finds(&done, "key", "ok", "key from ANTHROPIC_API_KEY", "");

@@ -50,7 +50,7 @@ fn broken(good: &str) -> [Vec<u8>; 5] {
 }
 
 #[test]
-fn a_broken_plan_can_be_looked_at_rejected_and_planned_anew_and_not_approved() {
+fn a_broken_plan_can_be_viewed_rejected_and_planned_again_and_not_approved() {
     let (session, api) = at_the_gate();
     let good = session.text(PLAN);
     for text in broken(&good) {

@@ -55,7 +55,7 @@ fn a_stage_of_context_or_plan_goes_on() {
 }
 
 #[test]
-fn an_old_context_is_gathered_anew_where_there_is_no_plan() {
+fn an_old_context_is_gathered_again_where_there_is_no_plan() {
     let LastVersion { session, .. } = open("context-done");
     let context = session.handoff("context.json");
     let gathered = context["timestamp"].as_str().unwrap();

@@ -432,7 +432,7 @@ async fn a_plan_that_cannot_be_shown_is_mended_changed_or_rejected_and_never_app
 }
 
 #[tokio::test]
-async fn a_plan_that_is_gone_is_waited_for_or_made_anew() {
+async fn a_plan_that_is_gone_is_waited_for_or_made_again() {
     for (typed, expected) in [("\n", GateAnswer::Edited), ("", GateAnswer::Wait)] {
         let (approver, screen) = approver_hearing(typed, Path::new("/nowhere"));
         assert_eq!(approver.mend(&FaultyGate { faults: None, ..faulty() }).await, expected);

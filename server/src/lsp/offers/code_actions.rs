@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_old_is_answered_with_commands() {
+    fn an_older_client_is_answered_with_commands() {
         let answers = answers(&reviewed(), lines(0, 0), json!({ "diagnostics": [] }), ActionCapabilities::default());
         let fix =
             json!({ "title": "Baton: fix this issue", "command": "baton.fixIssue", "arguments": [{ "id": "i1" }] });
