@@ -4,7 +4,9 @@ use std::io;
 
 use super::handle::Store;
 use super::issue_ids::fill_ids;
-use crate::contracts::{Approval, Decision, Handoff, ImplReport, MAX_HANDOFF_BYTES, PlanOutput, ReviewOutput, read};
+use crate::contracts::{
+    Approval, Decision, Findings, Handoff, ImplReport, MAX_HANDOFF_BYTES, PhaseName, PlanOutput, ReviewOutput, read,
+};
 use crate::memory::error::MemoryError;
 use crate::memory::files::{FEEDBACK, TASK};
 use crate::memory::history::{self, SetAside};
@@ -20,7 +22,9 @@ impl Store {
         if !self.exists() {
             return Ok(None);
         }
-        history::set_aside(self.dir()?, why, files, &[], &runs)
+        let left = self.left_findings(files);
+        let files: Vec<&str> = left.iter().map(String::as_str).chain(files.iter().copied()).collect();
+        history::set_aside(self.dir()?, why, &files, &[], &runs)
             .map_err(|source| self.file_error("write", "history", source))
     }
 
@@ -38,7 +42,9 @@ impl Store {
     /// When they cannot be moved.
     pub fn revise_plan(&self, feedback: &str) -> Result<(), MemoryError> {
         let extra = [(FEEDBACK, feedback.as_bytes())];
-        let files = self.handoffs.from_file(PlanOutput::FILE);
+        let mut files = self.handoffs.from_file(PlanOutput::FILE);
+        let left = self.left_findings(&files);
+        files.extend(left.iter().map(String::as_str));
         let moved = history::set_aside(self.dir()?, SetAside::Revise, &files, &extra, &[]);
         moved.map_err(|source| self.file_error("write", "history", source))?;
         self.count_answer().map(|_| ())
@@ -52,6 +58,8 @@ impl Store {
     pub fn start_next_round(&self, why: SetAside, report: &ImplReport) -> Result<(), MemoryError> {
         let mut copies: Vec<(&str, Vec<u8>)> = Vec::new();
         let judged = self.handoffs.after_file(ImplReport::FILE);
+        let left = self.left_findings(&judged);
+        let judged: Vec<&str> = left.iter().map(String::as_str).chain(judged).collect();
         for file in [ImplReport::FILE].into_iter().chain(judged.iter().copied()) {
             let bytes =
                 self.read(file, MAX_HANDOFF_BYTES).map_err(|fault| self.file_error("read", file, fault.into()))?;
@@ -83,6 +91,26 @@ impl Store {
         Ok(moved)
     }
 
+    /// The files with what phases found that the configuration no longer has. They go where the review goes, or a phase
+    /// that is added again would take them for what it found in later work.
+    pub(super) fn left_findings(&self, files: &[&str]) -> Vec<String> {
+        if !files.contains(&ReviewOutput::FILE) {
+            return Vec::new();
+        }
+        let entries = self.folder.existing().and_then(|dir| dir.entries().ok()).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut left: Vec<String> = names.filter(|name| self.is_left_findings(name)).collect();
+        left.sort();
+        left
+    }
+
+    fn is_left_findings(&self, file: &str) -> bool {
+        let found = || read::<Findings>(&self.whole_text(file)?).ok();
+        self.handoffs.all().all(|own| own.file != file)
+            && file.strip_suffix(".json").is_some_and(|name| PhaseName::read(name).is_ok())
+            && found().is_some_and(|found| found.timestamp.is_some())
+    }
+
     /// How many entries the workflow's history has: one more means that a plan was set aside in the meantime.
     ///
     /// # Errors
@@ -98,6 +126,25 @@ impl Store {
     pub fn earlier_reviews(&self) -> Result<Vec<ReviewOutput>, MemoryError> {
         let past = self.past()?;
         Ok(past.entries.iter().filter_map(|entry| self.set_aside_review(entry)).collect())
+    }
+
+    /// What further phases found in this workflow and was set aside, oldest first.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn earlier_findings(&self) -> Result<Vec<Findings>, MemoryError> {
+        let past = self.past()?;
+        let mut all = Vec::new();
+        for entry in &past.entries {
+            for (_, file, read) in self.handoffs.reviewing() {
+                let found = self.whole_text(&format!("{entry}/{file}")).and_then(|text| read(&text).ok());
+                all.extend(found);
+            }
+        }
+        for found in &mut all {
+            fill_ids(&mut found.issues);
+        }
+        Ok(all)
     }
 
     /// The plans of this workflow that were approved and later replaced, oldest first.

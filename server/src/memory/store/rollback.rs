@@ -39,6 +39,8 @@ impl Store {
                 files.extend([ImplReport::FILE, Round::FILE]);
             }
         }
+        let left = self.left_findings(&files);
+        files.extend(left.iter().map(String::as_str));
         let mark = serde_json::json!({ "run": run.as_str() }).to_string();
         let mut extra = vec![(MARK, mark.as_bytes())];
         let old = match rest {
