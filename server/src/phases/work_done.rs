@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::contracts::{ImplReport, PlanOutput, RepoPath};
+use crate::contracts::{ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
 use crate::memory::Memory;
 use crate::workflow::{Changes, EditorFinding, Elsewhere, PhaseError, Run, editor_findings, look_elsewhere};
 
@@ -62,6 +62,25 @@ pub(super) fn implemented(memory: &Memory) -> Result<(&PlanOutput, &ImplReport),
         (Some(plan), Some(report)) => Ok((&plan.plan, report)),
         _ => Err(PhaseError::Internal("a review was due without a plan and a report".to_owned())),
     }
+}
+
+/// The issues of these reviews and of further phases that the user dismissed.
+///
+/// # Errors
+/// When the history cannot be read.
+pub(super) fn dismissed_issues(run: &Run, memory: &Memory, reviews: &[ReviewOutput]) -> Result<Vec<Issue>, PhaseError> {
+    let mut dismissed: Vec<Issue> = Vec::new();
+    if memory.dismissed.is_empty() {
+        return Ok(dismissed);
+    }
+    let earlier = run.store.earlier_findings()?;
+    let found = earlier.iter().chain(memory.findings.values()).flat_map(|found| &found.issues);
+    for issue in reviews.iter().flat_map(|review| &review.issues).chain(found) {
+        if memory.is_dismissed(&issue.id) && dismissed.iter().all(|known| known.id != issue.id) {
+            dismissed.push(issue.clone());
+        }
+    }
+    Ok(dismissed)
 }
 
 /// What a reviewing phase lacks to be run by name.

@@ -12,7 +12,7 @@ use crate::memory::{Memory, MemoryError, Store};
 /// called while a run is at work.
 ///
 /// # Errors
-/// When no review of the workflow has such an issue, or the file cannot be read or written.
+/// When neither a review of the workflow nor a further phase has such an issue, or the file cannot be read or written.
 pub fn dismiss_issue(store: &Store, id: &str) -> Result<(), StartError> {
     change_dismissed(store, |memory, dismissed| {
         if dismissed.iter().any(|known| known == id) {
@@ -129,6 +129,13 @@ fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> 
     if review.issues.iter().any(|issue| issue.id == *id) {
         return Ok(());
     }
+    if let Some((phase, _)) = memory.findings.iter().find(|(_, found)| found.issues.iter().any(|issue| issue.id == *id))
+    {
+        return Err(StartError::Usage(format!(
+            "issue {id} was found by the phase {phase}, and the review does not ask for it; only issues of the review \
+             can be fixed by their ids, and others with `baton run --task \"…\"`"
+        )));
+    }
     let open = named(&review.open_issues(&memory.dismissed).cloned().collect::<Vec<_>>());
     let known = all_issues(store, memory)?.iter().any(|issue| issue.id == *id);
     Err(StartError::Usage(match known {
@@ -145,18 +152,30 @@ fn covered(memory: &Memory, plan: &PlanOutput) -> Vec<String> {
     }
 }
 
-/// The issues of the review at hand, or of the one whose issues are being fixed, without those that were dismissed.
+/// The issues of the review at hand, or of the one whose issues are being fixed, and of further phases, without those
+/// that were dismissed.
 fn current_issues(store: &Store, memory: &Memory) -> Vec<Issue> {
     let before = || store.review_before(memory.round.as_ref()?.n);
     let review = memory.review.clone().or_else(before);
-    let open = |review: &ReviewOutput| review.open_issues(&memory.dismissed).cloned().collect();
-    review.as_ref().map(open).unwrap_or_default()
+    let mut open: Vec<Issue> = Vec::new();
+    for issue in review.iter().flat_map(|review| &review.issues).chain(found(memory)) {
+        if !memory.is_dismissed(&issue.id) && open.iter().all(|known| known.id != issue.id) {
+            open.push(issue.clone());
+        }
+    }
+    open
 }
 
-/// The issues of all reviews of the workflow.
+/// The issues of further phases.
+fn found(memory: &Memory) -> impl Iterator<Item = &Issue> {
+    memory.findings.values().flat_map(|found| &found.issues)
+}
+
+/// The issues of all reviews of the workflow, and of further phases.
 fn all_issues(store: &Store, memory: &Memory) -> Result<Vec<Issue>, MemoryError> {
     let reviews = store.earlier_reviews()?;
-    Ok(memory.review.iter().chain(&reviews).flat_map(|review| review.issues.clone()).collect())
+    let reviews = memory.review.iter().chain(&reviews);
+    Ok(reviews.flat_map(|review| &review.issues).chain(found(memory)).cloned().collect())
 }
 
 /// Which issues there are, for an error.

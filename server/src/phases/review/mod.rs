@@ -6,6 +6,7 @@ mod brief;
 mod drift;
 mod finish;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,9 +20,9 @@ pub(super) use self::brief::{changed_section, editor_section};
 use self::finish::{Facts, finish};
 use super::placing::{text, use_names_on_disk};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
-use super::work_done::{WorkDone, approved_part, implemented, lacks_work};
+use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented, lacks_work};
 use crate::agents::submit_tool;
-use crate::contracts::{FileKeys, Handoff, HandoffFile, Issue, PhaseName, ReviewOutput, RoundKind};
+use crate::contracts::{FileKeys, Findings, Handoff, HandoffFile, Issue, PhaseName, ReviewOutput, RoundKind};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
@@ -138,7 +139,7 @@ impl OneAgent for Review {
             report,
             changed: &done.summaries,
             elsewhere: &done.elsewhere.for_the_reviewer(),
-            further: &memory.findings,
+            further: &open_findings(memory),
             earlier: &earlier,
             findings: &done.editor,
         });
@@ -187,17 +188,21 @@ fn verdict_and_count(review: &ReviewOutput, issues: usize) -> String {
     format!("{}, {}", review.verdict.as_str().replace('_', " "), count(issues, "issue"))
 }
 
+/// What further phases found, without what the user dismissed.
+fn open_findings(memory: &Memory) -> BTreeMap<PhaseName, Findings> {
+    let mut all = memory.findings.clone();
+    for found in all.values_mut() {
+        found.issues.retain(|issue| !memory.is_dismissed(&issue.id));
+    }
+    all
+}
+
 /// What the workflow's earlier reviews found, as far as the review of this round must know.
 fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<Earlier, PhaseError> {
     let reviews = run.store.earlier_reviews()?;
     let before = reviews.iter().rev().find(|review| review.round < round);
     let open: Vec<&Issue> = before.map(|review| review.open_issues(&memory.dismissed).collect()).unwrap_or_default();
-    let mut dismissed: Vec<Issue> = Vec::new();
-    for issue in reviews.iter().flat_map(|review| &review.issues) {
-        if memory.is_dismissed(&issue.id) && dismissed.iter().all(|known| known.id != issue.id) {
-            dismissed.push(issue.clone());
-        }
-    }
+    let dismissed = dismissed_issues(run, memory, &reviews)?;
     let chosen = memory.round.as_ref().filter(|chosen| chosen.kind == RoundKind::Fix && chosen.n == round);
     let is_left = |issue: &&&Issue| chosen.is_some_and(|chosen| !chosen.issues.contains(&issue.id));
     let left = open.iter().filter(is_left).map(|issue| issue.id.clone()).collect();
