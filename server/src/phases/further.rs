@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::placing::{place, text, use_names_on_disk};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
-use super::work_done::{WorkDone, approved_part, implemented, lacks_work};
+use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented, lacks_work};
 use super::{context, review};
 use crate::agents::{fault_text, json_text, section, submit_tool};
 use crate::config::{PhaseTier, UserPhase};
-use crate::contracts::{Findings, HandoffFile, PhaseName, RepoPath, parse};
+use crate::contracts::{Findings, HandoffFile, Issue, PhaseName, RepoPath, parse};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
@@ -51,7 +51,7 @@ impl Further {
         let file = kept(format!("{name}.json"));
         Self {
             name,
-            titles: Titles { help: "Review it for something of your own", subject: kept(format!("The {name} phase")) },
+            titles: Titles { help: "Review it by your own prompt", subject: kept(format!("The {name} phase")) },
             prompt: kept(added.prompt.clone()),
             files: Box::leak(Box::new([HandoffFile::findings::<Findings>(file, name.as_str())])),
             tier: match added.tier {
@@ -75,6 +75,10 @@ impl Phase for Further {
 
     fn prompt(&self) -> &'static str {
         self.prompt
+    }
+
+    fn is_prompt_from_settings(&self) -> bool {
+        true
     }
 
     fn files(&self) -> &'static [HandoffFile] {
@@ -130,13 +134,14 @@ impl OneAgent for Further {
 
     fn begin(&self, _run: &Run, memory: &Memory) -> Result<String, PhaseError> {
         implemented(memory)?;
-        Ok(format!("Reviewing: {}", self.name))
+        Ok("Reviewing".to_owned())
     }
 
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<Findings>, u32), PhaseError> {
         let (_, report) = implemented(memory)?;
         let done = WorkDone::look_up(run, memory).await?;
-        let first_message = first_message(memory, &done)?;
+        let dismissed = dismissed_issues(run, memory, &run.store.earlier_reviews()?)?;
+        let first_message = first_message(memory, &done, &dismissed)?;
         let toolbox = toolbox(run, self, done.diffs());
         Ok((Work::Ask { first_message, toolbox }, report.round))
     }
@@ -163,7 +168,7 @@ impl OneAgent for Further {
 }
 
 /// What a further reviewing agent is told.
-fn first_message(memory: &Memory, done: &WorkDone) -> Result<String, PhaseError> {
+fn first_message(memory: &Memory, done: &WorkDone, dismissed: &[Issue]) -> Result<String, PhaseError> {
     let (plan, report) = implemented(memory)?;
     let mut message = section("task", &memory.task_text());
     if let Some(context) = &memory.context {
@@ -178,6 +183,10 @@ fn first_message(memory: &Memory, done: &WorkDone) -> Result<String, PhaseError>
     }
     if !done.editor.is_empty() {
         message.push_str(&review::editor_section(&done.editor));
+    }
+    if !dismissed.is_empty() {
+        message.push_str(&section("dismissed_issues", &json_text(&dismissed)));
+        message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
     }
     message.push_str(
         "Look at this work as your instructions say, and hand what you found on with submit_findings: each issue at its \

@@ -37,6 +37,11 @@ pub trait Phase: Send + Sync {
     /// The system prompt of its agents. A file of the user's named after the phase replaces it.
     fn prompt(&self) -> &'static str;
 
+    /// Whether the user's configuration names the file of its prompt, so that no other file replaces it.
+    fn is_prompt_from_settings(&self) -> bool {
+        false
+    }
+
     /// The files it writes to the memory folder, in the order in which it does.
     fn files(&self) -> &'static [HandoffFile];
 

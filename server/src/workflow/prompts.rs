@@ -27,7 +27,8 @@ impl Prompts {
     pub fn load(phases: &Phases, user_dir: &Path) -> Result<Self, String> {
         let mut prompts = Self::built_in(phases);
         let Ok(folder) = Workspace::open(&user_dir.join("prompts")) else { return Ok(prompts) };
-        for (phase, prompt) in &mut prompts.0 {
+        let is_named = |phase: &PhaseName| phases.get(*phase).is_some_and(|phase| phase.is_prompt_from_settings());
+        for (phase, prompt) in prompts.0.iter_mut().filter(|(phase, _)| !is_named(phase)) {
             let file = format!("{phase}.md");
             let name = format!("{}/prompts/{file}", user_dir.display());
             let wrong = |error: String| format!("cannot read {name}: {error}");
