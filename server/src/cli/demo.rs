@@ -54,7 +54,7 @@ pub(super) fn demo(table: &'static Table) -> Result<u8, Failure> {
     tell(&format!("A sample repository, in {}", folder.display()));
     tell(&format!("Its task: {}\n", TASK.trim()));
     let workspace = Workspace::open(&folder).map_err(|error| Failure::failed(error.to_string()))?;
-    let progress = Arc::new(Progress::new(Style::for_stderr()));
+    let progress = Arc::new(Progress::new(Style::for_stderr(), &table.with(&[])));
     let approver = Arc::new(ShowAndApprove { progress: progress.clone() });
     let replay = Replay::parse(TRANSCRIPT, PACE).map_err(|error| Failure::failed(error.to_string()))?;
     let mut engine =

@@ -18,7 +18,7 @@ use crate::workflow::{Goal, Outcome};
 pub(super) fn review(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure> {
     let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
     let session = Session::open(start, flags)?;
-    let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr())));
+    let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let report = EndReport::of(&engine);
     let request = Goal::ReviewAgainst { base: args.base }.into();

@@ -23,7 +23,7 @@ use crate::workflow::{
 pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
     let session = Session::open(start, flags)?;
-    let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr())));
+    let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let approver = gate::approver(session.workspace.root(), progress.clone());
     let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
     let engine = session.engine(approver)?;
@@ -45,7 +45,7 @@ pub(super) fn plan_again(start: &Start<'_>, feedback: String) -> Result<u8, Fail
         return Ok(0);
     }
     let request = Goal::Revise { feedback }.into();
-    let progress = Arc::new(Progress::new(Style::for_stderr()));
+    let progress = Arc::new(Progress::new(Style::for_stderr(), &session.phases));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let report = EndReport::of(&engine);
     let end = block_on(drive(engine, request, None, Some(progress)))??;

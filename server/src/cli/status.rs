@@ -51,7 +51,8 @@ fn status_text(status: &Status) -> String {
         lines.push(format!("Run   {run}, {state}"));
     }
     lines.push(String::new());
-    let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max);
+    // A longer name takes what it needs, and leaves the other lines short enough for a narrow terminal.
+    let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max).min(16);
     for phase in &status.phases {
         let took = phase.elapsed_ms.map_or_else(String::new, |ms| text::whole_seconds(Duration::from_millis(ms)));
         let message = text::safe_line(&phase.message);

@@ -10,11 +10,15 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 use jiff::Timestamp;
 
 use super::event::{message_of, time_between};
+use crate::contracts::PhaseName;
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
-/// Columns of a phase's name: those of `implement`. A longer name takes what it needs.
+/// Columns of a phase's name: those of `implement`.
 const NAME_WIDTH: usize = 9;
+
+/// The same at most: a longer name is cut, or a narrow terminal had no room for what the phase says.
+const LONGEST_NAME: usize = 16;
 
 /// Columns of a time; the longest usual one is `10 m 10 s`.
 const TIME_WIDTH: usize = 9;
@@ -31,6 +35,7 @@ pub(super) struct Live {
     target: Target,
     clock: Clock,
     tick: Option<Duration>,
+    name_width: usize,
     phase: Option<(EventPhase, ProgressBar)>,
     tasks: BTreeMap<String, Task>,
     footer: Option<ProgressBar>,
@@ -45,7 +50,19 @@ impl Live {
     /// A view on what `target` gives. Without `tick` spinners move only when something happens.
     pub(super) fn new(target: Target, clock: Clock, tick: Option<Duration>) -> Self {
         let bars = MultiProgress::with_draw_target(target());
-        Self { bars, target, clock, tick, phase: None, tasks: BTreeMap::new(), footer: None }
+        Self { bars, target, clock, tick, name_width: NAME_WIDTH, phase: None, tasks: BTreeMap::new(), footer: None }
+    }
+
+    /// The same with a column that holds the names of these phases.
+    pub(super) fn with_room_for(self, phases: impl Iterator<Item = PhaseName>) -> Self {
+        let longest = phases.map(|phase| phase.as_str().len()).fold(NAME_WIDTH, usize::max);
+        Self { name_width: longest.min(LONGEST_NAME), ..self }
+    }
+
+    fn name(&self, phase: EventPhase) -> String {
+        let name = phase.as_str();
+        let name = if name.len() > LONGEST_NAME { text::cut(name, LONGEST_NAME - 1) } else { name.into() };
+        format!("{name:width$}", width = self.name_width)
     }
 
     /// Show an event of a phase or task that has been running for `took`.
@@ -105,8 +122,8 @@ impl Live {
                 if self.phase.as_ref().is_none_or(|(phase, _)| *phase != event.phase) {
                     self.end_phase();
                     let style = "{spinner:.cyan} {prefix:.bold} {took:.dim}  {wide_msg}";
-                    let name = format!("{:NAME_WIDTH$}", event.phase.as_str());
-                    self.phase = Some((event.phase, self.spinner(style, name, event.at, took)));
+                    let bar = self.spinner(style, self.name(event.phase), event.at, took);
+                    self.phase = Some((event.phase, bar));
                 }
                 if let Some((_, bar)) = &self.phase {
                     bar.set_message(message);
@@ -114,7 +131,7 @@ impl Live {
             }
             EventStatus::Waiting | EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
                 self.end_phase();
-                self.print(&finished(event.status, &format!("{:NAME_WIDTH$}", event.phase.as_str()), took, &message));
+                self.print(&finished(event.status, &self.name(event.phase), took, &message));
             }
         }
     }

@@ -13,7 +13,7 @@ use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
 use crate::config;
-use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
+use crate::workflow::{EventPhase, EventStatus, PhaseEvent, Phases};
 use event::time_between;
 use live::{Live, Target};
 use log::Log;
@@ -70,13 +70,14 @@ impl Style {
 }
 
 impl Progress {
-    /// A view on standard error.
-    pub fn new(style: Style) -> Self {
+    /// A view on standard error of a run that may have these phases.
+    pub fn new(style: Style, phases: &Phases) -> Self {
         match style {
             Style::Live => {
                 let target: Target = Box::new(ProgressDrawTarget::stderr);
                 // Smooth enough to see, slow enough for a remote terminal.
-                Self::with(View::Live(Live::new(target, Arc::new(Timestamp::now), Some(Duration::from_millis(120)))))
+                let live = Live::new(target, Arc::new(Timestamp::now), Some(Duration::from_millis(120)));
+                Self::with(View::Live(live.with_room_for(phases.names())))
             }
             Style::Plain => Self::to(io::stderr()),
         }

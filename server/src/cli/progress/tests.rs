@@ -5,7 +5,7 @@ use indicatif::InMemoryTerm;
 
 use super::live::Clock;
 use super::*;
-use crate::contracts::Usage;
+use crate::contracts::{PhaseName, Usage};
 use crate::workflow::{EventError, EventErrorKind};
 
 /// An event so many seconds after the run began. `at` reads `phase status`, and `phase/task status` for tasks.
@@ -37,11 +37,17 @@ fn failed(seconds: i64, at: &str, message: &str, error: &str) -> PhaseEvent {
 
 /// A view on a terminal of 60 columns whose clock stands at so many seconds.
 fn live(seconds: i64) -> (Progress, InMemoryTerm) {
-    let terminal = InMemoryTerm::new(24, 60);
+    live_with(seconds, 60, &[])
+}
+
+/// A view of a run with these phases on a terminal of so many columns.
+fn live_with(seconds: i64, columns: u16, phases: &[&'static str]) -> (Progress, InMemoryTerm) {
+    let terminal = InMemoryTerm::new(24, columns);
     let drawn = terminal.clone();
     let target: Target = Box::new(move || ProgressDrawTarget::term_like_with_hz(Box::new(drawn.clone()), 255));
     let clock: Clock = Arc::new(move || Timestamp::from_second(seconds).unwrap());
-    (Progress::with(View::Live(Live::new(target, clock, None))), terminal)
+    let phases = phases.iter().map(|name| PhaseName::new(name));
+    (Progress::with(View::Live(Live::new(target, clock, None).with_room_for(phases))), terminal)
 }
 
 fn drawn(progress: &Progress, terminal: &InMemoryTerm, expected: Expect) {
@@ -86,6 +92,22 @@ fn a_running_phase_stands_below_the_finished_ones() {
         ✓ context        12 s  8 files
         ⠋ plan            8 s  thinking
           18.2k tokens · $0.042
+    "#]],
+    );
+}
+
+#[test]
+fn the_names_of_all_phases_stand_in_one_column_that_leaves_room_on_a_narrow_terminal() {
+    let (progress, terminal) = live_with(14, 40, &["plan", "a-phase-with-a-very-long-name"]);
+    progress.on(&event(0, "plan started", ""));
+    progress.on(&event(9, "plan done", "2 tasks"));
+    progress.on(&event(9, "a-phase-with-a-very-long-name started", "Reviewing"));
+    drawn(
+        &progress,
+        &terminal,
+        expect![[r#"
+        ✓ plan                 9.0 s  2 tasks
+        ⠋ a-phase-with-a-…       5 s  Reviewing
     "#]],
     );
 }
