@@ -112,6 +112,11 @@ pub fn review(verdict: &str, action: &str, issues: &[Value]) -> Reply {
     )
 }
 
+/// What a further reviewing phase hands on.
+pub fn findings(summary: &str, issues: &[Value]) -> Reply {
+    Reply::tool("submit_findings", json!({ "issues": issues, "summary": summary }))
+}
+
 /// A workspace with a file for each of so many tasks: `src/t1.rs`, `src/t2.rs`, …
 pub fn workspace(tasks: usize) -> String {
     let file = |n| format!("//- /src/t{n}.rs\npub fn t{n}() -> u32 {{\n    0\n}}\n");

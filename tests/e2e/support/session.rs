@@ -113,6 +113,17 @@ impl Session {
         fs::write(folder.join("config.toml"), text).expect("a file");
     }
 
+    /// Let the user have a further reviewing phase with these lines of settings besides its name and its prompt.
+    pub fn add_phase(&self, name: &str, settings: &str) {
+        let folder = self.config_home().join("baton/prompts");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join(format!("{name}.md")), format!("{name}\nLook at it.\n")).expect("a prompt");
+        let file = self.config_home().join("baton/config.toml");
+        let before = fs::read_to_string(&file).unwrap_or_default();
+        let phase = format!("[[phases]]\nname = \"{name}\"\nprompt = \"prompts/{name}.md\"\n{settings}\n");
+        fs::write(file, format!("{before}{phase}")).expect("a file");
+    }
+
     /// Where the program keeps what is the user's own, `$XDG_STATE_HOME/baton`.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state/baton")

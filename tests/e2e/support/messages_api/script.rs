@@ -90,7 +90,7 @@ pub struct RequestName {
 /// A request as the server got it.
 #[derive(Debug, Clone)]
 pub struct RecordedRequest {
-    /// `context`, `plan`, `implement/T1`, `review`, by the submit tool on offer; `any` without one.
+    /// `context`, `plan`, `implement/T1`, `further/security`, `review`, by the submit tool on offer; `any` without one.
     pub agent: String,
     /// Which of the agent's conversations, from 0: they differ in their first message.
     pub conversation: usize,
@@ -114,8 +114,8 @@ impl Script {
         Self::default()
     }
 
-    /// The replies of an agent (`context`, `plan`, `implement/T1`, `review`), the same in each of its conversations.
-    /// `implement` stands for every task that is not named, and `any` for an agent without a submit tool.
+    /// The replies of an agent (`context`, `plan`, `implement/T1`, `further/security`, `review`), the same in each of its
+    /// conversations. `implement` stands for every task that is not named, and `any` for an agent without a submit tool.
     pub fn on(self, agent: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
         self.rounds(agent, [replies.into_iter().collect()])
     }
@@ -400,8 +400,8 @@ fn text_of(content: &Value) -> String {
     }
 }
 
-/// Requests carry no label: the submit tool on offer names the agent, and an implementer's first message ends with its
-/// task as JSON.
+/// Requests carry no label: the submit tool on offer names the agent, an implementer's first message ends with its task
+/// as JSON, and the prompt of a further phase begins, in a test, with a line that is its name.
 fn agent(body: &Value) -> String {
     let tools = body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
     let offers = |name: &str| tools.iter().any(|tool| tool["name"] == name);
@@ -411,6 +411,9 @@ fn agent(body: &Value) -> String {
         "plan".to_owned()
     } else if offers("submit_review") {
         "review".to_owned()
+    } else if offers("submit_findings") {
+        let system = text_of(&body["system"]);
+        format!("further/{}", system.lines().next().unwrap_or_default())
     } else if offers("submit_result") {
         let first = messages(body).first().map(|message| text_of(&message["content"])).unwrap_or_default();
         format!("implement/{}", task_id(&first).unwrap_or_default())
