@@ -1,0 +1,193 @@
+use std::collections::BTreeMap;
+
+use super::publishes::{Publish, journal, standing, without_taken_back};
+use crate::contracts::{ChangeType, FileChange, RepoPath};
+pub(crate) use crate::memory::PUBLISH;
+use crate::memory::{LoadedPlan, MemoryError, Store};
+use crate::workflow::run::error::{PhaseError, StartError};
+use crate::workspace::{self, PublishRecord, Workspace};
+
+/// What a workflow changed: for every file agents touched, what it was before and what it is now.
+///
+/// The truth is in the publish journals and their before-images, not in any model's word.
+pub struct Changes {
+    files: BTreeMap<RepoPath, ChangedFile>,
+}
+
+/// One file agents touched.
+#[derive(Debug, Clone)]
+pub struct ChangedFile {
+    /// The file.
+    pub path: RepoPath,
+    /// Its content before the workflow; `None` when it did not exist.
+    pub before: Option<Vec<u8>>,
+    /// Its content now; `None` when it does not exist, or is no file that can be read.
+    pub now: Option<Vec<u8>>,
+    /// What keeps it from being read, where something does: it may be a link by now, or too large.
+    pub unreadable: Option<String>,
+    /// Ids of the tasks that wrote it, in the order they did.
+    pub tasks: Vec<String>,
+}
+
+impl Changes {
+    /// Read what the workflow at hand has changed so far.
+    ///
+    /// # Errors
+    /// When a journal or a file cannot be read.
+    pub fn load(store: &Store, workspace: &Workspace) -> Result<Self, PhaseError> {
+        Self::of(store, workspace, |_| true)
+    }
+
+    /// The same for one task: what it found, and what is there now.
+    ///
+    /// # Errors
+    /// When a journal or a file cannot be read.
+    pub fn of_task(store: &Store, workspace: &Workspace, task: &str) -> Result<Self, PhaseError> {
+        Self::of(store, workspace, |record| record.task == task)
+    }
+
+    fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
+        let mut files: BTreeMap<RepoPath, ChangedFile> = BTreeMap::new();
+        let journal = journal(store)?;
+        for publish in standing(journal.clone()).iter().filter(|publish| wanted(&publish.record)) {
+            let record = &publish.record;
+            for file in &record.files {
+                if !files.contains_key(&file.path) {
+                    let (Publish { folder, .. }, first) = without_taken_back(&journal, publish, file);
+                    let before =
+                        first.before(folder).map_err(|source| store.file_error("read", "a before-image", source))?;
+                    files.insert(file.path.clone(), ChangedFile::now(workspace, &file.path, before));
+                }
+                if let Some(changed) = files.get_mut(&file.path)
+                    && !changed.tasks.contains(&record.task)
+                {
+                    changed.tasks.push(record.task.clone());
+                }
+            }
+        }
+        files.retain(|_, file| file.before != file.now || file.unreadable.is_some());
+        Ok(Self { files })
+    }
+
+    /// The same with what people see: the text of documents that are open with unsaved changes.
+    pub(crate) fn as_open(&self, workspace: &Workspace) -> Self {
+        let mut files = self.files.clone();
+        for file in files.values_mut() {
+            // What is not there as a file, or not readable, is as little in an editor.
+            if let Ok(open) = workspace.read_open(&file.path)
+                && file.unreadable.is_none()
+            {
+                file.now = open.map(|state| state.bytes);
+            }
+        }
+        Self { files }
+    }
+
+    /// The files that differ from what they were, by path.
+    pub fn files(&self) -> impl Iterator<Item = &ChangedFile> {
+        self.files.values()
+    }
+
+    /// Each file with its unified diff as a model is shown it.
+    pub fn diffs(&self) -> Vec<(RepoPath, String)> {
+        let shown =
+            |file: &ChangedFile| workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref());
+        self.files().map(|file| (file.path.clone(), shown(file))).collect()
+    }
+
+    /// All of it as one unified diff.
+    pub fn unified(&self) -> String {
+        self.files().map(ChangedFile::diff).collect()
+    }
+}
+
+/// What the workflow at hand, or one task of it, changed, as one unified diff.
+///
+/// # Errors
+/// When there is no such task, or a journal or a file cannot be read.
+pub fn diff(store: &Store, workspace: &Workspace, task: Option<&str>) -> Result<String, StartError> {
+    let Some(task) = task else { return Ok(Changes::load(store, workspace)?.unified()) };
+    let known = |plan: &LoadedPlan| plan.plan.task(task).is_some();
+    let published = || -> Result<bool, MemoryError> {
+        Ok(journal(store)?.iter().any(|publish| publish.record.task == task && publish.record.reversal.is_none()))
+    };
+    if !store.inspect()?.0.plan.as_ref().is_some_and(known) && !published()? {
+        return Err(StartError::Usage(format!("{task} is no task of the plan; `baton status` lists them")));
+    }
+    Ok(Changes::of_task(store, workspace, task)?.unified())
+}
+
+/// A task's changes for its result: kinds and counts from the real diff; of what was said only the summaries stay.
+pub(crate) fn real_changes(
+    store: &Store,
+    workspace: &Workspace,
+    task: &str,
+    said: &[FileChange],
+) -> Result<Vec<FileChange>, PhaseError> {
+    let changes = Changes::of_task(store, workspace, task)?;
+    let paths = changes.files().map(|file| file.path.as_str()).chain(said.iter().map(|said| said.path.as_str()));
+    let keys = workspace.file_keys_of(paths);
+    let real = changes.files().map(|file| {
+        let (lines_added, lines_removed) = file.counts();
+        let exact = said.iter().find(|said| said.path == file.path.as_str());
+        let summary = exact.or_else(|| said.iter().find(|said| keys.is_same(&said.path, file.path.as_str())));
+        FileChange {
+            path: file.path.to_string(),
+            change_type: file.change_type(),
+            summary: summary.map(|said| said.summary.clone()).unwrap_or_default(),
+            lines_added,
+            lines_removed,
+        }
+    });
+    Ok(real.collect())
+}
+
+impl ChangedFile {
+    fn now(workspace: &Workspace, path: &RepoPath, before: Option<Vec<u8>>) -> Self {
+        let (now, unreadable) = match workspace::read_exact(workspace, path) {
+            // It came here after the agent: what it holds is no agent's to see.
+            Ok(_) if workspace.is_secret_by_link(path) => {
+                (None, Some("it is a link to a file of secrets now".to_owned()))
+            }
+            Ok(state) => (state.map(|state| state.bytes), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self { path: path.clone(), before, now, unreadable, tasks: Vec::new() }
+    }
+
+    /// What happened to it.
+    pub fn change_type(&self) -> ChangeType {
+        match (&self.before, &self.now) {
+            (None, _) => ChangeType::Created,
+            (_, None) if self.unreadable.is_none() => ChangeType::Deleted,
+            _ => ChangeType::Modified,
+        }
+    }
+
+    /// Lines added and removed; none where the file cannot be read.
+    pub fn counts(&self) -> (u32, u32) {
+        if self.unreadable.is_some() {
+            return (0, 0);
+        }
+        workspace::counts(self.before.as_deref(), self.now.as_deref())
+    }
+
+    /// `src/a.rs: modified, +3 -1 (T1)`
+    pub fn summary(&self) -> String {
+        let (added, removed) = self.counts();
+        let kind = self.change_type().as_str();
+        let tasks = self.tasks.join(", ");
+        match &self.unreadable {
+            Some(why) => format!("{}: {kind}, and not shown ({tasks}): {why}", self.path),
+            None => format!("{}: {kind}, +{added} -{removed} ({tasks})", self.path),
+        }
+    }
+
+    /// Where there is none to show, a line that tools which read diffs pass over.
+    fn diff(&self) -> String {
+        if let Some(why) = &self.unreadable {
+            return format!("# {} was changed and is not shown: {why}\n", self.path);
+        }
+        workspace::unified(&self.path, self.before.as_deref(), self.now.as_deref())
+    }
+}

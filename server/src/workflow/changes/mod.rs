@@ -1,0 +1,8 @@
+//! What agents changed: the publish journals, the diff that follows from them, checkpoints, recovery and rollback.
+
+pub(crate) mod checkpoints;
+pub(crate) mod files;
+pub(crate) mod publishes;
+pub(crate) mod recover;
+pub(crate) mod rollback;
+pub(crate) mod unverified;

@@ -1,0 +1,143 @@
+//! What agents published in the workflow at hand, and how much of it still stands.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::files::PUBLISH;
+use crate::contracts::RepoPath;
+use crate::memory::{MemoryError, RunId, Store};
+use crate::workspace::{self, Dir, PublishRecord, PublishState, PublishedFile, TakenBack, Workspace};
+
+/// One publish, with the folder that holds its images.
+#[derive(Debug, Clone)]
+pub(crate) struct Publish {
+    pub(crate) run: RunId,
+    pub(crate) folder: Arc<Dir>,
+    pub(crate) record: PublishRecord,
+}
+
+/// Every publish of the workflow that is in the working tree or was, oldest first, rollbacks among them. Journals
+/// that are not the user's own do not count.
+pub(crate) fn journal(store: &Store) -> Result<Vec<Publish>, MemoryError> {
+    read(store, &[PublishState::Done])
+}
+
+/// The same with those that a kill interrupted, as if they had been finished.
+pub(crate) fn journal_with_unfinished(store: &Store) -> Result<Vec<Publish>, MemoryError> {
+    read(store, &[PublishState::Done, PublishState::Intent])
+}
+
+/// The tasks' publishes that have not been taken back, oldest first, each with the files that stand.
+pub(crate) fn standing(journal: Vec<Publish>) -> Vec<Publish> {
+    let gone = taken_back(&journal);
+    let mut standing: Vec<Publish> = journal.into_iter().filter(|publish| publish.record.reversal.is_none()).collect();
+    for publish in &mut standing {
+        let Publish { run, record: PublishRecord { task, round, files, .. }, .. } = publish;
+        files.retain(|file| !gone.contains(&id(run.as_str(), task, *round, &file.path)));
+    }
+    standing.retain(|publish| !publish.record.files.is_empty());
+    standing
+}
+
+/// The publish whose before-image is what a file was before it came to `publish`, but for what was taken back since:
+/// what `publish` found may hold another task's work that is gone by now.
+pub(crate) fn without_taken_back<'a>(
+    journal: &'a [Publish],
+    publish: &'a Publish,
+    file: &'a PublishedFile,
+) -> (&'a Publish, &'a PublishedFile) {
+    let gone = taken_back(journal);
+    let is_it = |other: &&Publish| {
+        let (one, other) = (&publish.record, (&other.run, &other.record));
+        publish.run == *other.0 && one.task == other.1.task && one.round == other.1.round
+    };
+    let mut found = (publish, file);
+    for earlier in journal.iter().rev().skip_while(|other| !is_it(other)).skip(1) {
+        let PublishRecord { task, round, files, reversal: None, .. } = &earlier.record else { continue };
+        let leads_here = |other: &&PublishedFile| {
+            other.path == file.path
+                && other.sha256_after == found.1.sha256_before
+                && gone.contains(&id(earlier.run.as_str(), task, *round, &other.path))
+        };
+        if let Some(other) = files.iter().find(leads_here) {
+            found = (earlier, other);
+        }
+    }
+    found
+}
+
+/// The files for which a rollback has not been undone.
+pub(crate) fn standing_paths(journal: &[Publish], rollback: &Publish) -> Vec<RepoPath> {
+    let gone = taken_back(journal);
+    let PublishRecord { task, round, reversal, .. } = &rollback.record;
+    let stands = |path: &&RepoPath| !gone.contains(&id(rollback.run.as_str(), task, *round, path));
+    let mut paths: Vec<RepoPath> = Vec::new();
+    for path in reversal.iter().flat_map(|reversal| &reversal.of).flat_map(|publish| &publish.paths).filter(stands) {
+        if !paths.contains(path) {
+            paths.push(path.clone());
+        }
+    }
+    paths
+}
+
+type FileId = (String, String, u32, RepoPath);
+
+fn id(run: &str, task: &str, round: u32, path: &RepoPath) -> FileId {
+    (run.to_owned(), task.to_owned(), round, path.clone())
+}
+
+/// What no longer stands. A rollback only ever names what is older, so going from the newest back, whether it stands
+/// itself is known when its turn comes.
+fn taken_back(journal: &[Publish]) -> HashSet<FileId> {
+    let mut gone = HashSet::new();
+    for publish in journal.iter().rev() {
+        let PublishRecord { task, round, reversal: Some(reversal), .. } = &publish.record else { continue };
+        for TakenBack { run, task: of_task, round: of_round, paths } in &reversal.of {
+            for path in paths {
+                if !gone.contains(&id(publish.run.as_str(), task, *round, path)) {
+                    gone.insert(id(run, of_task, *of_round, path));
+                }
+            }
+        }
+    }
+    gone
+}
+
+fn read(store: &Store, states: &[PublishState]) -> Result<Vec<Publish>, MemoryError> {
+    let seal = store.seal();
+    let mut journal = Vec::new();
+    for run in store.workflow_runs()? {
+        let folder = Arc::new(store.run_folder(&run)?);
+        let (records, _) = workspace::records(&folder, &|content, mac| seal.verify(PUBLISH, content, mac))
+            .map_err(|source| store.file_error("read", "the publish journal", source))?;
+        let wanted = records.into_iter().filter(|record| states.contains(&record.state));
+        journal.extend(wanted.map(|record| Publish { run: run.clone(), folder: folder.clone(), record }));
+    }
+    by_disk_names(&mut journal, store.workspace());
+    Ok(journal)
+}
+
+/// Have each file under the name it has now, so that equal paths are one file: a journal may have it as a plan spelled
+/// it, and a person may have changed the case since. Of a file that was moved to its own name in another case, the
+/// journal has both names, and they stay two.
+fn by_disk_names(journal: &mut [Publish], workspace: &Workspace) {
+    let mut other_names = workspace.other_names(journal.iter().flat_map(|publish| publish.record.paths()));
+    let is_move = |from: &RepoPath, to: &RepoPath| {
+        let has = |record: &PublishRecord, name: &RepoPath| record.paths().any(|path| path == name);
+        journal.iter().any(|publish| has(&publish.record, from) && has(&publish.record, to))
+    };
+    other_names.retain(|asked, real| !is_move(asked, real));
+    if other_names.is_empty() {
+        return;
+    }
+    let mend = |path: &mut RepoPath, names: &HashMap<RepoPath, RepoPath>| {
+        if let Some(real) = names.get(path) {
+            path.clone_from(real);
+        }
+    };
+    for PublishRecord { files, reversal, .. } in journal.iter_mut().map(|publish| &mut publish.record) {
+        files.iter_mut().for_each(|file| mend(&mut file.path, &other_names));
+        let taken_back = reversal.iter_mut().flat_map(|reversal| &mut reversal.of);
+        taken_back.flat_map(|publish| &mut publish.paths).for_each(|path| mend(path, &other_names));
+    }
+}

@@ -1,0 +1,27 @@
+//! What a killed run left is put right before anything else happens.
+
+use super::files::PUBLISH;
+use crate::memory::Store;
+use crate::workflow::run::error::StartError;
+use crate::workspace::{self, Workspace};
+
+/// Put right what a killed run left in the working tree: half-published tasks are rolled forward.
+pub(crate) fn recover(workspace: &Workspace, store: &Store) -> Result<(), StartError> {
+    for run in store.workflow_runs()? {
+        let folder = store.run_folder(&run)?;
+        let seal = store.seal();
+        let sign = |content: &[u8]| seal.sign(PUBLISH, content);
+        let verify = |content: &[u8], mac: &str| seal.verify(PUBLISH, content, mac);
+        let recovered = workspace::recover(workspace, &folder, &sign, &verify);
+        match recovered {
+            Ok(recovered) => {
+                for task in &recovered.rolled_forward {
+                    tracing::info!(%run, task = task.task, "rolled a half-published task forward");
+                }
+            }
+            Err(error) => return Err(StartError::Recover(error)),
+        }
+    }
+    super::rollback::settle(store, workspace)?;
+    Ok(())
+}

@@ -1,0 +1,255 @@
+use std::collections::HashSet;
+
+use super::phase::{Phase, Phases};
+use crate::agents::MAX_TURNS;
+use crate::config::Settings;
+use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, Usage};
+use crate::memory::Memory;
+use crate::models::{self, Models, Tier};
+use crate::workspace::Workspace;
+
+/// Turns of a conversation, and tokens written in each, in a good and in a bad case.
+struct CostProfile {
+    turns: (u64, u64),
+    output: (u64, u64),
+}
+
+/// A simple task reads once and edits once, a complex one goes back and forth; the good case is a model of few words.
+const SIMPLE: CostProfile = CostProfile { turns: (2, 5), output: (80, 900) };
+const MODERATE: CostProfile = CostProfile { turns: (3, 9), output: (120, 1600) };
+const COMPLEX: CostProfile = CostProfile { turns: (4, 16), output: (200, 2500) };
+const REVIEW: CostProfile = CostProfile { turns: (2, 8), output: (100, 1800) };
+/// The longest prompt that any model of the price table takes, in tokens.
+const LONGEST_PROMPT: u64 = 1_000_000;
+/// Prompt and tools, in bytes.
+const FIXED_PROMPT: u64 = 11_000;
+/// Bytes of a token, in a good and in a bad case: prose and code.
+const BYTES_A_TOKEN: (u64, u64) = (4, 3);
+
+/// A prompt in bytes: what is shared with the conversations before it, and what it alone holds.
+#[derive(Clone, Copy)]
+struct Prompt {
+    shared: u64,
+    is_cached: bool,
+    /// In a good and in a bad case.
+    own: (u64, u64),
+}
+
+/// What is spent already, and the settings that limit the rest.
+pub(crate) struct Spent<'a> {
+    pub(crate) usage: Usage,
+    pub(crate) settings: &'a Settings,
+}
+
+/// Adds up what phases may cost from the gate on.
+pub struct Costs<'a> {
+    plan: &'a PlanOutput,
+    memory: &'a Memory,
+    models: Option<&'a Models>,
+    workspace: &'a Workspace,
+    /// Bytes of what all conversations begin with.
+    shared: u64,
+    /// Bytes of the files that tasks own, as far as they were added.
+    files: u64,
+    range: (Spending, Spending),
+    bound: Bound,
+    /// Models whose cache holds what is shared.
+    opened: HashSet<String>,
+}
+
+impl Costs<'_> {
+    /// Add the conversations of the tasks that are still to be done.
+    ///
+    /// The prefix that tasks share is written to the cache by the first of each model and read by the others, as the
+    /// providers bill it; the files that a task owns are counted as read once.
+    pub fn add_tasks(&mut self, phase: &dyn Phase) {
+        for task in to_do(self.plan, self.memory) {
+            let profile = match task.estimated_complexity {
+                Complexity::Simple => &SIMPLE,
+                Complexity::Moderate => &MODERATE,
+                Complexity::Complex => &COMPLEX,
+            };
+            let files: u64 = task
+                .files()
+                .filter_map(|file| RepoPath::parse(file).ok())
+                .filter_map(|path| self.workspace.read(&path).ok().flatten())
+                .map(|file| file.bytes.len() as u64)
+                .sum();
+            self.files += files;
+            let model = self.model(phase.tier().tier(task.estimated_complexity));
+            let is_cached = !self.opened.insert(model.clone());
+            let prompt = Prompt { shared: self.shared, is_cached, own: (files, files) };
+            add(&mut self.range, conversation(&model, prompt, profile));
+            // A task whose files changed meanwhile is done once more.
+            self.bound.conversations(2, &model, phase.max_tokens());
+        }
+    }
+
+    /// Add the conversation of a phase that reviews: the files of the tasks are counted as read or not.
+    pub fn add_review(&mut self, phase: &dyn Phase) {
+        let model = self.model(phase.tier().tier(Complexity::Moderate));
+        let prompt = Prompt { shared: self.shared, is_cached: false, own: (0, self.files) };
+        add(&mut self.range, conversation(&model, prompt, &REVIEW));
+        self.bound.conversations(1, &model, phase.max_tokens());
+    }
+
+    /// Without models their tiers tell them apart.
+    fn model(&self, tier: Tier) -> String {
+        self.models.map_or(tier.as_str(), |models| models.for_tier(tier).id()).to_owned()
+    }
+}
+
+/// What the phases behind the gate may cost from now on; dollars are `None` where a price is not known.
+///
+/// What is done already is not counted. The ceiling holds until the workflow ends or its gate opens again.
+pub(crate) fn estimate(
+    phases: &Phases,
+    plan: &PlanOutput,
+    memory: &Memory,
+    models: Option<&Models>,
+    workspace: &Workspace,
+    spent: &Spent<'_>,
+) -> Estimate {
+    let mut costs = Costs {
+        plan,
+        memory,
+        models,
+        workspace,
+        shared: FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory),
+        files: 0,
+        range: (NOTHING, NOTHING),
+        bound: Bound::default(),
+        opened: HashSet::new(),
+    };
+    for phase in phases.after_plan() {
+        phase.add_costs(&mut costs);
+    }
+    Estimate { low: costs.range.0, high: costs.range.1, ceiling: costs.bound.within(spent) }
+}
+
+const NOTHING: Spending = Spending { usd: Some(0.0), tokens: 0 };
+
+/// The tasks that are still to be done: in a round for issues those of the round.
+fn to_do<'a>(plan: &'a PlanOutput, memory: &Memory) -> Vec<&'a Task> {
+    let fixing = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
+    let is_due = |task: &&Task| match fixing {
+        Some(round) => round.tasks.contains(&task.id),
+        None => !memory.is_done(&task.id),
+    };
+    plan.tasks.iter().filter(is_due).collect()
+}
+
+/// What one round can cost at the very most: each turn with the longest prompt that a model takes.
+#[derive(Default)]
+struct Bound {
+    tokens: u64,
+    usd: f64,
+    is_unpriced: bool,
+    /// Dollars of the cheapest token there is.
+    cheapest: Option<f64>,
+}
+
+impl Bound {
+    fn conversations(&mut self, count: u64, model: &str, max_tokens: u32) {
+        let turns = count * u64::from(MAX_TURNS);
+        let turn = Usage { cache_write_tokens: LONGEST_PROMPT, output_tokens: max_tokens.into(), ..Usage::default() };
+        self.tokens += turns * turn.total_tokens();
+        match models::cost(model, &turn) {
+            Some(usd) => self.usd += turns as f64 * usd,
+            None => self.is_unpriced = true,
+        }
+        let one = Usage { cache_read_tokens: 1, ..Usage::default() };
+        let cheapest = self.cheapest.into_iter().chain(models::cost(model, &one));
+        self.cheapest = cheapest.min_by(f64::total_cmp);
+    }
+
+    /// The bound of all rounds there may be, and no more than the budget has left.
+    fn within(self, spent: &Spent<'_>) -> Spending {
+        let rounds = u64::from(spent.settings.max_review_cycles.max(1));
+        let mut tokens = self.tokens.saturating_mul(rounds);
+        if let Some(budget) = spent.settings.budget_tokens {
+            tokens = tokens.min(budget.saturating_sub(spent.usage.total_tokens()));
+        }
+        if self.is_unpriced {
+            return Spending { usd: None, tokens };
+        }
+        let left = (spent.settings.budget_usd - spent.usage.cost_usd.unwrap_or(0.0)).max(0.0);
+        let usd = left.min(self.usd * rounds as f64);
+        if let Some(cheapest) = self.cheapest.filter(|usd| *usd > 0.0) {
+            tokens = tokens.min((usd / cheapest) as u64);
+        }
+        Spending { usd: Some(usd), tokens }
+    }
+}
+
+fn conversation(model: &str, prompt: Prompt, profile: &CostProfile) -> (Spending, Spending) {
+    let one = |turns: u64, output: u64, own: u64, bytes_a_token: u64| {
+        let (shared, own) = (prompt.shared / bytes_a_token, own / bytes_a_token);
+        let grown = output * turns;
+        let (written, read) = if prompt.is_cached { (own, shared) } else { (shared + own, 0) };
+        let usage = Usage {
+            cache_write_tokens: written + grown,
+            cache_read_tokens: read + (turns - 1) * (shared + own + grown / 2),
+            output_tokens: grown,
+            ..Usage::default()
+        };
+        Spending { usd: models::cost(model, &usage), tokens: usage.total_tokens() }
+    };
+    let good = one(profile.turns.0, profile.output.0, prompt.own.0, BYTES_A_TOKEN.0);
+    (good, one(profile.turns.1, profile.output.1, prompt.own.1, BYTES_A_TOKEN.1))
+}
+
+fn add(range: &mut (Spending, Spending), more: (Spending, Spending)) {
+    let sum =
+        |a: Spending, b: Spending| Spending { usd: a.usd.zip(b.usd).map(|(a, b)| a + b), tokens: a.tokens + b.tokens };
+    *range = (sum(range.0, more.0), sum(range.1, more.1));
+}
+
+fn context_bytes(memory: &Memory) -> u64 {
+    memory.context.as_ref().map_or(0, |context| bytes(&crate::agents::json_text(context)))
+}
+
+fn bytes(text: &str) -> u64 {
+    text.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPUS: &str = "anthropic:claude-opus-5-5";
+
+    #[test]
+    fn a_conversation_costs_more_when_it_is_longer_and_less_when_its_prefix_is_cached() {
+        let prompt = Prompt { shared: 30_000, is_cached: false, own: (0, 0) };
+        let usd = |spending: Spending| spending.usd.unwrap();
+        let (low, high) = conversation(OPUS, prompt, &MODERATE);
+        assert!(0.04 < usd(low) && usd(low) < usd(high) && usd(high) < 2.0, "{low:?} {high:?}");
+        assert!(low.tokens < high.tokens);
+        let cached = Prompt { is_cached: true, ..prompt };
+        let (cheaper, _) = conversation(OPUS, cached, &MODERATE);
+        assert!(usd(cheaper) < usd(low) / 2.0, "{cheaper:?} {low:?}");
+        let (unpriced, _) = conversation("ollama:qwen", prompt, &MODERATE);
+        assert_eq!(unpriced, Spending { usd: None, ..low });
+    }
+
+    #[test]
+    fn the_ceiling_is_what_the_budget_has_left_and_no_more_than_the_turns_there_may_be() {
+        let ceiling = |model: &str, settings: &Settings, cost_usd| {
+            let mut bound = Bound::default();
+            bound.conversations(3, model, 16_000);
+            let usage = Usage { output_tokens: 400, cost_usd, ..Usage::default() };
+            bound.within(&Spent { usage, settings })
+        };
+        let mut settings = Settings { budget_usd: 5.0, max_review_cycles: 3, ..Settings::default() };
+        assert_eq!(ceiling(OPUS, &settings, Some(1.25)).usd, Some(3.75));
+        assert_eq!(ceiling(OPUS, &settings, Some(6.0)), NOTHING, "the budget is spent");
+        settings.budget_usd = 1e9;
+        let all = ceiling(OPUS, &settings, Some(0.0)).usd.unwrap();
+        // 900 turns of 1M tokens written at $5 and 16k answered at $20 a million.
+        assert!((all - 900.0 * 5.32).abs() < 0.01, "{all}");
+        assert_eq!(ceiling("ollama:qwen", &settings, None), Spending { usd: None, tokens: 900 * 1_016_000 });
+        settings.budget_tokens = Some(1_000);
+        assert_eq!(ceiling("ollama:qwen", &settings, None), Spending { usd: None, tokens: 600 });
+    }
+}

@@ -1,0 +1,354 @@
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::phase::{Phase, Phases};
+use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
+use crate::memory::Memory;
+
+/// The settings the decision depends on.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The phases there are.
+    pub phases: Phases,
+    /// Age at which a context without a plan is gathered again.
+    pub context_staleness: SignedDuration,
+    /// Reviews without a merge before a person is asked.
+    pub max_review_cycles: u32,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Nobody said what to do.
+    NeedTask,
+    /// Run this phase.
+    Phase(PhaseName),
+    /// Ask a person.
+    Gate,
+    /// round.json begins a round whose report and review have not been set aside yet: finish that.
+    EnterRound,
+    /// Begin a fix round.
+    Fix(FixScope),
+    /// Plan again with the review in hand.
+    RePlan,
+    /// Tasks failed or are blocked: the run ends; the next start tries them again.
+    Failed {
+        /// Their ids.
+        tasks: Vec<String>,
+    },
+    /// The review approved.
+    Merged,
+    /// The plan was rejected.
+    Rejected,
+    /// A person must decide.
+    Escalated {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a fix round is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixScope {
+    /// Tasks that own files with open issues, in plan order.
+    pub tasks: Vec<String>,
+    /// Files with open issues that no task owns.
+    pub unowned: Vec<String>,
+    /// Ids of the open issues.
+    pub issues: Vec<String>,
+}
+
+/// Decide what comes next from the memory folder alone.
+pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
+    let due = |phases: &[&'static dyn Phase]| {
+        phases.iter().find(|phase| phase.is_due(memory, policy, now)).map(|phase| Next::Phase(phase.name()))
+    };
+    let Some(plan) = &memory.plan else {
+        return match (&memory.faulty_plan, &memory.approval) {
+            (None, _) => due(policy.phases.until_plan()).unwrap_or(Next::NeedTask),
+            // The gate is where a person is shown what is wrong with it.
+            (Some(_), None) => Next::Gate,
+            // Of such a plan no other answer counts.
+            (Some(_), Some(_)) => Next::Rejected,
+        };
+    };
+    let Some(approval) = &memory.approval else { return Next::Gate };
+    if approval.is_rejected() {
+        return Next::Rejected;
+    }
+    let review = memory.workflow_review();
+    let round = memory.round.as_ref().map_or(1, |round| round.n);
+    let handed_on =
+        review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
+    if handed_on.chain(memory.findings.values().map(|found| found.round)).any(|of| of < round) {
+        return Next::EnterRound;
+    }
+    let report = memory.report.as_ref();
+    if let Some(report) = report {
+        let failed: Vec<String> = report.failed().map(|result| result.task_id.clone()).collect();
+        if !failed.is_empty() {
+            return Next::Failed { tasks: failed };
+        }
+    }
+    let complete = report.is_some_and(|report| report.pending(approval.task_ids(&plan.plan)).is_empty());
+    match review {
+        // A handoff from elsewhere may have a review and no report; a report is then not missed.
+        Some(review) if complete || report.is_none() => after_review(memory, &plan.plan, review, policy),
+        _ => due(policy.phases.after_plan())
+            .unwrap_or_else(|| Next::Escalated { reason: "every phase is done and none reviewed the work".to_owned() }),
+    }
+}
+
+/// Whether what comes next takes what was implemented for a fact.
+pub(crate) fn takes_for_done(phases: &Phases, next: &Next) -> bool {
+    match next {
+        Next::Phase(name) => phases.judges(*name),
+        next => *next == Next::Merged,
+    }
+}
+
+fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, policy: &Policy) -> Next {
+    let reviews = memory.earlier_review_rounds.iter().filter(|round| **round != review.round).count() as u32 + 1;
+    let spent = || Next::Escalated {
+        reason: format!(
+            "{reviews} reviews without an approval (max_review_cycles is {}); the last one says: {}",
+            policy.max_review_cycles, review.summary
+        ),
+    };
+    match review.recommended_action {
+        RecommendedAction::Merge => Next::Merged,
+        RecommendedAction::EscalateToHuman => Next::Escalated { reason: review.summary.clone() },
+        _ if reviews >= policy.max_review_cycles => spent(),
+        RecommendedAction::RePlan => Next::RePlan,
+        RecommendedAction::FixAndReReview => {
+            let open: Vec<&Issue> = review.open_issues(&memory.dismissed).collect();
+            if open.is_empty() {
+                let reason = "the review asks for a fix and names no open issue".to_owned();
+                return Next::Escalated { reason };
+            }
+            let scope = fix_scope(plan, &memory.keys, &memory.approved_tasks(), &open);
+            if scope.tasks.is_empty() && scope.unowned.is_empty() {
+                let reason = "the review asks for a fix in files outside the workspace".to_owned();
+                return Next::Escalated { reason };
+            }
+            Next::Fix(scope)
+        }
+    }
+}
+
+/// Who fixes what, and which files nobody owns.
+pub(crate) fn fix_scope(plan: &PlanOutput, keys: &FileKeys, approved: &[String], issues: &[&Issue]) -> FixScope {
+    let mut tasks = BTreeSet::new();
+    let mut unowned = BTreeSet::new();
+    for issue in issues {
+        match plan.task_of(issue, keys, approved) {
+            Some(task) => {
+                tasks.insert(task.id.as_str());
+            }
+            None => unowned.extend(RepoPath::parse(&issue.file).ok().map(|path| path.to_string())),
+        }
+    }
+    FixScope {
+        tasks: plan.task_ids().filter(|id| tasks.contains(id)).map(str::to_owned).collect(),
+        unowned: unowned.into_iter().collect(),
+        issues: issues.iter().map(|issue| issue.id.clone()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::memory::LoadedPlan;
+    use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
+
+    const NOW: &str = "2026-11-23T12:00:00Z";
+
+    fn now() -> Timestamp {
+        NOW.parse().unwrap()
+    }
+
+    fn policy() -> Policy {
+        Policy { phases: fixture::phases(), context_staleness: SignedDuration::from_hours(4), max_review_cycles: 3 }
+    }
+
+    fn from<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn with_task() -> Memory {
+        Memory { task: Some("do it".into()), ..Memory::default() }
+    }
+
+    fn with_context(at: &str) -> Memory {
+        let context = json!({ "timestamp": at, "task_description": "do it", "relevant_files": [] });
+        Memory { context: Some(from(context)), ..with_task() }
+    }
+
+    fn with_plan() -> Memory {
+        let task = |id: &str, file: &str| json!({ "id": id, "title": id, "description": id, "files_to_modify": [file], "estimated_complexity": "simple" });
+        let plan = json!({
+            "approach_summary": "a", "tasks": [task("T1", "a.rs"), task("T2", "b.rs"), task("T3", "a.rs")],
+            "parallel_groups": [["T1", "T2"], ["T3"]],
+        });
+        Memory { plan: Some(LoadedPlan { plan: from(plan), sha256: "abc".into() }), ..with_context(NOW) }
+    }
+
+    fn with_approval(decision: &str, tasks: Value) -> Memory {
+        let approval = json!({ "plan_sha256": "abc", "decision": decision, "by": "person", "tasks": tasks });
+        Memory { approval: Some(from(approval)), ..with_plan() }
+    }
+
+    fn with_report(results: &[(&str, &str)]) -> Memory {
+        let results: Vec<Value> =
+            results.iter().map(|(task, status)| json!({ "task_id": task, "status": status, "changes": [] })).collect();
+        let report = json!({ "round": 1, "results": results });
+        let round = json!({ "n": 1, "kind": "first", "tasks": ["T1", "T2", "T3"] });
+        Memory { report: Some(from(report)), round: Some(from(round)), ..with_approval("approved", Value::Null) }
+    }
+
+    fn done() -> Memory {
+        with_report(&[("T1", "completed"), ("T2", "partial"), ("T3", "completed")])
+    }
+
+    fn reviewed(action: &str, issues: &[(&str, &str)]) -> Memory {
+        let issues: Vec<Value> = issues
+            .iter()
+            .map(|(id, file)| json!({ "id": id, "file": file, "line": 1, "severity": "major", "description": "d" }))
+            .collect();
+        let verdict = if action == "merge" { "approved" } else { "changes_requested" };
+        let review =
+            json!({ "round": 1, "verdict": verdict, "summary": "sum", "issues": issues, "recommended_action": action });
+        Memory { review: Some(from(review)), ..done() }
+    }
+
+    fn next(memory: &Memory) -> Next {
+        next_phase(memory, &policy(), now())
+    }
+
+    #[test]
+    fn the_workflow_goes_through_its_phases() {
+        let cases = [
+            ("nothing", Memory::default(), Next::NeedTask),
+            ("a task", with_task(), Next::Phase(CONTEXT)),
+            ("a fresh context", with_context("2026-11-23T08:00:01Z"), Next::Phase(PLAN)),
+            ("a stale context", with_context("2026-11-23T07:59:59Z"), Next::Phase(CONTEXT)),
+            ("a plan", with_plan(), Next::Gate),
+            ("an approved plan", with_approval("approved", Value::Null), Next::Phase(IMPLEMENT)),
+            ("a rejected plan", with_approval("rejected", Value::Null), Next::Rejected),
+            ("a report that lacks a task", with_report(&[("T1", "completed")]), Next::Phase(IMPLEMENT)),
+            ("a whole report", done(), Next::Phase(REVIEW)),
+            (
+                "a failed task",
+                with_report(&[("T1", "failed"), ("T2", "completed")]),
+                Next::Failed { tasks: vec!["T1".into()] },
+            ),
+            ("a blocked task", with_report(&[("T1", "blocked")]), Next::Failed { tasks: vec!["T1".into()] }),
+            ("an approving review", reviewed("merge", &[]), Next::Merged),
+            (
+                "a review that calls a person",
+                reviewed("escalate_to_human", &[]),
+                Next::Escalated { reason: "sum".into() },
+            ),
+            ("a review that wants a new plan", reviewed("re_plan", &[]), Next::RePlan),
+        ];
+        for (name, memory, expected) in cases {
+            assert_eq!(next(&memory), expected, "with {name}");
+        }
+    }
+
+    #[test]
+    fn a_stale_context_with_a_plan_is_kept() {
+        let memory = Memory { context: with_context("2020-01-01T00:00:00Z").context, ..with_plan() };
+        assert_eq!(next(&memory), Next::Gate);
+    }
+
+    #[test]
+    fn a_context_from_elsewhere_needs_no_task() {
+        let memory = Memory { task: None, ..with_context("2020-01-01T00:00:00Z") };
+        assert_eq!(next(&memory), Next::Phase(PLAN));
+    }
+
+    #[test]
+    fn a_partial_approval_is_complete_without_the_other_tasks() {
+        let memory = Memory {
+            approval: with_approval("approved", json!(["T1"])).approval,
+            ..with_report(&[("T1", "completed")])
+        };
+        assert_eq!(next(&memory), Next::Phase(REVIEW));
+    }
+
+    #[test]
+    fn a_fix_goes_to_the_last_task_that_lists_the_file() {
+        let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "./A.rs"), ("i3", "new.rs")]);
+        let Next::Fix(exact) = next(&memory) else { panic!("no fix") };
+        assert_eq!(exact.unowned, ["A.rs", "new.rs"], "where case tells files apart, nobody owns the other one");
+        memory.keys = FileKeys::of_disk(true);
+        let scope = FixScope {
+            tasks: vec!["T3".into()],
+            unowned: vec!["new.rs".into()],
+            issues: vec!["i1".into(), "i2".into(), "i3".into()],
+        };
+        assert_eq!(next(&memory), Next::Fix(scope));
+    }
+
+    #[test]
+    fn a_fix_goes_to_the_task_the_reviewer_names() {
+        let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "a.rs")]);
+        let issues = &mut memory.review.as_mut().unwrap().issues;
+        issues[0].task_id = Some("T2".into());
+        issues[1].task_id = Some("T9".into());
+        let Next::Fix(scope) = next(&memory) else { panic!("no fix") };
+        assert_eq!(scope.tasks, ["T2", "T3"]);
+    }
+
+    #[test]
+    fn only_approved_tasks_own_files() {
+        let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs")]);
+        memory.approval = with_approval("approved", json!(["T1", "T2"])).approval;
+        let Next::Fix(scope) = next(&memory) else { panic!("no fix") };
+        assert_eq!(scope.tasks, ["T1"]);
+    }
+
+    #[test]
+    fn a_fix_without_an_open_issue_calls_a_person() {
+        let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs")]);
+        memory.dismissed = vec!["i1".into()];
+        assert!(matches!(next(&memory), Next::Escalated { .. }));
+    }
+
+    #[test]
+    fn the_last_allowed_review_calls_a_person() {
+        let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs")]);
+        memory.round = Some(from(json!({ "n": 3, "kind": "fix" })));
+        for handoff in [memory.report.as_mut().map(|r| &mut r.round), memory.review.as_mut().map(|r| &mut r.round)] {
+            *handoff.unwrap() = 3;
+        }
+        // Counted by round: a copy of this very review in the history does not count twice.
+        memory.earlier_review_rounds = [1, 3].into();
+        assert!(matches!(next(&memory), Next::Fix(_)));
+        memory.earlier_review_rounds = [1, 2].into();
+        let Next::Escalated { reason } = next(&memory) else { panic!("not escalated") };
+        assert!(reason.starts_with("3 reviews without an approval"), "{reason}");
+    }
+
+    #[test]
+    fn a_round_that_was_begun_is_entered() {
+        let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs")]);
+        memory.round = Some(from(json!({ "n": 2, "kind": "fix", "tasks": ["T3"], "issues": ["i1"] })));
+        assert_eq!(next(&memory), Next::EnterRound);
+        memory.report.as_mut().unwrap().round = 2;
+        assert_eq!(next(&memory), Next::EnterRound);
+        memory.review = None;
+        assert_eq!(next(&memory), Next::Phase(REVIEW));
+    }
+
+    #[test]
+    fn a_review_of_a_diff_nobody_planned_drives_nothing() {
+        let mut memory = reviewed("merge", &[]);
+        memory.review.as_mut().unwrap().base = Some("abc".into());
+        assert_eq!(next(&memory), Next::Phase(REVIEW));
+    }
+}

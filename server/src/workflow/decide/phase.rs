@@ -1,0 +1,245 @@
+//! A phase is a value: everything the engine and the faces know of it is a row of the table they are given.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::costs::Costs;
+use super::next::Policy;
+use crate::config::UserPhase;
+use crate::contracts::{Complexity, HandoffFile, Handoffs, PhaseFiles, PhaseName};
+use crate::memory::Memory;
+use crate::models::Tier;
+use crate::workflow::run::error::PhaseError;
+use crate::workflow::run::shared::Run;
+use crate::workspace::Base;
+
+/// Gathers what a planner must know.
+pub const CONTEXT: PhaseName = PhaseName::new("context");
+/// Makes the plan that the gate is about.
+pub const PLAN: PhaseName = PhaseName::new("plan");
+/// Does the tasks of the plan that were approved.
+pub const IMPLEMENT: PhaseName = PhaseName::new("implement");
+/// Judges what was done: what it recommends drives what comes next.
+pub const REVIEW: PhaseName = PhaseName::new("review");
+
+/// One phase.
+#[async_trait]
+pub trait Phase: Send + Sync {
+    /// Its name.
+    fn name(&self) -> PhaseName;
+
+    /// What people call it.
+    fn titles(&self) -> Titles;
+
+    /// The system prompt of its agents. A file of the user's named after the phase replaces it.
+    fn prompt(&self) -> &'static str;
+
+    /// Whether the user's configuration names the file of its prompt, so that no other file replaces it.
+    fn is_prompt_from_settings(&self) -> bool {
+        false
+    }
+
+    /// The files it writes to the memory folder, in the order in which it does.
+    fn files(&self) -> &'static [HandoffFile];
+
+    /// Of its files, the one that it hands on.
+    fn handoff(&self) -> &'static str;
+
+    /// The tools its agents have besides the one they submit with.
+    fn tools(&self) -> ToolSet;
+
+    /// Which model serves it.
+    fn tier(&self) -> TierRule;
+
+    /// Most tokens that one answer may have.
+    fn max_tokens(&self) -> u32 {
+        16_000
+    }
+
+    /// Its share of the progress of a run, beside those of the other phases.
+    fn weight(&self) -> u32;
+
+    /// Whether its handoff is there, also where it is faulty.
+    fn is_written(&self, memory: &Memory) -> bool;
+
+    /// Whether it is the phase to run, where every phase before it is done and, after the plan, the gate was passed.
+    fn is_due(&self, memory: &Memory, policy: &Policy, now: Timestamp) -> bool;
+
+    /// What it lacks to be run by name: "a context: run --phase context first".
+    fn lacks(&self, memory: &Memory) -> Option<&'static str>;
+
+    /// Whether it changes files, and so runs behind the gate only, also when it is asked for by name.
+    fn changes_files(&self) -> bool {
+        false
+    }
+
+    /// Whether a checkpoint is recorded after it, however it ended.
+    fn has_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// Add what it may cost from the gate on.
+    fn add_costs(&self, _costs: &mut Costs<'_>) {}
+
+    /// Run it.
+    ///
+    /// # Errors
+    /// When it cannot come to an end. What it wrote by then stands.
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError>;
+
+    /// Review the working tree against a commit instead, where the phase can. Answers with what is said at the end.
+    ///
+    /// # Errors
+    /// When it cannot come to an end.
+    async fn run_against(&self, _run: &Arc<Run>, _base: &Base) -> Option<Result<String, PhaseError>> {
+        None
+    }
+}
+
+/// What people call a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Titles {
+    /// What it does, as the help of a command says it: "Judge what was written".
+    pub help: &'static str,
+    /// The subject of a sentence about it: "The review" (is done).
+    pub subject: &'static str,
+}
+
+/// How a phase ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PhaseEnd {
+    /// Its handoff is written.
+    Done,
+    /// Its handoff is written and says that something failed; the message tells what.
+    Failed {
+        /// What failed and what to do.
+        message: String,
+        /// Whether it was only that models could not be asked.
+        no_conclusion: bool,
+    },
+}
+
+/// The tools an agent has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolSet {
+    /// Look only.
+    Read,
+    /// Look, and write a task's own files.
+    Write,
+    /// Look, also at what was changed.
+    ReadDiff,
+}
+
+/// Which model serves a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TierRule {
+    /// Always this one.
+    Always(Tier),
+    /// By the task's complexity.
+    ByComplexity,
+}
+
+impl TierRule {
+    /// The tier for a task of this complexity; a phase without tasks passes any.
+    pub fn tier(self, complexity: Complexity) -> Tier {
+        match (self, complexity) {
+            (Self::Always(tier), _) => tier,
+            (Self::ByComplexity, Complexity::Simple) => Tier::Fast,
+            (Self::ByComplexity, Complexity::Moderate | Complexity::Complex) => Tier::Balanced,
+        }
+    }
+}
+
+/// The phases of the program, in their order, and how one that the user's configuration adds becomes a phase. The
+/// engine and the faces are given it.
+#[derive(Clone, Copy)]
+pub struct Table {
+    /// The rows.
+    pub rows: &'static [&'static dyn Phase],
+    /// Makes a row of a phase from the user's configuration. It lives as long as the process.
+    pub further: fn(&UserPhase) -> &'static dyn Phase,
+}
+
+/// The phases that there are, in their order: those of the [`Table`], and the user's own ones.
+#[derive(Clone)]
+pub struct Phases(Arc<[&'static dyn Phase]>);
+
+impl Table {
+    /// The phases of the table with those of the user's configuration, in their order, before the review.
+    pub fn with(&self, further: &[UserPhase]) -> Phases {
+        let mut rows = self.rows.to_vec();
+        let review = rows.iter().position(|row| row.name() == REVIEW).unwrap_or(rows.len());
+        rows.splice(review..review, further.iter().map(self.further));
+        Phases(rows.into())
+    }
+}
+
+impl Phases {
+    /// All of them, in their order.
+    pub fn all(&self) -> &[&'static dyn Phase] {
+        &self.0
+    }
+
+    /// Their names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = PhaseName> {
+        self.0.iter().map(|phase| phase.name())
+    }
+
+    /// The phase of a name.
+    pub fn get(&self, name: PhaseName) -> Option<&'static dyn Phase> {
+        self.0.iter().copied().find(|phase| phase.name() == name)
+    }
+
+    /// The name of a phase that was asked for.
+    ///
+    /// # Errors
+    /// When there is none; the message lists those there are.
+    pub fn parse(&self, text: &str) -> Result<PhaseName, String> {
+        self.names().find(|name| name.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = self.names().map(PhaseName::as_str).collect();
+            let (last, others) = names.split_last().unwrap_or((&"none", &[]));
+            format!("no phase is called {text:?}; there are {} and {last}", others.join(", "))
+        })
+    }
+
+    /// The files they write to the memory folder.
+    pub fn handoffs(&self) -> Handoffs {
+        Handoffs::new(self.0.iter().map(|phase| PhaseFiles { phase: phase.name(), files: phase.files() }))
+    }
+
+    /// Those up to the plan, which the gate follows.
+    pub fn until_plan(&self) -> &[&'static dyn Phase] {
+        &self.0[..self.after_plan_at()]
+    }
+
+    /// Those behind the gate.
+    pub fn after_plan(&self) -> &[&'static dyn Phase] {
+        &self.0[self.after_plan_at()..]
+    }
+
+    /// Whether a phase takes what was implemented for a fact: it comes after the gate and changes no file.
+    pub fn judges(&self, name: PhaseName) -> bool {
+        self.after_plan().iter().any(|phase| phase.name() == name && !phase.changes_files())
+    }
+
+    fn after_plan_at(&self) -> usize {
+        self.0.iter().position(|phase| phase.name() == PLAN).map_or(0, |plan| plan + 1)
+    }
+
+    /// From where to where a phase takes the progress of a run, in percent. The last percent is the end of the run.
+    pub fn progress(&self, name: PhaseName) -> Option<(f64, f64)> {
+        let at = self.0.iter().position(|phase| phase.name() == name)?;
+        let weight = |phases: &[&'static dyn Phase]| phases.iter().map(|phase| f64::from(phase.weight())).sum::<f64>();
+        let percent = |part: f64| part * 99.0 / weight(&self.0).max(1.0);
+        Some((percent(weight(&self.0[..at])), percent(weight(&self.0[..=at]))))
+    }
+}
+
+impl fmt::Debug for Phases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}

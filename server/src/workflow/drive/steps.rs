@@ -1,0 +1,168 @@
+//! The loop of a run: what comes next, until there is an outcome.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::against_base as base_review;
+use super::ending::{done, failed, finish, fixed_message, merged_message, rejected_message, run_end};
+use crate::agents::AgentError;
+use crate::contracts::PhaseName;
+use crate::memory::Memory;
+use crate::text::{count, plural};
+use crate::workflow::changes::checkpoints;
+use crate::workflow::changes::unverified::uncounted_or_none;
+use crate::workflow::decide::next::{FixScope, Next, next_phase, takes_for_done};
+use crate::workflow::decide::phase::{CONTEXT, IMPLEMENT, PLAN, PhaseEnd, Phases, REVIEW};
+use crate::workflow::foreign::work as elsewhere;
+use crate::workflow::gate::ask::{self as approval, GateEnd};
+use crate::workflow::rounds::moves as rounds;
+use crate::workflow::run::error::PhaseError;
+use crate::workflow::run::events::{EventPhase, EventStatus};
+use crate::workflow::run::goal::Goal;
+use crate::workflow::run::outcome::{Outcome, RunEnd};
+use crate::workflow::run::shared::Run;
+use crate::workspace::Base;
+
+/// Take steps until there is an outcome. With a `base` the run is the review against it, and no workflow.
+pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
+    let account = match &run.models {
+        Ok(models) => models.account(),
+        Err(_) => "No model is set up".to_owned(),
+    };
+    run.say(EventPhase::Workflow, EventStatus::Started, account);
+    if base.is_none() {
+        for warning in uncounted_or_none(&run.store) {
+            run.say(EventPhase::Workflow, EventStatus::Progress, warning);
+        }
+    }
+    if let Goal::Fix { issues } = &run.goal {
+        let message = format!("Fixing {}: {}", count(issues.len(), "chosen issue"), issues.join(", "));
+        run.say(EventPhase::Workflow, EventStatus::Progress, message);
+    }
+    if let Some(base) = base {
+        let end = base_review::drive(run, base).await;
+        return finish(run, end);
+    }
+    let mut is_fresh = false;
+    let end = loop {
+        let memory = match run.store.load_for_repair() {
+            Ok(memory) => memory,
+            Err(error) => break failed(run, EventPhase::Workflow, &error.into()),
+        };
+        let next = next(run, &memory, is_fresh);
+        is_fresh = next == Next::Phase(CONTEXT);
+        match step(run, &memory, next).await {
+            Ok(Some(end)) => break end,
+            Ok(None) => {}
+            Err((phase, error)) => break failed(run, phase, &error),
+        }
+    };
+    finish(run, end)
+}
+
+type Step = Result<Option<RunEnd>, (EventPhase, PhaseError)>;
+
+/// What comes next. A context that was gathered by the step before is not stale, however short a time that is said to
+/// take: else it would be gathered for ever.
+fn next(run: &Run, memory: &Memory, is_fresh: bool) -> Next {
+    let mut policy = run.policy.clone();
+    if is_fresh {
+        policy.context_staleness = SignedDuration::MAX;
+    }
+    match run.goal.last_phase() {
+        Some(phase) => next_of_named(&policy.phases, phase, memory),
+        None => next_phase(memory, &policy, Timestamp::now()),
+    }
+}
+
+async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
+    if run.desk.cancel.is_cancelled() {
+        return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
+    }
+    if run.goal.last_phase().is_none()
+        && takes_for_done(&run.policy.phases, &next)
+        && at(IMPLEMENT, elsewhere::take_out_unseen(run, memory).await)?
+    {
+        return Ok(None);
+    }
+    let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
+    match next {
+        Next::Phase(name) => run_phase(run, memory, name).await,
+        Next::Gate => match at(PLAN, approval::gate(run, memory).await)? {
+            GateEnd::GoOn => Ok(None),
+            GateEnd::Waiting(message) => end(Outcome::Waiting, message),
+        },
+        Next::Fix(_) | Next::RePlan if matches!(run.goal, Goal::Fix { .. }) => {
+            end(Outcome::Done, fixed_message(memory))
+        }
+        Next::EnterRound => at(IMPLEMENT, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
+        Next::Fix(scope) => at(IMPLEMENT, begin_fix(run, memory, &scope)).map(|()| None),
+        Next::RePlan => at(PLAN, begin_re_plan(run, memory)).map(|()| None),
+        Next::Failed { tasks } => {
+            // Only the results of an earlier run come here: those of this run ended it.
+            run.say(IMPLEMENT, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
+            at(IMPLEMENT, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
+        }
+        Next::Merged => {
+            let found = at(REVIEW, elsewhere::look(run, memory).await)?;
+            end(Outcome::Merged, found.at_the_end(merged_message(run, memory)))
+        }
+        Next::Rejected => end(Outcome::Rejected, rejected_message("The plan was rejected", &run.store)),
+        Next::Escalated { reason } => {
+            let found = at(REVIEW, elsewhere::look(run, memory).await)?;
+            end(Outcome::Escalated, found.at_the_end(format!("A person is needed: {reason}")))
+        }
+        Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
+    }
+}
+
+/// Run a phase, and end the run where it was asked for this one.
+async fn run_phase(run: &Arc<Run>, memory: &Memory, name: PhaseName) -> Step {
+    let Some(phase) = run.policy.phases.get(name) else {
+        return at(name, Err(PhaseError::Internal(format!("there is no phase {name}"))));
+    };
+    let end = phase.run(run, memory).await;
+    // Also after a failure: what was published by then stands.
+    if phase.has_checkpoint() && (end.is_ok() || phase.changes_files()) {
+        checkpoints::take(run, name).await;
+    }
+    match at(name, end)? {
+        PhaseEnd::Done => Ok(done(run, name)),
+        PhaseEnd::Failed { message, no_conclusion } => {
+            Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
+        }
+    }
+}
+
+/// A phase asked for by name runs whatever comes next; one that changes files does so behind the gate only.
+fn next_of_named(phases: &Phases, name: PhaseName, memory: &Memory) -> Next {
+    let changes_files = phases.get(name).is_some_and(|phase| phase.changes_files());
+    match &memory.approval {
+        None if changes_files => Next::Gate,
+        Some(approval) if changes_files && approval.is_rejected() => Next::Rejected,
+        _ => Next::Phase(name),
+    }
+}
+
+fn at<T>(phase: impl Into<EventPhase>, result: Result<T, PhaseError>) -> Result<T, (EventPhase, PhaseError)> {
+    result.map_err(|error| (phase.into(), error))
+}
+
+fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseError> {
+    let count = scope.issues.len();
+    let who = if scope.unowned.is_empty() {
+        scope.tasks.join(", ")
+    } else {
+        [&scope.tasks[..], &["FIX".into()]].concat().join(", ")
+    };
+    let noun = plural(count, "issue");
+    run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
+    Ok(rounds::begin_fix(&run.store, &run.workspace, memory, scope)?)
+}
+
+fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), PhaseError> {
+    let why = memory.review.as_ref().map(|review| review.summary.clone()).unwrap_or_default();
+    run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants a new plan: {why}"));
+    Ok(rounds::begin_re_plan(run, memory)?)
+}

@@ -1,0 +1,3 @@
+//! Work that a report tells of and that was not done by our agents.
+
+pub(crate) mod work;

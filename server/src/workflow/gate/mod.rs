@@ -1,0 +1,4 @@
+//! The gate: what it shows, how it asks, and how it is answered.
+
+pub(crate) mod ask;
+pub(crate) mod content;

@@ -1,0 +1,191 @@
+//! What a person does with the issues of a review: chooses some to be fixed, puts one aside, takes it back.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::moves::not_entered;
+use crate::contracts::{Dismissed, Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
+use crate::memory::{Memory, MemoryError, Store};
+use crate::workflow::decide::next::{FixScope, fix_scope};
+use crate::workflow::run::error::StartError;
+
+/// Put an issue aside: it is neither shown, nor fixed, nor raised again, until it is [restored](restore_issue). May be
+/// called while a run is at work.
+///
+/// # Errors
+/// When neither a review of the workflow nor a further phase has such an issue, or the file cannot be read or written.
+pub fn dismiss_issue(store: &Store, id: &str) -> Result<(), StartError> {
+    change_dismissed(store, |memory, dismissed| {
+        if dismissed.iter().any(|known| known == id) {
+            return Ok(false);
+        }
+        if !all_issues(store, memory)?.iter().any(|issue| issue.id == id) {
+            let open = named(&current_issues(store, memory));
+            return Err(StartError::Usage(format!("{id:?} is no issue of the review; {open}")));
+        }
+        dismissed.push(id.to_owned());
+        Ok(true)
+    })
+}
+
+/// Take back that an issue was dismissed. May be called while a run is at work.
+///
+/// # Errors
+/// When it is not dismissed, or the file cannot be read or written.
+pub fn restore_issue(store: &Store, id: &str) -> Result<(), StartError> {
+    change_dismissed(store, |_, dismissed| {
+        let before = dismissed.len();
+        dismissed.retain(|known| known != id);
+        if dismissed.len() < before {
+            return Ok(true);
+        }
+        let there_are = match dismissed.as_slice() {
+            [] => "none is".to_owned(),
+            ids => format!("dismissed are {}", ids.join(", ")),
+        };
+        Err(StartError::Usage(format!("issue {id:?} is not dismissed; {there_are}")))
+    })
+}
+
+/// Read dismissed.json, change it, and write it where it changed. Faults of other files do not stand in the way.
+fn change_dismissed(
+    store: &Store,
+    change: impl FnOnce(&Memory, &mut Vec<String>) -> Result<bool, StartError>,
+) -> Result<(), StartError> {
+    /// Two at once must not write over each other.
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    let _guard = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (memory, faults) = store.inspect()?;
+    let needed = [store.name(Dismissed::FILE), store.name(ReviewOutput::FILE)];
+    let faults: Vec<_> = faults.into_iter().filter(|faults| needed.contains(&faults.file)).collect();
+    if !faults.is_empty() {
+        return Err(MemoryError::Faulty(faults).into());
+    }
+    let mut dismissed = memory.dismissed.clone();
+    if change(&memory, &mut dismissed)? {
+        store.write(&Dismissed(dismissed))?;
+    }
+    Ok(())
+}
+
+/// The round for exactly the issues that were chosen; `None` when the round at hand is about them already, and goes on.
+///
+/// # Errors
+/// When they cannot be fixed; the message says why and what can be done.
+pub(crate) fn chosen(store: &Store, memory: &Memory, ids: &[String]) -> Result<Option<FixScope>, StartError> {
+    let usage = |message: String| Err(StartError::Usage(message));
+    if ids.is_empty() {
+        return usage("name at least one issue to fix; `baton status` lists them with their ids".to_owned());
+    }
+    if let Some(base) = memory.review.as_ref().and_then(|review| review.base.as_deref()) {
+        return usage(format!(
+            "the review compares with {base}, and nobody planned those changes, so no task can mend them; start one, \
+             for example `baton run --task \"Fix what the review found: …\"`"
+        ));
+    }
+    let Some(plan) = &memory.plan else {
+        return usage("there is no plan, so no task can fix an issue; `baton run --task \"…\"` makes one".to_owned());
+    };
+    let Some(review) = &memory.review else { return going_on(memory, ids).map(|()| None) };
+    for id in ids {
+        check(store, memory, review, id)?;
+    }
+    let waiting = not_entered(memory).map(|round| round.issues.as_slice()).unwrap_or_default();
+    let open = review.open_issues(&memory.dismissed);
+    let issues: Vec<&Issue> = open.filter(|issue| ids.contains(&issue.id) || waiting.contains(&issue.id)).collect();
+    let covered = covered(memory, &plan.plan);
+    let is_out = |issue: &&&Issue| {
+        ids.contains(&issue.id)
+            && plan.plan.task_of(issue, &memory.keys, &covered).is_none()
+            && RepoPath::parse(&issue.file).is_err()
+    };
+    if let Some(issue) = issues.iter().find(is_out) {
+        let Issue { id, file, .. } = issue;
+        return usage(format!(
+            "issue {id} is in {file:?}, which is no file of the workspace; dismiss it, or mend it there"
+        ));
+    }
+    Ok(Some(fix_scope(&plan.plan, &memory.keys, &covered, &issues)))
+}
+
+/// Without a review there may be a round at work on these very issues.
+fn going_on(memory: &Memory, ids: &[String]) -> Result<(), StartError> {
+    let message = match memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix) {
+        Some(round) if ids.iter().all(|id| round.issues.contains(id)) => return Ok(()),
+        Some(round) => format!(
+            "a round that fixes issues is unfinished ({}); `baton run` goes on with it, and after its review others can \
+             be chosen",
+            round.tasks.join(", ")
+        ),
+        None => "there is no review yet, so there are no issues to fix; `baton run` goes on to it".to_owned(),
+    };
+    Err(StartError::Usage(message))
+}
+
+/// Whether an issue is one that can be fixed.
+fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> Result<(), StartError> {
+    if memory.is_dismissed(id) {
+        return Err(StartError::Usage(format!("issue {id} is dismissed; restore it first, then it can be fixed")));
+    }
+    if review.issues.iter().any(|issue| issue.id == *id) {
+        return Ok(());
+    }
+    if let Some((phase, _)) = memory.findings.iter().find(|(_, found)| found.issues.iter().any(|issue| issue.id == *id))
+    {
+        return Err(StartError::Usage(format!(
+            "issue {id} was found by the phase {phase}, and the review does not ask for it; only issues of the review \
+             can be fixed by their ids, and others with `baton run --task \"…\"`"
+        )));
+    }
+    let open = named(&review.open_issues(&memory.dismissed).cloned().collect::<Vec<_>>());
+    let known = all_issues(store, memory)?.iter().any(|issue| issue.id == *id);
+    Err(StartError::Usage(match known {
+        true => format!("issue {id} is fixed already, says the last review; {open}"),
+        false => format!("{id:?} is no issue of the review; {open}"),
+    }))
+}
+
+/// The tasks that may be given issues: those that were approved. An answer that is void by now still tells which.
+fn covered(memory: &Memory, plan: &PlanOutput) -> Vec<String> {
+    match &memory.voided {
+        Some(voided) if memory.approval.is_none() => voided.task_ids(plan),
+        _ => memory.approved_tasks(),
+    }
+}
+
+/// The issues of the review at hand, or of the one whose issues are being fixed, and of further phases, without those
+/// that were dismissed.
+fn current_issues(store: &Store, memory: &Memory) -> Vec<Issue> {
+    let before = || store.review_before(memory.round.as_ref()?.n);
+    let review = memory.review.clone().or_else(before);
+    let mut open: Vec<Issue> = Vec::new();
+    for issue in review.iter().flat_map(|review| &review.issues).chain(found(memory)) {
+        if !memory.is_dismissed(&issue.id) && open.iter().all(|known| known.id != issue.id) {
+            open.push(issue.clone());
+        }
+    }
+    open
+}
+
+/// The issues of further phases.
+fn found(memory: &Memory) -> impl Iterator<Item = &Issue> {
+    memory.findings.values().flat_map(|found| &found.issues)
+}
+
+/// The issues of all reviews of the workflow, and of further phases.
+fn all_issues(store: &Store, memory: &Memory) -> Result<Vec<Issue>, MemoryError> {
+    let reviews = store.earlier_reviews()?;
+    let reviews = memory.review.iter().chain(&reviews);
+    Ok(reviews.flat_map(|review| &review.issues).chain(found(memory)).cloned().collect())
+}
+
+/// Which issues there are, for an error.
+fn named(issues: &[Issue]) -> String {
+    const MOST: usize = 10;
+    if issues.is_empty() {
+        return "none is open".to_owned();
+    }
+    let name = |issue: &Issue| format!("{} ({}:{})", issue.id, issue.file, issue.line);
+    let names: Vec<String> = issues.iter().take(MOST).map(name).collect();
+    let more = if issues.len() > MOST { " and more; `baton status` lists them" } else { "" };
+    format!("open are {}{more}", names.join(", "))
+}

@@ -1,0 +1,232 @@
+//! What moves between implement rounds: reports and reviews to history, the scope of the round to round.json.
+
+use jiff::Timestamp;
+
+use crate::contracts::{
+    Approval, Complexity, Handoff, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult,
+    TaskStatus,
+};
+use crate::memory::{LoadedPlan, Memory, MemoryError, SetAside, Store};
+use crate::workflow::decide::next::{FixScope, fix_scope};
+use crate::workflow::run::shared::Run;
+use crate::workspace::Workspace;
+
+/// The task that owns files with open issues that no other task owns.
+const FIX: &str = "FIX";
+
+/// Write the scope of a fix round, and the task `FIX` for files nobody owns, before anything moves.
+pub(crate) fn begin_fix(
+    store: &Store,
+    workspace: &Workspace,
+    memory: &Memory,
+    scope: &FixScope,
+) -> Result<(), MemoryError> {
+    let Some(LoadedPlan { plan, .. }) = &memory.plan else { return Ok(()) };
+    let mut tasks = scope.tasks.clone();
+    let fix = fix_id(plan);
+    if !scope.unowned.is_empty() && !tasks.contains(&fix) {
+        tasks.push(fix);
+    }
+    if let Some(review) = &memory.review {
+        // One from elsewhere has no ids, and does not say which round it judged: from here on both are needed.
+        store.write(review)?;
+    }
+    // The round comes before the plan: with FIX and no such round it would be implemented as a task like any other.
+    store.write(&Round { n: next_round(memory), kind: RoundKind::Fix, tasks, issues: scope.issues.clone() })?;
+    if scope.unowned.is_empty() { Ok(()) } else { give_to_fix(store, workspace, plan, &scope.unowned) }
+}
+
+/// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
+pub(crate) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
+    let (Some(round), Some(plan), Some(approval)) = (&memory.round, &memory.plan, &memory.approval) else {
+        return Ok(());
+    };
+    let unowned = left_without_owner(round, memory, &plan.plan);
+    if !unowned.is_empty() {
+        // A kill came between the round and its plan.
+        return give_to_fix(&run.store, &run.workspace, &plan.plan, &unowned);
+    }
+    let is_outside = |id: &str| !round.tasks.iter().any(|task| task == id);
+    let mut report = memory.report.clone().unwrap_or_else(|| ImplReport {
+        // A review from elsewhere may come without a report; what it judged is done all the same.
+        results: approval.task_ids(&plan.plan).into_iter().map(|id| done_elsewhere(&id)).collect(),
+        ..empty_report(round.n, &plan.plan, &plan.sha256)
+    });
+    report.results.retain(|result| is_outside(&result.task_id));
+    run.store.start_next_round(
+        SetAside::Fix,
+        &ImplReport {
+            timestamp: report.timestamp,
+            round: round.n,
+            plan_version: plan.plan.plan_version,
+            plan_sha256: plan.sha256.clone(),
+            results: report.results,
+            checks: Vec::new(),
+        },
+    )
+}
+
+/// Set everything from the plan on aside, so that a new plan answers to it.
+pub(crate) fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
+    if let Some(review) = &memory.review {
+        run.store.write(review)?;
+    }
+    run.store.set_plan_aside(SetAside::RePlan).map(|_| ())
+}
+
+/// Take the results of these tasks out of the report, so that they are tried again.
+pub(crate) fn retry(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), MemoryError> {
+    let Some(mut report) = memory.report.clone() else { return Ok(()) };
+    report.results.retain(|result| !tasks.contains(&result.task_id));
+    run.store.start_next_round(SetAside::Retry, &report)
+}
+
+/// Do some tasks again: their results go, those of the others stay, and so does the approval, for both.
+pub(crate) fn do_again(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+    let mut report = memory.report.clone();
+    if let Some(report) = &mut report {
+        report.results.retain(|result| !only.contains(&result.task_id));
+        store.start_next_round(SetAside::Phase, report)?;
+    }
+    keep_to(store, memory, with_done(only, report.as_ref()))
+}
+
+/// Do only these tasks of those that were approved, beside what is done.
+pub(crate) fn do_only(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+    keep_to(store, memory, with_done(only, memory.report.as_ref()))
+}
+
+/// These tasks and those that have a result.
+fn with_done(only: &[String], report: Option<&ImplReport>) -> Vec<String> {
+    let mut tasks = only.to_vec();
+    let done = report.into_iter().flat_map(|report| &report.results).map(|result| &result.task_id);
+    tasks.extend(done.filter(|id| !only.contains(id)).cloned());
+    tasks
+}
+
+/// What `--only`, or failing that the answer that a fix round voided, covers of the plan, with what is done and what
+/// the round is about; `None` for all of it.
+pub(crate) fn covered_before(only: Option<&[String]>, memory: &Memory) -> Option<Vec<String>> {
+    let round = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
+    let voided = memory.voided.as_ref().filter(|_| round.is_some()).and_then(|approval| approval.tasks.as_deref());
+    let mut tasks = with_done(only.or(voided)?, memory.report.as_ref());
+    let fixed = round.into_iter().flat_map(|round| &round.tasks);
+    tasks.extend(fixed.filter(|id| !tasks.contains(id)).cloned().collect::<Vec<_>>());
+    Some(tasks)
+}
+
+/// Narrow the approval to these tasks. Beyond what was approved the gate is asked again.
+fn keep_to(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), MemoryError> {
+    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
+    let covered = approval.task_ids(&plan.plan);
+    if tasks.iter().all(|task| covered.contains(task)) {
+        store.write_approval(&plan.sha256, approval.decision, approval.by, Some(tasks), Timestamp::now())?;
+        return Ok(());
+    }
+    store.set_aside(SetAside::Phase, &[Approval::FILE]).map(|_| ())
+}
+
+/// The round at hand, or the first of this plan, written before anything is implemented.
+pub(crate) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
+    let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
+        return Ok(Round { n: 1, kind: RoundKind::First, tasks: Vec::new(), issues: Vec::new() });
+    };
+    let tasks = approval.task_ids(&plan.plan);
+    let round = match &memory.round {
+        // More, or less, may have been approved since.
+        Some(round) if round.kind == RoundKind::First && round.tasks != tasks => Round { tasks, ..round.clone() },
+        Some(round) => return Ok(round.clone()),
+        None => Round { n: memory.earlier_rounds + 1, kind: RoundKind::First, tasks, issues: Vec::new() },
+    };
+    run.store.write(&round)?;
+    Ok(round)
+}
+
+/// A report without results.
+pub(crate) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplReport {
+    ImplReport {
+        timestamp: None,
+        round,
+        plan_version: plan.plan_version,
+        plan_sha256: sha256.to_owned(),
+        results: Vec::new(),
+        checks: Vec::new(),
+    }
+}
+
+/// Files with issues of a fix round that should be in `FIX` by now, and are not.
+fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<String> {
+    let fix = fix_id(plan);
+    let Some(review) = memory.review.as_ref().filter(|_| round.tasks.contains(&fix)) else { return Vec::new() };
+    let owners: Vec<String> = memory.approved_tasks().into_iter().chain([fix]).collect();
+    let issues: Vec<&Issue> = review.issues.iter().filter(|issue| round.issues.contains(&issue.id)).collect();
+    fix_scope(plan, &memory.keys, &owners, &issues).unowned
+}
+
+fn done_elsewhere(task: &str) -> TaskResult {
+    TaskResult {
+        task_id: task.to_owned(),
+        status: TaskStatus::Completed,
+        changes: Vec::new(),
+        notes: "Done before this round; no report tells how.".to_owned(),
+        blockers: Vec::new(),
+    }
+}
+
+/// Write a plan whose task `FIX` owns these files too. It voids the approval.
+fn give_to_fix(store: &Store, workspace: &Workspace, plan: &PlanOutput, files: &[String]) -> Result<(), MemoryError> {
+    let mut plan = plan.clone();
+    add_fix_task(&mut plan, files, |path| workspace.is_file(path));
+    store.write_plan(&plan)?;
+    Ok(())
+}
+
+/// The number of the round that follows the review at hand. One that was only written down, and is not entered yet,
+/// gives way to it.
+fn next_round(memory: &Memory) -> u32 {
+    let reviewed = memory.review.as_ref().map_or(1, |review| review.round);
+    match not_entered(memory) {
+        Some(round) => round.n,
+        None => memory.round.as_ref().map_or(1, |round| round.n).max(reviewed) + 1,
+    }
+}
+
+/// The fix round that was written down and whose report has not begun: nothing of it was done.
+pub(crate) fn not_entered(memory: &Memory) -> Option<&Round> {
+    let reviewed = memory.review.as_ref()?.round;
+    memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix && round.n > reviewed)
+}
+
+/// `FIX`, or what it is called in this plan: ids that differ in nothing but case are the same.
+fn fix_id(plan: &PlanOutput) -> String {
+    let known = plan.tasks.iter().find(|task| task.id.eq_ignore_ascii_case(FIX));
+    known.map_or_else(|| FIX.to_owned(), |task| task.id.clone())
+}
+
+/// Give files to `FIX`; where there is none yet, in a group of its own at the end.
+fn add_fix_task(plan: &mut PlanOutput, files: &[String], exists: impl Fn(&RepoPath) -> bool) {
+    let missing = |file: &String| RepoPath::parse(file).is_ok_and(|path| !exists(&path));
+    let id = fix_id(plan);
+    let listed: Vec<String> = plan.task(&id).iter().flat_map(|fix| fix.files()).map(str::to_owned).collect();
+    let files = files.iter().filter(|file| !listed.contains(file)).cloned();
+    let (create, modify): (Vec<String>, Vec<String>) = files.partition(missing);
+    if let Some(fix) = plan.tasks.iter_mut().find(|task| task.id == id) {
+        fix.files_to_modify.extend(modify);
+        fix.files_to_create.extend(create);
+        return;
+    }
+    plan.parallel_groups.push(vec![id.clone()]);
+    plan.tasks.push(Task {
+        id,
+        title: "Fix review issues in files no task owns".to_owned(),
+        description: "The review found issues in files that no task of the plan owns. Fix those issues and change \
+                      nothing else."
+            .to_owned(),
+        files_to_modify: modify,
+        files_to_create: create,
+        files_to_delete: Vec::new(),
+        depends_on: Vec::new(),
+        acceptance_criteria: vec!["Every issue given with the task is fixed.".to_owned()],
+        estimated_complexity: Complexity::Moderate,
+    });
+}

@@ -1,0 +1,66 @@
+//! What agents are doing, told to people as events.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::error::PhaseError;
+use super::events::EventStatus;
+use super::shared::Run;
+use crate::agents::{Activity, AgentError};
+use crate::contracts::PhaseName;
+use crate::models::TurnProgress;
+
+/// How often people are told that a long answer grows.
+const OUTPUT_EVERY: Duration = Duration::from_secs(3);
+
+/// The label of the agent of a task.
+pub(crate) fn task_agent(task: &str) -> String {
+    format!("{}/{task}", crate::workflow::decide::phase::IMPLEMENT)
+}
+
+/// Note that what an agent's conversation led to stands on disk: its turns need not be kept for a resume.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub(crate) fn close_agent(run: &Run, agent: &str) -> Result<(), PhaseError> {
+    Ok(run.desk.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
+}
+
+/// Tells people what an agent is doing. What it says again is not repeated.
+pub(crate) fn report_activity(
+    run: &Arc<Run>,
+    phase: PhaseName,
+    task: Option<&str>,
+) -> impl Fn(Activity) + Send + Sync + use<> {
+    let (run, task) = (run.clone(), task.map(str::to_owned));
+    let last = Mutex::new(String::new());
+    let last_output = Mutex::new(Instant::now());
+    move |activity| {
+        let message = match activity {
+            Activity::Model(TurnProgress::Output { characters }) => {
+                let mut last_output = last_output.lock().unwrap_or_else(PoisonError::into_inner);
+                if last_output.elapsed() < OUTPUT_EVERY {
+                    return;
+                }
+                *last_output = Instant::now();
+                format!("writing, {:.1}k characters so far", characters as f64 / 1e3)
+            }
+            Activity::Tool(doing) => doing,
+            Activity::Refused(what) => format!("refused: {what}"),
+            Activity::Model(TurnProgress::Retry { attempt, wait, reason, .. }) => {
+                format!("{reason}, trying again in {:.0} s (attempt {attempt})", wait.as_secs_f64().ceil())
+            }
+            Activity::Model(TurnProgress::Waiting { left }) => format!("waiting {:.0} s", left.as_secs_f64().ceil()),
+            Activity::Model(TurnProgress::Throttled) => "waiting: the provider is overloaded".to_owned(),
+            Activity::Model(TurnProgress::FirstByte) | Activity::CacheOpened => return,
+            Activity::Turn => "thinking".to_owned(),
+        };
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != message {
+            last.clone_from(&message);
+            run.tell(phase, EventStatus::Progress, task.as_deref(), message);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::sync::mpsc;
+
+use crate::contracts::{PhaseName, Usage};
+use crate::text::safe_line;
+
+/// One thing that happened. The faces, the journal and any broker hear the same events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseEvent {
+    /// The run it belongs to.
+    pub run: String,
+    /// Number within the run, from 1, without gaps.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What it is about.
+    pub phase: EventPhase,
+    /// What happened to it.
+    pub status: EventStatus,
+    /// The task, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// One line for people, without control characters.
+    pub message: String,
+    /// What went wrong, with `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<EventError>,
+    /// What the run has used so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventPhase {
+    /// A phase; the gate counts to the plan.
+    Phase(PhaseName),
+    /// The run as a whole.
+    Workflow,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventStatus {
+    /// It began.
+    Started,
+    /// It goes on.
+    Progress,
+    /// A person is asked.
+    Waiting,
+    /// It ended well.
+    Done,
+    /// It ended badly.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventError {
+    /// Where to look.
+    pub kind: EventErrorKind,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// Where to look for what went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventErrorKind {
+    /// Model, network or quota.
+    Model,
+    /// A handoff that breaks its contract.
+    Contract,
+    /// The files, the disk, git.
+    Workspace,
+    /// Settings.
+    Config,
+    /// The budget is spent.
+    Budget,
+    /// The user stopped it.
+    Cancelled,
+}
+
+/// The word of the run as a whole; no phase may be called so.
+pub const WORKFLOW: &str = "workflow";
+
+impl EventPhase {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Phase(name) => name.as_str(),
+            Self::Workflow => WORKFLOW,
+        }
+    }
+}
+
+impl From<PhaseName> for EventPhase {
+    fn from(name: PhaseName) -> Self {
+        Self::Phase(name)
+    }
+}
+
+impl Serialize for EventPhase {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for EventPhase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        match word.as_str() {
+            WORKFLOW => Ok(Self::Workflow),
+            name => PhaseName::read(name).map(Self::Phase).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl fmt::Display for EventStatus {
+    /// The word used in the JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// Where events go: the journal first, then everyone who listens. One for each run.
+pub(crate) struct Bus {
+    run: String,
+    state: Mutex<BusState>,
+    log: Arc<dyn Fn(&PhaseEvent) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct BusState {
+    seq: u64,
+    subscribers: Vec<mpsc::UnboundedSender<PhaseEvent>>,
+}
+
+/// What an event says, before it gets its number and time.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) phase: EventPhase,
+    pub(crate) status: EventStatus,
+    pub(crate) task: Option<String>,
+    pub(crate) message: String,
+    pub(crate) error: Option<EventError>,
+    pub(crate) usage: Option<Usage>,
+}
+
+impl Bus {
+    /// A bus whose every event is journaled by `log`.
+    pub(crate) fn new(run: String, log: Arc<dyn Fn(&PhaseEvent) + Send + Sync>) -> Self {
+        Self { run, state: Mutex::default(), log }
+    }
+
+    /// Hear every event from here on. Nothing is lost, however slowly one reads.
+    pub(crate) fn subscribe(&self) -> mpsc::UnboundedReceiver<PhaseEvent> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.state().subscribers.push(sender);
+        receiver
+    }
+
+    /// Tell everyone, in one order.
+    pub(crate) fn emit(&self, said: Said) {
+        let mut state = self.state();
+        state.seq += 1;
+        let event = PhaseEvent {
+            run: self.run.clone(),
+            seq: state.seq,
+            at: Timestamp::now(),
+            phase: said.phase,
+            status: said.status,
+            task: said.task,
+            message: safe_line(&said.message),
+            error: said.error.map(|error| EventError { message: safe_line(&error.message), ..error }),
+            usage: said.usage,
+        };
+        (self.log)(&event);
+        state.subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
+    }
+
+    /// A poisoned lock only means that a thread panicked between two events.
+    fn state(&self) -> MutexGuard<'_, BusState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

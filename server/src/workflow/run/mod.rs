@@ -1,0 +1,11 @@
+//! What a run is made of and what it says: its goal, its parts, its events, its end, and the question at the gate.
+
+pub(crate) mod activity;
+pub(crate) mod editor;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod goal;
+pub(crate) mod outcome;
+pub(crate) mod prompts;
+pub(crate) mod question;
+pub(crate) mod shared;

@@ -1,0 +1,49 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::contracts::{MAX_PROMPT_BYTES, PhaseName, RepoPath, too_large};
+use crate::workflow::decide::phase::Phases;
+use crate::workspace::Workspace;
+
+/// The system prompts, one a phase.
+#[derive(Debug, Clone)]
+pub struct Prompts(BTreeMap<PhaseName, String>);
+
+impl Prompts {
+    /// The prompts that come with the phases.
+    pub fn built_in(phases: &Phases) -> Self {
+        Self(phases.all().iter().map(|phase| (phase.name(), phase.prompt().to_owned())).collect())
+    }
+
+    /// The prompt of a phase; empty where there is no such phase.
+    pub fn of(&self, phase: PhaseName) -> String {
+        self.0.get(&phase).cloned().unwrap_or_default()
+    }
+
+    /// The built-in prompts, each replaced by the file `<phase>.md` in the user's `baton/prompts/`, where there is one.
+    ///
+    /// # Errors
+    /// When such a file is there and cannot be read; the message names it.
+    pub fn load(phases: &Phases, user_dir: &Path) -> Result<Self, String> {
+        let mut prompts = Self::built_in(phases);
+        let Ok(folder) = Workspace::open(&user_dir.join("prompts")) else { return Ok(prompts) };
+        let is_named = |phase: &PhaseName| phases.get(*phase).is_some_and(|phase| phase.is_prompt_from_settings());
+        for (phase, prompt) in prompts.0.iter_mut().filter(|(phase, _)| !is_named(phase)) {
+            let file = format!("{phase}.md");
+            let name = format!("{}/prompts/{file}", user_dir.display());
+            let wrong = |error: String| format!("cannot read {name}: {error}");
+            let path = RepoPath::parse(&file).map_err(|error| wrong(error.to_string()))?;
+            let Some(state) = folder.read(&path).map_err(|error| wrong(error.to_string()))? else { continue };
+            if state.bytes.len() as u64 > MAX_PROMPT_BYTES {
+                return Err(wrong(too_large(state.bytes.len() as u64, MAX_PROMPT_BYTES)));
+            }
+            let text =
+                String::from_utf8(state.bytes).map_err(|_| wrong("it is no UTF-8; save it as such".to_owned()))?;
+            if text.trim().is_empty() {
+                return Err(format!("{name} is empty; write a prompt or remove it"));
+            }
+            *prompt = text;
+        }
+        Ok(prompts)
+    }
+}

@@ -1,0 +1,98 @@
+use async_trait::async_trait;
+
+use crate::contracts::{Complexity, PlanOutput, Usage};
+use crate::memory::FileFaults;
+use crate::workflow::gate::content::GateContent;
+
+/// What a person is shown before anything is written.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// The run that asks.
+    pub run: String,
+    /// The user's task.
+    pub task: String,
+    /// The plan to answer.
+    pub plan: PlanOutput,
+    /// What every face shows of it, and the hash that an approval binds to.
+    pub content: GateContent,
+    /// Each task as it will run.
+    pub tasks: Vec<GateTask>,
+    /// What the workflow has used so far.
+    pub usage: Usage,
+    /// plan.md and plan.json, relative to the workspace root.
+    pub plan_md: String,
+    /// See `plan_md`.
+    pub plan_json: String,
+}
+
+/// A gate at which no plan can be shown: plan.json breaks its contract, or is gone.
+#[derive(Debug, Clone)]
+pub struct FaultyGate {
+    /// What is wrong, each fault at its place; `None` where plan.json is gone.
+    pub faults: Option<FileFaults>,
+    /// plan.json, relative to the workspace root.
+    pub plan_json: String,
+}
+
+impl FaultyGate {
+    /// What is wrong, a line a fault, as compilers say it; of very many faults the first.
+    pub fn told(&self) -> String {
+        const SHOWN: usize = 10;
+        let Some(FileFaults { file, faults }) = &self.faults else { return format!("{} is gone", self.plan_json) };
+        let mut lines: Vec<String> = faults.iter().take(SHOWN).map(|fault| format!("{file}:{fault}")).collect();
+        if faults.len() > SHOWN {
+            lines.push(format!("and {} more", faults.len() - SHOWN));
+        }
+        lines.join("\n")
+    }
+}
+
+/// One task as the gate shows it.
+#[derive(Debug, Clone)]
+pub struct GateTask {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its complexity, shown as a badge.
+    pub complexity: Complexity,
+    /// Every file it may write.
+    pub files: Vec<String>,
+    /// Ids it waits for.
+    pub depends_on: Vec<String>,
+}
+
+/// A person's answer at the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GateAnswer {
+    /// Go on, with all tasks or only these.
+    Approve {
+        /// Ids, or `None` for all.
+        tasks: Option<Vec<String>>,
+    },
+    /// Plan again with these words.
+    Revise {
+        /// What should be different.
+        feedback: String,
+    },
+    /// plan.json was edited: read it again and ask again.
+    Edited,
+    /// Stop.
+    Reject,
+    /// Nobody answers here; the workflow waits for `baton approve`.
+    Wait,
+}
+
+/// Asks a person. The engine may drop the question (an approval came from elsewhere, the run was cancelled); an
+/// implementation takes its prompt away then.
+#[async_trait]
+pub trait Approver: Send + Sync {
+    /// Put the gate before a person and wait for the answer.
+    async fn ask(&self, gate: &Gate) -> GateAnswer;
+
+    /// Show a person what is wrong with the plan, and wait: the engine drops this as soon as plan.json is another one.
+    /// [`GateAnswer::Edited`] has it read again at once; nothing can be approved here.
+    async fn mend(&self, _gate: &FaultyGate) -> GateAnswer {
+        GateAnswer::Wait
+    }
+}
