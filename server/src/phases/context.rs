@@ -92,7 +92,7 @@ impl OneAgent for Context {
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ContextOutput>, ()), PhaseError> {
         let task = memory.task.clone().unwrap_or_default();
         let toolbox = toolbox(run, self, Vec::new());
-        let listed = toolbox.call_aside("list_files", &serde_json::json!({}), &run.desk.cancel).await;
+        let listed = toolbox.call_aside("list_files", &serde_json::json!({}), &run.context.cancel).await;
         let top_level = listed.ok_or(AgentError::Cancelled)?.text;
         let first_message = first_message(&task, &run.workspace, &top_level);
         Ok((Work::Ask { first_message, toolbox }, ()))

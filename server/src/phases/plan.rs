@@ -15,7 +15,7 @@ use crate::contracts::{
 use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
-use crate::workflow::{PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
+use crate::workflow::{GateSources, PLAN, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
 use crate::workspace::Workspace;
 
 /// The row of the plan phase.
@@ -111,7 +111,7 @@ impl OneAgent for Plan {
 
     fn write(&self, run: &Run, plan: &PlanOutput) -> Result<(), PhaseError> {
         run.store.write_plan(plan)?;
-        Ok(run.gate_sources().refresh_plan_markdown()?)
+        Ok(GateSources::of(run).refresh_plan_markdown()?)
     }
 
     fn done(&self, _version: &u32, plan: &PlanOutput) -> String {

@@ -137,7 +137,7 @@ async fn converse_to_handoff<T: Send>(
     brief: &Brief,
     accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
 ) -> Result<T, PhaseError> {
-    let end = converse(&run.desk, brief, accept, &report_activity(run, phase.name(), None)).await;
+    let end = converse(&run.context, brief, accept, &report_activity(run, phase.name(), None)).await;
     if end.as_ref().is_err_and(AgentError::ends_conversation) {
         close_agent(run, &brief.agent)?;
     }

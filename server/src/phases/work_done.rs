@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::contracts::{ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
 use crate::memory::Memory;
-use crate::workflow::{Changes, EditorFinding, Elsewhere, PhaseError, Run, editor_findings, look_elsewhere};
+use crate::workflow::{Changes, EditorFinding, Elsewhere, PhaseError, Run, look_elsewhere};
 
 /// The changes of a workflow, by our agents and by others.
 pub(super) struct WorkDone {
@@ -26,13 +26,13 @@ impl WorkDone {
     pub(super) async fn look_up(run: &Arc<Run>, memory: &Memory) -> Result<Self, PhaseError> {
         let changes = Changes::load(&run.store, &run.workspace)?;
         // The run that implemented may have been killed before it could.
-        run.write_diff(&changes)?;
+        changes.write_diff(run)?;
         let changes = changes.as_open(&run.workspace);
         let elsewhere = look_elsewhere(run, memory).await?;
         let ours = changes.files().filter(|file| !elsewhere.has(&file.path));
         let mut summaries: Vec<String> = ours.map(|file| file.summary()).collect();
         summaries.extend(elsewhere.summaries());
-        let editor = editor_findings(run, &files(&changes, &elsewhere)).await;
+        let editor = run.editor.findings(&files(&changes, &elsewhere), &run.context.cancel).await;
         Ok(Self { changes, elsewhere, summaries, editor })
     }
 

@@ -8,7 +8,7 @@ use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
-use crate::workflow::{Next, Phases, next_phase, policy};
+use crate::workflow::{Next, Phases, Policy, next_phase};
 
 /// Offers are a function of this and the text of a document.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Snapshot {
     ) -> Result<Self, MemoryError> {
         // Faults are diagnostics; faulty handoffs get no offers.
         let (memory, _faults) = store.inspect()?;
-        let next = next_phase(&memory, &policy(settings, phases), now);
+        let next = next_phase(&memory, &Policy::of(settings, phases), now);
         let active_run = store.holder().map(|holder| holder.run);
         Ok(Self { folder_uri: None, memory, next, active_run, memory_dir: Some(store.path().clone()) })
     }

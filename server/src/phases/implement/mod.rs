@@ -133,7 +133,7 @@ impl Phase for Implement {
         };
         let stopped = work.all_tasks().await;
         let changes = Changes::load(&run.store, &run.workspace)?;
-        run.write_diff(&changes)?;
+        changes.write_diff(run)?;
         match stopped {
             Some(error) => Err(error),
             None => Ok(work.end()),

@@ -121,8 +121,8 @@ async fn attempt(
         }
         tell(activity);
     };
-    let result = converse(&run.desk, &brief, &accept, &report).await?;
-    if run.desk.cancel.is_cancelled() {
+    let result = converse(&run.context, &brief, &accept, &report).await?;
+    if run.context.cancel.is_cancelled() {
         return Err(AgentError::Cancelled);
     }
     Ok((result, staging))
@@ -243,7 +243,7 @@ async fn saved(
     let Some(mut changes) = run.workspace.buffer_changes() else { return Ok(Saved::AtOnce) };
     let mut told = String::new();
     loop {
-        if run.desk.cancel.is_cancelled() {
+        if run.context.cancel.is_cancelled() {
             return Err(AgentError::Cancelled);
         }
         // Marked before the look, so that no change in between is missed.
@@ -261,7 +261,7 @@ async fn saved(
             waiting.get_or_insert_with(|| Waiting::begin(assignment, news));
         }
         tokio::select! {
-            () = run.desk.cancel.cancelled() => {}
+            () = run.context.cancel.cancelled() => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
             // The editor left; the cancel that follows is on its way.
             Ok(()) = changes.changed() => {}

@@ -18,7 +18,7 @@ use crate::models::ToolSpec;
 use crate::phases::placing::{text, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::text::count;
-use crate::workflow::{Phase, PhaseError, Run, editor_findings};
+use crate::workflow::{Phase, PhaseError, Run};
 use crate::workspace::{self, Base, BaseDiff, BaseError, BaseFile, Head};
 
 /// Judge what differs from a commit. Answers with what is said at the end.
@@ -80,7 +80,7 @@ impl OneAgent for AgainstBase<'_> {
             changed: &changed,
             left_out: &diff.left_out,
             earlier: &earlier,
-            findings: &editor_findings(run, &files).await,
+            findings: &run.editor.findings(&files, &run.context.cancel).await,
         });
         let toolbox = toolbox(run, self.phase, diffs);
         Ok((Work::Ask { first_message, toolbox }, Material { head, diff, earlier }))
@@ -130,13 +130,13 @@ impl OneAgent for AgainstBase<'_> {
 async fn compared(run: &Arc<Run>, base: &Base) -> Result<BaseDiff, PhaseError> {
     let (working, base) = (run.clone(), base.clone());
     let compared = tokio::task::spawn_blocking(move || {
-        let stopped = || working.desk.cancel.is_cancelled();
+        let stopped = || working.context.cancel.is_cancelled();
         workspace::diff_with(&working.workspace, working.store.path(), &base, &stopped)
     });
     // Whoever cancels does not wait for git, which only reads.
     let compared = tokio::select! {
         compared = compared => compared,
-        () = run.desk.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
+        () = run.context.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
     };
     match compared {
         Ok(Ok(diff)) => Ok(diff),

@@ -15,7 +15,7 @@ use crate::config::{PhaseTier, RESERVED_PHASE_NAMES, Settings, UserPhase};
 use crate::contracts::PhaseName;
 use crate::lsp;
 use crate::phases::TABLE;
-use crate::workflow::{Goal, IMPLEMENT, Phases, Prompts, REVIEW};
+use crate::workflow::{Goal, IMPLEMENT, Phases, REVIEW};
 
 fn phases() -> Phases {
     TABLE_AND_ONE.with(&[])
@@ -57,7 +57,7 @@ fn begins(phase: PhaseName) -> Option<f64> {
 
 #[test]
 fn it_has_its_prompt() {
-    assert!(Prompts::built_in(&phases()).of(SECURITY).contains("can it be abused?"));
+    assert!(phases().prompts().of(SECURITY).contains("can it be abused?"));
 }
 
 #[test]

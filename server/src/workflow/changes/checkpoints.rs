@@ -1,33 +1,28 @@
 //! Checkpoints of a run in git, and old runs that go with theirs.
 
+use super::publishes::in_effect;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::publishes::{journal, standing};
+use super::publishes::journal;
 use crate::config::Checkpoint;
 use crate::contracts::{PhaseName, RepoPath};
 use crate::memory::{MemoryError, Store};
+use crate::workflow::run::checkpoint_state::CheckpointState;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{EventPhase, EventStatus};
-use crate::workflow::run::shared::Run;
+use crate::workflow::run::phase::Run;
 use crate::workspace::{self, CheckpointError, Workspace};
-
-/// How many checkpoints a run has made, and whether it goes without.
-#[derive(Debug, Default)]
-pub(crate) struct Checkpoints {
-    made: AtomicU32,
-    unavailable: AtomicBool,
-}
 
 /// Record the working tree after a phase. A checkpoint that fails is told of, once where none can be made at all, and
 /// ends nothing.
 pub(crate) async fn take(run: &Arc<Run>, phase: PhaseName) {
-    let Checkpoints { made, unavailable } = &run.checkpoints;
+    let CheckpointState { made, unavailable } = &run.checkpoints;
     if run.settings.checkpoint == Checkpoint::Off
         || unavailable.load(Ordering::Relaxed)
-        || run.desk.cancel.is_cancelled()
+        || run.context.cancel.is_cancelled()
     {
         return;
     }
@@ -38,8 +33,8 @@ pub(crate) async fn take(run: &Arc<Run>, phase: PhaseName) {
     let working = run.clone();
     let taken = tokio::task::spawn_blocking(move || {
         let touched = touched(&working.store).map_err(|error| CheckpointError::Git(error.to_string()))?;
-        let (run, memory) = (&working.desk.run, working.store.path());
-        let stopped = || working.desk.cancel.is_cancelled();
+        let (run, memory) = (&working.context.run, working.store.path());
+        let stopped = || working.context.cancel.is_cancelled();
         workspace::checkpoint(&working.workspace, run, n, phase.as_str(), &touched, memory, &stopped)
     });
     match taken.await {
@@ -57,7 +52,7 @@ pub(crate) async fn take(run: &Arc<Run>, phase: PhaseName) {
 
 /// The files agents of this workflow have written, and that have not been rolled back.
 fn touched(store: &Store) -> Result<Vec<RepoPath>, MemoryError> {
-    let standing = standing(journal(store)?);
+    let standing = in_effect(journal(store)?);
     Ok(standing.iter().flat_map(|publish| publish.record.paths().cloned()).collect())
 }
 

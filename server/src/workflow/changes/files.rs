@@ -1,10 +1,13 @@
+//! What the workflow changed in the files, from the publish journals.
+
+use super::publishes::in_effect;
 use std::collections::BTreeMap;
 
-use super::publishes::{Publish, journal, standing, without_taken_back};
+use super::publishes::{Publish, journal, without_taken_back};
 use crate::contracts::{ChangeType, FileChange, RepoPath};
-pub(crate) use crate::memory::PUBLISH;
 use crate::memory::{LoadedPlan, MemoryError, Store};
 use crate::workflow::run::error::{PhaseError, StartError};
+use crate::workflow::run::phase::Run;
 use crate::workspace::{self, PublishRecord, Workspace};
 
 /// What a workflow changed: for every file agents touched, what it was before and what it is now.
@@ -49,7 +52,7 @@ impl Changes {
     fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
         let mut files: BTreeMap<RepoPath, ChangedFile> = BTreeMap::new();
         let journal = journal(store)?;
-        for publish in standing(journal.clone()).iter().filter(|publish| wanted(&publish.record)) {
+        for publish in in_effect(journal.clone()).iter().filter(|publish| wanted(&publish.record)) {
             let record = &publish.record;
             for file in &record.files {
                 if !files.contains_key(&file.path) {
@@ -93,6 +96,12 @@ impl Changes {
         let shown =
             |file: &ChangedFile| workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref());
         self.files().map(|file| (file.path.clone(), shown(file))).collect()
+    }
+
+    /// Keep them as a diff in the run's folder.
+    pub(crate) fn write_diff(&self, run: &Run) -> Result<(), PhaseError> {
+        workspace::replace(&run.folder, "changes.diff", self.unified().as_bytes(), 0o600)
+            .map_err(|source| run.store.file_error("write", "changes.diff", source).into())
     }
 
     /// All of it as one unified diff.

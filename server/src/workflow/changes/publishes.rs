@@ -3,9 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::files::PUBLISH;
 use crate::contracts::RepoPath;
-use crate::memory::{MemoryError, RunId, Store};
+use crate::memory::{MemoryError, PUBLISH, RunId, Store};
 use crate::workspace::{self, Dir, PublishRecord, PublishState, PublishedFile, TakenBack, Workspace};
 
 /// One publish, with the folder that holds its images.
@@ -28,7 +27,7 @@ pub(crate) fn journal_with_unfinished(store: &Store) -> Result<Vec<Publish>, Mem
 }
 
 /// The tasks' publishes that have not been taken back, oldest first, each with the files that stand.
-pub(crate) fn standing(journal: Vec<Publish>) -> Vec<Publish> {
+pub(crate) fn in_effect(journal: Vec<Publish>) -> Vec<Publish> {
     let gone = taken_back(&journal);
     let mut standing: Vec<Publish> = journal.into_iter().filter(|publish| publish.record.reversal.is_none()).collect();
     for publish in &mut standing {

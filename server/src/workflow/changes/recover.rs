@@ -1,7 +1,7 @@
 //! What a killed run left is put right before anything else happens.
 
-use super::files::PUBLISH;
-use crate::memory::Store;
+use super::settle::settle_rollbacks;
+use crate::memory::{PUBLISH, Store};
 use crate::workflow::run::error::StartError;
 use crate::workspace::{self, Workspace};
 
@@ -22,6 +22,6 @@ pub(crate) fn recover(workspace: &Workspace, store: &Store) -> Result<(), StartE
             Err(error) => return Err(StartError::Recover(error)),
         }
     }
-    super::rollback::settle(store, workspace)?;
+    settle_rollbacks(store, workspace)?;
     Ok(())
 }

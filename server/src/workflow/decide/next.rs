@@ -1,21 +1,10 @@
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::phase::{Phase, Phases};
 use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
 use crate::memory::Memory;
-
-/// The settings the decision depends on.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// The phases there are.
-    pub phases: Phases,
-    /// Age at which a context without a plan is gathered again.
-    pub context_staleness: SignedDuration,
-    /// Reviews without a merge before a person is asked.
-    pub max_review_cycles: u32,
-}
+use crate::workflow::run::phase::{Phase, Phases, Policy};
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,6 +147,7 @@ pub(crate) fn fix_scope(plan: &PlanOutput, keys: &FileKeys, approved: &[String],
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use serde_json::{Value, json};
 
     use super::*;

@@ -5,11 +5,12 @@ use crate::contracts::{ImplReport, PhaseName, RecommendedAction, ReviewOutput, T
 use crate::memory::{Memory, MemoryError, Store};
 use crate::text;
 use crate::workflow::changes::files::Changes;
-use crate::workflow::decide::phase::IMPLEMENT;
 use crate::workflow::run::error::PhaseError;
-use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus, Said};
+use crate::workflow::run::events::NewEvent;
+use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus};
 use crate::workflow::run::outcome::{Outcome, RunEnd};
-use crate::workflow::run::shared::Run;
+use crate::workflow::run::phase::Run;
+use crate::workflow::run::phase_names::IMPLEMENT;
 
 pub(crate) fn done(run: &Run, phase: PhaseName) -> Option<RunEnd> {
     (run.goal.last_phase() == Some(phase)).then(|| RunEnd {
@@ -18,7 +19,7 @@ pub(crate) fn done(run: &Run, phase: PhaseName) -> Option<RunEnd> {
         error: None,
         no_conclusion: false,
         review: None,
-        usage: run.desk.budget.used(),
+        usage: run.context.budget.used(),
         changed_files: 0,
     })
 }
@@ -68,7 +69,7 @@ pub(crate) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: Str
         error: None,
         no_conclusion: false,
         review: shown_review(memory),
-        usage: run.desk.budget.used(),
+        usage: run.context.budget.used(),
         changed_files: 0,
     }
 }
@@ -92,7 +93,7 @@ pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
             }
         };
     }
-    end.usage = run.desk.budget.used();
+    end.usage = run.context.budget.used();
     end.changed_files = changed_files(run);
     let status = match end.outcome {
         Outcome::Merged | Outcome::Done | Outcome::Rejected => EventStatus::Done,
@@ -100,7 +101,7 @@ pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
         Outcome::Failed => EventStatus::Failed,
         Outcome::Cancelled => EventStatus::Cancelled,
     };
-    run.bus.emit(Said {
+    run.bus.emit(NewEvent {
         phase: EventPhase::Workflow,
         status,
         task: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::against_base as base_review;
+use super::against_base::review_and_end;
 use super::ending::{done, failed, finish, fixed_message, merged_message, rejected_message, run_end};
 use crate::agents::AgentError;
 use crate::contracts::PhaseName;
@@ -13,15 +13,17 @@ use crate::text::{count, plural};
 use crate::workflow::changes::checkpoints;
 use crate::workflow::changes::unverified::uncounted_or_none;
 use crate::workflow::decide::next::{FixScope, Next, next_phase, takes_for_done};
-use crate::workflow::decide::phase::{CONTEXT, IMPLEMENT, PLAN, PhaseEnd, Phases, REVIEW};
-use crate::workflow::foreign::work as elsewhere;
-use crate::workflow::gate::ask::{self as approval, GateEnd};
-use crate::workflow::rounds::moves as rounds;
+use crate::workflow::decide::rounds;
+use crate::workflow::foreign::discount::take_out_unseen;
+use crate::workflow::foreign::find::look;
+use crate::workflow::gate::ask::{GateEnd, gate};
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::{EventPhase, EventStatus};
 use crate::workflow::run::goal::Goal;
 use crate::workflow::run::outcome::{Outcome, RunEnd};
-use crate::workflow::run::shared::Run;
+use crate::workflow::run::phase::{Phases, Run};
+use crate::workflow::run::phase_kinds::PhaseEnd;
+use crate::workflow::run::phase_names::{CONTEXT, IMPLEMENT, PLAN, REVIEW};
 use crate::workspace::Base;
 
 /// Take steps until there is an outcome. With a `base` the run is the review against it, and no workflow.
@@ -41,7 +43,7 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
         run.say(EventPhase::Workflow, EventStatus::Progress, message);
     }
     if let Some(base) = base {
-        let end = base_review::drive(run, base).await;
+        let end = review_and_end(run, base).await;
         return finish(run, end);
     }
     let mut is_fresh = false;
@@ -77,19 +79,19 @@ fn next(run: &Run, memory: &Memory, is_fresh: bool) -> Next {
 }
 
 async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
-    if run.desk.cancel.is_cancelled() {
+    if run.context.cancel.is_cancelled() {
         return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
     }
     if run.goal.last_phase().is_none()
         && takes_for_done(&run.policy.phases, &next)
-        && at(IMPLEMENT, elsewhere::take_out_unseen(run, memory).await)?
+        && at(IMPLEMENT, take_out_unseen(run, memory).await)?
     {
         return Ok(None);
     }
     let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
     match next {
         Next::Phase(name) => run_phase(run, memory, name).await,
-        Next::Gate => match at(PLAN, approval::gate(run, memory).await)? {
+        Next::Gate => match at(PLAN, gate(run, memory).await)? {
             GateEnd::GoOn => Ok(None),
             GateEnd::Waiting(message) => end(Outcome::Waiting, message),
         },
@@ -105,12 +107,12 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
             at(IMPLEMENT, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
         }
         Next::Merged => {
-            let found = at(REVIEW, elsewhere::look(run, memory).await)?;
+            let found = at(REVIEW, look(run, memory).await)?;
             end(Outcome::Merged, found.at_the_end(merged_message(run, memory)))
         }
         Next::Rejected => end(Outcome::Rejected, rejected_message("The plan was rejected", &run.store)),
         Next::Escalated { reason } => {
-            let found = at(REVIEW, elsewhere::look(run, memory).await)?;
+            let found = at(REVIEW, look(run, memory).await)?;
             end(Outcome::Escalated, found.at_the_end(format!("A person is needed: {reason}")))
         }
         Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),

@@ -1,59 +1,13 @@
 //! What the gate shows of a plan, made here alone: for the live gate, for the status and for plan.md.
 
-use serde::Serialize;
-
 use crate::config::Settings;
 use crate::contracts::{Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Usage, plan_markdown};
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
 use crate::models::{Models, Tier};
-use crate::workflow::decide::costs::{Spent, estimate};
-use crate::workflow::decide::phase::Phases;
+use crate::workflow::run::costs::{Costs, Spent};
+use crate::workflow::run::phase::{Phases, Run};
+use crate::workflow::run::question::{GateContent, TierModel};
 use crate::workspace::{GitFolders, Protection, Workspace, flag, in_git_folder, protection};
-
-/// What every face shows of a plan that waits for an answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GateContent {
-    /// SHA-256 of plan.json's bytes, in hex: what an approval binds to.
-    pub plan_sha256: String,
-    /// The plan for people, with all of what follows: what plan.md holds.
-    pub markdown: String,
-    /// Protected files the plan would write: only a person can approve those, and some are never written.
-    pub protected: Vec<ProtectedFile>,
-    /// Files to look at twice.
-    pub flagged: Vec<FlaggedFile>,
-    /// What only the user can decide.
-    pub questions: Vec<String>,
-    /// What implementing and reviewing may cost from now on.
-    pub estimate: Estimate,
-    /// The models that would do it; none where none is set up.
-    pub models: Vec<TierModel>,
-    /// The checks that would run.
-    pub checks: Vec<GateCheck>,
-    /// What a person should know of how the plan came here: what counts as absent, what was done elsewhere.
-    pub warnings: Vec<String>,
-}
-
-/// The model of a tier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TierModel {
-    /// `fast`, `balanced` or `powerful`.
-    pub tier: &'static str,
-    /// `provider:name`.
-    pub model: String,
-    /// Whose model it is and on whose account.
-    pub account: String,
-}
-
-/// A check of the user's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GateCheck {
-    /// Its name.
-    pub name: String,
-    /// Its command.
-    pub command: String,
-    /// Whether the user said that it may run.
-    pub trusted: bool,
-}
 
 /// What a gate's content comes from, beside the memory.
 #[derive(Clone, Copy)]
@@ -70,11 +24,24 @@ pub struct GateSources<'a> {
     pub phases: &'a Phases,
 }
 
+impl<'a> GateSources<'a> {
+    /// Those of a run.
+    pub(crate) fn of(run: &'a Run) -> Self {
+        Self {
+            store: &run.store,
+            settings: &run.settings,
+            models: run.models.as_ref().ok(),
+            usage: run.context.budget.used_by_workflow(),
+            phases: &run.policy.phases,
+        }
+    }
+}
+
 impl GateSources<'_> {
     /// What the gate shows of this plan.
     pub(crate) fn content(&self, memory: &Memory, loaded: &LoadedPlan) -> GateContent {
         let plan = &loaded.plan;
-        let estimate = self.estimate(memory, plan);
+        let estimate = estimate(self, memory, plan);
         let facts = GateFacts { estimate: Some(estimate), ..self.facts(plan) };
         let markdown = plan_markdown(plan, &memory.task_text(), &facts);
         let GateFacts { protected, flagged, questions, .. } = facts;
@@ -130,11 +97,17 @@ impl GateSources<'_> {
             estimate: None,
         }
     }
+}
 
-    fn estimate(&self, memory: &Memory, plan: &PlanOutput) -> Estimate {
-        let spent = Spent { usage: self.usage, settings: self.settings };
-        estimate(self.phases, plan, memory, self.models, self.store.workspace(), &spent)
+/// What the phases behind the gate may cost from now on; dollars are `None` where a price is not known.
+///
+/// What is done already is not counted. The ceiling holds until the workflow ends or its gate opens again.
+fn estimate(sources: &GateSources<'_>, memory: &Memory, plan: &PlanOutput) -> Estimate {
+    let mut costs = Costs::new(plan, memory, sources.models, sources.store.workspace());
+    for phase in sources.phases.after_plan() {
+        phase.add_costs(&mut costs);
     }
+    costs.estimate(&Spent { usage: sources.usage, settings: sources.settings })
 }
 
 /// Have a plan.md that shows the plan as it is. Answers with its path, relative to the workspace root; `None` without

@@ -1,5 +1,6 @@
 //! What agents are doing, told to people as events.
 
+use super::phase_names::IMPLEMENT;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 
 use super::error::PhaseError;
 use super::events::EventStatus;
-use super::shared::Run;
+use super::phase::Run;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::PhaseName;
 use crate::models::TurnProgress;
@@ -17,7 +18,7 @@ const OUTPUT_EVERY: Duration = Duration::from_secs(3);
 
 /// The label of the agent of a task.
 pub(crate) fn task_agent(task: &str) -> String {
-    format!("{}/{task}", crate::workflow::decide::phase::IMPLEMENT)
+    format!("{}/{task}", IMPLEMENT)
 }
 
 /// Note that what an agent's conversation led to stands on disk: its turns need not be kept for a resume.
@@ -25,7 +26,7 @@ pub(crate) fn task_agent(task: &str) -> String {
 /// # Errors
 /// When the journal cannot be written.
 pub(crate) fn close_agent(run: &Run, agent: &str) -> Result<(), PhaseError> {
-    Ok(run.desk.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
+    Ok(run.context.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
 }
 
 /// Tells people what an agent is doing. What it says again is not repeated.

@@ -1,9 +1,11 @@
+//! What an editor lends to the runs that are started in it.
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
-use super::shared::Run;
 use crate::contracts::RepoPath;
 use crate::models::EditorModels;
 use crate::workspace::masked;
@@ -21,6 +23,24 @@ pub struct Editor {
     pub models: Option<Arc<dyn EditorModels>>,
     /// What its other language tools say.
     pub diagnostics: Option<Arc<dyn EditorDiagnostics>>,
+}
+
+impl Editor {
+    /// What its language tools say of these files, where it answers in time.
+    pub(crate) async fn findings(&self, files: &[RepoPath], cancel: &CancellationToken) -> Vec<EditorFinding> {
+        let Some(diagnostics) = &self.diagnostics else { return Vec::new() };
+        if files.is_empty() {
+            return Vec::new();
+        }
+        let asked = diagnostics.of(&files[..files.len().min(MOST_FILES)]);
+        tokio::select! {
+            () = cancel.cancelled() => Vec::new(),
+            findings = tokio::time::timeout(PATIENCE, asked) => findings.map(without_secrets).unwrap_or_else(|_| {
+                tracing::warn!("the editor did not say in time what its language tools think of the changed files");
+                Vec::new()
+            }),
+        }
+    }
 }
 
 /// Tells what an editor's language tools say of files.
@@ -58,22 +78,6 @@ pub enum FindingLevel {
     Information,
     /// A hint.
     Hint,
-}
-
-/// What the editor's language tools say of these files, if it says so in time.
-pub(crate) async fn editor_findings(run: &Run, files: &[RepoPath]) -> Vec<EditorFinding> {
-    let Some(diagnostics) = &run.editor.diagnostics else { return Vec::new() };
-    if files.is_empty() {
-        return Vec::new();
-    }
-    let asked = diagnostics.of(&files[..files.len().min(MOST_FILES)]);
-    tokio::select! {
-        () = run.desk.cancel.cancelled() => Vec::new(),
-        findings = tokio::time::timeout(PATIENCE, asked) => findings.map(without_secrets).unwrap_or_else(|_| {
-            tracing::warn!("the editor did not say in time what its language tools think of the changed files");
-            Vec::new()
-        }),
-    }
 }
 
 /// A language tool may quote the code it speaks of.

@@ -1,11 +1,14 @@
+//! The events of a run.
+
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::mpsc;
 
 use crate::contracts::{PhaseName, Usage};
+use crate::memory::EventLog;
 use crate::text::safe_line;
 
 /// One thing that happened. The faces, the journal and any broker hear the same events.
@@ -130,11 +133,11 @@ impl fmt::Display for EventStatus {
     }
 }
 
-/// Where events go: the journal first, then everyone who listens. One for each run.
+/// Numbers the events of a run and sends them to the journal first, then to the subscribers.
 pub(crate) struct Bus {
     run: String,
     state: Mutex<BusState>,
-    log: Arc<dyn Fn(&PhaseEvent) + Send + Sync>,
+    journal: EventLog,
 }
 
 #[derive(Default)]
@@ -145,7 +148,7 @@ struct BusState {
 
 /// What an event says, before it gets its number and time.
 #[derive(Debug, Clone)]
-pub(crate) struct Said {
+pub(crate) struct NewEvent {
     pub(crate) phase: EventPhase,
     pub(crate) status: EventStatus,
     pub(crate) task: Option<String>,
@@ -155,34 +158,36 @@ pub(crate) struct Said {
 }
 
 impl Bus {
-    /// A bus whose every event is journaled by `log`.
-    pub(crate) fn new(run: String, log: Arc<dyn Fn(&PhaseEvent) + Send + Sync>) -> Self {
-        Self { run, state: Mutex::default(), log }
+    /// The bus of a run, whose every event is journaled.
+    pub(crate) fn new(run: String, journal: EventLog) -> Self {
+        Self { run, state: Mutex::default(), journal }
     }
 
-    /// Hear every event from here on. Nothing is lost, however slowly one reads.
+    /// Receive every event from here on. The queue is unbounded, so a slow reader loses none.
     pub(crate) fn subscribe(&self) -> mpsc::UnboundedReceiver<PhaseEvent> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.state().subscribers.push(sender);
         receiver
     }
 
-    /// Tell everyone, in one order.
-    pub(crate) fn emit(&self, said: Said) {
+    /// Number an event, journal it and send it to all subscribers. All see the same order.
+    pub(crate) fn emit(&self, event: NewEvent) {
         let mut state = self.state();
         state.seq += 1;
         let event = PhaseEvent {
             run: self.run.clone(),
             seq: state.seq,
             at: Timestamp::now(),
-            phase: said.phase,
-            status: said.status,
-            task: said.task,
-            message: safe_line(&said.message),
-            error: said.error.map(|error| EventError { message: safe_line(&error.message), ..error }),
-            usage: said.usage,
+            phase: event.phase,
+            status: event.status,
+            task: event.task,
+            message: safe_line(&event.message),
+            error: event.error.map(|error| EventError { message: safe_line(&error.message), ..error }),
+            usage: event.usage,
         };
-        (self.log)(&event);
+        if let Err(error) = self.journal.append(&event) {
+            tracing::error!(%error, "cannot write events.jsonl");
+        }
         state.subscribers.retain(|subscriber| subscriber.send(event.clone()).is_ok());
     }
 

@@ -1,5 +1,5 @@
+use super::phase_names::{CONTEXT, IMPLEMENT, PLAN};
 use crate::contracts::PhaseName;
-use crate::workflow::decide::phase::{CONTEXT, IMPLEMENT, PLAN};
 
 /// What a start asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,9 @@
+//! The system prompts of a run.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::contracts::{MAX_PROMPT_BYTES, PhaseName, RepoPath, too_large};
-use crate::workflow::decide::phase::Phases;
 use crate::workspace::Workspace;
 
 /// The system prompts, one a phase.
@@ -11,8 +12,8 @@ pub struct Prompts(BTreeMap<PhaseName, String>);
 
 impl Prompts {
     /// The prompts that come with the phases.
-    pub fn built_in(phases: &Phases) -> Self {
-        Self(phases.all().iter().map(|phase| (phase.name(), phase.prompt().to_owned())).collect())
+    pub(crate) fn built_in(prompts: impl IntoIterator<Item = (PhaseName, &'static str)>) -> Self {
+        Self(prompts.into_iter().map(|(phase, prompt)| (phase, prompt.to_owned())).collect())
     }
 
     /// The prompt of a phase; empty where there is no such phase.
@@ -20,15 +21,18 @@ impl Prompts {
         self.0.get(&phase).cloned().unwrap_or_default()
     }
 
-    /// The built-in prompts, each replaced by the file `<phase>.md` in the user's `baton/prompts/`, where there is one.
+    /// These prompts, each that is replaceable replaced by the file `<phase>.md` in the user's `baton/prompts/`, where there is
+    /// one.
     ///
     /// # Errors
     /// When such a file is there and cannot be read; the message names it.
-    pub fn load(phases: &Phases, user_dir: &Path) -> Result<Self, String> {
-        let mut prompts = Self::built_in(phases);
-        let Ok(folder) = Workspace::open(&user_dir.join("prompts")) else { return Ok(prompts) };
-        let is_named = |phase: &PhaseName| phases.get(*phase).is_some_and(|phase| phase.is_prompt_from_settings());
-        for (phase, prompt) in prompts.0.iter_mut().filter(|(phase, _)| !is_named(phase)) {
+    pub(crate) fn or_of_user(
+        mut self,
+        user_dir: &Path,
+        is_replaceable: impl Fn(PhaseName) -> bool,
+    ) -> Result<Self, String> {
+        let Ok(folder) = Workspace::open(&user_dir.join("prompts")) else { return Ok(self) };
+        for (phase, prompt) in self.0.iter_mut().filter(|(phase, _)| is_replaceable(**phase)) {
             let file = format!("{phase}.md");
             let name = format!("{}/prompts/{file}", user_dir.display());
             let wrong = |error: String| format!("cannot read {name}: {error}");
@@ -44,6 +48,6 @@ impl Prompts {
             }
             *prompt = text;
         }
-        Ok(prompts)
+        Ok(self)
     }
 }

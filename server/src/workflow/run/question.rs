@@ -1,8 +1,8 @@
 use async_trait::async_trait;
+use serde::Serialize;
 
-use crate::contracts::{Complexity, PlanOutput, Usage};
+use crate::contracts::{Complexity, Estimate, FlaggedFile, PlanOutput, ProtectedFile, Usage};
 use crate::memory::FileFaults;
-use crate::workflow::gate::content::GateContent;
 
 /// What a person is shown before anything is written.
 #[derive(Debug, Clone)]
@@ -23,6 +23,51 @@ pub struct Gate {
     pub plan_md: String,
     /// See `plan_md`.
     pub plan_json: String,
+}
+
+/// What every face shows of a plan that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GateContent {
+    /// SHA-256 of plan.json's bytes, in hex: what an approval binds to.
+    pub plan_sha256: String,
+    /// The plan for people, with all of what follows: what plan.md holds.
+    pub markdown: String,
+    /// Protected files the plan would write: only a person can approve those, and some are never written.
+    pub protected: Vec<ProtectedFile>,
+    /// Files to look at twice.
+    pub flagged: Vec<FlaggedFile>,
+    /// What only the user can decide.
+    pub questions: Vec<String>,
+    /// What implementing and reviewing may cost from now on.
+    pub estimate: Estimate,
+    /// The models that would do it; none where none is set up.
+    pub models: Vec<TierModel>,
+    /// The checks that would run.
+    pub checks: Vec<GateCheck>,
+    /// What a person should know of how the plan came here: what counts as absent, what was done elsewhere.
+    pub warnings: Vec<String>,
+}
+
+/// The model of a tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TierModel {
+    /// `fast`, `balanced` or `powerful`.
+    pub tier: &'static str,
+    /// `provider:name`.
+    pub model: String,
+    /// Whose model it is and on whose account.
+    pub account: String,
+}
+
+/// A check of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GateCheck {
+    /// Its name.
+    pub name: String,
+    /// Its command.
+    pub command: String,
+    /// Whether the user said that it may run.
+    pub trusted: bool,
 }
 
 /// A gate at which no plan can be shown: plan.json breaks its contract, or is gone.

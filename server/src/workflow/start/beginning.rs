@@ -2,20 +2,21 @@
 
 use jiff::Timestamp;
 
+use super::base;
 use crate::contracts::{Approval, Handoff, MAX_TEXT_BYTES, PhaseName};
 use crate::memory::{Memory, MemoryError, SetAside, Store, is_same_task, tidied};
-use crate::workflow::decide::next::{FixScope, Next, Policy, next_phase};
-use crate::workflow::decide::phase::{IMPLEMENT, Phases};
-use crate::workflow::drive::against_base as base_review;
-use crate::workflow::gate::ask::{NO_PLAN, check_subset};
-use crate::workflow::rounds::issues;
-use crate::workflow::rounds::moves as rounds;
+use crate::workflow::decide::issues;
+use crate::workflow::decide::next::{FixScope, Next, next_phase};
+use crate::workflow::decide::rounds;
+use crate::workflow::gate::answer::{NO_PLAN, check_subset};
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::goal::Goal;
+use crate::workflow::run::phase::{Phases, Policy};
+use crate::workflow::run::phase_names::IMPLEMENT;
 use crate::workspace::{Base, Workspace};
 
-/// Where a run starts.
-pub(crate) struct Start<'a> {
+/// The state a run starts from.
+pub(crate) struct StartContext<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) store: &'a Store,
     pub(crate) memory: &'a Memory,
@@ -50,11 +51,11 @@ pub(crate) enum Preparation {
 }
 
 impl Preparation {
-    /// Do it.
+    /// Apply it.
     ///
     /// # Errors
     /// When a file cannot be moved or written.
-    pub(crate) fn take(self, store: &Store, workspace: &Workspace, memory: &Memory) -> Result<(), StartError> {
+    pub(crate) fn apply(self, store: &Store, workspace: &Workspace, memory: &Memory) -> Result<(), StartError> {
         match self {
             Self::SetWorkflowAside(why) => drop(store.set_workflow_aside(why)?),
             Self::RevisePlan(feedback) => drop(store.revise_plan(&feedback)?),
@@ -73,11 +74,16 @@ impl Beginning {
     ///
     /// # Errors
     /// When it cannot begin as asked; the message says why and what can be done.
-    pub(crate) fn of(goal: &Goal, start: &Start<'_>, policy: &Policy, now: Timestamp) -> Result<Self, StartError> {
-        let Start { workspace, store, memory } = *start;
+    pub(crate) fn of(
+        goal: &Goal,
+        start: &StartContext<'_>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Self, StartError> {
+        let StartContext { workspace, store, memory } = *start;
         match goal {
             Goal::ReviewAgainst { base } => {
-                let base = base_review::begin(workspace, memory, policy, base)?;
+                let base = base::find_base(workspace, memory, policy, base)?;
                 Ok(Self { base: Some(base), ..Self::with(Vec::new()) })
             }
             Goal::Fix { issues } => Ok(Self::with(fix(store, memory, issues)?)),

@@ -3,7 +3,7 @@
 use crate::config::{ConfigError, ConfigErrors, Layer, Loaded};
 use crate::contracts::RepoPath;
 use crate::memory;
-use crate::workflow::decide::phase::Table;
+use crate::workflow::run::phase::Table;
 use crate::workspace::Workspace;
 
 const SETTING: &str = "memory_dir";

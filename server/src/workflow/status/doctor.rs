@@ -10,8 +10,8 @@ use crate::config::{self, ConfigErrors, Layer, Loaded, Settings, settings_table}
 use crate::contracts::{Handoffs, RepoPath};
 use crate::memory::{Seal, Store};
 use crate::models::{Model, ModelError, ModelErrorKind, Models, Probe, Tier};
-use crate::workflow::decide::phase::Table;
 use crate::workflow::run::editor::Editor;
+use crate::workflow::run::phase::Table;
 use crate::workflow::start::engine::{load_prompts, models};
 use crate::workflow::start::memory_dir::check_memory_dir;
 use crate::workspace::{self, Head, RepositoryState, Unreadable, Workspace};

@@ -10,13 +10,14 @@ use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::Models;
 use crate::workflow::changes::unverified::uncounted_or_none;
 use crate::workflow::decide::next::{Next, next_phase};
-use crate::workflow::decide::phase::{PLAN, Phase, Phases};
-use crate::workflow::foreign::work as elsewhere;
-use crate::workflow::gate::content::{GateContent, GateSources};
+use crate::workflow::foreign::discount::borne_out;
+use crate::workflow::gate::content::GateSources;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
 use crate::workflow::run::outcome::Outcome;
-use crate::workflow::start::engine::policy;
+use crate::workflow::run::phase::{Phase, Phases, Policy};
+use crate::workflow::run::phase_names::PLAN;
+use crate::workflow::run::question::GateContent;
 
 /// Where the workflow stands: what `baton status` and `baton.status` answer.
 #[derive(Debug, Clone, Serialize)]
@@ -191,8 +192,8 @@ fn status_of(
     let store = sources.store;
     let (mut memory, faults) = store.inspect()?;
     let running = store.holder().map(|holder| holder.run);
-    let next = next_phase(&memory, &policy(sources.settings, sources.phases), now);
-    let (next, done_elsewhere) = elsewhere::borne_out(sources.phases, store, &mut memory, next)?;
+    let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
+    let (next, done_elsewhere) = borne_out(sources.phases, store, &mut memory, next)?;
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases =
         sources.phases.all().iter().map(|phase| phase_status(*phase, &memory, history, &at_work, now)).collect();

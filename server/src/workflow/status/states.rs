@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::contracts::{PhaseName, TaskStatus};
 use crate::workflow::decide::next::Next;
-use crate::workflow::decide::phase::IMPLEMENT;
+use crate::workflow::run::phase_names::IMPLEMENT;
 
 /// Where one phase stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,6 +1,8 @@
+//! What phases may cost from the gate on.
+
 use std::collections::HashSet;
 
-use super::phase::{Phase, Phases};
+use super::phase_kinds::TierRule;
 use crate::agents::MAX_TURNS;
 use crate::config::Settings;
 use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, Usage};
@@ -41,6 +43,15 @@ pub(crate) struct Spent<'a> {
     pub(crate) settings: &'a Settings,
 }
 
+/// What the price of a phase's conversations depends on. Every phase has it.
+pub trait Priced {
+    /// Most tokens that one answer may have.
+    fn answer_tokens(&self) -> u32;
+
+    /// Which model serves it.
+    fn tier_rule(&self) -> TierRule;
+}
+
 /// Adds up what phases may cost from the gate on.
 pub struct Costs<'a> {
     plan: &'a PlanOutput,
@@ -57,12 +68,31 @@ pub struct Costs<'a> {
     opened: HashSet<String>,
 }
 
+impl<'a> Costs<'a> {
+    /// Nothing so far.
+    pub(crate) fn new(
+        plan: &'a PlanOutput,
+        memory: &'a Memory,
+        models: Option<&'a Models>,
+        workspace: &'a Workspace,
+    ) -> Self {
+        let shared = FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory);
+        let (range, bound) = ((NOTHING, NOTHING), Bound::default());
+        Self { plan, memory, models, workspace, shared, files: 0, range, bound, opened: HashSet::new() }
+    }
+
+    /// The sum. Its ceiling is for all rounds that there may be, and no more than the budget has left.
+    pub(crate) fn estimate(self, spent: &Spent<'_>) -> Estimate {
+        Estimate { low: self.range.0, high: self.range.1, ceiling: self.bound.within(spent) }
+    }
+}
+
 impl Costs<'_> {
     /// Add the conversations of the tasks that are still to be done.
     ///
     /// The prefix that tasks share is written to the cache by the first of each model and read by the others, as the
     /// providers bill it; the files that a task owns are counted as read once.
-    pub fn add_tasks(&mut self, phase: &dyn Phase) {
+    pub fn add_tasks(&mut self, phase: &(impl Priced + ?Sized)) {
         for task in to_do(self.plan, self.memory) {
             let profile = match task.estimated_complexity {
                 Complexity::Simple => &SIMPLE,
@@ -76,55 +106,27 @@ impl Costs<'_> {
                 .map(|file| file.bytes.len() as u64)
                 .sum();
             self.files += files;
-            let model = self.model(phase.tier().tier(task.estimated_complexity));
+            let model = self.model(phase.tier_rule().tier(task.estimated_complexity));
             let is_cached = !self.opened.insert(model.clone());
             let prompt = Prompt { shared: self.shared, is_cached, own: (files, files) };
             add(&mut self.range, conversation(&model, prompt, profile));
             // A task whose files changed meanwhile is done once more.
-            self.bound.conversations(2, &model, phase.max_tokens());
+            self.bound.conversations(2, &model, phase.answer_tokens());
         }
     }
 
     /// Add the conversation of a phase that reviews: the files of the tasks are counted as read or not.
-    pub fn add_review(&mut self, phase: &dyn Phase) {
-        let model = self.model(phase.tier().tier(Complexity::Moderate));
+    pub fn add_review(&mut self, phase: &(impl Priced + ?Sized)) {
+        let model = self.model(phase.tier_rule().tier(Complexity::Moderate));
         let prompt = Prompt { shared: self.shared, is_cached: false, own: (0, self.files) };
         add(&mut self.range, conversation(&model, prompt, &REVIEW));
-        self.bound.conversations(1, &model, phase.max_tokens());
+        self.bound.conversations(1, &model, phase.answer_tokens());
     }
 
     /// Without models their tiers tell them apart.
     fn model(&self, tier: Tier) -> String {
         self.models.map_or(tier.as_str(), |models| models.for_tier(tier).id()).to_owned()
     }
-}
-
-/// What the phases behind the gate may cost from now on; dollars are `None` where a price is not known.
-///
-/// What is done already is not counted. The ceiling holds until the workflow ends or its gate opens again.
-pub(crate) fn estimate(
-    phases: &Phases,
-    plan: &PlanOutput,
-    memory: &Memory,
-    models: Option<&Models>,
-    workspace: &Workspace,
-    spent: &Spent<'_>,
-) -> Estimate {
-    let mut costs = Costs {
-        plan,
-        memory,
-        models,
-        workspace,
-        shared: FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory),
-        files: 0,
-        range: (NOTHING, NOTHING),
-        bound: Bound::default(),
-        opened: HashSet::new(),
-    };
-    for phase in phases.after_plan() {
-        phase.add_costs(&mut costs);
-    }
-    Estimate { low: costs.range.0, high: costs.range.1, ceiling: costs.bound.within(spent) }
 }
 
 const NOTHING: Spending = Spending { usd: Some(0.0), tokens: 0 };

@@ -2,17 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::contracts::{
-    Approval, Complexity, Handoff, ImplReport, Issue, PlanOutput, RepoPath, Round, RoundKind, Task, TaskResult,
-    TaskStatus,
-};
+use super::fix_task::{fix_id, give_to_fix, left_without_owner};
+use super::next::FixScope;
+use crate::contracts::{Approval, Handoff, ImplReport, PlanOutput, Round, RoundKind, TaskResult, TaskStatus};
 use crate::memory::{LoadedPlan, Memory, MemoryError, SetAside, Store};
-use crate::workflow::decide::next::{FixScope, fix_scope};
-use crate::workflow::run::shared::Run;
+use crate::workflow::run::phase::Run;
 use crate::workspace::Workspace;
-
-/// The task that owns files with open issues that no other task owns.
-const FIX: &str = "FIX";
 
 /// Write the scope of a fix round, and the task `FIX` for files nobody owns, before anything moves.
 pub(crate) fn begin_fix(
@@ -154,15 +149,6 @@ pub(crate) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplR
     }
 }
 
-/// Files with issues of a fix round that should be in `FIX` by now, and are not.
-fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<String> {
-    let fix = fix_id(plan);
-    let Some(review) = memory.review.as_ref().filter(|_| round.tasks.contains(&fix)) else { return Vec::new() };
-    let owners: Vec<String> = memory.approved_tasks().into_iter().chain([fix]).collect();
-    let issues: Vec<&Issue> = review.issues.iter().filter(|issue| round.issues.contains(&issue.id)).collect();
-    fix_scope(plan, &memory.keys, &owners, &issues).unowned
-}
-
 fn done_elsewhere(task: &str) -> TaskResult {
     TaskResult {
         task_id: task.to_owned(),
@@ -171,14 +157,6 @@ fn done_elsewhere(task: &str) -> TaskResult {
         notes: "Done before this round; no report tells how.".to_owned(),
         blockers: Vec::new(),
     }
-}
-
-/// Write a plan whose task `FIX` owns these files too. It voids the approval.
-fn give_to_fix(store: &Store, workspace: &Workspace, plan: &PlanOutput, files: &[String]) -> Result<(), MemoryError> {
-    let mut plan = plan.clone();
-    add_fix_task(&mut plan, files, |path| workspace.is_file(path));
-    store.write_plan(&plan)?;
-    Ok(())
 }
 
 /// The number of the round that follows the review at hand. One that was only written down, and is not entered yet,
@@ -195,38 +173,4 @@ fn next_round(memory: &Memory) -> u32 {
 pub(crate) fn not_entered(memory: &Memory) -> Option<&Round> {
     let reviewed = memory.review.as_ref()?.round;
     memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix && round.n > reviewed)
-}
-
-/// `FIX`, or what it is called in this plan: ids that differ in nothing but case are the same.
-fn fix_id(plan: &PlanOutput) -> String {
-    let known = plan.tasks.iter().find(|task| task.id.eq_ignore_ascii_case(FIX));
-    known.map_or_else(|| FIX.to_owned(), |task| task.id.clone())
-}
-
-/// Give files to `FIX`; where there is none yet, in a group of its own at the end.
-fn add_fix_task(plan: &mut PlanOutput, files: &[String], exists: impl Fn(&RepoPath) -> bool) {
-    let missing = |file: &String| RepoPath::parse(file).is_ok_and(|path| !exists(&path));
-    let id = fix_id(plan);
-    let listed: Vec<String> = plan.task(&id).iter().flat_map(|fix| fix.files()).map(str::to_owned).collect();
-    let files = files.iter().filter(|file| !listed.contains(file)).cloned();
-    let (create, modify): (Vec<String>, Vec<String>) = files.partition(missing);
-    if let Some(fix) = plan.tasks.iter_mut().find(|task| task.id == id) {
-        fix.files_to_modify.extend(modify);
-        fix.files_to_create.extend(create);
-        return;
-    }
-    plan.parallel_groups.push(vec![id.clone()]);
-    plan.tasks.push(Task {
-        id,
-        title: "Fix review issues in files no task owns".to_owned(),
-        description: "The review found issues in files that no task of the plan owns. Fix those issues and change \
-                      nothing else."
-            .to_owned(),
-        files_to_modify: modify,
-        files_to_create: create,
-        files_to_delete: Vec::new(),
-        depends_on: Vec::new(),
-        acceptance_criteria: vec!["Every issue given with the task is fixed.".to_owned()],
-        estimated_complexity: Complexity::Moderate,
-    });
 }

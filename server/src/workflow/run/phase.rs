@@ -1,29 +1,29 @@
-//! A phase is a value: everything the engine and the faces know of it is a row of the table they are given.
+//! A phase is a value: everything the engine and the faces know of it is a row of the table they are given. A run is what
+//! a phase is given. The two name each other, and so they stand in one file.
 
+use super::events::NewEvent;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::costs::Costs;
-use super::next::Policy;
-use crate::config::UserPhase;
-use crate::contracts::{Complexity, HandoffFile, Handoffs, PhaseFiles, PhaseName};
-use crate::memory::Memory;
-use crate::models::Tier;
-use crate::workflow::run::error::PhaseError;
-use crate::workflow::run::shared::Run;
-use crate::workspace::Base;
-
-/// Gathers what a planner must know.
-pub const CONTEXT: PhaseName = PhaseName::new("context");
-/// Makes the plan that the gate is about.
-pub const PLAN: PhaseName = PhaseName::new("plan");
-/// Does the tasks of the plan that were approved.
-pub const IMPLEMENT: PhaseName = PhaseName::new("implement");
-/// Judges what was done: what it recommends drives what comes next.
-pub const REVIEW: PhaseName = PhaseName::new("review");
+use super::checkpoint_state::CheckpointState;
+use super::costs::{Costs, Priced};
+use super::editor::Editor;
+use super::error::PhaseError;
+use super::events::{Bus, EventErrorKind, EventPhase, EventStatus};
+use super::goal::Goal;
+use super::phase_kinds::{PhaseEnd, TierRule, Titles, ToolSet};
+use super::phase_names::{PLAN, REVIEW};
+use super::prompts::Prompts;
+use super::question::Approver;
+use crate::agents::{AgentError, RunContext};
+use crate::config::{Settings, UserPhase};
+use crate::contracts::{HandoffFile, Handoffs, PhaseFiles, PhaseName};
+use crate::memory::{Memory, Store};
+use crate::models::{Model, ModelError, Models, Tier};
+use crate::workspace::{Base, Dir, Workspace};
 
 /// One phase.
 #[async_trait]
@@ -99,60 +99,6 @@ pub trait Phase: Send + Sync {
     }
 }
 
-/// What people call a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Titles {
-    /// What it does, as the help of a command says it: "Judge what was written".
-    pub help: &'static str,
-    /// The subject of a sentence about it: "The review" (is done).
-    pub subject: &'static str,
-}
-
-/// How a phase ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PhaseEnd {
-    /// Its handoff is written.
-    Done,
-    /// Its handoff is written and says that something failed; the message tells what.
-    Failed {
-        /// What failed and what to do.
-        message: String,
-        /// Whether it was only that models could not be asked.
-        no_conclusion: bool,
-    },
-}
-
-/// The tools an agent has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ToolSet {
-    /// Look only.
-    Read,
-    /// Look, and write a task's own files.
-    Write,
-    /// Look, also at what was changed.
-    ReadDiff,
-}
-
-/// Which model serves a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TierRule {
-    /// Always this one.
-    Always(Tier),
-    /// By the task's complexity.
-    ByComplexity,
-}
-
-impl TierRule {
-    /// The tier for a task of this complexity; a phase without tasks passes any.
-    pub fn tier(self, complexity: Complexity) -> Tier {
-        match (self, complexity) {
-            (Self::Always(tier), _) => tier,
-            (Self::ByComplexity, Complexity::Simple) => Tier::Fast,
-            (Self::ByComplexity, Complexity::Moderate | Complexity::Complex) => Tier::Balanced,
-        }
-    }
-}
-
 /// The phases of the program, in their order, and how one that the user's configuration adds becomes a phase. The
 /// engine and the faces are given it.
 #[derive(Clone, Copy)]
@@ -166,6 +112,37 @@ pub struct Table {
 /// The phases that there are, in their order: those of the [`Table`], and the user's own ones.
 #[derive(Clone)]
 pub struct Phases(Arc<[&'static dyn Phase]>);
+
+/// The settings the decision depends on.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The phases there are.
+    pub phases: Phases,
+    /// Age at which a context without a plan is gathered again.
+    pub context_staleness: SignedDuration,
+    /// Reviews without a merge before a person is asked.
+    pub max_review_cycles: u32,
+}
+
+/// One run and all it works with.
+pub struct Run {
+    pub(crate) workspace: Workspace,
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) models: Result<Models, ModelError>,
+    pub(crate) prompts: Prompts,
+    pub(crate) approver: Arc<dyn Approver>,
+    pub(crate) editor: Editor,
+    pub(crate) policy: Policy,
+    pub(crate) context: RunContext,
+    pub(crate) bus: Bus,
+    pub(crate) checkpoints: CheckpointState,
+    /// `runs/<run>/`.
+    pub(crate) folder: Dir,
+    /// What the start asks for.
+    pub(crate) goal: Goal,
+    pub(crate) auto_approve: bool,
+}
 
 impl Table {
     /// The phases of the table with those of the user's configuration, in their order, before the review.
@@ -229,6 +206,11 @@ impl Phases {
         self.0.iter().position(|phase| phase.name() == PLAN).map_or(0, |plan| plan + 1)
     }
 
+    /// The prompts that come with them.
+    pub fn prompts(&self) -> Prompts {
+        Prompts::built_in(self.0.iter().map(|phase| (phase.name(), phase.prompt())))
+    }
+
     /// From where to where a phase takes the progress of a run, in percent. The last percent is the end of the run.
     pub fn progress(&self, name: PhaseName) -> Option<(f64, f64)> {
         let at = self.0.iter().position(|phase| phase.name() == name)?;
@@ -241,5 +223,71 @@ impl Phases {
 impl fmt::Debug for Phases {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.names()).finish()
+    }
+}
+
+impl<P: Phase + ?Sized> Priced for P {
+    fn answer_tokens(&self) -> u32 {
+        self.max_tokens()
+    }
+
+    fn tier_rule(&self) -> TierRule {
+        self.tier()
+    }
+}
+
+impl Policy {
+    /// The part of the settings that decides what comes next.
+    pub fn of(settings: &Settings, phases: &Phases) -> Self {
+        let staleness = (settings.context_staleness_hours * 3600.0).clamp(0.0, 1e12);
+        Self {
+            phases: phases.clone(),
+            context_staleness: SignedDuration::from_secs(staleness as i64),
+            max_review_cycles: settings.max_review_cycles,
+        }
+    }
+}
+
+impl Run {
+    /// The model of a tier.
+    pub(crate) fn model(&self, tier: Tier) -> Result<Arc<dyn Model>, PhaseError> {
+        match &self.models {
+            Ok(models) => Ok(models.for_tier(tier).clone()),
+            Err(error) => Err(AgentError::Model(error.clone()).into()),
+        }
+    }
+
+    pub(crate) fn say(&self, phase: impl Into<EventPhase>, status: EventStatus, message: impl Into<String>) {
+        self.tell(phase, status, None, message);
+    }
+
+    pub(crate) fn tell(
+        &self,
+        phase: impl Into<EventPhase>,
+        status: EventStatus,
+        task: Option<&str>,
+        message: impl Into<String>,
+    ) {
+        self.bus.emit(NewEvent {
+            phase: phase.into(),
+            status,
+            task: task.map(str::to_owned),
+            message: message.into(),
+            error: None,
+            usage: Some(self.context.budget.used()),
+        });
+    }
+
+    /// Say that a phase ended badly.
+    pub(crate) fn fail(&self, phase: EventPhase, error: &PhaseError) {
+        let cancelled = error.kind() == EventErrorKind::Cancelled;
+        self.bus.emit(NewEvent {
+            phase,
+            status: if cancelled { EventStatus::Cancelled } else { EventStatus::Failed },
+            task: None,
+            message: error.to_string(),
+            error: Some(error.event()),
+            usage: Some(self.context.budget.used()),
+        });
     }
 }

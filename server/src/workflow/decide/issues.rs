@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::moves::not_entered;
+use super::next::{FixScope, fix_scope};
+use super::rounds::not_entered;
 use crate::contracts::{Dismissed, Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
 use crate::memory::{Memory, MemoryError, Store};
-use crate::workflow::decide::next::{FixScope, fix_scope};
 use crate::workflow::run::error::StartError;
 
 /// Put an issue aside: it is neither shown, nor fixed, nor raised again, until it is [restored](restore_issue). May be

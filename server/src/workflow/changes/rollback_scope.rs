@@ -1,0 +1,85 @@
+//! Which publishes and files a rollback is about.
+
+use super::publishes::in_effect;
+use std::collections::BTreeSet;
+
+use super::publishes::{Publish, standing_paths};
+use super::rolled_back::RollbackRequest;
+use crate::contracts::RepoPath;
+use crate::workflow::run::error::StartError;
+use crate::workspace::{ReversalKind, Workspace};
+
+/// What is to be taken back, and in the light of what.
+pub(super) struct Scope {
+    pub(super) kind: ReversalKind,
+    pub(super) task: Option<String>,
+    pub(super) file: Option<RepoPath>,
+    /// The files.
+    pub(super) paths: Vec<RepoPath>,
+    /// What stands, oldest first; of it the marked publishes are to be taken back.
+    pub(super) publishes: Vec<(bool, Publish)>,
+    /// Folders that publishes of the workflow made.
+    pub(super) made_folders: BTreeSet<RepoPath>,
+}
+
+pub(super) fn of_rollback(
+    workspace: &Workspace,
+    journal: Vec<Publish>,
+    request: &RollbackRequest,
+) -> Result<Scope, StartError> {
+    let usage = |message: String| Err(StartError::Usage(message));
+    let made_folders = made_folders(&journal);
+    let standing = in_effect(journal);
+    let RollbackRequest { task, file, .. } = request;
+    if standing.is_empty() {
+        return usage("there is nothing to roll back: no file is as an agent of this workflow left it".to_owned());
+    }
+    let tasks: BTreeSet<&str> = standing.iter().map(|publish| publish.record.task.as_str()).collect();
+    if let Some(task) = task
+        && !tasks.contains(task.as_str())
+    {
+        let known: Vec<&str> = tasks.into_iter().collect();
+        return usage(format!("there is nothing of {task} to roll back; files were written by {}", known.join(", ")));
+    }
+    let publishes: Vec<(bool, Publish)> = standing
+        .into_iter()
+        .map(|publish| (task.as_ref().is_none_or(|task| *task == publish.record.task), publish))
+        .collect();
+    let chosen = || publishes.iter().filter(|(chosen, _)| *chosen).flat_map(|(_, publish)| publish.record.paths());
+    // Where case is folded, a file that was moved to its own name in another case is taken back as a whole.
+    let keys = workspace.file_keys(chosen().chain(file));
+    let asked = |path: &&RepoPath| file.as_ref().is_none_or(|file| keys.key(file) == keys.key(path));
+    let mut paths: Vec<RepoPath> = chosen().filter(asked).cloned().collect();
+    if let (Some(file), true) = (file, paths.is_empty()) {
+        let who = task.as_deref().unwrap_or("any agent of this workflow");
+        return usage(format!("{file} was not changed by {who}; `baton diff` shows what was"));
+    }
+    paths.sort();
+    paths.dedup();
+    let (task, file) = (task.clone(), file.clone());
+    Ok(Scope { kind: ReversalKind::Rollback, task, file, paths, publishes, made_folders })
+}
+
+/// The last rollback, as long as no agent has written since.
+pub(super) fn of_undo(journal: Vec<Publish>) -> Result<Scope, StartError> {
+    let made_folders = made_folders(&journal);
+    for publish in journal.iter().rev() {
+        let Some(reversal) = &publish.record.reversal else {
+            return Err(StartError::Usage(
+                "there is no rollback to undo: agents have written since, or none was made".to_owned(),
+            ));
+        };
+        let mut paths = standing_paths(&journal, publish);
+        if reversal.kind == ReversalKind::Rollback && !paths.is_empty() {
+            paths.sort();
+            let (task, file) = (reversal.task.clone(), reversal.file.clone());
+            let publishes = vec![(true, publish.clone())];
+            return Ok(Scope { kind: ReversalKind::Undo, task, file, paths, publishes, made_folders });
+        }
+    }
+    Err(StartError::Usage("there is no rollback to undo".to_owned()))
+}
+
+fn made_folders(journal: &[Publish]) -> BTreeSet<RepoPath> {
+    journal.iter().flat_map(|publish| publish.record.created_folders.iter().cloned()).collect()
+}

@@ -1,0 +1,67 @@
+//! What is asked of a rollback, and what it answers.
+
+use serde::Serialize;
+
+use crate::contracts::RepoPath;
+
+/// What is to be undone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RollbackRequest {
+    /// Only what this task did.
+    pub task: Option<String>,
+    /// Only what was done to this file.
+    pub file: Option<RepoPath>,
+    /// Only tell what would happen.
+    pub dry_run: bool,
+    /// Undo the last rollback instead; goes with no task and no file.
+    pub undo: bool,
+}
+
+/// What became of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RollbackReport {
+    /// The run that the rollback is journaled as; `None` when nothing was done.
+    pub run: Option<String>,
+    /// The files, by path.
+    pub files: Vec<RolledBack>,
+    /// What this means for the workflow, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What became of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RolledBack {
+    /// The file, relative to the workspace root.
+    pub path: RepoPath,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: RollbackOutcome,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum RollbackOutcome {
+    /// It is as it was.
+    Restored,
+    /// It was created, and is gone.
+    Deleted,
+    /// What agents did is undone, and the user's edits since are kept.
+    Merged,
+    /// It cannot be told apart whose is what; it was not touched.
+    LeftAlone {
+        /// Why.
+        why: String,
+        /// Its content from before, relative to the workspace root; `None` when it did not exist.
+        before_image: Option<String>,
+    },
+    /// It was as it should be already.
+    Unchanged,
+}
+
+impl RollbackReport {
+    /// The files that a person has to look at.
+    pub fn left_alone(&self) -> impl Iterator<Item = &RolledBack> {
+        self.files.iter().filter(|file| matches!(file.outcome, RollbackOutcome::LeftAlone { .. }))
+    }
+}

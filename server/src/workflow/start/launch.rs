@@ -1,0 +1,159 @@
+//! Starts a run: what its goal needs is prepared in the memory folder, then the loop runs in the background.
+
+use crate::contracts::Usage;
+use crate::workflow::drive::steps::drive;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::beginning::{Beginning, StartContext};
+use super::engine::Engine;
+use crate::agents::{Budget, Limits, RunContext};
+use crate::memory::{Memory, MemoryError, RunDir, RunId, RunLock, Store};
+use crate::workflow::changes::checkpoints;
+use crate::workflow::changes::recover::recover;
+use crate::workflow::run::activity::task_agent;
+use crate::workflow::run::checkpoint_state::CheckpointState;
+use crate::workflow::run::error::StartError;
+use crate::workflow::run::events::{Bus, PhaseEvent};
+use crate::workflow::run::goal::{Goal, Request};
+use crate::workflow::run::outcome::RunEnd;
+use crate::workflow::run::phase::{Phases, Policy, Run};
+use crate::workspace::Base;
+
+/// A run under way.
+pub struct RunHandle {
+    /// Its id.
+    pub run: String,
+    /// Fire it to stop the run: within a second nothing more is sent, written or run.
+    pub cancel: CancellationToken,
+    /// Everything that happens in it, from the first event on.
+    pub events: mpsc::UnboundedReceiver<PhaseEvent>,
+    /// Its end.
+    pub end: JoinHandle<RunEnd>,
+}
+
+/// A run that was prepared and has not begun.
+struct Prepared {
+    id: RunId,
+    lock: RunLock,
+    /// The commit to review against: the run is that review, and no workflow.
+    base: Option<Base>,
+    dir: RunDir,
+    /// What each turn of the workflow's earlier runs used.
+    spent_before: Vec<Usage>,
+}
+
+/// Start a run. It goes on in the background, on the current tokio runtime, until its end.
+///
+/// # Errors
+/// When it cannot begin; nothing was changed then.
+pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
+    let policy = Policy::of(&engine.settings, &engine.phases);
+    let Request { goal, auto_approve } = request;
+    let Prepared { id, lock, base, dir, spent_before } = prepare(&engine, &goal, &policy)?;
+    let Engine { workspace, store, settings, models, prompts, approver, editor, .. } = engine;
+    let cancel = CancellationToken::new();
+    let bus = Bus::new(id.to_string(), dir.events);
+    let events = bus.subscribe();
+    let limits = Limits { usd: settings.budget_usd, tokens: settings.budget_tokens };
+    let context = RunContext {
+        run: id.to_string(),
+        transcript: Arc::new(dir.transcript),
+        budget: Arc::new(Budget::new(limits, &spent_before)),
+        cancel: cancel.clone(),
+    };
+    let run = Arc::new(Run {
+        folder: dir.dir,
+        workspace,
+        store,
+        settings,
+        models,
+        prompts,
+        approver,
+        editor,
+        policy,
+        context,
+        bus,
+        checkpoints: CheckpointState::default(),
+        goal,
+        auto_approve,
+    });
+    let end = tokio::spawn(async move {
+        let end = drive(&run, base.as_ref()).await;
+        remove_old_runs(&run);
+        drop(lock);
+        end
+    });
+    Ok(RunHandle { run: id.to_string(), cancel, events, end })
+}
+
+/// Lock the memory folder, repair what a killed run left, and do what the goal needs before the first step.
+fn prepare(engine: &Engine, goal: &Goal, policy: &Policy) -> Result<Prepared, StartError> {
+    let now = Timestamp::now();
+    let Engine { workspace, store, models, phases, .. } = engine;
+    let begin = |memory: &Memory| Beginning::of(goal, &StartContext { workspace, store, memory }, policy, now);
+    if !store.exists() {
+        // What cannot begin leaves no folder behind.
+        if begin(&Memory::default())?.needs_model {
+            models.clone()?;
+        }
+    }
+    let (lock, id) = store.lock(now)?;
+    checkpoints::sweep(store, workspace);
+    recover(workspace, store)?;
+    let memory = match store.load_for_repair() {
+        // A reset sets the faulty files aside.
+        Err(MemoryError::Faulty(_)) if goal.resets() => Memory { begun: true, ..store.inspect()?.0 },
+        loaded => loaded?,
+    };
+    let Beginning { steps, base, needs_model } = begin(&memory)?;
+    if needs_model {
+        models.clone()?;
+    }
+    for step in steps {
+        step.apply(store, workspace, &memory)?;
+    }
+    let (spent_before, dir) = match &base {
+        Some(base) => (Vec::new(), store.begin_base_review(&id, &base.commit)?),
+        None => (store.workflow_spending()?, store.begin_run(&id)?),
+    };
+    if base.is_none() {
+        close_finished_agents(store, phases, &memory, &dir, now)?;
+    }
+    Ok(Prepared { id, lock, base, dir, spent_before })
+}
+
+/// Close the conversations of the agents whose handoff stands, so that they are not replayed: a run can be killed after it
+/// wrote a handoff and before it noted so.
+fn close_finished_agents(
+    store: &Store,
+    phases: &Phases,
+    memory: &Memory,
+    dir: &RunDir,
+    now: Timestamp,
+) -> Result<(), StartError> {
+    let one_agent = phases.all().iter().filter(|phase| !phase.changes_files() && phase.is_written(memory));
+    let results = memory.report.iter().flat_map(|report| &report.results);
+    let tasks = results.map(|result| task_agent(&result.task_id));
+    for agent in one_agent.map(|phase| phase.name().to_string()).chain(tasks) {
+        let closed = dir.transcript.close_left_open(now, &agent);
+        closed.map_err(|source| store.file_error("write", "transcript.jsonl", source))?;
+    }
+    Ok(())
+}
+
+/// Remove the runs beyond those that are kept, under the lock that the run still holds.
+fn remove_old_runs(run: &Run) {
+    match checkpoints::remove_old_runs(&run.store, &run.workspace, run.settings.keep_runs) {
+        Ok(cleaned) => {
+            for (run, why) in cleaned.failed {
+                tracing::warn!(run, why, "an old run could not be removed");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "old runs could not be removed"),
+    }
+}
