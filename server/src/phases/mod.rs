@@ -12,13 +12,10 @@ mod placing;
 mod plan;
 mod review;
 mod run_one;
+mod table;
 mod work_done;
 
-use crate::workflow::Table;
-
-/// The phases of the program.
-pub static TABLE: Table =
-    Table { rows: &[&context::Context, &plan::Plan, &implement::Implement, &review::Review], further: further::row };
+pub use table::TABLE;
 
 #[cfg(test)]
 mod tests;

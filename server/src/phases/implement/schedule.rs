@@ -1,3 +1,5 @@
+//! In which order tasks may start.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::contracts::{FileKeys, PlanOutput, Task};

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Implement, brief};
+use super::brief;
 use crate::agents::{Activity, AgentError, Brief, LooksElsewhere, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::{PUBLISH, PlanLock};
 use crate::models::{Model, Tier};
 use crate::tools::{self, Shows, Toolbox};
-use crate::workflow::{EventStatus, IMPLEMENT, Phase, PhaseError, Run, real_changes, report_activity, task_agent};
+use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
 use crate::workspace::{self, FinishedTask, GitFolders, PublishError, Staging, Writable};
 
 /// Everything one task needs.
@@ -21,6 +21,8 @@ pub(super) struct Assignment {
     pub(super) round: u32,
     pub(super) model: Arc<dyn Model>,
     pub(super) tier: Tier,
+    /// Most tokens that one answer may have.
+    pub(super) max_tokens: u32,
     pub(super) system: Vec<String>,
     pub(super) issues: Vec<Issue>,
     pub(super) writable: Writable,
@@ -106,7 +108,7 @@ async fn attempt(
         first_message: brief::first_message(task, issues, note),
         toolbox: Toolbox::implementer(run.workspace.clone(), memory, staging.clone()),
         submit: brief::submit(),
-        max_tokens: Implement.max_tokens(),
+        max_tokens: assignment.max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),
         looks_elsewhere: Some(looks_elsewhere(run, task)),
     };

@@ -2,9 +2,15 @@
 
 use serde_json::Value;
 
-use super::Earlier;
-use crate::agents::fault_text;
+use super::earlier::Earlier;
+use crate::agents::{fault_text, submit_tool};
 use crate::contracts::{Answer, AnswerState, RecommendedAction, RepoPath, ReviewOutput, Severity, Verdict, parse};
+use crate::models::ToolSpec;
+
+/// The tool the reviewer ends with.
+pub(super) fn submit() -> ToolSpec {
+    submit_tool::<ReviewOutput>("submit_review", "Hand on your judgement. Ends your work.")
+}
 
 /// Take a submission about a diff nobody planned: there is no plan to leave, or to make again.
 ///

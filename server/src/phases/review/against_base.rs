@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::accept::accept_unplanned;
+use super::accept::{accept_unplanned, submit};
 use super::brief::{Unplanned, unplanned_message};
-use super::finish::{Facts, finish};
-use super::{Earlier, Review, verdict_and_count};
+use super::earlier::Earlier;
+use super::finish::{Facts, finish, verdict_and_count};
 use crate::agents::AgentError;
 use crate::contracts::{Handoff, Issue, RecommendedAction, RepoPath, ReviewOutput, Verdict};
 use crate::memory::{Memory, SetAside};
@@ -25,7 +25,7 @@ use crate::workspace::{self, Base, BaseDiff, BaseError, BaseFile, Head};
 ///
 /// # Errors
 /// When the working tree cannot be compared, the reviewer hands nothing on, or the run is cancelled.
-pub(super) async fn review(phase: &Review, run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
+pub(super) async fn review(phase: &dyn Phase, run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
     let against = AgainstBase { phase, base, name: name_of(base) };
     let memory = run.store.load_for_repair()?;
     let (_, material) = run_one(&against, run, &memory).await?;
@@ -40,7 +40,7 @@ fn name_of(base: &Base) -> String {
 }
 
 struct AgainstBase<'a> {
-    phase: &'a Review,
+    phase: &'a dyn Phase,
     base: &'a Base,
     name: String,
 }
@@ -87,7 +87,7 @@ impl OneAgent for AgainstBase<'_> {
     }
 
     fn submit(&self) -> ToolSpec {
-        self.phase.submit()
+        submit()
     }
 
     fn accept(&self, _run: &Run, _material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {

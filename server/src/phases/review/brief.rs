@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Earlier;
+use super::earlier::Earlier;
 use crate::agents::{json_text, section};
 use crate::contracts::{ContextOutput, Findings, ImplReport, PhaseName, PlanOutput};
 use crate::phases::context;

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::Earlier;
+use super::earlier::Earlier;
 use crate::contracts::{Answer, AnswerState, Issue, RepoPath, ReviewOutput, find_quote};
 use crate::phases::placing::place;
+use crate::text::count;
 
 /// What the server knows of a review and a model does not.
 pub(super) struct Facts {
@@ -114,4 +115,9 @@ fn found_again<'a>(
 /// that it stands.
 fn place_again(issue: &Issue, text: &dyn Fn(&RepoPath) -> Option<String>) -> Result<Issue, String> {
     place(issue.clone(), text).or_else(|_| place(Issue { quote: None, ..issue.clone() }, text))
+}
+
+/// `changes requested, 2 issues`
+pub(super) fn verdict_and_count(review: &ReviewOutput, issues: usize) -> String {
+    format!("{}, {}", review.verdict.as_str().replace('_', " "), count(issues, "issue"))
 }

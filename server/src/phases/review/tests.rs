@@ -1,10 +1,11 @@
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::accept::accept;
 use super::brief::editor_section;
+use super::earlier::Earlier;
 use super::finish::{Facts, finish};
-use super::*;
-use crate::contracts::{RepoPath, Severity};
+use crate::contracts::{RepoPath, ReviewOutput, Severity};
 use crate::workflow::{EditorFinding, FindingLevel};
 
 const FILE: &str = "fn a() {\n    one();\n}\n\nfn b() {\n    one();\n}\n";

@@ -1,0 +1,161 @@
+//! The row of the implement phase.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::schedule::Schedule;
+use super::workers::{Work, in_plan_order};
+use super::{brief, task};
+use crate::contracts::{
+    Handoff, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, Round, RoundKind, Task, TaskResult,
+};
+use crate::memory::{Memory, SetAside};
+use crate::text::count;
+use crate::workflow::{
+    Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
+    ToolSet, close_agent, current_or_first_round, empty_report, publish_journal, standing_publishes, task_agent,
+};
+
+/// The row of the implement phase.
+pub(in crate::phases) struct Implement;
+
+#[async_trait]
+impl Phase for Implement {
+    fn name(&self) -> PhaseName {
+        IMPLEMENT
+    }
+
+    fn titles(&self) -> Titles {
+        Titles { help: "Write the code; asks you first", subject: "The implementation" }
+    }
+
+    fn prompt(&self) -> &'static str {
+        include_str!("../../../../prompts/implement.md")
+    }
+
+    fn files(&self) -> &'static [HandoffFile] {
+        const { &[HandoffFile::of::<Round>(), HandoffFile::of::<ImplReport>()] }
+    }
+
+    fn handoff(&self) -> &'static str {
+        ImplReport::FILE
+    }
+
+    fn tools(&self) -> ToolSet {
+        ToolSet::Write
+    }
+
+    fn tier(&self) -> TierRule {
+        TierRule::ByComplexity
+    }
+
+    fn weight(&self) -> u32 {
+        55
+    }
+
+    fn is_written(&self, memory: &Memory) -> bool {
+        memory.report.is_some()
+    }
+
+    fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
+        memory.report.as_ref().is_none_or(|report| !report.pending(memory.approved_tasks()).is_empty())
+    }
+
+    fn lacks(&self, memory: &Memory) -> Option<&'static str> {
+        memory.plan.is_none().then_some("a plan: run --phase plan first")
+    }
+
+    fn changes_files(&self) -> bool {
+        true
+    }
+
+    fn has_checkpoint(&self) -> bool {
+        true
+    }
+
+    fn add_costs(&self, costs: &mut Costs<'_>) {
+        costs.add_tasks(self);
+    }
+
+    /// Do the approved tasks that have no result yet.
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError> {
+        let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
+            return Err(PhaseError::Internal("implementation was due without an approved plan".to_owned()));
+        };
+        if memory.review.is_some() || !memory.findings.is_empty() {
+            // More was approved after them: they do not judge what is done now.
+            run.store.set_aside(SetAside::Phase, &run.store.handoffs().after_file(ImplReport::FILE))?;
+        }
+        let round = current_or_first_round(run, memory)?;
+        let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
+        let mut report = memory.report.clone().unwrap_or_else(|| empty_report(round.n, &plan.plan, &plan.sha256));
+        adopt_published(run, &plan.plan, &round, &mut report)?;
+        let todo = report.pending(approval.task_ids(&plan.plan));
+        if todo.is_empty() {
+            // Without a report the phase would be due for ever.
+            run.store.write(&report)?;
+        }
+        run.say(IMPLEMENT, EventStatus::Started, format!("Implementing {}", count(todo.len(), "task")));
+        let issues = round_issues(run, &round);
+        let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
+        let keys = run.workspace.file_keys_of(named);
+        let mut work = Work {
+            run,
+            plan: &plan.plan,
+            approval,
+            round: &round,
+            plan_lock,
+            tier: self.tier(),
+            max_tokens: self.max_tokens(),
+            system: vec![
+                run.prompts.of(IMPLEMENT),
+                brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan),
+            ],
+            issues,
+            schedule: Schedule::new(&plan.plan, &keys, &todo),
+            keys,
+            report,
+            unasked: HashSet::new(),
+            opening: HashSet::new(),
+            opened: HashSet::new(),
+            waiting: Arc::default(),
+        };
+        let stopped = work.all_tasks().await;
+        let changes = Changes::load(&run.store, &run.workspace)?;
+        changes.write_diff(run)?;
+        match stopped {
+            Some(error) => Err(error),
+            None => Ok(work.end()),
+        }
+    }
+}
+
+/// A task that was published before its result was written has its result in the publish journal.
+fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
+    for Publish { run: id, record, .. } in standing_publishes(publish_journal(&run.store)?) {
+        let known = report.result_of(&record.task).is_some();
+        let Some(task) = plan.task(&record.task).filter(|_| !known && record.round == round.n) else { continue };
+        // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
+        let agent = task_agent(&record.task);
+        if run.store.is_closed(&id, &agent)? {
+            continue;
+        }
+        let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
+        report.results.push(task::with_real_changes(run, task, submitted)?);
+        in_plan_order(plan, report);
+        run.store.write(report)?;
+        close_agent(run, &agent)?;
+    }
+    Ok(())
+}
+
+fn round_issues(run: &Run, round: &Round) -> Vec<Issue> {
+    if round.kind != RoundKind::Fix {
+        return Vec::new();
+    }
+    let issues = run.store.review_before(round.n).map(|review| review.issues).unwrap_or_default();
+    issues.into_iter().filter(|issue| round.issues.contains(&issue.id)).collect()
+}

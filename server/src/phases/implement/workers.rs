@@ -1,0 +1,258 @@
+//! The tasks at work: which starts when, how many at once, and what becomes of their results.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::schedule::Schedule;
+use super::task::{self, Assignment, TaskEnd, TaskNews};
+use crate::agents::AgentError;
+use crate::contracts::{
+    Approval, ApprovedBy, FileKeys, ImplReport, Issue, PlanOutput, RepoPath, Round, Task, TaskResult, TaskStatus,
+};
+use crate::memory::PlanLock;
+use crate::text::count;
+use crate::workflow::{
+    EventStatus, IMPLEMENT, PhaseEnd, PhaseError, Run, TierRule, close_agent, git_folders, task_agent,
+};
+use crate::workspace::Writable;
+
+pub(super) struct Work<'a> {
+    pub(super) run: &'a Arc<Run>,
+    pub(super) plan: &'a PlanOutput,
+    pub(super) approval: &'a Approval,
+    pub(super) round: &'a Round,
+    pub(super) plan_lock: Arc<PlanLock>,
+    pub(super) system: Vec<String>,
+    pub(super) issues: Vec<Issue>,
+    /// Which of the files that plan and issues name are one.
+    pub(super) keys: FileKeys,
+    pub(super) schedule: Schedule,
+    pub(super) report: ImplReport,
+    pub(super) tier: TierRule,
+    /// Most tokens that one answer may have.
+    pub(super) max_tokens: u32,
+    /// Tasks that failed because their model could not be asked.
+    pub(super) unasked: HashSet<String>,
+    /// Models whose cache a task is opening, and those whose cache is open.
+    pub(super) opening: HashSet<String>,
+    pub(super) opened: HashSet<String>,
+    /// How many tasks wait for a person to save a file; others take their places.
+    pub(super) waiting: Arc<AtomicUsize>,
+}
+
+impl Work<'_> {
+    /// Run tasks until none is left or one of them says that none can go on. The error, if any, comes after every
+    /// task under way has ended.
+    pub(super) async fn all_tasks(&mut self) -> Option<PhaseError> {
+        let (news_in, mut news) = mpsc::unbounded_channel();
+        let mut running: JoinSet<(usize, Result<TaskEnd, PhaseError>)> = JoinSet::new();
+        let mut stopped = None;
+        loop {
+            while stopped.is_none() && self.at_work(&running) < self.run.settings.max_parallel_tasks {
+                match self.next_startable() {
+                    Ok(Some(task)) => match self.launch(task, &mut running, news_in.clone()) {
+                        Ok(()) => {}
+                        Err(error) => stopped = Some(error),
+                    },
+                    Ok(None) => break,
+                    Err(error) => stopped = Some(error),
+                }
+            }
+            if running.is_empty() {
+                return stopped;
+            }
+            tokio::select! {
+                Some(joined) = running.join_next() => {
+                    let ended = match joined {
+                        Ok((task, end)) => self.take(task, end),
+                        Err(error) => Err(PhaseError::Internal(format!("a task's agent broke off: {error}"))),
+                    };
+                    if let Err(error) = ended {
+                        stopped = Some(stopped.unwrap_or(error));
+                    }
+                }
+                Some(news) = news.recv() => match news {
+                    TaskNews::CacheOpened(model) => drop(self.opened.insert(model)),
+                    TaskNews::Waits => {}
+                },
+            }
+        }
+    }
+
+    /// Tasks that take up a place.
+    fn at_work<T: 'static>(&self, running: &JoinSet<T>) -> usize {
+        running.len().saturating_sub(self.waiting.load(Ordering::Relaxed))
+    }
+
+    /// The most urgent ready task whose model's cache is open, or that may open it: the first such in plan order.
+    fn next_startable(&self) -> Result<Option<usize>, PhaseError> {
+        let ready = self.schedule.ready();
+        let mut openers: Vec<usize> = Vec::new();
+        for task in &ready {
+            let model = self.model_of(&self.plan.tasks[*task])?;
+            if self.opened.contains(&model) {
+                return Ok(Some(*task));
+            }
+            if !self.opening.contains(&model) {
+                openers.push(*task);
+            }
+        }
+        Ok(openers.into_iter().min())
+    }
+
+    fn model_of(&self, task: &Task) -> Result<String, PhaseError> {
+        let tier = self.tier.tier(task.estimated_complexity);
+        Ok(self.run.model(tier)?.id().to_owned())
+    }
+
+    fn launch(
+        &mut self,
+        index: usize,
+        running: &mut JoinSet<(usize, Result<TaskEnd, PhaseError>)>,
+        news: mpsc::UnboundedSender<TaskNews>,
+    ) -> Result<(), PhaseError> {
+        let task = &self.plan.tasks[index];
+        let tier = self.tier.tier(task.estimated_complexity);
+        let model = self.run.model(tier)?;
+        self.opening.insert(model.id().to_owned());
+        self.schedule.start(index);
+        let assignment = Assignment {
+            task: task.clone(),
+            round: self.round.n,
+            model,
+            tier,
+            max_tokens: self.max_tokens,
+            system: self.system.clone(),
+            issues: self.issues_of(task),
+            writable: writable(task, self.approval),
+            git_folders: git_folders(&self.run.workspace, self.plan),
+            plan_lock: self.plan_lock.clone(),
+            waiting: self.waiting.clone(),
+        };
+        let run = self.run.clone();
+        run.tell(IMPLEMENT, EventStatus::Started, Some(&task.id), task.title.clone());
+        running.spawn(async move { (index, task::run_task(&run, assignment, news).await) });
+        Ok(())
+    }
+
+    /// Take what a task led to into the report. An error means that no further task should start.
+    fn take(&mut self, index: usize, end: Result<TaskEnd, PhaseError>) -> Result<(), PhaseError> {
+        let task = &self.plan.tasks[index];
+        // Whatever became of the opener, the next task must not wait for it.
+        if let Ok(model) = self.model_of(task) {
+            self.opening.remove(&model);
+        }
+        let result = match end? {
+            TaskEnd::Submitted(result) => result,
+            TaskEnd::Failed(error) => {
+                if matches!(error, AgentError::Model(_)) {
+                    self.unasked.insert(task.id.clone());
+                }
+                failed_result(&task.id, &error)
+            }
+        };
+        let (status, message) = task_event(&result);
+        self.report.results.push(result);
+        self.write_report()?;
+        close_agent(self.run, &task_agent(&task.id))?;
+        self.run.tell(IMPLEMENT, status, Some(&task.id), message);
+        if status == EventStatus::Done {
+            self.schedule.done(index);
+        }
+        Ok(())
+    }
+
+    fn write_report(&mut self) -> Result<(), PhaseError> {
+        in_plan_order(self.plan, &mut self.report);
+        self.report.timestamp = Some(Timestamp::now());
+        Ok(self.run.store.write(&self.report)?)
+    }
+
+    /// The issues of the round that fall to a task: those of the files it owns.
+    fn issues_of(&self, task: &Task) -> Vec<Issue> {
+        let approved = self.approval.task_ids(self.plan);
+        let is_its =
+            |issue: &&Issue| self.plan.task_of(issue, &self.keys, &approved).is_some_and(|owner| owner.id == task.id);
+        self.issues.iter().filter(is_its).cloned().collect()
+    }
+
+    pub(super) fn end(&self) -> PhaseEnd {
+        let bad: Vec<&TaskResult> = self.report.failed().collect();
+        if bad.is_empty() {
+            let changed: HashSet<&str> = self
+                .report
+                .results
+                .iter()
+                .flat_map(|result| &result.changes)
+                .map(|change| change.path.as_str())
+                .collect();
+            let message = format!("{} changed", count(changed.len(), "file"));
+            self.run.say(IMPLEMENT, EventStatus::Done, message);
+            return PhaseEnd::Done;
+        }
+        let no_conclusion = bad.iter().all(|result| self.unasked.contains(&result.task_id));
+        let mut message = String::new();
+        for result in bad {
+            let why = result.blockers.first().map_or(result.notes.as_str(), String::as_str);
+            let why = why.trim_end().trim_end_matches('.');
+            message.push_str(&format!("{} {}: {why}. ", result.task_id, result.status.as_str()));
+        }
+        let kept_back = self.schedule.never_started();
+        if !kept_back.is_empty() {
+            message.push_str(&format!("Not started, because they depend on it: {}. ", kept_back.join(", ")));
+        }
+        message.push_str("Run again to retry; what is done stays done.");
+        self.run.say(IMPLEMENT, EventStatus::Failed, message.clone());
+        PhaseEnd::Failed { message, no_conclusion }
+    }
+}
+
+/// The files a task may write, as frozen when the plan was approved.
+fn writable(task: &Task, approval: &Approval) -> Writable {
+    let paths = |list: &[String]| list.iter().filter_map(|file| RepoPath::parse(file).ok()).collect::<Vec<_>>();
+    Writable {
+        write: paths(&task.files_to_modify).into_iter().chain(paths(&task.files_to_create)).collect(),
+        delete: paths(&task.files_to_delete).into_iter().collect(),
+        approved_protected: approval.by == ApprovedBy::Person,
+    }
+}
+
+/// Tasks end in any order; a report has them as the plan does.
+pub(super) fn in_plan_order(plan: &PlanOutput, report: &mut ImplReport) {
+    report.results.sort_by_key(|result| plan.tasks.iter().position(|task| task.id == result.task_id));
+}
+
+fn failed_result(task: &str, error: &AgentError) -> TaskResult {
+    TaskResult {
+        task_id: task.to_owned(),
+        status: TaskStatus::Failed,
+        changes: Vec::new(),
+        notes: String::new(),
+        blockers: vec![error.to_string()],
+    }
+}
+
+fn task_event(result: &TaskResult) -> (EventStatus, String) {
+    let (added, removed) = result
+        .changes
+        .iter()
+        .fold((0, 0), |(added, removed), change| (added + change.lines_added, removed + change.lines_removed));
+    let files = result.changes.len();
+    let wrote = match files {
+        0 => "changed nothing".to_owned(),
+        files => format!("{}, +{added} -{removed}", count(files, "file")),
+    };
+    match result.status {
+        TaskStatus::Completed => (EventStatus::Done, wrote),
+        TaskStatus::Partial => (EventStatus::Done, format!("partly done: {wrote}")),
+        TaskStatus::Blocked | TaskStatus::Failed => {
+            let why = result.blockers.first().map_or(result.notes.as_str(), String::as_str);
+            (EventStatus::Failed, format!("{}: {why}", result.status.as_str()))
+        }
+    }
+}

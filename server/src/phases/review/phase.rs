@@ -1,0 +1,161 @@
+//! The row of the review phase.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::accept::{accept, submit};
+use super::brief::{Reviewed, first_message};
+use super::earlier::{Earlier, earlier_issues, open_findings};
+use super::finish::{Facts, finish, verdict_and_count};
+use super::{against_base, drift};
+use crate::contracts::{Handoff, HandoffFile, PhaseName, ReviewOutput};
+use crate::memory::Memory;
+use crate::models::{Tier, ToolSpec};
+use crate::phases::placing::{text, use_names_on_disk};
+use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
+use crate::phases::work_done::{WorkDone, approved_part, implemented, lacks_work};
+use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, Titles, ToolSet};
+use crate::workspace::{self, Base};
+
+/// The row of the review phase.
+pub(in crate::phases) struct Review;
+
+#[async_trait]
+impl Phase for Review {
+    fn name(&self) -> PhaseName {
+        REVIEW
+    }
+
+    fn titles(&self) -> Titles {
+        Titles { help: "Judge what was written", subject: "The review" }
+    }
+
+    fn prompt(&self) -> &'static str {
+        include_str!("../../../../prompts/review.md")
+    }
+
+    fn files(&self) -> &'static [HandoffFile] {
+        const { &[HandoffFile::of::<ReviewOutput>()] }
+    }
+
+    fn handoff(&self) -> &'static str {
+        ReviewOutput::FILE
+    }
+
+    fn tools(&self) -> ToolSet {
+        ToolSet::ReadDiff
+    }
+
+    fn tier(&self) -> TierRule {
+        TierRule::Always(Tier::Powerful)
+    }
+
+    fn weight(&self) -> u32 {
+        19
+    }
+
+    fn is_written(&self, memory: &Memory) -> bool {
+        memory.review.is_some()
+    }
+
+    fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
+        memory.workflow_review().is_none()
+    }
+
+    fn lacks(&self, memory: &Memory) -> Option<&'static str> {
+        lacks_work(memory)
+    }
+
+    fn add_costs(&self, costs: &mut Costs<'_>) {
+        costs.add_review(self);
+    }
+
+    async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError> {
+        run_one(self, run, memory).await.map(|_| PhaseEnd::Done)
+    }
+
+    async fn run_against(&self, run: &Arc<Run>, base: &Base) -> Option<Result<String, PhaseError>> {
+        Some(against_base::review(self, run, base).await)
+    }
+}
+
+/// What a review is judged and completed by.
+pub(in crate::phases) struct Material {
+    earlier: Earlier,
+    /// The round of the report.
+    round: u32,
+    /// Files that were changed and that no approved plan lists, one sentence each.
+    drift: Vec<String>,
+}
+
+#[async_trait]
+impl OneAgent for Review {
+    type Handoff = ReviewOutput;
+    type Material = Material;
+
+    fn phase(&self) -> &dyn Phase {
+        self
+    }
+
+    fn begin(&self, _run: &Run, memory: &Memory) -> Result<String, PhaseError> {
+        implemented(memory)?;
+        Ok("Reviewing".to_owned())
+    }
+
+    async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ReviewOutput>, Material), PhaseError> {
+        let (plan, report) = implemented(memory)?;
+        let earlier = earlier_issues(run, memory, report.round)?;
+        let done = WorkDone::look_up(run, memory).await?;
+        let first_message = first_message(&Reviewed {
+            task: &memory.task_text(),
+            context: memory.context.as_ref(),
+            plan: &approved_part(plan, memory),
+            report,
+            changed: &done.summaries,
+            elsewhere: &done.elsewhere.for_the_reviewer(),
+            further: &open_findings(memory),
+            earlier: &earlier,
+            findings: &done.editor,
+        });
+        let toolbox = toolbox(run, self, done.diffs());
+        let mut agreed = run.store.earlier_approved_plans()?;
+        agreed.push(plan.clone());
+        let drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.elsewhere);
+        Ok((Work::Ask { first_message, toolbox }, Material { earlier, round: report.round, drift }))
+    }
+
+    fn submit(&self) -> ToolSpec {
+        submit()
+    }
+
+    fn accept(&self, _run: &Run, material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
+        accept(input, &material.earlier)
+    }
+
+    fn complete(
+        &self,
+        run: &Run,
+        _memory: &Memory,
+        material: &Material,
+        mut review: ReviewOutput,
+    ) -> Result<ReviewOutput, PhaseError> {
+        use_names_on_disk(&run.workspace, &mut review.issues);
+        let head = workspace::head(&run.workspace);
+        let facts = Facts {
+            now: Timestamp::now(),
+            round: material.round,
+            branch: head.as_ref().and_then(|head| head.branch.clone()),
+            head: head.and_then(|head| head.commit),
+            base: None,
+            drift: material.drift.clone(),
+        };
+        Ok(finish(review, facts, &material.earlier, &|path| text(&run.workspace, path)))
+    }
+
+    fn done(&self, _material: &Material, review: &ReviewOutput) -> String {
+        verdict_and_count(review, review.issues.len())
+    }
+}
