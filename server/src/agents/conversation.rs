@@ -41,7 +41,7 @@ pub struct RunContext {
     pub transcript: Arc<Transcript>,
     /// What may be spent.
     pub budget: Arc<Budget>,
-    /// Fires when the user says stop.
+    /// Fires when the user stops the run.
     pub cancel: CancellationToken,
 }
 
@@ -65,13 +65,13 @@ pub struct Brief {
     pub max_tokens: u32,
     /// What is done already when the conversation has to start over: an implementer's staged edits.
     pub so_far: Option<Box<dyn Fn() -> String + Send + Sync>>,
-    /// Whether a call (tool, input) only reads what others may change meanwhile. A resumed conversation keeps the recorded
-    /// answers of such calls; with any other difference the recorded turns no longer apply.
-    pub looks_elsewhere: Option<LooksElsewhere>,
+    /// Whether a call (tool, input) only reads what other tasks may change meanwhile. A resumed conversation keeps the
+    /// recorded answers of such calls; with any other difference the recorded turns no longer apply.
+    pub reads_others: Option<ReadsOthers>,
 }
 
 /// Whether a call only reads what others may change meanwhile.
-pub type LooksElsewhere = Box<dyn Fn(&str, &Value) -> bool + Send + Sync>;
+pub type ReadsOthers = Box<dyn Fn(&str, &Value) -> bool + Send + Sync>;
 
 /// What an agent is doing, for people who watch.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ pub enum Activity {
     Turn,
 }
 
-/// Hears what an agent is doing.
+/// Receives what an agent is doing.
 pub type Report<'a> = &'a (dyn Fn(Activity) + Send + Sync);
 
 /// Drive an agent until it hands on something `accept` takes. `accept` answers with what is wrong, for the model.
@@ -203,7 +203,7 @@ impl Conversation<'_> {
                 self.answer_without_calls(&turn, idle);
                 continue;
             }
-            let (mut results, submitted) = self.carry_out(&calls, accept).await?;
+            let (mut results, submitted) = self.execute_calls(&calls, accept).await?;
             match submitted {
                 Submitted::Accepted(handoff) => return Ok(handoff),
                 Submitted::Faulty(faults) => {
@@ -236,7 +236,7 @@ impl Conversation<'_> {
         // The hash leaves out what the budget allows: a recorded answer stays valid when the budget is raised.
         self.request.max_tokens = self.brief.max_tokens;
         let digest = request_digest(model.id(), &self.request);
-        if let Some(turn) = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_as_seen()) {
+        if let Some(turn) = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_with_other_reads()) {
             (self.report)(Activity::CacheOpened);
             return Ok(turn);
         }
@@ -303,7 +303,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// Append what the model said to the conversation. After a pause it continues the same message.
+    /// Append an answer of the model to the conversation. After a pause it continues the same message.
     fn append(&mut self, content: &[Block]) {
         match self.request.messages.last_mut() {
             Some(message) if message.role == Role::Assistant => message.content.extend_from_slice(content),
@@ -311,17 +311,17 @@ impl Conversation<'_> {
         }
     }
 
-    /// Whether the model paused, and the conversation ends with what it said so far.
+    /// Whether the model paused, so that the conversation ends with a part of its answer.
     fn is_paused(&self) -> bool {
         self.request.messages.last().is_some_and(|message| message.role == Role::Assistant)
     }
 
     /// The next recorded answer of an interrupted conversation whose calls that only read elsewhere were answered
     /// differently then. The conversation is resumed with those recorded answers.
-    fn recall_as_seen(&mut self) -> Option<Turn> {
-        let looks_elsewhere = self.brief.looks_elsewhere.as_ref()?;
+    fn recall_with_other_reads(&mut self) -> Option<Turn> {
+        let reads_others = self.brief.reads_others.as_ref()?;
         let now = &self.request.messages;
-        let may_stand = |recorded: &[Message]| is_as_seen(recorded, now, looks_elsewhere);
+        let may_stand = |recorded: &[Message]| differs_only_in_reads(recorded, now, reads_others);
         let (recorded, turn) = self.run.transcript.recall_like(self.brief.model.id(), &self.request, &may_stand)?;
         self.request.messages = recorded;
         Some(turn)
@@ -354,7 +354,7 @@ impl Conversation<'_> {
     }
 
     /// Carry out a turn's calls in their order and answer every one of them.
-    async fn carry_out<T: Send>(
+    async fn execute_calls<T: Send>(
         &mut self,
         calls: &[(String, String, Value)],
         accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
@@ -372,7 +372,7 @@ impl Conversation<'_> {
                 if failed_before {
                     ("not taken: a call before it in this turn failed; look at its answer, then submit".into(), true)
                 } else {
-                    match accept(unwrapped(input)) {
+                    match accept(unwrap_input(input)) {
                         Ok(handoff) => return Ok((results, Submitted::Accepted(handoff))),
                         Err(faults) => {
                             let text = format!("not valid; mend these and submit again:\n- {}", faults.join("\n- "));
@@ -430,8 +430,8 @@ impl Conversation<'_> {
     }
 
     fn refused(&self, turn: &Turn) -> AgentError {
-        let said = turn.content.iter().filter_map(Block::as_text).collect::<Vec<_>>().join(" ");
-        AgentError::Refused { agent: self.brief.agent.clone(), reason: head(&said, 300).to_owned() }
+        let text = turn.content.iter().filter_map(Block::as_text).collect::<Vec<_>>().join(" ");
+        AgentError::Refused { agent: self.brief.agent.clone(), reason: head(&text, 300).to_owned() }
     }
 
     fn window_full(&self) -> AgentError {
@@ -466,15 +466,15 @@ impl Conversation<'_> {
 const CUT: &str = "Your last answer was cut at its greatest length, so a call at its end was lost. Go on in smaller \
                    steps: one file or one edit a call.";
 
-/// Whether two conversations differ only in the results of calls that only read elsewhere.
-fn is_as_seen(recorded: &[Message], now: &[Message], looks_elsewhere: &LooksElsewhere) -> bool {
+/// Whether two conversations differ only in the results of calls that read what others may change.
+fn differs_only_in_reads(recorded: &[Message], now: &[Message], reads_others: &ReadsOthers) -> bool {
     let calls: HashMap<&str, (&str, &Value)> = (now.iter().flat_map(|message| &message.content))
         .filter_map(Block::as_tool_use)
         .map(|(id, name, input)| (id, (name, input)))
         .collect();
     let is_same = |(recorded, now): (&Block, &Block)| {
         let id = now.0["tool_use_id"].as_str().filter(|id| recorded.0["tool_use_id"].as_str() == Some(id));
-        recorded == now || id.and_then(|id| calls.get(id)).is_some_and(|(name, input)| looks_elsewhere(name, input))
+        recorded == now || id.and_then(|id| calls.get(id)).is_some_and(|(name, input)| reads_others(name, input))
     };
     recorded.len() == now.len()
         && recorded.iter().zip(now).all(|(recorded, now)| {
@@ -485,7 +485,7 @@ fn is_as_seen(recorded: &[Message], now: &[Message], looks_elsewhere: &LooksElse
 }
 
 /// Some models send a tool's input as a JSON text, or wrapped in one field of the tool's own name.
-fn unwrapped(input: &Value) -> Value {
+fn unwrap_input(input: &Value) -> Value {
     match input {
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| input.clone()),
         _ => input.clone(),

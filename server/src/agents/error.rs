@@ -1,7 +1,7 @@
 use crate::memory::MemoryError;
 use crate::models::{ModelError, ModelErrorKind};
 
-/// Why an agent did not hand on what it should.
+/// Why an agent handed nothing on.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The model could not be asked.
@@ -39,7 +39,7 @@ pub enum AgentError {
         /// What it said.
         reason: String,
     },
-    /// The model went in circles.
+    /// The model repeated the same call.
     #[error(
         "the {agent} agent made the same call {times} times with the same answer: {call}; run again to begin anew, or \
          choose a stronger model (models.*)"
@@ -75,8 +75,8 @@ pub enum AgentError {
 }
 
 impl AgentError {
-    /// Whether the conversation itself came to a bad end: asked the same again, a model may well do better. After any
-    /// other error the conversation can be taken up where it stopped.
+    /// Whether the conversation itself failed: asked again from the beginning, a model may do better. After any other error
+    /// the conversation can be resumed.
     pub fn ends_conversation(&self) -> bool {
         match self {
             Self::Contract { .. }

@@ -13,7 +13,7 @@ pub(super) fn diff(start: &Start<'_>, task: Option<&str>) -> Result<u8, Failure>
     let session = Session::open(start, Overrides::default())?;
     let diff = match session.memory()? {
         Some(store) => {
-            warn(&workflow::uncounted(&store)?);
+            warn(&workflow::unverified(&store)?);
             workflow::diff(&store, &session.workspace, task)?
         }
         None => String::new(),

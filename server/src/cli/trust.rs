@@ -26,7 +26,7 @@ pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> 
     let session = Session::open(start, Overrides::default())?;
     let store = session.memory()?;
     let (moved, rest) = match &store {
-        Some(store) => workflow::moved(store)?,
+        Some(store) => workflow::moved_seals(store)?,
         None => (Vec::new(), Vec::new()),
     };
     let found = moved_text(&moved, &rest);

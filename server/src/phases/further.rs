@@ -40,7 +40,7 @@ struct Further {
     tier: Tier,
 }
 
-fn kept(text: String) -> &'static str {
+fn leaked(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
@@ -48,11 +48,11 @@ impl Further {
     fn new(added: &UserPhase) -> Self {
         // The configuration refuses what cannot be a name.
         let name = PhaseName::read(&added.name).unwrap_or(PhaseName::new("further"));
-        let file = kept(format!("{name}.json"));
+        let file = leaked(format!("{name}.json"));
         Self {
             name,
-            titles: Titles { help: "Review it by your own prompt", subject: kept(format!("The {name} phase")) },
-            prompt: kept(added.prompt.clone()),
+            titles: Titles { help: "Review it by your own prompt", subject: leaked(format!("The {name} phase")) },
+            prompt: leaked(added.prompt.clone()),
             files: Box::leak(Box::new([HandoffFile::findings::<Findings>(file, name.as_str())])),
             tier: match added.tier {
                 PhaseTier::Fast => Tier::Fast,
@@ -167,7 +167,7 @@ impl OneAgent for Further {
     }
 }
 
-/// What a further reviewing agent is told.
+/// The first message of a further reviewing agent.
 fn first_message(memory: &Memory, done: &WorkDone, dismissed: &[Issue]) -> Result<String, PhaseError> {
     let (plan, report) = implemented(memory)?;
     let mut message = section("task", &memory.task_text());
@@ -177,9 +177,9 @@ fn first_message(memory: &Memory, done: &WorkDone, dismissed: &[Issue]) -> Resul
     message.push_str(&section("plan", &json_text(&approved_part(plan, memory))));
     message.push_str(&section("report", &json_text(report)));
     message.push_str(&review::changed_section(&done.summaries));
-    let elsewhere = done.elsewhere.for_the_reviewer();
-    if !elsewhere.is_empty() {
-        message.push_str(&section("done_elsewhere", &elsewhere));
+    let foreign = done.foreign.reviewer_note();
+    if !foreign.is_empty() {
+        message.push_str(&section("done_elsewhere", &foreign));
     }
     if !done.editor.is_empty() {
         message.push_str(&review::editor_section(&done.editor));
@@ -207,7 +207,7 @@ fn accept(mut input: Value) -> Result<Findings, Vec<String>> {
     if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
 
-/// Every issue at its place. One without a place is told in the summary.
+/// Set every issue at its place. One without a place is moved to the summary.
 fn complete(run: &Run, round: u32, mut found: Findings) -> Findings {
     use_names_on_disk(&run.workspace, &mut found.issues);
     let mut unplaced = Vec::new();

@@ -34,7 +34,7 @@ pub(super) fn text(workspace: &Workspace, path: &RepoPath) -> Option<String> {
     Some(TextFile::decode(&bytes).ok()?.masked_text().into_owned())
 }
 
-/// Have each issue in its file by the name that the disk has for it: it is shown there.
+/// Replace the file of each issue by the name that it has on disk, under which it is shown.
 pub(super) fn use_names_on_disk(workspace: &Workspace, issues: &mut [Issue]) {
     let files: Vec<RepoPath> = issues
         .iter()

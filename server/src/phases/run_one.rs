@@ -23,7 +23,7 @@ pub(super) trait OneAgent: Send + Sync {
     /// The phase.
     fn phase(&self) -> &dyn Phase;
 
-    /// Make room for the handoff, and say what the first event says.
+    /// Make room for the handoff. Answers with the message of the first event.
     ///
     /// # Errors
     /// When the phase cannot begin.
@@ -70,7 +70,7 @@ pub(super) trait OneAgent: Send + Sync {
         Ok(run.store.write(handoff)?)
     }
 
-    /// What the last event says.
+    /// The message of the last event.
     fn done(&self, material: &Self::Material, handoff: &Self::Handoff) -> String;
 }
 
@@ -78,7 +78,7 @@ pub(super) trait OneAgent: Send + Sync {
 pub(super) enum Work<T> {
     /// It is asked.
     Ask {
-        /// What it alone is told.
+        /// Its first message.
         first_message: String,
         /// The tools it has besides the one it submits with.
         toolbox: Toolbox,
@@ -100,7 +100,7 @@ pub(super) async fn run_one<P: OneAgent>(
     let phase = one.phase();
     let name = phase.name();
     let started = one.begin(run, memory)?;
-    run.say(name, EventStatus::Started, started);
+    run.emit(name, EventStatus::Started, started);
     let (work, material) = one.gather(run, memory).await?;
     let handoff = match work {
         Work::Nothing(handoff) => handoff,
@@ -116,7 +116,7 @@ pub(super) async fn run_one<P: OneAgent>(
                 submit: one.submit(),
                 max_tokens: phase.max_tokens(),
                 so_far: None,
-                looks_elsewhere: None,
+                reads_others: None,
             };
             let accept = |input| one.accept(run, &material, input);
             converse_to_handoff(run, phase, &brief, &accept).await?
@@ -125,12 +125,12 @@ pub(super) async fn run_one<P: OneAgent>(
     let handoff = one.complete(run, memory, &material, handoff)?;
     one.write(run, &handoff)?;
     close_agent(run, name.as_str())?;
-    run.say(name, EventStatus::Done, one.done(&material, &handoff));
+    run.emit(name, EventStatus::Done, one.done(&material, &handoff));
     Ok((handoff, material))
 }
 
-/// What a phase's agent hands on. A conversation that came to a bad end is over: the next start asks anew, and does not
-/// play the same end from the journal.
+/// Converse with a phase's agent until it hands on. A conversation that failed is closed: the next start asks anew instead
+/// of replaying the failure from the journal.
 async fn converse_to_handoff<T: Send>(
     run: &Arc<Run>,
     phase: &dyn Phase,

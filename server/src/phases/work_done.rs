@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::contracts::{ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
 use crate::memory::Memory;
-use crate::workflow::{Changes, EditorFinding, Elsewhere, PhaseError, Run, look_elsewhere};
+use crate::workflow::{Changes, EditorFinding, ForeignWork, PhaseError, Run, foreign_work};
 
 /// The changes of a workflow, by our agents and by others.
 pub(super) struct WorkDone {
     /// What our agents changed, as it stands in the editor.
     pub(super) changes: Changes,
     /// What was done by others.
-    pub(super) elsewhere: Elsewhere,
+    pub(super) foreign: ForeignWork,
     /// One line a changed file.
     pub(super) summaries: Vec<String>,
     /// What the editor's language tools say of the changed files.
@@ -28,25 +28,25 @@ impl WorkDone {
         // The run that implemented may have been killed before it could.
         changes.write_diff(run)?;
         let changes = changes.as_open(&run.workspace);
-        let elsewhere = look_elsewhere(run, memory).await?;
-        let ours = changes.files().filter(|file| !elsewhere.has(&file.path));
+        let foreign = foreign_work(run, memory).await?;
+        let ours = changes.files().filter(|file| !foreign.has(&file.path));
         let mut summaries: Vec<String> = ours.map(|file| file.summary()).collect();
-        summaries.extend(elsewhere.summaries());
-        let editor = run.editor.findings(&files(&changes, &elsewhere), &run.context.cancel).await;
-        Ok(Self { changes, elsewhere, summaries, editor })
+        summaries.extend(foreign.summaries());
+        let editor = run.editor.findings(&files(&changes, &foreign), &run.context.cancel).await;
+        Ok(Self { changes, foreign, summaries, editor })
     }
 
     /// Each changed file with its diff.
     pub(super) fn diffs(&self) -> Vec<(RepoPath, String)> {
-        let ours = self.changes.diffs().into_iter().filter(|(path, _)| !self.elsewhere.has(path));
-        ours.chain(self.elsewhere.diffs()).collect()
+        let ours = self.changes.diffs().into_iter().filter(|(path, _)| !self.foreign.has(path));
+        ours.chain(self.foreign.diffs()).collect()
     }
 }
 
 /// The changed files that are there, sorted.
-fn files(changes: &Changes, elsewhere: &Elsewhere) -> Vec<RepoPath> {
+fn files(changes: &Changes, foreign: &ForeignWork) -> Vec<RepoPath> {
     let ours = changes.files().filter(|file| file.now.is_some()).map(|file| &file.path);
-    let theirs = elsewhere.files.iter().filter(|theirs| theirs.file.now.is_some()).map(|theirs| &theirs.file.path);
+    let theirs = foreign.files.iter().filter(|theirs| theirs.file.now.is_some()).map(|theirs| &theirs.file.path);
     let mut files: Vec<RepoPath> = ours.chain(theirs).cloned().collect();
     files.sort();
     files.dedup();

@@ -1,7 +1,10 @@
-//! The workflow: phases, the decision what comes next, the run loop, events and the gate.
+//! The workflow: how a task goes through the phases.
 //!
-//! Invariant: the orchestrator keeps no state of its own. What comes next is decided by [`next_phase`] from the
-//! files of `.agent_memory/` alone, so a run can be killed at any moment and another one goes on.
+//! Invariants: the engine keeps no state of its own. What comes next is decided by [`next_phase`] from the files of
+//! `.agent_memory/` alone, so a run can be killed at any moment and another one continues. Nothing here knows a client or
+//! which phases there are; both are given.
+//!
+//! The sub-rooms import in one direction: `run`, `decide` and `changes`, `foreign`, `gate`, `drive`, `start`, `status`.
 
 mod changes;
 mod decide;
@@ -16,7 +19,7 @@ pub use changes::checkpoints::{Cleaned, clean};
 pub use changes::files::{ChangedFile, Changes, diff};
 pub use changes::rollback::rollback;
 pub use changes::rolled_back::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
-pub use changes::unverified::{moved, trust_moved, uncounted};
+pub use changes::unverified::{moved_seals, trust_moved, unverified};
 pub use decide::issues::{dismiss_issue, restore_issue};
 pub use decide::next::{FixScope, Next, next_phase};
 pub use drive::ending::rejected_message;
@@ -49,10 +52,10 @@ pub use status::states::{IssueState, NextStep, PhaseState, TaskState};
 
 // What the phases are made of.
 pub(crate) use changes::files::real_changes;
-pub(crate) use changes::publishes::{Publish, in_effect as standing_publishes, journal as publish_journal};
-pub(crate) use decide::rounds::{current_or_first as current_or_first_round, empty_report};
-pub(crate) use foreign::find::look as look_elsewhere;
-pub(crate) use foreign::work::Elsewhere;
+pub(crate) use changes::publishes::{Publish, in_effect as publishes_in_effect, journal as publish_journal};
+pub(crate) use decide::rounds::{empty_report, ensure_round};
+pub(crate) use foreign::find::foreign_work;
+pub(crate) use foreign::work::ForeignWork;
 pub(crate) use gate::content::git_folders;
 pub(crate) use run::activity::{close_agent, report_activity, task_agent};
 

@@ -126,7 +126,7 @@ impl TerminalApprover {
 
     /// Show the plan's faults, and ask until there is an answer.
     async fn ask_about_faulty_plan(&self, gate: &FaultyGate) -> io::Result<GateAnswer> {
-        self.write(&format!("\n{}\n", text::safe_lines(&gate.told())))?;
+        self.write(&format!("\n{}\n", text::safe_lines(&gate.message())))?;
         if gate.faults.is_none() {
             self.write("You are asked about the plan again once it is back. Enter alone has a new one made > ")?;
             return if self.lines.next().await.is_some() { Ok(GateAnswer::Edited) } else { self.no_answer() };
@@ -227,7 +227,7 @@ impl Approver for TerminalApprover {
         self.with_terminal(self.ask_about_plan(gate), "No answer is needed any more.").await
     }
 
-    async fn mend(&self, gate: &FaultyGate) -> GateAnswer {
+    async fn show_faults(&self, gate: &FaultyGate) -> GateAnswer {
         self.with_terminal(self.ask_about_faulty_plan(gate), "That has changed.").await
     }
 }

@@ -424,7 +424,7 @@ async fn a_plan_that_cannot_be_shown_is_mended_changed_or_rejected_and_never_app
         ("", GateAnswer::Wait),
     ] {
         let (approver, screen) = approver_hearing(typed, Path::new("/nowhere"));
-        assert_eq!(approver.mend(&faulty()).await, expected, "{typed:?}");
+        assert_eq!(approver.show_faults(&faulty()).await, expected, "{typed:?}");
         let shown = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
         assert!(shown.contains("plan.json:12:30: \"bogus\" is none of"), "{shown}");
         assert_eq!(shown.contains("It cannot be approved"), typed.starts_with('a'), "{shown}");
@@ -435,7 +435,7 @@ async fn a_plan_that_cannot_be_shown_is_mended_changed_or_rejected_and_never_app
 async fn a_plan_that_is_gone_is_waited_for_or_made_again() {
     for (typed, expected) in [("\n", GateAnswer::Edited), ("", GateAnswer::Wait)] {
         let (approver, screen) = approver_hearing(typed, Path::new("/nowhere"));
-        assert_eq!(approver.mend(&FaultyGate { faults: None, ..faulty() }).await, expected);
+        assert_eq!(approver.show_faults(&FaultyGate { faults: None, ..faulty() }).await, expected);
         let shown = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
         assert!(shown.contains("plan.json is gone"), "{shown}");
     }

@@ -84,7 +84,7 @@ impl Reading {
         }
         if let Some((path, text)) = reader.text(TASK).or_else(|| reader.text(PlanOutput::FILE)) {
             let range = text.span_of(0, 0, context.documents.encoding());
-            let warnings = workflow::uncounted(&store)?;
+            let warnings = workflow::unverified(&store)?;
             reading.add(path, warnings.iter().map(|warning| status::of_uncounted(warning, range)).collect());
         }
         let plan = reader.text(PlanOutput::FILE).and_then(|(path, text)| {

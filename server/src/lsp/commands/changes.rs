@@ -22,7 +22,7 @@ pub(super) async fn diff(folder: &Folder, arguments: DiffArguments) -> Result<Va
         let diff = workflow::diff(&store, &files.workspace, task.as_deref())?;
         let changes = changes::changes(&store, files, task.as_deref())?;
         let changed: Vec<Value> = changes.files().map(|file| changed_file(&path, file)).collect();
-        let warnings = workflow::uncounted(&store).map_err(StartError::from)?;
+        let warnings = workflow::unverified(&store).map_err(StartError::from)?;
         Ok(json!({ "diff": diff, "files": changed, "warnings": warnings }))
     });
     let result = result.await?;

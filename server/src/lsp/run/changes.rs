@@ -50,7 +50,7 @@ pub(crate) async fn open_diff(folder: &Folder, task: Option<String>) -> Result<(
         None => window::show_message(&folder.client, MessageType::INFO, "Baton: the workflow has changed no file."),
     }
     let uncounted = folder.with_files(|files| {
-        let uncounted = files.memory()?.map(|store| workflow::uncounted(&store)).transpose();
+        let uncounted = files.memory()?.map(|store| workflow::unverified(&store)).transpose();
         Ok(uncounted.map_err(StartError::from)?.unwrap_or_default())
     });
     for warning in uncounted.await? {

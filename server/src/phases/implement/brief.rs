@@ -1,4 +1,4 @@
-//! What an implementing agent is told, and what is taken from it: one task of the locked plan.
+//! The messages for an implementing agent, and how its result is accepted.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub(super) fn submit() -> ToolSpec {
     )
 }
 
-/// What all tasks of a phase are told, after the prompt: the same bytes for every one of them.
+/// What all tasks of a phase are given after the prompt: the same bytes for each.
 pub(super) fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput) -> String {
     let mut shared = section("user_task", task);
     if let Some(context) = context {

@@ -16,7 +16,7 @@ use crate::memory::{Memory, SetAside};
 use crate::text::count;
 use crate::workflow::{
     Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
-    ToolSet, close_agent, current_or_first_round, empty_report, publish_journal, standing_publishes, task_agent,
+    ToolSet, close_agent, empty_report, ensure_round, publish_journal, publishes_in_effect, task_agent,
 };
 
 /// The row of the implement phase.
@@ -86,10 +86,10 @@ impl Phase for Implement {
             return Err(PhaseError::Internal("implementation was due without an approved plan".to_owned()));
         };
         if memory.review.is_some() || !memory.findings.is_empty() {
-            // More was approved after them: they do not judge what is done now.
+            // More was approved after them, so they do not cover what is done now.
             run.store.set_aside(SetAside::Phase, &run.store.handoffs().after_file(ImplReport::FILE))?;
         }
-        let round = current_or_first_round(run, memory)?;
+        let round = ensure_round(run, memory)?;
         let plan_lock = Arc::new(run.store.lock_plan(&plan.sha256)?);
         let mut report = memory.report.clone().unwrap_or_else(|| empty_report(round.n, &plan.plan, &plan.sha256));
         adopt_published(run, &plan.plan, &round, &mut report)?;
@@ -98,7 +98,7 @@ impl Phase for Implement {
             // Without a report the phase would be due for ever.
             run.store.write(&report)?;
         }
-        run.say(IMPLEMENT, EventStatus::Started, format!("Implementing {}", count(todo.len(), "task")));
+        run.emit(IMPLEMENT, EventStatus::Started, format!("Implementing {}", count(todo.len(), "task")));
         let issues = round_issues(run, &round);
         let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
         let keys = run.workspace.file_keys_of(named);
@@ -135,10 +135,10 @@ impl Phase for Implement {
 
 /// A task that was published before its result was written has its result in the publish journal.
 fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut ImplReport) -> Result<(), PhaseError> {
-    for Publish { run: id, record, .. } in standing_publishes(publish_journal(&run.store)?) {
+    for Publish { run: id, record, .. } in publishes_in_effect(publish_journal(&run.store)?) {
         let known = report.result_of(&record.task).is_some();
         let Some(task) = plan.task(&record.task).filter(|_| !known && record.round == round.n) else { continue };
-        // A result that was taken and is gone again was taken out on purpose: its task is to be done once more.
+        // A closed agent without a result: the result was removed on purpose, and its task is to be done again.
         let agent = task_agent(&record.task);
         if run.store.is_closed(&id, &agent)? {
             continue;

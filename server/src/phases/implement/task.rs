@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::brief;
-use crate::agents::{Activity, AgentError, Brief, LooksElsewhere, converse};
+use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::{PUBLISH, PlanLock};
 use crate::models::{Model, Tier};
@@ -35,13 +35,13 @@ pub(super) struct Assignment {
 
 /// How a task ended. (What stops the whole phase is an error.)
 pub(super) enum TaskEnd {
-    /// The agent handed on, and what it did is published.
+    /// The agent submitted, and its edits are published.
     Submitted(TaskResult),
-    /// The agent came to no end; nothing was written.
+    /// The conversation failed; nothing was written.
     Failed(AgentError),
 }
 
-/// What running tasks tell the phase.
+/// What running tasks report to the phase.
 pub(super) enum TaskNews {
     /// The prompt shared by all tasks of this model is in its cache.
     CacheOpened(String),
@@ -110,18 +110,18 @@ async fn attempt(
         submit: brief::submit(),
         max_tokens: assignment.max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),
-        looks_elsewhere: Some(looks_elsewhere(run, task)),
+        reads_others: Some(reads_others(run, task)),
     };
     let id = task.id.clone();
     let accept = move |input| brief::accept(input, &id);
-    let tell = report_activity(run, IMPLEMENT, Some(&task.id));
+    let emit_activity = report_activity(run, IMPLEMENT, Some(&task.id));
     let model = model.id().to_owned();
     let report = |activity: Activity| {
         if matches!(activity, Activity::CacheOpened | Activity::Turn) {
             // The phase may have ended already; then nobody waits for the cache.
             let _ = news.send(TaskNews::CacheOpened(model.clone()));
         }
-        tell(activity);
+        emit_activity(activity);
     };
     let result = converse(&run.context, &brief, &accept, &report).await?;
     if run.context.cancel.is_cancelled() {
@@ -130,8 +130,8 @@ async fn attempt(
     Ok((result, staging))
 }
 
-/// Other tasks write their files while this one is at work; of its own files it must see how they are now.
-fn looks_elsewhere(run: &Run, task: &Task) -> LooksElsewhere {
+/// Which calls read what other tasks may write meanwhile. The task must see its own files as they are now.
+fn reads_others(run: &Run, task: &Task) -> ReadsOthers {
     let keys = run.workspace.file_keys_of(task.files());
     let own: Vec<String> = task.files().filter_map(|file| keys.key_of(file)).collect();
     Box::new(move |tool, input| match tools::shows(tool) {
@@ -141,7 +141,7 @@ fn looks_elsewhere(run: &Run, task: &Task) -> LooksElsewhere {
     })
 }
 
-/// What a fresh conversation is told of the one whose window was full.
+/// What a fresh conversation is given of the one whose window was full.
 fn so_far(staging: &Mutex<Staging>) -> String {
     let staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
     let files: Vec<String> = staging.changes().iter().map(|change| change.path.to_string()).collect();
@@ -179,7 +179,7 @@ async fn publish(
         match publish_once(run, assignment, result, staging).await? {
             Ok(()) => return Ok(Ok(())),
             Err(PublishError::Conflict { paths }) => return Ok(Err(names(&paths))),
-            // Somebody typed between the look and the write, of which nothing is left.
+            // A document was edited between the check and the write, which was undone.
             Err(PublishError::Unsaved { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -211,8 +211,8 @@ enum Saved {
     AfterAWait,
 }
 
-/// An editor need not tell that it saved a file.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Interval of the checks: an editor need not report that it saved a file.
+const CHECK_SAVED_EVERY: Duration = Duration::from_secs(1);
 
 /// A task that waits for a person, until this is dropped.
 struct Waiting(Arc<AtomicUsize>);
@@ -233,7 +233,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Wait until none of these files is open with unsaved changes, and say which one has to be saved.
+/// Wait until none of these files is open with unsaved changes; events name those that have to be saved.
 async fn saved(
     run: &Run,
     assignment: &Assignment,
@@ -243,28 +243,28 @@ async fn saved(
     let task = assignment.task.id.as_str();
     let mut waiting = None;
     let Some(mut changes) = run.workspace.buffer_changes() else { return Ok(Saved::AtOnce) };
-    let mut told = String::new();
+    let mut waiting_for = String::new();
     loop {
         if run.context.cancel.is_cancelled() {
             return Err(AgentError::Cancelled);
         }
-        // Marked before the look, so that no change in between is missed.
+        // Marked before the check, so that no change in between is missed.
         changes.mark_unchanged();
         let unsaved = run.workspace.unsaved(paths);
         if unsaved.is_empty() {
             break;
         }
         let names = names(&unsaved);
-        if names != told {
+        if names != waiting_for {
             let (is, them) = if unsaved.len() == 1 { ("is", "it") } else { ("are", "them") };
             let message = format!("waiting: {names} {is} open with unsaved changes; save {them}, and the task goes on");
-            run.tell(IMPLEMENT, EventStatus::Waiting, Some(task), message);
-            told = names;
+            run.emit_for_task(IMPLEMENT, EventStatus::Waiting, Some(task), message);
+            waiting_for = names;
             waiting.get_or_insert_with(|| Waiting::begin(assignment, news));
         }
         tokio::select! {
             () = run.context.cancel.cancelled() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = tokio::time::sleep(CHECK_SAVED_EVERY) => {}
             // The editor left; the cancel that follows is on its way.
             Ok(()) = changes.changed() => {}
         }
@@ -272,7 +272,7 @@ async fn saved(
     if waiting.is_none() {
         return Ok(Saved::AtOnce);
     }
-    run.tell(IMPLEMENT, EventStatus::Progress, Some(task), format!("{told} saved"));
+    run.emit_for_task(IMPLEMENT, EventStatus::Progress, Some(task), format!("{waiting_for} saved"));
     Ok(Saved::AfterAWait)
 }
 
@@ -292,7 +292,7 @@ fn with_refusals(mut result: TaskResult, staging: &SharedStaging) -> TaskResult 
     result
 }
 
-/// Kinds and counts from the real diff since the workflow began; of the agent's own words only the summaries stay.
+/// The result with changes from the real diff since the workflow began; only the summaries are the agent's.
 ///
 /// A task of this id in an earlier plan may have written other files, which are none of this one's.
 pub(super) fn with_real_changes(run: &Run, task: &Task, mut result: TaskResult) -> Result<TaskResult, PhaseError> {

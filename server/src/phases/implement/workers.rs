@@ -135,15 +135,15 @@ impl Work<'_> {
             waiting: self.waiting.clone(),
         };
         let run = self.run.clone();
-        run.tell(IMPLEMENT, EventStatus::Started, Some(&task.id), task.title.clone());
+        run.emit_for_task(IMPLEMENT, EventStatus::Started, Some(&task.id), task.title.clone());
         running.spawn(async move { (index, task::run_task(&run, assignment, news).await) });
         Ok(())
     }
 
-    /// Take what a task led to into the report. An error means that no further task should start.
+    /// Add the result of a task to the report. An error means that no further task should start.
     fn take(&mut self, index: usize, end: Result<TaskEnd, PhaseError>) -> Result<(), PhaseError> {
         let task = &self.plan.tasks[index];
-        // Whatever became of the opener, the next task must not wait for it.
+        // The next task must not wait for an opener that has ended.
         if let Ok(model) = self.model_of(task) {
             self.opening.remove(&model);
         }
@@ -160,7 +160,7 @@ impl Work<'_> {
         self.report.results.push(result);
         self.write_report()?;
         close_agent(self.run, &task_agent(&task.id))?;
-        self.run.tell(IMPLEMENT, status, Some(&task.id), message);
+        self.run.emit_for_task(IMPLEMENT, status, Some(&task.id), message);
         if status == EventStatus::Done {
             self.schedule.done(index);
         }
@@ -192,7 +192,7 @@ impl Work<'_> {
                 .map(|change| change.path.as_str())
                 .collect();
             let message = format!("{} changed", count(changed.len(), "file"));
-            self.run.say(IMPLEMENT, EventStatus::Done, message);
+            self.run.emit(IMPLEMENT, EventStatus::Done, message);
             return PhaseEnd::Done;
         }
         let no_conclusion = bad.iter().all(|result| self.unasked.contains(&result.task_id));
@@ -207,7 +207,7 @@ impl Work<'_> {
             message.push_str(&format!("Not started, because they depend on it: {}. ", kept_back.join(", ")));
         }
         message.push_str("Run again to retry; what is done stays done.");
-        self.run.say(IMPLEMENT, EventStatus::Failed, message.clone());
+        self.run.emit(IMPLEMENT, EventStatus::Failed, message.clone());
         PhaseEnd::Failed { message, no_conclusion }
     }
 }

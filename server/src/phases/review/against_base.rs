@@ -21,7 +21,7 @@ use crate::text::count;
 use crate::workflow::{Phase, PhaseError, Run};
 use crate::workspace::{self, Base, BaseDiff, BaseError, BaseFile, Head};
 
-/// Judge what differs from a commit. Answers with what is said at the end.
+/// Judge what differs from a commit. Answers with the final message.
 ///
 /// # Errors
 /// When the working tree cannot be compared, the reviewer hands nothing on, or the run is cancelled.

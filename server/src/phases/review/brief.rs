@@ -1,4 +1,4 @@
-//! What the reviewer is told.
+//! The first messages for the reviewer.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::workflow::{EditorFinding, FindingLevel};
 pub(super) struct Reviewed<'a> {
     /// The user's task.
     pub(super) task: &'a str,
-    /// What was known.
+    /// The context handoff.
     pub(super) context: Option<&'a ContextOutput>,
-    /// What was agreed.
+    /// The approved part of the plan.
     pub(super) plan: &'a PlanOutput,
-    /// What was done.
+    /// The implementation report.
     pub(super) report: &'a ImplReport,
     /// One line a changed file.
     pub(super) changed: &'a [String],

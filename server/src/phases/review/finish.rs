@@ -26,11 +26,11 @@ pub(super) struct Facts {
 /// Fill what the server knows, and set every issue at its place in the files as they are; `text` reads one.
 ///
 /// An issue lands where its quote stands, nearest to the line it names. One whose file does not exist, or whose quote
-/// stands nowhere, is taken out and told in the summary: an issue never lands on a wrong line.
+/// stands nowhere, is moved to the summary: an issue never lands on a wrong line.
 ///
 /// Of the earlier open issues, those answered as open or found again stay, under the ids they have; one neither
-/// answered nor found again counts as fixed, but for those that the round was not about. A dismissed one that is found again keeps its id too, and so stays
-/// dismissed.
+/// answered nor found again counts as fixed, but for those that the round was not about. A dismissed one that is found
+/// again keeps its id too, and so stays dismissed.
 pub(super) fn finish(
     mut review: ReviewOutput,
     facts: Facts,
@@ -64,14 +64,17 @@ pub(super) fn finish(
         }
     }
     if !dropped.is_empty() {
-        let told = dropped.iter().map(|why| format!("- {why}")).collect::<Vec<_>>().join("\n");
-        review.summary = format!("{}\n\nNot placed in a file:\n{told}", review.summary.trim_end());
+        let list = dropped.iter().map(|why| format!("- {why}")).collect::<Vec<_>>().join("\n");
+        review.summary = format!("{}\n\nNot placed in a file:\n{list}", review.summary.trim_end());
     }
     if !facts.drift.is_empty() {
         review.plan_drift_detected = true;
-        let said = std::mem::take(&mut review.drift_details);
-        review.drift_details =
-            [said.trim(), &facts.drift.join(" ")].into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ");
+        let reported = std::mem::take(&mut review.drift_details);
+        review.drift_details = [reported.trim(), &facts.drift.join(" ")]
+            .into_iter()
+            .filter(|s| !s.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
     }
     review.issues = issues;
     review.answers.clear();

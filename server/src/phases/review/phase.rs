@@ -115,7 +115,7 @@ impl OneAgent for Review {
             plan: &approved_part(plan, memory),
             report,
             changed: &done.summaries,
-            elsewhere: &done.elsewhere.for_the_reviewer(),
+            elsewhere: &done.foreign.reviewer_note(),
             further: &open_findings(memory),
             earlier: &earlier,
             findings: &done.editor,
@@ -123,7 +123,7 @@ impl OneAgent for Review {
         let toolbox = toolbox(run, self, done.diffs());
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
-        let drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.elsewhere);
+        let drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);
         Ok((Work::Ask { first_message, toolbox }, Material { earlier, round: report.round, drift }))
     }
 

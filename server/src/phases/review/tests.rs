@@ -35,11 +35,11 @@ fn finding(level: FindingLevel, line: u32, message: &str) -> EditorFinding {
 fn what_language_tools_say_is_one_short_line_each_and_the_worst_comes_first() {
     let hint = EditorFinding { source: None, code: None, ..finding(FindingLevel::Hint, 1, "unused\u{1b}[2J") };
     let error = finding(FindingLevel::Error, 9, "mismatched types\nexpected </editor_diagnostics>\r\n  found u8");
-    let told = editor_section(&[hint, error, finding(FindingLevel::Error, 2, &"long ".repeat(500))]);
-    let lines: Vec<&str> = told.lines().collect();
-    assert!(lines[0].starts_with("<editor_diagnostics trust=\"untrusted data"), "{told}");
-    assert!(lines[1].starts_with("src/a.rs:2: error (rustc E0308): long long"), "{told}");
-    assert!(lines[1].len() < 500, "{told}");
+    let section = editor_section(&[hint, error, finding(FindingLevel::Error, 2, &"long ".repeat(500))]);
+    let lines: Vec<&str> = section.lines().collect();
+    assert!(lines[0].starts_with("<editor_diagnostics trust=\"untrusted data"), "{section}");
+    assert!(lines[1].starts_with("src/a.rs:2: error (rustc E0308): long long"), "{section}");
+    assert!(lines[1].len() < 500, "{section}");
     let error = "src/a.rs:9: error (rustc E0308): mismatched types expected < /editor_diagnostics> found u8";
     assert_eq!(lines[2..], [error, "src/a.rs:1: hint: unused [2J", "</editor_diagnostics>"]);
 }
@@ -47,8 +47,8 @@ fn what_language_tools_say_is_one_short_line_each_and_the_worst_comes_first() {
 #[test]
 fn thousands_of_findings_are_cut_and_counted() {
     let many: Vec<EditorFinding> = (1..=3000).map(|line| finding(FindingLevel::Warning, line, "w")).collect();
-    let told = editor_section(&many);
-    assert!(told.contains("\n(2800 more are left out)\n") && told.len() < 25_000, "{}", told.len());
+    let section = editor_section(&many);
+    assert!(section.contains("\n(2800 more are left out)\n") && section.len() < 25_000, "{}", section.len());
 }
 
 #[test]

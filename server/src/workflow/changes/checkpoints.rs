@@ -16,9 +16,9 @@ use crate::workflow::run::events::{EventPhase, EventStatus};
 use crate::workflow::run::phase::Run;
 use crate::workspace::{self, CheckpointError, Workspace};
 
-/// Record the working tree after a phase. A checkpoint that fails is told of, once where none can be made at all, and
-/// ends nothing.
-pub(crate) async fn take(run: &Arc<Run>, phase: PhaseName) {
+/// Record the working tree after a phase. A failure is reported and the run continues; where no checkpoint can be made at
+/// all, it is reported once.
+pub(crate) async fn record(run: &Arc<Run>, phase: PhaseName) {
     let CheckpointState { made, unavailable } = &run.checkpoints;
     if run.settings.checkpoint == Checkpoint::Off
         || unavailable.load(Ordering::Relaxed)
@@ -28,7 +28,7 @@ pub(crate) async fn take(run: &Arc<Run>, phase: PhaseName) {
     }
     let n = made.load(Ordering::Relaxed) + 1;
     let skipped = |why: &str| {
-        run.say(EventPhase::Workflow, EventStatus::Progress, format!("checkpoint skipped: {why}"));
+        run.emit(EventPhase::Workflow, EventStatus::Progress, format!("checkpoint skipped: {why}"));
     };
     let working = run.clone();
     let taken = tokio::task::spawn_blocking(move || {
@@ -39,7 +39,7 @@ pub(crate) async fn take(run: &Arc<Run>, phase: PhaseName) {
     });
     match taken.await {
         Ok(Ok(Some(_))) => made.store(n, Ordering::Relaxed),
-        // Without git there is nothing to miss, and who cancels knows.
+        // Without git, and after a cancel, nothing is reported.
         Ok(Ok(None)) => unavailable.store(true, Ordering::Relaxed),
         Ok(Err(CheckpointError::Stopped)) => {}
         Ok(Err(error)) => {
@@ -76,7 +76,7 @@ pub fn clean(store: &Store, workspace: &Workspace, keep_runs: usize) -> Result<C
     remove_old_runs(store, workspace, keep_runs)
 }
 
-/// Remove what a killed run left locked of its checkpoints. Whoever calls holds the run lock.
+/// Remove git locks that the checkpoints of a killed run left. The caller holds the run lock.
 pub(crate) fn sweep(store: &Store, workspace: &Workspace) {
     let ours = store.runs().unwrap_or_default();
     match workspace::sweep_locks(workspace, &|run| ours.iter().any(|known| known.as_str() == run)) {

@@ -12,7 +12,7 @@ use crate::workspace::{self, PublishRecord, Workspace};
 
 /// What a workflow changed: for every file agents touched, what it was before and what it is now.
 ///
-/// The truth is in the publish journals and their before-images, not in any model's word.
+/// It is taken from the publish journals and their before-images, never from a model's report.
 pub struct Changes {
     files: BTreeMap<RepoPath, ChangedFile>,
 }
@@ -76,7 +76,7 @@ impl Changes {
     pub(crate) fn as_open(&self, workspace: &Workspace) -> Self {
         let mut files = self.files.clone();
         for file in files.values_mut() {
-            // What is not there as a file, or not readable, is as little in an editor.
+            // A file that is missing or unreadable is not open in an editor.
             if let Ok(open) = workspace.read_open(&file.path)
                 && file.unreadable.is_none()
             {
@@ -126,24 +126,26 @@ pub fn diff(store: &Store, workspace: &Workspace, task: Option<&str>) -> Result<
     Ok(Changes::of_task(store, workspace, task)?.unified())
 }
 
-/// A task's changes for its result: kinds and counts from the real diff; of what was said only the summaries stay.
+/// A task's changes for its result: kinds and counts come from the real diff, only the summaries from `reported`.
 pub(crate) fn real_changes(
     store: &Store,
     workspace: &Workspace,
     task: &str,
-    said: &[FileChange],
+    reported: &[FileChange],
 ) -> Result<Vec<FileChange>, PhaseError> {
     let changes = Changes::of_task(store, workspace, task)?;
-    let paths = changes.files().map(|file| file.path.as_str()).chain(said.iter().map(|said| said.path.as_str()));
+    let paths =
+        changes.files().map(|file| file.path.as_str()).chain(reported.iter().map(|reported| reported.path.as_str()));
     let keys = workspace.file_keys_of(paths);
     let real = changes.files().map(|file| {
         let (lines_added, lines_removed) = file.counts();
-        let exact = said.iter().find(|said| said.path == file.path.as_str());
-        let summary = exact.or_else(|| said.iter().find(|said| keys.is_same(&said.path, file.path.as_str())));
+        let exact = reported.iter().find(|reported| reported.path == file.path.as_str());
+        let summary =
+            exact.or_else(|| reported.iter().find(|reported| keys.is_same(&reported.path, file.path.as_str())));
         FileChange {
             path: file.path.to_string(),
             change_type: file.change_type(),
-            summary: summary.map(|said| said.summary.clone()).unwrap_or_default(),
+            summary: summary.map(|reported| reported.summary.clone()).unwrap_or_default(),
             lines_added,
             lines_removed,
         }
@@ -154,7 +156,7 @@ pub(crate) fn real_changes(
 impl ChangedFile {
     fn now(workspace: &Workspace, path: &RepoPath, before: Option<Vec<u8>>) -> Self {
         let (now, unreadable) = match workspace::read_exact(workspace, path) {
-            // It came here after the agent: what it holds is no agent's to see.
+            // The link was made after the agent wrote; its target is shown to nobody.
             Ok(_) if workspace.is_secret_by_link(path) => {
                 (None, Some("it is a link to a file of secrets now".to_owned()))
             }
@@ -192,7 +194,7 @@ impl ChangedFile {
         }
     }
 
-    /// Where there is none to show, a line that tools which read diffs pass over.
+    /// A unified diff, or, where there is none, a comment that diff tools skip.
     fn diff(&self) -> String {
         if let Some(why) = &self.unreadable {
             return format!("# {} was changed and is not shown: {why}\n", self.path);

@@ -1,4 +1,7 @@
-//! What agents changed: the publish journals, the diff that follows from them, checkpoints, recovery and rollback.
+//! What agents changed in the files, from the publish journals: diffs, checkpoints, recovery and rollback.
+//!
+//! Invariants: a model's report is never taken for a change; journals that this user did not seal count as absent; a
+//! rollback is journaled as a publish, so that it can be undone and survives a kill.
 
 pub(crate) mod checkpoints;
 pub(crate) mod files;

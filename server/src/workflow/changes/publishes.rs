@@ -1,4 +1,4 @@
-//! What agents published in the workflow at hand, and how much of it still stands.
+//! What agents published in the current workflow, and how much of it was not rolled back.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) fn journal_with_unfinished(store: &Store) -> Result<Vec<Publish>, Mem
     read(store, &[PublishState::Done, PublishState::Intent])
 }
 
-/// The tasks' publishes that have not been taken back, oldest first, each with the files that stand.
+/// The tasks' publishes that have not been rolled back, oldest first, each with the files that have not.
 pub(crate) fn in_effect(journal: Vec<Publish>) -> Vec<Publish> {
     let gone = taken_back(&journal);
     let mut standing: Vec<Publish> = journal.into_iter().filter(|publish| publish.record.reversal.is_none()).collect();
@@ -38,8 +38,8 @@ pub(crate) fn in_effect(journal: Vec<Publish>) -> Vec<Publish> {
     standing
 }
 
-/// The publish whose before-image is what a file was before it came to `publish`, but for what was taken back since:
-/// what `publish` found may hold another task's work that is gone by now.
+/// The publish whose before-image is the content of a file before `publish`, without what was rolled back since: the
+/// before-image of `publish` itself may hold another task's work that is gone by now.
 pub(crate) fn without_taken_back<'a>(
     journal: &'a [Publish],
     publish: &'a Publish,
@@ -66,7 +66,7 @@ pub(crate) fn without_taken_back<'a>(
 }
 
 /// The files for which a rollback has not been undone.
-pub(crate) fn standing_paths(journal: &[Publish], rollback: &Publish) -> Vec<RepoPath> {
+pub(crate) fn paths_in_effect(journal: &[Publish], rollback: &Publish) -> Vec<RepoPath> {
     let gone = taken_back(journal);
     let PublishRecord { task, round, reversal, .. } = &rollback.record;
     let stands = |path: &&RepoPath| !gone.contains(&id(rollback.run.as_str(), task, *round, path));
@@ -85,8 +85,8 @@ fn id(run: &str, task: &str, round: u32, path: &RepoPath) -> FileId {
     (run.to_owned(), task.to_owned(), round, path.clone())
 }
 
-/// What no longer stands. A rollback only ever names what is older, so going from the newest back, whether it stands
-/// itself is known when its turn comes.
+/// The files that were rolled back. A rollback names only older publishes, so that from the newest to the oldest it is known
+/// of each whether it was undone itself.
 fn taken_back(journal: &[Publish]) -> HashSet<FileId> {
     let mut gone = HashSet::new();
     for publish in journal.iter().rev() {
@@ -116,9 +116,9 @@ fn read(store: &Store, states: &[PublishState]) -> Result<Vec<Publish>, MemoryEr
     Ok(journal)
 }
 
-/// Have each file under the name it has now, so that equal paths are one file: a journal may have it as a plan spelled
-/// it, and a person may have changed the case since. Of a file that was moved to its own name in another case, the
-/// journal has both names, and they stay two.
+/// Replace each path by the name that the file has on disk, so that equal paths are one file: a journal may spell it as
+/// the plan did, and a person may have changed the case since. A file that was moved to its own name in another case has
+/// both names in the journal, and they stay two.
 fn by_disk_names(journal: &mut [Publish], workspace: &Workspace) {
     let mut other_names = workspace.other_names(journal.iter().flat_map(|publish| publish.record.paths()));
     let is_move = |from: &RepoPath, to: &RepoPath| {
@@ -129,14 +129,14 @@ fn by_disk_names(journal: &mut [Publish], workspace: &Workspace) {
     if other_names.is_empty() {
         return;
     }
-    let mend = |path: &mut RepoPath, names: &HashMap<RepoPath, RepoPath>| {
+    let rename = |path: &mut RepoPath, names: &HashMap<RepoPath, RepoPath>| {
         if let Some(real) = names.get(path) {
             path.clone_from(real);
         }
     };
     for PublishRecord { files, reversal, .. } in journal.iter_mut().map(|publish| &mut publish.record) {
-        files.iter_mut().for_each(|file| mend(&mut file.path, &other_names));
+        files.iter_mut().for_each(|file| rename(&mut file.path, &other_names));
         let taken_back = reversal.iter_mut().flat_map(|reversal| &mut reversal.of);
-        taken_back.flat_map(|publish| &mut publish.paths).for_each(|path| mend(path, &other_names));
+        taken_back.flat_map(|publish| &mut publish.paths).for_each(|path| rename(path, &other_names));
     }
 }

@@ -1,11 +1,11 @@
-//! What a killed run left is put right before anything else happens.
+//! Repairs what a killed run left, before anything else happens.
 
 use super::settle::settle_rollbacks;
 use crate::memory::{PUBLISH, Store};
 use crate::workflow::run::error::StartError;
 use crate::workspace::{self, Workspace};
 
-/// Put right what a killed run left in the working tree: half-published tasks are rolled forward.
+/// Roll half-published tasks forward, and complete what finished rollbacks mean for the memory folder.
 pub(crate) fn recover(workspace: &Workspace, store: &Store) -> Result<(), StartError> {
     for run in store.workflow_runs()? {
         let folder = store.run_folder(&run)?;

@@ -8,14 +8,14 @@ use super::reversal::Plan;
 use super::rollback_scope::{Scope, of_rollback, of_undo};
 use super::rolled_back::{RollbackReport, RollbackRequest};
 use super::settle::settle_rollbacks;
-use super::unverified::uncounted_or_none;
+use super::unverified::unverified_or_log;
 use crate::memory::{PUBLISH, RunDir, Store};
 use crate::text::count;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{Bus, EventError, EventErrorKind, EventPhase, EventStatus, NewEvent};
 use crate::workspace::{self, PublishError, Workspace};
 
-/// How often a file may change under the rollback's hands before it gives up.
+/// Attempts where a file changes between the look and the write.
 const TRIES: usize = 3;
 
 /// Undo what the workflow, one task, or the last rollback did. Blocks.
@@ -29,7 +29,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         recover(workspace, store)?;
     }
     let journal = if request.dry_run { journal_with_unfinished(store)? } else { journal(store)? };
-    let absent = uncounted_or_none(store);
+    let absent = unverified_or_log(store);
     let scope = if request.undo { of_undo(journal) } else { of_rollback(workspace, journal, request) };
     let scope = scope.map_err(|error| match error {
         StartError::Usage(why) => StartError::Usage([&[why], &absent[..]].concat().join(".\n")),

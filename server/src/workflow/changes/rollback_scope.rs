@@ -3,20 +3,20 @@
 use super::publishes::in_effect;
 use std::collections::BTreeSet;
 
-use super::publishes::{Publish, standing_paths};
+use super::publishes::{Publish, paths_in_effect};
 use super::rolled_back::RollbackRequest;
 use crate::contracts::RepoPath;
 use crate::workflow::run::error::StartError;
 use crate::workspace::{ReversalKind, Workspace};
 
-/// What is to be taken back, and in the light of what.
+/// What is to be taken back, with all that is needed to judge it.
 pub(super) struct Scope {
     pub(super) kind: ReversalKind,
     pub(super) task: Option<String>,
     pub(super) file: Option<RepoPath>,
     /// The files.
     pub(super) paths: Vec<RepoPath>,
-    /// What stands, oldest first; of it the marked publishes are to be taken back.
+    /// The publishes that have not been rolled back, oldest first; those marked `true` are to be.
     pub(super) publishes: Vec<(bool, Publish)>,
     /// Folders that publishes of the workflow made.
     pub(super) made_folders: BTreeSet<RepoPath>,
@@ -69,7 +69,7 @@ pub(super) fn of_undo(journal: Vec<Publish>) -> Result<Scope, StartError> {
                 "there is no rollback to undo: agents have written since, or none was made".to_owned(),
             ));
         };
-        let mut paths = standing_paths(&journal, publish);
+        let mut paths = paths_in_effect(&journal, publish);
         if reversal.kind == ReversalKind::Rollback && !paths.is_empty() {
             paths.sort();
             let (task, file) = (reversal.task.clone(), reversal.file.clone());

@@ -11,7 +11,7 @@ pub struct RollbackRequest {
     pub task: Option<String>,
     /// Only what was done to this file.
     pub file: Option<RepoPath>,
-    /// Only tell what would happen.
+    /// Change nothing, and answer with what would happen.
     pub dry_run: bool,
     /// Undo the last rollback instead; goes with no task and no file.
     pub undo: bool,
@@ -48,7 +48,7 @@ pub enum RollbackOutcome {
     Deleted,
     /// What agents did is undone, and the user's edits since are kept.
     Merged,
-    /// It cannot be told apart whose is what; it was not touched.
+    /// The edits of agents and of the user cannot be separated; it was not touched.
     LeftAlone {
         /// Why.
         why: String,

@@ -9,7 +9,8 @@ use crate::memory::{LoadedPlan, RunId, Store};
 use crate::workflow::run::error::StartError;
 use crate::workspace::{Reversal, ReversalKind, Workspace};
 
-/// Make the memory folder say what finished rollbacks led to, where a kill came between. Sentences for the user.
+/// Bring the memory folder in line with finished rollbacks, also with those after which a kill came. Answers with notes for
+/// the user.
 pub(crate) fn settle_rollbacks(store: &Store, workspace: &Workspace) -> Result<Vec<String>, StartError> {
     let mut notes = Vec::new();
     for Publish { run, record, .. } in journal(store)? {
@@ -67,14 +68,14 @@ fn built_on(task: &str, plan: Option<&LoadedPlan>) -> Option<String> {
     (!dependents.is_empty()).then(|| format!("{} {verb} on {task} and {stays}.", dependents.join(", ")))
 }
 
-/// What the report still tells truly: without the task that was rolled back, and of the files as they are now.
+/// The report as it still holds: without the task that was rolled back, and with the changes that are left.
 fn rest(store: &Store, workspace: &Workspace, reversal: &Reversal, mut report: ImplReport) -> ImplReport {
     if reversal.file.is_none() {
         report.results.retain(|result| Some(&result.task_id) != reversal.task.as_ref());
     }
-    let said = report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str());
+    let reported = report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str());
     let taken_back = || reversal.of.iter().flat_map(|publish| &publish.paths);
-    let keys = workspace.file_keys_of(said.chain(taken_back().map(RepoPath::as_str)));
+    let keys = workspace.file_keys_of(reported.chain(taken_back().map(RepoPath::as_str)));
     let gone: BTreeSet<String> = taken_back().map(|path| keys.key(path)).collect();
     let affected = |path: &str| keys.key_of(path).is_some_and(|key| gone.contains(&key));
     for result in &mut report.results {
@@ -88,7 +89,7 @@ fn rest(store: &Store, workspace: &Workspace, reversal: &Reversal, mut report: I
                 result.changes.extend(now);
                 result.changes.sort_by(|a, b| a.path.cmp(&b.path));
             }
-            // The report is then a little wrong, and the rollback no less done.
+            // The rollback is done; only the counts in the report are outdated.
             Err(error) => tracing::warn!(%error, task = result.task_id, "its changes cannot be counted"),
         }
     }

@@ -1,4 +1,5 @@
-//! What is said where the memory folder holds what counts as absent, and how a person takes over what was moved.
+//! Warnings about files in the memory folder that are not sealed by this user for this folder, and so count as absent; and
+//! how a person takes over what was sealed before the project was moved.
 
 use std::path::PathBuf;
 
@@ -8,45 +9,45 @@ use crate::contracts::Approval;
 use crate::memory::{LastAnswer, MemoryError, Origin, Resealed, Store, Uncounted, UncountedFrom};
 use crate::text;
 
-/// Said where no key of the user's own can be kept.
+/// The warning where no key of the user's own can be kept.
 const UNKEPT: &str = "Baton's state folder ($XDG_STATE_HOME/baton, else ~/.local/state/baton) cannot be written, so approvals, \
                       undo and what models answered hold for this process only. Make it writable.";
 
-/// What of the workflow at hand counts as absent and would have counted: a sentence or two for each place it was sealed
-/// in, with what to do. Empty where everything counts.
+/// The warnings about the current workflow, one for each place in which something was sealed, with what to do. Empty where
+/// all seals hold.
 ///
 /// # Errors
 /// When the memory folder cannot be read.
-pub fn uncounted(store: &Store) -> Result<Vec<String>, MemoryError> {
+pub fn unverified(store: &Store) -> Result<Vec<String>, MemoryError> {
     let unkept = (!store.seal().is_kept()).then(|| UNKEPT.to_owned());
-    Ok(unkept.into_iter().chain(told(&store.uncounted()?)).collect())
+    Ok(unkept.into_iter().chain(warnings(&store.uncounted()?)).collect())
 }
 
-/// The same where it is told beside something that matters more: what cannot be read is logged.
-pub(crate) fn uncounted_or_none(store: &Store) -> Vec<String> {
-    uncounted(store).unwrap_or_else(|error| {
+/// The same, for use beside something more important: an error is logged.
+pub(crate) fn unverified_or_log(store: &Store) -> Vec<String> {
+    unverified(store).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot tell what counts as absent");
         Vec::new()
     })
 }
 
-/// What a person may take over: what this user sealed where the project was before it was moved, in all its workflows,
-/// a place each; and what is said of the rest.
+/// What this user sealed in all workflows before the project was moved, one entry for each former place, which a person may
+/// take over; and the warnings about the rest.
 ///
 /// # Errors
 /// When the memory folder cannot be read.
-pub fn moved(store: &Store) -> Result<(Vec<UncountedFrom>, Vec<String>), MemoryError> {
+pub fn moved_seals(store: &Store) -> Result<(Vec<UncountedFrom>, Vec<String>), MemoryError> {
     let mut found = store.uncounted_of_all()?;
     let is_moved = |from: &UncountedFrom| matches!(from.origin, Origin::Moved(_));
     let moved = found.from.iter().filter(|from| is_moved(from)).cloned().collect();
     found.from.retain(|from| !is_moved(from));
-    Ok((moved, told(&found)))
+    Ok((moved, warnings(&found)))
 }
 
-/// Take over what was sealed at these paths. A person has seen what [`moved`] tells of them, and said yes.
+/// Take over what was sealed at these paths, after a person has seen what [`moved_seals`] lists and has agreed.
 ///
 /// # Errors
-/// When a run is at work, or files cannot be written; calling it again goes on where it stopped.
+/// When a run is at work, or files cannot be written; calling it again continues where it stopped.
 pub fn trust_moved(store: &Store, paths: &[PathBuf]) -> Result<Resealed, MemoryError> {
     let (lock, _) = store.lock(Timestamp::now())?;
     let mut all = Resealed::default();
@@ -59,23 +60,23 @@ pub fn trust_moved(store: &Store, paths: &[PathBuf]) -> Result<Resealed, MemoryE
     Ok(all)
 }
 
-fn told(found: &Uncounted) -> Vec<String> {
-    let mut told: Vec<String> = found.from.iter().map(of_one).collect();
+fn warnings(found: &Uncounted) -> Vec<String> {
+    let mut warnings: Vec<String> = found.from.iter().map(warning).collect();
     if let Some((number, last)) = found.old_answer {
         let number = number.map_or("an answer from before answers were numbered".to_owned(), |n| format!("answer {n}"));
         let last = match last {
             LastAnswer::Number(last) => format!("answer {last} was given after it"),
             LastAnswer::Uncounted | LastAnswer::Unknown => "which one was the last cannot be told any more".to_owned(),
         };
-        told.push(format!(
+        warnings.push(format!(
             "approval.json holds {number}, which is not the last one given in this project ({last}), so it does not count. \
              Answer the plan again: `baton approve` or `baton reject`."
         ));
     }
-    told
+    warnings
 }
 
-fn of_one(from: &UncountedFrom) -> String {
+fn warning(from: &UncountedFrom) -> String {
     let what = what(from);
     let (Effects { now, again }, verb) = (effects(from), if is_one(from) { "counts" } else { "count" });
     match &from.origin {
@@ -174,20 +175,28 @@ mod tests {
             ],
             old_answer: Some((Some(2), LastAnswer::Number(4))),
         };
-        let told = told(&found);
+        let warnings = super::warnings(&found);
         assert_eq!(
-            told[0],
+            warnings[0],
             "This project was moved here from /old. 2 publish journals and the transcript of a run sealed there count as \
              absent here: `baton diff` and `baton rollback` know nothing of those changes; what models answered there is \
              asked again, and not counted as spent. `baton trust --moved` shows what there is and takes it over."
         );
         assert!(
-            told[1].starts_with(
+            warnings[1].starts_with(
                 "This folder is a copy of /old, which is still there. 1 publish journal sealed there counts"
             )
         );
-        assert!(told[2].contains("The transcripts of 2 runs sealed under that name count"), "{}", told[2]);
-        assert!(told[3].starts_with("The transcript of a run in the memory folder counts as absent"), "{}", told[3]);
-        assert!(told[4].contains("holds answer 2") && told[4].contains("answer 4 was given after it"), "{}", told[4]);
+        assert!(warnings[2].contains("The transcripts of 2 runs sealed under that name count"), "{}", warnings[2]);
+        assert!(
+            warnings[3].starts_with("The transcript of a run in the memory folder counts as absent"),
+            "{}",
+            warnings[3]
+        );
+        assert!(
+            warnings[4].contains("holds answer 2") && warnings[4].contains("answer 4 was given after it"),
+            "{}",
+            warnings[4]
+        );
     }
 }

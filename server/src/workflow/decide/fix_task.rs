@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 const FIX: &str = "FIX";
 
 /// Files with issues of a fix round that should be in `FIX` by now, and are not.
-pub(super) fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<String> {
+pub(super) fn unowned_files(round: &Round, memory: &Memory, plan: &PlanOutput) -> Vec<String> {
     let fix = fix_id(plan);
     let Some(review) = memory.review.as_ref().filter(|_| round.tasks.contains(&fix)) else { return Vec::new() };
     let owners: Vec<String> = memory.approved_tasks().into_iter().chain([fix]).collect();
@@ -18,7 +18,7 @@ pub(super) fn left_without_owner(round: &Round, memory: &Memory, plan: &PlanOutp
 }
 
 /// Write a plan whose task `FIX` owns these files too. It voids the approval.
-pub(super) fn give_to_fix(
+pub(super) fn assign_to_fix_task(
     store: &Store,
     workspace: &Workspace,
     plan: &PlanOutput,

@@ -1,9 +1,9 @@
-//! What a person does with the issues of a review: chooses some to be fixed, puts one aside, takes it back.
+//! What a person does with the issues of a review: choose some to be fixed, dismiss one, restore it.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::next::{FixScope, fix_scope};
-use super::rounds::not_entered;
+use super::rounds::pending_fix_round;
 use crate::contracts::{Dismissed, Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
 use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::run::error::StartError;
@@ -67,11 +67,11 @@ fn change_dismissed(
     Ok(())
 }
 
-/// The round for exactly the issues that were chosen; `None` when the round at hand is about them already, and goes on.
+/// The scope of a round for exactly the issues that were chosen; `None` when the current round is about them already.
 ///
 /// # Errors
 /// When they cannot be fixed; the message says why and what can be done.
-pub(crate) fn chosen(store: &Store, memory: &Memory, ids: &[String]) -> Result<Option<FixScope>, StartError> {
+pub(crate) fn scope_of_chosen(store: &Store, memory: &Memory, ids: &[String]) -> Result<Option<FixScope>, StartError> {
     let usage = |message: String| Err(StartError::Usage(message));
     if ids.is_empty() {
         return usage("name at least one issue to fix; `baton status` lists them with their ids".to_owned());
@@ -85,11 +85,11 @@ pub(crate) fn chosen(store: &Store, memory: &Memory, ids: &[String]) -> Result<O
     let Some(plan) = &memory.plan else {
         return usage("there is no plan, so no task can fix an issue; `baton run --task \"…\"` makes one".to_owned());
     };
-    let Some(review) = &memory.review else { return going_on(memory, ids).map(|()| None) };
+    let Some(review) = &memory.review else { return check_round_in_progress(memory, ids).map(|()| None) };
     for id in ids {
         check(store, memory, review, id)?;
     }
-    let waiting = not_entered(memory).map(|round| round.issues.as_slice()).unwrap_or_default();
+    let waiting = pending_fix_round(memory).map(|round| round.issues.as_slice()).unwrap_or_default();
     let open = review.open_issues(&memory.dismissed);
     let issues: Vec<&Issue> = open.filter(|issue| ids.contains(&issue.id) || waiting.contains(&issue.id)).collect();
     let covered = covered(memory, &plan.plan);
@@ -108,7 +108,7 @@ pub(crate) fn chosen(store: &Store, memory: &Memory, ids: &[String]) -> Result<O
 }
 
 /// Without a review there may be a round at work on these very issues.
-fn going_on(memory: &Memory, ids: &[String]) -> Result<(), StartError> {
+fn check_round_in_progress(memory: &Memory, ids: &[String]) -> Result<(), StartError> {
     let message = match memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix) {
         Some(round) if ids.iter().all(|id| round.issues.contains(id)) => return Ok(()),
         Some(round) => format!(
@@ -144,7 +144,7 @@ fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> 
     }))
 }
 
-/// The tasks that may be given issues: those that were approved. An answer that is void by now still tells which.
+/// The tasks that may be given issues: those that were approved, also by an answer that is void by now.
 fn covered(memory: &Memory, plan: &PlanOutput) -> Vec<String> {
     match &memory.voided {
         Some(voided) if memory.approval.is_none() => voided.task_ids(plan),

@@ -9,7 +9,7 @@ use crate::workflow::run::phase::{Phase, Phases, Policy};
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Nobody said what to do.
+    /// There is no task.
     NeedTask,
     /// Run this phase.
     Phase(PhaseName),
@@ -58,7 +58,7 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
             (None, _) => due(policy.phases.until_plan()).unwrap_or(Next::NeedTask),
             // The gate is where a person is shown what is wrong with it.
             (Some(_), None) => Next::Gate,
-            // Of such a plan no other answer counts.
+            // A faulty plan cannot be approved.
             (Some(_), Some(_)) => Next::Rejected,
         };
     };
@@ -68,9 +68,8 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     }
     let review = memory.workflow_review();
     let round = memory.round.as_ref().map_or(1, |round| round.n);
-    let handed_on =
-        review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
-    if handed_on.chain(memory.findings.values().map(|found| found.round)).any(|of| of < round) {
+    let rounds = review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
+    if rounds.chain(memory.findings.values().map(|found| found.round)).any(|of| of < round) {
         return Next::EnterRound;
     }
     let report = memory.report.as_ref();
@@ -89,8 +88,8 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     }
 }
 
-/// Whether what comes next takes what was implemented for a fact.
-pub(crate) fn takes_for_done(phases: &Phases, next: &Next) -> bool {
+/// Whether what comes next relies on the results in the report.
+pub(crate) fn relies_on_results(phases: &Phases, next: &Next) -> bool {
     match next {
         Next::Phase(name) => phases.judges(*name),
         next => *next == Next::Merged,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::fix_task::{fix_id, give_to_fix, left_without_owner};
+use super::fix_task::{assign_to_fix_task, fix_id, unowned_files};
 use super::next::FixScope;
 use crate::contracts::{Approval, Handoff, ImplReport, PlanOutput, Round, RoundKind, TaskResult, TaskStatus};
 use crate::memory::{LoadedPlan, Memory, MemoryError, SetAside, Store};
@@ -28,23 +28,23 @@ pub(crate) fn begin_fix(
     }
     // The round comes before the plan: with FIX and no such round it would be implemented as a task like any other.
     store.write(&Round { n: next_round(memory), kind: RoundKind::Fix, tasks, issues: scope.issues.clone() })?;
-    if scope.unowned.is_empty() { Ok(()) } else { give_to_fix(store, workspace, plan, &scope.unowned) }
+    if scope.unowned.is_empty() { Ok(()) } else { assign_to_fix_task(store, workspace, plan, &scope.unowned) }
 }
 
 /// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
-pub(crate) fn enter(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
+pub(crate) fn enter_round(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
     let (Some(round), Some(plan), Some(approval)) = (&memory.round, &memory.plan, &memory.approval) else {
         return Ok(());
     };
-    let unowned = left_without_owner(round, memory, &plan.plan);
+    let unowned = unowned_files(round, memory, &plan.plan);
     if !unowned.is_empty() {
         // A kill came between the round and its plan.
-        return give_to_fix(&run.store, &run.workspace, &plan.plan, &unowned);
+        return assign_to_fix_task(&run.store, &run.workspace, &plan.plan, &unowned);
     }
     let is_outside = |id: &str| !round.tasks.iter().any(|task| task == id);
     let mut report = memory.report.clone().unwrap_or_else(|| ImplReport {
         // A review from elsewhere may come without a report; what it judged is done all the same.
-        results: approval.task_ids(&plan.plan).into_iter().map(|id| done_elsewhere(&id)).collect(),
+        results: approval.task_ids(&plan.plan).into_iter().map(|id| assumed_result(&id)).collect(),
         ..empty_report(round.n, &plan.plan, &plan.sha256)
     });
     report.results.retain(|result| is_outside(&result.task_id));
@@ -70,25 +70,25 @@ pub(crate) fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), MemoryErro
 }
 
 /// Take the results of these tasks out of the report, so that they are tried again.
-pub(crate) fn retry(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), MemoryError> {
+pub(crate) fn retry_tasks(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), MemoryError> {
     let Some(mut report) = memory.report.clone() else { return Ok(()) };
     report.results.retain(|result| !tasks.contains(&result.task_id));
     run.store.start_next_round(SetAside::Retry, &report)
 }
 
 /// Do some tasks again: their results go, those of the others stay, and so does the approval, for both.
-pub(crate) fn do_again(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+pub(crate) fn redo_tasks(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
     let mut report = memory.report.clone();
     if let Some(report) = &mut report {
         report.results.retain(|result| !only.contains(&result.task_id));
         store.start_next_round(SetAside::Phase, report)?;
     }
-    keep_to(store, memory, with_done(only, report.as_ref()))
+    narrow_approval(store, memory, with_done(only, report.as_ref()))
 }
 
 /// Do only these tasks of those that were approved, beside what is done.
-pub(crate) fn do_only(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
-    keep_to(store, memory, with_done(only, memory.report.as_ref()))
+pub(crate) fn limit_to_tasks(store: &Store, memory: &Memory, only: &[String]) -> Result<(), MemoryError> {
+    narrow_approval(store, memory, with_done(only, memory.report.as_ref()))
 }
 
 /// These tasks and those that have a result.
@@ -101,7 +101,7 @@ fn with_done(only: &[String], report: Option<&ImplReport>) -> Vec<String> {
 
 /// What `--only`, or failing that the answer that a fix round voided, covers of the plan, with what is done and what
 /// the round is about; `None` for all of it.
-pub(crate) fn covered_before(only: Option<&[String]>, memory: &Memory) -> Option<Vec<String>> {
+pub(crate) fn tasks_to_approve(only: Option<&[String]>, memory: &Memory) -> Option<Vec<String>> {
     let round = memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
     let voided = memory.voided.as_ref().filter(|_| round.is_some()).and_then(|approval| approval.tasks.as_deref());
     let mut tasks = with_done(only.or(voided)?, memory.report.as_ref());
@@ -111,7 +111,7 @@ pub(crate) fn covered_before(only: Option<&[String]>, memory: &Memory) -> Option
 }
 
 /// Narrow the approval to these tasks. Beyond what was approved the gate is asked again.
-fn keep_to(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), MemoryError> {
+fn narrow_approval(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), MemoryError> {
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else { return Ok(()) };
     let covered = approval.task_ids(&plan.plan);
     if tasks.iter().all(|task| covered.contains(task)) {
@@ -122,7 +122,7 @@ fn keep_to(store: &Store, memory: &Memory, tasks: Vec<String>) -> Result<(), Mem
 }
 
 /// The round at hand, or the first of this plan, written before anything is implemented.
-pub(crate) fn current_or_first(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
+pub(crate) fn ensure_round(run: &Run, memory: &Memory) -> Result<Round, MemoryError> {
     let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
         return Ok(Round { n: 1, kind: RoundKind::First, tasks: Vec::new(), issues: Vec::new() });
     };
@@ -149,7 +149,7 @@ pub(crate) fn empty_report(round: u32, plan: &PlanOutput, sha256: &str) -> ImplR
     }
 }
 
-fn done_elsewhere(task: &str) -> TaskResult {
+fn assumed_result(task: &str) -> TaskResult {
     TaskResult {
         task_id: task.to_owned(),
         status: TaskStatus::Completed,
@@ -163,14 +163,14 @@ fn done_elsewhere(task: &str) -> TaskResult {
 /// gives way to it.
 fn next_round(memory: &Memory) -> u32 {
     let reviewed = memory.review.as_ref().map_or(1, |review| review.round);
-    match not_entered(memory) {
+    match pending_fix_round(memory) {
         Some(round) => round.n,
         None => memory.round.as_ref().map_or(1, |round| round.n).max(reviewed) + 1,
     }
 }
 
 /// The fix round that was written down and whose report has not begun: nothing of it was done.
-pub(crate) fn not_entered(memory: &Memory) -> Option<&Round> {
+pub(crate) fn pending_fix_round(memory: &Memory) -> Option<&Round> {
     let reviewed = memory.review.as_ref()?.round;
     memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix && round.n > reviewed)
 }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::ending::{failed, run_end};
+use super::ending::{failed_end, run_end};
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::outcome::{Outcome, RunEnd};
 use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::REVIEW;
 use crate::workspace::Base;
 
-/// Review, and end.
+/// Review, and answer with the end of the run.
 pub(crate) async fn review_and_end(run: &Arc<Run>, base: &Base) -> RunEnd {
     match review(run, base).await {
         Ok(message) => {
@@ -18,7 +18,7 @@ pub(crate) async fn review_and_end(run: &Arc<Run>, base: &Base) -> RunEnd {
             run_end(run, &memory, Outcome::Done, message)
         }
         Err(error) => {
-            let mut end = failed(run, REVIEW.into(), &error);
+            let mut end = failed_end(run, REVIEW.into(), &error);
             if end.outcome == Outcome::Cancelled {
                 end.message = "Stopped in review. Nothing was changed.".to_owned();
             }
@@ -27,7 +27,7 @@ pub(crate) async fn review_and_end(run: &Arc<Run>, base: &Base) -> RunEnd {
     }
 }
 
-/// Have the phase review that can.
+/// Run the phase that can review against a commit.
 async fn review(run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
     for phase in run.policy.phases.all() {
         if let Some(end) = phase.run_against(run, base).await {

@@ -1,4 +1,4 @@
-//! How a run ends: its outcome, and what people are told stands.
+//! The end of a run: its outcome, and a message about what was done and what was not.
 
 use crate::agents::AgentError;
 use crate::contracts::{ImplReport, PhaseName, RecommendedAction, ReviewOutput, TaskStatus};
@@ -12,7 +12,7 @@ use crate::workflow::run::outcome::{Outcome, RunEnd};
 use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::IMPLEMENT;
 
-pub(crate) fn done(run: &Run, phase: PhaseName) -> Option<RunEnd> {
+pub(crate) fn end_after(run: &Run, phase: PhaseName) -> Option<RunEnd> {
     (run.goal.last_phase() == Some(phase)).then(|| RunEnd {
         outcome: Outcome::Done,
         message: format!("The {phase} phase is done."),
@@ -24,7 +24,7 @@ pub(crate) fn done(run: &Run, phase: PhaseName) -> Option<RunEnd> {
     })
 }
 
-pub(crate) fn failed(run: &Run, phase: EventPhase, error: &PhaseError) -> RunEnd {
+pub(crate) fn failed_end(run: &Run, phase: EventPhase, error: &PhaseError) -> RunEnd {
     let kind = error.kind();
     let memory = run.store.inspect().map(|(memory, _)| memory).unwrap_or_default();
     let (outcome, message) = match kind {
@@ -33,7 +33,7 @@ pub(crate) fn failed(run: &Run, phase: EventPhase, error: &PhaseError) -> RunEnd
         _ => (Outcome::Failed, error.to_string()),
     };
     if phase != EventPhase::Workflow {
-        run.fail(phase, error);
+        run.emit_failure(phase, error);
     }
     let no_conclusion = match error {
         PhaseError::Agent(AgentError::Cancelled | AgentError::Budget(_)) => false,
@@ -47,7 +47,7 @@ pub(crate) fn failed(run: &Run, phase: EventPhase, error: &PhaseError) -> RunEnd
     }
 }
 
-/// What is told of a rejected plan, after `what`: an earlier round may have written files, and those stand.
+/// The message for a rejected plan, which begins with `what`: files that an earlier round wrote stay as they are.
 pub fn rejected_message(what: &str, store: &Store) -> String {
     let stands = match Changes::load(store, store.workspace()).map(|changes| changes.files().count()) {
         Ok(0) => return format!("{what}; nothing was written. `baton reset` starts over."),
@@ -68,24 +68,24 @@ pub(crate) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: Str
         message,
         error: None,
         no_conclusion: false,
-        review: shown_review(memory),
+        review: visible_review(memory),
         usage: run.context.budget.used(),
         changed_files: 0,
     }
 }
 
 /// The review as people are shown it: without the issues they dismissed.
-fn shown_review(memory: &Memory) -> Option<ReviewOutput> {
+fn visible_review(memory: &Memory) -> Option<ReviewOutput> {
     let mut review = memory.review.clone()?;
     review.issues.retain(|issue| !memory.is_dismissed(&issue.id));
     Some(review)
 }
 
-/// Say the outcome; the last event of every run.
+/// Complete the end of a run and emit its last event.
 pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
     if end.review.is_none() {
         end.review = match run.store.inspect() {
-            Ok((memory, _)) => shown_review(&memory),
+            Ok((memory, _)) => visible_review(&memory),
             Err(MemoryError::Faulty(_)) => None,
             Err(error) => {
                 tracing::warn!(%error, "cannot read the review");
@@ -123,9 +123,10 @@ fn changed_files(run: &Run) -> usize {
 }
 
 pub(crate) fn merged_message(run: &Run, memory: &Memory) -> String {
-    // What was done elsewhere is in no journal, and told of by the report alone.
-    let told = memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
-    let mut message = match told || memory.report.is_none() || changed_files(run) > 0 {
+    // Foreign work is in no journal; only the report knows of it.
+    let has_reported_changes =
+        memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
+    let mut message = match has_reported_changes || memory.report.is_none() || changed_files(run) > 0 {
         true => "Approved. Changes are in your working tree; nothing was committed.".to_owned(),
         false => "Approved, and no file was changed: everything is as it was.".to_owned(),
     };
@@ -138,7 +139,7 @@ pub(crate) fn merged_message(run: &Run, memory: &Memory) -> String {
     message
 }
 
-/// What a review made of a round for chosen issues, where it does not end the workflow.
+/// The message after a round for chosen issues whose review does not end the workflow.
 pub(crate) fn fixed_message(memory: &Memory) -> String {
     let Some(review) = &memory.review else { return String::new() };
     if review.recommended_action == RecommendedAction::RePlan {
@@ -152,7 +153,7 @@ pub(crate) fn fixed_message(memory: &Memory) -> String {
     format!("The round is done; {open} {noun} {are} open. `baton run` goes on to fix all that are.")
 }
 
-/// What stands and what does not, after a cancel.
+/// The message after a cancel: which tasks were written and which were not.
 fn stopped_message(phase: EventPhase, memory: &Memory) -> String {
     let place = match phase {
         EventPhase::Workflow => "Stopped.".to_owned(),

@@ -1,4 +1,7 @@
-//! The loop of a run, from its first step to its outcome.
+//! The loop of a run: what comes next is decided, done, and decided again, until there is an outcome.
+//!
+//! Invariants: the loop keeps no state but whether the context was gathered by the step before; the last event of every
+//! run is its outcome.
 
 pub(crate) mod against_base;
 pub(crate) mod ending;

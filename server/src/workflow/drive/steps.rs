@@ -5,17 +5,17 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::against_base::review_and_end;
-use super::ending::{done, failed, finish, fixed_message, merged_message, rejected_message, run_end};
+use super::ending::{end_after, failed_end, finish, fixed_message, merged_message, rejected_message, run_end};
 use crate::agents::AgentError;
 use crate::contracts::PhaseName;
 use crate::memory::Memory;
 use crate::text::{count, plural};
 use crate::workflow::changes::checkpoints;
-use crate::workflow::changes::unverified::uncounted_or_none;
-use crate::workflow::decide::next::{FixScope, Next, next_phase, takes_for_done};
+use crate::workflow::changes::unverified::unverified_or_log;
+use crate::workflow::decide::next::{FixScope, Next, next_phase, relies_on_results};
 use crate::workflow::decide::rounds;
-use crate::workflow::foreign::discount::take_out_unseen;
-use crate::workflow::foreign::find::look;
+use crate::workflow::foreign::discount::remove_unconfirmed_results;
+use crate::workflow::foreign::find::foreign_work;
 use crate::workflow::gate::ask::{GateEnd, gate};
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::{EventPhase, EventStatus};
@@ -32,15 +32,15 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
         Ok(models) => models.account(),
         Err(_) => "No model is set up".to_owned(),
     };
-    run.say(EventPhase::Workflow, EventStatus::Started, account);
+    run.emit(EventPhase::Workflow, EventStatus::Started, account);
     if base.is_none() {
-        for warning in uncounted_or_none(&run.store) {
-            run.say(EventPhase::Workflow, EventStatus::Progress, warning);
+        for warning in unverified_or_log(&run.store) {
+            run.emit(EventPhase::Workflow, EventStatus::Progress, warning);
         }
     }
     if let Goal::Fix { issues } = &run.goal {
         let message = format!("Fixing {}: {}", count(issues.len(), "chosen issue"), issues.join(", "));
-        run.say(EventPhase::Workflow, EventStatus::Progress, message);
+        run.emit(EventPhase::Workflow, EventStatus::Progress, message);
     }
     if let Some(base) = base {
         let end = review_and_end(run, base).await;
@@ -50,14 +50,14 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
     let end = loop {
         let memory = match run.store.load_for_repair() {
             Ok(memory) => memory,
-            Err(error) => break failed(run, EventPhase::Workflow, &error.into()),
+            Err(error) => break failed_end(run, EventPhase::Workflow, &error.into()),
         };
         let next = next(run, &memory, is_fresh);
         is_fresh = next == Next::Phase(CONTEXT);
         match step(run, &memory, next).await {
             Ok(Some(end)) => break end,
             Ok(None) => {}
-            Err((phase, error)) => break failed(run, phase, &error),
+            Err((phase, error)) => break failed_end(run, phase, &error),
         }
     };
     finish(run, end)
@@ -65,8 +65,8 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
 
 type Step = Result<Option<RunEnd>, (EventPhase, PhaseError)>;
 
-/// What comes next. A context that was gathered by the step before is not stale, however short a time that is said to
-/// take: else it would be gathered for ever.
+/// What comes next. A context that the step before gathered is never stale, or a very short `context_staleness` would have
+/// it gathered for ever.
 fn next(run: &Run, memory: &Memory, is_fresh: bool) -> Next {
     let mut policy = run.policy.clone();
     if is_fresh {
@@ -83,37 +83,37 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         return Err((EventPhase::Workflow, AgentError::Cancelled.into()));
     }
     if run.goal.last_phase().is_none()
-        && takes_for_done(&run.policy.phases, &next)
-        && at(IMPLEMENT, take_out_unseen(run, memory).await)?
+        && relies_on_results(&run.policy.phases, &next)
+        && in_phase(IMPLEMENT, remove_unconfirmed_results(run, memory).await)?
     {
         return Ok(None);
     }
     let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
     match next {
         Next::Phase(name) => run_phase(run, memory, name).await,
-        Next::Gate => match at(PLAN, gate(run, memory).await)? {
-            GateEnd::GoOn => Ok(None),
+        Next::Gate => match in_phase(PLAN, gate(run, memory).await)? {
+            GateEnd::Continue => Ok(None),
             GateEnd::Waiting(message) => end(Outcome::Waiting, message),
         },
         Next::Fix(_) | Next::RePlan if matches!(run.goal, Goal::Fix { .. }) => {
             end(Outcome::Done, fixed_message(memory))
         }
-        Next::EnterRound => at(IMPLEMENT, rounds::enter(run, memory).map_err(Into::into)).map(|()| None),
-        Next::Fix(scope) => at(IMPLEMENT, begin_fix(run, memory, &scope)).map(|()| None),
-        Next::RePlan => at(PLAN, begin_re_plan(run, memory)).map(|()| None),
+        Next::EnterRound => in_phase(IMPLEMENT, rounds::enter_round(run, memory).map_err(Into::into)).map(|()| None),
+        Next::Fix(scope) => in_phase(IMPLEMENT, begin_fix(run, memory, &scope)).map(|()| None),
+        Next::RePlan => in_phase(PLAN, begin_re_plan(run, memory)).map(|()| None),
         Next::Failed { tasks } => {
-            // Only the results of an earlier run come here: those of this run ended it.
-            run.say(IMPLEMENT, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
-            at(IMPLEMENT, rounds::retry(run, memory, &tasks).map_err(Into::into)).map(|()| None)
+            // Results of an earlier run: those of this run would have ended it.
+            run.emit(IMPLEMENT, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
+            in_phase(IMPLEMENT, rounds::retry_tasks(run, memory, &tasks).map_err(Into::into)).map(|()| None)
         }
         Next::Merged => {
-            let found = at(REVIEW, look(run, memory).await)?;
-            end(Outcome::Merged, found.at_the_end(merged_message(run, memory)))
+            let found = in_phase(REVIEW, foreign_work(run, memory).await)?;
+            end(Outcome::Merged, found.end_message(merged_message(run, memory)))
         }
         Next::Rejected => end(Outcome::Rejected, rejected_message("The plan was rejected", &run.store)),
         Next::Escalated { reason } => {
-            let found = at(REVIEW, look(run, memory).await)?;
-            end(Outcome::Escalated, found.at_the_end(format!("A person is needed: {reason}")))
+            let found = in_phase(REVIEW, foreign_work(run, memory).await)?;
+            end(Outcome::Escalated, found.end_message(format!("A person is needed: {reason}")))
         }
         Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
     }
@@ -122,15 +122,15 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
 /// Run a phase, and end the run where it was asked for this one.
 async fn run_phase(run: &Arc<Run>, memory: &Memory, name: PhaseName) -> Step {
     let Some(phase) = run.policy.phases.get(name) else {
-        return at(name, Err(PhaseError::Internal(format!("there is no phase {name}"))));
+        return in_phase(name, Err(PhaseError::Internal(format!("there is no phase {name}"))));
     };
     let end = phase.run(run, memory).await;
-    // Also after a failure: what was published by then stands.
+    // Also after a failure, which leaves what was published by then.
     if phase.has_checkpoint() && (end.is_ok() || phase.changes_files()) {
-        checkpoints::take(run, name).await;
+        checkpoints::record(run, name).await;
     }
-    match at(name, end)? {
-        PhaseEnd::Done => Ok(done(run, name)),
+    match in_phase(name, end)? {
+        PhaseEnd::Done => Ok(end_after(run, name)),
         PhaseEnd::Failed { message, no_conclusion } => {
             Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
         }
@@ -147,7 +147,7 @@ fn next_of_named(phases: &Phases, name: PhaseName, memory: &Memory) -> Next {
     }
 }
 
-fn at<T>(phase: impl Into<EventPhase>, result: Result<T, PhaseError>) -> Result<T, (EventPhase, PhaseError)> {
+fn in_phase<T>(phase: impl Into<EventPhase>, result: Result<T, PhaseError>) -> Result<T, (EventPhase, PhaseError)> {
     result.map_err(|error| (phase.into(), error))
 }
 
@@ -159,12 +159,12 @@ fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseEr
         [&scope.tasks[..], &["FIX".into()]].concat().join(", ")
     };
     let noun = plural(count, "issue");
-    run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
+    run.emit(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
     Ok(rounds::begin_fix(&run.store, &run.workspace, memory, scope)?)
 }
 
 fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), PhaseError> {
     let why = memory.review.as_ref().map(|review| review.summary.clone()).unwrap_or_default();
-    run.say(EventPhase::Workflow, EventStatus::Progress, format!("The review wants a new plan: {why}"));
+    run.emit(EventPhase::Workflow, EventStatus::Progress, format!("The review wants a new plan: {why}"));
     Ok(rounds::begin_re_plan(run, memory)?)
 }

@@ -2,65 +2,65 @@
 
 use std::sync::Arc;
 
-use super::find::{find, look};
-use super::work::{Elsewhere, are, were};
+use super::find::{find_foreign_work, foreign_work};
+use super::work::{ForeignWork, are, were};
 use crate::agents::AgentError;
 use crate::contracts::{Handoff, ReviewOutput, Round, RoundKind};
 use crate::memory::{Memory, SetAside, Store};
 use crate::text;
-use crate::workflow::decide::next::{Next, takes_for_done};
+use crate::workflow::decide::next::{Next, relies_on_results};
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::{Phases, Run};
 use crate::workflow::run::phase_names::IMPLEMENT;
 
-/// What comes next where a result that nothing bears out counts as none, and what people are told of it. Such results, and
-/// a review of them, go from `memory`.
+/// Discounts unconfirmed results: answers with what comes next without them, and with the warnings for people. Such
+/// results, and a review of them, are taken out of `memory`.
 ///
 /// # Errors
 /// When a journal or a file cannot be read.
-pub(crate) fn borne_out(
+pub(crate) fn without_unconfirmed(
     phases: &Phases,
     store: &Store,
     memory: &mut Memory,
     next: Next,
 ) -> Result<(Next, Vec<String>), PhaseError> {
-    if next != Next::Gate && !takes_for_done(phases, &next) {
+    if next != Next::Gate && !relies_on_results(phases, &next) {
         return Ok((next, Vec::new()));
     }
-    let found = find(store, store.workspace(), memory, &|| false)?;
-    if !found.unseen.is_empty() {
+    let found = find_foreign_work(store, store.workspace(), memory, &|| false)?;
+    if !found.unconfirmed.is_empty() {
         memory.review = None;
         memory.findings.clear();
         if let Some(report) = &mut memory.report {
-            report.results.retain(|result| !found.unseen.contains(&result.task_id));
+            report.results.retain(|result| !found.unconfirmed.contains(&result.task_id));
         }
         memory.report = memory.report.take().filter(|report| !report.results.is_empty());
     }
     if next == Next::Gate {
-        return Ok((next, found.at_the_gate()));
+        return Ok((next, found.gate_warnings()));
     }
-    let mut told = Vec::new();
+    let mut warnings = Vec::new();
     if !found.tasks.is_empty() {
-        told.push(format!("{} {} done elsewhere, not by Baton.", found.tasks.join(", "), were(&found.tasks)));
+        warnings.push(format!("{} {} done elsewhere, not by Baton.", found.tasks.join(", "), were(&found.tasks)));
     }
-    if found.unseen.is_empty() {
-        return Ok((next, told));
+    if found.unconfirmed.is_empty() {
+        return Ok((next, warnings));
     }
-    told.push(done_here(&found));
-    Ok((Next::Phase(IMPLEMENT), told))
+    warnings.push(redo_message(&found));
+    Ok((Next::Phase(IMPLEMENT), warnings))
 }
 
-/// Take the results out that nothing bears out, so that their tasks are implemented. Answers whether there were any.
+/// Take unconfirmed results out of the report, so that their tasks are implemented. Answers whether there were any.
 ///
 /// # Errors
 /// When files cannot be read or written.
-pub(crate) async fn take_out_unseen(run: &Arc<Run>, memory: &Memory) -> Result<bool, PhaseError> {
-    let found = look(run, memory).await?;
-    if found.unseen.is_empty() {
+pub(crate) async fn remove_unconfirmed_results(run: &Arc<Run>, memory: &Memory) -> Result<bool, PhaseError> {
+    let found = foreign_work(run, memory).await?;
+    if found.unconfirmed.is_empty() {
         return Ok(false);
     }
-    run.say(IMPLEMENT, EventStatus::Progress, done_here(&found));
+    run.emit(IMPLEMENT, EventStatus::Progress, redo_message(&found));
     if memory.round.is_none()
         && let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval)
     {
@@ -71,7 +71,7 @@ pub(crate) async fn take_out_unseen(run: &Arc<Run>, memory: &Memory) -> Result<b
     }
     match memory.report.clone() {
         Some(mut report) => {
-            report.results.retain(|result| !found.unseen.contains(&result.task_id));
+            report.results.retain(|result| !found.unconfirmed.contains(&result.task_id));
             run.store.start_next_round(SetAside::Retry, &report)?;
         }
         None => drop(run.store.set_aside(SetAside::Retry, &[ReviewOutput::FILE])?),
@@ -79,24 +79,24 @@ pub(crate) async fn take_out_unseen(run: &Arc<Run>, memory: &Memory) -> Result<b
     Ok(true)
 }
 
-fn done_here(found: &Elsewhere) -> String {
-    let count = found.unseen.len();
+fn redo_message(found: &ForeignWork) -> String {
+    let count = found.unconfirmed.len();
     format!(
         "{}: said to be done, and {}. There is nothing to review; the {} {} implemented here.",
-        found.unseen.join(", "),
-        found.why_unseen(),
+        found.unconfirmed.join(", "),
+        found.why_unconfirmed(),
         text::plural(count, "task"),
-        are(&found.unseen),
+        are(&found.unconfirmed),
     )
 }
 
-/// What the gate says of it. What cannot be read is no reason not to ask, and is logged.
+/// The warnings for the gate of a run. The question is asked also where something cannot be read; that is logged.
 ///
 /// # Errors
 /// When the run was cancelled.
-pub(crate) async fn gate_warnings(run: &Arc<Run>, memory: &Memory) -> Result<Vec<String>, PhaseError> {
-    match look(run, memory).await {
-        Ok(found) => Ok(found.at_the_gate()),
+pub(crate) async fn warnings_at_gate(run: &Arc<Run>, memory: &Memory) -> Result<Vec<String>, PhaseError> {
+    match foreign_work(run, memory).await {
+        Ok(found) => Ok(found.gate_warnings()),
         Err(error @ PhaseError::Agent(AgentError::Cancelled)) => Err(error),
         Err(error) => {
             tracing::warn!(%error, "cannot tell what was done elsewhere");

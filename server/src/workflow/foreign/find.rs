@@ -1,10 +1,10 @@
-//! How work done elsewhere is found: by what the working tree has that HEAD has not.
+//! Finds foreign work: results that no journal of ours confirms, and their files that differ from HEAD.
 
 use crate::workflow::changes::publishes::in_effect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::work::{Elsewhere, ElsewhereFile};
+use super::work::{ForeignFile, ForeignWork};
 use crate::agents::AgentError;
 use crate::contracts::{FileChange, FileKeys, ImplReport, PlanOutput, RepoPath, TaskResult};
 use crate::memory::{Memory, Store};
@@ -16,12 +16,12 @@ use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::REVIEW;
 use crate::workspace::{self, BaseDiff, BaseError, BaseFile, Workspace, sha256};
 
-/// Look what was done elsewhere, where it stalls nobody.
-pub(crate) async fn look(run: &Arc<Run>, memory: &Memory) -> Result<Elsewhere, PhaseError> {
+/// The foreign work of a workflow, found on the blocking pool.
+pub(crate) async fn foreign_work(run: &Arc<Run>, memory: &Memory) -> Result<ForeignWork, PhaseError> {
     let (working, memory) = (run.clone(), memory.clone());
     let found = tokio::task::spawn_blocking(move || {
         let stopped = || working.context.cancel.is_cancelled();
-        find(&working.store, &working.workspace, &memory, &stopped)
+        find_foreign_work(&working.store, &working.workspace, &memory, &stopped)
     });
     // Whoever cancels does not wait for git, which only reads.
     let found = tokio::select! {
@@ -31,31 +31,31 @@ pub(crate) async fn look(run: &Arc<Run>, memory: &Memory) -> Result<Elsewhere, P
     found.unwrap_or_else(|error| Err(PhaseError::Internal(format!("the comparison broke off: {error}"))))
 }
 
-/// What was done elsewhere. Git is asked only where something was.
+/// The foreign work of a workflow. Git is asked only where there is any.
 ///
 /// # Errors
 /// When a journal or a file cannot be read, or it was stopped.
-pub(crate) fn find(
+pub(crate) fn find_foreign_work(
     store: &Store,
     workspace: &Workspace,
     memory: &Memory,
     stopped: &dyn Fn() -> bool,
-) -> Result<Elsewhere, PhaseError> {
-    let Some(plan) = memory.plan.as_ref().map(|loaded| &loaded.plan) else { return Ok(Elsewhere::default()) };
-    let said = said_done(memory);
+) -> Result<ForeignWork, PhaseError> {
+    let Some(plan) = memory.plan.as_ref().map(|loaded| &loaded.plan) else { return Ok(ForeignWork::default()) };
+    let reported = reported_done(memory);
     let has_review = memory.workflow_review().is_some();
     let journal = journal(store)?;
-    let begun = begun_elsewhere(store, &journal)?;
+    let begun = tasks_begun_elsewhere(store, &journal)?;
     let journaled: BTreeSet<String> = in_effect(journal).into_iter().map(|publish| publish.record.task).collect();
     let is_known = |id: &String| journaled.contains(id) && !begun.contains(id);
-    let unknown: Vec<String> = said.into_iter().filter(|id| !is_known(id)).collect();
-    let mut found = Elsewhere::default();
+    let unknown: Vec<String> = reported.into_iter().filter(|id| !is_known(id)).collect();
+    let mut found = ForeignWork::default();
     if unknown.is_empty() && !has_review {
         return Ok(found);
     }
-    let heard = store.agents_heard()?;
-    found.review = has_review && !heard.contains(REVIEW.as_str());
-    let is_theirs = |id: &String| begun.contains(id) || !heard.contains(&task_agent(id));
+    let own_agents = store.agents_heard()?;
+    found.review = has_review && !own_agents.contains(REVIEW.as_str());
+    let is_theirs = |id: &String| begun.contains(id) || !own_agents.contains(&task_agent(id));
     let theirs: Vec<String> = unknown.into_iter().filter(is_theirs).collect();
     if theirs.is_empty() {
         return Ok(found);
@@ -63,19 +63,19 @@ pub(crate) fn find(
     let diff = match against_head(store, workspace, stopped)? {
         Ok(diff) => diff,
         Err(why) => {
-            found.without = Some(why);
+            found.no_diff_because = Some(why);
             BaseDiff::default()
         }
     };
-    sort_out(store, workspace, memory, plan, &theirs, diff, &mut found)?;
-    // Where nothing is seen of what was made of them elsewhere and our agents worked on them since, they are ours.
-    found.unseen.retain(|id| !heard.contains(&task_agent(id)));
+    attribute(store, workspace, memory, plan, &theirs, diff, &mut found)?;
+    // A task without a difference from HEAD on which our agents worked since is ours.
+    found.unconfirmed.retain(|id| !own_agents.contains(&task_agent(id)));
     Ok(found)
 }
 
-/// Tasks of which an earlier report told changes that none of our journals of that time bears out: what was fixed of them
-/// since does not make the rest ours.
-fn begun_elsewhere(store: &Store, journal: &[Publish]) -> Result<BTreeSet<String>, PhaseError> {
+/// Tasks with changes in an earlier report that no journal of ours from that time confirms: fixes of our agents since do
+/// not make the rest ours.
+fn tasks_begun_elsewhere(store: &Store, journal: &[Publish]) -> Result<BTreeSet<String>, PhaseError> {
     let mut begun = BTreeSet::new();
     for ImplReport { round, results, .. } in store.earlier_reports()? {
         let is_ours = |result: &TaskResult| {
@@ -90,7 +90,7 @@ fn begun_elsewhere(store: &Store, journal: &[Publish]) -> Result<BTreeSet<String
 
 /// Ids of the approved tasks that count as done, in plan order: those with a result, or, where there is only a review from
 /// elsewhere, all that it judged.
-fn said_done(memory: &Memory) -> Vec<String> {
+fn reported_done(memory: &Memory) -> Vec<String> {
     let ids = memory.approved_tasks();
     match &memory.report {
         Some(report) => ids.into_iter().filter(|id| report.is_done(id)).collect(),
@@ -99,7 +99,7 @@ fn said_done(memory: &Memory) -> Vec<String> {
     }
 }
 
-/// What differs from HEAD, or why that cannot be told.
+/// The diff against HEAD, or why there is none.
 fn against_head(
     store: &Store,
     workspace: &Workspace,
@@ -117,19 +117,20 @@ fn against_head(
     }
 }
 
-/// Tell whose what differs is, and of which of these tasks something can be seen.
-fn sort_out(
+/// Attribute each difference from HEAD to our agents, to these tasks or to nobody, and sort the tasks into those with
+/// a difference and those without.
+fn attribute(
     store: &Store,
     workspace: &Workspace,
     memory: &Memory,
     plan: &PlanOutput,
     theirs: &[String],
     diff: BaseDiff,
-    found: &mut Elsewhere,
+    found: &mut ForeignWork,
 ) -> Result<(), PhaseError> {
     let files: BTreeMap<&String, Vec<RepoPath>> =
         theirs.iter().map(|id| (id, files_of(id, plan, memory.report.as_ref()))).collect();
-    let ours = Ours::load(store, workspace)?;
+    let ours = OwnChanges::load(store, workspace)?;
     let differing = diff.files.iter().map(|file| &file.path);
     found.keys = workspace.file_keys(files.values().flatten().chain(differing).chain(ours.paths()));
     let keys = found.keys.clone();
@@ -141,26 +142,26 @@ fn sort_out(
         let tasks: Vec<String> =
             theirs.iter().filter(|id| named.get(id).is_some_and(|files| files.contains(&key))).cloned().collect();
         match tasks.is_empty() {
-            false => found.files.push(ElsewhereFile { file, tasks }),
-            // What is ours too was planned by a task of ours.
+            false => found.files.push(ForeignFile { file, tasks }),
+            // A file that our agents wrote too was planned by a task of ours.
             true if ours.touched(&key) => {}
-            true => found.others.push(file.path),
+            true => found.unclaimed.push(file.path),
         }
     }
-    // A link, say, or what is too large to show: it differs all the same.
+    // Links and files too large to show differ too.
     let left_out: BTreeSet<String> = diff
         .left_out
         .iter()
-        .filter_map(|told| told.rsplit_once(": "))
+        .filter_map(|note| note.rsplit_once(": "))
         .filter_map(|(path, _)| keys.key_of(path))
         .collect();
     for id in theirs {
         let shown = found.files.iter().any(|file| file.tasks.contains(id));
         let differs = || named.get(id).is_some_and(|files| files.iter().any(|file| left_out.contains(file)));
-        let list = if shown || differs() { &mut found.tasks } else { &mut found.unseen };
+        let list = if shown || differs() { &mut found.tasks } else { &mut found.unconfirmed };
         list.push(id.clone());
     }
-    found.only_said = only_said(theirs, memory.report.as_ref(), found);
+    found.only_reported = only_reported(theirs, memory.report.as_ref(), found);
     Ok(())
 }
 
@@ -172,8 +173,8 @@ fn files_of(id: &str, plan: &PlanOutput, report: Option<&ImplReport>) -> Vec<Rep
     planned.chain(reported).filter_map(|file| RepoPath::parse(file).ok()).collect()
 }
 
-/// What these tasks report as changed and nothing shows.
-fn only_said(theirs: &[String], report: Option<&ImplReport>, found: &Elsewhere) -> Vec<(RepoPath, String)> {
+/// The files that these tasks report as changed and that show no difference.
+fn only_reported(theirs: &[String], report: Option<&ImplReport>, found: &ForeignWork) -> Vec<(RepoPath, String)> {
     let mut files: Vec<(RepoPath, String)> = Vec::new();
     let results = report.into_iter().flat_map(|report| &report.results);
     for result in results.filter(|result| theirs.contains(&result.task_id)) {
@@ -182,7 +183,7 @@ fn only_said(theirs: &[String], report: Option<&ImplReport>, found: &Elsewhere) 
             if found.has(&path) || files.iter().any(|(file, _)| found.keys.key(file) == found.keys.key(&path)) {
                 continue;
             }
-            let but = match found.without {
+            let but = match found.no_diff_because {
                 Some(_) => "there is no diff of it",
                 None => "it does not differ from HEAD",
             };
@@ -193,13 +194,13 @@ fn only_said(theirs: &[String], report: Option<&ImplReport>, found: &Elsewhere) 
 }
 
 /// What our own agents did to files, by the key of each.
-struct Ours<K> {
+struct OwnChanges<K> {
     changes: BTreeMap<K, Option<Vec<u8>>>,
     /// SHA-256 of what was put in place last; `None` for a deleted file.
     last: BTreeMap<K, Option<String>>,
 }
 
-impl Ours<RepoPath> {
+impl OwnChanges<RepoPath> {
     fn load(store: &Store, workspace: &Workspace) -> Result<Self, PhaseError> {
         let changes = Changes::load(store, workspace)?;
         let changes = changes.files().map(|file| (file.path.clone(), file.before.clone())).collect();
@@ -214,19 +215,19 @@ impl Ours<RepoPath> {
         self.changes.keys().chain(self.last.keys())
     }
 
-    fn by_key(self, keys: &FileKeys) -> Ours<String> {
+    fn by_key(self, keys: &FileKeys) -> OwnChanges<String> {
         let changes = self.changes.into_iter().map(|(path, before)| (keys.key(&path), before)).collect();
         let last = self.last.into_iter().map(|(path, after)| (keys.key(&path), after)).collect();
-        Ours { changes, last }
+        OwnChanges { changes, last }
     }
 }
 
-impl Ours<String> {
+impl OwnChanges<String> {
     fn touched(&self, key: &str) -> bool {
         self.last.contains_key(key)
     }
 
-    /// Whether all that differs in a file is our agents' doing: it was as HEAD has it before, and is as they left it.
+    /// Whether our agents alone made a file differ: before them it was as in HEAD, and now it is as they left it.
     fn explain(&self, key: &str, file: &BaseFile) -> bool {
         let before = self.changes.get(key).is_some_and(|before| *before == file.before);
         let after = self.last.get(key).is_some_and(|last| *last == file.now.as_ref().map(|bytes| sha256(bytes)));

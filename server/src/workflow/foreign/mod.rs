@@ -1,4 +1,7 @@
-//! Work that a report tells of and that was not done by our agents.
+//! Foreign work: results that no journal of ours confirms. They are known by the diff against HEAD.
+//!
+//! Invariants: foreign work is never shown as work of our agents, and is not undone by a rollback; a result without a
+//! difference from HEAD counts as none. Git is asked only where there is such a result.
 
 pub(crate) mod discount;
 pub(crate) mod find;

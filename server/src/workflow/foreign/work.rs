@@ -1,134 +1,134 @@
-//! What of a workflow was done elsewhere, and how people and the reviewer are told of it.
+//! Work of a workflow that our agents did not do, and the messages about it for people and for the reviewer.
 
 use crate::contracts::{FileKeys, RepoPath};
 use crate::workspace::{self, BaseFile};
 
-/// Files that nobody names and that are told of all the same, at most.
-const MOST_OTHERS: usize = 100;
+/// Most unclaimed files that the reviewer is given by name.
+const MAX_UNCLAIMED: usize = 100;
 
-/// What of the workflow at hand was done elsewhere.
+/// The work of the current workflow that our agents did not do: another tool's, a person's, or nobody's.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Elsewhere {
-    /// Tasks with a result that is not ours and of whose work something can be seen, in plan order.
+pub(crate) struct ForeignWork {
+    /// Tasks whose result is not ours and whose files differ from HEAD, in plan order.
     pub(crate) tasks: Vec<String>,
-    /// Tasks with such a result and nothing to see of it.
-    pub(crate) unseen: Vec<String>,
+    /// Tasks whose result is not ours and whose files do not differ from HEAD.
+    pub(crate) unconfirmed: Vec<String>,
     /// Whether there is a review and it is not ours.
     pub(crate) review: bool,
     /// Why nothing can be compared with HEAD.
-    pub(crate) without: Option<String>,
-    /// What differs from HEAD by other hands than ours in files that those tasks plan or report.
-    pub(crate) files: Vec<ElsewhereFile>,
-    /// What is told of and does not differ: the file, with what is said.
-    pub(crate) only_said: Vec<(RepoPath, String)>,
-    /// What differs by other hands and no task names.
-    pub(crate) others: Vec<RepoPath>,
+    pub(crate) no_diff_because: Option<String>,
+    /// Files that those tasks plan or report and that differ from HEAD in what our agents did not write.
+    pub(crate) files: Vec<ForeignFile>,
+    /// Files that are reported as changed and do not differ from HEAD, each with a sentence for the reviewer.
+    pub(crate) only_reported: Vec<(RepoPath, String)>,
+    /// Other files that differ from HEAD; no task names them.
+    pub(crate) unclaimed: Vec<RepoPath>,
     /// Which of all these paths name one file.
     pub(super) keys: FileKeys,
 }
 
-/// A file that other hands changed.
+/// A file that our agents did not change, or not alone.
 #[derive(Debug, Clone)]
-pub(crate) struct ElsewhereFile {
+pub(crate) struct ForeignFile {
     /// Against HEAD.
     pub(crate) file: BaseFile,
     /// The tasks that plan or report it.
     pub(crate) tasks: Vec<String>,
 }
 
-impl Elsewhere {
+impl ForeignWork {
     /// Whether all that counts as done is ours.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.unseen.is_empty()
+        self.tasks.is_empty() && self.unconfirmed.is_empty()
     }
 
-    /// Whether a file is one of theirs.
+    /// Whether a file is among `files`.
     pub(crate) fn has(&self, path: &RepoPath) -> bool {
         let key = self.keys.key(path);
         self.files.iter().any(|theirs| self.keys.key(&theirs.file.path) == key)
     }
 
-    /// What a person is told at the gate.
-    pub(crate) fn at_the_gate(&self) -> Vec<String> {
-        let mut told = Vec::new();
+    /// The warnings for the gate.
+    pub(crate) fn gate_warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         if !self.tasks.is_empty() {
-            told.push(format!(
+            warnings.push(format!(
                 "The report tells of work that no journal of Baton bears out here: {}. It is not done again; approve, and it is reviewed by \
                  the diff of the working tree against HEAD.",
                 self.tasks.join(", ")
             ));
         }
-        if !self.unseen.is_empty() {
-            told.push(format!(
+        if !self.unconfirmed.is_empty() {
+            warnings.push(format!(
                 "The report says that {} {} done, and {}: approve, and {} implemented here.",
-                self.unseen.join(", "),
-                are(&self.unseen),
-                self.why_unseen(),
-                if self.unseen.len() == 1 { "it is" } else { "they are" }
+                self.unconfirmed.join(", "),
+                are(&self.unconfirmed),
+                self.why_unconfirmed(),
+                if self.unconfirmed.len() == 1 { "it is" } else { "they are" }
             ));
         }
-        told
+        warnings
     }
 
-    pub(super) fn why_unseen(&self) -> String {
-        match &self.without {
+    pub(super) fn why_unconfirmed(&self) -> String {
+        match &self.no_diff_because {
             Some(why) => format!("nothing bears it out ({why})"),
             None => "nothing bears it out: no journal of Baton, and no difference from HEAD".to_owned(),
         }
     }
 
-    /// The end of an approved workflow, with what was done by others.
-    pub(crate) fn at_the_end(&self, message: String) -> String {
-        let mut told = message;
+    /// The final message of an approved workflow, completed by what was not done by Baton.
+    pub(crate) fn end_message(&self, message: String) -> String {
+        let mut text = message;
         if !self.tasks.is_empty() {
             let by = if self.review { "and so was the review" } else { "reviewed by the diff against HEAD" };
             let (were, them) = if self.tasks.len() == 1 { ("was", "it") } else { ("were", "them") };
-            told.push_str(&format!(
+            text.push_str(&format!(
                 " {} {were} done elsewhere, not by Baton, {by}; `baton rollback` does not undo {them}.",
                 self.tasks.join(", ")
             ));
         } else if self.review {
-            told.push_str(" The review was made elsewhere, not by Baton.");
+            text.push_str(" The review was made elsewhere, not by Baton.");
         }
-        told
+        text
     }
 
-    /// What the reviewer is told; empty where all is ours.
-    pub(crate) fn for_the_reviewer(&self) -> String {
+    /// The note for the reviewer; empty where all work is ours.
+    pub(crate) fn reviewer_note(&self) -> String {
         if self.is_empty() {
             return String::new();
         }
-        let ids = [&self.tasks[..], &self.unseen[..]].concat().join(", ");
-        let seen = match &self.without {
+        let ids = [&self.tasks[..], &self.unconfirmed[..]].concat().join(", ");
+        let seen = match &self.no_diff_because {
             None => "What is listed and shown of them as changed is the real diff of the working tree against HEAD"
                 .to_owned(),
             Some(why) => format!("There is no diff of them ({why}): read the files as they stand"),
         };
-        let mut told = format!(
+        let mut text = format!(
             "{ids}: done elsewhere, not by Baton's agents. {seen}. What the report says of them beyond that is a claim to \
              check, not a fact."
         );
-        if !self.unseen.is_empty() && self.without.is_none() {
-            told.push_str(&format!(" Of {} nothing differs from HEAD.", self.unseen.join(", ")));
+        if !self.unconfirmed.is_empty() && self.no_diff_because.is_none() {
+            text.push_str(&format!(" Of {} nothing differs from HEAD.", self.unconfirmed.join(", ")));
         }
-        if !self.others.is_empty() {
-            let shown: Vec<&str> = self.others.iter().take(MOST_OTHERS).map(RepoPath::as_str).collect();
-            let more = match self.others.len() - shown.len() {
+        if !self.unclaimed.is_empty() {
+            let shown: Vec<&str> = self.unclaimed.iter().take(MAX_UNCLAIMED).map(RepoPath::as_str).collect();
+            let more = match self.unclaimed.len() - shown.len() {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            told.push_str(&format!(
+            text.push_str(&format!(
                 "\nThese files differ from HEAD too, and neither a task nor the report names them; they may be the user's \
                  own edits: {}{more}.",
                 shown.join(", ")
             ));
         }
-        told
+        text
     }
 
     /// One line a file, for the list of what was changed.
     pub(crate) fn summaries(&self) -> Vec<String> {
-        let seen = self.files.iter().map(|ElsewhereFile { file, tasks }| {
+        let seen = self.files.iter().map(|ForeignFile { file, tasks }| {
             let kind = match (&file.before, &file.now) {
                 (None, _) => "created",
                 (_, None) => "deleted",
@@ -137,21 +137,21 @@ impl Elsewhere {
             let (added, removed) = workspace::counts(file.before.as_deref(), file.now.as_deref());
             format!("{}: {kind}, +{added} -{removed} ({}, done elsewhere; against HEAD)", file.path, tasks.join(", "))
         });
-        let said = self.only_said.iter().map(|(path, told)| format!("{path}: {told}"));
-        seen.chain(said).collect()
+        let reported = self.only_reported.iter().map(|(path, note)| format!("{path}: {note}"));
+        seen.chain(reported).collect()
     }
 
     /// Each file with its unified diff.
     pub(crate) fn diffs(&self) -> impl Iterator<Item = (RepoPath, String)> {
-        self.files.iter().map(|ElsewhereFile { file, .. }| {
+        self.files.iter().map(|ForeignFile { file, .. }| {
             (file.path.clone(), workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref()))
         })
     }
 
-    /// The files that other hands changed, or that can't be told to be unchanged.
+    /// The files that were changed, or that without a diff must be taken for changed.
     pub(crate) fn changed(&self) -> impl Iterator<Item = &RepoPath> {
-        let said = self.only_said.iter().filter(|_| self.without.is_some()).map(|(path, _)| path);
-        self.files.iter().map(|theirs| &theirs.file.path).chain(said)
+        let reported = self.only_reported.iter().filter(|_| self.no_diff_because.is_some()).map(|(path, _)| path);
+        self.files.iter().map(|theirs| &theirs.file.path).chain(reported)
     }
 }
 

@@ -7,13 +7,13 @@ use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput};
 use crate::memory::{MemoryError, Store};
 use crate::workflow::run::error::StartError;
 
-/// Said where an answer has nothing to answer.
+/// The message where there is no plan to answer.
 pub const NO_PLAN: &str = "there is no plan to answer; `baton run --task \"…\"` makes one";
 
 /// How an answer from outside a run was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// Whether a run waits at the gate and goes on by itself.
+    /// Whether a run waits at the gate and continues by itself.
     pub run_waits: bool,
     /// Version of the plan; `None` of one that breaks its contract.
     pub plan_version: Option<u32>,
@@ -32,7 +32,7 @@ pub struct Answer {
     pub plan_sha256: Option<String>,
 }
 
-/// Answer the plan as it is now, from whatever process: a run that waits at its gate goes on.
+/// Answer the plan as it is now, from whatever process: a run that waits at its gate continues.
 ///
 /// # Errors
 /// When there is no plan to answer, it is not the one that was shown, a run is implementing the plan that is rejected, or
@@ -50,7 +50,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
     if plan_sha256.is_some_and(|shown| !shown.eq_ignore_ascii_case(sha256)) {
         return Err(StartError::StalePlan { file: store.name(PlanOutput::FILE) });
     }
-    // Of a run that holds the lock and has its yes; where none does, a rejection is the last word on what is left to do.
+    // A run implements it. Without a run at work, a rejection of an approved plan ends what is left to do.
     let is_approved = memory.approval.as_ref().is_some_and(|approval| !approval.is_rejected());
     if decision == Decision::Rejected && is_approved && store.holder().is_some() {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));

@@ -6,15 +6,15 @@ use jiff::Timestamp;
 
 use super::answer::check_subset;
 use super::content::GateSources;
-use super::watch::{answered_elsewhere, is_gone, mended};
+use super::watch::{answered_elsewhere, is_gone, repaired};
 use crate::agents::AgentError;
 use crate::config::ApprovalMode;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile};
 use crate::memory::{FaultyPlan, Memory};
 use crate::text::plural;
-use crate::workflow::changes::unverified::uncounted_or_none;
-use crate::workflow::decide::rounds::covered_before;
-use crate::workflow::foreign::discount::gate_warnings;
+use crate::workflow::changes::unverified::unverified_or_log;
+use crate::workflow::decide::rounds::tasks_to_approve;
+use crate::workflow::foreign::discount::warnings_at_gate;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::Run;
@@ -23,9 +23,9 @@ use crate::workflow::run::question::{FaultyGate, Gate, GateAnswer, GateContent, 
 
 /// What the gate led to.
 pub(crate) enum GateEnd {
-    /// Look at the memory again: an answer, a revision or an edited plan stands there.
-    GoOn,
-    /// Nobody answers here.
+    /// Read the memory again: it holds an answer, a revision or an edited plan.
+    Continue,
+    /// Nobody answers here; the message for people.
     Waiting(String),
 }
 
@@ -33,79 +33,79 @@ pub(crate) enum GateEnd {
 pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, PhaseError> {
     let before = run.store.history_len()?;
     if let Some(faulty) = &memory.faulty_plan {
-        return mend(run, Some(faulty.clone()), before).await;
+        return wait_for_repair(run, Some(faulty.clone()), before).await;
     }
     let Some(mut gate) = show(run, memory)? else {
         return Err(PhaseError::Internal("the gate was due without a plan".to_owned()));
     };
-    for warning in gate_warnings(run, memory).await? {
-        run.say(PLAN, EventStatus::Progress, warning.clone());
+    for warning in warnings_at_gate(run, memory).await? {
+        run.emit(PLAN, EventStatus::Progress, warning.clone());
         gate.content.warnings.push(warning);
     }
     if let Err(why) = check_subset(&gate.plan, run.goal.only(), &memory.done_tasks()) {
         let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
-        run.say(PLAN, EventStatus::Waiting, waiting.clone());
+        run.emit(PLAN, EventStatus::Waiting, waiting.clone());
         return Ok(GateEnd::Waiting(waiting));
     }
     let only = run.goal.only();
     let auto = is_auto(run);
     if auto && gate.content.protected.is_empty() {
-        run.say(PLAN, EventStatus::Progress, "Approved automatically");
-        write(run, &gate, Decision::Approved, ApprovedBy::Auto, covered_before(only, memory))?;
-        return Ok(GateEnd::GoOn);
+        run.emit(PLAN, EventStatus::Progress, "Approved automatically");
+        write(run, &gate, Decision::Approved, ApprovedBy::Auto, tasks_to_approve(only, memory))?;
+        return Ok(GateEnd::Continue);
     }
     let waiting = waiting_message(run, &gate, auto);
-    run.say(PLAN, EventStatus::Waiting, waiting.clone());
+    run.emit(PLAN, EventStatus::Waiting, waiting.clone());
     if auto {
         return Ok(GateEnd::Waiting(waiting));
     }
     let answer = tokio::select! {
         answer = run.approver.ask(&gate) => answer,
         () = answered_elsewhere(run, &gate.content.plan_sha256) => {
-            return if is_gone(run, before)? { mend(run, None, before).await } else { Ok(GateEnd::GoOn) };
+            return if is_gone(run, before)? { wait_for_repair(run, None, before).await } else { Ok(GateEnd::Continue) };
         }
         () = run.context.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
     };
     match answer {
         GateAnswer::Approve { tasks } => {
-            let tasks = tasks.or_else(|| only.and_then(|only| covered_before(Some(only), memory)));
+            let tasks = tasks.or_else(|| only.and_then(|only| tasks_to_approve(Some(only), memory)));
             write(run, &gate, Decision::Approved, ApprovedBy::Person, tasks)?;
-            run.say(PLAN, EventStatus::Progress, "Approved");
+            run.emit(PLAN, EventStatus::Progress, "Approved");
         }
         GateAnswer::Reject => write(run, &gate, Decision::Rejected, ApprovedBy::Person, None)?,
         GateAnswer::Revise { feedback } => {
             run.store.revise_plan(&feedback)?;
-            run.say(PLAN, EventStatus::Progress, "Changes were asked for");
+            run.emit(PLAN, EventStatus::Progress, "Changes were asked for");
         }
         GateAnswer::Edited => {}
         GateAnswer::Wait => return Ok(GateEnd::Waiting(waiting)),
     }
-    Ok(GateEnd::GoOn)
+    Ok(GateEnd::Continue)
 }
 
 fn is_auto(run: &Run) -> bool {
     run.auto_approve || run.settings.approval == ApprovalMode::Auto
 }
 
-/// plan.json breaks its contract, or is gone (`None`): say so, and wait until it is another one. `before` is how many
-/// entries the history had when the gate opened.
-async fn mend(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usize) -> Result<GateEnd, PhaseError> {
+/// plan.json breaks its contract, or is missing (`None`): show that, and wait for another plan. `before` is the number of
+/// entries that the history had when the gate opened.
+async fn wait_for_repair(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usize) -> Result<GateEnd, PhaseError> {
     let mut faulty = faulty;
     loop {
         let gate = FaultyGate {
             faults: faulty.as_ref().map(|faulty| faulty.faults.clone()),
             plan_json: run.store.name(PlanOutput::FILE),
         };
-        let waiting = mend_message(&gate);
-        run.say(PLAN, EventStatus::Waiting, waiting.clone());
+        let waiting = repair_message(&gate);
+        run.emit(PLAN, EventStatus::Waiting, waiting.clone());
         if is_auto(run) {
             return Ok(GateEnd::Waiting(waiting));
         }
         let answer = tokio::select! {
-            answer = run.approver.mend(&gate) => answer,
-            () = mended(run, faulty.as_ref(), before) => {
+            answer = run.approver.show_faults(&gate) => answer,
+            () = repaired(run, faulty.as_ref(), before) => {
                 if !is_gone(run, before)? {
-                    return Ok(GateEnd::GoOn);
+                    return Ok(GateEnd::Continue);
                 }
                 faulty = None;
                 continue;
@@ -119,24 +119,24 @@ async fn mend(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usize) -> Resu
             }
             (GateAnswer::Revise { feedback }, Some(_)) => {
                 run.store.revise_plan(&feedback)?;
-                run.say(PLAN, EventStatus::Progress, "Changes were asked for");
+                run.emit(PLAN, EventStatus::Progress, "Changes were asked for");
             }
             (GateAnswer::Wait, _) => return Ok(GateEnd::Waiting(waiting)),
             _ => {}
         }
-        return Ok(GateEnd::GoOn);
+        return Ok(GateEnd::Continue);
     }
 }
 
 /// How a person gets past a plan that cannot be shown.
-fn mend_message(gate: &FaultyGate) -> String {
-    let told = gate.told();
+fn repair_message(gate: &FaultyGate) -> String {
+    let faults = gate.message();
     match gate.faults {
         Some(_) => format!(
-            "{told}\nThe plan waits until that is mended and saved; `baton run` then asks about it. `baton plan --feedback \
+            "{faults}\nThe plan waits until that is mended and saved; `baton run` then asks about it. `baton plan --feedback \
              \"…\"` has another one made, `baton reject` rejects it."
         ),
-        None => format!("{told}. The plan waits until it is back; after a stop, `baton run` makes a new one."),
+        None => format!("{faults}. The plan waits until it is back; after a stop, `baton run` makes a new one."),
     }
 }
 
@@ -144,7 +144,7 @@ fn mend_message(gate: &FaultyGate) -> String {
 fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
     let Some(loaded) = &memory.plan else { return Ok(None) };
     let content = GateSources::of(run).content(memory, loaded);
-    let content = GateContent { warnings: uncounted_or_none(&run.store), ..content };
+    let content = GateContent { warnings: unverified_or_log(&run.store), ..content };
     // A plan written or edited by others has no plan.md of its own yet.
     run.store.refresh_plan_markdown(&content.markdown)?;
     let plan = loaded.plan.clone();

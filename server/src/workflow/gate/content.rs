@@ -47,7 +47,7 @@ impl GateSources<'_> {
         let GateFacts { protected, flagged, questions, .. } = facts;
         let models = self.models.map(tier_models).unwrap_or_default();
         let plan_sha256 = loaded.sha256.clone();
-        // Whoever shows the gate knows them; plan.md has none.
+        // The caller fills them in; plan.md has none.
         let (checks, warnings) = (Vec::new(), Vec::new());
         GateContent { plan_sha256, markdown, protected, flagged, questions, estimate, models, checks, warnings }
     }
@@ -110,8 +110,8 @@ fn estimate(sources: &GateSources<'_>, memory: &Memory, plan: &PlanOutput) -> Es
     costs.estimate(&Spent { usage: sources.usage, settings: sources.settings })
 }
 
-/// Have a plan.md that shows the plan as it is. Answers with its path, relative to the workspace root; `None` without
-/// one. Of a plan that breaks its contract, plan.md shows what it was before.
+/// Bring plan.md up to date. Answers with its path, relative to the workspace root; `None` without a plan. While
+/// plan.json breaks its contract, plan.md shows the last plan that did not.
 ///
 /// # Errors
 /// When the plan cannot be read or plan.md not be written.

@@ -7,14 +7,14 @@ use crate::memory::FaultyPlan;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::phase::Run;
 
-/// How often approval.json and plan.json are looked at while a person is asked.
+/// Interval at which approval.json and plan.json are read while a person is asked.
 const WATCH: Duration = Duration::from_millis(150);
 
-/// After how many looks a faulty plan is read as a whole again.
-const LOOK_AGAIN: u32 = 7;
+/// Reads of its hash after which a faulty plan is checked again as a whole.
+const FULL_READ_EVERY: u32 = 7;
 
-/// How many looks a plan that is being saved may take.
-const SAVING: u32 = 10;
+/// Intervals that saving a plan may take.
+const MAX_SAVING_LOOKS: u32 = 10;
 
 /// Whether plan.json is gone and no revision took it away.
 pub(super) fn is_gone(run: &Run, before: usize) -> Result<bool, PhaseError> {
@@ -28,39 +28,39 @@ pub(super) async fn answered_elsewhere(run: &Run, sha256: &str) {
     loop {
         ticks.tick().await;
         if run.store.is_answered(sha256) {
-            return settled(run, sha256).await;
+            return saved(run, sha256).await;
         }
     }
 }
 
-/// Returns when plan.json is another one than this faulty one, or none any more; when it is rejected; or when what made it
-/// faulty is mended elsewhere, as by making a file that it names. Where it is gone (`None`), returns when it is back.
-pub(super) async fn mended(run: &Run, faulty: Option<&FaultyPlan>, before: usize) {
+/// Returns when a faulty plan.json was changed, removed or rejected, or when the cause of its fault is gone: a file that it
+/// names was created. Where plan.json is missing (`None`), returns when it is back.
+pub(super) async fn repaired(run: &Run, faulty: Option<&FaultyPlan>, before: usize) {
     let mut ticks = tokio::time::interval(WATCH);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for tick in 1_u32.. {
         ticks.tick().await;
         let now = run.store.plan_sha256();
         match faulty {
-            Some(faulty) if now.as_ref() != Some(&faulty.sha256) => return settled(run, &faulty.sha256).await,
+            Some(faulty) if now.as_ref() != Some(&faulty.sha256) => return saved(run, &faulty.sha256).await,
             Some(faulty) if run.store.answer_to(&faulty.sha256) == Some(Decision::Rejected) => return,
-            Some(_) if tick.is_multiple_of(LOOK_AGAIN) && is_mended(run) => return,
-            None if now.is_some() => return settled(run, "").await,
+            Some(_) if tick.is_multiple_of(FULL_READ_EVERY) && is_repaired(run) => return,
+            None if now.is_some() => return saved(run, "").await,
             None if run.store.history_len().is_ok_and(|entries| entries != before) => return,
             _ => {}
         }
     }
 }
 
-fn is_mended(run: &Run) -> bool {
+fn is_repaired(run: &Run) -> bool {
     run.store.inspect().is_ok_and(|(memory, _)| memory.faulty_plan.is_none())
 }
 
-/// Returns when plan.json is done being saved: an editor may take it away, or empty it, before it writes it anew. What is
-/// gone for longer is gone.
-async fn settled(run: &Run, sha256: &str) {
+/// Returns when saving plan.json is finished: an editor may remove or empty it before it writes the new content. A file
+/// that is missing for longer counts as removed.
+async fn saved(run: &Run, sha256: &str) {
     let mut before = run.store.plan_sha256();
-    for _ in 0..SAVING {
+    for _ in 0..MAX_SAVING_LOOKS {
         if before.as_deref() == Some(sha256) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What agents are doing, told to people as events.
+//! What agents are doing, as events for people.
 
 use super::phase_names::IMPLEMENT;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::agents::{Activity, AgentError};
 use crate::contracts::PhaseName;
 use crate::models::TurnProgress;
 
-/// How often people are told that a long answer grows.
+/// Interval of the events about a long answer.
 const OUTPUT_EVERY: Duration = Duration::from_secs(3);
 
 /// The label of the agent of a task.
@@ -21,7 +21,7 @@ pub(crate) fn task_agent(task: &str) -> String {
     format!("{}/{task}", IMPLEMENT)
 }
 
-/// Note that what an agent's conversation led to stands on disk: its turns need not be kept for a resume.
+/// Close an agent's conversation: its result is on disk, and its turns are not needed for a resume.
 ///
 /// # Errors
 /// When the journal cannot be written.
@@ -29,7 +29,7 @@ pub(crate) fn close_agent(run: &Run, agent: &str) -> Result<(), PhaseError> {
     Ok(run.context.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
 }
 
-/// Tells people what an agent is doing. What it says again is not repeated.
+/// Emits what an agent is doing as events of its phase. An event that repeats the one before is left out.
 pub(crate) fn report_activity(
     run: &Arc<Run>,
     phase: PhaseName,
@@ -61,7 +61,7 @@ pub(crate) fn report_activity(
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != message {
             last.clone_from(&message);
-            run.tell(phase, EventStatus::Progress, task.as_deref(), message);
+            run.emit_for_task(phase, EventStatus::Progress, task.as_deref(), message);
         }
     }
 }

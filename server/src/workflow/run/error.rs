@@ -7,7 +7,7 @@ use crate::workspace::{BaseError, PublishError, RecoverError, WorkspaceError};
 /// Why a phase did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum PhaseError {
-    /// An agent did not hand on what it should.
+    /// An agent handed nothing on.
     #[error(transparent)]
     Agent(#[from] AgentError),
     /// The memory folder.

@@ -1,4 +1,7 @@
-//! What a run is made of and what it says: its goal, its parts, its events, its end, and the question at the gate.
+//! What a run is made of: its goal, its phases as values, its prompts, its events, its end, and the question at the gate.
+//!
+//! Invariants: nothing here decides or moves anything; this sub-room imports no other one of the workflow. A phase and the
+//! run it is given name each other, and so stand in one file. Deliberately absent: any one phase.
 
 pub(crate) mod activity;
 pub(crate) mod checkpoint_state;

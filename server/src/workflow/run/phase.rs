@@ -90,7 +90,7 @@ pub trait Phase: Send + Sync {
     /// When it cannot come to an end. What it wrote by then stands.
     async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError>;
 
-    /// Review the working tree against a commit instead, where the phase can. Answers with what is said at the end.
+    /// Review the working tree against a commit instead, where the phase can. Answers with the final message.
     ///
     /// # Errors
     /// When it cannot come to an end.
@@ -257,11 +257,13 @@ impl Run {
         }
     }
 
-    pub(crate) fn say(&self, phase: impl Into<EventPhase>, status: EventStatus, message: impl Into<String>) {
-        self.tell(phase, status, None, message);
+    /// Emit an event about a phase, or about the run as a whole.
+    pub(crate) fn emit(&self, phase: impl Into<EventPhase>, status: EventStatus, message: impl Into<String>) {
+        self.emit_for_task(phase, status, None, message);
     }
 
-    pub(crate) fn tell(
+    /// Emit an event, about a task where there is one.
+    pub(crate) fn emit_for_task(
         &self,
         phase: impl Into<EventPhase>,
         status: EventStatus,
@@ -278,8 +280,8 @@ impl Run {
         });
     }
 
-    /// Say that a phase ended badly.
-    pub(crate) fn fail(&self, phase: EventPhase, error: &PhaseError) {
+    /// Emit that a phase failed or was cancelled.
+    pub(crate) fn emit_failure(&self, phase: EventPhase, error: &PhaseError) {
         let cancelled = error.kind() == EventErrorKind::Cancelled;
         self.bus.emit(NewEvent {
             phase,

@@ -81,7 +81,7 @@ pub struct FaultyGate {
 
 impl FaultyGate {
     /// What is wrong, a line a fault, as compilers say it; of very many faults the first.
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         const SHOWN: usize = 10;
         let Some(FileFaults { file, faults }) = &self.faults else { return format!("{} is gone", self.plan_json) };
         let mut lines: Vec<String> = faults.iter().take(SHOWN).map(|fault| format!("{file}:{fault}")).collect();
@@ -137,7 +137,7 @@ pub trait Approver: Send + Sync {
 
     /// Show a person what is wrong with the plan, and wait: the engine drops this as soon as plan.json is another one.
     /// [`GateAnswer::Edited`] has it read again at once; nothing can be approved here.
-    async fn mend(&self, _gate: &FaultyGate) -> GateAnswer {
+    async fn show_faults(&self, _gate: &FaultyGate) -> GateAnswer {
         GateAnswer::Wait
     }
 }

@@ -39,10 +39,10 @@ pub(crate) enum Preparation {
     /// Move the plan and what follows from it to history, for a plan that answers to this feedback.
     RevisePlan(String),
     /// Take out the results of these tasks, so that they are done again; those of the others stay.
-    DoAgain(Vec<String>),
+    RedoTasks(Vec<String>),
     /// Narrow the approval to these tasks.
-    DoOnly(Vec<String>),
-    /// Write down the round for the issues that were chosen.
+    LimitToTasks(Vec<String>),
+    /// Write the round for the issues that were chosen.
     BeginFix(FixScope),
     /// Move these files to history.
     SetFilesAside(Vec<&'static str>),
@@ -59,8 +59,8 @@ impl Preparation {
         match self {
             Self::SetWorkflowAside(why) => drop(store.set_workflow_aside(why)?),
             Self::RevisePlan(feedback) => drop(store.revise_plan(&feedback)?),
-            Self::DoAgain(tasks) => rounds::do_again(store, memory, &tasks)?,
-            Self::DoOnly(tasks) => rounds::do_only(store, memory, &tasks)?,
+            Self::RedoTasks(tasks) => rounds::redo_tasks(store, memory, &tasks)?,
+            Self::LimitToTasks(tasks) => rounds::limit_to_tasks(store, memory, &tasks)?,
             Self::BeginFix(scope) => rounds::begin_fix(store, workspace, memory, &scope)?,
             Self::SetFilesAside(files) => drop(store.set_aside(SetAside::Phase, &files)?),
             Self::WriteTask(task) => drop(store.write_task(&task)?),
@@ -97,7 +97,7 @@ impl Beginning {
                 let task = TaskAtHand::of(memory, goal, &next_phase(memory, policy, now))?;
                 check_tasks(memory, &task, ids)?;
                 let first = match &memory.plan {
-                    Some(_) => Preparation::DoAgain(ids.clone()),
+                    Some(_) => Preparation::RedoTasks(ids.clone()),
                     None => named(&policy.phases, IMPLEMENT, memory, &task)?,
                 };
                 Ok(Self::with(task.around([first])))
@@ -118,7 +118,7 @@ fn fix(store: &Store, memory: &Memory, issues: &[String]) -> Result<Vec<Preparat
     if let Some(faulty) = &memory.faulty_plan {
         return Err(MemoryError::Faulty(vec![faulty.faults.clone()]).into());
     }
-    let scope = issues::chosen(store, memory, issues)?;
+    let scope = issues::scope_of_chosen(store, memory, issues)?;
     let answer = memory.is_rejected().then_some(Preparation::SetFilesAside(vec![Approval::FILE]));
     Ok(scope.map(Preparation::BeginFix).into_iter().chain(answer).collect())
 }
@@ -145,7 +145,7 @@ fn go(
     let is_idle = matches!(next, Next::Merged | Next::Rejected | Next::Escalated { .. } | Next::Gate);
     let needs_model = task.write.is_some() || !is_idle;
     let only = only.filter(|_| memory.plan.is_some() && !task.is_fresh());
-    let first = only.map(|only| Preparation::DoOnly(only.to_vec()));
+    let first = only.map(|only| Preparation::LimitToTasks(only.to_vec()));
     Ok(Beginning { needs_model, ..Beginning::with(task.around(first)) })
 }
 

@@ -47,7 +47,7 @@ struct Prepared {
     spent_before: Vec<Usage>,
 }
 
-/// Start a run. It goes on in the background, on the current tokio runtime, until its end.
+/// Start a run. It runs in the background, on the current tokio runtime, until its end.
 ///
 /// # Errors
 /// When it cannot begin; nothing was changed then.
@@ -128,7 +128,7 @@ fn prepare(engine: &Engine, goal: &Goal, policy: &Policy) -> Result<Prepared, St
 }
 
 /// Close the conversations of the agents whose handoff stands, so that they are not replayed: a run can be killed after it
-/// wrote a handoff and before it noted so.
+/// wrote a handoff and before it journaled that.
 fn close_finished_agents(
     store: &Store,
     phases: &Phases,

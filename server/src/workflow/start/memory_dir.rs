@@ -12,10 +12,10 @@ const SETTING: &str = "memory_dir";
 /// Nothing is made or changed.
 ///
 /// # Errors
-/// What is wrong, at the place where the setting is given. Of the default folder it is told when the folder is opened.
+/// What is wrong, at the place where the setting is given. The default folder is checked when it is opened.
 pub fn check_memory_dir(workspace: &Workspace, loaded: &Loaded, table: &Table) -> Result<(), ConfigErrors> {
     let origin = loaded.origin(SETTING);
-    // What is no path is told where settings are read.
+    // Reading the settings reports what is no path.
     let Ok(path) = RepoPath::parse(&loaded.settings.memory_dir) else { return Ok(()) };
     match memory::check_folder(workspace, &path, &table.with(&loaded.settings.phases).handoffs()) {
         Err(error) if origin.layer != Layer::Default => {

@@ -1,4 +1,7 @@
-//! How a run starts.
+//! The start of a run: the engine is opened, the memory folder is prepared for the goal, and the loop is started.
+//!
+//! Invariants: a start that is refused has changed nothing; one run at a time holds the lock; what a killed run left is
+//! repaired before anything else.
 
 pub(crate) mod base;
 pub(crate) mod beginning;

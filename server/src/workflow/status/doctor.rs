@@ -1,4 +1,4 @@
-//! Whether everything a run needs is there: what is looked at, what is wrong, and how to mend it.
+//! Whether everything a run needs is there: the checks, what is wrong, and how to fix it.
 
 use std::fmt;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub struct Check {
     pub status: CheckStatus,
     /// What is there, or what is wrong.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for CheckStatus {
 /// Look at everything a run in this folder would need. `settings` are those in force there, or what is wrong with
 /// them; `env` reads the environment; `editor` is what the editor lends, [`Editor::default`] where there is none.
 ///
-/// Nothing is written, no turn is taken, and no key is told.
+/// Nothing is written, no turn is taken, and no key is shown.
 pub async fn doctor(
     folder: &Path,
     settings: Result<Loaded, ConfigErrors>,
@@ -84,19 +84,19 @@ pub async fn doctor(
         Ok(workspace) => files(&workspace, &effective, &phases.handoffs(), &mut checks),
         Err(error) => {
             let fix = "Name a folder that is there and that you may read: --workspace DIR, or open it in the editor.";
-            checks.push(Check::new("workspace", CheckStatus::Error, error.to_string()).mend(fix));
+            checks.push(Check::new("workspace", CheckStatus::Error, error.to_string()).with_fix(fix));
         }
     }
     let faulty_settings = settings.is_err();
     given(&settings, &mut checks);
     if let Err(message) = load_prompts(&phases) {
         let fix = "Mend the file, or remove it: the built-in prompt is used then.";
-        checks.push(Check::new("prompts", CheckStatus::Error, message).mend(fix));
+        checks.push(Check::new("prompts", CheckStatus::Error, message).with_fix(fix));
     }
     let mut models_at_fault = false;
     if faulty_settings {
         let message = "not looked at: which models are meant stands in the settings, and those are faulty";
-        checks.push(Check::new("models", CheckStatus::Warning, message).mend("Mend the settings first."));
+        checks.push(Check::new("models", CheckStatus::Warning, message).with_fix("Mend the settings first."));
     } else {
         match models(&effective, env, editor) {
             Ok(models) => models_at_fault = served(&models, &mut checks).await,
@@ -119,7 +119,7 @@ impl Check {
         Self::new(name, CheckStatus::Ok, message)
     }
 
-    fn mend(mut self, fix: impl Into<String>) -> Self {
+    fn with_fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
     }
@@ -140,13 +140,13 @@ fn files(workspace: &Workspace, settings: &Settings, handoffs: &Handoffs, checks
     checks.push(match workspace.check_writable(None) {
         Ok(()) => Check::ok("workspace", format!("{root}, writable")),
         Err(error) => Check::new("workspace", CheckStatus::Error, format!("{root} cannot be written: {error}"))
-            .mend("Give yourself the right to write there, for example by `chmod u+w`."),
+            .with_fix("Give yourself the right to write there, for example by `chmod u+w`."),
     });
     let memory_dir = match RepoPath::parse(&settings.memory_dir) {
         Ok(path) => path,
         Err(error) => {
             let check = Check::new("memory", CheckStatus::Error, format!("memory_dir: {error}"));
-            checks.push(check.mend("Set memory_dir to a folder inside the workspace, such as .agent_memory."));
+            checks.push(check.with_fix("Set memory_dir to a folder inside the workspace, such as .agent_memory."));
             return;
         }
     };
@@ -160,23 +160,23 @@ fn memory(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs, repository
     if !workspace.is_folder(dir) {
         return match workspace.is_file(dir) {
             true => Check::new("memory", CheckStatus::Error, format!("{dir} is a file, and should be a folder"))
-                .mend("Move it away, or set memory_dir to another name."),
+                .with_fix("Move it away, or set memory_dir to another name."),
             false => Check::ok("memory", format!("{dir} is made by the first run")),
         };
     }
     if let Err(error) = workspace.check_writable(Some(dir)) {
         return Check::new("memory", CheckStatus::Error, format!("{dir} cannot be written: {error}"))
-            .mend(format!("Give yourself the right to write there, for example by `chmod -R u+w {dir}`."));
+            .with_fix(format!("Give yourself the right to write there, for example by `chmod -R u+w {dir}`."));
     }
     if let RepositoryState::Open { ignores_memory, tracks_memory, .. } = repository {
         if *tracks_memory {
             return Check::new("memory", CheckStatus::Warning, format!("{dir} is tracked by git, and should not be"))
-                .mend(format!("Run `git rm -r -q --cached {dir}`, and commit that."));
+                .with_fix(format!("Run `git rm -r -q --cached {dir}`, and commit that."));
         }
         if !ignores_memory {
-            return Check::new("memory", CheckStatus::Warning, format!("{dir} is not ignored by git")).mend(format!(
-                "Write a line `*` to {dir}/.gitignore; the next run does so where that file is missing."
-            ));
+            return Check::new("memory", CheckStatus::Warning, format!("{dir} is not ignored by git")).with_fix(
+                format!("Write a line `*` to {dir}/.gitignore; the next run does so where that file is missing."),
+            );
         }
     }
     let ignored = RepoPath::parse(&format!("{dir}/.gitignore")).is_ok_and(|path| workspace.is_file(&path));
@@ -185,7 +185,7 @@ fn memory(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs, repository
         Ok(_) if !ignored => Check::ok("memory", format!("{dir}, writable")),
         Ok(_) => Check::ok("memory", format!("{dir}, writable and ignored by git")),
         Err(error) => Check::new("memory", CheckStatus::Error, error)
-            .mend("Mend the file at that place, or set all aside by `baton reset`."),
+            .with_fix("Mend the file at that place, or set all aside by `baton reset`."),
     }
 }
 
@@ -205,13 +205,13 @@ fn ignored(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs) -> Vec<Ch
         (runs, "no clock that is roughly right makes such a run; passed over unless it holds journals of yours"),
         (entries, "nobody has counted up to such an entry, or it is no folder; passed over"),
     ];
-    let told = reasons.into_iter().filter(|(names, _)| !names.is_empty()).map(|(names, why)| {
+    let checks = reasons.into_iter().filter(|(names, _)| !names.is_empty()).map(|(names, why)| {
         let rest = if names.len() > TOLD { format!(" and {} more", names.len() - TOLD) } else { String::new() };
         let first = names.into_iter().take(TOLD).collect::<Vec<_>>().join(", ");
         let check = Check::new("memory", CheckStatus::Warning, format!("{first}{rest}: {why}"));
-        check.mend("Remove it, if it is none of yours.")
+        check.with_fix("Remove it, if it is none of yours.")
     });
-    told.collect()
+    checks.collect()
 }
 
 fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
@@ -219,9 +219,9 @@ fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
     let without = "no checkpoints are kept, and `baton review --base` is not possible";
     match repository {
         RepositoryState::Missing => warning(format!("no git repository: {without}"))
-            .mend("Run `git init`, if you want them; everything else works without."),
+            .with_fix("Run `git init`, if you want them; everything else works without."),
         RepositoryState::Bare => warning(format!("a bare repository, without a working tree: {without}"))
-            .mend("Work in a clone of it, or in a worktree (`git worktree add`)."),
+            .with_fix("Work in a clone of it, or in a worktree (`git worktree add`)."),
         RepositoryState::Unreadable { cause, message } => {
             let root = workspace.root().display();
             let (why, fix) = match cause {
@@ -251,7 +251,7 @@ fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
                     "Run `git status` there, which tells more; everything else works without.".to_owned(),
                 ),
             };
-            warning(format!("{why}: {without}")).mend(fix)
+            warning(format!("{why}: {without}")).with_fix(fix)
         }
         RepositoryState::Open { head, is_shallow, .. } => {
             let at = match head {
@@ -261,7 +261,8 @@ fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
                 }
                 Some(Head { branch: None, .. }) => "on a detached HEAD".to_owned(),
                 None => {
-                    return warning("the repository has no readable HEAD".to_owned()).mend("Run `git status` there.");
+                    return warning("the repository has no readable HEAD".to_owned())
+                        .with_fix("Run `git status` there.");
                 }
             };
             let shallow = if *is_shallow { ", a shallow clone" } else { "" };
@@ -291,7 +292,7 @@ fn given(settings: &Result<Loaded, ConfigErrors>, checks: &mut Vec<Check>) {
                 let place = &error.place;
                 checks.push(
                     Check::new("settings", CheckStatus::Error, error.to_string())
-                        .mend(format!("Mend it at its place: {place}. {}", where_settings_are())),
+                        .with_fix(format!("Mend it at its place: {place}. {}", where_settings_are())),
                 );
             }
         }
@@ -368,14 +369,14 @@ fn existence(model: &dyn Model, name: &'static str, probe: &Probe, reached: Chec
         Probe::Missing { has } => {
             let has = if has.is_empty() { String::new() } else { format!(", such as {}", has.join(", ")) };
             let check = Check::new(name, CheckStatus::Error, format!("{host} has no model {id}"))
-                .mend(format!("Set {name} to one that it has{has}."));
+                .with_fix(format!("Set {name} to one that it has{has}."));
             Some((check, true))
         }
         Probe::NotListed => {
             let message = format!("whether {id} is there cannot be told: {host} does not list it");
             Some((Check::new(name, CheckStatus::Warning, message), false))
         }
-        // What was said of the key or the endpoint says it all.
+        // The check of the key or the endpoint reports the cause.
         Probe::Failed { .. } if reached != CheckStatus::Ok => None,
         Probe::Failed { error, .. } => Some((failed(name, CheckStatus::Warning, error), false)),
     }
@@ -384,7 +385,7 @@ fn existence(model: &dyn Model, name: &'static str, probe: &Probe, reached: Chec
 /// A model's error as a check: its last sentence says what to do.
 fn failed(name: &'static str, status: CheckStatus, error: &ModelError) -> Check {
     match error.message.rsplit_once(". ") {
-        Some((what, fix)) => Check::new(name, status, what).mend(fix),
+        Some((what, fix)) => Check::new(name, status, what).with_fix(fix),
         None => Check::new(name, status, error.message.clone()),
     }
 }
@@ -433,8 +434,8 @@ mod tests {
     async fn found(probe: Probe) -> (Vec<String>, bool) {
         let mut checks = Vec::new();
         let at_fault = served(&Models::all(Arc::new(Probed(probe))), &mut checks).await;
-        let told = |check: &Check| format!("{} {:?} {} {:?}", check.name, check.status, check.message, check.fix);
-        (checks.iter().skip(1).map(told).collect(), at_fault)
+        let line = |check: &Check| format!("{} {:?} {} {:?}", check.name, check.status, check.message, check.fix);
+        (checks.iter().skip(1).map(line).collect(), at_fault)
     }
 
     #[test]
@@ -448,7 +449,7 @@ mod tests {
     async fn a_model_that_is_not_there_is_a_fault_of_the_setting_that_names_it() {
         let (checks, at_fault) = found(Probe::Missing { has: vec!["claude-opus-5-5".to_owned()] }).await;
         assert!(at_fault);
-        assert_eq!(checks.len(), 5, "the key and the endpoint are told once: {checks:?}");
+        assert_eq!(checks.len(), 5, "the key and the endpoint are checked once: {checks:?}");
         assert_eq!(
             checks[2],
             "models.fast Error api.anthropic.com has no model anthropic:claude-opus-9 \

@@ -1,3 +1,5 @@
+//! Where a workflow stands, from the memory folder alone.
+
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
@@ -8,9 +10,9 @@ use crate::config::Settings;
 use crate::contracts::{Decision, Issue, PhaseName, ReviewOutput, RoundKind, Usage};
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::Models;
-use crate::workflow::changes::unverified::uncounted_or_none;
+use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::decide::next::{Next, next_phase};
-use crate::workflow::foreign::discount::borne_out;
+use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::content::GateSources;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
@@ -36,7 +38,7 @@ pub struct Status {
     pub issues: Vec<IssueStatus>,
     /// The plan that waits for an answer; null also where plan.json breaks its contract, and so cannot be shown.
     pub gate: Option<GateContent>,
-    /// What is wrong with the files of the memory folder; absent where nothing is. The workflow goes on once it is mended.
+    /// What is wrong with the files of the memory folder; absent where nothing is. The workflow continues once they are fixed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultStatus>,
     /// What the workflow has used.
@@ -73,7 +75,7 @@ pub struct PhaseStatus {
     pub at: Option<Timestamp>,
     /// Milliseconds from its start to its end, or until now.
     pub elapsed_ms: Option<u64>,
-    /// The last thing said of it.
+    /// The message of its last event.
     pub message: String,
 }
 
@@ -111,7 +113,7 @@ pub struct Standing {
     pub tasks: Vec<TaskStanding>,
 }
 
-/// Tell where phases and tasks stand; also where other parts of the memory are faulty.
+/// The state of phases and tasks, also where other parts of the memory are faulty.
 ///
 /// # Errors
 /// When the memory folder cannot be read.
@@ -131,8 +133,8 @@ pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
     memory.review.clone().or_else(|| store.review_before(fixing()?.n))
 }
 
-/// Tell where the workflow stands, from the memory folder alone, also where its files have faults. `models` would go
-/// on with it, where there are any.
+/// The state of the workflow, from the memory folder alone, also where its files have faults. `models` are those that would
+/// continue it, where there are any.
 ///
 /// # Errors
 /// When the memory folder cannot be read.
@@ -146,7 +148,7 @@ pub fn status(
     StatusReader::default().status(store, settings, models, phases, now)
 }
 
-/// Tells where a workflow stands again and again: of the runs' journals, which grow long, it reads only what was added.
+/// Reads the status of a workflow repeatedly: of the runs' journals, which grow long, it reads only what was added.
 #[derive(Default)]
 pub struct StatusReader {
     /// The memory folder that was read.
@@ -193,7 +195,7 @@ fn status_of(
     let (mut memory, faults) = store.inspect()?;
     let running = store.holder().map(|holder| holder.run);
     let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
-    let (next, done_elsewhere) = borne_out(sources.phases, store, &mut memory, next)?;
+    let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
     let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
     let phases =
         sources.phases.all().iter().map(|phase| phase_status(*phase, &memory, history, &at_work, now)).collect();
@@ -203,9 +205,9 @@ fn status_of(
         (Next::Gate, Some(plan)) => Some(sources.content(&memory, plan)),
         _ => None,
     };
-    let warnings: Vec<String> = uncounted_or_none(store).into_iter().chain(done_elsewhere).collect();
+    let warnings: Vec<String> = unverified_or_log(store).into_iter().chain(done_elsewhere).collect();
     let gate = gate.map(|content| GateContent { warnings: warnings.clone(), ..content });
-    // Of other files than the plan nothing is known to follow: a start only tells of their faults.
+    // A fault of another file than the plan keeps a run from starting, so that nothing comes next.
     let is_stuck = faults.len() > usize::from(memory.faulty_plan.is_some());
     Ok(Status {
         outcome: if running.is_some() || is_stuck { None } else { outcome(&next, history.last().copied()) },
@@ -308,7 +310,7 @@ fn phase_status(
     let running = at_work(last);
     let is_answered = name == PLAN && handoff && memory.approval.is_some();
     let status = match last.status {
-        // The last word on a plan is that it was approved.
+        // An approval is the last event of a plan.
         EventStatus::Progress if is_answered => PhaseState::Done,
         EventStatus::Started | EventStatus::Progress if running => PhaseState::Running,
         EventStatus::Started | EventStatus::Progress if handoff && name == PLAN => PhaseState::Done,
@@ -328,7 +330,7 @@ fn phase_status(
     };
     let elapsed_ms = started.map(|started| ended.duration_since(started.at).as_millis().max(0) as u64);
     let message = match (last.status, &memory.approval) {
-        // It was answered from outside the run, which said no more of it.
+        // It was answered from outside the run, which emitted no event then.
         (EventStatus::Waiting, Some(approval)) if name == PLAN => match approval.decision {
             Decision::Approved => "Approved".to_owned(),
             Decision::Rejected => "Rejected".to_owned(),

@@ -1,5 +1,5 @@
-//! Where phases, tasks, issues and the workflow stand, in the words of `status --json`. Each word is said once: by serde,
-//! which [`Display`](fmt::Display) asks too.
+//! Where phases, tasks, issues and the workflow stand, in the words of `status --json`. Each word is written once, for serde,
+//! which [`Display`](fmt::Display) uses too.
 
 use std::fmt;
 

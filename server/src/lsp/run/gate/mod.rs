@@ -250,9 +250,9 @@ impl Approver for EditorGate {
         if self.capabilities.gate { self.wait().await } else { self.ask_in_window(gate).await }
     }
 
-    async fn mend(&self, gate: &FaultyGate) -> GateAnswer {
+    async fn show_faults(&self, gate: &FaultyGate) -> GateAnswer {
         drop(self.events.send(GateEvent::Faulty));
-        let faults = plain(&gate.told(), 1000);
+        let faults = plain(&gate.message(), 1000);
         let message = match gate.faults {
             Some(_) => format!(
                 "Baton: the plan waits and cannot be shown: {faults}. Mend it and save it, and you are asked about it; or run \

@@ -314,7 +314,7 @@ async fn of_a_plan_that_cannot_be_shown_the_faults_are_listed() {
         let gate = FaultyGate { faults: None, plan_json: ".agent_memory/plan.json".to_owned() };
         tokio::select! {
             biased;
-            _ = editor.gate_in_editor.mend(&gate) => panic!("nobody answered"),
+            _ = editor.gate_in_editor.show_faults(&gate) => panic!("nobody answered"),
             () = std::future::ready(()) => {}
         }
         assert!(matches!(editor.events.recv().await, Some(GateEvent::Faulty)));
