@@ -18,7 +18,7 @@ const OUTPUT_EVERY: Duration = Duration::from_secs(3);
 
 /// The label of the agent of a task.
 pub(crate) fn task_agent(task: &str) -> String {
-    format!("{}/{task}", IMPLEMENT)
+    format!("{IMPLEMENT}/{task}")
 }
 
 /// Close an agent's conversation: its result is on disk, and its turns are not needed for a resume.
