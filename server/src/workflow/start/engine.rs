@@ -93,8 +93,7 @@ pub fn models(
 pub(crate) fn load_prompts(phases: &Phases) -> Result<Prompts, String> {
     match config::user_folder() {
         Some(folder) => {
-            let comes_from_settings =
-                |name| phases.get(name).is_some_and(|phase| phase.is_prompt_from_settings());
+            let comes_from_settings = |name| phases.get(name).is_some_and(|phase| phase.is_prompt_from_settings());
             phases.prompts().or_of_user(&folder, |name| !comes_from_settings(name))
         }
         None => Ok(phases.prompts()),
