@@ -122,20 +122,35 @@ pub(super) const TESTS_MAY_IMPORT: [(&str, &str, &str); 4] = [
 pub(super) type SubRoom = (&'static str, &'static str);
 
 /// The rooms inside a room. Each imports only those before it; the reason says why it stands where it does.
-pub(super) const SUB_ROOMS: [(&str, &[SubRoom]); 1] = [(
-    "lsp",
-    &[
-        ("wire", "the connection: it knows nothing of what is sent"),
-        ("text", "documents and positions: they need the encoding that `wire` negotiated, and no folder"),
-        ("files", "a folder opened for one piece of work, read with the open documents of `text`"),
-        ("board", "diagnostics: read through `files`, placed by `text`; they know no run"),
-        ("offers", "what a person can do at a place: a function of `files` and `text` that runs nothing"),
-        ("folder", "one workspace folder: it holds its `board` and its lenses, and can stop a run"),
-        ("run", "a run from its start to its outcome, which it reports to its `folder`"),
-        ("commands", "what a person asks for: it starts a `run`, or reads a `folder`"),
-        ("server", "the router: it knows every handler, and no handler knows it"),
-    ],
-)];
+pub(super) const SUB_ROOMS: [(&str, &[SubRoom]); 2] = [
+    (
+        "workflow",
+        &[
+            ("run", "what all of a run share: goal, events, costs, the trait of a phase; it decides and does nothing"),
+            ("changes", "what runs did to the files, by their journals: it knows no plan and no next step"),
+            ("decide", "what comes next: a function of the memory, and of the rounds that it opens"),
+            ("foreign", "results that no journal of ours proves: found by the rounds of `decide` and by `changes`"),
+            ("gate", "what a person approves: the plan, and `foreign` work that would be accepted with it"),
+            ("drive", "the loop: it does what `decide` says, asks at the `gate`, and ends with an outcome"),
+            ("start", "how a run begins: everything is checked, then `drive` is spawned"),
+            ("status", "where a workflow stands and what a run would need: it reads all of these and changes nothing"),
+        ],
+    ),
+    (
+        "lsp",
+        &[
+            ("wire", "the connection: it knows nothing of what is sent"),
+            ("text", "documents and positions: they need the encoding that `wire` negotiated, and no folder"),
+            ("files", "a folder opened for one piece of work, read with the open documents of `text`"),
+            ("board", "diagnostics: read through `files`, placed by `text`; they know no run"),
+            ("offers", "what a person can do at a place: a function of `files` and `text` that runs nothing"),
+            ("folder", "one workspace folder: it holds its `board` and its lenses, and can stop a run"),
+            ("run", "a run from its start to its outcome, which it reports to its `folder`"),
+            ("commands", "what a person asks for: it starts a `run`, or reads a `folder`"),
+            ("server", "the router: it knows every handler, and no handler knows it"),
+        ],
+    ),
+];
 
 /// What some rooms or files alone may reach.
 pub(super) struct Owned {
@@ -173,7 +188,7 @@ pub(super) const OWNED: [Owned; 7] = [
         owners: &[
             ("config/disk.rs", "it reads variables and finds the user's folders, and hands both on as values"),
             ("workspace/git/open/", "git takes the user's own folder for safe"),
-            ("workflow/", "doctor says which binary runs"),
+            ("workflow/status/doctor.rs", "doctor reports which binary runs"),
             ("cli/args.rs", "it parses the arguments"),
             ("cli/session.rs", "the folder that a command was started in is the workspace"),
             ("cli/demo.rs", "the sample repository is a temporary folder"),
@@ -219,17 +234,4 @@ pub(super) const OWNED: [Owned; 7] = [
         open_to_tests: false,
         instead: "return what is to be shown, and show it in `cli`",
     },
-];
-
-/// Circles that are still to be broken: all their files begin like this.
-pub(super) const CIRCLES_LEFT: [(&str, &str); 3] = [
-    ("workflow/", "it is being divided into rooms"),
-    ("phases/implement/", "its door defines what its files use"),
-    ("phases/review/", "its door defines what its files use"),
-];
-
-/// Files whose place or form is still to be changed.
-pub(super) const MISPLACED_LEFT: [(&str, &str); 2] = [
-    ("workflow/next.rs", "workflow is being divided into rooms"),
-    ("workflow/next_tests.rs", "workflow is being divided into rooms"),
 ];

@@ -288,11 +288,7 @@ fn each_broken_convention_says_where_the_file_belongs() {
     ]
     .map(|(file, source)| (file.to_owned(), source.to_owned()))
     .into();
-    let faults: Vec<_> = files
-        .iter()
-        .flat_map(|(file, source)| misplaced(file, source, &files))
-        .map(|(file, fault)| format!("{file}: {fault}"))
-        .collect();
+    let faults: Vec<_> = files.iter().flat_map(|(file, source)| misplaced(file, source, &files)).collect();
     expect_test::expect![[r#"
         room/a.rs: it stands beside its folder: move it to room/a/mod.rs
         room/a/b.rs: its tests are 202 lines long: move them to room/a/b/tests.rs and it to room/a/b/mod.rs
