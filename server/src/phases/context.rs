@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
 use crate::workflow::{CONTEXT, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
-use crate::workspace::{TextFile, Workspace};
+use crate::workspace::Workspace;
 
 /// The row of the context phase.
 pub(super) struct Context;
@@ -148,7 +148,7 @@ fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<Context
                 faults.push(format!("{place}: {path} is not a file of this workspace; look with list_files"));
             }
             Ok(path) => {
-                file.line_count = lines(workspace, &path);
+                file.line_count = workspace.line_count(&path).unwrap_or_default();
                 file.path = path.to_string();
             }
         }
@@ -178,27 +178,9 @@ pub(super) fn as_section(context: &ContextOutput) -> String {
     section("context", &json_text(context))
 }
 
-fn lines(workspace: &Workspace, path: &RepoPath) -> u32 {
-    let text = workspace.read_open(path).ok().flatten().and_then(|file| TextFile::decode(&file.bytes).ok());
-    text.map_or(0, |text| u32::try_from(text.text().lines().count()).unwrap_or(u32::MAX))
-}
-
+/// A repository's own conventions, as far as they are offered.
 fn convention(workspace: &Workspace, file: &str) -> Option<String> {
-    let path = RepoPath::parse(file).ok()?;
-    if workspace.is_secret_by_link(&path) {
-        return None;
-    }
-    let bytes = workspace.read_unlinked(&path).ok()??.bytes;
-    let text = TextFile::decode(&bytes).ok()?.masked_text().into_owned();
-    if text.trim().is_empty() {
-        return None;
-    }
-    let Some((cut, _)) = text.char_indices().take_while(|(at, _)| *at <= CONVENTION_BYTES).last() else {
-        return Some(text);
-    };
-    if text.len() <= CONVENTION_BYTES {
-        Some(text)
-    } else {
-        Some(format!("{}\n[cut; read {file} for the rest]", &text[..cut]))
-    }
+    let excerpt = workspace.excerpt(&RepoPath::parse(file).ok()?, CONVENTION_BYTES)?;
+    let rest = if excerpt.is_cut { format!("\n[cut; read {file} for the rest]") } else { String::new() };
+    Some(excerpt.text + &rest)
 }
