@@ -598,7 +598,7 @@ async fn the_script_answers_by_agent_task_and_place_in_the_conversation() {
     let task = |id: &str| {
         let task = json!({ "id": id, "title": "a {brace", "acceptance_criteria": ["{"] });
         let issues = json!([{ "id": "f00", "description": "fn x() {}" }]);
-        format!("Mend `{{` and {{\"id\": \"no task\"}}.\n```json\n{task:#}\n```\nIssues: {issues}")
+        format!("Fix `{{` and {{\"id\": \"no task\"}}.\n```json\n{task:#}\n```\nIssues: {issues}")
     };
     assert_eq!(ask("submit_result", &task("T2"), 0).await, "T2");
     assert_eq!(ask("submit_result", &task("T1"), 0).await, "another task");

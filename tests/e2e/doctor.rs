@@ -78,7 +78,7 @@ fn a_key_that_is_missing_or_wrong_is_reported_with_its_variable() {
     let done = doctor(&session).run().expect(2);
     finds(&done, "models", "error", "No model is set up", "Set ANTHROPIC_API_KEY to a key");
     assert_eq!(done.json()["ok"], false);
-    session.baton(["doctor"]).run().expect(2).prints("to mend it").prints("One thing stands in the way of a run.");
+    session.baton(["doctor"]).run().expect(2).prints("to fix it").prints("One thing stands in the way of a run.");
 
     let api = MessagesApi::start(Script::new());
     let done = doctor(&session).api(&api).env("ANTHROPIC_API_KEY", "sk-wrong").run().expect(1);
@@ -163,8 +163,8 @@ fn faults_of_settings_are_reported_at_their_place() {
         .map(|check| check["fix"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(faults.len(), 2, "{}", done.stdout);
-    assert!(faults[0].starts_with("Mend it at its place: baton.toml:1:"), "{faults:?}");
-    finds(&done, "models", "warning", "not looked at", "Mend the settings first.");
+    assert!(faults[0].starts_with("Fix it at its place: baton.toml:1:"), "{faults:?}");
+    finds(&done, "models", "warning", "not looked at", "Fix the settings first.");
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn a_plan_edited_into_nonsense_at_the_gate_is_shown_its_place_and_asked_about_ag
     let line = session.text(".agent_memory/plan.json").lines().position(|line| line.contains("\"simple\""));
     let line = line.expect("a complexity") + 1;
     terminal.wait_for(&format!(".agent_memory/plan.json:{line}:"));
-    terminal.wait_for("The plan cannot be shown before that is mended.");
+    terminal.wait_for("The plan cannot be shown before that is fixed.");
     terminal.wait_for(PROMPT);
     terminal.type_line("a");
     terminal.wait_for("It cannot be approved with these faults");

@@ -63,7 +63,7 @@ fn a_broken_plan_can_be_viewed_rejected_and_planned_again_and_not_approved() {
         let fault = &reported["faults"][0];
         assert_eq!(fault["file"], PLAN);
         let place = format!("{PLAN}:{}:{}: ", fault["line"], fault["column"]);
-        session.baton(["status"]).run().expect(0).prints(&place).prints("mend the plan and save it");
+        session.baton(["status"]).run().expect(0).prints(&place).prints("fix the plan and save it");
         session.baton(["approve"]).run().expect(1).reports(&place);
         session.run(&api, []).expect(3).prints(&place);
         assert!(!session.exists(".agent_memory/approval.json"));
@@ -129,7 +129,7 @@ fn a_gate_whose_plan_is_broken_by_another_program_shows_it_and_opens_when_it_is_
     terminal.wait_for(PROMPT);
     assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
     session.write(PLAN, "[]");
-    terminal.wait_for("cannot be shown before that is mended");
+    terminal.wait_for("cannot be shown before that is fixed");
     session.baton(["reject"]).run().expect(0);
     terminal.wait_for("The plan was rejected");
     running.wait().expect(4);

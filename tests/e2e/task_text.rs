@@ -42,13 +42,13 @@ fn a_task_that_begins_with_a_dash_is_a_task() {
 #[test]
 fn the_same_task_with_other_line_ends_goes_on() {
     let (session, api) = (Session::new(&workspace(1)), api());
-    session.run(&api, ["--task", "Mend it:\n- the count\n- the name"]).expect(3);
-    let same = "\u{feff}Mend it:  \r\n- the count\r\n- the name\r\n";
+    session.run(&api, ["--task", "Fix it:\n- the count\n- the name"]).expect(3);
+    let same = "\u{feff}Fix it:  \r\n- the count\r\n- the name\r\n";
     session.run(&api, ["--task", same]).expect(3);
     session.write(".agent_memory/task.md", same);
-    session.run(&api, ["--task", "Mend it:\n- the count\n- the name"]).expect(3);
-    let other = session.run(&api, ["--task", "Mend it:\n- the count"]).expect(2);
-    other.reports("another task is unfinished here: \"Mend it:…\"");
+    session.run(&api, ["--task", "Fix it:\n- the count\n- the name"]).expect(3);
+    let other = session.run(&api, ["--task", "Fix it:\n- the count"]).expect(2);
+    other.reports("another task is unfinished here: \"Fix it:…\"");
     assert_eq!(api.requests_of("context").len(), 1);
 }
 
@@ -73,7 +73,7 @@ fn a_task_file_is_read_in_the_encoding_it_was_saved_in() {
 fn a_task_file_that_is_no_text_is_refused_at_its_place_and_kept() {
     let (session, api) = (Session::new(&workspace(1)), api());
     for (bytes, said) in [
-        (b"Mend the\ncaf\xe9".as_slice(), "task.md:2:4: not UTF-8 text"),
+        (b"Fix the\ncaf\xe9".as_slice(), "task.md:2:4: not UTF-8 text"),
         (b"M\0e\0n\0d\0", "task.md:1:2: a NUL character"),
     ] {
         session.write(".agent_memory/task.md", bytes);

@@ -49,7 +49,7 @@ export function openGate(state: State): Gate | GateStatus | null {
   return state.gate ?? state.status?.gate ?? null;
 }
 
-/** A plan waits that cannot be shown before its faults are mended. */
+/** A plan waits that cannot be shown before its faults are fixed. */
 export function isBroken(state: State): boolean {
   const { status } = state;
   return status?.next === "gate" && status.gate === null && (status.faults ?? []).length > 0;

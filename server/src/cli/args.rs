@@ -49,7 +49,7 @@ pub enum Command {
     Reset,
     /// Vouch for what only a person can: at a terminal
     Trust(TrustArgs),
-    /// Look whether everything a run needs is there, and tell how to mend what is not
+    /// Look whether everything a run needs is there, and tell how to fix what is not
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
     /// Print the JSON Schema of a handoff
@@ -400,10 +400,10 @@ mod tests {
 
     #[test]
     fn run_takes_all_its_flags() {
-        let args = run("baton run --task Mend --phase implement --only T1,T3 --auto-approve --provider ollama \
+        let args = run("baton run --task Fix --phase implement --only T1,T3 --auto-approve --provider ollama \
                         --timeout 1h30m --json");
         let expected = RunArgs {
-            task: Some("Mend".to_owned()),
+            task: Some("Fix".to_owned()),
             phase: Some(IMPLEMENT),
             only: Some(vec!["T1".to_owned(), "T3".to_owned()]),
             fix: None,

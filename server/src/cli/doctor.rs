@@ -36,7 +36,7 @@ fn check_lines(check: &Check) -> Vec<String> {
     let first = format!("{:<8} {:<NAME_WIDTH$} ", check.status, check.name);
     let mut lines = vec![text::paragraph(&first, &check.message, 110)];
     if let Some(fix) = &check.fix {
-        lines.push(text::paragraph(&format!("{:<8} {:<NAME_WIDTH$} ", "", "→ to mend it"), fix, 110));
+        lines.push(text::paragraph(&format!("{:<8} {:<NAME_WIDTH$} ", "", "→ to fix it"), fix, 110));
     }
     lines
 }

@@ -106,8 +106,8 @@ fn fault_line(fault: &FaultStatus) -> String {
 /// The next step where files of the memory folder have faults.
 fn next_with_faults(step: NextStep) -> &'static str {
     match step {
-        NextStep::Gate => "mend the plan and save it; or `baton plan --feedback \"…\"`, or `baton reject`",
-        _ => "mend the file and save it; or `baton reset` clears the table",
+        NextStep::Gate => "fix the plan and save it; or `baton plan --feedback \"…\"`, or `baton reject`",
+        _ => "fix the file and save it; or `baton reset` starts over",
     }
 }
 
@@ -117,7 +117,7 @@ fn next_step(step: NextStep) -> &'static str {
         NextStep::Gate => "an answer to the plan: `baton approve` or `baton reject`",
         NextStep::Fix => "a fix round: `baton run` goes on",
         NextStep::RePlan => "a new plan: `baton run` goes on",
-        NextStep::None => "nothing; `baton run --task \"…\"` starts something new, `baton reset` clears the table",
+        NextStep::None => "nothing; `baton run --task \"…\"` starts something new, `baton reset` starts over",
         NextStep::Phase(phase) => phase.as_str(),
     }
 }

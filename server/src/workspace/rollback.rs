@@ -115,7 +115,7 @@ impl Current {
                     Some(merged.map_err(merge_failure)?)
                 }
                 (Some(_), None, _) => return Err("you have edited it since it was created".to_owned()),
-                (Some(_), Some(_), None) => return Err("you have made it anew since it was deleted".to_owned()),
+                (Some(_), Some(_), None) => return Err("you have made it again since it was deleted".to_owned()),
                 (None, ..) => return Err("you have deleted it since".to_owned()),
             }
         };
@@ -230,7 +230,7 @@ mod tests {
             ("1\nmine\n", edit("1\n2\n", "1\ntwo\n"), "same lines"),
             ("-", edit("1\n", "2\n"), "deleted"),
             ("mine\n", Edit { before: None, after: image("new\n") }, "since it was created"),
-            ("mine\n", Edit { before: image("old\n"), after: None }, "anew"),
+            ("mine\n", Edit { before: image("old\n"), after: None }, "made it again"),
             ("a\0mine", edit("a\0old", "a\0new"), "no text"),
         ] {
             let said = outcome(now, &[edit]);

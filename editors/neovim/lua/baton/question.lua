@@ -274,7 +274,7 @@ function M.ask_from_status(client)
     local fault = status and status.next == 'gate' and status.faults and status.faults[1]
     if fault then
       local place = ('%s:%d:%d'):format(fault.file, fault.line, fault.column)
-      return view.fail(('the plan cannot be shown before it is mended: %s: %s'):format(place, fault.message))
+      return view.fail(('the plan cannot be shown before it is fixed: %s: %s'):format(place, fault.message))
     end
     view.say('nothing waits for an answer')
   end)

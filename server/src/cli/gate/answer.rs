@@ -56,7 +56,7 @@ pub(super) fn parse_faulty(line: &str) -> Result<Choice, &'static str> {
         ("c" | "changes", "") => Ok(Choice::Changes(None)),
         ("c" | "changes", words) => Ok(Choice::Changes(Some(words.to_owned()))),
         ("r" | "reject", "") => Ok(Choice::Reject),
-        ("a" | "approve", _) => Err("It cannot be approved with these faults: type e to mend them; then Enter."),
+        ("a" | "approve", _) => Err("It cannot be approved with these faults: type e to fix them; then Enter."),
         _ => Err("Type e to edit the plan, c to have another one made, r to reject it; then Enter."),
     }
 }

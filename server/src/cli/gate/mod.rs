@@ -132,7 +132,7 @@ impl TerminalApprover {
             return if self.lines.next().await.is_some() { Ok(GateAnswer::Edited) } else { self.no_answer() };
         }
         self.write(
-            "The plan cannot be shown before that is mended. Save it, from wherever, and you are asked again.\n",
+            "The plan cannot be shown before that is fixed. Save it, from wherever, and you are asked again.\n",
         )?;
         loop {
             self.write(FAULTY_PROMPT)?;

@@ -236,7 +236,7 @@ fn a_log_tells_of_progress_only_what_is_worth_a_line() {
             event(3, "context progress", "reading b.rs"),
             event(17, "context progress", "reading c.rs"),
             event(18, "context progress", "reading d.rs"),
-            event(19, "implement/T1 started", "Mend"),
+            event(19, "implement/T1 started", "Fix"),
             event(20, "implement/T1 progress", "editing a.rs"),
             event(21, "implement/T1 progress", "wrote a.rs"),
             event(22, "workflow progress", "no checkpoint: not a git repository"),
@@ -245,7 +245,7 @@ fn a_log_tells_of_progress_only_what_is_worth_a_line() {
             [     0 s] context started
             [     2 s] context: retrying in 2 s: overloaded (529)
             [    17 s] context: reading c.rs
-            [    19 s] implement T1 started: Mend
+            [    19 s] implement T1 started: Fix
             [    21 s] implement T1: wrote a.rs
             [    22 s] workflow: no checkpoint: not a git repository
         "#]],

@@ -58,9 +58,9 @@ fn status_text(status: &Status) -> String {
     }
     let next = match status.next {
         NextStep::Gate if status.gate.is_none() => {
-            "mend the plan and save it, or baton.reject, or baton.plan with feedback"
+            "fix the plan and save it, or baton.reject, or baton.plan with feedback"
         }
-        NextStep::None if !status.faults.is_empty() => "mend the file and save it, or baton.reset",
+        NextStep::None if !status.faults.is_empty() => "fix the file and save it, or baton.reset",
         NextStep::Task => "say what is to be done: baton.workflow with a task",
         NextStep::Gate => "an answer to the plan: baton.approve or baton.reject",
         NextStep::Fix => "a fix round: baton.workflow goes on",

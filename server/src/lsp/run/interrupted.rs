@@ -49,7 +49,7 @@ fn waiting(folder: &Path, status: &Status, plan: &str) -> Option<(MessageType, S
     }
     let fault = status.faults.first().filter(|_| status.next == NextStep::Gate)?;
     let message = format!(
-        "Baton: a plan waits for your answer (“{task}”) and cannot be shown: {}:{}:{}: {} Mend it, or run baton.reject; \
+        "Baton: a plan waits for your answer (“{task}”) and cannot be shown: {}:{}:{}: {} Fix it, or run baton.reject; \
          baton.plan with {{\"feedback\": \"…\"}} has another one made.",
         fault.file,
         fault.line,

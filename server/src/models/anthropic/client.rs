@@ -61,7 +61,7 @@ impl AnthropicClient {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (name, value) = config.credential.header().ok_or_else(|| {
             let source = &config.credential_source;
-            settings(format!("{source} holds characters that no {} has. Set it anew.", config.credential.word()))
+            settings(format!("{source} holds characters that no {} has. Set it again.", config.credential.word()))
         })?;
         headers.insert(name, value);
         let endpoint = Endpoint {

@@ -78,7 +78,7 @@ pub(crate) fn scope_of_chosen(store: &Store, memory: &Memory, ids: &[String]) ->
     }
     if let Some(base) = memory.review.as_ref().and_then(|review| review.base.as_deref()) {
         return usage(format!(
-            "the review compares with {base}, and nobody planned those changes, so no task can mend them; start one, \
+            "the review compares with {base}, and nobody planned those changes, so no task can fix them; start one, \
              for example `baton run --task \"Fix what the review found: …\"`"
         ));
     }
@@ -101,7 +101,7 @@ pub(crate) fn scope_of_chosen(store: &Store, memory: &Memory, ids: &[String]) ->
     if let Some(issue) = issues.iter().find(is_out) {
         let Issue { id, file, .. } = issue;
         return usage(format!(
-            "issue {id} is in {file:?}, which is no file of the workspace; dismiss it, or mend it there"
+            "issue {id} is in {file:?}, which is no file of the workspace; dismiss it, or fix it there"
         ));
     }
     Ok(Some(fix_scope(&plan.plan, &memory.keys, &covered, &issues)))

@@ -133,7 +133,7 @@ fn repair_message(gate: &FaultyGate) -> String {
     let faults = gate.message();
     match gate.faults {
         Some(_) => format!(
-            "{faults}\nThe plan waits until that is mended and saved; `baton run` then asks about it. `baton plan --feedback \
+            "{faults}\nThe plan waits until that is fixed and saved; `baton run` then asks about it. `baton plan --feedback \
              \"…\"` has another one made, `baton reject` rejects it."
         ),
         None => format!("{faults}. The plan waits until it is back; after a stop, `baton run` makes a new one."),

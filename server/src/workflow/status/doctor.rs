@@ -90,13 +90,13 @@ pub async fn doctor(
     let faulty_settings = settings.is_err();
     given(&settings, &mut checks);
     if let Err(message) = load_prompts(&phases) {
-        let fix = "Mend the file, or remove it: the built-in prompt is used then.";
+        let fix = "Fix the file, or remove it: the built-in prompt is used then.";
         checks.push(Check::new("prompts", CheckStatus::Error, message).with_fix(fix));
     }
     let mut models_at_fault = false;
     if faulty_settings {
         let message = "not looked at: which models are meant stands in the settings, and those are faulty";
-        checks.push(Check::new("models", CheckStatus::Warning, message).with_fix("Mend the settings first."));
+        checks.push(Check::new("models", CheckStatus::Warning, message).with_fix("Fix the settings first."));
     } else {
         match models(&effective, env, editor) {
             Ok(models) => models_at_fault = served(&models, &mut checks).await,
@@ -185,7 +185,7 @@ fn memory(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs, repository
         Ok(_) if !ignored => Check::ok("memory", format!("{dir}, writable")),
         Ok(_) => Check::ok("memory", format!("{dir}, writable and ignored by git")),
         Err(error) => Check::new("memory", CheckStatus::Error, error)
-            .with_fix("Mend the file at that place, or set all aside by `baton reset`."),
+            .with_fix("Fix the file at that place, or set all aside by `baton reset`."),
     }
 }
 
@@ -234,7 +234,7 @@ fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
                 Unreadable::Sha256 => (
                     "the repository names its objects by SHA-256, which the built-in git library cannot read"
                         .to_owned(),
-                    "Nothing mends that here; everything else works without.".to_owned(),
+                    "Nothing fixes that here; everything else works without.".to_owned(),
                 ),
                 Unreadable::Owner => (
                     "the repository belongs to another user".to_owned(),
@@ -242,7 +242,7 @@ fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
                 ),
                 Unreadable::Index => match message.split_once("; ") {
                     Some((why, fix)) => {
-                        (format!("the repository cannot be used: {why}"), format!("To mend it, {fix}."))
+                        (format!("the repository cannot be used: {why}"), format!("To fix it, {fix}."))
                     }
                     None => (message.clone(), "Run `git status` there, which tells more.".to_owned()),
                 },
@@ -292,7 +292,7 @@ fn given(settings: &Result<Loaded, ConfigErrors>, checks: &mut Vec<Check>) {
                 let place = &error.place;
                 checks.push(
                     Check::new("settings", CheckStatus::Error, error.to_string())
-                        .with_fix(format!("Mend it at its place: {place}. {}", where_settings_are())),
+                        .with_fix(format!("Fix it at its place: {place}. {}", where_settings_are())),
                 );
             }
         }

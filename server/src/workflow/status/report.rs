@@ -300,7 +300,7 @@ fn phase_status(
         let file = phase.handoff();
         let (status, message) = match handoff {
             true if name == PLAN && memory.faulty_plan.is_some() => {
-                (PhaseState::Waiting, format!("{file} was there already, and waits to be mended"))
+                (PhaseState::Waiting, format!("{file} was there already, and waits to be fixed"))
             }
             true => (PhaseState::Done, format!("{file} was there already")),
             false => (PhaseState::Pending, String::new()),

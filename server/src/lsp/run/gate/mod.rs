@@ -255,7 +255,7 @@ impl Approver for EditorGate {
         let faults = plain(&gate.message(), 1000);
         let message = match gate.faults {
             Some(_) => format!(
-                "Baton: the plan waits and cannot be shown: {faults}. Mend it and save it, and you are asked about it; or run \
+                "Baton: the plan waits and cannot be shown: {faults}. Fix it and save it, and you are asked about it; or run \
                  baton.reject, or baton.plan with {{\"feedback\": \"…\"}} to have another one made."
             ),
             None => format!(

@@ -45,7 +45,7 @@ pub(in crate::workspace) fn open(workspace: &Workspace) -> Result<Option<Reposit
 /// What to do about a broken index.
 pub(in crate::workspace) fn broken_index(error: &git2::Error) -> String {
     format!(
-        "its index is broken ({}); remove the file index in .git and run `git reset`, which makes it anew: what was staged \
+        "its index is broken ({}); remove the file index in .git and run `git reset`, which rebuilds it: what was staged \
          is then staged no more, and no file changes",
         error.message()
     )
