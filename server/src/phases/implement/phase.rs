@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::schedule::Schedule;
-use super::workers::{Work, in_plan_order};
+use super::workers::{Workers, in_plan_order};
 use super::{brief, task};
 use crate::contracts::{
     Handoff, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, Round, RoundKind, Task, TaskResult,
@@ -102,7 +102,7 @@ impl Phase for Implement {
         let issues = round_issues(run, &round);
         let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
         let keys = run.workspace.file_keys_of(named);
-        let mut work = Work {
+        let mut workers = Workers {
             run,
             plan: &plan.plan,
             approval,
@@ -123,12 +123,12 @@ impl Phase for Implement {
             opened: HashSet::new(),
             waiting: Arc::default(),
         };
-        let stopped = work.all_tasks().await;
+        let stopped = workers.all_tasks().await;
         let changes = Changes::load(&run.store, &run.workspace)?;
         changes.write_diff(run)?;
         match stopped {
             Some(error) => Err(error),
-            None => Ok(work.end()),
+            None => Ok(workers.end()),
         }
     }
 }

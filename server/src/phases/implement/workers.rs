@@ -21,7 +21,7 @@ use crate::workflow::{
 };
 use crate::workspace::Writable;
 
-pub(super) struct Work<'a> {
+pub(super) struct Workers<'a> {
     pub(super) run: &'a Arc<Run>,
     pub(super) plan: &'a PlanOutput,
     pub(super) approval: &'a Approval,
@@ -45,7 +45,7 @@ pub(super) struct Work<'a> {
     pub(super) waiting: Arc<AtomicUsize>,
 }
 
-impl Work<'_> {
+impl Workers<'_> {
     /// Run tasks until none is left or one of them says that none can go on. The error, if any, comes after every
     /// task under way has ended.
     pub(super) async fn all_tasks(&mut self) -> Option<PhaseError> {

@@ -13,7 +13,7 @@ use crate::workflow::run::prompts::Prompts;
 use crate::workflow::run::question::Approver;
 use crate::workspace::Workspace;
 
-/// Everything a run works with. Faces make one and [`start`] a run on it.
+/// Everything a run works with. Faces make one and [`start`](fn@crate::workflow::start) a run on it.
 #[derive(Clone)]
 pub struct Engine {
     /// The files.

@@ -81,14 +81,14 @@ pub async fn doctor(
         Err(_) => Ok(loaded),
     });
     match workspace {
-        Ok(workspace) => files(&workspace, &effective, &phases.handoffs(), &mut checks),
+        Ok(workspace) => check_files(&workspace, &effective, &phases.handoffs(), &mut checks),
         Err(error) => {
             let fix = "Name a folder that is there and that you may read: --workspace DIR, or open it in the editor.";
             checks.push(Check::new("workspace", CheckStatus::Error, error.to_string()).with_fix(fix));
         }
     }
     let faulty_settings = settings.is_err();
-    given(&settings, &mut checks);
+    check_settings(&settings, &mut checks);
     if let Err(message) = load_prompts(&phases) {
         let fix = "Fix the file, or remove it: the built-in prompt is used then.";
         checks.push(Check::new("prompts", CheckStatus::Error, message).with_fix(fix));
@@ -99,7 +99,7 @@ pub async fn doctor(
         checks.push(Check::new("models", CheckStatus::Warning, message).with_fix("Fix the settings first."));
     } else {
         match models(&effective, env, editor) {
-            Ok(models) => models_at_fault = served(&models, &mut checks).await,
+            Ok(models) => models_at_fault = check_models(&models, &mut checks).await,
             Err(error) => {
                 models_at_fault = error.kind == ModelErrorKind::Settings;
                 checks.push(failed("models", CheckStatus::Error, &error));
@@ -135,7 +135,7 @@ fn binary() -> Check {
 }
 
 /// The workspace's folder, its memory and its repository.
-fn files(workspace: &Workspace, settings: &Settings, handoffs: &Handoffs, checks: &mut Vec<Check>) {
+fn check_files(workspace: &Workspace, settings: &Settings, handoffs: &Handoffs, checks: &mut Vec<Check>) {
     let root = workspace.root().display();
     checks.push(match workspace.check_writable(None) {
         Ok(()) => Check::ok("workspace", format!("{root}, writable")),
@@ -151,12 +151,12 @@ fn files(workspace: &Workspace, settings: &Settings, handoffs: &Handoffs, checks
         }
     };
     let repository = workspace::repository(workspace, &memory_dir);
-    checks.push(memory(workspace, &memory_dir, handoffs, &repository));
-    checks.extend(ignored(workspace, &memory_dir, handoffs));
-    checks.push(git(&repository, workspace));
+    checks.push(check_memory(workspace, &memory_dir, handoffs, &repository));
+    checks.extend(check_ignored(workspace, &memory_dir, handoffs));
+    checks.push(check_git(&repository, workspace));
 }
 
-fn memory(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs, repository: &RepositoryState) -> Check {
+fn check_memory(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs, repository: &RepositoryState) -> Check {
     if !workspace.is_folder(dir) {
         return match workspace.is_file(dir) {
             true => Check::new("memory", CheckStatus::Error, format!("{dir} is a file, and should be a folder"))
@@ -196,7 +196,7 @@ fn without_key(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs) -> Re
 }
 
 /// What lies among the runs and the history and counts for nothing. Whose journals it holds is not known here.
-fn ignored(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs) -> Vec<Check> {
+fn check_ignored(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs) -> Vec<Check> {
     const TOLD: usize = 3;
     let names = without_key(workspace, dir, handoffs).ok().and_then(|store| store.ignored(Timestamp::now()).ok());
     let names = names.unwrap_or_default();
@@ -214,7 +214,7 @@ fn ignored(workspace: &Workspace, dir: &RepoPath, handoffs: &Handoffs) -> Vec<Ch
     checks.collect()
 }
 
-fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
+fn check_git(repository: &RepositoryState, workspace: &Workspace) -> Check {
     let warning = |message: String| Check::new("git", CheckStatus::Warning, message);
     let without = "no checkpoints are kept, and `baton review --base` is not possible";
     match repository {
@@ -272,7 +272,7 @@ fn git(repository: &RepositoryState, workspace: &Workspace) -> Check {
 }
 
 /// Which settings are given, and what is wrong with them.
-fn given(settings: &Result<Loaded, ConfigErrors>, checks: &mut Vec<Check>) {
+fn check_settings(settings: &Result<Loaded, ConfigErrors>, checks: &mut Vec<Check>) {
     match settings {
         Ok(loaded) => {
             let set: Vec<String> = settings_table()
@@ -305,7 +305,7 @@ fn where_settings_are() -> String {
 }
 
 /// The models, and whether their providers are there. Answers whether settings stand in the way.
-async fn served(models: &Models, checks: &mut Vec<Check>) -> bool {
+async fn check_models(models: &Models, checks: &mut Vec<Check>) -> bool {
     const TIERS: [(Tier, &str); 3] =
         [(Tier::Fast, "models.fast"), (Tier::Balanced, "models.balanced"), (Tier::Powerful, "models.powerful")];
     let ids =
@@ -321,12 +321,12 @@ async fn served(models: &Models, checks: &mut Vec<Check>) -> bool {
         let reached = match known {
             Some(status) => status,
             None => {
-                let status = provider(model.as_ref(), &probe, checks);
+                let status = check_provider(model.as_ref(), &probe, checks);
                 asked.push((account, Some(status)));
                 status
             }
         };
-        if let Some((check, is_fault)) = existence(model.as_ref(), name, &probe, reached) {
+        if let Some((check, is_fault)) = check_existence(model.as_ref(), name, &probe, reached) {
             at_fault |= is_fault;
             checks.push(check);
         }
@@ -338,7 +338,7 @@ async fn served(models: &Models, checks: &mut Vec<Check>) -> bool {
 }
 
 /// The key and the endpoint of a provider. Answers how the worse of the two stands.
-fn provider(model: &dyn Model, probe: &Probe, checks: &mut Vec<Check>) -> CheckStatus {
+fn check_provider(model: &dyn Model, probe: &Probe, checks: &mut Vec<Check>) -> CheckStatus {
     let account = model.account();
     let host = model.host();
     let mut worst = CheckStatus::Ok;
@@ -360,7 +360,12 @@ fn provider(model: &dyn Model, probe: &Probe, checks: &mut Vec<Check>) -> CheckS
 }
 
 /// Whether a model is there; and whether that it is not is a fault of the settings.
-fn existence(model: &dyn Model, name: &'static str, probe: &Probe, reached: CheckStatus) -> Option<(Check, bool)> {
+fn check_existence(
+    model: &dyn Model,
+    name: &'static str,
+    probe: &Probe,
+    reached: CheckStatus,
+) -> Option<(Check, bool)> {
     let id = model.id();
     let host = model.host().unwrap_or_default();
     match probe {
@@ -433,7 +438,7 @@ mod tests {
 
     async fn found(probe: Probe) -> (Vec<String>, bool) {
         let mut checks = Vec::new();
-        let at_fault = served(&Models::all(Arc::new(Probed(probe))), &mut checks).await;
+        let at_fault = check_models(&Models::all(Arc::new(Probed(probe))), &mut checks).await;
         let line = |check: &Check| format!("{} {:?} {} {:?}", check.name, check.status, check.message, check.fix);
         (checks.iter().skip(1).map(line).collect(), at_fault)
     }
