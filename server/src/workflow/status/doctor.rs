@@ -241,9 +241,7 @@ fn check_git(repository: &RepositoryState, workspace: &Workspace) -> Check {
                     format!("If you trust it, run `git config --global --add safe.directory {root}`."),
                 ),
                 Unreadable::Index => match message.split_once("; ") {
-                    Some((why, fix)) => {
-                        (format!("the repository cannot be used: {why}"), format!("To fix it, {fix}."))
-                    }
+                    Some((why, fix)) => (format!("the repository cannot be used: {why}"), format!("To fix it, {fix}.")),
                     None => (message.clone(), "Run `git status` there, which tells more.".to_owned()),
                 },
                 Unreadable::Other => (
