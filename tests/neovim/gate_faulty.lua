@@ -27,16 +27,16 @@ t.wait('nothing can be answered', function()
   return #require('baton.question').pending() == 0
 end)
 vim.cmd('Baton gate')
-t.hear('the plan cannot be shown before it is mended: .agent_memory/plan.json:')
+t.hear('the plan cannot be shown before it is fixed: .agent_memory/plan.json:')
 
 -- Mended into another plan than was shown, it is shown before it is approved.
 write((good:gsub('The title of T2', 'A better title')))
-t.wait('the mended plan waits', function()
+t.wait('the fixed plan waits', function()
   return #require('baton.question').pending() > 0
 end)
 vim.cmd('Baton approve')
 t.hear('read the plan as it is, then answer')
-t.wait('the mended plan is asked about', function()
+t.wait('the fixed plan is asked about', function()
   return t.asked[1]
 end)
 t.holds(plan_page(), 'A better title')

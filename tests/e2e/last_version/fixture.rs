@@ -60,6 +60,8 @@ impl LastVersion {
     pub(super) fn open(stage: &str, committed: Option<&str>) -> Self {
         let Snapshot { files, notes } = Snapshot::read(stage);
         let session = Session::new("");
+        // The contexts in it grow older, and are to count as they did when it was made.
+        session.write_user_config("context_staleness_hours = 1e7\n");
         if let Some(committed) = committed {
             start_repository(&session, committed);
         }

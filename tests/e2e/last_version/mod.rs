@@ -57,6 +57,7 @@ fn a_stage_of_context_or_plan_goes_on() {
 #[test]
 fn an_old_context_is_gathered_again_where_there_is_no_plan() {
     let LastVersion { session, .. } = open("context-done");
+    session.write_user_config("");
     let context = session.handoff("context.json");
     let gathered = context["timestamp"].as_str().unwrap();
     let text = session.text(".agent_memory/context.json").replace(gathered, "2020-01-01T00:00:00Z");
