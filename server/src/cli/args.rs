@@ -10,11 +10,12 @@ use super::slips;
 use crate::config::PROVIDERS;
 use crate::contracts::{PhaseName, is_task_id};
 use crate::memory::tidied;
+use crate::text;
 use crate::workflow::{CONTEXT, IMPLEMENT, Phases};
 
-/// One coding task through four agents: context, plan, implement, review.
+/// One coding task through several agents
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "baton", version, propagate_version = true, long_about = WHAT_IT_IS, after_help = FIRST_STEPS)]
+#[command(name = "baton", version, propagate_version = true, after_help = FIRST_STEPS)]
 pub struct Args {
     /// The workspace: the folder the agents work in [default: the current folder]
     #[arg(long, global = true, value_name = "DIR", allow_hyphen_values = true)]
@@ -214,9 +215,7 @@ pub struct LspArgs {
     pub stdio: bool,
 }
 
-const WHAT_IT_IS: &str = "\
-One coding task through four agents: context, plan, implement, review.
-
+const HOW_IT_WORKS: &str = "\
 Baton hands each agent's result to the next as a checked file in .agent_memory, asks you before
 anything is written, and ends with a review at file and line. Nothing is ever committed for you.";
 
@@ -312,7 +311,11 @@ impl Args {
             phases.all().iter().map(|phase| PossibleValue::new(phase.name().as_str()).help(phase.titles().help));
         let phase = PossibleValuesParser::new(names).try_map(|name| PhaseName::read(&name));
         let schema = PossibleValuesParser::new(phases.handoffs().schemas().iter().map(|schema| schema.name));
+        let order: Vec<&str> = phases.names().map(PhaseName::as_str).collect();
+        let about = format!("One coding task through {}: {}", text::count(order.len(), "agent"), order.join(", "));
         Self::command()
+            .about(about.clone())
+            .long_about(format!("{about}.\n\n{HOW_IT_WORKS}"))
             .mut_subcommand("run", |run| run.mut_arg("phase", |arg| arg.value_parser(phase)))
             .mut_subcommand("schema", |command| command.mut_arg("name", |arg| arg.value_parser(schema)))
     }

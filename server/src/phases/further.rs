@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::placing::{place, text, use_names_on_disk};
+use super::placing::{place_all, with_unplaced};
+use super::reviewing::{accept, first_message};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
-use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented, lacks_work};
-use super::{context, review};
-use crate::agents::{fault_text, json_text, section, submit_tool};
+use super::work_done::{WorkDone, implemented, lacks_work};
+use crate::agents::submit_tool;
 use crate::config::{PhaseTier, UserPhase};
-use crate::contracts::{Findings, HandoffFile, Issue, PhaseName, RepoPath, parse};
+use crate::contracts::{Findings, HandoffFile, PhaseName};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
@@ -140,8 +140,7 @@ impl OneAgent for Further {
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<Findings>, u32), PhaseError> {
         let (_, report) = implemented(memory)?;
         let done = WorkDone::look_up(run, memory).await?;
-        let dismissed = dismissed_issues(run, memory, &run.store.earlier_reviews()?)?;
-        let first_message = first_message(memory, &done, &dismissed)?;
+        let first_message = first_message(run, memory, &done, "submit_findings")?;
         let toolbox = toolbox(run, self, done.diffs());
         Ok((Work::Ask { first_message, toolbox }, report.round))
     }
@@ -151,7 +150,7 @@ impl OneAgent for Further {
     }
 
     fn accept(&self, _run: &Run, _round: &u32, input: Value) -> Result<Findings, Vec<String>> {
-        accept(input)
+        accept(input, |found: &Findings| &found.issues)
     }
 
     fn complete(&self, run: &Run, _memory: &Memory, round: &u32, found: Findings) -> Result<Findings, PhaseError> {
@@ -167,61 +166,10 @@ impl OneAgent for Further {
     }
 }
 
-/// The first message of a further reviewing agent.
-fn first_message(memory: &Memory, done: &WorkDone, dismissed: &[Issue]) -> Result<String, PhaseError> {
-    let (plan, report) = implemented(memory)?;
-    let mut message = section("task", &memory.task_text());
-    if let Some(context) = &memory.context {
-        message.push_str(&context::as_section(context));
-    }
-    message.push_str(&section("plan", &json_text(&approved_part(plan, memory))));
-    message.push_str(&section("report", &json_text(report)));
-    message.push_str(&review::changed_section(&done.summaries));
-    let foreign = done.foreign.reviewer_note();
-    if !foreign.is_empty() {
-        message.push_str(&section("done_elsewhere", &foreign));
-    }
-    if !done.editor.is_empty() {
-        message.push_str(&review::editor_section(&done.editor));
-    }
-    if !dismissed.is_empty() {
-        message.push_str(&section("dismissed_issues", &json_text(&dismissed)));
-        message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
-    }
-    message.push_str(
-        "Look at this work as your instructions say, and hand what you found on with submit_findings: each issue at its \
-         place, with the exact text of its line as its quote. Another agent judges the work as a whole and is given what \
-         you found; you change nothing.",
-    );
-    Ok(message)
-}
-
-fn accept(mut input: Value) -> Result<Findings, Vec<String>> {
-    review::clamp_lines(&mut input);
-    let found: Findings = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
-    let faults = found.issues.iter().enumerate().filter_map(|(index, issue)| {
-        let error = RepoPath::parse(&issue.file).err()?;
-        Some(format!("/issues/{index}/file: {error}"))
-    });
-    let faults: Vec<String> = faults.collect();
-    if faults.is_empty() { Ok(found) } else { Err(faults) }
-}
-
-/// Set every issue at its place. One without a place is moved to the summary.
+/// Every issue at its place; one without a place is moved to the summary.
 fn complete(run: &Run, round: u32, mut found: Findings) -> Findings {
-    use_names_on_disk(&run.workspace, &mut found.issues);
-    let mut unplaced = Vec::new();
-    let issues = std::mem::take(&mut found.issues);
-    for issue in issues {
-        match place(issue, &|path| text(&run.workspace, path)) {
-            Ok(issue) if found.issues.iter().any(|known| known.id == issue.id) => {}
-            Ok(issue) => found.issues.push(issue),
-            Err(why) => unplaced.push(format!("- {why}")),
-        }
-    }
-    if !unplaced.is_empty() {
-        found.summary = format!("{}\n\nNot placed in a file:\n{}", found.summary.trim_end(), unplaced.join("\n"));
-    }
+    let unplaced = place_all(&run.workspace, &mut found.issues);
+    found.summary = with_unplaced(&found.summary, &unplaced);
     found.timestamp = Some(Timestamp::now());
     found.round = round;
     found

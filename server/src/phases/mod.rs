@@ -11,6 +11,7 @@ mod implement;
 mod placing;
 mod plan;
 mod review;
+mod reviewing;
 mod run_one;
 mod table;
 mod work_done;

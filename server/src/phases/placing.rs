@@ -24,6 +24,31 @@ pub(super) fn place(mut issue: Issue, text: &dyn Fn(&RepoPath) -> Option<String>
     Ok(issue)
 }
 
+/// Set every issue at its place, under the name that its file has on disk; each finding once. Answers with what has no
+/// place, a sentence each, for a summary.
+pub(super) fn place_all(workspace: &Workspace, issues: &mut Vec<Issue>) -> Vec<String> {
+    use_names_on_disk(workspace, issues);
+    let (mut placed, mut unplaced): (Vec<Issue>, Vec<String>) = Default::default();
+    for issue in std::mem::take(issues) {
+        match place(issue, &|path| text(workspace, path)) {
+            Ok(issue) if placed.iter().any(|known| known.id == issue.id) => {}
+            Ok(issue) => placed.push(issue),
+            Err(why) => unplaced.push(why),
+        }
+    }
+    *issues = placed;
+    unplaced
+}
+
+/// A summary, with what has no place in a file.
+pub(super) fn with_unplaced(summary: &str, unplaced: &[String]) -> String {
+    if unplaced.is_empty() {
+        return summary.to_owned();
+    }
+    let lines: Vec<String> = unplaced.iter().map(|why| format!("- {why}")).collect();
+    format!("{}\n\nNot placed in a file:\n{}", summary.trim_end(), lines.join("\n"))
+}
+
 fn last_line(lines: &[&str]) -> u32 {
     u32::try_from(lines.len().max(1)).unwrap_or(u32::MAX)
 }

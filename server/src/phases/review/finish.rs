@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::earlier::Earlier;
 use crate::contracts::{Answer, AnswerState, Issue, RepoPath, ReviewOutput, find_quote};
-use crate::phases::placing::place;
+use crate::phases::placing::{place, with_unplaced};
 use crate::text::count;
 
 /// What the server knows of a review and a model does not.
@@ -63,10 +63,7 @@ pub(super) fn finish(
             issues.push(issue);
         }
     }
-    if !dropped.is_empty() {
-        let list = dropped.iter().map(|why| format!("- {why}")).collect::<Vec<_>>().join("\n");
-        review.summary = format!("{}\n\nNot placed in a file:\n{list}", review.summary.trim_end());
-    }
+    review.summary = with_unplaced(&review.summary, &dropped);
     if !facts.drift.is_empty() {
         review.plan_drift_detected = true;
         let reported = std::mem::take(&mut review.drift_details);

@@ -2,20 +2,24 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 
+use super::TABLE_AND_ONE;
 use super::scripted::{Script, Workflow, approved};
 use super::security::SECURITY;
-use super::{TABLE_AND_ONE, further};
 use crate::cli::args::{Args, Command};
 use crate::config::{PhaseTier, RESERVED_PHASE_NAMES, Settings, UserPhase};
 use crate::contracts::PhaseName;
 use crate::lsp;
-use crate::phases::TABLE;
-use crate::workflow::{Goal, IMPLEMENT, Phases, REVIEW};
+use crate::phases::{TABLE, further};
+use crate::tools::Toolbox;
+use crate::workflow::{Goal, IMPLEMENT, Phases, REVIEW, ToolSet};
+use crate::workspace::fixture::{Fixture, memory};
+use crate::workspace::{Staging, Writable};
 
 fn phases() -> Phases {
     TABLE_AND_ONE.with(&[])
@@ -29,6 +33,8 @@ fn the_command_line_takes_it_and_tells_of_it() {
     assert!(matches!(words("baton schema security").unwrap().command, Command::Schema(_)));
     let help = words("baton run --help").unwrap_err().to_string();
     assert!(help.contains("security:") && help.contains("Look how it can be abused"), "{help}");
+    let about = words("baton --help").unwrap_err().to_string();
+    assert!(about.contains("5 agents: context, plan, implement, security, review"), "{about}");
     assert!(Args::from_words("baton run --phase security".split(' '), &TABLE.with(&[])).is_err());
 }
 
@@ -58,6 +64,26 @@ fn begins(phase: PhaseName) -> Option<f64> {
 #[test]
 fn it_has_its_prompt() {
     assert!(phases().prompts().of(SECURITY).contains("can it be abused?"));
+}
+
+#[test]
+fn each_prompt_of_the_program_names_the_tools_of_its_agents() {
+    let fixture = Fixture::new("//- /a.txt\nx\n");
+    let reader = Toolbox::reader(fixture.workspace(), memory());
+    let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), Vec::new());
+    let staging = Staging::new(fixture.workspace(), "T1".to_owned(), Writable::default(), memory());
+    let writer = Toolbox::implementer(fixture.workspace(), memory(), Arc::new(Mutex::new(staging)));
+    for phase in TABLE.rows {
+        let toolbox = match phase.tools() {
+            ToolSet::Read => &reader,
+            ToolSet::Write => &writer,
+            ToolSet::ReadDiff => &reviewer,
+        };
+        for tool in toolbox.specs() {
+            let name = phase.name();
+            assert!(phase.prompt().contains(&tool.name), "name the tool {} in prompts/{name}.md", tool.name);
+        }
+    }
 }
 
 #[test]

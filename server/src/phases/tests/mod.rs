@@ -6,21 +6,24 @@ mod scripted;
 mod security;
 
 use std::fs;
+use std::sync::LazyLock;
 
 use serde_json::json;
 
 use self::scripted::{Script, Workflow, approved, fix, new_plan};
 use self::security::{SECURITY, Security};
-use super::{context, further, implement, plan, review};
+use super::TABLE;
 use crate::workflow::{
-    EventPhase, EventStatus, Goal, NextStep, Outcome, PhaseState, RollbackRequest, Table, reset, rollback,
+    EventPhase, EventStatus, Goal, NextStep, Outcome, PhaseState, REVIEW, RollbackRequest, Table, reset, rollback,
 };
 
 /// The table of the program and one row more.
-static TABLE_AND_ONE: Table = Table {
-    rows: &[&context::Context, &plan::Plan, &implement::Implement, &Security, &review::Review],
-    further: further::row,
-};
+static TABLE_AND_ONE: LazyLock<Table> = LazyLock::new(|| {
+    let mut rows = TABLE.rows.to_vec();
+    let review = rows.iter().position(|row| row.name() == REVIEW).unwrap();
+    rows.insert(review, &Security);
+    Table { rows: rows.leak(), ..TABLE }
+});
 
 const ROUND: [&str; 3] = ["implement/T1", "security", "review"];
 

@@ -9,10 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::agents::{fault_text, json_text, section, submit_tool};
-use crate::contracts::{Findings, Handoff, HandoffFile, Issue, PhaseName, parse};
+use crate::agents::submit_tool;
+use crate::contracts::{Findings, Handoff, HandoffFile, Issue, PhaseName};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
+use crate::phases::placing::{place_all, with_unplaced};
+use crate::phases::reviewing::{accept, first_message};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::phases::work_done::{WorkDone, implemented, lacks_work};
 use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
@@ -120,9 +122,9 @@ impl OneAgent for Security {
     }
 
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<SecurityOutput>, u32), PhaseError> {
-        let (plan, report) = implemented(memory)?;
+        let (_, report) = implemented(memory)?;
         let done = WorkDone::look_up(run, memory).await?;
-        let first_message = section("plan", &json_text(plan));
+        let first_message = first_message(run, memory, &done, "submit_security")?;
         Ok((Work::Ask { first_message, toolbox: toolbox(run, self, done.diffs()) }, report.round))
     }
 
@@ -131,17 +133,19 @@ impl OneAgent for Security {
     }
 
     fn accept(&self, _run: &Run, _round: &u32, input: Value) -> Result<SecurityOutput, Vec<String>> {
-        parse(input).map_err(|faults| faults.iter().map(fault_text).collect())
+        accept(input, |output: &SecurityOutput| &output.issues)
     }
 
     fn complete(
         &self,
-        _run: &Run,
+        run: &Run,
         _memory: &Memory,
         round: &u32,
-        output: SecurityOutput,
+        mut output: SecurityOutput,
     ) -> Result<SecurityOutput, PhaseError> {
-        Ok(SecurityOutput { timestamp: Some(Timestamp::now()), round: *round, ..output })
+        let unplaced = place_all(&run.workspace, &mut output.issues);
+        let attack_surface = with_unplaced(&output.attack_surface, &unplaced);
+        Ok(SecurityOutput { timestamp: Some(Timestamp::now()), round: *round, attack_surface, ..output })
     }
 
     fn done(&self, _round: &u32, output: &SecurityOutput) -> String {

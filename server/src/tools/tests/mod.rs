@@ -203,16 +203,19 @@ fn no_input_panics_or_writes() {
         json!([]),
         json!({}),
     ];
-    let fields =
-        ["path", "pattern", "glob", "start_line", "end_line", "old_text", "new_text", "content", "replace_all"];
+    let specs = writer.specs().into_iter().chain(reviewer.specs());
+    let schemas: Vec<Value> = specs.map(|spec| spec.input_schema).collect();
+    let properties = schemas.iter().filter_map(|schema| schema["properties"].as_object());
+    let fields: BTreeSet<&str> = properties.flat_map(|fields| fields.keys()).map(String::as_str).collect();
+    assert!(fields.contains("path") && fields.contains("replace_all"), "{fields:?}");
     for toolbox in [&writer, &reviewer] {
         for name in TOOLS.iter().map(|tool| tool.name).chain(["x\0"]) {
             for value in &odd {
                 toolbox.call(name, value);
-                for field in fields {
+                for field in &fields {
                     let mut input = json!({"path": "src/lib.rs", "pattern": "x", "old_text": "a", "new_text": "b"});
                     input["content"] = json!("c");
-                    input[field] = value.clone();
+                    input[*field] = value.clone();
                     let output = toolbox.call(name, &input);
                     assert!(output.text.len() < 70_000);
                     assert!(!output.text.contains(FAILED), "{name} {input}");

@@ -132,7 +132,7 @@ fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> 
     if let Some((phase, _)) = memory.findings.iter().find(|(_, found)| found.issues.iter().any(|issue| issue.id == *id))
     {
         return Err(StartError::Usage(format!(
-            "issue {id} was found by the phase {phase}, and the review does not ask for it; only issues of the review \
+            "issue {id:?} was found by the phase {phase}, and the review does not ask for it; only issues of the review \
              can be fixed by their ids, and others with `baton run --task \"…\"`"
         )));
     }

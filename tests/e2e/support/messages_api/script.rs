@@ -418,7 +418,9 @@ fn agent(body: &Value) -> String {
         let first = messages(body).first().map(|message| text_of(&message["content"])).unwrap_or_default();
         format!("implement/{}", task_id(&first).unwrap_or_default())
     } else {
-        "any".to_owned()
+        // A further phase of the program submits with a tool that is named after it.
+        let mut names = tools.iter().filter_map(|tool| tool["name"].as_str());
+        names.find_map(|name| name.strip_prefix("submit_")).unwrap_or("any").to_owned()
     }
 }
 

@@ -1,0 +1,59 @@
+//! What phases that review beside the reviewer share: what their agent is told, and what is taken from it. Where issues
+//! stand is in `placing`.
+
+use serde_json::Value;
+
+use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented};
+use super::{context, review};
+use crate::agents::{fault_text, json_text, section};
+use crate::contracts::{Handoff, Issue, RepoPath, parse};
+use crate::memory::Memory;
+use crate::workflow::{PhaseError, Run};
+
+/// The first message of an agent that reviews beside the reviewer. `submit` is the tool it submits with.
+///
+/// # Errors
+/// When nothing is implemented, or the history cannot be read.
+pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit: &str) -> Result<String, PhaseError> {
+    let (plan, report) = implemented(memory)?;
+    let dismissed = dismissed_issues(run, memory, &run.store.earlier_reviews()?)?;
+    let mut message = section("task", &memory.task_text());
+    if let Some(context) = &memory.context {
+        message.push_str(&context::as_section(context));
+    }
+    message.push_str(&section("plan", &json_text(&approved_part(plan, memory))));
+    message.push_str(&section("report", &json_text(report)));
+    message.push_str(&review::changed_section(&done.summaries));
+    let foreign = done.foreign.reviewer_note();
+    if !foreign.is_empty() {
+        message.push_str(&section("done_elsewhere", &foreign));
+    }
+    if !done.editor.is_empty() {
+        message.push_str(&review::editor_section(&done.editor));
+    }
+    if !dismissed.is_empty() {
+        message.push_str(&section("dismissed_issues", &json_text(&dismissed)));
+        message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
+    }
+    message.push_str(&format!(
+        "Look at this work as your instructions say, and hand what you found on with {submit}: each issue at its place, \
+         with the exact text of its line as its quote. Another agent judges the work as a whole and is given what you \
+         found; you change nothing."
+    ));
+    Ok(message)
+}
+
+/// Take a submission: its shape, and that its issues are in files of the workspace.
+///
+/// # Errors
+/// What is wrong with it, for the model.
+pub(super) fn accept<T: Handoff>(mut input: Value, issues: impl Fn(&T) -> &[Issue]) -> Result<T, Vec<String>> {
+    review::clamp_lines(&mut input);
+    let found: T = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
+    let faults = issues(&found).iter().enumerate().filter_map(|(index, issue)| {
+        let error = RepoPath::parse(&issue.file).err()?;
+        Some(format!("/issues/{index}/file: {error}"))
+    });
+    let faults: Vec<String> = faults.collect();
+    if faults.is_empty() { Ok(found) } else { Err(faults) }
+}
