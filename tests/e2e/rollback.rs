@@ -184,7 +184,9 @@ fn what_cannot_be_distinguished_is_left_alone_and_named() {
     session.write("src/new/deep/made.rs", "pub fn made_mine() {}\n");
     session.write("src/old.rs", "made anew\n");
     let done = rollback(&session, []).expect(3).prints("0 files, 3 files left alone");
-    for (file, why) in [("src/lib.rs", "same lines"), ("made.rs", "since it was created"), ("src/old.rs", "anew")] {
+    for (file, why) in
+        [("src/lib.rs", "same lines"), ("made.rs", "since it was created"), ("src/old.rs", "made it again")]
+    {
         assert!(
             reported(&done, file).starts_with("left alone") && reported(&done, file).contains(why),
             "{}",
