@@ -45,5 +45,22 @@ pub(super) fn first_round() -> u32 {
 }
 
 pub(super) fn round_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_else(first_round))
+    // Some tools count from 0. A round before the first one could never be entered.
+    let number: Option<u32> = Option::deserialize(deserializer)?;
+    Ok(number.unwrap_or_else(first_round).max(first_round()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::contracts::{Findings, ReviewOutput, read};
+
+    #[test]
+    fn a_round_is_counted_from_one_whatever_a_file_says() {
+        for (said, round) in [("0", 1), ("null", 1), ("1", 1), ("3", 3)] {
+            assert_eq!(read::<Findings>(&format!(r#"{{"round": {said}, "summary": "s"}}"#)).unwrap().round, round);
+            let review =
+                format!(r#"{{"round": {said}, "verdict": "approved", "summary": "s", "recommended_action": "merge"}}"#);
+            assert_eq!(read::<ReviewOutput>(&review).unwrap().round, round);
+        }
+    }
 }

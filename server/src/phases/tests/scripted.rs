@@ -22,6 +22,9 @@ use crate::workflow::{
 };
 use crate::workspace::Workspace;
 
+/// Longer than any of these workflows takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Tokens of every turn.
 pub(super) const TOKENS: u64 = 7;
 
@@ -82,10 +85,15 @@ impl Workflow {
     pub(super) async fn run(&self, goal: Goal, script: &Script) -> (RunEnd, Vec<PhaseEvent>) {
         let mut handle = self.try_start(goal, script).unwrap();
         let mut events = Vec::new();
-        while let Some(event) = handle.events.recv().await {
-            events.push(event);
-        }
-        (handle.end.await.unwrap(), events)
+        let end = async {
+            while let Some(event) = handle.events.recv().await {
+                events.push(event);
+            }
+            handle.end.await.unwrap()
+        };
+        let end = tokio::time::timeout(PATIENCE, end).await;
+        let end = end.expect("the workflow has no end: a list of what a round sets aside may have forgotten the phase");
+        (end, events)
     }
 
     pub(super) fn status(&self) -> Status {

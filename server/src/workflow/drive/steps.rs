@@ -56,7 +56,8 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
         is_fresh = next == Next::Phase(CONTEXT);
         match step(run, &memory, next).await {
             Ok(Some(end)) => break end,
-            Ok(None) => {}
+            // A step that only moves files has no other point at which the run can be dropped.
+            Ok(None) => tokio::task::yield_now().await,
             Err((phase, error)) => break failed_end(run, phase, &error),
         }
     };
