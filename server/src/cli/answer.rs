@@ -1,8 +1,10 @@
 //! `baton approve` and `baton reject`: the gate, answered from another process.
 
+use jiff::Timestamp;
+
 use super::args::ApproveArgs;
 use super::failure::Failure;
-use super::output::print;
+use super::output::{print, way_on_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::Decision;
@@ -14,7 +16,7 @@ use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN};
 pub(super) fn approve(start: &Start<'_>, args: ApproveArgs) -> Result<u8, Failure> {
     let ApproveArgs { only, plan } = args;
     let partial = only.is_some();
-    let (_, answered) = answer(start, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
+    let (.., answered) = answer(start, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
     let what = if partial { answered.tasks.join(", ") } else { text::count(answered.tasks.len(), "task") };
     let then = if answered.run_waits { "The waiting run goes on." } else { "`baton run` goes on with it." };
     print(&format!("Approved plan{} ({what}). {then}", version(&answered)))?;
@@ -23,8 +25,12 @@ pub(super) fn approve(start: &Start<'_>, args: ApproveArgs) -> Result<u8, Failur
 
 /// Reject the plan.
 pub(super) fn reject(start: &Start<'_>) -> Result<u8, Failure> {
-    let (store, answered) = answer(start, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
-    print(&workflow::rejected_message(&format!("Rejected plan{}", version(&answered)), &store))?;
+    let (session, store, answered) =
+        answer(start, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
+    let status = workflow::status(&store, &session.settings, None, &session.phases, Timestamp::now())?;
+    let mut lines = vec![format!("Rejected plan{}. {}", version(&answered), text::safe_lines(&status.summary))];
+    lines.extend(way_on_lines(&status.ways_on));
+    print(&lines.join("\n"))?;
     Ok(0)
 }
 
@@ -33,7 +39,7 @@ fn version(answered: &Answered) -> String {
     answered.plan_version.map_or_else(String::new, |version| format!(" version {version}"))
 }
 
-fn answer(start: &Start<'_>, answer: Answer) -> Result<(Store, Answered), Failure> {
+fn answer(start: &Start<'_>, answer: Answer) -> Result<(Session, Store, Answered), Failure> {
     let session = Session::open(start, Overrides::default())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
     let models = session.models();
@@ -47,7 +53,7 @@ fn answer(start: &Start<'_>, answer: Answer) -> Result<(Store, Answered), Failur
     };
     let answered = workflow::answer_plan(&sources, answer)?;
     if store.seal().keeps_answers() {
-        return Ok((store, answered));
+        return Ok((session, store, answered));
     }
     Err(Failure::failed(
         "the answer holds for this process only, which ends here: Baton's state folder ($XDG_STATE_HOME/baton, else \

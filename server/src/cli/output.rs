@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use super::failure::Failure;
 use crate::contracts::Issue;
 use crate::text;
+use crate::workflow::WayOn;
 
 /// Print a line of the result.
 ///
@@ -43,6 +44,19 @@ pub(super) fn warn(warnings: &[String]) {
 pub(super) fn issue_line(issue: &Issue) -> String {
     let Issue { file, line, severity, description, .. } = issue;
     format!("{}:{line}: {}: {}", text::safe_line(file), severity.as_str(), text::safe_line(description))
+}
+
+/// The ways on, a line each: the command, then what it does. Those without a command line are left out.
+pub(super) fn way_on_lines(ways: &[WayOn]) -> Vec<String> {
+    let with_command = || ways.iter().filter_map(|way| Some((way.cli.as_deref()?, way.title)));
+    let width =
+        with_command().map(|(command, _)| command.chars().count()).filter(|width| *width <= 32).max().unwrap_or(0);
+    let line = |(command, title): (&str, &str)| match command.chars().count() <= width {
+        true => format!("  {command:<width$}  {}", title.to_lowercase()),
+        // Ids of many issues take a line of their own.
+        false => format!("  {command}\n  {:<width$}  {}", "", title.to_lowercase()),
+    };
+    with_command().map(line).collect()
 }
 
 /// The exit code of finished work once its result was printed. A reader that has left changes nothing; a result that

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::args::RunArgs;
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
-use super::output::{exit_code_after, issue_line, print, reader_left, tell};
+use super::output::{exit_code_after, issue_line, print, reader_left, tell, way_on_lines};
 use super::progress::{Progress, Style};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
-use crate::config::Overrides;
+use crate::config::{Overrides, Settings};
+use crate::memory::Store;
 use crate::text;
 use crate::workflow::{
-    self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_PLAN, Outcome, PhaseEvent, Request, RunEnd, RunHandle,
+    self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd, RunHandle,
 };
 
 /// Run, and end with the code its outcome has.
@@ -31,7 +33,7 @@ pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let end = block_on(drive(engine, request, args.timeout, progress))??;
     let printed = match args.json {
         true => print(&text::safe_json(&last_line(&end).to_string())),
-        false => report.print(&end).and_then(|()| ways_on(&end.1)),
+        false => report.print(&end),
     };
     exit_code_after(exit_code(&end.1), printed)
 }
@@ -49,7 +51,7 @@ pub(super) fn plan_again(start: &Start<'_>, feedback: String) -> Result<u8, Fail
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let report = EndReport::of(&engine);
     let end = block_on(drive(engine, request, None, Some(progress)))??;
-    exit_code_after(exit_code(&end.1), report.print(&end).and_then(|()| ways_on(&end.1)))
+    exit_code_after(exit_code(&end.1), report.print(&end))
 }
 
 /// The runtime a run works on.
@@ -142,23 +144,28 @@ async fn after(timeout: Option<Duration>) {
     }
 }
 
-/// Prints how a run ended.
+/// Prints how a run ended, and the ways on.
 pub(super) struct EndReport {
-    memory: String,
+    store: Store,
+    settings: Settings,
+    phases: Phases,
 }
 
 impl EndReport {
     /// For the runs of this engine.
     pub(super) fn of(engine: &Engine) -> Self {
-        Self { memory: engine.settings.memory_dir.clone() }
+        let Engine { store, settings, phases, .. } = engine;
+        Self { store: store.clone(), settings: settings.clone(), phases: phases.clone() }
     }
 
-    /// Print the end of a run: the issues, the totals, where the files are.
+    /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
     pub(super) fn print(&self, (run, end): &(String, RunEnd)) -> Result<(), Failure> {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
-            lines.extend(review.summary.trim().lines().map(|line| text::paragraph("", line, 100)));
+            // The reason of an escalation is the summary of the review.
+            let is_said = end.message.contains(review.summary.trim());
+            lines.extend(review.summary.trim().lines().filter(|_| !is_said).map(|line| text::paragraph("", line, 100)));
             lines.push(String::new());
             lines.extend(review.issues.iter().map(issue_line));
             if !review.issues.is_empty() {
@@ -166,32 +173,28 @@ impl EndReport {
             }
         }
         lines.push(text::safe_lines(&end.message));
-        lines.push(format!("{}   {}/runs/{run}", end.usage.words(), self.memory));
+        lines.push(format!("{}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
+        let status = workflow::status(&self.store, &self.settings, None, &self.phases, Timestamp::now())?;
+        lines.extend(way_on_lines(&status.ways_on));
         print(&lines.join("\n"))
     }
 }
 
-/// After a cancelled or failed run: how to see what it changed, undo that, and resume.
-fn ways_on(end: &RunEnd) -> Result<(), Failure> {
-    if !matches!(end.outcome, Outcome::Cancelled | Outcome::Failed) {
-        return Ok(());
-    }
-    let changed = match end.changed_files {
-        0 => "",
-        _ => "Show changes: baton diff · Undo: baton rollback · ",
-    };
-    print(&format!("{changed}Resume: baton run"))
-}
-
 /// The last line of `--json`.
 pub(super) fn last_line((run, end): &(String, RunEnd)) -> serde_json::Value {
-    json!({ "outcome": end.outcome, "run": run, "review": end.review, "usage": end.usage })
+    json!({
+        "outcome": end.outcome,
+        "run": run,
+        "review": end.review,
+        "usage": end.workflow_usage,
+        "run_usage": end.usage,
+    })
 }
 
 /// The code a process ends with; design: "Command line".
 pub(super) fn exit_code(end: &RunEnd) -> u8 {
     match end.outcome {
-        Outcome::Merged | Outcome::Done => 0,
+        Outcome::Merged | Outcome::Done | Outcome::RolledBack => 0,
         Outcome::Escalated | Outcome::Waiting => PERSON,
         Outcome::Rejected => REJECTED,
         Outcome::Cancelled => CANCELLED,

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::output::{issue_line, print};
+use super::output::{issue_line, print, way_on_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
-use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, NextStep, PhaseState, Status};
+use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
 
 const NOTHING: &str = "Nothing has been run here yet. `baton run --task \"…\"` starts.";
 
@@ -23,7 +23,7 @@ pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
     let models = session.models();
     let status = workflow::status(&store, &session.settings, models.as_ref(), &session.phases, Timestamp::now())?;
     let text = match json {
-        false if is_empty(&status) => NOTHING.to_owned(),
+        false if status.is_empty() => NOTHING.to_owned(),
         true => {
             text::safe_json(&serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?)
         }
@@ -33,23 +33,15 @@ pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Whether there is nothing to report. A plan that another tool wrote has neither a task nor a run.
-fn is_empty(status: &Status) -> bool {
-    status.task.is_none()
-        && status.run.is_none()
-        && status.faults.is_empty()
-        && status.phases.iter().all(|phase| phase.status == PhaseState::Pending)
-}
-
 fn status_text(status: &Status) -> String {
     let mut lines = Vec::new();
     if let Some(task) = &status.task {
         lines.push(text::paragraph("Task  ", &text::safe_line(task), 100));
     }
     if let Some(run) = &status.run {
-        let state = status.outcome.map_or_else(|| "at work or interrupted".to_owned(), |outcome| outcome.to_string());
-        lines.push(format!("Run   {run}, {state}"));
+        lines.push(format!("Run   {run}"));
     }
+    lines.push(text::paragraph("State ", &format!("{}. {}", status.headline, status.summary), 100));
     lines.push(String::new());
     // A longer name takes what it needs, and leaves the other lines short enough for a narrow terminal.
     let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max).min(16);
@@ -68,7 +60,7 @@ fn status_text(status: &Status) -> String {
     if !status.issues.is_empty() {
         lines.push(String::new());
         let line = |IssueStatus { issue, state }: &IssueStatus| {
-            format!("{state:<6} {} [{}]", issue_line(issue), text::safe_line(&issue.id))
+            format!("{state:<9} {} [{}]", issue_line(issue), text::safe_line(&issue.id))
         };
         lines.extend(status.issues.iter().map(line));
     }
@@ -80,8 +72,7 @@ fn status_text(status: &Status) -> String {
     }
     lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), 100)));
     lines.push(format!("Used  {}", status.usage.words()));
-    let is_faulty = !status.faults.is_empty();
-    lines.push(format!("Next  {}", if is_faulty { next_with_faults(status.next) } else { next_step(status.next) }));
+    lines.extend(way_on_lines(&status.ways_on));
     lines.join("\n")
 }
 
@@ -101,23 +92,4 @@ fn gate_lines(gate: &GateContent) -> Vec<String> {
 fn fault_line(fault: &FaultStatus) -> String {
     let FaultStatus { file, line, column, message, .. } = fault;
     format!("{}:{line}:{column}: {}", text::safe_line(file), text::safe_line(message))
-}
-
-/// The next step where files of the memory folder have faults.
-fn next_with_faults(step: NextStep) -> &'static str {
-    match step {
-        NextStep::Gate => "fix the plan and save it; or `baton plan --feedback \"…\"`, or `baton reject`",
-        _ => "fix the file and save it; or `baton reset` starts over",
-    }
-}
-
-fn next_step(step: NextStep) -> &'static str {
-    match step {
-        NextStep::Task => "say what is to be done: `baton run --task \"…\"`",
-        NextStep::Gate => "an answer to the plan: `baton approve` or `baton reject`",
-        NextStep::Fix => "a fix round: `baton run` goes on",
-        NextStep::RePlan => "a new plan: `baton run` goes on",
-        NextStep::None => "nothing; `baton run --task \"…\"` starts something new, `baton reset` starts over",
-        NextStep::Phase(phase) => phase.as_str(),
-    }
 }

@@ -22,13 +22,12 @@ pub use changes::rolled_back::{RollbackOutcome, RollbackReport, RollbackRequest,
 pub use changes::unverified::{moved_seals, trust_moved, unverified};
 pub use decide::issues::{dismiss_issue, restore_issue};
 pub use decide::next::{FixScope, Next, next_phase};
-pub use drive::ending::rejected_message;
 pub use gate::answer::{Answer, Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use gate::content::{GateSources, show_plan};
 pub use run::costs::{Costs, Priced};
 pub use run::editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
 pub use run::error::{PhaseError, StartError};
-pub use run::events::{EventError, EventErrorKind, EventPhase, EventStatus, PhaseEvent, WORKFLOW};
+pub use run::events::{EventError, EventErrorKind, EventPhase, EventStatus, FailureCause, PhaseEvent, WORKFLOW};
 pub use run::goal::{Goal, Request};
 pub use run::outcome::{Outcome, RunEnd};
 pub use run::phase::Policy;
@@ -44,11 +43,10 @@ pub use start::launch::{RunHandle, start};
 pub use start::memory_dir::check_memory_dir;
 pub use start::reset::reset;
 pub use status::doctor::{Check, CheckStatus, Doctor, doctor};
-pub use status::report::{
-    FaultStatus, IssueStatus, PhaseStatus, Standing, Status, StatusReader, TaskStanding, standing, standing_review,
-    status,
-};
-pub use status::states::{IssueState, NextStep, PhaseState, TaskState};
+pub use status::report::{FaultStatus, NoteStatus, Standing, Status, StatusReader, standing, status};
+pub use status::rows::{CriterionStatus, IssueStatus, PhaseStatus, TaskStanding, standing_review};
+pub use status::states::{IssueState, NextStep, PhaseState, TaskState, Tone};
+pub use status::ways_on::{WayOn, WayOnId};
 
 // What the phases are made of.
 pub(crate) use changes::files::real_changes;

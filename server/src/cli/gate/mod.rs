@@ -55,8 +55,6 @@ const PROMPT: &str = "\n[a]pprove  [c]hanges  [e]dit  [r]eject  [v]iew, then Ent
 
 const FAULTY_PROMPT: &str = "\n[e]dit  [c]hanges (have another plan made)  [r]eject, then Enter > ";
 
-const REJECTED: &str = "Rejected. `baton reset` puts the plan away and clears the way for another start.\n";
-
 impl TerminalApprover {
     /// Ask on `out` and read the answers from `input`. `root` is the workspace's folder, in which the plan is edited.
     ///
@@ -110,7 +108,6 @@ impl TerminalApprover {
                     }
                 }
                 Ok(Choice::Reject) => {
-                    self.write(REJECTED)?;
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(Choice::View) => {
@@ -150,7 +147,6 @@ impl TerminalApprover {
                     }
                 }
                 Ok(Choice::Reject) => {
-                    self.write(REJECTED)?;
                     return Ok(GateAnswer::Reject);
                 }
                 Ok(_) => {}
@@ -210,7 +206,7 @@ impl TerminalApprover {
     }
 
     fn no_answer(&self) -> io::Result<GateAnswer> {
-        self.write("\nNo answer. The plan waits: `baton approve` or `baton reject`, then `baton run`.\n")?;
+        self.write("\nNo answer.\n")?;
         Ok(GateAnswer::Wait)
     }
 

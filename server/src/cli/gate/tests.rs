@@ -295,14 +295,14 @@ async fn the_plan_can_be_read_before_the_answer() {
         ),
         "{talk}"
     );
-    assert!(talk.ends_with("Rejected. `baton reset` puts the plan away and clears the way for another start.\n"));
+    assert!(!talk.contains("Rejected"), "the end of the run says it: {talk}");
 }
 
 #[tokio::test]
 async fn the_end_of_the_input_leaves_the_plan_waiting() {
     let (answer, talk) = answer("").await;
     assert_eq!(answer, GateAnswer::Wait);
-    assert!(talk.contains("`baton approve`"), "{talk}");
+    assert_eq!(talk, "\nNo answer.\n");
 }
 
 #[tokio::test]

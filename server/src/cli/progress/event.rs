@@ -5,11 +5,25 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::text;
-use crate::workflow::PhaseEvent;
+use crate::workflow::{Outcome, PhaseEvent};
 
 /// The time between; none when the clock was set back.
 pub(super) fn time_between(start: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(start)).unwrap_or_default()
+}
+
+/// How a run ended, in a few words: what follows on standard output says the rest.
+pub(super) fn outcome_words(event: &PhaseEvent) -> Option<&'static str> {
+    Some(match event.outcome? {
+        Outcome::Merged => "approved",
+        Outcome::Done => "done",
+        Outcome::Escalated => "needs you",
+        Outcome::Rejected => "plan rejected",
+        Outcome::Waiting => "plan waits for you",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "stopped",
+        Outcome::RolledBack => "undone",
+    })
 }
 
 /// The message of an event and, where it says more, of its error.

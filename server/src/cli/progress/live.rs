@@ -9,10 +9,10 @@ use console::Style as Paint;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 
-use super::event::{message_of, time_between};
+use super::event::{message_of, outcome_words, time_between};
 use crate::contracts::PhaseName;
 use crate::text;
-use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
+use crate::workflow::{EventPhase, EventStatus, Outcome, PhaseEvent};
 
 /// Columns of a phase's name: those of `implement`.
 const NAME_WIDTH: usize = 9;
@@ -110,7 +110,11 @@ impl Live {
             }
             _ => {
                 self.clear();
-                self.print(&finished(event.status, "baton", took, &message));
+                // A plan that was rejected, or a run for one phase, is no success to be ticked.
+                let status =
+                    if event.outcome == Some(Outcome::Rejected) { EventStatus::Cancelled } else { event.status };
+                let words = outcome_words(event).map_or(message, str::to_owned);
+                self.print(&finished(status, "baton", took, &words));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use super::event::message_of;
+use super::event::{message_of, outcome_words};
 use crate::text;
 use crate::workflow::{EventPhase, EventStatus, PhaseEvent};
 
@@ -40,11 +40,14 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     if let Some(task) = &event.task {
         line = format!("{line} {}", text::safe_line(task));
     }
-    if event.status != EventStatus::Progress {
+    let outcome = outcome_words(event);
+    if let Some(outcome) = outcome {
+        line = format!("{line} {outcome}");
+    } else if event.status != EventStatus::Progress {
         line = format!("{line} {}", event.status);
     }
     let message = message_of(event);
-    if !message.is_empty() {
+    if !message.is_empty() && outcome.is_none() {
         line = format!("{line}: {message}");
     }
     match &event.usage {

@@ -22,6 +22,8 @@ fn event(seconds: i64, at: &str, message: &str) -> PhaseEvent {
         message: message.to_owned(),
         error: None,
         usage: None,
+        files: Vec::new(),
+        outcome: None,
     }
 }
 
@@ -31,7 +33,7 @@ fn used(mut event: PhaseEvent, tokens: u64, cost_usd: Option<f64>) -> PhaseEvent
 }
 
 fn failed(seconds: i64, at: &str, message: &str, error: &str) -> PhaseEvent {
-    let error = Some(EventError { kind: EventErrorKind::Model, message: error.to_owned() });
+    let error = Some(EventError::new(EventErrorKind::Model, error));
     PhaseEvent { error, ..event(seconds, at, message) }
 }
 

@@ -17,7 +17,7 @@ use crate::lsp::text::documents::Documents;
 use crate::lsp::text::position::Text;
 use crate::lsp::wire::to_proto;
 use crate::memory::{FileFaults, Memory, Store, TASK};
-use crate::workflow::{self, REVIEW, Table};
+use crate::workflow::{self, Policy, REVIEW, Table};
 use crate::workspace::{self, TextFile, Workspace};
 
 /// Where it is read, and for whom.
@@ -76,7 +76,8 @@ impl Reading {
         let reader = Reader { workspace: &files.workspace, store: &store, context };
         reading.handoffs(&reader, faults)?;
         reading.watch_memory(&reader)?;
-        let standing = workflow::standing(&files.phases, &store, &memory, Timestamp::now())?;
+        let policy = Policy::of(&files.settings, &files.phases);
+        let standing = workflow::standing(&files.phases, &policy, &store, &memory, Timestamp::now())?;
         reading.active_run = standing.running;
         if let Some((path, text)) = reader.text(TASK) {
             let range = text.span_of(0, 0, context.documents.encoding());

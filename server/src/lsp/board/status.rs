@@ -17,9 +17,9 @@ pub(super) fn of_phases(known: &Phases, phases: &[PhaseStatus], range: Range) ->
 
 fn of_phase(phases: &Phases, phase: &PhaseStatus, range: Range) -> Option<Diagnostic> {
     let (severity, words) = match phase.status {
-        PhaseState::Pending => return None,
+        PhaseState::Pending | PhaseState::Skipped => return None,
         PhaseState::Running => (DiagnosticSeverity::INFORMATION, "is at work."),
-        PhaseState::Waiting => (DiagnosticSeverity::WARNING, "waits for your answer."),
+        PhaseState::Waiting => (DiagnosticSeverity::WARNING, "waits for you."),
         PhaseState::Interrupted => (DiagnosticSeverity::WARNING, "was interrupted; start the workflow again to go on."),
         PhaseState::Cancelled => (DiagnosticSeverity::WARNING, "was stopped; start the workflow again to go on."),
         PhaseState::Failed => (DiagnosticSeverity::ERROR, "failed."),
@@ -42,6 +42,8 @@ pub(super) fn of_tasks(tasks: &[TaskStanding], report: Option<&ImplReport>, plac
 fn of_task(task: &TaskStanding, result: Option<&TaskResult>, range: Range) -> Diagnostic {
     let (severity, words) = match task.status {
         TaskState::Running => (DiagnosticSeverity::INFORMATION, "is at work."),
+        TaskState::Waiting => (DiagnosticSeverity::WARNING, "waits for you to save a file."),
+        TaskState::NotApproved => (DiagnosticSeverity::HINT, "was left out of the approval."),
         TaskState::Completed => (DiagnosticSeverity::HINT, "is done."),
         TaskState::Partial => (DiagnosticSeverity::WARNING, "is partly done."),
         TaskState::Blocked => (DiagnosticSeverity::WARNING, "is blocked."),
@@ -90,7 +92,7 @@ fn diagnostic(range: Range, severity: DiagnosticSeverity, code: String, message:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
+    use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, Tone, fixture};
 
     fn lines(diagnostics: &[Diagnostic]) -> Vec<String> {
         let line = |diagnostic: &Diagnostic| match &diagnostic.code {
@@ -107,6 +109,7 @@ mod tests {
         let phase = |phase, status, message: &str| PhaseStatus {
             phase,
             status,
+            tone: Tone::Neutral,
             at: None,
             elapsed_ms: None,
             message: message.to_owned(),
@@ -120,7 +123,7 @@ mod tests {
         ];
         let expected = [
             "Hint phase.context: Gathering context is done. 3 relevant files",
-            "Warning phase.plan: The plan waits for your answer. Plan 1 waits",
+            "Warning phase.plan: The plan waits for you. Plan 1 waits",
             "Information phase.implement: The implementation is at work.",
             "Error phase.review: The review failed. no model",
         ];
@@ -129,8 +132,14 @@ mod tests {
 
     #[test]
     fn each_task_says_where_it_stands_and_why_it_does_not_go_on() {
-        let task =
-            |id: &str, status| TaskStanding { id: id.to_owned(), title: String::new(), status, files: Vec::new() };
+        let task = |id: &str, status| TaskStanding {
+            id: id.to_owned(),
+            title: String::new(),
+            status,
+            activity: None,
+            files: Vec::new(),
+            criteria: Vec::new(),
+        };
         let tasks = [
             task("T1", TaskState::Completed),
             task("T2", TaskState::Blocked),

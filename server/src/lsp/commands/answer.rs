@@ -11,7 +11,8 @@ use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::unsaved_plan::unsaved_plan;
 use crate::lsp::folder::Folder;
-use crate::lsp::run::runs::{self, Start};
+use crate::lsp::run::runs;
+use crate::lsp::run::start::Start;
 use crate::memory::Store;
 use crate::workflow::{self, Answer, Answered, StartError};
 

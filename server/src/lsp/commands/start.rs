@@ -9,13 +9,19 @@ use super::table::{FixArguments, ImplementArguments, ReviewArguments, TaskArgume
 use crate::contracts::PhaseName;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
-use crate::lsp::run::runs::{self, Start};
+use crate::lsp::folder::allowance::Allowance;
+use crate::lsp::run::runs;
+use crate::lsp::run::start::Start;
 use crate::workflow::{CONTEXT, Goal, IMPLEMENT, PLAN, REVIEW};
 
 /// Take a task through all phases, or continue with the current one.
 pub(super) async fn workflow(folder: &Arc<Folder>, arguments: WorkflowArguments) -> Result<Value, Refused> {
-    let WorkflowArguments { task, reset, approval } = arguments;
+    let WorkflowArguments { task, reset, approval, allow_more } = arguments;
     let goal = Goal::Go { task, reset: reset.unwrap_or_default(), only: None };
+    if allow_more == Some(true) {
+        let more = Allowance::more(&folder.files().await?.settings);
+        folder.allowed().raise(more);
+    }
     begin(folder, Start { goal, approval }).await
 }
 

@@ -7,9 +7,10 @@ use tower_lsp::lsp_types::MessageType;
 
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
+use crate::lsp::run::ways_on::sentence;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
-use crate::workflow::{FaultStatus, NextStep, PhaseState, Status};
+use crate::workflow::{FaultStatus, IssueState, PhaseState, Status};
 
 /// The message where there never was a workflow.
 const NO_WORKFLOW: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
@@ -19,10 +20,7 @@ pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
     let of = folder.clone();
     let found = folder.with_files(move |files| {
         let Some((status, _)) = of.status(files)? else { return Ok(None) };
-        // A memory folder with nothing in it but a template.
-        let is_empty = status.task.is_none() && status.run.is_none() && status.faults.is_empty();
-        Ok(Some(status)
-            .filter(|status| !is_empty || status.phases.iter().any(|phase| phase.status != PhaseState::Pending)))
+        Ok(Some(status).filter(|status| !status.is_empty()))
     });
     let found = found.await?;
     if !folder.capabilities.plugin {
@@ -36,38 +34,24 @@ pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
 fn status_text(status: &Status) -> String {
     let mut lines = Vec::new();
     let task = to_proto::plain(status.task.as_deref().unwrap_or("no task"), 200);
-    let state = match (&status.run, status.outcome) {
-        (None, _) => "nothing was run".to_owned(),
-        (Some(run), None) => format!("run {run}, at work or interrupted"),
-        (Some(run), Some(outcome)) => format!("run {run}, {outcome}"),
-    };
-    lines.push(format!("Baton: {task} ({state})"));
+    lines.push(format!("Baton: {task}: {}. {}", status.headline, to_proto::plain(&status.summary, 600)));
     for phase in status.phases.iter().filter(|phase| phase.status != PhaseState::Pending) {
-        lines.push(format!("{}: {}. {}", phase.phase, phase.status, to_proto::plain(&phase.message, 200)));
+        let said = to_proto::plain(&phase.message, 200);
+        lines.push(format!("{}: {}. {said}", phase.phase, phase.status).trim_end().to_owned());
     }
     for task in &status.tasks {
         lines.push(format!("{} {}: {}", task.id, task.status, to_proto::plain(&task.title, 100)));
     }
-    if !status.issues.is_empty() {
-        lines.push(to_proto::count(status.issues.len(), "issue"));
+    let open = status.issues.iter().filter(|issue| matches!(issue.state, IssueState::New | IssueState::Open)).count();
+    if open > 0 {
+        lines.push(to_proto::count(open, "open issue"));
     }
     lines.extend(status.warnings.iter().map(|warning| to_proto::plain(warning, 600)));
     for fault in &status.faults {
         let FaultStatus { file, line, column, message, .. } = fault;
         lines.push(format!("{file}:{line}:{column}: {}", to_proto::plain(message, 300)));
     }
-    let next = match status.next {
-        NextStep::Gate if status.gate.is_none() => {
-            "fix the plan and save it, or baton.reject, or baton.plan with feedback"
-        }
-        NextStep::None if !status.faults.is_empty() => "fix the file and save it, or baton.reset",
-        NextStep::Task => "say what is to be done: baton.workflow with a task",
-        NextStep::Gate => "an answer to the plan: baton.approve or baton.reject",
-        NextStep::Fix => "a fix round: baton.workflow goes on",
-        NextStep::RePlan => "a new plan: baton.workflow goes on",
-        NextStep::None => "nothing",
-        NextStep::Phase(phase) => phase.as_str(),
-    };
-    lines.push(format!("Used {}. Next: {next}.", status.usage.words()));
+    lines.push(format!("Used {}.", status.usage.words()));
+    lines.push(sentence(&status.ways_on));
     lines.join("\n")
 }

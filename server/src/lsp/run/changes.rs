@@ -60,12 +60,12 @@ pub(crate) async fn open_diff(folder: &Folder, task: Option<String>) -> Result<(
     Ok(())
 }
 
-/// Undo everything the workflow did to files, and show what became of each.
+/// Roll back as asked, and show what became of each file.
 ///
 /// # Errors
 /// As [`roll_back`].
-pub(super) async fn undo(folder: &Folder) -> Result<(), Refused> {
-    let (report, request) = roll_back(folder, |_| Ok(RollbackRequest::default())).await?;
+pub(super) async fn undo(folder: &Folder, request: RollbackRequest) -> Result<(), Refused> {
+    let (report, request) = roll_back(folder, |_| Ok(request)).await?;
     show_report(folder, &report, &request);
     Ok(())
 }

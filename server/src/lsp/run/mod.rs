@@ -10,3 +10,5 @@ mod outcome;
 mod phase_feed;
 mod progress;
 pub(crate) mod runs;
+pub(crate) mod start;
+pub(crate) mod ways_on;

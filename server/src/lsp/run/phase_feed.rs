@@ -8,9 +8,10 @@ use tower_lsp::lsp_types::Url;
 use tower_lsp::lsp_types::notification::Notification;
 
 use super::gate::GateEvent;
+use super::outcome::RunOutcome;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
-use crate::workflow::{EventPhase, EventStatus, Gate, GateTask, Outcome, PLAN, PhaseEvent};
+use crate::workflow::{EventPhase, EventStatus, Gate, GateTask, PLAN, PhaseEvent};
 
 /// The notification.
 enum Phase {}
@@ -31,9 +32,9 @@ struct PhaseParams {
     /// The content of the gate, on the event that says it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gate: Option<Value>,
-    /// How the run ended, on its last event.
+    /// What can be done now, on the last event of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    outcome: Option<Outcome>,
+    ways_on: Option<Value>,
 }
 
 /// The events of one run on their way to the client.
@@ -96,7 +97,7 @@ impl PhaseFeed {
     }
 
     /// The run ended: send its last event with the outcome.
-    pub(crate) fn end(mut self, run: &str, outcome: Outcome, message: &str) {
+    pub(super) fn end(mut self, run: &str, ended: &RunOutcome) {
         if !self.wanted {
             return;
         }
@@ -109,11 +110,14 @@ impl PhaseFeed {
             phase: EventPhase::Workflow,
             status: EventStatus::Failed,
             task: None,
-            message: message.to_owned(),
+            message: ended.message.clone(),
             error: None,
             usage: None,
+            files: Vec::new(),
+            outcome: None,
         });
-        self.send(last, None, Some(outcome));
+        let last = PhaseEvent { outcome: Some(ended.outcome), ..last };
+        self.send(last, None, Some(json!(ended.ways_on)));
     }
 
     fn send_plain(&mut self, event: &PhaseEvent) {
@@ -129,10 +133,10 @@ impl PhaseFeed {
         }
     }
 
-    fn send(&self, event: PhaseEvent, gate: Option<&Gate>, outcome: Option<Outcome>) {
+    fn send(&self, event: PhaseEvent, gate: Option<&Gate>, ways_on: Option<Value>) {
         let gate = gate.map(|gate| content(gate, &self.folder));
         let folder = Url::from_file_path(&self.folder).ok();
-        self.client.notify::<Phase>(PhaseParams { event, folder, gate, outcome });
+        self.client.notify::<Phase>(PhaseParams { event, folder, gate, ways_on });
     }
 }
 
@@ -171,7 +175,7 @@ mod tests {
     use super::super::gate::tests::gate;
     use super::*;
     use crate::lsp::wire::client::Outgoing;
-    use crate::workflow::CONTEXT;
+    use crate::workflow::{CONTEXT, Outcome};
 
     fn event(seq: u64, phase: EventPhase, status: EventStatus) -> PhaseEvent {
         PhaseEvent {
@@ -184,7 +188,13 @@ mod tests {
             message: "m".to_owned(),
             error: None,
             usage: None,
+            files: Vec::new(),
+            outcome: None,
         }
+    }
+
+    fn ended(outcome: Outcome, message: &str) -> RunOutcome {
+        RunOutcome { outcome, message: message.to_owned(), ways_on: Vec::new() }
     }
 
     fn sent(queue: &mut UnboundedReceiver<Outgoing>) -> Vec<Value> {
@@ -209,10 +219,11 @@ mod tests {
         let mut expected = json!(first);
         expected["folder"] = json!("file:///w%20d");
         assert_eq!(sent(&mut queue), [expected]);
-        feed.end("r1", Outcome::Merged, "merged");
+        feed.end("r1", &ended(Outcome::Merged, "merged"));
         let mut expected = json!(last);
         expected["folder"] = json!("file:///w%20d");
         expected["outcome"] = json!("merged");
+        expected["ways_on"] = json!([]);
         assert_eq!(sent(&mut queue), [expected], "the last event waits for the outcome");
     }
 
@@ -222,7 +233,7 @@ mod tests {
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), false, true);
         feed.forward(&[event(1, EventPhase::Phase(PLAN), EventStatus::Waiting)]);
         feed.gate(GateEvent::Plan(Box::new(gate())));
-        feed.end("r1", Outcome::Merged, "merged");
+        feed.end("r1", &ended(Outcome::Merged, "merged"));
         assert!(sent(&mut queue).is_empty());
     }
 
@@ -288,7 +299,7 @@ mod tests {
         );
         feed.forward(&[waiting, last]);
         assert_eq!(sent(&mut queue)[0]["seq"], 1);
-        feed.end("r1", Outcome::Waiting, "waits");
+        feed.end("r1", &ended(Outcome::Waiting, "waits"));
         assert_eq!(sent(&mut queue)[0]["outcome"], "waiting");
     }
 
@@ -298,7 +309,7 @@ mod tests {
         let mut feed = PhaseFeed::new(&client, Path::new("/w"), true, false);
         feed.forward(&[event(7, EventPhase::Phase(CONTEXT), EventStatus::Started)]);
         sent(&mut queue);
-        feed.end("r1", Outcome::Failed, "it broke off");
+        feed.end("r1", &ended(Outcome::Failed, "it broke off"));
         let last = &sent(&mut queue)[0];
         assert_eq!((&last["seq"], &last["status"], &last["run"]), (&json!(8), &json!("failed"), &json!("r1")));
         assert_eq!((&last["phase"], &last["outcome"]), (&json!("workflow"), &json!("failed")));

@@ -289,6 +289,8 @@ mod tests {
             message: "reading\nsrc/a.rs".to_owned(),
             error: None,
             usage: None,
+            files: Vec::new(),
+            outcome: None,
         }
     }
 

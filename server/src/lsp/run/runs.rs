@@ -15,6 +15,7 @@ use super::interrupted;
 use super::outcome::{self, Question, RunOutcome};
 use super::phase_feed::PhaseFeed;
 use super::progress::Progress;
+use super::start::Start;
 use crate::config::{self, ApprovalMode};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::{Files, blocking, detached, editor_services, task_file};
@@ -22,33 +23,11 @@ use crate::lsp::folder::Folder;
 use crate::lsp::folder::current_run::CurrentRun;
 use crate::lsp::wire::{to_proto, window};
 use crate::workflow::{
-    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Outcome, PhaseEvent, Request, RunEnd, RunHandle,
+    self, Editor, EventPhase, EventStatus, IMPLEMENT, Outcome, PhaseEvent, Request, RunEnd, RunHandle, WayOn,
 };
 
 /// How often the progress shows the time while nothing else happens.
 const TICK: Duration = Duration::from_secs(5);
-
-/// What a run is to do.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Start {
-    /// What the engine is asked for.
-    pub(crate) goal: Goal,
-    /// Who answers the gate of this run; the settings say it otherwise.
-    pub(crate) approval: Option<ApprovalMode>,
-}
-
-impl Start {
-    /// What resumes a run that was started with this and did not complete.
-    pub(crate) fn resumed(&self) -> Self {
-        Self { goal: self.goal.resumed(), approval: self.approval }
-    }
-}
-
-impl From<Goal> for Start {
-    fn from(goal: Goal) -> Self {
-        Self { goal, approval: None }
-    }
-}
 
 /// Start a run and answer with its id.
 ///
@@ -63,7 +42,7 @@ pub(crate) async fn start(folder: &Arc<Folder>, start: Start) -> Result<String, 
 /// Look for a workflow that was interrupted before this server started, and offer to resume it.
 pub(crate) async fn offer_interrupted(folder: Arc<Folder>) {
     if let Some(question) = interrupted::find(&folder).await {
-        ask(&folder, question, Start::default());
+        ask(&folder, question);
     }
 }
 
@@ -141,20 +120,33 @@ async fn watch(
     folder.refresh_from(&files).await;
     // Before the end is reported, which may cause the next start.
     *folder.current.lock().await = None;
-    let ended = run_outcome(ended);
-    feed.end(&run, ended.outcome, &ended.message);
+    let ended = run_outcome(ended, ways_on(&folder).await);
+    feed.end(&run, &ended);
     progress.end(&ended.message).await;
-    if let Some(question) = outcome::report(&folder, ended) {
-        ask(&folder, question, start.resumed());
+    if let Some(question) = outcome::report(&folder, ended, start.resumed()) {
+        ask(&folder, question);
     }
 }
 
-/// Ask what to do next, until it is answered or withdrawn, and resume the run where that is the answer.
-fn ask(folder: &Arc<Folder>, question: Question, resumed: Start) {
+/// What can be done now that a run has ended.
+async fn ways_on(folder: &Arc<Folder>) -> Vec<WayOn> {
+    let of = folder.clone();
+    let status = folder.with_files(move |files| Ok(of.status(files)?.map(|(status, _)| status)));
+    match status.await {
+        Ok(status) => status.map(|status| status.ways_on).unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(%error, "what can be done after the run is not known");
+            Vec::new()
+        }
+    }
+}
+
+/// Ask what to do now, until it is answered or withdrawn, and start what the answer says.
+fn ask(folder: &Arc<Folder>, question: Question) {
     let asked = folder.clone();
     folder.ask(async move {
-        if question.ask(&asked).await {
-            outcome::show_error(&asked, start(&asked, resumed).await.map(drop));
+        if let Some(next) = question.ask(&asked).await {
+            outcome::show_error(&asked, start(&asked, next).await.map(drop));
         }
     });
 }
@@ -171,7 +163,7 @@ async fn show_events(folder: &Folder, happened: &[PhaseEvent], progress: &mut Pr
     for event in happened.iter().filter(|event| event.status == EventStatus::Waiting) {
         // A task that waits for a file to be saved: progress alone is soon overwritten by other tasks.
         if let Some(task) = &event.task {
-            let message = format!("Baton: {task} is {}", to_proto::plain(&event.message, 1000));
+            let message = format!("Baton: {task} {}", to_proto::plain(&event.message, 1000));
             window::show_message(&folder.client, MessageType::WARNING, message);
         }
     }
@@ -219,13 +211,13 @@ fn start_engine(
     Ok(workflow::start(engine, request)?)
 }
 
-fn run_outcome(ended: Result<RunEnd, JoinError>) -> RunOutcome {
+fn run_outcome(ended: Result<RunEnd, JoinError>, ways_on: Vec<WayOn>) -> RunOutcome {
     match ended {
-        Ok(end) => RunOutcome { outcome: end.outcome, message: end.message, error: end.error.map(|error| error.kind) },
+        Ok(end) => RunOutcome { outcome: end.outcome, message: end.message, ways_on },
         Err(error) => RunOutcome {
             outcome: Outcome::Failed,
             message: format!("The run broke off: {error}. Start it again to go on; please report this."),
-            error: None,
+            ways_on,
         },
     }
 }

@@ -29,7 +29,9 @@ pub(crate) fn severity(severity: Severity) -> DiagnosticSeverity {
 /// The message type of an outcome.
 pub(crate) fn message_type(outcome: Outcome) -> MessageType {
     match outcome {
-        Outcome::Merged | Outcome::Done | Outcome::Rejected | Outcome::Cancelled => MessageType::INFO,
+        Outcome::Merged | Outcome::Done | Outcome::Rejected | Outcome::Cancelled | Outcome::RolledBack => {
+            MessageType::INFO
+        }
         Outcome::Escalated | Outcome::Waiting => MessageType::WARNING,
         Outcome::Failed => MessageType::ERROR,
     }

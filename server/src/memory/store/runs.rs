@@ -151,6 +151,11 @@ impl Store {
         }
     }
 
+    /// Whether a run reviews against a commit, and so belongs to no workflow.
+    pub fn is_base_review(&self, run: &RunId) -> bool {
+        self.base_commit(run).is_some()
+    }
+
     /// The commit that a run reviews against; `None` for a run of a workflow.
     fn base_commit(&self, run: &RunId) -> Option<String> {
         let bytes = self.read(&format!("{RUNS}/{run}/{BASE}"), MAX_NOTE_BYTES).ok()??;

@@ -256,9 +256,9 @@ async fn saved(
         }
         let names = names(&unsaved);
         if names != waiting_for {
-            let (is, them) = if unsaved.len() == 1 { ("is", "it") } else { ("are", "them") };
-            let message = format!("waiting: {names} {is} open with unsaved changes; save {them}, and the task goes on");
-            run.emit_for_task(IMPLEMENT, EventStatus::Waiting, Some(task), message);
+            let message = format!("waits for you to save {names}");
+            let files = unsaved.iter().map(ToString::to_string).collect();
+            run.emit_waiting_for_save(task, files, message);
             waiting_for = names;
             waiting.get_or_insert_with(|| Waiting::begin(assignment, news));
         }

@@ -13,3 +13,4 @@ pub(crate) mod rollback_scope;
 pub(crate) mod rolled_back;
 pub(crate) mod settle;
 pub(crate) mod unverified;
+pub(crate) mod written;

@@ -79,8 +79,8 @@ fn remove_folders(workspace: &Workspace, scope: &Scope, plan: &Plan) {
 }
 
 fn emit(bus: &Bus, status: EventStatus, message: String, failed: bool) {
-    let error = failed.then(|| EventError { kind: EventErrorKind::Workspace, message: message.clone() });
-    bus.emit(NewEvent { phase: EventPhase::Workflow, status, task: None, message, error, usage: None });
+    let error = failed.then(|| EventError::new(EventErrorKind::Workspace, message.clone()));
+    bus.emit(NewEvent { error, ..NewEvent::new(EventPhase::Workflow, status, message) });
 }
 
 fn summary(report: &RollbackReport, request: &RollbackRequest) -> String {

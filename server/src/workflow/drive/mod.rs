@@ -6,3 +6,4 @@
 pub(crate) mod against_base;
 pub(crate) mod ending;
 pub(crate) mod steps;
+pub(crate) mod summary;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::against_base::review_and_end;
-use super::ending::{end_after, failed_end, finish, fixed_message, merged_message, rejected_message, run_end};
+use super::ending::{changed_files, end_after, failed_end, finish, fixed_message, run_end};
+use super::summary;
 use crate::agents::AgentError;
 use crate::contracts::PhaseName;
 use crate::memory::Memory;
@@ -109,12 +110,12 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         }
         Next::Merged => {
             let found = in_phase(REVIEW, foreign_work(run, memory).await)?;
-            end(Outcome::Merged, found.end_message(merged_message(run, memory)))
+            end(Outcome::Merged, found.end_message(summary::merged(memory, changed_files(run))))
         }
-        Next::Rejected => end(Outcome::Rejected, rejected_message("The plan was rejected", &run.store)),
+        Next::Rejected => end(Outcome::Rejected, summary::rejected(changed_files(run))),
         Next::Escalated { reason } => {
             let found = in_phase(REVIEW, foreign_work(run, memory).await)?;
-            end(Outcome::Escalated, found.end_message(format!("A person is needed: {reason}")))
+            end(Outcome::Escalated, found.end_message(summary::escalated(&reason)))
         }
         Next::NeedTask => end(Outcome::Failed, "There is no task.".into()),
     }

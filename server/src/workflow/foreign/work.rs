@@ -82,9 +82,9 @@ impl ForeignWork {
         let mut text = message;
         if !self.tasks.is_empty() {
             let by = if self.review { "and so was the review" } else { "reviewed by the diff against HEAD" };
-            let (were, them) = if self.tasks.len() == 1 { ("was", "it") } else { ("were", "them") };
+            let were = were(&self.tasks);
             text.push_str(&format!(
-                " {} {were} done elsewhere, not by Baton, {by}; `baton rollback` does not undo {them}.",
+                " {} {were} done elsewhere, not by Baton, {by}; an undo does not take that back.",
                 self.tasks.join(", ")
             ));
         } else if self.review {

@@ -43,7 +43,7 @@ pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         gate.content.warnings.push(warning);
     }
     if let Err(why) = check_subset(&gate.plan, run.goal.only(), &memory.done_tasks()) {
-        let waiting = format!("{why}. The plan waits for an answer; `baton approve --only …` names some of its tasks.");
+        let waiting = format!("{why}. The plan waits for your answer.");
         run.emit(PLAN, EventStatus::Waiting, waiting.clone());
         return Ok(GateEnd::Waiting(waiting));
     }
@@ -54,7 +54,7 @@ pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         write(run, &gate, Decision::Approved, ApprovedBy::Auto, tasks_to_approve(only, memory))?;
         return Ok(GateEnd::Continue);
     }
-    let waiting = waiting_message(run, &gate, auto);
+    let waiting = waiting_message(&gate, auto);
     run.emit(PLAN, EventStatus::Waiting, waiting.clone());
     if auto {
         return Ok(GateEnd::Waiting(waiting));
@@ -132,11 +132,8 @@ async fn wait_for_repair(run: &Arc<Run>, faulty: Option<FaultyPlan>, before: usi
 fn repair_message(gate: &FaultyGate) -> String {
     let faults = gate.message();
     match gate.faults {
-        Some(_) => format!(
-            "{faults}\nThe plan waits until that is fixed and saved; `baton run` then asks about it. `baton plan --feedback \
-             \"…\"` has another one made, `baton reject` rejects it."
-        ),
-        None => format!("{faults}. The plan waits until it is back; after a stop, `baton run` makes a new one."),
+        Some(_) => format!("{faults}\nThe plan waits until that is fixed and saved."),
+        None => format!("{faults}. The plan waits until it is back; a run that starts meanwhile makes a new one."),
     }
 }
 
@@ -171,7 +168,7 @@ fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
     }))
 }
 
-fn waiting_message(run: &Run, gate: &Gate, auto: bool) -> String {
+fn waiting_message(gate: &Gate, auto: bool) -> String {
     let count = gate.tasks.len();
     let why = if auto {
         let protected = ProtectedFile::named(&gate.content.protected, false)
@@ -183,10 +180,9 @@ fn waiting_message(run: &Run, gate: &Gate, auto: bool) -> String {
         String::new()
     };
     format!(
-        "The plan (version {}, {count} {}) waits for an answer.{why} Read {} and run `baton approve` or `baton reject`.",
+        "The plan (version {}, {count} {}) waits for your answer.{why}",
         gate.plan.plan_version,
         plural(count, "task"),
-        run.store.name("plan.md"),
     )
 }
 

@@ -1,4 +1,4 @@
-use super::events::{EventError, EventErrorKind};
+use super::events::{EventError, EventErrorKind, FailureCause};
 use crate::agents::AgentError;
 use crate::memory::MemoryError;
 use crate::models::{ModelError, ModelErrorKind};
@@ -78,9 +78,20 @@ impl PhaseError {
         }
     }
 
+    /// What a person can do something about.
+    fn cause(&self) -> Option<FailureCause> {
+        let Self::Agent(AgentError::Model(error)) = self else { return None };
+        match error.kind {
+            ModelErrorKind::Auth => Some(FailureCause::Key),
+            ModelErrorKind::Quota => Some(FailureCause::Quota),
+            ModelErrorKind::Unavailable => Some(FailureCause::Network),
+            _ => None,
+        }
+    }
+
     /// The error as an event carries it.
     pub fn event(&self) -> EventError {
-        EventError { kind: self.kind(), message: self.to_string() }
+        EventError { cause: self.cause(), ..EventError::new(self.kind(), self.to_string()) }
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::mpsc;
 
+use super::outcome::Outcome;
 use crate::contracts::{PhaseName, Usage};
 use crate::memory::EventLog;
 use crate::text::safe_line;
@@ -35,6 +36,12 @@ pub struct PhaseEvent {
     /// What the run has used so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The files that a waiting task needs saved, from the workspace root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// How the run ended, on its last event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
 }
 
 /// What an event is about.
@@ -71,6 +78,28 @@ pub struct EventError {
     pub kind: EventErrorKind,
     /// What happened and what to do.
     pub message: String,
+    /// What a person can do something about, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<FailureCause>,
+}
+
+/// What keeps a model from answering, as far as a person can do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCause {
+    /// The key is missing, wrong or not allowed.
+    Key,
+    /// The account's money or quota is used up.
+    Quota,
+    /// The network, or the provider: overloaded or out of order.
+    Network,
+}
+
+impl EventError {
+    /// An error of this kind, about which nothing more is known.
+    pub fn new(kind: EventErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), cause: None }
+    }
 }
 
 /// Where to look for what went wrong.
@@ -155,6 +184,16 @@ pub(crate) struct NewEvent {
     pub(crate) message: String,
     pub(crate) error: Option<EventError>,
     pub(crate) usage: Option<Usage>,
+    pub(crate) files: Vec<String>,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl NewEvent {
+    /// An event with nothing but a message.
+    pub(crate) fn new(phase: impl Into<EventPhase>, status: EventStatus, message: impl Into<String>) -> Self {
+        let (phase, message) = (phase.into(), message.into());
+        Self { phase, status, task: None, message, error: None, usage: None, files: Vec::new(), outcome: None }
+    }
 }
 
 impl Bus {
@@ -184,6 +223,8 @@ impl Bus {
             message: safe_line(&event.message),
             error: event.error.map(|error| EventError { message: safe_line(&error.message), ..error }),
             usage: event.usage,
+            files: event.files,
+            outcome: event.outcome,
         };
         if let Err(error) = self.journal.append(&event) {
             tracing::error!(%error, "cannot write events.jsonl");

@@ -7,7 +7,7 @@ use crate::contracts::{ReviewOutput, Usage};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The review approved. Changes are in the working tree; nothing was committed.
     Merged,
@@ -23,6 +23,8 @@ pub enum Outcome {
     Failed,
     /// The user stopped it.
     Cancelled,
+    /// All that agents did is undone. No run ends so: it is the outcome of a workflow.
+    RolledBack,
 }
 
 /// The end of a run.
@@ -40,6 +42,8 @@ pub struct RunEnd {
     pub review: Option<ReviewOutput>,
     /// What this run used.
     pub usage: Usage,
+    /// What the workflow has used so far.
+    pub workflow_usage: Usage,
     /// How many files the workflow has changed so far.
     pub changed_files: usize,
 }

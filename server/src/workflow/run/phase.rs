@@ -15,7 +15,7 @@ use super::error::PhaseError;
 use super::events::{Bus, EventErrorKind, EventPhase, EventStatus};
 use super::goal::Goal;
 use super::phase_kinds::{PhaseEnd, TierRule, Titles, ToolSet};
-use super::phase_names::{PLAN, REVIEW};
+use super::phase_names::{IMPLEMENT, PLAN, REVIEW};
 use super::prompts::Prompts;
 use super::question::Approver;
 use crate::agents::{AgentError, RunContext};
@@ -271,25 +271,30 @@ impl Run {
         message: impl Into<String>,
     ) {
         self.bus.emit(NewEvent {
-            phase: phase.into(),
-            status,
             task: task.map(str::to_owned),
-            message: message.into(),
-            error: None,
             usage: Some(self.context.budget.used()),
+            ..NewEvent::new(phase, status, message)
+        });
+    }
+
+    /// Emit that a task waits until a person has saved these files.
+    pub(crate) fn emit_waiting_for_save(&self, task: &str, files: Vec<String>, message: String) {
+        self.bus.emit(NewEvent {
+            task: Some(task.to_owned()),
+            usage: Some(self.context.budget.used()),
+            files,
+            ..NewEvent::new(IMPLEMENT, EventStatus::Waiting, message)
         });
     }
 
     /// Emit that a phase failed or was cancelled.
     pub(crate) fn emit_failure(&self, phase: EventPhase, error: &PhaseError) {
         let cancelled = error.kind() == EventErrorKind::Cancelled;
+        let status = if cancelled { EventStatus::Cancelled } else { EventStatus::Failed };
         self.bus.emit(NewEvent {
-            phase,
-            status: if cancelled { EventStatus::Cancelled } else { EventStatus::Failed },
-            task: None,
-            message: error.to_string(),
             error: Some(error.event()),
             usage: Some(self.context.budget.used()),
+            ..NewEvent::new(phase, status, error.to_string())
         });
     }
 }

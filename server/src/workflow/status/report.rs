@@ -1,52 +1,86 @@
-//! Where a workflow stands, from the memory folder alone.
+//! Where a workflow stands, from the memory folder alone: read once, judged once, and drawn by every face.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::states::{IssueState, NextStep, PhaseState, TaskState};
+use super::rows::{IssueStatus, PhaseStatus, TaskStanding, issue_rows, phase_rows, task_rows};
+use super::situation::{Facts, Live, Situation};
+use super::states::{NextStep, TaskState};
+use super::ways_on::{WayOn, ways_on};
+use super::words::Telling;
 use crate::config::Settings;
-use crate::contracts::{Decision, Issue, PhaseName, ReviewOutput, RoundKind, Usage};
-use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
+use crate::contracts::Usage;
+use crate::memory::{FileFaults, Memory, Origin, RunHistory, RunId, Store};
 use crate::models::Models;
+use crate::text::safe_line;
 use crate::workflow::changes::unverified::unverified_or_log;
+use crate::workflow::changes::written::Written;
 use crate::workflow::decide::next::{Next, next_phase};
 use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::content::GateSources;
 use crate::workflow::run::error::StartError;
-use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
+use crate::workflow::run::events::PhaseEvent;
 use crate::workflow::run::outcome::Outcome;
-use crate::workflow::run::phase::{Phase, Phases, Policy};
-use crate::workflow::run::phase_names::PLAN;
-use crate::workflow::run::question::GateContent;
+use crate::workflow::run::phase::{Phases, Policy};
+use crate::workflow::run::question::{GateCheck, GateContent};
 
 /// Where the workflow stands: what `baton status` and `baton.status` answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// The run at work, or the last one.
     pub run: Option<String>,
+    /// The first run of the workflow.
+    pub workflow: Option<String>,
     /// The task in the user's words.
     pub task: Option<String>,
+    /// The situation in one word.
+    pub state: &'static str,
+    /// The situation in a few words, for a status bar.
+    pub headline: String,
+    /// The situation in a sentence or two, which name no command.
+    pub summary: String,
     /// The outcome, where there is one.
     pub outcome: Option<Outcome>,
     /// The phases, in order.
     pub phases: Vec<PhaseStatus>,
     /// The plan's tasks, in its order.
     pub tasks: Vec<TaskStanding>,
-    /// The review's issues and those it found fixed, without those the user dismissed.
+    /// The review's issues, and those it found fixed.
     pub issues: Vec<IssueStatus>,
     /// The plan that waits for an answer; null also where plan.json breaks its contract, and so cannot be shown.
     pub gate: Option<GateContent>,
+    /// The user's notes on the plan.
+    pub notes: Vec<NoteStatus>,
+    /// The checks that ran.
+    pub checks: Vec<GateCheck>,
+    /// The sandbox of the checks.
+    pub sandbox: Option<String>,
     /// What is wrong with the files of the memory folder; absent where nothing is. The workflow continues once they are fixed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultStatus>,
     /// What the workflow has used.
     pub usage: Usage,
+    /// What the run at work, or the last one, has used.
+    pub run_usage: Usage,
     /// What comes next.
     pub next: NextStep,
+    /// What a person can do now.
+    pub ways_on: Vec<WayOn>,
     /// What a person should know of how this was found: what counts as absent, and what was done elsewhere.
     pub warnings: Vec<String>,
+}
+
+/// A note of the user's on the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NoteStatus {
+    /// Its line in plan.md, from 1.
+    pub line: u32,
+    /// The task it is about.
+    pub task: Option<String>,
+    /// Its words.
+    pub text: String,
 }
 
 /// A fault of a file of the memory folder.
@@ -64,44 +98,6 @@ pub struct FaultStatus {
     pub message: String,
 }
 
-/// Where one phase stands.
-#[derive(Debug, Clone, Serialize)]
-pub struct PhaseStatus {
-    /// The phase.
-    pub phase: PhaseName,
-    /// Where it stands.
-    pub status: PhaseState,
-    /// When it came to stand there.
-    pub at: Option<Timestamp>,
-    /// Milliseconds from its start to its end, or until now.
-    pub elapsed_ms: Option<u64>,
-    /// The message of its last event.
-    pub message: String,
-}
-
-/// Where one task stands.
-#[derive(Debug, Clone, Serialize)]
-pub struct TaskStanding {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// Where it stands.
-    pub status: TaskState,
-    /// The files it owns.
-    pub files: Vec<String>,
-}
-
-/// One issue, and what a re-review made of it.
-#[derive(Debug, Clone, Serialize)]
-pub struct IssueStatus {
-    /// The issue, as review.json has it.
-    #[serde(flatten)]
-    pub issue: Issue,
-    /// What the last review made of it.
-    pub state: IssueState,
-}
-
 /// Where phases and tasks stand: the part of [`Status`] that is shown all the time.
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -117,20 +113,25 @@ pub struct Standing {
 ///
 /// # Errors
 /// When the memory folder cannot be read.
-pub fn standing(phases: &Phases, store: &Store, memory: &Memory, now: Timestamp) -> Result<Standing, StartError> {
-    let running = store.holder().map(|holder| holder.run);
-    let history = history(store, &store.latest_runs()?)?;
-    let history: Vec<&PhaseEvent> = history.iter().collect();
-    let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
-    let phases = phases.all().iter().map(|phase| phase_status(*phase, memory, &history, &at_work, now)).collect();
-    let tasks = task_states(memory, &history, &at_work);
+pub fn standing(
+    phases: &Phases,
+    policy: &Policy,
+    store: &Store,
+    memory: &Memory,
+    now: Timestamp,
+) -> Result<Standing, StartError> {
+    let mut reader = StatusReader::default();
+    reader.read(store)?;
+    let next = next_phase(memory, policy, now);
+    let (_, faults) = store.inspect()?;
+    let (events, live) = reader.events(store);
+    let running = live.as_ref().map(|live| live.run.to_owned());
+    let is_faulty = is_stuck(memory, &faults);
+    let written = Written::of(store)?;
+    let facts = Facts { memory, is_faulty, next: &next, events: &events, live, written, is_moved: false };
+    let situation = Situation::of(&facts);
+    let (phases, tasks) = (phase_rows(phases, &situation, &facts, now), task_rows(&facts));
     Ok(Standing { running, phases, tasks })
-}
-
-/// The review whose issues stand: the one at hand, or, while its issues are being fixed, the one before.
-pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
-    let fixing = || memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
-    memory.review.clone().or_else(|| store.review_before(fixing()?.n))
 }
 
 /// The state of the workflow, from the memory folder alone, also where its files have faults. `models` are those that would
@@ -153,7 +154,12 @@ pub fn status(
 pub struct StatusReader {
     /// The memory folder that was read.
     memory: String,
+    /// The run that holds the lock.
+    running: Option<String>,
+    /// The runs of the workflow.
     runs: BTreeMap<RunId, RunHistory<PhaseEvent>>,
+    /// The run that holds the lock, where it is a review against a commit.
+    base_review: Option<(RunId, RunHistory<PhaseEvent>)>,
 }
 
 impl StatusReader {
@@ -169,59 +175,154 @@ impl StatusReader {
         phases: &Phases,
         now: Timestamp,
     ) -> Result<Status, StartError> {
+        self.read(store)?;
+        let usage = self.runs.values().map(|run| run.usage).sum();
+        let sources = GateSources { store, settings, models, usage, phases };
+        self.status_of(&sources, now)
+    }
+
+    /// Read what was added to the journals.
+    fn read(&mut self, store: &Store) -> Result<(), StartError> {
         if self.memory != store.path().as_str() {
             store.path().as_str().clone_into(&mut self.memory);
             self.runs.clear();
+            self.base_review = None;
         }
-        let runs = store.latest_runs()?;
+        self.running = store.holder().map(|holder| holder.run);
+        let runs = store.workflow_runs()?;
         self.runs.retain(|run, _| runs.contains(run));
         for run in &runs {
             store.read_on(run, self.runs.entry(run.clone()).or_default())?;
         }
-        let history: Vec<&PhaseEvent> = self.runs.values().flat_map(|run| &run.events).collect();
-        let usage = self.runs.values().map(|run| run.usage).sum();
-        let sources = GateSources { store, settings, models, usage, phases };
-        status_of(&sources, now, &history, runs.last())
+        let is_known = |run: &RunId| runs.contains(run);
+        let other = self.running.as_deref().and_then(RunId::parse).filter(|run| !is_known(run));
+        match other {
+            // Between taking the lock and making its folder a run has no journals.
+            Some(run) if store.run_folder(&run).is_ok() => {
+                let known = self.base_review.take().filter(|(known, _)| *known == run);
+                let mut history = known.map(|(_, history)| history).unwrap_or_default();
+                store.read_on(&run, &mut history)?;
+                self.base_review = Some((run, history));
+            }
+            _ => self.base_review = None,
+        }
+        Ok(())
+    }
+
+    /// The events of the workflow, and the run at work.
+    fn events(&self, store: &Store) -> (Vec<&PhaseEvent>, Option<Live<'_>>) {
+        let events: Vec<&PhaseEvent> = self.runs.values().flat_map(|run| &run.events).collect();
+        let live = self.running.as_deref().map(|run| match &self.base_review {
+            Some((other, history)) => {
+                let is_base_review = store.is_base_review(other);
+                Live { run, events: history.events.iter().collect(), is_base_review }
+            }
+            None => {
+                let own = events.iter().copied().filter(|event| event.run == run).collect();
+                Live { run, events: own, is_base_review: false }
+            }
+        });
+        (events, live)
+    }
+
+    fn status_of(&self, sources: &GateSources<'_>, now: Timestamp) -> Result<Status, StartError> {
+        let store = sources.store;
+        let (mut memory, faults) = store.inspect()?;
+        let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
+        let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
+        let warnings: Vec<String> = unverified_or_log(store).into_iter().chain(done_elsewhere).collect();
+        let is_faulty = is_stuck(&memory, &faults);
+        let gate = match (&next, &memory.plan) {
+            (Next::Gate, Some(plan)) if !is_faulty => {
+                Some(GateContent { warnings: warnings.clone(), ..sources.content(&memory, plan) })
+            }
+            _ => None,
+        };
+        let (events, live) = self.events(store);
+        let facts = Facts {
+            memory: &memory,
+            is_faulty,
+            next: &next,
+            events: &events,
+            live,
+            written: Written::of(store)?,
+            is_moved: is_moved(store),
+        };
+        let situation = Situation::of(&facts);
+        let tasks = task_rows(&facts);
+        let telling = Telling {
+            phases: sources.phases,
+            gate: gate.as_ref(),
+            tasks: progress_of(&tasks),
+            staleness_hours: sources.settings.context_staleness_hours,
+            fault: faults.first().and_then(first_fault),
+        };
+        let newest = self.runs.last_key_value();
+        let of_live = self.base_review.as_ref().map(|(_, history)| history.usage);
+        let last_run = newest.map(|(run, _)| run.to_string());
+        Ok(Status {
+            run: self.running.clone().or(last_run),
+            workflow: self.runs.first_key_value().map(|(run, _)| run.to_string()),
+            task: memory.task.clone(),
+            state: situation.word(),
+            headline: situation.headline(&facts, &telling),
+            summary: situation.summary(&facts, &telling),
+            outcome: situation.outcome(&facts),
+            phases: phase_rows(sources.phases, &situation, &facts, now),
+            issues: issue_rows(&memory, store),
+            ways_on: ways_on(&situation, &facts),
+            tasks,
+            gate,
+            notes: Vec::new(),
+            checks: Vec::new(),
+            sandbox: None,
+            faults: faults.iter().flat_map(fault_states).collect(),
+            usage: sources.usage,
+            run_usage: of_live.or(newest.map(|(_, history)| history.usage)).unwrap_or_default(),
+            next: if is_faulty { NextStep::None } else { NextStep::from(&next) },
+            warnings,
+        })
     }
 }
 
-fn status_of(
-    sources: &GateSources<'_>,
-    now: Timestamp,
-    history: &[&PhaseEvent],
-    newest: Option<&RunId>,
-) -> Result<Status, StartError> {
-    let store = sources.store;
-    let (mut memory, faults) = store.inspect()?;
-    let running = store.holder().map(|holder| holder.run);
-    let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
-    let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
-    let at_work = |event: &PhaseEvent| running.as_deref() == Some(event.run.as_str());
-    let phases =
-        sources.phases.all().iter().map(|phase| phase_status(*phase, &memory, history, &at_work, now)).collect();
-    let tasks = task_states(&memory, history, &at_work);
-    let issues = issue_states(&memory, store);
-    let gate = match (&next, &memory.plan) {
-        (Next::Gate, Some(plan)) => Some(sources.content(&memory, plan)),
-        _ => None,
+impl Status {
+    /// Whether there is nothing to report: a memory folder with nothing in it but a template. A plan that another tool wrote
+    /// has neither a task nor a run.
+    pub fn is_empty(&self) -> bool {
+        self.task.is_none()
+            && self.run.is_none()
+            && self.faults.is_empty()
+            && self.issues.is_empty()
+            && self.phases.iter().all(|phase| phase.status == super::states::PhaseState::Pending)
+    }
+}
+
+/// Whether a fault of another file than the plan keeps a run from starting.
+fn is_stuck(memory: &Memory, faults: &[FileFaults]) -> bool {
+    faults.len() > usize::from(memory.faulty_plan.is_some())
+}
+
+fn is_moved(store: &Store) -> bool {
+    let found = store.uncounted().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot tell what counts as absent");
+        Default::default()
+    });
+    found.from.iter().any(|from| matches!(from.origin, Origin::Moved(_)))
+}
+
+/// How many tasks have a result, of those that were approved.
+fn progress_of(tasks: &[TaskStanding]) -> (usize, usize) {
+    let approved = tasks.iter().filter(|task| task.status != TaskState::NotApproved);
+    let is_done = |task: &&TaskStanding| {
+        !matches!(task.status, TaskState::Pending | TaskState::Running | TaskState::Waiting | TaskState::NotApproved)
     };
-    let warnings: Vec<String> = unverified_or_log(store).into_iter().chain(done_elsewhere).collect();
-    let gate = gate.map(|content| GateContent { warnings: warnings.clone(), ..content });
-    // A fault of another file than the plan keeps a run from starting, so that nothing comes next.
-    let is_stuck = faults.len() > usize::from(memory.faulty_plan.is_some());
-    Ok(Status {
-        outcome: if running.is_some() || is_stuck { None } else { outcome(&next, history.last().copied()) },
-        run: running.or_else(|| newest.map(ToString::to_string)),
-        task: memory.task.clone(),
-        phases,
-        tasks,
-        issues,
-        gate: gate.filter(|_| !is_stuck),
-        faults: faults.iter().flat_map(fault_states).collect(),
-        usage: sources.usage,
-        next: if is_stuck { NextStep::None } else { NextStep::from(&next) },
-        warnings,
-    })
+    (tasks.iter().filter(is_done).count(), approved.count())
+}
+
+/// `plan.json:3:5: what is wrong`
+fn first_fault(faulty: &FileFaults) -> Option<String> {
+    let fault = faulty.faults.first()?;
+    Some(format!("{}:{}", safe_line(&faulty.file), safe_line(&fault.to_string())))
 }
 
 fn fault_states(faulty: &FileFaults) -> impl Iterator<Item = FaultStatus> {
@@ -232,136 +333,4 @@ fn fault_states(faulty: &FileFaults) -> impl Iterator<Item = FaultStatus> {
         code: fault.code,
         message: fault.message.clone(),
     })
-}
-
-fn history(store: &Store, runs: &[RunId]) -> Result<Vec<PhaseEvent>, StartError> {
-    let mut history = Vec::new();
-    for run in runs {
-        history.extend(store.events::<PhaseEvent>(run)?);
-    }
-    Ok(history)
-}
-
-/// The issues of the review at hand, and of the one before those that are gone. While they are being fixed all are
-/// open.
-fn issue_states(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
-    let Some(review) = &memory.review else {
-        let issues = standing_review(memory, store).map(|review| review.issues).unwrap_or_default();
-        let open = issues.into_iter().filter(|issue| !memory.is_dismissed(&issue.id));
-        return open.map(|issue| IssueStatus { issue, state: IssueState::Open }).collect();
-    };
-    let earlier = store.review_before(review.round).map(|review| review.issues).unwrap_or_default();
-    let known = |issues: &[Issue], id: &str| issues.iter().any(|issue| issue.id == id);
-    let current = review.issues.iter().map(|issue| IssueStatus {
-        issue: issue.clone(),
-        state: if known(&earlier, &issue.id) { IssueState::Open } else { IssueState::New },
-    });
-    let fixed = earlier
-        .iter()
-        .filter(|issue| !known(&review.issues, &issue.id))
-        .map(|issue| IssueStatus { issue: issue.clone(), state: IssueState::Fixed });
-    current.chain(fixed).filter(|state| !memory.is_dismissed(&state.issue.id)).collect()
-}
-
-fn outcome(next: &Next, last: Option<&PhaseEvent>) -> Option<Outcome> {
-    match next {
-        Next::Merged => return Some(Outcome::Merged),
-        Next::Rejected => return Some(Outcome::Rejected),
-        Next::Escalated { .. } => return Some(Outcome::Escalated),
-        Next::Gate => return Some(Outcome::Waiting),
-        Next::Failed { .. } => return Some(Outcome::Failed),
-        _ => {}
-    }
-    let last = last.filter(|event| event.phase == EventPhase::Workflow)?;
-    match last.status {
-        EventStatus::Failed => Some(Outcome::Failed),
-        EventStatus::Cancelled => Some(Outcome::Cancelled),
-        EventStatus::Waiting => Some(Outcome::Escalated),
-        EventStatus::Done => Some(Outcome::Done),
-        EventStatus::Started | EventStatus::Progress => None,
-    }
-}
-
-fn phase_status(
-    phase: &dyn Phase,
-    memory: &Memory,
-    history: &[&PhaseEvent],
-    at_work: &dyn Fn(&PhaseEvent) -> bool,
-    now: Timestamp,
-) -> PhaseStatus {
-    let own: Vec<&PhaseEvent> = history
-        .iter()
-        .copied()
-        .filter(|event| event.phase == EventPhase::Phase(phase.name()) && event.task.is_none())
-        .collect();
-    let (name, handoff) = (phase.name(), phase.is_written(memory));
-    let Some(last) = own.last() else {
-        // A handoff from elsewhere has no events of ours.
-        let file = phase.handoff();
-        let (status, message) = match handoff {
-            true if name == PLAN && memory.faulty_plan.is_some() => {
-                (PhaseState::Waiting, format!("{file} was there already, and waits to be fixed"))
-            }
-            true => (PhaseState::Done, format!("{file} was there already")),
-            false => (PhaseState::Pending, String::new()),
-        };
-        return PhaseStatus { phase: name, status, at: None, elapsed_ms: None, message };
-    };
-    let running = at_work(last);
-    let is_answered = name == PLAN && handoff && memory.approval.is_some();
-    let status = match last.status {
-        // An approval is the last event of a plan.
-        EventStatus::Progress if is_answered => PhaseState::Done,
-        EventStatus::Started | EventStatus::Progress if running => PhaseState::Running,
-        EventStatus::Started | EventStatus::Progress if handoff && name == PLAN => PhaseState::Done,
-        EventStatus::Started | EventStatus::Progress => PhaseState::Interrupted,
-        EventStatus::Waiting if memory.approval.is_some() => PhaseState::Done,
-        EventStatus::Waiting => PhaseState::Waiting,
-        EventStatus::Done if handoff => PhaseState::Done,
-        // Its handoff was set aside since: it is to be done again.
-        EventStatus::Done => PhaseState::Pending,
-        EventStatus::Failed => PhaseState::Failed,
-        EventStatus::Cancelled => PhaseState::Cancelled,
-    };
-    let started = own.iter().rev().find(|event| event.status == EventStatus::Started);
-    let ended = match last.status {
-        EventStatus::Started | EventStatus::Progress if running => now,
-        _ => last.at,
-    };
-    let elapsed_ms = started.map(|started| ended.duration_since(started.at).as_millis().max(0) as u64);
-    let message = match (last.status, &memory.approval) {
-        // It was answered from outside the run, which emitted no event then.
-        (EventStatus::Waiting, Some(approval)) if name == PLAN => match approval.decision {
-            Decision::Approved => "Approved".to_owned(),
-            Decision::Rejected => "Rejected".to_owned(),
-        },
-        _ => last.message.clone(),
-    };
-    PhaseStatus { phase: name, status, at: Some(last.at), elapsed_ms, message }
-}
-
-fn task_states(memory: &Memory, history: &[&PhaseEvent], at_work: &dyn Fn(&PhaseEvent) -> bool) -> Vec<TaskStanding> {
-    let Some(plan) = &memory.plan else { return Vec::new() };
-    let mut last: HashMap<&str, EventStatus> = HashMap::new();
-    for event in history.iter().copied().filter(|event| at_work(event)) {
-        if let Some(task) = &event.task {
-            last.insert(task, event.status);
-        }
-    }
-    let result = |id: &str| memory.report.as_ref()?.result_of(id);
-    let state = |id: &str| match (result(id), last.get(id)) {
-        (Some(result), _) => result.status.into(),
-        (None, Some(EventStatus::Started | EventStatus::Progress | EventStatus::Waiting)) => TaskState::Running,
-        _ => TaskState::Pending,
-    };
-    plan.plan
-        .tasks
-        .iter()
-        .map(|task| TaskStanding {
-            id: task.id.clone(),
-            title: task.title.clone(),
-            status: state(&task.id),
-            files: task.files().map(str::to_owned).collect(),
-        })
-        .collect()
 }

@@ -27,6 +27,22 @@ pub enum PhaseState {
     Failed,
     /// The user stopped it.
     Cancelled,
+    /// A later phase has a result, and this one never ran.
+    Skipped,
+}
+
+/// Whether where something stands is good or bad, for icons and colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// It went well.
+    Good,
+    /// Neither.
+    Neutral,
+    /// A person should look at it.
+    Warning,
+    /// It went wrong.
+    Error,
 }
 
 /// Where one task stands.
@@ -37,6 +53,8 @@ pub enum TaskState {
     Pending,
     /// It is at work.
     Running,
+    /// It waits until a person has saved a file.
+    Waiting,
     /// Every acceptance criterion is met.
     Completed,
     /// Some of the work is done.
@@ -45,6 +63,8 @@ pub enum TaskState {
     Blocked,
     /// The agent or the server failed at it.
     Failed,
+    /// The approval leaves it out.
+    NotApproved,
 }
 
 /// What a re-review made of an issue.
@@ -57,6 +77,8 @@ pub enum IssueState {
     Open,
     /// Fixed since the review before.
     Fixed,
+    /// The user dismissed it.
+    Dismissed,
 }
 
 /// What comes next.

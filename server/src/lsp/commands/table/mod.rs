@@ -66,6 +66,9 @@ pub(crate) struct WorkflowArguments {
     pub(crate) reset: Option<bool>,
     /// Who answers the gate of this run; the settings say it otherwise.
     pub(crate) approval: Option<ApprovalMode>,
+    /// Allow the workflow as much again as its budget.
+    #[serde(rename = "allowMore")]
+    pub(crate) allow_more: Option<bool>,
 }
 
 /// Arguments of `baton.context`.
@@ -207,7 +210,7 @@ const ROWS: [Row; 18] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
-        usage: "it takes {task?, reset?, approval?: \"ask\" | \"auto\", folder?}, or the task as a string",
+        usage: "it takes {task?, reset?, approval?: \"ask\" | \"auto\", allowMore?, folder?}, or the task as a string",
         read: |fields| with_arguments(fields, Command::Workflow),
     },
     Row {

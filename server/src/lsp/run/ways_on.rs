@@ -1,0 +1,40 @@
+//! The ways on from a situation in an editor without an interface of its own: the buttons of a question, and the words for
+//! an editor that shows none.
+
+use serde_json::Value;
+
+use crate::workflow::{WayOn, WayOnId};
+
+/// Closes a question and does nothing.
+pub(super) const LATER: &str = "Later";
+
+/// The ways on that a button of a question can be, the harmless first: in some clients a stray key takes the first.
+pub(super) fn buttons(ways: &[WayOn]) -> Vec<&WayOn> {
+    let rank = |way: &&WayOn| match way.id {
+        WayOnId::ShowChanges => Some(0),
+        WayOnId::Resume | WayOnId::Retry | WayOnId::AllowMore | WayOnId::Fix | WayOnId::BringBack => Some(1),
+        WayOnId::Undo => Some(2),
+        _ => None,
+    };
+    let mut buttons: Vec<&WayOn> = ways.iter().filter(|way| rank(way).is_some()).collect();
+    buttons.sort_by_key(rank);
+    buttons
+}
+
+/// The same as a sentence, by the server's commands: `Resume: baton.workflow. Show Changes: baton.diff.`
+pub(crate) fn sentence(ways: &[WayOn]) -> String {
+    let of_way = |way: &WayOn| {
+        let command = way.command?;
+        Some(match &way.arguments {
+            // The hash of a plan is for clients: without one the plan at hand is meant.
+            Some(arguments) if way.id != WayOnId::Approve => format!("{}: {command} {}.", way.title, brief(arguments)),
+            _ => format!("{}: {command}.", way.title),
+        })
+    };
+    ways.iter().filter_map(of_way).collect::<Vec<_>>().join(" ")
+}
+
+/// The arguments as JSON.
+fn brief(arguments: &Value) -> String {
+    crate::text::safe_line(&arguments.to_string())
+}

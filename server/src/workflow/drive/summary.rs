@@ -1,0 +1,111 @@
+//! What an outcome means, in one or two sentences for people, from the memory alone. They name no command: each face adds
+//! the ways on in its own words.
+
+use crate::contracts::{ImplReport, PhaseName, TaskStatus};
+use crate::memory::Memory;
+use crate::text::{self, count};
+use crate::workflow::run::events::EventPhase;
+use crate::workflow::run::phase_names::IMPLEMENT;
+
+/// Of an approved workflow. `written` is the number of files that stand as its agents left them.
+pub(crate) fn merged(memory: &Memory, written: usize) -> String {
+    // Foreign work is in no journal; only the report knows of it.
+    let has_reported_changes =
+        memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
+    let mut message = match has_reported_changes || memory.report.is_none() || written > 0 {
+        true => "Approved. Changes are in your working tree; nothing was committed.".to_owned(),
+        false => "Approved, and no file was changed: everything is as it was.".to_owned(),
+    };
+    if let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) {
+        let rest: Vec<&str> = plan.plan.task_ids().filter(|id| !approval.covers(id)).collect();
+        if !rest.is_empty() {
+            message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
+        }
+    }
+    message
+}
+
+/// Of a rejected plan: files that an earlier round wrote stay as they are.
+pub(crate) fn rejected(written: usize) -> String {
+    match written {
+        0 => "The plan was rejected; nothing was written.".to_owned(),
+        1 => "The plan was rejected. The 1 file that was changed before stands.".to_owned(),
+        files => format!("The plan was rejected. The {files} files that were changed before stand."),
+    }
+}
+
+/// Of a workflow that a person must decide about.
+pub(crate) fn escalated(reason: &str) -> String {
+    format!("A person is needed: {reason}")
+}
+
+/// Of tasks that failed or are blocked, with the reason of the first.
+pub(crate) fn failed_tasks(memory: &Memory, tasks: &[String]) -> String {
+    let result = |id: &String| memory.report.as_ref()?.result_of(id);
+    let verb = |id: &String| match result(id).map(|result| result.status) {
+        Some(TaskStatus::Blocked) => "is blocked",
+        _ => "failed",
+    };
+    let why = |id: &String| {
+        let result = result(id)?;
+        let blockers = result.blockers.iter().map(String::as_str);
+        blockers.chain([result.notes.as_str()]).map(str::trim).find(|text| !text.is_empty())
+    };
+    let lines = tasks.iter().take(3).map(|id| match why(id) {
+        Some(why) => format!("{id} {}: {}", verb(id), text::cut(why, 300)),
+        None => format!("{id} {}.", verb(id)),
+    });
+    let mut message = lines.collect::<Vec<_>>().join(" ");
+    if let more @ 1.. = tasks.len().saturating_sub(3) {
+        message.push_str(&format!(" And {} more.", count(more, "task")));
+    }
+    message
+}
+
+/// Of a stopped run: which tasks were written and which were not.
+pub(crate) fn stopped(phase: Option<PhaseName>, memory: &Memory) -> String {
+    let place = phase.map_or_else(|| "Stopped.".to_owned(), |name| format!("Stopped in {name}."));
+    format!("{place} {} Your edits are intact.", stands(phase, memory))
+}
+
+/// Of a run that was killed.
+pub(crate) fn interrupted(phase: Option<PhaseName>, memory: &Memory) -> String {
+    let place = phase
+        .map_or_else(|| "The run was interrupted.".to_owned(), |name| format!("The run was interrupted in {name}."));
+    format!("{place} {}", stands(phase, memory))
+}
+
+fn stands(phase: Option<PhaseName>, memory: &Memory) -> String {
+    let written = memory.report.as_ref().map(written).unwrap_or_default();
+    let ids: Vec<&str> = written.iter().map(|(id, _)| id.as_str()).collect();
+    let files: usize = written.iter().map(|(_, files)| files).sum();
+    let untouched: Vec<&str> = match (&memory.plan, phase) {
+        (Some(plan), Some(IMPLEMENT)) => plan.plan.task_ids().filter(|id| !ids.contains(id)).collect(),
+        _ => Vec::new(),
+    };
+    let noun = text::plural(files, "file");
+    match (ids.is_empty(), untouched.is_empty()) {
+        (true, _) => "No file was written.".to_owned(),
+        (false, true) => format!("{} written ({files} {noun}).", ids.join(", ")),
+        (false, false) => {
+            format!("{} written ({files} {noun}); {} touched nothing.", ids.join(", "), untouched.join(", "))
+        }
+    }
+}
+
+fn written(report: &ImplReport) -> Vec<(String, usize)> {
+    report
+        .results
+        .iter()
+        .filter(|result| result.status != TaskStatus::Failed && !result.changes.is_empty())
+        .map(|result| (result.task_id.clone(), result.changes.len()))
+        .collect()
+}
+
+/// The phase that an event is about; `None` for the run as a whole.
+pub(crate) fn phase_of(phase: EventPhase) -> Option<PhaseName> {
+    match phase {
+        EventPhase::Workflow => None,
+        EventPhase::Phase(name) => Some(name),
+    }
+}

@@ -1,0 +1,194 @@
+//! Which of a small number of situations a workflow is in. Everything that any face says of it, and everything it offers, is
+//! derived from this value.
+
+use std::collections::HashMap;
+
+use crate::contracts::PhaseName;
+use crate::memory::Memory;
+use crate::workflow::changes::written::Written;
+use crate::workflow::decide::next::Next;
+use crate::workflow::drive::summary::phase_of;
+use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus, FailureCause, PhaseEvent};
+use crate::workflow::run::outcome::Outcome;
+use crate::workflow::run::phase_names::PLAN;
+
+/// What a status follows from: the memory folder at one moment, and which run holds its lock.
+pub(crate) struct Facts<'a> {
+    /// The handoffs.
+    pub(crate) memory: &'a Memory,
+    /// Whether another file than the plan breaks its contract: nothing goes on then.
+    pub(crate) is_faulty: bool,
+    /// What comes next.
+    pub(crate) next: &'a Next,
+    /// The events of the workflow's runs, oldest first.
+    pub(crate) events: &'a [&'a PhaseEvent],
+    /// The run at work, of whatever process.
+    pub(crate) live: Option<Live<'a>>,
+    /// What of the agents' work stands.
+    pub(crate) written: Written,
+    /// Whether something counts as absent because the project was moved.
+    pub(crate) is_moved: bool,
+}
+
+/// A run at work.
+pub(crate) struct Live<'a> {
+    /// Its id.
+    pub(crate) run: &'a str,
+    /// Its events, oldest first.
+    pub(crate) events: Vec<&'a PhaseEvent>,
+    /// Whether it is a review against a commit, which belongs to no workflow.
+    pub(crate) is_base_review: bool,
+}
+
+/// The situation of a workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Situation {
+    /// There is no task.
+    Fresh,
+    /// There is a task, and nothing has begun.
+    Ready,
+    /// It can go on from where it stands.
+    Paused,
+    /// A run is at work, on this phase.
+    Running { phase: Option<PhaseName>, is_base_review: bool },
+    /// A task waits until a person has saved these files.
+    WaitingForSave { task: String, files: Vec<String> },
+    /// A turn of a model waits for the network or its provider; what is being waited for.
+    WaitingForNetwork { message: String },
+    /// The plan waits for an answer.
+    Gate,
+    /// plan.json breaks its contract and waits to be fixed.
+    FaultyPlan,
+    /// Another file breaks its contract.
+    Faulty,
+    /// A run was killed in this phase.
+    Interrupted { phase: Option<PhaseName> },
+    /// A run was stopped in this phase.
+    Cancelled { phase: Option<PhaseName> },
+    /// A run failed, and why.
+    Failed { message: String, cause: Option<FailureCause> },
+    /// Tasks failed or are blocked.
+    TasksFailed { tasks: Vec<String> },
+    /// The budget is spent.
+    BudgetSpent { message: String },
+    /// The review, or the number of reviews, calls a person.
+    Escalated { reason: String },
+    /// The review approved, or the user accepted the work.
+    Merged,
+    /// All that agents wrote is undone.
+    RolledBack,
+    /// The plan was rejected.
+    Rejected,
+}
+
+impl Situation {
+    /// Of a workflow.
+    pub(crate) fn of(facts: &Facts<'_>) -> Self {
+        if let Some(live) = &facts.live {
+            return live_situation(live, facts);
+        }
+        if facts.is_faulty {
+            return Self::Faulty;
+        }
+        let is_undone = facts.written.is_all_rolled_back();
+        match facts.next {
+            Next::NeedTask => Self::Fresh,
+            Next::Gate if facts.memory.plan.is_none() => Self::FaultyPlan,
+            Next::Gate if is_undone && facts.written.ends_with_rollback => Self::RolledBack,
+            Next::Gate => Self::Gate,
+            Next::Merged if is_undone => Self::RolledBack,
+            Next::Merged => Self::Merged,
+            Next::Rejected => Self::Rejected,
+            Next::Escalated { reason } => Self::Escalated { reason: reason.clone() },
+            Next::Failed { tasks } => Self::TasksFailed { tasks: tasks.clone() },
+            Next::Phase(_) | Next::EnterRound | Next::Fix(_) | Next::RePlan => after_last_run(facts),
+        }
+    }
+
+    /// The outcome of the workflow or of its last run; `None` while a run is at work or can simply go on.
+    pub(crate) fn outcome(&self, facts: &Facts<'_>) -> Option<Outcome> {
+        Some(match self {
+            Self::Merged => Outcome::Merged,
+            Self::RolledBack => Outcome::RolledBack,
+            Self::Rejected => Outcome::Rejected,
+            Self::Escalated { .. } | Self::BudgetSpent { .. } => Outcome::Escalated,
+            Self::TasksFailed { .. } | Self::Failed { .. } => Outcome::Failed,
+            Self::Cancelled { .. } => Outcome::Cancelled,
+            Self::Gate | Self::FaultyPlan if facts.live.is_none() => Outcome::Waiting,
+            Self::Paused if last_end(facts.events).is_some() => Outcome::Done,
+            _ => return None,
+        })
+    }
+}
+
+/// The situation while a run is at work.
+fn live_situation(live: &Live<'_>, facts: &Facts<'_>) -> Situation {
+    let mut last: HashMap<(EventPhase, Option<&str>), &PhaseEvent> = HashMap::new();
+    for event in &live.events {
+        if matches!(event.status, EventStatus::Started) && event.task.is_none() {
+            // A phase that begins ends what the tasks of the one before were at.
+            last.retain(|(phase, _), _| *phase == event.phase);
+        }
+        last.insert((event.phase, event.task.as_deref()), event);
+    }
+    let is_at_gate = |event: &&&PhaseEvent| {
+        event.phase == EventPhase::Phase(PLAN) && event.status == EventStatus::Waiting && event.task.is_none()
+    };
+    if last.values().any(|event| is_at_gate(&event)) && *facts.next == Next::Gate {
+        return if facts.memory.plan.is_none() { Situation::FaultyPlan } else { Situation::Gate };
+    }
+    let mut events: Vec<&&PhaseEvent> = last.values().collect();
+    events.sort_by_key(|event| event.seq);
+    let waiting: Vec<&&&PhaseEvent> =
+        events.iter().filter(|event| event.status == EventStatus::Waiting && event.task.is_some()).collect();
+    if let Some(first) = waiting.first() {
+        let mut files: Vec<String> = waiting.iter().flat_map(|event| event.files.iter().cloned()).collect();
+        files.sort();
+        files.dedup();
+        return Situation::WaitingForSave { task: first.task.clone().unwrap_or_default(), files };
+    }
+    let is_waiting_for_network = |event: &&&&PhaseEvent| {
+        let kind = event.error.as_ref().map(|error| error.kind);
+        event.status == EventStatus::Progress && kind == Some(EventErrorKind::Model)
+    };
+    let working = events.iter().filter(|event| matches!(event.phase, EventPhase::Phase(_)));
+    if let Some(event) = working.rev().find(is_waiting_for_network) {
+        let message = event.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+        return Situation::WaitingForNetwork { message };
+    }
+    let started = |event: &&&PhaseEvent| event.status == EventStatus::Started && event.task.is_none();
+    let phase = live.events.iter().rev().filter(started).find_map(|event| phase_of(event.phase));
+    Situation::Running { phase, is_base_review: live.is_base_review }
+}
+
+/// The situation of a workflow that can go on, by how its last run ended.
+fn after_last_run(facts: &Facts<'_>) -> Situation {
+    let Some(last) = facts.events.last() else {
+        return if facts.memory.is_begun() { Situation::Paused } else { Situation::Ready };
+    };
+    let of_run: Vec<&&PhaseEvent> = facts.events.iter().filter(|event| event.run == last.run).collect();
+    let in_phase = || of_run.iter().rev().find_map(|event| phase_of(event.phase));
+    let Some(end) = last_end(facts.events) else { return Situation::Interrupted { phase: in_phase() } };
+    match (end.status, end.outcome) {
+        (EventStatus::Failed, _) => {
+            let error = end.error.as_ref().or_else(|| of_run.iter().rev().find_map(|event| event.error.as_ref()));
+            let cause = error.and_then(|error| error.cause);
+            Situation::Failed { message: end.message.clone(), cause }
+        }
+        (EventStatus::Cancelled, _) => Situation::Cancelled { phase: in_phase() },
+        // A plan that waited when the run ended was answered since.
+        (EventStatus::Waiting, Some(Outcome::Waiting)) => Situation::Paused,
+        (EventStatus::Waiting, _) if end.error.as_ref().map(|error| error.kind) == Some(EventErrorKind::Budget) => {
+            Situation::BudgetSpent { message: end.message.clone() }
+        }
+        _ => Situation::Paused,
+    }
+}
+
+/// The event with which the last run ended; `None` where it was killed.
+fn last_end<'a>(events: &[&'a PhaseEvent]) -> Option<&'a PhaseEvent> {
+    let is_end = |event: &PhaseEvent| {
+        event.phase == EventPhase::Workflow && !matches!(event.status, EventStatus::Started | EventStatus::Progress)
+    };
+    events.last().copied().filter(|event| is_end(event))
+}

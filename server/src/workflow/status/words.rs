@@ -1,0 +1,186 @@
+//! What is said of a situation: a word for programs, a few words for a status bar, and a sentence or two. They name no
+//! command of any face.
+
+use super::situation::{Facts, Situation};
+use crate::contracts::{PhaseName, ProtectedFile, ReviewOutput};
+use crate::text::{count, safe_line};
+use crate::workflow::decide::next::Next;
+use crate::workflow::drive::summary;
+use crate::workflow::run::events::FailureCause;
+use crate::workflow::run::phase::Phases;
+use crate::workflow::run::phase_names::{CONTEXT, IMPLEMENT, PLAN};
+use crate::workflow::run::question::GateContent;
+
+/// What a sentence needs beside the facts.
+pub(crate) struct Telling<'a> {
+    /// The phases there are.
+    pub(crate) phases: &'a Phases,
+    /// The plan that waits.
+    pub(crate) gate: Option<&'a GateContent>,
+    /// Tasks with a result, and all that were approved.
+    pub(crate) tasks: (usize, usize),
+    /// How old a context may be, for people.
+    pub(crate) staleness_hours: f64,
+    /// The first fault of a file that keeps the workflow from going on.
+    pub(crate) fault: Option<String>,
+}
+
+impl Situation {
+    /// The word of `status --json`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Ready => "ready",
+            Self::Paused => "paused",
+            Self::Running { .. } => "running",
+            Self::WaitingForSave { .. } => "waiting_for_save",
+            Self::WaitingForNetwork { .. } => "waiting_for_network",
+            Self::Gate => "gate",
+            Self::FaultyPlan | Self::Faulty => "faulty",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Failed { .. } | Self::TasksFailed { .. } => "failed",
+            Self::BudgetSpent { .. } | Self::Escalated { .. } => "escalated",
+            Self::Merged => "merged",
+            Self::RolledBack => "rolled_back",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// A few words for a status bar, at most 40 characters.
+    pub(crate) fn headline(&self, facts: &Facts<'_>, telling: &Telling<'_>) -> String {
+        let issues = open_issues(facts);
+        let with_issues = |words: &str| match issues {
+            0 => words.to_owned(),
+            issues => format!("{words}, {}", count(issues, "issue")),
+        };
+        match self {
+            Self::Fresh => "no task yet".to_owned(),
+            Self::Ready => "ready to start".to_owned(),
+            Self::Paused => "can go on".to_owned(),
+            Self::Running { is_base_review: true, .. } => "reviewing".to_owned(),
+            Self::Running { phase: Some(IMPLEMENT), .. } => {
+                let (done, all) = telling.tasks;
+                format!("implement {done}/{all}")
+            }
+            Self::Running { phase, .. } => phase.map_or_else(|| "starting".to_owned(), |phase| phase.to_string()),
+            Self::WaitingForSave { files, .. } => waiting_for_save(files),
+            Self::WaitingForNetwork { .. } => "waits for the model".to_owned(),
+            Self::Gate => "plan waits for you".to_owned(),
+            Self::FaultyPlan => "plan has faults".to_owned(),
+            Self::Faulty => "a file has faults".to_owned(),
+            Self::Interrupted { .. } => "interrupted".to_owned(),
+            Self::Cancelled { .. } => "stopped".to_owned(),
+            Self::Failed { cause: Some(FailureCause::Key), .. } => "failed: the key is refused".to_owned(),
+            Self::Failed { cause: Some(FailureCause::Quota), .. } => "failed: no credit left".to_owned(),
+            Self::Failed { cause: Some(FailureCause::Network), .. } => "failed: no answer from the model".to_owned(),
+            Self::Failed { .. } => "failed".to_owned(),
+            Self::TasksFailed { tasks } => match &tasks[..] {
+                [one] if one.len() < 20 => format!("{} did not end well", safe_line(one)),
+                tasks => format!("{} did not end well", count(tasks.len(), "task")),
+            },
+            Self::BudgetSpent { .. } => "budget spent".to_owned(),
+            Self::Escalated { .. } => with_issues("needs you"),
+            Self::Merged => with_issues("approved"),
+            Self::RolledBack => "undone".to_owned(),
+            Self::Rejected => "plan rejected".to_owned(),
+        }
+    }
+
+    /// A sentence or two.
+    pub(crate) fn summary(&self, facts: &Facts<'_>, telling: &Telling<'_>) -> String {
+        let memory = facts.memory;
+        match self {
+            Self::Fresh => "There is no task yet.".to_owned(),
+            Self::Ready => "The task is written, and nothing has begun.".to_owned(),
+            Self::Paused => next_sentence(facts, telling),
+            Self::Running { is_base_review: true, .. } => "The working tree is being reviewed.".to_owned(),
+            Self::Running { phase: Some(IMPLEMENT), .. } => {
+                let (done, all) = telling.tasks;
+                format!("{} is at work: {done} of {} done.", subject(telling, IMPLEMENT), count(all, "task"))
+            }
+            Self::Running { phase: Some(PLAN), .. } => "The plan is being made.".to_owned(),
+            Self::Running { phase: Some(phase), .. } => format!("{} is at work.", subject(telling, *phase)),
+            Self::Running { phase: None, .. } => "A run begins.".to_owned(),
+            Self::WaitingForSave { task, files } => {
+                let files = files.join(", ");
+                format!("{task} waits for you to save {files}: what is there unsaved is never overwritten.")
+            }
+            Self::WaitingForNetwork { message } => message.clone(),
+            Self::Gate => gate_sentence(facts, telling),
+            Self::FaultyPlan | Self::Faulty => {
+                let fault = telling.fault.as_deref().unwrap_or("a file breaks its contract");
+                format!("{fault}. Nothing goes on until that is fixed.")
+            }
+            Self::Interrupted { phase } => summary::interrupted(*phase, memory),
+            Self::Cancelled { phase } => summary::stopped(*phase, memory),
+            Self::Failed { message, .. } | Self::BudgetSpent { message } => message.clone(),
+            Self::TasksFailed { tasks } => summary::failed_tasks(memory, tasks),
+            Self::Escalated { reason } => summary::escalated(reason),
+            Self::Merged => summary::merged(memory, facts.written.files),
+            Self::RolledBack if *facts.next == Next::Gate => {
+                "All that the workflow wrote is undone. Its plan waits for your answer again.".to_owned()
+            }
+            Self::RolledBack => "All that the workflow wrote is undone.".to_owned(),
+            Self::Rejected => summary::rejected(facts.written.files),
+        }
+    }
+}
+
+fn open_issues(facts: &Facts<'_>) -> usize {
+    facts.memory.open_issues().count()
+}
+
+/// `save src/a.rs`; where that is too long, how many files.
+fn waiting_for_save(files: &[String]) -> String {
+    let name = files.first().map(|file| file.rsplit('/').next().unwrap_or(file)).unwrap_or_default();
+    match files {
+        [_] if name.chars().count() <= 15 => format!("waits for you to save {name}"),
+        files => format!("waits for you to save {}", count(files.len(), "file")),
+    }
+}
+
+fn subject(telling: &Telling<'_>, phase: PhaseName) -> String {
+    telling.phases.get(phase).map_or_else(|| phase.to_string(), |phase| phase.titles().subject.to_owned())
+}
+
+/// What comes next, of a workflow that can go on.
+fn next_sentence(facts: &Facts<'_>, telling: &Telling<'_>) -> String {
+    match facts.next {
+        Next::Phase(CONTEXT) if facts.memory.context.is_some() => {
+            format!("The context is older than {} h, and is gathered anew first.", telling.staleness_hours)
+        }
+        Next::Phase(phase) => format!("{} comes next.", subject(telling, *phase)),
+        Next::EnterRound => "A round that was begun comes next.".to_owned(),
+        Next::Fix(scope) => format!("A round that fixes {} comes next.", count(scope.issues.len(), "issue")),
+        Next::RePlan => "A new plan that answers to the review comes next.".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn gate_sentence(facts: &Facts<'_>, telling: &Telling<'_>) -> String {
+    let Some(plan) = &facts.memory.plan else { return String::new() };
+    let mut words = format!(
+        "The plan (version {}, {}) waits for your answer; nothing of it is written before.",
+        plan.plan.plan_version,
+        count(plan.plan.tasks.len(), "task")
+    );
+    let protected = telling.gate.map(|gate| &gate.protected[..]).unwrap_or_default();
+    if let Some(files) = ProtectedFile::named(protected, false) {
+        words.push_str(&format!(" It writes protected files: {files}."));
+    }
+    if let Some(files) = ProtectedFile::named(protected, true) {
+        words.push_str(&format!(" It plans files that are never written: {files}."));
+    }
+    match facts.written.files {
+        0 => {}
+        1 => words.push_str(" 1 file that was changed before stands."),
+        files => words.push_str(&format!(" {files} files that were changed before stand.")),
+    }
+    words
+}
+
+/// Whether a review judges the work good.
+pub(crate) fn is_good(review: &ReviewOutput) -> bool {
+    review.verdict == crate::contracts::Verdict::Approved
+}
