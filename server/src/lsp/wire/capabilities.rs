@@ -32,6 +32,10 @@ pub(crate) struct Capabilities {
     pub(crate) language_model: bool,
     /// It takes `baton/editorDiagnostics`: diagnostics of other language servers.
     pub(crate) editor_diagnostics: bool,
+    /// It shows by itself how a run ended, and what waits when a folder is opened.
+    pub(crate) outcome: bool,
+    /// It shows the states of phases and tasks by itself, and wants no diagnostics of them.
+    pub(crate) own_status: bool,
 }
 
 /// The client's support for code actions.
@@ -56,7 +60,8 @@ impl Capabilities {
         let lenses = workspace.and_then(|workspace| workspace.code_lens.as_ref());
         let changes = workspace.and_then(|workspace| workspace.did_change_configuration.as_ref());
         let own = params.initialization_options.as_ref().and_then(|options| options.get("baton"));
-        let wants = |what: &str| own.and_then(|own| own.get(what)).and_then(Value::as_bool).unwrap_or_default();
+        let said = |what: &str| own.and_then(|own| own.get(what)).and_then(Value::as_bool);
+        let wants = |what: &str| said(what).unwrap_or_default();
         Self {
             progress: window.and_then(|window| window.work_done_progress).unwrap_or_default(),
             related_information: published.and_then(|published| published.related_information).unwrap_or_default(),
@@ -74,6 +79,8 @@ impl Capabilities {
             gate: wants("gate"),
             language_model: wants("languageModel"),
             editor_diagnostics: wants("editorDiagnostics"),
+            outcome: wants("outcome"),
+            own_status: said("statusDiagnostics") == Some(false),
         }
     }
 }
@@ -113,7 +120,10 @@ mod tests {
                 }
             },
             "initializationOptions": {
-                "baton": { "phase": true, "gate": true, "languageModel": true, "editorDiagnostics": true }
+                "baton": {
+                    "phase": true, "gate": true, "languageModel": true, "editorDiagnostics": true,
+                    "outcome": true, "statusDiagnostics": false
+                }
             }
         });
         let all = Capabilities {
@@ -130,9 +140,15 @@ mod tests {
             gate: true,
             language_model: true,
             editor_diagnostics: true,
+            outcome: true,
+            own_status: true,
         };
         assert_eq!(of(params), all);
-        let some = of(json!({ "capabilities": {}, "initializationOptions": { "baton": { "gate": null } } }));
-        assert_eq!(some, Capabilities { plugin: true, ..Capabilities::default() });
+        for options in
+            [json!({ "gate": null }), json!({ "statusDiagnostics": true }), json!({ "statusDiagnostics": null })]
+        {
+            let some = of(json!({ "capabilities": {}, "initializationOptions": { "baton": options } }));
+            assert_eq!(some, Capabilities { plugin: true, ..Capabilities::default() });
+        }
     }
 }
