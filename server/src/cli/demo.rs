@@ -64,7 +64,8 @@ pub(super) fn demo(table: &'static Table) -> Result<u8, Failure> {
     let request = Goal::of_task(TASK.trim()).into();
     let end = block_on(drive(engine, request, None, Some(progress)))??;
     let changes = changes(&workspace, &store)?;
-    let printed = print(&changes).and_then(|()| report.print(&end)).and_then(|()| print(&closing_text(&folder)));
+    let printed =
+        print(&changes).and_then(|()| report.print_end_only(&end)).and_then(|()| print(&closing_text(&folder)));
     exit_code_after(exit_code(&end.1), printed)
 }
 

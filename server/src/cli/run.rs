@@ -159,7 +159,19 @@ impl EndReport {
     }
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
-    pub(super) fn print(&self, (run, end): &(String, RunEnd)) -> Result<(), Failure> {
+    pub(super) fn print(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
+        let status = workflow::status(&self.store, &self.settings, None, &self.phases, Timestamp::now())?;
+        let mut lines = self.lines(end);
+        lines.extend(way_on_lines(&status.ways_on));
+        print(&lines.join("\n"))
+    }
+
+    /// The same without what can be done now.
+    pub(super) fn print_end_only(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
+        print(&self.lines(end).join("\n"))
+    }
+
+    fn lines(&self, (run, end): &(String, RunEnd)) -> Vec<String> {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
@@ -174,9 +186,7 @@ impl EndReport {
         }
         lines.push(text::safe_lines(&end.message));
         lines.push(format!("{}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
-        let status = workflow::status(&self.store, &self.settings, None, &self.phases, Timestamp::now())?;
-        lines.extend(way_on_lines(&status.ways_on));
-        print(&lines.join("\n"))
+        lines
     }
 }
 

@@ -41,7 +41,7 @@ fn status_text(status: &Status) -> String {
     if let Some(run) = &status.run {
         lines.push(format!("Run   {run}"));
     }
-    lines.push(text::paragraph("State ", &format!("{}. {}", status.headline, status.summary), 100));
+    lines.push(text::paragraph("State ", &status.summary, 100));
     lines.push(String::new());
     // A longer name takes what it needs, and leaves the other lines short enough for a narrow terminal.
     let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max).min(16);
@@ -92,4 +92,27 @@ fn gate_lines(gate: &GateContent) -> Vec<String> {
 fn fault_line(fault: &FaultStatus) -> String {
     let FaultStatus { file, line, column, message, .. } = fault;
     format!("{}:{line}:{column}: {}", text::safe_line(file), text::safe_line(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::fixture;
+
+    #[test]
+    fn each_situation_is_told_once_with_its_ways_on() {
+        for (name, status) in fixture::situations() {
+            let text = status_text(&status);
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let told = words.join(" ");
+            assert!(told.contains(&status.summary), "{name}: {text}");
+            for way in &status.ways_on {
+                match &way.cli {
+                    Some(command) => assert!(text.contains(command.as_str()), "{name} lacks {command}: {text}"),
+                    None => assert!(!text.contains(way.title), "{name} tells {} without a command: {text}", way.title),
+                }
+            }
+            assert!(!text.contains("baton."), "{name} has an editor's command: {text}");
+        }
+    }
 }

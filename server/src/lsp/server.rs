@@ -31,6 +31,7 @@ use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::editor_process;
 use crate::lsp::wire::from_proto;
+use crate::lsp::wire::words::CommandNames;
 use crate::workflow::{Phases, Table};
 
 /// `RequestFailed` of the protocol: the request is valid, and cannot be done in the current state.
@@ -116,6 +117,20 @@ impl Server {
 
     /// `$/setTrace` is ignored: logs go to standard error, filtered as the environment says.
     async fn set_trace(&self, _: Value) {}
+
+    /// The error for a command that was refused.
+    fn refused(&self, error: &Failure) -> Error {
+        let code = match error {
+            Failure::NoFolder(_) => ErrorCode::InvalidParams,
+            Failure::Refused(Refused::Internal(_)) => ErrorCode::InternalError,
+            Failure::Refused(_) => REQUEST_FAILED,
+        };
+        let data = match error {
+            Failure::Refused(refused) => refused.data(),
+            Failure::NoFolder(_) => None,
+        };
+        Error { data, ..failure(code, self.client.in_its_words(&error.to_string())) }
+    }
 }
 
 #[tower_lsp::async_trait]
@@ -123,6 +138,7 @@ impl LanguageServer for Server {
     async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
         // Called once: the service enforces it.
         self.capabilities.get_or_init(|| Capabilities::of(&params));
+        self.client.set_names(CommandNames::of(&params));
         let offered = params.capabilities.general.as_ref().and_then(|general| general.position_encodings.as_deref());
         self.documents.set_encoding(Encoding::agreed(offered));
         for path in from_proto::folders(&params, self.root.as_deref()) {
@@ -169,7 +185,7 @@ impl LanguageServer for Server {
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
         let call = commands::table::parse(&params.command, params.arguments, &|| self.phases())
             .map_err(|error| failure(ErrorCode::InvalidParams, error.to_string()))?;
-        commands::run(&self.folders, call).await.map(Some).map_err(refused)
+        commands::run(&self.folders, call).await.map(Some).map_err(|error| self.refused(&error))
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
@@ -252,19 +268,6 @@ fn advertised(encoding: Encoding, phases: &Phases) -> ServerCapabilities {
         }),
         ..ServerCapabilities::default()
     }
-}
-
-fn refused(error: Failure) -> Error {
-    let code = match &error {
-        Failure::NoFolder(_) => ErrorCode::InvalidParams,
-        Failure::Refused(Refused::Internal(_)) => ErrorCode::InternalError,
-        Failure::Refused(_) => REQUEST_FAILED,
-    };
-    let data = match &error {
-        Failure::Refused(refused) => refused.data(),
-        Failure::NoFolder(_) => None,
-    };
-    Error { data, ..failure(code, error.to_string()) }
 }
 
 fn failure(code: ErrorCode, message: String) -> Error {

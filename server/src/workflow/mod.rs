@@ -60,6 +60,7 @@ pub(crate) use run::activity::{close_agent, report_activity, task_agent};
 #[cfg(test)]
 pub(crate) mod fixture {
     use super::Phases;
+    pub(crate) use super::status::tests::situations;
 
     /// The phases of the program.
     pub(crate) fn phases() -> Phases {

@@ -8,6 +8,7 @@ use tower_lsp::lsp_types::MessageType;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::run::ways_on::sentence;
+use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
 use crate::workflow::{FaultStatus, IssueState, PhaseState, Status};
@@ -22,7 +23,7 @@ pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
         let Some((status, _)) = of.status(files)? else { return Ok(None) };
         Ok(Some(status).filter(|status| !status.is_empty()))
     });
-    let found = found.await?;
+    let found = found.await?.map(|status| in_words_of(&folder.client, status));
     if !folder.capabilities.plugin {
         let message = found.as_ref().map_or_else(|| NO_WORKFLOW.to_owned(), status_text);
         window::show_message(&folder.client, MessageType::INFO, message);
@@ -30,11 +31,21 @@ pub(super) async fn status(folder: &Arc<Folder>) -> Result<Value, Refused> {
     serde_json::to_value(found).map_err(|error| Refused::Internal(error.to_string()))
 }
 
+/// The status with the commands that its messages name as the client names them.
+fn in_words_of(client: &Client, mut status: Status) -> Status {
+    let said = status.warnings.iter_mut().chain(status.gate.iter_mut().flat_map(|gate| &mut gate.warnings));
+    let said = said.chain(status.phases.iter_mut().map(|phase| &mut phase.message)).chain([&mut status.summary]);
+    for text in said {
+        *text = client.in_its_words(text);
+    }
+    status
+}
+
 /// The status as a message, for editors that do not show results.
 fn status_text(status: &Status) -> String {
     let mut lines = Vec::new();
     let task = to_proto::plain(status.task.as_deref().unwrap_or("no task"), 200);
-    lines.push(format!("Baton: {task}: {}. {}", status.headline, to_proto::plain(&status.summary, 600)));
+    lines.push(format!("Baton: {task}: {}", to_proto::plain(&status.summary, 600)));
     for phase in status.phases.iter().filter(|phase| phase.status != PhaseState::Pending) {
         let said = to_proto::plain(&phase.message, 200);
         lines.push(format!("{}: {}. {said}", phase.phase, phase.status).trim_end().to_owned());
@@ -54,4 +65,27 @@ fn status_text(status: &Status) -> String {
     lines.push(format!("Used {}.", status.usage.words()));
     lines.push(sentence(&status.ways_on));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::fixture;
+
+    #[test]
+    fn each_situation_is_told_with_the_commands_that_lead_on() {
+        for (name, status) in fixture::situations() {
+            let text = status_text(&status);
+            assert!(text.contains(&status.summary), "{name}: {text}");
+            for way in &status.ways_on {
+                if let Some(command) = way.command {
+                    assert!(text.contains(&format!("{}: {command}", way.title)), "{name} lacks {command}: {text}");
+                }
+            }
+            assert!(
+                !text.contains("baton run") && !text.contains("baton approve"),
+                "{name} has a command line: {text}"
+            );
+        }
+    }
 }

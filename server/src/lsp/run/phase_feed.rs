@@ -135,6 +135,7 @@ impl PhaseFeed {
 
     fn send(&self, event: PhaseEvent, gate: Option<&Gate>, ways_on: Option<Value>) {
         let gate = gate.map(|gate| content(gate, &self.folder));
+        let event = PhaseEvent { message: self.client.in_its_words(&event.message), ..event };
         let folder = Url::from_file_path(&self.folder).ok();
         self.client.notify::<Phase>(PhaseParams { event, folder, gate, ways_on });
     }

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types::{notification, request};
+
+use super::words::CommandNames;
 
 /// Cheap to clone. Nothing here waits for the client to read: messages queue up in the order they are sent.
 ///
@@ -25,6 +27,8 @@ struct Inner {
     gone: CancellationToken,
     /// Fired when the client's process has ended, even if the connection is still open.
     process_ended: CancellationToken,
+    /// How it names the server's commands.
+    names: OnceLock<CommandNames>,
 }
 
 /// An item of the queue to the client.
@@ -65,8 +69,22 @@ impl Client {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Outgoing>) {
         let (out, queue) = mpsc::unbounded_channel();
         let (gone, process_ended) = (CancellationToken::new(), CancellationToken::new());
-        let inner = Inner { out, next_id: AtomicI64::new(1), pending: Mutex::default(), gone, process_ended };
+        let names = OnceLock::new();
+        let inner = Inner { out, next_id: AtomicI64::new(1), pending: Mutex::default(), gone, process_ended, names };
         (Self { inner: Arc::new(inner) }, queue)
+    }
+
+    /// Set how it names the server's commands; the first time counts.
+    pub(crate) fn set_names(&self, names: CommandNames) {
+        drop(self.inner.names.set(names));
+    }
+
+    /// A message with the commands as it names them.
+    pub(crate) fn in_its_words(&self, text: &str) -> String {
+        match self.inner.names.get() {
+            Some(names) => names.in_editor_words(text).into_owned(),
+            None => CommandNames::default().in_editor_words(text).into_owned(),
+        }
     }
 
     /// Send a notification. It is queued when this returns.

@@ -12,3 +12,4 @@ pub(crate) mod to_proto;
 pub(crate) mod transport;
 pub(crate) mod until_stopped;
 pub(crate) mod window;
+pub(crate) mod words;

@@ -12,7 +12,8 @@ use super::client::{Client, RequestError};
 
 /// Show a message.
 pub(crate) fn show_message(client: &Client, typ: MessageType, message: impl Into<String>) {
-    client.notify::<ShowMessage>(ShowMessageParams { typ, message: message.into() });
+    let message = client.in_its_words(&message.into());
+    client.notify::<ShowMessage>(ShowMessageParams { typ, message });
 }
 
 /// Ask a question; the title of the button that was pressed, or `None` when it was dismissed.
@@ -29,7 +30,7 @@ pub(crate) async fn ask(
 ) -> Result<Option<String>, RequestError> {
     let item = |title: &&str| MessageActionItem { title: (*title).to_owned(), properties: [].into() };
     let actions = Some(titles.iter().map(item).collect());
-    let params = ShowMessageRequestParams { typ, message: message.into(), actions };
+    let params = ShowMessageRequestParams { typ, message: client.in_its_words(&message.into()), actions };
     Ok(client.request::<ShowMessageRequest>(params).await?.map(|item| item.title))
 }
 

@@ -22,6 +22,11 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
             message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
         }
     }
+    match memory.open_issues().count() {
+        0 => {}
+        1 => message.push_str(" 1 issue is left."),
+        issues => message.push_str(&format!(" {issues} issues are left.")),
+    }
     message
 }
 

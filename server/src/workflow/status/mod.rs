@@ -12,4 +12,4 @@ pub(crate) mod ways_on;
 pub(crate) mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

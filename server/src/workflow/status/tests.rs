@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::report::Status;
 use super::rows::{phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
-use super::states::PhaseState;
-use super::ways_on::ways_on;
+use super::states::{NextStep, PhaseState};
+use super::ways_on::{WayOnId, ways_on};
 use super::words::Telling;
-use crate::contracts::{FileKeys, JsonText};
+use crate::contracts::{FileKeys, JsonText, Usage};
 use crate::memory::{FaultyPlan, FileFaults, LoadedPlan, Memory};
 use crate::workflow::changes::written::Written;
 use crate::workflow::decide::next::next_phase;
@@ -43,8 +44,14 @@ struct Case {
     written: Written,
 }
 
+/// What came of a case: as text, and as a face is given it.
+struct Told {
+    text: String,
+    status: Status,
+}
+
 impl Case {
-    fn describe(&self) -> String {
+    fn tell(&self) -> Told {
         let phases: Phases = fixture::phases();
         let policy = Policy {
             phases: phases.clone(),
@@ -81,21 +88,44 @@ impl Case {
         let outcome = situation.outcome(&facts).map_or("-".to_owned(), |outcome| outcome.to_string());
         writeln!(text, "{} | {outcome} | {headline}", situation.word()).unwrap();
         writeln!(text, "{}", situation.summary(&facts, &telling)).unwrap();
-        let rows = phase_rows(&phases, &situation, &facts, now());
+        let rows: Vec<super::rows::PhaseStatus> = phase_rows(&phases, &situation, &facts, now());
         let begun = rows.iter().filter(|row| row.status != PhaseState::Pending);
         let of_phase = |row: &super::rows::PhaseStatus| {
             let tone = serde_json::to_value(row.tone).unwrap();
             format!("{} {} ({})", row.phase, row.status, tone.as_str().unwrap())
         };
         writeln!(text, "{}", begun.map(of_phase).collect::<Vec<_>>().join(", ")).unwrap();
-        for way in ways_on(&situation, &facts) {
+        let ways = ways_on(&situation, &facts);
+        let status = Status {
+            run: (!self.events.is_empty()).then(|| RUN.to_owned()),
+            workflow: None,
+            task: self.memory.task.clone(),
+            state: situation.word(),
+            headline,
+            summary: situation.summary(&facts, &telling),
+            outcome: situation.outcome(&facts),
+            phases: rows,
+            tasks,
+            issues: Vec::new(),
+            gate: None,
+            notes: Vec::new(),
+            checks: Vec::new(),
+            sandbox: None,
+            faults: Vec::new(),
+            usage: Usage::default(),
+            run_usage: Usage::default(),
+            next: NextStep::from(&next),
+            ways_on: ways.clone(),
+            warnings: Vec::new(),
+        };
+        for way in ways {
             let id = serde_json::to_value(way.id).unwrap();
             let arguments = way.arguments.map(|arguments| format!(" {arguments}")).unwrap_or_default();
             let command = way.command.unwrap_or("-");
             let cli = way.cli.unwrap_or_else(|| "-".to_owned());
             writeln!(text, "  {}: {command}{arguments} | {cli}", id.as_str().unwrap()).unwrap();
         }
-        text
+        Told { text, status }
     }
 }
 
@@ -311,9 +341,14 @@ fn cases() -> Vec<(&'static str, Case)> {
     ]
 }
 
+/// The status in each situation, for the tests of the faces, which draw each of them.
+pub(crate) fn situations() -> Vec<(&'static str, Status)> {
+    cases().into_iter().map(|(name, case)| (name, case.tell().status)).collect()
+}
+
 #[test]
 fn the_table_of_situations() {
-    let table: String = cases().iter().map(|(name, case)| format!("## {name}\n{}\n", case.describe())).collect();
+    let table: String = cases().iter().map(|(name, case)| format!("## {name}\n{}\n", case.tell().text)).collect();
     expect![[r###"
         ## fresh
         fresh | - | no task yet
@@ -495,7 +530,7 @@ fn the_table_of_situations() {
 
         ## merged, with an issue
         merged | merged | approved, 1 issue
-        Approved. Changes are in your working tree; nothing was committed.
+        Approved. Changes are in your working tree; nothing was committed. 1 issue is left.
         context done (good), plan done (good), implement done (good), review done (good)
           show_changes: baton.diff | baton diff
           undo: baton.rollback | baton rollback
@@ -578,4 +613,30 @@ fn the_table_of_situations() {
           cancel: baton.cancel | Ctrl-C where it runs
 
     "###]].assert_eq(&table);
+}
+
+/// The same table for the tests of the editors' clients, which draw each of its rows.
+#[test]
+fn the_table_as_the_clients_are_given_it() {
+    let rows: Vec<Value> =
+        situations().iter().map(|(name, status)| json!({ "name": name, "status": status })).collect();
+    let text = format!("{}\n", serde_json::to_string_pretty(&rows).unwrap());
+    expect_test::expect_file!["../../../../tests/fixtures/situations.json"].assert_eq(&text);
+}
+
+/// What every face relies on.
+#[test]
+fn the_ways_on_of_each_situation_are_distinct_and_lead_somewhere() {
+    for (name, case) in cases() {
+        let Status { ways_on: ways, summary, .. } = case.tell().status;
+        let ids: Vec<WayOnId> = ways.iter().map(|way| way.id).collect();
+        for (at, id) in ids.iter().enumerate() {
+            assert!(!ids[..at].contains(id), "{name} has {id:?} twice");
+        }
+        let can_be_done = ways.iter().any(|way| way.command.is_some() || way.cli.is_some());
+        assert!(can_be_done, "{name} is a dead end");
+        let can_undo = ids.contains(&WayOnId::Undo);
+        assert_eq!(can_undo, case.written.files > 0 && !case.is_live && !case.is_faulty, "{name}: {ids:?}");
+        assert!(!summary.contains("`baton") && !summary.contains("baton."), "{name} names a command: {summary}");
+    }
 }

@@ -140,7 +140,7 @@ impl EditorGate {
     fn show_how_to_answer(&self, gate: &Gate) {
         let message = format!(
             "Baton: {} waits for your answer: {} Read {}, then answer by baton.approve, baton.reject, or baton.plan with \
-             {{\"feedback\": \"…\"}}; in a terminal, by `baton approve` or `baton reject`. The workflow then goes on by itself.",
+             {{\"feedback\": \"…\"}}. The workflow then goes on by itself.",
             plan_title(gate),
             sentence(&gate.plan.approach_summary),
             self.folder.join(&gate.plan_md).display()
