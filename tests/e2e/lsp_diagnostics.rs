@@ -305,3 +305,51 @@ fn a_task_that_is_blocked_says_why_at_its_id() {
     editor.wait_for_message();
     assert_eq!(editor.quit(), Some(0));
 }
+
+#[test]
+fn what_a_phase_found_goes_with_the_phase_from_the_users_configuration() {
+    let session = Session::new(&workspace(1));
+    session.add_phase("security", "after = \"implement\"");
+    write_review(&session, None, &[]);
+    let found = json!({
+        "timestamp": "2026-01-01T00:00:00Z", "round": 1, "summary": "s",
+        "issues": [{ "severity": "major", "file": "src/t1.rs", "line": 2, "description": "Not checked.", "id": "i" }]
+    });
+    session.write(".agent_memory/security.json", found.to_string());
+    let mut editor = open(&session, &[]);
+    editor.wait_for_lines("src/t1.rs", &["1: security.major: Not checked."]);
+    // Nothing in the workspace changes.
+    let settings = session.config_home().join("baton/config.toml");
+    std::fs::write(&settings, "").unwrap();
+    editor.wait_for_lines("src/t1.rs", &[]);
+    session.add_phase("security", "after = \"implement\"");
+    editor.wait_for_lines("src/t1.rs", &["1: security.major: Not checked."]);
+    // A file that is taken away counts as an empty one.
+    std::fs::remove_file(settings).unwrap();
+    editor.wait_for_lines("src/t1.rs", &[]);
+    assert_eq!(editor.quit(), Some(0));
+}
+
+#[test]
+fn a_client_that_shows_the_states_itself_is_sent_none_as_diagnostics() {
+    let session = Session::new(&workspace(1));
+    let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
+    for own in [false, true] {
+        let mut editor =
+            session.lsp_client_with(&api, &json!({ "baton": { "statusDiagnostics": !own, "phase": false } }));
+        if own {
+            // The issue comes after the states in every reading.
+            write_review(&session, None, &[issue("src/t1.rs", 2, "    1", "It is one.")]);
+            editor.wait_for_lines("src/t1.rs", &["1: review.major: It is one."]);
+            for file in [TASK, PLAN] {
+                editor.wait_for_diagnostics(&session.uri(file), <[Value]>::is_empty);
+            }
+        } else {
+            let run = editor.start_workflow(json!({ "task": "Do it", "approval": "auto" }));
+            editor.wait_for_run_end(&run);
+            editor.wait_for_code(TASK, "phase.plan");
+            editor.wait_for_code(PLAN, "task.completed");
+        }
+        assert_eq!(editor.quit(), Some(0));
+    }
+}

@@ -278,6 +278,7 @@ impl Inner {
             folder: &self.path,
             documents: &self.documents,
             with_task: self.capabilities.related_information,
+            with_status: !self.capabilities.own_status,
             table: self.table,
         }
     }

@@ -29,6 +29,8 @@ pub(super) struct ReadContext<'a> {
     pub(super) documents: &'a Documents,
     /// Whether issues get their task as related information.
     pub(super) with_task: bool,
+    /// Whether the states of phases and tasks are diagnostics.
+    pub(super) with_status: bool,
     /// The phases of the program.
     pub(super) table: &'static Table,
 }
@@ -79,7 +81,7 @@ impl Reading {
         let policy = Policy::of(&files.settings, &files.phases);
         let standing = workflow::standing(&files.phases, &policy, &store, &memory, Timestamp::now())?;
         reading.active_run = standing.running;
-        if let Some((path, text)) = reader.text(TASK) {
+        if let Some((path, text)) = reader.text(TASK).filter(|_| context.with_status) {
             let range = text.span_of(0, 0, context.documents.encoding());
             reading.add(path, status::of_phases(&files.phases, &standing.phases, range));
         }
@@ -92,7 +94,7 @@ impl Reading {
             let uri = context.documents.uri(&path)?;
             Some((path, PlanText::new(&memory, uri, &text, context.documents.encoding())?))
         });
-        if let Some((path, plan)) = &plan {
+        if let Some((path, plan)) = plan.as_ref().filter(|_| context.with_status) {
             let report = memory.report.as_ref();
             reading.add(path.clone(), status::of_tasks(&standing.tasks, report, plan.ranges()));
         }
@@ -106,6 +108,8 @@ impl Reading {
     pub(super) fn of_settings(workspace: &Workspace, context: ReadContext<'_>) -> Self {
         let mut reading = Self::default();
         reading.sources.insert(workspace.root().join(WORKSPACE_FILE));
+        // It says which further phases there are, and raises limits.
+        reading.sources.extend(config::user_config_file());
         let path = context.folder.join(WORKSPACE_FILE);
         let text = context.documents.text(&path).or_else(|| {
             let bytes = workspace.read(&RepoPath::parse(WORKSPACE_FILE).ok()?).ok()??.bytes;

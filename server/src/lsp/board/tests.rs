@@ -21,10 +21,13 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with(Capabilities { related_information: true, ..Capabilities::default() })
+    }
+
+    fn with(capabilities: Capabilities) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (client, queue) = Client::new();
-        let (documents, capabilities) =
-            (Documents::default(), Capabilities { related_information: true, ..Capabilities::default() });
+        let documents = Documents::default();
         let board =
             Board::new(folder.path().to_owned(), client, capabilities, documents.clone(), &crate::phases::TABLE);
         let fixture = Self { folder, documents, board, queue, shown: BTreeMap::new() };
@@ -177,6 +180,27 @@ async fn each_severity_has_its_level_and_code() {
     let shown = fixture.refresh().await["src.rs"]["diagnostics"].clone();
     for (n, severity) in severities.iter().enumerate() {
         assert_eq!((&shown[n]["severity"], &shown[n]["code"]), (&json!(n + 1), &json!(format!("review.{severity}"))));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_shows_the_states_itself_gets_issues_faults_and_notes_alone() {
+    for own_status in [false, true] {
+        let mut fixture = Fixture::with(Capabilities { own_status, ..Capabilities::default() });
+        fixture.file(".agent_memory/task.md", "Do it");
+        fixture.file(".agent_memory/plan.json", &serde_json::to_string_pretty(&plan()).unwrap());
+        fixture.file(".agent_memory/approval.json", "{}");
+        fixture.review(json!([issue("minor", 1)]));
+        fixture.refresh().await;
+        let is_state = |text: &String| text.starts_with("phase.") || text.starts_with("task.");
+        let states: Vec<String> = [".agent_memory/task.md", ".agent_memory/plan.json"]
+            .iter()
+            .flat_map(|file| fixture.messages(file))
+            .filter(is_state)
+            .collect();
+        assert_eq!(states.is_empty(), own_status, "{states:?}");
+        assert_eq!(fixture.messages("src.rs").len(), 1, "{:?}", fixture.shown);
+        assert!(fixture.messages(".agent_memory/approval.json")[0].starts_with("schema: "), "{:?}", fixture.shown);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the client can do, as plain flags.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_lsp::lsp_types::{InitializeParams, MarkupKind};
 
 /// Resolved once, at `initialize`.
@@ -22,7 +22,8 @@ pub(crate) struct Capabilities {
     pub(crate) configuration: bool,
     /// It sends `workspace/didChangeConfiguration` only after dynamic registration.
     pub(crate) register_configuration: bool,
-    /// It is one of Baton's own clients, which show the results of commands themselves.
+    /// It is one of Baton's own clients, which show the results of commands themselves, and ask before a command that
+    /// takes something away.
     pub(crate) plugin: bool,
     /// It takes `baton/phase`.
     pub(crate) phase: bool,
@@ -74,7 +75,7 @@ impl Capabilities {
             show_document: window.and_then(|window| window.show_document.as_ref()).is_some_and(|show| show.support),
             configuration: workspace.and_then(|workspace| workspace.configuration).unwrap_or_default(),
             register_configuration: changes.and_then(|changes| changes.dynamic_registration).unwrap_or_default(),
-            plugin: own.is_some_and(Value::is_object),
+            plugin: own.and_then(Value::as_object).is_some_and(is_own_client),
             phase: wants("phase"),
             gate: wants("gate"),
             language_model: wants("languageModel"),
@@ -83,6 +84,11 @@ impl Capabilities {
             own_status: said("statusDiagnostics") == Some(false),
         }
     }
+}
+
+/// What a user may set by hand in an editor without a plugin makes that editor no client of Baton's.
+fn is_own_client(options: &Map<String, Value>) -> bool {
+    options.is_empty() || options.keys().any(|option| option != "statusDiagnostics")
 }
 
 #[cfg(test)]
@@ -144,11 +150,13 @@ mod tests {
             own_status: true,
         };
         assert_eq!(of(params), all);
-        for options in
-            [json!({ "gate": null }), json!({ "statusDiagnostics": true }), json!({ "statusDiagnostics": null })]
-        {
-            let some = of(json!({ "capabilities": {}, "initializationOptions": { "baton": options } }));
-            assert_eq!(some, Capabilities { plugin: true, ..Capabilities::default() });
+        let with = |options: Value| of(json!({ "capabilities": {}, "initializationOptions": { "baton": options } }));
+        for options in [json!({}), json!({ "gate": null }), json!({ "gate": false, "statusDiagnostics": true })] {
+            assert_eq!(with(options), Capabilities { plugin: true, ..Capabilities::default() });
+        }
+        for (set, own_status) in [(json!(false), true), (json!(true), false), (json!(null), false)] {
+            let by_hand = with(json!({ "statusDiagnostics": set }));
+            assert_eq!(by_hand, Capabilities { own_status, ..Capabilities::default() }, "it is no client of ours");
         }
     }
 }
