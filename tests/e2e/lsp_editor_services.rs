@@ -195,7 +195,7 @@ impl<'a> Watch<'a> {
 }
 
 const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
-const WAITS: &str = "Baton: T1 is waiting: src/lib.rs is open with unsaved changes; save it, and the task goes on";
+const WAITS: &str = "Baton: T1 waits for you to save src/lib.rs, and goes on then.";
 
 #[test]
 fn a_whole_workflow_runs_on_the_editors_models_without_a_key() {

@@ -120,7 +120,7 @@ local function say(session, event)
   local place = event.phase .. (event.task and ' ' .. event.task or '')
   log.add(('%s %s: %s'):format(place, event.status, event.message))
   if event.task and event.status == 'waiting' then
-    return view.announce(event.task .. ' is ' .. event.message, function()
+    return view.announce(event.task .. ' ' .. event.message, function()
       return session.tasks[event.task] == 'waits'
     end)
   end

@@ -10,5 +10,6 @@ mod outcome;
 mod phase_feed;
 mod progress;
 pub(crate) mod runs;
+mod save_notices;
 pub(crate) mod start;
 pub(crate) mod ways_on;

@@ -15,13 +15,14 @@ use super::interrupted;
 use super::outcome::{self, Question, RunOutcome};
 use super::phase_feed::PhaseFeed;
 use super::progress::Progress;
+use super::save_notices::SaveNotices;
 use super::start::Start;
 use crate::config::{self, ApprovalMode};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::files::{Files, blocking, detached, editor_services, task_file};
 use crate::lsp::folder::Folder;
 use crate::lsp::folder::current_run::CurrentRun;
-use crate::lsp::wire::{to_proto, window};
+use crate::lsp::wire::window;
 use crate::workflow::{
     self, Editor, EventPhase, EventStatus, IMPLEMENT, Outcome, PhaseEvent, Request, RunEnd, RunHandle, WayOn,
 };
@@ -91,6 +92,7 @@ async fn watch(
     let Folder { client, capabilities, .. } = &*folder;
     let mut progress = Progress::create(client, capabilities.progress, &run, files.phases.clone());
     let mut feed = PhaseFeed::new(client, &folder.path, capabilities.phase, capabilities.gate);
+    let mut notices = SaveNotices::default();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
@@ -99,7 +101,7 @@ async fn watch(
                 let mut happened = vec![event];
                 happened.extend(std::iter::from_fn(|| events.try_recv().ok()));
                 feed.forward(&happened);
-                show_events(&folder, &happened, &mut progress, &files).await;
+                show_events(&folder, &happened, &mut progress, &mut notices, &files).await;
             }
             Some(event) = gates.recv() => feed.gate(event),
             ended = &mut end => break ended,
@@ -152,7 +154,13 @@ fn ask(folder: &Arc<Folder>, question: Question) {
 }
 
 /// Show what happened in a run: its progress, and what it changed of diagnostics and lenses.
-async fn show_events(folder: &Folder, happened: &[PhaseEvent], progress: &mut Progress, files: &Files) {
+async fn show_events(
+    folder: &Folder,
+    happened: &[PhaseEvent],
+    progress: &mut Progress,
+    notices: &mut SaveNotices,
+    files: &Files,
+) {
     let is = |phase, status| {
         move |event: &PhaseEvent| event.phase == phase && event.status == status && event.task.is_none()
     };
@@ -160,10 +168,9 @@ async fn show_events(folder: &Folder, happened: &[PhaseEvent], progress: &mut Pr
         progress.expect_tasks(planned_tasks(files.clone()).await);
     }
     progress.report(happened);
-    for event in happened.iter().filter(|event| event.status == EventStatus::Waiting) {
-        // A task that waits for a file to be saved: progress alone is soon overwritten by other tasks.
-        if let Some(task) = &event.task {
-            let message = format!("Baton: {task} {}", to_proto::plain(&event.message, 1000));
+    // Progress alone is soon overwritten by other tasks.
+    for message in happened.iter().filter_map(|event| notices.message(event)) {
+        if !folder.capabilities.outcome {
             window::show_message(&folder.client, MessageType::WARNING, message);
         }
     }

@@ -1,5 +1,6 @@
 //! The events of a run.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,15 +31,15 @@ pub struct PhaseEvent {
     pub task: Option<String>,
     /// One line for people, without control characters.
     pub message: String,
+    /// The files that the task waits for to be saved, with `waiting`, relative to the workspace root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// What went wrong, with `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<EventError>,
     /// What the run has used so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// The files that a waiting task needs saved, from the workspace root.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<String>,
     /// How the run ended, on its last event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -235,5 +236,37 @@ impl Bus {
     /// A poisoned lock only means that a thread panicked between two events.
     fn state(&self) -> MutexGuard<'_, BusState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::run::phase_names::IMPLEMENT;
+
+    fn event(task: Option<&str>, status: EventStatus, files: &[&str]) -> PhaseEvent {
+        PhaseEvent {
+            run: "r".to_owned(),
+            seq: 1,
+            at: Timestamp::UNIX_EPOCH,
+            phase: EventPhase::Phase(IMPLEMENT),
+            status,
+            task: task.map(str::to_owned),
+            message: String::new(),
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+            outcome: None,
+            error: None,
+            usage: None,
+        }
+    }
+
+    #[test]
+    fn the_files_are_in_the_event_only_where_there_are_some() {
+        let waiting = serde_json::to_value(event(Some("T1"), EventStatus::Waiting, &["a.rs"])).unwrap();
+        assert_eq!(waiting["files"], serde_json::json!(["a.rs"]));
+        let other = serde_json::to_value(event(Some("T1"), EventStatus::Progress, &[])).unwrap();
+        assert!(other.get("files").is_none(), "{other}");
+        let before: PhaseEvent = serde_json::from_value(other).unwrap();
+        assert!(before.files.is_empty(), "journals of before have none");
     }
 }
