@@ -20,6 +20,7 @@ mod kill_everywhere;
 mod last_version;
 mod layers;
 mod lsp_actions;
+mod lsp_cancel;
 mod lsp_commands;
 mod lsp_diagnostics;
 mod lsp_editor_services;

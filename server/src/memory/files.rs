@@ -9,5 +9,7 @@ pub const PLAN_MARKDOWN: &str = "plan.md";
 /// user writes it.
 pub(super) const FEEDBACK: &str = "feedback.md";
 pub(super) const RUNS: &str = "runs";
+/// In the folder of a run: another process asks to stop it.
+pub(super) const CANCEL: &str = "cancel";
 /// In the folder of a run that reviews against a commit: the id of that commit.
 pub(super) const BASE: &str = "base";

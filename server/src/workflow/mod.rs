@@ -38,6 +38,7 @@ pub use run::phase_names::{CONTEXT, IMPLEMENT, PLAN, REVIEW};
 pub use run::prompts::Prompts;
 pub use run::question::{Approver, FaultyGate, Gate, GateAnswer, GateTask};
 pub use run::question::{GateCheck, GateContent, TierModel};
+pub use start::cancel::{CancelRequest, request_cancel};
 pub use start::engine::{Engine, models, open, open_store};
 pub use start::launch::{RunHandle, start};
 pub use start::memory_dir::check_memory_dir;

@@ -5,6 +5,7 @@
 //! it; results are JSON, and shown in a window only where no plugin does that.
 
 mod answer;
+mod cancel;
 pub(crate) mod changes;
 mod issues;
 mod memory;
@@ -16,7 +17,7 @@ pub(crate) mod table;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::lsp::commands::table::{Call, Command};
 use crate::lsp::files::refused::Refused;
@@ -55,7 +56,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Approve(arguments) => answer::approve(&folder, arguments).await?,
         Command::Reject => answer::reject(&folder).await?,
         Command::Status => status::status(&folder).await?,
-        Command::Cancel => json!({ "run": folder.cancel().await? }),
+        Command::Cancel => cancel::cancel(&folder).await?,
         Command::Reset => memory::reset(&folder).await?,
         Command::Rollback(arguments) => changes::rollback(&folder, arguments).await?,
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
@@ -68,16 +69,24 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
     Ok(result)
 }
 
-/// The folder that a call names, else the only one with an active run.
+/// The folder that a call names, else the only one with an active run, else the only one in which another process is at
+/// work.
 async fn with_active_run(folders: &Folders, call: &Call) -> Result<Arc<Folder>, NoFolder> {
-    let mut active = Vec::new();
-    for folder in folders.all() {
+    let all = folders.all();
+    if call.folder.is_some() || all.len() < 2 {
+        return folders.choose(call.folder.as_ref());
+    }
+    let (mut active, mut elsewhere) = (Vec::new(), Vec::new());
+    for folder in all {
         if folder.active_run().await.is_some() {
             active.push(folder);
+        } else if folder.is_at_work_elsewhere().await {
+            elsewhere.push(folder);
         }
     }
-    match (&call.folder, active.pop()) {
-        (None, Some(only)) if active.is_empty() => Ok(only),
-        (named, _) => folders.choose(named.as_ref()),
+    let candidates = if active.is_empty() { elsewhere } else { active };
+    match <[Arc<Folder>; 1]>::try_from(candidates) {
+        Ok([only]) => Ok(only),
+        Err(_) => folders.choose(None),
     }
 }

@@ -19,6 +19,9 @@ pub(crate) enum Refused {
     /// No run is active.
     #[error("nothing runs here")]
     NoActiveRun,
+    /// No run is active; the last one is over.
+    #[error("nothing runs here: run {0} is over")]
+    RunOver(String),
     /// The task is blank.
     #[error("the task is empty; say what is to be done, for example {{\"task\": \"Add a --json flag\"}}")]
     EmptyTask,

@@ -270,15 +270,18 @@ impl Folder {
         self.current.lock().await.as_ref().map(|current| current.run.clone())
     }
 
-    /// Cancel the active run and answer with its id. Its end is reported like every other.
-    ///
-    /// # Errors
-    /// When no run is active.
-    pub(crate) async fn cancel(&self) -> Result<String, Refused> {
+    /// Cancel the active run of this server, if there is one, and answer with its id. Its end is reported like every other.
+    pub(crate) async fn cancel(&self) -> Option<String> {
         let current = self.current.lock().await;
-        let current = current.as_ref().ok_or(Refused::NoActiveRun)?;
+        let current = current.as_ref()?;
         current.cancel.cancel();
-        Ok(current.run.clone())
+        Some(current.run.clone())
+    }
+
+    /// Whether another process is at work in the folder.
+    pub(crate) async fn is_at_work_elsewhere(&self) -> bool {
+        let holder = self.with_files(|files| Ok(files.memory()?.and_then(|store| store.holder())));
+        holder.await.is_ok_and(|holder| holder.is_some())
     }
 
     /// Cancel the active run if it is this one.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::handle::Store;
 use crate::contracts::{MAX_NOTE_BYTES, Usage};
 use crate::memory::error::MemoryError;
-use crate::memory::files::{BASE, RUNS};
+use crate::memory::files::{BASE, CANCEL, RUNS};
 use crate::memory::history;
 use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
 use crate::memory::run_id::RunId;
@@ -184,6 +184,35 @@ impl Store {
         workspace::replace(&self.run_folder(run)?, name, bytes, 0o600)
             .map_err(|source| self.file_error("write", &path, source))?;
         Ok(self.name(&path))
+    }
+
+    /// Asks the process that holds a run to stop it. Which run is meant is said by where the request lies, so that an old
+    /// or a forged one stops no other.
+    ///
+    /// # Errors
+    /// When the run's folder is not there, or the request cannot be written.
+    pub fn request_cancel(&self, run: &RunId) -> Result<(), MemoryError> {
+        self.write_run_file(run, CANCEL, b"").map(drop)
+    }
+
+    /// Whether someone asked to stop a run.
+    pub fn is_cancel_requested(&self, run: &RunId) -> bool {
+        let request = self.run_folder(run).and_then(|folder| {
+            folder.symlink_metadata(CANCEL).map_err(|source| self.file_error("read", CANCEL, source))
+        });
+        request.is_ok_and(|request| request.is_file())
+    }
+
+    /// Removes the requests to stop runs. Called under the lock: none of them is at work any more.
+    ///
+    /// # Errors
+    /// When the runs cannot be listed, or a request cannot be removed.
+    pub fn sweep_cancel_requests(&self) -> Result<(), MemoryError> {
+        for run in self.runs()?.iter().filter(|run| self.is_cancel_requested(run)) {
+            let removed = self.run_folder(run)?.remove_file(CANCEL);
+            removed.map_err(|source| self.in_run(run, CANCEL, source))?;
+        }
+        Ok(())
     }
 
     /// The events of a run.

@@ -1,7 +1,6 @@
 //! Starts a run: what its goal needs is prepared in the memory folder, then the loop runs in the background.
 
 use crate::contracts::Usage;
-use crate::workflow::drive::steps::drive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::beginning::{Beginning, StartContext};
+use super::cancel::drive_until_cancelled;
 use super::engine::Engine;
 use crate::agents::{Budget, Limits, RunContext};
 use crate::memory::{Memory, MemoryError, RunDir, RunId, RunLock, Store};
@@ -82,13 +82,15 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         goal,
         auto_approve,
     });
+    let named = id.to_string();
     let end = tokio::spawn(async move {
-        let end = drive(&run, base.as_ref()).await;
+        let end = drive_until_cancelled(&run, &id, base.as_ref()).await;
+        sweep_cancel_requests(&run.store);
         remove_old_runs(&run);
         drop(lock);
         end
     });
-    Ok(RunHandle { run: id.to_string(), cancel, events, end })
+    Ok(RunHandle { run: named, cancel, events, end })
 }
 
 /// Lock the memory folder, repair what a killed run left, and do what the goal needs before the first step.
@@ -104,6 +106,7 @@ fn prepare(engine: &Engine, goal: &Goal, policy: &Policy) -> Result<Prepared, St
     }
     let (lock, id) = store.lock(now)?;
     checkpoints::sweep(store, workspace);
+    sweep_cancel_requests(store);
     recover(workspace, store)?;
     let memory = match store.load_for_repair() {
         // A reset sets the faulty files aside.
@@ -144,6 +147,13 @@ fn close_finished_agents(
         closed.map_err(|source| store.file_error("write", "transcript.jsonl", source))?;
     }
     Ok(())
+}
+
+/// A request to stop a run is of no use once the run is over, and does no harm either.
+fn sweep_cancel_requests(store: &Store) {
+    if let Err(error) = store.sweep_cancel_requests() {
+        tracing::warn!(%error, "requests to stop runs that are over could not be removed");
+    }
 }
 
 /// Remove the runs beyond those that are kept, under the lock that the run still holds.

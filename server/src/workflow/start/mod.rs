@@ -5,6 +5,7 @@
 
 pub(crate) mod base;
 pub(crate) mod beginning;
+pub(crate) mod cancel;
 pub(crate) mod engine;
 pub(crate) mod launch;
 pub(crate) mod memory_dir;
