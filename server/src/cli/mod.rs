@@ -72,7 +72,8 @@ pub fn main(table: &'static Table) -> ExitCode {
 
 /// Logs go to standard error; standard output belongs to the protocol, to `--json` and to results.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    // tower-lsp reports as an error what an editor asks unasked; it is answered all the same.
+    let filter = EnvFilter::try_from_env("BATON_LOG").unwrap_or_else(|_| EnvFilter::new("error,tower_lsp=off"));
     let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     // By default a log line that cannot be written is reported on standard error, which panics where that is closed.
     format.log_internal_errors(false).with_env_filter(filter).init();

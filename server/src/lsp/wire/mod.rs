@@ -10,6 +10,7 @@ mod framing;
 pub(crate) mod from_proto;
 pub(crate) mod to_proto;
 pub(crate) mod transport;
+mod unadvertised;
 pub(crate) mod until_stopped;
 pub(crate) mod window;
 pub(crate) mod words;

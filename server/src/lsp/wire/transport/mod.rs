@@ -6,6 +6,7 @@
 //! - Every request runs in a task of its own. Notifications and `initialize` run one after the other, in their order.
 //! - A request whose handler panics is answered with InternalError.
 //! - Answers of the client never wait for a handler, so that any handler may send requests to the client.
+//! - A request that the server does not know is answered with `null` where the protocol has that for "nothing".
 //! - A message that is no JSON-RPC is answered with an error, and the next one is read. Only a malformed header ends the
 //!   connection, since the start of the next message cannot be known.
 //! - `exit`, the end of standard input, a closed standard output and the end of the client's process end the connection
@@ -26,6 +27,7 @@ use tower_service::Service;
 
 use super::client::{Client, Outgoing, Refusal};
 use super::framing::{Frame, FramingError, frame, read_frame};
+use super::unadvertised::is_answered_with_nothing;
 
 /// How long handlers may still run, and queued messages may still be written, once the connection ends.
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
@@ -257,8 +259,9 @@ async fn dispatch<S: LanguageServer>(
         while running.try_join_next().is_some() {}
         let id = request.id().cloned();
         let in_order = id.is_none() || request.method() == "initialize";
+        let has_nothing = is_answered_with_nothing(request.method());
         // The service is always ready: nothing is called while `initialize` runs.
-        let handled = handle(id, service.call(request), client.clone());
+        let handled = handle(id, has_nothing, service.call(request), client.clone());
         if in_order {
             handled.await;
         } else {
@@ -268,8 +271,17 @@ async fn dispatch<S: LanguageServer>(
     while running.join_next().await.is_some() {}
 }
 
-async fn handle<E>(id: Option<Id>, handler: impl Future<Output = Result<Option<Response>, E>>, client: Client) {
+/// Handle a message and answer it; a request that the server does not know with `null` where it `has_nothing` to say then.
+async fn handle<E>(
+    id: Option<Id>,
+    has_nothing: bool,
+    handler: impl Future<Output = Result<Option<Response>, E>>,
+    client: Client,
+) {
     match AssertUnwindSafe(handler).catch_unwind().await {
+        Ok(Ok(Some(response))) if has_nothing && is_unknown(&response) => {
+            client.send(&Response::from_ok(response.id().clone(), Value::Null));
+        }
         Ok(Ok(Some(response))) => client.send(&response),
         // A notification, or a service that has ended.
         Ok(Ok(None) | Err(_)) => {}
@@ -282,6 +294,10 @@ async fn handle<E>(id: Option<Id>, handler: impl Future<Output = Result<Option<R
             }
         }
     }
+}
+
+fn is_unknown(response: &Response) -> bool {
+    response.error().is_some_and(|error| error.code == ErrorCode::MethodNotFound)
 }
 
 async fn write<O: AsyncWrite + Unpin>(mut stdout: O, mut queue: mpsc::UnboundedReceiver<Outgoing>) -> io::Result<()> {

@@ -429,11 +429,16 @@ async fn a_broken_header_ends_the_connection_with_the_reason() {
 #[tokio::test]
 async fn requests_before_initialize_and_unknown_ones_are_refused() {
     let mut editor = Editor::connect();
-    editor.ask(1, "noted", Value::Null).await;
-    assert_eq!(editor.hear().await["error"]["code"], -32002);
+    for method in ["noted", "textDocument/documentSymbol"] {
+        editor.ask(1, method, Value::Null).await;
+        assert_eq!(editor.hear().await["error"]["code"], -32002);
+    }
     editor.initialize().await;
     editor.ask(2, "unknown", Value::Null).await;
     assert_eq!(editor.hear().await["error"]["code"], -32601);
+    let document = json!({ "textDocument": { "uri": "file:///a.md" } });
+    editor.ask(3, "textDocument/documentSymbol", document).await;
+    assert_eq!(editor.hear().await, json!({ "jsonrpc": "2.0", "id": 3, "result": null }), "it has none");
     editor.tell("unknown", Value::Null).await;
     editor.tell("$/unknown", Value::Null).await;
     editor.exit().await;
