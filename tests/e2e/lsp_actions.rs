@@ -102,7 +102,9 @@ fn one_issue_is_fixed_alone_by_its_owner_and_reviewed_and_rolled_back_like_the_r
     assert_eq!(editor.issues("src/t2.rs"), ["1: Two is wrong."]);
     assert_eq!(session.handoff("review.json")["round"], 2);
 
-    editor.execute("baton.rollback", &[]).expect("it is undone");
+    editor.execute("baton.rollback", &[]).expect("it is asked");
+    editor.answer("Undo");
+    editor.until("the report", |editor| editor.messages.iter().any(|text| text.contains("Rolled back: 2 files.")));
     for file in ["src/t1.rs", "src/t2.rs"] {
         assert!(session.text(file).contains("    0\n"), "{file}");
     }

@@ -24,6 +24,7 @@ mod lsp_cancel;
 mod lsp_commands;
 mod lsp_diagnostics;
 mod lsp_editor_services;
+mod lsp_plain_clients;
 mod lsp_runs;
 mod memory_folder;
 mod model_misbehaviour;

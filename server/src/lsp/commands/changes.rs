@@ -1,9 +1,11 @@
 //! `baton.diff` and `baton.rollback`: what the workflow changed, as JSON for clients and as messages for the others.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::confirmation::Confirmation;
 use super::table::{DiffArguments, RollbackArguments};
 use crate::contracts::RepoPath;
 use crate::lsp::files::Files;
@@ -11,8 +13,11 @@ use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::run::changes;
 use crate::lsp::wire::{from_proto, to_proto};
-use crate::workflow::{self, ChangedFile, RollbackRequest, RolledBack, StartError};
+use crate::workflow::{self, ChangedFile, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, StartError};
 use crate::workspace::TextFile;
+
+const UNDO: &str = "Undo";
+const BRING_BACK: &str = "Bring It Back";
 
 /// What the workflow, or one task of it, changed: one unified diff, and each file with its text from before and now.
 pub(super) async fn diff(folder: &Folder, arguments: DiffArguments) -> Result<Value, Refused> {
@@ -48,18 +53,62 @@ fn changed_file(folder: &Path, file: &ChangedFile) -> Value {
 }
 
 /// Undo what the workflow, one task, or the last rollback did to all files or one.
-pub(super) async fn rollback(folder: &Folder, arguments: RollbackArguments) -> Result<Value, Refused> {
+///
+/// An editor without a plugin of ours runs a command at a key or a click: there a person is asked before files change,
+/// and the answer to the command is that of a dry run. `dryRun: false` says that nobody needs to be asked.
+pub(super) async fn rollback(folder: &Arc<Folder>, arguments: RollbackArguments) -> Result<Value, Refused> {
+    let asks = arguments.dry_run.is_none() && !folder.capabilities.plugin;
     let path = folder.path.clone();
-    let rolled_back = changes::roll_back(folder, move |files| request(&path, files, arguments));
+    let rolled_back = changes::roll_back(folder, move |files| {
+        let request = request(&path, files, arguments)?;
+        Ok(RollbackRequest { dry_run: request.dry_run || asks, ..request })
+    });
     let (report, request) = rolled_back.await?;
+    let mut message = changes::summary(&report, &request);
+    if asks && report.files.iter().any(changes_file) {
+        message.push_str(" A person is asked first; {\"dryRun\": false} does it without asking.");
+        confirm(folder, &report, &request);
+    } else if !folder.capabilities.plugin {
+        changes::show_report(folder, &report, &request);
+    }
     if !request.dry_run {
         folder.withdraw_question();
     }
-    if !folder.capabilities.plugin {
-        changes::show_report(folder, &report, &request);
-    }
     let files: Vec<Value> = report.files.iter().map(rolled_back_file).collect();
-    Ok(json!({ "dry_run": request.dry_run, "files": files, "message": changes::summary(&report, &request) }))
+    Ok(json!({ "dry_run": request.dry_run, "files": files, "message": message }))
+}
+
+/// Whether a rollback would change a file.
+fn changes_file(file: &RolledBack) -> bool {
+    !matches!(file.outcome, RollbackOutcome::Unchanged | RollbackOutcome::LeftAlone { .. })
+}
+
+/// Ask a person whether to do what a dry run has found, and do it.
+fn confirm(folder: &Arc<Folder>, dry_run: &RollbackReport, request: &RollbackRequest) {
+    let what = if request.undo { "take back the last rollback of" } else { "undo what the workflow did to" };
+    let files = to_proto::count(dry_run.files.len(), "file");
+    let lines: Vec<String> = dry_run.files.iter().map(changes::line).collect();
+    let question = Confirmation {
+        message: format!("Baton: {what} {files}?{}", listed(&lines)),
+        yes: if request.undo { BRING_BACK } else { UNDO },
+        refused: "Baton: nothing was undone. baton.rollback with {\"dryRun\": false} undoes it without asking.",
+    };
+    let request = RollbackRequest { dry_run: false, ..request.clone() };
+    question.ask(folder, |folder| async move {
+        let (report, request) = changes::roll_back(&folder, move |_| Ok(request)).await?;
+        changes::show_report(&folder, &report, &request);
+        Ok(())
+    });
+}
+
+/// Lines below a question, as many as an editor has room for.
+fn listed(lines: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut text: String = lines.iter().take(SHOWN).map(|line| format!("\n{line}")).collect();
+    if lines.len() > SHOWN {
+        text.push_str(&format!("\nand {} more", lines.len() - SHOWN));
+    }
+    text
 }
 
 fn request(folder: &Path, files: &Files, arguments: RollbackArguments) -> Result<RollbackRequest, Refused> {

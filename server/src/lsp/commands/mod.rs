@@ -7,6 +7,7 @@
 mod answer;
 mod cancel;
 pub(crate) mod changes;
+mod confirmation;
 mod issues;
 mod memory;
 mod open;

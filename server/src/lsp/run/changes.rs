@@ -99,14 +99,15 @@ pub(crate) fn show_report(folder: &Folder, report: &RollbackReport, request: &Ro
     let typ = if report.left_alone().next().is_none() { MessageType::INFO } else { MessageType::WARNING };
     let mut message = format!("Baton: {}", summary(report, request));
     for file in &report.files {
-        let (outcome, why) = outcome(file);
-        message.push_str(&format!(
-            "\n{}: {}, {why}",
-            to_proto::plain(file.path.as_str(), 300),
-            outcome.replace('_', " ")
-        ));
+        message.push_str(&format!("\n{}", line(file)));
     }
     window::show_message(&folder.client, typ, message);
+}
+
+/// `src/a.rs: restored, as it was before`
+pub(crate) fn line(file: &RolledBack) -> String {
+    let (outcome, why) = outcome(file);
+    format!("{}: {}, {why}", to_proto::plain(file.path.as_str(), 300), outcome.replace('_', " "))
 }
 
 /// The word for what became of a file, and the reason for people.
