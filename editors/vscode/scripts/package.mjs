@@ -4,12 +4,24 @@
 //
 // Without --binary it takes target/release/baton, as `cargo build --release` leaves it.
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { createVSIX } from "@vscode/vsce";
+
+import { packagedReadme } from "./readme.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const repository = join(root, "..", "..");
@@ -35,12 +47,20 @@ chmodSync(join("server", program), 0o755);
 // Symbols are for those who build it; a machine without `strip` packages them too.
 spawnSync("strip", [join("server", program)], { stdio: "ignore" });
 copyFileSync(join(repository, "LICENSE"), "LICENSE");
-const packagePath = `baton-${target}.vsix`;
+// Packaged from a copy, for its README is another one.
+const staged = join(root, "out", "package");
+rmSync(staged, { recursive: true, force: true });
+for (const name of ["dist", "server", "media", "package.json", "CHANGELOG.md", "LICENSE", ".vscodeignore"]) {
+  cpSync(name, join(staged, name), { recursive: true });
+}
+writeFileSync(join(staged, "README.md"), packagedReadme());
+const packagePath = join(root, `baton-${target}.vsix`);
 await createVSIX({
+  cwd: staged,
   target,
   packagePath,
   dependencies: false,
   allowMissingRepository: true,
   rewriteRelativeLinks: false,
 });
-console.log(`${packagePath}: ${(statSync(packagePath).size / 1e6).toFixed(1)} MB`);
+console.log(`${basename(packagePath)}: ${(statSync(packagePath).size / 1e6).toFixed(1)} MB`);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -68,6 +69,40 @@ describe("package.json", () => {
         assert.ok(known.includes(key), `${key} in "${clause ?? ""}"`);
       }
     }
+  });
+
+  it("is packaged with a README that has no picture which its page would not show", () => {
+    const readme = execFileSync(process.execPath, [join(root, "scripts", "readme.mjs")], { encoding: "utf8" });
+    assert.ok(readme.includes("## Start") && !readme.includes("<img"));
+    for (const [, source] of readme.matchAll(/!\[[^\]]*\]\(([^)]*)\)/g)) {
+      assert.match(source ?? "", /^https:/);
+    }
+  });
+
+  it("has the pictures that the README of the repository shows", () => {
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    const sources = [...readme.matchAll(/!\[[^\]]*\]\(([^)]*)\)/g)].map((match) => match[1] ?? "");
+    assert.ok(sources.length > 0);
+    for (const source of sources) {
+      assert.equal(readFileSync(join(root, source)).toString("latin1", 1, 4), "PNG", source);
+    }
+  });
+
+  it("has a README that names only commands that it declares, and all of them", () => {
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    const titles = commands.map(({ title }) => title);
+    const inText = [...readme.matchAll(/\*\*Baton: ([^*]+)\*\*/g)].map((match) => match[1] ?? "");
+    const table = /^\| command \| \|\n\|---\|---\|\n((?:\|.*\n)+)/m.exec(readme)?.[1] ?? "";
+    const inTable = table
+      .split("\n")
+      .flatMap((row) => (row.split("|")[1] ?? "").split(","))
+      .map((title) => title.trim())
+      .filter((title) => title !== "");
+    assert.ok(inText.length > 3 && inTable.length > 20);
+    for (const title of [...inText, ...inTable]) {
+      assert.ok(titles.includes(title), title);
+    }
+    assert.deepEqual([...titles].sort(), [...inTable].sort());
   });
 
   it("has the files that the walkthrough shows", () => {
