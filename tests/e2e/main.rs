@@ -38,6 +38,7 @@ mod rollback;
 mod rounds;
 mod run;
 mod streams;
+mod subfolder;
 mod support;
 mod task_text;
 mod trust;

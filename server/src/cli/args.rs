@@ -17,7 +17,8 @@ use crate::workflow::{CONTEXT, IMPLEMENT, Phases};
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(name = "baton", version, propagate_version = true, after_help = FIRST_STEPS)]
 pub struct Args {
-    /// The workspace: the folder the agents work in [default: the current folder]
+    /// The workspace: the folder the agents work in [default: the first folder upwards, short of your home, that
+    /// has .agent_memory, baton.toml or .git; else the current folder]
     #[arg(long, global = true, value_name = "DIR", allow_hyphen_values = true)]
     pub workspace: Option<PathBuf>,
     /// What to do.
@@ -40,7 +41,7 @@ pub enum Command {
     Reject,
     /// Tell where the workflow stands and what comes next
     Status(StatusArgs),
-    /// Show what the workflow changed, as a unified diff
+    /// Show what the workflow changed, as a unified diff; its paths begin at the workspace
     Diff(DiffArgs),
     /// Undo what the workflow did to your files; what you edited since is kept
     Rollback(RollbackArgs),
@@ -171,7 +172,7 @@ pub struct RollbackArgs {
     /// Only what this task did
     #[arg(long, value_name = "ID", value_parser = task_id)]
     pub task: Option<String>,
-    /// Only what was done to this file, named from the root of the workspace
+    /// Only what was done to this file, named from the current folder; with --workspace, from that folder
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub file: Option<PathBuf>,
     /// Only tell what would become of each file

@@ -1,13 +1,10 @@
 //! `baton rollback`: undo what agents did to the files.
 
-use std::path::Path;
-
 use super::args::RollbackArgs;
 use super::failure::{Failure, PERSON};
 use super::output::{exit_code_after, print};
 use super::session::{Session, Start};
 use crate::config::Overrides;
-use crate::contracts::RepoPath;
 use crate::text;
 use crate::workflow::{self, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
 
@@ -17,17 +14,11 @@ pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Fail
     let Some(store) = session.memory()? else {
         return Err(Failure::usage("there is nothing to roll back: nothing has been run here yet"));
     };
-    let file = args.file.as_deref().map(|file| file_below(session.workspace.root(), file)).transpose()?;
+    let file = args.file.as_deref().map(|file| session.file(file)).transpose()?;
     let request = RollbackRequest { task: args.task, file, dry_run: args.dry_run, undo: args.undo };
     let report = workflow::rollback(&store, &session.workspace, &request)?;
     let code = if report.left_alone().next().is_some() { PERSON } else { 0 };
     exit_code_after(code, print(&report_text(&report, &request)))
-}
-
-/// A file that the user named, relative to the root or absolute.
-fn file_below(root: &Path, file: &Path) -> Result<RepoPath, Failure> {
-    let below = file.strip_prefix(root).unwrap_or(file);
-    RepoPath::parse(&below.to_string_lossy()).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn report_text(report: &RollbackReport, request: &RollbackRequest) -> String {

@@ -45,6 +45,11 @@ pub fn state_folder() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.state_dir()?.join("baton"))
 }
 
+/// The real path of the user's home; `None` where there is none.
+pub fn home() -> Option<PathBuf> {
+    etcetera::home_dir().ok()?.canonicalize().ok()
+}
+
 /// The variables of this process that begin with `BATON_`.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()

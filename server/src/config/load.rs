@@ -103,6 +103,13 @@ pub fn user_phases() -> Vec<UserPhase> {
         .unwrap_or_default()
 }
 
+/// The name of the memory folder where no workspace says otherwise: by the user's file and the environment. Faults are
+/// reported where settings are loaded.
+pub fn user_memory_dir() -> String {
+    let sources = Sources { user: super::disk::user_file(), env: super::disk::environment(), ..Sources::default() };
+    load(&sources).map(|loaded| loaded.settings).unwrap_or_default().memory_dir
+}
+
 /// The settings while they are merged.
 #[derive(Default)]
 struct Loading {

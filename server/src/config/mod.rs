@@ -26,10 +26,10 @@ mod sources;
 mod table;
 mod value;
 
-pub use disk::{environment, state_folder, user_config_file, user_file, user_folder, variable};
+pub use disk::{environment, home, state_folder, user_config_file, user_file, user_folder, variable};
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
-pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_phases};
+pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases};
 pub use phases::RESERVED_PHASE_NAMES;
 pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, PhaseTier, Settings, UserPhase};
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};

@@ -113,6 +113,12 @@ pub fn check_folder(workspace: &Workspace, path: &RepoPath, handoffs: &Handoffs)
     Folder::open(workspace, path, handoffs).map(drop)
 }
 
+/// Whether there is a memory folder of Baton's at this path: by its name, or by the file that makes git ignore it.
+pub fn is_memory_folder(workspace: &Workspace, path: &RepoPath) -> bool {
+    let found = workspace.find_folder(path).ok().flatten();
+    found.is_some_and(|dir| path.file_name() == NAME || is_marked(&dir))
+}
+
 /// Whether the folder's `.gitignore` ignores everything, as ours does; the user may have added lines.
 fn is_marked(dir: &Dir) -> bool {
     let Ok(Some(bytes)) = read_bounded(dir, IGNORE, MAX_NOTE_BYTES) else { return false };

@@ -31,7 +31,7 @@ mod task_text;
 pub use answers::LastAnswer;
 pub use error::{FileFaults, MemoryError};
 pub use files::{PLAN_MARKDOWN, TASK};
-pub use folder::check_folder;
+pub use folder::{check_folder, is_memory_folder};
 pub use history::SetAside;
 pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, request_digest};
 pub use lock::{LockHolder, RunLock};

@@ -38,6 +38,7 @@ mod root;
 mod staging;
 mod text_file;
 mod unsaved;
+mod upwards;
 mod walk;
 mod watch;
 
@@ -71,6 +72,7 @@ pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_bac
 pub use root::Workspace;
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text_file::{CannotEncode, NotText, TextFile};
+pub use upwards::{Mark, mark};
 pub(crate) use walk::matcher;
 pub use walk::{Listing, Walk, WalkError, files, files_until, is_ignored};
 pub use watch::Watch;

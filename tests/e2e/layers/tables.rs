@@ -190,7 +190,7 @@ pub(super) const OWNED: [Owned; 7] = [
             ("workspace/git/open/", "git takes the user's own folder for safe"),
             ("workflow/status/doctor.rs", "doctor reports which binary runs"),
             ("cli/args.rs", "it parses the arguments"),
-            ("cli/session.rs", "the folder that a command was started in is the workspace"),
+            ("cli/session.rs", "the workspace is looked for from the folder that a command was started in"),
             ("cli/demo.rs", "the sample repository is a temporary folder"),
         ],
         open_to_tests: true,
