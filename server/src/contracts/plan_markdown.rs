@@ -1,17 +1,18 @@
 use std::fmt::Write;
 
 use super::gate_facts::GateFacts;
-use super::plan::PlanOutput;
-use crate::text::{self, safe_line};
+use super::plan::{PlanOutput, Task};
+use crate::text::{code, code_block, markdown, markdown_line, safe_lines};
 
 /// The plan as people read it: what to look at first, approach, risks, each task with its files and criteria, the order.
 ///
-/// Everything in it came from a model or a file, so it is made safe to show.
+/// Everything in it came from a model, a person or a file, and shows as that text: it is no link, no HTML, no picture and
+/// no heading of its own, and outside of code no line begins with `>`.
 pub fn plan_markdown(plan: &PlanOutput, task: &str, facts: &GateFacts) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = render(&mut out, plan, task, facts);
-    format!("{}\n", text::safe_lines(&out))
+    format!("{}\n", safe_lines(&out))
 }
 
 /// Protected and flagged files, questions, the estimate; nothing where there is none of them.
@@ -25,13 +26,13 @@ fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
             true => "**never written**, also if you approve this plan",
             false => "**protected**, written only if you approve this very plan",
         };
-        writeln!(out, "- {what}: `{}` ({})", file.path, file.task)?;
+        writeln!(out, "- {what}: {} ({})", code(&file.path), markdown_line(&file.task))?;
     }
     for file in &facts.flagged {
-        writeln!(out, "- **{}**: `{}` ({})", safe_line(&file.reason), file.path, file.task)?;
+        writeln!(out, "- **{}**: {} ({})", markdown_line(&file.reason), code(&file.path), markdown_line(&file.task))?;
     }
     for question in &facts.questions {
-        writeln!(out, "- **question**: {}", safe_line(question))?;
+        writeln!(out, "- **question**: {}", markdown_line(question))?;
     }
     if let Some(estimate) = &facts.estimate {
         writeln!(out, "- to implement and review: {}", estimate.words())?;
@@ -42,46 +43,56 @@ fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
 fn render(out: &mut String, plan: &PlanOutput, task: &str, facts: &GateFacts) -> std::fmt::Result {
     writeln!(out, "# Plan, version {}\n", plan.plan_version)?;
     if !task.trim().is_empty() {
-        for line in task.trim().lines() {
-            writeln!(out, "> {line}")?;
-        }
-        writeln!(out)?;
+        writeln!(out, "{}\n", code_block(task.trim()))?;
     }
     before_approving(out, facts)?;
-    writeln!(out, "{}\n", plan.approach_summary.trim())?;
+    paragraphs(out, &plan.approach_summary)?;
     if !plan.risks.is_empty() {
         writeln!(out, "## Risks\n")?;
         for risk in &plan.risks {
-            writeln!(out, "- {}", safe_line(risk))?;
+            writeln!(out, "- {}", markdown_line(risk))?;
         }
         writeln!(out)?;
     }
     writeln!(out, "## Tasks")?;
     for task in &plan.tasks {
-        writeln!(out, "\n### {} · {} · `{}`\n", task.id, safe_line(&task.title), task.estimated_complexity.as_str())?;
-        writeln!(out, "{}\n", task.description.trim())?;
-        for (verb, files) in
-            [("modify", &task.files_to_modify), ("create", &task.files_to_create), ("delete", &task.files_to_delete)]
-        {
-            for file in files {
-                writeln!(out, "- {verb} `{file}`")?;
-            }
-        }
-        if !task.depends_on.is_empty() {
-            writeln!(out, "- after {}", task.depends_on.join(", "))?;
-        }
-        if !task.acceptance_criteria.is_empty() {
-            writeln!(out, "\nDone when:\n")?;
-            for criterion in &task.acceptance_criteria {
-                writeln!(out, "- {}", safe_line(criterion))?;
-            }
-        }
+        one_task(out, task)?;
     }
     writeln!(out, "\n## Order\n")?;
     for (index, group) in plan.parallel_groups.iter().enumerate() {
-        writeln!(out, "{}. {}", index + 1, group.join(", "))?;
+        writeln!(out, "{}. {}", index + 1, markdown_line(&group.join(", ")))?;
     }
     Ok(())
+}
+
+fn one_task(out: &mut String, task: &Task) -> std::fmt::Result {
+    let (id, title) = (markdown_line(&task.id), markdown_line(&task.title));
+    writeln!(out, "\n### {id} · {title} · `{}`\n", task.estimated_complexity.as_str())?;
+    paragraphs(out, &task.description)?;
+    for (verb, files) in
+        [("modify", &task.files_to_modify), ("create", &task.files_to_create), ("delete", &task.files_to_delete)]
+    {
+        for file in files {
+            writeln!(out, "- {verb} {}", code(file))?;
+        }
+    }
+    if !task.depends_on.is_empty() {
+        writeln!(out, "- after {}", markdown_line(&task.depends_on.join(", ")))?;
+    }
+    if !task.acceptance_criteria.is_empty() {
+        writeln!(out, "\nDone when:\n")?;
+        for criterion in &task.acceptance_criteria {
+            writeln!(out, "- {}", markdown_line(criterion))?;
+        }
+    }
+    Ok(())
+}
+
+fn paragraphs(out: &mut String, text: &str) -> std::fmt::Result {
+    match markdown(text) {
+        text if text.is_empty() => Ok(()),
+        text => writeln!(out, "{text}\n"),
+    }
 }
 
 #[cfg(test)]
@@ -115,11 +126,98 @@ mod tests {
             estimate: Some(estimate),
         };
         let text = plan_markdown(&plan, "Say it", &facts);
-        let expected = "> Say it\n\n## Before you approve\n\n- **protected**, written only if you approve this very plan: \
+        let expected = "```\nSay it\n```\n\n## Before you approve\n\n- **protected**, written only if you approve this very plan: \
                         `.npmrc` (T1)\n- **never written**, also if you approve this plan: `.git/hooks/x` (T1)\n- **runs code when you build**: `build.rs` (T2)\n- **question**: Which name?\n- to \
                         implement and review: about <$0.01 to $0.40, at most $4.96\n\nDo it.\n";
         assert!(text.contains(expected), "{text}");
         let unpriced = Estimate { low: spending(None, 1_000), high: spending(None, 9_000), ..estimate };
         assert_eq!(unpriced.words(), "about 1k to 9k tokens; the models' prices are not known");
+    }
+    /// A plan in which every text is this one.
+    fn plan_of(text: &str) -> (PlanOutput, GateFacts) {
+        let task = serde_json::json!({
+            "id": "T1", "title": text, "description": text, "files_to_modify": [text], "files_to_create": [text],
+            "files_to_delete": [text], "depends_on": [text], "acceptance_criteria": [text, text],
+            "estimated_complexity": "simple"
+        });
+        let plan = serde_json::json!({
+            "plan_version": 1, "approach_summary": text, "risks": [text, text], "tasks": [task],
+            "parallel_groups": [[text, "T1"]]
+        });
+        let (path, task) = (text.to_owned(), text.to_owned());
+        let facts = GateFacts {
+            protected: vec![ProtectedFile { path: path.clone(), task: task.clone(), never: false }],
+            flagged: vec![FlaggedFile { path, task, reason: text.to_owned() }],
+            questions: vec![text.to_owned()],
+            estimate: None,
+        };
+        (serde_json::from_value(plan).unwrap(), facts)
+    }
+
+    #[test]
+    fn what_a_model_wrote_is_no_part_of_the_plans_own_frame() {
+        let hostile = [
+            "[Approve](command:baton.approve)",
+            "<img src=https://evil.example/x> <script>x</script> <!-- hidden",
+            "![x](https://evil.example/p.png) <vscode://x> https://a.example",
+            "# Plan, version 9\n\n## Before you approve\n\n- nothing\n\n## Order\n\n1. T9",
+            "Plan\n====\nTasks\n----\n\n> a note\n- > another\n\na | b\n--|--\n1 | 2",
+            "```\n# in code\n> in code\n````\n## not closed",
+            "````\n```\n## x\n````\n\u{202e}gpj.exe\u{2066} \u{1b}]8;;command:x\u{7}y",
+            "[x]: command:y\n\n[x] [^1]\n\n[^1]: z\n\n~~~\n## x",
+            "a`b``c```d",
+            "---\ntitle: x\n---\n$$\nx\n$$\n\n: y",
+        ];
+        for text in hostile {
+            let (plan, facts) = plan_of(text);
+            let markdown = plan_markdown(&plan, text, &facts);
+            let (headings, others) = structure(&markdown);
+            assert_eq!(headings.len(), 6, "{markdown}");
+            assert_eq!(headings[..3], ["Plan, version 1", "Before you approve", "Risks"], "{markdown}");
+            assert_eq!((headings[3].as_str(), headings[5].as_str()), ("Tasks", "Order"), "{markdown}");
+            assert!(headings[4].starts_with("T1 · ") && headings[4].ends_with(" · simple"), "{markdown}");
+            assert_eq!(others, Vec::<String>::new(), "{markdown}");
+            assert_eq!(markdown.chars().find(|c| crate::text::is_unsafe(*c) && *c != '\n'), None, "{markdown}");
+        }
+    }
+
+    /// The headings of a page, and what in it is more than headings, paragraphs, lists, emphasis and code.
+    fn structure(markdown: &str) -> (Vec<String>, Vec<String>) {
+        use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+        let (mut headings, mut others, mut heading) = (Vec::new(), Vec::new(), None);
+        // Smart punctuation is a matter of looks.
+        for event in Parser::new_ext(markdown, Options::all() - Options::ENABLE_SMART_PUNCTUATION) {
+            match event {
+                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::End(TagEnd::Heading(_)) => headings.extend(heading.take()),
+                Event::Text(text) | Event::Code(text) => {
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&text);
+                    }
+                }
+                Event::Start(Tag::Paragraph | Tag::List(_) | Tag::Item | Tag::CodeBlock(_) | Tag::Strong)
+                | Event::End(_)
+                | Event::SoftBreak
+                | Event::HardBreak => {}
+                other => others.push(format!("{other:?}")),
+            }
+        }
+        (headings, others)
+    }
+
+    #[test]
+    fn ordinary_words_read_as_they_were_written() {
+        let (mut plan, _) = plan_of("Add `--json` to list_items (see src/main.rs)");
+        plan.approach_summary = "Two steps:\n\n- parse\n- print\n\n```rust\nfn a() {}\n```".to_owned();
+        plan.tasks[0].files_to_modify = vec!["src/main.rs".to_owned()];
+        let text = plan_markdown(&plan, "Add --json,\n> please", &GateFacts::default());
+        for expected in [
+            "# Plan, version 1\n\n```\nAdd --json,\n> please\n```\n\nTwo steps:\n\n* parse  \n* print\n\n```\nfn a() {}\n```\n\n## Risks",
+            "### T1 · Add `--json` to list_items (see src/main.rs) · `simple`\n",
+            "- modify `src/main.rs`\n",
+            "\nDone when:\n\n- Add `--json` to list_items (see src/main.rs)\n",
+        ] {
+            assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
+        }
     }
 }

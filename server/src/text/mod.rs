@@ -2,19 +2,21 @@
 //!
 //! The ground floor, like the standard library: it imports nothing of the crate, and every room may use it. Whatever
 //! comes from a model, a file, the network or an editor goes through [`safe_line`], [`safe_lines`] or [`safe_json`] on
-//! its way to a screen; what is unsafe is decided by [`is_unsafe`] alone.
+//! its way to a screen, and through [`markdown()`] where Markdown is read; what is unsafe is decided by [`is_unsafe`] alone.
 //!
 //! Deliberately absent: what is sent to models (its bytes are pinned by recorded transcripts), which names a path may
-//! hold (`contracts::RepoPath`), and escaping for Markdown (`lsp`).
+//! hold (`contracts::RepoPath`).
 
 mod count;
 mod cut;
+mod markdown;
 mod numbers;
 mod safe;
 mod wrap;
 
 pub use count::{count, plural};
 pub use cut::{cut, cut_middle, head, head_bytes};
+pub use markdown::{code, code_block, markdown, markdown_line};
 pub use numbers::{cost, elapsed, tokens, whole_seconds};
 pub use safe::{escaped, is_unsafe, safe_json, safe_line, safe_lines, short_line};
 pub use wrap::paragraph;
