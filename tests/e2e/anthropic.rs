@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use baton::contracts::{ContextOutput, Handoff, PlanOutput, ReviewOutput, TaskResult, Usage, submit_schema};
 use baton::models::{
-    Anthropic, AnthropicClient, AnthropicConfig, Block, Credential, Message, Model, ModelError, ModelErrorKind,
+    Anthropic, AnthropicClient, AnthropicConfig, Block, Credential, Message, Model, ModelError, ModelErrorKind, Retry,
     RetryPolicy, Role, StopReason, Tier, ToolSpec, Turn, TurnProgress, TurnRequest,
 };
 use serde_json::{Value, json};
@@ -216,14 +216,17 @@ async fn a_retry_is_reported_with_its_reason_and_wait() {
     let api = MessagesApi::start(script);
     let seen = Mutex::new(Vec::new());
     let hear = |progress| {
-        if let TurnProgress::Retry { attempt, wait, reason, .. } = progress {
-            seen.lock().expect("no panic").push((attempt, wait, reason));
+        if let TurnProgress::Retry { again, wait, .. } = progress {
+            seen.lock().expect("no panic").push((again, wait));
         }
     };
     model(config(&api)).turn(&request(vec![Message::user("go")]), &CancellationToken::new(), &hear).await.expect("ok");
     let seen = seen.into_inner().expect("no panic");
-    assert_eq!(seen[0], (2, Duration::from_millis(7), "rate limit (429)".to_owned()));
-    assert_eq!((seen[1].0, seen[1].2.as_str()), (3, "overloaded (529)"));
+    let provider = format!("Anthropic API at {}", api.url().replace("http://", ""));
+    let retry =
+        |attempt, reason: &str| Retry { provider: provider.clone(), reason: reason.to_owned(), attempt, most: None };
+    assert_eq!(seen[0], (retry(2, "rate limit (429)"), Duration::from_millis(7)));
+    assert_eq!(seen[1].0, retry(3, "overloaded (529)"));
 }
 
 #[tokio::test]

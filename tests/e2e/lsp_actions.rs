@@ -214,7 +214,7 @@ fn an_issue_is_explained_on_hover() {
     run_to_its_review(&mut editor);
     let hover = editor.hover("src/t1.rs", 1);
     let expected = "**Baton review: major**\n\n\
-                    One is wrong, see \\[this\\](command\\:quit).\n\n\
+                    One is wrong, see \\[this](`command:quit`).\n\n\
                     **Suggested fix**\n\nUse `2` \\*instead\\*.\n\n\
                     **Task T1: The title of T1**\n\nAccepted when:\n\n- T1 is done";
     assert_eq!(hover["contents"], json!({ "kind": "markdown", "value": expected }));

@@ -13,6 +13,7 @@ mod foreign_handoffs;
 mod gate;
 mod gate_consistency;
 mod hostile_input;
+mod hostile_text;
 mod implement;
 mod issues;
 mod kill;

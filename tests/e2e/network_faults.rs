@@ -440,13 +440,17 @@ fn a_long_wait_counts_down_and_a_cancel_ends_it_within_a_second() {
     let api = MessagesApi::start(goes_well().fault("context", [limit]));
     let mut run = session.start(&api, ["--task", "Do it", "--json"]);
     let lines = run.lines();
-    let retries: Vec<String> = (lines.iter())
+    let waiting: Vec<Value> = (lines.iter())
         .map(|line| serde_json::from_str::<Value>(&line).unwrap())
-        .map(|event| (event["status"].clone(), event["message"].as_str().unwrap().to_owned()))
-        .filter_map(|(status, message)| (status == "progress").then_some(message))
+        .filter(|event| event["status"] == "progress")
         .take(3)
         .collect();
-    assert_eq!(retries, ["rate limit (429), trying again in 30 s (attempt 2)", "waiting 29 s", "waiting 28 s"]);
+    let provider = format!("Anthropic API at {}", api.url().replace("http://", ""));
+    for (event, left) in waiting.iter().zip([30, 29, 28]) {
+        let message = json!(format!("{provider}: rate limit (429); waiting {left} s, try 2"));
+        assert_eq!((&event["phase"], &event["message"]), (&json!("context"), &message));
+        assert_eq!(event["error"], json!({ "kind": "model", "message": message }));
+    }
     run.signal(Signal::INT);
     let signalled = Instant::now();
     let done = run.wait();
@@ -456,6 +460,52 @@ fn a_long_wait_counts_down_and_a_cancel_ends_it_within_a_second() {
     assert_eq!(api.requests().len(), 1, "nothing more is sent");
     drop(lines);
     session.run(&api, ["--auto-approve"]).expect(0);
+}
+
+#[test]
+fn a_turn_that_waits_for_the_network_is_told_from_one_that_is_at_work() {
+    let session = Session::new(&workspace(2));
+    let busy = Fault::status(503, "api_error", "busy");
+    let api = MessagesApi::start(goes_well().fault("context", [none(), busy]).fault("implement/T2", [Fault::Reset]));
+    let done = session.baton(["run", "--task", "Do it", "--auto-approve", "--json"]).api(&api).run().expect(0);
+    let events = done.events();
+    let provider = format!("Anthropic API at {}", api.url().replace("http://", ""));
+    for (phase, task, happened) in
+        [("context", Value::Null, "server error (503)"), ("implement", json!("T2"), "no connection (")]
+    {
+        let own: Vec<&Value> = events.iter().filter(|event| event["phase"] == phase && event["task"] == task).collect();
+        let waits = own.iter().position(|event| event["error"].is_object()).unwrap();
+        let message = own[waits]["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{provider}: {happened}")), "{message}");
+        assert!(message.ends_with("; waiting 1 s, try 2 of 5"), "{message}");
+        assert_eq!(own[waits]["error"]["kind"], "model");
+        assert_eq!(own[waits + 1]["message"], json!(format!("asking {provider} again, try 2 of 5")));
+        assert!(own[waits + 1..].iter().all(|event| event["error"].is_null()), "the next event takes it back");
+    }
+}
+
+#[test]
+fn what_stays_wrong_is_named_with_its_provider() {
+    let limit = Fault::status(429, "rate_limit_error", "slow down").header("retry-after", "3600");
+    let wrong_key = Fault::status(401, "authentication_error", "invalid x-api-key");
+    let not_allowed = Fault::status(403, "permission_error", "not you");
+    for (fault, words) in [
+        (limit, "rate limit reached (429): \"slow down\". It asks to wait 1h"),
+        (wrong_key, "refused the key in ANTHROPIC_API_KEY (401)"),
+        (not_allowed, "the key in ANTHROPIC_API_KEY may not use"),
+    ] {
+        let session = Session::new(&workspace(1));
+        let api = MessagesApi::start(Script::new().fault("context", [fault]));
+        let done = session.run(&api, ["--task", "Do it", "--json"]).expect(5);
+        let events = done.events();
+        let failed: Vec<&Value> = events.iter().filter(|event| event["status"] == "failed").collect();
+        assert!(!failed.is_empty());
+        for event in failed {
+            let message = event["message"].as_str().unwrap();
+            let provider = format!("Anthropic API at {}", api.url().replace("http://", ""));
+            assert!(message.contains(&provider) && message.contains(words), "{message}");
+        }
+    }
 }
 
 #[test]

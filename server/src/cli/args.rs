@@ -369,7 +369,7 @@ fn task_id(text: &str) -> Result<String, String> {
 fn issue_id(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("an issue has an id; `baton status` lists them".to_owned()),
-        id => Ok(id.to_owned()),
+        id => Ok(text::from_encoded(id).into_owned()),
     }
 }
 

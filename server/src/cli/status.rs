@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::output::{issue_line, print, way_on_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
+use crate::contracts::safe_values;
 use crate::text;
 use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
 
@@ -25,7 +26,9 @@ pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
     let text = match json {
         false if status.is_empty() => NOTHING.to_owned(),
         true => {
-            text::safe_json(&serde_json::to_string_pretty(&status).map_err(|error| Failure::failed(error.to_string()))?)
+            let json = serde_json::to_value(&status).map(safe_values);
+            let pretty = json.and_then(|json| serde_json::to_string_pretty(&json));
+            text::safe_json(&pretty.map_err(|error| Failure::failed(error.to_string()))?)
         }
         false => status_text(&status),
     };

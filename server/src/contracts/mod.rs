@@ -24,6 +24,7 @@ mod report;
 mod review;
 mod round;
 mod schema;
+mod shown;
 mod usage;
 
 pub use approval::{Approval, ApprovedBy, Decision, Dismissed};
@@ -48,4 +49,5 @@ pub use report::{ChangeType, CheckResult, FileChange, ImplReport, TaskResult, Ta
 pub use review::{Answer, AnswerState, Issue, RecommendedAction, ReviewOutput, Severity, Verdict, issue_id};
 pub use round::{Round, RoundKind};
 pub use schema::{Handoff, parse, read, schema_of, submit_schema};
+pub use shown::safe_values;
 pub use usage::Usage;

@@ -35,4 +35,4 @@ pub use resolve::{Models, Wanted, providers, resolve};
 pub use retry::{AttemptError, RetryPolicy, retry_after, with_retries};
 pub use table::{cost, price_known};
 pub use throttle::{Slot, Throttle};
-pub use turn::{RecordedTurn, Tier, Turn, TurnProgress, TurnRequest};
+pub use turn::{RecordedTurn, Retry, Tier, Turn, TurnProgress, TurnRequest};

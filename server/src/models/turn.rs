@@ -74,22 +74,59 @@ pub enum TurnProgress {
     },
     /// The attempt failed and will be made again.
     Retry {
-        /// Number of the coming attempt, from 2.
-        attempt: u32,
+        /// The coming attempt.
+        again: Retry,
         /// How long until then.
         wait: Duration,
-        /// Why, in a few words: "overloaded (529)".
-        reason: String,
         /// What the turn's lost attempts cost so far, where the provider reported it.
         lost: Usage,
     },
     /// The next attempt is still this far away; reported every second.
     Waiting {
+        /// The coming attempt.
+        again: Retry,
         /// How long until then.
         left: Duration,
     },
     /// The provider's throttle holds the turn back.
-    Throttled,
+    Throttled {
+        /// Who is asked: "Anthropic API".
+        provider: String,
+    },
+    /// The waiting is over, and the provider is asked.
+    Asking {
+        /// Who is asked.
+        provider: String,
+        /// The attempt, where it is not the first.
+        again: Option<Retry>,
+    },
+}
+
+/// An attempt that is made because the one before it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Who is asked: "Anthropic API".
+    pub provider: String,
+    /// Why the one before failed, in a few words: "overloaded (529)".
+    pub reason: String,
+    /// Its number, from 2.
+    pub attempt: u32,
+    /// How many there are at most; `None` where only the time of waiting is bounded.
+    pub most: Option<u32>,
+}
+
+impl Retry {
+    /// What people are told while it is waited for: "Anthropic API: rate limit (429); waiting 8 s, try 2".
+    pub fn waiting(&self, left: Duration) -> String {
+        let Self { provider, reason, .. } = self;
+        format!("{provider}: {reason}; waiting {:.0} s, {}", left.as_secs_f64().ceil(), self.count())
+    }
+
+    /// "try 2 of 5"
+    pub fn count(&self) -> String {
+        let of = self.most.map(|most| format!(" of {most}")).unwrap_or_default();
+        format!("try {}{of}", self.attempt)
+    }
 }
 
 /// A turn as it stands in a transcript: what the `replay` provider plays back.

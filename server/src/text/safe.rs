@@ -1,7 +1,10 @@
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::cut::{MARK, head};
 
+/// What a character begins with that [`encoded`] writes.
+const ENCODED: &str = "\\u{";
 /// How far a tab goes where the columns before it do not count.
 const TAB: &str = "    ";
 
@@ -67,6 +70,47 @@ pub fn safe_lines(text: &str) -> String {
         lines.pop();
     }
     lines
+}
+
+/// A text that is safe to show, otherwise as it is: its lines, tabs and blanks stay.
+pub fn safe_text(text: &str) -> String {
+    let kept = |c: char| match c {
+        '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
+        '\n' | '\t' => Some(c),
+        c => (!is_unsafe(c)).then_some(c),
+    };
+    without_sequences(text).filter_map(kept).collect()
+}
+
+/// A name that is safe to show and comes back by [`from_encoded`] as it was, whatever is in it: `a\u{202e}b`. One without
+/// anything unsafe stays as it is.
+pub fn encoded(name: &str) -> Cow<'_, str> {
+    if !name.contains(is_unsafe) && !name.contains(ENCODED) {
+        return Cow::Borrowed(name);
+    }
+    let mut safe = String::with_capacity(name.len() + 8);
+    for c in name.chars() {
+        if c == '\\' || is_unsafe(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }
+    }
+    Cow::Owned(safe)
+}
+
+/// The name that [`encoded`] has made safe.
+pub fn from_encoded(name: &str) -> Cow<'_, str> {
+    let mut parts = name.split(ENCODED);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let decoded = part.split_once('}').and_then(|(hex, rest)| Some((decoded(hex)?, rest)));
+        match decoded {
+            Some((c, rest)) => plain.extend(std::iter::once(c).chain(rest.chars())),
+            None => plain.extend([ENCODED, part]),
+        }
+    }
+    if plain == name { Cow::Borrowed(name) } else { Cow::Owned(plain) }
+}
+
+fn decoded(hex: &str) -> Option<char> {
+    char::from_u32(u32::from_str_radix(hex, 16).ok()?)
 }
 
 /// JSON text with every unsafe character escaped; it parses to the same value.
@@ -240,9 +284,39 @@ mod tests {
             assert_eq!(safe_lines(text), lines, "{class}");
             assert_eq!(safe_json(text), json, "{class}");
             assert_eq!(escaped(text), name, "{class}");
-            for safe in [line, lines, json, name] {
+            for safe in [line, lines, json, name, &safe_text(text), &encoded(text)] {
                 assert_eq!(safe.chars().find(|c| is_unsafe(*c) && *c != '\n'), None, "{class}");
             }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_made_safe_comes_back_as_it_was() {
+        for (name, shown) in [
+            ("i1", "i1"),
+            (r"src\a\u.rs", r"src\a\u.rs"),
+            ("a\u{202e}b", r"a\u{202e}b"),
+            ("\u{1b}[2J\n\\é", r"\u{1b}[2J\u{a}\u{5c}é"),
+            (r"a\u{202e}b", r"a\u{5c}u{202e}b"),
+            (r"\u{", r"\u{5c}u{"),
+            ("", ""),
+        ] {
+            assert_eq!(encoded(name), shown);
+            assert_eq!(from_encoded(shown), name);
+        }
+        for odd in [r"\u{zz}", r"\u{110000}x", r"\u{", r"\u{}"] {
+            assert_eq!(from_encoded(odd), odd, "it is no encoding");
+        }
+    }
+
+    #[test]
+    fn a_text_keeps_its_lines_and_its_indentation() {
+        for (text, safe) in [
+            ("a\r\n\tb  c\n\n", "a\n\tb  c\n\n"),
+            ("a\u{202e}b\u{1b}[2Jc\u{2028}d\u{0}", "abc\nd"),
+            ("Grüße \u{1F980}", "Grüße \u{1F980}"),
+        ] {
+            assert_eq!(safe_text(text), safe);
         }
     }
 

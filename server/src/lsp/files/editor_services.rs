@@ -64,7 +64,7 @@ pub(crate) fn buffers(documents: Documents, folder: &Path) -> OpenBuffers {
 #[async_trait]
 impl EditorModels for Client {
     async fn turn(&self, request: Value) -> Result<Value, EditorRefusal> {
-        self.request::<LanguageModel>(request).await.map_err(refusal)
+        self.request_unchanged::<LanguageModel>(request).await.map_err(refusal)
     }
 }
 

@@ -82,7 +82,7 @@ mod tests {
         let second = issue("i2", "src/other.rs", 2);
         let content = hover(&snapshot, &[&first, &second], MarkupKind::Markdown).unwrap();
         let expected = "**Baton review: major**\n\n\
-                        An \\*empty\\* name.  \nSee \\[this\\](command\\:quit).\n\n\
+                        An \\*empty\\* name.  \nSee \\[this](`command:quit`).\n\n\
                         **Suggested fix**\n\nUse `name.trim()`.\n\n\
                         **Task T1: Title of T1**\n\nAccepted when:\n\n- It \\*greets\\*.\n\n---\n\n\
                         **Baton review: major**\n\nWhat i2 says.";

@@ -11,8 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tower_lsp::lsp_types::{notification, request};
 
 use super::words::CommandNames;
+use crate::contracts::safe_values;
 
 /// Cheap to clone. Nothing here waits for the client to read: messages queue up in the order they are sent.
+///
+/// Every text that leaves here is safe to show ([`safe_values`]), but for what no person is shown
+/// ([`Client::request_unchanged`]).
 ///
 /// It replaces `tower_lsp::Client`, which panics when the answer to an abandoned request arrives.
 #[derive(Clone)]
@@ -89,7 +93,7 @@ impl Client {
 
     /// Send a notification. It is queued when this returns.
     pub(crate) fn notify<N: notification::Notification>(&self, params: N::Params) {
-        self.send(&json!({ "jsonrpc": "2.0", "method": N::METHOD, "params": params }));
+        self.send(json!({ "jsonrpc": "2.0", "method": N::METHOD, "params": params }));
     }
 
     /// Send a request and wait for the answer, without a timeout.
@@ -99,17 +103,31 @@ impl Client {
     /// # Errors
     /// When the client refuses, answers nonsense, or leaves.
     pub(crate) async fn request<R: request::Request>(&self, params: R::Params) -> Result<R::Result, RequestError> {
+        self.ask::<R>(safe_values(serde_json::to_value(params)?)).await
+    }
+
+    /// [`Client::request`] with its parameters byte for byte: for what a model is sent.
+    ///
+    /// # Errors
+    /// As [`Client::request`].
+    pub(crate) async fn request_unchanged<R: request::Request>(
+        &self,
+        params: R::Params,
+    ) -> Result<R::Result, RequestError> {
+        self.ask::<R>(serde_json::to_value(params)?).await
+    }
+
+    async fn ask<R: request::Request>(&self, params: Value) -> Result<R::Result, RequestError> {
         let id = self.inner.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, mut answered) = oneshot::channel();
         self.pending().insert(id, answer);
         let _withdrawn_on_drop = Withdraw { client: self, id };
         let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": R::METHOD });
-        match serde_json::to_value(params)? {
-            // JSON-RPC has params that are an array or an object, or none.
-            Value::Null => {}
-            params => message["params"] = params,
+        // JSON-RPC has params that are an array or an object, or none.
+        if !params.is_null() {
+            message["params"] = params;
         }
-        self.send(&message);
+        self.queue(&message);
         let answer = tokio::select! {
             biased;
             answer = &mut answered => answer.map_err(|_| RequestError::Gone)?,
@@ -123,8 +141,22 @@ impl Client {
         self.inner.gone.cancelled().await;
     }
 
-    /// Queue a JSON-RPC message.
-    pub(crate) fn send<T: Serialize>(&self, message: &T) {
+    /// Queue a JSON-RPC message of which every text is made safe to show.
+    pub(crate) fn send<T: Serialize>(&self, message: T) {
+        match serde_json::to_value(message) {
+            Ok(mut message) => {
+                for part in ["params", "result", "error"] {
+                    if let Some(part) = message.get_mut(part) {
+                        *part = safe_values(part.take());
+                    }
+                }
+                self.queue(&message);
+            }
+            Err(error) => tracing::error!(%error, "a message to the editor cannot be written as JSON"),
+        }
+    }
+
+    fn queue(&self, message: &Value) {
         match serde_json::to_vec(message) {
             // The queue is closed only when the connection has ended.
             Ok(bytes) => drop(self.inner.out.send(Outgoing::Message(bytes))),
@@ -178,7 +210,7 @@ impl Drop for Withdraw<'_> {
     fn drop(&mut self) {
         let unanswered = self.client.pending().remove(&self.id).is_some();
         if unanswered && !self.client.inner.gone.is_cancelled() {
-            self.client.send(&json!({ "jsonrpc": "2.0", "method": "$/cancelRequest", "params": { "id": self.id } }));
+            self.client.send(json!({ "jsonrpc": "2.0", "method": "$/cancelRequest", "params": { "id": self.id } }));
         }
     }
 }

@@ -103,7 +103,7 @@ impl AnthropicClient {
     fn no_list(&self) -> Unlisted {
         let hint = if self.endpoint.is_default { "Check the network." } else { "Check ANTHROPIC_BASE_URL." };
         let message =
-            format!("{} answers /v1/models with something that is no list of models. {hint}", self.endpoint.host);
+            format!("{} answers /v1/models with something that is no list of models. {hint}", self.endpoint.provider());
         Unlisted { error: ModelError::new(ModelErrorKind::Unavailable, message), reached: true }
     }
 

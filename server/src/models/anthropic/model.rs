@@ -66,10 +66,11 @@ impl Model for Anthropic {
             },
             output: &|characters| progress(TurnProgress::Output { characters }),
         };
-        let (mut turn, lost) = with_retries(&client.config.retry, &client.throttle, cancel, progress, || {
-            client.attempt(&self.name, Body::from(body.clone()), &watch)
-        })
-        .await?;
+        let (mut turn, lost) =
+            with_retries(&client.endpoint.provider(), &client.config.retry, &client.throttle, cancel, progress, || {
+                client.attempt(&self.name, Body::from(body.clone()), &watch)
+            })
+            .await?;
         turn.usage += lost;
         Ok(turn)
     }

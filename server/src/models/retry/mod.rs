@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{ModelError, ModelErrorKind};
 use super::throttle::Throttle;
-use super::turn::TurnProgress;
+use super::turn::{Retry, TurnProgress};
 use crate::contracts::Usage;
 
 /// How often and how long a turn is retried.
@@ -55,12 +55,14 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Make attempts until one succeeds or the policy ends it. With the answer comes what the lost attempts cost.
+/// Make attempts until one succeeds or the policy ends it. With the answer comes what the lost attempts cost. `provider` is
+/// who is asked, for people.
 ///
 /// # Errors
 /// The last attempt's error, with the cost of all; or [`Cancelled`](super::ModelErrorKind::Cancelled), and then the
 /// attempt under way is dropped.
 pub async fn with_retries<T, A, F>(
+    provider: &str,
     policy: &RetryPolicy,
     throttle: &Arc<Throttle>,
     cancel: &CancellationToken,
@@ -72,10 +74,19 @@ where
     F: Future<Output = Result<T, AttemptError>>,
 {
     let mut tally = Tally::default();
+    let mut again = None;
     loop {
-        let Some(slot) = throttle.enter(cancel, || progress(TurnProgress::Throttled)).await else {
+        let mut waited = again.is_some();
+        let held_back = || {
+            waited = true;
+            progress(TurnProgress::Throttled { provider: provider.to_owned() });
+        };
+        let Some(slot) = throttle.enter(cancel, held_back).await else {
             return Err(ModelError::cancelled().with_usage(tally.lost));
         };
+        if waited {
+            progress(TurnProgress::Asking { provider: provider.to_owned(), again: again.take() });
+        }
         let outcome = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ModelError::cancelled().with_usage(tally.lost)),
@@ -93,18 +104,21 @@ where
         } else {
             drop(slot);
         }
+        let most = (!failed.overloaded).then(|| tally.most(policy));
         let (wait, reason) = tally.next(policy, failed, fastrand::f64())?;
-        progress(TurnProgress::Retry { attempt: tally.attempts + 1, wait, reason, lost: tally.lost });
+        let coming = Retry { provider: provider.to_owned(), reason, attempt: tally.attempts + 1, most };
+        progress(TurnProgress::Retry { again: coming.clone(), wait, lost: tally.lost });
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ModelError::cancelled().with_usage(tally.lost)),
-            () = count_down(wait, progress) => {}
+            () = count_down(wait, &coming, progress) => {}
         }
+        again = Some(coming);
     }
 }
 
 /// Wait, and report every second how long it still takes.
-async fn count_down(wait: Duration, progress: &(dyn Fn(TurnProgress) + Send + Sync)) {
+async fn count_down(wait: Duration, coming: &Retry, progress: &(dyn Fn(TurnProgress) + Send + Sync)) {
     const SECOND: Duration = Duration::from_secs(1);
     let until = tokio::time::Instant::now() + wait;
     let mut left = wait;
@@ -113,7 +127,7 @@ async fn count_down(wait: Duration, progress: &(dyn Fn(TurnProgress) + Send + Sy
         let odd = Duration::from_nanos(u64::from(left.subsec_nanos()));
         tokio::time::sleep(if odd.is_zero() { SECOND } else { odd }).await;
         left = until.saturating_duration_since(tokio::time::Instant::now());
-        progress(TurnProgress::Waiting { left });
+        progress(TurnProgress::Waiting { again: coming.clone(), left });
     }
     tokio::time::sleep(left).await;
 }
@@ -128,6 +142,11 @@ struct Tally {
 }
 
 impl Tally {
+    /// How many attempts there are at most, as things stand: overloads do not count.
+    fn most(&self, policy: &RetryPolicy) -> u32 {
+        policy.max_retries + 1 + self.overloads
+    }
+
     /// How long to wait for the next attempt, and why; or the error that ends the turn. `chance` is in 0..1.
     fn next(
         &mut self,

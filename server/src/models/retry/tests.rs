@@ -36,6 +36,7 @@ async fn play(failures: Vec<AttemptError>) -> Played {
     let attempts = AtomicUsize::new(0);
     let started = Instant::now();
     let outcome = with_retries(
+        "Some API",
         &RetryPolicy::default(),
         &throttle,
         &CancellationToken::new(),
@@ -140,12 +141,18 @@ async fn a_provider_that_keeps_saying_at_once_is_not_hammered() {
 async fn a_cancel_ends_the_wait_and_sends_nothing_more() {
     let cancel = CancellationToken::new();
     let attempts = AtomicUsize::new(0);
-    let outcome =
-        with_retries::<(), _, _>(&RetryPolicy::default(), &Throttle::new(4), &cancel, &|_| cancel.cancel(), || {
+    let outcome = with_retries::<(), _, _>(
+        "Some API",
+        &RetryPolicy::default(),
+        &Throttle::new(4),
+        &cancel,
+        &|_| cancel.cancel(),
+        || {
             attempts.fetch_add(1, Ordering::SeqCst);
             async { Err(failure(true)) }
-        })
-        .await;
+        },
+    )
+    .await;
     let error = outcome.expect_err("cancelled");
     assert_eq!((error.kind, error.usage.input_tokens), (ModelErrorKind::Cancelled, 10));
     assert_eq!(attempts.into_inner(), 1);
@@ -155,12 +162,71 @@ async fn a_cancel_ends_the_wait_and_sends_nothing_more() {
 async fn a_cancel_drops_the_attempt_under_way() {
     let cancel = CancellationToken::new();
     let throttle = Throttle::new(4);
-    let outcome = with_retries::<(), _, _>(&RetryPolicy::default(), &throttle, &cancel, &|_| (), || {
+    let outcome = with_retries::<(), _, _>("Some API", &RetryPolicy::default(), &throttle, &cancel, &|_| (), || {
         cancel.cancel();
         std::future::pending()
     })
     .await;
     assert_eq!(outcome.expect_err("cancelled").kind, ModelErrorKind::Cancelled);
+}
+
+/// What people are told of a turn with these failures, and of the answer after them.
+async fn told(failures: Vec<AttemptError>) -> Vec<String> {
+    let (told, attempts) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
+    let progress = |progress| {
+        let words = match progress {
+            TurnProgress::Retry { again, wait: left, .. } | TurnProgress::Waiting { again, left } => {
+                again.waiting(left)
+            }
+            TurnProgress::Throttled { provider } => format!("throttled by {provider}"),
+            TurnProgress::Asking { provider, again } => {
+                format!("asking {provider}, {:?}", again.map(|again| again.count()))
+            }
+            TurnProgress::FirstByte | TurnProgress::Output { .. } => return,
+        };
+        told.lock().expect("no panic").push(words);
+    };
+    let (policy, cancel, throttle) = (RetryPolicy::default(), CancellationToken::new(), Throttle::new(4));
+    let outcome = with_retries("Some API", &policy, &throttle, &cancel, &progress, || {
+        let outcome = failures.get(attempts.fetch_add(1, Ordering::SeqCst)).cloned().map_or(Ok(()), Err);
+        async move { outcome }
+    });
+    assert!(outcome.await.is_ok());
+    told.into_inner().expect("no panic")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_says_who_was_asked_what_happened_how_long_it_waits_and_which_try_it_is() {
+    let limited = AttemptError { reason: "rate limit (429)".to_owned(), ..overload(Some(Duration::from_millis(2500))) };
+    let expected = [
+        "Some API: rate limit (429); waiting 3 s, try 2",
+        "Some API: rate limit (429); waiting 2 s, try 2",
+        "Some API: rate limit (429); waiting 1 s, try 2",
+        "asking Some API, Some(\"try 2\")",
+        "Some API: server error (500); waiting 1 s, try 3 of 6",
+        "asking Some API, Some(\"try 3 of 6\")",
+    ];
+    assert_eq!(told(vec![limited, failure(true)]).await, expected);
+    assert_eq!(told(vec![failure(true)]).await[0], "Some API: server error (500); waiting 1 s, try 2 of 5");
+    assert!(told(Vec::new()).await.is_empty(), "an answer at once is no news");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_held_back_says_when_it_is_asked() {
+    let throttle = Throttle::new(1);
+    let slot = throttle.enter(&CancellationToken::new(), || ()).await.expect("not cancelled");
+    let told = Mutex::new(Vec::new());
+    let (policy, cancel) = (RetryPolicy::default(), CancellationToken::new());
+    let progress = |progress| told.lock().expect("no panic").push(progress);
+    let turn = with_retries("Some API", &policy, &throttle, &cancel, &progress, || async { Ok::<_, AttemptError>(()) });
+    tokio::pin!(turn);
+    assert!(futures::poll!(turn.as_mut()).is_pending());
+    drop(slot);
+    assert!(turn.await.is_ok());
+    let provider = "Some API".to_owned();
+    let expected =
+        [TurnProgress::Throttled { provider: provider.clone() }, TurnProgress::Asking { provider, again: None }];
+    assert_eq!(*told.lock().expect("no panic"), expected);
 }
 
 #[test]

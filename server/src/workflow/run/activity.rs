@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::error::PhaseError;
-use super::events::EventStatus;
+use super::events::{EventError, EventErrorKind, EventStatus, NewEvent};
 use super::phase::Run;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::PhaseName;
@@ -39,6 +39,11 @@ pub(crate) fn report_activity(
     let last = Mutex::new(String::new());
     let last_output = Mutex::new(Instant::now());
     move |activity| {
+        // Why a turn waits for the network is an error that the next event takes back.
+        let waits = matches!(
+            activity,
+            Activity::Model(TurnProgress::Retry { .. } | TurnProgress::Waiting { .. } | TurnProgress::Throttled { .. })
+        );
         let message = match activity {
             Activity::Model(TurnProgress::Output { characters }) => {
                 let mut last_output = last_output.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,18 +55,31 @@ pub(crate) fn report_activity(
             }
             Activity::Tool(doing) => doing,
             Activity::Refused(what) => format!("refused: {what}"),
-            Activity::Model(TurnProgress::Retry { attempt, wait, reason, .. }) => {
-                format!("{reason}, trying again in {:.0} s (attempt {attempt})", wait.as_secs_f64().ceil())
+            Activity::Model(TurnProgress::Retry { again, wait: left, .. } | TurnProgress::Waiting { again, left }) => {
+                again.waiting(left)
             }
-            Activity::Model(TurnProgress::Waiting { left }) => format!("waiting {:.0} s", left.as_secs_f64().ceil()),
-            Activity::Model(TurnProgress::Throttled) => "waiting: the provider is overloaded".to_owned(),
+            Activity::Model(TurnProgress::Throttled { provider }) => {
+                format!("{provider} is overloaded; waiting until fewer requests are under way")
+            }
+            Activity::Model(TurnProgress::Asking { provider, again: None }) => format!("asking {provider}"),
+            Activity::Model(TurnProgress::Asking { provider, again: Some(again) }) => {
+                format!("asking {provider} again, {}", again.count())
+            }
             Activity::Model(TurnProgress::FirstByte) | Activity::CacheOpened => return,
             Activity::Turn => "thinking".to_owned(),
         };
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != message {
             last.clone_from(&message);
-            run.emit_for_task(phase, EventStatus::Progress, task.as_deref(), message);
+            let error = waits.then(|| EventError { kind: EventErrorKind::Model, message: message.clone() });
+            run.bus.emit(NewEvent {
+                phase: phase.into(),
+                status: EventStatus::Progress,
+                task: task.clone(),
+                message,
+                error,
+                usage: Some(run.context.budget.used()),
+            });
         }
     }
 }

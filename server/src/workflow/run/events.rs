@@ -34,7 +34,8 @@ pub struct PhaseEvent {
     /// The files that the task waits for to be saved, with `waiting`, relative to the workspace root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
-    /// What went wrong, with `failed`.
+    /// What went wrong, with `failed`; with `progress`, why a turn waits for the network, until the next event of the same
+    /// phase and task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<EventError>,
     /// What the run has used so far.

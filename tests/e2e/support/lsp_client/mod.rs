@@ -1,5 +1,5 @@
 //! The one client of `baton lsp`, over standard input and output. It is strict: every message of the server must be
-//! framed as the protocol prescribes, every request, response and notification must be read by the test, and every wait
+//! framed as the protocol prescribes and safe to show, every request, response and notification must be read by the test, and every wait
 //! names what it waits for and has a limit.
 
 mod documents;
@@ -19,6 +19,19 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::wait::{PATIENCE, wait_for_exit};
+
+/// Fails the test where a text of a message is not safe to show. Contents of files are shown by the editor itself.
+fn check_safe_to_show(value: &Value, field: &str) {
+    match value {
+        Value::String(text) if !["before", "after", "diff"].contains(&field) => {
+            let unsafe_one = text.chars().find(|c| baton::text::is_unsafe(*c) && !['\n', '\t'].contains(c));
+            assert_eq!(unsafe_one, None, "{field} is {text:?}");
+        }
+        Value::Array(values) => values.iter().for_each(|value| check_safe_to_show(value, field)),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| check_safe_to_show(value, name)),
+        _ => {}
+    }
+}
 
 /// A running server and its client. Dropping it kills the server, and fails the test if a message was not read.
 /// Diagnostics are exempt: those of a file replace the ones before them.
@@ -125,6 +138,10 @@ impl LspClient {
     }
 
     fn receive(&mut self, message: Value) {
+        // A model's turn is sent as it is, and nobody is shown it.
+        if message["method"] != "baton/languageModel" {
+            check_safe_to_show(&message, "");
+        }
         if message["method"] == "textDocument/publishDiagnostics" {
             let uri = message["params"]["uri"].as_str().expect("a URI").to_owned();
             self.published.insert(uri, message["params"].clone());

@@ -11,6 +11,7 @@ use tower_lsp::lsp_types::Url;
 
 use crate::config::ApprovalMode;
 use crate::contracts::PhaseName;
+use crate::text::from_encoded;
 use crate::workflow::Phases;
 
 /// A command with its arguments.
@@ -350,6 +351,9 @@ pub(crate) fn parse(id: &str, arguments: Vec<Value>, phases: &dyn Fn() -> Phases
     let usage = row.map_or(NOTHING, |row| row.usage);
     let wrong = |fault: String| CallError::Arguments { id: id.to_owned(), fault, usage };
     let mut fields = fields(row.and_then(|row| row.first_field), arguments).map_err(wrong)?;
+    for (_, ids) in fields.iter_mut().filter(|(name, _)| ["id", "ids"].contains(&name.as_str())) {
+        decode(ids);
+    }
     let folder = match fields.remove("folder") {
         None | Some(Value::Null) => None,
         Some(Value::String(uri)) => {
@@ -374,6 +378,15 @@ fn fields(first_field: Option<&str>, arguments: Vec<Value>) -> Result<Map<String
         (Some(Value::Object(fields)), _) => Ok(fields),
         (Some(text @ Value::String(_)), Some(field)) => Ok(Map::from_iter([(field.to_owned(), text)])),
         (Some(other), _) => Err(format!("{other} is given")),
+    }
+}
+
+/// Ids as they are in the files: what leaves the server is safe to show.
+fn decode(ids: &mut Value) {
+    match ids {
+        Value::String(id) => *id = from_encoded(id).into_owned(),
+        Value::Array(ids) => ids.iter_mut().for_each(decode),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
     }
 }
 

@@ -184,7 +184,7 @@ impl Reader {
     fn refuse(&self, malformed: Malformed) {
         let Malformed { id, code, message } = malformed;
         tracing::warn!(%message, "a message of the editor is not understood");
-        self.client.send(&json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code.code(), "message": message } }));
+        self.client.send(json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code.code(), "message": message } }));
     }
 }
 
@@ -280,9 +280,9 @@ async fn handle<E>(
 ) {
     match AssertUnwindSafe(handler).catch_unwind().await {
         Ok(Ok(Some(response))) if has_nothing && is_unknown(&response) => {
-            client.send(&Response::from_ok(response.id().clone(), Value::Null));
+            client.send(Response::from_ok(response.id().clone(), Value::Null));
         }
-        Ok(Ok(Some(response))) => client.send(&response),
+        Ok(Ok(Some(response))) => client.send(response),
         // A notification, or a service that has ended.
         Ok(Ok(None) | Err(_)) => {}
         Err(_panic) => {
@@ -290,7 +290,7 @@ async fn handle<E>(
             if let Some(id) = id {
                 let mut error = Error::internal_error();
                 error.message = "Internal error; please report it".into();
-                client.send(&Response::from_error(id, error));
+                client.send(Response::from_error(id, error));
             }
         }
     }

@@ -43,14 +43,26 @@ impl Endpoint {
         format!("Anthropic API{at}, {} from {}", self.credential.word(), self.credential_source)
     }
 
+    /// Who is asked, for people: "Anthropic API".
+    pub(super) fn provider(&self) -> String {
+        if self.is_default { "Anthropic API".to_owned() } else { self.place() }
+    }
+
+    /// The same with the host in any case, where that matters.
+    fn place(&self) -> String {
+        format!("Anthropic API at {}", self.host)
+    }
+
     /// No connection, or it broke before an answer began.
     pub(super) fn unreachable(&self, error: reqwest::Error) -> AttemptError {
         if error.is_builder() {
             let message = format!("The request could not be made: {}.", self.quote(&cause(&error)));
             return finally(ModelErrorKind::Request, message, "no request".to_owned());
         }
+        let timed_out = error.is_timeout();
         let (cause, hint) = (self.quote(&cause(&error)), self.look_at());
-        again(format!("{} cannot be reached: {cause}. {hint}", self.host), format!("no connection ({cause})"))
+        let reason = if timed_out { "timeout: no connection".to_owned() } else { format!("no connection ({cause})") };
+        again(format!("{} cannot be reached: {cause}. {hint}", self.place()), reason)
     }
 
     /// Where the user looks when something else answers than should.
@@ -61,7 +73,8 @@ impl Endpoint {
     /// No answer began in time.
     pub(super) fn silent(&self, waited: Duration) -> AttemptError {
         let waited = humantime::format_duration(waited);
-        again(format!("{} did not answer within {waited}.", self.host), "no answer".to_owned())
+        let reason = format!("timeout: no answer within {waited}");
+        again(format!("{} did not answer within {waited}.", self.place()), reason)
     }
 
     /// An answer that began and broke off.
@@ -77,8 +90,14 @@ impl Endpoint {
                     Fault::Input => " A stronger model (models.*) may do better.".to_owned(),
                     _ => String::new(),
                 };
-                let fault = self.quote(&fault.to_string());
-                again(format!("The answer of {} broke: {fault}.{hint}", self.host), fault)
+                let said = self.quote(&fault.to_string());
+                let reason = match fault {
+                    Fault::Connection(cause) => format!("connection lost ({})", self.quote(cause)),
+                    Fault::Cut => "connection lost in the middle of the answer".to_owned(),
+                    Fault::Idle(time) => format!("timeout: nothing came for {}", humantime::format_duration(*time)),
+                    _ => said.clone(),
+                };
+                again(format!("The answer of {} broke: {said}.{hint}", self.provider()), reason)
             }
         };
         failed.error.usage = broken.usage;
@@ -120,16 +139,18 @@ impl Endpoint {
                 let word = self.credential.word();
                 let source = &self.credential_source;
                 let message = format!(
-                    "The {word} in {source} may not use {model} (403){quoted}. Set another one, or choose another model \
-                     (models.*)."
+                    "{}: the {word} in {source} may not use {model} (403){quoted}. Set another one, or choose another \
+                     model (models.*).",
+                    self.provider()
                 );
                 finally(ModelErrorKind::Auth, message, "not allowed (403)".to_owned())
             }
             404 => self.not_found(model, body, &quoted),
             413 => too_long(model, &quoted),
-            429 | 529 => overloaded(&self.host, number, &quoted),
+            429 | 529 => overloaded(&self.provider(), number, &quoted),
             408 | 409 | 500.. => {
-                again(format!("{} failed to answer ({number}){quoted}.", self.host), format!("server error ({number})"))
+                let message = format!("{} failed to answer ({number}){quoted}.", self.provider());
+                again(message, format!("server error ({number})"))
             }
             _ if body.is_too_long() => too_long(model, &quoted),
             _ => finally(
@@ -137,7 +158,7 @@ impl Endpoint {
                 format!(
                     "{} refused the request ({number}){quoted}. What is done so far is kept; another model (models.*) may \
                      take it.",
-                    self.host
+                    self.provider()
                 ),
                 format!("refused ({number})"),
             ),
@@ -154,7 +175,7 @@ impl Endpoint {
             "request_too_large" | "exceed_context_size_error" => StatusCode::PAYLOAD_TOO_LARGE,
             "rate_limit_error" => StatusCode::TOO_MANY_REQUESTS,
             "invalid_request_error" => StatusCode::BAD_REQUEST,
-            "overloaded_error" => return overloaded(&self.host, 529, &self.quoted(body)),
+            "overloaded_error" => return overloaded(&self.provider(), 529, &self.quoted(body)),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if body.is_spend_limit(status) {
@@ -166,7 +187,7 @@ impl Endpoint {
     fn wrong_key(&self, quoted: &str) -> AttemptError {
         let word = self.credential.word();
         let source = &self.credential_source;
-        let message = format!("{} refused the {word} in {source} (401){quoted}. Set {source} anew.", self.host);
+        let message = format!("{} refused the {word} in {source} (401){quoted}. Set {source} anew.", self.provider());
         finally(ModelErrorKind::Auth, message, "wrong key (401)".to_owned())
     }
 
@@ -174,8 +195,9 @@ impl Endpoint {
         let quoted = self.quoted(body);
         let source = &self.credential_source;
         let message = format!(
-            "The account of the {} in {source} has reached its spend limit{quoted}. Add credit or raise the limit, \
+            "{}: the account of the {} in {source} has reached its spend limit{quoted}. Add credit or raise the limit, \
              then start again: what is done so far is kept.",
+            self.provider(),
             self.credential.word()
         );
         finally(ModelErrorKind::Quota, message, "spend limit".to_owned())
@@ -183,12 +205,12 @@ impl Endpoint {
 
     fn not_found(&self, model: &str, body: &ErrorBody, quoted: &str) -> AttemptError {
         let message = if body.kind.is_empty() {
-            format!("{} has no Messages API at its /v1/messages (404){quoted}. Set ANTHROPIC_BASE_URL.", self.host)
+            format!("{} has no Messages API at its /v1/messages (404){quoted}. Set ANTHROPIC_BASE_URL.", self.place())
         } else {
             format!(
                 "{} has no model {model:?} (404){quoted}. Set models.fast, models.balanced or models.powerful, \
                  whichever names it, to one that it has.",
-                self.host
+                self.provider()
             )
         };
         finally(ModelErrorKind::Settings, message, "not found (404)".to_owned())
@@ -200,7 +222,7 @@ impl Endpoint {
         let message = format!(
             "{} redirects{to}. Redirects are not followed, for the {} would go along. \
              Set ANTHROPIC_BASE_URL to the final address.",
-            self.host,
+            self.place(),
             self.credential.word()
         );
         finally(ModelErrorKind::Settings, message, "redirected".to_owned())
@@ -281,12 +303,12 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
     innermost.to_string()
 }
 
-fn overloaded(host: &str, status: u16, quoted: &str) -> AttemptError {
+fn overloaded(provider: &str, status: u16, quoted: &str) -> AttemptError {
     let (what, reason) = match status {
-        429 => ("limits the rate of requests", "rate limit (429)"),
-        _ => ("is overloaded", "overloaded (529)"),
+        429 => (": rate limit reached", "rate limit (429)"),
+        _ => (" is overloaded", "overloaded (529)"),
     };
-    let failed = again(format!("{host} {what} ({status}){quoted}."), reason.to_owned());
+    let failed = again(format!("{provider}{what} ({status}){quoted}."), reason.to_owned());
     AttemptError { overloaded: true, ..failed }
 }
 

@@ -107,7 +107,7 @@ impl Model for EditorModel {
         let body = body(self.tier, request);
         // There is no cache of ours to open, so no task has to wait for another's first byte.
         progress(TurnProgress::FirstByte);
-        let (mut turn, lost) = with_retries(&client.config.retry, &client.throttle, cancel, progress, || {
+        let (mut turn, lost) = with_retries(PROVIDER, &client.config.retry, &client.throttle, cancel, progress, || {
             client.attempt(self, request, &body)
         })
         .await?;
@@ -115,6 +115,9 @@ impl Model for EditorModel {
         Ok(turn)
     }
 }
+
+/// Who is asked, for people.
+const PROVIDER: &str = "Your editor's models";
 
 /// The request as the editor gets it. Nothing in it but what the contract names.
 fn body(tier: Tier, request: &TurnRequest) -> Value {
@@ -176,7 +179,7 @@ fn refused(tier: Tier, refusal: &EditorRefusal) -> AttemptError {
     let overloaded = is_failure && is_overload(&refusal.said);
     AttemptError {
         error: ModelError::new(kind, message),
-        reason: if overloaded { "overloaded".to_owned() } else { format!("the editor's model failed{said}") },
+        reason: if overloaded { format!("rate limit or overload{said}") } else { format!("failed{said}") },
         retryable: is_failure,
         overloaded,
         retry_after: None,

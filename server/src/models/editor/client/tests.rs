@@ -120,15 +120,16 @@ async fn a_passing_failure_is_tried_again_and_its_lost_answer_counts() {
     let (editor, model) = scripted([failure(), Ok(lost), Ok(good)]);
     let told = Mutex::new(Vec::new());
     let progress = |progress: TurnProgress| {
-        if let TurnProgress::Retry { reason, .. } = progress {
-            told.lock().unwrap().push(reason);
+        if let TurnProgress::Retry { again, .. } = progress {
+            told.lock().unwrap().push((again.provider, again.reason));
         }
     };
     let turn = model.turn(&request(), &CancellationToken::new(), &progress).await.unwrap();
     assert_eq!(turn.content, [Block::text("Done.")]);
     let usage = Usage { input_tokens: 112, output_tokens: 4, cost_usd: None, ..Usage::default() };
     assert_eq!(turn.usage, usage);
-    let reasons = ["the editor's model failed: network changed", "an answer that is not understood"];
+    let reasons = ["failed: network changed", "an answer that is not understood"]
+        .map(|reason| ("Your editor's models".to_owned(), reason.to_owned()));
     assert_eq!(*told.lock().unwrap(), reasons);
     assert_eq!(editor.asked.lock().unwrap().len(), 3);
 
