@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::findings::Findings;
 use super::phase_name::PhaseName;
 use super::schema::{Handoff, read, schema_of};
-use super::{Dismissed, TaskResult};
+use super::{BaseReview, Dismissed, TaskResult};
 
 /// One handoff file of the memory folder.
 #[derive(Clone, Copy)]
@@ -94,6 +94,9 @@ pub struct Handoffs(Arc<[PhaseFiles]>);
 /// What the user dismissed belongs to no phase: it stays when phases are reset.
 const DISMISSED: HandoffFile = HandoffFile::of::<Dismissed>();
 
+/// The review against a commit belongs to no workflow: it stays when one is set aside.
+const BASE_REVIEW: HandoffFile = HandoffFile::of::<BaseReview>();
+
 impl Handoffs {
     /// The handoffs of these phases.
     pub fn new(phases: impl IntoIterator<Item = PhaseFiles>) -> Self {
@@ -105,8 +108,13 @@ impl Handoffs {
         &self.0
     }
 
-    /// Every file, in the order in which a workflow writes them.
+    /// Every file, in the order in which a workflow writes them, and what stands beside it.
     pub fn all(&self) -> impl Iterator<Item = &HandoffFile> {
+        self.of_workflow().chain([&BASE_REVIEW])
+    }
+
+    /// The files that belong to a workflow, in the order in which it writes them.
+    pub fn of_workflow(&self) -> impl Iterator<Item = &HandoffFile> {
         self.0.iter().flat_map(|phase| phase.files).chain([&DISMISSED])
     }
 
@@ -204,9 +212,19 @@ mod tests {
         }
         let unknown = handoffs().schema("nothing").unwrap_err();
         assert!(
-            unknown.contains("there are context, round, impl_report, security, review, dismissed, task_result"),
+            unknown.contains(
+                "there are context, round, impl_report, security, review, dismissed, base_review, task_result"
+            ),
             "{unknown}"
         );
+    }
+
+    #[test]
+    fn a_review_against_a_commit_is_a_handoff_of_no_workflow() {
+        let handoffs = handoffs();
+        assert!(handoffs.json().any(|(file, json)| (file, json.name) == ("base_review.json", "base_review")));
+        assert!(handoffs.of_workflow().all(|file| file.file != "base_review.json"));
+        assert!(!handoffs.from_phase(PhaseName::new("context")).contains(&"base_review.json"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
+use crate::text;
 
 /// The reviewer's judgement of what was implemented.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +49,13 @@ pub struct ReviewOutput {
     #[schemars(with = "Option<Vec<Answer>>")]
     pub answers: Vec<Answer>,
 }
+
+/// The review of a diff nobody planned. It stands beside a workflow and drives none, and names the commit that it
+/// compares with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(transform = require_base)]
+pub struct BaseReview(pub ReviewOutput);
 
 /// The judgement in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -149,6 +157,11 @@ impl ReviewOutput {
     pub fn is_of_base(&self) -> bool {
         self.base.is_some()
     }
+
+    /// The beginning of the commit that it compares with, safe to show; empty for the review of a workflow.
+    pub fn short_base(&self) -> String {
+        short_commit(self.base.as_deref().unwrap_or_default())
+    }
 }
 
 impl Verdict {
@@ -192,6 +205,27 @@ impl Handoff for ReviewOutput {
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "issues.id", "branch", "head", "base"];
 }
 
+impl Handoff for BaseReview {
+    const NAME: &'static str = "base_review";
+    const FILE: &'static str = "base_review.json";
+    const SERVER_FILLED: &'static [&'static str] = ReviewOutput::SERVER_FILLED;
+}
+
+fn require_base(schema: &mut schemars::Schema) {
+    if let Some(base) = schema.pointer_mut("/properties/base").and_then(|base| base.as_object_mut()) {
+        base.remove("default");
+        base.insert("type".to_owned(), "string".into());
+    }
+    if let Some(required) = schema.pointer_mut("/required").and_then(|required| required.as_array_mut()) {
+        required.push("base".into());
+    }
+}
+
+/// The beginning of a commit's id, as people know it, safe to show.
+pub fn short_commit(commit: &str) -> String {
+    text::safe_line(commit).chars().take(10).collect()
+}
+
 /// The fingerprint of an issue: the same finding at the same text has the same id, wherever its line moved.
 ///
 /// `text` is the quoted line, or the line the issue stands on; white space around it does not count.
@@ -216,6 +250,7 @@ fn line<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 mod tests {
     use serde_json::json;
 
+    use super::super::schema::read;
     use super::*;
 
     #[test]
@@ -230,6 +265,23 @@ mod tests {
         assert_eq!(open, ["i2"]);
         assert_eq!(review.open_issues(&[]).count(), 2);
         assert!(!review.is_of_base());
+    }
+
+    #[test]
+    fn a_review_against_a_commit_names_it() {
+        let review = json!({ "verdict": "approved", "summary": "s", "recommended_action": "merge" });
+        for base in [json!(null), json!(7)] {
+            let mut without = review.clone();
+            without["base"] = base;
+            assert_eq!(read::<BaseReview>(&without.to_string()).unwrap_err()[0].pointer, "/base");
+        }
+        let missing = read::<BaseReview>(&review.to_string()).unwrap_err();
+        assert!(missing[0].message.contains("\"base\" is a required property"), "{missing:?}");
+        let mut against = review;
+        against["base"] = json!("0123456789abcdef\u{1b}[2J");
+        let BaseReview(against) = read(&against.to_string()).unwrap();
+        assert_eq!(against.short_base(), "0123456789");
+        assert_eq!(json!(BaseReview(against.clone())), json!(against));
     }
 
     #[test]

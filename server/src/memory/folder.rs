@@ -137,7 +137,7 @@ fn is_known(name: &str, handoffs: &Handoffs) -> bool {
         || of_files(left_beside)
         || name.strip_prefix('.').and_then(|name| name.rsplit_once(".sw")).is_some_and(|(name, _)| of_files(name))
         || (name.starts_with(".baton-") && name.ends_with(".tmp"))
-        || [".DS_Store", "Thumbs.db", "desktop.ini", "base_review.json", "sinks"].contains(&name)
+        || [".DS_Store", "Thumbs.db", "desktop.ini", "sinks"].contains(&name)
 }
 
 /// Whether an open folder has been removed.

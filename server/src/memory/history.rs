@@ -31,10 +31,12 @@ pub enum SetAside {
     Reset,
     /// A finished workflow gave way to a new one.
     Finished,
+    /// Another review against a commit followed this one. No entry of a workflow.
+    BaseReview,
 }
 
 impl SetAside {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Fix => "fix",
             Self::RePlan => "re-plan",
@@ -44,6 +46,7 @@ impl SetAside {
             Self::Rollback => "rollback",
             Self::Reset => "reset",
             Self::Finished => "finished",
+            Self::BaseReview => "base-review",
         }
     }
 
@@ -187,11 +190,17 @@ pub(super) fn past(memory: &Dir) -> io::Result<Past> {
             let runs = read_bounded(&history, &format!("{name}/{RUNS}"), MAX_HANDOFF_BYTES);
             let runs = runs.map_err(|fault| io::Error::other(format!("{name}/{RUNS}: {fault}")))?;
             past.closed_runs = runs.and_then(|runs| serde_json::from_slice(&runs).ok()).unwrap_or_default();
-        } else {
+        } else if !name.ends_with(SetAside::BaseReview.as_str()) {
             past.entries.push(format!("history/{name}"));
         }
     }
     Ok(past)
+}
+
+/// The folders of all entries, of all workflows, oldest first, below the memory folder.
+pub(super) fn all(memory: &Dir) -> io::Result<Vec<String>> {
+    let Some(history) = find_folder(memory, HISTORY)? else { return Ok(Vec::new()) };
+    Ok(entries(&history)?.into_iter().map(|(_, name)| format!("{HISTORY}/{name}")).collect())
 }
 
 /// The number and the full name of an entry.
@@ -262,6 +271,19 @@ mod tests {
         assert_eq!(entry.as_deref(), Some("history/0005-reset"), "what has the next name keeps it");
         memory.write("history/0006-fix.draft", "").unwrap();
         sweep(&memory).unwrap();
+    }
+
+    #[test]
+    fn a_review_against_a_commit_that_was_replaced_is_no_part_of_a_workflow() {
+        let (_folder, memory) = memory();
+        for name in ["0001-finished", "0002-base-review", "0003-fix", "0004-base-review"] {
+            memory.create_dir_all(format!("history/{name}")).unwrap();
+        }
+        assert_eq!(past(&memory).unwrap().entries, ["history/0003-fix"]);
+        assert_eq!(all(&memory).unwrap().len(), 4);
+        let copy = [("base_review.json", b"{}".as_slice())];
+        let entry = set_aside(&memory, SetAside::BaseReview, &[], &copy, &[]).unwrap();
+        assert_eq!(entry.as_deref(), Some("history/0005-base-review"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What follows from the memory alone: which tasks were approved and done, which issues are open, what the task is.
 
 use super::Memory;
-use crate::contracts::{Issue, ReviewOutput, Task};
+use crate::contracts::{Issue, Task};
 
 impl Memory {
     /// Whether there is a plan, also one that breaks its contract.
@@ -49,11 +49,6 @@ impl Memory {
         self.report.iter().flat_map(|report| report.done()).map(|result| result.task_id.as_str()).collect()
     }
 
-    /// The review of the workflow; one against a commit drives none.
-    pub fn workflow_review(&self) -> Option<&ReviewOutput> {
-        self.review.as_ref().filter(|review| !review.is_of_base())
-    }
-
     /// Whether the user dismissed the issue of this id.
     pub fn is_dismissed(&self, issue: &str) -> bool {
         self.dismissed.iter().any(|id| id == issue)
@@ -62,6 +57,11 @@ impl Memory {
     /// The issues of the review at hand that the user has not dismissed.
     pub fn open_issues(&self) -> impl Iterator<Item = &Issue> {
         self.review.iter().flat_map(|review| review.open_issues(&self.dismissed))
+    }
+
+    /// The issues of the review against a commit that the user has not dismissed.
+    pub fn open_base_issues(&self) -> impl Iterator<Item = &Issue> {
+        self.base_review.iter().flat_map(|review| review.open_issues(&self.dismissed))
     }
 
     /// The task that an issue belongs to: the approved one it names, else the owner of its file.

@@ -5,7 +5,8 @@ use std::io;
 use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
-    Approval, Decision, Findings, Handoff, ImplReport, MAX_HANDOFF_BYTES, PhaseName, PlanOutput, ReviewOutput, read,
+    Approval, Decision, Dismissed, Findings, Handoff, ImplReport, MAX_HANDOFF_BYTES, PhaseName, PlanOutput,
+    ReviewOutput, read,
 };
 use crate::memory::error::MemoryError;
 use crate::memory::files::{FEEDBACK, TASK};
@@ -18,13 +19,23 @@ impl Store {
     /// # Errors
     /// When they cannot be moved.
     pub fn set_aside(&self, why: SetAside, files: &[&str]) -> Result<Option<String>, MemoryError> {
-        let runs = self.runs()?;
+        self.set_aside_with(why, files, &[])
+    }
+
+    /// Moves files to `history/`, with copies beside them.
+    fn set_aside_with(
+        &self,
+        why: SetAside,
+        files: &[&str],
+        copies: &[(&str, &[u8])],
+    ) -> Result<Option<String>, MemoryError> {
+        let runs = self.runs_of_workflows()?;
         if !self.exists() {
             return Ok(None);
         }
         let left = self.left_findings(files);
         let files: Vec<&str> = left.iter().map(String::as_str).chain(files.iter().copied()).collect();
-        history::set_aside(self.dir()?, why, &files, &[], &runs)
+        history::set_aside(self.dir()?, why, &files, copies, &runs)
             .map_err(|source| self.file_error("write", "history", source))
     }
 
@@ -80,13 +91,22 @@ impl Store {
         Ok(())
     }
 
-    /// Moves the whole workflow to `history/`, so that a new one can begin. Files of the workspace stay.
+    /// Moves the whole workflow to `history/`, so that a new one can begin. Files of the workspace stay, and so do the
+    /// review against a commit and what was dismissed of it.
     ///
     /// # Errors
     /// When the files cannot be moved.
     pub fn set_workflow_aside(&self, why: SetAside) -> Result<Option<String>, MemoryError> {
-        let files: Vec<&str> = [TASK].into_iter().chain(self.handoffs.all().map(|file| file.file)).collect();
-        let moved = self.set_aside(why, &files)?;
+        self.adopt_base_review()?;
+        let kept = self.kept_dismissals()?;
+        let files = [TASK].into_iter().chain(self.handoffs.of_workflow().map(|file| file.file));
+        let files: Vec<&str> = files.filter(|file| kept.is_none() || *file != Dismissed::FILE).collect();
+        let copied = kept.as_ref().filter(|kept| kept.after.is_some());
+        let copy = copied.map(|kept| (Dismissed::FILE, kept.before.as_bytes()));
+        let moved = self.set_aside_with(why, &files, copy.as_slice())?;
+        if let Some(after) = kept.and_then(|kept| kept.after) {
+            self.replace(Dismissed::FILE, after.as_bytes(), 0o644)?;
+        }
         self.count_answer()?;
         Ok(moved)
     }

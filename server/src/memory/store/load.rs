@@ -8,7 +8,7 @@ use super::file_io::not_utf8;
 use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
-    Approval, ContextOutput, Decision, Dismissed, Fault, FileKeys, Findings, Handoff, ImplReport, JsonText,
+    Approval, BaseReview, ContextOutput, Decision, Dismissed, Fault, FileKeys, Findings, Handoff, ImplReport, JsonText,
     MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PathKind, PhaseName, PlanOutput, RepoPath, ReviewOutput, Round, Task,
     check_plan, over_limit, read,
 };
@@ -36,8 +36,10 @@ pub struct Memory {
     pub round: Option<Round>,
     /// impl_report.json.
     pub report: Option<ImplReport>,
-    /// review.json.
+    /// review.json: the review of the workflow.
     pub review: Option<ReviewOutput>,
+    /// base_review.json: the review against a commit, which drives no workflow.
+    pub base_review: Option<ReviewOutput>,
     /// What further reviewing phases found, by their names.
     pub findings: BTreeMap<PhaseName, Findings>,
     /// Ids of issues the user dismissed.
@@ -86,12 +88,13 @@ pub struct Revision {
 }
 
 impl Store {
-    /// Reads everything. `Err` holds all faults of all files; nothing is changed.
+    /// Reads everything. `Err` holds all faults of all files of the workflow; nothing is changed.
     ///
     /// # Errors
     /// Files that break their contract, or cannot be read.
     pub fn load(&self) -> Result<Memory, MemoryError> {
-        let (memory, faults) = self.inspect()?;
+        let (memory, mut faults) = self.inspect()?;
+        faults.retain(|faulty| self.stops_workflow(faulty));
         if faults.is_empty() { Ok(memory) } else { Err(MemoryError::Faulty(faults)) }
     }
 
@@ -102,6 +105,7 @@ impl Store {
     /// Other files that break their contract, or cannot be read.
     pub fn load_for_repair(&self) -> Result<Memory, MemoryError> {
         let (memory, mut faults) = self.inspect()?;
+        faults.retain(|faulty| self.stops_workflow(faulty));
         let plan = self.name(PlanOutput::FILE);
         if faults.iter().all(|faulty| faulty.file == plan) {
             return Ok(memory);
@@ -109,6 +113,11 @@ impl Store {
         // Report the plan's faults last, so that all can be repaired at once.
         faults.sort_by_key(|faulty| faulty.file == plan);
         Err(MemoryError::Faulty(faults))
+    }
+
+    /// Whether the faults of a file keep a workflow from going on: those of a review that stands beside it do not.
+    pub fn stops_workflow(&self, faulty: &FileFaults) -> bool {
+        faulty.file != self.name(BaseReview::FILE)
     }
 
     /// Reads everything that can be read, with the faults of the rest: files that break their contract, are too large,
@@ -128,16 +137,20 @@ impl Store {
             }),
             round: self.handoff(&mut faults, |_: &mut Round, _| ()),
             report: self.report(&mut faults),
-            review: self.handoff(&mut faults, |review: &mut ReviewOutput, at| {
-                review.timestamp.get_or_insert(at);
-                fill_ids(&mut review.issues);
-            }),
+            review: self.handoff(&mut faults, fill_review),
+            base_review: self
+                .handoff(&mut faults, |BaseReview(review): &mut BaseReview, at| fill_review(review, at))
+                .map(|BaseReview(review)| review),
             dismissed: self
                 .handoff(&mut faults, |_: &mut Dismissed, _| ())
                 .map(|Dismissed(ids)| ids)
                 .unwrap_or_default(),
             ..Memory::default()
         };
+        if let Some(of_base) = memory.review.take_if(|review| review.is_of_base()) {
+            // The last version wrote a review against a commit to review.json.
+            memory.base_review = memory.base_review.or_else(|| Some(of_base).filter(|_| !self.has(BaseReview::FILE)));
+        }
         if let (Some(review), Some(report)) = (&mut memory.review, &memory.report)
             && !self.names_round(ReviewOutput::FILE)
         {
@@ -321,6 +334,12 @@ impl Store {
         let feedback = feedback.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         memory.revision = Some(Revision { plan, version, review: self.set_aside_review(entry), feedback });
     }
+}
+
+/// Fills what a review of another tool lacks.
+fn fill_review(review: &mut ReviewOutput, at: Timestamp) {
+    review.timestamp.get_or_insert(at);
+    fill_ids(&mut review.issues);
 }
 
 /// The hash used for a plan.json that exists and cannot be read, such as a pipe; no file of ours has it.

@@ -5,6 +5,7 @@
 
 mod approval;
 mod archive;
+mod base_review;
 mod file_io;
 mod handle;
 mod issue_ids;

@@ -37,13 +37,14 @@ impl Store {
     }
 
     /// Begins a run that reviews against a commit, which belongs to no workflow. An interrupted review of the same
-    /// commit is resumed.
+    /// commit is resumed, whatever was run since.
     ///
     /// # Errors
-    /// When the folder cannot be created.
+    /// When the folder cannot be created or the earlier runs' transcripts cannot be read.
     pub fn begin_base_review(&self, id: &RunId, commit: &str) -> Result<RunDir, MemoryError> {
-        let before = self.runs()?.pop().filter(|run| self.base_commit(run).is_some_and(|base| base == commit));
-        self.open_run(id, before.as_slice(), Some(commit))
+        let mut before = self.runs()?;
+        before.retain(|run| self.base_commit(run).is_some_and(|base| base == commit));
+        self.open_run(id, &before, Some(commit))
     }
 
     fn open_run(&self, id: &RunId, earlier: &[RunId], base: Option<&str>) -> Result<RunDir, MemoryError> {
@@ -84,9 +85,16 @@ impl Store {
     /// When a folder cannot be read.
     pub fn workflow_runs(&self) -> Result<Vec<RunId>, MemoryError> {
         let past = self.past()?;
-        let closed = |run: &RunId| past.closed_runs.contains(run.as_str());
-        let runs = self.runs()?.into_iter();
-        Ok(runs.filter(|run| !closed(run) && self.base_commit(run).is_none()).collect())
+        let mut runs = self.runs_of_workflows()?;
+        runs.retain(|run| !past.closed_runs.contains(run.as_str()));
+        Ok(runs)
+    }
+
+    /// The runs of this and of earlier workflows, oldest first: all but reviews against a commit.
+    pub(super) fn runs_of_workflows(&self) -> Result<Vec<RunId>, MemoryError> {
+        let mut runs = self.runs()?;
+        runs.retain(|run| self.base_commit(run).is_none());
+        Ok(runs)
     }
 
     /// The runs that the status is about: those of the current workflow, and a review against a commit if that was the
@@ -157,7 +165,7 @@ impl Store {
     }
 
     /// The commit that a run reviews against; `None` for a run of a workflow.
-    fn base_commit(&self, run: &RunId) -> Option<String> {
+    pub fn base_commit(&self, run: &RunId) -> Option<String> {
         let bytes = self.read(&format!("{RUNS}/{run}/{BASE}"), MAX_NOTE_BYTES).ok()??;
         String::from_utf8(bytes).ok()
     }

@@ -12,8 +12,8 @@ use super::brief::{Unplanned, unplanned_message};
 use super::earlier::Earlier;
 use super::finish::{Facts, finish, verdict_and_count};
 use crate::agents::AgentError;
-use crate::contracts::{Handoff, Issue, RecommendedAction, RepoPath, ReviewOutput, Verdict};
-use crate::memory::{Memory, SetAside};
+use crate::contracts::{Issue, RecommendedAction, RepoPath, ReviewOutput, Verdict, short_commit};
+use crate::memory::{Memory, MemoryError};
 use crate::models::ToolSpec;
 use crate::phases::placing::{text, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
@@ -27,7 +27,8 @@ use crate::workspace::{self, Base, BaseDiff, BaseError, BaseFile, Head};
 /// When the working tree cannot be compared, the reviewer hands nothing on, or the run is cancelled.
 pub(super) async fn review(phase: &dyn Phase, run: &Arc<Run>, base: &Base) -> Result<String, PhaseError> {
     let against = AgainstBase { phase, base, name: name_of(base) };
-    let memory = run.store.load_for_repair()?;
+    // Faults of the workflow's files do not stand in the way.
+    let (memory, _faults) = run.store.inspect()?;
     let (_, material) = run_one(&against, run, &memory).await?;
     let files = count(material.diff.files.len(), "file");
     Ok(format!("Reviewed {files} against {}; nothing was changed.", against.name))
@@ -35,7 +36,7 @@ pub(super) async fn review(phase: &dyn Phase, run: &Arc<Run>, base: &Base) -> Re
 
 /// `origin/main (since 1a2b3c4d5e)`
 fn name_of(base: &Base) -> String {
-    let short: String = base.commit.chars().take(10).collect();
+    let short = short_commit(&base.commit);
     if base.commit.starts_with(&base.reference) { short } else { format!("{} (since {short})", base.reference) }
 }
 
@@ -67,7 +68,7 @@ impl OneAgent for AgainstBase<'_> {
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ReviewOutput>, Material), PhaseError> {
         let head = workspace::head(&run.workspace);
         let diff = compared(run, self.base).await?;
-        let earlier = dismissed_before(memory);
+        let earlier = dismissed_before(run, memory)?;
         if diff.files.is_empty() {
             return Ok((Work::Nothing(nothing_to_review(&self.name, &diff)), Material { head, diff, earlier }));
         }
@@ -115,8 +116,7 @@ impl OneAgent for AgainstBase<'_> {
     }
 
     fn write(&self, run: &Run, review: &ReviewOutput) -> Result<(), PhaseError> {
-        make_room(run)?;
-        Ok(run.store.write(review)?)
+        Ok(run.store.write_base_review(review)?)
     }
 
     fn done(&self, material: &Material, review: &ReviewOutput) -> String {
@@ -147,23 +147,11 @@ async fn compared(run: &Arc<Run>, base: &Base) -> Result<BaseDiff, PhaseError> {
     }
 }
 
-/// Set aside what stands where the review will: a finished workflow as a whole, an earlier review by itself, so that
-/// what was dismissed of it stays dismissed. A task that nobody began stays.
-fn make_room(run: &Run) -> Result<(), PhaseError> {
-    let memory = run.store.load_for_repair()?;
-    if memory.is_begun() {
-        run.store.set_workflow_aside(SetAside::Finished)?;
-    } else {
-        run.store.set_aside(SetAside::Phase, &[ReviewOutput::FILE])?;
-    }
-    Ok(())
-}
-
-/// What the user dismissed of the review against a commit before this one.
-fn dismissed_before(memory: &Memory) -> Earlier {
-    let before = memory.review.iter().filter(|review| review.is_of_base());
-    let dismissed = before.flat_map(|review| &review.issues).filter(|issue| memory.is_dismissed(&issue.id));
-    Earlier { dismissed: dismissed.cloned().collect::<Vec<Issue>>(), ..Earlier::default() }
+/// What the user dismissed of all reviews against a commit before this one: none of it is to be raised again.
+fn dismissed_before(run: &Run, memory: &Memory) -> Result<Earlier, MemoryError> {
+    let mut dismissed = if memory.dismissed.is_empty() { Vec::new() } else { run.store.base_issues(memory)? };
+    dismissed.retain(|issue| memory.is_dismissed(&issue.id));
+    Ok(Earlier { dismissed, ..Earlier::default() })
 }
 
 /// The files that are there, and every diff.

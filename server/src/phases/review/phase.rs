@@ -62,7 +62,7 @@ impl Phase for Review {
     }
 
     fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
-        memory.workflow_review().is_none()
+        memory.review.is_none()
     }
 
     fn lacks(&self, memory: &Memory) -> Option<&'static str> {

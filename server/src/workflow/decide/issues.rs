@@ -2,10 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::issue_task::task_of;
 use super::next::{FixScope, fix_scope};
 use super::rounds::pending_fix_round;
 use crate::contracts::{Dismissed, Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
-use crate::memory::{Memory, MemoryError, Store};
+use crate::memory::{FileFaults, Memory, MemoryError, Store};
 use crate::workflow::run::error::StartError;
 
 /// Put an issue aside: it is neither shown, nor fixed, nor raised again, until it is [restored](restore_issue). May be
@@ -14,11 +15,14 @@ use crate::workflow::run::error::StartError;
 /// # Errors
 /// When neither a review of the workflow nor a further phase has such an issue, or the file cannot be read or written.
 pub fn dismiss_issue(store: &Store, id: &str) -> Result<(), StartError> {
-    change_dismissed(store, |memory, dismissed| {
+    change_dismissed(store, |memory, of_base, dismissed| {
         if dismissed.iter().any(|known| known == id) {
             return Ok(false);
         }
         if !all_issues(store, memory)?.iter().any(|issue| issue.id == id) {
+            if let Some(of_base) = of_base {
+                return Err(MemoryError::Faulty(vec![of_base]).into());
+            }
             let open = named(&current_issues(store, memory));
             return Err(StartError::Usage(format!("{id:?} is no issue of the review; {open}")));
         }
@@ -32,7 +36,7 @@ pub fn dismiss_issue(store: &Store, id: &str) -> Result<(), StartError> {
 /// # Errors
 /// When it is not dismissed, or the file cannot be read or written.
 pub fn restore_issue(store: &Store, id: &str) -> Result<(), StartError> {
-    change_dismissed(store, |_, dismissed| {
+    change_dismissed(store, |_, _, dismissed| {
         let before = dismissed.len();
         dismissed.retain(|known| known != id);
         if dismissed.len() < before {
@@ -46,25 +50,84 @@ pub fn restore_issue(store: &Store, id: &str) -> Result<(), StartError> {
     })
 }
 
-/// Read dismissed.json, change it, and write it where it changed. Faults of other files do not stand in the way.
+/// Read dismissed.json, change it, and write it where it changed. Faults of other files do not stand in the way; those of
+/// base_review.json are for `change` to judge.
 fn change_dismissed(
     store: &Store,
-    change: impl FnOnce(&Memory, &mut Vec<String>) -> Result<bool, StartError>,
+    change: impl FnOnce(&Memory, Option<FileFaults>, &mut Vec<String>) -> Result<bool, StartError>,
 ) -> Result<(), StartError> {
     /// Two at once must not write over each other.
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
     let _guard = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (memory, faults) = store.inspect()?;
     let needed = [store.name(Dismissed::FILE), store.name(ReviewOutput::FILE)];
+    let of_base = faults.iter().find(|faults| !store.stops_workflow(faults)).cloned();
     let faults: Vec<_> = faults.into_iter().filter(|faults| needed.contains(&faults.file)).collect();
     if !faults.is_empty() {
         return Err(MemoryError::Faulty(faults).into());
     }
     let mut dismissed = memory.dismissed.clone();
-    if change(&memory, &mut dismissed)? {
+    if change(&memory, of_base, &mut dismissed)? {
         store.write(&Dismissed(dismissed))?;
     }
     Ok(())
+}
+
+/// How issues that were chosen are fixed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum HowToFix {
+    /// By a round of the workflow.
+    Round,
+    /// By a workflow of their own, with this task: they are issues of the review against a commit.
+    Task(String),
+}
+
+/// How these issues are fixed: those of the workflow's review by a round, those of the review against a commit by a
+/// workflow of their own.
+///
+/// # Errors
+/// When they cannot be fixed together, or one of the review against a commit cannot be fixed.
+pub(crate) fn how_to_fix(store: &Store, memory: &Memory, ids: &[String]) -> Result<HowToFix, StartError> {
+    let usage = |message: String| Err(StartError::Usage(message));
+    let Some(against) = &memory.base_review else { return Ok(HowToFix::Round) };
+    let of_base = |id: &String| against.issues.iter().find(|issue| issue.id == *id);
+    let (of_workflow, others): (Vec<&String>, Vec<&String>) = ids.iter().partition(|id| is_of_workflow(memory, id));
+    let commit = against.short_base();
+    match (of_workflow.first(), others.iter().find(|id| of_base(id).is_some())) {
+        (Some(own), Some(other)) => {
+            return usage(format!(
+                "issue {own} is of the workflow's review and {other} of the review against {commit}; fix those of one \
+                 review at a time"
+            ));
+        }
+        (None, None) if memory.plan.is_none() && !others.is_empty() => {
+            let open = named(&current_issues(store, memory));
+            return usage(format!("{:?} is no issue of a review; {open}", others[0]));
+        }
+        (_, None) => return Ok(HowToFix::Round),
+        (None, Some(_)) => {}
+    }
+    let mut chosen: Vec<&Issue> = Vec::new();
+    for id in others {
+        let Some(issue) = of_base(id) else {
+            let open = named(&memory.open_base_issues().cloned().collect::<Vec<_>>());
+            return usage(format!("{id:?} is no issue of the review against {commit}; {open}"));
+        };
+        check_is_open(memory, id)?;
+        check_is_inside(issue)?;
+        if chosen.iter().all(|known| known.id != issue.id) {
+            chosen.push(issue);
+        }
+    }
+    Ok(HowToFix::Task(task_of(&commit, &chosen)))
+}
+
+/// Whether an issue is one of the workflow's review, or of the round that its review led to.
+fn is_of_workflow(memory: &Memory, id: &str) -> bool {
+    match &memory.review {
+        Some(review) => review.issues.iter().any(|issue| issue.id == id),
+        None => memory.round.as_ref().is_some_and(|round| round.issues.iter().any(|known| known == id)),
+    }
 }
 
 /// The scope of a round for exactly the issues that were chosen; `None` when the current round is about them already.
@@ -75,12 +138,6 @@ pub(crate) fn scope_of_chosen(store: &Store, memory: &Memory, ids: &[String]) ->
     let usage = |message: String| Err(StartError::Usage(message));
     if ids.is_empty() {
         return usage("name at least one issue to fix; `baton status` lists them with their ids".to_owned());
-    }
-    if let Some(base) = memory.review.as_ref().and_then(|review| review.base.as_deref()) {
-        return usage(format!(
-            "the review compares with {base}, and nobody planned those changes, so no task can fix them; start one, \
-             for example `baton run --task \"Fix what the review found: …\"`"
-        ));
     }
     let Some(plan) = &memory.plan else {
         return usage("there is no plan, so no task can fix an issue; `baton run --task \"…\"` makes one".to_owned());
@@ -93,16 +150,10 @@ pub(crate) fn scope_of_chosen(store: &Store, memory: &Memory, ids: &[String]) ->
     let open = review.open_issues(&memory.dismissed);
     let issues: Vec<&Issue> = open.filter(|issue| ids.contains(&issue.id) || waiting.contains(&issue.id)).collect();
     let covered = covered(memory, &plan.plan);
-    let is_out = |issue: &&&Issue| {
-        ids.contains(&issue.id)
-            && plan.plan.task_of(issue, &memory.keys, &covered).is_none()
-            && RepoPath::parse(&issue.file).is_err()
-    };
-    if let Some(issue) = issues.iter().find(is_out) {
-        let Issue { id, file, .. } = issue;
-        return usage(format!(
-            "issue {id} is in {file:?}, which is no file of the workspace; dismiss it, or fix it there"
-        ));
+    let is_out =
+        |issue: &&&Issue| ids.contains(&issue.id) && plan.plan.task_of(issue, &memory.keys, &covered).is_none();
+    for issue in issues.iter().filter(is_out) {
+        check_is_inside(issue)?;
     }
     Ok(Some(fix_scope(&plan.plan, &memory.keys, &covered, &issues)))
 }
@@ -121,11 +172,26 @@ fn check_round_in_progress(memory: &Memory, ids: &[String]) -> Result<(), StartE
     Err(StartError::Usage(message))
 }
 
-/// Whether an issue is one that can be fixed.
-fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> Result<(), StartError> {
+fn check_is_open(memory: &Memory, id: &str) -> Result<(), StartError> {
     if memory.is_dismissed(id) {
         return Err(StartError::Usage(format!("issue {id} is dismissed; restore it first, then it can be fixed")));
     }
+    Ok(())
+}
+
+fn check_is_inside(issue: &Issue) -> Result<(), StartError> {
+    let Issue { id, file, .. } = issue;
+    if RepoPath::parse(file).is_err() {
+        return Err(StartError::Usage(format!(
+            "issue {id} is in {file:?}, which is no file of the workspace; dismiss it, or fix it there"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether an issue is one that can be fixed.
+fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> Result<(), StartError> {
+    check_is_open(memory, id)?;
     if review.issues.iter().any(|issue| issue.id == *id) {
         return Ok(());
     }
@@ -136,7 +202,8 @@ fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> 
              can be fixed by their ids, and others with `baton run --task \"…\"`"
         )));
     }
-    let open = named(&review.open_issues(&memory.dismissed).cloned().collect::<Vec<_>>());
+    let open = review.open_issues(&memory.dismissed).chain(memory.open_base_issues());
+    let open = named(&open.cloned().collect::<Vec<_>>());
     let known = all_issues(store, memory)?.iter().any(|issue| issue.id == *id);
     Err(StartError::Usage(match known {
         true => format!("issue {id} is fixed already, says the last review; {open}"),
@@ -152,13 +219,13 @@ fn covered(memory: &Memory, plan: &PlanOutput) -> Vec<String> {
     }
 }
 
-/// The issues of the review at hand, or of the one whose issues are being fixed, and of further phases, without those
-/// that were dismissed.
+/// The issues of the review at hand, or of the one whose issues are being fixed, of further phases, and of the review
+/// against a commit, without those that were dismissed.
 fn current_issues(store: &Store, memory: &Memory) -> Vec<Issue> {
     let before = || store.review_before(memory.round.as_ref()?.n);
     let review = memory.review.clone().or_else(before);
     let mut open: Vec<Issue> = Vec::new();
-    for issue in review.iter().flat_map(|review| &review.issues).chain(found(memory)) {
+    for issue in review.iter().flat_map(|review| &review.issues).chain(beside(memory)) {
         if !memory.is_dismissed(&issue.id) && open.iter().all(|known| known.id != issue.id) {
             open.push(issue.clone());
         }
@@ -166,16 +233,17 @@ fn current_issues(store: &Store, memory: &Memory) -> Vec<Issue> {
     open
 }
 
-/// The issues of further phases.
-fn found(memory: &Memory) -> impl Iterator<Item = &Issue> {
-    memory.findings.values().flat_map(|found| &found.issues)
+/// The issues of further phases, and of the review against a commit.
+fn beside(memory: &Memory) -> impl Iterator<Item = &Issue> {
+    let found = memory.findings.values().flat_map(|found| &found.issues);
+    found.chain(memory.base_review.iter().flat_map(|review| &review.issues))
 }
 
-/// The issues of all reviews of the workflow, and of further phases.
+/// The issues of all reviews of the workflow, of further phases, and of the review against a commit.
 fn all_issues(store: &Store, memory: &Memory) -> Result<Vec<Issue>, MemoryError> {
     let reviews = store.earlier_reviews()?;
     let reviews = memory.review.iter().chain(&reviews);
-    Ok(reviews.flat_map(|review| &review.issues).chain(found(memory)).cloned().collect())
+    Ok(reviews.flat_map(|review| &review.issues).chain(beside(memory)).cloned().collect())
 }
 
 /// Which issues there are, for an error.

@@ -4,6 +4,7 @@
 //! anything that follows from it is moved, so that a kill between the two is repaired by entering the round.
 
 pub(crate) mod fix_task;
+pub(crate) mod issue_task;
 pub(crate) mod issues;
 pub(crate) mod next;
 pub(crate) mod rounds;

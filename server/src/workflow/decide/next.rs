@@ -66,7 +66,7 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     if approval.is_rejected() {
         return Next::Rejected;
     }
-    let review = memory.workflow_review();
+    let review = memory.review.as_ref();
     let round = memory.round.as_ref().map_or(1, |round| round.n);
     let rounds = review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
     if rounds.chain(memory.findings.values().map(|found| found.round)).any(|of| of < round) {
@@ -337,7 +337,12 @@ mod tests {
     #[test]
     fn a_review_of_a_diff_nobody_planned_drives_nothing() {
         let mut memory = reviewed("merge", &[]);
-        memory.review.as_mut().unwrap().base = Some("abc".into());
+        assert_eq!(next(&memory), Next::Merged);
+        let mut against = memory.review.clone().unwrap();
+        (against.base, against.recommended_action) = (Some("abc".to_owned()), RecommendedAction::FixAndReReview);
+        memory.base_review = Some(against);
+        assert_eq!(next(&memory), Next::Merged);
+        memory.review = None;
         assert_eq!(next(&memory), Next::Phase(REVIEW));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::ending::{failed_end, run_end};
+use super::ending::{failed_end, run_end, without_dismissed};
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::outcome::{Outcome, RunEnd};
 use crate::workflow::run::phase::Run;
@@ -15,10 +15,12 @@ pub(crate) async fn review_and_end(run: &Arc<Run>, base: &Base) -> RunEnd {
     match review(run, base).await {
         Ok(message) => {
             let memory = run.store.inspect().map(|(memory, _)| memory).unwrap_or_default();
-            run_end(run, &memory, Outcome::Done, message)
+            let review = memory.base_review.as_ref().map(|review| without_dismissed(review, &memory));
+            RunEnd { review, ..run_end(run, &memory, Outcome::Done, message) }
         }
         Err(error) => {
-            let mut end = failed_end(run, REVIEW.into(), &error);
+            // No review of the workflow, and none from before, is what this run found.
+            let mut end = RunEnd { review: None, ..failed_end(run, REVIEW.into(), &error) };
             if end.outcome == Outcome::Cancelled {
                 end.message = "Stopped in review. Nothing was changed.".to_owned();
             }

@@ -9,6 +9,7 @@ use crate::workflow::changes::files::Changes;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::NewEvent;
 use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus};
+use crate::workflow::run::goal::Goal;
 use crate::workflow::run::outcome::{Outcome, RunEnd};
 use crate::workflow::run::phase::Run;
 
@@ -63,14 +64,20 @@ pub(crate) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: Str
 
 /// The review as people are shown it: without the issues they dismissed.
 fn visible_review(memory: &Memory) -> Option<ReviewOutput> {
-    let mut review = memory.review.clone()?;
+    memory.review.as_ref().map(|review| without_dismissed(review, memory))
+}
+
+pub(crate) fn without_dismissed(review: &ReviewOutput, memory: &Memory) -> ReviewOutput {
+    let mut review = review.clone();
     review.issues.retain(|issue| !memory.is_dismissed(&issue.id));
-    Some(review)
+    review
 }
 
 /// Complete the end of a run and emit its last event.
 pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
-    if end.review.is_none() {
+    // A review against a commit belongs to no workflow, and changes no file.
+    let is_of_base = matches!(run.goal, Goal::ReviewAgainst { .. });
+    if end.review.is_none() && !is_of_base {
         end.review = match run.store.inspect() {
             Ok((memory, _)) => visible_review(&memory),
             Err(MemoryError::Faulty(_)) => None,
@@ -82,7 +89,7 @@ pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
     }
     end.usage = run.context.budget.used();
     end.workflow_usage = run.context.budget.used_by_workflow();
-    end.changed_files = changed_files(run);
+    end.changed_files = if is_of_base { 0 } else { changed_files(run) };
     let status = match end.outcome {
         Outcome::Merged | Outcome::Done | Outcome::Rejected | Outcome::RolledBack => EventStatus::Done,
         Outcome::Escalated | Outcome::Waiting => EventStatus::Waiting,

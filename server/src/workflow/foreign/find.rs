@@ -43,7 +43,7 @@ pub(crate) fn find_foreign_work(
 ) -> Result<ForeignWork, PhaseError> {
     let Some(plan) = memory.plan.as_ref().map(|loaded| &loaded.plan) else { return Ok(ForeignWork::default()) };
     let reported = reported_done(memory);
-    let has_review = memory.workflow_review().is_some();
+    let has_review = memory.review.is_some();
     let journal = journal(store)?;
     let begun = tasks_begun_elsewhere(store, &journal)?;
     let journaled: BTreeSet<String> = in_effect(journal).into_iter().map(|publish| publish.record.task).collect();
@@ -94,7 +94,7 @@ fn reported_done(memory: &Memory) -> Vec<String> {
     let ids = memory.approved_tasks();
     match &memory.report {
         Some(report) => ids.into_iter().filter(|id| report.is_done(id)).collect(),
-        None if memory.workflow_review().is_some() => ids,
+        None if memory.review.is_some() => ids,
         None => Vec::new(),
     }
 }

@@ -35,12 +35,12 @@ pub enum Goal {
         feedback: String,
     },
     /// Fix exactly these issues of the review in a round of their own, and end with its review: also when the workflow
-    /// is finished or waits for a person.
+    /// is finished or waits for a person. Issues of the review against a commit are the task of a workflow of their own.
     Fix {
         /// Their ids.
         issues: Vec<String>,
     },
-    /// Review the working tree against this commit, with no plan and no edits. Refused while a workflow is unfinished.
+    /// Review the working tree against this commit, with no plan and no edits, whatever state a workflow is in.
     ReviewAgainst {
         /// A branch, a tag or a commit.
         base: String,

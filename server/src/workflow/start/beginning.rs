@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::base;
 use crate::contracts::{Approval, Handoff, MAX_TEXT_BYTES, PhaseName};
 use crate::memory::{Memory, MemoryError, SetAside, Store, is_same_task, tidied};
-use crate::workflow::decide::issues;
+use crate::workflow::decide::issues::{self, HowToFix};
 use crate::workflow::decide::next::{FixScope, Next, next_phase};
 use crate::workflow::decide::rounds;
 use crate::workflow::gate::answer::{NO_PLAN, check_subset};
@@ -30,6 +30,9 @@ pub(crate) struct Beginning {
     pub(crate) base: Option<Base>,
     /// Whether it cannot do without a model.
     pub(crate) needs_model: bool,
+    /// What the run is about, where that is not what was asked for: an issue that nobody planned is fixed by a workflow of
+    /// its own.
+    pub(crate) goal: Option<Goal>,
 }
 
 /// What is done to the memory folder before the first step of a run.
@@ -83,10 +86,16 @@ impl Beginning {
         let StartContext { workspace, store, memory } = *start;
         match goal {
             Goal::ReviewAgainst { base } => {
-                let base = base::find_base(workspace, memory, policy, base)?;
+                let base = base::find_base(workspace, base)?;
                 Ok(Self { base: Some(base), ..Self::with(Vec::new()) })
             }
-            Goal::Fix { issues } => Ok(Self::with(fix(store, memory, issues)?)),
+            Goal::Fix { issues } => match issues::how_to_fix(store, memory, issues)? {
+                HowToFix::Round => Ok(Self::with(fix(store, memory, issues)?)),
+                HowToFix::Task(task) => {
+                    let goal = Goal::of_task(task);
+                    Ok(Self { goal: Some(goal.clone()), ..go(memory, &goal, None, policy, now)? })
+                }
+            },
             Goal::Go { only, .. } => go(memory, goal, only.as_deref(), policy, now),
             Goal::Phase { phase, .. } => {
                 let task = TaskAtHand::of(memory, goal, &next_phase(memory, policy, now))?;
@@ -109,7 +118,7 @@ impl Beginning {
 
     /// Beginning with these steps, a run that needs a model.
     fn with(steps: Vec<Preparation>) -> Self {
-        Self { steps, base: None, needs_model: true }
+        Self { steps, base: None, needs_model: true, goal: None }
     }
 }
 
@@ -163,8 +172,6 @@ impl TaskAtHand {
         let unfinished = memory.is_begun();
         let finished = matches!(next, Next::Merged | Next::Rejected);
         let other = asked.as_deref().filter(|asked| there.is_none_or(|there| !is_same_task(asked, there)));
-        // A review against a commit is no part of what begins now.
-        let has_other_review = memory.review.as_ref().is_some_and(|review| review.is_of_base()) && !unfinished;
 
         if goal.resets() {
             let Some(task) = asked.or_else(|| memory.task.clone()) else {
@@ -182,11 +189,8 @@ impl TaskAtHand {
             )),
             (Some(_), _) => {
                 // A task somebody wrote by hand and never started is kept all the same.
-                let is_kept = !unfinished && (there.is_some() || has_other_review);
+                let is_kept = !unfinished && there.is_some();
                 Ok(Self { set_aside: is_kept.then_some(SetAside::Reset), write: asked })
-            }
-            (None, Some(there)) if has_other_review => {
-                Ok(Self { set_aside: Some(SetAside::Reset), write: Some(there.to_owned()) })
             }
             (None, _) => Ok(Self { set_aside: None, write: None }),
         }

@@ -1,6 +1,6 @@
 //! Starts a run: what its goal needs is prepared in the memory folder, then the loop runs in the background.
 
-use crate::contracts::Usage;
+use crate::contracts::{Dismissed, Handoff, Usage};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -42,6 +42,8 @@ struct Prepared {
     lock: RunLock,
     /// The commit to review against: the run is that review, and no workflow.
     base: Option<Base>,
+    /// What the run is about.
+    goal: Goal,
     dir: RunDir,
     /// What each turn of the workflow's earlier runs used.
     spent_before: Vec<Usage>,
@@ -54,7 +56,7 @@ struct Prepared {
 pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> {
     let policy = Policy::of(&engine.settings, &engine.phases);
     let Request { goal, auto_approve } = request;
-    let Prepared { id, lock, base, dir, spent_before } = prepare(&engine, &goal, &policy)?;
+    let Prepared { id, lock, base, goal, dir, spent_before } = prepare(&engine, goal, &policy)?;
     let Engine { workspace, store, settings, models, prompts, approver, editor, .. } = engine;
     let cancel = CancellationToken::new();
     let bus = Bus::new(id.to_string(), dir.events);
@@ -94,10 +96,10 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
 }
 
 /// Lock the memory folder, repair what a killed run left, and do what the goal needs before the first step.
-fn prepare(engine: &Engine, goal: &Goal, policy: &Policy) -> Result<Prepared, StartError> {
+fn prepare(engine: &Engine, goal: Goal, policy: &Policy) -> Result<Prepared, StartError> {
     let now = Timestamp::now();
     let Engine { workspace, store, models, phases, .. } = engine;
-    let begin = |memory: &Memory| Beginning::of(goal, &StartContext { workspace, store, memory }, policy, now);
+    let begin = |memory: &Memory| Beginning::of(&goal, &StartContext { workspace, store, memory }, policy, now);
     if !store.exists() {
         // What cannot begin leaves no folder behind.
         if begin(&Memory::default())?.needs_model {
@@ -108,15 +110,12 @@ fn prepare(engine: &Engine, goal: &Goal, policy: &Policy) -> Result<Prepared, St
     checkpoints::sweep(store, workspace);
     sweep_cancel_requests(store);
     recover(workspace, store)?;
-    let memory = match store.load_for_repair() {
-        // A reset sets the faulty files aside.
-        Err(MemoryError::Faulty(_)) if goal.resets() => Memory { begun: true, ..store.inspect()?.0 },
-        loaded => loaded?,
-    };
-    let Beginning { steps, base, needs_model } = begin(&memory)?;
+    let memory = load(store, &goal)?;
+    let Beginning { steps, base, needs_model, goal: other_goal } = begin(&memory)?;
     if needs_model {
         models.clone()?;
     }
+    store.adopt_base_review()?;
     for step in steps {
         step.apply(store, workspace, &memory)?;
     }
@@ -127,7 +126,24 @@ fn prepare(engine: &Engine, goal: &Goal, policy: &Policy) -> Result<Prepared, St
     if base.is_none() {
         close_finished_agents(store, phases, &memory, &dir, now)?;
     }
-    Ok(Prepared { id, lock, base, dir, spent_before })
+    let goal = other_goal.unwrap_or(goal);
+    Ok(Prepared { id, lock, base, goal, dir, spent_before })
+}
+
+/// Read the memory, also where it has faults that the goal can do with.
+fn load(store: &Store, goal: &Goal) -> Result<Memory, StartError> {
+    match store.load_for_repair() {
+        // A reset sets the faulty files aside.
+        Err(MemoryError::Faulty(_)) if goal.resets() => Ok(Memory { begun: true, ..store.inspect()?.0 }),
+        // A review against a commit stands beside the workflow's files; it only has to know what was dismissed.
+        Err(MemoryError::Faulty(faults))
+            if matches!(goal, Goal::ReviewAgainst { .. })
+                && faults.iter().all(|faulty| faulty.file != store.name(Dismissed::FILE)) =>
+        {
+            Ok(store.inspect()?.0)
+        }
+        loaded => Ok(loaded?),
+    }
 }
 
 /// Close the conversations of the agents whose handoff stands, so that they are not replayed: a run can be killed after it
