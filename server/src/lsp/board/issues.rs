@@ -10,8 +10,18 @@ use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::to_proto;
 use crate::memory::Memory;
 
-/// An issue's diagnostic, but for its place.
-pub(super) fn diagnostic(phase: PhaseName, issue: &Issue, task: Option<DiagnosticRelatedInformation>) -> Diagnostic {
+/// An issue's diagnostic, but for its place. `base` is the commit that its review compares with, where it is of no
+/// workflow.
+pub(super) fn diagnostic(
+    phase: PhaseName,
+    base: Option<&str>,
+    issue: &Issue,
+    task: Option<DiagnosticRelatedInformation>,
+) -> Diagnostic {
+    let data = match base {
+        Some(base) => json!({ "id": issue.id, "base": base }),
+        None => json!({ "id": issue.id }),
+    };
     Diagnostic {
         range: Range::default(),
         severity: Some(to_proto::severity(issue.severity)),
@@ -19,7 +29,7 @@ pub(super) fn diagnostic(phase: PhaseName, issue: &Issue, task: Option<Diagnosti
         source: Some(to_proto::DIAGNOSTIC_SOURCE.to_owned()),
         message: message(issue, ""),
         related_information: task.map(|task| vec![task]),
-        data: Some(json!({ "id": issue.id })),
+        data: Some(data),
         ..Diagnostic::default()
     }
 }

@@ -56,6 +56,19 @@ const PAUSE_FACTOR: u32 = 5;
 /// How often it is checked whether a run of another process still holds the lock: one that is killed changes no file.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
+/// An issue as it is shown now.
+#[derive(Debug, Clone)]
+pub(crate) struct ShownIssue {
+    /// The phase that found it.
+    pub(crate) phase: PhaseName,
+    /// The commit that its review compares with, where it is of no workflow.
+    pub(crate) base: Option<String>,
+    /// The issue.
+    pub(crate) issue: Issue,
+    /// Its range as published.
+    pub(crate) range: Range,
+}
+
 /// The diagnostics of one folder. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Board {
@@ -239,15 +252,15 @@ impl Board {
         }
     }
 
-    /// The issues of a document on the lines of a range, each with its range as published.
-    pub(crate) fn issues_at(&self, uri: &Url, range: Range) -> Vec<(Issue, Range)> {
-        let shown = self.issues_in(uri).into_iter();
-        let touches = |at: &Range| at.start.line <= range.end.line && range.start.line <= at.end.line;
-        shown.filter(|(_, _, at)| touches(at)).map(|(_, issue, at)| (issue, at)).collect()
+    /// The issues of a document on the lines of a range.
+    pub(crate) fn issues_at(&self, uri: &Url, range: Range) -> Vec<ShownIssue> {
+        let mut shown = self.issues_in(uri);
+        shown.retain(|shown| shown.range.start.line <= range.end.line && range.start.line <= shown.range.end.line);
+        shown
     }
 
-    /// The issues of a document, each with the phase that found it and its place as shown now.
-    pub(crate) fn issues_in(&self, uri: &Url) -> Vec<(PhaseName, Issue, Range)> {
+    /// The issues of a document.
+    pub(crate) fn issues_in(&self, uri: &Url) -> Vec<ShownIssue> {
         let inner = &self.inner;
         let _held = inner.documents.lock_changes();
         let state = inner.state();
@@ -256,7 +269,13 @@ impl Board {
         let Some(placed) = placed else { return Vec::new() };
         drop(state);
         let ranges = placed.ranges(inner.documents.encoding());
-        placed.issues.iter().zip(ranges).map(|(shown, range)| (shown.phase, shown.issue.clone(), range)).collect()
+        let shown = |(read, range): (&ReadIssue, Range)| ShownIssue {
+            phase: read.phase,
+            base: read.base.clone(),
+            issue: read.issue.clone(),
+            range,
+        };
+        placed.issues.iter().zip(ranges).map(shown).collect()
     }
 
     /// Clear all diagnostics; none is published afterwards.
@@ -307,18 +326,19 @@ impl Inner {
             if let (Some(on_disk), Some(open)) = (on_disk, &open) {
                 anchor::follow_text(&mut anchors, on_disk, open);
             }
-            let known = known.remove(&path).filter(|known| known.reviewed_at == reading.reviewed_at);
-            if let Some(mut known) = known {
+            if let Some(mut known) = known.remove(&path) {
                 if let Some(before) = &known.text {
                     anchor::follow_text(&mut known.anchors, before, &text);
                 }
-                let mut moved: HashMap<&str, (&Issue, Anchor)> = HashMap::new();
+                // The workflow's review and the one beside it may have found the same.
+                let key = |read: &ReadIssue| (read.issue.id.clone(), read.base.is_some());
+                let mut moved: HashMap<(String, bool), (&ReadIssue, Anchor)> = HashMap::new();
                 for (read, anchor) in known.issues.iter().zip(known.anchors) {
-                    moved.insert(&read.issue.id, (&read.issue, anchor));
+                    moved.insert(key(read), (read, anchor));
                 }
                 for (read, anchor) in issues.iter().zip(&mut anchors) {
-                    if let Some((issue, moved)) = moved.remove(read.issue.id.as_str())
-                        && *issue == read.issue
+                    if let Some((before, moved)) = moved.remove(&key(read))
+                        && (&before.issue, before.reviewed_at) == (&read.issue, read.reviewed_at)
                     {
                         *anchor = moved;
                     }
@@ -326,7 +346,7 @@ impl Inner {
             }
             let text = if open.is_some() { None } else { Some(text) };
             let issues = issues.into();
-            state.files.insert(path, IssueFile { reviewed_at: reading.reviewed_at, issues, anchors, text });
+            state.files.insert(path, IssueFile { issues, anchors, text });
         }
         state.others = reading.others;
         state.memory = reading.memory;

@@ -10,7 +10,9 @@ use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticS
 use super::issues::PlanText;
 use super::{issues, status};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
-use crate::contracts::{Approval, Fault, Handoff, Issue, PhaseName, PlanOutput, RepoPath, ReviewOutput, read};
+use crate::contracts::{
+    Approval, BaseReview, Fault, Handoff, Issue, PhaseName, PlanOutput, RepoPath, ReviewOutput, read,
+};
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::text::documents::Documents;
@@ -38,8 +40,6 @@ pub(super) struct ReadContext<'a> {
 /// What was read. Paths are the client's, except for [`sources`](Self::sources).
 #[derive(Default)]
 pub(super) struct Reading {
-    /// When the review was written: one with the same content is another review.
-    pub(super) reviewed_at: Option<Timestamp>,
     /// The open issues.
     pub(super) issues: Vec<ReadIssue>,
     /// The text on the disk of the files they are about.
@@ -59,8 +59,20 @@ pub(super) struct ReadIssue {
     pub(super) path: PathBuf,
     /// The phase that found it.
     pub(super) phase: PhaseName,
+    /// The commit that its review compares with, where it is of no workflow.
+    pub(super) base: Option<String>,
+    /// When its review was written: one with the same content is another review.
+    pub(super) reviewed_at: Option<Timestamp>,
     pub(super) issue: Issue,
     pub(super) diagnostic: Diagnostic,
+}
+
+/// Where issues are from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    phase: PhaseName,
+    base: Option<&'a str>,
+    reviewed_at: Option<Timestamp>,
 }
 
 impl Reading {
@@ -189,38 +201,62 @@ impl Reading {
         Ok(())
     }
 
-    /// The issues of the review and of further reviewing phases. They are withheld where another branch is checked out.
+    /// The issues of the workflow, and those of the review against a commit beside them. They are withheld where another
+    /// branch is checked out.
     fn issues(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&PlanText<'_>>) {
+        self.workflow_issues(reader, memory, plan);
+        if let Some(review) = &memory.base_review
+            && !self.is_withheld(review, BaseReview::FILE, reader, memory)
+        {
+            let from = Source { phase: REVIEW, base: review.base.as_deref(), reviewed_at: review.timestamp };
+            // Nobody planned what they are about, so they have no task.
+            self.issues_of(from, &review.issues, reader, memory, None);
+        }
+    }
+
+    /// The issues of the review and of further reviewing phases.
+    fn workflow_issues(&mut self, reader: &Reader<'_>, memory: &Memory, plan: Option<&PlanText<'_>>) {
         if let Some(review) = workflow::standing_review(memory, reader.store) {
-            let issues = review.open_issues(&memory.dismissed).count();
-            if let Some(reviewed) = &review.branch
-                && issues > 0
-                && is_elsewhere(reader.workspace, reviewed, review.head.as_deref())
-            {
-                if let Some((path, text)) = reader.text(TASK).or_else(|| reader.text(ReviewOutput::FILE)) {
-                    let range = text.span_of(0, 0, reader.context.documents.encoding());
-                    self.add(path, vec![status::of_other_branch(reviewed, issues, range)]);
-                }
+            if self.is_withheld(&review, ReviewOutput::FILE, reader, memory) {
                 return;
             }
-            self.reviewed_at = review.timestamp;
-            self.issues_of(REVIEW, review.issues, reader, memory, plan);
+            let from = Source { phase: REVIEW, base: None, reviewed_at: review.timestamp };
+            self.issues_of(from, &review.issues, reader, memory, plan);
         }
         for (phase, found) in &memory.findings {
-            self.reviewed_at = self.reviewed_at.max(found.timestamp);
-            self.issues_of(*phase, found.issues.clone(), reader, memory, plan);
+            let from = Source { phase: *phase, base: None, reviewed_at: found.timestamp };
+            self.issues_of(from, &found.issues, reader, memory, plan);
         }
+    }
+
+    /// Whether a review's issues are withheld as it was made on another branch, of which there is a note then.
+    fn is_withheld(&mut self, review: &ReviewOutput, file: &str, reader: &Reader<'_>, memory: &Memory) -> bool {
+        let issues = review.open_issues(&memory.dismissed).count();
+        let Some(reviewed) = review.branch.as_deref().filter(|_| issues > 0) else { return false };
+        if !is_elsewhere(reader.workspace, reviewed, review.head.as_deref()) {
+            return false;
+        }
+        if let Some((path, text)) = reader.text(TASK).or_else(|| reader.text(file)) {
+            let range = text.span_of(0, 0, reader.context.documents.encoding());
+            let subject = match &review.base {
+                Some(_) => format!("The review against {}", review.short_base()),
+                None => "The review".to_owned(),
+            };
+            self.add(path, vec![status::of_other_branch(&subject, reviewed, issues, range)]);
+        }
+        true
     }
 
     fn issues_of(
         &mut self,
-        phase: PhaseName,
-        issues: Vec<Issue>,
+        from: Source<'_>,
+        issues: &[Issue],
         reader: &Reader<'_>,
         memory: &Memory,
         plan: Option<&PlanText<'_>>,
     ) {
-        for issue in issues {
+        let Source { phase, base, reviewed_at } = from;
+        for issue in issues.iter().cloned() {
             let is_known = self.issues.iter().any(|known| known.issue.id == issue.id);
             if is_known && phase != REVIEW || memory.is_dismissed(&issue.id) {
                 continue;
@@ -234,8 +270,9 @@ impl Reading {
                 self.texts.insert(path.clone(), text);
             }
             let task: Option<DiagnosticRelatedInformation> = plan.and_then(|plan| plan.task_of(&issue));
-            let diagnostic = issues::diagnostic(phase, &issue, task);
-            self.issues.push(ReadIssue { path, phase, issue, diagnostic });
+            let diagnostic = issues::diagnostic(phase, base, &issue, task);
+            let base = base.map(str::to_owned);
+            self.issues.push(ReadIssue { path, phase, base, reviewed_at, issue, diagnostic });
         }
     }
 }

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tower_lsp::lsp_types::{Diagnostic, PublishDiagnosticsParams, Range, Url};
 
 use super::anchor::{self, Anchor};
@@ -42,8 +41,6 @@ pub(super) struct State {
 
 /// The issues of one file.
 pub(super) struct IssueFile {
-    /// When the review was written that they are from.
-    pub(super) reviewed_at: Option<Timestamp>,
     pub(super) issues: Arc<[ReadIssue]>,
     /// One for each issue.
     pub(super) anchors: Vec<Anchor>,

@@ -62,11 +62,11 @@ fn of_task(task: &TaskStanding, result: Option<&TaskResult>, range: Range) -> Di
     Diagnostic { data: Some(json!({ "task": task.id })), ..diagnostic }
 }
 
-/// The review is of another branch than the one that is checked out.
-pub(super) fn of_other_branch(reviewed: &str, issues: usize, range: Range) -> Diagnostic {
+/// A review, called `subject`, is of another branch than the one that is checked out.
+pub(super) fn of_other_branch(subject: &str, reviewed: &str, issues: usize, range: Range) -> Diagnostic {
     let (noun, verb) = if issues == 1 { ("issue", "is") } else { ("issues", "are") };
     let message = format!(
-        "The review was made on the branch {}, which is not checked out now. Its {issues} {noun} {verb} shown again once \
+        "{subject} was made on the branch {}, which is not checked out now. Its {issues} {noun} {verb} shown again once \
          it is.",
         to_proto::plain(reviewed, 200)
     );
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_review_of_another_branch_says_what_is_withheld() {
-        let note = of_other_branch("main", 1, Range::default());
+        let note = of_other_branch("The review", "main", 1, Range::default());
         assert_eq!(
             note.message,
             "The review was made on the branch main, which is not checked out now. Its 1 issue is shown again once it is."

@@ -1,4 +1,4 @@
-//! Dismissing and restoring issues of the review and of further phases.
+//! Dismissing and restoring issues of the reviews and of further phases.
 
 use serde_json::{Value, json};
 
@@ -18,13 +18,14 @@ pub(super) async fn restore(folder: &Folder, arguments: IssueArguments) -> Resul
     change(folder, arguments, workflow::restore_issue).await
 }
 
-/// The id of some issue of the review or of a further phase, as an example in an error.
+/// The id of some issue of a review or of a further phase, as an example in an error.
 pub(super) async fn example_id(folder: &Folder) -> Result<String, Refused> {
     folder
         .with_files(|files| {
             let store = files.memory()?.ok_or(Refused::NoReview)?;
             let (memory, _faults) = store.inspect()?;
             let found = memory.findings.values().flat_map(|found| &found.issues);
+            let found = found.chain(memory.base_review.iter().flat_map(|review| &review.issues));
             let mut issues = memory.review.iter().flat_map(|review| &review.issues).chain(found);
             issues.next().map(|issue| issue.id.clone()).ok_or(Refused::NoReview)
         })

@@ -11,11 +11,12 @@ use tower_lsp::lsp_types::{
     Range, Url,
 };
 
-use crate::contracts::{Issue, RepoPath};
+use crate::contracts::RepoPath;
+use crate::lsp::board::ShownIssue;
 use crate::lsp::folder::Folder;
 use crate::lsp::folder::folders::Folders;
 use crate::lsp::offers::code_actions::{ActionTarget, PlacedIssue, code_actions};
-use crate::lsp::offers::hover::hover;
+use crate::lsp::offers::hover::{HoverIssue, hover};
 use crate::lsp::offers::lenses::{Lens, lenses};
 use crate::lsp::offers::snapshot::Snapshot;
 use crate::lsp::text::position::{Encoding, Text};
@@ -43,10 +44,11 @@ pub(crate) async fn hover_at(folders: &Folders, params: HoverParams) -> Option<H
     let (folder, document) = read_document(folders, &params.text_document.uri).await?;
     let here = Range { start: params.position, end: params.position };
     let placed = folder.board.issues_at(&params.text_document.uri, here);
-    let issues: Vec<&Issue> = placed.iter().map(|(issue, _)| issue).collect();
+    let issues: Vec<HoverIssue<'_>> =
+        placed.iter().map(|shown| HoverIssue { issue: &shown.issue, base: shown.base.as_deref() }).collect();
     let kind = if folder.capabilities.hover_markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
     let contents = hover(&document.snapshot, &issues, kind)?;
-    Some(Hover { contents: HoverContents::Markup(contents), range: placed.first().map(|(_, range)| *range) })
+    Some(Hover { contents: HoverContents::Markup(contents), range: placed.first().map(|shown| shown.range) })
 }
 
 /// A document and the snapshot of its folder, of the same moment.
@@ -73,7 +75,7 @@ async fn read_document(folders: &Folders, uri: &Url) -> Option<(Arc<Folder>, Doc
         .board
         .issues_in(uri)
         .into_iter()
-        .map(|(phase, issue, range)| PlacedIssue { phase, issue, range })
+        .map(|ShownIssue { phase, base, issue, range }| PlacedIssue { phase, base, issue, range })
         .collect();
     let (open, encoding) = (folder.documents.text(&path), folder.documents.encoding());
     let read = folder.with_files(move |files| {

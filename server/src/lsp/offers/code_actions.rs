@@ -6,11 +6,11 @@ use tower_lsp::lsp_types::{
     Diagnostic, NumberOrString, Range,
 };
 
-use super::lenses::{cannot_fix, lenses};
+use super::lenses::{cannot_fix, cannot_fix_of_base, lenses};
 use super::offer::Offer;
 use super::plan_this::plan_this;
 use super::snapshot::Snapshot;
-use crate::contracts::{Issue, PhaseName, RepoPath};
+use crate::contracts::{Issue, PhaseName, RepoPath, short_commit};
 use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::capabilities::ActionCapabilities;
 use crate::lsp::wire::to_proto::{DIAGNOSTIC_SOURCE, plain};
@@ -27,6 +27,8 @@ const LONGEST_HINT: usize = 50;
 pub(crate) struct PlacedIssue {
     /// The phase that found it; only the review's issues can be fixed.
     pub(crate) phase: PhaseName,
+    /// The commit that its review compares with, where it is of no workflow.
+    pub(crate) base: Option<String>,
     /// The issue.
     pub(crate) issue: Issue,
     /// Its range in the text as it is now.
@@ -131,24 +133,48 @@ fn on_issues(snapshot: &Snapshot, target: ActionTarget<'_>, context: &CodeAction
         let id = json!({ "id": placed.issue.id });
         let fix = Offer::new(snapshot, "Fix this issue", "baton.fixIssue", id.clone());
         if placed.phase == REVIEW {
-            actions.push(one(fix.unless(cannot_fix(snapshot))));
+            actions.push(one(fix.unless(placed.cannot_fix(snapshot))));
         }
         actions.push(one(Offer::new(snapshot, "Dismiss this issue", "baton.dismissIssue", id)));
+        if placed.base.is_some() {
+            continue;
+        }
         let task = snapshot.memory.task_of(&placed.issue);
         let task = task.map_or(Value::Null, |task| json!({ "task": task.id }));
         actions.push(one(Offer::new(snapshot, "Open its task", "baton.openTask", task)));
     }
-    if touched.iter().any(|placed| placed.phase == REVIEW) {
-        let of_review = target.issues.iter().filter(|placed| placed.phase == REVIEW);
-        let ids: Vec<&str> = of_review.map(|placed| placed.issue.id.as_str()).collect();
-        let fix = Offer::new(snapshot, "Fix all issues in this file", "baton.fixIssue", json!({ "ids": ids }));
-        let is_of_file = |diagnostic: &&Diagnostic| target.issues.iter().any(|placed| is_of(diagnostic, placed));
-        let diagnostics = context.diagnostics.iter().filter(is_of_file).cloned().collect();
-        let all = Action::new(CodeActionKind::QUICKFIX, fix.unless(cannot_fix(snapshot)));
-        // Directly after fixing one.
-        actions.insert(1, Action { diagnostics, ..all });
-    }
+    // Directly after fixing one; issues of both reviews are not fixed together.
+    let fix_all =
+        [false, true].into_iter().filter_map(|is_of_base| fix_all(snapshot, target, context, &touched, is_of_base));
+    let fix_all: Vec<Action> = fix_all.collect();
+    actions.splice(actions.len().min(1)..actions.len().min(1), fix_all);
     actions
+}
+
+/// Fix all issues of the file that are of the same review as one of those that are touched.
+fn fix_all(
+    snapshot: &Snapshot,
+    target: ActionTarget<'_>,
+    context: &CodeActionContext,
+    touched: &[&PlacedIssue],
+    is_of_base: bool,
+) -> Option<Action> {
+    let is_meant = |placed: &&PlacedIssue| placed.phase == REVIEW && placed.base.is_some() == is_of_base;
+    let first = touched.iter().copied().find(is_meant)?;
+    let meant: Vec<&PlacedIssue> = target.issues.iter().filter(is_meant).collect();
+    let ids: Vec<&str> = meant.iter().map(|placed| placed.issue.id.as_str()).collect();
+    let fix = Offer::new(snapshot, "Fix all issues in this file", "baton.fixIssue", json!({ "ids": ids }));
+    let is_of_file = |diagnostic: &&Diagnostic| meant.iter().any(|placed| is_of(diagnostic, placed));
+    let diagnostics = context.diagnostics.iter().filter(is_of_file).cloned().collect();
+    let hint = first.base.as_deref().map(|base| format!(" (review against {})", short_commit(base)));
+    let all = Action::new(CodeActionKind::QUICKFIX, fix.unless(first.cannot_fix(snapshot)));
+    Some(Action { diagnostics, hint: hint.unwrap_or_default(), ..all })
+}
+
+impl PlacedIssue {
+    fn cannot_fix(&self, snapshot: &Snapshot) -> Option<String> {
+        if self.base.is_some() { cannot_fix_of_base(snapshot) } else { cannot_fix(snapshot) }
+    }
 }
 
 /// Whether a diagnostic of the request is this issue's. Where the client does not return a diagnostic's data, code and line
@@ -158,8 +184,9 @@ fn is_of(diagnostic: &Diagnostic, placed: &PlacedIssue) -> bool {
     if diagnostic.source.as_deref() != Some(DIAGNOSTIC_SOURCE) {
         return false;
     }
-    match diagnostic.data.as_ref().and_then(|data| data["id"].as_str()) {
-        Some(id) => id == placed.issue.id,
+    let data = |field: &str| diagnostic.data.as_ref().and_then(|data| data[field].as_str());
+    match data("id") {
+        Some(id) => id == placed.issue.id && data("base") == placed.base.as_deref(),
         None => {
             diagnostic.code == Some(NumberOrString::String(code))
                 && diagnostic.range.start.line == placed.range.start.line
@@ -210,6 +237,7 @@ mod tests {
         let file = RepoPath::parse("src/lib.rs").unwrap();
         let place_of = |issue: &Issue| PlacedIssue {
             phase: REVIEW,
+            base: None,
             issue: issue.clone(),
             range: lines(issue.line - 1, issue.line - 1),
         };

@@ -3,20 +3,31 @@
 use tower_lsp::lsp_types::{MarkupContent, MarkupKind};
 
 use super::snapshot::Snapshot;
-use crate::contracts::{Issue, Task};
+use crate::contracts::{Issue, Task, short_commit};
 use crate::lsp::text::markdown::{markdown, markdown_line, plain_lines};
 use crate::lsp::wire::to_proto::plain;
 
 /// Longest title shown, in characters.
 const LONGEST_TITLE: usize = 200;
 
+/// An issue to be described.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HoverIssue<'a> {
+    /// The issue.
+    pub(crate) issue: &'a Issue,
+    /// The commit that its review compares with, where it is of no workflow.
+    pub(crate) base: Option<&'a str>,
+}
+
 /// The hover of some issues; `None` without any.
-pub(crate) fn hover(snapshot: &Snapshot, issues: &[&Issue], kind: MarkupKind) -> Option<MarkupContent> {
-    let parts = issues.iter().map(|issue| {
-        let task = snapshot.memory.task_of(issue);
+pub(crate) fn hover(snapshot: &Snapshot, issues: &[HoverIssue<'_>], kind: MarkupKind) -> Option<MarkupContent> {
+    let parts = issues.iter().map(|HoverIssue { issue, base }| {
+        // Nobody planned what a review against a commit is about.
+        let task = snapshot.memory.task_of(issue).filter(|_| base.is_none());
+        let of = base.map(|base| format!(" against {}", short_commit(base))).unwrap_or_default();
         match kind {
-            MarkupKind::Markdown => in_markdown(issue, task),
-            MarkupKind::PlainText => in_plain_text(issue, task),
+            MarkupKind::Markdown => in_markdown(issue, &markdown_line(&of), task),
+            MarkupKind::PlainText => in_plain_text(issue, &of, task),
         }
     });
     let between = match kind {
@@ -27,8 +38,8 @@ pub(crate) fn hover(snapshot: &Snapshot, issues: &[&Issue], kind: MarkupKind) ->
     (!value.is_empty()).then_some(MarkupContent { kind, value })
 }
 
-fn in_markdown(issue: &Issue, task: Option<&Task>) -> String {
-    let mut blocks = vec![format!("**Baton review: {}**", issue.severity.as_str()), markdown(&issue.description)];
+fn in_markdown(issue: &Issue, of: &str, task: Option<&Task>) -> String {
+    let mut blocks = vec![format!("**Baton review{of}: {}**", issue.severity.as_str()), markdown(&issue.description)];
     if let Some(fix) = suggested_fix(issue) {
         blocks.push("**Suggested fix**".to_owned());
         blocks.push(markdown(fix));
@@ -44,8 +55,9 @@ fn in_markdown(issue: &Issue, task: Option<&Task>) -> String {
     blocks.join("\n\n")
 }
 
-fn in_plain_text(issue: &Issue, task: Option<&Task>) -> String {
-    let mut blocks = vec![format!("Baton review: {}\n{}", issue.severity.as_str(), plain_lines(&issue.description))];
+fn in_plain_text(issue: &Issue, of: &str, task: Option<&Task>) -> String {
+    let mut blocks =
+        vec![format!("Baton review{of}: {}\n{}", issue.severity.as_str(), plain_lines(&issue.description))];
     if let Some(fix) = suggested_fix(issue) {
         blocks.push(format!("Suggested fix:\n{}", plain_lines(fix)));
     }
@@ -80,17 +92,32 @@ mod tests {
             ..issue("i1", "src/lib.rs", 2)
         };
         let second = issue("i2", "src/other.rs", 2);
-        let content = hover(&snapshot, &[&first, &second], MarkupKind::Markdown).unwrap();
+        let content = hover(&snapshot, &[of_workflow(&first), of_workflow(&second)], MarkupKind::Markdown).unwrap();
         let expected = "**Baton review: major**\n\n\
                         An \\*empty\\* name.  \nSee \\[this](`command:quit`).\n\n\
                         **Suggested fix**\n\nUse `name.trim()`.\n\n\
                         **Task T1: Title of T1**\n\nAccepted when:\n\n- It \\*greets\\*.\n\n---\n\n\
                         **Baton review: major**\n\nWhat i2 says.";
         assert_eq!(content.value, expected);
-        let content = hover(&snapshot, &[&first], MarkupKind::PlainText).unwrap();
+        let content = hover(&snapshot, &[of_workflow(&first)], MarkupKind::PlainText).unwrap();
         let expected = "Baton review: major\nAn *empty* name.\nSee [this](command:quit).\n\n\
                         Suggested fix:\nUse `name.trim()`.\n\nTask T1: Title of T1\n- It *greets*.";
         assert_eq!((content.kind, content.value.as_str()), (MarkupKind::PlainText, expected));
         assert_eq!(hover(&snapshot, &[], MarkupKind::Markdown), None);
+    }
+
+    fn of_workflow(issue: &Issue) -> HoverIssue<'_> {
+        HoverIssue { issue, base: None }
+    }
+
+    #[test]
+    fn an_issue_of_a_review_against_a_commit_names_it_and_has_no_task() {
+        let snapshot = snapshot(Next::Merged, approve);
+        let issue = issue("i1", "src/lib.rs", 2);
+        let against = HoverIssue { issue: &issue, base: Some("0123456789abcdef") };
+        let content = hover(&snapshot, &[against], MarkupKind::Markdown).unwrap();
+        assert_eq!(content.value, "**Baton review against 0123456789: major**\n\nWhat i1 says.");
+        let content = hover(&snapshot, &[against], MarkupKind::PlainText).unwrap();
+        assert_eq!(content.value, "Baton review against 0123456789: major\nWhat i1 says.");
     }
 }

@@ -6,7 +6,7 @@ use tower_lsp::lsp_types::{CodeLens, Position, Range};
 
 use super::offer::Offer;
 use super::snapshot::Snapshot;
-use crate::contracts::{Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
+use crate::contracts::{BaseReview, Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
 use crate::lsp::text::position::Text;
 use crate::text::count;
 use crate::workflow::{IMPLEMENT, Next};
@@ -35,7 +35,7 @@ impl Lens {
 pub(crate) fn lenses(snapshot: &Snapshot, file: &RepoPath, text: &Text) -> Vec<Lens> {
     if snapshot.is_plan(file) {
         of_plan(snapshot, text)
-    } else if snapshot.is_review(file) {
+    } else if snapshot.is_review(file) || snapshot.is_handoff::<BaseReview>(file) {
         of_review(snapshot, text)
     } else {
         Vec::new()
@@ -121,11 +121,14 @@ fn run_alone(snapshot: &Snapshot, task: &Task, plan_sha256: &str) -> Option<Offe
 }
 
 fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
-    let (Some(review), Some(in_text)) = (&snapshot.memory.review, handoff::<ReviewOutput>(text)) else {
-        return Vec::new();
+    let Some(in_text) = handoff::<ReviewOutput>(text) else { return Vec::new() };
+    // What was written against a commit drives no workflow, also where the last version wrote it to review.json.
+    let (review, on_top, cannot_fix) = match in_text.is_of_base() {
+        true => (&snapshot.memory.base_review, None, cannot_fix_of_base(snapshot)),
+        false => (&snapshot.memory.review, continue_from_review(snapshot), cannot_fix(snapshot)),
     };
-    let mut lenses: Vec<Lens> =
-        continue_from_review(snapshot).into_iter().map(|offer| Lens { line: 0, offer }).collect();
+    let Some(review) = review else { return Vec::new() };
+    let mut lenses: Vec<Lens> = on_top.into_iter().map(|offer| Lens { line: 0, offer }).collect();
     let json = JsonText::new(text.as_str());
     for (index, issue) in in_text.issues.iter().enumerate() {
         let Some(id) = id_of(issue, index, &in_text, review) else { continue };
@@ -136,7 +139,7 @@ fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
             offer(on_issue("Restore issue", "baton.restoreIssue"));
             continue;
         }
-        if cannot_fix(snapshot).is_none() {
+        if cannot_fix.is_none() {
             offer(on_issue("Fix issue", "baton.fixIssue"));
         }
         offer(on_issue("Dismiss issue", "baton.dismissIssue"));
@@ -144,19 +147,17 @@ fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
     lenses
 }
 
-/// Why no issue can be fixed now.
+/// Why no issue of the workflow's review can be fixed now.
 pub(crate) fn cannot_fix(snapshot: &Snapshot) -> Option<String> {
-    if let Some(busy) = snapshot.busy() {
-        return Some(busy);
-    }
-    let planned = snapshot.memory.plan.is_some();
-    match snapshot.memory.review.as_ref().and_then(|review| review.base.as_ref()) {
-        Some(base) => {
-            Some(format!("the review compares with {base}: nobody planned these changes, so no task can fix them"))
-        }
-        None if !planned => Some("there is no plan, so no task can fix it".to_owned()),
-        None => None,
-    }
+    let no_plan = || snapshot.memory.plan.is_none().then(|| "there is no plan, so no task can fix it".to_owned());
+    snapshot.busy().or_else(no_plan)
+}
+
+/// Why no issue of the review against a commit can be fixed now: that is a workflow of its own.
+pub(crate) fn cannot_fix_of_base(snapshot: &Snapshot) -> Option<String> {
+    let is_unfinished = snapshot.memory.is_begun() && !matches!(snapshot.next, Next::Merged | Next::Rejected);
+    let unfinished = "a fix of this is a task of its own, and another task is unfinished; finish that, or start over";
+    snapshot.busy().or_else(|| is_unfinished.then(|| unfinished.to_owned()))
 }
 
 /// Continue from the review: fix its open issues, or plan again where it asks for that.
@@ -328,16 +329,37 @@ mod tests {
     }
 
     #[test]
-    fn a_review_of_unplanned_changes_is_not_fixed_and_issues_without_ids_have_those_they_were_given() {
-        let mut snapshot = snapshot(Next::Merged, |memory| {
+    fn issues_without_ids_have_those_they_were_given() {
+        let snapshot = snapshot(Next::Merged, |memory| {
             review(memory, "fix_and_re_review", vec![issue("given", "src/lib.rs", 1)]);
         });
         let text = r#"{ "verdict": "approved", "summary": "s", "recommended_action": "merge",
             "issues": [{ "severity": "minor", "file": "src/lib.rs", "description": "d" }] }"#;
         let file = ".agent_memory/review.json";
         assert_eq!(lens_lines(&snapshot, file, text)[1], "1: Fix issue -> baton.fixIssue {\"id\":\"given\"}");
-        snapshot.memory.review.as_mut().unwrap().base = Some("main".to_owned());
-        let dismiss = "1: Dismiss issue -> baton.dismissIssue {\"id\":\"given\"}";
-        assert_eq!(lens_lines(&snapshot, file, text), [dismiss]);
+    }
+
+    #[test]
+    fn an_issue_of_a_review_against_a_commit_is_fixed_where_no_other_task_is_unfinished() {
+        let mut snapshot = snapshot(Next::Merged, |memory| {
+            approve(memory);
+            review(memory, "fix_and_re_review", vec![issue("i1", "src/lib.rs", 1)]);
+            let mut against = memory.review.clone().unwrap();
+            against.base = Some("abc".to_owned());
+            against.issues[0].id = "b1".to_owned();
+            memory.base_review = Some(against);
+        });
+        let text = serde_json::to_string(snapshot.memory.base_review.as_ref().unwrap()).unwrap();
+        let fix = "0: Fix issue -> baton.fixIssue {\"id\":\"b1\"}";
+        let dismiss = "0: Dismiss issue -> baton.dismissIssue {\"id\":\"b1\"}";
+        // The last version wrote it to review.json.
+        for file in [".agent_memory/base_review.json", ".agent_memory/review.json"] {
+            assert_eq!(lens_lines(&snapshot, file, &text), [fix, dismiss]);
+        }
+        snapshot.next = Next::Gate;
+        assert_eq!(lens_lines(&snapshot, ".agent_memory/base_review.json", &text), [dismiss]);
+        snapshot.memory.dismissed = vec!["b1".to_owned()];
+        let restore = "0: Restore issue -> baton.restoreIssue {\"id\":\"b1\"}";
+        assert_eq!(lens_lines(&snapshot, ".agent_memory/base_review.json", &text), [restore]);
     }
 }
