@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::output::{issue_line, print, way_on_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
-use crate::contracts::safe_values;
+use crate::contracts::{safe_values, short_commit};
 use crate::text;
 use crate::workflow::{self, FaultStatus, GateContent, IssueStatus, Status};
 
@@ -62,8 +62,10 @@ fn status_text(status: &Status) -> String {
     }
     if !status.issues.is_empty() {
         lines.push(String::new());
-        let line = |IssueStatus { issue, state }: &IssueStatus| {
-            format!("{state:<9} {} [{}]", issue_line(issue), text::safe_line(&issue.id))
+        let line = |IssueStatus { issue, state, base }: &IssueStatus| {
+            let of = base.as_deref().map(|base| format!(" (review against {})", short_commit(base)));
+            let id = text::safe_line(&issue.id);
+            format!("{state:<9} {} [{id}]{}", issue_line(issue), of.unwrap_or_default())
         };
         lines.extend(status.issues.iter().map(line));
     }

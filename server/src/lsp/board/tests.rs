@@ -243,7 +243,7 @@ async fn issues_move_with_edits_and_stay_where_they_are_when_the_files_are_read_
     let uri = Url::parse(&fixture.uri("src.rs")).unwrap();
     let line = |line| Range { start: position(line), end: position(line) };
     let at = |range| fixture.board.issues_at(&uri, range);
-    assert_eq!(at(line(4)).into_iter().map(|(issue, _)| issue.id).collect::<Vec<_>>(), ["major"]);
+    assert_eq!(at(line(4)).into_iter().map(|shown| shown.issue.id).collect::<Vec<_>>(), ["major"]);
     assert!(at(line(0)).is_empty());
     // Saved and closed, it is still known which line that was.
     let text = fixture.documents.text(&fixture.folder.path().join("src.rs")).unwrap().as_str().to_owned();

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 use tower_lsp::lsp_types::MessageType;
 
+use crate::contracts::short_commit;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::run::ways_on::sentence;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
-use crate::workflow::{FaultStatus, IssueState, PhaseState, Status};
+use crate::workflow::{FaultStatus, IssueState, IssueStatus, PhaseState, Status};
 
 /// The message where there never was a workflow.
 const NO_WORKFLOW: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
@@ -53,9 +54,15 @@ fn status_text(status: &Status) -> String {
     for task in &status.tasks {
         lines.push(format!("{} {}: {}", task.id, task.status, to_proto::plain(&task.title, 100)));
     }
-    let open = status.issues.iter().filter(|issue| matches!(issue.state, IssueState::New | IssueState::Open)).count();
-    if open > 0 {
-        lines.push(to_proto::count(open, "open issue"));
+    let is_open = |issue: &&IssueStatus| matches!(issue.state, IssueState::New | IssueState::Open);
+    let (of_base, own): (Vec<&IssueStatus>, Vec<&IssueStatus>) =
+        status.issues.iter().filter(is_open).partition(|issue| issue.base.is_some());
+    if !own.is_empty() {
+        lines.push(to_proto::count(own.len(), "open issue"));
+    }
+    if let Some(base) = of_base.first().and_then(|issue| issue.base.as_deref()) {
+        let issues = to_proto::count(of_base.len(), "open issue");
+        lines.push(format!("{issues} of the review against {}", short_commit(base)));
     }
     lines.extend(status.warnings.iter().map(|warning| to_proto::plain(warning, 600)));
     for fault in &status.faults {

@@ -97,17 +97,6 @@ impl Store {
         Ok(runs)
     }
 
-    /// The runs that the status is about: those of the current workflow, and a review against a commit if that was the
-    /// last run.
-    ///
-    /// # Errors
-    /// When a folder cannot be read.
-    pub fn latest_runs(&self) -> Result<Vec<RunId>, MemoryError> {
-        let mut runs = self.workflow_runs()?;
-        runs.extend(self.runs()?.pop().filter(|run| self.base_commit(run).is_some()));
-        Ok(runs)
-    }
-
     /// Entries of `runs/` and `history/` that are ignored because no clock and no counting can have given their names;
     /// by their paths from the workspace root.
     ///

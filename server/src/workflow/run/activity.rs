@@ -71,14 +71,12 @@ pub(crate) fn report_activity(
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != message {
             last.clone_from(&message);
-            let error = waits.then(|| EventError { kind: EventErrorKind::Model, message: message.clone() });
+            let error = waits.then(|| EventError::new(EventErrorKind::Model, message.clone()));
             run.bus.emit(NewEvent {
-                phase: phase.into(),
-                status: EventStatus::Progress,
                 task: task.clone(),
-                message,
                 error,
                 usage: Some(run.context.budget.used()),
+                ..NewEvent::new(phase, EventStatus::Progress, message)
             });
         }
     }

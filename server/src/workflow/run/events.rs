@@ -1,6 +1,5 @@
 //! The events of a run.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::rows::{IssueStatus, PhaseStatus, TaskStanding, issue_rows, phase_rows, task_rows};
+use super::rows::{IssueStatus, PhaseStatus, TaskStanding, base_issue_rows, issue_rows, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
 use super::states::{NextStep, TaskState};
 use super::ways_on::{WayOn, ways_on};
@@ -47,7 +47,7 @@ pub struct Status {
     pub phases: Vec<PhaseStatus>,
     /// The plan's tasks, in its order.
     pub tasks: Vec<TaskStanding>,
-    /// The review's issues, and those it found fixed.
+    /// The review's issues and those it found fixed, then those of the review against a commit.
     pub issues: Vec<IssueStatus>,
     /// The plan that waits for an answer; null also where plan.json breaks its contract, and so cannot be shown.
     pub gate: Option<GateContent>,
@@ -126,7 +126,7 @@ pub fn standing(
     let (_, faults) = store.inspect()?;
     let (events, live) = reader.events(store);
     let running = live.as_ref().map(|live| live.run.to_owned());
-    let is_faulty = is_stuck(memory, &faults);
+    let is_faulty = is_stuck(store, memory, &faults);
     let written = Written::of(store)?;
     let facts = Facts { memory, is_faulty, next: &next, events: &events, live, written, is_moved: false };
     let situation = Situation::of(&facts);
@@ -231,7 +231,7 @@ impl StatusReader {
         let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
         let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
         let warnings: Vec<String> = unverified_or_log(store).into_iter().chain(done_elsewhere).collect();
-        let is_faulty = is_stuck(&memory, &faults);
+        let is_faulty = is_stuck(store, &memory, &faults);
         let gate = match (&next, &memory.plan) {
             (Next::Gate, Some(plan)) if !is_faulty => {
                 Some(GateContent { warnings: warnings.clone(), ..sources.content(&memory, plan) })
@@ -255,7 +255,7 @@ impl StatusReader {
             gate: gate.as_ref(),
             tasks: progress_of(&tasks),
             staleness_hours: sources.settings.context_staleness_hours,
-            fault: faults.first().and_then(first_fault),
+            fault: faults.iter().find(|faulty| store.stops_workflow(faulty)).and_then(first_fault),
         };
         let newest = self.runs.last_key_value();
         let of_live = self.base_review.as_ref().map(|(_, history)| history.usage);
@@ -269,7 +269,7 @@ impl StatusReader {
             summary: situation.summary(&facts, &telling),
             outcome: situation.outcome(&facts),
             phases: phase_rows(sources.phases, &situation, &facts, now),
-            issues: issue_rows(&memory, store),
+            issues: [issue_rows(&memory, store), base_issue_rows(&memory, store)?].concat(),
             ways_on: ways_on(&situation, &facts),
             tasks,
             gate,
@@ -298,8 +298,9 @@ impl Status {
 }
 
 /// Whether a fault of another file than the plan keeps a run from starting.
-fn is_stuck(memory: &Memory, faults: &[FileFaults]) -> bool {
-    faults.len() > usize::from(memory.faulty_plan.is_some())
+fn is_stuck(store: &Store, memory: &Memory, faults: &[FileFaults]) -> bool {
+    let stopping = faults.iter().filter(|faulty| store.stops_workflow(faulty)).count();
+    stopping > usize::from(memory.faulty_plan.is_some())
 }
 
 fn is_moved(store: &Store) -> bool {

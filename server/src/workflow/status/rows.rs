@@ -9,7 +9,7 @@ use super::situation::{Facts, Situation};
 use super::states::{IssueState, PhaseState, TaskState, Tone};
 use super::words::is_good;
 use crate::contracts::{Decision, Issue, PhaseName, ReviewOutput, RoundKind};
-use crate::memory::{Memory, Store};
+use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus, PhaseEvent};
 use crate::workflow::run::phase::{Phase, Phases};
 use crate::workflow::run::phase_names::{PLAN, REVIEW};
@@ -67,6 +67,9 @@ pub struct IssueStatus {
     pub issue: Issue,
     /// What the last review, or the user, made of it.
     pub state: IssueState,
+    /// The commit that its review compares with; absent on issues of the workflow's review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
 }
 
 /// The phases, in order.
@@ -172,7 +175,7 @@ fn tone(name: PhaseName, status: PhaseState, memory: &Memory) -> Tone {
         PhaseState::Waiting | PhaseState::Interrupted | PhaseState::Cancelled => Tone::Warning,
         PhaseState::Failed => Tone::Error,
         PhaseState::Done if name == PLAN && memory.is_rejected() => Tone::Warning,
-        PhaseState::Done if name == REVIEW && memory.workflow_review().is_some_and(|review| !is_good(review)) => {
+        PhaseState::Done if name == REVIEW && memory.review.as_ref().is_some_and(|review| !is_good(review)) => {
             Tone::Warning
         }
         PhaseState::Done => Tone::Good,
@@ -232,7 +235,7 @@ pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
 pub(super) fn issue_rows(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
     let row = |issue: Issue, state: IssueState| {
         let state = if memory.is_dismissed(&issue.id) { IssueState::Dismissed } else { state };
-        IssueStatus { issue, state }
+        IssueStatus { issue, state, base: None }
     };
     let Some(review) = &memory.review else {
         let issues = standing_review(memory, store).map(|review| review.issues).unwrap_or_default();
@@ -249,4 +252,20 @@ pub(super) fn issue_rows(memory: &Memory, store: &Store) -> Vec<IssueStatus> {
         .filter(|issue| !known(&review.issues, &issue.id) && !memory.is_dismissed(&issue.id))
         .map(|issue| row(issue.clone(), IssueState::Fixed));
     current.chain(fixed).collect()
+}
+
+/// The issues of the review against a commit; those that the one before had are not new.
+pub(super) fn base_issue_rows(memory: &Memory, store: &Store) -> Result<Vec<IssueStatus>, MemoryError> {
+    let Some(review) = &memory.base_review else { return Ok(Vec::new()) };
+    let before = store.base_review_before()?.map(|review| review.issues).unwrap_or_default();
+    let is_known = |issue: &Issue| before.iter().any(|known| known.id == issue.id);
+    let rows = review.issues.iter().map(|issue| {
+        let state = match memory.is_dismissed(&issue.id) {
+            true => IssueState::Dismissed,
+            false if is_known(issue) => IssueState::Open,
+            false => IssueState::New,
+        };
+        IssueStatus { issue: issue.clone(), state, base: review.base.clone() }
+    });
+    Ok(rows.collect())
 }
