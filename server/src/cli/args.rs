@@ -242,13 +242,14 @@ Exit codes:
 
 const REVIEW_HELP: &str = "\
 Judged is what the working tree, with untracked files that are not ignored, has that the commit has not. Only
-.agent_memory/review.json is written, where editors find it. It is no workflow's review: while one is
-unfinished it is refused, and a finished one goes to history.
+.agent_memory/base_review.json is written, where editors find it. It is no workflow's review: one that is
+unfinished goes on as before, and one that is finished keeps its changes, its undo and its issues. The next
+such review replaces it. `baton run --fix IDS` takes its issues as the task of a new workflow.
 
 Exit codes:
     0  reviewed, and no issue is as bad as --fail-on
     1  failed
-    2  wrong usage or settings, no such commit, or a workflow is unfinished
+    2  wrong usage or settings, or no such commit
     3  stopped for a person: the budget is spent
     5  no conclusion: model, network or quota failed
     6  an issue is as bad as --fail-on, or worse

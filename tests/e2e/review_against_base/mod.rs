@@ -2,6 +2,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
+mod beside_a_workflow;
+mod fixes;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -10,8 +13,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::messages_api::{MessagesApi, Reply, Script};
-use crate::support::replies::{approves, goes_well, own, review, with, workspace};
+use crate::support::replies::{approves, review, with};
 use crate::support::session::{Done, Session};
+
+const BASE_REVIEW: &str = "base_review.json";
 
 const REPOSITORY: &str = "\
 //- /.gitignore
@@ -116,19 +121,22 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
     assert!(diff.contains("-two\\\\n+2\\\\n") || diff.contains("-two\\n+2\\n"), "{diff}");
     assert!(diff.contains("+untracked") && diff.contains("-gone") && !diff.contains("secret-value"), "{diff}");
 
-    let found = session.handoff("review.json");
+    let found = session.handoff(BASE_REVIEW);
     assert_eq!((&found["base"], &found["head"], &found["branch"]), (&json!(base), &json!(head), &json!("feature")));
     assert_eq!((&found["round"], &found["plan_drift_detected"]), (&json!(1), &json!(false)));
     let status = session.baton(["status", "--json"]).run().expect(0).json();
-    assert_eq!((&status["outcome"], &status["next"]), (&json!("done"), &json!("task")));
-    assert_eq!((&status["phases"][3]["status"], status["issues"].as_array().unwrap().len()), (&json!("done"), 2));
-    assert!(status["usage"]["output_tokens"].as_u64().unwrap() > 0, "{status}");
-    let names = session.names(".agent_memory");
-    assert_eq!(names, [".gitignore", "lock", "review.json", "runs"]);
-    session
-        .run(&api, ["--fix", found["issues"][0]["id"].as_str().unwrap()])
-        .expect(2)
-        .reports("nobody planned those changes");
+    // It is no workflow's: there is none.
+    assert_eq!((&status["run"], &status["outcome"], &status["next"]), (&Value::Null, &Value::Null, &json!("task")));
+    assert_eq!((&status["phases"][3]["status"], &status["usage"]["output_tokens"]), (&json!("pending"), &json!(0)));
+    let issues: Vec<_> = status["issues"].as_array().unwrap().iter().map(|i| (&i["state"], &i["base"])).collect();
+    assert_eq!(issues, [(&json!("new"), &json!(base)), (&json!("new"), &json!(base))]);
+    session.baton(["status"]).run().expect(0).prints(&format!("(review against {})", &base[..10]));
+    assert_eq!(session.names(".agent_memory"), [".gitignore", "base_review.json", "lock", "runs"]);
+    session.baton(["reset"]).run().expect(0);
+    assert!(
+        session.exists(".agent_memory/base_review.json") && session.history().is_empty(),
+        "no workflow to set aside"
+    );
 }
 
 #[test]
@@ -159,7 +167,7 @@ fn what_cannot_be_compared_is_reported_with_what_to_do() {
     let api = reviewer([]);
     let refused = |session: &Session, base: &str, words: &str| {
         against(session, &api, base, &[]).expect(2).reports(words);
-        assert!(!session.exists(".agent_memory/review.json") && session.runs().is_empty());
+        assert!(!session.exists(".agent_memory/base_review.json") && session.runs().is_empty());
     };
     refused(&Session::new(REPOSITORY), "main", "there is no git repository here");
     let session = Session::new(REPOSITORY);
@@ -190,55 +198,12 @@ fn what_cannot_be_compared_is_reported_with_what_to_do() {
 }
 
 #[test]
-fn while_a_workflow_is_unfinished_it_is_refused_and_a_finished_one_goes_to_history() {
-    let session = Session::in_git(&workspace(2));
-    let api = MessagesApi::start(goes_well(&[&[own("T1"), own("T2")]]));
-    session.run(&api, ["--task", "Do it"]).expect(3);
-    let before = session.memory_tree();
-    against(&session, &api, "main", &[]).expect(2).reports("a workflow is unfinished here");
-    assert_eq!(session.memory_tree(), before);
-    session.run(&api, ["--auto-approve"]).expect(0);
-
-    let reviews = reviewer([approves()]);
-    against(&session, &reviews, "HEAD", &[]).expect(0).prints("Reviewed 2 files against HEAD");
-    let asked = reviews.requests()[0].first_message();
-    assert!(asked.contains("src/t1.rs: modified, +1 -1") && !asked.contains("Do it"), "{asked}");
-    assert_eq!(session.history(), ["0001-finished"]);
-    assert!(
-        session.exists(".agent_memory/history/0001-finished/plan.json") && !session.exists(".agent_memory/plan.json")
-    );
-    assert!(session.handoff("review.json")["base"].is_string());
-
-    // It drives nothing: what comes next is a task, and a new workflow does not count it.
-    session.run(&api, []).expect(2).reports("there is no task");
-    session.write("src/t1.rs", "pub fn t1() -> u32 {\n    0\n}\n");
-    session.write("src/t2.rs", "pub fn t2() -> u32 {\n    0\n}\n");
-    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    let found = session.handoff("review.json");
-    assert_eq!((&found["round"], found.get("base")), (&json!(1), None));
-    assert_eq!(session.history(), ["0001-finished", "0002-reset"]);
-}
-
-#[test]
-fn a_task_that_was_not_begun_stays_and_can_be_begun_afterwards() {
-    let session = Session::in_git(&workspace(1));
-    session.write("src/t1.rs", "pub fn t1() -> u32 {\n    0\n}\n// more\n");
-    session.write(".agent_memory/task.md", "Do it\n");
-    let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
-    against(&session, &api, "main", &[]).expect(0);
-    assert_eq!(session.text(".agent_memory/task.md"), "Do it\n");
-    session.run(&api, ["--auto-approve"]).expect(0);
-    assert!(session.text("src/t1.rs").contains('1'));
-    assert_eq!(session.text(".agent_memory/task.md"), "Do it\n");
-}
-
-#[test]
 fn where_nothing_differs_no_model_is_asked() {
     let session = Session::in_git(REPOSITORY);
     let api = reviewer([]);
     against(&session, &api, "main", &[]).expect(0).prints("There is nothing to review: nothing differs from main");
     assert!(api.requests().is_empty());
-    assert_eq!(session.handoff("review.json")["verdict"], "approved");
+    assert_eq!(session.handoff(BASE_REVIEW)["verdict"], "approved");
 }
 
 #[test]
@@ -246,7 +211,7 @@ fn what_was_dismissed_is_not_raised_by_the_next_review() {
     let (session, _) = branched();
     let raises = || reviewer([review("changes_requested", "fix_and_re_review", &[issue("major", "2", "Taste.")])]);
     against(&session, &raises(), "main", &[]).expect(6);
-    let id = session.handoff("review.json")["issues"][0]["id"].clone();
+    let id = session.handoff(BASE_REVIEW)["issues"][0]["id"].clone();
     session.write(".agent_memory/dismissed.json", json!([id]).to_string());
     let api = raises();
     let done = against(&session, &api, "main", &[]).expect(0);
@@ -254,6 +219,12 @@ fn what_was_dismissed_is_not_raised_by_the_next_review() {
     let asked = api.requests()[0].first_message();
     assert!(asked.contains("<dismissed_issues>") && asked.contains(id.as_str().unwrap()), "{asked}");
     assert_eq!(session.handoff("dismissed.json"), json!([id]));
+
+    // Also by one that follows a review which did not raise it.
+    against(&session, &reviewer([approves()]), "main", &[]).expect(0);
+    let api = raises();
+    against(&session, &api, "main", &[]).expect(0);
+    assert!(api.requests()[0].first_message().contains(id.as_str().unwrap()));
 }
 
 #[test]
@@ -264,7 +235,22 @@ fn a_review_that_is_killed_goes_on_without_paying_twice() {
     let run = session.baton(["review", "--base", "main"]).api(&api).start();
     api.wait_for_request(("review", 1));
     run.kill();
-    assert!(!session.exists(".agent_memory/review.json"));
+    assert!(!session.exists(".agent_memory/base_review.json"));
+    let again = reviewer([looks(), approves()]);
+    against(&session, &again, "main", &[]).expect(0);
+    assert_eq!(again.requests().iter().map(|request| request.turn).collect::<Vec<_>>(), [1]);
+    // Killed twice, with another review in between: still nothing is paid for twice.
+    session.write("src/kept.rs", "kept no more\n");
+    for replies in
+        [vec![looks().after(Duration::from_secs(20))], vec![looks(), approves().after(Duration::from_secs(20))]]
+    {
+        let turn = replies.len() - 1;
+        let api = reviewer(replies);
+        let run = session.baton(["review", "--base", "main"]).api(&api).start();
+        api.wait_for_request(("review", turn));
+        run.kill();
+        against(&session, &reviewer([approves()]), "HEAD", &[]).expect(0);
+    }
     let again = reviewer([looks(), approves()]);
     against(&session, &again, "main", &[]).expect(0);
     assert_eq!(again.requests().iter().map(|request| request.turn).collect::<Vec<_>>(), [1]);
@@ -281,7 +267,7 @@ fn a_new_plan_is_not_what_such_a_review_can_ask_for() {
     against(&session, &api, "main", &[]).expect(0);
     let expected = api.requests()[1].last_message().to_string();
     assert!(expected.contains("there is no plan to make again"), "{expected}");
-    assert_eq!(session.handoff("review.json")["recommended_action"], "escalate_to_human");
+    assert_eq!(session.handoff(BASE_REVIEW)["recommended_action"], "escalate_to_human");
 }
 
 #[test]
@@ -293,7 +279,7 @@ fn a_folder_of_a_repository_sees_only_what_lies_in_it() {
     let asked = api.requests()[0].first_message();
     assert!(asked.contains("\nchanged.rs: modified") || asked.contains(">\nchanged.rs: modified"), "{asked}");
     assert!(asked.contains("new/untracked.rs: created") && !asked.contains("outside.rs"), "{asked}");
-    assert!(session.exists("src/.agent_memory/review.json"));
+    assert!(session.exists("src/.agent_memory/base_review.json"));
 }
 
 #[test]
@@ -316,7 +302,10 @@ fn a_review_that_is_stopped_says_that_nothing_was_changed() {
     api.wait_for_request("review");
     run.signal(rustix::process::Signal::INT);
     run.wait().expect(130).prints("Stopped in review. Nothing was changed.");
+    let told =
+        session.baton(["review", "--base", "main", "--json"]).api(&api).env("BATON_BUDGET_USD", "0.000001").run();
+    assert_eq!((&told.outcome()["outcome"], &told.outcome()["review"]), (&json!("escalated"), &Value::Null));
     let error = session.baton(["review", "--base", "main"]).api(&api).env("BATON_BUDGET_USD", "0.000001").run();
     error.expect(3).prints("the budget is spent");
-    assert!(!session.exists(".agent_memory/review.json"), "nothing came of either");
+    assert!(!session.exists(".agent_memory/base_review.json"), "nothing came of either");
 }

@@ -145,6 +145,40 @@ fn issue(severity: &str, line: u32) -> Value {
 }
 
 #[tokio::test]
+async fn issues_of_the_review_beside_the_workflow_stand_with_its_own_and_each_moves_by_itself() {
+    let mut fixture = Fixture::reviewed(json!([issue("major", 2)]));
+    let against = |at: &str, issues: Value| {
+        json!({
+            "verdict": "changes_requested", "summary": "s", "recommended_action": "merge", "base": "abc",
+            "timestamp": at, "issues": issues
+        })
+    };
+    let beside = ".agent_memory/base_review.json";
+    fixture.file(beside, &against("2026-01-01T00:00:00Z", json!([issue("major", 2), issue("minor", 3)])).to_string());
+    fixture.refresh().await;
+    let data = |fixture: &Fixture| -> Vec<Value> {
+        let shown = fixture.shown["src.rs"]["diagnostics"].as_array().unwrap();
+        shown.iter().map(|shown| shown["data"].clone()).collect()
+    };
+    let of_base = |id: &str| json!({ "id": id, "base": "abc" });
+    assert_eq!(data(&fixture), [json!({ "id": "major" }), of_base("major"), of_base("minor")]);
+    let related = |at: usize| fixture.shown["src.rs"]["diagnostics"][at].get("relatedInformation").cloned();
+    assert!(related(0).is_some() && related(1).is_none(), "nobody planned what is beside");
+
+    fixture.open("src.rs", SOURCE_FILE);
+    fixture.edit("src.rs", 2, (0, 0), (0, 0), "// new\n");
+    fixture.publish_moved().await;
+    assert_eq!(fixture.lines("src.rs"), [2, 2, 3]);
+    // Another one beside is about the text as it is now; the workflow's own stays where edits moved it.
+    fixture.file(beside, &against("2026-01-02T00:00:00Z", json!([issue("major", 1)])).to_string());
+    fixture.refresh().await;
+    assert_eq!(
+        (data(&fixture), fixture.lines("src.rs")),
+        (vec![json!({ "id": "major" }), of_base("major")], vec![2, 1])
+    );
+}
+
+#[tokio::test]
 async fn an_issue_is_a_diagnostic_at_its_line_with_its_task() {
     let mut first = issue("critical", 2);
     first["suggested_fix"] = json!("Mend it.");

@@ -24,10 +24,14 @@ pub(crate) fn hover(snapshot: &Snapshot, issues: &[HoverIssue<'_>], kind: Markup
     let parts = issues.iter().map(|HoverIssue { issue, base }| {
         // Nobody planned what a review against a commit is about.
         let task = snapshot.memory.task_of(issue).filter(|_| base.is_none());
-        let of = base.map(|base| format!(" against {}", short_commit(base))).unwrap_or_default();
+        let against = |base: String| format!(" against {base}");
+        let base = base.map(short_commit);
         match kind {
-            MarkupKind::Markdown => in_markdown(issue, &markdown_line(&of), task),
-            MarkupKind::PlainText => in_plain_text(issue, &of, task),
+            MarkupKind::Markdown => {
+                let of = base.map(|base| against(markdown_line(&base)));
+                in_markdown(issue, &of.unwrap_or_default(), task)
+            }
+            MarkupKind::PlainText => in_plain_text(issue, &base.map(against).unwrap_or_default(), task),
         }
     });
     let between = match kind {
