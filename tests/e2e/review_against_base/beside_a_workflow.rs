@@ -31,7 +31,8 @@ fn of_workflow(session: &Session) -> BTreeMap<String, Vec<u8>> {
     let of_base: Vec<String> = session.runs().into_iter().filter(|run| is_base(session, run)).collect();
     let mut tree = session.memory_tree();
     tree.retain(|path, _| {
-        path != "lock" && path != BASE_REVIEW && !of_base.iter().any(|run| path.starts_with(&format!("runs/{run}/")))
+        let is_of_base = path == BASE_REVIEW || path.contains("-base-review/");
+        path != "lock" && !is_of_base && !of_base.iter().any(|run| path.starts_with(&format!("runs/{run}/")))
     });
     tree
 }
@@ -137,10 +138,10 @@ fn faults_of_the_workflows_files_do_not_stand_in_the_way_but_what_was_dismissed_
     session.write(".agent_memory/.gitignore", "*\n");
     session.write(".agent_memory/context.json", "{");
     takes_nothing(&session);
-    session.run(&reviewer([]), ["--task", "Do it"]).reports(".agent_memory/context.json:1:2");
+    session.run(&reviewer([]), ["--task", "Do it"]).reports(".agent_memory/context.json:1:1");
     session.write(".agent_memory/dismissed.json", "{");
     let api = reviewer([]);
-    against(&session, &api, "HEAD", &[]).reports(".agent_memory/dismissed.json:1:2");
+    against(&session, &api, "HEAD", &[]).reports(".agent_memory/dismissed.json:1:1");
     assert!(api.requests().is_empty());
 }
 

@@ -62,7 +62,7 @@ fn an_issue_is_fixed_by_a_workflow_whose_task_it_is() {
     // While that is unfinished, another is refused and the same goes on.
     let two = id(&session, BASE_REVIEW, 1);
     let refused = session.run(&one_task(), ["--fix", two.as_str()]).expect(2);
-    refused.reports("another task is unfinished here").reports("`baton run`").reports("--reset");
+    refused.reports("another task is unfinished here").reports("`baton run`").reports("`baton reset`");
     let api = one_task();
     session.run(&api, ["--fix", both.as_str()]).expect(3);
     assert!(api.requests().is_empty(), "it waits at its gate as before");
@@ -132,7 +132,7 @@ fn an_editor_shows_both_reviews_at_one_line_and_fixes_and_dismisses_each_by_itse
     editor.until_the_end(&started);
     let started = editor.execute("baton.review", &[json!({ "base": "HEAD" })]).unwrap();
     let last = editor.until_the_end(&started);
-    assert!(last.to_string().contains("Reviewed 1 file against HEAD"), "{last}");
+    assert!(last.contains("Reviewed 1 file against HEAD"), "{last}");
     assert_eq!(editor.issues("src/t1.rs"), ["1: Its own.", "1: Beside src/t1.rs."]);
     let commit = session.git(&["rev-parse", "HEAD"]).trim().to_owned();
 

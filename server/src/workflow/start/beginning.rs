@@ -184,7 +184,7 @@ impl TaskAtHand {
         }
         match (other, there) {
             (Some(_), Some(there)) if unfinished => usage(&format!(
-                "another task is unfinished here: {:?}. Go on with it by `baton run`, or set it aside with --reset",
+                "another task is unfinished here: {:?}. Go on with it by `baton run`, or set it aside by `baton reset`",
                 shortened(there)
             )),
             (Some(_), _) => {
