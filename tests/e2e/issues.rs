@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use baton::contracts::RepoPath;
 use baton::memory::{Seal, Store};
-use baton::workflow::{dismiss_issue, restore_issue};
+use baton::workflow::{dismiss_issues, restore_issues};
 use baton::workspace::Workspace;
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -414,40 +414,41 @@ fn an_issue_is_dismissed_and_restored_while_a_run_is_at_work() {
     session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
     let (a, b) = (id(&session, "A"), id(&session, "B"));
     let store = store(&session);
+    let one = |id: &str| [id.to_owned()];
+    let dismissed = || -> Vec<Value> {
+        session.handoff("dismissed.json").as_array().unwrap().iter().map(|entry| entry["id"].clone()).collect()
+    };
     let refused = |result: Result<(), baton::workflow::StartError>| result.unwrap_err().to_string();
-    let unknown = refused(dismiss_issue(&store, "x"));
+    let unknown = refused(dismiss_issues(&store, &one("x"), None));
     assert_eq!(unknown, format!("\"x\" is no issue of the review; open are {a} (src/t1.rs:2), {b} (src/t2.rs:2)"));
-    assert_eq!(refused(restore_issue(&store, &b)), format!("issue {b:?} is not dismissed; none is"));
+    assert_eq!(refused(restore_issues(&store, &one(&b))), format!("issue {b:?} is not dismissed; none is"));
     assert!(!session.exists(".agent_memory/dismissed.json"));
 
     let run = session.start(&api, ["--fix", &a]);
     api.wait_for_request(("review", 1, 0));
     // By now there is no review.json: the one whose issues are being fixed counts.
     for _ in 0..2 {
-        dismiss_issue(&store, &b).unwrap();
+        dismiss_issues(&store, &one(&b), None).unwrap();
     }
-    assert_eq!(session.handoff("dismissed.json"), json!([b]));
+    assert_eq!(dismissed(), [b.as_str()]);
     run.wait().expect(0);
     assert_eq!(stands(&session), next(&["A fixed"], "none"));
-    restore_issue(&store, &b).unwrap();
-    assert_eq!(
-        (session.handoff("dismissed.json"), stands(&session)),
-        (json!([]), next(&["A fixed", "B open"], "none"))
-    );
+    restore_issues(&store, &one(&b)).unwrap();
+    assert_eq!((dismissed(), stands(&session)), (Vec::new(), next(&["A fixed", "B open"], "none")));
 
     // Two at once do not write over each other.
     std::thread::scope(|scope| {
         for id in [&a, &b] {
-            scope.spawn(|| dismiss_issue(&store, id).unwrap());
+            scope.spawn(|| dismiss_issues(&store, &one(id), None).unwrap());
         }
     });
-    assert_eq!(session.handoff("dismissed.json").as_array().unwrap().len(), 2);
+    assert_eq!(dismissed().len(), 2);
 
     // What others wrote wrong is not written over; a plan that is wrong does not matter.
     session.write(".agent_memory/plan.json", "{");
-    restore_issue(&store, &a).unwrap();
+    restore_issues(&store, &one(&a)).unwrap();
     session.write(".agent_memory/dismissed.json", "{");
-    let error = refused(restore_issue(&store, &b));
+    let error = refused(restore_issues(&store, &one(&b)));
     assert!(error.contains(".agent_memory/dismissed.json:1:"), "{error}");
     assert_eq!(session.text(".agent_memory/dismissed.json"), "{");
 }
@@ -465,4 +466,38 @@ fn a_plan_that_changed_since_is_asked_about_before_a_chosen_issue_is_fixed() {
     session.baton(["approve"]).run().expect(0);
     session.run(&api, []).expect(0);
     assert!(session.text("src/t1.rs").contains('2'));
+}
+
+#[test]
+fn issues_are_dismissed_and_restored_by_command_all_of_them_or_none() {
+    let session = Session::new(&workspace(2));
+    let api = MessagesApi::start(two_tasks([review("approved", "merge", &a_and_b())]));
+    session.baton(["dismiss", "a1"]).run().expect(2).reports("there is no review here, and so no issue");
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    let (a, b) = (id(&session, "A"), id(&session, "B"));
+    // Written by the last version.
+    session.write(".agent_memory/dismissed.json", json!([b]).to_string());
+
+    let unknown = session.baton(["dismiss", &a, "x"]).run().expect(2);
+    unknown.reports(&format!("\"x\" is no issue of the review; open are {a} (src/t1.rs:2)\n"));
+    assert_eq!(session.handoff("dismissed.json"), json!([b]), "none was");
+    let done = session.baton(["dismiss", &format!("{a},{b}"), "--because", "As agreed."]).run().expect(0);
+    done.prints(&format!("Dismissed 2 issues ({a}, {b}). `baton restore {a} {b}` takes this back."));
+    let entries = session.handoff("dismissed.json");
+    for (entry, id) in entries.as_array().unwrap().iter().zip([&b, &a]) {
+        assert_eq!((&entry["id"], &entry["because"]), (&json!(id), &json!("As agreed.")));
+        assert!(entry["at"].as_str().is_some_and(|at| at.starts_with("20")), "{entry}");
+    }
+    // A reason stays until there is another.
+    session.baton(["dismiss", &a]).run().expect(0);
+    assert_eq!(session.handoff("dismissed.json"), entries);
+    assert_eq!(stands(&session), next(&[], "none"));
+
+    let long = "x".repeat(2049);
+    let refused = session.baton(["dismiss", &a, "--because", &long]).run().expect(2);
+    refused.reports("the reason has 2049 bytes, and may have 2048");
+    session.baton(["restore", &a, "x"]).run().expect(2).reports(&format!("dismissed are {b}, {a}"));
+    assert_eq!(session.handoff("dismissed.json"), entries, "none was");
+    session.baton(["restore", &a, &b]).run().expect(0).prints(&format!("Restored 2 issues ({a}, {b})."));
+    assert_eq!(stands(&session), next(&["A new", "B new"], "none"));
 }

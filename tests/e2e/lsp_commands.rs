@@ -282,10 +282,10 @@ fn an_issue_is_dismissed_and_restored() {
     assert!(error["message"].as_str().is_some_and(|text| text.contains(&id)), "{error}");
     let error = client.execute("baton.dismissIssue", &[json!("nothing")]).expect_err("no such issue");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("is no issue of the review")), "{error}");
-    assert_eq!(client.execute("baton.dismissIssue", &[json!(id)]), Ok(json!({ "id": id })));
+    assert_eq!(client.execute("baton.dismissIssue", &[json!(id)]), Ok(json!({ "ids": [id] })));
     client.wait_for_diagnostics(&session.uri("src/lib.rs"), <[Value]>::is_empty);
-    assert_eq!(session.text(".agent_memory/dismissed.json"), format!("[\n  \"{id}\"\n]\n"));
-    assert_eq!(client.execute("baton.restoreIssue", &[json!({ "id": id })]), Ok(json!({ "id": id })));
+    assert_eq!(session.handoff("dismissed.json")[0]["id"], id);
+    assert_eq!(client.execute("baton.restoreIssue", &[json!({ "id": id })]), Ok(json!({ "ids": [id] })));
     client.wait_for_diagnostics(&session.uri("src/lib.rs"), |shown| shown.len() == 1);
     assert!(client.execute("baton.restoreIssue", &[json!(id)]).is_err(), "it was not dismissed");
     assert_eq!(client.quit(), Some(0));

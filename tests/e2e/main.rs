@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests make files and look at them")]
 
+mod accept;
 mod anthropic;
 mod bad_input;
 mod caching;

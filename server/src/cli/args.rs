@@ -39,6 +39,13 @@ pub enum Command {
     Approve(ApproveArgs),
     /// Reject the plan that waits
     Reject,
+    /// Take the reviewed work as it is: dismiss what the review still asks for, and end the workflow
+    #[command(after_help = ACCEPT_HELP)]
+    Accept(AcceptArgs),
+    /// Dismiss issues: they are neither fixed nor raised again
+    Dismiss(DismissArgs),
+    /// Take back that issues were dismissed
+    Restore(RestoreArgs),
     /// Tell where the workflow stands and what comes next
     Status(StatusArgs),
     /// Show what the workflow changed, as a unified diff; its paths begin at the workspace
@@ -149,6 +156,33 @@ pub struct ApproveArgs {
     pub plan: Option<String>,
 }
 
+/// Flags of `baton accept`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct AcceptArgs {
+    /// Why, in your words; kept with the dismissed issues
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = because)]
+    pub because: Option<String>,
+}
+
+/// Arguments of `baton dismiss`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct DismissArgs {
+    /// The issues; `baton status` lists them with their ids
+    #[arg(value_name = "ID", required = true, value_delimiter = ',', value_parser = issue_id)]
+    pub ids: Vec<String>,
+    /// Why, in your words
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = because)]
+    pub because: Option<String>,
+}
+
+/// Arguments of `baton restore`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct RestoreArgs {
+    /// The dismissed issues
+    #[arg(value_name = "ID", required = true, value_delimiter = ',', value_parser = issue_id)]
+    pub ids: Vec<String>,
+}
+
 /// Flags of `baton status`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct StatusArgs {
@@ -255,6 +289,15 @@ Exit codes:
     6  an issue is as bad as --fail-on, or worse
   130  cancelled";
 
+const ACCEPT_HELP: &str = "\
+For work that was reviewed and not approved. No file is changed and nothing is committed: `baton diff` shows the
+changes, `baton rollback` undoes them, and `baton restore ID` opens an issue again.
+
+Exit codes:
+    0  accepted
+    1  failed
+    2  there is nothing to accept, or not now; the message says what to do";
+
 const DOCTOR_HELP: &str = "\
 The models' provider is asked whether it has the models; that costs nothing. Nothing is written, and no key
 is shown.
@@ -350,6 +393,10 @@ fn feedback(text: &str) -> Result<String, String> {
     words(text, "the feedback is empty; say in a sentence what should be different")
 }
 
+fn because(text: &str) -> Result<String, String> {
+    words(text, "the reason is empty; say in a sentence why, or leave --because out")
+}
+
 fn words(text: &str, empty: &str) -> Result<String, String> {
     let words = tidied(text);
     if words.is_empty() { Err(empty.to_owned()) } else { Ok(words) }
@@ -443,6 +490,13 @@ mod tests {
         assert_eq!(command(&format!("baton approve --plan {hash}")), Command::Approve(shown));
         assert!(parse("baton approve --plan 12").is_err() && parse("baton approve --plan").is_err());
         assert_eq!(command("baton reject"), Command::Reject);
+        assert_eq!(command("baton accept"), Command::Accept(AcceptArgs { because: None }));
+        let ids = || vec!["a1".to_owned(), "b2".to_owned()];
+        for line in ["baton dismiss a1 b2 --because meant", "baton dismiss --because=meant a1,b2"] {
+            let dismiss = DismissArgs { ids: ids(), because: Some("meant".to_owned()) };
+            assert_eq!(command(line), Command::Dismiss(dismiss));
+        }
+        assert_eq!(command("baton restore a1 b2"), Command::Restore(RestoreArgs { ids: ids() }));
         assert_eq!(command("baton reset"), Command::Reset);
         assert_eq!(command("baton clean"), Command::Clean);
         assert_eq!(command("baton trust --moved"), Command::Trust(TrustArgs { moved: true }));
@@ -504,6 +558,10 @@ mod tests {
             ("baton run --task=", "the task is empty"),
             ("baton run --task=\u{feff}", "the task is empty"),
             ("baton plan --feedback=", "the feedback is empty"),
+            ("baton accept --because=", "the reason is empty"),
+            ("baton dismiss", "<ID>"),
+            ("baton dismiss a --because --workspace w", "--because=--workspace"),
+            ("baton restore ,", "an issue has an id"),
             ("baton run --task --json", "--task=--json"),
             ("baton run --task --timeout=5m", "--task=--timeout=5m"),
             ("baton run --task -h", "--task=-h"),

@@ -3,11 +3,13 @@
 //! Invariant: nothing of the crate imports this module. What a run does reaches it as events; what a person answers
 //! leaves it by [`Approver`](crate::workflow::Approver).
 
+mod accept;
 mod answer;
 pub mod args;
 mod clean;
 mod demo;
 mod diff;
+mod dismiss;
 mod doctor;
 mod failure;
 pub mod gate;
@@ -49,6 +51,9 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Plan(plan) => run::plan_again(&start, plan.feedback),
         Command::Approve(approve) => answer::approve(&start, approve),
         Command::Reject => answer::reject(&start),
+        Command::Accept(args) => accept::accept(&start, args.because),
+        Command::Dismiss(args) => dismiss::dismiss(&start, &args),
+        Command::Restore(args) => dismiss::restore(&start, &args.ids),
         Command::Status(status) => status::status(&start, status.json),
         Command::Diff(diff) => diff::diff(&start, diff.task.as_deref()),
         Command::Rollback(rollback) => rollback::rollback(&start, rollback),

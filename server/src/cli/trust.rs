@@ -51,10 +51,11 @@ pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> 
 
 fn take_over(store: &Store, moved: &[UncountedFrom]) -> Result<u8, Failure> {
     let paths: Vec<PathBuf> = moved.iter().filter_map(|from| moved_from(from).map(Path::to_owned)).collect();
-    let Resealed { approval, journals, lines } = workflow::trust_moved(store, &paths)?;
+    let Resealed { approval, acceptance, journals, lines } = workflow::trust_moved(store, &paths)?;
     let answer = if approval { "the answer to the plan, " } else { "" };
+    let accepted = if acceptance { "the acceptance of the work as it is, " } else { "" };
     print(&format!(
-        "Taken over: {answer}{} and {} of transcripts. `baton status` tells where the workflow stands.",
+        "Taken over: {answer}{accepted}{} and {} of transcripts. `baton status` tells where the workflow stands.",
         text::count(journals, "publish journal"),
         text::count(lines, "line")
     ))?;
@@ -76,6 +77,9 @@ fn moved_text(moved: &[UncountedFrom], rest: &[String]) -> String {
                 Decision::Rejected => "the plan is rejected again, and not asked about",
             };
             lines.push(format!("  {}: {then}", approval_text(approval)));
+        }
+        if from.acceptance {
+            lines.push("  the acceptance of the work as it is: the workflow counts as finished again".to_owned());
         }
         if from.journals > 0 {
             let count = text::count(from.journals, "publish journal");

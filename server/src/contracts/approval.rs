@@ -51,11 +51,6 @@ pub enum ApprovedBy {
     Auto,
 }
 
-/// The issues the user dismissed, by id.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Dismissed(pub Vec<String>);
-
 impl Approval {
     /// Whether the plan was rejected.
     pub fn is_rejected(&self) -> bool {
@@ -76,12 +71,6 @@ impl Approval {
 impl Handoff for Approval {
     const NAME: &'static str = "approval";
     const FILE: &'static str = "approval.json";
-    const SERVER_FILLED: &'static [&'static str] = &[];
-}
-
-impl Handoff for Dismissed {
-    const NAME: &'static str = "dismissed";
-    const FILE: &'static str = "dismissed.json";
     const SERVER_FILLED: &'static [&'static str] = &[];
 }
 

@@ -28,6 +28,9 @@ pub const MAX_TASKS: usize = 500;
 /// Bytes of task.md and feedback.md, which a person writes and every agent is sent.
 pub const MAX_TEXT_BYTES: u64 = MIB;
 
+/// Bytes of the reason that a person gives for dismissing issues, or for taking the work as it is.
+pub const MAX_BECAUSE_BYTES: u64 = 2 * KIB;
+
 /// Bytes of plan.md: a plan, rendered.
 pub const MAX_MARKDOWN_BYTES: u64 = 2 * MAX_HANDOFF_BYTES;
 

@@ -6,8 +6,10 @@
 //! Invariant: this module imports nothing of the crate but `text`. Whatever a rule needs from outside (does this file
 //! exist?) comes in as an argument.
 
+mod acceptance;
 mod approval;
 mod context;
+mod dismissed;
 mod fault;
 mod file_keys;
 mod findings;
@@ -27,17 +29,19 @@ mod schema;
 mod shown;
 mod usage;
 
-pub use approval::{Approval, ApprovedBy, Decision, Dismissed};
+pub use acceptance::Acceptance;
+pub use approval::{Approval, ApprovedBy, Decision};
 pub use context::{ContextOutput, Dependency, Relevance, RelevantFile};
+pub use dismissed::{Dismissal, Dismissed};
 pub use fault::{Fault, JsonText, Position};
 pub use file_keys::{FileKeys, name_key};
 pub use findings::Findings;
 pub use gate_facts::{Estimate, FlaggedFile, GateFacts, ProtectedFile, Spending};
 pub use handoffs::{FindingsReader, HandoffFile, HandoffJson, Handoffs, PhaseFiles};
 pub use limits::{
-    MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES, MAX_JSON_DEPTH, MAX_JSON_VALUES,
-    MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PHASE_PROMPT_BYTES, MAX_PROMPT_BYTES, MAX_SETTINGS, MAX_TASKS,
-    MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES, MAX_USER_PHASES, over_limit, too_large,
+    MAX_BECAUSE_BYTES, MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES,
+    MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PHASE_PROMPT_BYTES, MAX_PROMPT_BYTES,
+    MAX_SETTINGS, MAX_TASKS, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES, MAX_USER_PHASES, over_limit, too_large,
 };
 pub use phase_name::PhaseName;
 pub use plan::{Complexity, PlanOutput, Task};

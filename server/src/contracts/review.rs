@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
+use super::{Dismissal, Dismissed};
 use crate::text;
 
 /// The reviewer's judgement of what was implemented.
@@ -149,8 +150,8 @@ pub enum AnswerState {
 
 impl ReviewOutput {
     /// The issues that the user has not dismissed.
-    pub fn open_issues(&self, dismissed: &[String]) -> impl Iterator<Item = &Issue> {
-        self.issues.iter().filter(|issue| !dismissed.contains(&issue.id))
+    pub fn open_issues(&self, dismissed: &[Dismissal]) -> impl Iterator<Item = &Issue> {
+        self.issues.iter().filter(|issue| !Dismissed::has(dismissed, &issue.id))
     }
 
     /// Whether it judges a working tree against a commit, and so drives no workflow.
@@ -261,7 +262,7 @@ mod tests {
             "issues": [issue("i1"), issue("i2")]
         }))
         .unwrap();
-        let open: Vec<&str> = review.open_issues(&["i1".to_owned()]).map(|issue| issue.id.as_str()).collect();
+        let open: Vec<&str> = review.open_issues(&["i1".into()]).map(|issue| issue.id.as_str()).collect();
         assert_eq!(open, ["i2"]);
         assert_eq!(review.open_issues(&[]).count(), 2);
         assert!(!review.is_of_base());

@@ -1,7 +1,7 @@
 //! What follows from the memory alone: which tasks were approved and done, which issues are open, what the task is.
 
 use super::Memory;
-use crate::contracts::{Issue, Task};
+use crate::contracts::{Dismissed, Issue, RecommendedAction, ReviewOutput, Task};
 
 impl Memory {
     /// Whether there is a plan, also one that breaks its contract.
@@ -51,7 +51,7 @@ impl Memory {
 
     /// Whether the user dismissed the issue of this id.
     pub fn is_dismissed(&self, issue: &str) -> bool {
-        self.dismissed.iter().any(|id| id == issue)
+        Dismissed::has(&self.dismissed, issue)
     }
 
     /// The issues of the review at hand that the user has not dismissed.
@@ -62,6 +62,24 @@ impl Memory {
     /// The issues of the review against a commit that the user has not dismissed.
     pub fn open_base_issues(&self) -> impl Iterator<Item = &Issue> {
         self.base_review.iter().flat_map(|review| review.open_issues(&self.dismissed))
+    }
+
+    /// Whether the user takes the work as it is, though the review of the workflow asks for something: they dismissed all
+    /// of its issues, at least one of them since it was written, or said so. A review that names nothing but what was
+    /// dismissed before has not been looked at by anyone.
+    pub fn is_accepted(&self) -> bool {
+        self.review.as_ref().is_some_and(|review| {
+            review.recommended_action != RecommendedAction::Merge
+                && review.open_issues(&self.dismissed).next().is_none()
+                && (self.acceptance.is_some() || self.is_dismissed_since(review))
+        })
+    }
+
+    /// Whether the user dismissed an issue of this review after it was written.
+    fn is_dismissed_since(&self, review: &ReviewOutput) -> bool {
+        let of_review = |id: &str| review.issues.iter().any(|issue| issue.id == id);
+        let since = |at| review.timestamp.is_none_or(|written| at >= written);
+        self.dismissed.iter().any(|dismissal| of_review(&dismissal.id) && dismissal.at.is_none_or(since))
     }
 
     /// The task that an issue belongs to: the approved one it names, else the owner of its file.
@@ -76,6 +94,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::contracts::{Acceptance, Dismissal};
     use crate::memory::{FaultyPlan, FileFaults, LoadedPlan, Revision};
 
     fn from<T: DeserializeOwned>(value: Value) -> T {
@@ -132,5 +151,42 @@ mod tests {
         assert_eq!(memory.approved_tasks(), ["T1"]);
         assert_eq!(owner(&memory).as_deref(), Some("T1"));
         assert!(Memory::default().approved_tasks().is_empty() && owner(&Memory::default()).is_none());
+    }
+
+    #[test]
+    fn the_work_is_accepted_when_the_user_said_so_or_dismissed_all_issues_since_the_review() {
+        let review = |action: &str, ids: &[&str]| -> Option<ReviewOutput> {
+            let issue = |id: &&str| json!({ "severity": "minor", "file": "a.rs", "description": "d", "id": id });
+            let issues: Vec<Value> = ids.iter().map(issue).collect();
+            let review = json!({
+                "timestamp": "2026-11-23T12:00:00Z", "verdict": "changes_requested", "summary": "s", "issues": issues,
+                "recommended_action": action
+            });
+            from(review)
+        };
+        let at = |id: &str, time: &str| Dismissal { at: time.parse().ok(), ..id.into() };
+        let (before, after) = ("2026-11-23T11:59:59Z", "2026-11-23T12:00:00Z");
+        let said = from::<Option<Acceptance>>(json!({ "review_sha256": "00" }));
+        for (ids, dismissed, acceptance, expected) in [
+            (&["a", "b"][..], vec![at("a", after), at("b", after)], None, true),
+            (&["a", "b"], vec![at("a", before), at("b", after)], None, true),
+            (&["a", "b"], vec!["a".into(), "b".into()], None, true),
+            (&["a", "b"], vec![at("a", before), at("b", before)], None, false),
+            (&["a", "b"], vec![at("a", before), at("b", before)], said.clone(), true),
+            (&["a", "b"], vec![at("a", after)], None, false),
+            // An issue that is restored is open, whatever was said of the whole before.
+            (&["a", "b"], vec![at("a", after)], said.clone(), false),
+            (&["a"], vec![at("a", before), at("other", after)], None, false),
+            (&[], vec![at("a", after)], None, false),
+            (&[], Vec::new(), said, true),
+        ] {
+            for action in ["fix_and_re_review", "re_plan", "escalate_to_human"] {
+                let (dismissed, acceptance) = (dismissed.clone(), acceptance.clone());
+                let memory = Memory { review: review(action, ids), dismissed, acceptance, ..Memory::default() };
+                assert_eq!(memory.is_accepted(), expected, "{action}, {ids:?}, {:?}", memory.dismissed);
+            }
+            let approved = Memory { review: review("merge", ids), dismissed, acceptance, ..Memory::default() };
+            assert!(!approved.is_accepted(), "the review approved");
+        }
     }
 }

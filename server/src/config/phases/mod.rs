@@ -19,7 +19,7 @@ pub const RESERVED_PHASE_NAMES: &[&str] = &[
     // Phases and the workflow itself.
     "context", "plan", "gate", "implement", "review", "workflow", "phase", "phases", "quick",
     // Handoffs and what else is in the memory folder.
-    "task", "approval", "round", "dismissed", "lock", "history", "runs", "sinks", "feedback", "report",
+    "task", "approval", "round", "dismissed", "accepted", "lock", "history", "runs", "sinks", "feedback", "report",
     // Diagnostic codes and severities.
     "tasks", "note", "notes", "criterion", "check", "checks", "schema", "issue", "issues", "settings", "memory",
     "critical", "major", "minor", "suggestion", "error", "warning", "information", "hint",

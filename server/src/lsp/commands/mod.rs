@@ -61,6 +61,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Reset => memory::reset(&folder).await?,
         Command::Rollback(arguments) => changes::rollback(&folder, arguments).await?,
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
+        Command::Accept(arguments) => issues::accept(&folder, arguments).await?,
         Command::DismissIssue(arguments) => issues::dismiss(&folder, arguments).await?,
         Command::RestoreIssue(arguments) => issues::restore(&folder, arguments).await?,
         Command::OpenTask(arguments) => open::task(&folder, arguments).await?,

@@ -50,8 +50,7 @@ pub(super) async fn review(folder: &Arc<Folder>, arguments: ReviewArguments) -> 
 
 /// Fix only these issues of the review.
 pub(super) async fn fix(folder: &Arc<Folder>, arguments: FixArguments) -> Result<Value, Refused> {
-    let mut ids: Vec<String> = arguments.id.into_iter().chain(arguments.ids.into_iter().flatten()).collect();
-    ids.retain(|id| !id.trim().is_empty());
+    let ids = issues::named(arguments.id, arguments.ids);
     if ids.is_empty() {
         return Err(Refused::WhichIssue(issues::example_id(folder).await?));
     }

@@ -60,7 +60,7 @@ pub(crate) enum Refused {
     )]
     EmptyFeedback,
     /// No issue is named.
-    #[error("which issue? Name it by its id, for example {{\"id\": \"{0}\"}}; baton.status lists them")]
+    #[error("which issue? Name it by its id, for example {{\"ids\": [\"{0}\"]}}; baton.status lists them")]
     WhichIssue(String),
     /// There is no review.
     #[error("there is no review here, and so no issue")]

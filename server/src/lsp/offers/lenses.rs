@@ -129,6 +129,9 @@ fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
     };
     let Some(review) = review else { return Vec::new() };
     let mut lenses: Vec<Lens> = on_top.into_iter().map(|offer| Lens { line: 0, offer }).collect();
+    if !in_text.is_of_base() {
+        lenses.extend(accept_as_is(snapshot).map(|offer| Lens { line: 0, offer }));
+    }
     let json = JsonText::new(text.as_str());
     for (index, issue) in in_text.issues.iter().enumerate() {
         let Some(id) = id_of(issue, index, &in_text, review) else { continue };
@@ -177,6 +180,13 @@ fn continue_from_review(snapshot: &Snapshot) -> Option<Offer> {
         _ if ids.is_empty() => None,
         _ => Some(Offer::new(snapshot, fix(ids.len()), "baton.fixIssue", json!({ "ids": ids }))),
     }
+}
+
+/// Take the work as it is, where its review asks for something.
+fn accept_as_is(snapshot: &Snapshot) -> Option<Offer> {
+    let is_asked = matches!(snapshot.next, Next::Fix(_) | Next::RePlan | Next::Escalated { .. });
+    let is_reviewed = is_asked && snapshot.active_run.is_none() && snapshot.memory.workflow_review().is_some();
+    is_reviewed.then(|| Offer::new(snapshot, "Accept as is", "baton.accept", Value::Null))
 }
 
 /// The id of an issue in a text; an issue without one got it when the file was read.
@@ -307,7 +317,7 @@ mod tests {
             approve(memory);
             let issues = vec![issue("i1", "src/lib.rs", 1), issue("i2", "src/lib.rs", 2)];
             review(memory, "fix_and_re_review", issues);
-            memory.dismissed = vec!["i2".to_owned()];
+            memory.dismissed = vec!["i2".into()];
         });
         let on_issues = [
             "6: Fix issue -> baton.fixIssue {\"id\":\"i1\"}",
@@ -315,12 +325,19 @@ mod tests {
             "13: Restore issue -> baton.restoreIssue {\"id\":\"i2\"}",
         ];
         assert_eq!(on_review(&snapshot)[0], "0: Fix 1 issue and re-review -> baton.workflow ");
-        assert_eq!(on_review(&snapshot)[1..], on_issues);
+        let accept = "0: Accept as is -> baton.accept ";
+        assert_eq!(on_review(&snapshot)[1], accept);
+        assert_eq!(on_review(&snapshot)[2..], on_issues);
+        snapshot.next = Next::Escalated { reason: "s".to_owned() };
+        assert_eq!(
+            on_review(&snapshot)[..2],
+            ["0: Fix 1 issue and re-review -> baton.fixIssue {\"ids\":[\"i1\"]}", accept]
+        );
         // A workflow that has ended takes the issues one by one.
         snapshot.next = Next::Merged;
         assert_eq!(on_review(&snapshot)[0], "0: Fix 1 issue and re-review -> baton.fixIssue {\"ids\":[\"i1\"]}");
         snapshot.next = Next::RePlan;
-        assert_eq!(on_review(&snapshot)[0], "0: Plan again, as the review asks -> baton.workflow ");
+        assert_eq!(on_review(&snapshot)[..2], ["0: Plan again, as the review asks -> baton.workflow ", accept]);
         snapshot.next = Next::Gate;
         assert_eq!(on_review(&snapshot), on_issues);
         // While a run is active nothing can be started.

@@ -8,9 +8,9 @@ use super::file_io::not_utf8;
 use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
-    Approval, BaseReview, ContextOutput, Decision, Dismissed, Fault, FileKeys, Findings, Handoff, ImplReport, JsonText,
-    MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PathKind, PhaseName, PlanOutput, RepoPath, ReviewOutput, Round, Task,
-    check_plan, over_limit, read,
+    Acceptance, Approval, BaseReview, ContextOutput, Decision, Dismissal, Dismissed, Fault, FileKeys, Findings, Handoff,
+    ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PathKind, PhaseName, PlanOutput, RepoPath, ReviewOutput,
+    Round, Task, check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::FEEDBACK;
@@ -42,8 +42,10 @@ pub struct Memory {
     pub base_review: Option<ReviewOutput>,
     /// What further reviewing phases found, by their names.
     pub findings: BTreeMap<PhaseName, Findings>,
-    /// Ids of issues the user dismissed.
-    pub dismissed: Vec<String>,
+    /// The issues the user dismissed.
+    pub dismissed: Vec<Dismissal>,
+    /// accepted.json if it is genuine and about the review at hand.
+    pub acceptance: Option<Acceptance>,
     /// Rounds of this workflow whose review was set aside.
     pub earlier_review_rounds: BTreeSet<u32>,
     /// The highest round of this workflow that was set aside; 0 for none.
@@ -142,9 +144,14 @@ impl Store {
                 .handoff(&mut faults, |BaseReview(review): &mut BaseReview, at| fill_review(review, at))
                 .map(|BaseReview(review)| review),
             dismissed: self
-                .handoff(&mut faults, |_: &mut Dismissed, _| ())
-                .map(|Dismissed(ids)| ids)
+                .handoff(&mut faults, |Dismissed(all): &mut Dismissed, at| {
+                    for dismissal in all {
+                        dismissal.at.get_or_insert(at);
+                    }
+                })
+                .map(|Dismissed(all)| all)
                 .unwrap_or_default(),
+            acceptance: self.acceptance().filter(|acceptance| self.is_genuine_acceptance(acceptance)),
             ..Memory::default()
         };
         if let Some(of_base) = memory.review.take_if(|review| review.is_of_base()) {

@@ -3,6 +3,7 @@
 //! `Store` is a handle, cheap to clone; each file here but `handle` adds the methods for one part of the folder. Nothing is
 //! cached: two reads may see two states of the files, and [`Memory`] is a snapshot of one moment.
 
+mod acceptance;
 mod approval;
 mod archive;
 mod base_review;

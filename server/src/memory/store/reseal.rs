@@ -20,6 +20,8 @@ use crate::workspace::{self, find_folder, identity, open_regular, read_bounded};
 pub struct Resealed {
     /// Whether the answer to the plan was, so that it counts.
     pub approval: bool,
+    /// Whether the acceptance of the work as it is was.
+    pub acceptance: bool,
     /// How many publish journals.
     pub journals: usize,
     /// How many lines of transcripts.
@@ -56,6 +58,7 @@ impl Store {
                 .map_err(|source| self.file_error("seal anew", &named("publish"), source))?;
         }
         self.reseal_history(&there)?;
+        done.acceptance = self.reseal_acceptance(&there)?;
         done.approval = self.reseal_answer(&there, place.last)?;
         // Answers in a remaining copy at the old path, such as a backup, are no longer valid.
         there.answers().count().map_err(|source| MemoryError::Io {
@@ -101,6 +104,15 @@ impl Store {
         let Approval { plan_sha256, decision, by, tasks, at, .. } = approval;
         self.write_approval(&plan_sha256, decision, by, tasks, at.unwrap_or_default())?;
         Ok(true)
+    }
+
+    /// Reseals the acceptance of the work that the review at hand is about.
+    fn reseal_acceptance(&self, there: &Seal) -> Result<bool, MemoryError> {
+        let Some(mut acceptance) = self.acceptance().filter(|found| self.is_acceptance_sealed_by(there, found)) else {
+            return Ok(false);
+        };
+        self.sign_acceptance(self.seal(), &mut acceptance);
+        self.write(&acceptance).map(|()| true)
     }
 
     fn write_resealed(&self, folder: &Dir, approval: &Approval, name: &str) -> Result<(), MemoryError> {

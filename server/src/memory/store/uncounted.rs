@@ -36,6 +36,8 @@ pub struct UncountedFrom {
     pub origin: Origin,
     /// The answer to the current plan.
     pub approval: Option<Approval>,
+    /// Whether a person's word that the work is taken as it is; only where nothing else says so.
+    pub acceptance: bool,
     /// How many publish journals.
     pub journals: usize,
     /// How many runs' transcripts.
@@ -118,6 +120,13 @@ impl Store {
                 found.old_answer = Some((approval.n, self.seal().answers().last()));
             }
         }
+        if let Some(acceptance) = self.acceptance()
+            && !self.is_genuine_acceptance(&acceptance)
+            && self.would_accept()?
+        {
+            let place = elsewhere.find(|seal| self.is_acceptance_sealed_by(seal, &acceptance));
+            found.of(elsewhere.origin(place)).acceptance = true;
+        }
         for run in runs {
             let folder = self.run_folder(run)?;
             let journals =
@@ -134,6 +143,14 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// Whether the workflow would be accepted if accepted.json counted, and is not without it.
+    fn would_accept(&self) -> Result<bool, MemoryError> {
+        let (mut memory, _) = self.inspect()?;
+        let is_accepted = memory.is_accepted();
+        memory.acceptance = self.acceptance();
+        Ok(!is_accepted && memory.is_accepted())
     }
 
     /// approval.json, verified or not, if it answers the current plan.
@@ -157,7 +174,7 @@ impl Uncounted {
 
     fn of(&mut self, origin: Origin) -> &mut UncountedFrom {
         let at = self.from.iter().position(|from| from.origin == origin).unwrap_or_else(|| {
-            self.from.push(UncountedFrom { origin, approval: None, journals: 0, transcripts: 0 });
+            self.from.push(UncountedFrom { origin, approval: None, acceptance: false, journals: 0, transcripts: 0 });
             self.from.len() - 1
         });
         &mut self.from[at]

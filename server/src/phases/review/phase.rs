@@ -11,7 +11,7 @@ use super::brief::{Reviewed, first_message};
 use super::earlier::{Earlier, earlier_issues, open_findings};
 use super::finish::{Facts, finish, verdict_and_count};
 use super::{against_base, drift};
-use crate::contracts::{Handoff, HandoffFile, PhaseName, ReviewOutput};
+use crate::contracts::{Acceptance, Handoff, HandoffFile, PhaseName, ReviewOutput};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::phases::placing::{text, use_names_on_disk};
@@ -38,7 +38,8 @@ impl Phase for Review {
     }
 
     fn files(&self) -> &'static [HandoffFile] {
-        const { &[HandoffFile::of::<ReviewOutput>()] }
+        // In the order in which they are set aside: the review goes last.
+        const { &[HandoffFile::of::<Acceptance>(), HandoffFile::of::<ReviewOutput>()] }
     }
 
     fn handoff(&self) -> &'static str {

@@ -42,7 +42,7 @@ fn the_command_line_takes_it_and_tells_of_it() {
 fn its_handoff_has_a_schema_and_a_place_among_the_files() {
     let handoffs = phases().handoffs();
     assert!(handoffs.schema("security").unwrap()["properties"]["attack_surface"].is_object());
-    assert_eq!(handoffs.from_phase(SECURITY), ["security.json", "review.json"]);
+    assert_eq!(handoffs.from_phase(SECURITY), ["security.json", "accepted.json", "review.json"]);
     assert!(handoffs.from_phase(IMPLEMENT).contains(&"security.json"));
 }
 

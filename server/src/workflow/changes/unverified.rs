@@ -54,6 +54,7 @@ pub fn trust_moved(store: &Store, paths: &[PathBuf]) -> Result<Resealed, MemoryE
     for path in paths {
         let done = store.reseal_from(path, &lock)?;
         all.approval |= done.approval;
+        all.acceptance |= done.acceptance;
         all.journals += done.journals;
         all.lines += done.lines;
     }
@@ -102,7 +103,7 @@ fn warning(from: &UncountedFrom) -> String {
 }
 
 fn is_one(from: &UncountedFrom) -> bool {
-    usize::from(from.approval.is_some()) + from.journals + from.transcripts == 1
+    usize::from(from.approval.is_some()) + usize::from(from.acceptance) + from.journals + from.transcripts == 1
 }
 
 /// What there is, as the beginning of a sentence.
@@ -114,6 +115,9 @@ fn what(from: &UncountedFrom) -> String {
             crate::contracts::Decision::Rejected => "rejection",
         };
         parts.push(format!("the {answer} of the plan"));
+    }
+    if from.acceptance {
+        parts.push("the acceptance of the work as it is".to_owned());
     }
     match from.journals {
         0 => {}
@@ -142,6 +146,9 @@ fn effects(from: &UncountedFrom) -> Effects {
     if from.approval.is_some() {
         now.push("the plan waits for an answer");
     }
+    if from.acceptance {
+        now.push("what the review asks for is open again");
+    }
     if from.journals > 0 {
         now.push("`baton diff` and `baton rollback` know nothing of those changes");
     }
@@ -161,7 +168,19 @@ mod tests {
     use super::*;
 
     fn from(origin: Origin, journals: usize, transcripts: usize) -> UncountedFrom {
-        UncountedFrom { origin, approval: None, journals, transcripts }
+        UncountedFrom { origin, approval: None, acceptance: false, journals, transcripts }
+    }
+
+    #[test]
+    fn an_acceptance_that_does_not_count_is_named_with_what_follows() {
+        let found = Uncounted {
+            from: vec![UncountedFrom { acceptance: true, ..from(Origin::Unknown, 0, 0) }],
+            old_answer: None,
+        };
+        let expected = "The acceptance of the work as it is in the memory folder counts as absent: not sealed by you for this \
+                        folder, but under another HOME, by somebody else, or by no run of Baton. So what the review asks \
+                        for is open again. `baton run` goes on with what counts.";
+        assert_eq!(super::warnings(&found), [expected]);
     }
 
     #[test]

@@ -1,77 +1,13 @@
-//! What a person does with the issues of a review: choose some to be fixed, dismiss one, restore it.
+//! Which issues there are, and the round for those that a person chooses to be fixed.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
 
 use super::issue_task::task_of;
 use super::next::{FixScope, fix_scope};
 use super::rounds::pending_fix_round;
-use crate::contracts::{Dismissed, Handoff, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
-use crate::memory::{FileFaults, Memory, MemoryError, Store};
+use crate::contracts::{Findings, Issue, PlanOutput, RepoPath, ReviewOutput, RoundKind};
+use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::run::error::StartError;
-
-/// Put an issue aside: it is neither shown, nor fixed, nor raised again, until it is [restored](restore_issue). May be
-/// called while a run is at work.
-///
-/// # Errors
-/// When neither a review of the workflow nor a further phase has such an issue, or the file cannot be read or written.
-pub fn dismiss_issue(store: &Store, id: &str) -> Result<(), StartError> {
-    change_dismissed(store, |memory, of_base, dismissed| {
-        if dismissed.iter().any(|known| known == id) {
-            return Ok(false);
-        }
-        if !all_issues(store, memory)?.iter().any(|issue| issue.id == id) {
-            if let Some(of_base) = of_base {
-                return Err(MemoryError::Faulty(vec![of_base]).into());
-            }
-            let open = named(&current_issues(store, memory));
-            return Err(StartError::Usage(format!("{id:?} is no issue of the review; {open}")));
-        }
-        dismissed.push(id.to_owned());
-        Ok(true)
-    })
-}
-
-/// Take back that an issue was dismissed. May be called while a run is at work.
-///
-/// # Errors
-/// When it is not dismissed, or the file cannot be read or written.
-pub fn restore_issue(store: &Store, id: &str) -> Result<(), StartError> {
-    change_dismissed(store, |_, _, dismissed| {
-        let before = dismissed.len();
-        dismissed.retain(|known| known != id);
-        if dismissed.len() < before {
-            return Ok(true);
-        }
-        let there_are = match dismissed.as_slice() {
-            [] => "none is".to_owned(),
-            ids => format!("dismissed are {}", ids.join(", ")),
-        };
-        Err(StartError::Usage(format!("issue {id:?} is not dismissed; {there_are}")))
-    })
-}
-
-/// Read dismissed.json, change it, and write it where it changed. Faults of other files do not stand in the way; those of
-/// base_review.json are for `change` to judge.
-fn change_dismissed(
-    store: &Store,
-    change: impl FnOnce(&Memory, Option<FileFaults>, &mut Vec<String>) -> Result<bool, StartError>,
-) -> Result<(), StartError> {
-    /// Two at once must not write over each other.
-    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
-    let _guard = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (memory, faults) = store.inspect()?;
-    let needed = [store.name(Dismissed::FILE), store.name(ReviewOutput::FILE)];
-    let of_base = faults.iter().find(|faults| !store.stops_workflow(faults)).cloned();
-    let faults: Vec<_> = faults.into_iter().filter(|faults| needed.contains(&faults.file)).collect();
-    if !faults.is_empty() {
-        return Err(MemoryError::Faulty(faults).into());
-    }
-    let mut dismissed = memory.dismissed.clone();
-    if change(&memory, of_base, &mut dismissed)? {
-        store.write(&Dismissed(dismissed))?;
-    }
-    Ok(())
-}
 
 /// How issues that were chosen are fixed.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,7 +37,7 @@ pub(crate) fn how_to_fix(store: &Store, memory: &Memory, ids: &[String]) -> Resu
             ));
         }
         (None, None) if memory.plan.is_none() && !others.is_empty() => {
-            let open = named(&current_issues(store, memory));
+            let open = named(memory, &current_issues(store, memory));
             return usage(format!("{:?} is no issue of a review; {open}", others[0]));
         }
         (_, None) => return Ok(HowToFix::Round),
@@ -110,7 +46,7 @@ pub(crate) fn how_to_fix(store: &Store, memory: &Memory, ids: &[String]) -> Resu
     let mut chosen: Vec<&Issue> = Vec::new();
     for id in others {
         let Some(issue) = of_base(id) else {
-            let open = named(&memory.open_base_issues().cloned().collect::<Vec<_>>());
+            let open = named(memory, &memory.open_base_issues().cloned().collect::<Vec<_>>());
             return usage(format!("{id:?} is no issue of the review against {commit}; {open}"));
         };
         check_is_open(memory, id)?;
@@ -203,7 +139,7 @@ fn check(store: &Store, memory: &Memory, review: &ReviewOutput, id: &String) -> 
         )));
     }
     let open = review.open_issues(&memory.dismissed).chain(memory.open_base_issues());
-    let open = named(&open.cloned().collect::<Vec<_>>());
+    let open = named(memory, &open.cloned().collect::<Vec<_>>());
     let known = all_issues(store, memory)?.iter().any(|issue| issue.id == *id);
     Err(StartError::Usage(match known {
         true => format!("issue {id} is fixed already, says the last review; {open}"),
@@ -221,7 +157,7 @@ fn covered(memory: &Memory, plan: &PlanOutput) -> Vec<String> {
 
 /// The issues of the review at hand, or of the one whose issues are being fixed, of further phases, and of the review
 /// against a commit, without those that were dismissed.
-fn current_issues(store: &Store, memory: &Memory) -> Vec<Issue> {
+pub(super) fn current_issues(store: &Store, memory: &Memory) -> Vec<Issue> {
     let before = || store.review_before(memory.round.as_ref()?.n);
     let review = memory.review.clone().or_else(before);
     let mut open: Vec<Issue> = Vec::new();
@@ -239,21 +175,35 @@ fn beside(memory: &Memory) -> impl Iterator<Item = &Issue> {
     found.chain(memory.base_review.iter().flat_map(|review| &review.issues))
 }
 
-/// The issues of all reviews of the workflow, of further phases, and of the review against a commit.
-fn all_issues(store: &Store, memory: &Memory) -> Result<Vec<Issue>, MemoryError> {
-    let reviews = store.earlier_reviews()?;
-    let reviews = memory.review.iter().chain(&reviews);
-    Ok(reviews.flat_map(|review| &review.issues).chain(beside(memory)).cloned().collect())
+/// The issues of all reviews of the workflow, all that further phases found in it, and those of the review against a commit.
+pub(super) fn all_issues(store: &Store, memory: &Memory) -> Result<Vec<Issue>, MemoryError> {
+    let (reviews, earlier) = (store.earlier_reviews()?, store.earlier_findings()?);
+    let reviewed = memory.review.iter().chain(&reviews).flat_map(|review| &review.issues);
+    let found = beside(memory).chain(earlier.iter().flat_map(|found| &found.issues));
+    Ok(reviewed.chain(found).cloned().collect())
 }
 
-/// Which issues there are, for an error.
-fn named(issues: &[Issue]) -> String {
+/// What has issues: `the review`, or `the review or of security`.
+pub(super) fn places_of_issues(memory: &Memory) -> String {
+    let places = ["the review".to_owned()].into_iter().chain(memory.findings.keys().map(ToString::to_string));
+    places.collect::<Vec<_>>().join(" or of ")
+}
+
+/// Which issues there are, for an error: each with its place, and with the phase that found it where that is not the review.
+pub(super) fn named(memory: &Memory, issues: &[Issue]) -> String {
     const MOST: usize = 10;
     if issues.is_empty() {
         return "none is open".to_owned();
     }
-    let name = |issue: &Issue| format!("{} ({}:{})", issue.id, issue.file, issue.line);
+    let reviewed: BTreeSet<&str> =
+        memory.review.iter().flat_map(|review| &review.issues).map(|issue| issue.id.as_str()).collect();
+    let finder = |issue: &Issue| {
+        let has = |found: &Findings| found.issues.iter().any(|other| other.id == issue.id);
+        let found = memory.findings.iter().find(|(_, found)| has(found)).filter(|_| !reviewed.contains(&*issue.id));
+        found.map(|(phase, _)| format!(", found by {phase}")).unwrap_or_default()
+    };
+    let name = |issue: &Issue| format!("{} ({}:{}{})", issue.id, issue.file, issue.line, finder(issue));
     let names: Vec<String> = issues.iter().take(MOST).map(name).collect();
-    let more = if issues.len() > MOST { " and more; `baton status` lists them" } else { "" };
+    let more = if issues.len() > MOST { format!(" and {} more", issues.len() - MOST) } else { String::new() };
     format!("open are {}{more}", names.join(", "))
 }

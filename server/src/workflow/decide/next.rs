@@ -26,7 +26,7 @@ pub enum Next {
         /// Their ids.
         tasks: Vec<String>,
     },
-    /// The review approved.
+    /// The review approved, or a person takes the work as it is.
     Merged,
     /// The plan was rejected.
     Rejected,
@@ -106,6 +106,7 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
     };
     match review.recommended_action {
         RecommendedAction::Merge => Next::Merged,
+        _ if memory.is_accepted() => Next::Merged,
         RecommendedAction::EscalateToHuman => Next::Escalated { reason: review.summary.clone() },
         _ if reviews >= policy.max_review_cycles => spent(),
         RecommendedAction::RePlan => Next::RePlan,
@@ -150,6 +151,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::contracts::Dismissal;
     use crate::memory::LoadedPlan;
     use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
 
@@ -303,9 +305,33 @@ mod tests {
 
     #[test]
     fn a_fix_without_an_open_issue_calls_a_person() {
-        let mut memory = reviewed("fix_and_re_review", &[("i1", "a.rs")]);
-        memory.dismissed = vec!["i1".into()];
+        let memory = reviewed("fix_and_re_review", &[]);
         assert!(matches!(next(&memory), Next::Escalated { .. }));
+    }
+
+    #[test]
+    fn work_that_a_person_takes_as_it_is_is_merged_whatever_the_review_asks_for() {
+        let dismissed = |ids: &[&str]| ids.iter().map(|id| (*id).into()).collect::<Vec<Dismissal>>();
+        for action in ["fix_and_re_review", "re_plan", "escalate_to_human"] {
+            let mut memory = reviewed(action, &[("i1", "a.rs"), ("i2", "b.rs")]);
+            memory.dismissed = dismissed(&["i1"]);
+            assert_ne!(next(&memory), Next::Merged, "{action}: one is open");
+            memory.dismissed = dismissed(&["i1", "i2"]);
+            assert_eq!(next(&memory), Next::Merged, "{action}");
+            memory.earlier_review_rounds = [7, 8, 9].into();
+            assert_eq!(next(&memory), Next::Merged, "{action}: also after the last allowed review");
+            memory.review.as_mut().unwrap().timestamp = NOW.parse().ok();
+            memory.dismissed.iter_mut().for_each(|dismissal| dismissal.at = "2026-11-23T11:00:00Z".parse().ok());
+            assert!(matches!(next(&memory), Next::Escalated { .. }), "{action}: dismissed before this review");
+
+            let mut nothing_named = reviewed(action, &[]);
+            nothing_named.dismissed = dismissed(&["other"]);
+            assert_ne!(next(&nothing_named), Next::Merged, "{action}: nothing was dismissed");
+            nothing_named.acceptance = Some(from(json!({ "review_sha256": "00" })));
+            assert_eq!(next(&nothing_named), Next::Merged, "{action}: a person said so");
+            nothing_named.approval = None;
+            assert_eq!(next(&nothing_named), Next::Gate, "{action}: it is no answer to the plan");
+        }
     }
 
     #[test]

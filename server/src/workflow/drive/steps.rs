@@ -29,9 +29,10 @@ use crate::workspace::Base;
 
 /// Take steps until there is an outcome. With a `base` the run is the review against it, and no workflow.
 pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
-    let account = match &run.models {
-        Ok(models) => models.account(),
-        Err(_) => "No model is set up".to_owned(),
+    let account = match (&run.goal, &run.models) {
+        (Goal::Accept { .. }, _) => "Accepting the work as it is".to_owned(),
+        (_, Ok(models)) => models.account(),
+        (_, Err(_)) => "No model is set up".to_owned(),
     };
     run.emit(EventPhase::Workflow, EventStatus::Started, account);
     if base.is_none() {
@@ -92,6 +93,12 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
     }
     let end = |outcome, message: String| Ok(Some(run_end(run, memory, outcome, message)));
     match next {
+        // Only an edit of the files between the start of the run and here.
+        next if matches!(run.goal, Goal::Accept { .. }) && next != Next::Merged => end(
+            Outcome::Escalated,
+            "The review or its issues changed just now, so the work is not accepted. Look at them, and accept again."
+                .to_owned(),
+        ),
         Next::Phase(name) => run_phase(run, memory, name).await,
         Next::Gate => match in_phase(PLAN, gate(run, memory).await)? {
             GateEnd::Continue => Ok(None),

@@ -4,17 +4,21 @@
 use crate::contracts::{ImplReport, PhaseName, TaskStatus};
 use crate::memory::Memory;
 use crate::text::{self, count};
+use crate::workflow::decide::accept::accepted_words;
 use crate::workflow::run::events::EventPhase;
 use crate::workflow::run::phase_names::IMPLEMENT;
 
-/// Of an approved workflow. `written` is the number of files that stand as its agents left them.
+/// Of a workflow that the review approved, or whose work the user accepted. `written` is the number of files that stand as its agents left them.
 pub(crate) fn merged(memory: &Memory, written: usize) -> String {
     // Foreign work is in no journal; only the report knows of it.
     let has_reported_changes =
         memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
-    let mut message = match has_reported_changes || memory.report.is_none() || written > 0 {
-        true => "Approved. Changes are in your working tree; nothing was committed.".to_owned(),
-        false => "Approved, and no file was changed: everything is as it was.".to_owned(),
+    let has_changes = has_reported_changes || memory.report.is_none() || written > 0;
+    let mut message = match (accepted_words(memory), has_changes) {
+        (None, true) => "Approved. Changes are in your working tree; nothing was committed.".to_owned(),
+        (None, false) => "Approved, and no file was changed: everything is as it was.".to_owned(),
+        (Some(accepted), true) => format!("{accepted}. Changes are in your working tree; nothing was committed."),
+        (Some(accepted), false) => format!("{accepted}. No file was changed: everything is as it was."),
     };
     if let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) {
         let rest: Vec<&str> = plan.plan.task_ids().filter(|id| !approval.covers(id)).collect();

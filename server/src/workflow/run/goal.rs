@@ -40,6 +40,11 @@ pub enum Goal {
         /// Their ids.
         issues: Vec<String>,
     },
+    /// Dismiss every open issue of the review and end as merged, for a workflow that was reviewed and not approved.
+    Accept {
+        /// Why, in the user's words.
+        because: Option<String>,
+    },
     /// Review the working tree against this commit, with no plan and no edits, whatever state a workflow is in.
     ReviewAgainst {
         /// A branch, a tag or a commit.
@@ -79,7 +84,7 @@ impl Goal {
     pub fn task(&self) -> Option<&str> {
         match self {
             Self::Go { task, .. } | Self::Phase { task, .. } | Self::Tasks { task, .. } => task.as_deref(),
-            Self::Revise { .. } | Self::Fix { .. } | Self::ReviewAgainst { .. } => None,
+            Self::Revise { .. } | Self::Fix { .. } | Self::Accept { .. } | Self::ReviewAgainst { .. } => None,
         }
     }
 
@@ -104,7 +109,7 @@ impl Goal {
             Self::Phase { phase, .. } => Some(*phase),
             Self::Tasks { .. } => Some(IMPLEMENT),
             Self::Revise { .. } => Some(PLAN),
-            Self::Go { .. } | Self::Fix { .. } | Self::ReviewAgainst { .. } => None,
+            Self::Go { .. } | Self::Fix { .. } | Self::Accept { .. } | Self::ReviewAgainst { .. } => None,
         }
     }
 
@@ -124,7 +129,9 @@ impl Goal {
             // The implement phase, named again, would do again what is done; the workflow goes on with the rest.
             Self::Phase { phase, .. } if *phase != IMPLEMENT => Self::Phase { phase: *phase, task: None, reset: false },
             Self::ReviewAgainst { .. } => self.clone(),
-            Self::Go { .. } | Self::Phase { .. } | Self::Tasks { .. } | Self::Fix { .. } => Self::default(),
+            Self::Go { .. } | Self::Phase { .. } | Self::Tasks { .. } | Self::Fix { .. } | Self::Accept { .. } => {
+                Self::default()
+            }
         }
     }
 }
@@ -147,6 +154,7 @@ mod tests {
         assert_eq!(Goal::Tasks { ids: vec!["T1".to_owned()], task: None }.resumed(), Goal::default());
         assert_eq!(Goal::Revise { feedback: "f".to_owned() }.resumed(), named(PLAN));
         assert_eq!(Goal::Fix { issues: vec!["i1".to_owned()] }.resumed(), Goal::default());
+        assert_eq!(Goal::Accept { because: None }.resumed(), Goal::default());
         let against = Goal::ReviewAgainst { base: "main".to_owned() };
         assert_eq!(against.resumed(), against);
     }

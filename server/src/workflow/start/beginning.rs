@@ -5,9 +5,12 @@ use jiff::Timestamp;
 use super::base;
 use crate::contracts::{Approval, Handoff, MAX_TEXT_BYTES, PhaseName};
 use crate::memory::{Memory, MemoryError, SetAside, Store, is_same_task, tidied};
+use crate::workflow::decide::accept;
+use crate::workflow::decide::dismiss;
 use crate::workflow::decide::issues::{self, HowToFix};
 use crate::workflow::decide::next::{FixScope, Next, next_phase};
 use crate::workflow::decide::rounds;
+use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::answer::{NO_PLAN, check_subset};
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::goal::Goal;
@@ -47,6 +50,8 @@ pub(crate) enum Preparation {
     LimitToTasks(Vec<String>),
     /// Write the round for the issues that were chosen.
     BeginFix(FixScope),
+    /// Dismiss what is open, and record that the work is taken as it is, with this reason.
+    Accept(Option<String>),
     /// Move these files to history.
     SetFilesAside(Vec<&'static str>),
     /// Write the task.
@@ -65,6 +70,7 @@ impl Preparation {
             Self::RedoTasks(tasks) => rounds::redo_tasks(store, memory, &tasks)?,
             Self::LimitToTasks(tasks) => rounds::limit_to_tasks(store, memory, &tasks)?,
             Self::BeginFix(scope) => rounds::begin_fix(store, workspace, memory, &scope)?,
+            Self::Accept(because) => accept::accept(store, memory, because.as_deref())?,
             Self::SetFilesAside(files) => drop(store.set_aside(SetAside::Phase, &files)?),
             Self::WriteTask(task) => drop(store.write_task(&task)?),
         }
@@ -96,6 +102,11 @@ impl Beginning {
                     Ok(Self { goal: Some(goal.clone()), ..go(memory, &goal, None, policy, now)? })
                 }
             },
+            Goal::Accept { because } => {
+                check_accept(start, policy, now)?;
+                let because = dismiss::reason(because.as_deref())?;
+                Ok(Self { needs_model: false, ..Self::with(vec![Preparation::Accept(because)]) })
+            }
             Goal::Go { only, .. } => go(memory, goal, only.as_deref(), policy, now),
             Goal::Phase { phase, .. } => {
                 let task = TaskAtHand::of(memory, goal, &next_phase(memory, policy, now))?;
@@ -130,6 +141,17 @@ fn fix(store: &Store, memory: &Memory, issues: &[String]) -> Result<Vec<Preparat
     let scope = issues::scope_of_chosen(store, memory, issues)?;
     let answer = memory.is_rejected().then_some(Preparation::SetFilesAside(vec![Approval::FILE]));
     Ok(scope.map(Preparation::BeginFix).into_iter().chain(answer).collect())
+}
+
+/// Whether there is reviewed work to accept. Results that nothing confirms are none: they would be done here instead.
+fn check_accept(start: &StartContext<'_>, policy: &Policy, now: Timestamp) -> Result<(), StartError> {
+    let StartContext { store, memory, .. } = *start;
+    accept::check_acceptable(memory, &next_phase(memory, policy, now))?;
+    let (next, warnings) = without_unconfirmed(&policy.phases, store, &mut memory.clone(), Next::Merged)?;
+    match warnings.last() {
+        Some(why) if next != Next::Merged => Err(StartError::Usage(format!("there is nothing to accept. {why}"))),
+        _ => Ok(()),
+    }
 }
 
 /// The workflow, from wherever the memory stands.

@@ -81,6 +81,7 @@ impl Situation {
             },
             Self::BudgetSpent { .. } => "budget spent".to_owned(),
             Self::Escalated { .. } => with_issues("needs you"),
+            Self::Merged if facts.memory.is_accepted() => "accepted by you".to_owned(),
             Self::Merged => with_issues("approved"),
             Self::RolledBack => "undone".to_owned(),
             Self::Rejected => "plan rejected".to_owned(),

@@ -41,12 +41,14 @@ pub(crate) enum Command {
     Rollback(RollbackArguments),
     /// Show what the workflow changed.
     Diff(DiffArguments),
+    /// Take the work as it is, whatever its review asks for.
+    Accept(AcceptArguments),
     /// Fix issues of the review.
     FixIssue(FixArguments),
-    /// Dismiss an issue.
-    DismissIssue(IssueArguments),
-    /// Restore a dismissed issue.
-    RestoreIssue(IssueArguments),
+    /// Dismiss issues.
+    DismissIssue(DismissArguments),
+    /// Restore dismissed issues.
+    RestoreIssue(RestoreArguments),
     /// Open task.md, or a task of the plan.
     OpenTask(OpenTaskArguments),
     /// Open plan.md.
@@ -140,6 +142,14 @@ pub(crate) struct DiffArguments {
     pub(crate) task: Option<String>,
 }
 
+/// Arguments of `baton.accept`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AcceptArguments {
+    /// Why the work is taken as it is.
+    pub(crate) because: Option<String>,
+}
+
 /// Arguments of `baton.fixIssue`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,12 +161,28 @@ pub(crate) struct FixArguments {
     pub(crate) ids: Option<Vec<String>>,
 }
 
-/// Arguments of `baton.dismissIssue` and `baton.restoreIssue`.
+/// Arguments of `baton.dismissIssue`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct IssueArguments {
+pub(crate) struct DismissArguments {
     /// The issue's id.
     pub(crate) id: Option<String>,
+    /// Several issues' ids.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(crate) ids: Option<Vec<String>>,
+    /// Why they are dismissed.
+    pub(crate) because: Option<String>,
+}
+
+/// Arguments of `baton.restoreIssue`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RestoreArguments {
+    /// The issue's id.
+    pub(crate) id: Option<String>,
+    /// Several issues' ids.
+    #[serde(deserialize_with = "ids_or_one")]
+    pub(crate) ids: Option<Vec<String>>,
 }
 
 /// Arguments of `baton.openTask`.
@@ -207,7 +233,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 18] = [
+const ROWS: [Row; 19] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -281,21 +307,27 @@ const ROWS: [Row; 18] = [
         read: |fields| with_arguments(fields, Command::Diff),
     },
     Row {
+        id: "baton.accept",
+        first_field: Some("because"),
+        usage: "it takes {because?, folder?}, or why as a string",
+        read: |fields| with_arguments(fields, Command::Accept),
+    },
+    Row {
         id: "baton.fixIssue",
-        first_field: Some("id"),
-        usage: "it takes {id, folder?}, {ids: [ids], folder?}, or the id of an issue as a string",
+        first_field: Some("ids"),
+        usage: ISSUES,
         read: |fields| with_arguments(fields, Command::FixIssue),
     },
     Row {
         id: "baton.dismissIssue",
-        first_field: Some("id"),
-        usage: ISSUE,
+        first_field: Some("ids"),
+        usage: "it takes {ids: [ids], because?, folder?}, or the ids of issues as a string with commas between them",
         read: |fields| with_arguments(fields, Command::DismissIssue),
     },
     Row {
         id: "baton.restoreIssue",
-        first_field: Some("id"),
-        usage: ISSUE,
+        first_field: Some("ids"),
+        usage: ISSUES,
         read: |fields| with_arguments(fields, Command::RestoreIssue),
     },
     Row {
@@ -319,7 +351,7 @@ const ROWS: [Row; 18] = [
 ];
 
 const NOTHING: &str = "it takes nothing but {folder?}";
-const ISSUE: &str = "it takes {id, folder?}, or the id of an issue as a string";
+const ISSUES: &str = "it takes {ids: [ids], folder?}, or the ids of issues as a string with commas between them";
 
 /// The ids of all commands, for `executeCommandProvider`: one a row, and one for each phase that has none.
 pub(crate) fn ids(phases: &Phases) -> Vec<String> {

@@ -22,6 +22,7 @@ fn the_contract_lists_exactly_these_commands() {
         "reset",
         "rollback",
         "diff",
+        "accept",
         "fixIssue",
         "dismissIssue",
         "restoreIssue",
@@ -62,9 +63,10 @@ fn a_bare_string_stands_for_the_first_field() {
         ("baton.approve", Command::Approve(ApproveArguments { tasks: one(), plan_sha256: None })),
         ("baton.rollback", Command::Rollback(RollbackArguments { task: text(), ..RollbackArguments::default() })),
         ("baton.diff", Command::Diff(DiffArguments { task: text() })),
-        ("baton.fixIssue", Command::FixIssue(FixArguments { id: text(), ids: None })),
-        ("baton.dismissIssue", Command::DismissIssue(IssueArguments { id: text() })),
-        ("baton.restoreIssue", Command::RestoreIssue(IssueArguments { id: text() })),
+        ("baton.fixIssue", Command::FixIssue(FixArguments { id: None, ids: one() })),
+        ("baton.dismissIssue", Command::DismissIssue(DismissArguments { ids: one(), ..DismissArguments::default() })),
+        ("baton.restoreIssue", Command::RestoreIssue(RestoreArguments { id: None, ids: one() })),
+        ("baton.accept", Command::Accept(AcceptArguments { because: text() })),
     ] {
         assert_eq!(command(id, json!("x")), expected);
         let row = ROWS.iter().find(|row| row.id == id).unwrap();
@@ -91,6 +93,27 @@ fn arguments_are_taken_by_their_names() {
     assert_eq!(command("baton.rollback", given), Command::Rollback(expected));
     let call = parse("baton.status", vec![json!({ "folder": "file:///a" })], &phases).unwrap();
     assert_eq!(call, Call { command: Command::Status, folder: Some(Url::parse("file:///a").unwrap()) });
+}
+
+#[test]
+fn issues_are_named_by_one_id_or_by_several() {
+    let ids = || Some(vec!["i1".to_owned(), "i2".to_owned()]);
+    let because = || Some("as meant".to_owned());
+    for (given, expected) in [
+        (json!("i1, i2"), DismissArguments { id: None, ids: ids(), because: None }),
+        (
+            json!({ "ids": ["i1", "i2"], "because": "as meant" }),
+            DismissArguments { id: None, ids: ids(), because: because() },
+        ),
+        (json!({ "id": "i1" }), DismissArguments { id: Some("i1".to_owned()), ids: None, because: None }),
+    ] {
+        assert_eq!(command("baton.dismissIssue", given), Command::DismissIssue(expected));
+    }
+    let restore = RestoreArguments { id: None, ids: ids() };
+    assert_eq!(command("baton.restoreIssue", json!({ "ids": "i1,i2" })), Command::RestoreIssue(restore));
+    assert!(parse("baton.restoreIssue", vec![json!({ "ids": "i1", "because": "x" })], &phases).is_err());
+    let wrong = parse("baton.accept", vec![json!({ "reason": "x" })], &phases).unwrap_err().to_string();
+    assert!(wrong.ends_with("it takes {because?, folder?}, or why as a string"), "{wrong}");
 }
 
 #[test]
