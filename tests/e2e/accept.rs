@@ -7,10 +7,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::messages_api::{MessagesApi, Reply, Script};
+use crate::support::messages_api::{MessagesApi, Reply, RequestName, Script};
 use crate::support::plain_editor::PlainEditor;
 use crate::support::replies::{approves, but, fixes, own, review, workspace};
 use crate::support::session::{Baton, Done, Session};
+use crate::support::terminal::Terminal;
 
 const STANDS: &str = "Changes are in your working tree; nothing was committed.";
 
@@ -81,7 +82,7 @@ fn whatever_the_review_asks_for_the_work_is_taken_as_it_is_with_no_model_and_no_
         [("rejected", "escalate_to_human"), ("changes_requested", "fix_and_re_review"), ("rejected", "re_plan")]
     {
         let (session, api) = stopped_at(review(verdict, action, &a_and_b()));
-        assert_eq!(status(&session), needs_a_person(), "{action}");
+        assert_eq!(status(&session).0, "escalated", "{action}");
         let (asked, tree, review) = (api.requests().len(), session.tree(), session.text(".agent_memory/review.json"));
         // No model is set up.
         let done = baton(&session, ["accept", "--because", " As agreed. "]).expect(0);
@@ -110,7 +111,7 @@ fn whatever_the_review_asks_for_the_work_is_taken_as_it_is_with_no_model_and_no_
 fn a_review_that_names_no_issue_is_accepted_only_by_saying_so() {
     for action in ["escalate_to_human", "fix_and_re_review", "re_plan"] {
         let (session, api) = stopped_at(review("rejected", action, &[]));
-        assert_eq!(status(&session), needs_a_person(), "{action}");
+        assert_eq!(status(&session).0, "escalated", "{action}");
         let again = session.baton(["run"]).api(&api).env("BATON_MAX_REVIEW_CYCLES", "1");
         again.run().expect(3).prints("A person is needed");
         let done = accept(&session).expect(0);
@@ -187,9 +188,10 @@ fn a_review_that_repeats_only_what_was_dismissed_before_is_not_accepted_by_itsel
 #[test]
 fn where_nothing_was_reviewed_nothing_is_accepted_and_the_message_says_what_to_do() {
     let refused = |session: &Session, words: &str| {
-        let (before, tree) = (session.memory_tree(), session.tree());
+        let before = (session.tree(), session.names(".agent_memory"), session.runs(), session.history());
         accept(session).expect(2).reports("there is nothing to accept").reports(words);
-        assert_eq!((session.memory_tree().len(), session.tree()), (before.len(), tree), "{words}");
+        let after = (session.tree(), session.names(".agent_memory"), session.runs(), session.history());
+        assert_eq!(after, before, "{words}");
         assert!(!session.exists(".agent_memory/accepted.json"), "{words}");
     };
     let session = Session::new(&workspace(2));
@@ -208,7 +210,7 @@ fn where_nothing_was_reviewed_nothing_is_accepted_and_the_message_says_what_to_d
     refused(&session, "the review approved the work already");
 
     session.write(".agent_memory/review.json", "{");
-    accept(&session).expect(2).reports(".agent_memory/review.json:1:2:");
+    accept(&session).expect(2).reports(".agent_memory/review.json:1:1:");
 
     let session = Session::new(&workspace(2));
     session.run(&api, ["--task", "Do it"]).expect(3);
@@ -225,9 +227,10 @@ fn where_nothing_was_reviewed_nothing_is_accepted_and_the_message_says_what_to_d
 fn while_a_run_is_at_work_nothing_is_accepted() {
     let (session, _) = escalated(&a_and_b());
     let ids = ids(&session);
-    let api = MessagesApi::start(but(Script::new().stall_once(("implement/T1", 0, 0)), &[&[own("T1"), own("T2")]]));
+    let fixing = RequestName::from(("implement/T1", 0, 0));
+    let api = MessagesApi::start(but(Script::new().stall_once(&fixing), &[&[own("T1"), own("T2")]]));
     let run = session.start(&api, ["--fix", &ids[0]]);
-    api.wait_for_request(("implement/T1", 0, 0));
+    api.wait_for_request(&fixing);
     accept(&session).expect(2).reports("another run is working here: pid");
     assert!(!session.exists(".agent_memory/accepted.json"));
     run.kill();
@@ -285,13 +288,32 @@ fn a_record_that_came_with_a_copy_counts_as_absent_and_is_named() {
     let in_copy = status(&copy);
     assert_eq!(in_copy["outcome"], "escalated");
     assert!(in_copy["warnings"][0].as_str().unwrap().contains("The acceptance of the work as it is"), "{in_copy}");
-    at(&session, &copy, ["run"]).api(&api).run().expect(3).reports("the acceptance of the work as it is");
+    at(&session, &copy, ["run"]).api(&api).run().expect(3).reports("The acceptance of the work as it is");
 
-    // A forged one is none either.
+    // A project that was moved takes it along, once a person says so.
+    let moved = session.root().parent().unwrap().join("moved");
+    fs::rename(session.root(), &moved).unwrap();
+    assert_eq!(status(&moved)["outcome"], "waiting");
+    let mut terminal = Terminal::new();
+    let running = terminal.start(at(&session, &moved, ["trust", "--moved"]));
+    assert!(
+        terminal.wait_for("[y/N] ").contains("the acceptance of the work as it is: the workflow counts as finished")
+    );
+    terminal.type_line("y");
+    running.wait().expect(0);
+    assert_eq!((&status(&moved)["outcome"], &status(&moved)["warnings"]), (&json!("merged"), &json!([])));
+    fs::rename(&moved, session.root()).unwrap();
+}
+
+#[test]
+fn a_forged_record_is_none() {
+    let (session, _) = escalated(&[]);
+    accept(&session).expect(0);
+    assert_eq!(status(&session), merged());
     let mut forged = session.handoff("accepted.json");
     forged["because"] = json!("Forged.");
     session.write(".agent_memory/accepted.json", forged.to_string());
-    assert_eq!(status(session.root())["outcome"], "escalated");
+    assert_eq!(status(&session), needs_a_person());
 }
 
 #[test]
