@@ -185,7 +185,7 @@ fn continue_from_review(snapshot: &Snapshot) -> Option<Offer> {
 /// Take the work as it is, where its review asks for something.
 fn accept_as_is(snapshot: &Snapshot) -> Option<Offer> {
     let is_asked = matches!(snapshot.next, Next::Fix(_) | Next::RePlan | Next::Escalated { .. });
-    let is_reviewed = is_asked && snapshot.active_run.is_none() && snapshot.memory.workflow_review().is_some();
+    let is_reviewed = is_asked && snapshot.active_run.is_none() && snapshot.memory.review.is_some();
     is_reviewed.then(|| Offer::new(snapshot, "Accept as is", "baton.accept", Value::Null))
 }
 
@@ -375,7 +375,7 @@ mod tests {
         }
         snapshot.next = Next::Gate;
         assert_eq!(lens_lines(&snapshot, ".agent_memory/base_review.json", &text), [dismiss]);
-        snapshot.memory.dismissed = vec!["b1".to_owned()];
+        snapshot.memory.dismissed = vec!["b1".into()];
         let restore = "0: Restore issue -> baton.restoreIssue {\"id\":\"b1\"}";
         assert_eq!(lens_lines(&snapshot, ".agent_memory/base_review.json", &text), [restore]);
     }

@@ -1,0 +1,151 @@
+//! What comes next, decided from the memory alone.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
+use crate::memory::Memory;
+use crate::workflow::run::phase::{Phase, Phases, Policy};
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// There is no task.
+    NeedTask,
+    /// Run this phase.
+    Phase(PhaseName),
+    /// Ask a person.
+    Gate,
+    /// round.json begins a round whose report and review have not been set aside yet: finish that.
+    EnterRound,
+    /// Begin a fix round.
+    Fix(FixScope),
+    /// Plan again with the review in hand.
+    RePlan,
+    /// Tasks failed or are blocked: the run ends; the next start tries them again.
+    Failed {
+        /// Their ids.
+        tasks: Vec<String>,
+    },
+    /// The review approved, or a person takes the work as it is.
+    Merged,
+    /// The plan was rejected.
+    Rejected,
+    /// A person must decide.
+    Escalated {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a fix round is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixScope {
+    /// Tasks that own files with open issues, in plan order.
+    pub tasks: Vec<String>,
+    /// Files with open issues that no task owns.
+    pub unowned: Vec<String>,
+    /// Ids of the open issues.
+    pub issues: Vec<String>,
+}
+
+/// Decide what comes next from the memory folder alone.
+pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
+    let due = |phases: &[&'static dyn Phase]| {
+        phases.iter().find(|phase| phase.is_due(memory, policy, now)).map(|phase| Next::Phase(phase.name()))
+    };
+    let Some(plan) = &memory.plan else {
+        return match (&memory.faulty_plan, &memory.approval) {
+            (None, _) => due(policy.phases.until_plan()).unwrap_or(Next::NeedTask),
+            // The gate is where a person is shown what is wrong with it.
+            (Some(_), None) => Next::Gate,
+            // A faulty plan cannot be approved.
+            (Some(_), Some(_)) => Next::Rejected,
+        };
+    };
+    let Some(approval) = &memory.approval else { return Next::Gate };
+    if approval.is_rejected() {
+        return Next::Rejected;
+    }
+    let review = memory.review.as_ref();
+    let round = memory.round.as_ref().map_or(1, |round| round.n);
+    let rounds = review.map(|review| review.round).into_iter().chain(memory.report.as_ref().map(|report| report.round));
+    if rounds.chain(memory.findings.values().map(|found| found.round)).any(|of| of < round) {
+        return Next::EnterRound;
+    }
+    let report = memory.report.as_ref();
+    if let Some(report) = report {
+        let failed: Vec<String> = report.failed().map(|result| result.task_id.clone()).collect();
+        if !failed.is_empty() {
+            return Next::Failed { tasks: failed };
+        }
+    }
+    let complete = report.is_some_and(|report| report.pending(approval.task_ids(&plan.plan)).is_empty());
+    match review {
+        // A handoff from elsewhere may have a review and no report; a report is then not missed.
+        Some(review) if complete || report.is_none() => after_review(memory, &plan.plan, review, policy),
+        _ => due(policy.phases.after_plan())
+            .unwrap_or_else(|| Next::Escalated { reason: "every phase is done and none reviewed the work".to_owned() }),
+    }
+}
+
+/// Whether what comes next relies on the results in the report.
+pub(crate) fn relies_on_results(phases: &Phases, next: &Next) -> bool {
+    match next {
+        Next::Phase(name) => phases.judges(*name),
+        next => *next == Next::Merged,
+    }
+}
+
+fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, policy: &Policy) -> Next {
+    let reviews = memory.earlier_review_rounds.iter().filter(|round| **round != review.round).count() as u32 + 1;
+    let spent = || Next::Escalated {
+        reason: format!(
+            "{reviews} reviews without an approval (max_review_cycles is {}); the last one says: {}",
+            policy.max_review_cycles, review.summary
+        ),
+    };
+    match review.recommended_action {
+        RecommendedAction::Merge => Next::Merged,
+        _ if memory.is_accepted() => Next::Merged,
+        RecommendedAction::EscalateToHuman => Next::Escalated { reason: review.summary.clone() },
+        _ if reviews >= policy.max_review_cycles => spent(),
+        RecommendedAction::RePlan => Next::RePlan,
+        RecommendedAction::FixAndReReview => {
+            let open: Vec<&Issue> = review.open_issues(&memory.dismissed).collect();
+            if open.is_empty() {
+                let reason = "the review asks for a fix and names no open issue".to_owned();
+                return Next::Escalated { reason };
+            }
+            let scope = fix_scope(plan, &memory.keys, &memory.approved_tasks(), &open);
+            if scope.tasks.is_empty() && scope.unowned.is_empty() {
+                let reason = "the review asks for a fix in files outside the workspace".to_owned();
+                return Next::Escalated { reason };
+            }
+            Next::Fix(scope)
+        }
+    }
+}
+
+/// Who fixes what, and which files nobody owns.
+pub(crate) fn fix_scope(plan: &PlanOutput, keys: &FileKeys, approved: &[String], issues: &[&Issue]) -> FixScope {
+    let mut tasks = BTreeSet::new();
+    let mut unowned = BTreeSet::new();
+    for issue in issues {
+        match plan.task_of(issue, keys, approved) {
+            Some(task) => {
+                tasks.insert(task.id.as_str());
+            }
+            None => unowned.extend(RepoPath::parse(&issue.file).ok().map(|path| path.to_string())),
+        }
+    }
+    FixScope {
+        tasks: plan.task_ids().filter(|id| tasks.contains(id)).map(str::to_owned).collect(),
+        unowned: unowned.into_iter().collect(),
+        issues: issues.iter().map(|issue| issue.id.clone()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
