@@ -8,9 +8,9 @@ use super::file_io::not_utf8;
 use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
-    Acceptance, Approval, BaseReview, ContextOutput, Decision, Dismissal, Dismissed, Fault, FileKeys, Findings, Handoff,
-    ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PathKind, PhaseName, PlanOutput, RepoPath, ReviewOutput,
-    Round, Task, check_plan, over_limit, read,
+    Acceptance, Approval, BaseReview, ContextOutput, Decision, Dismissal, Dismissed, Fault, FileKeys, Findings,
+    Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PathKind, PhaseName, PlanOutput, RepoPath,
+    ReviewOutput, Round, Task, check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
 use crate::memory::files::FEEDBACK;
