@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use tower_lsp::lsp_types::notification::ShowMessage;
-use tower_lsp::lsp_types::request::{ShowDocument, ShowMessageRequest};
+use tower_lsp::lsp_types::request::{Request, ShowDocument, ShowMessageRequest};
 use tower_lsp::lsp_types::{
     MessageActionItem, MessageType, Range, ShowDocumentParams, ShowMessageParams, ShowMessageRequestParams, Url,
 };
@@ -31,7 +32,25 @@ pub(crate) async fn ask(
     let item = |title: &&str| MessageActionItem { title: (*title).to_owned(), properties: [].into() };
     let actions = Some(titles.iter().map(item).collect());
     let params = ShowMessageRequestParams { typ, message: client.in_its_words(&message.into()), actions };
-    Ok(client.request::<ShowMessageRequest>(params).await?.map(|item| item.title))
+    chosen(client.request::<Question>(params).await?)
+}
+
+/// [`ShowMessageRequest`] with its answer as it comes: Kate says by an empty object that a question was dismissed.
+enum Question {}
+
+impl Request for Question {
+    type Params = ShowMessageRequestParams;
+    type Result = Value;
+    const METHOD: &'static str = ShowMessageRequest::METHOD;
+}
+
+/// The title of the button in an answer.
+fn chosen(answer: Value) -> Result<Option<String>, RequestError> {
+    if answer.as_object().is_some_and(|answer| !answer.contains_key("title")) {
+        return Ok(None);
+    }
+    let item: Option<MessageActionItem> = serde_json::from_value(answer)?;
+    Ok(item.map(|item| item.title))
 }
 
 /// Open a document with `selection` selected, where the client can; whether it did.
@@ -61,4 +80,22 @@ pub(crate) fn open_or_show_message(client: &Client, can: bool, path: &Path, at: 
             show_message(&client, MessageType::INFO, otherwise);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_button_dismisses_the_question() {
+        for dismissed in [json!(null), json!({})] {
+            assert_eq!(chosen(dismissed).unwrap(), None);
+        }
+        assert_eq!(chosen(json!({ "title": "Approve" })).unwrap(), Some("Approve".to_owned()));
+        for strange in [json!("Approve"), json!({ "title": 1 })] {
+            assert!(chosen(strange).is_err());
+        }
+    }
 }
