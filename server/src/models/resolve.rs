@@ -298,6 +298,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_the_editor_keeps_is_said_to_be_there() {
+        for (kept, from) in [
+            ("OPENAI_API_KEY ANTHROPIC_API_KEY", "your editor's secret store"),
+            ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"),
+            (" ", "ANTHROPIC_API_KEY"),
+        ] {
+            let models = with(&Wanted::default(), &[KEY, ("BATON_EDITOR_KEYS", kept)]).expect("resolves");
+            assert_eq!(models.account(), format!("Anthropic API, key from {from}"));
+        }
+    }
+
+    #[test]
     fn without_a_key_the_error_says_what_to_set() {
         assert!(refused(&Wanted::default(), &[]).starts_with("No model is set up. Set ANTHROPIC_API_KEY"));
     }

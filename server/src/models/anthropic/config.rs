@@ -8,6 +8,9 @@ use super::super::retry::RetryPolicy;
 
 pub(super) const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
 
+/// Where a credential comes from that the editor keeps.
+pub(super) const EDITOR_STORE: &str = "your editor's secret store";
+
 /// How to reach the API. Nothing here is read from the environment: its maker does that.
 #[derive(Debug, Clone)]
 pub struct AnthropicConfig {
@@ -15,7 +18,7 @@ pub struct AnthropicConfig {
     pub base_url: String,
     /// The key or token.
     pub credential: Credential,
-    /// The variable the credential came from; errors name it.
+    /// The variable the credential came from, or the editor's store; errors name it.
     pub credential_source: String,
     /// Hosts that may get the credential over plain http, in lower case, each with or without a port. This machine always
     /// may.

@@ -6,7 +6,7 @@ use super::super::provider::{Connection, Provider};
 use super::super::setup::{Setup, settings};
 use super::super::turn::Tier;
 use super::client::AnthropicClient;
-use super::config::{AnthropicConfig, Credential};
+use super::config::{AnthropicConfig, Credential, EDITOR_STORE};
 use super::prices::PRICES;
 
 const KEY: &str = "ANTHROPIC_API_KEY";
@@ -42,6 +42,9 @@ fn config(setup: &Setup<'_>) -> Result<AnthropicConfig, ModelError> {
     } else {
         return Err(settings(NOT_SET_UP));
     };
+    // An editor that keeps keys passes them on as variables, and names those here: they are not the user's own.
+    let kept = setup.var("BATON_EDITOR_KEYS").unwrap_or_default();
+    let source = if kept.split_whitespace().any(|name| name == source) { EDITOR_STORE } else { source };
     let mut config = AnthropicConfig::new(credential, source);
     if let Some(base_url) = setup.var("ANTHROPIC_BASE_URL") {
         config.base_url = base_url;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::error::{ModelError, ModelErrorKind};
 use super::super::retry::{AttemptError, retry_after};
 use super::answer::{Broken, Fault};
-use super::config::{Credential, host};
+use super::config::{Credential, EDITOR_STORE, host};
 use crate::text::{cut, safe_line};
 
 /// Where the API is and which credential goes there, as far as messages say it.
@@ -187,7 +187,11 @@ impl Endpoint {
     fn wrong_key(&self, quoted: &str) -> AttemptError {
         let word = self.credential.word();
         let source = &self.credential_source;
-        let message = format!("{} refused the {word} in {source} (401){quoted}. Set {source} anew.", self.provider());
+        let anew = match source.as_str() {
+            EDITOR_STORE => format!("Set the {word} anew in your editor."),
+            variable => format!("Set {variable} anew."),
+        };
+        let message = format!("{} refused the {word} in {source} (401){quoted}. {anew}", self.provider());
         finally(ModelErrorKind::Auth, message, "wrong key (401)".to_owned())
     }
 

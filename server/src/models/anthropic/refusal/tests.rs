@@ -95,6 +95,52 @@ fn each_refusal_says_what_to_do() {
 }
 
 #[test]
+fn a_wrong_key_is_named_by_where_it_is_kept_and_by_its_provider() {
+    let refused = |source: &str, status| {
+        let endpoint = Endpoint { credential_source: source.to_owned(), ..endpoint(true) };
+        endpoint.refused("m", status, &HeaderMap::new(), "", SystemTime::UNIX_EPOCH).error.message
+    };
+    for (source, status, message) in [
+        (
+            "ANTHROPIC_API_KEY",
+            StatusCode::UNAUTHORIZED,
+            "Anthropic API refused the key in ANTHROPIC_API_KEY (401). Set ANTHROPIC_API_KEY anew.",
+        ),
+        (
+            EDITOR_STORE,
+            StatusCode::UNAUTHORIZED,
+            "Anthropic API refused the key in your editor's secret store (401). Set the key anew in your editor.",
+        ),
+        (
+            EDITOR_STORE,
+            StatusCode::FORBIDDEN,
+            "Anthropic API: the key in your editor's secret store may not use m (403). Set another one, or choose another \
+             model (models.*).",
+        ),
+    ] {
+        assert_eq!(refused(source, status), message);
+    }
+}
+
+#[test]
+fn every_failure_that_is_tried_again_names_what_happened() {
+    let reason = |status| refused(status, &[], "").reason;
+    assert_eq!((reason(429), reason(529)), ("rate limit (429)".to_owned(), "overloaded (529)".to_owned()));
+    assert_eq!(reason(503), "server error (503)");
+    assert_eq!(endpoint(true).silent(Duration::from_secs(300)).reason, "timeout: no answer within 5m");
+    for (fault, reason) in [
+        (Fault::Connection("reset by peer".to_owned()), "connection lost (reset by peer)"),
+        (Fault::Cut, "connection lost in the middle of the answer"),
+        (Fault::Idle(Duration::from_secs(90)), "timeout: nothing came for 1m 30s"),
+    ] {
+        assert_eq!(endpoint(true).broken("m", Broken { fault, usage: Default::default() }).reason, reason);
+    }
+    let limited = refused(429, &[], "").error.message;
+    assert_eq!(limited, "Anthropic API: rate limit reached (429).");
+    assert_eq!(refused(529, &[], "").error.message, "Anthropic API is overloaded (529).");
+}
+
+#[test]
 fn an_error_in_the_stream_means_what_its_status_would() {
     let told = |kind: &str, message: &str| {
         let fault = Fault::Reported { kind: kind.to_owned(), message: message.to_owned() };
