@@ -37,7 +37,7 @@ describe("the extension's page", vscode.options, () => {
       .first()
       .click();
     const page = window.page.frameLocator("iframe.webview.ready").frameLocator("#active-frame");
-    await page.getByText("Install the").first().waitFor();
+    await page.getByRole("heading", { name: "Start" }).waitFor();
     const pictures = page.locator("img");
     const shown = (): Promise<Picture[]> =>
       pictures.evaluateAll((all) =>

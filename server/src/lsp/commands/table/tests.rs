@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use serde_json::json;
 
 use super::*;
@@ -160,5 +163,39 @@ fn a_wrong_call_says_what_would_be_right() {
     for wrong in [json!({ "aproval": "auto" }), json!({ "approval": "yes" }), json!({ "task": 3 }), json!(3)] {
         let message = parse("baton.workflow", vec![wrong], &phases).unwrap_err().to_string();
         assert!(message.ends_with("or the task as a string"), "{message}");
+    }
+}
+
+/// What a row of the table in `editors/README.md` says of a command: its fields, in the order of the table there.
+fn documented() -> BTreeMap<String, Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../editors/README.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<String>>();
+    let rows = text.lines().filter(|line| line.starts_with("| `baton."));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        (quoted(cells[1]).remove(0), quoted(cells[2]))
+    })
+    .collect()
+}
+
+/// The fields that a command takes, in their order, by what it says of one that it does not take.
+fn taken(id: &str) -> Vec<String> {
+    let refused = parse(id, vec![json!({ "none such": 1 })], &phases).unwrap_err();
+    let CallError::Arguments { fault, .. } = refused else { panic!("{refused}") };
+    let expected = fault.split_once("expected").map(|(_, expected)| expected).unwrap_or_default();
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_on_editors_has_the_arguments_of_every_command() {
+    let documented = documented();
+    let known: BTreeMap<String, Vec<String>> = ids(&phases()).into_iter().map(|id| (id.clone(), taken(&id))).collect();
+    assert_eq!(documented, known, "the table of commands in editors/README.md");
+    for row in &ROWS {
+        // The page says that a string stands for the first of them.
+        assert_eq!(row.first_field, known[row.id].first().map(String::as_str), "{}", row.id);
+        let fields = known[row.id].iter();
+        assert!(fields.clone().all(|field| row.usage.contains(field.as_str())), "{}: {}", row.id, row.usage);
     }
 }
