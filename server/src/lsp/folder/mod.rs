@@ -219,6 +219,9 @@ impl Folder {
                 }
             }
             folder.check_settings().await;
+            if number > 1 {
+                folder.refresh().await;
+            }
         });
     }
 
@@ -226,6 +229,7 @@ impl Folder {
     pub(crate) async fn set_settings(&self, value: Value) {
         self.settings.set(value);
         self.check_settings().await;
+        self.refresh().await;
     }
 
     /// Report faults of the settings before they stop a run from starting.
