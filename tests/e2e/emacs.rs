@@ -12,7 +12,7 @@ use crate::support::session::Session;
 use serde_json::json;
 
 #[test]
-fn eglot_starts_the_server_asks_for_the_plan_and_shows_the_review() {
+fn eglot_starts_the_server_asks_for_the_plan_shows_the_review_and_asks_before_an_undo() {
     let Some(emacs) = editors::emacs() else { return };
     let session = Session::in_git("//- /notes.txt\nFirst\nSay 0\n");
     let issue = json!({

@@ -55,5 +55,24 @@
                (eq 'eglot-warning (flymake-diagnostic-type diagnostic)))
     (error "The issue is not where it belongs")))
 
+;; A command that takes something away asks first.
+(dolist (answer '("Cancel" "Undo"))
+  (let (asked)
+    (cl-letf (((symbol-function 'completing-read)
+               (lambda (prompt options &rest _)
+                 (push (cons prompt options) asked)
+                 answer)))
+      ;; The status has the outcome a moment before the run is over.
+      (wait-for "the end of the run" (lambda () (ignore-errors (baton "baton.rollback"))))
+      (wait-for "the question" (lambda () asked))
+      (unless (and (string-match-p "notes.txt: restored" (caar asked)) (equal (cdar asked) '("Cancel" "Undo")))
+        (error "The question is another one: %S" asked))
+      (let ((file (lambda () (with-temp-buffer (insert-file-contents "notes.txt") (buffer-string)))))
+        (if (equal answer "Undo")
+            (wait-for "the undo" (lambda () (string-match-p "Say 0" (funcall file))))
+          (baton "baton.status")
+          (unless (string-match-p "Say 1" (funcall file))
+            (error "It was undone although the answer was no")))))))
+
 (eglot-shutdown (eglot--current-server-or-lose))
 (message "all is well")

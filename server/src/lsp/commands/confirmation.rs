@@ -1,6 +1,7 @@
 //! Asks a person before a command takes something away, in editors that have no plugin of ours to ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tower_lsp::lsp_types::MessageType;
 
@@ -10,6 +11,10 @@ use crate::lsp::wire::window;
 
 /// The first button: a stray key takes it, so it must do nothing.
 const CANCEL: &str = "Cancel";
+
+/// How long a question waits after the command was handled. Emacs's jsonrpc leaves a request that arrives together with the
+/// response to its own unread until the next message comes, and nothing tells when the response was read.
+const AFTER_RESPONSE: Duration = Duration::from_millis(200);
 
 /// A question whether to do what a command was run for.
 pub(super) struct Confirmation {
@@ -31,6 +36,7 @@ impl Confirmation {
         let Self { message, yes, refused } = self;
         let asked = folder.clone();
         folder.ask(async move {
+            tokio::time::sleep(AFTER_RESPONSE).await;
             let answer = window::ask(&asked.client, MessageType::WARNING, message, &[CANCEL, yes]).await;
             match answer.as_ref().map(Option::as_deref) {
                 Ok(Some(title)) if title == yes => {
