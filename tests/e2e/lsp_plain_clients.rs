@@ -1,6 +1,5 @@
 //! Editors that know nothing of Baton: what they ask unasked, and what is asked there before something is taken away.
 #![cfg(unix)]
-#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::io::Write;
 use std::process::Stdio;
