@@ -1,10 +1,11 @@
-import { commands, Uri, window, workspace } from "vscode";
+import { commands, window } from "vscode";
 import type { Disposable, QuickPickItem } from "vscode";
 
+import { approve, askForChanges, editPlan } from "./answerPlan";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
 import { count, oneLine, openGate, openIssues, phaseChoices } from "./present";
-import type { Issue, PhaseName, PlanRefusal, Rollback } from "./protocol";
+import type { Issue, PhaseName, Rollback } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { showError } from "./server";
 import { askForTask } from "./taskInput";
@@ -77,17 +78,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await approve(workflow, gatePanel, shown, tasks);
       }
     },
-    askForChanges: async (workflow) => {
-      const feedback = await window.showInputBox({
-        title: "Ask for Changes",
-        prompt: "What should be different? The plan is made anew and you are asked again.",
-        ignoreFocusOut: true,
-        validateInput: (text) => (text.trim() === "" ? "Say it in a few words." : undefined),
-      });
-      if (feedback !== undefined) {
-        await workflow.call("baton.plan", { feedback });
-      }
-    },
+    askForChanges: (workflow) => askForChanges(workflow),
     editPlan: (workflow) => editPlan(workflow),
     rejectPlan: async (workflow) => {
       if (await isSure("Reject this plan? The workflow ends; nothing of it is written.", "Reject")) {
@@ -161,58 +152,6 @@ async function run(
   } finally {
     workflow.refreshSoon();
   }
-}
-
-/** Approve the plan that the user was shown, and no other. */
-async function approve(
-  workflow: Workflow,
-  gatePanel: GatePanel,
-  shown: string | undefined,
-  tasks?: string[],
-): Promise<void> {
-  await workflow.refresh();
-  const planSha256 = shown ?? openGate(workflow.state)?.plan_sha256;
-  if (planSha256 !== undefined && !gatePanel.hasShown(workflow, planSha256) && gatePanel.show(workflow, false)) {
-    void window.showInformationMessage("Baton: this is the plan as it is now. Read it, then approve it.");
-    return;
-  }
-  try {
-    await workflow.call("baton.approve", { planSha256, tasks });
-  } catch (error) {
-    const refusal = planRefusal(error);
-    if (refusal === undefined) {
-      throw error;
-    }
-    await showAgain(workflow, gatePanel, refusal);
-  }
-}
-
-function planRefusal(error: unknown): PlanRefusal | undefined {
-  const data = error instanceof Error && "data" in error ? (error.data as Partial<PlanRefusal> | undefined) : undefined;
-  const { kind, uri } = data ?? {};
-  return (kind === "stale_plan" || kind === "unsaved") && typeof uri === "string" ? { kind, uri } : undefined;
-}
-
-/** The plan is another one than the user saw: save it where that is what is missing, show it, and ask again. */
-async function showAgain(workflow: Workflow, gatePanel: GatePanel, { kind, uri }: PlanRefusal): Promise<void> {
-  if (kind === "unsaved") {
-    const path = Uri.parse(uri).fsPath;
-    await workspace.textDocuments.find((document) => document.uri.fsPath === path)?.save();
-  }
-  await workflow.refresh();
-  gatePanel.show(workflow, false);
-  const what =
-    kind === "unsaved"
-      ? "the plan had changes that were not saved, and now they are"
-      : "the plan has changed since it was shown";
-  void window.showWarningMessage(`Baton: ${what}. Read it as it is now, then answer again.`);
-}
-
-async function editPlan(workflow: Workflow): Promise<void> {
-  const gate = openGate(workflow.state);
-  const uri =
-    gate !== null && "plan_json" in gate && typeof gate.plan_json === "string" ? Uri.parse(gate.plan_json) : undefined;
-  await commands.executeCommand("vscode.open", uri ?? Uri.joinPath(workflow.folder.uri, ".agent_memory/plan.json"));
 }
 
 async function undo(workflow: Workflow, what: { task?: string }): Promise<void> {

@@ -18,6 +18,7 @@ import { GatePanel } from "./gatePanel";
 import { Keys } from "./keys";
 import { LanguageModels } from "./languageModel";
 import { ModelChoice } from "./modelChoice";
+import { Outcomes } from "./outcome";
 import { RunProgress } from "./runProgress";
 import { Server, showError } from "./server";
 import { statusBar } from "./statusBar";
@@ -54,6 +55,7 @@ export function activate(context: ExtensionContext): void {
     workflows,
     gatePanel,
     changes,
+    new Outcomes(workflows, gatePanel),
     new Tree(workflows),
     ...statusBar(workflows),
     ...workflowCommands({ workflows, gatePanel, changes }),

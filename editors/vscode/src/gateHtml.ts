@@ -19,6 +19,25 @@ export interface GatePage {
 }
 
 export function gateHtml({ gate, usage, hasChoice, folder, nonce }: GatePage): string {
+  const body = `<header>
+<div class="buttons" role="group" aria-label="Answer to the plan">
+${BUTTONS.filter(({ answer }) => hasChoice || answer !== "approveSome")
+  .map(button)
+  .join("\n")}
+</div>
+<p class="costs">${escape(costs(gate, usage))}</p>
+${warnings(gate)}
+</header>
+<main>${markdown.render(withoutFacts(gate.markdown))}</main>`;
+  return page(body, { plan: gate.plan_sha256, folder, nonce });
+}
+
+/** The page of before a reload, until the server has said what waits. */
+export function waitingHtml(folder: string, nonce: string): string {
+  return page('<p class="costs">Reading the plan…</p>', { plan: "", folder, nonce });
+}
+
+function page(body: string, { plan, folder, nonce }: { plan: string; folder: string; nonce: string }): string {
   const csp = `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`;
   return `<!DOCTYPE html>
 <html lang="en">
@@ -28,22 +47,35 @@ export function gateHtml({ gate, usage, hasChoice, folder, nonce }: GatePage): s
 <title>Plan</title>
 <style nonce="${nonce}">${STYLE}</style>
 </head>
-<body data-plan="${escape(gate.plan_sha256)}" data-folder="${escape(folder)}">
-<header>
-<div class="buttons">
-<button data-answer="approve" class="primary">Approve</button>
-${hasChoice ? '<button data-answer="approveSome">Approve Some…</button>' : ""}
-<button data-answer="askForChanges">Ask for Changes…</button>
-<button data-answer="edit">Edit</button>
-<button data-answer="reject">Reject</button>
-</div>
-<p class="costs">${escape(costs(gate, usage))}</p>
-${warnings(gate)}
-</header>
-<main>${markdown.render(withoutFacts(gate.markdown))}</main>
+<body data-plan="${escape(plan)}" data-folder="${escape(folder)}">
+${body}
 <script nonce="${nonce}">${SCRIPT}</script>
 </body>
 </html>`;
+}
+
+interface GateButton {
+  answer: string;
+  label: string;
+  /** The tooltip, which a screen reader says after the label. */
+  title: string;
+}
+
+const BUTTONS: readonly GateButton[] = [
+  { answer: "approve", label: "Approve", title: "The agents begin" },
+  { answer: "approveSome", label: "Approve Some…", title: "Only the tasks you choose" },
+  {
+    answer: "askForChanges",
+    label: "Ask for Changes…",
+    title: "Say what should be different; the plan is made anew and you are asked again",
+  },
+  { answer: "edit", label: "Edit", title: "Change plan.json yourself, then approve" },
+  { answer: "reject", label: "Reject", title: "The workflow ends with nothing of this plan written" },
+];
+
+function button({ answer, label, title }: GateButton): string {
+  const primary = answer === "approve" ? ' class="primary"' : "";
+  return `<button data-answer="${answer}"${primary} title="${escape(title)}">${label}</button>`;
 }
 
 /** The plan without what plan.md says before it: on the page that stands in the header, always in sight. */
@@ -101,9 +133,6 @@ vscode.setState({ folder });
 for (const button of document.querySelectorAll("button[data-answer]")) {
   button.addEventListener("click", () => vscode.postMessage({ answer: button.dataset.answer, plan }));
 }
-window.addEventListener("message", ({ data }) => {
-  for (const button of document.querySelectorAll("button[data-answer]")) button.disabled = data.isAnswered;
-});
 `;
 
 const STYLE = `
@@ -116,7 +145,6 @@ button { font: inherit; padding: 0.3em 0.9em; border: 1px solid var(--vscode-but
 button:hover { background: var(--vscode-button-secondaryHoverBackground); }
 button.primary { color: var(--vscode-button-foreground); background: var(--vscode-button-background); }
 button.primary:hover { background: var(--vscode-button-hoverBackground); }
-button:disabled { opacity: 0.5; cursor: default; }
 button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 2px; }
 .costs { margin: 0.6em 0 0.3em; color: var(--vscode-descriptionForeground); }
 .warning { margin: 0.4em 0; padding: 0.3em 0.7em; border-left: 3px solid var(--vscode-editorWarning-foreground);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { commands, Uri, ViewColumn, window } from "vscode";
 import type { Disposable, WebviewPanel } from "vscode";
 
-import { gateHtml } from "./gateHtml";
+import { gateHtml, waitingHtml } from "./gateHtml";
 import { openGate } from "./present";
 import type { Workflow, Workflows } from "./workflows";
 
@@ -49,6 +49,11 @@ export class GatePanel implements Disposable {
     return this.seen.get(workflow) === plan;
   }
 
+  /** The plan that waits is in sight, or a click away. */
+  isShown(workflow: Workflow): boolean {
+    return this.shown.has(workflow);
+  }
+
   /** Show the plan that waits; false when none does. */
   show(workflow: Workflow, preserveFocus: boolean): boolean {
     const gate = openGate(workflow.state);
@@ -90,7 +95,10 @@ export class GatePanel implements Disposable {
     const shown = this.shown.get(workflow);
     const gate = openGate(workflow.state);
     if (gate === null) {
-      shown?.panel.dispose();
+      // Before the server has said anything, the page of before a reload stays.
+      if (workflow.state.isKnown) {
+        shown?.panel.dispose();
+      }
     } else if ((workflow.state.gate !== null || shown !== undefined) && shown?.plan !== gate.plan_sha256) {
       this.show(workflow, true);
     }
@@ -121,17 +129,24 @@ export class GatePanel implements Disposable {
     return shown;
   }
 
-  private async restore(panel: WebviewPanel, state: unknown): Promise<void> {
+  private restore(panel: WebviewPanel, state: unknown): Promise<void> {
     const folder = (state as { folder?: unknown } | undefined)?.folder;
-    const workflow = this.workflows.all().find(({ folder: { uri } }) => uri.toString() === folder);
+    const all = this.workflows.all();
+    // A page that was never in sight has kept no state.
+    const only = all.length === 1 ? all[0] : undefined;
+    const workflow = all.find(({ folder: { uri } }) => uri.toString() === folder) ?? only;
     if (workflow === undefined || this.shown.has(workflow)) {
       panel.dispose();
-      return;
+      return Promise.resolve();
     }
     this.attach(workflow, panel);
-    await workflow.refresh().catch(() => undefined);
-    if (!this.show(workflow, true)) {
-      panel.dispose();
+    panel.webview.html = waitingHtml(workflow.folder.uri.toString(), randomBytes(16).toString("hex"));
+    if (openGate(workflow.state) === null) {
+      workflow.refreshSoon();
+    } else {
+      this.show(workflow, true);
     }
+    this.follow(workflow);
+    return Promise.resolve();
   }
 }

@@ -4,7 +4,6 @@ import type {
   Gate,
   GateStatus,
   Issue,
-  Outcome,
   PhaseEvent,
   PhaseName,
   PhaseStatus,
@@ -12,10 +11,13 @@ import type {
   Status,
   TaskStatus,
   Usage,
+  WorkflowState,
 } from "./protocol";
 
 /** All that is known of the workflow of one folder. */
 export interface State {
+  /** The server has said where it stands, since this window was opened. */
+  isKnown: boolean;
   status: Status | null;
   /** The run that this window's server has at work. */
   run: string | null;
@@ -24,24 +26,31 @@ export interface State {
   lastMessage: string;
 }
 
-export const nothing: State = { status: null, run: null, gate: null, lastMessage: "" };
+export const nothing: State = { isKnown: false, status: null, run: null, gate: null, lastMessage: "" };
 
 /** What an event makes of the state. The status is asked for anew; an event says only what cannot wait for that. */
 export function afterEvent(state: State, event: PhaseEvent): State {
-  const isOver = event.phase === "workflow" && !["started", "progress"].includes(event.status);
   const isGate = event.phase === "plan" && event.status === "waiting";
   return {
-    status: state.status,
-    run: isOver ? null : event.run,
+    ...state,
+    run: isEnd(event) ? null : event.run,
     gate: isGate ? (event.gate ?? null) : event.task === undefined ? null : state.gate,
     lastMessage: event.message,
   };
 }
 
-/** What a new status makes of the state. A gate that the status does not know any more was answered. */
-export function afterStatus(state: State, status: Status | null): State {
-  const isAsked = status?.gate?.plan_sha256 === state.gate?.plan_sha256;
-  return { ...state, status, gate: isAsked ? state.gate : null };
+/** The last event of a run. */
+export function isEnd(event: PhaseEvent): boolean {
+  return event.phase === "workflow" && event.task === undefined && !["started", "progress"].includes(event.status);
+}
+
+/**
+ * What a new status makes of the state. A gate that the status does not know any more was answered, unless the status was
+ * asked for before the latest event.
+ */
+export function afterStatus(state: State, status: Status | null, isLatest = true): State {
+  const isAsked = !isLatest || status?.gate?.plan_sha256 === state.gate?.plan_sha256;
+  return { ...state, isKnown: true, status, gate: isAsked ? state.gate : null };
 }
 
 /** The plan that waits for an answer. */
@@ -49,47 +58,57 @@ export function openGate(state: State): Gate | GateStatus | null {
   return state.gate ?? state.status?.gate ?? null;
 }
 
-/** A plan waits that cannot be shown before its faults are fixed. */
-export function isBroken(state: State): boolean {
-  const { status } = state;
-  return status?.next === "gate" && status.gate === null && (status.faults ?? []).length > 0;
-}
-
-/** A run is at work and does not wait for anybody, here or in another process. */
-export function isAtWork(state: State): boolean {
-  if (openGate(state) !== null || isBroken(state)) {
-    return false;
-  }
-  const running = state.status?.phases.some((phase) => phase.status === "running") ?? false;
-  return state.run !== null || (running && state.status?.outcome === null);
-}
-
 export function openIssues(state: State): Issue[] {
-  return (state.status?.issues ?? []).filter((issue) => issue.state !== "fixed");
+  return (state.status?.issues ?? []).filter((issue) => issue.state === "new" || issue.state === "open");
 }
 
 /** The workflow can go on from where it stands. */
-export function isUnfinished(state: State): boolean {
+export function isUnfinished({ status }: State): boolean {
+  const over: readonly (string | null | undefined)[] = ["merged", "rejected", "rolled_back"];
+  return status?.task != null && !over.includes(status.state) && !over.includes(status.outcome);
+}
+
+/** The server says that this can be done. One that does not say what can be done refuses what cannot. */
+function can(state: State, id: string): boolean {
   const { status } = state;
-  return status?.task != null && status.outcome !== "merged" && status.outcome !== "rejected";
+  const ways = status?.ways_on;
+  if (ways !== undefined) {
+    return ways.some((way) => way.id === id);
+  }
+  return ANSWERS.includes(id) ? openGate(state) !== null : status?.task != null && id !== "cancel";
 }
 
-/** Agents have written files, or may have. */
-export function hasChanges(state: State): boolean {
-  const implement = state.status?.phases.find((phase) => phase.phase === "implement");
-  return implement !== undefined && implement.status !== "pending";
-}
+const ANSWERS: readonly string[] = ["approve", "revise", "edit", "reject"];
 
-/** Which commands make sense: the context keys that `when` and `enablement` clauses name. */
-export function contextKeys(state: State): Record<string, boolean> {
+/**
+ * Which commands make sense: the context keys that `when` and `enablement` clauses name. With several folders, a command
+ * makes sense where it does in one of them.
+ */
+export function contextKeys(...states: State[]): Record<string, boolean> {
+  const some = (is: (state: State) => boolean): boolean => states.some(is);
+  const isIdle = ({ run }: State): boolean => run === null;
+  const has = (id: string): boolean => some((state) => can(state, id));
   return {
-    "baton.atWork": state.run !== null,
-    "baton.gate": openGate(state) !== null,
-    "baton.workflow": state.status?.task != null,
-    "baton.plan": (state.status?.tasks.length ?? 0) > 0,
-    "baton.changes": hasChanges(state),
-    "baton.issues": openIssues(state).length > 0,
+    "baton.idle": states.length === 0 || some(isIdle),
+    "baton.free": states.length === 0 || some((state) => isIdle(state) && openGate(state) === null),
+    "baton.workflow": some((state) => isIdle(state) && state.status?.task != null),
+    "baton.tasks": some((state) => isIdle(state) && (state.status?.tasks.length ?? 0) > 0),
+    "baton.plan": some(hasPlan),
+    "baton.issues": some((state) => openIssues(state).length > 0),
+    "baton.fixable": some((state) => isIdle(state) && openIssues(state).length > 0),
+    "baton.can_approve": has("approve"),
+    "baton.can_revise": has("revise"),
+    "baton.can_edit": has("edit"),
+    "baton.can_reject": has("reject"),
+    "baton.can_cancel": has("cancel") || some(({ run }) => run !== null),
+    "baton.can_show_changes": has("show_changes"),
+    "baton.can_undo": has("undo"),
   };
+}
+
+/** There is a plan to look at. */
+export function hasPlan(state: State): boolean {
+  return openGate(state) !== null || (state.status?.tasks.length ?? 0) > 0;
 }
 
 export interface StatusLine {
@@ -98,75 +117,74 @@ export interface StatusLine {
   emphasis: "none" | "warning" | "error";
 }
 
-export function statusLine(state: State): StatusLine {
-  const { status } = state;
-  if (status === null && state.run === null) {
-    return { text: "$(run-all) Baton", tooltip: "Baton: no workflow here yet", emphasis: "none" };
+/** `name` is who speaks: with several folders it names the folder. */
+export function statusLine(state: State, name = "Baton"): StatusLine {
+  const { status, run } = state;
+  if (run !== null && !(status?.state !== undefined && LIVE.includes(status.state))) {
+    // It has just begun, and the server was not asked since.
+    return { text: `$(sync~spin) ${name}`, tooltip: state.lastMessage, emphasis: "none" };
   }
-  const [icon, words, emphasis] = statusWords(state);
-  const parts = [words, cost(status?.usage)].filter((part) => part !== "");
-  const message = state.run === null ? (outcomeWords(status?.outcome ?? null) ?? "") : state.lastMessage;
-  const tooltip = [status?.task ?? "", message].filter((line) => line !== "").join("\n");
-  return { text: `$(${icon}) Baton: ${parts.join(" · ")}`, tooltip, emphasis };
+  if (status === null || status.state === "fresh") {
+    const tooltip = status?.summary ?? "Baton: no workflow here yet";
+    return { text: `$(run-all) ${name}`, tooltip, emphasis: "none" };
+  }
+  const [icon, emphasis] = standing(status.state);
+  const parts = [headline(status), cost(status.usage)].filter((part) => part !== "");
+  const tooltip = [status.task ?? "", summary(state)].filter((line) => line !== "").join("\n");
+  return { text: `$(${icon}) ${name}: ${parts.join(" · ")}`, tooltip, emphasis };
 }
 
-function statusWords(state: State): [icon: string, words: string, emphasis: StatusLine["emphasis"]] {
-  const { status } = state;
-  if (openGate(state) !== null) {
-    return ["bell-dot", "plan waits for you", "warning"];
-  }
-  if (isBroken(state)) {
-    return ["error", "plan has faults", "error"];
-  }
-  if (isAtWork(state)) {
-    const phase = status?.phases.findLast((phase) => phase.status === "running")?.phase ?? "starting";
-    return ["sync~spin", phase === "implement" ? `implement ${tasksDone(status)}` : phase, "none"];
-  }
-  const issues = openIssues(state).length;
-  const found = issues === 0 ? "" : `, ${count(issues, "issue")}`;
-  switch (status?.outcome) {
-    case "merged":
-      return ["check", `approved${found}`, "none"];
-    case "done":
-      return ["check", `done${found}`, "none"];
-    case "escalated":
-      return ["person", `needs you${found}`, "warning"];
-    case "rejected":
-      return ["circle-slash", "plan rejected", "none"];
+/** What a screen reader says of it: the words without icons, and those of the tooltip. */
+export function spoken({ text, tooltip }: { text: string; tooltip: string }): string {
+  const words = [text.replaceAll(/\$\([^)]*\) ?/g, ""), ...tooltip.split("\n")];
+  return words.filter((part) => part !== "").join(". ");
+}
+
+/** Where a workflow stands while a run is at work. */
+const LIVE: readonly WorkflowState[] = ["running", "waiting_for_save", "waiting_for_network", "gate", "faulty"];
+
+/** Where the workflow stands, in a few words. */
+export function headline(status: Status): string {
+  return status.headline ?? status.outcome ?? (status.gate === null ? "" : "plan waits for you");
+}
+
+/** Where the workflow stands, in a sentence or two; of a run at work, what it does. */
+export function summary({ status, run, lastMessage }: State): string {
+  const isAtWork = run !== null && status?.state === "running";
+  return (isAtWork && lastMessage !== "" ? lastMessage : status?.summary) ?? "";
+}
+
+/** Codicon and emphasis of where a workflow stands. */
+function standing(state: WorkflowState | undefined): [icon: string, emphasis: StatusLine["emphasis"]] {
+  switch (state) {
+    case "running":
+      return ["sync~spin", "none"];
+    case "waiting_for_save":
+      return ["save", "warning"];
+    case "waiting_for_network":
+      return ["debug-disconnect", "warning"];
+    case "gate":
+      return ["bell-dot", "warning"];
+    case "faulty":
     case "failed":
-      return ["error", "failed", "error"];
-    case "cancelled":
-      return ["debug-pause", "cancelled", "none"];
-    default:
-      return ["debug-pause", status?.task == null ? "no task yet" : "not finished", "none"];
-  }
-}
-
-/** What an outcome means, in words for people. */
-export function outcomeWords(outcome: Outcome | null): string | undefined {
-  switch (outcome) {
-    case "merged":
-      return "Approved. Changes are in your working tree; nothing was committed.";
-    case "done":
-      return "Done.";
+      return ["error", "error"];
     case "escalated":
-      return "Stopped: it needs you.";
+      return ["person", "warning"];
+    case "merged":
+      return ["check", "none"];
+    case "rolled_back":
+      return ["discard", "none"];
     case "rejected":
-      return "The plan was rejected.";
-    case "waiting":
-      return "The plan waits for your answer.";
-    case "failed":
-      return "Failed.";
+      return ["circle-slash", "none"];
+    case "interrupted":
     case "cancelled":
-      return "Cancelled.";
-    case null:
-      return undefined;
+    case "paused":
+      return ["debug-pause", "none"];
+    case "fresh":
+    case "ready":
+    case undefined:
+      return ["run-all", "none"];
   }
-}
-
-function tasksDone(status: Status | null): string {
-  const tasks = status?.tasks ?? [];
-  return `${String(tasks.filter((task) => task.status === "completed").length)}/${String(tasks.length)}`;
 }
 
 /** "$0.12", or tokens where a model has no price, or nothing before the first turn. */
@@ -205,7 +223,7 @@ export const severities: readonly Severity[] = ["critical", "major", "minor", "s
 
 function worstFirst(a: Issue, b: Issue): number {
   const rank = (issue: Issue): number =>
-    issue.state === "fixed" ? severities.length : severities.indexOf(issue.severity);
+    issue.state === "fixed" || issue.state === "dismissed" ? severities.length : severities.indexOf(issue.severity);
   return rank(a) - rank(b);
 }
 
@@ -215,16 +233,52 @@ export function phaseTitle(phase: PhaseName): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** The word for where a phase stands: a plan that was rejected and a review that asks for more are not done. */
+export function phaseState({ phase, status }: PhaseStatus, of: Status | null): string {
+  if (phase === "plan" && of?.state === "rejected") {
+    return "rejected";
+  }
+  const asksForMore = of?.state === "escalated" || of?.next === "fix" || of?.next === "re_plan";
+  return phase === "review" && status === "done" && asksForMore ? "not_merged" : status;
+}
+
 /** What a phase is at and how long it took. */
-export function phaseWords({ status, elapsed_ms }: PhaseStatus): string {
-  if (status === "pending") {
+export function phaseWords(row: PhaseStatus, of: Status | null): string {
+  const state = phaseState(row, of);
+  if (state === "pending") {
     return "";
   }
-  const seconds = Math.round((elapsed_ms ?? 0) / 1000);
+  const seconds = Math.round((row.elapsed_ms ?? 0) / 1000);
   const minutes = Math.round(seconds / 60);
   const time = seconds < 60 ? `${String(seconds)} s` : `${String(minutes)} min`;
-  const words = status === "waiting" ? "waits for you" : status;
-  return seconds < 1 || status === "running" ? words : `${words} · ${time}`;
+  const isTimed = seconds >= 1 && state !== "running" && state !== "skipped";
+  return isTimed ? `${stateWords(state)} · ${time}` : stateWords(state);
+}
+
+/** The word for where a phase or a task stands, for people. */
+export function stateWords(state: string): string {
+  switch (state) {
+    case "pending":
+      return "";
+    case "waiting":
+      return "waits for you";
+    case "not_approved":
+      return "not approved";
+    case "not_merged":
+      return "asks for changes";
+    default:
+      return state;
+  }
+}
+
+/** What a task is at, or where it stands. */
+export function taskWords({ status, activity }: TaskStatus): string {
+  return status === "running" && activity != null && activity !== "" ? activity : stateWords(status);
+}
+
+/** A phase that did not do what it was to do. */
+export function endedBadly({ status }: PhaseStatus): boolean {
+  return status === "failed" || status === "cancelled" || status === "interrupted";
 }
 
 /** What stands below a phase: the tasks below implement, the issues below review, worst first. */
@@ -242,8 +296,8 @@ export function below(status: Status | null, phase: PhaseName): { tasks: TaskSta
 /** The phases that can be run by themselves, in their order. */
 export function phaseChoices(status: Status | null): { label: string; description: string; phase: PhaseName }[] {
   return (status?.phases ?? []).map((row) => ({
-    label: `$(${stateIcon(row.status)[0]}) ${phaseTitle(row.phase)}`,
-    description: phaseWords(row),
+    label: `$(${stateIcon(phaseState(row, status))[0]}) ${phaseTitle(row.phase)}`,
+    description: phaseWords(row, status),
     phase: row.phase,
   }));
 }
@@ -259,14 +313,22 @@ export function stateIcon(state: string): [icon: string, colour: string | undefi
     case "completed":
     case "fixed":
       return ["pass", "charts.green"];
+    case "dismissed":
+      return ["circle-slash", undefined];
     case "partial":
     case "blocked":
+    case "not_merged":
       return ["warning", "charts.yellow"];
     case "failed":
       return ["error", "charts.red"];
     case "interrupted":
     case "cancelled":
       return ["debug-pause", undefined];
+    case "rejected":
+    case "not_approved":
+      return ["circle-slash", undefined];
+    case "skipped":
+      return ["debug-step-over", undefined];
     case "critical":
       return ["error", "problemsErrorIcon.foreground"];
     case "major":

@@ -30,7 +30,16 @@ export type ServerCommand = (typeof serverCommands)[number];
 
 /** The messages beyond the protocol that this client asks for at `initialize`. */
 export interface ClientOptions {
-  baton: { phase: boolean; gate: boolean; languageModel: boolean; editorDiagnostics: boolean };
+  baton: {
+    phase: boolean;
+    gate: boolean;
+    languageModel: boolean;
+    editorDiagnostics: boolean;
+    /** This client itself says how a run ended and what waits when a folder is opened. */
+    outcome: boolean;
+    /** Where phases and tasks stand, as diagnostics; this client has a view of its own for that. */
+    statusDiagnostics: boolean;
+  };
 }
 
 /** The server's command that runs one phase. The status says which phases there are. */
@@ -61,7 +70,35 @@ export function startsWork(command: string): boolean {
 
 /** The name of a phase: of those that always are, or of one that the user added. The status has them in their order. */
 export type PhaseName = string;
-export type Outcome = "merged" | "done" | "escalated" | "rejected" | "waiting" | "failed" | "cancelled";
+export type Outcome = "merged" | "done" | "escalated" | "rejected" | "waiting" | "failed" | "cancelled" | "rolled_back";
+
+/** Where a workflow stands, in one word. */
+export type WorkflowState =
+  | "fresh"
+  | "ready"
+  | "paused"
+  | "running"
+  | "waiting_for_save"
+  | "waiting_for_network"
+  | "gate"
+  | "faulty"
+  | "interrupted"
+  | "cancelled"
+  | "failed"
+  | "escalated"
+  | "merged"
+  | "rolled_back"
+  | "rejected";
+
+/** Something that can be done now. */
+export interface WayOn {
+  id: string;
+  /** The words of a button. */
+  title: string;
+  /** The server's command; null where it is the client's own affair. */
+  command: string | null;
+  arguments: Record<string, unknown> | null;
+}
 export type Severity = "critical" | "major" | "minor" | "suggestion";
 
 export interface Usage {
@@ -75,7 +112,7 @@ export interface Usage {
 
 export interface PhaseStatus {
   phase: PhaseName;
-  status: "pending" | "running" | "waiting" | "interrupted" | "done" | "failed" | "cancelled";
+  status: "pending" | "running" | "waiting" | "interrupted" | "done" | "failed" | "cancelled" | "skipped";
   at: string | null;
   elapsed_ms: number | null;
   message: string;
@@ -84,8 +121,10 @@ export interface PhaseStatus {
 export interface TaskStatus {
   id: string;
   title: string;
-  status: "pending" | "running" | "completed" | "partial" | "blocked" | "failed";
+  status: "pending" | "running" | "waiting" | "completed" | "partial" | "blocked" | "failed" | "not_approved";
   files: string[];
+  /** What it is at. */
+  activity?: string | null;
 }
 
 export interface Issue {
@@ -96,10 +135,10 @@ export interface Issue {
   line: number;
   description: string;
   task_id?: string | null;
-  state: "new" | "open" | "fixed";
+  state: "new" | "open" | "fixed" | "dismissed";
 }
 
-/** The answer of `baton.status`; null where there never was a workflow. */
+/** The answer of `baton.status`; null where there never was a workflow, from a server that has no `state` yet. */
 export interface Status {
   run: string | null;
   task: string | null;
@@ -113,6 +152,14 @@ export interface Status {
   faults?: Fault[];
   usage: Usage;
   next: string;
+  /** Where it stands; absent, as are the next three, from a server older than these words. */
+  state?: WorkflowState;
+  /** The same in a few words. */
+  headline?: string;
+  /** The same in a sentence or two. */
+  summary?: string;
+  /** What can be done now and nothing else, the harmless first. */
+  ways_on?: WayOn[];
 }
 
 export interface Spending {
@@ -141,6 +188,8 @@ export interface GateStatus {
 
 /** The same in the waiting event of a run. */
 export interface Gate extends GateStatus {
+  /** URI of plan.json. */
+  plan_json?: string;
   run: string;
   task: string;
   tasks: { id: string; title: string }[];
@@ -176,6 +225,9 @@ export interface PhaseEvent {
   message: string;
   usage?: Usage;
   gate?: Gate;
+  /** How the run ended and what can be done now, on its last event. */
+  outcome?: Outcome;
+  ways_on?: WayOn[];
 }
 
 export interface ChangedFile {

@@ -97,7 +97,8 @@ export class Server implements Disposable {
       return;
     }
     const { languageModel } = start;
-    const options: ClientOptions = { baton: { phase: true, gate: true, languageModel, editorDiagnostics: true } };
+    const wanted = { phase: true, gate: true, editorDiagnostics: true, outcome: true, statusDiagnostics: false };
+    const options: ClientOptions = { baton: { ...wanted, languageModel } };
     const client = new LanguageClient(
       "baton",
       "Baton",

@@ -1,7 +1,7 @@
 import { StatusBarAlignment, ThemeColor, window } from "vscode";
 import type { Disposable } from "vscode";
 
-import { statusLine, type StatusLine } from "./present";
+import { spoken, statusLine, type StatusLine } from "./present";
 import type { Workflows } from "./workflows";
 
 /** Phase, tasks and cost at the bottom of the window. */
@@ -15,9 +15,10 @@ export function statusBar(workflows: Workflows): Disposable[] {
       item.hide();
       return;
     }
-    const line = statusLine(workflow.state);
+    const line = statusLine(workflow.state, workflow.title);
     item.text = line.text;
     item.tooltip = line.tooltip;
+    item.accessibilityInformation = { label: spoken(line), role: "button" };
     item.backgroundColor = background(line.emphasis);
     item.show();
   };

@@ -1,47 +1,47 @@
 import { commands, QuickPickItemKind, window } from "vscode";
 import type { QuickPickItem } from "vscode";
 
-import { contextKeys, cost, oneLine, outcomeWords, stateIcon } from "./present";
-import type { PhaseStatus } from "./protocol";
+import { cost, hasPlan, headline, oneLine, phaseState, phaseTitle, stateIcon, stateWords, summary } from "./present";
+import { takeWay } from "./takeWay";
+import { wayIcon, waysOn } from "./waysOn";
 import type { Workflow } from "./workflows";
 
 interface Item extends QuickPickItem {
-  command?: string;
+  take?: () => Promise<unknown>;
 }
 
-/** What the workflow is at, and what can be done now. */
+/** Where the workflow stands, and what can be done now. */
 export async function statusMenu(workflow: Workflow): Promise<void> {
   await workflow.refresh();
-  const { state } = workflow;
+  const { state, title } = workflow;
   const { status } = state;
-  const title = status?.task == null ? "Baton: no workflow here yet" : `Baton: ${oneLine(status.task, 100)}`;
-  const placeHolder = [
-    state.run === null ? outcomeWords(status?.outcome ?? null) : state.lastMessage,
-    cost(status?.usage),
-  ];
-  const item = await window.showQuickPick<Item>([...actions(workflow), ...standing(workflow)], {
-    title,
-    placeHolder: placeHolder.filter((part) => part !== undefined && part !== "").join(" · "),
-  });
-  if (item?.command !== undefined) {
-    await commands.executeCommand(item.command, workflow);
-  }
+  const about = status?.task == null ? title : `${title}: ${oneLine(status.task, 100)}`;
+  const told = status === null ? "No workflow here yet." : summary(state) || headline(status);
+  const placeHolder = [told, cost(status?.usage)].filter((part) => part !== "").join(" · ");
+  const items = [...actions(workflow), ...standing(workflow)];
+  const item = await window.showQuickPick<Item>(items, { title: about, placeHolder });
+  await item?.take?.();
 }
 
+/** What the server says can be done, and what always can. */
 function actions(workflow: Workflow): Item[] {
-  const can = contextKeys(workflow.state);
-  const all: [boolean | undefined, string, string][] = [
-    [can["baton.gate"], "$(checklist) Show Plan", "batonClient.showPlan"],
-    [can["baton.gate"], "$(check) Approve Plan", "batonClient.approvePlan"],
-    [can["baton.atWork"], "$(debug-stop) Cancel", "batonClient.cancel"],
-    [!can["baton.atWork"] && !can["baton.gate"], "$(play) Run Workflow…", "batonClient.runWorkflow"],
-    [can["baton.workflow"] && !can["baton.atWork"], "$(play) Run Phase…", "batonClient.runPhase"],
-    [can["baton.changes"], "$(diff-multiple) Show Changes", "batonClient.showChanges"],
-    [can["baton.changes"] && !can["baton.atWork"], "$(discard) Undo Run…", "batonClient.undoRun"],
-    [true, "$(output) Show Log", "batonClient.showLog"],
-  ];
-  return all.filter(([isPossible]) => isPossible).map(([, label, command]) => ({ label, command }));
+  const ways = waysOn(workflow.state).map((way) => ({
+    label: `$(${wayIcon(way)}) ${way.title}`,
+    take: () => takeWay(workflow, way),
+  }));
+  const own = (icon: string, label: string, command: string): Item => ({
+    label: `$(${icon}) ${label}`,
+    take: () => Promise.resolve(commands.executeCommand(command, workflow)),
+  });
+  // A server that does not say what can be done still takes a task.
+  const start = workflow.state.status?.ways_on === undefined ? [own("play", "Run Workflow…", RUN_WORKFLOW)] : [];
+  const plan = hasPlan(workflow.state) ? [own("checklist", "Show Plan", SHOW_PLAN)] : [];
+  return [...ways, ...start, ...plan, own("output", "Show Log", SHOW_LOG)];
 }
+
+const RUN_WORKFLOW = "batonClient.runWorkflow";
+const SHOW_PLAN = "batonClient.showPlan";
+const SHOW_LOG = "batonClient.showLog";
 
 function standing(workflow: Workflow): Item[] {
   const { status } = workflow.state;
@@ -50,12 +50,10 @@ function standing(workflow: Workflow): Item[] {
   }
   const row = (state: string, label: string, detail: string): Item => ({
     label: `$(${stateIcon(state)[0]}) ${label}`,
-    description: [state === "pending" ? "" : state, oneLine(detail)].filter((part) => part !== "").join(" · "),
+    description: [stateWords(state), oneLine(detail)].filter((part) => part !== "").join(" · "),
   });
-  // The plan's last word is that it waits, also once it was answered.
-  const isAnswered = (phase: PhaseStatus): boolean => phase.phase === "plan" && phase.status === "done";
-  const phases = status.phases.map((phase) => row(phase.status, phase.phase, isAnswered(phase) ? "" : phase.message));
-  const tasks = status.tasks.map((task) => row(task.status, `${task.id} ${task.title}`, ""));
+  const phases = status.phases.map((phase) => row(phaseState(phase, status), phaseTitle(phase.phase), phase.message));
+  const tasks = status.tasks.map((task) => row(task.status, `${task.id} ${task.title}`, task.activity ?? ""));
   const separator = (label: string): Item => ({ label, kind: QuickPickItemKind.Separator });
   return [separator("phases"), ...phases, ...(tasks.length === 0 ? [] : [separator("tasks"), ...tasks])];
 }

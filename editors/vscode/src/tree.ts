@@ -11,7 +11,20 @@ import {
 } from "vscode";
 import type { Command, Disposable, Event, TreeDataProvider } from "vscode";
 
-import { below, oneLine, openGate, openIssues, phaseTitle, phaseWords, stateIcon } from "./present";
+import {
+  below,
+  count,
+  endedBadly,
+  hasPlan,
+  oneLine,
+  openGate,
+  openIssues,
+  phaseState,
+  phaseTitle,
+  phaseWords,
+  stateIcon,
+  taskWords,
+} from "./present";
 import type { Issue, PhaseStatus, TaskStatus } from "./protocol";
 import type { Workflow, Workflows } from "./workflows";
 
@@ -38,7 +51,7 @@ export class Tree implements TreeDataProvider<Node>, Disposable {
       const status = workflows.current()?.state.status;
       view.description = status?.task == null ? "" : oneLine(status.task, 60);
       const issues = workflows.all().flatMap((workflow) => openIssues(workflow.state)).length;
-      view.badge = issues === 0 ? undefined : { value: issues, tooltip: `Baton: ${String(issues)} open issues` };
+      view.badge = issues === 0 ? undefined : { value: issues, tooltip: `Baton: ${count(issues, "open issue")}` };
     });
     this.listening = [view, onChanged];
   }
@@ -111,23 +124,27 @@ function phaseItem(node: Node, phase: PhaseStatus): TreeItem {
   const item = new TreeItem(phaseTitle(phase.phase), state);
   // A row keeps its state for as long as it has its id: with its first children it is a new one, and open.
   item.id = `${node.workflow.folder.uri.toString()}#${phase.phase} ${String(state)}`;
-  item.description = phaseWords(phase);
-  item.iconPath = icon(phase.status);
+  const { status } = node.workflow.state;
+  item.description = phaseWords(phase, status);
+  item.iconPath = icon(phaseState(phase, status));
   item.tooltip = phase.message;
   item.contextValue = `phase.${phase.phase}${phase.phase === "plan" && openGate(node.workflow.state) !== null ? ".gate" : ""}`;
-  if (phase.phase === "plan" && phase.status !== "pending") {
-    item.command = { command: "batonClient.showPlan", title: "Show Plan" };
+  if (phase.phase === "plan" && hasPlan(node.workflow.state)) {
+    item.command = { command: "batonClient.showPlan", title: "Show Plan", arguments: [node.workflow] };
+  } else if (endedBadly(phase)) {
+    item.command = { command: "batonClient.status", title: "Status", arguments: [node.workflow] };
   }
-  return item;
+  return speaks(item, item.label, item.description, item.tooltip);
 }
 
 function taskItem(node: Node, task: TaskStatus): TreeItem {
   const item = new TreeItem(`${task.id} ${task.title}`, TreeItemCollapsibleState.Collapsed);
   item.id = `${node.workflow.folder.uri.toString()}#task ${task.id}`;
-  item.description = task.status === "pending" ? "" : task.status;
+  item.description = oneLine(taskWords(task), 60);
+  item.tooltip = [`${task.id} ${task.title}`, taskWords(task)].filter((part) => part !== "").join("\n");
   item.iconPath = icon(task.status);
   item.contextValue = "task";
-  return item;
+  return speaks(item, item.label, taskWords(task));
 }
 
 function fileItem(node: Node, file: string): TreeItem {
@@ -142,12 +159,19 @@ function fileItem(node: Node, file: string): TreeItem {
 function issueItem(node: Node, issue: Issue): TreeItem {
   const item = new TreeItem(oneLine(issue.description), TreeItemCollapsibleState.None);
   item.id = `${node.workflow.folder.uri.toString()}#issue ${issue.id}`;
-  item.description = issue.state === "fixed" ? "fixed" : `${issue.file}:${String(issue.line)}`;
+  const isClosed = issue.state === "fixed" || issue.state === "dismissed";
+  item.description = isClosed ? issue.state : `${issue.file}:${String(issue.line)}`;
   item.tooltip = `${issue.severity}: ${issue.description}\n${issue.file}:${String(issue.line)}`;
-  item.iconPath = icon(issue.state === "fixed" ? "fixed" : issue.severity);
-  item.contextValue = issue.state === "fixed" ? "issue.fixed" : "issue";
+  item.iconPath = icon(isClosed ? issue.state : issue.severity);
+  item.contextValue = isClosed ? `issue.${issue.state}` : "issue";
   item.command = open(Uri.joinPath(node.workflow.folder.uri, issue.file), issue.line);
-  return item;
+  return speaks(item, item.tooltip, isClosed ? issue.state : "");
+}
+
+/** What a screen reader says: the words of the row and of its tooltip. */
+function speaks(item: TreeItem, ...words: unknown[]): TreeItem {
+  const label = words.filter((part) => typeof part === "string" && part !== "").join(", ");
+  return Object.assign(item, { accessibilityInformation: { label: label.replaceAll("\n", ", ") } });
 }
 
 function icon(state: string): ThemeIcon {

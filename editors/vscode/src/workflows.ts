@@ -9,35 +9,54 @@ import type { Server } from "./server";
 /** How long to wait for more news before the server is asked again. */
 const QUIET_MS = 100;
 
+/** How often the server is asked about a run of another process. */
+const OTHERS_MS = 2000;
+
 /** The workflow of one workspace folder, as the server tells it. */
 export class Workflow {
   state: present.State = present.nothing;
   private asking: Promise<void> | undefined;
   private askAgain = false;
+  /** How many events there were: a status that was asked for before the latest is an old one. */
+  private events = 0;
+  private following: NodeJS.Timeout | undefined;
 
   constructor(
     readonly folder: WorkspaceFolder,
     private readonly server: Server,
     private readonly changed: (workflow: Workflow) => void,
+    private readonly isTold: (workflow: Workflow) => void,
   ) {}
+
+  /** Who speaks in a message: with several folders it names the folder. */
+  get title(): string {
+    return (workspace.workspaceFolders ?? []).length > 1 ? `Baton (${this.folder.name})` : "Baton";
+  }
+
+  /** Run a command of the server in this folder, as the server named it. */
+  async execute(command: string, args: object): Promise<unknown> {
+    return this.server.call(command, { ...args, folder: this.folder.uri.toString() });
+  }
 
   /** Run a command of the server in this folder. */
   async call<T>(command: ServerCommand, args: object = {}): Promise<T> {
-    return (await this.server.call(command, { ...args, folder: this.folder.uri.toString() })) as T;
+    return (await this.execute(command, args)) as T;
   }
 
   /** Run one phase, again where it has run; those after it are set aside. */
   async runPhase(phase: PhaseName): Promise<void> {
-    await this.server.call(phaseCommand(phase), { folder: this.folder.uri.toString() });
+    await this.execute(phaseCommand(phase), {});
   }
 
   onPhase(event: PhaseEvent): void {
+    this.events += 1;
     this.become(present.afterEvent(this.state, event));
     this.refreshSoon();
   }
 
   /** The server's process is a new one: nothing is at work in it. */
   forget(): void {
+    this.events += 1;
     this.become({ ...this.state, run: null, gate: null });
     this.refreshSoon();
   }
@@ -61,9 +80,25 @@ export class Workflow {
 
   /** Ask the server where the workflow stands. */
   async refresh(): Promise<void> {
+    const before = this.events;
     const status = await this.call<Status | null>("baton.status");
-    // Events may have come meanwhile.
-    this.become(present.afterStatus(this.state, status));
+    const isLatest = this.events === before;
+    this.become(present.afterStatus(this.state, status, isLatest));
+    if (isLatest) {
+      this.isTold(this);
+    }
+    this.followOthers();
+  }
+
+  /** A run of another process sends no events to this one. */
+  private followOthers(): void {
+    clearTimeout(this.following);
+    const { run, status } = this.state;
+    if (run === null && ["running", "waiting_for_save", "waiting_for_network"].includes(status?.state ?? "")) {
+      this.following = setTimeout(() => {
+        this.refreshSoon();
+      }, OTHERS_MS);
+    }
   }
 
   private become(state: present.State): void {
@@ -76,18 +111,28 @@ export class Workflow {
 export class Workflows implements Disposable {
   private readonly known = new Map<string, Workflow>();
   private readonly changed = new EventEmitter<Workflow>();
+  private readonly told = new EventEmitter<Workflow>();
+  private readonly ended = new EventEmitter<{ workflow: Workflow; event: PhaseEvent }>();
   private readonly disposables: Disposable[] = [];
 
   /** Something is to be shown differently. */
   readonly onChanged: Event<Workflow> = this.changed.event;
+  /** The server said where a workflow stands, and no event came meanwhile. */
+  readonly onStatus: Event<Workflow> = this.told.event;
+  /** A run of this window ended. */
+  readonly onEnded: Event<{ workflow: Workflow; event: PhaseEvent }> = this.ended.event;
 
   constructor(private readonly server: Server) {
     this.disposables.push(
       this.changed,
+      this.told,
+      this.ended,
       server.onPhase((event) => {
-        this.all()
-          .find((workflow) => sameFolder(workflow.folder, event.folder))
-          ?.onPhase(event);
+        const workflow = this.all().find(({ folder }) => sameFolder(folder, event.folder));
+        workflow?.onPhase(event);
+        if (workflow !== undefined && present.isEnd(event)) {
+          this.ended.fire({ workflow, event });
+        }
       }),
       server.onChanged(() => {
         this.refreshAll();
@@ -100,7 +145,7 @@ export class Workflows implements Disposable {
       workspace.onDidChangeWorkspaceFolders(() => {
         this.refreshAll();
       }),
-      ...this.followPlans(),
+      ...this.followFiles(),
       window.onDidChangeActiveTextEditor(() => {
         this.showCurrent();
       }),
@@ -126,7 +171,7 @@ export class Workflows implements Disposable {
     const uri = window.activeTextEditor?.document.uri;
     const edited = uri === undefined ? undefined : workspace.getWorkspaceFolder(uri);
     return (
-      all.find((workflow) => workflow.state.gate !== null) ??
+      all.find((workflow) => present.openGate(workflow.state) !== null) ??
       all.find((workflow) => workflow.state.run !== null) ??
       all.find((workflow) => workflow.folder.index === edited?.index) ??
       all[0]
@@ -166,9 +211,9 @@ export class Workflows implements Disposable {
     }
   }
 
-  /** A plan that waits may change while no run is at work that would send an event. */
-  private followPlans(): Disposable[] {
-    const watcher = workspace.createFileSystemWatcher("**/plan.json");
+  /** A task may be written and a plan changed or answered while no run is at work that would send an event. */
+  private followFiles(): Disposable[] {
+    const watcher = workspace.createFileSystemWatcher("**/{task.md,plan.json,approval.json,review.json}");
     const follow = (uri: Uri): void => {
       const folder = workspace.getWorkspaceFolder(uri);
       if (folder !== undefined) {
@@ -184,15 +229,22 @@ export class Workflows implements Disposable {
     if (known !== undefined) {
       return known;
     }
-    const workflow = new Workflow(folder, this.server, (changed) => {
-      this.changed.fire(changed);
-    });
+    const workflow = new Workflow(
+      folder,
+      this.server,
+      (changed) => {
+        this.changed.fire(changed);
+      },
+      (told) => {
+        this.told.fire(told);
+      },
+    );
     this.known.set(key, workflow);
     return workflow;
   }
 
   private showCurrent(): void {
-    const keys = present.contextKeys(this.current()?.state ?? present.nothing);
+    const keys = present.contextKeys(...this.all().map(({ state }) => state));
     for (const [key, value] of Object.entries(keys)) {
       void commands.executeCommand("setContext", key, value);
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { gateHtml } from "../../src/gateHtml";
+import { gateHtml, waitingHtml } from "../../src/gateHtml";
 import type { Gate } from "../../src/protocol";
 
 const USAGE = { input_tokens: 1000, cache_write_tokens: 0, cache_read_tokens: 0, output_tokens: 100, cost_usd: 0.05 };
@@ -113,6 +113,18 @@ describe("the page of the gate", () => {
     const [low, high, ceiling] = [1000, 9000, 90_000].map((tokens) => ({ usd: null, tokens }));
     assert.ok(low !== undefined && high !== undefined && ceiling !== undefined);
     assert.match(page({ estimate: { low, high, ceiling } }), /about 1\.0k to 9\.0k tokens\./);
+  });
+
+  it("has buttons that say what they do", () => {
+    const html = page({}, true);
+    const buttons = [...html.matchAll(/<button data-answer="(\w+)"[^>]*title="([^"]+)">/g)].map((match) => match[1]);
+    assert.deepEqual(buttons, ["approve", "approveSome", "askForChanges", "edit", "reject"]);
+  });
+
+  it("keeps its folder while the server was not asked yet", () => {
+    const html = waitingHtml("file:///w", "n0");
+    assert.match(html, /data-folder="file:\/\/\/w"/);
+    assert.doesNotMatch(html, /<button/);
   });
 
   it("answers with the plan that it shows", () => {

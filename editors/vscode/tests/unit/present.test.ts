@@ -82,7 +82,6 @@ describe("the state after events", () => {
   it("holds the gate until the run goes on", () => {
     const waiting = after(event("plan", "waiting", { gate: GATE }));
     assert.equal(present.openGate(waiting), GATE);
-    assert.equal(present.isAtWork(waiting), false);
     assert.equal(present.openGate(present.afterEvent(waiting, event("implement", "started"))), null);
   });
 
@@ -92,48 +91,139 @@ describe("the state after events", () => {
     assert.equal(asked.gate, GATE);
     assert.equal(present.openGate(present.afterStatus(waiting, STATUS)), null);
   });
+
+  it("keeps the gate when the status was asked for before the gate opened", () => {
+    const waiting = after(event("plan", "waiting", { gate: GATE }));
+    assert.equal(present.openGate(present.afterStatus(waiting, STATUS, false)), GATE);
+  });
+
+  it("is not known before the server has said it", () => {
+    assert.equal(after(event("context", "started")).isKnown, false);
+    assert.equal(present.afterStatus(present.nothing, null).isKnown, true);
+  });
+});
+
+const told = (state: Status["state"], headline: string, more: Partial<Status> = {}): Status => ({
+  ...STATUS,
+  ...(state === undefined ? {} : { state }),
+  headline,
+  summary: `Summary of ${headline}.`,
+  ways_on: [],
+  ...more,
 });
 
 describe("the status line", () => {
-  const line = (state: Partial<present.State>): string => present.statusLine({ ...present.nothing, ...state }).text;
+  const line = (state: Partial<present.State>): present.StatusLine =>
+    present.statusLine({ ...present.nothing, isKnown: true, ...state });
 
-  it("says what a run is at, how many tasks are done and what it cost", () => {
-    const tasks: Status["tasks"] = [
-      { id: "T1", title: "One", status: "completed", files: [] },
-      { id: "T2", title: "Two", status: "running", files: [] },
-    ];
+  it("says the server's words, and what it cost", () => {
     const usage = { ...NO_USAGE, output_tokens: 10, cost_usd: 0.124 };
-    const status = withPhase("implement", "running", { tasks, usage });
-    assert.equal(line({ status, run: "r1" }), "$(sync~spin) Baton: implement 1/2 · $0.12");
+    const status = told("running", "implement 1/2", { usage });
+    assert.equal(line({ status, run: "r1" }).text, "$(sync~spin) Baton: implement 1/2 · $0.12");
   });
 
-  it("says that a plan that waits has faults", () => {
-    const faults = [{ file: ".agent_memory/plan.json", line: 3, column: 1, code: "schema", message: "m" }];
-    const state = { ...present.nothing, status: { ...STATUS, next: "gate", faults }, run: "r1" };
-    assert.equal(present.isAtWork(state), false);
-    assert.equal(present.statusLine(state).text, "$(error) Baton: plan has faults");
+  it("explains itself by the server's words, and by the last event while a run is at work", () => {
+    assert.equal(line({ status: told("merged", "approved") }).tooltip, "Greet by name\nSummary of approved.");
+    const working = { status: told("running", "plan"), run: "r1", lastMessage: "reading a.rs" };
+    assert.equal(line(working).tooltip, "Greet by name\nreading a.rs");
   });
 
-  it("asks for the user where the plan waits", () => {
-    const state = { ...present.nothing, status: { ...STATUS, gate: { ...GATE_STATUS, markdown: "" } } };
-    assert.deepEqual(
-      [present.statusLine(state).text, present.statusLine(state).emphasis],
-      ["$(bell-dot) Baton: plan waits for you", "warning"],
+  it("has an icon for every state, and asks for attention where the user is needed", () => {
+    const states = {
+      ready: ["run-all", "none"],
+      paused: ["debug-pause", "none"],
+      running: ["sync~spin", "none"],
+      waiting_for_save: ["save", "warning"],
+      waiting_for_network: ["debug-disconnect", "warning"],
+      gate: ["bell-dot", "warning"],
+      faulty: ["error", "error"],
+      interrupted: ["debug-pause", "none"],
+      cancelled: ["debug-pause", "none"],
+      failed: ["error", "error"],
+      escalated: ["person", "warning"],
+      merged: ["check", "none"],
+      rolled_back: ["discard", "none"],
+      rejected: ["circle-slash", "none"],
+    } as const;
+    for (const [state, [icon, emphasis]] of Object.entries(states)) {
+      const { text, emphasis: shown } = line({ status: told(state as Status["state"], "words") });
+      assert.deepEqual([text, shown], [`$(${icon}) Baton: words`, emphasis]);
+    }
+  });
+
+  it("does not say how the last run stands when another has begun", () => {
+    const begun = line({ status: told("merged", "approved, 2 issues"), run: "r2", lastMessage: "started" });
+    assert.deepEqual([begun.text, begun.tooltip], ["$(sync~spin) Baton", "started"]);
+  });
+
+  it("names the folder where there are several", () => {
+    const state = { ...present.nothing, status: told("gate", "plan waits for you") };
+    assert.equal(present.statusLine(state, "Baton (a)").text, "$(bell-dot) Baton (a): plan waits for you");
+  });
+
+  it("is just a name where there was no workflow", () => {
+    assert.equal(line({}).text, "$(run-all) Baton");
+    assert.equal(line({ status: told("fresh", "no task yet", { task: null }) }).text, "$(run-all) Baton");
+  });
+
+  it("still says something with a server that has no such words", () => {
+    assert.equal(line({ status: { ...STATUS, outcome: "escalated" } }).text, "$(run-all) Baton: escalated");
+    assert.equal(line({ status: { ...STATUS, gate: GATE_STATUS } }).text, "$(run-all) Baton: plan waits for you");
+  });
+
+  it("is spoken without its icon, with the words of its tooltip", () => {
+    assert.equal(
+      present.spoken(line({ status: told("escalated", "needs you") })),
+      "Baton: needs you. Greet by name. Summary of needs you.",
     );
   });
+});
 
-  it("never says merged, and counts only issues that are open", () => {
-    const issue = { id: "i1", severity: "minor", file: "a.js", line: 1, description: "d", state: "open" } as const;
-    const issues: Status["issues"] = [issue, { ...issue, id: "i2", state: "fixed" }];
-    assert.equal(line({ status: { ...STATUS, outcome: "merged", issues } }), "$(check) Baton: approved, 1 issue");
-    assert.equal(line({ status: { ...STATUS, outcome: "merged" } }), "$(check) Baton: approved");
+describe("a row", () => {
+  const row = (phase: string, status: PhaseStatus["status"]): PhaseStatus => ({
+    phase,
+    status,
+    at: null,
+    elapsed_ms: 3000,
+    message: "",
+  });
+  const shown = (phase: PhaseStatus, of: Status): [string, string] => [
+    present.stateIcon(present.phaseState(phase, of))[0],
+    present.phaseWords(phase, of),
+  ];
+
+  it("of a rejected plan is not ticked off", () => {
+    assert.deepEqual(shown(row("plan", "done"), told("rejected", "plan rejected")), ["circle-slash", "rejected · 3 s"]);
+    assert.deepEqual(shown(row("plan", "done"), told("merged", "approved")), ["pass", "done · 3 s"]);
   });
 
-  it("has a word for every outcome", () => {
-    const outcomes = ["done", "escalated", "rejected", "failed", "cancelled"] as const;
-    const words = outcomes.map((outcome) => line({ status: { ...STATUS, outcome } }));
-    assert.equal(new Set(words).size, outcomes.length);
-    assert.equal(line({}), "$(run-all) Baton");
+  it("of a review that asks for more is not ticked off", () => {
+    const expected = ["warning", "asks for changes · 3 s"];
+    assert.deepEqual(shown(row("review", "done"), told("escalated", "needs you")), expected);
+    assert.deepEqual(shown(row("review", "done"), told("paused", "fixes come next", { next: "fix" })), expected);
+    assert.deepEqual(shown(row("review", "done"), told("merged", "approved")), ["pass", "done · 3 s"]);
+  });
+
+  it("has words for what was skipped, waits or was not approved", () => {
+    const status = told("merged", "approved");
+    assert.deepEqual(shown(row("plan", "skipped"), status), ["debug-step-over", "skipped"]);
+    assert.deepEqual(shown(row("plan", "waiting"), status), ["bell-dot", "waits for you · 3 s"]);
+    const task = { id: "T1", title: "One", status: "not_approved", files: [] } as const;
+    assert.equal(present.taskWords({ ...task, files: [] }), "not approved");
+    assert.equal(present.stateIcon("not_approved")[0], "circle-slash");
+  });
+
+  it("of a task says what it is at", () => {
+    const task = { id: "T1", title: "One", files: [], activity: "writes a.rs" };
+    assert.equal(present.taskWords({ ...task, status: "running" }), "writes a.rs");
+    assert.equal(present.taskWords({ ...task, status: "completed" }), "completed");
+  });
+
+  it("that ended badly can be opened", () => {
+    for (const status of ["failed", "cancelled", "interrupted"] as const) {
+      assert.equal(present.endedBadly(row("plan", status)), true);
+    }
+    assert.equal(present.endedBadly(row("plan", "pending")), false);
   });
 });
 
@@ -149,9 +239,8 @@ describe("a phase that the user added", () => {
   });
 
   it("is named where it is at work", () => {
-    const status = run("security", "running");
+    const status: Status = { ...run("security", "running"), state: "running", headline: "security" };
     assert.equal(present.statusLine({ ...present.nothing, status, run: "r1" }).text, "$(sync~spin) Baton: security");
-    assert.equal(present.isAtWork({ ...present.nothing, status }), true);
   });
 
   it("stands among the phases in its place, and can be run", () => {
@@ -198,21 +287,43 @@ describe("a command", () => {
 });
 
 describe("what may be done", () => {
-  const can = (state: Partial<present.State>): Record<string, boolean> =>
-    present.contextKeys({ ...present.nothing, ...state });
+  const can = (...states: Partial<present.State>[]): string[] =>
+    Object.entries(present.contextKeys(...states.map((state) => ({ ...present.nothing, ...state }))))
+      .filter(([, value]) => value)
+      .map(([key]) => key);
+  const ways = (...ids: string[]): Partial<Status> => ({
+    ways_on: ids.map((id) => ({ id, title: id, command: null, arguments: null })),
+  });
 
   it("is nothing but to start where there was no workflow", () => {
-    assert.ok(Object.values(can({})).every((value) => !value));
+    assert.deepEqual(can({}), ["baton.idle", "baton.free"]);
+    assert.deepEqual(can(), ["baton.idle", "baton.free"]);
   });
 
-  it("is to cancel while a run is at work here", () => {
-    assert.equal(can({ run: "r1" })["baton.atWork"], true);
-    assert.equal(can({ status: withPhase("context", "running") })["baton.atWork"], false);
+  it("is what the server says, whatever the phases look like", () => {
+    const implemented = withPhase("implement", "done", { state: "failed", ...ways("retry") });
+    assert.deepEqual(can({ status: implemented }), ["baton.idle", "baton.free", "baton.workflow"]);
+    const keys = can({ status: { ...STATUS, ...ways("show_changes", "undo") } });
+    assert.ok(keys.includes("baton.can_show_changes") && keys.includes("baton.can_undo"));
+    assert.ok(!keys.includes("baton.can_approve"));
   });
 
-  it("is to undo once something may have been written", () => {
-    assert.equal(can({ status: withPhase("plan", "done") })["baton.changes"], false);
-    assert.equal(can({ status: withPhase("implement", "cancelled") })["baton.changes"], true);
+  it("is to cancel while a run is at work", () => {
+    assert.deepEqual(can({ run: "r1" }), ["baton.can_cancel"]);
+    assert.ok(can({ status: { ...STATUS, ...ways("cancel") } }).includes("baton.can_cancel"));
+  });
+
+  it("is to start in one folder while a run is at work in the other", () => {
+    assert.deepEqual(can({ run: "r1" }, {}), ["baton.idle", "baton.free", "baton.can_cancel"]);
+    const gate = { status: { ...STATUS, gate: GATE_STATUS, ...ways("approve") } };
+    assert.ok(can(gate, {}).includes("baton.free"));
+    assert.ok(!can(gate).includes("baton.free"));
+  });
+
+  it("is left to a server that does not say it", () => {
+    assert.ok(can({ status: { ...STATUS, gate: GATE_STATUS } }).includes("baton.can_approve"));
+    assert.ok(!can({ status: STATUS }).includes("baton.can_approve"));
+    assert.ok(can({ status: STATUS }).includes("baton.can_undo"));
   });
 });
 

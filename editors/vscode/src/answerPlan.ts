@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+
+import { commands, Position, Range, Uri, window, workspace } from "vscode";
+import type { TextDocument } from "vscode";
+
+import type { GatePanel } from "./gatePanel";
+import { openGate } from "./present";
+import type { PlanRefusal } from "./protocol";
+import type { Workflow } from "./workflows";
+
+/** Approve the plan that the user was shown, and no other; `tasks` alone, or all. */
+export async function approve(
+  workflow: Workflow,
+  gatePanel: GatePanel,
+  shown: string | undefined,
+  tasks?: string[],
+): Promise<void> {
+  await workflow.refresh();
+  const planSha256 = shown ?? openGate(workflow.state)?.plan_sha256;
+  if (planSha256 !== undefined && !gatePanel.hasShown(workflow, planSha256) && gatePanel.show(workflow, false)) {
+    void window.showInformationMessage(`${workflow.title}: this is the plan as it is now. Read it, then approve it.`);
+    return;
+  }
+  const refusal = await tryToApprove(workflow, planSha256, tasks);
+  if (refusal?.kind === "unsaved") {
+    await approveUnsaved(workflow, gatePanel, Uri.parse(refusal.uri), planSha256, tasks);
+  } else if (refusal !== undefined) {
+    await showAgain(workflow, gatePanel, "the plan has changed since it was shown");
+  }
+}
+
+/** Why it was not approved, where that can be helped. */
+async function tryToApprove(
+  workflow: Workflow,
+  planSha256: string | undefined,
+  tasks: string[] | undefined,
+): Promise<PlanRefusal | undefined> {
+  try {
+    await workflow.call("baton.approve", { planSha256, tasks });
+    return undefined;
+  } catch (error) {
+    const refusal = planRefusal(error);
+    if (refusal === undefined) {
+      throw error;
+    }
+    return refusal;
+  }
+}
+
+function planRefusal(error: unknown): PlanRefusal | undefined {
+  const data = error instanceof Error && "data" in error ? (error.data as Partial<PlanRefusal> | undefined) : undefined;
+  const { kind, uri } = data ?? {};
+  return (kind === "stale_plan" || kind === "unsaved") && typeof uri === "string" ? { kind, uri } : undefined;
+}
+
+const SAVE = "Save and Approve";
+const DISCARD = "Discard and Approve";
+
+/** The plan is being edited: the user says which of the two texts is approved. */
+async function approveUnsaved(
+  workflow: Workflow,
+  gatePanel: GatePanel,
+  plan: Uri,
+  shown: string | undefined,
+  tasks: string[] | undefined,
+): Promise<void> {
+  const document = workspace.textDocuments.find(({ uri, isDirty }) => isDirty && uri.fsPath === plan.fsPath);
+  if (document === undefined) {
+    await showAgain(workflow, gatePanel, "the plan had changes that were not saved");
+    return;
+  }
+  const detail =
+    "Save and Approve takes the plan as you edited it. Discard and Approve undoes your changes and takes the saved plan.";
+  const question = "plan.json has changes that are not saved. Which plan do you approve?";
+  const answer = await window.showWarningMessage(question, { modal: true, detail }, SAVE, DISCARD);
+  if (answer === SAVE) {
+    await saveAndApprove(workflow, gatePanel, document, tasks);
+  } else if (answer === DISCARD) {
+    await discard(document);
+    if ((await tryToApprove(workflow, shown, tasks)) !== undefined) {
+      await showAgain(workflow, gatePanel, "the plan has changed since it was shown");
+    }
+  }
+}
+
+async function saveAndApprove(
+  workflow: Workflow,
+  gatePanel: GatePanel,
+  document: TextDocument,
+  tasks: string[] | undefined,
+): Promise<void> {
+  const known = protectedFiles(workflow);
+  if (!(await document.save())) {
+    void window.showErrorMessage(`${workflow.title}: plan.json could not be saved, and nothing was approved.`);
+    return;
+  }
+  const saved = createHash("sha256")
+    .update(await workspace.fs.readFile(document.uri))
+    .digest("hex");
+  await workflow.refresh();
+  const { faults = [] } = workflow.state.status ?? {};
+  const fault = faults.find(({ file }) => Uri.joinPath(workflow.folder.uri, file).fsPath === document.uri.fsPath);
+  if (fault !== undefined) {
+    const place = new Position(fault.line - 1, fault.column - 1);
+    await window.showTextDocument(document, { selection: new Range(place, place) });
+    const what = `line ${String(fault.line)} of plan.json: ${fault.message.replace(/\.$/, "")}`;
+    void window.showErrorMessage(`${workflow.title}: ${what}. The plan is saved, and not approved.`);
+    return;
+  }
+  // What only a person can allow is allowed by one who was shown it.
+  if (protectedFiles(workflow).some((path) => !known.includes(path))) {
+    await showAgain(workflow, gatePanel, "the plan is saved, and writes protected files that it did not before");
+  } else if ((await tryToApprove(workflow, saved, tasks)) !== undefined) {
+    await showAgain(workflow, gatePanel, "the plan has changed since it was saved");
+  }
+}
+
+function protectedFiles({ state }: Workflow): string[] {
+  return (state.status?.gate ?? state.gate)?.protected.map(({ path }) => path) ?? [];
+}
+
+/** Undo what was typed since the last save. */
+async function discard(document: TextDocument): Promise<void> {
+  await window.showTextDocument(document);
+  await commands.executeCommand("workbench.action.files.revert");
+}
+
+/** The plan is another one than the user saw: show it, and let the user answer again. */
+async function showAgain(workflow: Workflow, gatePanel: GatePanel, what: string): Promise<void> {
+  await workflow.refresh();
+  gatePanel.show(workflow, false);
+  void window.showWarningMessage(`${workflow.title}: ${what}. Read it as it is now, then answer again.`);
+}
+
+/** What was typed and not sent. */
+const drafts = new Map<Workflow, string>();
+
+/** Ask what should be different, and have the plan made anew. What was typed stays until the server has taken it. */
+export async function askForChanges(workflow: Workflow): Promise<void> {
+  const feedback = await typed(workflow);
+  if (feedback !== undefined) {
+    await workflow.call("baton.plan", { feedback });
+    drafts.delete(workflow);
+  }
+}
+
+async function typed(workflow: Workflow): Promise<string | undefined> {
+  const input = window.createInputBox();
+  input.title = "Ask for Changes";
+  input.prompt = "What should be different? The plan is made anew and you are asked again.";
+  input.value = drafts.get(workflow) ?? "";
+  input.ignoreFocusOut = true;
+  const answer = await new Promise<string | undefined>((resolve) => {
+    input.onDidChangeValue((value) => {
+      input.validationMessage = undefined;
+      drafts.set(workflow, value);
+    });
+    input.onDidAccept(() => {
+      if (input.value.trim() === "") {
+        input.validationMessage = "Say it in a few words.";
+      } else {
+        resolve(input.value.trim());
+      }
+    });
+    input.onDidHide(() => {
+      resolve(undefined);
+    });
+    input.show();
+  });
+  input.dispose();
+  return answer;
+}
+
+/** Open plan.json, at its first fault where it has one. */
+export async function editPlan(workflow: Workflow): Promise<void> {
+  const { status, gate } = workflow.state;
+  const fault = status?.faults?.find(({ file }) => file.endsWith("/plan.json"));
+  if (fault !== undefined) {
+    const place = new Position(fault.line - 1, fault.column - 1);
+    const file = Uri.joinPath(workflow.folder.uri, fault.file);
+    await window.showTextDocument(file, { selection: new Range(place, place) });
+    return;
+  }
+  const memory = workspace.getConfiguration("baton", workflow.folder.uri).get<string>("memory_dir", ".agent_memory");
+  const file = Uri.joinPath(workflow.folder.uri, memory, "plan.json");
+  await commands.executeCommand("vscode.open", gate?.plan_json === undefined ? file : Uri.parse(gate.plan_json));
+}

@@ -1,0 +1,72 @@
+import { commands, window } from "vscode";
+import type { Disposable } from "vscode";
+
+import type { GatePanel } from "./gatePanel";
+import { takeIfOpen } from "./takeWay";
+import { noticeOfEnd, noticeOfWaiting, waitingKey, type Notice } from "./waysOn";
+import type { Workflow, Workflows } from "./workflows";
+
+/** Says how a run ended, and what waits when a folder is opened, each once, with the ways on as buttons. */
+export class Outcomes implements Disposable {
+  private readonly disposables: Disposable[];
+  /** What waits and was said. */
+  private readonly told = new Map<Workflow, string>();
+  /** Those whose end was said; what waits then is said with it. */
+  private readonly ended = new Set<Workflow>();
+
+  constructor(
+    workflows: Workflows,
+    private readonly gatePanel: GatePanel,
+  ) {
+    this.disposables = [
+      workflows.onEnded(({ workflow, event }) => {
+        const { outcome, ways_on: ways, message } = event;
+        // An older server says it by itself.
+        if (outcome !== undefined && ways !== undefined) {
+          this.ended.add(workflow);
+          tell(workflow, noticeOfEnd(workflow.state, outcome, message, ways));
+        }
+      }),
+      workflows.onStatus((workflow) => {
+        this.tellWhatWaits(workflow);
+      }),
+    ];
+  }
+
+  dispose(): void {
+    for (const disposable of this.disposables) {
+      disposable.dispose();
+    }
+  }
+
+  private tellWhatWaits(workflow: Workflow): void {
+    const key = waitingKey(workflow.state);
+    const notice = noticeOfWaiting(workflow.state, this.gatePanel.isShown(workflow));
+    const wasTold = this.told.get(workflow) === key || this.ended.delete(workflow);
+    this.told.set(workflow, key);
+    if (notice !== undefined && !wasTold) {
+      tell(workflow, notice);
+    }
+  }
+}
+
+/** Not waited for: it stands until the user answers or closes it. */
+function tell(workflow: Workflow, { severity, message, buttons }: Notice): void {
+  const show = {
+    information: window.showInformationMessage,
+    warning: window.showWarningMessage,
+    error: window.showErrorMessage,
+  }[severity];
+  const titles = buttons.map(({ title }) => title);
+  void show(`${workflow.title}: ${message}`, ...titles).then(async (answer) => {
+    const button = buttons.find(({ title }) => title === answer);
+    if (button === undefined) {
+      return;
+    }
+    if ("way" in button) {
+      await takeIfOpen(workflow, button.way);
+    } else {
+      await commands.executeCommand(button.client, workflow);
+    }
+  });
+}
