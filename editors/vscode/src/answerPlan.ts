@@ -104,7 +104,10 @@ async function saveAndApprove(
     const place = new Position(fault.line - 1, fault.column - 1);
     await window.showTextDocument(document, { selection: new Range(place, place) });
     const what = `line ${String(fault.line)} of plan.json: ${fault.message.replace(/\.$/, "")}`;
-    void window.showErrorMessage(`${workflow.title}: ${what}. The plan is saved, and not approved.`);
+    // A run that waits says it by itself.
+    if (workflow.state.run === null) {
+      void window.showErrorMessage(`${workflow.title}: ${what}. The plan is saved, and not approved.`);
+    }
     return;
   }
   // What only a person can allow is allowed by one who was shown it.

@@ -89,8 +89,9 @@ export function contextKeys(...states: State[]): Record<string, boolean> {
   const isIdle = ({ run }: State): boolean => run === null;
   const has = (id: string): boolean => some((state) => can(state, id));
   return {
-    "baton.idle": states.length === 0 || some(isIdle),
-    "baton.free": states.length === 0 || some((state) => isIdle(state) && openGate(state) === null),
+    // These two before anything is known, and so before this extension is started, let a first run begin.
+    "baton.busy": states.length > 0 && !some(isIdle),
+    "baton.occupied": states.length > 0 && !some((state) => isIdle(state) && openGate(state) === null),
     "baton.workflow": some((state) => isIdle(state) && state.status?.task != null),
     "baton.tasks": some((state) => isIdle(state) && (state.status?.tasks.length ?? 0) > 0),
     "baton.plan": some(hasPlan),

@@ -80,6 +80,40 @@ export class Window {
     return this.page.locator('.statusbar-item[id="baton.baton.baton"]');
   }
 
+  /** Wait until the status bar says this. */
+  async says(words: string): Promise<void> {
+    await until(async () => (await this.statusBar.innerText()).includes(words), `the status bar says ${words}`);
+  }
+
+  /** The question that stands in front of everything. */
+  get dialog(): Locator {
+    return this.page.locator(".monaco-dialog-box");
+  }
+
+  /** How many groups of editors have nothing in them. */
+  async emptyGroups(): Promise<number> {
+    return this.page.locator(".editor-group-container.empty").count();
+  }
+
+  /** How many tabs have this title. */
+  async tabs(title: string): Promise<number> {
+    return this.page.locator(".tab").filter({ hasText: title }).count();
+  }
+
+  /** Replace a text in the editor that is open, as a user does. */
+  async replaceAll(old: string, by: string): Promise<void> {
+    await this.page.locator(".editor-group-container.active .tab.active").click();
+    await this.page.locator(".monaco-editor.focused").waitFor();
+    await this.page.keyboard.press("Control+h");
+    const widget = this.page.locator(".find-widget.visible");
+    await widget.locator(".find-part textarea").fill(old);
+    await widget.locator(".replace-part textarea").fill(by);
+    await widget.locator(".matchesCount").filter({ hasNotText: "No results" }).waitFor();
+    await widget.locator(".replace-part textarea").press("Control+Alt+Enter");
+    await this.page.locator(".editor-group-container.active .tab.active.dirty").waitFor();
+    await this.page.keyboard.press("Escape");
+  }
+
   /** A notification that has this text. */
   notification(text: string | RegExp): Locator {
     // The end of a progress says the same for a moment.

@@ -296,28 +296,28 @@ describe("what may be done", () => {
   });
 
   it("is nothing but to start where there was no workflow", () => {
-    assert.deepEqual(can({}), ["baton.idle", "baton.free"]);
-    assert.deepEqual(can(), ["baton.idle", "baton.free"]);
+    assert.deepEqual(can({}), []);
+    assert.deepEqual(can(), []);
   });
 
   it("is what the server says, whatever the phases look like", () => {
     const implemented = withPhase("implement", "done", { state: "failed", ...ways("retry") });
-    assert.deepEqual(can({ status: implemented }), ["baton.idle", "baton.free", "baton.workflow"]);
+    assert.deepEqual(can({ status: implemented }), ["baton.workflow"]);
     const keys = can({ status: { ...STATUS, ...ways("show_changes", "undo") } });
     assert.ok(keys.includes("baton.can_show_changes") && keys.includes("baton.can_undo"));
     assert.ok(!keys.includes("baton.can_approve"));
   });
 
   it("is to cancel while a run is at work", () => {
-    assert.deepEqual(can({ run: "r1" }), ["baton.can_cancel"]);
+    assert.deepEqual(can({ run: "r1" }), ["baton.busy", "baton.occupied", "baton.can_cancel"]);
     assert.ok(can({ status: { ...STATUS, ...ways("cancel") } }).includes("baton.can_cancel"));
   });
 
   it("is to start in one folder while a run is at work in the other", () => {
-    assert.deepEqual(can({ run: "r1" }, {}), ["baton.idle", "baton.free", "baton.can_cancel"]);
+    assert.deepEqual(can({ run: "r1" }, {}), ["baton.can_cancel"]);
     const gate = { status: { ...STATUS, gate: GATE_STATUS, ...ways("approve") } };
-    assert.ok(can(gate, {}).includes("baton.free"));
-    assert.ok(!can(gate).includes("baton.free"));
+    assert.ok(!can(gate, {}).includes("baton.occupied"));
+    assert.ok(can(gate).includes("baton.occupied"));
   });
 
   it("is left to a server that does not say it", () => {
