@@ -121,7 +121,7 @@ export interface StatusLine {
 /** `name` is who speaks: with several folders it names the folder. */
 export function statusLine(state: State, name = "Baton"): StatusLine {
   const { status, run } = state;
-  if (run !== null && !(status?.state !== undefined && LIVE.includes(status.state))) {
+  if (run !== null && (status === null || (status.state !== undefined && !LIVE.includes(status.state)))) {
     // It has just begun, and the server was not asked since.
     return { text: `$(sync~spin) ${name}`, tooltip: state.lastMessage, emphasis: "none" };
   }
@@ -129,7 +129,8 @@ export function statusLine(state: State, name = "Baton"): StatusLine {
     const tooltip = status?.summary ?? "Baton: no workflow here yet";
     return { text: `$(run-all) ${name}`, tooltip, emphasis: "none" };
   }
-  const [icon, emphasis] = standing(status.state);
+  // An older server has no such word.
+  const [icon, emphasis] = standing(status.state ?? (openGate(state) === null ? undefined : "gate"));
   const parts = [headline(status), cost(status.usage)].filter((part) => part !== "");
   const tooltip = [status.task ?? "", summary(state)].filter((line) => line !== "").join("\n");
   return { text: `$(${icon}) ${name}: ${parts.join(" · ")}`, tooltip, emphasis };
@@ -146,7 +147,7 @@ const LIVE: readonly WorkflowState[] = ["running", "waiting_for_save", "waiting_
 
 /** Where the workflow stands, in a few words. */
 export function headline(status: Status): string {
-  return status.headline ?? status.outcome ?? (status.gate === null ? "" : "plan waits for you");
+  return status.headline ?? status.outcome ?? (status.gate === null ? status.next : "plan waits for you");
 }
 
 /** Where the workflow stands, in a sentence or two; of a run at work, what it does. */

@@ -88,7 +88,7 @@ describe("a plan that waits", vscode.options, () => {
     await window.clearNotifications();
     await window.gate.getByRole("button", { name: "Edit" }).click();
     await window.page.locator(".tab.active").filter({ hasText: "plan.json" }).waitFor();
-    await window.replaceAll("Tell it in the README", "Name it in the README");
+    await window.replaceAll("plan.json", "Tell it in the README", "Name it in the README");
     await window.run("Baton: Approve Plan");
     await window.dialog.getByText("changes that are not saved").waitFor();
     await window.picture("unsaved");
@@ -130,7 +130,7 @@ describe("a plan that is being edited", vscode.options, () => {
     await window.answer(TASK);
     await window.gate.getByRole("button", { name: "Edit" }).click();
     await window.page.locator(".tab.active").filter({ hasText: "plan.json" }).waitFor();
-    await window.replaceAll('"depends_on": []', '"depends_on": ["T9"]');
+    await window.replaceAll("plan.json", '"depends_on": []', '"depends_on": ["T9"]');
     await window.run("Baton: Approve Plan");
     await window.dialog.getByRole("button", { name: "Save and Approve" }).click();
     await window.notification("T9").waitFor();
@@ -139,13 +139,13 @@ describe("a plan that is being edited", vscode.options, () => {
     assert.ok(!desk.has(APPROVAL));
     await window.picture("faulty");
     await window.clearNotifications();
-    await window.replaceAll('"depends_on": ["T9"]', '"depends_on": []');
+    await window.replaceAll("plan.json", '"depends_on": ["T9"]', '"depends_on": []');
     await window.page.keyboard.press("Control+s");
     await window.says("waits for you");
   });
 
   step("is not approved with protected files that nobody was shown", async () => {
-    await window.replaceAll('".npmrc"', '".npmrc", ".envrc"');
+    await window.replaceAll("plan.json", '".npmrc"', '".npmrc", ".envrc"');
     await window.run("Baton: Approve Plan");
     await approveShown(window);
     await window.dialog.getByRole("button", { name: "Save and Approve" }).click();
@@ -159,7 +159,7 @@ describe("a plan that is being edited", vscode.options, () => {
   step("is approved as it was saved, when what was typed is discarded", async () => {
     const saved = desk.read(PLAN);
     await window.run("Baton: Edit Plan");
-    await window.replaceAll("Take a name in greet", "Take a name, and an age");
+    await window.replaceAll("plan.json", "Take a name in greet", "Take a name, and an age");
     await window.run("Baton: Approve Plan");
     await window.dialog.getByRole("button", { name: "Discard and Approve" }).click();
     await window.notification("nothing was committed").waitFor();

@@ -137,3 +137,10 @@ export function goesWell(): Script {
     review: [review("Good, with two remarks.", NAME_ISSUE, README_ISSUE), review("The name has a default now.")],
   };
 }
+
+/** A run whose review asks for a person. */
+export function asksForMore(): Script {
+  const [reply] = review("It should not go on like this.", NAME_ISSUE);
+  const input = { ...reply?.input, verdict: "rejected", recommended_action: "escalate_to_human" };
+  return { ...goesWell(), review: [[{ tool: "submit_review", input }]] };
+}

@@ -100,15 +100,15 @@ export class Window {
     return this.page.locator(".tab").filter({ hasText: title }).count();
   }
 
-  /** Replace a text in the editor that is open, as a user does. */
-  async replaceAll(old: string, by: string): Promise<void> {
-    await this.page.locator(".editor-group-container.active .tab.active").click();
+  /** Replace a text in a file that is open, as a user does. */
+  async replaceAll(file: string, old: string, by: string): Promise<void> {
+    await this.page.locator(".tab").filter({ hasText: file }).click();
     await this.page.locator(".monaco-editor.focused").waitFor();
     await this.page.keyboard.press("Control+h");
     const widget = this.page.locator(".find-widget.visible");
     await widget.locator(".find-part textarea").fill(old);
     await widget.locator(".replace-part textarea").fill(by);
-    await widget.locator(".matchesCount").filter({ hasNotText: "No results" }).waitFor();
+    await widget.locator(".matchesCount").filter({ hasText: / of / }).waitFor({ state: "attached" });
     await widget.locator(".replace-part textarea").press("Control+Alt+Enter");
     await this.page.locator(".editor-group-container.active .tab.active.dirty").waitFor();
     await this.page.keyboard.press("Escape");
@@ -118,6 +118,16 @@ export class Window {
   notification(text: string | RegExp): Locator {
     // The end of a progress says the same for a moment.
     return this.page.locator(".notification-list-item").filter({ hasText: text }).first();
+  }
+
+  /** The buttons of a notification that has this text. */
+  async buttons(text: string | RegExp): Promise<string[]> {
+    return this.notification(text).locator(".notification-list-item-buttons-container .monaco-button").allInnerTexts();
+  }
+
+  /** A row of Baton's view. */
+  row(label: string): Locator {
+    return this.page.locator(".sidebar .monaco-list-row").filter({ hasText: label }).first();
   }
 
   /** Press a button of a notification. */

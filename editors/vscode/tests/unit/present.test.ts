@@ -168,7 +168,7 @@ describe("the status line", () => {
 
   it("still says something with a server that has no such words", () => {
     assert.equal(line({ status: { ...STATUS, outcome: "escalated" } }).text, "$(run-all) Baton: escalated");
-    assert.equal(line({ status: { ...STATUS, gate: GATE_STATUS } }).text, "$(run-all) Baton: plan waits for you");
+    assert.equal(line({ status: { ...STATUS, gate: GATE_STATUS } }).text, "$(bell-dot) Baton: plan waits for you");
   });
 
   it("is spoken without its icon, with the words of its tooltip", () => {
