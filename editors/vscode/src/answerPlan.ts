@@ -174,17 +174,20 @@ async function typed(workflow: Workflow): Promise<string | undefined> {
   return answer;
 }
 
-/** Open plan.json, at its first fault where it has one. */
+/** Open the plan, or the file that has a fault, at its place. */
 export async function editPlan(workflow: Workflow): Promise<void> {
   const { status, gate } = workflow.state;
-  const fault = status?.faults?.find(({ file }) => file.endsWith("/plan.json"));
+  const way = status?.ways_on?.find(({ id }) => id === "edit");
+  const fault = status?.faults?.[0];
   if (fault !== undefined) {
     const place = new Position(fault.line - 1, fault.column - 1);
     const file = Uri.joinPath(workflow.folder.uri, fault.file);
     await window.showTextDocument(file, { selection: new Range(place, place) });
-    return;
+  } else if (way !== undefined && way.command !== null) {
+    await workflow.execute(way.command, way.arguments ?? {});
+  } else {
+    const plan = gate?.plan_json === undefined ? undefined : Uri.parse(gate.plan_json);
+    const usual = Uri.joinPath(workflow.folder.uri, ".agent_memory/plan.json");
+    await commands.executeCommand("vscode.open", plan ?? usual);
   }
-  const memory = workspace.getConfiguration("baton", workflow.folder.uri).get<string>("memory_dir", ".agent_memory");
-  const file = Uri.joinPath(workflow.folder.uri, memory, "plan.json");
-  await commands.executeCommand("vscode.open", gate?.plan_json === undefined ? file : Uri.parse(gate.plan_json));
 }

@@ -9,8 +9,8 @@ import type { Workflow, Workflows } from "./workflows";
 /** Says how a run ended, and what waits when a folder is opened, each once, with the ways on as buttons. */
 export class Outcomes implements Disposable {
   private readonly disposables: Disposable[];
-  /** What waits and was said. */
-  private readonly told = new Map<Workflow, string>();
+  /** What was said to wait. */
+  private readonly told = new WeakMap<Workflow, Set<string>>();
   /** Those whose end was said; what waits then is said with it. */
   private readonly ended = new Set<Workflow>();
 
@@ -42,8 +42,10 @@ export class Outcomes implements Disposable {
   private tellWhatWaits(workflow: Workflow): void {
     const key = waitingKey(workflow.state);
     const notice = noticeOfWaiting(workflow.state, this.gatePanel.isShown(workflow));
-    const wasTold = this.told.get(workflow) === key || this.ended.delete(workflow);
-    this.told.set(workflow, key);
+    const told = this.told.get(workflow) ?? new Set();
+    this.told.set(workflow, told);
+    const wasTold = told.has(key) || this.ended.delete(workflow);
+    told.add(key);
     if (notice !== undefined && !wasTold) {
       tell(workflow, notice);
     }

@@ -73,17 +73,18 @@ export function noticeOfEnd(state: State, outcome: Outcome, message: string, way
   return { severity: severityOf(outcome), message, buttons: buttons(ways, [], hasIssues ? [OPEN_PROBLEMS] : []) };
 }
 
-/** What waits for the user where no run of this window is at work: a plan, or a workflow that was interrupted. */
+/** What waits for the user where no run of this window is at work: a plan, or a workflow that did not come to its end. */
 export function noticeOfWaiting({ status, run }: State, isPlanInSight: boolean): Notice | undefined {
-  const { state, summary, headline, ways_on: ways } = status ?? {};
-  if (run !== null || ways === undefined || (state !== "gate" && state !== "interrupted")) {
+  const { state, summary, next, ways_on: ways } = status ?? {};
+  const isPlan = state === "gate" || (state === "faulty" && next === "gate");
+  const isStopped = state === "interrupted" || state === "cancelled";
+  if (run !== null || ways === undefined || !(isPlan || isStopped)) {
     return undefined;
   }
-  const isGate = state === "gate";
   return {
-    severity: isGate ? "information" : "warning",
-    message: summary ?? headline ?? "",
-    buttons: buttons(ways, isGate && !isPlanInSight ? [SHOW_PLAN] : [], []),
+    severity: state === "gate" ? "information" : "warning",
+    message: summary ?? "",
+    buttons: buttons(ways, state === "gate" && !isPlanInSight ? [SHOW_PLAN] : [], []),
   };
 }
 

@@ -109,10 +109,20 @@ describe("the notice of what waits", () => {
     assert.deepEqual(titles(notice), ["Show Plan", "Approve", "Ask for Changes", "More…"]);
   });
 
-  it("offers to go on with what was interrupted", () => {
-    const ways_on = [CHANGES, way("resume", "Resume", "baton.workflow"), UNDO];
-    const notice = noticeOfWaiting(state({ state: "interrupted", summary: "It was interrupted.", ways_on }), false);
-    assert.deepEqual([notice?.severity, titles(notice)], ["warning", ["Show Changes", "Resume", "Undo"]]);
+  it("offers to go on with what was interrupted or stopped", () => {
+    const ways_on = [way("resume", "Resume", "baton.workflow"), CHANGES, UNDO];
+    for (const stopped of ["interrupted", "cancelled"] as const) {
+      const notice = noticeOfWaiting(state({ state: stopped, summary: "It was stopped.", ways_on }), false);
+      assert.deepEqual([notice?.severity, titles(notice)], ["warning", ["Resume", "Show Changes", "Undo"]]);
+    }
+  });
+
+  it("offers to fix a plan that has a fault, and no other file", () => {
+    const ways_on = [way("edit", "Edit Plan", null), way("reject", "Reject")];
+    const faulty = { state: "faulty", summary: "plan.json has a fault.", ways_on } as const;
+    const notice = noticeOfWaiting(state({ ...faulty, next: "gate" }), false);
+    assert.deepEqual([notice?.severity, titles(notice)], ["warning", ["Edit Plan", "Reject"]]);
+    assert.equal(noticeOfWaiting(state({ ...faulty, next: "none" }), false), undefined);
   });
 
   it("is none while a run of this window waits or works, and none for what needs nobody", () => {
