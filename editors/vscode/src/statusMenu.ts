@@ -50,10 +50,15 @@ function standing(workflow: Workflow): Item[] {
   }
   const row = (state: string, label: string, detail: string): Item => ({
     label: `$(${stateIcon(state)[0]}) ${label}`,
-    description: [stateWords(state), oneLine(detail)].filter((part) => part !== "").join(" · "),
+    description: [...new Set([stateWords(state), lowered(oneLine(detail))])].filter((part) => part !== "").join(" · "),
   });
   const phases = status.phases.map((phase) => row(phaseState(phase, status), phaseTitle(phase.phase), phase.message));
   const tasks = status.tasks.map((task) => row(task.status, `${task.id} ${task.title}`, task.activity ?? ""));
   const separator = (label: string): Item => ({ label, kind: QuickPickItemKind.Separator });
   return [separator("phases"), ...phases, ...(tasks.length === 0 ? [] : [separator("tasks"), ...tasks])];
+}
+
+/** A message as it goes on after a word: "rejected" and "Rejected" are the same. */
+function lowered(message: string): string {
+  return message.charAt(0).toLowerCase() + message.slice(1);
 }

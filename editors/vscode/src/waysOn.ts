@@ -70,7 +70,7 @@ export interface Notice {
 /** How a run ended, from its last event. */
 export function noticeOfEnd(state: State, outcome: Outcome, message: string, ways: WayOn[]): Notice {
   const hasIssues = openIssues(state).length > 0 && (outcome === "merged" || outcome === "escalated");
-  return { severity: severityOf(outcome), message, buttons: buttons(ways, [], hasIssues ? [OPEN_PROBLEMS] : []) };
+  return { severity: severityOf(outcome), message, buttons: buttons(ways, hasIssues ? [OPEN_PROBLEMS] : []) };
 }
 
 /** What waits for the user where no run of this window is at work: a plan, or a workflow that did not come to its end. */
@@ -84,7 +84,7 @@ export function noticeOfWaiting({ status, run }: State, isPlanInSight: boolean):
   return {
     severity: state === "gate" ? "information" : "warning",
     message: summary ?? "",
-    buttons: buttons(ways, state === "gate" && !isPlanInSight ? [SHOW_PLAN] : [], []),
+    buttons: buttons(ways, state === "gate" && !isPlanInSight ? [SHOW_PLAN] : []),
   };
 }
 
@@ -97,11 +97,12 @@ const OPEN_PROBLEMS: Button = { title: "Open Problems", client: "workbench.actio
 const SHOW_PLAN: Button = { title: "Show Plan", client: "batonClient.showPlan" };
 const MORE: Button = { title: "More…", client: "batonClient.status" };
 
-/** The ways on, with what this client has before them all, or after the first. */
-function buttons(ways: WayOn[], before: Button[], afterFirst: Button[]): Button[] {
+/** What this client has to look at, then the ways on; looking at the changes comes before all. */
+function buttons(ways: WayOn[], own: Button[]): Button[] {
   const offered = ways.filter((way) => isForUs(way) && !ONLY_IN_THE_MENU.has(way.id));
-  const [first, ...others] = offered.map((way): Button => ({ title: way.title, way }));
-  const all = [...before, ...(first === undefined ? [] : [first]), ...afterFirst, ...others];
+  const first = offered.slice(0, offered[0]?.id === "show_changes" ? 1 : 0);
+  const ofWay = (way: WayOn): Button => ({ title: way.title, way });
+  const all = [...first.map(ofWay), ...own, ...offered.slice(first.length).map(ofWay)];
   return all.length > MOST_BUTTONS ? [...all.slice(0, MOST_BUTTONS - 1), MORE] : all;
 }
 

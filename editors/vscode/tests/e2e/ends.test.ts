@@ -33,7 +33,8 @@ describe("the end of a run", vscode.options, () => {
     const told = window.notification("401");
     await told.getByRole("button", { name: "Set API Key" }).waitFor();
     await window.says("failed");
-    assert.equal(await window.page.locator(".notification-list-item").count(), 1, "it is said once");
+    const all = window.page.locator(".notification-list-item");
+    await until(async () => (await all.count()) === 1, "it is said once, and its progress is over");
     const offered = await window.buttons("401");
     assert.deepEqual(
       offered.filter((title) => /undo|changes/i.test(title)),
@@ -171,7 +172,7 @@ describe("a review that needs the user", vscode.options, () => {
     const row = window.row("Review");
     await row.locator(".codicon-warning").waitFor();
     assert.equal(await row.locator(".codicon-pass").count(), 0);
-    await window.page.locator(".notification-list-item").getByRole("button", { name: "Show Changes" }).waitFor();
+    await window.page.locator(".notification-list-item").getByRole("button", { name: "Open Problems" }).waitFor();
     await window.picture("escalated");
     await window.reload();
     await window.says("needs you");

@@ -76,6 +76,12 @@ describe("the notice of an end", () => {
     assert.deepEqual([notice.severity, titles(notice)], ["error", ["Set API Key", "Try Again"]]);
   });
 
+  it("shows the problems before it offers to accept them", () => {
+    const ways = [way("accept", "Accept as Is"), way("fix", "Fix the Issue"), CHANGES, UNDO];
+    const expected = ["Open Problems", "Accept as Is", "Fix the Issue", "More…"];
+    assert.deepEqual(titles(noticeOfEnd(state({ issues: [ISSUE] }), "escalated", "m", ways)), expected);
+  });
+
   it("warns where the user is needed", () => {
     for (const outcome of ["escalated", "cancelled", "rejected"] as const) {
       assert.equal(noticeOfEnd(state({}), outcome, "m", []).severity, "warning");
