@@ -67,8 +67,10 @@ function tell(workflow: Workflow, { severity, message, buttons }: Notice): void 
     }
     if ("way" in button) {
       await takeIfOpen(workflow, button.way);
-    } else {
+    } else if (button.client.startsWith("batonClient.")) {
       await commands.executeCommand(button.client, workflow);
+    } else {
+      await commands.executeCommand(button.client);
     }
   });
 }
