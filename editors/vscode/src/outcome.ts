@@ -2,6 +2,7 @@ import { commands, window } from "vscode";
 import type { Disposable } from "vscode";
 
 import type { GatePanel } from "./gatePanel";
+import type { PhaseEvent } from "./protocol";
 import { takeIfOpen } from "./takeWay";
 import { noticeOfEnd, noticeOfWaiting, waitingKey, type Notice } from "./waysOn";
 import type { Workflow, Workflows } from "./workflows";
@@ -20,12 +21,7 @@ export class Outcomes implements Disposable {
   ) {
     this.disposables = [
       workflows.onEnded(({ workflow, event }) => {
-        const { outcome, ways_on: ways, message } = event;
-        // An older server says it by itself.
-        if (outcome !== undefined && ways !== undefined) {
-          this.ended.add(workflow);
-          tell(workflow, noticeOfEnd(workflow.state, outcome, message, ways));
-        }
+        void this.tellEnd(workflow, event);
       }),
       workflows.onStatus((workflow) => {
         this.tellWhatWaits(workflow);
@@ -37,6 +33,17 @@ export class Outcomes implements Disposable {
     for (const disposable of this.disposables) {
       disposable.dispose();
     }
+  }
+
+  private async tellEnd(workflow: Workflow, { outcome, ways_on: ways, message }: PhaseEvent): Promise<void> {
+    // An older server says it by itself.
+    if (outcome === undefined || ways === undefined) {
+      return;
+    }
+    this.ended.add(workflow);
+    // What was found is in the status alone. Without one, the end is said all the same.
+    await workflow.refresh().catch(() => undefined);
+    tell(workflow, noticeOfEnd(workflow.state, outcome, message, ways));
   }
 
   private tellWhatWaits(workflow: Workflow): void {
