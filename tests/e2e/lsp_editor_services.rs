@@ -505,7 +505,7 @@ fn an_untouched_document_keeps_nothing_waiting_and_an_unsaved_one_is_not_rolled_
     client.replace_document(FILE, &mine);
     let report = client.execute("baton.rollback", &[]).expect("a report");
     assert_eq!((&report["files"][0]["path"], &report["files"][0]["outcome"]), (&json!(FILE), &json!("left_alone")));
-    assert!(report.to_string().contains("it is open with unsaved changes; save it, and roll back again"), "{report:#}");
+    assert!(report.to_string().contains("it is open with unsaved changes; save it first"), "{report:#}");
     assert_eq!(session.text(FILE), written);
     save(&session, &mut client, &mine);
     let report = client.execute("baton.rollback", &[]).expect("a report");

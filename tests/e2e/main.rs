@@ -37,6 +37,7 @@ mod paths;
 mod phase_table;
 mod review_against_base;
 mod rollback;
+mod rollback_left_alone;
 mod rounds;
 mod run;
 mod streams;

@@ -257,7 +257,7 @@ fn one_file_is_undone_and_the_workflow_stands() {
     assert_eq!(status(&session)["outcome"], "merged");
     let report = session.handoff("impl_report.json");
     assert_eq!(report["results"][0]["changes"], json!([]), "the report tells of the files as they are");
-    rollback(&session, ["--file", "src/lib.rs"]).expect(2).reports("baton diff");
+    rollback(&session, ["--file", "src/lib.rs"]).expect(2).reports("changed: src/new/deep/made.rs, src/old.rs");
     rollback(&session, ["--file", "mine.txt"]).expect(2).reports("not changed by any agent");
     rollback(&session, ["--undo"]).expect(0);
     assert_eq!(session.text("src/lib.rs"), LIB_AFTER);

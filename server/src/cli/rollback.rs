@@ -6,7 +6,7 @@ use super::output::{exit_code_after, print};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
-use crate::workflow::{self, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
+use crate::workflow::{self, RollbackNote, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
 
 /// Roll back, or undo the last rollback. Exit code 3 where files were left alone.
 pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Failure> {
@@ -25,8 +25,22 @@ fn report_text(report: &RollbackReport, request: &RollbackRequest) -> String {
     let mut lines: Vec<String> = report.files.iter().map(file_line).collect();
     lines.push(String::new());
     lines.push(summary_line(report, request));
-    lines.extend(report.notes.iter().map(|note| text::safe_line(note)));
+    lines.extend(report.notes.iter().map(|note| note_line(note, request)));
     lines.join("\n")
+}
+
+fn note_line(note: &RollbackNote, request: &RollbackRequest) -> String {
+    match note {
+        RollbackNote::Unfinished => {
+            let undo = if request.undo { " --undo" } else { "" };
+            format!("Put right what keeps the rest; then `baton rollback{undo}` again handles it.")
+        }
+        RollbackNote::GateAgain => {
+            "The plan waits for an answer again: `baton run` asks for it, `baton reset` starts over.".to_owned()
+        }
+        RollbackNote::CanBeUndone => "`baton rollback --undo` takes this back.".to_owned(),
+        RollbackNote::Other(note) => text::safe_line(note),
+    }
 }
 
 fn file_line(file: &RolledBack) -> String {

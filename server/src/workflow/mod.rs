@@ -18,7 +18,7 @@ mod status;
 pub use changes::checkpoints::{Cleaned, clean};
 pub use changes::files::{ChangedFile, Changes, diff};
 pub use changes::rollback::rollback;
-pub use changes::rolled_back::{RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
+pub use changes::rolled_back::{RollbackNote, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack};
 pub use changes::unverified::{moved_seals, trust_moved, unverified};
 pub use decide::accept::is_accepted;
 pub use decide::dismiss::{dismiss_issues, restore_issues};

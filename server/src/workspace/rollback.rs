@@ -66,7 +66,7 @@ pub fn take_back(workspace: &Workspace, path: &RepoPath, edits: &[Edit]) -> Take
     }
     match now.change_from(path, before) {
         TakeBack::Restore(_) | TakeBack::Merge(_) if workspace.is_unsaved(path) => {
-            leave("it is open with unsaved changes; save it, and roll back again")
+            leave("it is open with unsaved changes; save it first")
         }
         taken_back => taken_back,
     }

@@ -8,7 +8,7 @@ use crate::lsp::folder::Folder;
 use crate::lsp::wire::{to_proto, window};
 use crate::memory::Store;
 use crate::workflow::{
-    self, ChangedFile, Changes, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, StartError,
+    self, ChangedFile, Changes, RollbackNote, RollbackOutcome, RollbackReport, RollbackRequest, RolledBack, StartError,
 };
 
 /// What the workflow, or one task of it, changed.
@@ -97,7 +97,7 @@ pub(crate) async fn roll_back(
 /// Show a rollback's report in the editor's window.
 pub(crate) fn show_report(folder: &Folder, report: &RollbackReport, request: &RollbackRequest) {
     let typ = if report.left_alone().next().is_none() { MessageType::INFO } else { MessageType::WARNING };
-    let mut message = format!("Baton: {}", summary(report, request));
+    let mut message = format!("Baton: {}", summary_with_commands(report, request));
     for file in &report.files {
         message.push_str(&format!("\n{}", line(file)));
     }
@@ -124,8 +124,34 @@ pub(crate) fn outcome(file: &RolledBack) -> (&'static str, String) {
     }
 }
 
-/// A rollback in one sentence, and its notes.
+/// A rollback in one sentence, and its notes, naming no command: the client has its own.
 pub(crate) fn summary(report: &RollbackReport, request: &RollbackRequest) -> String {
+    sentences(report, request, &|note| match note {
+        RollbackNote::Unfinished => Some("Put right what keeps the rest, then undo again.".to_owned()),
+        RollbackNote::GateAgain => Some("The plan waits for your answer again.".to_owned()),
+        RollbackNote::CanBeUndone => None,
+        RollbackNote::Other(note) => Some(to_proto::plain(note, 500)),
+    })
+}
+
+/// The same for people whose editor has no interface of ours, with the commands of this server.
+fn summary_with_commands(report: &RollbackReport, request: &RollbackRequest) -> String {
+    let again = if request.undo { "baton.rollback with {\"undo\": true}" } else { "the same command" };
+    sentences(report, request, &|note| match note {
+        RollbackNote::Unfinished => Some(format!("Put right what keeps the rest, then {again} handles it.")),
+        RollbackNote::GateAgain => {
+            Some("The plan waits for your answer again: baton.approve, or baton.reset to start over.".to_owned())
+        }
+        RollbackNote::CanBeUndone => Some("baton.rollback with {\"undo\": true} takes this back.".to_owned()),
+        RollbackNote::Other(note) => Some(to_proto::plain(note, 500)),
+    })
+}
+
+fn sentences(
+    report: &RollbackReport,
+    request: &RollbackRequest,
+    words: &dyn Fn(&RollbackNote) -> Option<String>,
+) -> String {
     let left = report.left_alone().count();
     let verb = match (request.dry_run, request.undo) {
         (true, _) => "Nothing was written. It would come to",
@@ -136,9 +162,7 @@ pub(crate) fn summary(report: &RollbackReport, request: &RollbackRequest) -> Str
         0 => String::new(),
         left => format!(", {} left alone", to_proto::count(left, "file")),
     };
-    let mut message = format!("{verb} {}{left_alone}.", to_proto::count(report.files.len() - left, "file"));
-    for note in &report.notes {
-        message.push_str(&format!(" {}", to_proto::plain(note, 500)));
-    }
-    message
+    let done = format!("{verb} {}{left_alone}.", to_proto::count(report.files.len() - left, "file"));
+    let notes = report.notes.iter().filter_map(words);
+    std::iter::once(done).chain(notes).collect::<Vec<_>>().join(" ")
 }

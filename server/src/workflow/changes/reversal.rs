@@ -2,7 +2,7 @@
 
 use super::publishes::Publish;
 use super::rollback_scope::Scope;
-use super::rolled_back::{RollbackOutcome, RollbackReport, RolledBack};
+use super::rolled_back::{RollbackNote, RollbackOutcome, RollbackReport, RolledBack};
 use crate::contracts::RepoPath;
 use crate::memory::Store;
 use crate::workspace::{self, Edit, Image, PublishedFile, Reversal, StagedChange, TakeBack, TakenBack, Workspace};
@@ -72,8 +72,14 @@ impl Plan {
         }
     }
 
-    pub(super) fn report(self, run: Option<String>, notes: Vec<String>) -> RollbackReport {
-        RollbackReport { run, files: self.files, notes }
+    pub(super) fn report(self, run: Option<String>, notes: impl IntoIterator<Item = RollbackNote>) -> RollbackReport {
+        RollbackReport { run, files: self.files, notes: notes.into_iter().collect() }
+    }
+
+    /// What is to be said where files had to be left alone.
+    pub(super) fn unfinished(&self) -> Option<RollbackNote> {
+        let is_left = |file: &RolledBack| matches!(file.outcome, RollbackOutcome::LeftAlone { .. });
+        self.files.iter().any(is_left).then_some(RollbackNote::Unfinished)
     }
 }
 

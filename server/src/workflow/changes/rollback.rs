@@ -6,7 +6,7 @@ use super::publishes::{journal, journal_with_unfinished};
 use super::recover::recover;
 use super::reversal::Plan;
 use super::rollback_scope::{Scope, of_rollback, of_undo};
-use super::rolled_back::{RollbackReport, RollbackRequest};
+use super::rolled_back::{RollbackNote, RollbackReport, RollbackRequest};
 use super::settle::settle_rollbacks;
 use super::unverified::unverified_or_log;
 use crate::memory::{PUBLISH, RunDir, Store};
@@ -35,9 +35,11 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         StartError::Usage(why) => StartError::Usage([&[why], &absent[..]].concat().join(".\n")),
         other => other,
     })?;
+    let absent = absent.into_iter();
     let mut plan = Plan::make(store, workspace, &scope);
     if request.dry_run || plan.reversal.of.is_empty() {
-        return Ok(plan.report(None, absent));
+        let unfinished = plan.unfinished().filter(|_| !request.dry_run);
+        return Ok(plan.report(None, unfinished.into_iter().chain(absent.map(RollbackNote::Other))));
     }
     let RunDir { dir, events, .. } = store.begin_run(&id)?;
     let bus = Bus::new(id.to_string(), events);
@@ -59,7 +61,8 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         }
     }
     remove_folders(workspace, &scope, &plan);
-    let notes = settle_rollbacks(store, workspace)?.into_iter().chain(absent).collect();
+    let settled = settle_rollbacks(store, workspace)?;
+    let notes = plan.unfinished().into_iter().chain(settled).chain(absent.map(RollbackNote::Other));
     let report = plan.report(Some(id.to_string()), notes);
     emit(&bus, EventStatus::Done, summary(&report, request), false);
     Ok(report)

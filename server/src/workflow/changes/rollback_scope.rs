@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::publishes::{Publish, paths_in_effect};
 use super::rolled_back::RollbackRequest;
 use crate::contracts::RepoPath;
+use crate::text;
 use crate::workflow::run::error::StartError;
 use crate::workspace::{ReversalKind, Workspace};
 
@@ -52,7 +53,9 @@ pub(super) fn of_rollback(
     let mut paths: Vec<RepoPath> = chosen().filter(asked).cloned().collect();
     if let (Some(file), true) = (file, paths.is_empty()) {
         let who = task.as_deref().unwrap_or("any agent of this workflow");
-        return usage(format!("{file} was not changed by {who}; `baton diff` shows what was"));
+        let changed: BTreeSet<&str> = chosen().map(RepoPath::as_str).collect();
+        let changed: Vec<&str> = changed.into_iter().collect();
+        return usage(format!("{file} was not changed by {who}; changed: {}", text::cut(&changed.join(", "), 500)));
     }
     paths.sort();
     paths.dedup();

@@ -24,8 +24,22 @@ pub struct RollbackReport {
     pub run: Option<String>,
     /// The files, by path.
     pub files: Vec<RolledBack>,
-    /// What this means for the workflow, one sentence each.
-    pub notes: Vec<String>,
+    /// What this means for the workflow.
+    pub notes: Vec<RollbackNote>,
+}
+
+/// What a rollback means for the workflow; each face names its own commands for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollbackNote {
+    /// Files are left to undo: the same rollback can be made again once what keeps them is put right.
+    Unfinished,
+    /// The plan waits for an answer again.
+    GateAgain,
+    /// The rollback can itself be undone.
+    CanBeUndone,
+    /// Anything else, in a sentence for people that names no command.
+    Other(String),
 }
 
 /// What became of one file.

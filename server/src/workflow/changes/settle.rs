@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::files::real_changes;
-use super::publishes::{Publish, journal};
+use super::publishes::{Publish, in_effect, journal};
+use super::rolled_back::RollbackNote;
 use crate::contracts::{ImplReport, RepoPath};
 use crate::memory::{LoadedPlan, RunId, Store};
 use crate::workflow::run::error::StartError;
@@ -11,49 +12,62 @@ use crate::workspace::{Reversal, ReversalKind, Workspace};
 
 /// Bring the memory folder in line with finished rollbacks, also with those after which a kill came. Answers with notes for
 /// the user.
-pub(crate) fn settle_rollbacks(store: &Store, workspace: &Workspace) -> Result<Vec<String>, StartError> {
+pub(crate) fn settle_rollbacks(store: &Store, workspace: &Workspace) -> Result<Vec<RollbackNote>, StartError> {
     let mut notes = Vec::new();
-    for Publish { run, record, .. } in journal(store)? {
+    let journal = journal(store)?;
+    for Publish { run, record, .. } in &journal {
         let Some(reversal) = &record.reversal else { continue };
-        if !store.is_settled(&run)? {
-            notes = settle_one(store, workspace, &run, reversal)?;
-            store.settle(&run)?;
+        if !store.is_settled(run)? {
+            notes = match reversal.kind {
+                ReversalKind::Rollback => settle_rollback(store, workspace, run, reversal, &journal)?,
+                ReversalKind::Undo => settle_undo(store, reversal)?,
+            };
+            store.settle(run)?;
         }
     }
     Ok(notes)
 }
 
-fn settle_one(
+/// A rollback of everything that had to leave files alone is not whole: what was judged stands until the rest is undone too,
+/// so that it is never taken for a workflow that changed nothing. What was not judged yet waits at its gate, and tasks that
+/// lost files are done again.
+fn settle_rollback(
     store: &Store,
     workspace: &Workspace,
     run: &RunId,
     reversal: &Reversal,
-) -> Result<Vec<String>, StartError> {
-    const GATE: &str = "The plan waits for an answer again: `baton run` asks for it, `baton reset` starts over.";
-    const UNDO: &str = "`baton rollback --undo` takes this back.";
+    journal: &[Publish],
+) -> Result<Vec<RollbackNote>, StartError> {
     let (memory, _) = store.inspect()?;
-    let mut notes: Vec<String> = Vec::new();
-    match reversal.kind {
-        ReversalKind::Rollback => {
-            let whole = reversal.task.is_none() && reversal.file.is_none();
-            let rest = memory.report.clone().filter(|_| !whole).map(|report| rest(store, workspace, reversal, report));
-            let judged_still = reversal.file.is_some();
-            store.set_aside_for_rollback(run, rest.as_ref(), judged_still)?;
-            if let (Some(task), false) = (&reversal.task, judged_still) {
-                notes.extend(built_on(task, memory.plan.as_ref()));
-            }
-            if !judged_still {
-                notes.push(GATE.to_owned());
-            }
-            notes.push(UNDO.to_owned());
-        }
-        ReversalKind::Undo => {
-            let undone: BTreeSet<&str> = reversal.of.iter().map(|publish| publish.run.as_str()).collect();
-            for rollback in undone.into_iter().filter_map(RunId::parse) {
-                if !store.restore_rolled_back(&rollback)? {
-                    notes.push("The plan has changed since, so its report and review stay in history.".to_owned());
-                }
-            }
+    let of_all = reversal.task.is_none() && reversal.file.is_none();
+    let is_part = of_all && !in_effect(journal.to_vec()).is_empty();
+    let judged_still = reversal.file.is_some() || (is_part && memory.review.is_some());
+    let redone = match (&reversal.task, judged_still) {
+        (_, true) => BTreeSet::new(),
+        (Some(task), false) => BTreeSet::from([task.as_str()]),
+        (None, false) => reversal.of.iter().map(|publish| publish.task.as_str()).collect(),
+    };
+    let rest = memory.report.clone().filter(|_| !of_all || is_part);
+    let rest = rest.map(|report| rest_of(store, workspace, reversal, &redone, report));
+    store.set_aside_for_rollback(run, rest.as_ref(), judged_still)?;
+    let mut notes: Vec<RollbackNote> = Vec::new();
+    if let (Some(task), false) = (&reversal.task, judged_still) {
+        notes.extend(built_on(task, memory.plan.as_ref()).map(RollbackNote::Other));
+    }
+    if !judged_still {
+        notes.push(RollbackNote::GateAgain);
+    }
+    notes.push(RollbackNote::CanBeUndone);
+    Ok(notes)
+}
+
+fn settle_undo(store: &Store, reversal: &Reversal) -> Result<Vec<RollbackNote>, StartError> {
+    const PLAN_CHANGED: &str = "The plan has changed since, so its report and review stay in history.";
+    let mut notes = Vec::new();
+    let undone: BTreeSet<&str> = reversal.of.iter().map(|publish| publish.run.as_str()).collect();
+    for rollback in undone.into_iter().filter_map(RunId::parse) {
+        if !store.restore_rolled_back(&rollback)? {
+            notes.push(RollbackNote::Other(PLAN_CHANGED.to_owned()));
         }
     }
     Ok(notes)
@@ -68,11 +82,15 @@ fn built_on(task: &str, plan: Option<&LoadedPlan>) -> Option<String> {
     (!dependents.is_empty()).then(|| format!("{} {verb} on {task} and {stays}.", dependents.join(", ")))
 }
 
-/// The report as it still holds: without the task that was rolled back, and with the changes that are left.
-fn rest(store: &Store, workspace: &Workspace, reversal: &Reversal, mut report: ImplReport) -> ImplReport {
-    if reversal.file.is_none() {
-        report.results.retain(|result| Some(&result.task_id) != reversal.task.as_ref());
-    }
+/// The report as it still holds: without the tasks that are to be done again, and with the changes that are left.
+fn rest_of(
+    store: &Store,
+    workspace: &Workspace,
+    reversal: &Reversal,
+    redone: &BTreeSet<&str>,
+    mut report: ImplReport,
+) -> ImplReport {
+    report.results.retain(|result| !redone.contains(result.task_id.as_str()));
     let reported = report.results.iter().flat_map(|result| &result.changes).map(|change| change.path.as_str());
     let taken_back = || reversal.of.iter().flat_map(|publish| &publish.paths);
     let keys = workspace.file_keys_of(reported.chain(taken_back().map(RepoPath::as_str)));
