@@ -6,6 +6,7 @@ import type { TextDocument } from "vscode";
 import type { GatePanel } from "./gatePanel";
 import { openGate } from "./present";
 import type { PlanRefusal } from "./protocol";
+import { withWords, type Drafts } from "./words";
 import type { Workflow } from "./workflows";
 
 /** Approve the plan that the user was shown, and no other; `tasks` alone, or all. */
@@ -135,43 +136,16 @@ async function showAgain(workflow: Workflow, gatePanel: GatePanel, what: string)
   void window.showWarningMessage(`${workflow.title}: ${what}. Read it as it is now, then answer again.`);
 }
 
-/** What was typed and not sent. */
-const drafts = new Map<Workflow, string>();
-
-/** Ask what should be different, and have the plan made anew. What was typed stays until the server has taken it. */
-export async function askForChanges(workflow: Workflow): Promise<void> {
-  const feedback = await typed(workflow);
-  if (feedback !== undefined) {
-    await workflow.call("baton.plan", { feedback });
-    drafts.delete(workflow);
-  }
-}
-
-async function typed(workflow: Workflow): Promise<string | undefined> {
-  const input = window.createInputBox();
-  input.title = "Ask for Changes";
-  input.prompt = "What should be different? The plan is made anew and you are asked again.";
-  input.value = drafts.get(workflow) ?? "";
-  input.ignoreFocusOut = true;
-  const answer = await new Promise<string | undefined>((resolve) => {
-    input.onDidChangeValue((value) => {
-      input.validationMessage = undefined;
-      drafts.set(workflow, value);
-    });
-    input.onDidAccept(() => {
-      if (input.value.trim() === "") {
-        input.validationMessage = "Say it in a few words.";
-      } else {
-        resolve(input.value.trim());
-      }
-    });
-    input.onDidHide(() => {
-      resolve(undefined);
-    });
-    input.show();
-  });
-  input.dispose();
-  return answer;
+/** Ask what should be different, and have the plan made anew. */
+export async function askForChanges(drafts: Drafts, workflow: Workflow): Promise<void> {
+  const question = {
+    subject: "changes",
+    title: "Ask for Changes",
+    prompt: "What should be different? The plan is made anew and you are asked again.",
+    missing: "Say it in a few words.",
+    again: "batonClient.askForChanges",
+  } as const;
+  await withWords(drafts, workflow, question, (feedback) => workflow.call("baton.plan", { feedback }));
 }
 
 /** Open the plan, or the file that has a fault, at its place. */

@@ -24,7 +24,7 @@ export class Changes implements TextDocumentContentProvider, Disposable {
   async show(workflow: Workflow, task?: string): Promise<void> {
     const diff = await workflow.call<Diff>("baton.diff", task === undefined ? {} : { task });
     if (diff.files.length === 0) {
-      void window.showInformationMessage("Baton: the workflow has changed no file.");
+      void window.showInformationMessage(`${workflow.title}: the workflow has changed no file.`);
       return;
     }
     const rows = diff.files.map((file) => {
@@ -32,7 +32,7 @@ export class Changes implements TextDocumentContentProvider, Disposable {
       const then = file.before === null ? undefined : this.keep(now, file.before);
       return [now, then, file.change_type === "deleted" ? undefined : now];
     });
-    await commands.executeCommand("vscode.changes", `Baton: ${task ?? "changes"}`, rows);
+    await commands.executeCommand("vscode.changes", `${workflow.title}: ${task ?? "changes"}`, rows);
   }
 
   dispose(): void {

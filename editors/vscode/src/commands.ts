@@ -4,18 +4,21 @@ import type { Disposable, QuickPickItem } from "vscode";
 import { approve, askForChanges, editPlan } from "./answerPlan";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
-import { count, oneLine, openGate, openIssues, phaseChoices } from "./present";
-import type { Issue, PhaseName, Rollback } from "./protocol";
+import { contextKeys, headline, oneLine, openGate, openIssues, phaseChoices } from "./present";
+import type { Issue, PhaseName } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { showError } from "./server";
-import { askForTask } from "./taskInput";
+import { startWithTask } from "./taskInput";
 import type { Node } from "./tree";
+import { undo } from "./undo";
+import { withWords, type Drafts } from "./words";
 import { Workflow, type Workflows } from "./workflows";
 
 export interface Parts {
   workflows: Workflows;
   gatePanel: GatePanel;
   changes: Changes;
+  drafts: Drafts;
 }
 
 /** Where a command was called from: a row of the tree, the page of the gate, or the palette. */
@@ -25,18 +28,21 @@ type Action = (workflow: Workflow, node: Node | undefined, plan: string | undefi
 
 /** The commands that are about a workflow; each is for one folder. */
 export function workflowCommands(parts: Parts): Disposable[] {
-  const { workflows, gatePanel, changes } = parts;
+  const { workflows, gatePanel, changes, drafts } = parts;
   const actions: Record<string, Action> = {
-    runWorkflow: async (workflow) => {
-      const task = await askForTask(workflow);
-      if (task !== undefined) {
-        await workflow.call("baton.workflow", task);
-      }
-    },
+    runWorkflow: (workflow) =>
+      startWithTask(drafts, workflow, {
+        title: "Run Workflow",
+        command: "baton.workflow",
+        again: "batonClient.runWorkflow",
+      }),
     gatherContext: async (workflow) => {
-      const task = workflow.state.status?.task == null ? await askForTask(workflow) : {};
-      if (task !== undefined) {
-        await workflow.call("baton.context", task);
+      await workflow.refresh();
+      if (workflow.state.status?.task == null) {
+        const again = "batonClient.gatherContext";
+        await startWithTask(drafts, workflow, { title: "Gather Context", command: "baton.context", again });
+      } else {
+        await workflow.call("baton.context");
       }
     },
     plan: (workflow) => workflow.call("baton.plan"),
@@ -48,17 +54,20 @@ export function workflowCommands(parts: Parts): Disposable[] {
       }
     },
     review: (workflow) => workflow.call("baton.review"),
-    reviewSince: async (workflow) => {
-      const base = await window.showInputBox({
-        title: "Review Changes Since…",
-        prompt: "The working tree is reviewed against this commit. Nothing is edited.",
-        placeHolder: "main, HEAD~3, a tag or a commit",
-        validateInput: (text) => (text.trim() === "" ? "Name a commit." : undefined),
-      });
-      if (base !== undefined) {
-        await workflow.call("baton.review", { base: base.trim() });
-      }
-    },
+    reviewSince: (workflow) =>
+      withWords(
+        drafts,
+        workflow,
+        {
+          subject: "base",
+          title: "Review Changes Since…",
+          prompt: "The working tree is reviewed against this commit. Nothing is edited.",
+          placeholder: "main, HEAD~3, a tag or a commit",
+          missing: "Name a commit.",
+          again: "batonClient.reviewSince",
+        },
+        (base) => workflow.call("baton.review", { base }),
+      ),
     runPhase: async (workflow, node) => {
       const phase = node?.kind === "phase" ? node.phase.phase : await pickPhase(workflow);
       if (phase !== undefined) {
@@ -78,21 +87,21 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await approve(workflow, gatePanel, shown, tasks);
       }
     },
-    askForChanges: (workflow) => askForChanges(workflow),
+    askForChanges: (workflow) => askForChanges(drafts, workflow),
     editPlan: (workflow) => editPlan(workflow),
     rejectPlan: async (workflow) => {
-      if (await isSure("Reject this plan? The workflow ends; nothing of it is written.", "Reject")) {
+      if (await isSure(workflow, "Reject this plan? The workflow ends; nothing of it is written.", "Reject")) {
         await workflow.call("baton.reject");
       }
     },
     status: (workflow) => statusMenu(workflow),
-    cancel: async (workflow) => {
-      await workflow.call("baton.cancel");
-    },
+    cancel,
     showChanges: (workflow, node) => changes.show(workflow, node?.kind === "task" ? node.task.id : undefined),
     undoRun: (workflow, node) => undo(workflow, node?.kind === "task" ? { task: node.task.id } : {}),
     reset: async (workflow) => {
-      if (await isSure("Set this workflow aside? It goes to the history; your files stay as they are.", "Reset")) {
+      if (
+        await isSure(workflow, "Set this workflow aside? It goes to the history; your files stay as they are.", "Reset")
+      ) {
         await workflow.call("baton.reset");
       }
     },
@@ -119,17 +128,48 @@ export function workflowCommands(parts: Parts): Disposable[] {
   );
 }
 
-/** What is answered where the workflow waits or runs concerns that one; for the rest the user may choose a folder. */
-const ABOUT_THE_CURRENT = new Set([
-  "status",
-  "cancel",
-  "approvePlan",
-  "approveSome",
-  "askForChanges",
-  "editPlan",
-  "rejectPlan",
-  "showPlan",
-]);
+/** The context key that says of a folder whether a command makes sense there, as `enablement` has it for all of them. */
+const NEEDS: Record<string, string> = {
+  runWorkflow: "baton.idle",
+  gatherContext: "baton.idle",
+  reviewSince: "baton.idle",
+  plan: "baton.workflow",
+  implement: "baton.tasks",
+  implementOnly: "baton.tasks",
+  review: "baton.workflow",
+  runPhase: "baton.workflow",
+  reset: "baton.workflow",
+  showPlan: "baton.plan",
+  approvePlan: "baton.can_approve",
+  approveSome: "baton.can_approve",
+  askForChanges: "baton.can_revise",
+  editPlan: "baton.can_edit",
+  rejectPlan: "baton.can_reject",
+  cancel: "baton.can_cancel",
+  showChanges: "baton.can_show_changes",
+  undoRun: "baton.can_undo",
+  fixIssue: "baton.fixable",
+  dismissIssue: "baton.issues",
+};
+
+/** The folder that a command is for: the only one where it makes sense, else the one that the user chooses. */
+async function choose(workflows: Workflows, name: string): Promise<Workflow | undefined> {
+  const all = workflows.all();
+  if (all.length < 2 || name === "status") {
+    return workflows.current() ?? workflows.pick();
+  }
+  const key = NEEDS[name];
+  const fitting = key === undefined ? all : all.filter(({ state }) => contextKeys(state)[key]);
+  const [only] = fitting;
+  if (fitting.length === 1) {
+    return only;
+  }
+  const rows = (fitting.length === 0 ? all : fitting).map((workflow) => {
+    const { status } = workflow.state;
+    return { label: workflow.folder.name, description: status === null ? "" : headline(status), workflow };
+  });
+  return (await window.showQuickPick(rows, { title: "Baton", placeHolder: "In which folder?" }))?.workflow;
+}
 
 async function run(
   workflows: Workflows,
@@ -140,8 +180,7 @@ async function run(
 ): Promise<void> {
   const node = from instanceof Workflow || from?.workflow === undefined ? undefined : from;
   const named = from instanceof Workflow ? from : node?.workflow;
-  const current = ABOUT_THE_CURRENT.has(name) ? workflows.current() : undefined;
-  const workflow = named ?? current ?? (await workflows.pick());
+  const workflow = named ?? (await choose(workflows, name));
   if (workflow === undefined) {
     return;
   }
@@ -154,22 +193,11 @@ async function run(
   }
 }
 
-async function undo(workflow: Workflow, what: { task?: string }): Promise<void> {
-  const dry = await workflow.call<Rollback>("baton.rollback", { ...what, dryRun: true });
-  if (dry.files.length === 0) {
-    void window.showInformationMessage(`Baton: ${dry.message}`);
-    return;
-  }
-  const question = `Undo what ${what.task ?? "the workflow"} did to ${count(dry.files.length, "file")}?`;
-  const detail = dry.files.map((file) => `${file.path}: ${file.message}`).join("\n");
-  if (!(await isSure(question, "Undo", `${detail}\n\nWhat you edited since is kept.`))) {
-    return;
-  }
-  const done = await workflow.call<Rollback>("baton.rollback", what);
-  const back = "Bring It Back";
-  if ((await window.showInformationMessage(`Baton: ${done.message}`, back)) === back) {
-    const again = await workflow.call<Rollback>("baton.rollback", { undo: true });
-    void window.showInformationMessage(`Baton: ${again.message}`);
+/** Stop the run, also one that another window or a terminal has; the server says what came of it. */
+async function cancel(workflow: Workflow): Promise<void> {
+  const answer = await workflow.call<{ message?: unknown } | null>("baton.cancel");
+  if (typeof answer?.message === "string" && answer.message !== "") {
+    void window.showInformationMessage(`${workflow.title}: ${answer.message}`);
   }
 }
 
@@ -177,13 +205,15 @@ async function dismiss(workflow: Workflow, issue: Issue): Promise<void> {
   await workflow.call("baton.dismissIssue", { id: issue.id });
   const restore = "Restore";
   // Not waited for: the issue is gone at once, whatever becomes of the message.
-  void window.showInformationMessage(`Baton: dismissed "${oneLine(issue.description, 60)}"`, restore).then((answer) => {
-    if (answer === restore) {
-      workflow.call("baton.restoreIssue", { id: issue.id }).then(() => {
-        workflow.refreshSoon();
-      }, showError);
-    }
-  });
+  void window
+    .showInformationMessage(`${workflow.title}: dismissed "${oneLine(issue.description, 60)}"`, restore)
+    .then((answer) => {
+      if (answer === restore) {
+        workflow.call("baton.restoreIssue", { id: issue.id }).then(() => {
+          workflow.refreshSoon();
+        }, showError);
+      }
+    });
 }
 
 async function pickTasks(workflow: Workflow, title: string): Promise<string[] | undefined> {
@@ -213,9 +243,6 @@ async function pickIssue(workflow: Workflow, title: string): Promise<Issue | und
   return (await window.showQuickPick(items, { title, matchOnDetail: true }))?.issue;
 }
 
-async function isSure(question: string, yes: string, detail?: string): Promise<boolean> {
-  return (
-    (await window.showWarningMessage(question, { modal: true, ...(detail === undefined ? {} : { detail }) }, yes)) ===
-    yes
-  );
+async function isSure({ title }: Workflow, question: string, yes: string): Promise<boolean> {
+  return (await window.showWarningMessage(`${title}: ${question}`, { modal: true }, yes)) === yes;
 }

@@ -10,7 +10,8 @@ import {
   window,
   workspace,
 } from "vscode";
-import type { Disposable, ExtensionContext } from "vscode";
+import type { Disposable, ExtensionContext, LogOutputChannel } from "vscode";
+import type { ProgressToken } from "vscode-languageclient/node";
 
 import { Changes } from "./changes";
 import { workflowCommands } from "./commands";
@@ -23,22 +24,28 @@ import { RunProgress } from "./runProgress";
 import { Server, showError } from "./server";
 import { statusBar } from "./statusBar";
 import { Tree } from "./tree";
-import { Workflows } from "./workflows";
+import { SaveQuestions } from "./unsaved";
+import { Drafts } from "./words";
+import { type Workflow, Workflows } from "./workflows";
 
 export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel("Baton", { log: true });
   const keys = new Keys(context);
   const models = new LanguageModels(context, log);
-  const progress = new RunProgress((run) => {
-    const workflow = workflows.all().find(({ state }) => state.run === run);
-    (workflow?.call("baton.cancel") ?? Promise.resolve()).catch(showError);
-  });
+  const of = (run: ProgressToken): Workflow | undefined => workflows.all().find(({ state }) => state.run === run);
+  const progress = new RunProgress(
+    (run) => {
+      (of(run)?.call("baton.cancel") ?? Promise.resolve()).catch(showError);
+    },
+    (run) => of(run)?.title ?? "Baton",
+  );
   const server = new Server(context, log, keys, models, progress);
   const workflows = new Workflows(server);
   const gatePanel = new GatePanel(workflows, Uri.joinPath(context.extensionUri, "media", "baton.svg"));
   const changes = new Changes();
   const modelChoice = new ModelChoice(server, keys, models, () => workflows.anyAtWork());
-  server.isReady = () => modelChoice.isReady();
+  const drafts = new Drafts(context.workspaceState);
+  server.gatekeeper = modelChoice;
 
   const command = (name: string, action: () => unknown): void => {
     context.subscriptions.push(commands.registerCommand(`batonClient.${name}`, action));
@@ -55,11 +62,17 @@ export function activate(context: ExtensionContext): void {
     workflows,
     gatePanel,
     changes,
-    new Outcomes(workflows, gatePanel),
+    new Outcomes(workflows, gatePanel, server.onCrashed),
+    new SaveQuestions(workflows, progress),
+    server.onCrashed(({ isStartedAgain }) => {
+      if (!isStartedAgain) {
+        void tellOfCrashes(server, log);
+      }
+    }),
     new Tree(workflows),
     ...statusBar(workflows),
-    ...workflowCommands({ workflows, gatePanel, changes }),
-    ...catchUps(context, server, workflows, models),
+    ...workflowCommands({ workflows, gatePanel, changes, drafts }),
+    ...catchUps(context, server, workflows, models, modelChoice),
   );
   if ((workspace.workspaceFolders ?? []).length > 0) {
     server.start().catch(showError);
@@ -72,12 +85,16 @@ function catchUps(
   server: Server,
   workflows: Workflows,
   models: LanguageModels,
+  modelChoice: ModelChoice,
 ): Disposable[] {
   let isDue = false;
   const whenIdle = (): void => {
     if (isDue && !workflows.anyAtWork()) {
       isDue = false;
-      server.catchUp().catch(showError);
+      server
+        .catchUp()
+        .then(() => modelChoice.onServerCaughtUp())
+        .catch(showError);
     }
   };
   const soon = (): void => {
@@ -94,6 +111,19 @@ function catchUps(
     }),
     workflows.onChanged(whenIdle),
   ];
+}
+
+/** It is not started again by itself: it would only die once more. */
+async function tellOfCrashes(server: Server, log: LogOutputChannel): Promise<void> {
+  const again = "Start It Again";
+  const show = "Show Log";
+  const message = "Baton's server stopped several times in a row. What was written stays, and a run can be resumed.";
+  const answer = await window.showErrorMessage(message, again, show);
+  if (answer === again) {
+    await server.start();
+  } else if (answer === show) {
+    log.show();
+  }
 }
 
 /** The whole workflow on a sample project, in a terminal: no key, no network. */

@@ -5,7 +5,7 @@ import { keyedProviders, type KeyedProvider, type Keys } from "./keys";
 import { editorModelFor, type LanguageModels } from "./languageModel";
 import { nameOf } from "./lmMessages";
 import type { Doctor, Tier } from "./protocol";
-import type { Server } from "./server";
+import { showError, type Gatekeeper, type Later, type Server } from "./server";
 
 const TIERS: readonly { tier: Tier; label: string; detail: string }[] = [
   { tier: "fast", label: "Fast", detail: "Gathers context and does simple tasks" },
@@ -19,8 +19,19 @@ interface Choice extends QuickPickItem {
   isNamed?: boolean;
 }
 
+/** A start that waits for a model. */
+interface Waiting {
+  start: () => Promise<unknown>;
+  isStarted: () => void;
+}
+
 /** Whose models the agents use: a key, or the models that VS Code has. */
-export class ModelChoice {
+export class ModelChoice implements Gatekeeper {
+  /** Started once there is a model. It is given up when the user closes the message about it. */
+  private waiting: Waiting | undefined;
+  /** A key was kept while a run was at work, and the server does not know it yet. */
+  private isKeyDue = false;
+
   constructor(
     private readonly server: Server,
     private readonly keys: Keys,
@@ -32,29 +43,62 @@ export class ModelChoice {
    * Called from what a user did, before work starts: where it will use models of VS Code, the user is asked now whether
    * it may. Where nothing seems to serve at all, the server is asked.
    */
-  async isReady(): Promise<boolean> {
+  async beforeStart(start: () => Promise<unknown>): Promise<Later | undefined> {
     const problem = (await this.usesEditorModels())
       ? await this.problemWithEditorModels()
       : await this.problemWithoutKey();
-    if (problem === undefined) {
-      return true;
-    }
-    const key = "Set API Key…";
-    const choose = "Choose Model…";
-    // Not waited for: whoever asked to start need not wait for an answer.
-    void window.showWarningMessage(`Baton: ${problem}`, key, choose).then((answer) => {
-      if (answer !== undefined) {
-        void commands.executeCommand(answer === key ? "batonClient.setApiKey" : "batonClient.chooseModel");
-      }
-    });
-    return false;
+    return problem === undefined ? undefined : this.putOff(problem, start);
   }
 
-  async setApiKey(): Promise<void> {
+  async afterRefusal(start: () => Promise<unknown>): Promise<Later | undefined> {
+    const problem = await this.problemWithModels(["models", "key"]).catch(() => undefined);
+    return problem === undefined ? undefined : this.putOff(problem, start);
+  }
+
+  /** The server was started with what there is now. */
+  async onServerCaughtUp(): Promise<void> {
+    if (this.isKeyDue) {
+      this.isKeyDue = false;
+      await this.startWaiting();
+    }
+  }
+
+  private putOff(problem: string, start: () => Promise<unknown>): Later {
+    const key = "Set API Key…";
+    const choose = "Choose Model…";
+    const started = new Promise<void>((isStarted) => {
+      const waiting = { start, isStarted };
+      this.waiting = waiting;
+      // Not waited for: whoever asked to start need not wait for an answer.
+      const message = `Baton: ${problem.replace(/[.\s]*$/, "")}. Once there is a model, the run starts by itself.`;
+      void window.showWarningMessage(message, key, choose).then((answer) => {
+        if (answer !== undefined) {
+          void commands.executeCommand(answer === key ? "batonClient.setApiKey" : "batonClient.chooseModel");
+        } else if (this.waiting === waiting) {
+          this.waiting = undefined;
+        }
+      });
+    });
+    return { started };
+  }
+
+  private async startWaiting(): Promise<void> {
+    const { waiting } = this;
+    this.waiting = undefined;
+    try {
+      await waiting?.start();
+      waiting?.isStarted();
+    } catch (error) {
+      showError(error);
+    }
+  }
+
+  /** True when there is a key that may serve now. */
+  async setApiKey(): Promise<boolean> {
     const items = keyedProviders.map((provider) => ({ label: provider.name, detail: provider.hint, provider }));
     const picked = await window.showQuickPick(items, { title: "Set API Key", placeHolder: "Whose key?" });
     if (picked === undefined) {
-      return;
+      return false;
     }
     const key = await window.showInputBox({
       title: `${picked.provider.name} API Key`,
@@ -62,9 +106,7 @@ export class ModelChoice {
       password: true,
       ignoreFocusOut: true,
     });
-    if (key !== undefined) {
-      await this.use(picked.provider, key.trim() === "" ? undefined : key.trim());
-    }
+    return key !== undefined && (await this.use(picked.provider, key.trim() === "" ? undefined : key.trim()));
   }
 
   async chooseModel(): Promise<void> {
@@ -97,6 +139,7 @@ export class ModelChoice {
     }
     const chosen = model?.name ?? name ?? "Baton's default";
     void window.showInformationMessage(`Baton uses ${chosen} from the next run on, for ${tier.tiers.join(", ")}.`);
+    await this.startWaiting();
   }
 
   private async pickModel(tier: string): Promise<Choice | undefined> {
@@ -151,41 +194,38 @@ export class ModelChoice {
     return named || (byDefault && (await this.models.areThere()));
   }
 
-  /** Keep a key, give it to the server and see what it says. */
-  private async use(provider: KeyedProvider, key: string | undefined): Promise<void> {
+  /** Keep a key, give it to the server and see what it says; true when it may serve now. */
+  private async use(provider: KeyedProvider, key: string | undefined): Promise<boolean> {
     const before = await this.keys.get(provider);
     await this.keys.set(provider, key);
     if (this.isAtWork()) {
+      this.isKeyDue = key !== undefined;
       void window.showInformationMessage(
         "Baton: the key is kept. It is used and checked after the run that is at work.",
       );
-      return;
+      return false;
     }
     await this.server.catchUp();
     if (key === undefined) {
       void window.showInformationMessage(`Baton: the ${provider.name} key is forgotten.`);
-      return;
+      return false;
     }
     const problem = await this.problemWithModels(["key", "endpoint", "models"], provider.variable);
-    if (problem === undefined) {
+    if (problem !== undefined) {
+      const again = "Try Again";
+      const anyway = "Keep It Anyway";
+      const message = `Baton: the ${provider.name} key does not work: ${problem}`;
+      const answer = await window.showErrorMessage(message, again, anyway);
+      if (answer !== anyway) {
+        await this.keys.set(provider, before);
+        await this.server.catchUp();
+        return answer === again && (await this.setApiKey());
+      }
+    } else {
       void window.showInformationMessage(`Baton: the ${provider.name} key works.`);
-      return;
     }
-    const again = "Try Again";
-    const anyway = "Keep It Anyway";
-    const answer = await window.showErrorMessage(
-      `Baton: the ${provider.name} key does not work: ${problem}`,
-      again,
-      anyway,
-    );
-    if (answer === anyway) {
-      return;
-    }
-    await this.keys.set(provider, before);
-    await this.server.catchUp();
-    if (answer === again) {
-      await this.setApiKey();
-    }
+    await this.startWaiting();
+    return true;
   }
 
   /** What the server has against the models as they are now: the fault of one of these checks, or about a word. */

@@ -1,10 +1,10 @@
 import { commands, window } from "vscode";
-import type { Disposable } from "vscode";
+import type { Disposable, Event } from "vscode";
 
 import type { GatePanel } from "./gatePanel";
 import type { PhaseEvent } from "./protocol";
 import { takeIfOpen } from "./takeWay";
-import { noticeOfEnd, noticeOfWaiting, waitingKey, type Notice } from "./waysOn";
+import { noticeOfEnd, noticeOfWaiting, waitingKey, type Button, type Notice } from "./waysOn";
 import type { Workflow, Workflows } from "./workflows";
 
 /** Says how a run ended, and what waits when a folder is opened, each once, with the ways on as buttons. */
@@ -14,12 +14,20 @@ export class Outcomes implements Disposable {
   private readonly told = new WeakMap<Workflow, Set<string>>();
   /** Those whose end was said; what waits then is said with it. */
   private readonly ended = new Set<Workflow>();
+  /** Those whose run was lost with the server's process. */
+  private readonly lost = new Set<Workflow>();
 
   constructor(
     workflows: Workflows,
     private readonly gatePanel: GatePanel,
+    onCrashed: Event<unknown>,
   ) {
     this.disposables = [
+      onCrashed(() => {
+        for (const workflow of workflows.all().filter(({ state }) => state.run !== null)) {
+          this.lost.add(workflow);
+        }
+      }),
       workflows.onEnded(({ workflow, event }) => {
         void this.tellEnd(workflow, event);
       }),
@@ -48,15 +56,25 @@ export class Outcomes implements Disposable {
 
   private tellWhatWaits(workflow: Workflow): void {
     const key = waitingKey(workflow.state);
-    const notice = noticeOfWaiting(workflow.state, this.gatePanel.isShown(workflow));
+    const waiting = noticeOfWaiting(workflow.state, this.gatePanel.isShown(workflow));
+    const isLost = this.lost.delete(workflow);
+    const notice = isLost ? afterCrash(workflow, waiting) : waiting;
     const told = this.told.get(workflow) ?? new Set();
     this.told.set(workflow, told);
-    const wasTold = told.has(key) || this.ended.delete(workflow);
+    const wasTold = this.ended.delete(workflow) || (told.has(key) && !isLost);
     told.add(key);
     if (notice !== undefined && !wasTold) {
       tell(workflow, notice);
     }
   }
+}
+
+/** The server is a new process: what became of the run is said with it. */
+function afterCrash({ state }: Workflow, waiting: Notice | undefined): Notice {
+  const now = waiting?.message ?? state.status?.summary ?? "";
+  const message = `the server stopped unexpectedly, and the run with it. It was started again. ${now}`.trim();
+  const log: Button = { title: "Show Log", client: "batonClient.showLog" };
+  return { severity: "warning", message, buttons: [...(waiting?.buttons ?? []), log] };
 }
 
 /** Not waited for: it stands until the user answers or closes it. */

@@ -1,6 +1,14 @@
 import { commands, env, EventEmitter, languages, Uri, window, workspace } from "vscode";
 import type { Disposable, Event, ExtensionContext, LogOutputChannel } from "vscode";
-import { LanguageClient, type ProgressToken, RevealOutputChannelOn, State } from "vscode-languageclient/node";
+import {
+  CloseAction,
+  type CloseHandlerResult,
+  ErrorAction,
+  LanguageClient,
+  type ProgressToken,
+  RevealOutputChannelOn,
+  State,
+} from "vscode-languageclient/node";
 
 import { findServer } from "./binary";
 import type { Keys } from "./keys";
@@ -9,6 +17,23 @@ import { startsWork } from "./protocol";
 import type { ClientOptions, PhaseEvent } from "./protocol";
 import type { RunProgress } from "./runProgress";
 import { settingsThatAreSet } from "./settings";
+
+/** A server that dies so often within so long is not started again by itself. */
+const MOST_CRASHES = 4;
+const CRASHES_WITHIN_MS = 3 * 60 * 1000;
+
+/** Settles when a start that was put off was made after all; never where it was not. */
+export interface Later {
+  started: Promise<void>;
+}
+
+/** Who is asked before agents begin to work. */
+export interface Gatekeeper {
+  /** Undefined where they may; else the user knows what is missing, and `start` is called once it is there. */
+  beforeStart: (start: () => Promise<unknown>) => Promise<Later | undefined>;
+  /** The same after the server refused a start: undefined where it refused for another reason. */
+  afterRefusal: (start: () => Promise<unknown>) => Promise<Later | undefined>;
+}
 
 /** The server's process, started when it is first needed and again when its keys change. */
 export class Server implements Disposable {
@@ -20,6 +45,9 @@ export class Server implements Disposable {
   private readonly phase = new EventEmitter<PhaseEvent>();
   private readonly changed = new EventEmitter<void>();
   private readonly restarted = new EventEmitter<void>();
+  private readonly crashed = new EventEmitter<{ isStartedAgain: boolean }>();
+  /** When it died lately. */
+  private crashes: number[] = [];
 
   /** Everything that happens in a run. */
   readonly onPhase: Event<PhaseEvent> = this.phase.event;
@@ -28,8 +56,14 @@ export class Server implements Disposable {
   /** It runs, for the first time or again; whatever was at work before is not any more. */
   readonly onStarted: Event<void> = this.restarted.event;
 
-  /** Asked before work starts, which always follows from what a user did; where it says no, the user knows why. */
-  isReady: () => Promise<boolean> = () => Promise.resolve(true);
+  /** It died, and with it whatever was at work. */
+  readonly onCrashed: Event<{ isStartedAgain: boolean }> = this.crashed.event;
+
+  /** Asked before work starts, which always follows from what a user did. */
+  gatekeeper: Gatekeeper = {
+    beforeStart: () => Promise.resolve(undefined),
+    afterRefusal: () => Promise.resolve(undefined),
+  };
 
   constructor(
     private readonly context: ExtensionContext,
@@ -53,6 +87,10 @@ export class Server implements Disposable {
   /** Start it unless it runs. */
   async start(): Promise<LanguageClient | undefined> {
     return this.inTurn(async () => {
+      if (this.client?.state === State.Starting) {
+        // After a crash the client starts it again by itself.
+        await this.client.start().catch(() => undefined);
+      }
       if (this.client?.state !== State.Running) {
         await this.stopNow();
         await this.startNow();
@@ -81,6 +119,7 @@ export class Server implements Disposable {
     this.phase.dispose();
     this.changed.dispose();
     this.restarted.dispose();
+    this.crashed.dispose();
   }
 
   private async inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -99,7 +138,7 @@ export class Server implements Disposable {
     const { languageModel } = start;
     const wanted = { phase: true, gate: true, editorDiagnostics: true, outcome: true, statusDiagnostics: false };
     const options: ClientOptions = { baton: { ...wanted, languageModel } };
-    const client = new LanguageClient(
+    const client: LanguageClient = new LanguageClient(
       "baton",
       "Baton",
       { command, args: ["lsp"], options: { env: { ...process.env, ...start.environment } } },
@@ -109,6 +148,11 @@ export class Server implements Disposable {
         outputChannel: this.log,
         revealOutputChannelOn: RevealOutputChannelOn.Never,
         initializationOptions: options,
+        errorHandler: {
+          // A connection that broke is closed, which is told then.
+          error: () => ({ action: ErrorAction.Continue, handled: true }),
+          closed: () => this.afterCrash(client),
+        },
         middleware: {
           // Runs show themselves; the client's own progress has no cancel button.
           handleWorkDoneProgress: (token: ProgressToken, value) => {
@@ -145,6 +189,10 @@ export class Server implements Disposable {
     client.onRequest("baton/languageModel", this.models.turn.bind(this.models));
     client.onRequest("baton/editorDiagnostics", ({ uris }: { uris: string[] }) => diagnosticsOf(client, uris));
     client.onDidChangeState(({ newState }) => {
+      if (newState !== State.Running) {
+        // However it came to stop: nothing of it moves any more.
+        this.progress.endAll();
+      }
       // Also after a crash, from which the client starts it again by itself.
       if (newState === State.Running && this.client === client) {
         this.restarted.fire();
@@ -158,6 +206,19 @@ export class Server implements Disposable {
       this.log.error(String(error));
       void this.showStartFailure(command);
     }
+  }
+
+  /** It died by itself. A start that fails is told where it was asked for. */
+  private afterCrash(client: LanguageClient): CloseHandlerResult {
+    if (this.client !== client || client.state !== State.Running) {
+      return { action: CloseAction.DoNotRestart, handled: true };
+    }
+    const now = Date.now();
+    this.crashes = [...this.crashes.filter((at) => now - at < CRASHES_WITHIN_MS), now];
+    const isStartedAgain = this.crashes.length <= MOST_CRASHES;
+    this.progress.endAll();
+    this.crashed.fire({ isStartedAgain });
+    return { action: isStartedAgain ? CloseAction.Restart : CloseAction.DoNotRestart, handled: true };
   }
 
   /** What the server is given only when it starts. */
@@ -189,10 +250,25 @@ export class Server implements Disposable {
 
   private async execute(command: string, args: unknown[]): Promise<unknown> {
     const client = await this.start();
-    if (client === undefined || (startsWork(command) && !(await this.isReady()))) {
+    if (client === undefined) {
       throw new AlreadyReported();
     }
-    return client.sendRequest("workspace/executeCommand", { command, arguments: args });
+    const isStart = startsWork(command);
+    const again = (): Promise<unknown> => this.execute(command, args);
+    if (isStart) {
+      orLater(await this.gatekeeper.beforeStart(again));
+    }
+    try {
+      return await client.sendRequest("workspace/executeCommand", { command, arguments: args });
+    } catch (error) {
+      if (client.state !== State.Running) {
+        throw new Error("the server stopped before it answered", { cause: error });
+      }
+      if (isStart && !isAboutPlan(error)) {
+        orLater(await this.gatekeeper.afterRefusal(again));
+      }
+      throw error;
+    }
   }
 
   private async executeForEditor(command: string, args: unknown[]): Promise<unknown> {
@@ -234,6 +310,25 @@ export class Server implements Disposable {
 
 /** The error was shown to the user where it happened. */
 export class AlreadyReported extends Error {}
+
+/** A start that waits for a model to be named; the user was told so. */
+export class Postponed extends AlreadyReported {
+  constructor(readonly started: Promise<void>) {
+    super();
+  }
+}
+
+function orLater(later: Later | undefined): void {
+  if (later !== undefined) {
+    throw new Postponed(later.started);
+  }
+}
+
+/** Refused because of the plan that was answered, which has an answer of its own. */
+function isAboutPlan(error: unknown): boolean {
+  const data = error instanceof Error && "data" in error ? error.data : undefined;
+  return typeof data === "object" && data !== null && "kind" in data;
+}
 
 /** Show an error in the server's words, unless it was shown before. */
 export function showError(error: unknown): void {

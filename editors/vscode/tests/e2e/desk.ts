@@ -111,26 +111,55 @@ export class Desk {
 
   /** The programs of Baton's servers that run for this desk. */
   servers(): string[] {
-    const programs = readdirSync("/proc").map((pid) => {
+    return this.serverProcesses().map(({ program }) => program);
+  }
+
+  private serverProcesses(): { pid: number; program: string }[] {
+    const processes = readdirSync("/proc").map((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/exe`);
+        return { pid: Number(pid), program: readlinkSync(`/proc/${pid}/exe`) };
       } catch {
         // No process, or one that is gone.
-        return "";
+        return { pid: 0, program: "" };
       }
     });
-    return programs.filter((program) => program.startsWith(this.root) && program.endsWith("/baton"));
+    return processes.filter(({ program }) => program.startsWith(this.root) && program.endsWith("/baton"));
   }
 
   has(file: string): boolean {
     return existsSync(join(this.project, file));
   }
 
+  /** End the programs of Baton's servers at once, as a crash does. */
+  crashServers(): void {
+    for (const { pid } of this.serverProcesses()) {
+      process.kill(pid, "SIGKILL");
+    }
+  }
+
+  /** Another project of the same content, in a folder of this name beside the first. */
+  addProject(name: string): string {
+    const project = join(this.root, name);
+    writeProject(project);
+    return project;
+  }
+
   /** Open the project in a window. */
   async open(screenshots: string): Promise<Window> {
+    return this.openUrl(screenshots, `folder=${encodeURIComponent(this.project)}`);
+  }
+
+  /** Open several folders in one window. */
+  async openFolders(screenshots: string, folders: string[]): Promise<Window> {
+    const workspace = join(this.root, "all.code-workspace");
+    writeFileSync(workspace, JSON.stringify({ folders: folders.map((path) => ({ path })) }));
+    return this.openUrl(screenshots, `workspace=${encodeURIComponent(workspace)}`);
+  }
+
+  private async openUrl(screenshots: string, what: string): Promise<Window> {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 });
     const page = await context.newPage();
-    await page.goto(`http://127.0.0.1:${String(this.port)}/?folder=${encodeURIComponent(this.project)}`);
+    await page.goto(`http://127.0.0.1:${String(this.port)}/?${what}`);
     const window = new Window(page, screenshots);
     await window.isUp();
     return window;

@@ -28,6 +28,7 @@ export class MessagesApi {
   readonly models: string[] = [];
   /** VS Code's models refuse everything. */
   isBlocked = false;
+  private readonly requests: { agent: string; messages: string }[] = [];
   private readonly conversations = new Map<string, string[]>();
   private readonly held = new Map<string, Promise<void>>();
 
@@ -57,6 +58,11 @@ export class MessagesApi {
   restart(script: Script): void {
     this.script = script;
     this.conversations.clear();
+  }
+
+  /** What an agent was asked: the messages of each request, as JSON. */
+  asked(agent: string): string[] {
+    return this.requests.filter((request) => request.agent === agent).map(({ messages }) => messages);
   }
 
   /** Keep an agent waiting for its answers until the returned function is called. */
@@ -111,6 +117,7 @@ export class MessagesApi {
 
   private async turn(body: Body, response: ServerResponse): Promise<void> {
     const agent = agentOf(body);
+    this.requests.push({ agent, messages: JSON.stringify(body.messages) });
     const reply = this.reply(agent, body);
     if (reply === undefined) {
       this.violations.push(`the script has no reply for ${agent}`);
