@@ -19,6 +19,8 @@ export interface Parts {
   gatePanel: GatePanel;
   changes: Changes;
   drafts: Drafts;
+  /** Of this extension's package. */
+  contributions: Contributions;
 }
 
 /** Where a command was called from: a row of the tree, the page of the gate, or the palette. */
@@ -28,7 +30,7 @@ type Action = (workflow: Workflow, node: Node | undefined, plan: string | undefi
 
 /** The commands that are about a workflow; each is for one folder. */
 export function workflowCommands(parts: Parts): Disposable[] {
-  const { workflows, gatePanel, changes, drafts } = parts;
+  const { gatePanel, changes, drafts } = parts;
   const actions: Record<string, Action> = {
     runWorkflow: (workflow) =>
       startWithTask(drafts, workflow, {
@@ -123,43 +125,33 @@ export function workflowCommands(parts: Parts): Disposable[] {
   };
   return Object.entries(actions).map(([name, action]) =>
     commands.registerCommand(`batonClient.${name}`, (from: From, plan: unknown) =>
-      run(workflows, name, action, from, typeof plan === "string" ? plan : undefined),
+      run(parts, name, action, from, typeof plan === "string" ? plan : undefined),
     ),
   );
 }
 
-/** The context key that says of a folder whether a command makes sense there, as `enablement` has it for all of them. */
-const NEEDS: Record<string, string> = {
-  runWorkflow: "baton.idle",
-  gatherContext: "baton.idle",
-  reviewSince: "baton.idle",
-  plan: "baton.workflow",
-  implement: "baton.tasks",
-  implementOnly: "baton.tasks",
-  review: "baton.workflow",
-  runPhase: "baton.workflow",
-  reset: "baton.workflow",
-  showPlan: "baton.plan",
-  approvePlan: "baton.can_approve",
-  approveSome: "baton.can_approve",
-  askForChanges: "baton.can_revise",
-  editPlan: "baton.can_edit",
-  rejectPlan: "baton.can_reject",
-  cancel: "baton.can_cancel",
-  showChanges: "baton.can_show_changes",
-  undoRun: "baton.can_undo",
-  fixIssue: "baton.fixable",
-  dismissIssue: "baton.issues",
-};
+/** What the package says of when its commands make sense. */
+export interface Contributions {
+  commands: { command: string; enablement?: string }[];
+  menus: { commandPalette: { command: string; when: string }[] };
+}
+
+/** Whether a command makes sense in a folder, by the clause that the package has for it: keys, some of them denied. */
+function fits({ commands, menus }: Contributions, name: string, { state }: Workflow): boolean {
+  const isIt = ({ command }: { command: string }): boolean => command === `batonClient.${name}`;
+  const clause = commands.find(isIt)?.enablement ?? menus.commandPalette.find(isIt)?.when ?? "";
+  const keys = contextKeys(state);
+  const parts = clause.split("&&").map((part) => part.trim());
+  return parts.every((part) => part === "" || (part.startsWith("!") ? keys[part.slice(1)] !== true : keys[part]));
+}
 
 /** The folder that a command is for: the only one where it makes sense, else the one that the user chooses. */
-async function choose(workflows: Workflows, name: string): Promise<Workflow | undefined> {
+async function choose({ workflows, contributions }: Parts, name: string): Promise<Workflow | undefined> {
   const all = workflows.all();
   if (all.length < 2 || name === "status") {
     return workflows.current() ?? workflows.pick();
   }
-  const key = NEEDS[name];
-  const fitting = key === undefined ? all : all.filter(({ state }) => contextKeys(state)[key]);
+  const fitting = all.filter((workflow) => fits(contributions, name, workflow));
   const [only] = fitting;
   if (fitting.length === 1) {
     return only;
@@ -171,16 +163,10 @@ async function choose(workflows: Workflows, name: string): Promise<Workflow | un
   return (await window.showQuickPick(rows, { title: "Baton", placeHolder: "In which folder?" }))?.workflow;
 }
 
-async function run(
-  workflows: Workflows,
-  name: string,
-  action: Action,
-  from: From,
-  plan: string | undefined,
-): Promise<void> {
+async function run(parts: Parts, name: string, action: Action, from: From, plan: string | undefined): Promise<void> {
   const node = from instanceof Workflow || from?.workflow === undefined ? undefined : from;
   const named = from instanceof Workflow ? from : node?.workflow;
-  const workflow = named ?? (await choose(workflows, name));
+  const workflow = named ?? (await choose(parts, name));
   if (workflow === undefined) {
     return;
   }

@@ -14,7 +14,7 @@ import type { Disposable, ExtensionContext, LogOutputChannel } from "vscode";
 import type { ProgressToken } from "vscode-languageclient/node";
 
 import { Changes } from "./changes";
-import { workflowCommands } from "./commands";
+import { type Contributions, workflowCommands } from "./commands";
 import { GatePanel } from "./gatePanel";
 import { Keys } from "./keys";
 import { LanguageModels } from "./languageModel";
@@ -44,6 +44,7 @@ export function activate(context: ExtensionContext): void {
   const gatePanel = new GatePanel(workflows, Uri.joinPath(context.extensionUri, "media", "baton.svg"));
   const changes = new Changes();
   const modelChoice = new ModelChoice(server, keys, models, () => workflows.anyAtWork());
+  const { contributes: contributions } = context.extension.packageJSON as { contributes: Contributions };
   const drafts = new Drafts(context.workspaceState);
   server.gatekeeper = modelChoice;
 
@@ -71,7 +72,7 @@ export function activate(context: ExtensionContext): void {
     }),
     new Tree(workflows),
     ...statusBar(workflows),
-    ...workflowCommands({ workflows, gatePanel, changes, drafts }),
+    ...workflowCommands({ workflows, gatePanel, changes, drafts, contributions }),
     ...catchUps(context, server, workflows, models, modelChoice),
   );
   if ((workspace.workspaceFolders ?? []).length > 0) {
