@@ -6,6 +6,7 @@ import type { TextDocument } from "vscode";
 import type { GatePanel } from "./gatePanel";
 import { openGate } from "./present";
 import type { PlanRefusal } from "./protocol";
+import { isApprovedUnsaved } from "./unsaved";
 import { withWords, type Drafts } from "./words";
 import type { Workflow } from "./workflows";
 
@@ -20,6 +21,9 @@ export async function approve(
   const planSha256 = shown ?? openGate(workflow.state)?.plan_sha256;
   if (planSha256 !== undefined && !gatePanel.hasShown(workflow, planSha256) && gatePanel.show(workflow, false)) {
     void window.showInformationMessage(`${workflow.title}: this is the plan as it is now. Read it, then approve it.`);
+    return;
+  }
+  if (!(await isApprovedUnsaved(workflow, tasks))) {
     return;
   }
   const refusal = await tryToApprove(workflow, planSha256, tasks);

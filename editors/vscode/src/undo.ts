@@ -16,7 +16,7 @@ export async function undo(workflow: Workflow, extent: Extent): Promise<void> {
   let dry = await preview(workflow, extent);
   const unsaved = unsavedAmong(workflow, pathsOf(dry));
   if (unsaved.length > 0) {
-    const question = `Save ${count(unsaved.length, "file")} before the undo?`;
+    const question = `save ${count(unsaved.length, "file")} before the undo?`;
     const detail = "What you edited is kept; only what the agents did is undone.";
     if (!(await areSavedFor(workflow, unsaved, question, detail))) {
       return;
@@ -46,6 +46,15 @@ function list({ files }: Rollback): string {
   return files.map((file) => `${file.path}: ${file.message}`).join("\n");
 }
 
+/** The files that were left alone and why, as far as a message has room. */
+function leftAlone(left: Rollback["files"]): string {
+  const named = left.slice(0, MOST_NAMED).map((file) => `${file.path} was left alone: ${file.message}.`);
+  const more = left.length - named.length;
+  return [...named, ...(more === 0 ? [] : [`So were ${String(more)} more.`])].join(" ");
+}
+
+const MOST_NAMED = 3;
+
 /** Not waited for: it stands until the user answers or closes it. */
 function tell(workflow: Workflow, extent: Extent, done: Rollback): void {
   const left = done.files.filter(({ outcome }) => outcome === "left_alone");
@@ -56,10 +65,7 @@ function tell(workflow: Workflow, extent: Extent, done: Rollback): void {
   const shown =
     first === undefined
       ? window.showInformationMessage(`${workflow.title}: ${done.message}`, ...backs)
-      : window.showWarningMessage(
-          `${workflow.title}: ${done.message} ${left.map((file) => `${file.path}: ${file.message}.`).join(" ")}`,
-          ...[open, again, ...backs],
-        );
+      : window.showWarningMessage(`${workflow.title}: ${leftAlone(left)} ${done.message}`, ...[open, again, ...backs]);
   const take = async (answer: string | undefined): Promise<void> => {
     if (answer === back) {
       const restored = await workflow.call<Rollback>("baton.rollback", { undo: true });

@@ -14,8 +14,26 @@ export function unsavedAmong(workflow: Workflow, paths: readonly string[]): Text
 }
 
 /** The files that the plan's tasks will touch and that have changes that are not saved. */
-export function unsavedPlanned(workflow: Workflow): TextDocument[] {
-  return unsavedAmong(workflow, workflow.state.status?.tasks.flatMap((task) => task.files) ?? []);
+export function unsavedPlanned(workflow: Workflow, tasks?: readonly string[]): TextDocument[] {
+  const planned = workflow.state.status?.tasks.filter(({ id }) => tasks?.includes(id) ?? true) ?? [];
+  return unsavedAmong(
+    workflow,
+    planned.flatMap(({ files }) => files),
+  );
+}
+
+/** Before a plan is approved: its tasks would wait for files that are not saved. False when it is not to be approved. */
+export async function isApprovedUnsaved(workflow: Workflow, tasks?: readonly string[]): Promise<boolean> {
+  const unsaved = unsavedPlanned(workflow, tasks);
+  if (unsaved.length === 0) {
+    return true;
+  }
+  const save = "Save and Approve";
+  const anyway = "Approve Without Saving";
+  const question = `${workflow.title}: the plan changes ${count(unsaved.length, "file")} that you have not saved.`;
+  const detail = `${unsaved.map(pathOf).join("\n")}\n\nTasks that change them wait until they are saved.`;
+  const answer = await window.showWarningMessage(question, { modal: true, detail }, save, anyway);
+  return answer === anyway || (answer === save && (await areSaved(workflow, unsaved, "the plan is not approved")));
 }
 
 /** As it is called in the folder that has it. */
@@ -23,31 +41,27 @@ export function pathOf({ uri }: TextDocument): string {
   return workspace.asRelativePath(uri, false);
 }
 
-/** Save these; false when one could not be. */
-export async function saveAll(documents: readonly TextDocument[]): Promise<boolean> {
-  const saved = await Promise.all(documents.map((document) => document.save()));
-  return saved.every((isSaved) => isSaved);
-}
-
 /** Ask to save these before something is done to their files; false when it must not be done. */
 export async function areSavedFor(
-  { title }: Workflow,
+  workflow: Workflow,
   documents: readonly TextDocument[],
   question: string,
   detail: string,
 ): Promise<boolean> {
   const save = "Save All";
-  const list = documents.map(pathOf).join("\n");
-  const options = { modal: true, detail: `${list}\n\n${detail}` };
-  const answer = await window.showWarningMessage(`${title}: ${question}`, options, save);
-  if (answer !== save) {
-    return false;
-  }
-  if (await saveAll(documents)) {
+  const options = { modal: true, detail: `${documents.map(pathOf).join("\n")}\n\n${detail}` };
+  const answer = await window.showWarningMessage(`${workflow.title}: ${question}`, options, save);
+  return answer === save && (await areSaved(workflow, documents, "nothing was done"));
+}
+
+/** Save these; where one cannot be, say so, and what follows from it. */
+async function areSaved({ title }: Workflow, documents: readonly TextDocument[], so: string): Promise<boolean> {
+  const saved = await Promise.all(documents.map((document) => document.save()));
+  if (saved.every((isSaved) => isSaved)) {
     return true;
   }
   const left = documents.filter(({ isDirty }) => isDirty).map(pathOf);
-  void window.showErrorMessage(`${title}: ${left.join(", ")} could not be saved, so nothing was done.`);
+  void window.showErrorMessage(`${title}: ${left.join(", ")} could not be saved, so ${so}.`);
   return false;
 }
 
@@ -88,7 +102,7 @@ async function ask(workflow: Workflow, files: string[]): Promise<void> {
   const message = `${workflow.title}: the run waits for you to save ${what}.`;
   const answer = await window.showWarningMessage(message, save, cancel);
   if (answer === save) {
-    await saveAll(unsavedAmong(workflow, files));
+    await areSaved(workflow, unsavedAmong(workflow, files), "the run still waits");
   } else if (answer === cancel) {
     await workflow.call("baton.cancel");
   }
