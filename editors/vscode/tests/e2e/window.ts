@@ -28,9 +28,10 @@ export class Window {
   async run(title: string): Promise<void> {
     await until(async () => {
       await this.page.keyboard.press("F1");
-      await this.quickInput.fill(`>${title}`);
       const row = this.quickRows.filter({ has: this.page.getByText(title, { exact: true }) });
       try {
+        // The focus may still be on its way from one part of the window to another, and take the key along.
+        await this.quickInput.fill(`>${title}`, { timeout: 3000 });
         await row.first().click({ timeout: 1500 });
         return true;
       } catch {
