@@ -235,7 +235,7 @@ fn an_editor_without_a_plugin_is_told_its_own_commands() {
     let Worked { session, api, .. } = worked(t2_goes_well(), 0);
     conflict(&session);
     let mut client = session.lsp_client_with(&api, &Value::Null);
-    client.execute("baton.rollback", &[]).unwrap();
+    client.execute("baton.rollback", &[json!({ "dryRun": false })]).unwrap();
     let message = client.wait_for_message().to_string();
     assert!(message.contains("src/t2.rs: left alone") && message.contains("the same command handles it"), "{message}");
     assert!(!message.contains("`baton "), "no command of a terminal: {message}");

@@ -39,6 +39,8 @@ export interface ClientOptions {
     outcome: boolean;
     /** Where phases and tasks stand, as diagnostics; this client has a view of its own for that. */
     statusDiagnostics: boolean;
+    /** What this client calls the server's commands, for messages that name one. */
+    commandTitles: Partial<Record<ServerCommand, string>>;
   };
 }
 

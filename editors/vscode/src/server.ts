@@ -14,7 +14,7 @@ import { findServer } from "./binary";
 import type { Keys } from "./keys";
 import type { LanguageModels } from "./languageModel";
 import { startsWork } from "./protocol";
-import type { ClientOptions, PhaseEvent } from "./protocol";
+import type { ClientOptions, PhaseEvent, ServerCommand } from "./protocol";
 import type { RunProgress } from "./runProgress";
 import { settingsThatAreSet } from "./settings";
 
@@ -137,7 +137,8 @@ export class Server implements Disposable {
     }
     const { languageModel } = start;
     const wanted = { phase: true, gate: true, editorDiagnostics: true, outcome: true, statusDiagnostics: false };
-    const options: ClientOptions = { baton: { ...wanted, languageModel } };
+    const commandTitles = titles(this.context.extension.packageJSON as Package);
+    const options: ClientOptions = { baton: { ...wanted, languageModel, commandTitles } };
     const client: LanguageClient = new LanguageClient(
       "baton",
       "Baton",
@@ -306,6 +307,39 @@ export class Server implements Disposable {
       await openServerSetting();
     }
   }
+}
+
+interface Package {
+  contributes: { commands: { command: string; title: string }[] };
+}
+
+/** The commands of this client that do what those of the server do. */
+const OWN: Partial<Record<ServerCommand, string>> = {
+  "baton.workflow": "runWorkflow",
+  "baton.context": "gatherContext",
+  "baton.plan": "plan",
+  "baton.implement": "implement",
+  "baton.review": "review",
+  "baton.approve": "approvePlan",
+  "baton.reject": "rejectPlan",
+  "baton.status": "status",
+  "baton.cancel": "cancel",
+  "baton.reset": "reset",
+  "baton.rollback": "undoRun",
+  "baton.diff": "showChanges",
+  "baton.fixIssue": "fixIssue",
+  "baton.dismissIssue": "dismissIssue",
+  "baton.openTask": "openTask",
+  "baton.openPlan": "showPlan",
+};
+
+/** What the palette calls the server's commands. */
+function titles({ contributes }: Package): ClientOptions["baton"]["commandTitles"] {
+  const titleOf = (own: string): string | undefined =>
+    contributes.commands.find(({ command }) => command === `batonClient.${own}`)?.title.replace("…", "");
+  return Object.fromEntries(
+    Object.entries(OWN).map(([command, own]) => [command, `"Baton: ${titleOf(own) ?? command}"`]),
+  );
 }
 
 /** The error was shown to the user where it happened. */

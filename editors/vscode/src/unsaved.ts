@@ -76,7 +76,8 @@ export class SaveQuestions implements Disposable {
       const { run, status } = workflow.state;
       const waits = run !== null && status?.state === "waiting_for_save";
       if (run !== null) {
-        progress.waits(run, waits);
+        // While one task waits, another may be at work.
+        progress.waits(run, waits && !status.tasks.some((task) => task.status === "running"));
       }
       if (!waits) {
         this.asked.delete(workflow);
