@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::editors;
-use crate::support::messages_api::{MessagesApi, Reply, Script};
+use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
 use crate::support::replies::{
     approves, but, completed, does, edits, file_of, goes_well, own, plan_of, review, with, workspace,
 };
@@ -30,22 +30,36 @@ fn user_of(program: &Path, session: &Session, api: &MessagesApi) -> Command {
 /// What a Lua file of `tests/neovim` does and expects, in this workspace with these models.
 #[track_caller]
 fn user(file: &str, session: &Session, script: Script) -> Option<MessagesApi> {
+    user_with(file, session, script, |_| {})
+}
+
+/// The same, with another environment.
+#[track_caller]
+fn user_with(file: &str, session: &Session, script: Script, change: impl Fn(&mut Command)) -> Option<MessagesApi> {
     let nvim = editors::neovim()?;
     let api = MessagesApi::start(script);
     let mut command = user_of(&nvim, session, &api);
+    change(&mut command);
     command.args(["--headless", "--clean", "-l"]).arg(editors::in_repository(&format!("tests/neovim/{file}.lua")));
     let said = editors::succeeds(&mut command);
     assert!(said.contains("all is well"), "{file}.lua did not come to its end:\n{said}");
     Some(api)
 }
 
-/// A user at a screen, in this workspace with these models; what was on it.
-fn user_at_a_screen(session: &Session, script: Script) -> Option<String> {
-    let (nvim, python) = (editors::neovim()?, editors::neovim_python()?);
+/// A user at a screen of so many columns, in this workspace with these models: what a Python file of `tests/neovim`
+/// does and expects.
+#[track_caller]
+fn user_at_a_screen(file: &str, columns: usize, session: &Session, script: Script) -> bool {
+    let Some((nvim, python)) = editors::neovim().zip(editors::neovim_python()) else { return false };
     let api = MessagesApi::start(script);
     let mut command = user_of(&python, session, &api);
-    command.arg(editors::in_repository("tests/neovim/screen.py")).env("NVIM", nvim);
-    Some(editors::succeeds(&mut command))
+    command.arg(editors::in_repository(&format!("tests/neovim/{file}.py"))).arg(columns.to_string()).env("NVIM", nvim);
+    if let Some(folder) = std::env::var_os("TEST_SCREENS") {
+        command.env("TEST_SCREENS", folder);
+    }
+    let screens = editors::succeeds(&mut command);
+    assert!(screens.contains("all is well"), "{screens}");
+    true
 }
 
 fn two_tasks() -> [Value; 2] {
@@ -206,8 +220,66 @@ fn checkhealth_tells_what_is_there_and_what_is_missing() {
 }
 
 #[test]
+fn every_state_of_the_server_is_drawn_and_nothing_is_made_up() {
+    user("drawn", &Session::in_git(&workspace(2)), Script::new());
+}
+
+#[test]
+fn no_window_of_the_gate_is_left_over_the_code() {
+    user("windows", &Session::in_git(&workspace(2)), Script::new());
+}
+
+#[test]
+fn a_run_that_wrote_nothing_offers_no_undo_and_goes_on_where_it_stopped() {
+    let refused = Fault::status(401, "authentication_error", "invalid x-api-key");
+    user("ends", &Session::in_git(&workspace(2)), two_go_well().fault("context", [refused]));
+}
+
+#[test]
+fn a_task_is_kept_where_no_key_is_set_and_runs_once_there_is_one() {
+    let session = Session::in_git(&workspace(2));
+    user_with("task", &session, two_go_well(), |command| {
+        command.env_remove("ANTHROPIC_API_KEY");
+    });
+}
+
+#[test]
+fn unsaved_changes_of_the_plan_are_asked_about_before_it_is_approved() {
+    user("gate_unsaved", &Session::in_git(&workspace(2)), two_go_well());
+}
+
+#[test]
+fn the_gate_is_whole_again_in_a_second_neovim() {
+    let session = Session::in_git(&workspace(2));
+    user("gate_left", &session, two_go_well());
+    user("gate_found", &session, two_go_well());
+}
+
+#[test]
+fn an_undo_asks_to_save_first_and_stays_offered_until_every_file_is_back() {
+    user("undo_unsaved", &Session::in_git(&workspace(2)), two_go_well());
+}
+
+#[test]
+fn two_projects_run_beside_each_other_and_each_is_named() {
+    let session = Session::in_git(&workspace(2));
+    session.clone_workspace("second");
+    user("projects", &session, two_go_well());
+}
+
+#[test]
+fn the_lines_of_the_readme_install_the_plugin() {
+    user("install", &Session::in_git(&workspace(1)), Script::new());
+}
+
+#[test]
 fn on_the_screen_the_gate_takes_no_key_and_the_review_stands_at_its_lines() {
-    if let Some(screens) = user_at_a_screen(&Session::in_git(&workspace(2)), leaves_issues()) {
-        assert!(screens.contains("all is well"), "{screens}");
+    user_at_a_screen("screen", 100, &Session::in_git(&workspace(2)), leaves_issues());
+}
+
+#[test]
+fn on_screens_of_every_width_nothing_is_cut_and_nothing_asks_for_a_key() {
+    for columns in [40, 80, 120] {
+        user_at_a_screen("widths", columns, &Session::in_git(&workspace(2)), leaves_issues());
     }
 }

@@ -25,10 +25,14 @@ return {
       on_dir(root)
     end
   end,
-  init_options = { baton = { phase = true, gate = true, editorDiagnostics = true } },
+  init_options = {
+    baton = { phase = true, gate = true, outcome = true, editorDiagnostics = true, statusDiagnostics = false },
+  },
   settings = { baton = options.settings },
   on_init = lazily('baton.client', 'on_init'),
   on_exit = lazily('baton.client', 'on_exit'),
+  -- Those that ask something first here.
+  commands = { ['baton.approve'] = lazily('baton.gate', 'on_lens') },
   handlers = {
     ['baton/phase'] = lazily('baton.session', 'on_phase'),
     ['baton/editorDiagnostics'] = lazily('baton.issues', 'on_editor_diagnostics'),

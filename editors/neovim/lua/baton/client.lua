@@ -102,6 +102,10 @@ local function when_ready(client, ready)
   )
 end
 
+--- Servers that were started by something the user did, which goes on with what waits; nothing is announced there.
+---@type table<integer, true>
+M.is_called = {}
+
 --- Call back with the server for what is done here, started where none is.
 ---@param ready fun(client: vim.lsp.Client)
 function M.with(ready)
@@ -111,6 +115,9 @@ function M.with(ready)
     root, fault = root_to_start_in()
     if root then
       client, fault = M.start(root)
+    end
+    if client then
+      M.is_called[client.id] = true
     end
   end
   if client then
@@ -129,16 +136,20 @@ end
 function M.execute(client, command, arguments, done, failed)
   local provider = client.server_capabilities and client.server_capabilities.executeCommandProvider
   if not vim.list_contains(provider and provider.commands or {}, command) then
-    return view.fail(('this server has no %s; a newer one may'):format(command))
+    local name = require('baton.words').here(command)
+    return view.fail(('this server has no %s; a newer one may'):format(name), client.root_dir)
   end
   arguments = vim.tbl_extend('force', { folder = vim.uri_from_fname(client.root_dir) }, arguments or {})
   client:request('workspace/executeCommand', { command = command, arguments = { arguments } }, function(err, result)
     if err then
       if not (failed and failed(err)) then
-        view.fail(err.message)
+        view.fail(require('baton.words').here(err.message), client.root_dir)
       end
     elseif done then
       done(result ~= vim.NIL and result or nil)
+    end
+    if command ~= 'baton.status' then
+      require('baton.session').refresh(client)
     end
   end, vim.api.nvim_get_current_buf())
 end
@@ -156,18 +167,58 @@ function M.ask(client, command)
   return answer and answer.result ~= vim.NIL and answer.result or nil
 end
 
+--- Stop a server and start it again, with the environment as it is now.
+---@param client vim.lsp.Client
+---@param ready fun(client: vim.lsp.Client)
+function M.restart(client, ready)
+  local root = client.root_dir
+  client:stop()
+  local timer = assert(vim.uv.new_timer())
+  local waited = 0
+  timer:start(
+    20,
+    20,
+    vim.schedule_wrap(function()
+      waited = waited + 20
+      if timer:is_closing() or (vim.lsp.get_client_by_id(client.id) and waited < PATIENCE) then
+        return
+      end
+      timer:close()
+      if vim.lsp.get_client_by_id(client.id) then
+        client:stop(true)
+      end
+      -- Neovim itself may have started it, for a file that was opened meanwhile.
+      local other, fault = M.of(root), nil
+      if not other then
+        other, fault = M.start(root)
+      end
+      if not other then
+        return view.fail(fault or 'the server does not start', root)
+      end
+      M.is_called[other.id] = true
+      when_ready(other, ready)
+    end)
+  )
+end
+
 --- Run a command on the server for what is done here, started where none is.
 ---@param command string
 ---@param arguments? table
 ---@param done? fun(result: any, client: vim.lsp.Client)
-function M.call(command, arguments, done)
-  M.with(function(client)
-    M.execute(client, command, arguments, function(result)
+---@param client? vim.lsp.Client Another server than the one for what is done here.
+function M.call(command, arguments, done, client)
+  local function on(server)
+    M.execute(server, command, arguments, function(result)
       if done then
-        done(result, client)
+        done(result, server)
       end
     end)
-  end)
+  end
+  if client then
+    on(client)
+  else
+    M.with(on)
+  end
 end
 
 --- Whether a buffer holds a file of the server's project. A folder used without `.git` has no marker before the first
@@ -217,6 +268,7 @@ function M.on_init(client)
   vim.schedule(function()
     if not client:is_stopped() then
       attach_all(client)
+      require('baton.session').opened(client, not M.is_called[client.id])
     end
   end)
 end
@@ -227,6 +279,7 @@ end
 ---@param id integer
 function M.on_exit(code, signal, id)
   vim.schedule(function()
+    M.is_called[id] = nil
     require('baton.session').server_gone(code, signal)
     require('baton.question').server_gone(id)
   end)

@@ -38,12 +38,41 @@ local function issue_ids()
   return vim.list_extend({ 'all' }, require('baton.issues').ids())
 end
 
---- A command that starts a run.
+--- A refused start: the task that was typed is kept, and where a key is missing it can be given.
+---@param client vim.lsp.Client
+---@param message string
+---@param task? string
+local function refused(client, message, task)
+  local words = require('baton.words').here(message)
+  view.fail(task and words .. ' Your task is kept: :Baton run' or words, client.root_dir)
+  if require('baton.key').variable(message) then
+    require('baton.question').key(client, words)
+  end
+  return true
+end
+
+--- Run a command that starts a run.
+---@param client vim.lsp.Client
+---@param command string
+---@param arguments? table
+function M.start(client, command, arguments)
+  local drafts, task = require('baton.drafts'), arguments and arguments.task
+  if task then
+    drafts.keep(client.root_dir, 'task', task)
+  end
+  require('baton.client').execute(client, command, arguments, function(result)
+    drafts.keep(client.root_dir, 'task', nil)
+    require('baton.session').started(client, result)
+  end, function(fault)
+    return refused(client, fault.message, task)
+  end)
+end
+
 ---@param command string
 ---@param arguments? table
 local function start(command, arguments)
-  require('baton.client').call(command, arguments, function(result, client)
-    require('baton.session').started(client, result)
+  require('baton.client').with(function(client)
+    M.start(client, command, arguments)
   end)
 end
 
@@ -111,40 +140,73 @@ function M.quote(selection)
   )
 end
 
+---@class baton.RunCall
+---@field bang? boolean
+---@field selection? { first: integer, last: integer }
+---@field client? vim.lsp.Client Of another project than the one at hand.
+
+--- task.md as it is being written: what stands there is the task.
+local function save_task_file()
+  local root = project.here()
+  local path = root and vim.fs.joinpath(root, project.MEMORY, 'task.md')
+  local bufnr = path and require('baton.unsaved').of_file(path)
+  return not bufnr or require('baton.unsaved').save({ bufnr })
+end
+
 --- Start with these words and this selection.
 ---@param words? string
----@param call { bang?: boolean, selection?: { first: integer, last: integer } }
+---@param call baton.RunCall
 local function run(words, call)
   local task = words
   if task and call.selection then
     task = task .. '\n\n' .. M.quote(call.selection)
   end
-  start('baton.workflow', { task = task, reset = call.bang or nil })
+  if not task and not save_task_file() then
+    return
+  end
+  local arguments = { task = task, reset = call.bang or nil }
+  if call.client then
+    M.start(call.client, 'baton.workflow', arguments)
+  else
+    start('baton.workflow', arguments)
+  end
 end
 
 --- Ask for the task, and start. Nothing typed starts nothing.
----@param call? { bang?: boolean, selection?: { first: integer, last: integer } }
+---@param call? baton.RunCall
 function M.ask_and_run(call)
   call = call or {}
-  vim.ui.input({ prompt = call.selection and 'Task for these lines: ' or 'Task: ' }, function(words)
-    if words and vim.trim(words) ~= '' then
-      run(vim.trim(words), call)
-    end
+  local root = call.client and call.client.root_dir or project.here() or vim.fn.getcwd()
+  local prompt = call.selection and 'Task for these lines: ' or 'Task: '
+  require('baton.drafts').ask(root, 'task', prompt, function(words)
+    run(words, call)
   end)
 end
 
-local function cancel()
-  local client = require('baton.client').here()
+--- Stop the run of a project, this one's unless another is named.
+---@param client? vim.lsp.Client
+function M.cancel(client)
+  client = client or require('baton.client').here()
   local current = client and require('baton.session').of(client.root_dir)
   if client and current.run then
     -- What an editor's own cancel button sends.
     client:notify('window/workDoneProgress/cancel', { token = current.run })
-    view.say('stopping…', nil, { passing = true })
+    view.say('stopping…', nil, { passing = true, root = client.root_dir })
   elseif client then
     require('baton.client').execute(client, 'baton.cancel')
   else
     view.say('nothing runs here')
   end
+end
+
+--- Set the workflow aside.
+---@param of? vim.lsp.Client
+function M.reset(of)
+  require('baton.client').call('baton.reset', nil, function(result, client)
+    local moved = result and result.moved
+    local words = moved and 'set aside, in ' .. moved .. '; your files stay' or 'there was nothing to set aside'
+    view.say(words, nil, { root = client.root_dir })
+  end, of)
 end
 
 local function doctor(mods)
@@ -166,8 +228,10 @@ M.subcommands = {
     uses = { 'baton.workflow' },
     takes = '[task]',
     run = function(call)
-      if call.selection and call.text == '' then
-        M.ask_and_run(call)
+      local root = project.here()
+      local is_kept = root and require('baton.drafts').of(root, 'task') ~= nil
+      if call.text == '' and (call.selection or is_kept) then
+        M.ask_and_run({ bang = call.bang, selection = call.selection })
       else
         run(text(call), call)
       end
@@ -184,7 +248,11 @@ M.subcommands = {
     uses = { 'baton.plan' },
     takes = '[feedback]',
     run = function(call)
-      start('baton.plan', { feedback = text(call) })
+      local feedback = text(call)
+      require('baton.client').with(function(client)
+        require('baton.drafts').keep(client.root_dir, 'feedback', feedback)
+        require('baton.gate').revise(client, feedback)
+      end)
     end,
   },
   implement = {
@@ -236,7 +304,21 @@ M.subcommands = {
       require('baton.status').open(call.mods)
     end,
   },
-  cancel = { uses = { 'baton.cancel' }, run = cancel },
+  cancel = {
+    uses = { 'baton.cancel' },
+    run = function()
+      M.cancel()
+    end,
+  },
+  accept = {
+    uses = { 'baton.accept' },
+    takes = '[reason]',
+    run = function(call)
+      require('baton.client').with(function(client)
+        require('baton.ways').accept(client, text(call))
+      end)
+    end,
+  },
   diff = {
     uses = { 'baton.diff' },
     takes = '[id|file]',
@@ -262,10 +344,7 @@ M.subcommands = {
   reset = {
     uses = { 'baton.reset' },
     run = function()
-      require('baton.client').call('baton.reset', nil, function(result)
-        local moved = result and result.moved
-        view.say(moved and 'set aside, in ' .. moved .. '; your files stay' or 'there was nothing to set aside')
-      end)
+      M.reset()
     end,
   },
   fix = {

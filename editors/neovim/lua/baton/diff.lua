@@ -70,7 +70,8 @@ end
 --- `:Baton diff [task|file]`.
 ---@param words string[]
 ---@param mods string
-function M.open(words, mods)
+---@param of? vim.lsp.Client Of another project than the one at hand.
+function M.open(words, mods, of)
   local is_task, name = what(words[1])
   baton.call('baton.diff', { task = is_task and name or nil }, function(result, client)
     if name and not is_task then
@@ -78,18 +79,18 @@ function M.open(words, mods)
         return changed.path == name
       end)
       if not file then
-        return view.say(('agents did not change %s'):format(name))
+        return view.say(('agents did not change %s'):format(name), nil, { root = client.root_dir })
       end
       return side_by_side(client, file, mods)
     end
     local text = result and result.diff or ''
     if vim.trim(text) == '' then
-      return view.say('agents changed nothing')
+      return view.say('agents changed nothing', nil, { root = client.root_dir })
     end
     local bufnr =
       view.open('diff', view.lines(text), { filetype = 'diff', mods = mods, root = client.root_dir, cursor = 1 })
     vim.keymap.set('n', '<CR>', jump, { buffer = bufnr, desc = 'Baton: go to this line in its file' })
-  end)
+  end, of)
 end
 
 local WOULD = { restored = 'restore', deleted = 'delete', merged = 'merge', left_alone = 'leave alone' }
@@ -114,53 +115,91 @@ local function summary(result)
   )
 end
 
+---@param client vim.lsp.Client
+---@param arguments table
 local function roll_back(client, arguments)
   arguments.dryRun = nil
   baton.execute(client, 'baton.rollback', arguments, function(result)
     require('baton.buffers').check(client.root_dir)
-    view.say(result.message)
+    local left = vim.tbl_filter(function(file)
+      return file.outcome == 'left_alone'
+    end, result.files)
+    local level = #left > 0 and vim.log.levels.WARN or nil
+    view.say(require('baton.words').here(result.message), level, { root = client.root_dir })
     for _, file in ipairs(result.files) do
       require('baton.log').add(('%s: %s. %s'):format(file.path, file.outcome, file.message or ''))
     end
   end)
 end
 
---- `:Baton undo [task|file]`: tell what would be undone, and ask. With a bang it is not asked.
+local function paths_of(result)
+  return vim.tbl_map(function(file)
+    return file.path
+  end, result.files)
+end
+
+---@param client vim.lsp.Client
+---@param arguments table
+---@param result table What a look at it told.
+local function ask(client, arguments, result)
+  local unsaved = require('baton.unsaved')
+  local root = client.root_dir
+  local label = require('baton.session').label(root)
+  local verb = arguments.undo and 'Redo' or 'Undo'
+  local prompt = ('%s%s what agents did? It would %s.'):format(label and label .. ': ' or '', verb, summary(result))
+  local changed = unsaved.of(root, paths_of(result))
+  local go = verb
+  if #changed > 0 then
+    -- Files are merged as they stand on the disk.
+    go = 'Save All and ' .. verb
+    prompt = ('%s Not saved: %s.'):format(prompt, unsaved.names(root, changed))
+  end
+  vim.ui.select({ go, 'Leave everything as it is' }, {
+    prompt = prompt .. ' ',
+    kind = 'baton_undo',
+  }, function(choice)
+    if choice == go and unsaved.save(unsaved.of(root, paths_of(result))) then
+      roll_back(client, arguments)
+    end
+  end)
+end
+
+--- `:Baton undo [task|file]`: tell what would be undone, and ask. With a bang it is not asked, unless a file has to be
+--- saved first.
 ---@param words string[]
 ---@param is_sure boolean
 ---@param arguments? table
-function M.undo(words, is_sure, arguments)
-  baton.with(function(client)
+---@param of? vim.lsp.Client Of another project than the one at hand.
+function M.undo(words, is_sure, arguments, of)
+  local function on(client)
     arguments = arguments or {}
     local is_task, name = what(words[1])
     if name then
       arguments[is_task and 'task' or 'file'] = name
     end
-    if is_sure then
-      return roll_back(client, arguments)
-    end
     local look = vim.tbl_extend('force', arguments, { dryRun = true })
     baton.execute(client, 'baton.rollback', look, function(result)
       if #result.files == 0 then
-        return view.say(result.message)
+        view.say(require('baton.words').here(result.message), nil, { root = client.root_dir })
+      elseif is_sure and #require('baton.unsaved').of(client.root_dir, paths_of(result)) == 0 then
+        roll_back(client, arguments)
+      else
+        ask(client, arguments, result)
       end
-      local verb = arguments.undo and 'Redo' or 'Undo'
-      vim.ui.select({ verb, 'Leave everything as it is' }, {
-        prompt = ('%s what agents did? It would %s.'):format(verb, summary(result)),
-        kind = 'baton_undo',
-      }, function(choice)
-        if choice == verb then
-          roll_back(client, arguments)
-        end
-      end)
     end)
-  end)
+  end
+  if of then
+    on(of)
+  else
+    baton.with(on)
+  end
 end
 
 --- `:Baton redo`: take the last undo back.
 ---@param is_sure boolean
-function M.redo(is_sure)
-  M.undo({}, is_sure, { undo = true })
+---@param of? vim.lsp.Client
+function M.redo(is_sure, of)
+  M.undo({}, is_sure, { undo = true }, of)
 end
 
 return M

@@ -6,13 +6,15 @@ local view = require('baton.view')
 
 local M = {}
 
---- `Plan 2 (3 tasks)`.
+--- `Plan 2 (3 tasks)`, and of which project where there are several.
 ---@param gate baton.Gate
+---@param root? string
 ---@return string
-function M.title(gate)
+function M.title(gate, root)
   local version = (gate.plan and gate.plan.plan_version) or gate.markdown:match('^# Plan, version (%d+)') or '1'
   local tasks = #(gate.tasks or {})
-  return ('Plan %s (%d task%s)'):format(version, tasks, tasks == 1 and '' or 's')
+  local label = root and require('baton.session').label(root)
+  return ('Plan %s (%d task%s)%s'):format(version, tasks, tasks == 1 and '' or 's', label and ' of ' .. label or '')
 end
 
 local function dollars(usd)
@@ -45,11 +47,22 @@ local seen = {}
 ---@type integer?
 local window
 
+local function is_float()
+  return window ~= nil and vim.api.nvim_win_is_valid(window) and vim.api.nvim_win_get_config(window).relative ~= ''
+end
+
 --- Close the window the plan stands in, if the gate opened it.
-function M.close()
+---@param root? string Only if the plan is of this project.
+function M.close(root)
   if window and vim.api.nvim_win_is_valid(window) then
-    -- It may have become the last one.
-    pcall(vim.api.nvim_win_close, window, false)
+    local bufnr = vim.api.nvim_win_get_buf(window)
+    if root and vim.b[bufnr].baton_root ~= root then
+      return
+    end
+    -- The user may have opened another file in it, or it may have become the last one.
+    if vim.api.nvim_buf_get_name(bufnr) == 'baton://plan' then
+      pcall(vim.api.nvim_win_close, window, false)
+    end
   end
   window = nil
 end
@@ -57,11 +70,12 @@ end
 local function placement()
   local columns, lines = vim.o.columns, vim.o.lines
   if config.get().gate.window == 'float' then
-    local width, height = math.min(100, math.floor(columns * 0.7)), math.floor(lines * 0.55)
+    local widest = columns < 80 and columns - 2 or math.floor(columns * 0.7)
+    local width, height = math.max(1, math.min(100, widest)), math.max(1, math.floor(lines * 0.55))
     return {
       relative = 'editor',
-      row = 1,
-      col = columns - width - 3,
+      row = 0,
+      col = math.max(0, columns - width - 2),
       width = width,
       height = height,
       border = 'rounded',
@@ -74,19 +88,55 @@ local function placement()
   return { split = 'above', win = -1, height = math.floor(lines * 0.55) }
 end
 
+--- A float stands over the code: it goes when it is left, and keeps its place when the screen changes its size.
+local function watch_float()
+  local group = vim.api.nvim_create_augroup('baton.gate', {})
+  vim.api.nvim_create_autocmd({ 'WinLeave', 'TabLeave', 'VimResized' }, {
+    group = group,
+    desc = 'Baton: leave no float of the gate behind',
+    callback = function(event)
+      if not is_float() then
+        return true
+      elseif event.event == 'VimResized' then
+        vim.api.nvim_win_set_config(window, placement())
+      elseif event.event == 'TabLeave' or vim.api.nvim_get_current_win() == window then
+        -- A window cannot be closed while it is being left.
+        vim.schedule(M.close)
+      end
+    end,
+  })
+end
+
+--- The words above the plan, as far as they fit.
+local function winbar(client, gate)
+  local keys = '<CR> answer · q close'
+  local words = ('%s waits · %s'):format(M.title(gate, client.root_dir), keys)
+  local fits = vim.fn.strdisplaywidth(words) < vim.api.nvim_win_get_width(window)
+  return ' ' .. (fits and words or keys):gsub('%%', '%%%%')
+end
+
 --- Show the plan; the cursor stays where it is.
 ---@param client vim.lsp.Client
 ---@param gate baton.Gate
 local function show(client, gate)
   local bufnr, is_new = view.buffer('plan', shown(gate), { filetype = 'markdown', root = client.root_dir })
   vim.keymap.set('n', '<CR>', '<Cmd>Baton gate<CR>', { buffer = bufnr, desc = 'Baton: answer' })
-  local is_shown = window and vim.api.nvim_win_is_valid(window) and vim.api.nvim_win_get_buf(window) == bufnr
+  local is_shown = window
+    and vim.api.nvim_win_is_valid(window)
+    and vim.api.nvim_win_get_buf(window) == bufnr
+    and vim.api.nvim_win_get_tabpage(window) == vim.api.nvim_get_current_tabpage()
   if not is_shown then
+    M.close()
     window = vim.api.nvim_open_win(bufnr, false, placement())
     view.plain_window(window)
     vim.wo[window][0].conceallevel = 2
+    if is_float() then
+      -- Another file opened in it would go with it.
+      vim.wo[window].winfixbuf = true
+      watch_float()
+    end
   end
-  vim.wo[window][0].winbar = (' %s waits  ·  <CR> answer  ·  q close'):format(M.title(gate))
+  vim.wo[window][0].winbar = winbar(client, gate)
   if is_new then
     vim.api.nvim_win_set_cursor(window, { 1, 0 })
   end
@@ -98,47 +148,101 @@ end
 local function still_waits(client, gate)
   local now = require('baton.session').of(client.root_dir).gate
   if gate.run and (not now or now.plan_sha256 ~= gate.plan_sha256) then
-    view.say('this plan was answered in the meantime', vim.log.levels.WARN)
+    local what = now and 'the plan has changed since it was shown. :Baton gate'
+      or 'this plan was answered in the meantime'
+    view.say(what, vim.log.levels.WARN, { root = client.root_dir })
     return false
   end
   return true
 end
 
---- Another plan than the one that was shown is not approved: save it where that is what is missing, and ask again.
+---@param client vim.lsp.Client
+---@return string
+local function plan_json(client)
+  return vim.fs.joinpath(client.root_dir, require('baton.project').MEMORY, 'plan.json')
+end
+
+---@type fun(client: vim.lsp.Client, plan_sha256: string, ids?: string[])
+local approve
+
+--- plan.json was edited and not saved: which of the two is meant?
+---@param client vim.lsp.Client
+---@param bufnr integer
+---@param plan_sha256 string Of the saved one, as it was shown.
+---@param ids? string[]
+local function ask_what_is_approved(client, bufnr, plan_sha256, ids)
+  local unsaved = require('baton.unsaved')
+  local titles = { 'Save and Approve', 'Discard: approve the plan as it was shown', 'Cancel' }
+  local label = require('baton.session').label(client.root_dir)
+  vim.ui.select(titles, {
+    prompt = ('plan.json%s has unsaved changes. '):format(label and ' of ' .. label or ''),
+    kind = 'baton_unsaved',
+  }, function(title)
+    if title == titles[1] and unsaved.save({ bufnr }) then
+      local file = assert(io.open(vim.api.nvim_buf_get_name(bufnr), 'rb'))
+      local text = file:read('*a')
+      file:close()
+      approve(client, vim.fn.sha256(text), ids)
+    elseif title == titles[2] then
+      unsaved.discard(bufnr)
+      approve(client, plan_sha256, ids)
+    elseif title ~= titles[1] then
+      view.say('the plan still waits. :Baton gate', nil, { root = client.root_dir })
+    end
+  end)
+end
+
+--- Another plan than the one that was shown is not approved: it is shown, and asked about again.
 ---@param client vim.lsp.Client
 ---@param fault lsp.ResponseError
+---@param plan_sha256 string
+---@param ids? string[]
 ---@return boolean
-local function ask_again(client, fault)
+local function ask_again(client, fault, plan_sha256, ids)
   local data = type(fault.data) == 'table' and fault.data or {}
-  if data.kind ~= 'stale_plan' and data.kind ~= 'unsaved' then
+  if data.kind == 'unsaved' then
+    local bufnr = data.uri and require('baton.unsaved').of_file(vim.uri_to_fname(data.uri))
+    if bufnr then
+      ask_what_is_approved(client, bufnr, plan_sha256, ids)
+    end
+    return bufnr ~= nil
+  elseif data.kind ~= 'stale_plan' then
     return false
   end
-  local bufnr = data.uri and vim.fn.bufnr(vim.uri_to_fname(data.uri)) or -1
-  if data.kind == 'unsaved' and bufnr > 0 and vim.api.nvim_buf_is_loaded(bufnr) then
-    vim.api.nvim_buf_call(bufnr, function()
-      vim.cmd('silent update')
-    end)
-  end
-  local what = data.kind == 'unsaved' and 'the plan had unsaved changes, and is saved now'
-    or 'the plan has changed since it was shown'
-  view.say(what .. '; this is how it is', vim.log.levels.WARN)
+  local what = 'the plan has changed since it was shown; this is how it is'
+  view.say(what, vim.log.levels.WARN, { root = client.root_dir })
   require('baton.question').ask_from_status(client)
   return true
 end
 
 --- Approve the plan that the user was shown, or only these of its tasks.
----@param client vim.lsp.Client
----@param plan_sha256 string
----@param ids? string[]
-local function approve(client, plan_sha256, ids)
+approve = function(client, plan_sha256, ids)
+  local bufnr = require('baton.unsaved').of_file(plan_json(client))
+  if bufnr then
+    return ask_what_is_approved(client, bufnr, plan_sha256, ids)
+  end
   ids = ids and #ids > 0 and ids or nil
   baton.execute(client, 'baton.approve', { tasks = ids, planSha256 = plan_sha256 }, function(result)
-    M.close()
+    M.close(client.root_dir)
     require('baton.session').started(client, result)
-    view.say(ids and 'approved: ' .. table.concat(ids, ', ') or 'the plan is approved')
+    local what = ids and 'approved: ' .. table.concat(ids, ', ') or 'the plan is approved'
+    view.say(what, nil, { root = client.root_dir })
   end, function(fault)
-    return ask_again(client, fault)
+    return ask_again(client, fault, plan_sha256, ids)
   end)
+end
+
+--- A code lens or a code action approves the plan that it stands on.
+---@param command lsp.Command
+---@param context { client_id: integer }
+function M.on_lens(command, context)
+  local client = vim.lsp.get_client_by_id(context.client_id)
+  local arguments = command.arguments and command.arguments[1] or {}
+  if client and arguments.planSha256 then
+    approve(client, arguments.planSha256, arguments.tasks)
+  elseif client then
+    M.approve(client, arguments.tasks)
+  end
 end
 
 --- `:Baton approve`: of a plan that was not shown yet this shows it and asks.
@@ -158,8 +262,8 @@ end
 ---@param client vim.lsp.Client
 function M.reject(client)
   baton.execute(client, 'baton.reject', nil, function()
-    M.close()
-    view.say('the plan is rejected')
+    M.close(client.root_dir)
+    view.say('the plan is rejected', nil, { root = client.root_dir })
   end)
 end
 
@@ -168,8 +272,13 @@ end
 ---@param feedback? string
 function M.revise(client, feedback)
   baton.execute(client, 'baton.plan', { feedback = feedback }, function(result)
-    M.close()
+    require('baton.drafts').keep(client.root_dir, 'feedback', nil)
+    M.close(client.root_dir)
     require('baton.session').started(client, result)
+  end, function(fault)
+    local words = require('baton.words').here(fault.message)
+    view.fail(feedback and words .. ' What you typed is kept: :Baton gate' or words, client.root_dir)
+    return true
   end)
 end
 
@@ -185,20 +294,25 @@ local function approve_some(client, gate)
   end)
 end
 
-local function ask_for_changes(client, gate)
-  vim.ui.input({ prompt = 'What should change? ' }, function(text)
-    if text and vim.trim(text) ~= '' and still_waits(client, gate) then
-      M.revise(client, vim.trim(text))
+--- Ask what should change, and have it changed.
+---@param client vim.lsp.Client
+---@param gate? baton.Gate
+function M.ask_for_changes(client, gate)
+  require('baton.drafts').ask(client.root_dir, 'feedback', 'What should change? ', function(text)
+    if not gate or still_waits(client, gate) then
+      M.revise(client, text)
     end
   end)
 end
 
-local function edit(client, gate)
-  local path = gate.plan_json and vim.uri_to_fname(gate.plan_json)
-    or vim.fs.joinpath(client.root_dir, require('baton.project').MEMORY, 'plan.json')
-  M.close()
+--- Let the user edit the plan.
+---@param client vim.lsp.Client
+---@param gate? baton.Gate
+function M.edit(client, gate)
+  local path = gate and gate.plan_json and vim.uri_to_fname(gate.plan_json) or plan_json(client)
+  M.close(client.root_dir)
   vim.cmd.split(vim.fn.fnameescape(path))
-  view.say('write your changes, then :Baton gate asks about them')
+  view.say('write your changes, then :Baton gate asks about them', nil, { root = client.root_dir })
 end
 
 local function read()
@@ -209,25 +323,51 @@ local function read()
   end
 end
 
----@type { title: string, act: fun(client: vim.lsp.Client, gate: baton.Gate) }[]
-local ANSWERS = {
-  {
-    title = 'Approve',
-    act = function(client, gate)
-      approve(client, gate.plan_sha256)
-    end,
-  },
-  { title = 'Approve some of the tasks', act = approve_some },
-  { title = 'Revise: say what should change', act = ask_for_changes },
-  { title = 'Edit plan.json', act = edit },
-  {
-    title = 'Reject',
-    act = function(client)
-      M.reject(client)
-    end,
-  },
-  { title = 'View: read the plan first', act = read },
+---@class baton.Answer
+---@field title string
+---@field act fun(client: vim.lsp.Client, gate: baton.Gate)
+
+--- What the gate asks is more than a command, so that each answer has its own way here.
+---@type table<string, fun(client: vim.lsp.Client, gate: baton.Gate)>
+local ACTS = {
+  approve = function(client, gate)
+    approve(client, gate.plan_sha256)
+  end,
+  revise = function(client, gate)
+    M.ask_for_changes(client, gate)
+  end,
+  edit = function(client, gate)
+    M.edit(client, gate)
+  end,
 }
+
+--- The ways on of a server that lists none.
+local PLAIN = {
+  { id = 'approve', title = 'Approve' },
+  { id = 'revise', title = 'Ask for Changes' },
+  { id = 'edit', title = 'Edit Plan' },
+  { id = 'reject', title = 'Reject' },
+}
+
+--- What can be answered: what the server lists, reading, and a part of the tasks.
+---@param client vim.lsp.Client
+---@param gate baton.Gate
+---@return baton.Answer[]
+local function answers(client, gate)
+  local status = require('baton.session').of(client.root_dir).status
+  local ways = status and status.state == 'gate' and status.ways_on or PLAIN
+  local all = { { title = 'Read the Plan', act = read } }
+  for _, way in ipairs(ways) do
+    local act = ACTS[way.id] or function()
+      require('baton.ways').run(client, way, status or {})
+    end
+    all[#all + 1] = { title = way.title, act = act }
+    if way.id == 'approve' and #(gate.tasks or {}) > 1 then
+      all[#all + 1] = { title = 'Approve Some of the Tasks', act = approve_some }
+    end
+  end
+  return all
+end
 
 --- Put the plan to the user.
 ---@param client vim.lsp.Client
@@ -239,8 +379,8 @@ function M.open(client, gate, done)
     show(client, gate)
   end
   vim.cmd.redraw()
-  vim.ui.select(ANSWERS, {
-    prompt = M.title(gate) .. ' waits. Your answer:',
+  vim.ui.select(answers(client, gate), {
+    prompt = M.title(gate, client.root_dir) .. ' waits. Your answer:',
     kind = 'baton_gate',
     format_item = function(answer)
       return answer.title
@@ -249,8 +389,11 @@ function M.open(client, gate, done)
     if done then
       done()
     end
+    if is_float() and not (answer and answer.act == read) then
+      M.close()
+    end
     if not answer then
-      view.say('the plan still waits. :Baton gate')
+      view.say('the plan still waits. :Baton gate', nil, { root = client.root_dir })
     elseif answer.act == read or still_waits(client, gate) then
       -- Pickers close their windows after they have called back.
       vim.schedule(function()

@@ -49,7 +49,8 @@ function M.statusline()
   local summary = root and session.summary(session.of(root)) or ''
   if summary == '' then
     for _, other in ipairs(session.all()) do
-      summary = summary ~= '' and summary or session.summary(other)
+      -- Of another project than the one whose window this is.
+      summary = summary ~= '' and summary or session.summary(other, root ~= nil)
     end
   end
   return (summary:gsub('%%', '%%%%'))

@@ -19,7 +19,8 @@
 ---@field error? { kind: string, message: string }
 ---@field usage? baton.Usage
 ---@field folder? string URI of the workspace folder.
----@field outcome? string Of the last event of a run.
+---@field outcome? string Of the last event of a run,
+---@field ways_on? baton.Way[] and what can be done then.
 ---@field gate? baton.Gate Of the event that waits at the gate.
 
 ---@class baton.GateTask
@@ -59,7 +60,17 @@
 ---@field task_id? string
 ---@field state? 'new'|'open'|'fixed'
 
+---@class baton.Way
+---@field id string `approve`, `undo` and the like.
+---@field title string As on a button.
+---@field command? string The server's command; none where the client has to do it.
+---@field arguments? table
+
 ---@class baton.Status
+---@field state? string In a word; older servers say none of these four.
+---@field headline? string For the statusline.
+---@field summary? string A sentence or two.
+---@field ways_on? baton.Way[] What can be done, in the order in which it is offered.
 ---@field run? string
 ---@field task? string
 ---@field outcome? string

@@ -37,6 +37,20 @@ function M.here()
   return M.root_of(vim.api.nvim_get_current_buf()) or M.root_above(vim.fn.getcwd())
 end
 
+--- The name of a project among others: its folder's, with the one above where two are called the same.
+---@param root string
+---@param others string[]
+---@return string
+function M.name(root, others)
+  local name = vim.fs.basename(root)
+  for _, other in ipairs(others) do
+    if other ~= root and vim.fs.basename(other) == name then
+      return vim.fs.basename(vim.fs.dirname(root)) .. '/' .. name
+    end
+  end
+  return name
+end
+
 --- A file's name below a root, else its whole name.
 ---@param root string
 ---@param file string

@@ -13,6 +13,7 @@ local LOOK = 200
 ---@field client_id integer
 ---@field root string
 ---@field gate? baton.Gate The plan to answer.
+---@field ways? boolean What can be done at the end of a run, or with what waited when the folder was opened.
 ---@field message? string What the server asks otherwise,
 ---@field actions? lsp.MessageActionItem[] and what can be answered.
 ---@field answer? fun(action: lsp.MessageActionItem?)
@@ -111,7 +112,7 @@ local function announce(question, words)
   table.insert(questions, question)
   view.announce(words, function()
     return vim.list_contains(questions, question) and not question.is_open
-  end)
+  end, question.root)
   require('baton.session').redraw()
   start_looking()
 end
@@ -120,19 +121,102 @@ end
 ---@param client vim.lsp.Client
 ---@param waiting baton.Session
 function M.gate(client, waiting)
-  M.answered(waiting)
+  M.answered(waiting.root)
   local gate = assert(waiting.gate)
   local words = ('%s waits for your answer. :Baton gate'):format(require('baton.gate').title(gate))
   announce({ client_id = client.id, root = waiting.root, gate = gate }, words)
 end
 
---- The plan of a project waits no more.
----@param waiting baton.Session
-function M.answered(waiting)
+--- Take back what was asked of a project and is past.
+---@param root string
+---@param is_meant fun(question: baton.Question): boolean?
+local function drop(root, is_meant)
   questions = vim.tbl_filter(function(question)
-    return not (question.gate and question.root == waiting.root)
+    return question.root ~= root or not is_meant(question)
   end, questions)
-  require('baton.gate').close()
+end
+
+--- The plan of a project waits no more.
+---@param root string
+function M.answered(root)
+  drop(root, function(question)
+    return question.gate ~= nil
+  end)
+  require('baton.gate').close(root)
+end
+
+--- Ends that need the user: their question opens by itself. The others are read in passing.
+local NEEDS_USER = { escalated = true, failed = true }
+
+--- A run has ended: say so, and what can be done.
+---@param client vim.lsp.Client
+---@param root string
+---@param event baton.PhaseEvent
+function M.ended(client, root, event)
+  drop(root, function(question)
+    return question.ways
+  end)
+  local words = require('baton.words').here(event.message)
+  if #event.ways_on == 0 then
+    return view.announce(words, function()
+      return true
+    end, root)
+  end
+  local question = { client_id = client.id, root = root, ways = true }
+  question.is_offered = not NEEDS_USER[event.outcome]
+  announce(question, words .. ' (:Baton)')
+end
+
+--- No run begins before there is a key.
+---@param client vim.lsp.Client
+---@param message string
+function M.key(client, message)
+  local title = 'Set API Key'
+  local question = { client_id = client.id, root = client.root_dir, message = message, is_offered = true }
+  question.actions = { { title = title } }
+  question.answer = function(action)
+    remove(question)
+    if action then
+      vim.schedule(function()
+        require('baton.key').ask(client, message)
+      end)
+    end
+  end
+  drop(client.root_dir, function(other)
+    return other.actions ~= nil and other.actions[1].title == title
+  end)
+  table.insert(questions, question)
+  M.open(question)
+end
+
+--- What waits when a folder is opened, and whether its question opens by itself.
+local WAITS = { gate = false, faulty = false, cancelled = true, interrupted = true }
+
+--- A folder was opened whose workflow stands so.
+---@param client vim.lsp.Client
+---@param status baton.Status
+function M.opened(client, status)
+  local offers = WAITS[status.state]
+  local root = client.root_dir
+  if offers == nil or require('baton.session').of(root).run then
+    return
+  end
+  local question = { client_id = client.id, root = root, ways = true, is_offered = not offers }
+  announce(question, ('%s (:Baton)'):format(status.summary or status.headline))
+end
+
+--- The server says where a workflow stands: what is past is asked no more.
+---@param client vim.lsp.Client
+---@param status? baton.Status
+function M.follow(client, status)
+  if status and status.state and status.state ~= 'gate' and not require('baton.session').of(client.root_dir).gate then
+    require('baton.gate').close(client.root_dir)
+  end
+  if status and status.ways_on and #status.ways_on == 0 then
+    drop(client.root_dir, function(question)
+      return question.ways and not question.is_open
+    end)
+  end
 end
 
 --- Whether anything of a project waits for an answer.
@@ -152,7 +236,7 @@ function M.on_request(_, params, context)
   local asking, is_main = coroutine.running()
   local client = vim.lsp.get_client_by_id(context.client_id)
   if not client or not asking or is_main or #(params.actions or {}) == 0 then
-    view.say(params.message)
+    view.say(require('baton.words').here(params.message))
     return vim.NIL
   end
   local question = { client_id = client.id, root = client.root_dir, message = params.message, actions = params.actions }
@@ -167,8 +251,7 @@ function M.on_request(_, params, context)
       end)
     end
   end
-  -- What to do comes first: the end may not fit.
-  announce(question, 'asks (:Baton gate): ' .. params.message:gsub('^Baton: ', ''))
+  announce(question, ('%s (:Baton gate)'):format(require('baton.words').here(params.message:gsub('^Baton: ', ''))))
   return coroutine.yield()
 end
 
@@ -197,29 +280,40 @@ end
 ---@param client vim.lsp.Client
 function M.new_run(client)
   drop_messages(client.id)
+  drop(client.root_dir, function(question)
+    return question.ways
+  end)
 end
 
 --- Nobody waits for an answer any more.
 ---@param id integer
 function M.server_gone(id)
+  for _, question in ipairs(questions) do
+    if question.client_id == id then
+      require('baton.gate').close(question.root)
+    end
+  end
   questions = vim.tbl_filter(function(question)
     return question.client_id ~= id
   end, questions)
-  require('baton.gate').close()
 end
 
 --- The server says something by `window/showMessage`.
 ---@param _ any
 ---@param params lsp.ShowMessageParams
-function M.on_message(_, params)
+---@param context lsp.HandlerContext
+function M.on_message(_, params, context)
   local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO, vim.log.levels.DEBUG }
-  view.say(params.message, levels[params.type])
+  local client = vim.lsp.get_client_by_id(context.client_id)
+  local opts = { root = client and client.root_dir }
+  view.say(require('baton.words').here(params.message), levels[params.type], opts)
 end
 
 ---@param question baton.Question
 local function open_message(question)
+  local label = require('baton.session').label(question.root)
   vim.ui.select(question.actions, {
-    prompt = question.message .. ' ',
+    prompt = ('%s%s '):format(label and label .. ': ' or '', require('baton.words').here(question.message)),
     kind = 'baton_message',
     format_item = function(action)
       return (action.title:gsub('%s+', ' '))
@@ -237,10 +331,16 @@ function M.open(question)
   if not client then
     return remove(question)
   end
+  local function close()
+    question.is_open = false
+  end
   question.is_open, question.is_offered = true, true
   if question.gate then
-    require('baton.gate').open(client, question.gate, function()
-      question.is_open = false
+    require('baton.gate').open(client, question.gate, close)
+  elseif question.ways then
+    M.ask_from_status(client, function()
+      close()
+      remove(question)
     end)
   else
     -- A list in the command line would begin below what stands there.
@@ -263,20 +363,37 @@ function M.open_next()
   require('baton.client').with(M.ask_from_status)
 end
 
---- Put the plan that waits to the user, as the server tells of it now.
+--- What a server that lists no ways on has to say where no plan can be shown.
 ---@param client vim.lsp.Client
-function M.ask_from_status(client)
-  require('baton.client').execute(client, 'baton.status', nil, function(status)
+---@param status? baton.Status
+local function say_plainly(client, status)
+  local fault = status and status.next == 'gate' and status.faults and status.faults[1]
+  if fault then
+    local place = ('%s:%d:%d'):format(fault.file, fault.line, fault.column)
+    local words = ('the plan cannot be shown before it is fixed: %s: %s'):format(place, fault.message)
+    return view.fail(words, client.root_dir)
+  end
+  view.say('nothing waits for an answer', nil, { root = client.root_dir })
+end
+
+--- Put what waits to the user, the plan or what else can be done, as the server tells of it now.
+---@param client vim.lsp.Client
+---@param done? fun() Called when the question is no longer on the screen.
+function M.ask_from_status(client, done)
+  require('baton.session').refresh(client, function(status)
     if status and status.gate then
       local more = { task = status.task, tasks = status.tasks, usage = status.usage }
-      return require('baton.gate').open(client, vim.tbl_extend('force', status.gate, more))
+      return require('baton.gate').open(client, vim.tbl_extend('force', status.gate, more), done)
     end
-    local fault = status and status.next == 'gate' and status.faults and status.faults[1]
-    if fault then
-      local place = ('%s:%d:%d'):format(fault.file, fault.line, fault.column)
-      return view.fail(('the plan cannot be shown before it is fixed: %s: %s'):format(place, fault.message))
+    local ways = require('baton.ways')
+    if #ways.of(status) > 0 and status.state ~= 'fresh' then
+      vim.cmd.redraw()
+      return ways.ask(client, status, done)
     end
-    view.say('nothing waits for an answer')
+    if done then
+      done()
+    end
+    say_plainly(client, status)
   end)
 end
 

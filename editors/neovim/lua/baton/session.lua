@@ -15,6 +15,7 @@ local M = {}
 ---@field tasks table<string, 'works'|'waits'> The tasks that agents are at.
 ---@field outcome? string How the last run ended.
 ---@field last_run? string The run that ended last.
+---@field status? baton.Status What the server said last of where the workflow stands.
 ---@field gate? baton.Gate The plan that waits for an answer.
 
 ---@type table<string, baton.Session>
@@ -34,6 +35,16 @@ function M.all()
   return vim.tbl_values(sessions)
 end
 
+--- The name of a project where there are several; nil where there is nothing to tell it from.
+---@param root string
+---@return string?
+function M.label(root)
+  local roots = vim.tbl_map(function(client)
+    return client.root_dir
+  end, vim.lsp.get_clients({ name = 'baton' }))
+  return #roots > 1 and require('baton.project').name(root, roots) or nil
+end
+
 --- What goes on has changed; so has the statusline.
 function M.redraw()
   if require('baton').is_in_statusline then
@@ -49,12 +60,79 @@ local function of_event(client, uri)
   return M.of(root or client.root_dir)
 end
 
+--- How long after an answer the next one is asked for at the earliest, in milliseconds: many events come at once.
+local PAUSE = 200
+
+---@type table<integer, 'asked'|'again'>
+local asking = {}
+
+---@param client vim.lsp.Client
+---@param status? baton.Status
+local function know(client, status)
+  local session = M.of(client.root_dir)
+  session.status = status
+  require('baton.question').follow(client, status)
+  require('baton.status').refresh(client.root_dir, status)
+  M.redraw()
+end
+
+--- Ask the server where the workflow stands: the page and the statusline draw what it says.
+---@param client vim.lsp.Client
+---@param done? fun(status?: baton.Status) Called with the first answer.
+function M.refresh(client, done)
+  if not client.initialized or client:is_stopped() then
+    return
+  elseif asking[client.id] and not done then
+    asking[client.id] = 'again'
+    return
+  end
+  asking[client.id] = 'asked'
+  require('baton.client').execute(client, 'baton.status', nil, function(status)
+    know(client, status)
+    if done then
+      done(status)
+    end
+    vim.defer_fn(function()
+      local is_again = asking[client.id] == 'again'
+      asking[client.id] = nil
+      if is_again then
+        M.refresh(client)
+      end
+    end, PAUSE)
+  end, function()
+    asking[client.id] = nil
+    -- Nobody asked for this one.
+    return done == nil
+  end)
+end
+
+--- A folder was opened: say what waits there.
+---@param client vim.lsp.Client
+---@param is_announced boolean
+function M.opened(client, is_announced)
+  M.refresh(client, function(status)
+    if is_announced and status then
+      require('baton.question').opened(client, status)
+    end
+  end)
+end
+
 --- A server began: hear of its progress.
 ---@param client vim.lsp.Client
 function M.begin(client)
   M.of(client.root_dir)
+  local group = vim.api.nvim_create_augroup('baton.progress', {})
+  vim.api.nvim_create_autocmd('FocusGained', {
+    group = group,
+    desc = 'Baton: what was done elsewhere meanwhile',
+    callback = function()
+      for _, server in ipairs(vim.lsp.get_clients({ name = 'baton' })) do
+        M.refresh(server)
+      end
+    end,
+  })
   vim.api.nvim_create_autocmd('LspProgress', {
-    group = vim.api.nvim_create_augroup('baton.progress', {}),
+    group = group,
     desc = 'Baton: how far a run is',
     callback = function(event)
       local server = vim.lsp.get_client_by_id(event.data.client_id)
@@ -82,7 +160,7 @@ function M.started(client, result)
   -- What is heard of a run may come before the answer that names it, even its end.
   if run and session.run ~= run and session.last_run ~= run then
     session.run, session.phase, session.percent, session.message, session.outcome = run, nil, 0, nil, nil
-    session.tasks = {}
+    session.tasks, session.status = {}, nil
   end
   M.redraw()
 end
@@ -94,6 +172,7 @@ local ENDS = { done = true, waiting = true, failed = true, cancelled = true }
 local function follow(session, event)
   if session.run ~= event.run then
     session.run, session.percent, session.outcome, session.tasks = event.run, 0, nil, {}
+    session.status = nil
   end
   session.message = event.message
   if event.phase ~= 'workflow' then
@@ -122,7 +201,7 @@ local function say(session, event)
   if event.task and event.status == 'waiting' then
     return view.announce(event.task .. ' ' .. event.message, function()
       return session.tasks[event.task] == 'waits'
-    end)
+    end, session.root)
   end
   -- That a plan waits is announced, or the server says why it cannot be shown.
   local is_gate = event.phase == 'plan' and event.status == 'waiting'
@@ -130,7 +209,28 @@ local function say(session, event)
   local is_first = event.phase == 'workflow' and event.status == 'started'
   if config.get().progress and ((is_phase and event.status ~= 'progress') or is_first) then
     local text = is_first and event.message or ('%s %s. %s'):format(event.phase, event.status, event.message)
-    view.say(text, nil, { passing = true })
+    view.say(text, nil, { passing = true, root = session.root })
+  end
+end
+
+--- What comes of an event beside the session: questions come and go.
+---@param client vim.lsp.Client
+---@param session baton.Session
+---@param event baton.PhaseEvent
+local function ask(client, session, event)
+  local question = require('baton.question')
+  if event.gate then
+    session.gate = event.gate
+    question.gate(client, session)
+  elseif session.gate and event.status ~= 'progress' then
+    -- Whatever comes after the gate means that it was answered, here or elsewhere.
+    session.gate = nil
+    question.answered(session.root)
+  end
+  if event.phase == 'workflow' and event.status == 'started' then
+    question.new_run(client)
+  elseif event.phase == 'workflow' and ENDS[event.status] and event.ways_on then
+    question.ended(client, session.root, event)
   end
 end
 
@@ -146,25 +246,14 @@ function M.on_phase(_, event, context)
   local session = of_event(client, event.folder)
   follow(session, event)
   say(session, event)
-  local question = require('baton.question')
-  if event.gate then
-    session.gate = event.gate
-    question.gate(client, session)
-  elseif session.gate and event.status ~= 'progress' then
-    -- Whatever comes after the gate means that it was answered, here or elsewhere.
-    session.gate = nil
-    question.answered(session)
-  end
-  if event.phase == 'workflow' and event.status == 'started' then
-    question.new_run(client)
-  end
+  ask(client, session, event)
   if event.status ~= 'progress' and (event.phase == 'implement' or event.phase == 'workflow') then
     require('baton.buffers').check(session.root)
   end
   if event.status ~= 'progress' and config.get().lenses then
     require('baton.lenses').refresh_all()
   end
-  require('baton.status').refresh(client)
+  M.refresh(client)
   M.redraw()
   vim.api.nvim_exec_autocmds('User', {
     pattern = 'BatonPhase',
@@ -181,31 +270,48 @@ function M.server_gone(code, signal)
     if not require('baton.client').of(session.root) then
       local run = session.run
       session.run, session.phase, session.percent, session.gate, session.tasks = nil, nil, nil, nil, {}
+      session.status = nil
       if run and vim.v.exiting == vim.NIL then
         local why = signal ~= 0 and ('signal %d'):format(signal) or ('code %d'):format(code)
-        view.say(('the server ended (%s); :Baton run starts it again and goes on'):format(why), vim.log.levels.ERROR)
+        view.fail(('the server ended (%s); :Baton run starts it again and goes on'):format(why), session.root)
       end
     end
   end
   M.redraw()
 end
 
---- What the statusline says of a session: nothing when there is nothing to say.
+--- What a server says that knows no `headline`: an older one.
 ---@param session baton.Session
 ---@return string
-function M.summary(session)
+local function plain_headline(session)
   if session.gate then
-    return 'baton: plan waits'
+    return 'plan waits'
   elseif session.run then
     local tasks = vim.tbl_keys(session.tasks)
     table.sort(tasks)
-    local parts = { 'baton', session.phase or 'starts' }
-    parts[#parts + 1] = session.percent and session.percent .. '%'
-    return table.concat(vim.list_extend(parts, tasks), ' ')
+    return table.concat(vim.list_extend({ session.phase or 'starts' }, tasks), ' ')
   elseif require('baton.question').waits(session.root) then
-    return 'baton: asks'
+    return 'asks'
   end
   return ''
+end
+
+--- What the statusline says of a session: nothing when there is nothing to say.
+---@param session baton.Session
+---@param is_named? boolean Whether the project is named even where it is the only one.
+---@return string
+function M.summary(session, is_named)
+  local status = session.status
+  local words = status and status.headline or plain_headline(session)
+  if words == '' or (status and status.state == 'fresh') then
+    return ''
+  end
+  local is_running = session.run and session.percent and not session.gate
+  if is_running and (not status or not status.state or status.state == 'running') then
+    words = ('%s %d%%'):format(words, session.percent)
+  end
+  local label = M.label(session.root) or (is_named and vim.fs.basename(session.root))
+  return ('baton%s: %s'):format(label and ' ' .. label or '', words)
 end
 
 return M

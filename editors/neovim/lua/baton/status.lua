@@ -1,7 +1,8 @@
---- Where a workflow stands, as a page.
+--- Where a workflow stands, as a page: what the server says, and what can be done.
 
-local baton = require('baton.client')
+local session = require('baton.session')
 local view = require('baton.view')
+local ways = require('baton.ways')
 
 local M = {}
 
@@ -22,57 +23,76 @@ local function tokens(usage)
   local count = usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens + usage.output_tokens
   local text = count < 1000 and tostring(count) or ('%.1fk'):format(count / 1000)
   if usage.cost_usd then
-    return ('%s tokens, $%.3f'):format(text, usage.cost_usd)
+    return ('%s tokens, $%.2f'):format(text, usage.cost_usd)
   end
   return text .. ' tokens'
 end
 
 local function one_line(text)
-  return vim.trim((text or ''):gsub('%s+', ' '))
+  return (table.concat(view.lines(text or ''), ' '):gsub('%s+', ' '))
 end
 
-local NEXT = {
-  task = 'a task: :Baton run {task}',
-  gate = 'your answer to the plan: :Baton gate',
-  none = 'nothing',
-}
-
---- The page.
----@param status? baton.Status
----@return string[]
-function M.lines(status)
-  if not status then
-    return { 'Nothing was run here yet. :Baton run {task}' }
-  end
-  local lines = {}
-  local function add(format, ...)
-    lines[#lines + 1] = (format:format(...):gsub('%s+$', ''))
-  end
+--- The workflow as a whole.
+---@param add fun(format: string, ...)
+---@param status baton.Status
+local function add_head(add, status)
+  local words = require('baton.words')
   for n, line in ipairs(view.lines(status.task or '')) do
-    add('%-8s %s', n == 1 and 'Task' or '', line)
+    add('%-6s %s', n == 1 and 'Task' or '', line)
   end
-  add('%-8s %s%s', 'Run', status.run or 'none', status.outcome and ': ' .. status.outcome or '')
-  add('%-8s %s', 'Next', NEXT[status.next] or (status.next:gsub('_', ' ')))
-  add('%-8s %s', 'Used', tokens(status.usage))
-  add('')
+  if status.summary then
+    add('%-6s %s', 'State', one_line(words.here(status.summary)))
+  else
+    -- An older server.
+    add('%-6s %s%s', 'Run', status.run or 'none', status.outcome and ': ' .. status.outcome or '')
+    add('%-6s %s', 'Next', (status.next:gsub('_', ' ')))
+  end
+  add('%-6s %s', 'Used', tokens(status.usage))
+end
+
+--- What can be done; the rows of the page that stand for it.
+---@return table<integer, baton.Way>
+local function add_ways(add, lines, status)
+  local rows = {}
+  if #ways.of(status) > 0 then
+    add('')
+    for n, way in ipairs(ways.of(status)) do
+      add('%d  %s', n, one_line(way.title))
+      rows[#lines] = way
+    end
+  end
+  return rows
+end
+
+---@param add fun(format: string, ...)
+---@param status baton.Status
+local function add_work(add, status)
   local width = 10
   for _, phase in ipairs(status.phases) do
     width = math.max(width, #phase.phase)
   end
   local row = ('%%-%ds %%-11s %%7s  %%s'):format(width)
+  add('')
   for _, phase in ipairs(status.phases) do
     add(row, phase.phase, phase.status, elapsed(phase.elapsed_ms), one_line(phase.message))
   end
   if #status.tasks > 0 then
     add('')
     for _, task in ipairs(status.tasks) do
-      add('%-6s %-9s %s (%s)', task.id, task.status, one_line(task.title), table.concat(task.files, ', '))
+      local activity = task.activity and ' · ' .. one_line(task.activity) or ''
+      local state = task.status:gsub('_', ' ') .. activity
+      add('%-6s %-9s %s (%s)', task.id, state, one_line(task.title), table.concat(task.files, ', '))
     end
   end
+end
+
+---@param add fun(format: string, ...)
+---@param status baton.Status
+local function add_findings(add, status)
   if #status.issues > 0 then
     add('')
     for _, issue in ipairs(status.issues) do
-      local state = issue.state == 'fixed' and 'fixed ' or ''
+      local state = vim.list_contains({ 'fixed', 'dismissed' }, issue.state) and issue.state .. ' ' or ''
       add('%s:%d: %s%s: %s', issue.file, issue.line, state, issue.severity, one_line(issue.description))
     end
   end
@@ -82,37 +102,97 @@ function M.lines(status)
       add('%s:%d:%d: %s', fault.file, fault.line, fault.column, one_line(fault.message))
     end
   end
-  return lines
+end
+
+--- The page, and what the rows of it stand for that can be done.
+---@param status? baton.Status
+---@return string[]
+---@return table<integer, baton.Way>
+function M.lines(status)
+  if not status then
+    return { 'Nothing was run here yet. :Baton run {task}' }, {}
+  end
+  local lines = {}
+  local function add(format, ...)
+    lines[#lines + 1] = (format:format(...):gsub('%s+$', ''))
+  end
+  add_head(add, status)
+  local rows = add_ways(add, lines, status)
+  add_work(add, status)
+  add_findings(add, status)
+  return lines, rows
+end
+
+---@type table<integer, baton.Way>
+local shown = {}
+---@type baton.Status?
+local status_shown
+
+--- Go the way of this row.
+---@param row integer
+local function go(row)
+  local way, root = shown[row], vim.b.baton_root
+  local client = root and require('baton.client').of(root)
+  if way and client and status_shown then
+    ways.run(client, way, status_shown)
+  end
+end
+
+---@param number integer
+local function go_numbered(number)
+  local rows = vim.tbl_keys(shown)
+  table.sort(rows)
+  go(rows[number])
+end
+
+---@param bufnr integer
+---@param rows table<integer, baton.Way>
+---@param status? baton.Status
+local function bind(bufnr, rows, status)
+  shown, status_shown = rows, status
+  vim.keymap.set('n', '<CR>', function()
+    go(vim.api.nvim_win_get_cursor(0)[1])
+  end, { buffer = bufnr, desc = 'Baton: do what this line says' })
+  for number = 1, 9 do
+    vim.keymap.set('n', tostring(number), function()
+      go_numbered(number)
+    end, { buffer = bufnr, nowait = true, desc = ('Baton: do number %d'):format(number) })
+  end
+end
+
+---@param root string
+local function title(root)
+  local label = session.label(root)
+  return label and ' ' .. label:gsub('%%', '%%%%') or ''
 end
 
 --- `:Baton status`.
 ---@param mods string
 function M.open(mods)
-  baton.call('baton.status', nil, function(status, client)
-    view.open('status', M.lines(status), { mods = mods, root = client.root_dir, filetype = 'baton' })
+  require('baton.client').with(function(client)
+    session.refresh(client, function(status)
+      local lines, rows = M.lines(status)
+      local bufnr = view.open('status', lines, { mods = mods, root = client.root_dir, filetype = 'baton' })
+      bind(bufnr, rows, status)
+      vim.wo[0][0].winbar = title(client.root_dir)
+      local first = vim.tbl_keys(rows)
+      table.sort(first)
+      vim.api.nvim_win_set_cursor(0, { first[1] or 1, 0 })
+    end)
   end)
 end
 
-local is_asked = false
-
 --- Write the page anew while it is on the screen.
----@param client vim.lsp.Client
-function M.refresh(client)
+---@param root string
+---@param status? baton.Status
+function M.refresh(root, status)
   local bufnr = vim.fn.bufnr('^baton://status$')
-  if is_asked or bufnr < 0 or #vim.fn.win_findbuf(bufnr) == 0 or vim.b[bufnr].baton_root ~= client.root_dir then
+  if bufnr < 0 or #vim.fn.win_findbuf(bufnr) == 0 or vim.b[bufnr].baton_root ~= root then
     return
   end
-  is_asked = true
-  -- Many events come at once; one look at where they led is enough.
-  vim.defer_fn(function()
-    is_asked = false
-    if client:is_stopped() or not vim.api.nvim_buf_is_valid(bufnr) then
-      return
-    end
-    baton.execute(client, 'baton.status', nil, function(status)
-      view.buffer('status', M.lines(status), { root = client.root_dir })
-    end)
-  end, 200)
+  local lines, rows = M.lines(status)
+  view.buffer('status', lines, { root = root })
+  bind(bufnr, rows, status)
 end
 
 return M

@@ -9,39 +9,49 @@ local function notifies_in_the_command_line()
   return debug.getinfo(vim.notify, 'S').source:find('vim/_editor.lua', 1, true) ~= nil
 end
 
---- One line that fits, since a longer one would stop whoever types at "Press ENTER".
----@param text string
----@return string
 local function one_line(text)
-  text = vim.trim(text:gsub('%s+', ' '))
-  local room = math.max(vim.v.echospace, 20)
-  if vim.fn.strdisplaywidth(text) <= room then
-    return text
-  end
-  return vim.fn.strcharpart(text, 0, room - 1) .. '…'
+  return vim.trim((text:gsub('%s+', ' ')))
 end
 
---- Say something. What does not fit the command line is cut; `:Baton log` has it whole.
+--- Whether a line fits the command line. One that does not would stop whoever types at "Press ENTER".
+local function fits(text)
+  return vim.fn.strdisplaywidth(text) <= math.max(vim.v.echospace, 1)
+end
+
+--- As many whole words as fit, for what is only passing.
+local function shortened(text)
+  while not fits(text) and text:find(' ') do
+    text = text:gsub('%s+%S*$', '')
+  end
+  return fits(text) and text or ''
+end
+
+---@class baton.Saying
+---@field passing? boolean What the next message may replace, and no history keeps.
+---@field root? string The project it is about; it is named where there are several.
+
+--- Say something: in the command line where it fits, else in a note in the corner.
 ---@param message string
 ---@param level? integer of `vim.log.levels`
----@param opts? { passing?: boolean } `passing`: what the next message may replace, and no history keeps.
+---@param opts? baton.Saying
 function M.say(message, level, opts)
+  opts = opts or {}
   level = level or vim.log.levels.INFO
   message = message:gsub('^Baton: ', '')
-  local passing = opts and opts.passing
-  if not passing then
-    require('baton.log').add(message)
+  local label = opts.root and require('baton.session').label(opts.root)
+  if not opts.passing then
+    require('baton.log').add(label and label .. ': ' .. message or message)
   end
   if not notifies_in_the_command_line() then
-    if not passing then
-      vim.notify(message, level, { title = 'Baton' })
+    if not opts.passing then
+      vim.notify(label and label .. ': ' .. message or message, level, { title = 'Baton' })
     end
     return
   end
   local mode = vim.api.nvim_get_mode().mode
   if mode:find('^c') then
     -- The line that is being typed stands where the message would.
-    if not passing then
+    if not opts.passing then
       vim.api.nvim_create_autocmd('CmdlineLeave', {
         once = true,
         callback = vim.schedule_wrap(function()
@@ -51,56 +61,44 @@ function M.say(message, level, opts)
     end
     return
   end
+  local text = one_line(('Baton%s: %s'):format(label and ' (' .. label .. ')' or '', message))
   -- Two messages without a redraw between them would scroll, and ask for ENTER.
   vim.cmd.redraw()
-  vim.api.nvim_echo({ { one_line('Baton: ' .. message), HIGHLIGHTS[level] } }, not passing, {})
-end
-
---- A line in the corner, which takes no key and no focus.
----@param text string
----@return integer? window
-local function note(text)
-  local bufnr = vim.api.nvim_create_buf(false, true)
-  vim.bo[bufnr].bufhidden = 'wipe'
-  vim.api.nvim_buf_set_lines(bufnr, 0, -1, true, { ' ' .. text .. ' ' })
-  local ok, window = pcall(vim.api.nvim_open_win, bufnr, false, {
-    relative = 'editor',
-    anchor = 'NE',
-    row = vim.o.showtabline == 2 and 1 or 0,
-    col = vim.o.columns,
-    width = vim.fn.strdisplaywidth(text) + 2,
-    height = 1,
-    focusable = false,
-    noautocmd = true,
-    style = 'minimal',
-  })
-  if not ok then
-    return nil
+  if fits(text) or opts.passing then
+    vim.api.nvim_echo({ { shortened(text), HIGHLIGHTS[level] } }, not opts.passing, {})
+  else
+    vim.api.nvim_echo({ { '' } }, false, {})
+    require('baton.note').show(text, { highlight = HIGHLIGHTS[level] })
   end
-  vim.wo[window][0].winhighlight = 'NormalFloat:WarningMsg'
-  return window
 end
 
 --- Say what waits for the user. Whoever types would miss it, since the mode is shown where messages are: they see it in
 --- the corner, and are told when they are done.
 ---@param message string
 ---@param still_true fun(): boolean
-function M.announce(message, still_true)
-  M.say(message, vim.log.levels.WARN)
+---@param root? string The project it is about.
+function M.announce(message, still_true, root)
+  M.say(message, vim.log.levels.WARN, { root = root })
   if vim.api.nvim_get_mode().mode == 'n' or not notifies_in_the_command_line() then
     return
   end
-  local window = note(one_line('Baton: ' .. message))
+  local label = root and require('baton.session').label(root)
+  local text = one_line(('Baton%s: %s'):format(label and ' (' .. label .. ')' or '', message))
+  local is_over = false
+  require('baton.note').show(text, {
+    highlight = HIGHLIGHTS[vim.log.levels.WARN],
+    is_wanted = function()
+      return not is_over and still_true()
+    end,
+  })
   vim.cmd.redraw()
   vim.api.nvim_create_autocmd('ModeChanged', {
     pattern = '*:n',
     once = true,
     callback = vim.schedule_wrap(function()
-      if window and vim.api.nvim_win_is_valid(window) then
-        vim.api.nvim_win_close(window, true)
-      end
+      is_over = true
       if still_true() then
-        M.say(message, vim.log.levels.WARN)
+        M.say(message, vim.log.levels.WARN, { root = root })
       end
     end),
   })
@@ -108,8 +106,9 @@ end
 
 --- Say what went wrong.
 ---@param message string
-function M.fail(message)
-  M.say(message, vim.log.levels.ERROR)
+---@param root? string The project it is about.
+function M.fail(message, root)
+  M.say(message, vim.log.levels.ERROR, { root = root })
 end
 
 ---@class baton.ViewOptions
@@ -170,8 +169,8 @@ function M.open(name, lines, opts)
     M.plain_window(vim.api.nvim_get_current_win())
     if not mods:find('vert') and not mods:find('tab') then
       local rows = vim.api.nvim_win_text_height(0, {}).all
-      local fits = math.max(3, math.min(rows, math.floor(vim.o.lines / 2)))
-      vim.api.nvim_win_set_height(0, fits)
+      local height = math.max(3, math.min(rows, math.floor(vim.o.lines / 2)))
+      vim.api.nvim_win_set_height(0, height)
     end
   end
   if opts.cursor then

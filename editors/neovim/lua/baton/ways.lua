@@ -1,0 +1,170 @@
+--- What can be done where a workflow stands: the server lists it, and this runs what is chosen.
+
+local baton = require('baton.client')
+local view = require('baton.view')
+
+local M = {}
+
+---@param client vim.lsp.Client
+---@param way baton.Way
+local function run_command(client, way)
+  if not way.command then
+    return view.fail(('%s: this needs a newer plugin for Neovim'):format(way.title), client.root_dir)
+  end
+  baton.execute(client, way.command, way.arguments, function(result)
+    require('baton.session').started(client, result)
+  end)
+end
+
+---@param client vim.lsp.Client
+---@param way baton.Way
+---@param status baton.Status
+local function start(client, way, status)
+  if status.task or (way.arguments and way.arguments.task) then
+    return run_command(client, way)
+  end
+  require('baton.command').ask_and_run({ client = client })
+end
+
+---@param client vim.lsp.Client
+local function accept(client)
+  local prompt = 'Accept as it is. Why? (for the reviewers to come; may be empty) '
+  vim.ui.input({ prompt = prompt, default = require('baton.drafts').of(client.root_dir, 'reason') }, function(because)
+    if because then
+      M.accept(client, because)
+    end
+  end)
+end
+
+--- Accept what stands, as it is.
+---@param client vim.lsp.Client
+---@param because? string
+function M.accept(client, because)
+  because = because and vim.trim(because) ~= '' and vim.trim(because) or nil
+  local drafts = require('baton.drafts')
+  drafts.keep(client.root_dir, 'reason', because)
+  baton.execute(client, 'baton.accept', { because = because }, function(result)
+    drafts.keep(client.root_dir, 'reason', nil)
+    require('baton.session').started(client, result)
+    if result and result.message then
+      view.say(result.message, nil, { root = client.root_dir })
+    end
+  end)
+end
+
+--- Save the files that are waited for: those that are named, else all of the project.
+---@param client vim.lsp.Client
+---@param way baton.Way
+local function save(client, way)
+  local unsaved = require('baton.unsaved')
+  local named = way.arguments and (way.arguments.files or (way.arguments.file and { way.arguments.file }))
+  local paths = named
+    and vim.tbl_map(function(file)
+      return require('baton.project').relative(client.root_dir, (file:gsub('^file://', '')))
+    end, named)
+  local buffers = unsaved.of(client.root_dir, paths)
+  if #buffers == 0 then
+    return view.say('nothing here is unsaved; the file may be open in another editor', nil, { root = client.root_dir })
+  end
+  local names = unsaved.names(client.root_dir, buffers)
+  if unsaved.save(buffers) then
+    view.say('saved ' .. names, nil, { root = client.root_dir })
+  end
+end
+
+--- Trust is given to what one has read, at a terminal.
+---@param client vim.lsp.Client
+local function trust(client)
+  local cmd = client.config.cmd
+  local program = type(cmd) == 'table' and cmd[1] or 'baton'
+  vim.cmd('botright new')
+  vim.fn.jobstart({ program, 'trust' }, { term = true, cwd = client.root_dir })
+  vim.cmd.startinsert()
+end
+
+--- What this client has an interface of its own for. Everything else is a command of the server's.
+---@type table<string, fun(client: vim.lsp.Client, way: baton.Way, status: baton.Status)>
+local OWN = {
+  start = start,
+  approve = function(client)
+    require('baton.gate').approve(client)
+  end,
+  revise = function(client)
+    require('baton.gate').ask_for_changes(client)
+  end,
+  edit = function(client)
+    require('baton.gate').edit(client)
+  end,
+  reject = function(client)
+    require('baton.gate').reject(client)
+  end,
+  cancel = function(client)
+    require('baton.command').cancel(client)
+  end,
+  accept = accept,
+  show_changes = function(client)
+    require('baton.diff').open({}, '', client)
+  end,
+  undo = function(client)
+    require('baton.diff').undo({}, false, nil, client)
+  end,
+  bring_back = function(client)
+    require('baton.diff').redo(false, client)
+  end,
+  set_key = function(client, _, status)
+    require('baton.key').ask(client, status.summary or '')
+  end,
+  save = save,
+  trust = trust,
+  reset = function(client)
+    require('baton.command').reset(client)
+  end,
+}
+
+--- The ways on that a status lists; none from a server that does not know them.
+---@param status? baton.Status
+---@return baton.Way[]
+function M.of(status)
+  return status and status.ways_on or {}
+end
+
+--- Go one way.
+---@param client vim.lsp.Client
+---@param way baton.Way
+---@param status baton.Status
+function M.run(client, way, status)
+  local own = OWN[way.id] or run_command
+  own(client, way, status)
+end
+
+--- Let the user choose one.
+---@param client vim.lsp.Client
+---@param status baton.Status
+---@param done? fun() Called when the question is no longer on the screen.
+function M.ask(client, status, done)
+  local label = require('baton.session').label(client.root_dir)
+  local prompt = require('baton.words').here(status.summary or status.headline or 'What now?')
+  local fault = status.faults and status.faults[1]
+  if fault and not prompt:find(fault.file, 1, true) then
+    prompt = ('%s %s:%d:%d: %s'):format(prompt, fault.file, fault.line, fault.column, fault.message)
+  end
+  vim.ui.select(M.of(status), {
+    prompt = (label and label .. ': ' or '') .. prompt .. ' ',
+    kind = 'baton_ways',
+    format_item = function(way)
+      return (way.title:gsub('%s+', ' '))
+    end,
+  }, function(way)
+    if done then
+      done()
+    end
+    if way then
+      -- Pickers close their windows after they have called back.
+      vim.schedule(function()
+        M.run(client, way, status)
+      end)
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,228 @@
+local fake = require('fake')
+local t = require('support')
+
+local way = fake.way
+local START = way('start', 'Start', 'baton.workflow')
+local APPROVE, REVISE = way('approve', 'Approve', 'baton.approve'), way('revise', 'Ask for Changes', 'baton.plan')
+local EDIT, REJECT = way('edit', 'Edit Plan'), way('reject', 'Reject', 'baton.reject')
+local CANCEL, RESUME = way('cancel', 'Cancel', 'baton.cancel'), way('resume', 'Resume', 'baton.workflow')
+local CHANGES, UNDO = way('show_changes', 'Show Changes', 'baton.diff'), way('undo', 'Undo', 'baton.rollback')
+local RESET, ACCEPT = way('reset', 'Start Over', 'baton.reset'), way('accept', 'Accept as Is', 'baton.accept')
+local FIX = way('fix', 'Fix Issues', 'baton.fixIssue', { ids = { 'i1', 'i2' } })
+local RETRY, PLAN = way('retry', 'Try Again', 'baton.workflow'), way('re_plan', 'Plan Again', 'baton.plan')
+local KEY, MORE, SAVE = way('set_key', 'Set API Key'), way('allow_more', 'Allow More'), way('save', 'Save')
+local BACK = way('bring_back', 'Bring It Back', 'baton.rollback', { undo = true })
+
+--- Each state, what the statusline says of it, and what can be done.
+local STATES = {
+  { 'ready', 'has a task', { START } },
+  { 'paused', 'stopped after context', { RESUME, RESET } },
+  { 'running', 'implementing', { CANCEL } },
+  { 'waiting_for_save', 'waits for you to save src/t1.rs', { SAVE, CANCEL } },
+  { 'waiting_for_network', 'waits for the network', { CANCEL } },
+  { 'gate', 'plan waits for you', { APPROVE, REVISE, EDIT, REJECT } },
+  { 'faulty', 'plan.json has a fault', { EDIT, REJECT } },
+  { 'interrupted', 'was interrupted', { CHANGES, RESUME, UNDO } },
+  { 'cancelled', 'cancelled', { RESUME, RESET } },
+  { 'failed', 'failed: the key is refused', { KEY, RETRY } },
+  { 'failed', 'failed in T1', { CHANGES, RETRY, UNDO } },
+  { 'escalated', 'needs you', { CHANGES, FIX, PLAN, ACCEPT, UNDO } },
+  { 'escalated', 'budget spent', { CHANGES, MORE } },
+  { 'merged', 'approved, 2 issues', { CHANGES, FIX, UNDO } },
+  { 'rolled_back', 'undone', { BACK } },
+  { 'rejected', 'plan rejected', { RESET } },
+}
+
+local function draw(status)
+  fake.status = status
+  local is_drawn = false
+  require('baton.session').refresh(t.server(), function()
+    is_drawn = true
+  end)
+  t.wait('the answer', function()
+    return is_drawn
+  end)
+end
+
+local function titles(ways)
+  return vim.tbl_map(function(one)
+    return one.title
+  end, ways)
+end
+
+-- The client shows how a run ended by itself, and wants no diagnostics of phases.
+vim.cmd('Baton status')
+t.wait('the page', function()
+  return t.text() == 'Nothing was run here yet. :Baton run {task}'
+end)
+local asked_for = fake.initialized.initializationOptions.baton
+t.same({ asked_for.outcome, asked_for.statusDiagnostics }, { true, false })
+t.same(require('baton').statusline(), '')
+
+-- The statusline, the page and the question say what the server says, and nothing else.
+for _, row in ipairs(STATES) do
+  local state, headline, ways = unpack(row)
+  local summary = ('This is %s: 100%% of it.'):format(headline)
+  draw(fake.status_of({ state = state, headline = headline, summary = summary, ways_on = ways }))
+  t.same(require('baton').statusline(), 'baton: ' .. headline, state)
+  local lines = vim.api.nvim_buf_get_lines(0, 0, -1, true)
+  t.same(lines[2], 'State  ' .. summary)
+  local numbered = vim.tbl_filter(function(line)
+    return line:find('^%d  ') ~= nil
+  end, lines)
+  local expected = {}
+  for n, one in ipairs(ways) do
+    expected[n] = ('%d  %s'):format(n, one.title)
+  end
+  t.same(numbered, expected, state)
+  t.same(t.text():find('Next', 1, true), nil, 'nothing is said of its own')
+  vim.cmd('Baton gate')
+  local question = t.wait('the ways on are asked', function()
+    return t.asked[1]
+  end)
+  t.same(question.titles, titles(ways), state)
+  t.holds(question.prompt, summary)
+  t.answer(nil)
+end
+draw(fake.status_of({ state = 'fresh', headline = 'no task', summary = 'Nothing was run here.', ways_on = { START } }))
+t.same(require('baton').statusline(), '')
+
+--- Go the way of this title by its number on the page, or by <CR> on its line.
+local function go(title, by)
+  local row = vim.fn.search('\\v^\\d  ' .. title, 'cw')
+  t.same(row > 0, true, title .. ' is on the page')
+  vim.api.nvim_win_set_cursor(0, by == '<CR>' and { row, 0 } or { 1, 0 })
+  local key = by or vim.fn.getline(row):match('^%d')
+  vim.api.nvim_feedkeys(vim.keycode(key), 'xm', false)
+end
+
+local function ran(command)
+  local last = t.wait(command .. ' is run', function()
+    return fake.ran[1]
+  end)
+  fake.ran = {}
+  t.same(last.command, command)
+  last.arguments.folder = nil
+  return last.arguments
+end
+
+-- By its number, and by <CR>.
+draw(fake.status_of({ state = 'escalated', headline = 'needs you', summary = 'S.', ways_on = STATES[12][3] }))
+go('Fix Issues')
+t.same(ran('baton.fixIssue'), { ids = { 'i1', 'i2' } })
+go('Plan Again', '<CR>')
+t.same(ran('baton.plan'), {})
+t.lines = { ' It is good enough. ' }
+go('Accept as Is')
+t.same(ran('baton.accept'), { because = 'It is good enough.' })
+t.lines = { '' }
+go('Accept as Is')
+t.same(ran('baton.accept'), {})
+go('Accept as Is')
+vim.wait(50)
+t.same(fake.ran, {}, 'left, it accepts nothing')
+fake.answers['baton.diff'] = { diff = '--- a/x\n+++ b/x\n', files = {} }
+go('Show Changes')
+ran('baton.diff')
+t.wait('the changes', function()
+  return vim.api.nvim_buf_get_name(0) == 'baton://diff'
+end)
+vim.api.nvim_feedkeys('q', 'x', false)
+vim.cmd.close()
+vim.cmd('Baton status')
+t.wait('the page', function()
+  return vim.api.nvim_buf_get_name(0) == 'baton://status'
+end)
+-- The cursor stands where something can be done.
+t.same(vim.fn.getline('.'), '1  Show Changes')
+fake.answers['baton.rollback'] = { files = { { path = 'src/t1.rs', outcome = 'restored' } }, message = 'Rolled back: 1' }
+go('Undo')
+t.same(ran('baton.rollback'), { dryRun = true })
+t.answer('Undo')
+t.same(ran('baton.rollback'), {})
+draw(fake.status_of({ state = 'rolled_back', headline = 'undone', summary = 'S.', ways_on = { BACK } }))
+go('Bring It Back')
+t.same(ran('baton.rollback'), { dryRun = true, undo = true })
+t.answer(nil)
+
+-- What waits for a save is saved.
+vim.cmd('split src/t1.rs')
+vim.api.nvim_buf_set_lines(0, 0, 0, true, { '// Mine' })
+vim.cmd.close()
+draw(fake.status_of({ state = 'waiting_for_save', headline = 'waits', summary = 'S.', ways_on = { SAVE } }))
+go('Save')
+t.hear('saved src/t1.rs')
+t.holds(t.file('src/t1.rs'), '// Mine')
+
+-- A way that this plugin does not know is told, and does nothing.
+draw(fake.status_of({ state = 'failed', headline = 'h', summary = 'S.', ways_on = { way('later', 'Not Yet') } }))
+go('Not Yet')
+t.hear('Not Yet: this needs a newer plugin')
+
+-- A run ends: one message in Neovim's words, and only what can be done.
+local function ends(outcome, message, ways)
+  t.said = {}
+  fake.event({ status = 'started', run = outcome })
+  draw(fake.status_of({ state = outcome, headline = outcome, summary = message, ways_on = ways, run = outcome }))
+  fake.event({ status = 'done', run = outcome, outcome = outcome, message = message, ways_on = ways })
+  t.hear(message:sub(1, 8))
+end
+ends('failed', 'The key was refused; baton.workflow goes on, or `baton run`.', { KEY, RETRY })
+t.same(t.said, { 'The key was refused; :Baton run goes on, or :Baton run. (:Baton)' })
+t.same(#require('baton.question').pending(), 1)
+vim.cmd('Baton gate')
+t.same(t.answer(nil).titles, { 'Set API Key', 'Try Again' })
+t.same(#require('baton.question').pending(), 0)
+ends('done', 'The context phase is done.', {})
+t.same(t.said, { 'The context phase is done.' })
+t.same(#require('baton.question').pending(), 0, 'nothing is asked where nothing can be done')
+ends('merged', 'Approved. Nothing was committed.', { CHANGES, UNDO })
+fake.event({ status = 'started', run = 'next' })
+t.wait('the next run takes the question back', function()
+  return #require('baton.question').pending() == 0
+end)
+fake.event({ status = 'done', run = 'next', outcome = 'done', message = 'Done.', ways_on = {} })
+
+-- A server that knows none of this: the page and the statusline say what it does know.
+local older = fake.status_of({ outcome = 'escalated', next = 're_plan' })
+older.ways_on = nil
+draw(older)
+t.holds(t.text(), 'Run    r1: escalated')
+t.holds(t.text(), 'Next   re plan')
+t.same(require('baton').statusline(), '')
+vim.cmd('Baton gate')
+t.hear('nothing waits for an answer')
+
+-- What waits is told when a file of the project is opened.
+t.server():stop(true)
+t.wait('the server ends', function()
+  return #vim.lsp.get_clients() == 0
+end)
+local function opened(state, ways)
+  t.said = {}
+  fake.status = fake.status_of({ state = state, headline = 'h', summary = 'It is ' .. state .. '.', ways_on = ways })
+  vim.lsp.enable('baton')
+  vim.cmd('silent edit! src/t2.rs')
+  vim.api.nvim_exec_autocmds('FileType', {})
+  t.wait('it is known', function()
+    local client = vim.lsp.get_clients({ name = 'baton' })[1]
+    return client and require('baton.session').of(client.root_dir).status == fake.status
+  end)
+  vim.wait(50)
+  local said = t.said
+  vim.lsp.enable('baton', false)
+  for _, client in ipairs(vim.lsp.get_clients()) do
+    client:stop(true)
+  end
+  t.wait('the server ends', function()
+    return #vim.lsp.get_clients() == 0
+  end)
+  return said
+end
+vim.cmd('filetype on')
+t.same(opened('gate', { APPROVE, REJECT }), { 'It is gate. (:Baton)' })
+t.same(opened('interrupted', { RESUME, RESET }), { 'It is interrupted. (:Baton)' })
+t.same(opened('merged', { UNDO }), {})
+t.same(opened('fresh', { START }), {})
+
+t.done()
