@@ -20,7 +20,7 @@ t.same(completed('Baton review '), { 'main' })
 t.same(#completed('Baton '), #require('baton.command').names())
 
 vim.cmd('Baton nonsense')
-t.hear('nonsense is no subcommand; there are approve, cancel,')
+t.hear('nonsense is no subcommand; there are accept, approve, cancel,')
 vim.cmd('Baton reject please')
 t.hear(':Baton reject takes nothing more')
 vim.cmd('Baton cancel')

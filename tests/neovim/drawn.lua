@@ -135,7 +135,8 @@ t.wait('the page', function()
 end)
 -- The cursor stands where something can be done.
 t.same(vim.fn.getline('.'), '1  Show Changes')
-fake.answers['baton.rollback'] = { files = { { path = 'src/t1.rs', outcome = 'restored' } }, message = 'Rolled back: 1' }
+local restored = { path = 'src/t1.rs', outcome = 'restored' }
+fake.answers['baton.rollback'] = { files = { restored }, message = 'Rolled back: 1 file' }
 go('Undo')
 t.same(ran('baton.rollback'), { dryRun = true })
 t.answer('Undo')

@@ -85,7 +85,8 @@ vim.lsp.config('baton', {
         return is_closing
       end,
       terminate = exit,
-    }, config
+    },
+      config
   end,
 })
 

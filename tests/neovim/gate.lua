@@ -10,7 +10,7 @@ vim.cmd('Baton run Make both answer 1')
 
 -- View: into the plan, and from there to the question again.
 t.gate()
-t.answer('View')
+t.answer('Read the Plan')
 t.wait('the cursor is in the plan', function()
   return vim.api.nvim_get_current_win() == plan_window()
 end)
@@ -19,7 +19,7 @@ vim.api.nvim_feedkeys(vim.keycode('<CR>'), 'xm', false)
 
 -- Revise: the next plan waits in its place.
 t.lines = { 'Do it in one task.' }
-t.answer('Revise')
+t.answer('Ask for Changes')
 t.wait('the second plan', function()
   local pending = require('baton.question').pending()
   return pending[1] and pending[1].gate and pending[1].gate.plan.plan_version == 2
@@ -39,7 +39,7 @@ t.same(vim.api.nvim_get_current_win(), window, 'q closes the plan')
 -- Some of the tasks.
 t.gate()
 t.lines = { 'T1' }
-t.answer('Approve some')
+t.answer('Approve Some')
 t.hear('approved: T1')
 t.same(t.ends(), 'merged')
 t.holds(t.file('src/t1.rs'), '    1')

@@ -48,7 +48,7 @@ t.same(progress[1], 'begin')
 t.same(seen_status, true, 'vim.lsp.status()')
 t.same(
   vim.iter(statuslines):any(function(line)
-    return line:find('^baton %a+ %d+%%%%') ~= nil
+    return line:find('^baton: .* %d+%%%%') ~= nil
   end),
   true,
   vim.inspect(statuslines)
@@ -107,7 +107,7 @@ vim.cmd('Baton')
 t.wait('the status page', function()
   return vim.api.nvim_buf_get_name(0) == 'baton://status'
 end)
-t.holds(t.text(), 'Task     Make it answer 1')
+t.holds(t.text(), 'Task   Make it answer 1')
 t.holds(t.text(), 'src/t1.rs:2: critical: It loses data.')
 t.holds(t.text(), 'T2     completed The title of T2 (src/t2.rs)')
 vim.api.nvim_feedkeys('q', 'x', false)

@@ -90,7 +90,7 @@ t.wait('the phase is heard of', function()
   return #t.events > 0
 end)
 t.holds(require('baton.log').lines(), 'security started: Looks for holes')
-t.same(require('baton').statusline(), 'baton security 0%%')
+t.same(require('baton').statusline(), 'baton: security 0%%')
 
 -- Its issues are issues; its status, and other codes, are none.
 local function id_of(code, data)

@@ -101,7 +101,12 @@ local function watch_float()
         vim.api.nvim_win_set_config(window, placement())
       elseif event.event == 'TabLeave' or vim.api.nvim_get_current_win() == window then
         -- A window cannot be closed while it is being left.
-        vim.schedule(M.close)
+        local left = window
+        vim.schedule(function()
+          if window == left then
+            M.close()
+          end
+        end)
       end
     end,
   })
