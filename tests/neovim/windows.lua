@@ -154,7 +154,8 @@ t.same(note.wrap('one two three', 7), { 'one two', 'three' })
 t.same(note.wrap('abcdefghij k', 4), { 'abcd', 'efgh', 'ij k' })
 local is_wanted = true
 note.show('A long message that nobody should have to guess the end of.', {
-  is_wanted = function()
+  stays = true,
+  still_true = function()
     return is_wanted
   end,
 })

@@ -431,6 +431,9 @@ function M.run(given)
   if rest ~= '' and not subcommand.takes then
     return view.fail((':Baton %s takes nothing more'):format(name))
   end
+  if package.loaded['baton.note'] then
+    require('baton.note').clear()
+  end
   subcommand.run({
     words = vim.split(rest, '%s+', { trimempty = true }),
     text = rest,

@@ -138,9 +138,9 @@ local function start_looking()
   })
 end
 
---- Show a note as long as this is true, or as long as it takes to be read.
+--- Show a note as long as it takes to be read, and no longer than it is true; or for as long as that.
 ---@param text string
----@param opts? { highlight?: string, is_wanted?: fun(): boolean }
+---@param opts? { highlight?: string, still_true?: fun(): boolean, stays?: boolean }
 function M.show(text, opts)
   opts = opts or {}
   local ends = vim.uv.now() + SHORTEST + A_CHARACTER * vim.fn.strcharlen(text)
@@ -150,12 +150,19 @@ function M.show(text, opts)
   table.insert(notes, {
     text = text,
     highlight = opts.highlight,
-    is_wanted = opts.is_wanted or function()
-      return vim.uv.now() < ends
+    is_wanted = function()
+      return (opts.stays or vim.uv.now() < ends) and (not opts.still_true or opts.still_true())
     end,
   })
   draw()
   start_looking()
+end
+
+--- The user goes on to something else: what was said was read.
+function M.clear()
+  notes = {}
+  look()
+  close()
 end
 
 --- What is shown.

@@ -64,17 +64,20 @@ local function add_ways(add, lines, status)
   return rows
 end
 
+--- Narrower pages have no columns.
+local NARROW = 60
+
 ---@param add fun(format: string, ...)
 ---@param status baton.Status
 local function add_work(add, status)
-  local width = 10
+  local width = 9
   for _, phase in ipairs(status.phases) do
     width = math.max(width, #phase.phase)
   end
-  local row = ('%%-%ds %%-11s %%7s  %%s'):format(width)
+  local row = (vim.o.columns < NARROW and '%%-%ds %%s %%s  %%s' or '%%-%ds  %%-11s %%7s  %%s'):format(width)
   add('')
   for _, phase in ipairs(status.phases) do
-    add(row, phase.phase, phase.status, elapsed(phase.elapsed_ms), one_line(phase.message))
+    add(row, phase.phase, (phase.status:gsub('_', ' ')), elapsed(phase.elapsed_ms), one_line(phase.message))
   end
   if #status.tasks > 0 then
     add('')

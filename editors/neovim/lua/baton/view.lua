@@ -29,6 +29,7 @@ end
 ---@class baton.Saying
 ---@field passing? boolean What the next message may replace, and no history keeps.
 ---@field root? string The project it is about; it is named where there are several.
+---@field still_true? fun(): boolean Whether it is; what is no longer true is not left on the screen.
 
 --- Say something: in the command line where it fits, else in a note in the corner.
 ---@param message string
@@ -68,7 +69,7 @@ function M.say(message, level, opts)
     vim.api.nvim_echo({ { shortened(text), HIGHLIGHTS[level] } }, not opts.passing, {})
   else
     vim.api.nvim_echo({ { '' } }, false, {})
-    require('baton.note').show(text, { highlight = HIGHLIGHTS[level] })
+    require('baton.note').show(text, { highlight = HIGHLIGHTS[level], still_true = opts.still_true })
   end
 end
 
@@ -78,7 +79,8 @@ end
 ---@param still_true fun(): boolean
 ---@param root? string The project it is about.
 function M.announce(message, still_true, root)
-  M.say(message, vim.log.levels.WARN, { root = root })
+  local opts = { root = root, still_true = still_true }
+  M.say(message, vim.log.levels.WARN, opts)
   if vim.api.nvim_get_mode().mode == 'n' or not notifies_in_the_command_line() then
     return
   end
@@ -87,7 +89,8 @@ function M.announce(message, still_true, root)
   local is_over = false
   require('baton.note').show(text, {
     highlight = HIGHLIGHTS[vim.log.levels.WARN],
-    is_wanted = function()
+    stays = true,
+    still_true = function()
       return not is_over and still_true()
     end,
   })
@@ -98,7 +101,7 @@ function M.announce(message, still_true, root)
     callback = vim.schedule_wrap(function()
       is_over = true
       if still_true() then
-        M.say(message, vim.log.levels.WARN, { root = root })
+        M.say(message, vim.log.levels.WARN, opts)
       end
     end),
   })
