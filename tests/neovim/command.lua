@@ -62,6 +62,8 @@ vim.bo.modified = false
 vim.g.baton = { cmd = { '/nowhere/baton', 'lsp' } }
 vim.cmd('Baton run Do it')
 t.hear('/nowhere/baton is not found: run `cargo install')
+-- The task is not lost.
+t.same(require('baton.drafts').of(require('baton.project').here(), 'task'), 'Do it')
 -- Options that are none are told by :checkhealth.
 vim.g.baton = { gates = true, gate = { idle_ms = 'soon' } }
 t.same(require('baton.config').faults(), {

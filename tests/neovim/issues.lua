@@ -88,6 +88,6 @@ t.wait('what was fixed is read again', function()
   return t.text():find('    2', 1, true)
 end)
 vim.cmd('Baton issues')
-t.hear('the review left no issue')
+t.hear('no issue is open')
 
 t.done()

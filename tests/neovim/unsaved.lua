@@ -38,4 +38,17 @@ t.same(#t.said, before + 1)
 t.holds(t.text(buffer), '// Still not saved')
 vim.cmd('silent edit!')
 
+-- A file that is gone is told once, by us and not by Neovim; back again, it is read again.
+vim.fn.delete('src/t1.rs')
+require('baton.buffers').check(t.server().root_dir)
+t.hear('src/t1.rs deleted on disk')
+vim.v.errmsg = ''
+vim.cmd.checktime()
+t.same(vim.v.errmsg, '')
+vim.fn.writefile({ 'back again' }, 'src/t1.rs')
+require('baton.buffers').check(t.server().root_dir)
+t.wait('the buffer is read again', function()
+  return t.text(buffer) == 'back again'
+end)
+
 t.done()

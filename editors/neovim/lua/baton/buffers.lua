@@ -65,13 +65,40 @@ local function reload(bufnr)
   end
 end
 
+--- The file of a buffer is gone, as after an undo of what made it. Neovim would say so at a moment of its own, and ask
+--- for ENTER.
+local function expect_gone(bufnr)
+  vim.api.nvim_create_autocmd('FileChangedShell', {
+    group = vim.api.nvim_create_augroup('baton.gone.' .. bufnr, {}),
+    buffer = bufnr,
+    desc = 'Baton: it was said that this file is deleted',
+    callback = function()
+      vim.v.fcs_choice = vim.v.fcs_reason == 'deleted' and '' or 'ask'
+    end,
+  })
+end
+
+---@param root string
+---@param lost string[] Files that changed beneath unsaved edits.
+---@param gone string[] Files that are deleted.
+local function tell(root, lost, gone)
+  if #lost > 0 then
+    local message = '%s changed on disk; your unsaved edits are kept (:Baton diff shows what agents did)'
+    view.say(message:format(table.concat(lost, ', ')), vim.log.levels.WARN, { root = root })
+  end
+  if #gone > 0 then
+    local message = '%s deleted on disk; what was there is still in the buffer'
+    view.say(message:format(table.concat(gone, ', ')), vim.log.levels.WARN, { root = root })
+  end
+end
+
 --- Look at every buffer of a project: reload those whose file changed, and tell of those with unsaved edits.
 ---@param root string
 function M.check(root)
   if not config.get().reload then
     return
   end
-  local is_waiting, lost = false, {}
+  local is_waiting, lost, gone = false, {}, {}
   for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
     local name = vim.api.nvim_buf_get_name(bufnr)
     local is_ours = vim.api.nvim_buf_is_loaded(bufnr)
@@ -79,7 +106,11 @@ function M.check(root)
       and name ~= ''
       and project.contains(root, name)
     local now = is_ours and stamp(bufnr)
-    if now and now ~= stamps[bufnr] then
+    if is_ours and not now and stamps[bufnr] then
+      stamps[bufnr] = nil
+      expect_gone(bufnr)
+      gone[#gone + 1] = project.relative(root, name)
+    elseif now and now ~= stamps[bufnr] then
       if vim.bo[bufnr].modified then
         if stamps[bufnr] ~= nil and told[bufnr] ~= now then
           told[bufnr] = now
@@ -93,10 +124,7 @@ function M.check(root)
       end
     end
   end
-  if #lost > 0 then
-    local message = '%s changed on disk; your unsaved edits are kept (:Baton diff shows what agents did)'
-    view.say(message:format(table.concat(lost, ', ')), vim.log.levels.WARN)
-  end
+  tell(root, lost, gone)
   if is_waiting then
     vim.api.nvim_create_autocmd('ModeChanged', {
       group = vim.api.nvim_create_augroup('baton.buffers.later', {}),

@@ -71,6 +71,10 @@ end
 ---@param command string
 ---@param arguments? table
 local function start(command, arguments)
+  if arguments and arguments.task then
+    -- There may be no server to take it.
+    require('baton.drafts').keep(project.here() or vim.fs.normalize(vim.fn.getcwd()), 'task', arguments.task)
+  end
   require('baton.client').with(function(client)
     M.start(client, command, arguments)
   end)
@@ -176,7 +180,7 @@ end
 ---@param call? baton.RunCall
 function M.ask_and_run(call)
   call = call or {}
-  local root = call.client and call.client.root_dir or project.here() or vim.fn.getcwd()
+  local root = call.client and call.client.root_dir or project.here() or vim.fs.normalize(vim.fn.getcwd())
   local prompt = call.selection and 'Task for these lines: ' or 'Task: '
   require('baton.drafts').ask(root, 'task', prompt, function(words)
     run(words, call)
@@ -228,8 +232,8 @@ M.subcommands = {
     uses = { 'baton.workflow' },
     takes = '[task]',
     run = function(call)
-      local root = project.here()
-      local is_kept = root and require('baton.drafts').of(root, 'task') ~= nil
+      local root = project.here() or vim.fs.normalize(vim.fn.getcwd())
+      local is_kept = require('baton.drafts').of(root, 'task') ~= nil
       if call.text == '' and (call.selection or is_kept) then
         M.ask_and_run({ bang = call.bang, selection = call.selection })
       else

@@ -133,10 +133,10 @@ end
 function M.list()
   client.call('baton.status', nil, function(status, server)
     local open = vim.tbl_filter(function(issue)
-      return issue.state ~= 'fixed'
+      return issue.state ~= 'fixed' and issue.state ~= 'dismissed'
     end, status and status.issues or {})
     if #open == 0 then
-      return view.say(status and status.outcome and 'the review left no issue' or 'there is no review yet')
+      return view.say('no issue is open', nil, { root = server.root_dir })
     end
     local moved = {}
     for _, diagnostic in ipairs(M.shown(nil)) do
@@ -157,7 +157,9 @@ function M.list()
         user_data = { id = issue.id },
       }
     end
-    vim.fn.setqflist({}, ' ', { title = 'Baton: issues', items = items })
+    local label = require('baton.session').label(server.root_dir)
+    local title = 'Baton: issues' .. (label and ' of ' .. label or '')
+    vim.fn.setqflist({}, ' ', { title = title, items = items })
     vim.cmd('botright copen')
   end)
 end

@@ -197,9 +197,10 @@ end
 local function say(session, event)
   local log = require('baton.log')
   local place = event.phase .. (event.task and ' ' .. event.task or '')
-  log.add(('%s %s: %s'):format(place, event.status, event.message))
+  local message = require('baton.words').here(event.message)
+  log.add(('%s %s: %s'):format(place, event.status, message))
   if event.task and event.status == 'waiting' then
-    return view.announce(event.task .. ' ' .. event.message, function()
+    return view.announce(event.task .. ' is ' .. message, function()
       return session.tasks[event.task] == 'waits'
     end, session.root)
   end
@@ -208,7 +209,7 @@ local function say(session, event)
   local is_phase = not event.task and event.phase ~= 'workflow' and not is_gate
   local is_first = event.phase == 'workflow' and event.status == 'started'
   if config.get().progress and ((is_phase and event.status ~= 'progress') or is_first) then
-    local text = is_first and event.message or ('%s %s. %s'):format(event.phase, event.status, event.message)
+    local text = is_first and message or ('%s %s. %s'):format(event.phase, event.status, message)
     view.say(text, nil, { passing = true, root = session.root })
   end
 end
