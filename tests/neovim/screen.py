@@ -37,7 +37,8 @@ def session(neovim):
     neovim.settle()
     assert neovim.mode == "insert", f"mode {neovim.mode}:\n{neovim.screen()}"
     assert neovim.lua("return vim.api.nvim_buf_get_lines(0, 0, 1, true)[1]") == typed, "no key is lost"
-    corner = neovim.screen().splitlines()[0]
+    # In the corner that is away from the cursor.
+    corner = neovim.screen().splitlines()[terminal.LINES - 3]
     assert corner.endswith("Baton: Plan 1 (2 tasks) waits for your answer. :Baton gate"), neovim.screen()
     show("while typing", neovim)
     windows = (

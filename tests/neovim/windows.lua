@@ -175,6 +175,19 @@ t.wait('it follows', function()
   local float = floats()[1]
   return float and vim.api.nvim_win_get_tabpage(float) == vim.api.nvim_get_current_tabpage() and #floats() == 1
 end)
+-- They make way for the cursor.
+vim.api.nvim_buf_set_lines(0, 0, -1, true, vim.fn['repeat']({ 'text' }, 15))
+local function corner_is(corner)
+  t.wait('it stands ' .. corner, function()
+    local float = floats()[1]
+    return float and vim.api.nvim_win_get_config(float).anchor == corner
+  end)
+end
+vim.api.nvim_win_set_cursor(0, { 1, 0 })
+corner_is('SE')
+vim.api.nvim_win_set_cursor(0, { 15, 0 })
+corner_is('NE')
+vim.bo.modified = false
 is_wanted = false
 no_float('a note')
 vim.cmd.tabclose()

@@ -1,4 +1,5 @@
---- Notes in the upper right corner. They take no key and no focus, are read whole, and go by themselves.
+--- Notes in the right corner where the cursor is not. They take no key and no focus, are read whole, and go by
+--- themselves.
 
 local M = {}
 
@@ -20,6 +21,9 @@ local WIDEST = 72
 local notes = {}
 ---@type integer?
 local window
+---@type integer? How many rows of the screen the notes take.
+local height
+local is_below = false
 ---@type uv.uv_timer_t?
 local timer
 local marks = vim.api.nvim_create_namespace('baton.note')
@@ -58,6 +62,25 @@ function M.wrap(text, width)
   return lines
 end
 
+--- Whether the cursor stands in the upper rows that the notes would take: they would hide what is being typed.
+---@return boolean
+local function is_cursor_above()
+  local row = vim.fn.win_screenpos(0)[1] + vim.fn.winline() - 1
+  return height ~= nil and row <= height + 1
+end
+
+---@return vim.api.keyset.win_config
+local function placement(width)
+  local config = { relative = 'editor', col = vim.o.columns, width = width, height = height }
+  if is_below then
+    config.anchor, config.row = 'SE', vim.o.lines - vim.o.cmdheight - (vim.o.laststatus > 0 and 1 or 0)
+  else
+    local has_tabline = vim.o.showtabline == 2 or (vim.o.showtabline == 1 and #vim.api.nvim_list_tabpages() > 1)
+    config.anchor, config.row = 'NE', has_tabline and 1 or 0
+  end
+  return config
+end
+
 --- All notes in one window: a float belongs to one tab page, and has its place on one size of the screen.
 local function draw()
   close()
@@ -85,19 +108,11 @@ local function draw()
       vim.api.nvim_buf_set_extmark(bufnr, marks, row - 1, 0, { line_hl_group = highlights[row] })
     end
   end
-  local has_tabline = vim.o.showtabline == 2 or (vim.o.showtabline == 1 and #vim.api.nvim_list_tabpages() > 1)
-  local ok, opened = pcall(vim.api.nvim_open_win, bufnr, false, {
-    relative = 'editor',
-    anchor = 'NE',
-    row = has_tabline and 1 or 0,
-    col = vim.o.columns,
-    width = width,
-    height = #lines,
-    focusable = false,
-    noautocmd = true,
-    style = 'minimal',
-    zindex = 150,
-  })
+  height = #lines
+  is_below = is_cursor_above()
+  local config = placement(width)
+  config.focusable, config.noautocmd, config.style, config.zindex = false, true, 'minimal', 150
+  local ok, opened = pcall(vim.api.nvim_open_win, bufnr, false, config)
   if ok then
     window = opened
     vim.wo[window][0].wrap = false
@@ -110,7 +125,7 @@ local function look()
   local wanted = vim.tbl_filter(function(note)
     return note.is_wanted()
   end, notes)
-  if #wanted ~= #notes then
+  if #wanted ~= #notes or (#notes > 0 and is_below ~= is_cursor_above()) then
     notes = wanted
     draw()
   end

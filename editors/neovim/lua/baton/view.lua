@@ -172,7 +172,7 @@ function M.open(name, lines, opts)
     M.plain_window(vim.api.nvim_get_current_win())
     if not mods:find('vert') and not mods:find('tab') then
       local rows = vim.api.nvim_win_text_height(0, {}).all
-      local height = math.max(3, math.min(rows, math.floor(vim.o.lines / 2)))
+      local height = math.max(3, math.min(rows, math.floor(vim.o.lines * 0.6)))
       vim.api.nvim_win_set_height(0, height)
     end
   end
