@@ -133,8 +133,11 @@ vim.cmd('Baton status')
 t.wait('the page', function()
   return vim.api.nvim_buf_get_name(0) == 'baton://status'
 end)
--- The cursor stands where something can be done.
-t.same(vim.fn.getline('.'), '1  Show Changes')
+-- A stray <CR> does nothing.
+fake.ran = {}
+vim.api.nvim_feedkeys(vim.keycode('<CR>'), 'xm', false)
+vim.wait(50)
+t.same(fake.ran, {})
 local restored = { path = 'src/t1.rs', outcome = 'restored' }
 fake.answers['baton.rollback'] = { files = { restored }, message = 'Rolled back: 1 file' }
 go('Undo')
@@ -145,6 +148,28 @@ draw(fake.status_of({ state = 'rolled_back', headline = 'undone', summary = 'S.'
 go('Bring It Back')
 t.same(ran('baton.rollback'), { dryRun = true, undo = true })
 t.answer(nil)
+
+-- A file with a fault is opened at it.
+fake.status = fake.status_of({
+  state = 'faulty',
+  headline = 'h',
+  summary = 'S.',
+  ways_on = { way('edit', 'Open the File') },
+  faults = { { file = 'src/t2.rs', line = 2, column = 5, message = 'm' } },
+})
+draw(fake.status)
+go('Open the File')
+t.same({ vim.fn.bufname(), vim.fn.line('.'), vim.fn.col('.') }, { 'src/t2.rs', 2, 5 })
+vim.cmd.close()
+
+-- With a task that is done, Start asks for another one; it begins nothing by itself.
+draw(fake.status_of({ state = 'merged', headline = 'h', summary = 'S.', ways_on = { START } }))
+go('Start')
+vim.wait(50)
+t.same(fake.ran, {})
+t.lines = { 'Something else' }
+go('Start')
+t.same(ran('baton.workflow'), { task = 'Something else' })
 
 -- What waits for a save is saved.
 vim.cmd('split src/t1.rs')

@@ -316,7 +316,7 @@ end
 function M.edit(client, gate)
   local path = gate and gate.plan_json and vim.uri_to_fname(gate.plan_json) or plan_json(client)
   M.close(client.root_dir)
-  vim.cmd.split(vim.fn.fnameescape(path))
+  vim.cmd.split(vim.fn.fnameescape(vim.fn.fnamemodify(path, ':.')))
   view.say('write your changes, then :Baton gate asks about them', nil, { root = client.root_dir })
 end
 

@@ -65,6 +65,7 @@
 ---@field title string As on a button.
 ---@field command? string The server's command; none where the client has to do it.
 ---@field arguments? table
+---@field cli? string The command line.
 
 ---@class baton.Status
 ---@field state? string In a word; older servers say none of these four.

@@ -200,7 +200,7 @@ local function say(session, event)
   local message = require('baton.words').here(event.message)
   log.add(('%s %s: %s'):format(place, event.status, message))
   if event.task and event.status == 'waiting' then
-    return view.announce(event.task .. ' is ' .. message, function()
+    return view.announce(('%s %s (:Baton)'):format(event.task, message), function()
       return session.tasks[event.task] == 'waits'
     end, session.root)
   end

@@ -178,9 +178,8 @@ function M.open(mods)
       local bufnr = view.open('status', lines, { mods = mods, root = client.root_dir, filetype = 'baton' })
       bind(bufnr, rows, status)
       vim.wo[0][0].winbar = title(client.root_dir)
-      local first = vim.tbl_keys(rows)
-      table.sort(first)
-      vim.api.nvim_win_set_cursor(0, { first[1] or 1, 0 })
+      -- Where a stray <CR> does nothing.
+      vim.api.nvim_win_set_cursor(0, { 1, 0 })
     end)
   end)
 end

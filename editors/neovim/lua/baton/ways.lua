@@ -20,9 +20,10 @@ end
 ---@param way baton.Way
 ---@param status baton.Status
 local function start(client, way, status)
-  if status.task or (way.arguments and way.arguments.task) then
+  if status.state == 'ready' or (way.arguments and way.arguments.task) then
     return run_command(client, way)
   end
+  -- What was done is done: another task is needed.
   require('baton.command').ask_and_run({ client = client })
 end
 
@@ -74,12 +75,31 @@ end
 
 --- Trust is given to what one has read, at a terminal.
 ---@param client vim.lsp.Client
-local function trust(client)
+---@param way baton.Way
+local function trust(client, way)
   local cmd = client.config.cmd
-  local program = type(cmd) == 'table' and cmd[1] or 'baton'
+  local program = vim.split(way.cli or 'baton trust', ' ')
+  program[1] = type(cmd) == 'table' and cmd[1] or program[1]
   vim.cmd('botright new')
-  vim.fn.jobstart({ program, 'trust' }, { term = true, cwd = client.root_dir })
+  vim.fn.jobstart(program, { term = true, cwd = client.root_dir })
   vim.cmd.startinsert()
+end
+
+--- The file that has to be edited: the one with the fault, at its place, else the plan.
+---@param client vim.lsp.Client
+---@param way baton.Way
+---@param status baton.Status
+local function edit(client, way, status)
+  local fault = status.state == 'faulty' and status.faults and status.faults[1] or {}
+  local place = way.arguments and way.arguments.file and way.arguments or fault
+  if not place.file then
+    return require('baton.gate').edit(client)
+  end
+  require('baton.gate').close(client.root_dir)
+  local path = vim.fs.joinpath(client.root_dir, place.file)
+  vim.cmd.split(vim.fn.fnameescape(vim.fn.fnamemodify(path, ':.')))
+  local line = math.max(1, math.min(place.line or 1, vim.api.nvim_buf_line_count(0)))
+  vim.api.nvim_win_set_cursor(0, { line, math.max(0, (place.column or 1) - 1) })
 end
 
 --- What this client has an interface of its own for. Everything else is a command of the server's.
@@ -92,9 +112,7 @@ local OWN = {
   revise = function(client)
     require('baton.gate').ask_for_changes(client)
   end,
-  edit = function(client)
-    require('baton.gate').edit(client)
-  end,
+  edit = edit,
   reject = function(client)
     require('baton.gate').reject(client)
   end,
