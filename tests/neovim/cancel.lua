@@ -27,7 +27,9 @@ t.wait('the way out', function()
   return require('baton.question').pending()[1]
 end)
 t.same(#t.asked, 0)
-t.same(require('baton').statusline(), 'baton: asks')
+t.wait('the statusline says so', function()
+  return require('baton').statusline() == 'baton: stopped'
+end)
 vim.cmd('Baton gate')
 local question = t.answer('Resume')
 t.holds(question.prompt, 'Stopped in context.')

@@ -31,7 +31,9 @@ local question = t.gate()
 t.holds(question.prompt, 'Plan 2')
 t.answer(nil)
 t.hear('the plan still waits. :Baton gate')
-t.same(require('baton').statusline(), 'baton: plan waits')
+t.wait('the statusline says so', function()
+  return require('baton').statusline() == 'baton: plan waits for you'
+end)
 vim.api.nvim_set_current_win(plan_window())
 vim.api.nvim_feedkeys('q', 'x', false)
 t.same(vim.api.nvim_get_current_win(), window, 'q closes the plan')
@@ -46,7 +48,10 @@ t.holds(t.file('src/t1.rs'), '    1')
 t.holds(t.file('src/t2.rs'), '    0')
 t.same(plan_window(), nil)
 
+-- What can be done now is asked, and no more of the plan.
 vim.cmd('Baton gate')
-t.hear('nothing waits for an answer')
+question = t.answer(nil)
+t.holds(question.prompt, 'Not approved and so not done: T2.')
+t.same(question.titles, { 'Show Changes', 'Undo', 'Start' })
 
 t.done()

@@ -27,7 +27,16 @@ t.wait('nothing can be answered', function()
   return #require('baton.question').pending() == 0
 end)
 vim.cmd('Baton gate')
-t.hear('the plan cannot be shown before it is fixed: .agent_memory/plan.json:')
+local faulty = t.wait('what can be done is asked', function()
+  return t.asked[1]
+end)
+t.holds(faulty.prompt, '.agent_memory/plan.json:21:31: "bogus" is not one of')
+t.same(vim.list_slice(faulty.titles, 1, 3), { 'Edit Plan', 'Ask for Changes', 'Reject' })
+t.answer('Edit Plan')
+t.wait('the fault is shown', function()
+  return vim.fs.basename(vim.api.nvim_buf_get_name(0)) == 'plan.json' and vim.fn.line('.') == 21
+end)
+vim.cmd.close()
 
 -- Mended into another plan than was shown, it is shown before it is approved.
 write((good:gsub('The title of T2', 'A better title')))

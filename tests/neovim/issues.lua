@@ -50,7 +50,7 @@ local gone = severities()[1] == 1 and 'major' or 'critical'
 local dismissed = vim.iter(t.ask('baton.status').issues):find(function(issue)
   return issue.severity == gone
 end)
-t.same(dismissed, nil)
+t.same(dismissed.state, 'dismissed')
 -- The same by the command: dismiss what is left, and take it back.
 vim.cmd('Baton dismiss')
 t.hear('dismissed; :Baton restore')

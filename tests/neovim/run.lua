@@ -30,7 +30,9 @@ local plan = vim.fn.bufnr('^baton://plan$')
 t.same(#vim.fn.win_findbuf(plan), 1, 'the plan is shown')
 t.holds(t.text(plan), '### T1 · The title of T1 · `simple`')
 t.holds(t.text(plan), 'Cost: ')
-t.same(require('baton').statusline(), 'baton: plan waits')
+t.wait('the statusline says so', function()
+  return require('baton').statusline() == 'baton: plan waits for you'
+end)
 t.same(t.text(buffer), 'pub fn t1() -> u32 {\n    0\n}', 'nothing is written before the answer')
 t.answer('Approve')
 
@@ -38,7 +40,9 @@ t.same(t.ends(), 'escalated')
 t.hear('The verdict is changes_requested.')
 t.same(#vim.fn.win_findbuf(plan), 0, 'the plan is gone')
 t.same(vim.api.nvim_get_current_win(), window)
-t.same(require('baton').statusline(), '')
+t.wait('the statusline says so', function()
+  return require('baton').statusline() == 'baton: needs you, 4 issues'
+end)
 
 -- Progress was seen.
 t.wait('the progress ends', function()

@@ -38,15 +38,15 @@ def session(neovim):
     assert neovim.mode == "insert", f"mode {neovim.mode}:\n{neovim.screen()}"
     assert neovim.lua("return vim.api.nvim_buf_get_lines(0, 0, 1, true)[1]") == typed, "no key is lost"
     # In the corner that is away from the cursor.
-    corner = neovim.screen().splitlines()[terminal.LINES - 3]
-    assert corner.endswith("Baton: Plan 1 (2 tasks) waits for your answer. :Baton gate"), neovim.screen()
+    note = "Baton: Plan 1 (2 tasks) waits for your answer. :Baton gate"
+    assert any(line.endswith(note) for line in neovim.screen().splitlines()), neovim.screen()
     show("while typing", neovim)
     windows = (
         "return vim.iter(vim.api.nvim_list_wins())"
         ":filter(function(window) return vim.api.nvim_win_get_config(window).focusable end)"
     )
     assert len(neovim.lua(windows + ":totable()")) == 1, "no window opened"
-    assert "baton: plan waits" in neovim.screen(), neovim.screen()
+    assert "baton: plan waits for you" in neovim.screen(), neovim.screen()
     assert "Press ENTER" not in neovim.screen(), neovim.screen()
 
     # Back in normal mode and idle, the plan and its question open.
@@ -68,6 +68,10 @@ def session(neovim):
 
     # The workflow goes to its end with no key pressed, and nothing asks for one.
     neovim.sees("The verdict is changes_requested")
+    # What can be done is asked by itself, since the user is needed.
+    neovim.sees("1: Accept as Is")
+    show("at the end", neovim)
+    neovim.type("q<CR>")
     neovim.settle()
     assert "Press ENTER" not in neovim.screen(), neovim.screen()
     assert neovim.lua("return #vim.api.nvim_list_wins()") == 1, "the plan's window is gone"

@@ -66,9 +66,18 @@ local PAUSE = 200
 ---@type table<integer, 'asked'|'again'>
 local asking = {}
 
+--- Answers may overtake each other: the number of the last question, and that of the last answer taken.
+---@type table<integer, integer>
+local asked, taken = {}, {}
+
 ---@param client vim.lsp.Client
+---@param number integer
 ---@param status? baton.Status
-local function know(client, status)
+local function know(client, number, status)
+  if number < (taken[client.id] or 0) then
+    return
+  end
+  taken[client.id] = number
   local session = M.of(client.root_dir)
   session.status = status
   require('baton.question').follow(client, status)
@@ -87,8 +96,10 @@ function M.refresh(client, done)
     return
   end
   asking[client.id] = 'asked'
+  local number = (asked[client.id] or 0) + 1
+  asked[client.id] = number
   require('baton.client').execute(client, 'baton.status', nil, function(status)
-    know(client, status)
+    know(client, number, status)
     if done then
       done(status)
     end
@@ -254,7 +265,9 @@ function M.on_phase(_, event, context)
   if event.status ~= 'progress' and config.get().lenses then
     require('baton.lenses').refresh_all()
   end
-  M.refresh(client)
+  -- The beginning, the end and what waits are shown at once; of the rest one look is enough.
+  local is_turn = event.phase == 'workflow' or event.status == 'waiting'
+  M.refresh(client, is_turn and event.status ~= 'progress' and function() end or nil)
   M.redraw()
   vim.api.nvim_exec_autocmds('User', {
     pattern = 'BatonPhase',

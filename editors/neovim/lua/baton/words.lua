@@ -34,6 +34,8 @@ function M.here(text)
     local name = known['baton.' .. command]
     return name and ':Baton ' .. name
   end)
+  -- Arguments are words here.
+  text = text:gsub('(:Baton %l+) with {"(%l+)": .-}', '%1 {%2}')
   return (
     text:gsub('`baton (%l+)([^`]*)`', function(name, rest)
       name = COMMAND_LINE[name] or name
