@@ -1,8 +1,15 @@
 local t = require('support')
 
--- Another Neovim, in which nothing runs: the same plan waits, as whole as it was.
+-- Another Neovim, in which nothing runs: it says once that a plan waits.
+vim.cmd('filetype on')
+vim.lsp.enable('baton')
 vim.cmd.edit('src/t1.rs')
-t.same(#vim.lsp.get_clients(), 0)
+t.hear('waits for your answer; nothing of it is written before. (:Baton)')
+vim.wait(300)
+t.same(#t.said, 1, vim.inspect(t.said))
+t.same(require('baton').statusline(), 'baton: plan waits for you')
+
+-- The same plan waits, as whole as it was.
 vim.cmd('Baton gate')
 local question = t.wait('the gate', function()
   return t.asked[1]

@@ -23,8 +23,15 @@ t.same(t.text(buffer), edited)
 t.same(vim.bo[buffer].modified, true)
 t.holds(t.file('src/t1.rs'), '    0')
 
--- Saved, it goes on, and both edits are there.
-vim.cmd('silent write')
+-- Saved, it goes on, and both edits are there. Saving is one of the ways on, and begins no run.
+vim.cmd('Baton gate')
+local question = t.wait('the ways on', function()
+  return t.asked[1]
+end)
+t.holds(question.prompt, 'src/t1.rs')
+t.same(question.titles, { 'Save', 'Cancel' })
+t.answer('Save')
+t.hear('saved src/t1.rs')
 t.same(t.ends(), 'merged')
 t.wait('the buffer is read again', function()
   return t.text(buffer) == '// Not saved\npub fn t1() -> u32 {\n    1\n}'

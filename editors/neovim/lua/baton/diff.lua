@@ -144,9 +144,8 @@ end
 local function ask(client, arguments, result)
   local unsaved = require('baton.unsaved')
   local root = client.root_dir
-  local label = require('baton.session').label(root)
   local verb = arguments.undo and 'Redo' or 'Undo'
-  local prompt = ('%s%s what agents did? It would %s.'):format(label and label .. ': ' or '', verb, summary(result))
+  local prompt = ('%s what agents did? It would %s.'):format(verb, summary(result))
   local changed = unsaved.of(root, paths_of(result))
   local go = verb
   if #changed > 0 then
@@ -155,7 +154,7 @@ local function ask(client, arguments, result)
     prompt = ('%s Not saved: %s.'):format(prompt, unsaved.names(root, changed))
   end
   vim.ui.select({ go, 'Leave everything as it is' }, {
-    prompt = prompt .. ' ',
+    prompt = require('baton.session').labelled(root, prompt .. ' '),
     kind = 'baton_undo',
   }, function(choice)
     if choice == go and unsaved.save(unsaved.of(root, paths_of(result))) then

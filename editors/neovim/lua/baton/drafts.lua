@@ -43,6 +43,7 @@ function M.ask(root, kind, prompt, done)
   local before = M.of(root, kind)
   -- A line is asked for; what was kept may have more of them.
   local default = before and vim.trim((before:gsub('%s+', ' ')))
+  prompt = require('baton.session').labelled(root, prompt)
   vim.ui.input({ prompt = prompt, default = default }, function(words)
     pcall(vim.api.nvim_del_autocmd, watch)
     words = words and vim.trim(words)

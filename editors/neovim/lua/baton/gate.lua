@@ -291,7 +291,8 @@ local function approve_some(client, gate)
   local ids = vim.tbl_map(function(task)
     return task.id
   end, gate.tasks or {})
-  vim.ui.input({ prompt = 'Approve these tasks: ', default = table.concat(ids, ' ') }, function(text)
+  local prompt = require('baton.session').labelled(client.root_dir, 'Approve these tasks: ')
+  vim.ui.input({ prompt = prompt, default = table.concat(ids, ' ') }, function(text)
     local chosen = text and vim.split(text, '[%s,]+', { trimempty = true }) or {}
     if #chosen > 0 and still_waits(client, gate) then
       approve(client, gate.plan_sha256, chosen)

@@ -20,7 +20,8 @@ end
 function M.ask(client, message)
   local variable = M.variable(message) or DEFAULT
   local root = client.root_dir
-  local ok, key = pcall(vim.fn.inputsecret, ('%s (for this session of Neovim): '):format(variable))
+  local prompt = ('%s (for this Neovim only): '):format(variable)
+  local ok, key = pcall(vim.fn.inputsecret, require('baton.session').labelled(root, prompt))
   vim.cmd.redraw()
   key = ok and vim.trim(key) or ''
   if key == '' then

@@ -313,9 +313,9 @@ end
 
 ---@param question baton.Question
 local function open_message(question)
-  local label = require('baton.session').label(question.root)
+  local prompt = require('baton.words').here(question.message) .. ' '
   vim.ui.select(question.actions, {
-    prompt = ('%s%s '):format(label and label .. ': ' or '', require('baton.words').here(question.message)),
+    prompt = require('baton.session').labelled(question.root, prompt),
     kind = 'baton_message',
     format_item = function(action)
       return (action.title:gsub('%s+', ' '))

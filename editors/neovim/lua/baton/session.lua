@@ -45,6 +45,15 @@ function M.label(root)
   return #roots > 1 and require('baton.project').name(root, roots) or nil
 end
 
+--- A question about a project, which is named where there are several.
+---@param root string
+---@param question string
+---@return string
+function M.labelled(root, question)
+  local label = M.label(root)
+  return label and ('%s: %s'):format(label, question) or question
+end
+
 --- What goes on has changed; so has the statusline.
 function M.redraw()
   if require('baton').is_in_statusline then

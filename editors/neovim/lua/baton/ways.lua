@@ -30,7 +30,10 @@ end
 ---@param client vim.lsp.Client
 local function accept(client)
   local prompt = 'Accept as it is. Why? (for the reviewers to come; may be empty) '
-  vim.ui.input({ prompt = prompt, default = require('baton.drafts').of(client.root_dir, 'reason') }, function(because)
+  vim.ui.input({
+    prompt = require('baton.session').labelled(client.root_dir, prompt),
+    default = require('baton.drafts').of(client.root_dir, 'reason'),
+  }, function(because)
     if because then
       M.accept(client, because)
     end
@@ -160,14 +163,13 @@ end
 ---@param status baton.Status
 ---@param done? fun() Called when the question is no longer on the screen.
 function M.ask(client, status, done)
-  local label = require('baton.session').label(client.root_dir)
   local prompt = require('baton.words').here(status.summary or status.headline or 'What now?')
   local fault = status.faults and status.faults[1]
   if fault and not prompt:find(fault.file, 1, true) then
     prompt = ('%s %s:%d:%d: %s'):format(prompt, fault.file, fault.line, fault.column, fault.message)
   end
   vim.ui.select(M.of(status), {
-    prompt = (label and label .. ': ' or '') .. prompt .. ' ',
+    prompt = require('baton.session').labelled(client.root_dir, prompt .. ' '),
     kind = 'baton_ways',
     format_item = function(way)
       return (way.title:gsub('%s+', ' '))
