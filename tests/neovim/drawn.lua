@@ -209,6 +209,25 @@ t.wait('the next run takes the question back', function()
 end)
 fake.event({ status = 'done', run = 'next', outcome = 'done', message = 'Done.', ways_on = {} })
 
+local here = require('baton.words').here
+t.same(here('baton.workflow with a task makes one'), ':Baton run {task} makes one')
+t.same(here('baton.rollback with {"undo": true}, baton.toml, `baton diff`'), ':Baton redo, baton.toml, :Baton diff')
+t.same(here('baton.plan with {"feedback": "…"} asks'), ':Baton plan {feedback} asks')
+
+-- A task that waits for files names each once.
+t.said = {}
+local function waits(files)
+  local message = 'waits for you to save ' .. table.concat(files, ', ')
+  fake.event({ phase = 'implement', task = 'T1', status = 'waiting', message = message, files = files })
+end
+waits({ 'a', 'b' })
+waits({ 'b' })
+t.same(t.said, { 'T1 waits for you to save a, b (:Baton)' })
+fake.event({ phase = 'implement', task = 'T1', status = 'progress', message = 'thinking' })
+waits({ 'b' })
+t.same(#t.said, 2)
+fake.event({ status = 'done', run = 'r1', outcome = 'done', message = 'Done.', ways_on = {} })
+
 -- A server that knows none of this: the page and the statusline say what it does know.
 local older = fake.status_of({ outcome = 'escalated', next = 're_plan' })
 older.ways_on = nil

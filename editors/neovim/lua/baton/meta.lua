@@ -21,6 +21,7 @@
 ---@field folder? string URI of the workspace folder.
 ---@field outcome? string Of the last event of a run,
 ---@field ways_on? baton.Way[] and what can be done then.
+---@field files? string[] Of a task that waits for them to be saved.
 ---@field gate? baton.Gate Of the event that waits at the gate.
 
 ---@class baton.GateTask

@@ -305,10 +305,8 @@ end
 function M.on_message(_, params, context)
   local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO, vim.log.levels.DEBUG }
   local client = vim.lsp.get_client_by_id(context.client_id)
-  local message = require('baton.words').here(params.message)
-  if not view.was_just_said(message) then
-    view.say(message, levels[params.type], { root = client and client.root_dir })
-  end
+  local root = client and client.root_dir
+  view.say(require('baton.words').here(params.message), levels[params.type], { root = root })
 end
 
 ---@param question baton.Question

@@ -13,6 +13,7 @@ local M = {}
 ---@field percent? integer How far it is.
 ---@field message? string The last thing it said.
 ---@field tasks table<string, 'works'|'waits'> The tasks that agents are at.
+---@field named table<string, string[]> The files that a waiting task was said to wait for.
 ---@field outcome? string How the last run ended.
 ---@field last_run? string The run that ended last.
 ---@field status? baton.Status What the server said last of where the workflow stands.
@@ -25,7 +26,7 @@ local sessions = {}
 ---@param root string
 ---@return baton.Session
 function M.of(root)
-  sessions[root] = sessions[root] or { root = root, tasks = {} }
+  sessions[root] = sessions[root] or { root = root, tasks = {}, named = {} }
   return sessions[root]
 end
 
@@ -201,6 +202,9 @@ local function follow(session, event)
   if event.task then
     local is_over = event.status ~= 'waiting' and ENDS[event.status]
     session.tasks[event.task] = not is_over and (event.status == 'waiting' and 'waits' or 'works') or nil
+    if event.status ~= 'waiting' then
+      session.named[event.task] = nil
+    end
   elseif event.status == 'started' then
     session.tasks = {}
   end
@@ -209,6 +213,20 @@ local function follow(session, event)
     session.tasks = {}
     session.outcome = event.outcome or event.status
   end
+end
+
+--- Whether a task waits for a file that was not named yet: of several files, one may have been saved.
+---@param session baton.Session
+---@param event baton.PhaseEvent
+---@return boolean
+local function names_another_file(session, event)
+  local named = session.named[event.task]
+  session.named[event.task] = event.files or {}
+  return not named
+    or #named == 0
+    or vim.iter(event.files or {}):any(function(file)
+      return not vim.list_contains(named, file)
+    end)
 end
 
 --- Say what is worth a line: phases, not steps; and what only the user can help with.
@@ -220,6 +238,9 @@ local function say(session, event)
   local message = require('baton.words').here(event.message)
   log.add(('%s %s: %s'):format(place, event.status, message))
   if event.task and event.status == 'waiting' then
+    if not names_another_file(session, event) then
+      return
+    end
     return view.announce(('%s %s (:Baton)'):format(event.task, message), function()
       return session.tasks[event.task] == 'waits'
     end, session.root)

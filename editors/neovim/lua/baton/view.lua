@@ -31,17 +31,6 @@ end
 ---@field root? string The project it is about; it is named where there are several.
 ---@field still_true? fun(): boolean Whether it is; what is no longer true is not left on the screen.
 
----@type table<string, integer>
-local said_at = {}
-
---- Whether this was said a moment ago: the server tells some things twice, as an event and as a message.
----@param message string
----@return boolean
-function M.was_just_said(message)
-  local at = said_at[vim.trim((message:gsub('^Baton: ', '')))]
-  return at ~= nil and vim.uv.now() - at < 1000
-end
-
 --- Say something: in the command line where it fits, else in a note in the corner.
 ---@param message string
 ---@param level? integer of `vim.log.levels`
@@ -50,7 +39,6 @@ function M.say(message, level, opts)
   opts = opts or {}
   level = level or vim.log.levels.INFO
   message = message:gsub('^Baton: ', '')
-  said_at = { [vim.trim((message:gsub(' %(:Baton[^)]*%)$', '')))] = vim.uv.now() }
   local label = opts.root and require('baton.session').label(opts.root)
   if not opts.passing then
     require('baton.log').add(label and label .. ': ' .. message or message)

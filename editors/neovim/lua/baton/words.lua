@@ -2,6 +2,16 @@
 
 local M = {}
 
+--- What is more here than a command's name.
+local WITH = {
+  ['baton%.rollback with {"undo": true}'] = ':Baton redo',
+  ['baton%.workflow with {"reset": true}'] = ':Baton! run',
+  ['baton%.workflow with a task'] = ':Baton run {task}',
+  ['baton%.plan with feedback'] = ':Baton plan {feedback}',
+  ['baton%.review with a base'] = ':Baton review {base}',
+  ['baton%.approve with tasks'] = ':Baton approve {ids}',
+}
+
 --- What the command line calls otherwise than the server does.
 local COMMAND_LINE = { rollback = 'undo', run = 'run' }
 
@@ -30,6 +40,9 @@ end
 ---@return string
 function M.here(text)
   local known = subcommands()
+  for words, here in pairs(WITH) do
+    text = text:gsub(words, here)
+  end
   text = text:gsub('baton%.(%a+)', function(command)
     local name = known['baton.' .. command]
     return name and ':Baton ' .. name
