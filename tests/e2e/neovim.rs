@@ -53,7 +53,9 @@ fn user_at_a_screen(file: &str, columns: usize, session: &Session, script: Scrip
     let Some((nvim, python)) = editors::neovim().zip(editors::neovim_python()) else { return false };
     let api = MessagesApi::start(script);
     let mut command = user_of(&python, session, &api);
-    command.arg(editors::in_repository(&format!("tests/neovim/{file}.py"))).arg(columns.to_string()).env("NVIM", nvim);
+    // No compiled files are left in the repository.
+    command.arg("-B").arg(editors::in_repository(&format!("tests/neovim/{file}.py")));
+    command.arg(columns.to_string()).env("NVIM", nvim);
     if let Some(folder) = std::env::var_os("TEST_SCREENS") {
         command.env("TEST_SCREENS", folder);
     }
