@@ -232,6 +232,7 @@ impl StatusReader {
         let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
         let warnings: Vec<String> = unverified_or_log(store).into_iter().chain(done_elsewhere).collect();
         let is_faulty = is_stuck(store, &memory, &faults);
+        let beside = faults.iter().filter(|faulty| !store.stops_workflow(faulty)).filter_map(unreadable_base_review);
         let gate = match (&next, &memory.plan) {
             (Next::Gate, Some(plan)) if !is_faulty => {
                 Some(GateContent { warnings: warnings.clone(), ..sources.content(&memory, plan) })
@@ -276,11 +277,11 @@ impl StatusReader {
             notes: Vec::new(),
             checks: Vec::new(),
             sandbox: None,
-            faults: faults.iter().flat_map(fault_states).collect(),
+            faults: faults.iter().filter(|faulty| store.stops_workflow(faulty)).flat_map(fault_states).collect(),
             usage: sources.usage,
             run_usage: of_live.or(newest.map(|(_, history)| history.usage)).unwrap_or_default(),
             next: if is_faulty { NextStep::None } else { NextStep::from(&next) },
-            warnings,
+            warnings: warnings.into_iter().chain(beside).collect(),
         })
     }
 }
@@ -324,6 +325,15 @@ fn progress_of(tasks: &[TaskStanding]) -> (usize, usize) {
 fn first_fault(faulty: &FileFaults) -> Option<String> {
     let fault = faulty.faults.first()?;
     Some(format!("{}:{}", safe_line(&faulty.file), safe_line(&fault.to_string())))
+}
+
+/// The review against a commit cannot be read, which keeps no workflow from going on.
+fn unreadable_base_review(faulty: &FileFaults) -> Option<String> {
+    let fault = faulty.faults.first()?;
+    Some(format!(
+        "{}:{fault}. The workflow goes on without this review; fix the file, or review against a commit again.",
+        faulty.file
+    ))
 }
 
 fn fault_states(faulty: &FileFaults) -> impl Iterator<Item = FaultStatus> {
