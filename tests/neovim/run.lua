@@ -141,4 +141,14 @@ end)
 t.same(vim.fn.bufname(), 'src/t2.rs')
 t.same(t.text(vim.fn.bufnr('^baton://before/src/t2.rs$')), 'pub fn t2() -> u32 {\n    0\n}')
 
+-- Taken as it is, with a reason; it is said, and the statusline follows.
+vim.cmd.diffoff({ bang = true })
+vim.cmd('Baton accept It is good enough.')
+t.hear('Accepted by you')
+t.wait('the statusline says so', function()
+  return require('baton').statusline():find('accepted', 1, true)
+    or require('baton').statusline():find('approved', 1, true)
+end)
+t.same(require('baton.drafts').of(t.server().root_dir, 'reason'), nil)
+
 t.done()
