@@ -58,6 +58,8 @@ export class Window {
 
   /** Type into the input box that is open, and accept. */
   async answer(text: string): Promise<void> {
+    // The palette, which has no title, may still be there.
+    await this.page.locator(".quick-input-widget:visible .quick-input-title", { hasText: /./ }).waitFor();
     const input = this.quickInput;
     await input.waitFor();
     await input.fill(text);
