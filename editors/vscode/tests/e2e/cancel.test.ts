@@ -36,14 +36,18 @@ describe("a cancelled run", vscode.options, () => {
     await window.notification("implement T2").waitFor();
     await window.picture("running");
     await window.press("Cancel");
-    await window.notification("Show changes").waitFor();
+    await window.page.locator(".notification-list-item").getByRole("button", { name: "Show Changes" }).waitFor();
     await window.picture("way-out");
     go();
-    await until(async () => (await window.statusBar.innerText()).includes("cancelled"), "it is cancelled");
+    await window.says("stopped");
     assert.equal(desk.read("README.md").includes("Call it"), false, "the other task wrote nothing");
   });
 
-  step("goes on from there when the user says so", async () => {
+  step("goes on from there when the user says so, also after a reload", async () => {
+    await window.reload();
+    await window.says("stopped");
+    await window.page.locator(".notification-list-item").getByRole("button", { name: "Undo" }).waitFor();
+    await window.picture("reloaded");
     await window.press("Resume");
     await window.notification("nothing was committed").waitFor();
     assert.match(desk.read("README.md"), /Call it with a name/);
