@@ -53,7 +53,7 @@ describe("two folders", vscode.options, () => {
     await window.quickRows.filter({ hasText: "other" }).waitFor();
     await window.picture("cancel-which");
     await window.pick("other");
-    await window.notification(/Baton \(other\): .*[Cc]ancel/).waitFor();
+    await window.notification(/Baton \(other\): .*[Ss]topped/).waitFor();
     await window.picture("cancelled");
     await window.clearNotifications();
     // One is left: nobody is asked.
