@@ -107,7 +107,7 @@ export class GatePanel implements Disposable {
   private open(workflow: Workflow): Shown {
     const panel = window.createWebviewPanel(
       VIEW,
-      "Baton: Plan",
+      `${workflow.title}: Plan`,
       { viewColumn: ViewColumn.Beside, preserveFocus: true },
       { enableScripts: true, localResourceRoots: [] },
     );
