@@ -114,7 +114,7 @@ fn an_approval_counts() {
 fn an_approval_counts_for_no_other_plan_place_or_user() {
     let waits = |session: &Session| {
         let server = no_replies();
-        session.run(&server.api, []).expect(3).prints("waits for an answer");
+        session.run(&server.api, []).expect(3).prints("waits for your answer");
         server.is(&[]);
         assert_eq!(tree(session), before());
     };
@@ -133,7 +133,7 @@ fn an_approval_counts_for_no_other_plan_place_or_user() {
     let LastVersion { session, .. } = open("approved");
     let elsewhere = session.clone_workspace("elsewhere");
     let server = no_replies();
-    session.baton(["run"]).api(&server.api).current_dir(&elsewhere).run().expect(3).prints("waits for an answer");
+    session.baton(["run"]).api(&server.api).current_dir(&elsewhere).run().expect(3).prints("waits for your answer");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_journal_of_another_key_is_not_rolled_forward() {
     let half = tree(&session);
     fs::write(session.state().join("key"), [7; 32]).unwrap();
     let server = no_replies();
-    session.run(&server.api, []).expect(3).prints("waits for an answer");
+    session.run(&server.api, []).expect(3).prints("waits for your answer");
     assert_eq!(tree(&session), half);
 }
 
@@ -402,7 +402,7 @@ fn a_killed_rollback_is_finished_by_the_next_command() {
     let LastVersion { session, .. } = open("rollback-killed");
     assert!(tree(&session) != before() && tree(&session) != with_done("123"), "it is half-way");
     let server = no_replies();
-    baton(&session, &server.api, &["run"]).expect(3).prints("waits for an answer");
+    baton(&session, &server.api, &["run"]).expect(3).prints("waits for your answer");
     assert_eq!((tree(&session), &status(&session)["next"]), (before(), &json!("gate")));
     session.baton(["rollback", "--undo"]).run().expect(0);
     assert_eq!((tree(&session), &status(&session)["outcome"]), (with_done("123"), &json!("merged")));
@@ -468,7 +468,7 @@ fn a_review_against_a_commit_is_read_and_resumed() {
     client.execute("baton.restoreIssue", &[json!(id)]).expect("it is restored");
     client.disconnect();
     let server = Asked::of(another_way(t3()));
-    baton(&session, &server.api, &["run", "--fix", id]).expect(3).prints("waits for an answer");
+    baton(&session, &server.api, &["run", "--fix", id]).expect(3).prints("waits for your answer");
     assert!(session.text(".agent_memory/task.md").contains("src/t2.rs:2 (major): Seven is wrong."));
     assert_eq!(session.text(".agent_memory/base_review.json"), before);
 }
