@@ -1,7 +1,6 @@
 //! Texts of models, people and files that would drive a terminal, turn the direction of reading, or act when they are
 //! shown: what the language server, `--json` and plan.md make of them. The client of these tests refuses every message that
 //! is not safe to show.
-#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 

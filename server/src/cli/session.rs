@@ -95,6 +95,9 @@ struct Chosen {
     current: Option<PathBuf>,
 }
 
+/// What a folder has of a workspace, and whose that is.
+type Marked = io::Result<Option<(String, Mark)>>;
+
 /// What was found on the way up from the current folder.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
@@ -136,7 +139,7 @@ impl Start<'_> {
 
 /// Go up from the current folder to the first that has a mark. The user's home, and what is above it, are no workspace for
 /// what lies below: a home that is a repository holds settings, and every project.
-fn search(current: &Path, home: Option<&Path>, mark: &dyn Fn(&Path) -> io::Result<Option<(String, Mark)>>) -> Found {
+fn search(current: &Path, home: Option<&Path>, mark: &dyn Fn(&Path) -> Marked) -> Found {
     for folder in current.ancestors() {
         if folder != current && home.is_some_and(|home| home.starts_with(folder)) {
             break;
@@ -152,7 +155,7 @@ fn search(current: &Path, home: Option<&Path>, mark: &dyn Fn(&Path) -> io::Resul
 }
 
 /// What a folder has of a workspace: one of the marks, or a memory folder of another name.
-fn mark_of(folder: &Path, memory_dir: &str, current: &Path) -> io::Result<Option<(String, Mark)>> {
+fn mark_of(folder: &Path, memory_dir: &str, current: &Path) -> Marked {
     for name in MARKS {
         if let Some(mark) = workspace::mark(folder, name, current)? {
             return Ok(Some((name.to_owned(), mark)));
