@@ -59,7 +59,7 @@ fn the_plan_shows_what_was_written_and_nothing_of_it_acts() {
     }
     assert!(text.contains("gpj.exe") && text.contains("take note"), "nothing is lost:\n{text}");
     assert_eq!(text.chars().find(|c| baton::text::is_unsafe(*c) && *c != '\n'), None, "{text:?}");
-    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    let status = session.baton(["status", "--json"]).api(&api).run().expect(0).json();
     check_safe(&status);
     assert_eq!(status["gate"]["markdown"], text);
 }
@@ -71,15 +71,8 @@ fn a_memory_folder_with_an_old_rendering_is_shown_anew() {
     session.run(&api, ["--task", "Do it"]).expect(3);
     let made = session.text(".agent_memory/plan.md");
     session.write(".agent_memory/plan.md", format!("# Plan, version 1\n\n{HOSTILE}\n"));
-    let mut client = session.lsp_client(&api);
-    client.execute("baton.openPlan", &[]).unwrap();
-    let opened = client.wait_for("window/showDocument");
-    client.answer(&opened, json!({ "success": true }));
+    session.run(&api, []).expect(3);
     assert_eq!(session.text(".agent_memory/plan.md"), made);
-    while !client.has_read_everything() {
-        client.next_message("what came beside");
-    }
-    client.quit();
 }
 
 #[test]

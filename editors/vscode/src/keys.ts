@@ -43,6 +43,11 @@ export class Keys {
         environment[provider.variable] = key;
       }
     }
+    const kept = Object.keys(environment);
+    if (kept.length > 0) {
+      // Messages then say where the key is kept, not the variable that nobody has set.
+      environment.BATON_EDITOR_KEYS = kept.join(" ");
+    }
     return environment;
   }
 }

@@ -1,6 +1,6 @@
 //! A run as plain lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::time::Duration;
 
@@ -15,18 +15,27 @@ const QUIET: Duration = Duration::from_secs(15);
 pub(super) struct Log {
     out: Box<dyn Write + Send>,
     last: HashMap<(EventPhase, Option<String>), Duration>,
+    /// What waits for the network: a wait gets one line, not one a second.
+    waiting: HashSet<(EventPhase, Option<String>)>,
 }
 
 impl Log {
     pub(super) fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, last: HashMap::new() }
+        Self { out, last: HashMap::new(), waiting: HashSet::new() }
     }
 
     /// Show an event that came this long after the run began.
     pub(super) fn on(&mut self, event: &PhaseEvent, since: Duration) {
         let key = (event.phase, event.task.clone());
         let silent = self.last.get(&key).is_none_or(|last| since.saturating_sub(*last) >= QUIET);
-        if event.status == EventStatus::Progress && !silent && !is_news(event) {
+        let begins_to_wait = match event.error {
+            Some(_) => self.waiting.insert(key.clone()),
+            None => {
+                self.waiting.remove(&key);
+                false
+            }
+        };
+        if event.status == EventStatus::Progress && !silent && !begins_to_wait && !is_news(event) {
             return;
         }
         self.last.insert(key, since);
@@ -58,12 +67,8 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     }
 }
 
-/// Whether progress always gets its line: it concerns the whole run, a file written, or a further attempt.
+/// Whether progress always gets its line: it concerns the whole run, or a file written.
 fn is_news(event: &PhaseEvent) -> bool {
     let message = event.message.to_lowercase();
-    event.phase == EventPhase::Workflow
-        || message.starts_with("wrote")
-        || message.starts_with("refused")
-        || message.contains("retry")
-        || message.contains("trying again")
+    event.phase == EventPhase::Workflow || message.starts_with("wrote") || message.starts_with("refused")
 }

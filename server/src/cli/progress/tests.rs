@@ -234,20 +234,24 @@ fn a_log_tells_of_progress_only_what_is_worth_a_line() {
         &[
             event(0, "context started", ""),
             event(1, "context progress", "reading a.rs"),
-            event(2, "context progress", "retrying in 2 s: overloaded (529)"),
-            event(3, "context progress", "reading b.rs"),
-            event(17, "context progress", "reading c.rs"),
-            event(18, "context progress", "reading d.rs"),
-            event(19, "implement/T1 started", "Fix"),
+            failed(2, "context progress", "Some API: overloaded (529); waiting 2 s, try 2", "overloaded (529)"),
+            failed(3, "context progress", "Some API: overloaded (529); waiting 1 s, try 2", "overloaded (529)"),
+            event(4, "context progress", "asking Some API again, try 2"),
+            failed(5, "context progress", "Some API: overloaded (529); waiting 1 s, try 3", "overloaded (529)"),
+            event(6, "context progress", "reading b.rs"),
+            event(20, "context progress", "reading c.rs"),
+            event(20, "context progress", "reading d.rs"),
+            event(20, "implement/T1 started", "Fix"),
             event(20, "implement/T1 progress", "editing a.rs"),
             event(21, "implement/T1 progress", "wrote a.rs"),
             event(22, "workflow progress", "no checkpoint: not a git repository"),
         ],
         expect![[r#"
             [     0 s] context started
-            [     2 s] context: retrying in 2 s: overloaded (529)
-            [    17 s] context: reading c.rs
-            [    19 s] implement T1 started: Fix
+            [     2 s] context: Some API: overloaded (529); waiting 2 s, try 2
+            [     5 s] context: Some API: overloaded (529); waiting 1 s, try 3
+            [    20 s] context: reading c.rs
+            [    20 s] implement T1 started: Fix
             [    21 s] implement T1: wrote a.rs
             [    22 s] workflow: no checkpoint: not a git repository
         "#]],
