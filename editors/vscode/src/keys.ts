@@ -46,7 +46,7 @@ export class Keys {
     const kept = Object.keys(environment);
     if (kept.length > 0) {
       // Messages then say where the key is kept, not the variable that nobody has set.
-      environment.BATON_EDITOR_KEYS = kept.join(" ");
+      environment["BATON_EDITOR_KEYS"] = kept.join(" ");
     }
     return environment;
   }
