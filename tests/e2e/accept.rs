@@ -251,7 +251,7 @@ fn accepted_work_is_undone_and_that_too_and_a_new_task_starts() {
         baton(&session, ["rollback", "--undo"]).expect(0);
         assert_eq!((session.tree(), status(&session)), (after, merged()));
 
-        session.run(&api, ["--task", "Another task"]).expect(3).prints("waits for an answer");
+        session.run(&api, ["--task", "Another task"]).expect(3).prints("waits for your answer");
         let history = session.history();
         let finished = history.iter().find(|entry| entry.ends_with("-finished")).unwrap();
         assert!(session.exists(&format!(".agent_memory/history/{finished}/accepted.json")), "{history:?}");

@@ -152,7 +152,7 @@ fn a_plan_waits_for_its_answer_and_is_implemented() {
         }
         let before = session.text(".agent_memory/plan.json");
         let api = server();
-        session.run(&api, []).expect(3).prints("The plan (version 1, 2 tasks) waits for an answer.");
+        session.run(&api, []).expect(3).prints("The plan (version 1, 2 tasks) waits for your answer.");
         assert!(session.text(".agent_memory/plan.md").contains("The title of T2"));
         assert!(api.requests().is_empty());
         session.baton(["approve"]).run().expect(0);
@@ -196,7 +196,7 @@ fn a_report_is_reviewed_once_its_plan_is_approved() {
     let tree = session.tree();
     let api = server();
     // The plan was never approved here: the gate asks, as for every plan.
-    session.run(&api, []).expect(3).prints("waits for an answer");
+    session.run(&api, []).expect(3).prints("waits for your answer");
     let status = session.baton(["status"]).run().expect(0);
     status.prints("The report tells of work that no journal of Baton bears out here: T1, T2.");
     session.baton(["approve"]).run().expect(0);
@@ -370,7 +370,7 @@ fn an_approval_and_a_round_from_elsewhere_count_for_nothing_or_for_what_they_say
         ("round.json", json!({ "n": null, "kind": "first", "tasks": null, "issues": null })),
     ]);
     let api = server();
-    session.run(&api, []).expect(3).prints("waits for an answer");
+    session.run(&api, []).expect(3).prints("waits for your answer");
     session.run(&api, ["--auto-approve"]).expect(0);
     assert_eq!(session.handoff("round.json")["tasks"], json!(["T1", "T2"]));
 }

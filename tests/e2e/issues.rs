@@ -105,7 +105,7 @@ fn a_run_for_chosen_issues_ends_with_its_review_also_where_others_are_to_be_fixe
     assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
     assert_eq!(done.outcome()["outcome"], "done");
     let last = done.events().pop().unwrap();
-    assert_eq!(last["message"], "The round is done; 1 issue is open. `baton run` goes on to fix all that are.");
+    assert_eq!(last["message"], "The round is done; 1 issue is open.");
     assert_eq!(stands(&session), next(&["A fixed", "B open"], "fix"));
 
     let count = api.requests().len();
@@ -461,7 +461,7 @@ fn a_plan_that_changed_since_is_asked_about_before_a_chosen_issue_is_fixed() {
     let mut changed = session.handoff("plan.json");
     changed["tasks"][0] = with(changed["tasks"][0].clone(), json!({ "title": "Another title" }));
     session.write(".agent_memory/plan.json", serde_json::to_string_pretty(&changed).unwrap());
-    fix(&session, &api, &[&id(&session, "A")]).expect(3).prints("waits for an answer");
+    fix(&session, &api, &[&id(&session, "A")]).expect(3).prints("waits for your answer");
     assert_eq!(session.handoff("round.json")["n"], 2);
     session.baton(["approve"]).run().expect(0);
     session.run(&api, []).expect(0);

@@ -84,8 +84,8 @@ fn a_workflow_that_is_half_undone_stands_until_the_rest_is_undone_too() {
     let mine = session.text(FILES[1]);
     let half = rollback(&session, []).expect(3).prints("Rolled back: 2 files, 1 file left alone.");
     let half = half.prints("left alone  src/t2.rs: your edits since touch the same lines");
-    let half = half.prints("`baton rollback` again handles it").prints("`baton rollback --undo` takes this back");
-    assert!(!half.stdout.contains("waits for an answer"), "{}", half.stdout);
+    let half = half.prints("`baton rollback` again handles it").prints("baton rollback --undo");
+    assert!(!half.stdout.contains("waits for your answer"), "{}", half.stdout);
     assert_eq!(session.text(FILES[1]), mine);
     assert_eq!(status(&session)["outcome"], "merged", "what was judged stands until it is gone");
     assert_eq!(reported(&session, "T1").unwrap(), [FILES[1]], "the report tells of what is left");
@@ -98,7 +98,7 @@ fn a_workflow_that_is_half_undone_stands_until_the_rest_is_undone_too() {
     assert_eq!((session.text(FILES[1]), status(&session)["outcome"].clone()), (mine, json!("merged")));
 
     resolve(&session);
-    rollback(&session, []).expect(0).prints("Rolled back: 1 file.").prints("The plan waits for an answer again");
+    rollback(&session, []).expect(0).prints("Rolled back: 1 file.").prints("The plan waits for your answer again");
     assert_eq!(session.tree(), before);
     for file in ["impl_report.json", "review.json", "approval.json", "round.json"] {
         assert!(!session.exists(&session.memory(file)), "{file} goes with the last of the files");
@@ -174,7 +174,7 @@ fn half_undone_work_that_nobody_judged_waits_at_its_gate_and_is_done_again() {
     let fails = Script::new().on("implement/T2", [blocked("not now")]);
     let Worked { session, before, .. } = worked(fails, 1);
     conflict(&session);
-    rollback(&session, []).expect(3).prints("Rolled back: 1 file, 1 file left alone.").prints("waits for an answer");
+    rollback(&session, []).expect(3).prints("Rolled back: 1 file, 1 file left alone.").prints("waits for your answer");
     assert_eq!(status(&session)["next"], "gate");
     assert_eq!(reported(&session, "T1"), None, "a task that lost a file does not count as done");
     let left = diff(&session);

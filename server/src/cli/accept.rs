@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::failure::{FAILED, Failure, USAGE};
 use super::gate::NonInteractiveApprover;
-use super::output::{exit_code_after, print};
-use super::run::{block_on, exit_code};
+use super::output::exit_code_after;
+use super::run::{EndReport, block_on, exit_code};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::memory::{MemoryError, Store};
-use crate::text;
 use crate::workflow::{self, Engine, Goal, RunEnd, StartError};
 
 /// Accept, and print how the workflow ends with it.
@@ -19,8 +18,9 @@ pub(super) fn accept(start: &Start<'_>, because: Option<String>) -> Result<u8, F
         check_kept(&store)?;
     }
     let engine = session.engine(Arc::new(NonInteractiveApprover))?;
+    let report = EndReport::of(&engine);
     let end = block_on(run(engine, Goal::Accept { because }))??;
-    exit_code_after(exit_code(&end), print(&text::safe_lines(&end.message)))
+    exit_code_after(exit_code(&end), report.print_message(&end))
 }
 
 /// The run that accepts has no phase to show, and is over at once.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::args::ApproveArgs;
 use super::failure::Failure;
-use super::output::{print, way_on_lines};
+use super::output::{columns, print, way_on_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::Decision;
@@ -29,7 +29,7 @@ pub(super) fn reject(start: &Start<'_>) -> Result<u8, Failure> {
         answer(start, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
     let status = workflow::status(&store, &session.settings, None, &session.phases, Timestamp::now())?;
     let mut lines = vec![format!("Rejected plan{}. {}", version(&answered), text::safe_lines(&status.summary))];
-    lines.extend(way_on_lines(&status.ways_on));
+    lines.extend(way_on_lines(&status.ways_on, columns()));
     print(&lines.join("\n"))?;
     Ok(0)
 }

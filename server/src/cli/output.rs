@@ -46,15 +46,28 @@ pub(super) fn issue_line(issue: &Issue) -> String {
     format!("{}:{line}: {}: {}", text::safe_line(file), severity.as_str(), text::safe_line(description))
 }
 
-/// The ways on, a line each: the command, then what it does. Those without a command line are left out.
-pub(super) fn way_on_lines(ways: &[WayOn]) -> Vec<String> {
-    let with_command = || ways.iter().filter_map(|way| Some((way.cli.as_deref()?, way.title)));
-    let width =
-        with_command().map(|(command, _)| command.chars().count()).filter(|width| *width <= 32).max().unwrap_or(0);
-    let line = |(command, title): (&str, &str)| match command.chars().count() <= width {
-        true => format!("  {command:<width$}  {}", title.to_lowercase()),
-        // Ids of many issues take a line of their own.
-        false => format!("  {command}\n  {:<width$}  {}", "", title.to_lowercase()),
+/// The columns that results are wrapped to: the terminal's, where standard output is one, and 100 elsewhere and on wider
+/// ones.
+pub(super) fn columns() -> usize {
+    const WIDEST: u16 = 100;
+    let term = console::Term::stdout();
+    let columns = term.size_checked().filter(|_| term.is_term()).map_or(WIDEST, |(_, columns)| columns);
+    usize::from(columns.clamp(20, WIDEST))
+}
+
+/// The ways on, a line each: the command, then what it does. Those without a command line are left out. Where a line would
+/// be too long, what it does stands below.
+pub(super) fn way_on_lines(ways: &[WayOn], columns: usize) -> Vec<String> {
+    const WIDEST: usize = 32;
+    let with_command = || ways.iter().filter_map(|way| Some((way.cli.as_deref()?, way.title.to_lowercase())));
+    let length = |command: &str| command.chars().count();
+    // Ids of many issues take a line of their own.
+    let width = with_command().map(|(command, _)| length(command)).filter(|width| *width <= WIDEST).max().unwrap_or(0);
+    let is_narrow = with_command().any(|(_, title)| 4 + width + length(&title) > columns);
+    let line = |(command, title): (&str, String)| match (is_narrow, length(command) <= width) {
+        (true, _) => format!("  {command}\n    {title}"),
+        (false, true) => format!("  {command:<width$}  {title}"),
+        (false, false) => format!("  {command}\n  {:<width$}  {title}", ""),
     };
     with_command().map(line).collect()
 }

@@ -23,7 +23,8 @@ pub(super) fn review(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure>
     let report = EndReport::of(&engine);
     let request = Goal::ReviewAgainst { base: args.base }.into();
     let end = block_on(drive(engine, request, args.timeout, progress))??;
-    let printed = if args.json { print(&text::safe_json(&last_line(&end).to_string())) } else { report.print(&end) };
+    let printed =
+        if args.json { print(&text::safe_json(&last_line(&end).to_string())) } else { report.print_base_review(&end) };
     let (_, end) = end;
     let is_reached = end.outcome == Outcome::Done && end.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));
     exit_code_after(if is_reached { ISSUES } else { exit_code(&end) }, printed)

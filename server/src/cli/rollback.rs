@@ -1,8 +1,10 @@
 //! `baton rollback`: undo what agents did to the files.
 
+use jiff::Timestamp;
+
 use super::args::RollbackArgs;
 use super::failure::{Failure, PERSON};
-use super::output::{exit_code_after, print};
+use super::output::{columns, exit_code_after, print, way_on_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
@@ -18,29 +20,33 @@ pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Fail
     let request = RollbackRequest { task: args.task, file, dry_run: args.dry_run, undo: args.undo };
     let report = workflow::rollback(&store, &session.workspace, &request)?;
     let code = if report.left_alone().next().is_some() { PERSON } else { 0 };
-    exit_code_after(code, print(&report_text(&report, &request)))
+    let mut lines = vec![report_text(&report, &request)];
+    if !request.dry_run {
+        let status = workflow::status(&store, &session.settings, None, &session.phases, Timestamp::now())?;
+        lines.extend(way_on_lines(&status.ways_on, columns()));
+    }
+    exit_code_after(code, print(&lines.join("\n")))
 }
 
 fn report_text(report: &RollbackReport, request: &RollbackRequest) -> String {
     let mut lines: Vec<String> = report.files.iter().map(file_line).collect();
     lines.push(String::new());
     lines.push(summary_line(report, request));
-    lines.extend(report.notes.iter().map(|note| note_line(note, request)));
+    lines.extend(report.notes.iter().filter_map(|note| note_line(note, request)));
     lines.join("\n")
 }
 
-fn note_line(note: &RollbackNote, request: &RollbackRequest) -> String {
-    match note {
+/// A note, but for those that the ways on say.
+fn note_line(note: &RollbackNote, request: &RollbackRequest) -> Option<String> {
+    Some(match note {
         RollbackNote::Unfinished => {
             let undo = if request.undo { " --undo" } else { "" };
             format!("Put right what keeps the rest; then `baton rollback{undo}` again handles it.")
         }
-        RollbackNote::GateAgain => {
-            "The plan waits for an answer again: `baton run` asks for it, `baton reset` starts over.".to_owned()
-        }
-        RollbackNote::CanBeUndone => "`baton rollback --undo` takes this back.".to_owned(),
+        RollbackNote::GateAgain => "The plan waits for your answer again.".to_owned(),
+        RollbackNote::CanBeUndone => return None,
         RollbackNote::Other(note) => text::safe_line(note),
-    }
+    })
 }
 
 fn file_line(file: &RolledBack) -> String {

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::args::RunArgs;
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
-use super::output::{exit_code_after, issue_line, print, reader_left, tell, way_on_lines};
+use super::output::{columns, exit_code_after, issue_line, print, reader_left, tell, way_on_lines};
 use super::progress::{Progress, Style};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
@@ -19,6 +19,7 @@ use crate::memory::Store;
 use crate::text;
 use crate::workflow::{
     self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd, RunHandle,
+    Status,
 };
 
 /// Run, and end with the code its outcome has.
@@ -160,9 +161,22 @@ impl EndReport {
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
     pub(super) fn print(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
-        let status = workflow::status(&self.store, &self.settings, None, &self.phases, Timestamp::now())?;
         let mut lines = self.lines(end);
-        lines.extend(way_on_lines(&status.ways_on));
+        lines.extend(way_on_lines(&self.status()?.ways_on, columns()));
+        print(&lines.join("\n"))
+    }
+
+    /// Print what the end means, and what can be done now.
+    pub(super) fn print_message(&self, end: &RunEnd) -> Result<(), Failure> {
+        let mut lines = message_lines(&end.message);
+        lines.extend(way_on_lines(&self.status()?.ways_on, columns()));
+        print(&lines.join("\n"))
+    }
+
+    /// Print the end of a review against a commit, which is no workflow's, and what can be done about it.
+    pub(super) fn print_base_review(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
+        let mut lines = self.lines(end);
+        lines.extend(way_on_lines(&self.status()?.ways_on_of_base_review(), columns()));
         print(&lines.join("\n"))
     }
 
@@ -171,23 +185,34 @@ impl EndReport {
         print(&self.lines(end).join("\n"))
     }
 
+    fn status(&self) -> Result<Status, Failure> {
+        Ok(workflow::status(&self.store, &self.settings, None, &self.phases, Timestamp::now())?)
+    }
+
     fn lines(&self, (run, end): &(String, RunEnd)) -> Vec<String> {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
             // The reason of an escalation is the summary of the review.
             let is_said = end.message.contains(review.summary.trim());
-            lines.extend(review.summary.trim().lines().filter(|_| !is_said).map(|line| text::paragraph("", line, 100)));
+            lines.extend(
+                review.summary.trim().lines().filter(|_| !is_said).map(|line| text::paragraph("", line, columns())),
+            );
             lines.push(String::new());
             lines.extend(review.issues.iter().map(issue_line));
             if !review.issues.is_empty() {
                 lines.push(String::new());
             }
         }
-        lines.push(text::safe_lines(&end.message));
+        lines.extend(message_lines(&end.message));
         lines.push(format!("{}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
         lines
     }
+}
+
+/// The message of an end, wrapped by words.
+fn message_lines(message: &str) -> Vec<String> {
+    text::safe_lines(message).lines().map(|line| text::paragraph("", line, columns())).collect()
 }
 
 /// The last line of `--json`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::output::{issue_line, print, way_on_lines};
+use super::output::{columns, issue_line, print, way_on_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::{safe_values, short_commit};
@@ -30,34 +30,35 @@ pub(super) fn status(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
             let pretty = json.and_then(|json| serde_json::to_string_pretty(&json));
             text::safe_json(&pretty.map_err(|error| Failure::failed(error.to_string()))?)
         }
-        false => status_text(&status),
+        false => status_text(&status, columns()),
     };
     print(&text)?;
     Ok(0)
 }
 
-fn status_text(status: &Status) -> String {
+fn status_text(status: &Status, columns: usize) -> String {
     let mut lines = Vec::new();
     if let Some(task) = &status.task {
-        lines.push(text::paragraph("Task  ", &text::safe_line(task), 100));
+        lines.push(text::paragraph("Task  ", &text::safe_line(task), columns));
     }
     if let Some(run) = &status.run {
         lines.push(format!("Run   {run}"));
     }
-    lines.push(text::paragraph("State ", &status.summary, 100));
+    lines.push(text::paragraph("State ", &status.summary, columns));
     lines.push(String::new());
     // A longer name takes what it needs, and leaves the other lines short enough for a narrow terminal.
     let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max).min(16);
     for phase in &status.phases {
         let took = phase.elapsed_ms.map_or_else(String::new, |ms| text::whole_seconds(Duration::from_millis(ms)));
         let message = text::safe_line(&phase.message);
-        let line = format!("{:<width$} {:<12} {took:>8}  {message}", phase.phase, phase.status);
-        lines.push(line.trim_end().to_owned());
+        lines.push(row(&format!("{:<width$} {:<12} {took:>8}  ", phase.phase, phase.status), &message, columns));
     }
     if !status.tasks.is_empty() {
         lines.push(String::new());
         for task in &status.tasks {
-            lines.push(format!("{:<10} {:<12} {}", task.id, task.status, text::safe_line(&task.title)));
+            let said = task.activity.as_ref().map(|activity| format!(" · {}", text::safe_line(activity)));
+            let title = format!("{}{}", text::safe_line(&task.title), said.unwrap_or_default());
+            lines.push(row(&format!("{:<10} {:<12} ", task.id, task.status), &title, columns));
         }
     }
     if !status.issues.is_empty() {
@@ -65,32 +66,46 @@ fn status_text(status: &Status) -> String {
         let line = |IssueStatus { issue, state, base }: &IssueStatus| {
             let of = base.as_deref().map(|base| format!(" (review against {})", short_commit(base)));
             let id = text::safe_line(&issue.id);
-            format!("{state:<9} {} [{id}]{}", issue_line(issue), of.unwrap_or_default())
+            let text = format!("{} [{id}]{}", issue_line(issue), of.unwrap_or_default());
+            row(&format!("{state:<9} "), &text, columns)
         };
         lines.extend(status.issues.iter().map(line));
     }
-    lines.extend(status.gate.iter().flat_map(gate_lines));
+    lines.extend(status.gate.iter().flat_map(|gate| gate_lines(gate, columns)));
     lines.push(String::new());
     if !status.faults.is_empty() {
         lines.extend(status.faults.iter().map(fault_line));
         lines.push(String::new());
     }
-    lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), 100)));
+    lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), columns)));
     lines.push(format!("Used  {}", status.usage.words()));
-    lines.extend(way_on_lines(&status.ways_on));
+    lines.extend(way_on_lines(&status.ways_on, columns));
     lines.join("\n")
 }
 
+/// A row of a table: its columns, and a text that is wrapped beside them, or below them where there is no room.
+fn row(head: &str, text: &str, columns: usize) -> String {
+    const LEAST: usize = 30;
+    if text.is_empty() {
+        return head.trim_end().to_owned();
+    }
+    if head.chars().count() + LEAST <= columns {
+        return text::paragraph(head, text, columns);
+    }
+    let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{head}\n{}", text::paragraph("  ", text, columns))
+}
+
 /// What should be known before answering the gate; plan.md has the rest.
-fn gate_lines(gate: &GateContent) -> Vec<String> {
+fn gate_lines(gate: &GateContent, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new(), format!("Plan  {}", gate.plan_sha256)];
     let line =
         |what: &str, path: &str, task: &str| format!("! {what}: {} ({})", text::safe_line(path), text::safe_line(task));
     let what = |never| if never { "never written" } else { "protected" };
     lines.extend(gate.protected.iter().map(|file| line(what(file.never), &file.path, &file.task)));
     lines.extend(gate.flagged.iter().map(|file| line(&file.reason, &file.path, &file.task)));
-    lines.extend(gate.questions.iter().map(|question| text::paragraph("? ", question, 100)));
-    lines.push(format!("To implement and review: {}", gate.estimate.words()));
+    lines.extend(gate.questions.iter().map(|question| text::paragraph("? ", question, columns)));
+    lines.push(text::paragraph("", &format!("To implement and review: {}", gate.estimate.words()), columns));
     lines
 }
 
@@ -107,7 +122,7 @@ mod tests {
     #[test]
     fn each_situation_is_told_once_with_its_ways_on() {
         for (name, status) in fixture::situations() {
-            let text = status_text(&status);
+            let text = status_text(&status, 100);
             let words: Vec<&str> = text.split_whitespace().collect();
             let told = words.join(" ");
             assert!(told.contains(&status.summary), "{name}: {text}");
@@ -118,6 +133,16 @@ mod tests {
                 }
             }
             assert!(!text.contains("baton."), "{name} has an editor's command: {text}");
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_lines_that_fit() {
+        for (name, status) in fixture::situations() {
+            let text = status_text(&status, 40);
+            // Words stay whole, and so do commands, to be copied.
+            let is_long = |line: &&str| line.chars().count() > 40 && !line.trim_start().starts_with("baton ");
+            assert_eq!(text.lines().find(is_long), None, "{name}:\n{text}");
         }
     }
 }

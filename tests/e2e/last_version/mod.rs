@@ -89,7 +89,7 @@ fn a_plan_that_waits_is_asked_about_and_its_answer_counts() {
         let LastVersion { session, reported } = open(stage);
         let server = Asked::of(goes_well());
         let plan = session.text(".agent_memory/plan.json");
-        baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 1, 3 tasks) waits for an answer.");
+        baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 1, 3 tasks) waits for your answer.");
         session.baton(["approve"]).run().expect(0);
         server.is(&[]);
         baton(&session, &server.api, &["run"]).expect(0);
@@ -286,7 +286,7 @@ fn a_fix_of_an_unowned_file_waits_at_its_gate() {
     let LastVersion { session, reported } = open("fix-at-the-gate");
     let fix = [edits("README.md", "# Sample", "# A sample"), completed(&["README.md"])];
     let server = Asked::of(Script::new().on("implement/FIX", fix).on("review", approver()));
-    baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 1, 4 tasks) waits for an answer.");
+    baton(&session, &server.api, &["run"]).expect(3).prints("The plan (version 1, 4 tasks) waits for your answer.");
     session.baton(["approve"]).run().expect(0);
     server.is(&[]);
     baton(&session, &server.api, &["run"]).expect(0);

@@ -176,7 +176,7 @@ fn a_file_that_no_task_owns_goes_to_a_task_of_its_own_and_the_gate_opens_again()
     let before = session.handoff("plan.json");
     session.baton(["approve"]).run().expect(0);
     let done = session.run(&api, []).expect(3);
-    done.reports("The review wants 1 issue fixed: FIX").prints("The plan (version 1, 3 tasks) waits for an answer.");
+    done.reports("The review wants 1 issue fixed: FIX").prints("The plan (version 1, 3 tasks) waits for your answer.");
 
     let plan = session.handoff("plan.json");
     assert_eq!(plan["tasks"].as_array().unwrap()[..2], before["tasks"].as_array().unwrap()[..]);

@@ -22,7 +22,7 @@ fn a_new_plan_answers_to_the_review_and_keeps_what_was_changed() {
     session.run(&api, ["--task", "Do it"]).expect(3);
     session.baton(["approve"]).run().expect(0);
     let done = session.run(&api, []).expect(3);
-    done.reports("The review wants a new plan").prints("The plan (version 2, 1 task) waits for an answer.");
+    done.reports("The review wants a new plan").prints("The plan (version 2, 1 task) waits for your answer.");
 
     assert_eq!(session.history(), ["0001-re-plan"]);
     let kept = session.names(".agent_memory/history/0001-re-plan");

@@ -204,6 +204,6 @@ fn an_edited_plan_is_asked_about_before_it_is_resumed() {
     plan["tasks"].as_array_mut().unwrap().push(with(task("T2"), json!({ "files_to_modify": ["src/t2.rs"] })));
     plan["parallel_groups"] = json!([["T1"], ["T2"]]);
     session.write(".agent_memory/plan.json", serde_json::to_string_pretty(&plan).unwrap());
-    session.run(&api, []).expect(3).prints("The plan (version 1, 2 tasks) waits for an answer.");
+    session.run(&api, []).expect(3).prints("The plan (version 1, 2 tasks) waits for your answer.");
     assert!(session.text(".agent_memory/plan.md").contains("### T2"));
 }

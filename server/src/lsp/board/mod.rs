@@ -294,6 +294,7 @@ impl Board {
 impl Inner {
     fn context(&self) -> ReadContext<'_> {
         ReadContext {
+            client: &self.client,
             folder: &self.path,
             documents: &self.documents,
             with_task: self.capabilities.related_information,

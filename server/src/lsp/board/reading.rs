@@ -17,6 +17,7 @@ use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::lsp::text::documents::Documents;
 use crate::lsp::text::position::Text;
+use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
 use crate::memory::{FileFaults, Memory, Store, TASK};
 use crate::workflow::{self, Policy, REVIEW, Table};
@@ -35,6 +36,8 @@ pub(super) struct ReadContext<'a> {
     pub(super) with_status: bool,
     /// The phases of the program.
     pub(super) table: &'static Table,
+    /// The editor, in whose words warnings name commands.
+    pub(super) client: &'a Client,
 }
 
 /// What was read. Paths are the client's, except for [`sources`](Self::sources).
@@ -100,7 +103,8 @@ impl Reading {
         if let Some((path, text)) = reader.text(TASK).or_else(|| reader.text(PlanOutput::FILE)) {
             let range = text.span_of(0, 0, context.documents.encoding());
             let warnings = workflow::unverified(&store)?;
-            reading.add(path, warnings.iter().map(|warning| status::of_uncounted(warning, range)).collect());
+            let warnings = warnings.iter().map(|warning| context.client.in_its_words(warning));
+            reading.add(path, warnings.map(|warning| status::of_uncounted(&warning, range)).collect());
         }
         let plan = reader.text(PlanOutput::FILE).and_then(|(path, text)| {
             let uri = context.documents.uri(&path)?;

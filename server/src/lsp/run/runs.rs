@@ -24,7 +24,7 @@ use crate::lsp::folder::Folder;
 use crate::lsp::folder::current_run::CurrentRun;
 use crate::lsp::wire::window;
 use crate::workflow::{
-    self, Editor, EventPhase, EventStatus, IMPLEMENT, Outcome, PhaseEvent, Request, RunEnd, RunHandle, WayOn,
+    self, Editor, EventPhase, EventStatus, Goal, IMPLEMENT, Outcome, PhaseEvent, Request, RunEnd, RunHandle, WayOn,
 };
 
 /// How often the progress shows the time while nothing else happens.
@@ -122,7 +122,8 @@ async fn watch(
     folder.refresh_from(&files).await;
     // Before the end is reported, which may cause the next start.
     *folder.current.lock().await = None;
-    let ended = run_outcome(ended, ways_on(&folder).await);
+    let is_base_review = matches!(start.goal, Goal::ReviewAgainst { .. });
+    let ended = run_outcome(ended, ways_on(&folder, is_base_review).await);
     feed.end(&run, &ended);
     progress.end(&ended.message).await;
     if let Some(question) = outcome::report(&folder, ended, start.resumed()) {
@@ -131,10 +132,11 @@ async fn watch(
 }
 
 /// What can be done now that a run has ended.
-async fn ways_on(folder: &Arc<Folder>) -> Vec<WayOn> {
+async fn ways_on(folder: &Arc<Folder>, is_base_review: bool) -> Vec<WayOn> {
     let of = folder.clone();
     let status = folder.with_files(move |files| Ok(of.status(files)?.map(|(status, _)| status)));
     match status.await {
+        Ok(Some(status)) if is_base_review => status.ways_on_of_base_review(),
         Ok(status) => status.map(|status| status.ways_on).unwrap_or_default(),
         Err(error) => {
             tracing::warn!(%error, "what can be done after the run is not known");

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::rows::{IssueStatus, PhaseStatus, TaskStanding, base_issue_rows, issue_rows, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
-use super::states::{NextStep, TaskState};
-use super::ways_on::{WayOn, ways_on};
+use super::states::{IssueState, NextStep, TaskState};
+use super::ways_on::{WayOn, fix, ways_on};
 use super::words::Telling;
 use crate::config::Settings;
 use crate::contracts::Usage;
@@ -295,6 +295,20 @@ impl Status {
             && self.faults.is_empty()
             && self.issues.is_empty()
             && self.phases.iter().all(|phase| phase.status == super::states::PhaseState::Pending)
+    }
+}
+
+impl Status {
+    /// What can be done about the review against a commit: its open issues become the task of a workflow, where no other
+    /// one is unfinished.
+    pub fn ways_on_of_base_review(&self) -> Vec<WayOn> {
+        let is_open =
+            |issue: &&IssueStatus| issue.base.is_some() && matches!(issue.state, IssueState::New | IssueState::Open);
+        let issues = self.issues.iter().filter(is_open).map(|issue| &issue.issue);
+        match self.state {
+            "fresh" | "ready" | "merged" | "rejected" => fix(issues),
+            _ => Vec::new(),
+        }
     }
 }
 

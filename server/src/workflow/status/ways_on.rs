@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::situation::{Facts, Situation};
-use crate::contracts::RepoPath;
+use crate::contracts::{Issue, RepoPath};
 use crate::workflow::decide::next::Next;
 use crate::workflow::run::events::FailureCause;
 
@@ -112,9 +112,9 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
             [vec![more], changes(facts), vec![reset()]].concat()
         }
         Situation::Escalated { .. } => {
-            [vec![accept()], fix(facts), vec![re_plan()], changes(facts), vec![reset()]].concat()
+            [vec![accept()], fix(facts.memory.open_issues()), vec![re_plan()], changes(facts), vec![reset()]].concat()
         }
-        Situation::Merged => [changes(facts), fix(facts), vec![start()]].concat(),
+        Situation::Merged => [changes(facts), fix(facts.memory.open_issues()), vec![start()]].concat(),
         Situation::RolledBack => {
             let again = if *facts.next == Next::Gate { gate_answers(facts) } else { Vec::new() };
             [vec![bring_back()], again, vec![start_over_or_anew(facts)]].concat()
@@ -178,15 +178,11 @@ fn changes(facts: &Facts<'_>) -> Vec<WayOn> {
     ]
 }
 
-/// A round for all open issues that can be fixed.
-fn fix(facts: &Facts<'_>) -> Vec<WayOn> {
+/// Work on all of these issues that can be fixed.
+pub(super) fn fix<'a>(open: impl Iterator<Item = &'a Issue>) -> Vec<WayOn> {
     let can_be_fixed = |file: &str| RepoPath::parse(file).is_ok();
-    let ids: Vec<&str> = facts
-        .memory
-        .open_issues()
-        .filter(|issue| can_be_fixed(&issue.file) && !issue.id.is_empty())
-        .map(|issue| issue.id.as_str())
-        .collect();
+    let ids: Vec<&str> =
+        open.filter(|issue| can_be_fixed(&issue.file) && !issue.id.is_empty()).map(|issue| issue.id.as_str()).collect();
     if ids.is_empty() {
         return Vec::new();
     }

@@ -154,22 +154,22 @@ pub(crate) struct AcceptArguments {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FixArguments {
-    /// The issue's id.
-    pub(crate) id: Option<String>,
     /// Several issues' ids.
     #[serde(deserialize_with = "ids_or_one")]
     pub(crate) ids: Option<Vec<String>>,
+    /// The issue's id.
+    pub(crate) id: Option<String>,
 }
 
 /// Arguments of `baton.dismissIssue`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DismissArguments {
-    /// The issue's id.
-    pub(crate) id: Option<String>,
     /// Several issues' ids.
     #[serde(deserialize_with = "ids_or_one")]
     pub(crate) ids: Option<Vec<String>>,
+    /// The issue's id.
+    pub(crate) id: Option<String>,
     /// Why they are dismissed.
     pub(crate) because: Option<String>,
 }
@@ -178,11 +178,11 @@ pub(crate) struct DismissArguments {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RestoreArguments {
-    /// The issue's id.
-    pub(crate) id: Option<String>,
     /// Several issues' ids.
     #[serde(deserialize_with = "ids_or_one")]
     pub(crate) ids: Option<Vec<String>>,
+    /// The issue's id.
+    pub(crate) id: Option<String>,
 }
 
 /// Arguments of `baton.openTask`.
