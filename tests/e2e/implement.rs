@@ -182,19 +182,23 @@ fn a_failed_task_keeps_back_only_what_depends_on_it() {
         &workspace(3),
         script,
         expect![[r#"
-        $ run --task 'Do it' --auto-approve
-        exit 1
-          T1 failed: the implement/T1 agent answered 3 times without using a tool; a stronger model may do better (models.*). Not started, because they depend on it: T3. Run again to retry; what is done stays done.
-          Show changes: baton diff · Undo: baton rollback · Resume: baton run
-        asked: context, plan, implement/T1, implement/T2
-        modified src/t2.rs
-          -    0
-          +    1
-        T1 failed
-        T2 completed
-        T3 pending
-        next: implement
-    "#]],
+            $ run --task 'Do it' --auto-approve
+            exit 1
+              T1 failed: the implement/T1 agent answered 3 times without using a tool; a stronger model may do better (models.*). Not started, because they depend on it: T3. Run again to retry; what is done stays done.
+                baton run                  try again
+                baton diff                 show changes
+                baton rollback             undo
+                baton plan --feedback "…"  plan again
+                baton reset                start over
+            asked: context, plan, implement/T1, implement/T2
+            modified src/t2.rs
+              -    0
+              +    1
+            T1 failed
+            T2 completed
+            T3 pending
+            next: implement
+        "#]],
     );
     let failed = |event: &Value| event["task"] == "T1" && event["status"] == "failed";
     assert!(session.events_of(&session.runs()[0]).iter().any(failed));

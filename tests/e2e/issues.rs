@@ -126,15 +126,24 @@ fn several_chosen_issues_are_one_round() {
         expect![[r#"
             $ run --task 'Do it' --auto-approve
             exit 3
-              The verdict is rejected.
               src/t1.rs:2: minor: A
               src/t2.rs:2: minor: B
               A person is needed: The verdict is rejected.
+                baton accept               accept as is
+                baton run --fix {A},{B}
+                                           fix the issues
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton reset                start over
             asked: context, plan, implement/T1, implement/T2, review
             $ run --fix {B},{A}
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: implement/T1, implement/T2, review
             modified src/t1.rs
               -    0
@@ -167,13 +176,22 @@ fn a_review_that_wants_a_new_plan_leaves_it_to_the_user() {
               The verdict is approved.
               src/t1.rs:2: minor: A
               src/t2.rs:2: minor: B
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved. Changes are in your working tree; nothing was committed. 2 issues are left.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --fix {A},{B}
+                                      fix the issues
+                baton run --task "…"  start
             asked: context, plan, implement/T1, implement/T2, review
             $ run --fix {A}
             exit 0
-              The verdict is rejected.
               src/t2.rs:2: minor: B
-              The round is done, and its review wants a new plan: The verdict is rejected. `baton run` makes one.
+              The round is done, and its review wants a new plan: The verdict is rejected.
+                baton run       resume
+                baton accept    accept as is
+                baton diff      show changes
+                baton rollback  undo
+                baton reset     start over
             asked: implement/T1, review
             modified src/t1.rs
               -    0
@@ -219,14 +237,29 @@ fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there()
               The verdict is approved.
               src/t1.rs:2: minor: A
               README.md:1: minor: R
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved. Changes are in your working tree; nothing was committed. 2 issues are left.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --fix {A},{R}
+                                      fix the issues
+                baton run --task "…"  start
             asked: context, plan, implement/T1, review
             $ run --fix {R}
             exit 3
-              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 2 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+                baton diff                 show changes
+                baton rollback             undo
             $ run --fix {A}
             exit 3
-              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 2 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+                baton diff                 show changes
+                baton rollback             undo
             $ approve
             exit 0
               Approved plan version 1 (2 tasks). `baton run` goes on with it.
@@ -234,6 +267,9 @@ fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there()
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: implement/FIX, implement/T1, review
             modified README.md
               -# Sample
@@ -277,25 +313,52 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
               The verdict is approved.
               src/t1.rs:2: minor: A
               README.md:1: minor: R
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved. Changes are in your working tree; nothing was committed. 2 issues are left.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --fix {A},{R}
+                                      fix the issues
+                baton run --task "…"  start
             asked: context, plan, implement/T1, review
             $ run --fix {R}
             exit 3
-              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 2 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+                baton diff                 show changes
+                baton rollback             undo
             $ reject
             exit 0
-              Rejected plan version 1. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+              Rejected plan version 1. The plan was rejected. The 1 file that was changed before stands.
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton run --task "…"       start
             $ run
             exit 4
-              The plan was rejected. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+              The plan was rejected. The 1 file that was changed before stands.
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton run --task "…"       start
             $ run --fix {R}
             exit 3
-              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 2 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+                baton diff                 show changes
+                baton rollback             undo
             $ run --fix {R} --auto-approve
             exit 0
               The verdict is approved.
               src/t1.rs:2: minor: A
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved. Changes are in your working tree; nothing was committed. 1 issue is left.
+                baton diff                    show changes
+                baton rollback                undo
+                baton run --fix {A}  fix the issue
+                baton run --task "…"          start
             asked: implement/FIX, review
             modified README.md
               -# Sample

@@ -50,9 +50,22 @@ pub(super) fn issue_line(issue: &Issue) -> String {
 /// ones.
 pub(super) fn columns() -> usize {
     const WIDEST: u16 = 100;
+    terminal_columns().unwrap_or(WIDEST).clamp(20, WIDEST).into()
+}
+
+/// The columns of the terminal that standard output is; `None` where it is none.
+fn terminal_columns() -> Option<u16> {
     let term = console::Term::stdout();
-    let columns = term.size_checked().filter(|_| term.is_term()).map_or(WIDEST, |(_, columns)| columns);
-    usize::from(columns.clamp(20, WIDEST))
+    term.size_checked().filter(|_| term.is_term()).map(|(_, columns)| columns)
+}
+
+/// The message of an end: on a terminal wrapped by words, elsewhere as it is.
+pub(super) fn message_lines(message: &str) -> Vec<String> {
+    let lines = text::safe_lines(message);
+    match terminal_columns() {
+        Some(_) => lines.lines().map(|line| text::paragraph("", line, columns())).collect(),
+        None => vec![lines],
+    }
 }
 
 /// The ways on, a line each: the command, then what it does. Those without a command line are left out. Where a line would

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::args::RunArgs;
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
-use super::output::{columns, exit_code_after, issue_line, print, reader_left, tell, way_on_lines};
+use super::output::{columns, exit_code_after, issue_line, message_lines, print, reader_left, tell, way_on_lines};
 use super::progress::{Progress, Style};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
@@ -208,11 +208,6 @@ impl EndReport {
         lines.push(format!("{}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
         lines
     }
-}
-
-/// The message of an end, wrapped by words.
-fn message_lines(message: &str) -> Vec<String> {
-    text::safe_lines(message).lines().map(|line| text::paragraph("", line, columns())).collect()
 }
 
 /// The last line of `--json`.

@@ -27,10 +27,11 @@ pub use gate::answer::{Answer, Answered, NO_PLAN, answer_plan, revise_waiting_pl
 pub use gate::content::{GateSources, show_plan};
 pub use run::costs::{Costs, Priced};
 pub use run::editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
+pub use run::end::RunEnd;
 pub use run::error::{PhaseError, StartError};
 pub use run::events::{EventError, EventErrorKind, EventPhase, EventStatus, FailureCause, PhaseEvent, WORKFLOW};
 pub use run::goal::{Goal, Request};
-pub use run::outcome::{Outcome, RunEnd};
+pub use run::outcome::Outcome;
 pub use run::phase::Policy;
 pub use run::phase::Run;
 pub use run::phase::{Phase, Phases, Table};

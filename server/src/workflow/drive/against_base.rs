@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use super::ending::{failed_end, run_end, without_dismissed};
+use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::PhaseError;
-use crate::workflow::run::outcome::{Outcome, RunEnd};
+use crate::workflow::run::outcome::Outcome;
 use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::REVIEW;
 use crate::workspace::Base;

@@ -6,11 +6,12 @@ use crate::contracts::{PhaseName, RecommendedAction, ReviewOutput};
 use crate::memory::{Memory, MemoryError};
 use crate::text;
 use crate::workflow::changes::files::Changes;
+use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::NewEvent;
 use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus};
 use crate::workflow::run::goal::Goal;
-use crate::workflow::run::outcome::{Outcome, RunEnd};
+use crate::workflow::run::outcome::Outcome;
 use crate::workflow::run::phase::Run;
 
 pub(crate) fn end_after(run: &Run, phase: PhaseName) -> Option<RunEnd> {

@@ -7,6 +7,7 @@ pub(crate) mod activity;
 pub(crate) mod checkpoint_state;
 pub(crate) mod costs;
 pub(crate) mod editor;
+pub(crate) mod end;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod goal;

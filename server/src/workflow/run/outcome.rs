@@ -2,9 +2,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::events::EventError;
-use crate::contracts::{ReviewOutput, Usage};
-
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,27 +22,6 @@ pub enum Outcome {
     Cancelled,
     /// All that agents did is undone. No run ends so: it is the outcome of a workflow.
     RolledBack,
-}
-
-/// The end of a run.
-#[derive(Debug, Clone)]
-pub struct RunEnd {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What that means, for people: what stands, what does not, what to do next.
-    pub message: String,
-    /// What went wrong, with [`Outcome::Failed`] and with a spent budget.
-    pub error: Option<EventError>,
-    /// Whether the run failed without a conclusion because model, network or quota failed.
-    pub no_conclusion: bool,
-    /// The review as it stands.
-    pub review: Option<ReviewOutput>,
-    /// What this run used.
-    pub usage: Usage,
-    /// What the workflow has used so far.
-    pub workflow_usage: Usage,
-    /// How many files the workflow has changed so far.
-    pub changed_files: usize,
 }
 
 impl fmt::Display for Outcome {

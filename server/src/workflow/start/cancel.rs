@@ -7,9 +7,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::memory::{LockHolder, RunId, Store};
 use crate::workflow::drive::steps::drive;
+use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{EventPhase, EventStatus};
-use crate::workflow::run::outcome::RunEnd;
 use crate::workflow::run::phase::Run;
 use crate::workspace::Base;
 

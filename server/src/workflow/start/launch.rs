@@ -17,10 +17,10 @@ use crate::workflow::changes::checkpoints;
 use crate::workflow::changes::recover::recover;
 use crate::workflow::run::activity::task_agent;
 use crate::workflow::run::checkpoint_state::CheckpointState;
+use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::{Bus, PhaseEvent};
 use crate::workflow::run::goal::{Goal, Request};
-use crate::workflow::run::outcome::RunEnd;
 use crate::workflow::run::phase::{Phases, Policy, Run};
 use crate::workspace::Base;
 

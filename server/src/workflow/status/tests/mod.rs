@@ -1,0 +1,148 @@
+//! The table: each situation a workflow can be in × what is said of it × the ways on from it.
+
+mod cases;
+
+use std::fmt::Write as _;
+
+use expect_test::expect_file;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::report::Status;
+use super::rows::{PhaseStatus, phase_rows, task_rows};
+use super::situation::{Facts, Live, Situation};
+use super::states::{NextStep, PhaseState};
+use super::ways_on::{WayOnId, ways_on};
+use super::words::Telling;
+use crate::contracts::Usage;
+use crate::workflow::decide::next::next_phase;
+use crate::workflow::run::events::PhaseEvent;
+use crate::workflow::run::phase::Policy;
+use crate::workflow::{Phases, fixture};
+use cases::{Case, NOW, RUN, cases, event_of};
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+/// What came of a case: as text, and as a face is given it.
+struct Told {
+    text: String,
+    status: Status,
+}
+
+impl Case {
+    fn tell(&self) -> Told {
+        let phases: Phases = fixture::phases();
+        let policy = Policy {
+            phases: phases.clone(),
+            context_staleness: jiff::SignedDuration::from_hours(4),
+            max_review_cycles: 3,
+        };
+        let next = next_phase(&self.memory, &policy, now());
+        let events: Vec<PhaseEvent> = self.events.iter().enumerate().map(|(at, event)| event_of(at, event)).collect();
+        let events: Vec<&PhaseEvent> = events.iter().collect();
+        let live = self.is_live.then(|| Live { run: RUN, events: events.clone(), is_base_review: self.is_base_review });
+        let of_workflow = if self.is_base_review { Vec::new() } else { events };
+        let facts = Facts {
+            memory: &self.memory,
+            is_faulty: self.is_faulty,
+            next: &next,
+            events: &of_workflow,
+            live,
+            written: self.written,
+            is_moved: self.is_moved,
+        };
+        let situation = Situation::of(&facts);
+        let tasks = task_rows(&facts);
+        let telling = Telling {
+            phases: &phases,
+            gate: None,
+            tasks: (tasks.iter().filter(|task| task.status.to_string() == "completed").count(), tasks.len()),
+            staleness_hours: 4.0,
+            fault: (self.is_faulty || self.memory.faulty_plan.is_some())
+                .then(|| "plan.json:3:5: it is wrong".to_owned()),
+        };
+        let headline = situation.headline(&facts, &telling);
+        assert!(headline.chars().count() <= 40, "{headline}");
+        let mut text = String::new();
+        let outcome = situation.outcome(&facts).map_or("-".to_owned(), |outcome| outcome.to_string());
+        writeln!(text, "{} | {outcome} | {headline}", situation.word()).unwrap();
+        writeln!(text, "{}", situation.summary(&facts, &telling)).unwrap();
+        let rows: Vec<PhaseStatus> = phase_rows(&phases, &situation, &facts, now());
+        let begun = rows.iter().filter(|row| row.status != PhaseState::Pending);
+        let of_phase = |row: &PhaseStatus| {
+            let tone = serde_json::to_value(row.tone).unwrap();
+            format!("{} {} ({})", row.phase, row.status, tone.as_str().unwrap())
+        };
+        writeln!(text, "{}", begun.map(of_phase).collect::<Vec<_>>().join(", ")).unwrap();
+        let ways = ways_on(&situation, &facts);
+        let status = Status {
+            run: (!self.events.is_empty()).then(|| RUN.to_owned()),
+            workflow: None,
+            task: self.memory.task.clone(),
+            state: situation.word(),
+            headline,
+            summary: situation.summary(&facts, &telling),
+            outcome: situation.outcome(&facts),
+            phases: rows,
+            tasks,
+            issues: Vec::new(),
+            gate: None,
+            notes: Vec::new(),
+            checks: Vec::new(),
+            sandbox: None,
+            faults: Vec::new(),
+            usage: Usage::default(),
+            run_usage: Usage::default(),
+            next: NextStep::from(&next),
+            ways_on: ways.clone(),
+            warnings: Vec::new(),
+        };
+        for way in ways {
+            let id = serde_json::to_value(way.id).unwrap();
+            let arguments = way.arguments.map(|arguments| format!(" {arguments}")).unwrap_or_default();
+            let command = way.command.unwrap_or("-");
+            let cli = way.cli.unwrap_or_else(|| "-".to_owned());
+            writeln!(text, "  {}: {command}{arguments} | {cli}", id.as_str().unwrap()).unwrap();
+        }
+        Told { text, status }
+    }
+}
+
+/// The status in each situation, for the tests of the faces, which draw each of them.
+pub(crate) fn situations() -> Vec<(&'static str, Status)> {
+    cases().into_iter().map(|(name, case)| (name, case.tell().status)).collect()
+}
+
+#[test]
+fn the_table_of_situations() {
+    let table: String = cases().iter().map(|(name, case)| format!("## {name}\n{}\n", case.tell().text)).collect();
+    expect_file!["situations.txt"].assert_eq(&table);
+}
+
+/// The same table for the tests of the editors' clients, which draw each of its rows.
+#[test]
+fn the_table_as_the_clients_are_given_it() {
+    let rows: Vec<Value> =
+        situations().iter().map(|(name, status)| json!({ "name": name, "status": status })).collect();
+    let text = format!("{}\n", serde_json::to_string_pretty(&rows).unwrap());
+    expect_file!["../../../../../tests/fixtures/situations.json"].assert_eq(&text);
+}
+
+/// What every face relies on.
+#[test]
+fn the_ways_on_of_each_situation_are_distinct_and_lead_somewhere() {
+    for (name, case) in cases() {
+        let Status { ways_on: ways, summary, .. } = case.tell().status;
+        let ids: Vec<WayOnId> = ways.iter().map(|way| way.id).collect();
+        for (at, id) in ids.iter().enumerate() {
+            assert!(!ids[..at].contains(id), "{name} has {id:?} twice");
+        }
+        let can_be_done = ways.iter().any(|way| way.command.is_some() || way.cli.is_some());
+        assert!(can_be_done, "{name} is a dead end");
+        let can_undo = ids.contains(&WayOnId::Undo);
+        assert_eq!(can_undo, case.written.files > 0 && !case.is_live && !case.is_faulty, "{name}: {ids:?}");
+        assert!(!summary.contains("`baton") && !summary.contains("baton."), "{name} names a command: {summary}");
+    }
+}
