@@ -203,10 +203,12 @@ fn usage_is_summed_a_phase_a_run_and_a_workflow_lost_answers_included() {
 
     let second = run(&session, &api).run().expect(5);
     let second_turns: Vec<_> = turns(&session).split_off(before);
-    same(usage(&second.outcome()["usage"]), sum(&second_turns));
+    same(usage(&second.outcome()["run_usage"]), sum(&second_turns));
+    same(usage(&second.outcome()["usage"]), status(&session));
     let third = run(&session, &api).run().expect(0);
     let third_turns = turns(&session).split_off(before + second_turns.len());
-    same(usage(&third.outcome()["usage"]), sum(&third_turns));
+    same(usage(&third.outcome()["run_usage"]), sum(&third_turns));
+    same(usage(&third.outcome()["usage"]), status(&session));
     same(status(&session), sum(&turns(&session)));
 
     for (done, turns) in [(second, second_turns), (third, third_turns)] {

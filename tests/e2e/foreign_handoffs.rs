@@ -202,7 +202,7 @@ fn a_report_is_reviewed_once_its_plan_is_approved() {
     session.baton(["approve"]).run().expect(0);
     let done = session.run(&api, []).expect(0);
     done.prints(
-        "T1, T2 were done elsewhere, not by Baton, reviewed by the diff against HEAD; `baton rollback` does not undo",
+        "T1, T2 were done elsewhere, not by Baton, reviewed by the diff against HEAD; an undo does not take that back",
     );
     assert_eq!(sorted_agents(&api.requests()), ["review"], "nothing is done twice");
     assert_eq!(session.tree(), tree);

@@ -120,7 +120,7 @@ fn whatever_the_server_sends_is_safe_to_show_and_names_come_back_as_they_were() 
     client.execute("baton.dismissIssue", &[json!({ "id": shown })]).unwrap();
     let dismissed = &session.handoff("dismissed.json")[0];
     assert!(*dismissed == ODD_ID || dismissed["id"] == ODD_ID, "{dismissed}");
-    assert_eq!(client.execute("baton.status", &[]).unwrap()["issues"], json!([]));
+    assert_eq!(client.execute("baton.status", &[]).unwrap()["issues"][0]["state"], "dismissed");
     client.execute("baton.restoreIssue", &[shown]).unwrap();
     assert_eq!(client.execute("baton.status", &[]).unwrap()["issues"], issues);
     let on_the_command_line = session.baton(["status", "--json"]).run().expect(0).json();

@@ -399,7 +399,7 @@ fn an_editor_without_a_plugin_goes_all_the_way() {
     editor.until_the_end(&run);
     let run = editor.press_lens(plan, "Approve the rejected plan (2 tasks)");
     let last = editor.until_the_end(&run);
-    assert_eq!(last, APPROVED);
+    assert!(last.starts_with(APPROVED), "{last}");
 
     // The review is on its lines: read, looked up, dismissed, restored.
     editor.until("the issues", |editor| editor.issues("src/t1.rs").len() == 2 && editor.issues("src/t2.rs").len() == 1);
@@ -415,11 +415,11 @@ fn an_editor_without_a_plugin_goes_all_the_way() {
 
     // One is fixed by itself, the others together.
     let run = editor.press_action("src/t1.rs", 2, FIX);
-    assert_eq!(editor.until_the_end(&run), APPROVED);
+    assert!(editor.until_the_end(&run).starts_with(APPROVED));
     assert!(session.text("src/t1.rs").contains("    2\n") && session.text("src/t2.rs").contains("    1\n"));
     editor.until("one issue less", |editor| editor.issues("src/t1.rs") == ["3: The end is near."]);
     let run = editor.press_lens(review, "Fix 2 issues and re-review");
-    assert_eq!(editor.until_the_end(&run), APPROVED);
+    assert!(editor.until_the_end(&run).starts_with(APPROVED));
     assert!(session.text("src/t1.rs").contains("    3\n") && session.text("src/t2.rs").contains("    2\n"));
     editor.until("no issue", |editor| editor.issues("src/t1.rs").is_empty() && editor.issues("src/t2.rs").is_empty());
 

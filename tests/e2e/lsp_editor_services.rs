@@ -203,7 +203,7 @@ fn a_whole_workflow_runs_on_the_editors_models_without_a_key() {
     let mut client = client_with(&session, json!({ "languageModel": true }));
     let mut models = Models::good();
     let run = start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
+    assert!(Watch::new(&mut client, &mut models).wait_for_end().starts_with(APPROVED));
     assert!(session.text(FILE).contains("greet(name: &str)"));
 
     let asked: Vec<(&str, &str)> =
@@ -267,7 +267,7 @@ fn each_kind_of_refusal_ends_the_run_and_says_what_to_do() {
         // The run is resumed where it was refused.
         let mut models = Models::good();
         start(&mut client);
-        assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED, "{kind}");
+        assert!(Watch::new(&mut client, &mut models).wait_for_end().starts_with(APPROVED), "{kind}");
         assert_eq!(client.quit(), Some(0));
     }
 }
@@ -294,7 +294,7 @@ fn passing_failures_and_malformed_answers_are_asked_for_again() {
             ]))],
         );
     start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
+    assert!(Watch::new(&mut client, &mut models).wait_for_end().starts_with(APPROVED));
     for agent in ["context", "plan", "review"] {
         assert_eq!(models.asked(agent).len(), 3, "{agent}");
     }
@@ -346,7 +346,7 @@ fn cancelling_withdraws_the_turn_and_a_late_answer_goes_nowhere() {
     assert!(end.contains("Stopped in context."), "{end}");
     assert!(models.asked.is_empty());
     start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
+    assert!(Watch::new(&mut client, &mut models).wait_for_end().starts_with(APPROVED));
     assert_eq!(client.quit(), Some(0));
 }
 
@@ -363,11 +363,11 @@ fn an_unsaved_document_is_what_agents_read_and_is_waited_for() {
     assert_eq!(watch.wait_for_message(), WAITS);
     assert_eq!(session.text(FILE), SOURCE, "nothing is written under what is being typed");
     let status = watch.client.execute("baton.status", &[]).expect("a status");
-    assert_eq!(status["tasks"][0]["status"], "running");
+    assert_eq!(status["tasks"][0]["status"], "waiting");
     let seen = watch.models.asked("implement/T1")[1]["messages"][2]["content"][0]["content"].to_string();
     assert!(seen.contains("//! Mine."), "{seen}");
     save(&session, watch.client, &typed);
-    assert_eq!(watch.wait_for_end(), APPROVED);
+    assert!(watch.wait_for_end().starts_with(APPROVED));
     let done = session.text(FILE);
     assert!(done.starts_with("//! Mine.\npub fn greet(name: &str)"), "{done}");
     assert_eq!(models.asked("implement/T1").len(), 3, "saved as it was read, it is what the task built on");
@@ -408,7 +408,7 @@ fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
     }
     assert_eq!(session.text(FILE), SOURCE);
     save(&session, watch.client, &typed);
-    assert_eq!(watch.wait_for_end(), APPROVED);
+    assert!(watch.wait_for_end().starts_with(APPROVED));
     assert!(session.text(FILE).contains("greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
 }
@@ -428,7 +428,7 @@ fn changes_that_are_undone_in_the_editor_are_not_waited_for_any_longer() {
     let mut watch = Watch::new(&mut client, &mut models);
     assert_eq!(watch.wait_for_message(), WAITS);
     watch.client.close_document(FILE);
-    assert_eq!(watch.wait_for_end(), APPROVED);
+    assert!(watch.wait_for_end().starts_with(APPROVED));
     // The task had built on the unsaved text, and did its work once more on the other.
     assert_eq!(session.text(FILE), SOURCE.replace("greet()", "greet(name: &str)"));
     assert_eq!(client.quit(), Some(0));
@@ -496,7 +496,7 @@ fn an_untouched_document_keeps_nothing_waiting_and_an_unsaved_one_is_not_rolled_
     // Editors have line endings of their own, and need not load what was written.
     client.open_document(FILE, &SOURCE.replace('\n', "\r\n"));
     start(&mut client);
-    assert_eq!(Watch::new(&mut client, &mut models).wait_for_end(), APPROVED);
+    assert!(Watch::new(&mut client, &mut models).wait_for_end().starts_with(APPROVED));
     let written = session.text(FILE);
     assert!(written.contains("greet(name: &str)"));
 
@@ -532,7 +532,7 @@ fn what_language_tools_say_reaches_the_reviewer() {
         "range": range, "severity": 1, "source": "rustc", "code": "E0425", "message": "cannot find\u{1b}[31m `name`\nhere"
     });
     watch.client.answer(&asked, json!([{ "uri": session.uri(FILE), "diagnostics": [said] }]));
-    assert_eq!(watch.wait_for_end(), APPROVED);
+    assert!(watch.wait_for_end().starts_with(APPROVED));
     let prompt = models.asked("review")[0]["messages"][0]["content"][0]["text"].as_str().expect("a text").to_owned();
     assert!(prompt.contains("\nsrc/lib.rs:2: error (rustc E0425): cannot find [31m `name` here\n"), "{prompt}");
     assert_eq!(client.quit(), Some(0));
@@ -549,7 +549,7 @@ fn an_editor_that_does_not_say_what_its_tools_think_keeps_no_review_waiting() {
     let withdrawn = watch.wait_for_other();
     assert_eq!((&withdrawn["method"], &withdrawn["params"]["id"]), (&json!("$/cancelRequest"), &asked["id"]));
     watch.client.refuse(&asked, json!({ "code": -32800, "message": "cancelled" }));
-    assert_eq!(watch.wait_for_end(), APPROVED);
+    assert!(watch.wait_for_end().starts_with(APPROVED));
     assert!(!models.asked("review")[0].to_string().contains("<editor_diagnostics"));
     assert_eq!(client.quit(), Some(0));
 }

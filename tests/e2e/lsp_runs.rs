@@ -18,15 +18,16 @@ fn a_task_goes_from_the_editor_to_its_review() {
     let mut client = session.language_server(&api);
     let capabilities = client.initialize(session.initialize_params());
     let commands = capabilities["executeCommandProvider"]["commands"].as_array().expect("commands");
-    assert!(commands.contains(&json!("baton.workflow")) && commands.len() == 18, "{commands:?}");
+    assert!(commands.contains(&json!("baton.workflow")) && commands.len() == 19, "{commands:?}");
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null), "nothing was run yet");
     assert!(!session.exists(".agent_memory"), "looking leaves no trace");
 
     let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
     let shown = client.wait_for_run_end(&run);
-    let last =
-        json!({ "type": 3, "message": "Baton: Approved. Changes are in your working tree; nothing was committed." });
-    assert_eq!(shown.last_message, last);
+    assert_eq!(shown.last_message["type"], 3);
+    let last = "Baton: Approved. Changes are in your working tree; nothing was committed. 1 issue is left. \
+                Show Changes: baton.diff. Undo: baton.rollback. Fix the Issue: baton.fixIssue {\"ids\":[";
+    assert!(shown.last_message["message"].as_str().unwrap().starts_with(last), "{}", shown.last_message);
     let said: Vec<&str> = shown.progress.iter().filter_map(|value| value["message"].as_str()).collect();
     assert!(said.iter().any(|message| message.contains("review")), "{said:?}");
     let published = shown.published(&session.uri("src/lib.rs")).expect("the review is shown");
@@ -303,7 +304,7 @@ fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
         }
         let mut client = session.language_server(&api);
         let capabilities = client.initialize(params);
-        assert_eq!(capabilities["executeCommandProvider"]["commands"].as_array().map(Vec::len), Some(18), "{editor}");
+        assert_eq!(capabilities["executeCommandProvider"]["commands"].as_array().map(Vec::len), Some(19), "{editor}");
         client.notify("$/setTrace", json!({ "value": "verbose" }));
         client.execute("baton.workflow", &[json!({ "task": TASK, "approval": "auto" })]).expect("it starts");
         let mut progress = Vec::new();

@@ -1,10 +1,8 @@
 //! `baton approve` and `baton reject`: the gate, answered from another process.
 
-use jiff::Timestamp;
-
 use super::args::ApproveArgs;
 use super::failure::Failure;
-use super::output::{columns, print, way_on_lines};
+use super::output::{print, status_after, way_on_lines_after};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::Decision;
@@ -27,9 +25,13 @@ pub(super) fn approve(start: &Start<'_>, args: ApproveArgs) -> Result<u8, Failur
 pub(super) fn reject(start: &Start<'_>) -> Result<u8, Failure> {
     let (session, store, answered) =
         answer(start, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
-    let status = workflow::status(&store, &session.settings, None, &session.phases, Timestamp::now())?;
-    let mut lines = vec![format!("Rejected plan{}. {}", version(&answered), text::safe_lines(&status.summary))];
-    lines.extend(way_on_lines(&status.ways_on, columns()));
+    let status = status_after(&store, &session.settings, &session.phases);
+    let rejected = format!("Rejected plan{}", version(&answered));
+    let mut lines = vec![match &status {
+        Some(status) => text::safe_lines(&status.summary).replacen("The plan was rejected", &rejected, 1),
+        None => format!("{rejected}."),
+    }];
+    lines.extend(way_on_lines_after(status));
     print(&lines.join("\n"))?;
     Ok(0)
 }

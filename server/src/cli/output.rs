@@ -5,10 +5,14 @@
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
+
 use super::failure::Failure;
+use crate::config::Settings;
 use crate::contracts::Issue;
+use crate::memory::Store;
 use crate::text;
-use crate::workflow::WayOn;
+use crate::workflow::{self, Phases, Status, WayOn};
 
 /// Print a line of the result.
 ///
@@ -83,6 +87,17 @@ pub(super) fn way_on_lines(ways: &[WayOn], columns: usize) -> Vec<String> {
         (false, false) => format!("  {command}\n  {:<width$}  {title}", ""),
     };
     with_command().map(line).collect()
+}
+
+/// Where the workflow stands after a command; `None` where that cannot be told, which is no failure of the command.
+pub(super) fn status_after(store: &Store, settings: &Settings, phases: &Phases) -> Option<Status> {
+    let status = workflow::status(store, settings, None, phases, Timestamp::now());
+    status.inspect_err(|error| tracing::warn!(%error, "where the workflow stands is not known")).ok()
+}
+
+/// The lines of what can be done then.
+pub(super) fn way_on_lines_after(status: Option<Status>) -> Vec<String> {
+    status.map(|status| way_on_lines(&status.ways_on, columns())).unwrap_or_default()
 }
 
 /// The exit code of finished work once its result was printed. A reader that has left changes nothing; a result that

@@ -1,10 +1,8 @@
 //! `baton rollback`: undo what agents did to the files.
 
-use jiff::Timestamp;
-
 use super::args::RollbackArgs;
 use super::failure::{Failure, PERSON};
-use super::output::{columns, exit_code_after, print, way_on_lines};
+use super::output::{exit_code_after, print, status_after, way_on_lines_after};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::text;
@@ -22,8 +20,7 @@ pub(super) fn rollback(start: &Start<'_>, args: RollbackArgs) -> Result<u8, Fail
     let code = if report.left_alone().next().is_some() { PERSON } else { 0 };
     let mut lines = vec![report_text(&report, &request)];
     if !request.dry_run {
-        let status = workflow::status(&store, &session.settings, None, &session.phases, Timestamp::now())?;
-        lines.extend(way_on_lines(&status.ways_on, columns()));
+        lines.extend(way_on_lines_after(status_after(&store, &session.settings, &session.phases)));
     }
     exit_code_after(code, print(&lines.join("\n")))
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::args::RunArgs;
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
-use super::output::{columns, exit_code_after, issue_line, message_lines, print, reader_left, tell, way_on_lines};
+use super::output::{
+    columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell, way_on_lines,
+    way_on_lines_after,
+};
 use super::progress::{Progress, Style};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
@@ -162,21 +164,22 @@ impl EndReport {
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
     pub(super) fn print(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
         let mut lines = self.lines(end);
-        lines.extend(way_on_lines(&self.status()?.ways_on, columns()));
+        lines.extend(way_on_lines_after(self.status()));
         print(&lines.join("\n"))
     }
 
     /// Print what the end means, and what can be done now.
     pub(super) fn print_message(&self, end: &RunEnd) -> Result<(), Failure> {
         let mut lines = message_lines(&end.message);
-        lines.extend(way_on_lines(&self.status()?.ways_on, columns()));
+        lines.extend(way_on_lines_after(self.status()));
         print(&lines.join("\n"))
     }
 
     /// Print the end of a review against a commit, which is no workflow's, and what can be done about it.
     pub(super) fn print_base_review(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
         let mut lines = self.lines(end);
-        lines.extend(way_on_lines(&self.status()?.ways_on_of_base_review(), columns()));
+        let ways = self.status().map(|status| status.ways_on_of_base_review()).unwrap_or_default();
+        lines.extend(way_on_lines(&ways, columns()));
         print(&lines.join("\n"))
     }
 
@@ -185,8 +188,8 @@ impl EndReport {
         print(&self.lines(end).join("\n"))
     }
 
-    fn status(&self) -> Result<Status, Failure> {
-        Ok(workflow::status(&self.store, &self.settings, None, &self.phases, Timestamp::now())?)
+    fn status(&self) -> Option<Status> {
+        status_after(&self.store, &self.settings, &self.phases)
     }
 
     fn lines(&self, (run, end): &(String, RunEnd)) -> Vec<String> {

@@ -45,9 +45,35 @@ fn of_every_stage_the_status_says_what_the_last_version_said() {
         // A review against a commit was the workflow's last run then; now it stands beside one, and there is none.
         let is_of_base = stage.starts_with("review") && stage.contains("against-a-commit");
         let expected = if is_of_base { without_a_run(&reported) } else { reported };
+        let expected = told_truly(stage, &now, &expected);
         assert_eq!(now, expected, "{stage}");
         assert_eq!((session.tree(), session.memory_tree()), (files, memory), "{stage}: looking changes nothing");
     }
+}
+
+/// What was reported. The last version said of a workflow that can go on, since its plan was answered or its limits were
+/// raised after the run had ended, that a person is needed: it has no outcome.
+fn without_false_escalation(goes_on: bool, reported: &Value) -> Value {
+    match goes_on && reported["outcome"] == "escalated" && reported["next"] != "none" {
+        true => with(reported.clone(), json!({ "outcome": null })),
+        false => reported.clone(),
+    }
+}
+
+/// What was reported, without what the last version said falsely or had no word for: a plan at its gate waits, and tasks that
+/// the approval leaves out are no pending ones.
+fn told_truly(stage: &str, now: &Value, reported: &Value) -> Value {
+    let mut reported = without_false_escalation(now["outcome"].is_null(), reported);
+    if !reported["gate"].is_null() {
+        reported["phases"][1]["status"] = json!("waiting");
+    }
+    let tasks = reported["tasks"].as_array_mut().unwrap();
+    for (task, now) in tasks.iter_mut().zip(now["tasks"].as_array().unwrap()) {
+        if stage == "approved-in-part" && task["status"] == "pending" && now["status"] == "not_approved" {
+            task["status"] = json!("not_approved");
+        }
+    }
+    reported
 }
 
 /// What was reported, of a workflow that was not begun.
@@ -529,7 +555,8 @@ fn an_editor_shows_what_the_last_version_left() {
         assert_eq!((&diagnostic["code"], &diagnostic["source"]), (&json!("review.major"), &json!("baton")));
         assert_eq!(diagnostic["range"]["start"]["line"].as_u64().map(|line| line + 1), issue["line"].as_u64());
     }
-    assert_eq!(summary(&client.execute("baton.status", &[]).expect("a status")), reported);
+    let now = summary(&client.execute("baton.status", &[]).expect("a status"));
+    assert_eq!(now, without_false_escalation(true, &reported));
     client.disconnect();
     server.is(&[]);
 }

@@ -115,9 +115,9 @@ fn a_re_review_tells_fixed_open_and_new_apart() {
     assert_eq!(states(&session), pairs(&[("A", "fixed"), ("B", "open"), ("C", "fixed"), ("D", "new")]));
     let status = session.baton(["status"]).run().expect(0);
     status
-        .prints("fixed  src/t1.rs:2: major: A")
-        .prints("open   src/t2.rs:2: major: B")
-        .prints("new    src/t1.rs:2: major: D");
+        .prints("fixed     src/t1.rs:2: major: A")
+        .prints("open      src/t2.rs:2: major: B")
+        .prints("new       src/t1.rs:2: major: D");
 
     // The same again, without a request, until the limit is raised.
     let count = api.requests().len();
@@ -144,7 +144,11 @@ fn while_issues_are_being_fixed_they_are_open() {
             $ run --task 'Do it' --auto-approve
             exit 1
               T1 blocked: no idea. Run again to retry; what is done stays done.
-              Show changes: baton diff · Undo: baton rollback · Resume: baton run
+                baton run                  try again
+                baton diff                 show changes
+                baton rollback             undo
+                baton plan --feedback "…"  plan again
+                baton reset                start over
             asked: context, plan, implement/T1, review, implement/T1
             modified src/t1.rs
               -    0
@@ -229,6 +233,9 @@ fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: context, plan, implement/T1, review, implement/FIX, implement/T1, review
             modified README.md
               -# Sample
@@ -266,6 +273,9 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: context, plan, implement/T1, review, implement/FIX, review
             modified README.md
               -# Sample
@@ -274,7 +284,7 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
               -    0
               +    1
             T1 completed
-            T2 pending
+            T2 not_approved
             FIX completed
             fixed README.md: No article.
             history: 0001-fix
@@ -289,7 +299,10 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
         expect![[r#"
             $ run --task 'Do it'
             exit 3
-              The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 2 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
             asked: context, plan
             $ approve --only T1
             exit 0
@@ -298,6 +311,9 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: implement/T1, review, implement/FIX, review
             modified README.md
               -# Sample
@@ -306,7 +322,7 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
               -    0
               +    1
             T1 completed
-            T2 pending
+            T2 not_approved
             FIX completed
             fixed README.md: No article.
             history: 0001-fix
@@ -332,6 +348,9 @@ fn a_plan_may_have_a_task_called_fix() {
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: context, plan, implement/T2, implement/fix, review, implement/fix, review
             modified README.md
               -# Sample
@@ -386,11 +405,21 @@ fn a_fix_without_an_open_issue_needs_a_person() {
             exit 3
               The verdict is changes_requested.
               A person is needed: the review asks for a fix and names no open issue
+                baton accept               accept as is
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton reset                start over
             asked: context, plan, implement/T1, review
             $ run
             exit 3
               The verdict is changes_requested.
               A person is needed: the review asks for a fix and names no open issue
+                baton accept               accept as is
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton reset                start over
             modified src/t1.rs
               -    0
               +    1
@@ -416,7 +445,7 @@ fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
     run_until(&session, &api, 1, &["--task", "Do it", "--auto-approve"]).expect(3).prints("A matter of taste.");
     let id = id_of(&session.handoff("review.json"), "A matter of taste.");
     session.write(".agent_memory/dismissed.json", json!([id]).to_string());
-    assert_eq!(states(&session), pairs(&[("Wrong.", "new")]));
+    assert_eq!(states(&session), pairs(&[("A matter of taste.", "dismissed"), ("Wrong.", "new")]));
 
     let count = api.requests().len();
     let done = session.run(&api, ["--json"]).expect(3);
@@ -426,7 +455,7 @@ fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
     let (dismissed, open) = (asked.find("<dismissed_issues>").unwrap(), asked.find("<open_issues>").unwrap());
     assert!(asked[dismissed..open].contains(&id) && !asked[open..].contains(&id), "{asked}");
     assert_eq!(id_of(&session.handoff("review.json"), "A matter of taste."), id);
-    assert_eq!(states(&session), pairs(&[("Wrong.", "fixed")]));
+    assert_eq!(states(&session), pairs(&[("A matter of taste.", "dismissed"), ("Wrong.", "fixed")]));
     assert_eq!(done.outcome()["review"]["issues"], json!([]));
     let again = session.run(&api, []).expect(3).prints("names no open issue");
     assert!(!again.stdout.contains("A matter of taste."), "{}", again.stdout);

@@ -127,9 +127,14 @@ fn reviews_without_a_merge_are_counted_over_every_kind_of_round() {
         expect![[r#"
             $ run --task 'Do it' --auto-approve
             exit 3
-              The verdict is changes_requested.
               src/t1.rs:2: major: Wrong still.
               A person is needed: 3 reviews without an approval (max_review_cycles is 3); the last one says: The verdict is changes_requested.
+                baton accept                  accept as is
+                baton run --fix {Wrong still.}  fix the issue
+                baton plan --feedback "…"     plan again
+                baton diff                    show changes
+                baton rollback                undo
+                baton reset                   start over
             asked: context, plan, implement/T1, review, plan, implement/T1, review, implement/T1, review
             modified src/t1.rs
               -    0
@@ -198,21 +203,37 @@ fn a_rejection_says_that_what_earlier_rounds_wrote_stands() {
         expect![[r#"
             $ run --task 'Do it'
             exit 3
-              The plan (version 1, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 1 task) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
             asked: context, plan
             $ approve
             exit 0
               Approved plan version 1 (1 task). `baton run` goes on with it.
             $ run
             exit 3
-              The plan (version 2, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 2, 1 task) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+                baton diff                 show changes
+                baton rollback             undo
             asked: implement/T1, review, plan
             $ reject
             exit 0
-              Rejected plan version 2. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+              Rejected plan version 2. The 1 file that was changed before stands.
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton run --task "…"       start
             $ run
             exit 4
-              The plan was rejected. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
+              The plan was rejected. The 1 file that was changed before stands.
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton run --task "…"       start
             modified src/t1.rs
               -    0
               +    1
@@ -232,31 +253,46 @@ fn a_plan_that_is_partly_done_can_be_rejected_while_no_run_is_at_work() {
         but(script, &[&[own("T1")], &[own("T2")]]),
         &commands,
         expect![[r#"
-        $ run --task 'Do it'
-        exit 3
-          The plan (version 1, 2 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
-        asked: context, plan
-        $ approve
-        exit 0
-          Approved plan version 1 (2 tasks). `baton run` goes on with it.
-        $ run
-        exit 1
-          T2 blocked: It cannot be done. Run again to retry; what is done stays done.
-          Show changes: baton diff · Undo: baton rollback · Resume: baton run
-        asked: implement/T1, implement/T2
-        $ reject
-        exit 0
-          Rejected plan version 1. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
-        $ run
-        exit 4
-          The plan was rejected. The 1 file that was changed before stands: `baton diff` shows it, `baton rollback` undoes it. `baton reset` starts over and leaves your files as they are.
-        modified src/t1.rs
-          -    0
-          +    1
-        T1 completed
-        T2 blocked
-        next: none
-    "#]],
+            $ run --task 'Do it'
+            exit 3
+              The plan (version 1, 2 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+            asked: context, plan
+            $ approve
+            exit 0
+              Approved plan version 1 (2 tasks). `baton run` goes on with it.
+            $ run
+            exit 1
+              T2 blocked: It cannot be done. Run again to retry; what is done stays done.
+                baton run                  try again
+                baton diff                 show changes
+                baton rollback             undo
+                baton plan --feedback "…"  plan again
+                baton reset                start over
+            asked: implement/T1, implement/T2
+            $ reject
+            exit 0
+              Rejected plan version 1. The 1 file that was changed before stands.
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton run --task "…"       start
+            $ run
+            exit 4
+              The plan was rejected. The 1 file that was changed before stands.
+                baton plan --feedback "…"  plan again
+                baton diff                 show changes
+                baton rollback             undo
+                baton run --task "…"       start
+            modified src/t1.rs
+              -    0
+              +    1
+            T1 completed
+            T2 blocked
+            next: none
+        "#]],
     );
 }
 
@@ -280,24 +316,39 @@ fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
         expect![[r#"
             $ run --task 'Do it'
             exit 3
-              The plan (version 1, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 1 task) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
             asked: context, plan
             $ reject
             exit 0
-              Rejected plan version 1; nothing was written. `baton reset` starts over.
+              Rejected plan version 1; nothing was written.
+                baton plan --feedback "…"  plan again
+                baton run --task "…"       start
             $ run --auto-approve
             exit 4
-              The plan was rejected; nothing was written. `baton reset` starts over.
+              The plan was rejected; nothing was written.
+                baton plan --feedback "…"  plan again
+                baton run --task "…"       start
             $ run --auto-approve
             exit 4
-              The plan was rejected; nothing was written. `baton reset` starts over.
+              The plan was rejected; nothing was written.
+                baton plan --feedback "…"  plan again
+                baton run --task "…"       start
             $ plan --feedback 'The other file.'
             exit 0
               The plan phase is done.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
             asked: plan
             $ run
             exit 3
-              The plan (version 2, 1 task) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 2, 1 task) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
             $ approve
             exit 0
               Approved plan version 2 (1 task). `baton run` goes on with it.
@@ -305,6 +356,9 @@ fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: implement/T2, review
             modified src/t2.rs
               -    0

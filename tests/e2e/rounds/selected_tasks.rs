@@ -22,7 +22,10 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
         expect![[r#"
             $ run --task 'Do it'
             exit 3
-              The plan (version 1, 3 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
+              The plan (version 1, 3 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
             asked: context, plan
             $ approve --only T1
             exit 0
@@ -31,6 +34,9 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2, T3.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: implement/T1, review
             $ approve --only T3
             exit 0
@@ -42,6 +48,9 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
             exit 0
               The verdict is approved.
               Approved. Changes are in your working tree; nothing was committed.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
             asked: implement/T2, implement/T3, review
             modified src/t1.rs
               -    0
@@ -73,18 +82,21 @@ fn only_some_tasks_are_run() {
         script(),
         &commands,
         expect![[r#"
-        $ run --task 'Do it' --auto-approve --only T9
-        exit 3
-          "T9" is no task of the plan; there are T1, T2, T3. The plan waits for an answer; `baton approve --only …` names some of its tasks.
-        asked: context, plan
-        $ run --only T9
-        exit 2
-          error: "T9" is no task of the plan; there are T1, T2, T3
-        T1 pending
-        T2 pending
-        T3 pending
-        next: gate
-    "#]],
+            $ run --task 'Do it' --auto-approve --only T9
+            exit 3
+              "T9" is no task of the plan; there are T1, T2, T3. The plan waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+            asked: context, plan
+            $ run --only T9
+            exit 2
+              error: "T9" is no task of the plan; there are T1, T2, T3
+            T1 pending
+            T2 pending
+            T3 pending
+            next: gate
+        "#]],
     );
     assert!(!session.exists(".agent_memory/approval.json"));
 
@@ -96,38 +108,52 @@ fn only_some_tasks_are_run() {
         script(),
         &commands,
         expect![[r#"
-        $ run --task 'Do it'
-        exit 3
-          The plan (version 1, 3 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
-        asked: context, plan
-        $ approve
-        exit 0
-          Approved plan version 1 (3 tasks). `baton run` goes on with it.
-        $ run --only T2
-        exit 0
-          The verdict is approved.
-          Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1, T3.
-        asked: implement/T2, review
-        $ run --only T3
-        exit 3
-          The plan (version 1, 3 tasks) waits for an answer. Read .agent_memory/plan.md and run `baton approve` or `baton reject`.
-        $ run --only T3 --auto-approve
-        exit 0
-          The verdict is approved.
-          Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1.
-        asked: implement/T3, review
-        modified src/t2.rs
-          -    0
-          +    1
-        modified src/t3.rs
-          -    0
-          +    1
-        T1 pending
-        T2 completed
-        T3 completed
-        history: 0001-phase, 0002-phase
-        next: none
-    "#]],
+            $ run --task 'Do it'
+            exit 3
+              The plan (version 1, 3 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+            asked: context, plan
+            $ approve
+            exit 0
+              Approved plan version 1 (3 tasks). `baton run` goes on with it.
+            $ run --only T2
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1, T3.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
+            asked: implement/T2, review
+            $ run --only T3
+            exit 3
+              The plan (version 1, 3 tasks) waits for your answer.
+                baton approve              approve
+                baton plan --feedback "…"  ask for changes
+                baton reject               reject
+                baton diff                 show changes
+                baton rollback             undo
+            $ run --only T3 --auto-approve
+            exit 0
+              The verdict is approved.
+              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1.
+                baton diff            show changes
+                baton rollback        undo
+                baton run --task "…"  start
+            asked: implement/T3, review
+            modified src/t2.rs
+              -    0
+              +    1
+            modified src/t3.rs
+              -    0
+              +    1
+            T1 not_approved
+            T2 completed
+            T3 completed
+            history: 0001-phase, 0002-phase
+            next: none
+        "#]],
     );
     assert_eq!(list(&session.handoff("impl_report.json")["results"], "task_id"), ["T2", "T3"]);
 }

@@ -61,7 +61,7 @@ fn a_rollback_sets_it_aside_and_undone_brings_it_back() {
     let before = session.text(".agent_memory/security.json");
     session.baton(["rollback"]).run().expect(0);
     assert!(!session.exists(".agent_memory/security.json"));
-    assert_eq!(standing(&session)[3], "security pending: 1 issue");
+    assert_eq!(standing(&session)[3], "security pending: ");
     session.baton(["rollback", "--undo"]).run().expect(0);
     assert_eq!(session.text(".agent_memory/security.json"), before);
     // The workflow is at its end again, and asks nothing.
@@ -188,7 +188,7 @@ fn removed_from_the_settings_its_file_troubles_nothing_and_is_never_taken_for_a_
     assert_eq!(agents(&api.requests()), ["context", "plan", "implement/T1", "review"]);
     // Added again, it is due for this work too.
     session.add_phase("security", "after = \"implement\"");
-    assert_eq!(standing(&session)[3], "security pending: ");
+    assert_eq!(standing(&session)[3], "security skipped: ");
 }
 
 #[test]

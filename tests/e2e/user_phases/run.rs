@@ -143,7 +143,7 @@ fn what_it_uses_counts_and_the_estimate_knows_of_it() {
     session.add_phase("security", "after = \"implement\"");
     session.baton(["approve"]).run().expect(0);
     let done = session.run(&api, ["--json"]).expect(0);
-    let used = done.outcome()["usage"]["output_tokens"].as_u64().expect("a number");
+    let used = done.outcome()["run_usage"]["output_tokens"].as_u64().expect("a number");
     assert!((3_000..4_000).contains(&used), "{used}");
 
     // A limit that its next turn may exceed stops the run.

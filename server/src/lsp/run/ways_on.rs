@@ -21,13 +21,19 @@ pub(super) fn buttons(ways: &[WayOn]) -> Vec<&WayOn> {
     buttons
 }
 
+/// Longest arguments that a sentence has.
+const LONGEST: usize = 60;
+
 /// The same as a sentence, by the server's commands: `Resume: baton.workflow. Show Changes: baton.diff.`
 pub(crate) fn sentence(ways: &[WayOn]) -> String {
     let of_way = |way: &WayOn| {
         let command = way.command?;
         Some(match &way.arguments {
-            // The hash of a plan is for clients: without one the plan at hand is meant.
-            Some(arguments) if way.id != WayOnId::Approve => format!("{}: {command} {}.", way.title, brief(arguments)),
+            // The hash of a plan is for clients: without one the plan at hand is meant. Of many issues, code actions fix those
+            // that are pointed at.
+            Some(arguments) if way.id != WayOnId::Approve && arguments.to_string().len() <= LONGEST => {
+                format!("{}: {command} {}.", way.title, brief(arguments))
+            }
             _ => format!("{}: {command}.", way.title),
         })
     };

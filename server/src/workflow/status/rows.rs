@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::situation::{Facts, Situation};
 use super::states::{IssueState, PhaseState, TaskState, Tone};
 use super::words::is_good;
-use crate::contracts::{Decision, Issue, PhaseName, ReviewOutput, RoundKind};
+use crate::contracts::{ApprovedBy, Decision, Issue, PhaseName, ReviewOutput, RoundKind};
 use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus, PhaseEvent};
 use crate::workflow::run::phase::{Phase, Phases};
@@ -162,6 +162,9 @@ fn plan_state(name: PhaseName, memory: &Memory, file: &str) -> Option<(PhaseStat
             (PhaseState::Waiting, format!("Version {} waits for your answer", plan.plan.plan_version))
         }
         (Some(approval), _) => match approval.decision {
+            Decision::Approved if approval.by == ApprovedBy::Auto => {
+                (PhaseState::Done, "Approved automatically".to_owned())
+            }
             Decision::Approved => (PhaseState::Done, "Approved".to_owned()),
             Decision::Rejected => (PhaseState::Done, "Rejected".to_owned()),
         },

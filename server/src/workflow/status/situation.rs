@@ -115,7 +115,7 @@ impl Situation {
             Self::TasksFailed { .. } | Self::Failed { .. } => Outcome::Failed,
             Self::Cancelled { .. } => Outcome::Cancelled,
             Self::Gate | Self::FaultyPlan if facts.live.is_none() => Outcome::Waiting,
-            Self::Paused if last_end(facts.events).is_some() => Outcome::Done,
+            Self::Paused => return outcome_of_last_run(facts.events),
             _ => return None,
         })
     }
@@ -182,6 +182,17 @@ fn after_last_run(facts: &Facts<'_>) -> Situation {
             Situation::BudgetSpent { message: end.message.clone() }
         }
         _ => Situation::Paused,
+    }
+}
+
+/// How the last run ended, of a workflow that can go on. A plan that waited then was answered since, so that is none any
+/// more; the last version's runs do not say what a person was needed for.
+fn outcome_of_last_run(events: &[&PhaseEvent]) -> Option<Outcome> {
+    let end = last_end(events)?;
+    match (end.outcome, end.status) {
+        (Some(outcome @ (Outcome::Done | Outcome::Escalated)), _) => Some(outcome),
+        (None, EventStatus::Done) => Some(Outcome::Done),
+        _ => None,
     }
 }
 
