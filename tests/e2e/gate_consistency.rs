@@ -63,7 +63,7 @@ fn a_broken_plan_can_be_viewed_rejected_and_planned_again_and_not_approved() {
         let fault = &reported["faults"][0];
         assert_eq!(fault["file"], PLAN);
         let place = format!("{PLAN}:{}:{}: ", fault["line"], fault["column"]);
-        session.baton(["status"]).run().expect(0).prints(&place).prints("goes on until that is fixed.");
+        session.baton(["status"]).run().expect(0).prints(&place).prints("until that is fixed.");
         session.baton(["approve"]).run().expect(1).reports(&place);
         session.run(&api, []).expect(3).prints(&place);
         assert!(!session.exists(".agent_memory/approval.json"));

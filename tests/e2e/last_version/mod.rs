@@ -41,7 +41,9 @@ fn of_every_stage_the_status_says_what_the_last_version_said() {
     for stage in STAGES.map(|stage| stage.name) {
         let LastVersion { session, reported } = open(stage);
         let (files, memory) = (session.tree(), session.memory_tree());
-        let now = summary(&status(&session));
+        let mut now = summary(&status(&session));
+        // The last version left them out.
+        now["issues"].as_array_mut().unwrap().retain(|issue| issue["state"] != "dismissed");
         // A review against a commit was the workflow's last run then; now it stands beside one, and there is none.
         let is_of_base = stage.starts_with("review") && stage.contains("against-a-commit");
         let expected = if is_of_base { without_a_run(&reported) } else { reported };
