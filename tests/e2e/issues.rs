@@ -294,6 +294,7 @@ fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there()
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the outcome of six commands, whole")]
 fn what_was_rejected_at_the_gate_can_be_chosen_again() {
     let commands = [
         "run --task 'Do it' --auto-approve",
@@ -334,6 +335,8 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
+                baton run --fix {A},{R}
+                                           fix the issues
                 baton run --task "…"       start
             $ run
             exit 4
@@ -341,6 +344,8 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
+                baton run --fix {A},{R}
+                                           fix the issues
                 baton run --task "…"       start
             $ run --fix {R}
             exit 3

@@ -62,12 +62,15 @@ fn without_false_escalation(goes_on: bool, reported: &Value) -> Value {
     }
 }
 
-/// What was reported, without what the last version said falsely or had no word for: a plan at its gate waits, and tasks that
-/// the approval leaves out are no pending ones.
+/// What was reported, without what the last version said falsely or had no word for: a plan at its gate waits, tasks that the
+/// approval leaves out are no pending ones, and what was undone as a whole is rolled back.
 fn told_truly(stage: &str, now: &Value, reported: &Value) -> Value {
     let mut reported = without_false_escalation(now["outcome"].is_null(), reported);
     if !reported["gate"].is_null() {
         reported["phases"][1]["status"] = json!("waiting");
+    }
+    if stage == "rolled-back" {
+        reported["outcome"] = json!("rolled_back");
     }
     let tasks = reported["tasks"].as_array_mut().unwrap();
     for (task, now) in tasks.iter_mut().zip(now["tasks"].as_array().unwrap()) {

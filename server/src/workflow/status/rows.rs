@@ -80,14 +80,15 @@ pub(super) fn phase_rows(
     now: Timestamp,
 ) -> Vec<PhaseStatus> {
     let all = phases.all();
-    // A plan that waits is ahead of everything after it, whatever earlier rounds came to.
+    // A plan that waits is ahead of everything after it that left no result, whatever earlier rounds came to.
     let is_ahead = matches!(situation, Situation::Gate | Situation::FaultyPlan)
         || (*situation == Situation::RolledBack && facts.memory.approval.is_none());
     let after_plan = phases.after_plan();
     all.iter()
         .enumerate()
         .map(|(at, phase)| {
-            let row = match is_ahead && after_plan.iter().any(|after| after.name() == phase.name()) {
+            let is_after = || after_plan.iter().any(|after| after.name() == phase.name());
+            let row = match is_ahead && !phase.is_written(facts.memory) && is_after() {
                 true => pending(phase.name()),
                 false => phase_row(*phase, facts, now),
             };

@@ -119,13 +119,15 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
             let again = if *facts.next == Next::Gate { gate_answers(facts) } else { Vec::new() };
             [vec![bring_back()], again, vec![start_over_or_anew(facts)]].concat()
         }
-        Situation::Rejected => [vec![re_plan()], changes(facts), vec![start()]].concat(),
+        Situation::Rejected => {
+            [vec![re_plan()], changes(facts), fix(facts.memory.open_issues()), vec![start()]].concat()
+        }
     };
     if facts.written.can_bring_back && facts.live.is_none() && ways.iter().all(|way| way.id != Id::BringBack) {
         ways.push(bring_back());
     }
     if facts.is_moved && facts.live.is_none() {
-        ways.push(Id::Trust.way("Take Over What Was Sealed Before the Move", None, Some("baton trust --moved")));
+        ways.push(Id::Trust.way("Take Over After the Move", None, Some("baton trust --moved")));
     }
     ways
 }
