@@ -382,6 +382,25 @@ fn the_plan_is_opened() {
 }
 
 #[test]
+fn the_gate_warns_of_documents_that_its_tasks_would_wait_for() {
+    let session = Session::new(GREETING);
+    let api = MessagesApi::start(script());
+    let mut client = session.lsp_client(&api);
+    let source = session.text("src/lib.rs");
+    client.open_document("src/lib.rs", &source);
+    client.replace_document("src/lib.rs", &format!("//! Mine.\n{source}"));
+    let run = client.start_workflow(json!({ "task": TASK }));
+    let question = client.wait_for_question();
+    let warning = "Open with unsaved changes: src/lib.rs. Their tasks wait until you save.";
+    assert!(message_text(&question).contains(warning), "{}", message_text(&question));
+    let status = client.execute("baton.status", &[]).expect("a status");
+    assert_eq!(status["gate"]["warnings"], json!([warning]));
+    client.answer(&question, json!({ "title": "Reject" }));
+    client.wait_for_run_end(&run);
+    assert_eq!(client.quit(), Some(0));
+}
+
+#[test]
 fn after_a_cancel_the_run_can_be_shown_undone_or_resumed() {
     let session = Session::new(GREETING);
     let api = MessagesApi::start(script().fault("review", [Fault::Silence]));

@@ -363,7 +363,11 @@ fn an_unsaved_document_is_what_agents_read_and_is_waited_for() {
     assert_eq!(watch.wait_for_message(), WAITS);
     assert_eq!(session.text(FILE), SOURCE, "nothing is written under what is being typed");
     let status = watch.client.execute("baton.status", &[]).expect("a status");
-    assert_eq!(status["tasks"][0]["status"], "waiting");
+    assert_eq!((&status["tasks"][0]["status"], &status["state"]), (&json!("waiting"), &json!("waiting_for_save")));
+    assert_eq!(status["headline"], "waits for you to save lib.rs");
+    let save_it =
+        json!({ "id": "save", "title": "Save", "command": null, "arguments": { "files": [FILE] }, "cli": null });
+    assert_eq!(status["ways_on"][0], save_it);
     let seen = watch.models.asked("implement/T1")[1]["messages"][2]["content"][0]["content"].to_string();
     assert!(seen.contains("//! Mine."), "{seen}");
     save(&session, watch.client, &typed);

@@ -1,7 +1,11 @@
 //! What the gate shows of a plan, made here alone: for the live gate, for the status and for plan.md.
 
+use std::collections::BTreeSet;
+
 use crate::config::Settings;
-use crate::contracts::{Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Usage, plan_markdown};
+use crate::contracts::{
+    Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Task, Usage, plan_markdown,
+};
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
 use crate::models::{Models, Tier};
 use crate::workflow::run::costs::{Costs, Spent};
@@ -47,9 +51,24 @@ impl GateSources<'_> {
         let GateFacts { protected, flagged, questions, .. } = facts;
         let models = self.models.map(tier_models).unwrap_or_default();
         let plan_sha256 = loaded.sha256.clone();
-        // The caller fills them in; plan.md has none.
-        let (checks, warnings) = (Vec::new(), Vec::new());
+        // plan.md has none of these; the caller adds what it knows of the memory.
+        let (checks, warnings) = (Vec::new(), self.unsaved_warning(plan).into_iter().collect());
         GateContent { plan_sha256, markdown, protected, flagged, questions, estimate, models, checks, warnings }
+    }
+
+    /// What keeps tasks waiting: files of theirs that are open in the editor with unsaved changes.
+    fn unsaved_warning(&self, plan: &PlanOutput) -> Option<String> {
+        const SHOWN: usize = 5;
+        let files: BTreeSet<RepoPath> =
+            plan.tasks.iter().flat_map(Task::files).filter_map(|file| RepoPath::parse(file).ok()).collect();
+        let unsaved = self.store.workspace().unsaved(&files);
+        let names: Vec<&str> = unsaved.iter().take(SHOWN).map(RepoPath::as_str).collect();
+        let more = match unsaved.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!names.is_empty())
+            .then(|| format!("Open with unsaved changes: {}{more}. Their tasks wait until you save.", names.join(", ")))
     }
 
     /// The text of plan.md: with the estimate as long as the plan waits for an answer.

@@ -235,7 +235,9 @@ impl StatusReader {
         let beside = faults.iter().filter(|faulty| !store.stops_workflow(faulty)).filter_map(unreadable_base_review);
         let gate = match (&next, &memory.plan) {
             (Next::Gate, Some(plan)) if !is_faulty => {
-                Some(GateContent { warnings: warnings.clone(), ..sources.content(&memory, plan) })
+                let content = sources.content(&memory, plan);
+                let warnings = content.warnings.iter().chain(&warnings).cloned().collect();
+                Some(GateContent { warnings, ..content })
             }
             _ => None,
         };
