@@ -82,7 +82,9 @@ fn whatever_the_review_asks_for_the_work_is_taken_as_it_is_with_no_model_and_no_
         [("rejected", "escalate_to_human"), ("changes_requested", "fix_and_re_review"), ("rejected", "re_plan")]
     {
         let (session, api) = stopped_at(review(verdict, action, &a_and_b()));
-        assert_eq!(status(&session).0, "escalated", "{action}");
+        // Where only the limit of that run called a person, the workflow can go on.
+        let outcome = if action == "escalate_to_human" { json!("escalated") } else { Value::Null };
+        assert_eq!(status(&session).0, outcome, "{action}");
         let (asked, tree, review) = (api.requests().len(), session.tree(), session.text(".agent_memory/review.json"));
         // No model is set up.
         let done = baton(&session, ["accept", "--because", " As agreed. "]).expect(0);
@@ -115,7 +117,9 @@ fn whatever_the_review_asks_for_the_work_is_taken_as_it_is_with_no_model_and_no_
 fn a_review_that_names_no_issue_is_accepted_only_by_saying_so() {
     for action in ["escalate_to_human", "fix_and_re_review", "re_plan"] {
         let (session, api) = stopped_at(review("rejected", action, &[]));
-        assert_eq!(status(&session).0, "escalated", "{action}");
+        // Where only the limit of that run called a person, the workflow can go on.
+        let outcome = if action == "re_plan" { Value::Null } else { json!("escalated") };
+        assert_eq!(status(&session).0, outcome, "{action}");
         let again = session.baton(["run"]).api(&api).env("BATON_MAX_REVIEW_CYCLES", "1");
         again.run().expect(3).prints("A person is needed");
         let done = accept(&session).expect(0);

@@ -104,7 +104,7 @@ fn a_workflow_that_is_half_undone_stands_until_the_rest_is_undone_too() {
         assert!(!session.exists(&session.memory(file)), "{file} goes with the last of the files");
     }
     assert_eq!(diff(&session), "");
-    rollback(&session, []).expect(2).reports("nothing to roll back");
+    rollback(&session, []).expect(2).reports("everything is rolled back already");
 
     // Each step is taken back by itself, the last one first.
     rollback(&session, ["--undo"]).expect(0).prints("The rollback was undone: 1 file.");

@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use super::error::AgentError;
 use crate::contracts::Usage;
 use crate::models;
+use crate::text::cost;
 
 /// Least output a turn is sent with; a turn that affords less would be cut and wasted.
 const LEAST_OUTPUT: u32 = 2048;
@@ -147,12 +148,14 @@ impl Budget {
         match self.limits.tokens {
             Some(limit) => {
                 format!(
-                    "{tokens} of {limit} tokens and ${spent:.2} of ${:.2} used, too little for a turn",
-                    self.limits.usd
+                    "{tokens} of {limit} tokens and {} of {} used, too little for a turn",
+                    cost(spent),
+                    cost(self.limits.usd)
                 )
             }
             None => {
-                format!("${spent:.2} of ${:.2} used, and the next turn could cost more than is left", self.limits.usd)
+                let (spent, limit) = (cost(spent), cost(self.limits.usd));
+                format!("{spent} of {limit} used, and the next turn could cost more than is left")
             }
         }
     }

@@ -28,8 +28,10 @@ pub(super) fn reject(start: &Start<'_>) -> Result<u8, Failure> {
     let status = status_after(&store, &session.settings, &session.phases);
     let rejected = format!("Rejected plan{}", version(&answered));
     let mut lines = vec![match &status {
-        Some(status) => text::safe_lines(&status.summary).replacen("The plan was rejected", &rejected, 1),
-        None => format!("{rejected}."),
+        Some(status) if status.state == "rejected" => {
+            text::safe_lines(&status.summary).replacen("The plan was rejected", &rejected, 1)
+        }
+        _ => format!("{rejected}."),
     }];
     lines.extend(way_on_lines_after(status));
     print(&lines.join("\n"))?;

@@ -54,7 +54,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Remove old runs with their checkpoints; the newest ones (keep_runs) and the workflow at hand stay
     Clean,
-    /// Put the workflow's memory into history and start afresh; your files stay as they are
+    /// Put the workflow's memory into history and start afresh; your files stay as they are, and what was changed in them
+    /// can no longer be undone
     Reset,
     /// Vouch for what only a person can: at a terminal
     Trust(TrustArgs),

@@ -100,6 +100,20 @@ pub(super) fn way_on_lines_after(status: Option<Status>) -> Vec<String> {
     status.map(|status| way_on_lines(&status.ways_on, columns())).unwrap_or_default()
 }
 
+/// The ways on of a run for which a provider was named: another run needs it too.
+pub(super) fn with_provider(status: Option<Status>, provider: Option<&str>) -> Option<Status> {
+    let (mut status, provider) = match (status, provider) {
+        (Some(status), Some(provider)) => (status, provider),
+        (status, _) => return status,
+    };
+    for cli in status.ways_on.iter_mut().filter_map(|way| way.cli.as_mut()) {
+        if let Some(rest) = cli.strip_prefix("baton run") {
+            *cli = format!("baton run --provider {provider}{rest}");
+        }
+    }
+    Some(status)
+}
+
 /// The exit code of finished work once its result was printed. A reader that has left changes nothing; a result that
 /// cannot be written is a failure, unless the work has failed already.
 ///

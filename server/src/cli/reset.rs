@@ -1,10 +1,10 @@
 //! `baton reset`: moves the workflow's memory to history; files stay.
 
 use super::failure::Failure;
-use super::output::print;
+use super::output::{print, status_after};
 use super::session::{Session, Start};
 use crate::config::Overrides;
-use crate::workflow;
+use crate::workflow::{self, WayOn, WayOnId};
 
 /// Move the current workflow to history.
 pub(super) fn reset(start: &Start<'_>) -> Result<u8, Failure> {
@@ -13,9 +13,14 @@ pub(super) fn reset(start: &Start<'_>) -> Result<u8, Failure> {
         print("There is nothing to reset.")?;
         return Ok(0);
     };
+    let can_undo = |way: &WayOn| way.id == WayOnId::Undo;
+    let loses_undo = status_after(&store, &session.settings, &session.phases)
+        .is_some_and(|status| status.ways_on.iter().any(can_undo));
     match workflow::reset(&session.workspace, &store)? {
         Some(entry) => {
-            print(&format!("Started over. What there was is in {}; your files are as they were.", store.name(&entry)))?;
+            let undo = if loses_undo { ", and what was changed in them can no longer be undone by Baton" } else { "" };
+            let entry = store.name(&entry);
+            print(&format!("Started over. What there was is in {entry}; your files are as they were{undo}."))?;
         }
         None => print("There is nothing to reset.")?,
     }

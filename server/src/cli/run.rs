@@ -11,12 +11,13 @@ use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED
 use super::gate;
 use super::output::{
     columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell, way_on_lines,
-    way_on_lines_after,
+    way_on_lines_after, with_provider,
 };
 use super::progress::{Progress, Style};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
 use crate::config::{Overrides, Settings};
+use crate::contracts::Verdict;
 use crate::memory::Store;
 use crate::text;
 use crate::workflow::{
@@ -32,7 +33,7 @@ pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let approver = gate::approver(session.workspace.root(), progress.clone());
     let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
     let engine = session.engine(approver)?;
-    let report = EndReport::of(&engine);
+    let report = EndReport { provider: args.provider.clone(), ..EndReport::of(&engine) };
     let end = block_on(drive(engine, request, args.timeout, progress))??;
     let printed = match args.json {
         true => print(&text::safe_json(&last_line(&end).to_string())),
@@ -152,13 +153,15 @@ pub(super) struct EndReport {
     store: Store,
     settings: Settings,
     phases: Phases,
+    /// The provider that was named for this run.
+    provider: Option<String>,
 }
 
 impl EndReport {
     /// For the runs of this engine.
     pub(super) fn of(engine: &Engine) -> Self {
         let Engine { store, settings, phases, .. } = engine;
-        Self { store: store.clone(), settings: settings.clone(), phases: phases.clone() }
+        Self { store: store.clone(), settings: settings.clone(), phases: phases.clone(), provider: None }
     }
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
@@ -189,20 +192,22 @@ impl EndReport {
     }
 
     fn status(&self) -> Option<Status> {
-        status_after(&self.store, &self.settings, &self.phases)
+        let status = status_after(&self.store, &self.settings, &self.phases);
+        with_provider(status, self.provider.as_deref())
     }
 
     fn lines(&self, (run, end): &(String, RunEnd)) -> Vec<String> {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
-            // The reason of an escalation is the summary of the review.
-            let is_said = end.message.contains(review.summary.trim());
-            lines.extend(
-                review.summary.trim().lines().filter(|_| !is_said).map(|line| text::paragraph("", line, columns())),
-            );
+            // The reason of an escalation is the summary of the review; accepted work was not approved by it.
+            let summary = text::safe_line(&review.summary);
+            let is_said = end.message.contains(summary.trim())
+                || (end.outcome == Outcome::Merged && review.verdict != Verdict::Approved);
+            // On one line, so that it cannot pass for what this program says.
+            lines.extend((!is_said).then(|| text::paragraph("", &summary, columns())));
             lines.push(String::new());
-            lines.extend(review.issues.iter().map(issue_line));
+            lines.extend(review.issues.iter().flat_map(|issue| message_lines(&issue_line(issue))));
             if !review.issues.is_empty() {
                 lines.push(String::new());
             }

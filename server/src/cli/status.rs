@@ -50,7 +50,9 @@ fn status_text(status: &Status, columns: usize) -> String {
     let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max).min(16);
     for phase in &status.phases {
         let took = phase.elapsed_ms.map_or_else(String::new, |ms| text::whole_seconds(Duration::from_millis(ms)));
-        let message = text::safe_line(&phase.message);
+        // What the state says already is not said again.
+        let is_said = status.summary.contains(phase.message.trim()) || phase.message == phase.status.to_string();
+        let message = if is_said { String::new() } else { text::safe_line(&phase.message) };
         lines.push(row(&format!("{:<width$} {:<12} {took:>8}  ", phase.phase, phase.status), &message, columns));
     }
     if !status.tasks.is_empty() {
@@ -58,7 +60,8 @@ fn status_text(status: &Status, columns: usize) -> String {
         for task in &status.tasks {
             let said = task.activity.as_ref().map(|activity| format!(" · {}", text::safe_line(activity)));
             let title = format!("{}{}", text::safe_line(&task.title), said.unwrap_or_default());
-            lines.push(row(&format!("{:<10} {:<12} ", task.id, task.status), &title, columns));
+            let state = task.status.to_string().replace('_', " ");
+            lines.push(row(&format!("{:<10} {state:<12} ", task.id), &title, columns));
         }
     }
     if !status.issues.is_empty() {

@@ -69,7 +69,7 @@ fn told_truly(stage: &str, now: &Value, reported: &Value) -> Value {
     if !reported["gate"].is_null() {
         reported["phases"][1]["status"] = json!("waiting");
     }
-    if stage == "rolled-back" {
+    if ["rolled-back", "rollback-killed"].contains(&stage) {
         reported["outcome"] = json!("rolled_back");
     }
     let tasks = reported["tasks"].as_array_mut().unwrap();

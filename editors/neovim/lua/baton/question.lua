@@ -212,7 +212,8 @@ function M.follow(client, status)
   if status and status.state and status.state ~= 'gate' and not require('baton.session').of(client.root_dir).gate then
     require('baton.gate').close(client.root_dir)
   end
-  if status and status.ways_on and #status.ways_on == 0 then
+  -- A reset leaves nothing to ask about.
+  if not status or status.state == 'fresh' or (status.ways_on and #status.ways_on == 0) then
     drop(client.root_dir, function(question)
       return question.ways and not question.is_open
     end)

@@ -20,7 +20,7 @@ use crate::workflow::{self, Answer, Answered, StartError};
 pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
     let ApproveArguments { tasks, plan_sha256 } = arguments;
     let answered = answer(folder, Answer { decision: Decision::Approved, tasks, plan_sha256 }).await?;
-    let run = if answered.run_waits { None } else { Some(runs::start(folder, Start::default()).await?) };
+    let run = if answered.is_locked { None } else { Some(runs::start(folder, Start::default()).await?) };
     Ok(json!({ "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks }))
 }
 
@@ -70,7 +70,7 @@ async fn answer(folder: &Arc<Folder>, answer: Answer) -> Result<Answered, Refuse
 fn gate(files: &Files) -> Result<(Store, Option<String>), Refused> {
     let store = files.memory()?.ok_or(Refused::NoPlan)?;
     let memory = store.load_for_repair()?;
-    let run = store.holder().map(|holder| holder.run);
+    let run = store.workflow_holder().map(|holder| holder.run);
     match (&run, memory.has_plan(), memory.approval.is_some()) {
         (None, false, _) => Err(Refused::NoPlan),
         (Some(run), false, _) => Err(Refused::NoPlanYet(run.clone())),

@@ -48,7 +48,9 @@ fn status_text(status: &Status) -> String {
     let task = to_proto::plain(status.task.as_deref().unwrap_or("no task"), 200);
     lines.push(format!("Baton: {task}: {}", to_proto::plain(&status.summary, 600)));
     for phase in status.phases.iter().filter(|phase| phase.status != PhaseState::Pending) {
-        let said = to_proto::plain(&phase.message, 200);
+        // What the summary says already is not said again.
+        let is_said = status.summary.contains(phase.message.trim()) || phase.message == phase.status.to_string();
+        let said = if is_said { String::new() } else { to_proto::plain(&phase.message, 200) };
         lines.push(format!("{}: {}. {said}", phase.phase, phase.status).trim_end().to_owned());
     }
     for task in &status.tasks {

@@ -28,6 +28,11 @@ const LONGEST: usize = 60;
 pub(crate) fn sentence(ways: &[WayOn]) -> String {
     let of_way = |way: &WayOn| {
         let command = way.command?;
+        // With none, a finished workflow only repeats its end.
+        let needs_task = way.id == WayOnId::Start && way.cli.as_ref().is_some_and(|cli| cli.contains("--task"));
+        if needs_task {
+            return Some(format!("{}: {command} with a task.", way.title));
+        }
         Some(match &way.arguments {
             // The hash of a plan is for clients: without one the plan at hand is meant. Of many issues, code actions fix those
             // that are pointed at.

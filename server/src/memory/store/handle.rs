@@ -88,6 +88,12 @@ impl Store {
         RunLock::holder(self.folder.existing()?)
     }
 
+    /// Who runs the workflow: a review against a commit is no part of it.
+    pub fn workflow_holder(&self) -> Option<LockHolder> {
+        let is_beside = |holder: &LockHolder| RunId::parse(&holder.run).is_some_and(|run| self.is_base_review(&run));
+        self.holder().filter(|holder| !is_beside(holder))
+    }
+
     /// The workspace that this memory belongs to.
     pub fn workspace(&self) -> &Workspace {
         &self.workspace

@@ -20,7 +20,7 @@ const SETTLED: &str = "settled";
 impl Store {
     /// Sets aside what the files no longer correspond to. After a whole rollback (no `rest`) these are the report and
     /// its round, the review and the answer to the plan; otherwise all of the report but `rest`, and the review and the
-    /// answer unless `keeps_review`.
+    /// answer unless `keeps_review`; the answer also stays with `keeps_answer`.
     ///
     /// # Errors
     /// When files cannot be moved.
@@ -29,11 +29,12 @@ impl Store {
         run: &RunId,
         rest: Option<&ImplReport>,
         keeps_review: bool,
+        keeps_answer: bool,
     ) -> Result<(), MemoryError> {
         let fault = |source| self.file_error("write", "history", source);
         let mut files = Vec::new();
         if !keeps_review {
-            files.push(Approval::FILE);
+            files.extend((!keeps_answer).then_some(Approval::FILE));
             files.extend(self.handoffs.after_file(ImplReport::FILE));
             if rest.is_none() {
                 files.extend([ImplReport::FILE, Round::FILE]);

@@ -30,8 +30,12 @@ pub(super) fn of_rollback(
 ) -> Result<Scope, StartError> {
     let usage = |message: String| Err(StartError::Usage(message));
     let made_folders = made_folders(&journal);
+    let is_undone = journal.iter().any(|publish| publish.record.reversal.is_some());
     let standing = in_effect(journal);
     let RollbackRequest { task, file, .. } = request;
+    if standing.is_empty() && is_undone {
+        return usage("everything is rolled back already; `baton rollback --undo` takes that back".to_owned());
+    }
     if standing.is_empty() {
         return usage("there is nothing to roll back: no file is as an agent of this workflow left it".to_owned());
     }

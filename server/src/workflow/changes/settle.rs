@@ -49,12 +49,13 @@ fn settle_rollback(
     };
     let rest = memory.report.clone().filter(|_| !of_all || is_part);
     let rest = rest.map(|report| rest_of(store, workspace, reversal, &redone, report));
-    store.set_aside_for_rollback(run, rest.as_ref(), judged_still)?;
+    // A rejection stands until the plan is revised or set aside.
+    store.set_aside_for_rollback(run, rest.as_ref(), judged_still, memory.is_rejected())?;
     let mut notes: Vec<RollbackNote> = Vec::new();
     if let (Some(task), false) = (&reversal.task, judged_still) {
         notes.extend(built_on(task, memory.plan.as_ref()).map(RollbackNote::Other));
     }
-    if !judged_still {
+    if !judged_still && !memory.is_rejected() {
         notes.push(RollbackNote::GateAgain);
     }
     notes.push(RollbackNote::CanBeUndone);

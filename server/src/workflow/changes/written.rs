@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::publishes::{in_effect, journal, paths_in_effect};
+use super::publishes::{in_effect, journal_with_unfinished, paths_in_effect};
 use crate::contracts::RepoPath;
 use crate::memory::{MemoryError, Store};
 use crate::workspace::ReversalKind;
@@ -24,7 +24,8 @@ impl Written {
     /// # Errors
     /// When a journal cannot be read.
     pub(crate) fn of(store: &Store) -> Result<Self, MemoryError> {
-        let all = journal(store)?;
+        // What a kill interrupted is finished by the next command.
+        let all = journal_with_unfinished(store)?;
         let mut can_bring_back = false;
         for publish in all.iter().rev() {
             let Some(reversal) = &publish.record.reversal else { break };

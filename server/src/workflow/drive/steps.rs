@@ -13,6 +13,7 @@ use crate::memory::Memory;
 use crate::text::{count, plural};
 use crate::workflow::changes::checkpoints;
 use crate::workflow::changes::unverified::unverified_or_log;
+use crate::workflow::changes::written::Written;
 use crate::workflow::decide::next::{FixScope, Next, next_phase, relies_on_results};
 use crate::workflow::decide::rounds;
 use crate::workflow::foreign::discount::remove_unconfirmed_results;
@@ -115,6 +116,9 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
             // Results of an earlier run: those of this run would have ended it.
             run.emit(IMPLEMENT, EventStatus::Progress, format!("Trying again: {}", tasks.join(", ")));
             in_phase(IMPLEMENT, rounds::retry_tasks(run, memory, &tasks).map_err(Into::into)).map(|()| None)
+        }
+        Next::Merged if Written::of(&run.store).is_ok_and(Written::is_all_rolled_back) => {
+            end(Outcome::RolledBack, summary::UNDONE.to_owned())
         }
         Next::Merged => {
             let found = in_phase(REVIEW, foreign_work(run, memory).await)?;

@@ -1,12 +1,17 @@
 //! What an outcome means, in one or two sentences for people, from the memory alone. They name no command: each face adds
 //! the ways on in its own words.
 
+use std::collections::BTreeSet;
+
 use crate::contracts::{ImplReport, PhaseName, TaskStatus};
 use crate::memory::Memory;
 use crate::text::{self, count};
 use crate::workflow::decide::accept::accepted_words;
 use crate::workflow::run::events::EventPhase;
 use crate::workflow::run::phase_names::IMPLEMENT;
+
+/// Of a workflow whose agents' work is undone as a whole.
+pub(crate) const UNDONE: &str = "All that the workflow wrote is undone.";
 
 /// Of a workflow that the review approved, or whose work the user accepted. `written` is the number of files that stand as its agents left them.
 pub(crate) fn merged(memory: &Memory, written: usize) -> String {
@@ -38,14 +43,14 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
 pub(crate) fn rejected(written: usize) -> String {
     match written {
         0 => "The plan was rejected; nothing was written.".to_owned(),
-        1 => "The plan was rejected. The 1 file that was changed before stands.".to_owned(),
-        files => format!("The plan was rejected. The {files} files that were changed before stand."),
+        1 => "The plan was rejected. 1 file that was changed before stands.".to_owned(),
+        files => format!("The plan was rejected. {files} files that were changed before stand."),
     }
 }
 
 /// Of a workflow that a person must decide about.
 pub(crate) fn escalated(reason: &str) -> String {
-    format!("A person is needed: {reason}")
+    format!("A person is needed: {}", text::safe_line(reason))
 }
 
 /// Of tasks that failed or are blocked, with the reason of the first.
@@ -61,7 +66,7 @@ pub(crate) fn failed_tasks(memory: &Memory, tasks: &[String]) -> String {
         blockers.chain([result.notes.as_str()]).map(str::trim).find(|text| !text.is_empty())
     };
     let lines = tasks.iter().take(3).map(|id| match why(id) {
-        Some(why) => format!("{id} {}: {}", verb(id), text::cut(why, 300)),
+        Some(why) => format!("{id} {}: {}", verb(id), ended(&text::cut(&text::safe_line(why), 300))),
         None => format!("{id} {}.", verb(id)),
     });
     let mut message = lines.collect::<Vec<_>>().join(" ");
@@ -73,6 +78,9 @@ pub(crate) fn failed_tasks(memory: &Memory, tasks: &[String]) -> String {
 
 /// Of a stopped run: which tasks were written and which were not.
 pub(crate) fn stopped(phase: Option<PhaseName>, memory: &Memory) -> String {
+    if memory.has_plan() && memory.approval.is_none() {
+        return "Stopped. The plan waits for your answer.".to_owned();
+    }
     let place = phase.map_or_else(|| "Stopped.".to_owned(), |name| format!("Stopped in {name}."));
     format!("{place} {} Your edits are intact.", stands(phase, memory))
 }
@@ -84,10 +92,16 @@ pub(crate) fn interrupted(phase: Option<PhaseName>, memory: &Memory) -> String {
     format!("{place} {}", stands(phase, memory))
 }
 
+/// With a full stop, unless a sentence ends already.
+fn ended(text: &str) -> String {
+    let is_ended = text.ends_with(['.', '!', '?', '…', ':']);
+    if is_ended { text.to_owned() } else { format!("{text}.") }
+}
+
 fn stands(phase: Option<PhaseName>, memory: &Memory) -> String {
     let written = memory.report.as_ref().map(written).unwrap_or_default();
     let ids: Vec<&str> = written.iter().map(|(id, _)| id.as_str()).collect();
-    let files: usize = written.iter().map(|(_, files)| files).sum();
+    let files = written.iter().flat_map(|(_, files)| files).collect::<BTreeSet<_>>().len();
     let untouched: Vec<&str> = match (&memory.plan, phase) {
         (Some(plan), Some(IMPLEMENT)) => plan.plan.task_ids().filter(|id| !ids.contains(id)).collect(),
         _ => Vec::new(),
@@ -102,12 +116,13 @@ fn stands(phase: Option<PhaseName>, memory: &Memory) -> String {
     }
 }
 
-fn written(report: &ImplReport) -> Vec<(String, usize)> {
+/// Tasks that wrote something, each with the files.
+fn written(report: &ImplReport) -> Vec<(String, Vec<&str>)> {
     report
         .results
         .iter()
         .filter(|result| result.status != TaskStatus::Failed && !result.changes.is_empty())
-        .map(|result| (result.task_id.clone(), result.changes.len()))
+        .map(|result| (result.task_id.clone(), result.changes.iter().map(|change| change.path.as_str()).collect()))
         .collect()
 }
 

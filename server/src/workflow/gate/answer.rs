@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::content::GateSources;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput};
 use crate::memory::{MemoryError, Store};
+use crate::workflow::decide::next::{Next, next_phase};
 use crate::workflow::run::error::StartError;
+use crate::workflow::run::phase::Policy;
 
 /// The message where there is no plan to answer.
 pub const NO_PLAN: &str = "there is no plan to answer; `baton run --task \"…\"` makes one";
@@ -17,6 +19,8 @@ pub struct Answered {
     pub run_waits: bool,
     /// Version of the plan; `None` of one that breaks its contract.
     pub plan_version: Option<u32>,
+    /// Whether any run is at work, so that none can be started now.
+    pub is_locked: bool,
     /// Ids of the tasks the answer is about.
     pub tasks: Vec<String>,
 }
@@ -31,6 +35,9 @@ pub struct Answer {
     /// SHA-256 of the plan that the person was shown, in hex; without one the plan at this moment is meant.
     pub plan_sha256: Option<String>,
 }
+
+const FINISHED: &str =
+    "no plan waits for an answer: the workflow is finished. Undo what it changed, or start something new";
 
 /// Answer the plan as it is now, from whatever process: a run that waits at its gate continues.
 ///
@@ -50,9 +57,16 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
     if plan_sha256.is_some_and(|shown| !shown.eq_ignore_ascii_case(sha256)) {
         return Err(StartError::StalePlan { file: store.name(PlanOutput::FILE) });
     }
+    let policy = Policy::of(sources.settings, sources.phases);
+    // What the approval left out can be approved still.
+    let is_whole = memory.plan.as_ref().is_none_or(|plan| memory.approved_tasks().len() == plan.plan.tasks.len());
+    let adds_nothing = decision == Decision::Rejected || is_whole;
+    if adds_nothing && next_phase(&memory, &policy, Timestamp::now()) == Next::Merged {
+        return Err(StartError::Usage(FINISHED.to_owned()));
+    }
     // A run implements it. Without a run at work, a rejection of an approved plan ends what is left to do.
     let is_approved = memory.approval.as_ref().is_some_and(|approval| !approval.is_rejected());
-    if decision == Decision::Rejected && is_approved && store.holder().is_some() {
+    if decision == Decision::Rejected && is_approved && store.workflow_holder().is_some() {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
     match (&memory.plan, &memory.faulty_plan) {
@@ -70,7 +84,8 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
     let planned = memory.plan.as_ref().map(|plan| &plan.plan);
     let all = || planned.iter().flat_map(|plan| plan.task_ids()).map(str::to_owned).collect();
     Ok(Answered {
-        run_waits: store.holder().is_some(),
+        run_waits: store.workflow_holder().is_some(),
+        is_locked: store.holder().is_some(),
         plan_version: planned.map(|plan| plan.plan_version),
         tasks: tasks.unwrap_or_else(all),
     })
@@ -82,7 +97,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
 /// When there is no plan to change, or it is being implemented.
 pub fn revise_waiting_plan(store: &Store, feedback: &str) -> Result<bool, StartError> {
     let memory = store.load_for_repair()?;
-    let waits = store.holder().is_some();
+    let waits = store.workflow_holder().is_some();
     if !memory.has_plan() {
         return Err(StartError::Usage(NO_PLAN.to_owned()));
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::rows::{IssueStatus, PhaseStatus, TaskStanding, base_issue_rows, issue_rows, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
 use super::states::{IssueState, NextStep, TaskState};
-use super::ways_on::{WayOn, fix, ways_on};
+use super::ways_on::{WayOn, WayOnId, fix, ways_on};
 use super::words::Telling;
 use crate::config::Settings;
 use crate::contracts::Usage;
@@ -126,9 +126,10 @@ pub fn standing(
     let (_, faults) = store.inspect()?;
     let (events, live) = reader.events(store);
     let running = live.as_ref().map(|live| live.run.to_owned());
-    let is_faulty = is_stuck(store, memory, &faults);
+    let faulty = stopping(store, memory, &faults);
     let written = Written::of(store)?;
-    let facts = Facts { memory, is_faulty, next: &next, events: &events, live, written, is_moved: false };
+    let facts =
+        Facts { memory, faulty, next: &next, events: &events, live, written, has_token_budget: false, is_moved: false };
     let situation = Situation::of(&facts);
     let (phases, tasks) = (phase_rows(phases, &situation, &facts, now), task_rows(&facts));
     Ok(Standing { running, phases, tasks })
@@ -175,10 +176,25 @@ impl StatusReader {
         phases: &Phases,
         now: Timestamp,
     ) -> Result<Status, StartError> {
-        self.read(store)?;
-        let usage = self.runs.values().map(|run| run.usage).sum();
-        let sources = GateSources { store, settings, models, usage, phases };
-        self.status_of(&sources, now)
+        const TRIES: usize = 3;
+        let mut tries = 1;
+        loop {
+            self.read(store)?;
+            let usage = self.runs.values().map(|run| run.usage).sum();
+            let sources = GateSources { store, settings, models, usage, phases };
+            let status = self.status_of(&sources, now)?;
+            // A run that began meanwhile may have changed one file after it was read and another before.
+            if tries == TRIES || self.is_current(store)? {
+                return Ok(status);
+            }
+            tries += 1;
+        }
+    }
+
+    /// Whether no run has begun or ended since the journals were read.
+    fn is_current(&self, store: &Store) -> Result<bool, StartError> {
+        let running = store.holder().map(|holder| holder.run);
+        Ok(running == self.running && store.workflow_runs()?.iter().eq(self.runs.keys()))
     }
 
     /// Read what was added to the journals.
@@ -231,10 +247,10 @@ impl StatusReader {
         let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
         let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
         let warnings: Vec<String> = unverified_or_log(store).into_iter().chain(done_elsewhere).collect();
-        let is_faulty = is_stuck(store, &memory, &faults);
+        let faulty = stopping(store, &memory, &faults);
         let beside = faults.iter().filter(|faulty| !store.stops_workflow(faulty)).filter_map(unreadable_base_review);
         let gate = match (&next, &memory.plan) {
-            (Next::Gate, Some(plan)) if !is_faulty => {
+            (Next::Gate, Some(plan)) if faulty.is_none() => {
                 let content = sources.content(&memory, plan);
                 let warnings = content.warnings.iter().chain(&warnings).cloned().collect();
                 Some(GateContent { warnings, ..content })
@@ -244,11 +260,12 @@ impl StatusReader {
         let (events, live) = self.events(store);
         let facts = Facts {
             memory: &memory,
-            is_faulty,
+            faulty,
             next: &next,
             events: &events,
             live,
             written: Written::of(store)?,
+            has_token_budget: sources.settings.budget_tokens.is_some(),
             is_moved: is_moved(store),
         };
         let situation = Situation::of(&facts);
@@ -258,12 +275,13 @@ impl StatusReader {
             gate: gate.as_ref(),
             tasks: progress_of(&tasks),
             staleness_hours: sources.settings.context_staleness_hours,
-            fault: faults.iter().find(|faulty| store.stops_workflow(faulty)).and_then(first_fault),
+            fault: faulty.or(memory.faulty_plan.as_ref().map(|plan| &plan.faults)).and_then(first_fault),
         };
+        let issues = [issue_rows(&memory, store), base_issue_rows(&memory, store)?].concat();
         let newest = self.runs.last_key_value();
         let of_live = self.base_review.as_ref().map(|(_, history)| history.usage);
         let last_run = newest.map(|(run, _)| run.to_string());
-        Ok(Status {
+        let mut status = Status {
             run: self.running.clone().or(last_run),
             workflow: self.runs.first_key_value().map(|(run, _)| run.to_string()),
             task: memory.task.clone(),
@@ -272,7 +290,7 @@ impl StatusReader {
             summary: situation.summary(&facts, &telling),
             outcome: situation.outcome(&facts),
             phases: phase_rows(sources.phases, &situation, &facts, now),
-            issues: [issue_rows(&memory, store), base_issue_rows(&memory, store)?].concat(),
+            issues,
             ways_on: ways_on(&situation, &facts),
             tasks,
             gate,
@@ -282,9 +300,13 @@ impl StatusReader {
             faults: faults.iter().filter(|faulty| store.stops_workflow(faulty)).flat_map(fault_states).collect(),
             usage: sources.usage,
             run_usage: of_live.or(newest.map(|(_, history)| history.usage)).unwrap_or_default(),
-            next: if is_faulty { NextStep::None } else { NextStep::from(&next) },
+            next: if faulty.is_some() { NextStep::None } else { NextStep::from(&next) },
             warnings: warnings.into_iter().chain(beside).collect(),
-        })
+        };
+        if status.ways_on.iter().all(|way| way.id != WayOnId::Fix) {
+            status.ways_on.extend(status.ways_on_of_base_review());
+        }
+        Ok(status)
     }
 }
 
@@ -314,10 +336,10 @@ impl Status {
     }
 }
 
-/// Whether a fault of another file than the plan keeps a run from starting.
-fn is_stuck(store: &Store, memory: &Memory, faults: &[FileFaults]) -> bool {
-    let stopping = faults.iter().filter(|faulty| store.stops_workflow(faulty)).count();
-    stopping > usize::from(memory.faulty_plan.is_some())
+/// The first file, other than the plan, whose faults keep a run from starting.
+fn stopping<'a>(store: &Store, memory: &Memory, faults: &'a [FileFaults]) -> Option<&'a FileFaults> {
+    let is_plan = |faulty: &FileFaults| memory.faulty_plan.as_ref().is_some_and(|plan| plan.faults.file == faulty.file);
+    faults.iter().find(|faulty| store.stops_workflow(faulty) && !is_plan(faulty))
 }
 
 fn is_moved(store: &Store) -> bool {

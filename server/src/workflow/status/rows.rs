@@ -93,7 +93,11 @@ pub(super) fn phase_rows(
                 false => phase_row(*phase, facts, now),
             };
             let is_passed = || all[at + 1..].iter().any(|later| later.is_written(facts.memory));
-            match row.status == PhaseState::Pending && !phase.is_written(facts.memory) && is_passed() {
+            match facts.faulty.is_none()
+                && row.status == PhaseState::Pending
+                && !phase.is_written(facts.memory)
+                && is_passed()
+            {
                 true => PhaseStatus { status: PhaseState::Skipped, ..row },
                 false => row,
             }
@@ -211,12 +215,18 @@ pub(super) fn task_rows(facts: &Facts<'_>) -> Vec<TaskStanding> {
         .iter()
         .map(|task| {
             let status = state(&task.id);
+            // Its first event says its title.
+            let has_news = |event: &&&PhaseEvent| event.status != EventStatus::Started;
             let is_active = matches!(status, TaskState::Running | TaskState::Waiting);
             TaskStanding {
                 id: task.id.clone(),
                 title: task.title.clone(),
                 status,
-                activity: last.get(task.id.as_str()).filter(|_| is_active).map(|event| event.message.clone()),
+                activity: last
+                    .get(task.id.as_str())
+                    .filter(|_| is_active)
+                    .filter(has_news)
+                    .map(|event| event.message.clone()),
                 files: task.files().map(str::to_owned).collect(),
                 criteria: criteria(&task.acceptance_criteria),
             }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::contracts::PhaseName;
-use crate::memory::Memory;
+use crate::memory::{FileFaults, Memory};
 use crate::workflow::changes::written::Written;
 use crate::workflow::decide::next::Next;
 use crate::workflow::drive::summary::phase_of;
@@ -16,8 +16,8 @@ use crate::workflow::run::phase_names::PLAN;
 pub(crate) struct Facts<'a> {
     /// The handoffs.
     pub(crate) memory: &'a Memory,
-    /// Whether another file than the plan breaks its contract: nothing goes on then.
-    pub(crate) is_faulty: bool,
+    /// Another file than the plan that breaks its contract: nothing goes on then.
+    pub(crate) faulty: Option<&'a FileFaults>,
     /// What comes next.
     pub(crate) next: &'a Next,
     /// The events of the workflow's runs, oldest first.
@@ -26,6 +26,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) live: Option<Live<'a>>,
     /// What of the agents' work stands.
     pub(crate) written: Written,
+    /// Whether tokens are limited too.
+    pub(crate) has_token_budget: bool,
     /// Whether something counts as absent because the project was moved.
     pub(crate) is_moved: bool,
 }
@@ -87,14 +89,17 @@ impl Situation {
         if let Some(live) = &facts.live {
             return live_situation(live, facts);
         }
-        if facts.is_faulty {
+        if facts.faulty.is_some() {
             return Self::Faulty;
         }
         let is_undone = facts.written.is_all_rolled_back();
         match facts.next {
             Next::NeedTask => Self::Fresh,
+            // Also where a kill came before the memory was brought in line with the rollback.
+            next if is_undone && facts.written.ends_with_rollback && !matches!(next, Next::Rejected) => {
+                Self::RolledBack
+            }
             Next::Gate if facts.memory.plan.is_none() => Self::FaultyPlan,
-            Next::Gate if is_undone && facts.written.ends_with_rollback => Self::RolledBack,
             Next::Gate => Self::Gate,
             Next::Merged if is_undone => Self::RolledBack,
             Next::Merged => Self::Merged,
@@ -185,13 +190,12 @@ fn after_last_run(facts: &Facts<'_>) -> Situation {
     }
 }
 
-/// How the last run ended, of a workflow that can go on. A plan that waited then was answered since, so that is none any
-/// more; the last version's runs do not say what a person was needed for.
+/// How the last run ended, of a workflow that can go on. A plan that waited then was answered since, and where a person was
+/// needed a limit was raised, so that neither is an outcome any more.
 fn outcome_of_last_run(events: &[&PhaseEvent]) -> Option<Outcome> {
     let end = last_end(events)?;
     match (end.outcome, end.status) {
-        (Some(outcome @ (Outcome::Done | Outcome::Escalated)), _) => Some(outcome),
-        (None, EventStatus::Done) => Some(Outcome::Done),
+        (Some(Outcome::Done), _) | (None, EventStatus::Done) => Some(Outcome::Done),
         _ => None,
     }
 }

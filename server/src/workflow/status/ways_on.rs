@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::situation::{Facts, Situation};
 use crate::contracts::{Issue, RepoPath};
+use crate::memory::FileFaults;
 use crate::workflow::decide::next::Next;
 use crate::workflow::run::events::FailureCause;
 
@@ -87,6 +88,11 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
     let mut ways = match situation {
         Situation::Fresh => vec![start()],
         Situation::Ready => vec![Id::Start.way("Start", Some("baton.workflow"), Some("baton run"))],
+        // The answer to a plan needs no run.
+        Situation::Running { is_base_review: true, .. } if *facts.next == Next::Gate => {
+            let answers = gate_answers(facts).into_iter().filter(|way| way.id != Id::Revise);
+            answers.chain([cancel()]).collect()
+        }
         Situation::Running { .. } | Situation::WaitingForNetwork { .. } => vec![cancel()],
         Situation::WaitingForSave { files, .. } => {
             let save = Id::Save.way("Save", None, None).with(json!({ "files": files }));
@@ -94,7 +100,11 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
         }
         Situation::Gate => gate(facts),
         Situation::FaultyPlan => faulty_plan(facts),
-        Situation::Faulty => vec![Id::Edit.way("Open the File", None, None), reset()],
+        Situation::Faulty => {
+            let edit = Id::Edit.way("Open the File", None, None);
+            let edit = facts.faulty.map_or_else(|| edit.clone(), |faulty| edit.clone().with(place(faulty)));
+            [vec![edit], changes(facts), vec![reset()]].concat()
+        }
         Situation::Paused | Situation::Interrupted { .. } | Situation::Cancelled { .. } => {
             let resume = Id::Resume.way("Resume", Some("baton.workflow"), Some("baton run"));
             let is_reviewed = matches!(facts.next, Next::Fix(_) | Next::RePlan);
@@ -107,7 +117,8 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
         }
         Situation::TasksFailed { .. } => [vec![retry()], changes(facts), vec![re_plan(), reset()]].concat(),
         Situation::BudgetSpent { .. } => {
-            let more = Id::AllowMore.way("Allow More", Some("baton.workflow"), Some(ALLOW_MORE));
+            let cli = if facts.has_token_budget { ALLOW_MORE_OF_BOTH } else { ALLOW_MORE };
+            let more = Id::AllowMore.way("Allow More", Some("baton.workflow"), Some(cli));
             let more = more.with(json!({ "allowMore": true }));
             [vec![more], changes(facts), vec![reset()]].concat()
         }
@@ -134,6 +145,7 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
 
 /// How more is allowed on the command line, where a budget is a setting.
 const ALLOW_MORE: &str = "BATON_BUDGET_USD=… baton run";
+const ALLOW_MORE_OF_BOTH: &str = "BATON_BUDGET_USD=… BATON_BUDGET_TOKENS=… baton run";
 
 fn start() -> WayOn {
     Id::Start.way("Start", Some("baton.workflow"), Some("baton run --task \"…\""))
@@ -211,12 +223,17 @@ fn gate_answers(facts: &Facts<'_>) -> Vec<WayOn> {
     ]
 }
 
+/// Where a file breaks its contract first.
+fn place(faulty: &FileFaults) -> Value {
+    let first = faulty.faults.first().map(|fault| fault.position);
+    let (line, column) = first.map_or((1, 1), |position| (position.line, position.column));
+    json!({ "file": faulty.file, "line": line, "column": column })
+}
+
 fn faulty_plan(facts: &Facts<'_>) -> Vec<WayOn> {
     let mut edit = Id::Edit.way("Edit Plan", None, None);
     if let Some(faulty) = &facts.memory.faulty_plan {
-        let first = faulty.faults.faults.first().map(|fault| fault.position);
-        let (line, column) = first.map_or((1, 1), |position| (position.line, position.column));
-        edit = edit.with(json!({ "file": faulty.faults.file, "line": line, "column": column }));
+        edit = edit.with(place(&faulty.faults));
     }
     let revise = Id::Revise.way("Ask for Changes", Some("baton.plan"), Some("baton plan --feedback \"…\""));
     let reject = Id::Reject.way("Reject", Some("baton.reject"), Some("baton reject"));

@@ -81,6 +81,7 @@ impl Situation {
             },
             Self::BudgetSpent { .. } => "budget spent".to_owned(),
             Self::Escalated { .. } => with_issues("needs you"),
+            Self::Merged if is_partly_undone(facts) => "approved, partly undone".to_owned(),
             Self::Merged if facts.memory.is_accepted() => "accepted by you".to_owned(),
             Self::Merged => with_issues("approved"),
             Self::RolledBack => "undone".to_owned(),
@@ -95,6 +96,9 @@ impl Situation {
             Self::Fresh => "There is no task yet.".to_owned(),
             Self::Ready => "The task is written, and nothing has begun.".to_owned(),
             Self::Paused => next_sentence(facts, telling),
+            Self::Running { is_base_review: true, .. } if *facts.next == Next::Gate => {
+                "The working tree is being reviewed. The plan waits for your answer.".to_owned()
+            }
             Self::Running { is_base_review: true, .. } => "The working tree is being reviewed.".to_owned(),
             Self::Running { phase: Some(IMPLEMENT), .. } => {
                 let (done, all) = telling.tasks;
@@ -118,14 +122,21 @@ impl Situation {
             Self::Failed { message, .. } | Self::BudgetSpent { message } => message.clone(),
             Self::TasksFailed { tasks } => summary::failed_tasks(memory, tasks),
             Self::Escalated { reason } => summary::escalated(reason),
+            Self::Merged if is_partly_undone(facts) => {
+                format!("{} Some of its changes are undone.", summary::merged(memory, facts.written.files))
+            }
             Self::Merged => summary::merged(memory, facts.written.files),
             Self::RolledBack if *facts.next == Next::Gate => {
-                "All that the workflow wrote is undone. Its plan waits for your answer again.".to_owned()
+                format!("{} Its plan waits for your answer again.", summary::UNDONE)
             }
-            Self::RolledBack => "All that the workflow wrote is undone.".to_owned(),
+            Self::RolledBack => summary::UNDONE.to_owned(),
             Self::Rejected => summary::rejected(facts.written.files),
         }
     }
+}
+
+fn is_partly_undone(facts: &Facts<'_>) -> bool {
+    facts.written.files > 0 && facts.written.can_bring_back
 }
 
 fn open_issues(facts: &Facts<'_>) -> usize {
@@ -161,8 +172,11 @@ fn next_sentence(facts: &Facts<'_>, telling: &Telling<'_>) -> String {
 
 fn gate_sentence(facts: &Facts<'_>, telling: &Telling<'_>) -> String {
     let Some(plan) = &facts.memory.plan else { return String::new() };
+    // Work that no journal bears out here may be in the files already.
+    let is_untouched = facts.memory.report.is_none() && facts.written.files == 0;
+    let before = if is_untouched { "; nothing of it is written before" } else { "" };
     let mut words = format!(
-        "The plan (version {}, {}) waits for your answer; nothing of it is written before.",
+        "The plan (version {}, {}) waits for your answer{before}.",
         plan.plan.plan_version,
         count(plan.plan.tasks.len(), "task")
     );

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
 use crate::memory::Memory;
+use crate::text::count;
 use crate::workflow::run::phase::{Phase, Phases, Policy};
 
 /// What comes next.
@@ -102,8 +103,10 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
     let reviews = memory.earlier_review_rounds.iter().filter(|round| **round != review.round).count() as u32 + 1;
     let spent = || Next::Escalated {
         reason: format!(
-            "{reviews} reviews without an approval (max_review_cycles is {}); the last one says: {}",
-            policy.max_review_cycles, review.summary
+            "{} without an approval (max_review_cycles is {}); the last one says: {}",
+            count(reviews as usize, "review"),
+            policy.max_review_cycles,
+            review.summary
         ),
     };
     match review.recommended_action {

@@ -142,6 +142,11 @@ fn faulty_plan() -> FaultyPlan {
     FaultyPlan { sha256: "00".into(), faults }
 }
 
+pub(super) fn broken_review() -> FileFaults {
+    let fault = JsonText::new("{\n    \"issues\": 1\n}").fault("schema", "/issues".to_owned(), "it is wrong");
+    FileFaults { file: ".agent_memory/review.json".into(), faults: vec![fault] }
+}
+
 fn accepted() -> Memory {
     let memory = reviewed("escalate_to_human", "changes_requested", 1);
     Memory { dismissed: vec!["i1".into()], ..memory }

@@ -19,10 +19,15 @@ use crate::workflow::decide::next::next_phase;
 use crate::workflow::run::events::PhaseEvent;
 use crate::workflow::run::phase::Policy;
 use crate::workflow::{Phases, fixture};
-use cases::{Case, NOW, RUN, cases, event_of};
+use cases::{Case, NOW, RUN, broken_review, cases, event_of};
 
 fn now() -> Timestamp {
     NOW.parse().unwrap()
+}
+
+fn policy() -> Policy {
+    let context_staleness = jiff::SignedDuration::from_hours(4);
+    Policy { phases: fixture::phases(), context_staleness, max_review_cycles: 3 }
 }
 
 /// What came of a case: as text, and as a face is given it.
@@ -34,23 +39,20 @@ struct Told {
 impl Case {
     fn tell(&self) -> Told {
         let phases: Phases = fixture::phases();
-        let policy = Policy {
-            phases: phases.clone(),
-            context_staleness: jiff::SignedDuration::from_hours(4),
-            max_review_cycles: 3,
-        };
-        let next = next_phase(&self.memory, &policy, now());
+        let next = next_phase(&self.memory, &policy(), now());
         let events: Vec<PhaseEvent> = self.events.iter().enumerate().map(|(at, event)| event_of(at, event)).collect();
         let events: Vec<&PhaseEvent> = events.iter().collect();
         let live = self.is_live.then(|| Live { run: RUN, events: events.clone(), is_base_review: self.is_base_review });
+        let broken = broken_review();
         let of_workflow = if self.is_base_review { Vec::new() } else { events };
         let facts = Facts {
             memory: &self.memory,
-            is_faulty: self.is_faulty,
+            faulty: self.is_faulty.then_some(&broken),
             next: &next,
             events: &of_workflow,
             live,
             written: self.written,
+            has_token_budget: false,
             is_moved: self.is_moved,
         };
         let situation = Situation::of(&facts);
