@@ -331,7 +331,7 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
                 baton rollback             undo
             $ reject
             exit 0
-              Rejected plan version 1. The 1 file that was changed before stands.
+              Rejected plan version 1. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
@@ -340,7 +340,7 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
                 baton run --task "…"       start
             $ run
             exit 4
-              The plan was rejected. The 1 file that was changed before stands.
+              The plan was rejected. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo

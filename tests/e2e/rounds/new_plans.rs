@@ -222,14 +222,14 @@ fn a_rejection_says_that_what_earlier_rounds_wrote_stands() {
             asked: implement/T1, review, plan
             $ reject
             exit 0
-              Rejected plan version 2. The 1 file that was changed before stands.
+              Rejected plan version 2. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
                 baton run --task "…"       start
             $ run
             exit 4
-              The plan was rejected. The 1 file that was changed before stands.
+              The plan was rejected. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
@@ -274,14 +274,14 @@ fn a_plan_that_is_partly_done_can_be_rejected_while_no_run_is_at_work() {
             asked: implement/T1, implement/T2
             $ reject
             exit 0
-              Rejected plan version 1. The 1 file that was changed before stands.
+              Rejected plan version 1. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
                 baton run --task "…"       start
             $ run
             exit 4
-              The plan was rejected. The 1 file that was changed before stands.
+              The plan was rejected. 1 file that was changed before stands.
                 baton plan --feedback "…"  plan again
                 baton diff                 show changes
                 baton rollback             undo
