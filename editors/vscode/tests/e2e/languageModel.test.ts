@@ -63,7 +63,7 @@ describe("the models of VS Code", vscode.options, () => {
     await window.run("Baton: Review");
     await window
       .notification(/Scripted large refused this request/)
-      .getByRole("button", { name: "Resume" })
+      .getByRole("button", { name: "Try Again" })
       .waitFor();
     await window.picture("blocked");
   });
@@ -75,6 +75,6 @@ describe("the models of VS Code", vscode.options, () => {
     await window.run("Baton: Review");
     await until(() => api.models.length > before, "a model is asked");
     await window.run("Baton: Cancel");
-    await until(async () => (await window.statusBar.innerText()).includes("cancelled"), "it is cancelled");
+    await until(async () => (await window.statusBar.innerText()).includes("stopped"), "it is stopped");
   });
 });
