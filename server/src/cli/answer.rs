@@ -8,7 +8,7 @@ use crate::config::Overrides;
 use crate::contracts::Decision;
 use crate::memory::Store;
 use crate::text;
-use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN};
+use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN, WorkflowState};
 
 /// Approve the plan, or some tasks of it.
 pub(super) fn approve(start: &Start<'_>, args: ApproveArgs) -> Result<u8, Failure> {
@@ -28,7 +28,7 @@ pub(super) fn reject(start: &Start<'_>) -> Result<u8, Failure> {
     let status = status_after(&store, &session.settings, &session.phases);
     let rejected = format!("Rejected plan{}", version(&answered));
     let mut lines = vec![match &status {
-        Some(status) if status.state == "rejected" => {
+        Some(status) if status.state == WorkflowState::Rejected => {
             text::safe_lines(&status.summary).replacen("The plan was rejected", &rejected, 1)
         }
         _ => format!("{rejected}."),

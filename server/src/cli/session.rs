@@ -81,7 +81,7 @@ impl Session {
     pub(super) fn file(&self, named: &Path) -> Result<RepoPath, Failure> {
         let root = self.workspace.root();
         let Some(below) = self.workspace.below(self.current.as_deref().unwrap_or(root), named) else {
-            let (named, root) = (shown(named), shown(root));
+            let (named, root) = (displayed(named), displayed(root));
             return Err(Failure::usage(format!("{named} is not in the workspace, which is {root}")));
         };
         RepoPath::parse(&below.to_string_lossy()).map_err(|error| Failure::usage(error.to_string()))
@@ -179,17 +179,19 @@ fn message(found: &Found, current: &Path) -> Option<String> {
         Found::Marked(folder, _) if folder == current => None,
         // Opening it fails, which says so.
         Found::Closed(folder, _) if folder == current => None,
-        Found::Marked(folder, name) => Some(format!("Workspace: {} (it has {})", shown(folder), text::safe_line(name))),
+        Found::Marked(folder, name) => {
+            Some(format!("Workspace: {} (it has {})", displayed(folder), text::safe_line(name)))
+        }
         Found::Foreign(folder, name) => Some(format!(
             "warning: {} belongs to another user, so the workspace is the current folder. To work in {}, name it with \
              --workspace.",
-            shown(&folder.join(name)),
-            shown(folder)
+            displayed(&folder.join(name)),
+            displayed(folder)
         )),
         Found::Closed(folder, why) => Some(format!(
             "warning: {} cannot be looked into ({}), so the workspace is the current folder. To work in another one, \
              name it with --workspace.",
-            shown(folder),
+            displayed(folder),
             text::safe_line(why)
         )),
     }
@@ -204,7 +206,7 @@ fn no_current_folder(error: &io::Error) -> String {
     }
 }
 
-fn shown(path: &Path) -> String {
+fn displayed(path: &Path) -> String {
     text::safe_line(&path.to_string_lossy())
 }
 

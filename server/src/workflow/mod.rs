@@ -48,7 +48,7 @@ pub use start::reset::reset;
 pub use status::doctor::{Check, CheckStatus, Doctor, doctor};
 pub use status::report::{FaultStatus, NoteStatus, Standing, Status, StatusReader, standing, status};
 pub use status::rows::{CriterionStatus, IssueStatus, PhaseStatus, TaskStanding, standing_review};
-pub use status::states::{IssueState, NextStep, PhaseState, TaskState, Tone};
+pub use status::states::{IssueState, NextStep, PhaseState, TaskState, Tone, WorkflowState};
 pub use status::ways_on::{WayOn, WayOnId};
 
 // What the phases are made of.

@@ -15,8 +15,8 @@ pub(super) fn time_between(start: Timestamp, end: Timestamp) -> Duration {
 /// How a run ended, in a few words: what follows on standard output says the rest.
 pub(super) fn outcome_words(event: &PhaseEvent) -> Option<&'static str> {
     Some(match event.outcome? {
-        Outcome::Merged if event.message.starts_with("Accepted") => "accepted by you",
-        Outcome::Merged => "approved",
+        // By the review, or by the user.
+        Outcome::Merged => "finished",
         Outcome::Done => "done",
         Outcome::Escalated => "needs you",
         Outcome::Rejected => "plan rejected",

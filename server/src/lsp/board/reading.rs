@@ -91,10 +91,10 @@ impl Reading {
         let Some(store) = files.memory()? else { return Ok(reading) };
         let (memory, faults) = store.inspect()?;
         let reader = Reader { workspace: &files.workspace, store: &store, context };
-        reading.handoffs(&reader, faults)?;
+        reading.handoffs(&reader, faults.clone())?;
         reading.watch_memory(&reader)?;
         let policy = Policy::of(&files.settings, &files.phases);
-        let standing = workflow::standing(&files.phases, &policy, &store, &memory, Timestamp::now())?;
+        let standing = workflow::standing(&files.phases, &policy, &store, (&memory, &faults), Timestamp::now())?;
         reading.active_run = standing.running;
         if let Some((path, text)) = reader.text(TASK).filter(|_| context.with_status) {
             let range = text.span_of(0, 0, context.documents.encoding());

@@ -8,7 +8,7 @@ use super::outcome::Question;
 use super::ways_on::sentence;
 use crate::lsp::folder::Folder;
 use crate::lsp::wire::{to_proto, window};
-use crate::workflow::NextStep;
+use crate::workflow::{NextStep, WorkflowState};
 
 /// Look for a workflow that waits for an answer, which shows a message, or was interrupted, which returns a question.
 pub(super) async fn find(folder: &Arc<Folder>) -> Option<Question> {
@@ -27,19 +27,19 @@ pub(super) async fn find(folder: &Arc<Folder>) -> Option<Question> {
             let task = to_proto::plain(status.task.as_deref().unwrap_or("a task"), 100);
             let summary = to_proto::plain(&status.summary, 600);
             match status.state {
-                "gate" => {
+                WorkflowState::Gate => {
                     let plan = folder.path.join(plan);
                     let how = sentence(&status.ways_on);
                     let message = format!("Baton: “{task}”: {summary} Read {}. {how}", plan.display());
                     window::show_message(&folder.client, MessageType::INFO, message);
                     None
                 }
-                "faulty" if status.next == NextStep::Gate => {
+                WorkflowState::Faulty if status.next == NextStep::Gate => {
                     let message = format!("Baton: “{task}”: {summary} {}", sentence(&status.ways_on));
                     window::show_message(&folder.client, MessageType::WARNING, message);
                     None
                 }
-                "interrupted" | "cancelled" => {
+                WorkflowState::Interrupted | WorkflowState::Cancelled => {
                     Some(Question::interrupted(format!("Baton: “{task}”: {summary}"), status.ways_on))
                 }
                 _ => None,

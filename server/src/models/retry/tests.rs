@@ -171,7 +171,7 @@ async fn a_cancel_drops_the_attempt_under_way() {
 }
 
 /// What people are told of a turn with these failures, and of the answer after them.
-async fn told(failures: Vec<AttemptError>) -> Vec<String> {
+async fn messages_of(failures: Vec<AttemptError>) -> Vec<String> {
     let (told, attempts) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let progress = |progress| {
         let words = match progress {
@@ -206,9 +206,9 @@ async fn a_retry_says_who_was_asked_what_happened_how_long_it_waits_and_which_tr
         "Some API: server error (500); waiting 1 s, try 3 of 6",
         "asking Some API, Some(\"try 3 of 6\")",
     ];
-    assert_eq!(told(vec![limited, failure(true)]).await, expected);
-    assert_eq!(told(vec![failure(true)]).await[0], "Some API: server error (500); waiting 1 s, try 2 of 5");
-    assert!(told(Vec::new()).await.is_empty(), "an answer at once is no news");
+    assert_eq!(messages_of(vec![limited, failure(true)]).await, expected);
+    assert_eq!(messages_of(vec![failure(true)]).await[0], "Some API: server error (500); waiting 1 s, try 2 of 5");
+    assert!(messages_of(Vec::new()).await.is_empty(), "an answer at once is no news");
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ pub fn rollback(store: &Store, workspace: &Workspace, request: &RollbackRequest)
         recover(workspace, store)?;
     }
     let journal = if request.dry_run { journal_with_unfinished(store)? } else { journal(store)? };
-    let absent = unverified_or_log(store);
+    let absent = unverified_or_log(store).warnings;
     let scope = if request.undo { of_undo(journal) } else { of_rollback(workspace, journal, request) };
     let scope = scope.map_err(|error| match error {
         StartError::Usage(why) => StartError::Usage([&[why], &absent[..]].concat().join(".\n")),

@@ -23,12 +23,28 @@ pub fn unverified(store: &Store) -> Result<Vec<String>, MemoryError> {
     Ok(unkept.into_iter().chain(warnings(&store.uncounted()?)).collect())
 }
 
-/// The same, for use beside something more important: an error is logged.
-pub(crate) fn unverified_or_log(store: &Store) -> Vec<String> {
-    unverified(store).unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot tell what counts as absent");
-        Vec::new()
-    })
+/// What counts as absent.
+#[derive(Debug, Default)]
+pub(crate) struct Unverified {
+    /// As [`unverified`] answers.
+    pub(crate) warnings: Vec<String>,
+    /// Whether some of it was sealed before the project was moved, and can be taken over.
+    pub(crate) is_moved: bool,
+}
+
+/// The same as [`unverified`], for use beside something more important: an error is logged.
+pub(crate) fn unverified_or_log(store: &Store) -> Unverified {
+    let unkept = (!store.seal().is_kept()).then(|| UNKEPT.to_owned());
+    match store.uncounted() {
+        Ok(found) => Unverified {
+            warnings: unkept.into_iter().chain(warnings(&found)).collect(),
+            is_moved: found.from.iter().any(|from| matches!(from.origin, Origin::Moved(_))),
+        },
+        Err(error) => {
+            tracing::warn!(%error, "cannot tell what counts as absent");
+            Unverified::default()
+        }
+    }
 }
 
 /// What this user sealed in all workflows before the project was moved, one entry for each former place, which a person may

@@ -38,7 +38,7 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
     };
     run.emit(EventPhase::Workflow, EventStatus::Started, account);
     if base.is_none() {
-        for warning in unverified_or_log(&run.store) {
+        for warning in unverified_or_log(&run.store).warnings {
             run.emit(EventPhase::Workflow, EventStatus::Progress, warning);
         }
     }

@@ -141,7 +141,7 @@ fn repair_message(gate: &FaultyGate) -> String {
 fn show(run: &Run, memory: &Memory) -> Result<Option<Gate>, PhaseError> {
     let Some(loaded) = &memory.plan else { return Ok(None) };
     let content = GateSources::of(run).content(memory, loaded);
-    let warnings = content.warnings.iter().cloned().chain(unverified_or_log(&run.store)).collect();
+    let warnings = content.warnings.iter().cloned().chain(unverified_or_log(&run.store).warnings).collect();
     let content = GateContent { warnings, ..content };
     // A plan written or edited by others has no plan.md of its own yet.
     run.store.refresh_plan_markdown(&content.markdown)?;

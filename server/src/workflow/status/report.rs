@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::rows::{IssueStatus, PhaseStatus, TaskStanding, base_issue_rows, issue_rows, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
-use super::states::{IssueState, NextStep, TaskState};
+use super::states::{IssueState, NextStep, PhaseState, TaskState, WorkflowState};
 use super::ways_on::{WayOn, WayOnId, fix, ways_on};
 use super::words::Telling;
 use crate::config::Settings;
 use crate::contracts::Usage;
-use crate::memory::{FileFaults, Memory, Origin, RunHistory, RunId, Store};
+use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::Models;
 use crate::text::safe_line;
 use crate::workflow::changes::unverified::unverified_or_log;
@@ -36,7 +36,7 @@ pub struct Status {
     /// The task in the user's words.
     pub task: Option<String>,
     /// The situation in one word.
-    pub state: &'static str,
+    pub state: WorkflowState,
     /// The situation in a few words, for a status bar.
     pub headline: String,
     /// The situation in a sentence or two, which name no command.
@@ -109,7 +109,8 @@ pub struct Standing {
     pub tasks: Vec<TaskStanding>,
 }
 
-/// The state of phases and tasks, also where other parts of the memory are faulty.
+/// The state of phases and tasks, also where other parts of the memory are faulty: what was [inspected](Store::inspect) is
+/// given. It is asked for at every event of a run, and reads no transcript.
 ///
 /// # Errors
 /// When the memory folder cannot be read.
@@ -117,16 +118,22 @@ pub fn standing(
     phases: &Phases,
     policy: &Policy,
     store: &Store,
-    memory: &Memory,
+    (memory, faults): (&Memory, &[FileFaults]),
     now: Timestamp,
 ) -> Result<Standing, StartError> {
-    let mut reader = StatusReader::default();
-    reader.read(store)?;
+    let running = store.holder().map(|holder| holder.run);
+    let mut history: Vec<PhaseEvent> = Vec::new();
+    for run in store.workflow_runs()? {
+        history.extend(store.events(&run)?);
+    }
+    let events: Vec<&PhaseEvent> = history.iter().collect();
+    let live = running.as_deref().map(|run| Live {
+        run,
+        events: events.iter().copied().filter(|event| event.run == run).collect(),
+        is_base_review: RunId::parse(run).is_some_and(|run| store.is_base_review(&run)),
+    });
     let next = next_phase(memory, policy, now);
-    let (_, faults) = store.inspect()?;
-    let (events, live) = reader.events(store);
-    let running = live.as_ref().map(|live| live.run.to_owned());
-    let faulty = stopping(store, memory, &faults);
+    let faulty = stopping(store, memory, faults);
     let written = Written::of(store)?;
     let facts =
         Facts { memory, faulty, next: &next, events: &events, live, written, has_token_budget: false, is_moved: false };
@@ -246,7 +253,8 @@ impl StatusReader {
         let (mut memory, faults) = store.inspect()?;
         let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
         let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
-        let warnings: Vec<String> = unverified_or_log(store).into_iter().chain(done_elsewhere).collect();
+        let unverified = unverified_or_log(store);
+        let warnings: Vec<String> = unverified.warnings.into_iter().chain(done_elsewhere).collect();
         let faulty = stopping(store, &memory, &faults);
         let beside = faults.iter().filter(|faulty| !store.stops_workflow(faulty)).filter_map(unreadable_base_review);
         let gate = match (&next, &memory.plan) {
@@ -266,7 +274,7 @@ impl StatusReader {
             live,
             written: Written::of(store)?,
             has_token_budget: sources.settings.budget_tokens.is_some(),
-            is_moved: is_moved(store),
+            is_moved: unverified.is_moved,
         };
         let situation = Situation::of(&facts);
         let tasks = task_rows(&facts);
@@ -285,7 +293,7 @@ impl StatusReader {
             run: self.running.clone().or(last_run),
             workflow: self.runs.first_key_value().map(|(run, _)| run.to_string()),
             task: memory.task.clone(),
-            state: situation.word(),
+            state: situation.state(),
             headline: situation.headline(&facts, &telling),
             summary: situation.summary(&facts, &telling),
             outcome: situation.outcome(&facts),
@@ -318,7 +326,7 @@ impl Status {
             && self.run.is_none()
             && self.faults.is_empty()
             && self.issues.is_empty()
-            && self.phases.iter().all(|phase| phase.status == super::states::PhaseState::Pending)
+            && self.phases.iter().all(|phase| phase.status == PhaseState::Pending)
     }
 }
 
@@ -330,7 +338,9 @@ impl Status {
             |issue: &&IssueStatus| issue.base.is_some() && matches!(issue.state, IssueState::New | IssueState::Open);
         let issues = self.issues.iter().filter(is_open).map(|issue| &issue.issue);
         match self.state {
-            "fresh" | "ready" | "merged" | "rejected" => fix(issues),
+            WorkflowState::Fresh | WorkflowState::Ready | WorkflowState::Merged | WorkflowState::Rejected => {
+                fix(issues)
+            }
             _ => Vec::new(),
         }
     }
@@ -340,14 +350,6 @@ impl Status {
 fn stopping<'a>(store: &Store, memory: &Memory, faults: &'a [FileFaults]) -> Option<&'a FileFaults> {
     let is_plan = |faulty: &FileFaults| memory.faulty_plan.as_ref().is_some_and(|plan| plan.faults.file == faulty.file);
     faults.iter().find(|faulty| store.stops_workflow(faulty) && !is_plan(faulty))
-}
-
-fn is_moved(store: &Store) -> bool {
-    let found = store.uncounted().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot tell what counts as absent");
-        Default::default()
-    });
-    found.from.iter().any(|from| matches!(from.origin, Origin::Moved(_)))
 }
 
 /// How many tasks have a result, of those that were approved.

@@ -9,6 +9,42 @@ use crate::contracts::{PhaseName, TaskStatus};
 use crate::workflow::decide::next::Next;
 use crate::workflow::run::phase_names::IMPLEMENT;
 
+/// Where the workflow stands as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkflowState {
+    /// There is no task.
+    Fresh,
+    /// There is a task, and nothing has begun.
+    Ready,
+    /// It can go on; its last run ended by itself.
+    Paused,
+    /// A run is at work.
+    Running,
+    /// A task waits until a person has saved a file.
+    WaitingForSave,
+    /// A turn of a model waits for the network or its provider.
+    WaitingForNetwork,
+    /// The plan waits for an answer.
+    Gate,
+    /// A file of the memory folder breaks its contract.
+    Faulty,
+    /// A run was killed.
+    Interrupted,
+    /// A run was stopped.
+    Cancelled,
+    /// A run failed.
+    Failed,
+    /// A person must decide.
+    Escalated,
+    /// The review approved, or the user accepted the work.
+    Merged,
+    /// All that agents wrote is undone.
+    RolledBack,
+    /// The plan was rejected.
+    Rejected,
+}
+
 /// Where one phase stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,6 +156,12 @@ impl From<&Next> for NextStep {
             Next::RePlan => Self::RePlan,
             Next::Merged | Next::Rejected | Next::Escalated { .. } => Self::None,
         }
+    }
+}
+
+impl fmt::Display for WorkflowState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 

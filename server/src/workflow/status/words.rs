@@ -2,6 +2,7 @@
 //! command of any face.
 
 use super::situation::{Facts, Situation};
+use super::states::WorkflowState;
 use crate::contracts::{PhaseName, ProtectedFile, ReviewOutput};
 use crate::text::{count, safe_line};
 use crate::workflow::decide::next::Next;
@@ -27,23 +28,23 @@ pub(crate) struct Telling<'a> {
 
 impl Situation {
     /// The word of `status --json`.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn state(&self) -> WorkflowState {
         match self {
-            Self::Fresh => "fresh",
-            Self::Ready => "ready",
-            Self::Paused => "paused",
-            Self::Running { .. } => "running",
-            Self::WaitingForSave { .. } => "waiting_for_save",
-            Self::WaitingForNetwork { .. } => "waiting_for_network",
-            Self::Gate => "gate",
-            Self::FaultyPlan | Self::Faulty => "faulty",
-            Self::Interrupted { .. } => "interrupted",
-            Self::Cancelled { .. } => "cancelled",
-            Self::Failed { .. } | Self::TasksFailed { .. } => "failed",
-            Self::BudgetSpent { .. } | Self::Escalated { .. } => "escalated",
-            Self::Merged => "merged",
-            Self::RolledBack => "rolled_back",
-            Self::Rejected => "rejected",
+            Self::Fresh => WorkflowState::Fresh,
+            Self::Ready => WorkflowState::Ready,
+            Self::Paused => WorkflowState::Paused,
+            Self::Running { .. } => WorkflowState::Running,
+            Self::WaitingForSave { .. } => WorkflowState::WaitingForSave,
+            Self::WaitingForNetwork { .. } => WorkflowState::WaitingForNetwork,
+            Self::Gate => WorkflowState::Gate,
+            Self::FaultyPlan | Self::Faulty => WorkflowState::Faulty,
+            Self::Interrupted { .. } => WorkflowState::Interrupted,
+            Self::Cancelled { .. } => WorkflowState::Cancelled,
+            Self::Failed { .. } | Self::TasksFailed { .. } => WorkflowState::Failed,
+            Self::BudgetSpent { .. } | Self::Escalated { .. } => WorkflowState::Escalated,
+            Self::Merged => WorkflowState::Merged,
+            Self::RolledBack => WorkflowState::RolledBack,
+            Self::Rejected => WorkflowState::Rejected,
         }
     }
 

@@ -69,7 +69,7 @@ impl Case {
         assert!(headline.chars().count() <= 40, "{headline}");
         let mut text = String::new();
         let outcome = situation.outcome(&facts).map_or("-".to_owned(), |outcome| outcome.to_string());
-        writeln!(text, "{} | {outcome} | {headline}", situation.word()).unwrap();
+        writeln!(text, "{} | {outcome} | {headline}", situation.state()).unwrap();
         writeln!(text, "{}", situation.summary(&facts, &telling)).unwrap();
         let rows: Vec<PhaseStatus> = phase_rows(&phases, &situation, &facts, now());
         let begun = rows.iter().filter(|row| row.status != PhaseState::Pending);
@@ -83,7 +83,7 @@ impl Case {
             run: (!self.events.is_empty()).then(|| RUN.to_owned()),
             workflow: None,
             task: self.memory.task.clone(),
-            state: situation.word(),
+            state: situation.state(),
             headline,
             summary: situation.summary(&facts, &telling),
             outcome: situation.outcome(&facts),
