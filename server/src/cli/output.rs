@@ -200,6 +200,8 @@ mod tests {
             description: "The count\nis off by one.".to_owned(),
             suggested_fix: None,
             task_id: None,
+            placed: None,
+            refuted: None,
             id: String::new(),
         };
         assert_eq!(issue_line(&issue), "src/a.rs:12: major: The count is off by one.");

@@ -79,5 +79,9 @@ fn read_check(item: &Node) -> Result<Check, Vec<ConfigError>> {
             }
         },
     };
-    if errors.is_empty() { Ok(Check { name, command, timeout_s }) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Check { name, command, timeout_s, network: false, r#try: true, secrets: false, paths: Vec::new() })
+    } else {
+        Err(errors)
+    }
 }

@@ -31,7 +31,9 @@ pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
 pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases};
 pub use phases::RESERVED_PHASE_NAMES;
-pub use settings::{ApprovalMode, Check, Checkpoint, ModelChoice, PhaseTier, Settings, UserPhase};
+pub use settings::{
+    ApprovalMode, Check, Checkpoint, ModelChoice, PhaseTier, ReviewValidation, SandboxMode, Settings, UserPhase,
+};
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 pub use table::{Scope, Setting, settings_table};
 

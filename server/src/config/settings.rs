@@ -31,6 +31,10 @@ pub struct Settings {
     pub allow_http_hosts: Vec<String>,
     /// The user's own checks.
     pub checks: Vec<Check>,
+    /// What checks are kept from the rest of the machine by.
+    pub sandbox: SandboxMode,
+    /// Which findings of a review another model looks at.
+    pub review_validation: ReviewValidation,
     /// The user's own reviewing phases, each after the one that its `after` names.
     pub phases: Vec<UserPhase>,
 }
@@ -68,6 +72,28 @@ pub enum Checkpoint {
     Off,
 }
 
+/// What checks are kept from the rest of the machine by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxMode {
+    /// By the best there is here.
+    Auto,
+    /// By a view, or they do not run.
+    Require,
+    /// By nothing.
+    Off,
+}
+
+/// Which findings of a review another model looks at before anything follows from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReviewValidation {
+    /// Critical and major ones.
+    Serious,
+    /// None.
+    Off,
+}
+
 /// One of the user's own checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -77,6 +103,14 @@ pub struct Check {
     pub command: String,
     /// Seconds it may take.
     pub timeout_s: u64,
+    /// Whether it may use the network.
+    pub network: bool,
+    /// Whether implementers may run it on their edits before these are published.
+    pub r#try: bool,
+    /// Whether it may read secret files.
+    pub secrets: bool,
+    /// Globs of which a changed file must match one for it to run; empty: it always runs.
+    pub paths: Vec<String>,
 }
 
 /// A reviewing phase that the user added. It reads, reports issues, and changes nothing.
@@ -131,6 +165,8 @@ impl Default for Settings {
             keep_runs: 20,
             allow_http_hosts: Vec::new(),
             checks: Vec::new(),
+            sandbox: SandboxMode::Auto,
+            review_validation: ReviewValidation::Serious,
             phases: Vec::new(),
         }
     }

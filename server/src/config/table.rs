@@ -1,7 +1,7 @@
 //! The table of settings: each with its default, its meaning, its kind and who may set it.
 
 use super::kind::{Kind, PROVIDERS};
-use super::settings::{ApprovalMode, Check, Checkpoint, UserPhase};
+use super::settings::{ApprovalMode, Check, Checkpoint, ReviewValidation, SandboxMode, UserPhase};
 
 /// One setting: the only place where it is declared.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub fn settings_table() -> &'static [Setting] {
 /// The upper bound of a count that needs none.
 const UNBOUNDED: u64 = u32::MAX as u64;
 
-static TABLE: [Setting; 17] = [
+static TABLE: [Setting; 19] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
@@ -163,6 +163,35 @@ static TABLE: [Setting; 17] = [
         doc: "The project's own build, test or lint commands, run once all tasks are published.",
         scope: Scope::Files,
         kind: Kind::Checks { set: |settings, checks: Vec<Check>| settings.checks = checks },
+    },
+    Setting {
+        key: "sandbox",
+        default: "auto",
+        doc: "What checks are kept from the rest of the machine by: the best there is, a view or nothing runs, or nothing.",
+        scope: Scope::UserFor("off"),
+        kind: Kind::Word {
+            words: &["auto", "require", "off"],
+            set: |settings, word| {
+                settings.sandbox = match word {
+                    "require" => SandboxMode::Require,
+                    "off" => SandboxMode::Off,
+                    _ => SandboxMode::Auto,
+                };
+            },
+        },
+    },
+    Setting {
+        key: "review_validation",
+        default: "serious",
+        doc: "Which findings of a review another model looks at before anything follows from them.",
+        scope: Scope::All,
+        kind: Kind::Word {
+            words: &["serious", "off"],
+            set: |settings, word| {
+                settings.review_validation =
+                    if word == "off" { ReviewValidation::Off } else { ReviewValidation::Serious };
+            },
+        },
     },
     Setting {
         key: "phases",

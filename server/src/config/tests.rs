@@ -53,6 +53,8 @@ fn effective(settings: &Settings, key: &str) -> String {
         keep_runs,
         allow_http_hosts,
         checks,
+        sandbox,
+        review_validation,
         phases,
     } = settings;
     match key {
@@ -72,6 +74,8 @@ fn effective(settings: &Settings, key: &str) -> String {
         "keep_runs" => keep_runs.to_string(),
         "allow_http_hosts" => if allow_http_hosts.is_empty() { "none" } else { "some" }.to_owned(),
         "checks" => if checks.is_empty() { "none" } else { "some" }.to_owned(),
+        "sandbox" => format!("{sandbox:?}").to_lowercase(),
+        "review_validation" => format!("{review_validation:?}").to_lowercase(),
         "phases" => if phases.is_empty() { "none" } else { "some" }.to_owned(),
         other => panic!("{other} stands in the table and not in the settings"),
     }
@@ -124,8 +128,15 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         timeout_s = 30
     "#;
     let loaded = load(&user(text)).unwrap();
-    let check =
-        |name: &str, command: &str, timeout_s| Check { name: name.to_owned(), command: command.to_owned(), timeout_s };
+    let check = |name: &str, command: &str, timeout_s| Check {
+        name: name.to_owned(),
+        command: command.to_owned(),
+        timeout_s,
+        network: false,
+        r#try: true,
+        secrets: false,
+        paths: Vec::new(),
+    };
     let expected = Settings {
         memory_dir: ".baton/memory".to_owned(),
         context_staleness_hours: 0.5,
@@ -145,6 +156,8 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         keep_runs: 1,
         allow_http_hosts: vec!["models.lan".to_owned(), "10.0.0.7:8080".to_owned()],
         checks: vec![check("build", "cargo build", 600), check("test", "cargo test", 30)],
+        sandbox: SandboxMode::Auto,
+        review_validation: ReviewValidation::Serious,
         // They need files beside the settings; see the tests of phases.
         phases: Vec::new(),
     };

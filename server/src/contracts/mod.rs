@@ -49,9 +49,12 @@ pub use plan_markdown::plan_markdown;
 pub use plan_rules::{PathKind, check_plan, is_task_id, plan_layers};
 pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
-pub use report::{ChangeType, CheckResult, FileChange, ImplReport, TaskResult, TaskStatus};
+pub use report::{
+    BaseState, ChangeType, CheckResult, CheckState, FileChange, ImplReport, SandboxLevel, TaskResult, TaskStatus,
+};
 pub use review::{
-    Answer, AnswerState, BaseReview, Issue, RecommendedAction, ReviewOutput, Severity, Verdict, issue_id, short_commit,
+    Answer, AnswerState, BaseReview, CriterionResult, CriterionState, Evidence, Issue, Recommended, RecommendedAction,
+    Refuted, ReviewOutput, Severity, Verdict, issue_id, short_commit,
 };
 pub use round::{Round, RoundKind};
 pub use schema::{Handoff, parse, read, schema_of, submit_schema};

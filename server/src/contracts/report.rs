@@ -110,10 +110,75 @@ pub struct CheckResult {
     pub name: String,
     /// The shell command.
     pub command: String,
-    /// Its exit code; null when it was skipped, timed out or was killed.
+    /// How it ended.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<CheckState>")]
+    pub state: CheckState,
+    /// Its exit code; null when it has none: it was skipped, timed out or was killed.
+    #[serde(default)]
     pub exit_code: Option<i32>,
-    /// Path of its log, relative to the memory folder.
+    /// Why it was skipped or could not run: `untrusted`, `paths`, `sandbox`, or a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How it ends on the files as they were before the workflow; null where nobody had to know.
+    #[serde(default)]
+    pub base: Option<BaseState>,
+    /// What kept it from everything else.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<SandboxLevel>")]
+    pub sandbox: SandboxLevel,
+    /// How long it took, in milliseconds.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<u64>")]
+    pub elapsed_ms: u64,
+    /// Path of its log, relative to the memory folder; empty where there is none.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<String>")]
     pub log: String,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// Exit code 0.
+    Passed,
+    /// Another exit code.
+    Failed,
+    /// It took longer than it may.
+    TimedOut,
+    /// It was ended by a signal.
+    Killed,
+    /// The shell did not find the command.
+    NotFound,
+    /// It did not run.
+    #[default]
+    Skipped,
+}
+
+/// How a check ends on the files as they were before the workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BaseState {
+    /// It passes: what fails now fails because of the workflow.
+    Passed,
+    /// It fails there too.
+    Failed,
+    /// It could not be found out.
+    Unknown,
+}
+
+/// What keeps a check from everything else on the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxLevel {
+    /// Namespaces of its own, and a copy of the workspace on write.
+    View,
+    /// Its writes are confined.
+    Landlock,
+    /// Nothing.
+    #[default]
+    None,
 }
 
 impl ImplReport {
@@ -161,6 +226,43 @@ impl TaskStatus {
             Self::Partial => "partial",
             Self::Blocked => "blocked",
             Self::Failed => "failed",
+        }
+    }
+}
+
+impl CheckResult {
+    /// Whether it ran and did not pass.
+    pub fn has_failed(&self) -> bool {
+        !matches!(self.state, CheckState::Passed | CheckState::Skipped)
+    }
+
+    /// Whether it fails now and did not fail before the workflow, as far as anyone knows.
+    pub fn is_broken(&self) -> bool {
+        self.has_failed() && self.base != Some(BaseState::Failed)
+    }
+}
+
+impl CheckState {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Killed => "killed",
+            Self::NotFound => "not_found",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl SandboxLevel {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Landlock => "landlock",
+            Self::None => "none",
         }
     }
 }
@@ -217,6 +319,13 @@ mod tests {
         }
         for change in [ChangeType::Created, ChangeType::Modified, ChangeType::Deleted] {
             assert_eq!(json!(change), change.as_str());
+        }
+        let ran = [CheckState::Passed, CheckState::Failed, CheckState::TimedOut, CheckState::Killed];
+        for state in ran.into_iter().chain([CheckState::NotFound, CheckState::Skipped]) {
+            assert_eq!(json!(state), state.as_str());
+        }
+        for level in [SandboxLevel::View, SandboxLevel::Landlock, SandboxLevel::None] {
+            assert_eq!(json!(level), level.as_str());
         }
     }
 }

@@ -18,24 +18,35 @@ pub struct ReviewOutput {
     #[serde(default = "super::round::first_round", deserialize_with = "super::round::round_number")]
     #[schemars(with = "Option<u32>")]
     pub round: u32,
-    /// The judgement in a word.
-    pub verdict: Verdict,
-    /// The judgement in a few sentences.
-    pub summary: String,
+    /// A re-review's word on issues that were open before. Taken in, never written.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<Answer>>")]
+    pub answers: Vec<Answer>,
     /// What is wrong, each at its place.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<Issue>>")]
     pub issues: Vec<Issue>,
+    /// What became of every acceptance criterion of the tasks that were reviewed.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<CriterionResult>>")]
+    pub criteria: Vec<CriterionResult>,
+    /// How the changes left the plan; empty where they did not.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[schemars(with = "Option<String>")]
+    pub drift_details: String,
     /// Whether the changes left the plan. The server joins what it computes with what the reviewer says.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<bool>")]
     pub plan_drift_detected: bool,
-    /// How they left it.
-    #[serde(default, deserialize_with = "null_as_default")]
-    #[schemars(with = "Option<String>")]
-    pub drift_details: String,
+    /// The judgement in a few sentences.
+    pub summary: String,
+    /// The judgement in a word.
+    pub verdict: Verdict,
     /// What should happen next.
     pub recommended_action: RecommendedAction,
+    /// What the reviewer recommended, where the server took something else. The server fills it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended: Option<Recommended>,
     /// Branch the review was made on; null on a detached HEAD or without git. The server fills it.
     #[serde(default)]
     pub branch: Option<String>,
@@ -45,10 +56,58 @@ pub struct ReviewOutput {
     /// For a review of a diff nobody planned: the commit it compares with. The server fills it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
-    /// A re-review's word on issues that were open before. Taken in, never written.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Option<Vec<Answer>>")]
-    pub answers: Vec<Answer>,
+}
+
+/// What the reviewer recommended before the server took something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recommended {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Its action.
+    pub action: RecommendedAction,
+}
+
+/// What became of one acceptance criterion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CriterionResult {
+    /// The task's id in the plan.
+    pub task_id: String,
+    /// Which of the task's criteria, from 1.
+    pub criterion: u32,
+    /// What shows that it is met: a check that ran and passed, or a line of the code or of a test. Null where nothing does.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
+    /// Whether it is met.
+    pub state: CriterionState,
+}
+
+/// What shows that a criterion is met: the name of a check, or a line that is quoted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// Name of a check that ran and passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// Path relative to the workspace root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The exact text of the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<String>,
+}
+
+/// Whether a criterion is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CriterionState {
+    /// It is, and the evidence shows it.
+    Met,
+    /// It is not.
+    Unmet,
+    /// Nothing shows whether it is.
+    Unproven,
 }
 
 /// The review of a diff nobody planned. It stands beside a workflow and drives none, and names the commit that it
@@ -109,10 +168,27 @@ pub struct Issue {
     /// The task it belongs to; missing means the owner of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+    /// Whether its place was found; missing means yes. The server fills it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<bool>,
+    /// Why it was found not to hold. The server fills it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuted: Option<Refuted>,
     /// Fingerprint of file, quoted line and description. The server fills it.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<String>")]
     pub id: String,
+}
+
+/// That another model looked at an issue and found that it does not hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Refuted {
+    /// The model that looked.
+    pub by: String,
+    /// Why it does not hold.
+    pub reason: String,
+    /// The severity that the reviewer gave it.
+    pub severity: Severity,
 }
 
 /// How bad an issue is.
@@ -188,6 +264,24 @@ impl RecommendedAction {
     }
 }
 
+impl Issue {
+    /// Whether it stands at a place that was found.
+    pub fn is_placed(&self) -> bool {
+        self.placed != Some(false)
+    }
+}
+
+impl CriterionState {
+    /// The word used in the JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Unmet => "unmet",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
 impl Severity {
     /// The word used in the JSON.
     pub fn as_str(self) -> &'static str {
@@ -203,7 +297,17 @@ impl Severity {
 impl Handoff for ReviewOutput {
     const NAME: &'static str = "review";
     const FILE: &'static str = "review.json";
-    const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "issues.id", "branch", "head", "base"];
+    const SERVER_FILLED: &'static [&'static str] = &[
+        "timestamp",
+        "round",
+        "issues.placed",
+        "issues.refuted",
+        "issues.id",
+        "recommended",
+        "branch",
+        "head",
+        "base",
+    ];
 }
 
 impl Handoff for BaseReview {
@@ -296,6 +400,9 @@ mod tests {
         }
         for severity in [Severity::Critical, Severity::Major, Severity::Minor, Severity::Suggestion] {
             assert_eq!(json!(severity), severity.as_str());
+        }
+        for state in [CriterionState::Met, CriterionState::Unmet, CriterionState::Unproven] {
+            assert_eq!(json!(state), state.as_str());
         }
     }
 }

@@ -108,7 +108,8 @@ fn remove_property(schema: &mut Value, path: &str) {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let Some(rest) = rest else {
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.remove(name);
+            // The others keep their order, in which a model writes them.
+            properties.shift_remove(name);
         }
         if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
             required.retain(|entry| entry != name);

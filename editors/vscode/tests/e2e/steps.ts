@@ -32,6 +32,8 @@ export function steps(window: () => Window): (name: string, does: () => Promise<
       } catch (error) {
         hasFailed = true;
         await window().picture("failed");
+        // Where only the output is kept, it says what the picture shows.
+        context.diagnostic(await window().onScreen());
         throw error;
       }
     });

@@ -56,14 +56,37 @@ export class Window {
     await this.quickRows.filter({ hasText: label }).first().click();
   }
 
-  /** Type into the input box that is open, and accept. */
+  /** Type into the input box that is open, and accept: until it is gone, as a person does. */
   async answer(text: string): Promise<void> {
     // The palette, which has no title, may still be there.
-    await this.page.locator(".quick-input-widget:visible .quick-input-title", { hasText: /./ }).waitFor();
-    const input = this.quickInput;
-    await input.waitFor();
-    await input.fill(text);
-    await input.press("Enter");
+    const titles = this.page.locator(".quick-input-widget:visible .quick-input-title");
+    await titles.filter({ hasText: /./ }).waitFor();
+    const asked = titles.filter({ hasText: await titles.innerText() });
+    await until(async () => {
+      await this.quickInput.fill(text);
+      await this.quickInput.press("Enter");
+      try {
+        await asked.waitFor({ state: "hidden", timeout: 5000 });
+        return true;
+      } catch {
+        return false;
+      }
+    }, `the box takes ${text}`);
+  }
+
+  /** What is on the screen beside the editors, for the message of a step that failed. */
+  async onScreen(): Promise<string> {
+    const parts: [string, Locator][] = [
+      ["notifications", this.page.locator(".notification-list-item")],
+      ["question", this.dialog],
+      ["box", this.page.locator(".quick-input-widget:visible")],
+      ["status bar", this.statusBar],
+    ];
+    const texts = await Promise.all(parts.map(async ([name, part]) => [name, await part.allInnerTexts()] as const));
+    return texts
+      .filter(([, shown]) => shown.length > 0)
+      .map(([name, shown]) => `${name}: ${shown.map((text) => JSON.stringify(text)).join(", ")}`)
+      .join("\n");
   }
 
   get quickInput(): Locator {

@@ -191,5 +191,7 @@ fn nothing_to_review(against: &str, diff: &BaseDiff) -> ReviewOutput {
         head: None,
         base: None,
         answers: Vec::new(),
+        criteria: Vec::new(),
+        recommended: None,
     }
 }
