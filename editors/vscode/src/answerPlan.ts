@@ -4,6 +4,7 @@ import { commands, Position, Range, Uri, window, workspace } from "vscode";
 import type { TextDocument } from "vscode";
 
 import type { GatePanel } from "./gatePanel";
+import { openFile } from "./openFile";
 import { openGate } from "./present";
 import type { PlanRefusal } from "./protocol";
 import { isApprovedUnsaved } from "./unsaved";
@@ -107,7 +108,7 @@ async function saveAndApprove(
   const fault = faults.find(({ file }) => Uri.joinPath(workflow.folder.uri, file).fsPath === document.uri.fsPath);
   if (fault !== undefined) {
     const place = new Position(fault.line - 1, fault.column - 1);
-    await window.showTextDocument(document, { selection: new Range(place, place) });
+    await openFile(document, new Range(place, place));
     const what = `line ${String(fault.line)} of plan.json: ${fault.message.replace(/\.$/, "")}`;
     // A run that waits says it by itself.
     if (workflow.state.run === null) {
@@ -129,7 +130,7 @@ function protectedFiles({ state }: Workflow): string[] {
 
 /** Undo what was typed since the last save. */
 async function discard(document: TextDocument): Promise<void> {
-  await window.showTextDocument(document);
+  await openFile(document);
   await commands.executeCommand("workbench.action.files.revert");
 }
 
@@ -160,12 +161,12 @@ export async function editPlan(workflow: Workflow): Promise<void> {
   if (fault !== undefined) {
     const place = new Position(fault.line - 1, fault.column - 1);
     const file = Uri.joinPath(workflow.folder.uri, fault.file);
-    await window.showTextDocument(file, { selection: new Range(place, place) });
+    await openFile(file, new Range(place, place));
   } else if (way !== undefined && way.command !== null) {
     await workflow.execute(way.command, way.arguments ?? {});
   } else {
     const plan = gate?.plan_json === undefined ? undefined : Uri.parse(gate.plan_json);
     const usual = Uri.joinPath(workflow.folder.uri, ".agent_memory/plan.json");
-    await commands.executeCommand("vscode.open", plan ?? usual);
+    await openFile(plan ?? usual);
   }
 }

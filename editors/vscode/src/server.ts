@@ -1,4 +1,4 @@
-import { commands, env, EventEmitter, languages, Uri, window, workspace } from "vscode";
+import { commands, env, EventEmitter, languages, Range, Uri, window, workspace } from "vscode";
 import type { Disposable, Event, ExtensionContext, LogOutputChannel } from "vscode";
 import {
   CloseAction,
@@ -13,6 +13,7 @@ import {
 import { findServer } from "./binary";
 import type { Keys } from "./keys";
 import type { LanguageModels } from "./languageModel";
+import { openFile } from "./openFile";
 import { startsWork } from "./protocol";
 import type { ClientOptions, PhaseEvent, ServerCommand } from "./protocol";
 import type { RunProgress } from "./runProgress";
@@ -166,12 +167,17 @@ export class Server implements Disposable {
             this.changed.fire();
           },
           window: {
-            // A plan is for reading: as Markdown it reads better than as text.
             showDocument: async (params, token, next) => {
-              if (!params.uri.endsWith("/plan.md")) {
+              const uri = Uri.parse(params.uri);
+              if (uri.path.endsWith("/plan.md")) {
+                // For reading: as Markdown it reads better than as text.
+                await commands.executeCommand("markdown.showPreview", uri);
+              } else if (uri.path.endsWith("/plan.json")) {
+                const { start, end } = params.selection ?? {};
+                await openFile(uri, start && end && new Range(start.line, start.character, end.line, end.character));
+              } else {
                 return next(params, token);
               }
-              await commands.executeCommand("markdown.showPreview", Uri.parse(params.uri));
               return { success: true };
             },
           },
