@@ -35,6 +35,7 @@ mod protect;
 mod publish;
 mod rollback;
 mod root;
+mod sandbox;
 mod staging;
 mod text_file;
 mod unsaved;
@@ -70,6 +71,7 @@ pub use publish::{
 };
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
 pub use root::Workspace;
+pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, ViewEdit};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text_file::{CannotEncode, NotText, TextFile};
 pub use upwards::{Mark, mark};

@@ -1,0 +1,132 @@
+//! Which level there is, and a job at that level.
+
+use tokio_util::sync::CancellationToken;
+
+use super::job::{Job, Ran, SandboxWish};
+use super::output::Output;
+use super::process::{not_run, run_plain};
+use crate::contracts::{RepoPath, SandboxLevel};
+use crate::workspace::Workspace;
+
+/// Where commands run. Found once a run.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    workspace: Workspace,
+    #[expect(dead_code, reason = "a view needs it")]
+    memory_dir: Option<RepoPath>,
+    wish: SandboxWish,
+    level: SandboxLevel,
+    why: String,
+}
+
+impl Sandbox {
+    /// Finds the best level, by doing the whole set-up once with `true` as the command.
+    pub async fn find(workspace: &Workspace, wish: SandboxWish, cancel: &CancellationToken) -> Self {
+        let _ = cancel;
+        let why = match wish {
+            SandboxWish::Off => "switched off by `sandbox = \"off\"`",
+            SandboxWish::Auto | SandboxWish::Require => "there is none on this system so far",
+        };
+        Self { workspace: workspace.clone(), memory_dir: None, wish, level: SandboxLevel::None, why: why.to_owned() }
+    }
+
+    /// The same with another memory folder than `.agent_memory`: no command writes it.
+    #[must_use]
+    pub fn with_memory_dir(self, memory_dir: &RepoPath) -> Self {
+        Self { memory_dir: Some(memory_dir.clone()), ..self }
+    }
+
+    /// The level.
+    pub fn level(&self) -> SandboxLevel {
+        self.level
+    }
+
+    /// The level and why, in one line for people.
+    pub fn words(&self) -> String {
+        match self.why.as_str() {
+            "" => self.level.as_str().to_owned(),
+            why => format!("{}: {why}", self.level.as_str()),
+        }
+    }
+
+    /// Whether edits can be tried before they are published.
+    pub fn can_try(&self) -> bool {
+        self.level == SandboxLevel::View
+    }
+
+    /// Runs a command. What it prints goes to `log` as well, 16 MB at most.
+    pub async fn run(&self, job: &Job, log: std::fs::File, cancel: &CancellationToken) -> Ran {
+        if self.wish == SandboxWish::Require && self.level != SandboxLevel::View {
+            return not_run(format!(
+                "`sandbox = \"require\"` asks for a view, and there is none here ({})",
+                self.words()
+            ));
+        }
+        if matches!(job.place, super::Place::Try { .. }) && !self.can_try() {
+            return not_run(format!("edits can be tried in a view only, and there is none here ({})", self.words()));
+        }
+        run_plain(self.workspace.root(), &job.command, job.timeout, Output::new(log), cancel).await
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Read;
+    use std::time::Duration;
+
+    use super::super::job::{Ended, Place};
+    use super::*;
+    use crate::workspace::fixture::Fixture;
+
+    async fn run(command: &str, timeout: Duration, cancel: &CancellationToken) -> (Ran, String) {
+        let fixture = Fixture::new("//- /a.txt\nx\n");
+        let sandbox = Sandbox::find(&fixture.workspace(), SandboxWish::Off, cancel).await;
+        assert_eq!(sandbox.level(), SandboxLevel::None);
+        let place = Place::End { touched: Vec::new() };
+        let job = Job { command: command.to_owned(), timeout, network: false, secrets: false, place };
+        let log = fixture.outside().join("log");
+        let ran = sandbox.run(&job, std::fs::File::create(&log).unwrap(), cancel).await;
+        let mut text = String::new();
+        std::fs::File::open(log).unwrap().read_to_string(&mut text).unwrap();
+        (ran, text)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_command_runs_in_the_root_and_both_its_streams_are_kept() {
+        let (ran, log) = run("cat a.txt; echo out; echo err >&2; exit 7", LONG, &CancellationToken::new()).await;
+        assert_eq!(ran.ended, Ended::Exited(7));
+        assert_eq!((ran.output.as_str(), log.as_str()), ("x\nout\nerr\n", "x\nout\nerr\n"));
+        let (ran, _) = run("kill -TERM $$", LONG, &CancellationToken::new()).await;
+        assert_eq!(ran.ended, Ended::Signal(15));
+    }
+
+    #[tokio::test]
+    async fn what_a_command_leaves_behind_ends_with_it() {
+        // It holds the output open, and would do so for a minute.
+        let (ran, _) = run("sleep 60 & echo $!", LONG, &CancellationToken::new()).await;
+        assert_eq!(ran.ended, Ended::Exited(0));
+        assert!(ran.elapsed < LONG / 2);
+        assert_gone(ran.output.trim());
+        let (ran, _) = run("sleep 60 & echo $!; wait", Duration::from_millis(300), &CancellationToken::new()).await;
+        assert_eq!(ran.ended, Ended::TimedOut);
+        assert_gone(ran.output.trim());
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        assert_eq!(run("sleep 60", LONG, &cancel).await.0.ended, Ended::Cancelled);
+    }
+
+    /// A process that was killed may stay for a moment, until it is reaped.
+    fn assert_gone(pid: &str) {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "{pid} still runs: {stat}");
+    }
+
+    #[tokio::test]
+    async fn of_a_long_output_the_beginning_and_the_end_are_kept() {
+        let (ran, log) = run("yes | head -c 20000000; echo end", LONG, &CancellationToken::new()).await;
+        assert_eq!(log.len(), 16 << 20);
+        assert!(ran.output.len() < 40_000 && ran.output.ends_with("y\nend\n"), "{}", ran.output.len());
+    }
+}

@@ -1,0 +1,88 @@
+//! What is run, where, and how it ended.
+
+use std::time::Duration;
+
+use crate::contracts::RepoPath;
+
+/// Which level the user wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxWish {
+    /// The best there is.
+    Auto,
+    /// A view, or nothing is run.
+    Require,
+    /// None.
+    Off,
+}
+
+/// A command to run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// For `sh -c`, in the root.
+    pub command: String,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether it may reach the network.
+    pub network: bool,
+    /// Whether it may read files of secrets.
+    pub secrets: bool,
+    /// On which tree it runs.
+    pub place: Place,
+}
+
+/// On which tree a command runs.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// The working tree with these edits laid over it. Nothing is kept.
+    Try {
+        /// The edits.
+        edits: Vec<ViewEdit>,
+    },
+    /// The working tree as it is. Folders that git ignores are the real ones, so that caches stay warm; changes to
+    /// tracked or touched files are returned.
+    End {
+        /// Files that agents touched.
+        touched: Vec<RepoPath>,
+    },
+}
+
+/// A file as it is to be, or as a command left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewEdit {
+    /// The file.
+    pub path: RepoPath,
+    /// Its bytes; `None`: deleted.
+    pub content: Option<Vec<u8>>,
+    /// Its permissions; `None`: those it has, or the usual ones.
+    pub mode: Option<u32>,
+}
+
+/// What came of a job.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// How it ended.
+    pub ended: Ended,
+    /// How long the command ran, without the set-up.
+    pub elapsed: Duration,
+    /// The first 8 and the last 24 KB of what it printed.
+    pub output: String,
+    /// The changes of a [`Place::End`], sorted by path.
+    pub changed: Vec<ViewEdit>,
+    /// What explains a failure that comes from the sandbox.
+    pub hints: Vec<String>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The command exited with this code.
+    Exited(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// Its time was over.
+    TimedOut,
+    /// It was cancelled.
+    Cancelled,
+    /// It was never started, for this reason.
+    NotRun(String),
+}

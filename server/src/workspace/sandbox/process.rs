@@ -1,0 +1,138 @@
+//! A process that runs a command: started, read, and ended with all that it started.
+
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::job::{Ended, Ran};
+use super::output::Output;
+
+/// How long what a command printed is waited for once it has ended: a process that it left behind may hold its output open.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// What the command printed, as one stream.
+type Printed = Box<dyn AsyncRead + Send + Unpin>;
+
+/// Runs a command without a sandbox, in a process group of its own.
+pub(super) async fn run_plain(
+    root: &Path,
+    command: &str,
+    limit: Duration,
+    output: Output,
+    cancel: &CancellationToken,
+) -> Ran {
+    let mut sh = Command::new("sh");
+    sh.arg("-c").arg(command).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
+    #[cfg(unix)]
+    sh.process_group(0);
+    let started = Instant::now();
+    match spawn(&mut sh) {
+        Ok((child, printed)) => {
+            drop(sh);
+            follow(child, printed, started, limit, output, cancel).await
+        }
+        Err(error) => not_run(format!("sh cannot be started: {error}")),
+    }
+}
+
+/// A job that was never started.
+pub(super) fn not_run(reason: String) -> Ran {
+    Ran {
+        ended: Ended::NotRun(reason),
+        elapsed: Duration::ZERO,
+        output: String::new(),
+        changed: Vec::new(),
+        hints: Vec::new(),
+    }
+}
+
+/// Starts a process whose standard output and error are one stream.
+#[cfg(unix)]
+fn spawn(command: &mut Command) -> io::Result<(Child, Printed)> {
+    let (reader, writer) = io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let child = command.spawn()?;
+    let reader = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into())?;
+    Ok((child, Box::new(reader)))
+}
+
+#[cfg(not(unix))]
+fn spawn(command: &mut Command) -> io::Result<(Child, Printed)> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let nothing = || io::Error::other("it has no output");
+    let (out, err) = (child.stdout.take().ok_or_else(nothing)?, child.stderr.take().ok_or_else(nothing)?);
+    Ok((child, Box::new(out.chain(err))))
+}
+
+/// Reads what a process prints until it ends, its time is over or it is cancelled; then nothing of its group is left.
+async fn follow(
+    mut child: Child,
+    mut printed: Printed,
+    started: Instant,
+    limit: Duration,
+    mut output: Output,
+    cancel: &CancellationToken,
+) -> Ran {
+    let deadline = started.checked_add(limit).unwrap_or_else(|| started + Duration::from_secs(1 << 30));
+    let group = child.id();
+    let mut buffer = vec![0; 64 << 10];
+    let mut is_open = true;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => break Ended::Cancelled,
+            () = sleep_until(deadline.into()) => break Ended::TimedOut,
+            status = child.wait() => break match status {
+                Ok(status) => how(status),
+                Err(error) => Ended::NotRun(format!("its end cannot be waited for: {error}")),
+            },
+            read = printed.read(&mut buffer), if is_open => match read {
+                Ok(0) | Err(_) => is_open = false,
+                Ok(count) => output.take(&buffer[..count]),
+            },
+        }
+    };
+    let elapsed = started.elapsed();
+    end_group(group, &mut child);
+    let rest = async {
+        while let Ok(count @ 1..) = printed.read(&mut buffer).await {
+            output.take(&buffer[..count]);
+        }
+    };
+    let _ = timeout(LAST_WORDS, rest).await;
+    // Reaped, so that no process is left; killed, it ends at once.
+    let _ = timeout(LAST_WORDS, child.wait()).await;
+    Ran { ended, elapsed, output: output.into_text(), changed: Vec::new(), hints: Vec::new() }
+}
+
+/// Kills a process and its whole group, also where its leader has ended.
+fn end_group(group: Option<u32>, child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = group.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        // There is nobody left to kill in most cases.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    let _ = group;
+    let _ = child.start_kill();
+}
+
+#[cfg(unix)]
+fn how(status: std::process::ExitStatus) -> Ended {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exited(code),
+        (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+    }
+}
+
+#[cfg(not(unix))]
+fn how(status: std::process::ExitStatus) -> Ended {
+    Ended::Exited(status.code().unwrap_or(1))
+}
