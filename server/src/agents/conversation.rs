@@ -91,14 +91,26 @@ pub enum Activity {
 /// Receives what an agent is doing.
 pub type Report<'a> = &'a (dyn Fn(Activity) + Send + Sync);
 
-/// Drive an agent until it hands on something `accept` takes. `accept` answers with what is wrong, for the model.
+/// Which try at submitting something is taken or sent back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubmitTry {
+    /// From 1.
+    pub number: u32,
+    /// Whether nothing that is sent back can be mended any more.
+    pub is_last: bool,
+}
+
+/// Takes a submission, or answers with what is wrong with it, for the model.
+pub type Accept<'a, T> = &'a (dyn Fn(Value, SubmitTry) -> Result<T, Vec<String>> + Send + Sync);
+
+/// Drive an agent until it hands on something `accept` takes.
 ///
 /// # Errors
 /// When the model cannot be asked, does not come to an end, or the run is cancelled.
 pub async fn converse<T: Send>(
     run: &RunContext,
     brief: &Brief,
-    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    accept: Accept<'_, T>,
     report: Report<'_>,
 ) -> Result<T, AgentError> {
     match attempt(run, brief, brief.first_message.clone(), accept, report).await {
@@ -136,7 +148,7 @@ async fn attempt<T: Send>(
     run: &RunContext,
     brief: &Brief,
     first_message: String,
-    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    accept: Accept<'_, T>,
     report: Report<'_>,
 ) -> Result<T, AgentError> {
     let mut tools = brief.toolbox.specs();
@@ -163,10 +175,7 @@ enum Submitted<T> {
 }
 
 impl Conversation<'_> {
-    async fn drive<T: Send>(
-        &mut self,
-        accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
-    ) -> Result<T, AgentError> {
+    async fn drive<T: Send>(&mut self, accept: Accept<'_, T>) -> Result<T, AgentError> {
         let (mut faulty, mut idle, mut pauses) = (0, 0, 0);
         for _ in 0..MAX_TURNS {
             let turn = self.turn().await?;
@@ -203,7 +212,7 @@ impl Conversation<'_> {
                 self.answer_without_calls(&turn, idle);
                 continue;
             }
-            let (mut results, submitted) = self.execute_calls(&calls, accept).await?;
+            let (mut results, submitted) = self.execute_calls(&calls, accept, self.submit_try(faulty)).await?;
             match submitted {
                 Submitted::Accepted(handoff) => return Ok(handoff),
                 Submitted::Faulty(faults) => {
@@ -224,6 +233,12 @@ impl Conversation<'_> {
             self.request.messages.push(Message { role: Role::User, content: results });
         }
         Err(self.too_long(format!("{MAX_TURNS} turns are the most a conversation may have")))
+    }
+
+    /// The try at which a submission comes after so many faulty ones.
+    fn submit_try(&self, faulty: u32) -> SubmitTry {
+        let is_last = faulty + 1 >= SUBMIT_TRIES || !self.brief.model.can_answer(&self.request);
+        SubmitTry { number: faulty + 1, is_last }
     }
 
     /// Take one turn: from the transcript where it was paid for already, else from the model.
@@ -357,7 +372,8 @@ impl Conversation<'_> {
     async fn execute_calls<T: Send>(
         &mut self,
         calls: &[(String, String, Value)],
-        accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+        accept: Accept<'_, T>,
+        submit_try: SubmitTry,
     ) -> Result<(Vec<Block>, Submitted<T>), AgentError> {
         let mut results = Vec::with_capacity(calls.len());
         let mut submitted = Submitted::None;
@@ -372,7 +388,7 @@ impl Conversation<'_> {
                 if failed_before {
                     ("not taken: a call before it in this turn failed; look at its answer, then submit".into(), true)
                 } else {
-                    match accept(unwrap_input(input)) {
+                    match accept(unwrap_input(input), submit_try) {
                         Ok(handoff) => return Ok((results, Submitted::Accepted(handoff))),
                         Err(faults) => {
                             let text = format!("not valid; mend these and submit again:\n- {}", faults.join("\n- "));

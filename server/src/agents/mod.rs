@@ -9,6 +9,6 @@ mod error;
 mod handoff;
 
 pub use budget::{Budget, Limits};
-pub use conversation::{Activity, Brief, MAX_TURNS, ReadsOthers, Report, RunContext, converse};
+pub use conversation::{Accept, Activity, Brief, MAX_TURNS, ReadsOthers, Report, RunContext, SubmitTry, converse};
 pub use error::AgentError;
 pub(crate) use handoff::{fault_text, json_text, section, submit_tool};

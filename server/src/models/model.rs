@@ -24,6 +24,11 @@ pub trait Model: Send + Sync {
         Probe::NotNeeded
     }
 
+    /// Whether it has an answer to a conversation. A recorded run may have none: what is sent back to it is never mended.
+    fn can_answer(&self, _request: &TurnRequest) -> bool {
+        true
+    }
+
     /// Take one turn. Retries and throttling happen inside; `progress` reports them.
     ///
     /// # Errors

@@ -143,6 +143,10 @@ impl Model for Replay {
         "A recorded run: no network, nothing is billed".to_owned()
     }
 
+    fn can_answer(&self, request: &TurnRequest) -> bool {
+        self.recorded(&request.agent, &request.messages).is_ok()
+    }
+
     async fn turn(
         &self,
         request: &TurnRequest,

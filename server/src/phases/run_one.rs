@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::agents::{AgentError, Brief, converse};
+use crate::agents::{Accept, AgentError, Brief, SubmitTry, converse};
 use crate::contracts::{Complexity, Handoff, RepoPath};
 use crate::memory::Memory;
 use crate::models::ToolSpec;
@@ -47,6 +47,15 @@ pub(super) trait OneAgent: Send + Sync {
     /// # Errors
     /// What is wrong with it, for the model.
     fn accept(&self, run: &Run, material: &Self::Material, input: Value) -> Result<Self::Handoff, Vec<String>>;
+
+    /// Take the last submission that the agent can make, after which nothing can be mended: what a person is better shown
+    /// than not is taken with its faults.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn accept_last(&self, run: &Run, material: &Self::Material, input: Value) -> Result<Self::Handoff, Vec<String>> {
+        self.accept(run, material, input)
+    }
 
     /// Fill what the server knows and the model does not.
     ///
@@ -118,7 +127,10 @@ pub(super) async fn run_one<P: OneAgent>(
                 so_far: None,
                 reads_others: None,
             };
-            let accept = |input| one.accept(run, &material, input);
+            let accept = |input, submit_try: SubmitTry| match submit_try.is_last {
+                true => one.accept_last(run, &material, input),
+                false => one.accept(run, &material, input),
+            };
             converse_to_handoff(run, phase, &brief, &accept).await?
         }
     };
@@ -135,7 +147,7 @@ async fn converse_to_handoff<T: Send>(
     run: &Arc<Run>,
     phase: &dyn Phase,
     brief: &Brief,
-    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    accept: Accept<'_, T>,
 ) -> Result<T, PhaseError> {
     let end = converse(&run.context, brief, accept, &report_activity(run, phase.name(), None)).await;
     if end.as_ref().is_err_and(AgentError::ends_conversation) {

@@ -113,7 +113,7 @@ async fn attempt(
         reads_others: Some(reads_others(run, task)),
     };
     let id = task.id.clone();
-    let accept = move |input| brief::accept(input, &id);
+    let accept = move |input, _| brief::accept(input, &id);
     let emit_activity = report_activity(run, IMPLEMENT, Some(&task.id));
     let model = model.id().to_owned();
     let report = |activity: Activity| {
