@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::check::Check;
 use super::checks::read_checks;
 use super::error::{ConfigError, closest};
 use super::hosts::read_hosts;
 use super::phases::read_phases;
-use super::settings::{Check, Settings, UserPhase};
+use super::settings::{Settings, UserPhase};
 use super::sources::Layer;
 use super::value::{Node, Raw};
 use crate::contracts::{RepoPath, RepoPathError};
@@ -56,7 +57,10 @@ impl Kind {
             Self::Model { .. } => "provider:name, for example anthropic:claude-sonnet-5-5".to_owned(),
             Self::Folder { .. } => "a folder inside the workspace, named from its root".to_owned(),
             Self::Hosts { .. } => "a list of hosts, for example [\"models.example.org\"]".to_owned(),
-            Self::Checks { .. } => "[[checks]] tables with name, command and, if you like, timeout_s".to_owned(),
+            Self::Checks { .. } => {
+                "[[checks]] tables with name, command and, if you like, timeout_s, network, try, secrets, paths"
+                    .to_owned()
+            }
             Self::Phases { .. } => "[[phases]] tables with name, after, prompt and, if you like, tier".to_owned(),
         }
     }
@@ -121,7 +125,7 @@ impl Kind {
                 _ => return Err(wrong()),
             },
             Self::Checks { set } => match &node.raw {
-                Raw::List(items) => set(settings, read_checks(items)?),
+                Raw::List(items) => set(settings, read_checks(items, context.layer)?),
                 _ => return Err(wrong()),
             },
             Self::Phases { set } => match &node.raw {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::check::Check;
 use super::disk::{folder_of, open, open_beneath, text_of, user_config_file};
 use super::error::{ConfigError, ConfigErrors, Location, closest};
 use super::kind::LayerContext;
@@ -101,6 +102,13 @@ pub fn user_phases() -> Vec<UserPhase> {
     load(&Sources { user: super::disk::user_file(), ..Sources::default() })
         .map(|loaded| loaded.settings.phases)
         .unwrap_or_default()
+}
+
+/// The checks of the workspace's file as it is now; none where it is faulty, which is reported where settings are loaded.
+pub fn workspace_checks(root: &Path) -> Vec<Check> {
+    let Ok(Some(text)) = text_of(open_beneath(root, WORKSPACE_FILE)) else { return Vec::new() };
+    let workspace = Some(TomlFile { name: WORKSPACE_FILE.to_owned(), text });
+    load(&Sources { workspace, ..Sources::default() }).map(|loaded| loaded.settings.checks).unwrap_or_default()
 }
 
 /// The name of the memory folder where no workspace says otherwise: by the user's file and the environment. Faults are

@@ -13,6 +13,7 @@
     reason = "this room reads the environment, and the files of settings, for all others"
 )]
 
+mod check;
 mod checks;
 mod disk;
 mod error;
@@ -26,13 +27,14 @@ mod sources;
 mod table;
 mod value;
 
+pub use check::{Check, CheckOrigin};
 pub use disk::{environment, home, state_folder, user_config_file, user_file, user_folder, variable};
 pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
-pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases};
+pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases, workspace_checks};
 pub use phases::RESERVED_PHASE_NAMES;
 pub use settings::{
-    ApprovalMode, Check, Checkpoint, ModelChoice, PhaseTier, ReviewValidation, SandboxMode, Settings, UserPhase,
+    ApprovalMode, Checkpoint, ModelChoice, PhaseTier, ReviewValidation, SandboxMode, Settings, UserPhase,
 };
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 pub use table::{Scope, Setting, settings_table};

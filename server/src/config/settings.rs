@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check::Check;
+
 /// Every setting with its effective value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -31,6 +33,8 @@ pub struct Settings {
     pub allow_http_hosts: Vec<String>,
     /// The user's own checks.
     pub checks: Vec<Check>,
+    /// Whether a file or the editor sets `checks`, be it to none.
+    pub has_set_checks: bool,
     /// What checks are kept from the rest of the machine by.
     pub sandbox: SandboxMode,
     /// Which findings of a review another model looks at.
@@ -94,25 +98,6 @@ pub enum ReviewValidation {
     Off,
 }
 
-/// One of the user's own checks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// Its name.
-    pub name: String,
-    /// A shell command, run in the workspace root.
-    pub command: String,
-    /// Seconds it may take.
-    pub timeout_s: u64,
-    /// Whether it may use the network.
-    pub network: bool,
-    /// Whether implementers may run it on their edits before these are published.
-    pub r#try: bool,
-    /// Whether it may read secret files.
-    pub secrets: bool,
-    /// Globs of which a changed file must match one for it to run; empty: it always runs.
-    pub paths: Vec<String>,
-}
-
 /// A reviewing phase that the user added. It reads, reports issues, and changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserPhase {
@@ -165,6 +150,7 @@ impl Default for Settings {
             keep_runs: 20,
             allow_http_hosts: Vec::new(),
             checks: Vec::new(),
+            has_set_checks: false,
             sandbox: SandboxMode::Auto,
             review_validation: ReviewValidation::Serious,
             phases: Vec::new(),

@@ -1,7 +1,8 @@
 //! The table of settings: each with its default, its meaning, its kind and who may set it.
 
+use super::check::Check;
 use super::kind::{Kind, PROVIDERS};
-use super::settings::{ApprovalMode, Check, Checkpoint, ReviewValidation, SandboxMode, UserPhase};
+use super::settings::{ApprovalMode, Checkpoint, ReviewValidation, SandboxMode, UserPhase};
 
 /// One setting: the only place where it is declared.
 #[derive(Debug)]
@@ -160,9 +161,14 @@ static TABLE: [Setting; 19] = [
     Setting {
         key: "checks",
         default: "none",
-        doc: "The project's own build, test or lint commands, run once all tasks are published.",
+        doc: "The project's own build, test or lint commands; implementers may try them, and each round ends with them.",
         scope: Scope::Files,
-        kind: Kind::Checks { set: |settings, checks: Vec<Check>| settings.checks = checks },
+        kind: Kind::Checks {
+            set: |settings, checks: Vec<Check>| {
+                settings.checks = checks;
+                settings.has_set_checks = true;
+            },
+        },
     },
     Setting {
         key: "sandbox",

@@ -53,6 +53,7 @@ fn effective(settings: &Settings, key: &str) -> String {
         keep_runs,
         allow_http_hosts,
         checks,
+        has_set_checks: _,
         sandbox,
         review_validation,
         phases,
@@ -129,13 +130,9 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
     "#;
     let loaded = load(&user(text)).unwrap();
     let check = |name: &str, command: &str, timeout_s| Check {
-        name: name.to_owned(),
-        command: command.to_owned(),
         timeout_s,
-        network: false,
-        r#try: true,
-        secrets: false,
-        paths: Vec::new(),
+        origin: CheckOrigin::User,
+        ..Check::of_workspace(name, command)
     };
     let expected = Settings {
         memory_dir: ".baton/memory".to_owned(),
@@ -156,6 +153,7 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         keep_runs: 1,
         allow_http_hosts: vec!["models.lan".to_owned(), "10.0.0.7:8080".to_owned()],
         checks: vec![check("build", "cargo build", 600), check("test", "cargo test", 30)],
+        has_set_checks: true,
         sandbox: SandboxMode::Auto,
         review_validation: ReviewValidation::Serious,
         // They need files beside the settings; see the tests of phases.
@@ -351,7 +349,7 @@ fn every_wrong_value_is_reported_at_its_place() {
             config.toml:6:14: budget_usd is inf; it takes a number, at least 0
             config.toml:7:17: budget_tokens is "many"; it takes a whole number, at least 1, or "none"
             config.toml:8:12: approval is "aut"; it takes "ask" or "auto"; did you mean auto?
-            config.toml:9:14: checkpoint is a truth value; it takes "ref" or "off"
+            config.toml:9:14: checkpoint is true; it takes "ref" or "off"
             config.toml:10:14: memory_dir is a date; it takes a folder inside the workspace, named from its root
             config.toml:12:8: models.fast is "claude", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay
             config.toml:13:12: models.balanced is "antropic:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay; did you mean anthropic?
@@ -513,7 +511,7 @@ fn checks_have_a_name_of_their_own_and_a_command() {
         expect![[r#"
             baton.toml:5:8: checks.name is "test" a second time; give each check a name of its own
             baton.toml:7:1: checks.command is missing; for example command = "cargo test"
-            baton.toml:8:1: checks.comand is not a field of a check; did you mean command?; there are name, command, timeout_s
+            baton.toml:8:1: checks.comand is not a field of a check; did you mean command?; there are name, command, timeout_s, network, try, secrets, paths
             baton.toml:9:8: checks.name is " "; it takes a text, for example "test"
             baton.toml:12:11: checks.command is a list; it takes a text, for example "cargo test"
             baton.toml:13:13: checks.timeout_s is 0; it takes a whole number of seconds from 1 to 604800
@@ -528,7 +526,7 @@ fn checks_have_a_name_of_their_own_and_a_command() {
     refused(
         &workspace("[checks]\ntest = \"cargo test\""),
         expect![[r#"
-        baton.toml:1:1: checks is a table; it takes [[checks]] tables with name, command and, if you like, timeout_s
+        baton.toml:1:1: checks is a table; it takes [[checks]] tables with name, command and, if you like, timeout_s, network, try, secrets, paths
     "#]],
     );
     refused(

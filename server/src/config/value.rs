@@ -24,6 +24,7 @@ pub(super) enum Raw {
     Loose(String),
     Whole(i128),
     Number(f64),
+    Truth(bool),
     List(Vec<Node>),
     Table(Vec<(String, Location, Node)>),
     /// A value of a kind that no setting has, with the name of that kind.
@@ -67,7 +68,7 @@ impl Node {
         use serde_json::Value;
         let raw = match value {
             Value::Null => return None,
-            Value::Bool(_) => Raw::Other("a truth value"),
+            Value::Bool(truth) => Raw::Truth(*truth),
             Value::Number(number) => match number.as_i128() {
                 Some(whole) => Raw::Whole(whole),
                 None => number.as_f64().map_or(Raw::Other("a number"), Raw::Number),
@@ -141,6 +142,14 @@ impl Node {
             _ => None,
         }
     }
+
+    /// A truth value. The texts `true` and `false` are none: in quotes they would be a slip that nobody sees.
+    pub(super) fn as_truth(&self) -> Option<bool> {
+        match &self.raw {
+            Raw::Truth(truth) => Some(*truth),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Node {
@@ -154,6 +163,7 @@ impl fmt::Display for Node {
             }
             Raw::Whole(whole) => write!(f, "{whole}"),
             Raw::Number(number) => write!(f, "{number:?}"),
+            Raw::Truth(truth) => write!(f, "{truth}"),
             Raw::List(_) => f.write_str("a list"),
             Raw::Table(_) => f.write_str("a table"),
             Raw::Other(name) => f.write_str(name),
@@ -191,7 +201,7 @@ fn toml_node(value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Location) -> No
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix())
             .map_or(Raw::Other("a number beyond all bounds"), Raw::Whole),
         DeValue::Float(float) => float.as_str().parse().map_or(Raw::Other("a number"), Raw::Number),
-        DeValue::Boolean(_) => Raw::Other("a truth value"),
+        DeValue::Boolean(truth) => Raw::Truth(*truth),
         DeValue::Datetime(_) => Raw::Other("a date"),
         DeValue::Array(items) => Raw::List(items.iter().map(|item| toml_node(item, at)).collect()),
         DeValue::Table(table) => toml_table(table, at),

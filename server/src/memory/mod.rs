@@ -6,7 +6,7 @@
 //!
 //! Invariants: the files are the state, and nothing is cached beside them; an unreadable file is a fault with its position,
 //! never a guess. Deliberately absent: what comes next (`workflow` decides), and any write outside this folder but the
-//! user's own key and answer numbers (`seal`, `answers`).
+//! user's own key, answer numbers and trusted checks (`seal`, `answers`, `check_trust`).
 
 #![expect(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@
 )]
 
 mod answers;
+mod check_trust;
 mod error;
 mod files;
 mod folder;
@@ -29,6 +30,7 @@ mod store;
 mod task_text;
 
 pub use answers::LastAnswer;
+pub use check_trust::{CheckTrust, TrustedCheck};
 pub use error::{FileFaults, MemoryError};
 pub use files::{PLAN_MARKDOWN, TASK};
 pub use folder::{check_folder, is_memory_folder};

@@ -21,7 +21,6 @@ mod error;
 mod excerpt;
 mod file_state;
 mod git;
-mod glob;
 mod identity;
 mod ignored;
 mod interrupt;

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 
-use super::glob::FileGlob;
 use super::ignored::{Fault, Ignored};
 use super::protect::{is_never, is_secret};
 use super::{Interrupt, Interrupted, Workspace, WorkspaceError};
-use crate::contracts::RepoPath;
+use crate::contracts::{FileGlob, RepoPath};
 use crate::text;
 
 /// How many entries are visited before a walk gives up: such a workspace needs a narrower question.

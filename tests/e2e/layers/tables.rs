@@ -39,6 +39,7 @@ pub(super) const ROOMS: [Room; 12] = [
     Room {
         name: "memory",
         may_import: &[
+            ("config", "the checks that it keeps the trust of"),
             ("contracts", "the handoffs it keeps"),
             ("models", "the turns it journals"),
             ("workspace", "files opened beneath the root, written durably"),

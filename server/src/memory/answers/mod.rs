@@ -107,6 +107,23 @@ impl Answers {
         self.state.is_some()
     }
 
+    /// The user's state folder, where there is one.
+    pub(super) fn state_folder(&self) -> Option<&Dir> {
+        self.state.as_ref().map(|(state, _)| &**state)
+    }
+
+    /// Keeps other processes from writing what the state folder holds of this workspace, until it is dropped. `None` where
+    /// nothing is kept, or on file systems without locks.
+    ///
+    /// # Errors
+    /// When another process holds it for long, or the state folder cannot be written.
+    pub(super) fn lock_workspace(&self) -> io::Result<Option<File>> {
+        match self.state_folder() {
+            Some(state) => self.lock(&open_folder(state)?),
+            None => Ok(None),
+        }
+    }
+
     /// Whether answers hold for other processes too.
     pub(super) fn are_on_disk(&self) -> bool {
         self.has_state() && !in_memory().contains_key(&self.root)
@@ -298,7 +315,7 @@ fn file_name(root: &Path, ending: &str) -> String {
     format!("{}.{ending}", digest(root.as_os_str().as_encoded_bytes()))
 }
 
-fn is_read_only(error: &io::Error) -> bool {
+pub(super) fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod checkpoint_state;
+pub(crate) mod checks;
 pub(crate) mod costs;
 pub(crate) mod editor;
 pub(crate) mod end;

@@ -14,8 +14,7 @@ use gix_attributes::search::{MetadataCollection, Outcome};
 use super::encoding::CannotEncode;
 use super::encoding::Charset;
 use super::{End, TextFile};
-use crate::contracts::RepoPath;
-use crate::workspace::glob::{BadGlob, FileGlob};
+use crate::contracts::{BadGlob, FileGlob, RepoPath};
 use crate::workspace::{Interrupt, Interrupted, Workspace};
 
 /// The largest file of rules, in bytes.

@@ -1,4 +1,4 @@
-//! File name patterns from a model or an `.editorconfig`: bounded, and a faulty one is an error, never a panic.
+//! File name patterns from a model, an `.editorconfig` or the settings: bounded, and a faulty one is an error, never a panic.
 
 use std::path::Path;
 
@@ -11,15 +11,19 @@ const DEEPEST: usize = 8;
 
 /// A pattern: `*` and `?` match no slash, `**` matches folders.
 #[derive(Debug, Clone)]
-pub(super) struct FileGlob(GlobSet);
+pub struct FileGlob(GlobSet);
 
 /// Why a pattern is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct BadGlob(String);
+pub struct BadGlob(String);
 
 impl FileGlob {
-    pub(super) fn parse(pattern: &str) -> Result<Self, BadGlob> {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// When it is empty, too long, too deeply nested, or no pattern.
+    pub fn parse(pattern: &str) -> Result<Self, BadGlob> {
         if pattern.is_empty() {
             return Err(BadGlob("it is empty".to_owned()));
         }
@@ -35,7 +39,8 @@ impl FileGlob {
         Ok(Self(GlobSetBuilder::new().add(glob).build().map_err(fault)?))
     }
 
-    pub(super) fn is_match(&self, path: impl AsRef<Path>) -> bool {
+    /// Whether it matches a path, relative to the workspace root.
+    pub fn is_match(&self, path: impl AsRef<Path>) -> bool {
         self.0.is_match(path)
     }
 }
