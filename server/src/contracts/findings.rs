@@ -29,5 +29,6 @@ pub struct Findings {
 impl Handoff for Findings {
     const NAME: &'static str = "findings";
     const FILE: &'static str = "findings.json";
-    const SERVER_FILLED: &'static [&'static str] = &["timestamp", "round", "issues.id"];
+    const SERVER_FILLED: &'static [&'static str] =
+        &["timestamp", "round", "issues.placed", "issues.refuted", "issues.id"];
 }

@@ -37,8 +37,6 @@ pub struct TaskResult {
     /// The task's id in the plan. The server fills it.
     #[serde(default)]
     pub task_id: String,
-    /// How it ended.
-    pub status: TaskStatus,
     /// The files it changed since the workflow began; kinds and counts come from the real diff.
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<FileChange>>")]
@@ -51,6 +49,8 @@ pub struct TaskResult {
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<String>>")]
     pub blockers: Vec<String>,
+    /// How it ended.
+    pub status: TaskStatus,
 }
 
 /// How a task ended.

@@ -146,8 +146,6 @@ pub enum RecommendedAction {
 /// One finding of a review.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Issue {
-    /// How bad it is.
-    pub severity: Severity,
     /// Path relative to the workspace root.
     pub file: String,
     /// First line, from 1.
@@ -165,6 +163,8 @@ pub struct Issue {
     /// How to mend it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggested_fix: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
     /// The task it belongs to; missing means the owner of the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
@@ -318,7 +318,7 @@ impl Handoff for BaseReview {
 
 fn require_base(schema: &mut schemars::Schema) {
     if let Some(base) = schema.pointer_mut("/properties/base").and_then(|base| base.as_object_mut()) {
-        base.remove("default");
+        base.shift_remove("default");
         base.insert("type".to_owned(), "string".into());
     }
     if let Some(required) = schema.pointer_mut("/required").and_then(|required| required.as_array_mut()) {

@@ -73,9 +73,9 @@ pub fn parse<T: Handoff>(value: Value) -> Result<T, Vec<Fault>> {
 }
 
 /// The schema of what a model submits: the handoff without what the server fills, in the form that strict tools
-/// want (objects closed, no bounds, no references).
+/// want (objects closed, no bounds, no references). Models write the properties in the order of the struct.
 ///
-/// Source: Anthropic's structured outputs, "JSON Schema limitations".
+/// Source: Anthropic's structured outputs, "JSON Schema limitations" and "Property ordering".
 pub fn submit_schema<T: Handoff>() -> Value {
     let mut schema = schema_of::<T>();
     for path in T::SERVER_FILLED {
@@ -124,9 +124,10 @@ fn remove_property(schema: &mut Value, path: &str) {
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
+            require_what_can_be_empty(object);
             for keyword in ["$schema", "title", "format", "minimum", "maximum", "default"] {
                 // Inside `properties` these are names of the handoff, not keywords.
-                object.remove(keyword);
+                object.shift_remove(keyword);
             }
             // What is optional is left out; null is for files that other tools write.
             if let Some(Value::Array(types)) = object.get_mut("type") {
@@ -151,6 +152,29 @@ fn close(schema: &mut Value) {
     }
 }
 
+/// Strict tools have what is required written first, whatever the order of the properties. So all is required that has
+/// a way to say nothing: an empty list or text, a default, null in place of an object. What is left optional comes last.
+fn require_what_can_be_empty(object: &mut Map<String, Value>) {
+    let Some(Value::Object(properties)) = object.get("properties") else { return };
+    let listed = object.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_kind = |property: &Value, kind: &str| match property.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().any(|one| one == kind),
+        Some(one) => one == kind,
+        None => false,
+    };
+    let has_default = |property: &Value| property.get("default").is_some_and(|default| !default.is_null());
+    let is_union = |property: &Value| property.get("anyOf").is_some();
+    let is_required = |(name, property): &(&String, &Value)| {
+        listed.iter().any(|one| one == *name)
+            || is_kind(property, "array")
+            || has_default(property)
+            || is_union(property)
+    };
+    let required: Vec<Value> =
+        properties.iter().filter(is_required).map(|(name, _)| Value::from(name.as_str())).collect();
+    object.insert("required".to_owned(), Value::Array(required));
+}
+
 /// A documented enum is derived as a union of constants; a plain enum says the same, needs no union, and a validator
 /// that misses a word in it names those there are. What each word means goes to the description.
 fn flatten_enum(object: &mut Map<String, Value>) {
@@ -162,7 +186,7 @@ fn flatten_enum(object: &mut Map<String, Value>) {
         words.iter().zip(variants).map(|(word, variant)| format!("{word}: {}", meaning(variant))).collect();
     let what = object.get("description").and_then(Value::as_str).unwrap_or_default();
     let description = format!("{what} {}", meanings.join(" ")).trim().to_owned();
-    object.remove("oneOf");
+    object.shift_remove("oneOf");
     object.insert("type".to_owned(), Value::from("string"));
     object.insert("enum".to_owned(), Value::from(words));
     object.insert("description".to_owned(), Value::from(description));
@@ -215,3 +239,6 @@ pub(super) fn lenient_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> R
     let text: Option<String> = Option::deserialize(deserializer)?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ pub(super) fn schema<I: JsonSchema>() -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<I>().to_value();
     if let Some(object) = schema.as_object_mut() {
         for keyword in ["$schema", "title", "description"] {
-            object.remove(keyword);
+            object.shift_remove(keyword);
         }
         object.insert("additionalProperties".to_owned(), Value::Bool(false));
         if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
@@ -28,7 +28,7 @@ pub(super) fn schema<I: JsonSchema>() -> Value {
 /// An optional property is one that may be left out, so its type need not allow null.
 fn simplify(property: &mut Map<String, Value>) {
     for keyword in ["default", "format", "minimum"] {
-        property.remove(keyword);
+        property.shift_remove(keyword);
     }
     if let Some(kind) = property.get("type").and_then(Value::as_array).and_then(|kinds| kinds.first()).cloned() {
         property.insert("type".to_owned(), kind);
@@ -62,7 +62,7 @@ pub(super) fn parse<I: DeserializeOwned + JsonSchema>(tool: &str, input: &Value)
         match object.get(name) {
             None if is_required => faults.push(format!("{name} is missing; it must be {}", wanted(kind))),
             Some(Value::Null) if !is_required => {
-                object.remove(name);
+                object.shift_remove(name);
             }
             Some(value) => match soften(kind, value) {
                 Some(softened) => {
