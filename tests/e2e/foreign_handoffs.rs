@@ -26,7 +26,7 @@ fn context() -> Value {
 fn task(id: &str, file: &str) -> Value {
     json!({
         "id": id, "title": format!("The title of {id}"), "description": "Do it.", "files_to_modify": [file],
-        "files_to_create": null, "files_to_delete": null, "depends_on": null, "acceptance_criteria": null,
+        "files_to_create": null, "files_to_delete": null, "depends_on": null, "acceptance_criteria": ["It answers."],
         "estimated_complexity": "simple", "owner": "me",
     })
 }

@@ -386,7 +386,7 @@ fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
     let task = |id: &str, modify: Value, create: Value| {
         json!({
             "id": id, "title": id, "description": "Do it.", "files_to_modify": modify, "files_to_create": create,
-            "files_to_delete": [], "depends_on": [], "acceptance_criteria": [], "estimated_complexity": "simple"
+            "files_to_delete": [], "depends_on": [], "acceptance_criteria": ["c"], "estimated_complexity": "simple"
         })
     };
     let plan = json!({

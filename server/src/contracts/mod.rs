@@ -48,7 +48,7 @@ pub use limits::{
 pub use phase_name::PhaseName;
 pub use plan::{Complexity, PlanOutput, Task};
 pub use plan_markdown::plan_markdown;
-pub use plan_rules::{PathKind, check_plan, is_task_id, plan_layers};
+pub use plan_rules::{PathKind, PlanStage, check_plan, is_task_id, plan_layers};
 pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{

@@ -10,7 +10,7 @@ use super::context;
 use super::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::agents::{fault_text, json_text, section, submit_tool};
 use crate::contracts::{
-    Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, RepoPath, Task, check_plan, parse,
+    Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, PlanStage, RepoPath, Task, check_plan, parse,
 };
 use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
 use crate::models::{Tier, ToolSpec};
@@ -173,7 +173,8 @@ fn accept(input: Value, workspace: &Workspace, version: u32, now: Timestamp) -> 
     let mut plan: PlanOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let stands = |path: &RepoPath| workspace.path_kind(path);
     let keys = workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
-    let mut faults: Vec<String> = check_plan(&plan, &text, &keys, Some(&stands)).iter().map(fault_text).collect();
+    let found = check_plan(&plan, &text, &keys, PlanStage::Proposed(&stands));
+    let mut faults: Vec<String> = found.iter().map(fault_text).collect();
     for (index, task) in plan.tasks.iter().enumerate() {
         if task.files().next().is_none() {
             faults.push(format!("/tasks/{index}: {} names no file; a task that changes nothing is no task", task.id));

@@ -26,18 +26,23 @@ pub enum PathKind {
     Unwritable(String),
 }
 
+/// How far a plan has come, which decides what is asked of it. What is at a path of the workspace is asked of the function.
+#[derive(Clone, Copy)]
+pub enum PlanStage<'a> {
+    /// Nobody has approved it: every rule counts.
+    Proposed(&'a dyn Fn(&RepoPath) -> PathKind),
+    /// It is approved and no task has begun. An answer that was given stands: tasks may lack criteria, and new files may
+    /// be there already.
+    Approved(&'a dyn Fn(&RepoPath) -> PathKind),
+    /// Its own tasks have begun to create and delete files: the disk is not asked.
+    Begun,
+}
+
 /// Check every rule a plan must keep beyond its shape, and report the faults in the order of the text, up to
 /// [`MAX_FAULTS`]. A plan of more than [`MAX_TASKS`] tasks is not looked at further.
 ///
-/// `text` is the JSON the plan was read from, and `keys` tells which of its paths name one file. `path_kind` tells what
-/// is at a path in the workspace; `None` leaves the rules about that out, as it must be once the plan's own tasks have
-/// begun to create and delete files.
-pub fn check_plan(
-    plan: &PlanOutput,
-    text: &str,
-    keys: &FileKeys,
-    path_kind: Option<&dyn Fn(&RepoPath) -> PathKind>,
-) -> Vec<Fault> {
+/// `text` is the JSON the plan was read from, and `keys` tells which of its paths name one file.
+pub fn check_plan(plan: &PlanOutput, text: &str, keys: &FileKeys, stage: PlanStage<'_>) -> Vec<Fault> {
     let mut check = Check { plan, json: JsonText::new(text), groups: groups_of(plan), faults: Vec::new() };
     if plan.tasks.len() > MAX_TASKS {
         let message = format!("{} tasks, and a plan has {MAX_TASKS} at most; plan the first part", plan.tasks.len());
@@ -50,8 +55,13 @@ pub fn check_plan(
     let files = check.paths(keys);
     check.overlaps(&files);
     check.files_in_files(&files);
-    if let Some(path_kind) = path_kind {
-        check.check_path_kinds(&files, path_kind);
+    match stage {
+        PlanStage::Proposed(path_kind) => {
+            check.criteria();
+            check.check_path_kinds(&files, path_kind, true);
+        }
+        PlanStage::Approved(path_kind) => check.check_path_kinds(&files, path_kind, false),
+        PlanStage::Begun => {}
     }
     let mut faults = check.faults;
     faults.sort_by_key(|fault| fault.span.start);
@@ -294,7 +304,25 @@ impl Check<'_> {
         }
     }
 
-    fn check_path_kinds(&mut self, files: &[OwnedPath], path_kind: &dyn Fn(&RepoPath) -> PathKind) {
+    /// Nobody could say of a task without criteria that it is done.
+    fn criteria(&mut self) {
+        for (index, task) in self.plan.tasks.iter().enumerate() {
+            if task.acceptance_criteria.iter().all(|criterion| criterion.trim().is_empty()) {
+                let message = format!(
+                    "{} has no acceptance criteria; say in at least one sentence what must be true of the result",
+                    task.id
+                );
+                self.fault("schema", format!("/tasks/{index}/acceptance_criteria"), message);
+            }
+        }
+    }
+
+    fn check_path_kinds(
+        &mut self,
+        files: &[OwnedPath],
+        path_kind: &dyn Fn(&RepoPath) -> PathKind,
+        new_files_are_new: bool,
+    ) {
         let layers = plan_layers(self.plan);
         let depends = |task: usize, other: usize| layers[task].contains(&self.plan.tasks[other].id);
         let group = |task: usize| self.groups.get(self.plan.tasks[task].id.as_str()).copied();
@@ -305,9 +333,11 @@ impl Check<'_> {
             creators.entry(&file.key).or_default().push(file.task);
         }
         let mut deleters: HashMap<&RepoPath, Vec<usize>> = HashMap::new();
+        let mut deleters_of: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut deleters_below: HashMap<&str, Vec<usize>> = HashMap::new();
         for file in files.iter().filter(|file| file.is_deleted()) {
             deleters.entry(&file.path).or_default().push(file.task);
+            deleters_of.entry(&file.key).or_default().push(file.task);
             for folder in above(&file.key) {
                 deleters_below.entry(folder).or_default().push(file.task);
             }
@@ -325,6 +355,15 @@ impl Check<'_> {
             let path = &file.path;
             let (code, message) = match path_kind(path) {
                 PathKind::Unwritable(why) => ("plan.path", why),
+                PathKind::File
+                    if new_files_are_new && is_new && !deleted_before(deleters_of.get(file.key.as_str())) =>
+                {
+                    let message = format!(
+                        "{path} exists already; use files_to_modify, or delete it in a task before this one to write it \
+                         anew"
+                    );
+                    ("plan.path", message)
+                }
                 PathKind::File => continue,
                 _ if !is_new && created_before() => continue,
                 PathKind::BelowFile(_) | PathKind::Folder | PathKind::Nothing if !is_new => {

@@ -9,7 +9,7 @@ use super::handle::Store;
 use super::issue_ids::fill_ids;
 use crate::contracts::{
     Acceptance, Approval, BaseReview, ContextOutput, Decision, Dismissal, Dismissed, Fault, FileKeys, Findings,
-    Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PathKind, PhaseName, PlanOutput, RepoPath,
+    Handoff, ImplReport, JsonText, MAX_HANDOFF_BYTES, MAX_TEXT_BYTES, PhaseName, PlanOutput, PlanStage, RepoPath,
     ReviewOutput, Round, Task, check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
@@ -170,7 +170,10 @@ impl Store {
             || memory.report.is_some()
             || memory.review.is_some()
             || past.is_implemented(|entry, file| self.has(&format!("{entry}/{file}")));
-        match self.plan(begun) {
+        // An approval that cannot be read is no approval.
+        let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ());
+        let is_last = |approval: &Approval| self.is_last_answer(approval);
+        match self.plan(begun, approval.as_ref().filter(|approval| is_last(approval))) {
             Some(Ok(plan)) => memory.plan = Some(plan),
             Some(Err(faulty)) => {
                 faults.push(faulty.faults.clone());
@@ -178,14 +181,12 @@ impl Store {
             }
             None => {}
         }
-        // An approval that cannot be read is no approval.
-        let approval: Option<Approval> = self.handoff(&mut Vec::new(), |_: &mut Approval, _| ());
         let answers = |approval: &Approval| match (&memory.plan, &memory.faulty_plan) {
             (Some(plan), _) => plan.sha256 == approval.plan_sha256,
             (None, Some(faulty)) => approval.decision == Decision::Rejected && faulty.sha256 == approval.plan_sha256,
             (None, None) => false,
         };
-        match approval.filter(|approval| self.is_last_answer(approval)) {
+        match approval.filter(is_last) {
             Some(approval) if answers(&approval) => memory.approval = Some(approval),
             voided => memory.voided = voided,
         }
@@ -267,7 +268,7 @@ impl Store {
     }
 
     /// Whether files exist is checked only before implementation starts: the tasks create and delete them.
-    fn plan(&self, begun: bool) -> Option<Result<LoadedPlan, FaultyPlan>> {
+    fn plan(&self, begun: bool, answer: Option<&Approval>) -> Option<Result<LoadedPlan, FaultyPlan>> {
         let bytes = match self.bytes(PlanOutput::FILE, MAX_HANDOFF_BYTES) {
             Ok(read) => read?.0,
             Err(fault) => {
@@ -277,11 +278,16 @@ impl Store {
         };
         let sha256 = digest(&bytes);
         let path_kind = |path: &RepoPath| self.workspace.path_kind(path);
-        let path_kind: Option<&dyn Fn(&RepoPath) -> PathKind> = if begun { None } else { Some(&path_kind) };
+        let approves = |answer: &Approval| answer.decision == Decision::Approved && answer.plan_sha256 == sha256;
+        let stage = match answer {
+            _ if begun => PlanStage::Begun,
+            Some(answer) if approves(answer) => PlanStage::Approved(&path_kind),
+            _ => PlanStage::Proposed(&path_kind),
+        };
         let checked = |text: &str| -> Result<PlanOutput, Vec<Fault>> {
             let plan: PlanOutput = read(text)?;
             let keys = self.workspace.file_keys_of(plan.tasks.iter().flat_map(Task::files));
-            let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, path_kind);
+            let found = check_plan(&plan, text.trim_start_matches('\u{feff}'), &keys, stage);
             if found.is_empty() { Ok(plan) } else { Err(found) }
         };
         let text = String::from_utf8(bytes);
