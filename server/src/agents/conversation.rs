@@ -100,6 +100,13 @@ pub struct SubmitTry {
     pub is_last: bool,
 }
 
+impl SubmitTry {
+    /// Whether it is the last one only because a recorded run has no answer to what is sent back to it.
+    pub fn ends_recording(self) -> bool {
+        self.is_last && self.number < SUBMIT_TRIES
+    }
+}
+
 /// Takes a submission, or answers with what is wrong with it, for the model.
 pub type Accept<'a, T> = &'a (dyn Fn(Value, SubmitTry) -> Result<T, Vec<String>> + Send + Sync);
 

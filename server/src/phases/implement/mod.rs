@@ -1,12 +1,15 @@
 //! The implement phase: the approved tasks, in parallel, under a locked plan.
 //!
-//! Invariants: a task's edits are published all together or not at all, to files that the approved plan gives it; a task
-//! that was published is never done again for want of its result.
+//! Invariants: a task's edits are published all together or not at all, to files that the approved plan gives it, and only
+//! of a task that is completed or partly done; no change is reported that was not made; a task that was published is
+//! never done again for want of its result.
 
 mod brief;
+mod claims;
 mod phase;
 mod schedule;
 mod task;
+mod unpublished;
 mod workers;
 
 pub(super) use phase::Implement;

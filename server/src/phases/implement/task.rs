@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::brief;
+use super::claims::Claims;
+use super::{brief, unpublished};
 use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::{PUBLISH, PlanLock};
@@ -35,10 +36,10 @@ pub(super) struct Assignment {
 
 /// How a task ended. (What stops the whole phase is an error.)
 pub(super) enum TaskEnd {
-    /// The agent submitted, and its edits are published.
+    /// The agent submitted. Its edits are published, if its task is completed or partly done.
     Submitted(TaskResult),
-    /// The conversation failed; nothing was written.
-    Failed(AgentError),
+    /// The conversation failed; nothing was written. What became of its edits is said, if there were any.
+    Failed(AgentError, String),
 }
 
 /// What running tasks report to the phase.
@@ -58,10 +59,20 @@ pub(super) async fn run_task(
     let mut note = None;
     loop {
         assignment.plan_lock.check()?;
-        let (result, staging) = match attempt(run, &assignment, note.as_deref(), &news).await {
-            Ok(done) => done,
-            Err(error) => return task_error(error),
+        let staging = empty_staging(run, &assignment);
+        let result = match attempt(run, &assignment, note.as_deref(), &news, &staging).await? {
+            Ok(result) => result,
+            // With no model, money or memory no task can go on.
+            Err(error) if !error.ends_conversation() => return Err(error.into()),
+            Err(error) => {
+                let kept = unpublished::keep(run, &assignment.task.id, &staging);
+                return Ok(TaskEnd::Failed(error, kept));
+            }
         };
+        if result.status.has_failed() {
+            let result = unpublished::with_kept_edits(run, with_refusals(result, &staging), &staging);
+            return Ok(TaskEnd::Submitted(with_real_changes(run, &assignment.task, result)?));
+        }
         match publish(run, &assignment, &result, &staging, &news).await? {
             Ok(()) => {
                 return Ok(TaskEnd::Submitted(with_real_changes(
@@ -76,29 +87,32 @@ pub(super) async fn run_task(
                      it was written. Look at the files as they are now and do the task on top of them."
                 ));
             }
-            Err(conflict) => return Ok(TaskEnd::Submitted(blocked(&assignment.task, &conflict))),
+            Err(conflict) => {
+                let result = blocked(&assignment.task, &conflict);
+                return Ok(TaskEnd::Submitted(unpublished::with_kept_edits(run, result, &staging)));
+            }
         }
     }
 }
 
-/// What fails only this task, and what stops the phase: with no model, money or memory no task can go on.
-fn task_error(error: AgentError) -> Result<TaskEnd, PhaseError> {
-    if error.ends_conversation() { Ok(TaskEnd::Failed(error)) } else { Err(error.into()) }
+pub(super) type SharedStaging = Arc<Mutex<Staging>>;
+
+fn empty_staging(run: &Run, assignment: &Assignment) -> SharedStaging {
+    let Assignment { task, writable, .. } = assignment;
+    let memory = run.store.path().clone();
+    let staging = Staging::new(run.workspace.clone(), task.id.clone(), writable.clone(), memory);
+    Arc::new(Mutex::new(staging.beside(assignment.git_folders.clone())))
 }
 
-type SharedStaging = Arc<Mutex<Staging>>;
-
+/// One conversation. `Ok(Err(_))` is its own failure.
 async fn attempt(
     run: &Arc<Run>,
     assignment: &Assignment,
     note: Option<&str>,
     news: &mpsc::UnboundedSender<TaskNews>,
-) -> Result<(TaskResult, SharedStaging), AgentError> {
-    let Assignment { task, model, tier, system, issues, writable, .. } = assignment;
-    let memory = run.store.path().clone();
-    let staging = Staging::new(run.workspace.clone(), task.id.clone(), writable.clone(), memory.clone());
-    let staging = staging.beside(assignment.git_folders.clone());
-    let staging = Arc::new(Mutex::new(staging));
+    staging: &SharedStaging,
+) -> Result<Result<TaskResult, AgentError>, PhaseError> {
+    let Assignment { task, model, tier, system, issues, .. } = assignment;
     let staged = staging.clone();
     let brief = Brief {
         agent: task_agent(&task.id),
@@ -106,14 +120,14 @@ async fn attempt(
         tier: *tier,
         system: system.clone(),
         first_message: brief::first_message(task, issues, note),
-        toolbox: Toolbox::implementer(run.workspace.clone(), memory, staging.clone()),
+        toolbox: Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone()),
         submit: brief::submit(),
         max_tokens: assignment.max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),
         reads_others: Some(reads_others(run, task)),
     };
-    let id = task.id.clone();
-    let accept = move |input, _| brief::accept(input, &id);
+    let claims = Claims::new(run, task, staging.clone())?;
+    let accept = move |input, submit_try| claims.accept(input, submit_try);
     let emit_activity = report_activity(run, IMPLEMENT, Some(&task.id));
     let model = model.id().to_owned();
     let report = |activity: Activity| {
@@ -123,11 +137,11 @@ async fn attempt(
         }
         emit_activity(activity);
     };
-    let result = converse(&run.context, &brief, &accept, &report).await?;
-    if run.context.cancel.is_cancelled() {
-        return Err(AgentError::Cancelled);
+    let result = converse(&run.context, &brief, &accept, &report).await;
+    if result.is_ok() && run.context.cancel.is_cancelled() {
+        return Ok(Err(AgentError::Cancelled));
     }
-    Ok((result, staging))
+    Ok(result)
 }
 
 /// Which calls read what other tasks may write meanwhile. The task must see its own files as they are now.

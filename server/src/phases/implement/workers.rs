@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::schedule::Schedule;
 use super::task::{self, Assignment, TaskEnd, TaskNews};
+use super::unpublished::reason;
 use crate::agents::AgentError;
 use crate::contracts::{
     Approval, ApprovedBy, FileKeys, ImplReport, Issue, PlanOutput, RepoPath, Round, Task, TaskResult, TaskStatus,
@@ -149,11 +150,11 @@ impl Workers<'_> {
         }
         let result = match end? {
             TaskEnd::Submitted(result) => result,
-            TaskEnd::Failed(error) => {
+            TaskEnd::Failed(error, kept_edits) => {
                 if matches!(error, AgentError::Model(_)) {
                     self.unasked.insert(task.id.clone());
                 }
-                failed_result(&task.id, &error)
+                failed_result(&task.id, &error, kept_edits)
             }
         };
         let (status, message) = task_event(&result);
@@ -198,9 +199,7 @@ impl Workers<'_> {
         let no_conclusion = bad.iter().all(|result| self.unasked.contains(&result.task_id));
         let mut message = String::new();
         for result in bad {
-            let why = result.blockers.first().map_or(result.notes.as_str(), String::as_str);
-            let why = why.trim_end().trim_end_matches('.');
-            message.push_str(&format!("{} {}: {why}. ", result.task_id, result.status.as_str()));
+            message.push_str(&format!("{} {}: {}. ", result.task_id, result.status.as_str(), reason(result)));
         }
         let kept_back = self.schedule.never_started();
         if !kept_back.is_empty() {
@@ -227,13 +226,13 @@ pub(super) fn in_plan_order(plan: &PlanOutput, report: &mut ImplReport) {
     report.results.sort_by_key(|result| plan.tasks.iter().position(|task| task.id == result.task_id));
 }
 
-fn failed_result(task: &str, error: &AgentError) -> TaskResult {
+fn failed_result(task: &str, error: &AgentError, kept_edits: String) -> TaskResult {
     TaskResult {
         task_id: task.to_owned(),
-        status: TaskStatus::Failed,
         changes: Vec::new(),
-        notes: String::new(),
+        notes: kept_edits,
         blockers: vec![error.to_string()],
+        status: TaskStatus::Failed,
     }
 }
 
@@ -251,8 +250,7 @@ fn task_event(result: &TaskResult) -> (EventStatus, String) {
         TaskStatus::Completed => (EventStatus::Done, wrote),
         TaskStatus::Partial => (EventStatus::Done, format!("partly done: {wrote}")),
         TaskStatus::Blocked | TaskStatus::Failed => {
-            let why = result.blockers.first().map_or(result.notes.as_str(), String::as_str);
-            (EventStatus::Failed, format!("{}: {why}", result.status.as_str()))
+            (EventStatus::Failed, format!("{}: {}", result.status.as_str(), reason(result)))
         }
     }
 }
