@@ -20,6 +20,8 @@ pub(super) struct Reviewed<'a> {
     pub(super) report: &'a ImplReport,
     /// One line a changed file.
     pub(super) changed: &'a [String],
+    /// Planned files that nobody changed, one line each.
+    pub(super) unchanged: &'a [String],
     /// What to know of work that was not done by our agents; empty where all was.
     pub(super) elsewhere: &'a str,
     /// What further phases found, by their names.
@@ -39,6 +41,13 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> String {
     message.push_str(&section("plan", &json_text(work.plan)));
     message.push_str(&section("report", &json_text(work.report)));
     message.push_str(&changed_section(work.changed));
+    if !work.unchanged.is_empty() {
+        message.push_str(&section("planned_but_unchanged", &first_of_many(work.unchanged)));
+        message.push_str(
+            "The plan lists these files, and nobody changed them. Find out for each whether its task is whole without it; \
+             where it is not, that is an issue.\n",
+        );
+    }
     if !work.elsewhere.is_empty() {
         message.push_str(&section("done_elsewhere", work.elsewhere));
     }
@@ -162,8 +171,16 @@ pub(super) struct Unplanned<'a> {
     pub(super) findings: &'a [EditorFinding],
 }
 
-/// Changed files that are listed one by one; `read_diff` knows all.
+/// Files that are listed one by one; `read_diff` knows all that changed.
 const MOST_LISTED: usize = 1_000;
+
+fn first_of_many(files: &[String]) -> String {
+    let mut listed = files[..files.len().min(MOST_LISTED)].join("\n");
+    if files.len() > MOST_LISTED {
+        listed.push_str(&format!("\nand {} more", files.len() - MOST_LISTED));
+    }
+    listed
+}
 
 /// The agent's first message for a diff nobody planned.
 pub(super) fn unplanned_message(work: &Unplanned<'_>) -> String {
@@ -172,11 +189,7 @@ pub(super) fn unplanned_message(work: &Unplanned<'_>) -> String {
     if !work.commits.is_empty() {
         message.push_str(&section("commits", &work.commits.join("\n")));
     }
-    let mut changed = work.changed[..work.changed.len().min(MOST_LISTED)].join("\n");
-    if work.changed.len() > MOST_LISTED {
-        changed.push_str(&format!("\nand {} more", work.changed.len() - MOST_LISTED));
-    }
-    message.push_str(&section("changed_files", &changed));
+    message.push_str(&section("changed_files", &first_of_many(work.changed)));
     if !work.left_out.is_empty() {
         let listed = &work.left_out[..work.left_out.len().min(MOST_LISTED)];
         message.push_str(&section("not_shown", &listed.join("\n")));

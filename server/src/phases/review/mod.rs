@@ -10,6 +10,7 @@ mod drift;
 mod earlier;
 mod finish;
 mod phase;
+mod unchanged;
 
 pub(super) use accept::clamp_lines;
 pub(super) use brief::{changed_section, editor_section};

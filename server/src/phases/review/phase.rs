@@ -10,7 +10,7 @@ use super::accept::{accept, submit};
 use super::brief::{Reviewed, first_message};
 use super::earlier::{Earlier, earlier_issues, open_findings};
 use super::finish::{Facts, finish, verdict_and_count};
-use super::{against_base, drift};
+use super::{against_base, drift, unchanged};
 use crate::contracts::{Acceptance, Handoff, HandoffFile, PhaseName, ReviewOutput};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
@@ -110,12 +110,14 @@ impl OneAgent for Review {
         let (plan, report) = implemented(memory)?;
         let earlier = earlier_issues(run, memory, report.round)?;
         let done = WorkDone::look_up(run, memory).await?;
+        let approved = approved_part(plan, memory);
         let first_message = first_message(&Reviewed {
             task: &memory.task_text(),
             context: memory.context.as_ref(),
-            plan: &approved_part(plan, memory),
+            plan: &approved,
             report,
             changed: &done.summaries,
+            unchanged: &unchanged::planned_but_unchanged(&run.workspace, &approved, &done.changes, &done.foreign),
             elsewhere: &done.foreign.reviewer_note(),
             further: &open_findings(memory),
             earlier: &earlier,
