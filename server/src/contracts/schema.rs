@@ -129,8 +129,10 @@ fn close(schema: &mut Value) {
                 // Inside `properties` these are names of the handoff, not keywords.
                 object.shift_remove(keyword);
             }
-            // What is optional is left out; null is for files that other tools write.
-            if let Some(Value::Array(types)) = object.get_mut("type") {
+            // What is optional is left out; null is for files that other tools write, and for an object there is none of.
+            if let Some(Value::Array(types)) = object.get_mut("type")
+                && !types.iter().any(|name| name == "object")
+            {
                 types.retain(|name| name != "null");
                 if let [only] = types.as_slice() {
                     let only = only.clone();
@@ -157,19 +159,16 @@ fn close(schema: &mut Value) {
 fn require_what_can_be_empty(object: &mut Map<String, Value>) {
     let Some(Value::Object(properties)) = object.get("properties") else { return };
     let listed = object.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    let is_kind = |property: &Value, kind: &str| match property.get("type") {
-        Some(Value::Array(kinds)) => kinds.iter().any(|one| one == kind),
-        Some(one) => one == kind,
-        None => false,
+    let has_type = |property: &Value, wanted: &str| match property.get("type") {
+        Some(Value::Array(types)) => types.iter().any(|name| name == wanted),
+        one => one.is_some_and(|name| name == wanted),
     };
-    let has_default = |property: &Value| property.get("default").is_some_and(|default| !default.is_null());
-    let is_union = |property: &Value| property.get("anyOf").is_some();
-    let is_required = |(name, property): &(&String, &Value)| {
-        listed.iter().any(|one| one == *name)
-            || is_kind(property, "array")
-            || has_default(property)
-            || is_union(property)
+    let can_be_empty = |property: &Value| {
+        let default = property.get("default").is_some_and(|default| !default.is_null());
+        default || has_type(property, "array") || has_type(property, "object")
     };
+    let is_required =
+        |(name, property): &(&String, &Value)| listed.iter().any(|one| one == *name) || can_be_empty(property);
     let required: Vec<Value> =
         properties.iter().filter(is_required).map(|(name, _)| Value::from(name.as_str())).collect();
     object.insert("required".to_owned(), Value::Array(required));

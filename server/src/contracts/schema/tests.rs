@@ -6,11 +6,7 @@ use crate::contracts::{BaseReview, ContextOutput, Findings, PlanOutput, ReviewOu
 /// The properties in the order in which a strict tool has them written: what is required, then what is optional (`?`);
 /// those of an object, or of a list's items, in brackets.
 fn written(schema: &Value) -> String {
-    let object = match schema["anyOf"].as_array() {
-        Some(branches) => &branches[0],
-        None if schema["items"].is_object() => &schema["items"],
-        None => schema,
-    };
+    let object = if schema["items"].is_object() { &schema["items"] } else { schema };
     let Some(properties) = object["properties"].as_object() else { return String::new() };
     let is_required = |name: &str| object["required"].as_array().unwrap().iter().any(|one| one == name);
     let (first, last): (Vec<_>, Vec<_>) = properties.iter().partition(|(name, _)| is_required(name));
@@ -43,6 +39,8 @@ fn a_model_writes_findings_before_the_verdict_and_reasons_before_the_decision() 
     );
     assert_eq!(written(&submit_schema::<ReviewOutput>()), review);
     assert_eq!(written(&submit_schema::<BaseReview>()), review);
+    let evidence = &submit_schema::<ReviewOutput>()["properties"]["criteria"]["items"]["properties"]["evidence"];
+    assert_eq!(evidence["type"], serde_json::json!(["object", "null"]), "there may be none");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn call(mut block: Map<String, Value>, ids: &mut HashSet<String>) -> Result<Bloc
     if block.get("name").and_then(Value::as_str).is_none_or(|name| name.trim().is_empty()) {
         return Err("is a tool call without the tool's name".to_owned());
     }
-    let input = match block.remove("input") {
+    let input = match block.shift_remove("input") {
         None | Some(Value::Null) => Value::Object(Map::new()),
         // Some models write the input as a JSON text.
         Some(Value::String(text)) if text.trim().is_empty() => Value::Object(Map::new()),

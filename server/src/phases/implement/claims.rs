@@ -1,16 +1,18 @@
 //! What an implementer says that it did, held against what it did.
 
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
 use super::brief;
-use super::task::SharedStaging;
 use crate::agents::SubmitTry;
 use crate::contracts::{FileKeys, Task, TaskResult, TaskStatus};
 use crate::workflow::{Changes, PhaseError, Run};
-use crate::workspace::Workspace;
+use crate::workspace::{Staging, Workspace};
+
+/// The edits of a task, which its tools make and others look at.
+pub(super) type SharedStaging = Arc<Mutex<Staging>>;
 
 /// What the submissions of one conversation are held against.
 pub(super) struct Claims {

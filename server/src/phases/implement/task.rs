@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::claims::Claims;
+use super::claims::{Claims, SharedStaging};
 use super::{brief, unpublished};
 use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
@@ -94,8 +94,6 @@ pub(super) async fn run_task(
         }
     }
 }
-
-pub(super) type SharedStaging = Arc<Mutex<Staging>>;
 
 fn empty_staging(run: &Run, assignment: &Assignment) -> SharedStaging {
     let Assignment { task, writable, .. } = assignment;

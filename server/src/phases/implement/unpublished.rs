@@ -2,8 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::claims::{listed, with_note};
-use super::task::SharedStaging;
+use super::claims::{SharedStaging, listed, with_note};
 use crate::contracts::TaskResult;
 use crate::text::count;
 use crate::workflow::Run;

@@ -386,7 +386,7 @@ pub(crate) fn parse(id: &str, arguments: Vec<Value>, phases: &dyn Fn() -> Phases
     for (_, ids) in fields.iter_mut().filter(|(name, _)| ["id", "ids"].contains(&name.as_str())) {
         decode(ids);
     }
-    let folder = match fields.remove("folder") {
+    let folder = match fields.shift_remove("folder") {
         None | Some(Value::Null) => None,
         Some(Value::String(uri)) => {
             Some(Url::parse(&uri).map_err(|error| wrong(format!("folder {uri:?} is no URI: {error}")))?)

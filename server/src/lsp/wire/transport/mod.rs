@@ -198,20 +198,20 @@ fn parse(body: &[u8]) -> Result<Incoming, Malformed> {
     let Value::Object(mut message) = message else {
         return Err(invalid(&Value::Null, "a message is a JSON object; batches are not part of the protocol"));
     };
-    let id = message.remove("id");
-    let method = match message.remove("method") {
+    let id = message.shift_remove("id");
+    let method = match message.shift_remove("method") {
         Some(Value::String(method)) => method,
         Some(_) => return Err(invalid(&id.unwrap_or_default(), "the method is not a string")),
         None => return answer(&id.unwrap_or_default(), message),
     };
     // tower-lsp refuses `shutdown` with parameters, also with the `null` that some clients send for none.
-    let mut params = message.remove("params").filter(|params| !params.is_null() && method != "shutdown");
+    let mut params = message.shift_remove("params").filter(|params| !params.is_null() && method != "shutdown");
     // `lsp-types` accepts a missing list of arguments, but not the `null` that some clients send for none.
     if let Some(Value::Object(params)) = &mut params
         && method == "workspace/executeCommand"
         && params.get("arguments").is_some_and(Value::is_null)
     {
-        params.remove("arguments");
+        params.shift_remove("arguments");
     }
     let mut request = Request::build(method);
     if let Some(params) = params {
@@ -234,7 +234,7 @@ fn answer(id: &Value, mut message: serde_json::Map<String, Value>) -> Result<Inc
     };
     // The server's own ids are integers.
     let Some(id) = id.as_i64() else { return invalid("a message has a method, or an id the server asked under") };
-    match (message.remove("error"), message.remove("result")) {
+    match (message.shift_remove("error"), message.shift_remove("result")) {
         (Some(error), _) if !error.is_null() => {
             let message = error["message"].as_str().unwrap_or("no reason given").to_owned();
             let data = error.get("data").filter(|data| !data.is_null()).cloned();
