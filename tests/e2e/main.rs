@@ -13,6 +13,7 @@ mod emacs;
 mod foreign_handoffs;
 mod gate;
 mod gate_consistency;
+mod honest;
 mod hostile_input;
 mod hostile_text;
 mod implement;

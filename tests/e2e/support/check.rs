@@ -31,7 +31,7 @@ pub fn check_commands(fixture: &str, script: Script, commands: &[&str], expected
         let done = baton(&session, &issues.with_ids(command)).api(&api).run();
         issues.learn(&session);
         writeln!(outcome, "$ {command}").expect("a string");
-        write_end(&mut outcome, &done, &issues);
+        write_end(&mut outcome, &done, &issues, &session.runs());
         write_asked(&mut outcome, &api.requests()[count..]);
     }
     write_changes(&mut outcome, &before, &session.tree());
@@ -81,13 +81,14 @@ fn baton(session: &Session, command: &str) -> Baton {
     })
 }
 
-fn write_end(outcome: &mut String, done: &Done, issues: &Issues) {
+fn write_end(outcome: &mut String, done: &Done, issues: &Issues, runs: &[String]) {
     let code = done.code.map_or("a signal".to_owned(), |code| code.to_string());
     writeln!(outcome, "exit {code}").expect("a string");
     let text = if done.stdout.is_empty() { &done.stderr } else { &done.stdout };
     assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
     // What was used, and the run's id, differ from run to run.
-    for line in issues.with_names(text).lines().filter(|line| !line.is_empty() && !line.contains(" tokens · ")) {
+    let text = runs.iter().fold(issues.with_names(text), |text, run| text.replace(run, "{run}"));
+    for line in text.lines().filter(|line| !line.is_empty() && !line.contains(" tokens · ")) {
         writeln!(outcome, "  {line}").expect("a string");
     }
 }
