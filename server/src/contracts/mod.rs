@@ -20,7 +20,9 @@ mod limits;
 mod phase_name;
 mod plan;
 mod plan_markdown;
+mod plan_results;
 mod plan_rules;
+mod proof;
 mod quote;
 mod repo_path;
 mod report;
@@ -47,8 +49,10 @@ pub use limits::{
 };
 pub use phase_name::PhaseName;
 pub use plan::{Complexity, PlanOutput, Task};
-pub use plan_markdown::plan_markdown;
+pub use plan_markdown::{plan_markdown, plan_markdown_with_results};
+pub use plan_results::PlanResults;
 pub use plan_rules::{PathKind, PlanStage, check_plan, is_task_id, plan_layers};
+pub use proof::CriteriaCount;
 pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{

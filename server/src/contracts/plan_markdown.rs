@@ -2,6 +2,7 @@ use std::fmt::Write;
 
 use super::gate_facts::GateFacts;
 use super::plan::{PlanOutput, Task};
+use super::plan_results::PlanResults;
 use crate::text::{code, code_block, markdown, markdown_line, safe_lines};
 
 /// The plan as people read it: what to look at first, approach, risks, each task with its files and criteria, the order.
@@ -9,9 +10,19 @@ use crate::text::{code, code_block, markdown, markdown_line, safe_lines};
 /// Everything in it came from a model, a person or a file, and shows as that text: it is no link, no HTML, no picture and
 /// no heading of its own, and outside of code no line begins with `>`.
 pub fn plan_markdown(plan: &PlanOutput, task: &str, facts: &GateFacts) -> String {
+    plan_markdown_with_results(plan, task, facts, &PlanResults::default())
+}
+
+/// The same with what became of it: each criterion with its state, and the checks.
+pub fn plan_markdown_with_results(
+    plan: &PlanOutput,
+    task: &str,
+    facts: &GateFacts,
+    results: &PlanResults<'_>,
+) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = render(&mut out, plan, task, facts);
+    let _ = render(&mut out, plan, task, facts, results);
     format!("{}\n", safe_lines(&out))
 }
 
@@ -40,7 +51,13 @@ fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
     writeln!(out)
 }
 
-fn render(out: &mut String, plan: &PlanOutput, task: &str, facts: &GateFacts) -> std::fmt::Result {
+fn render(
+    out: &mut String,
+    plan: &PlanOutput,
+    task: &str,
+    facts: &GateFacts,
+    results: &PlanResults<'_>,
+) -> std::fmt::Result {
     writeln!(out, "# Plan, version {}\n", plan.plan_version)?;
     if !task.trim().is_empty() {
         writeln!(out, "{}\n", code_block(task.trim()))?;
@@ -56,16 +73,16 @@ fn render(out: &mut String, plan: &PlanOutput, task: &str, facts: &GateFacts) ->
     }
     writeln!(out, "## Tasks")?;
     for task in &plan.tasks {
-        one_task(out, task)?;
+        one_task(out, task, results)?;
     }
     writeln!(out, "\n## Order\n")?;
     for (index, group) in plan.parallel_groups.iter().enumerate() {
         writeln!(out, "{}. {}", index + 1, markdown_line(&group.join(", ")))?;
     }
-    Ok(())
+    results.checks_section(out)
 }
 
-fn one_task(out: &mut String, task: &Task) -> std::fmt::Result {
+fn one_task(out: &mut String, task: &Task, results: &PlanResults<'_>) -> std::fmt::Result {
     let (id, title) = (markdown_line(&task.id), markdown_line(&task.title));
     writeln!(out, "\n### {id} · {title} · `{}`\n", task.estimated_complexity.as_str())?;
     paragraphs(out, &task.description)?;
@@ -81,8 +98,8 @@ fn one_task(out: &mut String, task: &Task) -> std::fmt::Result {
     }
     if !task.acceptance_criteria.is_empty() {
         writeln!(out, "\nDone when:\n")?;
-        for criterion in &task.acceptance_criteria {
-            writeln!(out, "- {}", markdown_line(criterion))?;
+        for (at, criterion) in task.acceptance_criteria.iter().enumerate() {
+            writeln!(out, "{}", results.criterion_line(&task.id, at + 1, criterion))?;
         }
     }
     Ok(())

@@ -236,6 +236,11 @@ impl CheckResult {
         !matches!(self.state, CheckState::Passed | CheckState::Skipped)
     }
 
+    /// Whether it did not run.
+    pub fn is_skipped(&self) -> bool {
+        self.state == CheckState::Skipped
+    }
+
     /// Whether it fails now and did not fail before the workflow, as far as anyone knows.
     pub fn is_broken(&self) -> bool {
         self.has_failed() && self.base != Some(BaseState::Failed)

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::dismiss::{dismiss_issues, reason};
 use super::next::{Next, next_phase};
 use crate::config::Settings;
+use crate::contracts::CriteriaCount;
 use crate::memory::{Memory, Store};
 use crate::text::count;
 use crate::workflow::run::error::StartError;
@@ -60,12 +61,23 @@ pub(crate) fn accept(store: &Store, memory: &Memory, because: Option<&str>) -> R
     Ok(store.write_acceptance(because, Timestamp::now())?)
 }
 
-/// `Accepted by you; 2 issues dismissed`, where a person took the work as it is; `None` where they did not.
+/// `Accepted by you; 2 issues dismissed, 1 criterion unmet`, where a person took the work as it is; `None` where they did
+/// not.
 pub(crate) fn accepted_words(memory: &Memory) -> Option<String> {
     let review = memory.review.as_ref().filter(|_| memory.is_accepted())?;
-    Some(match review.issues.len() {
-        0 => "Accepted by you".to_owned(),
-        issues => format!("Accepted by you; {} dismissed", count(issues, "issue")),
+    let issues = match review.issues.len() {
+        0 => None,
+        issues => Some(format!("{} dismissed", count(issues, "issue"))),
+    };
+    let criteria = match CriteriaCount::of(&review.criteria).unmet {
+        0 => None,
+        1 => Some("1 criterion unmet".to_owned()),
+        unmet => Some(format!("{unmet} criteria unmet")),
+    };
+    let taken: Vec<String> = issues.into_iter().chain(criteria).collect();
+    Some(match taken.is_empty() {
+        true => "Accepted by you".to_owned(),
+        false => format!("Accepted by you; {}", taken.join(", ")),
     })
 }
 
@@ -76,4 +88,43 @@ pub(crate) fn accepted_words(memory: &Memory) -> Option<String> {
 pub fn is_accepted(store: &Store, settings: &Settings, phases: &Phases, now: Timestamp) -> Result<bool, StartError> {
     let (memory, _) = store.inspect()?;
     Ok(memory.is_accepted() && next_phase(&memory, &Policy::of(settings, phases), now) == Next::Merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::contracts::Acceptance;
+
+    fn accepted(issues: usize, states: &[&str]) -> Option<String> {
+        let issue = |n: usize| json!({ "id": format!("i{n}"), "severity": "major", "file": "a", "description": "d" });
+        let criterion = |(n, state): (usize, &&str)| json!({ "task_id": "T1", "criterion": n + 1, "state": state });
+        let review = json!({
+            "verdict": "changes_requested", "summary": "s", "recommended_action": "escalate_to_human",
+            "issues": (0..issues).map(issue).collect::<Vec<_>>(),
+            "criteria": states.iter().enumerate().map(criterion).collect::<Vec<_>>(),
+        });
+        let memory = Memory {
+            review: serde_json::from_value(review).unwrap(),
+            dismissed: (0..issues).map(|n| format!("i{n}").as_str().into()).collect(),
+            acceptance: Some(Acceptance { review_sha256: String::new(), because: None, at: None, mac: String::new() }),
+            ..Memory::default()
+        };
+        accepted_words(&memory)
+    }
+
+    #[test]
+    fn what_is_taken_as_it_is_is_counted() {
+        for (issues, states, expected) in [
+            (0, &[][..], "Accepted by you"),
+            (2, &["met"], "Accepted by you; 2 issues dismissed"),
+            (2, &["unmet", "met"], "Accepted by you; 2 issues dismissed, 1 criterion unmet"),
+            (1, &["unmet", "unmet", "unproven"], "Accepted by you; 1 issue dismissed, 2 criteria unmet"),
+            (0, &["unmet"], "Accepted by you; 1 criterion unmet"),
+            (0, &["unproven"], "Accepted by you"),
+        ] {
+            assert_eq!(accepted(issues, states).as_deref(), Some(expected));
+        }
+    }
 }

@@ -19,6 +19,7 @@ use crate::workflow::decide::rounds;
 use crate::workflow::foreign::discount::remove_unconfirmed_results;
 use crate::workflow::foreign::find::foreign_work;
 use crate::workflow::gate::ask::{GateEnd, gate};
+use crate::workflow::gate::content::GateSources;
 use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::{EventPhase, EventStatus};
@@ -144,10 +145,23 @@ async fn run_phase(run: &Arc<Run>, memory: &Memory, name: PhaseName) -> Step {
         checkpoints::record(run, name).await;
     }
     match in_phase(name, end)? {
-        PhaseEnd::Done => Ok(end_after(run, name)),
+        PhaseEnd::Done => {
+            show_results(run, memory);
+            Ok(end_after(run, name))
+        }
         PhaseEnd::Failed { message, no_conclusion } => {
             Ok(Some(RunEnd { no_conclusion, ..run_end(run, memory, Outcome::Failed, message) }))
         }
+    }
+}
+
+/// Bring plan.md up to date with what the phase found out of the plan's work. The handoffs have it too, so that the run goes
+/// on where plan.md cannot be written.
+fn show_results(run: &Run, memory: &Memory) {
+    if memory.plan.is_some()
+        && let Err(error) = GateSources::of(run).refresh_plan_markdown()
+    {
+        tracing::warn!(%error, "plan.md does not show the last results");
     }
 }
 

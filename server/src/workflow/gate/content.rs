@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::config::Settings;
 use crate::contracts::{
-    Estimate, FlaggedFile, GateFacts, PlanOutput, ProtectedFile, RepoPath, Task, Usage, plan_markdown,
+    Estimate, FlaggedFile, GateFacts, PlanOutput, PlanResults, ProtectedFile, RepoPath, Task, Usage, plan_markdown,
+    plan_markdown_with_results,
 };
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
 use crate::models::{Models, Tier};
@@ -71,12 +72,13 @@ impl GateSources<'_> {
             .then(|| format!("Open with unsaved changes: {}{more}. Their tasks wait until you save.", names.join(", ")))
     }
 
-    /// The text of plan.md: with the estimate as long as the plan waits for an answer.
+    /// The text of plan.md: with the estimate as long as the plan waits for an answer, then with what became of it.
     pub(crate) fn plan_markdown(&self, memory: &Memory, loaded: &LoadedPlan) -> String {
         if memory.approval.is_none() {
             return self.content(memory, loaded).markdown;
         }
-        plan_markdown(&loaded.plan, &memory.task_text(), &self.facts(&loaded.plan))
+        let facts = self.facts(&loaded.plan);
+        plan_markdown_with_results(&loaded.plan, &memory.task_text(), &facts, &results(memory))
     }
 
     /// Bring plan.md up to date with plan.json, whoever wrote that.
@@ -115,6 +117,14 @@ impl GateSources<'_> {
             questions: Vec::new(),
             estimate: None,
         }
+    }
+}
+
+/// What is known of the work on the plan.
+fn results(memory: &Memory) -> PlanResults<'_> {
+    PlanResults {
+        checks: memory.report.as_ref().map(|report| report.checks.as_slice()).unwrap_or_default(),
+        criteria: memory.review.as_ref().map(|review| review.criteria.as_slice()).unwrap_or_default(),
     }
 }
 
