@@ -6,7 +6,7 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
 use jiff::Timestamp;
 
 use super::handle::Store;
-use crate::contracts::{MAX_NOTE_BYTES, Usage};
+use crate::contracts::{MAX_NOTE_BYTES, RepoPath, Usage};
 use crate::memory::error::MemoryError;
 use crate::memory::files::{BASE, CANCEL, RUNS};
 use crate::memory::history;
@@ -181,6 +181,14 @@ impl Store {
         workspace::replace(&self.run_folder(run)?, name, bytes, 0o600)
             .map_err(|source| self.file_error("write", &path, source))?;
         Ok(self.name(&path))
+    }
+
+    /// The path of a check's log from the workspace root, by its path in a report, which anyone may have written; `None`
+    /// unless it is a file of a run.
+    pub fn check_log(&self, log: &str) -> Option<String> {
+        let path = RepoPath::parse(&self.name(log)).ok()?;
+        let is_of_run = path.as_str().starts_with(&format!("{}/", self.name(RUNS)));
+        (is_of_run && self.workspace.is_file(&path)).then(|| path.to_string())
     }
 
     /// Asks the process that holds a run to stop it. Which run is meant is said by where the request lies, so that an old

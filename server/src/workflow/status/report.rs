@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::proof::{CheckRow, check_rows, sandbox, standing_criteria};
 use super::rows::{IssueStatus, PhaseStatus, TaskStanding, base_issue_rows, issue_rows, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
 use super::states::{IssueState, NextStep, PhaseState, TaskState, WorkflowState};
@@ -24,7 +25,7 @@ use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::PhaseEvent;
 use crate::workflow::run::outcome::Outcome;
 use crate::workflow::run::phase::{Phases, Policy};
-use crate::workflow::run::question::{GateCheck, GateContent};
+use crate::workflow::run::question::GateContent;
 
 /// Where the workflow stands: what `baton status` and `baton.status` answer.
 #[derive(Debug, Clone, Serialize)]
@@ -53,9 +54,9 @@ pub struct Status {
     pub gate: Option<GateContent>,
     /// The user's notes on the plan.
     pub notes: Vec<NoteStatus>,
-    /// The checks that ran.
-    pub checks: Vec<GateCheck>,
-    /// The sandbox of the checks.
+    /// The checks of the last round, with their results.
+    pub checks: Vec<CheckRow>,
+    /// What kept them from everything else: `view`, `landlock` or `none`; null where none ran.
     pub sandbox: Option<String>,
     /// What is wrong with the files of the memory folder; absent where nothing is. The workflow continues once they are fixed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -135,8 +136,10 @@ pub fn standing(
     let next = next_phase(memory, policy, now);
     let faulty = stopping(store, memory, faults);
     let written = Written::of(store)?;
-    let facts =
-        Facts { memory, faulty, next: &next, events: &events, live, written, has_token_budget: false, is_moved: false };
+    let criteria = &standing_criteria(memory, store)[..];
+    let (has_token_budget, is_moved) = (false, false);
+    let events = &events[..];
+    let facts = Facts { memory, faulty, next: &next, criteria, events, live, written, has_token_budget, is_moved };
     let situation = Situation::of(&facts);
     let (phases, tasks) = (phase_rows(phases, &situation, &facts, now), task_rows(&facts));
     Ok(Standing { running, phases, tasks })
@@ -270,6 +273,7 @@ impl StatusReader {
             memory: &memory,
             faulty,
             next: &next,
+            criteria: &standing_criteria(&memory, store),
             events: &events,
             live,
             written: Written::of(store)?,
@@ -303,8 +307,8 @@ impl StatusReader {
             tasks,
             gate,
             notes: Vec::new(),
-            checks: Vec::new(),
-            sandbox: None,
+            checks: check_rows(&memory, store),
+            sandbox: sandbox(&memory),
             faults: faults.iter().filter(|faulty| store.stops_workflow(faulty)).flat_map(fault_states).collect(),
             usage: sources.usage,
             run_usage: of_live.or(newest.map(|(_, history)| history.usage)).unwrap_or_default(),

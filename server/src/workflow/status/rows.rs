@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::proof::{CriterionStatus, criterion_rows};
 use super::situation::{Facts, Situation};
 use super::states::{IssueState, PhaseState, TaskState, Tone};
 use super::words::is_good;
@@ -46,17 +47,6 @@ pub struct TaskStanding {
     pub files: Vec<String>,
     /// Its acceptance criteria.
     pub criteria: Vec<CriterionStatus>,
-}
-
-/// An acceptance criterion of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CriterionStatus {
-    /// Its number within the task, from 1.
-    pub n: usize,
-    /// The criterion.
-    pub text: String,
-    /// What the review says of it; null while none did.
-    pub state: Option<&'static str>,
 }
 
 /// One issue, and what a re-review made of it.
@@ -228,15 +218,10 @@ pub(super) fn task_rows(facts: &Facts<'_>) -> Vec<TaskStanding> {
                     .filter(has_news)
                     .map(|event| event.message.clone()),
                 files: task.files().map(str::to_owned).collect(),
-                criteria: criteria(&task.acceptance_criteria),
+                criteria: criterion_rows(task, facts.criteria),
             }
         })
         .collect()
-}
-
-fn criteria(texts: &[String]) -> Vec<CriterionStatus> {
-    let numbered = texts.iter().enumerate();
-    numbered.map(|(at, text)| CriterionStatus { n: at + 1, text: text.clone(), state: None }).collect()
 }
 
 /// The review whose issues stand: the one at hand, or, while its issues are being fixed, the one before.

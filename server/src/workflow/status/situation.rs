@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::contracts::PhaseName;
+use crate::contracts::{CriterionResult, PhaseName};
 use crate::memory::{FileFaults, Memory};
 use crate::workflow::changes::written::Written;
 use crate::workflow::decide::next::Next;
@@ -20,6 +20,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) faulty: Option<&'a FileFaults>,
     /// What comes next.
     pub(crate) next: &'a Next,
+    /// What the standing review says of the acceptance criteria.
+    pub(crate) criteria: &'a [CriterionResult],
     /// The events of the workflow's runs, oldest first.
     pub(crate) events: &'a [&'a PhaseEvent],
     /// The run at work, of whatever process.

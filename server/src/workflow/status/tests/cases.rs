@@ -147,9 +147,52 @@ pub(super) fn broken_review() -> FileFaults {
     FileFaults { file: ".agent_memory/review.json".into(), faults: vec![fault] }
 }
 
+/// A review of tasks with two criteria each, with checks that ran before it.
+fn proven(action: &str, verdict: &str, issues: usize, states: [&str; 4]) -> Memory {
+    let mut memory = reviewed(action, verdict, issues);
+    let check = |name: &str, rest: Value| {
+        let mut check = json!({ "name": name, "command": format!("make {name}"), "sandbox": "view" });
+        check.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        check
+    };
+    let checks = json!([
+        check(
+            "test",
+            json!({ "state": "passed", "exit_code": 0, "elapsed_ms": 3200, "log": format!("runs/{RUN}/checks/test.log") })
+        ),
+        check(
+            "lint",
+            json!({ "state": "failed", "exit_code": 2, "base": "failed", "elapsed_ms": 400, "log": format!("runs/{RUN}/checks/lint.log") })
+        ),
+        check("e2e", json!({ "state": "skipped", "reason": "untrusted", "sandbox": "none" })),
+    ]);
+    let results = [("T1", 1, "test"), ("T1", 2, ""), ("T2", 1, ""), ("T2", 2, "")].iter().zip(states);
+    let result = |((task, criterion, check), state): (&(&str, u32, &str), &str)| {
+        let evidence = if check.is_empty() { Value::Null } else { json!({ "check": check }) };
+        json!({ "task_id": task, "criterion": criterion, "state": state, "evidence": evidence })
+    };
+    let criteria: Vec<Value> = results.map(result).collect();
+    if let Some(report) = &mut memory.report {
+        report.checks = from(checks);
+    }
+    if let Some(review) = &mut memory.review {
+        review.criteria = from(json!(criteria));
+    }
+    for task in memory.plan.iter_mut().flat_map(|loaded| &mut loaded.plan.tasks) {
+        task.acceptance_criteria =
+            vec!["It greets whoever is named on the command line.".to_owned(), "Nothing else changes.".to_owned()];
+    }
+    memory
+}
+
 fn accepted() -> Memory {
     let memory = reviewed("escalate_to_human", "changes_requested", 1);
     Memory { dismissed: vec!["i1".into()], ..memory }
+}
+
+fn accepted_unmet() -> Case {
+    let memory = proven("fix_and_re_review", "changes_requested", 1, ["met", "unmet", "met", "met"]);
+    Case { memory: Memory { dismissed: vec!["i1".into()], ..memory }, written: written(1), ..Case::default() }
 }
 
 fn approved_under_another_home() -> Memory {
@@ -182,6 +225,13 @@ fn at_work() -> Vec<(&'static str, Case)> {
             live(
                 with_report(&[("T1", "completed"), ("T2", "completed")]),
                 &["implement started", "implement done", "review started"],
+            ),
+        ),
+        (
+            "running a check",
+            live(
+                with_report(&[("T1", "completed"), ("T2", "completed")]),
+                &["implement started", "implement done T1: T1", "implement progress: running the check test"],
             ),
         ),
         (
@@ -273,6 +323,27 @@ fn after_review() -> Vec<(&'static str, Case)> {
         ),
         ("another broken file", Case { memory: with_plan(1), is_faulty: true, ..Case::default() }),
         ("accepted by the user", Case { memory: accepted(), written: written(1), ..Case::default() }),
+        (
+            "merged, all proven",
+            Case { memory: proven("merge", "approved", 0, ["met"; 4]), written: written(1), ..Case::default() },
+        ),
+        (
+            "merged, not all proven",
+            Case {
+                memory: proven("merge", "approved", 0, ["met", "met", "unproven", "met"]),
+                written: written(1),
+                ..Case::default()
+            },
+        ),
+        (
+            "a criterion is unmet",
+            Case {
+                memory: proven("fix_and_re_review", "changes_requested", 1, ["met", "unmet", "met", "unproven"]),
+                written: written(1),
+                ..Case::default()
+            },
+        ),
+        ("accepted by the user with a criterion unmet", accepted_unmet()),
         ("another HOME's approval", Case { memory: approved_under_another_home(), ..Case::default() }),
         ("moved project", Case { memory: with_plan(1), is_moved: true, ..Case::default() }),
         (

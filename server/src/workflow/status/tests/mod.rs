@@ -8,13 +8,14 @@ use expect_test::expect_file;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::proof::{CheckRow, check_row, sandbox};
 use super::report::Status;
 use super::rows::{PhaseStatus, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
 use super::states::{NextStep, PhaseState};
 use super::ways_on::{WayOnId, ways_on};
 use super::words::Telling;
-use crate::contracts::Usage;
+use crate::contracts::{CriterionState, Usage};
 use crate::workflow::decide::next::next_phase;
 use crate::workflow::run::events::PhaseEvent;
 use crate::workflow::run::phase::Policy;
@@ -45,8 +46,10 @@ impl Case {
         let live = self.is_live.then(|| Live { run: RUN, events: events.clone(), is_base_review: self.is_base_review });
         let broken = broken_review();
         let of_workflow = if self.is_base_review { Vec::new() } else { events };
+        let criteria = self.memory.review.as_ref().map(|review| review.criteria.as_slice()).unwrap_or_default();
         let facts = Facts {
             memory: &self.memory,
+            criteria,
             faulty: self.is_faulty.then_some(&broken),
             next: &next,
             events: &of_workflow,
@@ -78,6 +81,16 @@ impl Case {
             format!("{} {} ({})", row.phase, row.status, tone.as_str().unwrap())
         };
         writeln!(text, "{}", begun.map(of_phase).collect::<Vec<_>>().join(", ")).unwrap();
+        let reported = self.memory.report.iter().flat_map(|report| &report.checks);
+        let log = |log: &str| (!log.is_empty()).then(|| format!(".agent_memory/{log}"));
+        let checks: Vec<CheckRow> = reported.map(|check| check_row(check, log(&check.log))).collect();
+        for row in &checks {
+            writeln!(text, "  check {}: {}", row.check.name, row.words).unwrap();
+        }
+        for (task, criterion) in tasks.iter().flat_map(|task| task.criteria.iter().map(move |c| (&task.id, c))) {
+            let state = criterion.state.map_or("-", CriterionState::as_str);
+            writeln!(text, "  criterion {task}.{}: {state}", criterion.n).unwrap();
+        }
         let ways = ways_on(&situation, &facts);
         let status = Status {
             run: (!self.events.is_empty()).then(|| RUN.to_owned()),
@@ -92,8 +105,8 @@ impl Case {
             issues: Vec::new(),
             gate: None,
             notes: Vec::new(),
-            checks: Vec::new(),
-            sandbox: None,
+            checks,
+            sandbox: sandbox(&self.memory),
             faults: Vec::new(),
             usage: Usage::default(),
             run_usage: Usage::default(),
