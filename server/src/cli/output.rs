@@ -72,6 +72,19 @@ pub(super) fn message_lines(message: &str) -> Vec<String> {
     }
 }
 
+/// A row of a table: its columns, and a text that is wrapped beside them, or below them where there is no room.
+pub(super) fn row(head: &str, text: &str, columns: usize) -> String {
+    const LEAST: usize = 30;
+    if text.is_empty() {
+        return head.trim_end().to_owned();
+    }
+    if head.chars().count() + LEAST <= columns {
+        return text::paragraph(head, text, columns);
+    }
+    let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{head}\n{}", text::paragraph("  ", text, columns))
+}
+
 /// The ways on, a line each: the command, then what it does. Those without a command line are left out. Where a line would
 /// be too long, what it does stands below.
 pub(super) fn way_on_lines(ways: &[WayOn], columns: usize) -> Vec<String> {

@@ -5,17 +5,22 @@ use std::sync::Arc;
 use super::args::{FailOn, ReviewArgs};
 use super::failure::{Failure, ISSUES};
 use super::gate;
-use super::output::{exit_code_after, print};
+use super::last_line::{LastLine, with_last_line};
+use super::output::exit_code_after;
 use super::progress::{Progress, Style};
-use super::run::{EndReport, block_on, drive, exit_code, last_line};
+use super::run::{EndReport, block_on, drive, exit_code};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::{ReviewOutput, Severity};
-use crate::text;
 use crate::workflow::{Goal, Outcome};
 
 /// Review, and answer with the exit code for what was found.
 pub(super) fn review(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure> {
+    let is_json = args.json;
+    with_last_line(is_json, review_with(start, args))
+}
+
+fn review_with(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure> {
     let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
     let session = Session::open(start, flags)?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
@@ -23,11 +28,14 @@ pub(super) fn review(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure>
     let report = EndReport::of(&engine);
     let request = Goal::ReviewAgainst { base: args.base }.into();
     let end = block_on(drive(engine, request, args.timeout, progress))??;
-    let printed =
-        if args.json { print(&text::safe_json(&last_line(&end).to_string())) } else { report.print_base_review(&end) };
-    let (_, end) = end;
-    let is_reached = end.outcome == Outcome::Done && end.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));
-    exit_code_after(if is_reached { ISSUES } else { exit_code(&end) }, printed)
+    let (run, ended) = &end;
+    let is_reached = ended.outcome == Outcome::Done && ended.review.as_ref().is_some_and(|r| reaches(r, args.fail_on));
+    let code = if is_reached { ISSUES } else { exit_code(ended) };
+    let printed = match args.json {
+        true => LastLine::of_base_review(run, ended, code).print(),
+        false => report.print_base_review(&end),
+    };
+    exit_code_after(code, printed)
 }
 
 fn reaches(review: &ReviewOutput, fail_on: FailOn) -> bool {

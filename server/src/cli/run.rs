@@ -9,11 +9,13 @@ use tokio::runtime::Runtime;
 use super::args::RunArgs;
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
+use super::last_line::{LastLine, with_last_line};
 use super::output::{
     columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell, way_on_lines,
     way_on_lines_after, with_provider,
 };
 use super::progress::{Progress, Style};
+use super::proof::{check_lines, unmet_lines};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
 use crate::config::{Overrides, Settings};
@@ -27,6 +29,11 @@ use crate::workflow::{
 
 /// Run, and end with the code its outcome has.
 pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
+    let is_json = args.json;
+    with_last_line(is_json, run_with(start, args))
+}
+
+fn run_with(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
     let session = Session::open(start, flags)?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
@@ -35,11 +42,12 @@ pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
     let engine = session.engine(approver)?;
     let report = EndReport { provider: args.provider.clone(), ..EndReport::of(&engine) };
     let end = block_on(drive(engine, request, args.timeout, progress))??;
+    let code = exit_code(&end.1);
     let printed = match args.json {
-        true => print(&text::safe_json(&last_line(&end).to_string())),
+        true => LastLine::of_run(&end, code, &report.store).print(),
         false => report.print(&end),
     };
-    exit_code_after(exit_code(&end.1), printed)
+    exit_code_after(code, printed)
 }
 
 /// `baton plan --feedback`: the Revise answer of a gate that waits; where none does, the plan phase once more.
@@ -166,8 +174,9 @@ impl EndReport {
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
     pub(super) fn print(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
-        let mut lines = self.lines(end);
-        lines.extend(way_on_lines_after(self.status()));
+        let status = self.status();
+        let mut lines = self.lines(end, status.as_ref());
+        lines.extend(way_on_lines_after(status));
         print(&lines.join("\n"))
     }
 
@@ -180,7 +189,7 @@ impl EndReport {
 
     /// Print the end of a review against a commit, which is no workflow's, and what can be done about it.
     pub(super) fn print_base_review(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
-        let mut lines = self.lines(end);
+        let mut lines = self.lines(end, None);
         let ways = self.status().map(|status| status.ways_on_of_base_review()).unwrap_or_default();
         lines.extend(way_on_lines(&ways, columns()));
         print(&lines.join("\n"))
@@ -188,7 +197,7 @@ impl EndReport {
 
     /// The same without what can be done now.
     pub(super) fn print_end_only(&self, end: &(String, RunEnd)) -> Result<(), Failure> {
-        print(&self.lines(end).join("\n"))
+        print(&self.lines(end, self.status().as_ref()).join("\n"))
     }
 
     fn status(&self) -> Option<Status> {
@@ -196,7 +205,8 @@ impl EndReport {
         with_provider(status, self.provider.as_deref())
     }
 
-    fn lines(&self, (run, end): &(String, RunEnd)) -> Vec<String> {
+    /// `status` is where the workflow stands after the run; `None` after one that belongs to no workflow.
+    fn lines(&self, (run, end): &(String, RunEnd), status: Option<&Status>) -> Vec<String> {
         let mut lines = Vec::new();
         let judged = matches!(end.outcome, Outcome::Merged | Outcome::Escalated | Outcome::Done);
         if let Some(review) = end.review.as_ref().filter(|_| judged) {
@@ -212,21 +222,17 @@ impl EndReport {
                 lines.push(String::new());
             }
         }
+        if let Some(status) = status {
+            let proof = [unmet_lines(&status.tasks, columns()), check_lines(&status.checks, columns())].concat();
+            if !proof.is_empty() {
+                lines.extend(proof);
+                lines.push(String::new());
+            }
+        }
         lines.extend(message_lines(&end.message));
         lines.push(format!("{}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
         lines
     }
-}
-
-/// The last line of `--json`.
-pub(super) fn last_line((run, end): &(String, RunEnd)) -> serde_json::Value {
-    json!({
-        "outcome": end.outcome,
-        "run": run,
-        "review": end.review,
-        "usage": end.workflow_usage,
-        "run_usage": end.usage,
-    })
 }
 
 /// The code a process ends with; design: "Command line".

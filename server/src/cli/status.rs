@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::output::{columns, issue_line, print, way_on_lines};
+use super::output::{columns, issue_line, print, row, way_on_lines};
+use super::proof::{check_lines, criterion_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::{safe_values, short_commit};
@@ -62,7 +63,13 @@ fn status_text(status: &Status, columns: usize) -> String {
             let title = format!("{}{}", text::safe_line(&task.title), said.unwrap_or_default());
             let state = task.status.to_string().replace('_', " ");
             lines.push(row(&format!("{:<10} {state:<12} ", task.id), &title, columns));
+            lines.extend(criterion_lines(task, "  ", columns));
         }
+    }
+    if !status.checks.is_empty() {
+        lines.push(String::new());
+        lines.extend(check_lines(&status.checks, columns));
+        lines.extend(status.sandbox.as_ref().map(|level| format!("Sandbox of the checks: {level}")));
     }
     if !status.issues.is_empty() {
         lines.push(String::new());
@@ -84,19 +91,6 @@ fn status_text(status: &Status, columns: usize) -> String {
     lines.push(format!("Used  {}", status.usage.words()));
     lines.extend(way_on_lines(&status.ways_on, columns));
     lines.join("\n")
-}
-
-/// A row of a table: its columns, and a text that is wrapped beside them, or below them where there is no room.
-fn row(head: &str, text: &str, columns: usize) -> String {
-    const LEAST: usize = 30;
-    if text.is_empty() {
-        return head.trim_end().to_owned();
-    }
-    if head.chars().count() + LEAST <= columns {
-        return text::paragraph(head, text, columns);
-    }
-    let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{head}\n{}", text::paragraph("  ", text, columns))
 }
 
 /// What should be known before answering the gate; plan.md has the rest.
@@ -136,6 +130,9 @@ mod tests {
                 }
             }
             assert!(!text.contains("baton."), "{name} has an editor's command: {text}");
+            for check in &status.checks {
+                assert!(told.contains(&check.check.name) && told.contains(&check.check.details()), "{name}: {text}");
+            }
         }
     }
 
@@ -143,8 +140,9 @@ mod tests {
     fn a_narrow_terminal_gets_lines_that_fit() {
         for (name, status) in fixture::situations() {
             let text = status_text(&status, 40);
-            // Words stay whole, and so do commands, to be copied.
-            let is_long = |line: &&str| line.chars().count() > 40 && !line.trim_start().starts_with("baton ");
+            // Words stay whole, and so do commands and paths, to be copied.
+            let is_whole = |line: &str| ["baton ", "log: "].iter().any(|first| line.trim_start().starts_with(first));
+            let is_long = |line: &&str| line.chars().count() > 40 && !is_whole(line);
             assert_eq!(text.lines().find(is_long), None, "{name}:\n{text}");
         }
     }

@@ -1,0 +1,100 @@
+//! The last line of `--json`: one object, whatever came of the run.
+
+use serde::Serialize;
+
+use super::failure::{Failure, NO_CONCLUSION, USAGE};
+use super::output::print;
+use crate::contracts::{CheckResult, CriteriaCount, ReviewOutput, Usage};
+use crate::memory::Store;
+use crate::text;
+use crate::workflow::{EventErrorKind, Outcome, RunEnd};
+
+/// What a program that started a run must know of its end. Every field is always there.
+#[derive(Debug, Serialize)]
+pub(super) struct LastLine<'a> {
+    outcome: Outcome,
+    exit_code: u8,
+    error: Option<Error<'a>>,
+    run: Option<&'a str>,
+    workflow: Option<String>,
+    review: Option<&'a ReviewOutput>,
+    checks: Vec<CheckResult>,
+    criteria: CriteriaCount,
+    usage: Usage,
+    run_usage: Usage,
+}
+
+#[derive(Debug, Serialize)]
+struct Error<'a> {
+    kind: EventErrorKind,
+    message: &'a str,
+}
+
+impl<'a> LastLine<'a> {
+    /// Of a workflow's run.
+    pub(super) fn of_run((run, end): &'a (String, RunEnd), exit_code: u8, store: &Store) -> Self {
+        // A memory that cannot be read is what the run itself ended with.
+        let report = store.inspect().ok().and_then(|(memory, _)| memory.report);
+        let first = store.workflow_runs().ok().and_then(|runs| runs.first().map(ToString::to_string));
+        let checks = report.map(|report| report.checks).unwrap_or_default();
+        Self { workflow: first, checks, ..Self::of_base_review(run, end, exit_code) }
+    }
+
+    /// Of a review against a commit, which belongs to no workflow and runs no checks.
+    pub(super) fn of_base_review(run: &'a str, end: &'a RunEnd, exit_code: u8) -> Self {
+        let error = end.error.as_ref().map(|error| Error { kind: error.kind, message: &error.message });
+        Self {
+            outcome: end.outcome,
+            exit_code,
+            error,
+            run: Some(run),
+            workflow: None,
+            review: end.review.as_ref(),
+            checks: Vec::new(),
+            criteria: end.review.as_ref().map(|review| CriteriaCount::of(&review.criteria)).unwrap_or_default(),
+            usage: end.workflow_usage,
+            run_usage: end.usage,
+        }
+    }
+
+    /// Of a run that did not begin.
+    fn of_failure(failure: &'a Failure) -> Self {
+        let kind = match failure.code {
+            USAGE => EventErrorKind::Config,
+            NO_CONCLUSION => EventErrorKind::Model,
+            _ => EventErrorKind::Workspace,
+        };
+        Self {
+            outcome: Outcome::Failed,
+            exit_code: failure.code,
+            error: Some(Error { kind, message: &failure.message }),
+            run: None,
+            workflow: None,
+            review: None,
+            checks: Vec::new(),
+            criteria: CriteriaCount::default(),
+            usage: Usage::default(),
+            run_usage: Usage::default(),
+        }
+    }
+
+    /// Print it.
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub(super) fn print(&self) -> Result<(), Failure> {
+        let line = serde_json::to_string(self).map_err(|error| Failure::failed(error.to_string()))?;
+        print(&text::safe_json(&line))
+    }
+}
+
+/// Print the last line also where the run did not begin.
+pub(super) fn with_last_line(is_json: bool, done: Result<u8, Failure>) -> Result<u8, Failure> {
+    if let (true, Err(failure)) = (is_json, &done)
+        && !failure.is_quiet()
+    {
+        // Why it failed is told on standard error in any case.
+        let _ = LastLine::of_failure(failure).print();
+    }
+    done
+}
