@@ -22,7 +22,7 @@ impl PlanResults<'_> {
     }
 
     /// The line of a criterion, from 1, in a list.
-    pub(super) fn criterion_line(&self, task: &str, criterion: usize, text: &str) -> String {
+    pub fn criterion_line(&self, task: &str, criterion: usize, text: &str) -> String {
         let text = markdown_line(text);
         let Some(result) = self.of(task, criterion) else { return format!("- {text}") };
         let mark = result.state.mark();

@@ -1,7 +1,7 @@
 //! What follows from the memory alone: which tasks were approved and done, which issues are open, what the task is.
 
 use super::Memory;
-use crate::contracts::{Dismissed, Issue, RecommendedAction, ReviewOutput, Task};
+use crate::contracts::{CriterionResult, Dismissed, Issue, RecommendedAction, ReviewOutput, Task};
 
 impl Memory {
     /// Whether there is a plan, also one that breaks its contract.
@@ -57,6 +57,16 @@ impl Memory {
     /// The issues of the review at hand that the user has not dismissed.
     pub fn open_issues(&self) -> impl Iterator<Item = &Issue> {
         self.review.iter().flat_map(|review| review.open_issues(&self.dismissed))
+    }
+
+    /// What the review at hand says of the acceptance criteria; nothing where the plan was changed since, other than by a
+    /// round that follows from the review.
+    pub fn criteria(&self) -> &[CriterionResult] {
+        let Some(review) = &self.review else { return &[] };
+        let reported = self.report.as_ref().map(|report| report.plan_sha256.as_str()).unwrap_or_default();
+        let is_other = self.plan.as_ref().is_some_and(|plan| !reported.is_empty() && plan.sha256 != reported);
+        let is_followed = self.round.as_ref().is_some_and(|round| round.n > review.round);
+        if is_other && !is_followed { &[] } else { &review.criteria }
     }
 
     /// The issues of the review against a commit that the user has not dismissed.
@@ -188,5 +198,24 @@ mod tests {
             let approved = Memory { review: review("merge", ids), dismissed, acceptance, ..Memory::default() };
             assert!(!approved.is_accepted(), "the review approved");
         }
+    }
+
+    #[test]
+    fn criteria_are_of_the_plan_that_was_reviewed() {
+        let review = json!({
+            "verdict": "approved", "summary": "s", "recommended_action": "merge", "round": 1,
+            "criteria": [{ "task_id": "T1", "criterion": 1, "state": "met" }]
+        });
+        let report = |sha256: &str| from(json!({ "plan_sha256": sha256, "results": [] }));
+        let mut memory = Memory { plan: Some(plan()), review: Some(from(review)), ..Memory::default() };
+        assert_eq!(memory.criteria().len(), 1, "of work done elsewhere nothing more is known");
+        memory.report = Some(report("00"));
+        assert_eq!(memory.criteria().len(), 1);
+        memory.report = Some(report("11"));
+        assert_eq!(memory.criteria().len(), 0, "the plan is another one by now");
+        memory.round = Some(from(json!({ "n": 2, "kind": "fix" })));
+        assert_eq!(memory.criteria().len(), 1, "the round added a task of its own");
+        memory.review = None;
+        assert_eq!(memory.criteria().len(), 0);
     }
 }

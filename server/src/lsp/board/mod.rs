@@ -10,6 +10,7 @@
 
 mod anchor;
 mod issues;
+mod proof;
 mod reading;
 mod state;
 mod status;

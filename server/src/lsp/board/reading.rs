@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use tower_lsp::lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, NumberOrString, Range};
 
 use super::issues::PlanText;
-use super::{issues, status};
+use super::{issues, proof, status};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
 use crate::contracts::{
-    Approval, BaseReview, Fault, Handoff, Issue, PhaseName, PlanOutput, RepoPath, ReviewOutput, read,
+    Approval, BaseReview, CheckResult, Fault, Handoff, ImplReport, Issue, PhaseName, PlanOutput, RepoPath,
+    ReviewOutput, read,
 };
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
@@ -114,6 +115,8 @@ impl Reading {
             let report = memory.report.as_ref();
             reading.add(path.clone(), status::of_tasks(&standing.tasks, report, plan.ranges()));
         }
+        reading.checks(&reader, &memory);
+        reading.criteria(&reader, &memory);
         let plan = plan.map(|(_, plan)| plan).filter(|_| context.with_task);
         reading.issues(&reader, &memory, plan.as_ref());
         reading.memory = Some((context.folder.join(store.path().as_str()), store));
@@ -203,6 +206,41 @@ impl Reading {
             self.sources.insert(run.join("events.jsonl"));
         }
         Ok(())
+    }
+
+    /// The checks that fail, on the task, until they pass or a person takes the work as it is.
+    fn checks(&mut self, reader: &Reader<'_>, memory: &Memory) {
+        if memory.is_accepted() {
+            return;
+        }
+        let checks = memory.report.iter().flat_map(|report| &report.checks);
+        let failed: Vec<&CheckResult> = checks.filter(|check| check.has_failed()).collect();
+        let place = reader.text(TASK).or_else(|| reader.text(ImplReport::FILE));
+        if let Some((path, text)) = place.filter(|_| !failed.is_empty()) {
+            let range = text.span_of(0, 0, reader.context.documents.encoding());
+            let diagnostic = |check: &&CheckResult| {
+                let log = reader.store.check_log(&check.log);
+                proof::of_check(check, log.as_deref(), reader.context.folder, reader.context.with_task, range)
+            };
+            self.add(path, failed.iter().map(diagnostic).collect());
+        }
+    }
+
+    /// The criteria that are not met, in the plan. Like the issues of the same review they are withheld where another branch
+    /// is checked out.
+    fn criteria(&mut self, reader: &Reader<'_>, memory: &Memory) {
+        let open = workflow::open_criteria(memory, reader.store);
+        let (Some(loaded), Some((path, text))) = (&memory.plan, reader.text(PlanOutput::FILE)) else { return };
+        if open.is_empty() {
+            return;
+        }
+        let review = workflow::standing_review(memory, reader.store);
+        let made_on = review.as_ref().and_then(|review| Some((review.branch.as_deref()?, review.head.as_deref())));
+        if made_on.is_some_and(|(branch, head)| is_elsewhere(reader.workspace, branch, head)) {
+            return;
+        }
+        let shown = proof::of_criteria(&loaded.plan, &open, &text, reader.context.documents.encoding());
+        self.add(path, shown);
     }
 
     /// The issues of the workflow, and those of the review against a commit beside them. They are withheld where another

@@ -19,6 +19,7 @@ use crate::lsp::offers::code_actions::{ActionTarget, PlacedIssue, code_actions};
 use crate::lsp::offers::hover::{HoverIssue, hover};
 use crate::lsp::offers::lenses::{Lens, lenses};
 use crate::lsp::offers::snapshot::Snapshot;
+use crate::lsp::offers::task_hover::task_hover;
 use crate::lsp::text::position::{Encoding, Text};
 use crate::lsp::wire::from_proto;
 use crate::lsp::wire::to_proto;
@@ -47,7 +48,12 @@ pub(crate) async fn hover_at(folders: &Folders, params: HoverParams) -> Option<H
     let issues: Vec<HoverIssue<'_>> =
         placed.iter().map(|shown| HoverIssue { issue: &shown.issue, base: shown.base.as_deref() }).collect();
     let kind = if folder.capabilities.hover_markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
-    let contents = hover(&document.snapshot, &issues, kind)?;
+    let Document { snapshot, file, text, encoding, .. } = &document;
+    let of_task = |kind| match snapshot.is_plan(file) {
+        true => task_hover(snapshot, text, params.position, *encoding, kind),
+        false => None,
+    };
+    let contents = hover(snapshot, &issues, kind.clone()).or_else(|| of_task(kind))?;
     Some(Hover { contents: HoverContents::Markup(contents), range: placed.first().map(|shown| shown.range) })
 }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 use tower_lsp::lsp_types::MessageType;
 
-use crate::contracts::short_commit;
+use crate::contracts::{CriterionState, short_commit};
 use crate::lsp::files::refused::Refused;
 use crate::lsp::folder::Folder;
 use crate::lsp::run::ways_on::sentence;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::window;
-use crate::workflow::{FaultStatus, IssueState, IssueStatus, PhaseState, Status};
+use crate::workflow::{CheckRow, CriterionStatus, FaultStatus, IssueState, IssueStatus, PhaseState, Status};
 
 /// The message where there never was a workflow.
 const NO_WORKFLOW: &str = "Baton: nothing has been run here yet; baton.workflow with a task starts.";
@@ -55,6 +55,11 @@ fn status_text(status: &Status) -> String {
     }
     for task in &status.tasks {
         lines.push(format!("{} {}: {}", task.id, task.status, to_proto::plain(&task.title, 100)));
+        lines.extend(task.criteria.iter().filter_map(unmet_line));
+    }
+    for CheckRow { check, words, .. } in &status.checks {
+        let name = to_proto::plain(&check.name, 100);
+        lines.push(format!("{} check {name} {}", check.state.mark(), to_proto::plain(words, 300)));
     }
     let is_open = |issue: &&IssueStatus| matches!(issue.state, IssueState::New | IssueState::Open);
     let (of_base, own): (Vec<&IssueStatus>, Vec<&IssueStatus>) =
@@ -76,6 +81,12 @@ fn status_text(status: &Status) -> String {
     lines.join("\n")
 }
 
+/// A criterion that is not met, below its task.
+fn unmet_line(criterion: &CriterionStatus) -> Option<String> {
+    let state = criterion.state.filter(|state| *state != CriterionState::Met)?;
+    Some(format!("  {} {}: {}", state.mark(), state.as_str(), to_proto::plain(&criterion.text, 200)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +97,10 @@ mod tests {
         for (name, status) in fixture::situations() {
             let text = status_text(&status);
             assert!(text.contains(&status.summary), "{name}: {text}");
+            for row in &status.checks {
+                let told = format!("{} check {} {}", row.check.state.mark(), row.check.name, row.words);
+                assert!(text.contains(&told), "{name}: {text}");
+            }
             for way in &status.ways_on {
                 if let Some(command) = way.command {
                     assert!(text.contains(&format!("{}: {command}", way.title)), "{name} lacks {command}: {text}");

@@ -320,9 +320,9 @@ mod tests {
             memory.dismissed = vec!["i2".into()];
         });
         let on_issues = [
-            "6: Fix issue -> baton.fixIssue {\"id\":\"i1\"}",
-            "6: Dismiss issue -> baton.dismissIssue {\"id\":\"i1\"}",
-            "13: Restore issue -> baton.restoreIssue {\"id\":\"i2\"}",
+            "4: Fix issue -> baton.fixIssue {\"id\":\"i1\"}",
+            "4: Dismiss issue -> baton.dismissIssue {\"id\":\"i1\"}",
+            "11: Restore issue -> baton.restoreIssue {\"id\":\"i2\"}",
         ];
         assert_eq!(on_review(&snapshot)[0], "0: Fix 1 issue and re-review -> baton.workflow ");
         let accept = "0: Accept as is -> baton.accept ";

@@ -11,3 +11,4 @@ pub(crate) mod lenses;
 pub(crate) mod offer;
 mod plan_this;
 pub(crate) mod snapshot;
+pub(crate) mod task_hover;

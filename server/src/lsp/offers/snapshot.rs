@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use tower_lsp::lsp_types::Url;
 
 use crate::config::Settings;
-use crate::contracts::{Handoff, PlanOutput, RepoPath, ReviewOutput};
+use crate::contracts::{CriterionResult, Handoff, PlanOutput, RepoPath, ReviewOutput};
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
-use crate::workflow::{Next, Phases, Policy, next_phase};
+use crate::workflow::{Next, Phases, Policy, next_phase, standing_criteria};
 
 /// Offers are a function of this and the text of a document.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Snapshot {
     pub(crate) folder_uri: Option<Url>,
     /// Its memory, without handoffs that have faults.
     pub(crate) memory: Memory,
+    /// What the standing review says of the acceptance criteria.
+    pub(crate) criteria: Vec<CriterionResult>,
     /// The next phase.
     pub(crate) next: Next,
     /// The active run, of this or another process.
@@ -28,7 +30,14 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// A folder without a memory.
     pub(crate) fn empty() -> Self {
-        Self { folder_uri: None, memory: Memory::default(), next: Next::NeedTask, active_run: None, memory_dir: None }
+        Self {
+            folder_uri: None,
+            memory: Memory::default(),
+            criteria: Vec::new(),
+            next: Next::NeedTask,
+            active_run: None,
+            memory_dir: None,
+        }
     }
 
     /// Read a folder now.
@@ -56,7 +65,8 @@ impl Snapshot {
         let (memory, _faults) = store.inspect()?;
         let next = next_phase(&memory, &Policy::of(settings, phases), now);
         let active_run = store.holder().map(|holder| holder.run);
-        Ok(Self { folder_uri: None, memory, next, active_run, memory_dir: Some(store.path().clone()) })
+        let criteria = standing_criteria(&memory, store);
+        Ok(Self { folder_uri: None, memory, criteria, next, active_run, memory_dir: Some(store.path().clone()) })
     }
 
     /// The same, with commands that name the folder.

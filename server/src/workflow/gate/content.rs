@@ -124,7 +124,7 @@ impl GateSources<'_> {
 fn results(memory: &Memory) -> PlanResults<'_> {
     PlanResults {
         checks: memory.report.as_ref().map(|report| report.checks.as_slice()).unwrap_or_default(),
-        criteria: memory.review.as_ref().map(|review| review.criteria.as_slice()).unwrap_or_default(),
+        criteria: memory.criteria(),
     }
 }
 

@@ -3,9 +3,7 @@
 use serde::Serialize;
 
 use super::rows::standing_review;
-use crate::contracts::{
-    CheckResult, CriterionResult, CriterionState, Dismissed, Issue, ReviewOutput, SandboxLevel, Task,
-};
+use crate::contracts::{CheckResult, CriterionResult, CriterionState, Dismissed, Issue, SandboxLevel, Task};
 use crate::memory::{Memory, Store};
 
 /// A check's last result.
@@ -58,27 +56,33 @@ pub(super) fn sandbox(memory: &Memory) -> Option<String> {
 
 /// What the standing review says of the criteria; nothing where the plan was changed since.
 pub fn standing_criteria(memory: &Memory, store: &Store) -> Vec<CriterionResult> {
-    let is_of_another_plan = memory.review.is_some() && memory.approval.is_none();
-    match standing_review(memory, store) {
-        Some(review) if !is_of_another_plan => review.criteria,
-        _ => Vec::new(),
+    match &memory.review {
+        Some(_) => memory.criteria().to_vec(),
+        None => standing_review(memory, store).map(|review| review.criteria).unwrap_or_default(),
     }
 }
 
 /// The criteria that are not met and that a person has not settled: neither by taking the work as it is, nor, one that is
 /// unmet, by dismissing all that was found in its task.
-pub fn open_criteria<'a>(memory: &'a Memory, review: &'a ReviewOutput) -> impl Iterator<Item = &'a CriterionResult> {
-    let is_accepted = memory.is_accepted();
-    let is_settled = move |result: &CriterionResult| {
-        let of_task = |issue: &&Issue| memory.task_of(issue).is_some_and(|task| task.id == result.task_id);
-        let mut found = review.issues.iter().filter(of_task).peekable();
-        result.state == CriterionState::Unmet
-            && found.peek().is_some()
-            && found.all(|issue| Dismissed::has(&memory.dismissed, &issue.id))
-    };
-    let is_open =
-        move |result: &&CriterionResult| !is_accepted && result.state != CriterionState::Met && !is_settled(result);
-    review.criteria.iter().filter(is_open)
+pub fn open_criteria(memory: &Memory, store: &Store) -> Vec<CriterionResult> {
+    let mut criteria = standing_criteria(memory, store);
+    if criteria.is_empty() || memory.is_accepted() {
+        return Vec::new();
+    }
+    let issues = standing_review(memory, store).map(|review| review.issues).unwrap_or_default();
+    criteria.retain(|result| match result.state {
+        CriterionState::Met => false,
+        CriterionState::Unproven => true,
+        CriterionState::Unmet => !is_settled(memory, &issues, &result.task_id),
+    });
+    criteria
+}
+
+/// Whether something was found in a task, and all of it dismissed.
+fn is_settled(memory: &Memory, issues: &[Issue], task: &str) -> bool {
+    let of_task = |issue: &&Issue| memory.task_of(issue).is_some_and(|owner| owner.id == task);
+    let mut found = issues.iter().filter(of_task).peekable();
+    found.peek().is_some() && found.all(|issue| Dismissed::has(&memory.dismissed, &issue.id))
 }
 
 /// The criteria of a task, each with what these results say of it.

@@ -224,9 +224,10 @@ pub(super) fn task_rows(facts: &Facts<'_>) -> Vec<TaskStanding> {
         .collect()
 }
 
-/// The review whose issues stand: the one at hand, or, while its issues are being fixed, the one before.
+/// The review whose issues stand: the one at hand, or, while its issues are being fixed and what that broke is repaired,
+/// the one before.
 pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
-    let fixing = || memory.round.as_ref().filter(|round| round.kind == RoundKind::Fix);
+    let fixing = || memory.round.as_ref().filter(|round| round.kind != RoundKind::First);
     memory.review.clone().or_else(|| store.review_before(fixing()?.n))
 }
 

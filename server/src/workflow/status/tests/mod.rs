@@ -46,7 +46,7 @@ impl Case {
         let live = self.is_live.then(|| Live { run: RUN, events: events.clone(), is_base_review: self.is_base_review });
         let broken = broken_review();
         let of_workflow = if self.is_base_review { Vec::new() } else { events };
-        let criteria = self.memory.review.as_ref().map(|review| review.criteria.as_slice()).unwrap_or_default();
+        let criteria = self.memory.criteria();
         let facts = Facts {
             memory: &self.memory,
             criteria,
