@@ -63,6 +63,18 @@ for _, situation in ipairs(SITUATIONS) do
   end
   t.same(numbered, expected, name)
   t.same(t.text():find('Next', 1, true), nil, 'nothing is said of its own')
+  for _, check in ipairs(status.checks) do
+    t.holds(t.text(), ('check %s %s'):format(check.name, check.words))
+    local has_log = t.text():find('log: ' .. (check.file or '?'), 1, true) ~= nil
+    t.same(has_log, check.state == 'failed', name .. ' ' .. check.name)
+  end
+  for _, task in ipairs(status.tasks) do
+    for _, criterion in ipairs(task.criteria) do
+      local says = ('%s: %s'):format(criterion.state, criterion.text)
+      local is_named = criterion.state ~= nil and criterion.state ~= 'met'
+      t.same(t.text():find(says, 1, true) ~= nil, is_named, name .. ' ' .. says)
+    end
+  end
   -- Where there is nothing yet, nothing is asked.
   if status.state ~= 'fresh' then
     vim.cmd('Baton gate')
@@ -139,6 +151,17 @@ draw(fake.status_of({ state = 'rolled_back', headline = 'undone', summary = 'S.'
 go('Bring It Back')
 t.same(ran('baton.rollback'), { dryRun = true, undo = true })
 t.answer(nil)
+
+-- The log of a check that does not pass is opened at its row; no other row of it does anything.
+local proven = vim.iter(SITUATIONS):find(function(situation)
+  return situation.name == 'merged, all proven'
+end)
+draw(proven.status)
+t.holds(t.text(), 'all 2 criteria are met')
+vim.api.nvim_win_set_cursor(0, { vim.fn.search('log: ', 'cw'), 0 })
+vim.api.nvim_feedkeys(vim.keycode('<CR>'), 'xm', false)
+t.same(vim.fn.bufname(), proven.status.checks[2].file)
+vim.cmd('bwipeout!')
 
 -- A file with a fault is opened at it.
 fake.status = fake.status_of({

@@ -1,11 +1,11 @@
-import { commands, window } from "vscode";
+import { commands, Uri, window } from "vscode";
 import type { Disposable, QuickPickItem } from "vscode";
 
 import { approve, askForChanges, editPlan } from "./answerPlan";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
-import { contextKeys, headline, oneLine, openGate, openIssues, phaseChoices } from "./present";
-import type { Issue, PhaseName } from "./protocol";
+import { contextKeys, failedChecks, headline, oneLine, openGate, openIssues, phaseChoices } from "./present";
+import type { CheckStatus, Issue, PhaseName } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { showError } from "./server";
 import { startWithTask } from "./taskInput";
@@ -119,6 +119,12 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await dismiss(workflow, issue);
       }
     },
+    openCheckLog: async (workflow, node) => {
+      const check = node?.kind === "check" ? node.check : await pickCheck(workflow);
+      if (check?.file != null) {
+        await openCheckLog(workflow, check.file);
+      }
+    },
     openTask: async (workflow) => {
       await workflow.call("baton.openTask");
     },
@@ -227,6 +233,20 @@ async function pickIssue(workflow: Workflow, title: string): Promise<Issue | und
     issue,
   })) satisfies QuickPickItem[];
   return (await window.showQuickPick(items, { title, matchOnDetail: true }))?.issue;
+}
+
+async function pickCheck(workflow: Workflow): Promise<CheckStatus | undefined> {
+  const failed = failedChecks(workflow.state);
+  if (failed.length < 2) {
+    return failed[0];
+  }
+  const items = failed.map((check) => ({ label: check.name, description: check.words, check }));
+  return (await window.showQuickPick(items, { title: "Open the log of which check?" }))?.check;
+}
+
+/** What a check printed. */
+async function openCheckLog(workflow: Workflow, file: string): Promise<void> {
+  await window.showTextDocument(Uri.joinPath(workflow.folder.uri, file));
 }
 
 async function isSure({ title }: Workflow, question: string, yes: string): Promise<boolean> {

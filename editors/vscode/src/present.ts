@@ -1,6 +1,7 @@
 /** From where a workflow stands to what is shown of it. Nothing here needs VS Code. */
 
 import type {
+  CheckStatus,
   Gate,
   GateStatus,
   Issue,
@@ -62,6 +63,16 @@ export function openIssues(state: State): Issue[] {
   return (state.status?.issues ?? []).filter((issue) => issue.state === "new" || issue.state === "open");
 }
 
+/** The checks that do not pass and left a log. */
+export function failedChecks(state: State): CheckStatus[] {
+  return (state.status?.checks ?? []).filter(hasLogToRead);
+}
+
+/** Whether a check does not pass, and its log says why. */
+export function hasLogToRead({ state, file }: CheckStatus): boolean {
+  return state !== "passed" && state !== "skipped" && file !== null;
+}
+
 /** The workflow can go on from where it stands. */
 export function isUnfinished({ status }: State): boolean {
   const over: readonly (string | null | undefined)[] = ["merged", "rejected", "rolled_back"];
@@ -96,6 +107,7 @@ export function contextKeys(...states: State[]): Record<string, boolean> {
     "baton.tasks": some((state) => isIdle(state) && (state.status?.tasks.length ?? 0) > 0),
     "baton.plan": some(hasPlan),
     "baton.issues": some((state) => openIssues(state).length > 0),
+    "baton.failed_checks": some((state) => failedChecks(state).length > 0),
     "baton.fixable": some((state) => isIdle(state) && openIssues(state).length > 0),
     "baton.can_approve": has("approve"),
     "baton.can_revise": has("revise"),
@@ -283,11 +295,14 @@ export function endedBadly({ status }: PhaseStatus): boolean {
   return status === "failed" || status === "cancelled" || status === "interrupted";
 }
 
-/** What stands below a phase: the tasks below implement, the issues below review, worst first. */
-export function below(status: Status | null, phase: PhaseName): { tasks: TaskStatus[] } | { issues: Issue[] } | null {
+/** The rows below a phase. */
+export type Rows = { tasks: TaskStatus[]; checks: CheckStatus[] } | { issues: Issue[] };
+
+/** What stands below a phase: tasks and checks below implement, the issues below review, worst first. */
+export function below(status: Status | null, phase: PhaseName): Rows | null {
   switch (phase) {
     case "implement":
-      return { tasks: status?.tasks ?? [] };
+      return { tasks: status?.tasks ?? [], checks: status?.checks ?? [] };
     case "review":
       return { issues: (status?.issues ?? []).toSorted(worstFirst) };
     default:
@@ -304,7 +319,12 @@ export function phaseChoices(status: Status | null): { label: string; descriptio
   }));
 }
 
-/** Codicon and theme colour for the state of a phase, a task or an issue. */
+/** The state of a check by which it gets its icon: one that fails without the changes too is no fault of theirs. */
+export function checkState({ state, base }: CheckStatus): string {
+  return base === "failed" && state !== "passed" && state !== "skipped" ? "not_broken" : state;
+}
+
+/** Codicon and theme colour for the state of a phase, a task, a check, a criterion or an issue. */
 export function stateIcon(state: string): [icon: string, colour: string | undefined] {
   switch (state) {
     case "running":
@@ -313,6 +333,8 @@ export function stateIcon(state: string): [icon: string, colour: string | undefi
       return ["bell-dot", "charts.yellow"];
     case "done":
     case "completed":
+    case "passed":
+    case "met":
     case "fixed":
       return ["pass", "charts.green"];
     case "dismissed":
@@ -320,8 +342,15 @@ export function stateIcon(state: string): [icon: string, colour: string | undefi
     case "partial":
     case "blocked":
     case "not_merged":
+    case "not_broken":
+    case "unmet":
       return ["warning", "charts.yellow"];
+    case "unproven":
+      return ["question", undefined];
     case "failed":
+    case "timed_out":
+    case "killed":
+    case "not_found":
       return ["error", "charts.red"];
     case "interrupted":
     case "cancelled":

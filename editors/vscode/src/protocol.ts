@@ -127,6 +127,30 @@ export interface TaskStatus {
   files: string[];
   /** What it is at. */
   activity?: string | null;
+  /** Absent from an older server. */
+  criteria?: CriterionStatus[];
+}
+
+/** An acceptance criterion of a task. */
+export interface CriterionStatus {
+  /** From 1. */
+  n: number;
+  text: string;
+  /** What the review says of it; null while none did. */
+  state: "met" | "unmet" | "unproven" | null;
+}
+
+/** The last result of a check. */
+export interface CheckStatus {
+  name: string;
+  command: string;
+  state: "passed" | "failed" | "timed_out" | "killed" | "not_found" | "skipped";
+  /** How it ends without the changes; null where nobody had to know. */
+  base: "passed" | "failed" | "unknown" | null;
+  /** How it ended and why. */
+  words: string;
+  /** Its log, relative to the workspace folder. */
+  file: string | null;
 }
 
 export interface Issue {
@@ -152,6 +176,8 @@ export interface Status {
   gate: GateStatus | null;
   /** What is wrong with the files of the memory folder; absent where nothing is. */
   faults?: Fault[];
+  /** Absent, as are the criteria of tasks, from an older server. */
+  checks?: CheckStatus[];
   usage: Usage;
   next: string;
   /** Where it stands; absent, as are the next three, from a server older than these words. */

@@ -1,7 +1,20 @@
 import { commands, QuickPickItemKind, window } from "vscode";
 import type { QuickPickItem } from "vscode";
 
-import { cost, hasPlan, headline, oneLine, phaseState, phaseTitle, stateIcon, stateWords, summary } from "./present";
+import {
+  checkState,
+  cost,
+  hasLogToRead,
+  hasPlan,
+  headline,
+  oneLine,
+  phaseState,
+  phaseTitle,
+  stateIcon,
+  stateWords,
+  summary,
+} from "./present";
+import type { CheckStatus } from "./protocol";
 import { takeWay } from "./takeWay";
 import { wayIcon, waysOn } from "./waysOn";
 import type { Workflow } from "./workflows";
@@ -54,8 +67,18 @@ function standing(workflow: Workflow): Item[] {
   });
   const phases = status.phases.map((phase) => row(phaseState(phase, status), phaseTitle(phase.phase), phase.message));
   const tasks = status.tasks.map((task) => row(task.status, `${task.id} ${task.title}`, task.activity ?? ""));
-  const separator = (label: string): Item => ({ label, kind: QuickPickItemKind.Separator });
-  return [separator("phases"), ...phases, ...(tasks.length === 0 ? [] : [separator("tasks"), ...tasks])];
+  const checks = (status.checks ?? []).map((check) => checkRow(workflow, check));
+  const part = (label: string, rows: Item[]): Item[] =>
+    rows.length === 0 ? [] : [{ label, kind: QuickPickItemKind.Separator }, ...rows];
+  return [...part("phases", phases), ...part("tasks", tasks), ...part("checks", checks)];
+}
+
+/** One that does not pass opens its log. */
+function checkRow(workflow: Workflow, check: CheckStatus): Item {
+  const row: Item = { label: `$(${stateIcon(checkState(check))[0]}) ${check.name}`, description: check.words };
+  const node = { kind: "check", check, workflow };
+  const take = (): Promise<unknown> => Promise.resolve(commands.executeCommand("batonClient.openCheckLog", node));
+  return hasLogToRead(check) ? { ...row, take } : row;
 }
 
 /** A message as it goes on after a word: "rejected" and "Rejected" are the same. */

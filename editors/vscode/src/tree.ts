@@ -13,8 +13,10 @@ import type { Command, Disposable, Event, TreeDataProvider } from "vscode";
 
 import {
   below,
+  checkState,
   count,
   endedBadly,
+  hasLogToRead,
   hasPlan,
   oneLine,
   openGate,
@@ -25,20 +27,22 @@ import {
   stateIcon,
   taskWords,
 } from "./present";
-import type { Issue, PhaseStatus, TaskStatus } from "./protocol";
+import type { CheckStatus, CriterionStatus, Issue, PhaseStatus, TaskStatus } from "./protocol";
 import type { Workflow, Workflows } from "./workflows";
 
 type Kind =
   | { kind: "folder" }
   | { kind: "phase"; phase: PhaseStatus }
   | { kind: "task"; task: TaskStatus }
+  | { kind: "criterion"; criterion: CriterionStatus; task: TaskStatus }
   | { kind: "file"; file: string }
+  | { kind: "check"; check: CheckStatus }
   | { kind: "issue"; issue: Issue };
 
 /** A row, and the workflow it belongs to. */
 export type Node = Kind & { workflow: Workflow };
 
-/** Phases, under implement the tasks with their files, under review the issues. */
+/** Phases, under implement the tasks with their criteria and files, and the checks; under review the issues. */
 export class Tree implements TreeDataProvider<Node>, Disposable {
   private readonly changed = new EventEmitter<undefined>();
   private readonly listening: Disposable[];
@@ -82,8 +86,12 @@ export class Tree implements TreeDataProvider<Node>, Disposable {
         return phaseItem(node, node.phase);
       case "task":
         return taskItem(node, node.task);
+      case "criterion":
+        return criterionItem(node, node.task, node.criterion);
       case "file":
         return fileItem(node, node.file);
+      case "check":
+        return checkItem(node, node.check);
       case "issue":
         return issueItem(node, node.issue);
     }
@@ -102,8 +110,10 @@ function children(node: Node): Node[] {
     case "phase":
       return rowsBelow(workflow, node.phase);
     case "task":
-      return node.task.files.map((file) => ({ kind: "file", file, workflow }));
+      return belowTask(workflow, node.task);
+    case "criterion":
     case "file":
+    case "check":
     case "issue":
       return [];
   }
@@ -115,8 +125,19 @@ function rowsBelow(workflow: Workflow, phase: PhaseStatus): Node[] {
     return [];
   }
   return "tasks" in rows
-    ? rows.tasks.map((task) => ({ kind: "task", task, workflow }))
+    ? [
+        ...rows.tasks.map((task): Node => ({ kind: "task", task, workflow })),
+        ...rows.checks.map((check): Node => ({ kind: "check", check, workflow })),
+      ]
     : rows.issues.map((issue) => ({ kind: "issue", issue, workflow }));
+}
+
+function belowTask(workflow: Workflow, task: TaskStatus): Node[] {
+  const criteria = task.criteria ?? [];
+  return [
+    ...criteria.map((criterion): Node => ({ kind: "criterion", criterion, task, workflow })),
+    ...task.files.map((file): Node => ({ kind: "file", file, workflow })),
+  ];
 }
 
 function phaseItem(node: Node, phase: PhaseStatus): TreeItem {
@@ -145,6 +166,30 @@ function taskItem(node: Node, task: TaskStatus): TreeItem {
   item.iconPath = icon(task.status);
   item.contextValue = "task";
   return speaks(item, item.label, taskWords(task));
+}
+
+function criterionItem(node: Node, task: TaskStatus, { n, text, state }: CriterionStatus): TreeItem {
+  const item = new TreeItem(oneLine(text), TreeItemCollapsibleState.None);
+  item.id = `${node.workflow.folder.uri.toString()}#criterion ${task.id} ${String(n)}`;
+  item.description = state ?? "";
+  item.tooltip = [text, state ?? ""].filter((part) => part !== "").join("\n");
+  item.iconPath = icon(state ?? "pending");
+  item.contextValue = "criterion";
+  return speaks(item, text, state);
+}
+
+function checkItem(node: Node, check: CheckStatus): TreeItem {
+  const item = new TreeItem(`check ${check.name}`, TreeItemCollapsibleState.None);
+  item.id = `${node.workflow.folder.uri.toString()}#check ${check.name}`;
+  item.description = oneLine(check.words);
+  item.tooltip = `${check.command}\n${check.words}`;
+  item.iconPath = icon(checkState(check));
+  const hasLog = hasLogToRead(check);
+  item.contextValue = hasLog ? "check.log" : "check";
+  if (hasLog) {
+    item.command = { command: "batonClient.openCheckLog", title: "Open Log", arguments: [node] };
+  }
+  return speaks(item, item.label, check.words);
 }
 
 function fileItem(node: Node, file: string): TreeItem {

@@ -68,6 +68,20 @@
 ---@field arguments? table
 ---@field cli? string The command line.
 
+---@class baton.Task
+---@field id string
+---@field title string
+---@field status string
+---@field activity? string
+---@field files string[]
+---@field criteria? { n: integer, text: string, state?: 'met'|'unmet'|'unproven' }[]
+
+---@class baton.CheckResult
+---@field name string
+---@field state 'passed'|'failed'|'timed_out'|'killed'|'not_found'|'skipped'
+---@field words? string How it ended and why; older servers have none.
+---@field file? string Its log, relative to the project.
+
 ---@class baton.Status
 ---@field state? string In a word; older servers say none of these four.
 ---@field headline? string For the statusline.
@@ -77,7 +91,8 @@
 ---@field task? string
 ---@field outcome? string
 ---@field phases { phase: string, status: string, at?: string, elapsed_ms?: integer, message: string }[]
----@field tasks { id: string, title: string, status: string, files: string[] }[]
+---@field tasks baton.Task[]
+---@field checks? baton.CheckResult[] Older servers have none.
 ---@field issues baton.Issue[]
 ---@field gate? baton.Gate
 ---@field faults? { file: string, line: integer, column: integer, code: string, message: string }[]

@@ -64,6 +64,48 @@ local function add_ways(add, lines, status)
   return rows
 end
 
+local MARKS = { met = '✓', unmet = '✗', unproven = '?', passed = '✓', skipped = '–' }
+
+--- The criteria of a task that are not met; where there are none, that all are met.
+---@param add fun(format: string, ...)
+---@param task baton.Task
+local function add_criteria(add, task)
+  local met = 0
+  for _, criterion in ipairs(task.criteria or {}) do
+    local state = criterion.state
+    if state == 'met' then
+      met = met + 1
+    elseif state then
+      add('  %s %s: %s', MARKS[state] or '?', state, one_line(criterion.text))
+    end
+  end
+  if met > 0 and met == #task.criteria then
+    add(met == 1 and '  ✓ its criterion is met' or '  ✓ all %d criteria are met', met)
+  end
+end
+
+--- The checks, and below one that does not pass its log; the rows of the page that stand for a log.
+---@param add fun(format: string, ...)
+---@param lines string[]
+---@param status baton.Status
+---@return table<integer, string>
+local function add_checks(add, lines, status)
+  local logs = {}
+  local checks = status.checks or {}
+  if #checks > 0 then
+    add('')
+  end
+  for _, check in ipairs(checks) do
+    local mark = MARKS[check.state]
+    add('%s check %s %s', mark or '✗', one_line(check.name), one_line(check.words or check.state))
+    if not mark and check.file then
+      add('  log: %s', check.file)
+      logs[#lines] = check.file
+    end
+  end
+  return logs
+end
+
 --- Narrower pages have no columns.
 local NARROW = 60
 
@@ -85,6 +127,7 @@ local function add_work(add, status)
       local activity = task.activity and ' · ' .. one_line(task.activity) or ''
       local state = task.status:gsub('_', ' ') .. activity
       add('%-6s %-9s %s (%s)', task.id, state, one_line(task.title), table.concat(task.files, ', '))
+      add_criteria(add, task)
     end
   end
 end
@@ -107,13 +150,14 @@ local function add_findings(add, status)
   end
 end
 
---- The page, and what the rows of it stand for that can be done.
+--- The page, what the rows of it stand for that can be done, and the rows that stand for a log.
 ---@param status? baton.Status
 ---@return string[]
 ---@return table<integer, baton.Way>
+---@return table<integer, string>
 function M.lines(status)
   if not status then
-    return { 'Nothing was run here yet. :Baton run {task}' }, {}
+    return { 'Nothing was run here yet. :Baton run {task}' }, {}, {}
   end
   local lines = {}
   local function add(format, ...)
@@ -122,19 +166,26 @@ function M.lines(status)
   add_head(add, status)
   local rows = add_ways(add, lines, status)
   add_work(add, status)
+  local logs = add_checks(add, lines, status)
   add_findings(add, status)
-  return lines, rows
+  return lines, rows, logs
 end
 
 ---@type table<integer, baton.Way>
 local shown = {}
+---@type table<integer, string>
+local logs_shown = {}
 ---@type baton.Status?
 local status_shown
 
---- Go the way of this row.
+--- Go the way of this row, or open the log that it names.
 ---@param row integer
 local function go(row)
   local way, root = shown[row], vim.b.baton_root
+  if root and logs_shown[row] then
+    vim.cmd.split(vim.fn.fnameescape(vim.fs.joinpath(root, logs_shown[row])))
+    return
+  end
   local client = root and require('baton.client').of(root)
   if way and client and status_shown then
     ways.run(client, way, status_shown)
@@ -150,9 +201,10 @@ end
 
 ---@param bufnr integer
 ---@param rows table<integer, baton.Way>
+---@param logs table<integer, string>
 ---@param status? baton.Status
-local function bind(bufnr, rows, status)
-  shown, status_shown = rows, status
+local function bind(bufnr, rows, logs, status)
+  shown, logs_shown, status_shown = rows, logs, status
   vim.keymap.set('n', '<CR>', function()
     go(vim.api.nvim_win_get_cursor(0)[1])
   end, { buffer = bufnr, desc = 'Baton: do what this line says' })
@@ -174,9 +226,9 @@ end
 function M.open(mods)
   require('baton.client').with(function(client)
     session.refresh(client, function(status)
-      local lines, rows = M.lines(status)
+      local lines, rows, logs = M.lines(status)
       local bufnr = view.open('status', lines, { mods = mods, root = client.root_dir, filetype = 'baton' })
-      bind(bufnr, rows, status)
+      bind(bufnr, rows, logs, status)
       vim.wo[0][0].winbar = title(client.root_dir)
       -- Where a stray <CR> does nothing.
       vim.api.nvim_win_set_cursor(0, { 1, 0 })
@@ -192,9 +244,9 @@ function M.refresh(root, status)
   if bufnr < 0 or #vim.fn.win_findbuf(bufnr) == 0 or vim.b[bufnr].baton_root ~= root then
     return
   end
-  local lines, rows = M.lines(status)
+  local lines, rows, logs = M.lines(status)
   view.buffer('status', lines, { root = root })
-  bind(bufnr, rows, status)
+  bind(bufnr, rows, logs, status)
 end
 
 return M

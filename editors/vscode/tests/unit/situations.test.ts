@@ -36,6 +36,22 @@ describe("each situation", () => {
         assert.ok(!("way" in button) || titles.includes(button.title), button.title);
       }
     });
+    it(`shows what was proven: ${name}`, () => {
+      const rows = present.below(status, "implement");
+      assert.ok(rows !== null && "tasks" in rows);
+      assert.deepEqual(rows.checks, status.checks);
+      for (const check of rows.checks) {
+        assert.ok(check.words.startsWith(check.state.replaceAll("_", " ")), check.words);
+        assert.notEqual(present.stateIcon(present.checkState(check))[0], "circle-large-outline", check.state);
+        assert.ok(!present.hasLogToRead(check) || check.file?.endsWith(`/checks/${check.name}.log`) === true);
+      }
+      const failed = rows.checks.filter((check) => check.state === "failed").length;
+      assert.equal(present.contextKeys(state)["baton.failed_checks"], failed > 0);
+      for (const criterion of rows.tasks.flatMap((task) => task.criteria ?? [])) {
+        const [icon] = present.stateIcon(criterion.state ?? "pending");
+        assert.equal(icon === "circle-large-outline", criterion.state === null, criterion.text);
+      }
+    });
     it(`enables what can be done: ${name}`, () => {
       const ids = new Set((status.ways_on ?? []).map((way) => way.id));
       const keys = present.contextKeys(state);
