@@ -44,10 +44,14 @@ pub(super) fn warn(warnings: &[String]) {
     }
 }
 
-/// `file:line: severity: text`, the format of compilers, which editors can jump to.
+/// `file:line: severity: text`, the format of compilers, which editors can jump to. Without a line where none is known.
 pub(super) fn issue_line(issue: &Issue) -> String {
     let Issue { file, line, severity, description, .. } = issue;
-    format!("{}:{line}: {}: {}", text::safe_line(file), severity.as_str(), text::safe_line(description))
+    let (file, description) = (text::safe_line(file), text::safe_line(description));
+    match issue.is_placed() {
+        true => format!("{file}:{line}: {}: {description}", severity.as_str()),
+        false => format!("{file}: {}: {description} (no place in the code was found)", severity.as_str()),
+    }
 }
 
 /// The columns that results are wrapped to: the terminal's, where standard output is one, and 100 elsewhere and on wider

@@ -95,6 +95,12 @@ impl PlanOutput {
         named.or_else(|| self.owner_of(&issue.file, keys, approved))
     }
 
+    /// Whether an issue can be worked on: its place was found, or it names an approved task.
+    pub fn can_fix(&self, issue: &Issue, approved: &[String]) -> bool {
+        let names_task = |id: &String| approved.contains(id) && self.task(id).is_some();
+        issue.is_placed() || issue.task_id.as_ref().is_some_and(names_task)
+    }
+
     /// The index of the group that holds this id.
     pub fn group_of(&self, id: &str) -> Option<usize> {
         self.parallel_groups.iter().position(|group| group.iter().any(|member| member == id))

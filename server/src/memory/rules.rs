@@ -69,6 +69,17 @@ impl Memory {
         if is_other && !is_followed { &[] } else { &review.criteria }
     }
 
+    /// Those of them that can be worked on.
+    pub fn fixable_issues(&self) -> impl Iterator<Item = &Issue> {
+        let approved = self.approved_tasks();
+        self.open_issues().filter(move |issue| self.can_fix(issue, &approved))
+    }
+
+    /// Whether an issue of the workflow's review can be worked on. Without a plan nothing is known against it.
+    fn can_fix(&self, issue: &Issue, approved: &[String]) -> bool {
+        self.plan.as_ref().is_none_or(|loaded| loaded.plan.can_fix(issue, approved))
+    }
+
     /// The issues of the review against a commit that the user has not dismissed.
     pub fn open_base_issues(&self) -> impl Iterator<Item = &Issue> {
         self.base_review.iter().flat_map(|review| review.open_issues(&self.dismissed))

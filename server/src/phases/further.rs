@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::placing::{place_all, with_unplaced};
-use super::reviewing::{accept, first_message};
+use super::placing::place_all;
+use super::reviewing::{accept, accept_last, first_message};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
 use super::work_done::{WorkDone, implemented, lacks_work};
 use crate::agents::submit_tool;
@@ -149,8 +149,12 @@ impl OneAgent for Further {
         submit_tool::<Findings>("submit_findings", "Hand on what you found. Ends your work.")
     }
 
-    fn accept(&self, _run: &Run, _round: &u32, input: Value) -> Result<Findings, Vec<String>> {
-        accept(input, |found: &Findings| &found.issues)
+    fn accept(&self, run: &Run, _round: &u32, input: Value) -> Result<Findings, Vec<String>> {
+        accept(run, input, |found: &Findings| &found.issues)
+    }
+
+    fn accept_last(&self, _run: &Run, _round: &u32, input: Value) -> Result<Findings, Vec<String>> {
+        accept_last(input)
     }
 
     fn complete(&self, run: &Run, _memory: &Memory, round: &u32, found: Findings) -> Result<Findings, PhaseError> {
@@ -166,10 +170,9 @@ impl OneAgent for Further {
     }
 }
 
-/// Every issue at its place; one without a place is moved to the summary.
+/// Every issue at its place; one whose place was not found is kept.
 fn complete(run: &Run, round: u32, mut found: Findings) -> Findings {
-    let unplaced = place_all(&run.workspace, &mut found.issues);
-    found.summary = with_unplaced(&found.summary, &unplaced);
+    place_all(run, &mut found.issues);
     found.timestamp = Some(Timestamp::now());
     found.round = round;
     found

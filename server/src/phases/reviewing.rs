@@ -3,10 +3,11 @@
 
 use serde_json::Value;
 
+use super::placing::{Texts, faults};
 use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented};
 use super::{context, review};
 use crate::agents::{fault_text, json_text, section};
-use crate::contracts::{Handoff, Issue, RepoPath, parse};
+use crate::contracts::{Handoff, Issue, parse};
 use crate::memory::Memory;
 use crate::workflow::{PhaseError, Run};
 
@@ -43,17 +44,21 @@ pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit:
     Ok(message)
 }
 
-/// Take a submission: its shape, and that its issues are in files of the workspace.
+/// Take a submission: its shape, and that its issues have a place in a file.
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-pub(super) fn accept<T: Handoff>(mut input: Value, issues: impl Fn(&T) -> &[Issue]) -> Result<T, Vec<String>> {
-    review::clamp_lines(&mut input);
-    let found: T = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
-    let faults = issues(&found).iter().enumerate().filter_map(|(index, issue)| {
-        let error = RepoPath::parse(&issue.file).err()?;
-        Some(format!("/issues/{index}/file: {error}"))
-    });
-    let faults: Vec<String> = faults.collect();
+pub(super) fn accept<T: Handoff>(run: &Run, input: Value, issues: impl Fn(&T) -> &[Issue]) -> Result<T, Vec<String>> {
+    let found = accept_last(input)?;
+    let faults = faults(issues(&found), &Texts::of(run));
     if faults.is_empty() { Ok(found) } else { Err(faults) }
+}
+
+/// Take the last submission that the agent can make: issues without a place are kept.
+///
+/// # Errors
+/// What is wrong with its shape.
+pub(super) fn accept_last<T: Handoff>(mut input: Value) -> Result<T, Vec<String>> {
+    review::clean_issues(&mut input);
+    parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())
 }

@@ -30,6 +30,7 @@ mod view;
 mod write_file;
 
 pub use call::{ToolOutput, shows};
+pub(crate) use nearest::nearest_line;
 pub use tool::Shows;
 pub use toolbox::Toolbox;
 

@@ -2,6 +2,11 @@ use similar::TextDiff;
 
 use crate::workspace::{Interrupt, Interrupted};
 
+/// The line, from 1, that is the most like this one; `None` when none is like it.
+pub(crate) fn nearest_line(text: &str, line: &str) -> Option<usize> {
+    nearest(text, line, &Interrupt::never()).ok().flatten().map(|(first, _)| first)
+}
+
 /// Lines, from 1, that are the most like `old`; `None` when nothing is like it.
 pub(super) fn nearest(text: &str, old: &str, interrupt: &Interrupt) -> Result<Option<(usize, usize)>, Interrupted> {
     const CANDIDATES: usize = 40;

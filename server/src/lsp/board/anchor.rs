@@ -36,14 +36,14 @@ pub(super) struct Anchor {
 
 impl Anchor {
     /// Find an issue's lines: those of its quote, nearest to the line it names. Where the quote is gone, the line it names,
-    /// clamped to the text and marked as edited.
-    pub(super) fn find(issue: &Issue, lines: &[&str]) -> Self {
+    /// clamped to the text and marked as edited. `shown` are the lines as the reviewer was shown them, secrets masked.
+    pub(super) fn find(issue: &Issue, lines: &[&str], shown: &[&str]) -> Self {
         let last_line = lines.len().saturating_sub(1);
         let named = (issue.line.max(1) as usize - 1).min(last_line);
         let height = issue.end_line.unwrap_or(issue.line).saturating_sub(issue.line) as usize;
         let quote = issue.quote.as_deref().filter(|quote| !quote.trim().is_empty());
         let found = match quote {
-            Some(quote) => find_quote(lines, quote, issue.line).map(|line| line as usize - 1),
+            Some(quote) => find_quote(shown, quote, issue.line).map(|line| line as usize - 1),
             None => Some(find_fingerprint(issue, lines, named).unwrap_or(named)),
         };
         let first = found.unwrap_or(named).min(last_line);
@@ -55,6 +55,12 @@ impl Anchor {
             _ => trimmed(&mut lines.get(first..=last).unwrap_or_default().iter().copied()),
         };
         Self { first, last, is_edited: is_quote, reviewed, is_quote }
+    }
+
+    /// A line that is not about what the issue is about.
+    pub(super) fn at(line: usize, lines: &[&str]) -> Self {
+        let reviewed = lines.get(line).map(|line| line.trim().to_owned()).into_iter().collect();
+        Self { first: line, last: line, is_edited: false, reviewed, is_quote: false }
     }
 
     /// Whether the reviewed lines are at `line`.
@@ -235,7 +241,7 @@ mod tests {
 
     fn anchored(line: u32, end_line: Option<u32>) -> Anchor {
         let lines: Vec<&str> = FILE.lines().collect();
-        Anchor::find(&Issue { end_line, ..issue(line, None) }, &lines)
+        Anchor::find(&Issue { end_line, ..issue(line, None) }, &lines, &lines)
     }
 
     /// From, to, and the text in between from then on.
@@ -275,7 +281,7 @@ mod tests {
     #[test]
     fn an_issue_stands_where_its_quote_or_its_fingerprint_does() {
         let lines: Vec<&str> = FILE.lines().collect();
-        let found = |issue: &Issue| Anchor::find(issue, &lines);
+        let found = |issue: &Issue| Anchor::find(issue, &lines, &lines);
         let place = |issue: &Issue| (found(issue).first, found(issue).is_edited);
         assert_eq!(place(&issue(1, Some("two();"))), (5, false));
         assert_eq!(place(&issue(2, Some("three();"))), (1, true), "gone: the line it names, marked");
@@ -284,7 +290,7 @@ mod tests {
         assert_eq!(place(&issue(0, None)), (0, false));
         let moved = Issue { id: issue_id("a.rs", "two();", "d"), ..issue(1, None) };
         assert_eq!(place(&moved), (5, false), "its id says which line it was about");
-        assert_eq!(Anchor::find(&issue(3, None), &[]).first, 0);
+        assert_eq!(Anchor::find(&issue(3, None), &[], &[]).first, 0);
     }
 
     #[test]

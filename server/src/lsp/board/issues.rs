@@ -41,7 +41,16 @@ pub(super) fn edited_message(issue: &Issue) -> String {
 
 fn message(issue: &Issue, mark: &str) -> String {
     let lines = |text: &str| text.trim().lines().map(|line| to_proto::plain(line, 2000)).collect::<Vec<_>>().join("\n");
-    let description = format!("{}{mark}", lines(&issue.description));
+    let description = match issue.is_placed() {
+        true => format!("{}{mark}", lines(&issue.description)),
+        false => {
+            format!(
+                "{}: {} (no place in the code was found)",
+                to_proto::plain(&issue.file, 300),
+                lines(&issue.description)
+            )
+        }
+    };
     match issue.suggested_fix.as_deref().map(str::trim).filter(|fix| !fix.is_empty()) {
         Some(fix) => format!("{description}\n\nSuggested fix: {}", lines(fix)),
         None => description,

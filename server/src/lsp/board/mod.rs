@@ -41,7 +41,7 @@ use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::from_proto;
 use crate::workflow::Table;
-use crate::workspace::{Watch, Workspace};
+use crate::workspace::{Watch, Workspace, masked, masks};
 
 /// How long moved issues wait for more keystrokes before they are published.
 const EDIT_DEBOUNCE: Duration = Duration::from_millis(40);
@@ -317,7 +317,15 @@ impl Inner {
             let text = reading.texts.get(path).cloned().or_else(|| self.documents.text(path));
             let text = text.unwrap_or_else(|| Arc::new(Text::new("")));
             let lines: Vec<&str> = text.lines().collect();
-            *anchors = issues.iter().map(|read| Anchor::find(&read.issue, &lines)).collect();
+            let quotes_mask = |read: &ReadIssue| read.issue.quote.as_deref().is_some_and(|quote| masks(quote) > 0);
+            let masked = issues.iter().any(quotes_mask).then(|| Text::new(masked(text.as_str()).into_owned()));
+            let shown = masked.as_ref().map(|masked| masked.lines().collect::<Vec<&str>>());
+            let shown = shown.as_ref().unwrap_or(&lines);
+            let anchor = |read: &ReadIssue| match read.listed_at {
+                Some(line) => Anchor::at(line, &lines),
+                None => Anchor::find(&read.issue, &lines, shown),
+            };
+            *anchors = issues.iter().map(anchor).collect();
         }
         let _held = self.documents.lock_changes();
         let mut state = self.state();

@@ -11,7 +11,7 @@ use super::issues::PlanText;
 use super::{issues, proof, status};
 use crate::config::{self, ConfigError, Sources, TomlFile, WORKSPACE_FILE};
 use crate::contracts::{
-    Approval, BaseReview, CheckResult, Fault, Handoff, ImplReport, Issue, PhaseName, PlanOutput, RepoPath,
+    Approval, BaseReview, CheckResult, Fault, Handoff, ImplReport, Issue, JsonText, PhaseName, PlanOutput, RepoPath,
     ReviewOutput, read,
 };
 use crate::lsp::files::Files;
@@ -61,6 +61,8 @@ pub(super) struct Reading {
 /// An issue, and its diagnostic without a range.
 pub(super) struct ReadIssue {
     pub(super) path: PathBuf,
+    /// For one without a place in the code: its line, from 0, in the file that lists it, which `path` is then.
+    pub(super) listed_at: Option<usize>,
     /// The phase that found it.
     pub(super) phase: PhaseName,
     /// The commit that its review compares with, where it is of no workflow.
@@ -75,6 +77,8 @@ pub(super) struct ReadIssue {
 #[derive(Clone, Copy)]
 struct Source<'a> {
     phase: PhaseName,
+    /// The file of the memory folder that lists them.
+    file: &'a str,
     base: Option<&'a str>,
     reviewed_at: Option<Timestamp>,
 }
@@ -250,7 +254,12 @@ impl Reading {
         if let Some(review) = &memory.base_review
             && !self.is_withheld(review, BaseReview::FILE, reader, memory)
         {
-            let from = Source { phase: REVIEW, base: review.base.as_deref(), reviewed_at: review.timestamp };
+            let from = Source {
+                phase: REVIEW,
+                file: BaseReview::FILE,
+                base: review.base.as_deref(),
+                reviewed_at: review.timestamp,
+            };
             // Nobody planned what they are about, so they have no task.
             self.issues_of(from, &review.issues, reader, memory, None);
         }
@@ -262,11 +271,13 @@ impl Reading {
             if self.is_withheld(&review, ReviewOutput::FILE, reader, memory) {
                 return;
             }
-            let from = Source { phase: REVIEW, base: None, reviewed_at: review.timestamp };
+            let from = Source { phase: REVIEW, file: ReviewOutput::FILE, base: None, reviewed_at: review.timestamp };
             self.issues_of(from, &review.issues, reader, memory, plan);
         }
         for (phase, found) in &memory.findings {
-            let from = Source { phase: *phase, base: None, reviewed_at: found.timestamp };
+            let file =
+                reader.store.handoffs().reviewing().find(|(name, ..)| name == phase).map_or("", |(_, file, _)| file);
+            let from = Source { phase: *phase, file, base: None, reviewed_at: found.timestamp };
             self.issues_of(from, &found.issues, reader, memory, plan);
         }
     }
@@ -297,24 +308,60 @@ impl Reading {
         memory: &Memory,
         plan: Option<&PlanText<'_>>,
     ) {
-        let Source { phase, base, reviewed_at } = from;
-        for issue in issues.iter().cloned() {
+        let Source { phase, base, reviewed_at, file } = from;
+        for (index, issue) in issues.iter().cloned().enumerate() {
             let is_known = self.issues.iter().any(|known| known.issue.id == issue.id);
             if is_known && phase != REVIEW || memory.is_dismissed(&issue.id) {
                 continue;
             }
-            let Ok(file) = RepoPath::parse(&issue.file) else { continue };
-            let path = reader.context.folder.join(file.as_str());
-            self.sources.insert(reader.workspace.root().join(file.as_str()));
-            if !self.texts.contains_key(&path)
-                && let Some(text) = reader.source_text(&file)
-            {
-                self.texts.insert(path.clone(), text);
-            }
             let task: Option<DiagnosticRelatedInformation> = plan.and_then(|plan| plan.task_of(&issue));
             let diagnostic = issues::diagnostic(phase, base, &issue, task);
             let base = base.map(str::to_owned);
-            self.issues.push(ReadIssue { path, phase, base, reviewed_at, issue, diagnostic });
+            let (path, listed_at) = match RepoPath::parse(&issue.file).ok().filter(|_| issue.is_placed()) {
+                Some(file) => (self.source(reader, &file), None),
+                None => match self.listed(reader, file, index, &issue) {
+                    Some((path, line)) => (path, Some(line)),
+                    None => {
+                        self.list_on_task(reader, diagnostic);
+                        continue;
+                    }
+                },
+            };
+            self.issues.push(ReadIssue { path, listed_at, phase, base, reviewed_at, issue, diagnostic });
+        }
+    }
+}
+
+impl Reading {
+    /// The file that an issue is about; its text is read once.
+    fn source(&mut self, reader: &Reader<'_>, file: &RepoPath) -> PathBuf {
+        let path = reader.context.folder.join(file.as_str());
+        self.sources.insert(reader.workspace.root().join(file.as_str()));
+        if !self.texts.contains_key(&path)
+            && let Some(text) = reader.source_text(file)
+        {
+            self.texts.insert(path.clone(), text);
+        }
+        path
+    }
+
+    /// Where the file of the memory folder that lists an issue says what it is; `None` where that is no more at its place,
+    /// as its issues are being fixed.
+    fn listed(&mut self, reader: &Reader<'_>, file: &str, index: usize, issue: &Issue) -> Option<(PathBuf, usize)> {
+        let path = reader.path(file);
+        let text = Arc::new(reader.on_disk(file)?);
+        let found = JsonText::new(text.as_str()).locate(&format!("/issues/{index}/description"));
+        let described = text.as_str().get(found.clone()).and_then(|json| serde_json::from_str::<String>(json).ok());
+        let is_it = described.is_some_and(|described| described == issue.description);
+        let line = if is_it { text.line_of(found.start) } else { 0 };
+        self.texts.insert(path.clone(), text);
+        Some((path, line))
+    }
+
+    fn list_on_task(&mut self, reader: &Reader<'_>, diagnostic: Diagnostic) {
+        if let Some((path, text)) = reader.text(TASK).or_else(|| reader.text(PlanOutput::FILE)) {
+            let range = text.span_of(0, 0, reader.context.documents.encoding());
+            self.add(path, vec![Diagnostic { range, ..diagnostic }]);
         }
     }
 }

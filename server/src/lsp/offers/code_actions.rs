@@ -161,7 +161,12 @@ fn fix_all(
 ) -> Option<Action> {
     let is_meant = |placed: &&PlacedIssue| placed.phase == REVIEW && placed.base.is_some() == is_of_base;
     let first = touched.iter().copied().find(is_meant)?;
-    let meant: Vec<&PlacedIssue> = target.issues.iter().filter(is_meant).collect();
+    // Those without a place are of no file.
+    let meant: Vec<&PlacedIssue> =
+        target.issues.iter().filter(is_meant).filter(|placed| placed.issue.is_placed()).collect();
+    if meant.is_empty() {
+        return None;
+    }
     let ids: Vec<&str> = meant.iter().map(|placed| placed.issue.id.as_str()).collect();
     let fix = Offer::new(snapshot, "Fix all issues in this file", "baton.fixIssue", json!({ "ids": ids }));
     let is_of_file = |diagnostic: &&Diagnostic| meant.iter().any(|placed| is_of(diagnostic, placed));
@@ -173,7 +178,15 @@ fn fix_all(
 
 impl PlacedIssue {
     fn cannot_fix(&self, snapshot: &Snapshot) -> Option<String> {
-        if self.base.is_some() { cannot_fix_of_base(snapshot) } else { cannot_fix(snapshot) }
+        let no_place = || {
+            let has_place = snapshot.memory.fixable_issues().any(|issue| issue.id == self.issue.id);
+            (!has_place).then(|| "no place in the code was found for it, and it names no task".to_owned())
+        };
+        match (&self.base, self.issue.is_placed()) {
+            (Some(_), _) => cannot_fix_of_base(snapshot),
+            (None, true) => cannot_fix(snapshot),
+            (None, false) => cannot_fix(snapshot).or_else(no_place),
+        }
     }
 }
 

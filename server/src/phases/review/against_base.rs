@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::accept::{accept_unplanned, submit};
+use super::accept::{accept_unplanned, submit_unplanned};
 use super::brief::{Unplanned, unplanned_message};
 use super::earlier::Earlier;
 use super::finish::{Facts, finish, verdict_and_count};
@@ -15,7 +15,7 @@ use crate::agents::AgentError;
 use crate::contracts::{Issue, RecommendedAction, RepoPath, ReviewOutput, Verdict, short_commit};
 use crate::memory::{Memory, MemoryError};
 use crate::models::ToolSpec;
-use crate::phases::placing::{text, use_names_on_disk};
+use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::text::count;
 use crate::workflow::{Phase, PhaseError, Run};
@@ -88,11 +88,15 @@ impl OneAgent for AgainstBase<'_> {
     }
 
     fn submit(&self) -> ToolSpec {
-        submit()
+        submit_unplanned()
     }
 
-    fn accept(&self, _run: &Run, _material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
-        accept_unplanned(input)
+    fn accept(&self, run: &Run, _material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
+        accept_unplanned(input, Some(&Texts::of(run)))
+    }
+
+    fn accept_last(&self, _run: &Run, _material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
+        accept_unplanned(input, None)
     }
 
     fn complete(
@@ -112,7 +116,7 @@ impl OneAgent for AgainstBase<'_> {
             base: Some(self.base.commit.clone()),
             drift: Vec::new(),
         };
-        Ok(finish(review, facts, &material.earlier, &|path| text(&run.workspace, path)))
+        Ok(finish(review, facts, &material.earlier, &Texts::of(run)))
     }
 
     fn write(&self, run: &Run, review: &ReviewOutput) -> Result<(), PhaseError> {

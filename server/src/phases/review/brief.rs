@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::earlier::Earlier;
 use crate::agents::{json_text, section};
-use crate::contracts::{ContextOutput, Findings, ImplReport, PhaseName, PlanOutput};
+use crate::contracts::{CheckState, ContextOutput, Findings, ImplReport, PhaseName, PlanOutput};
 use crate::phases::context;
 use crate::workflow::{EditorFinding, FindingLevel};
 
@@ -40,6 +40,16 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> String {
     }
     message.push_str(&section("plan", &json_text(work.plan)));
     message.push_str(&section("report", &json_text(work.report)));
+    let passed: Vec<&str> = work
+        .report
+        .checks
+        .iter()
+        .filter(|check| check.state == CheckState::Passed)
+        .map(|check| check.name.as_str())
+        .collect();
+    if !passed.is_empty() {
+        message.push_str(&format!("Checks that ran on this work and passed: {}.\n", passed.join(", ")));
+    }
     message.push_str(&changed_section(work.changed));
     if !work.unchanged.is_empty() {
         message.push_str(&section("planned_but_unchanged", &first_of_many(work.unchanged)));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::earlier::Earlier;
 use crate::contracts::{Answer, AnswerState, Issue, RepoPath, ReviewOutput, find_quote};
-use crate::phases::placing::{place, with_unplaced};
+use crate::phases::placing::{FileText, Texts, keep, place};
 use crate::text::count;
 
 /// What the server knows of a review and a model does not.
@@ -23,39 +23,32 @@ pub(super) struct Facts {
     pub(super) drift: Vec<String>,
 }
 
-/// Fill what the server knows, and set every issue at its place in the files as they are; `text` reads one.
+/// Fill what the server knows, and set every issue at its place in the files as they are.
 ///
 /// An issue lands where its quote stands, nearest to the line it names. One whose file does not exist, or whose quote
-/// stands nowhere, is moved to the summary: an issue never lands on a wrong line.
+/// stands nowhere, is kept as one without a place.
 ///
 /// Of the earlier open issues, those answered as open or found again stay, under the ids they have; one neither
 /// answered nor found again counts as fixed, but for those that the round was not about. A dismissed one that is found
 /// again keeps its id too, and so stays dismissed.
-pub(super) fn finish(
-    mut review: ReviewOutput,
-    facts: Facts,
-    earlier: &Earlier,
-    text: &dyn Fn(&RepoPath) -> Option<String>,
-) -> ReviewOutput {
+pub(super) fn finish(mut review: ReviewOutput, facts: Facts, earlier: &Earlier, texts: &Texts<'_>) -> ReviewOutput {
     let mut raised: Vec<Issue> = Vec::new();
-    let mut dropped = Vec::new();
     for issue in std::mem::take(&mut review.issues) {
-        let known = found_again(&issue, &review.answers, earlier, text);
-        let placed = place(issue, text).or_else(|why| known.map_or(Err(why), |known| place_again(known, text)));
-        match (placed, known) {
-            (Ok(issue), Some(known)) => raised.push(Issue { id: known.id.clone(), ..issue }),
-            (Ok(issue), None) => raised.push(issue),
-            (Err(why), _) => dropped.push(why),
-        }
+        let known = found_again(&issue, &review.answers, earlier, texts);
+        let placed = match (place(issue.clone(), texts), known) {
+            (Ok(placed), _) => placed,
+            (Err(_), Some(known)) => place_again(known, texts),
+            (Err(_), None) => keep(issue, texts),
+        };
+        raised.push(match known {
+            Some(known) => Issue { id: known.id.clone(), ..placed },
+            None => placed,
+        });
     }
-    let is_left = |id: &String| earlier.left.contains(id) && !is_answered(&review.answers, id, AnswerState::Fixed);
-    let is_open = |issue: &Issue| is_answered(&review.answers, &issue.id, AnswerState::Open) || is_left(&issue.id);
     let mut issues: Vec<Issue> = Vec::new();
-    for issue in earlier.open.iter().filter(|issue| is_open(issue)) {
-        match place_again(issue, text) {
-            Ok(_) if raised.iter().any(|other| other.id == issue.id) => {}
-            Ok(placed) => issues.push(Issue { id: issue.id.clone(), ..placed }),
-            Err(why) => dropped.push(why),
+    for issue in still_open(&review.answers, earlier) {
+        if raised.iter().all(|other| other.id != issue.id) {
+            issues.push(Issue { id: issue.id.clone(), ..place_again(issue, texts) });
         }
     }
     for issue in raised {
@@ -63,7 +56,6 @@ pub(super) fn finish(
             issues.push(issue);
         }
     }
-    review.summary = with_unplaced(&review.summary, &dropped);
     if !facts.drift.is_empty() {
         review.plan_drift_detected = true;
         let reported = std::mem::take(&mut review.drift_details);
@@ -83,21 +75,25 @@ pub(super) fn finish(
     review
 }
 
+/// The earlier issues that a review says are open, and those that the round was not about and that it does not call fixed.
+pub(super) fn still_open<'a>(answers: &'a [Answer], earlier: &'a Earlier) -> impl Iterator<Item = &'a Issue> {
+    let is_left = |id: &String| earlier.left.contains(id) && !is_answered(answers, id, AnswerState::Fixed);
+    let is_open = move |issue: &&Issue| is_answered(answers, &issue.id, AnswerState::Open) || is_left(&issue.id);
+    earlier.open.iter().filter(is_open)
+}
+
 fn is_answered(answers: &[Answer], id: &str, state: AnswerState) -> bool {
     answers.iter().any(|answer| answer.id == id && answer.state == state)
 }
 
 /// The earlier issue that a finding repeats: the same description in the same file, where the line it stood on is no
 /// more what it was. (On the same line the finding has the same id by itself.)
-fn found_again<'a>(
-    issue: &Issue,
-    answers: &[Answer],
-    earlier: &'a Earlier,
-    text: &dyn Fn(&RepoPath) -> Option<String>,
-) -> Option<&'a Issue> {
-    let path = RepoPath::parse(&issue.file).ok()?;
-    let content = text(&path)?;
-    let lines: Vec<&str> = content.lines().collect();
+fn found_again<'a>(issue: &Issue, answers: &[Answer], earlier: &'a Earlier, texts: &Texts<'_>) -> Option<&'a Issue> {
+    let text = RepoPath::parse(&issue.file).ok().map(|path| texts.get(&path));
+    let lines: Vec<&str> = match text.as_deref() {
+        Some(FileText::Shown(text)) => text.lines().collect(),
+        Some(FileText::Hidden(_) | FileText::Missing) | None => Vec::new(),
+    };
     let is_gone = |quote: Option<&str>| quote.is_none_or(|quote| find_quote(&lines, quote, 1).is_none());
     let is_same = |other: &&Issue| {
         other.id == issue.id
@@ -113,8 +109,14 @@ fn found_again<'a>(
 
 /// Set an earlier issue at its place. The text it stood on may have changed, and a person must still be able to see
 /// that it stands.
-fn place_again(issue: &Issue, text: &dyn Fn(&RepoPath) -> Option<String>) -> Result<Issue, String> {
-    place(issue.clone(), text).or_else(|_| place(Issue { quote: None, ..issue.clone() }, text))
+fn place_again(issue: &Issue, texts: &Texts<'_>) -> Issue {
+    let placed = match (issue.is_placed(), &issue.quote) {
+        (true, _) => place(issue.clone(), texts).or_else(|_| place(Issue { quote: None, ..issue.clone() }, texts)).ok(),
+        (false, Some(_)) => place(issue.clone(), texts).ok(),
+        // It is about no line.
+        (false, None) => None,
+    };
+    placed.unwrap_or_else(|| keep(issue.clone(), texts))
 }
 
 /// `changes requested, 2 issues`

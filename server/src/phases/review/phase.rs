@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::accept::{accept, submit};
+use super::accept::{accept, accept_last, submit};
 use super::brief::{Reviewed, first_message};
+use super::criteria::{Judged, raise_unmet};
 use super::earlier::{Earlier, earlier_issues, open_findings};
 use super::finish::{Facts, finish, verdict_and_count};
 use super::{against_base, drift, unchanged};
 use crate::contracts::{Acceptance, Handoff, HandoffFile, PhaseName, ReviewOutput};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
-use crate::phases::placing::{text, use_names_on_disk};
+use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::phases::work_done::{WorkDone, approved_part, implemented, lacks_work};
 use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, Titles, ToolSet};
@@ -86,6 +87,8 @@ impl Phase for Review {
 /// What a review is judged and completed by.
 pub(in crate::phases) struct Material {
     earlier: Earlier,
+    /// What is judged by its criteria.
+    judged: Judged,
     /// The round of the report.
     round: u32,
     /// Files that were changed and that no approved plan lists, one sentence each.
@@ -127,15 +130,20 @@ impl OneAgent for Review {
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
         let drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);
-        Ok((Work::Ask { first_message, toolbox }, Material { earlier, round: report.round, drift }))
+        let judged = Judged { plan: approved, keys: memory.keys.clone(), checks: report.checks.clone() };
+        Ok((Work::Ask { first_message, toolbox }, Material { earlier, judged, round: report.round, drift }))
     }
 
     fn submit(&self) -> ToolSpec {
         submit()
     }
 
-    fn accept(&self, _run: &Run, material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
-        accept(input, &material.earlier)
+    fn accept(&self, run: &Run, material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
+        accept(input, &material.judged, &material.earlier, &Texts::of(run))
+    }
+
+    fn accept_last(&self, run: &Run, material: &Material, input: Value) -> Result<ReviewOutput, Vec<String>> {
+        accept_last(input, &material.judged, &material.earlier, &Texts::of(run))
     }
 
     fn complete(
@@ -155,7 +163,9 @@ impl OneAgent for Review {
             base: None,
             drift: material.drift.clone(),
         };
-        Ok(finish(review, facts, &material.earlier, &|path| text(&run.workspace, path)))
+        let mut review = finish(review, facts, &material.earlier, &Texts::of(run));
+        raise_unmet(&mut review, &material.judged, &material.earlier);
+        Ok(review)
     }
 
     fn done(&self, _material: &Material, review: &ReviewOutput) -> String {

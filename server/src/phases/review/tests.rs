@@ -1,14 +1,34 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::accept::accept;
+use super::accept::{accept_last, accept_unplanned};
 use super::brief::editor_section;
+use super::criteria::Judged;
 use super::earlier::Earlier;
 use super::finish::{Facts, finish};
-use crate::contracts::{RepoPath, ReviewOutput, Severity};
+use crate::contracts::{FileKeys, RepoPath, ReviewOutput, Severity};
+use crate::phases::placing::{FileText, Texts};
 use crate::workflow::{EditorFinding, FindingLevel};
 
 const FILE: &str = "fn a() {\n    one();\n}\n\nfn b() {\n    one();\n}\n";
+
+/// The one file there is.
+fn texts(file: &str) -> Texts<'_> {
+    Texts::new(move |path| match path.as_str() {
+        "src/a.rs" => FileText::Shown(file.to_owned()),
+        _ => FileText::Missing,
+    })
+}
+
+/// Work without a task.
+fn nothing_planned() -> Judged {
+    let plan = json!({ "approach_summary": "a", "tasks": [], "parallel_groups": [] });
+    Judged { plan: serde_json::from_value(plan).unwrap(), keys: FileKeys::default(), checks: Vec::new() }
+}
+
+fn accept(review: Value, earlier: &Earlier) -> Result<ReviewOutput, Vec<String>> {
+    accept_last(review, &nothing_planned(), earlier, &texts(FILE))
+}
 
 fn submitted(issues: Value) -> ReviewOutput {
     let review = json!({
@@ -20,9 +40,7 @@ fn submitted(issues: Value) -> ReviewOutput {
 
 fn finished(issues: Value) -> ReviewOutput {
     let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 1, branch: None, head: None, base: None, drift: Vec::new() };
-    finish(submitted(issues), facts, &Earlier::default(), &|path| {
-        (path.as_str() == "src/a.rs").then(|| FILE.to_owned())
-    })
+    finish(submitted(issues), facts, &Earlier::default(), &texts(FILE))
 }
 
 fn finding(level: FindingLevel, line: u32, message: &str) -> EditorFinding {
@@ -62,16 +80,61 @@ fn a_quote_decides_the_line() {
 }
 
 #[test]
-fn an_issue_without_a_place_is_told_not_misplaced() {
+fn an_issue_without_a_place_is_kept_as_one() {
     let review = finished(json!([
-        { "severity": "major", "file": "src/gone.rs", "line": 1, "description": "lost file" },
-        { "severity": "major", "file": "src/a.rs", "line": 2, "quote": "two();", "description": "lost quote" },
+        { "severity": "major", "file": "src/gone.rs", "line": 7, "end_line": 9, "description": "lost file" },
+        { "severity": "major", "file": "src/a.rs", "line": 20, "end_line": 30, "quote": "two();", "description": "lost" },
+        { "severity": "major", "file": "../x\u{1b}[2J", "line": 3, "description": "outside" },
+        { "severity": "major", "file": "/etc/passwd", "line": 3, "quote": "root", "description": "outside" },
         { "severity": "major", "file": "src/a.rs", "line": 900, "end_line": 905, "description": "no quote" },
     ]));
-    assert_eq!(review.issues.len(), 1);
-    assert_eq!((review.issues[0].line, review.issues[0].end_line), (7, Some(7)));
-    assert!(review.summary.contains("src/gone.rs (no such file): lost file"), "{}", review.summary);
-    assert!(review.summary.contains("lost quote"), "{}", review.summary);
+    let issues: Vec<_> =
+        review.issues.iter().map(|issue| (issue.file.as_str(), issue.line, issue.end_line, issue.placed)).collect();
+    let expected = [
+        ("src/gone.rs", 1, None, Some(false)),
+        ("src/a.rs", 7, Some(7), Some(false)),
+        ("../x", 1, None, Some(false)),
+        ("/etc/passwd", 1, None, Some(false)),
+        ("src/a.rs", 7, Some(7), None),
+    ];
+    assert_eq!(issues, expected);
+    assert_eq!(review.summary, "s", "nothing is moved to the summary");
+    let ids: std::collections::BTreeSet<&str> = review.issues.iter().map(|issue| issue.id.as_str()).collect();
+    assert_eq!(ids.len(), 5);
+}
+
+#[test]
+fn an_issue_without_a_place_goes_back_with_what_is_most_like_it() {
+    let issue = |file: &str, quote: &str| json!({ "severity": "minor", "file": file, "line": 2, "quote": quote, "description": "d" });
+    let submit = |issues: Value| {
+        let review = json!({
+            "verdict": "changes_requested", "summary": "s", "issues": issues, "recommended_action": "fix_and_re_review",
+        });
+        accept_unplanned(review, Some(&texts(FILE))).unwrap_err()
+    };
+    let faults = submit(json!([issue("src/a.rs", "fn a() {"), issue("src/a.rs", "-    on();"), issue("b.rs", "x")]));
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults[0].starts_with(
+            "/issues/1/quote: this text stands nowhere in src/a.rs; the most like it is line 2: \"one();\""
+        )
+    );
+    assert!(faults[0].contains("quote a line beside which it stood"), "{faults:?}");
+    assert!(faults[1].starts_with("/issues/2/file: there is no file b.rs"), "{faults:?}");
+    for file in ["../x", "/x", "", "a\u{202e}b"] {
+        assert!(submit(json!([issue(file, "x")]))[0].starts_with("/issues/0/file: "), "{file}");
+    }
+    let faults = submit(json!([issue("src/a.rs", "0123456789")]));
+    assert!(faults[0].contains("which has 7 lines, and nothing there is like it"), "{faults:?}");
+}
+
+#[test]
+fn what_only_the_server_knows_is_not_taken_from_a_model() {
+    let review = finished(json!([{
+        "severity": "critical", "file": "src/a.rs", "line": 1, "description": "d", "placed": false,
+        "refuted": { "by": "me", "reason": "r", "severity": "minor" },
+    }]));
+    assert_eq!((review.issues[0].placed, &review.issues[0].refuted), (None, &None));
 }
 
 #[test]
@@ -80,11 +143,34 @@ fn a_quote_of_several_lines_stands_where_all_of_them_do() {
     let review = finished(json!([
         issue("}\n\n  fn b() {", "the second brace is nearer to nothing"),
         issue("fn b() {\n    two();", "its first line is one place only"),
-        issue("one();\n    two();", "its first line is two places"),
+        issue("one();\n    two();", "its first line is two places, and one is nearer"),
     ]));
     let lines: Vec<_> = review.issues.iter().map(|issue| (issue.line, issue.end_line)).collect();
-    assert_eq!(lines, [(3, Some(7)), (5, Some(7))]);
-    assert!(review.summary.contains("its first line is two places"), "{}", review.summary);
+    assert_eq!(lines, [(3, Some(7)), (5, Some(7)), (2, Some(7))]);
+}
+
+#[test]
+fn an_issue_without_a_place_stays_one_until_its_place_is_found() {
+    let lost = json!({ "severity": "minor", "file": "src/a.rs", "line": 2, "quote": "three();", "description": "d" });
+    let first = finished(json!([lost])).issues;
+    let id = first[0].id.clone();
+    let earlier = Earlier { open: first, ..Earlier::default() };
+    let open = json!([{ "id": id, "state": "open" }]);
+    let again = |issues: Value, answers: &Value, file: &str| {
+        let review = json!({
+            "verdict": "changes_requested", "summary": "s", "issues": issues, "answers": answers,
+            "recommended_action": "fix_and_re_review",
+        });
+        let facts =
+            Facts { now: Timestamp::UNIX_EPOCH, round: 2, branch: None, head: None, base: None, drift: Vec::new() };
+        let review = finish(accept(review, &earlier).unwrap(), facts, &earlier, &texts(file));
+        let place = |issue: &crate::contracts::Issue| (issue.id == id, issue.line, issue.is_placed());
+        review.issues.iter().map(place).collect::<Vec<_>>()
+    };
+    assert_eq!(again(json!([]), &open, FILE), [(true, 2, false)]);
+    assert_eq!(again(json!([lost]), &json!([]), FILE), [(true, 2, false)], "said again, it is the same");
+    assert_eq!(again(json!([]), &open, "\n\n\nthree();\n"), [(true, 4, true)]);
+    assert_eq!(again(json!([]), &json!([]), FILE), [], "fixed by silence");
 }
 
 fn re_reviewed(issues: Value, answers: Value, earlier: &Earlier, file: &str) -> Vec<(String, u32)> {
@@ -93,7 +179,7 @@ fn re_reviewed(issues: Value, answers: Value, earlier: &Earlier, file: &str) -> 
         "recommended_action": "fix_and_re_review",
     });
     let facts = Facts { now: Timestamp::UNIX_EPOCH, round: 2, branch: None, head: None, base: None, drift: Vec::new() };
-    let review = finish(accept(review, earlier).unwrap(), facts, earlier, &|_| Some(file.to_owned()));
+    let review = finish(accept(review, earlier).unwrap(), facts, earlier, &texts(file));
     review.issues.into_iter().map(|issue| (issue.id, issue.line)).collect()
 }
 
@@ -174,6 +260,7 @@ fn a_judgement_that_contradicts_itself_goes_back() {
         "verdict": "approved", "summary": "s", "recommended_action": "re_plan",
         "issues": [{ "severity": "minor", "file": "../x", "line": 1, "description": "d" }],
     });
-    let faults = accept(review, &Earlier::default()).unwrap_err();
-    assert_eq!(faults.len(), 2, "{faults:?}");
+    let faults = accept_unplanned(review.clone(), Some(&texts(FILE))).unwrap_err();
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert_eq!(accept(review, &Earlier::default()).unwrap_err().len(), 1, "on the last try its places are no fault");
 }

@@ -191,7 +191,12 @@ impl Script {
             "security" => {
                 vec![("submit_security", json!({ "issues": [hole], "attack_surface": "the network" }))]
             }
-            "review" => vec![("submit_review", self.0.reviews.lock().unwrap().pop_front().expect("a review to give"))],
+            "review" => {
+                let mut review = self.0.reviews.lock().unwrap().pop_front().expect("a review to give");
+                review["criteria"] =
+                    json!([{ "task_id": "T1", "criterion": 1, "evidence": null, "state": "unproven" }]);
+                vec![("submit_review", review)]
+            }
             _ => vec![
                 ("read_file", json!({ "path": "a.txt" })),
                 ("write_file", json!({ "path": "a.txt", "content": format!("after {}\n", self.agents().len()) })),

@@ -13,8 +13,8 @@ use crate::agents::submit_tool;
 use crate::contracts::{Findings, Handoff, HandoffFile, Issue, PhaseName};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
-use crate::phases::placing::{place_all, with_unplaced};
-use crate::phases::reviewing::{accept, first_message};
+use crate::phases::placing::place_all;
+use crate::phases::reviewing::{accept, accept_last, first_message};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::phases::work_done::{WorkDone, implemented, lacks_work};
 use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
@@ -132,8 +132,12 @@ impl OneAgent for Security {
         submit_tool::<SecurityOutput>("submit_security", "Hand on what you found. Ends your work.")
     }
 
-    fn accept(&self, _run: &Run, _round: &u32, input: Value) -> Result<SecurityOutput, Vec<String>> {
-        accept(input, |output: &SecurityOutput| &output.issues)
+    fn accept(&self, run: &Run, _round: &u32, input: Value) -> Result<SecurityOutput, Vec<String>> {
+        accept(run, input, |output: &SecurityOutput| &output.issues)
+    }
+
+    fn accept_last(&self, _run: &Run, _round: &u32, input: Value) -> Result<SecurityOutput, Vec<String>> {
+        accept_last(input)
     }
 
     fn complete(
@@ -143,9 +147,8 @@ impl OneAgent for Security {
         round: &u32,
         mut output: SecurityOutput,
     ) -> Result<SecurityOutput, PhaseError> {
-        let unplaced = place_all(&run.workspace, &mut output.issues);
-        let attack_surface = with_unplaced(&output.attack_surface, &unplaced);
-        Ok(SecurityOutput { timestamp: Some(Timestamp::now()), round: *round, attack_surface, ..output })
+        place_all(run, &mut output.issues);
+        Ok(SecurityOutput { timestamp: Some(Timestamp::now()), round: *round, ..output })
     }
 
     fn done(&self, _round: &u32, output: &SecurityOutput) -> String {

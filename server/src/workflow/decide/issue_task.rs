@@ -23,7 +23,8 @@ pub(crate) fn task_of(commit: &str, issues: &[&Issue]) -> String {
 fn in_words(issue: &Issue) -> String {
     let Issue { file, line, end_line, severity, description, suggested_fix, .. } = issue;
     let end = end_line.filter(|end| end > line).map(|end| format!("-{end}")).unwrap_or_default();
-    let place = format!("{}:{line}{end} ({})", safe_line(file), severity.as_str());
+    let lines = if issue.is_placed() { format!(":{line}{end}") } else { ", no place in it was found".to_owned() };
+    let place = format!("{}{lines} ({})", safe_line(file), severity.as_str());
     let mut words = format!("{place}: {}", safe_lines(description.trim()));
     if let Some(fix) = suggested_fix.as_deref().map(str::trim).filter(|fix| !fix.is_empty()) {
         words.push_str(&format!("\nSuggested fix: {}", safe_lines(fix)));

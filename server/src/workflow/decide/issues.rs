@@ -79,13 +79,14 @@ pub(crate) fn scope_of_chosen(store: &Store, memory: &Memory, ids: &[String]) ->
         return usage("there is no plan, so no task can fix an issue; `baton run --task \"…\"` makes one".to_owned());
     };
     let Some(review) = &memory.review else { return check_round_in_progress(memory, ids).map(|()| None) };
+    let covered = covered(memory, &plan.plan);
     for id in ids {
         check(store, memory, review, id)?;
+        check_has_place(&plan.plan, &covered, review, id)?;
     }
     let waiting = pending_fix_round(memory).map(|round| round.issues.as_slice()).unwrap_or_default();
     let open = review.open_issues(&memory.dismissed);
     let issues: Vec<&Issue> = open.filter(|issue| ids.contains(&issue.id) || waiting.contains(&issue.id)).collect();
-    let covered = covered(memory, &plan.plan);
     let is_out =
         |issue: &&&Issue| ids.contains(&issue.id) && plan.plan.task_of(issue, &memory.keys, &covered).is_none();
     for issue in issues.iter().filter(is_out) {
@@ -111,6 +112,18 @@ fn check_round_in_progress(memory: &Memory, ids: &[String]) -> Result<(), StartE
 fn check_is_open(memory: &Memory, id: &str) -> Result<(), StartError> {
     if memory.is_dismissed(id) {
         return Err(StartError::Usage(format!("issue {id} is dismissed; restore it first, then it can be fixed")));
+    }
+    Ok(())
+}
+
+/// Whether it is known where an issue is to be fixed, or by which task.
+fn check_has_place(plan: &PlanOutput, covered: &[String], review: &ReviewOutput, id: &str) -> Result<(), StartError> {
+    let issue = review.issues.iter().find(|issue| issue.id == id);
+    if issue.is_some_and(|issue| !plan.can_fix(issue, covered)) {
+        return Err(StartError::Usage(format!(
+            "no place in the code was found for issue {id}, and it names no task of the plan that could fix it; dismiss it, \
+             or fix it yourself"
+        )));
     }
     Ok(())
 }

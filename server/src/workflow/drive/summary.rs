@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::contracts::{ImplReport, PhaseName, TaskStatus};
+use crate::contracts::{CriterionState, ImplReport, PhaseName, TaskStatus};
 use crate::memory::Memory;
 use crate::text::{self, count};
 use crate::workflow::decide::accept::accepted_words;
@@ -36,7 +36,22 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
         1 => message.push_str(" 1 issue is left."),
         issues => message.push_str(&format!(" {issues} issues are left.")),
     }
+    if let Some(criteria) = criteria_words(memory).filter(|_| accepted_words(memory).is_none()) {
+        message.push_str(&format!(" {criteria}."));
+    }
     message
+}
+
+/// `1 criterion unmet, 2 criteria unproven`: what the review did not find met; `None` where it found everything met.
+pub(crate) fn criteria_words(memory: &Memory) -> Option<String> {
+    let review = memory.review.as_ref()?;
+    let words = |state: CriterionState| {
+        let number = review.criteria_in(state);
+        let noun = if number == 1 { "criterion" } else { "criteria" };
+        (number > 0).then(|| format!("{number} {noun} {}", state.as_str()))
+    };
+    let words: Vec<String> = [CriterionState::Unmet, CriterionState::Unproven].into_iter().filter_map(words).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// Of a rejected plan: files that an earlier round wrote stay as they are.

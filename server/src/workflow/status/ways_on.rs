@@ -123,15 +123,16 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
             [vec![more], changes(facts), vec![reset()]].concat()
         }
         Situation::Escalated { .. } => {
-            [vec![accept()], fix(facts.memory.open_issues()), vec![re_plan()], changes(facts), vec![reset()]].concat()
+            [vec![accept()], fix(facts.memory.fixable_issues()), vec![re_plan()], changes(facts), vec![reset()]]
+                .concat()
         }
-        Situation::Merged => [changes(facts), fix(facts.memory.open_issues()), vec![start()]].concat(),
+        Situation::Merged => [changes(facts), fix(facts.memory.fixable_issues()), vec![start()]].concat(),
         Situation::RolledBack => {
             let again = if *facts.next == Next::Gate { gate_answers(facts) } else { Vec::new() };
             [vec![bring_back()], again, vec![start_over_or_anew(facts)]].concat()
         }
         Situation::Rejected => {
-            [vec![re_plan()], changes(facts), fix(facts.memory.open_issues()), vec![start()]].concat()
+            [vec![re_plan()], changes(facts), fix(facts.memory.fixable_issues()), vec![start()]].concat()
         }
     };
     if facts.written.can_bring_back && facts.live.is_none() && ways.iter().all(|way| way.id != Id::BringBack) {
@@ -194,9 +195,10 @@ fn changes(facts: &Facts<'_>) -> Vec<WayOn> {
 
 /// Work on all of these issues that can be fixed.
 pub(super) fn fix<'a>(open: impl Iterator<Item = &'a Issue>) -> Vec<WayOn> {
-    let can_be_fixed = |file: &str| RepoPath::parse(file).is_ok();
+    let can_be_fixed =
+        |issue: &Issue| RepoPath::parse(&issue.file).is_ok() || !issue.is_placed() && issue.task_id.is_some();
     let ids: Vec<&str> =
-        open.filter(|issue| can_be_fixed(&issue.file) && !issue.id.is_empty()).map(|issue| issue.id.as_str()).collect();
+        open.filter(|issue| can_be_fixed(issue) && !issue.id.is_empty()).map(|issue| issue.id.as_str()).collect();
     if ids.is_empty() {
         return Vec::new();
     }

@@ -160,8 +160,12 @@ impl Script {
         })
     }
 
-    /// The reply to a request.
+    /// The reply to a request. A review that says nothing of the criteria it is asked about calls all of them unproven.
     pub fn reply(&self, request: &RecordedRequest) -> Option<Reply> {
+        Some(self.replied(request)?.with_criteria(request))
+    }
+
+    fn replied(&self, request: &RecordedRequest) -> Option<Reply> {
         if let Some(reply) = self.handler.as_ref().and_then(|handler| handler(request)) {
             return Some(reply);
         }
@@ -270,6 +274,20 @@ impl Reply {
         self
     }
 
+    /// Where it submits a review without `criteria` and is offered them, those of the plan, all unproven.
+    fn with_criteria(mut self, request: &RecordedRequest) -> Self {
+        for piece in &mut self.pieces {
+            if let Piece::Block(block) = piece
+                && block["name"] == "submit_review"
+                && let Some(input) = block["input"].as_object_mut()
+                && request.offers_criteria()
+            {
+                input.entry("criteria").or_insert_with(|| unproven(&request.first_message()));
+            }
+        }
+        self
+    }
+
     pub(super) fn calls_tools(&self) -> bool {
         self.pieces.iter().any(|piece| match piece {
             Piece::Block(block) => block["type"] == "tool_use",
@@ -334,6 +352,11 @@ impl RecordedRequest {
         messages(&self.body).first().map(|message| text_of(&message["content"])).unwrap_or_default()
     }
 
+    fn offers_criteria(&self) -> bool {
+        let tools = self.body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+        tools.iter().any(|tool| tool["input_schema"]["properties"].get("criteria").is_some())
+    }
+
     /// The blocks of the last message.
     pub fn last_message(&self) -> &Value {
         messages(&self.body).last().map_or(&Value::Null, |message| &message["content"])
@@ -390,6 +413,20 @@ pub(super) fn error_body(kind: &str, message: &str) -> String {
 
 pub(super) fn messages(body: &Value) -> &[Value] {
     body["messages"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Every criterion of the plan in a reviewer's first message, unproven.
+fn unproven(first_message: &str) -> Value {
+    let plan = first_message.split_once("<plan>\n").and_then(|(_, rest)| rest.split_once("\n</plan>"));
+    let plan: Value = plan.and_then(|(plan, _)| serde_json::from_str(plan).ok()).unwrap_or_default();
+    let tasks = plan["tasks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_task = |task: &Value| -> Vec<Value> {
+        let criteria = task["acceptance_criteria"].as_array().map_or(0, Vec::len);
+        let result =
+            |number| json!({ "task_id": task["id"], "criterion": number, "evidence": null, "state": "unproven" });
+        (1..=criteria).map(result).collect()
+    };
+    tasks.iter().flat_map(of_task).collect()
 }
 
 fn text_of(content: &Value) -> String {

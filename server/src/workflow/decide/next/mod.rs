@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
 use crate::memory::Memory;
-use crate::text::count;
+use crate::text::{count, safe_line, short_line};
 use crate::workflow::run::phase::{Phase, Phases, Policy};
 
 /// What comes next.
@@ -121,7 +121,13 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
                 let reason = "the review asks for a fix and names no open issue".to_owned();
                 return Next::Escalated { reason };
             }
-            let scope = fix_scope(plan, &memory.keys, &memory.approved_tasks(), &open);
+            let approved = memory.approved_tasks();
+            let (open, unplaced): (Vec<&Issue>, Vec<&Issue>) =
+                open.into_iter().partition(|issue| plan.can_fix(issue, &approved));
+            if open.is_empty() {
+                return Next::Escalated { reason: nothing_placed(&unplaced) };
+            }
+            let scope = fix_scope(plan, &memory.keys, &approved, &open);
             if scope.tasks.is_empty() && scope.unowned.is_empty() {
                 let reason = "the review asks for a fix in files outside the workspace".to_owned();
                 return Next::Escalated { reason };
@@ -129,6 +135,22 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
             Next::Fix(scope)
         }
     }
+}
+
+/// That no open issue can be worked on, and which these are.
+fn nothing_placed(issues: &[&Issue]) -> String {
+    const MOST: usize = 3;
+    let word = |issue: &&Issue| {
+        let description = short_line(&issue.description, 200);
+        format!("[{}] {} ({}): {description}", safe_line(&issue.id), safe_line(&issue.file), issue.severity.as_str())
+    };
+    let named: Vec<String> = issues.iter().take(MOST).map(word).collect();
+    let more = issues.len().saturating_sub(MOST);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!(
+        "the review asks for a fix, and for no issue that is left a place in the code was found: {}{more}",
+        named.join("; ")
+    )
 }
 
 /// Who fixes what, and which files nobody owns.
