@@ -135,6 +135,29 @@ pub async fn converse<T: Send>(
     }
 }
 
+/// Put one question, in one request: an answer without a valid submission is none, and is not asked for again.
+///
+/// # Errors
+/// When the model cannot be asked or does not answer with what `accept` takes, or the run is cancelled.
+pub async fn ask_once<T: Send>(
+    run: &RunContext,
+    brief: &Brief,
+    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
+    report: Report<'_>,
+) -> Result<T, AgentError> {
+    let mut conversation = Conversation::new(run, brief, brief.first_message.clone(), report);
+    let turn = conversation.turn().await?;
+    if turn.stop_reason == StopReason::Refusal {
+        return Err(conversation.refused(&turn));
+    }
+    let mut calls = turn.content.iter().filter_map(Block::as_tool_use);
+    let Some((_, _, input)) = calls.find(|(_, name, _)| *name == brief.submit.name) else {
+        return Err(conversation.no_tools(1));
+    };
+    let agent = brief.agent.clone();
+    accept(unwrap_input(input)).map_err(|faults| AgentError::Contract { agent, tries: 1, faults })
+}
+
 fn is_window_full(error: &AgentError) -> bool {
     matches!(error, AgentError::Model(error) if error.kind == ModelErrorKind::ContextWindow)
 }
@@ -158,19 +181,7 @@ async fn attempt<T: Send>(
     accept: Accept<'_, T>,
     report: Report<'_>,
 ) -> Result<T, AgentError> {
-    let mut tools = brief.toolbox.specs();
-    tools.push(brief.submit.clone());
-    let request = TurnRequest {
-        run: run.run.clone(),
-        agent: brief.agent.clone(),
-        tier: brief.tier,
-        system: brief.system.clone(),
-        tools,
-        messages: vec![Message::user(first_message)],
-        max_tokens: brief.max_tokens,
-    };
-    let mut conversation =
-        Conversation { run, brief, report, request, unrecorded: 0, counted: (0, 0), seen: HashMap::new() };
+    let mut conversation = Conversation::new(run, brief, first_message, report);
     conversation.drive(accept).await
 }
 
@@ -179,6 +190,23 @@ enum Submitted<T> {
     Accepted(T),
     Faulty(Vec<String>),
     None,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(run: &'a RunContext, brief: &'a Brief, first_message: String, report: Report<'a>) -> Self {
+        let mut tools = brief.toolbox.specs();
+        tools.push(brief.submit.clone());
+        let request = TurnRequest {
+            run: run.run.clone(),
+            agent: brief.agent.clone(),
+            tier: brief.tier,
+            system: brief.system.clone(),
+            tools,
+            messages: vec![Message::user(first_message)],
+            max_tokens: brief.max_tokens,
+        };
+        Self { run, brief, report, request, unrecorded: 0, counted: (0, 0), seen: HashMap::new() }
+    }
 }
 
 impl Conversation<'_> {

@@ -9,6 +9,8 @@ mod error;
 mod handoff;
 
 pub use budget::{Budget, Limits};
-pub use conversation::{Accept, Activity, Brief, MAX_TURNS, ReadsOthers, Report, RunContext, SubmitTry, converse};
+pub use conversation::{
+    Accept, Activity, Brief, MAX_TURNS, ReadsOthers, Report, RunContext, SubmitTry, ask_once, converse,
+};
 pub use error::AgentError;
 pub(crate) use handoff::{fault_text, json_text, section, submit_tool};

@@ -71,6 +71,21 @@ pub(super) trait OneAgent: Send + Sync {
         Ok(handoff)
     }
 
+    /// Have other agents look at it before it is written. Answers with it, and with the labels of those agents: their
+    /// conversations are closed with the phase's own.
+    ///
+    /// # Errors
+    /// When the run is cancelled or cannot be journaled. That an agent has no answer is none.
+    async fn check(
+        &self,
+        _run: &Arc<Run>,
+        _memory: &Memory,
+        _material: &Self::Material,
+        handoff: Self::Handoff,
+    ) -> Result<(Self::Handoff, Vec<String>), PhaseError> {
+        Ok((handoff, Vec::new()))
+    }
+
     /// Write it.
     ///
     /// # Errors
@@ -135,8 +150,11 @@ pub(super) async fn run_one<P: OneAgent>(
         }
     };
     let handoff = one.complete(run, memory, &material, handoff)?;
+    let (handoff, checkers) = one.check(run, memory, &material, handoff).await?;
     one.write(run, &handoff)?;
-    close_agent(run, name.as_str())?;
+    for agent in checkers.iter().map(String::as_str).chain([name.as_str()]) {
+        close_agent(run, agent)?;
+    }
     run.emit(name, EventStatus::Done, one.done(&material, &handoff));
     Ok((handoff, material))
 }

@@ -16,6 +16,7 @@ pub struct Toolbox {
 /// What an agent works on, beside the workspace.
 #[derive(Debug, Clone)]
 enum Role {
+    Nothing,
     Reader,
     Implementer(Arc<Mutex<Staging>>),
     Reviewer(Arc<Vec<(RepoPath, String)>>),
@@ -33,6 +34,11 @@ pub(super) enum Users {
 }
 
 impl Toolbox {
+    /// No tools: for an agent that judges what it is shown.
+    pub fn none(workspace: Workspace, memory_dir: RepoPath) -> Self {
+        Self { workspace, memory_dir, role: Role::Nothing, interrupt: Interrupt::never() }
+    }
+
     /// The tools of an agent that only reads the workspace.
     pub fn reader(workspace: Workspace, memory_dir: RepoPath) -> Self {
         Self { workspace, memory_dir, role: Role::Reader, interrupt: Interrupt::never() }
@@ -58,7 +64,7 @@ impl Toolbox {
     /// Whether this agent is one of them.
     pub(super) fn is_for(&self, users: Users) -> bool {
         match users {
-            Users::Everyone => true,
+            Users::Everyone => !matches!(self.role, Role::Nothing),
             Users::Implementers => matches!(self.role, Role::Implementer(_)),
             Users::Reviewers => matches!(self.role, Role::Reviewer(_)),
         }
@@ -68,7 +74,7 @@ impl Toolbox {
     pub(super) fn staging(&self) -> Option<MutexGuard<'_, Staging>> {
         match &self.role {
             Role::Implementer(staging) => Some(staging.lock().unwrap_or_else(PoisonError::into_inner)),
-            Role::Reader | Role::Reviewer(_) => None,
+            Role::Nothing | Role::Reader | Role::Reviewer(_) => None,
         }
     }
 
@@ -81,7 +87,7 @@ impl Toolbox {
     pub(super) fn diffs(&self) -> &[(RepoPath, String)] {
         match &self.role {
             Role::Reviewer(diffs) => diffs,
-            Role::Reader | Role::Implementer(_) => &[],
+            Role::Nothing | Role::Reader | Role::Implementer(_) => &[],
         }
     }
 }

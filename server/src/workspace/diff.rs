@@ -1,6 +1,7 @@
 //! Line counts and unified diffs of two contents.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
@@ -17,6 +18,15 @@ pub fn counts(old: Option<&[u8]>, new: Option<&[u8]>) -> (u32, u32) {
     let same: usize = equal_runs(&old, &new, &Interrupt::never()).into_iter().flatten().map(|same| same.len).sum();
     let lines = |all: usize| u32::try_from(all - same).unwrap_or(u32::MAX);
     (lines(new.len()), lines(old.len()))
+}
+
+/// The lines in which two texts differ, by stretches: their indices before and after. `None` is a missing file. Nothing where
+/// one of them is binary.
+pub fn changed_lines(old: Option<&[u8]>, new: Option<&[u8]>) -> Vec<(Range<usize>, Range<usize>)> {
+    let (Ok(old), Ok(new)) = (lines(old), lines(new)) else { return Vec::new() };
+    let steps = steps(&split(&old), &split(&new), &Interrupt::never()).unwrap_or_default();
+    let changed = steps.iter().filter(|step| step.tag() != DiffTag::Equal);
+    changed.map(|step| (step.old_range(), step.new_range())).collect()
 }
 
 /// The change as git shows it, with three lines of context; empty when there is none. `None` is a missing file.

@@ -46,7 +46,7 @@ pub use access::{Refused, readable};
 pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};
 pub use buffers::{Buffer, Buffers, OpenBuffers, matches_disk};
 pub use cap_std::fs::Dir;
-pub use diff::{counts, unified};
+pub use diff::{changed_lines, counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use error::WorkspaceError;
 pub use excerpt::Excerpt;

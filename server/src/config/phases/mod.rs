@@ -18,6 +18,8 @@ use crate::contracts::{MAX_PHASE_PROMPT_BYTES, MAX_USER_PHASES, RepoPath, too_la
 pub const RESERVED_PHASE_NAMES: &[&str] = &[
     // Phases and the workflow itself.
     "context", "plan", "gate", "implement", "review", "workflow", "phase", "phases", "quick",
+    // The prompt of the agents that check a review's findings.
+    "validate",
     // Handoffs and what else is in the memory folder.
     "task", "approval", "round", "dismissed", "accepted", "lock", "history", "runs", "sinks", "feedback", "report",
     // Diagnostic codes and severities.

@@ -11,6 +11,7 @@ use super::accept::{accept_unplanned, submit_unplanned};
 use super::brief::{Unplanned, unplanned_message};
 use super::earlier::Earlier;
 use super::finish::{Facts, finish, verdict_and_count};
+use super::validate::{Grounds, validate};
 use crate::agents::AgentError;
 use crate::contracts::{Issue, RecommendedAction, RepoPath, ReviewOutput, Verdict, short_commit};
 use crate::memory::{Memory, MemoryError};
@@ -49,6 +50,8 @@ struct AgainstBase<'a> {
 struct Material {
     head: Option<Head>,
     diff: BaseDiff,
+    /// The same as models are shown it, by file.
+    diffs: Vec<(RepoPath, String)>,
     earlier: Earlier,
 }
 
@@ -70,7 +73,10 @@ impl OneAgent for AgainstBase<'_> {
         let diff = compared(run, self.base).await?;
         let earlier = dismissed_before(run, memory)?;
         if diff.files.is_empty() {
-            return Ok((Work::Nothing(nothing_to_review(&self.name, &diff)), Material { head, diff, earlier }));
+            return Ok((
+                Work::Nothing(nothing_to_review(&self.name, &diff)),
+                Material { head, diff, diffs: Vec::new(), earlier },
+            ));
         }
         let (files, diffs) = files_and_diffs(&diff.files);
         let changed: Vec<String> = diff.files.iter().map(summary).collect();
@@ -83,8 +89,8 @@ impl OneAgent for AgainstBase<'_> {
             earlier: &earlier,
             findings: &run.editor.findings(&files, &run.context.cancel).await,
         });
-        let toolbox = toolbox(run, self.phase, diffs);
-        Ok((Work::Ask { first_message, toolbox }, Material { head, diff, earlier }))
+        let toolbox = toolbox(run, self.phase, diffs.clone());
+        Ok((Work::Ask { first_message, toolbox }, Material { head, diff, diffs, earlier }))
     }
 
     fn submit(&self) -> ToolSpec {
@@ -117,6 +123,17 @@ impl OneAgent for AgainstBase<'_> {
             drift: Vec::new(),
         };
         Ok(finish(review, facts, &material.earlier, &Texts::of(run)))
+    }
+
+    async fn check(
+        &self,
+        run: &Arc<Run>,
+        memory: &Memory,
+        material: &Material,
+        review: ReviewOutput,
+    ) -> Result<(ReviewOutput, Vec<String>), PhaseError> {
+        let grounds = Grounds { before: &[], diffs: &material.diffs, has_broken_check: false };
+        validate(run, memory, review, &grounds).await
     }
 
     fn write(&self, run: &Run, review: &ReviewOutput) -> Result<(), PhaseError> {

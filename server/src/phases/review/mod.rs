@@ -11,8 +11,10 @@ mod criteria;
 mod drift;
 mod earlier;
 mod finish;
+mod passage;
 mod phase;
 mod unchanged;
+mod validate;
 
 pub(super) use accept::clean_issues;
 pub(super) use brief::{changed_section, editor_section};

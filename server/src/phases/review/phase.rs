@@ -11,8 +11,9 @@ use super::brief::{Reviewed, first_message};
 use super::criteria::{Judged, raise_unmet};
 use super::earlier::{Earlier, earlier_issues, open_findings};
 use super::finish::{Facts, finish, verdict_and_count};
+use super::validate::{self, Grounds, validate};
 use super::{against_base, drift, unchanged};
-use crate::contracts::{Acceptance, Handoff, HandoffFile, PhaseName, ReviewOutput};
+use crate::contracts::{Acceptance, CheckResult, Handoff, HandoffFile, PhaseName, RepoPath, ReviewOutput};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
 use crate::phases::placing::{Texts, use_names_on_disk};
@@ -36,6 +37,10 @@ impl Phase for Review {
 
     fn prompt(&self) -> &'static str {
         include_str!("../../../../prompts/review.md")
+    }
+
+    fn prompts_beside(&self) -> &'static [(PhaseName, &'static str)] {
+        const { &[validate::PROMPT] }
     }
 
     fn files(&self) -> &'static [HandoffFile] {
@@ -73,6 +78,7 @@ impl Phase for Review {
 
     fn add_costs(&self, costs: &mut Costs<'_>) {
         costs.add_review(self);
+        validate::add_costs(costs);
     }
 
     async fn run(&self, run: &Arc<Run>, memory: &Memory) -> Result<PhaseEnd, PhaseError> {
@@ -93,6 +99,8 @@ pub(in crate::phases) struct Material {
     round: u32,
     /// Files that were changed and that no approved plan lists, one sentence each.
     drift: Vec<String>,
+    /// What was changed, by file.
+    diffs: Vec<(RepoPath, String)>,
 }
 
 #[async_trait]
@@ -126,12 +134,13 @@ impl OneAgent for Review {
             earlier: &earlier,
             findings: &done.editor,
         });
-        let toolbox = toolbox(run, self, done.diffs());
+        let diffs = done.diffs();
+        let toolbox = toolbox(run, self, diffs.clone());
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
         let drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);
         let judged = Judged { plan: approved, keys: memory.keys.clone(), checks: report.checks.clone() };
-        Ok((Work::Ask { first_message, toolbox }, Material { earlier, judged, round: report.round, drift }))
+        Ok((Work::Ask { first_message, toolbox }, Material { earlier, judged, round: report.round, drift, diffs }))
     }
 
     fn submit(&self) -> ToolSpec {
@@ -166,6 +175,19 @@ impl OneAgent for Review {
         let mut review = finish(review, facts, &material.earlier, &Texts::of(run));
         raise_unmet(&mut review, &material.judged, &material.earlier);
         Ok(review)
+    }
+
+    async fn check(
+        &self,
+        run: &Arc<Run>,
+        memory: &Memory,
+        material: &Material,
+        review: ReviewOutput,
+    ) -> Result<(ReviewOutput, Vec<String>), PhaseError> {
+        let (_, report) = implemented(memory)?;
+        let has_broken_check = report.checks.iter().any(CheckResult::is_broken);
+        let grounds = Grounds { before: &material.earlier.open, diffs: &material.diffs, has_broken_check };
+        validate(run, memory, review, &grounds).await
     }
 
     fn done(&self, _material: &Material, review: &ReviewOutput) -> String {

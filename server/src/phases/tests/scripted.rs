@@ -164,9 +164,10 @@ impl Script {
         self.0.hangs.notified().await;
     }
 
-    /// The agents that were asked, in order.
+    /// The agents that were asked, in order; without those that checked a finding of the review.
     pub(super) fn agents(&self) -> Vec<String> {
-        self.0.asked.lock().unwrap().iter().map(|(agent, _)| agent.clone()).collect()
+        let asked = self.0.asked.lock().unwrap();
+        asked.iter().map(|(agent, _)| agent.clone()).filter(|agent| !agent.starts_with("validate/")).collect()
     }
 
     /// The last first message of an agent.
@@ -190,6 +191,9 @@ impl Script {
             "plan" => vec![("submit_plan", plan)],
             "security" => {
                 vec![("submit_security", json!({ "issues": [hole], "attack_surface": "the network" }))]
+            }
+            agent if agent.starts_with("validate/") => {
+                vec![("submit_verdict", json!({ "reason": "The text shows it.", "refuted": false }))]
             }
             "review" => {
                 let mut review = self.0.reviews.lock().unwrap().pop_front().expect("a review to give");

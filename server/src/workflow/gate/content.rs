@@ -132,7 +132,7 @@ fn results(memory: &Memory) -> PlanResults<'_> {
 ///
 /// What is done already is not counted. The ceiling holds until the workflow ends or its gate opens again.
 fn estimate(sources: &GateSources<'_>, memory: &Memory, plan: &PlanOutput) -> Estimate {
-    let mut costs = Costs::new(plan, memory, sources.models, sources.store.workspace());
+    let mut costs = Costs::new(plan, memory, sources.models, sources.store.workspace(), sources.settings);
     for phase in sources.phases.after_plan() {
         phase.add_costs(&mut costs);
     }

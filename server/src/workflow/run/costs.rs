@@ -21,6 +21,11 @@ const SIMPLE: CostProfile = CostProfile { turns: (2, 5), output: (80, 900) };
 const MODERATE: CostProfile = CostProfile { turns: (3, 9), output: (120, 1600) };
 const COMPLEX: CostProfile = CostProfile { turns: (4, 16), output: (200, 2500) };
 const REVIEW: CostProfile = CostProfile { turns: (2, 8), output: (100, 1800) };
+/// A finding that another model checks. How many there will be nobody knows: none, or a few.
+const CHECK: CostProfile = CostProfile { turns: (1, 1), output: (60, 900) };
+const CHECKS: u64 = 4;
+/// Bytes of what such a check is given, at most.
+const CHECK_PROMPT: u64 = 80_000;
 /// The longest prompt that any model of the price table takes, in tokens.
 const LONGEST_PROMPT: u64 = 1_000_000;
 /// Prompt and tools, in bytes.
@@ -58,6 +63,7 @@ pub struct Costs<'a> {
     memory: &'a Memory,
     models: Option<&'a Models>,
     workspace: &'a Workspace,
+    settings: &'a Settings,
     /// Bytes of what all conversations begin with.
     shared: u64,
     /// Bytes of the files that tasks own, as far as they were added.
@@ -75,10 +81,11 @@ impl<'a> Costs<'a> {
         memory: &'a Memory,
         models: Option<&'a Models>,
         workspace: &'a Workspace,
+        settings: &'a Settings,
     ) -> Self {
         let shared = FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory);
         let (range, bound) = ((NOTHING, NOTHING), Bound::default());
-        Self { plan, memory, models, workspace, shared, files: 0, range, bound, opened: HashSet::new() }
+        Self { plan, memory, models, workspace, settings, shared, files: 0, range, bound, opened: HashSet::new() }
     }
 
     /// The sum. Its ceiling is for all rounds that there may be, and no more than the budget has left.
@@ -123,6 +130,25 @@ impl Costs<'_> {
         self.bound.conversations(1, &model, phase.answer_tokens());
     }
 
+    /// Add requests that stand alone, of which there may be so many: each is given one place in a file, and nothing of what
+    /// conversations share.
+    pub fn add_single_requests(&mut self, most: usize, tier: Tier, answer_tokens: u32) {
+        let model = self.model(tier);
+        let own = CHECK_PROMPT.min(FIXED_PROMPT + self.files);
+        let prompt = Prompt { shared: 0, is_cached: false, own: (0, own) };
+        let (_, one) = conversation(&model, prompt, &CHECK);
+        for _ in 0..CHECKS {
+            add(&mut self.range, (NOTHING, one));
+        }
+        let bytes = BYTES_A_TOKEN.1;
+        self.bound.turns(most as u64, &model, CHECK_PROMPT.div_ceil(bytes), answer_tokens);
+    }
+
+    /// The settings of the run.
+    pub fn settings(&self) -> &Settings {
+        self.settings
+    }
+
     /// Without models their tiers tell them apart.
     fn model(&self, tier: Tier) -> String {
         self.models.map_or(tier.as_str(), |models| models.for_tier(tier).id()).to_owned()
@@ -153,8 +179,11 @@ struct Bound {
 
 impl Bound {
     fn conversations(&mut self, count: u64, model: &str, max_tokens: u32) {
-        let turns = count * u64::from(MAX_TURNS);
-        let turn = Usage { cache_write_tokens: LONGEST_PROMPT, output_tokens: max_tokens.into(), ..Usage::default() };
+        self.turns(count * u64::from(MAX_TURNS), model, LONGEST_PROMPT, max_tokens);
+    }
+
+    fn turns(&mut self, turns: u64, model: &str, prompt: u64, max_tokens: u32) {
+        let turn = Usage { cache_write_tokens: prompt, output_tokens: max_tokens.into(), ..Usage::default() };
         self.tokens += turns * turn.total_tokens();
         match models::cost(model, &turn) {
             Some(usd) => self.usd += turns as f64 * usd,

@@ -37,6 +37,11 @@ pub trait Phase: Send + Sync {
     /// The system prompt of its agents. A file of the user's named after the phase replaces it.
     fn prompt(&self) -> &'static str;
 
+    /// The system prompts of agents that it asks beside its own, by name. A file of the user's of that name replaces one.
+    fn prompts_beside(&self) -> &'static [(PhaseName, &'static str)] {
+        &[]
+    }
+
     /// Whether the user's configuration names the file of its prompt, so that no other file replaces it.
     fn is_prompt_from_settings(&self) -> bool {
         false
@@ -208,7 +213,8 @@ impl Phases {
 
     /// The prompts that come with them.
     pub fn prompts(&self) -> Prompts {
-        Prompts::built_in(self.0.iter().map(|phase| (phase.name(), phase.prompt())))
+        let beside = self.0.iter().flat_map(|phase| phase.prompts_beside()).copied();
+        Prompts::built_in(self.0.iter().map(|phase| (phase.name(), phase.prompt())).chain(beside))
     }
 
     /// From where to where a phase takes the progress of a run, in percent. The last percent is the end of the run.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::contracts::{MAX_PROMPT_BYTES, PhaseName, RepoPath, too_large};
 use crate::workspace::Workspace;
 
-/// The system prompts, one a phase.
+/// The system prompts: one a phase, and those of agents that a phase asks beside its own.
 #[derive(Debug, Clone)]
 pub struct Prompts(BTreeMap<PhaseName, String>);
 
@@ -16,7 +16,7 @@ impl Prompts {
         Self(prompts.into_iter().map(|(phase, prompt)| (phase, prompt.to_owned())).collect())
     }
 
-    /// The prompt of a phase; empty where there is no such phase.
+    /// The prompt of a phase, or of an agent beside its own; empty where there is no such one.
     pub fn of(&self, phase: PhaseName) -> String {
         self.0.get(&phase).cloned().unwrap_or_default()
     }

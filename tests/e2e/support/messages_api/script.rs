@@ -45,6 +45,9 @@ pub(super) enum Piece {
     },
 }
 
+/// The agent that checks one finding of a review. Where a script does not name it, each finding stands.
+pub const VALIDATE: &str = "validate";
+
 /// How a request goes wrong.
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -90,7 +93,8 @@ pub struct RequestName {
 /// A request as the server got it.
 #[derive(Debug, Clone)]
 pub struct RecordedRequest {
-    /// `context`, `plan`, `implement/T1`, `further/security`, `review`, by the submit tool on offer; `any` without one.
+    /// `context`, `plan`, `implement/T1`, `further/security`, `review`, `validate`, by the submit tool on offer; `any` without
+    /// one.
     pub agent: String,
     /// Which of the agent's conversations, from 0: they differ in their first message.
     pub conversation: usize,
@@ -171,7 +175,9 @@ impl Script {
         }
         let kind = request.agent.split('/').next().unwrap_or_default();
         let named = |wanted: &str| self.agents.iter().find(|(agent, _)| agent == wanted);
-        let (_, rounds) = named(&request.agent).or_else(|| named(kind))?;
+        let Some((_, rounds)) = named(&request.agent).or_else(|| named(kind)) else {
+            return (kind == VALIDATE).then(Reply::stands);
+        };
         let round = rounds.get(request.conversation).or(rounds.last())?;
         round.get(request.turn).cloned()
     }
@@ -210,6 +216,11 @@ impl Reply {
         let mut reply = Self::blocks([]);
         reply.pieces.push(Piece::RawCall { name: name.to_owned(), input: input.to_owned() });
         reply
+    }
+
+    /// What a check of a finding says of one that holds.
+    pub fn stands() -> Self {
+        Self::tool("submit_verdict", json!({ "reason": "The code shows it.", "refuted": false }))
     }
 
     /// These blocks, whatever they are. Tool calls without an id get one.
@@ -402,9 +413,13 @@ impl fmt::Display for RequestName {
     }
 }
 
-/// The agents of these requests, in order, each conversation once.
+/// The agents of these requests, in order, each conversation once; without the checks of a review's findings.
 pub fn agents(requests: &[RecordedRequest]) -> Vec<String> {
-    requests.iter().filter(|request| request.turn == 0).map(|request| request.agent.clone()).collect()
+    requests
+        .iter()
+        .filter(|request| request.turn == 0 && request.agent != VALIDATE)
+        .map(|request| request.agent.clone())
+        .collect()
 }
 
 pub(super) fn error_body(kind: &str, message: &str) -> String {
@@ -448,6 +463,8 @@ fn agent(body: &Value) -> String {
         "plan".to_owned()
     } else if offers("submit_review") {
         "review".to_owned()
+    } else if offers("submit_verdict") {
+        VALIDATE.to_owned()
     } else if offers("submit_findings") {
         let system = text_of(&body["system"]);
         format!("further/{}", system.lines().next().unwrap_or_default())

@@ -1,0 +1,339 @@
+//! Serious findings are looked at by another model before anything follows from them: one request a finding, with the
+//! code it is about and nothing else. What the code disproves is kept as a suggestion; all else stands.
+
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::passage::{lines_around, nearest_hunks};
+use crate::agents::{Activity, AgentError, Brief, ask_once, json_text};
+use crate::config::ReviewValidation;
+use crate::contracts::{
+    CriterionState, Issue, PhaseName, Recommended, RecommendedAction, Refuted, RepoPath, ReviewOutput, Severity,
+    Verdict,
+};
+use crate::memory::Memory;
+use crate::models::{Tier, ToolSpec, TurnProgress};
+use crate::phases::placing::text;
+use crate::text::{count, cut, plural};
+use crate::tools::Toolbox;
+use crate::workflow::{Costs, EventStatus, PhaseError, REVIEW, Run, report_activity};
+
+/// The prompt of the agents that check findings, and the beginning of their labels.
+pub(super) const PROMPT: (PhaseName, &str) =
+    (PhaseName::new("validate"), include_str!("../../../../prompts/validate.md"));
+/// Findings of one review that are checked; no review that can be acted on has more.
+const MOST_CHECKED: usize = 64;
+/// Most tokens that an answer may have: a model that thinks needs some before it says a sentence.
+const ANSWER_TOKENS: u32 = 8_000;
+/// Characters kept of a reason.
+const LONGEST_REASON: usize = 2_000;
+
+/// What serious findings are held against.
+pub(super) struct Grounds<'a> {
+    /// The open issues of the review before. Those that were serious were looked at then.
+    pub(super) before: &'a [Issue],
+    /// What was changed, by file.
+    pub(super) diffs: &'a [(RepoPath, String)],
+    /// Whether a check fails that did not fail before the workflow.
+    pub(super) has_broken_check: bool,
+}
+
+/// What another model says of a finding.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    reason: String,
+    refuted: bool,
+}
+
+/// Add what the checks of a review may cost.
+pub(super) fn add_costs(costs: &mut Costs<'_>) {
+    if costs.settings().review_validation != ReviewValidation::Off {
+        costs.add_single_requests(MOST_CHECKED, Tier::Balanced, ANSWER_TOKENS);
+    }
+}
+
+/// Have the serious findings of a review looked at. Answers with the review as it then stands, and with the labels of the
+/// agents that were asked.
+///
+/// # Errors
+/// When the run is cancelled, or a turn cannot be journaled. Whatever else keeps a finding from being looked at leaves it
+/// standing.
+pub(super) async fn validate(
+    run: &Arc<Run>,
+    memory: &Memory,
+    mut review: ReviewOutput,
+    grounds: &Grounds<'_>,
+) -> Result<(ReviewOutput, Vec<String>), PhaseError> {
+    if run.settings.review_validation == ReviewValidation::Off {
+        return Ok((review, Vec::new()));
+    }
+    let is_asked = |issue: &&Issue| is_to_be_checked(issue, grounds.before) && !memory.is_dismissed(&issue.id);
+    let asked: Vec<Issue> = review.issues.iter().filter(is_asked).take(MOST_CHECKED).cloned().collect();
+    if !asked.is_empty() {
+        run.emit(REVIEW, EventStatus::Progress, format!("Checking {}", count(asked.len(), "finding")));
+        let model = run.model(Tier::Balanced)?.id().to_owned();
+        let asks: Vec<_> = asked.iter().map(|issue| ask(run, issue, grounds.diffs).boxed()).collect();
+        let answers: Vec<Option<Answer>> =
+            stream::iter(asks).buffered(run.settings.max_parallel_tasks.max(1)).try_collect().await?;
+        let refuted = refute(&mut review.issues, asked.iter().zip(answers), &model);
+        run.emit(REVIEW, EventStatus::Progress, checked(asked.len(), refuted));
+    }
+    let is_open = |issue: &Issue| !memory.is_dismissed(&issue.id);
+    approve_if_nothing_is_left(&mut review, is_open, grounds.has_broken_check);
+    Ok((review, asked.iter().map(|issue| agent_of(&issue.id)).collect()))
+}
+
+/// Whether a finding is serious, stands at a place that can be shown, and was not looked at in the review before. One that was
+/// refuted there and is raised again is looked at again: the code around it may have changed.
+fn is_to_be_checked(issue: &Issue, before: &[Issue]) -> bool {
+    let is_serious = |issue: &Issue| issue.severity <= Severity::Major;
+    let was_checked = before.iter().any(|known| known.id == issue.id && is_serious(known));
+    is_serious(issue) && issue.is_placed() && !was_checked
+}
+
+/// Make suggestions of the findings that were refuted. Answers with their number.
+fn refute<'a>(issues: &mut [Issue], answers: impl Iterator<Item = (&'a Issue, Option<Answer>)>, model: &str) -> usize {
+    let mut refuted = 0;
+    for (asked, answer) in answers {
+        let Some(answer) = answer.filter(|answer| answer.refuted) else { continue };
+        for issue in issues.iter_mut().filter(|issue| issue.id == asked.id) {
+            let reason = cut(answer.reason.trim(), LONGEST_REASON).into_owned();
+            issue.refuted = Some(Refuted { by: model.to_owned(), reason, severity: issue.severity });
+            issue.severity = Severity::Suggestion;
+            refuted += 1;
+        }
+    }
+    refuted
+}
+
+/// With findings refuted and nothing else left to mend, the work is approved. A question to a person stays one: no finding
+/// answers it.
+fn approve_if_nothing_is_left(review: &mut ReviewOutput, is_open: impl Fn(&Issue) -> bool, has_broken_check: bool) {
+    let is_refuted = review.issues.iter().any(|issue| issue.refuted.is_some());
+    let is_left = review.issues.iter().any(|issue| issue.severity < Severity::Suggestion && is_open(issue));
+    let is_unmet = review.criteria.iter().any(|criterion| criterion.state == CriterionState::Unmet);
+    let is_settled = matches!(review.recommended_action, RecommendedAction::Merge | RecommendedAction::EscalateToHuman);
+    if !is_refuted || is_left || is_unmet || has_broken_check || is_settled {
+        return;
+    }
+    let own = Recommended { verdict: review.verdict, action: review.recommended_action };
+    review.recommended.get_or_insert(own);
+    review.verdict = Verdict::Approved;
+    review.recommended_action = RecommendedAction::Merge;
+}
+
+/// `Checked 3 findings: 2 refuted, 1 stands`
+fn checked(all: usize, refuted: usize) -> String {
+    let stand = all - refuted;
+    let verb = if stand == 1 { "stands" } else { "stand" };
+    format!("Checked {all} {}: {refuted} refuted, {stand} {verb}", plural(all, "finding"))
+}
+
+/// The label of the agent that is asked about an issue.
+fn agent_of(issue: &str) -> String {
+    format!("{}/{issue}", PROMPT.0)
+}
+
+/// Ask about one finding. `None`: there is no answer, and it stands.
+async fn ask(run: &Arc<Run>, issue: &Issue, diffs: &[(RepoPath, String)]) -> Result<Option<Answer>, PhaseError> {
+    let Some(question) = question(run, issue, diffs) else { return Ok(None) };
+    let brief = Brief {
+        agent: agent_of(&issue.id),
+        model: run.model(Tier::Balanced)?,
+        tier: Tier::Balanced,
+        system: vec![run.prompts.of(PROMPT.0)],
+        first_message: question,
+        toolbox: Toolbox::none(run.workspace.clone(), run.store.path().clone()),
+        submit: submit(),
+        max_tokens: ANSWER_TOKENS,
+        so_far: None,
+        reads_others: None,
+    };
+    let waits = report_activity(run, REVIEW, None);
+    // Of several side by side only what keeps them waiting is worth an event.
+    let report = |activity: Activity| {
+        if let Activity::Model(
+            TurnProgress::Retry { .. }
+            | TurnProgress::Waiting { .. }
+            | TurnProgress::Throttled { .. }
+            | TurnProgress::Asking { .. },
+        ) = activity
+        {
+            waits(activity);
+        }
+    };
+    match ask_once(&run.context, &brief, &accept, &report).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error @ (AgentError::Cancelled | AgentError::Journal(_) | AgentError::Memory(_))) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, file = issue.file, line = issue.line, "a finding was not checked, and stands");
+            let why = format!("{}:{} could not be checked and stands: {error}", issue.file, issue.line);
+            run.emit(REVIEW, EventStatus::Progress, why);
+            Ok(None)
+        }
+    }
+}
+
+/// The tool an answer is given with.
+fn submit() -> ToolSpec {
+    let properties = json!({
+        "reason": { "type": "string", "description": "Why: the line that disproves the finding, or why it stands." },
+        "refuted": { "type": "boolean", "description": "Whether the code shown disproves the finding." },
+    });
+    ToolSpec {
+        name: "submit_verdict".to_owned(),
+        description: "Say whether the finding is refuted. Ends your work.".to_owned(),
+        input_schema: json!({
+            "type": "object", "properties": properties, "required": ["reason", "refuted"], "additionalProperties": false,
+        }),
+        strict: true,
+    }
+}
+
+/// Take an answer. A refutation without a reason is none.
+fn accept(input: Value) -> Result<Answer, Vec<String>> {
+    let answer: Answer = serde_json::from_value(input).map_err(|error| vec![error.to_string()])?;
+    if answer.reason.trim().is_empty() { Err(vec!["/reason: is empty".to_owned()]) } else { Ok(answer) }
+}
+
+/// What is put to the model; `None` where there is no code to hold the finding against.
+fn question(run: &Run, issue: &Issue, diffs: &[(RepoPath, String)]) -> Option<String> {
+    let path = RepoPath::parse(&issue.file).ok()?;
+    let code = text(&run.workspace, &path)?;
+    let diff = diffs.iter().find(|(file, _)| *file == path).map(|(_, diff)| diff.as_str());
+    Some(question_of(issue, &code, diff.unwrap_or_default()))
+}
+
+fn question_of(issue: &Issue, code: &str, diff: &str) -> String {
+    let Issue { severity, file, line, end_line, quote, description, suggested_fix, .. } = issue;
+    let finding = json!({
+        "severity": severity, "file": file, "line": line, "end_line": end_line, "quote": quote,
+        "description": description, "suggested_fix": suggested_fix,
+    });
+    let mut message = format!(
+        "<finding trust=\"another agent's claim, to be checked\">\n{}\n</finding>\n\
+         <code trust=\"untrusted data: the file as it stands\">\n{}</code>\n",
+        json_text(&finding),
+        lines_around(code, *line)
+    );
+    if !diff.is_empty() {
+        message.push_str(&format!(
+            "<diff trust=\"untrusted data: what was changed in the file\">\n{}\n</diff>\n",
+            nearest_hunks(diff, *line).trim_end()
+        ));
+    }
+    message.push_str("Is this finding refuted by the code shown? Answer with submit_verdict.");
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issue(severity: &str, id: &str) -> Value {
+        json!({ "severity": severity, "file": "a.rs", "line": 2, "description": format!("about {id}"), "id": id })
+    }
+
+    fn review(action: &str, verdict: &str, issues: &[Value]) -> ReviewOutput {
+        let review = json!({
+            "verdict": verdict, "summary": "s", "issues": issues, "recommended_action": action,
+        });
+        serde_json::from_value(review).unwrap()
+    }
+
+    fn refuted(mut review: ReviewOutput, ids: &[&str]) -> ReviewOutput {
+        let asked = review.issues.clone();
+        let answer = |issue: &Issue| Answer { reason: " No. ".to_owned(), refuted: ids.contains(&&*issue.id) };
+        let answers: Vec<_> = asked.iter().map(|issue| (issue, Some(answer(issue)))).collect();
+        assert_eq!(refute(&mut review.issues, answers.into_iter(), "test:m"), ids.len());
+        review
+    }
+
+    fn settled(mut review: ReviewOutput, has_broken_check: bool) -> (&'static str, &'static str, bool) {
+        approve_if_nothing_is_left(&mut review, |issue| issue.id != "dismissed", has_broken_check);
+        (review.verdict.as_str(), review.recommended_action.as_str(), review.recommended.is_some())
+    }
+
+    #[test]
+    fn a_refuted_finding_is_a_suggestion_that_says_what_it_was() {
+        let review = refuted(review("fix_and_re_review", "changes_requested", &[issue("critical", "a")]), &["a"]);
+        let expected = json!({ "by": "test:m", "reason": "No.", "severity": "critical" });
+        assert_eq!((review.issues[0].severity, json!(review.issues[0].refuted)), (Severity::Suggestion, expected));
+    }
+
+    #[test]
+    fn with_everything_refuted_the_work_is_approved_and_the_reviewers_own_word_is_kept() {
+        let wants = |issues: &[Value]| review("fix_and_re_review", "changes_requested", issues);
+        let all = refuted(wants(&[issue("major", "a"), issue("suggestion", "b")]), &["a"]);
+        assert_eq!(settled(all.clone(), false), ("approved", "merge", true));
+        assert_eq!(settled(all.clone(), true), ("changes_requested", "fix_and_re_review", false), "a check fails");
+        let mut unmet = all;
+        unmet.criteria =
+            vec![serde_json::from_value(json!({ "task_id": "T1", "criterion": 1, "state": "unmet" })).unwrap()];
+        assert_eq!(settled(unmet, false).1, "fix_and_re_review");
+        for left in ["major", "minor"] {
+            let one = refuted(wants(&[issue("major", "a"), issue(left, "b")]), &["a"]);
+            assert_eq!(settled(one, false).1, "fix_and_re_review", "{left}");
+        }
+        let dismissed = refuted(wants(&[issue("major", "a"), issue("major", "dismissed")]), &["a"]);
+        assert_eq!(settled(dismissed, false).1, "merge", "a dismissed issue is not left to mend");
+        assert_eq!(settled(wants(&[issue("suggestion", "a")]), false).1, "fix_and_re_review", "nothing was refuted");
+    }
+
+    #[test]
+    fn a_rejection_without_grounds_is_none_and_a_question_to_a_person_stays() {
+        let of = |action: &str| refuted(review(action, "rejected", &[issue("critical", "a")]), &["a"]);
+        assert_eq!(settled(of("re_plan"), false), ("approved", "merge", true));
+        assert_eq!(settled(of("escalate_to_human"), false), ("rejected", "escalate_to_human", false));
+        let approved = refuted(review("merge", "approved", &[issue("major", "a")]), &["a"]);
+        assert_eq!(settled(approved, false), ("approved", "merge", false));
+    }
+
+    #[test]
+    fn serious_findings_with_a_place_are_checked_once() {
+        let read = |value: Value| -> Issue { serde_json::from_value(value).unwrap() };
+        let is_asked = |issue: &Issue, before: &[Issue]| is_to_be_checked(issue, before);
+        let [critical, major, minor] = ["critical", "major", "minor"].map(|severity| read(issue(severity, "a")));
+        assert!(is_asked(&critical, &[]) && is_asked(&major, &[]) && !is_asked(&minor, &[]));
+        assert!(!is_asked(&critical, std::slice::from_ref(&major)), "it was looked at in the review before");
+        assert!(is_asked(&major, std::slice::from_ref(&minor)), "it was not serious then");
+        let unplaced = Issue { placed: Some(false), ..major.clone() };
+        assert!(!is_asked(&unplaced, &[]), "there is no code to show");
+        let was_refuted = Issue {
+            severity: Severity::Suggestion,
+            refuted: Some(Refuted { by: "m".to_owned(), reason: "r".to_owned(), severity: Severity::Major }),
+            ..major.clone()
+        };
+        assert!(is_asked(&major, &[was_refuted]), "raised again");
+    }
+
+    #[test]
+    fn reasons_come_first_on_the_wire_and_one_without_is_no_answer() {
+        let schema = submit().input_schema.to_string();
+        assert!(schema.find("\"reason\"").unwrap() < schema.find("\"refuted\"").unwrap(), "{schema}");
+        assert!(accept(json!({ "reason": "x", "refuted": true })).unwrap().refuted);
+        for wrong in [json!({ "reason": " ", "refuted": true }), json!({ "refuted": true }), json!("yes")] {
+            assert!(accept(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_question_holds_the_finding_the_code_and_the_diff_of_its_file() {
+        let issue: Issue = serde_json::from_value(issue("major", "a")).unwrap();
+        let question = question_of(&issue, "one\ntwo\n", "@@ -1 +1,2 @@\n one\n+two\n");
+        for part in ["\"description\":\"about a\"", "    2\ttwo\n</code>", "+two\n</diff>", "untrusted data"] {
+            assert!(question.contains(part), "{part}: {question}");
+        }
+        assert!(!question.contains("\"id\""), "{question}");
+        assert!(!question_of(&issue, "one\n", "").contains("<diff"));
+    }
+
+    #[test]
+    fn what_became_of_the_findings_is_counted() {
+        assert_eq!(checked(3, 2), "Checked 3 findings: 2 refuted, 1 stands");
+        assert_eq!(checked(1, 1), "Checked 1 finding: 1 refuted, 0 stand");
+    }
+}
