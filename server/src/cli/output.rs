@@ -46,11 +46,13 @@ pub(super) fn warn(warnings: &[String]) {
 
 /// `file:line: severity: text`, the format of compilers, which editors can jump to. Without a line where none is known.
 pub(super) fn issue_line(issue: &Issue) -> String {
-    let Issue { file, line, severity, description, .. } = issue;
+    let Issue { file, line, severity, description, refuted, .. } = issue;
     let (file, description) = (text::safe_line(file), text::safe_line(description));
+    let refuted =
+        refuted.as_ref().map(|refuted| format!(" ({})", text::safe_line(&refuted.words()))).unwrap_or_default();
     match issue.is_placed() {
-        true => format!("{file}:{line}: {}: {description}", severity.as_str()),
-        false => format!("{file}: {}: {description} (no place in the code was found)", severity.as_str()),
+        true => format!("{file}:{line}: {}: {description}{refuted}", severity.as_str()),
+        false => format!("{file}: {}: {description} (no place in the code was found){refuted}", severity.as_str()),
     }
 }
 
@@ -204,7 +206,7 @@ pub(super) async fn reader_left() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::Severity;
+    use crate::contracts::{Refuted, Severity};
 
     #[test]
     fn an_issue_reads_like_a_compilers_message() {
@@ -222,5 +224,10 @@ mod tests {
             id: String::new(),
         };
         assert_eq!(issue_line(&issue), "src/a.rs:12: major: The count is off by one.");
+        let reason = "Line 9\nbounds it.".to_owned();
+        let refuted = Some(Refuted { by: "test:m".to_owned(), reason, severity: Severity::Major });
+        let issue = Issue { severity: Severity::Suggestion, refuted, ..issue };
+        let line = "src/a.rs:12: suggestion: The count is off by one. (refuted: Line 9 bounds it.)";
+        assert_eq!(issue_line(&issue), line);
     }
 }

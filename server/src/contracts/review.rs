@@ -276,6 +276,13 @@ impl Issue {
     }
 }
 
+impl Refuted {
+    /// As people are told: `refuted: the line above checks it`.
+    pub fn words(&self) -> String {
+        format!("refuted: {}", self.reason.trim())
+    }
+}
+
 impl CriterionState {
     /// The word used in the JSON.
     pub fn as_str(self) -> &'static str {

@@ -41,14 +41,13 @@ pub(super) fn edited_message(issue: &Issue) -> String {
 
 fn message(issue: &Issue, mark: &str) -> String {
     let lines = |text: &str| text.trim().lines().map(|line| to_proto::plain(line, 2000)).collect::<Vec<_>>().join("\n");
+    let refuted = issue.refuted.as_ref().map(|refuted| format!("\n\n{}", lines(&refuted.words()))).unwrap_or_default();
+    let text = lines(&issue.description);
     let description = match issue.is_placed() {
-        true => format!("{}{mark}", lines(&issue.description)),
+        true => format!("{text}{mark}{refuted}"),
         false => {
-            format!(
-                "{}: {} (no place in the code was found)",
-                to_proto::plain(&issue.file, 300),
-                lines(&issue.description)
-            )
+            let file = to_proto::plain(&issue.file, 300);
+            format!("{file}: {text} (no place in the code was found){refuted}")
         }
     };
     match issue.suggested_fix.as_deref().map(str::trim).filter(|fix| !fix.is_empty()) {

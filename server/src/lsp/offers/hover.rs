@@ -44,6 +44,9 @@ pub(crate) fn hover(snapshot: &Snapshot, issues: &[HoverIssue<'_>], kind: Markup
 
 fn in_markdown(issue: &Issue, of: &str, task: Option<&Task>) -> String {
     let mut blocks = vec![format!("**Baton review{of}: {}**", issue.severity.as_str()), markdown(&issue.description)];
+    if let Some(refuted) = &issue.refuted {
+        blocks.push(markdown(&refuted.words()));
+    }
     if let Some(fix) = suggested_fix(issue) {
         blocks.push("**Suggested fix**".to_owned());
         blocks.push(markdown(fix));
@@ -62,6 +65,9 @@ fn in_markdown(issue: &Issue, of: &str, task: Option<&Task>) -> String {
 fn in_plain_text(issue: &Issue, of: &str, task: Option<&Task>) -> String {
     let mut blocks =
         vec![format!("Baton review{of}: {}\n{}", issue.severity.as_str(), plain_lines(&issue.description))];
+    if let Some(refuted) = &issue.refuted {
+        blocks.push(plain_lines(&refuted.words()));
+    }
     if let Some(fix) = suggested_fix(issue) {
         blocks.push(format!("Suggested fix:\n{}", plain_lines(fix)));
     }
@@ -85,6 +91,7 @@ fn suggested_fix(issue: &Issue) -> Option<&str> {
 mod tests {
     use super::super::snapshot::fixture::{approve, issue, snapshot};
     use super::*;
+    use crate::contracts::{Refuted, Severity};
     use crate::workflow::Next;
 
     #[test]
@@ -108,6 +115,19 @@ mod tests {
                         Suggested fix:\nUse `name.trim()`.\n\nTask T1: Title of T1\n- It *greets*.";
         assert_eq!((content.kind, content.value.as_str()), (MarkupKind::PlainText, expected));
         assert_eq!(hover(&snapshot, &[], MarkupKind::Markdown), None);
+    }
+
+    #[test]
+    fn a_refuted_issue_says_why() {
+        let snapshot = snapshot(Next::Merged, approve);
+        let refuted =
+            Refuted { by: "test:m".to_owned(), reason: "Line 9 *bounds* it.".to_owned(), severity: Severity::Major };
+        let issue = Issue { severity: Severity::Suggestion, refuted: Some(refuted), ..issue("i1", "src/lib.rs", 2) };
+        let shown = |kind| hover(&snapshot, &[of_workflow(&issue)], kind).unwrap().value;
+        let markdown = "**Baton review: suggestion**\n\nWhat i1 says.\n\nrefuted: Line 9 \\*bounds\\* it.\n\n**Task T1";
+        assert!(shown(MarkupKind::Markdown).starts_with(markdown), "{}", shown(MarkupKind::Markdown));
+        let plain = "Baton review: suggestion\nWhat i1 says.\n\nrefuted: Line 9 *bounds* it.\n\nTask T1";
+        assert!(shown(MarkupKind::PlainText).starts_with(plain), "{}", shown(MarkupKind::PlainText));
     }
 
     fn of_workflow(issue: &Issue) -> HoverIssue<'_> {

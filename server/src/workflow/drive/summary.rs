@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::contracts::{CriterionState, ImplReport, PhaseName, TaskStatus};
+use crate::contracts::{CriterionState, ImplReport, Issue, PhaseName, TaskStatus};
 use crate::memory::Memory;
 use crate::text::{self, count};
 use crate::workflow::decide::accept::accepted_words;
@@ -31,10 +31,16 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
             message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
         }
     }
-    match memory.open_issues().count() {
+    let (refuted, left): (Vec<&Issue>, Vec<&Issue>) = memory.open_issues().partition(|issue| issue.refuted.is_some());
+    match left.len() {
         0 => {}
         1 => message.push_str(" 1 issue is left."),
         issues => message.push_str(&format!(" {issues} issues are left.")),
+    }
+    match refuted.len() {
+        0 => {}
+        1 => message.push_str(" 1 finding of the review was refuted."),
+        findings => message.push_str(&format!(" {findings} findings of the review were refuted.")),
     }
     if let Some(criteria) = criteria_words(memory).filter(|_| accepted_words(memory).is_none()) {
         message.push_str(&format!(" {criteria}."));
