@@ -47,5 +47,6 @@ mod support;
 mod task_text;
 mod trust;
 mod user_phases;
+mod validation;
 mod vscode;
 mod work_elsewhere;

@@ -32,10 +32,8 @@ pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit:
     if !done.editor.is_empty() {
         message.push_str(&review::editor_section(&done.editor));
     }
-    if !dismissed.is_empty() {
-        message.push_str(&section("dismissed_issues", &json_text(&dismissed)));
-        message.push_str("The user looked at the dismissed issues and wants none of them raised again.\n");
-    }
+    message.push_str(&review::guidance_section(&run.workspace));
+    message.push_str(&review::dismissed_section(&dismissed, &memory.dismissed));
     message.push_str(&format!(
         "Look at this work as your instructions say, and hand what you found on with {submit}: each issue at its place, \
          with the exact text of its line as its quote. Another agent judges the work as a whole and is given what you \

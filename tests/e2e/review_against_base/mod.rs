@@ -217,7 +217,7 @@ fn what_was_dismissed_is_not_raised_by_the_next_review() {
     let done = against(&session, &api, "main", &[]).expect(0);
     assert!(!done.stdout.contains("Taste."), "{}", done.stdout);
     let asked = api.requests()[0].first_message();
-    assert!(asked.contains("<dismissed_issues>") && asked.contains(id.as_str().unwrap()), "{asked}");
+    assert!(asked.contains("<dismissed_issues ") && asked.contains(id.as_str().unwrap()), "{asked}");
     assert_eq!(session.handoff("dismissed.json"), json!([id]));
 
     // Also by one that follows a review which did not raise it.

@@ -452,7 +452,7 @@ fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
     assert_eq!(agents(&api.requests()[count..]), ["implement/T2", "review"], "T1 has nothing to fix");
     assert_eq!(session.handoff("round.json")["tasks"], json!(["T2"]));
     let asked = api.first_message("review", 1);
-    let (dismissed, open) = (asked.find("<dismissed_issues>").unwrap(), asked.find("<open_issues>").unwrap());
+    let (dismissed, open) = (asked.find("<dismissed_issues ").unwrap(), asked.find("<open_issues>").unwrap());
     assert!(asked[dismissed..open].contains(&id) && !asked[open..].contains(&id), "{asked}");
     assert_eq!(id_of(&session.handoff("review.json"), "A matter of taste."), id);
     assert_eq!(states(&session), pairs(&[("A matter of taste.", "dismissed"), ("Wrong.", "fixed")]));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::accept::{accept_unplanned, submit_unplanned};
-use super::brief::{Unplanned, unplanned_message};
+use super::brief::{Unplanned, guidance_section, unplanned_message};
 use super::earlier::Earlier;
 use super::finish::{Facts, finish, verdict_and_count};
 use super::validate::{Grounds, validate};
@@ -87,6 +87,8 @@ impl OneAgent for AgainstBase<'_> {
             changed: &changed,
             left_out: &diff.left_out,
             earlier: &earlier,
+            dismissals: &memory.dismissed,
+            guidance: &guidance_section(&run.workspace),
             findings: &run.editor.findings(&files, &run.context.cancel).await,
         });
         let toolbox = toolbox(run, self.phase, diffs.clone());
@@ -143,7 +145,7 @@ impl OneAgent for AgainstBase<'_> {
     fn done(&self, material: &Material, review: &ReviewOutput) -> String {
         let dismissed = &material.earlier.dismissed;
         let is_shown = |issue: &&Issue| dismissed.iter().all(|known| known.id != issue.id);
-        verdict_and_count(review, review.issues.iter().filter(is_shown).count())
+        verdict_and_count(review, review.issues.iter().filter(is_shown))
     }
 }
 

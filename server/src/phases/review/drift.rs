@@ -1,10 +1,22 @@
-//! What was changed without being planned.
+//! What was changed without being planned, or without an issue that asked for it.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use crate::contracts::{PlanOutput, RepoPath};
-use crate::workflow::{Changes, ForeignWork};
-use crate::workspace::Workspace;
+use crate::contracts::{Issue, PlanOutput, RepoPath, Round, RoundKind, find_quote};
+use crate::memory::Memory;
+use crate::text::count;
+use crate::workflow::{Changes, ForeignWork, PhaseError, Publish, Run, publish_journal, publishes_in_effect};
+use crate::workspace::{self, TextFile, Workspace};
+
+/// Lines between a change and an issue from which on the change is far from it: more than the rest of a function, as a
+/// rule.
+const FAR: usize = 20;
+/// So few lines far from an issue are no drift: a fix may need a name imported, or one taken away.
+const FEW: usize = 5;
+
+/// Line numbers, from 1, the last one included.
+type Lines = (usize, usize);
 
 /// Files that were changed and that no task of an approved plan lists, one sentence each.
 pub(super) fn unplanned(
@@ -19,4 +31,142 @@ pub(super) fn unplanned(
     let mut known: HashSet<String> = files().filter_map(|file| keys.key_of(file)).collect();
     let unplanned = changed().filter(|path| known.insert(keys.key(path)));
     unplanned.map(|path| format!("{path} was changed and stands in no task of the plan.")).collect()
+}
+
+/// What the fix round of this number changed far from every issue it was for, one sentence each; nothing in a round of
+/// another kind.
+///
+/// Each publish is held against what it found, so that what a person edited meanwhile counts for nobody.
+///
+/// # Errors
+/// When a journal or an image cannot be read.
+pub(super) fn far_from_issues(run: &Run, memory: &Memory, round: u32) -> Result<Vec<String>, PhaseError> {
+    let Some(round) = memory.round.as_ref().filter(|known| known.kind == RoundKind::Fix && known.n == round) else {
+        return Ok(Vec::new());
+    };
+    let issues = issues_of(run, round);
+    let keys = run.workspace.file_keys_of(issues.iter().map(|issue| issue.file.as_str()));
+    let mut found = Vec::new();
+    for Publish { folder, record, .. } in publishes_in_effect(publish_journal(&run.store)?) {
+        if record.round != round.n || !round.tasks.contains(&record.task) {
+            continue;
+        }
+        for file in &record.files {
+            let before =
+                file.before(&folder).map_err(|source| run.store.file_error("read", "a before-image", source))?;
+            // Without a copy of what was written, what stands is the nearest to it.
+            let after = file.after(&folder).ok().unwrap_or_else(|| {
+                workspace::read_exact(&run.workspace, &file.path).ok().flatten().map(|state| state.bytes)
+            });
+            let here: Vec<&Issue> =
+                issues.iter().filter(|issue| keys.is_same(&issue.file, file.path.as_str())).collect();
+            let places = places_of(&here, before.as_deref());
+            let far = far_lines(&workspace::changed_lines(before.as_deref(), after.as_deref()), &places);
+            if far >= FEW {
+                found.push(sentence(&record.task, far, &file.path, here.is_empty()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// `T1 changed 120 lines of src/a.rs far from every issue.`
+fn sentence(task: &str, far: usize, path: &RepoPath, is_without_issue: bool) -> String {
+    let lines = count(far, "line");
+    match is_without_issue {
+        true => format!("{task} changed {lines} of {path}, where no issue of the round stands."),
+        false => format!("{task} changed {lines} of {path} far from every issue."),
+    }
+}
+
+/// The issues that a round is to fix.
+fn issues_of(run: &Run, round: &Round) -> Vec<Issue> {
+    let issues = run.store.review_before(round.n).map(|review| review.issues).unwrap_or_default();
+    issues.into_iter().filter(|issue| round.issues.contains(&issue.id)).collect()
+}
+
+/// Where issues of a file stand in its content before the round: where their quote does, else at their line.
+fn places_of(issues: &[&Issue], before: Option<&[u8]>) -> Vec<Lines> {
+    let text = before.and_then(|bytes| TextFile::decode(bytes).ok()).map(|file| file.text().to_owned());
+    let text = text.unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let place = |issue: &&Issue| {
+        let quote = issue.quote.as_deref().filter(|quote| !quote.trim().is_empty());
+        let first = quote.and_then(|quote| find_quote(&lines, quote, issue.line)).unwrap_or(issue.line);
+        let height = issue.end_line.unwrap_or(issue.line).saturating_sub(issue.line);
+        (first as usize, first.saturating_add(height) as usize)
+    };
+    issues.iter().map(place).collect()
+}
+
+/// How many lines of these changes are far from all of these places. Where lines were replaced, the larger number of both
+/// sides counts; lines that were added stand where they were put into the old text.
+fn far_lines(changed: &[(Range<usize>, Range<usize>)], places: &[Lines]) -> usize {
+    let is_far = |line: usize| {
+        places.iter().all(|&(first, last)| first.saturating_sub(line).max(line.saturating_sub(last)) > FAR)
+    };
+    let of_change = |(old, new): &(Range<usize>, Range<usize>)| {
+        let removed = old.clone().filter(|index| is_far(index + 1)).count();
+        let last = old.len().saturating_sub(1);
+        let added = (0..new.len()).filter(|index| is_far(old.start + 1 + (*index).min(last))).count();
+        removed.max(added)
+    };
+    changed.iter().map(of_change).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(lines: impl IntoIterator<Item = u32>) -> String {
+        lines.into_iter().map(|n| format!("line {n}\n")).collect()
+    }
+
+    fn far(before: &str, after: &str, places: &[Lines]) -> usize {
+        far_lines(&workspace::changed_lines(Some(before.as_bytes()), Some(after.as_bytes())), places)
+    }
+
+    #[test]
+    fn a_file_rewritten_for_one_line_is_far_from_it_but_for_the_lines_around() {
+        let before = numbered(1..=200);
+        let after = before.replace("line", "row");
+        assert_eq!(far(&before, &after, &[(100, 100)]), 200 - 41);
+        assert_eq!(far(&before, &after, &[(50, 50), (100, 140)]), 200 - 41 - 81);
+        assert_eq!(far(&before, &after, &[]), 200, "a file without an issue");
+        assert_eq!(far(&before, "", &[(1, 1)]), 179, "what was taken away counts");
+    }
+
+    #[test]
+    fn a_long_addition_at_the_place_is_near_and_one_elsewhere_is_far() {
+        let before = numbered(1..=100);
+        let added = numbered(1000..1120);
+        let at = |line: u32| numbered(1..=line) + &added + &numbered(line + 1..=100);
+        assert_eq!(far(&before, &at(50), &[(50, 50)]), 0);
+        assert_eq!(far(&before, &at(30), &[(50, 50)]), 0);
+        assert_eq!(far(&before, &at(28), &[(50, 50)]), 120);
+        assert_eq!(far(&before, &before, &[(50, 50)]), 0);
+        // One line near the place becomes many.
+        let grown = before.replace("line 50\n", &added);
+        assert_eq!(far(&before, &grown, &[(50, 50)]), 0);
+    }
+
+    #[test]
+    fn an_issue_is_looked_for_by_its_quote_in_what_the_round_found() {
+        let read = |value: serde_json::Value| -> Issue { serde_json::from_value(value).unwrap() };
+        let issue = read(serde_json::json!({
+            "severity": "major", "file": "a.rs", "line": 3, "end_line": 5, "quote": "line 90", "description": "d", "id": "i",
+        }));
+        let before = numbered(1..=100);
+        assert_eq!(places_of(&[&issue], Some(before.as_bytes())), [(90, 92)]);
+        let gone = Issue { quote: Some("nowhere".to_owned()), ..issue };
+        assert_eq!(places_of(&[&gone], Some(before.as_bytes())), [(3, 5)]);
+        assert_eq!(places_of(&[&gone], None), [(3, 5)]);
+    }
+
+    #[test]
+    fn what_is_said_names_task_lines_and_file() {
+        let path = RepoPath::parse("src/a.rs").unwrap();
+        assert_eq!(sentence("T1", 120, &path, false), "T1 changed 120 lines of src/a.rs far from every issue.");
+        assert!(sentence("T1", 30, &path, true).ends_with("of src/a.rs, where no issue of the round stands."));
+    }
 }

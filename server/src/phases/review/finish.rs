@@ -119,7 +119,9 @@ fn place_again(issue: &Issue, texts: &Texts<'_>) -> Issue {
     placed.unwrap_or_else(|| keep(issue.clone(), texts))
 }
 
-/// `changes requested, 2 issues`
-pub(super) fn verdict_and_count(review: &ReviewOutput, issues: usize) -> String {
-    format!("{}, {}", review.verdict.as_str().replace('_', " "), count(issues, "issue"))
+/// `changes requested, 2 issues`, and how many of them were refuted.
+pub(super) fn verdict_and_count<'a>(review: &ReviewOutput, issues: impl Iterator<Item = &'a Issue>) -> String {
+    let (refuted, standing): (Vec<&Issue>, Vec<&Issue>) = issues.partition(|issue| issue.refuted.is_some());
+    let words = format!("{}, {}", review.verdict.as_str().replace('_', " "), count(standing.len(), "issue"));
+    if refuted.is_empty() { words } else { format!("{words}, {} refuted", refuted.len()) }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::accept::{accept, accept_last, submit};
-use super::brief::{Reviewed, first_message};
+use super::brief::{Reviewed, first_message, guidance_section};
 use super::criteria::{Judged, raise_unmet};
 use super::earlier::{Earlier, earlier_issues, open_findings};
 use super::finish::{Facts, finish, verdict_and_count};
@@ -97,7 +97,8 @@ pub(in crate::phases) struct Material {
     judged: Judged,
     /// The round of the report.
     round: u32,
-    /// Files that were changed and that no approved plan lists, one sentence each.
+    /// Files that were changed and that no approved plan lists, and what a fix round changed far from its issues, one
+    /// sentence each.
     drift: Vec<String>,
     /// What was changed, by file.
     diffs: Vec<(RepoPath, String)>,
@@ -122,6 +123,7 @@ impl OneAgent for Review {
         let earlier = earlier_issues(run, memory, report.round)?;
         let done = WorkDone::look_up(run, memory).await?;
         let approved = approved_part(plan, memory);
+        let far = drift::far_from_issues(run, memory, report.round)?;
         let first_message = first_message(&Reviewed {
             task: &memory.task_text(),
             context: memory.context.as_ref(),
@@ -132,13 +134,17 @@ impl OneAgent for Review {
             elsewhere: &done.foreign.reviewer_note(),
             further: &open_findings(memory),
             earlier: &earlier,
+            dismissals: &memory.dismissed,
+            far: &far,
+            guidance: &guidance_section(&run.workspace),
             findings: &done.editor,
         });
         let diffs = done.diffs();
         let toolbox = toolbox(run, self, diffs.clone());
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
-        let drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);
+        let mut drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);
+        drift.extend(far);
         let judged = Judged { plan: approved, keys: memory.keys.clone(), checks: report.checks.clone() };
         Ok((Work::Ask { first_message, toolbox }, Material { earlier, judged, round: report.round, drift, diffs }))
     }
@@ -191,6 +197,6 @@ impl OneAgent for Review {
     }
 
     fn done(&self, _material: &Material, review: &ReviewOutput) -> String {
-        verdict_and_count(review, review.issues.len())
+        verdict_and_count(review, review.issues.iter())
     }
 }

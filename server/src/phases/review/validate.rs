@@ -19,7 +19,7 @@ use crate::models::{Tier, ToolSpec, TurnProgress};
 use crate::phases::placing::text;
 use crate::text::{count, cut, plural};
 use crate::tools::Toolbox;
-use crate::workflow::{Costs, EventStatus, PhaseError, REVIEW, Run, report_activity};
+use crate::workflow::{Costs, EventPhase, EventStatus, PhaseError, REVIEW, Run, report_activity};
 
 /// The prompt of the agents that check findings, and the beginning of their labels.
 pub(super) const PROMPT: (PhaseName, &str) =
@@ -76,8 +76,12 @@ pub(super) async fn validate(
         run.emit(REVIEW, EventStatus::Progress, format!("Checking {}", count(asked.len(), "finding")));
         let model = run.model(Tier::Balanced)?.id().to_owned();
         let asks: Vec<_> = asked.iter().map(|issue| ask(run, issue, grounds.diffs).boxed()).collect();
-        let answers: Vec<Option<Answer>> =
+        let answers: Vec<Result<Answer, String>> =
             stream::iter(asks).buffered(run.settings.max_parallel_tasks.max(1)).try_collect().await?;
+        let unasked: Vec<&String> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+        if let Some(why) = unasked.first() {
+            run.emit(EventPhase::Workflow, EventStatus::Progress, stand_unchecked(unasked.len(), why));
+        }
         let refuted = refute(&mut review.issues, asked.iter().zip(answers), &model);
         run.emit(REVIEW, EventStatus::Progress, checked(asked.len(), refuted));
     }
@@ -95,10 +99,14 @@ fn is_to_be_checked(issue: &Issue, before: &[Issue]) -> bool {
 }
 
 /// Make suggestions of the findings that were refuted. Answers with their number.
-fn refute<'a>(issues: &mut [Issue], answers: impl Iterator<Item = (&'a Issue, Option<Answer>)>, model: &str) -> usize {
+fn refute<'a>(
+    issues: &mut [Issue],
+    answers: impl Iterator<Item = (&'a Issue, Result<Answer, String>)>,
+    model: &str,
+) -> usize {
     let mut refuted = 0;
     for (asked, answer) in answers {
-        let Some(answer) = answer.filter(|answer| answer.refuted) else { continue };
+        let Some(answer) = answer.ok().filter(|answer| answer.refuted) else { continue };
         for issue in issues.iter_mut().filter(|issue| issue.id == asked.id) {
             let reason = cut(answer.reason.trim(), LONGEST_REASON).into_owned();
             issue.refuted = Some(Refuted { by: model.to_owned(), reason, severity: issue.severity });
@@ -132,14 +140,26 @@ fn checked(all: usize, refuted: usize) -> String {
     format!("Checked {all} {}: {refuted} refuted, {stand} {verb}", plural(all, "finding"))
 }
 
+/// `2 findings of the review could not be checked and stand: …`
+fn stand_unchecked(number: usize, why: &str) -> String {
+    let verb = if number == 1 { "stands" } else { "stand" };
+    format!("{} of the review could not be checked and {verb}: {why}", count(number, "finding"))
+}
+
 /// The label of the agent that is asked about an issue.
 fn agent_of(issue: &str) -> String {
     format!("{}/{issue}", PROMPT.0)
 }
 
-/// Ask about one finding. `None`: there is no answer, and it stands.
-async fn ask(run: &Arc<Run>, issue: &Issue, diffs: &[(RepoPath, String)]) -> Result<Option<Answer>, PhaseError> {
-    let Some(question) = question(run, issue, diffs) else { return Ok(None) };
+/// Ask about one finding. Inside: why there is no answer, so that it stands.
+async fn ask(
+    run: &Arc<Run>,
+    issue: &Issue,
+    diffs: &[(RepoPath, String)],
+) -> Result<Result<Answer, String>, PhaseError> {
+    let Some(question) = question(run, issue, diffs) else {
+        return Ok(Err(format!("{} cannot be read", issue.file)));
+    };
     let brief = Brief {
         agent: agent_of(&issue.id),
         model: run.model(Tier::Balanced)?,
@@ -166,14 +186,9 @@ async fn ask(run: &Arc<Run>, issue: &Issue, diffs: &[(RepoPath, String)]) -> Res
         }
     };
     match ask_once(&run.context, &brief, &accept, &report).await {
-        Ok(answer) => Ok(Some(answer)),
+        Ok(answer) => Ok(Ok(answer)),
         Err(error @ (AgentError::Cancelled | AgentError::Journal(_) | AgentError::Memory(_))) => Err(error.into()),
-        Err(error) => {
-            tracing::warn!(%error, file = issue.file, line = issue.line, "a finding was not checked, and stands");
-            let why = format!("{}:{} could not be checked and stands: {error}", issue.file, issue.line);
-            run.emit(REVIEW, EventStatus::Progress, why);
-            Ok(None)
-        }
+        Err(error) => Ok(Err(error.to_string())),
     }
 }
 
@@ -247,7 +262,7 @@ mod tests {
     fn refuted(mut review: ReviewOutput, ids: &[&str]) -> ReviewOutput {
         let asked = review.issues.clone();
         let answer = |issue: &Issue| Answer { reason: " No. ".to_owned(), refuted: ids.contains(&&*issue.id) };
-        let answers: Vec<_> = asked.iter().map(|issue| (issue, Some(answer(issue)))).collect();
+        let answers: Vec<_> = asked.iter().map(|issue| (issue, Ok(answer(issue)))).collect();
         assert_eq!(refute(&mut review.issues, answers.into_iter(), "test:m"), ids.len());
         review
     }
@@ -335,5 +350,7 @@ mod tests {
     fn what_became_of_the_findings_is_counted() {
         assert_eq!(checked(3, 2), "Checked 3 findings: 2 refuted, 1 stands");
         assert_eq!(checked(1, 1), "Checked 1 finding: 1 refuted, 0 stand");
+        assert_eq!(stand_unchecked(1, "w"), "1 finding of the review could not be checked and stands: w");
+        assert_eq!(stand_unchecked(2, "w"), "2 findings of the review could not be checked and stand: w");
     }
 }

@@ -116,7 +116,9 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
         _ if reviews >= policy.max_review_cycles => spent(),
         RecommendedAction::RePlan => Next::RePlan,
         RecommendedAction::FixAndReReview => {
-            let open: Vec<&Issue> = review.open_issues(&memory.dismissed).collect();
+            // What was refuted is not worked on unless a person chooses it.
+            let open: Vec<&Issue> =
+                review.open_issues(&memory.dismissed).filter(|issue| issue.refuted.is_none()).collect();
             if open.is_empty() {
                 let reason = "the review asks for a fix and names no open issue".to_owned();
                 return Next::Escalated { reason };
