@@ -11,6 +11,7 @@ export const serverSettings = [
   "max_parallel_tasks",
   "max_review_cycles",
   "max_repair_rounds",
+  "review_validation",
   "budget_usd",
   "budget_tokens",
   "checkpoint",
