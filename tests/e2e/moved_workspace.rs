@@ -306,7 +306,7 @@ fn where_no_key_can_be_kept_that_is_said_and_an_answer_from_outside_is_none() {
 #[test]
 fn there_is_nothing_to_trust_where_nothing_was_moved() {
     let session = Session::new(&workspace(1));
-    session.baton(["trust"]).run().expect(0).prints("There is nothing to trust here.");
+    session.baton(["trust"]).run().expect(0).prints("There is nothing to trust here: no checks are set.");
     session.baton(["trust", "--moved"]).run().expect(3).reports("There is nothing to take over");
     assert!(!session.exists(".agent_memory"));
 }

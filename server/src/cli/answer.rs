@@ -2,7 +2,7 @@
 
 use super::args::ApproveArgs;
 use super::failure::Failure;
-use super::output::{print, status_after, way_on_lines_after};
+use super::output::{print, status_after, tell, way_on_lines_after};
 use super::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::Decision;
@@ -14,17 +14,27 @@ use crate::workflow::{self, Answer, Answered, GateSources, NO_PLAN, WorkflowStat
 pub(super) fn approve(start: &Start<'_>, args: ApproveArgs) -> Result<u8, Failure> {
     let ApproveArgs { only, plan } = args;
     let partial = only.is_some();
-    let (.., answered) = answer(start, Answer { decision: Decision::Approved, tasks: only, plan_sha256: plan })?;
+    let approve = Answer { tasks: only, plan_sha256: plan, ..Answer::of(Decision::Approved) };
+    let (session, store, answered) = answer(start, approve)?;
     let what = if partial { answered.tasks.join(", ") } else { text::count(answered.tasks.len(), "task") };
     let then = if answered.run_waits { "The waiting run goes on." } else { "`baton run` goes on with it." };
     print(&format!("Approved plan{} ({what}). {then}", version(&answered)))?;
+    let checks = workflow::waiting_checks(&store, &session.settings);
+    let skipped = checks.set.iter().filter(|check| !check.trusted).map(|check| text::safe_line(&check.name));
+    let skipped: Vec<String> = skipped.collect();
+    if !skipped.is_empty() {
+        let (checks, are) = (text::plural(skipped.len(), "Check"), if skipped.len() == 1 { "is" } else { "are" });
+        tell(&format!(
+            "{checks} {} {are} not trusted and will be skipped; `baton trust` shows and asks.",
+            skipped.join(", ")
+        ));
+    }
     Ok(0)
 }
 
 /// Reject the plan.
 pub(super) fn reject(start: &Start<'_>) -> Result<u8, Failure> {
-    let (session, store, answered) =
-        answer(start, Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None })?;
+    let (session, store, answered) = answer(start, Answer::of(Decision::Rejected))?;
     let status = status_after(&store, &session.settings, &session.phases);
     let rejected = format!("Rejected plan{}", version(&answered));
     let mut lines = vec![match &status {

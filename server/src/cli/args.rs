@@ -57,7 +57,7 @@ pub enum Command {
     /// Put the workflow's memory into history and start afresh; your files stay as they are, and what was changed in them
     /// can no longer be undone
     Reset,
-    /// Vouch for what only a person can: at a terminal
+    /// Let the checks of this workspace run, or take over the memory of a moved one: at a terminal
     Trust(TrustArgs),
     /// Look whether everything a run needs is there, and tell how to fix what is not
     #[command(after_help = DOCTOR_HELP)]
@@ -309,12 +309,16 @@ Exit codes:
     2  the settings do, or no model is set up";
 
 const TRUST_HELP: &str = "\
+Without a flag: shows the checks of this workspace that you have not trusted as they are, and asks whether they may
+run. That holds for this folder, for you, and for these very commands; the checks of your own settings need no word.
+Where no checks are set, it offers those that the project shows, and writes them to baton.toml if you want them.
+
 Approvals, publish journals and transcripts hold for you and for the folder they were made in. After `mv`, --moved
 shows which of them you made where the project was, asks, and makes them hold here. A copy of a project that is
 still there is not taken for it.
 
 Exit codes:
-    0  taken over, or there is nothing to take over
+    0  trusted or taken over, or there is nothing to trust or to take over
     1  failed, or a run is at work
     2  wrong usage or settings
     3  nobody said yes: it needs a person at a terminal";

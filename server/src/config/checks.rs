@@ -175,3 +175,100 @@ fn read_glob(text: &str) -> Result<String, String> {
         Err(error) => Err(format!("{error}; write for example *.rs or web/**")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::super::load::load;
+    use super::super::sources::{Sources, TomlFile, UserFile};
+    use super::*;
+
+    fn of_workspace(text: &str) -> Sources {
+        Sources { workspace: Some(file("baton.toml", text)), ..Sources::default() }
+    }
+
+    fn file(name: &str, text: &str) -> TomlFile {
+        TomlFile { name: name.to_owned(), text: text.to_owned() }
+    }
+
+    fn faults(text: &str, expected: Expect) {
+        expected.assert_eq(&load(&of_workspace(text)).unwrap_err().to_string());
+    }
+
+    #[test]
+    fn a_check_says_what_it_may_do_and_when_it_runs() {
+        let text = "[[checks]]\nname = \"web tests\"\ncommand = \"\"\"\nset -e\nnpm test\"\"\"\nnetwork = true\ntry = false\n\
+                    secrets = true\npaths = [\"*.ts\", \"./web/\", \"docs/**/*.md\"]\n";
+        let loaded = load(&of_workspace(text)).unwrap();
+        let expected = Check {
+            network: true,
+            r#try: false,
+            secrets: true,
+            paths: vec!["*.ts".to_owned(), "web/**".to_owned(), "docs/**/*.md".to_owned()],
+            ..Check::of_workspace("web tests", "set -e\nnpm test")
+        };
+        assert_eq!(loaded.settings.checks, [expected]);
+        assert!(loaded.settings.has_set_checks);
+    }
+
+    #[test]
+    fn a_check_is_of_the_layer_that_set_it() {
+        let text = "[[checks]]\nname = \"a\"\ncommand = \"a\"";
+        let origin = |sources: &Sources| load(sources).unwrap().settings.checks[0].origin;
+        let mut sources = of_workspace(text);
+        assert_eq!(origin(&sources), CheckOrigin::Workspace);
+        sources.user = Some(UserFile { file: file("config.toml", text), folder: Default::default() });
+        assert_eq!(origin(&sources), CheckOrigin::User);
+        sources.editor = Some(serde_json::json!({ "checks": [{ "name": "a", "command": "a", "try": false }] }));
+        assert_eq!(origin(&sources), CheckOrigin::Editor, "editor settings come merged with the workspace's");
+    }
+
+    #[test]
+    fn no_checks_can_be_set_too() {
+        assert!(!load(&Sources::default()).unwrap().settings.has_set_checks);
+        assert!(load(&of_workspace("checks = []")).unwrap().settings.has_set_checks);
+    }
+
+    #[test]
+    fn every_wrong_part_of_a_check_has_its_place() {
+        faults(
+            "[[checks]]\nname = \"a\"\ncommand = \"a\"\nnetwork = \"true\"\ntry = 1\nsecrets = \"\"\npaths = \"*.rs\"\n\
+             [[checks]]\nname = \"b\\u202e\"\ncommand = \"b\\u0000\"\npaths = [\"/src\", \"../x\", \"a\\\\b\", \"[\", 3, \"\"]\n\
+             [[checks]]\nname = \"c\"\ncommand = \"c\"\n[[checks]]\nname = \"C\"\ncommand = \"c\"\n",
+            expect![[r#"
+                baton.toml:4:11: checks.network is "true"; it takes true or false, without quotes
+                baton.toml:5:7: checks.try is 1; it takes true or false, without quotes
+                baton.toml:6:11: checks.secrets is ""; it takes true or false, without quotes
+                baton.toml:7:9: checks.paths is "*.rs"; it takes a list of globs, for example ["*.rs", "web/**"]
+                baton.toml:9:8: checks.name holds control or invisible characters
+                baton.toml:10:11: checks.command holds control or invisible characters
+                baton.toml:11:10: checks.paths holds "/src": paths are named from the workspace's root, with /, as in web/**
+                baton.toml:11:18: checks.paths holds "../x": paths are named from the workspace's root, with /, as in web/**
+                baton.toml:11:26: checks.paths holds "a\\b": paths are named from the workspace's root, with /, as in web/**
+                baton.toml:11:34: checks.paths holds "[": unclosed character class; missing ']'; write for example *.rs or web/**
+                baton.toml:11:39: checks.paths holds 3; a glob is a text, for example "*.rs"
+                baton.toml:11:42: checks.paths holds "": it is empty; write for example *.rs or web/**
+                baton.toml:16:8: checks.name is "C", which differs from "c" only in case; give each check a name of its own"#]],
+        );
+    }
+
+    #[test]
+    fn names_commands_and_their_number_have_a_limit() {
+        let long = |name: usize, command: usize| {
+            format!("[[checks]]\nname = \"{}\"\ncommand = \"{}\"\n", "n".repeat(name), "c".repeat(command))
+        };
+        assert!(load(&of_workspace(&long(LONGEST_NAME, LONGEST_COMMAND))).is_ok());
+        faults(
+            &long(65, 8193),
+            expect![[r#"
+            baton.toml:2:8: checks.name has 65 bytes; it may have 64
+            baton.toml:3:11: checks.command has 8193 bytes; it may have 8192"#]],
+        );
+        let many: String =
+            (0..=MOST_CHECKS).map(|n| format!("[[checks]]\nname = \"{n}\"\ncommand = \"c\"\n")).collect();
+        faults(&many, expect!["baton.toml:151:1: checks holds 51 checks; there can be 50"]);
+        let globs = format!("[[checks]]\nname = \"a\"\ncommand = \"a\"\npaths = [{}]", "\"a\",".repeat(101));
+        faults(&globs, expect!["baton.toml:4:9: checks.paths holds 101 globs; there can be 100"]);
+    }
+}

@@ -26,6 +26,7 @@ mod settings;
 mod sources;
 mod table;
 mod value;
+mod with_check;
 
 pub use check::{Check, CheckOrigin};
 pub use disk::{environment, home, state_folder, user_config_file, user_file, user_folder, variable};
@@ -38,6 +39,7 @@ pub use settings::{
 };
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 pub use table::{Scope, Setting, settings_table};
+pub use with_check::with_check;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,10 @@ pub struct GateFacts {
     pub flagged: Vec<FlaggedFile>,
     /// What only the user can decide.
     pub questions: Vec<String>,
+    /// The checks that are set.
+    pub checks: Vec<GateCheck>,
+    /// Commands that the workspace shows it is checked by, where none are set.
+    pub offered_checks: Vec<OfferedCheck>,
     /// What implementing and reviewing may still cost, without what is spent; `None` where that is past.
     pub estimate: Option<Estimate>,
 }
@@ -33,6 +37,68 @@ pub struct FlaggedFile {
     pub task: String,
     /// What it does: "runs code when you build".
     pub reason: String,
+}
+
+/// A check that is set, as a person is shown it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct GateCheck {
+    /// Names this very command with what it may do: what an answer about it refers to.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its command.
+    pub command: String,
+    /// Whether it may use the network.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub network: bool,
+    /// Whether it may read secret files.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secrets: bool,
+    /// Whether a person said that it may run. It is skipped otherwise.
+    pub trusted: bool,
+    /// Seconds it may take.
+    #[serde(skip)]
+    pub timeout_s: u64,
+    /// Where it is set: `baton.toml`.
+    #[serde(skip)]
+    pub whence: &'static str,
+    /// The command that was trusted under its name before it changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+}
+
+/// A command that could be remembered as a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfferedCheck {
+    /// What an answer about it refers to.
+    pub id: String,
+    /// The name that it would have.
+    pub name: String,
+    /// The command.
+    pub command: String,
+    /// What shows it: the name of a file.
+    pub reason: String,
+}
+
+impl GateCheck {
+    /// For people, what it may do besides running: `, with network and secret files`; empty where that is nothing.
+    pub fn rights(&self) -> &'static str {
+        match (self.network, self.secrets) {
+            (true, true) => ", with network and secret files",
+            (true, false) => ", with network",
+            (false, true) => ", with secret files",
+            (false, false) => "",
+        }
+    }
+
+    /// For people, why it does not run; `None` where it does.
+    pub fn why_skipped(&self) -> Option<&'static str> {
+        match (self.trusted, &self.before) {
+            (true, _) => None,
+            (false, None) => Some("not trusted yet"),
+            (false, Some(_)) => Some("changed since you trusted it"),
+        }
+    }
 }
 
 impl ProtectedFile {

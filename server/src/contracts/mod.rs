@@ -40,7 +40,7 @@ pub use fault::{Fault, JsonText, Position};
 pub use file_glob::{BadGlob, FileGlob};
 pub use file_keys::{FileKeys, name_key};
 pub use findings::Findings;
-pub use gate_facts::{Estimate, FlaggedFile, GateFacts, ProtectedFile, Spending};
+pub use gate_facts::{Estimate, FlaggedFile, GateCheck, GateFacts, OfferedCheck, ProtectedFile, Spending};
 pub use handoffs::{FindingsReader, HandoffFile, HandoffJson, Handoffs, PhaseFiles};
 pub use limits::{
     MAX_BECAUSE_BYTES, MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES,

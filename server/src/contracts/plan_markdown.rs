@@ -45,10 +45,37 @@ fn before_approving(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
     for question in &facts.questions {
         writeln!(out, "- **question**: {}", markdown_line(question))?;
     }
+    checks(out, facts)?;
     if let Some(estimate) = &facts.estimate {
         writeln!(out, "- to implement and review: {}", estimate.words())?;
     }
     writeln!(out)
+}
+
+/// The checks that run after the work, those that do not, and commands that could become some.
+fn checks(out: &mut String, facts: &GateFacts) -> std::fmt::Result {
+    for check in &facts.checks {
+        let (name, command, rights) = (markdown_line(&check.name), code(&check.command), check.rights());
+        match check.why_skipped() {
+            None => write!(out, "- check **{name}** runs after the work: {command}{rights}")?,
+            Some(why) => write!(out, "- check **{name}** is skipped ({why}): {command}{rights}")?,
+        }
+        match &check.before {
+            Some(before) if *before != check.command => writeln!(out, "; it was {}", code(before))?,
+            _ => writeln!(out)?,
+        }
+    }
+    if !facts.offered_checks.is_empty() {
+        let commands = facts.offered_checks.iter();
+        let commands: Vec<String> =
+            commands.map(|check| format!("{} ({})", code(&check.command), markdown_line(&check.reason))).collect();
+        writeln!(
+            out,
+            "- no check is set; you can have these remembered, and run after the work: {}",
+            commands.join(", ")
+        )?;
+    }
+    Ok(())
 }
 
 fn render(
@@ -114,7 +141,7 @@ fn paragraphs(out: &mut String, text: &str) -> std::fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate_facts::{Estimate, FlaggedFile, ProtectedFile, Spending};
+    use super::super::gate_facts::{Estimate, FlaggedFile, GateCheck, OfferedCheck, ProtectedFile, Spending};
     use super::*;
 
     #[test]
@@ -141,6 +168,7 @@ mod tests {
             }],
             questions: vec!["Which\nname?".to_owned()],
             estimate: Some(estimate),
+            ..GateFacts::default()
         };
         let text = plan_markdown(&plan, "Say it", &facts);
         let expected = "```\nSay it\n```\n\n## Before you approve\n\n- **protected**, written only if you approve this very plan: \
@@ -150,6 +178,39 @@ mod tests {
         let unpriced = Estimate { low: spending(None, 1_000), high: spending(None, 9_000), ..estimate };
         assert_eq!(unpriced.words(), "about 1k to 9k tokens; the models' prices are not known");
     }
+
+    #[test]
+    fn the_checks_that_run_and_those_that_do_not_are_told_before_approving() {
+        let plan = plan_of("Do it").0;
+        let check = |name: &str, command: &str| GateCheck {
+            name: name.to_owned(),
+            command: command.to_owned(),
+            ..GateCheck::default()
+        };
+        let facts = GateFacts {
+            checks: vec![
+                GateCheck { trusted: true, network: true, ..check("test", "cargo test") },
+                check("lint", "make lint"),
+                GateCheck { before: Some("make".to_owned()), secrets: true, ..check("build", "make all") },
+            ],
+            ..GateFacts::default()
+        };
+        let text = plan_markdown(&plan, "", &facts);
+        let expected = "## Before you approve\n\n\
+                        - check **test** runs after the work: `cargo test`, with network\n\
+                        - check **lint** is skipped (not trusted yet): `make lint`\n\
+                        - check **build** is skipped (changed since you trusted it): `make all`, with secret files; it was `make`\n";
+        assert!(text.contains(expected), "{text}");
+        let offered = OfferedCheck {
+            id: "a".to_owned(),
+            name: "test".to_owned(),
+            command: "npm test".to_owned(),
+            reason: "package.json".to_owned(),
+        };
+        let text = plan_markdown(&plan, "", &GateFacts { offered_checks: vec![offered], ..GateFacts::default() });
+        assert!(text.contains("run after the work: `npm test` (package.json)\n"), "{text}");
+    }
+
     /// A plan in which every text is this one.
     fn plan_of(text: &str) -> (PlanOutput, GateFacts) {
         let task = serde_json::json!({
@@ -166,6 +227,18 @@ mod tests {
             protected: vec![ProtectedFile { path: path.clone(), task: task.clone(), never: false }],
             flagged: vec![FlaggedFile { path, task, reason: text.to_owned() }],
             questions: vec![text.to_owned()],
+            checks: vec![GateCheck {
+                name: text.to_owned(),
+                command: text.to_owned(),
+                before: Some(format!("{text}{text}")),
+                ..GateCheck::default()
+            }],
+            offered_checks: vec![OfferedCheck {
+                id: text.to_owned(),
+                name: text.to_owned(),
+                command: text.to_owned(),
+                reason: text.to_owned(),
+            }],
             estimate: None,
         };
         (serde_json::from_value(plan).unwrap(), facts)

@@ -4,7 +4,7 @@
 //! kept in [`Staging`] and reaches the working tree by [`publish()`], all or nothing.
 //!
 //! Invariants: a path from outside is a `RepoPath` and is checked by `protect` before it is read or written; files that
-//! no request names (handoffs, journals) are opened by `bounded`; the working tree is written by `publish` alone. No
+//! no request names (handoffs, journals) are opened by `bounded`; the working tree is written by `publish` alone, but for settings that a person has us change (`own_file`). No
 //! two files here import each other.
 //!
 //! Deliberately absent: models, phases and tools; any cache of file contents; any write to the user's git index.
@@ -15,6 +15,7 @@ mod access;
 mod beneath;
 mod bounded;
 mod buffers;
+mod detected_checks;
 mod diff;
 mod durable;
 mod error;
@@ -28,6 +29,7 @@ mod lines;
 mod merge;
 mod names;
 mod opened;
+mod own_file;
 mod ownership;
 mod path_state;
 mod protect;
@@ -46,6 +48,7 @@ pub use access::{Refused, readable};
 pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};
 pub use buffers::{Buffer, Buffers, OpenBuffers, matches_disk};
 pub use cap_std::fs::Dir;
+pub use detected_checks::{DetectedCheck, detected_checks};
 pub use diff::{changed_lines, counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
 pub use error::WorkspaceError;
@@ -58,6 +61,7 @@ pub use git::{
 pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
 pub use opened::read_as_editor;
+pub use own_file::OwnFileError;
 pub use ownership::Owner;
 pub use path_state::read_exact;
 pub use protect::{

@@ -1,6 +1,7 @@
 //! The gate on a terminal: shows the plan and reads a person's answer.
 
 mod answer;
+pub(super) mod checks;
 mod lines;
 mod view;
 
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::progress::Progress;
-use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer};
+use crate::workflow::{Approver, CheckAnswer, FaultyGate, Gate, GateAnswer};
 use crate::{config, text};
 use answer::Choice;
 use lines::Lines;
@@ -155,6 +156,31 @@ impl TerminalApprover {
         }
     }
 
+    /// Ask about the checks. An empty line, and the end of the input, let nothing run and remember nothing.
+    async fn checks(&self, gate: &Gate) -> io::Result<CheckAnswer> {
+        let untrusted: Vec<String> = gate.content.untrusted().map(|check| check.id.clone()).collect();
+        if !untrusted.is_empty() {
+            self.ask_in_words(&checks::trust_question(untrusted.len()))?;
+            let is_yes = self.lines.next().await.is_some_and(|line| checks::is_yes(&line));
+            let trust = if is_yes { untrusted } else { Vec::new() };
+            return Ok(CheckAnswer { trust, remember: None });
+        }
+        let offered = &gate.content.offered_checks;
+        loop {
+            self.ask_in_words(checks::offer_question(offered.len()))?;
+            let Some(line) = self.lines.next().await else { return Ok(CheckAnswer::default()) };
+            match checks::parse_offer_answer(&line, offered) {
+                Ok(answer) => return Ok(answer),
+                Err(message) => self.write(&format!("{}\n", text::paragraph("", &message, self.appearance.width)))?,
+            }
+        }
+    }
+
+    /// A question that may be longer than a line; the answer is typed behind it.
+    fn ask_in_words(&self, question: &str) -> io::Result<()> {
+        self.write(&format!("\n{} ", text::paragraph("", question.trim_end(), self.appearance.width)))
+    }
+
     /// Ask what should be different; `None` goes back to the question.
     async fn changes(&self) -> io::Result<Option<GateAnswer>> {
         self.write("What should be different? (an empty line goes back)\n> ")?;
@@ -187,11 +213,12 @@ impl TerminalApprover {
     }
 
     /// Ask with the terminal to itself. A question that is dropped before it is answered prints `withdrawn`.
-    async fn with_terminal(
+    async fn with_terminal<T>(
         &self,
-        question: impl Future<Output = io::Result<GateAnswer>> + Send,
+        question: impl Future<Output = io::Result<T>> + Send,
         withdrawn: &'static str,
-    ) -> GateAnswer {
+        no_answer: T,
+    ) -> T {
         let _pause = self.progress.as_ref().map(|progress| progress.pause());
         // What was typed before the plan was on screen does not answer it.
         self.lines.discard().await;
@@ -201,7 +228,7 @@ impl TerminalApprover {
         open.withdrawn = None;
         answer.unwrap_or_else(|error| {
             tracing::warn!("the gate cannot be shown: {error}");
-            GateAnswer::Wait
+            no_answer
         })
     }
 
@@ -220,11 +247,16 @@ impl TerminalApprover {
 #[async_trait]
 impl Approver for TerminalApprover {
     async fn ask(&self, gate: &Gate) -> GateAnswer {
-        self.with_terminal(self.ask_about_plan(gate), "No answer is needed any more.").await
+        self.with_terminal(self.ask_about_plan(gate), "No answer is needed any more.", GateAnswer::Wait).await
+    }
+
+    async fn ask_about_checks(&self, gate: &Gate) -> CheckAnswer {
+        let withdrawn = "No answer is needed any more.";
+        self.with_terminal(self.checks(gate), withdrawn, CheckAnswer::default()).await
     }
 
     async fn show_faults(&self, gate: &FaultyGate) -> GateAnswer {
-        self.with_terminal(self.ask_about_faulty_plan(gate), "That has changed.").await
+        self.with_terminal(self.ask_about_faulty_plan(gate), "That has changed.", GateAnswer::Wait).await
     }
 }
 

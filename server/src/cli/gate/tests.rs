@@ -61,6 +61,7 @@ fn gate() -> Gate {
             estimate: Estimate { low: usd(0.05, 10), high: usd(0.21, 20), ceiling: usd(4.958, 900) },
             models: Vec::new(),
             checks: Vec::new(),
+            offered_checks: Vec::new(),
             warnings: Vec::new(),
         },
         tasks: tasks.collect(),

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use console::Style as Paint;
 
-use crate::contracts::{Complexity, ProtectedFile, RepoPath, Task};
+use super::checks::{check_lines, offer_lines};
+use crate::contracts::{Complexity, GateCheck, ProtectedFile, RepoPath, Task};
 use crate::text;
 use crate::workflow::{Gate, GateContent, GateTask};
 
@@ -34,6 +35,7 @@ pub(super) fn gate_view(gate: &Gate, appearance: Appearance) -> String {
     view.approach(&mut lines);
     view.tasks(&mut lines);
     view.order(&mut lines);
+    view.checks(&mut lines);
     view.warnings(&mut lines);
     view.costs(&mut lines);
     lines.join("\n") + "\n"
@@ -124,6 +126,25 @@ impl View<'_> {
         for (index, group) in groups.iter().enumerate() {
             let at_once = if group.len() > 1 { " at once" } else { "" };
             lines.push(self.text(&format!("  {}. ", index + 1), &format!("{}{at_once}", group.join(", "))));
+        }
+    }
+
+    fn checks(&self, lines: &mut Vec<String>) {
+        let GateContent { checks, offered_checks, .. } = &self.gate.content;
+        let width = self.appearance.width;
+        if !checks.is_empty() {
+            lines.push(String::new());
+            lines.push(self.heading("Checks after the work"));
+            let yellow = |check: &GateCheck, line: String| match check.trusted {
+                true => line,
+                false => self.paint(Paint::new().yellow(), &line),
+            };
+            lines.extend(checks.iter().zip(check_lines(checks, width)).map(|(check, line)| yellow(check, line)));
+        } else if !offered_checks.is_empty() {
+            lines.push(String::new());
+            lines.push(self.heading("Checks after the work"));
+            lines.push(self.text("  ", "None is set. This workspace shows how it is checked:"));
+            lines.extend(offer_lines(offered_checks, width));
         }
     }
 

@@ -14,20 +14,24 @@ use crate::lsp::folder::Folder;
 use crate::lsp::run::runs;
 use crate::lsp::run::start::Start;
 use crate::memory::Store;
-use crate::workflow::{self, Answer, Answered, StartError};
+use crate::workflow::{self, Answer, Answered, CheckAnswer, ChecksAnswered, StartError};
 
 /// Approve the plan, or some tasks of it; where no run waits, one is started.
 pub(super) async fn approve(folder: &Arc<Folder>, arguments: ApproveArguments) -> Result<Value, Refused> {
-    let ApproveArguments { tasks, plan_sha256 } = arguments;
-    let answered = answer(folder, Answer { decision: Decision::Approved, tasks, plan_sha256 }).await?;
+    let ApproveArguments { tasks, plan_sha256, trust_checks, remember_checks } = arguments;
+    let checks = CheckAnswer { trust: trust_checks.unwrap_or_default(), remember: remember_checks };
+    let answered = answer(folder, Answer { decision: Decision::Approved, tasks, plan_sha256, checks }).await?;
     let run = if answered.is_locked { None } else { Some(runs::start(folder, Start::default()).await?) };
-    Ok(json!({ "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks }))
+    let ChecksAnswered { trusted, remembered } = answered.checks;
+    Ok(json!({
+        "run": run, "plan_version": answered.plan_version, "tasks": answered.tasks,
+        "trusted_checks": trusted, "remembered_checks": remembered,
+    }))
 }
 
 /// Reject the plan.
 pub(super) async fn reject(folder: &Arc<Folder>) -> Result<Value, Refused> {
-    let reject = Answer { decision: Decision::Rejected, tasks: None, plan_sha256: None };
-    let answered = answer(folder, reject).await?;
+    let answered = answer(folder, Answer::of(Decision::Rejected)).await?;
     Ok(json!({ "plan_version": answered.plan_version }))
 }
 

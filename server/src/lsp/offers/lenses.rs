@@ -8,8 +8,8 @@ use super::offer::Offer;
 use super::snapshot::Snapshot;
 use crate::contracts::{BaseReview, Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
 use crate::lsp::text::position::Text;
-use crate::text::count;
-use crate::workflow::{IMPLEMENT, Next};
+use crate::text::{count, short_line};
+use crate::workflow::{IMPLEMENT, Next, WaitingChecks};
 
 /// An offer above a line.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,10 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
     match snapshot.next {
         Next::Gate => {
             on_top.push(approve(format!("Approve plan ({})", after_approval(snapshot, plan))));
+            let with_checks = snapshot.checks.approval(&loaded.sha256);
+            on_top.extend(with_checks.map(|(title, answer)| {
+                Offer::new(snapshot, with_commands(title, &snapshot.checks), "baton.approve", answer)
+            }));
             on_top.push(whole("Reject plan".to_owned(), "baton.reject"));
         }
         Next::Rejected if snapshot.active_run.is_none() => {
@@ -74,6 +78,15 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
         lenses.extend(run_alone(snapshot, task, &loaded.sha256).map(|offer| Lens { line, offer }));
     }
     lenses
+}
+
+/// `Approve and trust the check (cargo test)`
+fn with_commands(title: &str, checks: &WaitingChecks) -> String {
+    let untrusted = checks.untrusted().map(|check| &check.command);
+    let commands = untrusted.chain(checks.offered.iter().map(|offer| &offer.command));
+    let commands: Vec<String> = commands.map(|command| short_line(command, 40)).collect();
+    let (first, rest) = title.split_at(title.len().min(1));
+    format!("{first}{} ({})", rest.to_lowercase(), commands.join(", "))
 }
 
 /// What is done after an approval.

@@ -8,7 +8,9 @@ use crate::contracts::{CriterionResult, Handoff, PlanOutput, RepoPath, ReviewOut
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
-use crate::workflow::{Next, Phases, Policy, next_phase, standing_criteria};
+use crate::workflow::{
+    Next, Phases, Policy, WaitingChecks, next_phase, standing_criteria, waiting_checks,
+};
 
 /// Offers are a function of this and the text of a document.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Snapshot {
     pub(crate) active_run: Option<String>,
     /// The memory folder, relative to the workspace root.
     pub(crate) memory_dir: Option<RepoPath>,
+    /// What a person has still to say of the checks, where a plan waits.
+    pub(crate) checks: WaitingChecks,
 }
 
 impl Snapshot {
@@ -37,6 +41,7 @@ impl Snapshot {
             next: Next::NeedTask,
             active_run: None,
             memory_dir: None,
+            checks: WaitingChecks::default(),
         }
     }
 
@@ -66,7 +71,12 @@ impl Snapshot {
         let next = next_phase(&memory, &Policy::of(settings, phases), now);
         let active_run = store.holder().map(|holder| holder.run);
         let criteria = standing_criteria(&memory, store);
-        Ok(Self { folder_uri: None, memory, criteria, next, active_run, memory_dir: Some(store.path().clone()) })
+        let checks = match next {
+            Next::Gate => waiting_checks(store, settings),
+            _ => WaitingChecks::default(),
+        };
+        let memory_dir = Some(store.path().clone());
+        Ok(Self { folder_uri: None, memory, criteria, next, active_run, memory_dir, checks })
     }
 
     /// The same, with commands that name the folder.

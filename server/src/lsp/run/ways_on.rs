@@ -28,6 +28,10 @@ const LONGEST: usize = 60;
 pub(crate) fn sentence(ways: &[WayOn]) -> String {
     let of_way = |way: &WayOn| {
         let command = way.command?;
+        // What it says yes to is named by ids: a code lens has them.
+        if way.id == WayOnId::Trust {
+            return None;
+        }
         // With none, a finished workflow only repeats its end.
         let needs_task = way.id == WayOnId::Start && way.cli.as_ref().is_some_and(|cli| cli.contains("--task"));
         if needs_task {

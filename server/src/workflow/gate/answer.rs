@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 
+use super::checks::{ChecksAnswered, answer_checks};
 use super::content::GateSources;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput};
 use crate::memory::{MemoryError, Store};
 use crate::workflow::decide::next::{Next, next_phase};
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::phase::Policy;
+use crate::workflow::run::question::CheckAnswer;
 
 /// The message where there is no plan to answer.
 pub const NO_PLAN: &str = "there is no plan to answer; `baton run --task \"…\"` makes one";
@@ -23,6 +25,8 @@ pub struct Answered {
     pub is_locked: bool,
     /// Ids of the tasks the answer is about.
     pub tasks: Vec<String>,
+    /// What became of what was said of the checks.
+    pub checks: ChecksAnswered,
 }
 
 /// What a person answers from outside a run.
@@ -34,6 +38,15 @@ pub struct Answer {
     pub tasks: Option<Vec<String>>,
     /// SHA-256 of the plan that the person was shown, in hex; without one the plan at this moment is meant.
     pub plan_sha256: Option<String>,
+    /// What is said of the checks with an approval.
+    pub checks: CheckAnswer,
+}
+
+impl Answer {
+    /// This answer to the whole plan at this moment; nothing is said of the checks.
+    pub fn of(decision: Decision) -> Self {
+        Self { decision, tasks: None, plan_sha256: None, checks: CheckAnswer::default() }
+    }
 }
 
 const FINISHED: &str =
@@ -47,7 +60,7 @@ const FINISHED: &str =
 /// error of an approval.
 pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered, StartError> {
     let store = sources.store;
-    let Answer { decision, tasks, plan_sha256 } = answer;
+    let Answer { decision, tasks, plan_sha256, checks } = answer;
     let memory = store.load_for_repair()?;
     let sha256 = match (&memory.plan, &memory.faulty_plan) {
         (Some(plan), _) => &plan.sha256,
@@ -80,6 +93,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
         }
         _ => {}
     }
+    let checks = answer_checks(store, sources.settings, &checks)?;
     store.write_approval(sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
     let planned = memory.plan.as_ref().map(|plan| &plan.plan);
     let all = || planned.iter().flat_map(|plan| plan.task_ids()).map(str::to_owned).collect();
@@ -88,6 +102,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
         is_locked: store.holder().is_some(),
         plan_version: planned.map(|plan| plan.plan_version),
         tasks: tasks.unwrap_or_else(all),
+        checks,
     })
 }
 

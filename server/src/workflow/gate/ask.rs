@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::answer::check_subset;
+use super::checks::answer_checks;
 use super::content::GateSources;
 use super::watch::{answered_elsewhere, is_gone, repaired};
 use crate::agents::AgentError;
@@ -69,6 +70,9 @@ pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     match answer {
         GateAnswer::Approve { tasks } => {
             let tasks = tasks.or_else(|| only.and_then(|only| tasks_to_approve(Some(only), memory)));
+            if !settle_checks(run, &gate).await? {
+                return Ok(GateEnd::Continue);
+            }
             write(run, &gate, Decision::Approved, ApprovedBy::Person, tasks)?;
             run.emit(PLAN, EventStatus::Progress, "Approved");
         }
@@ -81,6 +85,24 @@ pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
         GateAnswer::Wait => return Ok(GateEnd::Waiting(waiting)),
     }
     Ok(GateEnd::Continue)
+}
+
+/// Ask about the checks, where there is something to ask, and do what a person says. Answers `false` where the plan was
+/// answered elsewhere meanwhile. A failure is told, and the checks are left as they were.
+async fn settle_checks(run: &Arc<Run>, gate: &Gate) -> Result<bool, PhaseError> {
+    if !gate.content.asks_about_checks() {
+        return Ok(true);
+    }
+    let answer = tokio::select! {
+        answer = run.approver.ask_about_checks(gate) => answer,
+        () = answered_elsewhere(run, &gate.content.plan_sha256) => return Ok(false),
+        () = run.context.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
+    };
+    match answer_checks(&run.store, &run.settings, &answer) {
+        Ok(answered) => answered.words().into_iter().for_each(|words| run.emit(PLAN, EventStatus::Progress, words)),
+        Err(error) => run.emit(PLAN, EventStatus::Progress, format!("warning: {error}")),
+    }
+    Ok(true)
 }
 
 fn is_auto(run: &Run) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::checks::GateChecks;
 use crate::config::Settings;
 use crate::contracts::{
     Estimate, FlaggedFile, GateFacts, PlanOutput, PlanResults, ProtectedFile, RepoPath, Task, Usage, plan_markdown,
@@ -49,12 +50,23 @@ impl GateSources<'_> {
         let estimate = estimate(self, memory, plan);
         let facts = GateFacts { estimate: Some(estimate), ..self.facts(plan) };
         let markdown = plan_markdown(plan, &memory.task_text(), &facts);
-        let GateFacts { protected, flagged, questions, .. } = facts;
+        let GateFacts { protected, flagged, questions, checks, offered_checks, .. } = facts;
         let models = self.models.map(tier_models).unwrap_or_default();
         let plan_sha256 = loaded.sha256.clone();
         // plan.md has none of these; the caller adds what it knows of the memory.
-        let (checks, warnings) = (Vec::new(), self.unsaved_warning(plan).into_iter().collect());
-        GateContent { plan_sha256, markdown, protected, flagged, questions, estimate, models, checks, warnings }
+        let warnings = self.unsaved_warning(plan).into_iter().collect();
+        GateContent {
+            plan_sha256,
+            markdown,
+            protected,
+            flagged,
+            questions,
+            estimate,
+            models,
+            checks,
+            offered_checks,
+            warnings,
+        }
     }
 
     /// What keeps tasks waiting: files of theirs that are open in the editor with unsaved changes.
@@ -77,7 +89,8 @@ impl GateSources<'_> {
         if memory.approval.is_none() {
             return self.content(memory, loaded).markdown;
         }
-        let facts = self.facts(&loaded.plan);
+        // What was not taken at the gate is not offered behind it.
+        let facts = GateFacts { offered_checks: Vec::new(), ..self.facts(&loaded.plan) };
         plan_markdown_with_results(&loaded.plan, &memory.task_text(), &facts, &results(memory))
     }
 
@@ -93,6 +106,7 @@ impl GateSources<'_> {
     fn facts(&self, plan: &PlanOutput) -> GateFacts {
         let memory_dir = self.store.path();
         let workspace = self.store.workspace();
+        let checks = GateChecks::of(self.store, self.settings);
         let git_folders = git_folders(workspace, plan);
         // As the staging area judges, which refuses them whoever approved.
         let is_never = |path: &RepoPath| {
@@ -115,6 +129,8 @@ impl GateSources<'_> {
                 .map(|(path, task)| FlaggedFile { reason: reason(&path).to_owned(), path, task })
                 .collect(),
             questions: Vec::new(),
+            checks: checks.shown(),
+            offered_checks: checks.offered(),
             estimate: None,
         }
     }

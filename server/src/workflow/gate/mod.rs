@@ -5,5 +5,6 @@
 
 pub(crate) mod answer;
 pub(crate) mod ask;
+pub(crate) mod checks;
 pub(crate) mod content;
 pub(crate) mod watch;

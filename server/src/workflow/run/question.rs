@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
-use crate::contracts::{Complexity, Estimate, FlaggedFile, PlanOutput, ProtectedFile, Usage};
+use crate::contracts::{Complexity, Estimate, FlaggedFile, GateCheck, OfferedCheck, PlanOutput, ProtectedFile, Usage};
 use crate::memory::FileFaults;
 
 /// What a person is shown before anything is written.
@@ -42,8 +42,10 @@ pub struct GateContent {
     pub estimate: Estimate,
     /// The models that would do it; none where none is set up.
     pub models: Vec<TierModel>,
-    /// The checks that would run.
+    /// The checks that are set: those that would run, and those that would be skipped.
     pub checks: Vec<GateCheck>,
+    /// Commands that the workspace shows it is checked by, where no checks are set.
+    pub offered_checks: Vec<OfferedCheck>,
     /// What a person should know of how the plan came here: what counts as absent, what was done elsewhere.
     pub warnings: Vec<String>,
 }
@@ -57,17 +59,6 @@ pub struct TierModel {
     pub model: String,
     /// Whose model it is and on whose account.
     pub account: String,
-}
-
-/// A check of the user's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GateCheck {
-    /// Its name.
-    pub name: String,
-    /// Its command.
-    pub command: String,
-    /// Whether the user said that it may run.
-    pub trusted: bool,
 }
 
 /// A gate at which no plan can be shown: plan.json breaks its contract, or is gone.
@@ -128,12 +119,40 @@ pub enum GateAnswer {
     Wait,
 }
 
+/// What a person says of the checks when approving. Nothing said trusts nothing and remembers nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckAnswer {
+    /// Ids of untrusted checks that may run.
+    pub trust: Vec<String>,
+    /// Ids of offered commands to remember as checks, and to run; the others are not offered again. `None`: nothing was
+    /// said of them.
+    pub remember: Option<Vec<String>>,
+}
+
+impl GateContent {
+    /// The checks that would be skipped because nobody has trusted them.
+    pub fn untrusted(&self) -> impl Iterator<Item = &GateCheck> {
+        self.checks.iter().filter(|check| !check.trusted)
+    }
+
+    /// Whether there is something to ask about the checks.
+    pub fn asks_about_checks(&self) -> bool {
+        !self.offered_checks.is_empty() || self.untrusted().next().is_some()
+    }
+}
+
 /// Asks a person. The engine may drop the question (an approval came from elsewhere, the run was cancelled); an
 /// implementation takes its prompt away then.
 #[async_trait]
 pub trait Approver: Send + Sync {
     /// Put the gate before a person and wait for the answer.
     async fn ask(&self, gate: &Gate) -> GateAnswer;
+
+    /// Ask whether the untrusted checks may run, and which offered ones to remember; asked after an approval, where there
+    /// are such. No answer is a no.
+    async fn ask_about_checks(&self, _gate: &Gate) -> CheckAnswer {
+        CheckAnswer::default()
+    }
 
     /// Show a person what is wrong with the plan, and wait: the engine drops this as soon as plan.json is another one.
     /// [`GateAnswer::Edited`] has it read again at once; nothing can be approved here.

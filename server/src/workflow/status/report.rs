@@ -12,7 +12,7 @@ use super::states::{IssueState, NextStep, PhaseState, TaskState, WorkflowState};
 use super::ways_on::{WayOn, WayOnId, fix, ways_on};
 use super::words::Telling;
 use crate::config::Settings;
-use crate::contracts::Usage;
+use crate::contracts::{GateCheck, Usage};
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::Models;
 use crate::text::safe_line;
@@ -20,6 +20,7 @@ use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
 use crate::workflow::decide::next::{Next, next_phase};
 use crate::workflow::foreign::discount::without_unconfirmed;
+use crate::workflow::gate::checks::{WaitingChecks, waiting_checks};
 use crate::workflow::gate::content::GateSources;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::events::PhaseEvent;
@@ -136,10 +137,18 @@ pub fn standing(
     let next = next_phase(memory, policy, now);
     let faulty = stopping(store, memory, faults);
     let written = Written::of(store)?;
-    let criteria = &standing_criteria(memory, store)[..];
-    let (has_token_budget, is_moved) = (false, false);
-    let events = &events[..];
-    let facts = Facts { memory, faulty, next: &next, criteria, events, live, written, has_token_budget, is_moved };
+    let facts = Facts {
+        memory,
+        faulty,
+        next: &next,
+        criteria: &standing_criteria(memory, store),
+        events: &events,
+        live,
+        written,
+        has_token_budget: false,
+        is_moved: false,
+        checks: &WaitingChecks::default(),
+    };
     let situation = Situation::of(&facts);
     let (phases, tasks) = (phase_rows(phases, &situation, &facts, now), task_rows(&facts));
     Ok(Standing { running, phases, tasks })
@@ -279,6 +288,7 @@ impl StatusReader {
             written: Written::of(store)?,
             has_token_budget: sources.settings.budget_tokens.is_some(),
             is_moved: unverified.is_moved,
+            checks: &waiting_checks(store, sources.settings),
         };
         let situation = Situation::of(&facts);
         let tasks = task_rows(&facts);

@@ -8,6 +8,7 @@ use crate::memory::{FileFaults, Memory};
 use crate::workflow::changes::written::Written;
 use crate::workflow::decide::next::Next;
 use crate::workflow::drive::summary::phase_of;
+use crate::workflow::gate::checks::WaitingChecks;
 use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus, FailureCause, PhaseEvent};
 use crate::workflow::run::outcome::Outcome;
 use crate::workflow::run::phase_names::PLAN;
@@ -32,6 +33,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) has_token_budget: bool,
     /// Whether something counts as absent because the project was moved.
     pub(crate) is_moved: bool,
+    /// What a person has still to say of the checks.
+    pub(crate) checks: &'a WaitingChecks,
 }
 
 /// A run at work.

@@ -61,7 +61,7 @@ pub enum WayOnId {
     SetKey,
     /// Allow more than the budget.
     AllowMore,
-    /// Take over what was sealed before the project was moved.
+    /// Let the checks run, or take over what was sealed before the project was moved.
     Trust,
     /// Save files.
     Save,
@@ -137,6 +137,10 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
     };
     if facts.written.can_bring_back && facts.live.is_none() && ways.iter().all(|way| way.id != Id::BringBack) {
         ways.push(bring_back());
+    }
+    let is_asked = ways.iter().any(|way| way.id == Id::Trust);
+    if facts.live.is_none() && !is_asked && facts.checks.untrusted().next().is_some() {
+        ways.push(Id::Trust.way("Trust the Checks", None, Some("baton trust")));
     }
     if facts.is_moved && facts.live.is_none() {
         ways.push(Id::Trust.way("Take Over After the Move", None, Some("baton trust --moved")));
@@ -217,12 +221,18 @@ fn gate_answers(facts: &Facts<'_>) -> Vec<WayOn> {
     let approve = Id::Approve.way("Approve", Some("baton.approve"), Some("baton approve"));
     let first = plan.plan.task_ids().next().map(|id| json!({ "task": id }));
     let edit = Id::Edit.way("Edit Plan", Some("baton.openTask"), None);
-    vec![
-        approve.with(json!({ "planSha256": plan.sha256 })),
+    let first_answer = approve.with(json!({ "planSha256": plan.sha256 }));
+    let rest = [
         Id::Revise.way("Ask for Changes", Some("baton.plan"), Some("baton plan --feedback \"…\"")),
         WayOn { arguments: first, ..edit },
         Id::Reject.way("Reject", Some("baton.reject"), Some("baton reject")),
-    ]
+    ];
+    [first_answer].into_iter().chain(facts.checks.approval(&plan.sha256).map(approve_with_checks)).chain(rest).collect()
+}
+
+/// Approve, and say yes to the checks.
+fn approve_with_checks((title, arguments): (&'static str, Value)) -> WayOn {
+    Id::Trust.way(title, Some("baton.approve"), Some("baton trust && baton approve")).with(arguments)
 }
 
 /// Where a file breaks its contract first.

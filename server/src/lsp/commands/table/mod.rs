@@ -117,6 +117,12 @@ pub(crate) struct ApproveArguments {
     /// SHA-256 of the plan that was shown, in hex; without it the plan at this moment is meant.
     #[serde(rename = "planSha256")]
     pub(crate) plan_sha256: Option<String>,
+    /// Untrusted checks that may run, by the id that the gate shows.
+    #[serde(rename = "trustChecks", deserialize_with = "ids_or_one")]
+    pub(crate) trust_checks: Option<Vec<String>>,
+    /// Of the commands that the gate offers as checks, those to remember, by id; the others are not offered again.
+    #[serde(rename = "rememberChecks", deserialize_with = "ids_or_one")]
+    pub(crate) remember_checks: Option<Vec<String>>,
 }
 
 /// Arguments of `baton.rollback`.

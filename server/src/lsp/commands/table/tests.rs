@@ -63,7 +63,7 @@ fn a_bare_string_stands_for_the_first_field() {
         ("baton.plan", Command::Plan(PlanArguments { feedback: text() })),
         ("baton.implement", Command::Implement(ImplementArguments { only: one() })),
         ("baton.review", Command::Review(ReviewArguments { base: text() })),
-        ("baton.approve", Command::Approve(ApproveArguments { tasks: one(), plan_sha256: None })),
+        ("baton.approve", Command::Approve(ApproveArguments { tasks: one(), ..ApproveArguments::default() })),
         ("baton.rollback", Command::Rollback(RollbackArguments { task: text(), ..RollbackArguments::default() })),
         ("baton.diff", Command::Diff(DiffArguments { task: text() })),
         ("baton.fixIssue", Command::FixIssue(FixArguments { id: None, ids: one() })),

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a plan with unsaved changes in the editor is not approved by the question about the saved one.
 
+mod checks;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::lsp::wire::client::{Client, RequestError};
 use crate::lsp::wire::to_proto;
 use crate::lsp::wire::to_proto::plain;
 use crate::lsp::wire::window;
-use crate::workflow::{Approver, FaultyGate, Gate, GateAnswer, GateContent};
+use crate::workflow::{Approver, CheckAnswer, FaultyGate, Gate, GateAnswer, GateContent};
 
 const VIEW: &str = "View";
 const LATER: &str = "Later";
@@ -250,6 +252,11 @@ impl Approver for EditorGate {
         if self.capabilities.gate { self.wait().await } else { self.ask_in_window(gate).await }
     }
 
+    /// A client with an interface of its own says it with the approval.
+    async fn ask_about_checks(&self, gate: &Gate) -> CheckAnswer {
+        if self.capabilities.gate { CheckAnswer::default() } else { checks::ask(&self.client, &gate.content).await }
+    }
+
     async fn show_faults(&self, gate: &FaultyGate) -> GateAnswer {
         drop(self.events.send(GateEvent::Faulty));
         let faults = plain(&gate.message(), 1000);
@@ -301,6 +308,7 @@ fn question(gate: &Gate) -> String {
         let files: Vec<String> = flagged.iter().map(line).collect();
         lines.push(format!("Look twice at: {}.", plain(&files.join(", "), 300)));
     }
+    lines.extend(checks::lines(&gate.content));
     lines.extend(questions.iter().map(|question| format!("Question: {}", plain(question, 300))));
     let so_far = gate.usage.words();
     lines.push(format!("So far {so_far}. To implement and review: {}.", estimate.words()));

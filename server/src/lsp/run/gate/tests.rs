@@ -42,6 +42,7 @@ pub(in super::super) fn gate() -> Gate {
             estimate: Estimate { low: usd(0.1, 10), high: usd(0.2, 20), ceiling: usd(4.5, 900) },
             models: Vec::new(),
             checks: Vec::new(),
+            offered_checks: Vec::new(),
             warnings: Vec::new(),
         },
         tasks: vec![task],

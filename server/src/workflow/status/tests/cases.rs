@@ -3,9 +3,10 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::contracts::{FileKeys, JsonText};
+use crate::contracts::{FileKeys, GateCheck, JsonText, OfferedCheck};
 use crate::memory::{FaultyPlan, FileFaults, LoadedPlan, Memory};
 use crate::workflow::changes::written::Written;
+use crate::workflow::gate::checks::WaitingChecks;
 use crate::workflow::run::events::PhaseEvent;
 
 pub(super) const RUN: &str = "20261127T120000-aaaa";
@@ -27,6 +28,7 @@ pub(super) struct Case {
     pub(super) is_base_review: bool,
     pub(super) is_faulty: bool,
     pub(super) is_moved: bool,
+    pub(super) checks: WaitingChecks,
     pub(super) written: Written,
 }
 
@@ -86,6 +88,17 @@ fn reviewed(action: &str, verdict: &str, issues: usize) -> Memory {
     let review =
         json!({ "round": 1, "verdict": verdict, "summary": "sum", "issues": issues, "recommended_action": action });
     Memory { review: Some(from(review)), ..with_report(&[("T1", "completed"), ("T2", "completed")]) }
+}
+
+fn untrusted(count: usize) -> WaitingChecks {
+    let check = |n: usize| GateCheck { id: format!("c{n}"), ..GateCheck::default() };
+    let trusted = GateCheck { trusted: true, ..check(0) };
+    WaitingChecks { set: (1..=count).map(check).chain([trusted]).collect(), offered: Vec::new() }
+}
+
+fn offered() -> WaitingChecks {
+    let (name, command, reason) = ("test".into(), "cargo test".into(), "Cargo.toml".into());
+    WaitingChecks { set: Vec::new(), offered: vec![OfferedCheck { id: "o1".into(), name, command, reason }] }
 }
 
 fn written(files: usize) -> Written {
@@ -345,6 +358,10 @@ fn after_review() -> Vec<(&'static str, Case)> {
         ),
         ("accepted by the user with a criterion unmet", accepted_unmet()),
         ("another HOME's approval", Case { memory: approved_under_another_home(), ..Case::default() }),
+        ("untrusted checks at the gate", Case { memory: with_plan(1), checks: untrusted(2), ..Case::default() }),
+        ("untrusted check of a merged workflow", Case { checks: untrusted(1), ..merged_and(written(1)) }),
+        ("offered check at the gate", Case { memory: with_plan(1), checks: offered(), ..Case::default() }),
+        ("offered check of a merged workflow", Case { checks: offered(), ..merged_and(written(1)) }),
         ("moved project", Case { memory: with_plan(1), is_moved: true, ..Case::default() }),
         (
             "a review against a base at work beside a merged workflow",

@@ -57,6 +57,7 @@ impl Case {
             written: self.written,
             has_token_budget: false,
             is_moved: self.is_moved,
+            checks: &self.checks,
         };
         let situation = Situation::of(&facts);
         let tasks = task_rows(&facts);

@@ -1,27 +1,26 @@
 //! `baton trust`: what only a person may confirm.
 
-use std::io::{self, IsTerminal, Write};
+mod checks;
+mod question;
+
 use std::path::{Path, PathBuf};
 
-use super::args::TrustArgs;
-use super::failure::{Failure, PERSON};
-use super::gate;
-use super::output::{print, tell};
-use super::session::{Session, Start};
+use crate::cli::args::TrustArgs;
+use crate::cli::failure::{Failure, PERSON};
+use crate::cli::output::{print, tell};
+use crate::cli::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::{Approval, Decision};
 use crate::memory::{Origin, Resealed, Store, UncountedFrom};
 use crate::text;
 use crate::workflow;
 
-const NOTHING: &str = "There is nothing to trust here. `baton trust --moved` takes over the memory of a project that was \
-                       moved.";
+use question::{has_terminal, is_yes};
 
 /// Confirm what the flags name.
 pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> {
     if !args.moved {
-        print(NOTHING)?;
-        return Ok(0);
+        return checks::trust_checks(start);
     }
     let session = Session::open(start, Overrides::default())?;
     let store = session.memory()?;
@@ -30,7 +29,7 @@ pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> 
         None => (Vec::new(), Vec::new()),
     };
     let found = moved_text(&moved, &rest);
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !has_terminal() {
         let message = match moved.is_empty() {
             true => found,
             false => format!("{found}\nOnly a person can take it over: run `baton trust --moved` at a terminal."),
@@ -42,7 +41,7 @@ pub(super) fn trust(start: &Start<'_>, args: &TrustArgs) -> Result<u8, Failure> 
         return Ok(0);
     };
     tell(&found);
-    if !is_yes()? {
+    if !is_yes("Take this over? [y/N] ")? {
         print("Nothing was taken over.")?;
         return Ok(PERSON);
     }
@@ -118,15 +117,4 @@ fn moved_from(from: &UncountedFrom) -> Option<&Path> {
         Origin::Moved(path) => Some(path),
         _ => None,
     }
-}
-
-fn is_yes() -> Result<bool, Failure> {
-    // What was typed before the question was on screen does not answer it.
-    gate::discard_typed_input();
-    let mut out = io::stderr();
-    write!(out, "Take this over? [y/N] ")?;
-    out.flush()?;
-    let mut line = String::new();
-    io::stdin().read_line(&mut line)?;
-    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }

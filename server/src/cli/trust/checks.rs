@@ -1,0 +1,112 @@
+//! The checks of a workspace, shown in full and trusted by a person.
+
+use std::time::Duration;
+
+use super::question::{has_terminal, is_yes, typed};
+use crate::cli::failure::{Failure, PERSON};
+use crate::cli::gate::checks::{offer_lines, offer_question, parse_offer_answer, trust_question};
+use crate::cli::output::{print, tell};
+use crate::cli::session::{Session, Start};
+use crate::config::{Overrides, Settings};
+use crate::contracts::{GateCheck, OfferedCheck};
+use crate::memory::Store;
+use crate::text;
+use crate::workflow::{self, CheckAnswer, WaitingChecks};
+
+/// Columns of what is printed in paragraphs.
+const WIDTH: usize = 100;
+
+const NOTHING: &str = "There is nothing to trust here: no checks are set. `baton trust --moved` takes over the memory of a \
+                       project that was moved.";
+
+/// Show the checks that are not trusted, and ask; where none are set, offer what the workspace shows.
+pub(super) fn trust_checks(start: &Start<'_>) -> Result<u8, Failure> {
+    let session = Session::open(start, Overrides::default())?;
+    let store = workflow::open_store(&session.workspace, &session.settings, &session.phases)?;
+    let WaitingChecks { set, offered } = workflow::waiting_checks(&store, &session.settings);
+    let untrusted: Vec<&GateCheck> = set.iter().filter(|check| !check.trusted).collect();
+    if !untrusted.is_empty() {
+        return ask_to_trust(&store, &session.settings, &untrusted);
+    }
+    if set.is_empty() {
+        return offer(&store, &session.settings, &offered);
+    }
+    print(&format!("There is nothing left to trust: these checks may run.\n{}", shown(set.iter())))?;
+    Ok(0)
+}
+
+fn ask_to_trust(store: &Store, settings: &Settings, untrusted: &[&GateCheck]) -> Result<u8, Failure> {
+    let what = if untrusted.len() == 1 { "This check has" } else { "These checks have" };
+    let found = format!(
+        "{what} not been trusted as written here; checks run commands, and code of this workspace, on your computer.\n{}",
+        shown(untrusted.iter().copied())
+    );
+    if !has_terminal() {
+        let message = format!("{found}\nOnly a person can trust them: run `baton trust` at a terminal.");
+        return Err(Failure { code: PERSON, message });
+    }
+    tell(&found);
+    if !is_yes(trust_question(untrusted.len()).trim_end_matches("> "))? {
+        print("Nothing was trusted; these checks are skipped.")?;
+        return Ok(PERSON);
+    }
+    let trust = untrusted.iter().map(|check| check.id.clone()).collect();
+    answer(store, settings, &CheckAnswer { trust, remember: None })
+}
+
+fn offer(store: &Store, settings: &Settings, offered: &[OfferedCheck]) -> Result<u8, Failure> {
+    if offered.is_empty() {
+        print(NOTHING)?;
+        return Ok(0);
+    }
+    let found = format!("No checks are set. This workspace shows how it is checked:\n{}", {
+        offer_lines(offered, WIDTH).join("\n")
+    });
+    if !has_terminal() {
+        print(&format!("{found}\nAt a terminal `baton trust` asks whether to remember that in baton.toml."))?;
+        return Ok(0);
+    }
+    tell(&found);
+    loop {
+        match parse_offer_answer(&typed(offer_question(offered.len()))?, offered) {
+            Ok(said) if said.remember.as_ref().is_none_or(Vec::is_empty) => {
+                workflow::answer_checks(store, settings, &said)?;
+                print("Nothing was changed.")?;
+                return Ok(0);
+            }
+            Ok(said) => return answer(store, settings, &said),
+            Err(message) => tell(&message),
+        }
+    }
+}
+
+fn answer(store: &Store, settings: &Settings, said: &CheckAnswer) -> Result<u8, Failure> {
+    if !store.seal().is_kept() {
+        return Err(Failure::failed(
+            "it cannot be kept which checks may run: Baton's state folder ($XDG_STATE_HOME/baton, else \
+             ~/.local/state/baton) cannot be written. Make it writable",
+        ));
+    }
+    let answered = workflow::answer_checks(store, settings, said)?;
+    let words = answered.words().unwrap_or_else(|| "Nothing was changed".to_owned());
+    print(&format!("{words}. A command that changes is asked about again."))?;
+    Ok(0)
+}
+
+/// Each check in full, with all that a person says yes to.
+fn shown<'a>(checks: impl Iterator<Item = &'a GateCheck>) -> String {
+    let mut lines = Vec::new();
+    for check in checks {
+        let timeout = text::whole_seconds(Duration::from_secs(check.timeout_s));
+        let head = format!("{} ({}; {timeout} at most{})", check.name, check.whence, check.rights());
+        lines.push(text::paragraph("  ", &head, WIDTH));
+        lines.extend(text::safe_lines(&check.command).lines().map(|line| format!("      {line}")));
+        if let Some(before) = check.before.as_ref().filter(|before| **before != check.command) {
+            lines.push("    changed since you trusted it; it was:".to_owned());
+            lines.extend(text::safe_lines(before).lines().map(|line| format!("      {line}")));
+        } else if check.before.is_some() {
+            lines.push("    what it may do changed since you trusted it".to_owned());
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,75 @@
+//! The question about the checks, in a client without an interface of its own.
+
+use tower_lsp::lsp_types::MessageType;
+
+use crate::contracts::{GateCheck, OfferedCheck};
+use crate::lsp::wire::client::Client;
+use crate::lsp::wire::to_proto::plain;
+use crate::lsp::wire::window;
+use crate::workflow::{CheckAnswer, GateContent};
+
+// A stray Enter takes the first answer in some clients: it lets nothing run and changes nothing.
+const SKIP: &str = "Skip Them";
+const RUN: &str = "Run Them";
+const NOT_NOW: &str = "Not Now";
+const NEVER: &str = "Don't Ask Again";
+const REMEMBER: &str = "Remember and Run";
+
+/// Most characters of a command in a question.
+const SHOWN: usize = 200;
+
+/// What the question about a plan says of the checks.
+pub(super) fn lines(content: &GateContent) -> Vec<String> {
+    let check = |check: &GateCheck| {
+        let skipped = check.why_skipped().map(|why| format!(" (skipped: {why})")).unwrap_or_default();
+        format!("Check after the work: {}{}{skipped}", named(&check.name, &check.command), check.rights())
+    };
+    content.checks.iter().map(check).collect()
+}
+
+/// Ask about the checks. Only the one button says yes.
+pub(super) async fn ask(client: &Client, content: &GateContent) -> CheckAnswer {
+    let untrusted: Vec<&GateCheck> = content.untrusted().collect();
+    if untrusted.is_empty() {
+        return ask_about_offers(client, &content.offered_checks).await;
+    }
+    let shown = untrusted.iter().map(|check| {
+        let before = check.before.as_ref().filter(|before| **before != check.command);
+        let before = before.map(|before| format!(" (it was: {})", plain(before, SHOWN))).unwrap_or_default();
+        format!("\n{}{}{before}", named(&check.name, &check.command), check.rights())
+    });
+    let question = format!(
+        "Baton: these checks of the workspace are not trusted yet. Run them after the work?{}",
+        shown.collect::<String>()
+    );
+    let is_yes = matches!(
+        window::ask(client, MessageType::WARNING, question, &[SKIP, RUN]).await,
+        Ok(Some(title)) if title == RUN
+    );
+    let trust = if is_yes { untrusted.iter().map(|check| check.id.clone()).collect() } else { Vec::new() };
+    CheckAnswer { trust, remember: None }
+}
+
+async fn ask_about_offers(client: &Client, offered: &[OfferedCheck]) -> CheckAnswer {
+    if offered.is_empty() {
+        return CheckAnswer::default();
+    }
+    let shown =
+        offered.iter().map(|offer| format!("\n{} ({})", plain(&offer.command, SHOWN), plain(&offer.reason, 80)));
+    let question = format!(
+        "Baton: no checks are set. Remember these in baton.toml, and run them after the work?{}",
+        shown.collect::<String>()
+    );
+    let answer = window::ask(client, MessageType::INFO, question, &[NOT_NOW, NEVER, REMEMBER]).await;
+    let remember = match answer.ok().flatten().as_deref() {
+        Some(REMEMBER) => Some(offered.iter().map(|offer| offer.id.clone()).collect()),
+        Some(NEVER) => Some(Vec::new()),
+        _ => None,
+    };
+    CheckAnswer { trust: Vec::new(), remember }
+}
+
+/// `test: cargo test`
+fn named(name: &str, command: &str) -> String {
+    format!("{}: {}", plain(name, 80), plain(command, SHOWN))
+}
