@@ -117,7 +117,7 @@ pub struct CheckResult {
     /// Its exit code; null when it has none: it was skipped, timed out or was killed.
     #[serde(default)]
     pub exit_code: Option<i32>,
-    /// Why it was skipped or could not run: `untrusted`, `paths`, `sandbox`, or a sentence.
+    /// Why it was skipped, could not run or is not repaired again: `untrusted`, `paths`, `sandbox`, or a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How it ends on the files as they were before the workflow; null where nobody had to know.
@@ -202,6 +202,11 @@ impl ImplReport {
         self.done().any(|result| result.task_id == task)
     }
 
+    /// What the check of this name and command said; `None` while it did not run on these results.
+    pub fn check(&self, name: &str, command: &str) -> Option<&CheckResult> {
+        self.checks.iter().find(|check| check.name == name && check.command == command)
+    }
+
     /// Those of these tasks that have no result yet, in their order.
     pub fn pending(&self, tasks: Vec<String>) -> Vec<String> {
         tasks.into_iter().filter(|task| self.result_of(task).is_none()).collect()
@@ -244,6 +249,13 @@ impl CheckResult {
     /// Whether it fails now and did not fail before the workflow, as far as anyone knows.
     pub fn is_broken(&self) -> bool {
         self.has_failed() && self.base != Some(BaseState::Failed)
+    }
+
+    /// Whether agents are to repair what it found. They cannot install a command that is missing, and are not asked again
+    /// after a repair that changed nothing: its reason says so.
+    pub fn wants_repair(&self) -> bool {
+        let is_missing = self.state == CheckState::NotFound && self.base != Some(BaseState::Passed);
+        self.is_broken() && !is_missing && self.reason.is_none()
     }
 }
 

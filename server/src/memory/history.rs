@@ -17,6 +17,8 @@ pub(super) const HISTORY: &str = "history";
 pub enum SetAside {
     /// A fix round follows.
     Fix,
+    /// A repair round follows.
+    Repair,
     /// A new plan follows.
     RePlan,
     /// The user asked for changes to the plan.
@@ -39,6 +41,7 @@ impl SetAside {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Fix => "fix",
+            Self::Repair => "repair",
             Self::RePlan => "re-plan",
             Self::Revise => "revise",
             Self::Retry => "retry",
@@ -141,6 +144,13 @@ pub(super) fn is_whole_rollback(entry: &str, has: impl Fn(&str) -> bool) -> bool
 }
 
 impl Past {
+    /// Repair rounds in a row that were begun last. Tasks that were tried again belong to their round.
+    pub(super) fn repair_rounds(&self) -> u32 {
+        let is = |entry: &&String, why: SetAside| entry.ends_with(&format!("-{}", why.as_str()));
+        let of_rounds = self.entries.iter().rev().filter(|entry| !is(entry, SetAside::Retry));
+        of_rounds.take_while(|entry| is(entry, SetAside::Repair)).count() as u32
+    }
+
     /// The entry whose plan the next plan has to answer to: the last entry with a plan, if that plan was set aside to
     /// be changed.
     pub(super) fn plan_to_change(&self, has_plan: impl Fn(&str) -> bool) -> Option<&str> {
@@ -284,6 +294,16 @@ mod tests {
         let copy = [("base_review.json", b"{}".as_slice())];
         let entry = set_aside(&memory, SetAside::BaseReview, &[], &copy, &[]).unwrap();
         assert_eq!(entry.as_deref(), Some("history/0005-base-review"));
+    }
+
+    #[test]
+    fn repair_rounds_are_counted_since_the_last_other_round() {
+        let entries = ["0001-fix", "0002-repair", "0003-phase", "0004-repair", "0005-retry", "0006-repair"];
+        let past = |count: usize| Past {
+            entries: entries[..count].iter().map(|name| format!("history/{name}")).collect(),
+            ..Past::default()
+        };
+        assert_eq!([0, 1, 2, 3, 4, 5, 6].map(|count| past(count).repair_rounds()), [0, 0, 1, 0, 1, 1, 2]);
     }
 
     #[test]

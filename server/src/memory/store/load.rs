@@ -50,6 +50,8 @@ pub struct Memory {
     pub earlier_review_rounds: BTreeSet<u32>,
     /// The highest round of this workflow that was set aside; 0 for none.
     pub earlier_rounds: u32,
+    /// Repair rounds in a row that were begun last.
+    pub repair_rounds: u32,
     /// What the next plan has to answer to.
     pub revision: Option<Revision>,
     /// Whether a run of this workflow has begun.
@@ -312,6 +314,7 @@ impl Store {
 
     /// Adds what the current workflow's entries of `history/` say.
     fn read_history(&self, past: &history::Past, memory: &mut Memory) {
+        memory.repair_rounds = past.repair_rounds();
         for entry in &past.entries {
             if let Some(review) = self.set_aside_review(entry) {
                 memory.earlier_review_rounds.insert(review.round);

@@ -60,8 +60,12 @@ impl Phase for Implement {
         memory.report.is_some()
     }
 
-    fn is_due(&self, memory: &Memory, _policy: &Policy, _now: Timestamp) -> bool {
-        memory.report.as_ref().is_none_or(|report| !report.pending(memory.approved_tasks()).is_empty())
+    fn is_due(&self, memory: &Memory, policy: &Policy, _now: Timestamp) -> bool {
+        let Some(report) = &memory.report else { return true };
+        // Work that is being judged already is not checked any more, whatever the settings say by now.
+        let is_judged = memory.review.is_some() || !memory.findings.is_empty();
+        let lacks_checks = || policy.unchecked(report).next().is_some();
+        !report.pending(memory.approved_tasks()).is_empty() || (!is_judged && lacks_checks())
     }
 
     fn lacks(&self, memory: &Memory) -> Option<&'static str> {

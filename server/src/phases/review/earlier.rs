@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::contracts::{FileKeys, Findings, Issue, PhaseName, RoundKind};
+use crate::contracts::{FileKeys, Findings, Issue, PhaseName, Round, RoundKind};
 use crate::memory::Memory;
 use crate::phases::work_done::dismissed_issues;
 use crate::workflow::{PhaseError, Run};
@@ -36,7 +36,13 @@ pub(super) fn earlier_issues(run: &Run, memory: &Memory, round: u32) -> Result<E
     let before = reviews.iter().rev().find(|review| review.round < round);
     let open: Vec<&Issue> = before.map(|review| review.open_issues(&memory.dismissed).collect()).unwrap_or_default();
     let dismissed = dismissed_issues(run, memory, &reviews)?;
-    let chosen = memory.round.as_ref().filter(|chosen| chosen.kind == RoundKind::Fix && chosen.n == round);
+    // A repair round has the issues of the fix round before it.
+    let is_of_issues = |chosen: &&Round| match chosen.kind {
+        RoundKind::First => false,
+        RoundKind::Fix => true,
+        RoundKind::Repair => !chosen.issues.is_empty(),
+    };
+    let chosen = memory.round.as_ref().filter(|chosen| chosen.n == round).filter(is_of_issues);
     let is_left = |issue: &&&Issue| chosen.is_some_and(|chosen| !chosen.issues.contains(&issue.id));
     let left = open.iter().filter(is_left).map(|issue| issue.id.clone()).collect();
     let keys = run.workspace.file_keys_of(open.iter().copied().chain(&dismissed).map(|issue| issue.file.as_str()));

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::dismiss::{dismiss_issues, reason};
 use super::next::{Next, next_phase};
 use crate::config::Settings;
-use crate::contracts::CriteriaCount;
+use crate::contracts::{CriteriaCount, RoundKind};
 use crate::memory::{Memory, Store};
 use crate::text::count;
 use crate::workflow::run::error::StartError;
@@ -26,6 +26,16 @@ pub(crate) fn check_acceptable(memory: &Memory, next: &Next) -> Result<(), Start
         }
         Next::Phase(name) => {
             format!("there is nothing to accept yet: the {name} phase comes next. Go on with the workflow to its review")
+        }
+        Next::Repair(_) => {
+            "there is nothing to accept yet: a round that repairs failing checks comes next. Go on with the workflow to its \
+             review"
+                .to_owned()
+        }
+        Next::EnterRound if memory.round.as_ref().is_some_and(|round| round.kind == RoundKind::Repair) => {
+            "there is nothing to accept yet: a round that repairs failing checks has begun. Go on with the workflow to its \
+             review"
+                .to_owned()
         }
         Next::EnterRound => {
             "there is nothing to accept yet: a round that fixes issues has begun. Go on with the workflow to its review"

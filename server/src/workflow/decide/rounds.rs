@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::fix_task::{assign_to_fix_task, fix_id, unowned_files};
-use super::next::FixScope;
+use super::next::{FixScope, RepairScope};
 use crate::contracts::{Approval, Handoff, ImplReport, PlanOutput, Round, RoundKind, TaskResult, TaskStatus};
 use crate::memory::{LoadedPlan, Memory, MemoryError, SetAside, Store};
 use crate::workflow::run::phase::Run;
@@ -31,6 +31,13 @@ pub(crate) fn begin_fix(
     if scope.unowned.is_empty() { Ok(()) } else { assign_to_fix_task(store, workspace, plan, &scope.unowned) }
 }
 
+/// Write the scope of a repair round before anything moves. What a fix round was about stays its subject.
+pub(crate) fn begin_repair(store: &Store, memory: &Memory, scope: &RepairScope) -> Result<(), MemoryError> {
+    let fixing = memory.round.as_ref().filter(|round| round.kind != RoundKind::First);
+    let issues = fixing.map(|round| round.issues.clone()).unwrap_or_default();
+    store.write(&Round { n: next_round(memory), kind: RoundKind::Repair, tasks: scope.tasks.clone(), issues })
+}
+
 /// Enter the round that round.json tells of: its report starts from the results of the tasks outside it.
 pub(crate) fn enter_round(run: &Run, memory: &Memory) -> Result<(), MemoryError> {
     let (Some(round), Some(plan), Some(approval)) = (&memory.round, &memory.plan, &memory.approval) else {
@@ -48,8 +55,9 @@ pub(crate) fn enter_round(run: &Run, memory: &Memory) -> Result<(), MemoryError>
         ..empty_report(round.n, &plan.plan, &plan.sha256)
     });
     report.results.retain(|result| is_outside(&result.task_id));
+    let why = if round.kind == RoundKind::Repair { SetAside::Repair } else { SetAside::Fix };
     run.store.start_next_round(
-        SetAside::Fix,
+        why,
         &ImplReport {
             timestamp: report.timestamp,
             round: round.n,
@@ -73,6 +81,7 @@ pub(crate) fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), MemoryErro
 pub(crate) fn retry_tasks(run: &Run, memory: &Memory, tasks: &[String]) -> Result<(), MemoryError> {
     let Some(mut report) = memory.report.clone() else { return Ok(()) };
     report.results.retain(|result| !tasks.contains(&result.task_id));
+    report.checks.clear();
     run.store.start_next_round(SetAside::Retry, &report)
 }
 
@@ -81,6 +90,7 @@ pub(crate) fn redo_tasks(store: &Store, memory: &Memory, only: &[String]) -> Res
     let mut report = memory.report.clone();
     if let Some(report) = &mut report {
         report.results.retain(|result| !only.contains(&result.task_id));
+        report.checks.clear();
         store.start_next_round(SetAside::Phase, report)?;
     }
     narrow_approval(store, memory, with_done(only, report.as_ref()))

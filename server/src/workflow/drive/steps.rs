@@ -14,7 +14,7 @@ use crate::text::{count, plural};
 use crate::workflow::changes::checkpoints;
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
-use crate::workflow::decide::next::{FixScope, Next, next_phase, relies_on_results};
+use crate::workflow::decide::next::{FixScope, Next, RepairScope, next_phase, relies_on_results};
 use crate::workflow::decide::rounds;
 use crate::workflow::foreign::discount::remove_unconfirmed_results;
 use crate::workflow::foreign::find::foreign_work;
@@ -112,6 +112,7 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         }
         Next::EnterRound => in_phase(IMPLEMENT, rounds::enter_round(run, memory).map_err(Into::into)).map(|()| None),
         Next::Fix(scope) => in_phase(IMPLEMENT, begin_fix(run, memory, &scope)).map(|()| None),
+        Next::Repair(scope) => in_phase(IMPLEMENT, begin_repair(run, memory, &scope)).map(|()| None),
         Next::RePlan => in_phase(PLAN, begin_re_plan(run, memory)).map(|()| None),
         Next::Failed { tasks } => {
             // Results of an earlier run: those of this run would have ended it.
@@ -189,6 +190,13 @@ fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseEr
     let noun = plural(count, "issue");
     run.emit(EventPhase::Workflow, EventStatus::Progress, format!("The review wants {count} {noun} fixed: {who}"));
     Ok(rounds::begin_fix(&run.store, &run.workspace, memory, scope)?)
+}
+
+fn begin_repair(run: &Run, memory: &Memory, scope: &RepairScope) -> Result<(), PhaseError> {
+    let (checks, tasks) = (scope.checks.join(", "), scope.tasks.join(", "));
+    let message = format!("Failing {}: {checks}. Repaired by {tasks}", plural(scope.checks.len(), "check"));
+    run.emit(EventPhase::Workflow, EventStatus::Progress, message);
+    Ok(rounds::begin_repair(&run.store, memory, scope)?)
 }
 
 fn begin_re_plan(run: &Run, memory: &Memory) -> Result<(), PhaseError> {

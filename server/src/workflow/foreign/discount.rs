@@ -72,6 +72,7 @@ pub(crate) async fn remove_unconfirmed_results(run: &Arc<Run>, memory: &Memory) 
     match memory.report.clone() {
         Some(mut report) => {
             report.results.retain(|result| !found.unconfirmed.contains(&result.task_id));
+            report.checks.clear();
             run.store.start_next_round(SetAside::Retry, &report)?;
         }
         None => drop(run.store.set_aside(SetAside::Retry, &[ReviewOutput::FILE])?),

@@ -19,8 +19,8 @@ use super::phase_names::{IMPLEMENT, PLAN, REVIEW};
 use super::prompts::Prompts;
 use super::question::Approver;
 use crate::agents::{AgentError, RunContext};
-use crate::config::{Settings, UserPhase};
-use crate::contracts::{HandoffFile, Handoffs, PhaseFiles, PhaseName};
+use crate::config::{Check, Settings, UserPhase};
+use crate::contracts::{HandoffFile, Handoffs, ImplReport, PhaseFiles, PhaseName};
 use crate::memory::{Memory, Store};
 use crate::models::{Model, ModelError, Models, Tier};
 use crate::workspace::{Base, Dir, Workspace};
@@ -127,6 +127,10 @@ pub struct Policy {
     pub context_staleness: SignedDuration,
     /// Reviews without a merge before a person is asked.
     pub max_review_cycles: u32,
+    /// The user's own checks, each of which a report holds a result of before it is judged.
+    pub checks: Vec<Check>,
+    /// Repair rounds in a row after failing checks.
+    pub max_repair_rounds: u32,
 }
 
 /// One run and all it works with.
@@ -250,7 +254,16 @@ impl Policy {
             phases: phases.clone(),
             context_staleness: SignedDuration::from_secs(staleness as i64),
             max_review_cycles: settings.max_review_cycles,
+            checks: settings.checks.clone(),
+            max_repair_rounds: settings.max_repair_rounds,
         }
+    }
+}
+
+impl Policy {
+    /// The checks that a report lacks a result of.
+    pub fn unchecked<'a>(&'a self, report: &ImplReport) -> impl Iterator<Item = &'a Check> {
+        self.checks.iter().filter(|check| report.check(&check.name, &check.command).is_none())
     }
 }
 

@@ -111,7 +111,7 @@ impl Situation {
             Next::Rejected => Self::Rejected,
             Next::Escalated { reason } => Self::Escalated { reason: reason.clone() },
             Next::Failed { tasks } => Self::TasksFailed { tasks: tasks.clone() },
-            Next::Phase(_) | Next::EnterRound | Next::Fix(_) | Next::RePlan => after_last_run(facts),
+            Next::Phase(_) | Next::EnterRound | Next::Fix(_) | Next::Repair(_) | Next::RePlan => after_last_run(facts),
         }
     }
 

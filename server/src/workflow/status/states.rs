@@ -151,7 +151,7 @@ impl From<&Next> for NextStep {
             Next::NeedTask => Self::Task,
             Next::Phase(name) => Self::Phase(*name),
             Next::Gate => Self::Gate,
-            Next::EnterRound | Next::Failed { .. } => Self::Phase(IMPLEMENT),
+            Next::EnterRound | Next::Repair(_) | Next::Failed { .. } => Self::Phase(IMPLEMENT),
             Next::Fix(_) => Self::Fix,
             Next::RePlan => Self::RePlan,
             Next::Merged | Next::Rejected | Next::Escalated { .. } => Self::None,

@@ -166,6 +166,7 @@ fn next_sentence(facts: &Facts<'_>, telling: &Telling<'_>) -> String {
         Next::Phase(phase) => format!("{} comes next.", subject(telling, *phase)),
         Next::EnterRound => "A round that was begun comes next.".to_owned(),
         Next::Fix(scope) => format!("A round that fixes {} comes next.", count(scope.issues.len(), "issue")),
+        Next::Repair(scope) => format!("A round that repairs {} comes next.", scope.checks.join(", ")),
         Next::RePlan => "A new plan that answers to the review comes next.".to_owned(),
         _ => String::new(),
     }

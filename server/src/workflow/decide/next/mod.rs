@@ -1,5 +1,7 @@
 //! What comes next, decided from the memory alone.
 
+mod repair;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -8,6 +10,9 @@ use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction
 use crate::memory::Memory;
 use crate::text::{count, safe_line, short_line};
 use crate::workflow::run::phase::{Phase, Phases, Policy};
+
+pub use repair::RepairScope;
+use repair::repair_scope;
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +27,8 @@ pub enum Next {
     EnterRound,
     /// Begin a fix round.
     Fix(FixScope),
+    /// Begin a repair round.
+    Repair(RepairScope),
     /// Plan again with the review in hand.
     RePlan,
     /// Tasks failed or are blocked: the run ends; the next start tries them again.
@@ -86,8 +93,13 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
     match review {
         // A handoff from elsewhere may have a review and no report; a report is then not missed.
         Some(review) if complete || report.is_none() => after_review(memory, &plan.plan, review, policy),
-        _ => due(policy.phases.after_plan())
-            .unwrap_or_else(|| Next::Escalated { reason: "every phase is done and none reviewed the work".to_owned() }),
+        _ => match due(policy.phases.after_plan()) {
+            Some(Next::Phase(name)) if policy.phases.judges(name) => {
+                repair_scope(memory, &plan.plan, policy).map_or(Next::Phase(name), Next::Repair)
+            }
+            Some(next) => next,
+            None => Next::Escalated { reason: "every phase is done and none reviewed the work".to_owned() },
+        },
     }
 }
 
@@ -95,7 +107,7 @@ pub fn next_phase(memory: &Memory, policy: &Policy, now: Timestamp) -> Next {
 pub(crate) fn relies_on_results(phases: &Phases, next: &Next) -> bool {
     match next {
         Next::Phase(name) => phases.judges(*name),
-        next => *next == Next::Merged,
+        next => matches!(next, Next::Merged | Next::Repair(_)),
     }
 }
 

@@ -2,6 +2,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::Check;
 use crate::contracts::Dismissal;
 use crate::memory::LoadedPlan;
 use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
@@ -13,7 +14,13 @@ fn now() -> Timestamp {
 }
 
 fn policy() -> Policy {
-    Policy { phases: fixture::phases(), context_staleness: SignedDuration::from_hours(4), max_review_cycles: 3 }
+    Policy {
+        phases: fixture::phases(),
+        context_staleness: SignedDuration::from_hours(4),
+        max_review_cycles: 3,
+        checks: Vec::new(),
+        max_repair_rounds: 2,
+    }
 }
 
 fn from<T: serde::de::DeserializeOwned>(value: Value) -> T {
@@ -215,4 +222,93 @@ fn a_review_of_a_diff_nobody_planned_drives_nothing() {
     assert_eq!(next(&memory), Next::Merged);
     memory.review = None;
     assert_eq!(next(&memory), Next::Phase(REVIEW));
+}
+
+fn check(name: &str, command: &str) -> Check {
+    let (name, command) = (name.to_owned(), command.to_owned());
+    Check { name, command, timeout_s: 600, network: false, r#try: true, secrets: false, paths: Vec::new() }
+}
+
+fn with_checks() -> Policy {
+    Policy { checks: vec![check("test", "make test"), check("lint", "make lint")], ..policy() }
+}
+
+/// A whole report with these checks, of a workflow in which T1 changed a file.
+fn checked(checks: Value) -> Memory {
+    let mut memory = done();
+    let report = memory.report.as_mut().unwrap();
+    report.results[0].changes = from(json!([{ "path": "b.rs" }, { "path": "a.rs" }]));
+    report.checks = from(checks);
+    memory
+}
+
+fn said(name: &str, fields: Value) -> Value {
+    let mut check = json!({ "name": name, "command": format!("make {name}"), "state": "passed", "exit_code": 0 });
+    check.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    check
+}
+
+#[test]
+fn work_is_judged_once_every_check_has_a_result() {
+    let next = |memory: &Memory| next_phase(memory, &with_checks(), now());
+    let (passed, lint) = (said("test", json!({})), said("lint", json!({})));
+    assert_eq!(next(&checked(json!([]))), Next::Phase(IMPLEMENT));
+    assert_eq!(next(&checked(json!([passed]))), Next::Phase(IMPLEMENT), "one was killed before its result");
+    assert_eq!(next(&checked(json!([passed, lint]))), Next::Phase(REVIEW));
+    let other = said("lint", json!({ "command": "make other" }));
+    assert_eq!(next(&checked(json!([passed, other]))), Next::Phase(IMPLEMENT), "its command is another one by now");
+    let failed = with_report(&[("T1", "failed")]);
+    assert!(matches!(next(&failed), Next::Failed { .. }), "what failed is not checked");
+    assert_eq!(next(&reviewed("merge", &[])), Next::Merged, "what was judged is not checked again");
+    let mut judged = checked(json!([]));
+    judged.findings = [(REVIEW, from(json!({ "round": 1, "summary": "s" })))].into();
+    assert_eq!(next(&judged), Next::Phase(REVIEW), "nor what is being judged");
+}
+
+#[test]
+fn failing_checks_are_repaired_by_the_owners_of_what_was_changed() {
+    let next = |memory: &Memory| next_phase(memory, &with_checks(), now());
+    let lint = said("lint", json!({}));
+    let failing = |fields: Value| {
+        let mut all = json!({ "state": "failed", "exit_code": 101 });
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        checked(json!([said("test", all), lint]))
+    };
+    let repair = Next::Repair(RepairScope { tasks: vec!["T2".into(), "T3".into()], checks: vec!["test".into()] });
+    let cases = [
+        ("failing", json!({}), true),
+        ("failing, and not before", json!({ "base": "passed" }), true),
+        ("failing, and nobody knows whether before", json!({ "base": "unknown" }), true),
+        ("failing before", json!({ "base": "failed" }), false),
+        ("out of time", json!({ "state": "timed_out", "exit_code": null }), true),
+        ("killed", json!({ "state": "killed", "exit_code": null }), true),
+        ("not found", json!({ "state": "not_found", "exit_code": 127, "base": "unknown" }), false),
+        ("not found any more", json!({ "state": "not_found", "exit_code": 127, "base": "passed" }), true),
+        ("skipped", json!({ "state": "skipped", "exit_code": null, "reason": "untrusted" }), false),
+        ("not repaired by a round that changed nothing", json!({ "reason": "the repair changed nothing" }), false),
+    ];
+    for (name, fields, is_repaired) in cases {
+        let expected = if is_repaired { repair.clone() } else { Next::Phase(REVIEW) };
+        assert_eq!(next(&failing(fields)), expected, "{name}");
+    }
+    let mut again = failing(json!({}));
+    for (rounds, expected) in [(1, repair.clone()), (2, Next::Phase(REVIEW)), (3, Next::Phase(REVIEW))] {
+        again.repair_rounds = rounds;
+        assert_eq!(next(&again), expected, "after {rounds}");
+    }
+    let mut unchanged = failing(json!({}));
+    unchanged.report.as_mut().unwrap().results[0].changes.clear();
+    assert_eq!(next(&unchanged), Next::Phase(REVIEW), "nobody changed anything");
+    assert_eq!(next_phase(&failing(json!({})), &policy(), now()), Next::Phase(REVIEW), "the check is not set any more");
+}
+
+#[test]
+fn a_repair_round_that_was_begun_is_entered_and_done() {
+    let mut memory = checked(json!([said("test", json!({ "state": "failed" })), said("lint", json!({}))]));
+    memory.round = Some(from(json!({ "n": 2, "kind": "repair", "tasks": ["T2"] })));
+    assert_eq!(next_phase(&memory, &with_checks(), now()), Next::EnterRound);
+    let report = memory.report.as_mut().unwrap();
+    (report.round, report.checks) = (2, Vec::new());
+    report.results.retain(|result| result.task_id != "T2");
+    assert_eq!(next_phase(&memory, &with_checks(), now()), Next::Phase(IMPLEMENT));
 }

@@ -28,7 +28,13 @@ fn now() -> Timestamp {
 
 fn policy() -> Policy {
     let context_staleness = jiff::SignedDuration::from_hours(4);
-    Policy { phases: fixture::phases(), context_staleness, max_review_cycles: 3 }
+    Policy {
+        phases: fixture::phases(),
+        context_staleness,
+        max_review_cycles: 3,
+        checks: Vec::new(),
+        max_repair_rounds: 2,
+    }
 }
 
 /// What came of a case: as text, and as a face is given it.
