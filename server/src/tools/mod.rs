@@ -9,9 +9,11 @@
 //!
 //! Invariant: tools reach the disk only through the workspace module.
 //!
-//! Deliberately absent: tools that run programs or reach the network.
+//! Deliberately absent: tools that run programs of a model's choice, or reach the network. `try_check` names one of the user's own
+//! checks; what runs it is given.
 
 mod call;
+mod check_runner;
 mod delete_file;
 mod edit_file;
 mod edit_match;
@@ -26,10 +28,12 @@ mod show;
 mod table;
 mod tool;
 mod toolbox;
+mod try_check;
 mod view;
 mod write_file;
 
 pub use call::{ToolOutput, shows};
+pub use check_runner::CheckRunner;
 pub(crate) use nearest::nearest_line;
 pub use tool::Shows;
 pub use toolbox::Toolbox;

@@ -5,6 +5,7 @@ use super::read_diff::ReadDiff;
 use super::read_file::ReadFile;
 use super::search::Search;
 use super::tool::Row;
+use super::try_check::TryCheck;
 use super::write_file::WriteFile;
 
 /// The tools, in the order in which they are sent to a model.
@@ -16,4 +17,5 @@ pub(super) const TOOLS: &[Row] = &[
     Row::of::<WriteFile>(),
     Row::of::<DeleteFile>(),
     Row::of::<ReadDiff>(),
+    Row::of::<TryCheck>(),
 ];

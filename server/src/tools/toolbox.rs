@@ -1,6 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::check_runner::CheckRunner;
 use super::error::ToolError;
+
 use crate::contracts::RepoPath;
 use crate::workspace::{Interrupt, Staging, Workspace};
 
@@ -10,6 +12,8 @@ pub struct Toolbox {
     pub(super) workspace: Workspace,
     pub(super) memory_dir: RepoPath,
     role: Role,
+    /// What runs the checks that an implementer may try, where there are any.
+    checks: Option<Arc<dyn CheckRunner>>,
     pub(super) interrupt: Interrupt,
 }
 
@@ -29,6 +33,8 @@ pub(super) enum Users {
     Everyone,
     /// Those that work on a task; only they write.
     Implementers,
+    /// Those of them that may try checks on their edits.
+    ImplementersWithChecks,
     /// Those that review a diff.
     Reviewers,
 }
@@ -41,17 +47,30 @@ impl Toolbox {
 
     /// The tools of an agent that only reads the workspace.
     pub fn reader(workspace: Workspace, memory_dir: RepoPath) -> Self {
-        Self { workspace, memory_dir, role: Role::Reader, interrupt: Interrupt::never() }
+        Self { workspace, memory_dir, role: Role::Reader, checks: None, interrupt: Interrupt::never() }
     }
 
     /// The tools of an agent that works on one task: it sees the workspace with its own changes.
     pub fn implementer(workspace: Workspace, memory_dir: RepoPath, staging: Arc<Mutex<Staging>>) -> Self {
-        Self { workspace, memory_dir, role: Role::Implementer(staging), interrupt: Interrupt::never() }
+        Self { workspace, memory_dir, role: Role::Implementer(staging), checks: None, interrupt: Interrupt::never() }
     }
 
     /// The tools of an agent that reviews these diffs, by file.
     pub fn reviewer(workspace: Workspace, memory_dir: RepoPath, diffs: Vec<(RepoPath, String)>) -> Self {
-        Self { workspace, memory_dir, role: Role::Reviewer(Arc::new(diffs)), interrupt: Interrupt::never() }
+        Self {
+            workspace,
+            memory_dir,
+            role: Role::Reviewer(Arc::new(diffs)),
+            checks: None,
+            interrupt: Interrupt::never(),
+        }
+    }
+
+    /// The same tools, and one that tries these checks.
+    #[must_use]
+    pub fn with_checks(mut self, checks: Option<Arc<dyn CheckRunner>>) -> Self {
+        self.checks = checks;
+        self
     }
 
     /// The same tools, whose calls stop when this returns true.
@@ -66,6 +85,7 @@ impl Toolbox {
         match users {
             Users::Everyone => !matches!(self.role, Role::Nothing),
             Users::Implementers => matches!(self.role, Role::Implementer(_)),
+            Users::ImplementersWithChecks => self.is_for(Users::Implementers) && self.checks.is_some(),
             Users::Reviewers => matches!(self.role, Role::Reviewer(_)),
         }
     }
@@ -81,6 +101,11 @@ impl Toolbox {
     /// The staging of an agent that may write.
     pub(super) fn writing(&self) -> Result<MutexGuard<'_, Staging>, ToolError> {
         self.staging().ok_or_else(|| ToolError::from("This agent does not write files.".to_owned()))
+    }
+
+    /// What runs the checks that the agent may try.
+    pub(super) fn checks(&self) -> Option<&Arc<dyn CheckRunner>> {
+        self.checks.as_ref()
     }
 
     /// The diffs of an agent that reviews.

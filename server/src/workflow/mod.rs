@@ -4,9 +4,10 @@
 //! `.agent_memory/` alone, so a run can be killed at any moment and another one continues. Nothing here knows a client or
 //! which phases there are; both are given.
 //!
-//! The sub-rooms import in one direction: `run`, `decide` and `changes`, `foreign`, `gate`, `drive`, `start`, `status`.
+//! The sub-rooms import in one direction: `run`, `decide` and `changes`, `checks`, `foreign`, `gate`, `drive`, `start`, `status`.
 
 mod changes;
+mod checks;
 mod decide;
 mod drive;
 mod foreign;
@@ -56,6 +57,9 @@ pub use status::ways_on::{WayOn, WayOnId};
 // What the phases are made of.
 pub(crate) use changes::files::real_changes;
 pub(crate) use changes::publishes::{Publish, in_effect as publishes_in_effect, journal as publish_journal};
+pub(crate) use checks::round::check_round;
+pub(crate) use checks::tries::{Tried, Tries};
+pub(crate) use checks::words as check_words;
 pub(crate) use decide::rounds::{empty_report, ensure_round};
 pub(crate) use foreign::find::foreign_work;
 pub(crate) use foreign::work::ForeignWork;

@@ -43,6 +43,7 @@ mod unsaved;
 mod upwards;
 mod walk;
 mod watch;
+mod written_since;
 
 pub use access::{Refused, readable};
 pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};

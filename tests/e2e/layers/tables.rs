@@ -129,6 +129,7 @@ pub(super) const SUB_ROOMS: [(&str, &[SubRoom]); 2] = [
         &[
             ("run", "what all of a run share: goal, events, costs, the trait of a phase; it decides and does nothing"),
             ("changes", "what runs did to the files, by their journals: it knows no plan and no next step"),
+            ("checks", "the user's own checks, on files that `changes` knows: it runs them, and decides nothing"),
             ("decide", "what comes next: a function of the memory, and of the rounds that it opens"),
             ("foreign", "results that no journal of ours proves: found by the rounds of `decide` and by `changes`"),
             ("gate", "what a person approves: the plan, and `foreign` work that would be accepted with it"),

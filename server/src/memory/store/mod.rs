@@ -7,6 +7,7 @@ mod acceptance;
 mod approval;
 mod archive;
 mod base_review;
+mod checks;
 mod file_io;
 mod handle;
 mod issue_ids;

@@ -1,11 +1,14 @@
 //! The messages for an implementing agent, and how its result is accepted.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::agents::{fault_text, json_text, section, submit_tool};
 use crate::contracts::{ContextOutput, Issue, PlanOutput, Task, TaskResult, parse};
 use crate::models::ToolSpec;
 use crate::phases::context;
+use crate::workflow::Tries;
+
+use super::tries::MOST;
 
 /// The tool the agent ends with.
 pub(super) fn submit() -> ToolSpec {
@@ -16,29 +19,58 @@ pub(super) fn submit() -> ToolSpec {
 }
 
 /// What all tasks of a phase are given after the prompt: the same bytes for each.
-pub(super) fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput) -> String {
+pub(super) fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput, checks: Option<&Tries>) -> String {
     let mut shared = section("user_task", task);
     if let Some(context) = context {
         shared.push_str(&context::as_section(context));
     }
     shared.push_str(&section("plan", &json_text(plan)));
+    if let Some(Tries { checks, .. }) = checks {
+        let listed = checks.iter().map(|check| {
+            let timeout_s = Tries::limit(check).as_secs();
+            json!({ "name": check.name, "command": check.command, "timeout_s": timeout_s })
+        });
+        shared.push_str(&section("checks", &json_text(&listed.collect::<Vec<_>>())));
+        shared.push_str(&format!(
+            "You can run each of these checks by its name with try_check, at most {MOST} times in all.\n"
+        ));
+    }
     shared
 }
 
+/// What a round is about, beside the task.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum About<'a> {
+    /// Issues of a review; empty in the first round.
+    Issues(&'a [Issue]),
+    /// What failing checks said.
+    Checks(&'a str),
+}
+
 /// The agent's first message. It ends with the task as JSON, and holds nothing of the others'.
-pub(super) fn first_message(task: &Task, issues: &[Issue], note: Option<&str>) -> String {
+pub(super) fn first_message(task: &Task, about: About<'_>, note: Option<&str>) -> String {
     let mut message = String::new();
     if let Some(note) = note {
         message.push_str(&section("note", note));
     }
-    if issues.is_empty() {
-        message.push_str("Do this task of the plan, and only this one, then hand on with submit_result. Your task:\n");
-    } else {
-        message.push_str(&section("review_issues", &json_text(&issues)));
-        message.push_str(
-            "This task was done before, and a review found the issues above in its files. Fix every one of them, \
-             keep the rest as it is, and hand on with submit_result. Your task:\n",
-        );
+    match about {
+        About::Issues([]) => message
+            .push_str("Do this task of the plan, and only this one, then hand on with submit_result. Your task:\n"),
+        About::Issues(issues) => {
+            message.push_str(&section("review_issues", &json_text(&issues)));
+            message.push_str(
+                "This task was done before, and a review found the issues above in its files. Fix every one of them, \
+                 keep the rest as it is, and hand on with submit_result. Your task:\n",
+            );
+        }
+        About::Checks(failing) => {
+            message.push_str(&section("failing_checks", failing));
+            message.push_str(
+                "This task was done before, and then checks of the user's failed on the work of all tasks. Find out \
+                 whether the files of your task are at fault, mend what is, keep the rest as it is, and hand on with \
+                 submit_result. If nothing in them is at fault, change nothing and say so in `notes`. Your task:\n",
+            );
+        }
     }
     message.push_str(&json_text(task));
     message

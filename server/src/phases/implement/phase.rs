@@ -7,16 +7,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::schedule::Schedule;
-use super::workers::{Workers, in_plan_order};
+use super::workers::{TasksEnd, Workers, changed_files, in_plan_order};
 use super::{brief, task};
 use crate::contracts::{
-    Handoff, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, Round, RoundKind, Task, TaskResult,
+    CheckResult, Handoff, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, Round, RoundKind, Task, TaskResult,
 };
 use crate::memory::{Memory, SetAside};
+use crate::phases::checks_told;
 use crate::text::count;
 use crate::workflow::{
     Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
-    ToolSet, close_agent, empty_report, ensure_round, publish_journal, publishes_in_effect, task_agent,
+    ToolSet, Tries, check_round, close_agent, empty_report, ensure_round, publish_journal, publishes_in_effect,
+    task_agent,
 };
 
 /// The row of the implement phase.
@@ -102,10 +104,11 @@ impl Phase for Implement {
             // Without a report the phase would be due for ever.
             run.store.write(&report)?;
         }
-        run.emit(IMPLEMENT, EventStatus::Started, format!("Implementing {}", count(todo.len(), "task")));
+        run.emit(IMPLEMENT, EventStatus::Started, started(&todo));
         let issues = round_issues(run, &round);
         let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
         let keys = run.workspace.file_keys_of(named);
+        let tries = if todo.is_empty() { None } else { Tries::of(run, round.n).await };
         let mut workers = Workers {
             run,
             plan: &plan.plan,
@@ -116,7 +119,7 @@ impl Phase for Implement {
             max_tokens: self.max_tokens(),
             system: vec![
                 run.prompts.of(IMPLEMENT),
-                brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan),
+                brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan, tries.as_deref()),
             ],
             issues,
             schedule: Schedule::new(&plan.plan, &keys, &todo),
@@ -126,15 +129,62 @@ impl Phase for Implement {
             opening: HashSet::new(),
             opened: HashSet::new(),
             waiting: Arc::default(),
+            failing: failing_checks(run, &round)?,
+            tries,
         };
         let stopped = workers.all_tasks().await;
         let changes = Changes::load(&run.store, &run.workspace)?;
         changes.write_diff(run)?;
-        match stopped {
-            Some(error) => Err(error),
-            None => Ok(workers.end()),
+        if let Some(error) = stopped {
+            return Err(error);
+        }
+        match workers.end() {
+            (report, TasksEnd::Done) => check(run, &plan.plan, &round, report).await,
+            (_, TasksEnd::Failed { message, no_conclusion }) => {
+                run.emit(IMPLEMENT, EventStatus::Failed, message.clone());
+                Ok(PhaseEnd::Failed { message, no_conclusion })
+            }
         }
     }
+}
+
+fn started(todo: &[String]) -> String {
+    match todo.len() {
+        0 => "Checking what was implemented".to_owned(),
+        tasks => format!("Implementing {}", count(tasks, "task")),
+    }
+}
+
+/// Run the user's checks on the work of all tasks.
+async fn check(
+    run: &Arc<Run>,
+    plan: &PlanOutput,
+    round: &Round,
+    mut report: ImplReport,
+) -> Result<PhaseEnd, PhaseError> {
+    if check_round(run, round, &mut report).await? {
+        // A check changed files of tasks, whose lines are counted anew.
+        for result in &mut report.results {
+            if let Some(task) = plan.task(&result.task_id) {
+                *result = task::with_real_changes(run, task, result.clone())?;
+            }
+        }
+        run.store.write(&report)?;
+        Changes::load(&run.store, &run.workspace)?.write_diff(run)?;
+    }
+    run.emit(IMPLEMENT, EventStatus::Done, format!("{} changed", count(changed_files(&report), "file")));
+    Ok(PhaseEnd::Done)
+}
+
+/// What failing checks said before a round that repairs them.
+fn failing_checks(run: &Run, round: &Round) -> Result<Option<Arc<str>>, PhaseError> {
+    if round.kind != RoundKind::Repair {
+        return Ok(None);
+    }
+    let before = run.store.earlier_reports()?.into_iter().find(|report| report.round < round.n);
+    let broken: Vec<CheckResult> =
+        before.into_iter().flat_map(|report| report.checks).filter(CheckResult::is_broken).collect();
+    Ok(Some(checks_told::failing(&run.store, &broken).into()))
 }
 
 /// A task that was published before its result was written has its result in the publish journal.
@@ -149,6 +199,7 @@ fn adopt_published(run: &Run, plan: &PlanOutput, round: &Round, report: &mut Imp
         }
         let Ok(submitted) = serde_json::from_value::<TaskResult>(record.submission.clone()) else { continue };
         report.results.push(task::with_real_changes(run, task, submitted)?);
+        report.checks.clear();
         in_plan_order(plan, report);
         run.store.write(report)?;
         close_agent(run, &agent)?;

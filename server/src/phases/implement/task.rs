@@ -1,19 +1,23 @@
 //! One task, done by one agent: converse over a staging, then publish all or nothing.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::brief::{self, About};
 use super::claims::{Claims, SharedStaging};
-use super::{brief, unpublished};
+use super::tries::TaskTries;
+use super::unpublished;
+use super::waiting::{TaskNews, Waiting};
 use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
 use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::{PUBLISH, PlanLock};
 use crate::models::{Model, Tier};
-use crate::tools::{self, Shows, Toolbox};
-use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
+use crate::tools::{self, CheckRunner, Shows, Toolbox};
+use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, Tries, real_changes, report_activity, task_agent};
 use crate::workspace::{self, FinishedTask, GitFolders, PublishError, Staging, Writable};
 
 /// Everything one task needs.
@@ -30,8 +34,14 @@ pub(super) struct Assignment {
     /// Folders in which nothing is written, whatever the task may write.
     pub(super) git_folders: GitFolders,
     pub(super) plan_lock: Arc<PlanLock>,
-    /// Counts the tasks of the phase that wait for a person.
+    /// Counts the tasks of the phase that wait for a person or a check.
     pub(super) waiting: Arc<AtomicUsize>,
+    /// What failing checks said, in a round that repairs them.
+    pub(super) failing: Option<Arc<str>>,
+    /// The checks that may be tried.
+    pub(super) tries: Option<Arc<Tries>>,
+    /// How many tries were made.
+    pub(super) used_tries: Arc<AtomicU32>,
 }
 
 /// How a task ended. (What stops the whole phase is an error.)
@@ -40,14 +50,6 @@ pub(super) enum TaskEnd {
     Submitted(TaskResult),
     /// The conversation failed; nothing was written. What became of its edits is said, if there were any.
     Failed(AgentError, String),
-}
-
-/// What running tasks report to the phase.
-pub(super) enum TaskNews {
-    /// The prompt shared by all tasks of this model is in its cache.
-    CacheOpened(String),
-    /// A task waits for a person to save a file: its place is free.
-    Waits,
 }
 
 /// Do a task: once, and once more on the new text when a file changed on disk meanwhile.
@@ -111,14 +113,16 @@ async fn attempt(
     staging: &SharedStaging,
 ) -> Result<Result<TaskResult, AgentError>, PhaseError> {
     let Assignment { task, model, tier, system, issues, .. } = assignment;
+    let about = assignment.failing.as_deref().map_or(About::Issues(issues), About::Checks);
     let staged = staging.clone();
     let brief = Brief {
         agent: task_agent(&task.id),
         model: model.clone(),
         tier: *tier,
         system: system.clone(),
-        first_message: brief::first_message(task, issues, note),
-        toolbox: Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone()),
+        first_message: brief::first_message(task, about, note),
+        toolbox: Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone())
+            .with_checks(checks(run, assignment, news)),
         submit: brief::submit(),
         max_tokens: assignment.max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),
@@ -140,6 +144,24 @@ async fn attempt(
         return Ok(Err(AgentError::Cancelled));
     }
     Ok(result)
+}
+
+/// What runs the checks that the task may try.
+fn checks(
+    run: &Arc<Run>,
+    assignment: &Assignment,
+    news: &mpsc::UnboundedSender<TaskNews>,
+) -> Option<Arc<dyn CheckRunner>> {
+    let tries = TaskTries {
+        run: run.clone(),
+        tries: assignment.tries.clone()?,
+        task: assignment.task.id.clone(),
+        used: assignment.used_tries.clone(),
+        waiting: assignment.waiting.clone(),
+        news: news.clone(),
+        runtime: Handle::current(),
+    };
+    Some(Arc::new(tries))
 }
 
 /// Which calls read what other tasks may write meanwhile. The task must see its own files as they are now.
@@ -226,25 +248,6 @@ enum Saved {
 /// Interval of the checks: an editor need not report that it saved a file.
 const CHECK_SAVED_EVERY: Duration = Duration::from_secs(1);
 
-/// A task that waits for a person, until this is dropped.
-struct Waiting(Arc<AtomicUsize>);
-
-impl Waiting {
-    /// Count the task, and let the phase know that its place is free.
-    fn begin(assignment: &Assignment, news: &mpsc::UnboundedSender<TaskNews>) -> Self {
-        assignment.waiting.fetch_add(1, Ordering::Relaxed);
-        // The phase may have ended already; then nobody wants the place.
-        drop(news.send(TaskNews::Waits));
-        Self(assignment.waiting.clone())
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Wait until none of these files is open with unsaved changes; events name those that have to be saved.
 async fn saved(
     run: &Run,
@@ -272,7 +275,7 @@ async fn saved(
             let files = unsaved.iter().map(ToString::to_string).collect();
             run.emit_waiting_for_save(task, files, message);
             waiting_for = names;
-            waiting.get_or_insert_with(|| Waiting::begin(assignment, news));
+            waiting.get_or_insert_with(|| Waiting::begin(&assignment.waiting, news));
         }
         tokio::select! {
             () = run.context.cancel.cancelled() => {}

@@ -2,24 +2,23 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::schedule::Schedule;
-use super::task::{self, Assignment, TaskEnd, TaskNews};
+use super::task::{self, Assignment, TaskEnd};
 use super::unpublished::reason;
+use super::waiting::TaskNews;
 use crate::agents::AgentError;
 use crate::contracts::{
     Approval, ApprovedBy, FileKeys, ImplReport, Issue, PlanOutput, RepoPath, Round, Task, TaskResult, TaskStatus,
 };
 use crate::memory::PlanLock;
 use crate::text::count;
-use crate::workflow::{
-    EventStatus, IMPLEMENT, PhaseEnd, PhaseError, Run, TierRule, close_agent, git_folders, task_agent,
-};
+use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, TierRule, Tries, close_agent, git_folders, task_agent};
 use crate::workspace::Writable;
 
 pub(super) struct Workers<'a> {
@@ -42,8 +41,12 @@ pub(super) struct Workers<'a> {
     /// Models whose cache a task is opening, and those whose cache is open.
     pub(super) opening: HashSet<String>,
     pub(super) opened: HashSet<String>,
-    /// How many tasks wait for a person to save a file; others take their places.
+    /// How many tasks wait for a person to save a file, or for a check; others take their places.
     pub(super) waiting: Arc<AtomicUsize>,
+    /// What failing checks said, in a round that repairs them.
+    pub(super) failing: Option<Arc<str>>,
+    /// The checks that tasks may try.
+    pub(super) tries: Option<Arc<Tries>>,
 }
 
 impl Workers<'_> {
@@ -134,6 +137,9 @@ impl Workers<'_> {
             git_folders: git_folders(&self.run.workspace, self.plan),
             plan_lock: self.plan_lock.clone(),
             waiting: self.waiting.clone(),
+            failing: self.failing.clone(),
+            tries: self.tries.clone(),
+            used_tries: Arc::new(AtomicU32::new(0)),
         };
         let run = self.run.clone();
         run.emit_for_task(IMPLEMENT, EventStatus::Started, Some(&task.id), task.title.clone());
@@ -159,6 +165,8 @@ impl Workers<'_> {
         };
         let (status, message) = task_event(&result);
         self.report.results.push(result);
+        // What they said was not about this.
+        self.report.checks.clear();
         self.write_report()?;
         close_agent(self.run, &task_agent(&task.id))?;
         self.run.emit_for_task(IMPLEMENT, status, Some(&task.id), message);
@@ -182,19 +190,11 @@ impl Workers<'_> {
         self.issues.iter().filter(is_its).cloned().collect()
     }
 
-    pub(super) fn end(&self) -> PhaseEnd {
+    /// How the tasks ended, with the report.
+    pub(super) fn end(self) -> (ImplReport, TasksEnd) {
         let bad: Vec<&TaskResult> = self.report.failed().collect();
         if bad.is_empty() {
-            let changed: HashSet<&str> = self
-                .report
-                .results
-                .iter()
-                .flat_map(|result| &result.changes)
-                .map(|change| change.path.as_str())
-                .collect();
-            let message = format!("{} changed", count(changed.len(), "file"));
-            self.run.emit(IMPLEMENT, EventStatus::Done, message);
-            return PhaseEnd::Done;
+            return (self.report, TasksEnd::Done);
         }
         let no_conclusion = bad.iter().all(|result| self.unasked.contains(&result.task_id));
         let mut message = String::new();
@@ -206,9 +206,22 @@ impl Workers<'_> {
             message.push_str(&format!("Not started, because they depend on it: {}. ", kept_back.join(", ")));
         }
         message.push_str("Run again to retry; what is done stays done.");
-        self.run.emit(IMPLEMENT, EventStatus::Failed, message.clone());
-        PhaseEnd::Failed { message, no_conclusion }
+        (self.report, TasksEnd::Failed { message, no_conclusion })
     }
+}
+
+/// How the tasks of a round ended.
+pub(super) enum TasksEnd {
+    /// Every one has a result that others can build on.
+    Done,
+    /// Some have not.
+    Failed { message: String, no_conclusion: bool },
+}
+
+/// How many files these results changed.
+pub(super) fn changed_files(report: &ImplReport) -> usize {
+    let changes = report.results.iter().flat_map(|result| &result.changes);
+    changes.map(|change| change.path.as_str()).collect::<HashSet<_>>().len()
 }
 
 /// The files a task may write, as frozen when the plan was approved.

@@ -41,6 +41,8 @@ pub(super) struct Reviewed<'a> {
     pub(super) guidance: &'a str,
     /// What the editor's language tools say of the changed files.
     pub(super) findings: &'a [EditorFinding],
+    /// The checks that fail, with what they printed; empty where none does.
+    pub(super) failing_checks: &'a str,
 }
 
 /// The agent's first message.
@@ -51,15 +53,13 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> String {
     }
     message.push_str(&section("plan", &json_text(work.plan)));
     message.push_str(&section("report", &json_text(work.report)));
-    let passed: Vec<&str> = work
-        .report
-        .checks
-        .iter()
-        .filter(|check| check.state == CheckState::Passed)
-        .map(|check| check.name.as_str())
-        .collect();
+    let ran = work.report.checks.iter().filter(|check| check.state == CheckState::Passed);
+    let passed: Vec<&str> = ran.map(|check| check.name.as_str()).collect();
     if !passed.is_empty() {
         message.push_str(&format!("Checks that ran on this work and passed: {}.\n", passed.join(", ")));
+    }
+    if !work.failing_checks.is_empty() {
+        message.push_str(&section("failing_checks", work.failing_checks));
     }
     message.push_str(&changed_section(work.changed));
     if !work.unchanged.is_empty() {

@@ -16,6 +16,7 @@ use super::{against_base, drift, unchanged};
 use crate::contracts::{Acceptance, CheckResult, Handoff, HandoffFile, PhaseName, RepoPath, ReviewOutput};
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec};
+use crate::phases::checks_told;
 use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::phases::work_done::{WorkDone, approved_part, implemented, lacks_work};
@@ -138,6 +139,7 @@ impl OneAgent for Review {
             far: &far,
             guidance: &guidance_section(&run.workspace),
             findings: &done.editor,
+            failing_checks: &checks_told::failing(&run.store, &report.checks),
         });
         let diffs = done.diffs();
         let toolbox = toolbox(run, self, diffs.clone());

@@ -24,6 +24,8 @@ pub struct ChangedFile {
     pub path: RepoPath,
     /// Its content before the workflow; `None` when it did not exist.
     pub before: Option<Vec<u8>>,
+    /// Its permission bits before the workflow; `None` when it did not exist.
+    pub mode_before: Option<u32>,
     /// Its content now; `None` when it does not exist, or is no file that can be read.
     pub now: Option<Vec<u8>>,
     /// What keeps it from being read, where something does: it may be a link by now, or too large.
@@ -59,7 +61,8 @@ impl Changes {
                     let (Publish { folder, .. }, first) = without_taken_back(&journal, publish, file);
                     let before =
                         first.before(folder).map_err(|source| store.file_error("read", "a before-image", source))?;
-                    files.insert(file.path.clone(), ChangedFile::now(workspace, &file.path, before));
+                    let now = ChangedFile::now(workspace, &file.path, before);
+                    files.insert(file.path.clone(), ChangedFile { mode_before: first.mode_before, ..now });
                 }
                 if let Some(changed) = files.get_mut(&file.path)
                     && !changed.tasks.contains(&record.task)
@@ -163,7 +166,7 @@ impl ChangedFile {
             Ok(state) => (state.map(|state| state.bytes), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        Self { path: path.clone(), before, now, unreadable, tasks: Vec::new() }
+        Self { path: path.clone(), before, mode_before: None, now, unreadable, tasks: Vec::new() }
     }
 
     /// What happened to it.

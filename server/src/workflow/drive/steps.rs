@@ -14,6 +14,7 @@ use crate::text::{count, plural};
 use crate::workflow::changes::checkpoints;
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
+use crate::workflow::checks::sandbox::{forget_unconfirmed, sandbox};
 use crate::workflow::decide::next::{FixScope, Next, RepairScope, next_phase, relies_on_results};
 use crate::workflow::decide::rounds;
 use crate::workflow::foreign::discount::remove_unconfirmed_results;
@@ -25,7 +26,7 @@ use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::{EventPhase, EventStatus};
 use crate::workflow::run::goal::Goal;
 use crate::workflow::run::outcome::Outcome;
-use crate::workflow::run::phase::{Phases, Run};
+use crate::workflow::run::phase::{Phases, Policy, Run};
 use crate::workflow::run::phase_kinds::PhaseEnd;
 use crate::workflow::run::phase_names::{CONTEXT, IMPLEMENT, PLAN, REVIEW};
 use crate::workspace::Base;
@@ -38,6 +39,9 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
         (_, Err(_)) => "No model is set up".to_owned(),
     };
     run.emit(EventPhase::Workflow, EventStatus::Started, account);
+    if base.is_none() && !matches!(run.goal, Goal::Accept { .. }) && !run.checks().is_empty() {
+        sandbox(run).await;
+    }
     if base.is_none() {
         for warning in unverified_or_log(&run.store).warnings {
             run.emit(EventPhase::Workflow, EventStatus::Progress, warning);
@@ -54,7 +58,10 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
     let mut is_fresh = false;
     let end = loop {
         let memory = match run.store.load_for_repair() {
-            Ok(memory) => memory,
+            Ok(mut memory) => {
+                forget_unconfirmed(run, &mut memory);
+                memory
+            }
             Err(error) => break failed_end(run, EventPhase::Workflow, &error.into()),
         };
         let next = next(run, &memory, is_fresh);
@@ -74,7 +81,8 @@ type Step = Result<Option<RunEnd>, (EventPhase, PhaseError)>;
 /// What comes next. A context that the step before gathered is never stale, or a very short `context_staleness` would have
 /// it gathered for ever.
 fn next(run: &Run, memory: &Memory, is_fresh: bool) -> Next {
-    let mut policy = run.policy.clone();
+    // The gate may have added some since the start.
+    let mut policy = Policy { checks: run.checks(), ..run.policy.clone() };
     if is_fresh {
         policy.context_staleness = SignedDuration::MAX;
     }

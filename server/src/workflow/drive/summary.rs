@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::contracts::{CriterionState, ImplReport, Issue, PhaseName, TaskStatus};
+use crate::contracts::{BaseState, CheckState, CriterionState, ImplReport, Issue, PhaseName, TaskStatus};
 use crate::memory::Memory;
 use crate::text::{self, count};
+use crate::workflow::checks::words::skipped_because;
 use crate::workflow::decide::accept::accepted_words;
 use crate::workflow::run::events::EventPhase;
 use crate::workflow::run::phase_names::IMPLEMENT;
@@ -19,12 +20,15 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
     let has_reported_changes =
         memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
     let has_changes = has_reported_changes || memory.report.is_none() || written > 0;
-    let mut message = match (accepted_words(memory), has_changes) {
-        (None, true) => "Approved. Changes are in your working tree; nothing was committed.".to_owned(),
-        (None, false) => "Approved, and no file was changed: everything is as it was.".to_owned(),
-        (Some(accepted), true) => format!("{accepted}. Changes are in your working tree; nothing was committed."),
-        (Some(accepted), false) => format!("{accepted}. No file was changed: everything is as it was."),
+    let checks = checks_words(memory);
+    let mut message = match accepted_words(memory) {
+        None => format!("Approved{}.", checks.after_approved()),
+        Some(accepted) => format!("{accepted}. {}.", checks.sentence()),
     };
+    message.push_str(match has_changes {
+        true => " Changes are in your working tree; nothing was committed.",
+        false => " No file was changed: everything is as it was.",
+    });
     if let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) {
         let rest: Vec<&str> = plan.plan.task_ids().filter(|id| !approval.covers(id)).collect();
         if !rest.is_empty() {
@@ -58,6 +62,73 @@ pub(crate) fn criteria_words(memory: &Memory) -> Option<String> {
     };
     let words: Vec<String> = [CriterionState::Unmet, CriterionState::Unproven].into_iter().filter_map(words).collect();
     (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// What the user's checks said of the work at hand, and nothing that is not known.
+struct ChecksWords {
+    /// "`lint` fails", "`test` timed out".
+    failing: Vec<String>,
+    /// Names.
+    passed: Vec<String>,
+    /// "e2e (nobody said that it may run)".
+    skipped: Vec<String>,
+}
+
+fn checks_words(memory: &Memory) -> ChecksWords {
+    let mut words = ChecksWords { failing: Vec::new(), passed: Vec::new(), skipped: Vec::new() };
+    for check in memory.report.iter().flat_map(|report| &report.checks) {
+        let name = text::safe_line(&check.name);
+        let how = match check.state {
+            CheckState::Passed => {
+                words.passed.push(name);
+                continue;
+            }
+            CheckState::Skipped => {
+                words.skipped.push(format!("{name} ({})", skipped_because(check.reason.as_deref())));
+                continue;
+            }
+            CheckState::Failed => "fails",
+            CheckState::TimedOut => "timed out",
+            CheckState::Killed => "was killed",
+            CheckState::NotFound => "was not found",
+        };
+        let before = if check.base == Some(BaseState::Failed) { ", as before" } else { "" };
+        words.failing.push(format!("`{name}` {how}{before}"));
+    }
+    words
+}
+
+impl ChecksWords {
+    /// "; checks passed: test, lint", ", though `lint` fails", " by reading; no check ran".
+    fn after_approved(&self) -> String {
+        let mut words = match (self.failing.is_empty(), self.passed.is_empty()) {
+            (true, true) => " by reading; no check ran".to_owned(),
+            (true, false) => String::new(),
+            (false, _) => format!(", though {}", self.failing.join(" and ")),
+        };
+        words.push_str(&self.rest("checks passed: "));
+        words
+    }
+
+    /// The same as a sentence of its own, without its full stop.
+    fn sentence(&self) -> String {
+        match (self.failing.is_empty(), self.passed.is_empty()) {
+            (true, true) => format!("No check ran{}", self.rest("")),
+            (true, false) => self.rest("Checks passed: ").trim_start_matches("; ").to_owned(),
+            (false, _) => format!("{}{}", self.failing.join(" and "), self.rest("checks passed: ")),
+        }
+    }
+
+    fn rest(&self, passed: &str) -> String {
+        let mut rest = String::new();
+        if !self.passed.is_empty() {
+            rest.push_str(&format!("; {passed}{}", self.passed.join(", ")));
+        }
+        if !self.skipped.is_empty() {
+            rest.push_str(&format!("; skipped: {}", self.skipped.join(", ")));
+        }
+        rest
+    }
 }
 
 /// Of a rejected plan: files that an earlier round wrote stay as they are.
@@ -152,5 +223,41 @@ pub(crate) fn phase_of(phase: EventPhase) -> Option<PhaseName> {
     match phase {
         EventPhase::Workflow => None,
         EventPhase::Phase(name) => Some(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn an_approval_says_of_the_checks_what_is_known_and_no_more() {
+        let check = |name: &str, fields: Value| {
+            let mut check = json!({ "name": name, "command": name, "state": "passed", "exit_code": 0 });
+            check.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            check
+        };
+        let passed = |name| check(name, json!({}));
+        let failed = |name| check(name, json!({ "state": "failed", "exit_code": 1 }));
+        let cases = [
+            json!([]),
+            json!([passed("test"), passed("lint")]),
+            json!([passed("test"), failed("lint")]),
+            json!([failed("lint"), check("test", json!({ "state": "timed_out", "base": "failed" }))]),
+            json!([check("test", json!({ "state": "killed" })), check("lint", json!({ "state": "not_found" }))]),
+            json!([check("e2e", json!({ "state": "skipped", "reason": "untrusted" }))]),
+            json!([passed("test"), check("web", json!({ "state": "skipped", "reason": "paths" }))]),
+        ];
+        let mut said = String::new();
+        for checks in cases {
+            let report = json!({ "results": [], "checks": checks });
+            let memory = Memory { report: Some(serde_json::from_value(report).unwrap()), ..Memory::default() };
+            let words = checks_words(&memory);
+            said.push_str(&format!("Approved{}.\n{}.\n", words.after_approved(), words.sentence()));
+        }
+        expect![[""]].assert_eq(&said);
     }
 }

@@ -4,6 +4,7 @@
 //! run it is given name each other, and so stand in one file. Deliberately absent: any one phase.
 
 pub(crate) mod activity;
+pub(crate) mod check_state;
 pub(crate) mod checkpoint_state;
 pub(crate) mod checks;
 pub(crate) mod costs;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use super::check_state::CheckState;
 use super::checkpoint_state::CheckpointState;
 use super::costs::{Costs, Priced};
 use super::editor::Editor;
@@ -146,6 +147,7 @@ pub struct Run {
     pub(crate) context: RunContext,
     pub(crate) bus: Bus,
     pub(crate) checkpoints: CheckpointState,
+    pub(crate) check_state: CheckState,
     /// `runs/<run>/`.
     pub(crate) folder: Dir,
     /// What the start asks for.

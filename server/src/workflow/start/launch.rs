@@ -16,6 +16,7 @@ use crate::memory::{Memory, MemoryError, RunDir, RunId, RunLock, Store};
 use crate::workflow::changes::checkpoints;
 use crate::workflow::changes::recover::recover;
 use crate::workflow::run::activity::task_agent;
+use crate::workflow::run::check_state::CheckState;
 use crate::workflow::run::checkpoint_state::CheckpointState;
 use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::StartError;
@@ -81,6 +82,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
         context,
         bus,
         checkpoints: CheckpointState::default(),
+        check_state: CheckState::default(),
         goal,
         auto_approve,
     });

@@ -225,8 +225,7 @@ fn a_review_of_a_diff_nobody_planned_drives_nothing() {
 }
 
 fn check(name: &str, command: &str) -> Check {
-    let (name, command) = (name.to_owned(), command.to_owned());
-    Check { name, command, timeout_s: 600, network: false, r#try: true, secrets: false, paths: Vec::new() }
+    Check::of_workspace(name, command)
 }
 
 fn with_checks() -> Policy {
