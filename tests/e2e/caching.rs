@@ -377,7 +377,7 @@ fn the_estimate_at_the_gate_is_a_range_that_holds_what_it_then_costs() {
         terminal.wait_for("then Enter > ");
         terminal.type_line("a");
         // What is shown until the end must be read, or the program waits for its terminal.
-        terminal.wait_for("Approved. Changes are in your working tree");
+        terminal.wait_for("Approved by reading; no check ran.");
         running.wait().expect(0);
         let actual = sum(&turns(&session)).cost_usd.unwrap() - before;
         let numbers: Vec<f64> = (range.trim_end_matches(['.', '\n']).replace(", at most $", " to $").split(" to $"))

@@ -115,7 +115,7 @@ fn on_a_terminal_it_is_live() {
     terminal.wait_for("A sample repository, in ");
     terminal.wait_for("Plan, version 1");
     terminal.wait_for("diff --git");
-    terminal.wait_for("Approved. Changes are in your working tree; nothing was committed.");
+    terminal.wait_for("Approved by reading; no check ran.");
     terminal.wait_for("Your turn:");
     running.wait().expect(0);
 }

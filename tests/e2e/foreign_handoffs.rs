@@ -318,7 +318,10 @@ fn a_merge_a_new_plan_and_a_person_s_say_are_followed_too() {
         session
     };
     let api = server();
-    all("merge").run(&api, ["--auto-approve"]).expect(0).prints("Approved. Changes are in your working tree");
+    all("merge")
+        .run(&api, ["--auto-approve"])
+        .expect(0)
+        .prints("Approved by reading; no check ran. Changes are in your working tree");
     all("escalate_to_human").run(&api, ["--auto-approve"]).expect(3).prints("A person is needed: Seen elsewhere.");
     assert!(api.requests().is_empty());
 

@@ -78,7 +78,7 @@ fn a_person_sees_everything_before_saying_yes() {
     terminal.type_line("a t2, T1");
     terminal.wait_for("Approved: T1, T2. Left out: T3.");
     terminal.wait_for(
-        "Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T3.",
+        "Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T3.",
     );
     running.wait().expect(0);
     let approval = session.handoff("approval.json");
@@ -121,7 +121,7 @@ fn changes_asked_for_in_words_lead_to_a_new_plan_and_the_gate_again() {
     assert_eq!(session.history(), ["0001-revise"]);
     assert_eq!(session.text(".agent_memory/history/0001-revise/feedback.md"), "Leave t1.rs alone, s'il vous plaît");
     terminal.type_line("a");
-    terminal.wait_for("Approved. Changes are in your working tree");
+    terminal.wait_for("Approved by reading; no check ran.");
     running.wait().expect(0);
     assert_eq!(session.handoff("plan.json")["plan_version"], 2);
     assert!(session.text("src/t1.rs").contains('0') && session.text("src/t2.rs").contains('1'));
@@ -151,7 +151,7 @@ fn the_plan_can_be_edited_at_the_gate() {
     assert!(shown.contains("edited") && shown.contains("A better title"), "{shown}");
     assert!(session.text(".agent_memory/plan.md").contains("A better title"));
     terminal.type_line("approve");
-    terminal.wait_for("Approved. Changes are in your working tree");
+    terminal.wait_for("Approved by reading; no check ran.");
     running.wait().expect(0);
     let prompt = api.requests_of("implement/T2").remove(0).first_message();
     assert!(prompt.contains("A better title"), "{prompt}");
@@ -188,7 +188,7 @@ fn a_plan_edited_into_nonsense_at_the_gate_is_shown_its_place_and_asked_about_ag
     terminal.wait_for(PROMPT);
     assert!(!session.exists(".agent_memory/approval.json"));
     terminal.type_line("a");
-    terminal.wait_for("Approved. Changes are in your working tree");
+    terminal.wait_for("Approved by reading; no check ran.");
     running.wait().expect(0);
     assert_eq!(api.requests_of("plan").len(), 1, "it is not planned again");
 }
@@ -196,7 +196,7 @@ fn a_plan_edited_into_nonsense_at_the_gate_is_shown_its_place_and_asked_about_ag
 #[test]
 fn an_answer_from_another_process_releases_the_gate() {
     for (answer, code, prompt) in [
-        ("approve", 0, "Approved. Changes are in your working tree"),
+        ("approve", 0, "Approved by reading; no check ran. Changes are in your working tree"),
         ("reject", 4, "The plan was rejected; nothing was written."),
     ] {
         let session = Session::new(&workspace(2));

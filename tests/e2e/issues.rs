@@ -69,7 +69,8 @@ fn one_issue_of_an_approved_review_is_fixed_alone_and_the_other_stays_open() {
     let count = api.requests().len();
 
     let done = fix(&session, &api, &[&a]).expect(0);
-    done.reports(&format!("Fixing 1 chosen issue: {a}")).prints("Approved. Changes are in your working tree");
+    done.reports(&format!("Fixing 1 chosen issue: {a}"))
+        .prints("Approved by reading; no check ran. Changes are in your working tree");
     assert_eq!(agents(&api.requests()[count..]), ["implement/T1", "review"]);
     let asked = api.first_message("implement/T1", 1);
     assert!(asked.contains("\"A\"") && !asked.contains("\"B\""), "{asked}");
@@ -140,7 +141,7 @@ fn several_chosen_issues_are_one_round() {
             $ run --fix {B},{A}
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -176,7 +177,7 @@ fn a_review_that_wants_a_new_plan_leaves_it_to_the_user() {
               The verdict is approved.
               src/t1.rs:2: minor: A
               src/t2.rs:2: minor: B
-              Approved. Changes are in your working tree; nothing was committed. 2 issues are left.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 issues are left.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --fix {A},{B}
@@ -237,7 +238,7 @@ fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there()
               The verdict is approved.
               src/t1.rs:2: minor: A
               README.md:1: minor: R
-              Approved. Changes are in your working tree; nothing was committed. 2 issues are left.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 issues are left.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --fix {A},{R}
@@ -266,7 +267,7 @@ fn a_chosen_issue_in_an_unowned_file_opens_the_gate_and_another_joins_it_there()
             $ run
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -314,7 +315,7 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
               The verdict is approved.
               src/t1.rs:2: minor: A
               README.md:1: minor: R
-              Approved. Changes are in your working tree; nothing was committed. 2 issues are left.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 issues are left.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --fix {A},{R}
@@ -359,7 +360,7 @@ fn what_was_rejected_at_the_gate_can_be_chosen_again() {
             exit 0
               The verdict is approved.
               src/t1.rs:2: minor: A
-              Approved. Changes are in your working tree; nothing was committed. 1 issue is left.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 1 issue is left.
                 baton diff                    show changes
                 baton rollback                undo
                 baton run --fix {A}  fix the issue

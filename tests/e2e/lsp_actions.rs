@@ -11,7 +11,8 @@ use crate::support::plain_editor::PlainEditor;
 use crate::support::replies::{approves, but, completed, edits, fixes, own, review, workspace};
 use crate::support::session::Session;
 
-const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
+const APPROVED: &str =
+    "Baton: Approved by reading; no check ran. Changes are in your working tree; nothing was committed.";
 const FIX: &str = "Baton: fix this issue";
 const FIX_ALL: &str = "Baton: fix all issues in this file";
 const DISMISS: &str = "Baton: dismiss this issue";

@@ -144,7 +144,12 @@ fn approving_where_nothing_waits_goes_on_with_the_workflow() {
     assert_eq!((&approved["plan_version"], &approved["tasks"]), (&json!(1), &json!(["T1"])));
     let last = follow(&mut client, &approved);
     let said = last["message"].as_str().unwrap();
-    assert!(said.starts_with("Baton: Approved. Changes are in your working tree; nothing was committed."), "{said}");
+    assert!(
+        said.starts_with(
+            "Baton: Approved by reading; no check ran. Changes are in your working tree; nothing was committed."
+        ),
+        "{said}"
+    );
     assert_eq!(client.quit(), Some(0));
 }
 

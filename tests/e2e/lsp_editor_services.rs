@@ -194,7 +194,8 @@ impl<'a> Watch<'a> {
     }
 }
 
-const APPROVED: &str = "Baton: Approved. Changes are in your working tree; nothing was committed.";
+const APPROVED: &str =
+    "Baton: Approved by reading; no check ran. Changes are in your working tree; nothing was committed.";
 const WAITS: &str = "Baton: T1 waits for you to save src/lib.rs, and goes on then.";
 
 #[test]

@@ -25,7 +25,7 @@ fn a_task_goes_from_the_editor_to_its_review() {
     let run = client.start_workflow(json!({ "task": TASK, "approval": "auto" }));
     let shown = client.wait_for_run_end(&run);
     assert_eq!(shown.last_message["type"], 3);
-    let last = "Baton: Approved. Changes are in your working tree; nothing was committed. 1 issue is left. \
+    let last = "Baton: Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 1 issue is left. \
                 Show Changes: baton.diff. Undo: baton.rollback. Fix the Issue: baton.fixIssue {\"ids\":[";
     assert!(shown.last_message["message"].as_str().unwrap().starts_with(last), "{}", shown.last_message);
     let said: Vec<&str> = shown.progress.iter().filter_map(|value| value["message"].as_str()).collect();

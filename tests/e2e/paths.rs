@@ -340,8 +340,8 @@ fn a_plan_that_names_a_link_goes_back_to_the_model_and_to_the_user() {
 fn an_end_without_a_change_says_that_there_is_none() {
     let session = Session::in_git("//- /README.md\n# x\n");
     let api = MessagesApi::start(script(&[&[modifies("T1", "README.md")]]).on("implement/T1", [completed(&[])]));
-    let done = run(&session, &api).expect(0).prints("Approved, and no file was changed");
+    let done = run(&session, &api).expect(0).prints("Approved by reading; no check ran. No file was changed");
     assert!(!done.stdout.contains("in your working tree"), "{}", done.stdout);
-    let again = session.run(&api, []).expect(0).prints("Approved, and no file was changed");
+    let again = session.run(&api, []).expect(0).prints("Approved by reading; no check ran. No file was changed");
     assert!(!again.stdout.contains("in your working tree"), "{}", again.stdout);
 }

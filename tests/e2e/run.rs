@@ -308,7 +308,10 @@ fn without_a_terminal_the_plan_waits_until_another_command_approves_it() {
     session.baton(["approve"]).run().expect(0).prints("Approved plan version 1");
     let approval = session.handoff("approval.json");
     assert_eq!((&approval["by"], &approval["tasks"]), (&json!("person"), &json!(null)));
-    session.run(&api, []).expect(0).prints("Approved. Changes are in your working tree; nothing was committed.");
+    session
+        .run(&api, [])
+        .expect(0)
+        .prints("Approved by reading; no check ran. Changes are in your working tree; nothing was committed.");
     assert_eq!(agents(&api), ["context", "plan", "implement/T1", "implement/T2", "review"]);
     assert!(session.text("src/t1.rs").contains('1') && session.text("src/t2.rs").contains('1'));
     let status = session.baton(["status", "--json"]).run().expect(0).json();

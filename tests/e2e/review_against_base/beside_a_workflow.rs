@@ -72,7 +72,7 @@ fn a_merged_workflow_keeps_its_undo_its_changes_its_issues_and_its_status() {
     let diff = session.baton(["diff"]).run().expect(0).stdout;
     takes_nothing(&session);
     let count = api.requests().len();
-    session.run(&api, []).expect(0).prints("Approved. Changes are in your working tree");
+    session.run(&api, []).expect(0).prints("Approved by reading; no check ran. Changes are in your working tree");
     assert_eq!(api.requests().len(), count, "it is merged as before");
     assert_eq!(session.baton(["diff"]).run().expect(0).stdout, diff);
     session.baton(["status"]).run().expect(0).prints("Its own.").prints("Beside.");

@@ -41,7 +41,8 @@ fn the_owners_of_files_with_issues_run_again_each_with_its_own_issues() {
         );
     let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2"), own("T3")]]));
     let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    done.reports("The review wants 2 issues fixed: T1, T2").prints("Approved. Changes are in your working tree");
+    done.reports("The review wants 2 issues fixed: T1, T2")
+        .prints("Approved by reading; no check ran. Changes are in your working tree");
 
     let order = agents(&api.requests());
     let (first, second) = order.split_at(6);
@@ -232,7 +233,7 @@ fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
             $ run --task 'Do it' --auto-approve
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -272,7 +273,7 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             $ run --task 'Do it' --only T1 --auto-approve
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -310,7 +311,7 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             $ run --auto-approve
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -347,7 +348,7 @@ fn a_plan_may_have_a_task_called_fix() {
             $ run --task 'Do it' --auto-approve
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start

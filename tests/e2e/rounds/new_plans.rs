@@ -101,7 +101,7 @@ fn what_a_person_must_decide_goes_on_when_they_do() {
     let (session, _) = escalated(vec![]);
     let api = MessagesApi::start(Script::new().on("review", [approves()]));
     session.run(&api, ["--phase", "review"]).expect(0);
-    session.run(&api, []).expect(0).prints("Approved. Changes are in your working tree");
+    session.run(&api, []).expect(0).prints("Approved by reading; no check ran. Changes are in your working tree");
 
     // A reset.
     let (session, api) = escalated(vec![approves()]);
@@ -184,7 +184,7 @@ fn a_plan_is_changed_by_words_with_a_run_waiting_and_with_none() {
     assert!(api.first_message("plan", 1).contains("The other file, please."));
     terminal.wait_for("[a]pprove");
     session.baton(["approve"]).run().expect(0);
-    terminal.wait_for("Approved. Changes are in your working tree");
+    terminal.wait_for("Approved by reading; no check ran.");
     running.wait().expect(0);
     assert_eq!(session.runs().len(), 1);
 }
@@ -355,7 +355,7 @@ fn a_rejected_plan_stays_rejected_until_it_is_changed_or_reset() {
             $ run
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start

@@ -33,7 +33,7 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
             $ run
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T2, T3.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2, T3.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -47,7 +47,7 @@ fn what_was_left_out_is_done_and_reviewed_once_it_is_approved() {
             $ run
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -122,7 +122,7 @@ fn only_some_tasks_are_run() {
             $ run --only T2
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1, T3.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T1, T3.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
@@ -138,7 +138,7 @@ fn only_some_tasks_are_run() {
             $ run --only T3 --auto-approve
             exit 0
               The verdict is approved.
-              Approved. Changes are in your working tree; nothing was committed. Not approved and so not done: T1.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T1.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start

@@ -258,6 +258,21 @@ mod tests {
             let words = checks_words(&memory);
             said.push_str(&format!("Approved{}.\n{}.\n", words.after_approved(), words.sentence()));
         }
-        expect![[""]].assert_eq(&said);
+        expect![[r#"
+            Approved by reading; no check ran.
+            No check ran.
+            Approved; checks passed: test, lint.
+            Checks passed: test, lint.
+            Approved, though `lint` fails; checks passed: test.
+            `lint` fails; checks passed: test.
+            Approved, though `lint` fails and `test` timed out, as before.
+            `lint` fails and `test` timed out, as before.
+            Approved, though `test` was killed and `lint` was not found.
+            `test` was killed and `lint` was not found.
+            Approved by reading; no check ran; skipped: e2e (nobody said that it may run).
+            No check ran; skipped: e2e (nobody said that it may run).
+            Approved; checks passed: test; skipped: web (no file of its paths was changed).
+            Checks passed: test; skipped: web (no file of its paths was changed).
+        "#]].assert_eq(&said);
     }
 }
