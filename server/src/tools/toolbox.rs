@@ -42,7 +42,7 @@ pub(super) enum Users {
 impl Toolbox {
     /// No tools: for an agent that judges what it is shown.
     pub fn none(workspace: Workspace, memory_dir: RepoPath) -> Self {
-        Self { workspace, memory_dir, role: Role::Nothing, interrupt: Interrupt::never() }
+        Self { workspace, memory_dir, role: Role::Nothing, interrupt: Interrupt::never(), checks: None }
     }
 
     /// The tools of an agent that only reads the workspace.

@@ -8,9 +8,7 @@ use crate::contracts::{CriterionResult, Handoff, PlanOutput, RepoPath, ReviewOut
 use crate::lsp::files::Files;
 use crate::lsp::files::refused::Refused;
 use crate::memory::{Memory, MemoryError, Store};
-use crate::workflow::{
-    Next, Phases, Policy, WaitingChecks, next_phase, standing_criteria, waiting_checks,
-};
+use crate::workflow::{Next, Phases, Policy, WaitingChecks, next_phase, standing_criteria, waiting_checks};
 
 /// Offers are a function of this and the text of a document.
 #[derive(Debug)]

@@ -273,6 +273,7 @@ mod tests {
             No check ran; skipped: e2e (nobody said that it may run).
             Approved; checks passed: test; skipped: web (no file of its paths was changed).
             Checks passed: test; skipped: web (no file of its paths was changed).
-        "#]].assert_eq(&said);
+        "#]]
+        .assert_eq(&said);
     }
 }

@@ -12,7 +12,7 @@ use super::states::{IssueState, NextStep, PhaseState, TaskState, WorkflowState};
 use super::ways_on::{WayOn, WayOnId, fix, ways_on};
 use super::words::Telling;
 use crate::config::Settings;
-use crate::contracts::{GateCheck, Usage};
+use crate::contracts::Usage;
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
 use crate::models::Models;
 use crate::text::safe_line;
