@@ -88,16 +88,16 @@ fn a_change_that_is_claimed_and_not_made_fails_the_task_in_the_end() {
         &workspace(2),
         lies([edit(), claims(), claims(), claims()]),
         expect![[r#"
-        $ run --task 'Do it' --auto-approve
-        exit 1
-          T1 failed: the implement/T1 agent's handoff was not valid in 3 tries: /changes/1/path: src/t2.rs is as it was before you began; you have changed src/t1.rs. Make the change, or leave it out and say in notes what is missing; run again to start over, or choose a stronger model (models.*). Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/20261127-171418-b1bc/unpublished-T1.diff. Run again to retry; what is done stays done.
-            baton run                  try again
-            baton plan --feedback "…"  plan again
-            baton reset                start over
-        asked: context, plan, implement/T1
-        T1 failed
-        next: implement
-    "#]],
+            $ run --task 'Do it' --auto-approve
+            exit 1
+              T1 failed: the implement/T1 agent's handoff was not valid in 3 tries: /changes/1/path: src/t2.rs is as it was before you began; you have changed src/t1.rs. Make the change, or leave it out and say in notes what is missing; run again to start over, or choose a stronger model (models.*). Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/{run}/unpublished-T1.diff. Run again to retry; what is done stays done.
+                baton run                  try again
+                baton plan --feedback "…"  plan again
+                baton reset                start over
+            asked: context, plan, implement/T1
+            T1 failed
+            next: implement
+        "#]],
     );
     let back = sent_back(&api.requests_of("implement/T1")[2]);
     assert!(
@@ -129,7 +129,7 @@ fn nothing_of_a_blocked_task_is_published_and_its_edits_are_kept() {
         expect![[r#"
             $ run --task 'Do it' --auto-approve
             exit 1
-              T1 blocked: src/t2.rs would have to change. Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/20261127-171422-b0cb/unpublished-T1.diff. Run again to retry; what is done stays done.
+              T1 blocked: src/t2.rs would have to change. Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/{run}/unpublished-T1.diff. Run again to retry; what is done stays done.
                 baton run                  try again
                 baton plan --feedback "…"  plan again
                 baton reset                start over
@@ -148,16 +148,16 @@ fn nothing_of_a_failed_task_is_published_and_its_edits_are_kept() {
         &workspace(1),
         lies([edit(), submits("failed", &[], &[])]),
         expect![[r#"
-        $ run --task 'Do it' --auto-approve
-        exit 1
-          T1 failed: I looked at it. Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/20261127-171423-c1be/unpublished-T1.diff. Run again to retry; what is done stays done.
-            baton run                  try again
-            baton plan --feedback "…"  plan again
-            baton reset                start over
-        asked: context, plan, implement/T1
-        T1 failed
-        next: implement
-    "#]],
+            $ run --task 'Do it' --auto-approve
+            exit 1
+              T1 failed: I looked at it. Its edits of src/t1.rs were not written; they are kept in .agent_memory/runs/{run}/unpublished-T1.diff. Run again to retry; what is done stays done.
+                baton run                  try again
+                baton plan --feedback "…"  plan again
+                baton reset                start over
+            asked: context, plan, implement/T1
+            T1 failed
+            next: implement
+        "#]],
     );
     assert!(kept(&session).contains("+    1\n"));
     let api = MessagesApi::start(but(Script::new(), &[&[own("T1")]]));

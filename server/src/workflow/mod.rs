@@ -61,7 +61,7 @@ pub(crate) use checks::round::check_round;
 pub(crate) use checks::tries::{Tried, Tries};
 pub(crate) use checks::words as check_words;
 pub(crate) use decide::rounds::{empty_report, ensure_round};
-pub(crate) use foreign::find::foreign_work;
+pub(crate) use foreign::find::{changed_elsewhere, foreign_work};
 pub(crate) use foreign::work::ForeignWork;
 pub(crate) use gate::content::git_folders;
 pub(crate) use run::activity::{close_agent, report_activity, task_agent};

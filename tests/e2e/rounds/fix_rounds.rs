@@ -10,7 +10,7 @@ use super::{fixes_readme, id_of, issue, list, pairs, read, run_until, sorted, st
 use crate::support::check::{check, check_commands};
 use crate::support::messages_api::{MessagesApi, Reply, Script, agents};
 use crate::support::replies::{
-    approves, blocked, but, completed, edits, fixes, own, plan, review, with, workspace, writes,
+    approves, blocked, but, completed, edits, fixes, own, plan, reads, review, with, workspace, writes,
 };
 use crate::support::session::Session;
 
@@ -480,7 +480,7 @@ fn an_issue_stands_where_its_quote_does_or_nowhere() {
         with(at(3, json!("fn b() {"), "a range"), json!({ "end_line": u32::MAX })),
     ];
     let script = Script::new()
-        .on("implement/T1", [writes("src/t1.rs", "new\n"), completed(&[])])
+        .on("implement/T1", [reads("src/t1.rs"), writes("src/t1.rs", "new\n"), completed(&[])])
         .on("review", [review("approved", "merge", &issues)]);
     let api = MessagesApi::start(but(script, &[&[own("T1")]]));
     let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::brief;
 use crate::agents::SubmitTry;
 use crate::contracts::{FileKeys, Task, TaskResult, TaskStatus};
-use crate::workflow::{Changes, PhaseError, Run};
+use crate::workflow::{Changes, PhaseError, Run, changed_elsewhere};
 use crate::workspace::{Staging, Workspace};
 
 /// The edits of a task, which its tools make and others look at.
@@ -19,7 +19,7 @@ pub(super) struct Claims {
     task: Task,
     workspace: Workspace,
     staging: SharedStaging,
-    /// Files of the task that earlier rounds of the workflow changed.
+    /// Files of the task that earlier rounds of the workflow changed, or others before them.
     earlier: Vec<String>,
     /// Whether a completed task without a change was sent back.
     was_empty: AtomicBool,
@@ -32,7 +32,8 @@ impl Claims {
     /// When it cannot be read what the task changed in earlier rounds.
     pub(super) fn new(run: &Run, task: &Task, staging: SharedStaging) -> Result<Self, PhaseError> {
         let changes = Changes::of_task(&run.store, &run.workspace, &task.id)?;
-        let changed: Vec<String> = changes.files().map(|file| file.path.to_string()).collect();
+        let mut changed: Vec<String> = changes.files().map(|file| file.path.to_string()).collect();
+        changed.extend(changed_elsewhere(&run.store, &task.id)?);
         let keys = run.workspace.file_keys_of(changed.iter().map(String::as_str).chain(task.files()));
         // A task of this id in an earlier plan may have written other files.
         let earlier = changed.into_iter().filter(|file| task.lists(file, &keys)).collect();

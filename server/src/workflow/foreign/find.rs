@@ -73,6 +73,16 @@ pub(crate) fn find_foreign_work(
     Ok(found)
 }
 
+/// Files that an earlier report says a task changed, where none of our agents did the task.
+pub(crate) fn changed_elsewhere(store: &Store, task: &str) -> Result<Vec<String>, PhaseError> {
+    if !tasks_begun_elsewhere(store, &journal(store)?)?.contains(task) {
+        return Ok(Vec::new());
+    }
+    let reports = store.earlier_reports()?;
+    let results = reports.iter().flat_map(|report| &report.results).filter(|result| result.task_id == task);
+    Ok(results.flat_map(|result| &result.changes).map(|change| change.path.clone()).collect())
+}
+
 /// Tasks with changes in an earlier report that no journal of ours from that time confirms: fixes of our agents since do
 /// not make the rest ours.
 fn tasks_begun_elsewhere(store: &Store, journal: &[Publish]) -> Result<BTreeSet<String>, PhaseError> {
