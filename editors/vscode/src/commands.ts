@@ -4,7 +4,16 @@ import type { Disposable, QuickPickItem } from "vscode";
 import { approve, askForChanges, editPlan } from "./answerPlan";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
-import { contextKeys, failedChecks, headline, oneLine, openGate, openIssues, phaseChoices } from "./present";
+import {
+  contextKeys,
+  failedChecks,
+  headline,
+  oneLine,
+  openGate,
+  openIssues,
+  phaseChoices,
+  placeOf,
+} from "./present";
 import type { CheckStatus, Issue, PhaseName } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { showError } from "./server";
@@ -229,7 +238,7 @@ async function pickIssue(workflow: Workflow, title: string): Promise<Issue | und
   const items = openIssues(workflow.state).map((issue) => ({
     label: oneLine(issue.description),
     description: issue.severity,
-    detail: `${issue.file}:${String(issue.line)}`,
+    detail: placeOf(issue),
     issue,
   })) satisfies QuickPickItem[];
   return (await window.showQuickPick(items, { title, matchOnDetail: true }))?.issue;

@@ -232,6 +232,11 @@ export function oneLine(text: string, most = 80): string {
   return line.length <= most ? line : `${line.slice(0, most - 1)}…`;
 }
 
+/** Where an issue stands: `src/a.rs:12`. */
+export function placeOf({ file, line, placed }: Issue): string {
+  return placed === false ? `${file} (no place in the code was found)` : `${file}:${String(line)}`;
+}
+
 /** Worst first. */
 export const severities: readonly Severity[] = ["critical", "major", "minor", "suggestion"];
 

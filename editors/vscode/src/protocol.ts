@@ -159,6 +159,8 @@ export interface Issue {
   file: string;
   /** From 1. */
   line: number;
+  /** False where no place in the code was found. */
+  placed?: boolean;
   description: string;
   task_id?: string | null;
   state: "new" | "open" | "fixed" | "dismissed";

@@ -24,6 +24,7 @@ import {
   phaseState,
   phaseTitle,
   phaseWords,
+  placeOf,
   stateIcon,
   taskWords,
 } from "./present";
@@ -205,11 +206,13 @@ function issueItem(node: Node, issue: Issue): TreeItem {
   const item = new TreeItem(oneLine(issue.description), TreeItemCollapsibleState.None);
   item.id = `${node.workflow.folder.uri.toString()}#issue ${issue.id}`;
   const isClosed = issue.state === "fixed" || issue.state === "dismissed";
-  item.description = isClosed ? issue.state : `${issue.file}:${String(issue.line)}`;
-  item.tooltip = `${issue.severity}: ${issue.description}\n${issue.file}:${String(issue.line)}`;
+  item.description = isClosed ? issue.state : placeOf(issue);
+  item.tooltip = `${issue.severity}: ${issue.description}\n${placeOf(issue)}`;
   item.iconPath = icon(isClosed ? issue.state : issue.severity);
   item.contextValue = isClosed ? `issue.${issue.state}` : "issue";
-  item.command = open(Uri.joinPath(node.workflow.folder.uri, issue.file), issue.line);
+  if (issue.placed !== false) {
+    item.command = open(Uri.joinPath(node.workflow.folder.uri, issue.file), issue.line);
+  }
   return speaks(item, item.tooltip, isClosed ? issue.state : "");
 }
 

@@ -146,13 +146,18 @@ function M.list()
     for _, issue in ipairs(open) do
       -- The diagnostic has moved with the edits since.
       local shown = moved[issue.id]
+      -- Without a place in the code there is no file to jump to, but where the review lists it.
+      local is_placed = issue.placed ~= false
+      local file = is_placed and vim.fs.joinpath(server.root_dir, issue.file)
+        or shown and vim.api.nvim_buf_get_name(shown.bufnr)
+      local place = is_placed and '' or (' (%s: no place in the code was found)'):format(issue.file)
       items[#items + 1] = {
-        filename = vim.fs.joinpath(server.root_dir, issue.file),
-        lnum = shown and shown.lnum + 1 or issue.line,
+        filename = file or nil,
+        lnum = shown and shown.lnum + 1 or is_placed and issue.line or nil,
         col = shown and shown.col + 1 or 1,
-        end_lnum = shown and shown.end_lnum + 1 or issue.end_line,
+        end_lnum = shown and shown.end_lnum + 1 or is_placed and issue.end_line or nil,
         end_col = shown and shown.end_col + 1 or nil,
-        text = ('%s: %s'):format(issue.severity, (issue.description:gsub('%s+', ' '))),
+        text = ('%s: %s%s'):format(issue.severity, (issue.description:gsub('%s+', ' ')), place),
         type = TYPES[issue.severity],
         user_data = { id = issue.id },
       }

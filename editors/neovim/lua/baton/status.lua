@@ -139,7 +139,9 @@ local function add_findings(add, status)
     add('')
     for _, issue in ipairs(status.issues) do
       local state = vim.list_contains({ 'fixed', 'dismissed' }, issue.state) and issue.state .. ' ' or ''
-      add('%s:%d: %s%s: %s', issue.file, issue.line, state, issue.severity, one_line(issue.description))
+      local place = issue.placed == false and issue.file .. ' (no place in the code was found)'
+        or ('%s:%d'):format(issue.file, issue.line)
+      add('%s: %s%s: %s', place, state, issue.severity, one_line(issue.description))
     end
   end
   if status.faults and #status.faults > 0 then

@@ -141,8 +141,21 @@ export class MessagesApi {
       known.push(first);
     }
     const rounds = this.script[agent] ?? [];
-    return (rounds[known.indexOf(first)] ?? rounds.at(-1))?.[turn];
+    const reply = (rounds[known.indexOf(first)] ?? rounds.at(-1))?.[turn];
+    return reply?.tool === "submit_review" ? { ...reply, input: { criteria: unproven(body), ...reply.input } } : reply;
   }
+}
+
+/** Every criterion of the plan in a reviewer's first message, unproven. */
+function unproven(body: Body): object[] {
+  const content = body.messages[0]?.content;
+  const blocks = Array.isArray(content) ? (content as { text?: string }[]) : [{ text: String(content) }];
+  const text = blocks.map((block) => block.text ?? "").join("\n");
+  const plan = /<plan>\n(.*)\n<\/plan>/.exec(text)?.[1] ?? "{}";
+  const { tasks = [] } = JSON.parse(plan) as { tasks?: { id: string; acceptance_criteria: string[] }[] };
+  return tasks.flatMap(({ id, acceptance_criteria }) =>
+    acceptance_criteria.map((_, at) => ({ task_id: id, criterion: at + 1, evidence: null, state: "unproven" })),
+  );
 }
 
 /** The submit tool on offer says who asks; an implementer's first message ends with its task. */

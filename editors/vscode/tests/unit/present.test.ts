@@ -271,6 +271,15 @@ describe("a phase that the user added", () => {
   });
 });
 
+describe("an issue", () => {
+  it("is said to have no place where none was found", () => {
+    const issue = { id: "i1", severity: "minor", file: "a.js", line: 7, description: "d", state: "open" } as const;
+    assert.equal(present.placeOf(issue), "a.js:7");
+    assert.equal(present.placeOf({ ...issue, placed: true }), "a.js:7");
+    assert.equal(present.placeOf({ ...issue, placed: false }), "a.js (no place in the code was found)");
+  });
+});
+
 describe("a command", () => {
   it("starts work unless it is known to be quick", () => {
     const working = serverCommands.filter((command) => startsWork(command));
