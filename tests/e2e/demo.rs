@@ -65,6 +65,10 @@ fn issues_stand_where_it_says(stdout: &str, folder: &std::path::Path) {
     let review: Value =
         serde_json::from_str(&fs::read_to_string(folder.join(".agent_memory/review.json")).unwrap()).unwrap();
     assert_eq!(review["issues"].as_array().unwrap().len(), issues, "every finding is shown");
+    let criteria = review["criteria"].as_array().unwrap();
+    assert_eq!(criteria.len(), 15, "every criterion of the plan is answered");
+    let unproven: Vec<&Value> = criteria.iter().filter(|criterion| criterion["state"] != "met").collect();
+    assert!(unproven.is_empty(), "what the reviewer quotes as proof is there: {unproven:?}");
 }
 
 fn handoffs_keep_their_schemas(session: &Session, folder: &std::path::Path) {

@@ -224,6 +224,8 @@ mod tests {
             id: String::new(),
         };
         assert_eq!(issue_line(&issue), "src/a.rs:12: major: The count is off by one.");
+        let unplaced = Issue { placed: Some(false), file: "../x\u{1b}[2J".to_owned(), ..issue.clone() };
+        assert_eq!(issue_line(&unplaced), "../x: major: The count is off by one. (no place in the code was found)");
         let reason = "Line 9\nbounds it.".to_owned();
         let refuted = Some(Refuted { by: "test:m".to_owned(), reason, severity: Severity::Major });
         let issue = Issue { severity: Severity::Suggestion, refuted, ..issue };

@@ -230,11 +230,6 @@ impl ReviewOutput {
         self.issues.iter().filter(|issue| !Dismissed::has(dismissed, &issue.id))
     }
 
-    /// How many criteria are in this state.
-    pub fn criteria_in(&self, state: CriterionState) -> usize {
-        self.criteria.iter().filter(|result| result.state == state).count()
-    }
-
     /// Whether it judges a working tree against a commit, and so drives no workflow.
     pub fn is_of_base(&self) -> bool {
         self.base.is_some()

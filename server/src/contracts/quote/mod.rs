@@ -9,12 +9,12 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     Whole,
-    Part,
     BareWhole,
-    BarePart,
     CollapsedWhole,
-    CollapsedPart,
     BareCollapsedWhole,
+    Part,
+    BarePart,
+    CollapsedPart,
     BareCollapsedPart,
     Marks,
 }
@@ -111,21 +111,20 @@ impl<'a> Quoted<'a> {
     /// How it stands in a line of a file.
     fn fit(&self, line: &str, line_collapsed: &str) -> Option<Fit> {
         let holds = |part: &str, line: &str| has_word(part) && line.contains(part);
-        let whole = |forms: &[&str]| forms.contains(&line);
         Some(if line == self.text {
             Fit::Whole
-        } else if holds(self.text, line) {
-            Fit::Part
-        } else if whole(&self.bare) {
+        } else if self.bare.contains(&line) {
             Fit::BareWhole
-        } else if self.bare.iter().any(|bare| holds(bare, line)) {
-            Fit::BarePart
         } else if line_collapsed == self.collapsed {
             Fit::CollapsedWhole
-        } else if holds(&self.collapsed, line_collapsed) {
-            Fit::CollapsedPart
         } else if self.bare_collapsed.iter().any(|bare| bare == line_collapsed) {
             Fit::BareCollapsedWhole
+        } else if holds(self.text, line) {
+            Fit::Part
+        } else if self.bare.iter().any(|bare| holds(bare, line)) {
+            Fit::BarePart
+        } else if holds(&self.collapsed, line_collapsed) {
+            Fit::CollapsedPart
         } else if self.bare_collapsed.iter().any(|bare| holds(bare, line_collapsed)) {
             Fit::BareCollapsedPart
         } else if self.forms().any(|form| !form.is_empty() && !has_word(form) && line.contains(form)) {

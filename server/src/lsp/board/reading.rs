@@ -309,15 +309,19 @@ impl Reading {
         plan: Option<&PlanText<'_>>,
     ) {
         let Source { phase, base, reviewed_at, file } = from;
-        for (index, issue) in issues.iter().cloned().enumerate() {
+        for (index, mut issue) in issues.iter().cloned().enumerate() {
             let is_known = self.issues.iter().any(|known| known.issue.id == issue.id);
             if is_known && phase != REVIEW || memory.is_dismissed(&issue.id) {
                 continue;
             }
+            let source = RepoPath::parse(&issue.file).ok().filter(|_| issue.is_placed());
+            if source.is_none() {
+                issue.placed = Some(false);
+            }
             let task: Option<DiagnosticRelatedInformation> = plan.and_then(|plan| plan.task_of(&issue));
             let diagnostic = issues::diagnostic(phase, base, &issue, task);
             let base = base.map(str::to_owned);
-            let (path, listed_at) = match RepoPath::parse(&issue.file).ok().filter(|_| issue.is_placed()) {
+            let (path, listed_at) = match source {
                 Some(file) => (self.source(reader, &file), None),
                 None => match self.listed(reader, file, index, &issue) {
                     Some((path, line)) => (path, Some(line)),

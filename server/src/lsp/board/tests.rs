@@ -255,6 +255,65 @@ async fn what_is_dismissed_or_has_no_file_is_left_out_and_a_line_too_far_is_the_
 }
 
 #[tokio::test]
+async fn an_issue_without_a_place_stands_where_the_review_lists_it() {
+    let unplaced = |id: &str, file: &str| {
+        let mut issue = issue("major", 7);
+        issue["id"] = json!(id);
+        issue["file"] = json!(file);
+        issue["description"] = json!(format!("Lost {id} \"é\"."));
+        issue["placed"] = json!(false);
+        issue
+    };
+    let mut outside = unplaced("i3", "../src.rs");
+    outside.as_object_mut().unwrap().shift_remove("placed");
+    let mut fixture = Fixture::reviewed(json!([]));
+    let review = json!({
+        "verdict": "changes_requested", "summary": "s", "recommended_action": "escalate_to_human",
+        "issues": [unplaced("i1", "gone.rs"), unplaced("i2", "src.rs"), outside],
+    });
+    fixture.file(".agent_memory/review.json", &serde_json::to_string_pretty(&review).unwrap());
+    fixture.refresh().await;
+    assert!(fixture.messages("src.rs").is_empty() && !fixture.shown.contains_key("gone.rs"));
+    let message = |file: &str, id: &str, end: &str| format!("review.major: {file}Lost {id} \"é\".{end}");
+    let end = " (no place in the code was found)";
+    let expected = [message("gone.rs: ", "i1", end), message("src.rs: ", "i2", end), message("../src.rs: ", "i3", end)];
+    let shown = fixture.messages(".agent_memory/review.json");
+    assert_eq!(shown, expected);
+    let text = serde_json::to_string_pretty(&review).unwrap();
+    let listed: Vec<u64> =
+        (0..).zip(text.lines()).filter(|(_, line)| line.contains("Lost i")).map(|(at, _)| at).collect();
+    assert_eq!(fixture.lines(".agent_memory/review.json"), listed);
+    // It is found there to be dismissed, and goes with the review.
+    let uri = Url::parse(&fixture.uri(".agent_memory/review.json")).unwrap();
+    let ids: Vec<String> = fixture.board.issues_in(&uri).into_iter().map(|shown| shown.issue.id).collect();
+    assert_eq!(ids, ["i1", "i2", "i3"]);
+    fixture.file(".agent_memory/dismissed.json", "[\"i1\", \"i3\"]");
+    fixture.refresh().await;
+    assert_eq!(fixture.lines(".agent_memory/review.json"), [listed[1]]);
+}
+
+#[tokio::test]
+async fn an_issue_that_quotes_a_masked_secret_stands_at_its_line() {
+    let key = format!("ghp_{}", "a1".repeat(18));
+    let mut quoted = issue("major", 1);
+    quoted["quote"] = json!("const KEY: &str = \"<masked by Baton: GitHub token>\";");
+    let mut fixture = Fixture::reviewed(json!([quoted]));
+    fixture.file("src.rs", &format!("fn a() {{}}\nconst KEY: &str = \"{key}\";\n"));
+    fixture.refresh().await;
+    assert_eq!(
+        (fixture.lines("src.rs"), fixture.messages("src.rs")),
+        (vec![1], vec!["review.major: It breaks.".to_owned()])
+    );
+    fixture.open("src.rs", &format!("fn a() {{}}\nconst KEY: &str = \"{key}\";\n"));
+    fixture.edit("src.rs", 2, (0, 0), (0, 0), "\n");
+    fixture.publish_moved().await;
+    assert_eq!(
+        (fixture.lines("src.rs"), fixture.messages("src.rs")),
+        (vec![2], vec!["review.major: It breaks.".to_owned()])
+    );
+}
+
+#[tokio::test]
 async fn issues_move_with_edits_and_stay_where_they_are_when_the_files_are_read_again() {
     let mut quoted = issue("major", 2);
     quoted["quote"] = json!("b(\"🦀\");");

@@ -56,6 +56,13 @@ mod tests {
     }
 
     #[test]
+    fn an_issue_without_a_place_is_told_without_a_line() {
+        let expected = "Fix this issue, found by a review of the working tree against abc.\n\n\
+                        src/a.rs, no place in it was found (major): It breaks.";
+        assert_eq!(task_of("abc", &[&issue(json!({ "placed": false }))]), expected);
+    }
+
+    #[test]
     fn several_issues_are_one_numbered_task() {
         let (a, b) = (issue(json!({ "suggested_fix": " " })), issue(json!({ "line": 3, "suggested_fix": "Fix\nit." })));
         let expected = "Fix these 2 issues, found by a review of the working tree against abc.\n\n\

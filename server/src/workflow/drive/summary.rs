@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::contracts::{BaseState, CheckState, CriterionState, ImplReport, Issue, PhaseName, TaskStatus};
+use crate::contracts::{
+    BaseState, CheckState, CriteriaCount, CriterionState, ImplReport, Issue, PhaseName, TaskStatus,
+};
 use crate::memory::Memory;
 use crate::text::{self, count};
 use crate::workflow::checks::words::skipped_because;
@@ -55,12 +57,13 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
 /// `1 criterion unmet, 2 criteria unproven`: what the review did not find met; `None` where it found everything met.
 pub(crate) fn criteria_words(memory: &Memory) -> Option<String> {
     let review = memory.review.as_ref()?;
-    let words = |state: CriterionState| {
-        let number = review.criteria_in(state);
+    let CriteriaCount { unmet, unproven, .. } = CriteriaCount::of(&review.criteria);
+    let words = |(number, state): (usize, CriterionState)| {
         let noun = if number == 1 { "criterion" } else { "criteria" };
         (number > 0).then(|| format!("{number} {noun} {}", state.as_str()))
     };
-    let words: Vec<String> = [CriterionState::Unmet, CriterionState::Unproven].into_iter().filter_map(words).collect();
+    let counted = [(unmet, CriterionState::Unmet), (unproven, CriterionState::Unproven)];
+    let words: Vec<String> = counted.into_iter().filter_map(words).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 
@@ -275,5 +278,32 @@ mod tests {
             Checks passed: test; skipped: web (no file of its paths was changed).
         "#]]
         .assert_eq(&said);
+    }
+
+    #[test]
+    fn criteria_that_are_not_met_are_counted() {
+        let words = |states: &[&str]| {
+            let criterion = |(n, state): (usize, &&str)| json!({ "task_id": "T1", "criterion": n + 1, "state": state });
+            let review = json!({
+                "verdict": "approved", "summary": "s", "recommended_action": "merge",
+                "criteria": states.iter().enumerate().map(criterion).collect::<Vec<_>>(),
+            });
+            let memory = Memory { review: serde_json::from_value(review).unwrap(), ..Memory::default() };
+            (criteria_words(&memory), merged(&memory, 1))
+        };
+        for (states, expected) in [
+            (&[][..], None),
+            (&["met", "met"], None),
+            (&["met", "unproven"], Some("1 criterion unproven")),
+            (&["unproven", "unmet", "unproven"], Some("1 criterion unmet, 2 criteria unproven")),
+        ] {
+            let (words, end) = words(states);
+            assert_eq!(words.as_deref(), expected);
+            assert!(
+                end.ends_with(&expected.map_or("nothing was committed.".to_owned(), |words| format!(" {words}."))),
+                "{end}"
+            );
+        }
+        assert_eq!(criteria_words(&Memory::default()), None, "without a review");
     }
 }

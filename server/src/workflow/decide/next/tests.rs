@@ -162,6 +162,32 @@ fn a_fix_without_an_open_issue_calls_a_person() {
 }
 
 #[test]
+fn an_issue_without_a_place_is_fixed_by_the_task_it_names_and_by_no_other() {
+    let mut memory =
+        reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "b.rs"), ("i3", "gone.rs"), ("i4", "../x")]);
+    let issues = &mut memory.review.as_mut().unwrap().issues;
+    issues.iter_mut().skip(1).for_each(|issue| issue.placed = Some(false));
+    let scope = |memory: &Memory| match next(memory) {
+        Next::Fix(scope) => (scope.tasks, scope.unowned, scope.issues),
+        other => panic!("no fix: {other:?}"),
+    };
+    let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    assert_eq!(scope(&memory), (strings(&["T3"]), vec![], strings(&["i1"])), "also where a task owns its file");
+    let issues = &mut memory.review.as_mut().unwrap().issues;
+    (issues[2].task_id, issues[3].task_id) = (Some("T1".into()), Some("T9".into()));
+    assert_eq!(scope(&memory), (strings(&["T1", "T3"]), vec![], strings(&["i1", "i3"])));
+    let issues = &mut memory.review.as_mut().unwrap().issues;
+    issues.remove(0);
+    issues[1].task_id = None;
+    let Next::Escalated { reason } = next(&memory) else { panic!("not escalated") };
+    let named = "a place in the code was found: [i2] b.rs (major): d; [i3] gone.rs (major): d; [i4] ../x (major): d";
+    assert!(reason.ends_with(named), "{reason}");
+    memory.approval = with_approval("approved", json!(["T2", "T3"])).approval;
+    memory.review.as_mut().unwrap().issues[1].task_id = Some("T1".into());
+    assert!(matches!(next(&memory), Next::Escalated { .. }), "T1 was not approved");
+}
+
+#[test]
 fn work_that_a_person_takes_as_it_is_is_merged_whatever_the_review_asks_for() {
     let dismissed = |ids: &[&str]| ids.iter().map(|id| (*id).into()).collect::<Vec<Dismissal>>();
     for action in ["fix_and_re_review", "re_plan", "escalate_to_human"] {
