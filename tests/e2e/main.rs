@@ -6,6 +6,7 @@ mod accept;
 mod anthropic;
 mod bad_input;
 mod caching;
+mod check_trust;
 mod checkpoints;
 mod criteria;
 mod demo;

@@ -6,7 +6,7 @@ import type { TextDocument } from "vscode";
 import type { GatePanel } from "./gatePanel";
 import { openFile } from "./openFile";
 import { openGate } from "./present";
-import type { PlanRefusal } from "./protocol";
+import type { CheckAnswer, PlanRefusal } from "./protocol";
 import { isApprovedUnsaved } from "./unsaved";
 import { withWords, type Drafts } from "./words";
 import type { Workflow } from "./workflows";
@@ -17,6 +17,7 @@ export async function approve(
   gatePanel: GatePanel,
   shown: string | undefined,
   tasks?: string[],
+  checks: CheckAnswer = {},
 ): Promise<void> {
   await workflow.refresh();
   const planSha256 = shown ?? openGate(workflow.state)?.plan_sha256;
@@ -27,22 +28,28 @@ export async function approve(
   if (!(await isApprovedUnsaved(workflow, tasks))) {
     return;
   }
-  const refusal = await tryToApprove(workflow, planSha256, tasks);
+  const answer = { tasks, ...checks };
+  const refusal = await tryToApprove(workflow, planSha256, answer);
   if (refusal?.kind === "unsaved") {
-    await approveUnsaved(workflow, gatePanel, Uri.parse(refusal.uri), planSha256, tasks);
+    await approveUnsaved(workflow, gatePanel, Uri.parse(refusal.uri), planSha256, answer);
   } else if (refusal !== undefined) {
     await showAgain(workflow, gatePanel, "the plan has changed since it was shown");
   }
+}
+
+/** What is approved, and what is said of the checks with it. */
+interface Approval extends CheckAnswer {
+  tasks: string[] | undefined;
 }
 
 /** Why it was not approved, where that can be helped. */
 async function tryToApprove(
   workflow: Workflow,
   planSha256: string | undefined,
-  tasks: string[] | undefined,
+  answer: Approval,
 ): Promise<PlanRefusal | undefined> {
   try {
-    await workflow.call("baton.approve", { planSha256, tasks });
+    await workflow.call("baton.approve", { planSha256, ...answer });
     return undefined;
   } catch (error) {
     const refusal = planRefusal(error);
@@ -68,7 +75,7 @@ async function approveUnsaved(
   gatePanel: GatePanel,
   plan: Uri,
   shown: string | undefined,
-  tasks: string[] | undefined,
+  approval: Approval,
 ): Promise<void> {
   const document = workspace.textDocuments.find(({ uri, isDirty }) => isDirty && uri.fsPath === plan.fsPath);
   if (document === undefined) {
@@ -80,10 +87,10 @@ async function approveUnsaved(
   const question = "plan.json has changes that are not saved. Which plan do you approve?";
   const answer = await window.showWarningMessage(question, { modal: true, detail }, SAVE, DISCARD);
   if (answer === SAVE) {
-    await saveAndApprove(workflow, gatePanel, document, tasks);
+    await saveAndApprove(workflow, gatePanel, document, approval);
   } else if (answer === DISCARD) {
     await discard(document);
-    if ((await tryToApprove(workflow, shown, tasks)) !== undefined) {
+    if ((await tryToApprove(workflow, shown, approval)) !== undefined) {
       await showAgain(workflow, gatePanel, "the plan has changed since it was shown");
     }
   }
@@ -93,7 +100,7 @@ async function saveAndApprove(
   workflow: Workflow,
   gatePanel: GatePanel,
   document: TextDocument,
-  tasks: string[] | undefined,
+  approval: Approval,
 ): Promise<void> {
   const known = protectedFiles(workflow);
   if (!(await document.save())) {
@@ -119,7 +126,7 @@ async function saveAndApprove(
   // What only a person can allow is allowed by one who was shown it.
   if (protectedFiles(workflow).some((path) => !known.includes(path))) {
     await showAgain(workflow, gatePanel, "the plan is saved, and writes protected files that it did not before");
-  } else if ((await tryToApprove(workflow, saved, tasks)) !== undefined) {
+  } else if ((await tryToApprove(workflow, saved, approval)) !== undefined) {
     await showAgain(workflow, gatePanel, "the plan has changed since it was saved");
   }
 }

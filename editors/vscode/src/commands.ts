@@ -14,7 +14,7 @@ import {
   phaseChoices,
   placeOf,
 } from "./present";
-import type { CheckStatus, Issue, PhaseName } from "./protocol";
+import type { CheckAnswer, CheckStatus, Issue, PhaseName } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { showError } from "./server";
 import { startWithTask } from "./taskInput";
@@ -34,8 +34,13 @@ export interface Parts {
 
 /** Where a command was called from: a row of the tree, the page of the gate, or the palette. */
 type From = Node | Workflow | undefined;
-/** `plan` is the hash of the plan on the page that was answered. */
-type Action = (workflow: Workflow, node: Node | undefined, plan: string | undefined) => Promise<unknown>;
+/** `plan` is the hash of the plan on the page that was answered, `checks` what was said there of the checks. */
+type Action = (
+  workflow: Workflow,
+  node: Node | undefined,
+  plan: string | undefined,
+  checks: CheckAnswer | undefined,
+) => Promise<unknown>;
 
 /** The commands that are about a workflow; each is for one folder. */
 export function workflowCommands(parts: Parts): Disposable[] {
@@ -90,12 +95,12 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await workflow.call("baton.openPlan");
       }
     },
-    approvePlan: (workflow, _node, plan) => approve(workflow, gatePanel, plan),
-    approveSome: async (workflow, _node, plan) => {
+    approvePlan: (workflow, _node, plan, checks) => approve(workflow, gatePanel, plan, undefined, checks),
+    approveSome: async (workflow, _node, plan, checks) => {
       const shown = plan ?? openGate(workflow.state)?.plan_sha256;
       const tasks = await pickTasks(workflow, "Approve which tasks? What they depend on must be among them.");
       if (tasks !== undefined) {
-        await approve(workflow, gatePanel, shown, tasks);
+        await approve(workflow, gatePanel, shown, tasks, checks);
       }
     },
     askForChanges: (workflow) => askForChanges(drafts, workflow),
@@ -139,10 +144,25 @@ export function workflowCommands(parts: Parts): Disposable[] {
     },
   };
   return Object.entries(actions).map(([name, action]) =>
-    commands.registerCommand(`batonClient.${name}`, (from: From, plan: unknown) =>
-      run(parts, name, action, from, typeof plan === "string" ? plan : undefined),
+    commands.registerCommand(`batonClient.${name}`, (from: From, plan: unknown, checks: unknown) =>
+      run(parts, name, action, from, typeof plan === "string" ? plan : undefined, checkAnswer(checks)),
     ),
   );
+}
+
+/** What the page of the gate said of the checks. */
+function checkAnswer(said: unknown): CheckAnswer | undefined {
+  if (typeof said !== "object" || said === null) {
+    return undefined;
+  }
+  const { trustChecks, rememberChecks } = said as Record<keyof CheckAnswer, unknown>;
+  const ids = (of: unknown): string[] | undefined =>
+    Array.isArray(of) ? of.filter((id) => typeof id === "string") : undefined;
+  const [trust, remember] = [ids(trustChecks), ids(rememberChecks)];
+  return {
+    ...(trust === undefined ? {} : { trustChecks: trust }),
+    ...(remember === undefined ? {} : { rememberChecks: remember }),
+  };
 }
 
 /** What the package says of when its commands make sense. */
@@ -178,7 +198,14 @@ async function choose({ workflows, contributions }: Parts, name: string): Promis
   return (await window.showQuickPick(rows, { title: "Baton", placeHolder: "In which folder?" }))?.workflow;
 }
 
-async function run(parts: Parts, name: string, action: Action, from: From, plan: string | undefined): Promise<void> {
+async function run(
+  parts: Parts,
+  name: string,
+  action: Action,
+  from: From,
+  plan?: string,
+  checks?: CheckAnswer,
+): Promise<void> {
   const node = from instanceof Workflow || from?.workflow === undefined ? undefined : from;
   const named = from instanceof Workflow ? from : node?.workflow;
   const workflow = named ?? (await choose(parts, name));
@@ -186,7 +213,7 @@ async function run(parts: Parts, name: string, action: Action, from: From, plan:
     return;
   }
   try {
-    await action(workflow, node, plan);
+    await action(workflow, node, plan, checks);
   } catch (error) {
     showError(error);
   } finally {

@@ -3,7 +3,7 @@
 import MarkdownIt from "markdown-it";
 
 import { cost, dollars, thousands } from "./present";
-import type { Gate, GateStatus, Usage } from "./protocol";
+import type { Gate, GateCheck, GateStatus, Usage } from "./protocol";
 
 /** What the plan says came from a model: no HTML of its own, and links that lead nowhere by themselves. */
 const markdown = new MarkdownIt({ html: false, linkify: false });
@@ -27,6 +27,7 @@ ${BUTTONS.filter(({ answer }) => hasChoice || answer !== "approveSome")
 </div>
 <p class="costs">${escape(costs(gate, usage))}</p>
 ${warnings(gate)}
+${checks(gate)}
 </header>
 <main>${markdown.render(withoutFacts(gate.markdown))}</main>`;
   return page(body, { plan: gate.plan_sha256, folder, nonce });
@@ -121,6 +122,36 @@ function warnings(gate: GateStatus): string {
   return [protectedFiles, neverWritten, ...flagged, ...others, ...questions].join("");
 }
 
+/** The checks that run after the work; one that nobody trusted, and one that could be remembered, can be chosen. */
+export function checks(gate: GateStatus): string {
+  const choice = (kind: string, id: string, words: string): string =>
+    `<label class="check"><input type="checkbox" data-${kind}="${escape(id)}"> ${words}</label>`;
+  const set = gate.checks.map((check) => {
+    const command = `<code>${escape(check.command)}</code> (${escape(check.name)}${rights(check)})`;
+    if (check.trusted || check.id === undefined) {
+      return `<p class="check">${check.trusted ? "Runs after the work" : "Skipped, not trusted"}: ${command}</p>`;
+    }
+    const before =
+      check.before === undefined || check.before === check.command
+        ? ""
+        : `; it was <code>${escape(check.before)}</code>`;
+    const why = check.before === undefined ? "not trusted yet" : `changed since you trusted it${before}`;
+    return choice("trust", check.id, `Trust this check and run it after the work: ${command} (${why})`);
+  });
+  const offered = (gate.offered_checks ?? []).map(({ id, command, reason }) =>
+    choice(
+      "remember",
+      id,
+      `Remember as a check in baton.toml, and run after the work: <code>${escape(command)}</code> (${escape(reason)})`,
+    ),
+  );
+  return [...set, ...offered].join("");
+}
+
+function rights({ network, secrets }: GateCheck): string {
+  return [network === true ? ", with network" : "", secrets === true ? ", with secret files" : ""].join("");
+}
+
 export function escape(text: string): string {
   const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return text.replace(/[&<>"']/g, (character) => names[character] ?? "");
@@ -130,8 +161,15 @@ const SCRIPT = `
 const vscode = acquireVsCodeApi();
 const { plan, folder } = document.body.dataset;
 vscode.setState({ folder });
+const chosen = (kind) => {
+  const boxes = [...document.querySelectorAll("input[data-" + kind + "]")].filter((box) => box.checked);
+  return boxes.length === 0 ? undefined : boxes.map((box) => box.dataset[kind]);
+};
 for (const button of document.querySelectorAll("button[data-answer]")) {
-  button.addEventListener("click", () => vscode.postMessage({ answer: button.dataset.answer, plan }));
+  button.addEventListener("click", () => {
+    const checks = { trustChecks: chosen("trust"), rememberChecks: chosen("remember") };
+    vscode.postMessage({ answer: button.dataset.answer, plan, checks });
+  });
 }
 `;
 
@@ -149,6 +187,7 @@ button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-off
 .costs { margin: 0.6em 0 0.3em; color: var(--vscode-descriptionForeground); }
 .warning { margin: 0.4em 0; padding: 0.3em 0.7em; border-left: 3px solid var(--vscode-editorWarning-foreground);
   background: var(--vscode-textBlockQuote-background); }
+.check { display: block; margin: 0.4em 0; }
 .warning.severe { border-color: var(--vscode-editorError-foreground); }
 h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 1.6em; } h3 { font-size: 1em; margin-top: 1.4em; }
 h3 code { padding: 0.1em 0.6em; border-radius: 1em; font-size: 0.85em; color: var(--vscode-badge-foreground);

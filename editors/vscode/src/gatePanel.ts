@@ -17,6 +17,13 @@ const ANSWERS: Record<string, string> = {
 
 const VIEW = "baton.gate";
 
+/** What the page says; it is a page, and may say anything. */
+interface PageAnswer {
+  answer?: unknown;
+  plan?: unknown;
+  checks?: unknown;
+}
+
 interface Shown {
   panel: WebviewPanel;
   plan: string;
@@ -118,11 +125,11 @@ export class GatePanel implements Disposable {
     panel.iconPath = this.icon;
     const shown = { panel, plan: "" };
     panel.onDidDispose(() => this.shown.delete(workflow));
-    panel.webview.onDidReceiveMessage(({ answer, plan }: { answer?: unknown; plan?: unknown }) => {
+    panel.webview.onDidReceiveMessage(({ answer, plan, checks }: PageAnswer) => {
       const command = typeof answer === "string" ? ANSWERS[answer] : undefined;
       if (command !== undefined) {
         // The answer is to the plan on the page, whatever there is by now.
-        void commands.executeCommand(command, workflow, plan);
+        void commands.executeCommand(command, workflow, plan, checks);
       }
     });
     this.shown.set(workflow, shown);

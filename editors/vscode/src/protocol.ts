@@ -211,9 +211,30 @@ export interface GateStatus {
   /** From now on, without what is spent. */
   estimate: { low: Spending; high: Spending; ceiling: Spending };
   models: { tier: Tier; model: string; account: string }[];
-  checks: { name: string; command: string; trusted: boolean }[];
+  checks: GateCheck[];
+  /** Commands that could be remembered as checks; absent from a server that offers none. */
+  offered_checks?: { id: string; name: string; command: string; reason: string }[];
   /** What counts as absent, and what was done elsewhere. */
   warnings: string[];
+}
+
+/** A check that runs after the work, or that is skipped until a person trusts it. */
+export interface GateCheck {
+  /** What an answer about it names; absent, as is all that is optional here, from a server that has no checks yet. */
+  id?: string;
+  name: string;
+  command: string;
+  network?: boolean;
+  secrets?: boolean;
+  trusted: boolean;
+  /** What was trusted under its name before it changed. */
+  before?: string;
+}
+
+/** What is said of the checks with an approval, by their ids. */
+export interface CheckAnswer {
+  trustChecks?: string[];
+  rememberChecks?: string[];
 }
 
 /** The same in the waiting event of a run. */

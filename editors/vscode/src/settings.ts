@@ -15,6 +15,7 @@ export const serverSettings = [
   "budget_usd",
   "budget_tokens",
   "checkpoint",
+  "sandbox",
   "keep_runs",
 ] as const;
 

@@ -28,12 +28,13 @@ const KNOWN: Record<string, Shown> = {
   bring_back: { icon: "redo" },
   set_key: { icon: "key", client: "batonClient.setApiKey" },
   allow_more: { icon: "credit-card" },
+  trust: { icon: "verified" },
   save: { icon: "save-all" },
   reset: { icon: "clear-all", client: "batonClient.reset" },
 };
 
 /** The ways on that a notification leaves to the status menu, for which it has no room. */
-const ONLY_IN_THE_MENU: ReadonlySet<string> = new Set(["start", "reset", "cancel"]);
+const ONLY_IN_THE_MENU: ReadonlySet<string> = new Set(["start", "reset", "cancel", "trust"]);
 
 /** Most buttons of a notification. */
 const MOST_BUTTONS = 4;

@@ -180,6 +180,8 @@ fn every_setting_that_is_no_list_has_a_variable() {
         ("BATON_APPROVAL", "auto"),
         ("BATON_CHECKPOINT", "off"),
         ("BATON_KEEP_RUNS", "3"),
+        ("BATON_SANDBOX", "off"),
+        ("BATON_REVIEW_VALIDATION", "off"),
     ]))
     .unwrap();
     let has_one = |setting: &&Setting| !["checks", "phases", "allow_http_hosts"].contains(&setting.key);

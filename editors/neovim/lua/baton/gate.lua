@@ -167,15 +167,21 @@ local function plan_json(client)
   return vim.fs.joinpath(client.root_dir, require('baton.project').MEMORY, 'plan.json')
 end
 
----@type fun(client: vim.lsp.Client, plan_sha256: string, ids?: string[])
+--- What is approved beside the plan: some of its tasks, and by their ids checks to trust or to remember.
+---@class baton.Approval
+---@field tasks? string[]
+---@field trustChecks? string[]
+---@field rememberChecks? string[]
+
+---@type fun(client: vim.lsp.Client, plan_sha256: string, approval?: baton.Approval)
 local approve
 
 --- plan.json was edited and not saved: which of the two is meant?
 ---@param client vim.lsp.Client
 ---@param bufnr integer
 ---@param plan_sha256 string Of the saved one, as it was shown.
----@param ids? string[]
-local function ask_what_is_approved(client, bufnr, plan_sha256, ids)
+---@param approval? baton.Approval
+local function ask_what_is_approved(client, bufnr, plan_sha256, approval)
   local unsaved = require('baton.unsaved')
   local titles = { 'Save and Approve', 'Discard: approve the plan as it was shown', 'Cancel' }
   local label = require('baton.session').label(client.root_dir)
@@ -187,10 +193,10 @@ local function ask_what_is_approved(client, bufnr, plan_sha256, ids)
       local file = assert(io.open(vim.api.nvim_buf_get_name(bufnr), 'rb'))
       local text = file:read('*a')
       file:close()
-      approve(client, vim.fn.sha256(text), ids)
+      approve(client, vim.fn.sha256(text), approval)
     elseif title == titles[2] then
       unsaved.discard(bufnr)
-      approve(client, plan_sha256, ids)
+      approve(client, plan_sha256, approval)
     elseif title ~= titles[1] then
       view.say('the plan still waits. :Baton gate', nil, { root = client.root_dir })
     end
@@ -201,14 +207,14 @@ end
 ---@param client vim.lsp.Client
 ---@param fault lsp.ResponseError
 ---@param plan_sha256 string
----@param ids? string[]
+---@param approval? baton.Approval
 ---@return boolean
-local function ask_again(client, fault, plan_sha256, ids)
+local function ask_again(client, fault, plan_sha256, approval)
   local data = type(fault.data) == 'table' and fault.data or {}
   if data.kind == 'unsaved' then
     local bufnr = data.uri and require('baton.unsaved').of_file(vim.uri_to_fname(data.uri))
     if bufnr then
-      ask_what_is_approved(client, bufnr, plan_sha256, ids)
+      ask_what_is_approved(client, bufnr, plan_sha256, approval)
     end
     return bufnr ~= nil
   elseif data.kind ~= 'stale_plan' then
@@ -220,20 +226,23 @@ local function ask_again(client, fault, plan_sha256, ids)
   return true
 end
 
---- Approve the plan that the user was shown, or only these of its tasks.
-approve = function(client, plan_sha256, ids)
+--- Approve the plan that the user was shown, or only some of its tasks.
+approve = function(client, plan_sha256, approval)
   local bufnr = require('baton.unsaved').of_file(plan_json(client))
   if bufnr then
-    return ask_what_is_approved(client, bufnr, plan_sha256, ids)
+    return ask_what_is_approved(client, bufnr, plan_sha256, approval)
   end
+  local ids = approval and approval.tasks
   ids = ids and #ids > 0 and ids or nil
-  baton.execute(client, 'baton.approve', { tasks = ids, planSha256 = plan_sha256 }, function(result)
+  local arguments = vim.tbl_extend('force', approval or {}, { planSha256 = plan_sha256 })
+  arguments.tasks = ids
+  baton.execute(client, 'baton.approve', arguments, function(result)
     M.close(client.root_dir)
     require('baton.session').started(client, result)
     local what = ids and 'approved: ' .. table.concat(ids, ', ') or 'the plan is approved'
     view.say(what, nil, { root = client.root_dir })
   end, function(fault)
-    return ask_again(client, fault, plan_sha256, ids)
+    return ask_again(client, fault, plan_sha256, approval)
   end)
 end
 
@@ -244,7 +253,7 @@ function M.on_lens(command, context)
   local client = vim.lsp.get_client_by_id(context.client_id)
   local arguments = command.arguments and command.arguments[1] or {}
   if client and arguments.planSha256 then
-    approve(client, arguments.planSha256, arguments.tasks)
+    approve(client, arguments.planSha256, arguments)
   elseif client then
     M.approve(client, arguments.tasks)
   end
@@ -257,7 +266,7 @@ function M.approve(client, ids)
   local plan_sha256 = seen[client.root_dir]
   local waiting = require('baton.session').of(client.root_dir).gate
   if plan_sha256 and (not waiting or waiting.plan_sha256 == plan_sha256) then
-    return approve(client, plan_sha256, ids)
+    return approve(client, plan_sha256, { tasks = ids })
   end
   view.say('read the plan as it is, then answer')
   require('baton.question').ask_from_status(client)
@@ -295,7 +304,7 @@ local function approve_some(client, gate)
   vim.ui.input({ prompt = prompt, default = table.concat(ids, ' ') }, function(text)
     local chosen = text and vim.split(text, '[%s,]+', { trimempty = true }) or {}
     if #chosen > 0 and still_waits(client, gate) then
-      approve(client, gate.plan_sha256, chosen)
+      approve(client, gate.plan_sha256, { tasks = chosen })
     end
   end)
 end
@@ -333,6 +342,15 @@ end
 ---@field title string
 ---@field act fun(client: vim.lsp.Client, gate: baton.Gate)
 
+--- Approve, and say yes to what is asked of the checks.
+---@param way baton.Way
+---@return fun(client: vim.lsp.Client, gate: baton.Gate)
+local function approve_with_checks(way)
+  return function(client, gate)
+    approve(client, gate.plan_sha256, way.arguments)
+  end
+end
+
 --- What the gate asks is more than a command, so that each answer has its own way here.
 ---@type table<string, fun(client: vim.lsp.Client, gate: baton.Gate)>
 local ACTS = {
@@ -364,7 +382,11 @@ local function answers(client, gate)
   local ways = status and status.state == 'gate' and status.ways_on or PLAIN
   local all = { { title = 'Read the Plan', act = read } }
   for _, way in ipairs(ways) do
-    local act = ACTS[way.id] or function()
+    local act = ACTS[way.id]
+    if way.id == 'trust' and way.command == 'baton.approve' then
+      act = approve_with_checks(way)
+    end
+    act = act or function()
       require('baton.ways').run(client, way, status or {})
     end
     all[#all + 1] = { title = way.title, act = act }

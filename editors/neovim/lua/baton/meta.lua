@@ -44,7 +44,8 @@
 ---@field questions? string[]
 ---@field estimate? table<'low'|'high'|'ceiling', { usd?: number, tokens: integer }>
 ---@field models? { tier: string, model: string, account: string }[]
----@field checks? { name: string, command: string, trusted: boolean }[]
+---@field checks? { id?: string, name: string, command: string, trusted: boolean, before?: string }[]
+---@field offered_checks? { id: string, name: string, command: string, reason: string }[]
 ---@field warnings? string[]
 ---@field usage? baton.Usage
 ---@field plan_md? string

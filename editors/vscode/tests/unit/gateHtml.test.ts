@@ -73,6 +73,33 @@ describe("the page of the gate", () => {
     assert.match(page({ warnings: ["T1 was done <b>elsewhere</b>."] }), /warning">T1 was done &lt;b&gt;elsewhere/);
   });
 
+  it("shows the checks that run, and lets those be chosen that nobody trusted", () => {
+    const html = page({
+      checks: [
+        { id: "c1", name: "test", command: "cargo test", trusted: true },
+        { id: "c2", name: "lint", command: "make <lint>", network: true, trusted: false },
+        { id: "c3", name: "build", command: "make all", trusted: false, before: "make" },
+        { name: "old", command: "x", trusted: false },
+      ],
+    });
+    assert.match(html, /<p class="check">Runs after the work: <code>cargo test<\/code> \(test\)<\/p>/);
+    assert.doesNotMatch(html, /data-trust="c1"/);
+    assert.match(html, /data-trust="c2"> Trust this check[^<]*<code>make &lt;lint&gt;<\/code> \(lint, with network\)/);
+    assert.match(html, /data-trust="c3">.*changed since you trusted it; it was <code>make<\/code>/);
+    assert.match(html, /Skipped, not trusted: <code>x<\/code>/);
+    assert.doesNotMatch(html, /checkbox"[^>]* checked/);
+  });
+
+  it("offers commands as checks, and nothing where the server offers none", () => {
+    const offered = { id: "o1", name: "test", command: "npm test", reason: "package.json" };
+    const html = page({ offered_checks: [offered] });
+    assert.match(
+      html,
+      /data-remember="o1"> Remember as a check in baton\.toml[^<]*<code>npm test<\/code> \(package\.json\)/,
+    );
+    assert.doesNotMatch(page({}), /checkbox" data-/);
+  });
+
   it("offers some of the tasks only where there are several", () => {
     assert.doesNotMatch(page({}), /Approve Some/);
     assert.match(page({}, true), /Approve Some…/);
@@ -130,7 +157,7 @@ describe("the page of the gate", () => {
   it("answers with the plan that it shows", () => {
     const html = page({});
     assert.match(html, /<body data-plan="aa" data-folder="file:\/\/\/w">/);
-    assert.match(html, /postMessage\(\{ answer: button\.dataset\.answer, plan \}\)/);
+    assert.match(html, /postMessage\(\{ answer: button\.dataset\.answer, plan, checks \}\)/);
   });
 
   it("says the header's facts not once more in the plan", () => {

@@ -23,15 +23,13 @@ pub(super) fn buttons(ways: &[WayOn]) -> Vec<&WayOn> {
 
 /// Longest arguments that a sentence has.
 const LONGEST: usize = 60;
+/// The same of ids of checks.
+const LONGEST_IDS: usize = 200;
 
 /// The same as a sentence, by the server's commands: `Resume: baton.workflow. Show Changes: baton.diff.`
 pub(crate) fn sentence(ways: &[WayOn]) -> String {
     let of_way = |way: &WayOn| {
         let command = way.command?;
-        // What it says yes to is named by ids: a code lens has them.
-        if way.id == WayOnId::Trust {
-            return None;
-        }
         // With none, a finished workflow only repeats its end.
         let needs_task = way.id == WayOnId::Start && way.cli.as_ref().is_some_and(|cli| cli.contains("--task"));
         if needs_task {
@@ -40,6 +38,12 @@ pub(crate) fn sentence(ways: &[WayOn]) -> String {
         Some(match &way.arguments {
             // The hash of a plan is for clients: without one the plan at hand is meant. Of many issues, code actions fix those
             // that are pointed at.
+            // What is said yes to is named by ids, and the command without them is another one.
+            Some(arguments) if way.id == WayOnId::Trust => {
+                let ids = without_plan(arguments);
+                return (ids.to_string().len() <= LONGEST_IDS)
+                    .then(|| format!("{}: {command} {}.", way.title, brief(&ids)));
+            }
             Some(arguments) if way.id != WayOnId::Approve && arguments.to_string().len() <= LONGEST => {
                 format!("{}: {command} {}.", way.title, brief(arguments))
             }
@@ -47,6 +51,15 @@ pub(crate) fn sentence(ways: &[WayOn]) -> String {
         })
     };
     ways.iter().filter_map(of_way).collect::<Vec<_>>().join(" ")
+}
+
+/// The arguments without the hash of the plan: without one the plan at hand is meant.
+fn without_plan(arguments: &Value) -> Value {
+    let mut arguments = arguments.clone();
+    if let Some(fields) = arguments.as_object_mut() {
+        fields.shift_remove("planSha256");
+    }
+    arguments
 }
 
 /// The arguments as JSON.

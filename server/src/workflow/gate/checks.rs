@@ -90,13 +90,15 @@ impl<'a> GateChecks<'a> {
     pub(crate) fn answer(&mut self, answer: &CheckAnswer) -> Result<ChecksAnswered, StartError> {
         let mut done = ChecksAnswered::default();
         let now = Timestamp::now();
-        let untrusted: Vec<Check> = self.untrusted().cloned().collect();
-        let trusted = named(&answer.trust, &untrusted, id)?;
-        self.trust.trust(trusted.iter().copied(), now).map_err(not_kept)?;
-        done.trusted = trusted.iter().map(|check| check.command.clone()).collect();
+        // Of those that a person was shown some may be trusted by now.
+        let trusted: Vec<Check> = named(&answer.trust, &self.checks, id)?.into_iter().cloned().collect();
+        self.trust.trust(&trusted, now).map_err(not_kept)?;
+        done.trusted = trusted.into_iter().map(|check| check.command).collect();
         let Some(remember) = &answer.remember else { return Ok(done) };
+        let is_set = |wanted: &&String| self.checks.iter().any(|check| id(check) == **wanted);
+        let new: Vec<String> = remember.iter().filter(|wanted| !is_set(wanted)).cloned().collect();
         let offered = self.offered();
-        for offer in named(remember, &offered, |offer| offer.id.clone())? {
+        for offer in named(&new, &offered, |offer| offer.id.clone())? {
             let check = Check::of_workspace(&offer.name, &offer.command);
             remember_check(self.workspace, &check)?;
             self.trust.trust([&check], now).map_err(not_kept)?;

