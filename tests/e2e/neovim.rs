@@ -152,6 +152,15 @@ fn the_gate_is_answered_by_viewing_revising_leaving_and_approving_some() {
 }
 
 #[test]
+fn the_checks_of_a_workspace_are_trusted_at_the_gate() {
+    let session = Session::in_git(&workspace(2));
+    session.write("baton.toml", "[[checks]]\nname = \"test\"\ncommand = \"true\"\n");
+    if user("gate_checks", &session, two_go_well()).is_some() {
+        session.baton(["trust"]).run().expect(0).prints("these checks may run");
+    }
+}
+
+#[test]
 fn the_gate_is_answered_by_editing_rejecting_and_from_elsewhere() {
     user("gate_edit", &Session::in_git(&workspace(2)), two_go_well());
 }

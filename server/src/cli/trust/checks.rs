@@ -7,11 +7,11 @@ use crate::cli::failure::{Failure, PERSON};
 use crate::cli::gate::checks::{offer_lines, offer_question, parse_offer_answer, trust_question};
 use crate::cli::output::{print, tell};
 use crate::cli::session::{Session, Start};
-use crate::config::{Overrides, Settings};
+use crate::config::Overrides;
 use crate::contracts::{GateCheck, OfferedCheck};
 use crate::memory::Store;
 use crate::text;
-use crate::workflow::{self, CheckAnswer, WaitingChecks};
+use crate::workflow::{self, CheckAnswer, GateSources, WaitingChecks};
 
 /// Columns of what is printed in paragraphs.
 const WIDTH: usize = 100;
@@ -26,16 +26,16 @@ pub(super) fn trust_checks(start: &Start<'_>) -> Result<u8, Failure> {
     let WaitingChecks { set, offered } = workflow::waiting_checks(&store, &session.settings);
     let untrusted: Vec<&GateCheck> = set.iter().filter(|check| !check.trusted).collect();
     if !untrusted.is_empty() {
-        return ask_to_trust(&store, &session.settings, &untrusted);
+        return ask_to_trust(&session, &store, &untrusted);
     }
     if set.is_empty() {
-        return offer(&store, &session.settings, &offered);
+        return offer(&session, &store, &offered);
     }
     print(&format!("There is nothing left to trust: these checks may run.\n{}", shown(set.iter())))?;
     Ok(0)
 }
 
-fn ask_to_trust(store: &Store, settings: &Settings, untrusted: &[&GateCheck]) -> Result<u8, Failure> {
+fn ask_to_trust(session: &Session, store: &Store, untrusted: &[&GateCheck]) -> Result<u8, Failure> {
     let what = if untrusted.len() == 1 { "This check has" } else { "These checks have" };
     let found = format!(
         "{what} not been trusted as written here; checks run commands, and code of this workspace, on your computer.\n{}",
@@ -51,10 +51,10 @@ fn ask_to_trust(store: &Store, settings: &Settings, untrusted: &[&GateCheck]) ->
         return Ok(PERSON);
     }
     let trust = untrusted.iter().map(|check| check.id.clone()).collect();
-    answer(store, settings, &CheckAnswer { trust, remember: None })
+    answer(session, store, &CheckAnswer { trust, remember: None })
 }
 
-fn offer(store: &Store, settings: &Settings, offered: &[OfferedCheck]) -> Result<u8, Failure> {
+fn offer(session: &Session, store: &Store, offered: &[OfferedCheck]) -> Result<u8, Failure> {
     if offered.is_empty() {
         print(NOTHING)?;
         return Ok(0);
@@ -70,27 +70,40 @@ fn offer(store: &Store, settings: &Settings, offered: &[OfferedCheck]) -> Result
     loop {
         match parse_offer_answer(&typed(offer_question(offered.len()))?, offered) {
             Ok(said) if said.remember.as_ref().is_none_or(Vec::is_empty) => {
-                workflow::answer_checks(store, settings, &said)?;
+                workflow::answer_checks(store, &session.settings, &said)?;
                 print("Nothing was changed.")?;
                 return Ok(0);
             }
-            Ok(said) => return answer(store, settings, &said),
+            Ok(said) => return answer(session, store, &said),
             Err(message) => tell(&message),
         }
     }
 }
 
-fn answer(store: &Store, settings: &Settings, said: &CheckAnswer) -> Result<u8, Failure> {
+fn answer(session: &Session, store: &Store, said: &CheckAnswer) -> Result<u8, Failure> {
     if !store.seal().is_kept() {
         return Err(Failure::failed(
             "it cannot be kept which checks may run: Baton's state folder ($XDG_STATE_HOME/baton, else \
              ~/.local/state/baton) cannot be written. Make it writable",
         ));
     }
-    let answered = workflow::answer_checks(store, settings, said)?;
+    let answered = workflow::answer_checks(store, &session.settings, said)?;
+    show_in_plan(session, store)?;
     let words = answered.words().unwrap_or_else(|| "Nothing was changed".to_owned());
     print(&format!("{words}. A command that changes is asked about again."))?;
     Ok(0)
+}
+
+/// plan.md says which checks run; nothing where no plan waits.
+fn show_in_plan(session: &Session, store: &Store) -> Result<(), Failure> {
+    if !store.exists() {
+        return Ok(());
+    }
+    let models = session.models();
+    let usage = store.workflow_spending()?.into_iter().sum();
+    let Session { settings, phases, .. } = session;
+    workflow::show_plan(&GateSources { store, settings, models: models.as_ref(), usage, phases })?;
+    Ok(())
 }
 
 /// Each check in full, with all that a person says yes to.

@@ -82,9 +82,11 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
     if decision == Decision::Rejected && is_approved && store.workflow_holder().is_some() {
         return Err(StartError::Usage("the plan is being implemented; cancel the run instead".to_owned()));
     }
+    let mut checks_answered = ChecksAnswered::default();
     match (&memory.plan, &memory.faulty_plan) {
         (Some(plan), _) => {
             check_subset(&plan.plan, tasks.as_deref(), &memory.done_tasks()).map_err(StartError::Usage)?;
+            checks_answered = answer_checks(store, sources.settings, &checks)?;
             // The plan may have been edited since it was shown.
             store.refresh_plan_markdown(&sources.plan_markdown(&memory, plan))?;
         }
@@ -93,7 +95,6 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
         }
         _ => {}
     }
-    let checks = answer_checks(store, sources.settings, &checks)?;
     store.write_approval(sha256, decision, ApprovedBy::Person, tasks.clone(), Timestamp::now())?;
     let planned = memory.plan.as_ref().map(|plan| &plan.plan);
     let all = || planned.iter().flat_map(|plan| plan.task_ids()).map(str::to_owned).collect();
@@ -102,7 +103,7 @@ pub fn answer_plan(sources: &GateSources<'_>, answer: Answer) -> Result<Answered
         is_locked: store.holder().is_some(),
         plan_version: planned.map(|plan| plan.plan_version),
         tasks: tasks.unwrap_or_else(all),
-        checks,
+        checks: checks_answered,
     })
 }
 

@@ -99,7 +99,13 @@ async fn settle_checks(run: &Arc<Run>, gate: &Gate) -> Result<bool, PhaseError> 
         () = run.context.cancel.cancelled() => return Err(AgentError::Cancelled.into()),
     };
     match answer_checks(&run.store, &run.settings, &answer) {
-        Ok(answered) => answered.words().into_iter().for_each(|words| run.emit(PLAN, EventStatus::Progress, words)),
+        Ok(answered) => {
+            if let Some(words) = answered.words() {
+                run.emit(PLAN, EventStatus::Progress, words);
+                // It says which checks run.
+                GateSources::of(run).refresh_plan_markdown()?;
+            }
+        }
         Err(error) => run.emit(PLAN, EventStatus::Progress, format!("warning: {error}")),
     }
     Ok(true)

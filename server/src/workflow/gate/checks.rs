@@ -61,11 +61,6 @@ impl<'a> GateChecks<'a> {
         self.checks.iter().map(shown).collect()
     }
 
-    /// Those that a person has not trusted as they are.
-    pub(crate) fn untrusted(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| !self.trust.is_trusted(check))
-    }
-
     /// What could be remembered: what the workspace shows, where nothing is set, and what was not declined before.
     pub(crate) fn offered(&self) -> Vec<OfferedCheck> {
         if self.is_settled {
