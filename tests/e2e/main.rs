@@ -44,6 +44,7 @@ mod rollback;
 mod rollback_left_alone;
 mod rounds;
 mod run;
+mod shown_checks;
 mod streams;
 mod subfolder;
 mod support;

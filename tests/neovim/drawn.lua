@@ -70,7 +70,7 @@ for _, situation in ipairs(SITUATIONS) do
   end
   for _, task in ipairs(status.tasks) do
     for _, criterion in ipairs(task.criteria) do
-      local says = ('%s: %s'):format(criterion.state, criterion.text)
+      local says = (' %s: %s'):format(criterion.state, criterion.text)
       local is_named = criterion.state ~= nil and criterion.state ~= 'met'
       t.same(t.text():find(says, 1, true) ~= nil, is_named, name .. ' ' .. says)
     end

@@ -180,6 +180,8 @@ export interface Status {
   faults?: Fault[];
   /** Absent, as are the criteria of tasks, from an older server. */
   checks?: CheckStatus[];
+  /** What keeps them from everything else, and why. */
+  sandbox?: string | null;
   usage: Usage;
   next: string;
   /** Where it stands; absent, as are the next three, from a server older than these words. */

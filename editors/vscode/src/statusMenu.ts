@@ -68,9 +68,10 @@ function standing(workflow: Workflow): Item[] {
   const phases = status.phases.map((phase) => row(phaseState(phase, status), phaseTitle(phase.phase), phase.message));
   const tasks = status.tasks.map((task) => row(task.status, `${task.id} ${task.title}`, task.activity ?? ""));
   const checks = (status.checks ?? []).map((check) => checkRow(workflow, check));
+  const sandbox = status.sandbox == null ? "checks" : `checks, sandbox: ${status.sandbox}`;
   const part = (label: string, rows: Item[]): Item[] =>
     rows.length === 0 ? [] : [{ label, kind: QuickPickItemKind.Separator }, ...rows];
-  return [...part("phases", phases), ...part("tasks", tasks), ...part("checks", checks)];
+  return [...part("phases", phases), ...part("tasks", tasks), ...part(oneLine(sandbox), checks)];
 }
 
 /** One that does not pass opens its log. */

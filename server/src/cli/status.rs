@@ -69,7 +69,8 @@ fn status_text(status: &Status, columns: usize) -> String {
     if !status.checks.is_empty() {
         lines.push(String::new());
         lines.extend(check_lines(&status.checks, columns));
-        lines.extend(status.sandbox.as_ref().map(|level| format!("Sandbox of the checks: {level}")));
+        let sandbox = status.sandbox.as_ref().map(|words| format!("Sandbox of the checks: {words}"));
+        lines.extend(sandbox.map(|words| text::paragraph("", &words, columns)));
     }
     if !status.issues.is_empty() {
         lines.push(String::new());

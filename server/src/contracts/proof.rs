@@ -66,9 +66,9 @@ impl CheckResult {
         let reason = safe_line(self.reason.as_deref()?.trim());
         let words = match reason.as_str() {
             "" => return None,
-            "untrusted" => "nobody has said yet that it may run",
-            "paths" => "none of the files it is about was changed",
-            "sandbox" => "the sandbox it needs is not available here",
+            "untrusted" => "nobody said that it may run",
+            "paths" => "no file of its paths was changed",
+            "sandbox" => "there is no view here, which the settings require",
             other => other,
         };
         Some(words.trim_end_matches('.').to_owned())
@@ -161,11 +161,11 @@ mod tests {
             (json!({ "state": "killed", "exit_code": 137 }), "✗ killed: signal 9"),
             (json!({ "state": "killed", "exit_code": null }), "✗ killed"),
             (json!({ "state": "not_found", "exit_code": 127 }), "✗ not found"),
-            (json!({ "state": "skipped", "reason": "untrusted" }), "– skipped: nobody has said yet that it may run"),
-            (json!({ "state": "skipped", "reason": "paths" }), "– skipped: none of the files it is about was changed"),
+            (json!({ "state": "skipped", "reason": "untrusted" }), "– skipped: nobody said that it may run"),
+            (json!({ "state": "skipped", "reason": "paths" }), "– skipped: no file of its paths was changed"),
             (
                 json!({ "state": "skipped", "reason": "sandbox" }),
-                "– skipped: the sandbox it needs is not available here",
+                "– skipped: there is no view here, which the settings require",
             ),
             (json!({ "state": "skipped", "reason": "no\u{1b}[31m disk\nleft" }), "– skipped: no disk left"),
             (json!({ "state": "skipped" }), "– skipped"),

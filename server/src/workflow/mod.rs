@@ -48,9 +48,10 @@ pub use start::launch::{RunHandle, start};
 pub use start::memory_dir::check_memory_dir;
 pub use start::reset::reset;
 pub use status::doctor::{Check, CheckStatus, Doctor, doctor};
-pub use status::proof::{CheckRow, CriterionStatus, open_criteria, standing_criteria};
+pub use status::proof::{CheckRow, CriterionStatus};
 pub use status::report::{FaultStatus, NoteStatus, Standing, Status, StatusReader, standing, status};
-pub use status::rows::{IssueStatus, PhaseStatus, TaskStanding, standing_review};
+pub use status::rows::{IssueStatus, PhaseStatus, TaskStanding};
+pub use status::standing::{open_criteria, standing_criteria, standing_review};
 pub use status::states::{IssueState, NextStep, PhaseState, TaskState, Tone, WorkflowState};
 pub use status::ways_on::{WayOn, WayOnId};
 

@@ -16,7 +16,7 @@ use super::session::{Baton, Running};
 /// How long a test waits for what must appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The person's end of a pseudo-terminal, 100 columns wide.
+/// The person's end of a pseudo-terminal, 100 columns wide unless another width is asked for.
 pub struct Terminal {
     keyboard: File,
     path: std::path::PathBuf,
@@ -34,10 +34,15 @@ struct Screen {
 impl Terminal {
     /// A new terminal.
     pub fn new() -> Self {
+        Self::of_columns(100)
+    }
+
+    /// One of another width.
+    pub fn of_columns(columns: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&master).expect("a pseudo-terminal");
         unlockpt(&master).expect("a pseudo-terminal");
-        let size = Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&master, size).expect("a size");
         let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
         let keyboard = File::from(master);

@@ -94,6 +94,7 @@
 ---@field phases { phase: string, status: string, at?: string, elapsed_ms?: integer, message: string }[]
 ---@field tasks baton.Task[]
 ---@field checks? baton.CheckResult[] Older servers have none.
+---@field sandbox? string What keeps them from everything else, and why.
 ---@field issues baton.Issue[]
 ---@field gate? baton.Gate
 ---@field faults? { file: string, line: integer, column: integer, code: string, message: string }[]

@@ -103,6 +103,9 @@ local function add_checks(add, lines, status)
       logs[#lines] = check.file
     end
   end
+  if #checks > 0 and status.sandbox then
+    add('sandbox of the checks: %s', one_line(status.sandbox))
+  end
   return logs
 end
 

@@ -67,8 +67,8 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
     }
 }
 
-/// Whether progress always gets its line: it concerns the whole run, or a file written.
+/// Whether progress always gets its line: it concerns the whole run, a check, or a file written.
 fn is_news(event: &PhaseEvent) -> bool {
     let message = event.message.to_lowercase();
-    event.phase == EventPhase::Workflow || message.starts_with("wrote") || message.starts_with("refused")
+    event.phase == EventPhase::Workflow || ["wrote", "refused", "check "].iter().any(|first| message.starts_with(first))
 }

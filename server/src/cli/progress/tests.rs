@@ -245,6 +245,8 @@ fn a_log_tells_of_progress_only_what_is_worth_a_line() {
             event(20, "implement/T1 progress", "editing a.rs"),
             event(21, "implement/T1 progress", "wrote a.rs"),
             event(22, "workflow progress", "no checkpoint: not a git repository"),
+            event(23, "implement progress", "check test: running"),
+            event(24, "implement progress", "check lint: running"),
         ],
         expect![[r#"
             [     0 s] context started
@@ -254,6 +256,8 @@ fn a_log_tells_of_progress_only_what_is_worth_a_line() {
             [    20 s] implement T1 started: Fix
             [    21 s] implement T1: wrote a.rs
             [    22 s] workflow: no checkpoint: not a git repository
+            [    23 s] implement: check test: running
+            [    24 s] implement: check lint: running
         "#]],
     );
 }

@@ -61,6 +61,9 @@ fn status_text(status: &Status) -> String {
         let name = to_proto::plain(&check.name, 100);
         lines.push(format!("{} check {name} {}", check.state.mark(), to_proto::plain(words, 300)));
     }
+    if let Some(words) = status.sandbox.as_ref().filter(|_| !status.checks.is_empty()) {
+        lines.push(format!("Sandbox of the checks: {}", to_proto::plain(words, 300)));
+    }
     let is_open = |issue: &&IssueStatus| matches!(issue.state, IssueState::New | IssueState::Open);
     let (of_base, own): (Vec<&IssueStatus>, Vec<&IssueStatus>) =
         status.issues.iter().filter(is_open).partition(|issue| issue.base.is_some());

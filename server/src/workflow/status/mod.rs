@@ -8,6 +8,7 @@ pub(crate) mod proof;
 pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod situation;
+pub(crate) mod standing;
 pub(crate) mod states;
 pub(crate) mod ways_on;
 pub(crate) mod words;

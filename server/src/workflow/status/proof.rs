@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::rows::standing_review;
-use crate::contracts::{CheckResult, CriterionResult, CriterionState, Dismissed, Issue, SandboxLevel, Task};
+use crate::contracts::{CheckResult, CriterionResult, CriterionState, SandboxLevel, Task};
 use crate::memory::{Memory, Store};
+use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
 
 /// A check's last result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,8 +42,18 @@ fn checks(memory: &Memory) -> impl Iterator<Item = &CheckResult> {
     memory.report.iter().flat_map(|report| &report.checks)
 }
 
-/// What kept the checks from everything else, as the last of them that ran say; `None` where none ran.
-pub(super) fn sandbox(memory: &Memory) -> Option<String> {
+/// How the event begins that tells what keeps checks from everything else.
+const SANDBOX_EVENT: &str = "sandbox of the checks: ";
+
+/// What keeps the checks from everything else, and why: as the last run that needed to know tells, else the level that the
+/// last results name; `None` where no check ran.
+pub(super) fn sandbox(memory: &Memory, events: &[&PhaseEvent]) -> Option<String> {
+    let of_run = |event: &&&PhaseEvent| event.phase == EventPhase::Workflow && event.status == EventStatus::Progress;
+    let told = events.iter().rev().filter(of_run).find_map(|event| event.message.strip_prefix(SANDBOX_EVENT));
+    told.map(str::to_owned).or_else(|| level(memory))
+}
+
+fn level(memory: &Memory) -> Option<String> {
     let ran = checks(memory).filter(|check| !check.is_skipped());
     // The weakest, so that no more is promised than holds for all.
     let rank = |level: &SandboxLevel| match level {
@@ -52,37 +62,6 @@ pub(super) fn sandbox(memory: &Memory) -> Option<String> {
         SandboxLevel::View => 2,
     };
     ran.map(|check| check.sandbox).min_by_key(rank).map(|level| level.as_str().to_owned())
-}
-
-/// What the standing review says of the criteria; nothing where the plan was changed since.
-pub fn standing_criteria(memory: &Memory, store: &Store) -> Vec<CriterionResult> {
-    match &memory.review {
-        Some(_) => memory.criteria().to_vec(),
-        None => standing_review(memory, store).map(|review| review.criteria).unwrap_or_default(),
-    }
-}
-
-/// The criteria that are not met and that a person has not settled: neither by taking the work as it is, nor, one that is
-/// unmet, by dismissing all that was found in its task.
-pub fn open_criteria(memory: &Memory, store: &Store) -> Vec<CriterionResult> {
-    let mut criteria = standing_criteria(memory, store);
-    if criteria.is_empty() || memory.is_accepted() {
-        return Vec::new();
-    }
-    let issues = standing_review(memory, store).map(|review| review.issues).unwrap_or_default();
-    criteria.retain(|result| match result.state {
-        CriterionState::Met => false,
-        CriterionState::Unproven => true,
-        CriterionState::Unmet => !is_settled(memory, &issues, &result.task_id),
-    });
-    criteria
-}
-
-/// Whether something was found in a task, and all of it dismissed.
-fn is_settled(memory: &Memory, issues: &[Issue], task: &str) -> bool {
-    let of_task = |issue: &&Issue| memory.task_of(issue).is_some_and(|owner| owner.id == task);
-    let mut found = issues.iter().filter(of_task).peekable();
-    found.peek().is_some() && found.all(|issue| Dismissed::has(&memory.dismissed, &issue.id))
 }
 
 /// The criteria of a task, each with what these results say of it.

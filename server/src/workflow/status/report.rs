@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::proof::{CheckRow, check_rows, sandbox, standing_criteria};
+use super::proof::{CheckRow, check_rows, sandbox};
 use super::rows::{IssueStatus, PhaseStatus, TaskStanding, base_issue_rows, issue_rows, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
+use super::standing::standing_criteria;
 use super::states::{IssueState, NextStep, PhaseState, TaskState, WorkflowState};
 use super::ways_on::{WayOn, WayOnId, fix, ways_on};
 use super::words::Telling;
@@ -57,7 +58,7 @@ pub struct Status {
     pub notes: Vec<NoteStatus>,
     /// The checks of the last round, with their results.
     pub checks: Vec<CheckRow>,
-    /// What kept them from everything else: `view`, `landlock` or `none`; null where none ran.
+    /// What keeps checks from everything else, `view`, `landlock` or `none`, and why; null where none ran.
     pub sandbox: Option<String>,
     /// What is wrong with the files of the memory folder; absent where nothing is. The workflow continues once they are fixed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -318,7 +319,7 @@ impl StatusReader {
             gate,
             notes: Vec::new(),
             checks: check_rows(&memory, store),
-            sandbox: sandbox(&memory),
+            sandbox: sandbox(&memory, &events),
             faults: faults.iter().filter(|faulty| store.stops_workflow(faulty)).flat_map(fault_states).collect(),
             usage: sources.usage,
             run_usage: of_live.or(newest.map(|(_, history)| history.usage)).unwrap_or_default(),

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::proof::{CriterionStatus, criterion_rows};
 use super::situation::{Facts, Situation};
+use super::standing::standing_review;
 use super::states::{IssueState, PhaseState, TaskState, Tone};
 use super::words::is_good;
-use crate::contracts::{ApprovedBy, Decision, Issue, PhaseName, ReviewOutput, RoundKind};
+use crate::contracts::{ApprovedBy, Decision, Issue, PhaseName};
 use crate::memory::{Memory, MemoryError, Store};
 use crate::workflow::run::events::{EventErrorKind, EventPhase, EventStatus, PhaseEvent};
 use crate::workflow::run::phase::{Phase, Phases};
@@ -222,13 +223,6 @@ pub(super) fn task_rows(facts: &Facts<'_>) -> Vec<TaskStanding> {
             }
         })
         .collect()
-}
-
-/// The review whose issues stand: the one at hand, or, while its issues are being fixed and what that broke is repaired,
-/// the one before.
-pub fn standing_review(memory: &Memory, store: &Store) -> Option<ReviewOutput> {
-    let fixing = || memory.round.as_ref().filter(|round| round.kind != RoundKind::First);
-    memory.review.clone().or_else(|| store.review_before(fixing()?.n))
 }
 
 /// The issues of the review at hand, and of the one before those that are gone. While they are being fixed all are open.

@@ -244,7 +244,12 @@ fn at_work() -> Vec<(&'static str, Case)> {
             "running a check",
             live(
                 with_report(&[("T1", "completed"), ("T2", "completed")]),
-                &["implement started", "implement done T1: T1", "implement progress: running the check test"],
+                &[
+                    "implement started",
+                    "implement done T1: T1",
+                    "workflow progress: sandbox of the checks: view",
+                    "implement progress: check test: running",
+                ],
             ),
         ),
         (
@@ -338,7 +343,12 @@ fn after_review() -> Vec<(&'static str, Case)> {
         ("accepted by the user", Case { memory: accepted(), written: written(1), ..Case::default() }),
         (
             "merged, all proven",
-            Case { memory: proven("merge", "approved", 0, ["met"; 4]), written: written(1), ..Case::default() },
+            Case {
+                memory: proven("merge", "approved", 0, ["met"; 4]),
+                events: events(&["workflow progress: sandbox of the checks: none: namespaces are refused here"]),
+                written: written(1),
+                ..Case::default()
+            },
         ),
         (
             "merged, not all proven",

@@ -8,14 +8,15 @@ use expect_test::expect_file;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::proof::{CheckRow, check_row, sandbox};
+use super::proof::{CheckRow, CriterionStatus, check_row, sandbox};
 use super::report::Status;
-use super::rows::{PhaseStatus, phase_rows, task_rows};
+use super::rows::{PhaseStatus, TaskStanding, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
 use super::states::{NextStep, PhaseState};
 use super::ways_on::{WayOnId, ways_on};
 use super::words::Telling;
 use crate::contracts::{CriterionState, Usage};
+use crate::memory::Memory;
 use crate::workflow::decide::next::next_phase;
 use crate::workflow::run::events::PhaseEvent;
 use crate::workflow::run::phase::Policy;
@@ -51,7 +52,7 @@ impl Case {
         let events: Vec<&PhaseEvent> = events.iter().collect();
         let live = self.is_live.then(|| Live { run: RUN, events: events.clone(), is_base_review: self.is_base_review });
         let broken = broken_review();
-        let of_workflow = if self.is_base_review { Vec::new() } else { events };
+        let of_workflow = if self.is_base_review { Vec::new() } else { events.clone() };
         let criteria = self.memory.criteria();
         let facts = Facts {
             memory: &self.memory,
@@ -82,22 +83,9 @@ impl Case {
         writeln!(text, "{} | {outcome} | {headline}", situation.state()).unwrap();
         writeln!(text, "{}", situation.summary(&facts, &telling)).unwrap();
         let rows: Vec<PhaseStatus> = phase_rows(&phases, &situation, &facts, now());
-        let begun = rows.iter().filter(|row| row.status != PhaseState::Pending);
-        let of_phase = |row: &PhaseStatus| {
-            let tone = serde_json::to_value(row.tone).unwrap();
-            format!("{} {} ({})", row.phase, row.status, tone.as_str().unwrap())
-        };
-        writeln!(text, "{}", begun.map(of_phase).collect::<Vec<_>>().join(", ")).unwrap();
-        let reported = self.memory.report.iter().flat_map(|report| &report.checks);
-        let log = |log: &str| (!log.is_empty()).then(|| format!(".agent_memory/{log}"));
-        let checks: Vec<CheckRow> = reported.map(|check| check_row(check, log(&check.log))).collect();
-        for row in &checks {
-            writeln!(text, "  check {}: {}", row.check.name, row.words).unwrap();
-        }
-        for (task, criterion) in tasks.iter().flat_map(|task| task.criteria.iter().map(move |c| (&task.id, c))) {
-            let state = criterion.state.map_or("-", CriterionState::as_str);
-            writeln!(text, "  criterion {task}.{}: {state}", criterion.n).unwrap();
-        }
+        writeln!(text, "{}", phase_line(&rows)).unwrap();
+        let checks = checks_of(&self.memory);
+        text.push_str(&proof_lines(&checks, &tasks));
         let ways = ways_on(&situation, &facts);
         let status = Status {
             run: (!self.events.is_empty()).then(|| RUN.to_owned()),
@@ -113,7 +101,7 @@ impl Case {
             gate: None,
             notes: Vec::new(),
             checks,
-            sandbox: sandbox(&self.memory),
+            sandbox: sandbox(&self.memory, &events),
             faults: Vec::new(),
             usage: Usage::default(),
             run_usage: Usage::default(),
@@ -130,6 +118,35 @@ impl Case {
         }
         Told { text, status }
     }
+}
+
+/// The phases that have begun.
+fn phase_line(rows: &[PhaseStatus]) -> String {
+    let begun = rows.iter().filter(|row| row.status != PhaseState::Pending);
+    let of_phase = |row: &PhaseStatus| {
+        let tone = serde_json::to_value(row.tone).unwrap();
+        format!("{} {} ({})", row.phase, row.status, tone.as_str().unwrap())
+    };
+    begun.map(of_phase).collect::<Vec<_>>().join(", ")
+}
+
+/// The checks, with the log of each that has one.
+fn checks_of(memory: &Memory) -> Vec<CheckRow> {
+    let log = |log: &str| (!log.is_empty()).then(|| format!(".agent_memory/{log}"));
+    let checks = memory.report.iter().flat_map(|report| &report.checks);
+    checks.map(|check| check_row(check, log(&check.log))).collect()
+}
+
+fn proof_lines(checks: &[CheckRow], tasks: &[TaskStanding]) -> String {
+    let of_checks = checks.iter().map(|row| format!("  check {}: {}\n", row.check.name, row.words));
+    let of_task = |task: &TaskStanding| {
+        let line = |criterion: &CriterionStatus| {
+            let state = criterion.state.map_or("-", CriterionState::as_str);
+            format!("  criterion {}.{}: {state}\n", task.id, criterion.n)
+        };
+        task.criteria.iter().map(line).collect::<String>()
+    };
+    of_checks.chain(tasks.iter().map(of_task)).collect()
 }
 
 /// The status in each situation, for the tests of the faces, which draw each of them.
