@@ -65,7 +65,7 @@ impl Sandbox {
         if matches!(job.place, super::Place::Try { .. }) && !self.can_try() {
             return not_run(format!("edits can be tried in a view only, and there is none here ({})", self.words()));
         }
-        run_plain(self.workspace.root(), &job.command, job.timeout, Output::new(log), cancel).await
+        run_plain(self.workspace.root(), &job.command, job.timeout, Output::new(log, &[]), cancel).await
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn of_a_long_output_the_beginning_and_the_end_are_kept() {
         let (ran, log) = run("yes | head -c 20000000; echo end", LONG, &CancellationToken::new()).await;
-        assert_eq!(log.len(), 16 << 20);
+        assert!(log.len() > 16 << 20 && log.ends_with("not recorded]\n"), "{}", log.len());
         assert!(ran.output.len() < 40_000 && ran.output.ends_with("y\nend\n"), "{}", ran.output.len());
     }
 }
