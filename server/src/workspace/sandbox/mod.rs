@@ -8,7 +8,9 @@
 //!
 //! Deliberately absent: which commands there are, who trusts them, and what becomes of the files that came back.
 
+mod environment;
 mod handle;
+mod hidden;
 mod job;
 mod output;
 mod process;
