@@ -22,6 +22,8 @@ mod reset;
 mod review;
 mod rollback;
 mod run;
+#[cfg(unix)]
+mod sandbox_job;
 mod schema;
 mod session;
 mod signals;
@@ -43,6 +45,10 @@ use crate::workflow::Table;
 
 /// Do what the arguments of this process ask for. `table` holds the phases.
 pub fn main(table: &'static Table) -> ExitCode {
+    #[cfg(unix)]
+    if let Some(code) = started_by_itself(&args::raw_words()) {
+        return code;
+    }
     let phases = table.with(&config::user_phases());
     let args = Args::from_command_line(&phases);
     log_to_stderr();
@@ -75,6 +81,17 @@ pub fn main(table: &'static Table) -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// A part of the sandbox, where the hidden first argument asks for one. There is no thread yet: the kernel asks that of who
+/// makes a user namespace.
+#[cfg(unix)]
+fn started_by_itself(words: &[std::ffi::OsString]) -> Option<ExitCode> {
+    #[cfg(target_os = "linux")]
+    if let Some(code) = crate::workspace::sandbox_stage(words.iter()) {
+        return Some(code);
+    }
+    (*words == sandbox_job::WORDS).then(sandbox_job::sandbox_job)
 }
 
 /// Logs go to standard error; standard output belongs to the protocol, to `--json` and to results.

@@ -75,6 +75,8 @@ pub use publish::{
 };
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
 pub use root::Workspace;
+#[cfg(target_os = "linux")]
+pub use sandbox::sandbox_stage;
 pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, ViewEdit};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
 pub use text_file::{CannotEncode, NotText, TextFile};

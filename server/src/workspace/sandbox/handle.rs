@@ -2,9 +2,11 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::job::{Job, Ran, SandboxWish};
+use super::job::{Job, Place, Ran, SandboxWish};
 use super::output::Output;
 use super::process::{not_run, run_plain};
+#[cfg(target_os = "linux")]
+use super::view::View;
 use crate::contracts::{RepoPath, SandboxLevel};
 use crate::workspace::Workspace;
 
@@ -12,61 +14,92 @@ use crate::workspace::Workspace;
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     workspace: Workspace,
-    #[expect(dead_code, reason = "a view needs it")]
-    memory_dir: Option<RepoPath>,
+    memory_dir: RepoPath,
     wish: SandboxWish,
-    level: SandboxLevel,
+    level: Level,
+    /// Why there is no better level; empty for the best.
     why: String,
+}
+
+#[derive(Debug, Clone)]
+enum Level {
+    #[cfg(target_os = "linux")]
+    View(View),
+    None,
 }
 
 impl Sandbox {
     /// Finds the best level, by doing the whole set-up once with `true` as the command.
     pub async fn find(workspace: &Workspace, wish: SandboxWish, cancel: &CancellationToken) -> Self {
-        let _ = cancel;
-        let why = match wish {
-            SandboxWish::Off => "switched off by `sandbox = \"off\"`",
-            SandboxWish::Auto | SandboxWish::Require => "there is none on this system so far",
+        let memory_dir = usual_memory_dir();
+        let (level, why) = match wish {
+            SandboxWish::Off => (Level::None, "switched off by `sandbox = \"off\"`".to_owned()),
+            SandboxWish::Auto | SandboxWish::Require => best(workspace, &memory_dir, cancel).await,
         };
-        Self { workspace: workspace.clone(), memory_dir: None, wish, level: SandboxLevel::None, why: why.to_owned() }
+        Self { workspace: workspace.clone(), memory_dir, wish, level, why }
     }
 
-    /// The same with another memory folder than `.agent_memory`: no command writes it.
+    /// The same with another memory folder than `.agent_memory`: no command sees it.
     #[must_use]
     pub fn with_memory_dir(self, memory_dir: &RepoPath) -> Self {
-        Self { memory_dir: Some(memory_dir.clone()), ..self }
+        Self { memory_dir: memory_dir.clone(), ..self }
     }
 
     /// The level.
     pub fn level(&self) -> SandboxLevel {
-        self.level
+        match self.level {
+            #[cfg(target_os = "linux")]
+            Level::View(_) => SandboxLevel::View,
+            Level::None => SandboxLevel::None,
+        }
     }
 
     /// The level and why, in one line for people.
     pub fn words(&self) -> String {
-        match self.why.as_str() {
-            "" => self.level.as_str().to_owned(),
-            why => format!("{}: {why}", self.level.as_str()),
-        }
+        let level = self.level().as_str();
+        if self.why.is_empty() { level.to_owned() } else { format!("{level}: {}", self.why) }
     }
 
     /// Whether edits can be tried before they are published.
     pub fn can_try(&self) -> bool {
-        self.level == SandboxLevel::View
+        self.level() == SandboxLevel::View
     }
 
     /// Runs a command. What it prints goes to `log` as well, 16 MB at most.
     pub async fn run(&self, job: &Job, log: std::fs::File, cancel: &CancellationToken) -> Ran {
-        if self.wish == SandboxWish::Require && self.level != SandboxLevel::View {
-            return not_run(format!(
-                "`sandbox = \"require\"` asks for a view, and there is none here ({})",
-                self.words()
-            ));
+        match &self.level {
+            #[cfg(target_os = "linux")]
+            Level::View(view) => view.run(&self.workspace, &self.memory_dir, job, log, cancel).await,
+            Level::None if self.wish == SandboxWish::Require => {
+                not_run(format!("`sandbox = \"require\"` asks for a view, and there is none here ({})", self.words()))
+            }
+            Level::None if matches!(job.place, Place::Try { .. }) => {
+                not_run(format!("edits can be tried in a view only, and there is none here ({})", self.words()))
+            }
+            Level::None => {
+                let output = Output::new(log, &[]);
+                run_plain(self.workspace.root(), &job.command, job.timeout, output, cancel).await
+            }
         }
-        if matches!(job.place, super::Place::Try { .. }) && !self.can_try() {
-            return not_run(format!("edits can be tried in a view only, and there is none here ({})", self.words()));
-        }
-        run_plain(self.workspace.root(), &job.command, job.timeout, Output::new(log, &[]), cancel).await
     }
+}
+
+#[cfg(target_os = "linux")]
+async fn best(workspace: &Workspace, memory_dir: &RepoPath, cancel: &CancellationToken) -> (Level, String) {
+    match View::find(workspace, memory_dir, cancel).await {
+        Ok(view) => (Level::View(view), String::new()),
+        Err(why) => (Level::None, why),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn best(_: &Workspace, _: &RepoPath, _: &CancellationToken) -> (Level, String) {
+    (Level::None, "there is no other level on this system so far".to_owned())
+}
+
+fn usual_memory_dir() -> RepoPath {
+    #[expect(clippy::expect_used, reason = "a literal that is a path")]
+    RepoPath::parse(".agent_memory").expect("the usual name is a path")
 }
 
 #[cfg(all(test, unix))]

@@ -8,12 +8,35 @@
 //!
 //! Deliberately absent: which commands there are, who trusts them, and what becomes of the files that came back.
 
+#[cfg(target_os = "linux")]
+mod changed;
+#[cfg(target_os = "linux")]
+mod entry;
 mod environment;
 mod handle;
 mod hidden;
+mod hints;
 mod job;
+#[cfg(target_os = "linux")]
+mod launch;
 mod output;
 mod process;
+#[cfg(target_os = "linux")]
+mod refused;
+#[cfg(target_os = "linux")]
+mod room;
+#[cfg(target_os = "linux")]
+mod scratch;
+#[cfg(target_os = "linux")]
+mod stage;
+#[cfg(target_os = "linux")]
+mod through;
+#[cfg(target_os = "linux")]
+mod user;
+#[cfg(target_os = "linux")]
+mod view;
 
+#[cfg(target_os = "linux")]
+pub use entry::sandbox_stage;
 pub use handle::Sandbox;
 pub use job::{Ended, Job, Place, Ran, SandboxWish, ViewEdit};

@@ -1,0 +1,63 @@
+//! What a command changed in the workspace, and of it what may be taken over.
+
+use std::collections::BTreeSet;
+
+use super::job::ViewEdit;
+use super::room::Changes;
+use crate::contracts::RepoPath;
+use crate::workspace::git::tracked_files;
+use crate::workspace::protect::{Protection, is_secret, protection};
+use crate::workspace::Workspace;
+
+/// The files whose changes count: those that git tracks, and those that agents touched.
+pub(super) fn counted(workspace: &Workspace, touched: &[RepoPath]) -> BTreeSet<String> {
+    let tracked = tracked_files(workspace).unwrap_or_default();
+    tracked.into_iter().chain(touched.iter().map(|path| path.as_str().to_owned())).collect()
+}
+
+/// Those of the changed files whose content is wanted.
+pub(super) fn wanted(changes: &Changes, counted: &BTreeSet<String>, memory_dir: &RepoPath) -> Vec<String> {
+    let wanted = changes.written.iter().filter(|path| counted.contains(*path));
+    wanted.filter(|path| may_change(path, memory_dir).is_some()).cloned().collect()
+}
+
+/// The counted files that are gone.
+pub(super) fn deleted(changes: &Changes, counted: &BTreeSet<String>, memory_dir: &RepoPath) -> Vec<ViewEdit> {
+    let written: BTreeSet<&String> = changes.written.iter().collect();
+    let mut gone: BTreeSet<&String> = BTreeSet::new();
+    for path in &changes.gone {
+        let below = format!("{path}/");
+        gone.extend(counted.get(path));
+        gone.extend(counted.range(below.clone()..).take_while(|counted| counted.starts_with(&below)));
+    }
+    let left = gone.into_iter().filter(|path| !written.contains(path));
+    left.filter_map(|path| Some(ViewEdit { path: may_change(path, memory_dir)?, content: None, mode: None })).collect()
+}
+
+/// A path that a command may change: not one that is protected, secret or Baton's.
+pub(super) fn may_change(path: &str, memory_dir: &RepoPath) -> Option<RepoPath> {
+    let parsed = RepoPath::parse(path).ok().filter(|parsed| parsed.as_str() == path)?;
+    (protection(&parsed, memory_dir) == Protection::None && !is_secret(&parsed)).then_some(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::fixture::memory;
+
+    #[test]
+    fn of_what_changed_only_counted_and_harmless_files_are_taken() {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let counted: BTreeSet<String> =
+            texts(&["a.rs", "b.rs", ".env", ".github/workflows/ci.yml", "lib/c.rs", "lib/d.rs", "library.rs"])
+                .into_iter()
+                .collect();
+        let changes = Changes {
+            written: texts(&["a.rs", "new.rs", ".env", ".github/workflows/ci.yml", ".git/index", "lib/c.rs"]),
+            gone: texts(&["b.rs", "lib", "other.rs"]),
+        };
+        assert_eq!(wanted(&changes, &counted, &memory()), ["a.rs", "lib/c.rs"]);
+        let gone = deleted(&changes, &counted, &memory());
+        assert_eq!(gone.iter().map(|edit| edit.path.as_str()).collect::<Vec<_>>(), ["b.rs", "lib/d.rs"]);
+    }
+}

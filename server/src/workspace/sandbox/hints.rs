@@ -1,0 +1,106 @@
+//! What a failure has to do with the sandbox, in words for the model and for people.
+
+use super::job::{Ended, Job, Place};
+
+/// Words of programs that could not reach the network.
+const NO_NETWORK: [&str; 14] = [
+    "Could not resolve host",
+    "Couldn't resolve host",
+    "Temporary failure in name resolution",
+    "Name or service not known",
+    "Network is unreachable",
+    "network is unreachable",
+    "ENETUNREACH",
+    "EAI_AGAIN",
+    "ENOTFOUND",
+    "no such host",
+    "failed to lookup address information",
+    "nodename nor servname",
+    "server misbehaving",
+    "dial tcp: lookup",
+];
+
+/// What explains how a job in a view ended. Nothing is said of a command that succeeded.
+pub(super) fn hints(job: &Job, ended: &Ended, output: &str) -> Vec<String> {
+    let mut hints = Vec::new();
+    if matches!(ended, Ended::Exited(0) | Ended::NotRun(_) | Ended::Cancelled) {
+        return hints;
+    }
+    let has = |words: &[&str]| words.iter().any(|word| output.contains(word));
+    if *ended == Ended::Exited(127) {
+        hints.push(not_found(output));
+    }
+    if !job.network && has(&NO_NETWORK) {
+        hints.push(
+            "The check has no network, only a loopback of its own: if it needs one, its `network` has to be true."
+                .to_owned(),
+        );
+    }
+    if has(&["EXDEV", "Invalid cross-device link", "cross-device link"]) {
+        hints.push(
+            "A folder that is in the working tree cannot be renamed in a view (EXDEV), only copied and removed, as `mv` \
+             does. Rename its files, or write to a new folder."
+                .to_owned(),
+        );
+    }
+    if has(&["EOVERFLOW", "Value too large for defined data type"]) {
+        hints.push(
+            "A file that belongs to another user or group cannot be written in a view (EOVERFLOW). Remove it and make it \
+             anew, or give it to the user who runs Baton."
+                .to_owned(),
+        );
+    }
+    if has(&["ENOSPC", "No space left on device", "Disk quota exceeded"]) {
+        hints.push("The disk, or the view's own /tmp in memory, is full. Write less there.".to_owned());
+    }
+    if has(&["EROFS", "Read-only file system"]) {
+        hints.push("Outside of the workspace, the home folder and /tmp, a view is read-only.".to_owned());
+    }
+    if matches!(job.place, Place::End { .. }) && has(&["EBUSY", "Device or resource busy", "resource busy or locked"]) {
+        hints.push(
+            "A folder that git ignores is the real one here, and cannot be removed or renamed itself (EBUSY), only what is \
+             in it."
+                .to_owned(),
+        );
+    }
+    hints
+}
+
+/// The shell's own words name the command.
+fn not_found(output: &str) -> String {
+    let line = output.lines().rev().find(|line| line.contains("not found"));
+    let named = line.and_then(|line| line.strip_suffix(": not found").or(line.strip_suffix(": command not found")));
+    match named.and_then(|line| line.rsplit(": ").next()).filter(|name| !name.is_empty() && !name.contains(' ')) {
+        Some(name) => format!("`{name}` was not found (exit code 127): it is not installed, or not in PATH."),
+        None => "A command was not found (exit code 127): it is not installed, or not in PATH.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn hinted(code: i32, network: bool, output: &str) -> String {
+        let place = Place::End { touched: Vec::new() };
+        let job = Job { command: String::new(), timeout: Duration::ZERO, network, secrets: false, place };
+        hints(&job, &Ended::Exited(code), output).join(" ")
+    }
+
+    #[test]
+    fn each_thing_met_in_a_view_is_explained() {
+        assert!(hinted(127, false, "sh: 1: pytset: not found\n").starts_with("`pytset` was not found"));
+        assert!(hinted(127, false, "").starts_with("A command was not found"));
+        let npm = "npm ERR! code EAI_AGAIN\nrequest to https://registry failed, getaddrinfo EAI_AGAIN registry";
+        assert!(hinted(1, false, npm).contains("no network"));
+        assert_eq!(hinted(1, true, npm), "", "it has the network");
+        assert!(hinted(1, false, "Error: EXDEV: cross-device link not permitted, rename 'a' -> 'b'").contains("EXDEV"));
+        assert!(hinted(1, false, "sh: 1: cannot create a: Value too large for defined data type").contains("EOVERFLOW"));
+        assert!(hinted(1, false, "write: No space left on device").contains("full"));
+        assert!(hinted(1, false, "touch: cannot touch '/etc/x': Read-only file system").contains("read-only"));
+        assert!(hinted(1, false, "rm: cannot remove 'dist': Device or resource busy").contains("EBUSY"));
+        assert_eq!(hinted(0, false, "EXDEV"), "", "nothing is wrong");
+        assert_eq!(hinted(1, false, "assertion failed"), "");
+    }
+}

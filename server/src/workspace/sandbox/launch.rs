@@ -1,0 +1,269 @@
+//! Starts a room, talks with it, and ends it.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::job::Ended;
+use super::output::Output;
+use super::room::{Answer, Changes, Fault, Report, Setup, read_frame};
+use super::stage;
+
+/// How long making a room may take. It takes milliseconds, but a disk may be slow.
+const TO_SET_UP: Duration = Duration::from_secs(20);
+
+/// How long a room may take to end once it is told to.
+const TO_END: Duration = Duration::from_millis(500);
+
+/// How long collecting what was changed may take.
+const TO_COLLECT: Duration = Duration::from_secs(60);
+
+/// What came of a room.
+pub(super) struct Came {
+    pub(super) ended: Ended,
+    pub(super) elapsed: Duration,
+    /// The step of the set-up that failed.
+    pub(super) fault: Option<Fault>,
+    /// What is different in the workspace.
+    pub(super) changes: Changes,
+    /// The wanted files: path, permissions, content.
+    pub(super) files: Vec<(String, u32, Vec<u8>)>,
+}
+
+/// What is given to a room.
+pub(super) struct Given<'a> {
+    pub(super) setup: &'a Setup,
+    /// The content of each edit that deletes nothing.
+    pub(super) contents: Vec<&'a [u8]>,
+    pub(super) limit: Duration,
+}
+
+/// Runs the command of a set-up in a room. `choose` says which changed files are wanted.
+pub(super) async fn run_room<F>(given: Given<'_>, output: &mut Output, cancel: &CancellationToken, choose: F) -> Came
+where
+    F: FnOnce(&Changes) -> Vec<String>,
+{
+    let mut came =
+        Came { ended: Ended::Cancelled, elapsed: Duration::ZERO, fault: None, changes: Changes::default(), files: vec![] };
+    match Room::start(&given) {
+        Ok(mut room) => {
+            room.follow(given.limit, output, cancel, choose, &mut came).await;
+            room.end(output).await;
+        }
+        Err(error) => came.ended = Ended::NotRun(format!("this program cannot start itself: {error}")),
+    }
+    came
+}
+
+/// A room that is being talked with.
+struct Room {
+    child: Child,
+    printed: Receiver,
+    is_open: bool,
+    said: mpsc::Receiver<(Report, Vec<u8>)>,
+    /// Dropped, it tells the room to end.
+    say: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    /// The tasks that read and write the control socket; they end with this.
+    _talking: JoinSet<()>,
+}
+
+impl Room {
+    fn start(given: &Given<'_>) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        let (reader, writer) = io::pipe()?;
+        let mut command = Command::new("/proc/self/exe");
+        command.args(stage::ROOM).env_clear().current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.stdout(writer.try_clone()?).stderr(writer);
+        let child = command.spawn()?;
+        drop(command);
+        ours.set_nonblocking(true)?;
+        let (mut from, mut to) = UnixStream::from_std(ours)?.into_split();
+        let (say, mut to_say) = mpsc::unbounded_channel::<Vec<u8>>();
+        let (heard, said) = mpsc::channel(8);
+        let mut talking = JoinSet::new();
+        talking.spawn(async move {
+            while let Some(bytes) = to_say.recv().await {
+                if to.write_all(&bytes).await.is_err() {
+                    break;
+                }
+            }
+        });
+        talking.spawn(async move {
+            while let Ok(frame) = read_frame(&mut from).await {
+                let Ok(report) = serde_json::from_slice::<Report>(&frame) else { break };
+                let content = match &report {
+                    Report::File { .. } => read_frame(&mut from).await,
+                    _ => Ok(Vec::new()),
+                };
+                let Ok(content) = content else { break };
+                if heard.send((report, content)).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let mut all = frame(&serde_json::to_vec(given.setup)?)?;
+        for content in &given.contents {
+            all.extend(frame(content)?);
+        }
+        let _ = say.send(all);
+        let printed = Receiver::from_owned_fd(reader.into())?;
+        Ok(Self { child, printed, is_open: true, said, say: Some(say), _talking: talking })
+    }
+
+    /// Listens until the command has ended and what was wanted has come, its time is over or it is cancelled.
+    async fn follow<F>(
+        &mut self,
+        limit: Duration,
+        output: &mut Output,
+        cancel: &CancellationToken,
+        choose: F,
+        came: &mut Came,
+    ) where
+        F: FnOnce(&Changes) -> Vec<String>,
+    {
+        let mut buffer = vec![0; 64 << 10];
+        let mut choose = Some(choose);
+        let mut started = None;
+        let mut has_ended = false;
+        let mut deadline = Instant::now() + TO_SET_UP;
+        loop {
+            let (report, content) = tokio::select! {
+                biased;
+                () = cancel.cancelled(), if !has_ended => {
+                    came.ended = Ended::Cancelled;
+                    break;
+                }
+                () = sleep_until(deadline.into()) => {
+                    if !has_ended {
+                        came.ended = match started {
+                            Some(_) => Ended::TimedOut,
+                            None => Ended::NotRun(format!("the set-up took longer than {} s", TO_SET_UP.as_secs())),
+                        };
+                    }
+                    break;
+                }
+                said = self.said.recv() => match said {
+                    Some(said) => said,
+                    None => {
+                        if !has_ended {
+                            came.ended = Ended::NotRun("the process that makes the sandbox ended without a word".to_owned());
+                        }
+                        break;
+                    }
+                },
+                read = read_some(&self.printed, &mut buffer), if self.is_open => {
+                    match read {
+                        Ok(0) | Err(_) => self.is_open = false,
+                        Ok(count) => output.take(&buffer[..count]),
+                    }
+                    continue;
+                }
+            };
+            match report {
+                Report::Unshared => self.answer(&Answer::Mapped(self.map_users().is_ok())),
+                Report::Started => {
+                    let now = Instant::now();
+                    started = Some(now);
+                    deadline = now.checked_add(limit).unwrap_or(deadline + Duration::from_secs(1 << 30));
+                }
+                Report::Failed(fault) => {
+                    if !has_ended {
+                        came.ended = Ended::NotRun(format!("could not {}: {}", fault.step, fault.reason));
+                    }
+                    came.fault = Some(fault);
+                    break;
+                }
+                Report::Ended { code, signal } => {
+                    came.elapsed = started.map_or(Duration::ZERO, |started| started.elapsed());
+                    came.ended = match (code, signal) {
+                        _ if started.is_none() => Ended::NotRun("the first process of the sandbox was killed".to_owned()),
+                        (Some(code), _) => Ended::Exited(code),
+                        (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+                    };
+                    has_ended = true;
+                    deadline = Instant::now() + TO_COLLECT;
+                }
+                Report::Changes(changes) => {
+                    if let Some(choose) = choose.take() {
+                        self.answer(&Answer::Wanted(choose(&changes)));
+                    }
+                    came.changes = changes;
+                }
+                Report::File { path, mode } => came.files.push((path, mode, content)),
+                Report::Done => break,
+            }
+        }
+        if let (Some(started), false) = (started, has_ended) {
+            came.elapsed = started.elapsed();
+        }
+    }
+
+    /// Ends the room, and everything in it, and takes what was printed last.
+    async fn end(mut self, output: &mut Output) {
+        self.say = None;
+        let silent = async {
+            // The room says that it has ended, and then only its socket closes.
+            while self.said.recv().await.is_some() {}
+        };
+        if timeout(TO_END, silent).await.is_err() {
+            let _ = self.child.start_kill();
+            let _ = timeout(TO_END, self.child.wait()).await;
+        }
+        let mut buffer = vec![0; 64 << 10];
+        // All who could print are gone.
+        while let Ok(count @ 1..) = self.printed.try_read(&mut buffer) {
+            output.take(&buffer[..count]);
+        }
+        // It may still remove what was written; a large folder is not waited for.
+        let _ = timeout(TO_END, self.child.wait()).await;
+    }
+
+    fn answer(&self, answer: &Answer) {
+        if let (Some(say), Ok(bytes)) = (&self.say, serde_json::to_vec(answer))
+            && let Ok(bytes) = frame(&bytes)
+        {
+            let _ = say.send(bytes);
+        }
+    }
+
+    /// Maps all users of this process' namespace, each to itself: root may do that for a child.
+    fn map_users(&self) -> io::Result<()> {
+        let process = self.child.id().ok_or(io::ErrorKind::NotFound)?;
+        for map in ["gid_map", "uid_map"] {
+            let own = fs::read_to_string(format!("/proc/self/{map}"))?;
+            let same = own.lines().filter_map(|line| {
+                let mut words = line.split_whitespace();
+                let (first, _, count) = (words.next()?, words.next()?, words.next()?);
+                Some(format!("{first} {first} {count}\n"))
+            });
+            fs::write(format!("/proc/{process}/{map}"), same.collect::<String>())?;
+        }
+        Ok(())
+    }
+}
+
+async fn read_some(printed: &Receiver, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        printed.readable().await?;
+        match printed.try_read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+    }
+}
+
+fn frame(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    Ok([&length.to_ne_bytes(), bytes].concat())
+}

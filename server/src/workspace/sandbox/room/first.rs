@@ -1,0 +1,312 @@
+//! The process that makes the room, and stays outside of it until everything inside has ended.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
+use rustix::process::setsid;
+
+use super::changes::{changes, send_files};
+use super::covered::{Kept, bind, cover, handle, hide, make_folder, mount_memory, path_of, put_back, trace};
+use super::mounts::{is_any_beneath, make_read_only, make_writable, mounts};
+use super::overlay::Layers;
+use super::wire::{Answer, Edit, Fault, Report, Setup, Tree, receive, receive_bytes, send, step};
+use super::{devices, edits, namespaces, rights};
+use crate::workspace::sandbox::scratch;
+
+/// The folder in the fresh `/tmp` where layers are made; it is gone before anything runs.
+const LAYERS: &str = "/tmp/.layers";
+
+/// Makes the room that comes over standard input, runs its command, and says there what came of it.
+pub(in crate::workspace::sandbox) fn make_room() -> ExitCode {
+    let control = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let Ok(mut control) = control else { return ExitCode::FAILURE };
+    let mut scratch = None;
+    let done = run(&mut control, &mut scratch);
+    let last = match &done {
+        Ok(()) => send(&mut control, &Report::Done),
+        Err(fault) => send(&mut control, &Report::Failed(fault.clone())),
+    };
+    // Who waits for the end need not wait for this.
+    drop(control);
+    if let Some(scratch) = scratch {
+        // What is left is swept by a later run.
+        let _ = scratch::empty(&scratch);
+    }
+    if done.is_ok() && last.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The workspace as it is in the room.
+struct Room {
+    /// What is written to the workspace.
+    upper: Option<Dir>,
+    /// The real workspace.
+    real: OwnedFd,
+}
+
+fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault> {
+    let setup: Setup = step("read what to do", receive(control))?;
+    let mut contents = Vec::new();
+    for edit in &setup.edits {
+        let content = if edit.deleted { Ok(Vec::new()) } else { receive_bytes(control) };
+        contents.push(step("read the edits", content)?);
+    }
+    // Else the command could write to the user's terminal.
+    step("leave the terminal", setsid().map_err(Into::into))?;
+    step("close what was inherited", close_inherited(control))?;
+    enter(control, &setup)?;
+    let room = lay_out(&setup, &contents, scratch)?;
+    drop(contents);
+    let (mut child, mut inner) = step("start the room's first process", start(&setup))?;
+    let ended = follow(control, &mut inner, &mut child)?;
+    step("report the end", send(control, &ended))?;
+    if let (Report::Ended { .. }, true, Some(upper)) = (&ended, setup.collect, &room.upper) {
+        step("collect what was changed", collect(control, upper, &room.real))?;
+    }
+    Ok(())
+}
+
+/// Closes every descriptor but the three standard ones and the control socket.
+fn close_inherited(control: &UnixStream) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2 && *fd != control.as_raw_fd())
+        .collect();
+    for fd in open {
+        // The one that listed the others is closed already.
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
+}
+
+/// Into namespaces of its own.
+fn enter(control: &mut UnixStream, setup: &Setup) -> Result<(), Fault> {
+    let (uid, gid) = namespaces::own_ids();
+    step("make user, mount, process and network namespaces", namespaces::leave(setup.network))?;
+    let mut is_mapped = false;
+    if setup.map_outside {
+        step("ask for the users to be mapped", send(control, &Report::Unshared))?;
+        if let Answer::Mapped(mapped) = step("wait for the users to be mapped", receive(control))? {
+            is_mapped = mapped;
+        }
+    }
+    if !is_mapped {
+        step("map the user", namespaces::map_own_user(uid, gid))?;
+    }
+    let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    step("keep mounts to itself", mount_change("/", flags).map_err(Into::into))?;
+    if !setup.network {
+        step("bring up the loopback device", namespaces::raise_loopback())?;
+    }
+    Ok(())
+}
+
+/// Mounts everything, and lays the edits over the tree.
+fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Result<Room, Fault> {
+    let root = Path::new(&setup.root);
+    let home = setup.home.as_ref().map(Path::new);
+    // Handles from before anything is covered or laid over.
+    let real = step("open the workspace", handle(root).map_err(Into::into))?;
+    let real_home = home.and_then(|home| handle(home).ok());
+    let real_git = setup.git.as_ref().and_then(|git| handle(Path::new(git)).ok());
+    let disk = setup.scratch.as_ref().map(|folder| handle(Path::new(folder)).map_err(Into::into));
+    let disk = step("open the folder for what is written", disk.transpose())?;
+    let through = open_through(root, &setup.through);
+    let covered: Vec<PathBuf> = setup.covered.iter().map(PathBuf::from).collect();
+    let mut kept: Vec<Kept> = Vec::new();
+    for path in setup.kept.iter().map(Path::new) {
+        let is_laid_over = path.starts_with(root) || home.is_some_and(|home| path.starts_with(home));
+        if !is_laid_over {
+            trace(path, &covered, &mut kept);
+        }
+    }
+    let before = step("read what is mounted", mounts())?;
+    step("make everything read-only", make_read_only(&before))?;
+    for folder in &covered {
+        step("empty the temporary folders", cover(folder, setup.memory, "1777"))?;
+    }
+    step("make the folder for layers", place_layers(disk.as_ref(), setup.memory, scratch))?;
+    step("put back what lies in temporary folders", put_back(&kept))?;
+    let mut layers = Layers::new(PathBuf::from(LAYERS));
+    if setup.probe {
+        step("try out overlays", layers.try_out())?;
+    }
+    if let (Some(home), Some(real_home)) = (home, &real_home) {
+        step("lay an overlay over the home folder", lay_home(&mut layers, real_home, home, root, &before))?;
+    }
+    if let (Some(git), Some(real_git)) = (&setup.git, &real_git) {
+        // Read-only where that fails: git can still be read.
+        let _ = layers.lay(real_git, Path::new(git));
+    }
+    let upper = step("lay an overlay over the workspace", lay_root(&mut layers, &real, root, setup, &before))?;
+    for (path, from) in &through {
+        let done = bind(from, path, true).map(|()| {
+            // Where the disk itself is read-only it stays so.
+            let _ = make_writable(path);
+        });
+        step("bind the folders that git ignores", done)?;
+    }
+    step("make /dev", devices::replace(setup.memory))?;
+    let hidden: Vec<PathBuf> = setup.hidden.iter().map(PathBuf::from).collect();
+    step("hide secrets and sockets", hide(&hidden))?;
+    step("lay the edits over the tree", lay_edits(root, &setup.edits, contents, setup.probe))?;
+    step("take the layers away", unmount(LAYERS, UnmountFlags::DETACH).map_err(Into::into))?;
+    step("take the layers away", fs::remove_dir(LAYERS))?;
+    Ok(Room { upper, real })
+}
+
+fn open_through(root: &Path, folders: &[String]) -> Vec<(PathBuf, OwnedFd)> {
+    let paths = folders.iter().map(|folder| root.join(folder));
+    paths.filter_map(|path| handle(&path).ok().map(|from| (path, from))).collect()
+}
+
+/// A writable folder for the layers: on disk, or in memory.
+fn place_layers(disk: Option<&OwnedFd>, memory: u64, scratch: &mut Option<Dir>) -> io::Result<()> {
+    let folder = Path::new(LAYERS);
+    make_folder(Path::new("/tmp"))?;
+    fs::create_dir(folder)?;
+    match disk {
+        Some(disk) => {
+            bind(disk, folder, true)?;
+            make_writable(folder)?;
+            *scratch = Some(Dir::open_ambient_dir(folder, ambient_authority())?);
+            Ok(())
+        }
+        None => mount_memory(folder, memory, "0700"),
+    }
+}
+
+/// One overlay over the home folder; where something is mounted in it, one over each of its folders that has no mount
+/// inside, and the rest stays read-only.
+fn lay_home(
+    layers: &mut Layers,
+    real: &OwnedFd,
+    home: &Path,
+    root: &Path,
+    mounts: &[super::mounts::Mount],
+) -> io::Result<()> {
+    let is_covered = !home.exists();
+    if !is_any_beneath(mounts, home) {
+        return layers.lay(real, home).map(drop);
+    }
+    if is_covered {
+        bind(real, home, true)?;
+    }
+    for entry in fs::read_dir(path_of(real))?.flatten() {
+        let path = home.join(entry.file_name());
+        let is_free = !is_any_beneath(mounts, &path) && !mounts.iter().any(|mount| mount.point == path);
+        if entry.file_type()?.is_dir() && is_free && !path.starts_with(root) {
+            // A folder that this user cannot use is left as it is.
+            if let Ok(lower) = handle(&path_of(real).join(entry.file_name())) {
+                let _ = layers.lay(&lower, &path);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lay_root(
+    layers: &mut Layers,
+    real: &OwnedFd,
+    root: &Path,
+    setup: &Setup,
+    mounts: &[super::mounts::Mount],
+) -> io::Result<Option<Dir>> {
+    match &setup.tree {
+        Tree::Overlay => {
+            if is_any_beneath(mounts, root) {
+                return Err(io::Error::other("other file systems are mounted inside the workspace"));
+            }
+            let upper = layers.lay(real, root)?;
+            let upper = Dir::open_ambient_dir(path_of(&upper), ambient_authority())?;
+            Ok(Some(upper))
+        }
+        Tree::Copy(folder) => {
+            bind(&handle(Path::new(folder))?, root, true)?;
+            make_writable(root)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the edits, and where that is only tried out a file of its own, which is removed again.
+fn lay_edits(root: &Path, edits: &[Edit], contents: &[Vec<u8>], probe: bool) -> io::Result<()> {
+    let dir = Dir::open_ambient_dir(root, ambient_authority())?;
+    for (edit, content) in edits.iter().zip(contents) {
+        edits::apply(&dir, edit, content)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", edit.path)))?;
+    }
+    if probe {
+        const NAME: &str = ".baton-probe";
+        dir.write(NAME, "x")?;
+        dir.remove_file(NAME)?;
+    }
+    Ok(())
+}
+
+/// Starts the first process inside, with a control socket of its own.
+fn start(setup: &Setup) -> io::Result<(Child, UnixStream)> {
+    rights::pass_on()?;
+    let (mut ours, theirs) = UnixStream::pair()?;
+    let mut command = Command::new("/proc/self/exe");
+    command.args(super::super::stage::INSIDE).env_clear().stdin(Stdio::from(OwnedFd::from(theirs)));
+    // Set now: the folder from before lies under the overlay, in the real tree.
+    let child = command.current_dir(&setup.root).spawn()?;
+    drop(command);
+    send(&mut ours, &setup.inside)?;
+    Ok((child, ours))
+}
+
+/// Passes on what the inner process says until it has ended; ends it when nobody listens any more.
+fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -> Result<Report, Fault> {
+    loop {
+        let mut ready =
+            [PollFd::new(&*control, PollFlags::IN | PollFlags::RDHUP), PollFd::new(&*inner, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            polled => step("wait for the command", polled.map_err(Into::into))?,
+        };
+        let [outer, said] = ready.map(|each| each.revents());
+        if !outer.is_empty() {
+            let _ = child.kill();
+        } else if !said.is_empty() {
+            match receive::<Report>(inner) {
+                Ok(Report::Started) => {
+                    step("report the start", send(control, &Report::Started))?;
+                    continue;
+                }
+                Ok(Report::Failed(fault)) => {
+                    let _ = child.wait();
+                    return Err(fault);
+                }
+                Ok(ended) => {
+                    // All else in the room ends with its first process.
+                    let _ = child.wait();
+                    return Ok(ended);
+                }
+                Err(_) => {}
+            }
+        } else {
+            continue;
+        }
+        let status = step("wait for the room to end", child.wait())?;
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        return Ok(Report::Ended { code: status.code(), signal });
+    }
+}
+
+/// Says what was changed, and sends what is wanted of it.
+fn collect(control: &mut UnixStream, upper: &Dir, real: &OwnedFd) -> io::Result<()> {
+    send(control, &Report::Changes(changes(upper)?))?;
+    let Answer::Wanted(wanted) = receive(control)? else { return Ok(()) };
+    let real = Dir::from_std_file(File::open(path_of(real))?);
+    send_files(control, upper, &real, &wanted)
+}

@@ -1,0 +1,24 @@
+//! Inside the room: what a second process of this program does to become a place in which a command can run.
+//!
+//! `first` is started by [`launch`](super::launch) and makes the room: namespaces, mounts, the edits. `second` is the first
+//! process inside, gives up what is left of its rights, and runs the command. Both have a single thread, which the kernel
+//! asks of who makes a user namespace, and safe Rust of who changes a process between its start and its program.
+//!
+//! Invariants: the first step that fails is named, and nothing runs. When the other end of the control socket is gone, so is
+//! the room.
+
+mod changes;
+mod covered;
+mod devices;
+mod edits;
+mod first;
+mod mounts;
+mod namespaces;
+mod overlay;
+mod rights;
+mod second;
+mod wire;
+
+pub(super) use first::make_room;
+pub(super) use second::run_inside;
+pub(super) use wire::{Answer, Changes, Edit, Fault, Inside, Report, Setup, Tree, read_frame};

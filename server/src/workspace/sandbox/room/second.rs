@@ -1,0 +1,83 @@
+//! The first process inside the room: it has the number 1 there, and with it everything in the room ends.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, wait,
+};
+
+use super::mounts::at;
+use super::rights::give_up;
+use super::wire::{Fault, Inside, Report, receive, send, step};
+
+/// Parts of `/proc` that change the whole system, for root also without capabilities.
+const READ_ONLY: [&str; 9] = [
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/acpi",
+    "/proc/scsi",
+    "/proc/mtrr",
+    "/proc/driver",
+];
+
+/// Runs the command that comes over standard input, and says there how it ended.
+pub(in crate::workspace::sandbox) fn run_inside() -> ExitCode {
+    let control = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
+    let Ok(mut control) = control else { return ExitCode::FAILURE };
+    let report = run(&mut control).unwrap_or_else(Report::Failed);
+    match send(&mut control, &report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run(control: &mut UnixStream) -> Result<Report, Fault> {
+    step("die with the process outside", set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into))?;
+    // Read after that: if the one outside is gone already, there is nothing to read.
+    let inside: Inside = step("read the command", receive(control))?;
+    step("mount /proc", mount_proc())?;
+    step("forbid more namespaces", fs::write("/proc/sys/user/max_user_namespaces", "0"))?;
+    step("make parts of /proc read-only", protect_proc())?;
+    step("give up capabilities", give_up(inside.foreign_files))?;
+    step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
+    let mut sh = Command::new("/bin/sh");
+    sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment).stdin(Stdio::null());
+    let child = step("start sh", sh.current_dir(&inside.root).spawn())?;
+    step("say that it runs", send(control, &Report::Started))?;
+    let child = Pid::from_child(&child);
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == child => {
+                return Ok(Report::Ended { code: status.exit_status(), signal: status.terminating_signal() });
+            }
+            // Others that lost their parents end here.
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return step("wait for the command", Err(error.into())),
+        }
+    }
+}
+
+fn mount_proc() -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    Ok(mount("proc", "/proc", "proc", flags, None)?)
+}
+
+fn protect_proc() -> io::Result<()> {
+    let flags =
+        MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    for path in READ_ONLY.iter().map(Path::new).filter(|path| path.exists()) {
+        mount_bind(path, path).map_err(|error| at(path, error))?;
+        mount_remount(path, flags, "").map_err(|error| at(path, error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Folders that git ignores: at the end of a round a command works on the real ones.
+
+use cap_std::fs::Dir;
+
+use crate::contracts::RepoPath;
+use crate::workspace::ignored::Ignored;
+use crate::workspace::protect::{GitFolders, Protection, protection};
+use crate::workspace::{Workspace, WorkspaceError};
+
+/// More folders than this are not looked at.
+const MAX_VISITED: usize = 100_000;
+
+/// More than this are not bound: each is a mount.
+const MAX_FOLDERS: usize = 1_000;
+
+/// The outermost folders that git ignores, without any that is protected, that is or holds a repository, or that belongs to
+/// Baton.
+pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> Result<Vec<RepoPath>, WorkspaceError> {
+    let ignored = Ignored::of(workspace)?;
+    let mut found = Vec::new();
+    let mut todo: Vec<Option<RepoPath>> = vec![None];
+    let mut visited = 0;
+    while let Some(folder) = todo.pop() {
+        for path in subfolders(workspace.dir(), folder.as_ref()) {
+            visited += 1;
+            if visited > MAX_VISITED || found.len() >= MAX_FOLDERS {
+                return Ok(found);
+            }
+            if protection(&path, memory_dir) == Protection::Never {
+                continue;
+            }
+            if !ignored.is_ignored_path(path.as_str(), true)? {
+                todo.push(Some(path));
+            } else if is_harmless(workspace, &path, memory_dir) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether nothing in a folder is taken for a configuration by the user's own programs. What lies deeper than its
+/// subfolders is not looked at.
+fn is_harmless(workspace: &Workspace, folder: &RepoPath, memory_dir: &RepoPath) -> bool {
+    let probe = |name: &str| RepoPath::parse(&format!("{folder}/{name}")).ok();
+    let is_free = |path: &RepoPath| protection(path, memory_dir) == Protection::None;
+    let is_repository = |folder: &RepoPath| {
+        let git = format!("{folder}/.git");
+        let head = RepoPath::parse(&format!("{folder}/x"));
+        workspace.dir().symlink_metadata(git).is_ok()
+            || head.is_ok_and(|inside| GitFolders::of(workspace, [&inside]).contain(&inside))
+    };
+    let is_plain = is_free(folder) && probe("x").is_some_and(|inside| is_free(&inside));
+    is_plain && !is_repository(folder) && !subfolders(workspace.dir(), Some(folder)).iter().any(is_repository)
+}
+
+/// The folders in a folder; links are none, and neither are names that no path can have.
+fn subfolders(root: &Dir, folder: Option<&RepoPath>) -> Vec<RepoPath> {
+    let Ok(entries) = root.read_dir(folder.map_or(".", RepoPath::as_str)) else { return Vec::new() };
+    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
+    let path = |name: String| match folder {
+        Some(folder) => format!("{folder}/{name}"),
+        None => name,
+    };
+    // A name that is written differently as a path is another file.
+    names.map(path).filter_map(|path| RepoPath::parse(&path).ok().filter(|parsed| parsed.as_str() == path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::fixture::{Fixture, memory};
+
+    #[test]
+    fn the_outermost_ignored_folders_are_bound_and_no_other() {
+        let fixture = Fixture::new(
+            "//- /.gitignore\ntarget/\nnode_modules\n.vscode/\nvendor/\ndeps/\n/.agent_memory\n*.log\n\
+             //- /.git/HEAD\nref: refs/heads/main\n//- /target/debug/a\nx\n//- /src/node_modules/b/c\nx\n\
+             //- /.vscode/tasks.json\nx\n//- /vendor/.git/HEAD\nx\n//- /deps/one/.git/HEAD\nx\n\
+             //- /.agent_memory/plan.json\nx\n//- /src/a.rs\nx\n//- /a.log/b\nx\n",
+        );
+        fixture.link("target", "link");
+        let found = ignored_folders(&fixture.workspace(), &memory()).unwrap();
+        let names: Vec<_> = found.iter().map(RepoPath::as_str).collect();
+        assert_eq!(names, ["a.log", "src/node_modules", "target"]);
+    }
+}

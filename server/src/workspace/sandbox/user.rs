@@ -1,0 +1,74 @@
+//! What the user's machine has: folders, variables, memory.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The least and the most of one file system in memory, in bytes.
+const MEMORY: std::ops::RangeInclusive<u64> = (256 << 20)..=(4 << 30);
+
+/// Folders in which programs of the user meet: each room has its own.
+const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/run"];
+
+/// Where a user's things are.
+#[derive(Debug, Clone)]
+pub(super) struct User {
+    /// All variables of this process.
+    pub(super) variables: Vec<(OsString, OsString)>,
+    /// The real path of `$HOME`, if there is one that is a folder of its own.
+    pub(super) home: Option<PathBuf>,
+    /// Folders that are empty in a room: real paths.
+    pub(super) covered: Vec<PathBuf>,
+    /// Where upper layers are made: `$XDG_CACHE_HOME/baton/views`, else below `~/.cache`.
+    pub(super) views: Option<PathBuf>,
+    /// Baton's own folders, which no command sees.
+    pub(super) own: Vec<PathBuf>,
+}
+
+impl User {
+    /// The user of this process.
+    pub(super) fn of_process() -> Self {
+        let variables: Vec<(OsString, OsString)> = env::vars_os().collect();
+        let folder = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| variable == name);
+            found.map(|(_, value)| PathBuf::from(value)).filter(|path| path.is_absolute())
+        };
+        let named_home = folder("HOME");
+        let home = named_home.as_ref().and_then(|home| home.canonicalize().ok());
+        let home = home.filter(|home| home.is_dir() && home.parent().is_some());
+        let below_home = |path: &str| named_home.as_ref().map(|home| home.join(path));
+        let views = folder("XDG_CACHE_HOME").or_else(|| below_home(".cache")).map(|cache| cache.join("baton/views"));
+        let state = folder("XDG_STATE_HOME").or_else(|| below_home(".local/state")).map(|state| state.join("baton"));
+        let mut covered: Vec<PathBuf> = Vec::new();
+        for shared in SHARED.iter().map(PathBuf::from).chain(folder("XDG_RUNTIME_DIR")) {
+            if let Ok(real) = shared.canonicalize()
+                && !covered.iter().any(|other| real.starts_with(other))
+            {
+                covered.push(real);
+            }
+        }
+        let own = views.clone().into_iter().chain(state).chain(below_home(".local/state/baton")).collect();
+        Self { home, covered, views, own, variables }
+    }
+
+    /// What is needed though it may lie beneath a covered folder: the programs, and, for the network, how names are
+    /// resolved.
+    pub(super) fn needed(&self, network: bool) -> Vec<PathBuf> {
+        let path = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+        let mut needed: Vec<PathBuf> = path.iter().flat_map(env::split_paths).collect();
+        if network && let Ok(target) = fs::read_link("/etc/resolv.conf") {
+            needed.push(Path::new("/etc").join(target));
+        }
+        needed.retain(|path| path.is_absolute());
+        needed
+    }
+}
+
+/// The size of one file system in memory: a quarter of all memory, within bounds.
+pub(super) fn memory_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+    let quarter = total.map_or(0, |kilobytes: u64| kilobytes * 1024 / 4);
+    quarter.clamp(*MEMORY.start(), *MEMORY.end())
+}

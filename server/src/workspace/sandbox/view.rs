@@ -1,0 +1,250 @@
+//! Level `view`: the room that fits this user and this workspace, and the jobs in it.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::geteuid;
+use tokio_util::sync::CancellationToken;
+
+use super::changed;
+use super::environment::{Environment, Wanted, of_check};
+use super::hidden::{Found, Places, find, home_of_user};
+use super::hints::hints;
+use super::job::{Ended, Job, Place, Ran, ViewEdit};
+use super::launch::{Came, Given, run_room};
+use super::output::Output;
+use super::process::not_run;
+use super::refused::why;
+use super::room::{Edit, Inside, Setup, Tree};
+use super::scratch::{self, Scratch};
+use super::through::ignored_folders;
+use super::user::{User, memory_bytes};
+use crate::contracts::RepoPath;
+use crate::workspace::Workspace;
+use crate::workspace::git::repository_folder;
+
+/// How long the command of a probe may take: it does nothing.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// A kind of view that was tried out here.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    user: User,
+    upper: Upper,
+}
+
+/// Where what is written in a view goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upper {
+    /// A folder in the user's cache.
+    Disk,
+    /// A file system in memory.
+    Memory,
+}
+
+/// What a room is made of for one job.
+struct Prepared {
+    setup: Setup,
+    scratch: Option<Scratch>,
+    environment: Environment,
+    found: Found,
+}
+
+impl View {
+    /// Makes a room, runs `true` in it, and says why that failed if it did.
+    pub(super) async fn find(
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        cancel: &CancellationToken,
+    ) -> Result<Self, String> {
+        let user = User::of_process();
+        if workspace.root().parent().is_none() {
+            return Err("the workspace is the root of the file system, over which nothing can be laid".to_owned());
+        }
+        let mut uppers = vec![Upper::Memory];
+        if let Some(views) = &user.views {
+            let views = views.clone();
+            let swept = tokio::task::spawn_blocking(move || {
+                scratch::sweep(&views);
+                scratch::can_be_upper(&views)
+            });
+            if swept.await.unwrap_or(false) {
+                uppers.insert(0, Upper::Disk);
+            }
+        }
+        let mut first = None;
+        for upper in uppers {
+            let view = Self { user: user.clone(), upper };
+            match view.probe(workspace, memory_dir, cancel).await {
+                Ok(()) => return Ok(view),
+                Err(reason) => {
+                    first.get_or_insert(reason);
+                }
+            }
+        }
+        Err(first.unwrap_or_default())
+    }
+
+    async fn probe(
+        &self,
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        cancel: &CancellationToken,
+    ) -> Result<(), String> {
+        let place = Place::Try { edits: Vec::new() };
+        let job = Job { command: "true".to_owned(), timeout: PROBE, network: false, secrets: false, place };
+        let mut prepared = self.prepare(workspace, memory_dir, &job).await?;
+        prepared.setup.probe = true;
+        let log = std::fs::OpenOptions::new().write(true).open("/dev/null").map_err(|error| error.to_string())?;
+        let mut output = Output::new(log, &[]);
+        let given = Given { setup: &prepared.setup, contents: Vec::new(), limit: job.timeout };
+        let came = run_room(given, &mut output, cancel, |_| Vec::new()).await;
+        match (came.ended, &came.fault) {
+            (Ended::Exited(0), _) => Ok(()),
+            (_, Some(fault)) => Err(why(fault)),
+            (Ended::NotRun(reason), None) => Err(reason),
+            (ended, None) => Err(format!("`true` did not succeed in it: {ended:?}, {}", output.into_text().trim())),
+        }
+    }
+
+    /// Runs a job in a room of its own.
+    pub(super) async fn run(
+        &self,
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        job: &Job,
+        log: std::fs::File,
+        cancel: &CancellationToken,
+    ) -> Ran {
+        let prepared = match self.prepare(workspace, memory_dir, job).await {
+            Ok(prepared) => prepared,
+            Err(reason) => return not_run(reason),
+        };
+        let (edits, touched): (&[ViewEdit], &[RepoPath]) = match &job.place {
+            Place::Try { edits } => (edits, &[]),
+            Place::End { touched } => (&[], touched),
+        };
+        let mut masked = prepared.environment.masked.clone();
+        if job.secrets {
+            masked.extend(prepared.found.values());
+        }
+        let mut output = Output::new(log, &masked);
+        let contents = edits.iter().filter_map(|edit| edit.content.as_deref()).collect();
+        let given = Given { setup: &prepared.setup, contents, limit: job.timeout };
+        let mut counted = Default::default();
+        let came = run_room(given, &mut output, cancel, |changes| {
+            counted = changed::counted(workspace, touched);
+            changed::wanted(changes, &counted, memory_dir)
+        })
+        .await;
+        let Came { ended, elapsed, changes, files, .. } = came;
+        let mut changed = changed::deleted(&changes, &counted, memory_dir);
+        changed.extend(files.into_iter().filter_map(|(path, mode, content)| {
+            let path = changed::may_change(&path, memory_dir)?;
+            Some(ViewEdit { path, content: Some(content), mode: Some(mode) })
+        }));
+        changed.sort_by(|one, other| one.path.cmp(&other.path));
+        let output = output.into_text();
+        let hints = hints(job, &ended, &output);
+        drop(prepared.scratch);
+        Ran { ended, elapsed, output, changed, hints }
+    }
+
+    /// Looks up what the room of a job is made of.
+    async fn prepare(&self, workspace: &Workspace, memory_dir: &RepoPath, job: &Job) -> Result<Prepared, String> {
+        let (view, workspace, memory_dir) = (self.clone(), workspace.clone(), memory_dir.clone());
+        let job = Job { place: bare(&job.place), ..job.clone() };
+        let prepared = tokio::task::spawn_blocking(move || view.prepare_blocking(&workspace, &memory_dir, job));
+        prepared.await.map_err(|error| format!("the sandbox could not be prepared: {error}"))?
+    }
+
+    fn prepare_blocking(&self, workspace: &Workspace, memory_dir: &RepoPath, job: Job) -> Result<Prepared, String> {
+        let root = workspace.root();
+        let wanted = Wanted { secrets: job.secrets, network: job.network, is_view: true, runtime_dir: None };
+        let environment = of_check(&self.user.variables, wanted);
+        let mut own = self.user.own.clone();
+        own.push(root.join(memory_dir.as_str()));
+        let found = find(&Places {
+            workspace: root.to_owned(),
+            homes: self.user.home.iter().cloned().chain(home_of_user()).collect(),
+            own,
+            named: environment.secret_places.iter().map(PathBuf::from).collect(),
+        });
+        let scratch = match (self.upper, &self.user.views) {
+            (Upper::Disk, Some(views)) => {
+                let made = Scratch::new(views);
+                Some(made.map_err(|error| format!("{} cannot be written: {error}", views.display()))?)
+            }
+            _ => None,
+        };
+        let is_laid_over = |path: &PathBuf| {
+            path.starts_with(root) || self.user.home.as_ref().is_some_and(|home| path.starts_with(home))
+        };
+        let git = repository_folder(workspace).filter(|git| !is_laid_over(git) && git.parent().is_some());
+        let mut hidden: Vec<OsString> = found.for_check(job.secrets).map(|hidden| hidden.path.clone().into()).collect();
+        hidden.extend(found.special.iter().map(|path| path.clone().into()));
+        let (edits, through) = match &job.place {
+            Place::Try { edits } => (edits.iter().map(header).collect(), Vec::new()),
+            Place::End { .. } => {
+                let folders = ignored_folders(workspace, memory_dir).map_err(|error| error.to_string())?;
+                (Vec::new(), folders.iter().map(|path| path.as_str().to_owned()).collect())
+            }
+        };
+        let is_root = geteuid().is_root();
+        let foreign_files = is_root && is_owned_by_another(root);
+        let inside = Inside {
+            command: job.command,
+            environment: environment.variables.clone(),
+            root: root.into(),
+            foreign_files,
+            limit: job.timeout,
+        };
+        let setup = Setup {
+            root: root.into(),
+            tree: Tree::Overlay,
+            // Where the home is in the workspace, the one overlay is for both.
+            home: self.user.home.clone().filter(|home| !home.starts_with(root)).map(Into::into),
+            git: git.map(Into::into),
+            scratch: scratch.as_ref().map(|scratch| scratch.path().into()),
+            covered: self.user.covered.iter().map(Into::into).collect(),
+            kept: self.user.needed(job.network).into_iter().map(Into::into).collect(),
+            hidden,
+            through,
+            edits,
+            network: job.network,
+            map_outside: is_root,
+            foreign_files,
+            memory: memory_bytes(),
+            probe: false,
+            collect: matches!(job.place, Place::End { .. }),
+            inside,
+        };
+        Ok(Prepared { setup, scratch, environment, found })
+    }
+}
+
+/// The same place without the contents of its edits.
+fn bare(place: &Place) -> Place {
+    match place {
+        Place::Try { edits } => {
+            let bare = |edit: &ViewEdit| ViewEdit {
+                path: edit.path.clone(),
+                content: edit.content.as_ref().map(|_| Vec::new()),
+                mode: edit.mode,
+            };
+            Place::Try { edits: edits.iter().map(bare).collect() }
+        }
+        Place::End { touched } => Place::End { touched: touched.clone() },
+    }
+}
+
+fn header(edit: &ViewEdit) -> Edit {
+    Edit { path: edit.path.as_str().to_owned(), deleted: edit.content.is_none(), mode: edit.mode }
+}
+
+/// Whether root works in somebody else's folder.
+fn is_owned_by_another(root: &Path) -> bool {
+    std::fs::metadata(root).is_ok_and(|metadata| metadata.uid() != 0)
+}
