@@ -19,6 +19,8 @@ mod hints;
 mod job;
 #[cfg(target_os = "linux")]
 mod launch;
+#[cfg(target_os = "linux")]
+mod limits;
 mod output;
 mod process;
 #[cfg(target_os = "linux")]
@@ -27,6 +29,8 @@ mod refused;
 mod room;
 #[cfg(target_os = "linux")]
 mod scratch;
+#[cfg(target_os = "linux")]
+mod sockets;
 #[cfg(target_os = "linux")]
 mod stage;
 #[cfg(target_os = "linux")]
