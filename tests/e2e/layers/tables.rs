@@ -179,6 +179,7 @@ pub(super) const OWNED: [Owned; 7] = [
             ("lsp/wire/editor_process.rs", "/proc tells whether the editor still runs"),
             ("cli/demo.rs", "it writes the sample repository"),
             ("cli/output.rs", "fstat tells whether standard output is a pipe"),
+            ("cli/sandbox_job.rs", "the log of a job that no run has"),
             ("cli/signals.rs", "/proc tells which signals are ignored"),
         ],
         open_to_tests: true,
@@ -190,6 +191,7 @@ pub(super) const OWNED: [Owned; 7] = [
         owners: &[
             ("config/disk.rs", "it reads variables and finds the user's folders, and hands both on as values"),
             ("workspace/git/open/", "git takes the user's own folder for safe"),
+            ("workspace/sandbox/user.rs", "a command in the sandbox gets the user's variables, without secrets"),
             ("workflow/status/doctor.rs", "doctor reports which binary runs"),
             ("cli/args.rs", "it parses the arguments"),
             ("cli/session.rs", "the workspace is looked for from the folder that a command was started in"),

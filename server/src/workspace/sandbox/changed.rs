@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::job::ViewEdit;
 use super::room::Changes;
 use crate::contracts::RepoPath;
+use crate::workspace::Workspace;
 use crate::workspace::git::tracked_files;
 use crate::workspace::protect::{Protection, is_secret, protection};
-use crate::workspace::Workspace;
 
 /// The files whose changes count: those that git tracks, and those that agents touched.
 pub(super) fn counted(workspace: &Workspace, touched: &[RepoPath]) -> BTreeSet<String> {

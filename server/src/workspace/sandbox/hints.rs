@@ -20,6 +20,9 @@ const NO_NETWORK: [&str; 14] = [
     "dial tcp: lookup",
 ];
 
+/// Words for what is in use; here, for a mount that cannot be removed.
+const BUSY: [&str; 3] = ["EBUSY", "Device or resource busy", "resource busy or locked"];
+
 /// What explains how a job in a view ended. Nothing is said of a command that succeeded.
 pub(super) fn hints(job: &Job, ended: &Ended, output: &str) -> Vec<String> {
     let mut hints = Vec::new();
@@ -56,7 +59,7 @@ pub(super) fn hints(job: &Job, ended: &Ended, output: &str) -> Vec<String> {
     if has(&["EROFS", "Read-only file system"]) {
         hints.push("Outside of the workspace, the home folder and /tmp, a view is read-only.".to_owned());
     }
-    if matches!(job.place, Place::End { .. }) && has(&["EBUSY", "Device or resource busy", "resource busy or locked"]) {
+    if matches!(job.place, Place::End { .. }) && has(&BUSY) {
         hints.push(
             "A folder that git ignores is the real one here, and cannot be removed or renamed itself (EBUSY), only what is \
              in it."
@@ -64,6 +67,17 @@ pub(super) fn hints(job: &Job, ended: &Ended, output: &str) -> Vec<String> {
         );
     }
     hints
+}
+
+/// Which of these folders, by what it printed, a command could not remove or rename: each is a mount of its own.
+pub(super) fn busy_folders(output: &str, folders: &[String]) -> Vec<String> {
+    let lines: Vec<&str> = output.lines().filter(|line| BUSY.iter().any(|word| line.contains(word))).collect();
+    let is_named = |folder: &&String| {
+        let name = folder.rsplit('/').next().unwrap_or(folder);
+        let is_separator = |c: char| c.is_whitespace() || "/'\"`:,‘’".contains(c);
+        lines.iter().any(|line| line.split(is_separator).any(|word| word == name))
+    };
+    folders.iter().filter(is_named).cloned().collect()
 }
 
 /// The shell's own words name the command.
@@ -89,6 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_cannot_be_removed_is_known_by_the_words_for_it() {
+        let folders = ["dist", "web/build", "target", "node_modules"].map(str::to_owned);
+        let busy = |output: &str| busy_folders(output, &folders);
+        assert_eq!(busy("rm: cannot remove 'dist': Device or resource busy\n"), ["dist"]);
+        assert_eq!(busy("Error: EBUSY: resource busy or locked, rmdir '/w/web/build'"), ["web/build"]);
+        assert_eq!(busy("error: failed to remove `/w/target`: Device or resource busy (os error 16)"), ["target"]);
+        assert!(busy("dist is fine").is_empty() && busy("EBUSY: port 80\ndist").is_empty());
+        assert!(busy("EBUSY: distance").is_empty());
+    }
+
+    #[test]
     fn each_thing_met_in_a_view_is_explained() {
         assert!(hinted(127, false, "sh: 1: pytset: not found\n").starts_with("`pytset` was not found"));
         assert!(hinted(127, false, "").starts_with("A command was not found"));
@@ -96,7 +121,9 @@ mod tests {
         assert!(hinted(1, false, npm).contains("no network"));
         assert_eq!(hinted(1, true, npm), "", "it has the network");
         assert!(hinted(1, false, "Error: EXDEV: cross-device link not permitted, rename 'a' -> 'b'").contains("EXDEV"));
-        assert!(hinted(1, false, "sh: 1: cannot create a: Value too large for defined data type").contains("EOVERFLOW"));
+        assert!(
+            hinted(1, false, "sh: 1: cannot create a: Value too large for defined data type").contains("EOVERFLOW")
+        );
         assert!(hinted(1, false, "write: No space left on device").contains("full"));
         assert!(hinted(1, false, "touch: cannot touch '/etc/x': Read-only file system").contains("read-only"));
         assert!(hinted(1, false, "rm: cannot remove 'dist': Device or resource busy").contains("EBUSY"));

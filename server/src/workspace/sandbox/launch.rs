@@ -54,8 +54,13 @@ pub(super) async fn run_room<F>(given: Given<'_>, output: &mut Output, cancel: &
 where
     F: FnOnce(&Changes) -> Vec<String>,
 {
-    let mut came =
-        Came { ended: Ended::Cancelled, elapsed: Duration::ZERO, fault: None, changes: Changes::default(), files: vec![] };
+    let mut came = Came {
+        ended: Ended::Cancelled,
+        elapsed: Duration::ZERO,
+        fault: None,
+        changes: Changes::default(),
+        files: vec![],
+    };
     match Room::start(&given) {
         Ok(mut room) => {
             room.follow(given.limit, output, cancel, choose, &mut came).await;
@@ -187,7 +192,9 @@ impl Room {
                 Report::Ended { code, signal } => {
                     came.elapsed = started.map_or(Duration::ZERO, |started| started.elapsed());
                     came.ended = match (code, signal) {
-                        _ if started.is_none() => Ended::NotRun("the first process of the sandbox was killed".to_owned()),
+                        _ if started.is_none() => {
+                            Ended::NotRun("the first process of the sandbox was killed".to_owned())
+                        }
                         (Some(code), _) => Ended::Exited(code),
                         (None, signal) => Ended::Signal(signal.unwrap_or_default()),
                     };

@@ -68,7 +68,8 @@ impl User {
 /// The size of one file system in memory: a quarter of all memory, within bounds.
 pub(super) fn memory_bytes() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+    let total =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?.trim().parse().ok());
     let quarter = total.map_or(0, |kilobytes: u64| kilobytes * 1024 / 4);
     quarter.clamp(*MEMORY.start(), *MEMORY.end())
 }

@@ -1,5 +1,6 @@
 //! Level `view`: the room that fits this user and this workspace, and the jobs in it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,14 +12,16 @@ use tokio_util::sync::CancellationToken;
 use super::changed;
 use super::environment::{Environment, Wanted, of_check};
 use super::hidden::{Found, Places, find, home_of_user};
-use super::hints::hints;
+use super::hints::{busy_folders, hints};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
 use super::launch::{Came, Given, run_room};
+use super::limits::pid_max;
 use super::output::Output;
 use super::process::not_run;
 use super::refused::why;
 use super::room::{Edit, Inside, Setup, Tree};
 use super::scratch::{self, Scratch};
+use super::sockets::sockets;
 use super::through::ignored_folders;
 use super::user::{User, memory_bytes};
 use crate::contracts::RepoPath;
@@ -109,7 +112,8 @@ impl View {
         }
     }
 
-    /// Runs a job in a room of its own.
+    /// Runs a job in a room of its own. At the end of a round a command that removes a folder of caches itself, which it
+    /// cannot where that is the real one, is run once more with one that is the room's.
     pub(super) async fn run(
         &self,
         workspace: &Workspace,
@@ -118,10 +122,45 @@ impl View {
         log: std::fs::File,
         cancel: &CancellationToken,
     ) -> Ran {
-        let prepared = match self.prepare(workspace, memory_dir, job).await {
-            Ok(prepared) => prepared,
-            Err(reason) => return not_run(reason),
+        let again = log.try_clone();
+        let (ran, through) = self.attempt(workspace, memory_dir, job, &[], log, cancel).await;
+        let busy: Vec<String> = match ran.ended {
+            Ended::Exited(code) if code != 0 => busy_folders(&ran.output, &through),
+            _ => Vec::new(),
         };
+        let rest = job.timeout.saturating_sub(ran.elapsed);
+        match again {
+            Ok(log) if !busy.is_empty() && !rest.is_zero() => {
+                let job = Job { timeout: rest, ..job.clone() };
+                let (mut second, _) = self.attempt(workspace, memory_dir, &job, &busy, log, cancel).await;
+                second.elapsed += ran.elapsed;
+                second.hints.push(format!(
+                    "It was run twice: it removes {}, and could not the first time, where that was the real folder. The \
+                     second time it was the view's own, and what is built there is not kept.",
+                    busy.join(", ")
+                ));
+                second
+            }
+            _ => ran,
+        }
+    }
+
+    /// Runs a job once; `own` are ignored folders that the room gets a copy on write of. Returns those that are the real
+    /// ones, too.
+    async fn attempt(
+        &self,
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        job: &Job,
+        own: &[String],
+        log: std::fs::File,
+        cancel: &CancellationToken,
+    ) -> (Ran, Vec<String>) {
+        let mut prepared = match self.prepare(workspace, memory_dir, job).await {
+            Ok(prepared) => prepared,
+            Err(reason) => return (not_run(reason), Vec::new()),
+        };
+        prepared.setup.through.retain(|folder| !own.contains(folder));
         let (edits, touched): (&[ViewEdit], &[RepoPath]) = match &job.place {
             Place::Try { edits } => (edits, &[]),
             Place::End { touched } => (&[], touched),
@@ -133,13 +172,13 @@ impl View {
         let mut output = Output::new(log, &masked);
         let contents = edits.iter().filter_map(|edit| edit.content.as_deref()).collect();
         let given = Given { setup: &prepared.setup, contents, limit: job.timeout };
-        let mut counted = Default::default();
+        let mut counted = BTreeSet::new();
         let came = run_room(given, &mut output, cancel, |changes| {
             counted = changed::counted(workspace, touched);
             changed::wanted(changes, &counted, memory_dir)
         })
         .await;
-        let Came { ended, elapsed, changes, files, .. } = came;
+        let Came { ended, elapsed, fault, changes, files } = came;
         let mut changed = changed::deleted(&changes, &counted, memory_dir);
         changed.extend(files.into_iter().filter_map(|(path, mode, content)| {
             let path = changed::may_change(&path, memory_dir)?;
@@ -147,9 +186,12 @@ impl View {
         }));
         changed.sort_by(|one, other| one.path.cmp(&other.path));
         let output = output.into_text();
-        let hints = hints(job, &ended, &output);
+        let mut hints = hints(job, &ended, &output);
+        if let (Some(fault), false) = (fault, matches!(ended, Ended::NotRun(_))) {
+            hints.push(format!("What it changed could not be taken over: could not {}: {}.", fault.step, fault.reason));
+        }
         drop(prepared.scratch);
-        Ran { ended, elapsed, output, changed, hints }
+        (Ran { ended, elapsed, output, changed, hints }, prepared.setup.through)
     }
 
     /// Looks up what the room of a job is made of.
@@ -183,8 +225,11 @@ impl View {
             path.starts_with(root) || self.user.home.as_ref().is_some_and(|home| path.starts_with(home))
         };
         let git = repository_folder(workspace).filter(|git| !is_laid_over(git) && git.parent().is_some());
+        let mut kept = self.user.needed(job.network);
+        // The rest of the repository that the workspace lies in.
+        kept.extend(root.ancestors().skip(1).find(|folder| folder.join(".git").exists()).map(Path::to_owned));
         let mut hidden: Vec<OsString> = found.for_check(job.secrets).map(|hidden| hidden.path.clone().into()).collect();
-        hidden.extend(found.special.iter().map(|path| path.clone().into()));
+        hidden.extend(found.special.iter().cloned().chain(sockets()).map(OsString::from));
         let (edits, through) = match &job.place {
             Place::Try { edits } => (edits.iter().map(header).collect(), Vec::new()),
             Place::End { .. } => {
@@ -199,7 +244,7 @@ impl View {
             environment: environment.variables.clone(),
             root: root.into(),
             foreign_files,
-            limit: job.timeout,
+            pid_max: pid_max(),
         };
         let setup = Setup {
             root: root.into(),
@@ -209,7 +254,7 @@ impl View {
             git: git.map(Into::into),
             scratch: scratch.as_ref().map(|scratch| scratch.path().into()),
             covered: self.user.covered.iter().map(Into::into).collect(),
-            kept: self.user.needed(job.network).into_iter().map(Into::into).collect(),
+            kept: kept.into_iter().map(Into::into).collect(),
             hidden,
             through,
             edits,

@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, PermissionsExt};
 
+use rustix::fs::{Mode, OFlags};
+
 use super::wire::{Changes, Report, send, send_bytes};
 use crate::workspace::MAX_FILE_BYTES;
 
@@ -47,7 +49,9 @@ pub(super) fn changes(upper: &Dir) -> io::Result<Changes> {
 /// Whether a folder was made anew where one was removed. Source: the kernel's overlayfs.rst, "userxattr".
 fn is_opaque(folder: &Dir) -> bool {
     let mut value = [0; 8];
-    let read = rustix::fs::fgetxattr(folder, "user.overlay.opaque", &mut value);
+    // The handle of a folder only says where it is; for its attributes it has to be opened.
+    let opened = rustix::fs::openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let read = opened.and_then(|opened| rustix::fs::fgetxattr(opened, "user.overlay.opaque", &mut value));
     read.is_ok_and(|count| value[..count] == *b"y")
 }
 

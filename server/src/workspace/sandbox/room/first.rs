@@ -1,6 +1,6 @@
 //! The process that makes the room, and stays outside of it until everything inside has ended.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -47,8 +47,8 @@ pub(in crate::workspace::sandbox) fn make_room() -> ExitCode {
 struct Room {
     /// What is written to the workspace.
     upper: Option<Dir>,
-    /// The real workspace.
-    real: OwnedFd,
+    /// The real workspace. Opened before the room has a `/proc` of its own, in which this process is unknown.
+    real: Dir,
 }
 
 fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault> {
@@ -115,6 +115,7 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     let home = setup.home.as_ref().map(Path::new);
     // Handles from before anything is covered or laid over.
     let real = step("open the workspace", handle(root).map_err(Into::into))?;
+    let real_root = step("open the workspace", Dir::open_ambient_dir(root, ambient_authority()))?;
     let real_home = home.and_then(|home| handle(home).ok());
     let real_git = setup.git.as_ref().and_then(|git| handle(Path::new(git)).ok());
     let disk = setup.scratch.as_ref().map(|folder| handle(Path::new(folder)).map_err(Into::into));
@@ -160,7 +161,7 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     step("lay the edits over the tree", lay_edits(root, &setup.edits, contents, setup.probe))?;
     step("take the layers away", unmount(LAYERS, UnmountFlags::DETACH).map_err(Into::into))?;
     step("take the layers away", fs::remove_dir(LAYERS))?;
-    Ok(Room { upper, real })
+    Ok(Room { upper, real: real_root })
 }
 
 fn open_through(root: &Path, folders: &[String]) -> Vec<(PathBuf, OwnedFd)> {
@@ -268,8 +269,7 @@ fn start(setup: &Setup) -> io::Result<(Child, UnixStream)> {
 /// Passes on what the inner process says until it has ended; ends it when nobody listens any more.
 fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -> Result<Report, Fault> {
     loop {
-        let mut ready =
-            [PollFd::new(&*control, PollFlags::IN | PollFlags::RDHUP), PollFd::new(&*inner, PollFlags::IN)];
+        let mut ready = [PollFd::new(&*control, PollFlags::IN | PollFlags::RDHUP), PollFd::new(&*inner, PollFlags::IN)];
         match poll(&mut ready, None) {
             Err(rustix::io::Errno::INTR) => continue,
             polled => step("wait for the command", polled.map_err(Into::into))?,
@@ -304,9 +304,8 @@ fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -
 }
 
 /// Says what was changed, and sends what is wanted of it.
-fn collect(control: &mut UnixStream, upper: &Dir, real: &OwnedFd) -> io::Result<()> {
+fn collect(control: &mut UnixStream, upper: &Dir, real: &Dir) -> io::Result<()> {
     send(control, &Report::Changes(changes(upper)?))?;
     let Answer::Wanted(wanted) = receive(control)? else { return Ok(()) };
-    let real = Dir::from_std_file(File::open(path_of(real))?);
-    send_files(control, upper, &real, &wanted)
+    send_files(control, upper, real, &wanted)
 }

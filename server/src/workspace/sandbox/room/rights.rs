@@ -14,10 +14,8 @@ const TO_FINISH: CapabilitySet =
     CapabilitySet::SYS_ADMIN.union(CapabilitySet::SETPCAP).union(CapabilitySet::SYS_RESOURCE).union(FOREIGN_FILES);
 
 /// What root needs for files of other owners.
-const FOREIGN_FILES: CapabilitySet = CapabilitySet::CHOWN
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::FOWNER)
-    .union(CapabilitySet::FSETID);
+const FOREIGN_FILES: CapabilitySet =
+    CapabilitySet::CHOWN.union(CapabilitySet::DAC_OVERRIDE).union(CapabilitySet::FOWNER).union(CapabilitySet::FSETID);
 
 /// Keeps what the next program needs through its start.
 pub(super) fn pass_on() -> io::Result<()> {

@@ -1,6 +1,5 @@
 //! The first process inside the room: it has the number 1 there, and with it everything in the room ends.
 
-use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -16,6 +15,7 @@ use rustix::process::{
 use super::mounts::at;
 use super::rights::give_up;
 use super::wire::{Fault, Inside, Report, receive, send, step};
+use crate::workspace::sandbox::limits;
 
 /// Parts of `/proc` that change the whole system, for root also without capabilities.
 const READ_ONLY: [&str; 9] = [
@@ -46,10 +46,11 @@ fn run(control: &mut UnixStream) -> Result<Report, Fault> {
     // Read after that: if the one outside is gone already, there is nothing to read.
     let inside: Inside = step("read the command", receive(control))?;
     step("mount /proc", mount_proc())?;
-    step("forbid more namespaces", fs::write("/proc/sys/user/max_user_namespaces", "0"))?;
+    step("limit what it may use", limits::limit(inside.pid_max))?;
     step("make parts of /proc read-only", protect_proc())?;
     step("give up capabilities", give_up(inside.foreign_files))?;
     step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
+    step("count processes", limits::watch())?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment).stdin(Stdio::null());
     let child = step("start sh", sh.current_dir(&inside.root).spawn())?;
@@ -73,8 +74,7 @@ fn mount_proc() -> io::Result<()> {
 }
 
 fn protect_proc() -> io::Result<()> {
-    let flags =
-        MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     for path in READ_ONLY.iter().map(Path::new).filter(|path| path.exists()) {
         mount_bind(path, path).map_err(|error| at(path, error))?;
         mount_remount(path, flags, "").map_err(|error| at(path, error))?;

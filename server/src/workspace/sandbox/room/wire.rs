@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -66,8 +65,8 @@ pub(in crate::workspace::sandbox) struct Inside {
     pub(in crate::workspace::sandbox) environment: Vec<(OsString, OsString)>,
     pub(in crate::workspace::sandbox) root: OsString,
     pub(in crate::workspace::sandbox) foreign_files: bool,
-    /// The time limit, for limits that count time.
-    pub(in crate::workspace::sandbox) limit: Duration,
+    /// The largest process id outside.
+    pub(in crate::workspace::sandbox) pid_max: Option<u64>,
 }
 
 /// One edit to lay over the tree.
@@ -138,11 +137,7 @@ pub(in crate::workspace::sandbox) struct Fault {
 
 /// Names the step of an error.
 pub(super) fn step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
-    done.map_err(|error| Fault {
-        step: name.to_owned(),
-        reason: error.to_string(),
-        errno: error.raw_os_error(),
-    })
+    done.map_err(|error| Fault { step: name.to_owned(), reason: error.to_string(), errno: error.raw_os_error() })
 }
 
 pub(super) fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
