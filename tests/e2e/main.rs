@@ -8,6 +8,7 @@ mod bad_input;
 mod caching;
 mod check_trust;
 mod checkpoints;
+mod checks;
 mod criteria;
 mod demo;
 mod doctor;
