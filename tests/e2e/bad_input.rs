@@ -321,7 +321,7 @@ fn a_model_that_declines_or_talks_on_ends_without_a_conclusion() {
 fn what_models_and_people_write_drives_no_terminal() {
     let session = Session::new(&workspace(1));
     let evil = "clear \u{1b}[2J\u{7}\u{202e}me";
-    let work = json!({ "status": "completed", "changes": [], "notes": evil, "blockers": [evil] });
+    let work = json!({ "status": "partial", "changes": [], "notes": evil, "blockers": [evil] });
     let script = Script::new().on("implement/T1", [Reply::tool("submit_result", work)]);
     let task = with(own("T1"), json!({ "title": evil, "description": evil }));
     let api = MessagesApi::start(but(script, &[&[task]]));

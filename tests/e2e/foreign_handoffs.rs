@@ -99,7 +99,8 @@ fn server() -> MessagesApi {
             // A task that was done elsewhere is fixed here; one that was not is done.
             let id = request.agent.strip_prefix("implement/T")?;
             let file = format!("src/t{id}.rs");
-            let is_fix = request.first_message().contains("review_issues");
+            let is_fix =
+                request.first_message().contains("review_issues") || request.system().contains("\"plan_version\":2");
             let replies = if is_fix { fixes(&file) } else { does(&format!("T{id}")).to_vec() };
             replies.get(request.turn).cloned()
         })

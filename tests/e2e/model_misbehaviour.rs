@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
 use crate::support::replies::{
-    approves, but, completed, context, does, edits, modifies, own, plan_of, reads, review, with, workspace, writes,
+    approves, but, completed, context, does, edits, modifies, own, partial, plan_of, reads, review, with, workspace,
+    writes,
 };
 use crate::support::session::{Done, Session};
 
@@ -154,7 +155,7 @@ fn an_invalid_handoff_is_sent_back_with_its_faults_and_ends_after_three_tries() 
             "context" => context(&["src/t1.rs"]),
             "plan" => Reply::tool("submit_plan", plan_of(&[&[own("T1")]])),
             "review" => approves(),
-            _ => completed(&[]),
+            _ => partial("It is hard."),
         };
         run(&session, &api(Script::new().on(agent, [invalid.clone(), invalid, good]))).expect(0);
     }

@@ -9,7 +9,9 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 
 use crate::support::messages_api::{MessagesApi, Reply, Script};
-use crate::support::replies::{approves, completed, context, modifies, plan, plan_of, reads, task, with, writes};
+use crate::support::replies::{
+    approves, completed, context, modifies, partial, plan, plan_of, reads, task, with, writes,
+};
 use crate::support::session::{Done, Session};
 
 fn deletes(path: &str) -> Reply {
@@ -339,7 +341,8 @@ fn a_plan_that_names_a_link_goes_back_to_the_model_and_to_the_user() {
 #[test]
 fn an_end_without_a_change_says_that_there_is_none() {
     let session = Session::in_git("//- /README.md\n# x\n");
-    let api = MessagesApi::start(script(&[&[modifies("T1", "README.md")]]).on("implement/T1", [completed(&[])]));
+    let api =
+        MessagesApi::start(script(&[&[modifies("T1", "README.md")]]).on("implement/T1", [partial("Nothing to do.")]));
     let done = run(&session, &api).expect(0).prints("Approved by reading; no check ran. No file was changed");
     assert!(!done.stdout.contains("in your working tree"), "{}", done.stdout);
     let again = session.run(&api, []).expect(0).prints("Approved by reading; no check ran. No file was changed");

@@ -48,6 +48,8 @@ fn three_tasks() -> Script {
         { "path": "src/lib.rs", "summary": "the answer", "change_type": "created", "lines_added": 999 },
         { "path": "README.md", "summary": "never touched" },
     ] });
+    let mut honest = lies.clone();
+    honest["changes"].as_array_mut().expect("changes").pop();
     Script::new()
         .on("context", [reads("src/lib.rs"), context(&["src/lib.rs", "README.md"])])
         .on("plan", [plan(&[&[tasks[0].clone(), tasks[2].clone()], &[tasks[1].clone()]])])
@@ -57,6 +59,7 @@ fn three_tasks() -> Script {
                 edits("src/lib.rs", "    0\n", "    42\n"),
                 edits("src/lib.rs", "pub mod old;\n\n", "pub mod new;\n"),
                 Reply::tool("submit_result", lies),
+                Reply::tool("submit_result", honest),
             ],
         )
         .on(

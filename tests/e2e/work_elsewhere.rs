@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::support::messages_api::{MessagesApi, RecordedRequest, Script, agents};
-use crate::support::replies::{approves, but, completed, edits, goes_well, own, plan_of, with, workspace};
+use crate::support::replies::{approves, but, completed, edits, goes_well, own, partial, plan_of, with, workspace};
 use crate::support::session::Session;
 use crate::support::terminal::Terminal;
 
@@ -146,7 +146,7 @@ fn our_own_work_is_ours_without_its_review_and_also_where_it_changed_nothing() {
     let session = Session::new(&workspace(2));
     // T2 finds its work done already.
     does_elsewhere(&session, "src/t2.rs");
-    let script = Script::new().on("implement/T2", [completed(&[]), completed(&[])]);
+    let script = Script::new().on("implement/T2", [partial("It was done.")]);
     let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
     session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
     std::fs::remove_file(session.path(".agent_memory/review.json")).expect("a review");
@@ -164,7 +164,7 @@ fn what_agents_here_found_nothing_to_do_for_is_not_marked_as_done_elsewhere() {
         let files = workspace(2);
         let session = if in_git { Session::in_git(&files) } else { Session::new(&files) };
         with_handoffs(&session, &[("impl_report.json", report(&["T1", "T2"])), ("review.json", merge())]);
-        let script = Script::new().on("implement/T1", [completed(&[]), completed(&[])]);
+        let script = Script::new().on("implement/T1", [partial("It was done.")]);
         let api = MessagesApi::start(but(script, &[&[own("T1"), own("T2")]]));
         let done = session.run(&api, ["--auto-approve"]).expect(0);
         assert_eq!(sorted_agents(&api.requests()), ["implement/T1", "implement/T2", "review"]);

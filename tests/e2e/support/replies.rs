@@ -87,6 +87,11 @@ pub fn completed(files: &[&str]) -> Reply {
     Reply::tool("submit_result", json!({ "status": "completed", "changes": changes, "notes": "", "blockers": [] }))
 }
 
+/// A task's handoff of which not all is done, or nothing was to do.
+pub fn partial(why: &str) -> Reply {
+    Reply::tool("submit_result", json!({ "status": "partial", "changes": [], "notes": why, "blockers": [] }))
+}
+
 /// A task's handoff that could not be done.
 pub fn blocked(why: &str) -> Reply {
     Reply::tool("submit_result", json!({ "status": "blocked", "changes": [], "notes": "", "blockers": [why] }))
