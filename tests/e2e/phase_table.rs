@@ -55,7 +55,13 @@ fn every_phase_has_its_prompt_and_every_prompt_its_phase() {
         let is_there = Path::new(&in_repository(&file)).is_file() && text(&file) == phase.prompt();
         (!is_there).then(|| format!("{file}: write its prompt there, and include it in its row"))
     }));
-    let named: BTreeSet<String> = phases().names().map(|name| name.as_str().to_owned()).collect();
+    let all = phases();
+    let beside = all.all().iter().flat_map(|phase| phase.prompts_beside());
+    for (name, prompt) in beside.clone() {
+        assert_eq!(text(&format!("prompts/{name}.md")), *prompt);
+    }
+    let named: BTreeSet<String> =
+        all.names().chain(beside.map(|(name, _)| *name)).map(|name| name.as_str().to_owned()).collect();
     assert_eq!(files("prompts", ".md"), named, "prompts/ holds a file that is no phase's prompt; rename or remove it");
 }
 

@@ -69,10 +69,10 @@ impl Memory {
         if is_other && !is_followed { &[] } else { &review.criteria }
     }
 
-    /// Those of them that can be worked on.
+    /// Those of them that can be worked on, and were not refuted.
     pub fn fixable_issues(&self) -> impl Iterator<Item = &Issue> {
         let approved = self.approved_tasks();
-        self.open_issues().filter(move |issue| self.can_fix(issue, &approved))
+        self.open_issues().filter(move |issue| issue.refuted.is_none() && self.can_fix(issue, &approved))
     }
 
     /// Whether an issue of the workflow's review can be worked on. Without a plan nothing is known against it.
@@ -86,12 +86,12 @@ impl Memory {
     }
 
     /// Whether the user takes the work as it is, though the review of the workflow asks for something: they dismissed all
-    /// of its issues, at least one of them since it was written, or said so. A review that names nothing but what was
+    /// of its issues but those that were refuted, at least one of them since it was written, or said so. A review that names nothing but what was
     /// dismissed before has not been looked at by anyone.
     pub fn is_accepted(&self) -> bool {
         self.review.as_ref().is_some_and(|review| {
             review.recommended_action != RecommendedAction::Merge
-                && review.open_issues(&self.dismissed).next().is_none()
+                && review.open_issues(&self.dismissed).all(|issue| issue.refuted.is_some())
                 && (self.acceptance.is_some() || self.is_dismissed_since(review))
         })
     }

@@ -594,7 +594,7 @@ fn a_settings_file_with_every_setting_of_the_last_version_holds() {
         for request in server.api.requests() {
             let model = match request.agent.as_str() {
                 "context" | "implement/T1" | "implement/T3" => "claude-sonnet-5-5",
-                "implement/T2" => "claude-opus-5-5",
+                "implement/T2" | "validate" => "claude-opus-5-5",
                 "plan" | "review" => "claude-haiku-5-5",
                 other => panic!("{other}"),
             };

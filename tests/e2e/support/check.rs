@@ -7,7 +7,7 @@ use expect_test::Expect;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::messages_api::{MessagesApi, RecordedRequest, Script};
+use super::messages_api::{MessagesApi, RecordedRequest, Script, VALIDATE};
 use super::session::{Baton, Done, Session};
 
 /// Run the workflow to its end without a question, in a workspace with these files, and compare what came of it.
@@ -93,11 +93,12 @@ fn write_end(outcome: &mut String, done: &Done, issues: &Issues, runs: &[String]
     }
 }
 
-/// The conversations that were begun or resumed, in order. Tasks side by side ask in any order, and are sorted.
+/// The conversations that were begun or resumed, in order; without the checks of a review's findings. Tasks side by side ask
+/// in any order, and are sorted.
 fn write_asked(outcome: &mut String, requests: &[RecordedRequest]) {
     let mut asked: Vec<Vec<&str>> = Vec::new();
     let mut last = BTreeMap::new();
-    for request in requests {
+    for request in requests.iter().filter(|request| request.agent != VALIDATE) {
         let conversation = (request.agent.as_str(), request.conversation);
         if last.insert(conversation, ()).is_some() {
             continue;

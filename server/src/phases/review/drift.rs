@@ -33,33 +33,39 @@ pub(super) fn unplanned(
     unplanned.map(|path| format!("{path} was changed and stands in no task of the plan.")).collect()
 }
 
-/// What the fix round of this number changed far from every issue it was for, one sentence each; nothing in a round of
-/// another kind.
+/// What the fix round before a review changed far from every issue it was for, one sentence each; nothing after a round that
+/// was for no issues. Repair rounds that followed the fix round mend something else, and do not count.
 ///
 /// Each publish is held against what it found, so that what a person edited meanwhile counts for nobody.
 ///
 /// # Errors
 /// When a journal or an image cannot be read.
 pub(super) fn far_from_issues(run: &Run, memory: &Memory, round: u32) -> Result<Vec<String>, PhaseError> {
-    let Some(round) = memory.round.as_ref().filter(|known| known.kind == RoundKind::Fix && known.n == round) else {
-        return Ok(Vec::new());
+    let of_issues = |known: &&Round| match known.kind {
+        RoundKind::First => false,
+        RoundKind::Fix => true,
+        RoundKind::Repair => !known.issues.is_empty(),
     };
-    let issues = issues_of(run, round);
+    let round = memory.round.as_ref().filter(|known| known.n == round).filter(of_issues);
+    let before = round.and_then(|round| run.store.review_before(round.n));
+    let (Some(round), Some(before), Some(plan)) = (round, before, &memory.plan) else { return Ok(Vec::new()) };
+    let issues: Vec<&Issue> = before.issues.iter().filter(|issue| round.issues.contains(&issue.id)).collect();
     let keys = run.workspace.file_keys_of(issues.iter().map(|issue| issue.file.as_str()));
+    let mut publishes = publishes_in_effect(publish_journal(&run.store)?);
+    // What a check changed is published too, by no task.
+    publishes.retain(|Publish { record, .. }| record.round > before.round && plan.plan.task(&record.task).is_some());
+    let fix = publishes.iter().map(|publish| publish.record.round).min();
     let mut found = Vec::new();
-    for Publish { folder, record, .. } in publishes_in_effect(publish_journal(&run.store)?) {
-        if record.round != round.n || !round.tasks.contains(&record.task) {
-            continue;
-        }
+    for Publish { folder, record, .. } in publishes.iter().filter(|publish| Some(publish.record.round) == fix) {
         for file in &record.files {
             let before =
-                file.before(&folder).map_err(|source| run.store.file_error("read", "a before-image", source))?;
+                file.before(folder).map_err(|source| run.store.file_error("read", "a before-image", source))?;
             // Without a copy of what was written, what stands is the nearest to it.
-            let after = file.after(&folder).ok().unwrap_or_else(|| {
+            let after = file.after(folder).ok().unwrap_or_else(|| {
                 workspace::read_exact(&run.workspace, &file.path).ok().flatten().map(|state| state.bytes)
             });
             let here: Vec<&Issue> =
-                issues.iter().filter(|issue| keys.is_same(&issue.file, file.path.as_str())).collect();
+                issues.iter().copied().filter(|issue| keys.is_same(&issue.file, file.path.as_str())).collect();
             let places = places_of(&here, before.as_deref());
             let far = far_lines(&workspace::changed_lines(before.as_deref(), after.as_deref()), &places);
             if far >= FEW {
@@ -77,12 +83,6 @@ fn sentence(task: &str, far: usize, path: &RepoPath, is_without_issue: bool) -> 
         true => format!("{task} changed {lines} of {path}, where no issue of the round stands."),
         false => format!("{task} changed {lines} of {path} far from every issue."),
     }
-}
-
-/// The issues that a round is to fix.
-fn issues_of(run: &Run, round: &Round) -> Vec<Issue> {
-    let issues = run.store.review_before(round.n).map(|review| review.issues).unwrap_or_default();
-    issues.into_iter().filter(|issue| round.issues.contains(&issue.id)).collect()
 }
 
 /// Where issues of a file stand in its content before the round: where their quote does, else at their line.

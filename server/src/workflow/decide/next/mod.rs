@@ -129,11 +129,14 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
         RecommendedAction::RePlan => Next::RePlan,
         RecommendedAction::FixAndReReview => {
             // What was refuted is not worked on unless a person chooses it.
-            let open: Vec<&Issue> =
-                review.open_issues(&memory.dismissed).filter(|issue| issue.refuted.is_none()).collect();
+            let (refuted, open): (Vec<&Issue>, Vec<&Issue>) =
+                review.open_issues(&memory.dismissed).partition(|issue| issue.refuted.is_some());
             if open.is_empty() {
-                let reason = "the review asks for a fix and names no open issue".to_owned();
-                return Next::Escalated { reason };
+                let reason = match refuted.is_empty() {
+                    true => "the review asks for a fix and names no open issue",
+                    false => "the review asks for a fix, and each open issue it names was refuted",
+                };
+                return Next::Escalated { reason: reason.to_owned() };
             }
             let approved = memory.approved_tasks();
             let (open, unplaced): (Vec<&Issue>, Vec<&Issue>) =

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Check;
-use crate::contracts::Dismissal;
+use crate::contracts::{Dismissal, Severity};
 use crate::memory::LoadedPlan;
 use crate::workflow::{CONTEXT, IMPLEMENT, PLAN, REVIEW, fixture};
 
@@ -159,6 +159,28 @@ fn only_approved_tasks_own_files() {
 fn a_fix_without_an_open_issue_calls_a_person() {
     let memory = reviewed("fix_and_re_review", &[]);
     assert!(matches!(next(&memory), Next::Escalated { .. }));
+}
+
+/// The same review, in which this issue was refuted.
+fn refuted(mut memory: Memory, id: &str) -> Memory {
+    for issue in memory.review.iter_mut().flat_map(|review| &mut review.issues).filter(|issue| issue.id == id) {
+        issue.severity = Severity::Suggestion;
+        issue.refuted = Some(from(json!({ "by": "m", "reason": "r", "severity": "major" })));
+    }
+    memory
+}
+
+#[test]
+fn what_was_refuted_starts_no_fix_and_needs_no_dismissal() {
+    let both = refuted(reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "b.rs")]), "i1");
+    let Next::Fix(scope) = next(&both) else { panic!() };
+    assert_eq!(scope.issues, ["i2"]);
+    assert_eq!(both.fixable_issues().map(|issue| issue.id.as_str()).collect::<Vec<_>>(), ["i2"]);
+    let dismissed = Memory { dismissed: vec!["i2".into()], ..both };
+    assert_eq!(next(&dismissed), Next::Merged);
+    let alone = refuted(reviewed("fix_and_re_review", &[("i1", "a.rs")]), "i1");
+    let Next::Escalated { reason } = next(&alone) else { panic!() };
+    assert_eq!(reason, "the review asks for a fix, and each open issue it names was refuted");
 }
 
 #[test]
