@@ -48,6 +48,16 @@ fn at_gate(session: &Session) -> (Value, Value) {
     (status["gate"]["checks"].clone(), status["gate"]["offered_checks"].clone())
 }
 
+fn plan_md(session: &Session) -> String {
+    session.text(&session.memory("plan.md"))
+}
+
+/// How the one check of the last round ended, and why.
+fn ended(session: &Session) -> (Value, Value) {
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    (status["checks"][0]["state"].clone(), status["checks"][0]["reason"].clone())
+}
+
 /// A run up to its gate.
 fn to_the_gate(session: &Session, api: &MessagesApi) {
     session.run(api, ["--task", "Do it"]).expect(3);
@@ -148,10 +158,14 @@ fn the_gate_shows_what_is_skipped_and_takes_a_yes() {
         to_the_gate(&session, &api);
         let (checks, offered) = at_gate(&session);
         assert_eq!((&checks[0]["name"], &checks[0]["trusted"], &offered), (&json!("test"), &json!(false), &json!([])));
-        assert!(session.memory("plan.md").contains("- check **test** is skipped (not trusted yet): `true`\n"));
+        assert!(plan_md(&session).contains("- check **test** is skipped (not trusted yet): `true`\n"));
         let shown = approve_at_terminal(&session, &api, "not trusted yet: run it? [y/N] >", &[answer]);
         assert!(shown.contains("- test: true (skipped: not trusted yet)"), "{shown}");
         assert_eq!(is_trusted(&session), expected, "{answer:?}");
+        match expected {
+            true => assert_eq!(ended(&session).0, "passed"),
+            false => assert_eq!(ended(&session), (json!("skipped"), json!("untrusted"))),
+        }
     }
 }
 
@@ -160,7 +174,7 @@ fn a_trusted_check_is_shown_as_one_that_runs_and_nothing_is_asked() {
     let (session, api) = (with_checks(TEST), server());
     trust(&session, "y").1.expect(0);
     to_the_gate(&session, &api);
-    assert!(session.memory("plan.md").contains("- check **test** runs after the work: `true`\n"));
+    assert!(plan_md(&session).contains("- check **test** runs after the work: `true`\n"));
     let shown = approve_at_terminal(&session, &api, "", &[]);
     assert!(shown.contains("  - test: true\n"), "{shown}");
 }
@@ -172,7 +186,7 @@ fn what_a_project_is_tested_by_is_remembered_on_a_yes_alone() {
         to_the_gate(&session, &api);
         let offered = at_gate(&session).1;
         assert_eq!((&offered[0]["command"], &offered[0]["reason"]), (&json!("make test"), &json!("Makefile")));
-        assert!(session.memory("plan.md").contains("`make test` (Makefile)"));
+        assert!(plan_md(&session).contains("`make test` (Makefile)"));
         let shown = approve_at_terminal(&session, &api, "Enter: not now >", &answers);
         assert!(shown.contains("- make test (Makefile)"), "{shown}");
         assert_eq!(session.exists("baton.toml"), is_remembered, "{answers:?}");
@@ -180,6 +194,7 @@ fn what_a_project_is_tested_by_is_remembered_on_a_yes_alone() {
             let written = "[[checks]]\nname = \"test\"\ncommand = \"make test\"\n";
             assert_eq!(session.text("baton.toml"), written);
             session.baton(["trust"]).run().expect(0).prints("these checks may run");
+            assert_eq!(ended(&session).0, "passed", "it runs in the run that remembered it");
         }
         // A no is kept, and leaving it open is none.
         let offers_again = session.baton(["trust"]).run().stdout.contains("make test");

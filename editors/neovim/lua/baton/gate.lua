@@ -342,13 +342,28 @@ end
 ---@field title string
 ---@field act fun(client: vim.lsp.Client, gate: baton.Gate)
 
---- Approve, and say yes to what is asked of the checks.
----@param way baton.Way
----@return fun(client: vim.lsp.Client, gate: baton.Gate)
-local function approve_with_checks(way)
-  return function(client, gate)
-    approve(client, gate.plan_sha256, way.arguments)
+--- The answer that approves and says yes to all that is asked of the checks; none where nothing is asked.
+---@param gate baton.Gate
+---@return baton.Answer?
+local function approve_with_checks(gate)
+  local untrusted = vim.tbl_filter(function(check)
+    return check.id and not check.trusted
+  end, gate.checks or {})
+  local is_trust = #untrusted > 0
+  local asked = is_trust and untrusted or gate.offered_checks or {}
+  if #asked == 0 then
+    return nil
   end
+  local ids = vim.tbl_map(function(check)
+    return check.id
+  end, asked)
+  local title = is_trust and 'Approve and Trust the Check' or 'Approve and Remember the Check'
+  return {
+    title = title .. (#ids == 1 and '' or 's'),
+    act = function(client, shown)
+      approve(client, shown.plan_sha256, { [is_trust and 'trustChecks' or 'rememberChecks'] = ids })
+    end,
+  }
 end
 
 --- What the gate asks is more than a command, so that each answer has its own way here.
@@ -382,16 +397,18 @@ local function answers(client, gate)
   local ways = status and status.state == 'gate' and status.ways_on or PLAIN
   local all = { { title = 'Read the Plan', act = read } }
   for _, way in ipairs(ways) do
-    local act = ACTS[way.id]
-    if way.id == 'trust' and way.command == 'baton.approve' then
-      act = approve_with_checks(way)
-    end
-    act = act or function()
+    local act = ACTS[way.id] or function()
       require('baton.ways').run(client, way, status or {})
     end
-    all[#all + 1] = { title = way.title, act = act }
+    -- What is asked of the checks is in the gate, also where no status has come yet.
+    if not (way.id == 'trust' and way.command == 'baton.approve') then
+      all[#all + 1] = { title = way.title, act = act }
+    end
     if way.id == 'approve' and #(gate.tasks or {}) > 1 then
       all[#all + 1] = { title = 'Approve Some of the Tasks', act = approve_some }
+    end
+    if way.id == 'approve' then
+      all[#all + 1] = approve_with_checks(gate)
     end
   end
   return all
