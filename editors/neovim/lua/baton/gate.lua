@@ -360,8 +360,8 @@ local function approve_with_checks(gate)
   local title = is_trust and 'Approve and Trust the Check' or 'Approve and Remember the Check'
   return {
     title = title .. (#ids == 1 and '' or 's'),
-    act = function(client, shown)
-      approve(client, shown.plan_sha256, { [is_trust and 'trustChecks' or 'rememberChecks'] = ids })
+    act = function(client, waiting)
+      approve(client, waiting.plan_sha256, { [is_trust and 'trustChecks' or 'rememberChecks'] = ids })
     end,
   }
 end
