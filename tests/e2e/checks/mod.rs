@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod end_of_round;
+mod in_a_view;
 mod skipped;
 mod stopped;
+mod tried;
+
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -62,4 +66,23 @@ fn told(session: &Session) -> Vec<String> {
     let events = session.runs().into_iter().flat_map(|run| session.events_of(&run));
     let messages = events.map(|event| event["message"].as_str().unwrap_or_default().to_owned());
     messages.filter(|message| message.starts_with("check ")).collect()
+}
+
+/// Whether checks have a view here. Where they have none, what needs it is skipped, and that is said.
+fn has_view() -> bool {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let session = Session::new(&workspace(1));
+        set_checks(&session, "auto", &[check("test", "true")]);
+        let api = api(Script::new(), &["T1"]);
+        run(&session, &api).run().expect(0);
+        let events = session.events_of(&session.runs()[0]);
+        let words =
+            events.iter().filter_map(|event| event["message"].as_str()?.strip_prefix("sandbox of the checks: "));
+        words.last().expect("the first lines of a run say it").to_owned()
+    });
+    if !found.starts_with("view") {
+        eprintln!("skipped: checks have no view here ({found})");
+    }
+    found.starts_with("view")
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::waiting::{TaskNews, Waiting};
 use crate::contracts::CheckState;
 use crate::phases::checks_told::printed;
-use crate::text::{count, elapsed};
+use crate::text::elapsed;
 use crate::tools::CheckRunner;
 use crate::workflow::{EventStatus, IMPLEMENT, Run, Tried, Tries, check_words};
 use crate::workspace::StagedChange;
@@ -87,7 +87,7 @@ fn answer(tried: &Tried, left: u32) -> String {
         check.name,
         check.command,
         elapsed(ran.elapsed),
-        count(left as usize, if left == 1 { "try" } else { "tries" })
+        if left == 1 { "1 try".to_owned() } else { format!("{left} tries") }
     );
     match fails_without {
         Some(true) => answer.push_str(

@@ -16,10 +16,10 @@ use crate::config::{PhaseTier, RESERVED_PHASE_NAMES, Settings, UserPhase};
 use crate::contracts::PhaseName;
 use crate::lsp;
 use crate::phases::{TABLE, further};
-use crate::tools::Toolbox;
+use crate::tools::{CheckRunner, Toolbox};
 use crate::workflow::{Goal, IMPLEMENT, Phases, REVIEW, ToolSet};
 use crate::workspace::fixture::{Fixture, memory};
-use crate::workspace::{Staging, Writable};
+use crate::workspace::{StagedChange, Staging, Writable};
 
 fn phases() -> Phases {
     TABLE_AND_ONE.with(&[])
@@ -66,6 +66,15 @@ fn it_has_its_prompt() {
     assert!(phases().prompts().of(SECURITY).contains("can it be abused?"));
 }
 
+#[derive(Debug)]
+struct NoChecks;
+
+impl CheckRunner for NoChecks {
+    fn try_check(&self, _name: &str, _changes: Vec<StagedChange>) -> Result<String, String> {
+        Err(String::new())
+    }
+}
+
 #[test]
 fn each_prompt_of_the_program_names_the_tools_of_its_agents() {
     let fixture = Fixture::new("//- /a.txt\nx\n");
@@ -73,6 +82,7 @@ fn each_prompt_of_the_program_names_the_tools_of_its_agents() {
     let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), Vec::new());
     let staging = Staging::new(fixture.workspace(), "T1".to_owned(), Writable::default(), memory());
     let writer = Toolbox::implementer(fixture.workspace(), memory(), Arc::new(Mutex::new(staging)));
+    let writer = writer.with_checks(Some(Arc::new(NoChecks)));
     for phase in TABLE.rows {
         let toolbox = match phase.tools() {
             ToolSet::Read => &reader,

@@ -18,8 +18,9 @@ use super::table::TOOLS;
 use super::tool::Row;
 use super::*;
 use crate::contracts::RepoPath;
+use crate::text::cut;
 use crate::workspace::fixture::{Fixture, memory, path};
-use crate::workspace::{Interrupt, Staging, Writable};
+use crate::workspace::{Interrupt, StagedChange, Staging, Writable};
 
 const TREE: &str = "\
 //- /.gitignore
@@ -52,6 +53,18 @@ fn implementer(fixture: &Fixture, write: &[&str], delete: &[&str]) -> (Toolbox, 
     (Toolbox::implementer(fixture.workspace(), memory(), Arc::clone(&staging)), staging)
 }
 
+/// Tells what it was asked for, and passes only where nothing is changed.
+#[derive(Debug)]
+struct Checks;
+
+impl CheckRunner for Checks {
+    fn try_check(&self, name: &str, changes: Vec<StagedChange>) -> Result<String, String> {
+        let files: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+        let told = format!("{} with {}", cut(name, 100), files.join(", "));
+        if files.is_empty() { Ok(told) } else { Err(told) }
+    }
+}
+
 fn check(toolbox: &Toolbox, tool: &str, input: Value, expected: Expect) {
     let output = toolbox.call(tool, &input);
     expected.assert_eq(&format!("{}{}", if output.is_error { "error: " } else { "" }, output.text));
@@ -76,6 +89,9 @@ fn each_agent_has_its_tools_and_no_others() {
     let (implementer, _) = implementer(&fixture, &[], &[]);
     assert_eq!(names(&reader(&fixture)), "list_files search read_file");
     assert_eq!(names(&implementer), "list_files search read_file edit_file write_file delete_file");
+    let with_checks = implementer.with_checks(Some(Arc::new(Checks)));
+    assert_eq!(names(&with_checks), "list_files search read_file edit_file write_file delete_file try_check");
+    assert!(!reader(&fixture).with_checks(Some(Arc::new(Checks))).has("try_check"), "it has nothing to try");
     let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), Vec::new());
     assert_eq!(names(&reviewer), "list_files search read_file read_diff");
     let refused = error(&reader(&fixture), "write_file", json!({"path": "a", "content": "x"}));
@@ -172,6 +188,7 @@ fn every_fault_of_an_input_is_named() {
 fn no_input_panics_or_writes() {
     let fixture = Fixture::new(TREE);
     let (writer, staging) = implementer(&fixture, &["src/main.rs"], &[]);
+    let writer = writer.with_checks(Some(Arc::new(Checks)));
     let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), vec![(path("a"), "+é\n".to_owned())]);
     let odd = [
         json!(null),

@@ -162,3 +162,16 @@ fn an_edit_beside_a_stray_byte_leaves_it_alone() {
     let changes = staging.lock().unwrap().changes();
     assert_eq!(changes[0].after.as_deref().unwrap(), b"th\xc3\xa9 \xe2\x86\x92 \x99\nplain\n");
 }
+
+#[test]
+fn a_check_is_tried_with_the_staged_edits_and_one_that_fails_is_an_error() {
+    let fixture = Fixture::new(TREE);
+    let (toolbox, _) = implementer(&fixture, &["src/lib.rs"], &[]);
+    let toolbox = toolbox.with_checks(Some(Arc::new(Checks)));
+    assert_eq!(ok(&toolbox, "try_check", json!({"name": "test"})), "test with ");
+    ok(&toolbox, "edit_file", json!({"path": "src/lib.rs", "old_text": "    1", "new_text": "    2"}));
+    // As an error it keeps a submission in the same turn from being taken unread.
+    assert_eq!(error(&toolbox, "try_check", json!({"name": "test"})), "test with src/lib.rs");
+    let (without, _) = implementer(&fixture, &[], &[]);
+    assert!(error(&without, "try_check", json!({"name": "test"})).starts_with("There is no tool \"try_check\"."));
+}

@@ -1,0 +1,123 @@
+//! What the end of a round can know and keep where there is a view: how a check ended before, and what it changed.
+
+use serde_json::json;
+
+use super::{api, check, has_view, results, run, set_checks, told};
+use crate::support::messages_api::{MessagesApi, Script};
+use crate::support::replies::{but, does, fixes, own, workspace};
+use crate::support::session::Session;
+use crate::support::wait::wait_until;
+
+fn session(fixture: &str, checks: &[serde_json::Value]) -> Session {
+    let session = Session::in_git(fixture);
+    set_checks(&session, "auto", checks);
+    session
+}
+
+#[test]
+fn what_failed_before_the_workflow_is_said_and_not_repaired() {
+    if !has_view() {
+        return;
+    }
+    let session = session(&workspace(1), &[check("old", "exit 9"), check("new", "! grep -q ' 1$' src/t1.rs")]);
+    let rounds = [does("T1").to_vec(), fixes("T1", 1, 2)];
+    let api = api(Script::new().rounds("implement/T1", rounds), &["T1"]);
+    run(&session, &api).run().expect(0).prints("Approved, though `old` fails, as before; checks passed: new.");
+    assert_eq!(results(&session), ["old: failed, 9, null, failed", "new: passed, 0, null, null"]);
+    assert_eq!(session.history(), ["0001-repair"]);
+    let before = session.handoff("history/0001-repair/impl_report.json");
+    assert_eq!(before["checks"][1]["base"], "passed");
+    let message = api.first_message("implement/T1", 1);
+    assert!(message.contains("it passed before the workflow") && !message.contains("exit 9"), "{message}");
+    assert!(api.first_message("review", 0).contains("it failed before the workflow too"));
+    // Once at the end of each round, and once more to find out: the second round knows.
+    let logs = session
+        .runs()
+        .iter()
+        .flat_map(|run| session.names(&session.memory(&format!("runs/{run}/checks"))))
+        .collect::<Vec<_>>();
+    assert_eq!(logs.iter().filter(|log| log.ends_with("-old.log")).count(), 3, "{logs:?}");
+}
+
+#[test]
+fn what_a_formatter_changes_is_published_and_can_be_undone() {
+    if !has_view() {
+        return;
+    }
+    let session = session(
+        &workspace(2),
+        &[check("fmt", "sed -i 's/^    /\\t/' src/*.rs; echo x > made.txt"), check("test", "grep -q '\t1' src/t1.rs")],
+    );
+    let before = session.tree();
+    let api = api(Script::new(), &["T1"]);
+    run(&session, &api).run().expect(0).prints("Approved; checks passed: fmt, test.");
+    assert!(session.text("src/t1.rs").contains("\t1\n") && session.text("src/t2.rs").contains("\t0\n"));
+    assert!(!session.exists("made.txt"), "what is neither tracked nor an agent's is not kept");
+    assert!(told(&session).contains(&"check fmt: changed src/t1.rs, src/t2.rs".to_owned()), "{:?}", told(&session));
+    session.baton(["rollback"]).run().expect(0);
+    assert_eq!(session.tree(), before);
+}
+
+#[test]
+fn what_the_user_changed_while_a_check_ran_is_left_alone_and_named() {
+    if !has_view() {
+        return;
+    }
+    let fixture = format!("{}//- /.gitignore\ntarget/\n//- /target/x\n\n", workspace(2));
+    let command = "sed -i 's/^    /\\t/' src/*.rs; touch target/at-work; until test -e target/go; do sleep 0.05; done";
+    let session = session(&fixture, &[check("fmt", command)]);
+    let api = api(Script::new(), &["T1"]);
+    let running = run(&session, &api).start();
+    wait_until("the check is at work", || session.exists("target/at-work"));
+    session.write("src/t2.rs", "mine\n");
+    session.write("target/go", "");
+    running.wait().expect(0).reports("check fmt: its change to src/t2.rs was left out: it was changed meanwhile");
+    assert_eq!(session.text("src/t2.rs"), "mine\n");
+    assert!(session.text("src/t1.rs").contains("\t1\n"));
+}
+
+#[test]
+fn what_a_check_changes_in_protected_files_and_secrets_is_left_out() {
+    if !has_view() {
+        return;
+    }
+    let fixture = format!("{}//- /.github/workflows/ci.yml\na\n//- /.env\nA=1\n//- /AGENTS.md\na\n", workspace(1));
+    let session = session(
+        &fixture,
+        &[check(
+            "fmt",
+            "echo b >> .github/workflows/ci.yml; echo b >> AGENTS.md; echo B=2 >> .env; echo c >> .git/config",
+        )],
+    );
+    let config = session.text(".git/config");
+    let api = api(Script::new(), &["T1"]);
+    let done = run(&session, &api).run().expect(0);
+    done.reports("check fmt: its change to AGENTS.md was left out: it is protected");
+    for (file, text) in [(".github/workflows/ci.yml", "a\n"), (".env", "A=1\n"), ("AGENTS.md", "a\n")] {
+        assert_eq!(session.text(file), text);
+    }
+    assert_eq!(session.text(".git/config"), config);
+}
+
+#[test]
+fn a_kill_after_what_a_formatter_changed_was_published_loses_nothing() {
+    if !has_view() {
+        return;
+    }
+    let fixture = format!("{}//- /.gitignore\ntarget/\n//- /target/x\n\n", workspace(1));
+    let second = "test -e target/go || { touch target/at-work; sleep 60; }";
+    let session = session(&fixture, &[check("fmt", "sed -i 's/^    /\\t/' src/t1.rs"), check("slow", second)]);
+    let before = session.tree();
+    let api = MessagesApi::start(but(Script::new(), &[&[own("T1")]]));
+    let running = run(&session, &api).start();
+    wait_until("the second check is at work", || session.exists("target/at-work"));
+    running.kill();
+    assert!(session.text("src/t1.rs").contains("\t1\n"));
+    session.write("target/go", "");
+    session.run(&api, ["--auto-approve"]).expect(0).prints("Approved; checks passed: fmt, slow.");
+    let changes = &session.handoff("impl_report.json")["results"][0]["changes"];
+    assert_eq!(changes[0]["path"], json!("src/t1.rs"), "{changes}");
+    session.baton(["rollback"]).run().expect(0);
+    let after = session.tree();
+    assert_eq!(after["src/t1.rs"], before["src/t1.rs"]);
+}
