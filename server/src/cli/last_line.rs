@@ -34,7 +34,10 @@ impl<'a> LastLine<'a> {
     /// Of a workflow's run.
     pub(super) fn of_run((run, end): &'a (String, RunEnd), exit_code: u8, store: &Store) -> Self {
         // A memory that cannot be read is what the run itself ended with.
-        let report = store.inspect().ok().and_then(|(memory, _)| memory.report);
+        let report = store.inspect().ok().and_then(|(mut memory, _)| {
+            store.forget_unconfirmed_checks(&mut memory);
+            memory.report
+        });
         let first = store.workflow_runs().ok().and_then(|runs| runs.first().map(ToString::to_string));
         let checks = report.map(|report| report.checks).unwrap_or_default();
         Self { workflow: first, checks, ..Self::of_base_review(run, end, exit_code) }

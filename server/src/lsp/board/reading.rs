@@ -94,7 +94,8 @@ impl Reading {
         reading.sources.insert(workspace::head_file(&files.workspace).unwrap_or_else(|| root.join(".git")));
         reading.sources.insert(root.join(&files.settings.memory_dir));
         let Some(store) = files.memory()? else { return Ok(reading) };
-        let (memory, faults) = store.inspect()?;
+        let (mut memory, faults) = store.inspect()?;
+        store.forget_unconfirmed_checks(&mut memory);
         let reader = Reader { workspace: &files.workspace, store: &store, context };
         reading.handoffs(&reader, faults.clone())?;
         reading.watch_memory(&reader)?;

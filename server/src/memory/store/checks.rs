@@ -8,6 +8,7 @@ use cap_std::fs::{DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use serde::{Deserialize, Serialize};
 
 use super::handle::Store;
+use super::load::Memory;
 use crate::contracts::{BaseState, CheckResult, CheckState, Handoff, ImplReport};
 use crate::memory::error::MemoryError;
 use crate::memory::files::RUNS;
@@ -89,6 +90,13 @@ impl Store {
     /// Whether a result is what the server itself saw, or one that was skipped, which claims nothing.
     pub fn is_check_confirmed(&self, result: &CheckResult) -> bool {
         result.state == CheckState::Skipped || self.record_of(result).is_some()
+    }
+
+    /// Leaves of a report's checks only the [confirmed](Self::is_check_confirmed) ones: what nobody here saw is not shown.
+    pub fn forget_unconfirmed_checks(&self, memory: &mut Memory) {
+        if let Some(report) = &mut memory.report {
+            report.checks.retain(|check| self.is_check_confirmed(check));
+        }
     }
 
     /// The beginning and the end of what a check printed; `None` where that is not recorded. Untrusted, as any output.

@@ -1,7 +1,6 @@
 //! Where the checks of a run run.
 
 use crate::config::SandboxMode;
-use crate::contracts::CheckResult;
 use crate::memory::Memory;
 use crate::workflow::run::events::{EventPhase, EventStatus};
 use crate::workflow::run::phase::Run;
@@ -25,8 +24,5 @@ pub(crate) async fn sandbox(run: &Run) -> &Sandbox {
 
 /// Forget what a report says of checks that this user's server did not run.
 pub(crate) fn forget_unconfirmed(run: &Run, memory: &mut Memory) {
-    let is_confirmed = |check: &CheckResult| run.store.is_check_confirmed(check);
-    if let Some(report) = &mut memory.report {
-        report.checks.retain(is_confirmed);
-    }
+    run.store.forget_unconfirmed_checks(memory);
 }

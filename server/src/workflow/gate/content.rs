@@ -96,7 +96,8 @@ impl GateSources<'_> {
 
     /// Bring plan.md up to date with plan.json, whoever wrote that.
     pub(crate) fn refresh_plan_markdown(&self) -> Result<(), MemoryError> {
-        let (memory, _faults) = self.store.inspect()?;
+        let (mut memory, _faults) = self.store.inspect()?;
+        self.store.forget_unconfirmed_checks(&mut memory);
         match &memory.plan {
             Some(loaded) => self.store.refresh_plan_markdown(&self.plan_markdown(&memory, loaded)),
             None => Ok(()),

@@ -264,6 +264,7 @@ impl StatusReader {
     fn status_of(&self, sources: &GateSources<'_>, now: Timestamp) -> Result<Status, StartError> {
         let store = sources.store;
         let (mut memory, faults) = store.inspect()?;
+        store.forget_unconfirmed_checks(&mut memory);
         let next = next_phase(&memory, &Policy::of(sources.settings, sources.phases), now);
         let (next, done_elsewhere) = without_unconfirmed(sources.phases, store, &mut memory, next)?;
         let unverified = unverified_or_log(store);
