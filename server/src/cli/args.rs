@@ -328,6 +328,7 @@ Only files that agents changed are touched. A file you edited since is merged, k
 that cannot be done it is left alone and named, and the exit code is 3.";
 
 /// The words of this process' command line, without the program's name, for what is decided before they are parsed.
+#[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "the command line of this process is read here")]
 pub fn raw_words() -> Vec<std::ffi::OsString> {
     std::env::args_os().skip(1).collect()

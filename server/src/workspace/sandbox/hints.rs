@@ -80,6 +80,17 @@ pub(super) fn busy_folders(output: &str, folders: &[String]) -> Vec<String> {
     folders.iter().filter(is_named).cloned().collect()
 }
 
+/// What a failing command may have missed: secret files of the workspace that it names.
+pub(super) fn missing_secrets(output: &str, hidden: &[String]) -> Option<String> {
+    let named: Vec<&str> = hidden.iter().map(String::as_str).filter(|path| output.contains(path)).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "A check sees no files of secrets ({}): if it needs them, its `secrets` has to be true.",
+            named[..named.len().min(5)].join(", ")
+        )
+    })
+}
+
 /// The shell's own words name the command.
 fn not_found(output: &str) -> String {
     let line = output.lines().rev().find(|line| line.contains("not found"));
@@ -111,6 +122,14 @@ mod tests {
         assert_eq!(busy("error: failed to remove `/w/target`: Device or resource busy (os error 16)"), ["target"]);
         assert!(busy("dist is fine").is_empty() && busy("EBUSY: port 80\ndist").is_empty());
         assert!(busy("EBUSY: distance").is_empty());
+    }
+
+    #[test]
+    fn secrets_that_a_command_missed_are_named() {
+        let hidden = [".env", "config/key.pem"].map(str::to_owned);
+        let hint = missing_secrets("Error: cannot read config/key.pem", &hidden);
+        assert!(hint.is_some_and(|hint| hint.contains("(config/key.pem)") && hint.contains("`secrets`")));
+        assert_eq!(missing_secrets("assertion failed", &hidden), None);
     }
 
     #[test]

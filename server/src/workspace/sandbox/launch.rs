@@ -76,11 +76,20 @@ struct Room {
     child: Child,
     printed: Receiver,
     is_open: bool,
+    buffer: Vec<u8>,
     said: mpsc::Receiver<(Report, Vec<u8>)>,
     /// Dropped, it tells the room to end.
     say: Option<mpsc::UnboundedSender<Vec<u8>>>,
     /// The tasks that read and write the control socket; they end with this.
     _talking: JoinSet<()>,
+}
+
+/// How far a job has come.
+struct Stage {
+    started: Option<Instant>,
+    has_ended: bool,
+    /// When what it does now has to be done.
+    deadline: Instant,
 }
 
 impl Room {
@@ -123,7 +132,7 @@ impl Room {
         }
         let _ = say.send(all);
         let printed = Receiver::from_owned_fd(reader.into())?;
-        Ok(Self { child, printed, is_open: true, said, say: Some(say), _talking: talking })
+        Ok(Self { child, printed, is_open: true, buffer: vec![0; 64 << 10], said, say: Some(say), _talking: talking })
     }
 
     /// Listens until the command has ended and what was wanted has come, its time is over or it is cancelled.
@@ -137,69 +146,41 @@ impl Room {
     ) where
         F: FnOnce(&Changes) -> Vec<String>,
     {
-        let mut buffer = vec![0; 64 << 10];
         let mut choose = Some(choose);
-        let mut started = None;
-        let mut has_ended = false;
-        let mut deadline = Instant::now() + TO_SET_UP;
+        let mut at = Stage { started: None, has_ended: false, deadline: Instant::now() + TO_SET_UP };
         loop {
-            let (report, content) = tokio::select! {
-                biased;
-                () = cancel.cancelled(), if !has_ended => {
-                    came.ended = Ended::Cancelled;
-                    break;
-                }
-                () = sleep_until(deadline.into()) => {
-                    if !has_ended {
-                        came.ended = match started {
-                            Some(_) => Ended::TimedOut,
-                            None => Ended::NotRun(format!("the set-up took longer than {} s", TO_SET_UP.as_secs())),
-                        };
+            let (report, content) = match self.next(&at, output, cancel).await {
+                Ok(said) => said,
+                Err(ended) => {
+                    if !at.has_ended {
+                        came.ended = ended;
                     }
                     break;
-                }
-                said = self.said.recv() => match said {
-                    Some(said) => said,
-                    None => {
-                        if !has_ended {
-                            came.ended = Ended::NotRun("the process that makes the sandbox ended without a word".to_owned());
-                        }
-                        break;
-                    }
-                },
-                read = read_some(&self.printed, &mut buffer), if self.is_open => {
-                    match read {
-                        Ok(0) | Err(_) => self.is_open = false,
-                        Ok(count) => output.take(&buffer[..count]),
-                    }
-                    continue;
                 }
             };
             match report {
                 Report::Unshared => self.answer(&Answer::Mapped(self.map_users().is_ok())),
                 Report::Started => {
                     let now = Instant::now();
-                    started = Some(now);
-                    deadline = now.checked_add(limit).unwrap_or(deadline + Duration::from_secs(1 << 30));
+                    at.started = Some(now);
+                    at.deadline = now.checked_add(limit).unwrap_or(now + Duration::from_secs(1 << 30));
                 }
                 Report::Failed(fault) => {
-                    if !has_ended {
+                    if !at.has_ended {
                         came.ended = Ended::NotRun(format!("could not {}: {}", fault.step, fault.reason));
                     }
                     came.fault = Some(fault);
                     break;
                 }
                 Report::Ended { code, signal } => {
-                    came.elapsed = started.map_or(Duration::ZERO, |started| started.elapsed());
-                    came.ended = match (code, signal) {
-                        _ if started.is_none() => {
-                            Ended::NotRun("the first process of the sandbox was killed".to_owned())
-                        }
-                        (Some(code), _) => Ended::Exited(code),
-                        (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+                    came.elapsed = at.started.map_or(Duration::ZERO, |started| started.elapsed());
+                    came.ended = match (at.started, code) {
+                        (None, _) => Ended::NotRun("the first process of the sandbox was killed".to_owned()),
+                        (_, Some(code)) => Ended::Exited(code),
+                        (_, None) => Ended::Signal(signal.unwrap_or_default()),
                     };
-                    has_ended = true;
-                    deadline = Instant::now() + TO_COLLECT;
+                    at.has_ended = true;
+                    at.deadline = Instant::now() + TO_COLLECT;
                 }
                 Report::Changes(changes) => {
                     if let Some(choose) = choose.take() {
@@ -211,8 +192,34 @@ impl Room {
                 Report::Done => break,
             }
         }
-        if let (Some(started), false) = (started, has_ended) {
+        if let (Some(started), false) = (at.started, at.has_ended) {
             came.elapsed = started.elapsed();
+        }
+    }
+
+    /// What the room says next, or why nothing more is waited for. What is printed meanwhile goes to the output.
+    async fn next(
+        &mut self,
+        at: &Stage,
+        output: &mut Output,
+        cancel: &CancellationToken,
+    ) -> Result<(Report, Vec<u8>), Ended> {
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled(), if !at.has_ended => return Err(Ended::Cancelled),
+                () = sleep_until(at.deadline.into()) => return Err(match at.started {
+                    Some(_) => Ended::TimedOut,
+                    None => Ended::NotRun(format!("the set-up took longer than {} s", TO_SET_UP.as_secs())),
+                }),
+                said = self.said.recv() => return said.ok_or_else(|| {
+                    Ended::NotRun("the process that makes the sandbox ended without a word".to_owned())
+                }),
+                read = read_some(&self.printed, &mut self.buffer), if self.is_open => match read {
+                    Ok(0) | Err(_) => self.is_open = false,
+                    Ok(count) => output.take(&self.buffer[..count]),
+                },
+            }
         }
     }
 
@@ -227,10 +234,9 @@ impl Room {
             let _ = self.child.start_kill();
             let _ = timeout(TO_END, self.child.wait()).await;
         }
-        let mut buffer = vec![0; 64 << 10];
         // All who could print are gone.
-        while let Ok(count @ 1..) = self.printed.try_read(&mut buffer) {
-            output.take(&buffer[..count]);
+        while let Ok(count @ 1..) = self.printed.try_read(&mut self.buffer) {
+            output.take(&self.buffer[..count]);
         }
         // It may still remove what was written; a large folder is not waited for.
         let _ = timeout(TO_END, self.child.wait()).await;

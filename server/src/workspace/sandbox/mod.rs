@@ -15,6 +15,7 @@ mod entry;
 mod environment;
 mod handle;
 mod hidden;
+#[cfg(target_os = "linux")]
 mod hints;
 mod job;
 #[cfg(target_os = "linux")]

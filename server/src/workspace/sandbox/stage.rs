@@ -1,10 +1,10 @@
 //! The hidden arguments with which this program starts itself.
 
-/// The first word of all of them.
+/// The first word of all of them. The second ones begin with dashes: a test binary takes other words for names of tests.
 pub(super) const WORD: &str = "__sandbox";
 
 /// Makes the room: `room::make_room`.
-pub(super) const ROOM: [&str; 2] = [WORD, "room"];
+pub(super) const ROOM: [&str; 2] = [WORD, "--room"];
 
 /// The first process inside: `room::run_inside`.
-pub(super) const INSIDE: [&str; 2] = [WORD, "inside"];
+pub(super) const INSIDE: [&str; 2] = [WORD, "--inside"];

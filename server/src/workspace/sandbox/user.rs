@@ -11,6 +11,37 @@ const MEMORY: std::ops::RangeInclusive<u64> = (256 << 20)..=(4 << 30);
 /// Folders in which programs of the user meet: each room has its own.
 const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/run"];
 
+/// Variables that name folders in which tools keep what they fetched or made.
+const TOOL_FOLDERS: [&str; 27] = [
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "GOPATH",
+    "GOCACHE",
+    "GOMODCACHE",
+    "npm_config_cache",
+    "PNPM_HOME",
+    "YARN_CACHE_FOLDER",
+    "PIP_CACHE_DIR",
+    "POETRY_CACHE_DIR",
+    "UV_CACHE_DIR",
+    "VIRTUAL_ENV",
+    "GRADLE_USER_HOME",
+    "MAVEN_USER_HOME",
+    "NUGET_PACKAGES",
+    "DOTNET_CLI_HOME",
+    "MIX_HOME",
+    "HEX_HOME",
+    "DENO_DIR",
+    "GEM_HOME",
+    "BUNDLE_PATH",
+    "CCACHE_DIR",
+    "SCCACHE_DIR",
+    "PYTHONUSERBASE",
+];
+
 /// Where a user's things are.
 #[derive(Debug, Clone)]
 pub(super) struct User {
@@ -50,6 +81,18 @@ impl User {
         }
         let own = views.clone().into_iter().chain(state).chain(below_home(".local/state/baton")).collect();
         Self { home, covered, views, own, variables }
+    }
+
+    /// The folders in which tools keep things, where variables say so: real paths, none within another.
+    pub(super) fn tool_folders(&self) -> Vec<PathBuf> {
+        let is_named = |name: &OsString| TOOL_FOLDERS.iter().any(|folder| name == folder);
+        let named = self.variables.iter().filter(|(name, value)| is_named(name) && Path::new(value).is_absolute());
+        let mut folders: Vec<PathBuf> = named.filter_map(|(_, value)| Path::new(value).canonicalize().ok()).collect();
+        folders.retain(|folder| folder.is_dir());
+        // A folder comes right before what is in it.
+        folders.sort();
+        folders.dedup_by(|inner, outer| inner.starts_with(&*outer));
+        folders
     }
 
     /// What is needed though it may lie beneath a covered folder: the programs, and, for the network, how names are

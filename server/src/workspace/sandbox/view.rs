@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::changed;
 use super::environment::{Environment, Wanted, of_check};
 use super::hidden::{Found, Places, find, home_of_user};
-use super::hints::{busy_folders, hints};
+use super::hints::{busy_folders, hints, missing_secrets};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
 use super::launch::{Came, Given, run_room};
 use super::limits::pid_max;
@@ -190,6 +190,9 @@ impl View {
         if let (Some(fault), false) = (fault, matches!(ended, Ended::NotRun(_))) {
             hints.push(format!("What it changed could not be taken over: could not {}: {}.", fault.step, fault.reason));
         }
+        if !job.secrets && !matches!(ended, Ended::Exited(0) | Ended::NotRun(_) | Ended::Cancelled) {
+            hints.extend(missing_secrets(&output, &prepared.found.in_workspace(workspace.root())));
+        }
         drop(prepared.scratch);
         (Ran { ended, elapsed, output, changed, hints }, prepared.setup.through)
     }
@@ -214,6 +217,9 @@ impl View {
             own,
             named: environment.secret_places.iter().map(PathBuf::from).collect(),
         });
+        for folder in &found.cut {
+            tracing::warn!(folder = %folder.display(), "too large to be looked through for files of secrets");
+        }
         let scratch = match (self.upper, &self.user.views) {
             (Upper::Disk, Some(views)) => {
                 let made = Scratch::new(views);
@@ -224,7 +230,9 @@ impl View {
         let is_laid_over = |path: &PathBuf| {
             path.starts_with(root) || self.user.home.as_ref().is_some_and(|home| path.starts_with(home))
         };
-        let git = repository_folder(workspace).filter(|git| !is_laid_over(git) && git.parent().is_some());
+        let mut more = self.user.tool_folders();
+        more.extend(repository_folder(workspace));
+        more.retain(|folder| !is_laid_over(folder) && folder.parent().is_some());
         let mut kept = self.user.needed(job.network);
         // The rest of the repository that the workspace lies in.
         kept.extend(root.ancestors().skip(1).find(|folder| folder.join(".git").exists()).map(Path::to_owned));
@@ -251,7 +259,7 @@ impl View {
             tree: Tree::Overlay,
             // Where the home is in the workspace, the one overlay is for both.
             home: self.user.home.clone().filter(|home| !home.starts_with(root)).map(Into::into),
-            git: git.map(Into::into),
+            more: more.into_iter().map(Into::into).collect(),
             scratch: scratch.as_ref().map(|scratch| scratch.path().into()),
             covered: self.user.covered.iter().map(Into::into).collect(),
             kept: kept.into_iter().map(Into::into).collect(),

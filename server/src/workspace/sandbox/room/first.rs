@@ -117,7 +117,8 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     let real = step("open the workspace", handle(root).map_err(Into::into))?;
     let real_root = step("open the workspace", Dir::open_ambient_dir(root, ambient_authority()))?;
     let real_home = home.and_then(|home| handle(home).ok());
-    let real_git = setup.git.as_ref().and_then(|git| handle(Path::new(git)).ok());
+    let more: Vec<_> =
+        setup.more.iter().filter_map(|path| Some((Path::new(path), handle(Path::new(path)).ok()?))).collect();
     let disk = setup.scratch.as_ref().map(|folder| handle(Path::new(folder)).map_err(Into::into));
     let disk = step("open the folder for what is written", disk.transpose())?;
     let through = open_through(root, &setup.through);
@@ -140,12 +141,12 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     if setup.probe {
         step("try out overlays", layers.try_out())?;
     }
+    // Before the two that may lie in them. What cannot be laid over can still be read.
+    for (path, real) in &more {
+        let _ = layers.lay(real, path);
+    }
     if let (Some(home), Some(real_home)) = (home, &real_home) {
         step("lay an overlay over the home folder", lay_home(&mut layers, real_home, home, root, &before))?;
-    }
-    if let (Some(git), Some(real_git)) = (&setup.git, &real_git) {
-        // Read-only where that fails: git can still be read.
-        let _ = layers.lay(real_git, Path::new(git));
     }
     let upper = step("lay an overlay over the workspace", lay_root(&mut layers, &real, root, setup, &before))?;
     for (path, from) in &through {

@@ -18,8 +18,8 @@ pub(in crate::workspace::sandbox) struct Setup {
     pub(in crate::workspace::sandbox) tree: Tree,
     /// The user's home, if there is one that can be laid over.
     pub(in crate::workspace::sandbox) home: Option<OsString>,
-    /// The repository's folder where it lies outside both.
-    pub(in crate::workspace::sandbox) git: Option<OsString>,
+    /// Other folders that tools write to, outside both: read-only where nothing can be laid over them.
+    pub(in crate::workspace::sandbox) more: Vec<OsString>,
     /// A folder on disk for what is written; `None`: memory.
     pub(in crate::workspace::sandbox) scratch: Option<OsString>,
     /// Folders that are empty in the room.
