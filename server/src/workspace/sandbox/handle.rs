@@ -2,6 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
+#[cfg(target_os = "linux")]
+use super::confined::{Confined, NOT_STOPPED};
 use super::job::{Job, Place, Ran, SandboxWish};
 use super::output::Output;
 use super::process::{not_run, run_plain};
@@ -25,6 +27,8 @@ pub struct Sandbox {
 enum Level {
     #[cfg(target_os = "linux")]
     View(View),
+    #[cfg(target_os = "linux")]
+    Landlock(Confined),
     None,
 }
 
@@ -50,6 +54,8 @@ impl Sandbox {
         match self.level {
             #[cfg(target_os = "linux")]
             Level::View(_) => SandboxLevel::View,
+            #[cfg(target_os = "linux")]
+            Level::Landlock(_) => SandboxLevel::Landlock,
             Level::None => SandboxLevel::None,
         }
     }
@@ -70,12 +76,14 @@ impl Sandbox {
         match &self.level {
             #[cfg(target_os = "linux")]
             Level::View(view) => view.run(&self.workspace, &self.memory_dir, job, log, cancel).await,
-            Level::None if self.wish == SandboxWish::Require => {
+            _ if self.wish == SandboxWish::Require => {
                 not_run(format!("`sandbox = \"require\"` asks for a view, and there is none here ({})", self.words()))
             }
-            Level::None if matches!(job.place, Place::Try { .. }) => {
+            _ if matches!(job.place, Place::Try { .. }) => {
                 not_run(format!("edits can be tried in a view only, and there is none here ({})", self.words()))
             }
+            #[cfg(target_os = "linux")]
+            Level::Landlock(confined) => confined.run(&self.workspace, job, log, cancel).await,
             Level::None => {
                 let output = Output::new(log, &[]);
                 run_plain(self.workspace.root(), &job.command, job.timeout, output, cancel).await
@@ -88,7 +96,10 @@ impl Sandbox {
 async fn best(workspace: &Workspace, memory_dir: &RepoPath, cancel: &CancellationToken) -> (Level, String) {
     match View::find(workspace, memory_dir, cancel).await {
         Ok(view) => (Level::View(view), String::new()),
-        Err(why) => (Level::None, why),
+        Err(no_view) => match Confined::find(workspace, cancel).await {
+            Ok(confined) => (Level::Landlock(confined), format!("{NOT_STOPPED}. There is no view: {no_view}")),
+            Err(no_landlock) => (Level::None, format!("{no_view}. Landlock: {no_landlock}")),
+        },
     }
 }
 

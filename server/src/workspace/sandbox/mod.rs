@@ -11,6 +11,8 @@
 #[cfg(target_os = "linux")]
 mod changed;
 #[cfg(target_os = "linux")]
+mod confined;
+#[cfg(target_os = "linux")]
 mod entry;
 mod environment;
 mod handle;

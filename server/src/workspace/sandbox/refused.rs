@@ -1,4 +1,7 @@
-//! Why there is no view here, in words that say what to do about it.
+//! Why this machine refuses a view, in words for people: what refused, and what whoever runs the machine can do.
+//!
+//! The step that failed and the system's reason come from doing it; what is read here only explains them, and decides
+//! nothing.
 
 use std::fs;
 
@@ -6,51 +9,180 @@ use rustix::io::Errno;
 
 use super::room::Fault;
 
-/// Says in one line why a room could not be made.
-pub(super) fn why(fault: &Fault) -> String {
-    let errno = fault.errno.map(Errno::from_raw_os_error);
-    let is_refused = matches!(errno, Some(Errno::PERM | Errno::ACCESS));
-    let found = format!("could not {}: {}", fault.step, fault.reason);
-    let is_in_namespaces = ["namespaces", "map the user", "loopback"].iter().any(|part| fault.step.contains(part));
-    if is_in_namespaces && is_refused && restricted_by_apparmor() {
-        return format!(
-            "AppArmor keeps programs from user namespaces ({found}); a profile for this program that says `userns,` or \
-             kernel.apparmor_restrict_unprivileged_userns = 0 allows them"
-        );
-    }
-    if fault.step.contains("namespaces") && errno == Some(Errno::NOSPC) {
-        return format!("no more user namespaces are allowed ({found}); user.max_user_namespaces sets how many");
-    }
-    if is_in_namespaces && is_refused {
-        return format!(
-            "user namespaces are refused here ({found}); in a container its seccomp profile decides, else \
-             kernel.unprivileged_userns_clone or a security module"
-        );
-    }
-    if fault.step == "mount /proc" && is_refused {
-        return format!("parts of /proc are masked, as in most containers, so that no other can be mounted ({found})");
-    }
-    found
+/// What the machine says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Signs {
+    /// `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu).
+    apparmor_restricts: bool,
+    /// `user.max_user_namespaces` is 0.
+    no_namespaces: bool,
+    /// `kernel.unprivileged_userns_clone` is 0 (Debian's kernels).
+    clone_is_off: bool,
+    /// A filter of system calls holds this process.
+    is_filtered: bool,
+    /// This process runs in a container.
+    in_container: bool,
+    /// SELinux enforces its policy.
+    selinux_enforces: bool,
+    /// This process runs below another root folder than the system's.
+    is_root_changed: bool,
 }
 
-fn restricted_by_apparmor() -> bool {
-    fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").is_ok_and(|text| text.trim() == "1")
+impl Signs {
+    /// Those of this machine.
+    fn read() -> Self {
+        let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let groups = fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
+        let marks = ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"];
+        let engines = ["docker", "containerd", "kubepods", "libpod", "lxc"];
+        Self {
+            apparmor_restricts: is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
+            no_namespaces: is("/proc/sys/user/max_user_namespaces", "0"),
+            clone_is_off: is("/proc/sys/kernel/unprivileged_userns_clone", "0"),
+            is_filtered: status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"])),
+            in_container: marks.iter().any(|mark| fs::metadata(mark).is_ok())
+                || engines.iter().any(|engine| groups.contains(engine)),
+            selinux_enforces: is("/sys/fs/selinux/enforce", "1"),
+            is_root_changed: is_root_changed(),
+        }
+    }
+}
+
+/// Whether the root folder of this process is no mount: that of a `chroot`.
+fn is_root_changed() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    !mounts.is_empty() && !mounts.lines().any(|line| line.split(' ').nth(4) == Some("/"))
+}
+
+/// Says in one line why a room could not be made, and what can be done.
+pub(super) fn why(fault: &Fault) -> String {
+    explain(fault, &Signs::read())
+}
+
+fn explain(fault: &Fault, signs: &Signs) -> String {
+    let Fault { step, reason, errno } = fault;
+    let is = |wanted: Errno| *errno == Some(wanted.raw_os_error());
+    let is_denied = is(Errno::PERM) || is(Errno::ACCESS);
+    if is(Errno::NOSPC) && signs.no_namespaces {
+        return "user namespaces are switched off here (user.max_user_namespaces is 0); an administrator can allow them \
+                with `sysctl user.max_user_namespaces=10000`"
+            .to_owned();
+    }
+    if is_denied {
+        if signs.clone_is_off {
+            return "this kernel keeps user namespaces for root (kernel.unprivileged_userns_clone is 0); an \
+                    administrator can allow them with `sysctl kernel.unprivileged_userns_clone=1`"
+                .to_owned();
+        }
+        // There `unshare` succeeds, and what needs a capability fails after it.
+        if signs.apparmor_restricts {
+            return "AppArmor takes the rights from user namespaces here \
+                    (kernel.apparmor_restrict_unprivileged_userns is 1); an administrator can add a profile for Baton \
+                    with `userns,`, or set it to 0 with sysctl"
+                .to_owned();
+        }
+        if signs.is_root_changed {
+            return "user namespaces are refused below a changed root folder (chroot)".to_owned();
+        }
+        if signs.in_container || signs.is_filtered {
+            let place = if signs.in_container { "this container" } else { "a filter of system calls (seccomp)" };
+            return format!(
+                "{place} refuses to {step} ({reason}); whoever starts it can allow user namespaces and mounts, or give \
+                 checks a machine of their own"
+            );
+        }
+        if signs.selinux_enforces {
+            return format!("SELinux refuses to {step} ({reason}); its audit log names the rule");
+        }
+    }
+    format!("could not {step}: {reason}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn with(change: impl FnOnce(&mut Signs)) -> Signs {
+        let mut signs = Signs::default();
+        change(&mut signs);
+        signs
+    }
+
+    /// What is seen on the systems that are known to refuse, and what is said there.
     #[test]
-    fn each_refusal_names_what_decides() {
-        let fault = |step: &str, errno: Errno| {
-            let errno = errno.raw_os_error();
-            why(&Fault { step: step.to_owned(), reason: "no".to_owned(), errno: Some(errno) })
-        };
-        let unshare = "make user, mount, process and network namespaces";
-        assert!(fault(unshare, Errno::NOSPC).contains("user.max_user_namespaces"));
-        assert!(fault(unshare, Errno::PERM).contains("seccomp") || restricted_by_apparmor());
-        assert!(fault("mount /proc", Errno::PERM).contains("masked"));
-        assert_eq!(fault("make /dev", Errno::PERM), "could not make /dev: no");
+    fn who_refuses_is_named_with_what_can_be_done() {
+        let step = "make namespaces";
+        let cases = [
+            (
+                "switched off",
+                step,
+                Errno::NOSPC,
+                with(|signs| signs.no_namespaces = true),
+                "sysctl user.max_user_namespaces",
+            ),
+            ("Debian", step, Errno::PERM, with(|signs| signs.clone_is_off = true), "unprivileged_userns_clone=1"),
+            ("Ubuntu, maps", "map users", Errno::PERM, with(|signs| signs.apparmor_restricts = true), "`userns,`"),
+            (
+                "Ubuntu, mounts",
+                "make mounts private",
+                Errno::ACCESS,
+                with(|signs| signs.apparmor_restricts = true),
+                "AppArmor",
+            ),
+            (
+                "Docker",
+                step,
+                Errno::PERM,
+                with(|signs| signs.in_container = true),
+                "this container refuses to make namespaces (no)",
+            ),
+            (
+                "masked /proc",
+                "mount /proc",
+                Errno::PERM,
+                with(|signs| signs.in_container = true),
+                "refuses to mount /proc",
+            ),
+            (
+                "seccomp",
+                step,
+                Errno::PERM,
+                with(|signs| signs.is_filtered = true),
+                "a filter of system calls (seccomp) refuses",
+            ),
+            ("chroot", step, Errno::PERM, with(|signs| signs.is_root_changed = true), "chroot"),
+            (
+                "SELinux",
+                step,
+                Errno::ACCESS,
+                with(|signs| signs.selinux_enforces = true),
+                "SELinux refuses to make namespaces",
+            ),
+            ("nobody known", step, Errno::PERM, Signs::default(), "could not make namespaces: no"),
+            // A sign explains only what it can cause.
+            (
+                "another fault",
+                "try out overlays",
+                Errno::INVAL,
+                with(|signs| signs.apparmor_restricts = true),
+                "could not try out overlays: no",
+            ),
+        ];
+        for (name, step, errno, signs, part) in cases {
+            let words = explain(&fault(step, "no", Some(errno)), &signs);
+            assert!(words.contains(part), "{name}: {words}");
+        }
+        let unknown = explain(&fault("read the command", "it ended", None), &Signs::default());
+        assert_eq!(unknown, "could not read the command: it ended");
+    }
+
+    fn fault(step: &str, reason: &str, errno: Option<Errno>) -> Fault {
+        Fault { step: step.to_owned(), reason: reason.to_owned(), errno: errno.map(Errno::raw_os_error) }
+    }
+
+    #[test]
+    fn this_machine_can_be_read() {
+        assert!(!Signs::read().is_root_changed);
     }
 }

@@ -18,7 +18,7 @@ use super::covered::{Kept, bind, cover, handle, hide, make_folder, mount_memory,
 use super::mounts::{is_any_beneath, make_read_only, make_writable, mounts};
 use super::overlay::Layers;
 use super::wire::{Answer, Edit, Fault, Report, Setup, Tree, receive, receive_bytes, send, step};
-use super::{devices, edits, namespaces, rights};
+use super::{confined, devices, edits, namespaces, rights};
 use crate::workspace::sandbox::scratch;
 
 /// The folder in the fresh `/tmp` where layers are made; it is gone before anything runs.
@@ -61,6 +61,9 @@ fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault>
     // Else the command could write to the user's terminal.
     step("leave the terminal", setsid().map_err(Into::into))?;
     step("close what was inherited", close_inherited(control))?;
+    if let Tree::Confined(writable) = &setup.tree {
+        return confined::run(control, &setup.inside, writable, setup.network);
+    }
     enter(control, &setup)?;
     let room = lay_out(&setup, &contents, scratch)?;
     drop(contents);
@@ -236,6 +239,8 @@ fn lay_root(
             make_writable(root)?;
             Ok(None)
         }
+        // That has no room.
+        Tree::Confined(_) => Ok(None),
     }
 }
 

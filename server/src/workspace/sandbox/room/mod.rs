@@ -8,6 +8,7 @@
 //! the room.
 
 mod changes;
+mod confined;
 mod covered;
 mod devices;
 mod edits;

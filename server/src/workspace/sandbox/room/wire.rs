@@ -55,6 +55,8 @@ pub(in crate::workspace::sandbox) enum Tree {
     Overlay,
     /// A copy of it in this folder.
     Copy(OsString),
+    /// No room at all: the real one, and Landlock refuses to write anything but these.
+    Confined(Vec<OsString>),
 }
 
 /// What runs in the room.
