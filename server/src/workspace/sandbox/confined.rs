@@ -85,7 +85,7 @@ impl Confined {
             root: root.into(),
             tree: Tree::Confined(writable(root, self.user.home.as_deref(), &self.user.variables)),
             home: None,
-            git: None,
+            more: Vec::new(),
             scratch: None,
             covered: Vec::new(),
             kept: Vec::new(),
@@ -104,7 +104,6 @@ impl Confined {
                 root: root.into(),
                 foreign_files: false,
                 pid_max: None,
-                limit: job.timeout,
             },
         }
     }

@@ -45,6 +45,14 @@ pub(super) fn limit(outside: Option<u64>) -> io::Result<()> {
         let _ = fs::write(PID_MAX, (MAX_TASKS + 300).to_string());
     }
     lower(Resource::Nproc, MAX_TASKS)?;
+    no_core()
+}
+
+/// Lets nothing that is started from here write its memory to a disk when it crashes.
+///
+/// # Errors
+/// When the system refuses it.
+pub(super) fn no_core() -> io::Result<()> {
     lower(Resource::Core, 0)
 }
 

@@ -12,7 +12,6 @@ use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, wait,
 };
 
-use super::super::limits;
 use super::mounts::at;
 use super::rights::give_up;
 use super::wire::{Fault, Inside, Report, receive, send, step};
