@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::environment::{Environment, Wanted, of_check};
-use super::hidden::{Places, find, home_of_user};
+use super::hidden::{Places, at_home, find, home_of_user};
 use super::hints::hints;
 use super::job::{Ended, Job, Place, Ran};
 use super::launch::{Came, Given, run_room};
@@ -77,7 +77,7 @@ impl Confined {
             own: Vec::new(),
             named: environment.secret_places.iter().map(PathBuf::from).collect(),
         };
-        tokio::task::spawn_blocking(move || find(&places).values()).await.unwrap_or_default()
+        tokio::task::spawn_blocking(move || find(&places, &at_home(&places)).values()).await.unwrap_or_default()
     }
 
     fn setup(&self, root: &Path, job: &Job, environment: Environment) -> Setup {

@@ -79,7 +79,13 @@ impl User {
                 covered.push(real);
             }
         }
-        let own = views.clone().into_iter().chain(state).chain(below_home(".local/state/baton")).collect();
+        let own = views
+            .clone()
+            .into_iter()
+            .chain(state)
+            .chain(below_home(".local/state/baton"))
+            .chain(folder("XDG_CONFIG_HOME").or_else(|| below_home(".config")).map(|config| config.join("baton")))
+            .collect();
         Self { home, covered, views, own, variables }
     }
 

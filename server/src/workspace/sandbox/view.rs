@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::geteuid;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::changed;
 use super::environment::{Environment, Wanted, of_check};
-use super::hidden::{Found, Places, find, home_of_user};
+use super::hidden::{Found, Places, at_home, find, home_of_user};
 use super::hints::{busy_folders, hints, missing_secrets};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
 use super::launch::{Came, Given, run_room};
@@ -21,7 +22,7 @@ use super::process::not_run;
 use super::refused::why;
 use super::room::{Edit, Inside, Setup, Tree};
 use super::scratch::{self, Scratch};
-use super::sockets::sockets;
+use super::sockets::{listed_sockets, sockets};
 use super::through::ignored_folders;
 use super::user::{User, memory_bytes};
 use crate::contracts::RepoPath;
@@ -36,6 +37,15 @@ const PROBE: Duration = Duration::from_secs(10);
 pub(super) struct View {
     user: User,
     upper: Upper,
+    outside: Arc<Outside>,
+}
+
+/// What is looked up once, as it takes its time.
+#[derive(Debug, Default)]
+struct Outside {
+    at_home: Found,
+    /// Sockets and FIFOs.
+    special: Vec<PathBuf>,
 }
 
 /// Where what is written in a view goes.
@@ -77,9 +87,12 @@ impl View {
                 uppers.insert(0, Upper::Disk);
             }
         }
+        let places = places(workspace.root(), &user);
+        let outside = move || Arc::new(Outside { at_home: at_home(&places), special: sockets() });
+        let outside = tokio::task::spawn_blocking(outside).await.map_err(|error| error.to_string())?;
         let mut first = None;
         for upper in uppers {
-            let view = Self { user: user.clone(), upper };
+            let view = Self { user: user.clone(), upper, outside: outside.clone() };
             match view.probe(workspace, memory_dir, cancel).await {
                 Ok(()) => return Ok(view),
                 Err(reason) => {
@@ -211,12 +224,12 @@ impl View {
         let environment = of_check(&self.user.variables, wanted);
         let mut own = self.user.own.clone();
         own.push(root.join(memory_dir.as_str()));
-        let found = find(&Places {
-            workspace: root.to_owned(),
-            homes: self.user.home.iter().cloned().chain(home_of_user()).collect(),
+        let places = Places {
             own,
             named: environment.secret_places.iter().map(PathBuf::from).collect(),
-        });
+            ..places(root, &self.user)
+        };
+        let found = find(&places, &self.outside.at_home);
         for folder in &found.cut {
             tracing::warn!(folder = %folder.display(), "too large to be looked through for files of secrets");
         }
@@ -237,7 +250,8 @@ impl View {
         // The rest of the repository that the workspace lies in.
         kept.extend(root.ancestors().skip(1).find(|folder| folder.join(".git").exists()).map(Path::to_owned));
         let mut hidden: Vec<OsString> = found.for_check(job.secrets).map(|hidden| hidden.path.clone().into()).collect();
-        hidden.extend(found.special.iter().cloned().chain(sockets()).map(OsString::from));
+        let special = found.special.iter().chain(&self.outside.special).cloned().chain(listed_sockets());
+        hidden.extend(special.map(OsString::from));
         let (edits, through) = match &job.place {
             Place::Try { edits } => (edits.iter().map(header).collect(), Vec::new()),
             Place::End { .. } => {
@@ -276,6 +290,12 @@ impl View {
         };
         Ok(Prepared { setup, scratch, environment, found })
     }
+}
+
+/// Where secrets are looked for.
+fn places(root: &Path, user: &User) -> Places {
+    let homes = user.home.iter().cloned().chain(home_of_user()).collect();
+    Places { workspace: root.to_owned(), homes, ..Places::default() }
 }
 
 /// The same place without the contents of its edits.

@@ -4,7 +4,8 @@
 //! places, a table holds these besides. What others have published (installed packages, caches of package managers) is
 //! left alone, whatever its files are called: builds need it, and it holds no secret of this user.
 //!
-//! Bounds: a walk visits so many entries, nearest first, and says where it was cut.
+//! Bounds: a walk visits so many entries, nearest first, and says where it was cut. The home folder is looked through once a
+//! run, the workspace before each check.
 
 mod table;
 mod values;
@@ -97,15 +98,11 @@ impl Found {
     }
 }
 
-/// Looks for all that is to be hidden.
-pub(super) fn find(places: &Places) -> Found {
+/// Looks for what is to be hidden of the home folders, without the workspace where that lies in one.
+pub(super) fn at_home(places: &Places) -> Found {
     let mut search = Search::default();
-    for path in &places.own {
-        search.hide(path, "what Baton keeps for itself", false);
-    }
-    for path in &places.named {
-        search.hide(path, "a variable of the environment says that it holds secrets", true);
-    }
+    // It is looked through by itself, and more often.
+    search.walked.extend(places.workspace.canonicalize());
     for home in homes(places) {
         for row in AT_HOME {
             for path in row.paths {
@@ -118,11 +115,22 @@ pub(super) fn find(places: &Places) -> Found {
                 search.hide(&home.join(name.trim_end_matches('/')), row.why, true);
             }
         }
-    }
-    search.walk(&places.workspace, MAX_IN_WORKSPACE, &[]);
-    for home in homes(places) {
         search.walk(&home, MAX_IN_HOME, NOT_WALKED);
     }
+    search.finish()
+}
+
+/// Looks for all that is to be hidden; `at_home` is what was found there.
+pub(super) fn find(places: &Places, at_home: &Found) -> Found {
+    let mut search = Search { special: at_home.special.clone(), cut: at_home.cut.clone(), ..Search::default() };
+    search.hidden.extend(at_home.hidden.iter().map(|hidden| (hidden.path.clone(), hidden.clone())));
+    for path in &places.own {
+        search.hide(path, "what Baton keeps for itself", false);
+    }
+    for path in &places.named {
+        search.hide(path, "a variable of the environment says that it holds secrets", true);
+    }
+    search.walk(&places.workspace, MAX_IN_WORKSPACE, &[]);
     search.other_names(&places.workspace);
     search.finish()
 }

@@ -28,6 +28,10 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("a file");
 }
 
+fn all(places: &Places) -> Found {
+    find(places, &at_home(places))
+}
+
 impl Case {
     fn home(&self) -> PathBuf {
         self.places.homes[0].clone()
@@ -35,7 +39,7 @@ impl Case {
 
     /// What is hidden, as paths from the home folder; folders end in `/`.
     fn hidden(&self) -> Vec<String> {
-        let found = find(&self.places);
+        let found = all(&self.places);
         let shown = |hidden: &Hidden| {
             let path = hidden.path.strip_prefix(self.home()).unwrap_or(&hidden.path).to_string_lossy().into_owned();
             if hidden.is_folder { format!("{path}/") } else { path }
@@ -162,7 +166,7 @@ fn batons_own_files_stay_hidden_from_a_check_that_may_read_secrets() {
     case.places.own = vec![case.home().join("state/baton"), case.home().join("work/.agent_memory"), "/nowhere".into()];
     case.places.named = vec![case.home().join("kube/config")];
     assert_eq!(case.hidden(), ["kube/config", "state/baton/", "work/.agent_memory/", "work/.env"]);
-    let found = find(&case.places);
+    let found = all(&case.places);
     let shown: Vec<bool> = found.for_check(true).map(|hidden| hidden.is_secret).collect();
     assert_eq!(shown, [false, false]);
     assert_eq!(found.in_workspace(&case.places.workspace), [".env"]);
@@ -176,14 +180,14 @@ fn sockets_and_fifos_are_found() {
     let fifo = case.home().join("pipe");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("a FIFO");
-    assert_eq!(find(&case.places).special, [socket, fifo]);
+    assert_eq!(all(&case.places).special, [fifo, socket]);
 }
 
 #[test]
 fn a_home_that_is_the_root_of_all_is_not_looked_through() {
     let case = case(&["work/.env"]);
     let places = Places { homes: vec!["/".into(), "/nowhere".into()], ..case.places.clone() };
-    let found = find(&places);
+    let found = all(&places);
     assert!(found.cut.is_empty());
     assert!(
         found.hidden.iter().all(|hidden| hidden.path.starts_with(case.folder.path().canonicalize().expect("real")))
@@ -200,7 +204,7 @@ fn the_values_of_secret_files_are_known() {
     write(&work.join(".netrc"), "machine host login me password netrc-pass\n");
     write(&work.join("id_rsa"), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAA=\n");
     write(&work.join(".git-credentials"), "https://me:cred-password@host.example\n");
-    let values = find(&case.places).values();
+    let values = all(&case.places).values();
     for value in [
         "value-of-a",
         "quoted value",
