@@ -45,6 +45,8 @@ mod rollback;
 mod rollback_left_alone;
 mod rounds;
 mod run;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod shown_checks;
 mod streams;
 mod subfolder;

@@ -1,0 +1,282 @@
+//! A user with a home folder and a workspace in it, on a disk that is not `/tmp`, and checks that are run there.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long a job may take before it is killed and the test fails: only a hang takes so long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A user's machine.
+pub(super) struct Lab {
+    folder: TempDir,
+    variables: Vec<(String, OsString)>,
+}
+
+/// What `baton __sandbox job` answered.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) answer: Value,
+    #[expect(dead_code, reason = "shown where a test fails")]
+    stderr: String,
+}
+
+impl Lab {
+    /// A workspace with these files: each begins after a line `//- /its/path`.
+    pub(super) fn new(fixture: &str) -> Self {
+        Self::named("work", fixture)
+    }
+
+    /// The same, in a folder with this name below the home folder.
+    pub(super) fn named(name: &str, fixture: &str) -> Self {
+        // The build's own folder: `/tmp` is a fresh one in a view, so that nothing there could be attacked.
+        let folder = tempfile::Builder::new().prefix("lab").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let lab = Self { folder, variables: vec![("LAB_WORK".to_owned(), name.into())] };
+        for folder in ["outside", "config", "state", "cache", "data", "tmp"] {
+            fs::create_dir_all(lab.outer().join(folder)).expect("a folder");
+        }
+        fs::create_dir_all(lab.root()).expect("a workspace");
+        for (path, text) in files(fixture) {
+            lab.write(&path, text);
+        }
+        lab
+    }
+
+    /// The same with a variable in the environment of Baton, and so of what is run outside.
+    pub(super) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    fn outer(&self) -> PathBuf {
+        self.folder.path().canonicalize().expect("a real path")
+    }
+
+    pub(super) fn home(&self) -> PathBuf {
+        self.outer().join("home")
+    }
+
+    /// A folder that is neither in the home folder nor in the workspace, and that the user may write.
+    pub(super) fn outside(&self) -> PathBuf {
+        self.outer().join("outside")
+    }
+
+    pub(super) fn root(&self) -> PathBuf {
+        let name = self.variables.iter().find(|(name, _)| name == "LAB_WORK").expect("a name");
+        self.home().join(&name.1)
+    }
+
+    /// Write a file of the workspace, or one at an absolute path, with the folders above it.
+    pub(super) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    pub(super) fn write_at_home(&self, path: &str, text: &str) {
+        self.write(self.home().join(path).to_str().expect("UTF-8"), text);
+    }
+
+    pub(super) fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The whole environment of this user.
+    fn environment(&self) -> Vec<(String, OsString)> {
+        let mut variables: Vec<(String, OsString)> = ["PATH", "LLVM_PROFILE_FILE", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)))
+            .collect();
+        // The toolchain is that of whoever runs the tests.
+        if let (Some(home), None) = (std::env::var_os("HOME"), std::env::var_os("RUSTUP_HOME")) {
+            variables.push(("RUSTUP_HOME".to_owned(), Path::new(&home).join(".rustup").into_os_string()));
+        }
+        variables.push(("HOME".to_owned(), self.home().into_os_string()));
+        for (name, folder) in [
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_STATE_HOME", "state"),
+            ("XDG_CACHE_HOME", "cache"),
+            ("XDG_DATA_HOME", "data"),
+            ("TMPDIR", "tmp"),
+        ] {
+            variables.push((name.to_owned(), self.outer().join(folder).into_os_string()));
+        }
+        variables.push(("OUTSIDE".to_owned(), self.outside().into_os_string()));
+        variables.extend(self.variables.iter().cloned());
+        variables
+    }
+
+    /// A shell command as the user would run it, without any sandbox; what it printed on both streams.
+    pub(super) fn outside_of_sandbox(&self, command: &str) -> String {
+        let mut sh = Command::new("sh");
+        sh.arg("-c").arg(command).current_dir(self.root()).env_clear().envs(self.environment());
+        let output = sh.stdin(Stdio::null()).output().expect("sh");
+        both(&output)
+    }
+
+    /// The program with this job to do, not started yet.
+    pub(super) fn baton(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+        command.args(["__sandbox", "job"]).current_dir(self.root()).env_clear().envs(self.environment());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// What the program is told for a check at the end of a round.
+    pub(super) fn job(&self, command: &str) -> Value {
+        json!({ "workspace": self.root(), "wish": "auto", "command": command, "timeout_ms": 60_000, "end": [] })
+    }
+
+    /// Run a command as a check at the end of a round.
+    pub(super) fn end(&self, command: &str) -> Ran {
+        self.run(&self.job(command))
+    }
+
+    /// Try a command with these edits laid over the working tree.
+    pub(super) fn attempt(&self, command: &str, edits: &[(&str, Option<&str>)]) -> Ran {
+        let mut job = self.job(command);
+        job.as_object_mut().expect("an object").remove("end");
+        job["try"] = edits.iter().map(|(path, content)| json!({ "path": path, "content": content })).collect();
+        self.run(&job)
+    }
+
+    pub(super) fn run(&self, job: &Value) -> Ran {
+        answer_of(self.baton(), job)
+    }
+
+    /// A program of the user that goes on in the background, with these variables besides.
+    pub(super) fn start(&self, program: &str, args: &[&str], variables: &[(&str, &str)]) -> Background {
+        let mut command = Command::new(program);
+        command.args(args).env_clear().envs(self.environment()).envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Background(command.spawn().unwrap_or_else(|error| panic!("{program}: {error}")))
+    }
+}
+
+/// Ends when it is dropped.
+pub(super) struct Background(pub(super) Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Start the program, give it the job, and wait for its answer.
+pub(super) fn answer_of(mut command: Command, job: &Value) -> Ran {
+    let mut child = command.spawn().expect("baton");
+    child.stdin.take().expect("a pipe").write_all(job.to_string().as_bytes()).expect("it reads");
+    let id = child.id();
+    let began = Instant::now();
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || send.send(child.wait_with_output()));
+    let output = receive.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        kill(id);
+        panic!("no answer after {:?} to {job}", began.elapsed());
+    });
+    let output = output.expect("baton ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let answer = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?} {stderr}"));
+    Ran { answer, stderr }
+}
+
+/// End a process at once.
+pub(super) fn kill(id: u32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(id.cast_signed()) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+/// The processes whose last argument is this one.
+pub(super) fn sleepers(argument: &str) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_one = |id: &u32| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        line == format!("sleep\0{argument}\0").as_bytes()
+    };
+    ids.filter(is_one).collect()
+}
+
+#[track_caller]
+pub(super) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never came to be");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Ran {
+    pub(super) fn output(&self) -> &str {
+        self.answer["output"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn ended(&self) -> &str {
+        self.answer["ended"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn level(&self) -> &str {
+        self.answer["level"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn hints(&self) -> String {
+        let hints = self.answer["hints"].as_array().into_iter().flatten();
+        hints.filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The files that came back, each with its content.
+    pub(super) fn changed(&self) -> Vec<(String, Option<String>)> {
+        let changed = self.answer["changed"].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        changed.map(|file| (text(&file["path"]).expect("a path"), text(&file["content"]))).collect()
+    }
+
+    /// It ran in a view, whatever came of it. Where there is no view the test says so and ends, but not in CI.
+    #[track_caller]
+    pub(super) fn is_view(&self) -> bool {
+        if self.level() == "view" {
+            return true;
+        }
+        skip(&format!("no view here: {}", self.answer["words"]))
+    }
+}
+
+/// Says why a test ends early; false, so that a test can ask and end in one line. In CI nothing is skipped.
+#[track_caller]
+pub(super) fn skip(reason: &str) -> bool {
+    assert!(std::env::var_os("CI").is_none(), "{reason}");
+    println!("skipped: {reason}");
+    false
+}
+
+/// The real path of the Python that the user has. What it is started through may look for the user's home.
+pub(super) fn python() -> Option<String> {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    output.status.success().then(|| fs::canonicalize(path).ok()?.to_str().map(str::to_owned)).flatten()
+}
+
+fn both(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn files(fixture: &str) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for line in fixture.split_inclusive('\n') {
+        if let Some(path) = line.strip_prefix("//- /") {
+            files.push((path.trim_end().to_owned(), String::new()));
+        } else if let Some((_, text)) = files.last_mut() {
+            text.push_str(line);
+        }
+    }
+    files
+}

@@ -1,0 +1,276 @@
+//! A sandbox must not get in the way: real small projects, with their real tools and warm caches.
+//!
+//! A tool that is not there is said and skipped. In CI that is a failure for what `tests/setup.sh` installs (Python, npm), and
+//! not for Go and pytest, which it does not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::lab::{Lab, Ran, python, skip};
+
+fn has(program: &str, argument: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(argument).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Every file of a folder with its size, mode and time.
+fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64)> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+            let metadata = entry.metadata().expect("metadata");
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+            all.insert(entry.path(), (metadata.size(), metadata.mode(), metadata.mtime(), metadata.mtime_nsec()));
+        }
+    }
+    all
+}
+
+#[track_caller]
+fn passes(ran: &Ran, printed: &str) {
+    assert_eq!(ran.ended(), "exited 0", "{ran:?}");
+    assert!(ran.output().contains(printed), "{printed}: {ran:?}");
+}
+
+/// The command passes outside and is warm then; tried with an edit that breaks it, it fails, with one that mends nothing it
+/// passes, and nothing of the workspace or the home folder is different afterwards. At the end of a round it passes too.
+/// Returns what the tries said; `None` where there is no view.
+#[track_caller]
+fn stands_by(lab: &Lab, command: &str, good: (&str, &str), bad: (&str, &str), printed: &str) -> Option<[Ran; 3]> {
+    let outside = lab.outside_of_sandbox(command);
+    assert!(outside.contains(printed), "{outside}");
+    let before = snapshot(&lab.home());
+    let warm = lab.attempt(command, &[]);
+    if !warm.is_view() {
+        return None;
+    }
+    passes(&warm, printed);
+    let broken = lab.attempt(command, &[(bad.0, Some(bad.1))]);
+    assert!(broken.ended().starts_with("exited ") && broken.ended() != "exited 0", "{broken:?}");
+    let mended = lab.attempt(command, &[(good.0, Some(good.1))]);
+    passes(&mended, printed);
+    assert_eq!(snapshot(&lab.home()), before, "a try leaves nothing");
+    passes(&lab.end(command), printed);
+    Some([warm, broken, mended])
+}
+
+#[test]
+fn cargo_test() {
+    let cargo_home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
+    let Some(cargo_home) = cargo_home.filter(|_| has("cargo", "--version")) else {
+        skip("cargo is not there");
+        return;
+    };
+    let library = "pub fn double(n: u32) -> u32 { cfg_if::cfg_if! { if #[cfg(any())] { 0 } else { n * 2 } } }\n\
+                   #[test] fn doubles() { assert_eq!(double(2), 4); }\n";
+    // A dependency of Baton's own, so that it is in the cache of whoever has built it.
+    let manifest = "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ncfg-if = \"1\"\n[workspace]\n";
+    let lab = Lab::new(&format!("//- /Cargo.toml\n{manifest}//- /src/lib.rs\n{library}//- /.gitignore\ntarget/\n"))
+        .with("CARGO_HOME", cargo_home);
+    lab.outside_of_sandbox("git init -q .");
+    let bad = library.replace("n * 2", "n * 3");
+    let good = library.replace("n * 2", "n + n");
+    let command = "cargo test --offline --lib";
+    let tried = stands_by(&lab, command, ("src/lib.rs", &good), ("src/lib.rs", &bad), "test doubles ... ok");
+    let Some([warm, broken, _]) = tried else { return };
+    assert!(!warm.output().contains("Compiling"), "a warm cache is used: {warm:?}");
+    assert!(broken.output().contains("Compiling small"), "an edit is newer than what was built: {broken:?}");
+    // What is built at the end of a round is there for the next.
+    fs::write(lab.root().join("src/lib.rs"), good).expect("a file");
+    assert!(lab.end(command).output().contains("Compiling small"));
+    assert!(!lab.end(command).output().contains("Compiling"));
+}
+
+#[test]
+fn npm_test() {
+    if !has("npm", "--version") || !has("node", "--test-reporter=tap") && !has("node", "--version") {
+        skip("npm is not there");
+        return;
+    }
+    let code = "exports.double = (n) => n * 2;\n";
+    let test = "const test = require('node:test');\nconst assert = require('node:assert');\nconst { double } = require('./code.js');\n\
+                test('doubles', () => assert.strictEqual(double(2), 4));\n";
+    let package = "{ \"name\": \"small\", \"version\": \"1.0.0\", \"scripts\": { \"test\": \"node --test\" } }\n";
+    let lab = Lab::new(&format!("//- /package.json\n{package}//- /code.js\n{code}//- /code.test.js\n{test}"));
+    stands_by(
+        &lab,
+        "npm test",
+        ("code.js", &code.replace("n * 2", "n + n")),
+        ("code.js", &code.replace("n * 2", "n * 3")),
+        "pass 1",
+    );
+}
+
+const PYTHON_CODE: &str = "def double(n):\n    return n * 2\n";
+
+#[test]
+fn pytest() {
+    let Some(python) = python().filter(|python| {
+        Command::new(python)
+            .args(["-m", "pytest", "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }) else {
+        println!("skipped: pytest is not there");
+        return;
+    };
+    let test = "from code_under_test import double\n\ndef test_doubles(tmp_path):\n    (tmp_path / 'x').write_text('x')\n    assert double(2) == 4\n";
+    let lab = Lab::new(&format!("//- /code_under_test.py\n{PYTHON_CODE}//- /test_code.py\n{test}"));
+    let [good, bad] = ["n + n", "n * 3"].map(|text| PYTHON_CODE.replace("n * 2", text));
+    stands_by(
+        &lab,
+        &format!("{python} -m pytest -q"),
+        ("code_under_test.py", &good),
+        ("code_under_test.py", &bad),
+        "1 passed",
+    );
+}
+
+#[test]
+fn python_unittest() {
+    let Some(python) = python() else {
+        skip("python3 is not there");
+        return;
+    };
+    let test = "import unittest\nfrom code_under_test import double\n\nclass Doubles(unittest.TestCase):\n    def test(self):\n        self.assertEqual(double(2), 4)\n";
+    let lab = Lab::new(&format!("//- /code_under_test.py\n{PYTHON_CODE}//- /test_code.py\n{test}"));
+    let [good, bad] = ["n + n", "n * 3"].map(|text| PYTHON_CODE.replace("n * 2", text));
+    stands_by(
+        &lab,
+        &format!("{python} -m unittest"),
+        ("code_under_test.py", &good),
+        ("code_under_test.py", &bad),
+        "OK",
+    );
+}
+
+#[test]
+fn go_test() {
+    if !has("go", "version") {
+        println!("skipped: go is not there");
+        return;
+    }
+    let code = "package small\n\nfunc Double(n int) int { return n * 2 }\n";
+    let test = "package small\n\nimport \"testing\"\n\nfunc TestDoubles(t *testing.T) {\n\tif Double(2) != 4 {\n\t\tt.Fatal(Double(2))\n\t}\n}\n";
+    let lab =
+        Lab::new(&format!("//- /go.mod\nmodule small\n\ngo 1.20\n//- /small.go\n{code}//- /small_test.go\n{test}"))
+            .with("GOFLAGS", "-mod=mod")
+            .with("GOTOOLCHAIN", "local");
+    let [good, bad] = ["n + n", "n * 3"].map(|text| code.replace("n * 2", text));
+    stands_by(&lab, "go test ./...", ("small.go", &good), ("small.go", &bad), "ok  \tsmall");
+}
+
+#[test]
+fn make_check() {
+    if !has("make", "--version") || !has("cc", "--version") {
+        skip("make and a C compiler are not there");
+        return;
+    }
+    let code = "int twice(int n) { return n * 2; }\n";
+    let main = "int twice(int n);\nint main(void) { return twice(2) == 4 ? 0 : 1; }\n";
+    let makefile = "check: prog\n\t./prog\n\t@echo fine\nprog: main.c twice.c\n\tcc -o $@ main.c twice.c\n";
+    let lab =
+        Lab::new(&format!("//- /Makefile\n{makefile}//- /main.c\n{main}//- /twice.c\n{code}//- /.gitignore\nprog\n"));
+    let [good, bad] = ["n + n", "n * 3"].map(|text| code.replace("n * 2", text));
+    stands_by(&lab, "make check", ("twice.c", &good), ("twice.c", &bad), "fine");
+}
+
+/// What tests do with the machine they run on.
+#[test]
+fn what_tests_do_with_a_machine() {
+    let Some(python) = python() else {
+        skip("python3 is not there");
+        return;
+    };
+    let lab = Lab::new("//- /a.txt\nx\n");
+    let program = r"
+import fcntl, mmap, multiprocessing, os, pty, shutil, socket, subprocess, tempfile, threading
+
+def loopback(family, host):
+    server = socket.socket(family, socket.SOCK_STREAM)
+    server.bind((host, 0))
+    server.listen()
+    threading.Thread(target=lambda: server.accept()[0].sendall(b'hello'), daemon=True).start()
+    client = socket.create_connection((host, server.getsockname()[1]), 5)
+    assert client.recv(5) == b'hello'
+
+def unix(path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(path)
+
+loopback(socket.AF_INET, '127.0.0.1')
+loopback(socket.AF_INET, 'localhost')
+if socket.has_ipv6 and os.path.exists('/proc/net/if_inet6') and open('/proc/net/if_inet6').read():
+    loopback(socket.AF_INET6, '::1')
+unix('/tmp/own.sock')
+unix('own.sock')
+unix('\0own')
+with tempfile.TemporaryDirectory() as folder:
+    assert folder.startswith('/tmp/'), folder
+    open(os.path.join(folder, 'x'), 'w').write('x')
+    os.mkfifo(os.path.join(folder, 'fifo'))
+with open('locked', 'w') as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    file.write('x' * 4096)
+with open('locked', 'r+b') as file:
+    mmap.mmap(file.fileno(), 0)[0] = 121
+shared = multiprocessing.Value('i', 0)
+process = multiprocessing.Process(target=lambda: None)
+process.start(); process.join()
+pty.openpty()
+os.makedirs('deep/er'); shutil.rmtree('deep')
+os.symlink('a.txt', 'link'); os.link('a.txt', 'hard')
+assert subprocess.run(['sh', '-c', 'echo $HOME'], capture_output=True, text=True).stdout.strip() == os.environ['HOME']
+open(os.path.expanduser('~/written'), 'w').write('x')
+open('/dev/null', 'w').write('x'); open('/dev/urandom', 'rb').read(8); open('/dev/shm/x', 'w').write('x')
+if 'XDG_RUNTIME_DIR' in os.environ:
+    open(os.path.join(os.environ['XDG_RUNTIME_DIR'], 'x'), 'w').write('x')
+print('all of it')
+";
+    lab.write("tests.py", program);
+    for ran in [lab.attempt(&format!("{python} tests.py"), &[]), lab.end(&format!("{python} tests.py"))] {
+        if !ran.is_view() {
+            return;
+        }
+        passes(&ran, "all of it");
+    }
+}
+
+#[test]
+fn git_in_tests() {
+    let lab = Lab::new("//- /a.txt\nx\n//- /deep/b.txt\ny\n");
+    let identity = "-c user.email=a@b -c user.name=a";
+    lab.outside_of_sandbox(&format!("git init -q . && git add -A && git {identity} commit -qm start"));
+    let head = lab.outside_of_sandbox("git rev-parse HEAD");
+    let command = format!(
+        "set -e; git status --short; echo z > new.txt; git add -A; git {identity} commit -qm more; git log --oneline | wc -l; \
+         d=$(mktemp -d); git init -q $d; cd $d; echo x > x; git add x; git {identity} commit -qm x; git status"
+    );
+    for ran in [lab.attempt(&command, &[]), lab.end(&command)] {
+        if !ran.is_view() {
+            return;
+        }
+        assert_eq!(ran.ended(), "exited 0", "{ran:?}");
+        assert!(ran.output().starts_with("2\n") && ran.output().contains("nothing to commit"), "{ran:?}");
+    }
+    assert_eq!(lab.outside_of_sandbox("git rev-parse HEAD"), head);
+    // A workspace below its repository.
+    let mut job = lab.job("git rev-parse --show-prefix; git status --short");
+    job["workspace"] = lab.root().join("deep").to_str().expect("UTF-8").into();
+    let ran = lab.run(&job);
+    assert_eq!((ran.ended(), ran.output().lines().next()), ("exited 0", Some("deep/")), "{ran:?}");
+}
