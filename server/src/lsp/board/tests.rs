@@ -218,6 +218,23 @@ async fn each_severity_has_its_level_and_code() {
 }
 
 #[tokio::test]
+async fn a_refuted_issue_is_a_hint_that_says_why() {
+    let mut refuted = issue("suggestion", 1);
+    refuted["refuted"] = json!({ "by": "test:m", "reason": "Line 9\u{1b} bounds it.", "severity": "critical" });
+    refuted["suggested_fix"] = json!("Bound it.");
+    let mut fixture = Fixture::reviewed(json!([refuted]));
+    let shown = fixture.refresh().await["src.rs"]["diagnostics"][0].clone();
+    assert_eq!((&shown["severity"], &shown["code"]), (&json!(4), &json!("review.suggestion")));
+    let message = shown["message"].as_str().unwrap();
+    let rest = message.split_once("\n\n").unwrap().1;
+    assert!(
+        rest.starts_with("refuted: Line 9") && rest.ends_with("bounds it.\n\nSuggested fix: Bound it."),
+        "{message:?}"
+    );
+    assert!(!message.contains('\u{1b}'), "{message:?}");
+}
+
+#[tokio::test]
 async fn a_client_that_shows_the_states_itself_gets_issues_faults_and_notes_alone() {
     for own_status in [false, true] {
         let mut fixture = Fixture::with(Capabilities { own_status, ..Capabilities::default() });
