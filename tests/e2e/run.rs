@@ -163,7 +163,7 @@ fn handoffs_keep_the_contract(session: &Session) {
     assert_eq!(names("impl_report.json"), "timestamp round plan_version plan_sha256 results checks");
     assert_eq!(
         names("review.json"),
-        "timestamp round verdict summary issues plan_drift_detected drift_details recommended_action branch head"
+        "timestamp round issues criteria drift_details plan_drift_detected summary verdict recommended_action branch head"
     );
     assert_eq!(
         keys(&session.handoff("plan.json")["tasks"][1]).join(" "),
