@@ -102,7 +102,7 @@ fn a_test_that_asserts_nothing_is_caught_and_mended() {
     let api = MessagesApi::start(script(vec![vec![asks], vec![approves_with(second)]]));
     let done = run(&session, &api).expect(0);
     assert!(!done.stdout.contains("unproven") && !done.stdout.contains("unmet"), "{}", done.stdout);
-    let before: Value = serde_json::from_str(&session.memory("history/0001-fix/review.json")).unwrap();
+    let before: Value = serde_json::from_str(&session.text(".agent_memory/history/0001-fix/review.json")).unwrap();
     assert_eq!(
         (&before["criteria"][1]["state"], &before["criteria"][1]["evidence"]["line"]),
         (&json!("unmet"), &json!(3))
@@ -139,7 +139,7 @@ fn on_the_last_try_the_server_asks_for_the_fix_itself() {
         json!([answer(1, "met", quote("src/t1.rs", 2, "1")), answer(2, "met", quote("tests/t1.rs", 1, "assert_eq!"))]);
     let api = MessagesApi::start(script(vec![vec![unmet(), unmet(), unmet()], vec![approves_with(mended)]]));
     run(&session, &api).expect(0);
-    let first: Value = serde_json::from_str(&session.memory("history/0001-fix/review.json")).unwrap();
+    let first: Value = serde_json::from_str(&session.text(".agent_memory/history/0001-fix/review.json")).unwrap();
     assert_eq!(
         (&first["verdict"], &first["recommended_action"]),
         (&json!("changes_requested"), &json!("fix_and_re_review"))

@@ -51,7 +51,7 @@ fn quotes_as_reviewers_copy_them_lead_to_a_fix_and_not_to_an_end() {
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(but(script, &[&[own("T1")]]));
     session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
-    let first: Value = serde_json::from_str(&session.memory("history/0001-fix/review.json")).unwrap();
+    let first: Value = serde_json::from_str(&session.text(".agent_memory/history/0001-fix/review.json")).unwrap();
     let lines: Vec<u64> =
         places(&first).into_iter().map(|(_, line, is_placed)| if is_placed { line } else { 0 }).collect();
     assert_eq!(lines, [2, 2, 1, 1, 3, 1]);

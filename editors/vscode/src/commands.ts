@@ -4,16 +4,7 @@ import type { Disposable, QuickPickItem } from "vscode";
 import { approve, askForChanges, editPlan } from "./answerPlan";
 import type { Changes } from "./changes";
 import type { GatePanel } from "./gatePanel";
-import {
-  contextKeys,
-  failedChecks,
-  headline,
-  oneLine,
-  openGate,
-  openIssues,
-  phaseChoices,
-  placeOf,
-} from "./present";
+import { contextKeys, failedChecks, headline, oneLine, openGate, openIssues, phaseChoices, placeOf } from "./present";
 import type { CheckAnswer, CheckStatus, Issue, PhaseName } from "./protocol";
 import { statusMenu } from "./statusMenu";
 import { showError } from "./server";

@@ -474,7 +474,7 @@ fn a_dismissed_issue_is_neither_fixed_nor_shown_nor_raised_again() {
 }
 
 #[test]
-fn an_issue_stands_where_its_quote_does_or_nowhere() {
+fn an_issue_stands_where_its_quote_does_or_has_no_place() {
     let text = "fn a() {\n    same();\n}\n\nfn b() {\n    same();\n    other();\n}\n";
     let session = Session::new(&format!("//- /src/t1.rs\nold\n//- /src/t2.rs\n{text}"));
     let at = |line: u32, quote: Value, description: &str| {
@@ -492,17 +492,18 @@ fn an_issue_stands_where_its_quote_does_or_nowhere() {
     ];
     let script = Script::new()
         .on("implement/T1", [reads("src/t1.rs"), writes("src/t1.rs", "new\n"), completed(&[])])
-        .on("review", [review("approved", "merge", &issues)]);
+        .on("review", (0..3).map(|_| review("approved", "merge", &issues)));
     let api = MessagesApi::start(but(script, &[&[own("T1")]]));
     let done = session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
     let found = session.handoff("review.json");
     let lines: Vec<(&str, u64)> = (found["issues"].as_array().unwrap().iter())
         .map(|issue| (issue["description"].as_str().unwrap(), issue["line"].as_u64().unwrap()))
         .collect();
-    assert_eq!(lines, [("nearest", 6), ("moved", 7), ("several lines", 3), ("clamped", 8), ("a range", 5)]);
-    assert_eq!(found["issues"][4]["end_line"], 8);
-    let summary = found["summary"].as_str().unwrap();
-    assert!(summary.contains("src/t2.rs (the quoted line is not in it): no such quote"), "{summary}");
-    assert!(summary.contains("src/none.rs (no such file): no such file"), "{summary}");
-    done.prints("src/t2.rs:7: minor: moved").prints("the quoted line is not in it");
+    let placed = [("nearest", 6), ("moved", 7), ("several lines", 3), ("clamped", 8)];
+    assert_eq!(lines, [&placed[..], &[("no such quote", 2), ("no such file", 1), ("a range", 5)]].concat());
+    let unplaced = |at: usize| found["issues"][at]["placed"] == false;
+    assert_eq!((0..7).filter(|at| unplaced(*at)).collect::<Vec<_>>(), [4, 5]);
+    assert_eq!(found["issues"][6]["end_line"], 8);
+    assert_eq!(found["summary"], "The verdict is approved.");
+    done.prints("src/t2.rs:7: minor: moved").prints("no such quote (no place in the code was found)");
 }

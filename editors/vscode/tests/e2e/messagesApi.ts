@@ -142,19 +142,26 @@ export class MessagesApi {
     }
     const rounds = this.script[agent] ?? [];
     const reply = (rounds[known.indexOf(first)] ?? rounds.at(-1))?.[turn];
-    return reply?.tool === "submit_review" ? { ...reply, input: { criteria: unproven(body), ...reply.input } } : reply;
+    return reply?.tool === "submit_review" ? { ...reply, input: { criteria: answered(body), ...reply.input } } : reply;
   }
 }
 
-/** Every criterion of the plan in a reviewer's first message, unproven. */
-function unproven(body: Body): object[] {
+/** Every criterion of the plan in a reviewer's first message: met, where a file that is there was changed. */
+function answered(body: Body): object[] {
   const content = body.messages[0]?.content;
   const blocks = Array.isArray(content) ? (content as { text?: string }[]) : [{ text: String(content) }];
   const text = blocks.map((block) => block.text ?? "").join("\n");
-  const plan = /<plan>\n(.*)\n<\/plan>/.exec(text)?.[1] ?? "{}";
-  const { tasks = [] } = JSON.parse(plan) as { tasks?: { id: string; acceptance_criteria: string[] }[] };
+  const section = (name: string): string => new RegExp(`<${name}>\\n(.*)\\n</${name}>`).exec(text)?.[1] ?? "{}";
+  const { tasks = [] } = JSON.parse(section("plan")) as { tasks?: { id: string; acceptance_criteria: string[] }[] };
+  const { results = [] } = JSON.parse(section("report")) as {
+    results?: { changes: { path: string; change_type: string }[] }[];
+  };
+  const there = results.flatMap(({ changes }) => changes).find(({ change_type }) => change_type !== "deleted");
+  // Each line of a quote is looked for by itself, in part too: one of these stands in nearly every text.
+  const evidence = there === undefined ? null : { file: there.path, line: 1, quote: "e\na\nu\no\ni\n0\n1" };
+  const state = evidence === null ? "unproven" : "met";
   return tasks.flatMap(({ id, acceptance_criteria }) =>
-    acceptance_criteria.map((_, at) => ({ task_id: id, criterion: at + 1, evidence: null, state: "unproven" })),
+    acceptance_criteria.map((_, at) => ({ task_id: id, criterion: at + 1, evidence, state })),
   );
 }
 

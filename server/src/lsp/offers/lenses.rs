@@ -155,7 +155,11 @@ fn of_review(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
             offer(on_issue("Restore issue", "baton.restoreIssue"));
             continue;
         }
-        if cannot_fix.is_none() {
+        let can_be_fixed = || {
+            let is_it = |fixable: &Issue| fixable.id == id;
+            in_text.is_of_base() || issue.is_placed() || snapshot.memory.fixable_issues().any(is_it)
+        };
+        if cannot_fix.is_none() && can_be_fixed() {
             offer(on_issue("Fix issue", "baton.fixIssue"));
         }
         offer(on_issue("Dismiss issue", "baton.dismissIssue"));
@@ -181,7 +185,7 @@ fn continue_from_review(snapshot: &Snapshot) -> Option<Offer> {
     if cannot_fix(snapshot).is_some() {
         return None;
     }
-    let ids: Vec<&str> = snapshot.memory.open_issues().map(|issue| issue.id.as_str()).collect();
+    let ids: Vec<&str> = snapshot.memory.fixable_issues().map(|issue| issue.id.as_str()).collect();
     let fix = |issues: usize| format!("Fix {} and re-review", count(issues, "issue"));
     let workflow = |title: String| Some(Offer::new(snapshot, title, "baton.workflow", Value::Null));
     match &snapshot.next {
@@ -367,6 +371,28 @@ mod tests {
             "issues": [{ "severity": "minor", "file": "src/lib.rs", "description": "d" }] }"#;
         let file = ".agent_memory/review.json";
         assert_eq!(lens_lines(&snapshot, file, text)[1], "1: Fix issue -> baton.fixIssue {\"id\":\"given\"}");
+    }
+
+    #[test]
+    fn an_issue_without_a_place_is_fixed_only_by_the_task_it_names() {
+        let unplaced = |id: &str, task: Option<&str>| Issue {
+            placed: Some(false),
+            task_id: task.map(str::to_owned),
+            ..issue(id, "src/lib.rs", 1)
+        };
+        let snapshot = snapshot(Next::Merged, |memory| {
+            approve(memory);
+            review(memory, "merge", vec![unplaced("named", Some("T1")), unplaced("unnamed", None)]);
+        });
+        let text = serde_json::to_string(snapshot.memory.review.as_ref().unwrap()).unwrap();
+        let lenses = lens_lines(&snapshot, ".agent_memory/review.json", &text);
+        let fixes: Vec<&String> = lenses.iter().filter(|lens| lens.contains("baton.fixIssue")).collect();
+        let expected = [
+            "0: Fix 1 issue and re-review -> baton.fixIssue {\"ids\":[\"named\"]}",
+            "0: Fix issue -> baton.fixIssue {\"id\":\"named\"}",
+        ];
+        assert_eq!(fixes, expected);
+        assert_eq!(lenses.iter().filter(|lens| lens.contains("baton.dismissIssue")).count(), 2);
     }
 
     #[test]

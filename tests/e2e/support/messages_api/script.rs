@@ -164,7 +164,8 @@ impl Script {
         })
     }
 
-    /// The reply to a request. A review that says nothing of the criteria it is asked about calls all of them unproven.
+    /// The reply to a request. A review that says nothing of the criteria it is asked about calls all of them met, and quotes
+    /// a changed file.
     pub fn reply(&self, request: &RecordedRequest) -> Option<Reply> {
         Some(self.replied(request)?.with_criteria(request))
     }
@@ -285,7 +286,7 @@ impl Reply {
         self
     }
 
-    /// Where it submits a review without `criteria` and is offered them, those of the plan, all unproven.
+    /// Where it submits a review without `criteria` and is offered them, those of the plan.
     fn with_criteria(mut self, request: &RecordedRequest) -> Self {
         for piece in &mut self.pieces {
             if let Piece::Block(block) = piece
@@ -293,7 +294,7 @@ impl Reply {
                 && let Some(input) = block["input"].as_object_mut()
                 && request.offers_criteria()
             {
-                input.entry("criteria").or_insert_with(|| unproven(&request.first_message()));
+                input.entry("criteria").or_insert_with(|| answered(&request.first_message()));
             }
         }
         self
@@ -430,18 +431,26 @@ pub(super) fn messages(body: &Value) -> &[Value] {
     body["messages"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Every criterion of the plan in a reviewer's first message, unproven.
-fn unproven(first_message: &str) -> Value {
-    let plan = first_message.split_once("<plan>\n").and_then(|(_, rest)| rest.split_once("\n</plan>"));
-    let plan: Value = plan.and_then(|(plan, _)| serde_json::from_str(plan).ok()).unwrap_or_default();
-    let tasks = plan["tasks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let of_task = |task: &Value| -> Vec<Value> {
-        let criteria = task["acceptance_criteria"].as_array().map_or(0, Vec::len);
-        let result =
-            |number| json!({ "task_id": task["id"], "criterion": number, "evidence": null, "state": "unproven" });
-        (1..=criteria).map(result).collect()
+/// Every criterion of the plan in a reviewer's first message: met, where a file that is there was changed.
+fn answered(first_message: &str) -> Value {
+    let section = |name: &str| -> Value {
+        let rest = first_message.split_once(&format!("<{name}>\n")).map(|(_, rest)| rest);
+        let json = rest.and_then(|rest| rest.split_once(&format!("\n</{name}>"))).map(|(json, _)| json);
+        json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
     };
-    tasks.iter().flat_map(of_task).collect()
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let (plan, report) = (section("plan"), section("report"));
+    let changes = list(&report["results"]).iter().flat_map(|result| list(&result["changes"])).collect::<Vec<_>>();
+    let there = changes.iter().find(|change| change["change_type"] != "deleted");
+    // Each line of a quote is looked for by itself, in part too: one of these stands in nearly every text.
+    let quoted = |change: &Value| json!({ "file": change["path"], "line": 1, "quote": "e\na\nu\no\ni\n0\n1" });
+    let (state, evidence) = there.map_or(("unproven", Value::Null), |change| ("met", quoted(change)));
+    let of_task = |task: &Value| -> Vec<Value> {
+        let result =
+            |number| json!({ "task_id": task["id"], "criterion": number, "evidence": evidence, "state": state });
+        (1..=list(&task["acceptance_criteria"]).len()).map(result).collect()
+    };
+    list(&plan["tasks"]).iter().flat_map(of_task).collect()
 }
 
 fn text_of(content: &Value) -> String {
