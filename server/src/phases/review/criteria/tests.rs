@@ -53,9 +53,9 @@ fn with(mut review: Value, at: usize, answer: Value) -> Value {
     let criteria = review["criteria"].as_array_mut().unwrap();
     criteria.truncate(at.max(3));
     if at < criteria.len() {
-        criteria[at] = answer
+        criteria[at] = answer;
     } else {
-        criteria.push(answer)
+        criteria.push(answer);
     }
     review
 }
