@@ -1,6 +1,6 @@
 //! A criterion is met where something shows it, and nowhere else.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 

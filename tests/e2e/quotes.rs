@@ -1,6 +1,6 @@
 //! A finding is not lost to how its line was quoted: copied from a diff, from a listing, or with other white space.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use serde_json::{Value, json};
 
