@@ -1,6 +1,5 @@
 //! Checks of a workspace: a person trusts them, or has them remembered, in every face; nothing else does.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 

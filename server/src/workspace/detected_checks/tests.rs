@@ -15,6 +15,7 @@ fn files(names: &[&str]) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_kind_of_project_shows_how_it_is_tested() {
     let package = |scripts: &str| format!("//- /package.json\n{{\"scripts\": {{{scripts}}}}}\n");
     let test = "\"test\": \"vitest run\"";
