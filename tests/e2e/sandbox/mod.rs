@@ -4,3 +4,4 @@ mod attacks;
 mod bad_input;
 mod lab;
 mod projects;
+mod view;

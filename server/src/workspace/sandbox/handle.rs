@@ -113,7 +113,8 @@ fn usual_memory_dir() -> RepoPath {
     RepoPath::parse(".agent_memory").expect("the usual name is a path")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::io::Read;
     use std::time::Duration;

@@ -156,7 +156,7 @@ mod tests {
         fs::write(deep.join("file"), "x").unwrap();
         fs::create_dir(scratch.path().join("closed")).unwrap();
         fs::write(scratch.path().join("closed/file"), "x").unwrap();
-        fs::set_permissions(scratch.path().join("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(scratch.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
         std::os::unix::fs::symlink("/", scratch.path().join("link")).unwrap();
         drop(scratch);
         assert_eq!(fs::read_dir(&views).unwrap().count(), 0);

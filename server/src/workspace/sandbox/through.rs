@@ -13,6 +13,32 @@ const MAX_VISITED: usize = 100_000;
 /// More than this are not bound: each is a mount.
 const MAX_FOLDERS: usize = 1_000;
 
+/// The folder that a build makes beside this file.
+const BUILDS: [(&str, &str); 7] = [
+    ("Cargo.toml", "target"),
+    ("pom.xml", "target"),
+    ("build.sbt", "target"),
+    ("build.gradle", "build"),
+    ("build.gradle.kts", "build"),
+    ("mix.exs", "_build"),
+    ("CMakeLists.txt", "build"),
+];
+
+/// Makes the folders that a build would make first, where git ignores them: else what the first one makes would be gone with
+/// its room, and the second one would make it all again.
+pub(super) fn make_build_folders(workspace: &Workspace) -> Result<(), WorkspaceError> {
+    let ignored = Ignored::of(workspace)?;
+    let root = workspace.dir();
+    for (beside, folder) in BUILDS {
+        let is_due = root.symlink_metadata(beside).is_ok_and(|metadata| metadata.is_file());
+        if is_due && root.symlink_metadata(folder).is_err() && ignored.is_ignored_path(folder, true)? {
+            // A tree that cannot be written has no caches to keep.
+            let _ = root.create_dir(folder);
+        }
+    }
+    Ok(())
+}
+
 /// The outermost folders that git ignores, without any that is protected, that is or holds a repository, or that belongs to
 /// Baton.
 pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> Result<Vec<RepoPath>, WorkspaceError> {
@@ -72,6 +98,16 @@ fn subfolders(root: &Dir, folder: Option<&RepoPath>) -> Vec<RepoPath> {
 mod tests {
     use super::*;
     use crate::workspace::fixture::{Fixture, memory};
+
+    #[test]
+    fn the_folder_of_a_build_is_there_before_its_first_one() {
+        let fixture = Fixture::new("//- /.gitignore\ntarget/\n//- /Cargo.toml\n[package]\n//- /CMakeLists.txt\nx\n");
+        make_build_folders(&fixture.workspace()).unwrap();
+        assert_eq!(fixture.names(""), [".gitignore", "CMakeLists.txt", "Cargo.toml", "target"]);
+        let plain = Fixture::new("//- /Cargo.toml\n[package]\n");
+        make_build_folders(&plain.workspace()).unwrap();
+        assert_eq!(plain.names(""), ["Cargo.toml"], "git would show it");
+    }
 
     #[test]
     fn the_outermost_ignored_folders_are_bound_and_no_other() {

@@ -23,7 +23,7 @@ use super::refused::why;
 use super::room::{Edit, Inside, Setup, Tree};
 use super::scratch::{self, Scratch};
 use super::sockets::{listed_sockets, sockets};
-use super::through::ignored_folders;
+use super::through::{ignored_folders, make_build_folders};
 use super::user::{User, memory_bytes};
 use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
@@ -255,6 +255,7 @@ impl View {
         let (edits, through) = match &job.place {
             Place::Try { edits } => (edits.iter().map(header).collect(), Vec::new()),
             Place::End { .. } => {
+                make_build_folders(workspace).map_err(|error| error.to_string())?;
                 let folders = ignored_folders(workspace, memory_dir).map_err(|error| error.to_string())?;
                 (Vec::new(), folders.iter().map(|path| path.as_str().to_owned()).collect())
             }
