@@ -524,7 +524,7 @@ fn the_hosts_network_is_not_reached() {
     let listener = other.and_then(|ip| TcpListener::bind((ip, 0)).ok());
     match listener.as_ref().map(|listener| listener.local_addr().expect("bound")) {
         Some(bound) if !bound.ip().is_loopback() => {
-            attacks.push(("AF_INET", address(bound.port(), &bound.ip().to_string())))
+            attacks.push(("AF_INET", address(bound.port(), &bound.ip().to_string())));
         }
         _ => drop(skip("this machine has no address but its loopback")),
     }

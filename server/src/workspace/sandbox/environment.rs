@@ -217,8 +217,8 @@ pub(super) fn of_check(user: &[(OsString, OsString)], wanted: Wanted<'_>) -> Env
             Some(Kind::SecretPlace) => wanted.secrets,
         };
         if is_given {
-            let is_of_no_use = (wanted.is_view && is_temporary(name)) || has_closed_pipes(name, value);
-            if !is_of_no_use {
+            let means_nothing = has_closed_pipes(name, value) || (wanted.is_view && is_temporary(name));
+            if !means_nothing {
                 made.variables.push((name.clone(), value.clone()));
             }
         } else if matches!(kind, Some(Kind::Secret | Kind::SecretPlace)) {
