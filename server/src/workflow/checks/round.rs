@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::base::base_state;
@@ -45,66 +46,77 @@ pub(crate) async fn check_round(run: &Arc<Run>, round: &Round, report: &mut Impl
         return Ok(false);
     }
     run.emit(IMPLEMENT, EventStatus::Progress, format!("running {}", count(missing.len(), "check")));
+    let missing: Vec<Check> = missing.into_iter().cloned().collect();
     let stop = run.context.cancel.child_token();
-    let (mut working, mut has_changed, mut failure) = (JoinSet::new(), false, None);
-    for check in missing {
-        let next = match skipped(run, check, report).await {
-            Ok(Some(reason)) => take(run, &checks, report, without_run(run, check, reason)),
-            // Who asks first runs first; the slot is held until the end.
-            Ok(None) => match slot(run).await {
-                Ok(slot) => {
-                    let (run, check, n, stop) = (run.clone(), check.clone(), round.n, stop.clone());
-                    working.spawn(async move {
-                        let done = check_one(&run, &check, n, &stop).await;
-                        drop(slot);
-                        done
-                    });
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
-        failure = failure.or(next.err());
-        while failure.is_none()
-            && let Some(ended) = working.try_join_next()
-        {
-            failure = add(run, &checks, report, &mut has_changed, joined(ended)).err();
-        }
-        if failure.is_some() {
-            break;
-        }
-    }
-    if failure.is_some() {
+    let working = JoinSet::new();
+    let mut at_work =
+        AtWork { run, checks: &checks, round: round.n, report, has_changed: false, working, stop: stop.clone() };
+    let mut outcome = at_work.begin_all(&missing).await;
+    if outcome.is_err() {
         stop.cancel();
     }
-    while let Some(ended) = working.join_next().await {
-        if let Err(error) = add(run, &checks, report, &mut has_changed, joined(ended)) {
+    while let Some(ended) = at_work.working.join_next().await {
+        if let Err(error) = at_work.add(ended) {
             // The others end within a moment; nothing of them is left behind.
             stop.cancel();
-            failure = failure.or(Some(error));
+            outcome = outcome.and(Err(error));
         }
     }
-    failure.map_or(Ok(has_changed), Err)
+    outcome.map(|()| at_work.has_changed)
+}
+
+/// The checks of a round that are at work.
+struct AtWork<'a> {
+    run: &'a Arc<Run>,
+    checks: &'a [Check],
+    round: u32,
+    report: &'a mut ImplReport,
+    has_changed: bool,
+    /// Each ends with its slot, which is free once its result is written.
+    working: JoinSet<(Result<Checked, PhaseError>, OwnedSemaphorePermit)>,
+    stop: CancellationToken,
 }
 
 /// The result of a check, and whether it changed files.
 type Checked = (CheckResult, bool);
 
-fn joined(ended: Result<Result<Checked, PhaseError>, tokio::task::JoinError>) -> Result<Checked, PhaseError> {
-    ended.unwrap_or_else(|error| Err(PhaseError::Internal(format!("a check broke off: {error}"))))
-}
+type EndedTask = Result<(Result<Checked, PhaseError>, OwnedSemaphorePermit), JoinError>;
 
-fn add(
-    run: &Run,
-    checks: &[Check],
-    report: &mut ImplReport,
-    has_changed: &mut bool,
-    checked: Result<Checked, PhaseError>,
-) -> Result<(), PhaseError> {
-    let (result, changed) = checked?;
-    *has_changed |= changed;
-    take(run, checks, report, result)
+impl AtWork<'_> {
+    /// Begin the checks in their order, each as soon as it has a slot.
+    async fn begin_all(&mut self, missing: &[Check]) -> Result<(), PhaseError> {
+        for check in missing {
+            if let Some(reason) = skipped(self.run, check, self.report).await? {
+                take(self.run, self.checks, self.report, without_run(self.run, check, reason))?;
+                continue;
+            }
+            let slot = self.slot().await?;
+            let (run, check, round, stop) = (self.run.clone(), check.clone(), self.round, self.stop.clone());
+            self.working.spawn(async move { (check_one(&run, &check, round, &stop).await, slot) });
+        }
+        Ok(())
+    }
+
+    /// A slot for the next check. What ends meanwhile is written first.
+    async fn slot(&mut self) -> Result<OwnedSemaphorePermit, PhaseError> {
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.working.join_next() => self.add(ended)?,
+                slot = slot(self.run) => return slot,
+            }
+        }
+    }
+
+    fn add(&mut self, ended: EndedTask) -> Result<(), PhaseError> {
+        let broke_off = |error: JoinError| PhaseError::Internal(format!("a check broke off: {error}"));
+        let (checked, slot) = ended.map_err(broke_off)?;
+        let (result, has_changed) = checked?;
+        self.has_changed |= has_changed;
+        take(self.run, self.checks, self.report, result)?;
+        drop(slot);
+        Ok(())
+    }
 }
 
 fn take(run: &Run, checks: &[Check], report: &mut ImplReport, result: CheckResult) -> Result<(), PhaseError> {
