@@ -178,7 +178,7 @@ fn a_fix_round_is_measured_by_what_changed_since_the_workflow_began() {
     let session = Session::new(&workspace(2));
     let both = with(own("T1"), json!({ "files_to_modify": ["src/t1.rs", "src/t2.rs"] }));
     let issue = json!({ "severity": "major", "file": "src/t1.rs", "quote": "    1", "description": "It is too low." });
-    let wants = || vec![review("changes_requested", "fix_and_re_review", &[issue.clone()])];
+    let wants = || vec![review("changes_requested", "fix_and_re_review", std::slice::from_ref(&issue))];
     let script = Script::new()
         .rounds(
             "implement/T1",

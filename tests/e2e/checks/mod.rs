@@ -1,6 +1,6 @@
 //! The user's own checks: run at the end of a round, repaired, and tried on edits before they are published.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod end_of_round;
 mod in_a_view;
@@ -8,6 +8,7 @@ mod skipped;
 mod stopped;
 mod tried;
 
+use std::io::Write as _;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
@@ -77,12 +78,12 @@ fn has_view() -> bool {
         let api = api(Script::new(), &["T1"]);
         run(&session, &api).run().expect(0);
         let events = session.events_of(&session.runs()[0]);
-        let words =
+        let mut words =
             events.iter().filter_map(|event| event["message"].as_str()?.strip_prefix("sandbox of the checks: "));
-        words.last().expect("the first lines of a run say it").to_owned()
+        words.next_back().expect("the first lines of a run say it").to_owned()
     });
     if !found.starts_with("view") {
-        eprintln!("skipped: checks have no view here ({found})");
+        writeln!(std::io::stderr(), "skipped: checks have no view here ({found})").unwrap();
     }
     found.starts_with("view")
 }
