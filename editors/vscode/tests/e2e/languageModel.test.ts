@@ -53,7 +53,14 @@ describe("the models of VS Code", vscode.options, () => {
     await window.problem(NO_NAME).waitFor();
     await window.picture("done");
     const asked = [...new Set(api.models)].sort();
-    const expected = ["context mini", "implement/T1 large", "implement/T2 mini", "plan large", "review large"];
+    const expected = [
+      "context mini",
+      "implement/T1 large",
+      "implement/T2 mini",
+      "plan large",
+      "review large",
+      "validate large",
+    ];
     assert.deepEqual(asked, expected, "small models for small work");
     await window.clearNotifications();
   });

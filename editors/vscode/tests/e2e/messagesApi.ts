@@ -12,8 +12,13 @@ export interface Reply {
   input: object;
 }
 
-/** By agent (`context`, `plan`, `implement/T1`, `review`): the replies of each of its conversations; the last go on. */
+/**
+ * By agent (`context`, `plan`, `implement/T1`, `review`, `validate`): the replies of each of its conversations; the last go
+ * on. Where the script says nothing of `validate`, every finding stands.
+ */
 export type Script = Record<string, Reply[][]>;
+
+const STANDS: Reply = { tool: "submit_verdict", input: { reason: "The code is as it says.", refuted: false } };
 
 interface Body {
   model: string;
@@ -140,7 +145,7 @@ export class MessagesApi {
     if (!known.includes(first)) {
       known.push(first);
     }
-    const rounds = this.script[agent] ?? [];
+    const rounds = this.script[agent] ?? (agent === "validate" ? [[STANDS]] : []);
     const reply = (rounds[known.indexOf(first)] ?? rounds.at(-1))?.[turn];
     return reply?.tool === "submit_review" ? { ...reply, input: { criteria: answered(body), ...reply.input } } : reply;
   }
@@ -168,6 +173,9 @@ function answered(body: Body): object[] {
 /** The submit tool on offer says who asks; an implementer's first message ends with its task. */
 export function agentOf(body: { tools?: { name: string }[]; messages: { content: unknown }[] }): string {
   const offers = (tool: string): boolean => body.tools?.some(({ name }) => name === tool) ?? false;
+  if (offers("submit_verdict")) {
+    return "validate";
+  }
   if (!offers("submit_result")) {
     return ["context", "plan", "review"].find((agent) => offers(`submit_${agent}`)) ?? "any";
   }
