@@ -73,10 +73,12 @@ export function hasLogToRead({ state, file }: CheckStatus): boolean {
   return state !== "passed" && state !== "skipped" && file !== null;
 }
 
-/** The workflow can go on from where it stands. */
-export function isUnfinished({ status }: State): boolean {
+/** The workflow can go on from where it stands; one that is undone can where its plan waits again. */
+export function isUnfinished(state: State): boolean {
+  const { status } = state;
   const over: readonly (string | null | undefined)[] = ["merged", "rejected", "rolled_back"];
-  return status?.task != null && !over.includes(status.state) && !over.includes(status.outcome);
+  const isOver = over.includes(status?.state) || over.includes(status?.outcome);
+  return status?.task != null && (!isOver || can(state, "approve"));
 }
 
 /** The server says that this can be done. One that does not say what can be done refuses what cannot. */

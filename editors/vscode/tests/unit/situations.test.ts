@@ -36,6 +36,11 @@ describe("each situation", () => {
         assert.ok(!("way" in button) || titles.includes(button.title), button.title);
       }
     });
+    it(`takes another task where the server takes one: ${name}`, () => {
+      // A task that nobody has begun is started, not left for another one.
+      const takes = status.state !== "ready" && (status.ways_on ?? []).some(({ id }) => id === "start");
+      assert.equal(present.isUnfinished(state), status.task !== null && !takes);
+    });
     it(`shows what was proven: ${name}`, () => {
       const rows = present.below(status, "implement");
       assert.ok(rows !== null && "tasks" in rows);
