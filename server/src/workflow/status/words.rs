@@ -84,7 +84,7 @@ impl Situation {
             Self::Escalated { .. } => with_issues("needs you"),
             Self::Merged if is_partly_undone(facts) => "approved, partly undone".to_owned(),
             Self::Merged if facts.memory.is_accepted() => "accepted by you".to_owned(),
-            Self::Merged => with_issues("approved"),
+            Self::Merged => with_issues(&approved(facts)),
             Self::RolledBack => "undone".to_owned(),
             Self::Rejected => "plan rejected".to_owned(),
         }
@@ -138,6 +138,16 @@ impl Situation {
 
 fn is_partly_undone(facts: &Facts<'_>) -> bool {
     facts.written.files > 0 && facts.written.can_bring_back
+}
+
+/// `approved`, and how many checks fail because of the work.
+fn approved(facts: &Facts<'_>) -> String {
+    let checks = facts.memory.report.iter().flat_map(|report| &report.checks);
+    match checks.filter(|check| check.is_broken()).count() {
+        0 => "approved".to_owned(),
+        1 => "approved, 1 check fails".to_owned(),
+        broken => format!("approved, {broken} checks fail"),
+    }
 }
 
 fn open_issues(facts: &Facts<'_>) -> usize {

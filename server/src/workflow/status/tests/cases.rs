@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::contracts::{FileKeys, GateCheck, JsonText, OfferedCheck};
+use crate::contracts::{BaseState, FileKeys, GateCheck, JsonText, OfferedCheck};
 use crate::memory::{FaultyPlan, FileFaults, LoadedPlan, Memory};
 use crate::workflow::changes::written::Written;
 use crate::workflow::gate::checks::WaitingChecks;
@@ -198,6 +198,15 @@ fn proven(action: &str, verdict: &str, issues: usize, states: [&str; 4]) -> Memo
     memory
 }
 
+/// The same where what fails passed without the work.
+fn breaking(mut memory: Memory) -> Memory {
+    let checks = memory.report.iter_mut().flat_map(|report| &mut report.checks);
+    for check in checks.filter(|check| check.base.is_some()) {
+        check.base = Some(BaseState::Passed);
+    }
+    memory
+}
+
 fn accepted() -> Memory {
     let memory = reviewed("escalate_to_human", "changes_requested", 1);
     Memory { dismissed: vec!["i1".into()], ..memory }
@@ -346,6 +355,14 @@ fn after_review() -> Vec<(&'static str, Case)> {
             Case {
                 memory: proven("merge", "approved", 0, ["met"; 4]),
                 events: events(&["workflow progress: sandbox of the checks: none: namespaces are refused here"]),
+                written: written(1),
+                ..Case::default()
+            },
+        ),
+        (
+            "merged, though a check fails",
+            Case {
+                memory: breaking(proven("merge", "approved", 1, ["met"; 4])),
                 written: written(1),
                 ..Case::default()
             },
