@@ -47,7 +47,8 @@ export class Desk {
     const project = join(root, "project");
     writeProject(project);
     const env = {
-      PATH: `${installed.node}:/usr/bin:/bin`,
+      // With npm, which comes beside the node that runs the tests.
+      PATH: `${installed.node}:/usr/bin:/bin:${dirname(process.execPath)}`,
       HOME: join(root, "home"),
       XDG_CONFIG_HOME: join(root, "home/.config"),
       XDG_DATA_HOME: join(root, "home/.local/share"),

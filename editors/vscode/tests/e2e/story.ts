@@ -12,6 +12,7 @@ export const PROJECT: Record<string, string> = {
 };
 
 export const NO_NAME = "An empty name greets nobody: the greeting ends in a blank.";
+export const NO_DEFAULT = "name has no default";
 export const NO_EXAMPLE = "The README does not show what is printed.";
 
 const edit = (path: string, old_text: string, new_text: string): Reply => ({
@@ -143,4 +144,27 @@ export function asksForMore(): Script {
   const [reply] = review("It should not go on like this.", NAME_ISSUE);
   const input = { ...reply?.input, verdict: "rejected", recommended_action: "escalate_to_human" };
   return { ...goesWell(), review: [[{ tool: "submit_review", input }]] };
+}
+
+/** Checks that a project shows by its package.json: one passes after the task, and one does not until `name` has a default. */
+export const SCRIPTS: Record<string, string> = {
+  "package.json": `${JSON.stringify({ private: true, scripts: { test: "node test.js", lint: "node lint.js" } }, null, 2)}\n`,
+  "test.js": 'process.exit(require("fs").readFileSync("greet.py", "utf8").includes("hello") ? 0 : 1);\n',
+  "lint.js": `if (require("fs").readFileSync("greet.py", "utf8").includes("greet(name):")) {
+  console.log("greet.py:1: ${NO_DEFAULT}");
+  process.exit(1);
+}
+`,
+};
+
+/** A run whose review has one criterion that nothing shows to be met. */
+export function leavesOneUnproven(): Script {
+  const script = goesWell();
+  const evidence = { file: "greet.py", line: 2, quote: 'return f"hello, {name}"' };
+  const criteria = [
+    { task_id: "T1", criterion: 1, evidence, state: "met" },
+    { task_id: "T2", criterion: 1, evidence: null, state: "unproven" },
+  ];
+  const [first = [], ...later] = script["review"] ?? [];
+  return { ...script, review: [first.map((reply) => ({ ...reply, input: { ...reply.input, criteria } })), ...later] };
 }
