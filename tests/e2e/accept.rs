@@ -13,7 +13,7 @@ use crate::support::replies::{approves, but, fixes, own, review, workspace};
 use crate::support::session::{Baton, Done, Session};
 use crate::support::terminal::Terminal;
 
-const STANDS: &str = "Changes are in your working tree; nothing was committed.";
+const STANDS: &str = "No check ran. Changes are in your working tree; nothing was committed.";
 
 fn issue(file: &str, description: &str) -> Value {
     json!({ "severity": "major", "file": file, "line": 2, "quote": "    1", "description": description })
@@ -161,7 +161,7 @@ fn with_every_issue_dismissed_the_next_start_ends_as_merged_and_restoring_one_op
     assert_eq!(api.requests().len(), asked);
 
     // And it is fixed as any other; the next review has nothing that was accepted.
-    session.run(&api, ["--fix", &a]).expect(0).prints("Approved.");
+    session.run(&api, ["--fix", &a]).expect(0).prints("Approved by reading");
     assert!(session.text("src/t1.rs").contains('2') && session.text("src/t2.rs").contains('1'));
     assert!(!session.exists(".agent_memory/accepted.json"));
     assert!(session.exists(".agent_memory/history/0001-fix/accepted.json"));

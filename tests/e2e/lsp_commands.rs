@@ -308,7 +308,14 @@ fn an_issue_is_fixed_in_a_round_of_its_own() {
     let session = Session::new(GREETING);
     let fix = json!({ "path": "src/lib.rs", "old_text": "hello {name}", "new_text": "hello, {name}" });
     let result = json!({ "task_id": "T1", "status": "completed", "changes": [], "notes": "", "blockers": [] });
+    let mended = json!({
+        "verdict": "approved", "summary": "Good.", "recommended_action": "merge", "plan_drift_detected": false,
+        "drift_details": "", "issues": []
+    });
     let api = MessagesApi::start(script().by(move |request| {
+        if request.agent == "review" && request.first_message().contains("<open_issues>") {
+            return Some(Reply::tool("submit_review", mended.clone()));
+        }
         let is_fix = request.agent == "implement/T1" && request.first_message().contains("empty name greets nobody");
         is_fix.then(|| match request.turn {
             0 => Reply::tool("edit_file", fix.clone()),
@@ -518,7 +525,7 @@ fn a_spent_budget_is_asked_about_and_raised() {
             }
             Some("window/workDoneProgress/create") => client.answer(&message, Value::Null),
             Some("window/showMessage") => {
-                assert!(message_text(&message).contains("Approved."), "{message}");
+                assert!(message_text(&message).contains("Approved by reading"), "{message}");
                 break;
             }
             _ => {}
@@ -613,7 +620,7 @@ fn without_a_plugin_results_are_shown() {
     client.wait_for_run_end(&run);
     client.execute("baton.status", &[]).expect("a status");
     let message = client.wait_for_message();
-    for words in [TASK, "Approved.", "T1 completed: Greet by name", "1 open issue", "Undo: baton.rollback."] {
+    for words in [TASK, "Approved by reading", "T1 completed: Greet by name", "1 open issue", "Undo: baton.rollback."] {
         assert!(message_text(&message).contains(words), "{words}: {}", message_text(&message));
     }
     client.execute("baton.diff", &[]).expect("a diff");

@@ -73,15 +73,11 @@ impl Models {
                 "estimated_complexity": "simple"
             }]
         });
-        let review = json!({
-            "verdict": "approved", "summary": "Good.", "recommended_action": "merge", "plan_drift_detected": false,
-            "drift_details": "", "issues": []
-        });
         Self::default()
             .on("context", [calls("submit_context", context)])
             .on("plan", [calls("submit_plan", plan)])
             .on("implement/T1", does_the_task())
-            .on("review", [calls("submit_review", review)])
+            .on("review", [approval_of(&["T1"])])
     }
 
     fn on(mut self, agent: &str, replies: impl IntoIterator<Item = Reply>) -> Self {
@@ -112,6 +108,17 @@ impl Models {
     fn asked(&self, agent: &str) -> Vec<&Value> {
         self.asked.iter().filter(|request| request["agent"] == agent).collect()
     }
+}
+
+/// An approval, with an answer to the one criterion of each of these tasks.
+fn approval_of(tasks: &[&str]) -> Reply {
+    let criterion = |task| json!({ "task_id": task, "criterion": 1, "evidence": null, "state": "unproven" });
+    let criteria: Vec<Value> = tasks.iter().map(criterion).collect();
+    let review = json!({
+        "issues": [], "criteria": criteria, "drift_details": "", "plan_drift_detected": false, "summary": "Good.",
+        "verdict": "approved", "recommended_action": "merge"
+    });
+    calls("submit_review", review)
 }
 
 /// Looks at the file, puts the parameter in, hands on.
@@ -396,6 +403,7 @@ fn a_task_that_waits_for_a_document_keeps_no_place_from_another() {
     });
     let mut models = Models::good();
     models.replies.insert("plan".to_owned(), [calls("submit_plan", plan)].into());
+    models.replies.insert("review".to_owned(), [approval_of(&["T1", "T2"])].into());
     let result = json!({ "task_id": "T2", "status": "completed", "changes": [], "notes": "", "blockers": [] });
     let write = calls("write_file", json!({ "path": "src/other.rs", "content": "// other\n" }));
     let mut models = models.on("implement/T2", [write, calls("submit_result", result)]);

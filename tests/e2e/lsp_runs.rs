@@ -142,7 +142,10 @@ fn a_gate_that_is_dismissed_waits_and_goes_on_when_it_is_approved_by_command() {
     assert_eq!((&status["run"], &status["phases"][1]["status"]), (&json!(run), &json!("waiting")));
     assert!(session.text("src/lib.rs").contains("greet()"));
     let approved = client.execute("baton.approve", &[]).expect("it is approved");
-    assert_eq!(approved, json!({ "run": null, "plan_version": 1, "tasks": ["T1"] }));
+    assert_eq!(
+        approved,
+        json!({ "run": null, "plan_version": 1, "tasks": ["T1"], "trusted_checks": [], "remembered_checks": [] })
+    );
     let shown = client.wait_for_run_end(&run);
     assert_eq!(shown.last_message["type"], 3, "{}", shown.last_message);
     assert!(session.text("src/lib.rs").contains("greet(name: &str)"));

@@ -99,6 +99,7 @@ fn run_ids_that_no_clock_gave_are_passed_over() {
     for entry in ["4294967295-reset", "4000000000-finished"] {
         session.write(&session.memory(&format!("history/{entry}/runs.json")), "[]");
     }
+    let before = session.text("src/t1.rs");
     session.run(&one_task(), ["--task", "Do it", "--auto-approve"]).expect(0);
     let runs = session.runs();
     let own: Vec<&String> = runs.iter().filter(|run| !planted.contains(&run.as_str())).collect();
@@ -109,6 +110,7 @@ fn run_ids_that_no_clock_gave_are_passed_over() {
     assert!(doctor.stdout.contains(planted[3]) && doctor.stdout.contains("4294967295-reset"), "{}", doctor.stdout);
 
     session.write("baton.toml", "keep_runs = 1\n");
+    session.write("src/t1.rs", &before);
     session.run(&one_task(), ["--task", "Do it again", "--reset", "--auto-approve"]).expect(0);
     assert_eq!(session.history().into_iter().filter(|entry| entry.starts_with("000")).count(), 1);
     session.baton(["clean"]).run().expect(0);
@@ -400,8 +402,10 @@ fn a_new_an_empty_and_our_own_folder_are_memory_folders() {
                 None => session.write(path, text),
             }
         }
+        let before = session.text("src/t1.rs");
         session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
         assert!(session.exists(&format!("{folder}/review.json")), "{folder}");
+        session.write("src/t1.rs", &before);
         session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0);
         for (path, text) in files.iter().filter(|(path, _)| !path.ends_with('/') && !path.ends_with("task.md")) {
             assert_eq!(session.text(path), *text);
@@ -469,8 +473,10 @@ fn a_memory_folder_that_is_removed_while_a_run_is_at_work_is_reported() {
 #[test]
 fn a_lock_without_a_holder_or_that_holds_nonsense_is_taken_or_reported() {
     let session = Session::new(&workspace(1));
+    let before = session.text("src/t1.rs");
     for (text, code) in [("", 0), ("{\"pid\":1,\"ru", 0), ("{\"pid\":4294967295,\"run\":\"x\"}", 0), ("nonsense", 1)] {
         session.write(&session.memory("lock"), text);
+        session.write("src/t1.rs", &before);
         let done = session.run(&one_task(), ["--task", "Do it", "--reset", "--auto-approve"]).expect(code);
         if code == 1 {
             done.reports(".agent_memory/lock holds something else than Baton writes there").reports("move it away");

@@ -602,7 +602,8 @@ fn evil_script() -> Script {
                 Reply::tool("submit_result", evil_result),
             ],
         )
-        .on("review", [Reply::tool("submit_review", evil_review)])
+        // The quote of the second issue stands nowhere, which is sent back twice.
+        .on("review", (0..3).map(|_| Reply::tool("submit_review", evil_review.clone())))
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn where_no_key_can_be_kept_that_is_said_and_an_answer_from_outside_is_none() {
     run(&["approve"]).expect(1).reports("holds for this process only");
     run(&["status"]).expect(0).prints("hold for this process only");
     // Where it is given in the run itself it counts, and so does what follows.
-    run(&["run", "--auto-approve"]).expect(0).prints("Approved.");
+    run(&["run", "--auto-approve"]).expect(0).prints("Approved by reading");
     assert!(session.text("src/t1.rs").contains('1'));
 }
 

@@ -40,7 +40,7 @@ fn an_issue_is_fixed_by_a_workflow_whose_task_it_is() {
     let commit = session.git(&["rev-parse", "HEAD"])[..10].to_owned();
     let api = one_task();
     let one = id(&session, BASE_REVIEW, 0);
-    session.run(&api, ["--fix", one.as_str(), "--auto-approve"]).expect(0).prints("Approved.");
+    session.run(&api, ["--fix", one.as_str(), "--auto-approve"]).expect(0).prints("Approved by reading");
     let task = format!(
         "Fix this issue, found by a review of the working tree against {commit}.\n\n\
          src/t1.rs:2 (minor): One answers 0.\nSuggested fix: Answer 1.\n"

@@ -144,14 +144,13 @@ fn while_issues_are_being_fixed_they_are_open() {
         expect![[r#"
             $ run --task 'Do it' --auto-approve
             exit 1
-              ? T1: unproven: T1 is done
               T1 blocked: no idea. Run again to retry; what is done stays done.
                 baton run                  try again
                 baton diff                 show changes
                 baton rollback             undo
                 baton plan --feedback "…"  plan again
                 baton reset                start over
-            asked: context, plan, implement/T1, review, validate, implement/T1
+            asked: context, plan, implement/T1, review, implement/T1
             modified src/t1.rs
               -    0
               +    1
@@ -234,13 +233,11 @@ fn automatic_approval_answers_the_gate_of_a_fix_round_too() {
             $ run --task 'Do it' --auto-approve
             exit 0
               The verdict is approved.
-              ? T1: unproven: T1 is done
-              ? FIX: unproven: Every issue given with the task is fixed.
-              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 criteria unproven.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
-            asked: context, plan, implement/T1, review, validate, validate, implement/FIX, implement/T1, review
+            asked: context, plan, implement/T1, review, implement/FIX, implement/T1, review
             modified README.md
               -# Sample
               +# A sample
@@ -276,13 +273,11 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             $ run --task 'Do it' --only T1 --auto-approve
             exit 0
               The verdict is approved.
-              ? T1: unproven: T1 is done
-              ? FIX: unproven: Every issue given with the task is fixed.
-              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2. 2 criteria unproven.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
-            asked: context, plan, implement/T1, review, validate, implement/FIX, review
+            asked: context, plan, implement/T1, review, implement/FIX, review
             modified README.md
               -# Sample
               +# A sample
@@ -316,13 +311,11 @@ fn a_fix_round_widens_no_approval_but_by_its_own_task() {
             $ run --auto-approve
             exit 0
               The verdict is approved.
-              ? T1: unproven: T1 is done
-              ? FIX: unproven: Every issue given with the task is fixed.
-              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2. 2 criteria unproven.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. Not approved and so not done: T2.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
-            asked: implement/T1, review, validate, implement/FIX, review
+            asked: implement/T1, review, implement/FIX, review
             modified README.md
               -# Sample
               +# A sample
@@ -355,13 +348,11 @@ fn a_plan_may_have_a_task_called_fix() {
             $ run --task 'Do it' --auto-approve
             exit 0
               The verdict is approved.
-              ? fix: unproven: T1 is done
-              ? T2: unproven: T2 is done
-              Approved by reading; no check ran. Changes are in your working tree; nothing was committed. 2 criteria unproven.
+              Approved by reading; no check ran. Changes are in your working tree; nothing was committed.
                 baton diff            show changes
                 baton rollback        undo
                 baton run --task "…"  start
-            asked: context, plan, implement/T2, implement/fix, review, validate, implement/fix, review
+            asked: context, plan, implement/T2, implement/fix, review, implement/fix, review
             modified README.md
               -# Sample
               +# A sample
@@ -414,7 +405,6 @@ fn a_fix_without_an_open_issue_needs_a_person() {
             $ run --task 'Do it' --auto-approve
             exit 3
               The verdict is changes_requested.
-              ? T1: unproven: T1 is done
               A person is needed: the review asks for a fix and names no open issue
                 baton accept               accept as is
                 baton plan --feedback "…"  plan again
@@ -425,7 +415,6 @@ fn a_fix_without_an_open_issue_needs_a_person() {
             $ run
             exit 3
               The verdict is changes_requested.
-              ? T1: unproven: T1 is done
               A person is needed: the review asks for a fix and names no open issue
                 baton accept               accept as is
                 baton plan --feedback "…"  plan again
