@@ -110,6 +110,7 @@ async fn run(asked: Asked) -> Result<Value, String> {
     Ok(json!({
         "level": sandbox.level(),
         "words": sandbox.words(),
+        "explanation": sandbox.explanation(),
         "can_try": sandbox.can_try(),
         "ended": ended(&ran.ended),
         "elapsed_ms": milliseconds(ran.elapsed),

@@ -309,7 +309,9 @@ fn a_machine_without_user_namespaces() {
     assert!(["landlock", "none"].contains(&ran.level()), "{ran:?}");
     assert_eq!((ran.ended(), ran.output()), ("exited 0", "x\n"), "{ran:?}");
     let words = ran.answer["words"].as_str().expect("words");
-    assert!(words.contains("max_user_namespaces"), "{words}");
+    assert_eq!(words, format!("{}: no user namespaces", ran.level()));
+    let explanation = ran.answer["explanation"].as_str().expect("words");
+    assert!(explanation.contains("sysctl user.max_user_namespaces"), "{explanation}");
     let ran = on_a_machine(&lab, &prepare, "cat a.txt", true).expect("as before");
     assert!(ran.ended().starts_with("not run: "), "{ran:?}");
     assert_eq!(ran.answer["can_try"], false);
@@ -325,26 +327,64 @@ fn a_machine_that_refuses_mounts() {
     );
     let Some(ran) = on_a_machine(&lab, &nested, "cat a.txt", false) else { return };
     assert_eq!((ran.ended(), ran.output()), ("exited 0", "x\n"), "{ran:?}");
-    let words = ran.answer["words"].as_str().expect("words");
-    assert!(ran.level() == "view" || words.contains("mount /proc") || words.contains("/proc"), "{words}");
+    let words = &ran.answer["explanation"];
+    assert!(ran.level() == "view" || words.as_str().is_some_and(|words| words.contains("/proc")), "{words}");
 }
 
+/// A copy stands in, with what is mounted in it; nothing of either is written.
 #[test]
 fn something_mounted_inside_the_workspace() {
-    let lab = Lab::new("//- /a.txt\nx\n//- /sub/b.txt\ny\n");
+    let lab = Lab::new(
+        "//- /a.txt\nx\n//- /sub/b.txt\ny\n//- /gone.txt\nx\n//- /new.txt\nold\n//- /.gitignore\ntarget/\n\
+         //- /target/x\n1\n//- /.env\nKEY=a-long-secret\n",
+    );
+    lab.outside_of_sandbox(
+        "git init -q . && git config user.email a@b && git config user.name a && git add -A -f . && git commit -qm start",
+    );
+    let before = mounts();
     let prepare = "mount -t tmpfs none sub; echo mounted > sub/c.txt";
+    let command = "cat a.txt new.txt sub/c.txt target/x .env; pwd; echo z > a.txt; echo z > sub/c.txt; rm gone.txt; \
+                   echo 2 > target/x; git status --short | sort";
     for edits in [false, true] {
-        let Some(ran) = on_a_machine(&lab, prepare, "cat a.txt sub/c.txt; echo z > a.txt; echo z > sub/c.txt", edits)
-        else {
-            return;
-        };
-        assert!(ran.ended() == "exited 0" || ran.ended().starts_with("not run: "), "{ran:?}");
-        if ran.ended() == "exited 0" {
-            assert_eq!(ran.output(), "x\nmounted\n", "{ran:?}");
+        let Some(ran) = on_a_machine(&lab, prepare, command, edits) else { return };
+        assert_eq!((ran.level(), &ran.answer["words"]), ("view", &json!("view: on a copy")), "{ran:?}");
+        let explanation = ran.answer["explanation"].as_str().expect("words");
+        assert!(explanation.contains("mounted inside it") && explanation.contains("copy"), "{explanation}");
+        let (new, cache) = if edits { ("n", 2) } else { ("old", 1) };
+        let folder = lab.root().display().to_string();
+        assert!(ran.output().starts_with(&format!("x\n{new}\nmounted\n{cache}\n{folder}\n")), "{ran:?}");
+        assert!(ran.output().contains(" M a.txt\n") && ran.output().contains(" D gone.txt\n"), "{ran:?}");
+        assert_eq!(lab.text("a.txt"), "x\n");
+        assert!(lab.root().join("gone.txt").exists());
+        assert_eq!(lab.text("target/x"), "2\n", "the real one at the end of a round, and never in a try");
+        if !edits {
+            let changed = [("a.txt", Some("z\n")), ("gone.txt", None)];
+            let changed = changed.map(|(path, text)| (path.to_owned(), text.map(str::to_owned)));
+            assert_eq!(ran.changed(), changed, "{ran:?}");
         }
-        if ran.level() == "view" {
-            assert_eq!(lab.text("a.txt"), "x\n");
-        }
+        nothing_is_left(&lab, &before);
+    }
+}
+
+/// As deep as overlays can lie on one another already, so that none can be laid over any of it.
+#[test]
+fn a_machine_on_which_overlays_fail() {
+    if !is_root() {
+        skip("only root can make such a machine");
+        return;
+    }
+    let lab = Lab::new("//- /a.txt\nx\n");
+    let before = mounts();
+    let prepare = "o=$OUTSIDE/layers; mkdir -p $o; mount -t tmpfs none $o; mkdir $o/u $o/w $o/m $o/u2 $o/w2; outer=$(dirname \"$HOME\"); \
+         mount -t overlay overlay -o lowerdir=$outer,upperdir=$o/u,workdir=$o/w $o/m; \
+         mount -t overlay overlay -o lowerdir=$o/m,upperdir=$o/u2,workdir=$o/w2 \"$outer\"; cd \"$HOME/$LAB_WORK\"";
+    for edits in [false, true] {
+        let command = "cat a.txt; mkdir -p d; echo z > a.txt; cat a.txt; echo z > ~/x || echo read-only";
+        let ran = on_a_machine(&lab, prepare, command, edits).expect("root");
+        assert_eq!((ran.level(), &ran.answer["words"]), ("view", &json!("view: on a copy")), "{ran:?}");
+        assert!(ran.output().starts_with("x\nz\n") && ran.output().ends_with("read-only\n"), "{ran:?}");
+        assert_eq!(lab.text("a.txt"), "x\n");
+        nothing_is_left(&lab, &before);
     }
 }
 

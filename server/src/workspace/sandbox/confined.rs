@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::environment::{Environment, Wanted, of_check};
-use super::hidden::{Places, at_home, find, home_of_user};
+use super::exposed::Exposed;
 use super::hints::hints;
 use super::job::{Ended, Job, Place, Ran};
 use super::launch::{Came, Given, run_room};
@@ -30,13 +29,14 @@ const PROBE: Duration = Duration::from_secs(10);
 /// The level, tried out here.
 #[derive(Debug, Clone)]
 pub(super) struct Confined {
-    user: User,
+    exposed: Exposed,
+    home: Option<PathBuf>,
 }
 
 impl Confined {
     /// Confines a process that runs `true`, and says why that failed if it did.
     pub(super) async fn find(workspace: &Workspace, cancel: &CancellationToken) -> Result<Self, String> {
-        let confined = Self { user: User::of_process() };
+        let confined = Self { exposed: Exposed::of_process(), home: User::of_process().home };
         let place = Place::End { touched: Vec::new() };
         let job = Job { command: "true".to_owned(), timeout: PROBE, network: false, secrets: false, place };
         let log = std::fs::OpenOptions::new().write(true).open("/dev/null").map_err(|error| error.to_string())?;
@@ -55,12 +55,9 @@ impl Confined {
         log: std::fs::File,
         cancel: &CancellationToken,
     ) -> Ran {
-        let wanted = Wanted { secrets: job.secrets, network: job.network, ..Wanted::default() };
-        let environment = of_check(&self.user.variables, wanted);
-        let mut masked = environment.masked.clone();
-        masked.extend(self.values(workspace, &environment).await);
-        let setup = self.setup(workspace.root(), job, environment);
-        let mut output = Output::new(log, &masked);
+        let given = self.exposed.give(workspace, job).await;
+        let mut output = Output::new(log, &given.masked);
+        let setup = self.setup(workspace.root(), job, given.variables);
         let given = Given { setup: &setup, contents: Vec::new(), limit: job.timeout };
         let Came { ended, elapsed, .. } = run_room(given, &mut output, cancel, |_| Vec::new()).await;
         let output = output.into_text();
@@ -69,21 +66,10 @@ impl Confined {
         Ran { ended, elapsed, output, changed: Vec::new(), hints: told }
     }
 
-    /// The values of the secret files, which a check at this level can read and print.
-    async fn values(&self, workspace: &Workspace, environment: &Environment) -> Vec<String> {
-        let places = Places {
-            workspace: workspace.root().to_owned(),
-            homes: self.user.home.iter().cloned().chain(home_of_user()).collect(),
-            own: Vec::new(),
-            named: environment.secret_places.iter().map(PathBuf::from).collect(),
-        };
-        tokio::task::spawn_blocking(move || find(&places, &at_home(&places)).values()).await.unwrap_or_default()
-    }
-
-    fn setup(&self, root: &Path, job: &Job, environment: Environment) -> Setup {
+    fn setup(&self, root: &Path, job: &Job, environment: Vec<(OsString, OsString)>) -> Setup {
         Setup {
             root: root.into(),
-            tree: Tree::Confined(writable(root, self.user.home.as_deref(), &self.user.variables)),
+            tree: Tree::Confined(writable(root, self.home.as_deref(), &self.exposed.variables)),
             home: None,
             more: Vec::new(),
             scratch: None,
@@ -100,7 +86,7 @@ impl Confined {
             collect: false,
             inside: Inside {
                 command: job.command.clone(),
-                environment: environment.variables,
+                environment,
                 root: root.into(),
                 foreign_files: false,
                 pid_max: None,

@@ -4,13 +4,18 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(target_os = "linux")]
 use super::confined::{Confined, NOT_STOPPED};
+use super::exposed::Exposed;
 use super::job::{Job, Place, Ran, SandboxWish};
 use super::output::Output;
 use super::process::{not_run, run_plain};
 #[cfg(target_os = "linux")]
 use super::view::View;
+use super::why::Why;
 use crate::contracts::{RepoPath, SandboxLevel};
 use crate::workspace::Workspace;
+
+/// What a check can do where nothing holds it, for people.
+const NO_SANDBOX: &str = "checks run in the real tree and can do whatever you can";
 
 /// Where commands run. Found once a run.
 #[derive(Debug, Clone)]
@@ -19,8 +24,8 @@ pub struct Sandbox {
     memory_dir: RepoPath,
     wish: SandboxWish,
     level: Level,
-    /// Why there is no better level; empty for the best.
-    why: String,
+    /// Why there is no better level; `None` for the best.
+    why: Option<Why>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,7 +34,7 @@ enum Level {
     View(View),
     #[cfg(target_os = "linux")]
     Landlock(Confined),
-    None,
+    None(Exposed),
 }
 
 impl Sandbox {
@@ -37,7 +42,10 @@ impl Sandbox {
     pub async fn find(workspace: &Workspace, wish: SandboxWish, cancel: &CancellationToken) -> Self {
         let memory_dir = usual_memory_dir();
         let (level, why) = match wish {
-            SandboxWish::Off => (Level::None, "switched off by `sandbox = \"off\"`".to_owned()),
+            SandboxWish::Off => (
+                Level::None(Exposed::of_process()),
+                Some(Why::new("switched off", format!("switched off by the setting `sandbox`: {NO_SANDBOX}"))),
+            ),
             SandboxWish::Auto | SandboxWish::Require => best(workspace, &memory_dir, cancel).await,
         };
         Self { workspace: workspace.clone(), memory_dir, wish, level, why }
@@ -56,14 +64,25 @@ impl Sandbox {
             Level::View(_) => SandboxLevel::View,
             #[cfg(target_os = "linux")]
             Level::Landlock(_) => SandboxLevel::Landlock,
-            Level::None => SandboxLevel::None,
+            Level::None(_) => SandboxLevel::None,
         }
     }
 
-    /// The level and why, in one line for people.
+    /// The level and why, in 31 characters at most: a part of a line.
     pub fn words(&self) -> String {
         let level = self.level().as_str();
-        if self.why.is_empty() { level.to_owned() } else { format!("{level}: {}", self.why) }
+        match self.why.as_ref().map(|why| why.short).filter(|short| !short.is_empty()) {
+            Some(short) => format!("{level}: {short}"),
+            None => level.to_owned(),
+        }
+    }
+
+    /// What this level does not stop, why there is no better one, and what can be done about it: sentences for people.
+    /// `None` where there is nothing to say.
+    pub fn explanation(&self) -> Option<String> {
+        let long = &self.why.as_ref()?.long;
+        let mut letters = long.chars();
+        letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
     }
 
     /// Whether edits can be tried before they are published.
@@ -84,28 +103,36 @@ impl Sandbox {
             }
             #[cfg(target_os = "linux")]
             Level::Landlock(confined) => confined.run(&self.workspace, job, log, cancel).await,
-            Level::None => {
-                let output = Output::new(log, &[]);
-                run_plain(self.workspace.root(), &job.command, job.timeout, output, cancel).await
+            Level::None(exposed) => {
+                let given = exposed.give(&self.workspace, job).await;
+                let output = Output::new(log, &given.masked);
+                let root = self.workspace.root();
+                run_plain(root, &job.command, given.variables, job.timeout, output, cancel).await
             }
         }
     }
 }
 
 #[cfg(target_os = "linux")]
-async fn best(workspace: &Workspace, memory_dir: &RepoPath, cancel: &CancellationToken) -> (Level, String) {
-    match View::find(workspace, memory_dir, cancel).await {
-        Ok(view) => (Level::View(view), String::new()),
-        Err(no_view) => match Confined::find(workspace, cancel).await {
-            Ok(confined) => (Level::Landlock(confined), format!("{NOT_STOPPED}. There is no view: {no_view}")),
-            Err(no_landlock) => (Level::None, format!("{no_view}. Landlock: {no_landlock}")),
-        },
-    }
+async fn best(workspace: &Workspace, memory_dir: &RepoPath, cancel: &CancellationToken) -> (Level, Option<Why>) {
+    let no_view = match View::find(workspace, memory_dir, cancel).await {
+        Ok((view, why)) => return (Level::View(view), why),
+        Err(no_view) => no_view,
+    };
+    let (level, long) = match Confined::find(workspace, cancel).await {
+        Ok(confined) => (Level::Landlock(confined), format!("{NOT_STOPPED}. There is no view: {}", no_view.long)),
+        Err(no_landlock) => (
+            Level::None(Exposed::of_process()),
+            format!("{NO_SANDBOX}. There is no view: {}. Landlock: {no_landlock}", no_view.long),
+        ),
+    };
+    (level, Some(Why { long, ..no_view }))
 }
 
 #[cfg(not(target_os = "linux"))]
-async fn best(_: &Workspace, _: &RepoPath, _: &CancellationToken) -> (Level, String) {
-    (Level::None, "there is no other level on this system so far".to_owned())
+async fn best(_: &Workspace, _: &RepoPath, _: &CancellationToken) -> (Level, Option<Why>) {
+    let long = format!("{NO_SANDBOX}. There is no sandbox for this system so far");
+    (Level::None(Exposed::of_process()), Some(Why::new("not on this system", long)))
 }
 
 fn usual_memory_dir() -> RepoPath {
@@ -160,6 +187,23 @@ mod tests {
         let cancel = CancellationToken::new();
         cancel.cancel();
         assert_eq!(run("sleep 60", LONG, &cancel).await.0.ended, Ended::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn without_a_sandbox_the_environment_is_cleaned_and_secrets_are_masked() {
+        let fixture = Fixture::new("//- /.env\nPASSWORD=a-long-secret\n");
+        let exposed = Exposed::with(&[("PATH", "/usr/bin:/bin"), ("A_TOKEN", "another-secret"), ("KEPT", "kept")]);
+        let level = Level::None(exposed);
+        let sandbox =
+            Sandbox { level, ..Sandbox::find(&fixture.workspace(), SandboxWish::Off, &CancellationToken::new()).await };
+        let command = "env | grep -e TOKEN -e KEPT; cat .env; echo another-secret";
+        let place = Place::End { touched: Vec::new() };
+        let job = Job { command: command.to_owned(), timeout: LONG, network: false, secrets: false, place };
+        let log = std::fs::File::create(fixture.outside().join("log")).unwrap();
+        let ran = sandbox.run(&job, log, &CancellationToken::new()).await;
+        assert_eq!(ran.output, "KEPT=kept\nPASSWORD=<masked by Baton: secret>\n<masked by Baton: secret>\n");
+        assert_eq!(sandbox.words(), "none: switched off");
+        assert!(sandbox.explanation().is_some_and(|text| text.starts_with("Switched off") && text.ends_with("can.")));
     }
 
     /// A process that was killed may stay for a moment, until it is reaped.

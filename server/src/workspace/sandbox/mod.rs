@@ -13,8 +13,11 @@ mod changed;
 #[cfg(target_os = "linux")]
 mod confined;
 #[cfg(target_os = "linux")]
+mod copy;
+#[cfg(target_os = "linux")]
 mod entry;
 mod environment;
+mod exposed;
 mod handle;
 mod hidden;
 #[cfg(target_os = "linux")]
@@ -42,6 +45,7 @@ mod through;
 mod user;
 #[cfg(target_os = "linux")]
 mod view;
+mod why;
 
 #[cfg(target_os = "linux")]
 pub use entry::sandbox_stage;

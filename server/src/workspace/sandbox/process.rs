@@ -1,5 +1,6 @@
 //! A process that runs a command: started, read, and ended with all that it started.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -19,16 +20,18 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// What the command printed, as one stream.
 type Printed = Box<dyn AsyncRead + Send + Unpin>;
 
-/// Runs a command without a sandbox, in a process group of its own.
+/// Runs a command without a sandbox, in a process group of its own and with this environment.
 pub(super) async fn run_plain(
     root: &Path,
     command: &str,
+    environment: Vec<(OsString, OsString)>,
     limit: Duration,
     output: Output,
     cancel: &CancellationToken,
 ) -> Ran {
     let mut sh = Command::new("sh");
     sh.arg("-c").arg(command).current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
+    sh.env_clear().envs(environment);
     #[cfg(unix)]
     sh.process_group(0);
     let started = Instant::now();

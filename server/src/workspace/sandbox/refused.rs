@@ -8,6 +8,7 @@ use std::fs;
 use rustix::io::Errno;
 
 use super::room::Fault;
+use super::why::Why;
 
 /// What the machine says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,48 +56,56 @@ fn is_root_changed() -> bool {
     !mounts.is_empty() && !mounts.lines().any(|line| line.split(' ').nth(4) == Some("/"))
 }
 
-/// Says in one line why a room could not be made, and what can be done.
-pub(super) fn why(fault: &Fault) -> String {
+/// Says why a room could not be made, and what can be done.
+pub(super) fn why(fault: &Fault) -> Why {
     explain(fault, &Signs::read())
 }
 
-fn explain(fault: &Fault, signs: &Signs) -> String {
+fn explain(fault: &Fault, signs: &Signs) -> Why {
     let Fault { step, reason, errno } = fault;
     let is = |wanted: Errno| *errno == Some(wanted.raw_os_error());
     let is_denied = is(Errno::PERM) || is(Errno::ACCESS);
     if is(Errno::NOSPC) && signs.no_namespaces {
-        return "user namespaces are switched off here (user.max_user_namespaces is 0); an administrator can allow them \
-                with `sysctl user.max_user_namespaces=10000`"
-            .to_owned();
+        return Why::new(
+            "no user namespaces",
+            "user namespaces are switched off here (user.max_user_namespaces is 0); an administrator can allow them with \
+             `sysctl user.max_user_namespaces=10000`",
+        );
     }
     if is_denied {
         if signs.clone_is_off {
-            return "this kernel keeps user namespaces for root (kernel.unprivileged_userns_clone is 0); an \
-                    administrator can allow them with `sysctl kernel.unprivileged_userns_clone=1`"
-                .to_owned();
+            return Why::new(
+                "no user namespaces",
+                "this kernel keeps user namespaces for root (kernel.unprivileged_userns_clone is 0); an administrator \
+                 can allow them with `sysctl kernel.unprivileged_userns_clone=1`",
+            );
         }
         // There `unshare` succeeds, and what needs a capability fails after it.
         if signs.apparmor_restricts {
-            return "AppArmor takes the rights from user namespaces here \
-                    (kernel.apparmor_restrict_unprivileged_userns is 1); an administrator can add a profile for Baton \
-                    with `userns,`, or set it to 0 with sysctl"
-                .to_owned();
-        }
-        if signs.is_root_changed {
-            return "user namespaces are refused below a changed root folder (chroot)".to_owned();
-        }
-        if signs.in_container || signs.is_filtered {
-            let place = if signs.in_container { "this container" } else { "a filter of system calls (seccomp)" };
-            return format!(
-                "{place} refuses to {step} ({reason}); whoever starts it can allow user namespaces and mounts, or give \
-                 checks a machine of their own"
+            return Why::new(
+                "AppArmor refuses it",
+                "AppArmor takes the rights from user namespaces here (kernel.apparmor_restrict_unprivileged_userns is \
+                 1); an administrator can add a profile for Baton with `userns,`, or set it to 0 with sysctl",
             );
         }
+        if signs.is_root_changed {
+            return Why::new("in a chroot", "user namespaces are refused below a changed root folder (chroot)");
+        }
+        if signs.in_container || signs.is_filtered {
+            let (short, place) = match signs.in_container {
+                true => ("container refuses it", "this container"),
+                false => ("seccomp refuses it", "a filter of system calls (seccomp)"),
+            };
+            let remedy =
+                "whoever starts it can allow user namespaces and mounts, or give checks a machine of their own";
+            return Why::new(short, format!("{place} refuses to {step} ({reason}); {remedy}"));
+        }
         if signs.selinux_enforces {
-            return format!("SELinux refuses to {step} ({reason}); its audit log names the rule");
+            let long = format!("SELinux refuses to {step} ({reason}); its audit log names the rule");
+            return Why::new("SELinux refuses it", long);
         }
     }
-    format!("could not {step}: {reason}")
+    Why::unknown(format!("could not {step}: {reason}"))
 }
 
 #[cfg(test)]
@@ -170,11 +179,12 @@ mod tests {
             ),
         ];
         for (name, step, errno, signs, part) in cases {
-            let words = explain(&fault(step, "no", Some(errno)), &signs);
-            assert!(words.contains(part), "{name}: {words}");
+            let why = explain(&fault(step, "no", Some(errno)), &signs);
+            assert!(why.long.contains(part), "{name}: {why:?}");
+            assert!(why.short.len() <= 21, "{name}: {why:?}");
         }
         let unknown = explain(&fault("read the command", "it ended", None), &Signs::default());
-        assert_eq!(unknown, "could not read the command: it ended");
+        assert_eq!(unknown, Why::unknown("could not read the command: it ended"));
     }
 
     fn fault(step: &str, reason: &str, errno: Option<Errno>) -> Fault {

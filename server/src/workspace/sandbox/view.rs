@@ -1,6 +1,6 @@
 //! Level `view`: the room that fits this user and this workspace, and the jobs in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use rustix::process::geteuid;
 use tokio_util::sync::CancellationToken;
 
 use super::changed;
+use super::copy::copy_tree;
 use super::environment::{Environment, Wanted, of_check};
 use super::hidden::{Found, Places, at_home, find, home_of_user};
 use super::hints::{busy_folders, hints, missing_secrets};
@@ -20,11 +21,12 @@ use super::limits::pid_max;
 use super::output::Output;
 use super::process::not_run;
 use super::refused::why;
-use super::room::{Edit, Inside, Setup, Tree};
+use super::room::{Edit, Fault, Inside, Setup, Tree};
 use super::scratch::{self, Scratch};
 use super::sockets::{listed_sockets, sockets};
 use super::through::{ignored_folders, make_build_folders};
 use super::user::{User, memory_bytes};
+use super::why::Why;
 use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::git::repository_folder;
@@ -37,6 +39,8 @@ const PROBE: Duration = Duration::from_secs(10);
 pub(super) struct View {
     user: User,
     upper: Upper,
+    /// Whether a copy stands in for the workspace.
+    is_copy: bool,
     outside: Arc<Outside>,
 }
 
@@ -57,6 +61,12 @@ enum Upper {
     Memory,
 }
 
+/// Why a room could not be made.
+struct Refused {
+    why: Why,
+    fault: Option<Fault>,
+}
+
 /// What a room is made of for one job.
 struct Prepared {
     setup: Setup,
@@ -66,15 +76,16 @@ struct Prepared {
 }
 
 impl View {
-    /// Makes a room, runs `true` in it, and says why that failed if it did.
+    /// Makes a room, runs `true` in it, and says why that failed if it did. A view may have something to be said of it,
+    /// too.
     pub(super) async fn find(
         workspace: &Workspace,
         memory_dir: &RepoPath,
         cancel: &CancellationToken,
-    ) -> Result<Self, String> {
+    ) -> Result<(Self, Option<Why>), Why> {
         let user = User::of_process();
         if workspace.root().parent().is_none() {
-            return Err("the workspace is the root of the file system, over which nothing can be laid".to_owned());
+            return Err(Why::unknown("the workspace is the root of the file system, over which nothing can be laid"));
         }
         let mut uppers = vec![Upper::Memory];
         if let Some(views) = &user.views {
@@ -89,18 +100,49 @@ impl View {
         }
         let places = places(workspace.root(), &user);
         let outside = move || Arc::new(Outside { at_home: at_home(&places), special: sockets() });
-        let outside = tokio::task::spawn_blocking(outside).await.map_err(|error| error.to_string())?;
+        let outside = tokio::task::spawn_blocking(outside).await.map_err(|error| Why::unknown(error.to_string()))?;
         let mut first = None;
-        for upper in uppers {
-            let view = Self { user: user.clone(), upper, outside: outside.clone() };
+        for upper in uppers.clone() {
+            let view = Self { user: user.clone(), upper, is_copy: false, outside: outside.clone() };
             match view.probe(workspace, memory_dir, cancel).await {
-                Ok(()) => return Ok(view),
-                Err(reason) => {
-                    first.get_or_insert(reason);
+                Ok(()) => {
+                    let said = view.not_looked_through().map(|long| Why::new("", long));
+                    return Ok((view, said));
+                }
+                Err(refused) => {
+                    first.get_or_insert(refused);
                 }
             }
         }
-        Err(first.unwrap_or_default())
+        let Some(Refused { why, fault }) = first else { return Err(Why::unknown("there is no place for a view")) };
+        if !fault.is_some_and(|fault| fault.is_of_overlays()) {
+            return Err(why);
+        }
+        let view = Self { user, upper: uppers[0], is_copy: true, outside };
+        match view.probe(workspace, memory_dir, cancel).await {
+            Ok(()) => {
+                let long = format!(
+                    "{}, so that a check works on a copy of the workspace, which is made anew for each and takes longer",
+                    why.long
+                );
+                let long = [Some(long), view.not_looked_through()].into_iter().flatten().collect::<Vec<_>>().join(". ");
+                Ok((view, Some(Why::new("on a copy", long))))
+            }
+            Err(refused) => Err(Why { long: format!("{}; and with a copy: {}", why.long, refused.why.long), ..why }),
+        }
+    }
+
+    /// What is to be said where files of secrets may not all have been found.
+    fn not_looked_through(&self) -> Option<String> {
+        let cut = &self.outside.at_home.cut;
+        let folders: Vec<String> = cut.iter().map(|folder| folder.display().to_string()).collect();
+        (!folders.is_empty()).then(|| {
+            format!(
+                "{} is too large to be looked through in time: files of secrets that lie deep in it at unusual places may \
+                 be read by checks",
+                folders.join(", ")
+            )
+        })
     }
 
     async fn probe(
@@ -108,20 +150,24 @@ impl View {
         workspace: &Workspace,
         memory_dir: &RepoPath,
         cancel: &CancellationToken,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refused> {
+        let unknown = |long: String| Refused { why: Why::unknown(long), fault: None };
         let place = Place::Try { edits: Vec::new() };
         let job = Job { command: "true".to_owned(), timeout: PROBE, network: false, secrets: false, place };
-        let mut prepared = self.prepare(workspace, memory_dir, &job).await?;
+        let mut prepared = self.prepare(workspace, memory_dir, &job, &[], cancel).await.map_err(unknown)?;
         prepared.setup.probe = true;
-        let log = std::fs::OpenOptions::new().write(true).open("/dev/null").map_err(|error| error.to_string())?;
-        let mut output = Output::new(log, &[]);
+        let log = std::fs::OpenOptions::new().write(true).open("/dev/null");
+        let mut output = Output::new(log.map_err(|error| unknown(error.to_string()))?, &[]);
         let given = Given { setup: &prepared.setup, contents: Vec::new(), limit: job.timeout };
         let came = run_room(given, &mut output, cancel, |_| Vec::new()).await;
-        match (came.ended, &came.fault) {
+        match (came.ended, came.fault) {
             (Ended::Exited(0), _) => Ok(()),
-            (_, Some(fault)) => Err(why(fault)),
-            (Ended::NotRun(reason), None) => Err(reason),
-            (ended, None) => Err(format!("`true` did not succeed in it: {ended:?}, {}", output.into_text().trim())),
+            (_, Some(fault)) => Err(Refused { why: why(&fault), fault: Some(fault) }),
+            (Ended::NotRun(reason), None) => Err(unknown(reason)),
+            (ended, None) => {
+                let output = output.into_text();
+                Err(unknown(format!("`true` did not succeed in it: {ended:?}, {}", output.trim())))
+            }
         }
     }
 
@@ -169,11 +215,13 @@ impl View {
         log: std::fs::File,
         cancel: &CancellationToken,
     ) -> (Ran, Vec<String>) {
-        let mut prepared = match self.prepare(workspace, memory_dir, job).await {
+        let prepared = match self.prepare(workspace, memory_dir, job, own, cancel).await {
             Ok(prepared) => prepared,
+            Err(_) if cancel.is_cancelled() => {
+                return (Ran { ended: Ended::Cancelled, ..not_run(String::new()) }, Vec::new());
+            }
             Err(reason) => return (not_run(reason), Vec::new()),
         };
-        prepared.setup.through.retain(|folder| !own.contains(folder));
         let (edits, touched): (&[ViewEdit], &[RepoPath]) = match &job.place {
             Place::Try { edits } => (edits, &[]),
             Place::End { touched } => (&[], touched),
@@ -211,14 +259,30 @@ impl View {
     }
 
     /// Looks up what the room of a job is made of.
-    async fn prepare(&self, workspace: &Workspace, memory_dir: &RepoPath, job: &Job) -> Result<Prepared, String> {
+    async fn prepare(
+        &self,
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        job: &Job,
+        own: &[String],
+        cancel: &CancellationToken,
+    ) -> Result<Prepared, String> {
         let (view, workspace, memory_dir) = (self.clone(), workspace.clone(), memory_dir.clone());
+        let (own, cancel) = (own.to_vec(), cancel.clone());
         let job = Job { place: bare(&job.place), ..job.clone() };
-        let prepared = tokio::task::spawn_blocking(move || view.prepare_blocking(&workspace, &memory_dir, job));
-        prepared.await.map_err(|error| format!("the sandbox could not be prepared: {error}"))?
+        let prepared = move || view.prepare_blocking(&workspace, &memory_dir, job, &own, &cancel);
+        let prepared = tokio::task::spawn_blocking(prepared).await;
+        prepared.map_err(|error| format!("the sandbox could not be prepared: {error}"))?
     }
 
-    fn prepare_blocking(&self, workspace: &Workspace, memory_dir: &RepoPath, job: Job) -> Result<Prepared, String> {
+    fn prepare_blocking(
+        &self,
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        job: Job,
+        own_folders: &[String],
+        cancel: &CancellationToken,
+    ) -> Result<Prepared, String> {
         let root = workspace.root();
         let wanted = Wanted { secrets: job.secrets, network: job.network, is_view: true, runtime_dir: None };
         let environment = of_check(&self.user.variables, wanted);
@@ -230,22 +294,7 @@ impl View {
             ..places(root, &self.user)
         };
         let found = find(&places, &self.outside.at_home);
-        for folder in &found.cut {
-            tracing::warn!(folder = %folder.display(), "too large to be looked through for files of secrets");
-        }
-        let scratch = match (self.upper, &self.user.views) {
-            (Upper::Disk, Some(views)) => {
-                let made = Scratch::new(views);
-                Some(made.map_err(|error| format!("{} cannot be written: {error}", views.display()))?)
-            }
-            _ => None,
-        };
-        let is_laid_over = |path: &PathBuf| {
-            path.starts_with(root) || self.user.home.as_ref().is_some_and(|home| path.starts_with(home))
-        };
-        let mut more = self.user.tool_folders();
-        more.extend(repository_folder(workspace));
-        more.retain(|folder| !is_laid_over(folder) && folder.parent().is_some());
+        let scratch = self.scratch()?;
         let mut kept = self.user.needed(job.network);
         // The rest of the repository that the workspace lies in.
         kept.extend(root.ancestors().skip(1).find(|folder| folder.join(".git").exists()).map(Path::to_owned));
@@ -257,8 +306,13 @@ impl View {
             Place::End { .. } => {
                 make_build_folders(workspace).map_err(|error| error.to_string())?;
                 let folders = ignored_folders(workspace, memory_dir).map_err(|error| error.to_string())?;
-                (Vec::new(), folders.iter().map(|path| path.as_str().to_owned()).collect())
+                let folders = folders.iter().map(|path| path.as_str().to_owned());
+                (Vec::new(), folders.filter(|folder| !own_folders.contains(folder)).collect::<Vec<String>>())
             }
+        };
+        let tree = match &scratch {
+            Some(scratch) if self.is_copy => copy(workspace, scratch, &hidden, &through, cancel)?,
+            _ => Tree::Overlay,
         };
         let is_root = geteuid().is_root();
         let foreign_files = is_root && is_owned_by_another(root);
@@ -271,11 +325,11 @@ impl View {
         };
         let setup = Setup {
             root: root.into(),
-            tree: Tree::Overlay,
+            tree,
             // Where the home is in the workspace, the one overlay is for both.
             home: self.user.home.clone().filter(|home| !home.starts_with(root)).map(Into::into),
-            more: more.into_iter().map(Into::into).collect(),
-            scratch: scratch.as_ref().map(|scratch| scratch.path().into()),
+            more: self.more_folders(workspace),
+            scratch: scratch.as_ref().filter(|_| self.upper == Upper::Disk).map(|scratch| scratch.path().into()),
             covered: self.user.covered.iter().map(Into::into).collect(),
             kept: kept.into_iter().map(Into::into).collect(),
             hidden,
@@ -291,6 +345,45 @@ impl View {
         };
         Ok(Prepared { setup, scratch, environment, found })
     }
+
+    /// A folder on disk, where this view needs one.
+    fn scratch(&self) -> Result<Option<Scratch>, String> {
+        match &self.user.views {
+            Some(views) if self.is_copy || self.upper == Upper::Disk => {
+                let made = Scratch::new(views);
+                made.map(Some).map_err(|error| format!("{} cannot be written: {error}", views.display()))
+            }
+            None if self.is_copy => Err("there is no cache folder for a copy of the workspace".to_owned()),
+            _ => Ok(None),
+        }
+    }
+
+    /// The folders that tools write to, outside of the workspace and the home folder.
+    fn more_folders(&self, workspace: &Workspace) -> Vec<OsString> {
+        let is_laid_over = |path: &PathBuf| {
+            path.starts_with(workspace.root()) || self.user.home.as_ref().is_some_and(|home| path.starts_with(home))
+        };
+        let mut more = self.user.tool_folders();
+        more.extend(repository_folder(workspace));
+        more.retain(|folder| !is_laid_over(folder) && folder.parent().is_some());
+        more.into_iter().map(PathBuf::into_os_string).collect()
+    }
+}
+
+/// Copies the workspace, without what is hidden or is the real one.
+fn copy(
+    workspace: &Workspace,
+    scratch: &Scratch,
+    hidden: &[OsString],
+    through: &[String],
+    cancel: &CancellationToken,
+) -> Result<Tree, String> {
+    let folder = scratch.path().join("tree");
+    let hidden = hidden.iter().filter_map(|path| Path::new(path).strip_prefix(workspace.root()).ok());
+    let left_out: HashSet<PathBuf> = hidden.map(Path::to_owned).chain(through.iter().map(PathBuf::from)).collect();
+    let copied = copy_tree(workspace.dir(), &folder, &left_out, cancel);
+    copied.map_err(|error| format!("the workspace cannot be copied: {error}"))?;
+    Ok(Tree::Copy(folder.into()))
 }
 
 /// Where secrets are looked for.

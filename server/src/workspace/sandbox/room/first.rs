@@ -14,10 +14,13 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::setsid;
 
 use super::changes::{changes, send_files};
+use super::copied::Before;
 use super::covered::{Kept, bind, cover, handle, hide, make_folder, mount_memory, path_of, put_back, trace};
 use super::mounts::{is_any_beneath, make_read_only, make_writable, mounts};
 use super::overlay::Layers;
-use super::wire::{Answer, Edit, Fault, Report, Setup, Tree, receive, receive_bytes, send, step};
+use super::wire::{
+    Answer, Edit, Fault, LAY_HOME, LAY_ROOT, Report, Setup, TRY_OVERLAYS, Tree, receive, receive_bytes, send, step,
+};
 use super::{confined, devices, edits, namespaces, rights};
 use crate::workspace::sandbox::scratch;
 
@@ -46,9 +49,17 @@ pub(in crate::workspace::sandbox) fn make_room() -> ExitCode {
 /// The workspace as it is in the room.
 struct Room {
     /// What is written to the workspace.
-    upper: Option<Dir>,
+    written: Option<Written>,
     /// The real workspace. Opened before the room has a `/proc` of its own, in which this process is unknown.
     real: Dir,
+}
+
+/// Where it is found what the command wrote.
+enum Written {
+    /// The upper layer of an overlay: it holds nothing else.
+    Upper(Dir),
+    /// A copy, and how it was before.
+    Copy(Dir, Before),
 }
 
 fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault> {
@@ -70,8 +81,8 @@ fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault>
     let (mut child, mut inner) = step("start the room's first process", start(&setup))?;
     let ended = follow(control, &mut inner, &mut child)?;
     step("report the end", send(control, &ended))?;
-    if let (Report::Ended { .. }, true, Some(upper)) = (&ended, setup.collect, &room.upper) {
-        step("collect what was changed", collect(control, upper, &room.real))?;
+    if let (Report::Ended { .. }, true, Some(written)) = (&ended, setup.collect, &room.written) {
+        step("collect what was changed", collect(control, written, &room.real))?;
     }
     Ok(())
 }
@@ -124,6 +135,12 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
         setup.more.iter().filter_map(|path| Some((Path::new(path), handle(Path::new(path)).ok()?))).collect();
     let disk = setup.scratch.as_ref().map(|folder| handle(Path::new(folder)).map_err(Into::into));
     let disk = step("open the folder for what is written", disk.transpose())?;
+    let copy = match &setup.tree {
+        Tree::Copy(folder) => {
+            Some(step("open the copy of the workspace", handle(Path::new(folder)).map_err(Into::into))?)
+        }
+        _ => None,
+    };
     let through = open_through(root, &setup.through);
     let covered: Vec<PathBuf> = setup.covered.iter().map(PathBuf::from).collect();
     let mut kept: Vec<Kept> = Vec::new();
@@ -141,17 +158,26 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     step("make the folder for layers", place_layers(disk.as_ref(), setup.memory, scratch))?;
     step("put back what lies in temporary folders", put_back(&kept))?;
     let mut layers = Layers::new(PathBuf::from(LAYERS));
-    if setup.probe {
-        step("try out overlays", layers.try_out())?;
+    if setup.probe && copy.is_none() {
+        step(TRY_OVERLAYS, layers.try_out())?;
     }
     // Before the two that may lie in them. What cannot be laid over can still be read.
     for (path, real) in &more {
         let _ = layers.lay(real, path);
     }
     if let (Some(home), Some(real_home)) = (home, &real_home) {
-        step("lay an overlay over the home folder", lay_home(&mut layers, real_home, home, root, &before))?;
+        let is_there = home.exists();
+        match lay_home(&mut layers, real_home, home, root, &before) {
+            // Where overlays fail, the home folder is read-only.
+            Err(_) if copy.is_some() && is_there => {}
+            Err(_) if copy.is_some() => step("show the home folder", bind(real_home, home, true))?,
+            done => step(LAY_HOME, done)?,
+        }
     }
-    let upper = step("lay an overlay over the workspace", lay_root(&mut layers, &real, root, setup, &before))?;
+    let written = match &copy {
+        Some(copy) => step("show the copy of the workspace", show_copy(copy, root, setup.collect))?,
+        None => Some(step(LAY_ROOT, lay_root(&mut layers, &real, root, &before))?),
+    };
     for (path, from) in &through {
         let done = bind(from, path, true).map(|()| {
             // Where the disk itself is read-only it stays so.
@@ -165,7 +191,7 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     step("lay the edits over the tree", lay_edits(root, &setup.edits, contents, setup.probe))?;
     step("take the layers away", unmount(LAYERS, UnmountFlags::DETACH).map_err(Into::into))?;
     step("take the layers away", fs::remove_dir(LAYERS))?;
-    Ok(Room { upper, real: real_root })
+    Ok(Room { written, real: real_root })
 }
 
 fn open_through(root: &Path, folders: &[String]) -> Vec<(PathBuf, OwnedFd)> {
@@ -218,30 +244,24 @@ fn lay_home(
     Ok(())
 }
 
-fn lay_root(
-    layers: &mut Layers,
-    real: &OwnedFd,
-    root: &Path,
-    setup: &Setup,
-    mounts: &[super::mounts::Mount],
-) -> io::Result<Option<Dir>> {
-    match &setup.tree {
-        Tree::Overlay => {
-            if is_any_beneath(mounts, root) {
-                return Err(io::Error::other("other file systems are mounted inside the workspace"));
-            }
-            let upper = layers.lay(real, root)?;
-            let upper = Dir::open_ambient_dir(path_of(&upper), ambient_authority())?;
-            Ok(Some(upper))
-        }
-        Tree::Copy(folder) => {
-            bind(&handle(Path::new(folder))?, root, true)?;
-            make_writable(root)?;
-            Ok(None)
-        }
-        // That has no room.
-        Tree::Confined(_) => Ok(None),
+fn lay_root(layers: &mut Layers, real: &OwnedFd, root: &Path, mounts: &[super::mounts::Mount]) -> io::Result<Written> {
+    if is_any_beneath(mounts, root) {
+        return Err(io::Error::other("other file systems are mounted inside it"));
     }
+    let upper = layers.lay(real, root)?;
+    Ok(Written::Upper(Dir::open_ambient_dir(path_of(&upper), ambient_authority())?))
+}
+
+/// Puts a copy in the place of the workspace; how it is now is looked at where what becomes of it is asked for.
+fn show_copy(copy: &OwnedFd, root: &Path, collect: bool) -> io::Result<Option<Written>> {
+    bind(copy, root, true)?;
+    make_writable(root)?;
+    if !collect {
+        return Ok(None);
+    }
+    let dir = Dir::open_ambient_dir(path_of(copy), ambient_authority())?;
+    let before = Before::of(&dir)?;
+    Ok(Some(Written::Copy(dir, before)))
 }
 
 /// Writes the edits, and where that is only tried out a file of its own, which is removed again.
@@ -310,8 +330,12 @@ fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -
 }
 
 /// Says what was changed, and sends what is wanted of it.
-fn collect(control: &mut UnixStream, upper: &Dir, real: &Dir) -> io::Result<()> {
-    send(control, &Report::Changes(changes(upper)?))?;
+fn collect(control: &mut UnixStream, written: &Written, real: &Dir) -> io::Result<()> {
+    let (found, dir) = match written {
+        Written::Upper(upper) => (changes(upper)?, upper),
+        Written::Copy(copy, before) => (before.changes(copy)?, copy),
+    };
+    send(control, &Report::Changes(found))?;
     let Answer::Wanted(wanted) = receive(control)? else { return Ok(()) };
-    send_files(control, upper, real, &wanted)
+    send_files(control, dir, real, &wanted)
 }

@@ -9,6 +9,7 @@
 
 mod changes;
 mod confined;
+mod copied;
 mod covered;
 mod devices;
 mod edits;

@@ -118,7 +118,7 @@ pub(in crate::workspace::sandbox) enum Answer {
 }
 
 /// What is different in the workspace.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::workspace::sandbox) struct Changes {
     /// Regular files that were written or made.
     pub(in crate::workspace::sandbox) written: Vec<String>,
@@ -135,6 +135,18 @@ pub(in crate::workspace::sandbox) struct Fault {
     pub(in crate::workspace::sandbox) reason: String,
     /// The system's number of it.
     pub(in crate::workspace::sandbox) errno: Option<i32>,
+}
+
+/// The steps that fail where no overlay can be made.
+pub(super) const TRY_OVERLAYS: &str = "try out overlays";
+pub(super) const LAY_HOME: &str = "lay an overlay over the home folder";
+pub(super) const LAY_ROOT: &str = "lay an overlay over the workspace";
+
+impl Fault {
+    /// Whether all else could be done, so that a copy of the workspace may do.
+    pub(in crate::workspace::sandbox) fn is_of_overlays(&self) -> bool {
+        [TRY_OVERLAYS, LAY_HOME, LAY_ROOT].contains(&self.step.as_str())
+    }
 }
 
 /// Names the step of an error.
