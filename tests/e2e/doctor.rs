@@ -43,7 +43,20 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
     let done = doctor(&session).api(&api).run().expect(0);
     let names = ["binary", "endpoint", "git", "key", "memory", "models", "models.balanced", "models.fast"];
     let names = names.iter().chain(&["models.powerful", "settings", "workspace"]);
-    assert_eq!(statuses(&done), names.map(|name| ((*name).to_owned(), "ok".to_owned())).collect());
+    let mut found = statuses(&done);
+    // Whether there is a view depends on the machine.
+    let sandbox = found.remove("sandbox").expect("the sandbox is looked at");
+    assert_eq!(found, names.map(|name| ((*name).to_owned(), "ok".to_owned())).collect());
+    let (_, words, _) = check(&done, "sandbox");
+    assert!(sandbox == if words.starts_with("view") { "ok" } else { "warning" }, "{sandbox}: {words}");
+    let off = doctor(&session).api(&api).env("BATON_SANDBOX", "off").run().expect(0);
+    finds(
+        &off,
+        "sandbox",
+        "ok",
+        "none: switched off. Switched off by the setting `sandbox`: checks run in the real",
+        "",
+    );
     assert_eq!(done.json()["ok"], true);
     assert_eq!(done.json()["checks"][0]["fix"], Value::Null);
     finds(&done, "binary", "ok", concat!("baton ", env!("CARGO_PKG_VERSION")), "");

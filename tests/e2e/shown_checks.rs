@@ -171,7 +171,7 @@ fn the_status_has_checks_and_criteria_for_terminals_of_every_width() {
             "✗ lint failed",
             details,
             "– e2e skipped no file of its paths was changed",
-            "Sandbox of the checks: none",
+            "Sandbox: none",
             "? unproven: Whoever calls it is told what it answers now.",
             "✓ its criterion is met",
         ] {

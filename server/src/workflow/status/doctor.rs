@@ -6,10 +6,11 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::config::{self, ConfigErrors, Layer, Loaded, Settings, settings_table};
+use crate::config::{self, ConfigErrors, Layer, Loaded, SandboxMode, Settings, settings_table};
 use crate::contracts::{Handoffs, RepoPath};
 use crate::memory::{Seal, Store};
 use crate::models::{Model, ModelError, ModelErrorKind, Models, Probe, Tier};
+use crate::workflow::checks::sandbox::look;
 use crate::workflow::run::editor::Editor;
 use crate::workflow::run::phase::Table;
 use crate::workflow::start::engine::{load_prompts, models};
@@ -31,7 +32,7 @@ pub struct Doctor {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `binary`, `workspace`, `memory`, `git`, `settings`, `prompts`, `models`, `key`, `endpoint`, `models.fast` and so
+    /// `binary`, `workspace`, `memory`, `git`, `sandbox`, `settings`, `prompts`, `models`, `key`, `endpoint`, `models.fast` and so
     /// on.
     pub name: &'static str,
     /// How it stands.
@@ -64,7 +65,7 @@ impl fmt::Display for CheckStatus {
 /// Look at everything a run in this folder would need. `settings` are those in force there, or what is wrong with
 /// them; `env` reads the environment; `editor` is what the editor lends, [`Editor::default`] where there is none.
 ///
-/// Nothing is written, no turn is taken, and no key is shown.
+/// Nothing that is written stays, no turn is taken, and no key is shown.
 pub async fn doctor(
     folder: &Path,
     settings: Result<Loaded, ConfigErrors>,
@@ -81,7 +82,10 @@ pub async fn doctor(
         Err(_) => Ok(loaded),
     });
     match workspace {
-        Ok(workspace) => check_files(&workspace, &effective, &phases.handoffs(), &mut checks),
+        Ok(workspace) => {
+            check_files(&workspace, &effective, &phases.handoffs(), &mut checks);
+            checks.push(check_sandbox(&workspace, effective.sandbox).await);
+        }
         Err(error) => {
             let fix = "Name a folder that is there and that you may read: --workspace DIR, or open it in the editor.";
             checks.push(Check::new("workspace", CheckStatus::Error, error.to_string()).with_fix(fix));
@@ -267,6 +271,12 @@ fn check_git(repository: &RepositoryState, workspace: &Workspace) -> Check {
             Check::ok("git", format!("{at}{shallow}, read by {}", workspace::library_version()))
         }
     }
+}
+
+/// What the user's checks run in. Without a view they still run, unless it is required.
+async fn check_sandbox(workspace: &Workspace, mode: SandboxMode) -> Check {
+    let (is_as_wanted, message) = look(workspace, mode).await;
+    Check::new("sandbox", if is_as_wanted { CheckStatus::Ok } else { CheckStatus::Warning }, message)
 }
 
 /// Which settings are given, and what is wrong with them.
