@@ -49,14 +49,6 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
     assert_eq!(found, names.map(|name| ((*name).to_owned(), "ok".to_owned())).collect());
     let (_, words, _) = check(&done, "sandbox");
     assert!(sandbox == if words.starts_with("view") { "ok" } else { "warning" }, "{sandbox}: {words}");
-    let off = doctor(&session).api(&api).env("BATON_SANDBOX", "off").run().expect(0);
-    finds(
-        &off,
-        "sandbox",
-        "ok",
-        "none: switched off. Switched off by the setting `sandbox`: checks run in the real",
-        "",
-    );
     assert_eq!(done.json()["ok"], true);
     assert_eq!(done.json()["checks"][0]["fix"], Value::Null);
     finds(&done, "binary", "ok", concat!("baton ", env!("CARGO_PKG_VERSION")), "");
@@ -72,6 +64,14 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
     let asked = api.asked_for_models();
     assert_eq!(asked, ["/v1/models?limit=1000", "/v1/models?limit=1000&after_id=claude-sonnet-5-5"]);
     assert!(api.requests().is_empty(), "no turn is taken");
+    let off = doctor(&session).api(&api).env("BATON_SANDBOX", "off").run().expect(0);
+    finds(
+        &off,
+        "sandbox",
+        "ok",
+        "none: switched off. Switched off by the setting `sandbox`: checks run in the real",
+        "",
+    );
 
     let report = session.baton(["doctor"]).api(&api).run().expect(0);
     report.prints("ok       git             on branch main").prints("All is well.");
