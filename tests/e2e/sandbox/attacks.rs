@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::lab::{Lab, Ran, answer_of, kill, python, skip, sleepers, wait_until};
+use super::lab::{Lab, Ran, answer_of, is_root, kill, python, skip, sleepers, wait_until};
 
-const CANARY: &str = "canary-in-a-cage";
+pub(super) const CANARY: &str = "canary-in-a-cage";
 
 /// Does it outside, where it works, and in a view, at the end of a round and as a try, where it does not. Returns whether
 /// there was a view.
@@ -38,7 +38,7 @@ fn is_held(lab: &Lab, attack: &str) -> bool {
 }
 
 /// A Python program as a shell command; `None`, said, where there is no Python.
-fn program(text: &str) -> Option<String> {
+pub(super) fn program(text: &str) -> Option<String> {
     match python() {
         Some(python) => Some(format!("{python} - <<'PROGRAM'\n{text}\nPROGRAM\n")),
         None => {
@@ -49,15 +49,11 @@ fn program(text: &str) -> Option<String> {
 }
 
 /// Connects to an address of the family, writes a byte and says so.
-fn connect(family: &str, kind: &str, address: &str) -> Option<String> {
+pub(super) fn connect(family: &str, kind: &str, address: &str) -> Option<String> {
     program(&format!(
         "import socket\ns = socket.socket(socket.{family}, socket.{kind})\ns.settimeout(5)\ntry:\n  s.connect({address})\n  \
          s.send(b'x')\n  print('WORKED')\nexcept OSError as error:\n  print(error)"
     ))
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 // ---- Files

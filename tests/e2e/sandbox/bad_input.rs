@@ -3,12 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::lab::{Lab, Ran, answer_of, kill, python, skip, sleepers, wait_until};
+use super::lab::{Lab, is_root, kill, no_namespaces, on_a_machine, python, skip, sleepers, wait_until};
 
 fn mounts() -> String {
     fs::read_to_string("/proc/self/mountinfo").expect("/proc")
@@ -260,59 +259,19 @@ fn a_cancelled_one_ends_at_once() {
 
 // ---- Machines
 
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// A job of Baton in a shell that prepares a machine for it; `$BATON` and the path of the job in `$JOB` are what it starts.
-#[track_caller]
-fn on_a_machine(lab: &Lab, prepare: &str, command: &str, edits: bool) -> Option<Ran> {
-    let mut job = lab.job(command);
-    if edits {
-        job.as_object_mut().expect("an object").remove("end");
-        job["try"] = json!([{ "path": "new.txt", "content": "n\n" }]);
-    }
-    let mut sh = Command::new("unshare");
-    let mut baton = lab.baton();
-    let variables: Vec<(_, _)> =
-        baton.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
-    let script = format!("set -e; cd \"$HOME/$LAB_WORK\"; {prepare}; exec \"$BATON\" __sandbox job");
-    let arguments: &[&str] = if is_root() { &["-m", "sh", "-c"] } else { &["-Urm", "sh", "-c"] };
-    sh.args(arguments).arg(script).env_clear();
-    for (name, value) in variables {
-        if let Some(value) = value {
-            sh.env(name, value);
-        }
-    }
-    sh.env("BATON", env!("CARGO_BIN_EXE_baton"));
-    sh.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    // Nothing of the machine can be prepared where namespaces are refused.
-    if !Command::new("unshare").args(&arguments[..1]).arg("true").status().is_ok_and(|status| status.success()) {
-        skip("this machine refuses namespaces");
-        return None;
-    }
-    let _ = baton.stdin(std::process::Stdio::null());
-    Some(answer_of(sh, &job))
-}
-
 /// User namespaces switched off: the reason and the way out are named; what runs, runs confined or plainly, and nothing is
 /// tried.
 #[test]
 fn a_machine_without_user_namespaces() {
     let lab = Lab::new("//- /a.txt\nx\n");
-    let prepare = "unshare -Ur true; echo 0 > /proc/sys/user/max_user_namespaces";
-    // In a namespace of its own, so that the setting is nobody else's.
-    let prepare = format!(
-        "exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec \"$BATON\" __sandbox job'; {prepare}"
-    );
-    let Some(ran) = on_a_machine(&lab, &prepare, "cat a.txt", false) else { return };
+    let Some(ran) = on_a_machine(&lab, &no_namespaces(), "cat a.txt", false) else { return };
     assert!(["landlock", "none"].contains(&ran.level()), "{ran:?}");
     assert_eq!((ran.ended(), ran.output()), ("exited 0", "x\n"), "{ran:?}");
     let words = ran.answer["words"].as_str().expect("words");
     assert_eq!(words, format!("{}: no user namespaces", ran.level()));
     let explanation = ran.answer["explanation"].as_str().expect("words");
     assert!(explanation.contains("sysctl user.max_user_namespaces"), "{explanation}");
-    let ran = on_a_machine(&lab, &prepare, "cat a.txt", true).expect("as before");
+    let ran = on_a_machine(&lab, &no_namespaces(), "cat a.txt", true).expect("as before");
     assert!(ran.ended().starts_with("not run: "), "{ran:?}");
     assert_eq!(ran.answer["can_try"], false);
 }
@@ -438,14 +397,7 @@ fn root_and_an_ordinary_user() {
         skip("only root can become another user");
         return;
     }
-    let owner = |path: &std::path::Path| std::os::unix::fs::chown(path, Some(12_345), Some(12_345)).expect("an owner");
-    let mut folders = vec![lab.home().parent().expect("a folder").to_owned()];
-    while let Some(folder) = folders.pop() {
-        owner(&folder);
-        for entry in fs::read_dir(folder).expect("a folder").flatten() {
-            if entry.file_type().expect("a kind").is_dir() { folders.push(entry.path()) } else { owner(&entry.path()) }
-        }
-    }
+    lab.give_to(12_345);
     // A file of somebody else, which this user may write.
     lab.write("foreign.txt", "of root\n");
     fs::set_permissions(lab.root().join("foreign.txt"), fs::Permissions::from_mode(0o666)).expect("a mode");

@@ -112,6 +112,22 @@ impl Lab {
         variables
     }
 
+    /// Makes everything here another user's.
+    pub(super) fn give_to(&self, user: u32) {
+        let owner = |path: &Path| std::os::unix::fs::lchown(path, Some(user), Some(user)).expect("an owner");
+        let mut folders = vec![self.outer()];
+        while let Some(folder) = folders.pop() {
+            owner(&folder);
+            for entry in fs::read_dir(folder).expect("a folder").flatten() {
+                if entry.file_type().expect("a kind").is_dir() {
+                    folders.push(entry.path())
+                } else {
+                    owner(&entry.path())
+                }
+            }
+        }
+    }
+
     /// A shell command as the user would run it, without any sandbox; what it printed on both streams.
     pub(super) fn outside_of_sandbox(&self, command: &str) -> String {
         let mut sh = Command::new("sh");
@@ -204,6 +220,46 @@ pub(super) fn sleepers(argument: &str) -> Vec<u32> {
         line == format!("sleep\0{argument}\0").as_bytes()
     };
     ids.filter(is_one).collect()
+}
+
+pub(super) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A job of Baton in a shell that prepares a machine for it; `$BATON` and the path of the job in `$JOB` are what it starts.
+#[track_caller]
+pub(super) fn on_a_machine(lab: &Lab, prepare: &str, command: &str, edits: bool) -> Option<Ran> {
+    let mut job = lab.job(command);
+    if edits {
+        job.as_object_mut().expect("an object").remove("end");
+        job["try"] = json!([{ "path": "new.txt", "content": "n\n" }]);
+    }
+    let mut sh = Command::new("unshare");
+    let mut baton = lab.baton();
+    let variables: Vec<(_, _)> =
+        baton.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    let script = format!("set -e; cd \"$HOME/$LAB_WORK\"; {prepare}; exec \"$BATON\" __sandbox job");
+    let arguments: &[&str] = if is_root() { &["-m", "sh", "-c"] } else { &["-Urm", "sh", "-c"] };
+    sh.args(arguments).arg(script).env_clear();
+    for (name, value) in variables {
+        if let Some(value) = value {
+            sh.env(name, value);
+        }
+    }
+    sh.env("BATON", env!("CARGO_BIN_EXE_baton"));
+    sh.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    // Nothing of the machine can be prepared where namespaces are refused.
+    if !Command::new("unshare").args(&arguments[..1]).arg("true").status().is_ok_and(|status| status.success()) {
+        skip("this machine refuses namespaces");
+        return None;
+    }
+    let _ = baton.stdin(std::process::Stdio::null());
+    Some(answer_of(sh, &job))
+}
+
+/// Prepares a machine that makes no user namespaces: in one of its own, so that the setting is nobody else's.
+pub(super) fn no_namespaces() -> String {
+    "exec unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec \"$BATON\" __sandbox job'".to_owned()
 }
 
 #[track_caller]

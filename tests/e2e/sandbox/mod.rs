@@ -6,5 +6,6 @@
 mod attacks;
 mod bad_input;
 mod lab;
+mod levels;
 mod projects;
 mod view;
