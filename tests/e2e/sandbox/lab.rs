@@ -120,9 +120,9 @@ impl Lab {
             owner(&folder);
             for entry in fs::read_dir(folder).expect("a folder").flatten() {
                 if entry.file_type().expect("a kind").is_dir() {
-                    folders.push(entry.path())
+                    folders.push(entry.path());
                 } else {
-                    owner(&entry.path())
+                    owner(&entry.path());
                 }
             }
         }

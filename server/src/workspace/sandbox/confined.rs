@@ -19,9 +19,9 @@ use super::user::User;
 use crate::workspace::Workspace;
 
 /// What a check at this level can do all the same, for people.
-pub(super) const NOT_STOPPED: &str = "checks run in the real tree and can read all your files, secrets too, and reach \
-                                      sockets of this machine; what they write elsewhere is refused, and so is TCP where \
-                                      the kernel can (Linux 6.7)";
+pub(super) const NOT_STOPPED: &str = "checks run in the real tree and can read all your files, secrets too, change the \
+                                      permissions of all that is yours, and reach sockets of this machine; what they \
+                                      write elsewhere is refused, and so is TCP where the kernel can (Linux 6.7)";
 
 /// How long the command of a probe may take: it does nothing.
 const PROBE: Duration = Duration::from_secs(10);

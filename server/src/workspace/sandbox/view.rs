@@ -105,10 +105,7 @@ impl View {
         for upper in uppers.clone() {
             let view = Self { user: user.clone(), upper, is_copy: false, outside: outside.clone() };
             match view.probe(workspace, memory_dir, cancel).await {
-                Ok(()) => {
-                    let said = view.not_looked_through().map(|long| Why::new("", long));
-                    return Ok((view, said));
-                }
+                Ok(cut) => return Ok((view, not_looked_through(&cut).map(|long| Why::new("", long)))),
                 Err(refused) => {
                     first.get_or_insert(refused);
                 }
@@ -120,37 +117,25 @@ impl View {
         }
         let view = Self { user, upper: uppers[0], is_copy: true, outside };
         match view.probe(workspace, memory_dir, cancel).await {
-            Ok(()) => {
+            Ok(cut) => {
                 let long = format!(
                     "{}, so that a check works on a copy of the workspace, which is made anew for each and takes longer",
                     why.long
                 );
-                let long = [Some(long), view.not_looked_through()].into_iter().flatten().collect::<Vec<_>>().join(". ");
+                let long = [Some(long), not_looked_through(&cut)].into_iter().flatten().collect::<Vec<_>>().join(". ");
                 Ok((view, Some(Why::new("on a copy", long))))
             }
             Err(refused) => Err(Why { long: format!("{}; and with a copy: {}", why.long, refused.why.long), ..why }),
         }
     }
 
-    /// What is to be said where files of secrets may not all have been found.
-    fn not_looked_through(&self) -> Option<String> {
-        let cut = &self.outside.at_home.cut;
-        let folders: Vec<String> = cut.iter().map(|folder| folder.display().to_string()).collect();
-        (!folders.is_empty()).then(|| {
-            format!(
-                "{} is too large to be looked through in time: files of secrets that lie deep in it at unusual places may \
-                 be read by checks",
-                folders.join(", ")
-            )
-        })
-    }
-
+    /// Does it once, with a command that does nothing; returns the folders that were too large to be looked through.
     async fn probe(
         &self,
         workspace: &Workspace,
         memory_dir: &RepoPath,
         cancel: &CancellationToken,
-    ) -> Result<(), Refused> {
+    ) -> Result<Vec<PathBuf>, Refused> {
         let unknown = |long: String| Refused { why: Why::unknown(long), fault: None };
         let place = Place::Try { edits: Vec::new() };
         let job = Job { command: "true".to_owned(), timeout: PROBE, network: false, secrets: false, place };
@@ -161,7 +146,7 @@ impl View {
         let given = Given { setup: &prepared.setup, contents: Vec::new(), limit: job.timeout };
         let came = run_room(given, &mut output, cancel, |_| Vec::new()).await;
         match (came.ended, came.fault) {
-            (Ended::Exited(0), _) => Ok(()),
+            (Ended::Exited(0), _) => Ok(prepared.found.cut),
             (_, Some(fault)) => Err(Refused { why: why(&fault), fault: Some(fault) }),
             (Ended::NotRun(reason), None) => Err(unknown(reason)),
             (ended, None) => {
@@ -370,6 +355,18 @@ impl View {
     }
 }
 
+/// What is to be said where files of secrets may not all have been found.
+fn not_looked_through(folders: &[PathBuf]) -> Option<String> {
+    let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    (!folders.is_empty()).then(|| {
+        format!(
+            "not all of {} could be looked through in time: checks may read files of secrets that lie deep in it at unusual \
+             places",
+            folders.join(" and ")
+        )
+    })
+}
+
 /// Copies the workspace, without what is hidden or is the real one.
 fn copy(
     workspace: &Workspace,
@@ -380,7 +377,10 @@ fn copy(
 ) -> Result<Tree, String> {
     let folder = scratch.path().join("tree");
     let hidden = hidden.iter().filter_map(|path| Path::new(path).strip_prefix(workspace.root()).ok());
-    let left_out: HashSet<PathBuf> = hidden.map(Path::to_owned).chain(through.iter().map(PathBuf::from)).collect();
+    let mut left_out: HashSet<PathBuf> = hidden.map(Path::to_owned).chain(through.iter().map(PathBuf::from)).collect();
+    // The cache may lie in the workspace, and the copy in itself.
+    let real = scratch.path().canonicalize().map_err(|error| error.to_string())?;
+    left_out.extend(real.strip_prefix(workspace.root()).map(Path::to_owned));
     let copied = copy_tree(workspace.dir(), &folder, &left_out, cancel);
     copied.map_err(|error| format!("the workspace cannot be copied: {error}"))?;
     Ok(Tree::Copy(folder.into()))
@@ -414,4 +414,39 @@ fn header(edit: &ViewEdit) -> Edit {
 /// Whether root works in somebody else's folder.
 fn is_owned_by_another(root: &Path) -> bool {
     std::fs::metadata(root).is_ok_and(|metadata| metadata.uid() != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::fixture::Fixture;
+
+    #[test]
+    fn a_copy_that_lies_in_the_workspace_is_not_copied_itself() {
+        let fixture = Fixture::new("//- /a.txt\nx\n//- /secret\nx\n//- /target/big\nx\n");
+        let workspace = fixture.workspace();
+        let scratch = Scratch::new(&workspace.root().join("cache")).unwrap();
+        let hidden = [workspace.root().join("secret").into_os_string()];
+        let made = copy(&workspace, &scratch, &hidden, &["target".to_owned()], &CancellationToken::new()).unwrap();
+        let Tree::Copy(folder) = made else { unreachable!("a copy was asked for") };
+        let names = |path: &Path| {
+            let mut names: Vec<_> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let folder = Path::new(&folder);
+        assert_eq!(names(folder), ["a.txt", "cache", "secret", "target"]);
+        assert_eq!(std::fs::read(folder.join("secret")).unwrap(), b"");
+        assert!(names(&folder.join("target")).is_empty());
+        let inner = names(&folder.join("cache"));
+        let inner = inner.iter().map(|name| folder.join("cache").join(name)).find(|path| path.is_dir()).unwrap();
+        assert!(names(&inner).is_empty());
+    }
+
+    #[test]
+    fn what_was_not_looked_through_is_said() {
+        assert_eq!(not_looked_through(&[]), None);
+        let said = not_looked_through(&["/home/a".into(), "/work".into()]);
+        assert!(said.is_some_and(|said| said.starts_with("not all of /home/a and /work could")));
+    }
 }
