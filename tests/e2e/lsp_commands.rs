@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::greeting::{GREETING, TASK, script};
 use crate::support::lsp_client::{LspClient, button_titles, message_text};
 use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
+use crate::support::replies::approves;
 use crate::support::session::Session;
 use serde_json::{Value, json};
 
@@ -308,13 +309,9 @@ fn an_issue_is_fixed_in_a_round_of_its_own() {
     let session = Session::new(GREETING);
     let fix = json!({ "path": "src/lib.rs", "old_text": "hello {name}", "new_text": "hello, {name}" });
     let result = json!({ "task_id": "T1", "status": "completed", "changes": [], "notes": "", "blockers": [] });
-    let mended = json!({
-        "verdict": "approved", "summary": "Good.", "recommended_action": "merge", "plan_drift_detected": false,
-        "drift_details": "", "issues": []
-    });
     let api = MessagesApi::start(script().by(move |request| {
-        if request.agent == "review" && request.first_message().contains("<open_issues>") {
-            return Some(Reply::tool("submit_review", mended.clone()));
+        if request.agent == "review" && request.conversation == 1 {
+            return Some(approves());
         }
         let is_fix = request.agent == "implement/T1" && request.first_message().contains("empty name greets nobody");
         is_fix.then(|| match request.turn {
@@ -525,7 +522,7 @@ fn a_spent_budget_is_asked_about_and_raised() {
             }
             Some("window/workDoneProgress/create") => client.answer(&message, Value::Null),
             Some("window/showMessage") => {
-                assert!(message_text(&message).contains("Approved by reading"), "{message}");
+                assert!(message_text(&message).contains("Approved by reading; no check ran."), "{message}");
                 break;
             }
             _ => {}
@@ -620,7 +617,13 @@ fn without_a_plugin_results_are_shown() {
     client.wait_for_run_end(&run);
     client.execute("baton.status", &[]).expect("a status");
     let message = client.wait_for_message();
-    for words in [TASK, "Approved by reading", "T1 completed: Greet by name", "1 open issue", "Undo: baton.rollback."] {
+    for words in [
+        TASK,
+        "Approved by reading; no check ran.",
+        "T1 completed: Greet by name",
+        "1 open issue",
+        "Undo: baton.rollback.",
+    ] {
         assert!(message_text(&message).contains(words), "{words}: {}", message_text(&message));
     }
     client.execute("baton.diff", &[]).expect("a diff");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::greeting::{GREETING, TASK};
 use crate::support::lsp_client::LspClient;
+use crate::support::messages_api::answered;
 use crate::support::session::Session;
 
 const SOURCE: &str = "pub fn greet() -> String {\n    \"hello\".to_owned()\n}\n";
@@ -98,7 +99,14 @@ impl Models {
         let agent = request["params"]["agent"].as_str().expect("an agent").to_owned();
         let reply = self.replies.get_mut(&agent).and_then(VecDeque::pop_front);
         match reply.unwrap_or_else(|| panic!("{agent} was not to be asked again: {request:#}")) {
-            Reply::Answer(answer) => client.answer(&request, answer),
+            Reply::Answer(mut answer) => {
+                let call = answer.pointer_mut("/content/0");
+                if let Some(review) = call.filter(|call| call["name"] == "submit_review") {
+                    let asked = request["params"]["messages"][0]["content"][0]["text"].as_str();
+                    review["input"]["criteria"] = answered(asked.expect("what is reviewed"));
+                }
+                client.answer(&request, answer);
+            }
             Reply::Error(error) => client.refuse(&request, error),
         }
         self.asked.push(request["params"].clone());

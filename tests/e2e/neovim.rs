@@ -4,13 +4,13 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::support::editors;
 use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
 use crate::support::replies::{
-    approves, but, completed, does, edits, file_of, goes_well, own, plan_of, review, with, workspace,
+    approves, but, completed, does, edits, file_of, fixes, goes_well, own, plan_of, review, with, workspace,
 };
 use crate::support::session::Session;
 use serde_json::{Value, json};
@@ -115,6 +115,18 @@ fn two_go_well() -> Script {
     goes_well(&groups(&two_tasks()))
 }
 
+/// The same again and again: each time the tasks change what the time before left.
+fn two_go_well_each_time() -> Script {
+    let begun = [AtomicU32::new(0), AtomicU32::new(0)];
+    two_go_well().by(move |request| {
+        let id = request.agent.strip_prefix("implement/")?;
+        (request.turn == 0).then(|| {
+            let from = begun[usize::from(id == "T2")].fetch_add(1, Ordering::SeqCst);
+            fixes(id, from, from + 1).swap_remove(0)
+        })
+    })
+}
+
 #[test]
 fn the_lua_is_linted_and_formatted() {
     let Some((luacheck, modules)) = editors::lua_tools() else { return };
@@ -162,7 +174,7 @@ fn the_checks_of_a_workspace_are_trusted_at_the_gate() {
 
 #[test]
 fn the_gate_is_answered_by_editing_rejecting_and_from_elsewhere() {
-    user("gate_edit", &Session::in_git(&workspace(2)), two_go_well());
+    user("gate_edit", &Session::in_git(&workspace(2)), two_go_well_each_time());
 }
 
 #[test]
@@ -256,7 +268,7 @@ fn a_task_is_kept_where_no_key_is_set_and_runs_once_there_is_one() {
 
 #[test]
 fn unsaved_changes_of_the_plan_are_asked_about_before_it_is_approved() {
-    user("gate_unsaved", &Session::in_git(&workspace(2)), two_go_well());
+    user("gate_unsaved", &Session::in_git(&workspace(2)), two_go_well_each_time());
 }
 
 #[test]

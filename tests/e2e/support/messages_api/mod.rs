@@ -9,7 +9,7 @@ mod http;
 mod rules;
 mod script;
 
-pub use script::{Fault, RecordedRequest, Reply, RequestName, Script, VALIDATE, agents};
+pub use script::{Fault, RecordedRequest, Reply, RequestName, Script, VALIDATE, agents, answered};
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -432,7 +432,7 @@ pub(super) fn messages(body: &Value) -> &[Value] {
 }
 
 /// Every criterion of the plan in a reviewer's first message: met, where a file that is there was changed.
-fn answered(first_message: &str) -> Value {
+pub fn answered(first_message: &str) -> Value {
     let section = |name: &str| -> Value {
         let rest = first_message.split_once(&format!("<{name}>\n")).map(|(_, rest)| rest);
         let json = rest.and_then(|rest| rest.split_once(&format!("\n</{name}>"))).map(|(json, _)| json);
