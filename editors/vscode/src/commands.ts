@@ -86,12 +86,13 @@ export function workflowCommands(parts: Parts): Disposable[] {
         await workflow.call("baton.openPlan");
       }
     },
-    approvePlan: (workflow, _node, plan, checks) => approve(workflow, gatePanel, plan, undefined, checks),
+    approvePlan: (workflow, _node, plan, checks) =>
+      approve(workflow, gatePanel, plan, undefined, checks ?? checkAnswer(gatePanel.ticked(workflow))),
     approveSome: async (workflow, _node, plan, checks) => {
       const shown = plan ?? openGate(workflow.state)?.plan_sha256;
       const tasks = await pickTasks(workflow, "Approve which tasks? What they depend on must be among them.");
       if (tasks !== undefined) {
-        await approve(workflow, gatePanel, shown, tasks, checks);
+        await approve(workflow, gatePanel, shown, tasks, checks ?? checkAnswer(gatePanel.ticked(workflow)));
       }
     },
     askForChanges: (workflow) => askForChanges(drafts, workflow),

@@ -8,6 +8,9 @@ import type { Gate, GateCheck, GateStatus, Usage } from "./protocol";
 /** What the plan says came from a model: no HTML of its own, and links that lead nowhere by themselves. */
 const markdown = new MarkdownIt({ html: false, linkify: false });
 
+/** What the page says when a check is ticked, and by itself when it is shown; no answer to the plan. */
+export const TICKED = "ticked";
+
 export interface GatePage {
   gate: Gate | GateStatus;
   usage: Usage | undefined;
@@ -127,16 +130,17 @@ export function checks(gate: GateStatus): string {
   const choice = (kind: string, id: string, words: string): string =>
     `<label class="check"><input type="checkbox" data-${kind}="${escape(id)}"> ${words}</label>`;
   const set = gate.checks.map((check) => {
-    const command = `<code>${escape(check.command)}</code> (${escape(check.name)}${rights(check)})`;
+    const command = `<code>${escape(check.command)}</code>`;
+    const name = `${escape(check.name)}${rights(check)}`;
     if (check.trusted || check.id === undefined) {
-      return `<p class="check">${check.trusted ? "Runs after the work" : "Skipped, not trusted"}: ${command}</p>`;
+      return `<p class="check">${check.trusted ? "Runs after the work" : "Skipped, not trusted"}: ${command} (${name})</p>`;
     }
     const before =
       check.before === undefined || check.before === check.command
         ? ""
         : `; it was <code>${escape(check.before)}</code>`;
     const why = check.before === undefined ? "not trusted yet" : `changed since you trusted it${before}`;
-    return choice("trust", check.id, `Trust this check and run it after the work: ${command} (${why})`);
+    return choice("trust", check.id, `Trust this check and run it after the work: ${command} (${name}; ${why})`);
   });
   const offered = (gate.offered_checks ?? []).map(({ id, command, reason }) =>
     choice(
@@ -160,16 +164,33 @@ export function escape(text: string): string {
 const SCRIPT = `
 const vscode = acquireVsCodeApi();
 const { plan, folder } = document.body.dataset;
-vscode.setState({ folder });
+// What was kept when the page was last in sight.
+const kept = vscode.getState() ?? {};
+const boxes = [...document.querySelectorAll("input[type=checkbox]")];
+const idOf = (box) => box.dataset.trust ?? box.dataset.remember;
 const chosen = (kind) => {
-  const boxes = [...document.querySelectorAll("input[data-" + kind + "]")].filter((box) => box.checked);
-  return boxes.length === 0 ? undefined : boxes.map((box) => box.dataset[kind]);
+  const ids = boxes.filter((box) => box.checked && kind in box.dataset).map(idOf);
+  return ids.length === 0 ? undefined : ids;
 };
+const say = (answer) => {
+  const checks = { trustChecks: chosen("trust"), rememberChecks: chosen("remember") };
+  vscode.postMessage({ answer, plan, checks });
+};
+const keep = () => {
+  vscode.setState({ folder, plan, ticked: boxes.filter((box) => box.checked).map(idOf) });
+  say("${TICKED}");
+};
+if (plan === "") {
+  vscode.setState({ ...kept, folder });
+} else {
+  for (const box of boxes) {
+    box.checked = kept.plan === plan && (kept.ticked ?? []).includes(idOf(box));
+    box.addEventListener("change", keep);
+  }
+  keep();
+}
 for (const button of document.querySelectorAll("button[data-answer]")) {
-  button.addEventListener("click", () => {
-    const checks = { trustChecks: chosen("trust"), rememberChecks: chosen("remember") };
-    vscode.postMessage({ answer: button.dataset.answer, plan, checks });
-  });
+  button.addEventListener("click", () => say(button.dataset.answer));
 }
 `;
 

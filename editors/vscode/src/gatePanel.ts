@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { commands, Uri, ViewColumn, window } from "vscode";
 import type { Disposable, WebviewPanel } from "vscode";
 
-import { gateHtml, waitingHtml } from "./gateHtml";
+import { gateHtml, TICKED, waitingHtml } from "./gateHtml";
 import { openGate } from "./present";
 import type { Workflow, Workflows } from "./workflows";
 
@@ -27,6 +27,8 @@ interface PageAnswer {
 interface Shown {
   panel: WebviewPanel;
   plan: string;
+  /** The checks that are ticked, in the words of the page. */
+  ticked: unknown;
 }
 
 /** The plan that waits for an answer, beside what is being edited and without taking the focus. */
@@ -56,6 +58,11 @@ export class GatePanel implements Disposable {
     return this.seen.get(workflow) === plan;
   }
 
+  /** The checks that are ticked on the page of the plan that waits, as the page says. */
+  ticked(workflow: Workflow): unknown {
+    return this.shown.get(workflow)?.ticked;
+  }
+
   /** The plan that waits is in sight, or a click away. */
   isShown(workflow: Workflow): boolean {
     return this.shown.has(workflow);
@@ -70,6 +77,7 @@ export class GatePanel implements Disposable {
     const shown = this.shown.get(workflow) ?? this.open(workflow);
     if (shown.plan !== gate.plan_sha256) {
       shown.plan = gate.plan_sha256;
+      shown.ticked = undefined;
       const { status } = workflow.state;
       const tasks = "tasks" in gate ? gate.tasks : (status?.tasks ?? []);
       const nonce = randomBytes(16).toString("hex");
@@ -123,9 +131,12 @@ export class GatePanel implements Disposable {
 
   private attach(workflow: Workflow, panel: WebviewPanel): Shown {
     panel.iconPath = this.icon;
-    const shown = { panel, plan: "" };
+    const shown: Shown = { panel, plan: "", ticked: undefined };
     panel.onDidDispose(() => this.shown.delete(workflow));
     panel.webview.onDidReceiveMessage(({ answer, plan, checks }: PageAnswer) => {
+      if (answer === TICKED && plan === shown.plan) {
+        shown.ticked = checks;
+      }
       const command = typeof answer === "string" ? ANSWERS[answer] : undefined;
       if (command !== undefined) {
         // The answer is to the plan on the page, whatever there is by now.

@@ -84,7 +84,10 @@ describe("the page of the gate", () => {
     });
     assert.match(html, /<p class="check">Runs after the work: <code>cargo test<\/code> \(test\)<\/p>/);
     assert.doesNotMatch(html, /data-trust="c1"/);
-    assert.match(html, /data-trust="c2"> Trust this check[^<]*<code>make &lt;lint&gt;<\/code> \(lint, with network\)/);
+    assert.match(
+      html,
+      /data-trust="c2"> Trust this check[^<]*<code>make &lt;lint&gt;<\/code> \(lint, with network; not trusted yet\)/,
+    );
     assert.match(html, /data-trust="c3">.*changed since you trusted it; it was <code>make<\/code>/);
     assert.match(html, /Skipped, not trusted: <code>x<\/code>/);
     assert.doesNotMatch(html, /checkbox"[^>]* checked/);
@@ -157,7 +160,7 @@ describe("the page of the gate", () => {
   it("answers with the plan that it shows", () => {
     const html = page({});
     assert.match(html, /<body data-plan="aa" data-folder="file:\/\/\/w">/);
-    assert.match(html, /postMessage\(\{ answer: button\.dataset\.answer, plan, checks \}\)/);
+    assert.match(html, /postMessage\(\{ answer, plan, checks \}\)/);
   });
 
   it("says the header's facts not once more in the plan", () => {
