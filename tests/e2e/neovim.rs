@@ -303,6 +303,11 @@ fn on_the_screen_the_gate_takes_no_key_and_the_review_stands_at_its_lines() {
 #[test]
 fn on_screens_of_every_width_nothing_is_cut_and_nothing_asks_for_a_key() {
     for columns in [40, 80, 120] {
-        user_at_a_screen("widths", columns, &Session::in_git(&workspace(2)), leaves_issues());
+        let session = Session::in_git(&workspace(2));
+        session.write_user_config(
+            "max_repair_rounds = 0\n[[checks]]\nname = \"test\"\ncommand = \"true\"\n\
+             [[checks]]\nname = \"lint\"\ncommand = \"grep -q 0 src/t1.rs\"\n",
+        );
+        user_at_a_screen("widths", columns, &session, leaves_issues());
     }
 }

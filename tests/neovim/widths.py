@@ -56,6 +56,12 @@ def story(neovim):
     neovim.type("<Esc>")
     opens(neovim, "Baton", "Make both answer 1")
     show("5 status page", neovim)
+    page = neovim.lua("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), '\\n')")
+    for row in ["check test passed", "check lint failed: exit code 1; passes without these changes"]:
+        assert row in page, f"{row!r} is not on the page:\n{page}"
+    neovim.type("G")
+    neovim.settle()
+    show("5 status page, its end", neovim)
     neovim.type("q")
     opens(neovim, "Baton undo", "Leave everything as it is")
     show("6 undo", neovim)
