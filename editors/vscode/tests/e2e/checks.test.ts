@@ -50,6 +50,7 @@ describe("checks that a project shows", vscode.options, () => {
     await window.picture("ticked");
     await window.gate.getByRole("button", { name: "Approve", exact: true }).click();
     await window.notification("Approved, though `lint` fails; checks passed: test.").waitFor();
+    await window.says("approved, 1 check fails, 2 issues");
     const remembered = desk.read(SETTINGS);
     assert.ok(remembered.startsWith(ALLOWANCE), remembered);
     assert.match(remembered, /name = "test"\ncommand = "npm test"/);
@@ -101,6 +102,7 @@ describe("checks that a project shows", vscode.options, () => {
     await window.notification("Approved; checks passed: test, lint.").waitFor();
     await window.problem("The check lint").waitFor({ state: "detached" });
     await window.row("check lint").filter({ hasText: "passed" }).locator(".codicon-pass").waitFor();
+    await window.says("approved, 1 issue");
     assert.ok(!(await window.offered("Baton: Open Check Log")).includes("Baton: Open Check Log"));
     await window.picture("fixed");
     assert.deepEqual(api.violations, []);
@@ -146,7 +148,7 @@ describe("checks of the workspace that nobody trusts", vscode.options, () => {
     await window.openFile("main.py");
     await window.run("Baton: Show Plan");
     await window.gate.locator("input:checked").waitFor();
-    await window.openFile("main.py");
+    await window.page.locator(".tab").filter({ hasText: "main.py" }).click();
     await window.run("Baton: Approve Plan");
     await window.notification("Approved; checks passed: mark.").waitFor();
     await window.clearNotifications();
