@@ -35,6 +35,7 @@ describe("checks that a project shows", vscode.options, () => {
   });
 
   step("are offered at the gate, and none is ticked", async () => {
+    await window.openFile("main.py");
     await window.run("Baton: Run Workflow…");
     await window.answer(TASK);
     const boxes = window.gate.locator("label.check", { hasText: "Remember as a check in baton.toml" });
@@ -77,6 +78,12 @@ describe("checks that a project shows", vscode.options, () => {
     await window.picture("log");
     await window.run("View: Close All Editors");
     await window.run("Baton: Open Check Log");
+    await window.page.locator(".view-line").filter({ hasText: NO_DEFAULT }).first().waitFor();
+    await window.run("View: Close All Editors");
+    await window.statusBar.click();
+    await window.quickRows.filter({ hasText: "checks, sandbox:" }).waitFor();
+    await window.picture("menu");
+    await window.pick("passes without these changes");
     await window.page.locator(".view-line").filter({ hasText: NO_DEFAULT }).first().waitFor();
   });
 
