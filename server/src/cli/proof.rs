@@ -96,7 +96,7 @@ mod tests {
             "✓ test     passed          3.2 s",
             "✗ lint     failed       1 m 12 s  exit code 2; also fails without these changes",
             "  log: .agent_memory/runs/20261127T120000-aaaa/checks/lint.log",
-            "– e2e      skipped                nobody said that it may run",
+            "– e2e      skipped                it was not trusted",
             "✗ gone     timed out    10 m 0 s",
         ];
         assert_eq!(check_lines(&checks(), 120), expected);
@@ -104,7 +104,7 @@ mod tests {
             "✓ test     passed          3.2 s",
             "✗ lint failed 1 m 12 s\n  exit code 2; also fails without these\n  changes",
             "  log: .agent_memory/runs/20261127T120000-aaaa/checks/lint.log",
-            "– e2e skipped\n  nobody said that it may run",
+            "– e2e skipped\n  it was not trusted",
             "✗ gone     timed out    10 m 0 s",
         ];
         assert_eq!(check_lines(&checks(), 40), narrow);

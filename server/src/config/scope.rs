@@ -15,7 +15,7 @@ pub(super) fn out_of_scope(setting: &Setting, layer: Layer, node: &Node) -> Opti
         }
         Scope::UserFor(value) if layer.is_users() || node.as_text() != Some(value) => None,
         Scope::UserFor(value) => Some(format!(
-            "may not be {value:?} here: {}. Set it in your own {USER_FILE}, by {} or on the command line",
+            "may not be {value:?} here: {}. Set it in your own {USER_FILE} or by {}",
             why_untrusted(layer),
             setting.variable()
         )),

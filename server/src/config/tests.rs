@@ -423,7 +423,7 @@ fn a_workspace_may_not_decide_about_trust() {
              command = \"a\"\nauth_token = \"sk-secret\"\n",
         ),
         expect![[r#"
-            baton.toml:1:12: approval may not be "auto" here: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml, by BATON_APPROVAL or on the command line
+            baton.toml:1:12: approval may not be "auto" here: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml or by BATON_APPROVAL
             baton.toml:2:14: memory_dir is "../elsewhere": a workspace may not put its memory outside itself; name a folder inside the workspace
             baton.toml:3:1: base_url looks like an endpoint; set ANTHROPIC_BASE_URL or OPENAI_BASE_URL in your environment instead: this file comes with the workspace, and a workspace decides nothing about trust, accounts and addresses
             baton.toml:4:12: provider belongs to one start, not to a file: use --provider or BATON_PROVIDER
@@ -444,7 +444,7 @@ fn editor_settings_are_trusted_as_little_as_the_workspace() {
             "checks": [{ "name": "a" }],
         })),
         expect![[r#"
-            editor setting baton.approval: approval may not be "auto" here: editor settings come merged with the workspace's, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml, by BATON_APPROVAL or on the command line
+            editor setting baton.approval: approval may not be "auto" here: editor settings come merged with the workspace's, and a workspace decides nothing about trust, accounts and addresses. Set it in your own baton/config.toml or by BATON_APPROVAL
             editor setting baton.checks[0]: checks.command is missing; for example command = "cargo test"
             editor setting baton.http.proxyUrl: http.proxyUrl looks like a proxy; set HTTPS_PROXY in your environment instead: editor settings come merged with the workspace's, and a workspace decides nothing about trust, accounts and addresses
             editor setting baton.memory_dir: memory_dir is "/tmp/x": a workspace may not put its memory outside itself; name a folder inside the workspace

@@ -56,7 +56,8 @@ pub use proof::CriteriaCount;
 pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{
-    BaseState, ChangeType, CheckResult, CheckState, FileChange, ImplReport, SandboxLevel, TaskResult, TaskStatus,
+    BaseState, ChangeType, CheckResult, CheckState, FileChange, ImplReport, REPAIR_CHANGED_NOTHING, SandboxLevel,
+    TaskResult, TaskStatus,
 };
 pub use review::{
     Answer, AnswerState, BaseReview, CriterionResult, CriterionState, Evidence, Issue, Recommended, RecommendedAction,

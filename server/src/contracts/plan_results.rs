@@ -109,7 +109,7 @@ mod tests {
         let expected = "\n## Checks\n\n- ✓ `test` passed (3.2 s)\n  - command `cargo test`\n\
                         - ✗ `lint` failed: exit code 2; also fails without these changes (0.4 s)\n  - command `make lint`\n  \
                         - log `runs/r/checks/lint.log`\n\
-                        - – `e2e` skipped: nobody said that it may run\n  - command `make e2e`\n";
+                        - – `e2e` skipped: it was not trusted\n  - command `make e2e`\n";
         assert_eq!(out, expected);
         let mut none = String::new();
         PlanResults::default().checks_section(&mut none).unwrap();

@@ -66,7 +66,7 @@ impl CheckResult {
         let reason = safe_line(self.reason.as_deref()?.trim());
         let words = match reason.as_str() {
             "" => return None,
-            "untrusted" => "nobody said that it may run",
+            "untrusted" => "it was not trusted",
             "paths" => "no file of its paths was changed",
             "sandbox" => "there is no view here, which the settings require",
             other => other,
@@ -161,7 +161,7 @@ mod tests {
             (json!({ "state": "killed", "exit_code": 137 }), "✗ killed: signal 9"),
             (json!({ "state": "killed", "exit_code": null }), "✗ killed"),
             (json!({ "state": "not_found", "exit_code": 127 }), "✗ not found"),
-            (json!({ "state": "skipped", "reason": "untrusted" }), "– skipped: nobody said that it may run"),
+            (json!({ "state": "skipped", "reason": "untrusted" }), "– skipped: it was not trusted"),
             (json!({ "state": "skipped", "reason": "paths" }), "– skipped: no file of its paths was changed"),
             (
                 json!({ "state": "skipped", "reason": "sandbox" }),

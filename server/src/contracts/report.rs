@@ -235,6 +235,9 @@ impl TaskStatus {
     }
 }
 
+/// The beginning of the reason of a check that is not repaired again: the round that was to do so changed nothing.
+pub const REPAIR_CHANGED_NOTHING: &str = "the repair changed nothing";
+
 impl CheckResult {
     /// Whether it ran and did not pass.
     pub fn has_failed(&self) -> bool {
@@ -255,7 +258,8 @@ impl CheckResult {
     /// after a repair that changed nothing: its reason says so.
     pub fn wants_repair(&self) -> bool {
         let is_missing = self.state == CheckState::NotFound && self.base != Some(BaseState::Passed);
-        self.is_broken() && !is_missing && self.reason.is_none()
+        let is_given_up = self.reason.as_ref().is_some_and(|reason| reason.starts_with(REPAIR_CHANGED_NOTHING));
+        self.is_broken() && !is_missing && !is_given_up
     }
 }
 

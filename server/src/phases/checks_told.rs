@@ -34,7 +34,7 @@ pub(super) fn failing(store: &Store, checks: &[CheckResult]) -> String {
             Some(BaseState::Unknown) | None => "; nobody knows whether it passed before the workflow",
         };
         let how = check_words::outcome_in_time(check);
-        told.push_str(&format!("The check {} (`{}`) {how}{base}.\n", check.name, check.command));
+        told.push_str(&format!("The check {} (`{}`): {how}{base}.\n", check.name, check.command));
         match store.check_output(check) {
             Some(output) => told.push_str(&printed(&cut_middle(&output, share / 4, share - share / 4))),
             None => told.push_str("What it printed is not recorded.\n"),

@@ -37,7 +37,7 @@ fn a_failing_check_is_repaired_and_passes_then() {
     let script = script.rounds("implement/T2", [does("T2").to_vec(), vec![completed(&[])]]);
     let api = api(script, &["T1", "T2"]);
     let done = run(&session, &api).run().expect(0);
-    done.reports("Failing check: test. Repaired by T1, T2").prints("Approved; checks passed: test.");
+    done.reports("Check test fails: T1, T2 repair it").prints("Approved; checks passed: test.");
     assert_eq!(results(&session), ["test: passed, 0, null, null"]);
     assert_eq!(session.handoff("round.json"), json!({ "n": 2, "kind": "repair", "tasks": ["T1", "T2"], "issues": [] }));
     assert_eq!(session.history(), ["0001-repair"]);

@@ -13,7 +13,7 @@ fn a_check_of_the_workspace_runs_only_when_a_person_said_so() {
     session.write("baton.toml", "[[checks]]\nname = \"test\"\ncommand = \"touch ran\"\n");
     let api = api(Script::new(), &["T1"]);
     let done = run(&session, &api).run().expect(0);
-    done.prints("Approved by reading; no check ran; skipped: test (nobody said that it may run).");
+    done.prints("Approved by reading; no check ran; skipped: test (it was not trusted).");
     assert_eq!(results(&session), ["test: skipped, null, untrusted, null"]);
     assert!(!session.exists("ran"));
 }

@@ -30,7 +30,7 @@ pub(in crate::cli) fn trust_question(count: usize) -> String {
     let them = if count == 1 { "it" } else { "them" };
     let checks = text::plural(count, "check");
     let are = if count == 1 { "is" } else { "are" };
-    format!("The {checks} of this workspace {are} not trusted yet: run {them}? [y/N] > ")
+    format!("The {checks} of this workspace {are} not trusted yet: let {them} run? [y/N] > ")
 }
 
 /// The question about commands that could be checks.

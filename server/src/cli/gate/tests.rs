@@ -154,6 +154,9 @@ fn the_gate_shows_what_a_person_should_know() {
               1. T1, T2 at once
               2. T3
 
+            Checks after the work
+              None is set, and none was recognized here: nothing will be run.
+
             ! Protected: .github/workflows/ci.yml (T3). Written only if you approve this
               very plan: appearance at the tasks that do.
             ! Runs code when you build: Cargo.toml (T1). Read these changes before you do.
@@ -180,21 +183,24 @@ fn a_small_plan_without_prices_is_shown_without_empty_parts() {
         &gate,
         expect![[r#"
 
-        Plan, version 2
-          Add a --json flag
+            Plan, version 2
+              Add a --json flag
 
-          Parse the flag once, hand it down, and let the printer choose between text and
-          JSON.
+              Parse the flag once, hand it down, and let the printer choose between text and
+              JSON.
 
-        Tasks
-          T1 [simple] Add the flag
-             write  src/a.rs
-             done when  - `--json` is in the help
+            Tasks
+              T1 [simple] Add the flag
+                 write  src/a.rs
+                 done when  - `--json` is in the help
 
-        So far 18.2k tokens. To implement and review: about 12k to 90k tokens; the
-        models' prices are not known.
-        The plan in full: .agent_memory/plan.md
-    "#]],
+            Checks after the work
+              None is set, and none was recognized here: nothing will be run.
+
+            So far 18.2k tokens. To implement and review: about 12k to 90k tokens; the
+            models' prices are not known.
+            The plan in full: .agent_memory/plan.md
+        "#]],
     );
 }
 

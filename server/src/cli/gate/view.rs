@@ -145,6 +145,10 @@ impl View<'_> {
             lines.push(self.heading("Checks after the work"));
             lines.push(self.text("  ", "None is set. This workspace shows how it is checked:"));
             lines.extend(offer_lines(offered_checks, width));
+        } else {
+            lines.push(String::new());
+            lines.push(self.heading("Checks after the work"));
+            lines.push(self.text("  ", "None is set, and none was recognized here: nothing will be run."));
         }
     }
 

@@ -42,7 +42,8 @@ fn ask_to_trust(session: &Session, store: &Store, untrusted: &[&GateCheck]) -> R
         shown(untrusted.iter().copied())
     );
     if !has_terminal() {
-        let message = format!("{found}\nOnly a person can trust them: run `baton trust` at a terminal.");
+        let them = if untrusted.len() == 1 { "it" } else { "them" };
+        let message = format!("{found}\nOnly a person can trust {them}: run `baton trust` at a terminal.");
         return Err(Failure { code: PERSON, message });
     }
     tell(&found);
@@ -63,8 +64,8 @@ fn offer(session: &Session, store: &Store, offered: &[OfferedCheck]) -> Result<u
         offer_lines(offered, WIDTH).join("\n")
     });
     if !has_terminal() {
-        print(&format!("{found}\nAt a terminal `baton trust` asks whether to remember that in baton.toml."))?;
-        return Ok(0);
+        let message = format!("{found}\nAt a terminal `baton trust` asks whether to remember that in baton.toml.");
+        return Err(Failure { code: PERSON, message });
     }
     tell(&found);
     loop {

@@ -14,7 +14,9 @@ use super::sandbox::sandbox;
 use super::taken_over::{CameBack, take_over};
 use super::words::{outcome_in_time, state_of};
 use crate::config::{Check, SandboxMode};
-use crate::contracts::{CheckResult, CheckState, ImplReport, RepoPath, Round, RoundKind, SandboxLevel};
+use crate::contracts::{
+    CheckResult, CheckState, ImplReport, REPAIR_CHANGED_NOTHING, RepoPath, Round, RoundKind, SandboxLevel,
+};
 use crate::text::count;
 use crate::workflow::changes::files::Changes;
 use crate::workflow::changes::publishes::{Publish, journal};
@@ -23,9 +25,6 @@ use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::IMPLEMENT;
 use crate::workspace::{Ended, Place};
-
-/// Why checks are not repaired again after a round that was to do so.
-const REPAIR_CHANGED_NOTHING: &str = "the repair changed nothing";
 
 /// Run the checks that a report lacks, and add their results to it. It is written after each, so that a kill costs one at
 /// most. Answers whether a check changed files.
@@ -195,7 +194,8 @@ async fn check_one(
     let mut result = CheckResult {
         state,
         exit_code,
-        reason: None,
+        // What explains the failure: a network that was not given, a command that is not installed.
+        reason: (!ran.hints.is_empty()).then(|| ran.hints.join(" ")),
         elapsed_ms: u64::try_from(ran.elapsed.as_millis()).unwrap_or(u64::MAX),
         log,
         ..without_run(run, check, "")
@@ -220,7 +220,13 @@ fn keep_results(run: &Run, round: u32, checks: &[Check], report: &mut ImplReport
         let is_missing = report.check(&result.name, &result.command).is_none();
         if is_missing && checks.iter().any(|check| is_of(check, result)) && run.store.is_check_confirmed(result) {
             let reason = match result.has_failed() {
-                true => Some(REPAIR_CHANGED_NOTHING.to_owned()),
+                true => Some(
+                    [Some(REPAIR_CHANGED_NOTHING), result.reason.as_deref()]
+                        .into_iter()
+                        .flatten()
+                        .collect::<Vec<_>>()
+                        .join("; "),
+                ),
                 false => result.reason.clone(),
             };
             report.checks.push(CheckResult { reason, ..result.clone() });

@@ -26,7 +26,7 @@ pub(crate) fn state_of(ended: &Ended) -> (CheckState, Option<i32>) {
     }
 }
 
-/// `failed (exit 101)`, `timed out`, `skipped: nobody said that it may run`.
+/// `failed (exit 101)`, `timed out`, `skipped: it was not trusted`.
 pub(crate) fn outcome(check: &CheckResult) -> String {
     match check.state {
         CheckState::Skipped => format!("skipped: {}", skipped_because(check.reason.as_deref())),
@@ -43,7 +43,7 @@ pub(crate) fn ended(state: CheckState, exit_code: Option<i32>) -> String {
         (CheckState::TimedOut, _) => "timed out".to_owned(),
         (CheckState::Killed, Some(code)) => format!("killed (exit {code})"),
         (CheckState::Killed, None) => "killed by a signal".to_owned(),
-        (CheckState::NotFound, _) => "command not found (exit 127)".to_owned(),
+        (CheckState::NotFound, _) => "not found (exit 127)".to_owned(),
         (CheckState::Skipped, _) => "did not run".to_owned(),
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn outcome_in_time(check: &CheckResult) -> String {
 /// Why a check was skipped.
 pub(crate) fn skipped_because(reason: Option<&str>) -> String {
     match reason {
-        Some("untrusted") => "nobody said that it may run".to_owned(),
+        Some("untrusted") => "it was not trusted".to_owned(),
         Some("paths") => "no file of its paths was changed".to_owned(),
         Some("sandbox") => "there is no view here, which the settings require".to_owned(),
         Some(reason) => text::safe_line(reason),

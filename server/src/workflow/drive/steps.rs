@@ -202,7 +202,12 @@ fn begin_fix(run: &Run, memory: &Memory, scope: &FixScope) -> Result<(), PhaseEr
 
 fn begin_repair(run: &Run, memory: &Memory, scope: &RepairScope) -> Result<(), PhaseError> {
     let (checks, tasks) = (scope.checks.join(", "), scope.tasks.join(", "));
-    let message = format!("Failing {}: {checks}. Repaired by {tasks}", plural(scope.checks.len(), "check"));
+    let (what, them) = match scope.checks.len() {
+        1 => ("Check", ("fails", "it")),
+        _ => ("Checks", ("fail", "them")),
+    };
+    let repair = if scope.tasks.len() == 1 { "repairs" } else { "repair" };
+    let message = format!("{what} {checks} {}: {tasks} {repair} {}", them.0, them.1);
     run.emit(EventPhase::Workflow, EventStatus::Progress, message);
     Ok(rounds::begin_repair(&run.store, memory, scope)?)
 }

@@ -70,15 +70,17 @@ pub(crate) fn criteria_words(memory: &Memory) -> Option<String> {
 /// What the user's checks said of the work at hand, and nothing that is not known.
 struct ChecksWords {
     /// "`lint` fails", "`test` timed out".
-    failing: Vec<String>,
+    broken: Vec<String>,
+    /// The same of those that failed before the workflow.
+    as_before: Vec<String>,
     /// Names.
     passed: Vec<String>,
-    /// "e2e (nobody said that it may run)".
+    /// "e2e (it was not trusted)".
     skipped: Vec<String>,
 }
 
 fn checks_words(memory: &Memory) -> ChecksWords {
-    let mut words = ChecksWords { failing: Vec::new(), passed: Vec::new(), skipped: Vec::new() };
+    let mut words = ChecksWords { broken: Vec::new(), as_before: Vec::new(), passed: Vec::new(), skipped: Vec::new() };
     for check in memory.report.iter().flat_map(|report| &report.checks) {
         let name = text::safe_line(&check.name);
         let how = match check.state {
@@ -95,8 +97,8 @@ fn checks_words(memory: &Memory) -> ChecksWords {
             CheckState::Killed => "was killed",
             CheckState::NotFound => "was not found",
         };
-        let before = if check.base == Some(BaseState::Failed) { ", as before" } else { "" };
-        words.failing.push(format!("`{name}` {how}{before}"));
+        let failing = if check.base == Some(BaseState::Failed) { &mut words.as_before } else { &mut words.broken };
+        failing.push(format!("`{name}` {how}"));
     }
     words
 }
@@ -104,10 +106,10 @@ fn checks_words(memory: &Memory) -> ChecksWords {
 impl ChecksWords {
     /// "; checks passed: test, lint", ", though `lint` fails", " by reading; no check ran".
     fn after_approved(&self) -> String {
-        let mut words = match (self.failing.is_empty(), self.passed.is_empty()) {
-            (true, true) => " by reading; no check ran".to_owned(),
-            (true, false) => String::new(),
-            (false, _) => format!(", though {}", self.failing.join(" and ")),
+        let mut words = match (self.failing(), self.passed.is_empty()) {
+            (None, true) => " by reading; no check ran".to_owned(),
+            (None, false) => String::new(),
+            (Some(failing), _) => format!(", though {failing}"),
         };
         words.push_str(&self.rest("checks passed: "));
         words
@@ -115,10 +117,21 @@ impl ChecksWords {
 
     /// The same as a sentence of its own, without its full stop.
     fn sentence(&self) -> String {
-        match (self.failing.is_empty(), self.passed.is_empty()) {
-            (true, true) => format!("No check ran{}", self.rest("")),
-            (true, false) => self.rest("Checks passed: ").trim_start_matches("; ").to_owned(),
-            (false, _) => format!("{}{}", self.failing.join(" and "), self.rest("checks passed: ")),
+        match (self.failing(), self.passed.is_empty()) {
+            (None, true) => format!("No check ran{}", self.rest("")),
+            (None, false) => self.rest("Checks passed: ").trim_start_matches("; ").to_owned(),
+            (Some(failing), _) => format!("{failing}{}", self.rest("checks passed: ")),
+        }
+    }
+
+    /// "`lint` fails and `test` timed out", "`lint` fails, as before"; `None` where none fails.
+    fn failing(&self) -> Option<String> {
+        let (broken, as_before) = (self.broken.join(" and "), self.as_before.join(" and "));
+        match (broken.is_empty(), as_before.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(broken),
+            (true, false) => Some(format!("{as_before}, as before")),
+            (false, false) => Some(format!("{broken}; as before, {as_before}")),
         }
     }
 
@@ -268,12 +281,12 @@ mod tests {
             Checks passed: test, lint.
             Approved, though `lint` fails; checks passed: test.
             `lint` fails; checks passed: test.
-            Approved, though `lint` fails and `test` timed out, as before.
-            `lint` fails and `test` timed out, as before.
+            Approved, though `lint` fails; as before, `test` timed out.
+            `lint` fails; as before, `test` timed out.
             Approved, though `test` was killed and `lint` was not found.
             `test` was killed and `lint` was not found.
-            Approved by reading; no check ran; skipped: e2e (nobody said that it may run).
-            No check ran; skipped: e2e (nobody said that it may run).
+            Approved by reading; no check ran; skipped: e2e (it was not trusted).
+            No check ran; skipped: e2e (it was not trusted).
             Approved; checks passed: test; skipped: web (no file of its paths was changed).
             Checks passed: test; skipped: web (no file of its paths was changed).
         "#]]

@@ -90,7 +90,11 @@ impl GateSources<'_> {
             return self.content(memory, loaded).markdown;
         }
         // What was not taken at the gate is not offered behind it.
-        let facts = GateFacts { offered_checks: Vec::new(), ..self.facts(&loaded.plan) };
+        let mut facts = GateFacts { offered_checks: Vec::new(), ..self.facts(&loaded.plan) };
+        if memory.report.as_ref().is_some_and(|report| !report.checks.is_empty()) {
+            // Their results are shown.
+            facts.checks.clear();
+        }
         plan_markdown_with_results(&loaded.plan, &memory.task_text(), &facts, &results(memory))
     }
 
