@@ -2,36 +2,41 @@
 //!
 //! The names are those of `protect`, looked for by a walk; in the home folder, where programs keep their logins at known
 //! places, a table holds these besides. What others have published (installed packages, caches of package managers) is
-//! left alone, whatever its files are called: builds need it, and it holds no secret of this user.
+//! left alone in the home folder, whatever its files are called: builds need it, and it holds no secret of this user. In the
+//! workspace names are judged everywhere, as whoever writes there can make any folder look published.
 //!
-//! Bounds: a walk visits so many entries, nearest first, and says where it was cut. The home folder is looked through once a
-//! run, the workspace before each check.
+//! Bounds: a walk visits so many entries, nearest first. Of the home folder it says where it was cut; folders of the
+//! workspace that it did not get to are hidden. The home folder is looked through once a run, the workspace before each
+//! check.
 
+mod files;
 mod table;
 mod values;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::contracts::RepoPath;
+use crate::workspace::Workspace;
+use crate::workspace::ignored::Ignored;
 use crate::workspace::protect::{Kind, TABLE, is_secret, is_secret_text};
-use table::{AT_HOME, MARKS, NOT_WALKED, PACKAGES};
+use files::{is_certificates, is_device, read};
+use table::{AT_HOME, MARKS, NOT_WALKED, PACKAGES, REPOSITORIES};
 use values::values_of;
 
-/// Entries that are visited in the workspace.
-const MAX_IN_WORKSPACE: usize = 500_000;
-/// Entries that are visited in the home folder.
-const MAX_IN_HOME: usize = 200_000;
-/// How long one walk may take.
-const MAX_TIME: Duration = Duration::from_secs(3);
+/// The bounds in the workspace: for what git does not ignore, and once more for the rest. What is beyond them is hidden, so
+/// that they are wide.
+const IN_WORKSPACE: Bounds = Bounds { entries: 500_000, time: Duration::from_secs(10) };
+/// The bounds in the home folder.
+const IN_HOME: Bounds = Bounds { entries: 200_000, time: Duration::from_secs(3) };
+/// More folders than this are not hidden one by one because they were not looked through, but folders that hold them.
+const MAX_COVERED: usize = 200;
 /// JSON files whose content is looked at, as a key of a service account may have any name.
 const MAX_JSON: usize = 2_000;
-/// The largest file that is read, in bytes; keys and logins are smaller.
-const MAX_BYTES: u64 = 64 * 1024;
 /// Files whose values are read to be masked.
 const MAX_VALUE_FILES: usize = 500;
 
@@ -68,7 +73,7 @@ pub(super) struct Found {
     pub(super) hidden: Vec<Hidden>,
     /// Sockets and FIFOs, through which a check could reach a program outside.
     pub(super) special: Vec<PathBuf>,
-    /// The folders that were too large to be looked through.
+    /// The home folders that were too large to be looked through.
     pub(super) cut: Vec<PathBuf>,
 }
 
@@ -115,7 +120,7 @@ pub(super) fn at_home(places: &Places) -> Found {
                 search.hide(&home.join(name.trim_end_matches('/')), row.why, true);
             }
         }
-        search.walk(&home, MAX_IN_HOME, NOT_WALKED);
+        search.walk_home(&home, IN_HOME);
     }
     search.finish()
 }
@@ -130,7 +135,7 @@ pub(super) fn find(places: &Places, at_home: &Found) -> Found {
     for path in &places.named {
         search.hide(path, "a variable of the environment says that it holds secrets", true);
     }
-    search.walk(&places.workspace, MAX_IN_WORKSPACE, &[]);
+    search.walk_workspace(&places.workspace, IN_WORKSPACE);
     search.other_names(&places.workspace);
     search.finish()
 }
@@ -143,6 +148,43 @@ fn homes(places: &Places) -> Vec<PathBuf> {
     homes.sort();
     homes.dedup();
     homes
+}
+
+/// How much of a tree is looked through.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    entries: usize,
+    time: Duration,
+}
+
+/// A folder to be looked through.
+#[derive(Debug, Clone)]
+struct Step {
+    folder: PathBuf,
+    /// Its path from the root of the walk.
+    relative: String,
+    /// The path that what is in it is judged by.
+    judged: String,
+    /// Whether it says that others have published what is in it.
+    is_published: bool,
+}
+
+impl Step {
+    fn root(folder: PathBuf) -> Self {
+        Self { folder, relative: String::new(), judged: String::new(), is_published: false }
+    }
+
+    fn is_root(&self) -> bool {
+        self.relative.is_empty()
+    }
+
+    fn below(&self, folder: PathBuf, name: &OsStr) -> Self {
+        let relative = join(&self.relative, name);
+        // A virtual environment may be called `.env`: that is no name of a secret, and what is in it is judged without it.
+        let judged = if is_virtual_environment(&folder) { String::new() } else { join(&self.judged, name) };
+        let is_published = self.is_published || PACKAGES.iter().any(|packages| name == *packages);
+        Self { folder, relative, judged, is_published }
+    }
 }
 
 #[derive(Default)]
@@ -173,53 +215,163 @@ impl Search {
             .or_insert(new);
     }
 
-    /// Visits a folder, the nearest first.
-    fn walk(&mut self, root: &Path, most: usize, not_walked: &[&str]) {
-        let Ok(root) = root.canonicalize() else { return };
+    fn is_hidden_folder(&self, folder: &Path) -> bool {
+        self.hidden.get(folder).is_some_and(|hidden| hidden.is_folder)
+    }
+
+    /// Visits a home folder, the nearest first, without what others have published.
+    fn walk_home(&mut self, home: &Path, bounds: Bounds) {
         let began = Instant::now();
-        let mut folders = VecDeque::from([(root.clone(), String::new())]);
+        let mut steps = VecDeque::from([Step::root(home.to_owned())]);
         let mut visited = 0;
-        while let Some((folder, below)) = folders.pop_front() {
-            if visited >= most || began.elapsed() > MAX_TIME {
-                self.cut.push(root);
+        while let Some(step) = steps.pop_front() {
+            if visited >= bounds.entries || began.elapsed() > bounds.time {
+                self.cut.push(home.to_owned());
                 return;
             }
-            if self.hidden.get(&folder).is_some_and(|hidden| hidden.is_folder) || !self.walked.insert(folder.clone()) {
+            if self.is_hidden_folder(&step.folder) || !self.walked.insert(step.folder.clone()) {
                 continue;
             }
-            let Ok(entries) = fs::read_dir(&folder) else { continue };
+            let Ok(entries) = fs::read_dir(&step.folder) else { continue };
             let entries: Vec<fs::DirEntry> = entries.flatten().collect();
             visited += entries.len();
-            if !below.is_empty() && entries.iter().any(|entry| MARKS.iter().any(|mark| entry.file_name() == *mark)) {
+            if !step.is_root() && has_mark(&entries) {
                 continue;
             }
-            for entry in entries {
-                let name = entry.file_name();
-                let relative = join(&below, &name);
-                if let Some(folder) = self.visit(&entry, &relative, not_walked) {
-                    folders.push_back((folder, relative));
+            let found = entries.iter().filter_map(|entry| self.visit(entry, &step));
+            steps.extend(found.filter(|next| !next.is_published && !NOT_WALKED.contains(&next.relative.as_str())));
+        }
+    }
+
+    /// Visits the workspace, what git ignores and what others have published last. Hides what it does not get to.
+    fn walk_workspace(&mut self, root: &Path, bounds: Bounds) {
+        let Ok(root) = root.canonicalize() else { return };
+        // Where the rules cannot be read, no folder comes later because of them.
+        let ignored = Workspace::open(&root).ok().and_then(|workspace| Ignored::of(&workspace).ok());
+        let is_later = |step: &Step| {
+            let is_ignored = |ignored: &Ignored| ignored.is_ignored_path(&step.relative, true).unwrap_or(false);
+            step.is_published || ignored.as_ref().is_some_and(is_ignored)
+        };
+        let mut later = VecDeque::new();
+        let steps = VecDeque::from([Step::root(root.clone())]);
+        let mut unseen = self.look_through(steps, bounds, |step| {
+            let is_later = !step.is_root() && is_later(step);
+            if is_later {
+                later.push_back(step.clone());
+            }
+            is_later
+        });
+        unseen.extend(self.look_through(later, bounds, |_| false));
+        self.cover(&root, unseen);
+    }
+
+    /// Visits folders, the nearest first, without those that are put off. Returns those that it did not get through.
+    fn look_through(
+        &mut self,
+        mut steps: VecDeque<Step>,
+        bounds: Bounds,
+        mut put_off: impl FnMut(&Step) -> bool,
+    ) -> Vec<PathBuf> {
+        let began = Instant::now();
+        let mut visited = 0;
+        let mut unseen = Vec::new();
+        while let Some(mut step) = steps.pop_front() {
+            if self.is_hidden_folder(&step.folder) || self.walked.contains(&step.folder) || put_off(&step) {
+                continue;
+            }
+            // The root cannot be hidden, so that all that is in it is looked at.
+            let is_root = step.is_root();
+            let is_over = |visited| !is_root && (visited >= bounds.entries || began.elapsed() > bounds.time);
+            if is_over(visited) {
+                unseen.push(step.folder);
+                continue;
+            }
+            let entries = match fs::read_dir(&step.folder) {
+                Ok(entries) => entries
+                    .flatten()
+                    .take_while(|_| {
+                        !is_over(visited) && {
+                            visited += 1;
+                            true
+                        }
+                    })
+                    .collect::<Vec<_>>(),
+                Err(error) => {
+                    // In a view a command can make its own copy of the folder readable.
+                    if error.kind() == io::ErrorKind::PermissionDenied && !is_root {
+                        unseen.push(step.folder);
+                    }
+                    continue;
+                }
+            };
+            if !step.is_published && !is_root && has_mark(&entries) {
+                step.is_published = true;
+                if put_off(&step) {
+                    continue;
                 }
             }
+            let mut is_whole = !is_over(visited);
+            for entry in &entries {
+                if !is_whole {
+                    break;
+                }
+                steps.extend(self.visit(entry, &step));
+                is_whole = is_root || began.elapsed() <= bounds.time;
+            }
+            if is_whole {
+                self.walked.insert(step.folder);
+            } else {
+                unseen.push(step.folder);
+            }
+        }
+        unseen
+    }
+
+    /// Hides folders that were not looked through; where they are many, folders that hold them.
+    fn cover(&mut self, root: &Path, unseen: Vec<PathBuf>) {
+        let depth = |folder: &Path| folder.components().count();
+        let mut unseen: BTreeSet<PathBuf> = unseen.into_iter().collect();
+        while unseen.len() > MAX_COVERED {
+            let deepest = unseen.iter().map(|folder| depth(folder)).max().unwrap_or_default();
+            if deepest <= depth(root) + 1 {
+                break;
+            }
+            let shallower = |folder: PathBuf| match folder.parent() {
+                Some(parent) if depth(&folder) == deepest => parent.to_owned(),
+                _ => folder,
+            };
+            unseen = unseen.into_iter().map(shallower).collect();
+        }
+        for folder in unseen {
+            self.hide(&folder, NOT_SEEN, true);
         }
     }
 
     /// Judges an entry. Returns it if it is a folder to be walked.
-    fn visit(&mut self, entry: &fs::DirEntry, relative: &str, not_walked: &[&str]) -> Option<PathBuf> {
+    fn visit(&mut self, entry: &fs::DirEntry, step: &Step) -> Option<Step> {
         let kind = entry.file_type().ok()?;
         let path = entry.path();
+        let name = entry.file_name();
         if kind.is_dir() {
-            if PACKAGES.iter().any(|packages| entry.file_name() == *packages) || not_walked.contains(&relative) {
+            if REPOSITORIES.iter().any(|repository| name == *repository) {
                 return None;
             }
+            let next = step.below(path, &name);
             // Where even code in it counts as secret, the folder is one; in others each file is judged.
-            if is_secret_name(&format!("{relative}/a.rs")) && !is_marked(&path) {
-                self.hide(&path, BY_NAME, true);
+            if is_secret_name(&join(&next.judged, OsStr::new("a.rs"))) {
+                self.hide(&next.folder, BY_NAME, true);
                 return None;
             }
-            return Some(path);
+            return Some(next);
         }
         if kind.is_file() || kind.is_symlink() {
-            if is_secret_name(relative) || (kind.is_file() && self.is_secret_json(&path)) {
+            let by_name = is_secret_name(&join(&step.judged, &name));
+            let is_secret = if step.is_published {
+                by_name && !is_certificates(&path)
+            } else {
+                by_name || (kind.is_file() && self.is_secret_json(&path))
+            };
+            if is_secret {
                 self.hide(&path, BY_NAME, true);
             }
         } else if !is_device(kind) {
@@ -282,6 +434,7 @@ impl Search {
 }
 
 const BY_NAME: &str = "its name, or what is in it, says that it holds secrets";
+const NOT_SEEN: &str = "it could not be looked through for secrets";
 
 fn join(below: &str, name: &OsStr) -> String {
     let name = name.to_string_lossy();
@@ -302,37 +455,15 @@ fn readable(relative: &str) -> String {
     names.collect::<Vec<String>>().join("/")
 }
 
-fn is_marked(folder: &Path) -> bool {
-    MARKS.iter().any(|mark| folder.join(mark).exists())
+fn has_mark(entries: &[fs::DirEntry]) -> bool {
+    entries.iter().any(|entry| MARKS.iter().any(|mark| entry.file_name() == *mark))
 }
 
-#[cfg(unix)]
-fn is_device(kind: fs::FileType) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    kind.is_block_device() || kind.is_char_device()
-}
-
-#[cfg(not(unix))]
-fn is_device(_: fs::FileType) -> bool {
-    true
-}
-
-/// A small regular file; opened without waiting, as it may have been replaced by a FIFO.
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        return None;
-    }
-    let mut options = fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    }
-    let mut bytes = Vec::new();
-    options.open(path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+/// Whether a folder is a virtual environment of Python. Its interpreter is a link there, which no edit of an agent makes, or a
+/// program of Windows.
+fn is_virtual_environment(folder: &Path) -> bool {
+    folder.join("pyvenv.cfg").is_file()
+        && (folder.join("bin/python").is_symlink() || folder.join("Scripts/python.exe").is_file())
 }
 
 /// The home folder of a user by the system's list of users; see passwd(5).

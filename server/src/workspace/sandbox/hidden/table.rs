@@ -212,8 +212,10 @@ pub(super) const NOT_WALKED: &[&str] = &[
     "snap",
 ];
 
+/// Folders in which programs that keep versions have their own files.
+pub(super) const REPOSITORIES: &[&str] = &[".git", ".hg", ".jj", ".svn"];
 /// Folders anywhere that hold what others have published.
-pub(super) const PACKAGES: &[&str] =
-    &["node_modules", "site-packages", "dist-packages", "__pycache__", ".git", ".hg", ".jj", ".svn"];
-/// Files that say that the folder they are in is one: a virtual environment, a cache, modules vendored by Go.
+pub(super) const PACKAGES: &[&str] = &["node_modules", "site-packages", "dist-packages", "__pycache__"];
+/// Files that say that the folder they are in is one: a virtual environment, a cache, modules vendored by Go. Anybody can make
+/// one, so that it hides nothing from the search for names.
 pub(super) const MARKS: &[&str] = &["pyvenv.cfg", "CACHEDIR.TAG", "modules.txt"];

@@ -110,25 +110,109 @@ fn secrets_of_the_home_folder_are_found_at_known_places_and_in_other_projects() 
     );
 }
 
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
 /// Builds read certificates and test keys of packages; these are published.
 #[test]
-fn packages_and_caches_stay_whole() {
+fn caches_of_the_home_and_public_certificates_stay() {
     let case = case(&[
         ".cargo/registry/src/index/rustls/test/server.pem",
         ".npm/_cacache/x.key",
         ".cache/pip/cacert.pem",
         "go/pkg/mod/x/testdata/key.pem",
-        "work/node_modules/pkg/test/key.pem",
-        "work/node_modules/pkg/.env",
-        "work/.venv/lib/python3/site-packages/certifi/cacert.pem",
-        "work/venv/pyvenv.cfg",
-        "work/venv/share/cacert.pem",
+        "other/node_modules/pkg/test/key.pem",
+        "work/node_modules/pkg/index.js",
         "work/.env/pyvenv.cfg",
-        "work/.env/lib/x.pem",
+        "work/.env/lib/x.py",
         "work/target/CACHEDIR.TAG",
-        "work/target/debug/build/out/server.key",
+        "work/target/debug/app",
     ]);
+    let work = &case.places.workspace;
+    fs::create_dir_all(work.join(".env/bin")).expect("a folder");
+    symlink("/usr/bin/python3", work.join(".env/bin/python")).expect("a link");
+    write(&work.join(".venv/lib/python3/site-packages/certifi/cacert.pem"), CERTIFICATE);
+    write(&work.join(".env/share/cacert.pem"), CERTIFICATE);
     assert_eq!(case.hidden(), Vec::<String>::new());
+}
+
+/// An agent can write `modules.txt`, but that makes no secret readable.
+#[test]
+fn secret_names_of_the_workspace_are_judged_in_published_folders_too() {
+    let case = case(&[
+        "work/conf/modules.txt",
+        "work/conf/.env",
+        "work/conf/deep/id_rsa",
+        "work/.aws/CACHEDIR.TAG",
+        "work/.aws/credentials",
+        "work/.env/pyvenv.cfg",
+        "work/.env/production",
+        "work/node_modules/pkg/.env",
+        "work/node_modules/pkg/test/key.pem",
+        "work/lib/__pycache__/.netrc",
+        "work/target/CACHEDIR.TAG",
+        "work/target/debug/out/server.key",
+    ]);
+    write(&case.places.workspace.join("venv/pyvenv.cfg"), "");
+    write(&case.places.workspace.join("venv/both.pem"), &format!("{CERTIFICATE}-----BEGIN PRIVATE KEY-----\n"));
+    assert_eq!(
+        case.hidden(),
+        [
+            "work/.aws/",
+            "work/.env/",
+            "work/conf/.env",
+            "work/conf/deep/id_rsa",
+            "work/lib/__pycache__/.netrc",
+            "work/node_modules/pkg/.env",
+            "work/node_modules/pkg/test/key.pem",
+            "work/target/debug/out/server.key",
+            "work/venv/both.pem",
+        ]
+    );
+}
+
+/// What is hidden of the workspace where only so many entries are visited, without `work/`.
+fn hidden_within(case: &Case, entries: usize) -> Vec<String> {
+    let mut search = Search::default();
+    search.walk_workspace(&case.places.workspace, Bounds { entries, time: Duration::from_secs(60) });
+    let root = &case.places.workspace;
+    let paths = search.finish().hidden.into_iter().map(|hidden| hidden.path);
+    paths.map(|path| path.strip_prefix(root).expect("in the workspace").to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn what_is_ignored_is_looked_through_last_and_takes_nothing_from_the_rest() {
+    let case = case(&["work/zz/deep/.env", "work/a/node_modules/x/.env"]);
+    for at in 0..50 {
+        write(&case.places.workspace.join(format!("target/{at}/file")), "x");
+    }
+    write(&case.places.workspace.join(".gitignore"), "target/\n");
+    assert_eq!(hidden_within(&case, 1_000), ["a/node_modules/x/.env", "zz/deep/.env"]);
+    assert_eq!(hidden_within(&case, 20), ["a/node_modules", "target", "zz/deep/.env"]);
+}
+
+#[test]
+fn what_was_not_looked_through_is_hidden_as_a_whole() {
+    let case = case(&["work/zz/deep/.env", "work/.netrc"]);
+    for at in 0..300 {
+        write(&case.places.workspace.join(format!("many/{at}/x/file")), "x");
+    }
+    let hidden = hidden_within(&case, 1);
+    assert_eq!(hidden, [".netrc", "many", "zz"], "the root is looked through in any case");
+    let hidden = hidden_within(&case, 310);
+    assert!(hidden.contains(&"many".to_owned()), "more than can be hidden one by one: {hidden:?}");
+    assert!(hidden.iter().any(|path| "zz/deep/.env".starts_with(path.as_str())), "{hidden:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_yet_is_hidden() {
+    use std::os::unix::fs::PermissionsExt;
+    let case = case(&["work/closed/deep/.env"]);
+    let closed = case.places.workspace.join("closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o300)).expect("permissions");
+    let is_root = fs::read_dir(&closed).is_ok();
+    let hidden = case.hidden();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("permissions");
+    assert_eq!(hidden, [if is_root { "work/closed/deep/.env" } else { "work/closed/" }]);
 }
 
 #[test]
