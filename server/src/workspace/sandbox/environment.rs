@@ -4,10 +4,12 @@
 //! a value is looked at too. This file reads no environment: the variables are handed in.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::hidden::{relocated, worth_masking};
 use crate::workspace::protect::masked;
 
 /// What becomes of a variable.
@@ -174,9 +176,6 @@ static LOGIN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@\s:]*:(?P<password>[^/@\s]+)@").expect("it is a regular expression")
 });
 
-/// The shortest value that is masked in an output: a shorter one stands in too many words.
-const SHORTEST_MASKED: usize = 8;
-
 /// What a check asks for, and where it runs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted<'a> {
@@ -209,6 +208,7 @@ pub(super) fn of_check(user: &[(OsString, OsString)], wanted: Wanted<'_>) -> Env
     for (name, value) in user {
         let kind = kind(name, value);
         made.note_secrets(kind, value);
+        made.note_relocated(name, value);
         let is_given = match kind {
             None => true,
             Some(Kind::Key | Kind::Session) => false,
@@ -259,12 +259,12 @@ impl Environment {
             Some(Kind::Session) | None => {}
         }
     }
-}
 
-/// A value without the blanks around it, where it is long enough to be masked.
-pub(super) fn worth_masking(value: &str) -> Option<String> {
-    let value = value.trim();
-    (value.chars().count() >= SHORTEST_MASKED).then(|| value.to_owned())
+    /// The secrets in a folder that the check may know, as it holds other things too.
+    fn note_relocated(&mut self, name: &OsStr, value: &OsStr) {
+        let places = relocated(&name.to_string_lossy().to_ascii_uppercase(), Path::new(value));
+        self.secret_places.extend(places.into_iter().filter(|place| place.is_absolute()).map(OsString::from));
+    }
 }
 
 fn kind(name: &OsStr, value: &OsStr) -> Option<Kind> {
@@ -428,6 +428,27 @@ mod tests {
     fn places_of_secrets_are_known_by_their_variables() {
         let user = user(&[("KUBECONFIG", "/a/one:/b/two"), ("DOCKER_CONFIG", "/c"), ("NETRC", "")]);
         assert_eq!(of_check(&user, Wanted::default()).secret_places, ["/a/one", "/b/two", "/c"]);
+    }
+
+    #[test]
+    fn secrets_in_a_folder_that_was_put_elsewhere_are_known() {
+        let cases = [
+            ("CARGO_HOME", "credentials.toml"),
+            ("XDG_CONFIG_HOME", "gh"),
+            ("XDG_CONFIG_HOME", "git/credentials"),
+            ("XDG_CONFIG_HOME", "sops/age/keys.txt"),
+            ("XDG_DATA_HOME", "keyrings"),
+            ("GRADLE_USER_HOME", "gradle.properties"),
+            ("HF_HOME", "token"),
+        ];
+        for (name, place) in cases {
+            let made = of_check(&user(&[(name, "/elsewhere")]), Wanted::default());
+            assert!(made.secret_places.contains(&format!("/elsewhere/{place}").into()), "{name}: {made:?}");
+            assert_eq!(value(&made, name).as_deref(), Some("/elsewhere"), "the folder itself is needed");
+        }
+        let whole = of_check(&user(&[("CODEX_HOME", "/elsewhere")]), Wanted::default());
+        assert_eq!(whole.secret_places, ["/elsewhere"]);
+        assert!(of_check(&user(&[("CARGO_HOME", "relative")]), Wanted::default()).secret_places.is_empty());
     }
 
     #[test]

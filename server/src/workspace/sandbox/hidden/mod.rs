@@ -25,8 +25,9 @@ use crate::workspace::Workspace;
 use crate::workspace::ignored::Ignored;
 use crate::workspace::protect::{Kind, TABLE, is_secret, is_secret_text};
 use files::{is_certificates, is_device, read};
-use table::{AT_HOME, MARKS, NOT_WALKED, PACKAGES, REPOSITORIES};
+use table::{AT_HOME, MARKS, NOT_WALKED, PACKAGES, RELOCATED, REPOSITORIES};
 use values::values_of;
+pub(super) use values::worth_masking;
 
 /// The bounds in the workspace: for what git does not ignore, and once more for the rest. What is beyond them is hidden, so
 /// that they are wide.
@@ -138,6 +139,19 @@ pub(super) fn find(places: &Places, at_home: &Found) -> Found {
     search.walk_workspace(&places.workspace, IN_WORKSPACE);
     search.other_names(&places.workspace);
     search.finish()
+}
+
+/// The places of secrets that a variable, named in capital letters, puts into another folder than the home folder.
+pub(super) fn relocated(variable: &str, folder: &Path) -> Vec<PathBuf> {
+    let Some((_, usual)) = RELOCATED.iter().find(|(name, _)| *name == variable) else { return Vec::new() };
+    let at_home = AT_HOME.iter().flat_map(|row| row.paths);
+    let by_name = TABLE.iter().filter(|row| row.kind == Kind::Secret).flat_map(|row| row.names);
+    let beneath = at_home.chain(by_name.filter(|name| !name.contains('*'))).filter_map(|path| {
+        let rest = Path::new(path).strip_prefix(usual).ok()?;
+        Some(if rest.as_os_str().is_empty() { folder.to_owned() } else { folder.join(rest) })
+    });
+    let found: BTreeSet<PathBuf> = beneath.collect();
+    found.into_iter().collect()
 }
 
 /// The home folders there are, each once. The root of the file system is the home of some service users, and no place to

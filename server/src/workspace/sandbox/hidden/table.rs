@@ -160,6 +160,24 @@ pub(super) const AT_HOME: &[Row] = &[
     },
 ];
 
+/// Variables that put a folder of the home folder elsewhere, by the documentation of the programs: XDG Base Directory, Cargo,
+/// Gradle, Maven, Composer, Hugging Face, minikube, Hex, Kaggle, Codex, Claude Code.
+pub(super) const RELOCATED: &[(&str, &str)] = &[
+    ("XDG_CONFIG_HOME", ".config"),
+    ("XDG_DATA_HOME", ".local/share"),
+    ("XDG_CACHE_HOME", ".cache"),
+    ("CARGO_HOME", ".cargo"),
+    ("GRADLE_USER_HOME", ".gradle"),
+    ("MAVEN_USER_HOME", ".m2"),
+    ("COMPOSER_HOME", ".composer"),
+    ("HF_HOME", ".cache/huggingface"),
+    ("MINIKUBE_HOME", ".minikube"),
+    ("HEX_HOME", ".hex"),
+    ("KAGGLE_CONFIG_DIR", ".kaggle"),
+    ("CODEX_HOME", ".codex"),
+    ("CLAUDE_CONFIG_DIR", ".claude"),
+];
+
 /// Folders of the home folder that are not walked: tools, caches and what package managers fetched.
 pub(super) const NOT_WALKED: &[&str] = &[
     ".cache",

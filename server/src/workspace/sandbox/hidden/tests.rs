@@ -216,6 +216,18 @@ fn a_folder_that_cannot_be_read_yet_is_hidden() {
 }
 
 #[test]
+fn secrets_of_a_folder_that_was_put_elsewhere_are_hidden() {
+    let mut case = case(&["elsewhere/credentials.toml", "elsewhere/config.toml", "elsewhere/bin/tool"]);
+    case.places.named = relocated("CARGO_HOME", &case.home().join("elsewhere"));
+    assert_eq!(case.hidden(), ["elsewhere/credentials.toml"]);
+    assert_eq!(relocated("RUSTUP_HOME", Path::new("/x")), Vec::<PathBuf>::new());
+    for (_, usual) in table::RELOCATED {
+        let holds = |path: &&str| Path::new(path).starts_with(usual);
+        assert!(AT_HOME.iter().flat_map(|row| row.paths).any(holds), "{usual} holds nothing");
+    }
+}
+
+#[test]
 fn other_names_of_a_secret_are_found() {
     let case = case(&["work/.env", "outside/keys/plain.txt", ".ssh/id_rsa"]);
     let work = case.places.workspace.clone();

@@ -1,10 +1,11 @@
 //! The values in a file of secrets.
 
-use super::super::environment::worth_masking;
-
 /// Values that are long enough but say nothing.
 const NO_SECRETS: &[&str] =
     &["localhost", "127.0.0.1", "development", "production", "disabled", "required", "password", "undefined"];
+
+/// The shortest value that is masked in an output: a shorter one stands in too many words.
+const SHORTEST_MASKED: usize = 8;
 
 /// What a file of secrets holds: the values of its settings, the lines of its keys.
 pub(super) fn values_of(text: &str) -> Vec<String> {
@@ -31,4 +32,10 @@ pub(super) fn values_of(text: &str) -> Vec<String> {
 
 fn bare(value: &str) -> &str {
     value.trim().trim_end_matches(',').trim_matches(['"', '\'', '`'])
+}
+
+/// A value without the blanks around it, where it is long enough to be masked.
+pub(in crate::workspace::sandbox) fn worth_masking(value: &str) -> Option<String> {
+    let value = value.trim();
+    (value.chars().count() >= SHORTEST_MASKED).then(|| value.to_owned())
 }
