@@ -20,9 +20,15 @@ pub(super) const AT_HOME: &[Row] = &[
             ".local/share/keyrings",
             ".local/share/kwalletd",
             ".Xauthority",
+            ".ICEauthority",
         ],
         why: "keys and passwords of the user",
-        source: "OpenSSH, GnuPG, pass, NSS, GNOME Keyring, KWallet and X manuals",
+        source: "OpenSSH, GnuPG, pass, NSS, GNOME Keyring, KWallet, X and ICE manuals",
+    },
+    Row {
+        paths: &[".config/solana", ".electrum", ".ethereum"],
+        why: "the keys of a wallet",
+        source: "Solana CLI, Electrum and Go Ethereum documentation, data folder",
     },
     Row {
         paths: &[
@@ -45,9 +51,13 @@ pub(super) const AT_HOME: &[Row] = &[
             ".config/rclone",
             ".kaggle",
             ".databricks",
+            ".config/ngrok",
+            ".ngrok2",
+            ".config/stripe",
+            ".config/wandb",
         ],
-        why: "the login of a cloud provider",
-        source: "AWS, Azure, Google Cloud, OCI, DigitalOcean, Hetzner, Scaleway, Linode, Fly, Heroku, Netlify, Vercel, Wrangler, rclone, Kaggle and Databricks documentation, command line",
+        why: "the login of a cloud provider or of another service",
+        source: "AWS, Azure, Google Cloud, OCI, DigitalOcean, Hetzner, Scaleway, Linode, Fly, Heroku, Netlify, Vercel, Wrangler, rclone, Kaggle, Databricks, ngrok, Stripe and Weights & Biases documentation, command line",
     },
     Row {
         paths: &[
@@ -76,13 +86,17 @@ pub(super) const AT_HOME: &[Row] = &[
             ".config/glab-cli",
             ".config/tea",
             ".gitea",
+            ".subversion/auth",
+            ".config/filezilla",
         ],
         why: "the login of a code forge or of other hosts",
-        source: "curl, Emacs, git-credential-store, git-credential-cache, GitHub CLI, hub, GitLab CLI and tea documentation",
+        source: "curl, Emacs, git-credential-store, git-credential-cache, GitHub CLI, hub, GitLab CLI, tea, Subversion and FileZilla documentation",
     },
     Row {
         paths: &[
             ".npmrc",
+            ".pnpmrc",
+            ".config/pnpm/rc",
             ".yarnrc.yml",
             ".pypirc",
             ".config/pypoetry/auth.toml",
@@ -105,7 +119,7 @@ pub(super) const AT_HOME: &[Row] = &[
             ".huggingface/token",
         ],
         why: "the login of a package source",
-        source: "npm, Yarn, Python packaging, Poetry, Cargo, RubyGems, Composer, Maven, Gradle, sbt, Ivy, NuGet, Hex and Hugging Face documentation, credentials",
+        source: "npm, pnpm, Yarn, Python packaging, Poetry, Cargo, RubyGems, Composer, Maven, Gradle, sbt, Ivy, NuGet, Hex and Hugging Face documentation, credentials",
     },
     Row {
         paths: &[
@@ -140,11 +154,13 @@ pub(super) const AT_HOME: &[Row] = &[
             ".config/keepassxc",
             ".config/Bitwarden",
             ".config/op",
+            ".config/1Password",
+            ".purple",
             ".config/sops",
             ".config/age",
         ],
-        why: "the profile of a browser, a mail program or a store of passwords: sessions and passwords",
-        source: "documentation of Firefox, Thunderbird, Chromium and its kin, Signal, Slack, Discord, KeePassXC, Bitwarden, 1Password, SOPS and age, profile folder",
+        why: "the profile of a browser, a program for messages or a store of passwords: sessions and passwords",
+        source: "documentation of Firefox, Thunderbird, Chromium and its kin, Signal, Slack, Discord, KeePassXC, Bitwarden, 1Password, Pidgin, SOPS and age, profile folder",
     },
     Row {
         paths: &[
@@ -154,9 +170,10 @@ pub(super) const AT_HOME: &[Row] = &[
             ".local/share/atuin",
             ".python_history",
             ".node_repl_history",
+            ".viminfo",
         ],
         why: "what was typed, passwords among it",
-        source: "manuals of bash, zsh, fish, Atuin, Python and Node.js, history file",
+        source: "manuals of bash, zsh, fish, Atuin, Python, Node.js and Vim, history file",
     },
 ];
 

@@ -316,6 +316,34 @@ fn the_values_of_secret_files_are_known() {
 }
 
 #[test]
+fn programs_that_keep_keys_and_logins_in_the_home_are_known() {
+    let files = [
+        ".ICEauthority",
+        ".config/1Password/data",
+        ".config/filezilla/sitemanager.xml",
+        ".config/ngrok/ngrok.yml",
+        ".config/op/config",
+        ".config/solana/id.json",
+        ".config/stripe/config.toml",
+        ".config/wandb/settings",
+        ".electrum/wallets/default",
+        ".ethereum/keystore/key",
+        ".pnpmrc",
+        ".purple/accounts.xml",
+        ".subversion/auth/svn.simple/a",
+        ".subversion/config",
+        ".viminfo",
+    ];
+    let case = case(&files);
+    let hidden = case.hidden();
+    for file in files.iter().filter(|file| **file != ".subversion/config") {
+        let is_hidden = |path: &String| path == file || path.ends_with('/') && file.starts_with(path.as_str());
+        assert!(hidden.iter().any(is_hidden), "{file}: {hidden:?}");
+    }
+    assert!(!hidden.iter().any(|path| path == ".subversion/"), "its settings are needed: {hidden:?}");
+}
+
+#[test]
 fn the_users_home_is_read_from_the_list_of_users() {
     let passwd = "root:x:0:0:root:/root:/bin/bash\nme:x:1000:1000:Me,,,:/home/me:/bin/sh\nodd:x:7:7::none:\nbroken\n";
     assert_eq!(home_in(passwd, 1000), Some("/home/me".into()));
