@@ -457,3 +457,14 @@ fn a_job_that_is_killed_leaves_nothing_mounted() {
         nothing_is_left(&lab, &before);
     }
 }
+
+/// No name in the workspace is in the way of what is tried out there.
+#[test]
+fn a_folder_with_the_name_of_the_probe() {
+    let lab = Lab::new("//- /.baton-probe/x\nx\n//- /.env\nKEY=a-long-secret\n");
+    let ran = lab.end("cat .env; echo z > new; ls -A");
+    if ran.is_view() {
+        assert_eq!((ran.ended(), ran.output()), ("exited 0", ".baton-probe\n.env\nnew\n"), "{ran:?}");
+        assert!(!lab.root().join("new").exists());
+    }
+}

@@ -66,7 +66,16 @@ where
             room.follow(given.limit, output, cancel, choose, &mut came).await;
             room.end(output).await;
         }
-        Err(error) => came.ended = Ended::NotRun(format!("this program cannot start itself: {error}")),
+        Err(error) => {
+            came.ended = Ended::NotRun(format!("this program cannot start itself: {error}"));
+            came.fault = Some(Fault {
+                step: "start this program again".to_owned(),
+                reason: error.to_string(),
+                errno: error.raw_os_error(),
+                // There is no `/proc`.
+                is_of_machine: error.kind() == io::ErrorKind::NotFound,
+            });
+        }
     }
     came
 }

@@ -62,7 +62,7 @@ pub(super) fn why(fault: &Fault) -> Why {
 }
 
 fn explain(fault: &Fault, signs: &Signs) -> Why {
-    let Fault { step, reason, errno } = fault;
+    let Fault { step, reason, errno, .. } = fault;
     let is = |wanted: Errno| *errno == Some(wanted.raw_os_error());
     let is_denied = is(Errno::PERM) || is(Errno::ACCESS);
     if is(Errno::NOSPC) && signs.no_namespaces {
@@ -188,7 +188,12 @@ mod tests {
     }
 
     fn fault(step: &str, reason: &str, errno: Option<Errno>) -> Fault {
-        Fault { step: step.to_owned(), reason: reason.to_owned(), errno: errno.map(Errno::raw_os_error) }
+        Fault {
+            step: step.to_owned(),
+            reason: reason.to_owned(),
+            errno: errno.map(Errno::raw_os_error),
+            is_of_machine: true,
+        }
     }
 
     #[test]

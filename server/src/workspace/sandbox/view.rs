@@ -34,6 +34,8 @@ use crate::workspace::git::repository_folder;
 /// How long the command of a probe may take: it does nothing.
 const PROBE: Duration = Duration::from_secs(10);
 
+const NO_CACHE: &str = "there is no cache folder for a copy of the workspace";
+
 /// A kind of view that was tried out here.
 #[derive(Debug, Clone)]
 pub(super) struct View {
@@ -67,6 +69,25 @@ struct Refused {
     fault: Option<Fault>,
 }
 
+impl Refused {
+    /// Whether the machine refuses it, whatever the workspace holds.
+    fn is_of_machine(&self) -> bool {
+        self.is_of_overlays() || self.fault.as_ref().is_some_and(|fault| fault.is_of_machine)
+    }
+
+    fn is_of_overlays(&self) -> bool {
+        self.fault.as_ref().is_some_and(Fault::is_of_overlays)
+    }
+
+    /// No view where the machine refuses it; else one that says that nothing runs in it, and tries again for each job.
+    fn or_nothing_runs(self, view: View) -> Result<(View, Option<Why>), Why> {
+        if self.fault.is_some_and(|fault| fault.is_of_machine) {
+            return Err(self.why);
+        }
+        Ok((view, Some(Why::new("checks do not run", format!("checks do not run: {}", self.why.long)))))
+    }
+}
+
 /// What a room is made of for one job.
 struct Prepared {
     setup: Setup,
@@ -76,8 +97,9 @@ struct Prepared {
 }
 
 impl View {
-    /// Makes a room, runs `true` in it, and says why that failed if it did. A view may have something to be said of it,
-    /// too.
+    /// Makes a room, runs `true` in it, and says why this machine refuses that if it does. A view may have something to be
+    /// said of it, too. Where the workspace is what makes it fail, there is a view all the same, in which nothing runs:
+    /// else a file could give a check more rights.
     pub(super) async fn find(
         workspace: &Workspace,
         memory_dir: &RepoPath,
@@ -101,21 +123,27 @@ impl View {
         let places = places(workspace.root(), &user);
         let outside = move || Arc::new(Outside { at_home: at_home(&places), special: sockets() });
         let outside = tokio::task::spawn_blocking(outside).await.map_err(|error| Why::unknown(error.to_string()))?;
-        let mut first = None;
+        let mut first: Option<Refused> = None;
         for upper in uppers.clone() {
             let view = Self { user: user.clone(), upper, is_copy: false, outside: outside.clone() };
             match view.probe(workspace, memory_dir, cancel).await {
                 Ok(cut) => return Ok((view, not_looked_through(&cut).map(|long| Why::new("", long)))),
                 Err(refused) => {
-                    first.get_or_insert(refused);
+                    if first.as_ref().is_none_or(|first| !first.is_of_machine() && refused.is_of_machine()) {
+                        first = Some(refused);
+                    }
                 }
             }
         }
-        let Some(Refused { why, fault }) = first else { return Err(Why::unknown("there is no place for a view")) };
-        if !fault.is_some_and(|fault| fault.is_of_overlays()) {
-            return Err(why);
+        let Some(refused) = first else { return Err(Why::unknown("there is no place for a view")) };
+        let view = Self { user, upper: uppers[0], is_copy: refused.is_of_overlays(), outside };
+        if !view.is_copy {
+            return refused.or_nothing_runs(view);
         }
-        let view = Self { user, upper: uppers[0], is_copy: true, outside };
+        let why = refused.why;
+        if let Some(no_folder) = view.refuses_scratch() {
+            return Err(Why { long: format!("{}; and with a copy: {no_folder}", why.long), ..why });
+        }
         match view.probe(workspace, memory_dir, cancel).await {
             Ok(cut) => {
                 let long = format!(
@@ -125,7 +153,10 @@ impl View {
                 let long = [Some(long), not_looked_through(&cut)].into_iter().flatten().collect::<Vec<_>>().join(". ");
                 Ok((view, Some(Why::new("on a copy", long))))
             }
-            Err(refused) => Err(Why { long: format!("{}; and with a copy: {}", why.long, refused.why.long), ..why }),
+            Err(Refused { why: of_copy, fault }) => {
+                let long = format!("{}; and with a copy: {}", why.long, of_copy.long);
+                Refused { why: Why { long, ..why }, fault }.or_nothing_runs(view)
+            }
         }
     }
 
@@ -338,9 +369,17 @@ impl View {
                 let made = Scratch::new(views);
                 made.map(Some).map_err(|error| format!("{} cannot be written: {error}", views.display()))
             }
-            None if self.is_copy => Err("there is no cache folder for a copy of the workspace".to_owned()),
+            None if self.is_copy => Err(NO_CACHE.to_owned()),
             _ => Ok(None),
         }
+    }
+
+    /// Why no folder can be made on disk, if that is not for want of room.
+    fn refuses_scratch(&self) -> Option<String> {
+        let Some(views) = &self.user.views else { return Some(NO_CACHE.to_owned()) };
+        let error = Scratch::new(views).err()?;
+        let refused = [std::io::ErrorKind::PermissionDenied, std::io::ErrorKind::ReadOnlyFilesystem];
+        refused.contains(&error.kind()).then(|| format!("{} cannot be written: {error}", views.display()))
     }
 
     /// The folders that tools write to, outside of the workspace and the home folder.

@@ -1,14 +1,14 @@
 //! The process that makes the room, and stays outside of it until everything inside has ended.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::setsid;
@@ -19,7 +19,8 @@ use super::covered::{Kept, bind, cover, handle, hide, make_folder, mount_memory,
 use super::mounts::{is_any_beneath, make_read_only, make_writable, mounts};
 use super::overlay::Layers;
 use super::wire::{
-    Answer, Edit, Fault, LAY_HOME, LAY_ROOT, Report, Setup, TRY_OVERLAYS, Tree, receive, receive_bytes, send, step,
+    Answer, Edit, Fault, LAY_HOME, LAY_ROOT, Report, Setup, TRY_OVERLAYS, Tree, machine_step, mount_step, receive,
+    receive_bytes, send, step,
 };
 use super::{confined, devices, edits, namespaces, rights};
 use crate::workspace::sandbox::scratch;
@@ -104,21 +105,21 @@ fn close_inherited(control: &UnixStream) -> io::Result<()> {
 /// Into namespaces of its own.
 fn enter(control: &mut UnixStream, setup: &Setup) -> Result<(), Fault> {
     let (uid, gid) = namespaces::own_ids();
-    step("make user, mount, process and network namespaces", namespaces::leave(setup.network))?;
+    machine_step("make user, mount, process and network namespaces", namespaces::leave(setup.network))?;
     let mut is_mapped = false;
     if setup.map_outside {
-        step("ask for the users to be mapped", send(control, &Report::Unshared))?;
-        if let Answer::Mapped(mapped) = step("wait for the users to be mapped", receive(control))? {
+        machine_step("ask for the users to be mapped", send(control, &Report::Unshared))?;
+        if let Answer::Mapped(mapped) = machine_step("wait for the users to be mapped", receive(control))? {
             is_mapped = mapped;
         }
     }
     if !is_mapped {
-        step("map the user", namespaces::map_own_user(uid, gid))?;
+        machine_step("map the user", namespaces::map_own_user(uid, gid))?;
     }
     let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    step("keep mounts to itself", mount_change("/", flags).map_err(Into::into))?;
+    machine_step("keep mounts to itself", mount_change("/", flags).map_err(Into::into))?;
     if !setup.network {
-        step("bring up the loopback device", namespaces::raise_loopback())?;
+        machine_step("bring up the loopback device", namespaces::raise_loopback())?;
     }
     Ok(())
 }
@@ -150,16 +151,16 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
             trace(path, &covered, &mut kept);
         }
     }
-    let before = step("read what is mounted", mounts())?;
-    step("make everything read-only", make_read_only(&before))?;
+    let before = mount_step("read what is mounted", mounts())?;
+    mount_step("make everything read-only", make_read_only(&before))?;
     for folder in &covered {
-        step("empty the temporary folders", cover(folder, setup.memory, "1777"))?;
+        mount_step("empty the temporary folders", cover(folder, setup.memory, "1777"))?;
     }
     step("make the folder for layers", place_layers(disk.as_ref(), setup.memory, scratch))?;
     step("put back what lies in temporary folders", put_back(&kept))?;
     let mut layers = Layers::new(PathBuf::from(LAYERS));
     if setup.probe && copy.is_none() {
-        step(TRY_OVERLAYS, layers.try_out())?;
+        mount_step(TRY_OVERLAYS, layers.try_out())?;
     }
     // Before the two that may lie in them. What cannot be laid over can still be read.
     for (path, real) in &more {
@@ -185,7 +186,7 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
         });
         step("bind the folders that git ignores", done)?;
     }
-    step("make /dev", devices::replace(setup.memory))?;
+    mount_step("make /dev", devices::replace(setup.memory))?;
     let hidden: Vec<PathBuf> = setup.hidden.iter().map(PathBuf::from).collect();
     step("hide secrets and sockets", hide(&hidden))?;
     step("lay the edits over the tree", lay_edits(root, &setup.edits, contents, setup.probe))?;
@@ -272,11 +273,24 @@ fn lay_edits(root: &Path, edits: &[Edit], contents: &[Vec<u8>], probe: bool) -> 
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", edit.path)))?;
     }
     if probe {
-        const NAME: &str = ".baton-probe";
-        dir.write(NAME, "x")?;
-        dir.remove_file(NAME)?;
+        try_to_write(&dir)?;
     }
     Ok(())
+}
+
+/// Writes a file that is not there, and removes it again.
+fn try_to_write(dir: &Dir) -> io::Result<()> {
+    loop {
+        let name = format!(".baton-{:016x}", fastrand::u64(..));
+        match dir.open_with(&name, OpenOptions::new().write(true).create_new(true)) {
+            Ok(mut file) => {
+                file.write_all(b"x")?;
+                return dir.remove_file(&name);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Starts the first process inside, with a control socket of its own.

@@ -14,7 +14,7 @@ use rustix::process::{
 
 use super::mounts::at;
 use super::rights::give_up;
-use super::wire::{Fault, Inside, Report, receive, send, step};
+use super::wire::{Fault, Inside, Report, machine_step, mount_step, receive, send, step};
 use crate::workspace::sandbox::limits;
 
 /// Parts of `/proc` that change the whole system, for root also without capabilities.
@@ -45,11 +45,11 @@ fn run(control: &mut UnixStream) -> Result<Report, Fault> {
     step("die with the process outside", set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into))?;
     // Read after that: if the one outside is gone already, there is nothing to read.
     let inside: Inside = step("read the command", receive(control))?;
-    step("mount /proc", mount_proc())?;
-    step("limit what it may use", limits::limit(inside.pid_max))?;
-    step("make parts of /proc read-only", protect_proc())?;
-    step("give up capabilities", give_up(inside.foreign_files))?;
-    step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
+    mount_step("mount /proc", mount_proc())?;
+    machine_step("limit what it may use", limits::limit(inside.pid_max))?;
+    mount_step("make parts of /proc read-only", protect_proc())?;
+    machine_step("give up capabilities", give_up(inside.foreign_files))?;
+    machine_step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
     step("count processes", limits::watch())?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment).stdin(Stdio::null());

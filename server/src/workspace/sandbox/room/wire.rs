@@ -135,6 +135,8 @@ pub(in crate::workspace::sandbox) struct Fault {
     pub(in crate::workspace::sandbox) reason: String,
     /// The system's number of it.
     pub(in crate::workspace::sandbox) errno: Option<i32>,
+    /// Whether this machine refuses it whatever the workspace holds.
+    pub(in crate::workspace::sandbox) is_of_machine: bool,
 }
 
 /// The steps that fail where no overlay can be made.
@@ -151,7 +153,27 @@ impl Fault {
 
 /// Names the step of an error.
 pub(super) fn step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
-    done.map_err(|error| Fault { step: name.to_owned(), reason: error.to_string(), errno: error.raw_os_error() })
+    done.map_err(|error| Fault {
+        step: name.to_owned(),
+        reason: error.to_string(),
+        errno: error.raw_os_error(),
+        is_of_machine: false,
+    })
+}
+
+/// [`step`] for one that no file of the workspace can make fail.
+pub(super) fn machine_step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
+    step(name, done).map_err(|fault| Fault { is_of_machine: true, ..fault })
+}
+
+/// [`machine_step`] for mounts: where there is no more room for one, that may be because of what the workspace holds.
+pub(super) fn mount_step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::OutOfMemory];
+    if done.as_ref().is_err_and(|error| full.contains(&error.kind())) {
+        step(name, done)
+    } else {
+        machine_step(name, done)
+    }
 }
 
 pub(super) fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
