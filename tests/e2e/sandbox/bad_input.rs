@@ -468,3 +468,44 @@ fn a_folder_with_the_name_of_the_probe() {
         assert!(!lab.root().join("new").exists());
     }
 }
+
+/// Shared memory and `/tmp` are the room's own; a workspace in one of them is put back.
+#[test]
+fn a_workspace_where_a_view_has_folders_of_its_own() {
+    for (place, is_home) in [("/dev/shm", false), ("/dev/shm", true), ("/tmp", true)] {
+        let Ok(folder) = tempfile::Builder::new().prefix("baton-lab").tempdir_in(place) else {
+            skip(&format!("{place} cannot be written"));
+            continue;
+        };
+        let mut lab = Lab::new("//- /a.txt\nx\n");
+        if is_home {
+            lab = lab.with("HOME", place);
+        }
+        for (name, text) in [("a.txt", "x\n"), (".env", "KEY=a-long-secret\n"), (".gitignore", "target/\n")] {
+            fs::write(folder.path().join(name), text).expect("a file");
+        }
+        fs::create_dir(folder.path().join("target")).expect("a folder");
+        let other = tempfile::NamedTempFile::new_in(place).expect("a file");
+        for edits in [false, true] {
+            let mut job = lab.job(&format!(
+                "cat a.txt .env; echo z > a.txt; cat a.txt; echo built > target/x; cat target/x; echo z > {}; pwd",
+                other.path().display()
+            ));
+            job["workspace"] = json!(folder.path());
+            if edits {
+                job.as_object_mut().expect("an object").remove("end");
+                job["try"] = json!([{ "path": "new.txt", "content": "n\n" }]);
+            }
+            let ran = lab.run(&job);
+            if !lab.end("true").is_view() {
+                return;
+            }
+            let output = format!("x\nz\nbuilt\n{}\n", folder.path().display());
+            assert_eq!((ran.level(), ran.ended(), ran.output()), ("view", "exited 0", output.as_str()), "{ran:?}");
+            assert_eq!(fs::read_to_string(folder.path().join("a.txt")).expect("a file"), "x\n");
+            assert_eq!(folder.path().join("target/x").exists(), !edits, "the real one at the end of a round");
+            assert_eq!(fs::read_to_string(other.path()).expect("a file"), "", "it is nobody's workspace");
+            let _ = fs::remove_file(folder.path().join("target/x"));
+        }
+    }
+}

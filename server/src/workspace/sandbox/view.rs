@@ -342,8 +342,7 @@ impl View {
         let setup = Setup {
             root: root.into(),
             tree,
-            // Where the home is in the workspace, the one overlay is for both.
-            home: self.user.home.clone().filter(|home| !home.starts_with(root)).map(Into::into),
+            home: self.home(root).map(Into::into),
             more: self.more_folders(workspace),
             scratch: scratch.as_ref().filter(|_| self.upper == Upper::Disk).map(|scratch| scratch.path().into()),
             covered: self.user.covered.iter().map(Into::into).collect(),
@@ -382,10 +381,17 @@ impl View {
         refused.contains(&error.kind()).then(|| format!("{} cannot be written: {error}", views.display()))
     }
 
+    /// The home folder, if an overlay is laid over it. Where it is in the workspace, the one overlay is for both; where it is
+    /// a folder that each room has of its own, such as `/tmp`, it is the room's.
+    fn home(&self, root: &Path) -> Option<&Path> {
+        let is_of_room = |home: &Path| self.user.covered.iter().any(|covered| covered.starts_with(home));
+        self.user.home.as_deref().filter(|home| !home.starts_with(root) && !is_of_room(home))
+    }
+
     /// The folders that tools write to, outside of the workspace and the home folder.
     fn more_folders(&self, workspace: &Workspace) -> Vec<OsString> {
         let is_laid_over = |path: &PathBuf| {
-            path.starts_with(workspace.root()) || self.user.home.as_ref().is_some_and(|home| path.starts_with(home))
+            path.starts_with(workspace.root()) || self.home(workspace.root()).is_some_and(|home| path.starts_with(home))
         };
         let mut more = self.user.tool_folders();
         more.extend(repository_folder(workspace));

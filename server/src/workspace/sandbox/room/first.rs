@@ -153,6 +153,8 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     }
     let before = mount_step("read what is mounted", mounts())?;
     mount_step("make everything read-only", make_read_only(&before))?;
+    // Before the workspace, which may lie in its shared memory.
+    mount_step("make /dev", devices::replace(setup.memory))?;
     for folder in &covered {
         mount_step("empty the temporary folders", cover(folder, setup.memory, "1777"))?;
     }
@@ -186,7 +188,6 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
         });
         step("bind the folders that git ignores", done)?;
     }
-    mount_step("make /dev", devices::replace(setup.memory))?;
     let hidden: Vec<PathBuf> = setup.hidden.iter().map(PathBuf::from).collect();
     step("hide secrets and sockets", hide(&hidden))?;
     step("lay the edits over the tree", lay_edits(root, &setup.edits, contents, setup.probe))?;

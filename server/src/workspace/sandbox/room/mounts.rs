@@ -31,11 +31,13 @@ pub(super) fn is_any_beneath(mounts: &[Mount], folder: &Path) -> bool {
     mounts.iter().any(|mount| mount.point != folder && mount.point.starts_with(folder))
 }
 
-/// Makes every mount read-only, but `/proc` and `/dev`, which are replaced. What this process cannot reach, nobody in the
+/// Makes every mount read-only, but `/proc` and `/dev`, which are replaced; a workspace or a home folder in shared memory is
+/// put back. What this process cannot reach, nobody in the
 /// room can.
 pub(super) fn make_read_only(mounts: &[Mount]) -> io::Result<()> {
     for mount in mounts {
-        let is_replaced = mount.point.starts_with("/proc") || mount.point.starts_with("/dev");
+        let is_replaced = mount.point.starts_with("/proc")
+            || (mount.point.starts_with("/dev") && !mount.point.starts_with("/dev/shm"));
         if is_replaced || mount.kind == "autofs" || mount.flags.contains(MountFlags::RDONLY) {
             continue;
         }
