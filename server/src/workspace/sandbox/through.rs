@@ -1,5 +1,7 @@
 //! Folders that git ignores: at the end of a round a command works on the real ones.
 
+use std::path::PathBuf;
+
 use cap_std::fs::Dir;
 
 use crate::contracts::RepoPath;
@@ -9,6 +11,9 @@ use crate::workspace::{Workspace, WorkspaceError};
 
 /// More folders than this are not looked at.
 const MAX_VISITED: usize = 100_000;
+
+/// No more folders than this are looked through for repositories, in all that git ignores: what is left of them is not bound.
+const MAX_LOOKED_THROUGH: usize = 60_000;
 
 /// More than this are not bound: each is a mount.
 const MAX_FOLDERS: usize = 1_000;
@@ -46,6 +51,7 @@ pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> R
     let mut found = Vec::new();
     let mut todo: Vec<Option<RepoPath>> = vec![None];
     let mut visited = 0;
+    let mut budget = MAX_LOOKED_THROUGH;
     while let Some(folder) = todo.pop() {
         for path in subfolders(workspace.dir(), folder.as_ref()) {
             visited += 1;
@@ -57,7 +63,7 @@ pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> R
             }
             if !ignored.is_ignored_path(path.as_str(), true)? {
                 todo.push(Some(path));
-            } else if is_harmless(workspace, &path, memory_dir) {
+            } else if is_harmless(workspace, &path, memory_dir, &mut budget) {
                 found.push(path);
             }
         }
@@ -66,9 +72,9 @@ pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> R
     Ok(found)
 }
 
-/// Whether nothing in a folder is taken for a configuration by the user's own programs. What lies deeper than its
-/// subfolders is not looked at.
-fn is_harmless(workspace: &Workspace, folder: &RepoPath, memory_dir: &RepoPath) -> bool {
+/// Whether nothing in a folder is taken for a configuration by the user's own programs: neither the folder itself, nor a
+/// repository, whose hooks they would run, at any depth.
+fn is_harmless(workspace: &Workspace, folder: &RepoPath, memory_dir: &RepoPath, budget: &mut usize) -> bool {
     let probe = |name: &str| RepoPath::parse(&format!("{folder}/{name}")).ok();
     let is_free = |path: &RepoPath| protection(path, memory_dir) == Protection::None;
     let is_repository = |folder: &RepoPath| {
@@ -78,7 +84,35 @@ fn is_harmless(workspace: &Workspace, folder: &RepoPath, memory_dir: &RepoPath) 
             || head.is_ok_and(|inside| GitFolders::of(workspace, [&inside]).contain(&inside))
     };
     let is_plain = is_free(folder) && probe("x").is_some_and(|inside| is_free(&inside));
-    is_plain && !is_repository(folder) && !subfolders(workspace.dir(), Some(folder)).iter().any(is_repository)
+    is_plain && !is_repository(folder) && holds_no_repository(workspace.dir(), folder, budget)
+}
+
+/// Whether a folder was looked through and no repository is in it, also no bare one. The budget is that of all folders.
+fn holds_no_repository(root: &Dir, folder: &RepoPath, budget: &mut usize) -> bool {
+    let mut todo = vec![PathBuf::from(folder.as_str())];
+    while let Some(path) = todo.pop() {
+        if *budget == 0 {
+            return false;
+        }
+        *budget -= 1;
+        let entries = match root.read_dir(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(_) => return false,
+            Ok(entries) => entries,
+        };
+        let mut parts_of_bare = 0;
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            parts_of_bare += usize::from(["HEAD", "objects", "refs"].iter().any(|part| name == *part));
+            if name.eq_ignore_ascii_case(".git") || parts_of_bare == 3 {
+                return false;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                todo.push(path.join(name));
+            }
+        }
+    }
+    true
 }
 
 /// The folders in a folder; links are none, and neither are names that no path can have.
@@ -115,11 +149,23 @@ mod tests {
             "//- /.gitignore\ntarget/\nnode_modules\n.vscode/\nvendor/\ndeps/\n/.agent_memory\n*.log\n\
              //- /.git/HEAD\nref: refs/heads/main\n//- /target/debug/a\nx\n//- /src/node_modules/b/c\nx\n\
              //- /.vscode/tasks.json\nx\n//- /vendor/.git/HEAD\nx\n//- /deps/one/.git/HEAD\nx\n\
-             //- /.agent_memory/plan.json\nx\n//- /src/a.rs\nx\n//- /a.log/b\nx\n",
+             //- /.agent_memory/plan.json\nx\n//- /src/a.rs\nx\n//- /a.log/b\nx\n\
+             //- /b.log/in/deep/er/.git/config\nx\n//- /c.log/in/deep/.git\ngitdir: elsewhere\n\
+             //- /d.log/in/deep/HEAD\nx\n//- /d.log/in/deep/objects/x\nx\n//- /d.log/in/deep/refs/x\nx\n",
         );
         fixture.link("target", "link");
         let found = ignored_folders(&fixture.workspace(), &memory()).unwrap();
         let names: Vec<_> = found.iter().map(RepoPath::as_str).collect();
         assert_eq!(names, ["a.log", "src/node_modules", "target"]);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_looked_through_is_not_bound() {
+        let fixture = Fixture::new("//- /out/a/b/c\nx\n");
+        let (workspace, out) = (fixture.workspace(), RepoPath::parse("out").unwrap());
+        for (mut budget, is_bound) in [(3, true), (2, false), (0, false)] {
+            assert_eq!(is_harmless(&workspace, &out, &memory(), &mut budget), is_bound);
+            assert_eq!(budget, 0);
+        }
     }
 }
