@@ -311,8 +311,8 @@ impl Search {
                     })
                     .collect::<Vec<_>>(),
                 Err(error) => {
-                    // In a view a command can make its own copy of the folder readable.
-                    if error.kind() == io::ErrorKind::PermissionDenied && !is_root {
+                    // In a view a command can make its own copy of a closed folder readable.
+                    if error.kind() != io::ErrorKind::NotFound && !is_root {
                         unseen.push(step.folder);
                     }
                     continue;
@@ -477,7 +477,7 @@ fn has_mark(entries: &[fs::DirEntry]) -> bool {
 /// program of Windows.
 fn is_virtual_environment(folder: &Path) -> bool {
     folder.join("pyvenv.cfg").is_file()
-        && (folder.join("bin/python").is_symlink() || folder.join("Scripts/python.exe").is_file())
+        && (folder.join("bin/python").is_symlink() || cfg!(windows) && folder.join("Scripts/python.exe").is_file())
 }
 
 /// The home folder of a user by the system's list of users; see passwd(5).
