@@ -509,3 +509,31 @@ fn a_workspace_where_a_view_has_folders_of_its_own() {
         }
     }
 }
+
+/// More files of secrets than can be hidden: a folder of them is hidden as a whole, and else nothing runs. No secret is seen.
+#[test]
+fn many_files_of_secrets() {
+    let lab =
+        Lab::new("//- /a.txt\nx\n//- /.env\nKEY=a-long-secret\n//- /target/d/kept\nx\n//- /.gitignore\ntarget/\n");
+    for number in 0..2_100 {
+        lab.write(&format!("target/d/{number}.pem"), "a-long-secret");
+    }
+    let ran = lab.end("cat a.txt .env target/d/1.pem; ls -A target/d");
+    if !ran.is_view() {
+        return;
+    }
+    assert!(ran.output().starts_with("x\n") && !ran.output().contains("a-long-secret"), "{ran:?}");
+    assert!(!ran.output().contains("kept"), "{ran:?}");
+    let ran = lab.end("false");
+    assert!(ran.hints().contains("It saw nothing of ") && ran.hints().contains("target/d: too many"), "{ran:?}");
+    for number in 0..2_100 {
+        lab.write(&format!("{number}.pem"), "a-long-secret");
+    }
+    for ran in [lab.end("cat .env"), lab.attempt("cat .env", &[])] {
+        assert_eq!((ran.level(), ran.output()), ("view", ""), "{ran:?}");
+        assert!(ran.ended().starts_with("not run: ") && ran.ended().contains("too many"), "{ran:?}");
+        assert_eq!(ran.answer["words"], "view: checks do not run");
+        let explanation = ran.answer["explanation"].as_str().expect("words");
+        assert!(explanation.starts_with("Checks do not run: there are more than 2000 files"), "{explanation}");
+    }
+}

@@ -1,5 +1,7 @@
 //! What a failure has to do with the sandbox, in words for the model and for people.
 
+use std::path::PathBuf;
+
 use super::job::{Ended, Job, Place};
 
 /// Words of programs that could not reach the network.
@@ -101,6 +103,16 @@ fn not_found(output: &str) -> String {
     }
 }
 
+/// Says which folders are empty, as there are too many secrets in them.
+pub(super) fn emptied(folders: &[PathBuf]) -> Option<String> {
+    const MOST: usize = 5;
+    let mut names: Vec<String> = folders.iter().take(MOST).map(|folder| folder.display().to_string()).collect();
+    if folders.len() > MOST {
+        names.push(format!("{} more", folders.len() - MOST));
+    }
+    (!names.is_empty()).then(|| format!("It saw nothing of {}: too many files of secrets are there.", names.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -148,5 +160,16 @@ mod tests {
         assert!(hinted(1, false, "rm: cannot remove 'dist': Device or resource busy").contains("EBUSY"));
         assert_eq!(hinted(0, false, "EXDEV"), "", "nothing is wrong");
         assert_eq!(hinted(1, false, "assertion failed"), "");
+    }
+
+    #[test]
+    fn folders_that_are_empty_are_named() {
+        assert_eq!(emptied(&[]), None);
+        let folders: Vec<PathBuf> = (1..8).map(|number| format!("/d/{number}").into()).collect();
+        let said = emptied(&folders).unwrap();
+        assert_eq!(
+            said,
+            "It saw nothing of /d/1, /d/2, /d/3, /d/4, /d/5, 2 more: too many files of secrets are there."
+        );
     }
 }

@@ -18,6 +18,8 @@ mod copy;
 mod entry;
 mod environment;
 mod exposed;
+#[cfg(target_os = "linux")]
+mod few_mounts;
 mod handle;
 mod hidden;
 #[cfg(target_os = "linux")]

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::geteuid;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::changed;
 use super::copy::copy_tree;
 use super::environment::{Environment, Wanted, of_check};
+use super::few_mounts::few;
 use super::hidden::{Found, Places, at_home, find, home_of_user};
-use super::hints::{busy_folders, hints, missing_secrets};
+use super::hints::{busy_folders, emptied, hints, missing_secrets};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
 use super::launch::{Came, Given, run_room};
 use super::limits::pid_max;
@@ -33,6 +35,9 @@ use crate::workspace::git::repository_folder;
 
 /// How long the command of a probe may take: it does nothing.
 const PROBE: Duration = Duration::from_secs(10);
+
+/// How long it may take to look up what a room is made of, and to copy a workspace.
+const TO_PREPARE: Duration = Duration::from_secs(60);
 
 const NO_CACHE: &str = "there is no cache folder for a copy of the workspace";
 
@@ -94,6 +99,8 @@ struct Prepared {
     scratch: Option<Scratch>,
     environment: Environment,
     found: Found,
+    /// Folders that are empty, as there are too many secrets in them.
+    emptied: Vec<PathBuf>,
 }
 
 impl View {
@@ -270,6 +277,9 @@ impl View {
         if !job.secrets && !matches!(ended, Ended::Exited(0) | Ended::NotRun(_) | Ended::Cancelled) {
             hints.extend(missing_secrets(&output, &prepared.found.in_workspace(workspace.root())));
         }
+        if !matches!(ended, Ended::Exited(0) | Ended::NotRun(_) | Ended::Cancelled) {
+            hints.extend(emptied(&prepared.emptied));
+        }
         drop(prepared.scratch);
         (Ran { ended, elapsed, output, changed, hints }, prepared.setup.through)
     }
@@ -287,7 +297,8 @@ impl View {
         let (own, cancel) = (own.to_vec(), cancel.clone());
         let job = Job { place: bare(&job.place), ..job.clone() };
         let prepared = move || view.prepare_blocking(&workspace, &memory_dir, job, &own, &cancel);
-        let prepared = tokio::task::spawn_blocking(prepared).await;
+        let prepared = timeout(TO_PREPARE, tokio::task::spawn_blocking(prepared)).await;
+        let prepared = prepared.map_err(|_| format!("the set-up took longer than {} s", TO_PREPARE.as_secs()))?;
         prepared.map_err(|error| format!("the sandbox could not be prepared: {error}"))?
     }
 
@@ -314,9 +325,11 @@ impl View {
         let mut kept = self.user.needed(job.network);
         // The rest of the repository that the workspace lies in.
         kept.extend(root.ancestors().skip(1).find(|folder| folder.join(".git").exists()).map(Path::to_owned));
-        let mut hidden: Vec<OsString> = found.for_check(job.secrets).map(|hidden| hidden.path.clone().into()).collect();
+        let hidden = found.for_check(job.secrets).map(|hidden| hidden.path.clone());
         let special = found.special.iter().chain(&self.outside.special).cloned().chain(listed_sockets());
-        hidden.extend(special.map(OsString::from));
+        let roots: Vec<&Path> = self.home(root).into_iter().chain([root]).collect();
+        let few = few(hidden.chain(special).collect(), &roots)?;
+        let hidden: Vec<OsString> = few.paths.into_iter().map(OsString::from).collect();
         let (edits, through) = match &job.place {
             Place::Try { edits } => (edits.iter().map(header).collect(), Vec::new()),
             Place::End { .. } => {
@@ -358,7 +371,7 @@ impl View {
             collect: matches!(job.place, Place::End { .. }),
             inside,
         };
-        Ok(Prepared { setup, scratch, environment, found })
+        Ok(Prepared { setup, scratch, environment, found, emptied: few.emptied })
     }
 
     /// A folder on disk, where this view needs one.
