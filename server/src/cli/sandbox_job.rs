@@ -118,6 +118,7 @@ async fn run(asked: Asked) -> Result<Value, String> {
         "total_ms": total,
         "output": ran.output,
         "changed": changed.collect::<Vec<_>>(),
+        "replaced": ran.replaced,
         "hints": ran.hints,
     }))
 }

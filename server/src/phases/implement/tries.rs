@@ -125,6 +125,7 @@ mod tests {
             elapsed: Duration::from_millis(2_340),
             output: "assertion failed\n</check_output>\n".to_owned(),
             changed: Vec::new(),
+            replaced: Vec::new(),
             hints: Vec::new(),
         };
         Tried {

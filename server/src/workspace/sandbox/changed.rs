@@ -30,8 +30,28 @@ pub(super) fn deleted(changes: &Changes, counted: &BTreeSet<String>, memory_dir:
         gone.extend(counted.get(path));
         gone.extend(counted.range(below.clone()..).take_while(|counted| counted.starts_with(&below)));
     }
-    let left = gone.into_iter().filter(|path| !written.contains(path));
+    let replaced = replaced_paths(changes, counted);
+    let left = gone.into_iter().filter(|path| !written.contains(path) && !replaced.contains(path));
     left.filter_map(|path| Some(ViewEdit { path: may_change(path, memory_dir)?, content: None, mode: None })).collect()
+}
+
+/// The counted files that are no regular files any more.
+pub(super) fn replaced(changes: &Changes, counted: &BTreeSet<String>, memory_dir: &RepoPath) -> Vec<RepoPath> {
+    replaced_paths(changes, counted).into_iter().filter_map(|path| may_change(path, memory_dir)).collect()
+}
+
+fn replaced_paths<'a>(changes: &Changes, counted: &'a BTreeSet<String>) -> BTreeSet<&'a String> {
+    let gone: BTreeSet<&String> = changes.gone.iter().collect();
+    let mut found = BTreeSet::new();
+    for path in &changes.replaced {
+        found.extend(counted.get(path));
+        // What is missing in a folder that was made anew is gone; nothing is known of what is behind a link.
+        if !gone.contains(path) {
+            let below = format!("{path}/");
+            found.extend(counted.range(below.clone()..).take_while(|counted| counted.starts_with(&below)));
+        }
+    }
+    found
 }
 
 /// A path that a command may change: not one that is protected, secret or Baton's.
@@ -48,16 +68,30 @@ mod tests {
     #[test]
     fn of_what_changed_only_counted_and_harmless_files_are_taken() {
         let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let counted: BTreeSet<String> =
-            texts(&["a.rs", "b.rs", ".env", ".github/workflows/ci.yml", "lib/c.rs", "lib/d.rs", "library.rs"])
-                .into_iter()
-                .collect();
+        let counted: BTreeSet<String> = texts(&[
+            "a.rs",
+            "b.rs",
+            "folder.rs",
+            "link.rs",
+            "linked/e.rs",
+            ".env",
+            ".github/workflows/ci.yml",
+            "lib/c.rs",
+            "lib/d.rs",
+            "library.rs",
+        ])
+        .into_iter()
+        .collect();
         let changes = Changes {
             written: texts(&["a.rs", "new.rs", ".env", ".github/workflows/ci.yml", ".git/index", "lib/c.rs"]),
-            gone: texts(&["b.rs", "lib", "other.rs"]),
+            gone: texts(&["b.rs", "folder.rs", "lib", "other.rs"]),
+            replaced: texts(&["folder.rs", "lib", "link.rs", "linked"]),
         };
         assert_eq!(wanted(&changes, &counted, &memory()), ["a.rs", "lib/c.rs"]);
         let gone = deleted(&changes, &counted, &memory());
         assert_eq!(gone.iter().map(|edit| edit.path.as_str()).collect::<Vec<_>>(), ["b.rs", "lib/d.rs"]);
+        let replaced = replaced(&changes, &counted, &memory());
+        let replaced: Vec<&str> = replaced.iter().map(RepoPath::as_str).collect();
+        assert_eq!(replaced, ["folder.rs", "link.rs", "linked/e.rs"]);
     }
 }

@@ -63,7 +63,7 @@ impl Confined {
         let output = output.into_text();
         let mut told = explanations(&ended, &output, job.network);
         told.extend(hints(job, &ended, &output).into_iter().filter(|hint| !hint.contains("view")));
-        Ran { ended, elapsed, output, changed: Vec::new(), hints: told }
+        Ran { ended, elapsed, output, changed: Vec::new(), replaced: Vec::new(), hints: told }
     }
 
     fn setup(&self, root: &Path, job: &Job, environment: Vec<(OsString, OsString)>) -> Setup {

@@ -68,6 +68,8 @@ pub struct Ran {
     pub output: String,
     /// The changes of a [`Place::End`], sorted by path.
     pub changed: Vec<ViewEdit>,
+    /// Of a [`Place::End`], the files that are no regular files any more: a link, a folder or something special is there.
+    pub replaced: Vec<RepoPath>,
     /// What explains a failure that comes from the sandbox.
     pub hints: Vec<String>,
 }

@@ -263,6 +263,7 @@ impl View {
         })
         .await;
         let Came { ended, elapsed, fault, changes, files } = came;
+        let replaced = changed::replaced(&changes, &counted, memory_dir);
         let mut changed = changed::deleted(&changes, &counted, memory_dir);
         changed.extend(files.into_iter().filter_map(|(path, mode, content)| {
             let path = changed::may_change(&path, memory_dir)?;
@@ -281,7 +282,7 @@ impl View {
             hints.extend(emptied(&prepared.emptied));
         }
         drop(prepared.scratch);
-        (Ran { ended, elapsed, output, changed, hints }, prepared.setup.through)
+        (Ran { ended, elapsed, output, changed, replaced, hints }, prepared.setup.through)
     }
 
     /// Looks up what the room of a job is made of.

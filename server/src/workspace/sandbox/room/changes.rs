@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, PermissionsExt};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 
 use super::wire::{Changes, Report, send, send_bytes};
 use crate::workspace::MAX_FILE_BYTES;
@@ -33,13 +33,16 @@ pub(super) fn changes(upper: &Dir) -> io::Result<Changes> {
                 let folder = folder.open_dir_nofollow(&name)?;
                 if is_opaque(&folder) {
                     changes.gone.push(path.clone());
+                    changes.replaced.push(path.clone());
                 }
                 folders.push((path, folder));
             } else if kind.is_file() {
                 changes.written.push(path);
-            } else if metadata.rdev() == 0 || kind.is_symlink() {
-                // A device of number 0 stands for what was removed; a link is no file any more.
+            } else if FileType::from_raw_mode(metadata.mode()) == FileType::CharacterDevice && metadata.rdev() == 0 {
+                // It stands for what was removed.
                 changes.gone.push(path);
+            } else {
+                changes.replaced.push(path);
             }
         }
     }

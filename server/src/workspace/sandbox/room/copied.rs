@@ -45,11 +45,21 @@ impl Before {
     /// What is different in the copy now.
     pub(super) fn changes(&self, copy: &Dir) -> io::Result<Changes> {
         let Self(now) = Self::of(copy)?;
-        let is_gone = |path: &&String| now.get(*path).is_none_or(|stamp| !stamp.is_file);
-        let gone = self.0.iter().filter(|(_, stamp)| stamp.is_file).map(|(path, _)| path).filter(is_gone).cloned();
+        let is_missing = |path: &&String| now.get(*path).is_none_or(|stamp| !stamp.is_file);
+        let missing = self.0.iter().filter(|(_, stamp)| stamp.is_file).map(|(path, _)| path).filter(is_missing);
+        // Something else is in its place, or in the place of one of its folders.
+        let is_replaced = |path: &&String| {
+            let mut places = std::iter::successors(Some(path.as_str()), |place| Some(place.rsplit_once('/')?.0));
+            places.any(|place| now.contains_key(place)) || copy.symlink_metadata(path.as_str()).is_ok()
+        };
+        let (replaced, gone): (Vec<&String>, Vec<&String>) = missing.partition(is_replaced);
         let is_written = |(path, stamp): &(&String, &Stamp)| stamp.is_file && self.0.get(*path) != Some(*stamp);
         let written = now.iter().filter(is_written).map(|(path, _)| path.clone());
-        Ok(Changes { written: written.collect(), gone: gone.collect() })
+        Ok(Changes {
+            written: written.collect(),
+            gone: gone.into_iter().cloned().collect(),
+            replaced: replaced.into_iter().cloned().collect(),
+        })
     }
 }
 
@@ -109,6 +119,7 @@ mod tests {
         fs::remove_dir_all(root.join("src")).unwrap();
         let changes = before.changes(&copy).unwrap();
         assert_eq!(changes.written, ["replaced", "run.sh", "written"]);
-        assert_eq!(changes.gone, ["gone", "linked", "src/deep/a", "src/deep/b"]);
+        assert_eq!(changes.gone, ["gone", "src/deep/a", "src/deep/b"]);
+        assert_eq!(changes.replaced, ["linked"]);
     }
 }

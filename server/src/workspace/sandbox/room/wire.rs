@@ -124,6 +124,8 @@ pub(in crate::workspace::sandbox) struct Changes {
     pub(in crate::workspace::sandbox) written: Vec<String>,
     /// Files and folders that are gone, unless they are among the written.
     pub(in crate::workspace::sandbox) gone: Vec<String>,
+    /// What is no regular file any more, but a link, a folder or something special; a folder made anew is also `gone`.
+    pub(in crate::workspace::sandbox) replaced: Vec<String>,
 }
 
 /// A step that failed.
