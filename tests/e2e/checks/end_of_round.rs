@@ -64,7 +64,7 @@ fn what_two_repairs_in_a_row_do_not_mend_is_told_to_the_reviewer() {
     assert_eq!(results(&session), ["test: failed, 101, null, unknown", "lint: passed, 0, null, null"]);
     let message = api.first_message("review", 0);
     assert!(
-        message.contains("<failing_checks>\nThe check test (`cat src/t1.rs; echo still broken; exit 101`) failed"),
+        message.contains("<failing_checks>\nThe check test (`cat src/t1.rs; echo still broken; exit 101`): failed"),
         "{message}"
     );
     assert!(message.contains("\nstill broken\n"), "{message}");

@@ -120,3 +120,102 @@ fn a_kill_after_what_a_formatter_changed_was_published_loses_nothing() {
     let after = session.tree();
     assert_eq!(after["src/t1.rs"], before["src/t1.rs"]);
 }
+
+/// A workspace with a file of the user's that differs from what git has.
+fn with_uncommitted(tasks: usize, checks: &[serde_json::Value]) -> Session {
+    let session = session(&format!("{}//- /user.txt\nold\n//- /other.txt\nother\n", workspace(tasks)), checks);
+    session.write("user.txt", "mine\n");
+    session
+}
+
+#[test]
+fn nothing_that_a_failing_check_changed_is_taken_over() {
+    if !has_view() {
+        return;
+    }
+    let session = with_uncommitted(1, &[check("test", "git stash >/dev/null; echo x > user.txt; exit 1")]);
+    let api = api(Script::new(), &["T1"]);
+    run(&session, &api)
+        .env("BATON_MAX_REPAIR_ROUNDS", "0")
+        .run()
+        .expect(0)
+        .reports("check test: what it changed was not taken over, as it did not pass: ");
+    assert_eq!(session.text("user.txt"), "mine\n");
+    assert!(session.text("src/t1.rs").contains(" 1\n"));
+    let [result] = &results(&session)[..] else { panic!("one check") };
+    assert!(result.contains("as it did not pass: ") && result.contains("user.txt"), "{result}");
+}
+
+#[test]
+fn a_check_deletes_no_file_that_no_agent_touched() {
+    if !has_view() {
+        return;
+    }
+    let session = with_uncommitted(1, &[check("clean", "rm user.txt src/t1.rs")]);
+    let api = api(Script::new(), &["T1"]);
+    let done = run(&session, &api).run().expect(0);
+    let left = "its change to user.txt was left out: it would be deleted, and no agent touched it";
+    done.prints(&format!("Check clean: changed src/t1.rs; {left}.")).reports(&format!("check clean: {left}"));
+    assert_eq!(session.text("user.txt"), "mine\n");
+    assert!(!session.exists("src/t1.rs"), "what agents wrote may be removed");
+    assert_eq!(results(&session), [format!("clean: passed, 0, changed src/t1.rs; {left}, null")]);
+}
+
+#[test]
+fn what_a_check_formatted_before_is_no_agents_file() {
+    if !has_view() {
+        return;
+    }
+    let checks = [check("fmt", "echo tidy > user.txt"), check("clean", "rm user.txt")];
+    let session = with_uncommitted(1, &checks);
+    let api = api(Script::new(), &["T1"]);
+    run(&session, &api).run().expect(0).prints("no agent touched it");
+    assert_eq!(session.text("user.txt"), "tidy\n");
+}
+
+#[test]
+fn what_a_check_makes_of_a_file_that_is_no_file_is_left_alone_and_named() {
+    if !has_view() {
+        return;
+    }
+    let command = "rm user.txt src/t1.rs other.txt; mkfifo user.txt; ln -s /etc/passwd src/t1.rs; mkdir other.txt";
+    let session = with_uncommitted(1, &[check("odd", command)]);
+    let api = api(Script::new(), &["T1"]);
+    run(&session, &api).run().expect(0);
+    for path in ["user.txt", "src/t1.rs", "other.txt"] {
+        let left = format!("check odd: its change to {path} was left out: it is no regular file any more");
+        assert!(told(&session).contains(&left), "{path}: {:?}", told(&session));
+    }
+    assert_eq!((session.text("user.txt"), session.text("other.txt")), ("mine\n".to_owned(), "other\n".to_owned()));
+    assert!(session.text("src/t1.rs").contains(" 1\n"));
+}
+
+#[test]
+fn what_passed_before_a_formatter_changed_files_runs_again() {
+    if !has_view() {
+        return;
+    }
+    // It fails on what the formatter leaves.
+    let checks = [check("test", "! grep -q '\t' src/t1.rs"), check("fmt", "sed -i 's/^    /\\t/' src/t1.rs")];
+    let session = with_uncommitted(1, &checks);
+    let api = api(Script::new(), &["T1"]);
+    let done = run(&session, &api).env("BATON_MAX_REPAIR_ROUNDS", "0").run().expect(0);
+    done.prints("Approved, though `test` fails; checks passed: fmt.").prints("Check fmt: changed src/t1.rs.");
+    assert_eq!(results(&session), ["test: failed, 1, null, passed", "fmt: passed, 0, changed src/t1.rs, null"]);
+    let count = |message: &str| told(&session).iter().filter(|told| *told == message).count();
+    assert_eq!((count("check test: running"), count("check fmt: running")), (2, 1));
+}
+
+#[test]
+fn what_always_changes_files_is_run_once_more_at_most() {
+    if !has_view() {
+        return;
+    }
+    let checks = [check("one", "echo >> user.txt"), check("two", "echo >> user.txt"), check("test", "true")];
+    let session = with_uncommitted(1, &checks);
+    let api = api(Script::new(), &["T1"]);
+    let done = run(&session, &api).run().expect(0);
+    done.prints("Check two: changed user.txt; its result is of the files as they were before check one changed some.");
+    let running = |name: &str| told(&session).iter().filter(|told| **told == format!("check {name}: running")).count();
+    assert!(running("one") <= 2 && running("two") <= 2 && running("test") <= 2, "{:?}", told(&session));
+}

@@ -1,5 +1,6 @@
 //! The checks at the end of a round, once all of its tasks are published.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::base::base_state;
 use super::running::{Done, run_check, slot};
 use super::sandbox::sandbox;
-use super::taken_over::{CameBack, take_over};
-use super::words::{outcome_in_time, state_of};
+use super::taken_over::{CameBack, TakenOver, take_over};
+use super::words::{named, outcome_in_time, state_of};
 use crate::config::{Check, SandboxMode};
 use crate::contracts::{
     CheckResult, CheckState, ImplReport, REPAIR_CHANGED_NOTHING, RepoPath, Round, RoundKind, SandboxLevel,
@@ -27,7 +28,8 @@ use crate::workflow::run::phase_names::IMPLEMENT;
 use crate::workspace::{Ended, Place};
 
 /// Run the checks that a report lacks, and add their results to it. It is written after each, so that a kill costs one at
-/// most. Answers whether a check changed files.
+/// most. What ran before a check changed files is run once more, since its result is of other files. Answers whether a
+/// check changed files.
 ///
 /// # Errors
 /// When files cannot be read or written, or the run was cancelled.
@@ -46,22 +48,28 @@ pub(crate) async fn check_round(run: &Arc<Run>, round: &Round, report: &mut Impl
     }
     run.emit(IMPLEMENT, EventStatus::Progress, format!("running {}", count(missing.len(), "check")));
     let missing: Vec<Check> = missing.into_iter().cloned().collect();
-    let stop = run.context.cancel.child_token();
-    let working = JoinSet::new();
-    let mut at_work =
-        AtWork { run, checks: &checks, round: round.n, report, has_changed: false, working, stop: stop.clone() };
-    let mut outcome = at_work.begin_all(&missing).await;
-    if outcome.is_err() {
-        stop.cancel();
+    let mut at_work = AtWork {
+        run,
+        checks: &checks,
+        round: round.n,
+        report,
+        has_changed: false,
+        working: JoinSet::new(),
+        stop: run.context.cancel.child_token(),
+        begun: BTreeSet::new(),
+        outdated: BTreeMap::new(),
+        told: BTreeMap::new(),
+        is_last: false,
+    };
+    at_work.run_all(&missing).await?;
+    let again = at_work.take_outdated();
+    if !again.is_empty() {
+        let message = format!("running {} again, on the files as they are by now", count(again.len(), "check"));
+        run.emit(IMPLEMENT, EventStatus::Progress, message);
+        at_work.is_last = true;
+        at_work.run_all(&again).await?;
     }
-    while let Some(ended) = at_work.working.join_next().await {
-        if let Err(error) = at_work.add(ended) {
-            // The others end within a moment; nothing of them is left behind.
-            stop.cancel();
-            outcome = outcome.and(Err(error));
-        }
-    }
-    outcome.map(|()| at_work.has_changed)
+    Ok(at_work.has_changed)
 }
 
 /// The checks of a round that are at work.
@@ -74,14 +82,44 @@ struct AtWork<'a> {
     /// Each ends with its slot, which is free once its result is written.
     working: JoinSet<(Result<Checked, PhaseError>, OwnedSemaphorePermit)>,
     stop: CancellationToken,
+    /// The names of those at work.
+    begun: BTreeSet<String>,
+    /// Those that began before another one changed files, with the name of that.
+    outdated: BTreeMap<String, String>,
+    /// What became of the changes of each.
+    told: BTreeMap<String, Vec<String>>,
+    /// Whether nothing is run again after this: a formatter may change files each time.
+    is_last: bool,
 }
 
-/// The result of a check, and whether it changed files.
-type Checked = (CheckResult, bool);
+/// The result of a check, and what became of its changes.
+type Checked = (CheckResult, TakenOver);
 
 type EndedTask = Result<(Result<Checked, PhaseError>, OwnedSemaphorePermit), JoinError>;
 
 impl AtWork<'_> {
+    /// Run these checks to their ends.
+    async fn run_all(&mut self, checks: &[Check]) -> Result<(), PhaseError> {
+        let mut outcome = self.begin_all(checks).await;
+        if outcome.is_err() {
+            self.stop.cancel();
+        }
+        while let Some(ended) = self.working.join_next().await {
+            if let Err(error) = self.add(ended) {
+                // The others end within a moment; nothing of them is left behind.
+                self.stop.cancel();
+                outcome = outcome.and(Err(error));
+            }
+        }
+        outcome
+    }
+
+    /// The checks to run again, in their order.
+    fn take_outdated(&mut self) -> Vec<Check> {
+        let outdated = std::mem::take(&mut self.outdated);
+        self.checks.iter().filter(|check| outdated.contains_key(&check.name)).cloned().collect()
+    }
+
     /// Begin the checks in their order, each as soon as it has a slot.
     async fn begin_all(&mut self, missing: &[Check]) -> Result<(), PhaseError> {
         for check in missing {
@@ -91,6 +129,7 @@ impl AtWork<'_> {
             }
             let slot = self.slot().await?;
             let (run, check, round, stop) = (self.run.clone(), check.clone(), self.round, self.stop.clone());
+            self.begun.insert(check.name.clone());
             self.working.spawn(async move { (check_one(&run, &check, round, &stop).await, slot) });
         }
         Ok(())
@@ -110,16 +149,62 @@ impl AtWork<'_> {
     fn add(&mut self, ended: EndedTask) -> Result<(), PhaseError> {
         let broke_off = |error: JoinError| PhaseError::Internal(format!("a check broke off: {error}"));
         let (checked, slot) = ended.map_err(broke_off)?;
-        let (result, has_changed) = checked?;
-        self.has_changed |= has_changed;
-        take(self.run, self.checks, self.report, result)?;
+        let (mut result, over) = checked?;
+        self.begun.remove(&result.name);
+        let told = self.told.entry(result.name.clone()).or_default();
+        told.extend(over.words);
+        told.iter().for_each(|words| add_reason(&mut result, words));
+        if !over.taken.is_empty() {
+            self.has_changed = true;
+            self.outdate(&result.name, &over.taken);
+        }
+        match self.outdated.get(&result.name) {
+            // Its result is of other files, and it runs again.
+            Some(_) if !self.is_last => write(self.run, self.checks, self.report)?,
+            by => {
+                if let Some(by) = by {
+                    add_reason(&mut result, &of_other_files(by));
+                }
+                take(self.run, self.checks, self.report, result)?;
+            }
+        }
         drop(slot);
         Ok(())
+    }
+
+    /// A check changed these files: what the others said is of the files before that.
+    fn outdate(&mut self, by: &str, changed: &[RepoPath]) {
+        for check in self.checks.iter().filter(|check| check.name != by && check.is_due(changed)) {
+            let has_result = self.report.checks.iter().any(|result| is_of(check, result) && !result.is_skipped());
+            if has_result || self.begun.contains(&check.name) {
+                self.outdated.entry(check.name.clone()).or_insert_with(|| by.to_owned());
+            }
+        }
+        if !self.is_last {
+            self.report.checks.retain(|result| !self.outdated.contains_key(&result.name));
+        }
+        for result in &mut self.report.checks {
+            if let Some(by) = self.outdated.get(&result.name) {
+                add_reason(result, &of_other_files(by));
+            }
+        }
+    }
+}
+
+fn of_other_files(by: &str) -> String {
+    format!("its result is of the files as they were before check {} changed some", named(by))
+}
+
+fn add_reason(result: &mut CheckResult, words: &str) {
+    match &mut result.reason {
+        Some(reason) if reason.contains(words) => {}
+        Some(reason) => *reason = format!("{}; {words}", reason.trim_end_matches('.')),
+        none => *none = Some(words.to_owned()),
     }
 }
 
 fn take(run: &Run, checks: &[Check], report: &mut ImplReport, result: CheckResult) -> Result<(), PhaseError> {
-    let message = format!("check {}: {}", result.name, outcome_in_time(&result));
+    let message = format!("check {}: {}", named(&result.name), outcome_in_time(&result));
     report.checks.push(result);
     write(run, checks, report)?;
     run.emit(IMPLEMENT, EventStatus::Progress, message);
@@ -179,18 +264,20 @@ async fn check_one(
     round: u32,
     cancel: &CancellationToken,
 ) -> Result<Checked, PhaseError> {
-    run.emit(IMPLEMENT, EventStatus::Progress, format!("check {}: running", check.name));
+    run.emit(IMPLEMENT, EventStatus::Progress, format!("check {}: running", named(&check.name)));
     let touched = journal(&run.store)?.into_iter().flat_map(|publish| publish.record.files).map(|file| file.path);
     let place = Place::End { touched: touched.collect() };
     let since = SystemTime::now();
     let Done { number, ran, log } = run_check(run, check, place, Duration::from_secs(check.timeout_s), cancel).await?;
     if let Ended::NotRun(why) = ran.ended {
-        return Ok((CheckResult { log, ..without_run(run, check, why) }, false));
+        return Ok((CheckResult { log, ..without_run(run, check, why) }, TakenOver::default()));
     }
     let (state, exit_code) = state_of(&ran.ended);
     // What was stopped in the middle may have left files half written.
-    let changed = if matches!(ran.ended, Ended::Exited(_)) { ran.changed } else { Vec::new() };
-    let has_changed = take_over(run, check, round, CameBack { number, changed, since }).await?;
+    let has_exited = matches!(ran.ended, Ended::Exited(_));
+    let (changed, replaced) = if has_exited { (ran.changed, ran.replaced) } else { Default::default() };
+    let has_passed = state == CheckState::Passed;
+    let over = take_over(run, check, round, CameBack { number, has_passed, changed, replaced, since }).await?;
     let mut result = CheckResult {
         state,
         exit_code,
@@ -204,7 +291,7 @@ async fn check_one(
         result.base = Some(base_state(run, check, cancel).await?);
     }
     run.store.record_check(&result, &ran.output)?;
-    Ok((result, has_changed))
+    Ok((result, over))
 }
 
 /// Whether anything was published in a round, by its tasks or its checks.

@@ -1,11 +1,12 @@
 //! What a check changed in the files of the project, such as a formatter does: published like a task's edits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::Value;
 
+use super::words::named;
 use crate::config::Check;
 use crate::contracts::{ChangeType, RepoPath};
 use crate::memory::PUBLISH;
@@ -19,37 +20,69 @@ use crate::workspace::{
     protection, read_exact,
 };
 
+/// How the names begin that stand for checks in the journal.
+const OF_CHECK: &str = "check-";
+
 /// What came back from a check.
 pub(super) struct CameBack {
     /// Its number among the checks of the run, which makes its publish one of its own.
     pub(super) number: u32,
+    /// Whether it passed: what a failing check leaves behind is no work of a formatter.
+    pub(super) has_passed: bool,
     /// The files it changed.
     pub(super) changed: Vec<ViewEdit>,
+    /// The files that are no regular files any more.
+    pub(super) replaced: Vec<RepoPath>,
     /// When it began: what was written since is not what it saw.
     pub(super) since: SystemTime,
 }
 
-/// Publish what a check changed, but for what is off limits or was changed by others meanwhile; that is named. Answers
-/// whether anything was.
+/// What became of the changes of a check.
+#[derive(Default)]
+pub(super) struct TakenOver {
+    /// The files that were changed.
+    pub(super) taken: Vec<RepoPath>,
+    /// What people are told of it.
+    pub(super) words: Vec<String>,
+}
+
+/// Publish what a check changed, but for what is off limits or was changed by others meanwhile; that is named. Nothing of
+/// a check that did not pass is taken over.
 ///
 /// # Errors
 /// When a file or a journal cannot be read or written.
-pub(super) async fn take_over(run: &Arc<Run>, check: &Check, round: u32, back: CameBack) -> Result<bool, PhaseError> {
-    if back.changed.is_empty() {
-        return Ok(false);
+pub(super) async fn take_over(
+    run: &Arc<Run>,
+    check: &Check,
+    round: u32,
+    back: CameBack,
+) -> Result<TakenOver, PhaseError> {
+    let mut over = TakenOver::default();
+    if back.changed.is_empty() && back.replaced.is_empty() {
+        return Ok(over);
+    }
+    let tell = |over: &mut TakenOver, message: String| {
+        run.emit(IMPLEMENT, EventStatus::Progress, format!("check {}: {message}", named(&check.name)));
+        over.words.push(message);
+    };
+    if !back.has_passed {
+        let mut paths: Vec<RepoPath> = back.changed.into_iter().map(|edit| edit.path).chain(back.replaced).collect();
+        paths.sort();
+        tell(&mut over, format!("what it changed was not taken over, as it did not pass: {}", names(&paths)));
+        return Ok(over);
     }
     let (working, name) = (run.clone(), publish_name(back.number, check));
     let published = tokio::task::spawn_blocking(move || publish(&working, &name, round, &back));
     let (taken, left) =
         published.await.map_err(|error| PhaseError::Internal(format!("publishing broke off: {error}")))??;
-    let progress = |message: String| run.emit(IMPLEMENT, EventStatus::Progress, message);
     if !taken.is_empty() {
-        progress(format!("check {}: changed {}", check.name, names(&taken)));
+        tell(&mut over, format!("changed {}", names(&taken)));
     }
     for (path, why) in left {
-        progress(format!("check {}: its change to {path} was left out: {why}", check.name));
+        tell(&mut over, format!("its change to {path} was left out: {why}"));
     }
-    Ok(!taken.is_empty())
+    over.taken = taken;
+    Ok(over)
 }
 
 /// What stands for a task in the journal: an id that no file system changes.
@@ -57,16 +90,31 @@ fn publish_name(number: u32, check: &Check) -> String {
     const LONGEST: usize = 40;
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let name: String = check.name.chars().take(LONGEST).map(plain).collect();
-    format!("check-{number}-{name}")
+    format!("{OF_CHECK}{number}-{name}")
+}
+
+/// The files that agents touched. What only checks changed is no agent's.
+fn touched_by_agents(run: &Run) -> Result<HashSet<RepoPath>, PhaseError> {
+    let of_tasks = journal(&run.store)?.into_iter().filter(|publish| !publish.record.task.starts_with(OF_CHECK));
+    Ok(of_tasks.flat_map(|publish| publish.record.files).map(|file| file.path).collect())
 }
 
 type Left = Vec<(RepoPath, String)>;
 
 fn publish(run: &Run, name: &str, round: u32, back: &CameBack) -> Result<(Vec<RepoPath>, Left), PhaseError> {
-    let ours = published_hashes(run)?;
+    let (ours, touched) = (published_hashes(run)?, touched_by_agents(run)?);
     let (mut changes, mut left) = (Vec::new(), Left::new());
+    for path in &back.replaced {
+        // What is a link in the working tree as well is no loss.
+        if matches!(read_exact(&run.workspace, path), Ok(Some(_))) {
+            left.push((path.clone(), "it is no regular file any more".to_owned()));
+        }
+    }
     for edit in &back.changed {
         match change(run, edit, back.since, &ours) {
+            Ok(Some(change)) if change.after.is_none() && !touched.contains(&change.path) => {
+                left.push((change.path, "it would be deleted, and no agent touched it".to_owned()));
+            }
             Ok(Some(change)) => changes.push(change),
             Ok(None) => {}
             Err(why) => left.push((edit.path.clone(), why)),

@@ -13,6 +13,13 @@ const SIGNAL: i32 = 128;
 /// The highest number of a signal.
 const LAST_SIGNAL: i32 = 64;
 
+/// The name of a check among other words: one that is more than a plain word is quoted.
+pub(crate) fn named(name: &str) -> String {
+    let name = text::safe_line(name);
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./+".contains(c);
+    if name.chars().all(is_plain) { name } else { format!("`{name}`") }
+}
+
 /// The state of a check that ended, with its exit code. What was never started was skipped.
 pub(crate) fn state_of(ended: &Ended) -> (CheckState, Option<i32>) {
     match ended {

@@ -8,7 +8,7 @@ use crate::contracts::{
 };
 use crate::memory::Memory;
 use crate::text::{self, count};
-use crate::workflow::checks::words::skipped_because;
+use crate::workflow::checks::words::{named, skipped_because};
 use crate::workflow::decide::accept::accepted_words;
 use crate::workflow::run::events::EventPhase;
 use crate::workflow::run::phase_names::IMPLEMENT;
@@ -37,6 +37,9 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
             message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
         }
     }
+    for told in told_of_passed(memory) {
+        message.push_str(&format!(" {told}"));
+    }
     let (refuted, left): (Vec<&Issue>, Vec<&Issue>) = memory.open_issues().partition(|issue| issue.refuted.is_some());
     match left.len() {
         0 => {}
@@ -52,6 +55,15 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
         message.push_str(&format!(" {criteria}."));
     }
     message
+}
+
+/// "Check fmt: changed src/a.rs.": what there is to say of the checks that passed.
+fn told_of_passed(memory: &Memory) -> impl Iterator<Item = String> + '_ {
+    let passed = memory.report.iter().flat_map(|report| &report.checks);
+    passed.filter(|check| check.state == CheckState::Passed).filter_map(|check| {
+        let reason = text::safe_line(check.reason.as_deref()?);
+        Some(format!("Check {}: {}.", named(&check.name), reason.trim_end_matches('.')))
+    })
 }
 
 /// `1 criterion unmet, 2 criteria unproven`: what the review did not find met; `None` where it found everything met.
@@ -85,11 +97,11 @@ fn checks_words(memory: &Memory) -> ChecksWords {
         let name = text::safe_line(&check.name);
         let how = match check.state {
             CheckState::Passed => {
-                words.passed.push(name);
+                words.passed.push(named(&check.name));
                 continue;
             }
             CheckState::Skipped => {
-                words.skipped.push(format!("{name} ({})", skipped_because(check.reason.as_deref())));
+                words.skipped.push(format!("{} ({})", named(&check.name), skipped_because(check.reason.as_deref())));
                 continue;
             }
             CheckState::Failed => "fails",
