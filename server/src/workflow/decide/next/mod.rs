@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::contracts::{FileKeys, Issue, PhaseName, PlanOutput, RecommendedAction, RepoPath, ReviewOutput};
 use crate::memory::Memory;
-use crate::text::{count, safe_line, short_line};
+use crate::text::{count, plural, safe_line, short_line};
 use crate::workflow::run::phase::{Phase, Phases, Policy};
 
 pub use repair::RepairScope;
@@ -132,11 +132,7 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
             let (refuted, open): (Vec<&Issue>, Vec<&Issue>) =
                 review.open_issues(&memory.dismissed).partition(|issue| issue.refuted.is_some());
             if open.is_empty() {
-                let reason = match refuted.is_empty() {
-                    true => "the review asks for a fix and names no open issue",
-                    false => "the review asks for a fix, and each open issue it names was refuted",
-                };
-                return Next::Escalated { reason: reason.to_owned() };
+                return Next::Escalated { reason: nothing_open(memory, !refuted.is_empty()) };
             }
             let approved = memory.approved_tasks();
             let (open, unplaced): (Vec<&Issue>, Vec<&Issue>) =
@@ -150,6 +146,27 @@ fn after_review(memory: &Memory, plan: &PlanOutput, review: &ReviewOutput, polic
                 return Next::Escalated { reason };
             }
             Next::Fix(scope)
+        }
+    }
+}
+
+/// That the review asks for a fix of no open issue. A check that fails only now is then what keeps the work from being
+/// approved.
+fn nothing_open(memory: &Memory, has_refuted: bool) -> String {
+    let checks = memory.report.iter().flat_map(|report| &report.checks);
+    let broken: Vec<String> =
+        checks.filter(|check| check.is_broken()).map(|check| format!("`{}`", safe_line(&check.name))).collect();
+    match (broken.as_slice(), has_refuted) {
+        ([], false) => "the review asks for a fix and names no open issue".to_owned(),
+        ([], true) => "the review asks for a fix, and each open issue it names was refuted".to_owned(),
+        (broken, _) => {
+            let (checks, fail) = (plural(broken.len(), "check"), if broken.len() == 1 { "fails" } else { "fail" });
+            let rest = if has_refuted {
+                "each open issue of the review was refuted"
+            } else {
+                "the review names no open issue"
+            };
+            format!("the {checks} {} {fail}, and {rest}", broken.join(", "))
         }
     }
 }

@@ -184,6 +184,16 @@ fn what_was_refuted_starts_no_fix_and_needs_no_dismissal() {
 }
 
 #[test]
+fn a_failing_check_is_the_reason_where_every_finding_was_refuted() {
+    let mut memory = refuted(reviewed("fix_and_re_review", &[("i1", "a.rs")]), "i1");
+    let broken = json!({ "state": "failed", "exit_code": 1, "base": "passed" });
+    let as_before = json!({ "state": "failed", "exit_code": 1, "base": "failed" });
+    memory.report.as_mut().unwrap().checks = from(json!([said("test", broken), said("old", as_before)]));
+    let Next::Escalated { reason } = next(&memory) else { panic!() };
+    assert_eq!(reason, "the check `test` fails, and each open issue of the review was refuted");
+}
+
+#[test]
 fn an_issue_without_a_place_is_fixed_by_the_task_it_names_and_by_no_other() {
     let mut memory =
         reviewed("fix_and_re_review", &[("i1", "a.rs"), ("i2", "b.rs"), ("i3", "gone.rs"), ("i4", "../x")]);
