@@ -241,3 +241,10 @@ fn a_client_says_what_it_was_shown() {
     assert!(!session.exists(".agent_memory/approval.json"), "nothing was approved either");
     assert!(!is_trusted(&session));
 }
+
+#[test]
+fn nothing_of_a_command_is_hidden_from_who_trusts_it() {
+    let session = with_checks("[[checks]]\nname = \"test\"\ncommand = \"true\\r\\u001b[2Krm -rf x\"\n");
+    let (shown, _) = trust(&session, "n");
+    assert!(shown.contains(r"true\r\u{1b}[2Krm -rf x"), "{shown}");
+}

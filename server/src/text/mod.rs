@@ -18,5 +18,7 @@ pub use count::{count, plural};
 pub use cut::{cut, cut_middle, head, head_bytes};
 pub use markdown::{code, code_block, markdown, markdown_line};
 pub use numbers::{cost, elapsed, tokens, whole_seconds};
-pub use safe::{encoded, escaped, from_encoded, is_unsafe, safe_json, safe_line, safe_lines, safe_text, short_line};
+pub use safe::{
+    encoded, escaped, from_encoded, is_unsafe, revealed, safe_json, safe_line, safe_lines, safe_text, short_line,
+};
 pub use wrap::paragraph;

@@ -140,6 +140,16 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
+/// A text of which a person has to see everything, such as a command: [`escaped`] where it is unsafe, otherwise as it is,
+/// with its lines.
+pub fn revealed(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_unsafe(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
+}
+
 /// The characters of a text that belong to no escape sequence. What only begins like one is kept: nothing a terminal
 /// would not take for a sequence may hide what comes after it.
 ///

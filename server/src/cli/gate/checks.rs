@@ -9,8 +9,8 @@ pub(in crate::cli) fn check_lines(checks: &[GateCheck], width: usize) -> Vec<Str
     let line = |check: &GateCheck| {
         let skipped = check.why_skipped().map(|why| format!(" (skipped: {why})")).unwrap_or_default();
         let before = check.before.as_ref().filter(|before| **before != check.command);
-        let before = before.map(|before| format!("; it was: {before}")).unwrap_or_default();
-        let text = format!("{}: {}{}{before}{skipped}", check.name, check.command, check.rights());
+        let before = before.map(|before| format!("; it was: {}", text::revealed(before))).unwrap_or_default();
+        let text = format!("{}: {}{}{before}{skipped}", check.name, text::revealed(&check.command), check.rights());
         text::paragraph("  - ", &text, width)
     };
     checks.iter().map(line).collect()
@@ -20,7 +20,7 @@ pub(in crate::cli) fn check_lines(checks: &[GateCheck], width: usize) -> Vec<Str
 pub(in crate::cli) fn offer_lines(offered: &[OfferedCheck], width: usize) -> Vec<String> {
     let line = |(n, offer): (usize, &OfferedCheck)| {
         let number = if offered.len() > 1 { format!("  {}. ", n + 1) } else { "  - ".to_owned() };
-        text::paragraph(&number, &format!("{} ({})", offer.command, offer.reason), width)
+        text::paragraph(&number, &format!("{} ({})", text::revealed(&offer.command), offer.reason), width)
     };
     offered.iter().enumerate().map(line).collect()
 }
@@ -115,6 +115,7 @@ mod tests {
         let offer = OfferedCheck { id: String::new(), name: evil.clone(), command: evil.clone(), reason: evil };
         for lines in [check_lines(&[check], 40), offer_lines(&[offer], 40)] {
             assert_eq!(lines.concat().chars().find(|c| c.is_control() && *c != '\n'), None, "{lines:?}");
+            assert!(lines.concat().contains("x\\u{1b}[2J\\u{7}\\r"), "{lines:?}");
         }
     }
 }

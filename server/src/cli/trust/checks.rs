@@ -107,6 +107,12 @@ fn show_in_plan(session: &Session, store: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The lines of a command, in which nothing is hidden.
+fn in_full(command: &str) -> Vec<String> {
+    let command = text::revealed(command.strip_suffix('\n').unwrap_or(command));
+    command.split('\n').map(|line| format!("      {line}")).collect()
+}
+
 /// Each check in full, with all that a person says yes to.
 fn shown<'a>(checks: impl Iterator<Item = &'a GateCheck>) -> String {
     let mut lines = Vec::new();
@@ -114,10 +120,10 @@ fn shown<'a>(checks: impl Iterator<Item = &'a GateCheck>) -> String {
         let timeout = text::whole_seconds(Duration::from_secs(check.timeout_s));
         let head = format!("{} ({}; {timeout} at most{})", check.name, check.whence, check.rights());
         lines.push(text::paragraph("  ", &head, WIDTH));
-        lines.extend(text::safe_lines(&check.command).lines().map(|line| format!("      {line}")));
+        lines.extend(in_full(&check.command));
         if let Some(before) = check.before.as_ref().filter(|before| **before != check.command) {
             lines.push("    changed since you trusted it; it was:".to_owned());
-            lines.extend(text::safe_lines(before).lines().map(|line| format!("      {line}")));
+            lines.extend(in_full(before));
         } else if check.before.is_some() {
             lines.push("    what it may do changed since you trusted it".to_owned());
         }
