@@ -119,7 +119,10 @@ fn events_tell_it(session: &Session, done: &Done) {
     let events = done.events();
     let outcome = done.outcome();
     let run = &session.runs()[0];
-    assert_eq!(keys(&outcome), ["outcome", "run", "review", "usage", "run_usage"]);
+    let said =
+        ["outcome", "exit_code", "error", "run", "workflow", "review", "checks", "criteria", "usage", "run_usage"];
+    assert_eq!(keys(&outcome), said);
+    assert_eq!((&outcome["exit_code"], &outcome["error"], &outcome["checks"]), (&json!(0), &Value::Null, &json!([])));
     assert_eq!((&outcome["outcome"], &outcome["run"]), (&json!("merged"), &json!(run)));
     assert_eq!(outcome["review"], session.handoff("review.json"));
     assert_eq!(
@@ -251,7 +254,7 @@ fn report_holds_what_git_sees(session: &Session) {
         ]
     );
     assert_eq!(keys(changes[0]), ["path", "change_type", "summary", "lines_added", "lines_removed"]);
-    assert_eq!(keys(&report["results"][0]), ["task_id", "status", "changes", "notes", "blockers"]);
+    assert_eq!(keys(&report["results"][0]), ["task_id", "changes", "notes", "blockers", "status"]);
 }
 
 fn review_stands_at_its_place(session: &Session, head: &str) {
@@ -492,7 +495,7 @@ fn one_workflow_at_a_time_and_none_is_lost() {
     assert_eq!(api.requests().len(), 4, "journaled turns of another workflow answer nothing");
 
     session.run(&api, ["--auto-approve"]).expect(0);
-    session.run(&api, []).expect(0).prints("Approved.");
+    session.run(&api, []).expect(0).prints("Approved by reading; no check ran.");
     let asked = api.requests().len();
     session.run(&api, ["--task", "The third"]).expect(3);
     assert_eq!(api.requests().len(), asked + 2);
@@ -521,7 +524,9 @@ fn on_a_pipe_progress_is_plain_lines_and_the_result_is_on_standard_output() {
         .prints("The verdict is approved.")
         .prints(&format!(".agent_memory/runs/{run}"));
     let status = session.baton(["status"]).run().expect(0);
-    status.prints(&format!("Run   {run}\nState Approved.")).prints("T1         completed    The title of T1");
+    status
+        .prints(&format!("Run   {run}\nState Approved by reading; no check ran."))
+        .prints("T1         completed    The title of T1");
 }
 
 #[test]
