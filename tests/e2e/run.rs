@@ -280,7 +280,7 @@ fn journals_hold_no_key_and_are_private(session: &Session) {
     let turns: Vec<Value> =
         session.of_last_run("transcript.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let recorded = turns.iter().filter(|turn| turn["response"].is_object());
-    assert_eq!(recorded.count(), 12, "every turn is recorded");
+    assert_eq!(recorded.count(), 13, "every turn is recorded, the check of a finding among them");
 }
 
 #[test]
