@@ -34,6 +34,8 @@ interface Shown {
 /** The plan that waits for an answer, beside what is being edited and without taking the focus. */
 export class GatePanel implements Disposable {
   private readonly shown = new Map<Workflow, Shown>();
+  /** Where the page of a plan was closed since that plan was answered. */
+  private readonly answered = new Set<Workflow>();
   /** The plan that was shown last, also when its page was closed since. */
   private readonly seen = new Map<Workflow, string>();
   private readonly disposables: Disposable[];
@@ -111,12 +113,19 @@ export class GatePanel implements Disposable {
     const gate = openGate(workflow.state);
     if (gate === null) {
       // Before the server has said anything, the page of before a reload stays.
-      if (workflow.state.isKnown) {
-        shown?.panel.dispose();
+      if (workflow.state.isKnown && shown !== undefined) {
+        this.answered.add(workflow);
+        shown.panel.dispose();
       }
-    } else if ((workflow.state.gate !== null || shown !== undefined) && shown?.plan !== gate.plan_sha256) {
+    } else if (this.opens(workflow) && shown?.plan !== gate.plan_sha256) {
+      this.answered.delete(workflow);
       this.show(workflow, true);
     }
+  }
+
+  /** Whether the plan that waits is shown by itself: in a run, on a page that is there, or that went with the plan before. */
+  private opens(workflow: Workflow): boolean {
+    return workflow.state.gate !== null || this.shown.has(workflow) || this.answered.has(workflow);
   }
 
   private open(workflow: Workflow): Shown {
