@@ -63,15 +63,20 @@ impl CheckResult {
     }
 
     fn reason_words(&self) -> Option<String> {
-        let reason = safe_line(self.reason.as_deref()?.trim());
-        let words = match reason.as_str() {
-            "" => return None,
-            "untrusted" => "it was not trusted",
-            "paths" => "no file of its paths was changed",
-            "sandbox" => "there is no view here, which the settings require",
-            other => other,
-        };
+        let words = self.reason_in_full()?;
         Some(words.trim_end_matches('.').to_owned())
+    }
+
+    /// The reason in words; `None` where there is none.
+    pub fn reason_in_full(&self) -> Option<String> {
+        let reason = safe_line(self.reason.as_deref()?.trim());
+        match reason.as_str() {
+            "" => None,
+            "untrusted" => Some("it was not trusted".to_owned()),
+            "paths" => Some("no file of its paths was changed".to_owned()),
+            "sandbox" => Some("there is no view here, which the settings require".to_owned()),
+            _ => Some(reason),
+        }
     }
 
     fn base_words(&self) -> Option<&'static str> {

@@ -8,12 +8,15 @@ use crate::workflow::run::events::{EventPhase, EventStatus};
 use crate::workflow::run::phase::Run;
 use crate::workspace::{Sandbox, SandboxWish, Workspace};
 
+/// How the event begins that tells what keeps checks from everything else.
+pub(crate) const SANDBOX_EVENT: &str = "sandbox of the checks: ";
+
 /// The sandbox, which is looked for once a run. What it is like is told then, where checks may run in it.
 pub(crate) async fn sandbox(run: &Run) -> &Sandbox {
     let find = || async {
         let found = Sandbox::find(&run.workspace, wish(run.settings.sandbox), &run.context.cancel).await;
         let found = found.with_memory_dir(run.store.path());
-        run.emit(EventPhase::Workflow, EventStatus::Progress, format!("sandbox of the checks: {}", found.words()));
+        run.emit(EventPhase::Workflow, EventStatus::Progress, format!("{SANDBOX_EVENT}{}", found.words()));
         if let Some(explanation) = found.explanation() {
             run.emit(EventPhase::Workflow, EventStatus::Progress, explanation);
         }

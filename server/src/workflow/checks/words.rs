@@ -36,7 +36,7 @@ pub(crate) fn state_of(ended: &Ended) -> (CheckState, Option<i32>) {
 /// `failed (exit 101)`, `timed out`, `skipped: it was not trusted`.
 pub(crate) fn outcome(check: &CheckResult) -> String {
     match check.state {
-        CheckState::Skipped => format!("skipped: {}", skipped_because(check.reason.as_deref())),
+        CheckState::Skipped => format!("skipped: {}", skipped_because(check)),
         state => ended(state, check.exit_code),
     }
 }
@@ -64,14 +64,8 @@ pub(crate) fn outcome_in_time(check: &CheckResult) -> String {
 }
 
 /// Why a check was skipped.
-pub(crate) fn skipped_because(reason: Option<&str>) -> String {
-    match reason {
-        Some("untrusted") => "it was not trusted".to_owned(),
-        Some("paths") => "no file of its paths was changed".to_owned(),
-        Some("sandbox") => "there is no view here, which the settings require".to_owned(),
-        Some(reason) => text::safe_line(reason),
-        None => "no reason was recorded".to_owned(),
-    }
+pub(crate) fn skipped_because(check: &CheckResult) -> String {
+    check.reason_in_full().unwrap_or_else(|| "no reason was recorded".to_owned())
 }
 
 #[cfg(test)]

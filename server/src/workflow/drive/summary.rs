@@ -101,7 +101,7 @@ fn checks_words(memory: &Memory) -> ChecksWords {
                 continue;
             }
             CheckState::Skipped => {
-                words.skipped.push(format!("{} ({})", named(&check.name), skipped_because(check.reason.as_deref())));
+                words.skipped.push(format!("{} ({})", named(&check.name), skipped_because(check)));
                 continue;
             }
             CheckState::Failed => "fails",

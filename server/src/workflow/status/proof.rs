@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::contracts::{CheckResult, CriterionResult, CriterionState, SandboxLevel, Task};
 use crate::memory::{Memory, Store};
+use crate::workflow::checks::sandbox::SANDBOX_EVENT;
 use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
 
 /// A check's last result.
@@ -41,9 +42,6 @@ pub(super) fn check_row(check: &CheckResult, file: Option<String>) -> CheckRow {
 fn checks(memory: &Memory) -> impl Iterator<Item = &CheckResult> {
     memory.report.iter().flat_map(|report| &report.checks)
 }
-
-/// How the event begins that tells what keeps checks from everything else.
-const SANDBOX_EVENT: &str = "sandbox of the checks: ";
 
 /// What keeps the checks from everything else, and why: as the last run that needed to know tells, else the level that the
 /// last results name; `None` where no check ran.
