@@ -53,7 +53,7 @@ impl Output {
     pub(super) fn new(log: File, secrets: &[String]) -> Self {
         Self {
             secrets: Secrets::new(secrets),
-            log: Log { file: log, most: MAX_LOG, written: 0, fault: None },
+            log: Log { file: log, most: MAX_LOG, written: 0, is_cut: false, fault: None },
             pending: Vec::new(),
             head: String::new(),
             tail: VecDeque::new(),
@@ -85,6 +85,10 @@ impl Output {
         self.read(&pending);
         if self.log.is_full() {
             self.finish_unread();
+        }
+        // Also where what was recorded before filled the log to its last byte.
+        if self.unread > 0 {
+            self.log.say_cut();
         }
         let mut shown = self.head;
         if self.dropped > 0 {
@@ -266,6 +270,8 @@ struct Log {
     /// Bytes that it may have.
     most: u64,
     written: u64,
+    /// Whether its last line says that there was more.
+    is_cut: bool,
     /// The first error.
     fault: Option<io::Error>,
 }
@@ -285,11 +291,20 @@ impl Log {
             Ok(()) if fits.len() == text.len() => self.written += fits.len() as u64,
             Ok(()) => {
                 self.written = self.most;
-                let last = format!("\n[the check printed more than {}; the rest was not recorded]\n", size(self.most));
-                self.fault = self.file.write_all(last.as_bytes()).err();
+                self.say_cut();
             }
             Err(error) => self.fault = Some(error),
         }
+    }
+
+    /// Says, once, that more was printed than is recorded.
+    fn say_cut(&mut self) {
+        if self.is_cut || self.fault.is_some() {
+            return;
+        }
+        self.is_cut = true;
+        let last = format!("\n[the check printed more than {}; the rest was not recorded]\n", size(self.most));
+        self.fault = self.file.write_all(last.as_bytes()).err();
     }
 
     fn finish(mut self) -> Option<io::Error> {
@@ -429,6 +444,20 @@ mod tests {
     }
 
     /// Half of a secret may be the first that is kept of the end.
+    #[test]
+    fn a_log_that_is_full_to_its_last_byte_says_that_there_was_more() {
+        for (extra, is_said) in [("", false), ("more\n", true)] {
+            let (mut output, file) = new(&[]);
+            output.log.most = 8;
+            output.take(b"one\ntwo\n");
+            output.take(extra.as_bytes());
+            output.into_text();
+            let log = text_of(file);
+            assert!(log.starts_with("one\ntwo\n"), "{log}");
+            assert_eq!(log.ends_with("the rest was not recorded]\n"), is_said, "{log}");
+        }
+    }
+
     #[test]
     fn no_part_of_a_secret_begins_the_end() {
         let secret = "never-to-be-seen-by-anyone";
