@@ -8,8 +8,11 @@
 //! Deliberately absent: a fallback from one provider to another. What the user chose answers, or the run stops.
 
 mod anthropic;
+mod catalog;
 mod editor;
+mod effort;
 mod error;
+mod limits;
 mod message;
 mod model;
 mod plain_http;
@@ -25,8 +28,11 @@ mod throttle;
 mod turn;
 
 pub use anthropic::{API_VERSION, Anthropic, AnthropicClient, AnthropicConfig, Credential};
+pub use catalog::{Catalog, ModelFacts};
 pub use editor::{EditorClient, EditorConfig, EditorModel, EditorModels, EditorRefusal, RefusalKind};
+pub use effort::{Effort, Efforts};
 pub use error::{ModelError, ModelErrorKind};
+pub use limits::Limits;
 pub use message::{Block, Message, Role, StopReason, ToolSpec};
 pub use model::Model;
 pub use probe::Probe;

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::error::ModelError;
+use super::limits::Limits;
 use super::probe::Probe;
 use super::turn::{Turn, TurnProgress, TurnRequest};
 
@@ -22,6 +23,11 @@ pub trait Model: Send + Sync {
     /// Ask the provider whether it has this model, in a few short requests that cost nothing.
     async fn probe(&self) -> Probe {
         Probe::NotNeeded
+    }
+
+    /// What it takes in one request. A server may be asked for it, once; what is not known is left open.
+    async fn limits(&self) -> Limits {
+        Limits::default()
     }
 
     /// Whether it has an answer to a conversation. A recorded run may have none: what is sent back to it is never mended.

@@ -29,11 +29,18 @@ pub(super) const fn price(input: f64, output: f64, cache_write: f64, cache_read:
 pub(super) fn cost(prices: &[PricedModel], model: &str, usage: &Usage) -> Option<f64> {
     let prompt = usage.prompt_tokens();
     let (_, price) = find(prices, model)?.tiers.iter().find(|(up_to, _)| prompt <= *up_to)?;
-    let dollars = usage.input_tokens as f64 * price.input
-        + usage.cache_write_tokens as f64 * price.cache_write
-        + usage.cache_read_tokens as f64 * price.cache_read
-        + usage.output_tokens as f64 * price.output;
-    Some(dollars / 1e6)
+    Some(price.of(usage))
+}
+
+impl Price {
+    /// What one request cost, in US dollars.
+    pub(super) fn of(&self, usage: &Usage) -> f64 {
+        let dollars = usage.input_tokens as f64 * self.input
+            + usage.cache_write_tokens as f64 * self.cache_write
+            + usage.cache_read_tokens as f64 * self.cache_read
+            + usage.output_tokens as f64 * self.output;
+        dollars / 1e6
+    }
 }
 
 /// A model goes by its name, with a provider or region before it (`anthropic:`, `us.anthropic.`) and a date or

@@ -14,8 +14,8 @@ pub(super) struct Provider {
     pub(super) name: &'static str,
     /// Whether it may serve where the user names none: its key is set, say.
     pub(super) is_set_up: fn(&Setup<'_>) -> bool,
-    /// The model that serves a tier where the user names none.
-    pub(super) default_model: fn(Tier) -> &'static str,
+    /// The model that serves a tier where the user names none; `None` where it has no such default.
+    pub(super) default_model: fn(&Setup<'_>, Tier) -> Option<String>,
     /// Make a client. Nothing is sent yet; a fault of the settings says what to set.
     pub(super) connect: fn(&Setup<'_>) -> Result<Arc<dyn Connection>, ModelError>,
     /// What its models cost; empty where that is not known, or nothing.

@@ -57,7 +57,7 @@ const ID: &str = "replay:recorded";
 pub(super) const PROVIDER: Provider = Provider {
     name: "replay",
     is_set_up: |_| false,
-    default_model: |_| "recorded",
+    default_model: |_, _| Some("recorded".to_owned()),
     connect: |setup| Ok(Arc::new(from_file(setup)?)),
     prices: &[],
 };

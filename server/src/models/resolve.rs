@@ -3,7 +3,9 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+use super::catalog::{Catalog, ModelFacts};
 use super::editor::service::EditorModels;
+use super::effort::Efforts;
 use super::error::ModelError;
 use super::model::Model;
 use super::provider::{Connection, Provider};
@@ -12,7 +14,7 @@ use super::table::PROVIDERS;
 use super::turn::Tier;
 
 /// Which models the user wants; what is not said is the provider's default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Wanted {
     /// `provider:name` for [`Tier::Fast`].
     pub fast: Option<String>,
@@ -24,6 +26,10 @@ pub struct Wanted {
     pub provider: Option<String>,
     /// Hosts that may get a key over plain http, in lower case, each with or without a port.
     pub allow_http_hosts: Vec<String>,
+    /// What the user's own file says of models.
+    pub facts: Vec<ModelFacts>,
+    /// How long the models of each tier shall think.
+    pub efforts: Efforts,
 }
 
 /// The models of a run.
@@ -35,6 +41,8 @@ pub struct Models {
     pub balanced: Arc<dyn Model>,
     /// Plan and review.
     pub powerful: Arc<dyn Model>,
+    /// What is known of them, and of others.
+    pub catalog: Arc<Catalog>,
 }
 
 /// Named in the contract, not built yet.
@@ -59,7 +67,14 @@ pub fn resolve(
     editor: Option<&Arc<dyn EditorModels>>,
 ) -> Result<Models, ModelError> {
     let named = wanted.provider.as_deref().map(|name| provider(name, "--provider")).transpose()?;
-    let setup = Setup { env, allow_http_hosts: &wanted.allow_http_hosts, editor: editor.cloned() };
+    let catalog = Arc::new(Catalog::new(wanted.facts.clone()));
+    let setup = Setup {
+        env,
+        allow_http_hosts: &wanted.allow_http_hosts,
+        editor: editor.cloned(),
+        catalog: Arc::clone(&catalog),
+        efforts: wanted.efforts,
+    };
     let default = named.unwrap_or_else(|| first_set_up(&setup));
     let connections = Connections { setup, connected: PROVIDERS.iter().map(|_| OnceCell::new()).collect() };
     let serve = |tier: Tier, choice: &Option<String>| match choice {
@@ -67,19 +82,24 @@ pub fn resolve(
             let (provider, name) = split(choice, setting(tier))?;
             connections.model(provider, name, tier)
         }
-        None => connections.model(default, (PROVIDERS[default].default_model)(tier), tier),
+        None => {
+            let named = (PROVIDERS[default].default_model)(&connections.setup, tier);
+            let name = named.ok_or_else(|| no_default(&PROVIDERS[default], tier))?;
+            connections.model(default, &name, tier)
+        }
     };
     Ok(Models {
         fast: serve(Tier::Fast, &wanted.fast)?,
         balanced: serve(Tier::Balanced, &wanted.balanced)?,
         powerful: serve(Tier::Powerful, &wanted.powerful)?,
+        catalog,
     })
 }
 
 impl Models {
     /// One model for every tier.
     pub fn all(model: Arc<dyn Model>) -> Self {
-        Self { fast: Arc::clone(&model), balanced: Arc::clone(&model), powerful: model }
+        Self { fast: Arc::clone(&model), balanced: Arc::clone(&model), powerful: model, catalog: Arc::default() }
     }
 
     /// The model that serves a tier.
@@ -151,8 +171,7 @@ fn setting(tier: Tier) -> &'static str {
 /// A provider's row and the name of its model, from `provider:name`.
 fn split<'a>(choice: &'a str, setting: &str) -> Result<(usize, &'a str), ModelError> {
     let choice = choice.trim();
-    let example = (PROVIDERS[0].default_model)(Tier::Fast);
-    let first = PROVIDERS[0].name;
+    let (first, example) = ("anthropic", "claude-haiku-5-5");
     let Some((word, name)) = choice.split_once(':') else {
         let name = if choice.is_empty() { example } else { choice };
         return Err(settings(format!(
@@ -182,6 +201,12 @@ fn provider(word: &str, setting: &str) -> Result<usize, ModelError> {
         "{setting} names the provider {word:?}, which does not exist. There are {}.",
         names(PROVIDERS)
     )))
+}
+
+/// A provider without a model of its own for a tier.
+fn no_default(provider: &Provider, tier: Tier) -> ModelError {
+    let (name, setting) = (provider.name, setting(tier));
+    settings(format!("The provider `{name}` has no default models. Set {setting} to \"{name}:\" and a model's name."))
 }
 
 /// ``` `a`, `b` and `c` ```

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::catalog::Catalog;
 use super::editor::service::EditorModels;
+use super::effort::Efforts;
 use super::error::{ModelError, ModelErrorKind};
 
 /// What providers are made from: the environment, the settings, and the editor a run was started in.
@@ -12,6 +14,10 @@ pub(super) struct Setup<'a> {
     pub(super) allow_http_hosts: &'a [String],
     /// The editor, where it offers its models.
     pub(super) editor: Option<Arc<dyn EditorModels>>,
+    /// What is known of models.
+    pub(super) catalog: Arc<Catalog>,
+    /// How long the models of each tier shall think.
+    pub(super) efforts: Efforts,
 }
 
 impl Setup<'_> {

@@ -27,6 +27,10 @@ fn tables(model: &str) -> impl Iterator<Item = &'static [PricedModel]> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::effort::Efforts;
+    use super::super::setup::Setup;
     use super::super::turn::Tier;
     use super::*;
 
@@ -53,7 +57,14 @@ mod tests {
             assert!(names.insert(name), "{name} stands twice in the table");
             assert!(name.bytes().all(|b| b.is_ascii_lowercase()), "{name} stands before a colon in settings");
             for tier in [Tier::Fast, Tier::Balanced, Tier::Powerful] {
-                let model = (provider.default_model)(tier);
+                let setup = Setup {
+                    env: &|_| None,
+                    allow_http_hosts: &[],
+                    editor: None,
+                    catalog: Arc::default(),
+                    efforts: Efforts::default(),
+                };
+                let Some(model) = (provider.default_model)(&setup, tier) else { continue };
                 assert!(!model.is_empty(), "{name} has no model for {tier:?}");
                 let is_priced = price_known(&format!("{name}:{model}"));
                 assert_eq!(is_priced, !provider.prices.is_empty(), "{name}: {model} has no price");

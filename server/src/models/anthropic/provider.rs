@@ -19,10 +19,13 @@ const NOT_SET_UP: &str = "No model is set up. Set ANTHROPIC_API_KEY to a key of 
 pub(in super::super) const PROVIDER: Provider = Provider {
     name: "anthropic",
     is_set_up: |setup| [KEY, TOKEN].iter().any(|name| setup.var(name).is_some()),
-    default_model: |tier| match tier {
-        Tier::Fast => "claude-haiku-5-5",
-        Tier::Balanced => "claude-sonnet-5-5",
-        Tier::Powerful => "claude-opus-5-5",
+    default_model: |_, tier| {
+        let name = match tier {
+            Tier::Fast => "claude-haiku-5-5",
+            Tier::Balanced => "claude-sonnet-5-5",
+            Tier::Powerful => "claude-opus-5-5",
+        };
+        Some(name.to_owned())
     },
     connect: |setup| Ok(Arc::new(AnthropicClient::new(config(setup)?)?)),
     prices: PRICES,

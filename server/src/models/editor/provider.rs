@@ -14,7 +14,7 @@ const NOT_IN_AN_EDITOR: &str = "The provider `editor` is an editor's own models:
 pub(in super::super) const PROVIDER: Provider = Provider {
     name: "editor",
     is_set_up: |setup| setup.editor.is_some(),
-    default_model: Tier::as_str,
+    default_model: |_, tier| Some(tier.as_str().to_owned()),
     connect: |setup| {
         let editor = setup.editor.clone().ok_or_else(|| settings(NOT_IN_AN_EDITOR))?;
         Ok(Arc::new(EditorClient::new(editor, config(setup)?)))

@@ -86,7 +86,8 @@ pub fn models(
 ) -> Result<Models, ModelError> {
     let ModelChoice { fast, balanced, powerful, provider } = settings.models.clone();
     let allow_http_hosts = settings.allow_http_hosts.clone();
-    models::resolve(&Wanted { fast, balanced, powerful, provider, allow_http_hosts }, env, editor.models.as_ref())
+    let wanted = Wanted { fast, balanced, powerful, provider, allow_http_hosts, ..Wanted::default() };
+    models::resolve(&wanted, env, editor.models.as_ref())
 }
 
 /// The prompts, with the user's own in the place of the built-in ones.

@@ -1,0 +1,45 @@
+use super::turn::Tier;
+
+/// How long a model thinks before it answers, where it can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effort {
+    /// Shortly.
+    Low,
+    /// As long as most work needs.
+    Medium,
+    /// As long as it takes.
+    High,
+}
+
+/// The effort of each tier; `None` leaves it to the provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Efforts {
+    /// For [`Tier::Fast`].
+    pub fast: Option<Effort>,
+    /// For [`Tier::Balanced`].
+    pub balanced: Option<Effort>,
+    /// For [`Tier::Powerful`].
+    pub powerful: Option<Effort>,
+}
+
+impl Effort {
+    /// The word used in settings and requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+impl Efforts {
+    /// The effort of a tier.
+    pub fn of(&self, tier: Tier) -> Option<Effort> {
+        match tier {
+            Tier::Fast => self.fast,
+            Tier::Balanced => self.balanced,
+            Tier::Powerful => self.powerful,
+        }
+    }
+}
