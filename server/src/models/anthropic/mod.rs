@@ -10,11 +10,9 @@ mod list;
 mod model;
 mod prices;
 mod provider;
-mod refusal;
 mod request;
-mod stream;
 
 pub use client::{API_VERSION, AnthropicClient};
-pub use config::{AnthropicConfig, Credential};
+pub use config::AnthropicConfig;
 pub use model::Anthropic;
 pub(super) use provider::PROVIDER;

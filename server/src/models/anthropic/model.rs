@@ -1,18 +1,17 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use reqwest::Body;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::ModelError;
+use super::super::http::watching;
 use super::super::model::Model;
 use super::super::probe::Probe;
-use super::super::retry::with_retries;
 use super::super::turn::{Turn, TurnProgress, TurnRequest};
+use super::answer::Answer;
 use super::client::AnthropicClient;
 use super::request;
-use super::stream::Watch;
 
 /// One model of the Messages API.
 #[derive(Debug, Clone)]
@@ -37,11 +36,11 @@ impl Model for Anthropic {
     }
 
     fn account(&self) -> String {
-        self.client.endpoint.account()
+        self.client.server.endpoint.account()
     }
 
     fn host(&self) -> Option<String> {
-        Some(self.client.endpoint.host.clone())
+        Some(self.client.server.endpoint.host.clone())
     }
 
     async fn probe(&self) -> Probe {
@@ -54,23 +53,18 @@ impl Model for Anthropic {
         cancel: &CancellationToken,
         progress: &(dyn Fn(TurnProgress) + Send + Sync),
     ) -> Result<Turn, ModelError> {
-        let client = &self.client;
+        let server = &self.client.server;
         let body = bytes::Bytes::from(request::body(&self.name, request));
-        let opened = AtomicBool::new(false);
-        let watch = Watch {
-            // The cache is open from the first byte on; a second attempt does not open it again.
-            first_byte: &|| {
-                if !opened.swap(true, Ordering::Relaxed) {
-                    progress(TurnProgress::FirstByte);
-                }
-            },
-            output: &|characters| progress(TurnProgress::Output { characters }),
-        };
-        let (mut turn, lost) =
-            with_retries(&client.endpoint.provider(), &client.config.retry, &client.throttle, cancel, progress, || {
-                client.attempt(&self.name, Body::from(body.clone()), &watch)
-            })
-            .await?;
+        let (mut turn, lost) = watching(progress, async |watch| {
+            let attempt = || async {
+                let answer = Answer::of(&self.name, Arc::clone(&self.client.catalog));
+                let body = Body::from(body.clone());
+                let answered = server.post(server.url(&["v1", "messages"]), &self.name, body, answer, watch).await;
+                answered.map(Answer::finish).map_err(|failed| failed.attempt)
+            };
+            server.with_retries(cancel, progress, attempt).await
+        })
+        .await?;
         turn.usage += lost;
         Ok(turn)
     }

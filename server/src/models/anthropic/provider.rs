@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use super::super::error::ModelError;
+use super::super::http::{Credential, EDITOR_STORE, Timing};
 use super::super::model::Model;
 use super::super::provider::{Connection, Provider};
 use super::super::setup::{Setup, settings};
 use super::super::turn::Tier;
 use super::client::AnthropicClient;
-use super::config::{AnthropicConfig, Credential, EDITOR_STORE};
+use super::config::AnthropicConfig;
 use super::prices::PRICES;
 
 const KEY: &str = "ANTHROPIC_API_KEY";
@@ -53,10 +54,8 @@ fn config(setup: &Setup<'_>) -> Result<AnthropicConfig, ModelError> {
         config.base_url = base_url;
     }
     config.allow_http_hosts = setup.allow_http_hosts.to_vec();
-    setup.set_durations([
-        ("BATON_RETRY_BASE", &mut config.retry.base),
-        ("BATON_IDLE_TIMEOUT", &mut config.idle_timeout),
-        ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout),
-    ])?;
+    let Timing { idle, answer, retry, .. } = Timing::of(setup)?;
+    (config.idle_timeout, config.answer_timeout, config.retry) = (idle, answer, retry);
+    (config.catalog, config.efforts) = (Arc::clone(&setup.catalog), setup.efforts);
     Ok(config)
 }

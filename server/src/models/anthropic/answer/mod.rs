@@ -1,15 +1,15 @@
 //! The answer, put together from the events of its stream.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
+use super::super::catalog::Catalog;
+use super::super::http::{Fault, Incoming, Step, Tokens, join_surrogates_in, parse_json, tool_input, tool_input_of};
 use super::super::message::{Block, StopReason};
-use super::super::prices;
 use super::super::turn::Turn;
-use super::prices::PRICES;
 use crate::contracts::Usage;
 
 /// An answer that is coming in.
@@ -17,6 +17,7 @@ use crate::contracts::Usage;
 pub(super) struct Answer {
     /// The model that was asked, until the answer names itself.
     model: String,
+    catalog: Arc<Catalog>,
     blocks: BTreeMap<u64, Growing>,
     stop_reason: Option<StopReason>,
     usage: Tokens,
@@ -46,66 +47,17 @@ struct Growing {
     input: String,
 }
 
-/// Whether more is to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    More,
-    Done,
-}
-
-/// An answer that broke off, and what it cost as far as the server reported.
-#[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) fault: Fault,
-    pub(super) usage: Usage,
-}
-
-/// What is wrong with an answer.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    #[error("the connection broke: {0}")]
-    Connection(String),
-    /// Bytes may have come, with nothing of the answer in them.
-    #[error("nothing of it came for {}", humantime::format_duration(*.0))]
-    Idle(Duration),
-    #[error("the answer ended in the middle")]
-    Cut,
-    #[error("the answer has no end")]
-    TooLong,
-    #[error("the answer is no event stream: {0}")]
-    NoEvents(String),
-    #[error("the input of a tool call is no JSON object, or far too deep a one")]
-    Input,
-    /// The server's own `event: error`.
-    #[error("{message} ({kind})")]
-    Reported { kind: String, message: String },
-}
-
-/// Token counts as the server last reported them.
-#[derive(Debug, Default, Clone, Copy)]
-struct Tokens {
-    input: Option<u64>,
-    cache_write: Option<u64>,
-    cache_read: Option<u64>,
-    output: Option<u64>,
-}
-
-/// Levels of a tool's input, far more than any tool has. Readers of JSON bound its depth, and the input goes on into
-/// requests and journals, where it stands deeper.
-const MOST_NESTED: usize = 64;
 /// Content blocks, far more than any answer has.
 const MOST_BLOCKS: usize = 4096;
 /// Bytes of tool inputs, block starts and the like in one answer, and of one event: far more than a model writes in a turn.
 /// As values they take up to forty times as many.
 const MOST_STRUCTURED: usize = 8 << 20;
-/// More than any request has; what a server says beyond it is nonsense that must not overflow a sum.
-const MOST_TOKENS: u64 = 1_000_000_000;
-
 impl Answer {
-    /// An answer of the model with this name.
-    pub(super) fn of(asked: &str) -> Self {
+    /// An answer of the model with this name, priced by what is known of models.
+    pub(super) fn of(asked: &str, catalog: Arc<Catalog>) -> Self {
         Self {
             model: asked.to_owned(),
+            catalog,
             blocks: BTreeMap::new(),
             stop_reason: None,
             usage: Tokens::default(),
@@ -116,85 +68,35 @@ impl Answer {
         }
     }
 
-    /// Apply one event. `name` is the event's own; its data may name it too. Unknown events are passed over: new
-    /// kinds may come at any time.
-    pub(super) fn take(&mut self, name: Option<&str>, data: &str) -> Result<Step, Fault> {
-        const KNOWN: [&str; 7] = [
-            "message_start",
-            "content_block_start",
-            "content_block_delta",
-            "content_block_stop",
-            "message_delta",
-            "message_stop",
-            "error",
-        ];
-        if name.is_some_and(|name| !KNOWN.contains(&name) && name != "message") {
-            return Ok(Step::More);
-        }
-        if data.trim().is_empty() {
-            return Ok(Step::More);
-        }
-        if data.len() > MOST_STRUCTURED {
-            return Err(Fault::TooLong);
-        }
-        let event: Value = serde_json::from_str(data).map_err(|error| Fault::NoEvents(error.to_string()))?;
-        match event.get("type").and_then(Value::as_str).or(name).unwrap_or_default() {
-            "message_start" => self.start(&event["message"]),
-            "content_block_start" => {
-                self.structured += data.len();
-                self.start_block(&event);
-            }
-            "content_block_delta" => self.grow_block(&event, data.len()),
-            "message_delta" => self.message_delta(&event),
-            "message_stop" => return Ok(Step::Done),
-            "error" => return Err(reported(&event)),
-            _ => {}
-        }
-        if self.structured > MOST_STRUCTURED || self.blocks.len() > MOST_BLOCKS {
-            return Err(Fault::TooLong);
-        }
-        Ok(Step::More)
-    }
-
-    /// A number that rises whenever an event brought something new of the answer. Pings, empty pieces and what was reported
-    /// before are nothing new.
-    pub(super) fn news(&self) -> u64 {
-        self.news
-    }
-
-    /// Characters of text and tool input so far.
-    pub(super) fn characters(&self) -> usize {
-        self.characters
-    }
-
     /// The whole answer.
     ///
     /// A tool call that was cut off (by `max_tokens` and the like) is left out: the stop reason says that something is
     /// missing. So is blank text, which the API would refuse in the next request. Where no usage was reported, none is
     /// priced.
-    pub(super) fn finish(self) -> Result<Turn, Broken> {
+    pub(super) fn finish(self) -> Turn {
         let cut = self.stop_reason.as_ref().is_some_and(|reason| !is_of_own_accord(reason));
         let last = self.blocks.keys().next_back();
         let mut content = Vec::new();
         for (index, growing) in &self.blocks {
-            match growing.whole() {
-                Some(_) if cut && Some(index) == last && growing.is_bare_call() => {}
-                Some(block) if is_blank(&block) => {}
-                Some(block) => content.push(Block(block)),
-                None if cut => {}
-                None => return Err(self.broken(Fault::Input)),
+            let block = growing.whole();
+            let is_half = cut && Some(index) == last && (growing.is_bare_call() || block["input"].is_string());
+            if !is_half && !is_blank(&block) {
+                content.push(Block(block));
             }
         }
         let calls_tools = content.iter().any(|block| block.kind() == "tool_use");
         let default_reason = if calls_tools { StopReason::ToolUse } else { StopReason::EndTurn };
-        let usage = self.usage.priced(&self.model);
-        Ok(Turn { content, stop_reason: self.stop_reason.unwrap_or(default_reason), model: self.model, usage })
+        let usage = self.priced();
+        Turn { content, stop_reason: self.stop_reason.unwrap_or(default_reason), model: self.model, usage }
     }
 
-    /// The error of an answer that broke off, with the cost reported so far.
-    pub(super) fn broken(self, fault: Fault) -> Broken {
-        let usage = if self.usage.is_reported() { self.usage.priced(&self.model) } else { Usage::default() };
-        Broken { fault, usage }
+    /// What it has cost. Where nothing was reported, nothing is priced.
+    fn priced(&self) -> Usage {
+        let mut usage = self.usage.usage();
+        if self.usage.is_reported() {
+            usage.cost_usd = self.catalog.cost(&format!("anthropic:{}", self.model), &usage);
+        }
+        usage
     }
 
     fn start(&mut self, message: &Value) {
@@ -202,7 +104,7 @@ impl Answer {
         if let Some(model) = message.get("model").and_then(Value::as_str).filter(|model| !model.is_empty()) {
             self.model = model.to_owned();
         }
-        self.usage.update(&message["usage"]);
+        update(&mut self.usage, &message["usage"]);
     }
 
     fn start_block(&mut self, event: &Value) {
@@ -230,7 +132,60 @@ impl Answer {
             self.news += u64::from(self.stop_reason.is_none());
             self.stop_reason = Some(reason);
         }
-        self.usage.update(&event["usage"]);
+        update(&mut self.usage, &event["usage"]);
+    }
+}
+
+impl Incoming for Answer {
+    /// The data of an event may name its kind too. Unknown events are passed over: new kinds may come at any time.
+    fn take(&mut self, name: Option<&str>, data: &str) -> Result<Step, Fault> {
+        const KNOWN: [&str; 7] = [
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+            "error",
+        ];
+        if name.is_some_and(|name| !KNOWN.contains(&name) && name != "message") {
+            return Ok(Step::More);
+        }
+        if data.trim().is_empty() {
+            return Ok(Step::More);
+        }
+        if data.len() > MOST_STRUCTURED {
+            return Err(Fault::TooLong);
+        }
+        let event = parse_json(data).map_err(|error| Fault::Form(format!("no event stream: {error}")))?;
+        match event.get("type").and_then(Value::as_str).or(name).unwrap_or_default() {
+            "message_start" => self.start(&event["message"]),
+            "content_block_start" => {
+                self.structured += data.len();
+                self.start_block(&event);
+            }
+            "content_block_delta" => self.grow_block(&event, data.len()),
+            "message_delta" => self.message_delta(&event),
+            "message_stop" => return Ok(Step::Done),
+            "error" => return Err(Fault::Reported(data.to_owned())),
+            _ => {}
+        }
+        if self.structured > MOST_STRUCTURED || self.blocks.len() > MOST_BLOCKS {
+            return Err(Fault::TooLong);
+        }
+        Ok(Step::More)
+    }
+
+    fn news(&self) -> u64 {
+        self.news
+    }
+
+    fn characters(&self) -> usize {
+        self.characters
+    }
+
+    fn usage(&self) -> Usage {
+        if self.usage.is_reported() { self.priced() } else { Usage::default() }
     }
 }
 
@@ -279,33 +234,22 @@ impl Growing {
         self.block.get("type").is_some_and(|kind| kind == "tool_use") && self.input.trim().is_empty()
     }
 
-    /// The block in full; `None` when its tool input is cut off or was never JSON.
-    fn whole(&self) -> Option<Value> {
+    /// The block in full. The input of a tool call that is no object stays the text that the model wrote.
+    fn whole(&self) -> Value {
         let mut block = self.block.clone();
-        let kind = block.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if !self.input.trim().is_empty() {
-            let input: Value = serde_json::from_str(&self.input).ok()?;
-            let input = match &input {
-                // Some models encode the input twice; sent back so, the API would refuse it.
-                Value::String(text) => serde_json::from_str(text).unwrap_or(input),
-                _ => input,
-            };
+        block.values_mut().for_each(join_surrogates_in);
+        if block.get("type").is_some_and(|kind| kind == "tool_use") {
+            let begun = block.get("input").unwrap_or(&Value::Null);
+            let input = if self.input.trim().is_empty() { tool_input_of(begun) } else { tool_input(&self.input) };
             block.insert("input".to_owned(), input);
-        }
-        if kind == "tool_use" {
-            let input = block.entry("input").or_insert_with(|| json!({}));
-            if input.is_null() {
-                *input = json!({});
-            }
-            if !input.is_object() || is_deeper(input, MOST_NESTED) {
-                return None;
-            }
             if block.get("id").and_then(Value::as_str).is_none_or(str::is_empty) {
                 // Its result must name it, and no two of a conversation may be called the same.
                 block.insert("id".to_owned(), format!("toolu_{:016x}", fastrand::u64(..)).into());
             }
+        } else if !self.input.trim().is_empty() {
+            block.insert("input".to_owned(), tool_input(&self.input));
         }
-        Some(Value::Object(block))
+        Value::Object(block)
     }
 }
 
@@ -328,22 +272,8 @@ fn join(block: &mut Map<String, Value>, field: &str, piece: &Value) -> bool {
     }
 }
 
-fn is_deeper(value: &Value, levels: usize) -> bool {
-    let Some(inner) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
-    match value {
-        Value::Array(list) => list.iter().any(|value| is_deeper(value, inner)),
-        Value::Object(object) => object.values().any(|value| is_deeper(value, inner)),
-        _ => false,
-    }
-}
-
 fn is_blank(block: &Value) -> bool {
     block["type"] == "text" && block["text"].as_str().unwrap_or_default().trim().is_empty()
-}
-
-fn reported(event: &Value) -> Fault {
-    let field = |name: &str| event["error"].get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Fault::Reported { kind: field("type"), message: field("message") }
 }
 
 /// Whether the model stopped on its own.
@@ -351,37 +281,15 @@ fn is_of_own_accord(reason: &StopReason) -> bool {
     matches!(reason, StopReason::EndTurn | StopReason::ToolUse | StopReason::StopSequence | StopReason::Other(_))
 }
 
-impl Tokens {
-    /// The last report counts.
-    fn update(&mut self, counts: &Value) {
-        let read = |name: &str, before: Option<u64>| {
-            counts.get(name).and_then(Value::as_u64).map(|tokens| tokens.min(MOST_TOKENS)).or(before)
-        };
-        *self = Self {
-            input: read("input_tokens", self.input),
-            cache_write: read("cache_creation_input_tokens", self.cache_write),
-            cache_read: read("cache_read_input_tokens", self.cache_read),
-            output: read("output_tokens", self.output),
-        };
-    }
-
-    fn is_reported(&self) -> bool {
-        self.input.or(self.cache_write).or(self.cache_read).or(self.output).is_some()
-    }
-
-    fn priced(self, model: &str) -> Usage {
-        let mut usage = Usage {
-            input_tokens: self.input.unwrap_or(0),
-            cache_write_tokens: self.cache_write.unwrap_or(0),
-            cache_read_tokens: self.cache_read.unwrap_or(0),
-            output_tokens: self.output.unwrap_or(0),
-            cost_usd: None,
-        };
-        if self.is_reported() {
-            usage.cost_usd = prices::cost(PRICES, model, &usage);
-        }
-        usage
-    }
+/// The last report of each count holds.
+fn update(tokens: &mut Tokens, counts: &Value) {
+    let read = |name: &str, before: Option<u64>| Tokens::count(counts, name).or(before);
+    *tokens = Tokens {
+        input: read("input_tokens", tokens.input),
+        cache_write: read("cache_creation_input_tokens", tokens.cache_write),
+        cache_read: read("cache_read_input_tokens", tokens.cache_read),
+        output: read("output_tokens", tokens.output),
+    };
 }
 
 #[cfg(test)]

@@ -1,16 +1,21 @@
 use super::*;
 
-/// Take these events in, each named by its own type, and finish.
-fn answer(events: &[Value]) -> Result<Turn, Broken> {
-    let mut answer = Answer::of("asked-model");
+fn answer_of(model: &str) -> Answer {
+    Answer::of(model, Arc::default())
+}
+
+/// Take these events in, each named by its own type, and finish; or what is wrong, and what it cost.
+fn answer(events: &[Value]) -> Result<Turn, (Fault, Usage)> {
+    let mut answer = answer_of("asked-model");
     for event in events {
         match answer.take(event["type"].as_str(), &event.to_string()) {
             Ok(Step::More) => {}
-            Ok(Step::Done) => return answer.finish(),
-            Err(fault) => return Err(answer.broken(fault)),
+            Ok(Step::Done) => return Ok(answer.finish()),
+            Err(fault) => return Err((fault, answer.usage())),
         }
     }
-    Err(answer.broken(Fault::Cut))
+    let fault = answer.end().expect_err("it did not say that it is done");
+    Err((fault, answer.usage()))
 }
 
 fn start() -> Value {
@@ -40,7 +45,7 @@ fn end(stop_reason: &str) -> Vec<Value> {
     ]
 }
 
-fn whole(blocks: Vec<Value>, stop_reason: &str) -> Result<Turn, Broken> {
+fn whole(blocks: Vec<Value>, stop_reason: &str) -> Result<Turn, (Fault, Usage)> {
     answer(&[vec![start()], blocks, end(stop_reason)].concat())
 }
 
@@ -127,12 +132,29 @@ fn a_call_cut_by_max_tokens_is_left_out() {
 }
 
 #[test]
-fn tool_input_that_is_no_json_object_breaks_an_answer_that_claims_to_be_whole() {
-    for pieces in [&["{\"path\": "][..], &["[1]"], &["\"text\""], &["\u{1F980}"]] {
-        let broken = whole(call(0, pieces), "tool_use").expect_err("not an object");
-        assert!(matches!(broken.fault, Fault::Input), "{broken:?}");
-        assert_eq!(broken.usage.output_tokens, 40, "it was paid for");
+fn tool_input_that_is_no_object_is_handed_on_as_the_model_wrote_it() {
+    for pieces in [&["{\"path\": ", "\"a"][..], &["[1]"], &["\"text\""], &["\u{1F980}"]] {
+        let turn = whole(call(0, pieces), "tool_use").expect("an answer that was paid for");
+        assert_eq!(turn.content[0].0["input"], json!(pieces.concat()));
+        assert_eq!(turn.usage.output_tokens, 40);
     }
+}
+
+#[test]
+fn a_character_that_was_cut_between_two_pieces_is_whole_again() {
+    let event = |field: &str, kind: &str, piece: &str| {
+        format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"{kind}","{field}":"{piece}"}}}}"#)
+    };
+    let mut text = begun(&block(0, json!({ "type": "text", "text": "" }), &[]));
+    let mut input = begun(&block(0, json!({ "type": "tool_use", "id": "t", "name": "n" }), &[]));
+    for piece in [r"a \ud83e", r"\udd80 b"] {
+        text.take(None, &event("text", "text_delta", piece)).expect("taken");
+    }
+    for piece in [r#"{\"a\":\"\ud83e"#, r#"\udd80\"}"#] {
+        input.take(None, &event("partial_json", "input_json_delta", piece)).expect("taken");
+    }
+    assert_eq!(text.finish().content[0].as_text(), Some("a \u{1F980} b"));
+    assert_eq!(input.finish().content[0].0["input"], json!({ "a": "\u{1F980}" }));
 }
 
 #[test]
@@ -145,18 +167,18 @@ fn blank_text_is_left_out_since_the_api_would_not_take_it_back() {
 
 #[test]
 fn a_stream_that_ends_early_or_tells_an_error_is_broken_and_keeps_its_cost() {
-    let broken = answer(&[vec![start()], call(0, &["{}"])].concat()).expect_err("no message_stop");
-    assert!(matches!(broken.fault, Fault::Cut));
-    assert_eq!(broken.usage.input_tokens, 100);
+    let (fault, usage) = answer(&[vec![start()], call(0, &["{}"])].concat()).expect_err("no message_stop");
+    assert!(matches!(fault, Fault::Cut));
+    assert_eq!(usage.input_tokens, 100);
     let error = json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } });
-    let broken = answer(&[start(), error]).expect_err("an error");
-    assert!(matches!(&broken.fault, Fault::Reported { kind, .. } if kind == "overloaded_error"));
-    assert_eq!(answer(&[]).expect_err("nothing").usage, Usage::default());
+    let (fault, _) = answer(&[start(), error.clone()]).expect_err("an error");
+    assert!(matches!(fault, Fault::Reported(body) if body == error.to_string()));
+    assert_eq!(answer(&[]).expect_err("nothing").1, Usage::default());
 }
 
 #[test]
 fn pings_and_unknown_events_are_passed_over_and_garbage_is_not() {
-    let mut answer = Answer::of("m");
+    let mut answer = answer_of("m");
     for (name, data) in [
         (Some("ping"), "{\"type\":\"ping\"}"),
         (Some("news"), "not even JSON"),
@@ -172,16 +194,16 @@ fn pings_and_unknown_events_are_passed_over_and_garbage_is_not() {
     ] {
         assert!(matches!(answer.take(name, data), Ok(Step::More)), "{name:?} {data}");
     }
-    assert!(matches!(answer.take(Some("message_start"), "<html>"), Err(Fault::NoEvents(_))));
+    assert!(matches!(answer.take(Some("message_start"), "<html>"), Err(Fault::Form(_))));
     assert!(matches!(answer.take(Some("message_stop"), "{}"), Ok(Step::Done)));
 }
 
 #[test]
 fn absurd_token_counts_do_not_overflow_a_sum() {
-    let mut answer = Answer::of("claude-opus-5-5");
+    let mut answer = answer_of("claude-opus-5-5");
     let told = json!({ "type": "message_delta", "usage": { "input_tokens": u64::MAX, "output_tokens": u64::MAX } });
     answer.take(None, &told.to_string()).expect("taken");
-    let turn = answer.finish().expect("whole");
+    let turn = answer.finish();
     let mut sum = turn.usage;
     sum += turn.usage;
     assert!(sum.total_tokens() > 0);
@@ -189,7 +211,7 @@ fn absurd_token_counts_do_not_overflow_a_sum() {
 
 /// An answer that has taken these events in.
 fn begun(events: &[Value]) -> Answer {
-    let mut answer = Answer::of("asked-model");
+    let mut answer = answer_of("asked-model");
     for event in events {
         answer.take(event["type"].as_str(), &event.to_string()).expect("it goes on");
     }
@@ -253,7 +275,7 @@ fn every_piece_of_an_answer_is_news() {
 
 #[test]
 fn an_answer_that_would_fill_the_memory_is_too_long() {
-    let mut blocks = Answer::of("m");
+    let mut blocks = answer_of("m");
     let too_many = (0..)
         .map(|index| json!({ "type": "content_block_start", "index": index, "content_block": { "type": "text" } }));
     let end = too_many.take(100_000).find_map(|event| blocks.take(None, &event.to_string()).err());
@@ -271,7 +293,7 @@ fn an_answer_that_would_fill_the_memory_is_too_long() {
         assert!(matches!(end, Some(Fault::TooLong)), "{end:?}");
     }
     let event = format!("{{\"type\":\"ping\",\"x\":[{}0]}}", "0,".repeat(5 << 20));
-    assert!(matches!(Answer::of("m").take(None, &event), Err(Fault::TooLong)));
+    assert!(matches!(answer_of("m").take(None, &event), Err(Fault::TooLong)));
 
     // Text takes what it has, and is bounded by the bytes of the stream.
     let mut text = begun(&block(0, json!({ "type": "text", "text": "" }), &[]));

@@ -1,7 +1,17 @@
 use super::*;
 
+static API: Api = Api {
+    name: "Anthropic API",
+    lacking: "Messages API at its /v1/messages",
+    variable: "ANTHROPIC_BASE_URL",
+    default_address: "https://api.anthropic.com",
+    own_ends: &[],
+    foreign_ends: &[],
+};
+
 fn endpoint(is_default: bool) -> Endpoint {
     Endpoint {
+        api: &API,
         host: if is_default { "api.anthropic.com" } else { "127.0.0.1:9" }.to_owned(),
         is_default,
         is_readable: false,
@@ -16,7 +26,7 @@ fn refused(status: u16, headers: &[(&'static str, &str)], body: &str) -> Attempt
         map.insert(*name, value.parse().expect("a header"));
     }
     let status = StatusCode::from_u16(status).expect("a status");
-    endpoint(true).refused("claude-opus-5-5", status, &map, body, SystemTime::UNIX_EPOCH)
+    endpoint(true).refused("claude-opus-5-5", status, &map, &ErrorBody::read(body), SystemTime::UNIX_EPOCH)
 }
 
 fn body(kind: &str, message: &str) -> String {
@@ -98,7 +108,7 @@ fn each_refusal_says_what_to_do() {
 fn a_wrong_key_is_named_by_where_it_is_kept_and_by_its_provider() {
     let refused = |source: &str, status| {
         let endpoint = Endpoint { credential_source: source.to_owned(), ..endpoint(true) };
-        endpoint.refused("m", status, &HeaderMap::new(), "", SystemTime::UNIX_EPOCH).error.message
+        endpoint.refused("m", status, &HeaderMap::new(), &ErrorBody::default(), SystemTime::UNIX_EPOCH).error.message
     };
     for (source, status, message) in [
         (
@@ -133,7 +143,7 @@ fn every_failure_that_is_tried_again_names_what_happened() {
         (Fault::Cut, "connection lost in the middle of the answer"),
         (Fault::Idle(Duration::from_secs(90)), "timeout: nothing came for 1m 30s"),
     ] {
-        assert_eq!(endpoint(true).broken("m", Broken { fault, usage: Default::default() }).reason, reason);
+        assert_eq!(endpoint(true).broken("m", fault, Usage::default()).reason, reason);
     }
     let limited = refused(429, &[], "").error.message;
     assert_eq!(limited, "Anthropic API: rate limit reached (429).");
@@ -143,8 +153,8 @@ fn every_failure_that_is_tried_again_names_what_happened() {
 #[test]
 fn an_error_in_the_stream_means_what_its_status_would() {
     let told = |kind: &str, message: &str| {
-        let fault = Fault::Reported { kind: kind.to_owned(), message: message.to_owned() };
-        endpoint(true).broken("m", Broken { fault, usage: Default::default() })
+        let fault = Fault::Reported(body(kind, message));
+        endpoint(true).broken("m", fault, Usage::default())
     };
     let failed = told("overloaded_error", "Overloaded");
     assert!(failed.retryable && failed.overloaded);

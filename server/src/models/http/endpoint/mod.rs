@@ -1,35 +1,30 @@
 //! What an attempt that failed means: whether another may end better, and what the user can do.
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
-use serde_json::Value;
 
 use super::super::error::{ModelError, ModelErrorKind};
 use super::super::retry::{AttemptError, retry_after};
-use super::answer::{Broken, Fault};
-use super::config::{Credential, EDITOR_STORE, host};
+use super::api::{Api, host};
+use super::cause::cause;
+use super::credential::{Credential, EDITOR_STORE};
+use super::error_body::ErrorBody;
+use super::fault::Fault;
+use crate::contracts::Usage;
 use crate::text::{cut, safe_line};
 
 /// Where the API is and which credential goes there, as far as messages say it.
 #[derive(Debug)]
-pub(super) struct Endpoint {
-    pub(super) host: String,
-    pub(super) is_default: bool,
+pub(in crate::models) struct Endpoint {
+    pub(in crate::models) api: &'static Api,
+    pub(in crate::models) host: String,
+    pub(in crate::models) is_default: bool,
     /// Whether the credential goes there unencrypted, as the user allowed.
-    pub(super) is_readable: bool,
-    pub(super) credential: Credential,
-    pub(super) credential_source: String,
-}
-
-/// What the server said in the body of a refusal.
-#[derive(Debug, Default)]
-struct ErrorBody {
-    kind: String,
-    message: String,
-    code: String,
+    pub(in crate::models) is_readable: bool,
+    pub(in crate::models) credential: Credential,
+    pub(in crate::models) credential_source: String,
 }
 
 /// The most of a server's own words that a message quotes.
@@ -37,24 +32,28 @@ const LONGEST_QUOTE: usize = 400;
 
 impl Endpoint {
     /// Whose models these are and on whose account, in one line.
-    pub(super) fn account(&self) -> String {
+    pub(in crate::models) fn account(&self) -> String {
         let plain = if self.is_readable { " over plain http" } else { "" };
         let at = if self.is_default { String::new() } else { format!(" at {}{plain}", self.host) };
-        format!("Anthropic API{at}, {} from {}", self.credential.word(), self.credential_source)
+        let name = self.api.name;
+        match self.credential {
+            Credential::Nothing => format!("{name}{at}, without a key"),
+            _ => format!("{name}{at}, {} from {}", self.credential.word(), self.credential_source),
+        }
     }
 
     /// Who is asked, for people: "Anthropic API".
-    pub(super) fn provider(&self) -> String {
-        if self.is_default { "Anthropic API".to_owned() } else { self.place() }
+    pub(in crate::models) fn provider(&self) -> String {
+        if self.is_default { self.api.name.to_owned() } else { self.place() }
     }
 
     /// The same with the host in any case, where that matters.
     fn place(&self) -> String {
-        format!("Anthropic API at {}", self.host)
+        format!("{} at {}", self.api.name, self.host)
     }
 
     /// No connection, or it broke before an answer began.
-    pub(super) fn unreachable(&self, error: reqwest::Error) -> AttemptError {
+    pub(in crate::models) fn unreachable(&self, error: reqwest::Error) -> AttemptError {
         if error.is_builder() {
             let message = format!("The request could not be made: {}.", self.quote(&cause(&error)));
             return finally(ModelErrorKind::Request, message, "no request".to_owned());
@@ -66,28 +65,28 @@ impl Endpoint {
     }
 
     /// Where the user looks when something else answers than should.
-    fn look_at(&self) -> &'static str {
-        if self.is_default { "Check the network." } else { "Check the network and ANTHROPIC_BASE_URL." }
+    fn look_at(&self) -> String {
+        if self.is_default {
+            "Check the network.".to_owned()
+        } else {
+            format!("Check the network and {}.", self.api.variable)
+        }
     }
 
     /// No answer began in time.
-    pub(super) fn silent(&self, waited: Duration) -> AttemptError {
+    pub(in crate::models) fn silent(&self, waited: Duration) -> AttemptError {
         let waited = humantime::format_duration(waited);
         let reason = format!("timeout: no answer within {waited}");
         again(format!("{} did not answer within {waited}.", self.place()), reason)
     }
 
-    /// An answer that began and broke off.
-    pub(super) fn broken(&self, model: &str, broken: Broken) -> AttemptError {
-        let mut failed = match &broken.fault {
-            Fault::Reported { kind, message } => {
-                let body = ErrorBody { kind: kind.clone(), message: message.clone(), code: String::new() };
-                self.in_stream(model, &body)
-            }
+    /// An answer that began and broke off, and what it cost.
+    pub(in crate::models) fn broken(&self, model: &str, fault: Fault, usage: Usage) -> AttemptError {
+        let mut failed = match &fault {
+            Fault::Reported(body) => self.in_stream(model, &ErrorBody::read(body)),
             fault => {
                 let hint = match fault {
-                    Fault::NoEvents(_) => format!(" {}", self.look_at()),
-                    Fault::Input => " A stronger model (models.*) may do better.".to_owned(),
+                    Fault::Form(_) => format!(" {}", self.look_at()),
                     _ => String::new(),
                 };
                 let said = self.quote(&fault.to_string());
@@ -100,25 +99,24 @@ impl Endpoint {
                 again(format!("The answer of {} broke: {said}.{hint}", self.provider()), reason)
             }
         };
-        failed.error.usage = broken.usage;
+        failed.error.usage = usage;
         failed
     }
 
     /// A response whose status is no success.
-    pub(super) fn refused(
+    pub(in crate::models) fn refused(
         &self,
         model: &str,
         status: StatusCode,
         headers: &HeaderMap,
-        body: &str,
+        body: &ErrorBody,
         now: SystemTime,
     ) -> AttemptError {
-        let body = ErrorBody::read(body);
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let mut failed = if body.is_spend_limit(status) {
-            return self.out_of_credit(&body);
+            return self.out_of_credit(body);
         } else {
-            self.by_status(model, status, &body, headers)
+            self.by_status(model, status, body, headers)
         };
         failed.retryable = match header("x-should-retry") {
             Some("true") => true,
@@ -209,7 +207,7 @@ impl Endpoint {
 
     fn not_found(&self, model: &str, body: &ErrorBody, quoted: &str) -> AttemptError {
         let message = if body.kind.is_empty() {
-            format!("{} has no Messages API at its /v1/messages (404){quoted}. Set ANTHROPIC_BASE_URL.", self.place())
+            format!("{} has no {} (404){quoted}. Set {}.", self.place(), self.api.lacking, self.api.variable)
         } else {
             format!(
                 "{} has no model {model:?} (404){quoted}. Set models.fast, models.balanced or models.powerful, \
@@ -225,11 +223,20 @@ impl Endpoint {
         let to = target.map(|url| format!(" to {}", host(&url))).unwrap_or_default();
         let message = format!(
             "{} redirects{to}. Redirects are not followed, for the {} would go along. \
-             Set ANTHROPIC_BASE_URL to the final address.",
+             Set {} to the final address.",
             self.place(),
-            self.credential.word()
+            self.credential.word(),
+            self.api.variable
         );
         finally(ModelErrorKind::Settings, message, "redirected".to_owned())
+    }
+
+    /// An answer to a question about models that is none.
+    pub(super) fn no_list(&self, path: &str) -> ModelError {
+        let hint =
+            if self.is_default { "Check the network.".to_owned() } else { format!("Check {}.", self.api.variable) };
+        let message = format!("{} answers {path} with something that is no list of models. {hint}", self.provider());
+        ModelError::new(ModelErrorKind::Unavailable, message)
     }
 
     /// The server's own words, to be put behind ours: `: "…"`, or nothing.
@@ -248,63 +255,6 @@ impl Endpoint {
         let line = without_secret(&safe_line(&without_secret(words)));
         cut(line.trim_end_matches('.'), LONGEST_QUOTE).into_owned()
     }
-}
-
-impl ErrorBody {
-    /// The API's own form, `{"error": {"type", "message", "details": {"error_code"}}}`, or what others make of it.
-    fn read(body: &str) -> Self {
-        let Ok(body) = serde_json::from_str::<Value>(body) else { return Self::default() };
-        let error = &body["error"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let message = [&error["message"], error, &body["message"], &body["detail"]];
-        Self {
-            kind: text(&error["type"]),
-            message: message.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned(),
-            code: text(&error["details"]["error_code"]),
-        }
-    }
-
-    /// Whether the account's money is used up, which waiting does not change.
-    ///
-    /// Source: Anthropic's API errors: 402 `billing_error`; 429 with the code `enforced_spend_limit_reached`; 400 whose
-    /// message starts "You have reached your specified … API usage limits" or says that the credit balance is too low.
-    fn is_spend_limit(&self, status: StatusCode) -> bool {
-        let message = self.message.to_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-        match status.as_u16() {
-            402 => true,
-            400 | 429 => {
-                self.kind == "billing_error"
-                    || self.code.contains("spend_limit")
-                    || says(&["api usage limits", "spend limit", "spending limit", "credit balance"])
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the prompt does not fit. The API states it in its message; llama.cpp has a kind for it.
-    fn is_too_long(&self) -> bool {
-        let message = self.message.to_lowercase();
-        let says = |words: &str| message.contains(words);
-        self.kind == "exceed_context_size_error"
-            || says("prompt is too long")
-            || says("context window")
-            || says("context size")
-            || (says("context limit") && says("exceed"))
-    }
-}
-
-/// The innermost reason, which is the one worth reading. Never an address, which may hold a password.
-pub(super) fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = match error.source() {
-        Some(source) => source,
-        None if error.is_timeout() => return "timed out".to_owned(),
-        None => return "the connection failed".to_owned(),
-    };
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 fn overloaded(provider: &str, status: u16, quoted: &str) -> AttemptError {
