@@ -1,10 +1,10 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::error::AgentError;
 use crate::contracts::Usage;
-use crate::models;
+use crate::models::Catalog;
 use crate::text::cost;
 
 /// Least output a turn is sent with; a turn that affords less would be cut and wasted.
@@ -28,6 +28,8 @@ pub struct Limits {
 /// workflow's sum unknown, and lifts no limit.
 pub struct Budget {
     limits: Limits,
+    /// What models cost.
+    catalog: Arc<Catalog>,
     state: Mutex<State>,
     settled: Notify,
 }
@@ -64,8 +66,9 @@ struct Lost {
 }
 
 impl Budget {
-    /// A budget of which the turns of the workflow's earlier runs used so much each.
-    pub fn new(limits: Limits, earlier: &[Usage]) -> Self {
+    /// A budget of which the turns of the workflow's earlier runs used so much each; the prices of the turns to come are the
+    /// catalog's.
+    pub fn new(limits: Limits, earlier: &[Usage], catalog: Arc<Catalog>) -> Self {
         let state = State {
             run: Usage::default(),
             before: earlier.iter().copied().sum(),
@@ -75,7 +78,7 @@ impl Budget {
             reserved_tokens: 0,
             turns_under_way: 0,
         };
-        Self { limits, state: Mutex::new(state), settled: Notify::new() }
+        Self { limits, catalog, state: Mutex::new(state), settled: Notify::new() }
     }
 
     /// What this run has used.
@@ -118,7 +121,8 @@ impl Budget {
     }
 
     fn try_admit(&self, model: &str, prompt: u64, max_tokens: u32) -> Result<Reservation<'_>, (String, usize)> {
-        let worst = |output: u32| models::cost(model, &worst_case(prompt, output));
+        let price = self.catalog.price(model);
+        let worst = |output: u32| price.of(&worst_case(prompt, output));
         let mut state = self.state();
         let mut affordable = max_tokens;
         if let (Some(bare), Some(full)) = (worst(0), worst(max_tokens)) {
@@ -226,7 +230,7 @@ mod tests {
     const OPUS: &str = "anthropic:claude-opus-5-5";
 
     fn budget(usd: f64, tokens: Option<u64>) -> Budget {
-        Budget::new(Limits { usd, tokens }, &[])
+        Budget::new(Limits { usd, tokens }, &[], Arc::default())
     }
 
     #[tokio::test]
@@ -252,15 +256,15 @@ mod tests {
     #[tokio::test]
     async fn tokens_are_a_limit_for_models_without_a_price() {
         let budget = budget(0.0, Some(20_000));
-        assert_eq!(budget.admit("ollama:x", 10_000, 16_000).await.unwrap().max_tokens, 10_000);
+        assert_eq!(budget.admit("openai:x", 10_000, 16_000).await.unwrap().max_tokens, 10_000);
         budget.charge(Usage { input_tokens: 15_000, cost_usd: None, ..Usage::default() });
-        assert!(budget.admit("ollama:x", 4_000, 16_000).await.is_err());
+        assert!(budget.admit("openai:x", 4_000, 16_000).await.is_err());
     }
 
     #[tokio::test]
     async fn earlier_runs_of_the_workflow_count() {
         let before = Usage { cost_usd: Some(4.99), ..Usage::default() };
-        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, &[before]);
+        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, &[before], Arc::default());
         assert!(budget.admit(OPUS, 10_000, 16_000).await.is_err());
         assert_eq!(budget.used(), Usage::default());
     }
@@ -269,7 +273,7 @@ mod tests {
     async fn a_model_without_a_price_lifts_no_limit() {
         let unpriced = Usage { input_tokens: 5, cost_usd: None, ..Usage::default() };
         let earlier = [unpriced, Usage { cost_usd: Some(4.0), ..Usage::default() }];
-        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, &earlier);
+        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, &earlier, Arc::default());
         budget.charge(unpriced);
         budget.charge(Usage { cost_usd: Some(0.99), ..Usage::default() });
         assert_eq!(budget.used().cost_usd, None, "the sum is not known");
@@ -295,7 +299,7 @@ mod tests {
     #[tokio::test]
     async fn lost_tokens_count_too() {
         let budget = budget(0.0, Some(20_000));
-        let turn = budget.admit("ollama:x", 5_000, 4_000).await.unwrap();
+        let turn = budget.admit("openai:x", 5_000, 4_000).await.unwrap();
         let lost = |tokens| Usage { input_tokens: tokens, cost_usd: None, ..Usage::default() };
         turn.cover(&lost(8_000)).unwrap();
         assert!(turn.cover(&lost(16_000)).is_err());

@@ -1,6 +1,7 @@
 //! What is known of models before any is asked: what the user's file says, then the tables of the providers.
 
-use super::prices;
+use super::limits::{FactSource, Limits};
+use super::prices::{self, Prices, Rates};
 use super::table;
 use crate::contracts::Usage;
 
@@ -31,29 +32,85 @@ pub struct Catalog {
     own: Vec<ModelFacts>,
 }
 
+/// What a model costs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Price {
+    /// So much a token.
+    Known {
+        /// By the length of the whole prompt: each holds up to and including so many tokens, the last one for any.
+        tiers: Vec<(u64, Rates)>,
+        /// When that was looked up, as in `2026-11`; `None` where the user does not say.
+        as_of: Option<String>,
+        /// Who says so.
+        from: FactSource,
+    },
+    /// Nothing: it runs on a machine of the user's own.
+    Local,
+    /// Nobody here knows; its tokens are counted.
+    Unknown,
+}
+
 impl Catalog {
     /// With the user's own facts.
     pub fn new(own: Vec<ModelFacts>) -> Self {
         Self { own }
     }
 
-    /// What the user says of a model, by `provider:name`.
+    /// What the user says of a model, by `provider:name`. What is said of it with its provider goes before what is said of
+    /// the name alone.
     pub fn own(&self, model: &str) -> Option<&ModelFacts> {
         let name = model.split_once(':').map_or(model, |(_, name)| name);
-        self.own.iter().find(|facts| facts.name == model || facts.name == name)
+        let called = |called: &str| self.own.iter().find(|facts| facts.name == called);
+        called(model).or_else(|| called(name))
+    }
+
+    /// What a model takes in one request: what the user says, and for the rest what was `found` otherwise.
+    pub fn limits(&self, model: &str, found: Limits) -> Limits {
+        let Some(own) = self.own(model) else { return found };
+        let window_from = if own.window.is_some() { FactSource::User } else { found.window_from };
+        Limits { window: own.window.or(found.window), max_output: own.max_output.or(found.max_output), window_from }
+    }
+
+    /// What a model (`provider:name`) costs.
+    pub fn price(&self, model: &str) -> Price {
+        if let Some(price) = self.own(model).and_then(own_price) {
+            return price;
+        }
+        let listed = table::prices(model).find_map(|(name, prices)| match prices {
+            Prices::Listed { as_of, models } => prices::find(models, name).map(|model| Price::Known {
+                tiers: model.tiers.to_vec(),
+                as_of: Some((*as_of).to_owned()),
+                from: FactSource::Table,
+            }),
+            Prices::Local { is_local } if name != model && is_local(name) => Some(Price::Local),
+            Prices::Local { .. } | Prices::Unknown => None,
+        });
+        listed.unwrap_or(Price::Unknown)
     }
 
     /// What one request to a model (`provider:name`) cost; `None` when its price is not known. Not for sums: the price
     /// depends on the length of one prompt.
     pub fn cost(&self, model: &str, usage: &Usage) -> Option<f64> {
-        let own = self.own(model).and_then(|facts| Some((facts, facts.input?, facts.output?)));
-        let Some((facts, input, output)) = own else { return table::cost(model, usage) };
-        let price = prices::price(input, output, facts.cache_write.unwrap_or(input), facts.cache_read.unwrap_or(input));
-        Some(price.of(usage))
+        self.price(model).of(usage)
     }
+}
 
-    /// Whether the price of a model is known, so that a budget in dollars can hold it.
-    pub fn price_known(&self, model: &str) -> bool {
-        self.cost(model, &Usage::default()).is_some()
+impl Price {
+    /// What one request cost, in US dollars; `None` when that is not known. Not for sums.
+    pub fn of(&self, usage: &Usage) -> Option<f64> {
+        match self {
+            Self::Known { tiers, .. } => {
+                let prompt = usage.prompt_tokens();
+                tiers.iter().find(|(up_to, _)| prompt <= *up_to).map(|(_, rates)| rates.of(usage))
+            }
+            Self::Local => Some(0.0),
+            Self::Unknown => None,
+        }
     }
+}
+
+fn own_price(facts: &ModelFacts) -> Option<Price> {
+    let (input, output) = (facts.input?, facts.output?);
+    let rates = prices::price(input, output, facts.cache_write.unwrap_or(input), facts.cache_read.unwrap_or(input));
+    Some(Price::Known { tiers: vec![(prices::ANY_LENGTH, rates)], as_of: facts.as_of.clone(), from: FactSource::User })
 }

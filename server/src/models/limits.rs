@@ -5,4 +5,29 @@ pub struct Limits {
     pub window: Option<u64>,
     /// Most tokens of one answer.
     pub max_output: Option<u32>,
+    /// Where the window is known from.
+    pub window_from: FactSource,
+}
+
+/// Where a fact of a model is known from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FactSource {
+    /// A table of this program.
+    #[default]
+    Table,
+    /// The server that was asked.
+    Server,
+    /// The user's own file.
+    User,
+}
+
+impl FactSource {
+    /// In words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "from a table of this version",
+            Self::Server => "from the server",
+            Self::User => "from your own settings",
+        }
+    }
 }

@@ -2,39 +2,69 @@
 
 use crate::contracts::Usage;
 
+/// What the models of a provider cost.
+pub(super) enum Prices {
+    /// By the provider's public list.
+    Listed {
+        /// The day or month of the list, as in `2026-11`.
+        as_of: &'static str,
+        /// The models on it. Any other one has no known price.
+        models: &'static [PricedModel],
+    },
+    /// Nobody here knows: the account is billed by a plan of its own.
+    Unknown,
+    /// Nothing, where the model runs on a machine of the user's own.
+    #[expect(dead_code, reason = "until a provider of such models is in the table")]
+    Local {
+        /// Whether the model of this name, without the provider, does.
+        is_local: fn(&str) -> bool,
+    },
+}
+
 /// US dollars per million tokens.
-pub(super) struct Price {
-    input: f64,
-    output: f64,
-    /// Into the five-minute cache.
-    cache_write: f64,
-    cache_read: f64,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// Of the prompt that no cache holds.
+    pub input: f64,
+    /// Of the answer.
+    pub output: f64,
+    /// Written into the five-minute cache.
+    pub cache_write: f64,
+    /// Read from a cache.
+    pub cache_read: f64,
 }
 
 /// The prices of one model, by the length of the whole prompt: each tier holds up to and including so many tokens.
 pub(super) struct PricedModel {
     pub(super) name: &'static str,
-    pub(super) tiers: &'static [(u64, Price)],
+    pub(super) tiers: &'static [(u64, Rates)],
 }
 
 /// For the last tier of a model.
 pub(super) const ANY_LENGTH: u64 = u64::MAX;
 
-pub(super) const fn price(input: f64, output: f64, cache_write: f64, cache_read: f64) -> Price {
-    Price { input, output, cache_write, cache_read }
+pub(super) const fn price(input: f64, output: f64, cache_write: f64, cache_read: f64) -> Rates {
+    Rates { input, output, cache_write, cache_read }
 }
 
 /// What one request cost, by these prices; `None` when the model is not among them. Not for sums: the tier depends on
 /// the length of one prompt.
 pub(super) fn cost(prices: &[PricedModel], model: &str, usage: &Usage) -> Option<f64> {
-    let prompt = usage.prompt_tokens();
-    let (_, price) = find(prices, model)?.tiers.iter().find(|(up_to, _)| prompt <= *up_to)?;
-    Some(price.of(usage))
+    find(prices, model)?.cost(usage)
 }
 
-impl Price {
+impl PricedModel {
+    /// What one request cost.
+    pub(super) fn cost(&self, usage: &Usage) -> Option<f64> {
+        let prompt = usage.prompt_tokens();
+        let (_, rates) = self.tiers.iter().find(|(up_to, _)| prompt <= *up_to)?;
+        Some(rates.of(usage))
+    }
+}
+
+impl Rates {
     /// What one request cost, in US dollars.
-    pub(super) fn of(&self, usage: &Usage) -> f64 {
+    pub fn of(&self, usage: &Usage) -> f64 {
         let dollars = usage.input_tokens as f64 * self.input
             + usage.cache_write_tokens as f64 * self.cache_write
             + usage.cache_read_tokens as f64 * self.cache_read

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::ModelError;
 use super::model::Model;
-use super::prices::PricedModel;
+use super::prices::Prices;
 use super::setup::Setup;
 use super::turn::Tier;
 
@@ -18,8 +18,8 @@ pub(super) struct Provider {
     pub(super) default_model: fn(&Setup<'_>, Tier) -> Option<String>,
     /// Make a client. Nothing is sent yet; a fault of the settings says what to set.
     pub(super) connect: fn(&Setup<'_>) -> Result<Arc<dyn Connection>, ModelError>,
-    /// What its models cost; empty where that is not known, or nothing.
-    pub(super) prices: &'static [PricedModel],
+    /// What its models cost.
+    pub(super) prices: Prices,
 }
 
 /// One client and one throttle for all models of a provider. Each model says who pays ([`Model::account`]).

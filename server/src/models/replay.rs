@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{ModelError, ModelErrorKind};
 use super::message::{Message, Role};
 use super::model::Model;
+use super::prices::Prices;
 use super::provider::{Connection, Provider};
 use super::setup::{Setup, settings};
 use super::turn::{RecordedTurn, Tier, Turn, TurnProgress, TurnRequest};
@@ -59,7 +60,7 @@ pub(super) const PROVIDER: Provider = Provider {
     is_set_up: |_| false,
     default_model: |_, _| Some("recorded".to_owned()),
     connect: |setup| Ok(Arc::new(from_file(setup)?)),
-    prices: &[],
+    prices: Prices::Unknown,
 };
 /// Output is reported in so many steps.
 const STEPS: u32 = 12;

@@ -1,38 +1,39 @@
-use super::prices::{self, PricedModel};
+use super::prices::Prices;
 use super::provider::Provider;
 use super::{anthropic, editor, replay};
-use crate::contracts::Usage;
 
 /// The providers. Where the user names none, the first that is set up serves; where none is, the first says what to set.
 pub(super) const PROVIDERS: &[Provider] = &[anthropic::PROVIDER, editor::PROVIDER, replay::PROVIDER];
 
-/// What one request to a model cost; `None` when its price is not known. Not for sums: the price depends on the length
-/// of one prompt.
-pub fn cost(model: &str, usage: &Usage) -> Option<f64> {
-    tables(model).find_map(|table| prices::cost(table, model, usage))
-}
-
-/// Whether the price of a model is known, so that a budget in dollars can hold it.
-pub fn price_known(model: &str) -> bool {
-    tables(model).any(|table| prices::find(table, model).is_some())
-}
-
-/// The prices of the provider in front of a model's name; of all where there is none we know.
-fn tables(model: &str) -> impl Iterator<Item = &'static [PricedModel]> {
-    let word = model.split_once(':').map(|(word, _)| word);
-    let named = PROVIDERS.iter().position(|provider| Some(provider.name) == word);
+/// What the provider in front of a model's name charges, with the name after it; what all charge, with the whole name, where
+/// there is none we know.
+pub(super) fn prices(model: &str) -> impl Iterator<Item = (&str, &'static Prices)> {
+    let split = model.split_once(':');
+    let named = split.and_then(|(word, _)| PROVIDERS.iter().position(|provider| provider.name == word));
+    let name = split.filter(|_| named.is_some()).map_or(model, |(_, name)| name);
     let asked = move |(index, _): &(usize, &Provider)| named.is_none_or(|named| named == *index);
-    PROVIDERS.iter().enumerate().filter(asked).map(|(_, provider)| provider.prices)
+    PROVIDERS.iter().enumerate().filter(asked).map(move |(_, provider)| (name, &provider.prices))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use super::super::catalog::{Catalog, ModelFacts, Price};
     use super::super::effort::Efforts;
+    use super::super::limits::{FactSource, Limits};
     use super::super::setup::Setup;
     use super::super::turn::Tier;
     use super::*;
+    use crate::contracts::Usage;
+
+    fn cost(model: &str, usage: &Usage) -> Option<f64> {
+        Catalog::default().cost(model, usage)
+    }
+
+    fn price_known(model: &str) -> bool {
+        Catalog::default().price(model) != Price::Unknown
+    }
 
     fn usage(input: u64, write: u64, read: u64, output: u64) -> Usage {
         Usage {
@@ -67,7 +68,7 @@ mod tests {
                 let Some(model) = (provider.default_model)(&setup, tier) else { continue };
                 assert!(!model.is_empty(), "{name} has no model for {tier:?}");
                 let is_priced = price_known(&format!("{name}:{model}"));
-                assert_eq!(is_priced, !provider.prices.is_empty(), "{name}: {model} has no price");
+                assert_eq!(is_priced, !matches!(provider.prices, Prices::Unknown), "{name}: {model} has no price");
             }
         }
     }
@@ -117,5 +118,40 @@ mod tests {
         ] {
             assert_eq!(cost(name, &usage(1, 0, 0, 0)), None, "{name}");
         }
+    }
+
+    #[test]
+    fn the_users_own_facts_go_before_the_tables() {
+        let facts = |name: &str, input, window| ModelFacts {
+            name: name.to_owned(),
+            input: Some(input),
+            output: Some(2.0),
+            window,
+            as_of: Some("2026-12".to_owned()),
+            ..ModelFacts::default()
+        };
+        let window_only = ModelFacts { name: "qwen:7b".to_owned(), window: Some(1), ..ModelFacts::default() };
+        let own =
+            [facts("x", 1.0, None), facts("openai:x", 3.0, Some(8)), facts("claude-opus-5-5", 7.0, None), window_only];
+        let catalog = Catalog::new(own.into());
+        let usd = |model: &str| catalog.cost(model, &usage(1_000_000, 0, 0, 0));
+        assert_eq!((usd("openai:x"), usd("ollama:x"), usd("x")), (Some(3.0), Some(1.0), Some(1.0)));
+        assert_eq!(usd("anthropic:claude-opus-5-5"), Some(7.0));
+        assert_eq!((usd("openai:qwen:7b"), usd("anthropic:claude-haiku-4-5")), (None, Some(1.0)));
+        // What is left out of the cache's prices is as the prompt's.
+        assert_eq!(catalog.cost("openai:x", &usage(0, 1_000_000, 1_000_000, 1_000_000)), Some(8.0));
+        let found = Limits { window: Some(4096), max_output: Some(512), window_from: FactSource::Server };
+        assert_eq!(catalog.limits("openai:x", found).window_from, FactSource::User);
+        assert_eq!(
+            catalog.limits("openai:x", found),
+            Limits { window: Some(8), window_from: FactSource::User, ..found }
+        );
+        assert_eq!(catalog.limits("ollama:x", found), found);
+        let Price::Known { as_of, from, .. } = catalog.price("openai:x") else { panic!("a price") };
+        assert_eq!((as_of.as_deref(), from), (Some("2026-12"), FactSource::User));
+        let Price::Known { as_of, from, .. } = catalog.price("anthropic:claude-opus-5-5-latest") else {
+            panic!("a price")
+        };
+        assert_eq!((as_of.as_deref(), from), (Some("2026-11"), FactSource::Table));
     }
 }

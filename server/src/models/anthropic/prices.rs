@@ -1,6 +1,9 @@
 use super::super::prices::{ANY_LENGTH, PricedModel, price};
 
-/// Anthropic's public price list, as of 2026-11. A request whose prompt is longer than a tier is priced by the next
+/// The month of the list.
+pub(super) const AS_OF: &str = "2026-11";
+
+/// Anthropic's public price list. A request whose prompt is longer than a tier is priced by the next
 /// one as a whole.
 pub(super) const PRICES: &[PricedModel] = &[
     PricedModel { name: "claude-opus-5-5", tiers: &[(ANY_LENGTH, price(4.0, 20.0, 5.0, 0.20))] },

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use super::super::error::ModelError;
 use super::super::http::{Credential, EDITOR_STORE, Timing};
 use super::super::model::Model;
+use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
 use super::super::setup::{Setup, settings};
 use super::super::turn::Tier;
 use super::client::AnthropicClient;
 use super::config::AnthropicConfig;
-use super::prices::PRICES;
+use super::prices::{AS_OF, PRICES};
 
 const KEY: &str = "ANTHROPIC_API_KEY";
 const TOKEN: &str = "ANTHROPIC_AUTH_TOKEN";
@@ -29,7 +30,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
         Some(name.to_owned())
     },
     connect: |setup| Ok(Arc::new(AnthropicClient::new(config(setup)?)?)),
-    prices: PRICES,
+    prices: Prices::Listed { as_of: AS_OF, models: PRICES },
 };
 
 impl Connection for Arc<AnthropicClient> {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::super::error::ModelError;
 use super::super::model::Model;
+use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
 use super::super::setup::{Setup, settings};
 use super::super::turn::Tier;
@@ -19,7 +20,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
         let editor = setup.editor.clone().ok_or_else(|| settings(NOT_IN_AN_EDITOR))?;
         Ok(Arc::new(EditorClient::new(editor, config(setup)?)))
     },
-    prices: &[],
+    prices: Prices::Unknown,
 };
 
 impl Connection for Arc<EditorClient> {

@@ -1,13 +1,14 @@
 //! What phases may cost from the gate on.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::phase_kinds::TierRule;
 use crate::agents::MAX_TURNS;
 use crate::config::Settings;
 use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, Usage};
 use crate::memory::Memory;
-use crate::models::{self, Models, Tier};
+use crate::models::{Catalog, Models, Price, Tier};
 use crate::workspace::Workspace;
 
 /// Turns of a conversation, and tokens written in each, in a good and in a bad case.
@@ -72,6 +73,8 @@ pub struct Costs<'a> {
     bound: Bound,
     /// Models whose cache holds what is shared.
     opened: HashSet<String>,
+    /// What models cost.
+    catalog: Arc<Catalog>,
 }
 
 impl<'a> Costs<'a> {
@@ -85,7 +88,9 @@ impl<'a> Costs<'a> {
     ) -> Self {
         let shared = FIXED_PROMPT + bytes(&crate::agents::json_text(plan)) + context_bytes(memory);
         let (range, bound) = ((NOTHING, NOTHING), Bound::default());
-        Self { plan, memory, models, workspace, settings, shared, files: 0, range, bound, opened: HashSet::new() }
+        let catalog = models.map(|models| Arc::clone(&models.catalog)).unwrap_or_default();
+        let (files, opened) = (0, HashSet::new());
+        Self { plan, memory, models, workspace, settings, shared, files, range, bound, opened, catalog }
     }
 
     /// The sum. Its ceiling is for all rounds that there may be, and no more than the budget has left.
@@ -114,39 +119,44 @@ impl Costs<'_> {
                 .sum();
             self.files += files;
             let model = self.model(phase.tier_rule().tier(task.estimated_complexity));
-            let is_cached = !self.opened.insert(model.clone());
+            let price = self.catalog.price(&model);
+            let is_cached = !self.opened.insert(model);
             let prompt = Prompt { shared: self.shared, is_cached, own: (files, files) };
-            add(&mut self.range, conversation(&model, prompt, profile));
+            add(&mut self.range, conversation(&price, prompt, profile));
             // A task whose files changed meanwhile is done once more.
-            self.bound.conversations(2, &model, phase.answer_tokens());
+            self.bound.conversations(2, &price, phase.answer_tokens());
         }
     }
 
     /// Add the conversation of a phase that reviews: the files of the tasks are counted as read or not.
     pub fn add_review(&mut self, phase: &(impl Priced + ?Sized)) {
-        let model = self.model(phase.tier_rule().tier(Complexity::Moderate));
+        let price = self.price(phase.tier_rule().tier(Complexity::Moderate));
         let prompt = Prompt { shared: self.shared, is_cached: false, own: (0, self.files) };
-        add(&mut self.range, conversation(&model, prompt, &REVIEW));
-        self.bound.conversations(1, &model, phase.answer_tokens());
+        add(&mut self.range, conversation(&price, prompt, &REVIEW));
+        self.bound.conversations(1, &price, phase.answer_tokens());
     }
 
     /// Add requests that stand alone, of which there may be so many: each is given one place in a file, and nothing of what
     /// conversations share.
     pub fn add_single_requests(&mut self, most: usize, tier: Tier, answer_tokens: u32) {
-        let model = self.model(tier);
+        let price = self.price(tier);
         let own = CHECK_PROMPT.min(FIXED_PROMPT + self.files);
         let prompt = Prompt { shared: 0, is_cached: false, own: (0, own) };
-        let (_, one) = conversation(&model, prompt, &CHECK);
+        let (_, one) = conversation(&price, prompt, &CHECK);
         for _ in 0..CHECKS {
             add(&mut self.range, (NOTHING, one));
         }
         let bytes = BYTES_A_TOKEN.1;
-        self.bound.turns(most as u64, &model, CHECK_PROMPT.div_ceil(bytes), answer_tokens);
+        self.bound.turns(most as u64, &price, CHECK_PROMPT.div_ceil(bytes), answer_tokens);
     }
 
     /// The settings of the run.
     pub fn settings(&self) -> &Settings {
         self.settings
+    }
+
+    fn price(&self, tier: Tier) -> Price {
+        self.catalog.price(&self.model(tier))
     }
 
     /// Without models their tiers tell them apart.
@@ -178,19 +188,19 @@ struct Bound {
 }
 
 impl Bound {
-    fn conversations(&mut self, count: u64, model: &str, max_tokens: u32) {
-        self.turns(count * u64::from(MAX_TURNS), model, LONGEST_PROMPT, max_tokens);
+    fn conversations(&mut self, count: u64, price: &Price, max_tokens: u32) {
+        self.turns(count * u64::from(MAX_TURNS), price, LONGEST_PROMPT, max_tokens);
     }
 
-    fn turns(&mut self, turns: u64, model: &str, prompt: u64, max_tokens: u32) {
+    fn turns(&mut self, turns: u64, price: &Price, prompt: u64, max_tokens: u32) {
         let turn = Usage { cache_write_tokens: prompt, output_tokens: max_tokens.into(), ..Usage::default() };
         self.tokens += turns * turn.total_tokens();
-        match models::cost(model, &turn) {
+        match price.of(&turn) {
             Some(usd) => self.usd += turns as f64 * usd,
             None => self.is_unpriced = true,
         }
         let one = Usage { cache_read_tokens: 1, ..Usage::default() };
-        let cheapest = self.cheapest.into_iter().chain(models::cost(model, &one));
+        let cheapest = self.cheapest.into_iter().chain(price.of(&one));
         self.cheapest = cheapest.min_by(f64::total_cmp);
     }
 
@@ -213,7 +223,7 @@ impl Bound {
     }
 }
 
-fn conversation(model: &str, prompt: Prompt, profile: &CostProfile) -> (Spending, Spending) {
+fn conversation(price: &Price, prompt: Prompt, profile: &CostProfile) -> (Spending, Spending) {
     let one = |turns: u64, output: u64, own: u64, bytes_a_token: u64| {
         let (shared, own) = (prompt.shared / bytes_a_token, own / bytes_a_token);
         let grown = output * turns;
@@ -224,7 +234,7 @@ fn conversation(model: &str, prompt: Prompt, profile: &CostProfile) -> (Spending
             output_tokens: grown,
             ..Usage::default()
         };
-        Spending { usd: models::cost(model, &usage), tokens: usage.total_tokens() }
+        Spending { usd: price.of(&usage), tokens: usage.total_tokens() }
     };
     let good = one(profile.turns.0, profile.output.0, prompt.own.0, BYTES_A_TOKEN.0);
     (good, one(profile.turns.1, profile.output.1, prompt.own.1, BYTES_A_TOKEN.1))
@@ -250,17 +260,21 @@ mod tests {
 
     const OPUS: &str = "anthropic:claude-opus-5-5";
 
+    fn price(model: &str) -> Price {
+        Catalog::default().price(model)
+    }
+
     #[test]
     fn a_conversation_costs_more_when_it_is_longer_and_less_when_its_prefix_is_cached() {
         let prompt = Prompt { shared: 30_000, is_cached: false, own: (0, 0) };
         let usd = |spending: Spending| spending.usd.unwrap();
-        let (low, high) = conversation(OPUS, prompt, &MODERATE);
+        let (low, high) = conversation(&price(OPUS), prompt, &MODERATE);
         assert!(0.04 < usd(low) && usd(low) < usd(high) && usd(high) < 2.0, "{low:?} {high:?}");
         assert!(low.tokens < high.tokens);
         let cached = Prompt { is_cached: true, ..prompt };
-        let (cheaper, _) = conversation(OPUS, cached, &MODERATE);
+        let (cheaper, _) = conversation(&price(OPUS), cached, &MODERATE);
         assert!(usd(cheaper) < usd(low) / 2.0, "{cheaper:?} {low:?}");
-        let (unpriced, _) = conversation("ollama:qwen", prompt, &MODERATE);
+        let (unpriced, _) = conversation(&price("openai:qwen"), prompt, &MODERATE);
         assert_eq!(unpriced, Spending { usd: None, ..low });
     }
 
@@ -268,7 +282,7 @@ mod tests {
     fn the_ceiling_is_what_the_budget_has_left_and_no_more_than_the_turns_there_may_be() {
         let ceiling = |model: &str, settings: &Settings, cost_usd| {
             let mut bound = Bound::default();
-            bound.conversations(3, model, 16_000);
+            bound.conversations(3, &price(model), 16_000);
             let usage = Usage { output_tokens: 400, cost_usd, ..Usage::default() };
             bound.within(&Spent { usage, settings })
         };
@@ -279,8 +293,8 @@ mod tests {
         let all = ceiling(OPUS, &settings, Some(0.0)).usd.unwrap();
         // 900 turns of 1M tokens written at $5 and 16k answered at $20 a million.
         assert!((all - 900.0 * 5.32).abs() < 0.01, "{all}");
-        assert_eq!(ceiling("ollama:qwen", &settings, None), Spending { usd: None, tokens: 900 * 1_016_000 });
+        assert_eq!(ceiling("openai:qwen", &settings, None), Spending { usd: None, tokens: 900 * 1_016_000 });
         settings.budget_tokens = Some(1_000);
-        assert_eq!(ceiling("ollama:qwen", &settings, None), Spending { usd: None, tokens: 600 });
+        assert_eq!(ceiling("openai:qwen", &settings, None), Spending { usd: None, tokens: 600 });
     }
 }

@@ -63,10 +63,11 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let bus = Bus::new(id.to_string(), dir.events);
     let events = bus.subscribe();
     let limits = Limits { usd: settings.budget_usd, tokens: settings.budget_tokens };
+    let catalog = models.as_ref().map(|models| Arc::clone(&models.catalog)).unwrap_or_default();
     let context = RunContext {
         run: id.to_string(),
         transcript: Arc::new(dir.transcript),
-        budget: Arc::new(Budget::new(limits, &spent_before)),
+        budget: Arc::new(Budget::new(limits, &spent_before, catalog)),
         cancel: cancel.clone(),
     };
     let run = Arc::new(Run {
