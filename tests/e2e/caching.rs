@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use baton::contracts::Usage;
-use baton::models;
+use baton::models::Catalog;
 use serde_json::{Value, json};
 
 use crate::support::messages_api::{Fault, MessagesApi, RecordedRequest, Reply, Script};
@@ -170,7 +170,7 @@ fn the_first_task_of_each_model_opens_the_cache_and_the_others_read_it() {
 /// What a turn would have cost without cache marks.
 fn uncached(model: &str, usage: &Usage) -> f64 {
     let plain = Usage { input_tokens: usage.prompt_tokens(), output_tokens: usage.output_tokens, ..Usage::default() };
-    models::cost(model, &plain).unwrap_or_else(|| panic!("{model} has a price"))
+    Catalog::default().cost(model, &plain).unwrap_or_else(|| panic!("{model} has a price"))
 }
 
 fn by_phase(turns: &[(String, String, Usage)]) -> BTreeMap<String, Vec<&(String, String, Usage)>> {

@@ -58,6 +58,9 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
     finds(&done, "key", "ok", "key from ANTHROPIC_API_KEY", "");
     finds(&done, "endpoint", "ok", "127.0.0.1", "");
     finds(&done, "models.powerful", "ok", "anthropic:claude-opus-5-5 is there", "");
+    finds(&done, "models.powerful", "ok", "$4.00 in and $20.00 out a million tokens (as of 2026-11). Effort: high", "");
+    let found = done.json();
+    assert_eq!((&found["models"][0]["tier"], &found["models"][0]["effort"]), (&json!("fast"), &json!("low")));
     assert!(!done.stdout.contains(KEY), "{}", done.stdout);
     assert!(!session.exists(".agent_memory"));
     // The list has two pages, and is asked for once.
@@ -75,6 +78,10 @@ fn where_all_is_well_it_says_so_and_leaves_no_trace() {
 
     let report = session.baton(["doctor"]).api(&api).run().expect(0);
     report.prints("ok       git             on branch main").prints("All is well.");
+    let report = session.baton(["doctor", "--model", "balanced=anthropic:claude-opus-5-5"]).api(&api).run().expect(0);
+    report
+        .prints("balanced anthropic:claude-opus-5-5")
+        .prints("models.balanced          anthropic:claude-opus-5-5 (from --model)");
 
     // After a run there is a memory folder too.
     let api = MessagesApi::start(goes_well(&[&[own("T1")]]));
@@ -163,8 +170,17 @@ fn faults_of_settings_are_reported_at_their_place() {
     let api = MessagesApi::start(Script::new());
     session.write("baton.toml", "budget_usd = 4\nmax_review_cycles = 9\n");
     let done = doctor(&session).api(&api).env("BATON_KEEP_RUNS", "3").env("BATON_KEEP_RUN", "3").run().expect(0);
-    finds(&done, "settings", "ok", "budget_usd (baton.toml:1:", "");
-    finds(&done, "settings", "ok", "keep_runs (BATON_KEEP_RUNS)", "");
+    finds(&done, "settings", "ok", "2 settings given, the others at their defaults", "");
+    let found = done.json();
+    let setting =
+        |key: &str| found["settings"].as_array().unwrap().iter().find(|setting| setting["key"] == key).cloned();
+    let given = json!({ "key": "budget_usd", "value": "4", "place": "baton.toml:1:14" });
+    assert_eq!(setting("budget_usd"), Some(given));
+    let given = json!({ "key": "keep_runs", "value": "3", "place": "BATON_KEEP_RUNS" });
+    assert_eq!(setting("keep_runs"), Some(given));
+    // More than the workspace may allow is not in force.
+    let default = json!({ "key": "max_review_cycles", "value": "3", "place": null });
+    assert_eq!(setting("max_review_cycles"), Some(default));
     assert!(done.stdout.contains("baton.toml:2:21: max_review_cycles is 9"), "{}", done.stdout);
     let warned = done.json()["checks"].as_array().unwrap().iter().any(|check| check["status"] == "warning");
     assert!(warned && done.stdout.contains("BATON_KEEP_RUN is not a setting"), "{}", done.stdout);
@@ -178,6 +194,46 @@ fn faults_of_settings_are_reported_at_their_place() {
     assert_eq!(faults.len(), 2, "{}", done.stdout);
     assert!(faults[0].starts_with("Fix it at its place: baton.toml:1:"), "{faults:?}");
     finds(&done, "models", "warning", "not looked at", "Fix the settings first.");
+}
+
+#[test]
+fn what_the_user_says_of_a_model_counts_and_a_slip_in_a_key_is_noticed() {
+    let session = Session::in_git(&workspace(1));
+    let api = MessagesApi::start(Script::new());
+    let facts = "[[model_facts]]\nname = \"x\"\nwindow = 65_536\nmax_output = 4096\ninput = 0.5\noutput = 2\nas_of = 2026-12-01\n";
+    std::fs::create_dir_all(session.config_home().join("baton")).unwrap();
+    std::fs::write(session.config_home().join("baton/config.toml"), facts).unwrap();
+    let with = || {
+        doctor(&session).api(&api).env("BATON_MODELS_FAST", "anthropic:x").env("BATON_MODELS_BALANCED", "anthropic:y")
+    };
+    let done = with().env("OPENAI_API_KEY", "\"sk-quoted\"").run().expect(0);
+    let said = "Context window 65.5k tokens (from your own settings), answers up to 4.1k. Price: $0.50 in and $2.00 out a million \
+                tokens (your own, as of 2026-12-01). Effort: low";
+    finds(&done, "models.fast", "warning", said, "");
+    finds(
+        &done,
+        "models.balanced",
+        "warning",
+        "Price: not known, so that tokens alone are counted",
+        "[[model_facts]] with name",
+    );
+    assert!(
+        done.stdout.contains("OPENAI_API_KEY stands in quotes") && !done.stdout.contains("sk-quoted"),
+        "{}",
+        done.stdout
+    );
+}
+
+#[test]
+fn a_flag_that_names_no_model_is_a_fault_of_usage() {
+    let session = Session::in_git(&workspace(1));
+    let with = |args: &[&str]| session.baton(args.iter().copied()).env("ANTHROPIC_API_KEY", KEY).run().expect(2);
+    with(&["run", "--task", "Do it", "--model", "fast=gpt"])
+        .reports("--model: models.fast is \"gpt\", which names no provider");
+    with(&["review", "--base", "HEAD", "--model", "fast=antropic:x"]).reports("did you mean anthropic?");
+    with(&["plan", "--feedback", "no", "--model", "quick=openai:x"]).reports("\"quick\" is no tier");
+    let done = with(&["doctor", "--json", "--model", "fast=gpt"]);
+    finds(&done, "settings", "error", "--model: models.fast is \"gpt\"", "Fix it at its place: --model.");
 }
 
 #[test]

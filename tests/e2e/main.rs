@@ -47,6 +47,7 @@ mod rounds;
 mod run;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod settings_schema;
 mod shown_checks;
 mod streams;
 mod subfolder;

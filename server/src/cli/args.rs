@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::model_args::ModelArgs;
 use super::slips;
-use crate::config::PROVIDERS;
+use crate::config::SETTINGS_SCHEMAS;
 use crate::contracts::{PhaseName, is_task_id};
 use crate::memory::tidied;
 use crate::text;
@@ -62,7 +63,7 @@ pub enum Command {
     /// Look whether everything a run needs is there, and tell how to fix what is not
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
-    /// Print the JSON Schema of a handoff
+    /// Print the JSON Schema of a handoff, or of a settings file
     Schema(SchemaArgs),
     /// Watch a whole run on a small sample project: no key, no network, a few seconds
     Demo,
@@ -93,9 +94,9 @@ pub struct RunArgs {
     /// Approve every plan of this run without asking, except one that writes protected files
     #[arg(long)]
     pub auto_approve: bool,
-    /// Use this provider's models where the settings name none
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS))]
-    pub provider: Option<String>,
+    /// The models of this start.
+    #[command(flatten)]
+    pub models: ModelArgs,
     /// Cancel the run after this time, as in 90s, 15m or 2h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
@@ -114,9 +115,9 @@ pub struct ReviewArgs {
     /// End with code 6 when an issue is at least this bad
     #[arg(long, value_name = "SEVERITY", default_value = "major")]
     pub fail_on: FailOn,
-    /// Use this provider's models where the settings name none
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS))]
-    pub provider: Option<String>,
+    /// The models of this start.
+    #[command(flatten)]
+    pub models: ModelArgs,
     /// Cancel the review after this time, as in 90s, 15m or 2h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
@@ -144,6 +145,9 @@ pub struct PlanArgs {
     /// What should be different, in your words
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = feedback)]
     pub feedback: String,
+    /// The models of this start.
+    #[command(flatten)]
+    pub models: ModelArgs,
 }
 
 /// Flags of `baton approve`.
@@ -233,12 +237,15 @@ pub struct DoctorArgs {
     /// Print what was found as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    /// The models of this start.
+    #[command(flatten)]
+    pub models: ModelArgs,
 }
 
 /// Arguments of `baton schema`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct SchemaArgs {
-    /// The handoff
+    /// The handoff; settings for baton.toml, user-settings for your own baton/config.toml
     #[arg(value_name = "NAME")]
     pub name: String,
 }
@@ -367,7 +374,10 @@ impl Args {
         let names =
             phases.all().iter().map(|phase| PossibleValue::new(phase.name().as_str()).help(phase.titles().help));
         let phase = PossibleValuesParser::new(names).try_map(|name| PhaseName::read(&name));
-        let schema = PossibleValuesParser::new(phases.handoffs().schemas().iter().map(|schema| schema.name));
+        let handoffs = phases.handoffs();
+        let schemas = handoffs.schemas();
+        let schemas = schemas.iter().map(|schema| schema.name);
+        let schema = PossibleValuesParser::new(schemas.chain(SETTINGS_SCHEMAS.map(|(name, _)| name)));
         let order: Vec<&str> = phases.names().map(PhaseName::as_str).collect();
         let about = format!("One coding task through {}: {}", text::count(order.len(), "agent"), order.join(", "));
         Self::command()
@@ -444,6 +454,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PhaseTier;
     use crate::workflow::fixture::phases;
 
     fn parse(line: &str) -> Result<Args, clap::Error> {
@@ -465,7 +476,7 @@ mod tests {
     #[test]
     fn run_takes_all_its_flags() {
         let args = run("baton run --task Fix --phase implement --only T1,T3 --auto-approve --provider ollama \
-                        --timeout 1h30m --json");
+                        --model fast=ollama:a --model powerful=openai:b:c --timeout 1h30m --json");
         let expected = RunArgs {
             task: Some("Fix".to_owned()),
             phase: Some(IMPLEMENT),
@@ -473,7 +484,10 @@ mod tests {
             fix: None,
             reset: false,
             auto_approve: true,
-            provider: Some("ollama".to_owned()),
+            models: ModelArgs {
+                provider: Some("ollama".to_owned()),
+                models: vec![(PhaseTier::Fast, "ollama:a".to_owned()), (PhaseTier::Powerful, "openai:b:c".to_owned())],
+            },
             timeout: Some(Duration::from_secs(5400)),
             json: true,
         };
@@ -518,17 +532,25 @@ mod tests {
         let review = ReviewArgs {
             base: "origin/main".into(),
             fail_on: FailOn::Minor,
-            provider: None,
+            models: ModelArgs::default(),
             timeout: None,
             json: true,
         };
         assert_eq!(command("baton review --base origin/main --fail-on minor --json"), Command::Review(review));
-        assert_eq!(command("baton doctor --json"), Command::Doctor(DoctorArgs { json: true }));
+        assert_eq!(
+            command("baton doctor --json"),
+            Command::Doctor(DoctorArgs { json: true, models: ModelArgs::default() })
+        );
+        match command("baton doctor --model balanced=openai:x") {
+            Command::Doctor(args) => assert_eq!(args.models.models, [(PhaseTier::Balanced, "openai:x".to_owned())]),
+            other => panic!("{other:?}"),
+        }
         assert_eq!(command("baton demo"), Command::Demo);
         assert_eq!(command("baton lsp --stdio"), Command::Lsp(LspArgs { stdio: true }));
-        for schema in phases().handoffs().schemas() {
-            let line = format!("baton schema {}", schema.name);
-            assert_eq!(command(&line), Command::Schema(SchemaArgs { name: schema.name.to_owned() }));
+        let handoffs = phases().handoffs();
+        for name in handoffs.schemas().iter().map(|schema| schema.name).chain(["settings", "user-settings"]) {
+            let line = format!("baton schema {name}");
+            assert_eq!(command(&line), Command::Schema(SchemaArgs { name: name.to_owned() }));
         }
     }
 
@@ -542,7 +564,7 @@ mod tests {
                     other => panic!("{other:?}"),
                 }
             }
-            let plan = Command::Plan(PlanArgs { feedback: text.to_owned() });
+            let plan = Command::Plan(PlanArgs { feedback: text.to_owned(), models: ModelArgs::default() });
             assert_eq!(
                 Args::from_words(["baton", "plan", "--feedback", text, "--workspace", "w"], &phases()).unwrap().command,
                 plan
@@ -587,6 +609,8 @@ mod tests {
             ("baton run --only T1 --phase plan", "--phase implement"),
             ("baton run --reset --phase review", "--reset"),
             ("baton run --provider antropic", "'anthropic'"),
+            ("baton run --model gpt", "as in fast=ollama"),
+            ("baton review --base x --model powerfull=a:b", "did you mean powerful?"),
             ("baton run --timeout 15", "15m"),
             ("baton run --timeout 0s", "no time at all"),
             ("baton rollback --undo --task T1", "--undo"),

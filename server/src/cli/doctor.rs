@@ -1,28 +1,26 @@
 //! `baton doctor`: whether everything a run needs is there, and how to fix what is not.
 
+use super::args::DoctorArgs;
 use super::failure::{FAILED, Failure, USAGE};
-use super::output::print;
+use super::output::{columns, print, row};
 use super::run::block_on;
 use super::session::Start;
-use crate::config::{self, Overrides};
+use crate::config;
 use crate::text;
-use crate::workflow::{self, Check, CheckStatus, Editor};
+use crate::workflow::{self, Check, CheckStatus, Doctor, Editor, SettingInForce};
 
 /// Columns of the longest name.
 const NAME_WIDTH: usize = 15;
 
 /// Check everything and print what was found.
-pub(super) fn doctor(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
+pub(super) fn doctor(start: &Start<'_>, args: &DoctorArgs) -> Result<u8, Failure> {
     let folder = start.folder()?;
-    let settings = config::load_from_disk(&folder, config::environment(), Overrides::default());
+    let settings = config::load_from_disk(&folder, config::environment(), args.models.overrides());
     let found = block_on(workflow::doctor(&folder, settings, &config::variable, &Editor::default(), start.table))?;
-    let text = if json {
+    let text = if args.json {
         text::safe_json(&serde_json::to_string_pretty(&found).map_err(|error| Failure::failed(error.to_string()))?)
     } else {
-        let mut lines: Vec<String> = found.checks.iter().flat_map(check_lines).collect();
-        lines.push(String::new());
-        lines.push(conclusion(&found.checks));
-        lines.join("\n")
+        lines(&found, columns()).join("\n")
     };
     print(&text)?;
     Ok(match (found.ok, found.settings_at_fault) {
@@ -32,13 +30,32 @@ pub(super) fn doctor(start: &Start<'_>, json: bool) -> Result<u8, Failure> {
     })
 }
 
-fn check_lines(check: &Check) -> Vec<String> {
-    let first = format!("{:<8} {:<NAME_WIDTH$} ", check.status, check.name);
-    let mut lines = vec![text::paragraph(&first, &check.message, 110)];
+fn lines(found: &Doctor, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = found.checks.iter().flat_map(|check| check_lines(check, columns)).collect();
+    lines.push(String::new());
+    if !found.settings.is_empty() {
+        lines.push("Settings".to_owned());
+        lines.extend(found.settings.iter().map(|setting| setting_line(setting, columns)));
+        lines.push(String::new());
+    }
+    lines.push(conclusion(&found.checks));
+    lines
+}
+
+fn check_lines(check: &Check, columns: usize) -> Vec<String> {
+    let head = format!("{:<8} {:<NAME_WIDTH$} ", check.status, check.name);
+    let mut lines = vec![row(&head, &check.message, columns)];
     if let Some(fix) = &check.fix {
-        lines.push(text::paragraph(&format!("{:<8} {:<NAME_WIDTH$} ", "", "→ to fix it"), fix, 110));
+        lines.push(row(&format!("{:<8} {:<NAME_WIDTH$} ", "", "→ to fix it"), fix, columns));
     }
     lines
+}
+
+/// A setting: its key, its value, and where that is from.
+fn setting_line(setting: &SettingInForce, columns: usize) -> String {
+    const KEY_WIDTH: usize = 24;
+    let from = setting.place.as_ref().map_or_else(|| "default".to_owned(), |place| format!("from {place}"));
+    row(&format!("  {:<KEY_WIDTH$} ", setting.key), &format!("{} ({from})", setting.value), columns)
 }
 
 fn conclusion(checks: &[Check]) -> String {

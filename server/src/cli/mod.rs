@@ -15,6 +15,7 @@ mod failure;
 pub mod gate;
 mod last_line;
 mod lsp;
+mod model_args;
 mod output;
 pub mod progress;
 mod proof;
@@ -56,7 +57,7 @@ pub fn main(table: &'static Table) -> ExitCode {
     let done = match args.command {
         Command::Run(run) => run::run(&start, run),
         Command::Review(review) => review::review(&start, review),
-        Command::Plan(plan) => run::plan_again(&start, plan.feedback),
+        Command::Plan(plan) => run::plan_again(&start, plan),
         Command::Approve(approve) => answer::approve(&start, approve),
         Command::Reject => answer::reject(&start),
         Command::Accept(args) => accept::accept(&start, args.because),
@@ -68,7 +69,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Clean => clean::clean(&start),
         Command::Reset => reset::reset(&start),
         Command::Trust(trust) => trust::trust(&start, &trust),
-        Command::Doctor(args) => doctor::doctor(&start, args.json),
+        Command::Doctor(args) => doctor::doctor(&start, &args),
         Command::Schema(schema) => schema::schema(&phases, &schema.name),
         Command::Demo => demo::demo(table),
         Command::Lsp(_) => lsp::lsp(&start),

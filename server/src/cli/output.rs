@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::failure::Failure;
+use super::model_args::ModelArgs;
 use crate::config::Settings;
 use crate::contracts::Issue;
 use crate::memory::Store;
@@ -119,15 +120,15 @@ pub(super) fn way_on_lines_after(status: Option<Status>) -> Vec<String> {
     status.map(|status| way_on_lines(&status.ways_on, columns())).unwrap_or_default()
 }
 
-/// The ways on of a run for which a provider was named: another run needs it too.
-pub(super) fn with_provider(status: Option<Status>, provider: Option<&str>) -> Option<Status> {
-    let (mut status, provider) = match (status, provider) {
-        (Some(status), Some(provider)) => (status, provider),
-        (status, _) => return status,
-    };
+/// The ways on of a run for which models were chosen: another run needs the choice too.
+pub(super) fn with_models(status: Option<Status>, models: &ModelArgs) -> Option<Status> {
+    let (mut status, chosen) = (status?, models.words());
     for cli in status.ways_on.iter_mut().filter_map(|way| way.cli.as_mut()) {
-        if let Some(rest) = cli.strip_prefix("baton run") {
-            *cli = format!("baton run --provider {provider}{rest}");
+        for command in ["baton run", "baton plan"] {
+            if let Some(rest) = cli.strip_prefix(command) {
+                *cli = format!("{command}{chosen}{rest}");
+                break;
+            }
         }
     }
     Some(status)

@@ -10,7 +10,6 @@ use super::output::exit_code_after;
 use super::progress::{Progress, Style};
 use super::run::{EndReport, block_on, drive, exit_code};
 use super::session::{Session, Start};
-use crate::config::Overrides;
 use crate::contracts::{ReviewOutput, Severity};
 use crate::workflow::{Goal, Outcome};
 
@@ -21,8 +20,7 @@ pub(super) fn review(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure>
 }
 
 fn review_with(start: &Start<'_>, args: ReviewArgs) -> Result<u8, Failure> {
-    let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
-    let session = Session::open(start, flags)?;
+    let session = Session::open(start, args.models.overrides())?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
     let report = EndReport::of(&engine);

@@ -6,19 +6,20 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::args::RunArgs;
+use super::args::{PlanArgs, RunArgs};
 use super::failure::{CANCELLED, FAILED, Failure, NO_CONCLUSION, PERSON, REJECTED, USAGE};
 use super::gate;
 use super::last_line::{LastLine, with_last_line};
+use super::model_args::ModelArgs;
 use super::output::{
     columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell, way_on_lines,
-    way_on_lines_after, with_provider,
+    way_on_lines_after, with_models,
 };
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
 use super::session::{Session, Start};
 use super::signals::{Stop, Stops};
-use crate::config::{Overrides, Settings};
+use crate::config::Settings;
 use crate::contracts::Verdict;
 use crate::memory::Store;
 use crate::text;
@@ -34,13 +35,12 @@ pub(super) fn run(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
 }
 
 fn run_with(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
-    let flags = Overrides { provider: args.provider.clone(), ..Overrides::default() };
-    let session = Session::open(start, flags)?;
+    let session = Session::open(start, args.models.overrides())?;
     let progress = (!args.json).then(|| Arc::new(Progress::new(Style::for_stderr(), &session.phases)));
     let approver = gate::approver(session.workspace.root(), progress.clone());
     let request = Request { goal: goal(&args), auto_approve: args.auto_approve };
     let engine = session.engine(approver)?;
-    let report = EndReport { provider: args.provider.clone(), ..EndReport::of(&engine) };
+    let report = EndReport { models: args.models.clone(), ..EndReport::of(&engine) };
     let end = block_on(drive(engine, request, args.timeout, progress))??;
     let code = exit_code(&end.1);
     let printed = match args.json {
@@ -51,8 +51,8 @@ fn run_with(start: &Start<'_>, args: RunArgs) -> Result<u8, Failure> {
 }
 
 /// `baton plan --feedback`: the Revise answer of a gate that waits; where none does, the plan phase once more.
-pub(super) fn plan_again(start: &Start<'_>, feedback: String) -> Result<u8, Failure> {
-    let session = Session::open(start, Overrides::default())?;
+pub(super) fn plan_again(start: &Start<'_>, PlanArgs { feedback, models }: PlanArgs) -> Result<u8, Failure> {
+    let session = Session::open(start, models.overrides())?;
     let Some(store) = session.memory()? else { return Err(Failure::usage(NO_PLAN)) };
     if workflow::revise_waiting_plan(&store, &feedback)? {
         print("The waiting run plans again.")?;
@@ -61,7 +61,7 @@ pub(super) fn plan_again(start: &Start<'_>, feedback: String) -> Result<u8, Fail
     let request = Goal::Revise { feedback }.into();
     let progress = Arc::new(Progress::new(Style::for_stderr(), &session.phases));
     let engine = session.engine(Arc::new(gate::NonInteractiveApprover))?;
-    let report = EndReport::of(&engine);
+    let report = EndReport { models, ..EndReport::of(&engine) };
     let end = block_on(drive(engine, request, None, Some(progress)))??;
     exit_code_after(exit_code(&end.1), report.print(&end))
 }
@@ -161,15 +161,15 @@ pub(super) struct EndReport {
     store: Store,
     settings: Settings,
     phases: Phases,
-    /// The provider that was named for this run.
-    provider: Option<String>,
+    /// The models that were chosen for this run.
+    models: ModelArgs,
 }
 
 impl EndReport {
     /// For the runs of this engine.
     pub(super) fn of(engine: &Engine) -> Self {
         let Engine { store, settings, phases, .. } = engine;
-        Self { store: store.clone(), settings: settings.clone(), phases: phases.clone(), provider: None }
+        Self { store: store.clone(), settings: settings.clone(), phases: phases.clone(), models: ModelArgs::default() }
     }
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
@@ -202,7 +202,7 @@ impl EndReport {
 
     fn status(&self) -> Option<Status> {
         let status = status_after(&self.store, &self.settings, &self.phases);
-        with_provider(status, self.provider.as_deref())
+        with_models(status, &self.models)
     }
 
     /// `status` is where the workflow stands after the run; `None` after one that belongs to no workflow.

@@ -1,5 +1,7 @@
 //! `[[checks]]`: the project's own commands, read from the settings.
 
+use serde_json::{Value, json};
+
 use super::check::{Check, CheckOrigin, TIMEOUT_S};
 use super::error::{ConfigError, closest};
 use super::sources::Layer;
@@ -22,7 +24,7 @@ const LONGEST_COMMAND: usize = 8 * 1024;
 /// Most globs of one check.
 const MOST_PATHS: usize = 100;
 
-const FIELDS: [&str; 7] = ["name", "command", "timeout_s", "network", "try", "secrets", "paths"];
+pub(super) const FIELDS: [&str; 7] = ["name", "command", "timeout_s", "network", "try", "secrets", "paths"];
 
 /// The checks of a `[[checks]]` list of this layer.
 ///
@@ -60,6 +62,37 @@ pub(super) fn read_checks(items: &[Node], layer: Layer) -> Result<Vec<Check>, Ve
         }
     }
     if errors.is_empty() { Ok(checks) } else { Err(errors) }
+}
+
+/// The JSON Schema of a `[[checks]]` list; its fields in the order of [`FIELDS`].
+pub(super) fn schema() -> Value {
+    let text = |longest: usize, description: &str| json!({ "type": "string", "pattern": r"\S", "maxLength": longest, "description": description });
+    let truth =
+        |default: bool, description: &str| json!({ "type": "boolean", "default": default, "description": description });
+    json!({
+        "type": "array",
+        "maxItems": MOST_CHECKS,
+        "items": {
+            "type": "object",
+            "required": ["name", "command"],
+            "additionalProperties": false,
+            "properties": {
+                "name": text(LONGEST_NAME, "Its name; no other check has it in any case."),
+                "command": text(LONGEST_COMMAND, "What `sh -c` runs in the root of the workspace."),
+                "timeout_s": {
+                    "type": "integer", "minimum": 1, "maximum": LONGEST_S, "default": TIMEOUT_S,
+                    "description": "Seconds it may take.",
+                },
+                "network": truth(false, "Whether it may use the network."),
+                "try": truth(true, "Whether implementers may run it on their edits before these are written."),
+                "secrets": truth(false, "Whether it may read files of secrets, such as .env."),
+                "paths": {
+                    "type": "array", "maxItems": MOST_PATHS, "items": { "type": "string", "pattern": r"\S" },
+                    "description": "Globs of which a changed file must match one for it to run. Without any it always runs.",
+                },
+            },
+        },
+    })
 }
 
 fn read_check(item: &Node, origin: CheckOrigin) -> Result<Check, Vec<ConfigError>> {

@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use serde_json::{Value, json};
+
 use super::error::ConfigError;
 use super::value::Node;
 
@@ -19,6 +21,11 @@ pub(super) fn read_hosts(key: &str, items: &[Node]) -> Result<Vec<String>, Vec<C
         }
     }
     if errors.is_empty() { Ok(hosts) } else { Err(errors) }
+}
+
+/// The JSON Schema of such a list.
+pub(super) fn schema() -> Value {
+    json!({ "type": "array", "items": { "type": "string", "pattern": r"^\s*[^\s/@*]+\s*$" } })
 }
 
 fn host(text: &str) -> Result<String, String> {

@@ -5,9 +5,10 @@ use std::path::Path;
 use super::check::Check;
 use super::checks::read_checks;
 use super::error::{ConfigError, closest};
+use super::facts::read_facts;
 use super::hosts::read_hosts;
 use super::phases::read_phases;
-use super::settings::{Settings, UserPhase};
+use super::settings::{ModelFact, Settings, UserPhase};
 use super::sources::Layer;
 use super::value::{Node, Raw};
 use crate::contracts::{RepoPath, RepoPathError};
@@ -36,6 +37,8 @@ pub(super) enum Kind {
     Checks { set: fn(&mut Settings, Vec<Check>) },
     /// `[[phases]]`.
     Phases { set: fn(&mut Settings, Vec<UserPhase>) },
+    /// `[[model_facts]]`.
+    Facts { set: fn(&mut Settings, Vec<ModelFact>) },
 }
 
 /// The layer that a value is from, as far as the value's meaning depends on it.
@@ -62,6 +65,11 @@ impl Kind {
                     .to_owned()
             }
             Self::Phases { .. } => "[[phases]] tables with name, after, prompt and, if you like, tier".to_owned(),
+            Self::Facts { .. } => {
+                "[[model_facts]] tables with name and some of window, max_output, input, output, cache_write, cache_read, \
+                 as_of"
+                    .to_owned()
+            }
         }
     }
 
@@ -130,6 +138,10 @@ impl Kind {
             },
             Self::Phases { set } => match &node.raw {
                 Raw::List(items) => set(settings, read_phases(items, context.folder)?),
+                _ => return Err(wrong()),
+            },
+            Self::Facts { set } => match &node.raw {
+                Raw::List(items) => set(settings, read_facts(items)?),
                 _ => return Err(wrong()),
             },
         }

@@ -24,6 +24,8 @@ pub struct Loaded {
     /// Of these warnings the raised limits: what the workspace or the editor may not allow, each at its place.
     pub raised: Vec<ConfigError>,
     origins: BTreeMap<&'static str, Origin>,
+    /// The values that some layer gives, on a line each.
+    values: BTreeMap<&'static str, String>,
 }
 
 impl Loaded {
@@ -31,6 +33,13 @@ impl Loaded {
     pub fn origin(&self, key: &str) -> Origin {
         let default = || Origin { layer: Layer::Default, place: Location::named("default") };
         self.origins.get(key).cloned().unwrap_or_else(default)
+    }
+
+    /// The value of a setting in force, on one line and safe to show; the key as in [`settings_table`]. Of a list it holds the
+    /// names.
+    pub fn value(&self, key: &str) -> String {
+        let default = || Setting::of(key).map(|setting| setting.default.to_owned()).unwrap_or_default();
+        self.values.get(key).cloned().unwrap_or_else(default)
     }
 }
 
@@ -123,6 +132,7 @@ pub fn user_memory_dir() -> String {
 struct Loading {
     settings: Settings,
     origins: BTreeMap<&'static str, Origin>,
+    values: BTreeMap<&'static str, String>,
     warnings: Vec<String>,
     errors: Vec<ConfigError>,
     /// Limits of the workspace and the editor, held back until it is known what the user allows.
@@ -218,10 +228,16 @@ impl Loading {
                 if setting.scope == Scope::Lowers {
                     self.allowed.insert(setting.key, node.clone());
                 }
-                self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
+                self.holds(layer, setting, node);
             }
             Err(errors) => self.errors.extend(errors),
         }
+    }
+
+    /// Note that this value is in force so far.
+    fn holds(&mut self, layer: Layer, setting: &'static Setting, node: &Node) {
+        self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
+        self.values.insert(setting.key, node.summary());
     }
 
     /// Apply the limits of the workspace and the editor that are lower than the user's, or the default.
@@ -248,7 +264,7 @@ impl Loading {
                 // `set` has read it before: it has no fault.
                 let context = LayerContext { layer, folder: None };
                 if setting.kind.apply(setting.key, &node, context, &mut self.settings).is_ok() {
-                    self.origins.insert(setting.key, Origin { layer, place: node.place.clone() });
+                    self.holds(layer, setting, &node);
                     self.lowered.insert(setting.key, node);
                 }
             }
@@ -297,6 +313,11 @@ impl Loading {
                 self.set(Layer::Flags, setting, &Node::loose(flag, value));
             }
         }
+        for (tier, model) in &flags.models {
+            if let Some(setting) = Setting::of(&format!("models.{}", tier.as_str())) {
+                self.set(Layer::Flags, setting, &Node::loose("--model", model));
+            }
+        }
     }
 
     fn error(&mut self, place: &Location, key: &str, message: String) {
@@ -311,6 +332,7 @@ impl Loading {
         let is_replaced = |key: &str| self.origins.get(key).is_some_and(|origin| origin.layer >= Layer::Environment);
         self.raised.retain(|raised| !is_replaced(&raised.setting));
         let warnings = self.raised.iter().map(ToString::to_string).chain(self.warnings).collect();
-        Ok(Loaded { settings: self.settings, warnings, raised: self.raised, origins: self.origins })
+        let Self { settings, raised, origins, values, .. } = self;
+        Ok(Loaded { settings, warnings, raised, origins, values })
     }
 }

@@ -17,10 +17,12 @@ mod check;
 mod checks;
 mod disk;
 mod error;
+mod facts;
 mod hosts;
 mod kind;
 mod load;
 mod phases;
+mod schema;
 mod scope;
 mod settings;
 mod sources;
@@ -34,8 +36,10 @@ pub use error::{ConfigError, ConfigErrors, Location};
 pub use kind::PROVIDERS;
 pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_dir, user_phases, workspace_checks};
 pub use phases::RESERVED_PHASE_NAMES;
+pub use schema::{SETTINGS_SCHEMAS, settings_schema};
 pub use settings::{
-    ApprovalMode, Checkpoint, ModelChoice, PhaseTier, ReviewValidation, SandboxMode, Settings, UserPhase,
+    ApprovalMode, Checkpoint, Effort, EffortChoice, ModelChoice, ModelFact, PhaseTier, ReviewValidation, SandboxMode,
+    Settings, UserPhase,
 };
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 pub use table::{Scope, Setting, settings_table};

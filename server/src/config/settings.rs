@@ -41,6 +41,10 @@ pub struct Settings {
     pub review_validation: ReviewValidation,
     /// The user's own reviewing phases, each after the one that its `after` names.
     pub phases: Vec<UserPhase>,
+    /// How long the models of each tier think.
+    pub effort: EffortChoice,
+    /// What the user says of models.
+    pub model_facts: Vec<ModelFact>,
 }
 
 /// `provider:name` for each tier; `None` is the provider's default.
@@ -54,6 +58,50 @@ pub struct ModelChoice {
     pub powerful: Option<String>,
     /// The provider to take defaults from (`--provider`, `BATON_PROVIDER`).
     pub provider: Option<String>,
+}
+
+/// How long the models of each tier think before they answer, where they can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffortChoice {
+    /// Context, and simple tasks.
+    pub fast: Effort,
+    /// Moderate and complex tasks.
+    pub balanced: Effort,
+    /// Plan and review.
+    pub powerful: Effort,
+}
+
+/// How long a model thinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Shortly.
+    Low,
+    /// As long as most work needs.
+    Medium,
+    /// As long as it takes.
+    High,
+}
+
+/// What the user says of one model. At least one fact is given; `input` and `output` are given together, and the prices of a
+/// cache only with them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelFact {
+    /// `provider:name`, or a name with any provider. No other fact has it.
+    pub name: String,
+    /// Its context window, in tokens.
+    pub window: Option<u64>,
+    /// Most tokens of one answer.
+    pub max_output: Option<u32>,
+    /// US dollars per million tokens of the prompt.
+    pub input: Option<f64>,
+    /// US dollars per million tokens of the answer.
+    pub output: Option<f64>,
+    /// US dollars per million tokens written to a cache.
+    pub cache_write: Option<f64>,
+    /// US dollars per million tokens read from a cache.
+    pub cache_read: Option<f64>,
+    /// When that was looked up: a year, a month or a day, as in `2026-11`.
+    pub as_of: Option<String>,
 }
 
 /// Who answers the gate.
@@ -134,6 +182,36 @@ impl PhaseTier {
     }
 }
 
+impl Effort {
+    /// Every word used in settings, from the shortest thought to the longest.
+    pub const WORDS: [&'static str; 3] = ["low", "medium", "high"];
+
+    /// The effort of one of these words; `medium` for any other.
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "low" => Self::Low,
+            "high" => Self::High,
+            _ => Self::Medium,
+        }
+    }
+
+    /// The word used in settings.
+    pub fn as_str(self) -> &'static str {
+        let [low, medium, high] = Self::WORDS;
+        match self {
+            Self::Low => low,
+            Self::Medium => medium,
+            Self::High => high,
+        }
+    }
+}
+
+impl Default for EffortChoice {
+    fn default() -> Self {
+        Self { fast: Effort::Low, balanced: Effort::Medium, powerful: Effort::High }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -154,6 +232,8 @@ impl Default for Settings {
             sandbox: SandboxMode::Auto,
             review_validation: ReviewValidation::Serious,
             phases: Vec::new(),
+            effort: EffortChoice::default(),
+            model_facts: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::Location;
-use super::settings::ApprovalMode;
+use super::settings::{ApprovalMode, PhaseTier};
 
 /// The workspace's file, in its root.
 pub const WORKSPACE_FILE: &str = "baton.toml";
@@ -67,6 +67,8 @@ pub struct Overrides {
     pub provider: Option<String>,
     /// `--auto-approve`.
     pub approval: Option<ApprovalMode>,
+    /// `--model TIER=ID`, as often as it is given; the last of a tier holds.
+    pub models: Vec<(PhaseTier, String)>,
 }
 
 /// Every layer above the defaults.

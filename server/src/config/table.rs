@@ -2,7 +2,7 @@
 
 use super::check::Check;
 use super::kind::{Kind, PROVIDERS};
-use super::settings::{ApprovalMode, Checkpoint, ReviewValidation, SandboxMode, UserPhase};
+use super::settings::{ApprovalMode, Checkpoint, Effort, ModelFact, ReviewValidation, SandboxMode, UserPhase};
 
 /// One setting: the only place where it is declared.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub fn settings_table() -> &'static [Setting] {
 /// The upper bound of a count that needs none.
 const UNBOUNDED: u64 = u32::MAX as u64;
 
-static TABLE: [Setting; 19] = [
+static TABLE: [Setting; 23] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
@@ -86,6 +86,34 @@ static TABLE: [Setting; 19] = [
         doc: "The model for plan and review.",
         scope: Scope::All,
         kind: Kind::Model { set: |settings, model| settings.models.powerful = model },
+    },
+    Setting {
+        key: "effort.fast",
+        default: "low",
+        doc: "How long the model for context and simple tasks thinks, where it can be told.",
+        scope: Scope::All,
+        kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.fast = Effort::of(word) },
+    },
+    Setting {
+        key: "effort.balanced",
+        default: "medium",
+        doc: "How long the model for moderate and complex tasks thinks, where it can be told.",
+        scope: Scope::All,
+        kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.balanced = Effort::of(word) },
+    },
+    Setting {
+        key: "effort.powerful",
+        default: "high",
+        doc: "How long the model for plan and review thinks, where it can be told.",
+        scope: Scope::All,
+        kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.powerful = Effort::of(word) },
+    },
+    Setting {
+        key: "model_facts",
+        default: "none",
+        doc: "What you know of models: context window, longest answer, prices.",
+        scope: Scope::UserFile,
+        kind: Kind::Facts { set: |settings, facts: Vec<ModelFact>| settings.model_facts = facts },
     },
     Setting {
         key: "max_parallel_tasks",

@@ -57,6 +57,8 @@ fn effective(settings: &Settings, key: &str) -> String {
         sandbox,
         review_validation,
         phases,
+        effort,
+        model_facts,
     } = settings;
     match key {
         "memory_dir" => memory_dir.clone(),
@@ -77,6 +79,10 @@ fn effective(settings: &Settings, key: &str) -> String {
         "checks" => if checks.is_empty() { "none" } else { "some" }.to_owned(),
         "sandbox" => format!("{sandbox:?}").to_lowercase(),
         "review_validation" => format!("{review_validation:?}").to_lowercase(),
+        "effort.fast" => effort.fast.as_str().to_owned(),
+        "effort.balanced" => effort.balanced.as_str().to_owned(),
+        "effort.powerful" => effort.powerful.as_str().to_owned(),
+        "model_facts" => if model_facts.is_empty() { "none" } else { "some" }.to_owned(),
         "phases" => if phases.is_empty() { "none" } else { "some" }.to_owned(),
         other => panic!("{other} stands in the table and not in the settings"),
     }
@@ -119,6 +125,14 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         balanced = "openai:gpt"
         powerful = "anthropic:claude-opus-5-5"
 
+        [effort]
+        fast = "high"
+        balanced = "low"
+
+        [[model_facts]]
+        name = "openai:gpt"
+        window = 32768
+
         [[checks]]
         name = "build"
         command = "cargo build"
@@ -158,8 +172,13 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         review_validation: ReviewValidation::Serious,
         // They need files beside the settings; see the tests of phases.
         phases: Vec::new(),
+        effort: EffortChoice { fast: Effort::High, balanced: Effort::Low, powerful: Effort::High },
+        model_facts: vec![ModelFact { name: "openai:gpt".to_owned(), window: Some(32_768), ..ModelFact::default() }],
     };
     assert_eq!(loaded.settings, expected);
+    let values = ["memory_dir", "budget_tokens", "allow_http_hosts", "checks", "effort.fast", "effort.powerful"];
+    let shown = ["./.baton/memory", "2000000", "models.lan, 10.0.0.7:8080", "build, test", "high", "high"];
+    assert_eq!(values.map(|key| loaded.value(key)), shown);
     assert_eq!(loaded.origin("models.fast").place.to_string(), "config.toml:15:16");
 }
 
@@ -182,9 +201,12 @@ fn every_setting_that_is_no_list_has_a_variable() {
         ("BATON_KEEP_RUNS", "3"),
         ("BATON_SANDBOX", "off"),
         ("BATON_REVIEW_VALIDATION", "off"),
+        ("BATON_EFFORT_FAST", "medium"),
+        ("BATON_EFFORT_BALANCED", "high"),
+        ("BATON_EFFORT_POWERFUL", "low"),
     ]))
     .unwrap();
-    let has_one = |setting: &&Setting| !["checks", "phases", "allow_http_hosts"].contains(&setting.key);
+    let has_one = |setting: &&Setting| !["checks", "phases", "allow_http_hosts", "model_facts"].contains(&setting.key);
     for setting in settings_table().iter().filter(has_one) {
         let origin = loaded.origin(setting.key);
         assert_eq!((origin.layer, origin.place.to_string()), (Layer::Environment, setting.variable()));
@@ -203,7 +225,8 @@ fn each_layer_wins_over_the_weaker_ones() {
     sources.user = users_file("models.fast = \"openai:u\"\nmodels.balanced = \"openai:u\"\nmax_review_cycles = 3");
     sources.editor = Some(json!({ "models.balanced": "openai:e", "max_review_cycles": 4, "keep_runs": null }));
     sources.env = env(&[("BATON_MAX_REVIEW_CYCLES", "5"), ("BATON_APPROVAL", "ask"), ("BATON_PROVIDER", "openai")]).env;
-    sources.flags = Overrides { provider: Some("replay".to_owned()), approval: Some(ApprovalMode::Auto) };
+    sources.flags =
+        Overrides { provider: Some("replay".to_owned()), approval: Some(ApprovalMode::Auto), ..Overrides::default() };
     let loaded = load(&sources).unwrap();
     let settings = &loaded.settings;
     let fast_and_balanced = [&settings.models.fast, &settings.models.balanced].map(|model| model.as_deref().unwrap());
@@ -388,9 +411,9 @@ fn an_unknown_setting_is_reported_with_the_one_meant() {
         expect![[r#"
             baton.toml:1:1: maxParallelTasks is not a setting; did you mean max_parallel_tasks?
             baton.toml:2:1: max-review-cycles is not a setting; did you mean max_review_cycles?
-            baton.toml:3:1: fast is not a setting; did you mean models.fast?
+            baton.toml:3:1: fast is not a setting; did you mean effort.fast?
             baton.toml:4:1: colour is not a setting
-            baton.toml:5:2: model is not a setting; did you mean models.fast?
+            baton.toml:5:2: model is not a setting; did you mean model_facts?
             baton.toml:8:1: models.quick is not a setting; did you mean models.fast?
         "#]],
     );
@@ -560,12 +583,39 @@ fn variables_that_are_no_settings_are_warned_of_and_ignored() {
 
 #[test]
 fn an_unknown_provider_is_a_wrong_flag() {
-    let flags = Overrides { provider: Some("antropic".to_owned()), approval: None };
+    let flags = Overrides { provider: Some("antropic".to_owned()), ..Overrides::default() };
     refused(
         &Sources { flags, ..Sources::default() },
         expect![[r#"
         --provider: provider is "antropic"; it takes "anthropic", "openai", "ollama", "editor" or "replay"; did you mean anthropic?
     "#]],
+    );
+}
+
+#[test]
+fn a_model_of_a_flag_goes_before_all_others_and_is_refused_as_they_are() {
+    let flags = |models: &[(PhaseTier, &str)]| Overrides {
+        models: models.iter().map(|(tier, model)| (*tier, (*model).to_owned())).collect(),
+        ..Overrides::default()
+    };
+    let mut sources = env(&[("BATON_MODELS_FAST", "openai:a"), ("BATON_MODELS_BALANCED", "openai:b")]);
+    sources.flags = flags(&[(PhaseTier::Fast, "ollama:x"), (PhaseTier::Fast, "ollama:qwen:7b")]);
+    let loaded = load(&sources).unwrap();
+    let ModelChoice { fast, balanced, .. } = &loaded.settings.models;
+    assert_eq!((fast.as_deref(), balanced.as_deref()), (Some("ollama:qwen:7b"), Some("openai:b")));
+    assert_eq!(
+        (loaded.origin("models.fast").place.to_string(), loaded.value("models.fast")),
+        ("--model".into(), "ollama:qwen:7b".into())
+    );
+    refused(
+        &Sources {
+            flags: flags(&[(PhaseTier::Powerful, "olama:x"), (PhaseTier::Balanced, "gpt")]),
+            ..Sources::default()
+        },
+        expect![[r#"
+            --model: models.powerful is "olama:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay; did you mean ollama?
+            --model: models.balanced is "gpt", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay
+        "#]],
     );
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Raw {
     Whole(i128),
     Number(f64),
     Truth(bool),
+    /// A date or a time, as it stands in TOML.
+    Date(String),
     List(Vec<Node>),
     Table(Vec<(String, Location, Node)>),
     /// A value of a kind that no setting has, with the name of that kind.
@@ -108,6 +110,20 @@ impl Node {
         }
     }
 
+    /// The value on one line, as people read it who know the setting: without quotes, of a list its entries or their names.
+    pub(super) fn summary(&self) -> String {
+        match &self.raw {
+            Raw::Text(text) | Raw::Loose(text) | Raw::Date(text) => text::short_line(text, MAX_REPEATED),
+            Raw::List(items) if items.is_empty() => "none".to_owned(),
+            Raw::List(items) => {
+                let names: Vec<String> =
+                    items.iter().map(|item| item.field("name").unwrap_or(item).summary()).collect();
+                names.join(", ")
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// An error about this value of a setting; `what` follows the setting's name.
     pub(super) fn refuse(&self, key: &str, what: impl fmt::Display) -> ConfigError {
         ConfigError { place: self.place.clone(), setting: key.to_owned(), message: format!("{key} {what}") }
@@ -164,6 +180,7 @@ impl fmt::Display for Node {
             Raw::Whole(whole) => write!(f, "{whole}"),
             Raw::Number(number) => write!(f, "{number:?}"),
             Raw::Truth(truth) => write!(f, "{truth}"),
+            Raw::Date(_) => f.write_str("a date"),
             Raw::List(_) => f.write_str("a list"),
             Raw::Table(_) => f.write_str("a table"),
             Raw::Other(name) => f.write_str(name),
@@ -202,7 +219,7 @@ fn toml_node(value: &Spanned<DeValue<'_>>, at: &dyn Fn(usize) -> Location) -> No
             .map_or(Raw::Other("a number beyond all bounds"), Raw::Whole),
         DeValue::Float(float) => float.as_str().parse().map_or(Raw::Other("a number"), Raw::Number),
         DeValue::Boolean(truth) => Raw::Truth(*truth),
-        DeValue::Datetime(_) => Raw::Other("a date"),
+        DeValue::Datetime(date) => Raw::Date(date.to_string()),
         DeValue::Array(items) => Raw::List(items.iter().map(|item| toml_node(item, at)).collect()),
         DeValue::Table(table) => toml_table(table, at),
     };

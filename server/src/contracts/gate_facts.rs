@@ -138,6 +138,9 @@ impl Estimate {
             let (low, high) = (tokens(self.low.tokens), tokens(self.high.tokens));
             return format!("about {low} to {high} tokens; the models' prices are not known");
         };
+        if high <= 0.0 && self.high.tokens > 0 {
+            return format!("no cost, about {} to {} tokens", tokens(self.low.tokens), tokens(self.high.tokens));
+        }
         let (low, high) = (dollars(low), dollars(high));
         let range = if low == high { high } else { format!("{low} to {high}") };
         match self.ceiling.usd {

@@ -38,10 +38,12 @@ impl Usage {
         self.prompt_tokens() + self.output_tokens
     }
 
-    /// For people, with the cost where it is known: `18.2k tokens · $0.042`.
+    /// For people, with the cost where it is known: `18.2k tokens · $0.042`, and `18.2k tokens · no cost` of models that run
+    /// on a machine of the user's own.
     pub fn words(&self) -> String {
         let tokens = format!("{} tokens", text::tokens(self.total_tokens()));
         match self.cost_usd {
+            Some(usd) if usd <= 0.0 && self.total_tokens() > 0 => format!("{tokens} · no cost"),
             Some(usd) => format!("{tokens} · {}", text::cost(usd)),
             None => tokens,
         }
@@ -76,5 +78,7 @@ mod tests {
         let known = Usage { input_tokens: 18_000, output_tokens: 200, cost_usd: Some(0.042), ..Usage::default() };
         assert_eq!(known.words(), "18.2k tokens · $0.042");
         assert_eq!(Usage { cost_usd: None, ..known }.words(), "18.2k tokens");
+        assert_eq!(Usage { cost_usd: Some(0.0), ..known }.words(), "18.2k tokens · no cost");
+        assert_eq!(Usage::default().words(), "0 tokens · $0.00");
     }
 }

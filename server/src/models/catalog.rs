@@ -4,6 +4,7 @@ use super::limits::{FactSource, Limits};
 use super::prices::{self, Prices, Rates};
 use super::table;
 use crate::contracts::Usage;
+use crate::text;
 
 /// What the user's own file says of one model. What it leaves out is as without it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -96,6 +97,32 @@ impl Catalog {
 }
 
 impl Price {
+    /// For people, with its date: `$4.00 in and $20.00 out a million tokens (as of 2026-11)`.
+    pub fn words(&self) -> String {
+        let (tiers, as_of, from) = match self {
+            Self::Local => return "local, no cost".to_owned(),
+            Self::Unknown => return "not known, so that tokens alone are counted".to_owned(),
+            Self::Known { tiers, as_of, from } => (tiers, as_of, from),
+        };
+        let rates = |rates: &Rates| format!("{} in and {} out", dollars(rates.input), dollars(rates.output));
+        let of_tier = |index: usize| match tiers.get(index) {
+            Some((up_to, tier)) if *up_to < prices::ANY_LENGTH => {
+                format!("{} with a prompt of up to {} tokens", rates(tier), text::tokens(*up_to))
+            }
+            Some((_, tier)) if index > 0 => format!("{} beyond", rates(tier)),
+            Some((_, tier)) => rates(tier),
+            None => String::new(),
+        };
+        let all: Vec<String> = (0..tiers.len()).map(of_tier).collect();
+        let own = if *from == FactSource::User { "your own, " } else { "" };
+        let date = as_of.as_ref().map_or_else(|| "without a date".to_owned(), |as_of| format!("as of {as_of}"));
+        let million = "a million tokens";
+        match all.as_slice() {
+            [one] => format!("{one} {million} ({own}{date})"),
+            several => format!("{million}: {} ({own}{date})", several.join(", ")),
+        }
+    }
+
     /// What one request cost, in US dollars; `None` when that is not known. Not for sums.
     pub fn of(&self, usage: &Usage) -> Option<f64> {
         match self {
@@ -109,8 +136,39 @@ impl Price {
     }
 }
 
+/// An amount in full: a price has as many digits as it has.
+fn dollars(usd: f64) -> String {
+    let cents = format!("{usd:.2}");
+    let is_whole = cents.parse::<f64>().is_ok_and(|rounded| (rounded - usd).abs() < 1e-9);
+    if is_whole { format!("${cents}") } else { format!("${usd}") }
+}
+
 fn own_price(facts: &ModelFacts) -> Option<Price> {
     let (input, output) = (facts.input?, facts.output?);
     let rates = prices::price(input, output, facts.cache_write.unwrap_or(input), facts.cache_read.unwrap_or(input));
     Some(Price::Known { tiers: vec![(prices::ANY_LENGTH, rates)], as_of: facts.as_of.clone(), from: FactSource::User })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_said_with_its_date_and_never_as_nothing_where_it_is_not_known() {
+        let words = |model: &str| Catalog::default().price(model).words();
+        assert_eq!(words("anthropic:claude-opus-5-5"), "$4.00 in and $20.00 out a million tokens (as of 2026-11)");
+        assert_eq!(
+            words("anthropic:claude-haiku-5-5"),
+            "a million tokens: $0.10 in and $0.50 out with a prompt of up to 100k tokens, $0.50 in and $2.50 out beyond (as \
+             of 2026-11)"
+        );
+        assert_eq!(words("editor:fast"), "not known, so that tokens alone are counted");
+        let own = ModelFacts { name: "x".to_owned(), input: Some(0.075), output: Some(0.0), ..ModelFacts::default() };
+        let own = Catalog::new(vec![own]).price("openai:x").words();
+        assert_eq!(own, "$0.075 in and $0.00 out a million tokens (your own, without a date)");
+        assert_eq!(
+            (Price::Local.words(), Price::Local.of(&Usage::default())),
+            ("local, no cost".to_owned(), Some(0.0))
+        );
+    }
 }

@@ -14,6 +14,7 @@ mod effort;
 mod error;
 mod http;
 mod limits;
+mod listening;
 mod message;
 mod model;
 mod prices;

@@ -45,19 +45,23 @@ pub struct Models {
     pub catalog: Arc<Catalog>,
 }
 
+/// How messages name the choice of a provider.
+const PROVIDER_SETTING: &str = "--provider";
+
 /// Named in the contract, not built yet.
 const COMING: [&str; 2] = ["openai", "ollama"];
 
 /// Every provider that settings may name, those that are not built yet included.
 pub fn providers() -> impl Iterator<Item = &'static str> {
-    PROVIDERS.iter().map(|provider| provider.name).chain(COMING)
+    let is_coming = |name: &&str| PROVIDERS.iter().all(|provider| provider.name != *name);
+    PROVIDERS.iter().map(|provider| provider.name).chain(COMING.into_iter().filter(is_coming))
 }
 
 /// Decide which models serve a run. `env` reads the environment; `editor` is the editor it was started in, where that
 /// one offers its models.
 ///
-/// What the user does not say is served by the first provider that is set up: Anthropic's models where there is a key,
-/// else the editor's.
+/// What the user does not say is served by the first provider of the table that is set up. A later one is not asked whether it
+/// is, and none is where the user names a model for each tier.
 ///
 /// # Errors
 /// [`ModelErrorKind::Settings`](super::ModelErrorKind::Settings), with what to set.
@@ -66,7 +70,7 @@ pub fn resolve(
     env: &dyn Fn(&str) -> Option<String>,
     editor: Option<&Arc<dyn EditorModels>>,
 ) -> Result<Models, ModelError> {
-    let named = wanted.provider.as_deref().map(|name| provider(name, "--provider")).transpose()?;
+    let named = wanted.provider.as_deref().map(|name| provider(name, PROVIDER_SETTING)).transpose()?;
     let catalog = Arc::new(Catalog::new(wanted.facts.clone()));
     let setup = Setup {
         env,
@@ -75,14 +79,17 @@ pub fn resolve(
         catalog: Arc::clone(&catalog),
         efforts: wanted.efforts,
     };
-    let default = named.unwrap_or_else(|| first_set_up(&setup));
     let connections = Connections { setup, connected: PROVIDERS.iter().map(|_| OnceCell::new()).collect() };
+    let first_set_up = OnceCell::new();
+    let default =
+        || named.or_else(|| *first_set_up.get_or_init(|| connections.first_set_up())).ok_or_else(nothing_set_up);
     let serve = |tier: Tier, choice: &Option<String>| match choice {
         Some(choice) => {
             let (provider, name) = split(choice, setting(tier))?;
             connections.model(provider, name, tier)
         }
         None => {
+            let default = default()?;
             let named = (PROVIDERS[default].default_model)(&connections.setup, tier);
             let name = named.ok_or_else(|| no_default(&PROVIDERS[default], tier))?;
             connections.model(default, &name, tier)
@@ -111,16 +118,21 @@ impl Models {
         }
     }
 
-    /// Whose models these are and on whose account; the first line of a run.
-    pub fn account(&self) -> String {
-        let mut accounts = Vec::new();
-        for model in [&self.fast, &self.balanced, &self.powerful] {
-            let account = model.account();
-            if !accounts.contains(&account) {
-                accounts.push(account);
+    /// Whose models these are and on whose account, for the beginning of a run: a line for each account, and where there are
+    /// several, each with the tiers that it pays for.
+    pub fn accounts(&self) -> Vec<String> {
+        let mut accounts: Vec<(String, Vec<&str>)> = Vec::new();
+        for tier in [Tier::Fast, Tier::Balanced, Tier::Powerful] {
+            let account = self.for_tier(tier).account();
+            match accounts.iter_mut().find(|(known, _)| *known == account) {
+                Some((_, tiers)) => tiers.push(tier.as_str()),
+                None => accounts.push((account, vec![tier.as_str()])),
             }
         }
-        accounts.join("; ")
+        match accounts.as_slice() {
+            [(account, _)] => vec![account.clone()],
+            several => several.iter().map(|(account, tiers)| format!("{}: {account}", tiers.join(", "))).collect(),
+        }
     }
 }
 
@@ -153,11 +165,25 @@ impl Connections<'_> {
         };
         Ok(connection.model(name, tier))
     }
+
+    /// The provider that serves where the user names none.
+    fn first_set_up(&self) -> Option<usize> {
+        PROVIDERS.iter().position(|provider| (provider.is_set_up)(&self.setup))
+    }
 }
 
-/// The provider that serves where the user names none. With nothing at all, the first says what is missing.
-fn first_set_up(setup: &Setup<'_>) -> usize {
-    PROVIDERS.iter().position(|provider| (provider.is_set_up)(setup)).unwrap_or(0)
+/// What to set where nothing is set up.
+fn nothing_set_up() -> ModelError {
+    let others = match PROVIDERS.iter().any(|provider| provider.name == "openai") {
+        true => {
+            ", or OPENAI_API_KEY or OPENAI_BASE_URL together with OPENAI_MODEL, or start Ollama and set OLLAMA_MODEL"
+        }
+        false => "",
+    };
+    settings(format!(
+        "No model is set up. Set ANTHROPIC_API_KEY to a key of the Anthropic API \
+         (https://platform.claude.com/settings/keys){others}; or try `baton demo`, which needs none."
+    ))
 }
 
 fn setting(tier: Tier) -> &'static str {
@@ -206,7 +232,11 @@ fn provider(word: &str, setting: &str) -> Result<usize, ModelError> {
 /// A provider without a model of its own for a tier.
 fn no_default(provider: &Provider, tier: Tier) -> ModelError {
     let (name, setting) = (provider.name, setting(tier));
-    settings(format!("The provider `{name}` has no default models. Set {setting} to \"{name}:\" and a model's name."))
+    let variable = format!("{}_MODEL", name.to_uppercase());
+    settings(format!(
+        "The provider `{name}` has no default model. Set {variable} to the name of one, or {setting} to \"{name}:\" and its \
+         name."
+    ))
 }
 
 /// ``` `a`, `b` and `c` ```
@@ -253,9 +283,9 @@ mod tests {
         let models = with_editor(&Wanted::default(), &[], Some(&editor)).expect("resolves");
         let ids = [&models.fast, &models.balanced, &models.powerful].map(|model| model.id().to_owned());
         assert_eq!(ids, ["editor:fast", "editor:balanced", "editor:powerful"]);
-        assert_eq!(models.account(), "Your editor's models, billed by its plan");
+        assert_eq!(models.accounts(), ["Your editor's models, billed by its plan"]);
         let models = with_editor(&Wanted::default(), &[KEY], Some(&editor)).expect("resolves");
-        assert_eq!(models.account(), "Anthropic API, key from ANTHROPIC_API_KEY");
+        assert_eq!(models.accounts(), ["Anthropic API, key from ANTHROPIC_API_KEY"]);
         let wanted = Wanted { provider: Some("editor".to_owned()), ..Wanted::default() };
         assert_eq!(with_editor(&wanted, &[KEY], Some(&editor)).expect("resolves").fast.id(), "editor:fast");
     }
@@ -293,7 +323,7 @@ mod tests {
         assert_eq!(models.for_tier(Tier::Fast).id(), "anthropic:claude-haiku-5-5");
         assert_eq!(models.for_tier(Tier::Balanced).id(), "anthropic:claude-sonnet-5-5");
         assert_eq!(models.for_tier(Tier::Powerful).id(), "anthropic:claude-opus-5-5");
-        assert_eq!(models.account(), "Anthropic API, key from ANTHROPIC_API_KEY");
+        assert_eq!(models.accounts(), ["Anthropic API, key from ANTHROPIC_API_KEY"]);
     }
 
     #[test]
@@ -301,7 +331,7 @@ mod tests {
         let wanted = Wanted { fast: Some("anthropic:qwen:1.5b".to_owned()), ..Wanted::default() };
         let models = with(&wanted, &[KEY, ("ANTHROPIC_BASE_URL", "http://127.0.0.1:8801/")]).expect("resolves");
         assert_eq!(models.fast.id(), "anthropic:qwen:1.5b");
-        assert_eq!(models.account(), "Anthropic API at 127.0.0.1:8801, key from ANTHROPIC_API_KEY");
+        assert_eq!(models.accounts(), ["Anthropic API at 127.0.0.1:8801, key from ANTHROPIC_API_KEY"]);
     }
 
     #[test]
@@ -319,7 +349,7 @@ mod tests {
     fn a_token_serves_where_there_is_no_key() {
         let env = [("ANTHROPIC_API_KEY", " "), ("ANTHROPIC_AUTH_TOKEN", "token")];
         let models = with(&Wanted::default(), &env).expect("resolves");
-        assert_eq!(models.account(), "Anthropic API, token from ANTHROPIC_AUTH_TOKEN");
+        assert_eq!(models.accounts(), ["Anthropic API, token from ANTHROPIC_AUTH_TOKEN"]);
     }
 
     #[test]
@@ -330,13 +360,36 @@ mod tests {
             (" ", "ANTHROPIC_API_KEY"),
         ] {
             let models = with(&Wanted::default(), &[KEY, ("BATON_EDITOR_KEYS", kept)]).expect("resolves");
-            assert_eq!(models.account(), format!("Anthropic API, key from {from}"));
+            assert_eq!(models.accounts(), [format!("Anthropic API, key from {from}")]);
         }
     }
 
     #[test]
     fn without_a_key_the_error_says_what_to_set() {
         assert!(refused(&Wanted::default(), &[]).starts_with("No model is set up. Set ANTHROPIC_API_KEY"));
+    }
+
+    #[test]
+    fn each_account_says_what_it_pays_for_where_there_are_several() {
+        let editor: Arc<dyn EditorModels> = Arc::new(NoAnswer);
+        let wanted = Wanted { balanced: Some("editor:balanced".to_owned()), ..Wanted::default() };
+        let models = with_editor(&wanted, &[KEY], Some(&editor)).expect("resolves");
+        assert_eq!(
+            models.accounts(),
+            [
+                "fast, powerful: Anthropic API, key from ANTHROPIC_API_KEY",
+                "balanced: Your editor's models, billed by its plan"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_provider_is_not_looked_for_where_every_tier_has_a_model() {
+        let choice = || Some("anthropic:x".to_owned());
+        let wanted = Wanted { fast: choice(), balanced: choice(), powerful: choice(), ..Wanted::default() };
+        // Its own error, for it is named; not that nothing is set up.
+        assert!(refused(&wanted, &[]).contains("ANTHROPIC_API_KEY"));
+        assert_eq!(with(&wanted, &[KEY]).expect("resolves").fast.id(), "anthropic:x");
     }
 
     #[test]
@@ -381,7 +434,7 @@ mod tests {
         let allowed = |host: &str| Wanted { allow_http_hosts: vec![host.to_owned()], ..Wanted::default() };
         refused(&allowed("lan"), &env);
         let models = with(&allowed("gpu.lan"), &env).expect("resolves");
-        assert_eq!(models.account(), "Anthropic API at gpu.lan:8080 over plain http, key from ANTHROPIC_API_KEY");
+        assert_eq!(models.accounts(), ["Anthropic API at gpu.lan:8080 over plain http, key from ANTHROPIC_API_KEY"]);
     }
 
     #[test]
@@ -394,6 +447,6 @@ mod tests {
         let turn = r#"{"agent":"plan","model":"m","response":{"content":[],"stop_reason":"end_turn"}}"#;
         std::fs::write(&path, turn).expect("written");
         let models = with(&wanted, &[("BATON_REPLAY", &path.to_string_lossy())]).expect("resolves");
-        assert_eq!(models.account(), "A recorded run: no network, nothing is billed");
+        assert_eq!(models.accounts(), ["A recorded run: no network, nothing is billed"]);
     }
 }

@@ -47,7 +47,7 @@ pub use start::engine::{Engine, models, open, open_store};
 pub use start::launch::{RunHandle, start};
 pub use start::memory_dir::check_memory_dir;
 pub use start::reset::reset;
-pub use status::doctor::{Check, CheckStatus, Doctor, doctor};
+pub use status::doctor::{Check, CheckStatus, Doctor, ModelInForce, SettingInForce, doctor};
 pub use status::proof::{CheckRow, CriterionStatus};
 pub use status::report::{FaultStatus, NoteStatus, Standing, Status, StatusReader, standing, status};
 pub use status::rows::{IssueStatus, PhaseStatus, TaskStanding};

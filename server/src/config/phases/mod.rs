@@ -5,6 +5,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use crate::config::disk::open;
 use crate::config::error::{ConfigError, closest};
 use crate::config::settings::{PhaseTier, UserPhase};
@@ -28,6 +30,8 @@ pub const RESERVED_PHASE_NAMES: &[&str] = &[
     // Commands and the words of the status.
     "approve", "reject", "status", "cancel", "reset", "rollback", "diff", "doctor", "tell", "keep", "accept", "fix",
     "dismiss", "restore", "none", "baton",
+    // Schemas that are no handoff's.
+    "user-settings",
     // What no file can be called on Windows, whatever follows the dot.
     "con", "prn", "aux", "nul",
     "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
@@ -37,7 +41,7 @@ pub const RESERVED_PHASE_NAMES: &[&str] = &[
 /// The phase of ours that a user's phase may follow.
 const IMPLEMENT: &str = "implement";
 
-const FIELDS: [&str; 4] = ["name", "after", "prompt", "tier"];
+pub(super) const FIELDS: [&str; 4] = ["name", "after", "prompt", "tier"];
 const TIERS: [PhaseTier; 3] = [PhaseTier::Fast, PhaseTier::Balanced, PhaseTier::Powerful];
 const LONGEST_NAME: usize = 32;
 
@@ -81,6 +85,36 @@ pub(super) fn read_phases(items: &[Node], folder: Option<&Path>) -> Result<Vec<U
         return Err(errors);
     }
     in_order(entries)
+}
+
+/// The JSON Schema of a `[[phases]]` list; its fields in the order of [`FIELDS`].
+pub(super) fn schema() -> Value {
+    let text = |description: &str| json!({ "type": "string", "pattern": r"\S", "description": description });
+    json!({
+        "type": "array",
+        "maxItems": MAX_USER_PHASES,
+        "items": {
+            "type": "object",
+            "required": ["name", "after", "prompt"],
+            "additionalProperties": false,
+            "properties": {
+                "name": {
+                    "type": "string",
+                    "pattern": format!("^[a-z][a-z0-9-]{{0,{}}}$", LONGEST_NAME - 1),
+                    "not": { "enum": RESERVED_PHASE_NAMES },
+                    "description": "Its name, as in its command, its handoff and the codes of its issues.",
+                },
+                "after": text("The phase it follows: implement, or another one of this list."),
+                "prompt": text("The file of its prompt, named from the folder of this file."),
+                "tier": {
+                    "type": "string",
+                    "enum": TIERS.map(PhaseTier::as_str),
+                    "default": PhaseTier::default().as_str(),
+                    "description": "Which of the models it uses.",
+                },
+            },
+        },
+    })
 }
 
 /// Sort phases by what they come after; otherwise their order stays.

@@ -33,12 +33,15 @@ use crate::workspace::Base;
 
 /// Take steps until there is an outcome. With a `base` the run is the review against it, and no workflow.
 pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
-    let account = match (&run.goal, &run.models) {
-        (Goal::Accept { .. }, _) => "Accepting the work as it is".to_owned(),
-        (_, Ok(models)) => models.account(),
-        (_, Err(_)) => "No model is set up".to_owned(),
+    let accounts = match (&run.goal, &run.models) {
+        (Goal::Accept { .. }, _) => vec!["Accepting the work as it is".to_owned()],
+        (_, Ok(models)) => models.accounts(),
+        (_, Err(_)) => vec!["No model is set up".to_owned()],
     };
-    run.emit(EventPhase::Workflow, EventStatus::Started, account);
+    for (index, account) in accounts.into_iter().enumerate() {
+        let status = if index == 0 { EventStatus::Started } else { EventStatus::Progress };
+        run.emit(EventPhase::Workflow, status, account);
+    }
     if base.is_none() && !matches!(run.goal, Goal::Accept { .. }) && !run.checks().is_empty() {
         sandbox(run).await;
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::config::{self, ModelChoice, Settings};
+use crate::config::{self, Effort, EffortChoice, ModelChoice, ModelFact, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::{Seal, Store};
-use crate::models::{self, ModelError, Models, Wanted};
+use crate::models::{self, Efforts, ModelError, ModelFacts, Models, Wanted};
 use crate::workflow::run::editor::Editor;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::phase::{Phases, Table};
@@ -75,7 +75,8 @@ pub fn open_store(workspace: &Workspace, settings: &Settings, phases: &Phases) -
     Ok(Store::open(workspace, &memory_dir, seal, phases.handoffs())?)
 }
 
-/// The models that serve a run, or why there are none. No network is used.
+/// The models that serve a run, or why there are none. No network is used, but for a look whether a server listens
+/// where nothing else is set up.
 ///
 /// # Errors
 /// When none is set up, or the settings name one that is not there.
@@ -86,8 +87,26 @@ pub fn models(
 ) -> Result<Models, ModelError> {
     let ModelChoice { fast, balanced, powerful, provider } = settings.models.clone();
     let allow_http_hosts = settings.allow_http_hosts.clone();
-    let wanted = Wanted { fast, balanced, powerful, provider, allow_http_hosts, ..Wanted::default() };
+    let facts = settings.model_facts.iter().map(facts_of).collect();
+    let efforts = efforts(&settings.effort);
+    let wanted = Wanted { fast, balanced, powerful, provider, allow_http_hosts, facts, efforts };
     models::resolve(&wanted, env, editor.models.as_ref())
+}
+
+/// What the settings say of a model, for the models' room, which knows no settings.
+fn facts_of(fact: &ModelFact) -> ModelFacts {
+    let ModelFact { name, window, max_output, input, output, cache_write, cache_read, as_of } = fact.clone();
+    ModelFacts { name, window, max_output, input, output, cache_write, cache_read, as_of }
+}
+
+fn efforts(choice: &EffortChoice) -> Efforts {
+    let effort = |effort: Effort| match effort {
+        Effort::Low => models::Effort::Low,
+        Effort::Medium => models::Effort::Medium,
+        Effort::High => models::Effort::High,
+    };
+    let EffortChoice { fast, balanced, powerful } = *choice;
+    Efforts { fast: Some(effort(fast)), balanced: Some(effort(balanced)), powerful: Some(effort(powerful)) }
 }
 
 /// The prompts, with the user's own in the place of the built-in ones.

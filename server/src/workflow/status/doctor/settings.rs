@@ -1,0 +1,59 @@
+//! The settings in force, where each comes from, and what is wrong with them.
+
+use serde::Serialize;
+
+use super::check::{Check, CheckStatus};
+use crate::config::{self, ConfigErrors, Layer, Loaded, settings_table};
+use crate::text;
+
+/// A setting in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettingInForce {
+    /// Its dotted key.
+    pub key: &'static str,
+    /// Its value on one line; of a list the names.
+    pub value: String,
+    /// Where it was given: file and position, variable, flag or editor setting; `None` for the default.
+    pub place: Option<String>,
+}
+
+/// Every setting in force, in the order of the table.
+pub(super) fn in_force(loaded: &Loaded) -> Vec<SettingInForce> {
+    let settings = settings_table().iter().map(|setting| {
+        let origin = loaded.origin(setting.key);
+        let place = (origin.layer != Layer::Default).then(|| origin.place.to_string());
+        SettingInForce { key: setting.key, value: loaded.value(setting.key), place }
+    });
+    settings.collect()
+}
+
+/// Whether settings are given, and what is wrong with them.
+pub(super) fn check_settings(settings: &Result<Loaded, ConfigErrors>, checks: &mut Vec<Check>) {
+    match settings {
+        Ok(loaded) => {
+            let given = in_force(loaded).iter().filter(|setting| setting.place.is_some()).count();
+            let message = match given {
+                0 => "all at their defaults".to_owned(),
+                given => format!("{} given, the others at their defaults", text::count(given, "setting")),
+            };
+            checks.push(Check::ok("settings", message));
+            for warning in &loaded.warnings {
+                checks.push(Check::new("settings", CheckStatus::Warning, warning.clone()));
+            }
+        }
+        Err(ConfigErrors(errors)) => {
+            for error in errors {
+                let place = &error.place;
+                checks.push(
+                    Check::new("settings", CheckStatus::Error, error.to_string())
+                        .with_fix(format!("Fix it at its place: {place}. {}", where_settings_are())),
+                );
+            }
+        }
+    }
+}
+
+fn where_settings_are() -> String {
+    let user = config::user_config_file().map_or_else(String::new, |path| format!(", {}", path.display()));
+    format!("Settings are read from {}{user} and BATON_… variables.", config::WORKSPACE_FILE)
+}

@@ -1,0 +1,75 @@
+//! The JSON Schema of settings files: what `baton schema settings` prints is what the editors are given, and the examples of the
+//! documents are valid by it.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+use std::path::Path;
+
+use baton::config::{Layer, SETTINGS_SCHEMAS, Sources, TomlFile, UserFile, load, settings_schema};
+use expect_test::expect_file;
+use serde_json::{Value, json};
+
+use crate::support::editors::in_repository;
+use crate::support::session::Session;
+
+#[test]
+fn the_schemas_that_editors_have_are_those_of_the_server() {
+    let session = Session::new("");
+    for (name, layer) in SETTINGS_SCHEMAS {
+        let printed = session.baton(["schema", name]).run().expect(0).stdout;
+        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), settings_schema(layer), "{name}");
+        for editor in ["vscode", "neovim"] {
+            // To write them anew: UPDATE_EXPECT=1 cargo test --test e2e settings_schema::
+            expect_file![in_repository(&format!("editors/{editor}/schemas/{name}.json"))].assert_eq(&printed);
+        }
+    }
+    session.baton(["schema", "setting"]).run().expect(2).reports("settings");
+}
+
+#[test]
+fn vs_code_names_a_schema_that_is_there_for_each_settings_file() {
+    let package = std::fs::read_to_string(in_repository("editors/vscode/package.json")).unwrap();
+    let package: Value = serde_json::from_str(&package).unwrap();
+    let named = package["contributes"]["tomlValidation"].as_array().unwrap();
+    assert_eq!(named.len(), SETTINGS_SCHEMAS.len());
+    for (schema, (name, _)) in named.iter().zip(SETTINGS_SCHEMAS) {
+        assert_eq!(schema["url"], format!("./schemas/{name}.json"));
+        assert!(in_repository(&format!("editors/vscode/schemas/{name}.json")).is_file(), "{name}");
+    }
+}
+
+/// As the language servers for TOML hand a file to a schema: a date is a text.
+fn as_json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::Datetime(date) => json!(date.to_string()),
+        toml::Value::Array(items) => items.into_iter().map(as_json).collect(),
+        toml::Value::Table(table) => table.into_iter().map(|(key, value)| (key, as_json(value))).collect(),
+        other => serde_json::to_value(other).unwrap(),
+    }
+}
+
+#[test]
+fn the_examples_of_the_readme_are_valid_and_are_read() {
+    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
+    let examples: Vec<&str> = readme.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("prompts")).unwrap();
+    std::fs::write(folder.path().join("prompts/security.md"), "Look for holes.").unwrap();
+    for example in &examples {
+        let layer = if example.starts_with("# baton.toml\n") { Layer::Workspace } else { Layer::User };
+        let value = as_json(toml::Value::Table(example.parse().unwrap()));
+        let schema = jsonschema::validator_for(&settings_schema(layer)).unwrap();
+        let faults: Vec<String> = schema.iter_errors(&value).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{faults:?} in:\n{example}");
+        let loaded = load(&sources(layer, example, folder.path()));
+        assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
+    }
+    assert!(examples.len() >= 3, "{examples:?}");
+}
+
+fn sources(layer: Layer, text: &str, folder: &Path) -> Sources {
+    let file = TomlFile { name: "README.md".to_owned(), text: text.to_owned() };
+    match layer {
+        Layer::Workspace => Sources { workspace: Some(file), ..Sources::default() },
+        _ => Sources { user: Some(UserFile { file, folder: folder.to_owned() }), ..Sources::default() },
+    }
+}
