@@ -50,7 +50,7 @@ copyFileSync(join(repository, "LICENSE"), "LICENSE");
 // Packaged from a copy, for its README is another one.
 const staged = join(root, "out", "package");
 rmSync(staged, { recursive: true, force: true });
-for (const name of ["dist", "server", "media", "package.json", "CHANGELOG.md", "LICENSE", ".vscodeignore"]) {
+for (const name of ["dist", "server", "media", "schemas", "package.json", "CHANGELOG.md", "LICENSE", ".vscodeignore"]) {
   cpSync(name, join(staged, name), { recursive: true });
 }
 writeFileSync(join(staged, "README.md"), packagedReadme());
