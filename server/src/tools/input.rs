@@ -7,6 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::coerce::{coerced, whole};
 use crate::text::cut;
 
 /// The schema that is sent to a model: plain types, closed, without keywords that providers reject.
@@ -35,21 +36,17 @@ fn simplify(property: &mut Map<String, Value>) {
     }
 }
 
-/// Read a tool's input. Numbers and truth values may be strings, what is optional may be null, what is not known is
+/// Read a tool's input. What is no string may come as one ([`coerced`]), what is optional may be null, what is not known is
 /// passed over.
 ///
 /// The error names every fault.
 pub(super) fn parse<I: DeserializeOwned + JsonSchema>(tool: &str, input: &Value) -> Result<I, String> {
     let schema = schema::<I>();
-    let mut object = match input {
-        Value::Object(object) => object.clone(),
+    let mut object = match coerced(&schema, input) {
+        Value::Object(object) => object,
         Value::Null => Map::new(),
-        // Some models encode the input twice.
-        Value::String(text) => match serde_json::from_str(text) {
-            Ok(Value::Object(object)) => object,
-            _ => return Err(format!("The input of {tool} must be an object, not a string.")),
-        },
-        other => return Err(format!("The input of {tool} must be an object, not {}.", described(other))),
+        Value::String(_) => return Err(format!("The input of {tool} must be an object, not a string.")),
+        other => return Err(format!("The input of {tool} must be an object, not {}.", described(&other))),
     };
     let none = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
@@ -88,32 +85,24 @@ fn soften(kind: &str, value: &Value) -> Option<Value> {
         ("integer", Value::Number(number)) => {
             Some(number.as_i64().map_or_else(|| whole(number.as_f64()?), |n| Some(n.into()))?)
         }
-        ("integer", Value::String(text)) => {
-            let text = text.trim();
-            text.parse::<i64>().map(Value::from).ok().or_else(|| whole(text.parse().ok()?))
-        }
-        ("boolean", Value::Bool(_)) | ("string", Value::String(_)) => Some(value.clone()),
-        ("boolean", Value::String(text)) => match text.trim().to_ascii_lowercase().as_str() {
-            "true" => Some(Value::Bool(true)),
-            "false" => Some(Value::Bool(false)),
-            _ => None,
-        },
+        ("number", Value::Number(_))
+        | ("boolean", Value::Bool(_))
+        | ("string", Value::String(_))
+        | ("array", Value::Array(_))
+        | ("object", Value::Object(_))
+        | ("", _) => Some(value.clone()),
         ("string", Value::Number(number)) => Some(Value::String(number.to_string())),
         _ => None,
     }
 }
 
-/// A number that is whole, brought into the range of line numbers.
-fn whole(number: f64) -> Option<Value> {
-    const FAR: f64 = 1e15;
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to a range that i64 holds exactly")]
-    (number.fract() == 0.0 || number.is_infinite()).then(|| Value::from(number.clamp(-FAR, FAR) as i64))
-}
-
 fn wanted(kind: &str) -> &'static str {
     match kind {
         "integer" => "a whole number",
+        "number" => "a number",
         "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "an object",
         _ => "a string",
     }
 }

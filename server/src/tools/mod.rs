@@ -14,6 +14,7 @@
 
 mod call;
 mod check_runner;
+mod coerce;
 mod delete_file;
 mod edit_file;
 mod edit_match;
@@ -34,6 +35,7 @@ mod write_file;
 
 pub use call::{ToolOutput, shows};
 pub use check_runner::CheckRunner;
+pub use coerce::{coerced, object};
 pub(crate) use nearest::nearest_line;
 pub use tool::Shows;
 pub use toolbox::Toolbox;
