@@ -1,25 +1,28 @@
+//! An agent's conversation, from its first prompt to what it hands on.
+
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
-use super::budget::{Budget, Reservation};
+use super::answer;
+use super::brief::{Accept, Activity, Brief, ReadsOthers, Report, RunContext, SUBMIT_TRIES, SubmitTry};
+use super::budget::Reservation;
 use super::error::AgentError;
-use crate::memory::{Transcript, request_digest};
+use super::results::fit_results;
+use super::window::{Full, Window};
+use crate::memory::request_digest;
 use crate::models::{
-    Block, Message, Model, ModelErrorKind, RecordedTurn, Role, StopReason, Tier, ToolSpec, Turn, TurnProgress,
+    Block, Limits, Message, ModelErrorKind, RecordedTurn, Role, StopReason, ToolSpec, Turn, TurnProgress,
     TurnRequest,
 };
 use crate::text::head;
-use crate::tools::{ToolOutput, Toolbox};
+use crate::tools::{ToolOutput, coerced};
 
-/// Times a model may submit something invalid.
-const SUBMIT_TRIES: u32 = 3;
-/// Answers in a row that use no tool, or are cut short.
+/// Answers in a row that use no tool, are cut short, or hold no call that can be read.
 const IDLE_TRIES: u32 = 3;
 /// Pauses in a row that a model may take.
 const PAUSES: u32 = 10;
@@ -33,83 +36,6 @@ const REPEATS: (u32, u32) = (3, 8);
 /// a token.
 const LEAST_BYTES_A_TOKEN: u64 = 2;
 
-/// What all conversations of a run share.
-pub struct RunContext {
-    /// The run's id.
-    pub run: String,
-    /// Records every turn.
-    pub transcript: Arc<Transcript>,
-    /// What may be spent.
-    pub budget: Arc<Budget>,
-    /// Fires when the user stops the run.
-    pub cancel: CancellationToken,
-}
-
-/// One agent: who it is, what it is given, what it may use.
-pub struct Brief {
-    /// Its label: `context`, `plan`, `implement/T1`, `review`.
-    pub agent: String,
-    /// The model that serves it.
-    pub model: Arc<dyn Model>,
-    /// The tier the model was chosen for.
-    pub tier: Tier,
-    /// The stable prefix: prompt, then what all agents of the phase share.
-    pub system: Vec<String>,
-    /// What this agent alone is given.
-    pub first_message: String,
-    /// The tools it may call besides its submit tool.
-    pub toolbox: Toolbox,
-    /// The tool it ends with.
-    pub submit: ToolSpec,
-    /// Most tokens an answer may have.
-    pub max_tokens: u32,
-    /// What is done already when the conversation has to start over: an implementer's staged edits.
-    pub so_far: Option<Box<dyn Fn() -> String + Send + Sync>>,
-    /// Whether a call (tool, input) only reads what other tasks may change meanwhile. A resumed conversation keeps the
-    /// recorded answers of such calls; with any other difference the recorded turns no longer apply.
-    pub reads_others: Option<ReadsOthers>,
-}
-
-/// Whether a call only reads what others may change meanwhile.
-pub type ReadsOthers = Box<dyn Fn(&str, &Value) -> bool + Send + Sync>;
-
-/// What an agent is doing, for people who watch.
-#[derive(Debug, Clone)]
-pub enum Activity {
-    /// Its prompt is in the provider's cache from here on.
-    CacheOpened,
-    /// It calls a tool: "reading src/main.rs".
-    Tool(String),
-    /// It was refused a write.
-    Refused(String),
-    /// The provider makes it wait.
-    Model(TurnProgress),
-    /// A turn came back.
-    Turn,
-}
-
-/// Receives what an agent is doing.
-pub type Report<'a> = &'a (dyn Fn(Activity) + Send + Sync);
-
-/// Which try at submitting something is taken or sent back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubmitTry {
-    /// From 1.
-    pub number: u32,
-    /// Whether nothing that is sent back can be mended any more.
-    pub is_last: bool,
-}
-
-impl SubmitTry {
-    /// Whether it is the last one only because a recorded run has no answer to what is sent back to it.
-    pub fn ends_recording(self) -> bool {
-        self.is_last && self.number < SUBMIT_TRIES
-    }
-}
-
-/// Takes a submission, or answers with what is wrong with it, for the model.
-pub type Accept<'a, T> = &'a (dyn Fn(Value, SubmitTry) -> Result<T, Vec<String>> + Send + Sync);
-
 /// Drive an agent until it hands on something `accept` takes.
 ///
 /// # Errors
@@ -120,16 +46,13 @@ pub async fn converse<T: Send>(
     accept: Accept<'_, T>,
     report: Report<'_>,
 ) -> Result<T, AgentError> {
-    match attempt(run, brief, brief.first_message.clone(), accept, report).await {
+    let mut window = Window::new(limits(run, brief).await?, brief.max_tokens);
+    let first_message = first_message(brief, &window)?;
+    match attempt(run, brief, &mut window, first_message, accept, report).await {
         // The window is full: one fresh conversation that is given what is done.
         Err(error) if is_window_full(&error) => {
-            let so_far = brief.so_far.as_ref().map(|so_far| so_far()).unwrap_or_default();
-            let again = format!(
-                "{so_far}Your earlier conversation about this filled the context window and was closed. Read less \
-                 this time: search first, then only the line ranges you need.\n\n{}",
-                brief.first_message
-            );
-            attempt(run, brief, again, accept, report).await
+            let first_message = first_message_again(brief, &window.fresh());
+            attempt(run, brief, &mut window.fresh(), first_message, accept, report).await
         }
         result => result,
     }
@@ -145,7 +68,9 @@ pub async fn ask_once<T: Send>(
     accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
     report: Report<'_>,
 ) -> Result<T, AgentError> {
-    let mut conversation = Conversation::new(run, brief, brief.first_message.clone(), report);
+    let mut window = Window::new(limits(run, brief).await?, brief.max_tokens);
+    let first_message = first_message(brief, &window)?;
+    let mut conversation = Conversation::new(run, brief, &mut window, first_message, report);
     let turn = conversation.turn().await?;
     if turn.stop_reason == StopReason::Refusal {
         return Err(conversation.refused(&turn));
@@ -155,11 +80,65 @@ pub async fn ask_once<T: Send>(
         return Err(conversation.no_tools(1));
     };
     let agent = brief.agent.clone();
-    accept(unwrap_input(input)).map_err(|faults| AgentError::Contract { agent, tries: 1, faults })
+    let taken = match answer::fault_of(input) {
+        Some(fault) => Err(vec![fault]),
+        None => accept(coerced(&brief.submit.input_schema, input)),
+    };
+    taken.map_err(|faults| AgentError::Contract { agent, tries: 1, faults })
 }
 
 fn is_window_full(error: &AgentError) -> bool {
-    matches!(error, AgentError::Model(error) if error.kind == ModelErrorKind::ContextWindow)
+    match error {
+        AgentError::Model(error) => error.kind == ModelErrorKind::ContextWindow,
+        AgentError::Window { is_first, .. } => !is_first,
+        _ => false,
+    }
+}
+
+/// What the model takes. It may have to be asked for.
+async fn limits(run: &RunContext, brief: &Brief) -> Result<Limits, AgentError> {
+    run.cancel.run_until_cancelled(brief.model.limits()).await.ok_or(AgentError::Cancelled)
+}
+
+/// The first message, as much of it as fits.
+///
+/// # Errors
+/// When not even the least of it does: nothing is sent then.
+fn first_message(brief: &Brief, window: &Window) -> Result<String, AgentError> {
+    let Some(most) = window.prompt(false) else { return Ok(brief.first_message.whole()) };
+    let frame = bytes_of_frame(&brief.system, &tools(brief));
+    brief.first_message.fitted(most.saturating_sub(frame)).or_else(|least| {
+        let bytes = frame + bytes_of(&Message::user(least.clone()).content);
+        window.answer(bytes).map(|_| least).map_err(|full| window_error(brief, full, true))
+    })
+}
+
+/// The first message of a conversation that starts over, because its window was full.
+fn first_message_again(brief: &Brief, window: &Window) -> String {
+    let so_far = brief.so_far.as_ref().map(|so_far| so_far()).unwrap_or_default();
+    let note = format!(
+        "{so_far}Your earlier conversation about this filled the context window and was closed. Read less this time: search \
+         first, then only the line ranges you need.\n\n"
+    );
+    let fitted = match window.prompt(true) {
+        None => brief.first_message.whole(),
+        Some(most) => {
+            let taken = bytes_of_frame(&brief.system, &tools(brief)) + note.len();
+            brief.first_message.fitted(most.saturating_sub(taken)).unwrap_or_else(|least| least)
+        }
+    };
+    note + &fitted
+}
+
+fn tools(brief: &Brief) -> Vec<ToolSpec> {
+    let mut tools = brief.toolbox.specs();
+    tools.push(brief.submit.clone());
+    tools
+}
+
+fn window_error(brief: &Brief, full: Full, is_first: bool) -> AgentError {
+    let Full { window, needed } = full;
+    AgentError::Window { agent: brief.agent.clone(), model: brief.model.id().to_owned(), window, needed, is_first }
 }
 
 struct Conversation<'a> {
@@ -167,6 +146,9 @@ struct Conversation<'a> {
     brief: &'a Brief,
     report: Report<'a>,
     request: TurnRequest,
+    window: &'a mut Window,
+    /// Most tokens that the window left for the last answer.
+    allowed: u32,
     /// Messages that no line of the transcript holds yet start here.
     unrecorded: usize,
     /// Tokens of the conversation as the last answer counted them, and the bytes it had then.
@@ -177,11 +159,12 @@ struct Conversation<'a> {
 async fn attempt<T: Send>(
     run: &RunContext,
     brief: &Brief,
+    window: &mut Window,
     first_message: String,
     accept: Accept<'_, T>,
     report: Report<'_>,
 ) -> Result<T, AgentError> {
-    let mut conversation = Conversation::new(run, brief, first_message, report);
+    let mut conversation = Conversation::new(run, brief, window, first_message, report);
     conversation.drive(accept).await
 }
 
@@ -193,36 +176,41 @@ enum Submitted<T> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(run: &'a RunContext, brief: &'a Brief, first_message: String, report: Report<'a>) -> Self {
-        let mut tools = brief.toolbox.specs();
-        tools.push(brief.submit.clone());
+    fn new(
+        run: &'a RunContext,
+        brief: &'a Brief,
+        window: &'a mut Window,
+        first_message: String,
+        report: Report<'a>,
+    ) -> Self {
         let request = TurnRequest {
             run: run.run.clone(),
             agent: brief.agent.clone(),
             tier: brief.tier,
             system: brief.system.clone(),
-            tools,
+            tools: tools(brief),
             messages: vec![Message::user(first_message)],
             max_tokens: brief.max_tokens,
         };
-        Self { run, brief, report, request, unrecorded: 0, counted: (0, 0), seen: HashMap::new() }
+        let allowed = window.wanted();
+        Self { run, brief, report, request, window, allowed, unrecorded: 0, counted: (0, 0), seen: HashMap::new() }
     }
 }
 
 impl Conversation<'_> {
     async fn drive<T: Send>(&mut self, accept: Accept<'_, T>) -> Result<T, AgentError> {
-        let (mut faulty, mut idle, mut pauses) = (0, 0, 0);
+        let (mut faulty, mut idle, mut pauses, mut unreadable) = (0, 0, 0, 0);
         for _ in 0..MAX_TURNS {
             let turn = self.turn().await?;
             let is_cut = turn.stop_reason == StopReason::MaxTokens;
             match turn.stop_reason {
                 StopReason::Refusal => return Err(self.refused(&turn)),
                 StopReason::ModelContextWindowExceeded => return Err(self.window_full()),
-                StopReason::MaxTokens if self.request.max_tokens < self.brief.max_tokens => {
-                    return Err(self.cut_by_budget());
-                }
+                StopReason::MaxTokens if self.request.max_tokens < self.allowed => return Err(self.cut_by_budget()),
+                StopReason::MaxTokens if self.allowed < self.window.wanted() => return Err(self.cut_by_window()),
                 _ => {}
             }
+            let is_written_call = answer::is_written_call(&turn, &self.request.messages, &|name| self.has_tool(name));
             self.append(&turn.content);
             let calls: Vec<(String, String, Value)> = turn
                 .content
@@ -244,7 +232,7 @@ impl Conversation<'_> {
                 if idle >= IDLE_TRIES {
                     return Err(if is_cut { self.cut_short() } else { self.no_tools(idle) });
                 }
-                self.answer_without_calls(&turn, idle);
+                self.answer_without_calls(&turn, idle, is_written_call);
                 continue;
             }
             let (mut results, submitted) = self.execute_calls(&calls, accept, self.submit_try(faulty)).await?;
@@ -258,12 +246,20 @@ impl Conversation<'_> {
                 }
                 Submitted::None => {}
             }
+            let none_readable = calls.iter().all(|(_, _, input)| answer::fault_of(input).is_some());
+            unreadable = if none_readable { unreadable + 1 } else { 0 };
+            if unreadable >= IDLE_TRIES {
+                return Err(self.too_long(format!("the input of its tool calls was no JSON object {unreadable} times")));
+            }
             idle = if is_cut { idle + 1 } else { 0 };
             if is_cut {
                 if idle >= IDLE_TRIES {
                     return Err(self.cut_short());
                 }
                 results.push(Block::text(CUT));
+            }
+            if let Some(room) = self.window.room(self.bytes()) {
+                fit_results(&mut results, &calls, room, &self.brief.submit.name);
             }
             self.request.messages.push(Message { role: Role::User, content: results });
         }
@@ -286,22 +282,31 @@ impl Conversation<'_> {
         // The hash leaves out what the budget allows: a recorded answer stays valid when the budget is raised.
         self.request.max_tokens = self.brief.max_tokens;
         let digest = request_digest(model.id(), &self.request);
-        if let Some(turn) = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_with_other_reads()) {
+        let bytes = self.bytes();
+        let allowed = self.window.answer(bytes);
+        self.allowed = allowed.unwrap_or(self.allowed);
+        let recalled = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_with_other_reads());
+        if let Some(mut turn) = recalled {
+            // An earlier version may have recorded it as it came.
+            self.settle(&mut turn);
+            self.count(&turn, bytes);
             (self.report)(Activity::CacheOpened);
             return Ok(turn);
         }
-        let bytes = self.bytes();
+        let allowed = allowed.map_err(|full| window_error(self.brief, full, false))?;
         let prompt = self.counted.0 + (bytes.saturating_sub(self.counted.1) as u64).div_ceil(LEAST_BYTES_A_TOKEN);
         let turn = {
             let room = tokio::select! {
-                room = budget.admit(model.id(), prompt, self.brief.max_tokens) => room?,
+                room = budget.admit(model.id(), prompt, allowed) => room?,
                 () = cancel.cancelled() => return Err(AgentError::Cancelled),
             };
             self.request.max_tokens = room.max_tokens;
             let began = Instant::now();
             // Charged before the reservation goes, so that the budget never looks larger than it is.
-            let turn = self.ask(&room).await?;
+            let mut turn = self.ask(&room).await?;
             budget.charge(turn.usage);
+            // Recorded as it goes into the conversation, so that a resumed one is the same.
+            self.settle(&mut turn);
             let recorded = RecordedTurn {
                 agent: self.brief.agent.clone(),
                 model: model.id().to_owned(),
@@ -313,11 +318,27 @@ impl Conversation<'_> {
             turn
         };
         self.unrecorded = self.request.messages.len() + usize::from(!self.is_paused());
-        if turn.usage.total_tokens() > 0 {
-            self.counted = (turn.usage.total_tokens(), bytes + bytes_of(&turn.content));
-        }
+        self.count(&turn, bytes);
         (self.report)(Activity::Turn);
         Ok(turn)
+    }
+
+    /// Make of an answer what the conversation can go on with.
+    fn settle(&self, turn: &mut Turn) {
+        answer::settle(turn, &self.request.messages, &|name| self.has_tool(name));
+    }
+
+    fn has_tool(&self, name: &str) -> bool {
+        self.request.tools.iter().any(|tool| tool.name == name)
+    }
+
+    /// Take in what a server counted of a turn whose request had so many bytes.
+    fn count(&mut self, turn: &Turn, bytes: usize) {
+        let all = bytes + bytes_of(&turn.content);
+        self.window.count(&turn.usage, bytes, all);
+        if turn.usage.total_tokens() > 0 {
+            self.counted = (turn.usage.total_tokens(), all);
+        }
     }
 
     /// Ask the model. What a failed turn cost is charged and recorded, and an attempt that the budget has no room for is
@@ -377,7 +398,7 @@ impl Conversation<'_> {
         Some(turn)
     }
 
-    fn answer_without_calls(&mut self, turn: &Turn, idle: u32) {
+    fn answer_without_calls(&mut self, turn: &Turn, idle: u32, is_written_call: bool) {
         if self.request.messages.last().is_some_and(|message| message.content.is_empty()) {
             // An assistant message may not be empty, so the silence is taken back and the question put again.
             self.request.messages.pop();
@@ -385,6 +406,7 @@ impl Conversation<'_> {
         }
         let text = match turn.stop_reason {
             StopReason::MaxTokens => CUT.to_owned(),
+            _ if is_written_call => answer::WRITTEN_CALL.to_owned(),
             _ if turn.content.is_empty() => {
                 format!("(Your last answer was empty, {idle} of {IDLE_TRIES}.) {}", self.nudge_text())
             }
@@ -419,11 +441,16 @@ impl Conversation<'_> {
             }
             let (text, is_error) = if index >= CALLS_A_TURN {
                 (format!("not done: at most {CALLS_A_TURN} calls a turn; make it again in your next turn"), true)
+            } else if let Some(fault) = answer::fault_of(input) {
+                if *name == self.brief.submit.name {
+                    submitted = Submitted::Faulty(vec![fault.clone()]);
+                }
+                (fault, true)
             } else if *name == self.brief.submit.name {
                 if failed_before {
                     ("not taken: a call before it in this turn failed; look at its answer, then submit".into(), true)
                 } else {
-                    match accept(unwrap_input(input), submit_try) {
+                    match accept(coerced(&self.brief.submit.input_schema, input), submit_try) {
                         Ok(handoff) => return Ok((results, Submitted::Accepted(handoff))),
                         Err(faults) => {
                             let text = format!("not valid; mend these and submit again:\n- {}", faults.join("\n- "));
@@ -474,10 +501,8 @@ impl Conversation<'_> {
 
     /// Bytes of the whole prompt: what a turn's tokens are estimated from before it is sent.
     fn bytes(&self) -> usize {
-        let system: usize = self.request.system.iter().map(String::len).sum();
-        let tools: usize = self.request.tools.iter().map(|tool| tool.input_schema.to_string().len() + 200).sum();
         let messages: usize = self.request.messages.iter().map(|message| bytes_of(&message.content)).sum();
-        system + tools + messages
+        bytes_of_frame(&self.request.system, &self.request.tools) + messages
     }
 
     fn refused(&self, turn: &Turn) -> AgentError {
@@ -501,7 +526,12 @@ impl Conversation<'_> {
     }
 
     fn cut_short(&self) -> AgentError {
-        self.too_long(format!("its answers were cut at {} tokens {IDLE_TRIES} times", self.brief.max_tokens))
+        self.too_long(format!("its answers were cut at {} tokens {IDLE_TRIES} times", self.window.wanted()))
+    }
+
+    fn cut_by_window(&self) -> AgentError {
+        let full = self.window.full(self.bytes());
+        full.map_or_else(|| self.window_full(), |full| window_error(self.brief, full, false))
     }
 
     fn cut_by_budget(&self) -> AgentError {
@@ -535,12 +565,11 @@ fn differs_only_in_reads(recorded: &[Message], now: &[Message], reads_others: &R
         })
 }
 
-/// Some models send a tool's input as a JSON text, or wrapped in one field of the tool's own name.
-fn unwrap_input(input: &Value) -> Value {
-    match input {
-        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| input.clone()),
-        _ => input.clone(),
-    }
+/// Bytes of what stands before the messages.
+fn bytes_of_frame(system: &[String], tools: &[ToolSpec]) -> usize {
+    let system: usize = system.iter().map(String::len).sum();
+    let tools: usize = tools.iter().map(|tool| tool.input_schema.to_string().len() + 200).sum();
+    system + tools
 }
 
 fn bytes_of(content: &[Block]) -> usize {

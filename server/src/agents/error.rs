@@ -52,6 +52,20 @@ pub enum AgentError {
         /// How often.
         times: u32,
     },
+    /// A prompt with the least answer does not fit the model's context window, and was not sent.
+    #[error("{}", window_text(.agent, .model, *.window, *.needed, *.is_first))]
+    Window {
+        /// Whose prompt.
+        agent: String,
+        /// `provider:name`.
+        model: String,
+        /// Tokens of the window.
+        window: u64,
+        /// Tokens that were needed, estimated.
+        needed: u64,
+        /// Whether it was the first prompt of the agent, so that nothing was sent at all.
+        is_first: bool,
+    },
     /// The conversation became too long.
     #[error("the {agent} agent did not finish: {reason}; a smaller task or a stronger model (models.*) may do better")]
     TooLong {
@@ -84,6 +98,8 @@ impl AgentError {
             | Self::Refused { .. }
             | Self::Loop { .. }
             | Self::TooLong { .. } => true,
+            // A first prompt is as long for the next one that is asked: the settings have to change.
+            Self::Window { is_first, .. } => !is_first,
             // Its last answer is journaled and would only fill the window again.
             Self::Model(error) => error.kind == ModelErrorKind::ContextWindow,
             Self::Budget(_) | Self::Journal(_) | Self::Memory(_) | Self::Cancelled => false,
@@ -98,6 +114,16 @@ impl From<ModelError> for AgentError {
             _ => Self::Model(error),
         }
     }
+}
+
+fn window_text(agent: &str, model: &str, window: u64, needed: u64, is_first: bool) -> String {
+    let what = if is_first { "first prompt" } else { "conversation" };
+    let since = if is_first { "it was not sent" } else { "it was closed, and so was a fresh one" };
+    format!(
+        "the {agent} agent's {what} needs about {needed} tokens, and the context window of {model} has {window}; {since}. \
+         Choose a model with a larger window (models.*), or make the task smaller; if the model's window is larger than \
+         that, say so (model_facts)"
+    )
 }
 
 fn because(reason: &str) -> String {

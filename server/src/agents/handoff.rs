@@ -33,3 +33,8 @@ pub(crate) fn json_text(value: &impl serde::Serialize) -> String {
     // A handoff is made of strings, numbers and lists; none of them can fail to serialise.
     serde_json::to_value(value).unwrap_or(Value::Null).to_string()
 }
+
+/// What stands for an attachment that does not fit: what it was, and how it is to be had.
+pub(crate) fn left_out(what: &str, way: &str) -> String {
+    format!("({what} left out, to fit the model's context window; {way}.)\n")
+}

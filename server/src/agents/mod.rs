@@ -3,14 +3,20 @@
 //! An agent is a [`Brief`] (prompt, first message, tools, submit tool) driven by [`converse`] until it hands on
 //! something that keeps its contract. Agents touch files only through `tools`, and know no phase.
 
+mod answer;
+mod brief;
 mod budget;
 mod conversation;
 mod error;
 mod handoff;
+mod opening;
+mod results;
+mod window;
+mod written_call;
 
+pub use brief::{Accept, Activity, Brief, ReadsOthers, Report, RunContext, SubmitTry};
 pub use budget::{Budget, Limits};
-pub use conversation::{
-    Accept, Activity, Brief, MAX_TURNS, ReadsOthers, Report, RunContext, SubmitTry, ask_once, converse,
-};
+pub use conversation::{MAX_TURNS, ask_once, converse};
 pub use error::AgentError;
-pub(crate) use handoff::{fault_text, json_text, section, submit_tool};
+pub use opening::{Need, Opening};
+pub(crate) use handoff::{fault_text, json_text, left_out, section, submit_tool};

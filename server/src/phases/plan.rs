@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::context;
 use super::run_one::{OneAgent, Work, run_one, toolbox};
-use crate::agents::{fault_text, json_text, section, submit_tool};
+use crate::agents::{Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{
     Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, PlanStage, RepoPath, Task, check_plan, parse,
 };
@@ -125,10 +125,10 @@ fn version(memory: &Memory) -> u32 {
 }
 
 /// The agent's first message: the task, the context, and what to change where there was a plan already.
-fn first_message(task: &str, context: Option<&ContextOutput>, revision: Option<&Revision>) -> String {
-    let mut message = section("task", task);
+fn first_message(task: &str, context: Option<&ContextOutput>, revision: Option<&Revision>) -> Opening {
+    let mut message = Opening::from(section("task", task));
     if let Some(context) = context {
-        message.push_str(&context::as_section(context));
+        context::attach(context, &mut message);
     }
     let Some(Revision { plan, review, feedback, .. }) = revision else {
         message.push_str("Plan this task and hand the plan on with submit_plan.");
@@ -137,7 +137,11 @@ fn first_message(task: &str, context: Option<&ContextOutput>, revision: Option<&
     match plan {
         Ok(plan) => message.push_str(&section("previous_plan", &json_text(plan))),
         // Somebody edited it into this; what they meant may still be read from it.
-        Err(text) => message.push_str(&section("previous_plan", cut(text))),
+        Err(text) => {
+            let framed = |text: &str| section("previous_plan", text);
+            let without = left_out("The previous plan, as somebody edited it, is", "nothing shows it");
+            message.attach_text(Need::Telling, cut(text), &framed, "nothing shows the rest", without);
+        }
     }
     if let Some(review) = review {
         message.push_str(&section("review", &json_text(review)));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::placing::{Texts, faults};
 use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented};
 use super::{context, review};
-use crate::agents::{fault_text, json_text, section};
+use crate::agents::{Opening, fault_text, json_text, section};
 use crate::contracts::{Handoff, Issue, parse};
 use crate::memory::Memory;
 use crate::workflow::{PhaseError, Run};
@@ -15,24 +15,22 @@ use crate::workflow::{PhaseError, Run};
 ///
 /// # Errors
 /// When nothing is implemented, or the history cannot be read.
-pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit: &str) -> Result<String, PhaseError> {
+pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit: &str) -> Result<Opening, PhaseError> {
     let (plan, report) = implemented(memory)?;
     let dismissed = dismissed_issues(run, memory, &run.store.earlier_reviews()?)?;
-    let mut message = section("task", &memory.task_text());
+    let mut message = Opening::from(section("task", &memory.task_text()));
     if let Some(context) = &memory.context {
-        message.push_str(&context::as_section(context));
+        context::attach(context, &mut message);
     }
     message.push_str(&section("plan", &json_text(&approved_part(plan, memory))));
     message.push_str(&section("report", &json_text(report)));
-    message.push_str(&review::changed_section(&done.summaries));
+    review::attach_changed(&done.summaries, &mut message);
     let foreign = done.foreign.reviewer_note();
     if !foreign.is_empty() {
         message.push_str(&section("done_elsewhere", &foreign));
     }
-    if !done.editor.is_empty() {
-        message.push_str(&review::editor_section(&done.editor));
-    }
-    message.push_str(&review::guidance_section(&run.workspace));
+    review::attach_editor(&done.editor, &mut message);
+    review::attach_guidance(&review::guidance_section(&run.workspace), &mut message);
     message.push_str(&review::dismissed_section(&dismissed, &memory.dismissed));
     message.push_str(&format!(
         "Look at this work as your instructions say, and hand what you found on with {submit}: each issue at its place, \

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::agents::{Accept, AgentError, Brief, SubmitTry, converse};
+use crate::agents::{Accept, AgentError, Brief, Opening, SubmitTry, converse};
 use crate::contracts::{Complexity, Handoff, RepoPath};
 use crate::memory::Memory;
 use crate::models::ToolSpec;
@@ -103,7 +103,7 @@ pub(super) enum Work<T> {
     /// It is asked.
     Ask {
         /// Its first message.
-        first_message: String,
+        first_message: Opening,
         /// The tools it has besides the one it submits with.
         toolbox: Toolbox,
     },

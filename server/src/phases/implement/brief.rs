@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::agents::{fault_text, json_text, section, submit_tool};
+use crate::agents::{Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{ContextOutput, Issue, PlanOutput, Task, TaskResult, parse};
 use crate::models::ToolSpec;
 use crate::phases::context;
@@ -48,8 +48,8 @@ pub(super) enum About<'a> {
 }
 
 /// The agent's first message. It ends with the task as JSON, and holds nothing of the others'.
-pub(super) fn first_message(task: &Task, about: About<'_>, note: Option<&str>) -> String {
-    let mut message = String::new();
+pub(super) fn first_message(task: &Task, about: About<'_>, note: Option<&str>) -> Opening {
+    let mut message = Opening::new();
     if let Some(note) = note {
         message.push_str(&section("note", note));
     }
@@ -64,7 +64,9 @@ pub(super) fn first_message(task: &Task, about: About<'_>, note: Option<&str>) -
             );
         }
         About::Checks(failing) => {
-            message.push_str(&section("failing_checks", failing));
+            let framed = |text: &str| section("failing_checks", text);
+            let without = left_out("What the failing checks printed is", "look at the files of your task");
+            message.attach_text(Need::Telling, failing, &framed, "nothing shows the rest", without);
             message.push_str(
                 "This task was done before, and then checks of the user's failed on the work of all tasks. Find out \
                  whether the files of your task are at fault, mend what is, keep the rest as it is, and hand on with \

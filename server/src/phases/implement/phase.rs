@@ -1,6 +1,6 @@
 //! The row of the implement phase.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -126,6 +126,7 @@ impl Phase for Implement {
             keys,
             report,
             unasked: HashSet::new(),
+            too_long: HashMap::new(),
             opening: HashSet::new(),
             opened: HashSet::new(),
             waiting: Arc::default(),
@@ -140,6 +141,7 @@ impl Phase for Implement {
         }
         match workers.end() {
             (report, TasksEnd::Done) => check(run, &plan.plan, &round, report).await,
+            (_, TasksEnd::TooLong(error)) => Err(error.into()),
             (_, TasksEnd::Failed { message, no_conclusion }) => {
                 run.emit(IMPLEMENT, EventStatus::Failed, message.clone());
                 Ok(PhaseEnd::Failed { message, no_conclusion })

@@ -1,6 +1,6 @@
 //! The tasks at work: which starts when, how many at once, and what becomes of their results.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -38,6 +38,8 @@ pub(super) struct Workers<'a> {
     pub(super) max_tokens: u32,
     /// Tasks that failed because their model could not be asked.
     pub(super) unasked: HashSet<String>,
+    /// Why tasks failed whose conversations did not fit the window of their model.
+    pub(super) too_long: HashMap<String, AgentError>,
     /// Models whose cache a task is opening, and those whose cache is open.
     pub(super) opening: HashSet<String>,
     pub(super) opened: HashSet<String>,
@@ -160,7 +162,11 @@ impl Workers<'_> {
                 if matches!(error, AgentError::Model(_)) {
                     self.unasked.insert(task.id.clone());
                 }
-                failed_result(&task.id, &error, kept_edits)
+                let result = failed_result(&task.id, &error, kept_edits);
+                if matches!(error, AgentError::Window { .. }) {
+                    self.too_long.insert(task.id.clone(), error);
+                }
+                result
             }
         };
         let (status, message) = task_event(&result);
@@ -191,10 +197,13 @@ impl Workers<'_> {
     }
 
     /// How the tasks ended, with the report.
-    pub(super) fn end(self) -> (ImplReport, TasksEnd) {
+    pub(super) fn end(mut self) -> (ImplReport, TasksEnd) {
         let bad: Vec<&TaskResult> = self.report.failed().collect();
-        if bad.is_empty() {
-            return (self.report, TasksEnd::Done);
+        let Some(first) = bad.first() else { return (self.report, TasksEnd::Done) };
+        if bad.iter().all(|result| self.too_long.contains_key(&result.task_id))
+            && let Some(error) = self.too_long.remove(&first.task_id)
+        {
+            return (self.report, TasksEnd::TooLong(error));
         }
         let no_conclusion = bad.iter().all(|result| self.unasked.contains(&result.task_id));
         let mut message = String::new();
@@ -214,6 +223,8 @@ impl Workers<'_> {
 pub(super) enum TasksEnd {
     /// Every one has a result that others can build on.
     Done,
+    /// Some have not, all of them because the model's window is too small for their conversations; this is the first.
+    TooLong(AgentError),
     /// Some have not.
     Failed { message: String, no_conclusion: bool },
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::earlier::Earlier;
-use crate::agents::{json_text, section};
+use crate::agents::{Need, Opening, json_text, left_out, section};
 use crate::contracts::{
     CheckState, ContextOutput, Dismissal, Findings, ImplReport, Issue, PhaseName, PlanOutput, RepoPath,
 };
@@ -46,10 +46,10 @@ pub(super) struct Reviewed<'a> {
 }
 
 /// The agent's first message.
-pub(super) fn first_message(work: &Reviewed<'_>) -> String {
-    let mut message = section("task", work.task);
+pub(super) fn first_message(work: &Reviewed<'_>) -> Opening {
+    let mut message = Opening::from(section("task", work.task));
     if let Some(context) = work.context {
-        message.push_str(&context::as_section(context));
+        context::attach(context, &mut message);
     }
     message.push_str(&section("plan", &json_text(work.plan)));
     message.push_str(&section("report", &json_text(work.report)));
@@ -59,9 +59,11 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> String {
         message.push_str(&format!("Checks that ran on this work and passed: {}.\n", passed.join(", ")));
     }
     if !work.failing_checks.is_empty() {
-        message.push_str(&section("failing_checks", work.failing_checks));
+        let framed = |text: &str| section("failing_checks", text);
+        let without = left_out("What the failing checks printed is", "the report names them");
+        message.attach_text(Need::Telling, work.failing_checks, &framed, "the report names all of them", without);
     }
-    message.push_str(&changed_section(work.changed));
+    attach_changed(work.changed, &mut message);
     if !work.unchanged.is_empty() {
         message.push_str(&section("planned_but_unchanged", &first_of_many(work.unchanged)));
         message.push_str(
@@ -72,14 +74,12 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> String {
     if !work.elsewhere.is_empty() {
         message.push_str(&section("done_elsewhere", work.elsewhere));
     }
-    if !work.findings.is_empty() {
-        message.push_str(&editor_section(work.findings));
-    }
+    attach_editor(work.findings, &mut message);
     for (phase, found) in work.further {
         message.push_str(&further_section(*phase, found));
     }
     let Earlier { open, left, dismissed, .. } = work.earlier;
-    message.push_str(work.guidance);
+    attach_guidance(work.guidance, &mut message);
     message.push_str(&far_section(work.far));
     message.push_str(&dismissed_section(dismissed, work.dismissals));
     if open.is_empty() {
@@ -166,9 +166,31 @@ pub(in crate::phases) fn dismissed_section(dismissed: &[Issue], dismissals: &[Di
 }
 
 /// One line a changed file.
-pub(in crate::phases) fn changed_section(changed: &[String]) -> String {
+pub(in crate::phases) fn attach_changed(changed: &[String], message: &mut Opening) {
     let changed = if changed.is_empty() { "No file was changed.".to_owned() } else { changed.join("\n") };
-    section("changed_files", &changed)
+    attach_list("changed_files", "The list of changed files is", &changed, message);
+}
+
+fn attach_list(name: &str, what: &str, listed: &str, message: &mut Opening) {
+    let framed = |text: &str| section(name, text);
+    let without = left_out(what, "read_diff names them");
+    message.attach_text(Need::Helpful, listed, &framed, "read_diff names the rest", without);
+}
+
+/// What the repository asks of reviewers, where it asks something.
+pub(in crate::phases) fn attach_guidance(guidance: &str, message: &mut Opening) {
+    if !guidance.is_empty() {
+        let without = left_out(&format!("What the repository asks of reviewers is in {GUIDANCE}, and was"), "read that file");
+        message.attach(Need::Helpful, guidance.to_owned(), [without]);
+    }
+}
+
+/// What the editor's language tools say, where they say something.
+pub(in crate::phases) fn attach_editor(findings: &[EditorFinding], message: &mut Opening) {
+    if !findings.is_empty() {
+        let without = left_out("What the editor's language tools say of the changed files is", "no tool of yours shows it");
+        message.attach(Need::Telling, editor_section(findings), [without]);
+    }
 }
 
 /// Findings that are shown, and bytes of them.
@@ -177,7 +199,7 @@ const MOST_FINDINGS: (usize, usize) = (200, 20_000);
 const FINDING: usize = 400;
 
 /// One line a finding, the worst first: words of tools that have read untrusted files.
-pub(in crate::phases) fn editor_section(findings: &[EditorFinding]) -> String {
+pub(super) fn editor_section(findings: &[EditorFinding]) -> String {
     let mut sorted: Vec<&EditorFinding> = findings.iter().collect();
     sorted.sort_by(|a, b| (a.level, &a.file, a.line).cmp(&(b.level, &b.file, b.line)));
     let mut lines = Vec::new();
@@ -270,21 +292,19 @@ fn first_of_many(files: &[String]) -> String {
 }
 
 /// The agent's first message for a diff nobody planned.
-pub(super) fn unplanned_message(work: &Unplanned<'_>) -> String {
+pub(super) fn unplanned_message(work: &Unplanned<'_>) -> Opening {
     let branch = work.branch.map_or_else(String::new, |branch| format!(", on branch {branch}"));
-    let mut message = section("compared", &format!("The working tree{branch}, with {}.", work.base));
+    let mut message = Opening::from(section("compared", &format!("The working tree{branch}, with {}.", work.base)));
     if !work.commits.is_empty() {
         message.push_str(&section("commits", &work.commits.join("\n")));
     }
-    message.push_str(&section("changed_files", &first_of_many(work.changed)));
+    attach_list("changed_files", "The list of changed files is", &first_of_many(work.changed), &mut message);
     if !work.left_out.is_empty() {
         let listed = &work.left_out[..work.left_out.len().min(MOST_LISTED)];
         message.push_str(&section("not_shown", &listed.join("\n")));
     }
-    if !work.findings.is_empty() {
-        message.push_str(&editor_section(work.findings));
-    }
-    message.push_str(work.guidance);
+    attach_editor(work.findings, &mut message);
+    attach_guidance(work.guidance, &mut message);
     message.push_str(&dismissed_section(&work.earlier.dismissed, work.dismissals));
     message.push_str(
         "Nobody planned these changes: there is no task, no plan and no report. Judge the diff by what it sets out to do, \

@@ -17,7 +17,7 @@ mod unchanged;
 mod validate;
 
 pub(super) use accept::clean_issues;
-pub(super) use brief::{changed_section, dismissed_section, editor_section, guidance_section};
+pub(super) use brief::{attach_changed, attach_editor, attach_guidance, dismissed_section, guidance_section};
 pub(super) use phase::Review;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::passage::{lines_around, nearest_hunks};
-use crate::agents::{Activity, AgentError, Brief, ask_once, json_text};
+use crate::agents::{Activity, AgentError, Brief, Need, Opening, ask_once, json_text, left_out};
 use crate::config::ReviewValidation;
 use crate::contracts::{
     CriterionState, Issue, PhaseName, Recommended, RecommendedAction, Refuted, RepoPath, ReviewOutput, Severity,
@@ -215,30 +215,32 @@ fn accept(input: Value) -> Result<Answer, Vec<String>> {
 }
 
 /// What is put to the model; `None` where there is no code to hold the finding against.
-fn question(run: &Run, issue: &Issue, diffs: &[(RepoPath, String)]) -> Option<String> {
+fn question(run: &Run, issue: &Issue, diffs: &[(RepoPath, String)]) -> Option<Opening> {
     let path = RepoPath::parse(&issue.file).ok()?;
     let code = text(&run.workspace, &path)?;
     let diff = diffs.iter().find(|(file, _)| *file == path).map(|(_, diff)| diff.as_str());
     Some(question_of(issue, &code, diff.unwrap_or_default()))
 }
 
-fn question_of(issue: &Issue, code: &str, diff: &str) -> String {
+fn question_of(issue: &Issue, code: &str, diff: &str) -> Opening {
     let Issue { severity, file, line, end_line, quote, description, suggested_fix, .. } = issue;
     let finding = json!({
         "severity": severity, "file": file, "line": line, "end_line": end_line, "quote": quote,
         "description": description, "suggested_fix": suggested_fix,
     });
-    let mut message = format!(
+    let mut message = Opening::from(format!(
         "<finding trust=\"another agent's claim, to be checked\">\n{}\n</finding>\n\
          <code trust=\"untrusted data: the file as it stands\">\n{}</code>\n",
         json_text(&finding),
         lines_around(code, *line)
-    );
+    ));
     if !diff.is_empty() {
-        message.push_str(&format!(
-            "<diff trust=\"untrusted data: what was changed in the file\">\n{}\n</diff>\n",
-            nearest_hunks(diff, *line).trim_end()
-        ));
+        let framed = |text: &str| {
+            let text = text.trim_end();
+            format!("<diff trust=\"untrusted data: what was changed in the file\">\n{text}\n</diff>\n")
+        };
+        let without = left_out("What was changed in the file is", "judge by the code");
+        message.attach_text(Need::Telling, &nearest_hunks(diff, *line), &framed, "nothing shows the rest", without);
     }
     message.push_str("Is this finding refuted by the code shown? Answer with submit_verdict.");
     message
@@ -338,12 +340,12 @@ mod tests {
     #[test]
     fn a_question_holds_the_finding_the_code_and_the_diff_of_its_file() {
         let issue: Issue = serde_json::from_value(issue("major", "a")).unwrap();
-        let question = question_of(&issue, "one\ntwo\n", "@@ -1 +1,2 @@\n one\n+two\n");
+        let question = question_of(&issue, "one\ntwo\n", "@@ -1 +1,2 @@\n one\n+two\n").whole();
         for part in ["\"description\":\"about a\"", "    2\ttwo\n</code>", "+two\n</diff>", "untrusted data"] {
             assert!(question.contains(part), "{part}: {question}");
         }
         assert!(!question.contains("\"id\""), "{question}");
-        assert!(!question_of(&issue, "one\n", "").contains("<diff"));
+        assert!(!question_of(&issue, "one\n", "").whole().contains("<diff"));
     }
 
     #[test]

@@ -74,16 +74,25 @@ impl Workflow {
     }
 
     pub(super) fn try_start(&self, goal: Goal, script: &Script) -> Result<RunHandle, StartError> {
+        self.start_with(goal, Arc::new(script.clone()))
+    }
+
+    fn start_with(&self, goal: Goal, model: Arc<dyn Model>) -> Result<RunHandle, StartError> {
         let (workspace, settings) = (self.workspace.clone(), Settings::default());
         let mut engine =
             workflow::open(workspace, settings, &|_| None, Arc::new(Yes), Editor::default(), &TABLE_AND_ONE)?;
-        engine.models = Ok(Models::all(Arc::new(script.clone())));
+        engine.models = Ok(Models::all(model));
         workflow::start(engine, Request { goal, auto_approve: true })
     }
 
     /// Run to the end.
     pub(super) async fn run(&self, goal: Goal, script: &Script) -> (RunEnd, Vec<PhaseEvent>) {
-        let mut handle = self.try_start(goal, script).unwrap();
+        self.run_with(goal, Arc::new(script.clone())).await
+    }
+
+    /// Run to the end with a model.
+    pub(super) async fn run_with(&self, goal: Goal, model: Arc<dyn Model>) -> (RunEnd, Vec<PhaseEvent>) {
+        let mut handle = self.start_with(goal, model).unwrap();
         let mut events = Vec::new();
         let end = async {
             while let Some(event) = handle.events.recv().await {
@@ -176,7 +185,8 @@ impl Script {
         asked.iter().rev().find(|(name, _)| name == agent).unwrap().1.clone()
     }
 
-    fn calls(&self, agent: &str) -> Vec<(&'static str, Value)> {
+    /// The calls of an agent's one turn.
+    pub(super) fn calls(&self, agent: &str) -> Vec<(&'static str, Value)> {
         let plan = json!({
             "approach_summary": "at once",
             "tasks": [{

@@ -33,13 +33,15 @@ pub(crate) fn failed_end(run: &Run, phase: EventPhase, error: &PhaseError) -> Ru
     let (outcome, message) = match kind {
         EventErrorKind::Cancelled => (Outcome::Cancelled, summary::stopped(summary::phase_of(phase), &memory)),
         EventErrorKind::Budget => (Outcome::Escalated, error.to_string()),
+        // A person has to choose another model, or a smaller task.
+        _ if is_window_full(error) => (Outcome::Escalated, error.to_string()),
         _ => (Outcome::Failed, error.to_string()),
     };
     if phase != EventPhase::Workflow {
         run.emit_failure(phase, error);
     }
     let no_conclusion = match error {
-        PhaseError::Agent(AgentError::Cancelled | AgentError::Budget(_)) => false,
+        PhaseError::Agent(AgentError::Cancelled | AgentError::Budget(_) | AgentError::Window { .. }) => false,
         PhaseError::Agent(error) => !matches!(error, AgentError::Journal(_) | AgentError::Memory(_)),
         _ => false,
     };
@@ -48,6 +50,11 @@ pub(crate) fn failed_end(run: &Run, phase: EventPhase, error: &PhaseError) -> Ru
         no_conclusion,
         ..run_end(run, &memory, outcome, message)
     }
+}
+
+/// Whether a conversation that had begun, and a fresh one after it, did not fit the model's window.
+fn is_window_full(error: &PhaseError) -> bool {
+    matches!(error, PhaseError::Agent(AgentError::Window { is_first: false, .. }))
 }
 
 pub(crate) fn run_end(run: &Run, memory: &Memory, outcome: Outcome, message: String) -> RunEnd {

@@ -98,7 +98,8 @@ impl PhaseError {
 fn agent_kind(error: &AgentError) -> EventErrorKind {
     match error {
         AgentError::Model(error) if error.kind == ModelErrorKind::Settings => EventErrorKind::Config,
-        AgentError::Model(_) => EventErrorKind::Model,
+        AgentError::Window { is_first: true, .. } => EventErrorKind::Config,
+        AgentError::Model(_) | AgentError::Window { .. } => EventErrorKind::Model,
         AgentError::Budget(_) => EventErrorKind::Budget,
         AgentError::Cancelled => EventErrorKind::Cancelled,
         AgentError::Journal(_) => EventErrorKind::Workspace,
