@@ -59,10 +59,7 @@ fn is_told(messages: &[Message]) -> bool {
 }
 
 fn ends_of_own_accord(reason: &StopReason) -> bool {
-    matches!(
-        reason,
-        StopReason::EndTurn | StopReason::ToolUse | StopReason::StopSequence | StopReason::Other(_)
-    )
+    matches!(reason, StopReason::EndTurn | StopReason::ToolUse | StopReason::StopSequence | StopReason::Other(_))
 }
 
 /// Put calls where the text stood in which they were written.
@@ -196,7 +193,14 @@ mod tests {
         let earlier = Message { role: Role::Assistant, content: vec![Block(call("a", json!({})))] };
         let no_id = json!({ "type": "tool_use", "name": "read_file", "input": {} });
         let calls = settled(
-            vec![call("b", json!({})), call("a", json!({})), call("b", json!({})), no_id.clone(), no_id, call("", json!({}))],
+            vec![
+                call("b", json!({})),
+                call("a", json!({})),
+                call("b", json!({})),
+                no_id.clone(),
+                no_id,
+                call("", json!({})),
+            ],
             &[Message::user("go"), earlier],
         );
         let ids: Vec<&str> = calls.iter().map(|call| call["id"].as_str().unwrap()).collect();

@@ -51,6 +51,15 @@ pub struct Brief {
     pub reads_others: Option<ReadsOthers>,
 }
 
+impl Brief {
+    /// All its tools, the one it ends with last.
+    pub(super) fn tools(&self) -> Vec<ToolSpec> {
+        let mut tools = self.toolbox.specs();
+        tools.push(self.submit.clone());
+        tools
+    }
+}
+
 /// Whether a call only reads what others may change meanwhile.
 pub type ReadsOthers = Box<dyn Fn(&str, &Value) -> bool + Send + Sync>;
 

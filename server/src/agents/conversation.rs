@@ -1,4 +1,4 @@
-//! An agent's conversation, from its first prompt to what it hands on.
+//! A conversation under way: turns, tool calls, what is recorded and resumed, loops.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,12 +13,10 @@ use super::brief::{Accept, Activity, Brief, ReadsOthers, Report, RunContext, SUB
 use super::budget::Reservation;
 use super::error::AgentError;
 use super::results::fit_results;
+use super::size::{bytes_of, bytes_of_frame};
 use super::window::{Full, Window};
 use crate::memory::request_digest;
-use crate::models::{
-    Block, Limits, Message, ModelErrorKind, RecordedTurn, Role, StopReason, ToolSpec, Turn, TurnProgress,
-    TurnRequest,
-};
+use crate::models::{Block, Message, ModelErrorKind, RecordedTurn, Role, StopReason, Turn, TurnProgress, TurnRequest};
 use crate::text::head;
 use crate::tools::{ToolOutput, coerced};
 
@@ -36,112 +34,8 @@ const REPEATS: (u32, u32) = (3, 8);
 /// a token.
 const LEAST_BYTES_A_TOKEN: u64 = 2;
 
-/// Drive an agent until it hands on something `accept` takes.
-///
-/// # Errors
-/// When the model cannot be asked, does not come to an end, or the run is cancelled.
-pub async fn converse<T: Send>(
-    run: &RunContext,
-    brief: &Brief,
-    accept: Accept<'_, T>,
-    report: Report<'_>,
-) -> Result<T, AgentError> {
-    let mut window = Window::new(limits(run, brief).await?, brief.max_tokens);
-    let first_message = first_message(brief, &window)?;
-    match attempt(run, brief, &mut window, first_message, accept, report).await {
-        // The window is full: one fresh conversation that is given what is done.
-        Err(error) if is_window_full(&error) => {
-            let first_message = first_message_again(brief, &window.fresh());
-            attempt(run, brief, &mut window.fresh(), first_message, accept, report).await
-        }
-        result => result,
-    }
-}
-
-/// Put one question, in one request: an answer without a valid submission is none, and is not asked for again.
-///
-/// # Errors
-/// When the model cannot be asked or does not answer with what `accept` takes, or the run is cancelled.
-pub async fn ask_once<T: Send>(
-    run: &RunContext,
-    brief: &Brief,
-    accept: &(dyn Fn(Value) -> Result<T, Vec<String>> + Send + Sync),
-    report: Report<'_>,
-) -> Result<T, AgentError> {
-    let mut window = Window::new(limits(run, brief).await?, brief.max_tokens);
-    let first_message = first_message(brief, &window)?;
-    let mut conversation = Conversation::new(run, brief, &mut window, first_message, report);
-    let turn = conversation.turn().await?;
-    if turn.stop_reason == StopReason::Refusal {
-        return Err(conversation.refused(&turn));
-    }
-    let mut calls = turn.content.iter().filter_map(Block::as_tool_use);
-    let Some((_, _, input)) = calls.find(|(_, name, _)| *name == brief.submit.name) else {
-        return Err(conversation.no_tools(1));
-    };
-    let agent = brief.agent.clone();
-    let taken = match answer::fault_of(input) {
-        Some(fault) => Err(vec![fault]),
-        None => accept(coerced(&brief.submit.input_schema, input)),
-    };
-    taken.map_err(|faults| AgentError::Contract { agent, tries: 1, faults })
-}
-
-fn is_window_full(error: &AgentError) -> bool {
-    match error {
-        AgentError::Model(error) => error.kind == ModelErrorKind::ContextWindow,
-        AgentError::Window { is_first, .. } => !is_first,
-        _ => false,
-    }
-}
-
-/// What the model takes. It may have to be asked for.
-async fn limits(run: &RunContext, brief: &Brief) -> Result<Limits, AgentError> {
-    run.cancel.run_until_cancelled(brief.model.limits()).await.ok_or(AgentError::Cancelled)
-}
-
-/// The first message, as much of it as fits.
-///
-/// # Errors
-/// When not even the least of it does: nothing is sent then.
-fn first_message(brief: &Brief, window: &Window) -> Result<String, AgentError> {
-    let Some(most) = window.prompt(false) else { return Ok(brief.first_message.whole()) };
-    let frame = bytes_of_frame(&brief.system, &tools(brief));
-    brief.first_message.fitted(most.saturating_sub(frame)).or_else(|least| {
-        let bytes = frame + bytes_of(&Message::user(least.clone()).content);
-        window.answer(bytes).map(|_| least).map_err(|full| window_error(brief, full, true))
-    })
-}
-
-/// The first message of a conversation that starts over, because its window was full.
-fn first_message_again(brief: &Brief, window: &Window) -> String {
-    let so_far = brief.so_far.as_ref().map(|so_far| so_far()).unwrap_or_default();
-    let note = format!(
-        "{so_far}Your earlier conversation about this filled the context window and was closed. Read less this time: search \
-         first, then only the line ranges you need.\n\n"
-    );
-    let fitted = match window.prompt(true) {
-        None => brief.first_message.whole(),
-        Some(most) => {
-            let taken = bytes_of_frame(&brief.system, &tools(brief)) + note.len();
-            brief.first_message.fitted(most.saturating_sub(taken)).unwrap_or_else(|least| least)
-        }
-    };
-    note + &fitted
-}
-
-fn tools(brief: &Brief) -> Vec<ToolSpec> {
-    let mut tools = brief.toolbox.specs();
-    tools.push(brief.submit.clone());
-    tools
-}
-
-fn window_error(brief: &Brief, full: Full, is_first: bool) -> AgentError {
-    let Full { window, needed } = full;
-    AgentError::Window { agent: brief.agent.clone(), model: brief.model.id().to_owned(), window, needed, is_first }
-}
-
-struct Conversation<'a> {
+/// A conversation under way.
+pub(super) struct Conversation<'a> {
     run: &'a RunContext,
     brief: &'a Brief,
     report: Report<'a>,
@@ -156,18 +50,6 @@ struct Conversation<'a> {
     seen: HashMap<u64, u32>,
 }
 
-async fn attempt<T: Send>(
-    run: &RunContext,
-    brief: &Brief,
-    window: &mut Window,
-    first_message: String,
-    accept: Accept<'_, T>,
-    report: Report<'_>,
-) -> Result<T, AgentError> {
-    let mut conversation = Conversation::new(run, brief, window, first_message, report);
-    conversation.drive(accept).await
-}
-
 /// What became of a model's submission.
 enum Submitted<T> {
     Accepted(T),
@@ -176,7 +58,7 @@ enum Submitted<T> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(
+    pub(super) fn new(
         run: &'a RunContext,
         brief: &'a Brief,
         window: &'a mut Window,
@@ -188,7 +70,7 @@ impl<'a> Conversation<'a> {
             agent: brief.agent.clone(),
             tier: brief.tier,
             system: brief.system.clone(),
-            tools: tools(brief),
+            tools: brief.tools(),
             messages: vec![Message::user(first_message)],
             max_tokens: brief.max_tokens,
         };
@@ -198,7 +80,8 @@ impl<'a> Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    async fn drive<T: Send>(&mut self, accept: Accept<'_, T>) -> Result<T, AgentError> {
+    /// Take turn after turn until something is handed on.
+    pub(super) async fn drive<T: Send>(&mut self, accept: Accept<'_, T>) -> Result<T, AgentError> {
         let (mut faulty, mut idle, mut pauses, mut unreadable) = (0, 0, 0, 0);
         for _ in 0..MAX_TURNS {
             let turn = self.turn().await?;
@@ -273,7 +156,7 @@ impl Conversation<'_> {
     }
 
     /// Take one turn: from the transcript where it was paid for already, else from the model.
-    async fn turn(&mut self) -> Result<Turn, AgentError> {
+    pub(super) async fn turn(&mut self) -> Result<Turn, AgentError> {
         let RunContext { transcript, budget, cancel, .. } = self.run;
         let model = &self.brief.model;
         if cancel.is_cancelled() {
@@ -303,7 +186,15 @@ impl Conversation<'_> {
             self.request.max_tokens = room.max_tokens;
             let began = Instant::now();
             // Charged before the reservation goes, so that the budget never looks larger than it is.
-            let mut turn = self.ask(&room).await?;
+            let mut turn = match self.ask(&room).await {
+                Ok(turn) => turn,
+                Err(error) => {
+                    if is_window_full(&error) && self.request.messages.len() == 1 {
+                        self.window.refuse(bytes);
+                    }
+                    return Err(error);
+                }
+            };
             budget.charge(turn.usage);
             // Recorded as it goes into the conversation, so that a resumed one is the same.
             self.settle(&mut turn);
@@ -505,7 +396,8 @@ impl Conversation<'_> {
         bytes_of_frame(&self.request.system, &self.request.tools) + messages
     }
 
-    fn refused(&self, turn: &Turn) -> AgentError {
+    /// The model declined.
+    pub(super) fn refused(&self, turn: &Turn) -> AgentError {
         let text = turn.content.iter().filter_map(Block::as_text).collect::<Vec<_>>().join(" ");
         AgentError::Refused { agent: self.brief.agent.clone(), reason: head(&text, 300).to_owned() }
     }
@@ -521,7 +413,8 @@ impl Conversation<'_> {
         ))
     }
 
-    fn no_tools(&self, turns: u32) -> AgentError {
+    /// The model used no tool.
+    pub(super) fn no_tools(&self, turns: u32) -> AgentError {
         AgentError::NoTools { agent: self.brief.agent.clone(), turns }
     }
 
@@ -544,6 +437,21 @@ impl Conversation<'_> {
     }
 }
 
+/// Whether a conversation ended because the window of its model is full.
+pub(super) fn is_window_full(error: &AgentError) -> bool {
+    match error {
+        AgentError::Model(error) => error.kind == ModelErrorKind::ContextWindow,
+        AgentError::Window { is_first, .. } => !is_first,
+        _ => false,
+    }
+}
+
+/// A prompt that the window has no room for.
+pub(super) fn window_error(brief: &Brief, full: Full, is_first: bool) -> AgentError {
+    let Full { window, needed } = full;
+    AgentError::Window { agent: brief.agent.clone(), model: brief.model.id().to_owned(), window, needed, is_first }
+}
+
 const CUT: &str = "Your last answer was cut at its greatest length, so a call at its end was lost. Go on in smaller \
                    steps: one file or one edit a call.";
 
@@ -563,15 +471,4 @@ fn differs_only_in_reads(recorded: &[Message], now: &[Message], reads_others: &R
                 && recorded.content.len() == now.content.len()
                 && recorded.content.iter().zip(&now.content).all(is_same)
         })
-}
-
-/// Bytes of what stands before the messages.
-fn bytes_of_frame(system: &[String], tools: &[ToolSpec]) -> usize {
-    let system: usize = system.iter().map(String::len).sum();
-    let tools: usize = tools.iter().map(|tool| tool.input_schema.to_string().len() + 200).sum();
-    system + tools
-}
-
-fn bytes_of(content: &[Block]) -> usize {
-    content.iter().map(|block| block.0.to_string().len()).sum()
 }

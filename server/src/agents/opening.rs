@@ -59,7 +59,8 @@ impl Opening {
     /// had, `without` stands where nothing is left.
     pub fn attach_text(&mut self, need: Need, text: &str, framed: &dyn Fn(&str) -> String, way: &str, without: String) {
         const LEAST: usize = 1_000;
-        let half = std::iter::successors(Some(text.len() / 2), |bytes| Some(bytes / 2)).take_while(|bytes| *bytes >= LEAST);
+        let half =
+            std::iter::successors(Some(text.len() / 2), |bytes| Some(bytes / 2)).take_while(|bytes| *bytes >= LEAST);
         let cut = half.map(|bytes| framed(&cut_at_line(text, bytes, way))).collect::<Vec<_>>();
         self.attach(need, framed(text), cut.into_iter().chain([without]));
     }
@@ -80,9 +81,9 @@ impl Opening {
         let mut size: usize = sizes.iter().filter_map(|forms| forms.first()).sum();
         while size > most {
             let can_give = |at: &usize| taken[*at] + 1 < sizes[*at].len();
-            let least_needed = (0..taken.len()).filter(can_give).min_by_key(|at| {
-                (self.parts[*at].need, std::cmp::Reverse(sizes[*at][taken[*at]]))
-            });
+            let least_needed = (0..taken.len())
+                .filter(can_give)
+                .min_by_key(|at| (self.parts[*at].need, std::cmp::Reverse(sizes[*at][taken[*at]])));
             let Some(at) = least_needed else { break };
             size -= sizes[at][taken[at]];
             taken[at] += 1;
@@ -126,9 +127,15 @@ mod tests {
         let mut opening = Opening::new();
         opening.push_str("task ");
         opening.push_str("text\n");
-        opening.attach(Need::Telling, "what editors say\n".to_owned(), ["(editor left out)\n".to_owned()]);
+        opening.attach(Need::Telling, "what editors say\n".repeat(20), ["(editor left out)\n".to_owned()]);
         let lines: String = (0..1_000).map(|n| format!("line {n}\n")).collect();
-        opening.attach_text(Need::Essential, &lines, &|text| format!("<diff>\n{text}\n</diff>\n"), "read_diff", "(no diff)\n".to_owned());
+        opening.attach_text(
+            Need::Essential,
+            &lines,
+            &|text| format!("<diff>\n{text}\n</diff>\n"),
+            "read_diff",
+            "(no diff)\n".to_owned(),
+        );
         opening.attach(Need::Helpful, "conventions\n".repeat(100), ["(read CONTRIBUTING.md)\n".to_owned()]);
         opening.push_str("Begin.");
         opening
@@ -137,7 +144,10 @@ mod tests {
     #[test]
     fn with_room_it_is_whole() {
         let whole = opening().whole();
-        assert!(whole.starts_with("task text\nwhat editors say\n<diff>\nline 0\n") && whole.ends_with("conventions\nBegin."));
+        assert!(
+            whole.starts_with("task text\nwhat editors say\n<diff>\nline 0\n")
+                && whole.ends_with("conventions\nBegin.")
+        );
         assert_eq!(opening().fitted(json_bytes(&whole)), Ok(whole.clone()));
         assert_eq!(Opening::from(whole.clone()).fitted(usize::MAX), Ok(whole));
     }
@@ -146,8 +156,14 @@ mod tests {
     fn what_is_needed_least_gives_way_first_and_each_says_so() {
         let size = json_bytes(&opening().whole());
         let fitted = opening().fitted(size - 1).unwrap();
-        assert!(fitted.contains("(read CONTRIBUTING.md)") && fitted.contains("what editors say") && !fitted.contains("[cut"));
-        let fitted = opening().fitted(size - 1_300).unwrap();
+        assert!(
+            fitted.contains("(read CONTRIBUTING.md)")
+                && fitted.contains("what editors say")
+                && !fitted.contains("[cut")
+        );
+        let fitted = opening().fitted(size - 1_400).unwrap();
+        assert!(fitted.contains("(editor left out)") && !fitted.contains("[cut: "), "{fitted}");
+        let fitted = opening().fitted(size - 1_700).unwrap();
         assert!(fitted.contains("(editor left out)") && fitted.contains("[cut: "), "{fitted}");
         let fitted = opening().fitted(3_000).unwrap();
         assert!(fitted.contains("line 200\n") && fitted.contains("context window; read_diff]\n</diff>"), "{fitted}");

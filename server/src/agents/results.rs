@@ -114,7 +114,11 @@ mod tests {
         assert_eq!(texts[1], "short");
         let line: usize = texts[0].rsplit_once("start_line ").unwrap().1.trim_end_matches(']').parse().unwrap();
         let shown = texts[0].lines().filter(|line| line.contains("let line_")).count();
-        assert!(line == shown + 1 && texts[0].contains("bytes are shown, to fit the model's context window; "), "{}", texts[0]);
+        assert!(
+            line == shown + 1 && texts[0].contains("bytes are shown, to fit the model's context window; "),
+            "{}",
+            texts[0]
+        );
         assert!(texts[2].contains("file by file, with read_diff and a path]"), "{}", texts[2]);
         let (texts, _) = fitted(["short", &file, "short"], 10_000);
         assert!(texts[1].contains("a narrower pattern]"), "{}", texts[1]);

@@ -26,6 +26,8 @@ pub(super) struct Window {
     bytes_a_token: f64,
     /// Tokens of the conversation as the last answer counted them, and the bytes it had then.
     counted: (u64, usize),
+    /// Bytes of a first prompt that the server refused as too long.
+    refused: Option<usize>,
 }
 
 /// A prompt that leaves no room for an answer.
@@ -40,7 +42,7 @@ pub(super) struct Full {
 impl Window {
     pub(super) fn new(limits: Limits, wanted: u32) -> Self {
         let wanted = limits.max_output.map_or(wanted, |most| wanted.min(most.max(1)));
-        Self { limits, wanted, bytes_a_token: BYTES_A_TOKEN, counted: (0, 0) }
+        Self { limits, wanted, bytes_a_token: BYTES_A_TOKEN, counted: (0, 0), refused: None }
     }
 
     /// Most tokens that an answer may have where the window has room.
@@ -51,6 +53,11 @@ impl Window {
     /// The same for a fresh conversation, in which nothing was counted yet.
     pub(super) fn fresh(&self) -> Self {
         Self { counted: (0, 0), ..self.clone() }
+    }
+
+    /// Take in that the server refused a first prompt of so many bytes as too long, whatever its window is.
+    pub(super) fn refuse(&mut self, bytes: usize) {
+        self.refused = Some(bytes);
     }
 
     /// Take in what a turn used: `prompt` bytes were sent, and with the answer the conversation has `all` of them.
@@ -99,9 +106,14 @@ impl Window {
         Some(self.bytes_of(window.saturating_sub(taken)))
     }
 
-    /// Most bytes of a prompt that leaves room for answers; `None` where no limit is known. A conversation that starts over
+    /// Most bytes of a first prompt that leaves room for answers; `None` where no limit is known. A conversation that starts over
     /// because the window was full leaves more room.
     pub(super) fn prompt(&self, is_again: bool) -> Option<usize> {
+        let (of_window, below_refused) = (self.prompt_of_window(is_again), self.refused.map(|bytes| bytes / 5 * 3));
+        of_window.into_iter().chain(below_refused).min()
+    }
+
+    fn prompt_of_window(&self, is_again: bool) -> Option<usize> {
         let window = self.limits.window?;
         let least = u64::from(self.least_answer(window)) + SPARE;
         let kept = if is_again { least.max(u64::from(self.wanted).min(window / 4)) } else { least };
@@ -109,7 +121,11 @@ impl Window {
     }
 
     fn bytes_of(&self, tokens: u64) -> usize {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive; beyond usize it saturates")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive; beyond usize it saturates"
+        )]
         let bytes = (tokens as f64 * self.bytes_a_token / MARGIN) as usize;
         bytes
     }
@@ -177,6 +193,9 @@ mod tests {
     fn a_conversation_that_starts_over_leaves_more_room() {
         let window = window(32_768);
         assert!(window.prompt(true).unwrap() < window.prompt(false).unwrap() - 10_000);
+        let mut open = Window::new(Limits::default(), 16_000);
+        open.refuse(100_000);
+        assert_eq!((open.fresh().prompt(true), open.answer(1 << 30)), (Some(60_000), Ok(16_000)));
         for bytes in [0, 1_000, 50_000, usize::MAX / 4] {
             let room = window.room(bytes).unwrap();
             assert!(room == 0 || window.answer(bytes + room).is_ok(), "{bytes}");

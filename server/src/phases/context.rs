@@ -178,12 +178,7 @@ fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<Context
     Ok(context)
 }
 
-/// The handoff as later agents read it.
-pub(super) fn as_section(context: &ContextOutput) -> String {
-    section("context", &json_text(context))
-}
-
-/// Give the handoff to an agent that can look for itself where there is no room for it.
+/// Give the handoff to a later agent, which can look for itself where there is no room for all of it.
 pub(super) fn attach(context: &ContextOutput, message: &mut Opening) {
     let framed = |text: &str| section("context", text);
     let without = left_out("The context is", "look for what you need with your tools");

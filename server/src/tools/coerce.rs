@@ -82,7 +82,9 @@ fn types(schema: &Value) -> Vec<&str> {
         return types;
     }
     let words = schema.get("enum").and_then(Value::as_array).into_iter().flatten().chain(schema.get("const"));
-    types.extend(words.map(|word| type_of(word)));
+    for word in words {
+        types.push(type_of(word));
+    }
     for branch in branches(schema) {
         let of_branch = self::types(branch);
         if of_branch.is_empty() {

@@ -19,10 +19,15 @@ pub(super) fn submit() -> ToolSpec {
 }
 
 /// What all tasks of a phase are given after the prompt: the same bytes for each.
-pub(super) fn shared(task: &str, context: Option<&ContextOutput>, plan: &PlanOutput, checks: Option<&Tries>) -> String {
-    let mut shared = section("user_task", task);
+pub(super) fn shared(
+    task: &str,
+    context: Option<&ContextOutput>,
+    plan: &PlanOutput,
+    checks: Option<&Tries>,
+) -> Opening {
+    let mut shared = Opening::from(section("user_task", task));
     if let Some(context) = context {
-        shared.push_str(&context::as_section(context));
+        context::attach(context, &mut shared);
     }
     shared.push_str(&section("plan", &json_text(plan)));
     if let Some(Tries { checks, .. }) = checks {

@@ -9,10 +9,12 @@ use jiff::Timestamp;
 use super::schedule::Schedule;
 use super::workers::{TasksEnd, Workers, changed_files, in_plan_order};
 use super::{brief, task};
+use crate::agents::{Opening, shared_part};
 use crate::contracts::{
     CheckResult, Handoff, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, Round, RoundKind, Task, TaskResult,
 };
 use crate::memory::{Memory, SetAside};
+use crate::models::Tier;
 use crate::phases::checks_told;
 use crate::text::count;
 use crate::workflow::{
@@ -109,6 +111,7 @@ impl Phase for Implement {
         let named = plan.plan.tasks.iter().flat_map(Task::files).chain(issues.iter().map(|issue| issue.file.as_str()));
         let keys = run.workspace.file_keys_of(named);
         let tries = if todo.is_empty() { None } else { Tries::of(run, round.n).await };
+        let shared = brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan, tries.as_deref());
         let mut workers = Workers {
             run,
             plan: &plan.plan,
@@ -117,10 +120,7 @@ impl Phase for Implement {
             plan_lock,
             tier: self.tier(),
             max_tokens: self.max_tokens(),
-            system: vec![
-                run.prompts.of(IMPLEMENT),
-                brief::shared(&memory.task_text(), memory.context.as_ref(), &plan.plan, tries.as_deref()),
-            ],
+            system: system(self, run, &shared, &plan.plan, &todo).await?,
             issues,
             schedule: Schedule::new(&plan.plan, &keys, &todo),
             keys,
@@ -148,6 +148,26 @@ impl Phase for Implement {
             }
         }
     }
+}
+
+/// What stands before the conversations of all these tasks: the same bytes, whatever their models.
+async fn system(
+    phase: &Implement,
+    run: &Run,
+    shared: &Opening,
+    plan: &PlanOutput,
+    todo: &[String],
+) -> Result<Vec<String>, PhaseError> {
+    let prompt = run.prompts.of(IMPLEMENT);
+    // Of all tasks, so that it is the same when the phase is resumed.
+    let tasks = plan.tasks.iter().filter(|_| !todo.is_empty());
+    let mut tiers: Vec<Tier> = tasks.map(|task| phase.tier().tier(task.estimated_complexity)).collect();
+    tiers.sort_by_key(|tier| tier.as_str());
+    tiers.dedup();
+    // A model that cannot be had is told of when its task starts.
+    let models: Vec<_> = tiers.into_iter().filter_map(|tier| run.model(tier).ok()).collect();
+    let shared = shared_part(&run.context, shared, &models, prompt.len(), phase.max_tokens()).await?;
+    Ok(vec![prompt, shared])
 }
 
 fn started(todo: &[String]) -> String {

@@ -180,7 +180,8 @@ fn attach_list(name: &str, what: &str, listed: &str, message: &mut Opening) {
 /// What the repository asks of reviewers, where it asks something.
 pub(in crate::phases) fn attach_guidance(guidance: &str, message: &mut Opening) {
     if !guidance.is_empty() {
-        let without = left_out(&format!("What the repository asks of reviewers is in {GUIDANCE}, and was"), "read that file");
+        let without =
+            left_out(&format!("What the repository asks of reviewers is in {GUIDANCE}, and was"), "read that file");
         message.attach(Need::Helpful, guidance.to_owned(), [without]);
     }
 }
@@ -188,7 +189,8 @@ pub(in crate::phases) fn attach_guidance(guidance: &str, message: &mut Opening) 
 /// What the editor's language tools say, where they say something.
 pub(in crate::phases) fn attach_editor(findings: &[EditorFinding], message: &mut Opening) {
     if !findings.is_empty() {
-        let without = left_out("What the editor's language tools say of the changed files is", "no tool of yours shows it");
+        let without =
+            left_out("What the editor's language tools say of the changed files is", "no tool of yours shows it");
         message.attach(Need::Telling, editor_section(findings), [without]);
     }
 }

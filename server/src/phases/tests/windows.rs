@@ -33,7 +33,8 @@ async fn first_prompt(workflow: &Workflow, agent: &str) -> TurnRequest {
 #[tokio::test]
 async fn a_diff_of_64_kb_is_reviewed_in_a_window_of_32k() {
     let workflow = Workflow::new();
-    let content: String = (0..1_150).map(|n| format!("    let line_{n:04} = compute(\"input\", {n}, &options);\n")).collect();
+    let content: String =
+        (0..1_150).map(|n| format!("    let line_{n:04} = compute(\"input\", {n}, &options);\n")).collect();
     let wrote = content.clone();
     let actor = Arc::new(
         Actor::new(move |request, answers| match (request.agent.as_str(), answers) {
@@ -68,7 +69,10 @@ async fn a_first_prompt_is_made_to_fit_and_says_what_was_left_out() {
     run(&fresh, &actor).await;
     let fitted = actor.requests("context")[0].clone();
     let first = &answers(&fitted)[0];
-    assert!(!first.contains("Write tests.") && first.contains("conventions in CONTRIBUTING.md are left out"), "{first}");
+    assert!(
+        !first.contains("Write tests.") && first.contains("conventions in CONTRIBUTING.md are left out"),
+        "{first}"
+    );
     assert!(tokens(&fitted) + u64::from(fitted.max_tokens) <= window && fitted.max_tokens < whole.max_tokens);
 }
 
@@ -79,7 +83,8 @@ async fn a_first_prompt_that_cannot_fit_is_not_sent() {
     assert!(actor.requests("context").is_empty());
     assert_eq!((end.outcome, end.no_conclusion), (Outcome::Failed, false));
     assert_eq!(end.error.unwrap().kind, EventErrorKind::Config, "which ends a process with 2");
-    for words in ["the context agent's first prompt needs about ", "the context window of test:acted has 3000; it was not sent"]
+    for words in
+        ["the context agent's first prompt needs about ", "the context window of test:acted has 3000; it was not sent"]
     {
         assert!(end.message.contains(words), "{}", end.message);
     }
@@ -110,7 +115,9 @@ async fn results_are_cut_to_what_is_left_and_a_full_window_starts_over_once() {
     assert!(answers(fresh[1])[0].starts_with("Your earlier conversation about this filled the context window"));
     assert_continued(&requests);
     assert_eq!((end.outcome, end.no_conclusion), (Outcome::Escalated, false), "{}", end.message);
-    for words in ["the implement/T1 agent's conversation needs about ", &format!("test:acted has {window}; it was closed")] {
+    for words in
+        ["the implement/T1 agent's conversation needs about ", &format!("test:acted has {window}; it was closed")]
+    {
         assert!(end.message.contains(words), "{}", end.message);
     }
 }
