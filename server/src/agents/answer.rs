@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::written_call::written_calls;
 use crate::models::{Block, Message, StopReason, Turn};
 use crate::text::head;
-use crate::tools::object;
+use crate::tools::encoded_object;
 
 /// The one field of an input that stands for what was no object. A conversation with any other input than an object is refused
 /// by providers. It says what was wrong with it, so that the answer to the call can be told from the call alone; an empty
@@ -100,7 +100,7 @@ const TOO_DEEP: &str = "it is nested far too deeply";
 /// # Errors
 /// Why it holds none.
 fn read(text: &str) -> Result<Value, String> {
-    match object(text) {
+    match encoded_object(text) {
         Some(input) if is_deeper(&input, MOST_NESTED) => Err(TOO_DEEP.to_owned()),
         Some(input) => Ok(input),
         None => Err(match serde_json::from_str::<Value>(text) {

@@ -57,14 +57,14 @@ fn unquoted(schema: &Value, value: &Value) -> Value {
         "boolean" => boolean(text),
         "null" => (text == "null").then_some(Value::Null),
         "array" => serde_json::from_str(text).ok().filter(Value::is_array),
-        "object" => object(text),
+        "object" => encoded_object(text),
         _ => None,
     });
     held.unwrap_or_else(|| value.clone())
 }
 
 /// The object that a text holds, be it encoded once or twice.
-pub fn object(text: &str) -> Option<Value> {
+pub fn encoded_object(text: &str) -> Option<Value> {
     match serde_json::from_str(text.trim()).ok()? {
         Value::String(inner) => serde_json::from_str(inner.trim()).ok().filter(Value::is_object),
         other => Some(other).filter(Value::is_object),

@@ -35,7 +35,7 @@ mod write_file;
 
 pub use call::{ToolOutput, shows};
 pub use check_runner::CheckRunner;
-pub use coerce::{coerced, object};
+pub use coerce::{coerced, encoded_object};
 pub(crate) use nearest::nearest_line;
 pub use tool::Shows;
 pub use toolbox::Toolbox;
