@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::super::error::ModelError;
-use super::super::http::{Credential, EDITOR_STORE, Timing};
+use super::super::http::{Credential, Timing, credential_source};
 use super::super::model::Model;
 use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
@@ -47,10 +47,7 @@ fn config(setup: &Setup<'_>) -> Result<AnthropicConfig, ModelError> {
     } else {
         return Err(settings(NOT_SET_UP));
     };
-    // An editor that keeps keys passes them on as variables, and names those here: they are not the user's own.
-    let kept = setup.var("BATON_EDITOR_KEYS").unwrap_or_default();
-    let source = if kept.split_whitespace().any(|name| name == source) { EDITOR_STORE } else { source };
-    let mut config = AnthropicConfig::new(credential, source);
+    let mut config = AnthropicConfig::new(credential, credential_source(setup, source));
     if let Some(base_url) = setup.var("ANTHROPIC_BASE_URL") {
         config.base_url = base_url;
     }

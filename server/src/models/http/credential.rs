@@ -3,10 +3,17 @@ use std::fmt;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::super::error::ModelError;
-use super::super::setup::settings;
+use super::super::setup::{Setup, settings};
 
 /// Where a credential comes from that the editor keeps.
 pub(in crate::models) const EDITOR_STORE: &str = "your editor's secret store";
+
+/// Where a key came from that stands in this variable. An editor that keeps keys passes them on as variables, and names
+/// those in another: they are not the user's own.
+pub(in crate::models) fn source(setup: &Setup<'_>, variable: &'static str) -> &'static str {
+    let kept = setup.var("BATON_EDITOR_KEYS").unwrap_or_default();
+    if kept.split_whitespace().any(|name| name == variable) { EDITOR_STORE } else { variable }
+}
 
 /// A secret. Its `Debug` shows only its kind.
 #[derive(Clone, PartialEq, Eq)]

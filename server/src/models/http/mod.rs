@@ -19,7 +19,7 @@ mod tool_input;
 
 pub(super) use api::Api;
 pub use credential::Credential;
-pub(super) use credential::EDITOR_STORE;
+pub(super) use credential::source as credential_source;
 pub(super) use error_body::ErrorBody;
 pub(super) use fault::Fault;
 pub(super) use incoming::{Incoming, Step};

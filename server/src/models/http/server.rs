@@ -141,6 +141,7 @@ impl Server {
         let endpoint = Endpoint {
             api,
             host: host(&base),
+            model_variable: None,
             is_readable,
             is_default: config.base_url.trim_end_matches('/') == api.default_address,
             credential: config.credential,

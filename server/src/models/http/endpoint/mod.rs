@@ -21,6 +21,8 @@ pub(in crate::models) struct Endpoint {
     pub(in crate::models) api: &'static Api,
     pub(in crate::models) host: String,
     pub(in crate::models) is_default: bool,
+    /// The variable that names the model where no setting does.
+    pub(in crate::models) model_variable: Option<&'static str>,
     /// Whether the credential goes there unencrypted, as the user allowed.
     pub(in crate::models) is_readable: bool,
     pub(in crate::models) credential: Credential,
@@ -123,7 +125,8 @@ impl Endpoint {
             Some("false") => false,
             _ => failed.retryable,
         };
-        failed.retry_after = retry_after(header("retry-after-ms"), header("retry-after"), now);
+        let asked = retry_after(header("retry-after-ms"), header("retry-after"), now);
+        failed.retry_after = asked.or(body.retry_after);
         failed
     }
 
@@ -132,25 +135,20 @@ impl Endpoint {
         let quoted = self.quoted(body);
         match number {
             300..=399 => self.redirected(headers),
-            401 => self.wrong_key(&quoted),
-            403 => {
-                let word = self.credential.word();
-                let source = &self.credential_source;
-                let message = format!(
-                    "{}: the {word} in {source} may not use {model} (403){quoted}. Set another one, or choose another \
-                     model (models.*).",
-                    self.provider()
-                );
-                finally(ModelErrorKind::Auth, message, "not allowed (403)".to_owned())
-            }
-            404 => self.not_found(model, body, &quoted),
+            401 => self.wrong_key(number, &quoted),
+            400..=499 if number != 429 && body.is_wrong_key() => self.wrong_key(number, &quoted),
+            _ if body.is_without_tools() => self.without_tools(model, number, &quoted),
+            403 if !body.is_moderation() => self.not_allowed(model, &quoted),
+            404 => self.not_found(model, number, body, &quoted),
             413 => too_long(model, &quoted),
+            429 if body.is_larger_than_a_minute() => too_long(model, &quoted),
             429 | 529 => overloaded(&self.provider(), number, &quoted),
+            _ if body.is_too_long() => too_long(model, &quoted),
             408 | 409 | 500.. => {
                 let message = format!("{} failed to answer ({number}){quoted}.", self.provider());
                 again(message, format!("server error ({number})"))
             }
-            _ if body.is_too_long() => too_long(model, &quoted),
+            _ if body.is_missing_model() => self.not_found(model, number, body, &quoted),
             _ => finally(
                 ModelErrorKind::Request,
                 format!(
@@ -163,7 +161,7 @@ impl Endpoint {
         }
     }
 
-    /// An `event: error` has no status; its kind says which it would have been.
+    /// An error in a stream has no status; its kind, its code or what it says tells which it would have been.
     fn in_stream(&self, model: &str, body: &ErrorBody) -> AttemptError {
         let status = match body.kind.as_str() {
             "authentication_error" => StatusCode::UNAUTHORIZED,
@@ -174,7 +172,8 @@ impl Endpoint {
             "rate_limit_error" => StatusCode::TOO_MANY_REQUESTS,
             "invalid_request_error" => StatusCode::BAD_REQUEST,
             "overloaded_error" => return overloaded(&self.provider(), 529, &self.quoted(body)),
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+            _ if body.is_too_long() => StatusCode::BAD_REQUEST,
+            _ => named_status(body).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         };
         if body.is_spend_limit(status) {
             return self.out_of_credit(body);
@@ -182,15 +181,47 @@ impl Endpoint {
         self.by_status(model, status, body, &HeaderMap::new())
     }
 
-    fn wrong_key(&self, quoted: &str) -> AttemptError {
+    fn wrong_key(&self, status: u16, quoted: &str) -> AttemptError {
         let word = self.credential.word();
         let source = &self.credential_source;
-        let anew = match source.as_str() {
-            EDITOR_STORE => format!("Set the {word} anew in your editor."),
-            variable => format!("Set {variable} anew."),
+        let message = match (&self.credential, source.as_str()) {
+            (Credential::Nothing, _) => {
+                format!("{} asks for a {word} ({status}){quoted}. Set {source}.", self.provider())
+            }
+            (_, EDITOR_STORE) => format!(
+                "{} refused the {word} in {source} ({status}){quoted}. Set the {word} anew in your editor.",
+                self.provider()
+            ),
+            _ => {
+                format!("{} refused the {word} in {source} ({status}){quoted}. Set {source} anew.", self.provider())
+            }
         };
-        let message = format!("{} refused the {word} in {source} (401){quoted}. {anew}", self.provider());
-        finally(ModelErrorKind::Auth, message, "wrong key (401)".to_owned())
+        finally(ModelErrorKind::Auth, message, format!("wrong key ({status})"))
+    }
+
+    fn not_allowed(&self, model: &str, quoted: &str) -> AttemptError {
+        let source = &self.credential_source;
+        let message = match self.credential {
+            Credential::Nothing => {
+                format!("{} does not allow {model} without a key (403){quoted}. Set {source}.", self.provider())
+            }
+            _ => format!(
+                "{}: the {} in {source} may not use {model} (403){quoted}. Set another one, or choose another model \
+                 (models.*).",
+                self.provider(),
+                self.credential.word()
+            ),
+        };
+        finally(ModelErrorKind::Auth, message, "not allowed (403)".to_owned())
+    }
+
+    fn without_tools(&self, model: &str, status: u16, quoted: &str) -> AttemptError {
+        let message = format!(
+            "{} takes no tools for {model} ({status}){quoted}. Agents work by tools: choose a model that takes them, or \
+             start the server with them.",
+            self.provider()
+        );
+        finally(ModelErrorKind::Settings, message, format!("no tools ({status})"))
     }
 
     fn out_of_credit(&self, body: &ErrorBody) -> AttemptError {
@@ -205,17 +236,19 @@ impl Endpoint {
         finally(ModelErrorKind::Quota, message, "spend limit".to_owned())
     }
 
-    fn not_found(&self, model: &str, body: &ErrorBody, quoted: &str) -> AttemptError {
-        let message = if body.kind.is_empty() {
+    fn not_found(&self, model: &str, status: u16, body: &ErrorBody, quoted: &str) -> AttemptError {
+        let is_address = status == 404 && body.is_no_page();
+        let message = if is_address {
             format!("{} has no {} (404){quoted}. Set {}.", self.place(), self.api.lacking, self.api.variable)
         } else {
+            let variable = self.model_variable.map(|variable| format!("{variable}, ")).unwrap_or_default();
             format!(
-                "{} has no model {model:?} (404){quoted}. Set models.fast, models.balanced or models.powerful, \
-                 whichever names it, to one that it has.",
+                "{} has no model {model:?} ({status}){quoted}. Set {variable}models.fast, models.balanced or \
+                 models.powerful, whichever names it, to one that it has.",
                 self.provider()
             )
         };
-        finally(ModelErrorKind::Settings, message, "not found (404)".to_owned())
+        finally(ModelErrorKind::Settings, message, format!("not found ({status})"))
     }
 
     fn redirected(&self, headers: &HeaderMap) -> AttemptError {
@@ -255,6 +288,15 @@ impl Endpoint {
         let line = without_secret(&safe_line(&without_secret(words)));
         cut(line.trim_end_matches('.'), LONGEST_QUOTE).into_owned()
     }
+}
+
+/// The status that an error in a stream says it is.
+fn named_status(body: &ErrorBody) -> Option<StatusCode> {
+    let named = match body.code.as_str() {
+        "rate_limit_exceeded" => Some(429),
+        code => body.status.or_else(|| code.parse().ok()),
+    };
+    named.filter(|status| (400..600).contains(status)).and_then(|status| StatusCode::from_u16(status).ok())
 }
 
 fn overloaded(provider: &str, status: u16, quoted: &str) -> AttemptError {

@@ -14,6 +14,7 @@ fn endpoint(is_default: bool) -> Endpoint {
         api: &API,
         host: if is_default { "api.anthropic.com" } else { "127.0.0.1:9" }.to_owned(),
         is_default,
+        model_variable: None,
         is_readable: false,
         credential: Credential::ApiKey("sk-secret".to_owned()),
         credential_source: "ANTHROPIC_API_KEY".to_owned(),
