@@ -49,7 +49,7 @@ pub struct Models {
 const PROVIDER_SETTING: &str = "--provider";
 
 /// Named in the contract, not built yet.
-const COMING: [&str; 2] = ["openai", "ollama"];
+const COMING: [&str; 1] = ["ollama"];
 
 /// Every provider that settings may name, those that are not built yet included.
 pub fn providers() -> impl Iterator<Item = &'static str> {
@@ -405,12 +405,12 @@ mod tests {
 
     #[test]
     fn a_provider_that_does_not_exist_is_named_with_its_setting() {
-        let wanted = Wanted { provider: Some("openai".to_owned()), ..Wanted::default() };
-        assert!(refused(&wanted, &[KEY]).contains("--provider names the provider `openai`, which this version"));
+        let wanted = Wanted { provider: Some("ollama".to_owned()), ..Wanted::default() };
+        assert!(refused(&wanted, &[KEY]).contains("--provider names the provider `ollama`, which this version"));
         let wanted = Wanted { powerful: Some("gemini:x".to_owned()), ..Wanted::default() };
         let message = refused(&wanted, &[KEY]);
         assert!(message.starts_with("models.powerful names the provider \"gemini\""), "{message}");
-        assert!(message.ends_with("There are `anthropic`, `editor` and `replay`."), "{message}");
+        assert!(message.ends_with("There are `anthropic`, `editor`, `openai` and `replay`."), "{message}");
     }
 
     #[test]

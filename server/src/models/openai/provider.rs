@@ -1,0 +1,49 @@
+use std::sync::Arc;
+
+use super::super::error::ModelError;
+use super::super::http::{Credential, Timing, credential_source};
+use super::super::model::Model;
+use super::super::provider::{Connection, Provider};
+use super::super::setup::{Setup, settings};
+use super::super::turn::Tier;
+use super::client::{ADDRESS, MODEL, OpenAiClient};
+use super::config::OpenAiConfig;
+use super::prices::PRICES;
+
+const KEY: &str = "OPENAI_API_KEY";
+
+const NOT_SET_UP: &str = "The provider `openai` is not set up. Set OPENAI_API_KEY to a key of the OpenAI API, or \
+                          OPENAI_BASE_URL to the address of a server that speaks it, such as http://localhost:8000/v1.";
+
+/// OpenAI's Chat Completions, or another server that speaks them.
+pub(in super::super) const PROVIDER: Provider = Provider {
+    name: "openai",
+    is_set_up: |setup| [KEY, ADDRESS].iter().any(|name| setup.var(name).is_some()),
+    default_model: |setup, _| setup.var(MODEL),
+    connect: |setup| Ok(Arc::new(OpenAiClient::new(config(setup)?)?)),
+    prices: PRICES,
+};
+
+impl Connection for Arc<OpenAiClient> {
+    fn model(&self, name: &str, _: Tier) -> Arc<dyn Model> {
+        Arc::new(OpenAiClient::model(self, name))
+    }
+}
+
+fn config(setup: &Setup<'_>) -> Result<OpenAiConfig, ModelError> {
+    let (key, address) = (setup.var(KEY), setup.var(ADDRESS));
+    if key.is_none() && address.is_none() {
+        return Err(settings(NOT_SET_UP));
+    }
+    // A server of one's own asks for none.
+    let credential = key.map_or(Credential::Nothing, Credential::BearerKey);
+    let mut config = OpenAiConfig::new(credential, credential_source(setup, KEY));
+    if let Some(address) = address {
+        config.base_url = address;
+    }
+    config.allow_http_hosts = setup.allow_http_hosts.to_vec();
+    let Timing { idle, answer, retry, .. } = Timing::of(setup)?;
+    (config.idle_timeout, config.answer_timeout, config.retry) = (idle, answer, retry);
+    (config.catalog, config.efforts) = (Arc::clone(&setup.catalog), setup.efforts);
+    Ok(config)
+}
