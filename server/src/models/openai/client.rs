@@ -161,7 +161,9 @@ mod tests {
             let client = client(written).expect(written);
             assert_eq!(client.url(&["chat", "completions"]).as_str(), asked, "{written}");
         }
-        for (written, end) in [("http://localhost:8000/v1/messages", "/v1/messages"), ("http://h:1/api/chat", "/api/chat")] {
+        for (written, end) in
+            [("http://localhost:8000/v1/messages", "/v1/messages"), ("http://h:1/api/chat", "/api/chat")]
+        {
             let message = client(written).expect_err(written).message;
             assert!(message.starts_with(&format!("OPENAI_BASE_URL ends in {end}")), "{message}");
         }

@@ -70,7 +70,11 @@ impl OpenAiClient {
             return over(self.props().await, told);
         }
         // Nobody who lists models without their windows has one beside the list but LM Studio.
-        if told.window.is_none() && entry.is_some() && self.is_local_kind(entry) { self.lm_studio(name).await } else { told }
+        if told.window.is_none() && entry.is_some() && self.is_local_kind(entry) {
+            self.lm_studio(name).await
+        } else {
+            told
+        }
     }
 
     /// LM Studio lists models without saying whose they are.

@@ -116,7 +116,11 @@ mod tests {
                 Some(128_000),
                 Some(16_384),
             ),
-            (json!({ "id": "m", "context_length": 200_000, "top_provider": { "context_length": null } }), Some(200_000), None),
+            (
+                json!({ "id": "m", "context_length": 200_000, "top_provider": { "context_length": null } }),
+                Some(200_000),
+                None,
+            ),
             (json!({ "id": "m", "context_window": 131_072, "max_completion_tokens": 8192 }), Some(131_072), Some(8192)),
             (json!({ "id": "m", "max_context_length": 32_768 }), Some(32_768), None),
             (json!({ "id": "m", "meta": { "n_ctx": 16_384, "n_ctx_train": 32_768 } }), Some(16_384), None),
@@ -133,7 +137,10 @@ mod tests {
         assert!(["gemini-x", "models/gemini-x", "g-latest"].iter().all(|name| model.is_named(name)));
         assert!(!model.is_named("gemini") && !model.is_named("gemini-x:free"));
         assert!(listed(&json!({ "id": "qwen/qwen3" })).is_named("qwen/qwen3:free"));
-        let (one, vllm) = ([listed(&json!({ "id": "a.gguf", "owned_by": "llamacpp" }))], [listed(&json!({ "id": "a", "owned_by": "vllm" }))]);
+        let (one, vllm) = (
+            [listed(&json!({ "id": "a.gguf", "owned_by": "llamacpp" }))],
+            [listed(&json!({ "id": "a", "owned_by": "vllm" }))],
+        );
         assert!(OpenAiClient::entry(&one, "qwen").is_some() && OpenAiClient::entry(&vllm, "qwen").is_none());
     }
 }

@@ -103,7 +103,8 @@ impl Said {
     /// [1, 8192]"), Groq ("must be less than or equal to `8192`").
     fn most_output(&self) -> Option<u32> {
         let range = || self.message.split_once("valid range").and_then(|(_, rest)| rest.split_once(','));
-        let end = || range().and_then(|(_, rest)| rest.trim().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        let end =
+            || range().and_then(|(_, rest)| rest.trim().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
         let said = self.number_after("at most").or_else(|| self.number_after("less than or equal to"));
         said.or_else(end).filter(|most| *most >= LEAST_OUTPUT)
     }
@@ -234,39 +235,73 @@ mod tests {
     #[test]
     fn a_limit_that_is_too_high_is_lowered_to_what_the_server_says() {
         for (said, most) in [
-            ("max_tokens is too large: 32000. This model supports at most 16384 completion tokens, whereas you provided 32000.", 16384),
+            (
+                "max_tokens is too large: 32000. This model supports at most 16384 completion tokens, whereas you provided 32000.",
+                16384,
+            ),
             ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192),
-            ("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model", 8192),
+            (
+                "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model",
+                8192,
+            ),
         ] {
             assert_eq!(learns(&error(said), MaxTokens).most_output, Some(most), "{said}");
         }
         for (said, fits) in [
-            ("This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (5000 in the messages, 4000 in the completion). Please reduce the length of the messages or completion.", 3176),
-            ("'max_tokens' or 'max_completion_tokens' is too large: 16000. This model's maximum context length is 8192 tokens and your request has 2000 input tokens (16000 > 8192 - 2000).", 6176),
+            (
+                "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (5000 in the messages, 4000 in the completion). Please reduce the length of the messages or completion.",
+                3176,
+            ),
+            (
+                "'max_tokens' or 'max_completion_tokens' is too large: 16000. This model's maximum context length is 8192 tokens and your request has 2000 input tokens (16000 > 8192 - 2000).",
+                6176,
+            ),
         ] {
-            assert_eq!(answered(&error(said), MaxTokens, None, &Learned::default()), Some(Answer::Fits(fits)), "{said}");
+            assert_eq!(
+                answered(&error(said), MaxTokens, None, &Learned::default()),
+                Some(Answer::Fits(fits)),
+                "{said}"
+            );
         }
-        let full = error("This model's maximum context length is 8192 tokens. However, you requested 12000 tokens (8000 in the messages, 4000 in the completion).");
+        let full = error(
+            "This model's maximum context length is 8192 tokens. However, you requested 12000 tokens (8000 in the messages, 4000 in the completion).",
+        );
         assert_eq!(answered(&full, MaxTokens, None, &Learned::default()), None, "too little would be left");
-        let prompt = error("This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.");
+        let prompt = error(
+            "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+        );
         assert_eq!(answered(&prompt, MaxTokens, None, &Learned::default()), None);
     }
 
     #[test]
     fn an_effort_is_set_to_what_is_offered_or_left_out() {
         for (said, instead) in [
-            ("Function tools with reasoning_effort are not supported for gpt-5.6-sol in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.", Some("none")),
-            ("Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions. Please use /v1/responses instead.", None),
-            ("Unsupported value: 'reasoning_effort' does not support 'high' with this model. Supported values are: 'low', and 'medium'.", Some("medium")),
+            (
+                "Function tools with reasoning_effort are not supported for gpt-5.6-sol in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+                Some("none"),
+            ),
+            (
+                "Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions. Please use /v1/responses instead.",
+                None,
+            ),
+            (
+                "Unsupported value: 'reasoning_effort' does not support 'high' with this model. Supported values are: 'low', and 'medium'.",
+                Some("medium"),
+            ),
             ("Unrecognized request argument supplied: reasoning_effort", None),
             ("Model grok-4 does not support parameter reasoningEffort.", None),
-            ("litellm.UnsupportedParamsError: openai does not support parameters: ['reasoning_effort'], for model=x", None),
+            (
+                "litellm.UnsupportedParamsError: openai does not support parameters: ['reasoning_effort'], for model=x",
+                None,
+            ),
             ("Thinking level is not supported for this model.", None),
         ] {
             assert_eq!(learns(&error(said), MaxTokens).effort, Some(instead.map(str::to_owned)), "{said}");
         }
         // A model that thinks unasked refuses tools with that; what it offers is sent.
-        let unasked = error("Function tools with reasoning_effort are not supported for gpt-5.6-sol in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.");
+        let unasked = error(
+            "Function tools with reasoning_effort are not supported for gpt-5.6-sol in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+        );
         let Some(Answer::Learned(learned)) = answered(&unasked, MaxTokens, None, &Learned::default()) else { panic!() };
         assert_eq!(learned.effort, Some(Some("none".to_owned())));
         assert_eq!(answered(&unasked, MaxTokens, None, &learned), None, "once a parameter");

@@ -32,11 +32,15 @@ pub(super) fn body(asked: &Asked<'_>, request: &TurnRequest) -> String {
     if !learned.left_out.contains("stream_options") {
         body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
     }
-    let tools: Vec<Value> = request.tools.iter().map(|tool| {
-        json!({ "type": "function", "function": {
+    let tools: Vec<Value> = request
+        .tools
+        .iter()
+        .map(|tool| {
+            json!({ "type": "function", "function": {
             "name": tool.name, "description": tool.description, "parameters": tool.input_schema,
         } })
-    }).collect();
+        })
+        .collect();
     if !tools.is_empty() {
         body.insert("tools".to_owned(), tools.into());
     }
@@ -97,9 +101,7 @@ fn result(Block(block): &Block) -> Option<Value> {
     }
     let text = match &block["content"] {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n\n")
-        }
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n\n"),
         _ => String::new(),
     };
     Some(json!({ "role": "tool", "tool_call_id": block["tool_use_id"], "content": text }))
@@ -275,10 +277,7 @@ mod tests {
         let learned = Learned::default();
         let asked = Asked { host: "api.mistral.ai", model: "m", effort: None, learned: &learned, fits: Some(7) };
         let body: Value = serde_json::from_str(&body(&asked, &request(messages))).expect("JSON");
-        assert_eq!(
-            body["messages"][2]["content"],
-            json!([thought[0], { "type": "text", "text": "I look." }])
-        );
+        assert_eq!(body["messages"][2]["content"], json!([thought[0], { "type": "text", "text": "I look." }]));
         assert_eq!(body["messages"][4]["content"], "no \n\nJSON\n\nHurry.");
         assert_eq!((&body["max_tokens"], body.get("reasoning_effort")), (&json!(7), None));
     }

@@ -134,7 +134,8 @@ impl Call {
 
     /// Whether a piece only tells the whole call once more, as some servers do at the end.
     fn is_repeated_by(&self, piece: &Piece<'_>) -> bool {
-        let is_same = !piece.id.is_empty() && piece.id == self.id && piece.name == self.name && piece.index == self.index;
+        let is_same =
+            !piece.id.is_empty() && piece.id == self.id && piece.name == self.name && piece.index == self.index;
         is_same && self.is_whole() && piece.arguments.as_str() == Some(self.arguments.as_str())
     }
 

@@ -81,7 +81,8 @@ impl Answer {
         if !text.trim().is_empty() {
             content.push(Block::text(text));
         }
-        let is_cut = matches!(reason, StopReason::MaxTokens | StopReason::ModelContextWindowExceeded | StopReason::Refusal);
+        let is_cut =
+            matches!(reason, StopReason::MaxTokens | StopReason::ModelContextWindowExceeded | StopReason::Refusal);
         let calls = self.calls.blocks(is_cut);
         let calls_tools = !calls.is_empty();
         content.extend(calls);
@@ -122,7 +123,8 @@ impl Answer {
             return StopReason::Refusal;
         }
         match self.finish.as_deref() {
-            None | Some("stop" | "eos" | "end_turn" | "stop_sequence" | "tool_calls" | "function_call" | "tool_use") => {
+            None
+            | Some("stop" | "eos" | "end_turn" | "stop_sequence" | "tool_calls" | "function_call" | "tool_use") => {
                 StopReason::EndTurn
             }
             Some("length" | "max_tokens") => StopReason::MaxTokens,

@@ -52,7 +52,9 @@ fn text_and_a_call_grow_from_their_pieces() {
         delta(json!({ "role": "assistant", "content": "" })),
         delta(json!({ "content": "Hé" })),
         delta(json!({ "content": "llo" })),
-        calls(json!([{ "index": 0, "id": "t1", "type": "function", "function": { "name": "read_file", "arguments": "" } }])),
+        calls(
+            json!([{ "index": 0, "id": "t1", "type": "function", "function": { "name": "read_file", "arguments": "" } }]),
+        ),
         calls(json!([{ "index": 0, "function": { "arguments": "{\"path\":" } }])),
         calls(json!([{ "index": 0, "function": { "arguments": "\"a.rs\"}" } }])),
         finish("tool_calls"),
@@ -69,75 +71,113 @@ fn text_and_a_call_grow_from_their_pieces() {
 
 #[test]
 fn calls_are_told_apart_by_place_and_id_however_a_server_numbers_them() {
-    let whole = |index: Value, id: Value, name: &str, path: &str| {
-        json!({ "index": index, "id": id, "function": { "name": name, "arguments": json!({ "path": path }).to_string() } })
-    };
-    let piece = |index: Value, id: Value, name: Value, arguments: Value| {
-        json!({ "index": index, "id": id, "function": { "name": name, "arguments": arguments } })
-    };
+    let whole = |index: Value, id: Value, name: &str, path: &str| json!({ "index": index, "id": id, "function": { "name": name, "arguments": json!({ "path": path }).to_string() } });
+    let piece = |index: Value, id: Value, name: Value, arguments: Value| json!({ "index": index, "id": id, "function": { "name": name, "arguments": arguments } });
     let n = Value::Null;
     let cases: Vec<(&str, Vec<Value>)> = vec![
-        ("places as they should be", vec![
-            calls(json!([piece(json!(0), json!("x"), json!("a"), json!("")), piece(json!(1), json!("y"), json!("b"), json!(""))])),
-            calls(json!([piece(json!(1), n.clone(), n.clone(), json!("{\"path\":\"2\"}"))])),
-            calls(json!([piece(json!(0), n.clone(), n.clone(), json!("{\"path\":\"1\"}"))])),
-        ]),
-        ("every place 0, each with an id", vec![
-            calls(json!([whole(json!(0), json!("x"), "a", "1")])),
-            calls(json!([whole(json!(0), json!("y"), "b", "2")])),
-        ]),
-        ("every place 0, in pieces", vec![
-            calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{\"path\":"))])),
-            calls(json!([piece(json!(0), n.clone(), n.clone(), json!("\"1\"}"))])),
-            calls(json!([piece(json!(0), json!("y"), json!("b"), json!("{\"path\":"))])),
-            calls(json!([piece(json!(0), n.clone(), n.clone(), json!("\"2\"}"))])),
-        ]),
-        ("every place 0, no ids", vec![
-            calls(json!([whole(json!(0), n.clone(), "a", "1")])),
-            calls(json!([whole(json!(0), json!(""), "b", "2")])),
-        ]),
-        ("no places, no ids", vec![calls(json!([whole(n.clone(), n.clone(), "a", "1"), whole(n.clone(), n.clone(), "b", "2")]))]),
-        ("no places, in pieces", vec![
-            calls(json!([piece(n.clone(), json!("x"), json!("a"), json!("{\"path\":"))])),
-            calls(json!([piece(n.clone(), json!("x"), n.clone(), json!("\"1\"}"))])),
-            calls(json!([piece(n.clone(), json!("y"), json!("b"), json!("{\"path\":"))])),
-            calls(json!([piece(n.clone(), n.clone(), n.clone(), json!("\"2\"}"))])),
-        ]),
-        ("the same id twice", vec![
-            calls(json!([whole(json!(0), json!("call"), "a", "1")])),
-            calls(json!([whole(json!(1), json!("call"), "b", "2")])),
-        ]),
-        ("an id that comes late", vec![
-            calls(json!([piece(json!(0), n.clone(), json!("a"), json!("{\"path\":"))])),
-            calls(json!([piece(json!(0), json!("x"), n.clone(), json!("\"1\"}"))])),
-            calls(json!([piece(json!(1), n.clone(), json!("b"), json!(""))])),
-            calls(json!([piece(json!(1), json!("y"), n.clone(), json!("{\"path\":\"2\"}"))])),
-        ]),
-        ("an id of its own for every piece", vec![
-            calls(json!([piece(json!(0), json!("x1"), json!("a"), json!("{\"path\":"))])),
-            calls(json!([piece(json!(0), json!("x2"), n.clone(), json!("\"1\"}"))])),
-            calls(json!([piece(json!(1), json!("y1"), json!("b"), json!("{\"path\":"))])),
-            calls(json!([piece(json!(1), json!("y2"), json!(""), json!("\"2\"}"))])),
-        ]),
-        ("the name in every piece", vec![
-            calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{\"path\":"))])),
-            calls(json!([piece(json!(0), json!("x"), json!("a"), json!("\"1\"}"))])),
-            calls(json!([piece(json!(1), json!("y"), json!("b"), json!("{\"path\":\"2\"}"))])),
-            calls(json!([piece(json!(1), json!("y"), json!("b"), json!(""))])),
-        ]),
-        ("arguments as an object", vec![
-            calls(json!([piece(json!(0), json!("x"), json!("a"), json!({ "path": "1" }))])),
-            calls(json!([piece(json!(1), json!("y"), json!("b"), json!({ "path": "2" }))])),
-        ]),
-        ("an empty object that stands for what is to come", vec![
-            calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{}"))])),
-            calls(json!([piece(json!(0), n.clone(), n.clone(), json!("{\"path\":\"1\"}"))])),
-            calls(json!([whole(json!(1), json!("y"), "b", "2")])),
-        ]),
-        ("each told once more at the end", vec![
-            calls(json!([whole(json!(0), json!("x"), "a", "1"), whole(json!(1), json!("y"), "b", "2")])),
-            calls(json!([whole(json!(0), json!("x"), "a", "1"), whole(json!(1), json!("y"), "b", "2")])),
-        ]),
+        (
+            "places as they should be",
+            vec![
+                calls(json!([
+                    piece(json!(0), json!("x"), json!("a"), json!("")),
+                    piece(json!(1), json!("y"), json!("b"), json!(""))
+                ])),
+                calls(json!([piece(json!(1), n.clone(), n.clone(), json!("{\"path\":\"2\"}"))])),
+                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("{\"path\":\"1\"}"))])),
+            ],
+        ),
+        (
+            "every place 0, each with an id",
+            vec![
+                calls(json!([whole(json!(0), json!("x"), "a", "1")])),
+                calls(json!([whole(json!(0), json!("y"), "b", "2")])),
+            ],
+        ),
+        (
+            "every place 0, in pieces",
+            vec![
+                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{\"path\":"))])),
+                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("\"1\"}"))])),
+                calls(json!([piece(json!(0), json!("y"), json!("b"), json!("{\"path\":"))])),
+                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("\"2\"}"))])),
+            ],
+        ),
+        (
+            "every place 0, no ids",
+            vec![
+                calls(json!([whole(json!(0), n.clone(), "a", "1")])),
+                calls(json!([whole(json!(0), json!(""), "b", "2")])),
+            ],
+        ),
+        (
+            "no places, no ids",
+            vec![calls(json!([whole(n.clone(), n.clone(), "a", "1"), whole(n.clone(), n.clone(), "b", "2")]))],
+        ),
+        (
+            "no places, in pieces",
+            vec![
+                calls(json!([piece(n.clone(), json!("x"), json!("a"), json!("{\"path\":"))])),
+                calls(json!([piece(n.clone(), json!("x"), n.clone(), json!("\"1\"}"))])),
+                calls(json!([piece(n.clone(), json!("y"), json!("b"), json!("{\"path\":"))])),
+                calls(json!([piece(n.clone(), n.clone(), n.clone(), json!("\"2\"}"))])),
+            ],
+        ),
+        (
+            "the same id twice",
+            vec![
+                calls(json!([whole(json!(0), json!("call"), "a", "1")])),
+                calls(json!([whole(json!(1), json!("call"), "b", "2")])),
+            ],
+        ),
+        (
+            "an id that comes late",
+            vec![
+                calls(json!([piece(json!(0), n.clone(), json!("a"), json!("{\"path\":"))])),
+                calls(json!([piece(json!(0), json!("x"), n.clone(), json!("\"1\"}"))])),
+                calls(json!([piece(json!(1), n.clone(), json!("b"), json!(""))])),
+                calls(json!([piece(json!(1), json!("y"), n.clone(), json!("{\"path\":\"2\"}"))])),
+            ],
+        ),
+        (
+            "an id of its own for every piece",
+            vec![
+                calls(json!([piece(json!(0), json!("x1"), json!("a"), json!("{\"path\":"))])),
+                calls(json!([piece(json!(0), json!("x2"), n.clone(), json!("\"1\"}"))])),
+                calls(json!([piece(json!(1), json!("y1"), json!("b"), json!("{\"path\":"))])),
+                calls(json!([piece(json!(1), json!("y2"), json!(""), json!("\"2\"}"))])),
+            ],
+        ),
+        (
+            "the name in every piece",
+            vec![
+                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{\"path\":"))])),
+                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("\"1\"}"))])),
+                calls(json!([piece(json!(1), json!("y"), json!("b"), json!("{\"path\":\"2\"}"))])),
+                calls(json!([piece(json!(1), json!("y"), json!("b"), json!(""))])),
+            ],
+        ),
+        (
+            "arguments as an object",
+            vec![
+                calls(json!([piece(json!(0), json!("x"), json!("a"), json!({ "path": "1" }))])),
+                calls(json!([piece(json!(1), json!("y"), json!("b"), json!({ "path": "2" }))])),
+            ],
+        ),
+        (
+            "an empty object that stands for what is to come",
+            vec![
+                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{}"))])),
+                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("{\"path\":\"1\"}"))])),
+                calls(json!([whole(json!(1), json!("y"), "b", "2")])),
+            ],
+        ),
+        (
+            "each told once more at the end",
+            vec![
+                calls(json!([whole(json!(0), json!("x"), "a", "1"), whole(json!(1), json!("y"), "b", "2")])),
+                calls(json!([whole(json!(0), json!("x"), "a", "1"), whole(json!(1), json!("y"), "b", "2")])),
+            ],
+        ),
     ];
     for (case, mut chunks) in cases {
         chunks.push(finish("stop"));
@@ -153,7 +193,10 @@ fn calls_are_told_apart_by_place_and_id_however_a_server_numbers_them() {
 #[test]
 fn a_call_without_arguments_has_an_empty_input() {
     for arguments in [json!(null), json!(""), json!("{}"), json!({}), json!("null")] {
-        let turn = turn(&[calls(json!([{ "index": 0, "id": "x", "function": { "name": "a", "arguments": arguments } }])), finish("stop")]);
+        let turn = turn(&[
+            calls(json!([{ "index": 0, "id": "x", "function": { "name": "a", "arguments": arguments } }])),
+            finish("stop"),
+        ]);
         let expected = if arguments == "null" { json!("null") } else { json!({}) };
         assert_eq!(called(&turn), [("a".to_owned(), expected)], "{arguments}");
     }
@@ -168,7 +211,10 @@ fn a_call_without_arguments_has_an_empty_input() {
 #[test]
 fn arguments_that_are_no_json_are_handed_on_as_the_model_wrote_them() {
     for written in ["{\"path\": ", "[1]", "read it"] {
-        let turn = turn(&[calls(json!([{ "index": 0, "id": "x", "function": { "name": "a", "arguments": written } }])), finish("tool_calls")]);
+        let turn = turn(&[
+            calls(json!([{ "index": 0, "id": "x", "function": { "name": "a", "arguments": written } }])),
+            finish("tool_calls"),
+        ]);
         assert_eq!(called(&turn), [("a".to_owned(), json!(written))]);
     }
 }
@@ -226,14 +272,20 @@ fn usage_is_counted_wherever_it_comes() {
                 "completion_tokens_details": { "reasoning_tokens": 5 } }),
             (40, 0, 60, 7, None),
         ),
-        (json!({ "prompt_tokens": 100, "completion_tokens": 7, "prompt_cache_hit_tokens": 60, "prompt_cache_miss_tokens": 40 }), (40, 0, 60, 7, None)),
+        (
+            json!({ "prompt_tokens": 100, "completion_tokens": 7, "prompt_cache_hit_tokens": 60, "prompt_cache_miss_tokens": 40 }),
+            (40, 0, 60, 7, None),
+        ),
         (json!({ "prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 150 }), (100, 0, 0, 50, None)),
         (
             json!({ "prompt_tokens": 100, "completion_tokens": 7, "cost": 0.25,
                 "prompt_tokens_details": { "cached_tokens": 60, "cache_write_tokens": 30 } }),
             (10, 30, 60, 7, Some(0.25)),
         ),
-        (json!({ "prompt_tokens": 10, "completion_tokens": 1, "cost": -1, "prompt_tokens_details": { "cached_tokens": 99 } }), (0, 0, 10, 1, None)),
+        (
+            json!({ "prompt_tokens": 10, "completion_tokens": 1, "cost": -1, "prompt_tokens_details": { "cached_tokens": 99 } }),
+            (0, 0, 10, 1, None),
+        ),
         (json!(null), (0, 0, 0, 0, None)),
         (json!({ "prompt_tokens": null }), (0, 0, 0, 0, None)),
     ] {
@@ -261,7 +313,14 @@ fn a_price_is_claimed_only_where_it_is_known_to_be_that_of_who_answers() {
         }
         answer.finish().usage.cost_usd
     };
-    let own = || Catalog::new(vec![ModelFacts { name: "mine".to_owned(), input: Some(3.0), output: Some(9.0), ..ModelFacts::default() }]);
+    let own = || {
+        Catalog::new(vec![ModelFacts {
+            name: "mine".to_owned(),
+            input: Some(3.0),
+            output: Some(9.0),
+            ..ModelFacts::default()
+        }])
+    };
     assert_eq!(cost("gpt-6-sol", Catalog::default(), true), Some(4.0), "a long prompt");
     assert_eq!(cost("gpt-6-sol", Catalog::default(), false), None, "another server's price is its own");
     assert_eq!(cost("mine", own(), false), Some(3.0));
@@ -274,10 +333,14 @@ fn what_was_thought_is_kept_in_the_field_that_says_the_most() {
         let mut chunks: Vec<Value> = deltas.iter().cloned().map(delta).collect();
         chunks.extend([delta(json!({ "content": "hi" })), finish("stop")]);
         let turn = turn(&chunks);
-        let blocks: Vec<Value> = turn.content.iter().filter_map(reasoning::kept).map(|(field, value)| json!([field, value])).collect();
+        let blocks: Vec<Value> =
+            turn.content.iter().filter_map(reasoning::kept).map(|(field, value)| json!([field, value])).collect();
         json!(blocks)
     };
-    assert_eq!(kept(&[json!({ "reasoning_content": "h" }), json!({ "reasoning_content": "m" })]), json!([["reasoning_content", "hm"]]));
+    assert_eq!(
+        kept(&[json!({ "reasoning_content": "h" }), json!({ "reasoning_content": "m" })]),
+        json!([["reasoning_content", "hm"]])
+    );
     assert_eq!(kept(&[json!({ "reasoning": "hm", "reasoning_content": "hm" })]), json!([["reasoning_content", "hm"]]));
     assert_eq!(kept(&[json!({ "reasoning": "hm", "reasoning_content": null })]), json!([["reasoning", "hm"]]));
     let detail = |text: &str| json!({ "reasoning": text, "reasoning_details": [{ "type": "reasoning.text", "index": 0, "text": text }] });
@@ -285,13 +348,16 @@ fn what_was_thought_is_kept_in_the_field_that_says_the_most() {
         kept(&[detail("h"), detail("m")]),
         json!([["reasoning_details", [{ "type": "reasoning.text", "index": 0, "text": "hm" }]]])
     );
-    let thinking = |text: &str| json!({ "content": [{ "type": "thinking", "thinking": [{ "type": "text", "text": text }] }] });
+    let thinking =
+        |text: &str| json!({ "content": [{ "type": "thinking", "thinking": [{ "type": "text", "text": text }] }] });
     assert_eq!(
         kept(&[thinking("h"), thinking("m"), json!({ "content": [{ "type": "text", "text": "and " }] })]),
         json!([["content", [{ "type": "thinking", "thinking": [{ "type": "text", "text": "hm" }] }]]])
     );
-    assert_eq!(kept(&[json!({ "extra_content": { "google": { "thought_signature": "s" } } })]),
-        json!([["extra_content", { "google": { "thought_signature": "s" } }]]));
+    assert_eq!(
+        kept(&[json!({ "extra_content": { "google": { "thought_signature": "s" } } })]),
+        json!([["extra_content", { "google": { "thought_signature": "s" } }]])
+    );
     let signed = turn(&[
         calls(json!([{ "index": 0, "id": "x", "function": { "name": "a", "arguments": "{}" },
             "extra_content": { "google": { "thought_signature": "s" } } }])),
@@ -357,8 +423,17 @@ fn what_brings_nothing_is_no_news_and_garbage_is_survived() {
     answer.take(None, &delta(json!({ "content": "a" })).to_string()).expect("taken");
     let news = answer.news();
     for data in [
-        "", " ", "{}", "[]", "7", "null", "{\"choices\":null}", "{\"choices\":[]}", "{\"choices\":[null]}",
-        "{\"choices\":[{\"delta\":null}]}", "{\"choices\":[{\"delta\":{\"content\":\"\",\"tool_calls\":null}}]}",
+        "",
+        " ",
+        "{}",
+        "[]",
+        "7",
+        "null",
+        "{\"choices\":null}",
+        "{\"choices\":[]}",
+        "{\"choices\":[null]}",
+        "{\"choices\":[{\"delta\":null}]}",
+        "{\"choices\":[{\"delta\":{\"content\":\"\",\"tool_calls\":null}}]}",
         "{\"choices\":[{\"delta\":{\"tool_calls\":[null,7,{},{\"index\":-1,\"function\":[]}]}}]}",
         "{\"choices\":[{\"delta\":{\"content\":[7,{}],\"reasoning_details\":\"\",\"refusal\":null}}],\"usage\":7}",
         "{\"choices\":[],\"usage\":{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":-1}}",
@@ -367,8 +442,12 @@ fn what_brings_nothing_is_no_news_and_garbage_is_survived() {
         assert_eq!(answer.news(), news, "{data}");
     }
     assert!(matches!(answer.take(None, "<html>"), Err(Fault::Form(_))));
-    for piece in [json!({ "content": " " }), json!({ "reasoning": "x" }), json!({ "refusal": "x" }),
-        json!({ "tool_calls": [{ "index": 0, "id": "x", "function": { "name": "a" } }] })] {
+    for piece in [
+        json!({ "content": " " }),
+        json!({ "reasoning": "x" }),
+        json!({ "refusal": "x" }),
+        json!({ "tool_calls": [{ "index": 0, "id": "x", "function": { "name": "a" } }] }),
+    ] {
         let before = answer.news();
         answer.take(None, &delta(piece).to_string()).expect("taken");
         assert!(answer.news() > before);
