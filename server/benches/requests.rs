@@ -179,7 +179,7 @@ impl Model for Scripted {
     }
 
     async fn limits(&self) -> Limits {
-        Limits { window: self.window, max_output: Some(4_096) }
+        Limits { window: self.window, max_output: Some(4_096), ..Limits::default() }
     }
 
     async fn turn(

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     fn window(tokens: u64) -> Window {
-        Window::new(Limits { window: Some(tokens), max_output: None }, 16_000)
+        Window::new(Limits { window: Some(tokens), ..Limits::default() }, 16_000)
     }
 
     fn usage(input: u64, output: u64) -> Usage {
@@ -152,9 +152,9 @@ mod tests {
     fn without_limits_nothing_changes() {
         let open = Window::new(Limits::default(), 16_000);
         assert_eq!((open.answer(100 << 20), open.room(0), open.prompt(false)), (Ok(16_000), None, None));
-        let short = Window::new(Limits { window: None, max_output: Some(8_192) }, 16_000);
+        let short = Window::new(Limits { max_output: Some(8_192), ..Limits::default() }, 16_000);
         assert_eq!(short.answer(100 << 20), Ok(8_192));
-        assert_eq!(Window::new(Limits { window: None, max_output: Some(64_000) }, 16_000).answer(0), Ok(16_000));
+        assert_eq!(Window::new(Limits { max_output: Some(64_000), ..Limits::default() }, 16_000).answer(0), Ok(16_000));
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(window.answer(32_000), Ok(16_000));
         assert_eq!(window.answer(64_000), Ok(32_768 - 22_000));
         assert_eq!(window.answer(100_000), Err(Full { window: 32_768, needed: 34_375 + 2_048 }));
-        let small = Window::new(Limits { window: Some(4_096), max_output: None }, 16_000);
+        let small = Window::new(Limits { window: Some(4_096), ..Limits::default() }, 16_000);
         assert_eq!(small.answer(8_000), Ok(4_096 - 2_750), "a quarter of a small window is enough");
     }
 

@@ -9,6 +9,20 @@ pub struct Limits {
     pub window_from: FactSource,
 }
 
+impl Limits {
+    /// What a server says.
+    pub(super) fn of_server(window: Option<u64>, max_output: Option<u32>) -> Self {
+        Self { window, max_output, window_from: FactSource::Server }
+    }
+
+    /// These, and from others what they leave open.
+    #[must_use]
+    pub(super) fn or(self, others: Self) -> Self {
+        let window_from = if self.window.is_some() { self.window_from } else { others.window_from };
+        Self { window: self.window.or(others.window), max_output: self.max_output.or(others.max_output), window_from }
+    }
+}
+
 /// Where a fact of a model is known from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FactSource {

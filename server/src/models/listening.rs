@@ -8,7 +8,6 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Whether something accepts a connection there. Nothing is sent.
-#[cfg_attr(not(test), expect(dead_code, reason = "until a provider that needs no key is in the table"))]
 pub(super) fn is_listening(host: &str, port: u16) -> bool {
     let host = host.trim_matches(['[', ']']).to_owned();
     let (found, answer) = mpsc::channel();

@@ -17,6 +17,7 @@ mod limits;
 mod listening;
 mod message;
 mod model;
+mod ollama;
 mod openai;
 mod prices;
 mod probe;

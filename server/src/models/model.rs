@@ -25,6 +25,12 @@ pub trait Model: Send + Sync {
         Probe::NotNeeded
     }
 
+    /// What a person does to get a model that its server has not got: "Get it with `…`". `None` where that is nothing to do
+    /// at a terminal.
+    fn how_to_get(&self) -> Option<String> {
+        None
+    }
+
     /// What it takes in one request. A server may be asked for it, once; what is not known is left open.
     async fn limits(&self) -> Limits {
         Limits::default()

@@ -14,7 +14,6 @@ pub(super) enum Prices {
     /// Nobody here knows: the account is billed by a plan of its own.
     Unknown,
     /// Nothing, where the model runs on a machine of the user's own.
-    #[expect(dead_code, reason = "until a provider of such models is in the table")]
     Local {
         /// Whether the model of this name, without the provider, does.
         is_local: fn(&str) -> bool,
@@ -45,21 +44,6 @@ pub(super) const ANY_LENGTH: u64 = u64::MAX;
 
 pub(super) const fn price(input: f64, output: f64, cache_write: f64, cache_read: f64) -> Rates {
     Rates { input, output, cache_write, cache_read }
-}
-
-/// What one request cost, by these prices; `None` when the model is not among them. Not for sums: the tier depends on
-/// the length of one prompt.
-pub(super) fn cost(prices: &[PricedModel], model: &str, usage: &Usage) -> Option<f64> {
-    find(prices, model)?.cost(usage)
-}
-
-impl PricedModel {
-    /// What one request cost.
-    pub(super) fn cost(&self, usage: &Usage) -> Option<f64> {
-        let prompt = usage.prompt_tokens();
-        let (_, rates) = self.tiers.iter().find(|(up_to, _)| prompt <= *up_to)?;
-        Some(rates.of(usage))
-    }
 }
 
 impl Rates {

@@ -48,13 +48,9 @@ pub struct Models {
 /// How messages name the choice of a provider.
 const PROVIDER_SETTING: &str = "--provider";
 
-/// Named in the contract, not built yet.
-const COMING: [&str; 1] = ["ollama"];
-
-/// Every provider that settings may name, those that are not built yet included.
+/// Every provider that settings may name.
 pub fn providers() -> impl Iterator<Item = &'static str> {
-    let is_coming = |name: &&str| PROVIDERS.iter().all(|provider| provider.name != *name);
-    PROVIDERS.iter().map(|provider| provider.name).chain(COMING.into_iter().filter(is_coming))
+    PROVIDERS.iter().map(|provider| provider.name)
 }
 
 /// Decide which models serve a run. `env` reads the environment; `editor` is the editor it was started in, where that
@@ -216,12 +212,6 @@ fn split<'a>(choice: &'a str, setting: &str) -> Result<(usize, &'a str), ModelEr
 fn provider(word: &str, setting: &str) -> Result<usize, ModelError> {
     if let Some(row) = PROVIDERS.iter().position(|provider| provider.name == word) {
         return Ok(row);
-    }
-    if COMING.contains(&word) {
-        return Err(settings(format!(
-            "{setting} names the provider `{word}`, which this version does not have yet. Use `{}`.",
-            PROVIDERS[0].name
-        )));
     }
     Err(settings(format!(
         "{setting} names the provider {word:?}, which does not exist. There are {}.",
@@ -410,7 +400,7 @@ mod tests {
         let wanted = Wanted { powerful: Some("gemini:x".to_owned()), ..Wanted::default() };
         let message = refused(&wanted, &[KEY]);
         assert!(message.starts_with("models.powerful names the provider \"gemini\""), "{message}");
-        assert!(message.ends_with("There are `anthropic`, `editor`, `openai` and `replay`."), "{message}");
+        assert!(message.ends_with("There are `anthropic`, `editor`, `openai`, `ollama` and `replay`."), "{message}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 use super::prices::Prices;
 use super::provider::Provider;
-use super::{anthropic, editor, openai, replay};
+use super::{anthropic, editor, ollama, openai, replay};
 
 /// The providers. Where the user names none, the first that is set up serves; where none is, the first says what to set.
-pub(super) const PROVIDERS: &[Provider] = &[anthropic::PROVIDER, editor::PROVIDER, openai::PROVIDER, replay::PROVIDER];
+pub(super) const PROVIDERS: &[Provider] =
+    &[anthropic::PROVIDER, editor::PROVIDER, openai::PROVIDER, ollama::PROVIDER, replay::PROVIDER];
 
 /// What the provider in front of a model's name charges, with the name after it; what all charge, with the whole name, where
 /// there is none we know.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::limits::Limits;
+use super::super::limits::{FactSource, Limits};
 use super::client::OpenAiClient;
 use super::list::Listed;
 
@@ -45,8 +45,7 @@ const fn known(prefix: &'static str, host: &'static str, window: u64, max_output
 impl OpenAiClient {
     /// What a model takes, by its id (`openai:name`) and its name.
     pub(super) async fn limits(&self, id: &str, name: &str) -> Limits {
-        let own = self.catalog.own(id);
-        let own = Limits { window: own.and_then(|own| own.window), max_output: own.and_then(|own| own.max_output) };
+        let own = self.catalog.limits(id, Limits::default());
         if own.window.is_some() && own.max_output.is_some() {
             return own;
         }
@@ -54,9 +53,9 @@ impl OpenAiClient {
         let is_makers = listed.is_some_and(|known| known.host == self.host());
         let table = listed.map(Known::limits).unwrap_or_default();
         if is_makers || own.window.is_some() {
-            return over(own, table);
+            return own.or(table);
         }
-        over(own, over(self.asked(name).await, table))
+        own.or(self.asked(name).await).or(table)
     }
 
     /// What the server says, where it says something.
@@ -67,7 +66,7 @@ impl OpenAiClient {
         let told = entry.map(|entry| entry.limits).unwrap_or_default();
         if is_llama {
             // What is listed is shared between the conversations that it may hold at once.
-            return over(self.props().await, told);
+            return self.props().await.or(told);
         }
         // Nobody who lists models without their windows has one beside the list but LM Studio.
         if told.window.is_none() && entry.is_some() && self.is_local_kind(entry) {
@@ -86,7 +85,7 @@ impl OpenAiClient {
     async fn props(&self) -> Limits {
         let answer = self.server.ask(self.url_beside(&["props"]), None, WHAT).await;
         let window = answer.ok().flatten().and_then(|props| tokens(&props["default_generation_settings"]["n_ctx"]));
-        Limits { window, max_output: None }
+        Limits::of_server(window, None)
     }
 
     /// LM Studio's "REST API v0": the window with which a model was loaded, or could be.
@@ -96,13 +95,13 @@ impl OpenAiClient {
         let models = answer["data"].as_array().map(Vec::as_slice).unwrap_or_default();
         let model = models.iter().find(|model| model["id"] == name);
         let windows = model.map(|model| [&model["loaded_context_length"], &model["max_context_length"]]);
-        Limits { window: windows.and_then(|windows| windows.into_iter().find_map(tokens)), max_output: None }
+        Limits::of_server(windows.and_then(|windows| windows.into_iter().find_map(tokens)), None)
     }
 }
 
 impl Known {
     fn limits(&self) -> Limits {
-        Limits { window: Some(self.window), max_output: Some(self.max_output) }
+        Limits { window: Some(self.window), max_output: Some(self.max_output), window_from: FactSource::Table }
     }
 }
 
@@ -113,11 +112,6 @@ fn table(name: &str) -> Option<&'static Known> {
         let rest = name.strip_prefix(known.prefix);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', '@', ':']))
     })
-}
-
-/// The first, and from the second what it leaves open.
-fn over(first: Limits, second: Limits) -> Limits {
-    Limits { window: first.window.or(second.window), max_output: first.max_output.or(second.max_output) }
 }
 
 fn tokens(value: &Value) -> Option<u64> {

@@ -55,7 +55,7 @@ fn limits(entry: &Value) -> Limits {
     let others = [&entry["context_window"], &entry["max_context_length"], &entry["meta"]["n_ctx_train"]];
     let outputs = [&top["max_completion_tokens"], &entry["max_completion_tokens"]];
     let max_output = outputs.into_iter().find_map(number).map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
-    Limits { window: windows.into_iter().chain(others).find_map(number), max_output }
+    Limits::of_server(windows.into_iter().chain(others).find_map(number), max_output)
 }
 
 impl OpenAiClient {
@@ -127,7 +127,7 @@ mod tests {
             (json!({ "id": "m", "meta": { "n_ctx_train": 32_768 } }), Some(32_768), None),
             (json!({ "id": "m", "context_length": 0, "max_model_len": "8192", "meta": [] }), None, None),
         ] {
-            assert_eq!(listed(&entry).limits, Limits { window, max_output }, "{entry}");
+            assert_eq!(listed(&entry).limits, Limits::of_server(window, max_output), "{entry}");
         }
     }
 

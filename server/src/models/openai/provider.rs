@@ -3,12 +3,13 @@ use std::sync::Arc;
 use super::super::error::ModelError;
 use super::super::http::{Credential, Timing, credential_source};
 use super::super::model::Model;
+use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
 use super::super::setup::{Setup, settings};
 use super::super::turn::Tier;
 use super::client::{ADDRESS, MODEL, OpenAiClient};
 use super::config::OpenAiConfig;
-use super::prices::PRICES;
+use super::prices::{AS_OF, PRICES};
 
 const KEY: &str = "OPENAI_API_KEY";
 
@@ -21,7 +22,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
     is_set_up: |setup| [KEY, ADDRESS].iter().any(|name| setup.var(name).is_some()),
     default_model: |setup, _| setup.var(MODEL),
     connect: |setup| Ok(Arc::new(OpenAiClient::new(config(setup)?)?)),
-    prices: PRICES,
+    prices: Prices::Listed { as_of: AS_OF, models: PRICES },
 };
 
 impl Connection for Arc<OpenAiClient> {

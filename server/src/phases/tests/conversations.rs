@@ -31,7 +31,7 @@ impl Actor {
     }
 
     pub(super) fn with_window(self, tokens: u64) -> Self {
-        Self { limits: Limits { window: Some(tokens), max_output: None }, ..self }
+        Self { limits: Limits { window: Some(tokens), ..Limits::default() }, ..self }
     }
 
     /// The requests of an agent, in their order.

@@ -28,6 +28,9 @@ pub struct ModelInForce {
     pub price: String,
     /// How long it is to think: `low`, `medium` or `high`.
     pub effort: &'static str,
+    /// How the user gets it where its server does not have it.
+    #[serde(skip)]
+    how_to_get: Option<String>,
     /// Whether it costs something that is not known here.
     #[serde(skip)]
     is_unpriced: bool,
@@ -70,6 +73,7 @@ fn of_model(model: &dyn Model, limits: Limits, price: &Price, tier: Tier, effort
         max_output,
         price: price.words(),
         effort: effort.as_str(),
+        how_to_get: model.how_to_get(),
         is_unpriced: *price == Price::Unknown,
         is_unknown: !matches!(price, Price::Known { from: FactSource::Table, .. }),
     }
@@ -221,8 +225,11 @@ fn check_existence(
         Probe::Found => Some((Check::ok(name, format!("{id} is there")), false)),
         Probe::Missing { has } => {
             let has = if has.is_empty() { String::new() } else { format!(", such as {}", has.join(", ")) };
-            let check = Check::new(name, CheckStatus::Error, format!("{host} has no model {id}"))
-                .with_fix(format!("Set {name} to one that it has{has}."));
+            let fix = match &model.how_to_get {
+                Some(get) => format!("{get}, or set {name} to one that it has{has}."),
+                None => format!("Set {name} to one that it has{has}."),
+            };
+            let check = Check::new(name, CheckStatus::Error, format!("{host} has no model {id}")).with_fix(fix);
             Some((check, true))
         }
         Probe::NotListed => {
