@@ -156,7 +156,8 @@ fn models_that_are_not_listed_are_distinguished_from_those_that_may_be_there() {
     // An alias is in no list.
     let listed = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-6-20270101"];
     let (found, _) = done(Script::new().models(Some(&listed)), "claude-opus-6");
-    finds(&found, "models.powerful", "ok", "anthropic:claude-opus-6 is there", "");
+    // Nothing is known of it but that.
+    finds(&found, "models.powerful", "warning", "anthropic:claude-opus-6 is there", "[[model_facts]]");
     // Some have no list at all.
     let (found, asked) = done(Script::new().models(None), "x");
     finds(&found, "models.fast", "warning", "whether anthropic:claude-haiku-5-5 is there cannot be told", "");

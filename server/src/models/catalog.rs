@@ -2,7 +2,6 @@
 
 use super::limits::{FactSource, Limits};
 use super::prices::{self, Prices, Rates};
-use super::table;
 use crate::contracts::Usage;
 use crate::text;
 
@@ -27,10 +26,12 @@ pub struct ModelFacts {
     pub as_of: Option<String>,
 }
 
-/// Facts of models: the user's, over those that are built in.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Facts of models: the user's, over those that are built in. It is made in `table`, which has the providers' lists.
+#[derive(Debug, Clone)]
 pub struct Catalog {
-    own: Vec<ModelFacts>,
+    pub(super) own: Vec<ModelFacts>,
+    /// The name of each provider, with what its models cost.
+    pub(super) lists: Vec<(&'static str, &'static Prices)>,
 }
 
 /// What a model costs.
@@ -52,11 +53,6 @@ pub enum Price {
 }
 
 impl Catalog {
-    /// With the user's own facts.
-    pub fn new(own: Vec<ModelFacts>) -> Self {
-        Self { own }
-    }
-
     /// What the user says of a model, by `provider:name`. What is said of it with its provider goes before what is said of
     /// the name alone.
     pub fn own(&self, model: &str) -> Option<&ModelFacts> {
@@ -77,7 +73,7 @@ impl Catalog {
         if let Some(price) = self.own(model).and_then(own_price) {
             return price;
         }
-        let listed = table::prices(model).find_map(|(name, prices)| match prices {
+        let listed = self.charged(model).find_map(|(name, prices)| match prices {
             Prices::Listed { as_of, models } => prices::find(models, name).map(|model| Price::Known {
                 tiers: model.tiers.to_vec(),
                 as_of: Some((*as_of).to_owned()),
@@ -87,6 +83,16 @@ impl Catalog {
             Prices::Local { .. } | Prices::Unknown => None,
         });
         listed.unwrap_or(Price::Unknown)
+    }
+
+    /// What the provider in front of a model's name charges, with the name after it; what all charge, with the whole name,
+    /// where there is none we know.
+    fn charged<'a>(&'a self, model: &'a str) -> impl Iterator<Item = (&'a str, &'static Prices)> {
+        let known = |word: &str| self.lists.iter().any(|(provider, _)| *provider == word);
+        let named = model.split_once(':').filter(|(word, _)| known(word));
+        let name = named.map_or(model, |(_, name)| name);
+        let asked = move |provider: &str| named.is_none_or(|(word, _)| word == provider);
+        self.lists.iter().filter(move |(provider, _)| asked(provider)).map(move |(_, prices)| (name, *prices))
     }
 
     /// What one request to a model (`provider:name`) cost; `None` when its price is not known. Not for sums: the price

@@ -3,6 +3,7 @@
 use crate::contracts::Usage;
 
 /// What the models of a provider cost.
+#[derive(Debug)]
 pub(super) enum Prices {
     /// By the provider's public list.
     Listed {
@@ -34,6 +35,7 @@ pub struct Rates {
 }
 
 /// The prices of one model, by the length of the whole prompt: each tier holds up to and including so many tokens.
+#[derive(Debug)]
 pub(super) struct PricedModel {
     pub(super) name: &'static str,
     pub(super) tiers: &'static [(u64, Rates)],

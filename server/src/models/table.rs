@@ -1,4 +1,4 @@
-use super::prices::Prices;
+use super::catalog::{Catalog, ModelFacts};
 use super::provider::Provider;
 use super::{anthropic, editor, ollama, openai, replay};
 
@@ -6,23 +6,28 @@ use super::{anthropic, editor, ollama, openai, replay};
 pub(super) const PROVIDERS: &[Provider] =
     &[anthropic::PROVIDER, editor::PROVIDER, openai::PROVIDER, ollama::PROVIDER, replay::PROVIDER];
 
-/// What the provider in front of a model's name charges, with the name after it; what all charge, with the whole name, where
-/// there is none we know.
-pub(super) fn prices(model: &str) -> impl Iterator<Item = (&str, &'static Prices)> {
-    let split = model.split_once(':');
-    let named = split.and_then(|(word, _)| PROVIDERS.iter().position(|provider| provider.name == word));
-    let name = split.filter(|_| named.is_some()).map_or(model, |(_, name)| name);
-    let asked = move |(index, _): &(usize, &Provider)| named.is_none_or(|named| named == *index);
-    PROVIDERS.iter().enumerate().filter(asked).map(move |(_, provider)| (name, &provider.prices))
+impl Catalog {
+    /// With the user's own facts, over the lists of the providers.
+    pub fn new(own: Vec<ModelFacts>) -> Self {
+        Self { own, lists: PROVIDERS.iter().map(|provider| (provider.name, &provider.prices)).collect() }
+    }
+}
+
+impl Default for Catalog {
+    /// The lists of the providers alone.
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::super::catalog::{Catalog, ModelFacts, Price};
+    use super::super::catalog::Price;
     use super::super::effort::Efforts;
     use super::super::limits::{FactSource, Limits};
+    use super::super::prices::Prices;
     use super::super::setup::Setup;
     use super::super::turn::Tier;
     use super::*;

@@ -193,7 +193,7 @@ pub(super) const OWNED: [Owned; 7] = [
             ("workspace/git/open/", "git takes the user's own folder for safe"),
             ("workspace/sandbox/user.rs", "a command in the sandbox gets the user's variables, without secrets"),
             ("workspace/sandbox/exposed.rs", "the same without a view"),
-            ("workflow/status/doctor.rs", "doctor reports which binary runs"),
+            ("workflow/status/doctor/mod.rs", "doctor reports which binary runs"),
             ("cli/args.rs", "it parses the arguments"),
             ("cli/session.rs", "the workspace is looked for from the folder that a command was started in"),
             ("cli/demo.rs", "the sample repository is a temporary folder"),
