@@ -145,7 +145,8 @@ mod tests {
     fn with_room_it_is_whole() {
         let whole = opening().whole();
         assert!(
-            whole.starts_with("task text\nwhat editors say\n<diff>\nline 0\n")
+            whole.starts_with("task text\nwhat editors say\n")
+                && whole.contains("say\n<diff>\nline 0\n")
                 && whole.ends_with("conventions\nBegin.")
         );
         assert_eq!(opening().fitted(json_bytes(&whole)), Ok(whole.clone()));

@@ -81,10 +81,11 @@ impl Model for Actor {
         self.requests.lock().unwrap().push(request.clone());
         let answers = request.messages.iter().filter(|message| message.role == Role::Assistant).count();
         if let Some(turn) = (self.act)(request, answers) {
-            if turn.model == "fails" {
-                return Err(ModelError::new(ModelErrorKind::Unavailable, "no answer"));
-            }
-            return Ok(turn);
+            return match turn.model.as_str() {
+                "fails" => Err(ModelError::new(ModelErrorKind::Unavailable, "no answer")),
+                "too long" => Err(ModelError::new(ModelErrorKind::ContextWindow, "prompt is too long")),
+                _ => Ok(turn),
+            };
         }
         let calls = self.script.calls(&request.agent);
         Ok(says(calls.into_iter().zip(0..).map(|((name, input), id)| call(&format!("c{id}"), name, input))).unwrap())

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::conversations::{Actor, answers, assert_continued, blocks, call, run, says};
 use super::scripted::Workflow;
-use crate::models::TurnRequest;
+use crate::models::{Turn, TurnRequest};
 use crate::workflow::{EventErrorKind, Outcome};
 
 const T1: &str = "implement/T1";
@@ -120,4 +120,40 @@ async fn results_are_cut_to_what_is_left_and_a_full_window_starts_over_once() {
     {
         assert!(end.message.contains(words), "{}", end.message);
     }
+}
+
+#[tokio::test]
+async fn what_tasks_share_leaves_room_for_each_of_them() {
+    const WINDOW: u64 = 16_384;
+    let long = json!({ "task_description": "Change the file a.txt. ".repeat(1_500), "relevant_files": [] });
+    let submits = move |request: &TurnRequest, _: usize| {
+        (request.agent == "context").then(|| says([call("a", "submit_context", long.clone())])).flatten()
+    };
+    let actor = Arc::new(Actor::new(submits).with_window(WINDOW));
+    let end = run(&Workflow::new(), &actor).await;
+    assert_eq!(end.outcome, Outcome::Merged, "{}", end.message);
+    for (agent, text) in [
+        ("plan", answers(&actor.requests("plan")[0])[0].clone()),
+        (T1, actor.requests(T1)[0].system[1].clone()),
+        ("review", answers(&actor.requests("review")[0])[0].clone()),
+    ] {
+        assert!(text.contains("context window; look for the rest with your tools]\n</context>"), "{agent}: {text}");
+        let request = &actor.requests(agent)[0];
+        assert!(tokens(request) + u64::from(request.max_tokens) <= WINDOW, "{agent}");
+    }
+    let task = &actor.requests(T1)[0];
+    assert!(task.max_tokens > 5_000, "half of the window is left to a task: {}", task.max_tokens);
+}
+
+#[tokio::test]
+async fn a_first_prompt_that_a_server_refuses_is_put_in_a_shorter_one() {
+    let workflow = Workflow::new();
+    fs::write(workflow.path().join("CONTRIBUTING.md"), "Write tests.\n".repeat(600)).unwrap();
+    let refuses = |request: &TurnRequest, _: usize| {
+        let is_long = answers(request)[0].contains("Write tests.");
+        is_long.then(|| says([]).map(|turn| Turn { model: "too long".to_owned(), ..turn })).flatten()
+    };
+    let actor = Arc::new(Actor::new(refuses));
+    let end = run(&workflow, &actor).await;
+    assert_eq!((end.outcome, actor.requests("context").len()), (Outcome::Merged, 2), "{}", end.message);
 }
