@@ -264,23 +264,21 @@ impl Server {
 }
 
 /// Reports a turn's progress while its answer comes in: the first byte once, however many attempts there are.
-pub(in crate::models) fn watching<T>(
+pub(in crate::models) async fn watching<T>(
     progress: &(dyn Fn(TurnProgress) + Send + Sync),
     with: impl AsyncFnOnce(&Watch<'_>) -> T,
-) -> impl Future<Output = T> {
-    async move {
-        let opened = AtomicBool::new(false);
-        let watch = Watch {
-            // The cache is open from the first byte on; a second attempt does not open it again.
-            first_byte: &|| {
-                if !opened.swap(true, Ordering::Relaxed) {
-                    progress(TurnProgress::FirstByte);
-                }
-            },
-            output: &|characters| progress(TurnProgress::Output { characters }),
-        };
-        with(&watch).await
-    }
+) -> T {
+    let opened = AtomicBool::new(false);
+    let watch = Watch {
+        // The cache is open from the first byte on; a second attempt does not open it again.
+        first_byte: &|| {
+            if !opened.swap(true, Ordering::Relaxed) {
+                progress(TurnProgress::FirstByte);
+            }
+        },
+        output: &|characters| progress(TurnProgress::Output { characters }),
+    };
+    with(&watch).await
 }
 
 impl From<AttemptError> for Failed {
