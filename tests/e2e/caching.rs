@@ -106,6 +106,30 @@ fn prefix(request: &RecordedRequest) -> String {
 }
 
 #[test]
+fn models_that_think_are_told_so_in_requests_of_one_shape_a_phase() {
+    let session = Session::new(&eight_files());
+    let api = MessagesApi::start(eight_tasks().capable());
+    run(&session, &api).run().expect(0);
+    let mut shapes: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for request in api.requests() {
+        let mut body = request.body.as_object().unwrap().clone();
+        let phase = request.agent.split('/').next().unwrap().to_owned();
+        assert_eq!(body["thinking"], json!({ "type": "adaptive" }), "{}", request.agent);
+        assert_eq!(body.get("output_config"), None, "no effort is named");
+        assert!(body["max_tokens"].as_u64().unwrap() <= 12_000, "no more than the model can write");
+        body["messages"] = Value::Null;
+        let model = body["model"].as_str().unwrap().to_owned();
+        shapes.entry((phase, model)).or_default().insert(Value::Object(body).to_string());
+    }
+    for ((phase, model), shapes) in &shapes {
+        assert_eq!(shapes.len(), 1, "{phase} asks {model} in requests that differ besides their messages");
+    }
+    let asked = api.asked_for_models();
+    let once: BTreeSet<&String> = asked.iter().collect();
+    assert_eq!((asked.len(), once.len()), (3, 3), "each model is asked about once: {asked:?}");
+}
+
+#[test]
 #[expect(clippy::print_stdout, reason = "the figures are there to be read")]
 fn the_first_task_of_each_model_opens_the_cache_and_the_others_read_it() {
     let session = Session::new(&eight_files());

@@ -8,6 +8,7 @@ pub mod editors;
 pub mod greeting;
 pub mod lsp_client;
 pub mod messages_api;
+pub mod ollama_api;
 pub mod plain_editor;
 pub mod replies;
 pub mod session;

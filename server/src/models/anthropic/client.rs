@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::OnceCell;
@@ -9,6 +10,7 @@ use super::super::error::ModelError;
 use super::super::http::{Api, Server, ServerConfig, Timing, Unanswered};
 use super::super::throttle::Throttle;
 use super::config::{AnthropicConfig, DEFAULT_BASE_URL};
+use super::described::Known;
 
 /// The version of the API that requests name.
 pub const API_VERSION: &str = "2026-10-21";
@@ -31,6 +33,8 @@ pub struct AnthropicClient {
     pub(super) efforts: Efforts,
     /// The API's models, once they were asked for.
     pub(super) listed: OnceCell<Listed>,
+    /// What this run has learnt of each model, by the API's name for it.
+    known: Mutex<HashMap<String, Arc<Known>>>,
 }
 
 /// The names of the API's models; `None` where there is no such list.
@@ -55,7 +59,13 @@ impl AnthropicClient {
         let headers = HeaderMap::from_iter([version]);
         let config = ServerConfig { base_url, credential, credential_source, headers, allow_http_hosts, timing };
         let server = Server::new(&API, config)?;
-        Ok(Arc::new(Self { server, catalog, efforts, listed: OnceCell::new() }))
+        Ok(Arc::new(Self { server, catalog, efforts, listed: OnceCell::new(), known: Mutex::default() }))
+    }
+
+    /// What is known of the model of this name.
+    pub(super) fn known(&self, name: &str) -> Arc<Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(name.to_owned()).or_default())
     }
 
     /// The throttle all models share.

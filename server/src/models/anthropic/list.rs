@@ -1,15 +1,21 @@
-//! Which models the API has, for `baton doctor`.
+//! Which models the API has, for `baton doctor`, and what it says of one.
 //!
 //! Source: Anthropic's API reference, "List Models" and "Get a Model": `GET /v1/models?limit=…&after_id=…` answers
 //! `{data: [{id}], has_more, last_id}`, and `GET /v1/models/{id}` knows aliases too. Other servers have neither, or a
 //! list without pages.
 
+use std::sync::atomic::Ordering;
+
 use super::super::http::Unanswered;
 use super::super::probe::{Probe, nearest};
 use super::client::{AnthropicClient, Listed};
+use super::described::{Described, Known};
 
 /// What is asked for, in messages.
 const WHAT: &str = "its list of models";
+const WHAT_OF_ONE: &str = "what it knows of the model";
+/// Times that nothing answered, after which nothing is asked for any more: a server may leave this request alone open.
+const MOST_UNANSWERED: u32 = 3;
 /// Most entries of a page that the API allows.
 const PAGE: &str = "1000";
 /// Pages read of a list that does not end.
@@ -36,6 +42,19 @@ impl AnthropicClient {
             Ok(None) => Probe::NotListed,
             Err(Unanswered { error, reached }) => Probe::Failed { error, reached },
         }
+    }
+
+    /// What the API says of a model: asked once a run, unless nothing answered. What is not known is not sent.
+    pub(super) async fn described(&self, known: &Known, name: &str) -> Described {
+        let asking = async || match self.server.ask(self.server.url(&["v1", "models", name]), None, WHAT_OF_ONE).await {
+            Ok(Some(answer)) => Ok(Described::of(&answer)),
+            Ok(None) | Err(Unanswered { reached: true, .. }) => Ok(Described::default()),
+            Err(_) if known.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_UNANSWERED => {
+                Ok(Described::default())
+            }
+            Err(unanswered) => Err(unanswered),
+        };
+        known.described.get_or_try_init(asking).await.copied().unwrap_or_default()
     }
 
     async fn list(&self) -> Listed {

@@ -6,11 +6,13 @@
 mod answer;
 mod client;
 mod config;
+mod described;
 mod list;
 mod model;
 mod prices;
 mod provider;
 mod request;
+mod windows;
 
 pub use client::{API_VERSION, AnthropicClient};
 pub use config::AnthropicConfig;

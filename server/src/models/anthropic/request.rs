@@ -4,13 +4,20 @@ use serde_json::{Map, Value, json};
 
 use super::super::message::{Block, Message, Role};
 use super::super::turn::TurnRequest;
+use super::described::Thinking;
 
 /// The request's body. No sampling parameters and no forced tool choice: current models refuse both with a 400.
-pub(super) fn body(model: &str, request: &TurnRequest) -> String {
+pub(super) fn body(model: &str, request: &TurnRequest, max_tokens: u32, thinking: Thinking) -> String {
     let mut body = Map::new();
     body.insert("model".to_owned(), model.into());
-    body.insert("max_tokens".to_owned(), request.max_tokens.max(1).into());
+    body.insert("max_tokens".to_owned(), max_tokens.max(1).into());
     body.insert("stream".to_owned(), true.into());
+    if thinking.is_adaptive {
+        body.insert("thinking".to_owned(), json!({ "type": "adaptive" }));
+    }
+    if let Some(effort) = thinking.effort {
+        body.insert("output_config".to_owned(), json!({ "effort": effort.as_str() }));
+    }
     let system = system(&request.system);
     let mut tools = tools(request);
     if let (true, Some(last)) = (system.is_empty(), tools.last_mut()) {
@@ -81,6 +88,7 @@ fn text(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::effort::Effort;
     use super::super::super::message::ToolSpec;
     use super::super::super::turn::Tier;
     use super::*;
@@ -103,7 +111,7 @@ mod tests {
     }
 
     fn parsed(request: &TurnRequest) -> Value {
-        serde_json::from_str(&body("m", request)).expect("a body is JSON")
+        serde_json::from_str(&body("m", request, 1000, Thinking::default())).expect("a body is JSON")
     }
 
     fn conversation() -> Vec<Message> {
@@ -112,6 +120,7 @@ mod tests {
             Message::user("go"),
             assistant(vec![
                 Block(json!({ "type": "thinking", "thinking": "hm", "signature": "s" })),
+                Block(json!({ "type": "redacted_thinking", "data": "opaque==" })),
                 Block::tool_use("a", "read_file", json!({ "path": "x" })),
             ]),
             Message { role: Role::User, content: vec![Block::tool_result("a", "text", false)] },
@@ -154,6 +163,11 @@ mod tests {
         assert_eq!(keys, ["model", "max_tokens", "stream", "tools", "tool_choice", "system", "messages"]);
         assert_eq!(body["tool_choice"], json!({ "type": "auto" }));
         assert_eq!(body["tools"][0]["strict"], json!(true));
+        let thinking = Thinking { is_adaptive: true, effort: Some(Effort::Low) };
+        let text = super::body("m", &request(&["prompt"], conversation()), 1000, thinking);
+        let body: Value = serde_json::from_str(&text).expect("a body is JSON");
+        assert_eq!(body["thinking"], json!({ "type": "adaptive" }));
+        assert_eq!(body["output_config"], json!({ "effort": "low" }));
         let mut without_tools = request(&["prompt"], conversation());
         without_tools.tools.clear();
         assert_eq!(parsed(&without_tools).get("tool_choice"), None);

@@ -264,7 +264,8 @@ mod tests {
     fn an_error_in_the_middle_is_told_in_ollamas_words() {
         let error = json!({ "error": "an error was encountered while running the model: unexpected EOF" });
         let fault = answer(&[says(json!({ "content": "x" })), error.clone()]).expect_err("an error");
-        assert!(matches!(fault, Fault::Reported(body) if body == error.to_string()));
+        let text = error.to_string();
+        assert!(matches!(fault, Fault::Reported(body) if body == text));
         for bad in ["{", "[]x", "<html>"] {
             assert!(matches!(Answer::of(asked(true)).take(None, bad), Err(Fault::Form(_))), "{bad}");
         }

@@ -5,27 +5,29 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-pub(super) struct Connection {
+/// A client that has connected.
+pub struct Connection {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
 }
 
-pub(super) struct HttpRequest {
-    pub(super) method: String,
-    pub(super) path: String,
+/// A request, whatever it is about.
+pub struct HttpRequest {
+    pub method: String,
+    pub path: String,
     /// Names in lower case.
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self { reader: BufReader::new(stream.try_clone()?), writer: stream })
     }
 
     /// The next request; `None` when the client has left.
-    pub(super) fn read_request(&mut self) -> io::Result<Option<HttpRequest>> {
+    pub fn read_request(&mut self) -> io::Result<Option<HttpRequest>> {
         let mut line = String::new();
         if self.reader.read_line(&mut line)? == 0 {
             return Ok(None);
@@ -47,7 +49,7 @@ impl Connection {
         Ok(Some(HttpRequest { method, path, headers, body }))
     }
 
-    pub(super) fn respond(&mut self, code: u16, headers: &[(String, String)], body: &[u8]) -> io::Result<()> {
+    pub fn respond(&mut self, code: u16, headers: &[(String, String)], body: &[u8]) -> io::Result<()> {
         let mut response = format!("HTTP/1.1 {code} Scripted\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
             response.push_str(&format!("{name}: {value}\r\n"));
@@ -59,11 +61,11 @@ impl Connection {
     }
 
     /// The beginning of a response, unchanged.
-    pub(super) fn begin(&mut self, text: &str) -> io::Result<()> {
+    pub fn begin(&mut self, text: &str) -> io::Result<()> {
         self.writer.write_all(text.as_bytes())
     }
 
-    pub(super) fn start_stream(&mut self, headers: &[(&str, &str)]) -> io::Result<()> {
+    pub fn start_stream(&mut self, headers: &[(&str, &str)]) -> io::Result<()> {
         let mut response = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n".to_owned();
         for (name, value) in headers {
             response.push_str(&format!("{name}: {value}\r\n"));
@@ -74,7 +76,7 @@ impl Connection {
 
     /// Each piece is a chunk of its own, and a client's HTTP library hands each on by itself: where the pieces are
     /// split, the client sees them split, however TCP packs them.
-    pub(super) fn send_chunks(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+    pub fn send_chunks(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
         let mut out = Vec::new();
         for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
             out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
@@ -84,18 +86,18 @@ impl Connection {
         self.writer.write_all(&out)
     }
 
-    pub(super) fn end_stream(&mut self) -> io::Result<()> {
+    pub fn end_stream(&mut self) -> io::Result<()> {
         self.writer.write_all(b"0\r\n\r\n")
     }
 
     /// Hang up in the middle of whatever was going on.
-    pub(super) fn close(&mut self) -> io::Result<()> {
+    pub fn close(&mut self) -> io::Result<()> {
         self.writer.shutdown(Shutdown::Both)?;
         Err(io::Error::other("closed by the script"))
     }
 
     /// Send this again and again until the client hangs up.
-    pub(super) fn trickle(&mut self, bytes: &[u8], is_stopped: impl Fn() -> bool) -> io::Result<()> {
+    pub fn trickle(&mut self, bytes: &[u8], is_stopped: impl Fn() -> bool) -> io::Result<()> {
         while !is_stopped() {
             self.writer.write_all(bytes)?;
             std::thread::sleep(Duration::from_millis(20));
@@ -104,7 +106,7 @@ impl Connection {
     }
 
     /// Send nothing more until the client hangs up.
-    pub(super) fn wait_until_left(&mut self, is_stopped: impl Fn() -> bool) -> io::Result<()> {
+    pub fn wait_until_left(&mut self, is_stopped: impl Fn() -> bool) -> io::Result<()> {
         self.writer.set_read_timeout(Some(Duration::from_millis(50)))?;
         let mut byte = [0];
         loop {

@@ -5,7 +5,7 @@
 
 mod cache;
 mod events;
-mod http;
+pub mod http;
 mod rules;
 mod script;
 
@@ -338,7 +338,15 @@ impl Shared {
         let Some(models) = self.script.listed_models() else {
             return connection.respond(404, &[], b"<html>no such page</html>");
         };
-        let entry = |id: &String| json!({ "type": "model", "id": id, "display_name": id });
+        let entry = |id: &String| {
+            let mut entry = json!({ "type": "model", "id": id, "display_name": id });
+            if let Some(capabilities) = self.script.capabilities() {
+                entry["capabilities"] = capabilities.clone();
+                entry["max_input_tokens"] = json!(200_000);
+                entry["max_tokens"] = json!(12_000);
+            }
+            entry
+        };
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         let body = match path.strip_prefix("/v1/models/") {
             // The API knows a model by its alias too: its name without the date.

@@ -20,6 +20,8 @@ pub struct Script {
     handler: Option<Handler>,
     /// What `/v1/models` lists; the three default models where it is not set.
     models: Option<Option<Vec<String>>>,
+    /// What it says of each.
+    capabilities: Option<Value>,
 }
 
 type Handler = Arc<dyn Fn(&RecordedRequest) -> Option<Reply> + Send + Sync>;
@@ -140,6 +142,20 @@ impl Script {
     pub fn models(mut self, models: Option<&[&str]>) -> Self {
         self.models = Some(models.map(|models| models.iter().map(|&id| id.to_owned()).collect()));
         self
+    }
+
+    /// Say of each model that it thinks adaptively, and takes an effort, and how much it takes.
+    pub fn capable(mut self) -> Self {
+        let (yes, no) = (json!({ "supported": true }), json!({ "supported": false }));
+        self.capabilities = Some(json!({
+            "thinking": { "supported": true, "types": { "adaptive": yes, "enabled": no } },
+            "effort": { "supported": true, "low": yes, "medium": yes, "high": yes, "max": no, "xhigh": null },
+        }));
+        self
+    }
+
+    pub(super) fn capabilities(&self) -> Option<&Value> {
+        self.capabilities.as_ref()
     }
 
     pub(super) fn listed_models(&self) -> Option<Vec<String>> {
@@ -300,6 +316,15 @@ impl Reply {
         self
     }
 
+    /// Its blocks, a tool call whose input is no JSON with the text of it.
+    pub fn content(&self) -> Vec<Value> {
+        let block = |piece: &Piece| match piece {
+            Piece::Block(block) => block.clone(),
+            Piece::RawCall { name, input } => json!({ "type": "tool_use", "name": name, "input": input }),
+        };
+        self.pieces.iter().map(block).collect()
+    }
+
     pub(super) fn calls_tools(&self) -> bool {
         self.pieces.iter().any(|piece| match piece {
             Piece::Block(block) => block["type"] == "tool_use",
@@ -335,7 +360,8 @@ impl Fault {
 }
 
 impl RecordedRequest {
-    pub(super) fn read(headers: &BTreeMap<String, String>, body: Value) -> Self {
+    /// A request with this body, as the first of its conversation that is known.
+    pub fn read(headers: &BTreeMap<String, String>, body: Value) -> Self {
         let turn = messages(&body).iter().filter(|message| message["role"] == "assistant").count();
         Self {
             agent: agent(&body),

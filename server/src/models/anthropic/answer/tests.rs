@@ -172,7 +172,8 @@ fn a_stream_that_ends_early_or_tells_an_error_is_broken_and_keeps_its_cost() {
     assert_eq!(usage.input_tokens, 100);
     let error = json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } });
     let (fault, _) = answer(&[start(), error.clone()]).expect_err("an error");
-    assert!(matches!(fault, Fault::Reported(body) if body == error.to_string()));
+    let text = error.to_string();
+    assert!(matches!(fault, Fault::Reported(body) if body == text));
     assert_eq!(answer(&[]).expect_err("nothing").1, Usage::default());
 }
 
@@ -299,4 +300,12 @@ fn an_answer_that_would_fill_the_memory_is_too_long() {
     let mut text = begun(&block(0, json!({ "type": "text", "text": "" }), &[]));
     let event = delta(json!({ "type": "text_delta", "text": "x".repeat(1 << 20) })).to_string();
     assert!((0..32).all(|_| text.take(None, &event).is_ok()));
+}
+
+#[test]
+fn thinking_that_is_hidden_is_kept_as_sent() {
+    let hidden = json!({ "type": "redacted_thinking", "data": "EmwKAhgB==" });
+    let blocks = [block(0, hidden.clone(), &[]), call(1, &["{\"path\":\"a.rs\"}"])];
+    let turn = whole(blocks.concat(), "tool_use").expect("whole");
+    assert_eq!(turn.content[0].0, hidden);
 }
