@@ -17,7 +17,7 @@ use crate::contracts::{
 use crate::memory::Memory;
 use crate::models::{Tier, ToolSpec, TurnProgress};
 use crate::phases::placing::text;
-use crate::text::{count, cut, plural};
+use crate::text::{count, cut, plural, safe_line};
 use crate::tools::Toolbox;
 use crate::workflow::{Costs, EventPhase, EventStatus, PhaseError, REVIEW, Run, report_activity};
 
@@ -71,7 +71,9 @@ pub(super) async fn validate(
         return Ok((review, Vec::new()));
     }
     let is_asked = |issue: &&Issue| is_to_be_checked(issue, grounds.before) && !memory.is_dismissed(&issue.id);
-    let asked: Vec<Issue> = review.issues.iter().filter(is_asked).take(MOST_CHECKED).cloned().collect();
+    let serious: Vec<Issue> = review.issues.iter().filter(is_asked).cloned().collect();
+    let (asked, beyond) = serious.split_at(serious.len().min(MOST_CHECKED));
+    let mut refuted = 0;
     if !asked.is_empty() {
         run.emit(REVIEW, EventStatus::Progress, format!("Checking {}", count(asked.len(), "finding")));
         let model = run.model(Tier::Balanced)?.id().to_owned();
@@ -82,11 +84,15 @@ pub(super) async fn validate(
         if let Some(why) = unasked.first() {
             run.emit(EventPhase::Workflow, EventStatus::Progress, stand_unchecked(unasked.len(), why));
         }
-        let refuted = refute(&mut review.issues, asked.iter().zip(answers), &model);
+        refuted = refute(&mut review.issues, asked.iter().zip(answers), &model);
         run.emit(REVIEW, EventStatus::Progress, checked(asked.len(), refuted));
     }
+    if !beyond.is_empty() {
+        let why = format!("at most {MOST_CHECKED} of a review are: {}", places(beyond));
+        run.emit(EventPhase::Workflow, EventStatus::Progress, stand_unchecked(beyond.len(), &why));
+    }
     let is_open = |issue: &Issue| !memory.is_dismissed(&issue.id);
-    approve_if_nothing_is_left(&mut review, is_open, grounds.has_broken_check);
+    approve_if_nothing_is_left(&mut review, is_open, grounds.has_broken_check, refuted > 0);
     Ok((review, asked.iter().map(|issue| agent_of(&issue.id)).collect()))
 }
 
@@ -117,13 +123,22 @@ fn refute<'a>(
     refuted
 }
 
-/// With findings refuted and nothing else left to mend, the work is approved. A question to a person stays one: no finding
-/// answers it.
-fn approve_if_nothing_is_left(review: &mut ReviewOutput, is_open: impl Fn(&Issue) -> bool, has_broken_check: bool) {
+/// With findings refuted and nothing else left to mend, the work is approved. A call for a person stays one unless findings
+/// of this very review were refuted: it was made for a reason of its own.
+fn approve_if_nothing_is_left(
+    review: &mut ReviewOutput,
+    is_open: impl Fn(&Issue) -> bool,
+    has_broken_check: bool,
+    has_refuted_now: bool,
+) {
     let is_refuted = review.issues.iter().any(|issue| issue.refuted.is_some());
     let is_left = review.issues.iter().any(|issue| issue.severity < Severity::Suggestion && is_open(issue));
     let is_unmet = review.criteria.iter().any(|criterion| criterion.state == CriterionState::Unmet);
-    let is_settled = matches!(review.recommended_action, RecommendedAction::Merge | RecommendedAction::EscalateToHuman);
+    let is_settled = match review.recommended_action {
+        RecommendedAction::Merge => true,
+        RecommendedAction::EscalateToHuman => !has_refuted_now,
+        RecommendedAction::FixAndReReview | RecommendedAction::RePlan => false,
+    };
     if !is_refuted || is_left || is_unmet || has_broken_check || is_settled {
         return;
     }
@@ -144,6 +159,17 @@ fn checked(all: usize, refuted: usize) -> String {
 fn stand_unchecked(number: usize, why: &str) -> String {
     let verb = if number == 1 { "stands" } else { "stand" };
     format!("{} of the review could not be checked and {verb}: {why}", count(number, "finding"))
+}
+
+/// `src/a.rs:12, src/b.rs:3 and 4 more`
+fn places(issues: &[Issue]) -> String {
+    const SHOWN: usize = 5;
+    let place = |issue: &Issue| format!("{}:{}", safe_line(&issue.file), issue.line);
+    let shown = issues.iter().take(SHOWN).map(place).collect::<Vec<_>>().join(", ");
+    match issues.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// The label of the agent that is asked about an issue.
@@ -270,7 +296,8 @@ mod tests {
     }
 
     fn settled(mut review: ReviewOutput, has_broken_check: bool) -> (&'static str, &'static str, bool) {
-        approve_if_nothing_is_left(&mut review, |issue| issue.id != "dismissed", has_broken_check);
+        let has_refuted_now = review.issues.iter().any(|issue| issue.refuted.is_some());
+        approve_if_nothing_is_left(&mut review, |issue| issue.id != "dismissed", has_broken_check, has_refuted_now);
         (review.verdict.as_str(), review.recommended_action.as_str(), review.recommended.is_some())
     }
 
@@ -301,12 +328,34 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_without_grounds_is_none_and_a_question_to_a_person_stays() {
+    fn what_is_asked_for_because_of_refuted_findings_alone_is_not_asked_for() {
         let of = |action: &str| refuted(review(action, "rejected", &[issue("critical", "a")]), &["a"]);
         assert_eq!(settled(of("re_plan"), false), ("approved", "merge", true));
-        assert_eq!(settled(of("escalate_to_human"), false), ("rejected", "escalate_to_human", false));
+        assert_eq!(settled(of("escalate_to_human"), false), ("approved", "merge", true));
         let approved = refuted(review("merge", "approved", &[issue("major", "a")]), &["a"]);
         assert_eq!(settled(approved, false), ("approved", "merge", false));
+    }
+
+    #[test]
+    fn a_call_for_a_person_with_a_reason_of_its_own_stays() {
+        let asks = |issues: &[Value]| review("escalate_to_human", "rejected", issues);
+        let stays = ("rejected", "escalate_to_human", false);
+        assert_eq!(settled(asks(&[]), false), stays, "it has no findings at all");
+        assert_eq!(settled(asks(&[issue("suggestion", "a")]), false), stays, "it has none that could be refuted");
+        let one = refuted(asks(&[issue("critical", "a"), issue("major", "b")]), &["a"]);
+        assert_eq!(settled(one, false), stays, "one of its findings stands");
+        // What an earlier review had refuted is no reason of this one.
+        let mut of_before = refuted(asks(&[issue("major", "a")]), &["a"]);
+        approve_if_nothing_is_left(&mut of_before, |_| true, false, false);
+        assert_eq!(of_before.recommended_action, RecommendedAction::EscalateToHuman);
+    }
+
+    #[test]
+    fn findings_beyond_what_is_checked_are_named() {
+        let findings: Vec<Issue> =
+            (1..=7).map(|line| Issue { line, ..serde_json::from_value(issue("major", "a")).unwrap() }).collect();
+        assert_eq!(places(&findings[..2]), "a.rs:1, a.rs:2");
+        assert_eq!(places(&findings), "a.rs:1, a.rs:2, a.rs:3, a.rs:4, a.rs:5 and 2 more");
     }
 
     #[test]
