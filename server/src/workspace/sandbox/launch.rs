@@ -181,8 +181,10 @@ impl Room {
                     came.fault = Some(fault);
                     break;
                 }
-                Report::Ended { code, signal } => {
-                    came.elapsed = at.started.map_or(Duration::ZERO, |started| started.elapsed());
+                Report::Ended { code, signal, elapsed } => {
+                    // The time until this is heard is more than the command's own: all else in the room ended since.
+                    let heard = at.started.map_or(Duration::ZERO, |started| started.elapsed());
+                    came.elapsed = elapsed.unwrap_or(heard);
                     came.ended = match (at.started, code) {
                         (None, _) => Ended::NotRun("the first process of the sandbox was killed".to_owned()),
                         (_, Some(code)) => Ended::Exited(code),

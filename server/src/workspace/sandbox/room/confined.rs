@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use landlock::{
     ABI, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
@@ -39,12 +40,14 @@ pub(super) fn run(
     step("confine itself with Landlock", confine(writable, network))?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment.iter().cloned()).stdin(Stdio::null());
+    let started = Instant::now();
     let child = step("start sh", sh.current_dir(&inside.root).spawn())?;
     step("say that it runs", send(control, &Report::Started))?;
     let status = step("wait for the command", follow(control, &child))?;
+    let elapsed = Some(started.elapsed());
     end_all();
     let Some(status) = status else { return Ok(()) };
-    let ended = Report::Ended { code: status.exit_status(), signal: status.terminating_signal() };
+    let ended = Report::Ended { code: status.exit_status(), signal: status.terminating_signal(), elapsed };
     step("report the end", send(control, &ended))
 }
 

@@ -340,7 +340,7 @@ fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -
         }
         let status = step("wait for the room to end", child.wait())?;
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-        return Ok(Report::Ended { code: status.code(), signal });
+        return Ok(Report::Ended { code: status.code(), signal, elapsed: None });
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
@@ -53,13 +54,15 @@ fn run(control: &mut UnixStream) -> Result<Report, Fault> {
     step("count processes", limits::watch())?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment).stdin(Stdio::null());
+    let started = Instant::now();
     let child = step("start sh", sh.current_dir(&inside.root).spawn())?;
     step("say that it runs", send(control, &Report::Started))?;
     let child = Pid::from_child(&child);
     loop {
         match wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if pid == child => {
-                return Ok(Report::Ended { code: status.exit_status(), signal: status.terminating_signal() });
+                let (code, signal) = (status.exit_status(), status.terminating_signal());
+                return Ok(Report::Ended { code, signal, elapsed: Some(started.elapsed()) });
             }
             // Others that lost their parents end here.
             Ok(_) | Err(Errno::INTR) => {}

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,8 @@ pub(in crate::workspace::sandbox) enum Report {
         code: Option<i32>,
         /// the signal that ended it.
         signal: Option<i32>,
+        /// How long it ran, where its parent saw its end.
+        elapsed: Option<Duration>,
     },
     /// What was changed in the workspace.
     Changes(Changes),
