@@ -212,8 +212,7 @@ fn an_editor_shows_them_at_their_lines_for_as_long_as_they_are_true() {
     let line = found["range"]["start"]["line"].as_u64().unwrap() as usize;
     assert!(session.text(PLAN).lines().nth(line).unwrap().contains("Whoever calls it"), "{found}");
     let words = status(&session)["checks"][1]["words"].as_str().unwrap().to_owned();
-    let of_task =
-        format!("2 check.failed: The check lint does not pass: {words}. Its output: {}", session.memory(&log));
+    let of_task = format!("2 check.failed: The check lint {}. Its output: {}", words, session.memory(&log));
     let shown = wait_for_findings(&mut editor, &session, TASK, &[&of_task]);
     assert!(shown["diagnostics"].as_array().unwrap().iter().all(|found| found["source"] == "baton"));
     // Hover on the task.

@@ -7,19 +7,22 @@ use crate::contracts::CriterionState;
 use crate::text;
 use crate::workflow::{CheckRow, TaskStanding};
 
-/// Each check with how it ended, and below one that failed the path of its log.
-pub(super) fn check_lines(checks: &[CheckRow], columns: usize) -> Vec<String> {
-    let lines = |row: &CheckRow| [Some(check_line(row, columns)), log_line(row)];
+/// Each check with how it ended, and below one that failed the path of its log. What was `said` by then is not said again.
+pub(super) fn check_lines(checks: &[CheckRow], said: &str, columns: usize) -> Vec<String> {
+    let lines = |row: &CheckRow| [Some(check_line(row, said, columns)), log_line(row)];
     checks.iter().flat_map(lines).flatten().collect()
 }
 
-fn check_line(CheckRow { check, .. }: &CheckRow, columns: usize) -> String {
+fn check_line(checked: &CheckRow, said: &str, columns: usize) -> String {
+    let check = &checked.check;
+    let details = checked.details();
+    let details = if said.contains(&details) { "" } else { details.as_str() };
     let took = match check.is_skipped() {
         true => String::new(),
         false => text::elapsed(Duration::from_millis(check.elapsed_ms)),
     };
     let name = format!("{} {}", check.state.mark(), text::safe_line(&check.name));
-    row(&format!("{name:<10} {:<12} {took:>8}  ", check.state.words()), &check.details(), columns)
+    row(&format!("{name:<10} {:<12} {took:>8}  ", check.state.words()), details, columns)
 }
 
 /// On a line of its own, to be copied.
@@ -71,7 +74,7 @@ mod tests {
 
     fn check(value: Value, file: Option<&str>) -> CheckRow {
         let check: crate::contracts::CheckResult = serde_json::from_value(value).unwrap();
-        CheckRow { words: check.words(), file: file.map(str::to_owned), check }
+        CheckRow::new(check, Vec::new(), file.map(str::to_owned))
     }
 
     fn checks() -> Vec<CheckRow> {
@@ -99,7 +102,7 @@ mod tests {
             "– e2e      skipped                it was not trusted",
             "✗ gone     timed out    10 m 0 s",
         ];
-        assert_eq!(check_lines(&checks(), 120), expected);
+        assert_eq!(check_lines(&checks(), "", 120), expected);
         let narrow = [
             "✓ test     passed          3.2 s",
             "✗ lint failed 1 m 12 s\n  exit code 2; also fails without these\n  changes",
@@ -107,7 +110,21 @@ mod tests {
             "– e2e skipped\n  it was not trusted",
             "✗ gone     timed out    10 m 0 s",
         ];
-        assert_eq!(check_lines(&checks(), 40), narrow);
+        assert_eq!(check_lines(&checks(), "", 40), narrow);
+    }
+
+    #[test]
+    fn what_changed_since_is_said_and_what_was_said_by_then_is_not() {
+        let path = crate::contracts::RepoPath::parse("src/a.rs").unwrap();
+        let rows: Vec<CheckRow> =
+            checks().into_iter().map(|row| CheckRow::new(row.check, vec![path.clone()], row.file)).collect();
+        let lines = check_lines(&rows, "Approved; skipped: e2e (it was not trusted; 1 file changed since).", 120);
+        assert!(lines[0].ends_with("3.2 s") && lines[3].trim_end().ends_with("skipped"), "{lines:?}");
+        let lines = check_lines(&rows, "", 40);
+        assert_eq!(lines[0], "✓ test passed 3.2 s\n  1 file changed since");
+        assert!(
+            lines.iter().flat_map(|line| line.lines()).all(|line| line.chars().count() <= 40 || line.contains("log: "))
+        );
     }
 
     fn task(states: &[Option<CriterionState>]) -> TaskStanding {

@@ -223,7 +223,8 @@ impl EndReport {
             }
         }
         if let Some(status) = status {
-            let proof = [unmet_lines(&status.tasks, columns()), check_lines(&status.checks, columns())].concat();
+            let proof =
+                [unmet_lines(&status.tasks, columns()), check_lines(&status.checks, &end.message, columns())].concat();
             if !proof.is_empty() {
                 lines.extend(proof);
                 lines.push(String::new());

@@ -68,7 +68,7 @@ fn status_text(status: &Status, columns: usize) -> String {
     }
     if !status.checks.is_empty() {
         lines.push(String::new());
-        lines.extend(check_lines(&status.checks, columns));
+        lines.extend(check_lines(&status.checks, &status.summary, columns));
         let sandbox = status.sandbox.as_ref().map(|words| format!("Sandbox: {words}"));
         lines.extend(sandbox.map(|words| text::paragraph("", &words, columns)));
     }

@@ -56,8 +56,8 @@ pub use proof::CriteriaCount;
 pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{
-    BaseState, ChangeType, CheckResult, CheckState, FileChange, ImplReport, REPAIR_CHANGED_NOTHING, SandboxLevel,
-    TaskResult, TaskStatus,
+    BaseState, CHECK_CANCELLED, CHECK_UNTRUSTED, ChangeType, CheckResult, CheckState, FileChange, ImplReport,
+    REPAIR_CHANGED_NOTHING, SandboxLevel, TaskResult, TaskStatus,
 };
 pub use review::{
     Answer, AnswerState, BaseReview, CriterionResult, CriterionState, Evidence, Issue, Recommended, RecommendedAction,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::report::{BaseState, CheckResult, CheckState};
+use super::report::{BaseState, CHECK_CANCELLED, CHECK_UNTRUSTED, CheckResult, CheckState};
 use super::review::{CriterionResult, CriterionState, Evidence};
 use crate::text::safe_line;
 
@@ -72,7 +72,8 @@ impl CheckResult {
         let reason = safe_line(self.reason.as_deref()?.trim());
         match reason.as_str() {
             "" => None,
-            "untrusted" => Some("it was not trusted".to_owned()),
+            CHECK_UNTRUSTED => Some("it was not trusted".to_owned()),
+            CHECK_CANCELLED => Some("it had not ended when the run was stopped".to_owned()),
             "paths" => Some("no file of its paths was changed".to_owned()),
             "sandbox" => Some("there is no view here, which the settings require".to_owned()),
             _ => Some(reason),
@@ -96,6 +97,16 @@ impl CheckState {
             Self::TimedOut => "timed out",
             Self::NotFound => "not found",
             other => other.as_str(),
+        }
+    }
+
+    /// What became of it, as the end of a sentence: "the check lint …".
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Killed => "was killed",
+            Self::NotFound => "was not found",
+            Self::Skipped => "was skipped",
+            Self::Passed | Self::Failed | Self::TimedOut => self.words(),
         }
     }
 
@@ -167,6 +178,10 @@ mod tests {
             (json!({ "state": "killed", "exit_code": null }), "✗ killed"),
             (json!({ "state": "not_found", "exit_code": 127 }), "✗ not found"),
             (json!({ "state": "skipped", "reason": "untrusted" }), "– skipped: it was not trusted"),
+            (
+                json!({ "state": "skipped", "reason": "cancelled" }),
+                "– skipped: it had not ended when the run was stopped",
+            ),
             (json!({ "state": "skipped", "reason": "paths" }), "– skipped: no file of its paths was changed"),
             (
                 json!({ "state": "skipped", "reason": "sandbox" }),

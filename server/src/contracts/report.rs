@@ -117,7 +117,8 @@ pub struct CheckResult {
     /// Its exit code; null when it has none: it was skipped, timed out or was killed.
     #[serde(default)]
     pub exit_code: Option<i32>,
-    /// Why it was skipped, could not run or is not repaired again: `untrusted`, `paths`, `sandbox`, or a sentence.
+    /// Why it was skipped, could not run or is not repaired again: `untrusted`, `paths`, `sandbox`, `cancelled` (it had not
+    /// ended when the run was stopped, and runs when it goes on), or a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How it ends on the files as they were before the workflow; null where nobody had to know.
@@ -202,9 +203,10 @@ impl ImplReport {
         self.done().any(|result| result.task_id == task)
     }
 
-    /// What the check of this name and command said; `None` while it did not run on these results.
+    /// What the check of this name and command said; `None` while it did not run to its end on these results.
     pub fn check(&self, name: &str, command: &str) -> Option<&CheckResult> {
-        self.checks.iter().find(|check| check.name == name && check.command == command)
+        let is_it = |check: &&CheckResult| check.name == name && check.command == command;
+        self.checks.iter().find(is_it).filter(|check| !check.is_unfinished())
     }
 
     /// Those of these tasks that have no result yet, in their order.
@@ -238,6 +240,12 @@ impl TaskStatus {
 /// The beginning of the reason of a check that is not repaired again: the round that was to do so changed nothing.
 pub const REPAIR_CHANGED_NOTHING: &str = "the repair changed nothing";
 
+/// The reason of a check that had not ended when the run was stopped.
+pub const CHECK_CANCELLED: &str = "cancelled";
+
+/// The reason of a check that nobody had trusted.
+pub const CHECK_UNTRUSTED: &str = "untrusted";
+
 impl CheckResult {
     /// Whether it ran and did not pass.
     pub fn has_failed(&self) -> bool {
@@ -247,6 +255,16 @@ impl CheckResult {
     /// Whether it did not run.
     pub fn is_skipped(&self) -> bool {
         self.state == CheckState::Skipped
+    }
+
+    /// Whether it had not ended when the run was stopped.
+    pub fn is_unfinished(&self) -> bool {
+        self.is_skipped() && self.reason.as_deref() == Some(CHECK_CANCELLED)
+    }
+
+    /// Whether it was skipped because nobody had trusted it.
+    pub fn is_untrusted(&self) -> bool {
+        self.is_skipped() && self.reason.as_deref() == Some(CHECK_UNTRUSTED)
     }
 
     /// Whether it fails now and did not fail before the workflow, as far as anyone knows.

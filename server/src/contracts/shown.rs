@@ -3,12 +3,16 @@
 use serde_json::Value;
 
 use super::repo_path::RepoPath;
-use crate::text::{encoded, safe_text};
+use crate::text::{encoded, revealed, safe_text};
 
 /// What names an issue, and comes back with a command.
 const IDS: [&str; 3] = ["id", "ids", "issues"];
 /// What names a file.
 const PATHS: [&str; 3] = ["path", "file", "files"];
+/// Commands that a person lets run: nothing in them is hidden.
+const COMMAND: &str = "command";
+/// What such a command was.
+const COMMAND_BEFORE: &str = "before";
 /// Contents of files, and differences between them, which are shown in an editor or applied: they stay byte for byte.
 const CONTENTS: [&str; 3] = ["before", "after", "diff"];
 
@@ -27,16 +31,19 @@ fn safe(value: Value, field: &str) -> Value {
             Ok(_) => Value::String(text),
             Err(_) => Value::String(encoded(&text).into_owned()),
         },
+        Value::String(text) if field == COMMAND => Value::String(revealed(&text)),
         Value::String(text) if CONTENTS.contains(&field) => Value::String(text),
         Value::String(text) => Value::String(safe_text(&text)),
         Value::Array(values) => values.into_iter().map(|value| safe(value, field)).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| {
-                let value = safe(value, &name);
+        Value::Object(fields) => {
+            let has_command = fields.contains_key(COMMAND);
+            let safe_field = |(name, value): (String, Value)| {
+                let field = if has_command && name == COMMAND_BEFORE { COMMAND } else { &name };
+                let value = safe(value, field);
                 (name, value)
-            })
-            .collect(),
+            };
+            fields.into_iter().map(safe_field).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
     }
 }
@@ -62,5 +69,8 @@ mod tests {
             "diff": odd, "list": [{ "before": odd, "after": null, "title": "ab", "file": "src/a.rs" }], "n": 1, "is": true
         });
         assert_eq!(safe_values(value), expected);
+        let check = json!({ "name": odd, "command": "rm x\u{1b}[8m\r\ny", "before": "a\u{202e}" });
+        let expected = json!({ "name": "ab", "command": "rm x\\u{1b}[8m\\r\ny", "before": "a\\u{202e}" });
+        assert_eq!(safe_values(check), expected, "nothing in a command is hidden");
     }
 }

@@ -40,5 +40,7 @@ pub use lock::{LockHolder, RunLock};
 pub use plan_lock::PlanLock;
 pub use run_id::RunId;
 pub use seal::{PUBLISH, Seal};
-pub use store::{FaultyPlan, LoadedPlan, Memory, Origin, Resealed, Revision, RunDir, Store, Uncounted, UncountedFrom};
+pub use store::{
+    CheckedFiles, FaultyPlan, LoadedPlan, Memory, Origin, Resealed, Revision, RunDir, Store, Uncounted, UncountedFrom,
+};
 pub use task_text::{is_same_task, tidied};

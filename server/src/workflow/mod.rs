@@ -27,6 +27,7 @@ pub use decide::next::{FixScope, Next, RepairScope, next_phase};
 pub use gate::answer::{Answer, Answered, NO_PLAN, answer_plan, revise_waiting_plan};
 pub use gate::checks::{ChecksAnswered, WaitingChecks, answer_checks, waiting_checks};
 pub use gate::content::{GateSources, show_plan};
+pub use gate::skipped::can_run_skipped;
 pub use run::costs::{Costs, Priced};
 pub use run::editor::{Editor, EditorDiagnostics, EditorFinding, FindingLevel};
 pub use run::end::RunEnd;

@@ -56,8 +56,8 @@ pub use error::WorkspaceError;
 pub use excerpt::Excerpt;
 pub use file_state::{FileState, MAX_FILE_BYTES, sha256};
 pub use git::{
-    Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Head, RepositoryState, Unreadable, checkpoint,
-    diff_with, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
+    Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Committed, Head, RepositoryState, Unreadable,
+    checkpoint, diff_with, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
 };
 pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};

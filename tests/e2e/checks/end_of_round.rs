@@ -1,10 +1,11 @@
 //! What becomes of a run whose checks pass or fail.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{api, check, results, run, session, told};
 use crate::support::messages_api::{Script, agents};
 use crate::support::replies::{completed, does, edits, fixes, review};
+use crate::support::session::Session;
 
 #[test]
 fn checks_that_pass_are_said_at_the_end_and_kept_in_the_report() {
@@ -27,6 +28,40 @@ fn checks_that_pass_are_said_at_the_end_and_kept_in_the_report() {
     assert!(first["message"].as_str().unwrap().starts_with("sandbox of the checks: none"), "{first}");
     let message = api.first_message("review", 0);
     assert!(!message.contains("<failing_checks>") && message.contains("\"state\":\"passed\""), "{message}");
+}
+
+fn status(session: &Session) -> Value {
+    session.baton(["status", "--json"]).run().expect(0).json()
+}
+
+#[test]
+fn a_file_that_is_edited_after_the_checks_is_said_to_have_changed_since() {
+    let session = session(2, &[check("test", "true"), check("web", "exit 7")]);
+    let api = api(Script::new(), &["T1"]);
+    run(&session, &api).env("BATON_MAX_REPAIR_ROUNDS", "0").run().expect(0);
+    let changed = || {
+        let status = status(&session);
+        let of = |at: usize| (status["checks"][at]["words"].to_string(), status["checks"][at]["changed_since"].clone());
+        (status["summary"].to_string(), of(0), of(1))
+    };
+    let (summary, test, web) = changed();
+    assert!(!summary.contains("since") && !test.0.contains("since") && !web.0.contains("since"), "{summary}");
+    assert_eq!(test.1, json!([]));
+    let (done, others) = (session.text("src/t1.rs"), session.text("src/t2.rs"));
+    session.write("src/t1.rs", "mine\n");
+    session.write("src/t2.rs", "no file of the workflow's\n");
+    let (summary, test, web) = changed();
+    assert!(summary.contains("Approved, though `web` fails; checks passed: test; 1 file changed since."), "{summary}");
+    assert_eq!(test, ("\"passed; 1 file changed since\"".to_owned(), json!(["src/t1.rs"])));
+    assert!(web.0.ends_with("; 1 file changed since\""), "{web:?}");
+    session.baton(["status"]).run().expect(0).prints("1 file changed since");
+    // Asked for nothing, a finished workflow tells its end again.
+    session.run(&api, ["--auto-approve"]).expect(0).prints("1 file changed since");
+    session.write("src/t1.rs", &done);
+    session.write("src/t2.rs", &others);
+    assert!(!changed().0.contains("since"));
+    session.baton(["rollback"]).run().expect(0);
+    assert_eq!(status(&session)["checks"][0]["changed_since"], json!(["src/t1.rs"]));
 }
 
 #[test]

@@ -162,6 +162,22 @@ fn a_check_deletes_no_file_that_no_agent_touched() {
 }
 
 #[test]
+fn what_puts_back_the_last_commit_is_left_out_and_named() {
+    if !has_view() {
+        return;
+    }
+    let session = with_uncommitted(1, &[check("undo", "git checkout -q -- . && echo tidy > other.txt")]);
+    let api = api(Script::new(), &["T1"]);
+    let mut done = run(&session, &api).run().expect(0);
+    for path in ["user.txt", "src/t1.rs"] {
+        let why = "it would be as in the last commit, without what was edited since";
+        done = done.reports(&format!("check undo: its change to {path} was left out: {why}"));
+    }
+    assert_eq!((session.text("user.txt"), session.text("other.txt")), ("mine\n".to_owned(), "tidy\n".to_owned()));
+    assert!(session.text("src/t1.rs").contains(" 1\n"), "nor is what agents wrote undone");
+}
+
+#[test]
 fn what_a_check_formatted_before_is_no_agents_file() {
     if !has_view() {
         return;

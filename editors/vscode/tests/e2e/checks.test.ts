@@ -90,7 +90,7 @@ describe("checks that a project shows", vscode.options, () => {
   step("and criteria that nothing shows to be met stand in Problems, also after a reload", async () => {
     for (const when of ["problems", "problems-reloaded"]) {
       await window.showProblems();
-      await window.problem("The check lint does not pass").waitFor();
+      await window.problem("The check lint failed").waitFor();
       await window.problem("Criterion 1 of T2 is unproven").waitFor();
       assert.equal(await window.problem("The check test").count(), 0);
       await window.picture(when);

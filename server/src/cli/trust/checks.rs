@@ -1,17 +1,21 @@
 //! The checks of a workspace, shown in full and trusted by a person.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::question::{has_terminal, is_yes, typed};
 use crate::cli::failure::{Failure, PERSON};
+use crate::cli::gate::NonInteractiveApprover;
 use crate::cli::gate::checks::{offer_lines, offer_question, parse_offer_answer, trust_question};
-use crate::cli::output::{print, tell};
+use crate::cli::output::{exit_code_after, print, tell};
+use crate::cli::progress::{Progress, Style};
+use crate::cli::run::{EndReport, block_on, drive, exit_code};
 use crate::cli::session::{Session, Start};
 use crate::config::Overrides;
 use crate::contracts::{GateCheck, OfferedCheck};
 use crate::memory::Store;
 use crate::text;
-use crate::workflow::{self, CheckAnswer, GateSources, WaitingChecks};
+use crate::workflow::{self, CheckAnswer, GateSources, Goal, WaitingChecks};
 
 /// Columns of what is printed in paragraphs.
 const WIDTH: usize = 100;
@@ -26,16 +30,16 @@ pub(super) fn trust_checks(start: &Start<'_>) -> Result<u8, Failure> {
     let WaitingChecks { set, offered } = workflow::waiting_checks(&store, &session.settings);
     let untrusted: Vec<&GateCheck> = set.iter().filter(|check| !check.trusted).collect();
     if !untrusted.is_empty() {
-        return ask_to_trust(&session, &store, &untrusted);
+        return ask_to_trust(session, &store, &untrusted);
     }
     if set.is_empty() {
-        return offer(&session, &store, &offered);
+        return offer(session, &store, &offered);
     }
     print(&format!("There is nothing left to trust: these checks may run.\n{}", shown(set.iter())))?;
-    Ok(0)
+    offer_to_run(session, &store)
 }
 
-fn ask_to_trust(session: &Session, store: &Store, untrusted: &[&GateCheck]) -> Result<u8, Failure> {
+fn ask_to_trust(session: Session, store: &Store, untrusted: &[&GateCheck]) -> Result<u8, Failure> {
     let what = if untrusted.len() == 1 { "This check has" } else { "These checks have" };
     let found = format!(
         "{what} not been trusted as written here; checks run commands, and code of this workspace, on your computer.\n{}",
@@ -55,7 +59,7 @@ fn ask_to_trust(session: &Session, store: &Store, untrusted: &[&GateCheck]) -> R
     answer(session, store, &CheckAnswer { trust, remember: None })
 }
 
-fn offer(session: &Session, store: &Store, offered: &[OfferedCheck]) -> Result<u8, Failure> {
+fn offer(session: Session, store: &Store, offered: &[OfferedCheck]) -> Result<u8, Failure> {
     if offered.is_empty() {
         print(NOTHING)?;
         return Ok(0);
@@ -81,7 +85,7 @@ fn offer(session: &Session, store: &Store, offered: &[OfferedCheck]) -> Result<u
     }
 }
 
-fn answer(session: &Session, store: &Store, said: &CheckAnswer) -> Result<u8, Failure> {
+fn answer(session: Session, store: &Store, said: &CheckAnswer) -> Result<u8, Failure> {
     if !store.seal().is_kept() {
         return Err(Failure::failed(
             "it cannot be kept which checks may run: Baton's state folder ($XDG_STATE_HOME/baton, else \
@@ -89,10 +93,23 @@ fn answer(session: &Session, store: &Store, said: &CheckAnswer) -> Result<u8, Fa
         ));
     }
     let answered = workflow::answer_checks(store, &session.settings, said)?;
-    show_in_plan(session, store)?;
+    show_in_plan(&session, store)?;
     let words = answered.words().unwrap_or_else(|| "Nothing was changed".to_owned());
     print(&format!("{words}. A command that changes is asked about again."))?;
-    Ok(0)
+    offer_to_run(session, store)
+}
+
+/// Where checks were skipped and the work is finished, ask whether to run them now, on the work as it is.
+fn offer_to_run(session: Session, store: &Store) -> Result<u8, Failure> {
+    const QUESTION: &str = "Run the checks that were skipped now, on the work as it is? [y/N] ";
+    if !has_terminal() || !workflow::can_run_skipped(store)? || !is_yes(QUESTION)? {
+        return Ok(0);
+    }
+    let progress = Arc::new(Progress::new(Style::for_stderr(), &session.phases));
+    let engine = session.engine(Arc::new(NonInteractiveApprover))?;
+    let report = EndReport::of(&engine);
+    let end = block_on(drive(engine, Goal::Checks.into(), None, Some(progress)))??;
+    exit_code_after(exit_code(&end.1), report.print(&end))
 }
 
 /// plan.md says which checks run; nothing where no plan waits.

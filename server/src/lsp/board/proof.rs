@@ -24,7 +24,11 @@ pub(super) fn of_check(
     range: Range,
 ) -> Diagnostic {
     let name = to_proto::plain(&check.name, 100);
-    let mut message = format!("The check {name} does not pass: {}.", to_proto::plain(&check.words(), LONGEST));
+    let why = match check.details() {
+        details if details.is_empty() => String::new(),
+        details => format!(": {}", to_proto::plain(&details, LONGEST)),
+    };
+    let mut message = format!("The check {name} {}{why}.", check.state.verb());
     let uri = log.filter(|_| with_related).and_then(|log| to_proto::uri(folder, log));
     if let (None, Some(log)) = (&uri, log) {
         message.push_str(&format!(" Its output: {}", to_proto::plain(log, LONGEST)));
@@ -180,7 +184,7 @@ mod tests {
         .unwrap();
         let folder = std::env::temp_dir();
         let with = |log, related| of_check(&check, log, &folder, related, Range::default());
-        let message = "The check lint does not pass: failed: exit code 2; also fails without these changes.";
+        let message = "The check lint failed: exit code 2; also fails without these changes.";
         let related = with(Some("m/runs/r/checks/lint.log"), true);
         assert_eq!((related.message.as_str(), related.severity), (message, Some(DiagnosticSeverity::WARNING)));
         let place = &related.related_information.unwrap()[0];

@@ -15,6 +15,7 @@ pub(crate) mod requests;
 mod start;
 mod status;
 pub(crate) mod table;
+mod trust;
 
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Reset => memory::reset(&folder).await?,
         Command::Rollback(arguments) => changes::rollback(&folder, arguments).await?,
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
+        Command::Trust => trust::trust(&folder).await?,
         Command::Accept(arguments) => issues::accept(&folder, arguments).await?,
         Command::DismissIssue(arguments) => issues::dismiss(&folder, arguments).await?,
         Command::RestoreIssue(arguments) => issues::restore(&folder, arguments).await?,

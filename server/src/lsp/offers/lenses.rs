@@ -8,7 +8,7 @@ use super::offer::Offer;
 use super::snapshot::Snapshot;
 use crate::contracts::{BaseReview, Issue, JsonText, PlanOutput, RepoPath, ReviewOutput, RoundKind, Task, over_limit};
 use crate::lsp::text::position::Text;
-use crate::text::{count, short_line};
+use crate::text::{count, revealed, short_line};
 use crate::workflow::{IMPLEMENT, Next, WaitingChecks};
 
 /// An offer above a line.
@@ -84,7 +84,7 @@ fn of_plan(snapshot: &Snapshot, text: &Text) -> Vec<Lens> {
 fn with_commands(title: &str, checks: &WaitingChecks) -> String {
     let untrusted = checks.untrusted().map(|check| &check.command);
     let commands = untrusted.chain(checks.offered.iter().map(|offer| &offer.command));
-    let commands: Vec<String> = commands.map(|command| short_line(command, 40)).collect();
+    let commands: Vec<String> = commands.map(|command| short_line(&revealed(command), 40)).collect();
     let (first, rest) = title.split_at(title.len().min(1));
     format!("{first}{} ({})", rest.to_lowercase(), commands.join(", "))
 }

@@ -4,7 +4,7 @@
 //! only when a person chooses that; only [`runs`] starts one.
 
 pub(crate) mod changes;
-mod gate;
+pub(crate) mod gate;
 mod interrupted;
 mod outcome;
 mod phase_feed;

@@ -1,6 +1,7 @@
 //! Checks in the folders of runs: a log for each, and a sealed record of what the server itself saw. Without its record a
 //! result in a report is anyone's word.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::handle::Store;
 use super::load::Memory;
-use crate::contracts::{BaseState, CheckResult, CheckState, Handoff, ImplReport};
+use crate::contracts::{BaseState, CheckResult, CheckState, Handoff, ImplReport, RepoPath};
 use crate::memory::error::MemoryError;
 use crate::memory::files::RUNS;
 use crate::memory::run_id::RunId;
@@ -22,6 +23,9 @@ const KIND: &str = "check";
 /// The largest record that is read, in bytes: the output in it is bounded.
 const MOST_BYTES: u64 = 1024 * 1024;
 
+/// The workflow's files as a check saw them: the SHA-256 of each, in hex, `None` of one that was not there.
+pub type CheckedFiles = BTreeMap<RepoPath, Option<String>>;
+
 /// A result as it was recorded.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -32,14 +36,18 @@ struct Record {
     base: Option<BaseState>,
     /// The beginning and the end of what the check printed.
     output: String,
+    /// Empty in records of before it was kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    files: CheckedFiles,
     #[serde(default)]
     mac: String,
 }
 
 impl Record {
     fn signed_content(&self) -> io::Result<Vec<u8>> {
-        let Self { name, command, state, exit_code, base, output, .. } = self;
-        Ok(serde_json::to_vec(&(name, command, state, exit_code, base, output))?)
+        let Self { name, command, state, exit_code, base, output, files, .. } = self;
+        let content = (name, command, state, exit_code, base, output);
+        Ok(if files.is_empty() { serde_json::to_vec(&content)? } else { serde_json::to_vec(&(content, files))? })
     }
 
     fn is_of(&self, result: &CheckResult) -> bool {
@@ -70,14 +78,14 @@ impl Store {
         create().map(|log| (log, path.clone())).map_err(|source| self.file_error("write", &path, source))
     }
 
-    /// Records what a check said, beside its log, with the beginning and the end of its output.
+    /// Records what a check said, beside its log, with the beginning and the end of its output and the files it saw.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn record_check(&self, result: &CheckResult, output: &str) -> Result<(), MemoryError> {
+    pub fn record_check(&self, result: &CheckResult, output: &str, files: CheckedFiles) -> Result<(), MemoryError> {
         let CheckResult { name, command, state, exit_code, base, .. } = result.clone();
-        let mut record =
-            Record { name, command, state, exit_code, base, output: output.to_owned(), mac: String::new() };
+        let (output, mac) = (output.to_owned(), String::new());
+        let mut record = Record { name, command, state, exit_code, base, output, files, mac };
         let file = record_file(&result.log)
             .ok_or_else(|| self.file_error("write", &result.log, io::Error::other("it is no log of a check")))?;
         let failed = |source: io::Error| self.file_error("write", &file, source);
@@ -102,6 +110,11 @@ impl Store {
     /// The beginning and the end of what a check printed; `None` where that is not recorded. Untrusted, as any output.
     pub fn check_output(&self, result: &CheckResult) -> Option<String> {
         self.record_of(result).map(|record| record.output)
+    }
+
+    /// The workflow's files as a check saw them; none where that is not recorded.
+    pub fn checked_files(&self, result: &CheckResult) -> CheckedFiles {
+        self.record_of(result).map(|record| record.files).unwrap_or_default()
     }
 
     /// How a check ends on the files as they were before the workflow, as an earlier round found out.

@@ -18,6 +18,7 @@ mod rollback;
 mod runs;
 mod uncounted;
 
+pub use checks::CheckedFiles;
 pub use handle::Store;
 pub use load::{FaultyPlan, LoadedPlan, Memory, Revision};
 pub use reseal::Resealed;

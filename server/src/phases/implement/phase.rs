@@ -18,7 +18,7 @@ use crate::models::Tier;
 use crate::phases::checks_told;
 use crate::text::count;
 use crate::workflow::{
-    Changes, Costs, EventStatus, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
+    Changes, Costs, EventStatus, Goal, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
     ToolSet, Tries, check_round, close_agent, empty_report, ensure_round, publish_journal, publishes_in_effect,
     task_agent,
 };
@@ -93,7 +93,8 @@ impl Phase for Implement {
         let (Some(plan), Some(approval)) = (&memory.plan, &memory.approval) else {
             return Err(PhaseError::Internal("implementation was due without an approved plan".to_owned()));
         };
-        if memory.review.is_some() || !memory.findings.is_empty() {
+        let is_judged = memory.review.is_some() || !memory.findings.is_empty();
+        if is_judged && run.goal != Goal::Checks {
             // More was approved after them, so they do not cover what is done now.
             run.store.set_aside(SetAside::Phase, &run.store.handoffs().after_file(ImplReport::FILE))?;
         }

@@ -6,6 +6,7 @@
 //! Deliberately absent: what follows from a failing check (`decide`), and what agents are told of it (`phases`).
 
 mod base;
+pub(crate) mod changed_since;
 pub(crate) mod round;
 mod running;
 pub(crate) mod sandbox;

@@ -10,14 +10,17 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::base::base_state;
+use super::changed_since::as_they_are;
 use super::running::{Done, run_check, slot};
 use super::sandbox::sandbox;
 use super::taken_over::{CameBack, TakenOver, take_over};
 use super::words::{named, outcome_in_time, state_of};
 use crate::config::{Check, SandboxMode};
 use crate::contracts::{
-    CheckResult, CheckState, ImplReport, REPAIR_CHANGED_NOTHING, RepoPath, Round, RoundKind, SandboxLevel,
+    CHECK_CANCELLED, CHECK_UNTRUSTED, CheckResult, CheckState, ImplReport, REPAIR_CHANGED_NOTHING, RepoPath, Round,
+    RoundKind, SandboxLevel,
 };
+use crate::memory::CheckedFiles;
 use crate::text::count;
 use crate::workflow::changes::files::Changes;
 use crate::workflow::changes::publishes::{Publish, journal};
@@ -28,15 +31,20 @@ use crate::workflow::run::phase_names::IMPLEMENT;
 use crate::workspace::{Ended, Place};
 
 /// Run the checks that a report lacks, and add their results to it. It is written after each, so that a kill costs one at
-/// most. What ran before a check changed files is run once more, since its result is of other files. Answers whether a
-/// check changed files.
+/// most; where the run is stopped, those that had not ended by then stand in it as such, and run when it goes on. What ran
+/// before a check changed files is run once more, since its result is of other files. Answers whether a check changed files.
 ///
 /// # Errors
 /// When files cannot be read or written, or the run was cancelled.
 pub(crate) async fn check_round(run: &Arc<Run>, round: &Round, report: &mut ImplReport) -> Result<bool, PhaseError> {
     let checks = run.checks();
-    let is_set = |result: &CheckResult| checks.iter().any(|check| is_of(check, result));
-    report.checks.retain(is_set);
+    let trust = run.check_trust();
+    // What was not trusted then may be by now.
+    let is_due_again = |check: &Check, result: &CheckResult| {
+        result.is_unfinished() || result.is_untrusted() && trust.is_trusted(check)
+    };
+    let stands = |result: &CheckResult| checks.iter().any(|check| is_of(check, result) && !is_due_again(check, result));
+    report.checks.retain(stands);
     if round.kind == RoundKind::Repair && !has_published(run, round.n)? {
         keep_results(run, round.n, &checks, report)?;
     }
@@ -61,15 +69,22 @@ pub(crate) async fn check_round(run: &Arc<Run>, round: &Round, report: &mut Impl
         told: BTreeMap::new(),
         is_last: false,
     };
-    at_work.run_all(&missing).await?;
-    let again = at_work.take_outdated();
-    if !again.is_empty() {
-        let message = format!("running {} again, on the files as they are by now", count(again.len(), "check"));
-        run.emit(IMPLEMENT, EventStatus::Progress, message);
-        at_work.is_last = true;
-        at_work.run_all(&again).await?;
+    let outcome = at_work.run_to_the_end(&missing).await;
+    let has_changed = at_work.has_changed;
+    if outcome.is_err() && run.context.cancel.is_cancelled() {
+        note_unfinished(run, &checks, report)?;
     }
-    Ok(at_work.has_changed)
+    outcome.map(|()| has_changed)
+}
+
+/// Add to a report that the checks it lacks had not ended when the run was stopped.
+fn note_unfinished(run: &Run, checks: &[Check], report: &mut ImplReport) -> Result<(), PhaseError> {
+    for check in checks {
+        if report.check(&check.name, &check.command).is_none() {
+            report.checks.push(without_run(run, check, CHECK_CANCELLED));
+        }
+    }
+    write(run, checks, report)
 }
 
 /// The checks of a round that are at work.
@@ -98,6 +113,19 @@ type Checked = (CheckResult, TakenOver);
 type EndedTask = Result<(Result<Checked, PhaseError>, OwnedSemaphorePermit), JoinError>;
 
 impl AtWork<'_> {
+    /// Run these checks, and those again that are of other files after that.
+    async fn run_to_the_end(&mut self, missing: &[Check]) -> Result<(), PhaseError> {
+        self.run_all(missing).await?;
+        let again = self.take_outdated();
+        if again.is_empty() {
+            return Ok(());
+        }
+        let message = format!("running {} again, on the files as they are by now", count(again.len(), "check"));
+        self.run.emit(IMPLEMENT, EventStatus::Progress, message);
+        self.is_last = true;
+        self.run_all(&again).await
+    }
+
     /// Run these checks to their ends.
     async fn run_all(&mut self, checks: &[Check]) -> Result<(), PhaseError> {
         let mut outcome = self.begin_all(checks).await;
@@ -128,9 +156,10 @@ impl AtWork<'_> {
                 continue;
             }
             let slot = self.slot().await?;
+            let files = changed_files(self.run, self.report)?;
             let (run, check, round, stop) = (self.run.clone(), check.clone(), self.round, self.stop.clone());
             self.begun.insert(check.name.clone());
-            self.working.spawn(async move { (check_one(&run, &check, round, &stop).await, slot) });
+            self.working.spawn(async move { (check_one(&run, &check, round, files, &stop).await, slot) });
         }
         Ok(())
     }
@@ -156,7 +185,8 @@ impl AtWork<'_> {
         told.iter().for_each(|words| add_reason(&mut result, words));
         if !over.taken.is_empty() {
             self.has_changed = true;
-            self.outdate(&result.name, &over.taken);
+            let taken: Vec<RepoPath> = over.taken.into_keys().collect();
+            self.outdate(&result.name, &taken);
         }
         match self.outdated.get(&result.name) {
             // Its result is of other files, and it runs again.
@@ -225,7 +255,7 @@ fn is_of(check: &Check, result: &CheckResult) -> bool {
 /// Why a check does not run, as its result says it.
 async fn skipped(run: &Run, check: &Check, report: &ImplReport) -> Result<Option<&'static str>, PhaseError> {
     if !run.check_trust().is_trusted(check) {
-        return Ok(Some("untrusted"));
+        return Ok(Some(CHECK_UNTRUSTED));
     }
     if !check.is_due(&changed_files(run, report)?) {
         return Ok(Some("paths"));
@@ -262,12 +292,13 @@ async fn check_one(
     run: &Arc<Run>,
     check: &Check,
     round: u32,
+    files: Vec<RepoPath>,
     cancel: &CancellationToken,
 ) -> Result<Checked, PhaseError> {
     run.emit(IMPLEMENT, EventStatus::Progress, format!("check {}: running", named(&check.name)));
     let touched = journal(&run.store)?.into_iter().flat_map(|publish| publish.record.files).map(|file| file.path);
     let place = Place::End { touched: touched.collect() };
-    let since = SystemTime::now();
+    let (since, mut seen) = (SystemTime::now(), read(run, files).await?);
     let Done { number, ran, log } = run_check(run, check, place, Duration::from_secs(check.timeout_s), cancel).await?;
     if let Ended::NotRun(why) = ran.ended {
         return Ok((CheckResult { log, ..without_run(run, check, why) }, TakenOver::default()));
@@ -290,8 +321,20 @@ async fn check_one(
     if result.has_failed() {
         result.base = Some(base_state(run, check, cancel).await?);
     }
-    run.store.record_check(&result, &ran.output)?;
+    if sandbox(run).await.level() != SandboxLevel::View {
+        // What it changed itself is in the real tree.
+        seen = read(run, seen.into_keys().collect()).await?;
+    }
+    seen.extend(over.taken.iter().map(|(path, hash)| (path.clone(), hash.clone())));
+    run.store.record_check(&result, &ran.output, seen)?;
     Ok((result, over))
+}
+
+/// The files as they are.
+async fn read(run: &Arc<Run>, files: Vec<RepoPath>) -> Result<CheckedFiles, PhaseError> {
+    let run = run.clone();
+    let read = tokio::task::spawn_blocking(move || as_they_are(&run.workspace, files)).await;
+    read.map_err(|error| PhaseError::Internal(format!("reading the files broke off: {error}")))
 }
 
 /// Whether anything was published in a round, by its tasks or its checks.

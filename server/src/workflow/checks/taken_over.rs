@@ -1,6 +1,6 @@
 //! What a check changed in the files of the project, such as a formatter does: published like a task's edits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,8 +16,8 @@ use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::IMPLEMENT;
 use crate::workspace::{
-    self, FinishedTask, Protection, PublishError, StagedChange, ViewEdit, in_git_folder, is_secret, is_secret_text,
-    protection, read_exact,
+    self, Committed, FinishedTask, Protection, PublishError, StagedChange, ViewEdit, in_git_folder, is_secret,
+    is_secret_text, protection, read_exact,
 };
 
 /// How the names begin that stand for checks in the journal.
@@ -40,8 +40,8 @@ pub(super) struct CameBack {
 /// What became of the changes of a check.
 #[derive(Default)]
 pub(super) struct TakenOver {
-    /// The files that were changed.
-    pub(super) taken: Vec<RepoPath>,
+    /// The files that were changed, each with the hash of what it is now.
+    pub(super) taken: BTreeMap<RepoPath, Option<String>>,
     /// What people are told of it.
     pub(super) words: Vec<String>,
 }
@@ -76,7 +76,7 @@ pub(super) async fn take_over(
     let (taken, left) =
         published.await.map_err(|error| PhaseError::Internal(format!("publishing broke off: {error}")))??;
     if !taken.is_empty() {
-        tell(&mut over, format!("changed {}", names(&taken)));
+        tell(&mut over, format!("changed {}", names(&taken.keys().cloned().collect::<Vec<_>>())));
     }
     for (path, why) in left {
         tell(&mut over, format!("its change to {path} was left out: {why}"));
@@ -100,8 +100,14 @@ fn touched_by_agents(run: &Run) -> Result<HashSet<RepoPath>, PhaseError> {
 }
 
 type Left = Vec<(RepoPath, String)>;
+type Taken = BTreeMap<RepoPath, Option<String>>;
 
-fn publish(run: &Run, name: &str, round: u32, back: &CameBack) -> Result<(Vec<RepoPath>, Left), PhaseError> {
+fn publish(run: &Run, name: &str, round: u32, back: &CameBack) -> Result<(Taken, Left), PhaseError> {
+    let committed = Committed::of(&run.workspace);
+    // A formatter leaves no file as it was before it was edited; `git stash` and the like do.
+    let is_put_back = |change: &StagedChange| {
+        committed.as_ref().is_some_and(|all| all.is_same(&change.path, change.after.as_deref()))
+    };
     let (ours, touched) = (published_hashes(run)?, touched_by_agents(run)?);
     let (mut changes, mut left) = (Vec::new(), Left::new());
     for path in &back.replaced {
@@ -114,6 +120,9 @@ fn publish(run: &Run, name: &str, round: u32, back: &CameBack) -> Result<(Vec<Re
         match change(run, edit, back.since, &ours) {
             Ok(Some(change)) if change.after.is_none() && !touched.contains(&change.path) => {
                 left.push((change.path, "it would be deleted, and no agent touched it".to_owned()));
+            }
+            Ok(Some(change)) if is_put_back(&change) => {
+                left.push((change.path, "it would be as in the last commit, without what was edited since".to_owned()));
             }
             Ok(Some(change)) => changes.push(change),
             Ok(None) => {}
@@ -136,7 +145,8 @@ fn publish(run: &Run, name: &str, round: u32, back: &CameBack) -> Result<(Vec<Re
         }
         left.extend(paths.into_iter().map(|path| (path, why.to_owned())));
     }
-    Ok((changes.into_iter().map(|change| change.path).collect(), left))
+    let hashed = |change: StagedChange| (change.path, change.after.as_deref().map(workspace::sha256));
+    Ok((changes.into_iter().map(hashed).collect(), left))
 }
 
 /// The hash that each file had after agents wrote it last.

@@ -15,9 +15,13 @@ use crate::workflow::run::outcome::Outcome;
 use crate::workflow::run::phase::Run;
 
 pub(crate) fn end_after(run: &Run, phase: PhaseName) -> Option<RunEnd> {
+    let message = || match run.goal {
+        Goal::Checks => summary::checks(&run.store.inspect().map(|(memory, _)| memory).unwrap_or_default()),
+        _ => format!("The {phase} phase is done."),
+    };
     (run.goal.last_phase() == Some(phase)).then(|| RunEnd {
         outcome: Outcome::Done,
-        message: format!("The {phase} phase is done."),
+        message: message(),
         error: None,
         no_conclusion: false,
         review: None,

@@ -14,6 +14,7 @@ use crate::text::{count, plural};
 use crate::workflow::changes::checkpoints;
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
+use crate::workflow::checks::changed_since::files_changed_since;
 use crate::workflow::checks::sandbox::{forget_unconfirmed, sandbox};
 use crate::workflow::decide::next::{FixScope, Next, RepairScope, next_phase, relies_on_results};
 use crate::workflow::decide::rounds;
@@ -35,6 +36,7 @@ use crate::workspace::Base;
 pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
     let accounts = match (&run.goal, &run.models) {
         (Goal::Accept { .. }, _) => vec!["Accepting the work as it is".to_owned()],
+        (Goal::Checks, _) => vec!["Running the checks on the work as it is".to_owned()],
         (_, Ok(models)) => models.accounts(),
         (_, Err(_)) => vec!["No model is set up".to_owned()],
     };
@@ -135,7 +137,10 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
         }
         Next::Merged => {
             let found = in_phase(REVIEW, foreign_work(run, memory).await)?;
-            end(Outcome::Merged, found.end_message(summary::merged(memory, changed_files(run))))
+            end(
+                Outcome::Merged,
+                found.end_message(summary::merged(memory, changed_files(run), files_changed_since(&run.store, memory))),
+            )
         }
         Next::Rejected => end(Outcome::Rejected, summary::rejected(changed_files(run))),
         Next::Escalated { reason } => {

@@ -8,6 +8,7 @@ use crate::contracts::{
 };
 use crate::memory::Memory;
 use crate::text::{self, count};
+use crate::workflow::checks::changed_since::since_words;
 use crate::workflow::checks::words::{named, skipped_because};
 use crate::workflow::decide::accept::accepted_words;
 use crate::workflow::run::events::EventPhase;
@@ -16,13 +17,14 @@ use crate::workflow::run::phase_names::IMPLEMENT;
 /// Of a workflow whose agents' work is undone as a whole.
 pub(crate) const UNDONE: &str = "All that the workflow wrote is undone.";
 
-/// Of a workflow that the review approved, or whose work the user accepted. `written` is the number of files that stand as its agents left them.
-pub(crate) fn merged(memory: &Memory, written: usize) -> String {
+/// Of a workflow that the review approved, or whose work the user accepted. `written` is the number of files that stand as
+/// its agents left them, `changed_since` how many are not what the checks saw.
+pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> String {
     // Foreign work is in no journal; only the report knows of it.
     let has_reported_changes =
         memory.report.iter().flat_map(|report| &report.results).any(|result| !result.changes.is_empty());
     let has_changes = has_reported_changes || memory.report.is_none() || written > 0;
-    let checks = checks_words(memory);
+    let checks = ChecksWords { changed_since, ..checks_words(memory) };
     let mut message = match accepted_words(memory) {
         None => format!("Approved{}.", checks.after_approved()),
         Some(accepted) => format!("{accepted}. {}.", checks.sentence()),
@@ -57,6 +59,11 @@ pub(crate) fn merged(memory: &Memory, written: usize) -> String {
     message
 }
 
+/// What the checks said, in a sentence.
+pub(crate) fn checks(memory: &Memory) -> String {
+    format!("{}.", checks_words(memory).sentence())
+}
+
 /// "Check fmt: changed src/a.rs.": what there is to say of the checks that passed.
 fn told_of_passed(memory: &Memory) -> impl Iterator<Item = String> + '_ {
     let passed = memory.report.iter().flat_map(|report| &report.checks);
@@ -80,6 +87,7 @@ pub(crate) fn criteria_words(memory: &Memory) -> Option<String> {
 }
 
 /// What the user's checks said of the work at hand, and nothing that is not known.
+#[derive(Default)]
 struct ChecksWords {
     /// "`lint` fails", "`test` timed out".
     broken: Vec<String>,
@@ -89,10 +97,12 @@ struct ChecksWords {
     passed: Vec<String>,
     /// "e2e (it was not trusted)".
     skipped: Vec<String>,
+    /// Files that are not what the checks saw.
+    changed_since: usize,
 }
 
 fn checks_words(memory: &Memory) -> ChecksWords {
-    let mut words = ChecksWords { broken: Vec::new(), as_before: Vec::new(), passed: Vec::new(), skipped: Vec::new() };
+    let mut words = ChecksWords::default();
     for check in memory.report.iter().flat_map(|report| &report.checks) {
         let name = text::safe_line(&check.name);
         let how = match check.state {
@@ -151,6 +161,9 @@ impl ChecksWords {
         let mut rest = String::new();
         if !self.passed.is_empty() {
             rest.push_str(&format!("; {passed}{}", self.passed.join(", ")));
+        }
+        if let Some(since) = since_words(self.changed_since) {
+            rest.push_str(&format!("; {since}"));
         }
         if !self.skipped.is_empty() {
             rest.push_str(&format!("; skipped: {}", self.skipped.join(", ")));
@@ -278,6 +291,7 @@ mod tests {
             json!([check("test", json!({ "state": "killed" })), check("lint", json!({ "state": "not_found" }))]),
             json!([check("e2e", json!({ "state": "skipped", "reason": "untrusted" }))]),
             json!([passed("test"), check("web", json!({ "state": "skipped", "reason": "paths" }))]),
+            json!([passed("test"), check("web", json!({ "state": "skipped", "reason": "cancelled" }))]),
         ];
         let mut said = String::new();
         for checks in cases {
@@ -301,8 +315,26 @@ mod tests {
             No check ran; skipped: e2e (it was not trusted).
             Approved; checks passed: test; skipped: web (no file of its paths was changed).
             Checks passed: test; skipped: web (no file of its paths was changed).
+            Approved; checks passed: test; skipped: web (it had not ended when the run was stopped).
+            Checks passed: test; skipped: web (it had not ended when the run was stopped).
         "#]]
         .assert_eq(&said);
+    }
+
+    #[test]
+    fn files_that_are_not_what_the_checks_saw_are_counted() {
+        let words = |checks: Value, changed_since| {
+            let report = json!({ "results": [], "checks": checks });
+            let memory = Memory { report: Some(serde_json::from_value(report).unwrap()), ..Memory::default() };
+            let words = ChecksWords { changed_since, ..checks_words(&memory) };
+            (words.after_approved(), words.sentence())
+        };
+        let passed = json!({ "name": "test", "command": "t", "state": "passed", "exit_code": 0 });
+        let failed = json!({ "name": "lint", "command": "l", "state": "failed", "exit_code": 1 });
+        let (after, sentence) = words(json!([passed]), 2);
+        assert_eq!(after, "; checks passed: test; 2 files changed since");
+        assert_eq!(sentence, "Checks passed: test; 2 files changed since");
+        assert_eq!(words(json!([failed]), 1).0, ", though `lint` fails; 1 file changed since");
     }
 
     #[test]
@@ -314,7 +346,7 @@ mod tests {
                 "criteria": states.iter().enumerate().map(criterion).collect::<Vec<_>>(),
             });
             let memory = Memory { review: serde_json::from_value(review).unwrap(), ..Memory::default() };
-            (criteria_words(&memory), merged(&memory, 1))
+            (criteria_words(&memory), merged(&memory, 1, 0))
         };
         for (states, expected) in [
             (&[][..], None),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::config::{Check, CheckOrigin, Settings, WORKSPACE_FILE, with_check};
 use crate::contracts::{GateCheck, OfferedCheck, RepoPath};
 use crate::memory::{CheckTrust, Store};
-use crate::text::safe_line;
+use crate::text::revealed;
 use crate::workflow::run::checks::checks_in_force;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::question::CheckAnswer;
@@ -117,7 +117,7 @@ impl ChecksAnswered {
     /// In a sentence; `None` where nothing changed.
     pub fn words(&self) -> Option<String> {
         let listed = |commands: &[String]| {
-            commands.iter().map(|command| format!("`{}`", safe_line(command))).collect::<Vec<_>>().join(", ")
+            commands.iter().map(|command| format!("`{}`", revealed(command.trim_end()))).collect::<Vec<_>>().join(", ")
         };
         let trusted = (!self.trusted.is_empty()).then(|| format!("Trusted: {}", listed(&self.trusted)));
         let remembered = (!self.remembered.is_empty())

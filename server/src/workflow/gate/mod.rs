@@ -7,4 +7,5 @@ pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod checks;
 pub(crate) mod content;
+pub(crate) mod skipped;
 pub(crate) mod watch;

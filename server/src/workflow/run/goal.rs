@@ -40,6 +40,9 @@ pub enum Goal {
         /// Their ids.
         issues: Vec<String>,
     },
+    /// Run the checks that have not run on the work as it stands, and end: also when the workflow is finished or waits for a
+    /// person. Its review stays as it is.
+    Checks,
     /// Dismiss every open issue of the review and end as merged, for a workflow that was reviewed and not approved.
     Accept {
         /// Why, in the user's words.
@@ -84,7 +87,11 @@ impl Goal {
     pub fn task(&self) -> Option<&str> {
         match self {
             Self::Go { task, .. } | Self::Phase { task, .. } | Self::Tasks { task, .. } => task.as_deref(),
-            Self::Revise { .. } | Self::Fix { .. } | Self::Accept { .. } | Self::ReviewAgainst { .. } => None,
+            Self::Revise { .. }
+            | Self::Fix { .. }
+            | Self::Checks
+            | Self::Accept { .. }
+            | Self::ReviewAgainst { .. } => None,
         }
     }
 
@@ -107,7 +114,7 @@ impl Goal {
     pub fn last_phase(&self) -> Option<PhaseName> {
         match self {
             Self::Phase { phase, .. } => Some(*phase),
-            Self::Tasks { .. } => Some(IMPLEMENT),
+            Self::Tasks { .. } | Self::Checks => Some(IMPLEMENT),
             Self::Revise { .. } => Some(PLAN),
             Self::Go { .. } | Self::Fix { .. } | Self::Accept { .. } | Self::ReviewAgainst { .. } => None,
         }
@@ -128,7 +135,7 @@ impl Goal {
             Self::Revise { .. } => Self::Phase { phase: PLAN, task: None, reset: false },
             // The implement phase, named again, would do again what is done; the workflow goes on with the rest.
             Self::Phase { phase, .. } if *phase != IMPLEMENT => Self::Phase { phase: *phase, task: None, reset: false },
-            Self::ReviewAgainst { .. } => self.clone(),
+            Self::ReviewAgainst { .. } | Self::Checks => self.clone(),
             Self::Go { .. } | Self::Phase { .. } | Self::Tasks { .. } | Self::Fix { .. } | Self::Accept { .. } => {
                 Self::default()
             }
@@ -155,6 +162,7 @@ mod tests {
         assert_eq!(Goal::Revise { feedback: "f".to_owned() }.resumed(), named(PLAN));
         assert_eq!(Goal::Fix { issues: vec!["i1".to_owned()] }.resumed(), Goal::default());
         assert_eq!(Goal::Accept { because: None }.resumed(), Goal::default());
+        assert_eq!(Goal::Checks.resumed(), Goal::Checks);
         let against = Goal::ReviewAgainst { base: "main".to_owned() };
         assert_eq!(against.resumed(), against);
     }
@@ -164,6 +172,7 @@ mod tests {
         assert_eq!(Goal::default().last_phase(), None);
         assert_eq!(Goal::Tasks { ids: Vec::new(), task: None }.last_phase(), Some(IMPLEMENT));
         assert_eq!(Goal::Revise { feedback: String::new() }.last_phase(), Some(PLAN));
+        assert_eq!(Goal::Checks.last_phase(), Some(IMPLEMENT));
         assert_eq!(phase(REVIEW).last_phase(), Some(REVIEW));
         assert!(Goal::of_task("t").is_new() && phase(CONTEXT).resets() && !Goal::default().is_new());
         assert!(Goal::default().begins_with_task() && phase(CONTEXT).begins_with_task());

@@ -12,6 +12,7 @@ use crate::workflow::decide::next::{FixScope, Next, next_phase};
 use crate::workflow::decide::rounds;
 use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::answer::{NO_PLAN, check_subset};
+use crate::workflow::gate::skipped::check_finished;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::goal::Goal;
 use crate::workflow::run::phase::{Phases, Policy};
@@ -102,6 +103,10 @@ impl Beginning {
                     Ok(Self { goal: Some(goal.clone()), ..go(memory, &goal, None, policy, now)? })
                 }
             },
+            Goal::Checks => {
+                check_finished(memory)?;
+                Ok(Self { needs_model: false, ..Self::with(Vec::new()) })
+            }
             Goal::Accept { because } => {
                 check_accept(start, policy, now)?;
                 let because = dismiss::reason(because.as_deref())?;

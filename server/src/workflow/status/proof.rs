@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::contracts::{CheckResult, CriterionResult, CriterionState, SandboxLevel, Task};
+use crate::contracts::{CheckResult, CriterionResult, CriterionState, RepoPath, SandboxLevel, Task};
 use crate::memory::{Memory, Store};
+use crate::workflow::checks::changed_since::{changed_since, since_words};
 use crate::workflow::checks::sandbox::SANDBOX_EVENT;
 use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
 
@@ -13,8 +14,10 @@ pub struct CheckRow {
     /// The result, as impl_report.json has it.
     #[serde(flatten)]
     pub check: CheckResult,
-    /// How it ended and why, in a few words: `failed: exit code 2; also fails without these changes`.
+    /// How it ended and why, in a few words: `failed: exit code 2; also fails without these changes; 1 file changed since`.
     pub words: String,
+    /// The files of the workflow that are not what it saw any more.
+    pub changed_since: Vec<RepoPath>,
     /// Its log, relative to the workspace root; null where there is none, or none any more.
     pub file: Option<String>,
 }
@@ -32,11 +35,22 @@ pub struct CriterionStatus {
 
 /// The checks as they were run last, in their order.
 pub(super) fn check_rows(memory: &Memory, store: &Store) -> Vec<CheckRow> {
-    checks(memory).map(|check| check_row(check, store.check_log(&check.log))).collect()
+    let rows = checks(memory).zip(changed_since(store, memory));
+    rows.map(|(check, since)| CheckRow::new(check.clone(), since, store.check_log(&check.log))).collect()
 }
 
-pub(super) fn check_row(check: &CheckResult, file: Option<String>) -> CheckRow {
-    CheckRow { words: check.words(), file, check: check.clone() }
+impl CheckRow {
+    /// Of a result, with the files that changed since, and its log.
+    pub(crate) fn new(check: CheckResult, changed_since: Vec<RepoPath>, file: Option<String>) -> Self {
+        let words = [Some(check.words()), since_words(changed_since.len())];
+        Self { words: words.into_iter().flatten().collect::<Vec<_>>().join("; "), changed_since, file, check }
+    }
+
+    /// What there is to say beside the state; empty where there is nothing.
+    pub fn details(&self) -> String {
+        let details = [Some(self.check.details()), since_words(self.changed_since.len())];
+        details.into_iter().flatten().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ")
+    }
 }
 
 fn checks(memory: &Memory) -> impl Iterator<Item = &CheckResult> {

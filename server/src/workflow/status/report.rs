@@ -19,6 +19,7 @@ use crate::models::Models;
 use crate::text::safe_line;
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
+use crate::workflow::checks::changed_since::files_changed_since;
 use crate::workflow::decide::next::{Next, next_phase};
 use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::checks::{WaitingChecks, waiting_checks};
@@ -142,6 +143,7 @@ pub fn standing(
         memory,
         faulty,
         next: &next,
+        changed_since: 0,
         criteria: &standing_criteria(memory, store),
         events: &events,
         live,
@@ -284,6 +286,7 @@ impl StatusReader {
             memory: &memory,
             faulty,
             next: &next,
+            changed_since: files_changed_since(store, &memory),
             criteria: &standing_criteria(&memory, store),
             events: &events,
             live,

@@ -21,6 +21,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) faulty: Option<&'a FileFaults>,
     /// What comes next.
     pub(crate) next: &'a Next,
+    /// How many of the workflow's files are not what its checks saw.
+    pub(crate) changed_since: usize,
     /// What the standing review says of the acceptance criteria.
     pub(crate) criteria: &'a [CriterionResult],
     /// The events of the workflow's runs, oldest first.

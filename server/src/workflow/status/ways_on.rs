@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::situation::{Facts, Situation};
-use crate::contracts::{Issue, RepoPath};
+use crate::contracts::{CheckResult, Issue, RepoPath};
 use crate::memory::FileFaults;
 use crate::workflow::decide::next::Next;
+use crate::workflow::gate::skipped::{check_finished, skipped};
 use crate::workflow::run::events::FailureCause;
 
 /// One way on.
@@ -139,8 +140,8 @@ pub(crate) fn ways_on(situation: &Situation, facts: &Facts<'_>) -> Vec<WayOn> {
         ways.push(bring_back());
     }
     let is_asked = ways.iter().any(|way| way.id == Id::Trust);
-    if facts.live.is_none() && !is_asked && facts.checks.untrusted().next().is_some() {
-        ways.push(Id::Trust.way("Trust the Checks", None, Some("baton trust")));
+    if facts.live.is_none() && !is_asked {
+        ways.extend(trust(facts));
     }
     if facts.is_moved && facts.live.is_none() {
         ways.push(Id::Trust.way("Take Over After the Move", None, Some("baton trust --moved")));
@@ -233,6 +234,20 @@ fn gate_answers(facts: &Facts<'_>) -> Vec<WayOn> {
 /// Approve, and say yes to the checks.
 fn approve_with_checks((title, arguments): (&'static str, Value)) -> WayOn {
     Id::Trust.way(title, Some("baton.approve"), Some("baton trust && baton approve")).with(arguments)
+}
+
+/// Say yes to the checks outside of a gate, or run those that were skipped for want of it.
+fn trust(facts: &Facts<'_>) -> Option<WayOn> {
+    let is_trusted = |skipped: &CheckResult| {
+        facts.checks.set.iter().any(|set| set.trusted && set.name == skipped.name && set.command == skipped.command)
+    };
+    let title = match facts.checks.untrusted().count() {
+        0 if check_finished(facts.memory).is_ok() && skipped(facts.memory).any(is_trusted) => "Run the Checks",
+        0 => return None,
+        1 => "Trust the Check…",
+        _ => "Trust the Checks…",
+    };
+    Some(Id::Trust.way(title, Some("baton.trust"), Some("baton trust")))
 }
 
 /// Where a file breaks its contract first.

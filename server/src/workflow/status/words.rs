@@ -124,9 +124,12 @@ impl Situation {
             Self::TasksFailed { tasks } => summary::failed_tasks(memory, tasks),
             Self::Escalated { reason } => summary::escalated(reason),
             Self::Merged if is_partly_undone(facts) => {
-                format!("{} Some of its changes are undone.", summary::merged(memory, facts.written.files))
+                format!(
+                    "{} Some of its changes are undone.",
+                    summary::merged(memory, facts.written.files, facts.changed_since)
+                )
             }
-            Self::Merged => summary::merged(memory, facts.written.files),
+            Self::Merged => summary::merged(memory, facts.written.files, facts.changed_since),
             Self::RolledBack if *facts.next == Next::Gate => {
                 format!("{} Its plan waits for your answer again.", summary::UNDONE)
             }

@@ -5,11 +5,13 @@
 
 mod base;
 mod checkpoint;
+mod committed;
 mod open;
 mod state;
 mod tracked;
 
 pub use base::{Base, BaseDiff, BaseError, BaseFile, diff_with, find_base};
 pub use checkpoint::{Checkpoint, CheckpointError, checkpoint, remove_checkpoints, sweep_locks};
+pub use committed::Committed;
 pub use state::{Head, RepositoryState, Unreadable, head, head_file, library_version, repository};
 pub(super) use tracked::{repository_folder, tracked_files};

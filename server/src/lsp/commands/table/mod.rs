@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Rollback(RollbackArguments),
     /// Show what the workflow changed.
     Diff(DiffArguments),
+    /// Let the checks run, outside of a gate: asks, and offers to run those that were skipped.
+    Trust,
     /// Take the work as it is, whatever its review asks for.
     Accept(AcceptArguments),
     /// Fix issues of the review.
@@ -239,7 +241,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 20] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -317,6 +319,12 @@ const ROWS: [Row; 19] = [
         first_field: Some("because"),
         usage: "it takes {because?, folder?}, or why as a string",
         read: |fields| with_arguments(fields, Command::Accept),
+    },
+    Row {
+        id: "baton.trust",
+        first_field: None,
+        usage: NOTHING,
+        read: |fields| without_arguments(&fields, Command::Trust),
     },
     Row {
         id: "baton.fixIssue",

@@ -6,6 +6,7 @@ use crate::contracts::{GateCheck, OfferedCheck};
 use crate::lsp::wire::client::Client;
 use crate::lsp::wire::to_proto::plain;
 use crate::lsp::wire::window;
+use crate::text::{cut, revealed};
 use crate::workflow::{CheckAnswer, GateContent};
 
 // A stray Enter takes the first answer in some clients: it lets nothing run and changes nothing.
@@ -16,7 +17,7 @@ const NEVER: &str = "Don't Ask Again";
 const REMEMBER: &str = "Remember and Run";
 
 /// Most characters of a command in a question.
-const SHOWN: usize = 200;
+const SHOWN: usize = 2_000;
 
 /// What the question about a plan says of the checks.
 pub(super) fn lines(content: &GateContent) -> Vec<String> {
@@ -33,14 +34,9 @@ pub(super) async fn ask(client: &Client, content: &GateContent) -> CheckAnswer {
     if untrusted.is_empty() {
         return ask_about_offers(client, &content.offered_checks).await;
     }
-    let shown = untrusted.iter().map(|check| {
-        let before = check.before.as_ref().filter(|before| **before != check.command);
-        let before = before.map(|before| format!(" (it was: {})", plain(before, SHOWN))).unwrap_or_default();
-        format!("\n{}{}{before}", named(&check.name, &check.command), check.rights())
-    });
     let question = format!(
         "Baton: these checks of the workspace are not trusted yet. Run them after the work?{}",
-        shown.collect::<String>()
+        listed(untrusted.iter().copied())
     );
     let is_yes = matches!(
         window::ask(client, MessageType::WARNING, question, &[SKIP, RUN]).await,
@@ -50,12 +46,37 @@ pub(super) async fn ask(client: &Client, content: &GateContent) -> CheckAnswer {
     CheckAnswer { trust, remember: None }
 }
 
+/// The question about untrusted checks outside of a gate.
+pub(crate) fn trust_question(count: usize) -> &'static str {
+    match count {
+        1 => "Baton: this check of the workspace is not trusted yet. It runs a command, and code of the workspace, on your \
+              computer. Let it run?",
+        _ => "Baton: these checks of the workspace are not trusted yet. They run commands, and code of the workspace, on \
+              your computer. Let them run?",
+    }
+}
+
+/// A line for each check, with all that a person says yes to.
+pub(crate) fn listed<'a>(checks: impl Iterator<Item = &'a GateCheck>) -> String {
+    let line = |check: &GateCheck| {
+        let before = check.before.as_ref().filter(|before| **before != check.command);
+        let before = before.map(|before| format!(" (it was: {})", in_full(before))).unwrap_or_default();
+        format!("\n{}{}{before}", named(&check.name, &check.command), check.rights())
+    };
+    checks.map(line).collect()
+}
+
+/// A command in which nothing is hidden; what is longer than anybody reads is cut, and that is seen.
+fn in_full(command: &str) -> String {
+    cut(&revealed(command.trim_end_matches('\n')), SHOWN).replace('\n', "\n    ")
+}
+
 async fn ask_about_offers(client: &Client, offered: &[OfferedCheck]) -> CheckAnswer {
     if offered.is_empty() {
         return CheckAnswer::default();
     }
     let shown =
-        offered.iter().map(|offer| format!("\n{} ({})", plain(&offer.command, SHOWN), plain(&offer.reason, 80)));
+        offered.iter().map(|offer| format!("\n{} ({})", in_full(&offer.command), plain(&offer.reason, 80)));
     let question = format!(
         "Baton: no checks are set. Remember these in baton.toml, and run them after the work?{}",
         shown.collect::<String>()
@@ -71,5 +92,5 @@ async fn ask_about_offers(client: &Client, offered: &[OfferedCheck]) -> CheckAns
 
 /// `test: cargo test`
 fn named(name: &str, command: &str) -> String {
-    format!("{}: {}", plain(name, 80), plain(command, SHOWN))
+    format!("{}: {}", plain(name, 80), in_full(command))
 }

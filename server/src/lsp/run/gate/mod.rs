@@ -2,7 +2,7 @@
 //!
 //! Invariant: a plan with unsaved changes in the editor is not approved by the question about the saved one.
 
-mod checks;
+pub(crate) mod checks;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -30,6 +30,8 @@ pub(super) struct Case {
     pub(super) is_moved: bool,
     pub(super) checks: WaitingChecks,
     pub(super) written: Written,
+    /// Files that are not what the checks saw.
+    pub(super) changed_since: usize,
 }
 
 /// An event written as `"implement started T1: message"`, or as an object that adds to it.
@@ -338,6 +340,15 @@ fn after_review() -> Vec<(&'static str, Case)> {
         (
             "merged, with an issue",
             Case { memory: reviewed("merge", "approved", 1), written: written(1), ..Case::default() },
+        ),
+        (
+            "merged, with files changed since the checks",
+            Case {
+                memory: proven("merge", "approved", 0, ["met", "met", "met", "met"]),
+                written: written(2),
+                changed_since: 2,
+                ..Case::default()
+            },
         ),
         ("merged, wholly rolled back file by file", merged_and(ROLLED_BACK)),
         ("merged, partly rolled back", merged_and(Written { can_bring_back: true, ..written(1) })),

@@ -8,14 +8,14 @@ use expect_test::expect_file;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::proof::{CheckRow, CriterionStatus, check_row, sandbox};
+use super::proof::{CheckRow, CriterionStatus, sandbox};
 use super::report::Status;
 use super::rows::{PhaseStatus, TaskStanding, phase_rows, task_rows};
 use super::situation::{Facts, Live, Situation};
 use super::states::{NextStep, PhaseState};
 use super::ways_on::{WayOnId, ways_on};
 use super::words::Telling;
-use crate::contracts::{CriterionState, Usage};
+use crate::contracts::{CheckResult, CriterionState, RepoPath, Usage};
 use crate::memory::Memory;
 use crate::workflow::decide::next::next_phase;
 use crate::workflow::run::events::PhaseEvent;
@@ -56,6 +56,7 @@ impl Case {
         let criteria = self.memory.criteria();
         let facts = Facts {
             memory: &self.memory,
+            changed_since: self.changed_since,
             criteria,
             faulty: self.is_faulty.then_some(&broken),
             next: &next,
@@ -84,7 +85,7 @@ impl Case {
         writeln!(text, "{}", situation.summary(&facts, &telling)).unwrap();
         let rows: Vec<PhaseStatus> = phase_rows(&phases, &situation, &facts, now());
         writeln!(text, "{}", phase_line(&rows)).unwrap();
-        let checks = checks_of(&self.memory);
+        let checks = checks_of(&self.memory, self.changed_since);
         text.push_str(&proof_lines(&checks, &tasks));
         let ways = ways_on(&situation, &facts);
         let status = Status {
@@ -131,10 +132,12 @@ fn phase_line(rows: &[PhaseStatus]) -> String {
 }
 
 /// The checks, with the log of each that has one.
-fn checks_of(memory: &Memory) -> Vec<CheckRow> {
+fn checks_of(memory: &Memory, changed_since: usize) -> Vec<CheckRow> {
     let log = |log: &str| (!log.is_empty()).then(|| format!(".agent_memory/{log}"));
     let checks = memory.report.iter().flat_map(|report| &report.checks);
-    checks.map(|check| check_row(check, log(&check.log))).collect()
+    let files = |check: &CheckResult| if check.is_skipped() { 0 } else { changed_since };
+    let changed = |check| (1..=files(check)).map(|n| RepoPath::parse(&format!("src/{n}.rs")).unwrap()).collect();
+    checks.map(|check| CheckRow::new(check.clone(), changed(check), log(&check.log))).collect()
 }
 
 fn proof_lines(checks: &[CheckRow], tasks: &[TaskStanding]) -> String {
