@@ -124,6 +124,19 @@ t.same(ran('baton.accept'), {})
 go('Accept as Is')
 vim.wait(50)
 t.same(fake.ran, {}, 'left, it accepts nothing')
+-- The server asks about the checks, whenever it is.
+local untrusted = vim.deepcopy(escalated.status)
+table.insert(untrusted.ways_on, {
+  id = 'trust',
+  title = 'Trust the Check…',
+  command = 'baton.trust',
+  arguments = vim.NIL,
+  cli = 'baton trust',
+})
+draw(untrusted)
+go('Trust the Check…')
+t.same(ran('baton.trust'), {})
+draw(escalated.status)
 fake.answers['baton.diff'] = { diff = '--- a/x\n+++ b/x\n', files = {} }
 go('Show Changes')
 ran('baton.diff')

@@ -27,6 +27,7 @@ M.commands = {
   'baton.review',
   'baton.rollback',
   'baton.status',
+  'baton.trust',
   'baton.workflow',
 }
 

@@ -209,6 +209,7 @@ button:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-off
 .warning { margin: 0.4em 0; padding: 0.3em 0.7em; border-left: 3px solid var(--vscode-editorWarning-foreground);
   background: var(--vscode-textBlockQuote-background); }
 .check { display: block; margin: 0.4em 0; }
+.check code { white-space: pre-wrap; }
 .warning.severe { border-color: var(--vscode-editorError-foreground); }
 h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 1.6em; } h3 { font-size: 1em; margin-top: 1.4em; }
 h3 code { padding: 0.1em 0.6em; border-radius: 1em; font-size: 0.85em; color: var(--vscode-badge-foreground);

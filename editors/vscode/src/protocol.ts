@@ -17,6 +17,7 @@ export const serverCommands = [
   "baton.reset",
   "baton.rollback",
   "baton.diff",
+  "baton.trust",
   "baton.accept",
   "baton.fixIssue",
   "baton.dismissIssue",
@@ -57,6 +58,7 @@ const quick: ReadonlySet<string> = new Set<ServerCommand>([
   "baton.reset",
   "baton.rollback",
   "baton.diff",
+  "baton.trust",
   "baton.accept",
   "baton.dismissIssue",
   "baton.restoreIssue",
@@ -149,6 +151,8 @@ export interface CheckStatus {
   base: "passed" | "failed" | "unknown" | null;
   /** How it ended and why. */
   words: string;
+  /** The files that are not what it saw any more; absent from an older server. */
+  changed_since?: string[];
   /** Its log, relative to the workspace folder. */
   file: string | null;
 }

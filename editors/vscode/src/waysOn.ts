@@ -34,7 +34,12 @@ const KNOWN: Record<string, Shown> = {
 };
 
 /** The ways on that a notification leaves to the status menu, for which it has no room. */
-const ONLY_IN_THE_MENU: ReadonlySet<string> = new Set(["start", "reset", "cancel", "trust"]);
+const ONLY_IN_THE_MENU: ReadonlySet<string> = new Set(["start", "reset", "cancel"]);
+
+/** An approval with a yes to checks is given where these are shown; by itself the yes is asked for by the server. */
+function isOnlyInTheMenu({ id, command }: WayOn): boolean {
+  return ONLY_IN_THE_MENU.has(id) || (id === "trust" && command !== "baton.trust");
+}
 
 /** Most buttons of a notification. */
 const MOST_BUTTONS = 4;
@@ -100,7 +105,7 @@ const MORE: Button = { title: "More…", client: "batonClient.status" };
 
 /** What this client has to look at, then the ways on; looking at the changes comes before all. */
 function buttons(ways: WayOn[], own: Button[]): Button[] {
-  const offered = ways.filter((way) => isForUs(way) && !ONLY_IN_THE_MENU.has(way.id));
+  const offered = ways.filter((way) => isForUs(way) && !isOnlyInTheMenu(way));
   const first = offered.slice(0, offered[0]?.id === "show_changes" ? 1 : 0);
   const ofWay = (way: WayOn): Button => ({ title: way.title, way });
   const all = [...first.map(ofWay), ...own, ...offered.slice(first.length).map(ofWay)];

@@ -220,7 +220,15 @@ export class Workflows implements Disposable {
         this.of(folder).refreshSoon();
       }
     };
-    return [watcher, watcher.onDidChange(follow), watcher.onDidCreate(follow), watcher.onDidDelete(follow)];
+    // What the checks saw may be another text now.
+    const saved = workspace.onDidSaveTextDocument(({ uri }) => {
+      const folder = workspace.getWorkspaceFolder(uri);
+      const workflow = folder === undefined ? undefined : this.known.get(folder.uri.toString());
+      if ((workflow?.state.status?.checks ?? []).length > 0) {
+        workflow?.refreshSoon();
+      }
+    });
+    return [watcher, saved, watcher.onDidChange(follow), watcher.onDidCreate(follow), watcher.onDidDelete(follow)];
   }
 
   private of(folder: WorkspaceFolder): Workflow {

@@ -323,6 +323,14 @@ M.subcommands = {
       end)
     end,
   },
+  trust = {
+    uses = { 'baton.trust' },
+    run = function()
+      require('baton.client').with(function(client)
+        require('baton.ways').trust(client)
+      end)
+    end,
+  },
   diff = {
     uses = { 'baton.diff' },
     takes = '[id|file]',

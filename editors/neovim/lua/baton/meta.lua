@@ -81,6 +81,7 @@
 ---@field name string
 ---@field state 'passed'|'failed'|'timed_out'|'killed'|'not_found'|'skipped'
 ---@field words? string How it ended and why; older servers have none.
+---@field changed_since? string[] The files that are not what it saw any more.
 ---@field file? string Its log, relative to the project.
 
 ---@class baton.Status

@@ -152,6 +152,18 @@ function M.begin(client)
       end
     end,
   })
+  vim.api.nvim_create_autocmd('BufWritePost', {
+    group = group,
+    desc = 'Baton: what the checks saw may be another text now',
+    callback = function()
+      for _, server in ipairs(vim.lsp.get_clients({ name = 'baton' })) do
+        local status = M.of(server.root_dir).status
+        if status and #(status.checks or {}) > 0 then
+          M.refresh(server)
+        end
+      end
+    end,
+  })
   vim.api.nvim_create_autocmd('LspProgress', {
     group = group,
     desc = 'Baton: how far a run is',

@@ -76,10 +76,25 @@ local function save(client, way)
   end
 end
 
---- Trust is given to what one has read, at a terminal.
+--- Let the checks run: the server shows them and asks, and offers to run those that were skipped.
+---@param client vim.lsp.Client
+function M.trust(client)
+  baton.execute(client, 'baton.trust', nil, function(result)
+    if result and type(result.message) == 'string' then
+      view.say(result.message, nil, { root = client.root_dir })
+    end
+  end)
+end
+
+--- What the server cannot ask is trusted at a terminal, by who has read it there.
 ---@param client vim.lsp.Client
 ---@param way baton.Way
 local function trust(client, way)
+  if way.command == 'baton.trust' then
+    return M.trust(client)
+  elseif way.command then
+    return run_command(client, way)
+  end
   local cmd = client.config.cmd
   local program = vim.split(way.cli or 'baton trust', ' ')
   program[1] = type(cmd) == 'table' and cmd[1] or program[1]

@@ -96,6 +96,12 @@ describe("the notice of an end", () => {
       "Fix Issues",
       "More…",
     ]);
+    const withTrust = [CHANGES, UNDO, way("trust", "Trust the Check…", "baton.trust")];
+    assert.deepEqual(titles(noticeOfEnd(state({}), "merged", "m", withTrust)), [
+      "Show Changes",
+      "Undo",
+      "Trust the Check…",
+    ]);
     const withStart = [CHANGES, UNDO, way("reset", "Start Over"), way("start", "Start")];
     assert.deepEqual(titles(noticeOfEnd(state({}), "merged", "m", withStart)), ["Show Changes", "Undo"]);
   });
