@@ -242,6 +242,102 @@ fn a_client_says_what_it_was_shown() {
     assert!(!is_trusted(&session));
 }
 
+/// A workflow that ended with its check skipped, as nobody had trusted it.
+fn ended_without_its_check(check: &str) -> (Session, MessagesApi) {
+    let (session, api) = (with_checks(check), server());
+    session.run(&api, ["--task", "Do it", "--auto-approve"]).expect(0).prints("skipped: test (it was not trusted)");
+    (session, api)
+}
+
+/// The ways on by the id `trust`: title, command, command line.
+fn ways_to_trust(session: &Session) -> Vec<Value> {
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    let ways = status["ways_on"].as_array().unwrap().iter().filter(|way| way["id"] == "trust");
+    ways.map(|way| json!([way["title"], way["command"], way["cli"]])).collect()
+}
+
+#[test]
+fn a_check_that_was_skipped_is_trusted_and_run_after_the_end_from_an_editor() {
+    let (session, api) = ended_without_its_check(TEST);
+    let asked = api.requests().len();
+    assert_eq!(ways_to_trust(&session), [json!(["Trust the Check…", "baton.trust", "baton trust"])]);
+    let review = session.text(&session.memory("review.json"));
+    let mut editor = PlainEditor::open(&session, &api);
+    assert_eq!(editor.execute("baton.trust", &[]).unwrap(), json!({ "asked": ["test"] }));
+    editor.answer("Cancel");
+    assert!(!is_trusted(&session));
+    editor.execute("baton.trust", &[]).unwrap();
+    editor.answer("Trust It");
+    editor.answer("Run the Checks");
+    let says = |text: &str| text.contains("Checks passed: test.");
+    editor.until("the end of the run", |editor| {
+        let asked = editor.questions.iter().map(|question| question["params"]["message"].as_str().unwrap());
+        editor.messages.iter().map(String::as_str).chain(asked).any(says)
+    });
+    assert_eq!(ended(&session).0, "passed");
+    editor.quit();
+    assert_eq!(ways_to_trust(&session), Vec::<Value>::new());
+    assert_eq!(api.requests().len(), asked, "no model is asked");
+    assert_eq!(session.text(&session.memory("review.json")), review, "the review stands");
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    assert_eq!(status["state"], "merged");
+    assert!(status["summary"].as_str().unwrap().starts_with("Approved; checks passed: test."), "{status}");
+}
+
+#[test]
+fn a_check_that_was_skipped_is_run_after_the_end_at_a_terminal() {
+    let (session, _api) = ended_without_its_check(&TEST.replace("true", "exit 7"));
+    let mut terminal = Terminal::new();
+    let running = terminal.start(session.baton(["trust"]));
+    terminal.wait_for("let it run? [y/N] ");
+    terminal.type_line("y");
+    terminal.wait_for("now, on the work as it is? [y/N] ");
+    terminal.type_line("n");
+    running.wait().expect(0);
+    assert_eq!(ended(&session).0, "skipped");
+    // Trusted by now, it can still be run.
+    assert_eq!(ways_to_trust(&session), [json!(["Run the Checks", "baton.trust", "baton trust"])]);
+    let running = terminal.start(session.baton(["trust"]));
+    terminal.wait_for("now, on the work as it is? [y/N] ");
+    terminal.type_line("y");
+    running.wait().expect(0).prints("`test` fails");
+    let status = session.baton(["status", "--json"]).run().expect(0).json();
+    assert!(status["summary"].as_str().unwrap().starts_with("Approved, though `test` fails."), "{status}");
+}
+
+#[test]
+fn nothing_is_checked_before_the_work_is_done() {
+    let (session, api) = (with_checks(TEST), server());
+    to_the_gate(&session, &api);
+    let mut editor = PlainEditor::open(&session, &api);
+    editor.execute("baton.trust", &[]).unwrap();
+    editor.answer("Trust It");
+    editor.until("it is trusted", |editor| editor.messages.iter().any(|shown| shown.contains("Trusted: `true`")));
+    let answer = editor.execute("baton.trust", &[]).unwrap();
+    assert!(answer["message"].as_str().unwrap().contains("nothing to trust"), "{answer}");
+    editor.quit();
+    assert!(!session.exists(".agent_memory/impl_report.json"));
+}
+
+#[test]
+fn nothing_of_a_command_is_hidden_in_any_face() {
+    let session = with_checks("[[checks]]\nname = \"test\"\ncommand = \"true\\r\\u001b[2Krm -rf x\"\n");
+    let api = server();
+    to_the_gate(&session, &api);
+    let shown = r"true\r\u{1b}[2Krm -rf x";
+    assert_eq!(at_gate(&session).0[0]["command"], shown);
+    assert!(plan_md(&session).contains(shown), "{}", plan_md(&session));
+    let mut editor = PlainEditor::open(&session, &api);
+    let status = editor.execute("baton.status", &[]).unwrap();
+    assert_eq!(status["gate"]["checks"][0]["command"], shown);
+    editor.execute("baton.trust", &[]).unwrap();
+    editor.until("a question", |editor| !editor.questions.is_empty());
+    let asked = editor.questions[0]["params"]["message"].as_str().unwrap().to_owned();
+    assert!(asked.contains(shown), "{asked}");
+    editor.answer("Cancel");
+    editor.quit();
+}
+
 #[test]
 fn nothing_of_a_command_is_hidden_from_who_trusts_it() {
     let session = with_checks("[[checks]]\nname = \"test\"\ncommand = \"true\\r\\u001b[2Krm -rf x\"\n");

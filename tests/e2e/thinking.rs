@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use baton::models::{
-    Anthropic, AnthropicClient, AnthropicConfig, Block, Credential, Effort, Efforts, Limits, Message, Model,
-    ModelError, RetryPolicy, Role, Tier, Turn, TurnProgress, TurnRequest,
+    Anthropic, AnthropicClient, AnthropicConfig, Block, Credential, Effort, Efforts, FactSource, Limits, Message,
+    Model, ModelError, RetryPolicy, Role, Tier, Turn, TurnProgress, TurnRequest,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,10 @@ async fn a_model_that_takes_it_is_told_to_think_and_how_long() {
     assert_eq!(said(&requests[0].body), (adaptive.clone(), json!({ "effort": "low" }), json!(12_000)));
     assert_eq!(said(&requests[1].body), (adaptive, Value::Null, json!(12_000)), "no effort is named for this tier");
     assert_eq!(api.asked_for_models(), ["/v1/models/claude-haiku-5-5"], "asked once");
-    assert_eq!(model.limits().await, Limits { window: Some(200_000), max_output: Some(12_000) });
+    assert_eq!(
+        model.limits().await,
+        Limits { window: Some(200_000), max_output: Some(12_000), window_from: FactSource::Server }
+    );
 }
 
 #[tokio::test]

@@ -13,12 +13,13 @@ use cap_std::fs::Dir;
 
 use super::failure::Failure;
 use super::gate;
-use super::output::{exit_code_after, print, tell};
+use super::output::{columns, exit_code_after, print, tell};
 use super::progress::{Progress, Style};
 use super::run::{EndReport, block_on, drive, exit_code};
 use crate::config::Settings;
 use crate::memory::Store;
 use crate::models::{Models, Pace, Replay};
+use crate::text;
 use crate::workflow::{self, Approver, Changes, Editor, Gate, GateAnswer, Goal, Table};
 use crate::workspace::Workspace;
 
@@ -40,6 +41,10 @@ const REPOSITORY: [(&str, &str); 11] = [
     ("tests/check.rs", include_str!("../../demo/repo/tests/check.rs")),
 ];
 
+const WHAT_WAS_REAL: &str = "The models' answers came from a prepared transcript, and so did the tokens and costs; the rest \
+                             was real: the plan was checked, the edits published, the quotes of the review found in the \
+                             files.";
+
 /// Lines of the diff that are printed: few enough that the review stays on the screen.
 const DIFF_LINES: usize = 70;
 
@@ -52,7 +57,7 @@ pub(super) fn demo(table: &'static Table) -> Result<u8, Failure> {
         Failure::failed(format!("cannot write the sample repository to {}: {error}", std::env::temp_dir().display()))
     })?;
     tell(&format!("A sample repository, in {}", folder.display()));
-    tell(&format!("Its task: {}\n", TASK.trim()));
+    tell(&format!("{}\n", text::paragraph("Its task: ", TASK.trim(), columns())));
     let workspace = Workspace::open(&folder).map_err(|error| Failure::failed(error.to_string()))?;
     let progress = Arc::new(Progress::new(Style::for_stderr(), &table.with(&[])));
     let approver = Arc::new(ShowAndApprove { progress: progress.clone() });
@@ -79,7 +84,8 @@ impl Approver for ShowAndApprove {
     async fn ask(&self, gate: &Gate) -> GateAnswer {
         self.progress.suspend(|| {
             tell(&gate::as_text(gate));
-            tell("Nothing is written before you answer: approve, ask for changes, edit the plan or reject it.");
+            let words = "Nothing is written before you answer: approve, ask for changes, edit the plan or reject it.";
+            tell(&text::paragraph("", words, columns()));
             tell("The demo approves.\n");
         });
         GateAnswer::Approve { tasks: None }
@@ -104,12 +110,12 @@ fn changes(workspace: &Workspace, store: &Store) -> Result<String, Failure> {
 fn closing_text(folder: &Path) -> String {
     let folder = folder.display();
     format!(
-        "\nThe models' answers came from a prepared transcript, and so did the tokens and costs; the rest was real: the\n\
-         plan was checked, the edits published, the quotes of the review found in the files.\n\
+        "\n{}\n\
          \n\
          Look around:  cd {folder}\n\
          \x20             git diff · cargo test · cat .agent_memory/plan.md .agent_memory/review.json\n\
-         Your turn:    baton run --task \"…\"   in a project of yours, with ANTHROPIC_API_KEY set"
+         Your turn:    baton run --task \"…\"   in a project of yours, with ANTHROPIC_API_KEY set",
+        text::paragraph("", WHAT_WAS_REAL, columns())
     )
 }
 

@@ -22,6 +22,7 @@ use super::signals::{Stop, Stops};
 use crate::config::Settings;
 use crate::contracts::Verdict;
 use crate::memory::Store;
+use crate::models::Models;
 use crate::text;
 use crate::workflow::{
     self, Engine, EventErrorKind, Goal, IMPLEMENT, NO_PLAN, Outcome, PhaseEvent, Phases, Request, RunEnd, RunHandle,
@@ -163,13 +164,17 @@ pub(super) struct EndReport {
     phases: Phases,
     /// The models that were chosen for this run.
     models: ModelArgs,
+    /// Whether they are a recorded run.
+    is_recorded: bool,
 }
 
 impl EndReport {
     /// For the runs of this engine.
     pub(super) fn of(engine: &Engine) -> Self {
-        let Engine { store, settings, phases, .. } = engine;
-        Self { store: store.clone(), settings: settings.clone(), phases: phases.clone(), models: ModelArgs::default() }
+        let Engine { store, settings, phases, models, .. } = engine;
+        let is_recorded = models.as_ref().is_ok_and(Models::is_recorded);
+        let (store, settings, phases) = (store.clone(), settings.clone(), phases.clone());
+        Self { store, settings, phases, models: ModelArgs::default(), is_recorded }
     }
 
     /// Print the end of a run: the issues, the totals, where the files are, and what can be done now.
@@ -231,7 +236,8 @@ impl EndReport {
             }
         }
         lines.extend(message_lines(&end.message));
-        lines.push(format!("{}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
+        let recorded = if self.is_recorded { ", as recorded" } else { "" };
+        lines.push(format!("{}{recorded}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
         lines
     }
 }

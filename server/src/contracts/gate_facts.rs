@@ -120,6 +120,9 @@ pub struct Estimate {
     pub high: Spending,
     /// More than this is not spent before a person is asked again.
     pub ceiling: Spending,
+    /// Whether a recorded run is replayed: nothing is paid then, and what it cost once is known as it goes by.
+    #[serde(skip)]
+    pub is_recorded: bool,
 }
 
 /// A sum.
@@ -136,7 +139,8 @@ impl Estimate {
     pub fn words(&self) -> String {
         let (Some(low), Some(high)) = (self.low.usd, self.high.usd) else {
             let (low, high) = (tokens(self.low.tokens), tokens(self.high.tokens));
-            return format!("about {low} to {high} tokens; the models' prices are not known");
+            let billed = if self.is_recorded { "nothing is billed" } else { "the models' prices are not known" };
+            return format!("about {low} to {high} tokens; {billed}");
         };
         if high <= 0.0 && self.high.tokens > 0 {
             return format!("no cost, about {} to {} tokens", tokens(self.low.tokens), tokens(self.high.tokens));

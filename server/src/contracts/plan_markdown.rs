@@ -156,6 +156,7 @@ mod tests {
             low: spending(Some(0.004), 1_000),
             high: spending(Some(0.4), 9_000),
             ceiling: spending(Some(4.96), 50_000),
+            is_recorded: false,
         };
         let facts = GateFacts {
             protected: [(".npmrc", false), (".git/hooks/x", true)]
@@ -177,6 +178,8 @@ mod tests {
         assert!(text.contains(expected), "{text}");
         let unpriced = Estimate { low: spending(None, 1_000), high: spending(None, 9_000), ..estimate };
         assert_eq!(unpriced.words(), "about 1k to 9k tokens; the models' prices are not known");
+        let recorded = Estimate { is_recorded: true, ..unpriced };
+        assert_eq!(recorded.words(), "about 1k to 9k tokens; nothing is billed");
     }
 
     #[test]

@@ -64,8 +64,7 @@ impl Catalog {
     /// What a model takes in one request: what the user says, and for the rest what was `found` otherwise.
     pub fn limits(&self, model: &str, found: Limits) -> Limits {
         let Some(own) = self.own(model) else { return found };
-        let window_from = if own.window.is_some() { FactSource::User } else { found.window_from };
-        Limits { window: own.window.or(found.window), max_output: own.max_output.or(found.max_output), window_from }
+        Limits { window: own.window, max_output: own.max_output, window_from: FactSource::User }.or(found)
     }
 
     /// What a model (`provider:name`) costs.

@@ -12,7 +12,13 @@ pub struct Limits {
 impl Limits {
     /// What a server says.
     pub(super) fn of_server(window: Option<u64>, max_output: Option<u32>) -> Self {
-        Self { window, max_output, window_from: FactSource::Server }
+        let window_from = if window.is_some() { FactSource::Server } else { FactSource::default() };
+        Self { window, max_output, window_from }
+    }
+
+    /// What a table of this program says.
+    pub(super) fn of_table(window: u64, max_output: u32) -> Self {
+        Self { window: Some(window), max_output: Some(max_output), window_from: FactSource::Table }
     }
 
     /// These, and from others what they leave open.

@@ -52,7 +52,8 @@ enum NoTurn {
     },
 }
 
-const ID: &str = "replay:recorded";
+/// The model of a recorded run.
+pub(super) const RECORDED: &str = "replay:recorded";
 
 /// A recorded run, from the file that a variable names.
 pub(super) const PROVIDER: Provider = Provider {
@@ -137,7 +138,7 @@ impl Connection for Arc<Replay> {
 #[async_trait]
 impl Model for Replay {
     fn id(&self) -> &str {
-        ID
+        RECORDED
     }
 
     fn account(&self) -> String {

@@ -9,6 +9,7 @@ use super::effort::Efforts;
 use super::error::ModelError;
 use super::model::Model;
 use super::provider::{Connection, Provider};
+use super::replay::RECORDED;
 use super::setup::{Setup, settings};
 use super::table::PROVIDERS;
 use super::turn::Tier;
@@ -112,6 +113,11 @@ impl Models {
             Tier::Balanced => &self.balanced,
             Tier::Powerful => &self.powerful,
         }
+    }
+
+    /// Whether all of them are a recorded run that is played back.
+    pub fn is_recorded(&self) -> bool {
+        [&self.fast, &self.balanced, &self.powerful].iter().all(|model| model.id() == RECORDED)
     }
 
     /// Whose models these are and on whose account, for the beginning of a run: a line for each account, and where there are

@@ -58,7 +58,12 @@ fn gate() -> Gate {
                 reason: "runs code when you build".to_owned(),
             }],
             questions: Vec::new(),
-            estimate: Estimate { low: usd(0.05, 10), high: usd(0.21, 20), ceiling: usd(4.958, 900) },
+            estimate: Estimate {
+                low: usd(0.05, 10),
+                high: usd(0.21, 20),
+                ceiling: usd(4.958, 900),
+                is_recorded: false,
+            },
             models: Vec::new(),
             checks: Vec::new(),
             offered_checks: Vec::new(),

@@ -185,7 +185,8 @@ impl View<'_> {
     fn costs(&self, lines: &mut Vec<String>) {
         let estimate = self.gate.content.estimate.words();
         lines.push(String::new());
-        let so_far = self.gate.usage.words();
+        let recorded = if self.gate.content.estimate.is_recorded { ", as recorded" } else { "" };
+        let so_far = format!("{}{recorded}", self.gate.usage.words());
         lines.push(self.text("", &format!("So far {so_far}. To implement and review: {estimate}.")));
         lines.push(self.dim(&self.text("", &format!("The plan in full: {}", self.gate.plan_md))));
     }

@@ -26,6 +26,9 @@ const TIME_WIDTH: usize = 9;
 /// The clock for what still runs.
 pub(super) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// The columns of the terminal now; `None` where they are not known.
+pub(super) type Columns = Arc<dyn Fn() -> Option<usize> + Send + Sync>;
+
 /// Makes the target that is drawn on.
 pub(super) type Target = Box<dyn Fn() -> ProgressDrawTarget + Send>;
 
@@ -34,6 +37,7 @@ pub(super) struct Live {
     bars: MultiProgress,
     target: Target,
     clock: Clock,
+    columns: Columns,
     tick: Option<Duration>,
     name_width: usize,
     phase: Option<(EventPhase, ProgressBar)>,
@@ -48,9 +52,23 @@ struct Task {
 
 impl Live {
     /// A view on what `target` gives. Without `tick` spinners move only when something happens.
-    pub(super) fn new(target: Target, clock: Clock, tick: Option<Duration>) -> Self {
-        let bars = MultiProgress::with_draw_target(target());
-        Self { bars, target, clock, tick, name_width: NAME_WIDTH, phase: None, tasks: BTreeMap::new(), footer: None }
+    pub(super) fn new(target: Target, clock: Clock, columns: Columns, tick: Option<Duration>) -> Self {
+        let (bars, tasks) = (MultiProgress::with_draw_target(target()), BTreeMap::new());
+        Self { bars, target, clock, columns, tick, name_width: NAME_WIDTH, phase: None, tasks, footer: None }
+    }
+
+    /// What there is room for of a message on the line of a spinner with such a name, `indent` columns to the right.
+    fn fitting(&self, message: &str, indent: usize, name_width: usize) -> String {
+        // The spinner, the name, the time, and what is between.
+        let before = indent + 2 + name_width + 1 + TIME_WIDTH + 2;
+        let Some(room) = (self.columns)().and_then(|columns| columns.checked_sub(before)) else {
+            return message.to_owned();
+        };
+        if message.chars().count() <= room {
+            message.to_owned()
+        } else {
+            text::cut(message, room.saturating_sub(1)).into_owned()
+        }
     }
 
     /// The same with a column that holds the names of these phases.
@@ -130,7 +148,7 @@ impl Live {
                     self.phase = Some((event.phase, bar));
                 }
                 if let Some((_, bar)) = &self.phase {
-                    bar.set_message(message);
+                    bar.set_message(self.fitting(&message, 0, self.name_width));
                 }
             }
             EventStatus::Waiting | EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {
@@ -143,6 +161,7 @@ impl Live {
     fn task(&mut self, id: &str, event: &PhaseEvent, took: Duration) {
         let message = message_of(event);
         let shown = text::safe_line(id);
+        let width = shown.chars().count();
         match event.status {
             EventStatus::Started | EventStatus::Progress | EventStatus::Waiting => {
                 let begins = event.status == EventStatus::Started;
@@ -153,7 +172,8 @@ impl Live {
                     self.tasks.insert(id.to_owned(), Task { bar, title });
                 }
                 if let Some(Task { bar, title }) = self.tasks.get(id) {
-                    bar.set_message(if begins { message } else { titled(title, &message) });
+                    let message = if begins { message } else { titled(title, &message) };
+                    bar.set_message(self.fitting(&message, 2, width));
                 }
             }
             EventStatus::Done | EventStatus::Failed | EventStatus::Cancelled => {

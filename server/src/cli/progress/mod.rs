@@ -76,7 +76,9 @@ impl Progress {
             Style::Live => {
                 let target: Target = Box::new(ProgressDrawTarget::stderr);
                 // Smooth enough to see, slow enough for a remote terminal.
-                let live = Live::new(target, Arc::new(Timestamp::now), Some(Duration::from_millis(120)));
+                let columns = || console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+                let tick = Some(Duration::from_millis(120));
+                let live = Live::new(target, Arc::new(Timestamp::now), Arc::new(columns), tick);
                 Self::with(View::Live(live.with_room_for(phases.names())))
             }
             Style::Plain => Self::to(io::stderr()),

@@ -49,7 +49,8 @@ fn live_with(seconds: i64, columns: u16, phases: &[&'static str]) -> (Progress, 
     let target: Target = Box::new(move || ProgressDrawTarget::term_like_with_hz(Box::new(drawn.clone()), 255));
     let clock: Clock = Arc::new(move || Timestamp::from_second(seconds).unwrap());
     let phases = phases.iter().map(|name| PhaseName::new(name));
-    (Progress::with(View::Live(Live::new(target, clock, None).with_room_for(phases))), terminal)
+    let live = Live::new(target, clock, Arc::new(move || Some(columns.into())), None);
+    (Progress::with(View::Live(live.with_room_for(phases))), terminal)
 }
 
 fn drawn(progress: &Progress, terminal: &InMemoryTerm, expected: Expect) {

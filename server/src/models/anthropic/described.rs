@@ -56,10 +56,10 @@ impl Described {
         Self {
             thinks: is_supported(&capabilities["thinking"]["types"]["adaptive"]),
             efforts: [Effort::Low, Effort::Medium, Effort::High].map(takes),
-            limits: Limits {
-                window: tokens("max_input_tokens"),
-                max_output: tokens("max_tokens").and_then(|tokens| u32::try_from(tokens).ok()),
-            },
+            limits: Limits::of_server(
+                tokens("max_input_tokens"),
+                tokens("max_tokens").and_then(|tokens| u32::try_from(tokens).ok()),
+            ),
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(thinking(None), Thinking { is_adaptive: true, effort: None });
         assert_eq!(thinking(Some(Effort::Low)).effort, Some(Effort::Low));
         assert_eq!(thinking(Some(Effort::High)).effort, None);
-        assert_eq!(described.limits, Limits { window: Some(1_000_000), max_output: Some(128_000) });
+        assert_eq!(described.limits, Limits::of_server(Some(1_000_000), Some(128_000)));
         for answer in [json!({}), json!(null), json!([]), json!({ "capabilities": null, "max_tokens": -1 })] {
             assert_eq!(Described::of(&answer), Described::default(), "{answer}");
         }

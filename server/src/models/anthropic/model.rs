@@ -61,13 +61,9 @@ impl Anthropic {
 
     /// The user's own word first, then the API's, then the table for the API's own models.
     fn limits_by(&self, described: Limits) -> Limits {
-        let own = self.client.catalog.own(&self.id);
         let is_default = self.client.server.endpoint.is_default;
         let listed = if is_default { windows::limits(&self.name) } else { Limits::default() };
-        Limits {
-            window: own.and_then(|own| own.window).or(described.window).or(listed.window),
-            max_output: own.and_then(|own| own.max_output).or(described.max_output).or(listed.max_output),
-        }
+        self.client.catalog.limits(&self.id, described.or(listed))
     }
 }
 

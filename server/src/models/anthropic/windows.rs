@@ -15,7 +15,7 @@ pub(super) fn limits(model: &str) -> Limits {
     let is_version = |rest: &str| rest.strip_prefix('-').is_some_and(|rest| rest == "latest" || is_date(rest));
     let is_named = |name: &str| model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || is_version(rest));
     let found = MODELS.iter().find(|(name, ..)| is_named(name));
-    found.map(|(_, window, output)| Limits { window: Some(*window), max_output: Some(*output) }).unwrap_or_default()
+    found.map(|(_, window, output)| Limits::of_table(*window, *output)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
     fn a_model_is_found_by_its_name_with_a_date_or_without() {
         assert_eq!(limits("claude-haiku-4-5").window, Some(200_000));
         for name in ["claude-opus-5-5", "claude-opus-5-5-20260901", "claude-opus-5-5-latest"] {
-            assert_eq!(limits(name), Limits { window: Some(1_000_000), max_output: Some(128_000) }, "{name}");
+            assert_eq!(limits(name), Limits::of_table(1_000_000, 128_000), "{name}");
         }
         for name in ["", "qwen", "claude-opus-5", "claude-opus-5-5-5", "claude-opus-5-5-2026", "my-claude-opus-5-5"] {
             assert_eq!(limits(name), Limits::default(), "{name}");

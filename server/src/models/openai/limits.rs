@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::limits::{FactSource, Limits};
+use super::super::limits::Limits;
 use super::client::OpenAiClient;
 use super::list::Listed;
 
@@ -101,7 +101,7 @@ impl OpenAiClient {
 
 impl Known {
     fn limits(&self) -> Limits {
-        Limits { window: Some(self.window), max_output: Some(self.max_output), window_from: FactSource::Table }
+        Limits::of_table(self.window, self.max_output)
     }
 }
 

@@ -49,10 +49,14 @@ pub(super) async fn ask(client: &Client, content: &GateContent) -> CheckAnswer {
 /// The question about untrusted checks outside of a gate.
 pub(crate) fn trust_question(count: usize) -> &'static str {
     match count {
-        1 => "Baton: this check of the workspace is not trusted yet. It runs a command, and code of the workspace, on your \
-              computer. Let it run?",
-        _ => "Baton: these checks of the workspace are not trusted yet. They run commands, and code of the workspace, on \
-              your computer. Let them run?",
+        1 => {
+            "Baton: this check of the workspace is not trusted yet. It runs a command, and code of the workspace, on your \
+              computer. Let it run?"
+        }
+        _ => {
+            "Baton: these checks of the workspace are not trusted yet. They run commands, and code of the workspace, on \
+              your computer. Let them run?"
+        }
     }
 }
 
@@ -75,8 +79,7 @@ async fn ask_about_offers(client: &Client, offered: &[OfferedCheck]) -> CheckAns
     if offered.is_empty() {
         return CheckAnswer::default();
     }
-    let shown =
-        offered.iter().map(|offer| format!("\n{} ({})", in_full(&offer.command), plain(&offer.reason, 80)));
+    let shown = offered.iter().map(|offer| format!("\n{} ({})", in_full(&offer.command), plain(&offer.reason, 80)));
     let question = format!(
         "Baton: no checks are set. Remember these in baton.toml, and run them after the work?{}",
         shown.collect::<String>()

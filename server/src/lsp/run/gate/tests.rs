@@ -39,7 +39,7 @@ pub(in super::super) fn gate() -> Gate {
             }],
             flagged: Vec::new(),
             questions: Vec::new(),
-            estimate: Estimate { low: usd(0.1, 10), high: usd(0.2, 20), ceiling: usd(4.5, 900) },
+            estimate: Estimate { low: usd(0.1, 10), high: usd(0.2, 20), ceiling: usd(4.5, 900), is_recorded: false },
             models: Vec::new(),
             checks: Vec::new(),
             offered_checks: Vec::new(),
