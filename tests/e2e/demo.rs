@@ -28,6 +28,9 @@ fn the_demo_plays_a_whole_run_on_a_sample_and_what_it_says_is_there() {
     let done = done
         .reports("Plan, version 1")
         .reports("The demo approves.")
+        // What it costs is said in one way: it was paid once, and is not now.
+        .reports(", as recorded. To implement and review:")
+        .prints(", as recorded   .agent_memory")
         .prints("diff --git")
         .prints("nothing was committed");
     assert!(done.stdout.contains(" tokens · $"), "{}", done.stdout);

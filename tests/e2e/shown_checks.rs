@@ -170,7 +170,9 @@ fn the_status_has_checks_and_criteria_for_terminals_of_every_width() {
             "✓ test passed",
             "✗ lint failed",
             details,
-            "– e2e skipped no file of its paths was changed",
+            "skipped: e2e (no file of its paths was changed)",
+            // Why is said above.
+            "– e2e skipped Sandbox",
             "Sandbox: none",
             "? unproven: Whoever calls it is told what it answers now.",
             "✓ its criterion is met",

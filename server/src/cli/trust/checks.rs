@@ -35,7 +35,8 @@ pub(super) fn trust_checks(start: &Start<'_>) -> Result<u8, Failure> {
     if set.is_empty() {
         return offer(session, &store, &offered);
     }
-    print(&format!("There is nothing left to trust: these checks may run.\n{}", shown(set.iter())))?;
+    let these = if set.len() == 1 { "this check" } else { "these checks" };
+    print(&format!("There is nothing left to trust: {these} may run.\n{}", shown(set.iter())))?;
     offer_to_run(session, &store)
 }
 
@@ -52,7 +53,8 @@ fn ask_to_trust(session: Session, store: &Store, untrusted: &[&GateCheck]) -> Re
     }
     tell(&found);
     if !is_yes(trust_question(untrusted.len()).trim_end_matches("> "))? {
-        print("Nothing was trusted; these checks are skipped.")?;
+        let are = if untrusted.len() == 1 { "this check is" } else { "these checks are" };
+        print(&format!("Nothing was trusted; {are} skipped."))?;
         return Ok(PERSON);
     }
     let trust = untrusted.iter().map(|check| check.id.clone()).collect();
@@ -101,7 +103,7 @@ fn answer(session: Session, store: &Store, said: &CheckAnswer) -> Result<u8, Fai
 
 /// Where checks were skipped and the work is finished, ask whether to run them now, on the work as it is.
 fn offer_to_run(session: Session, store: &Store) -> Result<u8, Failure> {
-    const QUESTION: &str = "Run the checks that were skipped now, on the work as it is? [y/N] ";
+    const QUESTION: &str = "Run what was skipped now, on the work as it is? [y/N] ";
     if !has_terminal() || !workflow::can_run_skipped(store)? || !is_yes(QUESTION)? {
         return Ok(0);
     }

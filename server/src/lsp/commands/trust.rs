@@ -14,7 +14,7 @@ use crate::lsp::run::runs;
 use crate::lsp::wire::window;
 use crate::workflow::{self, CheckAnswer, Goal};
 
-const NOTHING: &str = "There is nothing to trust: the checks that are set may run.";
+const NOTHING: &str = "There is nothing to trust: what is set may run.";
 const NO_CHECKS: &str = "There is nothing to trust: no checks are set.";
 
 /// Ask whether the untrusted checks may run, and then whether to run those that were skipped. Answers at once with what is
@@ -76,9 +76,9 @@ async fn take(folder: Arc<Folder>, ids: Vec<String>) -> Result<(), Refused> {
 /// Ask whether to run what was skipped, on the work as it is.
 fn offer_to_run(folder: &Arc<Folder>) {
     let question = Confirmation {
-        message: "Baton: the checks may run. Run those that were skipped now, on the work as it is?".to_owned(),
+        message: "Baton: what was skipped may run by now. Run it on the work as it is?".to_owned(),
         yes: "Run the Checks",
-        refused: "Baton: the checks were not run. baton.trust offers it again.",
+        refused: "Baton: what was skipped was not run. baton.trust offers it again.",
     };
     question.ask(folder, |folder| async move { runs::start(&folder, Goal::Checks.into()).await.map(drop) });
 }

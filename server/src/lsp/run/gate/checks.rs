@@ -10,8 +10,6 @@ use crate::text::{cut, revealed};
 use crate::workflow::{CheckAnswer, GateContent};
 
 // A stray Enter takes the first answer in some clients: it lets nothing run and changes nothing.
-const SKIP: &str = "Skip Them";
-const RUN: &str = "Run Them";
 const NOT_NOW: &str = "Not Now";
 const NEVER: &str = "Don't Ask Again";
 const REMEMBER: &str = "Remember and Run";
@@ -34,13 +32,14 @@ pub(super) async fn ask(client: &Client, content: &GateContent) -> CheckAnswer {
     if untrusted.is_empty() {
         return ask_about_offers(client, &content.offered_checks).await;
     }
-    let question = format!(
-        "Baton: these checks of the workspace are not trusted yet. Run them after the work?{}",
-        listed(untrusted.iter().copied())
-    );
+    let (asked, skip, run) = match untrusted.len() {
+        1 => ("this check of the workspace is not trusted yet. Run it after the work?", "Skip It", "Run It"),
+        _ => ("these checks of the workspace are not trusted yet. Run them after the work?", "Skip Them", "Run Them"),
+    };
+    let question = format!("Baton: {asked}{}", listed(untrusted.iter().copied()));
     let is_yes = matches!(
-        window::ask(client, MessageType::WARNING, question, &[SKIP, RUN]).await,
-        Ok(Some(title)) if title == RUN
+        window::ask(client, MessageType::WARNING, question, &[skip, run]).await,
+        Ok(Some(title)) if title == run
     );
     let trust = if is_yes { untrusted.iter().map(|check| check.id.clone()).collect() } else { Vec::new() };
     CheckAnswer { trust, remember: None }
@@ -80,10 +79,11 @@ async fn ask_about_offers(client: &Client, offered: &[OfferedCheck]) -> CheckAns
         return CheckAnswer::default();
     }
     let shown = offered.iter().map(|offer| format!("\n{} ({})", in_full(&offer.command), plain(&offer.reason, 80)));
-    let question = format!(
-        "Baton: no checks are set. Remember these in baton.toml, and run them after the work?{}",
-        shown.collect::<String>()
-    );
+    let asked = match offered.len() {
+        1 => "Remember this one in baton.toml, and run it after the work?",
+        _ => "Remember these in baton.toml, and run them after the work?",
+    };
+    let question = format!("Baton: no checks are set. {asked}{}", shown.collect::<String>());
     let answer = window::ask(client, MessageType::INFO, question, &[NOT_NOW, NEVER, REMEMBER]).await;
     let remember = match answer.ok().flatten().as_deref() {
         Some(REMEMBER) => Some(offered.iter().map(|offer| offer.id.clone()).collect()),
