@@ -192,7 +192,7 @@ fn what_a_project_is_tested_by_is_remembered_on_a_yes_alone() {
         if is_remembered {
             let written = "[[checks]]\nname = \"test\"\ncommand = \"make test\"\n";
             assert_eq!(session.text("baton.toml"), written);
-            session.baton(["trust"]).run().expect(0).prints("these checks may run");
+            session.baton(["trust"]).run().expect(0).prints("this check may run");
             assert_eq!(ended(&session).0, "passed", "it runs in the run that remembered it");
         }
         // A no is kept, and leaving it open is none.
@@ -286,7 +286,7 @@ fn a_check_that_was_skipped_is_trusted_and_run_after_the_end_from_an_editor() {
 
 #[test]
 fn a_check_that_was_skipped_is_run_after_the_end_at_a_terminal() {
-    let (session, _api) = ended_without_its_check(&TEST.replace("true", "exit 7"));
+    let (session, _api) = ended_without_its_check(&TEST.replace("true", "! grep -q ' 1$' src/t1.rs"));
     let mut terminal = Terminal::new();
     let running = terminal.start(session.baton(["trust"]));
     terminal.wait_for("let it run? [y/N] ");

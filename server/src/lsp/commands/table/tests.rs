@@ -26,6 +26,7 @@ fn the_contract_lists_exactly_these_commands() {
         "rollback",
         "diff",
         "accept",
+        "trust",
         "fixIssue",
         "dismissIssue",
         "restoreIssue",
