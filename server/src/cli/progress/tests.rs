@@ -262,3 +262,18 @@ fn a_log_tells_of_progress_only_what_is_worth_a_line() {
         "#]],
     );
 }
+
+#[test]
+fn a_message_that_has_no_room_ends_with_a_mark() {
+    let (progress, terminal) = live_with(0, 40, &[]);
+    progress.on(&event(0, "implement started", "Implementing 2 tasks"));
+    progress.on(&event(0, "implement/T1 started", "Trim the name that was given"));
+    let drawn: Vec<String> = {
+        if let View::Live(live) = &lock(&progress.inner).view {
+            live.all_bars().for_each(indicatif::ProgressBar::force_draw);
+        }
+        terminal.contents().lines().map(str::to_owned).collect()
+    };
+    assert!(drawn[0].ends_with("Implementing 2 t…"), "{drawn:?}");
+    assert!(drawn[1].ends_with('…') && drawn.iter().all(|line| line.chars().count() <= 40), "{drawn:?}");
+}
