@@ -434,14 +434,20 @@ impl Search {
 
     fn finish(self) -> Found {
         let mut hidden: Vec<Hidden> = Vec::new();
+        // The hidden folders around the next path, as places in the list. Sorted by path, a folder stands right before all
+        // that is in it.
+        let mut around: Vec<usize> = Vec::new();
         for next in self.hidden.into_values() {
-            // Sorted by path, a folder stands before what is in it.
-            let is_beneath = |last: &Hidden| {
-                last.is_folder && next.path.starts_with(&last.path) && (!last.is_secret || next.is_secret)
-            };
-            if !hidden.iter().rev().any(is_beneath) {
-                hidden.push(next);
+            while around.last().is_some_and(|last| !next.path.starts_with(&hidden[*last].path)) {
+                around.pop();
             }
+            if around.iter().any(|outer| !hidden[*outer].is_secret || next.is_secret) {
+                continue;
+            }
+            if next.is_folder {
+                around.push(hidden.len());
+            }
+            hidden.push(next);
         }
         Found { hidden, special: self.special, cut: self.cut }
     }
