@@ -5,6 +5,8 @@
 
 mod attacks;
 mod bad_input;
+mod ignored;
+mod kernel;
 mod lab;
 mod levels;
 mod projects;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::exposed::Exposed;
-use super::hints::hints;
+use super::hints::{hints, too_many};
 use super::job::{Ended, Job, Place, Ran};
 use super::launch::{Came, Given, run_room};
 use super::output::Output;
@@ -30,18 +30,24 @@ const PROBE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(super) struct Confined {
     exposed: Exposed,
+    /// Why the kernel refuses a check no system calls.
+    pub(super) unfiltered: Option<String>,
     home: Option<PathBuf>,
 }
 
 impl Confined {
     /// Confines a process that runs `true`, and says why that failed if it did.
     pub(super) async fn find(workspace: &Workspace, cancel: &CancellationToken) -> Result<Self, String> {
-        let confined = Self { exposed: Exposed::of_process(), home: User::of_process().home };
+        let mut confined = Self { exposed: Exposed::of_process(), unfiltered: None, home: User::of_process().home };
         let place = Place::End { touched: Vec::new() };
         let job = Job { command: "true".to_owned(), timeout: PROBE, network: false, secrets: false, place };
         let log = std::fs::OpenOptions::new().write(true).open("/dev/null").map_err(|error| error.to_string())?;
-        match confined.run(workspace, &job, log, cancel).await.ended {
-            Ended::Exited(0) => Ok(confined),
+        let (ran, unfiltered) = confined.run_here(workspace, &job, log, cancel).await;
+        match ran.ended {
+            Ended::Exited(0) => {
+                confined.unfiltered = unfiltered;
+                Ok(confined)
+            }
             Ended::NotRun(reason) => Err(reason),
             ended => Err(format!("`true` did not succeed: {ended:?}")),
         }
@@ -55,15 +61,28 @@ impl Confined {
         log: std::fs::File,
         cancel: &CancellationToken,
     ) -> Ran {
+        self.run_here(workspace, job, log, cancel).await.0
+    }
+
+    /// The same; also why the kernel refused it no system calls.
+    async fn run_here(
+        &self,
+        workspace: &Workspace,
+        job: &Job,
+        log: std::fs::File,
+        cancel: &CancellationToken,
+    ) -> (Ran, Option<String>) {
         let given = self.exposed.give(workspace, job).await;
         let mut output = Output::new(log, &given.masked);
         let setup = self.setup(workspace.root(), job, given.variables);
         let given = Given { setup: &setup, contents: Vec::new(), limit: job.timeout };
-        let Came { ended, elapsed, .. } = run_room(given, &mut output, cancel, |_| Vec::new()).await;
+        let Came { ended, elapsed, unfiltered, was_full, .. } =
+            run_room(given, &mut output, cancel, |_| Vec::new()).await;
         let output = output.into_text();
         let mut told = explanations(&ended, &output, job.network);
+        told.extend(too_many(was_full));
         told.extend(hints(job, &ended, &output).into_iter().filter(|hint| !hint.contains("view")));
-        Ran { ended, elapsed, output, changed: Vec::new(), replaced: Vec::new(), hints: told }
+        (Ran { ended, elapsed, output, changed: Vec::new(), replaced: Vec::new(), hints: told }, unfiltered)
     }
 
     fn setup(&self, root: &Path, job: &Job, environment: Vec<(OsString, OsString)>) -> Setup {
@@ -77,6 +96,7 @@ impl Confined {
             kept: Vec::new(),
             hidden: Vec::new(),
             through: Vec::new(),
+            parts: Vec::new(),
             edits: Vec::new(),
             network: job.network,
             map_outside: false,

@@ -9,8 +9,10 @@ use super::job::{Job, Place, Ran, SandboxWish};
 use super::output::Output;
 use super::process::{not_run, run_plain};
 #[cfg(target_os = "linux")]
+use super::said::unfiltered;
+#[cfg(target_os = "linux")]
 use super::view::View;
-use super::why::Why;
+use super::why::{Why, sentence};
 use crate::contracts::{RepoPath, SandboxLevel};
 use crate::workspace::Workspace;
 
@@ -81,8 +83,7 @@ impl Sandbox {
     /// `None` where there is nothing to say.
     pub fn explanation(&self) -> Option<String> {
         let long = &self.why.as_ref()?.long;
-        let mut letters = long.chars();
-        letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        (!long.is_empty()).then(|| sentence(long))
     }
 
     /// Whether edits can be tried before they are published.
@@ -120,7 +121,11 @@ async fn best(workspace: &Workspace, memory_dir: &RepoPath, cancel: &Cancellatio
         Err(no_view) => no_view,
     };
     let (level, long) = match Confined::find(workspace, cancel).await {
-        Ok(confined) => (Level::Landlock(confined), format!("{NOT_STOPPED}. There is no view: {}", no_view.long)),
+        Ok(confined) => {
+            let more = confined.unfiltered.as_deref().map(unfiltered);
+            let said = [Some(NOT_STOPPED.to_owned()), more, Some(format!("There is no view: {}", no_view.long))];
+            (Level::Landlock(confined), said.into_iter().flatten().collect::<Vec<_>>().join(". "))
+        }
         Err(no_landlock) => (
             Level::None(Exposed::of_process()),
             format!("{NO_SANDBOX}. There is no view: {}. Landlock: {no_landlock}", no_view.long),

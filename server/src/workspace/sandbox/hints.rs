@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::job::{Ended, Job, Place};
+use super::limits::MAX_TASKS;
 
 /// Words of programs that could not reach the network.
 const NO_NETWORK: [&str; 14] = [
@@ -55,8 +56,14 @@ pub(super) fn hints(job: &Job, ended: &Ended, output: &str) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if has(&["io_uring"]) && has(&["ENOSYS", "Function not implemented", "os error 38"]) {
+        hints.push("A check has no io_uring, as on a kernel where it is switched off.".to_owned());
+    }
     if has(&["ENOSPC", "No space left on device", "Disk quota exceeded"]) {
-        hints.push("The disk, or the view's own /tmp in memory, is full. Write less there.".to_owned());
+        hints.push(
+            "The disk is full, or what /tmp, /var/tmp, /run and /dev/shm have in memory together. Write less there."
+                .to_owned(),
+        );
     }
     if has(&["EROFS", "Read-only file system"]) {
         hints.push("Outside of the workspace, the home folder and /tmp, a view is read-only.".to_owned());
@@ -69,6 +76,11 @@ pub(super) fn hints(job: &Job, ended: &Ended, output: &str) -> Vec<String> {
         );
     }
     hints
+}
+
+/// What is said of a check that the kernel refused more processes.
+pub(super) fn too_many(was_full: bool) -> Option<String> {
+    was_full.then(|| format!("It had {MAX_TASKS} processes and threads, and was refused more."))
 }
 
 /// Which of these folders, by what it printed, a command could not remove or rename: each is a mount of its own.

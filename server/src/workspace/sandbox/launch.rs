@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::group::Group;
 use super::job::Ended;
 use super::output::Output;
 use super::room::{Answer, Changes, Fault, Report, Setup, read_frame};
@@ -35,6 +36,10 @@ pub(super) struct Came {
     pub(super) elapsed: Duration,
     /// The step of the set-up that failed.
     pub(super) fault: Option<Fault>,
+    /// Why the kernel refuses it no system calls.
+    pub(super) unfiltered: Option<String>,
+    /// Whether the kernel refused it more processes.
+    pub(super) was_full: bool,
     /// What is different in the workspace.
     pub(super) changes: Changes,
     /// The wanted files: path, permissions, content.
@@ -58,12 +63,15 @@ where
         ended: Ended::Cancelled,
         elapsed: Duration::ZERO,
         fault: None,
+        unfiltered: None,
+        was_full: false,
         changes: Changes::default(),
         files: vec![],
     };
     match Room::start(&given) {
         Ok(mut room) => {
             room.follow(given.limit, output, cancel, choose, &mut came).await;
+            came.was_full = room.group.as_ref().is_some_and(Group::was_full);
             room.end(output).await;
         }
         Err(error) => {
@@ -83,6 +91,8 @@ where
 /// A room that is being talked with.
 struct Room {
     child: Child,
+    /// Where one is delegated.
+    group: Option<Group>,
     printed: Receiver,
     is_open: bool,
     buffer: Vec<u8>,
@@ -110,6 +120,8 @@ impl Room {
         command.stdout(writer.try_clone()?).stderr(writer);
         let child = command.spawn()?;
         drop(command);
+        // It waits for its set-up, and has started nothing.
+        let group = child.id().and_then(Group::of);
         ours.set_nonblocking(true)?;
         let (mut from, mut to) = UnixStream::from_std(ours)?.into_split();
         let (say, mut to_say) = mpsc::unbounded_channel::<Vec<u8>>();
@@ -141,7 +153,16 @@ impl Room {
         }
         let _ = say.send(all);
         let printed = Receiver::from_owned_fd(reader.into())?;
-        Ok(Self { child, printed, is_open: true, buffer: vec![0; 64 << 10], said, say: Some(say), _talking: talking })
+        Ok(Self {
+            child,
+            group,
+            printed,
+            is_open: true,
+            buffer: vec![0; 64 << 10],
+            said,
+            say: Some(say),
+            _talking: talking,
+        })
     }
 
     /// Listens until the command has ended and what was wanted has come, its time is over or it is cancelled.
@@ -169,6 +190,7 @@ impl Room {
             };
             match report {
                 Report::Unshared => self.answer(&Answer::Mapped(self.map_users().is_ok())),
+                Report::Unfiltered(reason) => came.unfiltered = Some(reason),
                 Report::Started => {
                     let now = Instant::now();
                     at.started = Some(now);

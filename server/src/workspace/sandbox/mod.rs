@@ -9,6 +9,8 @@
 //! Deliberately absent: which commands there are, who trusts them, and what becomes of the files that came back.
 
 #[cfg(target_os = "linux")]
+mod bound;
+#[cfg(target_os = "linux")]
 mod changed;
 #[cfg(target_os = "linux")]
 mod confined;
@@ -20,6 +22,8 @@ mod environment;
 mod exposed;
 #[cfg(target_os = "linux")]
 mod few_mounts;
+#[cfg(target_os = "linux")]
+mod group;
 mod handle;
 mod hidden;
 #[cfg(target_os = "linux")]
@@ -35,6 +39,8 @@ mod process;
 mod refused;
 #[cfg(target_os = "linux")]
 mod room;
+#[cfg(target_os = "linux")]
+mod said;
 #[cfg(target_os = "linux")]
 mod scratch;
 #[cfg(target_os = "linux")]

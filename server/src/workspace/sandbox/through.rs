@@ -1,9 +1,8 @@
 //! Folders that git ignores: at the end of a round a command works on the real ones.
 
-use std::path::PathBuf;
-
 use cap_std::fs::Dir;
 
+use super::bound::{Bound, Budget, NotBound, look};
 use crate::contracts::RepoPath;
 use crate::workspace::ignored::Ignored;
 use crate::workspace::protect::{GitFolders, Protection, protection};
@@ -11,9 +10,6 @@ use crate::workspace::{Workspace, WorkspaceError};
 
 /// More folders than this are not looked at.
 const MAX_VISITED: usize = 100_000;
-
-/// No more folders than this are looked through for repositories, in all that git ignores: what is left of them is not bound.
-const MAX_LOOKED_THROUGH: usize = 60_000;
 
 /// More than this are not bound: each is a mount.
 const MAX_FOLDERS: usize = 1_000;
@@ -44,18 +40,26 @@ pub(super) fn make_build_folders(workspace: &Workspace) -> Result<(), WorkspaceE
     Ok(())
 }
 
-/// The outermost folders that git ignores, without any that is protected, that is or holds a repository, or that belongs to
-/// Baton.
-pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> Result<Vec<RepoPath>, WorkspaceError> {
+/// What of the workspace is the real one for a check at the end of a round.
+#[derive(Debug, Default)]
+pub(super) struct Through {
+    /// The folders, sorted.
+    pub(super) bound: Vec<Bound>,
+    /// Those that are copied on write all the same, though they may hold a cache, and why.
+    pub(super) not_bound: Vec<(String, NotBound)>,
+}
+
+/// The outermost folders that git ignores, without any that is protected, that is a repository, or that belongs to Baton.
+pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> Result<Through, WorkspaceError> {
     let ignored = Ignored::of(workspace)?;
-    let mut found = Vec::new();
+    let mut found = Through::default();
     let mut todo: Vec<Option<RepoPath>> = vec![None];
     let mut visited = 0;
-    let mut budget = MAX_LOOKED_THROUGH;
+    let mut budget = Budget::default();
     while let Some(folder) = todo.pop() {
         for path in subfolders(workspace.dir(), folder.as_ref()) {
             visited += 1;
-            if visited > MAX_VISITED || found.len() >= MAX_FOLDERS {
+            if visited > MAX_VISITED || found.bound.len() >= MAX_FOLDERS {
                 return Ok(found);
             }
             if protection(&path, memory_dir) == Protection::Never {
@@ -63,56 +67,25 @@ pub(super) fn ignored_folders(workspace: &Workspace, memory_dir: &RepoPath) -> R
             }
             if !ignored.is_ignored_path(path.as_str(), true)? {
                 todo.push(Some(path));
-            } else if is_harmless(workspace, &path, memory_dir, &mut budget) {
-                found.push(path);
+            } else if is_harmless(workspace, &path, memory_dir) {
+                match look(workspace.dir(), path.as_str(), &mut budget) {
+                    Ok(bound) => found.bound.push(bound),
+                    Err(why) => found.not_bound.push((path.as_str().to_owned(), why)),
+                }
             }
         }
     }
-    found.sort();
+    found.bound.sort_by(|one, other| one.folder.cmp(&other.folder));
     Ok(found)
 }
 
-/// Whether nothing in a folder is taken for a configuration by the user's own programs: neither the folder itself, nor a
-/// repository, whose hooks they would run, at any depth.
-fn is_harmless(workspace: &Workspace, folder: &RepoPath, memory_dir: &RepoPath, budget: &mut usize) -> bool {
-    let probe = |name: &str| RepoPath::parse(&format!("{folder}/{name}")).ok();
+/// Whether a folder is not taken for a configuration by the user's own programs, and is no repository, whose hooks they would
+/// run.
+fn is_harmless(workspace: &Workspace, folder: &RepoPath, memory_dir: &RepoPath) -> bool {
     let is_free = |path: &RepoPath| protection(path, memory_dir) == Protection::None;
-    let is_repository = |folder: &RepoPath| {
-        let git = format!("{folder}/.git");
-        let head = RepoPath::parse(&format!("{folder}/x"));
-        workspace.dir().symlink_metadata(git).is_ok()
-            || head.is_ok_and(|inside| GitFolders::of(workspace, [&inside]).contain(&inside))
-    };
-    let is_plain = is_free(folder) && probe("x").is_some_and(|inside| is_free(&inside));
-    is_plain && !is_repository(folder) && holds_no_repository(workspace.dir(), folder, budget)
-}
-
-/// Whether a folder was looked through and no repository is in it, also no bare one. The budget is that of all folders.
-fn holds_no_repository(root: &Dir, folder: &RepoPath, budget: &mut usize) -> bool {
-    let mut todo = vec![PathBuf::from(folder.as_str())];
-    while let Some(path) = todo.pop() {
-        if *budget == 0 {
-            return false;
-        }
-        *budget -= 1;
-        let entries = match root.read_dir(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(_) => return false,
-            Ok(entries) => entries,
-        };
-        let mut parts_of_bare = 0;
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            parts_of_bare += usize::from(["HEAD", "objects", "refs"].iter().any(|part| name == *part));
-            if name.eq_ignore_ascii_case(".git") || parts_of_bare == 3 {
-                return false;
-            }
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                todo.push(path.join(name));
-            }
-        }
-    }
-    true
+    let inside = RepoPath::parse(&format!("{folder}/x")).ok();
+    is_free(folder)
+        && inside.is_some_and(|inside| is_free(&inside) && !GitFolders::of(workspace, [&inside]).contain(&inside))
 }
 
 /// The folders in a folder; links are none, and neither are names that no path can have.
@@ -155,17 +128,11 @@ mod tests {
         );
         fixture.link("target", "link");
         let found = ignored_folders(&fixture.workspace(), &memory()).unwrap();
-        let names: Vec<_> = found.iter().map(RepoPath::as_str).collect();
-        assert_eq!(names, ["a.log", "src/node_modules", "target"]);
-    }
-
-    #[test]
-    fn what_is_too_large_to_be_looked_through_is_not_bound() {
-        let fixture = Fixture::new("//- /out/a/b/c\nx\n");
-        let (workspace, out) = (fixture.workspace(), RepoPath::parse("out").unwrap());
-        for (mut budget, is_bound) in [(3, true), (2, false), (0, false)] {
-            assert_eq!(is_harmless(&workspace, &out, &memory(), &mut budget), is_bound);
-            assert_eq!(budget, 0);
-        }
+        let names: Vec<_> = found.bound.iter().map(|bound| bound.folder.as_str()).collect();
+        assert_eq!(names, ["a.log", "b.log", "c.log", "d.log", "deps", "src/node_modules", "target"]);
+        let parts: Vec<_> = found.bound.iter().flat_map(|bound| &bound.parts).collect();
+        let expected = ["b.log/in/deep/er", "c.log/in/deep", "d.log/in/deep", "deps/one"];
+        assert_eq!(parts, expected.iter().map(std::path::Path::new).collect::<Vec<_>>());
+        assert_eq!(found.not_bound, [("vendor".to_owned(), NotBound::Repository)]);
     }
 }

@@ -11,12 +11,13 @@ use rustix::process::geteuid;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::bound::{Bound, Left, NotBound, look_again};
 use super::changed;
 use super::copy::copy_tree;
 use super::environment::{Environment, Wanted, of_check};
 use super::few_mounts::few;
 use super::hidden::{Found, Places, at_home, find, home_of_user};
-use super::hints::{busy_folders, emptied, hints, missing_secrets};
+use super::hints::{busy_folders, emptied, hints, missing_secrets, too_many};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
 use super::launch::{Came, Given, run_room};
 use super::limits::pid_max;
@@ -24,11 +25,12 @@ use super::output::Output;
 use super::process::not_run;
 use super::refused::why;
 use super::room::{Edit, Fault, Inside, Setup, Tree};
+use super::said::{not_looked_through, of_ignored, unfiltered};
 use super::scratch::{self, Scratch};
 use super::sockets::{listed_sockets, sockets};
-use super::through::{ignored_folders, make_build_folders};
+use super::through::{Through, ignored_folders, make_build_folders};
 use super::user::{User, memory_bytes};
-use super::why::Why;
+use super::why::{Why, sentence};
 use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::git::repository_folder;
@@ -101,6 +103,8 @@ struct Prepared {
     found: Found,
     /// Folders that are empty, as there are too many secrets in them.
     emptied: Vec<PathBuf>,
+    /// The folders that are the real ones.
+    through: Through,
 }
 
 impl View {
@@ -134,7 +138,7 @@ impl View {
         for upper in uppers.clone() {
             let view = Self { user: user.clone(), upper, is_copy: false, outside: outside.clone() };
             match view.probe(workspace, memory_dir, cancel).await {
-                Ok(cut) => return Ok((view, not_looked_through(&cut).map(|long| Why::new("", long)))),
+                Ok(said) => return Ok((view, said.map(|long| Why::new("", long)))),
                 Err(refused) => {
                     if first.as_ref().is_none_or(|first| !first.is_of_machine() && refused.is_of_machine()) {
                         first = Some(refused);
@@ -152,12 +156,12 @@ impl View {
             return Err(Why { long: format!("{}; and with a copy: {no_folder}", why.long), ..why });
         }
         match view.probe(workspace, memory_dir, cancel).await {
-            Ok(cut) => {
+            Ok(said) => {
                 let long = format!(
                     "{}, so that a check works on a copy of the workspace, which is made anew for each and takes longer",
                     why.long
                 );
-                let long = [Some(long), not_looked_through(&cut)].into_iter().flatten().collect::<Vec<_>>().join(". ");
+                let long = [Some(long), said].into_iter().flatten().collect::<Vec<_>>().join(". ");
                 Ok((view, Some(Why::new("on a copy", long))))
             }
             Err(Refused { why: of_copy, fault }) => {
@@ -167,13 +171,13 @@ impl View {
         }
     }
 
-    /// Does it once, with a command that does nothing; returns the folders that were too large to be looked through.
+    /// Does it once, with a command that does nothing; returns what is to be said of the view.
     async fn probe(
         &self,
         workspace: &Workspace,
         memory_dir: &RepoPath,
         cancel: &CancellationToken,
-    ) -> Result<Vec<PathBuf>, Refused> {
+    ) -> Result<Option<String>, Refused> {
         let unknown = |long: String| Refused { why: Why::unknown(long), fault: None };
         let place = Place::Try { edits: Vec::new() };
         let job = Job { command: "true".to_owned(), timeout: PROBE, network: false, secrets: false, place };
@@ -184,7 +188,11 @@ impl View {
         let given = Given { setup: &prepared.setup, contents: Vec::new(), limit: job.timeout };
         let came = run_room(given, &mut output, cancel, |_| Vec::new()).await;
         match (came.ended, came.fault) {
-            (Ended::Exited(0), _) => Ok(prepared.found.cut),
+            (Ended::Exited(0), _) => {
+                let said = [not_looked_through(&prepared.found.cut), came.unfiltered.as_deref().map(unfiltered)];
+                let said: Vec<String> = said.into_iter().flatten().collect();
+                Ok((!said.is_empty()).then(|| said.join(". ")))
+            }
             (_, Some(fault)) => Err(Refused { why: why(&fault), fault: Some(fault) }),
             (Ended::NotRun(reason), None) => Err(unknown(reason)),
             (ended, None) => {
@@ -262,7 +270,7 @@ impl View {
             changed::wanted(changes, &counted, memory_dir)
         })
         .await;
-        let Came { ended, elapsed, fault, changes, files } = came;
+        let Came { ended, elapsed, fault, changes, files, was_full, .. } = came;
         let replaced = changed::replaced(&changes, &counted, memory_dir);
         let mut changed = changed::deleted(&changes, &counted, memory_dir);
         changed.extend(files.into_iter().filter_map(|(path, mode, content)| {
@@ -280,6 +288,12 @@ impl View {
         }
         if !matches!(ended, Ended::Exited(0) | Ended::NotRun(_) | Ended::Cancelled) {
             hints.extend(emptied(&prepared.emptied));
+        }
+        hints.extend(too_many(was_full));
+        if !matches!(ended, Ended::NotRun(_)) {
+            hints.extend(not_looked_through(&prepared.found.cut).map(|said| sentence(&said)));
+            let Through { bound, not_bound } = prepared.through;
+            hints.extend(of_ignored(&not_bound, &left_in(workspace, bound).await));
         }
         drop(prepared.scratch);
         (Ran { ended, elapsed, output, changed, replaced, hints }, prepared.setup.through)
@@ -332,16 +346,17 @@ impl View {
         let few = few(hidden.chain(special).collect(), &roots)?;
         let hidden: Vec<OsString> = few.paths.into_iter().map(OsString::from).collect();
         let (edits, through) = match &job.place {
-            Place::Try { edits } => (edits.iter().map(header).collect(), Vec::new()),
+            Place::Try { edits } => (edits.iter().map(header).collect(), Through::default()),
             Place::End { .. } => {
                 make_build_folders(workspace).map_err(|error| error.to_string())?;
                 let folders = ignored_folders(workspace, memory_dir).map_err(|error| error.to_string())?;
-                let folders = folders.iter().map(|path| path.as_str().to_owned());
-                (Vec::new(), folders.filter(|folder| !own_folders.contains(folder)).collect::<Vec<String>>())
+                (Vec::new(), self.without(folders, own_folders))
             }
         };
+        let folders: Vec<String> = through.bound.iter().map(|bound| bound.folder.clone()).collect();
+        let parts = through.bound.iter().flat_map(|bound| &bound.parts).map(Into::into).collect();
         let tree = match &scratch {
-            Some(scratch) if self.is_copy => copy(workspace, scratch, &hidden, &through, cancel)?,
+            Some(scratch) if self.is_copy => copy(workspace, scratch, &hidden, &folders, cancel)?,
             _ => Tree::Overlay,
         };
         let is_root = geteuid().is_root();
@@ -362,7 +377,8 @@ impl View {
             covered: self.user.covered.iter().map(Into::into).collect(),
             kept: kept.into_iter().map(Into::into).collect(),
             hidden,
-            through,
+            through: folders,
+            parts,
             edits,
             network: job.network,
             map_outside: is_root,
@@ -372,7 +388,19 @@ impl View {
             collect: matches!(job.place, Place::End { .. }),
             inside,
         };
-        Ok(Prepared { setup, scratch, environment, found, emptied: few.emptied })
+        Ok(Prepared { setup, scratch, environment, found, emptied: few.emptied, through })
+    }
+
+    /// Without the folders that the room gets a copy on write of. Where no overlay can be laid, a folder that needs some is
+    /// copied with the rest.
+    fn without(&self, through: Through, own_folders: &[String]) -> Through {
+        let Through { mut bound, mut not_bound } = through;
+        bound.retain(|bound| !own_folders.contains(&bound.folder));
+        if self.is_copy {
+            let copied = bound.extract_if(.., |bound| !bound.parts.is_empty());
+            not_bound.extend(copied.map(|bound| (bound.folder, NotBound::Linked)));
+        }
+        Through { bound, not_bound }
     }
 
     /// A folder on disk, where this view needs one.
@@ -414,16 +442,12 @@ impl View {
     }
 }
 
-/// What is to be said where files of secrets may not all have been found.
-fn not_looked_through(folders: &[PathBuf]) -> Option<String> {
-    let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    (!folders.is_empty()).then(|| {
-        format!(
-            "not all of {} could be looked through in time: checks may read files of secrets that lie deep in it at unusual \
-             places",
-            folders.join(" and ")
-        )
-    })
+/// Looks at what a check left in the folders that were the real ones.
+async fn left_in(workspace: &Workspace, bound: Vec<Bound>) -> Left {
+    let folders: Vec<String> = bound.iter().map(|bound| bound.folder.clone()).collect();
+    let workspace = workspace.clone();
+    let left = tokio::task::spawn_blocking(move || look_again(workspace.dir(), &bound)).await;
+    left.unwrap_or_else(|_| Left { unseen: folders, ..Left::default() })
 }
 
 /// Copies the workspace, without what is hidden or is the real one.
@@ -500,12 +524,5 @@ mod tests {
         let inner = names(&folder.join("cache"));
         let inner = inner.iter().map(|name| folder.join("cache").join(name)).find(|path| path.is_dir()).unwrap();
         assert!(names(&inner).is_empty());
-    }
-
-    #[test]
-    fn what_was_not_looked_through_is_said() {
-        assert_eq!(not_looked_through(&[]), None);
-        let said = not_looked_through(&["/home/a".into(), "/work".into()]);
-        assert!(said.is_some_and(|said| said.starts_with("not all of /home/a and /work could")));
     }
 }

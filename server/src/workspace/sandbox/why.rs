@@ -20,3 +20,10 @@ impl Why {
         Self::new("no view here", long)
     }
 }
+
+/// A part of a text as a sentence of its own.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
+}

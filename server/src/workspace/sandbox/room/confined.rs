@@ -38,6 +38,7 @@ pub(super) fn run(
     step("become the parent of all that is started", set_child_subreaper(Some(getpid())).map_err(Into::into))?;
     step("refuse core dumps", super::super::limits::no_core())?;
     step("confine itself with Landlock", confine(writable, network))?;
+    super::refuse_calls(control)?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment.iter().cloned()).stdin(Stdio::null());
     let started = Instant::now();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
@@ -81,12 +81,33 @@ fn without_dots(path: &Path) -> PathBuf {
     clean
 }
 
-/// Puts an empty file system in memory over a folder, if there is one.
-pub(super) fn cover(folder: &Path, bytes: u64, mode: &str) -> io::Result<()> {
-    if !folder.is_dir() {
-        return Ok(());
+/// One file system in memory for all that is written there: it is full when the folders in it are, together.
+pub(super) struct Memory {
+    folder: OwnedFd,
+    count: usize,
+}
+
+impl Memory {
+    /// Mounts it, with room for so many bytes.
+    pub(super) fn mount(at: &Path, bytes: u64) -> io::Result<Self> {
+        mount_memory(at, bytes, "0700")?;
+        Ok(Self { folder: handle(at)?, count: 0 })
     }
-    mount_memory(folder, bytes, mode)
+
+    /// Puts an empty folder of it over another one.
+    pub(super) fn place(&mut self, over: &Path, mode: u32) -> io::Result<()> {
+        let made = path_of(&self.folder).join(self.count.to_string());
+        self.count += 1;
+        let placed = fs::create_dir(&made)
+            .and_then(|()| fs::set_permissions(&made, fs::Permissions::from_mode(mode)))
+            .and_then(|()| Ok(mount_bind(&made, over)?));
+        placed.map_err(|error| at(over, error))
+    }
+}
+
+/// Puts an empty folder in memory over a folder, if there is one.
+pub(super) fn cover(folder: &Path, memory: &mut Memory) -> io::Result<()> {
+    if folder.is_dir() { memory.place(folder, 0o1777) } else { Ok(()) }
 }
 
 pub(super) fn mount_memory(folder: &Path, bytes: u64, mode: &str) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::mount::{MountFlags, mount, mount_remount};
 
-use super::covered::{bind, handle, make_folder, mount_memory};
+use super::covered::{Memory, bind, handle, make_folder, mount_memory};
 use super::mounts::at;
 
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -20,8 +20,8 @@ const LINKS: [(&str, &str); 6] = [
     ("/proc/kcore", "core"),
 ];
 
-/// Replaces `/dev`. Shared memory takes at most this many bytes.
-pub(super) fn replace(memory: u64) -> io::Result<()> {
+/// Replaces `/dev`. What is mounted over its `shm` is the memory of the whole room, which takes at most this many bytes.
+pub(super) fn replace(memory: u64) -> io::Result<Memory> {
     let dev = Path::new("/dev");
     // A device that is missing here is missing there.
     let real: Vec<_> = DEVICES.iter().filter_map(|name| Some((name, handle(&dev.join(name)).ok()?))).collect();
@@ -38,7 +38,10 @@ pub(super) fn replace(memory: u64) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount("devpts", "/dev/pts", "devpts", flags, c"newinstance,ptmxmode=0666,mode=620")
         .map_err(|error| at(&dev.join("pts"), error))?;
-    mount_memory(&dev.join("shm"), memory, "1777")?;
+    let shm = dev.join("shm");
+    let mut memory = Memory::mount(&shm, memory)?;
+    memory.place(&shm, 0o1777)?;
     mount_remount("/dev", MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV, "")
-        .map_err(|error| at(dev, error))
+        .map_err(|error| at(dev, error))?;
+    Ok(memory)
 }

@@ -15,12 +15,12 @@ use rustix::process::setsid;
 
 use super::changes::{changes, send_files};
 use super::copied::Before;
-use super::covered::{Kept, bind, cover, handle, hide, make_folder, mount_memory, path_of, put_back, trace};
+use super::covered::{Kept, Memory, bind, cover, handle, hide, make_folder, path_of, put_back, trace};
 use super::mounts::{is_any_beneath, make_read_only, make_writable, mounts};
 use super::overlay::Layers;
 use super::wire::{
-    Answer, Edit, Fault, LAY_HOME, LAY_ROOT, Report, Setup, TRY_OVERLAYS, Tree, machine_step, mount_step, receive,
-    receive_bytes, send, step,
+    Answer, Edit, Fault, LAY_HOME, LAY_PART, LAY_ROOT, Report, Setup, TRY_OVERLAYS, Tree, machine_step, mount_step,
+    receive, receive_bytes, send, step,
 };
 use super::{confined, devices, edits, namespaces, rights};
 use crate::workspace::sandbox::scratch;
@@ -142,7 +142,8 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
         }
         _ => None,
     };
-    let through = open_through(root, &setup.through);
+    let through = open_through(root, setup.through.iter().map(Path::new));
+    let parts = open_through(root, setup.parts.iter().map(Path::new));
     let covered: Vec<PathBuf> = setup.covered.iter().map(PathBuf::from).collect();
     let mut kept: Vec<Kept> = Vec::new();
     for path in setup.kept.iter().map(Path::new) {
@@ -154,11 +155,11 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     let before = mount_step("read what is mounted", mounts())?;
     mount_step("make everything read-only", make_read_only(&before))?;
     // Before the workspace, which may lie in its shared memory.
-    mount_step("make /dev", devices::replace(setup.memory))?;
+    let mut memory = mount_step("make /dev", devices::replace(setup.memory))?;
     for folder in &covered {
-        mount_step("empty the temporary folders", cover(folder, setup.memory, "1777"))?;
+        mount_step("empty the temporary folders", cover(folder, &mut memory))?;
     }
-    step("make the folder for layers", place_layers(disk.as_ref(), setup.memory, scratch))?;
+    step("make the folder for layers", place_layers(disk.as_ref(), &mut memory, scratch))?;
     step("put back what lies in temporary folders", put_back(&kept))?;
     let mut layers = Layers::new(PathBuf::from(LAYERS));
     if setup.probe && copy.is_none() {
@@ -188,6 +189,9 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
         });
         step("bind the folders that git ignores", done)?;
     }
+    for (path, real) in &parts {
+        step(LAY_PART, layers.lay(real, path).map(drop))?;
+    }
     let hidden: Vec<PathBuf> = setup.hidden.iter().map(PathBuf::from).collect();
     step("hide secrets and sockets", hide(&hidden))?;
     step("lay the edits over the tree", lay_edits(root, &setup.edits, contents, setup.probe))?;
@@ -196,13 +200,13 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     Ok(Room { written, real: real_root })
 }
 
-fn open_through(root: &Path, folders: &[String]) -> Vec<(PathBuf, OwnedFd)> {
-    let paths = folders.iter().map(|folder| root.join(folder));
+fn open_through<'a>(root: &Path, folders: impl Iterator<Item = &'a Path>) -> Vec<(PathBuf, OwnedFd)> {
+    let paths = folders.map(|folder| root.join(folder));
     paths.filter_map(|path| handle(&path).ok().map(|from| (path, from))).collect()
 }
 
 /// A writable folder for the layers: on disk, or in memory.
-fn place_layers(disk: Option<&OwnedFd>, memory: u64, scratch: &mut Option<Dir>) -> io::Result<()> {
+fn place_layers(disk: Option<&OwnedFd>, memory: &mut Memory, scratch: &mut Option<Dir>) -> io::Result<()> {
     let folder = Path::new(LAYERS);
     make_folder(Path::new("/tmp"))?;
     fs::create_dir(folder)?;
@@ -213,7 +217,7 @@ fn place_layers(disk: Option<&OwnedFd>, memory: u64, scratch: &mut Option<Dir>) 
             *scratch = Some(Dir::open_ambient_dir(folder, ambient_authority())?);
             Ok(())
         }
-        None => mount_memory(folder, memory, "0700"),
+        None => memory.place(folder, 0o700),
     }
 }
 
@@ -320,8 +324,8 @@ fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -
             let _ = child.kill();
         } else if !said.is_empty() {
             match receive::<Report>(inner) {
-                Ok(Report::Started) => {
-                    step("report the start", send(control, &Report::Started))?;
+                Ok(report @ (Report::Started | Report::Unfiltered(_))) => {
+                    step("report the start", send(control, &report))?;
                     continue;
                 }
                 Ok(Report::Failed(fault)) => {

@@ -52,6 +52,7 @@ fn run(control: &mut UnixStream) -> Result<Report, Fault> {
     machine_step("give up capabilities", give_up(inside.foreign_files))?;
     machine_step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
     step("count processes", limits::watch())?;
+    super::refuse_calls(control)?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment).stdin(Stdio::null());
     let started = Instant::now();

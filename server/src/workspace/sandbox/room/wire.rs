@@ -31,6 +31,8 @@ pub(in crate::workspace::sandbox) struct Setup {
     pub(in crate::workspace::sandbox) hidden: Vec<OsString>,
     /// Folders of the workspace that are the real ones.
     pub(in crate::workspace::sandbox) through: Vec<String>,
+    /// Parts of these that are copied on write.
+    pub(in crate::workspace::sandbox) parts: Vec<OsString>,
     /// The edits; the content of each that is no deletion follows as a frame.
     pub(in crate::workspace::sandbox) edits: Vec<Edit>,
     /// Whether the room has the host's network.
@@ -39,7 +41,7 @@ pub(in crate::workspace::sandbox) struct Setup {
     pub(in crate::workspace::sandbox) map_outside: bool,
     /// Whether root may write files of others in the room.
     pub(in crate::workspace::sandbox) foreign_files: bool,
-    /// The size of each file system in memory, in bytes.
+    /// The size of all that is written in memory, in bytes.
     pub(in crate::workspace::sandbox) memory: u64,
     /// Whether the layers are tried out first.
     pub(in crate::workspace::sandbox) probe: bool,
@@ -87,6 +89,8 @@ pub(in crate::workspace::sandbox) enum Report {
     Unshared,
     /// A step failed, and nothing ran.
     Failed(Fault),
+    /// System calls are not filtered, for this reason.
+    Unfiltered(String),
     /// The command runs.
     Started,
     /// The command has ended, and all else in the room.
@@ -147,6 +151,7 @@ pub(in crate::workspace::sandbox) struct Fault {
 /// The steps that fail where no overlay can be made.
 pub(super) const TRY_OVERLAYS: &str = "try out overlays";
 pub(super) const LAY_HOME: &str = "lay an overlay over the home folder";
+pub(super) const LAY_PART: &str = "lay an overlay over a part of a folder that git ignores";
 pub(super) const LAY_ROOT: &str = "lay an overlay over the workspace";
 
 impl Fault {
