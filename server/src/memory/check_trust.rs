@@ -1,11 +1,15 @@
-//! Which checks of a workspace a person has said may run: kept in the user's state folder, for the workspace's real path,
-//! under the user's own key. A copy of the folder, another path or another HOME has none of it.
+//! Which checks of a workspace a person has said may run: kept in the user's state folder, for the workspace's real path and
+//! the very folder that is there, under the user's own key. A copy of the folder, another folder at its path, another path or
+//! another HOME has none of it.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +29,10 @@ const MOST: usize = 200;
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What this process was told where nothing can be kept on disk, by workspace.
-static IN_MEMORY: Mutex<BTreeMap<PathBuf, Kept>> = Mutex::new(BTreeMap::new());
+static IN_MEMORY: Mutex<BTreeMap<Workspace, Kept>> = Mutex::new(BTreeMap::new());
+
+/// A path, and which folder is there.
+type Workspace = (PathBuf, Option<Identity>);
 
 /// The checks of a workspace that may run.
 #[derive(Clone)]
@@ -59,10 +66,40 @@ struct Kept {
     declined: Vec<String>,
 }
 
+/// Which folder it is, among all that may once stand at the same path; it survives a change of what is in it, and a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Identity {
+    /// The number of the folder on its disk; 0 where the system has none.
+    number: u64,
+    /// When it was made, in nanoseconds since 1970, as the disk says, or else the number of the disk: that one may be another
+    /// after a restart, and then the question is asked again.
+    made: u64,
+}
+
+impl Identity {
+    /// That of the folder at a path, if one is there.
+    fn of(folder: &Path) -> Option<Self> {
+        let metadata = Dir::open_ambient_dir(folder, ambient_authority()).ok()?.dir_metadata().ok()?;
+        let made = metadata.created().ok().and_then(|at| at.into_std().duration_since(UNIX_EPOCH).ok());
+        let made = made.map(|since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)).filter(|made| *made != 0);
+        #[cfg(unix)]
+        let (number, disk) = {
+            use cap_std::fs::MetadataExt;
+            (metadata.ino(), metadata.dev())
+        };
+        #[cfg(not(unix))]
+        let (number, disk) = (0, 0);
+        Some(Self { number, made: made.unwrap_or(disk) })
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct TrustFile {
     /// The workspace's real path, for people.
     path: String,
+    /// Which folder that was; files from before this was kept do not say it.
+    #[serde(default)]
+    folder: Option<Identity>,
     #[serde(flatten)]
     kept: Kept,
     mac: String,
@@ -76,7 +113,7 @@ impl CheckTrust {
             tracing::warn!(%error, "cannot tell which checks may run: none of the workspace does");
             Kept::default()
         });
-        let kept = in_memory().get(seal.root()).cloned().unwrap_or_default();
+        let kept = in_memory().get(&workspace_of(seal)).cloned().unwrap_or_default();
         Self { seal: seal.clone(), kept: Kept::default().with(on_disk).with(kept) }
     }
 
@@ -147,8 +184,9 @@ impl CheckTrust {
         // What cannot be read counts as absent, and is replaced.
         let kept = read(&self.seal).unwrap_or_default().with(more.clone());
         let path = self.seal.root().to_string_lossy().into_owned();
-        let mac = self.seal.sign(KIND, &serde_json::to_vec(&kept)?);
-        let mut bytes = serde_json::to_vec_pretty(&TrustFile { path, kept, mac })?;
+        let folder = Identity::of(self.seal.root());
+        let mac = self.seal.sign(KIND, &sealed(folder, &kept)?);
+        let mut bytes = serde_json::to_vec_pretty(&TrustFile { path, folder, kept, mac })?;
         bytes.push(b'\n');
         state.create_dir_all(FOLDER)?;
         workspace::replace(&state.open_dir(FOLDER)?, &file_name(&self.seal), &bytes, 0o600)?;
@@ -157,8 +195,9 @@ impl CheckTrust {
 
     fn add_in_memory(&self, more: Kept) {
         let mut all = in_memory();
-        let kept = all.remove(self.seal.root()).unwrap_or_default();
-        all.insert(self.seal.root().to_owned(), kept.with(more));
+        let workspace = workspace_of(&self.seal);
+        let kept = all.remove(&workspace).unwrap_or_default();
+        all.insert(workspace, kept.with(more));
     }
 }
 
@@ -196,9 +235,14 @@ fn read(seal: &Seal) -> io::Result<Kept> {
     let Some(bytes) = workspace::read_bounded(&folder, &file_name(seal), MOST_BYTES)? else {
         return Ok(Kept::default());
     };
-    let TrustFile { kept, mac, .. } = serde_json::from_slice(&bytes)?;
-    if seal.verify(KIND, &serde_json::to_vec(&kept)?, &mac) {
-        return Ok(kept);
+    let TrustFile { folder, kept, mac, .. } = serde_json::from_slice(&bytes)?;
+    if seal.verify(KIND, &sealed(folder, &kept)?, &mac) {
+        if folder == Identity::of(seal.root()) {
+            return Ok(kept);
+        }
+        tracing::info!("another folder is at this path than the one whose checks were trusted");
+        // What was not wanted there lets nothing run here.
+        return Ok(Kept { trusted: Vec::new(), ..kept });
     }
     Err(io::Error::new(
         io::ErrorKind::InvalidData,
@@ -206,19 +250,29 @@ fn read(seal: &Seal) -> io::Result<Kept> {
     ))
 }
 
+/// What is sealed of a record; of one that does not say which folder it is for, as before that was kept.
+fn sealed(folder: Option<Identity>, kept: &Kept) -> io::Result<Vec<u8>> {
+    Ok(match folder {
+        Some(folder) => serde_json::to_vec(&(folder, kept))?,
+        None => serde_json::to_vec(kept)?,
+    })
+}
+
+fn workspace_of(seal: &Seal) -> Workspace {
+    (seal.root().to_owned(), Identity::of(seal.root()))
+}
+
 fn file_name(seal: &Seal) -> String {
     format!("{}.json", digest(seal.root().as_os_str().as_encoded_bytes()))
 }
 
 /// A poisoned lock only means that another thread panicked; every entry of the map is complete.
-fn in_memory() -> MutexGuard<'static, BTreeMap<PathBuf, Kept>> {
+fn in_memory() -> MutexGuard<'static, BTreeMap<Workspace, Kept>> {
     IN_MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -288,6 +342,56 @@ mod tests {
             assert!(trust.is_trusted(&test), "a broken record is replaced");
             trust_in(state.path(), "/a").trust([&test], NOW).unwrap();
         }
+    }
+
+    #[test]
+    fn another_folder_at_the_same_path_is_not_trusted() {
+        let (state, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = folder.path().join("work");
+        let root = root.to_str().unwrap();
+        std::fs::create_dir(root).unwrap();
+        let test = check("test", "make test");
+        let mut trust = trust_in(state.path(), root);
+        trust.trust([&test], NOW).unwrap();
+        trust.decline(["make all".to_owned()]).unwrap();
+        std::fs::write(Path::new(root).join("Makefile"), "test:\n").unwrap();
+        assert!(trust_in(state.path(), root).is_trusted(&test), "what is in it may change");
+        let moved = folder.path().join("moved");
+        std::fs::rename(root, &moved).unwrap();
+        assert!(!trust_in(state.path(), root).is_trusted(&test), "nothing is there");
+        std::fs::create_dir(root).unwrap();
+        let other = trust_in(state.path(), root);
+        assert!(!other.is_trusted(&test) && other.before(&test).is_none());
+        assert!(other.is_declined("make all"));
+        std::fs::remove_dir(root).unwrap();
+        std::fs::rename(&moved, root).unwrap();
+        assert!(trust_in(state.path(), root).is_trusted(&test), "it is back");
+    }
+
+    #[test]
+    fn a_record_that_names_no_folder_is_read_and_asks_again() {
+        let (state, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = folder.path().to_str().unwrap();
+        let test = check("test", "t");
+        let mut trust = trust_in(state.path(), root);
+        trust.trust([&test], NOW).unwrap();
+        trust.decline(["other".to_owned()]).unwrap();
+        // As it was written before.
+        let kept = trust.kept.clone();
+        let mac = trust.seal.sign(KIND, &serde_json::to_vec(&kept).unwrap());
+        let mut old = serde_json::to_value(&kept).unwrap();
+        old["path"] = root.into();
+        old["mac"] = mac.into();
+        std::fs::write(state.path().join(FOLDER).join(file_name(&trust.seal)), old.to_string()).unwrap();
+        let mut trust = trust_in(state.path(), root);
+        assert!(!trust.is_trusted(&test) && trust.is_declined("other"));
+        trust.trust([&test], NOW).unwrap();
+        assert!(trust_in(state.path(), root).is_trusted(&test));
+        let written = std::fs::read_to_string(state.path().join(FOLDER).join(file_name(&trust.seal))).unwrap();
+        let forged = written.replace("\"number\": ", "\"number\": 1");
+        assert_ne!(forged, written);
+        std::fs::write(state.path().join(FOLDER).join(file_name(&trust.seal)), forged).unwrap();
+        assert!(!trust_in(state.path(), root).is_trusted(&test), "which folder it is, is sealed");
     }
 
     #[test]

@@ -207,12 +207,15 @@ impl Seen {
     }
 }
 
-/// What makes a folder one of a repository, by its file number: its `.git`, or, without a working tree, its `objects`.
+/// What makes a folder one of a repository, by its file number: its `.git`, or, without a working tree, what stands beside a
+/// `HEAD`.
 fn repository(entries: &[DirEntry]) -> io::Result<Option<u64>> {
     let named = |name: &str| entries.iter().find(|entry| entry.file_name().eq_ignore_ascii_case(name));
-    let makes_one =
-        named(".git").or_else(|| named("objects").filter(|_| named("HEAD").is_some() && named("refs").is_some()));
-    makes_one.map(|entry| Ok(entry.metadata()?.ino())).transpose()
+    let without_tree = || {
+        named("HEAD")?;
+        named("commondir").or_else(|| named("objects").filter(|_| named("refs").is_some()))
+    };
+    named(".git").or_else(without_tree).map(|entry| Ok(entry.metadata()?.ino())).transpose()
 }
 
 /// These folders, or fewer that hold them; `None` if one is the whole.

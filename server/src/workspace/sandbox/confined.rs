@@ -95,6 +95,7 @@ impl Confined {
             covered: Vec::new(),
             kept: Vec::new(),
             hidden: Vec::new(),
+            masked: Vec::new(),
             through: Vec::new(),
             parts: Vec::new(),
             edits: Vec::new(),

@@ -16,7 +16,7 @@ use super::changed;
 use super::copy::copy_tree;
 use super::environment::{Environment, Wanted, of_check};
 use super::few_mounts::few;
-use super::hidden::{Found, Places, at_home, find, home_of_user};
+use super::hidden::{Found, Places, at_home, find, home_of_user, outer_repository};
 use super::hints::{busy_folders, emptied, hints, missing_secrets, too_many};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
 use super::launch::{Came, Given, run_room};
@@ -338,11 +338,14 @@ impl View {
         let found = find(&places, &self.outside.at_home);
         let scratch = self.scratch()?;
         let mut kept = self.user.needed(job.network);
+        let outer = outer_repository(&places);
         // The rest of the repository that the workspace lies in.
-        kept.extend(root.ancestors().skip(1).find(|folder| folder.join(".git").exists()).map(Path::to_owned));
+        kept.extend(outer.clone());
         let hidden = found.for_check(job.secrets).map(|hidden| hidden.path.clone());
         let special = found.special.iter().chain(&self.outside.special).cloned().chain(listed_sockets());
-        let roots: Vec<&Path> = self.home(root).into_iter().chain([root]).collect();
+        let masked = found.masked.iter().filter(|_| !job.secrets);
+        let masked = masked.map(|masked| (masked.path.clone().into_os_string(), masked.content.clone())).collect();
+        let roots: Vec<&Path> = self.home(root).into_iter().chain(outer.as_deref()).chain([root]).collect();
         let few = few(hidden.chain(special).collect(), &roots)?;
         let hidden: Vec<OsString> = few.paths.into_iter().map(OsString::from).collect();
         let (edits, through) = match &job.place {
@@ -377,6 +380,7 @@ impl View {
             covered: self.user.covered.iter().map(Into::into).collect(),
             kept: kept.into_iter().map(Into::into).collect(),
             hidden,
+            masked,
             through: folders,
             parts,
             edits,

@@ -15,7 +15,8 @@ pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     read_up_to(path, MAX_BYTES)
 }
 
-fn read_up_to(path: &Path, most: u64) -> Option<Vec<u8>> {
+/// The same with another bound.
+pub(super) fn read_up_to(path: &Path, most: u64) -> Option<Vec<u8>> {
     let metadata = fs::symlink_metadata(path).ok()?;
     if !metadata.is_file() || metadata.len() > most {
         return None;

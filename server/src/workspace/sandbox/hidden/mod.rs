@@ -10,6 +10,8 @@
 //! check.
 
 mod files;
+mod found;
+mod logins;
 mod table;
 mod values;
 
@@ -25,8 +27,9 @@ use crate::workspace::Workspace;
 use crate::workspace::ignored::Ignored;
 use crate::workspace::protect::{Kind, TABLE, is_secret, is_secret_text};
 use files::{is_certificates, is_device, read};
+pub(super) use found::{Found, Hidden, Places};
+use logins::{GitFolders, config_files, masked};
 use table::{AT_HOME, MARKS, NOT_WALKED, PACKAGES, RELOCATED, REPOSITORIES};
-use values::values_of;
 pub(super) use values::worth_masking;
 
 /// The bounds in the workspace: for what git does not ignore, and once more for the rest. What is beyond them is hidden, so
@@ -38,78 +41,23 @@ const IN_HOME: Bounds = Bounds { entries: 200_000, time: Duration::from_secs(3) 
 const MAX_COVERED: usize = 200;
 /// JSON files whose content is looked at, as a key of a service account may have any name.
 const MAX_JSON: usize = 2_000;
-/// Files whose values are read to be masked.
-const MAX_VALUE_FILES: usize = 500;
-
-/// Where to look.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Places {
-    /// The root of the workspace.
-    pub(super) workspace: PathBuf,
-    /// The home folders: that of `$HOME`, and that of the user's entry in the system's list.
-    pub(super) homes: Vec<PathBuf>,
-    /// Folders that Baton keeps its own files in, the memory folder among them.
-    pub(super) own: Vec<PathBuf>,
-    /// Files and folders that variables of the user name as holding secrets.
-    pub(super) named: Vec<PathBuf>,
-}
-
-/// A file or a folder that a check does not see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hidden {
-    /// Its real path.
-    pub(super) path: PathBuf,
-    /// Whether it is a folder, hidden with all that is in it.
-    pub(super) is_folder: bool,
-    /// Why, as a part of a sentence that a person reads.
-    pub(super) why: &'static str,
-    /// Whether a check that says `secrets = true` sees it.
-    pub(super) is_secret: bool,
-}
-
-/// What was found.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Found {
-    /// What is hidden, sorted by path; nothing beneath a folder that is hidden itself.
-    pub(super) hidden: Vec<Hidden>,
-    /// Sockets and FIFOs, through which a check could reach a program outside.
-    pub(super) special: Vec<PathBuf>,
-    /// The home folders that were too large to be looked through.
-    pub(super) cut: Vec<PathBuf>,
-}
-
-impl Found {
-    /// What a check does not see, secrets left out of it where the check may read them.
-    pub(super) fn for_check(&self, secrets: bool) -> impl Iterator<Item = &Hidden> {
-        self.hidden.iter().filter(move |hidden| !(secrets && hidden.is_secret))
-    }
-
-    /// The secret files of the workspace, by their paths from its root: what a failing check may have missed.
-    pub(super) fn in_workspace(&self, root: &Path) -> Vec<String> {
-        let secrets = self.hidden.iter().filter(|hidden| hidden.is_secret);
-        secrets.filter_map(|hidden| Some(hidden.path.strip_prefix(root).ok()?.to_string_lossy().into_owned())).collect()
-    }
-
-    /// The values that the secret files hold, for a check that can read them: they are masked in what it prints.
-    pub(super) fn values(&self) -> Vec<String> {
-        let files = self.hidden.iter().filter(|hidden| hidden.is_secret && !hidden.is_folder);
-        let mut values: Vec<String> = files
-            .take(MAX_VALUE_FILES)
-            .filter_map(|hidden| read(&hidden.path))
-            .flat_map(|bytes| values_of(&String::from_utf8_lossy(&bytes)))
-            .collect();
-        values.sort();
-        values.dedup();
-        values
-    }
-}
-
-/// Looks for what is to be hidden of the home folders, without the workspace where that lies in one.
+/// Looks for what is to be hidden of the home folders and of the repository that the workspace is a part of, without the
+/// workspace.
 pub(super) fn at_home(places: &Places) -> Found {
-    let mut search = Search::default();
+    let mut search = Search::of(places);
     // It is looked through by itself, and more often.
-    search.walked.extend(places.workspace.canonicalize());
-    for home in homes(places) {
+    search.walked.extend(search.workspace.clone());
+    let homes = homes(places);
+    if let Some(outer) = outer_repository(places) {
+        search.git.add(&outer.join(".git"));
+        // A home folder that is a repository, or is in one, is looked through as a home folder.
+        if !homes.iter().any(|home| home.starts_with(&outer)) {
+            search.walk_workspace(&outer, IN_WORKSPACE);
+        }
+    }
+    for home in homes {
+        search.git.add_config(&home.join(".gitconfig"));
+        search.git.add_config(&home.join(".config/git/config"));
         for row in AT_HOME {
             for path in row.paths {
                 search.hide(&home.join(path), row.why, true);
@@ -128,7 +76,8 @@ pub(super) fn at_home(places: &Places) -> Found {
 
 /// Looks for all that is to be hidden; `at_home` is what was found there.
 pub(super) fn find(places: &Places, at_home: &Found) -> Found {
-    let mut search = Search { special: at_home.special.clone(), cut: at_home.cut.clone(), ..Search::default() };
+    let mut search = Search::of(places);
+    (search.special, search.cut) = (at_home.special.clone(), at_home.cut.clone());
     search.hidden.extend(at_home.hidden.iter().map(|hidden| (hidden.path.clone(), hidden.clone())));
     for path in &places.own {
         search.hide(path, "what Baton keeps for itself", false);
@@ -136,9 +85,22 @@ pub(super) fn find(places: &Places, at_home: &Found) -> Found {
     for path in &places.named {
         search.hide(path, "a variable of the environment says that it holds secrets", true);
     }
+    search.git.add(&places.workspace.join(".git"));
     search.walk_workspace(&places.workspace, IN_WORKSPACE);
     search.other_names(&places.workspace);
-    search.finish()
+    let mut found = search.finish();
+    // What was masked then may have been changed.
+    found.masked.extend(at_home.masked.iter().filter_map(|before| masked(&before.path)));
+    found.masked.sort_by(|one, other| one.path.cmp(&other.path));
+    found.masked.dedup_by(|one, other| one.path == other.path);
+    found
+}
+
+/// The repository that the workspace lies in, if that is another folder: all of it can be read.
+pub(super) fn outer_repository(places: &Places) -> Option<PathBuf> {
+    let workspace = places.workspace.canonicalize().ok()?;
+    let outer = workspace.ancestors().skip(1).find(|folder| folder.join(".git").exists())?;
+    outer.parent().is_some().then(|| outer.to_owned())
 }
 
 /// The places of secrets that a variable, named in capital letters, puts into another folder than the home folder.
@@ -208,16 +170,27 @@ struct Search {
     cut: Vec<PathBuf>,
     walked: HashSet<PathBuf>,
     json: usize,
+    /// The real path of the workspace, which stays.
+    workspace: Option<PathBuf>,
+    git: GitFolders,
 }
 
 impl Search {
+    fn of(places: &Places) -> Self {
+        Self { workspace: places.workspace.canonicalize().ok(), ..Self::default() }
+    }
+
+    fn holds_workspace(&self, folder: &Path) -> bool {
+        self.workspace.as_ref().is_some_and(|workspace| workspace.starts_with(folder))
+    }
+
     /// Hides what a path leads to, if there is anything.
     fn hide(&mut self, path: &Path, why: &'static str, is_secret: bool) {
         // A link is not hidden but what it leads to, wherever that is.
         let Ok(real) = path.canonicalize() else { return };
         let Ok(metadata) = fs::metadata(&real) else { return };
         // A link to all of a home folder, say, is a mistake.
-        if real.components().count() <= 2 {
+        if real.components().count() <= 2 || self.holds_workspace(&real) {
             return;
         }
         let is_folder = metadata.is_dir();
@@ -350,11 +323,16 @@ impl Search {
             if deepest <= depth(root) + 1 {
                 break;
             }
-            let shallower = |folder: PathBuf| match folder.parent() {
-                Some(parent) if depth(&folder) == deepest => parent.to_owned(),
-                _ => folder,
+            let shallower = |folder: &PathBuf| match folder.parent() {
+                Some(parent) if depth(folder) == deepest && !self.holds_workspace(parent) => parent.to_owned(),
+                _ => folder.clone(),
             };
-            unseen = unseen.into_iter().map(shallower).collect();
+            let fewer: BTreeSet<PathBuf> = unseen.iter().map(shallower).collect();
+            // What is left lies beside the workspace.
+            if fewer == unseen {
+                break;
+            }
+            unseen = fewer;
         }
         for folder in unseen {
             self.hide(&folder, NOT_SEEN, true);
@@ -366,6 +344,9 @@ impl Search {
         let kind = entry.file_type().ok()?;
         let path = entry.path();
         let name = entry.file_name();
+        if name == ".git" {
+            self.git.add(&path);
+        }
         if kind.is_dir() {
             if REPOSITORIES.iter().any(|repository| name == *repository) {
                 return None;
@@ -432,7 +413,15 @@ impl Search {
     #[cfg(not(unix))]
     fn other_names(&mut self, _: &Path) {}
 
-    fn finish(self) -> Found {
+    fn finish(mut self) -> Found {
+        let mut shown = Vec::new();
+        for config in config_files(&std::mem::take(&mut self.git)) {
+            match masked(&config) {
+                Some(masked) if masked.is_whole => shown.push(masked),
+                Some(_) => self.hide(&config, TOO_LARGE, true),
+                None => {}
+            }
+        }
         let mut hidden: Vec<Hidden> = Vec::new();
         // The hidden folders around the next path, as places in the list. Sorted by path, a folder stands right before all
         // that is in it.
@@ -449,11 +438,12 @@ impl Search {
             }
             hidden.push(next);
         }
-        Found { hidden, special: self.special, cut: self.cut }
+        Found { hidden, special: self.special, cut: self.cut, masked: shown }
     }
 }
 
 const BY_NAME: &str = "its name, or what is in it, says that it holds secrets";
+const TOO_LARGE: &str = "it is too large to be looked through for logins";
 const NOT_SEEN: &str = "it could not be looked through for secrets";
 
 fn join(below: &str, name: &OsStr) -> String {

@@ -94,15 +94,36 @@ impl Memory {
         Ok(Self { folder: handle(at)?, count: 0 })
     }
 
+    fn name(&mut self) -> PathBuf {
+        self.count += 1;
+        path_of(&self.folder).join(self.count.to_string())
+    }
+
+    /// Puts a file of it over another one.
+    fn place_file(&mut self, over: &Path, content: &str) -> io::Result<()> {
+        let made = self.name();
+        let placed = fs::write(&made, content).and_then(|()| Ok(mount_bind(&made, over)?));
+        placed.map_err(|error| at(over, error))
+    }
+
     /// Puts an empty folder of it over another one.
     pub(super) fn place(&mut self, over: &Path, mode: u32) -> io::Result<()> {
-        let made = path_of(&self.folder).join(self.count.to_string());
-        self.count += 1;
+        let made = self.name();
         let placed = fs::create_dir(&made)
             .and_then(|()| fs::set_permissions(&made, fs::Permissions::from_mode(mode)))
             .and_then(|()| Ok(mount_bind(&made, over)?));
         placed.map_err(|error| at(over, error))
     }
+}
+
+/// Shows another content of a file than it has. Where it can be written without a trace outside, it is, so that a command
+/// can write it as well; else it is one in memory.
+pub(super) fn show(path: &Path, content: &str, may_write: bool, memory: &mut Memory) -> io::Result<()> {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if !is_file || (may_write && fs::write(path, content).is_ok()) {
+        return Ok(());
+    }
+    memory.place_file(path, content)
 }
 
 /// Puts an empty folder in memory over a folder, if there is one.

@@ -15,7 +15,7 @@ use rustix::process::setsid;
 
 use super::changes::{changes, send_files};
 use super::copied::Before;
-use super::covered::{Kept, Memory, bind, cover, handle, hide, make_folder, path_of, put_back, trace};
+use super::covered::{Kept, Memory, bind, cover, handle, hide, make_folder, path_of, put_back, show, trace};
 use super::mounts::{is_any_beneath, make_read_only, make_writable, mounts};
 use super::overlay::Layers;
 use super::wire::{
@@ -194,6 +194,7 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
     }
     let hidden: Vec<PathBuf> = setup.hidden.iter().map(PathBuf::from).collect();
     step("hide secrets and sockets", hide(&hidden))?;
+    step("hide logins", show_masked(setup, &mut memory))?;
     step("lay the edits over the tree", lay_edits(root, &setup.edits, contents, setup.probe))?;
     step("take the layers away", unmount(LAYERS, UnmountFlags::DETACH).map_err(Into::into))?;
     step("take the layers away", fs::remove_dir(LAYERS))?;
@@ -203,6 +204,19 @@ fn lay_out(setup: &Setup, contents: &[Vec<u8>], scratch: &mut Option<Dir>) -> Re
 fn open_through<'a>(root: &Path, folders: impl Iterator<Item = &'a Path>) -> Vec<(PathBuf, OwnedFd)> {
     let paths = folders.map(|folder| root.join(folder));
     paths.filter_map(|path| handle(&path).ok().map(|from| (path, from))).collect()
+}
+
+/// Shows configurations without their logins. A folder that git ignores is the real one: nothing is written there but in the
+/// parts that are copied on write.
+fn show_masked(setup: &Setup, memory: &mut Memory) -> io::Result<()> {
+    let root = Path::new(&setup.root);
+    for (path, content) in &setup.masked {
+        let path = Path::new(path);
+        let is_real = setup.through.iter().any(|folder| path.starts_with(root.join(folder)))
+            && !setup.parts.iter().any(|part| path.starts_with(root.join(part)));
+        show(path, content, !is_real, memory)?;
+    }
+    Ok(())
 }
 
 /// A writable folder for the layers: on disk, or in memory.

@@ -29,6 +29,8 @@ pub(in crate::workspace::sandbox) struct Setup {
     pub(in crate::workspace::sandbox) kept: Vec<OsString>,
     /// Files, folders and sockets that are absent in the room.
     pub(in crate::workspace::sandbox) hidden: Vec<OsString>,
+    /// Files that are shown with another content.
+    pub(in crate::workspace::sandbox) masked: Vec<(OsString, String)>,
     /// Folders of the workspace that are the real ones.
     pub(in crate::workspace::sandbox) through: Vec<String>,
     /// Parts of these that are copied on write.
