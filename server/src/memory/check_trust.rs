@@ -32,7 +32,7 @@ const MOST_BYTES: u64 = 4 * 1024 * 1024;
 static IN_MEMORY: Mutex<BTreeMap<Workspace, Kept>> = Mutex::new(BTreeMap::new());
 
 /// A path, and which folder is there.
-type Workspace = (PathBuf, Option<Identity>);
+type Workspace = (PathBuf, Option<FolderId>);
 
 /// The checks of a workspace that may run.
 #[derive(Clone)]
@@ -67,8 +67,9 @@ struct Kept {
 }
 
 /// Which folder it is, among all that may once stand at the same path; it survives a change of what is in it, and a restart.
+/// More than the identity by which a moved workspace is recognised: a disk gives the number of a removed folder to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Identity {
+struct FolderId {
     /// The number of the folder on its disk; 0 where the system has none.
     number: u64,
     /// When it was made, in nanoseconds since 1970, as the disk says, or else the number of the disk: that one may be another
@@ -76,7 +77,7 @@ struct Identity {
     made: u64,
 }
 
-impl Identity {
+impl FolderId {
     /// That of the folder at a path, if one is there.
     fn of(folder: &Path) -> Option<Self> {
         let metadata = Dir::open_ambient_dir(folder, ambient_authority()).ok()?.dir_metadata().ok()?;
@@ -99,7 +100,7 @@ struct TrustFile {
     path: String,
     /// Which folder that was; files from before this was kept do not say it.
     #[serde(default)]
-    folder: Option<Identity>,
+    folder: Option<FolderId>,
     #[serde(flatten)]
     kept: Kept,
     mac: String,
@@ -184,7 +185,7 @@ impl CheckTrust {
         // What cannot be read counts as absent, and is replaced.
         let kept = read(&self.seal).unwrap_or_default().with(more.clone());
         let path = self.seal.root().to_string_lossy().into_owned();
-        let folder = Identity::of(self.seal.root());
+        let folder = FolderId::of(self.seal.root());
         let mac = self.seal.sign(KIND, &sealed(folder, &kept)?);
         let mut bytes = serde_json::to_vec_pretty(&TrustFile { path, folder, kept, mac })?;
         bytes.push(b'\n');
@@ -237,7 +238,7 @@ fn read(seal: &Seal) -> io::Result<Kept> {
     };
     let TrustFile { folder, kept, mac, .. } = serde_json::from_slice(&bytes)?;
     if seal.verify(KIND, &sealed(folder, &kept)?, &mac) {
-        if folder == Identity::of(seal.root()) {
+        if folder == FolderId::of(seal.root()) {
             return Ok(kept);
         }
         tracing::info!("another folder is at this path than the one whose checks were trusted");
@@ -251,7 +252,7 @@ fn read(seal: &Seal) -> io::Result<Kept> {
 }
 
 /// What is sealed of a record; of one that does not say which folder it is for, as before that was kept.
-fn sealed(folder: Option<Identity>, kept: &Kept) -> io::Result<Vec<u8>> {
+fn sealed(folder: Option<FolderId>, kept: &Kept) -> io::Result<Vec<u8>> {
     Ok(match folder {
         Some(folder) => serde_json::to_vec(&(folder, kept))?,
         None => serde_json::to_vec(kept)?,
@@ -259,7 +260,7 @@ fn sealed(folder: Option<Identity>, kept: &Kept) -> io::Result<Vec<u8>> {
 }
 
 fn workspace_of(seal: &Seal) -> Workspace {
-    (seal.root().to_owned(), Identity::of(seal.root()))
+    (seal.root().to_owned(), FolderId::of(seal.root()))
 }
 
 fn file_name(seal: &Seal) -> String {

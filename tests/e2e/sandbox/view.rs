@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use super::attacks::CANARY;
 use super::lab::{Lab, Ran, skip};
 
 /// Everything in a folder: size, permissions, and when it was changed.
@@ -184,6 +185,49 @@ fn a_folder_of_a_repository_is_worked_on_with_the_whole_repository_in_sight() {
         return;
     }
     assert_eq!(ran.output(), " M a.txt\nb\npart/\n", "{ran:?}");
+}
+
+/// A workspace may be a part of a repository that holds more, with logins that git keeps in its configurations.
+#[test]
+fn secrets_and_logins_of_the_repository_around_are_not_seen() {
+    let lab = Lab::named("repository/part", "//- /a.txt\na\n");
+    let me = lab.outside().join("me");
+    // The home folder is another one, so that nothing is found because it lies in there.
+    let lab = lab.with("HOME", me.clone());
+    let top = lab.root().parent().expect("a folder").to_owned();
+    let config = |address: &str| format!("[core]\n\tbare = false\n[remote \"origin\"]\n\turl = {address}\n");
+    let login = config(&format!("https://me:{CANARY}@example.com/a.git"));
+    lab.outside_of_sandbox("git init -q ..; git init -q inner");
+    let files = [
+        (top.join(".env"), format!("KEY={CANARY}\n")),
+        (top.join("other/deep/.env"), format!("KEY={CANARY}\n")),
+        (top.join(".git/config"), login.clone()),
+        (top.join(".git/modules/lib/config"), login.clone()),
+        (lab.root().join("inner/.git/config"), login.clone()),
+        (me.join(".gitconfig"), format!("[http]\n\textraHeader = Authorization: bearer {CANARY}\n")),
+    ];
+    for (path, text) in &files {
+        lab.write(path.to_str().expect("UTF-8"), text);
+    }
+    let search = format!("grep -rl {CANARY} .. ~; git remote get-url origin; git -C inner remote get-url origin");
+    assert_eq!(lab.outside_of_sandbox(&search).lines().count(), files.len() + 2, "{}", lab.outside_of_sandbox(&search));
+    for ran in [lab.end(&search), lab.attempt(&search, &[])] {
+        if !ran.is_view() {
+            return;
+        }
+        assert_eq!(ran.output(), "https://example.com/a.git\nhttps://example.com/a.git\n", "{ran:?}");
+    }
+    // It can be written all the same, and nothing comes of it.
+    let ran = lab.end("git config user.name me && git config user.name && git -C inner config user.name me");
+    assert!(ran.output() == "me\n" && ran.ended() == "exited 0", "{ran:?}");
+    for (path, text) in &files {
+        assert_eq!(&fs::read_to_string(path).expect("a file"), text);
+    }
+    let mut job = lab.job(&search);
+    job["secrets"] = serde_json::json!(true);
+    let ran = lab.run(&job);
+    assert_eq!(ran.output().lines().count(), files.len() + 2, "a check that may read secrets sees all: {ran:?}");
+    assert!(!ran.output().contains(CANARY), "{ran:?}");
 }
 
 #[test]

@@ -66,6 +66,8 @@ pub(super) enum NotBound {
     NotSeen,
     /// Files in it have other names elsewhere.
     Linked,
+    /// It has parts that are to be copied on write, and no overlay can be laid here.
+    Parts,
     /// It is a repository itself.
     Repository,
 }
@@ -158,7 +160,9 @@ impl Seen {
                 entries => entries?.collect::<io::Result<_>>()?,
             };
             budget.entries = budget.entries.checked_sub(entries.len()).ok_or_else(full)?;
-            if let Some(number) = repository(&entries)? {
+            // What belongs to a repository is none itself.
+            let is_inside = path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git"));
+            if !is_inside && let Some(number) = repository(&entries)? {
                 seen.repositories.push((path.clone(), number));
                 if !into_repositories {
                     continue;

@@ -17,6 +17,10 @@ use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, chmo
 use rustix::process::geteuid;
 use tokio_util::sync::CancellationToken;
 
+use super::room::Tree;
+use super::scratch::Scratch;
+use crate::workspace::Workspace;
+
 /// The most bytes that are copied.
 const MAX_BYTES: u64 = 2 << 30;
 
@@ -26,14 +30,28 @@ const MAX_FILES: usize = 200_000;
 /// Folders in one another: for each, two handles are open.
 const MAX_DEPTH: usize = 200;
 
+/// Copies the workspace, without what is hidden or is the real one.
+pub(super) fn copy_workspace(
+    workspace: &Workspace,
+    scratch: &Scratch,
+    hidden: &[OsString],
+    through: &[String],
+    cancel: &CancellationToken,
+) -> Result<Tree, String> {
+    let folder = scratch.path().join("tree");
+    let hidden = hidden.iter().filter_map(|path| Path::new(path).strip_prefix(workspace.root()).ok());
+    let mut left_out: HashSet<PathBuf> = hidden.map(Path::to_owned).chain(through.iter().map(PathBuf::from)).collect();
+    // The cache may lie in the workspace, and the copy in itself.
+    let real = scratch.path().canonicalize().map_err(|error| error.to_string())?;
+    left_out.extend(real.strip_prefix(workspace.root()).map(Path::to_owned));
+    let copied = copy_tree(workspace.dir(), &folder, &left_out, cancel);
+    copied.map_err(|error| format!("the workspace cannot be copied: {error}"))?;
+    Ok(Tree::Copy(folder.into()))
+}
+
 /// Copies all that is in a folder into a new one. Of the paths in `left_out`, which begin at the folder, there is a file or
 /// a folder with nothing in it.
-pub(super) fn copy_tree(
-    from: &Dir,
-    to: &Path,
-    left_out: &HashSet<PathBuf>,
-    cancel: &CancellationToken,
-) -> io::Result<()> {
+fn copy_tree(from: &Dir, to: &Path, left_out: &HashSet<PathBuf>, cancel: &CancellationToken) -> io::Result<()> {
     copy_within(from, to, left_out, (MAX_BYTES, MAX_FILES), cancel)
 }
 
@@ -158,6 +176,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
+    use crate::workspace::fixture::Fixture;
 
     fn copied(folder: &Path, left_out: &[&str], limits: (u64, usize)) -> io::Result<PathBuf> {
         let from = Dir::open_ambient_dir(folder.join("work"), ambient_authority())?;
@@ -209,5 +228,28 @@ mod tests {
             let error = copied(folder.path(), &[], limits).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_copy_that_lies_in_the_workspace_is_not_copied_itself() {
+        let fixture = Fixture::new("//- /a.txt\nx\n//- /secret\nx\n//- /target/big\nx\n");
+        let workspace = fixture.workspace();
+        let scratch = Scratch::new(&workspace.root().join("cache")).unwrap();
+        let hidden = [workspace.root().join("secret").into_os_string()];
+        let made =
+            copy_workspace(&workspace, &scratch, &hidden, &["target".to_owned()], &CancellationToken::new()).unwrap();
+        let Tree::Copy(folder) = made else { unreachable!("a copy was asked for") };
+        let names = |path: &Path| {
+            let mut names: Vec<_> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let folder = Path::new(&folder);
+        assert_eq!(names(folder), ["a.txt", "cache", "secret", "target"]);
+        assert_eq!(std::fs::read(folder.join("secret")).unwrap(), b"");
+        assert!(names(&folder.join("target")).is_empty());
+        let inner = names(&folder.join("cache"));
+        let inner = inner.iter().map(|name| folder.join("cache").join(name)).find(|path| path.is_dir()).unwrap();
+        assert!(names(&inner).is_empty());
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn of_ignored(not_bound: &[(String, NotBound)], left: &Left) -> Vec<S
     for (why, words) in [
         (NotBound::NotSeen, "it could not be looked through"),
         (NotBound::Linked, "it holds files that have other names elsewhere (hard links)"),
+        (NotBound::Parts, "there are repositories or hard links in it, and no overlays here to protect them"),
     ] {
         said.extend(named(kept(why)).map(|names| {
             format!("What is written in {names} is not kept, and a cache there does not get warm: {words}.")

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The least and the most of one file system in memory, in bytes.
+/// The least and the most of all that is written in memory in one room, in bytes.
 const MEMORY: std::ops::RangeInclusive<u64> = (256 << 20)..=(4 << 30);
 
 /// Folders in which programs of the user meet: each room has its own.
@@ -114,7 +114,7 @@ impl User {
     }
 }
 
-/// The size of one file system in memory: a quarter of all memory, within bounds.
+/// The size of the one file system in memory that a room has: a quarter of all memory, within bounds.
 pub(super) fn memory_bytes() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total =

@@ -1,6 +1,6 @@
 //! Level `view`: the room that fits this user and this workspace, and the jobs in it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bound::{Bound, Left, NotBound, look_again};
 use super::changed;
-use super::copy::copy_tree;
+use super::copy::copy_workspace;
 use super::environment::{Environment, Wanted, of_check};
 use super::few_mounts::few;
 use super::hidden::{Found, Places, at_home, find, home_of_user, outer_repository};
@@ -359,7 +359,7 @@ impl View {
         let folders: Vec<String> = through.bound.iter().map(|bound| bound.folder.clone()).collect();
         let parts = through.bound.iter().flat_map(|bound| &bound.parts).map(Into::into).collect();
         let tree = match &scratch {
-            Some(scratch) if self.is_copy => copy(workspace, scratch, &hidden, &folders, cancel)?,
+            Some(scratch) if self.is_copy => copy_workspace(workspace, scratch, &hidden, &folders, cancel)?,
             _ => Tree::Overlay,
         };
         let is_root = geteuid().is_root();
@@ -402,7 +402,7 @@ impl View {
         bound.retain(|bound| !own_folders.contains(&bound.folder));
         if self.is_copy {
             let copied = bound.extract_if(.., |bound| !bound.parts.is_empty());
-            not_bound.extend(copied.map(|bound| (bound.folder, NotBound::Linked)));
+            not_bound.extend(copied.map(|bound| (bound.folder, NotBound::Parts)));
         }
         Through { bound, not_bound }
     }
@@ -454,25 +454,6 @@ async fn left_in(workspace: &Workspace, bound: Vec<Bound>) -> Left {
     left.unwrap_or_else(|_| Left { unseen: folders, ..Left::default() })
 }
 
-/// Copies the workspace, without what is hidden or is the real one.
-fn copy(
-    workspace: &Workspace,
-    scratch: &Scratch,
-    hidden: &[OsString],
-    through: &[String],
-    cancel: &CancellationToken,
-) -> Result<Tree, String> {
-    let folder = scratch.path().join("tree");
-    let hidden = hidden.iter().filter_map(|path| Path::new(path).strip_prefix(workspace.root()).ok());
-    let mut left_out: HashSet<PathBuf> = hidden.map(Path::to_owned).chain(through.iter().map(PathBuf::from)).collect();
-    // The cache may lie in the workspace, and the copy in itself.
-    let real = scratch.path().canonicalize().map_err(|error| error.to_string())?;
-    left_out.extend(real.strip_prefix(workspace.root()).map(Path::to_owned));
-    let copied = copy_tree(workspace.dir(), &folder, &left_out, cancel);
-    copied.map_err(|error| format!("the workspace cannot be copied: {error}"))?;
-    Ok(Tree::Copy(folder.into()))
-}
-
 /// Where secrets are looked for.
 fn places(root: &Path, user: &User) -> Places {
     let homes = user.home.iter().cloned().chain(home_of_user()).collect();
@@ -501,32 +482,4 @@ fn header(edit: &ViewEdit) -> Edit {
 /// Whether root works in somebody else's folder.
 fn is_owned_by_another(root: &Path) -> bool {
     std::fs::metadata(root).is_ok_and(|metadata| metadata.uid() != 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workspace::fixture::Fixture;
-
-    #[test]
-    fn a_copy_that_lies_in_the_workspace_is_not_copied_itself() {
-        let fixture = Fixture::new("//- /a.txt\nx\n//- /secret\nx\n//- /target/big\nx\n");
-        let workspace = fixture.workspace();
-        let scratch = Scratch::new(&workspace.root().join("cache")).unwrap();
-        let hidden = [workspace.root().join("secret").into_os_string()];
-        let made = copy(&workspace, &scratch, &hidden, &["target".to_owned()], &CancellationToken::new()).unwrap();
-        let Tree::Copy(folder) = made else { unreachable!("a copy was asked for") };
-        let names = |path: &Path| {
-            let mut names: Vec<_> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            names.sort();
-            names
-        };
-        let folder = Path::new(&folder);
-        assert_eq!(names(folder), ["a.txt", "cache", "secret", "target"]);
-        assert_eq!(std::fs::read(folder.join("secret")).unwrap(), b"");
-        assert!(names(&folder.join("target")).is_empty());
-        let inner = names(&folder.join("cache"));
-        let inner = inner.iter().map(|name| folder.join("cache").join(name)).find(|path| path.is_dir()).unwrap();
-        assert!(names(&inner).is_empty());
-    }
 }

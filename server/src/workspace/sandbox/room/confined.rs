@@ -21,6 +21,7 @@ use rustix::process::{
     waitpid,
 };
 
+use super::filter::refuse_calls;
 use super::wire::{Fault, Inside, Report, send, step};
 
 /// What the newest kernels can refuse that this program knows of; older ones refuse less.
@@ -38,7 +39,7 @@ pub(super) fn run(
     step("become the parent of all that is started", set_child_subreaper(Some(getpid())).map_err(Into::into))?;
     step("refuse core dumps", super::super::limits::no_core())?;
     step("confine itself with Landlock", confine(writable, network))?;
-    super::refuse_calls(control)?;
+    refuse_calls(control)?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment.iter().cloned()).stdin(Stdio::null());
     let started = Instant::now();

@@ -15,6 +15,7 @@ mod copied;
 mod covered;
 mod devices;
 mod edits;
+mod filter;
 mod first;
 mod mounts;
 mod namespaces;
@@ -23,22 +24,6 @@ mod rights;
 mod second;
 mod wire;
 
-use std::os::unix::net::UnixStream;
-
 pub(super) use first::make_room;
 pub(super) use second::run_inside;
 pub(super) use wire::{Answer, Changes, Edit, Fault, Inside, Report, Setup, Tree, read_frame};
-
-/// Has the kernel refuse what no check has a use for, and says it to baton where that cannot be: the rest holds without.
-fn refuse_calls(control: &mut UnixStream) -> Result<(), Fault> {
-    #[cfg(all(target_endian = "little", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let refused = calls::refuse();
-    #[cfg(not(all(target_endian = "little", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    let refused: std::io::Result<()> = Err(std::io::Error::other("there is no list of them for this processor"));
-    match refused {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            wire::step("say what is not refused", wire::send(control, &Report::Unfiltered(error.to_string())))
-        }
-    }
-}

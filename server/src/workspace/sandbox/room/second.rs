@@ -13,6 +13,7 @@ use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal, wait,
 };
 
+use super::filter::refuse_calls;
 use super::mounts::at;
 use super::rights::give_up;
 use super::wire::{Fault, Inside, Report, machine_step, mount_step, receive, send, step};
@@ -52,7 +53,7 @@ fn run(control: &mut UnixStream) -> Result<Report, Fault> {
     machine_step("give up capabilities", give_up(inside.foreign_files))?;
     machine_step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
     step("count processes", limits::watch())?;
-    super::refuse_calls(control)?;
+    refuse_calls(control)?;
     let mut sh = Command::new("/bin/sh");
     sh.arg("-c").arg(&inside.command).env_clear().envs(inside.environment).stdin(Stdio::null());
     let started = Instant::now();
