@@ -53,8 +53,8 @@ pub(super) struct Bound {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Before {
-    /// Repositories, by path and file number.
-    repositories: HashSet<(PathBuf, u64)>,
+    /// Repositories, by file number: one that was moved is no new one.
+    repositories: HashSet<u64>,
     /// Files that run as their owner or group, by file number and time of change.
     privileged: HashSet<(u64, i64, i64)>,
 }
@@ -105,7 +105,7 @@ pub(super) fn look(root: &Dir, folder: &str, budget: &mut Budget) -> Result<Boun
     parts.extend(seen.folders_with_links());
     let parts = few(parts, whole).ok_or(NotBound::Linked)?;
     let before = Before {
-        repositories: seen.repositories.into_iter().collect(),
+        repositories: seen.repositories.iter().map(|(_, number)| *number).collect(),
         privileged: seen.privileged.iter().map(|(_, metadata)| version(metadata)).collect(),
     };
     Ok(Bound { folder: folder.to_owned(), parts: parts.into_iter().collect(), before })
@@ -120,7 +120,7 @@ pub(super) fn look_again(root: &Dir, bound: &[Bound]) -> Left {
             left.unseen.push(folder.clone());
             continue;
         };
-        let new = seen.repositories.into_iter().filter(|repository| !before.repositories.contains(repository));
+        let new = seen.repositories.into_iter().filter(|(_, number)| !before.repositories.contains(number));
         left.repositories.extend(new.map(|(path, _)| path));
         for (path, _) in seen.privileged.into_iter().filter(|(_, now)| !before.privileged.contains(&version(now))) {
             match disarm(root, &path) {
@@ -311,7 +311,7 @@ mod tests {
             list.sort();
         }
         assert_eq!(left.disarmed, ["out/changed", "out/new"].map(PathBuf::from));
-        assert_eq!(left.repositories, ["out/away", "out/one"].map(PathBuf::from));
+        assert_eq!(left.repositories, ["out/one"].map(PathBuf::from));
         assert!(left.armed.is_empty() && left.unseen.is_empty());
         let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!(["old", "changed", "new"].map(mode), [0o4755, 0o755, 0o711]);

@@ -101,7 +101,7 @@ fn is_delegated(group: &Path) -> bool {
         let read = rustix::fs::getxattr(group, *mark, &mut value);
         read.is_ok_and(|count| value[..count] == *b"1")
     };
-    MARKS.iter().any(|mark| is_set(&mark))
+    MARKS.iter().any(is_set)
 }
 
 fn has_word(file: &Path, word: &str) -> bool {

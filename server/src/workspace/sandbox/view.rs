@@ -293,7 +293,10 @@ impl View {
         if !matches!(ended, Ended::NotRun(_)) {
             hints.extend(not_looked_through(&prepared.found.cut).map(|said| sentence(&said)));
             let Through { bound, not_bound } = prepared.through;
-            hints.extend(of_ignored(&not_bound, &left_in(workspace, bound).await));
+            let left = left_in(workspace, bound);
+            // Who cancels does not wait for it; it is done all the same.
+            let left = if ended == Ended::Cancelled { Left::default() } else { left.await.unwrap_or_default() };
+            hints.extend(of_ignored(&not_bound, &left));
         }
         drop(prepared.scratch);
         (Ran { ended, elapsed, output, changed, replaced, hints }, prepared.setup.through)
@@ -447,11 +450,9 @@ impl View {
 }
 
 /// Looks at what a check left in the folders that were the real ones.
-async fn left_in(workspace: &Workspace, bound: Vec<Bound>) -> Left {
-    let folders: Vec<String> = bound.iter().map(|bound| bound.folder.clone()).collect();
+fn left_in(workspace: &Workspace, bound: Vec<Bound>) -> tokio::task::JoinHandle<Left> {
     let workspace = workspace.clone();
-    let left = tokio::task::spawn_blocking(move || look_again(workspace.dir(), &bound)).await;
-    left.unwrap_or_else(|_| Left { unseen: folders, ..Left::default() })
+    tokio::task::spawn_blocking(move || look_again(workspace.dir(), &bound))
 }
 
 /// Where secrets are looked for.
