@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
+use super::super::http::tool_input_of;
 use super::super::message::{Block, StopReason};
 use super::super::turn::{Turn, TurnRequest};
 use crate::contracts::Usage;
@@ -76,24 +77,13 @@ fn content(content: &Value, request: &TurnRequest) -> Result<Vec<Block>, String>
     Ok(read)
 }
 
-/// A tool call with an id of its own, whose input is an object.
+/// A tool call with an id of its own.
 fn call(mut block: Map<String, Value>, ids: &mut HashSet<String>) -> Result<Block, String> {
     if block.get("name").and_then(Value::as_str).is_none_or(|name| name.trim().is_empty()) {
         return Err("is a tool call without the tool's name".to_owned());
     }
-    let input = match block.shift_remove("input") {
-        None | Some(Value::Null) => Value::Object(Map::new()),
-        // Some models write the input as a JSON text.
-        Some(Value::String(text)) if text.trim().is_empty() => Value::Object(Map::new()),
-        Some(Value::String(text)) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        Some(input) => input,
-    };
-    if !input.is_object() {
-        return Err(format!("is a tool call whose input is {}, not an object", kind_of(&input)));
-    }
-    if depth(&input) > MOST_NESTED {
-        return Err("is a tool call whose input is nested too deeply".to_owned());
-    }
+    // What is no object, or too deep a one, stays the text that the model wrote: whoever carries out the call says so.
+    let input = tool_input_of(block.get("input").unwrap_or(&Value::Null));
     block.insert("input".to_owned(), input);
     // Results are matched to calls by id, so that each needs one, and one of its own.
     let given = block.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && !ids.contains(*id));

@@ -179,6 +179,7 @@ fn what_is_missing_is_made_up_for() {
         { "type": "tool_use", "id": "call_1", "name": "read_file", "input": "{\"path\": \"b\"}" },
         { "type": "tool_use", "id": "x", "name": "read_file", "input": null },
         { "type": "tool_use", "id": "x", "name": "read_file", "input": " " },
+        { "type": "tool_use", "id": "y", "name": "read_file", "input": [1] },
     ]);
     let turn = read(json!({ "content": calls, "stop_reason": null, "model": 3 })).unwrap();
     assert_eq!((turn.stop_reason, turn.model.as_str()), (StopReason::ToolUse, "editor:fast"));
@@ -186,9 +187,9 @@ fn what_is_missing_is_made_up_for() {
     let calls: Vec<_> = turn.content.iter().filter_map(Block::as_tool_use).collect();
     // The conversation has a call_1 already.
     let ids: Vec<&str> = calls.iter().map(|(id, ..)| *id).collect();
-    assert_eq!(ids, ["call_2", "call_3", "call_4", "x", "call_5"]);
+    assert_eq!(ids, ["call_2", "call_3", "call_4", "x", "call_5", "y"]);
     let inputs: Vec<String> = calls.iter().map(|(_, _, input)| input.to_string()).collect();
-    assert_eq!(inputs, [r#"{"path":"a"}"#, "{}", r#"{"path":"b"}"#, "{}", "{}"]);
+    assert_eq!(inputs, [r#"{"path":"a"}"#, "{}", r#"{"path":"b"}"#, "{}", "{}", r#""[1]""#]);
     assert_eq!(read(json!({ "content": [] })).unwrap().stop_reason, StopReason::EndTurn);
     let other = read(json!({ "content": [], "stop_reason": "tired" })).unwrap();
     assert_eq!(other.stop_reason, StopReason::Other("tired".to_owned()));
@@ -209,9 +210,6 @@ fn what_cannot_be_made_sense_of_is_named() {
             "content[0] is a text block without text",
         ),
         (json!({ "content": [{ "type": "tool_use", "id": "x", "input": {} }] }), "without the tool's name"),
-        (json!({ "content": [{ "type": "tool_use", "name": "x", "input": [1] }] }), "input is a list"),
-        (json!({ "content": [{ "type": "tool_use", "name": "x", "input": "no JSON" }] }), "input is a string"),
-        (json!({ "content": [{ "type": "tool_use", "name": "x", "input": deep.clone() }] }), "nested too deeply"),
         (json!({ "content": [{ "type": "odd", "x": deep }] }), "nested too deeply"),
         (json!({ "content": [{ "type": "tool_result", "tool_use_id": "x" }] }), "a tool's result"),
     ] {
