@@ -55,7 +55,11 @@ fn check_lines(check: &Check, columns: usize) -> Vec<String> {
 fn setting_line(setting: &SettingInForce, columns: usize) -> String {
     const KEY_WIDTH: usize = 24;
     let from = setting.place.as_ref().map_or_else(|| "default".to_owned(), |place| format!("from {place}"));
-    row(&format!("  {:<KEY_WIDTH$} ", setting.key), &format!("{} ({from})", setting.value), columns)
+    let value = format!("{} ({from})", setting.value);
+    match columns < 2 * KEY_WIDTH {
+        true => text::paragraph("  ", &format!("{}: {value}", setting.key), columns),
+        false => row(&format!("  {:<KEY_WIDTH$} ", setting.key), &value, columns),
+    }
 }
 
 fn conclusion(checks: &[Check]) -> String {
