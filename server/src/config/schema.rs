@@ -1,7 +1,7 @@
 //! The JSON Schema of settings files, made from the table, for completion and faults in editors.
 //!
 //! What it refuses, [`load`](super::load) refuses too. The other way round a few things are beyond a schema: names given twice,
-//! what a prompt's file holds, and a number such as `2.0`, which a schema takes for a whole one.
+//! what a prompt's file holds, a number such as `2.0`, which a schema takes for a whole one, and a date, which it takes for a text.
 
 use serde_json::{Map, Value, json};
 
@@ -185,7 +185,7 @@ mod tests {
         ("memory_dir = \"/x\"", false, false),
         ("memory_dir = \"sub/.GIT/x\"", false, false),
         ("memory_dir = \".github\"", true, true),
-        ("memory_dir = 1979-05-27", false, false),
+        ("memory_dir = 7", false, false),
         ("provider = \"openai\"", false, false),
         ("colour = 1", false, false),
         ("base_url = \"https://x\"", false, false),
