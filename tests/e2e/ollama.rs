@@ -1,8 +1,16 @@
 //! The provider `ollama` against an Ollama on loopback: a whole run, and what goes wrong with a local model.
 
-use std::collections::BTreeSet;
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use baton::models::{
+    Block, Effort, Efforts, Message, Model, ModelError, ModelErrorKind, ModelFacts, Role, Tier, Turn, TurnRequest,
+    Wanted, resolve,
+};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::messages_api::{Reply, Script};
 use crate::support::ollama_api::{Behaviour, OllamaApi};
@@ -61,25 +69,92 @@ fn a_whole_run_is_taken_by_a_local_model_and_costs_nothing() {
     assert!(status["usage"]["input_tokens"].as_u64().unwrap() > 0);
 }
 
-#[test]
-fn a_prompt_that_an_older_ollama_cuts_is_never_worked_on() {
-    let api = one_task().old().start();
-    // A context into which not even the tools fit.
-    let session = Session::new(&workspace(1));
-    session.write_user_config("[[model_facts]]\nname = \"ollama:qwen3\"\nwindow = 512\n");
-    let before = session.text("src/t1.rs");
-    let done = run(&session, &api).run();
-    if done.code == Some(2) {
-        // Refused before it is sent, where a prompt is known not to fit.
-        assert!(api.chats().is_empty(), "{}", done.stderr);
-        return;
+/// The model of an Ollama, of which the user says that its window has so many tokens.
+fn model(api: &OllamaApi, window: u64) -> Arc<dyn Model> {
+    let facts = ModelFacts { name: "ollama:qwen3".to_owned(), window: Some(window), ..ModelFacts::default() };
+    let efforts = Efforts { powerful: Some(Effort::Low), ..Efforts::default() };
+    let provider = Some("ollama".to_owned());
+    let wanted = Wanted { provider, facts: vec![facts], efforts, ..Wanted::default() };
+    let env = |name: &str| match name {
+        "OLLAMA_HOST" => Some(api.host()),
+        "OLLAMA_MODEL" => Some("qwen3".to_owned()),
+        "BATON_RETRY_BASE" => Some("2ms".to_owned()),
+        _ => None,
+    };
+    resolve(&wanted, &env, None).expect("a model").powerful
+}
+
+/// A turn of a conversation whose messages have so many bytes.
+async fn turn(model: &Arc<dyn Model>, bytes: &[usize]) -> Result<Turn, ModelError> {
+    let message = |(n, bytes): (usize, &usize)| Message {
+        role: if n.is_multiple_of(2) { Role::User } else { Role::Assistant },
+        content: vec![Block::text("x".repeat(*bytes))],
+    };
+    let request = TurnRequest {
+        run: "r".to_owned(),
+        agent: "context".to_owned(),
+        tier: Tier::Powerful,
+        system: vec!["You read code.".to_owned()],
+        tools: Vec::new(),
+        messages: bytes.iter().enumerate().map(message).collect(),
+        max_tokens: 100,
+    };
+    model.turn(&request, &CancellationToken::new(), &|_| ()).await
+}
+
+fn talks() -> Behaviour {
+    let replies = ["one", "two", "three", "four"].map(Reply::text);
+    Behaviour::new(Script::new().on("any", replies)).model("qwen3:latest", 40_960, ABLE)
+}
+
+#[tokio::test]
+async fn a_prompt_that_an_older_ollama_cuts_is_never_worked_on() {
+    let api = talks().old().start();
+    let model = model(&api, 2000);
+    turn(&model, &[3000]).await.expect("it fits");
+    turn(&model, &[3000, 100, 1500]).await.expect("it fits");
+    let error = turn(&model, &[3000, 100, 1500, 100, 2500]).await.expect_err("it was cut");
+    assert_eq!(error.kind, ModelErrorKind::Request, "which ends a run with exit code 5: {error}");
+    let message = error.message;
+    assert!(message.contains("cut the prompt to fit the context of 2000 tokens that it has for qwen3"), "{message}");
+    assert!(message.contains("[[model_facts]] name = \"ollama:qwen3\" window = 4096"), "{message}");
+    assert!(message.contains("The answer was not used."), "{message}");
+    assert!(error.usage.total_tokens() > 0 && error.usage.cost_usd == Some(0.0));
+    // One message that alone is too long is cut in its middle, to the last token.
+    turn(&model, &[9000]).await.expect_err("it was cut");
+    assert_eq!(api.chats().len(), 4, "nothing is asked for again");
+    turn(&model, &[300]).await.expect("it fits");
+}
+
+#[tokio::test]
+async fn an_ollama_of_today_refuses_a_prompt_that_does_not_fit() {
+    let api = talks().start();
+    let model_of = |window| model(&api, window);
+    assert_eq!(model_of(2000).limits().await.window, Some(2000));
+    let error = turn(&model_of(2000), &[9000]).await.expect_err("it does not fit");
+    assert_eq!(error.kind, ModelErrorKind::ContextWindow, "which is taken up by a fresh conversation, once");
+    let message = error.message;
+    assert!(message.contains("does not fit the context of 2000 tokens") && message.contains("it has 30"), "{message}");
+    assert!(message.contains("window = 4096"), "{message}");
+    let error = turn(&model_of(40_960), &[200_000]).await.expect_err("it does not fit").message;
+    assert!(error.contains("The model has no larger one"), "{error}");
+}
+
+#[tokio::test]
+async fn an_effort_is_said_where_the_model_thinks() {
+    for (capabilities, think) in [(ABLE, json!(false)), (&["completion", "tools"], Value::Null)] {
+        let script = Script::new().on("any", [Reply::text("one")]);
+        let api = Behaviour::new(script).model("qwen3:latest", 40_960, capabilities).start();
+        turn(&model(&api, 8192), &[300]).await.expect("an answer");
+        assert_eq!(api.chats()[0].body["think"], think);
     }
-    let done = done.expect(5);
-    assert!(done.stderr.contains("cut the prompt to fit the context of 512 tokens"), "{}", done.stderr);
-    assert!(done.stderr.contains("[[model_facts]] name = \"ollama:qwen3\" window = "), "{}", done.stderr);
-    assert_eq!(api.chats().len(), 1, "nor is it asked for again");
-    assert_eq!(session.text("src/t1.rs"), before);
-    assert!(!session.exists(".agent_memory/context.json"));
+    // What it was told to be able to do and cannot is left out from then on.
+    let api = talks().error(400, "think value false is not supported for this model").start();
+    let model = model(&api, 8192);
+    turn(&model, &[300]).await.expect("an answer");
+    turn(&model, &[300, 10, 10]).await.expect("an answer");
+    let thinks: Vec<Value> = api.chats().iter().map(|chat| chat.body["think"].clone()).collect();
+    assert_eq!(thinks, [json!(false), Value::Null, Value::Null]);
 }
 
 #[test]
@@ -146,6 +221,6 @@ fn an_ollama_that_does_not_run_is_told_with_how_to_start_it() {
     let env =
         |baton: Baton| baton.env("OLLAMA_HOST", &host).env("OLLAMA_MODEL", "qwen3").env("BATON_RETRY_BASE", "1ms");
     env(session.baton(args)).run().expect(5).reports("`ollama serve`");
-    let without: Value = json!(env(session.baton(["doctor", "--provider", "ollama"])).run().stdout);
+    let without: Value = json!(env(session.baton(["doctor"])).env("BATON_PROVIDER", "ollama").run().stdout);
     assert!(without.as_str().unwrap().contains("ollama serve"), "{without}");
 }
