@@ -38,6 +38,7 @@ mod moved_workspace;
 mod neovim;
 mod network_faults;
 mod ollama;
+mod openai;
 mod paths;
 mod phase_table;
 mod quotes;

@@ -19,8 +19,9 @@ const NOT_SET_UP: &str = "The provider `openai` is not set up. Set OPENAI_API_KE
 /// OpenAI's Chat Completions, or another server that speaks them.
 pub(in super::super) const PROVIDER: Provider = Provider {
     name: "openai",
-    is_set_up: |setup| [KEY, ADDRESS].iter().any(|name| setup.var(name).is_some()),
-    default_model: |setup, _| setup.var(MODEL),
+    is_set_up,
+    // Where nothing is set, a name is not what is missing first: to connect says what is.
+    default_model: |setup, _| setup.var(MODEL).or_else(|| (!is_set_up(setup)).then(String::new)),
     connect: |setup| Ok(Arc::new(OpenAiClient::new(config(setup)?)?)),
     prices: Prices::Listed { as_of: AS_OF, models: PRICES },
 };
@@ -31,11 +32,15 @@ impl Connection for Arc<OpenAiClient> {
     }
 }
 
+fn is_set_up(setup: &Setup<'_>) -> bool {
+    [KEY, ADDRESS].iter().any(|name| setup.var(name).is_some())
+}
+
 fn config(setup: &Setup<'_>) -> Result<OpenAiConfig, ModelError> {
-    let (key, address) = (setup.var(KEY), setup.var(ADDRESS));
-    if key.is_none() && address.is_none() {
+    if !is_set_up(setup) {
         return Err(settings(NOT_SET_UP));
     }
+    let (key, address) = (setup.var(KEY), setup.var(ADDRESS));
     // A server of one's own asks for none.
     let credential = key.map_or(Credential::Nothing, Credential::BearerKey);
     let mut config = OpenAiConfig::new(credential, credential_source(setup, KEY));

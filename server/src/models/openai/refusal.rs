@@ -40,8 +40,8 @@ pub(super) fn answer(refusal: &Refusal, sent: &Sent<'_>) -> Option<Answer> {
     if refusal.body.is_too_long() {
         return None;
     }
-    let learned = [learn_limit, learn_effort, learn_stream_options, learn_reasoning].into_iter();
-    learned.filter_map(|learn| learn(&said, sent)).next().map(Answer::Learned)
+    let learns = [learn_limit, learn_effort, learn_stream_options, learn_reasoning];
+    learns.into_iter().find_map(|learn| learn(&said, sent)).map(Answer::Learned)
 }
 
 /// The words of a refusal, made alike.
@@ -172,9 +172,9 @@ fn learn_stream_options(said: &Said, sent: &Sent<'_>) -> Option<Learned> {
 
 /// A field in which reasoning went back.
 fn learn_reasoning(said: &Said, sent: &Sent<'_>) -> Option<Learned> {
-    let fields = reasoning::FIELDS.into_iter().chain([reasoning::EXTRA, "thought_signature"]);
+    let mut fields = reasoning::FIELDS.into_iter().chain([reasoning::EXTRA, "thought_signature"]);
     let is_named = |field: &&str| if *field == "reasoning" { said.names_in_quotes(field) } else { said.names(field) };
-    let named = fields.filter(is_named).next()?;
+    let named = fields.find(is_named)?;
     // What is missing is not mended by leaving it out.
     if ["must be passed", "is missing", "missing a"].iter().any(|words| said.message.contains(words)) {
         return None;

@@ -4,6 +4,7 @@
 //! It speaks HTTP/1.1 from plain threads, so that tests with and without a runtime can use it.
 
 mod cache;
+pub mod chat;
 mod events;
 pub mod http;
 mod rules;

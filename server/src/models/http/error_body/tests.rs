@@ -15,8 +15,7 @@ fn reads(body: Value, kind: &str, code: &str, param: &str, status: Option<u16>, 
 }
 
 #[test]
-fn every_form_says_the_same() {
-    // Anthropic, and OpenAI.
+fn the_forms_of_anthropic_openai_and_openrouter_say_the_same() {
     reads(
         json!({ "type": "error", "error": { "type": "rate_limit_error", "message": "no",
             "details": { "error_code": "enforced_spend_limit_reached" } } }),
@@ -34,7 +33,7 @@ fn every_form_says_the_same() {
         None,
         "no",
     );
-    // OpenRouter, with what the server behind it said, in words or as JSON.
+    // With what the server behind it said, in words or as JSON.
     reads(
         json!({ "error": { "code": 429, "message": "Provider returned error",
             "metadata": { "provider_name": "Some", "raw": "slow down" } } }),
@@ -53,7 +52,10 @@ fn every_form_says_the_same() {
         Some(400),
         "Provider returned error (no)",
     );
-    // vLLM before 0.10 and after, llama.cpp, LM Studio.
+}
+
+#[test]
+fn the_forms_of_vllm_before_0_10_and_after_llama_cpp_and_lm_studio_say_the_same() {
     reads(
         json!({ "object": "error", "message": "no", "type": "BadRequestError", "param": null, "code": 400 }),
         "BadRequestError",
@@ -79,7 +81,10 @@ fn every_form_says_the_same() {
         "no",
     );
     reads(json!({ "error": "no" }), "", "", "", None, "no");
-    // Google, Mistral in three ages, FastAPI.
+}
+
+#[test]
+fn the_forms_of_google_mistral_in_three_ages_and_fastapi_say_the_same() {
     reads(
         json!([{ "error": { "code": 400, "message": "no", "status": "INVALID_ARGUMENT" } }]),
         "INVALID_ARGUMENT",

@@ -69,119 +69,117 @@ fn text_and_a_call_grow_from_their_pieces() {
     assert_eq!((turn.stop_reason, turn.model.as_str()), (StopReason::ToolUse, "answered"));
 }
 
+/// `tool_calls` of one chunk after the other, of the calls `a {"path": "1"}` and `b {"path": "2"}`.
+const NUMBERED: &[(&str, &[&str])] = &[
+    (
+        "places as they should be",
+        &[
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":""}},{"index":1,"id":"y","function":{"name":"b","arguments":""}}]"#,
+            r#"[{"index":1,"function":{"arguments":"{\"path\":\"2\"}"}}]"#,
+            r#"[{"index":0,"function":{"arguments":"{\"path\":\"1\"}"}}]"#,
+        ],
+    ),
+    (
+        "every place 0, each with an id",
+        &[
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":"{\"path\":\"1\"}"}}]"#,
+            r#"[{"index":0,"id":"y","function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "every place 0, in pieces",
+        &[
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":"{\"path\":"}}]"#,
+            r#"[{"index":0,"function":{"arguments":"\"1\"}"}}]"#,
+            r#"[{"index":0,"id":"y","function":{"name":"b","arguments":"{\"path\":"}}]"#,
+            r#"[{"index":0,"id":null,"function":{"arguments":"\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "every place 0, no ids",
+        &[
+            r#"[{"index":0,"function":{"name":"a","arguments":"{\"path\":\"1\"}"}}]"#,
+            r#"[{"index":0,"id":"","function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "no places, no ids",
+        &[
+            r#"[{"function":{"name":"a","arguments":"{\"path\":\"1\"}"}},{"function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "no places, in pieces",
+        &[
+            r#"[{"id":"x","function":{"name":"a","arguments":"{\"path\":"}}]"#,
+            r#"[{"id":"x","function":{"arguments":"\"1\"}"}}]"#,
+            r#"[{"id":"y","function":{"name":"b","arguments":"{\"path\":"}}]"#,
+            r#"[{"function":{"arguments":"\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "the same id twice",
+        &[
+            r#"[{"index":0,"id":"call","function":{"name":"a","arguments":"{\"path\":\"1\"}"}}]"#,
+            r#"[{"index":1,"id":"call","function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "an id that comes late",
+        &[
+            r#"[{"index":0,"function":{"name":"a","arguments":"{\"path\":"}}]"#,
+            r#"[{"index":0,"id":"x","function":{"arguments":"\"1\"}"}}]"#,
+            r#"[{"index":1,"function":{"name":"b","arguments":""}}]"#,
+            r#"[{"index":1,"id":"y","function":{"arguments":"{\"path\":\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "an id of its own for every piece",
+        &[
+            r#"[{"index":0,"id":"x1","function":{"name":"a","arguments":"{\"path\":"}}]"#,
+            r#"[{"index":0,"id":"x2","function":{"arguments":"\"1\"}"}}]"#,
+            r#"[{"index":1,"id":"y1","function":{"name":"b","arguments":"{\"path\":"}}]"#,
+            r#"[{"index":1,"id":"y2","function":{"name":"","arguments":"\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "the name in every piece",
+        &[
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":"{\"path\":"}}]"#,
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":"\"1\"}"}}]"#,
+            r#"[{"index":1,"id":"y","function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+            r#"[{"index":1,"id":"y","function":{"name":"b","arguments":""}}]"#,
+        ],
+    ),
+    (
+        "arguments as an object",
+        &[
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":{"path":"1"}}}]"#,
+            r#"[{"index":1,"id":"y","function":{"name":"b","arguments":{"path":"2"}}}]"#,
+        ],
+    ),
+    (
+        "an empty object that stands for what is to come",
+        &[
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":"{}"}}]"#,
+            r#"[{"index":0,"function":{"arguments":"{\"path\":\"1\"}"}}]"#,
+            r#"[{"index":1,"id":"y","function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+        ],
+    ),
+    (
+        "each told once more at the end",
+        &[
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":"{\"path\":\"1\"}"}},{"index":1,"id":"y","function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+            r#"[{"index":0,"id":"x","function":{"name":"a","arguments":"{\"path\":\"1\"}"}},{"index":1,"id":"y","function":{"name":"b","arguments":"{\"path\":\"2\"}"}}]"#,
+        ],
+    ),
+];
+
 #[test]
 fn calls_are_told_apart_by_place_and_id_however_a_server_numbers_them() {
-    let whole = |index: Value, id: Value, name: &str, path: &str| json!({ "index": index, "id": id, "function": { "name": name, "arguments": json!({ "path": path }).to_string() } });
-    let piece = |index: Value, id: Value, name: Value, arguments: Value| json!({ "index": index, "id": id, "function": { "name": name, "arguments": arguments } });
-    let n = Value::Null;
-    let cases: Vec<(&str, Vec<Value>)> = vec![
-        (
-            "places as they should be",
-            vec![
-                calls(json!([
-                    piece(json!(0), json!("x"), json!("a"), json!("")),
-                    piece(json!(1), json!("y"), json!("b"), json!(""))
-                ])),
-                calls(json!([piece(json!(1), n.clone(), n.clone(), json!("{\"path\":\"2\"}"))])),
-                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("{\"path\":\"1\"}"))])),
-            ],
-        ),
-        (
-            "every place 0, each with an id",
-            vec![
-                calls(json!([whole(json!(0), json!("x"), "a", "1")])),
-                calls(json!([whole(json!(0), json!("y"), "b", "2")])),
-            ],
-        ),
-        (
-            "every place 0, in pieces",
-            vec![
-                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{\"path\":"))])),
-                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("\"1\"}"))])),
-                calls(json!([piece(json!(0), json!("y"), json!("b"), json!("{\"path\":"))])),
-                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("\"2\"}"))])),
-            ],
-        ),
-        (
-            "every place 0, no ids",
-            vec![
-                calls(json!([whole(json!(0), n.clone(), "a", "1")])),
-                calls(json!([whole(json!(0), json!(""), "b", "2")])),
-            ],
-        ),
-        (
-            "no places, no ids",
-            vec![calls(json!([whole(n.clone(), n.clone(), "a", "1"), whole(n.clone(), n.clone(), "b", "2")]))],
-        ),
-        (
-            "no places, in pieces",
-            vec![
-                calls(json!([piece(n.clone(), json!("x"), json!("a"), json!("{\"path\":"))])),
-                calls(json!([piece(n.clone(), json!("x"), n.clone(), json!("\"1\"}"))])),
-                calls(json!([piece(n.clone(), json!("y"), json!("b"), json!("{\"path\":"))])),
-                calls(json!([piece(n.clone(), n.clone(), n.clone(), json!("\"2\"}"))])),
-            ],
-        ),
-        (
-            "the same id twice",
-            vec![
-                calls(json!([whole(json!(0), json!("call"), "a", "1")])),
-                calls(json!([whole(json!(1), json!("call"), "b", "2")])),
-            ],
-        ),
-        (
-            "an id that comes late",
-            vec![
-                calls(json!([piece(json!(0), n.clone(), json!("a"), json!("{\"path\":"))])),
-                calls(json!([piece(json!(0), json!("x"), n.clone(), json!("\"1\"}"))])),
-                calls(json!([piece(json!(1), n.clone(), json!("b"), json!(""))])),
-                calls(json!([piece(json!(1), json!("y"), n.clone(), json!("{\"path\":\"2\"}"))])),
-            ],
-        ),
-        (
-            "an id of its own for every piece",
-            vec![
-                calls(json!([piece(json!(0), json!("x1"), json!("a"), json!("{\"path\":"))])),
-                calls(json!([piece(json!(0), json!("x2"), n.clone(), json!("\"1\"}"))])),
-                calls(json!([piece(json!(1), json!("y1"), json!("b"), json!("{\"path\":"))])),
-                calls(json!([piece(json!(1), json!("y2"), json!(""), json!("\"2\"}"))])),
-            ],
-        ),
-        (
-            "the name in every piece",
-            vec![
-                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{\"path\":"))])),
-                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("\"1\"}"))])),
-                calls(json!([piece(json!(1), json!("y"), json!("b"), json!("{\"path\":\"2\"}"))])),
-                calls(json!([piece(json!(1), json!("y"), json!("b"), json!(""))])),
-            ],
-        ),
-        (
-            "arguments as an object",
-            vec![
-                calls(json!([piece(json!(0), json!("x"), json!("a"), json!({ "path": "1" }))])),
-                calls(json!([piece(json!(1), json!("y"), json!("b"), json!({ "path": "2" }))])),
-            ],
-        ),
-        (
-            "an empty object that stands for what is to come",
-            vec![
-                calls(json!([piece(json!(0), json!("x"), json!("a"), json!("{}"))])),
-                calls(json!([piece(json!(0), n.clone(), n.clone(), json!("{\"path\":\"1\"}"))])),
-                calls(json!([whole(json!(1), json!("y"), "b", "2")])),
-            ],
-        ),
-        (
-            "each told once more at the end",
-            vec![
-                calls(json!([whole(json!(0), json!("x"), "a", "1"), whole(json!(1), json!("y"), "b", "2")])),
-                calls(json!([whole(json!(0), json!("x"), "a", "1"), whole(json!(1), json!("y"), "b", "2")])),
-            ],
-        ),
-    ];
-    for (case, mut chunks) in cases {
-        chunks.push(finish("stop"));
-        let turn = turn(&chunks);
+    for (case, chunks) in NUMBERED {
+        let pieces = chunks.iter().map(|pieces| calls(serde_json::from_str(pieces).expect(pieces)));
+        let turn = turn(&pieces.chain([finish("stop")]).collect::<Vec<_>>());
         let expected = [("a".to_owned(), json!({ "path": "1" })), ("b".to_owned(), json!({ "path": "2" }))];
         assert_eq!(called(&turn), expected, "{case}");
         let ids = ids(&turn);

@@ -1,0 +1,120 @@
+//! The whole workflow through `openai`.
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
+
+use serde_json::{Value, json};
+
+use crate::support::messages_api::chat::{ChatApi, Dialect, KEY, MODEL};
+use crate::support::messages_api::{Reply, Script};
+use crate::support::replies::{but, completed, edits, file_of, own, workspace};
+use crate::support::session::{Done, Session};
+
+fn run(session: &Session, api: &ChatApi) -> Done {
+    let mut baton = session.baton(["run", "--task", "Do it", "--auto-approve", "--json"]);
+    for (name, value) in api.env() {
+        baton = baton.env(name, value);
+    }
+    baton.env("BATON_RETRY_BASE", "2ms").run()
+}
+
+#[test]
+fn the_four_phases_run_through_every_dialect() {
+    for dialect in Dialect::ALL {
+        let session = Session::in_git(&workspace(1));
+        // Two calls in one answer, and what the model wrote is no JSON once.
+        let file = file_of("T1");
+        let script = but(
+            Script::new().on(
+                "implement/T1",
+                [
+                    Reply::tools([("read_file", json!({ "path": file })), ("outline", json!({ "path": file }))])
+                        .with_text("I look."),
+                    Reply::raw_call("read_file", "{\"path\": "),
+                    edits(&file, "    0\n", "    1\n"),
+                    completed(&[&file]),
+                ],
+            ),
+            &[&[own("T1")]],
+        );
+        let api = ChatApi::start(dialect, script);
+        let done = run(&session, &api).expect(0).no_panic();
+        assert!(session.text(&file).contains("    1\n"), "{dialect:?}");
+        assert!(!done.stdout.contains(KEY), "{dialect:?}");
+        let usage = &done.outcome()["usage"];
+        assert!(usage["output_tokens"].as_u64().expect("a count") > 0 || dialect == Dialect::LmStudio, "{usage}");
+        assert_eq!(usage["cost_usd"].is_null(), dialect != Dialect::OpenRouter, "{dialect:?}: {usage}");
+        refused_only_once(dialect, &api);
+        sends_one_stable_prefix(dialect, &api);
+    }
+}
+
+/// What a server refuses is learned, and not sent again by any later agent.
+fn refused_only_once(dialect: Dialect, api: &ChatApi) {
+    let requests = api.requests();
+    let count = |has: &dyn Fn(&Value) -> bool| requests.iter().filter(|request| has(request)).count();
+    match dialect {
+        Dialect::OpenAi => {
+            assert_eq!(count(&|request| request.get("max_tokens").is_some()), 1);
+            assert_eq!(count(&|request| request["reasoning_effort"] != "none"), 2);
+        }
+        Dialect::Mistral => assert_eq!(count(&|request| request.get("stream_options").is_some()), 1),
+        _ => assert_eq!(requests.len(), 7, "{dialect:?}: {:?}", api.agents()),
+    }
+    assert!(requests.iter().all(|request| request["model"] == MODEL && request["stream"] == true), "{dialect:?}");
+}
+
+/// The tools and the system prompt of an agent are the same bytes in each of its requests: servers cache by them.
+fn sends_one_stable_prefix(dialect: Dialect, api: &ChatApi) {
+    let (agents, requests) = (api.agents(), api.requests());
+    let of = |agent: &str| -> Vec<&Value> {
+        agents.iter().zip(&requests).filter(|(name, _)| *name == agent).map(|(_, request)| request).collect()
+    };
+    let implement = of("implement/T1");
+    for pair in implement.windows(2) {
+        assert_eq!(pair[0]["tools"], pair[1]["tools"], "{dialect:?}");
+        let (before, after) = (pair[0]["messages"].as_array(), pair[1]["messages"].as_array());
+        let (before, after) = (before.expect("a list"), after.expect("a list"));
+        assert_eq!(before[..], after[..before.len()], "{dialect:?}: a conversation only grows");
+    }
+}
+
+#[test]
+fn what_is_missing_is_said_before_anything_is_sent() {
+    let session = Session::in_git(&workspace(1));
+    let refused = |env: &[(&str, &str)]| {
+        let mut baton = session.baton(["run", "--task", "x", "--provider", "openai", "--auto-approve"]);
+        for (name, value) in env {
+            baton = baton.env(name, *value);
+        }
+        baton.run().expect(2).stderr
+    };
+    let nothing = refused(&[]);
+    assert!(nothing.contains("OPENAI_API_KEY") && nothing.contains("OPENAI_BASE_URL"), "{nothing}");
+    let address = ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/messages");
+    let foreign = refused(&[address, ("OPENAI_MODEL", "m")]);
+    assert!(foreign.contains("OPENAI_BASE_URL ends in /v1/messages"), "{foreign}");
+    let readable =
+        refused(&[("OPENAI_BASE_URL", "http://192.0.2.1/v1"), ("OPENAI_API_KEY", KEY), ("OPENAI_MODEL", "m")]);
+    assert!(readable.contains("is plain http") && !readable.contains(KEY), "{readable}");
+    let quoted = refused(&[("OPENAI_API_KEY", "\u{201C}chat-key\u{201D}"), ("OPENAI_MODEL", "m")]);
+    assert!(quoted.contains("typographic quotes"), "{quoted}");
+}
+
+#[test]
+fn doctor_asks_for_the_model() {
+    let session = Session::in_git(&workspace(1));
+    for (dialect, model, words) in [
+        (Dialect::Vllm, MODEL, "openai:some-model is there"),
+        (Dialect::Google, MODEL, "openai:some-model is there"),
+        (Dialect::Vllm, "some-modle", "some-model"),
+        (Dialect::LlamaCpp, "qwen", "does not list it"),
+    ] {
+        let api = ChatApi::start(dialect, Script::new());
+        let mut baton = session.baton(["doctor", "--json"]);
+        for (name, value) in api.env() {
+            baton = baton.env(name, value);
+        }
+        let done = baton.env("OPENAI_MODEL", model).run();
+        assert!(done.stdout.contains(words), "{dialect:?} {model}: {}", done.stdout);
+        assert!(api.requests().is_empty(), "no turn is taken");
+    }
+}
