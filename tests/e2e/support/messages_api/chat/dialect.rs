@@ -231,7 +231,7 @@ impl Dialect {
             LmStudio => {
                 let object = serde_json::from_str(arguments).unwrap_or_else(|_| json!(arguments));
                 let mut call = whole(Value::Null, object);
-                call.as_object_mut().map(|call: &mut Map<String, Value>| call.remove("index"));
+                call.as_object_mut().map(|call: &mut Map<String, Value>| call.shift_remove("index"));
                 vec![call]
             }
             _ => {
