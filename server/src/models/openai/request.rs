@@ -74,10 +74,26 @@ fn messages(asked: &Asked<'_>, request: &TurnRequest) -> Vec<Value> {
     for message in &request.messages {
         match message.role {
             Role::Assistant => messages.extend(assistant(message, asked.learned)),
-            Role::User => messages.extend(user(message, asked.joins_texts_to_results())),
+            Role::User => {
+                for said in user(message, asked.joins_texts_to_results()) {
+                    push_user(&mut messages, said);
+                }
+            }
         }
     }
     messages
+}
+
+/// After an answer that held nothing to send back, what is said next joins what was said before: many chat templates want
+/// the two to take turns.
+fn push_user(messages: &mut Vec<Value>, said: Value) {
+    match messages.last_mut() {
+        Some(before) if before["role"] == "user" && said["role"] == "user" => {
+            let text = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
+            before["content"] = format!("{}\n\n{}", text(before), text(&said)).into();
+        }
+        _ => messages.push(said),
+    }
 }
 
 /// What the tools answered, a message each in the order of the calls, then what else is said.
@@ -210,6 +226,7 @@ mod tests {
                 ],
             },
             assistant(vec![Block(json!({ "type": "thinking", "thinking": "of another", "signature": "s" }))]),
+            Message::user("Go on."),
             assistant(vec![reasoning::block("reasoning", json!("hm")), Block::text("Done.")]),
             Message::user("Call a tool."),
         ]
@@ -231,7 +248,7 @@ mod tests {
                 ] },
                 { "role": "tool", "tool_call_id": "a", "content": "text of x" },
                 { "role": "tool", "tool_call_id": "b", "content": "no \n\nJSON" },
-                { "role": "user", "content": "Hurry." },
+                { "role": "user", "content": "Hurry.\n\nGo on." },
                 { "role": "assistant", "content": "Done." },
                 { "role": "user", "content": "Call a tool." },
             ])
@@ -279,6 +296,7 @@ mod tests {
         let body: Value = serde_json::from_str(&body(&asked, &request(messages))).expect("JSON");
         assert_eq!(body["messages"][2]["content"], json!([thought[0], { "type": "text", "text": "I look." }]));
         assert_eq!(body["messages"][4]["content"], "no \n\nJSON\n\nHurry.");
+        assert_eq!(body["messages"][5], json!({ "role": "user", "content": "Go on." }));
         assert_eq!((&body["max_tokens"], body.get("reasoning_effort")), (&json!(7), None));
     }
 }
