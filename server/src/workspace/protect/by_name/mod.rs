@@ -165,8 +165,9 @@ fn rows<'a>(components: &'a [&'a str], kind: Kind) -> impl Iterator<Item = Found
         let literal = names.literal.get(component).into_iter().flatten();
         // A short name can stand for any of the literal names.
         let short = component.contains('~').then(|| names.literal.values().flatten()).into_iter().flatten();
-        literal.chain(&names.wild).chain(short).filter_map(move |name| {
-            let is_last = at + 1 == components.len();
+        let is_last = at + 1 == components.len();
+        let wild_files = is_last.then_some(&names.wild_files).into_iter().flatten();
+        literal.chain(&names.wild_folders).chain(wild_files).chain(short).filter_map(move |name| {
             let fits = name.row.kind == kind && (name.whole_folder || is_last) && name.matches_end(&components[..=at]);
             fits.then_some(Found { name: name.text, row: name.row, at })
         })
@@ -174,31 +175,46 @@ fn rows<'a>(components: &'a [&'a str], kind: Kind) -> impl Iterator<Item = Found
 }
 
 /// The names of the table, by their last component if it has no `*`.
+#[derive(Default)]
 struct Names {
     literal: HashMap<&'static str, Vec<Name>>,
-    wild: Vec<Name>,
+    /// Those that may match a parent folder.
+    wild_folders: Vec<Name>,
+    wild_files: Vec<Name>,
 }
 
 struct Name {
     text: &'static str,
-    parts: Vec<&'static str>,
+    parts: Vec<Part>,
     /// Whether it may match a parent folder.
     whole_folder: bool,
     row: &'static Row,
 }
 
+/// A component of a name, taken apart once: it is held against every file of a tree.
+enum Part {
+    Literal(&'static str),
+    /// `start*middle*end`, each of which may be empty.
+    Wild {
+        start: &'static str,
+        middle: Vec<&'static str>,
+        end: &'static str,
+    },
+}
+
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
-    let mut names = Names { literal: HashMap::new(), wild: Vec::new() };
+    let mut names = Names::default();
     for row in TABLE {
         for text in row.names {
             let whole_folder = row.kind == Kind::Protected || text.ends_with('/') || *text == ".env*";
-            let parts: Vec<&'static str> = text.trim_end_matches('/').split('/').collect();
-            let last = parts.last().copied().unwrap_or_default();
+            let text_of_path = text.trim_end_matches('/');
+            let last = text_of_path.rsplit('/').next().unwrap_or_default();
+            let parts = text_of_path.split('/').map(Part::of).collect();
             let name = Name { text, parts, whole_folder, row };
-            if last.contains('*') {
-                names.wild.push(name);
-            } else {
-                names.literal.entry(last).or_default().push(name);
+            match last.contains('*') {
+                true if whole_folder => names.wild_folders.push(name),
+                true => names.wild_files.push(name),
+                false => names.literal.entry(last).or_default().push(name),
             }
         }
     }
@@ -209,27 +225,34 @@ impl Name {
     /// Whether the components end with the name.
     fn matches_end(&self, components: &[&str]) -> bool {
         components.len() >= self.parts.len()
-            && self.parts.iter().rev().zip(components.iter().rev()).all(|(part, component)| is_like(part, component))
+            && self.parts.iter().rev().zip(components.iter().rev()).all(|(part, component)| part.is_like(component))
     }
 }
 
-/// Whether a component matches a part of a name.
-fn is_like(part: &str, component: &str) -> bool {
-    let Some((start, rest)) = part.split_once('*') else { return is_named(component, part) };
-    let Some(mut left) = component.strip_prefix(start) else {
-        return !start.is_empty() && rest.is_empty() && is_short_name(component, start);
-    };
-    let mut pieces = rest.split('*').peekable();
-    while let Some(piece) = pieces.next() {
-        if pieces.peek().is_none() {
-            return left.ends_with(piece);
-        }
-        match left.find(piece) {
-            Some(at) => left = &left[at + piece.len()..],
-            None => return false,
-        }
+impl Part {
+    fn of(text: &'static str) -> Self {
+        let Some((start, rest)) = text.split_once('*') else { return Self::Literal(text) };
+        let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+        Self::Wild { start, middle: middle.split('*').filter(|piece| !piece.is_empty()).collect(), end }
     }
-    true
+
+    /// Whether a component matches it.
+    fn is_like(&self, component: &str) -> bool {
+        let (start, middle, end) = match self {
+            Self::Literal(name) => return is_named(component, name),
+            Self::Wild { start, middle, end } => (*start, middle, *end),
+        };
+        let Some(mut left) = component.strip_prefix(start) else {
+            return !start.is_empty() && middle.is_empty() && end.is_empty() && is_short_name(component, start);
+        };
+        for piece in middle {
+            match left.find(piece) {
+                Some(at) => left = &left[at + piece.len()..],
+                None => return false,
+            }
+        }
+        left.ends_with(end)
+    }
 }
 
 #[cfg(test)]
