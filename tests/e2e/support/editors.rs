@@ -1,6 +1,6 @@
-//! The real editors, where `tests/setup.sh` has put them.
+//! The real editors, and the tools of real projects, where `tests/setup.sh` has put them.
 //!
-//! A test whose editor is missing prints so and is skipped; where `CI=true` it fails.
+//! A test whose editor or tool is missing prints so and is skipped; where `CI=true` it fails.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// The version that `tests/setup.sh` installs.
+// The versions that `tests/setup.sh` installs.
 const NEOVIM: &str = "neovim-0.11.4";
+const PYTEST: &str = "pytest-9.0.3";
+const GO: &str = "go-1.26.6";
 
 /// How long an editor may take before it is killed and the test fails: only a hang takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -51,6 +53,21 @@ pub fn lua_tools() -> Option<(PathBuf, PathBuf)> {
     let stylua = cache().map(|cache| cache.join("stylua-2.5.2/node_modules")).filter(|folder| folder.is_dir());
     let found = in_path("luacheck").zip(stylua).filter(|_| in_path("node").is_some());
     or_skipped("luacheck or StyLua", "lua", found)
+}
+
+/// A Python with pytest. It is started by this path, which says where its packages are.
+pub fn pytest_python() -> Option<PathBuf> {
+    or_skipped("pytest", "projects", in_cache(&format!("{PYTEST}/bin/python")))
+}
+
+/// Go.
+pub fn go() -> Option<PathBuf> {
+    or_skipped("Go", "projects", in_cache(&format!("{GO}/lib/go/bin/go")))
+}
+
+/// A program that projects are built or tested with and that is in PATH.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    or_skipped(name, "projects", in_path(name))
 }
 
 fn in_path(name: &str) -> Option<PathBuf> {
