@@ -1,21 +1,15 @@
 //! A sandbox must not get in the way: real small projects, with their real tools and warm caches.
 //!
-//! A tool that is not there is said and skipped. In CI that is a failure for what `tests/setup.sh` installs (Python, npm), and
-//! not for Go and pytest, which it does not.
+//! That a cache is warm is told by what the tool says or keeps, never by how long it takes. `tests/setup.sh projects` installs
+//! the tools; one that is not there is said and skipped, and in CI that is a failure.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use super::lab::{Lab, Ran, python, skip};
-
-fn has(program: &str, argument: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg(argument).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
+use crate::support::editors::{go, pytest_python, tool};
 
 /// Every file of a folder with its size, mode and time.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64)> {
@@ -66,8 +60,8 @@ fn cargo_test() {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
-    let Some(cargo_home) = cargo_home.filter(|_| has("cargo", "--version")) else {
-        skip("cargo is not there");
+    let Some(cargo_home) = cargo_home else {
+        skip("there is no home folder");
         return;
     };
     let library = "pub fn double(n: u32) -> u32 { cfg_if::cfg_if! { if #[cfg(any())] { 0 } else { n * 2 } } }\n\
@@ -90,51 +84,110 @@ fn cargo_test() {
     assert!(!lab.end(command).output().contains("Compiling"));
 }
 
-#[test]
-fn npm_test() {
-    if !has("npm", "--version") || !has("node", "--test-reporter=tap") && !has("node", "--version") {
-        skip("npm is not there");
-        return;
-    }
-    let code = "exports.double = (n) => n * 2;\n";
+/// A project with a dependency in `node_modules`, as npm installs it, and a build that keeps a cache there.
+fn npm_project() -> Option<Lab> {
+    tool("npm")?;
+    tool("node")?;
+    let build = "const fs = require('node:fs');\nconst kept = 'node_modules/.cache/code.txt';\n\
+                 const source = fs.readFileSync('code.js', 'utf8');\n\
+                 const warm = fs.existsSync(kept) && fs.readFileSync(kept, 'utf8') === source;\n\
+                 fs.mkdirSync('node_modules/.cache', { recursive: true });\nfs.writeFileSync(kept, source);\n\
+                 console.log(warm ? 'cache: warm' : 'cache: cold');\n";
     let test = "const test = require('node:test');\nconst assert = require('node:assert');\nconst { double } = require('./code.js');\n\
                 test('doubles', () => assert.strictEqual(double(2), 4));\n";
-    let package = "{ \"name\": \"small\", \"version\": \"1.0.0\", \"scripts\": { \"test\": \"node --test\" } }\n";
-    let lab = Lab::new(&format!("//- /package.json\n{package}//- /code.js\n{code}//- /code.test.js\n{test}"));
-    stands_by(
-        &lab,
-        "npm test",
-        ("code.js", &code.replace("n * 2", "n + n")),
-        ("code.js", &code.replace("n * 2", "n * 3")),
-        "pass 1",
+    let package = "{ \"name\": \"small\", \"version\": \"1.0.0\", \"scripts\": { \"pretest\": \"node build.js\", \"test\": \"node --test\" } }\n";
+    let lab = Lab::new(&format!(
+        "//- /package.json\n{package}//- /code.js\n{NODE_CODE}//- /code.test.js\n{test}//- /build.js\n{build}\
+         //- /.gitignore\nnode_modules/\n"
+    ));
+    for (folder, version, code) in
+        [("one", "1.0.0", "exports.twice = (n) => n * 2;\n"), ("two", "2.0.0", "exports.twice = (n) => n + n;\n")]
+    {
+        lab.write_at_home(
+            &format!("{folder}/package.json"),
+            &format!("{{ \"name\": \"twice\", \"version\": \"{version}\" }}\n"),
+        );
+        lab.write_at_home(&format!("{folder}/index.js"), code);
+        lab.write_at_home(&format!("{folder}/lib/deep/more.js"), "exports.more = 1;\n");
+    }
+    let prepared = lab.outside_of_sandbox(
+        "git init -q . && npm pack ../one ../two && npm install --offline --no-audit --no-fund ./twice-1.0.0.tgz",
     );
+    assert!(lab.root().join("node_modules/twice/index.js").is_file(), "{prepared}");
+    Some(lab)
+}
+
+const NODE_CODE: &str = "const { twice } = require('twice');\nexports.double = (n) => twice(n);\n";
+
+#[test]
+fn npm_test() {
+    let Some(lab) = npm_project() else { return };
+    let [good, bad] = ["2 * twice(n) / 2", "twice(n) + 1"].map(|text| NODE_CODE.replace("twice(n);", text));
+    let tried = stands_by(&lab, "npm test", ("code.js", &good), ("code.js", &bad), "pass 1");
+    let Some([warm, broken, _]) = tried else { return };
+    assert!(warm.output().contains("cache: warm") && broken.output().contains("cache: cold"), "{warm:?} {broken:?}");
+    // What is built at the end of a round is there for the next.
+    fs::write(lab.root().join("code.js"), good).expect("a file");
+    assert!(lab.end("npm test").output().contains("cache: cold"));
+    assert!(lab.end("npm test").output().contains("cache: warm"));
+}
+
+/// npm renames the folder of a package that it replaces, which is one of the working tree.
+#[test]
+fn npm_replaces_a_package_and_installs_anew() {
+    let Some(lab) = npm_project() else { return };
+    lab.outside_of_sandbox("npm test");
+    let version = "node -p \"'it is ' + require('twice/package.json').version\"";
+    let replace = format!(
+        "npm install --offline --no-audit --no-fund ./twice-2.0.0.tgz && {version} && npm test && ls -A node_modules"
+    );
+    let anew = format!("npm ci --offline --no-audit --no-fund && {version} && npm test");
+    let before = snapshot(&lab.home());
+    let replaced = lab.attempt(&replace, &[]);
+    if !replaced.is_view() {
+        return;
+    }
+    passes(&replaced, "it is 2.0.0");
+    assert!(!replaced.output().contains(".twice-"), "nothing of the old one is left: {replaced:?}");
+    passes(&lab.attempt(&anew, &[]), "it is 1.0.0");
+    assert_eq!(snapshot(&lab.home()), before, "a try leaves nothing");
+    // At the end of a round `node_modules` is the real one.
+    passes(&lab.end(&anew), "it is 1.0.0");
+    passes(&lab.end(&replace), "it is 2.0.0");
+    assert!(lab.text("node_modules/twice/package.json").contains("2.0.0"));
 }
 
 const PYTHON_CODE: &str = "def double(n):\n    return n * 2\n";
 
+/// A project with a virtual environment of its own.
 #[test]
 fn pytest() {
-    let Some(python) = python().filter(|python| {
-        Command::new(python)
-            .args(["-m", "pytest", "--version"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    }) else {
-        println!("skipped: pytest is not there");
-        return;
-    };
+    let Some(python) = pytest_python() else { return };
     let test = "from code_under_test import double\n\ndef test_doubles(tmp_path):\n    (tmp_path / 'x').write_text('x')\n    assert double(2) == 4\n";
-    let lab = Lab::new(&format!("//- /code_under_test.py\n{PYTHON_CODE}//- /test_code.py\n{test}"));
+    let lab = Lab::new(&format!(
+        "//- /code_under_test.py\n{PYTHON_CODE}//- /test_code.py\n{test}//- /.gitignore\n.venv/\n__pycache__/\n.pytest_cache/\n"
+    ));
+    let made = lab.outside_of_sandbox(&format!(
+        "git init -q . && {python} -m venv --without-pip .venv && {python} -c 'import sysconfig as s; print(s.get_path(\"purelib\"))' \
+         > $(echo .venv/lib/python*/site-packages)/packages.pth",
+        python = python.display()
+    ));
+    assert_eq!(made, "");
     let [good, bad] = ["n + n", "n * 3"].map(|text| PYTHON_CODE.replace("n * 2", text));
-    stands_by(
-        &lab,
-        &format!("{python} -m pytest -q"),
-        ("code_under_test.py", &good),
-        ("code_under_test.py", &bad),
-        "1 passed",
-    );
+    // What failed last is kept in a cache, and each module as it was compiled.
+    let command = ".venv/bin/python -m pytest -v --last-failed";
+    let tried = stands_by(&lab, command, ("code_under_test.py", &good), ("code_under_test.py", &bad), "1 passed");
+    let Some([warm, ..]) = tried else { return };
+    assert!(warm.output().contains("run-last-failure: no previously failed tests"), "{warm:?}");
+    fs::write(lab.root().join("code_under_test.py"), bad).expect("a file");
+    assert!(lab.end(command).output().contains("1 failed"));
+    fs::write(lab.root().join("code_under_test.py"), good).expect("a file");
+    let second = lab.end(command);
+    passes(&second, "run-last-failure: rerun previous 1 failure");
+    // Python says of each module what it was read from.
+    let import = ".venv/bin/python -v -c 'import code_under_test' 2>&1 | grep code_under_test";
+    passes(&lab.end(import), "created '");
+    passes(&lab.end(import), "code object from '");
 }
 
 #[test]
@@ -155,26 +208,50 @@ fn python_unittest() {
     );
 }
 
+/// A module with a dependency, and the caches of Go where they usually are: in the home folder.
 #[test]
 fn go_test() {
-    if !has("go", "version") {
-        println!("skipped: go is not there");
-        return;
-    }
-    let code = "package small\n\nfunc Double(n int) int { return n * 2 }\n";
+    let (Some(go), Some(python)) = (go(), python()) else { return };
+    let code = "package small\n\nimport \"example.com/twice\"\n\nfunc Double(n int) int { return twice.Twice(n) }\n";
     let test = "package small\n\nimport \"testing\"\n\nfunc TestDoubles(t *testing.T) {\n\tif Double(2) != 4 {\n\t\tt.Fatal(Double(2))\n\t}\n}\n";
-    let lab =
-        Lab::new(&format!("//- /go.mod\nmodule small\n\ngo 1.20\n//- /small.go\n{code}//- /small_test.go\n{test}"))
-            .with("GOFLAGS", "-mod=mod")
-            .with("GOTOOLCHAIN", "local");
-    let [good, bad] = ["n + n", "n * 3"].map(|text| code.replace("n * 2", text));
-    stands_by(&lab, "go test ./...", ("small.go", &good), ("small.go", &bad), "ok  \tsmall");
+    let module = "module small\n\ngo 1.20\n\nrequire example.com/twice v1.0.0\n";
+    let lab = Lab::new(&format!("//- /go.mod\n{module}//- /small.go\n{code}//- /small_test.go\n{test}"));
+    let home = lab.home();
+    let lab = lab
+        .with("GOCACHE", home.join(".cache/go-build"))
+        .with("GOPROXY", format!("file://{}", home.join("proxy").display()))
+        .with("GONOSUMDB", "example.com")
+        .with("GOFLAGS", "-mod=mod")
+        .with("GOTOOLCHAIN", "local");
+    // A module as a proxy keeps it.
+    let version = "proxy/example.com/twice/@v/v1.0.0";
+    lab.write_at_home(&format!("{version}.info"), "{\"Version\":\"v1.0.0\"}\n");
+    lab.write_at_home(&format!("{version}.mod"), "module example.com/twice\n");
+    let zip = format!(
+        "import os, zipfile\nwith zipfile.ZipFile(os.path.expanduser('~/{version}.zip'), 'w') as z:\n\
+         \tz.writestr('example.com/twice@v1.0.0/go.mod', 'module example.com/twice\\n')\n\
+         \tz.writestr('example.com/twice@v1.0.0/twice.go', 'package twice\\n\\nfunc Twice(n int) int {{ return n * 2 }}\\n')\n"
+    );
+    lab.write_at_home("zip.py", &zip);
+    assert_eq!(lab.outside_of_sandbox(&format!("git init -q . && {python} ~/zip.py")), "");
+    let [good, bad] = ["n) + 0", "n) + 1"].map(|text| code.replace("n) }", &format!("{text} }}")));
+    let command = format!("{} test ./...", go.display());
+    let tried = stands_by(&lab, &command, ("small.go", &good), ("small.go", &bad), "ok  \tsmall");
+    // Go makes the folders of modules read-only, and so hard to remove.
+    let clean = || lab.outside_of_sandbox(&format!("{} clean -modcache", go.display()));
+    let Some([warm, ..]) = tried else {
+        clean();
+        return;
+    };
+    assert!(warm.output().contains("(cached)"), "a warm cache is used: {warm:?}");
+    let ends = [lab.end(&command), lab.end(&command)];
+    clean();
+    assert!(ends.iter().all(|end| end.output().contains("(cached)")), "{ends:?}");
 }
 
 #[test]
 fn make_check() {
-    if !has("make", "--version") || !has("cc", "--version") {
-        skip("make and a C compiler are not there");
+    if tool("make").is_none() || tool("cc").is_none() {
         return;
     }
     let code = "int twice(int n) { return n * 2; }\n";
