@@ -32,7 +32,7 @@ impl Connection for Arc<EditorClient> {
 }
 
 fn config(setup: &Setup<'_>) -> Result<EditorConfig, ModelError> {
-    let mut config = EditorConfig::default();
+    let mut config = EditorConfig { catalog: Arc::clone(&setup.catalog), ..EditorConfig::default() };
     setup.set_durations([
         ("BATON_RETRY_BASE", &mut config.retry.base),
         ("BATON_ANSWER_TIMEOUT", &mut config.answer_timeout),

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer;
 use super::service::{EditorModels, EditorRefusal, RefusalKind};
+use crate::models::catalog::Catalog;
 use crate::models::error::{ModelError, ModelErrorKind};
+use crate::models::limits::Limits;
 use crate::models::model::Model;
 use crate::models::retry::{AttemptError, RetryPolicy, with_retries};
 use crate::models::throttle::Throttle;
@@ -20,7 +22,7 @@ use crate::models::turn::{Tier, Turn, TurnProgress, TurnRequest};
 use crate::text::short_line;
 
 /// How an editor's models are asked.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct EditorConfig {
     /// How long one answer may take. Long: the editor may have to ask the user first, and does not stream.
     pub answer_timeout: Duration,
@@ -28,6 +30,8 @@ pub struct EditorConfig {
     pub retry: RetryPolicy,
     /// Requests under way at once, at most.
     pub parallelism: usize,
+    /// What is known of models.
+    pub catalog: Arc<Catalog>,
 }
 
 /// One editor and one throttle for all its models.
@@ -50,14 +54,20 @@ const SAID: usize = 300;
 
 impl Default for EditorConfig {
     fn default() -> Self {
-        Self { answer_timeout: Duration::from_secs(600), retry: RetryPolicy::default(), parallelism: 64 }
+        Self {
+            answer_timeout: Duration::from_secs(600),
+            retry: RetryPolicy::default(),
+            parallelism: 64,
+            catalog: Arc::default(),
+        }
     }
 }
 
 impl EditorClient {
     /// A client of this editor. Nothing is sent yet.
     pub fn new(models: Arc<dyn EditorModels>, config: EditorConfig) -> Arc<Self> {
-        Arc::new(Self { models, config, throttle: Throttle::new(config.parallelism) })
+        let throttle = Throttle::new(config.parallelism);
+        Arc::new(Self { models, config, throttle })
     }
 
     /// The editor's model for a tier, under the name the user has for it. Which model that is only the editor knows.
@@ -95,6 +105,11 @@ impl Model for EditorModel {
 
     fn account(&self) -> String {
         "Your editor's models, billed by its plan".to_owned()
+    }
+
+    /// Only what the user says of it: the editor does not.
+    async fn limits(&self) -> Limits {
+        self.client.config.catalog.limits(&self.id, Limits::default())
     }
 
     async fn turn(
