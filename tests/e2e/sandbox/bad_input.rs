@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::lab::{Lab, is_root, kill, no_namespaces, on_a_machine, python, skip, sleepers, wait_until};
+use super::lab::{Lab, is_root, kill, no_namespaces, on_a_machine, python, skip, sleepers, unique, wait_until};
 
 fn mounts() -> String {
     fs::read_to_string("/proc/self/mountinfo").expect("/proc")
@@ -25,7 +25,7 @@ fn nothing_is_left(lab: &Lab, before: &str) {
 }
 
 #[test]
-fn one_that_hangs_is_ended_in_time() {
+pub(super) fn one_that_hangs_is_ended_in_time() {
     let lab = Lab::new("//- /a.txt\nx\n");
     let before = mounts();
     for place in ["try", "end"] {
@@ -73,7 +73,7 @@ fn a_gigabyte_costs_no_memory() {
 }
 
 #[test]
-fn one_that_leaves_a_process_with_its_output_is_not_waited_for() {
+pub(super) fn one_that_leaves_a_process_with_its_output_is_not_waited_for() {
     let lab = Lab::new("//- /a.txt\nx\n");
     let began = Instant::now();
     let ran = lab.end("sleep 1000 & sleep 1000 >&2 & echo done");
@@ -106,7 +106,7 @@ fn what_it_took_is_its_own_time_however_late_its_end_is_heard() {
 }
 
 #[test]
-fn how_it_ended_is_said() {
+pub(super) fn how_it_ended_is_said() {
     let lab = Lab::new("//- /a.txt\nx\n");
     for (command, ended) in [
         ("exit 7", "exited 7"),
@@ -124,7 +124,7 @@ fn how_it_ended_is_said() {
 
 /// What a check can kill is only what is its own.
 #[test]
-fn one_that_kills_its_parent() {
+pub(super) fn one_that_kills_its_parent() {
     let lab = Lab::new("//- /a.txt\nx\n");
     let ran = lab.end("kill -9 $PPID; kill -TERM 1; sleep 0.2; echo still here");
     if !ran.is_view() {
@@ -137,7 +137,7 @@ fn one_that_kills_its_parent() {
 }
 
 #[test]
-fn one_that_needs_a_network_is_told_how_to_get_it() {
+pub(super) fn one_that_needs_a_network_is_told_how_to_get_it() {
     let lab = Lab::new("//- /a.txt\nx\n");
     let Some(python) = python() else {
         skip("python3 is not there");
@@ -150,7 +150,7 @@ fn one_that_needs_a_network_is_told_how_to_get_it() {
 }
 
 #[test]
-fn what_it_leaves_behind_is_gone_and_what_it_formats_comes_back() {
+pub(super) fn what_it_leaves_behind_is_gone_and_what_it_formats_comes_back() {
     let lab = Lab::new("//- /a.txt\nx\n//- /b.txt\ny\n");
     lab.outside_of_sandbox("git init -q . && git add -A && git -c user.email=a@b -c user.name=a commit -qm start");
     let before = mounts();
@@ -170,10 +170,10 @@ fn what_it_leaves_behind_is_gone_and_what_it_formats_comes_back() {
 
 /// The user saves a file in the middle of it: nobody's text is lost.
 #[test]
-fn one_that_runs_while_the_user_types() {
+pub(super) fn one_that_runs_while_the_user_types() {
     let lab = Lab::new("//- /a.txt\nx\n//- /b.txt\ny\n");
     let mut child = lab.baton().spawn().expect("baton");
-    let seconds = format!("33{}", std::process::id());
+    let seconds = format!("33{}", unique());
     let mut job =
         lab.job(&format!("echo mine > a.txt; sleep {seconds} & while [ ! -e typed ]; do sleep 0.05; done; cat a.txt"));
     job.as_object_mut().expect("an object").remove("end");
@@ -197,7 +197,7 @@ fn one_that_runs_while_the_user_types() {
 }
 
 #[test]
-fn tools_are_found_where_the_user_has_them() {
+pub(super) fn tools_are_found_where_the_user_has_them() {
     let tools = tempfile::tempdir().expect("a folder in /tmp");
     let tool = tools.path().join("a-tool");
     fs::write(&tool, "#!/bin/sh\necho from a tool\n").expect("a file");
@@ -217,7 +217,7 @@ fn tools_are_found_where_the_user_has_them() {
 }
 
 #[test]
-fn paths_of_every_kind() {
+pub(super) fn paths_of_every_kind() {
     for name in [
         "a b",
         "a:b",
@@ -248,7 +248,7 @@ fn paths_of_every_kind() {
 }
 
 #[test]
-fn a_linked_workspace() {
+pub(super) fn a_linked_workspace() {
     let lab = Lab::new("//- /a.txt\nx\n");
     let link = lab.home().join("link");
     std::os::unix::fs::symlink(lab.root(), &link).expect("a link");
@@ -262,10 +262,10 @@ fn a_linked_workspace() {
 }
 
 #[test]
-fn a_cancelled_one_ends_at_once() {
+pub(super) fn a_cancelled_one_ends_at_once() {
     let lab = Lab::new("//- /a.txt\nx\n");
     let before = mounts();
-    let seconds = format!("34{}", std::process::id());
+    let seconds = format!("34{}", unique());
     let mut child = lab.baton().spawn().expect("baton");
     let job = lab.job(&format!("sleep {seconds}"));
     child.stdin.take().expect("a pipe").write_all(job.to_string().as_bytes()).expect("it reads");
@@ -444,7 +444,7 @@ fn root_and_an_ordinary_user() {
 
 /// `rename` of a folder that is in the working tree: some tools cope, and the others are explained.
 #[test]
-fn a_folder_that_is_renamed() {
+pub(super) fn a_folder_that_is_renamed() {
     let lab = Lab::new("//- /dist/a.txt\nx\n");
     let Some(python) = python() else {
         skip("python3 is not there");
@@ -461,11 +461,11 @@ fn a_folder_that_is_renamed() {
 }
 
 #[test]
-fn a_job_that_is_killed_leaves_nothing_mounted() {
+pub(super) fn a_job_that_is_killed_leaves_nothing_mounted() {
     let lab = Lab::new("//- /a.txt\nx\n");
     let before = mounts();
     let mut child = lab.baton().spawn().expect("baton");
-    let seconds = format!("35{}", std::process::id());
+    let seconds = format!("35{}", unique());
     let job = lab.job(&format!("echo z > a.txt; sleep {seconds}"));
     child.stdin.take().expect("a pipe").write_all(job.to_string().as_bytes()).expect("it reads");
     wait_until(|| !sleepers(&seconds).is_empty());
@@ -484,7 +484,7 @@ fn a_job_that_is_killed_leaves_nothing_mounted() {
 
 /// No name in the workspace is in the way of what is tried out there.
 #[test]
-fn a_folder_with_the_name_of_the_probe() {
+pub(super) fn a_folder_with_the_name_of_the_probe() {
     let lab = Lab::new("//- /.baton-probe/x\nx\n//- /.env\nKEY=a-long-secret\n");
     let ran = lab.end("cat .env; echo z > new; ls -A");
     if ran.is_view() {
@@ -495,7 +495,7 @@ fn a_folder_with_the_name_of_the_probe() {
 
 /// Shared memory and `/tmp` are the room's own; a workspace in one of them is put back.
 #[test]
-fn a_workspace_where_a_view_has_folders_of_its_own() {
+pub(super) fn a_workspace_where_a_view_has_folders_of_its_own() {
     for (place, is_home) in [("/dev/shm", false), ("/dev/shm", true), ("/tmp", true)] {
         let Ok(folder) = tempfile::Builder::new().prefix("baton-lab").tempdir_in(place) else {
             skip(&format!("{place} cannot be written"));
@@ -536,7 +536,7 @@ fn a_workspace_where_a_view_has_folders_of_its_own() {
 
 /// More files of secrets than can be hidden: a folder of them is hidden as a whole, and else nothing runs. No secret is seen.
 #[test]
-fn many_files_of_secrets() {
+pub(super) fn many_files_of_secrets() {
     let lab =
         Lab::new("//- /a.txt\nx\n//- /.env\nKEY=a-long-secret\n//- /target/d/kept\nx\n//- /.gitignore\ntarget/\n");
     for number in 0..2_100 {

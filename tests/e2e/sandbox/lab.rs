@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::bwrap::{ByBwrap, by_bwrap};
+
 /// How long a job may take before it is killed and the test fails: only a hang takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -17,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) struct Lab {
     folder: TempDir,
     variables: Vec<(String, OsString)>,
+    /// Whether Baton makes no namespaces here, and bwrap does.
+    by_bwrap: Option<ByBwrap>,
 }
 
 /// What `baton __sandbox job` answered.
@@ -37,7 +41,7 @@ impl Lab {
     pub(super) fn named(name: &str, fixture: &str) -> Self {
         // The build's own folder: `/tmp` is a fresh one in a view, so that nothing there could be attacked.
         let folder = tempfile::Builder::new().prefix("lab").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        let lab = Self { folder, variables: vec![("LAB_WORK".to_owned(), name.into())] };
+        let lab = Self { folder, variables: vec![("LAB_WORK".to_owned(), name.into())], by_bwrap: by_bwrap() };
         for folder in ["outside", "config", "state", "cache", "data", "tmp"] {
             fs::create_dir_all(lab.outer().join(folder)).expect("a folder");
         }
@@ -97,6 +101,9 @@ impl Lab {
         if let (Some(home), None) = (std::env::var_os("HOME"), std::env::var_os("RUSTUP_HOME")) {
             variables.push(("RUSTUP_HOME".to_owned(), Path::new(&home).join(".rustup").into_os_string()));
         }
+        if let Some(by_bwrap) = &self.by_bwrap {
+            variables.iter_mut().filter(|(name, _)| name == "PATH").for_each(|(_, path)| by_bwrap.put_first(path));
+        }
         variables.push(("HOME".to_owned(), self.home().into_os_string()));
         for (name, folder) in [
             ("XDG_CONFIG_HOME", "config"),
@@ -138,7 +145,10 @@ impl Lab {
 
     /// The program with this job to do, not started yet.
     pub(super) fn baton(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+        let mut command = match &self.by_bwrap {
+            Some(by_bwrap) => by_bwrap.start(env!("CARGO_BIN_EXE_baton")),
+            None => Command::new(env!("CARGO_BIN_EXE_baton")),
+        };
         command.args(["__sandbox", "job"]).current_dir(self.root()).env_clear().envs(self.environment());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -222,6 +232,12 @@ pub(super) fn sleepers(argument: &str) -> Vec<u32> {
     ids.filter(is_one).collect()
 }
 
+/// Digits that no other test has: for what is in one place for all of them, such as a name in `/tmp`.
+pub(super) fn unique() -> String {
+    // A test runs once more by bwrap.
+    format!("{}{}", std::process::id(), if by_bwrap().is_some() { "1" } else { "0" })
+}
+
 pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
@@ -296,12 +312,18 @@ impl Ran {
         changed.map(|file| (text(&file["path"]).expect("a path"), text(&file["content"]))).collect()
     }
 
+    pub(super) fn is_by_bwrap(&self) -> bool {
+        self.answer["words"].as_str().is_some_and(|words| words.starts_with("view, by bwrap "))
+    }
+
     /// It ran in a view, whatever came of it. Where there is no view the test says so and ends, but not in CI.
     #[track_caller]
     pub(super) fn is_view(&self) -> bool {
         if self.level() == "view" {
+            assert!(by_bwrap().is_none() || self.is_by_bwrap(), "{}", self.answer);
             return true;
         }
+        assert!(by_bwrap().is_none(), "bwrap makes no view here: {}", self.answer);
         skip(&format!("no view here: {}", self.answer["words"]))
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 
 use super::attacks::{CANARY, connect, program};
+use super::bwrap::only_bwrap;
 use super::lab::{Lab, is_root, kill, no_namespaces, on_a_machine, python, skip, sleepers};
 
 /// Nobody's account.
@@ -227,6 +228,13 @@ fn what_each_level_stops() {
             let machine = format!("exec {become_user}\"$BATON\" __sandbox job");
             let Some(ran) = on_a_machine(&target.lab, &machine, &target.script(), edits) else { return };
             if ran.is_view() {
+                assert_eq!(target.worked(ran.output()), Vec::<&str>::new(), "{user:?}, {edits}");
+            }
+        }
+        if let Some(machine) = only_bwrap(&target.lab, &format!("{become_user}\"$BATON\" __sandbox job")) {
+            for edits in [false, true] {
+                let Some(ran) = on_a_machine(&target.lab, &machine, &target.script(), edits) else { return };
+                assert!(ran.is_by_bwrap(), "{user:?}: {ran:?}");
                 assert_eq!(target.worked(ran.output()), Vec::<&str>::new(), "{user:?}, {edits}");
             }
         }

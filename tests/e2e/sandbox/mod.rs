@@ -5,6 +5,7 @@
 
 mod attacks;
 mod bad_input;
+mod bwrap;
 mod ignored;
 mod kernel;
 mod lab;

@@ -56,7 +56,7 @@ fn stands_by(lab: &Lab, command: &str, good: (&str, &str), bad: (&str, &str), pr
 }
 
 #[test]
-fn cargo_test() {
+pub(super) fn cargo_test() {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
@@ -120,7 +120,7 @@ fn npm_project() -> Option<Lab> {
 const NODE_CODE: &str = "const { twice } = require('twice');\nexports.double = (n) => twice(n);\n";
 
 #[test]
-fn npm_test() {
+pub(super) fn npm_test() {
     let Some(lab) = npm_project() else { return };
     let [good, bad] = ["2 * twice(n) / 2", "twice(n) + 1"].map(|text| NODE_CODE.replace("twice(n);", text));
     let tried = stands_by(&lab, "npm test", ("code.js", &good), ("code.js", &bad), "pass 1");
@@ -161,7 +161,7 @@ const PYTHON_CODE: &str = "def double(n):\n    return n * 2\n";
 
 /// A project with a virtual environment of its own.
 #[test]
-fn pytest() {
+pub(super) fn pytest() {
     let Some(python) = pytest_python() else { return };
     let test = "from code_under_test import double\n\ndef test_doubles(tmp_path):\n    (tmp_path / 'x').write_text('x')\n    assert double(2) == 4\n";
     let lab = Lab::new(&format!(
@@ -191,7 +191,7 @@ fn pytest() {
 }
 
 #[test]
-fn python_unittest() {
+pub(super) fn python_unittest() {
     let Some(python) = python() else {
         skip("python3 is not there");
         return;
@@ -210,7 +210,7 @@ fn python_unittest() {
 
 /// A module with a dependency, and the caches of Go where they usually are: in the home folder.
 #[test]
-fn go_test() {
+pub(super) fn go_test() {
     let (Some(go), Some(python)) = (go(), python()) else { return };
     let code = "package small\n\nimport \"example.com/twice\"\n\nfunc Double(n int) int { return twice.Twice(n) }\n";
     let test = "package small\n\nimport \"testing\"\n\nfunc TestDoubles(t *testing.T) {\n\tif Double(2) != 4 {\n\t\tt.Fatal(Double(2))\n\t}\n}\n";
@@ -250,7 +250,7 @@ fn go_test() {
 }
 
 #[test]
-fn make_check() {
+pub(super) fn make_check() {
     if tool("make").is_none() || tool("cc").is_none() {
         return;
     }
@@ -265,7 +265,7 @@ fn make_check() {
 
 /// What tests do with the machine they run on.
 #[test]
-fn what_tests_do_with_a_machine() {
+pub(super) fn what_tests_do_with_a_machine() {
     let Some(python) = python() else {
         skip("python3 is not there");
         return;
@@ -328,7 +328,7 @@ print('all of it')
 }
 
 #[test]
-fn git_in_tests() {
+pub(super) fn git_in_tests() {
     let lab = Lab::new("//- /a.txt\nx\n//- /deep/b.txt\ny\n");
     let identity = "-c user.email=a@b -c user.name=a";
     lab.outside_of_sandbox(&format!("git init -q . && git add -A && git {identity} commit -qm start"));

@@ -38,7 +38,7 @@ fn content<'a>(changed: &'a [(String, Option<String>)], path: &str) -> Option<&'
 }
 
 #[test]
-fn edits_are_laid_over_the_tree_and_the_tree_stays_as_it_is() {
+pub(super) fn edits_are_laid_over_the_tree_and_the_tree_stays_as_it_is() {
     let lab = Lab::new(
         "//- /src/a.txt\nold\n//- /src/b.txt\nb\n//- /tool.sh\necho old\n//- /gone/deep/c.txt\nc\n//- /file\nx\n",
     );
@@ -67,7 +67,7 @@ fn edits_are_laid_over_the_tree_and_the_tree_stays_as_it_is() {
 }
 
 #[test]
-fn of_an_end_the_changes_of_tracked_and_touched_files_come_back() {
+pub(super) fn of_an_end_the_changes_of_tracked_and_touched_files_come_back() {
     let lab = Lab::new(
         "//- /.gitignore\ntarget/\n*.log\n//- /src/a.rs\nfn  a() {}\n//- /src/b.rs\nb\n//- /lib/c.rs\nc\n//- /lib/d.rs\nd\n\
          //- /same.txt\nsame\n//- /run.sh\necho\n//- /.github/workflows/ci.yml\non: push\n//- /moved/e.rs\ne\n",
@@ -105,7 +105,7 @@ fn of_an_end_the_changes_of_tracked_and_touched_files_come_back() {
 }
 
 #[test]
-fn a_build_may_remove_a_folder_that_git_ignores() {
+pub(super) fn a_build_may_remove_a_folder_that_git_ignores() {
     let lab = Lab::new("//- /.gitignore\ndist/\ncache/\n//- /a.txt\na\n");
     lab.write("dist/old.js", "old");
     lab.write("cache/c", "cold");
@@ -120,7 +120,7 @@ fn a_build_may_remove_a_folder_that_git_ignores() {
 }
 
 #[test]
-fn tries_at_the_same_time_do_not_see_each_other() {
+pub(super) fn tries_at_the_same_time_do_not_see_each_other() {
     let lab = Lab::new("//- /a.txt\nold\n");
     let ran: Vec<Ran> = std::thread::scope(|scope| {
         let lab = &lab;
@@ -144,7 +144,7 @@ fn tries_at_the_same_time_do_not_see_each_other() {
 }
 
 #[test]
-fn what_a_kill_left_is_swept_at_the_next_start() {
+pub(super) fn what_a_kill_left_is_swept_at_the_next_start() {
     let lab = Lab::new("//- /a.txt\na\n");
     let views = lab.home().parent().expect("a folder").join("cache/baton/views");
     fs::create_dir_all(views.join("0123456789abcdef/0/upper/deep")).expect("a folder");
@@ -160,7 +160,7 @@ fn what_a_kill_left_is_swept_at_the_next_start() {
 }
 
 #[test]
-fn an_edit_that_cannot_be_laid_is_named_and_nothing_runs() {
+pub(super) fn an_edit_that_cannot_be_laid_is_named_and_nothing_runs() {
     let lab = Lab::new("//- /a.txt\na\n//- /folder/b.txt\nb\n");
     let ran = lab.attempt("echo ran", &[("a.txt/under/a/file", Some("x"))]);
     if !ran.is_view() {
@@ -171,7 +171,7 @@ fn an_edit_that_cannot_be_laid_is_named_and_nothing_runs() {
 }
 
 #[test]
-fn a_folder_of_a_repository_is_worked_on_with_the_whole_repository_in_sight() {
+pub(super) fn a_folder_of_a_repository_is_worked_on_with_the_whole_repository_in_sight() {
     let lab = Lab::named("repository/part", "//- /a.txt\na\n");
     let top = lab.root().parent().expect("a folder").to_owned();
     fs::write(top.join("beside.txt"), "b\n").expect("a file");

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// No more paths than this are hidden one by one. The kernel has room for 100,000 mounts (`fs.mount-max`), and each takes time.
 const MOST: usize = 2_000;
 
+/// The same where bwrap mounts them: for each it reads the list of all mounts again.
+pub(super) const MOST_BY_BWRAP: usize = 1_000;
+
 /// What is hidden.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Few {
@@ -22,7 +25,8 @@ pub(super) fn few(paths: Vec<PathBuf>, roots: &[&Path]) -> Result<Few, String> {
     at_most(MOST, paths, roots)
 }
 
-fn at_most(most: usize, paths: Vec<PathBuf>, roots: &[&Path]) -> Result<Few, String> {
+/// [`few`] with another bound.
+pub(super) fn at_most(most: usize, paths: Vec<PathBuf>, roots: &[&Path]) -> Result<Few, String> {
     let is_within = |path: &PathBuf| roots.iter().any(|root| path.starts_with(root));
     let (mut within, mut all): (Vec<PathBuf>, Vec<PathBuf>) = paths.into_iter().partition(is_within);
     let mut emptied: BTreeSet<PathBuf> = BTreeSet::new();

@@ -75,7 +75,16 @@ impl Sandbox {
         let level = self.level().as_str();
         match self.why.as_ref().map(|why| why.short).filter(|short| !short.is_empty()) {
             Some(short) => format!("{level}: {short}"),
-            None => level.to_owned(),
+            None => self.maker().map_or_else(|| level.to_owned(), |maker| format!("{level}, {maker}")),
+        }
+    }
+
+    /// What makes the view, where Baton may not.
+    fn maker(&self) -> Option<String> {
+        match &self.level {
+            #[cfg(target_os = "linux")]
+            Level::View(view) => view.maker(),
+            _ => None,
         }
     }
 

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::group::Group;
 use super::job::Ended;
 use super::output::Output;
-use super::room::{Answer, Changes, Fault, Report, Setup, read_frame};
+use super::room::{Answer, Changes, Fault, Report, Setup, Tree, read_frame};
 use super::stage;
 
 /// How long making a room may take. It takes milliseconds, but a disk may be slow.
@@ -116,7 +116,8 @@ impl Room {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new("/proc/self/exe");
-        command.args(stage::ROOM).env_clear().current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
+        let stage = if matches!(given.setup.tree, Tree::Bwrap(_)) { stage::BWRAP } else { stage::ROOM };
+        command.args(stage).env_clear().current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(writer.try_clone()?).stderr(writer);
         let child = command.spawn()?;
         drop(command);

@@ -44,6 +44,14 @@ pub(super) fn limit(outside: Option<u64>) -> io::Result<()> {
         // Refused where it cannot be lowered; the count goes on.
         let _ = fs::write(PID_MAX, (MAX_TASKS + 300).to_string());
     }
+    limit_without_rights()
+}
+
+/// [`limit`] for a process without rights over its namespaces, where who made them refuses further ones.
+///
+/// # Errors
+/// When the system refuses it.
+pub(super) fn limit_without_rights() -> io::Result<()> {
     lower(Resource::Nproc, MAX_TASKS)?;
     no_core()
 }

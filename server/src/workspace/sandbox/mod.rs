@@ -11,6 +11,8 @@
 #[cfg(target_os = "linux")]
 mod bound;
 #[cfg(target_os = "linux")]
+mod bwrap;
+#[cfg(target_os = "linux")]
 mod changed;
 #[cfg(target_os = "linux")]
 mod confined;

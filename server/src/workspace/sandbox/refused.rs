@@ -10,6 +10,31 @@ use rustix::io::Errno;
 use super::room::Fault;
 use super::why::Why;
 
+/// Why a room could not be made.
+pub(super) struct Refused {
+    pub(super) why: Why,
+    pub(super) fault: Option<Fault>,
+}
+
+impl Refused {
+    /// Whether the machine refuses it, whatever the workspace holds.
+    pub(super) fn is_of_machine(&self) -> bool {
+        self.is_of_overlays() || self.fault.as_ref().is_some_and(|fault| fault.is_of_machine)
+    }
+
+    pub(super) fn is_of_overlays(&self) -> bool {
+        self.fault.as_ref().is_some_and(Fault::is_of_overlays)
+    }
+
+    /// No view where the machine refuses it; else one that says that nothing runs in it, and tries again for each job.
+    pub(super) fn or_nothing_runs<View>(self, view: View) -> Result<(View, Option<Why>), Why> {
+        if self.fault.is_some_and(|fault| fault.is_of_machine) {
+            return Err(self.why);
+        }
+        Ok((view, Some(Why::new("checks do not run", format!("checks do not run: {}", self.why.long)))))
+    }
+}
+
 /// What the machine says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Signs {
@@ -85,7 +110,8 @@ fn explain(fault: &Fault, signs: &Signs) -> Why {
             return Why::new(
                 "AppArmor refuses it",
                 "AppArmor takes the rights from user namespaces here (kernel.apparmor_restrict_unprivileged_userns is \
-                 1); an administrator can add a profile for Baton with `userns,`, or set it to 0 with sysctl",
+                 1); an administrator can add a profile for Baton with `userns,`, install bwrap 0.11 (bubblewrap) with \
+                 the profile that allows it, or set that to 0 with sysctl",
             );
         }
         if signs.is_root_changed {

@@ -8,3 +8,9 @@ pub(super) const ROOM: [&str; 2] = [WORD, "--room"];
 
 /// The first process inside: `room::run_inside`.
 pub(super) const INSIDE: [&str; 2] = [WORD, "--inside"];
+
+/// Lets bwrap make the room: `bwrap::make_room`.
+pub(super) const BWRAP: [&str; 2] = [WORD, "--bwrap"];
+
+/// The first process inside what bwrap made: `bwrap::run_inside`.
+pub(super) const INSIDE_BWRAP: [&str; 2] = [WORD, "--inside-bwrap"];

@@ -101,11 +101,16 @@ impl User {
         folders
     }
 
+    /// The folders in which programs are looked for.
+    pub(super) fn program_folders(&self) -> Vec<PathBuf> {
+        let path = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value);
+        path.map(|path| env::split_paths(path).filter(|folder| folder.is_absolute()).collect()).unwrap_or_default()
+    }
+
     /// What is needed though it may lie beneath a covered folder: the programs, and, for the network, how names are
     /// resolved.
     pub(super) fn needed(&self, network: bool) -> Vec<PathBuf> {
-        let path = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
-        let mut needed: Vec<PathBuf> = path.iter().flat_map(env::split_paths).collect();
+        let mut needed = self.program_folders();
         if network && let Ok(target) = fs::read_link("/etc/resolv.conf") {
             needed.push(Path::new("/etc").join(target));
         }

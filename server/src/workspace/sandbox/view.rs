@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::bound::{Bound, Left, NotBound, look_again};
+use super::bwrap::Bwrap;
 use super::changed;
 use super::copy::copy_workspace;
 use super::environment::{Environment, Wanted, of_check};
-use super::few_mounts::few;
+use super::few_mounts::{MOST_BY_BWRAP, at_most, few};
 use super::hidden::{Found, Places, at_home, find, home_of_user, outer_repository};
 use super::hints::{busy_folders, emptied, hints, missing_secrets, too_many};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
@@ -23,8 +24,8 @@ use super::launch::{Came, Given, run_room};
 use super::limits::pid_max;
 use super::output::Output;
 use super::process::not_run;
-use super::refused::why;
-use super::room::{Edit, Fault, Inside, Setup, Tree};
+use super::refused::{Refused, why};
+use super::room::{Edit, Inside, Setup, Tree};
 use super::said::{not_looked_through, of_ignored, unfiltered};
 use super::scratch::{self, Scratch};
 use super::sockets::{listed_sockets, sockets};
@@ -50,6 +51,10 @@ pub(super) struct View {
     upper: Upper,
     /// Whether a copy stands in for the workspace.
     is_copy: bool,
+    /// What makes the view, where this machine refuses it to Baton.
+    bwrap: Option<Bwrap>,
+    /// Whether the folders of tools outside of the home folder are laid over; else they are read-only.
+    lays_more: bool,
     outside: Arc<Outside>,
 }
 
@@ -68,31 +73,6 @@ enum Upper {
     Disk,
     /// A file system in memory.
     Memory,
-}
-
-/// Why a room could not be made.
-struct Refused {
-    why: Why,
-    fault: Option<Fault>,
-}
-
-impl Refused {
-    /// Whether the machine refuses it, whatever the workspace holds.
-    fn is_of_machine(&self) -> bool {
-        self.is_of_overlays() || self.fault.as_ref().is_some_and(|fault| fault.is_of_machine)
-    }
-
-    fn is_of_overlays(&self) -> bool {
-        self.fault.as_ref().is_some_and(Fault::is_of_overlays)
-    }
-
-    /// No view where the machine refuses it; else one that says that nothing runs in it, and tries again for each job.
-    fn or_nothing_runs(self, view: View) -> Result<(View, Option<Why>), Why> {
-        if self.fault.is_some_and(|fault| fault.is_of_machine) {
-            return Err(self.why);
-        }
-        Ok((view, Some(Why::new("checks do not run", format!("checks do not run: {}", self.why.long)))))
-    }
 }
 
 /// What a room is made of for one job.
@@ -136,7 +116,14 @@ impl View {
         let outside = tokio::task::spawn_blocking(outside).await.map_err(|error| Why::unknown(error.to_string()))?;
         let mut first: Option<Refused> = None;
         for upper in uppers.clone() {
-            let view = Self { user: user.clone(), upper, is_copy: false, outside: outside.clone() };
+            let view = Self {
+                user: user.clone(),
+                upper,
+                is_copy: false,
+                bwrap: None,
+                lays_more: true,
+                outside: outside.clone(),
+            };
             match view.probe(workspace, memory_dir, cancel).await {
                 Ok(said) => return Ok((view, said.map(|long| Why::new("", long)))),
                 Err(refused) => {
@@ -147,9 +134,13 @@ impl View {
             }
         }
         let Some(refused) = first else { return Err(Why::unknown("there is no place for a view")) };
-        let view = Self { user, upper: uppers[0], is_copy: refused.is_of_overlays(), outside };
+        let is_copy = refused.is_of_overlays();
+        let view = Self { user, upper: uppers[0], is_copy, bwrap: None, lays_more: true, outside };
         if !view.is_copy {
-            return refused.or_nothing_runs(view);
+            return match refused.is_of_machine() {
+                true => view.by_bwrap(refused.why, workspace, memory_dir, cancel).await,
+                false => refused.or_nothing_runs(view),
+            };
         }
         let why = refused.why;
         if let Some(no_folder) = view.refuses_scratch() {
@@ -168,6 +159,52 @@ impl View {
                 let long = format!("{}; and with a copy: {}", why.long, of_copy.long);
                 Refused { why: Why { long, ..why }, fault }.or_nothing_runs(view)
             }
+        }
+    }
+
+    /// What makes it, where Baton may not: `by bwrap 0.11`.
+    pub(super) fn maker(&self) -> Option<String> {
+        self.bwrap.as_ref().map(|bwrap| format!("by {}", bwrap.name()))
+    }
+
+    /// The same made by bwrap, where this machine lets that do what it refuses to Baton for this reason.
+    async fn by_bwrap(
+        self,
+        ours: Why,
+        workspace: &Workspace,
+        memory_dir: &RepoPath,
+        cancel: &CancellationToken,
+    ) -> Result<(Self, Option<Why>), Why> {
+        let and = |reason: &str| Why { long: format!("{}; {reason}", ours.long), ..ours };
+        let bwrap = match Bwrap::find(&self.user.program_folders(), workspace.root()).await {
+            Ok(Some(bwrap)) => bwrap,
+            Ok(None) => return Err(ours),
+            Err(reason) => return Err(and(&reason)),
+        };
+        let name = bwrap.name();
+        if self.upper != Upper::Disk {
+            return Err(and(&format!(
+                "{name} needs a cache folder on a disk that can be the upper layer of an overlay"
+            )));
+        }
+        let view = Self { bwrap: Some(bwrap), ..self };
+        let mut last = None;
+        for lays_more in [true, false] {
+            let view = Self { lays_more, ..view.clone() };
+            match view.probe(workspace, memory_dir, cancel).await {
+                Ok(said) => {
+                    let long = format!("the view is made by {name}, as Baton may make none itself: {}", ours.long);
+                    let long = [Some(long), only_counted(), said];
+                    let long = long.into_iter().flatten().collect::<Vec<_>>();
+                    return Ok((view, Some(Why::new("", long.join(". ")))));
+                }
+                Err(refused) if refused.is_of_machine() => return Err(and(&format!("{name}: {}", refused.why.long))),
+                Err(refused) => last = Some(refused),
+            }
+        }
+        match last {
+            Some(refused) => refused.or_nothing_runs(view),
+            None => Err(ours),
         }
     }
 
@@ -349,7 +386,10 @@ impl View {
         let masked = found.masked.iter().filter(|_| !job.secrets);
         let masked = masked.map(|masked| (masked.path.clone().into_os_string(), masked.content.clone())).collect();
         let roots: Vec<&Path> = self.home(root).into_iter().chain(outer.as_deref()).chain([root]).collect();
-        let few = few(hidden.chain(special).collect(), &roots)?;
+        let few = match self.bwrap {
+            Some(_) => at_most(MOST_BY_BWRAP, hidden.chain(special).collect(), &roots)?,
+            None => few(hidden.chain(special).collect(), &roots)?,
+        };
         let hidden: Vec<OsString> = few.paths.into_iter().map(OsString::from).collect();
         let (edits, through) = match &job.place {
             Place::Try { edits } => (edits.iter().map(header).collect(), Through::default()),
@@ -363,7 +403,7 @@ impl View {
         let parts = through.bound.iter().flat_map(|bound| &bound.parts).map(Into::into).collect();
         let tree = match &scratch {
             Some(scratch) if self.is_copy => copy_workspace(workspace, scratch, &hidden, &folders, cancel)?,
-            _ => Tree::Overlay,
+            _ => self.bwrap.as_ref().map_or(Tree::Overlay, |bwrap| Tree::Bwrap(bwrap.program.clone().into())),
         };
         let is_root = geteuid().is_root();
         let foreign_files = is_root && is_owned_by_another(root);
@@ -378,7 +418,7 @@ impl View {
             root: root.into(),
             tree,
             home: self.home(root).map(Into::into),
-            more: self.more_folders(workspace),
+            more: if self.lays_more { self.more_folders(workspace) } else { Vec::new() },
             scratch: scratch.as_ref().filter(|_| self.upper == Upper::Disk).map(|scratch| scratch.path().into()),
             covered: self.user.covered.iter().map(Into::into).collect(),
             kept: kept.into_iter().map(Into::into).collect(),
@@ -453,6 +493,12 @@ impl View {
 fn left_in(workspace: &Workspace, bound: Vec<Bound>) -> tokio::task::JoinHandle<Left> {
     let workspace = workspace.clone();
     tokio::task::spawn_blocking(move || look_again(workspace.dir(), &bound))
+}
+
+/// What is to be said of a view by bwrap for root, whom no limit of processes holds there.
+fn only_counted() -> Option<String> {
+    let said = "What root starts in it is only counted: a check with too many processes is ended late";
+    geteuid().is_root().then(|| said.to_owned())
 }
 
 /// Where secrets are looked for.

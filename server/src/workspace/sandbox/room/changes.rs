@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, PermissionsExt};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, chmodat};
 
 use super::wire::{Changes, Report, send, send_bytes};
 use crate::workspace::MAX_FILE_BYTES;
@@ -30,6 +30,10 @@ pub(super) fn changes(upper: &Dir) -> io::Result<Changes> {
             let metadata = entry.metadata()?;
             let kind = metadata.file_type();
             if kind.is_dir() {
+                if metadata.mode() & 0o700 != 0o700 {
+                    // Who made it could close it to its owner.
+                    chmodat(&folder, name.as_str(), Mode::RWXU, AtFlags::empty())?;
+                }
                 let folder = folder.open_dir_nofollow(&name)?;
                 if is_opaque(&folder) {
                     changes.gone.push(path.clone());

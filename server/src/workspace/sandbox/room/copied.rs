@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, Metadata, MetadataExt};
 use super::wire::Changes;
 
 /// The files and links of a copy before the command ran.
-pub(super) struct Before(BTreeMap<String, Stamp>);
+pub(in crate::workspace::sandbox) struct Before(BTreeMap<String, Stamp>);
 
 /// What is another one once a file was written, replaced, or given other permissions.
 #[derive(PartialEq, Eq)]

@@ -19,7 +19,7 @@ const MAX_LINKS: usize = 40;
 const MAX_INODES: u64 = 1 << 20;
 
 /// Something beneath a covered folder that is put back.
-pub(super) enum Kept {
+pub(in crate::workspace::sandbox) enum Kept {
     Link { at: PathBuf, to: PathBuf },
     Bind { at: PathBuf, from: OwnedFd, is_folder: bool },
 }
@@ -35,7 +35,7 @@ pub(super) fn path_of(handle: &OwnedFd) -> PathBuf {
 }
 
 /// What has to be put back so that a path leads where it leads now. Looked up before anything is covered.
-pub(super) fn trace(path: &Path, covered: &[PathBuf], kept: &mut Vec<Kept>) {
+pub(in crate::workspace::sandbox) fn trace(path: &Path, covered: &[PathBuf], kept: &mut Vec<Kept>) {
     let mut todo = path.to_owned();
     for _ in 0..MAX_LINKS {
         let Some(base) = covered.iter().find(|folder| todo.starts_with(folder) && todo != **folder) else { return };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
@@ -20,7 +20,7 @@ use super::mounts::{is_any_beneath, make_read_only, make_writable, mounts};
 use super::overlay::Layers;
 use super::wire::{
     Answer, Edit, Fault, LAY_HOME, LAY_PART, LAY_ROOT, Report, Setup, TRY_OVERLAYS, Tree, machine_step, mount_step,
-    receive, receive_bytes, send, step,
+    receive, receive_contents, send, step,
 };
 use super::{confined, devices, edits, namespaces, rights};
 use crate::workspace::sandbox::scratch;
@@ -30,6 +30,14 @@ const LAYERS: &str = "/tmp/.layers";
 
 /// Makes the room that comes over standard input, runs its command, and says there what came of it.
 pub(in crate::workspace::sandbox) fn make_room() -> ExitCode {
+    serve(run)
+}
+
+/// Does what comes over standard input with `run`, which may open the folder for what is written, says how that ended, and
+/// empties the folder.
+pub(in crate::workspace::sandbox) fn serve(
+    run: impl FnOnce(&mut UnixStream, &mut Option<Dir>) -> Result<(), Fault>,
+) -> ExitCode {
     let control = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from);
     let Ok(mut control) = control else { return ExitCode::FAILURE };
     let mut scratch = None;
@@ -56,23 +64,25 @@ struct Room {
 }
 
 /// Where it is found what the command wrote.
-enum Written {
+pub(in crate::workspace::sandbox) enum Written {
     /// The upper layer of an overlay: it holds nothing else.
     Upper(Dir),
     /// A copy, and how it was before.
     Copy(Dir, Before),
 }
 
-fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault> {
+/// Reads what to do, with the content of each edit, and leaves what this process was started with.
+pub(in crate::workspace::sandbox) fn begin(control: &mut UnixStream) -> Result<(Setup, Vec<Vec<u8>>), Fault> {
     let setup: Setup = step("read what to do", receive(control))?;
-    let mut contents = Vec::new();
-    for edit in &setup.edits {
-        let content = if edit.deleted { Ok(Vec::new()) } else { receive_bytes(control) };
-        contents.push(step("read the edits", content)?);
-    }
+    let contents = step("read the edits", receive_contents(control, &setup.edits))?;
     // Else the command could write to the user's terminal.
     step("leave the terminal", setsid().map_err(Into::into))?;
     step("close what was inherited", close_inherited(control))?;
+    Ok((setup, contents))
+}
+
+fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault> {
+    let (setup, contents) = begin(control)?;
     if let Tree::Confined(writable) = &setup.tree {
         return confined::run(control, &setup.inside, writable, setup.network);
     }
@@ -89,7 +99,7 @@ fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault>
 }
 
 /// Closes every descriptor but the three standard ones and the control socket.
-fn close_inherited(control: &UnixStream) -> io::Result<()> {
+pub(in crate::workspace::sandbox) fn close_inherited(control: &UnixStream) -> io::Result<()> {
     use std::os::fd::AsRawFd;
     let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -285,7 +295,12 @@ fn show_copy(copy: &OwnedFd, root: &Path, collect: bool) -> io::Result<Option<Wr
 }
 
 /// Writes the edits, and where that is only tried out a file of its own, which is removed again.
-fn lay_edits(root: &Path, edits: &[Edit], contents: &[Vec<u8>], probe: bool) -> io::Result<()> {
+pub(in crate::workspace::sandbox) fn lay_edits(
+    root: &Path,
+    edits: &[Edit],
+    contents: &[Vec<u8>],
+    probe: bool,
+) -> io::Result<()> {
     let dir = Dir::open_ambient_dir(root, ambient_authority())?;
     for (edit, content) in edits.iter().zip(contents) {
         edits::apply(&dir, edit, content)
@@ -325,8 +340,31 @@ fn start(setup: &Setup) -> io::Result<(Child, UnixStream)> {
     Ok((child, ours))
 }
 
+/// The first process inside, with which all others there end.
+pub(in crate::workspace::sandbox) trait FirstInside {
+    /// Ends it.
+    fn kill(&mut self) -> io::Result<()>;
+
+    /// Waits until it has ended.
+    fn wait(&mut self) -> io::Result<ExitStatus>;
+}
+
+impl FirstInside for Child {
+    fn kill(&mut self) -> io::Result<()> {
+        Child::kill(self)
+    }
+
+    fn wait(&mut self) -> io::Result<ExitStatus> {
+        Child::wait(self)
+    }
+}
+
 /// Passes on what the inner process says until it has ended; ends it when nobody listens any more.
-fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -> Result<Report, Fault> {
+pub(in crate::workspace::sandbox) fn follow(
+    control: &mut UnixStream,
+    inner: &mut UnixStream,
+    child: &mut impl FirstInside,
+) -> Result<Report, Fault> {
     loop {
         let mut ready = [PollFd::new(&*control, PollFlags::IN | PollFlags::RDHUP), PollFd::new(&*inner, PollFlags::IN)];
         match poll(&mut ready, None) {
@@ -363,7 +401,11 @@ fn follow(control: &mut UnixStream, inner: &mut UnixStream, child: &mut Child) -
 }
 
 /// Says what was changed, and sends what is wanted of it.
-fn collect(control: &mut UnixStream, written: &Written, real: &Dir) -> io::Result<()> {
+pub(in crate::workspace::sandbox) fn collect(
+    control: &mut UnixStream,
+    written: &Written,
+    real: &Dir,
+) -> io::Result<()> {
     let (found, dir) = match written {
         Written::Upper(upper) => (changes(upper)?, upper),
         Written::Copy(copy, before) => (before.changes(copy)?, copy),

@@ -24,6 +24,12 @@ mod rights;
 mod second;
 mod wire;
 
-pub(super) use first::make_room;
-pub(super) use second::run_inside;
-pub(super) use wire::{Answer, Changes, Edit, Fault, Inside, Report, Setup, Tree, read_frame};
+pub(super) use covered::{Kept, trace};
+pub(super) use first::{FirstInside, Written, begin, close_inherited, collect, follow, lay_edits, make_room, serve};
+pub(super) use mounts::{Mount, is_any_beneath, mounts};
+pub(super) use overlay::like;
+pub(super) use second::{READ_ONLY, run_command, run_inside};
+pub(super) use wire::{
+    Answer, Changes, Edit, Fault, Inside, Report, Setup, Tree, machine_step, mount_step, read_frame, receive,
+    receive_contents, send, send_bytes, step,
+};

@@ -12,22 +12,22 @@ use rustix::mount::{MountFlags, mount_remount};
 
 /// A row of `/proc/self/mountinfo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(in crate::workspace::sandbox) struct Mount {
     id: u64,
     /// Where it is.
-    pub(super) point: PathBuf,
+    pub(in crate::workspace::sandbox) point: PathBuf,
     /// What may not be lost when it is remounted.
     flags: MountFlags,
     kind: String,
 }
 
 /// All mounts of this namespace, in the order in which they were made.
-pub(super) fn mounts() -> io::Result<Vec<Mount>> {
+pub(in crate::workspace::sandbox) fn mounts() -> io::Result<Vec<Mount>> {
     Ok(parse(&fs::read("/proc/self/mountinfo")?))
 }
 
 /// Whether something is mounted beneath a folder.
-pub(super) fn is_any_beneath(mounts: &[Mount], folder: &Path) -> bool {
+pub(in crate::workspace::sandbox) fn is_any_beneath(mounts: &[Mount], folder: &Path) -> bool {
     mounts.iter().any(|mount| mount.point != folder && mount.point.starts_with(folder))
 }
 

@@ -72,7 +72,7 @@ fn mount_overlay(lower: &OwnedFd, upper: &OwnedFd, work: &OwnedFd, over: &Path) 
 }
 
 /// The upper folder shows as the root of the overlay: it gets the permissions and the owner of the lower one.
-fn like(lower: &Path, upper: &Path) -> io::Result<()> {
+pub(in crate::workspace::sandbox) fn like(lower: &Path, upper: &Path) -> io::Result<()> {
     let (lower, made) = (fs::metadata(lower)?, fs::metadata(upper)?);
     if (lower.uid(), lower.gid()) != (made.uid(), made.gid()) {
         // An owner that is not mapped cannot be given; then the folder is the user's own.

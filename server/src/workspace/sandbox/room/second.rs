@@ -20,7 +20,7 @@ use super::wire::{Fault, Inside, Report, machine_step, mount_step, receive, send
 use crate::workspace::sandbox::limits;
 
 /// Parts of `/proc` that change the whole system, for root also without capabilities.
-const READ_ONLY: [&str; 9] = [
+pub(in crate::workspace::sandbox) const READ_ONLY: [&str; 9] = [
     "/proc/sys",
     "/proc/sysrq-trigger",
     "/proc/irq",
@@ -51,6 +51,11 @@ fn run(control: &mut UnixStream) -> Result<Report, Fault> {
     machine_step("limit what it may use", limits::limit(inside.pid_max))?;
     mount_step("make parts of /proc read-only", protect_proc())?;
     machine_step("give up capabilities", give_up(inside.foreign_files))?;
+    run_command(control, inside)
+}
+
+/// Runs the command as the first process inside, which has no rights any more, and waits until it has ended.
+pub(in crate::workspace::sandbox) fn run_command(control: &mut UnixStream, inside: Inside) -> Result<Report, Fault> {
     machine_step("refuse to be traced", set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Into::into))?;
     step("count processes", limits::watch())?;
     refuse_calls(control)?;

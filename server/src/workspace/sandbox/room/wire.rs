@@ -60,6 +60,8 @@ pub(in crate::workspace::sandbox) enum Tree {
     Overlay,
     /// A copy of it in this folder.
     Copy(OsString),
+    /// An overlay like all else, made by this program, which is bwrap.
+    Bwrap(OsString),
     /// No room at all: the real one, and Landlock refuses to write anything but these.
     Confined(Vec<OsString>),
 }
@@ -164,7 +166,7 @@ impl Fault {
 }
 
 /// Names the step of an error.
-pub(super) fn step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
+pub(in crate::workspace::sandbox) fn step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
     done.map_err(|error| Fault {
         step: name.to_owned(),
         reason: error.to_string(),
@@ -174,12 +176,12 @@ pub(super) fn step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
 }
 
 /// [`step`] for one that no file of the workspace can make fail.
-pub(super) fn machine_step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
+pub(in crate::workspace::sandbox) fn machine_step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
     step(name, done).map_err(|fault| Fault { is_of_machine: true, ..fault })
 }
 
 /// [`machine_step`] for mounts: where there is no more room for one, that may be because of what the workspace holds.
-pub(super) fn mount_step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
+pub(in crate::workspace::sandbox) fn mount_step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault> {
     let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::OutOfMemory];
     if done.as_ref().is_err_and(|error| full.contains(&error.kind())) {
         step(name, done)
@@ -188,18 +190,26 @@ pub(super) fn mount_step<T>(name: &str, done: io::Result<T>) -> Result<T, Fault>
     }
 }
 
-pub(super) fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+pub(in crate::workspace::sandbox) fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
     send_bytes(to, &serde_json::to_vec(message)?)
 }
 
-pub(super) fn send_bytes(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+pub(in crate::workspace::sandbox) fn send_bytes(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
     to.write_all(&length.to_ne_bytes())?;
     to.write_all(bytes)
 }
 
-pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+pub(in crate::workspace::sandbox) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     Ok(serde_json::from_slice(&receive_bytes(from)?)?)
+}
+
+/// The content of each edit, empty where it deletes.
+pub(in crate::workspace::sandbox) fn receive_contents(
+    from: &mut impl Read,
+    edits: &[Edit],
+) -> io::Result<Vec<Vec<u8>>> {
+    edits.iter().map(|edit| if edit.deleted { Ok(Vec::new()) } else { receive_bytes(from) }).collect()
 }
 
 pub(super) fn receive_bytes(from: &mut impl Read) -> io::Result<Vec<u8>> {
