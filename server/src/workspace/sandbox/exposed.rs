@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::environment::{Wanted, of_check};
 #[cfg(unix)]
 use super::hidden::home_of_user;
-use super::hidden::{Found, Places, at_home, find};
+use super::hidden::{Found, Listings, Places, at_home, find};
 use super::job::Job;
 use crate::workspace::Workspace;
 
@@ -59,8 +59,9 @@ impl Exposed {
             named: environment.secret_places.iter().map(PathBuf::from).collect(),
         };
         let known = self.at_home.clone();
-        let values =
-            tokio::task::spawn_blocking(move || find(&places, known.get_or_init(|| at_home(&places))).values());
+        let values = tokio::task::spawn_blocking(move || {
+            find(&places, known.get_or_init(|| at_home(&places)), &mut Listings::default()).values()
+        });
         let mut masked = environment.masked;
         masked.extend(values.await.unwrap_or_default());
         Given { variables: environment.variables, masked }

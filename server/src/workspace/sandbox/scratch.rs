@@ -62,7 +62,12 @@ impl Drop for Scratch {
 /// Whether the file system of a folder, or of the nearest one above that exists, can hold an upper layer.
 pub(super) fn can_be_upper(views: &Path) -> bool {
     let nearest = views.ancestors().find_map(|folder| rustix::fs::statfs(folder).ok());
-    nearest.is_some_and(|stat| CAN_BE_UPPER.contains(&(stat.f_type.cast_unsigned() & 0xffff_ffff)))
+    nearest.is_some_and(|stat| is_of_disk(&stat))
+}
+
+/// Whether a file system is an ordinary one of this machine: it can be an upper layer, and keeps the times of its folders.
+pub(super) fn is_of_disk(stat: &rustix::fs::StatFs) -> bool {
+    CAN_BE_UPPER.contains(&(stat.f_type.cast_unsigned() & 0xffff_ffff))
 }
 
 /// Removes what processes that are gone left behind.

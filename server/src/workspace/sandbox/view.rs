@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::geteuid;
@@ -17,7 +17,7 @@ use super::changed;
 use super::copy::copy_workspace;
 use super::environment::{Environment, Wanted, of_check};
 use super::few_mounts::{MOST_BY_BWRAP, at_most, few};
-use super::hidden::{Found, Places, at_home, find, home_of_user, outer_repository};
+use super::hidden::{Found, Listings, Places, at_home, find, home_of_user, outer_repository};
 use super::hints::{busy_folders, emptied, hints, missing_secrets, too_many};
 use super::job::{Ended, Job, Place, Ran, ViewEdit};
 use super::launch::{Came, Given, run_room};
@@ -64,6 +64,8 @@ struct Outside {
     at_home: Found,
     /// Sockets and FIFOs.
     special: Vec<PathBuf>,
+    /// What the folders of the workspace held at the last check.
+    listings: Mutex<Listings>,
 }
 
 /// Where what is written in a view goes.
@@ -112,7 +114,7 @@ impl View {
             }
         }
         let places = places(workspace.root(), &user);
-        let outside = move || Arc::new(Outside { at_home: at_home(&places), special: sockets() });
+        let outside = move || Arc::new(Outside { at_home: at_home(&places), special: sockets(), ..Outside::default() });
         let outside = tokio::task::spawn_blocking(outside).await.map_err(|error| Why::unknown(error.to_string()))?;
         let mut first: Option<Refused> = None;
         for upper in uppers.clone() {
@@ -375,7 +377,11 @@ impl View {
             named: environment.secret_places.iter().map(PathBuf::from).collect(),
             ..places(root, &self.user)
         };
-        let found = find(&places, &self.outside.at_home);
+        let found = {
+            // What a panic left of them is as good as nothing.
+            let mut listings = self.outside.listings.lock().unwrap_or_else(PoisonError::into_inner);
+            find(&places, &self.outside.at_home, &mut listings)
+        };
         let scratch = self.scratch()?;
         let mut kept = self.user.needed(job.network);
         let outer = outer_repository(&places);

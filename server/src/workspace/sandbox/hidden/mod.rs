@@ -7,10 +7,11 @@
 //!
 //! Bounds: a walk visits so many entries, nearest first. Of the home folder it says where it was cut; folders of the
 //! workspace that it did not get to are hidden. The home folder is looked through once a run, the workspace before each
-//! check.
+//! check, of which folders that have not changed since are not read again (`listings`).
 
 mod files;
 mod found;
+mod listings;
 mod logins;
 mod table;
 mod values;
@@ -20,16 +21,19 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::ignored::Ignored;
 use crate::workspace::protect::{Kind, TABLE, is_secret, is_secret_text};
-use files::{is_certificates, is_device, read};
+use files::{is_certificates, read};
 pub(super) use found::{Found, Hidden, Places};
+pub(super) use listings::Listings;
+use listings::{Entry, Kind as EntryKind, Listing, is_json};
 use logins::{GitFolders, config_files, masked};
-use table::{AT_HOME, MARKS, NOT_WALKED, PACKAGES, RELOCATED, REPOSITORIES};
+use table::{AT_HOME, NOT_WALKED, PACKAGES, RELOCATED, REPOSITORIES};
 pub(super) use values::worth_masking;
 
 /// The bounds in the workspace: for what git does not ignore, and once more for the rest. What is beyond them is hidden, so
@@ -74,10 +78,12 @@ pub(super) fn at_home(places: &Places) -> Found {
     search.finish()
 }
 
-/// Looks for all that is to be hidden; `at_home` is what was found there.
-pub(super) fn find(places: &Places, at_home: &Found) -> Found {
+/// Looks for all that is to be hidden; `at_home` is what was found there, and `listings` what was read of the workspace
+/// before.
+pub(super) fn find(places: &Places, at_home: &Found, listings: &mut Listings) -> Found {
     let mut search = Search::of(places);
     (search.special, search.cut) = (at_home.special.clone(), at_home.cut.clone());
+    search.listings = std::mem::take(listings);
     search.hidden.extend(at_home.hidden.iter().map(|hidden| (hidden.path.clone(), hidden.clone())));
     for path in &places.own {
         search.hide(path, "what Baton keeps for itself", false);
@@ -88,6 +94,8 @@ pub(super) fn find(places: &Places, at_home: &Found) -> Found {
     search.git.add(&places.workspace.join(".git"));
     search.walk_workspace(&places.workspace, IN_WORKSPACE);
     search.other_names(&places.workspace);
+    search.listings.end_walk();
+    *listings = std::mem::take(&mut search.listings);
     let mut found = search.finish();
     // What was masked then may have been changed.
     found.masked.extend(at_home.masked.iter().filter_map(|before| masked(&before.path)));
@@ -169,6 +177,7 @@ struct Search {
     special: Vec<PathBuf>,
     cut: Vec<PathBuf>,
     walked: HashSet<PathBuf>,
+    listings: Listings,
     json: usize,
     /// The real path of the workspace, which stays.
     workspace: Option<PathBuf>,
@@ -222,10 +231,11 @@ impl Search {
             let Ok(entries) = fs::read_dir(&step.folder) else { continue };
             let entries: Vec<fs::DirEntry> = entries.flatten().collect();
             visited += entries.len();
-            if !step.is_root() && has_mark(&entries) {
+            let listing = Listing::of(&entries, &step.judged);
+            if !step.is_root() && listing.has_mark {
                 continue;
             }
-            let found = entries.iter().filter_map(|entry| self.visit(entry, &step));
+            let found = listing.entries.iter().filter_map(|entry| self.visit(entry, &step));
             steps.extend(found.filter(|next| !next.is_published && !NOT_WALKED.contains(&next.relative.as_str())));
         }
     }
@@ -273,32 +283,43 @@ impl Search {
                 unseen.push(step.folder);
                 continue;
             }
-            let entries = match fs::read_dir(&step.folder) {
-                Ok(entries) => entries
-                    .flatten()
-                    .take_while(|_| {
-                        !is_over(visited) && {
-                            visited += 1;
-                            true
-                        }
-                    })
-                    .collect::<Vec<_>>(),
-                Err(error) => {
-                    // In a view a command can make its own copy of a closed folder readable.
-                    if error.kind() != io::ErrorKind::NotFound && !is_root {
-                        unseen.push(step.folder);
-                    }
-                    continue;
+            let state = self.listings.state(&step.folder);
+            let listing = match self.listings.known(&step.folder, state, &step.judged) {
+                Some(listing) => {
+                    visited += listing.count;
+                    listing
                 }
+                None => match fs::read_dir(&step.folder) {
+                    Ok(entries) => {
+                        let begun = |_: &fs::DirEntry| {
+                            let goes_on = !is_over(visited);
+                            visited += usize::from(goes_on);
+                            goes_on
+                        };
+                        let entries: Vec<fs::DirEntry> = entries.flatten().take_while(begun).collect();
+                        let listing = Arc::new(Listing::of(&entries, &step.judged));
+                        if !is_over(visited) {
+                            self.listings.keep(&step.folder, state, &step.judged, &listing);
+                        }
+                        listing
+                    }
+                    Err(error) => {
+                        // In a view a command can make its own copy of a closed folder readable.
+                        if error.kind() != io::ErrorKind::NotFound && !is_root {
+                            unseen.push(step.folder);
+                        }
+                        continue;
+                    }
+                },
             };
-            if !step.is_published && !is_root && has_mark(&entries) {
+            if !step.is_published && !is_root && listing.has_mark {
                 step.is_published = true;
                 if put_off(&step) {
                     continue;
                 }
             }
             let mut is_whole = !is_over(visited);
-            for entry in &entries {
+            for entry in &listing.entries {
                 if !is_whole {
                     break;
                 }
@@ -340,43 +361,41 @@ impl Search {
     }
 
     /// Judges an entry. Returns it if it is a folder to be walked.
-    fn visit(&mut self, entry: &fs::DirEntry, step: &Step) -> Option<Step> {
-        let kind = entry.file_type().ok()?;
-        let path = entry.path();
-        let name = entry.file_name();
-        if name == ".git" {
+    fn visit(&mut self, entry: &Entry, step: &Step) -> Option<Step> {
+        let path = step.folder.join(&entry.name);
+        if entry.name == ".git" {
             self.git.add(&path);
         }
-        if kind.is_dir() {
-            if REPOSITORIES.iter().any(|repository| name == *repository) {
-                return None;
+        match entry.kind {
+            EntryKind::Folder => {
+                if REPOSITORIES.iter().any(|repository| entry.name == *repository) {
+                    return None;
+                }
+                let next = step.below(path, &entry.name);
+                // Where even code in it counts as secret, the folder is one; in others each file is judged.
+                if is_secret_name(&join(&next.judged, OsStr::new("a.rs"))) {
+                    self.hide(&next.folder, BY_NAME, true);
+                    return None;
+                }
+                return Some(next);
             }
-            let next = step.below(path, &name);
-            // Where even code in it counts as secret, the folder is one; in others each file is judged.
-            if is_secret_name(&join(&next.judged, OsStr::new("a.rs"))) {
-                self.hide(&next.folder, BY_NAME, true);
-                return None;
+            EntryKind::File | EntryKind::Link => {
+                let is_secret = if step.is_published {
+                    entry.is_secret_name && !is_certificates(&path)
+                } else {
+                    entry.is_secret_name || (entry.kind == EntryKind::File && self.is_secret_json(&path))
+                };
+                if is_secret {
+                    self.hide(&path, BY_NAME, true);
+                }
             }
-            return Some(next);
-        }
-        if kind.is_file() || kind.is_symlink() {
-            let by_name = is_secret_name(&join(&step.judged, &name));
-            let is_secret = if step.is_published {
-                by_name && !is_certificates(&path)
-            } else {
-                by_name || (kind.is_file() && self.is_secret_json(&path))
-            };
-            if is_secret {
-                self.hide(&path, BY_NAME, true);
-            }
-        } else if !is_device(kind) {
-            self.special.push(path);
+            EntryKind::Special => self.special.push(path),
         }
         None
     }
 
     fn is_secret_json(&mut self, path: &Path) -> bool {
-        if path.extension() != Some(OsStr::new("json")) || self.json >= MAX_JSON {
+        if !path.file_name().is_some_and(is_json) || self.json >= MAX_JSON {
             return false;
         }
         self.json += 1;
@@ -463,10 +482,6 @@ fn readable(relative: &str) -> String {
         if name.is_empty() { "_".to_owned() } else { name.to_owned() }
     });
     names.collect::<Vec<String>>().join("/")
-}
-
-fn has_mark(entries: &[fs::DirEntry]) -> bool {
-    entries.iter().any(|entry| MARKS.iter().any(|mark| entry.file_name() == *mark))
 }
 
 /// Whether a folder is a virtual environment of Python. Its interpreter is a link there, which no edit of an agent makes, or a

@@ -29,7 +29,7 @@ fn write(path: &Path, text: &str) {
 }
 
 fn all(places: &Places) -> Found {
-    find(places, &at_home(places))
+    find(places, &at_home(places), &mut Listings::default())
 }
 
 impl Case {
