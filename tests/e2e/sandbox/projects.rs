@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::lab::{Lab, Ran, python, skip};
-use crate::support::editors::{go, pytest_python, tool};
+use crate::support::editors::{go, pytest_python, tool, vite};
 
 /// Every file of a folder with its size, mode and time.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64)> {
@@ -155,6 +155,49 @@ fn npm_replaces_a_package_and_installs_anew() {
     passes(&lab.end(&anew), "it is 1.0.0");
     passes(&lab.end(&replace), "it is 2.0.0");
     assert!(lab.text("node_modules/twice/package.json").contains("2.0.0"));
+}
+
+/// A page that needs a package which Vite has not bundled yet: it moves the folder of those that it has away by `rename`.
+#[test]
+fn vite_moves_a_folder_that_is_in_the_working_tree() {
+    let (Some(_), Some(vite)) = (tool("node"), vite()) else { return };
+    let server = "import { createServer } from 'vite';\n\
+                  const server = await createServer({ server: { host: '127.0.0.1', port: 0, watch: null, hmr: false } });\n\
+                  await server.listen();\n\
+                  const at = `http://127.0.0.1:${server.httpServer.address().port}`;\n\
+                  const { depsOptimizer } = server.environments.client;\n\
+                  await fetch(`${at}/main.js`);\nawait depsOptimizer.scanProcessing;\n\
+                  if (process.argv[2]) await fetch(`${at}/other.js`);\n\
+                  const names = () => Object.keys(depsOptimizer.metadata.optimized);\n\
+                  const wanted = process.argv[2] ? 'two' : 'one';\n\
+                  for (let i = 0; i < 100 && !names().includes(wanted); i++) await new Promise((next) => setTimeout(next, 100));\n\
+                  console.log('bundled:', names().sort().join(' '));\nprocess.exit(names().includes(wanted) ? 0 : 1);\n";
+    let lab = Lab::new(&format!(
+        "//- /package.json\n{{ \"name\": \"page\", \"type\": \"module\" }}\n//- /server.js\n{server}//- /.gitignore\nnode_modules/\n\
+         //- /index.html\n<script type=\"module\" src=\"/main.js\"></script>\n//- /main.js\nimport 'one';\n//- /other.js\nimport 'two';\n"
+    ));
+    for name in ["one", "two"] {
+        let package = format!(
+            "{{ \"name\": \"{name}\", \"version\": \"1.0.0\", \"type\": \"module\", \"main\": \"index.js\" }}\n"
+        );
+        lab.write(&format!("node_modules/{name}/package.json"), package);
+        lab.write(&format!("node_modules/{name}/index.js"), "export const value = 1;\n");
+    }
+    std::os::unix::fs::symlink(vite, lab.root().join("node_modules/vite")).expect("a link");
+    let prepared = lab.outside_of_sandbox("git init -q . && node server.js");
+    assert!(prepared.contains("bundled: one\n"), "{prepared}");
+    let before = snapshot(&lab.home());
+    let tried = lab.attempt("node server.js other", &[]);
+    if !tried.is_view() {
+        return;
+    }
+    // A kernel may know how to move it; this one or not, nobody is left to guess.
+    assert!(tried.ended() == "exited 0" || tried.hints().contains("cannot be renamed in a view (EXDEV)"), "{tried:?}");
+    assert!(tried.ended() == "exited 0" || tried.output().contains("EXDEV"), "{tried:?}");
+    assert_eq!(snapshot(&lab.home()), before, "a try leaves nothing");
+    // At the end of a round `node_modules` is the real one, where Vite's cache stays.
+    passes(&lab.end("node server.js other"), "bundled: one two");
+    assert!(lab.root().join("node_modules/.vite/deps/two.js").is_file());
 }
 
 const PYTHON_CODE: &str = "def double(n):\n    return n * 2\n";

@@ -13,6 +13,7 @@ use std::time::Duration;
 const NEOVIM: &str = "neovim-0.11.4";
 const PYTEST: &str = "pytest-9.0.3";
 const GO: &str = "go-1.26.6";
+const VITE: &str = "vite-6.4.1";
 
 /// How long an editor may take before it is killed and the test fails: only a hang takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -63,6 +64,12 @@ pub fn pytest_python() -> Option<PathBuf> {
 /// Go.
 pub fn go() -> Option<PathBuf> {
     or_skipped("Go", "projects", in_cache(&format!("{GO}/lib/go/bin/go")))
+}
+
+/// The package of Vite, for Node.
+pub fn vite() -> Option<PathBuf> {
+    let package = in_cache(&format!("{VITE}/node_modules/vite/package.json"));
+    or_skipped("Vite", "projects", package.and_then(|file| Some(file.parent()?.to_owned())))
 }
 
 /// A program that projects are built or tested with and that is in PATH.
