@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::files::is_device;
+use super::names::{is_secret_name, join};
 use super::table::{MARKS, REPOSITORIES};
-use super::{is_secret_name, join};
 
 /// What a folder holds, as far as the search asks.
 #[derive(Debug)]
@@ -64,12 +64,14 @@ impl Entry {
         } else {
             (Kind::Special, false)
         };
-        let is_asked_for = match kind {
-            Kind::Folder => !REPOSITORIES.iter().any(|repository| name == *repository),
-            Kind::File => is_secret_name || is_json(&name),
-            Kind::Link => is_secret_name,
-            Kind::Special => !is_device(entry.file_type().ok()?),
-        };
+        // Where git's configuration is, be it a folder or a file that says where, is asked for too.
+        let is_asked_for = name == ".git"
+            || match kind {
+                Kind::Folder => !REPOSITORIES.iter().any(|repository| name == *repository),
+                Kind::File => is_secret_name || is_json(&name),
+                Kind::Link => is_secret_name,
+                Kind::Special => !is_device(entry.file_type().ok()?),
+            };
         is_asked_for.then_some(Self { name, kind, is_secret_name })
     }
 }
@@ -163,7 +165,8 @@ impl Listings {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::super::{Found, Places, find};
     use super::*;

@@ -13,6 +13,7 @@ mod files;
 mod found;
 mod listings;
 mod logins;
+mod names;
 mod table;
 mod values;
 
@@ -24,15 +25,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::ignored::Ignored;
-use crate::workspace::protect::{Kind, TABLE, is_secret, is_secret_text};
+use crate::workspace::protect::{Kind, TABLE, is_secret_text};
 use files::{is_certificates, read};
 pub(super) use found::{Found, Hidden, Places};
 pub(super) use listings::Listings;
 use listings::{Entry, Kind as EntryKind, Listing, is_json};
 use logins::{GitFolders, config_files, masked};
+use names::{is_secret_name, join};
 use table::{AT_HOME, NOT_WALKED, PACKAGES, RELOCATED, REPOSITORIES};
 pub(super) use values::worth_masking;
 
@@ -464,25 +465,6 @@ impl Search {
 const BY_NAME: &str = "its name, or what is in it, says that it holds secrets";
 const TOO_LARGE: &str = "it is too large to be looked through for logins";
 const NOT_SEEN: &str = "it could not be looked through for secrets";
-
-fn join(below: &str, name: &OsStr) -> String {
-    let name = name.to_string_lossy();
-    if below.is_empty() { name.into_owned() } else { format!("{below}/{name}") }
-}
-
-/// Whether a path is that of a secret. One that no plan could name is judged by what can be read of it.
-fn is_secret_name(relative: &str) -> bool {
-    RepoPath::parse(relative).or_else(|_| RepoPath::parse(&readable(relative))).is_ok_and(|path| is_secret(&path))
-}
-
-fn readable(relative: &str) -> String {
-    let names = relative.split('/').map(|name| {
-        let name: String = name.chars().filter(|c| c.is_alphanumeric() || "._-~#".contains(*c)).collect();
-        let name = name.trim_end_matches('.');
-        if name.is_empty() { "_".to_owned() } else { name.to_owned() }
-    });
-    names.collect::<Vec<String>>().join("/")
-}
 
 /// Whether a folder is a virtual environment of Python. Its interpreter is a link there, which no edit of an agent makes, or a
 /// program of Windows.
