@@ -88,7 +88,11 @@ pub fn resolve(
         None => {
             let default = default()?;
             let named = (PROVIDERS[default].default_model)(&connections.setup, tier);
-            let name = named.ok_or_else(|| no_default(&PROVIDERS[default], tier))?;
+            let Some(name) = named else {
+                // What is missing altogether is said first.
+                connections.connection(default)?;
+                return Err(no_default(&PROVIDERS[default], tier));
+            };
             connections.model(default, &name, tier)
         }
     };
@@ -157,15 +161,18 @@ struct Connections<'a> {
 
 impl Connections<'_> {
     fn model(&self, provider: usize, name: &str, tier: Tier) -> Result<Arc<dyn Model>, ModelError> {
+        Ok(self.connection(provider)?.model(name, tier))
+    }
+
+    fn connection(&self, provider: usize) -> Result<&Arc<dyn Connection>, ModelError> {
         let connected = &self.connected[provider];
-        let connection = match connected.get() {
-            Some(connection) => connection,
+        match connected.get() {
+            Some(connection) => Ok(connection),
             None => {
                 let connection = (PROVIDERS[provider].connect)(&self.setup)?;
-                connected.get_or_init(|| connection)
+                Ok(connected.get_or_init(|| connection))
             }
-        };
-        Ok(connection.model(name, tier))
+        }
     }
 
     /// The provider that serves where the user names none.
@@ -401,8 +408,6 @@ mod tests {
 
     #[test]
     fn a_provider_that_does_not_exist_is_named_with_its_setting() {
-        let wanted = Wanted { provider: Some("ollama".to_owned()), ..Wanted::default() };
-        assert!(refused(&wanted, &[KEY]).contains("--provider names the provider `ollama`, which this version"));
         let wanted = Wanted { powerful: Some("gemini:x".to_owned()), ..Wanted::default() };
         let message = refused(&wanted, &[KEY]);
         assert!(message.starts_with("models.powerful names the provider \"gemini\""), "{message}");

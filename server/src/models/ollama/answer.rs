@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::catalog::Catalog;
+use super::super::catalog::{Catalog, Price};
 use super::super::http::{Fault, Incoming, Step, Tokens, join_surrogates, parse_json, tool_input_of};
 use super::super::message::{Block, StopReason};
 use super::super::turn::Turn;
@@ -16,8 +16,8 @@ pub(super) struct Asked {
     /// The model, as Ollama names it.
     pub(super) model: String,
     pub(super) catalog: Arc<Catalog>,
-    /// Whether it runs on a machine of the user's, which costs nothing.
-    pub(super) is_free: bool,
+    /// Whether it runs in Ollama's cloud, whose prices are not known here; elsewhere it costs nothing.
+    pub(super) is_in_cloud: bool,
     /// Tokens of the context that it was given.
     pub(super) context: u64,
 }
@@ -102,8 +102,10 @@ impl Answer {
     fn priced(&self) -> Usage {
         let mut usage = self.usage.usage();
         if self.usage.is_reported() {
-            let named = self.asked.catalog.cost(&format!("ollama:{}", self.asked.model), &usage);
-            usage.cost_usd = named.or(self.asked.is_free.then_some(0.0));
+            let Asked { model, catalog, is_in_cloud, .. } = &self.asked;
+            let price = catalog.price(&format!("ollama:{model}"));
+            // A model of any name is in the cloud where Ollama's own server is asked.
+            usage.cost_usd = if *is_in_cloud && price == Price::Local { None } else { price.of(&usage) };
         }
         usage
     }
@@ -192,12 +194,12 @@ impl Incoming for Answer {
 mod tests {
     use super::*;
 
-    fn asked(is_free: bool) -> Asked {
-        Asked { model: "qwen3".to_owned(), catalog: Arc::default(), is_free, context: 1000 }
+    fn asked(is_in_cloud: bool) -> Asked {
+        Asked { model: "qwen3".to_owned(), catalog: Arc::default(), is_in_cloud, context: 1000 }
     }
 
     fn answer(lines: &[Value]) -> Result<Answer, Fault> {
-        let mut answer = Answer::of(asked(true));
+        let mut answer = Answer::of(asked(false));
         let (last, first) = lines.split_last().expect("lines");
         for line in first {
             assert_eq!(answer.take(None, &line.to_string())?, Step::More, "{line}");
@@ -267,10 +269,10 @@ mod tests {
         let text = error.to_string();
         assert!(matches!(fault, Fault::Reported(body) if body == text));
         for bad in ["{", "[]x", "<html>"] {
-            assert!(matches!(Answer::of(asked(true)).take(None, bad), Err(Fault::Form(_))), "{bad}");
+            assert!(matches!(Answer::of(asked(false)).take(None, bad), Err(Fault::Form(_))), "{bad}");
         }
         for odd in ["[]", "7", "null", r#"{"message":7}"#, r#"{"message":{"tool_calls":[7,{}]}}"#] {
-            assert_eq!(Answer::of(asked(true)).take(None, odd).expect("passed over"), Step::More, "{odd}");
+            assert_eq!(Answer::of(asked(false)).take(None, odd).expect("passed over"), Step::More, "{odd}");
         }
     }
 
@@ -286,14 +288,14 @@ mod tests {
 
     #[test]
     fn a_model_in_the_cloud_has_no_price_unless_the_user_names_one() {
-        let mut answer = Answer::of(asked(false));
+        let mut answer = Answer::of(asked(true));
         answer.take(None, &done("stop", 10, 5).to_string()).expect("an answer");
         assert_eq!(answer.finish().usage.cost_usd, None);
     }
 
     #[test]
     fn an_answer_that_comes_whole_is_taken_too() {
-        let mut answer = Answer::of(asked(true));
+        let mut answer = Answer::of(asked(false));
         let mut whole = done("stop", 1, 1);
         whole["message"]["content"] = json!("hello");
         answer.take_whole(&whole.to_string()).expect("an answer");

@@ -16,7 +16,7 @@ use super::answer::{Answer, Asked};
 use super::client::{Halved, Known, OllamaClient};
 use super::cut_prompts::Cut;
 use super::list::{lacks_tools, with_start};
-use super::refusal::{Meaning, meaning, words};
+use super::refusal::{Meaning, meaning};
 use super::request;
 use super::shown::Shown;
 use crate::text::{cut, safe_line};
@@ -65,7 +65,7 @@ impl Ollama {
         let asked = Asked {
             model: self.name.clone(),
             catalog: Arc::clone(&self.client.catalog),
-            is_free: !self.is_in_cloud(),
+            is_in_cloud: self.is_in_cloud(),
             context,
         };
         let answered = server.post(server.url(&["api", "chat"]), &self.name, body, Answer::of(asked), watch).await;
@@ -255,7 +255,7 @@ impl Model for Ollama {
 
 /// Ollama's own words, to be put behind ours: `: "…"`, or nothing.
 fn quoted(refusal: &Refusal) -> String {
-    let words = safe_line(&words(refusal));
+    let words = safe_line(&refusal.body.message);
     let said = cut(words.trim_end_matches('.'), LONGEST_QUOTE);
     if said.is_empty() { String::new() } else { format!(": \"{said}\"") }
 }

@@ -1,9 +1,9 @@
 //! What Ollama's words mean where it refuses, and what the user can do.
 //!
 //! Source: the errors of Ollama's server (`{"error": "…"}`) and of the llama.cpp server that newer versions run beneath it,
-//! whose error comes as a JSON text inside that one.
+//! whose error comes as a JSON text inside that one and is read as what it holds.
 
-use super::super::http::{ErrorBody, Refusal};
+use super::super::http::Refusal;
 
 /// What a refusal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,15 +26,14 @@ pub(super) enum Meaning {
 
 /// The meaning of a refusal.
 pub(super) fn meaning(refusal: &Refusal) -> Meaning {
-    let inner = ErrorBody::read(&refusal.body.message);
-    let body = if inner.is_empty() { &refusal.body } else { &inner };
+    let body = &refusal.body;
     let message = body.message.to_lowercase();
     let says = |words: &[&str]| words.iter().all(|word| message.contains(word));
     if body.kind == "exceed_context_size_error"
         || says(&["exceed", "context length"])
         || says(&["exceed", "context size"])
     {
-        return Meaning::TooLong(tokens_of(&refusal.body.message));
+        return Meaning::TooLong(body.prompt_tokens);
     }
     match refusal.status.as_u16() {
         401 | 403 => Meaning::NotSignedIn,
@@ -46,21 +45,12 @@ pub(super) fn meaning(refusal: &Refusal) -> Meaning {
     }
 }
 
-/// The server's own words: those inside, where an error holds another.
-pub(super) fn words(refusal: &Refusal) -> String {
-    let inner = ErrorBody::read(&refusal.body.message);
-    if inner.message.is_empty() { refusal.body.message.clone() } else { inner.message }
-}
-
-fn tokens_of(message: &str) -> Option<u64> {
-    serde_json::from_str::<serde_json::Value>(message).ok()?["error"]["n_prompt_tokens"].as_u64()
-}
-
 #[cfg(test)]
 mod tests {
     use reqwest::StatusCode;
     use serde_json::json;
 
+    use super::super::super::http::ErrorBody;
     use super::*;
 
     fn refusal(status: u16, message: &str) -> Refusal {
@@ -91,6 +81,6 @@ mod tests {
         ] {
             assert_eq!(meaning(&refusal(status, message)), meant, "{message}");
         }
-        assert!(words(&refusal(400, &overflow.to_string())).starts_with("request (2622 tokens) exceeds"));
+        assert!(refusal(400, &overflow.to_string()).body.message.starts_with("request (2622 tokens) exceeds"));
     }
 }

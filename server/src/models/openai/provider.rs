@@ -21,7 +21,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
     name: "openai",
     is_set_up,
     // Where nothing is set, a name is not what is missing first: to connect says what is.
-    default_model: |setup, _| setup.var(MODEL).or_else(|| (!is_set_up(setup)).then(String::new)),
+    default_model: |setup, _| setup.var(MODEL),
     connect: |setup| Ok(Arc::new(OpenAiClient::new(config(setup)?)?)),
     prices: Prices::Listed { as_of: AS_OF, models: PRICES },
 };

@@ -17,6 +17,8 @@ pub(in crate::models) struct ErrorBody {
     pub(in crate::models) status: Option<u16>,
     /// How long it asks to wait.
     pub(in crate::models) retry_after: Option<Duration>,
+    /// Tokens of the prompt, where llama.cpp says that it is too long.
+    pub(in crate::models) prompt_tokens: Option<u64>,
 }
 
 /// Errors that stand as JSON text inside of one another: a gateway quotes the error of the server behind it.
@@ -65,6 +67,7 @@ impl ErrorBody {
             or(&mut read.param, text(&fields["param"]));
             read.status = read.status.or(status.and_then(|status| u16::try_from(status).ok()));
             read.retry_after = retry_delay(&error["details"]);
+            read.prompt_tokens = read.prompt_tokens.or(fields["n_prompt_tokens"].as_u64());
         }
         read.add_upstream(&error["metadata"], levels);
         read
