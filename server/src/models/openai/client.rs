@@ -12,7 +12,7 @@ use super::super::http::{Api, Server, ServerConfig, Timing, Unanswered};
 use super::super::throttle::Throttle;
 use super::config::{DEFAULT_BASE_URL, OpenAiConfig};
 use super::learned::Learned;
-use super::list::Listed;
+use super::listed::Listed;
 
 pub(super) const ADDRESS: &str = "OPENAI_BASE_URL";
 pub(super) const MODEL: &str = "OPENAI_MODEL";

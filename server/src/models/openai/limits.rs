@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::limits::Limits;
 use super::client::OpenAiClient;
-use super::list::Listed;
+use super::listed::{Listed, entry};
 
 /// What is asked for, in messages.
 const WHAT: &str = "the size of its window";
@@ -61,7 +61,7 @@ impl OpenAiClient {
     /// What the server says, where it says something.
     async fn asked(&self, name: &str) -> Limits {
         let listed = self.list().await.as_ref().ok().and_then(Option::as_ref);
-        let entry = listed.and_then(|models| Self::entry(models, name));
+        let entry: Option<&Listed> = listed.and_then(|models| entry(models, name));
         let is_llama = entry.is_some_and(|entry| entry.owner == "llamacpp");
         let told = entry.map(|entry| entry.limits).unwrap_or_default();
         if is_llama {

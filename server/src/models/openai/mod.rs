@@ -13,6 +13,7 @@ mod config;
 mod learned;
 mod limits;
 mod list;
+mod listed;
 mod model;
 mod prices;
 mod provider;

@@ -1,3 +1,6 @@
+//! What a server says in the body of a refusal, whatever form it has. Every server's form is read; what it means is decided
+//! here by its kind, code and words, so that no provider needs to. Deliberately absent: what people are told (`endpoint`).
+
 use std::time::Duration;
 
 use reqwest::StatusCode;

@@ -113,9 +113,10 @@ impl Dialect {
             Mistral => json!({ "id": MODEL, "owned_by": "mistralai", "max_context_length": 131_072 }),
         };
         if path == format!("{}/models", self.path()) {
-            return Some(
-                json!({ "object": "list", "data": [entry, { "id": "other", "owned_by": entry["owned_by"] }] }),
-            );
+            let other = json!({ "id": "other", "owned_by": entry["owned_by"] });
+            // llama.cpp has the one that it was started with.
+            let listed = if self == LlamaCpp { vec![entry] } else { vec![entry, other] };
+            return Some(json!({ "object": "list", "data": listed }));
         }
         match (self, path) {
             (LlamaCpp, "/props") => Some(json!({ "default_generation_settings": { "n_ctx": 4096 } })),
