@@ -24,7 +24,7 @@ pub(super) use error_body::ErrorBody;
 pub(super) use fault::Fault;
 pub(super) use incoming::{Incoming, Step};
 pub(super) use reading::Watch;
-pub(super) use server::{Refusal, Server, ServerConfig, Timing, Unanswered, watching};
+pub(super) use server::{Failed, Refusal, Server, ServerConfig, Timing, Unanswered, watching};
 pub(super) use surrogates::{join as join_surrogates, join_in as join_surrogates_in, parse as parse_json};
 pub(super) use tokens::Tokens;
 pub(super) use tool_input::{tool_input, tool_input_of};

@@ -20,7 +20,6 @@ const NOT_SET_UP: &str = "The provider `openai` is not set up. Set OPENAI_API_KE
 pub(in super::super) const PROVIDER: Provider = Provider {
     name: "openai",
     is_set_up,
-    // Where nothing is set, a name is not what is missing first: to connect says what is.
     default_model: |setup, _| setup.var(MODEL),
     connect: |setup| Ok(Arc::new(OpenAiClient::new(config(setup)?)?)),
     prices: Prices::Listed { as_of: AS_OF, models: PRICES },
