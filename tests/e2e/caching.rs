@@ -115,7 +115,9 @@ fn models_that_think_are_told_so_in_requests_of_one_shape_a_phase() {
         let mut body = request.body.as_object().unwrap().clone();
         let phase = request.agent.split('/').next().unwrap().to_owned();
         assert_eq!(body["thinking"], json!({ "type": "adaptive" }), "{}", request.agent);
-        assert_eq!(body.get("output_config"), None, "no effort is named");
+        let effort = &body["output_config"]["effort"];
+        let usual = if body["model"].as_str().unwrap().contains("haiku") { "low" } else { "" };
+        assert!(usual.is_empty() || effort == usual, "{effort}: where the user names none, the tier's usual one");
         assert!(body["max_tokens"].as_u64().unwrap() <= 12_000, "no more than the model can write");
         body["messages"] = Value::Null;
         let model = body["model"].as_str().unwrap().to_owned();

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::messages_api::{Fault, MessagesApi, Reply, Script};
 use crate::support::replies::{
-    approves, but, completed, context, does, edits, modifies, own, partial, plan_of, reads, review, with, workspace,
-    writes,
+    approves, but, completed, context, does, edits, modifies, own, partial, plan, plan_of, reads, review, with,
+    workspace, writes,
 };
 use crate::support::session::{Done, Session};
 
@@ -456,26 +456,20 @@ fn an_input_that_is_a_json_text_is_read_and_sent_back_as_an_object() {
 }
 
 #[test]
-fn an_input_nested_without_end_is_asked_for_again_and_overflows_nothing() {
+fn an_input_nested_without_end_is_sent_back_as_a_fault_and_overflows_nothing() {
     let nested = |levels: usize| format!("{{\"path\": {}{}}}", "[".repeat(levels), "]".repeat(levels));
     for levels in [70, 126, 100_000] {
         let session = Session::new(&workspace(1));
         let input = nested(levels);
-        let asked = AtomicUsize::new(0);
-        let once = input.clone();
-        let recovering = api(Script::new().by(move |request| {
-            let is_first = request.agent == "plan" && asked.fetch_add(1, Ordering::SeqCst) == 0;
-            is_first.then(|| Reply::raw_call("read_file", &once))
-        }));
+        let recovering = api(Script::new().on("plan", [Reply::raw_call("read_file", &input), plan(&[&[own("T1")]])]));
         run(&session, &recovering).expect(0);
-        assert_eq!(recovering.requests_of("plan").len(), 2, "{levels}: the turn is asked for once more");
+        let answers = answers(&recovering, "plan");
+        assert_eq!(recovering.requests_of("plan").len(), 2, "{levels}: the turn was paid for once");
+        assert!(answers[0].len() < 2_000, "{} bytes", answers[0].len());
 
         let session = Session::new(&workspace(1));
-        let always = api(Script::new().on("context", [Reply::raw_call("submit_context", &input)]));
-        run(&session, &always)
-            .expect(5)
-            .prints("the input of a tool call is no JSON object, or far too deep a one")
-            .prints("A stronger model (models.*) may do better. Gave up after 5 attempts; what is done so far is kept");
+        let always = api(Script::new().on("context", vec![Reply::raw_call("submit_context", &input); 3]));
+        run(&session, &always).expect(5).prints("not valid in 3 tries");
         goes_on(&session);
     }
     // As deep as is taken, and in a text within: neither is taken for a path.

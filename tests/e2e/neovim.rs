@@ -168,7 +168,7 @@ fn the_checks_of_a_workspace_are_trusted_at_the_gate() {
     let session = Session::in_git(&workspace(2));
     session.write("baton.toml", "[[checks]]\nname = \"test\"\ncommand = \"true\"\n");
     if user("gate_checks", &session, two_go_well()).is_some() {
-        session.baton(["trust"]).run().expect(0).prints("these checks may run");
+        session.baton(["trust"]).run().expect(0).prints("this check may run");
     }
 }
 

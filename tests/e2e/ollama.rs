@@ -54,7 +54,11 @@ fn a_whole_run_is_taken_by_a_local_model_and_costs_nothing() {
     let chats = api.chats();
     let contexts: BTreeSet<u64> = chats.iter().map(|chat| chat.body["options"]["num_ctx"].as_u64().unwrap()).collect();
     assert_eq!(contexts, BTreeSet::from([32_768]), "one context for the whole run");
-    assert!(chats.iter().all(|chat| chat.body["think"].is_null()), "no effort is named");
+    let plans = chats.iter().filter(|chat| chat.agent == "plan");
+    assert!(
+        plans.clone().count() > 0 && plans.clone().all(|chat| chat.body["think"] == true),
+        "a plan is thought about, as long as the user says nothing else"
+    );
     assert_eq!(api.most_at_once(), 1, "it works on one request at a time");
     let second = chats.iter().filter(|chat| chat.agent == "context").nth(1).unwrap();
     let said = &second.body["messages"][2];

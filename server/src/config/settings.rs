@@ -60,15 +60,15 @@ pub struct ModelChoice {
     pub provider: Option<String>,
 }
 
-/// How long the models of each tier think before they answer, where they can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How long the models of each tier think before they answer, where they can be told; `None` is the default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EffortChoice {
     /// Context, and simple tasks.
-    pub fast: Effort,
+    pub fast: Option<Effort>,
     /// Moderate and complex tasks.
-    pub balanced: Effort,
+    pub balanced: Option<Effort>,
     /// Plan and review.
-    pub powerful: Effort,
+    pub powerful: Option<Effort>,
 }
 
 /// How long a model thinks.
@@ -203,12 +203,6 @@ impl Effort {
             Self::Medium => medium,
             Self::High => high,
         }
-    }
-}
-
-impl Default for EffortChoice {
-    fn default() -> Self {
-        Self { fast: Effort::Low, balanced: Effort::Medium, powerful: Effort::High }
     }
 }
 

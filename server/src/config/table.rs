@@ -92,21 +92,27 @@ static TABLE: [Setting; 23] = [
         default: "low",
         doc: "How long the model for context and simple tasks thinks, where it can be told.",
         scope: Scope::All,
-        kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.fast = Effort::of(word) },
+        kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.fast = Some(Effort::of(word)) },
     },
     Setting {
         key: "effort.balanced",
         default: "medium",
         doc: "How long the model for moderate and complex tasks thinks, where it can be told.",
         scope: Scope::All,
-        kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.balanced = Effort::of(word) },
+        kind: Kind::Word {
+            words: &Effort::WORDS,
+            set: |settings, word| settings.effort.balanced = Some(Effort::of(word)),
+        },
     },
     Setting {
         key: "effort.powerful",
         default: "high",
         doc: "How long the model for plan and review thinks, where it can be told.",
         scope: Scope::All,
-        kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.powerful = Effort::of(word) },
+        kind: Kind::Word {
+            words: &Effort::WORDS,
+            set: |settings, word| settings.effort.powerful = Some(Effort::of(word)),
+        },
     },
     Setting {
         key: "model_facts",

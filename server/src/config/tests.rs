@@ -79,9 +79,9 @@ fn effective(settings: &Settings, key: &str) -> String {
         "checks" => if checks.is_empty() { "none" } else { "some" }.to_owned(),
         "sandbox" => format!("{sandbox:?}").to_lowercase(),
         "review_validation" => format!("{review_validation:?}").to_lowercase(),
-        "effort.fast" => effort.fast.as_str().to_owned(),
-        "effort.balanced" => effort.balanced.as_str().to_owned(),
-        "effort.powerful" => effort.powerful.as_str().to_owned(),
+        "effort.fast" => effort.fast.map_or("low", Effort::as_str).to_owned(),
+        "effort.balanced" => effort.balanced.map_or("medium", Effort::as_str).to_owned(),
+        "effort.powerful" => effort.powerful.map_or("high", Effort::as_str).to_owned(),
         "model_facts" => if model_facts.is_empty() { "none" } else { "some" }.to_owned(),
         "phases" => if phases.is_empty() { "none" } else { "some" }.to_owned(),
         other => panic!("{other} stands in the table and not in the settings"),
@@ -172,7 +172,7 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         review_validation: ReviewValidation::Serious,
         // They need files beside the settings; see the tests of phases.
         phases: Vec::new(),
-        effort: EffortChoice { fast: Effort::High, balanced: Effort::Low, powerful: Effort::High },
+        effort: EffortChoice { fast: Some(Effort::High), balanced: Some(Effort::Low), powerful: Some(Effort::High) },
         model_facts: vec![ModelFact { name: "openai:gpt".to_owned(), window: Some(32_768), ..ModelFact::default() }],
     };
     assert_eq!(loaded.settings, expected);

@@ -11,7 +11,7 @@ pub enum Effort {
     High,
 }
 
-/// The effort of each tier; `None` leaves it to the provider.
+/// The effort of each tier, where the user names one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Efforts {
     /// For [`Tier::Fast`].
@@ -23,6 +23,15 @@ pub struct Efforts {
 }
 
 impl Effort {
+    /// What a tier's work usually needs.
+    pub fn usual(tier: Tier) -> Self {
+        match tier {
+            Tier::Fast => Self::Low,
+            Tier::Balanced => Self::Medium,
+            Tier::Powerful => Self::High,
+        }
+    }
+
     /// The word used in settings and requests.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +49,17 @@ impl Efforts {
             Tier::Fast => self.fast,
             Tier::Balanced => self.balanced,
             Tier::Powerful => self.powerful,
+        }
+    }
+
+    /// These, and where the user names none what a tier's work usually needs: for models that are known to take it.
+    #[must_use]
+    pub fn or_usual(self) -> Self {
+        let usual = |named: Option<Effort>, tier| Some(named.unwrap_or(Effort::usual(tier)));
+        Self {
+            fast: usual(self.fast, Tier::Fast),
+            balanced: usual(self.balanced, Tier::Balanced),
+            powerful: usual(self.powerful, Tier::Powerful),
         }
     }
 }

@@ -29,7 +29,7 @@ pub const RESERVED_PHASE_NAMES: &[&str] = &[
     "critical", "major", "minor", "suggestion", "error", "warning", "information", "hint",
     // Commands and the words of the status.
     "approve", "reject", "status", "cancel", "reset", "rollback", "diff", "doctor", "tell", "keep", "accept", "fix",
-    "dismiss", "restore", "none", "baton",
+    "dismiss", "restore", "trust", "none", "baton",
     // Schemas that are no handoff's.
     "user-settings",
     // What no file can be called on Windows, whatever follows the dot.

@@ -54,6 +54,6 @@ fn config(setup: &Setup<'_>) -> Result<AnthropicConfig, ModelError> {
     config.allow_http_hosts = setup.allow_http_hosts.to_vec();
     let Timing { idle, answer, retry, .. } = Timing::of(setup)?;
     (config.idle_timeout, config.answer_timeout, config.retry) = (idle, answer, retry);
-    (config.catalog, config.efforts) = (Arc::clone(&setup.catalog), setup.efforts);
+    (config.catalog, config.efforts) = (Arc::clone(&setup.catalog), setup.efforts.or_usual());
     Ok(config)
 }

@@ -62,7 +62,7 @@ fn connect(setup: &Setup<'_>) -> Result<OllamaClient, ModelError> {
         server,
         address,
         Arc::clone(&setup.catalog),
-        setup.efforts,
+        setup.efforts.or_usual(),
         places.clamp(1, timing.parallelism),
     ))
 }

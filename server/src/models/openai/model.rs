@@ -41,7 +41,9 @@ impl OpenAi {
     /// Ask once, and again where a refusal says how to ask.
     async fn attempt(&self, request: &TurnRequest, watch: &Watch<'_>) -> Result<Turn, AttemptError> {
         let client = &self.client;
-        let effort = client.efforts.of(request.tier);
+        // Other servers and their models may know no such parameter; where the user names one, it is tried.
+        let efforts = if client.is_own() { client.efforts.or_usual() } else { client.efforts };
+        let effort = efforts.of(request.tier);
         let mut fits = None;
         let mut requests = 1;
         loop {

@@ -99,6 +99,7 @@ fn facts_of(fact: &ModelFact) -> ModelFacts {
     ModelFacts { name, window, max_output, input, output, cache_write, cache_read, as_of }
 }
 
+/// The effort that the user names for each tier.
 fn efforts(choice: &EffortChoice) -> Efforts {
     let effort = |effort: Effort| match effort {
         Effort::Low => models::Effort::Low,
@@ -106,7 +107,7 @@ fn efforts(choice: &EffortChoice) -> Efforts {
         Effort::High => models::Effort::High,
     };
     let EffortChoice { fast, balanced, powerful } = *choice;
-    Efforts { fast: Some(effort(fast)), balanced: Some(effort(balanced)), powerful: Some(effort(powerful)) }
+    Efforts { fast: fast.map(effort), balanced: balanced.map(effort), powerful: powerful.map(effort) }
 }
 
 /// The prompts, with the user's own in the place of the built-in ones.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::check::{Check, CheckStatus};
 use crate::config::{EffortChoice, Settings};
-use crate::models::{FactSource, Limits, Model, ModelErrorKind, Models, Price, Probe, Tier};
+use crate::models::{Effort, FactSource, Limits, Model, ModelErrorKind, Models, Price, Probe, Tier};
 use crate::text;
 
 /// A model that would serve a run, and what is known of it.
@@ -56,13 +56,14 @@ pub(super) async fn in_force(models: &Models, settings: &Settings) -> Vec<ModelI
     found
 }
 
-fn of_model(model: &dyn Model, limits: Limits, price: &Price, tier: Tier, efforts: &EffortChoice) -> ModelInForce {
+fn of_model(model: &dyn Model, limits: Limits, price: &Price, tier: Tier, choice: &EffortChoice) -> ModelInForce {
     let Limits { window, max_output, window_from } = limits;
-    let effort = match tier {
-        Tier::Fast => efforts.fast,
-        Tier::Balanced => efforts.balanced,
-        Tier::Powerful => efforts.powerful,
+    let named = match tier {
+        Tier::Fast => choice.fast,
+        Tier::Balanced => choice.balanced,
+        Tier::Powerful => choice.powerful,
     };
+    let effort = named.map_or(Effort::usual(tier).as_str(), |effort| effort.as_str());
     ModelInForce {
         tier: tier.as_str(),
         id: model.id().to_owned(),
@@ -72,7 +73,7 @@ fn of_model(model: &dyn Model, limits: Limits, price: &Price, tier: Tier, effort
         window_from: window.map(|_| window_from.as_str()),
         max_output,
         price: price.words(),
-        effort: effort.as_str(),
+        effort,
         how_to_get: model.how_to_get(),
         is_unpriced: *price == Price::Unknown,
         is_unknown: !matches!(price, Price::Known { from: FactSource::Table, .. }),

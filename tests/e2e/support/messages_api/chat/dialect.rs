@@ -105,7 +105,7 @@ impl Dialect {
             OpenRouter => {
                 json!({ "id": MODEL, "context_length": 200_000, "top_provider": { "context_length": 100_000 } })
             }
-            Vllm | OldVllm => json!({ "id": MODEL, "owned_by": "vllm", "max_model_len": 8192 }),
+            Vllm | OldVllm => json!({ "id": MODEL, "owned_by": "vllm", "max_model_len": 32_768 }),
             LlamaCpp => json!({ "id": "/models/x.gguf", "owned_by": "llamacpp", "meta": { "n_ctx_train": 32_768 } }),
             LmStudio => json!({ "id": MODEL, "owned_by": "organization_owner" }),
             DeepSeek => json!({ "id": MODEL, "owned_by": "deepseek" }),
@@ -119,9 +119,9 @@ impl Dialect {
             return Some(json!({ "object": "list", "data": listed }));
         }
         match (self, path) {
-            (LlamaCpp, "/props") => Some(json!({ "default_generation_settings": { "n_ctx": 4096 } })),
+            (LlamaCpp, "/props") => Some(json!({ "default_generation_settings": { "n_ctx": 16_384 } })),
             (LmStudio, "/api/v0/models") => Some(json!({ "data": [
-                { "id": MODEL, "state": "loaded", "max_context_length": 32_768, "loaded_context_length": 4096 },
+                { "id": MODEL, "state": "loaded", "max_context_length": 32_768, "loaded_context_length": 16_384 },
             ] })),
             _ => None,
         }
