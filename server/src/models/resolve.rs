@@ -13,6 +13,7 @@ use super::replay::RECORDED;
 use super::setup::{Setup, settings};
 use super::table::PROVIDERS;
 use super::turn::Tier;
+use crate::text::safe_line;
 
 /// Which models the user wants; what is not said is the provider's default.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -78,8 +79,11 @@ pub fn resolve(
     };
     let connections = Connections { setup, connected: PROVIDERS.iter().map(|_| OnceCell::new()).collect() };
     let first_set_up = OnceCell::new();
-    let default =
-        || named.or_else(|| *first_set_up.get_or_init(|| connections.first_set_up())).ok_or_else(nothing_set_up);
+    let default = || {
+        named
+            .or_else(|| *first_set_up.get_or_init(|| connections.first_set_up()))
+            .ok_or_else(|| nothing_set_up(&connections.setup))
+    };
     let serve = |tier: Tier, choice: &Option<String>| match choice {
         Some(choice) => {
             let (provider, name) = split(choice, setting(tier))?;
@@ -182,16 +186,18 @@ impl Connections<'_> {
 }
 
 /// What to set where nothing is set up.
-fn nothing_set_up() -> ModelError {
-    let others = match PROVIDERS.iter().any(|provider| provider.name == "openai") {
-        true => {
-            ", or OPENAI_API_KEY or OPENAI_BASE_URL together with OPENAI_MODEL, or start Ollama and set OLLAMA_MODEL"
-        }
-        false => "",
-    };
+fn nothing_set_up(setup: &Setup<'_>) -> ModelError {
+    // Who names Ollama means it, and it is not there.
+    let named = ["OLLAMA_MODEL", "OLLAMA_HOST"].into_iter().find(|name| setup.var(name).is_some());
+    let silent = named.map(|name| {
+        let host = setup.var("OLLAMA_HOST").map(|host| format!(" at {}", safe_line(&host))).unwrap_or_default();
+        format!(" Ollama, which {name} is set for, does not answer{host}: start it with `ollama serve`.")
+    });
     settings(format!(
-        "No model is set up. Set ANTHROPIC_API_KEY to a key of the Anthropic API \
-         (https://platform.claude.com/settings/keys){others}; or try `baton demo`, which needs none."
+        "No model is set up.{} Set ANTHROPIC_API_KEY to a key of the Anthropic API \
+         (https://platform.claude.com/settings/keys), or OPENAI_API_KEY or OPENAI_BASE_URL together with OPENAI_MODEL, or \
+         start Ollama and set OLLAMA_MODEL; or try `baton demo`, which needs none.",
+        silent.unwrap_or_default()
     ))
 }
 
@@ -237,8 +243,8 @@ fn no_default(provider: &Provider, tier: Tier) -> ModelError {
     let (name, setting) = (provider.name, setting(tier));
     let variable = format!("{}_MODEL", name.to_uppercase());
     settings(format!(
-        "The provider `{name}` has no default model. Set {variable} to the name of one, or {setting} to \"{name}:\" and its \
-         name."
+        "The provider `{name}` has no default model. Set {variable} to the name of one, or {setting}, and what \
+         else of models.* it shall serve, to \"{name}:\" and a name."
     ))
 }
 

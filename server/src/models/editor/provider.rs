@@ -9,7 +9,7 @@ use super::super::turn::Tier;
 use super::client::{EditorClient, EditorConfig};
 
 const NOT_IN_AN_EDITOR: &str = "The provider `editor` is an editor's own models: they serve only runs started in an editor \
-                                that lends them, by its Baton extension. Here, use `anthropic`.";
+                                that lends them, by its Baton extension. Here, use `anthropic`, `openai` or `ollama`.";
 
 /// The models of the editor a run was started in. Its plan pays, at prices of its own.
 pub(in super::super) const PROVIDER: Provider = Provider {
