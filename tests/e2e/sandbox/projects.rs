@@ -216,7 +216,7 @@ pub(super) fn pytest() {
         python = python.display()
     ));
     assert_eq!(made, "");
-    let [good, bad] = ["n + n", "n * 3"].map(|text| PYTHON_CODE.replace("n * 2", text));
+    let [good, bad] = ["n + n", "n * 3 + 0"].map(|text| PYTHON_CODE.replace("n * 2", text));
     // What failed last is kept in a cache, and each module as it was compiled.
     let command = ".venv/bin/python -m pytest -v --last-failed";
     let tried = stands_by(&lab, command, ("code_under_test.py", &good), ("code_under_test.py", &bad), "1 passed");
@@ -241,7 +241,7 @@ pub(super) fn python_unittest() {
     };
     let test = "import unittest\nfrom code_under_test import double\n\nclass Doubles(unittest.TestCase):\n    def test(self):\n        self.assertEqual(double(2), 4)\n";
     let lab = Lab::new(&format!("//- /code_under_test.py\n{PYTHON_CODE}//- /test_code.py\n{test}"));
-    let [good, bad] = ["n + n", "n * 3"].map(|text| PYTHON_CODE.replace("n * 2", text));
+    let [good, bad] = ["n + n", "n * 3 + 0"].map(|text| PYTHON_CODE.replace("n * 2", text));
     stands_by(
         &lab,
         &format!("{python} -m unittest"),

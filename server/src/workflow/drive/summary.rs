@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::contracts::{
-    BaseState, CheckState, CriteriaCount, CriterionState, ImplReport, Issue, PhaseName, TaskStatus,
+    BaseState, CheckState, CriteriaCount, CriterionState, ImplReport, Issue, PhaseName, RoundKind, TaskStatus,
 };
 use crate::memory::Memory;
 use crate::text::{self, count};
@@ -235,12 +235,20 @@ fn stands(phase: Option<PhaseName>, memory: &Memory) -> String {
     let written = memory.report.as_ref().map(written).unwrap_or_default();
     let ids: Vec<&str> = written.iter().map(|(id, _)| id.as_str()).collect();
     let files = written.iter().flat_map(|(_, files)| files).collect::<BTreeSet<_>>().len();
+    // A later round is of some tasks only, and the report of the one before is in the history.
+    let later = memory.round.as_ref().filter(|round| round.n > 1);
+    let is_due = |id: &str| {
+        later.is_none_or(|round| round.kind == RoundKind::First || round.tasks.iter().any(|task| task == id))
+    };
     let untouched: Vec<&str> = match (&memory.plan, phase) {
-        (Some(plan), Some(IMPLEMENT)) => plan.plan.task_ids().filter(|id| !ids.contains(id)).collect(),
+        (Some(plan), Some(IMPLEMENT)) => plan.plan.task_ids().filter(|id| !ids.contains(id) && is_due(id)).collect(),
         _ => Vec::new(),
     };
     let noun = text::plural(files, "file");
     match (ids.is_empty(), untouched.is_empty()) {
+        (true, _) if later.is_some() => {
+            "No file was written in this round; what was written before it stands.".to_owned()
+        }
         (true, _) => "No file was written.".to_owned(),
         (false, true) => format!("{} written ({files} {noun}).", ids.join(", ")),
         (false, false) => {
@@ -273,6 +281,19 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn a_later_round_that_is_stopped_takes_nothing_back_of_what_was_written_before() {
+        let round = json!({ "n": 2, "kind": "fix", "tasks": ["T1"], "issues": [] });
+        let memory = Memory { round: Some(serde_json::from_value(round).unwrap()), ..Memory::default() };
+        assert_eq!(
+            stopped(Some(IMPLEMENT), &memory),
+            "Stopped in implement. No file was written in this round; what was written before it stands. Your edits are \
+             intact."
+        );
+        let first = stopped(Some(IMPLEMENT), &Memory::default());
+        assert_eq!(first, "Stopped in implement. No file was written. Your edits are intact.");
+    }
 
     #[test]
     fn an_approval_says_of_the_checks_what_is_known_and_no_more() {

@@ -1,7 +1,7 @@
 //! The process that starts bwrap, and stays outside until everything inside has ended.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, PipeReader, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -30,6 +30,12 @@ const MAX_WORDS: u64 = 4 << 10;
 /// Its words where there is no more room, which may be because of what the workspace holds.
 const FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "Cannot allocate memory"];
 
+/// Its words where what was to be covered is gone again, a socket of another program, say.
+const VANISHED: [&str; 3] = ["Can't create file at", "Can't mkdir", "Can't find source path"];
+
+/// How often bwrap is started where something has gone between the look at it and the mount.
+const MOST_TRIES: u32 = 3;
+
 /// Lets bwrap make the room that comes over standard input, runs its command, and says there what came of it.
 pub(in crate::workspace::sandbox) fn make_room() -> ExitCode {
     serve(run)
@@ -47,17 +53,25 @@ fn run(control: &mut UnixStream, scratch: &mut Option<Dir>) -> Result<(), Fault>
     *scratch = Some(step("open the folder for what is written", Dir::open_ambient_dir(folder, ambient_authority()))?);
     let real = step("open the workspace", Dir::open_ambient_dir(&setup.root, ambient_authority()))?;
     machine_step("lay an overlay over the workspace by bwrap", can_be_laid_over(Path::new(&setup.root)))?;
-    let layout = step("lay out the view", Layout::of(&setup, folder))?;
-    let (mut first, mut inner) = step("start bwrap", First::start(program, &setup, &layout))?;
-    // Where it fails, bwrap has ended and says why.
-    let _ = tell(&mut inner, &setup, &layout, &contents);
-    drop(contents);
-    let ended = follow(control, &mut inner, &mut first)?;
-    if let Some(reason) = first.words() {
+    let mut tries = 1..=MOST_TRIES;
+    let (layout, ended) = loop {
+        let folder = folder.join(format!("try-{}", tries.start()));
+        step("make a folder for what is written", fs::create_dir(&folder))?;
+        let layout = step("lay out the view", Layout::of(&setup, &folder))?;
+        let (mut first, mut inner) = step("start bwrap", First::start(program, &setup, &layout))?;
+        // Where it fails, bwrap has ended and says why.
+        let _ = tell(&mut inner, &setup, &layout, &contents);
+        let ended = follow(control, &mut inner, &mut first)?;
+        let Some(reason) = first.words() else { break (layout, ended) };
+        // Nothing was started, and what is there now is looked up anew.
+        if VANISHED.iter().any(|vanished| reason.contains(vanished)) && tries.next().is_some() && !tries.is_empty() {
+            continue;
+        }
         let step = "make a view by bwrap".to_owned();
-        let is_of_machine = !FULL.iter().any(|full| reason.contains(full)) && !makes_overlays(program, folder);
+        let is_of_machine = !FULL.iter().any(|full| reason.contains(full)) && !makes_overlays(program, &folder);
         return Err(Fault { step, reason, errno: None, is_of_machine });
-    }
+    };
+    drop(contents);
     step("report the end", send(control, &ended))?;
     if let (Report::Ended { .. }, true, Some(upper)) = (&ended, setup.collect, layout.upper()) {
         let upper = step("collect what was changed", Dir::open_ambient_dir(upper, ambient_authority()))?;
