@@ -172,7 +172,7 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         review_validation: ReviewValidation::Serious,
         // They need files beside the settings; see the tests of phases.
         phases: Vec::new(),
-        effort: EffortChoice { fast: Some(Effort::High), balanced: Some(Effort::Low), powerful: Some(Effort::High) },
+        effort: EffortChoice { fast: Some(Effort::High), balanced: Some(Effort::Low), powerful: None },
         model_facts: vec![ModelFact { name: "openai:gpt".to_owned(), window: Some(32_768), ..ModelFact::default() }],
     };
     assert_eq!(loaded.settings, expected);
