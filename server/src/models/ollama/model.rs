@@ -181,7 +181,7 @@ impl Ollama {
         let wanted = tokens.unwrap_or(context).saturating_mul(5) / 4;
         let window = wanted.max(context + 1).checked_next_power_of_two().unwrap_or(most).min(most);
         format!(
-            "Where there is memory for more, write in your own baton/config.toml: [[model_facts]] name = \"{}\" window = \
+            "Where there is memory for more, write in your own baton/config.toml: [[model_facts]] name = {:?} window = \
              {window} (each on a line of its own). A smaller task may do too.",
             self.id
         )
@@ -221,10 +221,7 @@ impl Model for Ollama {
     }
 
     fn how_to_get(&self) -> Option<String> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:/".contains(c);
-        // A name may be anybody's, and this is pasted into a shell.
-        let can_be_pasted = !self.name.starts_with('-') && self.name.chars().all(is_plain);
-        can_be_pasted.then(|| format!("Get it with `ollama pull {}`", self.name))
+        can_be_pasted(&self.name).then(|| format!("Get it with `ollama pull {}`", self.name))
     }
 
     async fn turn(
@@ -253,6 +250,12 @@ impl Model for Ollama {
     }
 }
 
+/// Whether a model's name may stand in a command for a shell: a workspace may have named it.
+fn can_be_pasted(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-:/".contains(c);
+    !name.starts_with('-') && name.chars().all(is_plain)
+}
+
 /// Ollama's own words, to be put behind ours: `: "…"`, or nothing.
 fn quoted(refusal: &Refusal) -> String {
     let words = safe_line(&refusal.body.message);
@@ -269,4 +272,19 @@ fn again(error: ModelError, reason: String) -> AttemptError {
 fn finally(kind: ModelErrorKind, message: String, reason: &str) -> AttemptError {
     let error = ModelError::new(kind, message);
     AttemptError { error, reason: reason.to_owned(), retryable: false, overloaded: false, retry_after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_name_stands_in_a_command() {
+        for name in ["qwen3", "qwen2.5-coder:7b", "hf.co/someone/a_model:Q4_K_M"] {
+            assert!(can_be_pasted(name), "{name}");
+        }
+        for name in ["a; rm -rf ~", "$(id)", "a`b", "a b", "--insecure", "a\nb", "é"] {
+            assert!(!can_be_pasted(name), "{name}");
+        }
+    }
 }
