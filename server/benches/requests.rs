@@ -214,6 +214,7 @@ fn plan() -> Value {
             json!({
                 "id": format!("T{task}"), "title": "Change a file", "description": "Change it",
                 "files_to_modify": [format!("f{task}.txt")], "estimated_complexity": "simple",
+                "acceptance_criteria": ["It is changed"],
             })
         })
         .collect();
@@ -222,5 +223,10 @@ fn plan() -> Value {
 }
 
 fn review() -> Value {
-    json!({ "verdict": "approved", "summary": "Good", "issues": [], "recommended_action": "merge" })
+    let unproven =
+        |task| json!({ "task_id": format!("T{task}"), "criterion": 1, "evidence": null, "state": "unproven" });
+    let criteria: Vec<Value> = (0..TASKS).map(unproven).collect();
+    json!({
+        "verdict": "approved", "summary": "Good", "issues": [], "criteria": criteria, "recommended_action": "merge",
+    })
 }

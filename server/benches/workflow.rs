@@ -171,6 +171,7 @@ fn plan() -> Value {
             json!({
                 "id": format!("T{task}"), "title": "Change a file", "description": "Change it",
                 "files_to_modify": [format!("f{task}.txt")], "estimated_complexity": "simple",
+                "acceptance_criteria": ["It is changed"],
             })
         })
         .collect();
@@ -179,7 +180,12 @@ fn plan() -> Value {
 }
 
 fn review() -> Value {
-    json!({ "verdict": "approved", "summary": "Good", "issues": [], "recommended_action": "merge" })
+    let unproven =
+        |task| json!({ "task_id": format!("T{task}"), "criterion": 1, "evidence": null, "state": "unproven" });
+    let criteria: Vec<Value> = (0..TASKS).map(unproven).collect();
+    json!({
+        "verdict": "approved", "summary": "Good", "issues": [], "criteria": criteria, "recommended_action": "merge",
+    })
 }
 
 /// The durable writes a run made, as its memory folder tells: how many of each kind, and how large.
