@@ -53,12 +53,13 @@ pub enum Price {
 }
 
 impl Catalog {
-    /// What the user says of a model, by `provider:name`. What is said of it with its provider goes before what is said of
-    /// the name alone.
+    /// What the user says of a model, by `provider:name`: of this very name before that of the model it is a version of, and
+    /// with its provider before the name alone.
     pub fn own(&self, model: &str) -> Option<&ModelFacts> {
         let name = model.split_once(':').map_or(model, |(_, name)| name);
         let called = |called: &str| self.own.iter().find(|facts| facts.name == called);
-        called(model).or_else(|| called(name))
+        let older = |called: &str| self.own.iter().find(|facts| prices::is_version_of(called, &facts.name));
+        called(model).or_else(|| called(name)).or_else(|| older(model)).or_else(|| older(name))
     }
 
     /// What a model takes in one request: what the user says, and for the rest what was `found` otherwise.
@@ -72,8 +73,8 @@ impl Catalog {
         if let Some(price) = self.own(model).and_then(own_price) {
             return price;
         }
-        let listed = self.charged(model).find_map(|(name, prices)| match prices {
-            Prices::Listed { as_of, models } => prices::find(models, name).map(|model| Price::Known {
+        let listed = self.charged(model).find_map(|(provider, name, prices)| match prices {
+            Prices::Listed { as_of, models } => prices::find(models, provider, name).map(|model| Price::Known {
                 tiers: model.tiers.to_vec(),
                 as_of: Some((*as_of).to_owned()),
                 from: FactSource::Table,
@@ -84,14 +85,17 @@ impl Catalog {
         listed.unwrap_or(Price::Unknown)
     }
 
-    /// What the provider in front of a model's name charges, with the name after it; what all charge, with the whole name,
+    /// The provider in front of a model's name, the name after it, and what it charges; all providers, with the whole name,
     /// where there is none we know.
-    fn charged<'a>(&'a self, model: &'a str) -> impl Iterator<Item = (&'a str, &'static Prices)> {
+    fn charged<'a>(&'a self, model: &'a str) -> impl Iterator<Item = (&'static str, &'a str, &'static Prices)> {
         let known = |word: &str| self.lists.iter().any(|(provider, _)| *provider == word);
         let named = model.split_once(':').filter(|(word, _)| known(word));
         let name = named.map_or(model, |(_, name)| name);
         let asked = move |provider: &str| named.is_none_or(|(word, _)| word == provider);
-        self.lists.iter().filter(move |(provider, _)| asked(provider)).map(move |(_, prices)| (name, *prices))
+        self.lists
+            .iter()
+            .filter(move |(provider, _)| asked(provider))
+            .map(move |(provider, prices)| (*provider, name, *prices))
     }
 
     /// What one request to a model (`provider:name`) cost; `None` when its price is not known. Not for sums: the price

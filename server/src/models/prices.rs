@@ -59,25 +59,147 @@ impl Rates {
     }
 }
 
-/// A model goes by its name, with a provider or region before it (`anthropic:`, `us.anthropic.`) and a date or
-/// version after it (`-20260901`, `@20260901`, `-v1:0`, `-latest`).
-pub(super) fn find<'a>(prices: &'a [PricedModel], model: &str) -> Option<&'a PricedModel> {
+/// The model of a provider's list that goes by this name: its own, with the provider and a region before it
+/// (`us.anthropic.`, `openai/`), and a [version](is_version) after it. A name that only begins like it, or that has a variant of
+/// some gateway behind a colon (`:free`, `:nitro`), is another's, whose price is not known.
+pub(super) fn find<'a>(prices: &'a [PricedModel], provider: &str, model: &str) -> Option<&'a PricedModel> {
     prices.iter().find(|priced| {
         let Some(start) = model.rfind(priced.name) else { return false };
-        let before = &model[..start];
-        let after = &model[start + priced.name.len()..];
-        (before.is_empty() || before.ends_with(['/', ':', '.'])) && is_version(after)
+        let (before, after) = (&model[..start], &model[start + priced.name.len()..]);
+        is_origin(before, provider) && is_version(after)
     })
 }
 
+/// Whether a model is this one by its own name, or a [version](is_version) of it.
+pub(super) fn is_version_of(model: &str, name: &str) -> bool {
+    model.strip_prefix(name).is_some_and(is_version)
+}
+
+/// What stands before a name and says whose it is: nothing, or parts that end in `/` or `.`, of which the provider is one, as in
+/// `publishers/anthropic/models/`.
+fn is_origin(before: &str, provider: &str) -> bool {
+    let parts = |text: &str| text.split(['/', '.']).any(|part| part == provider);
+    before.is_empty() || (before.ends_with(['/', '.']) && parts(before))
+}
+
+/// What stands behind a name and says which version it is, after `-` or `@` each: a date (`20260901`, `2026-09-01`), a revision
+/// (`v1`, `v1:0`), or which one is meant (`latest`, `default`).
 fn is_version(suffix: &str) -> bool {
-    let is_date = |text: &str| text.len() >= 8 && text[..8].bytes().all(|b| b.is_ascii_digit());
-    match suffix.split_at_checked(1) {
-        None => suffix.is_empty(),
-        Some((":" | "@", _)) => true,
-        Some(("-", rest)) => {
-            rest == "latest" || is_date(rest) || rest.strip_prefix('v').is_some_and(|v| v.starts_with(char::is_numeric))
+    if suffix.is_empty() {
+        return true;
+    }
+    let Some(text) = suffix.strip_prefix(['-', '@']) else { return false };
+    let parts = [after_date(text), after_revision(text), text.strip_prefix("latest"), text.strip_prefix("default")];
+    parts.into_iter().flatten().any(is_version)
+}
+
+/// What comes after a date.
+fn after_date(text: &str) -> Option<&str> {
+    let (year, rest) = after_number(text, 4)?;
+    let sign = if rest.starts_with('-') { "-" } else { "" };
+    let (month, rest) = after_number(rest.strip_prefix(sign)?, 2)?;
+    let (day, rest) = after_number(rest.strip_prefix(sign)?, 2)?;
+    let is_day = (2000..3000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    is_day.then_some(rest)
+}
+
+/// The number in so many digits, and what comes after it.
+fn after_number(text: &str, digits: usize) -> Option<(u32, &str)> {
+    let (number, rest) = text.split_at_checked(digits)?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    Some((is_number.then(|| number.parse().ok())??, rest))
+}
+
+/// What comes after a revision.
+fn after_revision(text: &str) -> Option<&str> {
+    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let rest = text.strip_prefix('v')?;
+    let rest = rest.get(digits(rest)..).filter(|after| after.len() < rest.len())?;
+    let minor = rest.strip_prefix(':').map(|minor| (digits(minor), minor));
+    match minor {
+        Some((length @ 1.., minor)) => minor.get(length..),
+        _ => Some(rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_a_date_a_revision_or_the_word_for_the_newest() {
+        for suffix in [
+            "",
+            "-latest",
+            "@default",
+            "-20260922",
+            "@20260922",
+            "-2026-09-22",
+            "-v1",
+            "-v1:0",
+            "-20260901-v1:0",
+            "-2026-09-22-v12:34",
+        ] {
+            assert!(is_version(suffix), "{suffix}");
         }
-        Some(_) => false,
+        for suffix in [
+            "-mini",
+            "mini",
+            "-2026",
+            "-2026-09",
+            "-2026-0922",
+            "-20261301",
+            "-20260900",
+            "-19991231",
+            "-20260922x",
+            "-20260922-mini",
+            "-2026-09-22-mini",
+            "-latest-mini",
+            "-v",
+            "-v1:",
+            "-v1:0:200k",
+            "-v1-mini",
+            "-vision",
+            ":free",
+            ":nitro",
+            ":8b",
+            "@low",
+            "-",
+            "-é",
+            "-2026-09-2é",
+            "[1m]",
+            ".1",
+        ] {
+            assert!(!is_version(suffix), "{suffix}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_another_begins_with_is_not_its_price() {
+        const LIST: &[PricedModel] = &[
+            PricedModel { name: "gpt-6", tiers: &[(ANY_LENGTH, price(1.0, 1.0, 1.0, 1.0))] },
+            PricedModel { name: "gpt-6-mini", tiers: &[(ANY_LENGTH, price(2.0, 2.0, 2.0, 2.0))] },
+        ];
+        let found = |model: &str| find(LIST, "openai", model).map(|model| model.name);
+        for (model, name) in [
+            ("gpt-6", Some("gpt-6")),
+            ("gpt-6-2026-09-22", Some("gpt-6")),
+            ("gpt-6-mini", Some("gpt-6-mini")),
+            ("gpt-6-mini-2026-09-22", Some("gpt-6-mini")),
+            ("openai/gpt-6-mini", Some("gpt-6-mini")),
+            ("openrouter/openai/gpt-6", Some("gpt-6")),
+            ("gpt-6-minimum", None),
+            ("gpt-6-nano", None),
+            ("gpt-6.1", None),
+            ("gpt-66", None),
+            ("openai/gpt-6:free", None),
+            ("ft:gpt-6:mine::id", None),
+            ("ft:gpt-6", None),
+            ("mirror/gpt-6", None),
+            ("my-gpt-6", None),
+            ("notopenai/gpt-6", None),
+        ] {
+            assert_eq!(found(model), name, "{model}");
+        }
     }
 }

@@ -111,6 +111,30 @@ mod tests {
     }
 
     #[test]
+    fn the_users_own_price_holds_for_every_version_of_a_model_and_before_every_table() {
+        let fact = |name: &str, input| ModelFacts {
+            name: name.to_owned(),
+            input: Some(input),
+            output: Some(1.0),
+            ..ModelFacts::default()
+        };
+        let catalog = Catalog::new(vec![fact("gpt-6-sol", 7.0), fact("openai:gpt-6-luna-2026-09-22", 8.0)]);
+        let usd = |model: &str| catalog.cost(model, &usage(1_000, 0, 0, 0)).map(|usd| usd * 1_000.0);
+        for (model, dollars) in [
+            ("openai:gpt-6-sol", Some(7.0)),
+            ("openai:gpt-6-sol-2026-09-22", Some(7.0)),
+            ("openai:gpt-6-sol-latest", Some(7.0)),
+            ("openai:gpt-6-sol-mini", None),
+            ("openai:gpt-6-luna-2026-09-22", Some(8.0)),
+            ("openai:gpt-6-luna", Some(0.10)),
+            ("openai:gpt-6-luna-2026-10-01", Some(0.10)),
+        ] {
+            let usd = usd(model);
+            assert!(usd.zip(dollars).is_some_and(|(a, b)| (a - b).abs() < 1e-9) || usd == dollars, "{model}: {usd:?}");
+        }
+    }
+
+    #[test]
     fn an_unknown_model_has_no_price() {
         for name in [
             "",
@@ -121,6 +145,10 @@ mod tests {
             "my-claude-opus-5-5",
             "editor:claude-opus-5-5",
             "editor:copilot/claude-opus-5-5",
+            "openai:anthropic/claude-opus-5-5",
+            "openai:openai/gpt-6-sol:free",
+            "openai:gpt-6-sol-mini",
+            "openai:ft:gpt-6-sol:mine",
         ] {
             assert_eq!(cost(name, &usage(1, 0, 0, 0)), None, "{name}");
         }
@@ -155,7 +183,7 @@ mod tests {
         assert_eq!(catalog.limits("ollama:x", found), found);
         let Price::Known { as_of, from, .. } = catalog.price("openai:x") else { panic!("a price") };
         assert_eq!((as_of.as_deref(), from), (Some("2026-12"), FactSource::User));
-        let Price::Known { as_of, from, .. } = catalog.price("anthropic:claude-opus-5-5-latest") else {
+        let Price::Known { as_of, from, .. } = catalog.price("anthropic:claude-haiku-4-5-latest") else {
             panic!("a price")
         };
         assert_eq!((as_of.as_deref(), from), (Some("2026-11"), FactSource::Table));

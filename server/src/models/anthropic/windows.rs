@@ -1,4 +1,5 @@
 use super::super::limits::Limits;
+use super::super::prices::is_version_of;
 
 /// Context window and longest answer of Anthropic's models, in tokens, as its models overview has them, as of 2026-11.
 const MODELS: &[(&str, u64, u32)] = &[
@@ -9,12 +10,9 @@ const MODELS: &[(&str, u64, u32)] = &[
     ("claude-sonnet-4-6", 1_000_000, 128_000),
 ];
 
-/// The limits of one of Anthropic's own models, by its name or one with a date behind it; nothing of others.
+/// The limits of one of Anthropic's own models, by its name or one with a version behind it; nothing of others.
 pub(super) fn limits(model: &str) -> Limits {
-    let is_date = |rest: &str| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_digit());
-    let is_version = |rest: &str| rest.strip_prefix('-').is_some_and(|rest| rest == "latest" || is_date(rest));
-    let is_named = |name: &str| model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || is_version(rest));
-    let found = MODELS.iter().find(|(name, ..)| is_named(name));
+    let found = MODELS.iter().find(|(name, ..)| is_version_of(model, name));
     found.map(|(_, window, output)| Limits::of_table(*window, *output)).unwrap_or_default()
 }
 

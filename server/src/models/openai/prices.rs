@@ -6,7 +6,8 @@ const SHORT: u64 = 272_000;
 /// The month of the list.
 pub(super) const AS_OF: &str = "2026-10";
 
-/// OpenAI's public price list, of models whose four prices are all known.
+/// OpenAI's prices, of models whose four prices are all known. They are from pages that report its public price list, and to be
+/// checked against that list.
 pub(super) const PRICES: &[PricedModel] = &[
     PricedModel { name: "gpt-6.1-sol", tiers: &tiers(2.0, 10.0, 2.5, 0.10) },
     PricedModel { name: "gpt-6-astra", tiers: &tiers(10.0, 50.0, 12.5, 1.0) },
