@@ -33,6 +33,7 @@ mod lsp_editor_services;
 mod lsp_plain_clients;
 mod lsp_runs;
 mod memory_folder;
+mod model_choice;
 mod model_misbehaviour;
 mod moved_workspace;
 mod neovim;

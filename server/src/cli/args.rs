@@ -364,6 +364,9 @@ impl Args {
         if let Command::Run(run) = &args.command {
             run.check()?;
         }
+        if let Some(models) = args.command.models() {
+            models.check().map_err(conflict)?;
+        }
         Ok(args)
     }
 }
@@ -388,19 +391,36 @@ impl Args {
     }
 }
 
+impl Command {
+    /// The flags that choose models, of a subcommand that has them.
+    fn models(&self) -> Option<&ModelArgs> {
+        match self {
+            Self::Run(RunArgs { models, .. })
+            | Self::Review(ReviewArgs { models, .. })
+            | Self::Plan(PlanArgs { models, .. })
+            | Self::Doctor(DoctorArgs { models, .. }) => Some(models),
+            _ => None,
+        }
+    }
+}
+
+/// Flags that do not go together.
+fn conflict(message: impl std::fmt::Display) -> clap::Error {
+    let mut command = <Args as clap::CommandFactory>::command();
+    command.error(clap::error::ErrorKind::ArgumentConflict, message)
+}
+
 impl RunArgs {
     /// What the flags of `run` mean together.
     fn check(&self) -> Result<(), clap::Error> {
-        let conflict = |message: &str| {
-            let mut command = <Args as clap::CommandFactory>::command();
-            Err(command.error(clap::error::ErrorKind::ArgumentConflict, message))
-        };
         match self.phase {
             Some(phase) if self.only.is_some() && phase != IMPLEMENT => {
-                conflict("--only chooses what to implement: it goes with --phase implement, or with no phase")
+                Err(conflict("--only chooses what to implement: it goes with --phase implement, or with no phase"))
             }
             Some(phase) if self.reset && phase != CONTEXT => {
-                conflict("--reset leaves nothing for that phase to start from; it goes with no phase, or with context")
+                let fault =
+                    "--reset leaves nothing for that phase to start from; it goes with no phase, or with context";
+                Err(conflict(fault))
             }
             _ => Ok(()),
         }
@@ -611,6 +631,11 @@ mod tests {
             ("baton run --provider antropic", "'anthropic'"),
             ("baton run --model gpt", "as in fast=ollama"),
             ("baton review --base x --model powerfull=a:b", "did you mean powerful?"),
+            (
+                "baton run --model fast=openai:a --model balanced=openai:b --model fast=openai:c",
+                "openai:a and openai:c",
+            ),
+            ("baton doctor --model fast=openai:a --model fast=ollama:a", "openai:a and ollama:a"),
             ("baton run --timeout 15", "15m"),
             ("baton run --timeout 0s", "no time at all"),
             ("baton rollback --undo --task T1", "--undo"),

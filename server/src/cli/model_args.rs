@@ -10,7 +10,8 @@ pub struct ModelArgs {
     /// Use this provider's models where no setting names one
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PROVIDERS))]
     pub provider: Option<String>,
-    /// Use this model for fast, balanced or powerful work, as in fast=ollama:qwen3:8b; once for each of them
+    /// Use this model for fast, balanced or powerful work, as in fast=ollama:qwen3:8b; once for each of them. A name
+    /// without a provider is one of --provider
     #[arg(long = "model", value_name = "TIER=ID", value_parser = tier_and_model)]
     pub models: Vec<(PhaseTier, String)>,
 }
@@ -21,6 +22,22 @@ impl ModelArgs {
     /// As settings of the command line.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides { provider: self.provider.clone(), models: self.models.clone(), ..Overrides::default() }
+    }
+
+    /// What the flags mean together.
+    ///
+    /// # Errors
+    /// Two models for one tier.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (at, (tier, model)) in self.models.iter().enumerate() {
+            if let Some((_, earlier)) =
+                self.models[..at].iter().find(|(other, earlier)| other == tier && earlier != model)
+            {
+                let tier = tier.as_str();
+                return Err(format!("--model names two models for {tier}, {earlier} and {model}; a tier has one"));
+            }
+        }
+        Ok(())
     }
 
     /// As they are written, each with a space before it; empty where none is given.

@@ -16,6 +16,9 @@ use crate::contracts::{RepoPath, RepoPathError};
 /// The providers a `provider:name` may begin with.
 pub const PROVIDERS: [&str; 5] = ["anthropic", "openai", "ollama", "editor", "replay"];
 
+/// The word for no value.
+const NONE: &str = "none";
+
 /// What values a setting takes, and where they go.
 #[derive(Debug)]
 pub(super) enum Kind {
@@ -119,7 +122,8 @@ impl Kind {
             Self::Model { set } if is_none(node) => set(settings, None),
             Self::Model { set } => {
                 let text = node.as_text().ok_or_else(wrong)?;
-                check_model(text).map_err(|reason| vec![node.refuse(key, format!("is {node}, which {reason}"))])?;
+                check_model(text, context.layer)
+                    .map_err(|reason| vec![node.refuse(key, format!("is {node}, which {reason}"))])?;
                 set(settings, Some(text.to_owned()));
             }
             Self::Folder { set } => {
@@ -150,7 +154,7 @@ impl Kind {
 }
 
 fn is_none(node: &Node) -> bool {
-    node.as_text() == Some("none")
+    node.as_text() == Some(NONE)
 }
 
 fn quoted_words(words: &[&str]) -> String {
@@ -162,8 +166,19 @@ fn quoted_words(words: &[&str]) -> String {
     }
 }
 
-fn check_model(text: &str) -> Result<(), String> {
-    let known = || format!("providers are {}", PROVIDERS.join(", "));
+/// A model's name with this provider before it, where it names none itself. What stands before a colon and is no provider
+/// belongs to the name, as in `qwen3:8b`.
+pub(super) fn with_provider(model: &str, provider: Option<&str>) -> String {
+    let names_one = model.split_once(':').is_some_and(|(word, _)| PROVIDERS.contains(&word));
+    match provider {
+        Some(provider) if !names_one && !model.is_empty() && model != NONE => format!("{provider}:{model}"),
+        _ => model.to_owned(),
+    }
+}
+
+fn check_model(text: &str, layer: Layer) -> Result<(), String> {
+    let flag = if layer == Layer::Flags { ", or add --provider" } else { "" };
+    let known = || format!("providers are {}{flag}", PROVIDERS.join(", "));
     let Some((provider, name)) = text.split_once(':') else {
         return Err(format!("names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; {}", known()));
     };

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use super::check::Check;
 use super::disk::{folder_of, open, open_beneath, text_of, user_config_file};
 use super::error::{ConfigError, ConfigErrors, Location, closest};
-use super::kind::LayerContext;
+use super::kind::{LayerContext, PROVIDERS, with_provider};
 use super::scope::{forbidden_name, out_of_scope};
 use super::settings::{ApprovalMode, Settings, UserPhase};
 use super::sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 use super::table::{Scope, Setting, settings_table};
 use super::value::{Node, Raw};
+
+/// The variable of the setting `provider`.
+const PROVIDER_VARIABLE: &str = "BATON_PROVIDER";
 
 /// Effective settings and where each comes from.
 #[derive(Debug, Clone)]
@@ -59,9 +62,18 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         loading.tree(Layer::Editor, &node);
     }
     loading.lower_limits();
-    loading.environment(&sources.env);
-    loading.flags(&sources.flags);
+    let provider = provider_of_start(sources);
+    loading.environment(&sources.env, provider);
+    loading.flags(&sources.flags, provider);
+    loading.warn_of_models_of_others(&sources.flags);
     loading.finish()
+}
+
+/// The provider that the flag names, else the variable: models that are named without one are that provider's.
+fn provider_of_start(sources: &Sources) -> Option<&str> {
+    let variable = sources.env.iter().rev().find(|(name, _)| name == PROVIDER_VARIABLE);
+    let given = sources.flags.provider.as_deref().or(variable.map(|(_, value)| value.trim()));
+    given.filter(|name| PROVIDERS.contains(name))
 }
 
 /// [`load`], with the workspace's and the user's file read from the disk.
@@ -282,7 +294,7 @@ impl Loading {
         }
     }
 
-    fn environment(&mut self, env: &[(String, String)]) {
+    fn environment(&mut self, env: &[(String, String)], provider: Option<&str>) {
         let known: Vec<_> = settings_table().iter().map(|setting| (setting.variable(), setting)).collect();
         // Sorted by name, so that the order of messages is stable.
         let given: BTreeMap<_, _> = env.iter().map(|(name, value)| (name.as_str(), value.trim())).collect();
@@ -293,7 +305,10 @@ impl Loading {
             match known.iter().find(|(variable, _)| variable == name) {
                 // A shell unsets a variable for one command by `BATON_X= baton run`.
                 Some(_) if value.is_empty() => {}
-                Some((_, setting)) => self.set(Layer::Environment, setting, &Node::loose(name, value)),
+                Some((_, setting)) => {
+                    let value = if setting.is_model() { with_provider(value, provider) } else { value.to_owned() };
+                    self.set(Layer::Environment, setting, &Node::loose(name, &value));
+                }
                 None => {
                     let hint = closest(name, known.iter().map(|(variable, _)| variable.as_str()));
                     self.warnings.push(format!("{name} is not a setting and is ignored{hint}"));
@@ -302,7 +317,7 @@ impl Loading {
         }
     }
 
-    fn flags(&mut self, flags: &Overrides) {
+    fn flags(&mut self, flags: &Overrides, provider: Option<&str>) {
         let approval = flags.approval.map(|mode| match mode {
             ApprovalMode::Ask => "ask",
             ApprovalMode::Auto => "auto",
@@ -315,8 +330,31 @@ impl Loading {
         }
         for (tier, model) in &flags.models {
             if let Some(setting) = Setting::of(&format!("models.{}", tier.as_str())) {
-                self.set(Layer::Flags, setting, &Node::loose("--model", model));
+                self.set(Layer::Flags, setting, &Node::loose("--model", &with_provider(model, provider)));
             }
+        }
+    }
+
+    /// A provider that the command line names serves what no setting names. Where one names a model of another provider,
+    /// that holds, and whoever asked for the provider would not see why.
+    fn warn_of_models_of_others(&mut self, flags: &Overrides) {
+        let Some(provider) = flags.provider.as_deref() else { return };
+        let models = &self.settings.models;
+        let tiers = [("fast", &models.fast), ("balanced", &models.balanced), ("powerful", &models.powerful)];
+        let others: Vec<String> = tiers
+            .into_iter()
+            .filter_map(|(tier, model)| {
+                let model = model.as_deref().filter(|model| model.split(':').next() != Some(provider))?;
+                let (_, origin) = self.origins.iter().find(|(key, _)| key.strip_prefix("models.") == Some(tier))?;
+                (origin.layer < Layer::Flags).then(|| format!("models.{tier} is {model} ({})", origin.place))
+            })
+            .collect();
+        if !others.is_empty() {
+            self.warnings.push(format!(
+                "--provider {provider} serves only what no setting names, and {}. For a model of {provider} there, add \
+                 --model TIER=NAME",
+                others.join(", ")
+            ));
         }
     }
 

@@ -67,7 +67,7 @@ pub struct Overrides {
     pub provider: Option<String>,
     /// `--auto-approve`.
     pub approval: Option<ApprovalMode>,
-    /// `--model TIER=ID`, as often as it is given; the last of a tier holds.
+    /// `--model TIER=ID`, at most one of each tier. Without a provider in it, it is one of `provider`.
     pub models: Vec<(PhaseTier, String)>,
 }
 

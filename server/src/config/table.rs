@@ -253,6 +253,11 @@ impl Setting {
         self.kind.allowed()
     }
 
+    /// Whether it names a model.
+    pub(super) fn is_model(&self) -> bool {
+        matches!(self.kind, Kind::Model { .. })
+    }
+
     /// The setting of this key.
     pub(super) fn of(key: &str) -> Option<&'static Self> {
         TABLE.iter().find(|setting| setting.key == key)

@@ -646,6 +646,61 @@ fn files_are_read_from_their_places() {
     assert!(errors[1].to_string().contains("config.toml:1:13: keep_runs is 0"), "{}", errors[1]);
 }
 
+/// The models of a start with these flags, variables and workspace file, and what is warned of.
+fn models_of(
+    provider: Option<&str>,
+    models: &[(PhaseTier, &str)],
+    env: &[(&str, &str)],
+    workspace: &str,
+) -> (ModelChoice, Vec<String>) {
+    let flags = Overrides {
+        provider: provider.map(str::to_owned),
+        models: models.iter().map(|(tier, model)| (*tier, (*model).to_owned())).collect(),
+        ..Overrides::default()
+    };
+    let workspace = TomlFile { name: "baton.toml".to_owned(), text: workspace.to_owned() };
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let loaded = load(&Sources { workspace: Some(workspace), env, flags, ..Sources::default() }).unwrap();
+    (loaded.settings.models, loaded.warnings)
+}
+
+#[test]
+fn a_model_without_a_provider_is_one_of_the_provider_of_the_start() {
+    let fast = |provider, models: &[(PhaseTier, &str)], env: &[(&str, &str)]| {
+        models_of(provider, models, env, "").0.fast.unwrap()
+    };
+    let flag = |model| [(PhaseTier::Fast, model)];
+    assert_eq!(fast(Some("openai"), &flag("m"), &[]), "openai:m");
+    assert_eq!(fast(Some("ollama"), &flag("qwen3:8b"), &[]), "ollama:qwen3:8b");
+    assert_eq!(fast(Some("openai"), &flag("ollama:qwen3:8b"), &[]), "ollama:qwen3:8b");
+    assert_eq!(fast(None, &flag("m"), &[("BATON_PROVIDER", "openai")]), "openai:m");
+    assert_eq!(fast(Some("ollama"), &flag("m"), &[("BATON_PROVIDER", "openai")]), "ollama:m");
+    assert_eq!(fast(Some("openai"), &[], &[("BATON_MODELS_FAST", "m")]), "openai:m");
+    assert_eq!(fast(None, &[], &[("BATON_MODELS_FAST", "m"), ("BATON_PROVIDER", "openai")]), "openai:m");
+    assert_eq!(models_of(Some("openai"), &flag("none"), &[], "").0.fast, None);
+    let flags = Overrides { models: vec![(PhaseTier::Fast, "m".to_owned())], ..Overrides::default() };
+    let refused = load(&Sources { flags, ..Sources::default() }).unwrap_err().to_string();
+    assert!(refused.contains("names no provider") && refused.ends_with("or add --provider"), "{refused}");
+}
+
+#[test]
+fn a_model_of_another_provider_stays_under_provider_and_that_is_said() {
+    let file = "[models]\nfast = \"ollama:a\"\nbalanced = \"openai:b\"\npowerful = \"anthropic:c\"\n";
+    let (models, warnings) = models_of(Some("openai"), &[(PhaseTier::Powerful, "d")], &[], file);
+    let names = [models.fast, models.balanced, models.powerful].map(Option::unwrap);
+    assert_eq!(names, ["ollama:a", "openai:b", "openai:d"]);
+    expect![[r#"
+        [
+            "--provider openai serves only what no setting names, and models.fast is ollama:a (baton.toml:2:8). For a model of openai there, add --model TIER=NAME",
+        ]
+    "#]]
+    .assert_debug_eq(&warnings);
+    // What the same command line names is meant.
+    assert!(models_of(Some("openai"), &[(PhaseTier::Fast, "ollama:a")], &[], "").1.is_empty());
+    // So is what stands in settings beside a variable.
+    assert!(models_of(None, &[], &[("BATON_PROVIDER", "openai")], file).1.is_empty());
+}
+
 #[test]
 fn a_workspace_file_that_is_no_file_of_the_workspace_is_refused() {
     let root = tempfile::tempdir().unwrap();

@@ -97,7 +97,7 @@ pub fn resolve(
                 connections.connection(default)?;
                 return Err(no_default(&PROVIDERS[default], tier));
             };
-            connections.model(default, &name, tier)
+            connections.model(default, name_alone(&PROVIDERS[default], &name)?, tier)
         }
     };
     Ok(Models {
@@ -238,10 +238,29 @@ fn provider(word: &str, setting: &str) -> Result<usize, ModelError> {
     )))
 }
 
+/// The name of a provider's default model. It may stand there as it does in settings, with the provider before it.
+fn name_alone<'a>(provider: &Provider, name: &'a str) -> Result<&'a str, ModelError> {
+    match name.split_once(':') {
+        Some((word, rest)) if word == provider.name && !rest.is_empty() => Ok(rest),
+        Some((word, _)) if PROVIDERS.iter().any(|known| known.name == word) => Err(settings(format!(
+            "{} is {name:?}, and names a model of `{}`. Write the name of one there, or set models.* to models of \
+             other providers.",
+            model_variable(provider),
+            provider.name
+        ))),
+        _ => Ok(name),
+    }
+}
+
+/// The variable that names the model of every tier.
+fn model_variable(provider: &Provider) -> String {
+    format!("{}_MODEL", provider.name.to_uppercase())
+}
+
 /// A provider without a model of its own for a tier.
 fn no_default(provider: &Provider, tier: Tier) -> ModelError {
     let (name, setting) = (provider.name, setting(tier));
-    let variable = format!("{}_MODEL", name.to_uppercase());
+    let variable = model_variable(provider);
     settings(format!(
         "The provider `{name}` has no default model. Set {variable} to the name of one, or {setting}, and what \
          else of models.* it shall serve, to \"{name}:\" and a name."
@@ -399,6 +418,31 @@ mod tests {
         // Its own error, for it is named; not that nothing is set up.
         assert!(refused(&wanted, &[]).contains("ANTHROPIC_API_KEY"));
         assert_eq!(with(&wanted, &[KEY]).expect("resolves").fast.id(), "anthropic:x");
+    }
+
+    #[test]
+    fn a_default_model_may_have_its_provider_before_it_and_no_other() {
+        let provider = |name: &str| Wanted { provider: Some(name.to_owned()), ..Wanted::default() };
+        for (name, id) in [
+            ("m", "openai:m"),
+            ("openai:m", "openai:m"),
+            ("qwen3:8b", "openai:qwen3:8b"),
+            ("openai:qwen3:8b", "openai:qwen3:8b"),
+            ("openai/m:free", "openai:openai/m:free"),
+        ] {
+            let env = [("OPENAI_API_KEY", "k"), ("OPENAI_MODEL", name)];
+            assert_eq!(with(&provider("openai"), &env).expect("resolves").balanced.id(), id);
+        }
+        let model =
+            |name| with(&provider("ollama"), &[("OLLAMA_MODEL", name)]).map(|models| models.fast.id().to_owned());
+        assert_eq!(model("ollama:qwen3:8b").expect("resolves"), "ollama:qwen3:8b");
+        for name in ["ollama:m", "anthropic:m", "openai:"] {
+            let message = refused(&provider("openai"), &[("OPENAI_API_KEY", "k"), ("OPENAI_MODEL", name)]);
+            assert!(
+                message.starts_with(&format!("OPENAI_MODEL is {name:?}, and names a model of `openai`")),
+                "{message}"
+            );
+        }
     }
 
     #[test]
