@@ -599,7 +599,7 @@ fn a_model_of_a_flag_goes_before_all_others_and_is_refused_as_they_are() {
         ..Overrides::default()
     };
     let mut sources = env(&[("BATON_MODELS_FAST", "openai:a"), ("BATON_MODELS_BALANCED", "openai:b")]);
-    sources.flags = flags(&[(PhaseTier::Fast, "ollama:x"), (PhaseTier::Fast, "ollama:qwen:7b")]);
+    sources.flags = flags(&[(PhaseTier::Fast, "ollama:qwen:7b")]);
     let loaded = load(&sources).unwrap();
     let ModelChoice { fast, balanced, .. } = &loaded.settings.models;
     assert_eq!((fast.as_deref(), balanced.as_deref()), (Some("ollama:qwen:7b"), Some("openai:b")));
@@ -613,8 +613,8 @@ fn a_model_of_a_flag_goes_before_all_others_and_is_refused_as_they_are() {
             ..Sources::default()
         },
         expect![[r#"
-            --model: models.powerful is "olama:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay; did you mean ollama?
-            --model: models.balanced is "gpt", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay
+            --model: models.powerful is "olama:x", which names no known provider; providers are anthropic, openai, ollama, editor, replay, or add --provider; did you mean ollama?
+            --model: models.balanced is "gpt", which names no provider; write provider:name, as in anthropic:claude-sonnet-5-5; providers are anthropic, openai, ollama, editor, replay, or add --provider
         "#]],
     );
 }
