@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use baton::config::{Layer, SETTINGS_SCHEMAS, Sources, TomlFile, UserFile, load, settings_schema};
+use baton::config::{
+    Layer, NOT_SETTINGS, SETTINGS_SCHEMAS, Sources, TomlFile, UserFile, load, settings_schema, settings_table,
+};
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
@@ -64,6 +66,37 @@ fn the_examples_of_the_readme_are_valid_and_are_read() {
         assert!(loaded.is_ok(), "{}", loaded.unwrap_err());
     }
     assert!(examples.len() >= 3, "{examples:?}");
+}
+
+#[test]
+fn the_readme_lists_every_setting_and_every_variable_in_a_table() {
+    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
+    let rows = |after: &str| -> String {
+        let rest = readme.split_once(after).unwrap().1;
+        let rows = rest.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+        rows.take_while(|line| line.starts_with('|')).map(|row| row.split('|').nth(1).unwrap()).collect()
+    };
+    let settings = rows("\n## Settings\n");
+    for setting in settings_table() {
+        assert!(settings.contains(&format!("`{}`", setting.key)), "{} is not in the table of settings", setting.key);
+    }
+    let variables = rows("\n### Environment\n");
+    let of_providers = [
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OPENAI_MODEL",
+        "OLLAMA_HOST",
+        "OLLAMA_MODEL",
+        "OLLAMA_NUM_PARALLEL",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+    ];
+    for variable in NOT_SETTINGS.into_iter().chain(of_providers) {
+        assert!(variables.contains(&format!("`{variable}`")), "{variable} is not in the table of variables");
+    }
 }
 
 fn sources(layer: Layer, text: &str, folder: &Path) -> Sources {

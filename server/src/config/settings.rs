@@ -15,7 +15,7 @@ pub struct Settings {
     pub models: ModelChoice,
     /// Tasks that may run at once, 1 to 64.
     pub max_parallel_tasks: usize,
-    /// Reviews without a merge before a person is asked.
+    /// Reviews that may end without an approval before a person is asked.
     pub max_review_cycles: u32,
     /// Repair rounds after failing checks.
     pub max_repair_rounds: u32,

@@ -11,10 +11,16 @@ pub const WORKSPACE_FILE: &str = "baton.toml";
 /// The user's file, in the configuration folder of XDG.
 pub const USER_FILE: &str = "baton/config.toml";
 
-/// Variables with the prefix of settings that are none: the transcript of the `replay` provider, the log filter, and how
-/// patient the network is, for slow model servers (and for tests of it).
-pub const NOT_SETTINGS: [&str; 5] =
-    ["BATON_REPLAY", "BATON_LOG", "BATON_RETRY_BASE", "BATON_IDLE_TIMEOUT", "BATON_ANSWER_TIMEOUT"];
+/// Variables with the prefix of settings that are none: the transcript of the `replay` provider, the log filter, how
+/// patient the network is, for slow model servers (and for tests of it), and which keys the editor keeps.
+pub const NOT_SETTINGS: [&str; 6] = [
+    "BATON_REPLAY",
+    "BATON_LOG",
+    "BATON_RETRY_BASE",
+    "BATON_IDLE_TIMEOUT",
+    "BATON_ANSWER_TIMEOUT",
+    "BATON_EDITOR_KEYS",
+];
 
 /// What may hold settings, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -48,21 +48,21 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "memory_dir",
         default: ".agent_memory",
-        doc: "The memory folder, inside the workspace.",
+        doc: "The folder of handoffs and runs, inside the workspace.",
         scope: Scope::All,
         kind: Kind::Folder { set: |settings, folder| settings.memory_dir = folder },
     },
     Setting {
         key: "context_staleness_hours",
         default: "4",
-        doc: "Hours after which a context without a plan is gathered again.",
+        doc: "Hours after which a context is gathered again, as long as there is no plan.",
         scope: Scope::All,
         kind: Kind::Number { set: |settings, hours| settings.context_staleness_hours = hours },
     },
     Setting {
         key: "provider",
         default: "none",
-        doc: "The provider whose default models are used where models.* names none.",
+        doc: "The provider whose models serve where models.* names none.",
         scope: Scope::Start,
         kind: Kind::Word { words: &PROVIDERS, set: |settings, name| settings.models.provider = Some(name.to_owned()) },
     },
@@ -90,14 +90,14 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "effort.fast",
         default: "low",
-        doc: "How long the model for context and simple tasks thinks, where it can be told.",
+        doc: "How long the model for context and simple tasks thinks before it answers, where it can be told.",
         scope: Scope::All,
         kind: Kind::Word { words: &Effort::WORDS, set: |settings, word| settings.effort.fast = Some(Effort::of(word)) },
     },
     Setting {
         key: "effort.balanced",
         default: "medium",
-        doc: "How long the model for moderate and complex tasks thinks, where it can be told.",
+        doc: "How long the model for moderate and complex tasks thinks before it answers, where it can be told.",
         scope: Scope::All,
         kind: Kind::Word {
             words: &Effort::WORDS,
@@ -107,7 +107,7 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "effort.powerful",
         default: "high",
-        doc: "How long the model for plan and review thinks, where it can be told.",
+        doc: "How long the model for plan and review thinks before it answers, where it can be told.",
         scope: Scope::All,
         kind: Kind::Word {
             words: &Effort::WORDS,
@@ -117,49 +117,49 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "model_facts",
         default: "none",
-        doc: "What you know of models: context window, longest answer, prices.",
+        doc: "What you know of models, which goes before what Baton knows: context window, longest answer, prices.",
         scope: Scope::UserFile,
         kind: Kind::Facts { set: |settings, facts: Vec<ModelFact>| settings.model_facts = facts },
     },
     Setting {
         key: "max_parallel_tasks",
         default: "4",
-        doc: "Tasks that may run at once.",
+        doc: "Tasks that are implemented at once, at most.",
         scope: Scope::Lowers,
         kind: Kind::Whole { min: 1, max: 64, set: |settings, n| settings.max_parallel_tasks = n as usize },
     },
     Setting {
         key: "max_review_cycles",
         default: "3",
-        doc: "Reviews without a merge before a person is asked.",
+        doc: "Reviews that may end without an approval before you are asked.",
         scope: Scope::Lowers,
         kind: Kind::Whole { min: 1, max: UNBOUNDED, set: |settings, n| settings.max_review_cycles = n as u32 },
     },
     Setting {
         key: "max_repair_rounds",
         default: "2",
-        doc: "Repair rounds after failing checks.",
+        doc: "Rounds in which agents repair what makes checks fail, before the review.",
         scope: Scope::Lowers,
         kind: Kind::Whole { min: 0, max: UNBOUNDED, set: |settings, n| settings.max_repair_rounds = n as u32 },
     },
     Setting {
         key: "budget_usd",
         default: "5",
-        doc: "US dollars a workflow may cost; it stops before it would cost more.",
+        doc: "US dollars that a workflow may cost; it stops before it costs more.",
         scope: Scope::Lowers,
         kind: Kind::Number { set: |settings, usd| settings.budget_usd = usd },
     },
     Setting {
         key: "budget_tokens",
         default: "none",
-        doc: "Tokens a workflow may use, for models without a price.",
+        doc: "Tokens that a workflow may use, prompts and answers together; the limit for models without a price.",
         scope: Scope::Lowers,
         kind: Kind::Limit { set: |settings, tokens| settings.budget_tokens = tokens },
     },
     Setting {
         key: "approval",
         default: "ask",
-        doc: "Who answers the gate: a person, or the workflow itself except for plans with protected files.",
+        doc: "Who answers the gate: you (ask), or nobody (auto), so that every plan is approved but those that write protected files.",
         scope: Scope::UserFor("auto"),
         kind: Kind::Word {
             words: &["ask", "auto"],
@@ -171,7 +171,7 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "checkpoint",
         default: "ref",
-        doc: "Whether checkpoints are kept in git, under refs/baton/.",
+        doc: "Whether checkpoints of the files are kept in git, under refs/baton/ (ref), or not (off).",
         scope: Scope::All,
         kind: Kind::Word {
             words: &["ref", "off"],
@@ -181,21 +181,21 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "keep_runs",
         default: "20",
-        doc: "Runs kept in the memory folder.",
+        doc: "Runs that stay in the memory folder when old ones are removed.",
         scope: Scope::Lowers,
         kind: Kind::Whole { min: 1, max: UNBOUNDED, set: |settings, n| settings.keep_runs = n as usize },
     },
     Setting {
         key: "allow_http_hosts",
         default: "none",
-        doc: "Hosts that may be sent a key over plain http.",
+        doc: "Hosts that may be sent a key over plain http, each with or without a port.",
         scope: Scope::UserFile,
         kind: Kind::Hosts { set: |settings, hosts| settings.allow_http_hosts = hosts },
     },
     Setting {
         key: "checks",
         default: "none",
-        doc: "The project's own build, test or lint commands; implementers may try them, and each round ends with them.",
+        doc: "Commands that build, test or lint the project; implementers may try them, and each round ends with them.",
         scope: Scope::Files,
         kind: Kind::Checks {
             set: |settings, checks: Vec<Check>| {
@@ -207,7 +207,7 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "sandbox",
         default: "auto",
-        doc: "What checks are kept from the rest of the machine by: the best there is, a view or nothing runs, or nothing.",
+        doc: "What checks run in: a view of the workspace or the best there is instead (auto), a view or not at all (require), or nothing (off).",
         scope: Scope::UserFor("off"),
         kind: Kind::Word {
             words: &["auto", "require", "off"],
@@ -223,7 +223,7 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "review_validation",
         default: "serious",
-        doc: "Which findings of a review another model looks at before anything follows from them.",
+        doc: "Whether another model checks critical and major findings before anything follows from them (serious), or not (off).",
         scope: Scope::All,
         kind: Kind::Word {
             words: &["serious", "off"],
@@ -236,7 +236,7 @@ static TABLE: [Setting; 23] = [
     Setting {
         key: "phases",
         default: "none",
-        doc: "Further reviewing phases, each with a prompt of your own; they read, and the reviewer decides.",
+        doc: "Further reviewing phases with prompts of your own; they only read, and the reviewer decides.",
         scope: Scope::UserFile,
         kind: Kind::Phases { set: |settings, phases: Vec<UserPhase>| settings.phases = phases },
     },

@@ -14,7 +14,7 @@ use super::prices::{AS_OF, PRICES};
 const KEY: &str = "OPENAI_API_KEY";
 
 const NOT_SET_UP: &str = "The provider `openai` is not set up. Set OPENAI_API_KEY to a key of the OpenAI API, or \
-                          OPENAI_BASE_URL to the address of a server that speaks it, such as http://localhost:8000/v1.";
+                          OPENAI_BASE_URL to the address of an OpenAI-compatible API, such as http://localhost:8000/v1.";
 
 /// OpenAI's Chat Completions, or another server that speaks them.
 pub(in super::super) const PROVIDER: Provider = Provider {
