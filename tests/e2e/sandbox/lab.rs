@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -39,8 +40,7 @@ impl Lab {
 
     /// The same, in a folder with this name below the home folder.
     pub(super) fn named(name: &str, fixture: &str) -> Self {
-        // The build's own folder: `/tmp` is a fresh one in a view, so that nothing there could be attacked.
-        let folder = tempfile::Builder::new().prefix("lab").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let folder = tempfile::Builder::new().prefix("baton-lab").tempdir_in(labs()).expect("a folder");
         let lab = Self { folder, variables: vec![("LAB_WORK".to_owned(), name.into())], by_bwrap: by_bwrap() };
         for folder in ["outside", "config", "state", "cache", "data", "tmp"] {
             fs::create_dir_all(lab.outer().join(folder)).expect("a folder");
@@ -183,6 +183,37 @@ impl Lab {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Background(command.spawn().unwrap_or_else(|error| panic!("{program}: {error}")))
     }
+}
+
+/// The folders that are fresh in a view, so that nothing there could be attacked.
+const FRESH: [&str; 4] = ["/tmp", "/var/tmp", "/run", "/dev"];
+
+/// Where labs are made: the build's own folder, or a cache where that is one of the fresh ones, as of a clone in `/tmp`.
+#[track_caller]
+fn labs() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    // Some labs are given to another user, which only root can.
+    let others =
+        cache.into_iter().chain([PathBuf::from("/var/cache")]).filter(|path| !is_root() || is_open_to_all(path));
+    let found = std::iter::once(build).chain(others).find(|path| !is_fresh(path) && can_be_written(path));
+    found.unwrap_or_else(|| panic!("labs need a folder outside of {}: set XDG_CACHE_HOME to one", FRESH.join(", ")))
+}
+
+/// Whether a view has a folder of its own in the place of this one.
+fn is_fresh(path: &Path) -> bool {
+    path.canonicalize().is_ok_and(|path| FRESH.iter().any(|fresh| path.starts_with(fresh)))
+}
+
+fn can_be_written(path: &Path) -> bool {
+    fs::create_dir_all(path).is_ok() && tempfile::tempdir_in(path).is_ok()
+}
+
+/// Whether every user gets there.
+fn is_open_to_all(path: &Path) -> bool {
+    let is_open = |folder: &Path| fs::metadata(folder).map_or(true, |found| found.permissions().mode() & 0o001 != 0);
+    path.ancestors().all(is_open)
 }
 
 /// Ends when it is dropped.
