@@ -11,6 +11,7 @@ mod checkpoints;
 mod checks;
 mod criteria;
 mod demo;
+mod diff;
 mod doctor;
 mod emacs;
 mod foreign_handoffs;

@@ -98,7 +98,9 @@ fn changes(workspace: &Workspace, store: &Store) -> Result<String, Failure> {
     let shown: Vec<&str> = diff.lines().take(DIFF_LINES).collect();
     let more = match diff.lines().count().saturating_sub(DIFF_LINES) {
         0 => String::new(),
-        more => format!("\n… {more} more lines; `git diff` shows them, `changes.diff` in the run's folder keeps them."),
+        more => format!(
+            "\n… {more} more lines; `baton diff` shows them there, `changes.diff` in the run's folder keeps them."
+        ),
     };
     let files: Vec<String> = changes.files().map(|file| format!("  {}", file.summary())).collect();
     if files.is_empty() {
@@ -113,7 +115,7 @@ fn closing_text(folder: &Path) -> String {
         "\n{}\n\
          \n\
          Look around:  cd {folder}\n\
-         \x20             git diff · cargo test · cat .agent_memory/plan.md .agent_memory/review.json\n\
+         \x20             baton diff · cargo test · cat .agent_memory/plan.md .agent_memory/review.json\n\
          Your turn:    baton run --task \"…\"   in a project of yours, with ANTHROPIC_API_KEY set",
         text::paragraph("", WHAT_WAS_REAL, columns())
     )

@@ -15,6 +15,9 @@ use crate::memory::Store;
 use crate::text;
 use crate::workflow::{self, Phases, Status, WayOn};
 
+/// Behind what a recorded run used: none of it was billed now.
+pub(super) const AS_RECORDED: &str = ", as recorded";
+
 /// Print a line of the result.
 ///
 /// # Errors

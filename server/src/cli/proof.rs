@@ -114,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_since_is_said_and_what_was_said_by_then_is_not() {
+    fn the_row_of_a_check_names_what_changed_since_though_the_headline_counts_it() {
         let path = crate::contracts::RepoPath::parse("src/a.rs").unwrap();
         let rows: Vec<CheckRow> =
             checks().into_iter().map(|row| CheckRow::new(row.check, vec![path.clone()], row.file)).collect();
-        let lines = check_lines(&rows, "Approved; skipped: e2e (it was not trusted; 1 file changed since).", 120);
-        assert!(lines[0].ends_with("3.2 s") && lines[3].trim_end().ends_with("skipped"), "{lines:?}");
+        let lines = check_lines(&rows, "Approved; 1 file changed since; skipped: e2e (it was not trusted).", 120);
+        assert_eq!(lines[0], "✓ test     passed          3.2 s  changed since: src/a.rs");
         let lines = check_lines(&rows, "", 40);
-        assert_eq!(lines[0], "✓ test passed 3.2 s\n  1 file changed since");
+        assert_eq!(lines[0], "✓ test passed 3.2 s\n  changed since: src/a.rs");
         assert!(
             lines.iter().flat_map(|line| line.lines()).all(|line| line.chars().count() <= 40 || line.contains("log: "))
         );

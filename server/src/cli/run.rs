@@ -12,8 +12,8 @@ use super::gate;
 use super::last_line::{LastLine, with_last_line};
 use super::model_args::ModelArgs;
 use super::output::{
-    columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell, way_on_lines,
-    way_on_lines_after, with_models,
+    AS_RECORDED, columns, exit_code_after, issue_line, message_lines, print, reader_left, status_after, tell,
+    way_on_lines, way_on_lines_after, with_models,
 };
 use super::progress::{Progress, Style};
 use super::proof::{check_lines, unmet_lines};
@@ -236,7 +236,7 @@ impl EndReport {
             }
         }
         lines.extend(message_lines(&end.message));
-        let recorded = if self.is_recorded { ", as recorded" } else { "" };
+        let recorded = if self.is_recorded { AS_RECORDED } else { "" };
         lines.push(format!("{}{recorded}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
         lines
     }

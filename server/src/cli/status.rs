@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failure::Failure;
-use super::output::{columns, issue_line, print, row, way_on_lines};
+use super::output::{AS_RECORDED, columns, issue_line, print, row, way_on_lines};
 use super::proof::{check_lines, criterion_lines};
 use super::session::{Session, Start};
 use crate::config::Overrides;
@@ -50,7 +50,7 @@ fn status_text(status: &Status, columns: usize) -> String {
     // A longer name takes what it needs, and leaves the other lines short enough for a narrow terminal.
     let width = status.phases.iter().map(|phase| phase.phase.as_str().len()).fold(10, usize::max).min(16);
     for phase in &status.phases {
-        let took = phase.elapsed_ms.map_or_else(String::new, |ms| text::whole_seconds(Duration::from_millis(ms)));
+        let took = phase.elapsed_ms.map_or_else(String::new, |ms| text::took(Duration::from_millis(ms)));
         // What the state says already is not said again.
         let is_said = status.summary.contains(phase.message.trim()) || phase.message == phase.status.to_string();
         let message = if is_said { String::new() } else { text::safe_line(&phase.message) };
@@ -89,7 +89,8 @@ fn status_text(status: &Status, columns: usize) -> String {
         lines.push(String::new());
     }
     lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), columns)));
-    lines.push(format!("Used  {}", status.usage.words()));
+    let recorded = if status.is_recorded { AS_RECORDED } else { "" };
+    lines.push(format!("Used  {}{recorded}", status.usage.words()));
     lines.extend(way_on_lines(&status.ways_on, columns));
     lines.join("\n")
 }

@@ -42,7 +42,7 @@ pub use model::Model;
 pub use openai::{OpenAi, OpenAiClient, OpenAiConfig};
 pub use prices::Rates;
 pub use probe::Probe;
-pub use replay::{Pace, Replay};
+pub use replay::{Pace, RECORDED_ACCOUNT, Replay};
 pub use resolve::{Models, Wanted, providers, resolve};
 pub use retry::{AttemptError, RetryPolicy, retry_after, with_retries};
 pub use throttle::{Slot, Throttle};

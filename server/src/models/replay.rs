@@ -52,6 +52,9 @@ enum NoTurn {
     },
 }
 
+/// On whose account a recorded run is: the first event of every run that plays one says so.
+pub const RECORDED_ACCOUNT: &str = "A recorded run: no network, nothing is billed";
+
 /// The model of a recorded run.
 pub(super) const RECORDED: &str = "replay:recorded";
 
@@ -142,7 +145,7 @@ impl Model for Replay {
     }
 
     fn account(&self) -> String {
-        "A recorded run: no network, nothing is billed".to_owned()
+        RECORDED_ACCOUNT.to_owned()
     }
 
     fn can_answer(&self, request: &TurnRequest) -> bool {

@@ -17,7 +17,7 @@ mod wrap;
 pub use count::{count, plural};
 pub use cut::{cut, cut_middle, head, head_bytes};
 pub use markdown::{code, code_block, markdown, markdown_line};
-pub use numbers::{cost, elapsed, tokens, whole_seconds};
+pub use numbers::{cost, elapsed, tokens, took, whole_seconds};
 pub use safe::{
     encoded, escaped, from_encoded, is_unsafe, revealed, safe_json, safe_line, safe_lines, safe_text, short_line,
 };

@@ -34,6 +34,11 @@ pub fn elapsed(time: Duration) -> String {
     }
 }
 
+/// [`elapsed`] of what is over, without tenths: `<1 s`, `12 s`.
+pub fn took(time: Duration) -> String {
+    if time.as_secs() == 0 { "<1 s".to_owned() } else { whole_seconds(time) }
+}
+
 /// [`elapsed`] for a display that counts up: without tenths.
 pub fn whole_seconds(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -93,5 +98,6 @@ mod tests {
             assert_eq!(elapsed(Duration::from_millis(milliseconds)), text);
         }
         assert_eq!(whole_seconds(Duration::from_millis(2_900)), "2 s");
+        assert_eq!([0, 999, 1_000].map(|ms| took(Duration::from_millis(ms))), ["<1 s", "<1 s", "1 s"]);
     }
 }

@@ -52,9 +52,9 @@ fn a_file_that_is_edited_after_the_checks_is_said_to_have_changed_since() {
     session.write("src/t2.rs", "no file of the workflow's\n");
     let (summary, test, web) = changed();
     assert!(summary.contains("Approved, though `web` fails; checks passed: test; 1 file changed since."), "{summary}");
-    assert_eq!(test, ("\"passed; 1 file changed since\"".to_owned(), json!(["src/t1.rs"])));
-    assert!(web.0.ends_with("; 1 file changed since\""), "{web:?}");
-    session.baton(["status"]).run().expect(0).prints("1 file changed since");
+    assert_eq!(test, ("\"passed; changed since: src/t1.rs\"".to_owned(), json!(["src/t1.rs"])));
+    assert!(web.0.ends_with("; changed since: src/t1.rs\""), "{web:?}");
+    session.baton(["status"]).run().expect(0).prints("1 file changed since").prints("changed since: src/t1.rs");
     // Asked for nothing, a finished workflow tells its end again.
     session.run(&api, ["--auto-approve"]).expect(0).prints("1 file changed since");
     session.write("src/t1.rs", &done);

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use console::Style as Paint;
 
 use super::checks::{check_lines, offer_lines};
+use crate::cli::output::AS_RECORDED;
 use crate::contracts::{Complexity, GateCheck, ProtectedFile, RepoPath, Task};
 use crate::text;
 use crate::workflow::{Gate, GateContent, GateTask};
@@ -185,7 +186,7 @@ impl View<'_> {
     fn costs(&self, lines: &mut Vec<String>) {
         let estimate = self.gate.content.estimate.words();
         lines.push(String::new());
-        let recorded = if self.gate.content.estimate.is_recorded { ", as recorded" } else { "" };
+        let recorded = if self.gate.content.estimate.is_recorded { AS_RECORDED } else { "" };
         let so_far = format!("{}{recorded}", self.gate.usage.words());
         lines.push(self.text("", &format!("So far {so_far}. To implement and review: {estimate}.")));
         lines.push(self.dim(&self.text("", &format!("The plan in full: {}", self.gate.plan_md))));

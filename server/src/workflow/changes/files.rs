@@ -1,14 +1,13 @@
 //! What the workflow changed in the files, from the publish journals.
 
-use super::publishes::in_effect;
 use std::collections::BTreeMap;
 
-use super::publishes::{Publish, journal, without_taken_back};
+use super::publishes::{Publish, in_effect, journal, without_taken_back};
 use crate::contracts::{ChangeType, FileChange, RepoPath};
 use crate::memory::{LoadedPlan, MemoryError, Store};
 use crate::workflow::run::error::{PhaseError, StartError};
 use crate::workflow::run::phase::Run;
-use crate::workspace::{self, PublishRecord, Workspace};
+use crate::workspace::{self, PublishRecord, PublishedFile, Workspace};
 
 /// What a workflow changed: for every file agents touched, what it was before and what it is now.
 ///
@@ -32,6 +31,8 @@ pub struct ChangedFile {
     pub unreadable: Option<String>,
     /// Ids of the tasks that wrote it, in the order they did.
     pub tasks: Vec<String>,
+    /// Whether it also holds edits of others: of people, or of tasks that are not asked for.
+    pub has_other_edits: bool,
 }
 
 impl Changes {
@@ -54,7 +55,8 @@ impl Changes {
     fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
         let mut files: BTreeMap<RepoPath, ChangedFile> = BTreeMap::new();
         let journal = journal(store)?;
-        for publish in in_effect(journal.clone()).iter().filter(|publish| wanted(&publish.record)) {
+        let standing = in_effect(journal.clone());
+        for (at, publish) in standing.iter().enumerate().filter(|(_, publish)| wanted(&publish.record)) {
             let record = &publish.record;
             for file in &record.files {
                 if !files.contains_key(&file.path) {
@@ -62,7 +64,10 @@ impl Changes {
                     let before =
                         first.before(folder).map_err(|source| store.file_error("read", "a before-image", source))?;
                     let now = ChangedFile::now(workspace, &file.path, before);
-                    files.insert(file.path.clone(), ChangedFile { mode_before: first.mode_before, ..now });
+                    let has_other_edits =
+                        is_by_others(&standing[at..], &now, &wanted) || is_edited(&journal, first, &now);
+                    let (path, mode_before) = (file.path.clone(), first.mode_before);
+                    files.insert(path, ChangedFile { mode_before, has_other_edits, ..now });
                 }
                 if let Some(changed) = files.get_mut(&file.path)
                     && !changed.tasks.contains(&record.task)
@@ -156,6 +161,29 @@ pub(crate) fn real_changes(
     Ok(real.collect())
 }
 
+/// Whether one of these publishes, which stand, wrote a file for a task that is not wanted.
+fn is_by_others(later: &[Publish], now: &ChangedFile, wanted: &impl Fn(&PublishRecord) -> bool) -> bool {
+    let others = later.iter().filter(|publish| !wanted(&publish.record));
+    others.flat_map(|publish| publish.record.paths()).any(|path| *path == now.path)
+}
+
+/// Whether a person, or another program, edited a file after the publish that it is shown from: it was not as the publish before
+/// had left it, or is not now as the last one did.
+fn is_edited(journal: &[Publish], first: &PublishedFile, now: &ChangedFile) -> bool {
+    if now.unreadable.is_some() {
+        return false;
+    }
+    let of_file = journal.iter().flat_map(|publish| &publish.record.files).filter(|file| file.path == now.path);
+    let mut left_as: Option<&Option<String>> = None;
+    for file in of_file.skip_while(|file| *file != first) {
+        if left_as.is_some_and(|left| *left != file.sha256_before) {
+            return true;
+        }
+        left_as = Some(&file.sha256_after);
+    }
+    left_as.is_some_and(|left| *left != now.now.as_deref().map(workspace::sha256))
+}
+
 impl ChangedFile {
     fn now(workspace: &Workspace, path: &RepoPath, before: Option<Vec<u8>>) -> Self {
         let (now, unreadable) = match workspace::read_exact(workspace, path) {
@@ -166,7 +194,15 @@ impl ChangedFile {
             Ok(state) => (state.map(|state| state.bytes), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        Self { path: path.clone(), before, mode_before: None, now, unreadable, tasks: Vec::new() }
+        Self {
+            path: path.clone(),
+            before,
+            mode_before: None,
+            now,
+            unreadable,
+            tasks: Vec::new(),
+            has_other_edits: false,
+        }
     }
 
     /// What happened to it.
@@ -186,14 +222,17 @@ impl ChangedFile {
         workspace::counts(self.before.as_deref(), self.now.as_deref())
     }
 
-    /// `src/a.rs: modified, +3 -1 (T1)`
+    /// `src/a.rs: modified, +3 -1 (T1)`, and whether others edited it too.
     pub fn summary(&self) -> String {
         let (added, removed) = self.counts();
         let kind = self.change_type().as_str();
         let tasks = self.tasks.join(", ");
         match &self.unreadable {
             Some(why) => format!("{}: {kind}, and not shown ({tasks}): {why}", self.path),
-            None => format!("{}: {kind}, +{added} -{removed} ({tasks})", self.path),
+            None => {
+                let others = if self.has_other_edits { "; others edited it too" } else { "" };
+                format!("{}: {kind}, +{added} -{removed} ({tasks}){others}", self.path)
+            }
         }
     }
 
@@ -202,6 +241,11 @@ impl ChangedFile {
         if let Some(why) = &self.unreadable {
             return format!("# {} was changed and is not shown: {why}\n", self.path);
         }
-        workspace::unified(&self.path, self.before.as_deref(), self.now.as_deref())
+        let diff = workspace::unified(&self.path, self.before.as_deref(), self.now.as_deref());
+        let tasks = self.tasks.join(", ");
+        match self.has_other_edits {
+            true => format!("# {} also holds edits that are not by {tasks}; this shows them all\n{diff}", self.path),
+            false => diff,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contracts::RepoPath;
 use crate::memory::{CheckedFiles, Memory, Store};
-use crate::text::count;
+use crate::text::{count, safe_line};
 use crate::workspace::{Workspace, read_exact};
 
 /// These files as they are now.
@@ -34,6 +34,19 @@ pub(crate) fn changed_since(store: &Store, memory: &Memory) -> Vec<Vec<RepoPath>
 /// How many files differ from what any of the checks saw.
 pub(crate) fn files_changed_since(store: &Store, memory: &Memory) -> usize {
     changed_since(store, memory).into_iter().flatten().collect::<BTreeSet<_>>().len()
+}
+
+/// The most files that are named.
+const MOST_NAMED: usize = 3;
+
+/// `changed since: src/a.rs, src/b.rs, src/c.rs and 2 more`; `None` where none did.
+pub(crate) fn since_names(files: &[RepoPath]) -> Option<String> {
+    let names: Vec<&str> = files.iter().take(MOST_NAMED).map(RepoPath::as_str).collect();
+    let more = match files.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!names.is_empty()).then(|| format!("changed since: {}{more}", safe_line(&names.join(", "))))
 }
 
 /// `2 files changed since`; `None` where none did.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::contracts::{CheckResult, CriterionResult, CriterionState, RepoPath, SandboxLevel, Task};
 use crate::memory::{Memory, Store};
-use crate::workflow::checks::changed_since::{changed_since, since_words};
+use crate::workflow::checks::changed_since::{changed_since, since_names};
 use crate::workflow::checks::sandbox::SANDBOX_EVENT;
 use crate::workflow::run::events::{EventPhase, EventStatus, PhaseEvent};
 
@@ -14,7 +14,7 @@ pub struct CheckRow {
     /// The result, as impl_report.json has it.
     #[serde(flatten)]
     pub check: CheckResult,
-    /// How it ended and why, in a few words: `failed: exit code 2; also fails without these changes; 1 file changed since`.
+    /// How it ended and why, in a few words: `failed: exit code 2; also fails without these changes; changed since: src/a.rs`.
     pub words: String,
     /// The files of the workflow that are not what it saw any more.
     pub changed_since: Vec<RepoPath>,
@@ -42,13 +42,13 @@ pub(super) fn check_rows(memory: &Memory, store: &Store) -> Vec<CheckRow> {
 impl CheckRow {
     /// Of a result, with the files that changed since, and its log.
     pub(crate) fn new(check: CheckResult, changed_since: Vec<RepoPath>, file: Option<String>) -> Self {
-        let words = [Some(check.words()), since_words(changed_since.len())];
+        let words = [Some(check.words()), since_names(&changed_since)];
         Self { words: words.into_iter().flatten().collect::<Vec<_>>().join("; "), changed_since, file, check }
     }
 
     /// What there is to say beside the state; empty where there is nothing.
     pub fn details(&self) -> String {
-        let details = [Some(self.check.details()), since_words(self.changed_since.len())];
+        let details = [Some(self.check.details()), since_names(&self.changed_since)];
         details.into_iter().flatten().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }

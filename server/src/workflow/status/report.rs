@@ -15,7 +15,7 @@ use super::words::Telling;
 use crate::config::Settings;
 use crate::contracts::Usage;
 use crate::memory::{FileFaults, Memory, RunHistory, RunId, Store};
-use crate::models::Models;
+use crate::models::{Models, RECORDED_ACCOUNT};
 use crate::text::safe_line;
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::changes::written::Written;
@@ -25,7 +25,7 @@ use crate::workflow::foreign::discount::without_unconfirmed;
 use crate::workflow::gate::checks::{WaitingChecks, waiting_checks};
 use crate::workflow::gate::content::GateSources;
 use crate::workflow::run::error::StartError;
-use crate::workflow::run::events::PhaseEvent;
+use crate::workflow::run::events::{EventPhase, PhaseEvent};
 use crate::workflow::run::outcome::Outcome;
 use crate::workflow::run::phase::{Phases, Policy};
 use crate::workflow::run::question::GateContent;
@@ -68,6 +68,9 @@ pub struct Status {
     pub usage: Usage,
     /// What the run at work, or the last one, has used.
     pub run_usage: Usage,
+    /// Whether all of that is what a recorded run had used, of which nothing was billed now.
+    #[serde(skip)]
+    pub is_recorded: bool,
     /// What comes next.
     pub next: NextStep,
     /// What a person can do now.
@@ -247,6 +250,13 @@ impl StatusReader {
         Ok(())
     }
 
+    /// Whether every run that used something was played back.
+    fn is_recorded(&self) -> bool {
+        let is_played = |event: &PhaseEvent| event.phase == EventPhase::Workflow && event.message == RECORDED_ACCOUNT;
+        let mut used = self.runs.values().filter(|run| run.usage.total_tokens() > 0).peekable();
+        used.peek().is_some() && used.all(|run| run.events.iter().any(is_played))
+    }
+
     /// The events of the workflow, and the run at work.
     fn events(&self, store: &Store) -> (Vec<&PhaseEvent>, Option<Live<'_>>) {
         let events: Vec<&PhaseEvent> = self.runs.values().flat_map(|run| &run.events).collect();
@@ -327,6 +337,7 @@ impl StatusReader {
             faults: faults.iter().filter(|faulty| store.stops_workflow(faulty)).flat_map(fault_states).collect(),
             usage: sources.usage,
             run_usage: of_live.or(newest.map(|(_, history)| history.usage)).unwrap_or_default(),
+            is_recorded: self.is_recorded(),
             next: if faulty.is_some() { NextStep::None } else { NextStep::from(&next) },
             warnings: warnings.into_iter().chain(beside).collect(),
         };

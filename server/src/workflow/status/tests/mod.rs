@@ -106,6 +106,7 @@ impl Case {
             faults: Vec::new(),
             usage: Usage::default(),
             run_usage: Usage::default(),
+            is_recorded: false,
             next: NextStep::from(&next),
             ways_on: ways.clone(),
             warnings: Vec::new(),
