@@ -420,12 +420,13 @@ impl Shared {
             _ => events.len(),
         };
         let mut batches = batches(&events[..whole], reply.pause).into_iter().peekable();
+        // Before the first byte: whoever has it may send the next request at once.
+        self.cache().warm(&read);
         while let Some(batch) = batches.next() {
             if batches.peek().is_none() {
                 under_way.end();
             }
             connection.send_chunks(&events::odd_pieces(batch.as_bytes(), seed))?;
-            self.cache().warm(&read);
             thread::sleep(reply.pause);
         }
         match fault {
