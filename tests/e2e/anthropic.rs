@@ -411,6 +411,7 @@ async fn usage_is_priced_and_holds_what_lost_attempts_cost() {
         cache_read_tokens: 20,
         output_tokens: 51,
         cost_usd: usage.cost_usd,
+        ..Usage::default()
     };
     assert_eq!(usage, expected);
     let dollars = usage.cost_usd.expect("a known price");

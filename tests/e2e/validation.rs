@@ -166,6 +166,19 @@ fn a_check_without_an_answer_leaves_the_finding_standing_after_one_request() {
 }
 
 #[test]
+fn a_verdict_that_was_written_as_text_is_told_once_and_then_understood() {
+    let session = Session::new(&workspace(1));
+    let call = json!({ "name": "submit_verdict", "arguments": { "reason": "It is not empty.", "refuted": true } });
+    let text = Reply::text(&format!("```json\n{call}\n```"));
+    let script = Script::new().by(move |request| (request.agent == VALIDATE).then(|| text.clone()));
+    let script = but(script.on("review", wants_fixes(&[finding("major", "Said.")])), &[&[own("T1")]]);
+    let api = MessagesApi::start(script);
+    run(&session, &api, &[("BATON_MAX_REVIEW_CYCLES", "1")]).expect(0);
+    assert_eq!(issues(&session.handoff("review.json")), [("Said.", "suggestion", true)]);
+    assert_eq!(checks(&api).len(), 2);
+}
+
+#[test]
 fn a_model_that_cannot_be_asked_leaves_the_finding_standing() {
     let session = Session::new(&workspace(1));
     let script = reviewed([wants_fixes(&[finding("major", "False: it is empty.")])]);

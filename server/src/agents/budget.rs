@@ -4,7 +4,7 @@ use tokio::sync::Notify;
 
 use super::error::AgentError;
 use crate::contracts::Usage;
-use crate::models::Catalog;
+use crate::models::{Catalog, Price};
 use crate::text::cost;
 
 /// Least output a turn is sent with; a turn that affords less would be cut and wasted.
@@ -53,6 +53,8 @@ pub struct Reservation<'a> {
     usd: f64,
     /// Tokens that one attempt may use at most.
     tokens: u64,
+    /// What the model costs.
+    price: Price,
     /// What lost attempts of the turn have used, and stays used.
     lost: Mutex<Lost>,
     /// Most tokens the answer may have.
@@ -73,7 +75,7 @@ impl Budget {
             run: Usage::default(),
             before: earlier.iter().copied().sum(),
             // The sum of nothing is -0.0, which would be shown as $-0.00.
-            priced_usd: earlier.iter().filter_map(|usage| usage.cost_usd).fold(0.0, |sum, usd| sum + usd),
+            priced_usd: earlier.iter().map(Usage::known_usd).fold(0.0, |sum, usd| sum + usd),
             reserved_usd: 0.0,
             reserved_tokens: 0,
             turns_under_way: 0,
@@ -98,7 +100,7 @@ impl Budget {
     pub fn charge(&self, usage: Usage) {
         let mut state = self.state();
         state.run += usage;
-        state.priced_usd += usage.cost_usd.unwrap_or(0.0);
+        state.priced_usd += usage.known_usd();
     }
 
     /// Make room for a turn of this many prompt tokens, waiting for turns under way to settle if need be. A turn
@@ -137,31 +139,36 @@ impl Budget {
             affordable = affordable.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
         if affordable < LEAST_OUTPUT.min(max_tokens) {
-            return Err((self.reason(&state), state.turns_under_way));
+            return Err((self.reason(&state, &price, Some(prompt)), state.turns_under_way));
         }
         let usd = worst(affordable).unwrap_or(0.0);
         let tokens = prompt + u64::from(affordable);
         state.reserved_usd += usd;
         state.reserved_tokens += tokens;
         state.turns_under_way += 1;
-        Ok(Reservation { budget: self, usd, tokens, lost: Mutex::default(), max_tokens: affordable })
+        Ok(Reservation { budget: self, usd, tokens, price, lost: Mutex::default(), max_tokens: affordable })
     }
 
-    fn reason(&self, state: &State) -> String {
-        let (spent, tokens) = (state.priced_usd, state.tokens());
-        match self.limits.tokens {
-            Some(limit) => {
-                format!(
-                    "{tokens} of {limit} tokens and {} of {} used, too little for a turn",
-                    cost(spent),
-                    cost(self.limits.usd)
-                )
+    /// Why a turn of a model with this price is not sent, behind "the budget is". Dollars are told where any have a part in it.
+    /// `prompt` is its tokens; `None` where an attempt of it was lost.
+    fn reason(&self, state: &State, price: &Price, prompt: Option<u64>) -> String {
+        let (usd, tokens) = (state.priced_usd, state.tokens());
+        let in_dollars = (usd > 0.0 || matches!(price, Price::Known { .. }))
+            .then(|| format!("{} of {}", cost(usd), cost(self.limits.usd)));
+        let about = if state.is_estimated() { "about " } else { "" };
+        let in_tokens = self.limits.tokens.map(|limit| format!("{about}{tokens} of {limit} tokens"));
+        let used: Vec<String> = in_tokens.into_iter().chain(in_dollars).collect();
+        let used = used.join(" and ");
+        let left = match (prompt, self.limits.tokens) {
+            (Some(prompt), Some(_)) => {
+                format!("too little is left for a turn of about {prompt} tokens and its answer")
             }
-            None => {
-                let (spent, limit) = (cost(spent), cost(self.limits.usd));
-                format!("{spent} of {limit} used, and the next turn could cost more than is left")
-            }
-        }
+            (None, Some(_)) => "too little is left for a turn".to_owned(),
+            (_, None) => "the next turn could cost more than is left".to_owned(),
+        };
+        let what = if usd <= 0.0 && tokens == 0 { "too small" } else { "spent" };
+        let lost = if prompt.is_none() { "an answer was lost, " } else { "" };
+        format!("{what}: {lost}{used} used, and {left}")
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -170,6 +177,10 @@ impl Budget {
 }
 
 impl State {
+    fn is_estimated(&self) -> bool {
+        self.before.estimated || self.run.estimated
+    }
+
     /// Tokens of the workflow, this run and the earlier ones.
     fn tokens(&self) -> u64 {
         self.before.total_tokens() + self.run.total_tokens()
@@ -185,15 +196,15 @@ impl Reservation<'_> {
     pub fn cover(&self, lost: &Usage) -> Result<(), AgentError> {
         let mut state = self.budget.state();
         let mut held = self.lost();
-        let now = Lost { usd: lost.cost_usd.unwrap_or(0.0), tokens: lost.total_tokens() };
+        let now = Lost { usd: lost.known_usd(), tokens: lost.total_tokens() };
         // What one attempt may cost is held already.
         let usd = state.priced_usd + state.reserved_usd + now.usd - held.usd;
         let tokens = state.tokens() + state.reserved_tokens + now.tokens - held.tokens.min(now.tokens);
         let too_dear = now.usd > held.usd && usd > self.budget.limits.usd;
         let too_long = now.tokens > held.tokens && self.budget.limits.tokens.is_some_and(|limit| tokens > limit);
         if too_dear || too_long {
-            let reason = self.budget.reason(&state);
-            return Err(AgentError::Budget(format!("an answer was lost, and {reason}")));
+            let reason = self.budget.reason(&state, &self.price, None);
+            return Err(AgentError::Budget(reason));
         }
         state.reserved_usd += now.usd - held.usd;
         state.reserved_tokens = state.reserved_tokens + now.tokens - held.tokens.min(now.tokens);
@@ -294,6 +305,38 @@ mod tests {
         drop(turn);
         let state = budget.state();
         assert!(state.reserved_usd.abs() < 1e-9 && (state.priced_usd - 0.21).abs() < 1e-9);
+    }
+
+    #[tokio::test]
+    async fn a_limit_is_told_in_what_it_is_about() {
+        let refused = async |budget: &Budget, model: &str| match budget.admit(model, 7_000, 16_000).await {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("it fits"),
+        };
+        let unpriced = budget(5.0, Some(6_000));
+        let fresh = refused(&unpriced, "openai:x").await;
+        assert!(
+            fresh.starts_with(
+                "the budget is too small: 0 of 6000 tokens used, and too little is left for a turn of about 7000 tokens"
+            ),
+            "{fresh}"
+        );
+        unpriced.charge(Usage { input_tokens: 5_000, cost_usd: None, estimated: true, ..Usage::default() });
+        let later = refused(&unpriced, "openai:x").await;
+        assert!(later.starts_with("the budget is spent: about 5000 of 6000 tokens used, and"), "{later}");
+        let priced = refused(&budget(0.01, None), OPUS).await;
+        assert!(priced.starts_with("the budget is too small: $0.00 of $0.01 used, and the next turn"), "{priced}");
+        unpriced.charge(Usage { input_tokens: 10, cost_usd: Some(0.5), ..Usage::default() });
+        let both = refused(&unpriced, "openai:x").await;
+        assert!(both.contains(": about 5010 of 6000 tokens and $0.50 of $5.00 used,"), "{both}");
+    }
+
+    #[tokio::test]
+    async fn what_a_mixed_run_paid_still_counts_in_the_next() {
+        let mut mixed = Usage { input_tokens: 5, cost_usd: None, ..Usage::default() };
+        mixed += Usage { input_tokens: 5, cost_usd: Some(4.99), ..Usage::default() };
+        let budget = Budget::new(Limits { usd: 5.0, tokens: None }, &[mixed], Arc::default());
+        assert!(budget.admit(OPUS, 10_000, 16_000).await.is_err());
     }
 
     #[tokio::test]

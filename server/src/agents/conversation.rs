@@ -86,14 +86,10 @@ impl Conversation<'_> {
         for _ in 0..MAX_TURNS {
             let turn = self.turn().await?;
             let is_cut = turn.stop_reason == StopReason::MaxTokens;
-            match turn.stop_reason {
-                StopReason::Refusal => return Err(self.refused(&turn)),
-                StopReason::ModelContextWindowExceeded => return Err(self.window_full()),
-                StopReason::MaxTokens if self.request.max_tokens < self.allowed => return Err(self.cut_by_budget()),
-                StopReason::MaxTokens if self.allowed < self.window.wanted() => return Err(self.cut_by_window()),
-                _ => {}
+            if let Some(error) = self.ended_by(&turn) {
+                return Err(error);
             }
-            let is_written_call = answer::is_written_call(&turn, &self.request.messages, &|name| self.has_tool(name));
+            let is_written_call = self.is_written_call(&turn);
             self.append(&turn.content);
             let calls: Vec<(String, String, Value)> = turn
                 .content
@@ -134,12 +130,13 @@ impl Conversation<'_> {
             if unreadable >= IDLE_TRIES {
                 return Err(self.too_long(format!("the input of its tool calls was no JSON object {unreadable} times")));
             }
-            idle = if is_cut { idle + 1 } else { 0 };
+            let all_failed = results.iter().all(|result| result.0["is_error"] == true);
+            idle = if is_cut && all_failed { idle + 1 } else { 0 };
             if is_cut {
                 if idle >= IDLE_TRIES {
                     return Err(self.cut_short());
                 }
-                results.push(Block::text(CUT));
+                results.push(Block::text(CUT_AFTER_CALLS));
             }
             if let Some(room) = self.window.room(self.bytes()) {
                 fit_results(&mut results, &calls, room, &self.brief.submit.name);
@@ -147,6 +144,20 @@ impl Conversation<'_> {
             self.request.messages.push(Message { role: Role::User, content: results });
         }
         Err(self.too_long(format!("{MAX_TURNS} turns are the most a conversation may have")))
+    }
+
+    /// What ends the conversation with this answer. Where calls came whole before it was cut they are carried out, and what room
+    /// is left shows in the next turn.
+    fn ended_by(&self, turn: &Turn) -> Option<AgentError> {
+        let has_calls = turn.content.iter().any(|block| block.as_tool_use().is_some());
+        match turn.stop_reason {
+            StopReason::Refusal => Some(self.refused(turn)),
+            StopReason::ModelContextWindowExceeded => Some(self.window_full()),
+            StopReason::MaxTokens if has_calls => None,
+            StopReason::MaxTokens if self.request.max_tokens < self.allowed => Some(self.cut_by_budget()),
+            StopReason::MaxTokens if self.allowed < self.window.wanted() => Some(self.cut_by_window()),
+            _ => None,
+        }
     }
 
     /// The try at which a submission comes after so many faulty ones.
@@ -214,6 +225,20 @@ impl Conversation<'_> {
         Ok(turn)
     }
 
+    fn is_written_call(&self, turn: &Turn) -> bool {
+        answer::is_written_call(turn, &self.request.messages, &|name| self.has_tool(name))
+    }
+
+    /// Tell a model that wrote a call as text. Returns whether it was told: then it is to be asked again.
+    pub(super) fn tell_of_written_call(&mut self, turn: &Turn) -> bool {
+        let is_written_call = self.is_written_call(turn);
+        if is_written_call {
+            self.append(&turn.content);
+            self.answer_without_calls(turn, 1, is_written_call);
+        }
+        is_written_call
+    }
+
     /// Make of an answer what the conversation can go on with.
     fn settle(&self, turn: &mut Turn) {
         answer::settle(turn, &self.request.messages, &|name| self.has_tool(name));
@@ -227,7 +252,7 @@ impl Conversation<'_> {
     fn count(&mut self, turn: &Turn, bytes: usize) {
         let all = bytes + bytes_of(&turn.content);
         self.window.count(&turn.usage, bytes, all);
-        if turn.usage.total_tokens() > 0 {
+        if turn.usage.total_tokens() > 0 && !turn.usage.estimated {
             self.counted = (turn.usage.total_tokens(), all);
         }
     }
@@ -429,7 +454,9 @@ impl Conversation<'_> {
 
     fn cut_by_budget(&self) -> AgentError {
         let (agent, had) = (&self.brief.agent, self.request.max_tokens);
-        AgentError::Budget(format!("what is left of it allowed the {agent} agent an answer of {had} tokens, too few"))
+        AgentError::Budget(format!(
+            "spent: what is left of it allowed the {agent} agent an answer of {had} tokens, too few"
+        ))
     }
 
     fn too_long(&self, reason: String) -> AgentError {
@@ -454,6 +481,10 @@ pub(super) fn window_error(brief: &Brief, full: Full, is_first: bool) -> AgentEr
 
 const CUT: &str = "Your last answer was cut at its greatest length, so a call at its end was lost. Go on in smaller \
                    steps: one file or one edit a call.";
+
+/// The same where calls came whole: whether others were to follow is not known.
+const CUT_AFTER_CALLS: &str = "Your last answer was cut at its greatest length. The calls that came whole are answered here; \
+                               what was to follow them is lost. Go on in smaller steps: one file or one edit a call.";
 
 /// Whether two conversations differ only in the results of calls that read what others may change.
 fn differs_only_in_reads(recorded: &[Message], now: &[Message], reads_others: &ReadsOthers) -> bool {

@@ -36,7 +36,8 @@ pub async fn converse<T: Send>(
     }
 }
 
-/// Put one question, in one request: an answer without a valid submission is none, and is not asked for again.
+/// Put one question, in one request: an answer without a valid submission is none, and is not asked for again. A model that
+/// wrote its submission as text is told so, once.
 ///
 /// # Errors
 /// When the model cannot be asked or does not answer with what `accept` takes, or the run is cancelled.
@@ -49,7 +50,10 @@ pub async fn ask_once<T: Send>(
     let mut window = Window::new(limits(run, brief).await?, brief.max_tokens);
     let first_message = first_message(brief, &window)?;
     let mut conversation = Conversation::new(run, brief, &mut window, first_message, report);
-    let turn = conversation.turn().await?;
+    let mut turn = conversation.turn().await?;
+    if conversation.tell_of_written_call(&turn) {
+        turn = conversation.turn().await?;
+    }
     if turn.stop_reason == StopReason::Refusal {
         return Err(conversation.refused(&turn));
     }

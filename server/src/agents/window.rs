@@ -1,14 +1,10 @@
 //! A model's limits, planned for: how many tokens a prompt comes to, and what answer it leaves room for.
 
 use crate::contracts::Usage;
-use crate::models::Limits;
+use crate::models::{BYTES_A_TOKEN, Limits, MARGIN};
 
-/// Bytes of a prompt a token, as long as nothing was counted: code in JSON, in the middle of what models take.
-const BYTES_A_TOKEN: f64 = 3.2;
 /// What may be counted. Most prose has more bytes a token, and what tools answer is no prose; fewer than one is nonsense.
 const COUNTED_BYTES_A_TOKEN: (f64, f64) = (1.0, 3.6);
-/// What was not counted is taken for so many times as much.
-const MARGIN: f64 = 1.1;
 /// A server that counts fewer tokens than one for so many bytes does not count the whole prompt.
 const MOST_BYTES_A_TOKEN: u64 = 8;
 /// The least room for an answer: a submission, or a few calls.
@@ -60,9 +56,9 @@ impl Window {
         self.refused = Some(bytes);
     }
 
-    /// Take in what a turn used: `prompt` bytes were sent, and with the answer the conversation has `all` of them.
+    /// Take in what the server counted of a turn: `prompt` bytes were sent, and with the answer the conversation has `all` of them.
     pub(super) fn count(&mut self, usage: &Usage, prompt: usize, all: usize) {
-        if usage.prompt_tokens() < prompt as u64 / MOST_BYTES_A_TOKEN || prompt == 0 {
+        if usage.estimated || usage.prompt_tokens() < prompt as u64 / MOST_BYTES_A_TOKEN || prompt == 0 {
             return;
         }
         let (least, most) = COUNTED_BYTES_A_TOKEN;
@@ -183,6 +179,7 @@ mod tests {
         let before = window.clone();
         window.count(&usage(7, 7), 40_000, 41_000);
         window.count(&usage(0, 0), 0, 0);
+        window.count(&Usage { estimated: true, ..usage(20_000, 500) }, 20_000, 21_000);
         assert_eq!((window.counted, window.bytes_a_token), (before.counted, before.bytes_a_token));
         window.count(&usage(10_000, 1), 60_000, 60_000);
         assert!((window.bytes_a_token - 3.6).abs() < 1e-9, "what comes may be denser than what was counted");

@@ -19,11 +19,34 @@ pub struct Usage {
     pub output_tokens: u64,
     /// US dollars, or null when the price is not known.
     pub cost_usd: Option<f64>,
+    /// Whether tokens were estimated, because a server did not count them.
+    #[serde(skip_serializing_if = "is_false")]
+    pub estimated: bool,
+    /// Whether all of it is of models that run on a machine of the user's own.
+    #[serde(skip_serializing_if = "is_false")]
+    pub local: bool,
+    /// US dollars of the part with a price, where another part has none; without it, nothing has a price where `cost_usd` is
+    /// null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priced_usd: Option<f64>,
+    /// Tokens of the part without a price, where another part has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpriced_tokens: Option<u64>,
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { input_tokens: 0, cache_write_tokens: 0, cache_read_tokens: 0, output_tokens: 0, cost_usd: Some(0.0) }
+        Self {
+            input_tokens: 0,
+            cache_write_tokens: 0,
+            cache_read_tokens: 0,
+            output_tokens: 0,
+            cost_usd: Some(0.0),
+            estimated: false,
+            local: false,
+            priced_usd: None,
+            unpriced_tokens: None,
+        }
     }
 }
 
@@ -38,25 +61,65 @@ impl Usage {
         self.prompt_tokens() + self.output_tokens
     }
 
-    /// For people, with the cost where it is known: `18.2k tokens · $0.042`, and `18.2k tokens · no cost` of models that run
-    /// on a machine of the user's own.
-    pub fn words(&self) -> String {
-        let tokens = format!("{} tokens", text::tokens(self.total_tokens()));
+    /// US dollars of what has a known price.
+    pub fn known_usd(&self) -> f64 {
+        self.cost_usd.or(self.priced_usd).unwrap_or(0.0)
+    }
+
+    /// Tokens of models whose price is not known.
+    pub fn tokens_without_price(&self) -> u64 {
         match self.cost_usd {
-            Some(usd) if usd <= 0.0 && self.total_tokens() > 0 => format!("{tokens} · no cost"),
-            Some(usd) => format!("{tokens} · {}", text::cost(usd)),
+            Some(_) => 0,
+            None => self.unpriced_tokens.unwrap_or_else(|| self.total_tokens()),
+        }
+    }
+
+    /// For people, with the cost where it is known: `18.2k tokens · $0.042`.
+    pub fn words(&self) -> String {
+        let about = if self.estimated { "about " } else { "" };
+        let tokens = format!("{about}{} tokens", text::tokens(self.total_tokens()));
+        match self.cost_words() {
+            Some(cost) => format!("{tokens} · {cost}"),
             None => tokens,
+        }
+    }
+
+    /// For people, what it cost: `$0.042`; `local, no cost` of models on a machine of the user's own; `$0.06 and 12.0k tokens
+    /// without a price`. Nothing where no price is known, or nothing was used: that is never "$0".
+    pub fn cost_words(&self) -> Option<String> {
+        let (usd, unpriced) = (self.known_usd(), self.tokens_without_price());
+        match (usd > 0.0, unpriced) {
+            (true, 0) => Some(text::cost(usd)),
+            (true, _) => Some(format!("{} and {} tokens without a price", text::cost(usd), text::tokens(unpriced))),
+            (false, 0) if self.total_tokens() > 0 => Some(if self.local { LOCAL } else { "no cost" }.to_owned()),
+            (false, _) => None,
         }
     }
 }
 
+/// What a model on a machine of the user's own costs, for people.
+const LOCAL: &str = "local, no cost";
+
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
+        let is_local = |usage: &Self| usage.local || usage.total_tokens() == 0;
+        let local = (self.local || other.local) && is_local(self) && is_local(&other);
+        let cost_usd = self.cost_usd.zip(other.cost_usd).map(|(a, b)| a + b);
+        let known = self.known_usd() + other.known_usd();
+        let unpriced = self.tokens_without_price() + other.tokens_without_price();
         self.input_tokens += other.input_tokens;
         self.cache_write_tokens += other.cache_write_tokens;
         self.cache_read_tokens += other.cache_read_tokens;
         self.output_tokens += other.output_tokens;
-        self.cost_usd = self.cost_usd.zip(other.cost_usd).map(|(a, b)| a + b);
+        let is_mixed = cost_usd.is_none() && unpriced < self.total_tokens();
+        *self = Self {
+            cost_usd,
+            estimated: self.estimated || other.estimated,
+            local,
+            priced_usd: is_mixed.then_some(known),
+            unpriced_tokens: is_mixed.then_some(unpriced),
+            ..*self
+        };
     }
 }
 
@@ -69,16 +132,75 @@ impl std::iter::Sum for Usage {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    const PRICED: Usage = Usage {
+        input_tokens: 18_000,
+        output_tokens: 200,
+        cost_usd: Some(0.042),
+        cache_write_tokens: 0,
+        cache_read_tokens: 0,
+        estimated: false,
+        local: false,
+        priced_usd: None,
+        unpriced_tokens: None,
+    };
+
+    fn sum(parts: &[Usage]) -> Usage {
+        parts.iter().copied().sum()
+    }
+
     #[test]
-    fn a_cost_stands_where_it_is_known() {
-        let known = Usage { input_tokens: 18_000, output_tokens: 200, cost_usd: Some(0.042), ..Usage::default() };
-        assert_eq!(known.words(), "18.2k tokens · $0.042");
-        assert_eq!(Usage { cost_usd: None, ..known }.words(), "18.2k tokens");
-        assert_eq!(Usage { cost_usd: Some(0.0), ..known }.words(), "18.2k tokens · no cost");
-        assert_eq!(Usage::default().words(), "0 tokens · $0.00");
+    fn a_cost_stands_where_it_is_known_and_nowhere_else() {
+        let unpriced = Usage { cost_usd: None, ..PRICED };
+        let free = Usage { cost_usd: Some(0.0), ..PRICED };
+        let local = Usage { local: true, ..free };
+        for (usage, words) in [
+            (PRICED, "18.2k tokens · $0.042"),
+            (unpriced, "18.2k tokens"),
+            (free, "18.2k tokens · no cost"),
+            (local, "18.2k tokens · local, no cost"),
+            (Usage { estimated: true, ..PRICED }, "about 18.2k tokens · $0.042"),
+            (Usage::default(), "0 tokens"),
+            (sum(&[]), "0 tokens"),
+            (sum(&[unpriced, unpriced]), "36.4k tokens"),
+            (sum(&[local, local]), "36.4k tokens · local, no cost"),
+            (sum(&[local, free]), "36.4k tokens · no cost"),
+            (sum(&[local, PRICED]), "36.4k tokens · $0.042"),
+            (sum(&[local, unpriced]), "36.4k tokens"),
+            (sum(&[PRICED, unpriced, PRICED]), "54.6k tokens · $0.084 and 18.2k tokens without a price"),
+            (
+                sum(&[PRICED, Usage { estimated: true, ..unpriced }]),
+                "about 36.4k tokens · $0.042 and 18.2k tokens without a price",
+            ),
+        ] {
+            assert_eq!(usage.words(), words, "{usage:?}");
+        }
+        assert_eq!(sum(&[PRICED, unpriced]).cost_usd, None, "no sum is claimed");
+    }
+
+    #[test]
+    fn what_is_usual_is_written_as_ever_and_old_files_are_read() {
+        let plain = json!({
+            "input_tokens": 18000, "cache_write_tokens": 0, "cache_read_tokens": 0, "output_tokens": 200, "cost_usd": 0.042,
+        });
+        assert_eq!(serde_json::to_value(PRICED).unwrap(), plain);
+        assert_eq!(serde_json::from_value::<Usage>(plain).unwrap(), PRICED);
+        let mixed = sum(&[PRICED, Usage { estimated: true, cost_usd: None, ..PRICED }]);
+        let written = serde_json::to_value(mixed).unwrap();
+        assert_eq!((&written["estimated"], &written["unpriced_tokens"]), (&json!(true), &json!(18_200)));
+        assert_eq!(serde_json::from_value::<Usage>(written).unwrap(), mixed);
+        // An earlier version kept nothing of the part with a price.
+        let old = serde_json::from_value::<Usage>(json!({ "input_tokens": 5, "cost_usd": null })).unwrap();
+        assert_eq!((old.words(), old.known_usd(), old.tokens_without_price()), ("5 tokens".to_owned(), 0.0, 5));
     }
 }

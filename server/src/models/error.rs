@@ -8,7 +8,7 @@ pub struct ModelError {
     pub kind: ModelErrorKind,
     /// What happened and what the user can do about it. Never holds a key.
     pub message: String,
-    /// What the failed attempts cost, where the provider reported it.
+    /// What the failed attempts cost, as far as anything of their answers came.
     pub usage: Usage,
 }
 

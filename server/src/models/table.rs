@@ -48,6 +48,7 @@ mod tests {
             cache_read_tokens: read,
             output_tokens: output,
             cost_usd: None,
+            ..Usage::default()
         }
     }
 

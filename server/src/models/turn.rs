@@ -57,7 +57,7 @@ pub struct Turn {
     /// The model that answered, as the provider names it.
     #[serde(default)]
     pub model: String,
-    /// What the turn cost, lost attempts included where the provider reported them.
+    /// What the turn cost, lost attempts included; estimated where the provider does not count it.
     #[serde(default)]
     pub usage: Usage,
 }
@@ -72,13 +72,18 @@ pub enum TurnProgress {
         /// Characters of text and tool input.
         characters: usize,
     },
+    /// The model was asked, and nothing of its answer has come yet; reported now and then.
+    Unanswered {
+        /// How long ago it was asked.
+        waited: Duration,
+    },
     /// The attempt failed and will be made again.
     Retry {
         /// The coming attempt.
         again: Retry,
         /// How long until then.
         wait: Duration,
-        /// What the turn's lost attempts cost so far, where the provider reported it.
+        /// What the turn's lost attempts cost so far.
         lost: Usage,
     },
     /// The next attempt is still this far away; reported every second.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
+use super::super::estimate::estimated_tokens;
 use super::super::http::tool_input_of;
 use super::super::message::{Block, StopReason};
 use super::super::turn::{Turn, TurnRequest};
@@ -22,8 +23,6 @@ pub(super) struct Unreadable {
 const MOST_NESTED: usize = 64;
 /// More than any request has; what an editor says beyond it must not overflow a sum.
 const MOST_TOKENS: f64 = 1e9;
-/// Where an editor does not count tokens they are estimated, rather too many than too few.
-const BYTES_A_TOKEN: usize = 3;
 
 /// Read one answer. `body` is the request as it was sent, `asked` the model it was sent to.
 pub(super) fn read(answer: &Value, request: &TurnRequest, body: &Value, asked: &str) -> Result<Turn, Unreadable> {
@@ -116,7 +115,7 @@ fn usage(answer: &Value, body: &Value) -> Usage {
     };
     let (input, output) = (count("input_tokens"), count("output_tokens"));
     let (write, read) = (count("cache_creation_input_tokens"), count("cache_read_input_tokens"));
-    let estimate = |value: &Value| value.to_string().len().div_ceil(BYTES_A_TOKEN) as u64;
+    let estimate = |value: &Value| estimated_tokens(value.to_string().len());
     let is_reported = input.or(write).or(read).is_some();
     Usage {
         input_tokens: if is_reported { input.unwrap_or_default() } else { estimate(body) },
@@ -124,6 +123,8 @@ fn usage(answer: &Value, body: &Value) -> Usage {
         cache_read_tokens: read.unwrap_or_default(),
         output_tokens: output.unwrap_or_else(|| estimate(&answer["content"])),
         cost_usd: None,
+        estimated: !is_reported || output.is_none(),
+        ..Usage::default()
     }
 }
 

@@ -10,8 +10,12 @@ pub(in crate::models) enum Fault {
     Idle(Duration),
     #[error("the answer ended in the middle")]
     Cut,
+    /// More came than any model writes.
     #[error("the answer has no end")]
     TooLong,
+    /// It is packed, in this way, though nothing packed was asked for.
+    #[error("the answer is packed as {0:?}")]
+    Packed(String),
     /// It is in another form than was asked for.
     #[error("the answer is {0}")]
     Form(String),

@@ -10,6 +10,9 @@ pub(in crate::models) enum Step {
 
 /// An answer that is put together from the pieces of a stream.
 pub(in crate::models) trait Incoming: Send {
+    /// The request has so many bytes.
+    fn sent(&mut self, bytes: usize);
+
     /// Take in one event: its own name, where it has one, and its data. What is not known is passed over.
     fn take(&mut self, name: Option<&str>, data: &str) -> Result<Step, Fault>;
 
@@ -30,6 +33,6 @@ pub(in crate::models) trait Incoming: Send {
     /// Characters of text and tool input so far.
     fn characters(&self) -> usize;
 
-    /// What it has cost so far, should it break off; nothing where the server reported nothing.
+    /// What it has cost so far, should it break off: nothing where nothing of it came.
     fn usage(&self) -> Usage;
 }

@@ -26,5 +26,5 @@ pub(super) use incoming::{Incoming, Step};
 pub(super) use reading::Watch;
 pub(super) use server::{Failed, Refusal, Server, ServerConfig, Timing, Unanswered, watching};
 pub(super) use surrogates::{join as join_surrogates, join_in as join_surrogates_in, parse as parse_json};
-pub(super) use tokens::Tokens;
+pub(super) use tokens::{Length, Tokens};
 pub(super) use tool_input::{tool_input, tool_input_of};

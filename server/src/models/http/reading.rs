@@ -19,12 +19,16 @@ pub(in crate::models) struct Watch<'a> {
     pub(in crate::models) first_byte: &'a (dyn Fn() + Send + Sync),
     /// Characters of text and tool input so far.
     pub(in crate::models) output: &'a (dyn Fn(usize) + Send + Sync),
+    /// Nothing of it has come for so long.
+    pub(in crate::models) waiting: &'a (dyn Fn(Duration) + Send + Sync),
 }
 
 /// Far more than any model's longest answer.
 const MOST_BYTES: usize = 64 << 20;
 /// Of an answer that comes as one text.
 const MOST_WHOLE_BYTES: usize = 8 << 20;
+/// Of one line of JSON, more than any piece of an answer has.
+const MOST_LINE_BYTES: usize = 8 << 20;
 /// Of a refusal's body, more than any explanation needs.
 const MOST_REFUSAL_BYTES: usize = 64 << 10;
 
@@ -45,7 +49,7 @@ pub(super) async fn read(
 ) -> Result<(), Fault> {
     if let Some(encoding) = response.headers().get(CONTENT_ENCODING) {
         let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
-        return Err(Fault::Form(format!("packed as {encoding:?}, though nothing packed was asked for")));
+        return Err(Fault::Packed(encoding));
     }
     match media_type(&response).as_str() {
         "" | "text/event-stream" => take_all(answer, events(watched(response, watch)), idle, watch).await,
@@ -126,6 +130,9 @@ fn lines<'a>(
             }
             if is_over {
                 return None;
+            }
+            if rest.len() > MOST_LINE_BYTES {
+                return Some((Err(Fault::TooLong), (bytes, Vec::new(), true)));
             }
             match bytes.next().await {
                 Some(Ok(more)) => rest.extend_from_slice(&more),

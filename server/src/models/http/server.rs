@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Client, Response, StatusCode, Url};
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::ModelError;
@@ -193,6 +194,30 @@ impl Server {
         mut answer: I,
         watch: &Watch<'_>,
     ) -> Result<I, Failed> {
+        answer.sent(body.as_bytes().map_or(0, <[u8]>::len));
+        let has_begun = AtomicBool::new(false);
+        let begun = |characters| {
+            has_begun.store(true, Ordering::Relaxed);
+            (watch.output)(characters);
+        };
+        let watch = Watch { output: &begun, ..*watch };
+        let waiting = |waited| {
+            if !has_begun.load(Ordering::Relaxed) {
+                (watch.waiting)(waited);
+            }
+        };
+        reporting_waits(&waiting, self.exchange(url, model, body, &mut answer, &watch)).await?;
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        url: Url,
+        model: &str,
+        body: Body,
+        answer: &mut impl Incoming,
+        watch: &Watch<'_>,
+    ) -> Result<(), Failed> {
         let sending = self.http.post(url).headers(self.headers.clone()).body(body).send();
         let response = match tokio::time::timeout(self.timing.answer, sending).await {
             Ok(Ok(response)) => response,
@@ -202,10 +227,8 @@ impl Server {
         if !response.status().is_success() {
             return Err(self.refused(model, response).await);
         }
-        match reading::read(&mut answer, response, self.timing.idle, watch).await {
-            Ok(()) => Ok(answer),
-            Err(fault) => Err(self.endpoint.broken(model, fault, answer.usage()).into()),
-        }
+        let read = reading::read(answer, response, self.timing.idle, watch).await;
+        read.map_err(|fault| self.endpoint.broken(model, fault, answer.usage()).into())
     }
 
     async fn refused(&self, model: &str, response: Response) -> Failed {
@@ -277,8 +300,29 @@ pub(in crate::models) async fn watching<T>(
             }
         },
         output: &|characters| progress(TurnProgress::Output { characters }),
+        waiting: &|waited| progress(TurnProgress::Unanswered { waited }),
     };
     with(&watch).await
+}
+
+/// Drive an exchange, and report now and then how long it has taken: after 10 s, then at twice the time, at most a minute
+/// apart. A small machine may read a prompt for minutes before it says anything.
+async fn reporting_waits<T>(report: &(dyn Fn(Duration) + Send + Sync), exchange: impl Future<Output = T>) -> T {
+    const FIRST: Duration = Duration::from_secs(10);
+    const APART: Duration = Duration::from_secs(60);
+    let began = Instant::now();
+    let mut next = FIRST;
+    tokio::pin!(exchange);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut exchange => return done,
+            () = tokio::time::sleep_until(began + next) => {
+                report(next);
+                next += next.min(APART);
+            }
+        }
+    }
 }
 
 impl From<AttemptError> for Failed {
@@ -296,4 +340,24 @@ fn readable_on_the_way(api: &Api, url: &Url, config: &ServerConfig) -> ModelErro
         api.variable,
         url.host_str().unwrap_or_default()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_wait_is_reported_now_and_then() {
+        let waits = Mutex::new(Vec::new());
+        let report = |waited: Duration| waits.lock().expect("no panic").push(waited.as_secs());
+        let answer = reporting_waits(&report, async {
+            tokio::time::sleep(Duration::from_secs(210)).await;
+            7
+        });
+        assert_eq!(answer.await, 7);
+        reporting_waits(&report, tokio::time::sleep(Duration::from_secs(9))).await;
+        assert_eq!(waits.into_inner().expect("no panic"), [10, 20, 40, 80, 140, 200]);
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::catalog::{Catalog, Price};
-use super::super::http::{Fault, Incoming, Step, Tokens, join_surrogates, parse_json, tool_input_of};
+use super::super::http::{Fault, Incoming, Length, Step, Tokens, join_surrogates, parse_json, tool_input_of};
 use super::super::message::{Block, StopReason};
 use super::super::turn::Turn;
 use crate::contracts::Usage;
@@ -32,6 +32,7 @@ pub(super) struct Answer {
     done_reason: String,
     usage: Tokens,
     characters: usize,
+    length: Length,
     news: u64,
     /// Bytes taken in of lines with tool calls, which as values take many times as many.
     structured: usize,
@@ -61,6 +62,7 @@ impl Answer {
             done_reason: String::new(),
             usage: Tokens::default(),
             characters: 0,
+            length: Length::default(),
             news: 0,
             structured: 0,
         }
@@ -73,7 +75,7 @@ impl Answer {
 
     /// The whole answer. Blank text is left out.
     pub(super) fn finish(self) -> Turn {
-        let (stop_reason, usage) = (self.stop_reason(), self.priced());
+        let (stop_reason, usage) = (self.stop_reason(), self.priced(self.usage.usage(self.length)));
         let mut content = Vec::new();
         if !self.thinking.is_empty() {
             content.push(Block(json!({ "type": "thinking", "thinking": join_surrogates(self.thinking) })));
@@ -99,13 +101,14 @@ impl Answer {
     }
 
     /// What it has cost: nothing, unless the user says otherwise or the model runs in Ollama's cloud.
-    fn priced(&self) -> Usage {
-        let mut usage = self.usage.usage();
-        if self.usage.is_reported() {
+    fn priced(&self, mut usage: Usage) -> Usage {
+        if usage.total_tokens() > 0 {
             let Asked { model, catalog, is_in_cloud, .. } = &self.asked;
             let price = catalog.price(&format!("ollama:{model}"));
             // A model of any name is in the cloud where Ollama's own server is asked.
-            usage.cost_usd = if *is_in_cloud && price == Price::Local { None } else { price.of(&usage) };
+            let is_unknown = *is_in_cloud && price == Price::Local;
+            usage.cost_usd = if is_unknown { None } else { price.of(&usage) };
+            usage.local = price == Price::Local && !is_unknown;
         }
         usage
     }
@@ -117,6 +120,7 @@ impl Answer {
         self.text.push_str(text);
         self.thinking.push_str(thinking);
         self.characters += text.chars().count();
+        self.length.written += text.len() + thinking.len();
         self.news += u64::from(!text.is_empty() || !thinking.is_empty());
     }
 
@@ -127,7 +131,9 @@ impl Answer {
         let id = call["id"].as_str().filter(|id| !id.trim().is_empty()).map(str::to_owned);
         let id = id.unwrap_or_else(|| format!("call_{:016x}", fastrand::u64(..)));
         let input = tool_input_of(&function["arguments"]);
-        self.characters += input.to_string().chars().count();
+        let written = input.to_string();
+        self.characters += written.chars().count();
+        self.length.written += name.len() + written.len();
         self.news += 1;
         self.calls.push(Call { id, name: name.to_owned(), input });
     }
@@ -152,6 +158,10 @@ impl Answer {
 }
 
 impl Incoming for Answer {
+    fn sent(&mut self, bytes: usize) {
+        self.length.sent = bytes;
+    }
+
     fn take(&mut self, _: Option<&str>, data: &str) -> Result<Step, Fault> {
         let line = parse_json(data).map_err(|error| Fault::Form(format!("no stream of JSON lines: {error}")))?;
         if !line["error"].is_null() {
@@ -186,7 +196,10 @@ impl Incoming for Answer {
     }
 
     fn usage(&self) -> Usage {
-        if self.usage.is_reported() { self.priced() } else { Usage::default() }
+        if self.news == 0 && !self.usage.is_reported() {
+            return Usage::default();
+        }
+        self.priced(self.usage.usage_so_far(self.length))
     }
 }
 

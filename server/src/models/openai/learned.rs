@@ -2,6 +2,10 @@ use std::collections::BTreeSet;
 
 use super::super::effort::Effort;
 
+/// What is left out where a server takes no bound of an answer, under either name.
+pub(super) const ANSWER_LIMIT: &str = "answer limit";
+pub(super) const STREAM: &str = "stream";
+
 /// What the server of a model has refused in this run, and what it is sent instead.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Learned {

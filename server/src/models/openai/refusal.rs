@@ -2,7 +2,7 @@
 
 use super::super::effort::Effort;
 use super::super::http::{ErrorBody, Refusal};
-use super::learned::{AnswerLimit, Learned, effort};
+use super::learned::{ANSWER_LIMIT, AnswerLimit, Learned, STREAM, effort};
 use super::reasoning;
 
 /// What was sent that a server may refuse.
@@ -40,7 +40,7 @@ pub(super) fn answer(refusal: &Refusal, sent: &Sent<'_>) -> Option<Answer> {
     if refusal.body.is_too_long() {
         return None;
     }
-    let learns = [learn_limit, learn_effort, learn_stream_options, learn_reasoning];
+    let learns = [learn_limit, learn_effort, learn_stream_options, learn_stream, learn_reasoning];
     learns.into_iter().find_map(|learn| learn(&said, sent)).map(Answer::Learned)
 }
 
@@ -131,15 +131,16 @@ fn learn_limit(said: &Said, sent: &Sent<'_>) -> Option<Learned> {
     if !said.names("max_tokens") && !said.names("max_completion_tokens") {
         return None;
     }
-    if let Some(most) = said.most_output() {
-        return learn(sent, "most output", |learned| learned.most_output = Some(most));
-    }
+    let lowered =
+        said.most_output().and_then(|most| learn(sent, "most output", |learned| learned.most_output = Some(most)));
     let other = match sent.limit {
-        AnswerLimit::MaxTokens if said.names("max_completion_tokens") => AnswerLimit::MaxCompletionTokens,
+        AnswerLimit::MaxTokens => AnswerLimit::MaxCompletionTokens,
         AnswerLimit::MaxCompletionTokens => AnswerLimit::MaxTokens,
-        AnswerLimit::MaxTokens => return None,
     };
-    learn(sent, "answer limit", |learned| learned.answer_limit = Some(other))
+    lowered
+        .or_else(|| learn(sent, "name of the answer limit", |learned| learned.answer_limit = Some(other)))
+        // It takes neither name.
+        .or_else(|| leave_out(sent, ANSWER_LIMIT))
 }
 
 /// Efforts that servers know, from the least to the most.
@@ -168,6 +169,11 @@ fn learn_effort(said: &Said, sent: &Sent<'_>) -> Option<Learned> {
 fn learn_stream_options(said: &Said, sent: &Sent<'_>) -> Option<Learned> {
     let is_named = said.names("stream_options") || said.names("include_usage");
     is_named.then(|| leave_out(sent, "stream_options")).flatten()
+}
+
+/// An answer that may not come in pieces comes whole.
+fn learn_stream(said: &Said, sent: &Sent<'_>) -> Option<Learned> {
+    said.names_in_quotes(STREAM).then(|| leave_out(sent, STREAM)).flatten()
 }
 
 /// A field in which reasoning went back.
@@ -229,7 +235,27 @@ mod tests {
         assert_eq!(learns(&mistral, MaxCompletionTokens).answer_limit, Some(MaxTokens));
         let old = error("Unrecognized request argument supplied: max_completion_tokens");
         assert_eq!(learns(&old, MaxCompletionTokens).answer_limit, Some(MaxTokens));
-        assert_eq!(answered(&error("max_tokens is odd"), MaxTokens, None, &Learned::default()), None);
+    }
+
+    #[test]
+    fn a_limit_that_is_taken_under_neither_name_is_left_out() {
+        for (first, limit, other) in [
+            ("Unsupported parameter: 'max_tokens'", MaxTokens, MaxCompletionTokens),
+            ("max_completion_tokens: extra fields not permitted", MaxCompletionTokens, MaxTokens),
+            ("max_tokens is odd", MaxTokens, MaxCompletionTokens),
+        ] {
+            let swapped = learns(&error(first), limit);
+            assert_eq!((swapped.answer_limit, swapped.left_out.len()), (Some(other), 0), "{first}");
+            let second = error(&format!("Unsupported parameter: '{}'", other.as_str()));
+            let Some(Answer::Learned(without)) = answered(&second, other, None, &swapped) else { panic!("{first}") };
+            assert!(without.left_out.contains(ANSWER_LIMIT), "{without:?}");
+            assert_eq!(answered(&second, other, None, &without), None, "once");
+        }
+        // A number that is refused too.
+        let too_large = error("max_tokens must be less than or equal to 4096");
+        let lowered = learns(&too_large, MaxTokens);
+        let Some(Answer::Learned(next)) = answered(&too_large, MaxTokens, None, &lowered) else { panic!() };
+        assert_eq!((next.most_output, next.answer_limit), (Some(4096), Some(MaxCompletionTokens)));
     }
 
     #[test]
@@ -316,6 +342,7 @@ mod tests {
         ] });
         for (body, name) in [
             (error("Unrecognized request argument supplied: stream_options"), "stream_options"),
+            (error("Unsupported parameter: 'stream'"), STREAM),
             (json!({ "error": { "message": "Unknown parameter", "param": "stream_options" } }), "stream_options"),
             (fastapi.clone(), "reasoning_content"),
             (error("property 'reasoning_details' is unsupported"), "reasoning_details"),

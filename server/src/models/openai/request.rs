@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::effort::Effort;
 use super::super::message::{Block, Message, Role};
 use super::super::turn::TurnRequest;
-use super::learned::{AnswerLimit, Learned, effort};
+use super::learned::{ANSWER_LIMIT, AnswerLimit, Learned, STREAM, effort};
 use super::reasoning;
 
 /// Who is asked, and how.
@@ -24,12 +24,17 @@ pub(super) fn body(asked: &Asked<'_>, request: &TurnRequest) -> String {
     let learned = asked.learned;
     let mut body = Map::new();
     body.insert("model".to_owned(), asked.model.into());
-    body.insert(asked.limit().as_str().to_owned(), asked.most_output(request).into());
+    let is_sent = |parameter: &str| !learned.left_out.contains(parameter);
+    if is_sent(ANSWER_LIMIT) {
+        body.insert(asked.limit().as_str().to_owned(), asked.most_output(request).into());
+    }
     if let Some(effort) = effort(asked.effort, learned) {
         body.insert("reasoning_effort".to_owned(), effort.into());
     }
-    body.insert("stream".to_owned(), true.into());
-    if !learned.left_out.contains("stream_options") {
+    if is_sent(STREAM) {
+        body.insert(STREAM.to_owned(), true.into());
+    }
+    if is_sent(STREAM) && is_sent("stream_options") {
         body.insert("stream_options".to_owned(), json!({ "include_usage": true }));
     }
     let tools: Vec<Value> = request

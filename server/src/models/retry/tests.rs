@@ -182,7 +182,7 @@ async fn messages_of(failures: Vec<AttemptError>) -> Vec<String> {
             TurnProgress::Asking { provider, again } => {
                 format!("asking {provider}, {:?}", again.map(|again| again.count()))
             }
-            TurnProgress::FirstByte | TurnProgress::Output { .. } => return,
+            TurnProgress::FirstByte | TurnProgress::Output { .. } | TurnProgress::Unanswered { .. } => return,
         };
         told.lock().expect("no panic").push(words);
     };

@@ -171,6 +171,23 @@ async fn calls_of_one_id_are_answered_each_under_its_own() {
 }
 
 #[tokio::test]
+async fn calls_that_came_whole_are_carried_out_though_the_answer_was_cut() {
+    let actor = merges(|request, answers| {
+        let cut = |block| says([block]).map(|turn| Turn { stop_reason: StopReason::MaxTokens, ..turn });
+        match (request.agent.as_str(), answers) {
+            (T1, 0..5) => cut(call("a", "search", json!({ "pattern": format!("before{answers}") }))),
+            (T1, 5) => cut(call("b", "submit_result", submit())),
+            _ => None,
+        }
+    })
+    .await;
+    let requests = actor.requests(T1);
+    assert_eq!(requests.len(), 6, "the submission is taken, and no cut answer counts as idle");
+    let told = answers(&requests[5]);
+    assert!(told[0].contains("before4") && told[1].contains("The calls that came whole are answered here"), "{told:?}");
+}
+
+#[tokio::test]
 async fn an_input_that_is_no_json_is_answered_and_costs_one_turn() {
     let actor = merges(|request, answers| match (request.agent.as_str(), answers) {
         (T1, 0) => says([call("a", "read_file", "{'path': 'a.txt'}"), call("b", "read_file", read().to_string())]),

@@ -12,6 +12,7 @@ use super::phase::Run;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::PhaseName;
 use crate::models::TurnProgress;
+use crate::text::whole_seconds;
 
 /// Interval of the events about a long answer.
 const OUTPUT_EVERY: Duration = Duration::from_secs(3);
@@ -52,6 +53,9 @@ pub(crate) fn report_activity(
                 }
                 *last_output = Instant::now();
                 format!("writing, {:.1}k characters so far", characters as f64 / 1e3)
+            }
+            Activity::Model(TurnProgress::Unanswered { waited }) => {
+                format!("waiting for the model, {}", whole_seconds(waited))
             }
             Activity::Tool(doing) => doing,
             Activity::Refused(what) => format!("refused: {what}"),

@@ -7,7 +7,9 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::super::catalog::Catalog;
-use super::super::http::{Fault, Incoming, Step, Tokens, join_surrogates_in, parse_json, tool_input, tool_input_of};
+use super::super::http::{
+    Fault, Incoming, Length, Step, Tokens, join_surrogates_in, parse_json, tool_input, tool_input_of,
+};
 use super::super::message::{Block, StopReason};
 use super::super::turn::Turn;
 use crate::contracts::Usage;
@@ -22,6 +24,7 @@ pub(super) struct Answer {
     stop_reason: Option<StopReason>,
     usage: Tokens,
     characters: usize,
+    length: Length,
     is_started: bool,
     news: u64,
     /// Bytes taken in of what is JSON and not text, which takes many times as many to hold.
@@ -33,6 +36,8 @@ pub(super) struct Answer {
 struct Grown {
     /// Characters of text and tool input.
     characters: usize,
+    /// Bytes of these and of what the model thought.
+    written: usize,
     /// Whether it was anything at all.
     is_news: bool,
     /// Bytes of JSON.
@@ -62,6 +67,7 @@ impl Answer {
             stop_reason: None,
             usage: Tokens::default(),
             characters: 0,
+            length: Length::default(),
             is_started: false,
             news: 0,
             structured: 0,
@@ -71,8 +77,7 @@ impl Answer {
     /// The whole answer.
     ///
     /// A tool call that was cut off (by `max_tokens` and the like) is left out: the stop reason says that something is
-    /// missing. So is blank text, which the API would refuse in the next request. Where no usage was reported, none is
-    /// priced.
+    /// missing. So is blank text, which the API would refuse in the next request.
     pub(super) fn finish(self) -> Turn {
         let cut = self.stop_reason.as_ref().is_some_and(|reason| !is_of_own_accord(reason));
         let last = self.blocks.keys().next_back();
@@ -86,14 +91,13 @@ impl Answer {
         }
         let calls_tools = content.iter().any(|block| block.kind() == "tool_use");
         let default_reason = if calls_tools { StopReason::ToolUse } else { StopReason::EndTurn };
-        let usage = self.priced();
+        let usage = self.priced(self.usage.usage(self.length));
         Turn { content, stop_reason: self.stop_reason.unwrap_or(default_reason), model: self.model, usage }
     }
 
-    /// What it has cost. Where nothing was reported, nothing is priced.
-    fn priced(&self) -> Usage {
-        let mut usage = self.usage.usage();
-        if self.usage.is_reported() {
+    /// What it has cost.
+    fn priced(&self, mut usage: Usage) -> Usage {
+        if usage.total_tokens() > 0 {
             usage.cost_usd = self.catalog.cost(&format!("anthropic:{}", self.model), &usage);
         }
         usage
@@ -122,6 +126,7 @@ impl Answer {
         if let Some(delta) = event.get("delta").and_then(Value::as_object) {
             let grown = growing.grow(delta, bytes);
             self.characters += grown.characters;
+            self.length.written += grown.written;
             self.news += u64::from(grown.is_news);
             self.structured += grown.structured;
         }
@@ -137,6 +142,10 @@ impl Answer {
 }
 
 impl Incoming for Answer {
+    fn sent(&mut self, bytes: usize) {
+        self.length.sent = bytes;
+    }
+
     /// The data of an event may name its kind too. Unknown events are passed over: new kinds may come at any time.
     fn take(&mut self, name: Option<&str>, data: &str) -> Result<Step, Fault> {
         const KNOWN: [&str; 7] = [
@@ -185,7 +194,10 @@ impl Incoming for Answer {
     }
 
     fn usage(&self) -> Usage {
-        if self.usage.is_reported() { self.priced() } else { Usage::default() }
+        if self.news == 0 && !self.usage.is_reported() {
+            return Usage::default();
+        }
+        self.priced(self.usage.usage_so_far(self.length))
     }
 }
 
@@ -197,7 +209,12 @@ impl Growing {
             "input_json_delta" => {
                 let piece = text("partial_json");
                 self.input.push_str(piece);
-                Grown { characters: piece.chars().count(), is_news: !piece.is_empty(), structured: piece.len() }
+                Grown {
+                    characters: piece.chars().count(),
+                    written: piece.len(),
+                    is_news: !piece.is_empty(),
+                    structured: piece.len(),
+                }
             }
             "signature_delta" => {
                 let before = self.block.insert("signature".to_owned(), text("signature").into());
@@ -217,6 +234,7 @@ impl Growing {
                 for (field, piece) in delta.iter().filter(|(field, _)| *field != "type") {
                     let added = join(&mut self.block, field, piece);
                     grown.is_news |= added;
+                    grown.written += piece.as_str().map_or(0, str::len);
                     if !piece.is_string() || !added {
                         grown.structured = bytes;
                     }

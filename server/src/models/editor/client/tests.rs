@@ -3,6 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::*;
 use crate::contracts::Usage;
+use crate::models::estimate::estimated_tokens;
 use crate::models::message::{Block, Message, Role, StopReason, ToolSpec};
 
 /// Answers in their order, and then never.
@@ -225,12 +226,12 @@ fn tokens_that_are_not_counted_are_estimated_and_nothing_is_priced() {
         read(json!({ "content": "0123456789", "usage": usage, "model": model })).unwrap().usage
     };
     let request = request();
-    let prompt = body(Tier::Fast, &request).to_string().len().div_ceil(3) as u64;
+    let prompt = estimated_tokens(body(Tier::Fast, &request).to_string().len());
     let none = usage_of(Value::Null);
-    assert_eq!((none.input_tokens, none.output_tokens, none.cost_usd), (prompt, 4, None));
+    assert_eq!((none.input_tokens, none.output_tokens, none.cost_usd, none.estimated), (prompt, 5, None, true));
     assert_eq!(usage_of(json!("many")), none);
     assert_eq!(usage_of(json!({ "input_tokens": "12", "output_tokens": -3 })), none);
     let some = usage_of(json!({ "input_tokens": 5.0, "cache_read_input_tokens": 1e30 }));
-    assert_eq!((some.input_tokens, some.cache_read_tokens, some.output_tokens), (5, 1_000_000_000, 4));
+    assert_eq!((some.input_tokens, some.cache_read_tokens, some.output_tokens), (5, 1_000_000_000, 5));
     assert_eq!(some.cost_usd, None);
 }

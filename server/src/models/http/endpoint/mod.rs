@@ -86,6 +86,9 @@ impl Endpoint {
     pub(in crate::models) fn broken(&self, model: &str, fault: Fault, usage: Usage) -> AttemptError {
         let mut failed = match &fault {
             Fault::Reported(body) => self.in_stream(model, &ErrorBody::read(body)),
+            // The next answer would be no other, and one without an end is paid for each time.
+            Fault::Packed(how) => self.packed(how),
+            Fault::TooLong => self.without_end(),
             fault => {
                 let hint = match fault {
                     Fault::Form(_) => format!(" {}", self.look_at()),
@@ -137,7 +140,7 @@ impl Endpoint {
             300..=399 => self.redirected(headers),
             401 => self.wrong_key(number, &quoted),
             400..=499 if number != 429 && body.is_wrong_key() => self.wrong_key(number, &quoted),
-            _ if body.is_without_tools() => self.without_tools(model, number, &quoted),
+            _ if body.is_without_tools() => self.without_tools(model, Some(number), &quoted),
             403 if !body.is_moderation() => self.not_allowed(model, &quoted),
             404 => self.not_found(model, number, body, &quoted),
             413 => too_long(model, &quoted),
@@ -173,12 +176,47 @@ impl Endpoint {
             "invalid_request_error" => StatusCode::BAD_REQUEST,
             "overloaded_error" => return overloaded(&self.provider(), 529, &self.quoted(body)),
             _ if body.is_too_long() => StatusCode::BAD_REQUEST,
-            _ => named_status(body).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            _ => match named_status(body) {
+                Some(status) => status,
+                None => return self.failed_without_status(model, body),
+            },
         };
         if body.is_spend_limit(status) {
             return self.out_of_credit(body);
         }
         self.by_status(model, status, body, &HeaderMap::new())
+    }
+
+    /// An error in a stream that says neither its kind nor its status.
+    fn failed_without_status(&self, model: &str, body: &ErrorBody) -> AttemptError {
+        let quoted = self.quoted(body);
+        if body.is_without_tools() {
+            return self.without_tools(model, None, &quoted);
+        }
+        again(format!("{} failed to answer{quoted}.", self.provider()), "the server reports an error".to_owned())
+    }
+
+    fn packed(&self, how: &str) -> AttemptError {
+        let how = self.quote(how);
+        let hint = if self.is_default {
+            "A proxy on the way packs it: have it leave the answers as they are.".to_owned()
+        } else {
+            format!("Switch compression off there, or in a proxy before it, or set {} to another.", self.api.variable)
+        };
+        let message = format!(
+            "The answer of {} is packed ({how}), though nothing packed was asked for, and cannot be read. {hint}",
+            self.provider()
+        );
+        finally(ModelErrorKind::Request, message, format!("packed ({how})"))
+    }
+
+    fn without_end(&self) -> AttemptError {
+        let message = format!(
+            "The answer of {} has no end: more came than any model writes, and the rest was not waited for. Start the \
+             server anew, or choose another model (models.*). What is done so far is kept.",
+            self.provider()
+        );
+        finally(ModelErrorKind::Request, message, "an answer without an end".to_owned())
     }
 
     fn wrong_key(&self, status: u16, quoted: &str) -> AttemptError {
@@ -215,13 +253,14 @@ impl Endpoint {
         finally(ModelErrorKind::Auth, message, "not allowed (403)".to_owned())
     }
 
-    fn without_tools(&self, model: &str, status: u16, quoted: &str) -> AttemptError {
+    fn without_tools(&self, model: &str, status: Option<u16>, quoted: &str) -> AttemptError {
+        let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
         let message = format!(
-            "{} takes no tools for {model} ({status}){quoted}. Agents work by tools: choose a model that takes them, or \
+            "{} takes no tools for {model}{status}{quoted}. Agents work by tools: choose a model that takes them, or \
              start the server with them.",
             self.provider()
         );
-        finally(ModelErrorKind::Settings, message, format!("no tools ({status})"))
+        finally(ModelErrorKind::Settings, message, format!("no tools{status}"))
     }
 
     fn out_of_credit(&self, body: &ErrorBody) -> AttemptError {

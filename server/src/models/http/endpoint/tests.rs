@@ -162,7 +162,10 @@ fn an_error_in_the_stream_means_what_its_status_would() {
     assert_eq!(failed.reason, "overloaded (529)");
     assert!(told("rate_limit_error", "").overloaded);
     assert!(told("api_error", "").retryable);
-    assert!(told("", "").retryable);
+    let unnamed = told("", "upstream died");
+    assert!(unnamed.retryable && unnamed.reason == "the server reports an error");
+    assert_eq!(unnamed.error.message, "Anthropic API failed to answer: \"upstream died\".", "no status is made up");
+    assert_eq!(told("", "it does not support tools").error.kind, ModelErrorKind::Settings);
     assert!(!told("authentication_error", "").retryable);
     assert_eq!(told("invalid_request_error", "credit balance").error.kind, ModelErrorKind::Quota);
 }
@@ -183,4 +186,25 @@ fn what_is_no_error_body_at_all_is_survived() {
         refused(400, &[], body);
     }
     assert!(refused(400, &[], "{\"error\":\"plain\"}").error.message.contains("plain"));
+}
+
+#[test]
+fn an_answer_that_would_be_no_other_is_not_asked_for_again() {
+    for (fault, said) in [
+        (
+            Fault::Packed("gzip".to_owned()),
+            "is packed (gzip), though nothing packed was asked for, and cannot be read. Switch",
+        ),
+        (Fault::TooLong, "has no end: more came than any model writes"),
+    ] {
+        let lost = Usage { output_tokens: 7, ..Usage::default() };
+        let failed = endpoint(false).broken("m", fault, lost);
+        assert!(!failed.retryable && failed.error.message.contains(said), "{}", failed.error.message);
+        assert_eq!((failed.error.kind, failed.error.usage), (ModelErrorKind::Request, lost));
+    }
+    assert!(
+        endpoint(true)
+            .broken("m", Fault::Form("no event stream: it is text/html".to_owned()), Usage::default())
+            .retryable
+    );
 }

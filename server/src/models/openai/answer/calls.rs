@@ -28,6 +28,8 @@ struct Call {
 pub(super) struct Grown {
     /// Characters of the name and of the arguments.
     pub(super) characters: usize,
+    /// The same in bytes.
+    pub(super) bytes: usize,
     pub(super) is_news: bool,
 }
 
@@ -143,6 +145,7 @@ impl Call {
         let mut grown = Grown::default();
         let mut count = |text: &str| {
             grown.characters += text.chars().count();
+            grown.bytes += text.len();
             grown.is_news |= !text.is_empty();
         };
         if self.id.is_empty() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::catalog::Catalog;
-use super::super::http::{Fault, Incoming, Step, join_surrogates, parse_json};
+use super::super::http::{Fault, Incoming, Length, Step, join_surrogates, parse_json};
 use super::super::message::{Block, StopReason};
 use super::super::turn::Turn;
 use super::reasoning;
@@ -38,6 +38,7 @@ pub(super) struct Answer {
     finish: Option<String>,
     counted: Counted,
     characters: usize,
+    length: Length,
     news: u64,
     /// Bytes taken in of what is JSON and not text.
     structured: usize,
@@ -66,6 +67,7 @@ impl Answer {
             finish: None,
             counted: Counted::default(),
             characters: 0,
+            length: Length::default(),
             news: 0,
             structured: 0,
         }
@@ -73,7 +75,7 @@ impl Answer {
 
     /// The whole answer. A tool call that was cut off is left out: the stop reason says that something is missing.
     pub(super) fn finish(self) -> Turn {
-        let usage = self.priced();
+        let usage = self.priced(self.counted.tokens.usage(self.length));
         let reason = self.stop_reason();
         let mut content = self.thoughts();
         let is_refusal = reason == StopReason::Refusal && self.text.trim().is_empty();
@@ -135,10 +137,9 @@ impl Answer {
     }
 
     /// What it has cost: what the server says, else by what is known of the model's price.
-    fn priced(&self) -> Usage {
-        let mut usage = self.counted.tokens.usage();
+    fn priced(&self, mut usage: Usage) -> Usage {
         usage.cost_usd = self.counted.cost_usd;
-        if !self.counted.tokens.is_reported() || usage.cost_usd.is_some() {
+        if usage.total_tokens() == 0 || usage.cost_usd.is_some() {
             return usage;
         }
         let names = [&self.asked, &self.model].map(|name| format!("openai:{name}"));
@@ -177,7 +178,10 @@ impl Answer {
             match &message[*field] {
                 Value::String(text) => {
                     self.news += u64::from(!text.is_empty());
+                    // Of fields that say the same, one counts.
+                    let before = self.thought.iter().map(String::len).max().unwrap_or(0);
                     self.thought[at].push_str(text);
+                    self.length.written += self.thought[at].len().saturating_sub(before);
                 }
                 Value::Array(list) => {
                     self.news += u64::from(!list.is_empty());
@@ -199,6 +203,7 @@ impl Answer {
         let call = Some(&message["function_call"]).filter(|call| call.is_object());
         for piece in calls.iter().chain(call) {
             let grown = self.calls.take(piece);
+            self.length.written += grown.bytes;
             self.characters += grown.characters;
             self.news += u64::from(grown.is_news);
         }
@@ -206,6 +211,7 @@ impl Answer {
 
     fn add_text(&mut self, text: &str) {
         self.characters += text.chars().count();
+        self.length.written += text.len();
         self.news += u64::from(!text.is_empty());
         self.text.push_str(text);
     }
@@ -215,6 +221,7 @@ impl Answer {
             Value::Array(thoughts) => {
                 for text in thoughts.iter().filter_map(|thought| thought["text"].as_str()) {
                     self.news += u64::from(!text.is_empty());
+                    self.length.written += text.len();
                     self.thought_parts.push_str(text);
                 }
             }
@@ -245,6 +252,10 @@ impl Answer {
 }
 
 impl Incoming for Answer {
+    fn sent(&mut self, bytes: usize) {
+        self.length.sent = bytes;
+    }
+
     fn take(&mut self, name: Option<&str>, data: &str) -> Result<Step, Fault> {
         let data = data.trim();
         if data == "[DONE]" {
@@ -297,7 +308,10 @@ impl Incoming for Answer {
     }
 
     fn usage(&self) -> Usage {
-        if self.counted.tokens.is_reported() { self.priced() } else { Usage::default() }
+        if self.news == 0 && !self.counted.tokens.is_reported() {
+            return Usage::default();
+        }
+        self.priced(self.counted.tokens.usage_so_far(self.length))
     }
 }
 
