@@ -69,9 +69,9 @@ impl<'a> Conversation<'a> {
             run: run.run.clone(),
             agent: brief.agent.clone(),
             tier: brief.tier,
-            system: brief.system.clone(),
+            system: brief.system.iter().map(|part| brief.model.masked(part).into_owned()).collect(),
             tools: brief.tools(),
-            messages: vec![Message::user(first_message)],
+            messages: vec![Message::user(brief.model.masked(&first_message))],
             max_tokens: brief.max_tokens,
         };
         let allowed = window.wanted();
@@ -207,6 +207,7 @@ impl Conversation<'_> {
                 }
             };
             budget.charge(turn.usage);
+            self.window.limit(model.limits().await);
             // Recorded as it goes into the conversation, so that a resumed one is the same.
             self.settle(&mut turn);
             let recorded = RecordedTurn {
@@ -380,7 +381,7 @@ impl Conversation<'_> {
                 (output.text, output.is_error)
             };
             failed_before |= is_error;
-            results.push(Block::tool_result(id, text, is_error));
+            results.push(Block::tool_result(id, self.brief.model.masked(&text), is_error));
         }
         Ok((results, submitted))
     }

@@ -29,6 +29,7 @@ pub async fn converse<T: Send>(
     match attempt(run, brief, &mut window, first_message, accept, report).await {
         // The window is full: one fresh conversation that is given what is done.
         Err(error) if is_window_full(&error) => {
+            window.limit(limits(run, brief).await?);
             let first_message = first_message_again(brief, &window.fresh());
             attempt(run, brief, &mut window.fresh(), first_message, accept, report).await
         }

@@ -41,6 +41,12 @@ impl Window {
         Self { limits, wanted, bytes_a_token: BYTES_A_TOKEN, counted: (0, 0), refused: None }
     }
 
+    /// Take in what the model takes now: a server may have had to make its window smaller.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.wanted = limits.max_output.map_or(self.wanted, |most| self.wanted.min(most.max(1)));
+        self.limits = limits;
+    }
+
     /// Most tokens that an answer may have where the window has room.
     pub(super) fn wanted(&self) -> u32 {
         self.wanted

@@ -46,6 +46,16 @@ impl Seal {
         Ok(Self { key, root: root.to_owned(), answers: Answers::open(dir, state_dir, root) })
     }
 
+    /// The same where there is a key already; nothing is created.
+    ///
+    /// # Errors
+    /// When there is none that can be read.
+    pub fn existing(state_dir: &Path, root: &Path) -> io::Result<Self> {
+        let dir = Dir::open_ambient_dir(state_dir, ambient_authority())?;
+        let key = read_key(&dir)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self { key, root: root.to_owned(), answers: Answers::open(dir, state_dir, root) })
+    }
+
     /// A seal that no other process can verify, for systems where no key can be kept.
     ///
     /// # Errors

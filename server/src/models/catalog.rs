@@ -65,6 +65,10 @@ impl Catalog {
     /// What a model takes in one request: what the user says, and for the rest what was `found` otherwise.
     pub fn limits(&self, model: &str, found: Limits) -> Limits {
         let Some(own) = self.own(model) else { return found };
+        if let FactSource::NumCtx(_) = found.window_from {
+            // What the user says is in it, as far as there is memory for it.
+            return Limits { max_output: own.max_output.or(found.max_output), ..found };
+        }
         Limits { window: own.window, max_output: own.max_output, window_from: FactSource::User }.or(found)
     }
 

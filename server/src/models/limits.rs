@@ -1,3 +1,5 @@
+use crate::text;
+
 /// What a model takes in one request, as far as it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -10,6 +12,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The window in words, with where it is known from: "context window 32.8k tokens (from the server)". `None` where it is not
+    /// known.
+    pub fn words(&self) -> Option<String> {
+        let from = self.window_from.as_str();
+        self.window.map(|window| format!("context window {} tokens ({from})", text::tokens(window)))
+    }
+
     /// What a server says.
     pub(super) fn of_server(window: Option<u64>, max_output: Option<u32>) -> Self {
         let window_from = if window.is_some() { FactSource::Server } else { FactSource::default() };
@@ -39,6 +48,21 @@ pub enum FactSource {
     Server,
     /// The user's own file.
     User,
+    /// It is what each request asks for.
+    NumCtx(NumCtx),
+}
+
+/// Why so large a context is asked for of an Ollama (`num_ctx`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumCtx {
+    /// The user says so.
+    User,
+    /// The model has no larger one.
+    Model,
+    /// It is as much as is asked for where the user says nothing.
+    Usual,
+    /// There was no memory for more.
+    Halved,
 }
 
 impl FactSource {
@@ -48,6 +72,10 @@ impl FactSource {
             Self::Table => "from a table of this version",
             Self::Server => "from the server",
             Self::User => "from your own settings",
+            Self::NumCtx(NumCtx::User) => "num_ctx, from your own settings",
+            Self::NumCtx(NumCtx::Model) => "num_ctx, all that the model has",
+            Self::NumCtx(NumCtx::Usual) => "num_ctx, the most unless your settings say more",
+            Self::NumCtx(NumCtx::Halved) => "num_ctx, halved for lack of memory",
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +22,11 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// What is wrong with the address that the user gave, where another is asked than the one that was meant: a sentence.
+    fn address_fault(&self) -> Option<String> {
+        None
+    }
+
     /// Ask the provider whether it has this model, in a few short requests that cost nothing.
     async fn probe(&self) -> Probe {
         Probe::NotNeeded
@@ -31,6 +38,11 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// Whether a run says at its beginning how large its window is: where that depends on a server or on settings.
+    fn tells_window(&self) -> bool {
+        false
+    }
+
     /// What it takes in one request. A server may be asked for it, once; what is not known is left open.
     async fn limits(&self) -> Limits {
         Limits::default()
@@ -39,6 +51,11 @@ pub trait Model: Send + Sync {
     /// Whether it has an answer to a conversation. A recorded run may have none: what is sent back to it is never mended.
     fn can_answer(&self, _request: &TurnRequest) -> bool {
         true
+    }
+
+    /// A text that this model is to be given, with masks for the keys in use.
+    fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(text)
     }
 
     /// Take one turn. Retries and throttling happen inside; `progress` reports them.

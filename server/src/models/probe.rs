@@ -14,6 +14,11 @@ pub enum Probe {
     },
     /// It can be reached, and does not list its models.
     NotListed,
+    /// It has the model, which cannot do what agents need.
+    Unfit {
+        /// Why, and what the user can do.
+        error: ModelError,
+    },
     /// It could not be asked.
     Failed {
         /// Why, and what the user can do.

@@ -7,9 +7,12 @@ use super::catalog::{Catalog, ModelFacts};
 use super::editor::service::EditorModels;
 use super::effort::Efforts;
 use super::error::ModelError;
+use super::limits::FactSource;
 use super::model::Model;
+use super::ollama;
 use super::provider::{Connection, Provider};
 use super::replay::RECORDED;
+use super::secrets::{Masked, Secrets};
 use super::setup::{Setup, settings};
 use super::table::PROVIDERS;
 use super::turn::Tier;
@@ -100,6 +103,8 @@ pub fn resolve(
             connections.model(default, name_alone(&PROVIDERS[default], &name)?, tier)
         }
     };
+    let secrets = Arc::new(Secrets::of(env));
+    let serve = |tier, choice| Ok::<_, ModelError>(Masked::over(serve(tier, choice)?, &secrets));
     Ok(Models {
         fast: serve(Tier::Fast, &wanted.fast)?,
         balanced: serve(Tier::Balanced, &wanted.balanced)?,
@@ -143,6 +148,22 @@ impl Models {
             [(account, _)] => vec![account.clone()],
             several => several.iter().map(|(account, tiers)| format!("{}: {account}", tiers.join(", "))).collect(),
         }
+    }
+}
+
+impl Models {
+    /// How large the windows are that no table of this program tells, a line for each model. Servers may be asked.
+    pub async fn windows(&self) -> Vec<String> {
+        let mut models: Vec<&Arc<dyn Model>> = Vec::new();
+        for tier in [Tier::Fast, Tier::Balanced, Tier::Powerful] {
+            let model = self.for_tier(tier);
+            if model.tells_window() && !models.iter().any(|known| known.id() == model.id()) {
+                models.push(model);
+            }
+        }
+        let limits = futures::future::join_all(models.iter().map(|model| model.limits())).await;
+        let told = models.iter().zip(limits).filter(|(_, limits)| limits.window_from != FactSource::Table);
+        told.filter_map(|(model, limits)| Some(format!("{}: {}", model.id(), limits.words()?))).collect()
     }
 }
 
@@ -191,7 +212,8 @@ fn nothing_set_up(setup: &Setup<'_>) -> ModelError {
     let named = ["OLLAMA_MODEL", "OLLAMA_HOST"].into_iter().find(|name| setup.var(name).is_some());
     let silent = named.map(|name| {
         let host = setup.var("OLLAMA_HOST").map(|host| format!(" at {}", safe_line(&host))).unwrap_or_default();
-        format!(" Ollama, which {name} is set for, does not answer{host}: start it with `ollama serve`.")
+        let fault = ollama::address_fault(setup).map(|fault| format!(" {fault}")).unwrap_or_default();
+        format!(" Ollama, which {name} is set for, does not answer{host}: start it with `ollama serve`.{fault}")
     });
     settings(format!(
         "No model is set up.{} Set ANTHROPIC_API_KEY to a key of the Anthropic API \

@@ -4,12 +4,13 @@
 //! comes from a model, a file, the network or an editor goes through [`safe_line`], [`safe_lines`] or [`safe_json`] on
 //! its way to a screen, and through [`markdown()`] where Markdown is read; what is unsafe is decided by [`is_unsafe`] alone.
 //!
-//! Deliberately absent: what is sent to models (its bytes are pinned by recorded transcripts), which names a path may
+//! Deliberately absent: what is sent to models, but for masks (its bytes are pinned by recorded transcripts), which names a path may
 //! hold (`contracts::RepoPath`).
 
 mod count;
 mod cut;
 mod markdown;
+mod mask;
 mod numbers;
 mod safe;
 mod wrap;
@@ -17,6 +18,7 @@ mod wrap;
 pub use count::{count, plural};
 pub use cut::{cut, cut_middle, head, head_bytes};
 pub use markdown::{code, code_block, markdown, markdown_line};
+pub use mask::{MASK, mask};
 pub use numbers::{cost, elapsed, tokens, took, whole_seconds};
 pub use safe::{
     encoded, escaped, from_encoded, is_unsafe, revealed, safe_json, safe_line, safe_lines, safe_text, short_line,

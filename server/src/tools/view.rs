@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::contracts::RepoPath;
-use crate::workspace::{self, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, is_secret_text, readable};
+use crate::workspace::{
+    self, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, is_secret_text, masks, readable,
+};
 
 use super::error::{ToolError, sentence};
 use super::toolbox::Toolbox;
@@ -11,6 +13,11 @@ use super::toolbox::Toolbox;
 impl Toolbox {
     /// A path as a model writes it. The real root in front is forgiven.
     pub(super) fn path(&self, text: &str) -> Result<RepoPath, ToolError> {
+        if masks(text) > 0 {
+            return Err("The path holds a mask (<masked by Baton: …>), which stands for a secret and is no name."
+                .to_owned()
+                .into());
+        }
         // Blanks around a path are a slip, unless there is a file of that name.
         let is_meant = |path: &RepoPath| {
             self.workspace.is_file(path) || self.staging().is_some_and(|staging| staging.is_own(path))

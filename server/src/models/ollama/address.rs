@@ -1,6 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::listening::is_listening;
+use crate::text::short_line;
 
 /// The variable that says where it is, for its server and its clients.
 pub(super) const VARIABLE: &str = "OLLAMA_HOST";
@@ -8,6 +9,8 @@ pub(super) const VARIABLE: &str = "OLLAMA_HOST";
 pub(super) const DEFAULT: &str = "http://127.0.0.1:11434";
 
 const DEFAULT_PORT: u16 = 11434;
+/// Characters that a message quotes of what is no port.
+const LONGEST_PORT: usize = 20;
 /// Quotes and spaces that are pasted along with an address.
 const PASTED: [char; 10] = ['"', '\'', '`', '“', '”', '‘', '’', ' ', '\t', '\n'];
 
@@ -19,6 +22,8 @@ pub(super) struct Address {
     port: u16,
     /// With the slash before it; empty where there is none.
     path: String,
+    /// What stands in the place of a port and is none.
+    no_port: Option<String>,
 }
 
 impl Address {
@@ -26,7 +31,7 @@ impl Address {
     /// that listens on every address of its machine is asked at this one.
     ///
     /// Source: `Host` in Ollama's `envconfig`: without a scheme the port is 11434, with one it is the scheme's; a port that
-    /// is none is left out.
+    /// is none is left out, which [`fault`](Self::fault) says.
     pub(super) fn read(written: &str) -> Self {
         let written = written.trim_matches(PASTED);
         let (scheme, rest, default_port) = match written.split_once("://") {
@@ -39,24 +44,33 @@ impl Address {
             },
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (host, port) = match split_port(authority) {
-            Some((host, port)) => (host, port.parse().unwrap_or(default_port)),
-            None => (authority.trim_matches(['[', ']']), default_port),
+        let (host, written_port) = match split_port(authority) {
+            Some((host, port)) => (host, port),
+            None => (authority.trim_matches(['[', ']']), ""),
         };
+        let port = written_port.parse().ok();
+        let no_port = Some(written_port.to_owned()).filter(|written| port.is_none() && !written.is_empty());
         let path = path.trim_matches('/');
         Self {
             scheme: scheme.to_owned(),
             host: reachable(host),
-            port,
+            port: port.unwrap_or(default_port),
+            no_port,
             path: if path.is_empty() { String::new() } else { format!("/{path}") },
         }
     }
 
     /// The same as a URL.
     pub(super) fn url(&self) -> String {
-        let Self { scheme, host, port, path } = self;
+        let Self { scheme, host, port, path, .. } = self;
         let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.clone() };
         format!("{scheme}://{host}:{port}{path}")
+    }
+
+    /// Where another port is asked than the user wrote: a sentence that says so.
+    pub(super) fn fault(&self) -> Option<String> {
+        let (written, asked) = (short_line(self.no_port.as_ref()?, LONGEST_PORT), self.port);
+        Some(format!("{VARIABLE} names the port {written:?}, which is none, so port {asked} is asked."))
     }
 
     /// Whether it is this machine.
@@ -129,6 +143,23 @@ mod tests {
             ("ftp://gpu.lan", "ftp://gpu.lan:11434"),
         ] {
             assert_eq!(Address::read(written).url(), url, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_told() {
+        for (written, said) in [
+            ("localhost:99999", Some("names the port \"99999\", which is none, so port 11434 is asked.")),
+            (":abc", Some("names the port \"abc\", which is none, so port 11434 is asked.")),
+            ("https://gpu.lan:-1", Some("names the port \"-1\", which is none, so port 443 is asked.")),
+            ("localhost:8080", None),
+            ("localhost:", None),
+            ("localhost", None),
+            ("", None),
+            ("fe80::7", None),
+        ] {
+            let fault = Address::read(written).fault();
+            assert_eq!(fault, said.map(|said| format!("OLLAMA_HOST {said}")), "{written}");
         }
     }
 

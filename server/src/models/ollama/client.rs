@@ -8,6 +8,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::super::catalog::Catalog;
 use super::super::effort::Efforts;
 use super::super::http::{Api, Server, Unanswered};
+use super::super::limits::NumCtx;
 use super::address::{Address, DEFAULT, VARIABLE};
 use super::cut_prompts::CutPrompts;
 use super::shown::Shown;
@@ -105,9 +106,18 @@ impl OllamaClient {
     /// Tokens of the context that each request for this model asks for, which is its window: the same for a whole run, unless
     /// the memory does not suffice.
     pub(super) fn context(&self, known: &Known, shown: &Shown, name: &str) -> u64 {
+        self.context_from(known, shown, name).0
+    }
+
+    /// The same, with where it is from.
+    pub(super) fn context_from(&self, known: &Known, shown: &Shown, name: &str) -> (u64, NumCtx) {
         let own = self.catalog.own(&format!("ollama:{name}")).and_then(|facts| facts.window);
-        let whole = own.unwrap_or_else(|| shown.context.unwrap_or(USUAL_CONTEXT).min(USUAL_CONTEXT));
-        if known.is_halved() { (whole / 2).max(1) } else { whole }
+        let (whole, from) = match (own, shown.context) {
+            (Some(own), _) => (own, NumCtx::User),
+            (None, Some(limit)) if limit <= USUAL_CONTEXT => (limit, NumCtx::Model),
+            (None, _) => (USUAL_CONTEXT, NumCtx::Usual),
+        };
+        if known.is_halved() { ((whole / 2).max(1), NumCtx::Halved) } else { (whole, from) }
     }
 }
 

@@ -12,6 +12,12 @@ use super::super::turn::TurnRequest;
 
 /// Bytes a token where nothing better is known. Higher than dense code has, for a prompt must not be called cut that was not.
 const USUAL_BYTES_A_TOKEN: f64 = 4.0;
+/// Bytes a token of the densest code: a prompt that fits at so few fits for certain.
+const LEAST_BYTES_A_TOKEN: f64 = 2.0;
+/// Bytes a token where a prompt is to fit, in the middle of what models take.
+const PLANNED_BYTES_A_TOKEN: f64 = 3.2;
+/// Bytes by which a conversation has grown so much that its count grows, whatever a template leaves out.
+const MUCH: usize = 256;
 /// A whole prompt is counted as more than this part of its estimate.
 const LEAST_PART: f64 = 0.6;
 
@@ -26,7 +32,14 @@ struct Last {
     messages: usize,
     /// Tokens a byte, of the conversation's first prompt.
     density: Option<f64>,
-    count: Option<u64>,
+    /// The last prompt that was counted.
+    counted: Option<Counted>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    tokens: u64,
+    bytes: usize,
 }
 
 /// A prompt that was cut.
@@ -41,29 +54,47 @@ pub(super) struct Cut {
 impl CutPrompts {
     /// Whether the prompt of this request was cut to fit a context of so many tokens, of which `count` were read.
     pub(super) fn look(&self, model: &str, request: &TurnRequest, count: Option<u64>, context: u64) -> Option<Cut> {
-        let (bytes, messages) = (bytes(request) as f64, request.messages.len());
+        let (size, messages) = (size(request), request.messages.len());
+        let bytes = size as f64;
         let key = (request.run.clone(), request.agent.clone(), model.to_owned());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // Fewer messages, or as many: another conversation.
         let before = last.get(&key).copied().filter(|before| before.messages < messages);
         let density = before.and_then(|before| before.density);
         let first = || count.filter(|_| messages == 1).map(|count| count as f64 / bytes.max(1.0));
-        last.insert(key, Last { messages, density: density.or_else(first), count });
+        let counted_before = before.and_then(|before| before.counted);
+        let counted = count.map(|tokens| Counted { tokens, bytes: size }).or(counted_before);
+        last.insert(key, Last { messages, density: density.or_else(first), counted });
         drop(last);
 
         let read = count?;
         let estimate = density.map_or(bytes / USUAL_BYTES_A_TOKEN, |density| bytes * density);
         let is_short = (read as f64) < LEAST_PART * estimate;
         // Templates leave out earlier thinking once a person says something, and so a prompt may become shorter.
-        let is_shorter = !thinks(request) && before.and_then(|before| before.count).is_some_and(|last| read < last);
+        let is_shorter = !thinks(request) && counted_before.is_some_and(|last| read < last.tokens);
+        // One that is always cut to the same length counts the same, however much is added. A count of what was new alone may
+        // be the same by chance, and is no larger than that.
+        let grown = counted_before.map_or(0, |last| size.saturating_sub(last.bytes));
+        let stands_still = counted_before.is_some_and(|last| read == last.tokens)
+            && grown >= MUCH
+            && read as f64 > grown as f64 / LEAST_BYTES_A_TOKEN;
+        let may_be_longer = bytes / LEAST_BYTES_A_TOKEN > context as f64;
         // One that is cut in the middle of a message fills the context to its last token, and leaves no room to answer.
-        let is_cut = read == context || (estimate > context as f64 && (is_short || is_shorter));
-        is_cut.then_some(Cut { sent: (estimate as u64).max(read), read })
+        let is_cut = read == context
+            || (estimate > context as f64 && (is_short || is_shorter))
+            || (may_be_longer && stands_still);
+        let added = if stands_still { (grown as f64 / USUAL_BYTES_A_TOKEN) as u64 } else { 0 };
+        is_cut.then_some(Cut { sent: (estimate as u64).max(read + added), read })
     }
 }
 
+/// Tokens of a prompt, estimated as where it is to fit.
+pub(super) fn estimated(request: &TurnRequest) -> u64 {
+    (size(request) as f64 / PLANNED_BYTES_A_TOKEN) as u64
+}
+
 /// Bytes of what becomes the prompt: without thinking, which templates leave out in parts.
-fn bytes(request: &TurnRequest) -> usize {
+fn size(request: &TurnRequest) -> usize {
     let system: usize = request.system.iter().map(String::len).sum();
     let of_tool = |tool: &super::super::message::ToolSpec| {
         tool.name.len() + tool.description.len() + tool.input_schema.to_string().len()
@@ -130,6 +161,33 @@ mod tests {
         assert_eq!(look(&prompts, &[1500], Some(500)), None);
         assert_eq!(look(&prompts, &[1500, 10, 1200], Some(903)), None);
         assert_eq!(look(&prompts, &[1500, 10, 1200, 10, 600], Some(800)), Some(Cut { sent: 1106, read: 800 }));
+    }
+
+    #[test]
+    fn a_prompt_that_counts_the_same_though_much_was_added_is_cut() {
+        let prompts = CutPrompts::default();
+        // Dense text, cut to half of the context from the first turn on: by four bytes a token it seems to fit.
+        assert_eq!(look(&prompts, &[2500], Some(502)), None);
+        assert_eq!(look(&prompts, &[2500, 10, 400], Some(502)), Some(Cut { sent: 604, read: 502 }));
+        assert_eq!(look(&prompts, &[2500, 10, 400, 10, 100], Some(502)), None, "hardly anything was added");
+        // It also stands still after a turn without a count.
+        let prompts = CutPrompts::default();
+        assert_eq!(look(&prompts, &[2500], Some(502)), None);
+        assert_eq!(look(&prompts, &[2500, 10, 400], None), None);
+        assert_eq!(look(&prompts, &[2500, 10, 400, 10, 100], Some(502)).map(|cut| cut.read), Some(502));
+    }
+
+    #[test]
+    fn a_count_that_stands_still_by_chance_is_no_cut() {
+        // Of what was new alone, as some versions count: the same each time.
+        let prompts = CutPrompts::default();
+        assert_eq!(look(&prompts, &[2500], Some(130)), None);
+        assert_eq!(look(&prompts, &[2500, 10, 400], Some(130)), None);
+        assert_eq!(look(&prompts, &[2500, 10, 400, 10, 400], Some(130)), None);
+        // Of a conversation that fits, however dense it is.
+        let prompts = CutPrompts::default();
+        assert_eq!(look(&prompts, &[1000], Some(300)), None);
+        assert_eq!(look(&prompts, &[1000, 10, 400], Some(300)), None);
     }
 
     #[test]

@@ -26,10 +26,13 @@ impl OllamaClient {
         match self.shown(&known, name).await {
             Ok(shown) if shown.lacks_tools() => {
                 let error = ModelError::new(ModelErrorKind::Settings, lacks_tools(name));
-                Probe::Failed { error, reached: true }
+                Probe::Unfit { error }
             }
             Ok(_) => Probe::Found,
-            Err(Unanswered { error, reached }) => Probe::Failed { error, reached },
+            Err(unanswered) => {
+                let Unanswered { error, reached } = self.not_running(unanswered);
+                Probe::Failed { error, reached }
+            }
         }
     }
 
@@ -46,21 +49,22 @@ impl OllamaClient {
     pub(super) fn not_running(&self, unanswered: Unanswered) -> Unanswered {
         let Unanswered { mut error, reached } = unanswered;
         if !reached {
-            error.message = with_start(&error.message);
+            error.message = self.with_start(&error.message);
         }
         Unanswered { error, reached }
+    }
+
+    /// A message about an Ollama that cannot be reached, with what to do about it.
+    pub(super) fn with_start(&self, message: &str) -> String {
+        let said = message.split(" Check the network").next().unwrap_or(message);
+        let fault = self.address.fault().map(|fault| format!(" {fault}")).unwrap_or_default();
+        format!("{said}{fault} Start it with `ollama serve`, or set OLLAMA_HOST to where it runs.")
     }
 }
 
 /// A model without a tag is its `latest`.
 fn is_same(known: &str, wanted: &str) -> bool {
     known == wanted || known.strip_suffix(":latest") == Some(wanted)
-}
-
-/// A message about an Ollama that cannot be reached, with what to do about it.
-pub(super) fn with_start(message: &str) -> String {
-    let said = message.split(" Check the network").next().unwrap_or(message);
-    format!("{said} Start it with `ollama serve`, or set OLLAMA_HOST to where it runs.")
 }
 
 /// What to do about a model that calls no tools.

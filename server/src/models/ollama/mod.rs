@@ -18,4 +18,4 @@ mod refusal;
 mod request;
 mod shown;
 
-pub(super) use provider::PROVIDER;
+pub(super) use provider::{PROVIDER, address_fault};

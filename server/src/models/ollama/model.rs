@@ -7,18 +7,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::error::{ModelError, ModelErrorKind};
 use super::super::http::{Failed, Refusal, Unanswered, Watch, watching};
-use super::super::limits::Limits;
+use super::super::limits::{FactSource, Limits};
 use super::super::model::Model;
 use super::super::probe::Probe;
 use super::super::retry::AttemptError;
-use super::super::turn::{Turn, TurnProgress, TurnRequest};
+use super::super::turn::{Retry, Turn, TurnProgress, TurnRequest};
 use super::answer::{Answer, Asked};
 use super::client::{Halved, Known, OllamaClient};
-use super::cut_prompts::Cut;
-use super::list::{lacks_tools, with_start};
+use super::cut_prompts::{Cut, estimated};
+use super::list::lacks_tools;
 use super::refusal::{Meaning, meaning};
 use super::request;
 use super::shown::Shown;
+use crate::contracts::Usage;
 use crate::text::{cut, safe_line};
 
 /// One model of an Ollama.
@@ -28,6 +29,17 @@ pub(super) struct Ollama {
     known: Arc<Known>,
     name: String,
     id: String,
+}
+
+/// What one attempt sent.
+#[derive(Debug, Clone, Copy)]
+struct Sent<'a> {
+    request: &'a TurnRequest,
+    shown: &'a Shown,
+    /// The context that it asked for, in tokens.
+    context: u64,
+    /// Whether it said how to think.
+    says_think: bool,
 }
 
 /// The most of Ollama's own words that a message quotes.
@@ -60,7 +72,7 @@ impl Ollama {
             self.client.shown(&self.known, &self.name).await.map_err(|unanswered| self.unanswered(unanswered))?;
         let context = self.client.context(&self.known, shown, &self.name);
         let think = shown.think(self.client.efforts.of(request.tier)).filter(|_| !self.known.refuses_think());
-        let says_think = think.is_some();
+        let sent = Sent { request, shown, context, says_think: think.is_some() };
         let body = Body::from(request::body(&self.name, request, context, think));
         let asked = Asked {
             model: self.name.clone(),
@@ -69,7 +81,7 @@ impl Ollama {
             context,
         };
         let answered = server.post(server.url(&["api", "chat"]), &self.name, body, Answer::of(asked), watch).await;
-        let answer = answered.map_err(|failed| self.explained(failed, shown, context, says_think))?;
+        let answer = answered.map_err(|failed| self.explained(failed, &sent))?;
         let cut = self.client.prompts.look(&self.name, request, answer.read(), context).filter(|_| !self.is_in_cloud());
         let turn = answer.finish();
         match cut {
@@ -82,16 +94,19 @@ impl Ollama {
     }
 
     fn unanswered(&self, unanswered: Unanswered) -> AttemptError {
+        let reason =
+            if unanswered.error.message.contains("did not answer") { "no answer in time" } else { "no connection" };
         let error = self.client.not_running(unanswered).error;
-        AttemptError { retry_after: None, ..again(error, "it says nothing of the model".to_owned()) }
+        AttemptError { retry_after: None, ..again(error, reason.to_owned()) }
     }
 
     /// A failed attempt, in words that say what to do with Ollama.
-    fn explained(&self, failed: Failed, shown: &Shown, context: u64, says_think: bool) -> AttemptError {
+    fn explained(&self, failed: Failed, sent: &Sent<'_>) -> AttemptError {
+        let Sent { shown, context, says_think, .. } = *sent;
         let mut attempt = failed.attempt;
         let Some(refusal) = &failed.refusal else {
             if attempt.reason.starts_with("no connection") {
-                attempt.error.message = with_start(&attempt.error.message);
+                attempt.error.message = self.client.with_start(&attempt.error.message);
             }
             return attempt;
         };
@@ -103,7 +118,7 @@ impl Ollama {
                 self.known.leave_out_think();
                 again(attempt.error, "it refuses `think` (400), which is left out from now on".to_owned())
             }
-            Meaning::TooLittleMemory => self.too_little_memory(attempt.error, &said, shown, context),
+            Meaning::TooLittleMemory => self.too_little_memory(attempt.error, &said, sent),
             Meaning::TooLong(tokens) => {
                 let has = tokens.map(|tokens| format!(": it has {tokens}")).unwrap_or_default();
                 let message = format!(
@@ -136,13 +151,24 @@ impl Ollama {
     }
 
     /// Half of the context once; then it is the user's to decide.
-    fn too_little_memory(&self, error: ModelError, said: &str, shown: &Shown, context: u64) -> AttemptError {
+    fn too_little_memory(&self, error: ModelError, said: &str, sent: &Sent<'_>) -> AttemptError {
+        let Sent { request, shown, context, .. } = *sent;
         let halved = self.known.halve();
         let half = self.client.context(&self.known, shown, &self.name);
         // Another task may have halved it while this one was asking.
         if halved == Halved::Now || half < context {
             let reason = format!("too little memory for a context of {context} tokens, so one of {half} is asked for");
             tracing::warn!("{}: {reason}", self.place());
+            if estimated(request) > half {
+                let message = format!(
+                    "{} has too little memory for a context of {context} tokens for {}, and the prompt does not fit one of \
+                     {half}. {}",
+                    self.place(),
+                    self.name,
+                    self.remedy(None, shown, half)
+                );
+                return finally(ModelErrorKind::ContextWindow, message, &reason);
+            }
             return again(error, reason);
         }
         let message = format!(
@@ -152,6 +178,17 @@ impl Ollama {
             self.name
         );
         finally(ModelErrorKind::Request, message, "too little memory")
+    }
+
+    /// What people are told where a halved context has no room for the prompt: the conversation begins anew, with less.
+    fn begins_anew(&self) -> TurnProgress {
+        let again = Retry {
+            provider: self.client.server.endpoint.provider(),
+            reason: "too little memory, so half of the context is asked for, and less is sent".to_owned(),
+            attempt: 2,
+            most: None,
+        };
+        TurnProgress::Retry { again, wait: Duration::ZERO, lost: Usage::default() }
     }
 
     fn was_cut(&self, cut: Cut, shown: &Shown, context: u64) -> String {
@@ -207,17 +244,28 @@ impl Model for Ollama {
         Some(self.client.server.endpoint.host.clone())
     }
 
+    fn address_fault(&self) -> Option<String> {
+        self.client.address.fault()
+    }
+
     async fn probe(&self) -> Probe {
         self.client.probe(&self.name).await
     }
 
+    fn tells_window(&self) -> bool {
+        true
+    }
+
     /// Its window is the context that each request asks for.
     async fn limits(&self) -> Limits {
-        let window = match self.client.shown(&self.known, &self.name).await {
-            Ok(shown) => Some(self.client.context(&self.known, shown, &self.name)),
-            Err(_) => None,
+        let found = match self.client.shown(&self.known, &self.name).await {
+            Ok(shown) => {
+                let (tokens, from) = self.client.context_from(&self.known, shown, &self.name);
+                Limits { window: Some(tokens), max_output: None, window_from: FactSource::NumCtx(from) }
+            }
+            Err(_) => Limits::default(),
         };
-        self.client.catalog.limits(&self.id, Limits::of_server(window, None))
+        self.client.catalog.limits(&self.id, found)
     }
 
     fn how_to_get(&self) -> Option<String> {
@@ -241,10 +289,19 @@ impl Model for Ollama {
                 }
             },
         };
-        let (mut turn, lost) = watching(progress, async |watch| {
+        let was_halved = self.known.is_halved();
+        let taken = watching(progress, async |watch| {
             self.client.server.with_retries(cancel, progress, || self.attempt(request, watch)).await
         })
-        .await?;
+        .await;
+        if let Err(error) = &taken
+            && error.kind == ModelErrorKind::ContextWindow
+            && !was_halved
+            && self.known.is_halved()
+        {
+            progress(self.begins_anew());
+        }
+        let (mut turn, lost) = taken?;
         turn.usage += lost;
         Ok(turn)
     }

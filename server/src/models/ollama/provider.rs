@@ -38,6 +38,11 @@ fn address(setup: &Setup<'_>) -> Address {
     Address::read(&setup.var(VARIABLE).unwrap_or_default())
 }
 
+/// What is wrong with the address in the user's variable: a sentence.
+pub(in super::super) fn address_fault(setup: &Setup<'_>) -> Option<String> {
+    address(setup).fault()
+}
+
 fn connect(setup: &Setup<'_>) -> Result<OllamaClient, ModelError> {
     let address = address(setup);
     let mut timing = Timing::of(setup)?;

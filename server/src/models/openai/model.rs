@@ -89,6 +89,10 @@ impl Model for OpenAi {
         self.client.probe(&self.name).await
     }
 
+    fn tells_window(&self) -> bool {
+        true
+    }
+
     async fn limits(&self) -> Limits {
         *self.limits.get_or_init(|| self.client.limits(&self.id, &self.name)).await
     }

@@ -44,6 +44,7 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
         let status = if index == 0 { EventStatus::Started } else { EventStatus::Progress };
         run.emit(EventPhase::Workflow, status, account);
     }
+    tell_windows(run).await;
     if base.is_none() && !matches!(run.goal, Goal::Accept { .. }) && !run.checks().is_empty() {
         sandbox(run).await;
     }
@@ -79,6 +80,15 @@ pub(crate) async fn drive(run: &Arc<Run>, base: Option<&Base>) -> RunEnd {
         }
     };
     finish(run, end)
+}
+
+/// Say how large the windows of models are whose size depends on a server or on settings.
+async fn tell_windows(run: &Run) {
+    let takes_no_turn = matches!(run.goal, Goal::Accept { .. } | Goal::Checks);
+    let Some(models) = run.models.as_ref().ok().filter(|_| !takes_no_turn) else { return };
+    for window in run.context.cancel.run_until_cancelled(models.windows()).await.unwrap_or_default() {
+        run.emit(EventPhase::Workflow, EventStatus::Progress, window);
+    }
 }
 
 type Step = Result<Option<RunEnd>, (EventPhase, PhaseError)>;

@@ -266,11 +266,14 @@ impl Endpoint {
     fn out_of_credit(&self, body: &ErrorBody) -> AttemptError {
         let quoted = self.quoted(body);
         let source = &self.credential_source;
+        let whose = match self.credential {
+            Credential::Nothing => String::new(),
+            _ => format!(" of the {} in {source}", self.credential.word()),
+        };
         let message = format!(
-            "{}: the account of the {} in {source} has reached its spend limit{quoted}. Add credit or raise the limit, \
-             then start again: what is done so far is kept.",
-            self.provider(),
-            self.credential.word()
+            "{}: the account{whose} has reached its spend limit{quoted}. Add credit or raise the limit, then start again: \
+             what is done so far is kept.",
+            self.provider()
         );
         finally(ModelErrorKind::Quota, message, "spend limit".to_owned())
     }

@@ -4,8 +4,11 @@ use super::check::{Check, CheckStatus};
 
 const KEYS: [&str; 3] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY"];
 
-/// What stands around a key and is none of it. No key is shown.
-pub(super) fn check_keys(env: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
+/// What stands around a key and is none of it, where no error among those `found` says so. No key is shown.
+pub(super) fn check_keys(env: &dyn Fn(&str) -> Option<String>, found: &[Check]) -> Vec<Check> {
+    let is_said = |name: &str| {
+        found.iter().any(|check| check.status == CheckStatus::Error && check.message.contains(&format!("in {name}")))
+    };
     let warning = |what: String, fix: &str| Check::new("key", CheckStatus::Warning, what).with_fix(fix);
     let slip = |name: &str| {
         let value = env(name)?;
@@ -15,7 +18,7 @@ pub(super) fn check_keys(env: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
             return None;
         }
         if ['"', '\'', '`'].into_iter().any(is_quoted) {
-            let what = format!("{name} stands in quotes, which are sent as a part of it");
+            let what = format!("{name} stands in quotes, which are no part of a key");
             return Some(warning(what, "Set it again without them: a shell takes quotes away, other files may not."));
         }
         if key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
@@ -28,7 +31,7 @@ pub(super) fn check_keys(env: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
         }
         None
     };
-    KEYS.iter().filter_map(|name| slip(name)).collect()
+    KEYS.iter().filter(|name| !is_said(name)).filter_map(|name| slip(name)).collect()
 }
 
 #[cfg(test)]
@@ -46,7 +49,7 @@ mod tests {
             (" ", ""),
             ("\"", ""),
         ] {
-            let found = check_keys(&|name| (name == "OPENAI_API_KEY").then(|| value.to_owned()));
+            let found = check_keys(&|name| (name == "OPENAI_API_KEY").then(|| value.to_owned()), &[]);
             let message = found.first().map(|check| check.message.clone()).unwrap_or_default();
             assert!(message.contains(expected) && !message.contains("sk-secret"), "{value:?}: {message}");
             assert_eq!(found.is_empty(), expected.is_empty(), "{value:?}");

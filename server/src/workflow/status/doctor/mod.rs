@@ -1,6 +1,7 @@
 //! Whether everything a run needs is there: the checks, what is wrong, and how to fix it.
 
 mod check;
+mod checks;
 mod files;
 mod keys;
 mod models;
@@ -61,6 +62,9 @@ pub async fn doctor(
         Ok(workspace) => {
             files::check_files(&workspace, &effective, &phases.handoffs(), &mut checks);
             checks.push(files::check_sandbox(&workspace, effective.sandbox).await);
+            if settings.is_ok() {
+                checks.extend(checks::check_checks(&workspace, &effective));
+            }
         }
         Err(error) => {
             let fix = "Name a folder that is there and that you may read: --workspace DIR, or open it in the editor.";
@@ -81,15 +85,17 @@ pub async fn doctor(
     } else {
         match models(&effective, env, editor) {
             Ok(models) => {
-                in_force = models::in_force(&models, &effective).await;
-                models_at_fault = models::check_models(&models, &in_force, &effective, env, &mut checks).await;
+                let asked = models::ask(&models, &effective).await;
+                models_at_fault = models::check_models(&asked, &effective, env, &mut checks);
+                in_force = asked.into_iter().map(|asked| asked.facts).collect();
             }
             Err(error) => {
                 models_at_fault = error.kind == ModelErrorKind::Settings;
                 checks.push(Check::failed("models", CheckStatus::Error, &error));
             }
         }
-        checks.extend(keys::check_keys(env));
+        let slips = keys::check_keys(env, &checks);
+        checks.extend(slips);
     }
     let ok = checks.iter().all(|check| check.status != CheckStatus::Error);
     let settings = settings.as_ref().map(settings::in_force).unwrap_or_default();

@@ -1,10 +1,14 @@
 //! The models: whether their providers are there and have them, and what is known of each.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::check::{Check, CheckStatus};
 use crate::config::{EffortChoice, Settings};
-use crate::models::{Effort, FactSource, Limits, Model, ModelErrorKind, Models, Price, Probe, Tier};
+use crate::models::{Effort, FactSource, Limits, Model, ModelError, ModelErrorKind, Models, Price, Probe, Tier};
 use crate::text;
 
 /// A model that would serve a run, and what is known of it.
@@ -28,6 +32,9 @@ pub struct ModelInForce {
     pub price: String,
     /// How long it is to think: `low`, `medium` or `high`.
     pub effort: &'static str,
+    /// What is wrong with the address that the user gave.
+    #[serde(skip)]
+    address_fault: Option<String>,
     /// How the user gets it where its server does not have it.
     #[serde(skip)]
     how_to_get: Option<String>,
@@ -45,15 +52,39 @@ const TIERS: [(Tier, &str); 3] =
 /// A window of fewer tokens does not hold a review with its diff.
 const SMALL_WINDOW: u64 = 32_000;
 
-/// What is known of the models. Their servers may be asked for it.
-pub(super) async fn in_force(models: &Models, settings: &Settings) -> Vec<ModelInForce> {
-    let mut found = Vec::new();
-    for (tier, _) in TIERS {
+/// How long all questions together may take: a little longer than one may, so that the answer says which it was.
+const PATIENCE: Duration = Duration::from_secs(11);
+
+/// A model that was asked for.
+pub(super) struct Asked {
+    pub(super) facts: ModelInForce,
+    probe: Probe,
+}
+
+/// What is known of the models, and whether their servers have them. All are asked at once.
+pub(super) async fn ask(models: &Models, settings: &Settings) -> Vec<Asked> {
+    let deadline = Instant::now() + PATIENCE;
+    let asking = TIERS.map(|(tier, _)| async move {
         let model = models.for_tier(tier);
-        let limits = models.catalog.limits(model.id(), model.limits().await);
-        found.push(of_model(model.as_ref(), limits, &models.catalog.price(model.id()), tier, &settings.effort));
-    }
-    found
+        let limits = timeout_at(deadline, model.limits());
+        let probe = timeout_at(deadline, model.probe());
+        let (limits, probe) = futures::join!(limits, probe);
+        let limits = models.catalog.limits(model.id(), limits.unwrap_or_default());
+        let facts = of_model(model.as_ref(), limits, &models.catalog.price(model.id()), tier, &settings.effort);
+        let probe = probe.unwrap_or_else(|_| silent(&facts));
+        Asked { facts, probe }
+    });
+    join_all(asking).await
+}
+
+/// A server that did not say in time whether it has a model.
+fn silent(facts: &ModelInForce) -> Probe {
+    let host = facts.host.as_deref().unwrap_or(&facts.account);
+    let waited = humantime::format_duration(PATIENCE);
+    let message = format!(
+        "{host} did not answer within {waited}. Look whether it is busy, or whether something else runs there."
+    );
+    Probe::Failed { error: ModelError::new(ModelErrorKind::Unavailable, message), reached: false }
 }
 
 fn of_model(model: &dyn Model, limits: Limits, price: &Price, tier: Tier, choice: &EffortChoice) -> ModelInForce {
@@ -74,6 +105,7 @@ fn of_model(model: &dyn Model, limits: Limits, price: &Price, tier: Tier, choice
         max_output,
         price: price.words(),
         effort,
+        address_fault: model.address_fault(),
         how_to_get: model.how_to_get(),
         is_unpriced: *price == Price::Unknown,
         is_unknown: !matches!(price, Price::Known { from: FactSource::Table, .. }),
@@ -126,37 +158,34 @@ impl ModelInForce {
 }
 
 /// The models, and whether their providers are there. Answers whether settings stand in the way.
-pub(super) async fn check_models(
-    models: &Models,
-    in_force: &[ModelInForce],
+pub(super) fn check_models(
+    models: &[Asked],
     settings: &Settings,
     env: &(dyn Fn(&str) -> Option<String> + Sync),
     checks: &mut Vec<Check>,
 ) -> bool {
-    let ids: Vec<String> = in_force.iter().map(|model| format!("{} {}", model.tier, model.id)).collect();
+    let ids: Vec<String> = models.iter().map(|model| format!("{} {}", model.facts.tier, model.facts.id)).collect();
     checks.push(Check::ok("models", ids.join(", ")));
     let mut at_fault = false;
     let mut asked: Vec<(String, CheckStatus)> = Vec::new();
-    for ((tier, name), facts) in TIERS.into_iter().zip(in_force) {
-        let model = models.for_tier(tier);
-        let probe = model.probe().await;
+    for ((_, name), Asked { facts, probe }) in TIERS.into_iter().zip(models) {
         let known = asked.iter().find(|(account, _)| *account == facts.account).map(|(_, status)| *status);
         let reached = match known {
             Some(status) => status,
             None => {
-                let status = check_provider(facts, &probe, env, checks);
+                let status = check_provider(facts, probe, env, checks);
                 asked.push((facts.account.clone(), status));
                 status
             }
         };
-        if let Some((mut check, is_fault)) = check_existence(facts, name, &probe, reached) {
+        if let Some((mut check, is_fault)) = check_existence(facts, name, probe, reached) {
             at_fault |= is_fault;
             if check.status != CheckStatus::Error {
                 with_facts(&mut check, facts, settings);
             }
             checks.push(check);
         }
-        if let Probe::Failed { error, .. } = &probe {
+        if let Probe::Failed { error, .. } = probe {
             at_fault |= error.kind == ModelErrorKind::Settings;
         }
     }
@@ -184,7 +213,14 @@ fn check_provider(
     let answers = || {
         let variable = address_variable(&model.id).filter(|name| env(name).is_some_and(|url| !url.trim().is_empty()));
         let from = variable.map(|name| format!(", which {name} names")).unwrap_or_default();
-        host.as_ref().map(|host| Check::ok("endpoint", format!("{host} answers{from}")))
+        host.as_ref().map(|host| {
+            let answers = format!("{host} answers{from}");
+            match &model.address_fault {
+                None => Check::ok("endpoint", answers),
+                Some(fault) => Check::new("endpoint", CheckStatus::Warning, format!("{answers}. {fault}"))
+                    .with_fix("Set it to a host and a port, such as localhost:11434."),
+            }
+        })
     };
     let mut worst = CheckStatus::Ok;
     let (key, endpoint) = match probe {
@@ -233,6 +269,7 @@ fn check_existence(
             let check = Check::new(name, CheckStatus::Error, format!("{host} has no model {id}")).with_fix(fix);
             Some((check, true))
         }
+        Probe::Unfit { error } => Some((Check::failed(name, CheckStatus::Error, error), true)),
         Probe::NotListed => {
             let message = format!("whether {id} is there cannot be told: {host} does not list it");
             Some((Check::new(name, CheckStatus::Warning, message), false))
@@ -292,9 +329,9 @@ mod tests {
     async fn found_with(probe: Probe, catalog: Catalog, settings: &Settings) -> (Vec<String>, bool) {
         let mut checks = Vec::new();
         let models = Models { catalog: Arc::new(catalog), ..Models::all(Arc::new(Probed(probe))) };
-        let in_force = in_force(&models, settings).await;
+        let asked = ask(&models, settings).await;
         let env = |name: &str| (name == "ANTHROPIC_BASE_URL").then(|| "https://api.anthropic.com".to_owned());
-        let at_fault = check_models(&models, &in_force, settings, &env, &mut checks).await;
+        let at_fault = check_models(&asked, settings, &env, &mut checks);
         let line = |check: &Check| format!("{} {:?} {} {:?}", check.name, check.status, check.message, check.fix);
         (checks.iter().skip(1).map(line).collect(), at_fault)
     }

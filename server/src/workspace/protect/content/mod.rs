@@ -11,9 +11,6 @@ use crate::contracts::RepoPath;
 use crate::text;
 use crate::workspace::{TextFile, unified};
 
-/// The beginning of every mask.
-const MARK: &str = "<masked by Baton: ";
-
 /// The longest private key that is recognised, in bytes: an RSA key of 16,384 bits has about 13,000.
 const LONGEST_KEY: usize = 64 * 1024;
 
@@ -213,7 +210,7 @@ pub fn unmasks(old: &str, new: &str, changed: &[(Range<usize>, Range<usize>)]) -
 
 /// The number of masks in a text. Models see them in place of secrets, and must not write them.
 pub fn masks(text: &str) -> usize {
-    text.matches(MARK).count()
+    text.matches(text::MASK).count()
 }
 
 impl TextFile {
@@ -372,9 +369,7 @@ fn push_mask(out: &mut String, secret: &str, name: &str) {
         let front = bare.len() - bare[number..].trim_start().len();
         out.push_str(&bare[..front]);
         if !bare.trim().is_empty() {
-            out.push_str(MARK);
-            out.push_str(name);
-            out.push('>');
+            out.push_str(&text::mask(name));
         }
         out.push_str(&line[line.len() - end..]);
     }
