@@ -190,12 +190,13 @@ fn faults_of_settings_are_reported_at_their_place() {
 
     session.write("baton.toml", "budget_usd = \"much\"\nbudget_eur = 1\n");
     let done = doctor(&session).api(&api).run().expect(2);
-    let faults: Vec<String> = (done.json()["checks"].as_array().unwrap().iter())
+    let faults: Vec<(String, Option<String>)> = (done.json()["checks"].as_array().unwrap().iter())
         .filter(|check| check["name"] == "settings" && check["status"] == "error")
-        .map(|check| check["fix"].as_str().unwrap().to_owned())
+        .map(|check| (check["message"].as_str().unwrap().to_owned(), check["fix"].as_str().map(str::to_owned)))
         .collect();
     assert_eq!(faults.len(), 2, "{}", done.stdout);
-    assert!(faults[0].starts_with("Fix it at its place: baton.toml:1:"), "{faults:?}");
+    assert!(faults[0].0.starts_with("baton.toml:1:") && faults[0].1.is_none(), "{faults:?}");
+    assert!(faults[1].1.as_ref().is_some_and(|fix| fix.starts_with("Fix each at its place.")), "{faults:?}");
     finds(&done, "models", "warning", "not looked at", "Fix the settings first.");
 }
 
@@ -236,7 +237,7 @@ fn a_flag_that_names_no_model_is_a_fault_of_usage() {
     with(&["review", "--base", "HEAD", "--model", "fast=antropic:x"]).reports("did you mean anthropic?");
     with(&["plan", "--feedback", "no", "--model", "quick=openai:x"]).reports("\"quick\" is no tier");
     let done = with(&["doctor", "--json", "--model", "fast=gpt"]);
-    finds(&done, "settings", "error", "--model: models.fast is \"gpt\"", "Fix it at its place: --model.");
+    finds(&done, "settings", "error", "--model: models.fast is \"gpt\"", "Fix it at its place. Settings are read from");
 }
 
 #[test]
@@ -310,4 +311,20 @@ fn a_prompt_of_the_users_that_is_empty_is_reported() {
     let done = doctor(&session).api(&api).run().expect(1);
     finds(&done, "prompts", "error", "plan.md is empty", "the built-in prompt is used then");
     assert_eq!(done.json()["ok"], json!(false));
+}
+
+#[test]
+fn checks_that_nobody_has_trusted_are_told_with_how_to_trust_them() {
+    let session = Session::in_git(&workspace(1));
+    let api = MessagesApi::start(Script::new());
+    session.write("baton.toml", "[[checks]]\nname = \"unit\"\ncommand = \"true\"\n");
+    let before = session.exists("../state");
+    let done = doctor(&session).api(&api).run().expect(0);
+    finds(&done, "checks", "warning", "1 check does not run", "`baton trust`");
+    assert!(check(&done, "checks").1.ends_with(": unit"), "{}", done.stdout);
+    assert_eq!(session.exists("../state"), before, "no key is made for it");
+    std::fs::remove_file(session.path("baton.toml")).unwrap();
+    session.write_user_config("[[checks]]\nname = \"unit\"\ncommand = \"true\"\n");
+    let done = doctor(&session).api(&api).run().expect(0);
+    finds(&done, "checks", "ok", "1 check may run: unit", "");
 }

@@ -43,6 +43,7 @@ mod ollama;
 mod openai;
 mod paths;
 mod phase_table;
+mod quoted_keys;
 mod quotes;
 mod review_against_base;
 mod rollback;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use baton::models::{
-    Block, Effort, Efforts, Message, Model, ModelError, ModelErrorKind, ModelFacts, Role, Tier, Turn, TurnRequest,
-    Wanted, resolve,
+    Block, Effort, Efforts, FactSource, Message, Model, ModelError, ModelErrorKind, ModelFacts, NumCtx, Role, Tier,
+    Turn, TurnRequest, Wanted, resolve,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ fn a_whole_run_is_taken_by_a_local_model_and_costs_nothing() {
     let done = run(&session, &api).run().expect(0);
     let said = format!("{}{}", done.stdout, done.stderr);
     assert!(said.contains(&format!("Ollama at {}, local, no cost", api.host())), "{said}");
+    let window = "ollama:qwen3: context window 32.8k tokens (num_ctx, the most unless your settings say more)";
+    assert_eq!(said.matches(window).count(), 1, "{said}");
     assert!(session.text("src/t1.rs").contains('1') && session.text("src/t2.rs").contains('1'));
 
     let chats = api.chats();
@@ -182,7 +184,8 @@ fn a_model_that_calls_no_tools_is_told() {
     assert_ne!(done.code, Some(0));
     done.reports("calls no tools").reports("OLLAMA_MODEL");
     let doctor = baton(&session, &api, &["doctor"]).run();
-    assert!(format!("{}{}", doctor.stdout, doctor.stderr).contains("calls no tools"), "{}", doctor.stdout);
+    assert!(doctor.stdout.contains("error    models.fast     Ollama's qwen3 calls no tools"), "{}", doctor.stdout);
+    assert!(doctor.stdout.contains("ok       endpoint"), "{}", doctor.stdout);
 }
 
 #[test]
@@ -202,6 +205,40 @@ fn too_little_memory_halves_the_context_once_and_that_is_said() {
     let done = run(&session, &api).run().expect(5);
     done.reports("too little memory for qwen3, with a context of 16384 tokens too");
     assert_eq!(api.chats().len(), 2);
+}
+
+#[tokio::test]
+async fn a_halved_context_is_what_prompts_are_planned_for() {
+    let api = talks().memory(5000).start();
+    let model = model(&api, 8192);
+    let window = async || {
+        let limits = model.limits().await;
+        (limits.window, limits.window_from)
+    };
+    assert_eq!(window().await, (Some(8192), FactSource::NumCtx(NumCtx::User)));
+    // It fits the whole context and not the half: a fresh conversation is planned, and the prompt is not sent again.
+    let error = turn(&model, &[18_000]).await.expect_err("it does not fit");
+    assert_eq!(error.kind, ModelErrorKind::ContextWindow);
+    assert!(error.message.contains("the prompt does not fit one of 4096"), "{error}");
+    assert_eq!(api.chats().len(), 1);
+    assert_eq!(window().await, (Some(4096), FactSource::NumCtx(NumCtx::Halved)));
+    turn(&model, &[300]).await.expect("it fits");
+    assert_eq!(api.chats()[1].body["options"]["num_ctx"], 4096);
+}
+
+#[test]
+fn a_port_that_is_none_is_told_by_doctor_and_by_the_first_error() {
+    let session = Session::new(&workspace(1));
+    let with = |args: &[&str]| {
+        let baton = session.baton(args.iter().copied()).env("OLLAMA_HOST", "127.0.0.1:99999");
+        baton.env("OLLAMA_MODEL", "qwen3").env("BATON_RETRY_BASE", "1ms").env("BATON_PROVIDER", "ollama").run()
+    };
+    let told = "OLLAMA_HOST names the port \"99999\", which is none, so port 11434 is asked.";
+    let found = with(&["doctor", "--json"]).stdout;
+    assert!(found.contains(&told.replace('"', "\\\"")), "{found}");
+    let run = with(&["run", "--auto-approve", "--task", "Do it"]).expect(5);
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert!(!run.stderr.contains("nothing of the model"), "{}", run.stderr);
 }
 
 #[test]

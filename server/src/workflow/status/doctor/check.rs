@@ -16,7 +16,7 @@ pub struct Check {
     pub status: CheckStatus,
     /// What is there, or what is wrong.
     pub message: String,
-    /// How to fix it.
+    /// How to fix it; of several that are mended alike, the last says it.
     pub fix: Option<String>,
 }
 

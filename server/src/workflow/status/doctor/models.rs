@@ -120,8 +120,11 @@ impl ModelInForce {
             _ => "Context window not known".to_owned(),
         };
         let output = self.max_output.map(|most| format!(", answers up to {}", text::tokens(most.into())));
-        let (price, effort) = (&self.price, self.effort);
-        format!("{window}{}. Price: {price}. Effort: {effort}, where it can be told.", output.unwrap_or_default())
+        format!("{window}{}. Price: {}. {}", output.unwrap_or_default(), self.price, self.effort_words())
+    }
+
+    fn effort_words(&self) -> String {
+        format!("Effort: {}, where it can be told.", self.effort)
     }
 
     /// What a run could stumble over, and how to fix it.
@@ -164,10 +167,11 @@ pub(super) fn check_models(
     env: &(dyn Fn(&str) -> Option<String> + Sync),
     checks: &mut Vec<Check>,
 ) -> bool {
-    let ids: Vec<String> = models.iter().map(|model| format!("{} {}", model.facts.tier, model.facts.id)).collect();
-    checks.push(Check::ok("models", ids.join(", ")));
+    checks.push(Check::ok("models", chosen(models)));
     let mut at_fault = false;
     let mut asked: Vec<(String, CheckStatus)> = Vec::new();
+    // Models that are there, each with the setting under which it is described.
+    let mut described: Vec<(&str, &'static str)> = Vec::new();
     for ((_, name), Asked { facts, probe }) in TIERS.into_iter().zip(models) {
         let known = asked.iter().find(|(account, _)| *account == facts.account).map(|(_, status)| *status);
         let reached = match known {
@@ -181,7 +185,15 @@ pub(super) fn check_models(
         if let Some((mut check, is_fault)) = check_existence(facts, name, probe, reached) {
             at_fault |= is_fault;
             if check.status != CheckStatus::Error {
-                with_facts(&mut check, facts, settings);
+                match described.iter().find(|(id, _)| *id == facts.id) {
+                    Some((id, setting)) => {
+                        check = Check::ok(name, format!("{id}, as {setting}. {}", facts.effort_words()));
+                    }
+                    None => {
+                        with_facts(&mut check, facts, settings);
+                        described.push((&facts.id, name));
+                    }
+                }
             }
             checks.push(check);
         }
@@ -190,6 +202,15 @@ pub(super) fn check_models(
         }
     }
     at_fault
+}
+
+/// Which model serves which tier.
+fn chosen(models: &[Asked]) -> String {
+    let facts = || models.iter().map(|model| &model.facts);
+    match models {
+        [first, ..] if facts().all(|other| other.id == first.facts.id) => format!("{} for every tier", first.facts.id),
+        _ => facts().map(|model| format!("{} {}", model.tier, model.id)).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Add what is known of a model to the check that it is there.
@@ -356,6 +377,62 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_model_that_cannot_call_tools_is_a_fault_of_its_own_setting() {
+        let error = ModelError::new(ModelErrorKind::Settings, "It calls no tools. Choose another.");
+        let (checks, at_fault) = found(Probe::Unfit { error }).await;
+        assert!(at_fault);
+        assert!(checks[1].starts_with("endpoint Ok api.anthropic.com answers"), "{checks:?}");
+        assert_eq!(checks[2], "models.fast Error It calls no tools Some(\"Choose another.\")");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_nothing_is_waited_for_once() {
+        let models = Models::all(Arc::new(Mute));
+        let began = Instant::now();
+        let asked = ask(&models, &Settings::default()).await;
+        assert_eq!(began.elapsed(), PATIENCE);
+        let mut checks = Vec::new();
+        check_models(&asked, &Settings::default(), &|_| None, &mut checks);
+        let endpoints: Vec<&Check> = checks.iter().filter(|check| check.name == "endpoint").collect();
+        assert!(matches!(endpoints.as_slice(), [one] if one.status == CheckStatus::Error), "{checks:?}");
+        assert!(endpoints[0].message.contains("gpu.lan did not answer within 11s"), "{}", endpoints[0].message);
+    }
+
+    struct Mute;
+
+    #[async_trait]
+    impl Model for Mute {
+        fn id(&self) -> &str {
+            "ollama:m"
+        }
+
+        fn account(&self) -> String {
+            "Ollama at gpu.lan".to_owned()
+        }
+
+        fn host(&self) -> Option<String> {
+            Some("gpu.lan".to_owned())
+        }
+
+        async fn probe(&self) -> Probe {
+            std::future::pending().await
+        }
+
+        async fn limits(&self) -> Limits {
+            std::future::pending().await
+        }
+
+        async fn turn(
+            &self,
+            _: &TurnRequest,
+            _: &CancellationToken,
+            _: &(dyn Fn(TurnProgress) + Send + Sync),
+        ) -> Result<Turn, ModelError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
     async fn models_that_need_no_asking_are_not_looked_for() {
         let (checks, at_fault) = found(Probe::NotNeeded).await;
         assert_eq!((checks.len(), at_fault), (5, false), "{checks:?}");
@@ -368,8 +445,13 @@ mod tests {
         assert_eq!(checks[1], "endpoint Ok api.anthropic.com answers, which ANTHROPIC_BASE_URL names None");
         assert_eq!(
             checks[4],
-            "models.powerful Warning anthropic:claude-opus-9 is there. Context window not known. Price: not known, so that \
-             tokens alone are counted. Effort: high, where it can be told. A prompt that is too long for it is noticed only \
+            "models.powerful Ok anthropic:claude-opus-9, as models.fast. Effort: high, where it can be told. None",
+            "the same model is described once"
+        );
+        assert_eq!(
+            checks[2],
+            "models.fast Warning anthropic:claude-opus-9 is there. Context window not known. Price: not known, so that \
+             tokens alone are counted. Effort: low, where it can be told. A prompt that is too long for it is noticed only \
              by its server. Some(\"Say it in your own baton/config.toml: [[model_facts]] with name = \\\"anthropic:claude-opus-9\\\" \
              and window.\")"
         );

@@ -42,12 +42,12 @@ pub(super) fn check_settings(settings: &Result<Loaded, ConfigErrors>, checks: &m
             }
         }
         Err(ConfigErrors(errors)) => {
-            for error in errors {
-                let place = &error.place;
-                checks.push(
-                    Check::new("settings", CheckStatus::Error, error.to_string())
-                        .with_fix(format!("Fix it at its place: {place}. {}", where_settings_are())),
-                );
+            let faults = errors.iter().map(|error| Check::new("settings", CheckStatus::Error, error.to_string()));
+            checks.extend(faults);
+            // Each says its place; what holds for all of them is said once.
+            if let Some(last) = checks.last_mut().filter(|_| !errors.is_empty()) {
+                let mend = if errors.len() == 1 { "Fix it at its place." } else { "Fix each at its place." };
+                last.fix = Some(format!("{mend} {}", where_settings_are()));
             }
         }
     }
