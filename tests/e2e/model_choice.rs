@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use baton::models::{ModelError, Wanted, resolve};
 use serde_json::{Value, json};
 
 use crate::support::messages_api::chat::{ChatApi, Dialect, MODEL};
@@ -137,4 +138,30 @@ fn a_provider_that_settings_leave_nothing_to_serve_is_said_to_be_set_aside() {
         "--provider openai serves only what no setting names, and models.fast is ollama:qwen3:8b (baton.toml:1:15)";
     assert!(words.join(" ").contains(said), "{}", done.stderr);
     assert!(servers.anthropic.requests().is_empty(), "a name without a provider is one of --provider");
+}
+
+/// What the models of a provider are called, with these variables.
+fn named(provider: &str, env: &[(&str, &str)]) -> Result<String, ModelError> {
+    let wanted = Wanted { provider: Some(provider.to_owned()), ..Wanted::default() };
+    let variable = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    resolve(&wanted, &variable, None).map(|models| models.balanced.id().to_owned())
+}
+
+#[test]
+fn a_default_model_may_have_its_provider_before_it_and_no_other() {
+    let openai = |model: &str| named("openai", &[("OPENAI_API_KEY", "k"), ("OPENAI_MODEL", model)]);
+    for (name, id) in [
+        ("m", "openai:m"),
+        ("openai:m", "openai:m"),
+        ("qwen3:8b", "openai:qwen3:8b"),
+        ("openai:qwen3:8b", "openai:qwen3:8b"),
+        ("openai/m:free", "openai:openai/m:free"),
+    ] {
+        assert_eq!(openai(name).unwrap(), id);
+    }
+    assert_eq!(named("ollama", &[("OLLAMA_MODEL", "ollama:qwen3:8b")]).unwrap(), "ollama:qwen3:8b");
+    for name in ["ollama:m", "anthropic:m", "openai:"] {
+        let message = openai(name).unwrap_err().message;
+        assert!(message.starts_with(&format!("OPENAI_MODEL is {name:?}, and names a model of `openai`")), "{message}");
+    }
 }

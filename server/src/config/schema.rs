@@ -55,8 +55,11 @@ fn is_of_file(setting: &Setting, layer: Layer) -> bool {
 
 fn setting_schema(setting: &Setting, layer: Layer) -> Value {
     let mut schema = kind_schema(setting, layer);
-    let lowers = setting.scope == Scope::Lowers && !layer.is_users();
-    let hint = if lowers { " A workspace may lower this limit, not raise it." } else { "" };
+    let hint = match setting.scope {
+        Scope::Lowers if !layer.is_users() => " A workspace may lower this limit, not raise it.".to_owned(),
+        Scope::UserFor(value) if !layer.is_users() => format!(" Only your own {USER_FILE} may set {value}."),
+        _ => String::new(),
+    };
     schema["description"] = json!(format!("{}{hint}", setting.doc));
     if let Some(default) = default(setting) {
         schema["default"] = default;

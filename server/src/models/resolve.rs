@@ -443,31 +443,6 @@ mod tests {
     }
 
     #[test]
-    fn a_default_model_may_have_its_provider_before_it_and_no_other() {
-        let provider = |name: &str| Wanted { provider: Some(name.to_owned()), ..Wanted::default() };
-        for (name, id) in [
-            ("m", "openai:m"),
-            ("openai:m", "openai:m"),
-            ("qwen3:8b", "openai:qwen3:8b"),
-            ("openai:qwen3:8b", "openai:qwen3:8b"),
-            ("openai/m:free", "openai:openai/m:free"),
-        ] {
-            let env = [("OPENAI_API_KEY", "k"), ("OPENAI_MODEL", name)];
-            assert_eq!(with(&provider("openai"), &env).expect("resolves").balanced.id(), id);
-        }
-        let model =
-            |name| with(&provider("ollama"), &[("OLLAMA_MODEL", name)]).map(|models| models.fast.id().to_owned());
-        assert_eq!(model("ollama:qwen3:8b").expect("resolves"), "ollama:qwen3:8b");
-        for name in ["ollama:m", "anthropic:m", "openai:"] {
-            let message = refused(&provider("openai"), &[("OPENAI_API_KEY", "k"), ("OPENAI_MODEL", name)]);
-            assert!(
-                message.starts_with(&format!("OPENAI_MODEL is {name:?}, and names a model of `openai`")),
-                "{message}"
-            );
-        }
-    }
-
-    #[test]
     fn a_bare_name_is_refused_with_the_right_form() {
         let wanted = Wanted { balanced: Some("claude-sonnet-5-5".to_owned()), ..Wanted::default() };
         let message = refused(&wanted, &[KEY]);
