@@ -114,6 +114,9 @@ impl RepoPath {
     /// what HFS+, APFS and NTFS take for one name. And without what Windows drops or takes for something else: dots and
     /// spaces at the end of a name, and the name of a stream behind a colon.
     pub fn key(&self) -> String {
+        if is_plain(&self.0) {
+            return self.0.to_ascii_lowercase();
+        }
         let on_windows = |component: &str| {
             let folded = fold(component);
             let file = folded.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
@@ -121,6 +124,17 @@ impl RepoPath {
         };
         self.components().map(on_windows).collect::<Vec<_>>().join("/")
     }
+}
+
+/// Whether the [key](RepoPath::key) of a path is the path in lower case, as it is for nearly every file of a tree.
+fn is_plain(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let is_end = |at: usize| bytes.get(at + 1).is_none_or(|next| *next == b'/');
+    bytes.iter().enumerate().all(|(at, byte)| match byte {
+        b':' => false,
+        b'.' | b' ' => !is_end(at),
+        byte => byte.is_ascii(),
+    })
 }
 
 /// Whose rules a name is held against.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::contracts::RepoPath;
 use crate::workspace::{
-    self, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, is_secret_text, masks, readable,
+    self, Globs, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, by_folder, is_secret_text, masks, readable,
 };
 
 use super::error::{ToolError, sentence};
@@ -84,10 +84,10 @@ impl Toolbox {
     pub(super) fn files(
         &self,
         folder: Option<&RepoPath>,
-        glob: Option<&str>,
+        globs: Option<&Globs>,
         limit: usize,
     ) -> Result<Listing, ToolError> {
-        let walk = Walk { memory_dir: &self.memory_dir, folder, glob, limit };
+        let walk = Walk { memory_dir: &self.memory_dir, folder, globs, limit };
         let overlay = self.touched();
         let listing = workspace::files_until(&self.workspace, &walk, &self.interrupt);
         let mut listing = match listing {
@@ -102,12 +102,11 @@ impl Toolbox {
             return Ok(listing);
         }
         listing.files.retain(|path| overlay.get(path) != Some(&false));
-        let is_asked_for = workspace::matcher(&walk).map_err(|error| sentence(&error))?;
         let listed: HashSet<RepoPath> = listing.files.iter().cloned().collect();
-        let new = overlay.iter().filter(|(path, exists)| **exists && is_asked_for(path) && !listed.contains(*path));
+        let new = overlay.iter().filter(|(path, exists)| **exists && walk.wants(path) && !listed.contains(*path));
         listing.files.extend(new.map(|(path, _)| path.clone()));
         // The order of a walk: folder by folder.
-        listing.files.sort_by(|a, b| a.components().cmp(b.components()));
+        listing.files.sort_by(by_folder);
         Ok(listing)
     }
 

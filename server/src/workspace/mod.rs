@@ -21,7 +21,9 @@ mod durable;
 mod error;
 mod excerpt;
 mod file_state;
+mod found;
 mod git;
+mod globs;
 mod identity;
 mod ignored;
 mod interrupt;
@@ -59,6 +61,7 @@ pub use git::{
     Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Committed, Head, RepositoryState, Unreadable,
     checkpoint, diff_with, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
 };
+pub use globs::{BadGlobs, Globs};
 pub use identity::{Identity, identity};
 pub use interrupt::{Interrupt, Interrupted};
 pub use opened::read_as_editor;
@@ -67,7 +70,7 @@ pub use ownership::Owner;
 pub use path_state::read_exact;
 pub use protect::{
     GitFolders, Kind, Protection, Row, TABLE, flag, in_git_folder, is_flagged, is_secret, is_secret_text, masked,
-    masks, opaque, protection, unified_masked, unmasks,
+    masks, opaque, protection, secret_spans, unified_masked, unmasks,
 };
 pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
@@ -79,10 +82,9 @@ pub use root::Workspace;
 pub use sandbox::sandbox_stage;
 pub use sandbox::{Ended, Job, Place, Ran, Sandbox, SandboxWish, ViewEdit};
 pub use staging::{StagedChange, Staging, StagingError, Writable};
-pub use text_file::{CannotEncode, NotText, TextFile};
+pub use text_file::{CannotEncode, NotText, TextFile, text_of};
 pub use upwards::{Mark, mark};
-pub(crate) use walk::matcher;
-pub use walk::{Listing, Walk, WalkError, files, files_until, is_ignored};
+pub use walk::{Listing, Walk, WalkError, by_folder, files, files_until, is_ignored, visit_files};
 pub use watch::Watch;
 
 #[cfg(test)]

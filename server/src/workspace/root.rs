@@ -85,7 +85,12 @@ impl Workspace {
     /// [`is_secret`].)
     pub fn is_secret_by_link(&self, path: &RepoPath) -> bool {
         let metadata = self.dir().symlink_metadata(path.as_str());
-        metadata.is_ok_and(|metadata| self.inner.secret_inodes.contain(self.root(), &metadata))
+        metadata.is_ok_and(|metadata| self.is_secret_inode(&metadata))
+    }
+
+    /// Whether a file with this metadata is a secret, under whatever name it was opened.
+    pub(super) fn is_secret_inode(&self, metadata: &Metadata) -> bool {
+        self.inner.secret_inodes.contain(self.root(), metadata)
     }
 
     /// Whether it is a regular file; links inside the workspace are followed.

@@ -1,18 +1,24 @@
-//! Listing the files that agents may know.
+//! The files that agents may know: finding them, on two threads.
 
+use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ignore::WalkBuilder;
+use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use super::globs::Globs;
 use super::ignored::{Fault, Ignored};
-use super::protect::{is_never, is_secret};
+use super::protect::{is_never_key, is_secret_key};
 use super::{Interrupt, Interrupted, Workspace, WorkspaceError};
-use crate::contracts::{FileGlob, RepoPath};
-use crate::text;
+use crate::contracts::RepoPath;
 
 /// How many entries are visited before a walk gives up: such a workspace needs a narrower question.
 const MAX_VISITED: usize = 500_000;
+
+/// More would take the machine from its user, and the disk is what limits it.
+const THREADS: usize = 2;
 
 /// Which files to list.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +27,8 @@ pub struct Walk<'a> {
     pub memory_dir: &'a RepoPath,
     /// Only beneath this folder.
     pub folder: Option<&'a RepoPath>,
-    /// Only files that match: a pattern without a slash by name, others by path from the root or from the folder.
-    pub glob: Option<&'a str>,
+    /// Only files that these want.
+    pub globs: Option<&'a Globs>,
     /// The largest number of files to return.
     pub limit: usize,
 }
@@ -39,14 +45,6 @@ pub struct Listing {
 /// Why files cannot be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError {
-    /// The glob is invalid.
-    #[error("the glob {glob:?} is not valid: {reason}; write for example *.rs or src/**/*.rs")]
-    Glob {
-        /// The glob.
-        glob: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// There is no such folder.
     #[error("there is no folder {0}")]
     NoFolder(RepoPath),
@@ -61,11 +59,19 @@ pub enum WalkError {
     Interrupted(#[from] Interrupted),
 }
 
+impl Walk<'_> {
+    /// Whether a path is one that the walk would list, be it on disk or not.
+    pub(crate) fn wants(&self, path: &RepoPath) -> bool {
+        self.folder.is_none_or(|folder| is_beneath_or_same(path.as_str(), folder.as_str()))
+            && self.globs.is_none_or(|globs| globs.want(path, self.folder))
+    }
+}
+
 /// Lists the files that agents may know: no ignored ones (by git's rules, also without git), no secrets, not `.git` or
 /// the memory folder, no links, no names that no [`RepoPath`] can have. Hidden files are listed.
 ///
 /// # Errors
-/// When the folder does not exist or the glob is invalid.
+/// When the folder does not exist.
 pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkError> {
     files_until(workspace, walk, &Interrupt::never())
 }
@@ -73,46 +79,94 @@ pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkErro
 /// [`files`], unless interrupted.
 ///
 /// # Errors
-/// When the folder does not exist, the glob is invalid, or when interrupted.
+/// When the folder does not exist, or when interrupted.
 pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt) -> Result<Listing, WalkError> {
-    let glob = walk.glob.map(compile).transpose()?;
+    let found = Mutex::new(Vec::new());
+    let visitor = || {
+        |path: RepoPath| {
+            if !workspace.is_secret_by_link(&path) {
+                lock(&found).push(path);
+            }
+            ControlFlow::Continue(())
+        }
+    };
+    let mut more = visit_files(workspace, walk, interrupt, visitor)?;
+    let mut files = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    files.sort_unstable_by(by_folder);
+    more |= files.len() > walk.limit;
+    files.truncate(walk.limit);
+    Ok(Listing { files, more })
+}
+
+/// Hands every file that [`files`] would list to a visitor, whatever the limit, on two threads and in no order; each has
+/// a visitor of its own. Whether there are more, for a walk gives up in a tree that is too large.
+///
+/// A file with several names is handed over too, though another of them may be a secret's: see
+/// [`Workspace::is_secret_by_link`], and [`Workspace::read_found`], which does not read such a file.
+///
+/// # Errors
+/// When the folder does not exist, or when interrupted.
+pub fn visit_files<V>(
+    workspace: &Workspace,
+    walk: &Walk<'_>,
+    interrupt: &Interrupt,
+    visitor: impl Fn() -> V,
+) -> Result<bool, WalkError>
+where
+    V: FnMut(RepoPath) -> ControlFlow<()> + Send,
+{
     let folder = match walk.folder {
         Some(folder) => Some(real_folder(workspace, folder)?),
         None => None,
     };
-    let mut listing = Listing { files: Vec::new(), more: false };
-    let mut builder = WalkBuilder::new(workspace.root());
-    // Ignore rules are read within bounds by `ignored`.
-    builder.standard_filters(false).follow_links(false).sort_by_file_name(Ord::cmp);
-    let fault = filter_entries(&mut builder, workspace, folder.clone(), walk.memory_dir.clone())?;
-    for (visited, entry) in builder.build().enumerate() {
-        if visited >= MAX_VISITED {
-            listing.more = true;
-            break;
-        }
-        interrupt.check()?;
-        // A folder without read permission is empty.
-        let Ok(entry) = entry else { continue };
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            continue;
-        }
-        let Some(path) = repo_path(workspace.root(), entry.path()) else { continue };
-        if is_secret(&path) || !glob.as_ref().is_none_or(|glob| matches(glob, &path, folder.as_ref())) {
-            continue;
-        }
-        if workspace.is_secret_by_link(&path) {
-            continue;
-        }
-        if listing.files.len() == walk.limit {
-            listing.more = true;
-            break;
-        }
-        listing.files.push(path);
+    let entries = Entries {
+        root: workspace.root(),
+        ignored: Ignored::of(workspace).map_err(WorkspaceError::from)?,
+        memory_key: walk.memory_dir.key(),
+        globs: walk.globs,
+        folder: folder.as_ref(),
+    };
+    if folder.as_ref().map(|folder| entries.is_off_limits(folder)).transpose().map_err(WorkspaceError::from)? == Some(true) {
+        return Ok(false);
     }
-    let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match fault {
-        Some(fault) => Err(WorkspaceError::from(fault).into()),
-        None => Ok(listing),
+    let start = folder.as_ref().map_or_else(|| workspace.root().to_owned(), |path| workspace.root().join(path.as_str()));
+    let mut builder = WalkBuilder::new(start);
+    // Ignore rules are read within bounds by `ignored`.
+    builder.standard_filters(false).follow_links(false).threads(THREADS);
+    let (visited, stopped) = (AtomicUsize::new(0), Mutex::new(None));
+    builder.build_parallel().run(|| {
+        let mut visitor = visitor();
+        let (entries, visited, stopped) = (&entries, &visited, &stopped);
+        Box::new(move |entry| {
+            if visited.fetch_add(1, Ordering::Relaxed) >= MAX_VISITED {
+                lock(stopped).get_or_insert(Stopped::TooMany);
+                return WalkState::Quit;
+            }
+            if let Err(interrupted) = interrupt.check() {
+                lock(stopped).get_or_insert(Stopped::Interrupted(interrupted));
+                return WalkState::Quit;
+            }
+            // A folder without read permission is empty.
+            let Ok(entry) = entry else { return WalkState::Continue };
+            match entries.look_at(&entry) {
+                Ok(Look::Folder) => WalkState::Continue,
+                Ok(Look::Nothing) => WalkState::Skip,
+                Ok(Look::File(path)) => match visitor(path) {
+                    ControlFlow::Continue(()) => WalkState::Continue,
+                    ControlFlow::Break(()) => WalkState::Quit,
+                },
+                Err(fault) => {
+                    lock(stopped).get_or_insert(Stopped::Fault(fault));
+                    WalkState::Quit
+                }
+            }
+        })
+    });
+    match stopped.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        None => Ok(false),
+        Some(Stopped::TooMany) => Ok(true),
+        Some(Stopped::Interrupted(interrupted)) => Err(interrupted.into()),
+        Some(Stopped::Fault(fault)) => Err(WorkspaceError::from(fault).into()),
     }
 }
 
@@ -125,37 +179,85 @@ pub fn is_ignored(workspace: &Workspace, path: &RepoPath) -> Result<bool, Worksp
     Ok(ignored || !workspace.is_file(path))
 }
 
-/// Excludes what is ignored, off limits or outside the folder. Returns where the first fault of a rule file is stored.
-fn filter_entries(
-    builder: &mut WalkBuilder,
-    workspace: &Workspace,
-    folder: Option<RepoPath>,
-    memory_dir: RepoPath,
-) -> Result<Arc<Mutex<Option<Fault>>>, WorkspaceError> {
-    let root = workspace.root().to_owned();
-    let ignored = Ignored::of(workspace)?;
-    let fault = Arc::new(Mutex::new(None));
-    let first_fault = fault.clone();
-    builder.filter_entry(move |entry| {
-        // The root has no path in the workspace; names that are no valid path are dropped later.
-        let Some(path) = repo_path(&root, entry.path()) else { return true };
-        if is_never(&path, &memory_dir) {
-            return false;
+/// The order of a listing: by name within each folder.
+pub fn by_folder(a: &RepoPath, b: &RepoPath) -> std::cmp::Ordering {
+    // No name holds a slash, so as the lowest byte it parts the names.
+    let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+    let (a, b) = (a.as_str().as_bytes(), b.as_str().as_bytes());
+    let apart = a.iter().zip(b).position(|(a, b)| a != b);
+    apart.map_or_else(|| a.len().cmp(&b.len()), |at| rank(&a[at]).cmp(&rank(&b[at])))
+}
+
+/// Why a walk came to no end.
+enum Stopped {
+    TooMany,
+    Interrupted(Interrupted),
+    Fault(Fault),
+}
+
+/// What an entry of a folder is to a walk.
+enum Look {
+    Folder,
+    File(RepoPath),
+    Nothing,
+}
+
+/// What decides on each entry.
+struct Entries<'a> {
+    root: &'a Path,
+    ignored: Ignored,
+    memory_key: String,
+    globs: Option<&'a Globs>,
+    folder: Option<&'a RepoPath>,
+}
+
+impl Entries<'_> {
+    fn look_at(&self, entry: &DirEntry) -> Result<Look, Fault> {
+        let Some(kind) = entry.file_type() else { return Ok(Look::Nothing) };
+        if entry.depth() == 0 {
+            return Ok(Look::Folder);
         }
-        let is_in_folder = folder.as_ref().is_none_or(|folder| {
-            is_beneath_or_same(folder.as_str(), path.as_str()) || is_beneath_or_same(path.as_str(), folder.as_str())
+        let is_folder = kind.is_dir();
+        if !is_folder && !kind.is_file() {
+            return Ok(Look::Nothing);
+        }
+        let Some(path) = repo_path(self.root, entry.path()) else { return Ok(Look::Nothing) };
+        let is_wanted = self.globs.is_none_or(|globs| match is_folder {
+            true => !globs.leave_out(&path, self.folder),
+            false => globs.want(&path, self.folder),
         });
-        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-        is_in_folder
-            && match ignored.is_ignored_path(path.as_str(), is_folder) {
-                Ok(is_ignored) => !is_ignored,
-                Err(fault) => {
-                    first_fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-                    false
-                }
+        if !is_wanted {
+            return Ok(Look::Nothing);
+        }
+        let key = path.key();
+        let is_off_limits = is_never_key(&key, &self.memory_key)
+            || self.ignored.is_ignored_path(path.as_str(), is_folder)?
+            || (!is_folder && is_secret_key(&key));
+        Ok(match (is_off_limits, is_folder) {
+            (true, _) => Look::Nothing,
+            (false, true) => Look::Folder,
+            (false, false) => Look::File(path),
+        })
+    }
+
+    /// Whether a folder, or one above it, is never looked at.
+    fn is_off_limits(&self, folder: &RepoPath) -> Result<bool, Fault> {
+        if is_never_key(&folder.key(), &self.memory_key) {
+            return Ok(true);
+        }
+        let text = folder.as_str();
+        for end in text.match_indices('/').map(|(at, _)| at).chain([text.len()]) {
+            if self.ignored.is_ignored_path(&text[..end], true)? {
+                return Ok(true);
             }
-    });
-    Ok(fault)
+        }
+        Ok(false)
+    }
+}
+
+/// A poisoned lock is ignored: each change of what it guards is atomic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_beneath_or_same(path: &str, folder: &str) -> bool {
@@ -171,43 +273,24 @@ fn real_folder(workspace: &Workspace, folder: &RepoPath) -> Result<RepoPath, Wal
 }
 
 fn repo_path(root: &Path, path: &Path) -> Option<RepoPath> {
-    let relative = path.strip_prefix(root).ok()?;
-    let text = relative.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()?.join("/");
+    let relative = relative(root, path)?;
     // A backslash in a name would be read as a slash.
-    RepoPath::parse(&text).ok().filter(|path| path.as_str() == text)
+    RepoPath::parse(&relative).ok().filter(|path| path.as_str() == relative)
 }
 
-struct Glob {
-    matcher: FileGlob,
-    by_name: bool,
+#[cfg(unix)]
+fn relative<'a>(root: &Path, path: &'a Path) -> Option<Cow<'a, str>> {
+    use std::os::unix::ffi::OsStrExt;
+    // The walk puts names behind the root as it was given, so that comparing bytes is enough.
+    let rest = path.as_os_str().as_bytes().strip_prefix(root.as_os_str().as_bytes())?;
+    std::str::from_utf8(rest.strip_prefix(b"/").unwrap_or(rest)).ok().map(Cow::Borrowed)
 }
 
-/// Compiles a glob.
-fn compile(glob: &str) -> Result<Glob, WalkError> {
-    let pattern = glob.trim().trim_start_matches("./").trim_start_matches('/');
-    let fault = |reason: String| WalkError::Glob { glob: text::head(glob, 200).to_owned(), reason };
-    let matcher = FileGlob::parse(pattern).map_err(|error| fault(error.to_string()))?;
-    Ok(Glob { matcher, by_name: !pattern.contains('/') })
-}
-
-fn matches(glob: &Glob, path: &RepoPath, folder: Option<&RepoPath>) -> bool {
-    if glob.by_name {
-        return glob.matcher.is_match(path.file_name());
-    }
-    let below = folder.and_then(|folder| path.as_str().strip_prefix(folder.as_str())?.strip_prefix('/'));
-    glob.matcher.is_match(path.as_str()) || below.is_some_and(|below| glob.matcher.is_match(below))
-}
-
-/// A predicate for paths that a walk would list, whether they exist on disk or not.
-///
-/// # Errors
-/// When the glob is invalid.
-pub(crate) fn matcher<'a>(walk: &'a Walk<'_>) -> Result<impl Fn(&RepoPath) -> bool + 'a, WalkError> {
-    let glob = walk.glob.map(compile).transpose()?;
-    Ok(move |path: &RepoPath| {
-        walk.folder.is_none_or(|folder| is_beneath_or_same(path.as_str(), folder.as_str()))
-            && glob.as_ref().is_none_or(|glob| matches(glob, path, walk.folder))
-    })
+#[cfg(not(unix))]
+fn relative<'a>(root: &Path, path: &'a Path) -> Option<Cow<'a, str>> {
+    let relative = path.strip_prefix(root).ok()?;
+    let names = relative.components().map(|part| part.as_os_str().to_str()).collect::<Option<Vec<_>>>()?;
+    Some(Cow::Owned(names.join("/")))
 }
 
 #[cfg(test)]
@@ -218,7 +301,8 @@ mod tests {
     fn list(fixture: &Fixture, folder: Option<&str>, glob: Option<&str>, limit: usize) -> Vec<String> {
         let folder = folder.map(path);
         let memory_dir = memory();
-        let walk = Walk { memory_dir: &memory_dir, folder: folder.as_ref(), glob, limit };
+        let globs = glob.map(|glob| Globs::parse([glob]).unwrap());
+        let walk = Walk { memory_dir: &memory_dir, folder: folder.as_ref(), globs: globs.as_ref(), limit };
         let listing = files(&fixture.workspace(), &walk).unwrap();
         let mut names: Vec<String> = listing.files.into_iter().map(Into::into).collect();
         if listing.more {
@@ -287,21 +371,49 @@ x
         assert_eq!(list(&fixture, None, Some("src/*.rs"), 100), ["src/main.rs"]);
         assert_eq!(list(&fixture, None, Some("./src/**/*.rs"), 100), ["src/deep/a.rs", "src/main.rs"]);
         assert_eq!(list(&fixture, None, Some("*.{rs,yml}"), 1), [".github/workflows/ci.yml", "…"]);
-        assert!(list(&fixture, Some("target"), None, 100).is_empty(), "an ignored folder shows nothing");
+        for off_limits in ["target", ".git", ".agent_memory"] {
+            assert!(list(&fixture, Some(off_limits), None, 100).is_empty(), "{off_limits} shows nothing");
+        }
+        assert_eq!(list(&fixture, Some("src"), Some("!deep"), 100), ["src/main.rs"]);
+        assert_eq!(list(&fixture, None, Some("!src/** !.github"), 100), [".gitignore"]);
     }
 
     #[test]
     fn what_cannot_be_listed_is_reported() {
         let fixture = Fixture::new(TREE);
         let memory_dir = memory();
-        let error = |folder: Option<&RepoPath>, glob| {
-            let walk = Walk { memory_dir: &memory_dir, folder, glob, limit: 10 };
+        let error = |folder: &RepoPath| {
+            let walk = Walk { memory_dir: &memory_dir, folder: Some(folder), globs: None, limit: 10 };
             files(&fixture.workspace(), &walk).unwrap_err().to_string()
         };
-        assert!(error(None, Some("src/[a")).contains("src/[a"));
-        assert!(error(None, Some("")).contains("empty"));
-        assert_eq!(error(Some(&path("nowhere")), None), "there is no folder nowhere");
-        assert_eq!(error(Some(&path("src/main.rs")), None), "src/main.rs is a file, not a folder");
+        assert_eq!(error(&path("nowhere")), "there is no folder nowhere");
+        assert_eq!(error(&path("src/main.rs")), "src/main.rs is a file, not a folder");
+    }
+
+    #[test]
+    fn the_order_is_by_name_within_each_folder() {
+        let fixture = Fixture::new("//- /b/a\n//- /a.c\n//- /a/z\n//- /a/b/c\n//- /a b\n//- /a-b/x\n//- /é\n");
+        let mut expected = ["a/b/c", "a/z", "a b", "a-b/x", "a.c", "b/a", "é"].map(path);
+        expected.sort_by(|a, b| a.components().cmp(b.components()));
+        assert_eq!(list(&fixture, None, None, 10), expected.map(String::from));
+    }
+
+    #[test]
+    fn a_walk_stops_when_told_to() {
+        let fixture = Fixture::new(TREE);
+        let memory_dir = memory();
+        let walk = Walk { memory_dir: &memory_dir, folder: None, globs: None, limit: 10 };
+        let interrupt = Interrupt::never();
+        interrupt.stop();
+        let stopped = files_until(&fixture.workspace(), &walk, &interrupt);
+        assert!(matches!(stopped, Err(WalkError::Interrupted(Interrupted::Stopped))));
+        let seen = AtomicUsize::new(0);
+        let first = || |_| match seen.fetch_add(1, Ordering::Relaxed) {
+            0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        assert!(!visit_files(&fixture.workspace(), &walk, &Interrupt::never(), first).unwrap());
+        assert!((1..=5).contains(&seen.into_inner()));
     }
 
     #[cfg(unix)]
@@ -321,7 +433,7 @@ x
         assert_eq!(list(&fixture, None, None, 10), plain, "here they are names like any other");
         let up = path("up");
         let memory_dir = memory();
-        let walk = Walk { memory_dir: &memory_dir, folder: Some(&up), glob: None, limit: 10 };
+        let walk = Walk { memory_dir: &memory_dir, folder: Some(&up), globs: None, limit: 10 };
         assert!(matches!(files(&fixture.workspace(), &walk), Err(WalkError::Workspace(WorkspaceError::Outside(_)))));
     }
 }

@@ -22,7 +22,7 @@ impl Workspace {
 
     /// Whether any of the files that agents may know was written since. One that was removed is not noticed.
     pub fn is_any_written_since(&self, memory_dir: &RepoPath, since: SystemTime) -> bool {
-        let walk = Walk { memory_dir, folder: None, glob: None, limit: MOST_FILES };
+        let walk = Walk { memory_dir, folder: None, globs: None, limit: MOST_FILES };
         let listing = files(self, &walk).map(|listing| listing.files).unwrap_or_default();
         listing.iter().any(|path| {
             let Ok(folder) = beneath::open_parent(self.dir(), path) else { return false };

@@ -5,7 +5,7 @@ use crate::workspace::{Walk, files, is_ignored};
 
 fn list(workspace: &Workspace) -> Vec<String> {
     let memory_dir = memory();
-    let walk = Walk { memory_dir: &memory_dir, folder: None, glob: None, limit: 100 };
+    let walk = Walk { memory_dir: &memory_dir, folder: None, globs: None, limit: 100 };
     files(workspace, &walk).unwrap().files.into_iter().map(Into::into).collect()
 }
 
@@ -74,7 +74,7 @@ fn too_much_is_a_fault_at_the_file() {
     let fixture = Fixture::new("//- /sub/a.rs\nx\n//- /b.rs\nx\n");
     fixture.write("sub/.gitignore", "x\n".repeat(MAX_RULES + 1).as_bytes());
     let memory_dir = memory();
-    let walk = Walk { memory_dir: &memory_dir, folder: None, glob: None, limit: 100 };
+    let walk = Walk { memory_dir: &memory_dir, folder: None, globs: None, limit: 100 };
     let error = files(&fixture.workspace(), &walk).unwrap_err().to_string();
     assert!(error.contains("sub/.gitignore") && error.contains("50000 rules"), "{error}");
     assert!(is_ignored(&fixture.workspace(), &path("sub/a.rs")).is_err());

@@ -299,7 +299,7 @@ fn a_hard_link_to_a_secret_is_that_secret() {
     link("b.txt", "id_rsa.bak");
     assert_eq!(refusal(staging.read(&path("b.txt"))), Refused::Secret(path("b.txt")));
     let memory_dir = memory();
-    let walk = crate::workspace::Walk { memory_dir: &memory_dir, folder: None, glob: None, limit: 10 };
+    let walk = crate::workspace::Walk { memory_dir: &memory_dir, folder: None, globs: None, limit: 10 };
     let listed = crate::workspace::files(&fixture.workspace(), &walk).unwrap().files;
     assert_eq!(listed, [path(".gitignore"), path("a.txt"), path("a2.txt")]);
 }

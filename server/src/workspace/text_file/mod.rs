@@ -37,6 +37,23 @@ pub(super) enum End {
     Open,
 }
 
+/// The text of a file as [`TextFile::decode`] and [`TextFile::text`] give it, without what is needed to change it; `None`
+/// if the bytes are not text. Much faster for plain UTF-8.
+pub fn text_of(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let has_mark = [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| bytes.starts_with(mark));
+    if !has_mark {
+        // In no encoding without a mark is a NUL part of a text.
+        if memchr::memchr(0, bytes).is_some() {
+            return None;
+        }
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            let is_plain = memchr::memchr(b'\r', bytes).is_none();
+            return Some(if is_plain { Cow::Borrowed(text) } else { Cow::Owned(text.replace("\r\n", "\n")) });
+        }
+    }
+    TextFile::decode(bytes).ok().map(|file| Cow::Owned(file.text))
+}
+
 impl TextFile {
     /// A new file: UTF-8, with the line endings of its text.
     pub fn empty() -> Self {

@@ -179,3 +179,27 @@ fn long_texts_are_encoded_in_time_and_on_hearing_stop_not_at_all() {
     stopped.stop();
     assert!(matches!(file.encode_until(&lines("new"), &stopped), Err(CannotEncode::Interrupted(_))));
 }
+
+#[test]
+fn the_text_alone_is_the_text_of_the_file() {
+    let files: [&[u8]; 14] = [
+        b"",
+        b"one\ntwo\n",
+        b"one\r\ntwo\r\n",
+        b"\r\n\r\r\n\rx",
+        b"\xef\xbb\xbfone\r\n",
+        b"\xff\xfea\0\n\0",
+        b"\xfe\xff\0a\0\n",
+        b"\xff\xfe\0\0",
+        b"caf\xe9\n",
+        "caf\u{e9}\n".as_bytes(),
+        b"\xc3\xa9\xc3\xa9 \xe9\n",
+        b"a\0b",
+        b"\x7fELF\x01\x02",
+        b"\xff\x01",
+    ];
+    for bytes in files {
+        let expected = TextFile::decode(bytes).ok().map(|file| file.text().to_owned());
+        assert_eq!(text_of(bytes).map(std::borrow::Cow::into_owned), expected, "{bytes:?}");
+    }
+}

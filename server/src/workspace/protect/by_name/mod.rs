@@ -34,10 +34,13 @@ pub fn protection(path: &RepoPath, memory_dir: &RepoPath) -> Protection {
 
 /// Whether a path is, or is in, `.git` or the memory folder.
 pub(in crate::workspace) fn is_never(path: &RepoPath, memory_dir: &RepoPath) -> bool {
-    let key = path.key();
-    let memory = memory_dir.key();
-    let in_memory = key == memory || key.strip_prefix(&memory).is_some_and(|rest| rest.starts_with('/'));
-    in_memory || key.split('/').any(is_never_name) || memory_short_name(&key, &memory)
+    is_never_key(&path.key(), &memory_dir.key())
+}
+
+/// [`is_never`] for the [keys](RepoPath::key) of a path and of the memory folder.
+pub(in crate::workspace) fn is_never_key(key: &str, memory: &str) -> bool {
+    let in_memory = key == memory || key.strip_prefix(memory).is_some_and(|rest| rest.starts_with('/'));
+    in_memory || key.split('/').any(is_never_name) || memory_short_name(key, memory)
 }
 
 /// Whether a component is `.git` or the usual memory folder.
@@ -107,10 +110,14 @@ const CODE: &[&str] = &[
 
 /// Whether a path holds secrets by its name: such a file is neither listed, read, sent nor journaled.
 pub fn is_secret(path: &RepoPath) -> bool {
-    let key = path.key();
-    let (folder, name) = key.rsplit_once('/').map_or(("", key.as_str()), |(folder, name)| (folder, name));
+    is_secret_key(&path.key())
+}
+
+/// [`is_secret`] for the [key](RepoPath::key) of a path.
+pub(in crate::workspace) fn is_secret_key(key: &str) -> bool {
+    let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
     let path_of = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    secret_row(&key) || originals(name).any(|name| secret_row(&path_of(name)))
+    secret_row(key) || originals(name).any(|name| secret_row(&path_of(name)))
 }
 
 fn secret_row(key: &str) -> bool {

@@ -141,6 +141,11 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Where the private keys and tokens of a text are, in bytes, in order and without overlaps: what [`masked`] replaces.
+pub fn secret_spans(text: &str) -> Vec<Range<usize>> {
+    secrets(text).into_iter().map(|(span, _)| span).collect()
+}
+
 /// The private keys and tokens in a text, in order and without overlaps, each with its name.
 fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     let mut found = keys(text);

@@ -1,0 +1,192 @@
+//! `search`: `scan` finds the files with matches, `show` their lines; `pattern` is the regular expression of both.
+
+mod pattern;
+mod scan;
+mod show;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::error::ToolError;
+use super::folders::{Purpose, counts_by_folder};
+use super::glob_list::GlobList;
+use super::tool::{Shows, Tool};
+use super::toolbox::Toolbox;
+use crate::text::{count, cut};
+use pattern::Pattern;
+use scan::{Found, Hit, Place, Sources};
+use show::{Shown, show};
+
+/// Files named in the modes that show no lines.
+const MOST_NAMED: usize = 500;
+const MOST_CONTEXT: i64 = 10;
+
+/// Search files.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Search {
+    /// The regular expression.
+    pattern: String,
+    /// Folder or file to search, relative to the workspace root; everything if left out.
+    path: Option<String>,
+    /// Only files that match, for example *.rs (by name, at any depth) or src/**/*.rs (by path); several with commas
+    /// between them; with ! in front, such as !docs/**, without those that match.
+    glob: Option<GlobList>,
+    /// How many lines to show before and after each matching one, at most 10; none if left out.
+    context: Option<i64>,
+    /// What to show: lines (the default), files (only their paths), or count (how many lines match in each file).
+    #[schemars(extend("enum" = ["lines", "files", "count"]))]
+    mode: Option<String>,
+    /// Whether a match may span lines; false if left out.
+    multiline: Option<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Lines,
+    Files,
+    Count,
+}
+
+impl Tool for Search {
+    const NAME: &'static str = "search";
+    const DESCRIPTION: &'static str = "Search the text files of the workspace for a regular expression (Rust syntax: \
+        no look-around, no back-references), line by line and case-sensitive ((?i) in front changes that). Answers, file \
+        by file, the numbered lines: 12: matches, 11- is around a match, 3= begins the definition in which the next \
+        ones stand. Sources come before tests, docs and vendored code. At most 200 matches are shown, then how many each \
+        folder has; narrow with path or glob for the rest.";
+    const SHOWS: Shows = Shows::Workspace;
+
+    fn activity(&self) -> String {
+        let pattern = cut(&self.pattern, 60);
+        match &self.path {
+            Some(path) => format!("searching {path} for {pattern}"),
+            None => format!("searching for {pattern}"),
+        }
+    }
+
+    fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
+        let pattern = Pattern::compile(&self.pattern, self.multiline.unwrap_or(false))?;
+        let mode = Mode::parse(self.mode.as_deref())?;
+        let globs = GlobList::globs(self.glob.as_ref())?;
+        let sources = self.sources(toolbox)?;
+        let mut found = sources.scan(&pattern, globs.as_ref(), mode == Mode::Files)?;
+        // A stable sort: within a purpose the order of a listing stays.
+        found.hits.sort_by_key(|hit| Purpose::of(&hit.path));
+        if found.hits.is_empty() {
+            return Ok(self.nothing(&found));
+        }
+        let mut text = match mode {
+            Mode::Lines => {
+                let context = usize::try_from(self.context.unwrap_or(0).clamp(0, MOST_CONTEXT)).unwrap_or(0);
+                let shown = show(&sources, &pattern, &found.hits, context)?;
+                found.timed_out = found.timed_out.or(shown.timed_out);
+                lines(shown, &found.hits, self.multiline.unwrap_or(false))
+            }
+            Mode::Files | Mode::Count => named(&found.hits, mode == Mode::Count),
+        };
+        if let Some(time) = found.timed_out {
+            text.push_str(&timed_out(time));
+        } else if found.more {
+            text.push_str("Not every file was searched; narrow with path or glob.\n");
+        }
+        Ok(text)
+    }
+}
+
+impl Search {
+    fn sources<'a>(&self, toolbox: &'a Toolbox) -> Result<Sources<'a>, ToolError> {
+        let place = toolbox.folder(self.path.as_deref())?;
+        let overlay = toolbox.overlay();
+        let is_file = |path: &_| overlay.get(path).map_or_else(|| toolbox.workspace.is_file(path), Option::is_some);
+        let place = match place {
+            Some(path) if is_file(&path) => {
+                if !overlay.contains_key(&path) {
+                    // A walk skips secrets and ignored files by itself.
+                    toolbox.check_open(&path)?;
+                }
+                Place::File(path)
+            }
+            folder => Place::Folder(folder),
+        };
+        Ok(Sources { toolbox, place, overlay })
+    }
+
+    fn nothing(&self, found: &Found) -> String {
+        let mut text = format!("No match for {} in {}.", cut(&self.pattern, 100), count(found.searched, "file"));
+        if let (0, Some(glob)) = (found.searched, &self.glob) {
+            // Writing to a string does not fail.
+            let _ = write!(text, " No file matches {glob} (ignored files and secrets are not searched).");
+        }
+        if found.more {
+            text.push_str(" Not every file was searched; narrow with path or glob.");
+        }
+        text.push('\n');
+        text
+    }
+}
+
+impl Mode {
+    fn parse(text: Option<&str>) -> Result<Self, ToolError> {
+        match text.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "lines" | "content" => Ok(Self::Lines),
+            "files" | "files_with_matches" => Ok(Self::Files),
+            "count" => Ok(Self::Count),
+            other => Err(format!("The mode must be lines, files or count, not {:?}.", cut(other, 60)).into()),
+        }
+    }
+}
+
+fn lines(shown: Shown, hits: &[Hit], spans_lines: bool) -> String {
+    let mut text = shown.text;
+    let total: usize = hits.iter().map(|hit| hit.count).sum();
+    if shown.matches < total && shown.timed_out.is_none() {
+        let matches = if spans_lines { "matches" } else { "matching lines" };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "\nThese are {} of {total} {matches}, in {} of {}; narrow the pattern, path or glob, or ask with mode files or \
+             count. All {matches} by folder:",
+            shown.matches,
+            shown.files,
+            count(hits.len(), "file")
+        );
+        text.push_str(&counts_by_folder(hits.iter().map(|hit| (&hit.path, hit.count))));
+    }
+    text
+}
+
+/// The paths, and with `counts` how many lines match in each.
+fn named(hits: &[Hit], counts: bool) -> String {
+    let mut text = String::new();
+    for hit in hits.iter().take(MOST_NAMED) {
+        // Writing to a string does not fail.
+        let _ = match counts {
+            true => writeln!(text, "{}: {}", hit.path, hit.count),
+            false => writeln!(text, "{}", hit.path),
+        };
+    }
+    if counts {
+        let total = hits.iter().map(|hit| hit.count).sum();
+        let _ = writeln!(text, "{} in {}.", count(total, "matching line"), count(hits.len(), "file"));
+    }
+    if hits.len() > MOST_NAMED {
+        let what = if counts { "Matches" } else { "Files with matches" };
+        let _ = writeln!(
+            text,
+            "These are {MOST_NAMED} of {} files; narrow the pattern, path or glob. {what} by folder:",
+            hits.len()
+        );
+        text.push_str(&counts_by_folder(hits.iter().map(|hit| (&hit.path, hit.count))));
+    }
+    text
+}
+
+fn timed_out(time: Duration) -> String {
+    format!(
+        "The search was stopped after {} s, before it came to every file; narrow the pattern, path or glob.\n",
+        time.as_secs()
+    )
+}
