@@ -29,8 +29,7 @@ impl WorkDone {
         changes.write_diff(run)?;
         let changes = changes.as_open(&run.workspace);
         let foreign = foreign_work(run, memory).await?;
-        let ours = changes.files().filter(|file| !foreign.has(&file.path));
-        let mut summaries: Vec<String> = ours.map(|file| file.summary()).collect();
+        let mut summaries = changes.without(|path| foreign.has(path)).summaries();
         summaries.extend(foreign.summaries());
         let editor = run.editor.findings(&files(&changes, &foreign), &run.context.cancel).await;
         Ok(Self { changes, foreign, summaries, editor })
@@ -38,8 +37,8 @@ impl WorkDone {
 
     /// Each changed file with its diff.
     pub(super) fn diffs(&self) -> Vec<(RepoPath, String)> {
-        let ours = self.changes.diffs().into_iter().filter(|(path, _)| !self.foreign.has(path));
-        ours.chain(self.foreign.diffs()).collect()
+        let ours = self.changes.without(|path| self.foreign.has(path)).diffs();
+        ours.into_iter().chain(self.foreign.diffs()).collect()
     }
 }
 
@@ -51,6 +50,16 @@ fn files(changes: &Changes, foreign: &ForeignWork) -> Vec<RepoPath> {
     files.sort();
     files.dedup();
     files
+}
+
+/// What was changed since the review before that of this round, each file with its diff; `None` where there was no review.
+///
+/// # Errors
+/// When a journal or a file cannot be read.
+pub(super) fn diffs_since_review(run: &Run, round: u32) -> Result<Option<Vec<(RepoPath, String)>>, PhaseError> {
+    let Some(before) = run.store.review_before(round) else { return Ok(None) };
+    let changes = Changes::after_round(&run.store, &run.workspace, before.round)?;
+    Ok(Some(changes.as_open(&run.workspace).diffs()))
 }
 
 /// The plan and the report that a reviewing phase works on.

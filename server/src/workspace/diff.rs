@@ -7,9 +7,11 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use super::Interrupt;
+use super::enclosing::enclosing_definition;
 use super::lines::{equal_runs, steps};
 use super::text_file::decode_lines;
 use crate::contracts::RepoPath;
+use crate::text::head_bytes;
 
 /// Lines added and removed between two contents; `None` is a missing file. A binary file counts as none.
 pub fn counts(old: Option<&[u8]>, new: Option<&[u8]>) -> (u32, u32) {
@@ -29,26 +31,56 @@ pub fn changed_lines(old: Option<&[u8]>, new: Option<&[u8]>) -> Vec<(Range<usize
     changed.map(|step| (step.old_range(), step.new_range())).collect()
 }
 
-/// The change as git shows it, with three lines of context; empty when there is none. `None` is a missing file.
+/// The names of a file before and after.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub(super) from: &'a RepoPath,
+    pub(super) to: &'a RepoPath,
+    /// Of a file that got another name, how much of it stayed, in percent.
+    pub(super) alike: Option<u8>,
+}
+
+impl<'a> Names<'a> {
+    /// Of a file that kept its name.
+    pub(super) fn same(path: &'a RepoPath) -> Self {
+        Self { from: path, to: path, alike: None }
+    }
+}
+
+/// The change as git shows it, with three lines of context, each hunk headed by the definition it begins in; empty when there is
+/// none. `None` is a missing file.
 pub fn unified(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
-    if old == new {
+    unified_of(Names::same(path), old, new, None)
+}
+
+/// [`unified`] of a file that may have got another name. Where `shown` has the lines of the new text (of a deleted file, the
+/// old), headings are taken from them.
+pub(super) fn unified_of(names: Names<'_>, old: Option<&[u8]>, new: Option<&[u8]>, shown: Option<&[&str]>) -> String {
+    if old == new && names.alike.is_none() {
         return String::new();
     }
-    let from = if old.is_some() { format!("a/{path}") } else { "/dev/null".to_owned() };
-    let to = if new.is_some() { format!("b/{path}") } else { "/dev/null".to_owned() };
+    let Names { from, to, alike } = names;
     // Without these lines git would treat the file as part of an empty one before it.
-    let kind = match (old, new) {
-        (None, _) => "new file mode 100644\n",
-        (_, None) => "deleted file mode 100644\n",
-        _ => "",
+    let kind = match (old, new, alike) {
+        (_, _, Some(alike)) => format!("similarity index {alike}%\nrename from {from}\nrename to {to}\n"),
+        (None, ..) => "new file mode 100644\n".to_owned(),
+        (_, None, _) => "deleted file mode 100644\n".to_owned(),
+        _ => String::new(),
     };
-    let header = format!("diff --git a/{path} b/{path}\n{kind}");
+    let header = format!("diff --git a/{from} b/{to}\n{kind}");
+    if old == new {
+        return header;
+    }
+    let from = if old.is_some() { format!("a/{from}") } else { "/dev/null".to_owned() };
+    let to = if new.is_some() { format!("b/{to}") } else { "/dev/null".to_owned() };
+    let is_deleted = new.is_none();
     match (lines(old), lines(new)) {
         (Ok(old), Ok(new)) if old != new => {
-            format!("{header}--- {from}\n+++ {to}\n{}", hunks(&split(&old), &split(&new)))
+            let (old, new) = (split(&old), split(&new));
+            format!("{header}--- {from}\n+++ {to}\n{}", hunks(&old, &new, is_deleted, shown))
         }
         // An empty file was created or deleted: there are no lines to show.
-        (Ok(_), Ok(_)) if !kind.is_empty() => header,
+        (Ok(_), Ok(_)) if !kind.is_empty() && alike.is_none() => header,
         // Binary, or only the encoding changed.
         _ => format!("{header}Binary files {from} and {to} differ\n"),
     }
@@ -63,18 +95,34 @@ fn split(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
 }
 
-fn hunks(old: &[&str], new: &[&str]) -> String {
+/// The hunks. Their headings are found in the new text, of a deleted file in the old, and shown as they stand in `shown`.
+fn hunks(old: &[&str], new: &[&str], is_deleted: bool, shown: Option<&[&str]>) -> String {
     const CONTEXT: usize = 3;
     let mut text = String::new();
     let steps = steps(old, new, &Interrupt::never()).unwrap_or_default();
+    let own = if is_deleted { old } else { new };
     for hunk in group_diff_ops(steps, CONTEXT) {
+        let first = hunk.iter().find(|step| step.tag() != DiffTag::Equal);
+        let first = first.map(|step| if is_deleted { step.old_range().start } else { step.new_range().start });
+        let heading = first.and_then(|first| enclosing_definition(own, first));
+        let heading = heading.and_then(|index| shown.unwrap_or(own).get(index));
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{}", UnifiedHunkHeader::new(&hunk));
+        let _ = write!(text, "{}", UnifiedHunkHeader::new(&hunk));
+        if let Some(heading) = heading {
+            let _ = write!(text, " {}", cut_heading(heading));
+        }
+        text.push('\n');
         for step in &hunk {
             push_step(&mut text, step, old, new);
         }
     }
     text
+}
+
+/// As much of a line as git shows in a heading.
+fn cut_heading(line: &str) -> &str {
+    const LONGEST: usize = 80;
+    head_bytes(line.trim(), LONGEST).trim_end()
 }
 
 fn push_step(text: &mut String, step: &DiffOp, old: &[&str], new: &[&str]) {
@@ -142,6 +190,16 @@ mod tests {
             \ No newline at end of file
         "#]]
         .assert_eq(&unified(&path("src/a.txt"), Some(old), Some(new)));
+    }
+
+    #[test]
+    fn a_hunk_is_headed_by_the_definition_it_begins_in() {
+        let old = "fn one() {\n    1\n}\n\nfn two() {\n    a\n    b\n    c\n    d\n    e\n}\n\nconst C: u32 = 1;\n";
+        let new = old.replace("    e\n", "    f\n").replace("C: u32 = 1", "C: u32 = 2");
+        let diff = unified(&path("a.rs"), Some(old.as_bytes()), Some(new.as_bytes()));
+        assert!(diff.contains("\n@@ -7,7 +7,7 @@ fn two() {\n"), "{diff}");
+        let gone = unified(&path("a.rs"), Some(b"x\n"), None);
+        assert!(gone.contains("\n@@ -1 +0,0 @@\n"), "{gone}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod buffers;
 mod detected_checks;
 mod diff;
 mod durable;
+mod enclosing;
 mod error;
 mod excerpt;
 mod file_state;
@@ -36,6 +37,7 @@ mod ownership;
 mod path_state;
 mod protect;
 mod publish;
+mod renames;
 mod rollback;
 mod root;
 mod sandbox;
@@ -58,8 +60,9 @@ pub use error::WorkspaceError;
 pub use excerpt::Excerpt;
 pub use file_state::{FileState, MAX_FILE_BYTES, sha256};
 pub use git::{
-    Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Committed, Head, RepositoryState, Unreadable,
-    checkpoint, diff_with, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
+    Base, BaseDiff, BaseError, BaseFile, Checkpoint, CheckpointError, Commits, Committed, Head, HistoryError,
+    LoggedCommit, PassedOver, PastError, PastFile, RepositoryState, Unreadable, checkpoint, commits_of, diff_with,
+    file_at, find_base, head, head_file, library_version, remove_checkpoints, repository, sweep_locks,
 };
 pub use globs::{BadGlobs, Globs};
 pub use identity::{Identity, identity};
@@ -76,6 +79,7 @@ pub use publish::{
     FinishedTask, PublishError, PublishRecord, PublishState, Published, PublishedFile, RecoverError, Recovered,
     RecoveredTask, Reversal, ReversalKind, TakenBack, publish, publish_reversal, records, recover, reseal,
 };
+pub use renames::{Compared, Rename, change_summaries, diffs, renames};
 pub use rollback::{Edit, Image, TakeBack, blocked, remove_empty_folder, take_back};
 pub use root::Workspace;
 #[cfg(target_os = "linux")]

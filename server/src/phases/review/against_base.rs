@@ -20,7 +20,7 @@ use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::text::count;
 use crate::workflow::{Phase, PhaseError, Run};
-use crate::workspace::{self, Base, BaseDiff, BaseError, BaseFile, Head};
+use crate::workspace::{self, Base, BaseDiff, BaseError, BaseFile, Compared, Head};
 
 /// Judge what differs from a commit. Answers with the final message.
 ///
@@ -79,11 +79,12 @@ impl OneAgent for AgainstBase<'_> {
             ));
         }
         let (files, diffs) = files_and_diffs(&diff.files);
-        let changed: Vec<String> = diff.files.iter().map(summary).collect();
+        let compared: Vec<Compared<'_>> = diff.files.iter().map(BaseFile::compared).collect();
+        let changed = workspace::change_summaries(&compared, &|_| String::new());
         let first_message = unplanned_message(&Unplanned {
             base: &self.name,
             branch: head.as_ref().and_then(|head| head.branch.as_deref()),
-            commits: &diff.commits,
+            commits: &commit_lines(&diff),
             changed: &changed,
             left_out: &diff.left_out,
             earlier: &earlier,
@@ -180,19 +181,15 @@ fn dismissed_before(run: &Run, memory: &Memory) -> Result<Earlier, MemoryError> 
 /// The files that are there, and every diff.
 fn files_and_diffs(files: &[BaseFile]) -> (Vec<RepoPath>, Vec<(RepoPath, String)>) {
     let there = files.iter().filter(|file| file.now.is_some()).map(|file| file.path.clone());
-    let diff = |file: &BaseFile| workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref());
-    (there.collect(), files.iter().map(|file| (file.path.clone(), diff(file))).collect())
+    let compared: Vec<Compared<'_>> = files.iter().map(BaseFile::compared).collect();
+    (there.collect(), workspace::diffs(&compared, true))
 }
 
-/// `src/a.rs: modified, +3 -1`
-fn summary(file: &BaseFile) -> String {
-    let kind = match (&file.before, &file.now) {
-        (None, _) => "created",
-        (_, None) => "deleted",
-        _ => "modified",
-    };
-    let (added, removed) = workspace::counts(file.before.as_deref(), file.now.as_deref());
-    format!("{}: {kind}, +{added} -{removed}", file.path)
+/// The commits as they are told, and how many were left out.
+fn commit_lines(diff: &BaseDiff) -> Vec<String> {
+    let mut lines = diff.commits.clone();
+    lines.extend(diff.passed_over.words().map(|words| format!("({words})")));
+    lines
 }
 
 /// Where nothing differs no model is asked.

@@ -7,7 +7,7 @@ use crate::contracts::{ChangeType, FileChange, RepoPath};
 use crate::memory::{LoadedPlan, MemoryError, Store};
 use crate::workflow::run::error::{PhaseError, StartError};
 use crate::workflow::run::phase::Run;
-use crate::workspace::{self, PublishRecord, PublishedFile, Workspace};
+use crate::workspace::{self, Compared, PublishRecord, PublishedFile, Workspace};
 
 /// What a workflow changed: for every file agents touched, what it was before and what it is now.
 ///
@@ -50,6 +50,14 @@ impl Changes {
     /// When a journal or a file cannot be read.
     pub fn of_task(store: &Store, workspace: &Workspace, task: &str) -> Result<Self, PhaseError> {
         Self::of(store, workspace, |record| record.task == task)
+    }
+
+    /// What was changed after this round: what the first publish after it found, and what is there now.
+    ///
+    /// # Errors
+    /// When a journal or a file cannot be read.
+    pub(crate) fn after_round(store: &Store, workspace: &Workspace, round: u32) -> Result<Self, PhaseError> {
+        Self::of(store, workspace, |record| record.round > round)
     }
 
     fn of(store: &Store, workspace: &Workspace, wanted: impl Fn(&PublishRecord) -> bool) -> Result<Self, PhaseError> {
@@ -99,11 +107,44 @@ impl Changes {
         self.files.values()
     }
 
-    /// Each file with its unified diff as a model is shown it.
+    /// The same without some files.
+    pub(crate) fn without(&self, is_out: impl Fn(&RepoPath) -> bool) -> Self {
+        Self {
+            files: self.files.iter().filter(|(path, _)| !is_out(path)).map(|(p, f)| (p.clone(), f.clone())).collect(),
+        }
+    }
+
+    /// Each file with its unified diff as a model is shown it; one that got another name stands there once, under the new one.
     pub fn diffs(&self) -> Vec<(RepoPath, String)> {
         let shown =
             |file: &ChangedFile| workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref());
-        self.files().map(|file| (file.path.clone(), shown(file))).collect()
+        self.shown(true, &shown)
+    }
+
+    /// One line a file: `src/a.rs: modified, +3 -1 (T1)`; one that got another name has one line.
+    pub fn summaries(&self) -> Vec<String> {
+        let readable = self.readable();
+        let compared: Vec<Compared<'_>> = readable.iter().map(|file| file.compared()).collect();
+        let told = workspace::change_summaries(&compared, &|index| readable[index].whose());
+        let unreadable = self.unreadable().map(ChangedFile::summary);
+        told.into_iter().chain(unreadable).collect()
+    }
+
+    /// The diffs of all files, by path; those that cannot be read as `unreadable` shows them.
+    fn shown(&self, is_masked: bool, unreadable: &dyn Fn(&ChangedFile) -> String) -> Vec<(RepoPath, String)> {
+        let compared: Vec<Compared<'_>> = self.readable().into_iter().map(ChangedFile::compared).collect();
+        let mut all = workspace::diffs(&compared, is_masked);
+        all.extend(self.unreadable().map(|file| (file.path.clone(), unreadable(file))));
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    fn readable(&self) -> Vec<&ChangedFile> {
+        self.files().filter(|file| file.unreadable.is_none()).collect()
+    }
+
+    fn unreadable(&self) -> impl Iterator<Item = &ChangedFile> {
+        self.files().filter(|file| file.unreadable.is_some())
     }
 
     /// Keep them as a diff in the run's folder.
@@ -114,7 +155,19 @@ impl Changes {
 
     /// All of it as one unified diff.
     pub fn unified(&self) -> String {
-        self.files().map(ChangedFile::diff).collect()
+        let shown = self.shown(false, &ChangedFile::not_shown).into_iter();
+        shown.map(|(path, diff)| format!("{}{diff}", self.others_in(&path))).collect()
+    }
+
+    /// A comment that diff tools skip, where a file holds edits of others too.
+    fn others_in(&self, path: &RepoPath) -> String {
+        match self.files.get(path) {
+            Some(file) if file.has_other_edits && file.unreadable.is_none() => {
+                let tasks = file.tasks.join(", ");
+                format!("# {path} also holds edits that are not by {tasks}; this shows them all\n")
+            }
+            _ => String::new(),
+        }
     }
 }
 
@@ -226,26 +279,25 @@ impl ChangedFile {
     pub fn summary(&self) -> String {
         let (added, removed) = self.counts();
         let kind = self.change_type().as_str();
-        let tasks = self.tasks.join(", ");
         match &self.unreadable {
-            Some(why) => format!("{}: {kind}, and not shown ({tasks}): {why}", self.path),
-            None => {
-                let others = if self.has_other_edits { "; others edited it too" } else { "" };
-                format!("{}: {kind}, +{added} -{removed} ({tasks}){others}", self.path)
-            }
+            Some(why) => format!("{}: {kind}, and not shown ({}): {why}", self.path, self.tasks.join(", ")),
+            None => format!("{}: {kind}, +{added} -{removed}{}", self.path, self.whose()),
         }
     }
 
-    /// A unified diff, or, where there is none, a comment that diff tools skip.
-    fn diff(&self) -> String {
-        if let Some(why) = &self.unreadable {
-            return format!("# {} was changed and is not shown: {why}\n", self.path);
-        }
-        let diff = workspace::unified(&self.path, self.before.as_deref(), self.now.as_deref());
-        let tasks = self.tasks.join(", ");
-        match self.has_other_edits {
-            true => format!("# {} also holds edits that are not by {tasks}; this shows them all\n{diff}", self.path),
-            false => diff,
-        }
+    /// ` (T1, T2)`, and whether others edited it too.
+    fn whose(&self) -> String {
+        let others = if self.has_other_edits { "; others edited it too" } else { "" };
+        format!(" ({}){others}", self.tasks.join(", "))
+    }
+
+    /// A comment that diff tools skip, in the place of a diff.
+    fn not_shown(&self) -> String {
+        let why = self.unreadable.as_deref().unwrap_or_default();
+        format!("# {} was changed and is not shown: {why}\n", self.path)
+    }
+
+    fn compared(&self) -> Compared<'_> {
+        Compared { path: &self.path, before: self.before.as_deref(), after: self.now.as_deref() }
     }
 }

@@ -1,7 +1,7 @@
 //! Work of a workflow that our agents did not do, and the messages about it for people and for the reviewer.
 
 use crate::contracts::{FileKeys, RepoPath};
-use crate::workspace::{self, BaseFile};
+use crate::workspace::{self, BaseFile, Compared};
 
 /// Most unclaimed files that the reviewer is given by name.
 const MAX_UNCLAIMED: usize = 100;
@@ -128,24 +128,22 @@ impl ForeignWork {
 
     /// One line a file, for the list of what was changed.
     pub(crate) fn summaries(&self) -> Vec<String> {
-        let seen = self.files.iter().map(|ForeignFile { file, tasks }| {
-            let kind = match (&file.before, &file.now) {
-                (None, _) => "created",
-                (_, None) => "deleted",
-                _ => "modified",
-            };
-            let (added, removed) = workspace::counts(file.before.as_deref(), file.now.as_deref());
-            format!("{}: {kind}, +{added} -{removed} ({}, done elsewhere; against HEAD)", file.path, tasks.join(", "))
-        });
+        let note = |index: usize| {
+            let tasks = self.files[index].tasks.join(", ");
+            format!(" ({tasks}, done elsewhere; against HEAD)")
+        };
+        let seen = workspace::change_summaries(&self.compared(), &note);
         let reported = self.only_reported.iter().map(|(path, note)| format!("{path}: {note}"));
-        seen.chain(reported).collect()
+        seen.into_iter().chain(reported).collect()
     }
 
     /// Each file with its unified diff.
-    pub(crate) fn diffs(&self) -> impl Iterator<Item = (RepoPath, String)> {
-        self.files.iter().map(|ForeignFile { file, .. }| {
-            (file.path.clone(), workspace::unified_masked(&file.path, file.before.as_deref(), file.now.as_deref()))
-        })
+    pub(crate) fn diffs(&self) -> Vec<(RepoPath, String)> {
+        workspace::diffs(&self.compared(), true)
+    }
+
+    fn compared(&self) -> Vec<Compared<'_>> {
+        self.files.iter().map(|ForeignFile { file, .. }| file.compared()).collect()
     }
 
     /// The files that were changed, or that without a diff must be taken for changed.

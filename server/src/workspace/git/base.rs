@@ -7,10 +7,11 @@ use std::path::Path;
 
 use git2::{Delta, DiffDelta, DiffFile, DiffOptions, ErrorCode, IndexEntryExtendedFlag, Oid, Repository, Sort};
 
+use super::authors::PassedOver;
 use super::open::{broken_index, check_rules, open as open_repository};
 use crate::contracts::RepoPath;
 use crate::workspace::protect::{is_never, is_secret, is_secret_text};
-use crate::workspace::{MAX_FILE_BYTES, Workspace, WorkspaceError};
+use crate::workspace::{Compared, MAX_FILE_BYTES, Workspace, WorkspaceError};
 
 /// The largest number of commits that are listed.
 const MOST_COMMITS: usize = 50;
@@ -31,8 +32,10 @@ pub struct BaseDiff {
     pub files: Vec<BaseFile>,
     /// Files that differ but are left out, with the reason: `assets/a.bin: a link`. Secrets are not named.
     pub left_out: Vec<String>,
-    /// First lines of the messages of the commits since the base, newest first.
+    /// First lines of the messages of the commits since the base, newest first, without merges and commits by bots.
     pub commits: Vec<String>,
+    /// The commits that are left out of these.
+    pub passed_over: PassedOver,
 }
 
 /// A file that differs.
@@ -44,6 +47,13 @@ pub struct BaseFile {
     pub before: Option<Vec<u8>>,
     /// Its content now; `None` when it does not exist.
     pub now: Option<Vec<u8>>,
+}
+
+impl BaseFile {
+    /// The same, for a diff.
+    pub fn compared(&self) -> Compared<'_> {
+        Compared { path: &self.path, before: self.before.as_deref(), after: self.now.as_deref() }
+    }
 }
 
 /// Why a working tree cannot be compared.
@@ -146,7 +156,8 @@ pub fn diff_with(
     }
     let diff = repository.diff_tree_to_workdir_with_index(Some(&tree), Some(&mut options))?;
     let absent = not_checked_out(&repository)?;
-    let mut found = BaseDiff { commits: commits(&repository, commit)?, ..BaseDiff::default() };
+    let (commits, passed_over) = commits(&repository, commit)?;
+    let mut found = BaseDiff { commits, passed_over, ..BaseDiff::default() };
     let mut secrets = 0_usize;
     for delta in diff.deltas() {
         if stopped() {
@@ -315,15 +326,20 @@ fn turns_line_endings(repository: &Repository, name: &[u8]) -> bool {
     }
 }
 
-fn commits(repository: &Repository, base: Oid) -> Result<Vec<String>, BaseError> {
+fn commits(repository: &Repository, base: Oid) -> Result<(Vec<String>, PassedOver), BaseError> {
     let mut walk = repository.revwalk()?;
     walk.set_sorting(Sort::TOPOLOGICAL)?;
     walk.push_head()?;
     walk.hide(base)?;
-    let mut commits = Vec::new();
-    for id in walk.take(MOST_COMMITS) {
+    let (mut commits, mut passed_over) = (Vec::new(), PassedOver::default());
+    for id in walk {
+        if commits.len() == MOST_COMMITS {
+            break;
+        }
         let commit = repository.find_commit(id?)?;
-        commits.push(String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned());
+        if !passed_over.takes(&commit) {
+            commits.push(String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned());
+        }
     }
-    Ok(commits)
+    Ok((commits, passed_over))
 }

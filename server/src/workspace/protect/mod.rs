@@ -12,6 +12,7 @@ mod table;
 
 pub use by_name::{Protection, flag, is_flagged, is_secret, protection};
 pub(super) use by_name::{is_never, is_never_key, is_secret_key, never_by_name};
+pub(super) use content::unified_masked_of;
 pub use content::{is_secret_text, masked, masks, opaque, secret_spans, unified_masked, unmasks};
 pub use git_folder::{GitFolders, in_git_folder};
 pub(super) use links::SecretInodes;

@@ -13,6 +13,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use git2::{ErrorClass, ErrorCode, Repository, RepositoryOpenFlags};
 use ignore::WalkBuilder;
 
+use crate::contracts::RepoPath;
 use crate::workspace::Workspace;
 use crate::workspace::ignored::is_top;
 
@@ -177,6 +178,34 @@ fn check_regular(path: &Path, limit: u64) -> Result<(), git2::Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Checks the files in which a repository keeps references of this name, so that none of them is waited for. The name is
+/// checked for what would lead out of the repository.
+pub(super) fn check_reference(repository: &Repository, name: &str) -> Result<(), git2::Error> {
+    const MAX_LINKS: usize = 5;
+    const LARGEST: u64 = 64 * 1024;
+    let is_plain = |name: &str| RepoPath::parse(name).is_ok_and(|path| path.as_str() == name);
+    let folders = [repository.path(), repository.commondir()];
+    let mut names: Vec<String> = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"]
+        .iter()
+        .map(|folder| format!("{folder}{name}"))
+        .chain([format!("refs/remotes/{name}/HEAD")])
+        .collect();
+    for _ in 0..=MAX_LINKS {
+        let mut linked = Vec::new();
+        for name in names.iter().filter(|name| is_plain(name)) {
+            for folder in folders {
+                let text = read_small_text(&folder.join(name), LARGEST)?.unwrap_or_default();
+                linked.extend(text.strip_prefix("ref:").map(|name| name.trim().to_owned()));
+            }
+        }
+        if linked.is_empty() {
+            return Ok(());
+        }
+        names = linked;
+    }
+    Err(refusal(&format!("{name} leads from reference to reference")))
 }
 
 /// Checks that `.gitattributes` and `.gitignore`, which libgit2 reads in every folder that it compares, are regular

@@ -9,7 +9,8 @@ use regex::{Captures, Regex};
 
 use crate::contracts::RepoPath;
 use crate::text;
-use crate::workspace::{TextFile, unified};
+use crate::workspace::TextFile;
+use crate::workspace::diff::{Names, unified_of};
 
 /// The longest private key that is recognised, in bytes: an RSA key of 16,384 bits has about 13,000.
 const LONGEST_KEY: usize = 64 * 1024;
@@ -227,14 +228,24 @@ impl TextFile {
 
 /// The change between two contents as models see it; see [`unified`] for the original. A line is masked as it is in its
 /// file, as a hunk can begin in the middle of a key. Changes of credential files are left out.
+///
+/// [`unified`]: crate::workspace::unified()
 pub fn unified_masked(path: &RepoPath, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
+    unified_masked_of(Names::same(path), old, new)
+}
+
+/// [`unified_masked`] of a file that may have got another name.
+pub(in crate::workspace) fn unified_masked_of(names: Names<'_>, old: Option<&[u8]>, new: Option<&[u8]>) -> String {
     if [old, new].into_iter().flatten().any(is_secret_text) {
-        return format!("# {path} may hold secrets, and its change is not shown\n");
+        return format!("# {} may hold secrets, and its change is not shown\n", names.to);
     }
-    let diff = unified(path, old, new);
     let text =
         |bytes: Option<&[u8]>| TextFile::decode(bytes.unwrap_or_default()).map(|file| file.masked_text().into_owned());
-    let (Ok(old), Ok(new)) = (text(old), text(new)) else { return diff };
+    let is_deleted = new.is_none();
+    let (Ok(masked_old), Ok(masked_new)) = (text(old), text(new)) else { return unified_of(names, old, new, None) };
+    let shown: Vec<&str> = if is_deleted { masked_old.lines().collect() } else { masked_new.lines().collect() };
+    let diff = unified_of(names, old, new, Some(&shown));
+    let (old, new) = (masked_old, masked_new);
     if masks(&old) + masks(&new) == 0 {
         return diff;
     }
