@@ -136,7 +136,7 @@ impl Conversation<'_> {
                 if idle >= IDLE_TRIES {
                     return Err(self.cut_short());
                 }
-                results.push(Block::text(CUT_AFTER_CALLS));
+                results.push(Block::text(self.in_parts(CUT_AFTER_CALLS)));
             }
             if let Some(room) = self.window.room(self.bytes()) {
                 fit_results(&mut results, &calls, room, &self.brief.submit.name);
@@ -322,7 +322,7 @@ impl Conversation<'_> {
             self.unrecorded = self.unrecorded.min(self.request.messages.len());
         }
         let text = match turn.stop_reason {
-            StopReason::MaxTokens => CUT.to_owned(),
+            StopReason::MaxTokens => self.in_parts(CUT),
             _ if is_written_call => answer::WRITTEN_CALL.to_owned(),
             _ if turn.content.is_empty() => {
                 format!("(Your last answer was empty, {idle} of {IDLE_TRIES}.) {}", self.nudge_text())
@@ -386,9 +386,29 @@ impl Conversation<'_> {
         Ok((results, submitted))
     }
 
+    /// What an agent is told whose answer was cut, and, where it writes files, how a long one is written.
+    fn in_parts(&self, cut: &str) -> String {
+        let in_parts = if self.has_tool("write_file") { CUT_FILE } else { "" };
+        format!("{cut}{in_parts}")
+    }
+
+    /// The answer to a call of a tool that there is not.
+    fn unknown_tool(&self, name: &str) -> String {
+        let known: Vec<&str> = self.request.tools.iter().map(|tool| tool.name.as_str()).collect();
+        let submit = &self.brief.submit.name;
+        format!(
+            "There is no tool {:?}. Call one of: {}. Your work ends with {submit}.",
+            head(name, 100),
+            known.join(", ")
+        )
+    }
+
     async fn call(&mut self, name: &str, input: &Value) -> Result<ToolOutput, AgentError> {
         let called = self.brief.toolbox.call_aside(name, input, &self.run.cancel).await;
         let mut output = called.ok_or(AgentError::Cancelled)?;
+        if !self.has_tool(name) {
+            output.text = self.unknown_tool(name);
+        }
         if !output.activity.is_empty() {
             (self.report)(Activity::Tool(output.activity.clone()));
         }
@@ -486,6 +506,11 @@ const CUT: &str = "Your last answer was cut at its greatest length, so a call at
 /// The same where calls came whole: whether others were to follow is not known.
 const CUT_AFTER_CALLS: &str = "Your last answer was cut at its greatest length. The calls that came whole are answered here; \
                                what was to follow them is lost. Go on in smaller steps: one file or one edit a call.";
+
+/// How a file is written that is longer than an answer.
+const CUT_FILE: &str = " A long file is written in parts: its beginning with write_file, then each further part with edit_file at \
+                        its end (start_line one more than the number of its lines, end_line that number, last its last \
+                        line).";
 
 /// Whether two conversations differ only in the results of calls that read what others may change.
 fn differs_only_in_reads(recorded: &[Message], now: &[Message], reads_others: &ReadsOthers) -> bool {

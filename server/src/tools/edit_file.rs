@@ -3,8 +3,9 @@ use serde::Deserialize;
 
 use super::edit_match::{Edited, Miss, Tolerance, edit};
 use super::error::ToolError;
+use super::line_edit::{LineRange, edit_lines};
 use super::nearest::nearest;
-use super::show::excerpt;
+use super::show::{MOST_EXCERPT, excerpt};
 use super::tool::{Shows, Tool};
 use super::toolbox::{Toolbox, Users};
 use crate::contracts::RepoPath;
@@ -16,20 +17,29 @@ use crate::workspace::{Interrupt, Interrupted, masked, masks, opaque, unmasks};
 pub(super) struct EditFile {
     /// The file, relative to the workspace root.
     path: String,
-    /// The text to replace, as it stands in the file.
-    old_text: String,
+    /// The text to replace, as it stands in the file. Left out where lines are named by start_line.
+    old_text: Option<String>,
     /// The text to put in its place; empty to remove it.
     new_text: String,
     /// Replace every place where old_text stands; otherwise there must be exactly one.
     replace_all: Option<bool>,
+    /// In place of old_text: the first line to replace, from 1. Whole lines are replaced.
+    start_line: Option<i64>,
+    /// The last line to replace, inclusive. One less than start_line replaces none: new_text comes before start_line.
+    end_line: Option<i64>,
+    /// The text of line start_line, by which it is known that this is still the line that is meant.
+    first: Option<String>,
+    /// The text of line end_line, likewise.
+    last: Option<String>,
 }
 
 impl Tool for EditFile {
     const NAME: &'static str = "edit_file";
-    const DESCRIPTION: &'static str = "Replace text in a file of your task. old_text must stand in the file exactly \
-        once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or set \
-        replace_all. Answers the changed lines. The change reaches the working tree when you submit. New files are made with \
-        write_file.";
+    const DESCRIPTION: &'static str = "Replace text in a file of your task, in one of two ways. By text: path, old_text, new_text. \
+        old_text must stand in the file exactly once, line breaks and indentation included and without line numbers; take \
+        enough lines to make it unique, or set replace_all. By lines: path, start_line, end_line, first, last, new_text, which \
+        spares you the text of a long stretch. Answers the changed lines. The change reaches the working tree when you submit. \
+        New files are made with write_file.";
     const USERS: Users = Users::Implementers;
     const SHOWS: Shows = Shows::OwnWork;
 
@@ -40,35 +50,89 @@ impl Tool for EditFile {
     fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
         // The task's spelling of the path, and the refusal before anything else is said of the file.
         let path = toolbox.writing()?.may_write(&toolbox.path(&self.path)?)?;
-        let (old, new) = (self.old_text.replace("\r\n", "\n"), self.new_text.replace("\r\n", "\n"));
-        if old.is_empty() {
-            return Err("old_text is empty; use write_file to create or replace a whole file.".to_owned().into());
-        }
-        if old == new {
-            return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
-        }
-        let file = toolbox.read_text(&path)?;
-        check_masks(&path, file.text(), &old, &new)?;
-        let interrupt = &toolbox.interrupt;
-        let findable = opaque(file.text(), &old);
-        let edited = match edit(&findable, &old, &new, self.replace_all.unwrap_or_default(), interrupt) {
-            Ok(edited) => edited.made_in(file.text()),
-            Err(miss) => return Err(miss_text(&path, &file.masked_text(), &old, miss, interrupt)?.into()),
+        let new = self.new_text.replace("\r\n", "\n");
+        let edited = match self.place()? {
+            Place::Text { old, all } => by_text(toolbox, &path, &old.replace("\r\n", "\n"), &new, all)?,
+            Place::Lines(range) => by_lines(toolbox, &path, range, &new)?,
         };
-        if edited.text == file.text() {
-            return Err(format!("{path} already reads so; nothing was changed.").into());
-        }
-        let changed: Vec<_> = edited.replaced.iter().cloned().zip(edited.places.iter().cloned()).collect();
-        if unmasks(file.text(), &edited.text, &changed) {
-            return Err(format!(
-                "This edit would change a part of a secret in {path} that is shown as a mask (<masked by Baton: …>), or of \
-                 what stands right by it; nothing was changed. Leave the line with the mask as it is."
-            )
-            .into());
-        }
-        toolbox.writing()?.write_until(&path, &edited.text, interrupt)?;
         Ok(edit_text(&path, &edited))
     }
+}
+
+/// What an edit replaces.
+enum Place<'a> {
+    Text { old: &'a str, all: bool },
+    Lines(LineRange<'a>),
+}
+
+impl EditFile {
+    /// What is to be replaced. Fields of the other way that say nothing (an empty text, 0, false) are passed over.
+    fn place(&self) -> Result<Place<'_>, String> {
+        let all = self.replace_all.unwrap_or_default();
+        let lines = [self.start_line, self.end_line].into_iter().flatten().any(|line| line != 0);
+        let guards = [&self.first, &self.last].into_iter().flatten().any(|guard| !guard.trim().is_empty());
+        let old = self.old_text.as_deref().filter(|old| !old.is_empty());
+        match old {
+            Some(_) if lines || guards => {
+                Err("old_text (with replace_all) belongs to an edit by text; start_line, end_line, \
+                                              first and last belong to an edit by lines. Give only those of one way; \
+                                              nothing was changed."
+                    .to_owned())
+            }
+            Some(old) => Ok(Place::Text { old, all }),
+            None if !lines && !guards && self.old_text.is_some() => {
+                Err("old_text is empty; use write_file to create or replace a whole file.".to_owned())
+            }
+            None if all => Err("replace_all belongs to an edit by text, and old_text is missing.".to_owned()),
+            None => {
+                let start = self.start_line.ok_or(if lines || guards {
+                    "start_line is missing: an edit by lines takes start_line, end_line, first and last."
+                } else {
+                    "What to replace is missing: give old_text, or start_line, end_line, first and last."
+                })?;
+                let (first, last) = (self.first.as_deref(), self.last.as_deref());
+                Ok(Place::Lines(LineRange { start, end: self.end_line.unwrap_or(start), first, last }))
+            }
+        }
+    }
+}
+
+fn by_text(toolbox: &Toolbox, path: &RepoPath, old: &str, new: &str, all: bool) -> Result<Edited, ToolError> {
+    if old == new {
+        return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
+    }
+    let file = toolbox.read_text(path)?;
+    check_masks(path, file.text(), old, new)?;
+    let interrupt = &toolbox.interrupt;
+    let edited = match edit(&opaque(file.text(), old), old, new, all, interrupt) {
+        Ok(edited) => edited.made_in(file.text()),
+        Err(miss) => return Err(miss_text(path, &file.masked_text(), old, miss, interrupt)?.into()),
+    };
+    write(toolbox, path, file.text(), edited)
+}
+
+fn by_lines(toolbox: &Toolbox, path: &RepoPath, range: LineRange<'_>, new: &str) -> Result<Edited, ToolError> {
+    let file = toolbox.read_text(path)?;
+    check_masks(path, file.text(), "", new)?;
+    let edited = edit_lines(path.as_str(), (file.text(), &file.masked_text()), range, new)?;
+    write(toolbox, path, file.text(), edited)
+}
+
+/// Stage an edit that changes something, and no secret.
+fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: Edited) -> Result<Edited, ToolError> {
+    if edited.text == text {
+        return Err(format!("{path} already reads so; nothing was changed.").into());
+    }
+    let changed: Vec<_> = edited.replaced.iter().cloned().zip(edited.places.iter().cloned()).collect();
+    if unmasks(text, &edited.text, &changed) {
+        return Err(format!(
+            "This edit would change a part of a secret in {path} that is shown as a mask (<masked by Baton: …>), or of what \
+             stands right by it; nothing was changed. Leave the line with the mask as it is."
+        )
+        .into());
+    }
+    toolbox.writing()?.write_until(path, &edited.text, &toolbox.interrupt)?;
+    Ok(edited)
 }
 
 /// A mask stands for a secret the model was not shown: it names no place in the file, and is never written into one.
@@ -89,9 +153,41 @@ fn check_masks(path: &RepoPath, text: &str, old: &str, new: &str) -> Result<(), 
     Ok(())
 }
 
+/// Lines of an answer after which no further places are shown.
+const SHOWN: usize = 80;
+
+/// Lines with places in them, both included.
+#[derive(Debug, PartialEq, Eq)]
+struct Window {
+    first: usize,
+    last: usize,
+    places: usize,
+}
+
+/// The lines around places that come in their order; what overlaps or touches is one, unless it gets too long to be shown
+/// whole.
+fn windows(places: &[(usize, usize)], context: usize) -> Vec<Window> {
+    let mut windows: Vec<Window> = Vec::new();
+    for (first, last) in places {
+        let (first, last) = (first.saturating_sub(context).max(1), last + context);
+        match windows.last_mut() {
+            Some(before) if last <= before.last => before.places += 1,
+            Some(before) if first <= before.last + 1 && last - before.first < MOST_EXCERPT => {
+                before.last = last;
+                before.places += 1;
+            }
+            Some(before) => {
+                let first = first.max(before.last + 1);
+                windows.push(Window { first, last, places: 1 });
+            }
+            None => windows.push(Window { first, last, places: 1 }),
+        }
+    }
+    windows
+}
+
 fn edit_text(path: &RepoPath, edited: &Edited) -> String {
     const CONTEXT: usize = 3;
-    const SHOWN: usize = 5;
     let how = match edited.tolerance {
         Tolerance::Exact => "",
         Tolerance::Trailing => " (old_text differed in trailing spaces)",
@@ -104,14 +200,22 @@ fn edit_text(path: &RepoPath, edited: &Edited) -> String {
     };
     // A key can reach beyond the lines that are shown.
     let shown = masked(&edited.text);
-    for (index, (first, last)) in edited.lines().into_iter().take(SHOWN).enumerate() {
-        if index > 0 {
+    let windows = windows(&edited.lines(), CONTEXT);
+    let (mut lines, mut places, mut shown_to) = (0, 0, None);
+    for window in &windows {
+        if shown_to.is_some_and(|last| window.first > last + 1) {
             text.push_str("      …\n");
         }
-        text.push_str(&excerpt(&shown, first.saturating_sub(CONTEXT), last + CONTEXT));
+        shown_to = Some(window.last);
+        text.push_str(&excerpt(&shown, window.first, window.last));
+        lines += window.last - window.first + 1;
+        places += window.places;
+        if lines >= SHOWN {
+            break;
+        }
     }
-    if edited.places.len() > SHOWN {
-        text.push_str(&format!("and {} not shown.\n", count(edited.places.len() - SHOWN, "more place")));
+    if edited.places.len() > places {
+        text.push_str(&format!("and {} not shown.\n", count(edited.places.len() - places, "more place")));
     }
     if edited.text.is_empty() {
         text.push_str("(nothing: the file is empty)\n");
@@ -156,4 +260,22 @@ fn has_line_number(line: &str) -> bool {
         let number = number.trim();
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_that_touch_are_one() {
+        let window = |first, last, places| Window { first, last, places };
+        assert_eq!(windows(&[(2, 2), (4, 4), (30, 31)], 3), [window(1, 7, 2), window(27, 34, 1)]);
+        assert_eq!(windows(&[(10, 10), (17, 17)], 3), [window(7, 20, 2)], "they touch");
+        assert_eq!(windows(&[(10, 10), (18, 18)], 3), [window(7, 13, 1), window(15, 21, 1)]);
+        assert!(windows(&[], 3).is_empty());
+        let dense: Vec<(usize, usize)> = (1..=200).map(|line| (line, line)).collect();
+        let windows = windows(&dense, 3);
+        assert!(windows.iter().all(|window| window.last - window.first < MOST_EXCERPT), "{windows:?}");
+        assert_eq!(windows.iter().map(|window| window.places).sum::<usize>(), 200);
+    }
 }

@@ -23,7 +23,10 @@ mod error;
 mod folders;
 mod glob_list;
 mod input;
+mod line_edit;
 mod list_files;
+mod log;
+mod move_file;
 mod nearest;
 mod read_diff;
 mod read_file;
@@ -40,6 +43,7 @@ pub use call::{ToolOutput, shows};
 pub use check_runner::CheckRunner;
 pub use coerce::{coerced, encoded_object};
 pub(crate) use nearest::nearest_line;
+pub use read_diff::numbered_diff;
 pub use tool::Shows;
 pub use toolbox::Toolbox;
 

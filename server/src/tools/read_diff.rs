@@ -15,14 +15,17 @@ const LINE: usize = 1_000;
 /// Read the diff.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct ReadDiff {
-    /// The changed file, relative to the workspace root; all of them if left out.
+    /// The changed file, relative to the workspace root, or a folder; all of them if left out.
     path: Option<String>,
+    /// "review": only what was changed since the review before this one. Everything if left out.
+    since: Option<String>,
 }
 
 impl Tool for ReadDiff {
     const NAME: &'static str = "read_diff";
-    const DESCRIPTION: &'static str = "Read what was changed, as a unified diff: of one file, or of all. At most 64000 \
-        bytes at once; files that do not fit are named, to be read one by one.";
+    const DESCRIPTION: &'static str = "Read what was changed, as a unified diff: of one file, or of all. Each line that is in the \
+        file now has its number there before it (number, tab, sign and text); hunks name the definition they begin in; a \
+        renamed file is one change. At most 64000 bytes at once; files that do not fit are named, to be read one by one.";
     const USERS: Users = Users::Reviewers;
     const SHOWS: Shows = Shows::OwnWork;
 
@@ -34,17 +37,30 @@ impl Tool for ReadDiff {
     }
 
     fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
-        let diffs = toolbox.diffs();
+        let diffs = match self.since.as_deref().map(str::trim).filter(|since| !since.is_empty()) {
+            None => toolbox.diffs(),
+            Some("review") => toolbox.diffs_since_review().ok_or_else(|| {
+                "There was no review before this one; leave since out to see all that was changed.".to_owned()
+            })?,
+            Some(other) => {
+                let other = cut(other, 60);
+                return Err(
+                    format!("since can only be \"review\", not {other:?}; leave it out to see everything.").into()
+                );
+            }
+        };
         if diffs.is_empty() {
-            return Ok("Nothing was changed.\n".to_owned());
+            let when = if self.since.is_some() { " since the review before" } else { "" };
+            return Ok(format!("Nothing was changed{when}.\n"));
         }
         let Some(path) = toolbox.folder(self.path.as_deref())? else { return Ok(all(diffs)) };
         let keys = toolbox.workspace.file_keys(diffs.iter().map(|(file, _)| file).chain([&path]));
         let key = keys.key(&path);
-        let is_asked = |file: &RepoPath| {
-            keys.key(file).strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let is_asked = |(file, diff): &&(RepoPath, String)| {
+            let key = keys.key(file).strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            key || renamed_from(diff) == Some(path.as_str())
         };
-        let chosen: Vec<(RepoPath, String)> = diffs.iter().filter(|(file, _)| is_asked(file)).cloned().collect();
+        let chosen: Vec<(RepoPath, String)> = diffs.iter().filter(is_asked).cloned().collect();
         match chosen.as_slice() {
             [] => {
                 let names: Vec<&str> = diffs.iter().take(50).map(|(file, _)| file.as_str()).collect();
@@ -55,6 +71,48 @@ impl Tool for ReadDiff {
             several => Ok(all(several)),
         }
     }
+}
+
+/// The earlier name of a file that was renamed.
+fn renamed_from(diff: &str) -> Option<&str> {
+    diff.lines().take_while(|line| !line.starts_with("@@")).find_map(|line| line.strip_prefix("rename from "))
+}
+
+/// A unified diff whose lines have the numbers that they have in the new file; removed ones have none.
+pub fn numbered_diff(diff: &str) -> String {
+    numbered_lines(diff).map(|line| line + "\n").collect()
+}
+
+fn numbered_lines(diff: &str) -> impl Iterator<Item = String> {
+    // Lines of both files that are left in the hunk, and the number of the next one of the new file.
+    let (mut old, mut new, mut number) = (0_usize, 0_usize, 0_usize);
+    diff.lines().map(move |line| {
+        if old == 0 && new == 0 && !line.starts_with('\\') {
+            if let Some((of_old, first, of_new)) = hunk(line) {
+                (old, new, number) = (of_old, of_new, first);
+            }
+            return cut(line.trim_end_matches('\r'), LINE).into_owned();
+        }
+        let (is_old, is_new) = (line.starts_with([' ', '-']), line.starts_with([' ', '+']));
+        let shown = cut(line.trim_end_matches('\r'), LINE);
+        let shown = if is_new { format!("{number:>5}\t{shown}") } else { format!("     \t{shown}") };
+        old = old.saturating_sub(usize::from(is_old));
+        new = new.saturating_sub(usize::from(is_new));
+        number += usize::from(is_new);
+        shown
+    })
+}
+
+/// Lines of the old file in a hunk, the first of the new one, and how many of it.
+fn hunk(line: &str) -> Option<(usize, usize, usize)> {
+    let (old, rest) = line.strip_prefix("@@ -")?.split_once(" +")?;
+    let (new, _) = rest.split_once(" @@")?;
+    let side = |side: &str| -> Option<(usize, usize)> {
+        let (first, lines) = side.split_once(',').unwrap_or((side, "1"));
+        Some((first.parse().ok()?, lines.parse().ok()?))
+    };
+    let ((_, of_old), (first, of_new)) = (side(old)?, side(new)?);
+    Some((of_old, first, of_new))
 }
 
 /// As many whole diffs as fit, and the names of the others.
@@ -82,7 +140,7 @@ fn all(diffs: &[(RepoPath, String)]) -> String {
 fn one(diff: &str) -> String {
     let mut text = String::new();
     let total = diff.lines().count();
-    for (index, line) in diff.lines().enumerate() {
+    for (index, line) in numbered_lines(diff).enumerate() {
         if text.len() > MOST_TEXT {
             let _ = writeln!(
                 text,
@@ -91,8 +149,34 @@ fn one(diff: &str) -> String {
             );
             break;
         }
-        text.push_str(&cut(line.trim_end_matches('\r'), LINE));
+        text.push_str(&line);
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_new_file_have_their_numbers() {
+        let diff = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -2,3 +2,3 @@ fn one() {\n 2\n-- 3\n+++ three\n 4\n\
+                    @@ -9 +9,2 @@\n-9\n+nine\n+ten\n\\ No newline at end of file\n";
+        let expected = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -2,3 +2,3 @@ fn one() {\n    2\t 2\n     \t-- 3\n    3\t+++ three\n    \
+                        4\t 4\n@@ -9 +9,2 @@\n     \t-9\n    9\t+nine\n   10\t+ten\n     \t\\ No newline at end of file\n";
+        // A line that only looks like a header is one of the text.
+        assert_eq!(numbered_diff(diff), expected);
+        for odd in ["@@ -1,99999999999999999999999 +1 @@\n x\n", "@@ -1,3 +1,3 @@\n", "@@ -a +b @@\n+x\n", "+x\n"] {
+            numbered_diff(odd);
+        }
+    }
+
+    #[test]
+    fn a_renamed_file_is_known_by_its_earlier_name() {
+        let diff =
+            "diff --git a/a b/b\nsimilarity index 90%\nrename from a\nrename to b\n@@ -1 +1 @@\n-rename from c\n+x\n";
+        assert_eq!(renamed_from(diff), Some("a"));
+        assert_eq!(renamed_from("@@ -1 +1 @@\nrename from c\n"), None);
+    }
 }

@@ -5,6 +5,7 @@ use super::error::ToolError;
 use super::show::push_numbered;
 use super::tool::{Shows, Tool};
 use super::toolbox::Toolbox;
+use crate::contracts::short_commit;
 use crate::text::count;
 
 const MOST_LINES: usize = 2_000;
@@ -19,6 +20,15 @@ pub(super) struct ReadFile {
     start_line: Option<i64>,
     /// Last line to show, inclusive; the end if left out.
     end_line: Option<i64>,
+    /// Read it as this commit has it: a hash, a tag, a branch, HEAD or HEAD~2. The file as it is now if left out.
+    at: Option<String>,
+}
+
+impl ReadFile {
+    /// The commit that is asked for.
+    fn commit(&self) -> Option<&str> {
+        self.at.as_deref().map(str::trim).filter(|at| !at.is_empty())
+    }
 }
 
 impl Tool for ReadFile {
@@ -29,16 +39,23 @@ impl Tool for ReadFile {
     const SHOWS: Shows = Shows::File;
 
     fn activity(&self) -> String {
-        match (self.start_line, self.end_line) {
+        let what = match (self.start_line, self.end_line) {
             (None, None) => format!("reading {}", self.path),
             (Some(start), None) => format!("reading {} from line {start}", self.path),
             (start, Some(end)) => format!("reading {} lines {}-{end}", self.path, start.unwrap_or(1)),
-        }
+        };
+        self.commit().map_or_else(|| what.clone(), |at| format!("{what} at {at}"))
     }
 
     fn run(self, toolbox: &Toolbox) -> Result<String, ToolError> {
         let path = toolbox.path(&self.path)?;
-        let file = toolbox.read_text(&path)?;
+        let (file, path) = match self.commit() {
+            Some(at) => {
+                let (file, commit) = toolbox.read_past_text(&path, at)?;
+                (file, format!("{path} at {}", short_commit(&commit)))
+            }
+            None => (toolbox.read_text(&path)?, path.to_string()),
+        };
         let shown = file.masked_text();
         let total = shown.lines().count();
         if total == 0 {

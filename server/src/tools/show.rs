@@ -19,9 +19,12 @@ pub(super) fn push_numbered(out: &mut String, number: usize, line: &str) {
     out.push('\n');
 }
 
+/// Most lines of an excerpt that are all shown.
+pub(super) const MOST_EXCERPT: usize = 60;
+
 /// Lines `first..=last` (from 1, clamped) of a text, numbered; of a long stretch only its ends.
 pub(super) fn excerpt(text: &str, first: usize, last: usize) -> String {
-    const MOST: usize = 60;
+    const MOST: usize = MOST_EXCERPT;
     let first = first.max(1);
     let lines: Vec<&str> = text.lines().skip(first - 1).take((last + 1).saturating_sub(first)).collect();
     let mut out = String::new();

@@ -1,6 +1,8 @@
 use super::delete_file::DeleteFile;
 use super::edit_file::EditFile;
 use super::list_files::ListFiles;
+use super::log::Log;
+use super::move_file::MoveFile;
 use super::read_diff::ReadDiff;
 use super::read_file::ReadFile;
 use super::search::Search;
@@ -13,9 +15,11 @@ pub(super) const TOOLS: &[Row] = &[
     Row::of::<ListFiles>(),
     Row::of::<Search>(),
     Row::of::<ReadFile>(),
+    Row::of::<Log>(),
     Row::of::<EditFile>(),
     Row::of::<WriteFile>(),
     Row::of::<DeleteFile>(),
+    Row::of::<MoveFile>(),
     Row::of::<ReadDiff>(),
     Row::of::<TryCheck>(),
 ];

@@ -23,7 +23,11 @@ enum Role {
     Nothing,
     Reader,
     Implementer(Arc<Mutex<Staging>>),
-    Reviewer(Arc<Vec<(RepoPath, String)>>),
+    Reviewer {
+        diffs: Arc<Vec<(RepoPath, String)>>,
+        /// What was changed since the review before; `None` where there was none.
+        since_review: Option<Arc<Vec<(RepoPath, String)>>>,
+    },
 }
 
 /// Which agents have a tool.
@@ -60,10 +64,19 @@ impl Toolbox {
         Self {
             workspace,
             memory_dir,
-            role: Role::Reviewer(Arc::new(diffs)),
+            role: Role::Reviewer { diffs: Arc::new(diffs), since_review: None },
             checks: None,
             interrupt: Interrupt::never(),
         }
+    }
+
+    /// The same tools of an agent that reviews again, with the diffs of what was changed since the review before.
+    #[must_use]
+    pub fn since_review(mut self, changed: Option<Vec<(RepoPath, String)>>) -> Self {
+        if let Role::Reviewer { since_review, .. } = &mut self.role {
+            *since_review = changed.map(Arc::new);
+        }
+        self
     }
 
     /// The same tools, and one that tries these checks.
@@ -86,7 +99,7 @@ impl Toolbox {
             Users::Everyone => !matches!(self.role, Role::Nothing),
             Users::Implementers => matches!(self.role, Role::Implementer(_)),
             Users::ImplementersWithChecks => self.is_for(Users::Implementers) && self.checks.is_some(),
-            Users::Reviewers => matches!(self.role, Role::Reviewer(_)),
+            Users::Reviewers => matches!(self.role, Role::Reviewer { .. }),
         }
     }
 
@@ -94,7 +107,7 @@ impl Toolbox {
     pub(super) fn staging(&self) -> Option<MutexGuard<'_, Staging>> {
         match &self.role {
             Role::Implementer(staging) => Some(staging.lock().unwrap_or_else(PoisonError::into_inner)),
-            Role::Nothing | Role::Reader | Role::Reviewer(_) => None,
+            Role::Nothing | Role::Reader | Role::Reviewer { .. } => None,
         }
     }
 
@@ -111,8 +124,16 @@ impl Toolbox {
     /// The diffs of an agent that reviews.
     pub(super) fn diffs(&self) -> &[(RepoPath, String)] {
         match &self.role {
-            Role::Reviewer(diffs) => diffs,
+            Role::Reviewer { diffs, .. } => diffs,
             Role::Nothing | Role::Reader | Role::Implementer(_) => &[],
+        }
+    }
+
+    /// The diffs of what was changed since the review before; `None` where there was none.
+    pub(super) fn diffs_since_review(&self) -> Option<&[(RepoPath, String)]> {
+        match &self.role {
+            Role::Reviewer { since_review, .. } => since_review.as_deref().map(Vec::as_slice),
+            Role::Nothing | Role::Reader | Role::Implementer(_) => None,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::contracts::RepoPath;
 use crate::workspace::{
-    self, Globs, Listing, Refused, TextFile, Walk, WalkError, WorkspaceError, by_folder, is_secret_text, masks, readable,
+    self, Globs, Listing, PastFile, Refused, TextFile, Walk, WalkError, WorkspaceError, by_folder, file_at,
+    is_secret_text, masks, readable, readable_in_the_past,
 };
 
 use super::error::{ToolError, sentence};
@@ -71,13 +72,29 @@ impl Toolbox {
         }
     }
 
+    /// Whether the past of a path may be looked into.
+    pub(super) fn check_name(&self, path: &RepoPath) -> Result<(), ToolError> {
+        Ok(readable_in_the_past(&self.workspace, path, &self.memory_dir).map_err(no_file)??)
+    }
+
+    /// A file's text as a commit has it, and the commit's hash. It does not count as reading the file.
+    pub(super) fn read_past_text(&self, path: &RepoPath, at: &str) -> Result<(TextFile, String), ToolError> {
+        self.check_name(path)?;
+        let PastFile { commit, bytes } = file_at(&self.workspace, path, at).map_err(|error| sentence(&error))?;
+        if is_secret_text(&bytes) {
+            return Err(Refused::Secret(path.clone()).into());
+        }
+        let file = TextFile::decode(&bytes).map_err(|_| is_binary(path))?;
+        Ok((file, commit))
+    }
+
     /// A file's text as the agent sees it, secrets in it not yet masked; see [`TextFile::shown`].
     pub(super) fn read_text(&self, path: &RepoPath) -> Result<TextFile, ToolError> {
         let bytes = self.read(path).map_err(|error| match self.workspace.is_folder(path) {
             true => format!("{path} is a folder; list it with list_files.").into(),
             false => error,
         })?;
-        TextFile::decode(&bytes).map_err(|_| format!("{path} is a binary file; only text is shown.").into())
+        TextFile::decode(&bytes).map_err(|_| is_binary(path).into())
     }
 
     /// The files as the agent sees them.
@@ -153,6 +170,10 @@ impl Toolbox {
 
 fn is_in(path: &RepoPath, folder: Option<&RepoPath>) -> bool {
     folder.is_none_or(|folder| path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/')))
+}
+
+fn is_binary(path: &RepoPath) -> String {
+    format!("{path} is a binary file; only text is shown.")
 }
 
 fn no_file(error: WorkspaceError) -> ToolError {

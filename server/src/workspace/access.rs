@@ -53,6 +53,20 @@ pub enum Refused {
     /// A file that git ignores.
     #[error("{0} is ignored by git's rules; ignored files are not read")]
     Ignored(RepoPath),
+    /// A file that a move would replace.
+    #[error("{0} exists, and a move replaces no file; where the plan lists it to be deleted, delete it first")]
+    Exists(RepoPath),
+    /// A folder that was to be moved.
+    #[error("{0} is a folder; files are moved one by one")]
+    Folder(RepoPath),
+    /// A move that moves nothing.
+    #[error("{from} and {to} are the same file; nothing was moved")]
+    SameFile {
+        /// The file.
+        from: RepoPath,
+        /// Its new name.
+        to: RepoPath,
+    },
     /// A file that does not exist.
     #[error("{0} does not exist")]
     Missing(RepoPath),
@@ -61,7 +75,16 @@ pub enum Refused {
 impl Refused {
     /// Whether to report it to the user: an attempt on a file outside the task, not a slip.
     pub fn is_blocker(&self) -> bool {
-        !matches!(self, Self::NotRead(_) | Self::Missing(_) | Self::Ignored(_) | Self::InTheWay { .. })
+        !matches!(
+            self,
+            Self::NotRead(_)
+                | Self::Missing(_)
+                | Self::Ignored(_)
+                | Self::InTheWay { .. }
+                | Self::Exists(_)
+                | Self::Folder(_)
+                | Self::SameFile { .. }
+        )
     }
 }
 
@@ -89,6 +112,25 @@ pub fn readable(
         return Ok(Err(Refused::Ignored(path.clone())));
     }
     Ok(Ok(Some(real)))
+}
+
+/// Checks whether an agent may read what was at this path in the past: by its name, and by what git ignores and which files
+/// are secrets today.
+///
+/// # Errors
+/// The inner error is the refusal, the outer one an error of the workspace.
+pub fn readable_in_the_past(
+    workspace: &Workspace,
+    path: &RepoPath,
+    memory_dir: &RepoPath,
+) -> Result<Result<(), Refused>, WorkspaceError> {
+    if let Some(refused) = refused_by_name(path, path, memory_dir) {
+        return Ok(Err(refused));
+    }
+    if workspace.is_secret_by_link(path) {
+        return Ok(Err(Refused::Secret(path.clone())));
+    }
+    Ok(if is_ignored(workspace, path)? { Err(Refused::Ignored(path.clone())) } else { Ok(()) })
 }
 
 /// The reason why a path may not be read by its name alone.

@@ -49,7 +49,7 @@ mod walk;
 mod watch;
 mod written_since;
 
-pub use access::{Refused, readable};
+pub use access::{Refused, readable, readable_in_the_past};
 pub use bounded::{LineEnd, Lines, ReadFault, find_folder, open_regular, read_bounded, read_to_limit};
 pub use buffers::{Buffer, Buffers, OpenBuffers, matches_disk};
 pub use cap_std::fs::Dir;

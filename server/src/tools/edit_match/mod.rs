@@ -392,7 +392,7 @@ impl Pace<'_> {
 }
 
 /// The lines of a text without their ends; a last end begins no further line.
-fn whole_lines(text: &str) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn whole_lines(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     text.split_inclusive('\n').map(move |line| {
         let range = start..start + line.strip_suffix('\n').unwrap_or(line).len();

@@ -118,7 +118,9 @@ impl Tries {
 }
 
 fn view_edit(change: StagedChange) -> ViewEdit {
-    ViewEdit { path: change.path, content: change.after, mode: change.before.map(|_| change.mode) }
+    // A new file gets the system's bits, as it will when it is published.
+    let is_new = change.before.is_none() && change.moved_from.is_none();
+    ViewEdit { path: change.path, content: change.after, mode: (!is_new).then_some(change.mode) }
 }
 
 /// What of the tree is known to have changed: the publishes so far.

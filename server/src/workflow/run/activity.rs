@@ -12,7 +12,7 @@ use super::phase::Run;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::PhaseName;
 use crate::models::TurnProgress;
-use crate::text::whole_seconds;
+use crate::text::{count, tokens, whole_seconds};
 
 /// Interval of the events about a long answer.
 const OUTPUT_EVERY: Duration = Duration::from_secs(3);
@@ -52,7 +52,12 @@ pub(crate) fn report_activity(
                     return;
                 }
                 *last_output = Instant::now();
-                format!("writing, {:.1}k characters so far", characters as f64 / 1e3)
+                match characters {
+                    0 => "writing".to_owned(),
+                    1..1_000 => format!("writing, {} so far", count(characters, "character")),
+                    // With the same digits as tokens: "18.2k".
+                    _ => format!("writing, {} characters so far", tokens(characters as u64)),
+                }
             }
             Activity::Model(TurnProgress::Unanswered { waited }) => {
                 format!("waiting for the model, {}", whole_seconds(waited))

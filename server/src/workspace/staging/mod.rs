@@ -34,10 +34,14 @@ pub struct Staging {
     refusals: Vec<Refused>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     /// Its name on disk, or the one it will have.
     path: RepoPath,
+    /// Where it was moved from: its format, permission bits and owner stay those of that file.
+    origin: Option<Origin>,
+    /// Whether its content was moved here and never read.
+    unread: bool,
     /// Its new name, if only the case changes and the disk folds case.
     moved_to: Option<RepoPath>,
     /// The file on disk when the task last read it before its first change; `None` if there was none.
@@ -45,7 +49,14 @@ struct Entry {
     staged: Option<Staged>,
 }
 
-#[derive(Debug)]
+/// The file that another one was made of by a move.
+#[derive(Debug, Clone)]
+struct Origin {
+    path: RepoPath,
+    base: FileState,
+}
+
+#[derive(Debug, Clone)]
 enum Staged {
     Content(Vec<u8>),
     Deleted,
@@ -66,7 +77,7 @@ pub struct StagedChange {
     pub mode: u32,
     /// The owner of a file that a rollback puts in place; `None` for the current user.
     pub owner: Option<Owner>,
-    /// Its old name, if only the case changed: permission bits and owner stay.
+    /// Its old name, where it was moved: permission bits and owner stay.
     pub moved_from: Option<RepoPath>,
 }
 
@@ -122,11 +133,11 @@ impl Staging {
     pub fn read(&mut self, path: &RepoPath) -> Result<Option<Vec<u8>>, StagingError> {
         let keys = self.keys(path);
         let known = self.entry_of(&keys, path);
-        if let Some(staged) = known.and_then(|known| self.entries.get(&known)?.staged.as_ref()) {
-            return Ok(match staged {
-                Staged::Content(bytes) => Some(bytes.clone()),
-                Staged::Deleted => None,
-            });
+        if let Some(entry) = known.and_then(|known| self.entries.get_mut(&known))
+            && let Some(staged) = &entry.staged
+        {
+            entry.unread = false;
+            return Ok(staged.content().map(<[u8]>::to_vec));
         }
         if !self.writable.lists(&keys, path) {
             return match readable(&self.workspace, path, &self.memory_dir)?? {
@@ -217,8 +228,11 @@ impl Staging {
             self.entries.insert(path.clone(), Entry::new(path.clone(), None));
         }
         let Some(entry) = self.entries.get_mut(&path) else { return Ok(()) };
+        if entry.unread {
+            return Err(Refused::NotRead(path).into());
+        }
         let earlier = entry.staged.as_ref().and_then(Staged::content);
-        let encoded = match &entry.base {
+        let encoded = match entry.origin.as_ref().map(|origin| &origin.base).or(entry.base.as_ref()) {
             Some(base) => TextFile::decode(&base.bytes)
                 .map_err(|NotText| StagingError::Binary(path.clone()))?
                 .encode_until(text, interrupt),
@@ -300,7 +314,7 @@ impl Staging {
             }
             entry.base = Some(disk);
         }
-        Ok(())
+        self.follow_origins()
     }
 
     /// The refusals to report to the user, each once.
@@ -440,7 +454,7 @@ impl Staged {
 
 impl Entry {
     fn new(path: RepoPath, base: Option<FileState>) -> Self {
-        Self { path, moved_to: None, base, staged: None }
+        Self { path, origin: None, unread: false, moved_to: None, base, staged: None }
     }
 
     /// The changes of a file: none, one, or for a rename a deletion and a creation.
@@ -459,6 +473,10 @@ impl Entry {
         let (path, base) = (&self.path, self.base.as_ref());
         let deleted = || change(path, ChangeType::Deleted, base, None);
         match (base, &self.staged, &self.moved_to) {
+            (None, Some(Staged::Content(bytes)), _) if let Some(Origin { path: from, base }) = &self.origin => {
+                let come = change(path, ChangeType::Created, None, Some(bytes));
+                vec![StagedChange { mode: base.mode, owner: base.owner, moved_from: Some(from.clone()), ..come }]
+            }
             (None, Some(Staged::Content(bytes)), _) => vec![change(path, ChangeType::Created, None, Some(bytes))],
             (Some(_), Some(Staged::Deleted), _) => vec![deleted()],
             (Some(_), Some(Staged::Content(bytes)), Some(to)) => {
@@ -472,6 +490,8 @@ impl Entry {
         }
     }
 }
+
+mod moving;
 
 #[cfg(test)]
 mod tests;
