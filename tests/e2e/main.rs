@@ -36,6 +36,7 @@ mod lsp_runs;
 mod memory_folder;
 mod model_choice;
 mod model_misbehaviour;
+mod moved_files;
 mod moved_workspace;
 mod neovim;
 mod network_faults;

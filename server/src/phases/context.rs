@@ -1,6 +1,7 @@
 //! The context phase: reads the repository and hands on what a planner must know.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -93,8 +94,8 @@ impl OneAgent for Context {
         let task = memory.task.clone().unwrap_or_default();
         let toolbox = toolbox(run, self, Vec::new());
         let listed = toolbox.call_aside("list_files", &serde_json::json!({}), &run.context.cancel).await;
-        let top_level = listed.ok_or(AgentError::Cancelled)?.text;
-        let first_message = first_message(&task, &run.workspace, &top_level);
+        let listed = with_line_counts(run, listed.ok_or(AgentError::Cancelled)?.text).await;
+        let first_message = first_message(&task, &run.workspace, &listed);
         Ok((Work::Ask { first_message, toolbox }, ()))
     }
 
@@ -116,13 +117,33 @@ const CONVENTIONS: [&str; 4] = ["AGENTS.md", "CLAUDE.md", ".github/copilot-instr
 /// Bytes of each that are offered; the agent can read the rest.
 const CONVENTION_BYTES: usize = 8 * 1024;
 
-/// The agent's first message: the task, the repository's own conventions, its top level.
-fn first_message(task: &str, workspace: &Workspace, top_level: &str) -> Opening {
+/// What later rounds are told of the context and the plan.
+pub(super) const BEFORE_THE_WORK: &str =
+    "The context and the plan describe the code as it was before this work began; the files show what it is now.\n";
+
+/// How long the lines of listed files are counted.
+const COUNTING: Duration = Duration::from_secs(5);
+
+/// A list of files, with the number of lines behind each that is text.
+async fn with_line_counts(run: &Run, listed: String) -> String {
+    let (workspace, began, fallback) = (run.workspace.clone(), Instant::now(), listed.clone());
+    let counted = tokio::task::spawn_blocking(move || {
+        let counted = |line: &str| {
+            let path = RepoPath::parse(line).ok().filter(|path| path.as_str() == line && began.elapsed() < COUNTING)?;
+            Some(format!("{line} ({})\n", count(workspace.line_count(&path)? as usize, "line")))
+        };
+        listed.lines().map(|line| counted(line).unwrap_or_else(|| format!("{line}\n"))).collect()
+    });
+    counted.await.unwrap_or(fallback)
+}
+
+/// The agent's first message: the task, the files there are, the repository's own conventions.
+fn first_message(task: &str, workspace: &Workspace, listed: &str) -> Opening {
     let mut message = Opening::from(section("task", task));
-    let framed = |text: &str| section("top_level", text);
+    let framed = |text: &str| section("files", text);
     let way = "list_files shows the rest";
-    let without = left_out("The workspace's top level is", "list_files shows it");
-    message.attach_text(Need::Helpful, top_level, &framed, way, without);
+    let without = left_out("The list of the workspace's files is", "list_files shows it");
+    message.attach_text(Need::Helpful, listed, &framed, way, without);
     for file in CONVENTIONS {
         let Some(text) = convention(workspace, file) else { continue };
         let whole = format!(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::placing::place_all;
 use super::reviewing::{accept, accept_last, first_message};
 use super::run_one::{OneAgent, Work, run_one, toolbox};
-use super::work_done::{WorkDone, implemented, lacks_work};
+use super::work_done::{WorkDone, diffs_since_review, implemented, lacks_work};
 use crate::agents::submit_tool;
 use crate::config::{PhaseTier, UserPhase};
 use crate::contracts::{Findings, HandoffFile, PhaseName};
@@ -141,7 +141,7 @@ impl OneAgent for Further {
         let (_, report) = implemented(memory)?;
         let done = WorkDone::look_up(run, memory).await?;
         let first_message = first_message(run, memory, &done, "submit_findings")?;
-        let toolbox = toolbox(run, self, done.diffs());
+        let toolbox = toolbox(run, self, done.diffs()).since_review(diffs_since_review(run, report.round)?);
         Ok((Work::Ask { first_message, toolbox }, report.round))
     }
 

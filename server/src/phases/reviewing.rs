@@ -24,6 +24,9 @@ pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit:
     }
     message.push_str(&section("plan", &json_text(&approved_part(plan, memory))));
     message.push_str(&section("report", &json_text(report)));
+    if report.round > 1 {
+        message.push_str(context::BEFORE_THE_WORK);
+    }
     review::attach_changed(&done.summaries, &mut message);
     let foreign = done.foreign.reviewer_note();
     if !foreign.is_empty() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::agents::{Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{ContextOutput, Issue, PlanOutput, Task, TaskResult, parse};
 use crate::models::ToolSpec;
-use crate::phases::context;
+use crate::phases::context::{self, BEFORE_THE_WORK};
 use crate::workflow::Tries;
 
 use super::tries::MOST;
@@ -72,6 +72,7 @@ pub(super) fn first_message(task: &Task, about: About<'_>, note: Option<&str>) -
             let framed = |text: &str| section("failing_checks", text);
             let without = left_out("What the failing checks printed is", "look at the files of your task");
             message.attach_text(Need::Telling, failing, &framed, "nothing shows the rest", without);
+            message.push_str(BEFORE_THE_WORK);
             message.push_str(
                 "This task was done before, and then checks of the user's failed on the work of all tasks. Find out \
                  whether the files of your task are at fault, mend what is, keep the rest as it is, and hand on with \

@@ -9,7 +9,7 @@ use crate::agents::{Need, Opening, json_text, left_out, section};
 use crate::contracts::{
     CheckState, ContextOutput, Dismissal, Findings, ImplReport, Issue, PhaseName, PlanOutput, RepoPath,
 };
-use crate::phases::context;
+use crate::phases::context::{self, BEFORE_THE_WORK};
 use crate::workflow::{EditorFinding, FindingLevel};
 use crate::workspace::{Excerpt, Workspace};
 
@@ -53,6 +53,9 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> Opening {
     }
     message.push_str(&section("plan", &json_text(work.plan)));
     message.push_str(&section("report", &json_text(work.report)));
+    if work.report.round > 1 {
+        message.push_str(BEFORE_THE_WORK);
+    }
     let ran = work.report.checks.iter().filter(|check| check.state == CheckState::Passed);
     let passed: Vec<&str> = ran.map(|check| check.name.as_str()).collect();
     if !passed.is_empty() {
@@ -87,7 +90,8 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> Opening {
     } else {
         message.push_str(&section("open_issues", &json_text(open)));
         message.push_str(
-            "More work followed the review that raised the open issues. Look at each of them: answer it in \
+            "More work followed the review that raised the open issues; read_diff with since \"review\" shows that work \
+             alone. Look at each of them: answer it in \
              `answers` with its id and \"fixed\" or \"open\". List only new findings in `issues`. ",
         );
         let is_refuted = |id: &&String| open.iter().any(|issue| issue.id == **id && issue.refuted.is_some());

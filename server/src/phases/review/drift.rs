@@ -7,7 +7,7 @@ use crate::contracts::{Issue, PlanOutput, RepoPath, Round, RoundKind, find_quote
 use crate::memory::Memory;
 use crate::text::count;
 use crate::workflow::{Changes, ForeignWork, PhaseError, Publish, Run, publish_journal, publishes_in_effect};
-use crate::workspace::{self, TextFile, Workspace};
+use crate::workspace::{self, Compared, Dir, PublishRecord, TextFile, Workspace};
 
 /// Lines between a change and an issue from which on the change is far from it: more than the rest of a function, as a
 /// rule.
@@ -57,23 +57,50 @@ pub(super) fn far_from_issues(run: &Run, memory: &Memory, round: u32) -> Result<
     let fix = publishes.iter().map(|publish| publish.record.round).min();
     let mut found = Vec::new();
     for Publish { folder, record, .. } in publishes.iter().filter(|publish| Some(publish.record.round) == fix) {
-        for file in &record.files {
-            let before =
-                file.before(folder).map_err(|source| run.store.file_error("read", "a before-image", source))?;
-            // Without a copy of what was written, what stands is the nearest to it.
-            let after = file.after(folder).ok().unwrap_or_else(|| {
-                workspace::read_exact(&run.workspace, &file.path).ok().flatten().map(|state| state.bytes)
-            });
-            let here: Vec<&Issue> =
-                issues.iter().copied().filter(|issue| keys.is_same(&issue.file, file.path.as_str())).collect();
-            let places = places_of(&here, before.as_deref());
-            let far = far_lines(&workspace::changed_lines(before.as_deref(), after.as_deref()), &places);
+        let files = images(run, folder, record)?;
+        let compared: Vec<Compared<'_>> = files.iter().map(Images::compared).collect();
+        let renames = workspace::renames(&compared);
+        for (index, file) in files.iter().enumerate().filter(|(index, _)| renames.iter().all(|r| r.from != *index)) {
+            // A file that got another name is held against what it was under the old one, where its issues stand too.
+            let source = renames.iter().find(|rename| rename.to == index).map_or(file, |rename| &files[rename.from]);
+            let is_here =
+                |issue: &&Issue| [source.path, file.path].iter().any(|path| keys.is_same(&issue.file, path.as_str()));
+            let here: Vec<&Issue> = issues.iter().copied().filter(is_here).collect();
+            let before = source.before.as_deref();
+            let places = places_of(&here, before);
+            let far = far_lines(&workspace::changed_lines(before, file.after.as_deref()), &places);
             if far >= FEW {
-                found.push(sentence(&record.task, far, &file.path, here.is_empty()));
+                found.push(sentence(&record.task, far, file.path, here.is_empty()));
             }
         }
     }
     Ok(found)
+}
+
+/// A published file before and after.
+struct Images<'a> {
+    path: &'a RepoPath,
+    before: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+}
+
+impl Images<'_> {
+    fn compared(&self) -> Compared<'_> {
+        Compared { path: self.path, before: self.before.as_deref(), after: self.after.as_deref() }
+    }
+}
+
+/// What a publish found and what it wrote.
+fn images<'a>(run: &Run, folder: &Dir, record: &'a PublishRecord) -> Result<Vec<Images<'a>>, PhaseError> {
+    let images = record.files.iter().map(|file| {
+        let before = file.before(folder).map_err(|source| run.store.file_error("read", "a before-image", source))?;
+        // Without a copy of what was written, what stands is the nearest to it.
+        let after = file.after(folder).ok().unwrap_or_else(|| {
+            workspace::read_exact(&run.workspace, &file.path).ok().flatten().map(|state| state.bytes)
+        });
+        Ok(Images { path: &file.path, before, after })
+    });
+    images.collect()
 }
 
 /// `T1 changed 120 lines of src/a.rs far from every issue.`

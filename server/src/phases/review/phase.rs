@@ -19,7 +19,7 @@ use crate::models::{Tier, ToolSpec};
 use crate::phases::checks_told;
 use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
-use crate::phases::work_done::{WorkDone, approved_part, implemented, lacks_work};
+use crate::phases::work_done::{WorkDone, approved_part, diffs_since_review, implemented, lacks_work};
 use crate::workflow::{Costs, Phase, PhaseEnd, PhaseError, Policy, REVIEW, Run, TierRule, Titles, ToolSet};
 use crate::workspace::{self, Base};
 
@@ -142,7 +142,7 @@ impl OneAgent for Review {
             failing_checks: &checks_told::failing(&run.store, &report.checks),
         });
         let diffs = done.diffs();
-        let toolbox = toolbox(run, self, diffs.clone());
+        let toolbox = toolbox(run, self, diffs.clone()).since_review(diffs_since_review(run, report.round)?);
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
         let mut drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);

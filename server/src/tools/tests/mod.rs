@@ -1,6 +1,9 @@
 //! The tools as a whole: what is sent to a model about them, which agent has which, and that no call panics. The tests
 //! of single tools are in the files below.
 
+mod editing_lines;
+mod moving;
+mod past;
 mod reading;
 mod secrets;
 mod writing;
@@ -87,15 +90,16 @@ fn each_agent_has_its_tools_and_no_others() {
     let fixture = Fixture::new(TREE);
     let names = |toolbox: &Toolbox| toolbox.specs().into_iter().map(|spec| spec.name).collect::<Vec<_>>().join(" ");
     let (implementer, _) = implementer(&fixture, &[], &[]);
-    assert_eq!(names(&reader(&fixture)), "list_files search read_file");
-    assert_eq!(names(&implementer), "list_files search read_file edit_file write_file delete_file");
+    assert_eq!(names(&reader(&fixture)), "list_files search read_file log");
+    let writing = "list_files search read_file log edit_file write_file delete_file move_file";
+    assert_eq!(names(&implementer), writing);
     let with_checks = implementer.with_checks(Some(Arc::new(Checks)));
-    assert_eq!(names(&with_checks), "list_files search read_file edit_file write_file delete_file try_check");
+    assert_eq!(names(&with_checks), format!("{writing} try_check"));
     assert!(!reader(&fixture).with_checks(Some(Arc::new(Checks))).has("try_check"), "it has nothing to try");
     let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), Vec::new());
-    assert_eq!(names(&reviewer), "list_files search read_file read_diff");
+    assert_eq!(names(&reviewer), "list_files search read_file log read_diff");
     let refused = error(&reader(&fixture), "write_file", json!({"path": "a", "content": "x"}));
-    assert_eq!(refused, "There is no tool \"write_file\". Call one of: list_files, search, read_file.");
+    assert_eq!(refused, "There is no tool \"write_file\". Call one of: list_files, search, read_file, log.");
 }
 
 #[test]
@@ -149,6 +153,10 @@ fn schemas_are_plain_closed_and_always_the_same() {
             "end_line": {
               "type": "integer",
               "description": "Last line to show, inclusive; the end if left out."
+            },
+            "at": {
+              "type": "string",
+              "description": "Read it as this commit has it: a hash, a tag, a branch, HEAD or HEAD~2. The file as it is now if left out."
             }
           },
           "required": [
@@ -232,6 +240,7 @@ fn no_input_panics_or_writes() {
                 for field in &fields {
                     let mut input = json!({"path": "src/lib.rs", "pattern": "x", "old_text": "a", "new_text": "b"});
                     input["content"] = json!("c");
+                    (input["from"], input["to"]) = (json!("src/main.rs"), json!("src/lib.rs"));
                     input[*field] = value.clone();
                     let output = toolbox.call(name, &input);
                     assert!(output.text.len() < 70_000);

@@ -314,3 +314,42 @@ fn a_move_tells_where_the_file_was() {
     let told: Vec<_> = entry.changes().into_iter().map(|change| (change.path, change.moved_from)).collect();
     assert_eq!(told, [(path("foo.sh"), None), (path("Foo.sh"), Some(path("foo.sh")))]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_moved_file_keeps_its_format_bits_and_bytes() {
+    let fixture = Fixture::new("");
+    fixture.write("old.txt", b"\xef\xbb\xbfone\r\ntw\xc3\xb6 \x99\r\n");
+    fixture.set_mode("old.txt", 0o750);
+    let mut staging = staging(&fixture, &["new.txt", "last.txt"], &["old.txt"], false);
+    staging.move_file(&path("old.txt"), &path("new.txt")).unwrap();
+    staging.move_file(&path("new.txt"), &path("last.txt")).unwrap();
+    assert_eq!(left(&staging), ["+last.txt", "-old.txt"]);
+    let change = staging.changes().swap_remove(0);
+    assert_eq!((change.mode, change.moved_from.clone()), (0o750, Some(path("old.txt"))));
+    assert_eq!(change.after.as_deref().unwrap(), b"\xef\xbb\xbfone\r\ntw\xc3\xb6 \x99\r\n");
+    let text = TextFile::decode(&staging.read(&path("last.txt")).unwrap().unwrap()).unwrap().text().to_owned();
+    staging.write(&path("last.txt"), &text.replace("one", "1")).unwrap();
+    assert_eq!(staging.changes()[0].after.as_deref().unwrap(), b"\xef\xbb\xbf1\r\ntw\xc3\xb6 \x99\r\n");
+}
+
+#[test]
+fn a_file_may_move_into_a_folder_of_its_own_name_and_back() {
+    let fixture = Fixture::new("//- /a\nx\n");
+    let mut staging = staging(&fixture, &["a", "a/b"], &["a"], false);
+    staging.move_file(&path("a"), &path("a/b")).unwrap();
+    assert_eq!(left(&staging), ["-a", "+a/b"]);
+    staging.move_file(&path("a/b"), &path("a")).unwrap();
+    assert!(staging.changes().is_empty(), "back in its place it is what it was");
+}
+
+#[test]
+fn a_move_to_another_case_of_the_name_is_one_where_the_disk_has_two() {
+    if Fixture::new("").folds_case() {
+        return;
+    }
+    let fixture = Fixture::new("//- /foo.py\nlower\n");
+    let mut staging = staging(&fixture, &["Foo.py"], &["foo.py"], false);
+    staging.move_file(&path("foo.py"), &path("Foo.py")).unwrap();
+    assert_eq!(left(&staging), ["+Foo.py", "-foo.py"]);
+}

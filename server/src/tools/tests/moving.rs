@@ -1,0 +1,71 @@
+use super::*;
+
+fn moves(from: &str, to: &str) -> Value {
+    json!({"from": from, "to": to})
+}
+
+#[test]
+fn a_moved_file_is_seen_at_its_new_path_and_edited_there() {
+    let fixture = Fixture::new(TREE);
+    let (toolbox, staging) = implementer(&fixture, &["src/new/two.rs"], &["src/lib.rs"]);
+    assert_eq!(
+        ok(&toolbox, "move_file", moves("src/lib.rs", "src/new/two.rs")),
+        "Moved src/lib.rs to src/new/two.rs.\n"
+    );
+    assert!(error(&toolbox, "read_file", json!({"path": "src/lib.rs"})).contains("does not exist"));
+    let unread = json!({"path": "src/new/two.rs", "content": "x"});
+    assert!(error(&toolbox, "write_file", unread).contains("was not read yet"), "nothing unread is written over");
+    ok(&toolbox, "edit_file", json!({"path": "src/new/two.rs", "old_text": "    1", "new_text": "    2"}));
+    assert!(ok(&toolbox, "search", json!({"pattern": "fn one"})).contains("src/new/two.rs"));
+    let changes = staging.lock().unwrap().changes();
+    let told: Vec<String> = changes.iter().map(|change| format!("{} {:?}", change.path, change.change_type)).collect();
+    assert_eq!(told, ["src/lib.rs Deleted", "src/new/two.rs Created"]);
+    assert_eq!(changes[1].moved_from, Some(path("src/lib.rs")));
+}
+
+#[test]
+fn a_move_that_cannot_be_made_moves_nothing() {
+    let fixture = Fixture::new(TREE);
+    let (toolbox, staging) = implementer(
+        &fixture,
+        &["src/main.rs", "free.rs", "AGENTS.md", "src", "made.rs"],
+        &["src/lib.rs", "docs", ".env", "gone.rs"],
+    );
+    for (from, to, reason) in [
+        ("src/lib.rs", "src/main.rs", "src/main.rs exists, and a move replaces no file"),
+        ("src/lib.rs", "src/lib.rs", "are the same file"),
+        ("src/lib.rs", "elsewhere.rs", "not among the files of this task"),
+        ("src/lib.rs", "AGENTS.md", "is protected"),
+        ("src/lib.rs", ".git/hooks/x", "never touched"),
+        ("src/lib.rs", "src", "cannot be written: src"),
+        ("src/main.rs", "free.rs", "does not list src/main.rs to be deleted"),
+        ("docs/guide.md", "free.rs", "not among the files of this task"),
+        ("docs", "free.rs", "docs is a folder"),
+        (".env", "free.rs", ".env is protected"),
+        ("gone.rs", "free.rs", "gone.rs does not exist"),
+    ] {
+        let told = error(&toolbox, "move_file", moves(from, to));
+        assert!(told.contains(reason), "{from} to {to}: {told}");
+    }
+    assert!(staging.lock().unwrap().changes().is_empty());
+    assert!(ok(&toolbox, "read_file", json!({"path": "src/lib.rs"})).contains("pub fn one"));
+    ok(&toolbox, "move_file", moves("src/lib.rs", "free.rs"));
+    assert!(
+        error(&toolbox, "move_file", moves("src/lib.rs", "made.rs")).contains("does not exist"),
+        "it is gone already"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_not_moved_and_no_file_is_moved_behind_one() {
+    let fixture = Fixture::new(TREE);
+    fixture.link("src/lib.rs", "alias.rs");
+    fixture.link("..", "up");
+    let (toolbox, staging) = implementer(&fixture, &["free.rs", "up/x.rs"], &["alias.rs", "src/lib.rs"]);
+    for (from, to) in [("alias.rs", "free.rs"), ("src/lib.rs", "up/x.rs")] {
+        let output = toolbox.call("move_file", &moves(from, to));
+        assert!(output.is_error && output.refused.is_some_and(|why| why.contains("symbolic link")), "{from}");
+    }
+    assert!(staging.lock().unwrap().changes().is_empty());
+}
