@@ -298,7 +298,7 @@ fn every_agent_is_asked_for_its_findings_before_its_verdict() {
     );
     assert_eq!(
         asked_of(&api, "context"),
-        "submit_context task_description relevant_files(path summary relevance) \
+        "submit_context task_description relevant_files(path summary relevance ranges) \
          dependencies(name version usage) existing_patterns constraints files_in_scope files_out_of_scope"
     );
     assert_eq!(

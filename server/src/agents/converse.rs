@@ -80,6 +80,12 @@ async fn limits(run: &RunContext, brief: &Brief) -> Result<Limits, AgentError> {
 /// # Errors
 /// When not even the least of it does: nothing is sent then.
 fn first_message(brief: &Brief, window: &Window) -> Result<String, AgentError> {
+    let message = fitted_message(brief, window)?;
+    brief.first_message.notice_fitted(&message);
+    Ok(message)
+}
+
+fn fitted_message(brief: &Brief, window: &Window) -> Result<String, AgentError> {
     let Some(most) = window.prompt(false) else { return Ok(brief.first_message.whole()) };
     let frame = bytes_of_frame(&brief.system, &brief.tools());
     brief.first_message.fitted(most.saturating_sub(frame)).or_else(|least| {

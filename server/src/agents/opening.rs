@@ -1,5 +1,8 @@
 //! What an agent is given first, made to fit the window of its model.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::text::head_bytes;
 
 /// An agent's first message, in parts. Parts that can be had in other ways may give way where the message is too long: the
@@ -7,11 +10,33 @@ use crate::text::head_bytes;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opening {
     parts: Vec<Part>,
+    /// Called with the message as it begins the conversation.
+    fitted: Vec<Fitted>,
 }
+
+/// What is to be told of the message that an opening became.
+#[derive(Clone)]
+struct Fitted(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl fmt::Debug for Fitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fitted")
+    }
+}
+
+impl PartialEq for Fitted {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Fitted {}
 
 /// How much an attachment is needed. What is needed least gives way first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
+    /// It saves a look that may not be needed: it stands only where it leaves half of the room to the conversation.
+    Spare,
     /// It saves a look at something that tools show.
     Helpful,
     /// It tells what no tool shows, and the work can be done without.
@@ -35,7 +60,8 @@ impl Opening {
 
     /// Add what always stays.
     pub fn push_str(&mut self, text: &str) {
-        if let Some([only]) = self.parts.last_mut().map(|part| part.forms.as_mut_slice()) {
+        let last = self.parts.last_mut().filter(|part| part.need == Need::Essential);
+        if let Some([only]) = last.map(|part| part.forms.as_mut_slice()) {
             only.push_str(text);
         } else {
             self.parts.push(Part { need: Need::Essential, forms: vec![text.to_owned()] });
@@ -53,6 +79,34 @@ impl Opening {
             }
         }
         self.parts.push(Part { need, forms });
+    }
+
+    /// Add the parts of another message.
+    pub fn append(&mut self, other: Self) {
+        for part in other.parts {
+            match part.forms.as_slice() {
+                [only] if part.need == Need::Essential => self.push_str(only),
+                _ => self.parts.push(part),
+            }
+        }
+        self.fitted.extend(other.fitted);
+    }
+
+    /// Have this called with the message as it begins the conversation: it may hold less than the whole.
+    pub fn when_fitted(&mut self, call: impl Fn(&str) + Send + Sync + 'static) {
+        self.fitted.push(Fitted(Arc::new(call)));
+    }
+
+    /// Tell of the message that it became.
+    pub fn notice_fitted(&self, message: &str) {
+        for Fitted(call) in &self.fitted {
+            call(message);
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
     }
 
     /// Add text that may be cut, in `framed`, which puts a frame around what is left of it. `way` says how the rest is to be
@@ -79,16 +133,20 @@ impl Opening {
             self.parts.iter().map(|part| part.forms.iter().map(|form| json_bytes(form)).collect()).collect();
         let mut taken = vec![0; self.parts.len()];
         let mut size: usize = sizes.iter().filter_map(|forms| forms.first()).sum();
-        while size > most {
-            let can_give = |at: &usize| taken[*at] + 1 < sizes[*at].len();
-            let least_needed = (0..taken.len())
-                .filter(can_give)
-                .min_by_key(|at| (self.parts[*at].need, std::cmp::Reverse(sizes[*at][taken[*at]])));
-            let Some(at) = least_needed else { break };
-            size -= sizes[at][taken[at]];
-            taken[at] += 1;
-            size += sizes[at][taken[at]];
-        }
+        let mut shorten = |most: usize, gives: &dyn Fn(Need) -> bool| {
+            while size > most {
+                let can_give = |at: &usize| gives(self.parts[*at].need) && taken[*at] + 1 < sizes[*at].len();
+                let least_needed = (0..taken.len())
+                    .filter(can_give)
+                    .min_by_key(|at| (self.parts[*at].need, std::cmp::Reverse(sizes[*at][taken[*at]])));
+                let Some(at) = least_needed else { break };
+                size -= sizes[at][taken[at]];
+                taken[at] += 1;
+                size += sizes[at][taken[at]];
+            }
+        };
+        shorten(most / 2, &|need| need == Need::Spare);
+        shorten(most, &|_| true);
         let text = self.parts.iter().zip(taken).map(|(part, form)| part.forms[form].as_str()).collect();
         if size > most { Err(text) } else { Ok(text) }
     }
@@ -181,6 +239,22 @@ mod tests {
         let mut opening = Opening::new();
         opening.attach(Need::Helpful, "a.txt\n".to_owned(), ["(the list of files is left out)\n".to_owned()]);
         assert_eq!(opening.fitted(0), Err("a.txt\n".to_owned()));
+    }
+
+    #[test]
+    fn what_is_spare_leaves_half_of_the_room() {
+        let mut opening = Opening::from("task\n".to_owned());
+        for name in ["a", "b"] {
+            opening.attach(Need::Spare, format!("{name}\n").repeat(300), [format!("({name} left out)\n")]);
+        }
+        let mut whole = Opening::new();
+        whole.append(opening.clone());
+        whole.push_str("Begin.");
+        assert_eq!((whole.whole(), Opening::new().is_empty()), (opening.whole() + "Begin.", true));
+        assert_eq!(opening.fitted(4_000), Ok(opening.whole()));
+        let fitted = opening.fitted(3_000).unwrap();
+        assert!(fitted.contains("(a left out)") && fitted.contains("b\nb\n"), "{fitted}");
+        assert_eq!(opening.fitted(1_000).unwrap(), "task\n(a left out)\n(b left out)\n");
     }
 
     #[test]

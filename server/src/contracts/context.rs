@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{Handoff, lenient_timestamp, null_as_default};
+use crate::text;
 
 /// What the context agent found: the part of the workspace the task is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,55 @@ pub struct RelevantFile {
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<u32>")]
     pub line_count: u32,
+    /// The line ranges `[first, last]` that whoever plans or does the work has to see, from 1, both included: their text is
+    /// attached for them. Empty where they need none.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<Vec<u32>>>")]
+    pub ranges: Vec<Vec<u32>>,
+}
+
+impl RelevantFile {
+    /// The ranges as first and last line, in the order of the file; those that touch are one. What is no range, as another
+    /// tool may have written it, is passed over.
+    pub fn line_ranges(&self) -> Vec<(u32, u32)> {
+        let mut ranges: Vec<(u32, u32)> = self.ranges.iter().filter_map(|range| line_range(range).ok()).collect();
+        ranges.sort_unstable();
+        let mut joined: Vec<(u32, u32)> = Vec::new();
+        for (first, last) in ranges {
+            match joined.last_mut() {
+                Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
+                _ => joined.push((first, last)),
+            }
+        }
+        joined
+    }
+
+    /// What is wrong with the ranges, by their indices, for a file of `line_count` lines.
+    pub fn range_faults(&self) -> Vec<(usize, String)> {
+        let fault = |range: &Vec<u32>| match line_range(range) {
+            Err(message) => Some(message),
+            Ok((_, last)) if last > self.line_count => Some(match self.line_count {
+                0 => format!("{} has no lines to show; leave its ranges empty", self.path),
+                lines => format!("line {last} is after the end of {}, which has {}", self.path, count_lines(lines)),
+            }),
+            Ok(_) => None,
+        };
+        let faults = self.ranges.iter().enumerate();
+        faults.filter_map(|(index, range)| fault(range).map(|message| (index, message))).collect()
+    }
+}
+
+/// `[first, last]`, or what is wrong with it.
+fn line_range(range: &[u32]) -> Result<(u32, u32), String> {
+    match *range {
+        [first, last] if first >= 1 && first <= last => Ok((first, last)),
+        [first, last] => Err(format!("[{first}, {last}] is no range: lines count from 1, and the first comes first")),
+        _ => Err("a range is two numbers, [first line, last line]".to_owned()),
+    }
+}
+
+fn count_lines(lines: u32) -> String {
+    text::count(lines as usize, "line")
 }
 
 /// How much a task depends on a file.
@@ -83,4 +133,56 @@ impl Handoff for ContextOutput {
     const NAME: &'static str = "context";
     const FILE: &'static str = "context.json";
     const SERVER_FILLED: &'static [&'static str] = &["timestamp", "relevant_files.line_count"];
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::contracts::{parse, read};
+
+    fn file(ranges: &serde_json::Value) -> RelevantFile {
+        let file = json!({ "path": "a.rs", "summary": "s", "relevance": "high", "line_count": 20, "ranges": ranges });
+        serde_json::from_value(file).unwrap()
+    }
+
+    #[test]
+    fn ranges_come_in_the_order_of_the_file_and_those_that_touch_are_one() {
+        let ranges = json!([[12, 14], [1, 3], [4, 6], [2, 2], [13, 20], [9, 9]]);
+        assert_eq!(file(&ranges).line_ranges(), [(1, 6), (9, 9), (12, 20)]);
+        assert_eq!(file(&json!([[3, 1], [1], [], [0, 4], [1, 2, 3], [5, 5]])).line_ranges(), [(5, 5)]);
+        assert_eq!(file(&json!([[1, u32::MAX], [3, u32::MAX]])).line_ranges(), [(1, u32::MAX)]);
+    }
+
+    #[test]
+    fn a_range_that_the_file_does_not_have_is_a_fault() {
+        assert_eq!(file(&json!([[1, 20], [7, 7]])).range_faults(), []);
+        let faults = file(&json!([[1, 20], [0, 4], [5, 2], [1], [3, 21]])).range_faults();
+        let told: Vec<String> = faults.iter().map(|(index, message)| format!("{index}: {message}")).collect();
+        assert_eq!(
+            told,
+            [
+                "1: [0, 4] is no range: lines count from 1, and the first comes first",
+                "2: [5, 2] is no range: lines count from 1, and the first comes first",
+                "3: a range is two numbers, [first line, last line]",
+                "4: line 21 is after the end of a.rs, which has 20 lines",
+            ]
+        );
+        let binary = RelevantFile { line_count: 0, ..file(&json!([[1, 2]])) };
+        assert_eq!(binary.range_faults()[0].1, "a.rs has no lines to show; leave its ranges empty");
+    }
+
+    #[test]
+    fn a_context_without_ranges_is_read_and_written_as_before() {
+        let text = r#"{ "task_description": "t", "relevant_files": [
+            { "path": "a", "summary": "s", "relevance": "low", "line_count": 3 },
+            { "path": "b", "summary": "s", "relevance": "low", "ranges": null } ] }"#;
+        let context: ContextOutput = read(text).unwrap();
+        assert!(context.relevant_files.iter().all(|file| file.ranges.is_empty()));
+        assert!(!serde_json::to_string(&context).unwrap().contains("ranges"));
+        let odd = json!({ "task_description": "t", "relevant_files": [
+            { "path": "a", "summary": "s", "relevance": "low", "ranges": [[-1, 2]] } ] });
+        assert_eq!(parse::<ContextOutput>(odd).unwrap_err()[0].pointer, "/relevant_files/0/ranges/0/0");
+    }
 }

@@ -264,7 +264,7 @@ mod tests {
         const ISSUES: &str = "issues(file line description severity end_line? quote? suggested_fix? task_id?)";
         assert_eq!(
             written(&submit_schema::<ContextOutput>()),
-            "task_description relevant_files(path summary relevance) dependencies(name version usage) existing_patterns \
+            "task_description relevant_files(path summary relevance ranges) dependencies(name version usage) existing_patterns \
              constraints files_in_scope files_out_of_scope"
         );
         assert_eq!(

@@ -222,6 +222,8 @@ struct State {
     systems: HashSet<String>,
     /// Answers of earlier runs whose conversation did not end, by agent and request.
     unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>>,
+    /// The last system prompt of earlier runs for each kind of agent: the part of its label before the `/`.
+    last_systems: HashMap<String, Vec<String>>,
 }
 
 struct Unclaimed {
@@ -235,10 +237,14 @@ impl Transcript {
     /// opened only when it is read.
     pub(super) fn open(dir: &Dir, earlier: impl Iterator<Item = io::Result<Dir>>, seal: Seal) -> io::Result<Self> {
         let mut unclaimed: BTreeMap<(String, String), VecDeque<Unclaimed>> = BTreeMap::new();
+        let mut last_systems = HashMap::new();
         for run in earlier {
             let mut conversations: HashMap<String, Vec<Message>> = HashMap::new();
             each(&run?, &seal, |line| match line {
-                TranscriptLine::Turn { turn, messages: added, begins, .. } => {
+                TranscriptLine::Turn { turn, messages: added, begins, system, .. } => {
+                    if let Some(system) = system {
+                        last_systems.insert(kind_of(&turn.agent).to_owned(), system);
+                    }
                     let conversation = conversations.entry(turn.agent.clone()).or_default();
                     if begins {
                         conversation.clear();
@@ -255,7 +261,7 @@ impl Transcript {
                 TranscriptLine::Lost { .. } => {}
             })?;
         }
-        let state = State { file: append(dir, TRANSCRIPT)?, systems: HashSet::new(), unclaimed };
+        let state = State { file: append(dir, TRANSCRIPT)?, systems: HashSet::new(), unclaimed, last_systems };
         Ok(Self { seal, state: Mutex::new(state) })
     }
 
@@ -286,6 +292,14 @@ impl Transcript {
             }
         }
         None
+    }
+
+    /// The system prompt of the conversations of this kind (the part of an agent's label before the `/`) that earlier runs left
+    /// open: they are resumed only with the same one. `None` where none is open.
+    pub fn open_system(&self, kind: &str) -> Option<Vec<String>> {
+        let state = lock(&self.state);
+        let is_open = state.unclaimed.keys().any(|(agent, _)| kind_of(agent) == kind);
+        state.last_systems.get(kind).filter(|_| is_open).cloned()
     }
 
     /// Records a turn durably, so that it need not be paid for again.
@@ -350,6 +364,10 @@ impl Transcript {
         let mac = self.seal.sign(SEAL_KIND, body.as_bytes());
         file.write_all(format!("{body}{MAC_FIELD}{mac}\"}}\n").as_bytes())
     }
+}
+
+fn kind_of(agent: &str) -> &str {
+    agent.split_once('/').map_or(agent, |(kind, _)| kind)
 }
 
 /// The MAC is the last field of a line and covers the bytes before it, so that verifying needs no re-serialised number.

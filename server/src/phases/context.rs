@@ -107,6 +107,12 @@ impl OneAgent for Context {
         accept(input, &run.workspace, Timestamp::now())
     }
 
+    /// A range that is not there is no reason to have no context.
+    fn accept_last(&self, run: &Run, (): &(), mut input: Value) -> Result<ContextOutput, Vec<String>> {
+        drop_faulty_ranges(&mut input, &run.workspace);
+        accept(input, &run.workspace, Timestamp::now())
+    }
+
     fn done(&self, (): &(), context: &ContextOutput) -> String {
         count(context.relevant_files.len(), "relevant file")
     }
@@ -176,6 +182,9 @@ fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<Context
             Ok(path) => {
                 file.line_count = workspace.line_count(&path).unwrap_or_default();
                 file.path = path.to_string();
+                let ranges = file.range_faults().into_iter();
+                let place = format!("/relevant_files/{index}/ranges");
+                faults.extend(ranges.map(|(range, fault)| format!("{place}/{range}: {fault}")));
             }
         }
     }
@@ -197,6 +206,29 @@ fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<Context
     }
     context.timestamp = Some(now);
     Ok(context)
+}
+
+/// Take out of a submission what is no range of its file.
+fn drop_faulty_ranges(input: &mut Value, workspace: &Workspace) {
+    for file in input
+        .get_mut("relevant_files")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        let path = file.get("path").and_then(Value::as_str).and_then(|path| RepoPath::parse(path).ok());
+        let lines = path.and_then(|path| workspace.line_count(&path)).unwrap_or_default();
+        let Some(ranges) = file.get_mut("ranges") else { continue };
+        let is_there = |range: &Value| match serde_json::from_value::<(u32, u32)>(range.clone()) {
+            Ok((first, last)) => 1 <= first && first <= last && last <= lines,
+            Err(_) => false,
+        };
+        match ranges.as_array_mut() {
+            Some(ranges) => ranges.retain(is_there),
+            None => *ranges = Value::Array(Vec::new()),
+        }
+    }
 }
 
 /// Give the handoff to a later agent, which can look for itself where there is no room for all of it.

@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing imports this room but the faces' entry, which passes [`TABLE`] on.
 
+mod attached;
 mod checks_told;
 mod context;
 mod further;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::context;
 use super::run_one::{OneAgent, Work, run_one, toolbox};
+use super::{attached, context};
 use crate::agents::{Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{
     Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, PlanStage, RepoPath, Task, check_plan, parse,
@@ -97,8 +97,14 @@ impl OneAgent for Plan {
     }
 
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<PlanOutput>, u32), PhaseError> {
-        let first_message = first_message(&memory.task_text(), memory.context.as_ref(), memory.revision.as_ref());
-        Ok((Work::Ask { first_message, toolbox: toolbox(run, self, Vec::new()) }, version(memory)))
+        let toolbox = toolbox(run, self, Vec::new());
+        let (context, cancel) = (memory.context.as_ref(), &run.context.cancel);
+        let ranges = match context {
+            Some(context) => attached::ranges(&toolbox, &run.workspace, context, |_| false, cancel).await?,
+            None => Opening::new(),
+        };
+        let first_message = first_message(&memory.task_text(), context, ranges, memory.revision.as_ref());
+        Ok((Work::Ask { first_message, toolbox }, version(memory)))
     }
 
     fn submit(&self) -> ToolSpec {
@@ -124,12 +130,14 @@ fn version(memory: &Memory) -> u32 {
     memory.revision.as_ref().map_or(1, |revision| revision.version.saturating_add(1))
 }
 
-/// The agent's first message: the task, the context, and what to change where there was a plan already.
-fn first_message(task: &str, context: Option<&ContextOutput>, revision: Option<&Revision>) -> Opening {
+/// The agent's first message: the task, the context with the lines that it names, and what to change where there was a plan
+/// already.
+fn first_message(task: &str, context: Option<&ContextOutput>, ranges: Opening, revision: Option<&Revision>) -> Opening {
     let mut message = Opening::from(section("task", task));
     if let Some(context) = context {
         context::attach(context, &mut message);
     }
+    message.append(ranges);
     let Some(Revision { plan, review, feedback, .. }) = revision else {
         message.push_str("Plan this task and hand the plan on with submit_plan.");
         return message;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::placing::{Texts, faults};
-use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented};
+use super::work_done::{WorkDone, approved_part, dismissed_issues, implemented, report_told};
 use super::{context, review};
 use crate::agents::{Opening, fault_text, json_text, section};
 use crate::contracts::{Handoff, Issue, parse};
@@ -23,11 +23,12 @@ pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit:
         context::attach(context, &mut message);
     }
     message.push_str(&section("plan", &json_text(&approved_part(plan, memory))));
-    message.push_str(&section("report", &json_text(report)));
+    message.push_str(&section("report", &json_text(&report_told(report))));
     if report.round > 1 {
         message.push_str(context::BEFORE_THE_WORK);
     }
     review::attach_changed(&done.summaries, &mut message);
+    message.append(done.diff.clone());
     let foreign = done.foreign.reviewer_note();
     if !foreign.is_empty() {
         message.push_str(&section("done_elsewhere", &foreign));

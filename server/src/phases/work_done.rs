@@ -1,9 +1,16 @@
 //! What was done in a round, as reviewing agents are shown it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
+use super::attached;
+use crate::agents::Opening;
 use crate::contracts::{ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
 use crate::memory::Memory;
+use crate::text::cut;
+use crate::tools::Toolbox;
 use crate::workflow::{Changes, EditorFinding, ForeignWork, PhaseError, Run, foreign_work};
 
 /// The changes of a workflow, by our agents and by others.
@@ -12,8 +19,10 @@ pub(super) struct WorkDone {
     pub(super) changes: Changes,
     /// What was done by others.
     pub(super) foreign: ForeignWork,
-    /// One line a changed file.
+    /// One line a changed file, with what its agent says of it.
     pub(super) summaries: Vec<String>,
+    /// The diff as it is attached to a first message.
+    pub(super) diff: Opening,
     /// What the editor's language tools say of the changed files.
     pub(super) editor: Vec<EditorFinding>,
 }
@@ -31,15 +40,62 @@ impl WorkDone {
         let foreign = foreign_work(run, memory).await?;
         let mut summaries = changes.without(|path| foreign.has(path)).summaries();
         summaries.extend(foreign.summaries());
+        if let Some(report) = &memory.report {
+            add_words(&mut summaries, report);
+        }
         let editor = run.editor.findings(&files(&changes, &foreign), &run.context.cancel).await;
-        Ok(Self { changes, foreign, summaries, editor })
+        let diffs = diffs(&changes, &foreign);
+        let toolbox = Toolbox::reviewer(run.workspace.clone(), run.store.path().clone(), diffs.clone());
+        let diff = attached::diff(&toolbox, &diffs, &run.context.cancel).await?;
+        Ok(Self { changes, foreign, summaries, diff, editor })
     }
 
     /// Each changed file with its diff.
     pub(super) fn diffs(&self) -> Vec<(RepoPath, String)> {
-        let ours = self.changes.without(|path| self.foreign.has(path)).diffs();
-        ours.into_iter().chain(self.foreign.diffs()).collect()
+        diffs(&self.changes, &self.foreign)
     }
+}
+
+/// Add to the line of each file what the tasks' agents say of their change.
+fn add_words(lines: &mut [String], report: &ImplReport) {
+    const LONGEST: usize = 400;
+    let mut words: HashMap<&str, Vec<String>> = HashMap::new();
+    for change in report.results.iter().flat_map(|result| &result.changes) {
+        let summary = change.summary.split_whitespace().collect::<Vec<_>>().join(" ").replace("</", "< /");
+        if !summary.is_empty() {
+            words.entry(&change.path).or_default().push(cut(&summary, LONGEST).into_owned());
+        }
+    }
+    for line in lines {
+        let said = line.split_once(": ").and_then(|(path, _)| words.get(path));
+        if let Some(said) = said.map(|said| said.join("; ")) {
+            line.push_str(": ");
+            line.push_str(&said);
+        }
+    }
+}
+
+/// The report as reviewing agents are shown it: without what they are told elsewhere (the changed files), and without what
+/// says nothing to them (hashes, times, names of logs).
+pub(super) fn report_told(report: &ImplReport) -> Value {
+    let results = report.results.iter().map(|result| {
+        json!({
+            "task_id": result.task_id, "status": result.status, "notes": result.notes, "blockers": result.blockers,
+        })
+    });
+    let checks = report.checks.iter().map(|check| {
+        let mut told = json!(check);
+        if let Some(told) = told.as_object_mut() {
+            told.retain(|name, value| !value.is_null() && !matches!(name.as_str(), "log" | "elapsed_ms"));
+        }
+        told
+    });
+    json!({ "results": results.collect::<Vec<_>>(), "checks": checks.collect::<Vec<_>>() })
+}
+
+fn diffs(changes: &Changes, foreign: &ForeignWork) -> Vec<(RepoPath, String)> {
+    let ours = changes.without(|path| foreign.has(path)).diffs();
+    ours.into_iter().chain(foreign.diffs()).collect()
 }
 
 /// The changed files that are there, sorted.

@@ -53,11 +53,12 @@ pub(super) enum About<'a> {
 }
 
 /// The agent's first message. It ends with the task as JSON, and holds nothing of the others'.
-pub(super) fn first_message(task: &Task, about: About<'_>, note: Option<&str>) -> Opening {
+pub(super) fn first_message(task: &Task, own_files: Opening, about: About<'_>, note: Option<&str>) -> Opening {
     let mut message = Opening::new();
     if let Some(note) = note {
         message.push_str(&section("note", note));
     }
+    message.append(own_files);
     match about {
         About::Issues([]) => message
             .push_str("Do this task of the plan, and only this one, then hand on with submit_result. Your task:\n"),

@@ -7,6 +7,7 @@
 
 mod brief;
 mod claims;
+mod own_files;
 mod phase;
 mod schedule;
 mod task;

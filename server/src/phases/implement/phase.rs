@@ -8,14 +8,15 @@ use jiff::Timestamp;
 
 use super::schedule::Schedule;
 use super::workers::{TasksEnd, Workers, changed_files, in_plan_order};
-use super::{brief, task};
+use super::{brief, own_files, task};
 use crate::agents::{Opening, shared_part};
 use crate::contracts::{
     CheckResult, Handoff, HandoffFile, ImplReport, Issue, PhaseName, PlanOutput, Round, RoundKind, Task, TaskResult,
 };
 use crate::memory::{Memory, SetAside};
 use crate::models::Tier;
-use crate::phases::checks_told;
+use crate::phases::run_one::toolbox;
+use crate::phases::{attached, checks_told};
 use crate::text::count;
 use crate::workflow::{
     Changes, Costs, EventStatus, Goal, IMPLEMENT, Phase, PhaseEnd, PhaseError, Policy, Publish, Run, TierRule, Titles,
@@ -121,7 +122,7 @@ impl Phase for Implement {
             plan_lock,
             tier: self.tier(),
             max_tokens: self.max_tokens(),
-            system: system(self, run, &shared, &plan.plan, &todo).await?,
+            system: system(self, run, &shared, memory, &plan.plan, &todo).await?,
             issues,
             schedule: Schedule::new(&plan.plan, &keys, &todo),
             keys,
@@ -151,11 +152,13 @@ impl Phase for Implement {
     }
 }
 
-/// What stands before the conversations of all these tasks: the same bytes, whatever their models.
+/// What stands before the conversations of all these tasks: the same bytes, whatever their models. The lines that the context
+/// names come last: for conversations that an earlier run left open they are as they were then.
 async fn system(
     phase: &Implement,
     run: &Run,
     shared: &Opening,
+    memory: &Memory,
     plan: &PlanOutput,
     todo: &[String],
 ) -> Result<Vec<String>, PhaseError> {
@@ -168,7 +171,20 @@ async fn system(
     // A model that cannot be had is told of when its task starts.
     let models: Vec<_> = tiers.into_iter().filter_map(|tier| run.model(tier).ok()).collect();
     let shared = shared_part(&run.context, shared, &models, prompt.len(), phase.max_tokens()).await?;
-    Ok(vec![prompt, shared])
+    let mut system = vec![prompt, shared];
+    let open = run.context.transcript.open_system(IMPLEMENT.as_str());
+    if let Some(open) = open.filter(|open| open.starts_with(&system)) {
+        return Ok(open);
+    }
+    if let Some(context) = memory.context.as_ref().filter(|_| !todo.is_empty()) {
+        let (toolbox, is_left) = (toolbox(run, phase, Vec::new()), own_files::stands_in_all(plan, &run.workspace));
+        let ranges = attached::ranges(&toolbox, &run.workspace, context, is_left, &run.context.cancel).await?;
+        let frame = system.iter().map(String::len).sum();
+        if !ranges.is_empty() {
+            system.push(shared_part(&run.context, &ranges, &models, frame, phase.max_tokens()).await?);
+        }
+    }
+    Ok(system)
 }
 
 fn started(todo: &[String]) -> String {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::brief::{self, About};
 use super::claims::{Claims, SharedStaging};
+use super::own_files::own_files;
 use super::tries::TaskTries;
 use super::unpublished;
 use super::waiting::{TaskNews, Waiting};
@@ -115,14 +116,18 @@ async fn attempt(
     let Assignment { task, model, tier, system, issues, .. } = assignment;
     let about = assignment.failing.as_deref().map_or(About::Issues(issues), About::Checks);
     let staged = staging.clone();
+    let toolbox = Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone());
+    let own_files = match own_files(&toolbox, &run.workspace, task, staging, &run.context.cancel).await {
+        Ok(own_files) => own_files,
+        Err(error) => return Ok(Err(error)),
+    };
     let brief = Brief {
         agent: task_agent(&task.id),
         model: model.clone(),
         tier: *tier,
         system: system.clone(),
-        first_message: brief::first_message(task, about, note),
-        toolbox: Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone())
-            .with_checks(checks(run, assignment, news)),
+        first_message: brief::first_message(task, own_files, about, note),
+        toolbox: toolbox.with_checks(checks(run, assignment, news)),
         submit: brief::submit(),
         max_tokens: assignment.max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),
@@ -182,7 +187,11 @@ fn so_far(staging: &Mutex<Staging>) -> String {
     if files.is_empty() {
         return String::new();
     }
-    format!("You have already edited {}; your tools show these files as you left them.\n", files.join(", "))
+    format!(
+        "You have already edited {}; your tools show these files as you left them. Where they stand below, they stand as \
+         they were before that.\n",
+        files.join(", ")
+    )
 }
 
 /// Publish what was staged, once none of its files is open with unsaved changes. `Ok(Err(_))` names the files that

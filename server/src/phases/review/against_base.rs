@@ -16,6 +16,7 @@ use crate::agents::AgentError;
 use crate::contracts::{Issue, RecommendedAction, RepoPath, ReviewOutput, Verdict, short_commit};
 use crate::memory::{Memory, MemoryError};
 use crate::models::ToolSpec;
+use crate::phases::attached;
 use crate::phases::placing::{Texts, use_names_on_disk};
 use crate::phases::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::text::count;
@@ -39,6 +40,14 @@ pub(super) async fn review(phase: &dyn Phase, run: &Arc<Run>, base: &Base) -> Re
 fn name_of(base: &Base) -> String {
     let short = short_commit(&base.commit);
     if base.commit.starts_with(&base.reference) { short } else { format!("{} (since {short})", base.reference) }
+}
+
+/// The same for the reviewer, to whom a hash says nothing.
+fn told_name_of(base: &Base) -> String {
+    match base.commit.starts_with(&base.reference) {
+        true => "the commit that the user named".to_owned(),
+        false => format!("{} (since the last commit that both have)", base.reference),
+    }
 }
 
 struct AgainstBase<'a> {
@@ -81,18 +90,19 @@ impl OneAgent for AgainstBase<'_> {
         let (files, diffs) = files_and_diffs(&diff.files);
         let compared: Vec<Compared<'_>> = diff.files.iter().map(BaseFile::compared).collect();
         let changed = workspace::change_summaries(&compared, &|_| String::new());
-        let first_message = unplanned_message(&Unplanned {
-            base: &self.name,
+        let toolbox = toolbox(run, self.phase, diffs.clone());
+        let first_message = unplanned_message(Unplanned {
+            base: &told_name_of(self.base),
             branch: head.as_ref().and_then(|head| head.branch.as_deref()),
             commits: &commit_lines(&diff),
             changed: &changed,
+            diff: attached::diff(&toolbox, &diffs, &run.context.cancel).await?,
             left_out: &diff.left_out,
             earlier: &earlier,
             dismissals: &memory.dismissed,
             guidance: &guidance_section(&run.workspace),
             findings: &run.editor.findings(&files, &run.context.cancel).await,
         });
-        let toolbox = toolbox(run, self.phase, diffs.clone());
         Ok((Work::Ask { first_message, toolbox }, Material { head, diff, diffs, earlier }))
     }
 

@@ -10,6 +10,7 @@ use crate::contracts::{
     CheckState, ContextOutput, Dismissal, Findings, ImplReport, Issue, PhaseName, PlanOutput, RepoPath,
 };
 use crate::phases::context::{self, BEFORE_THE_WORK};
+use crate::phases::work_done::report_told;
 use crate::workflow::{EditorFinding, FindingLevel};
 use crate::workspace::{Excerpt, Workspace};
 
@@ -25,6 +26,8 @@ pub(super) struct Reviewed<'a> {
     pub(super) report: &'a ImplReport,
     /// One line a changed file.
     pub(super) changed: &'a [String],
+    /// The diff, as it is attached.
+    pub(super) diff: Opening,
     /// Planned files that nobody changed, one line each.
     pub(super) unchanged: &'a [String],
     /// What to know of work that was not done by our agents; empty where all was.
@@ -46,13 +49,13 @@ pub(super) struct Reviewed<'a> {
 }
 
 /// The agent's first message.
-pub(super) fn first_message(work: &Reviewed<'_>) -> Opening {
+pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
     let mut message = Opening::from(section("task", work.task));
     if let Some(context) = work.context {
         context::attach(context, &mut message);
     }
     message.push_str(&section("plan", &json_text(work.plan)));
-    message.push_str(&section("report", &json_text(work.report)));
+    message.push_str(&section("report", &json_text(&report_told(work.report))));
     if work.report.round > 1 {
         message.push_str(BEFORE_THE_WORK);
     }
@@ -67,6 +70,7 @@ pub(super) fn first_message(work: &Reviewed<'_>) -> Opening {
         message.attach_text(Need::Telling, work.failing_checks, &framed, "the report names all of them", without);
     }
     attach_changed(work.changed, &mut message);
+    message.append(work.diff);
     if !work.unchanged.is_empty() {
         message.push_str(&section("planned_but_unchanged", &first_of_many(work.unchanged)));
         message.push_str(
@@ -274,6 +278,8 @@ pub(super) struct Unplanned<'a> {
     pub(super) commits: &'a [String],
     /// One line a changed file.
     pub(super) changed: &'a [String],
+    /// The diff, as it is attached.
+    pub(super) diff: Opening,
     /// What differs and is not shown.
     pub(super) left_out: &'a [String],
     /// What the user dismissed of the review before.
@@ -298,13 +304,14 @@ fn first_of_many(files: &[String]) -> String {
 }
 
 /// The agent's first message for a diff nobody planned.
-pub(super) fn unplanned_message(work: &Unplanned<'_>) -> Opening {
+pub(super) fn unplanned_message(work: Unplanned<'_>) -> Opening {
     let branch = work.branch.map_or_else(String::new, |branch| format!(", on branch {branch}"));
     let mut message = Opening::from(section("compared", &format!("The working tree{branch}, with {}.", work.base)));
     if !work.commits.is_empty() {
         message.push_str(&section("commits", &work.commits.join("\n")));
     }
     attach_list("changed_files", "The list of changed files is", &first_of_many(work.changed), &mut message);
+    message.append(work.diff);
     if !work.left_out.is_empty() {
         let listed = &work.left_out[..work.left_out.len().min(MOST_LISTED)];
         message.push_str(&section("not_shown", &listed.join("\n")));

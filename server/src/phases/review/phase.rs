@@ -125,12 +125,13 @@ impl OneAgent for Review {
         let done = WorkDone::look_up(run, memory).await?;
         let approved = approved_part(plan, memory);
         let far = drift::far_from_issues(run, memory, report.round)?;
-        let first_message = first_message(&Reviewed {
+        let first_message = first_message(Reviewed {
             task: &memory.task_text(),
             context: memory.context.as_ref(),
             plan: &approved,
             report,
             changed: &done.summaries,
+            diff: done.diff.clone(),
             unchanged: &unchanged::planned_but_unchanged(&run.workspace, &approved, &done.changes, &done.foreign),
             elsewhere: &done.foreign.reviewer_note(),
             further: &open_findings(memory),

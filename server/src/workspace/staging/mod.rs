@@ -160,6 +160,16 @@ impl Staging {
         Ok(bytes)
     }
 
+    /// Takes back that the task has read a file; nothing if it has changed it.
+    pub fn forget(&mut self, path: &RepoPath) {
+        let keys = self.keys(path);
+        if let Some(known) = self.entry_of(&keys, path)
+            && self.entries.get(&known).is_some_and(|entry| entry.staged.is_none())
+        {
+            self.entries.remove(&known);
+        }
+    }
+
     /// Whether the plan lists a file for the task.
     pub fn is_own(&self, path: &RepoPath) -> bool {
         self.writable.lists(&self.keys(path), path)
