@@ -27,12 +27,19 @@ fn script() -> Script {
         ("edit_file", json!({ "path": "src/t2.rs", "old_text": "    0\n", "new_text": "    2\n" })),
     ]);
     Script::new()
-        .on("context", [reads("src/t1.rs"), context(&["src/t1.rs", "src/t2.rs"])])
+        .on("context", [reads("src/t1.rs"), names(&["src/t1.rs", "src/t2.rs"])])
         .on("plan", [reads("src/t2.rs"), plan(&[&[own("T1"), third], &[second]])])
         .on("implement/T1", [reads("src/t1.rs"), edits("src/t1.rs", "    0\n", "    1\n"), completed(&["src/t1.rs"])])
         .on("implement/T2", [two_files, completed(&["src/t2.rs", "src/new/a.rs"])])
         .on("implement/T3", [Reply::tool("delete_file", json!({ "path": "src/t3.rs" })), completed(&["src/t3.rs"])])
         .on("review", [Reply::tool("read_diff", json!({})), approves()])
+}
+
+/// A context that names the first two lines of these files. T1 changes one of them before T2 begins.
+fn names(files: &[&str]) -> Reply {
+    let file = |path: &&str| json!({ "path": path, "summary": "s", "relevance": "high", "ranges": [[1, 2]] });
+    let files: Vec<Value> = files.iter().map(file).collect();
+    Reply::tool("submit_context", json!({ "task_description": "Do what was asked.", "relevant_files": files }))
 }
 
 /// What a run leaves that does not depend on when it ran.

@@ -1,6 +1,7 @@
 //! The proof that a phase is a value: the table with one row more is given to everything that works with phases, and
 //! each must know the phase. What forgets it keeps a list of its own: derive that from the table.
 
+mod attached;
 mod conversations;
 mod lists;
 mod scripted;
