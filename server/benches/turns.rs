@@ -216,7 +216,8 @@ impl Scripted {
         // The first and the last of the lines, with their numbers.
         let has = |file: &str, n: usize| seen.contains(&format!("\t{}", line(file, n)));
         let missing = |needs: &mut dyn Iterator<Item = (&str, usize, usize)>| -> Vec<Value> {
-            let missing = needs.filter(|(file, first, last)| !has(file, *first) || !has(file, *last));
+            // They ask once: what was edited since has moved.
+            let missing = needs.filter(|(file, first, last)| turn == 0 && (!has(file, *first) || !has(file, *last)));
             missing.map(|(file, first, last)| reads(file, first, last)).collect()
         };
         let (mut calls, submit) = match request.agent.as_str() {
@@ -366,25 +367,26 @@ fn shapes() -> Vec<Shape> {
     shapes
 }
 
-/// Tasks that each change a file of their own and use two files that none changes.
+/// Tasks that each change a file of their own, use two files that none changes, and look at a test for its style.
 fn eight_tasks() -> Shape {
     const API: Lines = ("src/api.rs", 40, 120);
     const ERRORS: Lines = ("src/errors.rs", 1, 60);
+    const TEST: Lines = ("tests/part.rs", 1, 80);
     let file = |n: usize| format!("src/part_{n}.rs");
-    let shared = || [API, ERRORS].map(|(file, first, last)| (file.to_owned(), first, last));
+    let shared = || [API, ERRORS, TEST].map(|(file, first, last)| (file.to_owned(), first, last));
     let task = |n: usize| TaskShape {
         needs: [(file(n), 1, 180)].into_iter().chain(shared()).collect(),
         edits: vec![(file(n), 90, 12)],
         ..TaskShape::default()
     };
-    let files = [("src/api.rs".to_owned(), 400), ("src/errors.rs".to_owned(), 90)];
+    let files = [("src/api.rs".to_owned(), 400), ("src/errors.rs".to_owned(), 90), ("tests/part.rs".to_owned(), 80)];
     Shape {
         name: "8 tasks",
         aim: 12,
         files: (0..8).map(|n| (file(n), 180)).chain(files).collect(),
-        context: vec![vec![("src/api.rs", 1, 400), ("src/errors.rs", 1, 90), ("src/part_0.rs", 1, 180)]],
-        ranges: vec![API, ERRORS, ("src/part_0.rs", 1, 60)],
-        plan: vec![API, ERRORS, ("src/part_0.rs", 1, 60)],
+        context: vec![vec![("src/api.rs", 1, 400), ("src/errors.rs", 1, 90), ("src/part_0.rs", 1, 180), TEST]],
+        ranges: vec![API, ERRORS, TEST, ("src/part_0.rs", 1, 60)],
+        plan: vec![API, ERRORS, TEST, ("src/part_0.rs", 1, 60)],
         tasks: (0..8).map(task).collect(),
         review: Vec::new(),
     }

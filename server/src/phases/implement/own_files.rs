@@ -16,9 +16,12 @@ use crate::workspace::Workspace;
 const MOST: usize = 32 * 1024;
 /// Bytes of what is shown of a file that is too long: its outline, or its first lines.
 const MOST_OF_LONG: (usize, usize) = (4 * 1024, 2 * 1024);
+/// A file of so many bytes is not sent twice where it stands whole in what all tasks share.
+const LONG_ENOUGH: usize = 4 * 1024;
 const SECTION: &str = "own_files";
 
-/// The files of a task. Each that stands there whole counts as read, unless the model's window has no room for it.
+/// The files of a task. Each that stands there whole counts as read, unless the model's window has no room for it, and so does a
+/// long one that stands whole, as it is now, in `system`.
 ///
 /// # Errors
 /// When the run was cancelled.
@@ -26,6 +29,7 @@ pub(super) async fn own_files(
     toolbox: &Toolbox,
     workspace: &Workspace,
     task: &Task,
+    system: &[String],
     staging: &SharedStaging,
     cancel: &CancellationToken,
 ) -> Result<Opening, AgentError> {
@@ -54,7 +58,9 @@ pub(super) async fn own_files(
             }
         };
         let (bytes, lines) = size(&text);
-        if bytes <= room && workspace.line_count(&path).is_none_or(|all| all as usize <= lines) {
+        if bytes >= LONG_ENOUGH && system.iter().any(|part| part.contains(&text)) {
+            opening.push_str(&format!("({path} is as it stands, whole, in what you were given before.)\n"));
+        } else if bytes <= room && workspace.line_count(&path).is_none_or(|all| all as usize <= lines) {
             room -= bytes;
             let without = left_out(&format!("{path} is"), "read what you need of it before you change it");
             opening.attach(Need::Spare, text.clone(), [without]);
@@ -150,6 +156,10 @@ mod tests {
     }
 
     async fn of(fixture: &Fixture, task: &Task) -> (Opening, SharedStaging) {
+        beside(fixture, task, &[]).await
+    }
+
+    async fn beside(fixture: &Fixture, task: &Task, system: &[String]) -> (Opening, SharedStaging) {
         let paths = |list: &[String]| list.iter().map(|file| RepoPath::parse(file).unwrap()).collect::<Vec<_>>();
         let writable = Writable {
             write: paths(&task.files_to_modify).into_iter().chain(paths(&task.files_to_create)).collect(),
@@ -159,7 +169,7 @@ mod tests {
         let staging = Arc::new(Mutex::new(staging));
         let toolbox = Toolbox::implementer(fixture.workspace(), memory(), staging.clone());
         let cancel = CancellationToken::new();
-        (own_files(&toolbox, &fixture.workspace(), task, &staging, &cancel).await.unwrap(), staging)
+        (own_files(&toolbox, &fixture.workspace(), task, system, &staging, &cancel).await.unwrap(), staging)
     }
 
     fn overwrite(staging: &SharedStaging, path: &str) -> Result<(), StagingError> {
@@ -209,6 +219,26 @@ mod tests {
         opening.notice_fitted(&fitted);
         assert!(overwrite(&staging, "a.rs").is_err());
         overwrite(&staging, "b.rs").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_long_file_that_all_tasks_are_given_whole_is_not_sent_twice() {
+        let lines: String = (0..300).map(|n| format!("a line of the file {n}\n")).collect();
+        let fixture = Fixture::new(&format!("//- /a.rs\n{lines}//- /b.rs\nb\n"));
+        let shown = |file: &str| {
+            Toolbox::reader(fixture.workspace(), memory()).call("read_file", &json!({ "path": file })).text
+        };
+        let system = ["prompt".to_owned(), format!("<named_ranges>\n{}{}", shown("a.rs"), shown("b.rs"))];
+        let (opening, staging) = beside(&fixture, &task(&["a.rs", "b.rs"], &[], &[]), &system).await;
+        let text = opening.whole();
+        assert!(
+            text.contains("(a.rs is as it stands, whole, in what you were given before.)\nb.rs, 1 line:"),
+            "{text}"
+        );
+        overwrite(&staging, "a.rs").unwrap();
+        fixture.write("a.rs", (lines + "one more\n").as_bytes());
+        let (changed, _) = beside(&fixture, &task(&["a.rs"], &[], &[]), &system).await;
+        assert!(changed.whole().contains("one more\n"), "it is not what it was");
     }
 
     #[test]

@@ -117,7 +117,7 @@ async fn attempt(
     let about = assignment.failing.as_deref().map_or(About::Issues(issues), About::Checks);
     let staged = staging.clone();
     let toolbox = Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone());
-    let own_files = match own_files(&toolbox, &run.workspace, task, staging, &run.context.cancel).await {
+    let own_files = match own_files(&toolbox, &run.workspace, task, system, staging, &run.context.cancel).await {
         Ok(own_files) => own_files,
         Err(error) => return Ok(Err(error)),
     };
