@@ -121,7 +121,9 @@ function warnings(gate: GateStatus): string {
     return `<p class="warning">${escape(reason.charAt(0).toUpperCase() + reason.slice(1))}: ${files.join(" ")}</p>`;
   });
   const others = gate.warnings.map((warning) => `<p class="warning">${escape(warning)}</p>`);
-  const questions = gate.questions.map((question) => `<p class="warning">Question: ${escape(question)}</p>`);
+  const questions = gate.questions.map(
+    (question) => `<p class="warning">Question: ${escape(question)} (answer by Ask for Changes…)</p>`,
+  );
   return [protectedFiles, neverWritten, ...flagged, ...others, ...questions].join("");
 }
 

@@ -26,6 +26,10 @@ pub struct PlanOutput {
     pub tasks: Vec<Task>,
     /// Task ids by group: tasks of one group share no file, and depend on earlier groups only.
     pub parallel_groups: Vec<Vec<String>>,
+    /// What only the user can decide, each a question that they can answer in words; empty where nothing is open.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub questions: Vec<String>,
 }
 
 /// One unit of work, done by one agent.

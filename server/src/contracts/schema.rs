@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(
             written(&submit_schema::<PlanOutput>()),
             "approach_summary risks tasks(id title description files_to_modify files_to_create files_to_delete depends_on \
-             acceptance_criteria estimated_complexity) parallel_groups"
+             acceptance_criteria estimated_complexity) parallel_groups questions"
         );
         assert_eq!(written(&submit_schema::<TaskResult>()), "changes(path summary) notes blockers status");
         assert_eq!(written(&submit_schema::<Findings>()), format!("{ISSUES} summary"));

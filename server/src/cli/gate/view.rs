@@ -181,6 +181,9 @@ impl View<'_> {
             lines.push(self.paint(Paint::new().yellow(), &self.text("! ", &what)));
         }
         lines.extend(questions.iter().map(|question| self.text("? ", question)));
+        if !questions.is_empty() {
+            lines.push(self.dim(&self.text("  ", "Answer with c (changes); approving leaves it to the plan.")));
+        }
     }
 
     fn costs(&self, lines: &mut Vec<String>) {

@@ -132,6 +132,7 @@ mod tests {
             risks: Vec::new(),
             tasks,
             parallel_groups: groups.iter().map(|group| group.iter().map(|id| (*id).into()).collect()).collect(),
+            questions: Vec::new(),
         }
     }
 

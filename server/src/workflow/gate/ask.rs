@@ -51,6 +51,9 @@ pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     let only = run.goal.only();
     let auto = is_auto(run);
     if auto && gate.content.protected.is_empty() {
+        for question in &gate.content.questions {
+            run.emit(PLAN, EventStatus::Progress, format!("The plan asks, and nobody answers: {question}"));
+        }
         run.emit(PLAN, EventStatus::Progress, "Approved automatically");
         write(run, &gate, Decision::Approved, ApprovedBy::Auto, tasks_to_approve(only, memory))?;
         return Ok(GateEnd::Continue);
@@ -208,8 +211,13 @@ fn waiting_message(gate: &Gate, auto: bool) -> String {
     } else {
         String::new()
     };
+    let questions = &gate.content.questions;
+    let asks = match questions.len() {
+        0 => String::new(),
+        _ => format!(" It asks: {}", questions.join(" ")),
+    };
     format!(
-        "The plan (version {}, {count} {}) waits for your answer.{why}",
+        "The plan (version {}, {count} {}) waits for your answer.{asks}{why}",
         gate.plan.plan_version,
         plural(count, "task"),
     )

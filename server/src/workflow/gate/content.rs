@@ -89,8 +89,8 @@ impl GateSources<'_> {
         if memory.approval.is_none() {
             return self.content(memory, loaded).markdown;
         }
-        // What was not taken at the gate is not offered behind it.
-        let mut facts = GateFacts { offered_checks: Vec::new(), ..self.facts(&loaded.plan) };
+        // What was not taken at the gate is not offered behind it, and what was not answered is not asked any more.
+        let mut facts = GateFacts { offered_checks: Vec::new(), questions: Vec::new(), ..self.facts(&loaded.plan) };
         if memory.report.as_ref().is_some_and(|report| !report.checks.is_empty()) {
             // Their results are shown.
             facts.checks.clear();
@@ -133,12 +133,17 @@ impl GateSources<'_> {
                 .into_iter()
                 .map(|(path, task)| FlaggedFile { reason: reason(&path).to_owned(), path, task })
                 .collect(),
-            questions: Vec::new(),
+            questions: questions(plan),
             checks: checks.shown(),
             offered_checks: checks.offered(),
             estimate: None,
         }
     }
+}
+
+/// What the plan asks the user.
+fn questions(plan: &PlanOutput) -> Vec<String> {
+    plan.questions.iter().filter(|question| !question.trim().is_empty()).cloned().collect()
 }
 
 /// What is known of the work on the plan.
