@@ -59,6 +59,7 @@ mod streams;
 mod subfolder;
 mod support;
 mod task_text;
+mod tell;
 mod thinking;
 mod trust;
 mod user_phases;

@@ -103,6 +103,7 @@ export function workflowCommands(parts: Parts): Disposable[] {
       }
     },
     status: (workflow) => statusMenu(workflow),
+    tell: (workflow, node) => tell(drafts, workflow, node?.kind === "task" ? node.task.id : undefined),
     cancel,
     showChanges: (workflow, node) => changes.show(workflow, node?.kind === "task" ? node.task.id : undefined),
     undoRun: (workflow, node) => undo(workflow, node?.kind === "task" ? { task: node.task.id } : {}),
@@ -211,6 +212,26 @@ async function run(
   } finally {
     workflow.refreshSoon();
   }
+}
+
+/** Tell the agents at work something, or the agent of one task: they take it with their next request. */
+async function tell(drafts: Drafts, workflow: Workflow, task: string | undefined): Promise<void> {
+  await withWords(
+    drafts,
+    workflow,
+    {
+      subject: "tell",
+      title: task === undefined ? "Tell the Agents" : `Tell the Agent of ${task}`,
+      prompt: "They take it with their next request. Where none follows, the end of the run says so.",
+      placeholder: "For example: keep the old flag working",
+      missing: "Say in a sentence what they should know.",
+      again: "batonClient.tell",
+    },
+    async (text) => {
+      const { told } = await workflow.call<{ told: string[] }>("baton.tell", { text, ...(task && { task }) });
+      void window.showInformationMessage(`${workflow.title}: told ${told.join(", ")}`);
+    },
+  );
 }
 
 /** Stop the run, also one that another window or a terminal has; the server says what came of it. */

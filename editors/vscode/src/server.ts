@@ -335,6 +335,7 @@ const OWN: Partial<Record<ServerCommand, string>> = {
   "baton.diff": "showChanges",
   "baton.fixIssue": "fixIssue",
   "baton.dismissIssue": "dismissIssue",
+  "baton.tell": "tell",
   "baton.openTask": "openTask",
   "baton.openPlan": "showPlan",
 };

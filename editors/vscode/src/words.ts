@@ -5,7 +5,7 @@ import { AlreadyReported, Postponed } from "./server";
 import type { Workflow } from "./workflows";
 
 /** What words are about; a draft is kept for each in each folder. */
-export type Subject = "task" | "changes" | "base";
+export type Subject = "task" | "changes" | "base" | "tell";
 
 /** Words that were typed and that nothing has taken yet. They outlive Escape, a start that is refused, and a reload. */
 export class Drafts {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
 use super::opening::Opening;
-use crate::memory::Transcript;
+use crate::memory::{Tells, Transcript};
 use crate::models::{Model, Tier, ToolSpec, TurnProgress};
 use crate::tools::Toolbox;
 
@@ -20,6 +20,8 @@ pub struct RunContext {
     pub run: String,
     /// Records every turn.
     pub transcript: Arc<Transcript>,
+    /// What the user tells its agents.
+    pub tells: Arc<Tells>,
     /// What may be spent.
     pub budget: Arc<Budget>,
     /// Fires when the user stops the run.
@@ -72,6 +74,8 @@ pub enum Activity {
     Tool(String),
     /// It was refused a write.
     Refused(String),
+    /// The user tells it this, with the request that is being made.
+    Told(String),
     /// The provider makes it wait.
     Model(TurnProgress),
     /// A turn came back.

@@ -15,7 +15,7 @@ use super::error::AgentError;
 use super::results::fit_results;
 use super::size::{bytes_of, bytes_of_frame};
 use super::window::{Full, Window};
-use crate::memory::request_digest;
+use crate::memory::{Told, request_digest};
 use crate::models::{Block, Message, ModelErrorKind, RecordedTurn, Role, StopReason, Turn, TurnProgress, TurnRequest};
 use crate::text::head;
 use crate::tools::{ToolOutput, coerced};
@@ -75,6 +75,7 @@ impl<'a> Conversation<'a> {
             max_tokens: brief.max_tokens,
         };
         let allowed = window.wanted();
+        run.tells.begin(&brief.agent);
         Self { run, brief, report, request, window, allowed, unrecorded: 0, counted: (0, 0), seen: HashMap::new() }
     }
 }
@@ -168,17 +169,15 @@ impl Conversation<'_> {
 
     /// Take one turn: from the transcript where it was paid for already, else from the model.
     pub(super) async fn turn(&mut self) -> Result<Turn, AgentError> {
-        let RunContext { transcript, budget, cancel, .. } = self.run;
+        let RunContext { transcript, budget, cancel, tells, .. } = self.run;
         let model = &self.brief.model;
         if cancel.is_cancelled() {
             return Err(AgentError::Cancelled);
         }
         // The hash leaves out what the budget allows: a recorded answer stays valid when the budget is raised.
         self.request.max_tokens = self.brief.max_tokens;
-        let digest = request_digest(model.id(), &self.request);
-        let bytes = self.bytes();
-        let allowed = self.window.answer(bytes);
-        self.allowed = allowed.unwrap_or(self.allowed);
+        let mut digest = request_digest(model.id(), &self.request);
+        let mut bytes = self.bytes();
         let recalled = transcript.recall(&self.brief.agent, &digest).or_else(|| self.recall_with_other_reads());
         if let Some(mut turn) = recalled {
             // An earlier version may have recorded it as it came.
@@ -187,6 +186,13 @@ impl Conversation<'_> {
             (self.report)(Activity::CacheOpened);
             return Ok(turn);
         }
+        let told = self.told();
+        if !told.is_empty() {
+            digest = request_digest(model.id(), &self.request);
+            bytes = self.bytes();
+        }
+        let allowed = self.window.answer(bytes);
+        self.allowed = allowed.unwrap_or(self.allowed);
         let allowed = allowed.map_err(|full| window_error(self.brief, full, false))?;
         let prompt = self.counted.0 + (bytes.saturating_sub(self.counted.1) as u64).div_ceil(LEAST_BYTES_A_TOKEN);
         let turn = {
@@ -217,7 +223,9 @@ impl Conversation<'_> {
                 response: turn.clone(),
                 elapsed_ms: began.elapsed().as_millis() as u64,
             };
-            transcript.record(Timestamp::now(), &self.request, &self.request.messages[self.unrecorded..], recorded)?;
+            let (added, ids) = (&self.request.messages[self.unrecorded..], told.iter().map(|told| told.id.clone()));
+            transcript.record(Timestamp::now(), &self.request, added, ids.collect(), recorded)?;
+            tells.take(&self.brief.agent, &told);
             turn
         };
         self.unrecorded = self.request.messages.len() + usize::from(!self.is_paused());
@@ -238,6 +246,20 @@ impl Conversation<'_> {
             self.answer_without_calls(turn, 1, is_written_call);
         }
         is_written_call
+    }
+
+    /// Add to the request what the user tells the agent, behind the results of its tools. A paused answer is not
+    /// interrupted.
+    fn told(&mut self) -> Vec<Told> {
+        let Some(message) = self.request.messages.last_mut().filter(|message| message.role == Role::User) else {
+            return Vec::new();
+        };
+        let told = self.run.tells.waiting_for(&self.brief.agent);
+        for Told { text, .. } in &told {
+            message.content.push(Block::text(format!("{TOLD}{text}")));
+            (self.report)(Activity::Told(text.clone()));
+        }
+        told
     }
 
     /// Make of an answer what the conversation can go on with.
@@ -305,11 +327,11 @@ impl Conversation<'_> {
     }
 
     /// The next recorded answer of an interrupted conversation whose calls that only read elsewhere were answered
-    /// differently then. The conversation is resumed with those recorded answers.
+    /// differently then, or that the user told something. The conversation is resumed with what was recorded.
     fn recall_with_other_reads(&mut self) -> Option<Turn> {
-        let reads_others = self.brief.reads_others.as_ref()?;
+        let reads_others = self.brief.reads_others.as_ref();
         let now = &self.request.messages;
-        let may_stand = |recorded: &[Message]| differs_only_in_reads(recorded, now, reads_others);
+        let may_stand = |recorded: &[Message]| is_continued(recorded, now, reads_others);
         let (recorded, turn) = self.run.transcript.recall_like(self.brief.model.id(), &self.request, &may_stand)?;
         self.request.messages = recorded;
         Some(turn)
@@ -512,20 +534,32 @@ const CUT_FILE: &str = " A long file is written in parts: its beginning with wri
                         its end (start_line one more than the number of its lines, end_line that number, last its last \
                         line).";
 
-/// Whether two conversations differ only in the results of calls that read what others may change.
-fn differs_only_in_reads(recorded: &[Message], now: &[Message], reads_others: &ReadsOthers) -> bool {
+/// What stands before the words that a user tells an agent at work.
+const TOLD: &str = "The user, who watches you at work, tells you:\n";
+
+fn is_told(block: &Block) -> bool {
+    block.as_text().is_some_and(|text| text.starts_with(TOLD))
+}
+
+/// Whether two conversations differ only in the results of calls that read what others may change, and in what the user told
+/// the agent in the recorded one.
+fn is_continued(recorded: &[Message], now: &[Message], reads_others: Option<&ReadsOthers>) -> bool {
     let calls: HashMap<&str, (&str, &Value)> = (now.iter().flat_map(|message| &message.content))
         .filter_map(Block::as_tool_use)
         .map(|(id, name, input)| (id, (name, input)))
         .collect();
+    let is_other_read =
+        |id: &str| calls.get(id).zip(reads_others).is_some_and(|((name, input), reads)| reads(name, input));
     let is_same = |(recorded, now): (&Block, &Block)| {
         let id = now.0["tool_use_id"].as_str().filter(|id| recorded.0["tool_use_id"].as_str() == Some(id));
-        recorded == now || id.and_then(|id| calls.get(id)).is_some_and(|(name, input)| reads_others(name, input))
+        recorded == now || id.is_some_and(is_other_read)
     };
-    recorded.len() == now.len()
-        && recorded.iter().zip(now).all(|(recorded, now)| {
-            recorded.role == now.role
-                && recorded.content.len() == now.content.len()
-                && recorded.content.iter().zip(&now.content).all(is_same)
-        })
+    let is_same_message = |(recorded, now): (&Message, &Message)| {
+        let mut content = recorded.content.as_slice();
+        while now.role == Role::User && content.len() > now.content.len() && content.last().is_some_and(is_told) {
+            content = &content[..content.len() - 1];
+        }
+        recorded.role == now.role && content.len() == now.content.len() && content.iter().zip(&now.content).all(is_same)
+    };
+    recorded.len() == now.len() && recorded.iter().zip(now).all(is_same_message)
 }

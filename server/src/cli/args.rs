@@ -43,6 +43,9 @@ pub enum Command {
     /// Take the reviewed work as it is: dismiss what the review still asks for, and end the workflow
     #[command(after_help = ACCEPT_HELP)]
     Accept(AcceptArgs),
+    /// Tell the agents at work something: they take it with their next request
+    #[command(after_help = TELL_HELP)]
+    Tell(TellArgs),
     /// Dismiss issues: they are neither fixed nor raised again
     Dismiss(DismissArgs),
     /// Take back that issues were dismissed
@@ -167,6 +170,17 @@ pub struct AcceptArgs {
     /// Why, in your words; kept with the dismissed issues
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = because)]
     pub because: Option<String>,
+}
+
+/// Arguments of `baton tell`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct TellArgs {
+    /// Only the agent of this task [default: the phase's agent, or every task at work]
+    #[arg(long, value_name = "ID", value_parser = task_id)]
+    pub task: Option<String>,
+    /// What they should know, in your words
+    #[arg(value_name = "TEXT", required = true, allow_hyphen_values = true, value_parser = told)]
+    pub text: String,
 }
 
 /// Arguments of `baton dismiss`.
@@ -306,6 +320,16 @@ Exit codes:
     1  failed
     2  there is nothing to accept, or not now; the message says what to do";
 
+const TELL_HELP: &str = "\
+The run may be another process's: a terminal's, or an editor's. The text, of at most 16,384 bytes, is added to the
+next request of each agent that is told. An agent that makes no further request takes nothing: the run says so when
+it ends. While a plan waits for your answer, `baton plan --feedback` says what should be different.
+
+Exit codes:
+    0  told
+    1  failed
+    2  nothing is at work, the task is none that is at work, a plan waits for your answer, or the text is too long";
+
 const DOCTOR_HELP: &str = "\
 The models' provider is asked whether it has the models; that costs nothing. Nothing is written, and no key
 is shown.
@@ -435,6 +459,10 @@ fn feedback(text: &str) -> Result<String, String> {
     words(text, "the feedback is empty; say in a sentence what should be different")
 }
 
+fn told(text: &str) -> Result<String, String> {
+    words(text, "the text is empty; say in a sentence what the agents should know")
+}
+
 fn because(text: &str) -> Result<String, String> {
     words(text, "the reason is empty; say in a sentence why, or leave --because out")
 }
@@ -542,6 +570,10 @@ mod tests {
             let dismiss = DismissArgs { ids: ids(), because: Some("meant".to_owned()) };
             assert_eq!(command(line), Command::Dismiss(dismiss));
         }
+        let told =
+            |task: Option<&str>| Command::Tell(TellArgs { task: task.map(str::to_owned), text: "tabs".to_owned() });
+        assert_eq!(command("baton tell tabs"), told(None));
+        assert_eq!(command("baton tell --task T1 tabs"), told(Some("T1")));
         assert_eq!(command("baton restore a1 b2"), Command::Restore(RestoreArgs { ids: ids() }));
         assert_eq!(command("baton reset"), Command::Reset);
         assert_eq!(command("baton clean"), Command::Clean);
@@ -614,6 +646,8 @@ mod tests {
             ("baton plan --feedback=", "the feedback is empty"),
             ("baton accept --because=", "the reason is empty"),
             ("baton dismiss", "<ID>"),
+            ("baton tell", "<TEXT>"),
+            ("baton tell --task ../x a", "no task id"),
             ("baton dismiss a --because --workspace w", "--because=--workspace"),
             ("baton restore ,", "an issue has an id"),
             ("baton run --task --json", "--task=--json"),

@@ -30,6 +30,7 @@ mod session;
 mod signals;
 mod slips;
 mod status;
+mod tell;
 mod trust;
 
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ pub fn main(table: &'static Table) -> ExitCode {
         Command::Approve(approve) => answer::approve(&start, approve),
         Command::Reject => answer::reject(&start),
         Command::Accept(args) => accept::accept(&start, args.because),
+        Command::Tell(args) => tell::tell_agents(&start, &args),
         Command::Dismiss(args) => dismiss::dismiss(&start, &args),
         Command::Restore(args) => dismiss::restore(&start, &args.ids),
         Command::Status(status) => status::status(&start, status.json),

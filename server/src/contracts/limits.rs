@@ -48,6 +48,12 @@ pub const MAX_USER_PHASES: usize = 8;
 /// See [`MAX_USER_PHASES`].
 pub const MAX_PHASE_PROMPT_BYTES: u64 = 64 * KIB;
 
+/// Bytes of what a person tells an agent at work.
+pub const MAX_TELL_BYTES: usize = 16 * KIB as usize;
+
+/// Bytes of one line of `tell.jsonl`: JSON may write a text at up to six times its length.
+pub const MAX_TELL_LINE_BYTES: usize = 8 * MAX_TELL_BYTES;
+
 /// Bytes of one line of a run's events: a message for people.
 pub const MAX_EVENT_LINE_BYTES: usize = MIB as usize;
 

@@ -45,7 +45,8 @@ pub use handoffs::{FindingsReader, HandoffFile, HandoffJson, Handoffs, PhaseFile
 pub use limits::{
     MAX_BECAUSE_BYTES, MAX_EVENT_BYTES, MAX_EVENT_LINE_BYTES, MAX_EVENTS, MAX_FAULTS, MAX_HANDOFF_BYTES,
     MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_MARKDOWN_BYTES, MAX_NOTE_BYTES, MAX_PHASE_PROMPT_BYTES, MAX_PROMPT_BYTES,
-    MAX_SETTINGS, MAX_TASKS, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES, MAX_USER_PHASES, over_limit, too_large,
+    MAX_SETTINGS, MAX_TASKS, MAX_TELL_BYTES, MAX_TELL_LINE_BYTES, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES, MAX_USER_PHASES,
+    over_limit, too_large,
 };
 pub use phase_name::PhaseName;
 pub use plan::{Complexity, PlanOutput, Task};

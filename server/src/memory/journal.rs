@@ -129,7 +129,7 @@ impl<T: serde::de::DeserializeOwned> RunHistory<T> {
 
 /// The complete lines added to a journal since a position. A line without its end is left for the next read; a line
 /// that is too long is skipped.
-struct NewLines {
+pub(super) struct NewLines {
     lines: Option<Lines<File>>,
     /// The position of the first line.
     start: u64,
@@ -141,7 +141,7 @@ struct NewLines {
 
 impl NewLines {
     /// The lines beyond the first `read` bytes.
-    fn open(dir: &Dir, name: &'static str, limit: usize, read: u64) -> io::Result<Self> {
+    pub(super) fn open(dir: &Dir, name: &'static str, limit: usize, read: u64) -> io::Result<Self> {
         let opened = open_regular(dir, name).map_err(|fault| io::Error::other(format!("{name}: {fault}")))?;
         let Some((mut file, metadata)) = opened else {
             return Ok(Self { lines: None, start: 0, from_start: read > 0, line: Vec::new(), name });
@@ -153,7 +153,7 @@ impl NewLines {
         Ok(Self { lines: Some(Lines::new(file, limit)), start, from_start, line: Vec::new(), name })
     }
 
-    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         let Some(lines) = &mut self.lines else { return Ok(None) };
         loop {
             match lines.next_into(&mut self.line)? {
@@ -168,7 +168,7 @@ impl NewLines {
     }
 
     /// Bytes of the journal read so far, earlier reads included.
-    fn read(&self) -> u64 {
+    pub(super) fn read(&self) -> u64 {
         self.start + self.lines.as_ref().map_or(0, Lines::read)
     }
 }
@@ -186,6 +186,9 @@ pub enum TranscriptLine {
         /// Whether `messages` is the whole conversation.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         begins: bool,
+        /// What the user told the agent with this request, by the MACs of its lines in `tell.jsonl`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        told: Vec<String>,
         /// The system prompt, if no earlier line holds the same one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         system: Option<Vec<String>>,
@@ -302,7 +305,7 @@ impl Transcript {
         state.last_systems.get(kind).filter(|_| is_open).cloned()
     }
 
-    /// Records a turn durably, so that it need not be paid for again.
+    /// Records a turn durably, so that it need not be paid for again. `told` names what the user told the agent with it.
     ///
     /// # Errors
     /// When the line cannot be written.
@@ -311,6 +314,7 @@ impl Transcript {
         at: Timestamp,
         request: &TurnRequest,
         new_messages: &[Message],
+        told: Vec<String>,
         turn: RecordedTurn,
     ) -> io::Result<()> {
         let prefix = digest(&serde_json::to_vec(&request.system)?);
@@ -322,6 +326,7 @@ impl Transcript {
                 at,
                 messages: new_messages.to_vec(),
                 begins: new_messages.len() == request.messages.len(),
+                told,
                 system,
                 turn: turn.into(),
             },
@@ -359,10 +364,7 @@ impl Transcript {
     }
 
     fn write(&self, file: &mut File, line: &TranscriptLine) -> io::Result<()> {
-        let text = serde_json::to_string(line)?;
-        let body = text.strip_suffix('}').unwrap_or(&text);
-        let mac = self.seal.sign(SEAL_KIND, body.as_bytes());
-        file.write_all(format!("{body}{MAC_FIELD}{mac}\"}}\n").as_bytes())
+        file.write_all(sealed(&self.seal, SEAL_KIND, &serde_json::to_string(line)?).as_bytes())
     }
 }
 
@@ -372,6 +374,13 @@ fn kind_of(agent: &str) -> &str {
 
 /// The MAC is the last field of a line and covers the bytes before it, so that verifying needs no re-serialised number.
 pub(super) const MAC_FIELD: &str = ",\"mac\":\"";
+
+/// A JSON object as a sealed line.
+pub(super) fn sealed(seal: &Seal, kind: &str, text: &str) -> String {
+    let body = text.strip_suffix('}').unwrap_or(text);
+    let mac = seal.sign(kind, body.as_bytes());
+    format!("{body}{MAC_FIELD}{mac}\"}}\n")
+}
 
 /// Calls `take` for each verified line of a run's transcript; other lines count as absent.
 pub(super) fn each(dir: &Dir, seal: &Seal, mut take: impl FnMut(TranscriptLine)) -> io::Result<()> {
@@ -396,20 +405,20 @@ pub(super) fn is_own(dir: &Dir, seal: &Seal) -> bool {
     let Ok(Some((file, _))) = open_regular(dir, TRANSCRIPT) else { return false };
     let mut line = Vec::new();
     let first = Lines::new(file, FIRST).next_into(&mut line);
-    matches!(first, Ok(Some(LineEnd::Whole | LineEnd::Cut))) && verified_body(&line, seal).is_some()
+    matches!(first, Ok(Some(LineEnd::Whole | LineEnd::Cut))) && verified_body(&line, seal, SEAL_KIND).is_some()
 }
 
 fn verified(line: &[u8], seal: &Seal) -> Option<TranscriptLine> {
-    let mut json = verified_body(line, seal)?.to_owned();
+    let mut json = verified_body(line, seal, SEAL_KIND)?.to_owned();
     json.push('}');
     serde_json::from_str(&json).ok()
 }
 
 /// The part of a line that its MAC covers, if the MAC verifies.
-fn verified_body<'a>(line: &'a [u8], seal: &Seal) -> Option<&'a str> {
+pub(super) fn verified_body<'a>(line: &'a [u8], seal: &Seal, kind: &str) -> Option<&'a str> {
     let line = std::str::from_utf8(line).ok()?;
     let (body, mac) = line.trim_end_matches('\r').strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
-    seal.verify(SEAL_KIND, body.as_bytes(), mac).then_some(body)
+    seal.verify(kind, body.as_bytes(), mac).then_some(body)
 }
 
 /// The usage of each verified turn of a run, failed ones included.

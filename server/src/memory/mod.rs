@@ -28,6 +28,7 @@ mod run_id;
 mod seal;
 mod store;
 mod task_text;
+mod tells;
 
 pub use answers::LastAnswer;
 pub use check_trust::{CheckTrust, TrustedCheck};
@@ -44,3 +45,4 @@ pub use store::{
     CheckedFiles, FaultyPlan, LoadedPlan, Memory, Origin, Resealed, Revision, RunDir, Store, Uncounted, UncountedFrom,
 };
 pub use task_text::{is_same_task, tidied};
+pub use tells::{Tells, Told};

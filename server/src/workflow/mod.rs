@@ -48,6 +48,7 @@ pub use start::engine::{Engine, models, open, open_store};
 pub use start::launch::{RunHandle, start};
 pub use start::memory_dir::check_memory_dir;
 pub use start::reset::reset;
+pub use start::tell::{ToldTo, tell};
 pub use status::doctor::{Check, CheckStatus, Doctor, ModelInForce, SettingInForce, doctor};
 pub use status::proof::{CheckRow, CriterionStatus};
 pub use status::report::{FaultStatus, NoteStatus, Standing, Status, StatusReader, standing, status};

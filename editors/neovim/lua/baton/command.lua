@@ -203,6 +203,29 @@ function M.cancel(client)
   end
 end
 
+--- Tell the agents at work something; what begins with a task's id and a colon is for its agent.
+---@param words? string
+local function tell(words)
+  require('baton.client').with(function(client)
+    local drafts = require('baton.drafts')
+    local function say(typed)
+      local task, rest = typed:match('^(%w[%w._-]*):%s+(.+)$')
+      local is_task = task and vim.list_contains(project.task_ids(client.root_dir), task)
+      local arguments = is_task and { text = rest, task = task } or { text = typed }
+      drafts.keep(client.root_dir, 'tell', typed)
+      require('baton.client').execute(client, 'baton.tell', arguments, function(result)
+        drafts.keep(client.root_dir, 'tell', nil)
+        view.say('told ' .. table.concat(result.told, ', '), nil, { root = client.root_dir })
+      end)
+    end
+    if words then
+      say(words)
+    else
+      drafts.ask(client.root_dir, 'tell', 'Tell the agents: ', say)
+    end
+  end)
+end
+
 --- Set the workflow aside.
 ---@param of? vim.lsp.Client
 function M.reset(of)
@@ -312,6 +335,14 @@ M.subcommands = {
     uses = { 'baton.cancel' },
     run = function()
       M.cancel()
+    end,
+  },
+  tell = {
+    uses = { 'baton.tell' },
+    takes = '[task:] [text]',
+    complete = task_ids,
+    run = function(call)
+      tell(text(call))
     end,
   },
   accept = {

@@ -70,5 +70,6 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
 /// Whether progress always gets its line: it concerns the whole run, a check, or a file written.
 fn is_news(event: &PhaseEvent) -> bool {
     let message = event.message.to_lowercase();
-    event.phase == EventPhase::Workflow || ["wrote", "refused", "check "].iter().any(|first| message.starts_with(first))
+    event.phase == EventPhase::Workflow
+        || ["wrote", "refused", "check ", "told "].iter().any(|first| message.starts_with(first))
 }

@@ -15,6 +15,7 @@ pub(crate) mod requests;
 mod start;
 mod status;
 pub(crate) mod table;
+mod tell;
 mod trust;
 
 use std::sync::Arc;
@@ -44,7 +45,9 @@ pub(crate) enum Failure {
 pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure> {
     let folder = match call.command {
         // These are about a run: they are for the folder with an active one.
-        Command::Cancel | Command::Approve(_) | Command::Reject => with_active_run(folders, &call).await?,
+        Command::Cancel | Command::Tell(_) | Command::Approve(_) | Command::Reject => {
+            with_active_run(folders, &call).await?
+        }
         _ => folders.choose(call.folder.as_ref())?,
     };
     let result = match call.command {
@@ -64,6 +67,7 @@ pub(crate) async fn run(folders: &Folders, call: Call) -> Result<Value, Failure>
         Command::Diff(arguments) => changes::diff(&folder, arguments).await?,
         Command::Trust => trust::trust(&folder).await?,
         Command::Accept(arguments) => issues::accept(&folder, arguments).await?,
+        Command::Tell(arguments) => tell::tell(&folder, arguments).await?,
         Command::DismissIssue(arguments) => issues::dismiss(&folder, arguments).await?,
         Command::RestoreIssue(arguments) => issues::restore(&folder, arguments).await?,
         Command::OpenTask(arguments) => open::task(&folder, arguments).await?,

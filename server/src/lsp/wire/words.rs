@@ -16,7 +16,7 @@ pub(crate) struct CommandNames {
 
 /// A command line as messages write it, between backticks: how it begins, and the server's command that does the same.
 /// The longest beginning counts.
-const COMMAND_LINES: [(&str, &str); 21] = [
+const COMMAND_LINES: [(&str, &str); 22] = [
     ("baton accept", "baton.accept"),
     ("baton approve", "baton.approve"),
     ("baton approve --only", "baton.approve with tasks"),
@@ -36,6 +36,7 @@ const COMMAND_LINES: [(&str, &str); 21] = [
     ("baton run --reset", "baton.workflow with {\"reset\": true}"),
     ("baton run --task", "baton.workflow with a task"),
     ("baton status", "baton.status"),
+    ("baton tell", "baton.tell"),
     ("baton trust", "baton.trust"),
     ("baton trust --moved", "`baton trust --moved` in a terminal"),
 ];

@@ -13,6 +13,7 @@ use crate::memory::history;
 use crate::memory::journal::{self, EventLog, RunHistory, Transcript, TranscriptLine};
 use crate::memory::run_id::RunId;
 use crate::memory::seal::PUBLISH;
+use crate::memory::tells::{self, Tells};
 use crate::workspace::{self, find_folder};
 
 /// The folder and journals of one run.
@@ -25,6 +26,8 @@ pub struct RunDir {
     pub events: EventLog,
     /// `transcript.jsonl`.
     pub transcript: Transcript,
+    /// `tell.jsonl`.
+    pub tells: Tells,
 }
 
 impl Store {
@@ -59,13 +62,24 @@ impl Store {
             if let Some(commit) = base {
                 workspace::replace(&dir, BASE, commit.as_bytes(), 0o600)?;
             }
-            let earlier = earlier.iter().map(|run| {
+            let folder_of = |run: &RunId| {
                 let folder = find_folder(memory, &format!("{RUNS}/{run}"))?;
                 folder.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("run {run} is gone")))
-            });
+            };
+            let earlier_run = match earlier.last() {
+                Some(run) => Some((run.clone(), folder_of(run)?)),
+                None => None,
+            };
+            let earlier = earlier.iter().map(folder_of);
+            let before = match earlier_run {
+                Some(before) if !has_ended(&before.1) => Some(before),
+                _ => None,
+            };
+            let broken_off = before.as_ref().map(|(id, dir)| (dir, id.as_str()));
+            let tells = Tells::open(&dir, self.seal.clone(), id.as_str(), broken_off)?;
             let events = EventLog::open(&dir)?;
             let transcript = Transcript::open(&dir, earlier, self.seal.clone())?;
-            Ok(RunDir { id: id.clone(), dir, events, transcript })
+            Ok(RunDir { id: id.clone(), dir, events, transcript, tells })
         };
         open().map_err(|source| self.file_error("open", &name, source))
     }
@@ -200,6 +214,15 @@ impl Store {
         self.write_run_file(run, CANCEL, b"").map(drop)
     }
 
+    /// Tells agents of a run something, by their labels: each takes it with its next request, where one comes.
+    ///
+    /// # Errors
+    /// When the run's folder is not there, or the line cannot be written.
+    pub fn tell(&self, run: &RunId, agents: &[String], text: &str) -> Result<(), MemoryError> {
+        let told = tells::append(&self.run_folder(run)?, &self.seal, run.as_str(), agents, text);
+        told.map_err(|source| self.file_error("write", &format!("{RUNS}/{run}/tell.jsonl"), source))
+    }
+
     /// Whether someone asked to stop a run.
     pub fn is_cancel_requested(&self, run: &RunId) -> bool {
         let request = self.run_folder(run).and_then(|folder| {
@@ -289,4 +312,10 @@ impl Store {
     fn in_run(&self, run: &RunId, file: &str, source: io::Error) -> MemoryError {
         self.file_error("read", &format!("{RUNS}/{run}/{file}"), source)
     }
+}
+
+/// Whether a run came to its end and said so: one that was killed did not.
+fn has_ended(dir: &Dir) -> bool {
+    let events = journal::read_events::<serde_json::Value>(dir);
+    events.is_ok_and(|events| events.last().is_some_and(|event| !event["outcome"].is_null()))
 }

@@ -6,6 +6,7 @@ use crate::contracts::{PhaseName, RecommendedAction, ReviewOutput};
 use crate::memory::{Memory, MemoryError};
 use crate::text;
 use crate::workflow::changes::files::Changes;
+use crate::workflow::run::activity::{TOLD_SHOWN, told_name};
 use crate::workflow::run::end::RunEnd;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::events::NewEvent;
@@ -99,6 +100,10 @@ pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
             }
         };
     }
+    let not_taken = not_taken(run);
+    if !not_taken.is_empty() {
+        end.message = format!("{} {not_taken}", end.message);
+    }
     end.usage = run.context.budget.used();
     end.workflow_usage = run.context.budget.used_by_workflow();
     end.changed_files = if is_of_base { 0 } else { changed_files(run) };
@@ -115,6 +120,19 @@ pub(crate) fn finish(run: &Run, mut end: RunEnd) -> RunEnd {
         ..NewEvent::new(EventPhase::Workflow, status, end.message.clone())
     });
     end
+}
+
+/// What the user told agents that no request took; empty where there is none.
+fn not_taken(run: &Run) -> String {
+    let missed = run.context.tells.missed();
+    let missed: Vec<String> = missed
+        .iter()
+        .map(|(agent, text)| format!("{}: \"{}\"", told_name(agent), text::short_line(text, TOLD_SHOWN)))
+        .collect();
+    if missed.is_empty() {
+        return String::new();
+    }
+    format!("You told agents what no answer of theirs took up any more ({}).", missed.join("; "))
 }
 
 /// How many files differ from what they were before the workflow.

@@ -7,27 +7,40 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::error::PhaseError;
-use super::events::{EventError, EventErrorKind, EventStatus, NewEvent};
+use super::events::{EventError, EventErrorKind, EventPhase, EventStatus, NewEvent};
 use super::phase::Run;
 use crate::agents::{Activity, AgentError};
 use crate::contracts::PhaseName;
 use crate::models::TurnProgress;
-use crate::text::{count, tokens, whole_seconds};
+use crate::text::{count, short_line, tokens, whole_seconds};
 
 /// Interval of the events about a long answer.
 const OUTPUT_EVERY: Duration = Duration::from_secs(3);
+
+/// Characters shown of what the user told an agent.
+pub(crate) const TOLD_SHOWN: usize = 200;
 
 /// The label of the agent of a task.
 pub(crate) fn task_agent(task: &str) -> String {
     format!("{IMPLEMENT}/{task}")
 }
 
-/// Close an agent's conversation: its result is on disk, and its turns are not needed for a resume.
+/// Close an agent's conversation: its result is on disk, and its turns are not needed for a resume. What the user told it and
+/// no request of it has taken is said.
 ///
 /// # Errors
 /// When the journal cannot be written.
 pub(crate) fn close_agent(run: &Run, agent: &str) -> Result<(), PhaseError> {
+    for text in run.context.tells.end(agent) {
+        let message = format!("not taken by {}: {}", told_name(agent), short_line(&text, TOLD_SHOWN));
+        run.emit(EventPhase::Workflow, EventStatus::Progress, message);
+    }
     Ok(run.context.transcript.close(Timestamp::now(), agent).map_err(AgentError::Journal)?)
+}
+
+/// What people call the agent of this label: by its task, or its phase.
+pub(crate) fn told_name(agent: &str) -> &str {
+    agent.rsplit_once('/').map_or(agent, |(_, task)| task)
 }
 
 /// Emits what an agent is doing as events of its phase. An event that repeats the one before is left out.
@@ -64,6 +77,10 @@ pub(crate) fn report_activity(
             }
             Activity::Tool(doing) => doing,
             Activity::Refused(what) => format!("refused: {what}"),
+            Activity::Told(text) => {
+                let to = task.as_deref().unwrap_or(phase.as_str());
+                format!("told {to}: {}", short_line(&text, TOLD_SHOWN))
+            }
             Activity::Model(TurnProgress::Retry { again, wait: left, .. } | TurnProgress::Waiting { again, left }) => {
                 again.waiting(left)
             }

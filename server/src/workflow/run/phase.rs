@@ -171,6 +171,11 @@ impl Phases {
         &self.0
     }
 
+    /// The label of the one agent of a phase.
+    pub fn agent_of(&self, name: PhaseName, _memory: &Memory) -> String {
+        name.to_string()
+    }
+
     /// Their names, in their order.
     pub fn names(&self) -> impl Iterator<Item = PhaseName> {
         self.0.iter().map(|phase| phase.name())

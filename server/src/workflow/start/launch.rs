@@ -67,6 +67,7 @@ pub fn start(engine: Engine, request: Request) -> Result<RunHandle, StartError> 
     let context = RunContext {
         run: id.to_string(),
         transcript: Arc::new(dir.transcript),
+        tells: Arc::new(dir.tells),
         budget: Arc::new(Budget::new(limits, &spent_before, catalog)),
         cancel: cancel.clone(),
     };

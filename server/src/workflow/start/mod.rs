@@ -10,3 +10,4 @@ pub(crate) mod engine;
 pub(crate) mod launch;
 pub(crate) mod memory_dir;
 pub(crate) mod reset;
+pub(crate) mod tell;

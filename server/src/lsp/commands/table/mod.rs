@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Trust,
     /// Take the work as it is, whatever its review asks for.
     Accept(AcceptArguments),
+    /// Tell the agents at work something.
+    Tell(TellArguments),
     /// Fix issues of the review.
     FixIssue(FixArguments),
     /// Dismiss issues.
@@ -158,6 +160,16 @@ pub(crate) struct AcceptArguments {
     pub(crate) because: Option<String>,
 }
 
+/// Arguments of `baton.tell`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TellArguments {
+    /// What the agents should know.
+    pub(crate) text: String,
+    /// Only the agent of this task; without one the phase's agent, or every task at work.
+    pub(crate) task: Option<String>,
+}
+
 /// Arguments of `baton.fixIssue`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -241,7 +253,7 @@ struct Row {
     read: fn(Map<String, Value>) -> Result<Command, String>,
 }
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 21] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
@@ -325,6 +337,12 @@ const ROWS: [Row; 20] = [
         first_field: None,
         usage: NOTHING,
         read: |fields| without_arguments(&fields, Command::Trust),
+    },
+    Row {
+        id: "baton.tell",
+        first_field: Some("text"),
+        usage: "it takes {text, task?, folder?}, or the text as a string",
+        read: |fields| with_arguments(fields, Command::Tell),
     },
     Row {
         id: "baton.fixIssue",

@@ -1,0 +1,260 @@
+//! What a person tells agents at work: sealed lines in `tell.jsonl` of the run's folder, which any process of the user writes and
+//! the run reads before each request.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cap_std::fs::Dir;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::journal::{self, MAC_FIELD, NewLines, TranscriptLine};
+use super::seal::Seal;
+use crate::contracts::MAX_TELL_LINE_BYTES;
+use crate::workspace::open_append;
+
+const TELL: &str = "tell.jsonl";
+const SEAL_KIND: &str = "tell";
+
+/// One line of `tell.jsonl`. Its MAC is the last field, as in a transcript.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct TellLine {
+    at: Timestamp,
+    /// The run that it is for: a line that was copied to another run counts there as absent.
+    run: String,
+    /// The agents that were at work, by their labels.
+    agents: Vec<String>,
+    text: String,
+}
+
+/// What an agent is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Names the line: its MAC.
+    pub id: String,
+    /// The words of the person.
+    pub text: String,
+}
+
+/// What is told to the agents of the run at work.
+pub struct Tells {
+    dir: Dir,
+    seal: Seal,
+    run: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bytes of the file that were read.
+    read: u64,
+    seen: BTreeSet<String>,
+    entries: Vec<Entry>,
+}
+
+/// What one agent is told.
+struct Entry {
+    agent: String,
+    told: Told,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No answer of the agent's model came to it yet.
+    Waiting,
+    /// It is part of the agent's conversation.
+    Taken,
+    /// The agent ended without it.
+    Missed,
+}
+
+impl Tells {
+    /// What is told to the agents of a run. `broken_off` is the folder of the run before it, where that was killed, with its id:
+    /// what its agents were told and had not taken is told again.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub(super) fn open(dir: &Dir, seal: Seal, run: &str, broken_off: Option<(&Dir, &str)>) -> io::Result<Self> {
+        if let Some((before, id)) = broken_off {
+            for (agents, told) in not_taken(before, &seal, id)? {
+                append(dir, &seal, run, &agents, &told.text)?;
+            }
+        }
+        Ok(Self { dir: dir.try_clone()?, seal, run: run.to_owned(), state: Mutex::default() })
+    }
+
+    /// What an agent is to be told with its next request.
+    pub fn waiting_for(&self, agent: &str) -> Vec<Told> {
+        let state = self.read_on();
+        let own = state.entries.iter().filter(|entry| entry.agent == agent && entry.stage == Stage::Waiting);
+        own.map(|entry| entry.told.clone()).collect()
+    }
+
+    /// An agent's model answered to a request with these.
+    pub fn take(&self, agent: &str, told: &[Told]) {
+        let mut state = self.state();
+        for entry in state.entries.iter_mut().filter(|entry| entry.agent == agent && told.contains(&entry.told)) {
+            entry.stage = Stage::Taken;
+        }
+    }
+
+    /// A conversation of an agent begins: it knows nothing of what an earlier one was told.
+    pub fn begin(&self, agent: &str) {
+        let mut state = self.state();
+        for entry in state.entries.iter_mut().filter(|entry| entry.agent == agent && entry.stage == Stage::Taken) {
+            entry.stage = Stage::Waiting;
+        }
+    }
+
+    /// An agent has ended. Answers with what it was told and did not take.
+    pub fn end(&self, agent: &str) -> Vec<String> {
+        let mut state = self.read_on();
+        let mut missed = Vec::new();
+        for entry in state.entries.iter_mut().filter(|entry| entry.agent == agent && entry.stage != Stage::Missed) {
+            if entry.stage == Stage::Waiting {
+                entry.stage = Stage::Missed;
+                missed.push(entry.told.text.clone());
+            }
+        }
+        // A later agent of the same label is another one.
+        state.entries.retain(|entry| entry.agent != agent || entry.stage == Stage::Missed);
+        missed
+    }
+
+    /// The run ends. Answers with the agents, and what they were told and did not take.
+    pub fn missed(&self) -> Vec<(String, String)> {
+        let state = self.read_on();
+        let missed = state.entries.iter().filter(|entry| entry.stage != Stage::Taken);
+        missed.map(|entry| (entry.agent.clone(), entry.told.text.clone())).collect()
+    }
+
+    /// Read what was added to the file.
+    fn read_on(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        match read(&self.dir, &self.seal, &self.run, state.read) {
+            Ok((lines, read)) => {
+                state.read = read;
+                for (agents, told) in lines {
+                    if state.seen.insert(told.id.clone()) {
+                        let entry = |agent| Entry { agent, told: told.clone(), stage: Stage::Waiting };
+                        state.entries.extend(agents.into_iter().map(entry));
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "what the agents are told cannot be read"),
+        }
+        state
+    }
+
+    /// A poisoned lock only means that a thread panicked between two changes of single entries.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Add a line for these agents.
+pub(super) fn append(dir: &Dir, seal: &Seal, run: &str, agents: &[String], text: &str) -> io::Result<()> {
+    let (run, agents, text) = (run.to_owned(), agents.to_vec(), text.to_owned());
+    let line = serde_json::to_string(&TellLine { at: Timestamp::now(), run, agents, text })?;
+    let mut file = open_append(dir, TELL)?;
+    file.write_all(journal::sealed(seal, SEAL_KIND, &line).as_bytes())?;
+    file.sync_data()
+}
+
+/// The genuine lines beyond the first `from` bytes, and how many bytes there are by now.
+fn read(dir: &Dir, seal: &Seal, run: &str, from: u64) -> io::Result<(Vec<(Vec<String>, Told)>, u64)> {
+    let mut lines = NewLines::open(dir, TELL, MAX_TELL_LINE_BYTES, from)?;
+    let mut all = Vec::new();
+    while let Some(line) = lines.next()? {
+        all.extend(verified(line, seal, run));
+    }
+    Ok((all, lines.read()))
+}
+
+fn verified(line: &[u8], seal: &Seal, run: &str) -> Option<(Vec<String>, Told)> {
+    let body = journal::verified_body(line, seal, SEAL_KIND)?;
+    let (_, mac) = std::str::from_utf8(line).ok()?.trim_end().strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
+    let line: TellLine = serde_json::from_str(&format!("{body}}}")).ok()?;
+    (line.run == run).then(|| (line.agents, Told { id: mac.to_owned(), text: line.text }))
+}
+
+/// What was told in a run, with the agents that did not take it.
+fn not_taken(dir: &Dir, seal: &Seal, run: &str) -> io::Result<Vec<(Vec<String>, Told)>> {
+    let (mut lines, _) = read(dir, seal, run, 0)?;
+    if lines.is_empty() {
+        return Ok(lines);
+    }
+    let mut taken: BTreeSet<(String, String)> = BTreeSet::new();
+    journal::each(dir, seal, |line| {
+        if let TranscriptLine::Turn { turn, told, .. } = line {
+            taken.extend(told.into_iter().map(|id| (turn.agent.clone(), id)));
+        }
+    })?;
+    for (agents, told) in &mut lines {
+        agents.retain(|agent| !taken.contains(&(agent.clone(), told.id.clone())));
+    }
+    lines.retain(|(agents, _)| !agents.is_empty());
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Dir, Seal) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let seal = Seal::ephemeral(folder.path()).unwrap();
+        (folder, dir, seal)
+    }
+
+    fn agents(agents: &[&str]) -> Vec<String> {
+        agents.iter().map(|agent| (*agent).to_owned()).collect()
+    }
+
+    #[test]
+    fn each_agent_takes_what_it_is_told_once_in_each_of_its_conversations() {
+        let (_folder, dir, seal) = folder();
+        let tells = Tells::open(&dir, seal.clone(), "r", None).unwrap();
+        assert!(tells.waiting_for("plan").is_empty());
+        append(&dir, &seal, "r", &agents(&["implement/T1", "implement/T2"]), "use tabs").unwrap();
+        let told = tells.waiting_for("implement/T1");
+        assert_eq!(told.iter().map(|told| told.text.as_str()).collect::<Vec<_>>(), ["use tabs"]);
+        tells.take("implement/T1", &told);
+        assert!(tells.waiting_for("implement/T1").is_empty() && !tells.waiting_for("implement/T2").is_empty());
+        tells.begin("implement/T1");
+        assert_eq!(tells.waiting_for("implement/T1"), told, "its next conversation knows nothing of it");
+        tells.take("implement/T1", &told);
+        assert!(tells.end("implement/T1").is_empty());
+        append(&dir, &seal, "r", &agents(&["implement/T1"]), "too late").unwrap();
+        assert_eq!(tells.end("implement/T2"), ["use tabs"]);
+        let missed = [("implement/T2", "use tabs"), ("implement/T1", "too late")];
+        assert_eq!(tells.missed(), missed.map(|(agent, text)| (agent.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn a_line_that_is_forged_copied_or_repeated_tells_nothing() {
+        let (folder, dir, seal) = folder();
+        let tells = Tells::open(&dir, seal.clone(), "r", None).unwrap();
+        append(&dir, &seal, "other", &agents(&["plan"]), "of another run").unwrap();
+        append(&dir, &seal, "r", &agents(&["plan"]), "mine").unwrap();
+        let file = folder.path().join(TELL);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let own = text.lines().last().unwrap();
+        let forged = own.replace("mine", "evil");
+        std::fs::write(&file, format!("{text}{own}\n{forged}\nnot json\n{{}}\n\n")).unwrap();
+        let told: Vec<String> = tells.waiting_for("plan").into_iter().map(|told| told.text).collect();
+        assert_eq!(told, ["mine"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_had_not_taken_is_told_in_the_next_one() {
+        let ((_before_folder, before, seal), (_folder, dir, _)) = (folder(), folder());
+        append(&before, &seal, "r1", &agents(&["plan"]), "first").unwrap();
+        let tells = Tells::open(&dir, seal, "r2", Some((&before, "r1"))).unwrap();
+        let told: Vec<String> = tells.waiting_for("plan").into_iter().map(|told| told.text).collect();
+        assert_eq!(told, ["first"]);
+    }
+}
