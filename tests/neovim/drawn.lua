@@ -291,6 +291,18 @@ local function opened(state, ways)
   end)
   return said
 end
+-- What was used is told in dollars only where there is a price to pay.
+local function used(fields)
+  local usage = { input_tokens = 12000, cache_write_tokens = 0, cache_read_tokens = 0, output_tokens = 345 }
+  return require('baton.cost').words(vim.tbl_extend('force', usage, fields))
+end
+t.same(used({ cost_usd = 0.125 }), '12.3k tokens, $0.12')
+t.same(used({ cost_usd = vim.NIL, estimated = true }), 'about 12.3k tokens')
+t.same(used({ cost_usd = 0, ['local'] = true }), '12.3k tokens, local, no cost')
+t.same(used({ cost_usd = 0 }), '12.3k tokens, no cost')
+t.same(used({ priced_usd = 0.06, unpriced_tokens = 10000 }), '12.3k tokens, $0.06 and 10.0k tokens without a price')
+t.same(used({ input_tokens = 0, output_tokens = 0, cost_usd = 0 }), '0 tokens')
+
 vim.cmd('filetype on')
 t.same(opened('gate', { APPROVE, REJECT }), { 'It is gate. (:Baton)' })
 t.same(opened('interrupted', { RESUME, RESET }), { 'It is interrupted. (:Baton)' })

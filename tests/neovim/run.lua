@@ -29,7 +29,7 @@ t.same(vim.api.nvim_get_current_win(), window, 'the focus stays')
 local plan = vim.fn.bufnr('^baton://plan$')
 t.same(#vim.fn.win_findbuf(plan), 1, 'the plan is shown')
 t.holds(t.text(plan), '### T1 · The title of T1 · `simple`')
-t.holds(t.text(plan), 'Cost: ')
+t.holds(t.text(plan), 'Used: ')
 t.wait('the statusline says so', function()
   return require('baton').statusline() == 'baton: plan waits for you'
 end)

@@ -2,8 +2,8 @@
 
 import MarkdownIt from "markdown-it";
 
-import { cost, dollars, thousands } from "./present";
-import type { Gate, GateCheck, GateStatus, Usage } from "./protocol";
+import { cost, dollars, noCost, thousands } from "./present";
+import type { Gate, GateCheck, GateStatus, Spending, Usage } from "./protocol";
 
 /** What the plan says came from a model: no HTML of its own, and links that lead nowhere by themselves. */
 const markdown = new MarkdownIt({ html: false, linkify: false });
@@ -99,11 +99,19 @@ export function costs(gate: Gate | GateStatus, usage: Usage | undefined): string
 }
 
 function estimated({ low, high, ceiling }: GateStatus["estimate"]): string {
-  if (low.usd === null || high.usd === null) {
-    return `about ${thousands(low.tokens)} to ${thousands(high.tokens)} tokens`;
+  const known = ({ usd, priced_usd }: Spending): number => usd ?? priced_usd ?? 0;
+  const unpriced = (of: Spending): number => (of.usd === null ? (of.unpriced_tokens ?? of.tokens) : 0);
+  const inTokens = (from: number, to: number): string => `${thousands(from)} to ${thousands(to)} tokens`;
+  const inDollars = `${dollars(known(low))} to ${dollars(known(high))}`;
+  if (known(high) <= 0 && high.tokens > 0) {
+    const tokens = `about ${inTokens(low.tokens, high.tokens)}`;
+    return unpriced(high) > 0 ? tokens : `${noCost(high)}, ${tokens}`;
+  }
+  if (unpriced(high) > 0) {
+    return `about ${inDollars}, and ${inTokens(unpriced(low), unpriced(high))} without a price`;
   }
   const most = ceiling.usd === null ? "" : `, at most ${dollars(ceiling.usd)}`;
-  return `about ${dollars(low.usd)} to ${dollars(high.usd)}${most}`;
+  return `about ${inDollars}${most}`;
 }
 
 function warnings(gate: GateStatus): string {

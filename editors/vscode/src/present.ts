@@ -203,7 +203,7 @@ function standing(state: WorkflowState | undefined): [icon: string, emphasis: St
   }
 }
 
-/** "$0.12", or tokens where a model has no price, or nothing before the first turn. */
+/** "$0.12", or tokens where a model has no price or costs nothing, or nothing before the first turn. */
 export function cost(usage: Usage | undefined): string {
   if (usage === undefined) {
     return "";
@@ -212,7 +212,19 @@ export function cost(usage: Usage | undefined): string {
   if (tokens === 0) {
     return "";
   }
-  return usage.cost_usd === null ? `${thousands(tokens)} tokens` : dollars(usage.cost_usd);
+  const about = usage.estimated === true ? "about " : "";
+  const usd = usage.cost_usd ?? usage.priced_usd ?? 0;
+  const unpriced = usage.cost_usd === null ? (usage.unpriced_tokens ?? tokens) : 0;
+  if (usd > 0) {
+    return `${about}${dollars(usd)}${unpriced > 0 ? ` and ${thousands(unpriced)} tokens without a price` : ""}`;
+  }
+  const told = `${about}${thousands(tokens)} tokens`;
+  return unpriced > 0 ? told : `${told}, ${noCost(usage)}`;
+}
+
+/** What is said of something without a price to pay. */
+export function noCost(of: { local?: boolean }): string {
+  return of.local === true ? "local, no cost" : "no cost";
 }
 
 /** Small sums with a digit that says something. */

@@ -114,6 +114,14 @@ export interface Usage {
   output_tokens: number;
   /** Null where a model has no price. */
   cost_usd: number | null;
+  /** Whether tokens were estimated. */
+  estimated?: boolean;
+  /** Whether all of it is of models on the user's own machine. */
+  local?: boolean;
+  /** Of the part with a price, where another part has none. */
+  priced_usd?: number;
+  /** Of the part without a price, where another part has one. */
+  unpriced_tokens?: number;
 }
 
 export interface PhaseStatus {
@@ -204,6 +212,12 @@ export interface Spending {
   /** Null where a model has no price. */
   usd: number | null;
   tokens: number;
+  /** Whether all models run on the user's own machine. */
+  local?: boolean;
+  /** Of the models with a price, where others have none. */
+  priced_usd?: number;
+  /** Of the models without a price, where others have one. */
+  unpriced_tokens?: number;
 }
 
 /** What the gate shows of a plan, live or from the files. */

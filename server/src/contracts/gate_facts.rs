@@ -1,5 +1,7 @@
 use serde::Serialize;
 
+use super::usage::{LOCAL, is_default};
+
 /// What a person must know of a plan beside the plan itself: what it touches, and what the rest may cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct GateFacts {
@@ -132,24 +134,76 @@ pub struct Spending {
     pub usd: Option<f64>,
     /// Tokens of all kinds.
     pub tokens: u64,
+    /// Whether all models run on a machine of the user's own.
+    #[serde(skip_serializing_if = "is_default")]
+    pub local: bool,
+    /// US dollars of the models with a price, where others have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priced_usd: Option<f64>,
+    /// Tokens of the models without a price, where others have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpriced_tokens: Option<u64>,
+}
+
+impl Spending {
+    /// So much, of models that all have a price or all have none.
+    pub const fn new(usd: Option<f64>, tokens: u64) -> Self {
+        Self { usd, tokens, local: false, priced_usd: None, unpriced_tokens: None }
+    }
+
+    fn known_usd(&self) -> f64 {
+        self.usd.or(self.priced_usd).unwrap_or(0.0)
+    }
+
+    fn tokens_without_price(&self) -> u64 {
+        match self.usd {
+            Some(_) => 0,
+            None => self.unpriced_tokens.unwrap_or(self.tokens),
+        }
+    }
+}
+
+impl std::ops::Add for Spending {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let usd = self.usd.zip(other.usd).map(|(a, b)| a + b);
+        let tokens = self.tokens + other.tokens;
+        let unpriced = self.tokens_without_price() + other.tokens_without_price();
+        let is_mixed = usd.is_none() && unpriced < tokens;
+        let is_local = |part: &Self| part.local || part.tokens == 0;
+        Self {
+            usd,
+            tokens,
+            local: (self.local || other.local) && is_local(&self) && is_local(&other),
+            priced_usd: is_mixed.then(|| self.known_usd() + other.known_usd()),
+            unpriced_tokens: is_mixed.then_some(unpriced),
+        }
+    }
 }
 
 impl Estimate {
-    /// For people: "about $0.10 to $0.40, at most $4.96".
+    /// For people: "about $0.10 to $0.40, at most $4.96"; of models without a price their tokens, beside what has one.
     pub fn words(&self) -> String {
-        let (Some(low), Some(high)) = (self.low.usd, self.high.usd) else {
-            let (low, high) = (tokens(self.low.tokens), tokens(self.high.tokens));
-            let billed = if self.is_recorded { "nothing is billed" } else { "the models' prices are not known" };
-            return format!("about {low} to {high} tokens; {billed}");
-        };
-        if high <= 0.0 && self.high.tokens > 0 {
-            return format!("no cost, about {} to {} tokens", tokens(self.low.tokens), tokens(self.high.tokens));
-        }
-        let (low, high) = (dollars(low), dollars(high));
-        let range = if low == high { high } else { format!("{low} to {high}") };
-        match self.ceiling.usd {
-            Some(ceiling) => format!("about {range}, at most {}", dollars(ceiling)),
-            None => format!("about {range}"),
+        let (low, high) = (&self.low, &self.high);
+        let in_tokens = |low: u64, high: u64| format!("{} to {} tokens", tokens(low), tokens(high));
+        let (low_usd, high_usd) = (dollars(low.known_usd()), dollars(high.known_usd()));
+        let range = if low_usd == high_usd { high_usd } else { format!("{low_usd} to {high_usd}") };
+        let unpriced = in_tokens(low.tokens_without_price(), high.tokens_without_price());
+        match (high.known_usd() > 0.0, high.tokens_without_price() > 0) {
+            (true, true) => format!("about {range}, and {unpriced} without a price"),
+            (false, true) => {
+                let billed = if self.is_recorded { "nothing is billed" } else { "the models' prices are not known" };
+                format!("about {}; {billed}", in_tokens(low.tokens, high.tokens))
+            }
+            (false, false) if high.tokens > 0 => {
+                let none = if high.local { LOCAL } else { "no cost" };
+                format!("{none}, about {}", in_tokens(low.tokens, high.tokens))
+            }
+            (_, false) => match self.ceiling.usd {
+                Some(ceiling) => format!("about {range}, at most {}", dollars(ceiling)),
+                None => format!("about {range}"),
+            },
         }
     }
 }

@@ -151,7 +151,7 @@ mod tests {
         }))
         .unwrap();
         assert!(!plan_markdown(&plan, "", &GateFacts::default()).contains("Before you approve"));
-        let spending = |usd, tokens| Spending { usd, tokens };
+        let spending = Spending::new;
         let estimate = Estimate {
             low: spending(Some(0.004), 1_000),
             high: spending(Some(0.4), 9_000),
@@ -178,6 +178,11 @@ mod tests {
         assert!(text.contains(expected), "{text}");
         let unpriced = Estimate { low: spending(None, 1_000), high: spending(None, 9_000), ..estimate };
         assert_eq!(unpriced.words(), "about 1k to 9k tokens; the models' prices are not known");
+        let (priced, local) = (spending(Some(0.06), 500), Spending { local: true, ..spending(Some(0.0), 1_000) });
+        let mixed = Estimate { low: unpriced.low + priced, high: unpriced.high + priced + priced, ..unpriced };
+        assert_eq!(mixed.words(), "about $0.06 to $0.12, and 1k to 9k tokens without a price");
+        let at_home = Estimate { low: local, high: local + local, ..unpriced };
+        assert_eq!(at_home.words(), "local, no cost, about 1k to 2k tokens");
         let recorded = Estimate { is_recorded: true, ..unpriced };
         assert_eq!(recorded.words(), "about 1k to 9k tokens; nothing is billed");
     }

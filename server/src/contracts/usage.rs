@@ -20,18 +20,17 @@ pub struct Usage {
     /// US dollars, or null when the price is not known.
     pub cost_usd: Option<f64>,
     /// Whether tokens were estimated, because a server did not count them.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_default")]
     pub estimated: bool,
     /// Whether all of it is of models that run on a machine of the user's own.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_default")]
     pub local: bool,
-    /// US dollars of the part with a price, where another part has none; without it, nothing has a price where `cost_usd` is
-    /// null.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priced_usd: Option<f64>,
-    /// Tokens of the part without a price, where another part has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unpriced_tokens: Option<u64>,
+    /// US dollars of the part with a price, where another part has none.
+    #[serde(skip_serializing_if = "is_default")]
+    pub priced_usd: f64,
+    /// Tokens of the part without a price, where another part has one. Without it nothing has a price, where `cost_usd` is null.
+    #[serde(skip_serializing_if = "is_default")]
+    pub unpriced_tokens: u64,
 }
 
 impl Default for Usage {
@@ -44,8 +43,8 @@ impl Default for Usage {
             cost_usd: Some(0.0),
             estimated: false,
             local: false,
-            priced_usd: None,
-            unpriced_tokens: None,
+            priced_usd: 0.0,
+            unpriced_tokens: 0,
         }
     }
 }
@@ -63,14 +62,15 @@ impl Usage {
 
     /// US dollars of what has a known price.
     pub fn known_usd(&self) -> f64 {
-        self.cost_usd.or(self.priced_usd).unwrap_or(0.0)
+        self.cost_usd.unwrap_or(self.priced_usd)
     }
 
     /// Tokens of models whose price is not known.
     pub fn tokens_without_price(&self) -> u64 {
         match self.cost_usd {
             Some(_) => 0,
-            None => self.unpriced_tokens.unwrap_or_else(|| self.total_tokens()),
+            None if self.unpriced_tokens > 0 => self.unpriced_tokens,
+            None => self.total_tokens(),
         }
     }
 
@@ -98,13 +98,15 @@ impl Usage {
 }
 
 /// What a model on a machine of the user's own costs, for people.
-const LOCAL: &str = "local, no cost";
+pub(super) const LOCAL: &str = "local, no cost";
 
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         let is_local = |usage: &Self| usage.local || usage.total_tokens() == 0;
         let local = (self.local || other.local) && is_local(self) && is_local(&other);
-        let cost_usd = self.cost_usd.zip(other.cost_usd).map(|(a, b)| a + b);
+        // What used nothing has no cost that were not known.
+        let cost = |usage: &Self| if usage.total_tokens() == 0 { Some(usage.known_usd()) } else { usage.cost_usd };
+        let cost_usd = cost(self).zip(cost(&other)).map(|(a, b)| a + b);
         let known = self.known_usd() + other.known_usd();
         let unpriced = self.tokens_without_price() + other.tokens_without_price();
         self.input_tokens += other.input_tokens;
@@ -116,8 +118,8 @@ impl std::ops::AddAssign for Usage {
             cost_usd,
             estimated: self.estimated || other.estimated,
             local,
-            priced_usd: is_mixed.then_some(known),
-            unpriced_tokens: is_mixed.then_some(unpriced),
+            priced_usd: if is_mixed { known } else { 0.0 },
+            unpriced_tokens: if is_mixed { unpriced } else { 0 },
             ..*self
         };
     }
@@ -132,9 +134,9 @@ impl std::iter::Sum for Usage {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn is_false(value: &bool) -> bool {
-    !value
+/// Whether a field is as it is where it says nothing.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[cfg(test)]
@@ -151,8 +153,8 @@ mod tests {
         cache_read_tokens: 0,
         estimated: false,
         local: false,
-        priced_usd: None,
-        unpriced_tokens: None,
+        priced_usd: 0.0,
+        unpriced_tokens: 0,
     };
 
     fn sum(parts: &[Usage]) -> Usage {
@@ -186,6 +188,8 @@ mod tests {
             assert_eq!(usage.words(), words, "{usage:?}");
         }
         assert_eq!(sum(&[PRICED, unpriced]).cost_usd, None, "no sum is claimed");
+        let nothing = Usage { cost_usd: None, ..Usage::default() };
+        assert_eq!(sum(&[PRICED, nothing, nothing]), PRICED, "what used nothing makes no sum unknown");
     }
 
     #[test]

@@ -248,5 +248,9 @@ async fn a_stream_that_breaks_off_is_asked_for_again() {
         let api = ChatApi::start(dialect, script);
         let turn = turn(&model(&api), vec![Message::user("go")]).await.expect("an answer");
         assert_eq!(turn.content.iter().find_map(Block::as_text), Some("fine"), "{dialect:?}");
+        // What came of the lost answer was generated, and is billed.
+        let whole = ChatApi::start(dialect, Script::new().on("any", [Reply::text("fine")]));
+        let once = self::turn(&model(&whole), vec![Message::user("go")]).await.expect("an answer").usage;
+        assert!(turn.usage.estimated && turn.usage.prompt_tokens() > once.prompt_tokens(), "{dialect:?} {turn:?}");
     }
 }

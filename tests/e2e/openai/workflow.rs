@@ -47,7 +47,9 @@ fn the_four_phases_run_through_every_dialect() {
         assert!(session.text(&file).contains("    1\n"), "{dialect:?}");
         assert!(!done.stdout.contains(KEY), "{dialect:?}");
         let usage = &done.outcome()["usage"];
-        assert!(usage["output_tokens"].as_u64().expect("a count") > 0 || dialect == Dialect::LmStudio, "{usage}");
+        assert!(usage["output_tokens"].as_u64().expect("a count") > 0, "{usage}");
+        // One counts nothing, so that it is estimated.
+        assert_eq!(usage["estimated"] == true, dialect == Dialect::LmStudio, "{dialect:?}: {usage}");
         assert_eq!(usage["cost_usd"].is_null(), dialect != Dialect::OpenRouter, "{dialect:?}: {usage}");
         refused_only_once(dialect, &api);
         sends_one_stable_prefix(dialect, &api);
@@ -81,6 +83,44 @@ fn sends_one_stable_prefix(dialect: Dialect, api: &ChatApi) {
         let (before, after) = (pair[0]["messages"].as_array(), pair[1]["messages"].as_array());
         let (before, after) = (before.expect("a list"), after.expect("a list"));
         assert_eq!(before[..], after[..before.len()], "{dialect:?}: a conversation only grows");
+    }
+}
+
+/// A context agent that never comes to its end.
+fn looks_for_ever() -> Script {
+    Script::new().by(|request| {
+        let look = || Reply::tool("search", json!({ "pattern": format!("word{}", request.turn) }));
+        (request.agent == "context").then(look)
+    })
+}
+
+#[test]
+fn a_budget_holds_where_the_server_counts_nothing() {
+    let facts = "[[model_facts]]\nname = \"some-model\"\ninput = 3\noutput = 15\n";
+    for (config, limit, words) in [
+        ("", ("BATON_BUDGET_TOKENS", "60000"), "of 60000 tokens used, and too little is left"),
+        (facts, ("BATON_BUDGET_USD", "0.4"), "of $0.40 used, and the next turn could cost more"),
+    ] {
+        let session = Session::in_git(&workspace(1));
+        session.write_user_config(config);
+        let api = ChatApi::start(Dialect::LmStudio, looks_for_ever());
+        let mut baton = session.baton(["run", "--task", "Do it", "--auto-approve", "--json"]);
+        for (name, value) in api.env() {
+            baton = baton.env(name, value);
+        }
+        let outcome = baton.env(limit.0, limit.1).run().expect(3).no_panic().outcome();
+        let message = outcome["error"]["message"].as_str().expect("a message");
+        assert!(message.starts_with("the budget is spent: ") && message.contains(words), "{message}");
+        let asked = api.requests().len();
+        assert!((2..40).contains(&asked), "{asked} requests");
+        let usage = &outcome["usage"];
+        assert_eq!(
+            (usage["estimated"].as_bool(), usage["cost_usd"].is_null()),
+            (Some(true), config.is_empty()),
+            "{usage}"
+        );
+        let told = session.baton(["status"]).run().expect(0).stdout;
+        assert!(told.contains("Used  about ") && told.contains('$') != config.is_empty(), "{told}");
     }
 }
 

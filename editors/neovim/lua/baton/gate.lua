@@ -2,6 +2,7 @@
 
 local baton = require('baton.client')
 local config = require('baton.config')
+local cost = require('baton.cost')
 local view = require('baton.view')
 
 local M = {}
@@ -17,20 +18,16 @@ function M.title(gate, root)
   return ('Plan %s (%d task%s)%s'):format(version, tasks, tasks == 1 and '' or 's', label and ' of ' .. label or '')
 end
 
-local function dollars(usd)
-  return usd > 0 and usd < 0.01 and '<$0.01' or ('$%.2f'):format(usd)
-end
-
 --- The plan as it is shown.
 ---@param gate baton.Gate
 ---@return string[]
 local function shown(gate)
   local lines = view.lines(gate.markdown)
-  local spent = gate.usage and gate.usage.cost_usd
-  if spent and spent ~= vim.NIL then
+  local usage = gate.usage
+  if usage and usage ~= vim.NIL and cost.tokens(usage) > 0 then
     -- A paragraph of its own, below the title. What the plan touches and may cost stands below it.
     table.insert(lines, 2, '')
-    table.insert(lines, 3, ('Cost: %s so far'):format(dollars(spent)))
+    table.insert(lines, 3, ('Used: %s so far'):format(cost.words(usage)))
   end
   for at, warning in ipairs(gate.warnings or {}) do
     -- Likewise: what was done elsewhere, what counts as absent.

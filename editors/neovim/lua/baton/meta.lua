@@ -7,6 +7,10 @@
 ---@field cache_read_tokens integer
 ---@field output_tokens integer
 ---@field cost_usd? number
+---@field estimated? boolean
+---@field local? boolean
+---@field priced_usd? number
+---@field unpriced_tokens? integer
 
 ---@class baton.PhaseEvent
 ---@field run string

@@ -1,5 +1,6 @@
 --- Where a workflow stands, as a page: what the server says, and what can be done.
 
+local cost = require('baton.cost')
 local session = require('baton.session')
 local view = require('baton.view')
 local ways = require('baton.ways')
@@ -17,15 +18,6 @@ local function elapsed(milliseconds)
     return ('%d s'):format(seconds)
   end
   return ('%d m %d s'):format(seconds / 60, seconds % 60)
-end
-
-local function tokens(usage)
-  local count = usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens + usage.output_tokens
-  local text = count < 1000 and tostring(count) or ('%.1fk'):format(count / 1000)
-  if usage.cost_usd then
-    return ('%s tokens, $%.2f'):format(text, usage.cost_usd)
-  end
-  return text .. ' tokens'
 end
 
 local function one_line(text)
@@ -47,7 +39,7 @@ local function add_head(add, status)
     add('%-6s %s%s', 'Run', status.run or 'none', status.outcome and ': ' .. status.outcome or '')
     add('%-6s %s', 'Next', (status.next:gsub('_', ' ')))
   end
-  add('%-6s %s', 'Used', tokens(status.usage))
+  add('%-6s %s', 'Used', cost.words(status.usage))
 end
 
 --- What can be done; the rows of the page that stand for it.

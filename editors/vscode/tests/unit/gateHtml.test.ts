@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { gateHtml, waitingHtml } from "../../src/gateHtml";
-import type { Gate } from "../../src/protocol";
+import type { Gate, Spending } from "../../src/protocol";
 
 const USAGE = { input_tokens: 1000, cache_write_tokens: 0, cache_read_tokens: 0, output_tokens: 100, cost_usd: 0.05 };
 
@@ -35,6 +35,16 @@ describe("the page of the gate", () => {
     assert.match(html, /<h3>T1 · Greet · <code>simple<\/code><\/h3>/);
     assert.match(html, /So far \$0\.05\. To implement and review: about \$0\.10 to \$0\.40, at most \$4\.95\./);
     assert.doesNotMatch(html, /class="warning/);
+  });
+
+  it("tells tokens where there is no price to pay", () => {
+    const range = (low: Spending, high: Spending): string =>
+      /review: (.*?)\.</.exec(page({ estimate: { low, high, ceiling: high } }))?.[1] ?? "";
+    assert.equal(range({ usd: null, tokens: 900 }, { usd: null, tokens: 9000 }), "about 900 to 9.0k tokens");
+    const local = { usd: 0, tokens: 900, local: true };
+    assert.equal(range(local, local), "local, no cost, about 900 to 900 tokens");
+    const mixed = { usd: null, tokens: 1500, priced_usd: 0.06, unpriced_tokens: 900 };
+    assert.equal(range(mixed, mixed), "about $0.06 to $0.06, and 900 to 900 tokens without a price");
   });
 
   it("lets nothing of the plan become a part of the page", () => {

@@ -342,6 +342,11 @@ describe("costs", () => {
     assert.equal(present.cost({ ...usage, cost_usd: 1.5 }), "$1.50");
     assert.equal(present.cost({ ...usage, cost_usd: null }), "12k tokens");
     assert.equal(present.cost({ ...usage, input_tokens: 1000, cost_usd: null }), "1.3k tokens");
+    assert.equal(present.cost({ ...usage, cost_usd: 0 }), "12k tokens, no cost");
+    assert.equal(present.cost({ ...usage, cost_usd: 0, local: true }), "12k tokens, local, no cost");
+    assert.equal(present.cost({ ...usage, cost_usd: null, estimated: true }), "about 12k tokens");
+    const mixed = { ...usage, cost_usd: null, priced_usd: 0.06, unpriced_tokens: 10_000 };
+    assert.equal(present.cost(mixed), "$0.06 and 10k tokens without a price");
     assert.equal(present.cost(NO_USAGE), "");
   });
 

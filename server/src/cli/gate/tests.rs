@@ -78,7 +78,7 @@ fn gate() -> Gate {
 }
 
 fn usd(usd: f64, tokens: u64) -> Spending {
-    Spending { usd: Some(usd), tokens }
+    Spending::new(Some(usd), tokens)
 }
 
 /// What was written, for a test to read.
@@ -181,8 +181,8 @@ fn a_small_plan_without_prices_is_shown_without_empty_parts() {
     gate.tasks[0].files = vec!["src/a.rs".to_owned()];
     gate.content.protected.clear();
     gate.content.flagged.clear();
-    gate.content.estimate.low = Spending { usd: None, tokens: 12_000 };
-    gate.content.estimate.high = Spending { usd: None, tokens: 90_000 };
+    gate.content.estimate.low = Spending::new(None, 12_000);
+    gate.content.estimate.high = Spending::new(None, 90_000);
     gate.usage.cost_usd = None;
     shows(
         &gate,

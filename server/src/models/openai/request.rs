@@ -289,6 +289,10 @@ mod tests {
         assert!(!body.to_string().contains("reasoning_content") && !body.to_string().contains("extra_content"));
         let learned = Learned { effort: Some(None), ..learned };
         assert_eq!(sent(&learned, &request(conversation())).get("reasoning_effort"), None);
+        let learned = Learned { left_out: [ANSWER_LIMIT, STREAM].into(), ..Learned::default() };
+        let body = sent(&learned, &request(vec![Message::user("go")]));
+        let keys: Vec<_> = body.as_object().expect("an object").keys().collect();
+        assert_eq!(keys, ["model", "reasoning_effort", "tools", "messages"], "what goes with a stream goes too");
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Costs<'_> {
     }
 }
 
-const NOTHING: Spending = Spending { usd: Some(0.0), tokens: 0 };
+const NOTHING: Spending = Spending::new(Some(0.0), 0);
 
 /// The tasks that are still to be done: in a round for issues those of the round.
 fn to_do<'a>(plan: &'a PlanOutput, memory: &Memory) -> Vec<&'a Task> {
@@ -213,14 +213,14 @@ impl Bound {
             tokens = tokens.min(budget.saturating_sub(spent.usage.total_tokens()));
         }
         if self.is_unpriced {
-            return Spending { usd: None, tokens };
+            return Spending::new(None, tokens);
         }
         let left = (spent.settings.budget_usd - spent.usage.cost_usd.unwrap_or(0.0)).max(0.0);
         let usd = left.min(self.usd * rounds as f64);
         if let Some(cheapest) = self.cheapest.filter(|usd| *usd > 0.0) {
             tokens = tokens.min((usd / cheapest) as u64);
         }
-        Spending { usd: Some(usd), tokens }
+        Spending::new(Some(usd), tokens)
     }
 }
 
@@ -235,16 +235,14 @@ fn conversation(price: &Price, prompt: Prompt, profile: &CostProfile) -> (Spendi
             output_tokens: grown,
             ..Usage::default()
         };
-        Spending { usd: price.of(&usage), tokens: usage.total_tokens() }
+        Spending { local: *price == Price::Local, ..Spending::new(price.of(&usage), usage.total_tokens()) }
     };
     let good = one(profile.turns.0, profile.output.0, prompt.own.0, BYTES_A_TOKEN.0);
     (good, one(profile.turns.1, profile.output.1, prompt.own.1, BYTES_A_TOKEN.1))
 }
 
 fn add(range: &mut (Spending, Spending), more: (Spending, Spending)) {
-    let sum =
-        |a: Spending, b: Spending| Spending { usd: a.usd.zip(b.usd).map(|(a, b)| a + b), tokens: a.tokens + b.tokens };
-    *range = (sum(range.0, more.0), sum(range.1, more.1));
+    *range = (range.0 + more.0, range.1 + more.1);
 }
 
 fn context_bytes(memory: &Memory) -> u64 {
@@ -294,8 +292,8 @@ mod tests {
         let all = ceiling(OPUS, &settings, Some(0.0)).usd.unwrap();
         // 900 turns of 1M tokens written at $5 and 16k answered at $20 a million.
         assert!((all - 900.0 * 5.32).abs() < 0.01, "{all}");
-        assert_eq!(ceiling("openai:qwen", &settings, None), Spending { usd: None, tokens: 900 * 1_016_000 });
+        assert_eq!(ceiling("openai:qwen", &settings, None), Spending::new(None, 900 * 1_016_000));
         settings.budget_tokens = Some(1_000);
-        assert_eq!(ceiling("openai:qwen", &settings, None), Spending { usd: None, tokens: 600 });
+        assert_eq!(ceiling("openai:qwen", &settings, None), Spending::new(None, 600));
     }
 }

@@ -53,7 +53,7 @@ pub(in super::super) fn gate() -> Gate {
 }
 
 fn usd(usd: f64, tokens: u64) -> Spending {
-    Spending { usd: Some(usd), tokens }
+    Spending::new(Some(usd), tokens)
 }
 
 /// A client at the gate, and what it receives.
