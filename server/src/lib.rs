@@ -11,6 +11,7 @@ pub mod contracts;
 pub mod lsp;
 pub mod memory;
 pub mod models;
+pub mod outline;
 pub mod phases;
 pub mod text;
 pub mod tools;

@@ -45,6 +45,11 @@ pub fn state_folder() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.state_dir()?.join("baton"))
 }
 
+/// The folder of what can be made again at any time: `$XDG_CACHE_HOME/baton`, else below `~/.cache`; `None` without a home.
+pub fn cache_folder() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("baton"))
+}
+
 /// The real path of the user's home; `None` where there is none.
 pub fn home() -> Option<PathBuf> {
     etcetera::home_dir().ok()?.canonicalize().ok()

@@ -9,7 +9,7 @@ pub(super) struct Room {
 }
 
 /// From the bottom up: a room imports only rooms whose rows stand before its own.
-pub(super) const ROOMS: [Room; 12] = [
+pub(super) const ROOMS: [Room; 13] = [
     Room { name: "text", may_import: &[] },
     Room { name: "contracts", may_import: &[("text", "quotes and counts in messages about faults")] },
     Room {
@@ -17,6 +17,14 @@ pub(super) const ROOMS: [Room; 12] = [
         may_import: &[
             ("contracts", "paths, limits and what a check of a plan asks of a disk"),
             ("text", "file names and git's words in messages"),
+        ],
+    },
+    Room {
+        name: "outline",
+        may_import: &[
+            ("contracts", "the paths of a map"),
+            ("text", "names made safe and short"),
+            ("workspace", "what interrupts it, and the cache of maps"),
         ],
     },
     Room {
@@ -32,6 +40,7 @@ pub(super) const ROOMS: [Room; 12] = [
         may_import: &[
             ("contracts", "paths and limits"),
             ("models", "how a tool is described to a model"),
+            ("outline", "what is defined in a text"),
             ("text", "how an answer is cut"),
             ("workspace", "the only way to the files"),
         ],

@@ -1,0 +1,217 @@
+//! Reading the files of a map, in parallel, past what is known of them already.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::codec::{MOST_BYTES, decode, encode};
+use super::index::{Entry, Index, Interner, Key};
+use super::rank::{Ranked, rank};
+use super::render::render;
+use super::scan::scan;
+use super::words::TaskWords;
+use crate::contracts::RepoPath;
+use crate::workspace::{CacheFile, Interrupt, Interrupted, sha256};
+
+/// How long files that are not known yet are read for one map; the next one goes on from there.
+const MOST_TIME: Duration = Duration::from_secs(20);
+/// Most threads that read.
+const MOST_THREADS: usize = 8;
+
+/// Where a map's files come from.
+pub trait Sources: Sync {
+    /// The bytes of a file; `None` if it cannot be read.
+    fn read(&self, path: &RepoPath) -> Option<Blob>;
+    /// Its text as agents may see it; `None` if they may not, or it is none.
+    fn text(&self, bytes: &[u8]) -> Option<String>;
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of them, in hex.
+    pub sha256: String,
+}
+
+/// What is known of the files of a folder.
+#[derive(Debug)]
+pub struct Map {
+    index: Index,
+    files: Vec<(RepoPath, Key)>,
+    /// Files there was no time for.
+    left_out: usize,
+}
+
+/// What became of one file.
+enum Read {
+    Known(Key),
+    New(Key, Entry, Vec<String>),
+}
+
+impl Map {
+    /// Reads these files, what the cache knows of them first, and keeps what was read there.
+    ///
+    /// # Errors
+    /// When interrupted.
+    pub fn of(
+        paths: &[RepoPath],
+        sources: &dyn Sources,
+        cache: Option<&CacheFile>,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Interrupted> {
+        let known = cache.and_then(|cache| cache.read(MOST_BYTES)).and_then(|bytes| decode(&bytes)).unwrap_or_default();
+        let read = read_all(paths, sources, &known, interrupt)?;
+        let mut files = Vec::with_capacity(paths.len());
+        let mut fresh = Vec::new();
+        for (place, read) in read {
+            let key = match read {
+                Read::Known(key) => key,
+                Read::New(key, entry, words) => {
+                    fresh.push((key, entry, words));
+                    key
+                }
+            };
+            files.push((paths[place].clone(), key));
+        }
+        files.sort_unstable();
+        let is_changed = !fresh.is_empty();
+        let index = with_fresh(known, fresh);
+        let mut map = Self { index, left_out: paths.len() - files.len(), files };
+        if let Some(cache) = cache.filter(|_| is_changed) {
+            map.keep(cache);
+        }
+        Ok(map)
+    }
+
+    /// As much of the map as fits into so many bytes, what matters to a task first.
+    pub fn render(&self, task: &str, most_bytes: usize) -> String {
+        render(&self.index, &self.ranked(task), self.left_out, most_bytes)
+    }
+
+    /// The paths of its files, what matters to a task first.
+    pub fn ranking(&self, task: &str) -> Vec<&RepoPath> {
+        self.ranked(task).into_iter().map(|ranked| ranked.path).collect()
+    }
+
+    fn ranked(&self, task: &str) -> Vec<Ranked<'_>> {
+        let shown = self.files.iter().filter_map(|(path, key)| self.index.entries.get(key).map(|entry| (path, entry)));
+        let shown: Vec<(&RepoPath, &Entry)> = shown.filter(|(_, entry)| entry.is_shown).collect();
+        rank(&self.index, &shown, &TaskWords::of(task))
+    }
+
+    /// Keeps what is known. Contents that are not among the files stay, say those of another branch, while there is room.
+    fn keep(&mut self, cache: &CacheFile) {
+        let present: HashSet<Key> = self.files.iter().map(|(_, key)| *key).collect();
+        let mut bytes = None;
+        if self.index.entries.len() <= present.len() * 3 {
+            bytes = Some(encode(&self.index)).filter(|bytes| bytes.len() as u64 <= MOST_BYTES);
+        }
+        let bytes = bytes.unwrap_or_else(|| {
+            self.index.retain(|key| present.contains(key));
+            encode(&self.index)
+        });
+        if bytes.len() as u64 > MOST_BYTES {
+            return;
+        }
+        if let Err(error) = cache.write(&bytes) {
+            tracing::debug!(%error, "the outline of the workspace is not kept");
+        }
+    }
+}
+
+/// Reads the files in parallel. Those there is no time for are left out.
+fn read_all(
+    paths: &[RepoPath],
+    sources: &dyn Sources,
+    known: &Index,
+    interrupt: &Interrupt,
+) -> Result<Vec<(usize, Read)>, Interrupted> {
+    let next = AtomicUsize::new(0);
+    let fault = Mutex::new(None);
+    let end = Instant::now() + MOST_TIME;
+    let worker = || {
+        let mut read = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = paths.get(place).filter(|_| Instant::now() < end) else { return read };
+            match interrupt.check().and_then(|()| read_one(path, sources, known, interrupt)) {
+                Ok(Some(one)) => read.push((place, one)),
+                Ok(None) => {}
+                Err(interrupted) => {
+                    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(interrupted);
+                    return read;
+                }
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let mut read = Vec::new();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
+        read.extend(worker());
+        for other in others {
+            // A fault of a library in one thread leaves out the files of that thread.
+            read.extend(other.join().unwrap_or_default());
+        }
+    });
+    match fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(interrupted) => Err(interrupted),
+        None => Ok(read),
+    }
+}
+
+fn read_one(
+    path: &RepoPath,
+    sources: &dyn Sources,
+    known: &Index,
+    interrupt: &Interrupt,
+) -> Result<Option<Read>, Interrupted> {
+    let Some(blob) = sources.read(path) else { return Ok(None) };
+    let key = key(path, &blob.sha256);
+    if known.entries.contains_key(&key) {
+        return Ok(Some(Read::Known(key)));
+    }
+    let Some(text) = sources.text(&blob.bytes) else {
+        return Ok(Some(Read::New(key, Entry::default(), Vec::new())));
+    };
+    let mut interner = Interner::default();
+    let entry = scan(path.as_str(), &text, interrupt)?.numbered(&mut interner);
+    let words = interner.into_words();
+    Ok(Some(Read::New(key, entry, words.all().map(|(_, word)| word.to_owned()).collect())))
+}
+
+/// The key of a content. What is defined in it depends on the extension besides.
+fn key(path: &RepoPath, sha256_hex: &str) -> Key {
+    let extension = path.file_name().rsplit_once('.').map_or("", |(_, extension)| extension);
+    let named = sha256(format!("{extension}\n{sha256_hex}").as_bytes());
+    let mut key = Key::default();
+    for (byte, pair) in key.iter_mut().zip(named.as_bytes().as_chunks::<2>().0) {
+        *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or_default();
+    }
+    key
+}
+
+/// The index with what was read, whose words were numbered one by one.
+fn with_fresh(known: Index, fresh: Vec<(Key, Entry, Vec<String>)>) -> Index {
+    if fresh.is_empty() {
+        return known;
+    }
+    let Index { words, mut entries } = known;
+    let mut interner = Interner::of(words);
+    for (key, mut entry, words) in fresh {
+        let numbers: HashMap<u32, u32> = (0..).zip(&words).map(|(own, word)| (own, interner.number(word))).collect();
+        let number = |own: u32| numbers.get(&own).copied().unwrap_or_default();
+        for defined in &mut entry.definitions {
+            (defined.name, defined.word) = (number(defined.name), number(defined.word));
+        }
+        for (word, _) in &mut entry.words {
+            *word = number(*word);
+        }
+        entry.words.sort_unstable();
+        entries.insert(key, entry);
+    }
+    Index { words: interner.into_words(), entries }
+}

@@ -1,0 +1,11 @@
+(namespace_declaration name: (_) @name) @definition.module
+(class_declaration name: (_) @name) @definition.class
+(record_declaration name: (_) @name) @definition.class
+(struct_declaration name: (_) @name) @definition.struct
+(interface_declaration name: (_) @name) @definition.interface
+(enum_declaration name: (_) @name) @definition.enum
+(delegate_declaration name: (_) @name) @definition.type
+(method_declaration name: (_) @name) @definition.method
+(constructor_declaration name: (_) @name) @definition.constructor
+(property_declaration name: (_) @name) @definition.property
+(local_function_statement name: (_) @name) @definition.function
