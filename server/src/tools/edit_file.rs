@@ -6,6 +6,7 @@ use super::error::ToolError;
 use super::line_edit::{LineRange, edit_lines};
 use super::nearest::nearest;
 use super::show::{MOST_EXCERPT, excerpt};
+use super::syntax_note::syntax_note;
 use super::tool::{Shows, Tool};
 use super::toolbox::{Toolbox, Users};
 use crate::contracts::RepoPath;
@@ -51,11 +52,10 @@ impl Tool for EditFile {
         // The task's spelling of the path, and the refusal before anything else is said of the file.
         let path = toolbox.writing()?.may_write(&toolbox.path(&self.path)?)?;
         let new = self.new_text.replace("\r\n", "\n");
-        let edited = match self.place()? {
-            Place::Text { old, all } => by_text(toolbox, &path, &old.replace("\r\n", "\n"), &new, all)?,
-            Place::Lines(range) => by_lines(toolbox, &path, range, &new)?,
-        };
-        Ok(edit_text(&path, &edited))
+        match self.place()? {
+            Place::Text { old, all } => by_text(toolbox, &path, &old.replace("\r\n", "\n"), &new, all),
+            Place::Lines(range) => by_lines(toolbox, &path, range, &new),
+        }
     }
 }
 
@@ -97,7 +97,7 @@ impl EditFile {
     }
 }
 
-fn by_text(toolbox: &Toolbox, path: &RepoPath, old: &str, new: &str, all: bool) -> Result<Edited, ToolError> {
+fn by_text(toolbox: &Toolbox, path: &RepoPath, old: &str, new: &str, all: bool) -> Result<String, ToolError> {
     if old == new {
         return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
     }
@@ -108,18 +108,18 @@ fn by_text(toolbox: &Toolbox, path: &RepoPath, old: &str, new: &str, all: bool) 
         Ok(edited) => edited.made_in(file.text()),
         Err(miss) => return Err(miss_text(path, &file.masked_text(), old, miss, interrupt)?.into()),
     };
-    write(toolbox, path, file.text(), edited)
+    write(toolbox, path, file.text(), &edited)
 }
 
-fn by_lines(toolbox: &Toolbox, path: &RepoPath, range: LineRange<'_>, new: &str) -> Result<Edited, ToolError> {
+fn by_lines(toolbox: &Toolbox, path: &RepoPath, range: LineRange<'_>, new: &str) -> Result<String, ToolError> {
     let file = toolbox.read_text(path)?;
     check_masks(path, file.text(), "", new)?;
     let edited = edit_lines(path.as_str(), (file.text(), &file.masked_text()), range, new)?;
-    write(toolbox, path, file.text(), edited)
+    write(toolbox, path, file.text(), &edited)
 }
 
-/// Stage an edit that changes something, and no secret.
-fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: Edited) -> Result<Edited, ToolError> {
+/// Stage an edit that changes something, and no secret. Returns what the agent is told of it.
+fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: &Edited) -> Result<String, ToolError> {
     if edited.text == text {
         return Err(format!("{path} already reads so; nothing was changed.").into());
     }
@@ -132,7 +132,7 @@ fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: Edited) -> Resu
         .into());
     }
     toolbox.writing()?.write_until(path, &edited.text, &toolbox.interrupt)?;
-    Ok(edited)
+    Ok(edit_text(path, edited) + &syntax_note(toolbox, path, Some(text), &edited.text))
 }
 
 /// A mask stands for a secret the model was not shown: it names no place in the file, and is never written into one.

@@ -28,10 +28,12 @@ mod list_files;
 mod log;
 mod move_file;
 mod nearest;
+mod outline;
 mod read_diff;
 mod read_file;
 mod search;
 mod show;
+mod syntax_note;
 mod table;
 mod tool;
 mod toolbox;
@@ -45,7 +47,7 @@ pub use coerce::{coerced, encoded_object};
 pub(crate) use nearest::nearest_line;
 pub use read_diff::numbered_diff;
 pub use tool::Shows;
-pub use toolbox::Toolbox;
+pub use toolbox::{About, Toolbox};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@ use super::edit_file::EditFile;
 use super::list_files::ListFiles;
 use super::log::Log;
 use super::move_file::MoveFile;
+use super::outline::Outline;
 use super::read_diff::ReadDiff;
 use super::read_file::ReadFile;
 use super::search::Search;
@@ -22,4 +23,5 @@ pub(super) const TOOLS: &[Row] = &[
     Row::of::<MoveFile>(),
     Row::of::<ReadDiff>(),
     Row::of::<TryCheck>(),
+    Row::of::<Outline>(),
 ];

@@ -4,7 +4,7 @@ use super::check_runner::CheckRunner;
 use super::error::ToolError;
 
 use crate::contracts::RepoPath;
-use crate::workspace::{Interrupt, Staging, Workspace};
+use crate::workspace::{CacheFile, Interrupt, Staging, Workspace};
 
 /// The tools of one agent, and what they work on.
 #[derive(Debug, Clone)]
@@ -14,7 +14,17 @@ pub struct Toolbox {
     role: Role,
     /// What runs the checks that an implementer may try, where there are any.
     checks: Option<Arc<dyn CheckRunner>>,
+    pub(super) about: Arc<About>,
     pub(super) interrupt: Interrupt,
+}
+
+/// What maps of folders are made by.
+#[derive(Debug, Default)]
+pub struct About {
+    /// The words of the task: what they name comes first.
+    pub task: String,
+    /// Where what was read of the workspace's files is kept.
+    pub cache: Option<CacheFile>,
 }
 
 /// What an agent works on, beside the workspace.
@@ -46,28 +56,30 @@ pub(super) enum Users {
 impl Toolbox {
     /// No tools: for an agent that judges what it is shown.
     pub fn none(workspace: Workspace, memory_dir: RepoPath) -> Self {
-        Self { workspace, memory_dir, role: Role::Nothing, interrupt: Interrupt::never(), checks: None }
+        Self {
+            workspace,
+            memory_dir,
+            role: Role::Nothing,
+            interrupt: Interrupt::never(),
+            checks: None,
+            about: Arc::default(),
+        }
     }
 
     /// The tools of an agent that only reads the workspace.
     pub fn reader(workspace: Workspace, memory_dir: RepoPath) -> Self {
-        Self { workspace, memory_dir, role: Role::Reader, checks: None, interrupt: Interrupt::never() }
+        Self { role: Role::Reader, ..Self::none(workspace, memory_dir) }
     }
 
     /// The tools of an agent that works on one task: it sees the workspace with its own changes.
     pub fn implementer(workspace: Workspace, memory_dir: RepoPath, staging: Arc<Mutex<Staging>>) -> Self {
-        Self { workspace, memory_dir, role: Role::Implementer(staging), checks: None, interrupt: Interrupt::never() }
+        Self { role: Role::Implementer(staging), ..Self::none(workspace, memory_dir) }
     }
 
     /// The tools of an agent that reviews these diffs, by file.
     pub fn reviewer(workspace: Workspace, memory_dir: RepoPath, diffs: Vec<(RepoPath, String)>) -> Self {
-        Self {
-            workspace,
-            memory_dir,
-            role: Role::Reviewer { diffs: Arc::new(diffs), since_review: None },
-            checks: None,
-            interrupt: Interrupt::never(),
-        }
+        let role = Role::Reviewer { diffs: Arc::new(diffs), since_review: None };
+        Self { role, ..Self::none(workspace, memory_dir) }
     }
 
     /// The same tools of an agent that reviews again, with the diffs of what was changed since the review before.
@@ -83,6 +95,13 @@ impl Toolbox {
     #[must_use]
     pub fn with_checks(mut self, checks: Option<Arc<dyn CheckRunner>>) -> Self {
         self.checks = checks;
+        self
+    }
+
+    /// The same tools, for this task.
+    #[must_use]
+    pub fn about(mut self, about: About) -> Self {
+        self.about = Arc::new(about);
         self
     }
 

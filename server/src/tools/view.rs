@@ -88,6 +88,34 @@ impl Toolbox {
         Ok((file, commit))
     }
 
+    /// Whether the agent sees a file at this path.
+    pub(super) fn is_file(&self, path: &RepoPath) -> bool {
+        self.touched().get(path).copied().unwrap_or_else(|| self.workspace.is_file(path))
+    }
+
+    /// A file's text as the agent sees it, of which only a part is shown: this records no version as read. Secrets in it are
+    /// not yet masked.
+    pub(super) fn glance(&self, path: &RepoPath) -> Result<TextFile, ToolError> {
+        let staged = self.staging().and_then(|staging| {
+            staging.overlay().find(|(own, _)| *own == path).map(|(_, bytes)| bytes.map(<[u8]>::to_vec))
+        });
+        let bytes = match staged {
+            Some(bytes) => bytes,
+            None => self.read_disk(path)?,
+        };
+        let bytes = bytes.ok_or_else(|| self.missing(path))?;
+        if is_secret_text(&bytes) {
+            return Err(Refused::Secret(path.clone()).into());
+        }
+        TextFile::decode(&bytes).map_err(|_| format!("{path} is a binary file; only text is shown.").into())
+    }
+
+    /// The text of a file as it is without the task's changes, if there is one that the agent may read.
+    pub(super) fn text_on_disk(&self, path: &RepoPath) -> Option<String> {
+        let bytes = self.read_disk(path).ok().flatten()?;
+        TextFile::decode(&bytes).ok().map(|file| file.text().to_owned())
+    }
+
     /// A file's text as the agent sees it, secrets in it not yet masked; see [`TextFile::shown`].
     pub(super) fn read_text(&self, path: &RepoPath) -> Result<TextFile, ToolError> {
         let bytes = self.read(path).map_err(|error| match self.workspace.is_folder(path) {

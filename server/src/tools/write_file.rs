@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::error::ToolError;
+use super::syntax_note::syntax_note;
 use super::tool::{Shows, Tool};
 use super::toolbox::{Toolbox, Users};
 use crate::text::count;
@@ -42,6 +43,7 @@ impl Tool for WriteFile {
             );
         }
         toolbox.writing()?.write_until(&path, &self.content, &toolbox.interrupt)?;
-        Ok(format!("Wrote {path}: {}.\n", count(self.content.lines().count(), "line")))
+        let note = syntax_note(toolbox, &path, None, &self.content);
+        Ok(format!("Wrote {path}: {}.\n{note}", count(self.content.lines().count(), "line")))
     }
 }
