@@ -233,7 +233,7 @@ fn a_port_that_is_none_is_told_by_doctor_and_by_the_first_error() {
         let baton = session.baton(args.iter().copied()).env("OLLAMA_HOST", "127.0.0.1:99999");
         baton.env("OLLAMA_MODEL", "qwen3").env("BATON_RETRY_BASE", "1ms").env("BATON_PROVIDER", "ollama").run()
     };
-    let told = "OLLAMA_HOST names the port \"99999\", which is none, so port 11434 is asked.";
+    let told = "OLLAMA_HOST names the port \"99999\", which is none, so port 11434 is asked";
     let found = with(&["doctor", "--json"]).stdout;
     assert!(found.contains(&told.replace('"', "\\\"")), "{found}");
     let run = with(&["run", "--auto-approve", "--task", "Do it"]).expect(5);

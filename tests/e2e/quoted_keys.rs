@@ -85,9 +85,9 @@ fn a_short_key_garbles_no_text() {
     for key in ["x", "EMPTY", "sk-"] {
         let api = MessagesApi::start(Script::new());
         let session = Session::new(&workspace(1));
-        let doctor = session.baton(["doctor"]).api(&api).env("ANTHROPIC_API_KEY", key).run().expect(1);
-        doctor.prints("refused the key in ANTHROPIC_API_KEY (401)").prints("endpoint");
+        let doctor = session.baton(["doctor", "--json"]).api(&api).env("ANTHROPIC_API_KEY", key).run().expect(1);
+        doctor.prints("refused the key in ANTHROPIC_API_KEY (401): \\\"invalid x-api-key\\\"").prints("\"endpoint\"");
         let run = session.baton(["run", "--task", "Do it"]).api(&api).env("ANTHROPIC_API_KEY", key).run().expect(5);
-        run.reports("refused the key in ANTHROPIC_API_KEY (401)");
+        run.reports("refused the key in ANTHROPIC_API_KEY (401): \"invalid x-api-key\"");
     }
 }

@@ -213,7 +213,9 @@ impl Conversation<'_> {
                 }
             };
             budget.charge(turn.usage);
-            self.window.limit(model.limits().await);
+            if model.tells_window() {
+                self.window.limit(model.limits().await);
+            }
             // Recorded as it goes into the conversation, so that a resumed one is the same.
             self.settle(&mut turn);
             let recorded = RecordedTurn {

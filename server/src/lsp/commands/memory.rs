@@ -77,7 +77,11 @@ pub(super) async fn doctor(folder: &Folder) -> Result<Value, Refused> {
     // Detached: slow disks hold up no other request.
     let table = folder.table;
     let found = detached(async move { Ok(workflow::doctor(&path, settings, &config::variable, &editor, table).await) });
-    let found = found.await?;
+    let mut found = found.await?;
+    for check in &mut found.checks {
+        check.message = folder.client.in_its_words(&check.message);
+        check.fix = check.fix.as_deref().map(|fix| folder.client.in_its_words(fix));
+    }
     if !folder.capabilities.plugin {
         let typ = if found.ok { MessageType::INFO } else { MessageType::WARNING };
         let lines: Vec<String> = found.checks.iter().map(check_line).collect();

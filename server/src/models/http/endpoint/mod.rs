@@ -79,7 +79,7 @@ impl Endpoint {
     pub(in crate::models) fn silent(&self, waited: Duration) -> AttemptError {
         let waited = humantime::format_duration(waited);
         let reason = format!("timeout: no answer within {waited}");
-        again(format!("{} did not answer within {waited}.", self.place()), reason)
+        again(format!("{} did not answer within {waited}. {}", self.place(), self.look_at()), reason)
     }
 
     /// An answer that began and broke off, and what it cost.

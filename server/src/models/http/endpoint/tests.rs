@@ -66,6 +66,17 @@ fn the_wait_it_asks_for_is_kept() {
 }
 
 #[test]
+fn a_spend_limit_where_no_key_is_set_names_none() {
+    let without = Endpoint { credential: Credential::Nothing, ..endpoint(false) };
+    let body = ErrorBody::read(&body("billing_error", "no"));
+    let now = SystemTime::UNIX_EPOCH;
+    let failed = without.refused("m", StatusCode::PAYMENT_REQUIRED, &HeaderMap::new(), &body, now);
+    let message = failed.error.message;
+    assert!(message.contains("the account has reached its spend limit"), "{message}");
+    assert!(!message.contains("ANTHROPIC_API_KEY"), "{message}");
+}
+
+#[test]
 fn a_spend_limit_is_final_whatever_the_headers_say() {
     let code = r#"{"error":{"type":"rate_limit_error","message":"no","details":{"error_code":"enforced_spend_limit_reached"}}}"#;
     for (status, body) in [

@@ -57,7 +57,7 @@ impl Check {
     pub(super) fn failed(name: &'static str, status: CheckStatus, error: &ModelError) -> Self {
         match error.message.rsplit_once(". ") {
             Some((what, fix)) => Self::new(name, status, what).with_fix(fix),
-            None => Self::new(name, status, error.message.clone()),
+            None => Self::new(name, status, error.message.trim_end_matches('.')),
         }
     }
 }
