@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::error::{ConfigError, closest};
-use super::settings::ModelFact;
 use super::value::{Node, Raw};
+use crate::contracts::ModelFacts;
 use crate::text;
 
 /// Most models that facts are given of.
@@ -29,13 +29,13 @@ pub(super) const FIELDS: [&str; 8] =
 ///
 /// # Errors
 /// Everything wrong with any of them.
-pub(super) fn read_facts(items: &[Node]) -> Result<Vec<ModelFact>, Vec<ConfigError>> {
+pub(super) fn read_facts(items: &[Node]) -> Result<Vec<ModelFacts>, Vec<ConfigError>> {
     if let Some(surplus) = items.get(MOST_FACTS) {
         let what = format!("holds facts of {} models; there can be {MOST_FACTS}", items.len());
         return Err(vec![surplus.refuse("model_facts", what)]);
     }
     let mut errors = Vec::new();
-    let mut facts: Vec<ModelFact> = Vec::new();
+    let mut facts: Vec<ModelFacts> = Vec::new();
     for item in items {
         match read_fact(item) {
             Ok(fact) if facts.iter().any(|earlier| earlier.name == fact.name) => {
@@ -90,7 +90,7 @@ pub(super) fn schema() -> Value {
     })
 }
 
-fn read_fact(item: &Node) -> Result<ModelFact, Vec<ConfigError>> {
+fn read_fact(item: &Node) -> Result<ModelFacts, Vec<ConfigError>> {
     let Raw::Table(fields) = &item.raw else {
         let what = format!("holds {item}; the facts of a model are a table with name and some of them");
         return Err(vec![item.refuse("model_facts", what)]);
@@ -104,7 +104,7 @@ fn read_fact(item: &Node) -> Result<ModelFact, Vec<ConfigError>> {
             message: format!("model_facts.{name} is no fact of a model{hint}; there are {}", FIELDS.join(", ")),
         });
     }
-    let fact = ModelFact {
+    let fact = ModelFacts {
         name: reading.name(),
         window: reading.tokens("window").map(u64::from),
         max_output: reading.tokens("max_output"),
@@ -186,7 +186,7 @@ impl Reading<'_> {
     }
 
     /// What the facts say together.
-    fn check_together(&mut self, fact: &ModelFact) {
+    fn check_together(&mut self, fact: &ModelFacts) {
         let prices = [fact.input, fact.output, fact.cache_write, fact.cache_read];
         let given = |index: usize| prices[index].is_some();
         if (0..PRICES.len()).any(given) {
@@ -250,7 +250,7 @@ mod tests {
         let loaded = load(&of_user(text)).unwrap();
         let date = |date: &str| Some(date.to_owned());
         let expected = [
-            ModelFact {
+            ModelFacts {
                 name: "openai:gpt-oss:120b".to_owned(),
                 window: Some(131_072),
                 max_output: Some(32_768),
@@ -260,13 +260,13 @@ mod tests {
                 cache_read: Some(0.0),
                 as_of: date("2026-11-27"),
             },
-            ModelFact { name: "qwen2.5-coder:7b".to_owned(), window: Some(32_768), ..ModelFact::default() },
-            ModelFact {
+            ModelFacts { name: "qwen2.5-coder:7b".to_owned(), window: Some(32_768), ..ModelFacts::default() },
+            ModelFacts {
                 name: "x".to_owned(),
                 input: Some(1.0),
                 output: Some(2.0),
                 as_of: date("2026-11"),
-                ..ModelFact::default()
+                ..ModelFacts::default()
             },
         ];
         assert_eq!(loaded.settings.model_facts, expected);

@@ -8,10 +8,10 @@ use super::error::{ConfigError, closest};
 use super::facts::read_facts;
 use super::hosts::read_hosts;
 use super::phases::read_phases;
-use super::settings::{ModelFact, Settings, UserPhase};
+use super::settings::{Settings, UserPhase};
 use super::sources::Layer;
 use super::value::{Node, Raw};
-use crate::contracts::{RepoPath, RepoPathError};
+use crate::contracts::{ModelFacts, RepoPath, RepoPathError};
 
 /// The providers a `provider:name` may begin with.
 pub const PROVIDERS: [&str; 5] = ["anthropic", "openai", "ollama", "editor", "replay"];
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     /// `[[phases]]`.
     Phases { set: fn(&mut Settings, Vec<UserPhase>) },
     /// `[[model_facts]]`.
-    Facts { set: fn(&mut Settings, Vec<ModelFact>) },
+    Facts { set: fn(&mut Settings, Vec<ModelFacts>) },
 }
 
 /// The layer that a value is from, as far as the value's meaning depends on it.

@@ -38,8 +38,8 @@ pub use load::{Loaded, load, load_from_disk, load_with_user_file, user_memory_di
 pub use phases::RESERVED_PHASE_NAMES;
 pub use schema::{SETTINGS_SCHEMAS, settings_schema};
 pub use settings::{
-    ApprovalMode, Checkpoint, Effort, EffortChoice, ModelChoice, ModelFact, PhaseTier, ReviewValidation, SandboxMode,
-    Settings, UserPhase,
+    ApprovalMode, Checkpoint, Effort, EffortChoice, ModelChoice, PhaseTier, ReviewValidation, SandboxMode, Settings,
+    UserPhase,
 };
 pub use sources::{Layer, NOT_SETTINGS, Origin, Overrides, Sources, TomlFile, USER_FILE, UserFile, WORKSPACE_FILE};
 pub use table::{Scope, Setting, settings_table};

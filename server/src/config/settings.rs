@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
+use crate::contracts::ModelFacts;
 
 /// Every setting with its effective value.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +45,7 @@ pub struct Settings {
     /// How long the models of each tier think.
     pub effort: EffortChoice,
     /// What the user says of models.
-    pub model_facts: Vec<ModelFact>,
+    pub model_facts: Vec<ModelFacts>,
 }
 
 /// `provider:name` for each tier; `None` is the provider's default.
@@ -80,28 +81,6 @@ pub enum Effort {
     Medium,
     /// As long as it takes.
     High,
-}
-
-/// What the user says of one model. At least one fact is given; `input` and `output` are given together, and the prices of a
-/// cache only with them.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ModelFact {
-    /// `provider:name`, or a name with any provider. No other fact has it.
-    pub name: String,
-    /// Its context window, in tokens.
-    pub window: Option<u64>,
-    /// Most tokens of one answer.
-    pub max_output: Option<u32>,
-    /// US dollars per million tokens of the prompt.
-    pub input: Option<f64>,
-    /// US dollars per million tokens of the answer.
-    pub output: Option<f64>,
-    /// US dollars per million tokens written to a cache.
-    pub cache_write: Option<f64>,
-    /// US dollars per million tokens read from a cache.
-    pub cache_read: Option<f64>,
-    /// When that was looked up: a year, a month or a day, as in `2026-11`.
-    pub as_of: Option<String>,
 }
 
 /// Who answers the gate.

@@ -2,7 +2,8 @@
 
 use super::check::Check;
 use super::kind::{Kind, PROVIDERS};
-use super::settings::{ApprovalMode, Checkpoint, Effort, ModelFact, ReviewValidation, SandboxMode, UserPhase};
+use super::settings::{ApprovalMode, Checkpoint, Effort, ReviewValidation, SandboxMode, UserPhase};
+use crate::contracts::ModelFacts;
 
 /// One setting: the only place where it is declared.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ static TABLE: [Setting; 23] = [
         default: "none",
         doc: "What you know of models, which goes before what Baton knows: context window, longest answer, prices.",
         scope: Scope::UserFile,
-        kind: Kind::Facts { set: |settings, facts: Vec<ModelFact>| settings.model_facts = facts },
+        kind: Kind::Facts { set: |settings, facts: Vec<ModelFacts>| settings.model_facts = facts },
     },
     Setting {
         key: "max_parallel_tasks",

@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use serde_json::json;
 
 use super::*;
+use crate::contracts::ModelFacts;
 
 fn file(name: &str, text: &str) -> Option<TomlFile> {
     Some(TomlFile { name: name.to_owned(), text: text.to_owned() })
@@ -173,7 +174,7 @@ fn a_file_can_set_everything_that_is_not_of_one_start() {
         // They need files beside the settings; see the tests of phases.
         phases: Vec::new(),
         effort: EffortChoice { fast: Some(Effort::High), balanced: Some(Effort::Low), powerful: None },
-        model_facts: vec![ModelFact { name: "openai:gpt".to_owned(), window: Some(32_768), ..ModelFact::default() }],
+        model_facts: vec![ModelFacts { name: "openai:gpt".to_owned(), window: Some(32_768), ..ModelFacts::default() }],
     };
     assert_eq!(loaded.settings, expected);
     let values = ["memory_dir", "budget_tokens", "allow_http_hosts", "checks", "effort.fast", "effort.powerful"];

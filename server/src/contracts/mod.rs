@@ -17,6 +17,7 @@ mod findings;
 mod gate_facts;
 mod handoffs;
 mod limits;
+mod model_facts;
 mod phase_name;
 mod plan;
 mod plan_markdown;
@@ -48,6 +49,7 @@ pub use limits::{
     MAX_SETTINGS, MAX_TASKS, MAX_TELL_BYTES, MAX_TELL_LINE_BYTES, MAX_TEXT_BYTES, MAX_TURN_LINE_BYTES, MAX_USER_PHASES,
     over_limit, too_large,
 };
+pub use model_facts::ModelFacts;
 pub use phase_name::PhaseName;
 pub use plan::{Complexity, PlanOutput, Task};
 pub use plan_markdown::{plan_markdown, plan_markdown_with_results};

@@ -2,29 +2,9 @@
 
 use super::limits::{FactSource, Limits};
 use super::prices::{self, Prices, Rates};
+pub use crate::contracts::ModelFacts;
 use crate::contracts::Usage;
 use crate::text;
-
-/// What the user's own file says of one model. What it leaves out is as without it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ModelFacts {
-    /// `provider:name`, or a name with any provider.
-    pub name: String,
-    /// Its context window, in tokens.
-    pub window: Option<u64>,
-    /// Most tokens of one answer.
-    pub max_output: Option<u32>,
-    /// US dollars per million tokens of prompt that no cache holds.
-    pub input: Option<f64>,
-    /// US dollars per million tokens of answer.
-    pub output: Option<f64>,
-    /// US dollars per million tokens written to a cache; as `input` where it is left out.
-    pub cache_write: Option<f64>,
-    /// US dollars per million tokens read from a cache; as `input` where it is left out.
-    pub cache_read: Option<f64>,
-    /// The day on which the user looked these up.
-    pub as_of: Option<String>,
-}
 
 /// Facts of models: the user's, over those that are built in. It is made in `table`, which has the providers' lists.
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::config::{self, Effort, EffortChoice, ModelChoice, ModelFact, Settings};
+use crate::config::{self, Effort, EffortChoice, ModelChoice, Settings};
 use crate::contracts::RepoPath;
 use crate::memory::{Seal, Store};
-use crate::models::{self, Efforts, ModelError, ModelFacts, Models, Wanted};
+use crate::models::{self, Efforts, ModelError, Models, Wanted};
 use crate::workflow::run::editor::Editor;
 use crate::workflow::run::error::StartError;
 use crate::workflow::run::phase::{Phases, Table};
@@ -87,16 +87,10 @@ pub fn models(
 ) -> Result<Models, ModelError> {
     let ModelChoice { fast, balanced, powerful, provider } = settings.models.clone();
     let allow_http_hosts = settings.allow_http_hosts.clone();
-    let facts = settings.model_facts.iter().map(facts_of).collect();
+    let facts = settings.model_facts.clone();
     let efforts = efforts(&settings.effort);
     let wanted = Wanted { fast, balanced, powerful, provider, allow_http_hosts, facts, efforts };
     models::resolve(&wanted, env, editor.models.as_ref())
-}
-
-/// What the settings say of a model, for the models' room, which knows no settings.
-fn facts_of(fact: &ModelFact) -> ModelFacts {
-    let ModelFact { name, window, max_output, input, output, cache_write, cache_read, as_of } = fact.clone();
-    ModelFacts { name, window, max_output, input, output, cache_write, cache_read, as_of }
 }
 
 /// The effort that the user names for each tier.
