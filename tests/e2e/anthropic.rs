@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use baton::contracts::{ContextOutput, Handoff, PlanOutput, ReviewOutput, TaskResult, Usage, submit_schema};
 use baton::models::{
-    Anthropic, AnthropicClient, AnthropicConfig, Block, Credential, Message, Model, ModelError, ModelErrorKind, Retry,
+    Anthropic, AnthropicClient, ApiConfig, Block, Credential, Message, Model, ModelError, ModelErrorKind, Retry,
     RetryPolicy, Role, StopReason, Tier, ToolSpec, Turn, TurnProgress, TurnRequest,
 };
 use serde_json::{Value, json};
@@ -18,15 +18,15 @@ use crate::support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
 /// Far less than a test's patience and far more than a busy machine needs.
 const SOON: Duration = Duration::from_secs(5);
 
-fn config(api: &MessagesApi) -> AnthropicConfig {
+fn config(api: &MessagesApi) -> ApiConfig {
     let credential = Credential::ApiKey(KEY.to_owned());
-    let mut config = AnthropicConfig::new(credential, "ANTHROPIC_API_KEY");
+    let mut config = AnthropicClient::config(credential, "ANTHROPIC_API_KEY");
     config.base_url = api.url();
     config.retry = RetryPolicy { base: Duration::from_millis(2), cap: Duration::from_millis(8), ..config.retry };
     config
 }
 
-fn model(config: AnthropicConfig) -> Anthropic {
+fn model(config: ApiConfig) -> Anthropic {
     AnthropicClient::new(config).expect("a usable config").model("claude-haiku-4-5")
 }
 
@@ -288,7 +288,7 @@ async fn a_wrong_key_fails_at_once_names_its_variable_and_is_shown_nowhere() {
         (Credential::Bearer(WRONG.to_owned()), "ANTHROPIC_AUTH_TOKEN"),
     ] {
         let api = MessagesApi::start(Script::new());
-        let config = AnthropicConfig { credential, credential_source: source.to_owned(), ..config(&api) };
+        let config = ApiConfig { credential, credential_source: source.to_owned(), ..config(&api) };
         let shown = format!("{config:?}");
         let client = AnthropicClient::new(config).expect("a usable config");
         let shown = format!("{shown} {client:?} {:?}", client.model("m"));
@@ -303,7 +303,7 @@ async fn a_wrong_key_fails_at_once_names_its_variable_and_is_shown_nowhere() {
 #[tokio::test]
 async fn a_token_is_sent_as_bearer() {
     let api = MessagesApi::start(Script::new().on("any", [ok()]));
-    let config = AnthropicConfig { credential: Credential::Bearer(KEY.to_owned()), ..config(&api) };
+    let config = ApiConfig { credential: Credential::Bearer(KEY.to_owned()), ..config(&api) };
     turn(&model(config), vec![Message::user("go")]).await.expect("authorised");
     let headers = &api.requests()[0].headers;
     assert_eq!(headers["authorization"], "Bearer test-key");
@@ -483,7 +483,7 @@ async fn a_burst_of_overloads_slows_every_task_down_and_none_dies() {
 #[tokio::test]
 async fn tasks_beyond_the_limit_wait_their_turn() {
     let api = MessagesApi::start(Script::new().on("any", [ok().after(Duration::from_millis(20))]));
-    let client = AnthropicClient::new(AnthropicConfig { parallelism: 2, ..config(&api) }).expect("a usable config");
+    let client = AnthropicClient::new(ApiConfig { parallelism: 2, ..config(&api) }).expect("a usable config");
     let tasks = (0..6).map(|n| {
         let model = client.model("claude-haiku-4-5");
         tokio::spawn(async move { turn(&model, vec![Message::user(format!("task {n}"))]).await })

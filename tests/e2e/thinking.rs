@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use baton::models::{
-    Anthropic, AnthropicClient, AnthropicConfig, Block, Credential, Effort, Efforts, FactSource, Limits, Message,
-    Model, ModelError, RetryPolicy, Role, Tier, Turn, TurnProgress, TurnRequest,
+    Anthropic, AnthropicClient, Block, Credential, Effort, Efforts, FactSource, Limits, Message, Model, ModelError,
+    RetryPolicy, Role, Tier, Turn, TurnProgress, TurnRequest,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::support::messages_api::{Fault, KEY, MessagesApi, Reply, Script};
 
 /// A model of this server that is to think at low effort.
 fn model(api: &MessagesApi) -> Anthropic {
-    let mut config = AnthropicConfig::new(Credential::ApiKey(KEY.to_owned()), "ANTHROPIC_API_KEY");
+    let mut config = AnthropicClient::config(Credential::ApiKey(KEY.to_owned()), "ANTHROPIC_API_KEY");
     config.base_url = api.url();
     config.efforts = Efforts { fast: Some(Effort::Low), ..Efforts::default() };
     config.retry = RetryPolicy { base: Duration::from_millis(2), ..config.retry };

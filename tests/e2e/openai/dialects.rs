@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton::models::{
-    Block, Credential, Effort, Efforts, FactSource, Message, Model, ModelError, OpenAi, OpenAiClient, OpenAiConfig,
-    RetryPolicy, Role, Tier, ToolSpec, Turn, TurnRequest,
+    Block, Credential, Effort, Efforts, FactSource, Message, Model, ModelError, OpenAi, OpenAiClient, RetryPolicy,
+    Role, Tier, ToolSpec, Turn, TurnRequest,
 };
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::support::messages_api::chat::{ChatApi, Dialect, KEY, MODEL};
 use crate::support::messages_api::{Fault, Reply, Script};
 
 fn model(api: &ChatApi) -> OpenAi {
-    let mut config = OpenAiConfig::new(Credential::BearerKey(KEY.to_owned()), "OPENAI_API_KEY");
+    let mut config = OpenAiClient::config(Credential::BearerKey(KEY.to_owned()), "OPENAI_API_KEY");
     config.base_url = api.url();
     let millis = Duration::from_millis;
     config.retry = RetryPolicy { base: millis(1), cap: millis(2), max_retries: 1, max_wait: millis(8) };
@@ -229,7 +229,7 @@ async fn an_effort_that_is_refused_is_learned_for_the_run() {
         (Dialect::OpenAi, [Some("high"), Some("high"), Some("none"), Some("none")].to_vec()),
     ] {
         let api = ChatApi::start(dialect, Script::new().on("any", [Reply::text("fine")]));
-        let mut config = OpenAiConfig::new(Credential::BearerKey(KEY.to_owned()), "OPENAI_API_KEY");
+        let mut config = OpenAiClient::config(Credential::BearerKey(KEY.to_owned()), "OPENAI_API_KEY");
         config.base_url = api.url();
         config.efforts = Efforts { fast: Some(Effort::High), ..Efforts::default() };
         let client = OpenAiClient::new(config).expect("a usable config");

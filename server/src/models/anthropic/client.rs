@@ -7,19 +7,22 @@ use tokio::sync::OnceCell;
 use super::super::catalog::Catalog;
 use super::super::effort::Efforts;
 use super::super::error::ModelError;
-use super::super::http::{Api, Server, ServerConfig, Timing, Unanswered};
+use super::super::http::{Api, ApiConfig, Credential, Server, Unanswered};
 use super::super::throttle::Throttle;
-use super::config::{AnthropicConfig, DEFAULT_BASE_URL};
 use super::described::Known;
 
 /// The version of the API that requests name.
 pub const API_VERSION: &str = "2026-10-21";
 
+const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
+/// The variable that names another address.
+pub(super) const ADDRESS: &str = "ANTHROPIC_BASE_URL";
+
 /// What messages call it.
 static API: Api = Api {
     name: "Anthropic API",
     lacking: "Messages API at its /v1/messages",
-    variable: "ANTHROPIC_BASE_URL",
+    variable: ADDRESS,
     default_address: DEFAULT_BASE_URL,
     own_ends: &["/v1/messages/count_tokens", "/v1/messages", "/v1/models", "/v1"],
     foreign_ends: &["/chat/completions", "/v1/completions", "/v1/responses", "/api/chat", "/api/generate"],
@@ -41,24 +44,20 @@ pub struct AnthropicClient {
 pub(super) type Listed = Result<Option<Vec<String>>, Unanswered>;
 
 impl AnthropicClient {
+    /// The public API, with a credential from the variable of this name.
+    pub fn config(credential: Credential, credential_source: impl Into<String>) -> ApiConfig {
+        ApiConfig::new(DEFAULT_BASE_URL, credential, credential_source)
+    }
+
     /// A client for this endpoint. Nothing is sent yet.
     ///
     /// # Errors
     /// [`ModelErrorKind::Settings`](crate::models::ModelErrorKind::Settings) when the address or the credential cannot
     /// be used, or the one would be readable on its way to the other.
-    pub fn new(config: AnthropicConfig) -> Result<Arc<Self>, ModelError> {
-        let AnthropicConfig { base_url, credential, credential_source, allow_http_hosts, catalog, efforts, .. } =
-            config;
+    pub fn new(config: ApiConfig) -> Result<Arc<Self>, ModelError> {
         let version = (HeaderName::from_static("anthropic-version"), HeaderValue::from_static(API_VERSION));
-        let timing = Timing {
-            idle: config.idle_timeout,
-            answer: config.answer_timeout,
-            retry: config.retry,
-            parallelism: config.parallelism,
-        };
-        let headers = HeaderMap::from_iter([version]);
-        let config = ServerConfig { base_url, credential, credential_source, headers, allow_http_hosts, timing };
-        let server = Server::new(&API, config)?;
+        let server = Server::new(&API, config.server(HeaderMap::from_iter([version])))?;
+        let ApiConfig { catalog, efforts, .. } = config;
         Ok(Arc::new(Self { server, catalog, efforts, listed: OnceCell::new(), known: Mutex::default() }))
     }
 

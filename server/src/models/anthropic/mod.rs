@@ -5,7 +5,6 @@
 
 mod answer;
 mod client;
-mod config;
 mod described;
 mod list;
 mod model;
@@ -15,6 +14,5 @@ mod request;
 mod windows;
 
 pub use client::{API_VERSION, AnthropicClient};
-pub use config::AnthropicConfig;
 pub use model::Anthropic;
 pub(super) use provider::PROVIDER;

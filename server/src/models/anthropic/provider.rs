@@ -1,14 +1,13 @@
 use std::sync::Arc;
 
 use super::super::error::ModelError;
-use super::super::http::{Credential, Timing, credential_source};
+use super::super::http::{ApiConfig, Credential, credential_source};
 use super::super::model::Model;
 use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
 use super::super::setup::{Setup, settings};
 use super::super::turn::Tier;
-use super::client::AnthropicClient;
-use super::config::AnthropicConfig;
+use super::client::{ADDRESS, AnthropicClient};
 use super::prices::{AS_OF, PRICES};
 
 const KEY: &str = "ANTHROPIC_API_KEY";
@@ -39,7 +38,7 @@ impl Connection for Arc<AnthropicClient> {
     }
 }
 
-fn config(setup: &Setup<'_>) -> Result<AnthropicConfig, ModelError> {
+fn config(setup: &Setup<'_>) -> Result<ApiConfig, ModelError> {
     let (credential, source) = if let Some(key) = setup.var(KEY) {
         (Credential::ApiKey(key), KEY)
     } else if let Some(token) = setup.var(TOKEN) {
@@ -47,13 +46,6 @@ fn config(setup: &Setup<'_>) -> Result<AnthropicConfig, ModelError> {
     } else {
         return Err(settings(NOT_SET_UP));
     };
-    let mut config = AnthropicConfig::new(credential, credential_source(setup, source));
-    if let Some(base_url) = setup.var("ANTHROPIC_BASE_URL") {
-        config.base_url = base_url;
-    }
-    config.allow_http_hosts = setup.allow_http_hosts.to_vec();
-    let Timing { idle, answer, retry, .. } = Timing::of(setup)?;
-    (config.idle_timeout, config.answer_timeout, config.retry) = (idle, answer, retry);
-    (config.catalog, config.efforts) = (Arc::clone(&setup.catalog), setup.efforts.or_usual());
-    Ok(config)
+    let config = AnthropicClient::config(credential, credential_source(setup, source)).set_up(setup, ADDRESS)?;
+    Ok(ApiConfig { efforts: config.efforts.or_usual(), ..config })
 }

@@ -5,6 +5,7 @@
 mod api;
 mod cause;
 mod client;
+mod config;
 mod credential;
 mod endpoint;
 mod error_body;
@@ -18,6 +19,7 @@ mod tokens;
 mod tool_input;
 
 pub(super) use api::Api;
+pub use config::ApiConfig;
 pub use credential::Credential;
 pub(super) use credential::source as credential_source;
 pub(super) use error_body::ErrorBody;

@@ -8,14 +8,14 @@ use tokio::sync::OnceCell;
 use super::super::catalog::Catalog;
 use super::super::effort::Efforts;
 use super::super::error::ModelError;
-use super::super::http::{Api, Server, ServerConfig, Timing, Unanswered};
+use super::super::http::{Api, ApiConfig, Credential, Server, Unanswered};
 use super::super::throttle::Throttle;
-use super::config::{DEFAULT_BASE_URL, OpenAiConfig};
 use super::learned::Learned;
 use super::listed::Listed;
 
 pub(super) const ADDRESS: &str = "OPENAI_BASE_URL";
 pub(super) const MODEL: &str = "OPENAI_MODEL";
+const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
 /// The host of OpenAI's own API.
 const OWN_HOST: &str = "api.openai.com";
 const OWN_ENDS: &[&str] = &["/chat/completions", "/completions", "/models", "/responses"];
@@ -56,24 +56,22 @@ pub struct OpenAiClient {
 }
 
 impl OpenAiClient {
+    /// OpenAI's own API, with a credential from the variable of this name. An address without a path is taken as the one with
+    /// `/v1`.
+    pub fn config(credential: Credential, credential_source: impl Into<String>) -> ApiConfig {
+        ApiConfig::new(DEFAULT_BASE_URL, credential, credential_source)
+    }
+
     /// A client for this endpoint. Nothing is sent yet.
     ///
     /// # Errors
     /// [`ModelErrorKind::Settings`](crate::models::ModelErrorKind::Settings) when the address or the credential cannot
     /// be used, or the one would be readable on its way to the other.
-    pub fn new(config: OpenAiConfig) -> Result<Arc<Self>, ModelError> {
-        let OpenAiConfig { base_url, credential, credential_source, allow_http_hosts, catalog, efforts, .. } = config;
-        let timing = Timing {
-            idle: config.idle_timeout,
-            answer: config.answer_timeout,
-            retry: config.retry,
-            parallelism: config.parallelism,
-        };
-        let api = if base_url.contains(OWN_HOST) { &OWN } else { &COMPATIBLE };
-        let is_whole = OWN_ENDS.iter().any(|end| base_url.contains(end));
-        let headers = HeaderMap::new();
-        let config = ServerConfig { base_url, credential, credential_source, headers, allow_http_hosts, timing };
-        let mut server = Server::new(api, config)?;
+    pub fn new(config: ApiConfig) -> Result<Arc<Self>, ModelError> {
+        let api = if config.base_url.contains(OWN_HOST) { &OWN } else { &COMPATIBLE };
+        let is_whole = OWN_ENDS.iter().any(|end| config.base_url.contains(end));
+        let mut server = Server::new(api, config.server(HeaderMap::new()))?;
+        let ApiConfig { catalog, efforts, .. } = config;
         server.endpoint.model_variable = Some(MODEL);
         // People leave out what every server has; one that has it not is named by the whole address of a request.
         let has_path = is_whole || server.url(&[]).path() != "/";
@@ -131,12 +129,11 @@ impl OpenAiClient {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::http::Credential;
     use super::*;
 
     fn client(address: &str) -> Result<Arc<OpenAiClient>, ModelError> {
-        let config = OpenAiConfig::new(Credential::Nothing, "OPENAI_API_KEY");
-        OpenAiClient::new(OpenAiConfig { base_url: address.to_owned(), ..config })
+        let config = OpenAiClient::config(Credential::Nothing, "OPENAI_API_KEY");
+        OpenAiClient::new(ApiConfig { base_url: address.to_owned(), ..config })
     }
 
     #[test]

@@ -9,7 +9,6 @@
 
 mod answer;
 mod client;
-mod config;
 mod learned;
 mod limits;
 mod list;
@@ -22,6 +21,5 @@ mod refusal;
 mod request;
 
 pub use client::OpenAiClient;
-pub use config::OpenAiConfig;
 pub use model::OpenAi;
 pub(super) use provider::PROVIDER;

@@ -1,14 +1,13 @@
 use std::sync::Arc;
 
 use super::super::error::ModelError;
-use super::super::http::{Credential, Timing, credential_source};
+use super::super::http::{ApiConfig, Credential, credential_source};
 use super::super::model::Model;
 use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
 use super::super::setup::{Setup, settings};
 use super::super::turn::Tier;
 use super::client::{ADDRESS, MODEL, OpenAiClient};
-use super::config::OpenAiConfig;
 use super::prices::{AS_OF, PRICES};
 
 const KEY: &str = "OPENAI_API_KEY";
@@ -35,20 +34,11 @@ fn is_set_up(setup: &Setup<'_>) -> bool {
     [KEY, ADDRESS].iter().any(|name| setup.var(name).is_some())
 }
 
-fn config(setup: &Setup<'_>) -> Result<OpenAiConfig, ModelError> {
+fn config(setup: &Setup<'_>) -> Result<ApiConfig, ModelError> {
     if !is_set_up(setup) {
         return Err(settings(NOT_SET_UP));
     }
-    let (key, address) = (setup.var(KEY), setup.var(ADDRESS));
     // A server of one's own asks for none.
-    let credential = key.map_or(Credential::Nothing, Credential::BearerKey);
-    let mut config = OpenAiConfig::new(credential, credential_source(setup, KEY));
-    if let Some(address) = address {
-        config.base_url = address;
-    }
-    config.allow_http_hosts = setup.allow_http_hosts.to_vec();
-    let Timing { idle, answer, retry, .. } = Timing::of(setup)?;
-    (config.idle_timeout, config.answer_timeout, config.retry) = (idle, answer, retry);
-    (config.catalog, config.efforts) = (Arc::clone(&setup.catalog), setup.efforts);
-    Ok(config)
+    let credential = setup.var(KEY).map_or(Credential::Nothing, Credential::BearerKey);
+    OpenAiClient::config(credential, credential_source(setup, KEY)).set_up(setup, ADDRESS)
 }
