@@ -323,7 +323,7 @@ fn passing_failures_and_malformed_answers_are_asked_for_again() {
     assert_eq!(ids(&messages[1], "id"), ids(&messages[2], "tool_use_id"));
     assert_eq!(ids(&messages[1], "id").len(), 2);
     let searched = messages[2]["content"][1]["content"].as_str().expect("a text");
-    assert!(searched.contains("src/lib.rs:1: pub fn greet()"), "{searched}");
+    assert!(searched.contains("src/lib.rs\n1:pub fn greet()"), "{searched}");
     assert_eq!(client.quit(), Some(0));
 }
 

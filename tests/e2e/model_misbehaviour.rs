@@ -414,6 +414,12 @@ fn wrong_types_and_unknown_tools_are_answered_with_what_is_right() {
             "old_text must be a string, not a list; new_text must be",
         ),
         (Reply::tool("search", json!({ "pattern": true })), "pattern must be a string, not true"),
+        (
+            Reply::tool("search", json!({ "pattern": "t1", "-C": 3, "output_mode": "files", "head_limit": 5 })),
+            "there is no field -C (did you mean context?); there is no field output_mode (did you mean mode?); there is no \
+             field head_limit. The fields of search are: pattern, path, glob, context, mode, multiline.",
+        ),
+        (Reply::tool("search", json!({ "pattern": "t1", "glob": "!src/**", "mode": "files" })), "No match for t1 in"),
         (Reply::tool("submit_result", json!({ "status": ["completed"], "changes": "none" })), "not valid; mend these"),
     ];
     let mut replies: Vec<Reply> = calls.iter().map(|(reply, _)| reply.clone()).collect();

@@ -58,10 +58,10 @@ impl Kind {
         let (_, ending) = path.file_name().rsplit_once('.')?;
         match ending.to_ascii_lowercase().as_str() {
             "md" | "mdx" | "markdown" => Some(Self::Prose),
-            "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" | "m" | "mm" | "java" | "cs" | "php" | "sh" | "bash" | "zsh"
-            | "d" | "dart" => Some(Self::BareFunctions),
-            "txt" | "rst" | "adoc" | "json" | "jsonl" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "csv" | "tsv" | "lock"
-            | "html" | "xml" | "svg" | "css" | "snap" | "log" | "patch" | "diff" => None,
+            "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" | "m" | "mm" | "java" | "cs" | "php" | "sh" | "bash"
+            | "zsh" | "d" | "dart" => Some(Self::BareFunctions),
+            "txt" | "rst" | "adoc" | "json" | "jsonl" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "csv" | "tsv"
+            | "lock" | "html" | "xml" | "svg" | "css" | "snap" | "log" | "patch" | "diff" => None,
             _ => Some(Self::Words),
         }
     }
@@ -97,12 +97,32 @@ impl Step {
         /// What is longer was written by no person.
         const LONGEST: usize = 400;
         /// Words that go on with what is above them.
-        const GO_ON: &[&str] =
-            &["where", "then", "else", "elif", "elsif", "do", "done", "fi", "esac", "case", "default", "rescue", "ensure"];
+        const GO_ON: &[&str] = &[
+            "where", "then", "else", "elif", "elsif", "do", "done", "fi", "esac", "case", "default", "rescue", "ensure",
+        ];
         /// What begins no definition, though it may look like the head of a method.
         const CONTROL: &[&str] = &[
-            "if", "for", "while", "switch", "catch", "match", "return", "loop", "with", "unless", "until", "foreach",
-            "using", "lock", "synchronized", "try", "await", "yield", "throw", "assert", "new",
+            "if",
+            "for",
+            "while",
+            "switch",
+            "catch",
+            "match",
+            "return",
+            "loop",
+            "with",
+            "unless",
+            "until",
+            "foreach",
+            "using",
+            "lock",
+            "synchronized",
+            "try",
+            "await",
+            "yield",
+            "throw",
+            "assert",
+            "new",
         ];
         let text = line.trim_start();
         let depth = line.len() - text.len();
@@ -171,14 +191,26 @@ mod tests {
             "a.rs",
             "use x; // @0\npub(crate) struct A {\n    b: u8, // @2\n}\n\nimpl A {\n    pub async fn c(\n        d: u8, // @7\n    ) -> u8\n    where\n        u8: Copy,\n    {\n        if d > 1 {\n            d // @7\n        }\n    }\n\n    /// Of e. @6\n    fn e() {} // @6\n}\n\nconst F: &[u8] = &[ // @0\n    1, // @0\n];\n",
         );
-        check("a.py", "import x # @0\nclass A:\n    b = 1 # @2\n    async def c(self):\n        if x:\n            return 1 # @4\n\n    d = 2 # @2\n\ne = 3 # @0\n");
+        check(
+            "a.py",
+            "import x # @0\nclass A:\n    b = 1 # @2\n    async def c(self):\n        if x:\n            return 1 # @4\n\n    d = 2 # @2\n\ne = 3 # @0\n",
+        );
         check(
             "a.ts",
             "export class A {\n  private b = 1; // @1\n  async c(d: string): Promise<void> {\n    for (const e of d) {\n      f(e); // @3\n    }\n  }\n}\nexport const g = async (h: number) => {\n  return h; // @9\n};\nconsole.log(1); // @0\n",
         );
-        check("a.go", "package a\n\nfunc (a *A) B(c int) error {\n\treturn nil // @3\n}\n\ntype D struct {\n\te int // @7\n}\n");
-        check("a.c", "#include <x.h>\nstatic int a(int b)\n{\n\tif (b) {\n\t\treturn 1; /* @2\n\t}\n#ifdef X\n\treturn 2; // @2\nout:\n\treturn 3; // @2\n}\nint c; // @0\n");
-        check("A.java", "class A {\n    int b; // @1\n    @Override\n    public int c(int d) throws E {\n        while (d > 0) {\n            d--; // @4\n        }\n    }\n}\n");
+        check(
+            "a.go",
+            "package a\n\nfunc (a *A) B(c int) error {\n\treturn nil // @3\n}\n\ntype D struct {\n\te int // @7\n}\n",
+        );
+        check(
+            "a.c",
+            "#include <x.h>\nstatic int a(int b)\n{\n\tif (b) {\n\t\treturn 1; /* @2\n\t}\n#ifdef X\n\treturn 2; // @2\nout:\n\treturn 3; // @2\n}\nint c; // @0\n",
+        );
+        check(
+            "A.java",
+            "class A {\n    int b; // @1\n    @Override\n    public int c(int d) throws E {\n        while (d > 0) {\n            d--; // @4\n        }\n    }\n}\n",
+        );
         check("a.sh", "x=1 # @0\nmain() {\n  echo # @2\n}\nmain # @0\n");
         check("a.rb", "module A\n  def b\n    c # @2\n  end\n  d # @1\nend\n");
         check("a.md", "a @0\n# A\nb @2\n## B\nc @4\n```\n# x\ny @4\n```\n# C\nd @10\n");

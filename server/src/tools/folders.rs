@@ -21,12 +21,38 @@ pub(super) enum Purpose {
 impl Purpose {
     pub(super) fn of(path: &RepoPath) -> Self {
         const FOREIGN: &[&str] = &[
-            "vendor", "vendored", "node_modules", "third_party", "third-party", "thirdparty", "external", "extern", "deps",
-            "dist", "generated", "__generated__", "site-packages",
+            "vendor",
+            "vendored",
+            "node_modules",
+            "third_party",
+            "third-party",
+            "thirdparty",
+            "external",
+            "extern",
+            "deps",
+            "dist",
+            "generated",
+            "__generated__",
+            "site-packages",
         ];
         const TESTS: &[&str] = &[
-            "test", "tests", "testing", "__tests__", "spec", "specs", "testdata", "test_data", "test-data", "fixtures",
-            "__fixtures__", "snapshots", "__snapshots__", "e2e", "benches", "benchmarks", "examples",
+            "test",
+            "tests",
+            "testing",
+            "__tests__",
+            "spec",
+            "specs",
+            "testdata",
+            "test_data",
+            "test-data",
+            "fixtures",
+            "__fixtures__",
+            "snapshots",
+            "__snapshots__",
+            "e2e",
+            "benches",
+            "benchmarks",
+            "examples",
         ];
         const DOCS: &[&str] = &["doc", "docs", "documentation", "changelog", "changelogs", "man", "website"];
         const PROSE: &[&str] = &["md", "mdx", "markdown", "rst", "adoc", "txt"];
@@ -122,7 +148,8 @@ impl Row {
         if folders.is_empty() {
             return None;
         }
-        let join = |name: &str| if self.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", self.folder) };
+        let join =
+            |name: &str| if self.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", self.folder) };
         let mut parts: Vec<Self> =
             folders.into_iter().map(|(name, count)| Self { folder: join(name), count, scope: Scope::All }).collect();
         if own > 0 {
@@ -157,7 +184,10 @@ mod tests {
             (Purpose::Source, &["src/a.rs", "crates/x/src/testing.rs", "a.py", "Cargo.toml", "src/latest.go"][..]),
             (Purpose::Test, &["tests/a.rs", "a_test.go", "src/a.test.ts", "test_a.py", "x/Fixtures/a.json", "a.snap"]),
             (Purpose::Docs, &["docs/a.py", "README.md", "CHANGELOG.md"]),
-            (Purpose::Foreign, &["vendor/a.go", "web/node_modules/a/b.js", "Cargo.lock", "a.min.js", "vendor/tests/a.c"]),
+            (
+                Purpose::Foreign,
+                &["vendor/a.go", "web/node_modules/a/b.js", "Cargo.lock", "a.min.js", "vendor/tests/a.c"],
+            ),
         ] {
             for file in files {
                 assert_eq!(Purpose::of(&path(file)), purpose, "{file}");

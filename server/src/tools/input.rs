@@ -150,7 +150,9 @@ fn likely<'a>(name: &str, fields: &[&'a str]) -> Option<&'a str> {
 fn kinds(property: &Value) -> Vec<&str> {
     match property.get("type") {
         Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect(),
+        Some(Value::Array(several)) => {
+            several.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect()
+        }
         _ => vec![""],
     }
 }

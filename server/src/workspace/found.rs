@@ -103,7 +103,9 @@ mod tests {
         let fixture = Fixture::new("//- /long\n0123456789\n//- /deep/short\nx\n//- /empty\n");
         let workspace = fixture.workspace();
         let mut buffer = Vec::new();
-        for (file, content) in [("long", "0123456789\n"), ("deep/short", "x\n"), ("empty", ""), ("long", "0123456789\n")] {
+        for (file, content) in
+            [("long", "0123456789\n"), ("deep/short", "x\n"), ("empty", ""), ("long", "0123456789\n")]
+        {
             assert_eq!(workspace.read_found(&path(file), &mut buffer).unwrap(), content.as_bytes(), "{file}");
         }
         for none in ["nowhere", "deep", "long/x"] {

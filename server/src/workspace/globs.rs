@@ -169,7 +169,11 @@ mod tests {
         check("*.rs,!src/docs", None, &["a.rs", "docs/deep/c.rs", "src/g.rs", "tests/h.rs"]);
         check("!**/docs/** !tests/**", None, &["a.rs", "my docs/d.md", "src/f.toml", "src/g.rs"]);
         check("!*.rs", None, &["docs/b.md", "my docs/d.md", "src/f.toml"]);
-        check("!docs", Some("docs"), &["a.rs", "docs/b.md", "docs/deep/c.rs", "my docs/d.md", "src/f.toml", "src/g.rs", "tests/h.rs"]);
+        check(
+            "!docs",
+            Some("docs"),
+            &["a.rs", "docs/b.md", "docs/deep/c.rs", "my docs/d.md", "src/f.toml", "src/g.rs", "tests/h.rs"],
+        );
     }
 
     #[test]

@@ -126,10 +126,13 @@ where
         globs: walk.globs,
         folder: folder.as_ref(),
     };
-    if folder.as_ref().map(|folder| entries.is_off_limits(folder)).transpose().map_err(WorkspaceError::from)? == Some(true) {
+    if folder.as_ref().map(|folder| entries.is_off_limits(folder)).transpose().map_err(WorkspaceError::from)?
+        == Some(true)
+    {
         return Ok(false);
     }
-    let start = folder.as_ref().map_or_else(|| workspace.root().to_owned(), |path| workspace.root().join(path.as_str()));
+    let start =
+        folder.as_ref().map_or_else(|| workspace.root().to_owned(), |path| workspace.root().join(path.as_str()));
     let mut builder = WalkBuilder::new(start);
     // Ignore rules are read within bounds by `ignored`.
     builder.standard_filters(false).follow_links(false).threads(THREADS);
@@ -408,9 +411,11 @@ x
         let stopped = files_until(&fixture.workspace(), &walk, &interrupt);
         assert!(matches!(stopped, Err(WalkError::Interrupted(Interrupted::Stopped))));
         let seen = AtomicUsize::new(0);
-        let first = || |_| match seen.fetch_add(1, Ordering::Relaxed) {
-            0 => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
+        let first = || {
+            |_| match seen.fetch_add(1, Ordering::Relaxed) {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
         };
         assert!(!visit_files(&fixture.workspace(), &walk, &Interrupt::never(), first).unwrap());
         assert!((1..=5).contains(&seen.into_inner()));

@@ -68,9 +68,11 @@ impl Pattern {
                     return Ok(Self { text: text.to_owned(), matcher, parts, size, window, spans_lines });
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::NotAllowed(_)) => {
-                    return Err("The pattern holds a line break, and a search goes line by line; set multiline to true \
+                    return Err(
+                        "The pattern holds a line break, and a search goes line by line; set multiline to true \
                          for a match that spans lines."
-                        .to_owned());
+                            .to_owned(),
+                    );
                 }
                 Err(error) => reason = cut(&error.to_string(), 600).into_owned(),
             }
@@ -149,9 +151,8 @@ impl Pattern {
         found: &mut dyn FnMut(Range<usize>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let mut lines = Lines { start: chunk.start, found, flow: ControlFlow::Continue(()) };
-        let outcome = SEARCHER.with_borrow_mut(|searcher| {
-            searcher.search_slice(&self.matcher, &text.as_bytes()[chunk], &mut lines)
-        });
+        let outcome = SEARCHER
+            .with_borrow_mut(|searcher| searcher.search_slice(&self.matcher, &text.as_bytes()[chunk], &mut lines));
         if let Err(error) = outcome {
             tracing::debug!(%error, "a part of a text could not be searched");
         }
@@ -191,12 +192,7 @@ impl Pattern {
     }
 
     /// Where the pattern first matches in a part of a text; what is around the part counts for `^`, `$` and `\b` alone.
-    fn find(
-        &self,
-        text: &str,
-        part: Range<usize>,
-        interrupt: &Interrupt,
-    ) -> Result<Option<Range<usize>>, Interrupted> {
+    fn find(&self, text: &str, part: Range<usize>, interrupt: &Interrupt) -> Result<Option<Range<usize>>, Interrupted> {
         let Some(regex) = self.for_parts() else { return Ok(None) };
         let mut start = part.start;
         loop {

@@ -11,7 +11,7 @@ use crate::contracts::RepoPath;
 use crate::tools::error::{ToolError, sentence};
 use crate::tools::toolbox::Toolbox;
 use crate::workspace::{
-    Globs, Interrupt, Interrupted, Walk, WalkError, is_secret_text, secret_spans, by_folder, text_of, visit_files,
+    Globs, Interrupt, Interrupted, Walk, WalkError, by_folder, is_secret_text, secret_spans, text_of, visit_files,
 };
 
 /// Bytes searched before a search gives up.
@@ -72,12 +72,7 @@ impl Sources<'_> {
     ///
     /// # Errors
     /// When there is no such folder, or when interrupted before anything was found.
-    pub(super) fn scan(
-        &self,
-        pattern: &Pattern,
-        globs: Option<&Globs>,
-        first_only: bool,
-    ) -> Result<Found, ToolError> {
+    pub(super) fn scan(&self, pattern: &Pattern, globs: Option<&Globs>, first_only: bool) -> Result<Found, ToolError> {
         let interrupt = &self.toolbox.interrupt;
         let scan = Scan {
             sources: self,
@@ -95,12 +90,8 @@ impl Sources<'_> {
         };
         let mut hits = scan.hits.into_inner().unwrap_or_else(PoisonError::into_inner);
         hits.sort_unstable_by(|a, b| by_folder(&a.path, &b.path));
-        let mut found = Found {
-            hits,
-            searched: scan.searched.into_inner(),
-            more: scan.too_many.into_inner(),
-            timed_out: None,
-        };
+        let mut found =
+            Found { hits, searched: scan.searched.into_inner(), more: scan.too_many.into_inner(), timed_out: None };
         match outcome {
             Ok(more) => found.more |= more,
             Err(WalkError::Interrupted(Interrupted::TimedOut(time))) if !found.hits.is_empty() => {

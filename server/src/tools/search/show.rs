@@ -172,7 +172,8 @@ impl Lines<'_> {
         let _ = write!(shown.text, "{}{mark}", number + 1);
         if line.len() > LINE && line.chars().nth(LINE).is_some() {
             // Of a long line, what is around the match.
-            let found = if mark == ':' { self.pattern.first_in(line, 0..line.len(), &[], self.interrupt)? } else { None };
+            let found =
+                if mark == ':' { self.pattern.first_in(line, 0..line.len(), &[], self.interrupt)? } else { None };
             let start = found.map_or(0, |found| found.start);
             let from = line.floor_char_boundary(start.saturating_sub(LINE / 4));
             let front = if from > 0 { "…" } else { "" };

@@ -5,6 +5,7 @@ mod editing_lines;
 mod moving;
 mod past;
 mod reading;
+mod searching;
 mod secrets;
 mod writing;
 
@@ -188,8 +189,44 @@ fn every_fault_of_an_input_is_named() {
         ]],
     );
     check(&toolbox, "read_file", json!([1]), expect!["error: The input of read_file must be an object, not a list."]);
-    let twice_encoded = json!(r#"{"path": "docs/guide.md", "start_line": null, "mood": "hopeful"}"#);
+    let twice_encoded = json!(r#"{"path": "docs/guide.md", "start_line": null, "end_line": ""}"#);
     assert!(ok(&toolbox, "read_file", twice_encoded).contains("# Guide"));
+}
+
+#[test]
+fn a_field_that_is_not_known_is_a_fault_with_those_that_are() {
+    let fixture = Fixture::new(TREE);
+    let (toolbox, _) = implementer(&fixture, &["src/main.rs"], &[]);
+    check(&toolbox, "search", json!({"pattern": "x", "-C": 3, "output_mode": "files", "head_limit": 5}), expect![[""]]);
+    for (tool, field, meant) in [
+        ("search", "globs", Some("glob")),
+        ("search", "multi_line", Some("multiline")),
+        ("search", "Mode", Some("mode")),
+        ("read_file", "startLine", Some("start_line")),
+        ("read_file", "offset", Some("start_line")),
+        ("read_file", "limit", Some("end_line")),
+        ("edit_file", "old_string", Some("old_text")),
+        ("write_file", "contents", Some("content")),
+        ("list_files", "directory", Some("path")),
+        ("delete_file", "recursive", None),
+        ("read_file", "path ", None),
+    ] {
+        let mut input = json!({"path": "src/main.rs"});
+        input[field] = json!("x");
+        let told = error(&toolbox, tool, input);
+        let words = match meant {
+            Some(meant) => format!("there is no field {field} (did you mean {meant}?)"),
+            None => format!("there is no field {field}"),
+        };
+        assert!(told.contains(&words) && told.contains(&format!(" The fields of {tool} are: ")), "{told}");
+        assert!(meant.is_some() || !told.contains("did you mean"), "{told}");
+    }
+    // Nothing was meant by these.
+    let empty = json!({"path": "docs/guide.md", "offset": null, "limit": "", "view_range": [], "options": {}});
+    assert!(ok(&toolbox, "read_file", empty).contains("# Guide"));
+    let many: serde_json::Map<String, Value> =
+        (0..1_000).map(|n| (format!("{n}{}", "é".repeat(500)), json!(1))).collect();
+    assert!(error(&toolbox, "list_files", Value::Object(many)).len() < 3_000);
 }
 
 #[test]

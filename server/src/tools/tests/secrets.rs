@@ -63,13 +63,48 @@ fn reading_and_searching_show_masks() {
     let text = ok(&reader, "search", json!({"pattern": "TOKEN|host|MzEf"}));
     assert_eq!(
         text,
-        "deploy.yml:25: host: a\nsrc/config.rs:2: const TOKEN: &str = \"<masked by Baton: GitHub token>\";\n"
+        "deploy.yml\n25:host: a\n\nsrc/config.rs\n2:const TOKEN: &str = \"<masked by Baton: GitHub token>\";\n"
     );
     // A pattern that would spell a secret out finds nothing.
     assert!(ok(&reader, "search", json!({"pattern": "ghp_a"})).starts_with("No match"));
     assert!(ok(&reader, "search", json!({"pattern": "short-needle"})).starts_with("No match"));
     assert!(error(&reader, "read_file", json!({"path": "innocent.json"})).contains("may hold secrets"));
     assert!(error(&reader, "search", json!({"pattern": "x", "path": "innocent.json"})).contains("may hold secrets"));
+}
+
+/// Whether a pattern matches must not depend on a secret, or guesses could spell it out.
+#[test]
+fn no_match_lies_in_a_secret_or_depends_on_what_is_in_it() {
+    let fixture = fixture();
+    let reader = Toolbox::reader(fixture.workspace(), memory());
+    let searched = |pattern: &str, mode: &str, multiline: bool| {
+        ok(&reader, "search", json!({"pattern": pattern, "glob": "config.rs", "mode": mode, "multiline": multiline}))
+    };
+    for (right, wrong) in [
+        ("ghp_aB", "ghp_aC"),
+        ("\"ghp_a", "\"ghp_b"),
+        ("ghp_a|masked", "ghp_b|masked"),
+        ("TOKEN: &str = \"g", "TOKEN: &str = \"h"),
+        ("= .g", "= .h"),
+        ("= .\\b", "= .\\B"),
+        ("9\";", "8\";"),
+        ("TOKEN.*9", "TOKEN.*é"),
+    ] {
+        for (mode, multiline) in [("lines", false), ("count", false), ("files", false), ("lines", true)] {
+            let (right, wrong) = (searched(right, mode, multiline), searched(wrong, mode, multiline));
+            assert!(right.starts_with("No match") && wrong.starts_with("No match"), "{mode}: {right}{wrong}");
+        }
+    }
+    for pattern in ["TOKEN", "^const TOKEN", "TOKEN.*=", "const T.*", ";$"] {
+        for multiline in [false, true] {
+            let found = searched(pattern, "lines", multiline);
+            assert!(
+                found.contains("2:const TOKEN: &str = \"<masked by Baton: GitHub token>\";\n"),
+                "{pattern}: {found}"
+            );
+        }
+    }
+    assert_eq!(searched("const", "count", false), "src/config.rs: 3\n3 matching lines in 1 file.\n");
 }
 
 #[test]
@@ -233,7 +268,7 @@ fn a_file_named_in_another_form_is_searched_as_the_task_left_it() {
     ok(&toolbox, "write_file", json!({"path": "caf\u{e9}/\u{e4}.txt", "content": "new\n"}));
     ok(&toolbox, "write_file", json!({"path": "caf\u{e9}/new.txt", "content": "new\n"}));
     let found = ok(&toolbox, "search", json!({"pattern": "old|new", "path": "caf\u{e9}/\u{e4}.txt"}));
-    assert!(found.ends_with(":1: new\n"), "{found}");
+    assert!(found.ends_with("\n1:new\n"), "{found}");
     let listed = ok(&toolbox, "list_files", json!({"path": "caf\u{e9}"}));
     assert_eq!(listed.lines().count(), 2, "{listed}");
 }

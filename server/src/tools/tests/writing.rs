@@ -20,7 +20,7 @@ fn an_edit_answers_with_the_changed_lines() {
     let input = json!({"path": "src/main.rs", "old_text": "total", "new_text": "sum", "replace_all": "true"});
     assert!(ok(&toolbox, "edit_file", input).starts_with("Edited src/main.rs in 2 places."));
     assert!(ok(&toolbox, "read_file", json!({"path": "src/main.rs"})).contains("let sum = 2;"));
-    assert!(ok(&toolbox, "search", json!({"pattern": "sum = "})).contains("src/main.rs:2:"));
+    assert!(ok(&toolbox, "search", json!({"pattern": "sum = "})).contains("src/main.rs\n1=fn main() {\n2:"));
     assert!(fixture.text("src/main.rs").contains("total = 1"), "nothing is on disk before it is published");
     assert_eq!(staging.lock().unwrap().changes().len(), 1);
 }
@@ -112,7 +112,7 @@ fn files_are_written_and_deleted_in_the_overlay() {
     assert_eq!(ok(&toolbox, "list_files", json!({"path": "new"})), "new/a.rs\n");
     assert!(error(&toolbox, "read_file", json!({"path": "docs/guide.md"})).contains("does not exist"));
     assert!(ok(&toolbox, "search", json!({"pattern": "Guide"})).starts_with("No match"));
-    assert!(ok(&toolbox, "search", json!({"pattern": "^b$", "path": "new/a.rs"})).starts_with("new/a.rs:2: b"));
+    assert!(ok(&toolbox, "search", json!({"pattern": "^b$", "path": "new/a.rs"})).starts_with("new/a.rs\n2:b"));
     ok(&toolbox, "delete_file", json!({"path": "new/a.rs"}));
     assert_eq!(staging.lock().unwrap().changes().len(), 2);
 }

@@ -77,6 +77,46 @@ fn tokens_are_masked_by_their_form_wherever_they_stand() {
 }
 
 #[test]
+fn every_token_shows_a_sign_of_itself_alone() {
+    let mut tokens: Vec<String> = tokens().into_iter().map(|(_, token)| token).collect();
+    let value = "aB3dE5gH7jK9mN1pQ".repeat(6);
+    tokens.push(format!("aWs_SeCrEtKeY={}", &value[..40]));
+    tokens.push(format!("AccountKey={}==", &value[..86]));
+    for kind in ["services", "workflows", "triggers"] {
+        tokens.push(format!("https://hooks.slack.com/{kind}/{}", &value[..30]));
+    }
+    for (before, kinds, after) in [
+        ("gh", "p o u s r", "_"),
+        ("gl", "pat oas dt rt rtr cbt ptt ft imt agent wt soat ffct", "-"),
+        ("xox", "a b c e o p r s a.xoxp a.xoxb", "-"),
+        ("sk-", "proj svcacct admin None ant", "-"),
+        ("do", "o p r", "_v1_"),
+        ("shp", "at ca pa ss ua", "_"),
+        ("hv", "s b r", "."),
+        ("dckr_", "pat oat", "_"),
+        ("lin_", "api oauth", "_"),
+        ("sntry", "s u", "_"),
+        ("", "sk_live sk_test rk_live rk_test", "_"),
+    ] {
+        let hex = "0123456789abcdef".repeat(4);
+        let rest = if ["_v1_"].contains(&after) || before == "shp" { &hex } else { &value };
+        let rest = if before == "shp" {
+            &rest[..32]
+        } else if before == "dckr_" {
+            &rest[..40]
+        } else {
+            &rest[..64]
+        };
+        tokens.extend(kinds.split(' ').map(|kind| format!("{before}{kind}{after}{rest}")));
+    }
+    for token in tokens {
+        assert!(TOKENS.is_match(&token), "no form has it: {token}");
+        assert!(SIGN.is_match(&token), "no sign of it: {token}");
+    }
+    assert!(SIGN.is_match("AGE-SECRET-KEY-PQ-1") && !SIGN.is_match("let task = disk.risk(self);"));
+}
+
+#[test]
 fn only_the_secret_part_of_a_line_is_masked() {
     let secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYzzzzzzzzKEY1";
     assert_eq!(secret.len(), 40);
