@@ -114,7 +114,13 @@ fn by_text(toolbox: &Toolbox, path: &RepoPath, old: &str, new: &str, all: bool) 
 fn by_lines(toolbox: &Toolbox, path: &RepoPath, range: LineRange<'_>, new: &str) -> Result<String, ToolError> {
     let file = toolbox.read_text(path)?;
     check_masks(path, file.text(), "", new)?;
-    let edited = edit_lines(path.as_str(), (file.text(), &file.masked_text()), range, new)?;
+    let shown = file.masked_text();
+    let edited = edit_lines(path.as_str(), (file.text(), &shown), range, new)?;
+    // A secret is not shown, and so it is not replaced either, in whole or in part.
+    let (start, end) = (usize::try_from(range.start).unwrap_or(1), usize::try_from(range.end).unwrap_or(0));
+    if shown.lines().take(end).skip(start.saturating_sub(1)).any(|line| masks(line) > 0) {
+        return Err(changes_secret(path).into());
+    }
     write(toolbox, path, file.text(), &edited)
 }
 
@@ -125,14 +131,17 @@ fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: &Edited) -> Res
     }
     let changed: Vec<_> = edited.replaced.iter().cloned().zip(edited.places.iter().cloned()).collect();
     if unmasks(text, &edited.text, &changed) {
-        return Err(format!(
-            "This edit would change a part of a secret in {path} that is shown as a mask (<masked by Baton: …>), or of what \
-             stands right by it; nothing was changed. Leave the line with the mask as it is."
-        )
-        .into());
+        return Err(changes_secret(path).into());
     }
     toolbox.writing()?.write_until(path, &edited.text, &toolbox.interrupt)?;
     Ok(edit_text(path, edited) + &syntax_note(toolbox, path, Some(text), &edited.text))
+}
+
+fn changes_secret(path: &RepoPath) -> String {
+    format!(
+        "This edit would change a part of a secret in {path} that is shown as a mask (<masked by Baton: …>), or of what stands \
+         right by it; nothing was changed. Leave the line with the mask as it is."
+    )
 }
 
 /// A mask stands for a secret the model was not shown: it names no place in the file, and is never written into one.

@@ -10,6 +10,8 @@ use crate::contracts::RepoPath;
 use crate::text::{count, cut};
 
 const MOST_TEXT: usize = 64_000;
+/// Bytes of line numbers besides.
+const MOST_NUMBERS: usize = 12_000;
 const LINE: usize = 1_000;
 
 /// Read the diff.
@@ -25,7 +27,7 @@ impl Tool for ReadDiff {
     const NAME: &'static str = "read_diff";
     const DESCRIPTION: &'static str = "Read what was changed, as a unified diff: of one file, or of all. Each line that is in the \
         file now has its number there before it (number, tab, sign and text); hunks name the definition they begin in; a \
-        renamed file is one change. At most 64000 bytes at once; files that do not fit are named, to be read one by one.";
+        renamed file is one change. At most 64000 bytes at once, numbers not counted; files that do not fit are named, to be read one by one.";
     const USERS: Users = Users::Reviewers;
     const SHOWS: Shows = Shows::OwnWork;
 
@@ -121,7 +123,7 @@ fn all(diffs: &[(RepoPath, String)]) -> String {
     let mut left_out = Vec::new();
     for (path, diff) in diffs {
         let shown = one(diff);
-        if text.len() + shown.len() > MOST_TEXT && !text.is_empty() {
+        if text.len() + shown.len() > MOST_TEXT + MOST_NUMBERS && !text.is_empty() {
             left_out.push((path, diff.lines().count()));
         } else {
             text.push_str(&shown);
@@ -139,9 +141,9 @@ fn all(diffs: &[(RepoPath, String)]) -> String {
 
 fn one(diff: &str) -> String {
     let mut text = String::new();
-    let total = diff.lines().count();
+    let (total, mut own) = (diff.lines().count(), 0);
     for (index, line) in numbered_lines(diff).enumerate() {
-        if text.len() > MOST_TEXT {
+        if own > MOST_TEXT || text.len() > MOST_TEXT + MOST_NUMBERS {
             let _ = writeln!(
                 text,
                 "The diff has {}; read the file itself with read_file.",
@@ -149,6 +151,7 @@ fn one(diff: &str) -> String {
             );
             break;
         }
+        own += line.split_once('\t').map_or(line.len(), |(_, line)| line.len()) + 1;
         text.push_str(&line);
         text.push('\n');
     }

@@ -1,5 +1,6 @@
 //! What an agent may read, and the refusals it gets.
 
+use super::ignored::Ignored;
 use super::protect::{is_never, is_secret};
 use super::{Workspace, WorkspaceError, is_ignored};
 use crate::contracts::RepoPath;
@@ -130,7 +131,9 @@ pub fn readable_in_the_past(
     if workspace.is_secret_by_link(path) {
         return Ok(Err(Refused::Secret(path.clone())));
     }
-    Ok(if is_ignored(workspace, path)? { Err(Refused::Ignored(path.clone())) } else { Ok(()) })
+    // What is gone today is ignored by the rules alone.
+    let is_ignored = Ignored::of(workspace)?.is_ignored_with_parents(path.as_str())?;
+    Ok(if is_ignored { Err(Refused::Ignored(path.clone())) } else { Ok(()) })
 }
 
 /// The reason why a path may not be read by its name alone.

@@ -159,14 +159,14 @@ mod tests {
         let new = old.replace("    2", "    3");
         expect![[r#"
             diff --git a/src/a.rs b/src/b.rs
-            similarity index 83%
+            similarity index 84%
             rename from src/a.rs
             rename to src/b.rs
             --- a/src/a.rs
             +++ b/src/b.rs
             @@ -3,5 +3,5 @@ fn two() {
              }
-             
+ 
              fn two() {
             -    2
             +    3

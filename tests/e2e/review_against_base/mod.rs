@@ -118,7 +118,7 @@ fn what_a_branch_and_the_working_tree_have_beyond_the_merge_base_is_reviewed_and
         assert!(!asked.contains(not_told), "{not_told:?} is in:\n{asked}");
     }
     let diff = api.requests()[1].last_message().to_string();
-    assert!(diff.contains("-two\\\\n+2\\\\n") || diff.contains("-two\\n+2\\n"), "{diff}");
+    assert!(diff.contains("-two\\n    2\\t+2\\n"), "{diff}");
     assert!(diff.contains("+untracked") && diff.contains("-gone") && !diff.contains("secret-value"), "{diff}");
 
     let found = session.handoff(BASE_REVIEW);

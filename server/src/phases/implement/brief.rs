@@ -64,6 +64,7 @@ pub(super) fn first_message(task: &Task, own_files: Opening, about: About<'_>, n
             .push_str("Do this task of the plan, and only this one, then hand on with submit_result. Your task:\n"),
         About::Issues(issues) => {
             message.push_str(&section("review_issues", &json_text(&issues)));
+            message.push_str(BEFORE_THE_WORK);
             message.push_str(
                 "This task was done before, and a review found the issues above in its files. Fix every one of them, \
                  keep the rest as it is, and hand on with submit_result. Your task:\n",
