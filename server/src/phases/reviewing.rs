@@ -23,12 +23,11 @@ pub(super) fn first_message(run: &Run, memory: &Memory, done: &WorkDone, submit:
         context::attach(context, &mut message);
     }
     message.push_str(&section("plan", &json_text(&approved_part(plan, memory))));
-    message.push_str(&section("report", &json_text(&report_told(report))));
+    message.push_str(&section("report", &json_text(&report_told(report, &done.foreign))));
     if report.round > 1 {
         message.push_str(context::BEFORE_THE_WORK);
     }
-    review::attach_changed(&done.summaries, &mut message);
-    message.append(done.diff.clone());
+    review::attach_changed(&done.summaries, done.diff.clone(), &mut message);
     let foreign = done.foreign.reviewer_note();
     if !foreign.is_empty() {
         message.push_str(&section("done_elsewhere", &foreign));

@@ -1,15 +1,14 @@
 //! What was done in a round, as reviewing agents are shown it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::attached;
 use crate::agents::Opening;
-use crate::contracts::{ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput};
+use crate::contracts::{ImplReport, Issue, PlanOutput, RepoPath, ReviewOutput, TaskResult};
 use crate::memory::Memory;
-use crate::text::cut;
 use crate::tools::Toolbox;
 use crate::workflow::{Changes, EditorFinding, ForeignWork, PhaseError, Run, foreign_work};
 
@@ -19,7 +18,7 @@ pub(super) struct WorkDone {
     pub(super) changes: Changes,
     /// What was done by others.
     pub(super) foreign: ForeignWork,
-    /// One line a changed file, with what its agent says of it.
+    /// One line a changed file that the report does not tell of, or not as it is.
     pub(super) summaries: Vec<String>,
     /// The diff as it is attached to a first message.
     pub(super) diff: Opening,
@@ -38,11 +37,15 @@ impl WorkDone {
         changes.write_diff(run)?;
         let changes = changes.as_open(&run.workspace);
         let foreign = foreign_work(run, memory).await?;
-        let mut summaries = changes.without(|path| foreign.has(path)).summaries();
+        let reported = || memory.report.iter().flat_map(|report| &report.results).flat_map(|result| &result.changes);
+        let named = reported().map(|change| change.path.as_str());
+        let keys = run.workspace.file_keys_of(named.chain(changes.files().map(|file| file.path.as_str())));
+        let reported: HashSet<String> = reported().filter_map(|change| keys.key_of(&change.path)).collect();
+        let unreadable: HashSet<&RepoPath> =
+            changes.files().filter(|file| file.unreadable.is_some()).map(|file| &file.path).collect();
+        let is_told = |path: &RepoPath| foreign.has(path) || reported.contains(&keys.key(path));
+        let mut summaries = changes.without(|path| is_told(path) && !unreadable.contains(path)).summaries();
         summaries.extend(foreign.summaries());
-        if let Some(report) = &memory.report {
-            add_words(&mut summaries, report);
-        }
         let editor = run.editor.findings(&files(&changes, &foreign), &run.context.cancel).await;
         let diffs = diffs(&changes, &foreign);
         let toolbox = Toolbox::reviewer(run.workspace.clone(), run.store.path().clone(), diffs.clone());
@@ -56,32 +59,14 @@ impl WorkDone {
     }
 }
 
-/// Add to the line of each file what the tasks' agents say of their change.
-fn add_words(lines: &mut [String], report: &ImplReport) {
-    const LONGEST: usize = 400;
-    let mut words: HashMap<&str, Vec<String>> = HashMap::new();
-    for change in report.results.iter().flat_map(|result| &result.changes) {
-        let summary = change.summary.split_whitespace().collect::<Vec<_>>().join(" ").replace("</", "< /");
-        if !summary.is_empty() {
-            words.entry(&change.path).or_default().push(cut(&summary, LONGEST).into_owned());
-        }
-    }
-    for line in lines {
-        let said = line.split_once(": ").and_then(|(path, _)| words.get(path));
-        if let Some(said) = said.map(|said| said.join("; ")) {
-            line.push_str(": ");
-            line.push_str(&said);
-        }
-    }
-}
-
-/// The report as reviewing agents are shown it: without what they are told elsewhere (the changed files), and without what
-/// says nothing to them (hashes, times, names of logs).
-pub(super) fn report_told(report: &ImplReport) -> Value {
+/// The report as reviewing agents are shown it, without what says nothing to them: hashes, times, names of logs. Of files that
+/// others changed too, what differs is told instead of what the report says.
+pub(super) fn report_told(report: &ImplReport, foreign: &ForeignWork) -> Value {
+    let is_told = |path: &str| RepoPath::parse(path).is_ok_and(|path| !foreign.has(&path));
     let results = report.results.iter().map(|result| {
-        json!({
-            "task_id": result.task_id, "status": result.status, "notes": result.notes, "blockers": result.blockers,
-        })
+        let mut result = result.clone();
+        result.changes.retain(|change| is_told(&change.path));
+        result
     });
     let checks = report.checks.iter().map(|check| {
         let mut told = json!(check);
@@ -90,7 +75,8 @@ pub(super) fn report_told(report: &ImplReport) -> Value {
         }
         told
     });
-    json!({ "results": results.collect::<Vec<_>>(), "checks": checks.collect::<Vec<_>>() })
+    let (results, checks): (Vec<TaskResult>, Vec<Value>) = (results.collect(), checks.collect());
+    json!({ "round": report.round, "results": results, "checks": checks })
 }
 
 fn diffs(changes: &Changes, foreign: &ForeignWork) -> Vec<(RepoPath, String)> {

@@ -11,7 +11,7 @@ use crate::contracts::{
 };
 use crate::phases::context::{self, BEFORE_THE_WORK};
 use crate::phases::work_done::report_told;
-use crate::workflow::{EditorFinding, FindingLevel};
+use crate::workflow::{EditorFinding, FindingLevel, ForeignWork};
 use crate::workspace::{Excerpt, Workspace};
 
 /// What the reviewer is given to judge.
@@ -24,14 +24,14 @@ pub(super) struct Reviewed<'a> {
     pub(super) plan: &'a PlanOutput,
     /// The implementation report.
     pub(super) report: &'a ImplReport,
-    /// One line a changed file.
+    /// One line a changed file that the report does not tell of.
     pub(super) changed: &'a [String],
     /// The diff, as it is attached.
     pub(super) diff: Opening,
     /// Planned files that nobody changed, one line each.
     pub(super) unchanged: &'a [String],
-    /// What to know of work that was not done by our agents; empty where all was.
-    pub(super) elsewhere: &'a str,
+    /// Work that was not done by our agents.
+    pub(super) foreign: &'a ForeignWork,
     /// What further phases found, by their names.
     pub(super) further: &'a BTreeMap<PhaseName, Findings>,
     /// What earlier reviews of the workflow found.
@@ -55,7 +55,7 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
         context::attach(context, &mut message);
     }
     message.push_str(&section("plan", &json_text(work.plan)));
-    message.push_str(&section("report", &json_text(&report_told(work.report))));
+    message.push_str(&section("report", &json_text(&report_told(work.report, work.foreign))));
     if work.report.round > 1 {
         message.push_str(BEFORE_THE_WORK);
     }
@@ -69,8 +69,7 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
         let without = left_out("What the failing checks printed is", "the report names them");
         message.attach_text(Need::Telling, work.failing_checks, &framed, "the report names all of them", without);
     }
-    attach_changed(work.changed, &mut message);
-    message.append(work.diff);
+    attach_changed(work.changed, work.diff, &mut message);
     if !work.unchanged.is_empty() {
         message.push_str(&section("planned_but_unchanged", &first_of_many(work.unchanged)));
         message.push_str(
@@ -78,8 +77,9 @@ pub(super) fn first_message(work: Reviewed<'_>) -> Opening {
              where it is not, that is an issue.\n",
         );
     }
-    if !work.elsewhere.is_empty() {
-        message.push_str(&section("done_elsewhere", work.elsewhere));
+    let elsewhere = work.foreign.reviewer_note();
+    if !elsewhere.is_empty() {
+        message.push_str(&section("done_elsewhere", &elsewhere));
     }
     attach_editor(work.findings, &mut message);
     for (phase, found) in work.further {
@@ -173,10 +173,15 @@ pub(in crate::phases) fn dismissed_section(dismissed: &[Issue], dismissals: &[Di
     )
 }
 
-/// One line a changed file.
-pub(in crate::phases) fn attach_changed(changed: &[String], message: &mut Opening) {
-    let changed = if changed.is_empty() { "No file was changed.".to_owned() } else { changed.join("\n") };
-    attach_list("changed_files", "The list of changed files is", &changed, message);
+/// The changed files that the report does not tell of, one line each, and the diff.
+pub(in crate::phases) fn attach_changed(changed: &[String], diff: Opening, message: &mut Opening) {
+    if !changed.is_empty() {
+        attach_list("changed_files", "The list of changed files is", &changed.join("\n"), message);
+    }
+    if diff.is_empty() && changed.is_empty() {
+        message.push_str(&section("changed_files", "No file was changed."));
+    }
+    message.append(diff);
 }
 
 fn attach_list(name: &str, what: &str, listed: &str, message: &mut Opening) {

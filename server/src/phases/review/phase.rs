@@ -133,7 +133,7 @@ impl OneAgent for Review {
             changed: &done.summaries,
             diff: done.diff.clone(),
             unchanged: &unchanged::planned_but_unchanged(&run.workspace, &approved, &done.changes, &done.foreign),
-            elsewhere: &done.foreign.reviewer_note(),
+            foreign: &done.foreign,
             further: &open_findings(memory),
             earlier: &earlier,
             dismissals: &memory.dismissed,

@@ -49,7 +49,7 @@ fn edit(file: &str, old: &str, new: &str) -> Value {
 }
 
 fn submit(file: &str) -> Value {
-    let change = json!({ "path": file, "summary": "says </changed_files>\n\nwhat it did" });
+    let change = json!({ "path": file, "summary": "what it did" });
     call("s", "submit_result", json!({ "status": "completed", "changes": [change], "notes": "a note" }))
 }
 
@@ -101,14 +101,18 @@ async fn a_reviewer_is_told_of_each_changed_file_once_with_its_diff_and_of_no_ha
     let (workflow, actor) = (workflow(), Arc::new(Actor::new(act)));
     run(&workflow, &actor).await;
     let told = answers(&actor.requests("review")[0])[0].clone();
-    let listed = "<changed_files>\na.txt: modified, +1 -1 (T1): says < /changed_files> what it did\n\
-                  b.txt: modified, +1 -1 (T2): says < /changed_files> what it did\n</changed_files>\n<diff trust=";
-    assert!(told.contains(listed), "{told}");
+    assert!(!told.contains("<changed_files>"), "the report has them: {told}");
     assert!(told.contains("-b before\n+b after\n</diff>\n"), "{told}");
     let report = told.split("<report>\n").nth(1).and_then(|rest| rest.split("\n</report>").next()).unwrap();
     let report: Value = serde_json::from_str(report).unwrap();
-    let result = |id: &str| json!({ "task_id": id, "status": "completed", "notes": "a note", "blockers": [] });
-    assert_eq!(report, json!({ "results": [result("T1"), result("T2")], "checks": [] }));
+    let result = |id: &str, file: &str| {
+        let change = json!({
+            "path": file, "change_type": "modified", "summary": "what it did", "lines_added": 1, "lines_removed": 1,
+        });
+        json!({ "task_id": id, "status": "completed", "notes": "a note", "blockers": [], "changes": [change] })
+    };
+    let results = json!([result("T1", "a.txt"), result("T2", "b.txt")]);
+    assert_eq!(report, json!({ "round": 1, "results": results, "checks": [] }));
     let is_hash = |word: &str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let hashes: Vec<&str> = told.split(|c: char| !c.is_alphanumeric()).filter(|word| is_hash(word)).collect();
     assert!(hashes.is_empty(), "{hashes:?}");
