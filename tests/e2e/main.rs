@@ -44,6 +44,7 @@ mod ollama;
 mod openai;
 mod paths;
 mod phase_table;
+mod quick;
 mod quoted_keys;
 mod quotes;
 mod review_against_base;

@@ -81,6 +81,9 @@ pub struct RunArgs {
     /// What should be done, in your words [default: an unfinished workflow, else .agent_memory/task.md]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = task)]
     pub task: Option<String>,
+    /// Make context and plan in one conversation: for a small task, of at most three files
+    #[arg(long, conflicts_with_all = ["phase", "only", "fix"])]
+    pub quick: bool,
     /// Run this one phase, even if its result exists; it and the later ones go to history
     #[arg(long, value_name = "PHASE", value_parser = PhaseName::read)]
     pub phase: Option<PhaseName>,
@@ -284,7 +287,8 @@ Start with:
 Settings stand in baton.toml, in your own baton/config.toml and in BATON_... variables.";
 
 const RUN_HELP: &str = "\
-With an unfinished workflow, `baton run` resumes it. At the gate, on a terminal, you approve the plan,
+With an unfinished workflow, `baton run` resumes it; with --quick it is refused. A quick workflow gathers the
+context and plans in one conversation, one task of at most three files; the gate, the checks and the review stay. At the gate, on a terminal, you approve the plan,
 ask for changes, edit it or reject it; elsewhere the run ends and waits for `baton approve`.
 
 Exit codes:
@@ -527,6 +531,7 @@ mod tests {
                         --model fast=ollama:a --model powerful=openai:b:c --timeout 1h30m --json");
         let expected = RunArgs {
             task: Some("Fix".to_owned()),
+            quick: false,
             phase: Some(IMPLEMENT),
             only: Some(vec!["T1".to_owned(), "T3".to_owned()]),
             fix: None,
@@ -541,6 +546,7 @@ mod tests {
         };
         assert_eq!(args, expected);
         assert_eq!(run("baton run").task, None);
+        assert!(run("baton run --quick --task Fix").quick);
         assert_eq!(run("baton run --fix a1,b2").fix, Some(vec!["a1".to_owned(), "b2".to_owned()]));
     }
 
@@ -662,6 +668,8 @@ mod tests {
             ("baton run --only T1,../x", "no task id"),
             ("baton run --only T1 --phase plan", "--phase implement"),
             ("baton run --reset --phase review", "--reset"),
+            ("baton run --quick --phase plan", "--quick"),
+            ("baton run --quick --only T1", "--quick"),
             ("baton run --provider antropic", "'anthropic'"),
             ("baton run --model gpt", "as in fast=ollama"),
             ("baton review --base x --model powerfull=a:b", "did you mean powerful?"),

@@ -265,7 +265,7 @@ fn goal(args: &RunArgs) -> Goal {
         (Some(issues), ..) => Goal::Fix { issues: issues.clone() },
         (None, Some(IMPLEMENT), Some(ids)) => Goal::Tasks { ids: ids.clone(), task },
         (None, Some(named), _) => Goal::Phase { phase: named, task, reset },
-        (None, None, only) => Goal::Go { task, reset, only: only.clone() },
+        (None, None, only) => Goal::Go { task, reset, only: only.clone(), quick: args.quick },
     }
 }
 
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(goal(&["--task", "Do it"]), Goal::of_task("Do it"));
         assert_eq!(
             goal(&["--reset", "--only", "T1,T3"]),
-            Goal::Go { task: None, reset: true, only: Some(ids(&["T1", "T3"])) }
+            Goal::Go { task: None, reset: true, only: Some(ids(&["T1", "T3"])), quick: false }
         );
         assert_eq!(
             goal(&["--phase", "context", "--task", "Do it", "--reset"]),

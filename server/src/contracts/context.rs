@@ -36,6 +36,19 @@ pub struct ContextOutput {
     #[serde(default, deserialize_with = "null_as_default")]
     #[schemars(with = "Option<Vec<String>>")]
     pub files_out_of_scope: Vec<String>,
+    /// How large the work is: `small` where one task in at most three files does all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<TaskSize>,
+}
+
+/// How large the work of a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskSize {
+    /// One task in at most three files does all of it.
+    Small,
+    /// It takes more.
+    Normal,
 }
 
 /// One file of a [`ContextOutput`].

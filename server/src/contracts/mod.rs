@@ -24,6 +24,7 @@ mod plan_markdown;
 mod plan_results;
 mod plan_rules;
 mod proof;
+mod quick;
 mod quote;
 mod repo_path;
 mod report;
@@ -35,7 +36,7 @@ mod usage;
 
 pub use acceptance::Acceptance;
 pub use approval::{Approval, ApprovedBy, Decision};
-pub use context::{ContextOutput, Dependency, Relevance, RelevantFile};
+pub use context::{ContextOutput, Dependency, Relevance, RelevantFile, TaskSize};
 pub use dismissed::{Dismissal, Dismissed};
 pub use fault::{Fault, JsonText, Position};
 pub use file_glob::{BadGlob, FileGlob};
@@ -56,6 +57,7 @@ pub use plan_markdown::{plan_markdown, plan_markdown_with_results};
 pub use plan_results::PlanResults;
 pub use plan_rules::{PathKind, PlanStage, check_plan, is_task_id, plan_layers};
 pub use proof::CriteriaCount;
+pub use quick::{MAX_QUICK_FILES, QuickOutput};
 pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{

@@ -17,7 +17,7 @@ pub trait Handoff: Serialize + DeserializeOwned + JsonSchema {
     const NAME: &'static str;
     /// Its file in the memory folder.
     const FILE: &'static str;
-    /// Properties that the server fills and a model is never asked for; a dot goes into the items of a list.
+    /// Properties that the server fills and a model is never asked for; a dot goes into an object, or the items of a list.
     const SERVER_FILLED: &'static [&'static str];
 }
 
@@ -116,8 +116,10 @@ fn remove_property(schema: &mut Value, path: &str) {
         }
         return;
     };
-    if let Some(items) = schema.pointer_mut(&format!("/properties/{name}/items")) {
-        remove_property(items, rest);
+    let items = format!("/properties/{name}/items");
+    let inner = if schema.pointer(&items).is_some() { items } else { format!("/properties/{name}") };
+    if let Some(inner) = schema.pointer_mut(&inner) {
+        remove_property(inner, rest);
     }
 }
 
@@ -265,8 +267,14 @@ mod tests {
         assert_eq!(
             written(&submit_schema::<ContextOutput>()),
             "task_description relevant_files(path summary relevance ranges) dependencies(name version usage) existing_patterns \
-             constraints files_in_scope files_out_of_scope"
+             constraints files_in_scope files_out_of_scope size?"
         );
+        let quick = submit_schema::<crate::contracts::QuickOutput>();
+        let parts = |name: &str| written(&quick["properties"][name]);
+        assert_eq!(parts("plan"), written(&submit_schema::<PlanOutput>()), "a quick plan is a plan");
+        let context = written(&submit_schema::<ContextOutput>());
+        assert_eq!(format!("{} size?", parts("context")), context, "and a context");
+        assert_eq!(written(&quick).split('(').next(), Some("context"));
         assert_eq!(
             written(&submit_schema::<PlanOutput>()),
             "approach_summary risks tasks(id title description files_to_modify files_to_create files_to_delete depends_on \

@@ -5,6 +5,8 @@
 pub const TASK: &str = "task.md";
 /// The plan as people read it.
 pub const PLAN_MARKDOWN: &str = "plan.md";
+/// There while context and plan are made in one conversation, or were.
+pub const QUICK_MARK: &str = "quick.md";
 /// In an entry of `history/`: what the user wants changed about the plan in that entry. In the memory folder: where the
 /// user writes it.
 pub(super) const FEEDBACK: &str = "feedback.md";

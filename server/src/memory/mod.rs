@@ -33,7 +33,7 @@ mod tells;
 pub use answers::LastAnswer;
 pub use check_trust::{CheckTrust, TrustedCheck};
 pub use error::{FileFaults, MemoryError};
-pub use files::{PLAN_MARKDOWN, TASK};
+pub use files::{PLAN_MARKDOWN, QUICK_MARK, TASK};
 pub use folder::{check_folder, is_memory_folder};
 pub use history::SetAside;
 pub use journal::{EventLog, RunHistory, Transcript, TranscriptLine, request_digest};

@@ -14,6 +14,11 @@ impl Memory {
         self.begun || self.context.is_some() || self.has_plan()
     }
 
+    /// Whether context and plan are still to be made in one conversation. A plan that is made anew is made by the planner.
+    pub fn plans_quickly(&self) -> bool {
+        self.quick && self.task.is_some() && !self.has_plan() && self.revision.is_none()
+    }
+
     /// The task, or what a context from elsewhere, or failing that the plan to be changed, says it is.
     pub fn task_text(&self) -> String {
         let restated = || self.context.as_ref().map(|context| context.task_description.clone());

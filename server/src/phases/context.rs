@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::run_one::{OneAgent, Work, run_one, toolbox};
 use crate::agents::{AgentError, Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{ContextOutput, Handoff, HandoffFile, PhaseName, RepoPath, parse};
-use crate::memory::Memory;
+use crate::memory::{Memory, QUICK_MARK};
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
+use crate::tools::Toolbox;
 use crate::workflow::{CONTEXT, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
 use crate::workspace::Workspace;
 
@@ -34,7 +35,7 @@ impl Phase for Context {
     }
 
     fn files(&self) -> &'static [HandoffFile] {
-        const { &[HandoffFile::of::<ContextOutput>()] }
+        const { &[HandoffFile::of::<ContextOutput>(), HandoffFile::text(QUICK_MARK)] }
     }
 
     fn handoff(&self) -> &'static str {
@@ -93,9 +94,8 @@ impl OneAgent for Context {
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ContextOutput>, ()), PhaseError> {
         let task = memory.task.clone().unwrap_or_default();
         let toolbox = toolbox(run, self, Vec::new());
-        let listed = toolbox.call_aside("list_files", &serde_json::json!({}), &run.context.cancel).await;
-        let listed = with_line_counts(run, listed.ok_or(AgentError::Cancelled)?.text).await;
-        let first_message = first_message(&task, &run.workspace, &listed);
+        let mut first_message = surroundings(&task, run, &toolbox).await?;
+        first_message.push_str("Gather the context for this task and hand it on with submit_context.");
         Ok((Work::Ask { first_message, toolbox }, ()))
     }
 
@@ -143,8 +143,15 @@ async fn with_line_counts(run: &Run, listed: String) -> String {
     counted.await.unwrap_or(fallback)
 }
 
-/// The agent's first message: the task, the files there are, the repository's own conventions.
-fn first_message(task: &str, workspace: &Workspace, listed: &str) -> Opening {
+/// What an agent that knows nothing of the workspace is given first: the task, the files there are, the repository's own
+/// conventions.
+pub(super) async fn surroundings(task: &str, run: &Run, toolbox: &Toolbox) -> Result<Opening, PhaseError> {
+    let listed = toolbox.call_aside("list_files", &serde_json::json!({}), &run.context.cancel).await;
+    let listed = with_line_counts(run, listed.ok_or(AgentError::Cancelled)?.text).await;
+    Ok(opening(task, &run.workspace, &listed))
+}
+
+fn opening(task: &str, workspace: &Workspace, listed: &str) -> Opening {
     let mut message = Opening::from(section("task", task));
     let framed = |text: &str| section("files", text);
     let way = "list_files shows the rest";
@@ -160,7 +167,6 @@ fn first_message(task: &str, workspace: &Workspace, listed: &str) -> Opening {
         let without = left_out(&format!("The repository's conventions in {file} are"), "read the file");
         message.attach(Need::Helpful, whole, [without]);
     }
-    message.push_str("Gather the context for this task and hand it on with submit_context.");
     message
 }
 
@@ -168,7 +174,7 @@ fn first_message(task: &str, workspace: &Workspace, listed: &str) -> Opening {
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<ContextOutput, Vec<String>> {
+pub(super) fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<ContextOutput, Vec<String>> {
     let mut context: ContextOutput =
         parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let mut faults = Vec::new();

@@ -12,6 +12,7 @@ mod further;
 mod implement;
 mod placing;
 mod plan;
+mod quick;
 mod review;
 mod reviewing;
 mod run_one;

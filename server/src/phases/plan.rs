@@ -10,7 +10,8 @@ use super::run_one::{OneAgent, Work, run_one, toolbox};
 use super::{attached, context};
 use crate::agents::{Need, Opening, fault_text, json_text, left_out, section, submit_tool};
 use crate::contracts::{
-    Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, PlanStage, RepoPath, Task, check_plan, parse,
+    Approval, ContextOutput, Handoff, HandoffFile, PhaseName, PlanOutput, PlanStage, RepoPath, Task, TaskSize,
+    check_plan, parse,
 };
 use crate::memory::{Memory, PLAN_MARKDOWN, Revision, SetAside};
 use crate::models::{Tier, ToolSpec};
@@ -139,6 +140,9 @@ fn first_message(task: &str, context: Option<&ContextOutput>, ranges: Opening, r
     }
     message.append(ranges);
     let Some(Revision { plan, review, feedback, .. }) = revision else {
+        if context.is_some_and(|context| context.size == Some(TaskSize::Small)) {
+            message.push_str("The work is small: make one task of it, unless the code shows that this was wrong.\n");
+        }
         message.push_str("Plan this task and hand the plan on with submit_plan.");
         return message;
     };
@@ -180,7 +184,12 @@ fn cut(text: &str) -> &str {
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-fn accept(input: Value, workspace: &Workspace, version: u32, now: Timestamp) -> Result<PlanOutput, Vec<String>> {
+pub(super) fn accept(
+    input: Value,
+    workspace: &Workspace,
+    version: u32,
+    now: Timestamp,
+) -> Result<PlanOutput, Vec<String>> {
     let text = input.to_string();
     let mut plan: PlanOutput = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let stands = |path: &RepoPath| workspace.path_kind(path);

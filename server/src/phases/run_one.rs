@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::agents::{Accept, AgentError, Brief, Opening, SubmitTry, converse};
-use crate::contracts::{Complexity, Handoff, RepoPath};
+use crate::contracts::{Complexity, Handoff, PhaseName, RepoPath};
 use crate::memory::Memory;
 use crate::models::ToolSpec;
 use crate::tools::Toolbox;
@@ -146,7 +146,7 @@ pub(super) async fn run_one<P: OneAgent>(
                 true => one.accept_last(run, &material, input),
                 false => one.accept(run, &material, input),
             };
-            converse_to_handoff(run, phase, &brief, &accept).await?
+            converse_to_handoff(run, name, &brief, &accept).await?
         }
     };
     let handoff = one.complete(run, memory, &material, handoff)?;
@@ -161,13 +161,13 @@ pub(super) async fn run_one<P: OneAgent>(
 
 /// Converse with a phase's agent until it hands on. A conversation that failed is closed: the next start asks anew instead
 /// of replaying the failure from the journal.
-async fn converse_to_handoff<T: Send>(
+pub(super) async fn converse_to_handoff<T: Send>(
     run: &Arc<Run>,
-    phase: &dyn Phase,
+    phase: PhaseName,
     brief: &Brief,
     accept: Accept<'_, T>,
 ) -> Result<T, PhaseError> {
-    let end = converse(&run.context, brief, accept, &report_activity(run, phase.name(), None)).await;
+    let end = converse(&run.context, brief, accept, &report_activity(run, phase, None)).await;
     if end.as_ref().is_err_and(AgentError::ends_conversation) {
         close_agent(run, &brief.agent)?;
     }

@@ -39,7 +39,7 @@ pub use run::phase::Policy;
 pub use run::phase::Run;
 pub use run::phase::{Phase, Phases, Table};
 pub use run::phase_kinds::{PhaseEnd, TierRule, Titles, ToolSet};
-pub use run::phase_names::{CONTEXT, IMPLEMENT, PLAN, REVIEW};
+pub use run::phase_names::{CONTEXT, IMPLEMENT, PLAN, QUICK, REVIEW};
 pub use run::prompts::Prompts;
 pub use run::question::{Approver, CheckAnswer, FaultyGate, Gate, GateAnswer, GateTask};
 pub use run::question::{GateContent, TierModel};

@@ -16,8 +16,8 @@ use crate::workflow::{CONTEXT, Goal, IMPLEMENT, PLAN, REVIEW};
 
 /// Take a task through all phases, or continue with the current one.
 pub(super) async fn workflow(folder: &Arc<Folder>, arguments: WorkflowArguments) -> Result<Value, Refused> {
-    let WorkflowArguments { task, reset, approval, allow_more } = arguments;
-    let goal = Goal::Go { task, reset: reset.unwrap_or_default(), only: None };
+    let WorkflowArguments { task, reset, quick, approval, allow_more } = arguments;
+    let goal = Goal::Go { task, reset: reset.unwrap_or_default(), only: None, quick: quick.unwrap_or_default() };
     if allow_more == Some(true) {
         let more = Allowance::more(&folder.files().await?.settings);
         folder.allowed().raise(more);

@@ -14,9 +14,13 @@ pub(crate) struct CommandNames {
     titles: HashMap<String, String>,
 }
 
+/// A client that has a command of its own for this says so under [`QUICK_TITLE`].
+const QUICK_LINE: &str = "baton run --quick";
+const QUICK_TITLE: &str = "baton.workflow.quick";
+
 /// A command line as messages write it, between backticks: how it begins, and the server's command that does the same.
 /// The longest beginning counts.
-const COMMAND_LINES: [(&str, &str); 22] = [
+const COMMAND_LINES: [(&str, &str); 23] = [
     ("baton accept", "baton.accept"),
     ("baton approve", "baton.approve"),
     ("baton approve --only", "baton.approve with tasks"),
@@ -33,6 +37,7 @@ const COMMAND_LINES: [(&str, &str); 22] = [
     ("baton rollback --undo", "baton.rollback with {\"undo\": true}"),
     ("baton run", "baton.workflow"),
     ("baton run --fix", "baton.fixIssue"),
+    (QUICK_LINE, "baton.workflow with {\"quick\": true}"),
     ("baton run --reset", "baton.workflow with {\"reset\": true}"),
     ("baton run --task", "baton.workflow with a task"),
     ("baton status", "baton.status"),
@@ -55,7 +60,11 @@ impl CommandNames {
         if !text.contains("baton") {
             return Cow::Borrowed(text);
         }
-        Cow::Owned(self.with_titles(&without_command_lines(text)))
+        let text = match self.titles.get(QUICK_TITLE) {
+            Some(title) => Cow::Owned(text.replace(&format!("`{QUICK_LINE}`"), title)),
+            None => Cow::Borrowed(text),
+        };
+        Cow::Owned(self.with_titles(&without_command_lines(&text)))
     }
 
     /// The server's commands replaced by the client's titles.

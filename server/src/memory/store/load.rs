@@ -13,7 +13,7 @@ use crate::contracts::{
     ReviewOutput, Round, Task, check_plan, over_limit, read,
 };
 use crate::memory::error::{FileFaults, MemoryError};
-use crate::memory::files::FEEDBACK;
+use crate::memory::files::{FEEDBACK, QUICK_MARK};
 use crate::memory::history;
 use crate::memory::plan_lock::digest;
 
@@ -54,6 +54,8 @@ pub struct Memory {
     pub repair_rounds: u32,
     /// What the next plan has to answer to.
     pub revision: Option<Revision>,
+    /// Whether it began as a quick workflow: its context and plan are made in one conversation.
+    pub quick: bool,
     /// Whether a run of this workflow has begun.
     pub begun: bool,
     /// Which of the paths in plan and review name the same file.
@@ -193,6 +195,7 @@ impl Store {
             voided => memory.voided = voided,
         }
         self.read_history(&past, &mut memory);
+        memory.quick = self.has(QUICK_MARK);
         memory.begun = !self.workflow_runs()?.is_empty();
         memory.keys = self.file_keys(&memory);
         Ok((memory, faults))

@@ -5,13 +5,15 @@ use std::io;
 use super::handle::Store;
 use crate::contracts::{Fault, MAX_MARKDOWN_BYTES, MAX_TEXT_BYTES};
 use crate::memory::error::{FileFaults, MemoryError};
-use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, TASK};
+use crate::memory::files::{FEEDBACK, PLAN_MARKDOWN, QUICK_MARK, TASK};
 use crate::memory::task_text::{self, tidied};
 
 /// The template of task.md, which counts as no task.
 const TASK_TEMPLATE: &str = "# Task\n\nWrite here, in your own words, what is to be done, and save this file.\n";
 /// The template of feedback.md.
 const FEEDBACK_TEMPLATE: &str = "# What should be different about the plan?\n\nWrite it here and save this file.\n";
+
+const QUICK_TEXT: &str = "This is a quick workflow: its context and plan are made in one conversation.\n";
 
 impl Store {
     /// The task; `None`, with a fault, if task.md cannot be read or is not text.
@@ -28,6 +30,14 @@ impl Store {
     /// When the file cannot be written.
     pub fn write_task(&self, task: &str) -> Result<(), MemoryError> {
         self.replace(TASK, format!("{}\n", tidied(task)).as_bytes(), 0o644)
+    }
+
+    /// Marks the workflow as a quick one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn begin_quick(&self) -> Result<(), MemoryError> {
+        self.replace(QUICK_MARK, QUICK_TEXT.as_bytes(), 0o644)
     }
 
     /// Makes sure that there is a task.md to write in: a missing or blank one is created from a template, which counts

@@ -29,7 +29,7 @@ use crate::workflow::run::goal::Goal;
 use crate::workflow::run::outcome::Outcome;
 use crate::workflow::run::phase::{Phases, Policy, Run};
 use crate::workflow::run::phase_kinds::PhaseEnd;
-use crate::workflow::run::phase_names::{CONTEXT, IMPLEMENT, PLAN, REVIEW};
+use crate::workflow::run::phase_names::{CONTEXT, IMPLEMENT, PLAN, QUICK, REVIEW};
 use crate::workspace::Base;
 
 /// Take steps until there is an outcome. With a `base` the run is the review against it, and no workflow.
@@ -163,13 +163,19 @@ async fn step(run: &Arc<Run>, memory: &Memory, next: Next) -> Step {
 
 /// Run a phase, and end the run where it was asked for this one.
 async fn run_phase(run: &Arc<Run>, memory: &Memory, name: PhaseName) -> Step {
-    let Some(phase) = run.policy.phases.get(name) else {
+    let phases = &run.policy.phases;
+    // A phase that is asked for by name is that phase.
+    let acting = if run.goal.last_phase().is_some() { phases.get(name) } else { phases.acting(name, memory) };
+    let Some(phase) = acting else {
         return in_phase(name, Err(PhaseError::Internal(format!("there is no phase {name}"))));
     };
+    let is_quick = phase.name() == QUICK;
+    // What stands for several phases begins with the first of them.
+    let name = if is_quick { CONTEXT } else { name };
     let end = phase.run(run, memory).await;
     // Also after a failure, which leaves what was published by then.
     if phase.has_checkpoint() && (end.is_ok() || phase.changes_files()) {
-        checkpoints::record(run, name).await;
+        checkpoints::record(run, if is_quick { PLAN } else { name }).await;
     }
     match in_phase(name, end)? {
         PhaseEnd::Done => {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::checks::GateChecks;
 use crate::config::Settings;
 use crate::contracts::{
-    Estimate, FlaggedFile, GateFacts, PlanOutput, PlanResults, ProtectedFile, RepoPath, Task, Usage, plan_markdown,
-    plan_markdown_with_results,
+    Estimate, FlaggedFile, GateFacts, PlanOutput, PlanResults, ProtectedFile, RepoPath, Task, TaskSize, Usage,
+    plan_markdown, plan_markdown_with_results,
 };
 use crate::memory::{LoadedPlan, Memory, MemoryError, Store};
 use crate::models::{Models, Tier};
@@ -54,7 +54,7 @@ impl GateSources<'_> {
         let models = self.models.map(tier_models).unwrap_or_default();
         let plan_sha256 = loaded.sha256.clone();
         // plan.md has none of these; the caller adds what it knows of the memory.
-        let warnings = self.unsaved_warning(plan).into_iter().collect();
+        let warnings = self.unsaved_warning(plan).into_iter().chain(quick_hint(memory)).collect();
         GateContent {
             plan_sha256,
             markdown,
@@ -139,6 +139,13 @@ impl GateSources<'_> {
             estimate: None,
         }
     }
+}
+
+/// That a task as small as this one needs no two phases before the gate.
+fn quick_hint(memory: &Memory) -> Option<String> {
+    let is_small = memory.context.as_ref().is_some_and(|context| context.size == Some(TaskSize::Small));
+    is_small
+        .then(|| "A small task: next time `baton run --quick` plans one like it in a single conversation.".to_owned())
 }
 
 /// What the plan asks the user.

@@ -12,6 +12,8 @@ pub enum Goal {
         reset: bool,
         /// Of the plan's tasks, implement only these.
         only: Option<Vec<String>>,
+        /// Begin a quick workflow: context and plan are made in one conversation.
+        quick: bool,
     },
     /// Run this one phase, even if its output exists.
     Phase {
@@ -67,7 +69,7 @@ pub struct Request {
 impl Default for Goal {
     /// The workflow at hand goes on.
     fn default() -> Self {
-        Self::Go { task: None, reset: false, only: None }
+        Self::Go { task: None, reset: false, only: None, quick: false }
     }
 }
 
@@ -80,7 +82,7 @@ impl From<Goal> for Request {
 impl Goal {
     /// Take this task to its outcome.
     pub fn of_task(task: impl Into<String>) -> Self {
-        Self::Go { task: Some(task.into()), reset: false, only: None }
+        Self::Go { task: Some(task.into()), reset: false, only: None, quick: false }
     }
 
     /// The task in the user's words, where the start brings one.

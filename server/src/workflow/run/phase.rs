@@ -111,13 +111,18 @@ pub trait Phase: Send + Sync {
 pub struct Table {
     /// The rows.
     pub rows: &'static [&'static dyn Phase],
+    /// What stands for the phases up to the plan in a quick workflow: one conversation.
+    pub quick: &'static dyn Phase,
     /// Makes a row of a phase from the user's configuration. It lives as long as the process.
     pub further: fn(&UserPhase) -> &'static dyn Phase,
 }
 
 /// The phases that there are, in their order: those of the [`Table`], and the user's own ones.
 #[derive(Clone)]
-pub struct Phases(Arc<[&'static dyn Phase]>);
+pub struct Phases {
+    rows: Arc<[&'static dyn Phase]>,
+    quick: &'static dyn Phase,
+}
 
 /// The settings the decision depends on.
 #[derive(Debug, Clone)]
@@ -161,29 +166,40 @@ impl Table {
         let mut rows = self.rows.to_vec();
         let review = rows.iter().position(|row| row.name() == REVIEW).unwrap_or(rows.len());
         rows.splice(review..review, further.iter().map(self.further));
-        Phases(rows.into())
+        Phases { rows: rows.into(), quick: self.quick }
     }
 }
 
 impl Phases {
     /// All of them, in their order.
     pub fn all(&self) -> &[&'static dyn Phase] {
-        &self.0
+        &self.rows
+    }
+
+    /// What does the work of a phase: in a quick workflow one conversation does that of all phases up to the plan.
+    pub fn acting(&self, name: PhaseName, memory: &Memory) -> Option<&'static dyn Phase> {
+        let is_before_gate = self.until_plan().iter().any(|phase| phase.name() == name);
+        if is_before_gate && memory.plans_quickly() { Some(self.quick) } else { self.get(name) }
     }
 
     /// The label of the one agent of a phase.
-    pub fn agent_of(&self, name: PhaseName, _memory: &Memory) -> String {
-        name.to_string()
+    pub fn agent_of(&self, name: PhaseName, memory: &Memory) -> String {
+        self.acting(name, memory).map_or(name, |phase| phase.name()).to_string()
+    }
+
+    /// All of them, and what stands for some of them.
+    pub fn with_stand_ins(&self) -> impl Iterator<Item = &'static dyn Phase> {
+        self.rows.iter().copied().chain([self.quick])
     }
 
     /// Their names, in their order.
     pub fn names(&self) -> impl Iterator<Item = PhaseName> {
-        self.0.iter().map(|phase| phase.name())
+        self.rows.iter().map(|phase| phase.name())
     }
 
     /// The phase of a name.
     pub fn get(&self, name: PhaseName) -> Option<&'static dyn Phase> {
-        self.0.iter().copied().find(|phase| phase.name() == name)
+        self.rows.iter().copied().find(|phase| phase.name() == name)
     }
 
     /// The name of a phase that was asked for.
@@ -200,17 +216,17 @@ impl Phases {
 
     /// The files they write to the memory folder.
     pub fn handoffs(&self) -> Handoffs {
-        Handoffs::new(self.0.iter().map(|phase| PhaseFiles { phase: phase.name(), files: phase.files() }))
+        Handoffs::new(self.rows.iter().map(|phase| PhaseFiles { phase: phase.name(), files: phase.files() }))
     }
 
     /// Those up to the plan, which the gate follows.
     pub fn until_plan(&self) -> &[&'static dyn Phase] {
-        &self.0[..self.after_plan_at()]
+        &self.rows[..self.after_plan_at()]
     }
 
     /// Those behind the gate.
     pub fn after_plan(&self) -> &[&'static dyn Phase] {
-        &self.0[self.after_plan_at()..]
+        &self.rows[self.after_plan_at()..]
     }
 
     /// Whether a phase takes what was implemented for a fact: it comes after the gate and changes no file.
@@ -219,21 +235,21 @@ impl Phases {
     }
 
     fn after_plan_at(&self) -> usize {
-        self.0.iter().position(|phase| phase.name() == PLAN).map_or(0, |plan| plan + 1)
+        self.rows.iter().position(|phase| phase.name() == PLAN).map_or(0, |plan| plan + 1)
     }
 
     /// The prompts that come with them.
     pub fn prompts(&self) -> Prompts {
-        let beside = self.0.iter().flat_map(|phase| phase.prompts_beside()).copied();
-        Prompts::built_in(self.0.iter().map(|phase| (phase.name(), phase.prompt())).chain(beside))
+        let beside = self.rows.iter().flat_map(|phase| phase.prompts_beside()).copied();
+        Prompts::built_in(self.with_stand_ins().map(|phase| (phase.name(), phase.prompt())).chain(beside))
     }
 
     /// From where to where a phase takes the progress of a run, in percent. The last percent is the end of the run.
     pub fn progress(&self, name: PhaseName) -> Option<(f64, f64)> {
-        let at = self.0.iter().position(|phase| phase.name() == name)?;
+        let at = self.rows.iter().position(|phase| phase.name() == name)?;
         let weight = |phases: &[&'static dyn Phase]| phases.iter().map(|phase| f64::from(phase.weight())).sum::<f64>();
-        let percent = |part: f64| part * 99.0 / weight(&self.0).max(1.0);
-        Some((percent(weight(&self.0[..at])), percent(weight(&self.0[..=at]))))
+        let percent = |part: f64| part * 99.0 / weight(&self.rows).max(1.0);
+        Some((percent(weight(&self.rows[..at])), percent(weight(&self.rows[..=at]))))
     }
 }
 

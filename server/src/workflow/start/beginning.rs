@@ -57,6 +57,8 @@ pub(crate) enum Preparation {
     SetFilesAside(Vec<&'static str>),
     /// Write the task.
     WriteTask(String),
+    /// Mark the workflow as a quick one.
+    BeginQuick,
 }
 
 impl Preparation {
@@ -74,6 +76,7 @@ impl Preparation {
             Self::Accept(because) => accept::accept(store, memory, because.as_deref())?,
             Self::SetFilesAside(files) => drop(store.set_aside(SetAside::Phase, &files)?),
             Self::WriteTask(task) => drop(store.write_task(&task)?),
+            Self::BeginQuick => store.begin_quick()?,
         }
         Ok(())
     }
@@ -112,7 +115,14 @@ impl Beginning {
                 let because = dismiss::reason(because.as_deref())?;
                 Ok(Self { needs_model: false, ..Self::with(vec![Preparation::Accept(because)]) })
             }
-            Goal::Go { only, .. } => go(memory, goal, only.as_deref(), policy, now),
+            Goal::Go { only, quick, .. } => {
+                let mut beginning = go(memory, goal, only.as_deref(), policy, now)?;
+                if *quick {
+                    check_quick(memory, goal, &next_phase(memory, policy, now))?;
+                    beginning.steps.push(Preparation::BeginQuick);
+                }
+                Ok(beginning)
+            }
             Goal::Phase { phase, .. } => {
                 let task = TaskAtHand::of(memory, goal, &next_phase(memory, policy, now))?;
                 let first = named(&policy.phases, *phase, memory, &task)?;
@@ -183,6 +193,23 @@ fn go(
     let only = only.filter(|_| memory.plan.is_some() && !task.is_fresh());
     let first = only.map(|only| Preparation::LimitToTasks(only.to_vec()));
     Ok(Beginning { needs_model, ..Beginning::with(task.around(first)) })
+}
+
+/// Whether a quick workflow can begin: none that is unfinished stands in its place, and there is a task.
+fn check_quick(memory: &Memory, goal: &Goal, next: &Next) -> Result<(), StartError> {
+    let usage = |message: &str| Err(StartError::Usage(message.to_owned()));
+    let is_finished = matches!(next, Next::Merged | Next::Rejected);
+    match (goal.resets(), is_finished, asked_task(goal)?) {
+        (true, ..) => Ok(()),
+        (false, true, None) => {
+            usage("the workflow here is finished, and a quick one needs a task: say what is to be done")
+        }
+        (false, false, _) if memory.is_begun() => usage(
+            "a workflow is unfinished here, and a quick one begins anew. Go on with it by `baton run`, or set it aside by \
+             `baton reset`",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What becomes of the workflow at hand, and which task is written.

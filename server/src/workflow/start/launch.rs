@@ -159,7 +159,7 @@ fn close_finished_agents(
     dir: &RunDir,
     now: Timestamp,
 ) -> Result<(), StartError> {
-    let one_agent = phases.all().iter().filter(|phase| !phase.changes_files() && phase.is_written(memory));
+    let one_agent = phases.with_stand_ins().filter(|phase| !phase.changes_files() && phase.is_written(memory));
     let results = memory.report.iter().flat_map(|report| &report.results);
     let tasks = results.map(|result| task_agent(&result.task_id));
     for agent in one_agent.map(|phase| phase.name().to_string()).chain(tasks) {

@@ -71,6 +71,8 @@ pub(crate) struct WorkflowArguments {
     pub(crate) task: Option<String>,
     /// Reset the current workflow first.
     pub(crate) reset: Option<bool>,
+    /// Begin a quick workflow: context and plan are made in one conversation.
+    pub(crate) quick: Option<bool>,
     /// Who answers the gate of this run; the settings say it otherwise.
     pub(crate) approval: Option<ApprovalMode>,
     /// Allow the workflow as much again as its budget.
@@ -257,7 +259,7 @@ const ROWS: [Row; 21] = [
     Row {
         id: "baton.workflow",
         first_field: Some("task"),
-        usage: "it takes {task?, reset?, approval?: \"ask\" | \"auto\", allowMore?, folder?}, or the task as a string",
+        usage: "it takes {task?, reset?, quick?, approval?: \"ask\" | \"auto\", allowMore?, folder?}, or the task as a string",
         read: |fields| with_arguments(fields, Command::Workflow),
     },
     Row {

@@ -85,7 +85,7 @@ fn a_bare_string_stands_for_the_first_field() {
 #[test]
 fn arguments_are_taken_by_their_names() {
     let expected =
-        WorkflowArguments { task: None, reset: Some(true), approval: Some(ApprovalMode::Auto), allow_more: None };
+        WorkflowArguments { reset: Some(true), approval: Some(ApprovalMode::Auto), ..WorkflowArguments::default() };
     assert_eq!(command("baton.workflow", json!({ "reset": true, "approval": "auto" })), Command::Workflow(expected));
     let expected = RollbackArguments {
         task: Some("T1".to_owned()),
