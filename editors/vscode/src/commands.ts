@@ -43,6 +43,13 @@ export function workflowCommands(parts: Parts): Disposable[] {
         command: "baton.workflow",
         again: "batonClient.runWorkflow",
       }),
+    runQuick: (workflow) =>
+      startWithTask(drafts, workflow, {
+        title: "Run Quick",
+        command: "baton.workflow",
+        again: "batonClient.runQuick",
+        quick: true,
+      }),
     gatherContext: async (workflow) => {
       await workflow.refresh();
       if (workflow.state.status?.task == null) {

@@ -30,6 +30,9 @@ export const serverCommands = [
 
 export type ServerCommand = (typeof serverCommands)[number];
 
+/** What messages may name: a command, or one with an argument that has a command of its own here. */
+export type TitledCommand = ServerCommand | "baton.workflow.quick";
+
 /** The messages beyond the protocol that this client asks for at `initialize`. */
 export interface ClientOptions {
   baton: {
@@ -42,7 +45,7 @@ export interface ClientOptions {
     /** Where phases and tasks stand, as diagnostics; this client has a view of its own for that. */
     statusDiagnostics: boolean;
     /** What this client calls the server's commands, for messages that name one. */
-    commandTitles: Partial<Record<ServerCommand, string>>;
+    commandTitles: Partial<Record<TitledCommand, string>>;
   };
 }
 

@@ -15,7 +15,7 @@ import type { Keys } from "./keys";
 import type { LanguageModels } from "./languageModel";
 import { openFile } from "./openFile";
 import { startsWork } from "./protocol";
-import type { ClientOptions, PhaseEvent, ServerCommand } from "./protocol";
+import type { ClientOptions, PhaseEvent, TitledCommand } from "./protocol";
 import type { RunProgress } from "./runProgress";
 import { settingsThatAreSet } from "./settings";
 
@@ -320,8 +320,9 @@ interface Package {
 }
 
 /** The commands of this client that do what those of the server do. */
-const OWN: Partial<Record<ServerCommand, string>> = {
+const OWN: Partial<Record<TitledCommand, string>> = {
   "baton.workflow": "runWorkflow",
+  "baton.workflow.quick": "runQuick",
   "baton.context": "gatherContext",
   "baton.plan": "plan",
   "baton.implement": "implement",

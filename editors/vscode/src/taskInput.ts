@@ -17,6 +17,8 @@ export interface Start {
   command: "baton.workflow" | "baton.context";
   /** The command of this client. */
   again: string;
+  /** Context and plan in one conversation, for a small task. */
+  quick?: true;
 }
 
 interface Row extends QuickPickItem {
@@ -29,7 +31,7 @@ export async function startWithTask(drafts: Drafts, workflow: Workflow, start: S
   if (chosen === undefined) {
     return;
   }
-  const take = (): Promise<unknown> => workflow.call(start.command, chosen);
+  const take = (): Promise<unknown> => workflow.call(start.command, { ...chosen, ...(start.quick && { quick: true }) });
   await handOver(drafts, workflow, { subject: "task", words: chosen.task ?? "", again: start.again }, take);
 }
 

@@ -148,6 +148,7 @@ end
 ---@field bang? boolean
 ---@field selection? { first: integer, last: integer }
 ---@field client? vim.lsp.Client Of another project than the one at hand.
+---@field quick? boolean Context and plan in one conversation.
 
 --- task.md as it is being written: what stands there is the task.
 local function save_task_file()
@@ -168,7 +169,7 @@ local function run(words, call)
   if not task and not save_task_file() then
     return
   end
-  local arguments = { task = task, reset = call.bang or nil }
+  local arguments = { task = task, reset = call.bang or nil, quick = call.quick }
   if call.client then
     M.start(call.client, 'baton.workflow', arguments)
   else
@@ -261,6 +262,17 @@ M.subcommands = {
         M.ask_and_run({ bang = call.bang, selection = call.selection })
       else
         run(text(call), call)
+      end
+    end,
+  },
+  quick = {
+    uses = { 'baton.workflow' },
+    takes = '[task]',
+    run = function(call)
+      if text(call) or require('baton.drafts').of(project.here() or vim.fs.normalize(vim.fn.getcwd()), 'task') == nil then
+        run(text(call), { bang = call.bang, selection = call.selection, quick = true })
+      else
+        M.ask_and_run({ bang = call.bang, selection = call.selection, quick = true })
       end
     end,
   },

@@ -6,6 +6,7 @@ local M = {}
 local WITH = {
   ['baton%.rollback with {"undo": true}'] = ':Baton redo',
   ['baton%.workflow with {"reset": true}'] = ':Baton! run',
+  ['baton%.workflow with {"quick": true}'] = ':Baton quick',
   ['baton%.workflow with a task'] = ':Baton run {task}',
   ['baton%.plan with feedback'] = ':Baton plan {feedback}',
   ['baton%.review with a base'] = ':Baton review {base}',
@@ -29,7 +30,8 @@ local function subcommands()
         names[command] = name
       end
     end
-    -- Also behind `redo`.
+    -- Also behind `quick`, and behind `redo`.
+    names['baton.workflow'] = 'run'
     names['baton.rollback'] = 'undo'
   end
   return names
