@@ -14,6 +14,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod emacs;
+mod escalation;
 mod foreign_handoffs;
 mod gate;
 mod gate_consistency;

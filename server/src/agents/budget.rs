@@ -96,6 +96,14 @@ impl Budget {
         sum
     }
 
+    /// Whether what is left, with nothing but the turns under way, holds so much more; dollars where they are known.
+    pub fn holds(&self, usd: Option<f64>, tokens: u64) -> bool {
+        let state = self.state();
+        let has_usd = usd.is_none_or(|usd| state.priced_usd + state.reserved_usd + usd <= self.limits.usd);
+        let used = state.tokens() + state.reserved_tokens;
+        has_usd && self.limits.tokens.is_none_or(|limit| used.saturating_add(tokens) <= limit)
+    }
+
     /// Add what a turn used.
     pub fn charge(&self, usage: Usage) {
         let mut state = self.state();

@@ -61,7 +61,7 @@ pub use quick::{MAX_QUICK_FILES, QuickOutput};
 pub use quote::find_quote;
 pub use repo_path::{RepoPath, RepoPathError};
 pub use report::{
-    BaseState, CHECK_CANCELLED, CHECK_UNTRUSTED, ChangeType, CheckResult, CheckState, FileChange, ImplReport,
+    Attempt, BaseState, CHECK_CANCELLED, CHECK_UNTRUSTED, ChangeType, CheckResult, CheckState, FileChange, ImplReport,
     REPAIR_CHANGED_NOTHING, SandboxLevel, TaskResult, TaskStatus,
 };
 pub use review::{

@@ -51,6 +51,28 @@ pub struct TaskResult {
     pub blockers: Vec<String>,
     /// How it ended.
     pub status: TaskStatus,
+    /// The attempts, where a second model was asked. The server fills it.
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<Attempt>>")]
+    pub attempts: Vec<Attempt>,
+}
+
+/// One attempt at a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// `fast`, `balanced` or `powerful`.
+    pub tier: String,
+    /// `provider:name`.
+    pub model: String,
+    /// How it ended.
+    pub status: TaskStatus,
+}
+
+impl Attempt {
+    /// An attempt by this model.
+    pub fn new(tier: &str, model: &str, status: TaskStatus) -> Self {
+        Self { tier: tier.to_owned(), model: model.to_owned(), status }
+    }
 }
 
 /// How a task ended.
@@ -328,7 +350,7 @@ impl Handoff for TaskResult {
     const NAME: &'static str = "task_result";
     const FILE: &'static str = "impl_report.json";
     const SERVER_FILLED: &'static [&'static str] =
-        &["task_id", "changes.change_type", "changes.lines_added", "changes.lines_removed"];
+        &["task_id", "changes.change_type", "changes.lines_added", "changes.lines_removed", "attempts"];
 }
 
 #[cfg(test)]

@@ -47,6 +47,6 @@ pub use prices::Rates;
 pub use probe::Probe;
 pub use replay::{Pace, RECORDED_ACCOUNT, Replay};
 pub use resolve::{Models, Wanted, providers, resolve};
-pub use retry::{AttemptError, RetryPolicy, retry_after, with_retries};
+pub use retry::{AttemptError, MOST_ATTEMPTS, RetryPolicy, retry_after, with_retries};
 pub use throttle::{Slot, Throttle};
 pub use turn::{RecordedTurn, Retry, Tier, Turn, TurnProgress, TurnRequest};

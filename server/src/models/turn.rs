@@ -26,6 +26,15 @@ impl Tier {
             Self::Powerful => "powerful",
         }
     }
+
+    /// The tier of the next stronger model; `None` of the last.
+    pub fn next(self) -> Option<Self> {
+        match self {
+            Self::Fast => Some(Self::Balanced),
+            Self::Balanced => Some(Self::Powerful),
+            Self::Powerful => None,
+        }
+    }
 }
 
 /// Everything one turn needs. A conversation is append-only: the next request holds the same messages and more.

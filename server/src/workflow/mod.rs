@@ -68,6 +68,7 @@ pub(crate) use foreign::find::{changed_elsewhere, foreign_work};
 pub(crate) use foreign::work::ForeignWork;
 pub(crate) use gate::content::git_folders;
 pub(crate) use run::activity::{close_agent, report_activity, task_agent};
+pub(crate) use run::costs::attempt_cost;
 
 #[cfg(test)]
 pub(crate) mod fixture {

@@ -26,7 +26,7 @@ fn session(tasks: usize, checks: &[Value]) -> Session {
 }
 
 /// Have the user set these checks in a file of their own, for this kind of sandbox.
-fn set_checks(session: &Session, sandbox: &str, checks: &[Value]) {
+pub(crate) fn set_checks(session: &Session, sandbox: &str, checks: &[Value]) {
     let mut settings = format!("sandbox = \"{sandbox}\"\n");
     for check in checks {
         settings.push_str("[[checks]]\n");
@@ -38,7 +38,7 @@ fn set_checks(session: &Session, sandbox: &str, checks: &[Value]) {
     session.write_user_config(&settings);
 }
 
-fn check(name: &str, command: &str) -> Value {
+pub(crate) fn check(name: &str, command: &str) -> Value {
     json!({ "name": name, "command": command })
 }
 
@@ -70,7 +70,7 @@ fn told(session: &Session) -> Vec<String> {
 }
 
 /// Whether checks have a view here. Where they have none, what needs it is skipped, and that is said.
-fn has_view() -> bool {
+pub(crate) fn has_view() -> bool {
     static FOUND: OnceLock<String> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         let session = Session::new(&workspace(1));

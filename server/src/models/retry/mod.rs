@@ -39,6 +39,9 @@ pub struct AttemptError {
     pub retry_after: Option<Duration>,
 }
 
+/// Most attempts at one turn of which each may have a cost: overloads, which do not count, have none.
+pub const MOST_ATTEMPTS: u32 = 5;
+
 const KEPT: &str = "what is done so far is kept, start again later";
 /// Overloads after which a provider's own "again at once" is ignored, so that a turn does not hammer it for
 /// minutes.
@@ -49,7 +52,7 @@ impl Default for RetryPolicy {
         Self {
             base: Duration::from_millis(500),
             cap: Duration::from_secs(8),
-            max_retries: 4,
+            max_retries: MOST_ATTEMPTS - 1,
             max_wait: Duration::from_secs(120),
         }
     }

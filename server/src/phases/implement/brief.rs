@@ -93,5 +93,6 @@ pub(super) fn first_message(task: &Task, own_files: Opening, about: About<'_>, n
 pub(super) fn accept(input: Value, task_id: &str) -> Result<TaskResult, Vec<String>> {
     let mut result: TaskResult = parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     result.task_id = task_id.to_owned();
+    result.attempts.clear();
     Ok(result)
 }

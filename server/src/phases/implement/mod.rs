@@ -5,8 +5,10 @@
 //! never done again for want of its result. The user's checks run once every task has one, and again after a kill, without
 //! doing any task again.
 
+mod assignment;
 mod brief;
 mod claims;
+mod escalation;
 mod own_files;
 mod phase;
 mod schedule;

@@ -1,49 +1,26 @@
 //! One task, done by one agent: converse over a staging, then publish all or nothing.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::assignment::Assignment;
 use super::brief::{self, About};
 use super::claims::{Claims, SharedStaging};
+use super::escalation::{Submitted, escalation};
 use super::own_files::own_files;
 use super::tries::TaskTries;
 use super::unpublished;
 use super::waiting::{TaskNews, Waiting};
 use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
-use crate::contracts::{Issue, RepoPath, Task, TaskResult, TaskStatus};
-use crate::memory::{PUBLISH, PlanLock};
+use crate::contracts::{RepoPath, Task, TaskResult, TaskStatus};
+use crate::memory::PUBLISH;
 use crate::models::{Model, Tier};
 use crate::tools::{self, CheckRunner, Shows, Toolbox};
-use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, Tries, real_changes, report_activity, task_agent};
-use crate::workspace::{self, FinishedTask, GitFolders, PublishError, Staging, Writable};
-
-/// Everything one task needs.
-pub(super) struct Assignment {
-    pub(super) task: Task,
-    pub(super) round: u32,
-    pub(super) model: Arc<dyn Model>,
-    pub(super) tier: Tier,
-    /// Most tokens that one answer may have.
-    pub(super) max_tokens: u32,
-    pub(super) system: Vec<String>,
-    pub(super) issues: Vec<Issue>,
-    pub(super) writable: Writable,
-    /// Folders in which nothing is written, whatever the task may write.
-    pub(super) git_folders: GitFolders,
-    pub(super) plan_lock: Arc<PlanLock>,
-    /// Counts the tasks of the phase that wait for a person or a check.
-    pub(super) waiting: Arc<AtomicUsize>,
-    /// What failing checks said, in a round that repairs them.
-    pub(super) failing: Option<Arc<str>>,
-    /// The checks that may be tried.
-    pub(super) tries: Option<Arc<Tries>>,
-    /// How many tries were made.
-    pub(super) used_tries: Arc<AtomicU32>,
-}
+use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
+use crate::workspace::{self, FinishedTask, PublishError, Staging};
 
 /// How a task ended. (What stops the whole phase is an error.)
 pub(super) enum TaskEnd {
@@ -63,7 +40,16 @@ pub(super) async fn run_task(
     loop {
         assignment.plan_lock.check()?;
         let staging = empty_staging(run, &assignment);
-        let result = match attempt(run, &assignment, note.as_deref(), &news, &staging).await? {
+        let first = attempt(run, &assignment, &By::first(&assignment, note.as_deref()), &news, &staging).await?;
+        let submitted = match escalation(run, &assignment, first, &staging).await? {
+            Err(first) => first,
+            Ok(escalation) => {
+                let by = By { model: &escalation.model, tier: escalation.tier, note: Some(&escalation.note) };
+                let second = attempt(run, &assignment, &by, &news, &staging).await?;
+                escalation.settle(run, &assignment, second, &staging)
+            }
+        };
+        let result = match submitted {
             Ok(result) => result,
             // With no model, money or memory no task can go on.
             Err(error) if !error.ends_conversation() => return Err(error.into()),
@@ -105,15 +91,30 @@ fn empty_staging(run: &Run, assignment: &Assignment) -> SharedStaging {
     Arc::new(Mutex::new(staging.beside(assignment.git_folders.clone())))
 }
 
+/// Who does one attempt, and what they are told besides.
+struct By<'a> {
+    model: &'a Arc<dyn Model>,
+    tier: Tier,
+    note: Option<&'a str>,
+}
+
+impl<'a> By<'a> {
+    /// The model that the task's complexity asks for.
+    fn first(assignment: &'a Assignment, note: Option<&'a str>) -> Self {
+        Self { model: &assignment.model, tier: assignment.tier, note }
+    }
+}
+
 /// One conversation. `Ok(Err(_))` is its own failure.
 async fn attempt(
     run: &Arc<Run>,
     assignment: &Assignment,
-    note: Option<&str>,
+    by: &By<'_>,
     news: &mpsc::UnboundedSender<TaskNews>,
     staging: &SharedStaging,
-) -> Result<Result<TaskResult, AgentError>, PhaseError> {
-    let Assignment { task, model, tier, system, issues, .. } = assignment;
+) -> Result<Submitted, PhaseError> {
+    let Assignment { task, system, issues, .. } = assignment;
+    let By { model, tier, note } = *by;
     let about = assignment.failing.as_deref().map_or(About::Issues(issues), About::Checks);
     let staged = staging.clone();
     let toolbox = Toolbox::implementer(run.workspace.clone(), run.store.path().clone(), staging.clone());
@@ -124,7 +125,7 @@ async fn attempt(
     let brief = Brief {
         agent: task_agent(&task.id),
         model: model.clone(),
-        tier: *tier,
+        tier,
         system: system.clone(),
         first_message: brief::first_message(task, own_files, about, note),
         toolbox: toolbox.with_checks(checks(run, assignment, news)),
@@ -162,6 +163,7 @@ fn checks(
         tries: assignment.tries.clone()?,
         task: assignment.task.id.clone(),
         used: assignment.used_tries.clone(),
+        last: assignment.last_tries.clone(),
         waiting: assignment.waiting.clone(),
         news: news.clone(),
         runtime: Handle::current(),
@@ -337,5 +339,6 @@ fn blocked(task: &Task, files: &str) -> TaskResult {
         blockers: vec![format!(
             "{files} changed on disk twice while the task was at work; nothing was written. Run again when it is at rest."
         )],
+        attempts: Vec::new(),
     }
 }

@@ -1,8 +1,9 @@
 //! The checks that one task may try on its edits, and what its agent is told of a try.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -18,6 +19,9 @@ use crate::workspace::StagedChange;
 /// Tries of one task in a round, all its attempts together.
 pub(super) const MOST: u32 = 6;
 
+/// Whether the last try of each check failed that a task made.
+pub(super) type LastTries = Arc<Mutex<BTreeMap<String, bool>>>;
+
 /// Runs checks for one task.
 pub(super) struct TaskTries {
     pub(super) run: Arc<Run>,
@@ -25,6 +29,8 @@ pub(super) struct TaskTries {
     pub(super) task: String,
     /// Tries that were made.
     pub(super) used: Arc<AtomicU32>,
+    /// How the last ones ended.
+    pub(super) last: LastTries,
     pub(super) waiting: Arc<AtomicUsize>,
     pub(super) news: mpsc::UnboundedSender<TaskNews>,
     /// Where checks run, while the call that waits for them blocks a thread.
@@ -67,6 +73,8 @@ impl CheckRunner for TaskTries {
         }
         let ended = check_words::ended(tried.state, tried.exit_code);
         self.emit(format!("check {name}: {ended}, {}", elapsed(tried.ran.elapsed)));
+        let has_failed = tried.state != CheckState::Passed;
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), has_failed);
         let answer = answer(&tried, MOST.saturating_sub(used + 1));
         if tried.state == CheckState::Passed { Ok(answer) } else { Err(answer) }
     }

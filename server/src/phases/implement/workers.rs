@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::assignment::Assignment;
 use super::schedule::Schedule;
-use super::task::{self, Assignment, TaskEnd};
+use super::task::{self, TaskEnd};
 use super::unpublished::reason;
 use super::waiting::TaskNews;
 use crate::agents::AgentError;
@@ -142,6 +143,7 @@ impl Workers<'_> {
             failing: self.failing.clone(),
             tries: self.tries.clone(),
             used_tries: Arc::new(AtomicU32::new(0)),
+            last_tries: Arc::default(),
         };
         let run = self.run.clone();
         run.emit_for_task(IMPLEMENT, EventStatus::Started, Some(&task.id), task.title.clone());
@@ -257,6 +259,7 @@ fn failed_result(task: &str, error: &AgentError, kept_edits: String) -> TaskResu
         notes: kept_edits,
         blockers: vec![error.to_string()],
         status: TaskStatus::Failed,
+        attempts: Vec::new(),
     }
 }
 
@@ -266,13 +269,17 @@ fn task_event(result: &TaskResult) -> (EventStatus, String) {
         .iter()
         .fold((0, 0), |(added, removed), change| (added + change.lines_added, removed + change.lines_removed));
     let files = result.changes.len();
+    let by = match result.attempts.as_slice() {
+        [.., last] if last.status == result.status => format!(", by {} in a second attempt", last.model),
+        _ => String::new(),
+    };
     let wrote = match files {
         0 => "changed nothing".to_owned(),
         files => format!("{}, +{added} -{removed}", count(files, "file")),
     };
     match result.status {
-        TaskStatus::Completed => (EventStatus::Done, wrote),
-        TaskStatus::Partial => (EventStatus::Done, format!("partly done: {wrote}")),
+        TaskStatus::Completed => (EventStatus::Done, format!("{wrote}{by}")),
+        TaskStatus::Partial => (EventStatus::Done, format!("partly done: {wrote}{by}")),
         TaskStatus::Blocked | TaskStatus::Failed => {
             (EventStatus::Failed, format!("{}: {}", result.status.as_str(), reason(result)))
         }

@@ -17,7 +17,7 @@ use crate::workspace::{Ended, Place, ViewEdit};
 ///
 /// # Errors
 /// When a journal or a before-image cannot be read.
-fn before_images(run: &Run) -> Result<Vec<ViewEdit>, PhaseError> {
+pub(super) fn before_images(run: &Run) -> Result<Vec<ViewEdit>, PhaseError> {
     let changes = Changes::load(&run.store, &run.workspace)?;
     let image =
         |file: &ChangedFile| ViewEdit { path: file.path.clone(), content: file.before.clone(), mode: file.mode_before };

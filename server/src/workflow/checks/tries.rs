@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::base::before_images;
 use super::running::{run_check, slot};
 use super::sandbox::sandbox;
 use super::words::state_of;
 use crate::config::Check;
-use crate::contracts::CheckState;
+use crate::contracts::{BaseState, CheckState};
 use crate::workflow::changes::publishes::journal;
 use crate::workflow::run::error::PhaseError;
 use crate::workflow::run::phase::Run;
@@ -89,6 +90,21 @@ impl Tries {
         };
         drop(slot);
         Ok(Tried { check: check.clone(), state, exit_code, ran, not_run, fails_without, is_tree_changed })
+    }
+
+    /// Whether a check that fails passes on the files as they were before the workflow.
+    ///
+    /// # Errors
+    /// When a journal cannot be read or a log not be written, or the run was cancelled.
+    pub(crate) async fn passes_at_base(&self, run: &Run, check: &Check) -> Result<bool, PhaseError> {
+        if let Some(known) = run.store.known_base(&check.name, &check.command) {
+            return Ok(known == BaseState::Passed);
+        }
+        let place = Place::Try { edits: before_images(run)? };
+        let slot = slot(run).await?;
+        let ran = run_check(run, check, place, Self::limit(check), &run.context.cancel).await?.ran;
+        drop(slot);
+        Ok(ran.ended == Ended::Exited(0))
     }
 
     fn have_others_published(&self, run: &Run, task: &str) -> Result<bool, PhaseError> {

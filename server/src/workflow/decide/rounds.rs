@@ -166,6 +166,7 @@ fn assumed_result(task: &str) -> TaskResult {
         changes: Vec::new(),
         notes: "Done before this round; no report tells how.".to_owned(),
         blockers: Vec::new(),
+        attempts: Vec::new(),
     }
 }
 

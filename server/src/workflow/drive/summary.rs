@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::contracts::{
-    BaseState, CheckState, CriteriaCount, CriterionState, ImplReport, Issue, PhaseName, RoundKind, TaskStatus,
+    BaseState, CheckState, CriteriaCount, CriterionState, ImplReport, Issue, PhaseName, RoundKind, TaskResult,
+    TaskStatus,
 };
 use crate::memory::Memory;
 use crate::text::{self, count};
@@ -39,6 +40,9 @@ pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> S
             message.push_str(&format!(" Not approved and so not done: {}.", rest.join(", ")));
         }
     }
+    for result in memory.report.iter().flat_map(|report| &report.results) {
+        message.push_str(&attempts_words(result));
+    }
     for told in told_of_passed(memory) {
         message.push_str(&format!(" {told}"));
     }
@@ -57,6 +61,17 @@ pub(crate) fn merged(memory: &Memory, written: usize, changed_since: usize) -> S
         message.push_str(&format!(" {criteria}."));
     }
     message
+}
+
+/// ` T1 took a second attempt, by anthropic:claude-sonnet-5-5 (completed).`; empty of a task that took one.
+fn attempts_words(result: &TaskResult) -> String {
+    match result.attempts.as_slice() {
+        [_, .., last] => {
+            let (task, model) = (text::safe_line(&result.task_id), text::safe_line(&last.model));
+            format!(" {task} took a second attempt, by {model} ({}).", last.status.as_str())
+        }
+        _ => String::new(),
+    }
 }
 
 /// What the checks said, in a sentence.

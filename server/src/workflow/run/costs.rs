@@ -8,7 +8,7 @@ use crate::agents::MAX_TURNS;
 use crate::config::Settings;
 use crate::contracts::{Complexity, Estimate, PlanOutput, RepoPath, RoundKind, Spending, Task, Usage};
 use crate::memory::Memory;
-use crate::models::{Catalog, Models, Price, Tier};
+use crate::models::{Catalog, MOST_ATTEMPTS, Models, Price, Tier};
 use crate::workspace::Workspace;
 
 /// Turns of a conversation, and tokens written in each, in a good and in a bad case.
@@ -107,25 +107,22 @@ impl Costs<'_> {
     /// providers bill it; the files that a task owns are counted as read once.
     pub fn add_tasks(&mut self, phase: &(impl Priced + ?Sized)) {
         for task in to_do(self.plan, self.memory) {
-            let profile = match task.estimated_complexity {
-                Complexity::Simple => &SIMPLE,
-                Complexity::Moderate => &MODERATE,
-                Complexity::Complex => &COMPLEX,
-            };
-            let files: u64 = task
-                .files()
-                .filter_map(|file| RepoPath::parse(file).ok())
-                .filter_map(|path| self.workspace.read(&path).ok().flatten())
-                .map(|file| file.bytes.len() as u64)
-                .sum();
+            let files = file_bytes(self.workspace, task);
             self.files += files;
-            let model = self.model(phase.tier_rule().tier(task.estimated_complexity));
+            let tier = phase.tier_rule().tier(task.estimated_complexity);
+            let model = self.model(tier);
             let price = self.catalog.price(&model);
             let is_cached = !self.opened.insert(model);
             let prompt = Prompt { shared: self.shared, is_cached, own: (files, files) };
-            add(&mut self.range, conversation(&price, prompt, profile));
-            // A task whose files changed meanwhile is done once more.
-            self.bound.conversations(2, &price, phase.answer_tokens());
+            add(&mut self.range, conversation(&price, prompt, profile(task)));
+            // A task whose files changed meanwhile is done once more, and each time a second model may be asked. The round is
+            // repaired so often.
+            let times = 2 * (1 + u64::from(self.settings.max_repair_rounds));
+            self.bound.conversations(times, &price, phase.answer_tokens());
+            if let Some(next) = tier.next() {
+                let price = self.price(next);
+                self.bound.conversations(times, &price, phase.answer_tokens());
+            }
         }
     }
 
@@ -166,6 +163,33 @@ impl Costs<'_> {
     }
 }
 
+/// What one attempt at a task may take of this model, in a bad case. `shared` are the bytes that its prompt begins with.
+pub(crate) fn attempt_cost(
+    catalog: &Catalog,
+    workspace: &Workspace,
+    model: &str,
+    task: &Task,
+    shared: u64,
+) -> Spending {
+    let files = file_bytes(workspace, task);
+    let prompt = Prompt { shared: FIXED_PROMPT + shared, is_cached: false, own: (files, files) };
+    conversation(&catalog.price(model), prompt, profile(task)).1
+}
+
+fn profile(task: &Task) -> &'static CostProfile {
+    match task.estimated_complexity {
+        Complexity::Simple => &SIMPLE,
+        Complexity::Moderate => &MODERATE,
+        Complexity::Complex => &COMPLEX,
+    }
+}
+
+/// Bytes of the files that a task owns.
+fn file_bytes(workspace: &Workspace, task: &Task) -> u64 {
+    let files = task.files().filter_map(|file| RepoPath::parse(file).ok());
+    files.filter_map(|path| workspace.read(&path).ok().flatten()).map(|file| file.bytes.len() as u64).sum()
+}
+
 const NOTHING: Spending = Spending::new(Some(0.0), 0);
 
 /// The tasks that are still to be done: in a round for issues those of the round.
@@ -189,11 +213,14 @@ struct Bound {
 }
 
 impl Bound {
+    /// A conversation whose window is full begins once more.
     fn conversations(&mut self, count: u64, price: &Price, max_tokens: u32) {
-        self.turns(count * u64::from(MAX_TURNS), price, LONGEST_PROMPT, max_tokens);
+        self.turns(2 * count * u64::from(MAX_TURNS), price, LONGEST_PROMPT, max_tokens);
     }
 
+    /// Each turn may be lost so often as it is tried again.
     fn turns(&mut self, turns: u64, price: &Price, prompt: u64, max_tokens: u32) {
+        let turns = turns * u64::from(MOST_ATTEMPTS);
         let turn = Usage { cache_write_tokens: prompt, output_tokens: max_tokens.into(), ..Usage::default() };
         self.tokens += turns * turn.total_tokens();
         match price.of(&turn) {
@@ -290,9 +317,9 @@ mod tests {
         assert_eq!(ceiling(OPUS, &settings, Some(6.0)), NOTHING, "the budget is spent");
         settings.budget_usd = 1e9;
         let all = ceiling(OPUS, &settings, Some(0.0)).usd.unwrap();
-        // 900 turns of 1M tokens written at $5 and 16k answered at $20 a million.
-        assert!((all - 900.0 * 5.32).abs() < 0.01, "{all}");
-        assert_eq!(ceiling("openai:qwen", &settings, None), Spending::new(None, 900 * 1_016_000));
+        // 900 turns, twice and each tried five times, of 1M tokens written at $5 and 16k answered at $20 a million.
+        assert!((all - 9_000.0 * 5.32).abs() < 0.01, "{all}");
+        assert_eq!(ceiling("openai:qwen", &settings, None), Spending::new(None, 9_000 * 1_016_000));
         settings.budget_tokens = Some(1_000);
         assert_eq!(ceiling("openai:qwen", &settings, None), Spending::new(None, 600));
     }

@@ -21,7 +21,7 @@ pub struct Writable {
 }
 
 /// One task's overlay. Nothing of it is on disk until it is [published](crate::workspace::publish()).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Staging {
     workspace: Workspace,
     task: String,
