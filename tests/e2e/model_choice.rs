@@ -47,7 +47,7 @@ fn script() -> Script {
 
 /// The turns of the one run: the agent, the model, and what the turn cost.
 fn turns(session: &Session) -> Vec<(String, String, Option<f64>)> {
-    let [run] = &session.runs()[..] else { panic!("one run") };
+    let [run] = <[String; 1]>::try_from(session.runs()).unwrap();
     let text = session.text(&session.memory(&format!("runs/{run}/transcript.jsonl")));
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let turn = |line: Value| {
