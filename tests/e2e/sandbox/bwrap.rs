@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::lab::{Lab, python, skip, wait_until};
@@ -51,9 +51,9 @@ pub(super) fn by_bwrap() -> Option<ByBwrap> {
 
 impl ByBwrap {
     /// What starts a program there.
-    pub(super) fn start(&self, program: &str) -> Command {
+    pub(super) fn start(&self, program: &Path) -> Command {
         let mut command = Command::new(&self.python);
-        command.args(["-c", FILTER, program]);
+        command.args(["-c", FILTER]).arg(program);
         command
     }
 
@@ -211,7 +211,7 @@ fn with_false_bwrap(script: &str) -> Option<(String, String)> {
     let mut path = std::env::var_os("PATH").expect("a path");
     machine.put_first(&mut path);
     let real = lab.baton();
-    let mut command = machine.start(env!("CARGO_BIN_EXE_baton"));
+    let mut command = machine.start(Path::new(env!("CARGO_BIN_EXE_baton")));
     command.args(real.get_args()).env_clear().current_dir(lab.root());
     command.envs(real.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", path);
     for stream in [Command::stdin, Command::stdout, Command::stderr] {

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use super::bwrap::{ByBwrap, by_bwrap};
 
+/// The program as it was built.
+const BUILT: &str = env!("CARGO_BIN_EXE_baton");
+
 /// How long a job may take before it is killed and the test fails: only a hang takes so long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -42,6 +45,10 @@ impl Lab {
     pub(super) fn named(name: &str, fixture: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("baton-lab").tempdir_in(labs()).expect("a folder");
         let lab = Self { folder, variables: vec![("LAB_WORK".to_owned(), name.into())], by_bwrap: by_bwrap() };
+        if is_fresh(Path::new(BUILT)) {
+            fs::create_dir(lab.outer().join("bin")).expect("a folder");
+            fs::copy(BUILT, lab.program()).expect("a copy of the program");
+        }
         for folder in ["outside", "config", "state", "cache", "data", "tmp"] {
             fs::create_dir_all(lab.outer().join(folder)).expect("a folder");
         }
@@ -60,6 +67,12 @@ impl Lab {
 
     fn outer(&self) -> PathBuf {
         self.folder.path().canonicalize().expect("a real path")
+    }
+
+    /// The program: a copy of it where it was built in a folder that is fresh in a view, or in what a test makes of this
+    /// machine.
+    fn program(&self) -> PathBuf {
+        if is_fresh(Path::new(BUILT)) { self.outer().join("bin/baton") } else { BUILT.into() }
     }
 
     pub(super) fn home(&self) -> PathBuf {
@@ -146,8 +159,8 @@ impl Lab {
     /// The program with this job to do, not started yet.
     pub(super) fn baton(&self) -> Command {
         let mut command = match &self.by_bwrap {
-            Some(by_bwrap) => by_bwrap.start(env!("CARGO_BIN_EXE_baton")),
-            None => Command::new(env!("CARGO_BIN_EXE_baton")),
+            Some(by_bwrap) => by_bwrap.start(&self.program()),
+            None => Command::new(self.program()),
         };
         command.args(["__sandbox", "job"]).current_dir(self.root()).env_clear().envs(self.environment());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -293,7 +306,7 @@ pub(super) fn on_a_machine(lab: &Lab, prepare: &str, command: &str, edits: bool)
             sh.env(name, value);
         }
     }
-    sh.env("BATON", env!("CARGO_BIN_EXE_baton"));
+    sh.env("BATON", lab.program());
     sh.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     // Nothing of the machine can be prepared where namespaces are refused.
     if !Command::new("unshare").args(&arguments[..1]).arg("true").status().is_ok_and(|status| status.success()) {
