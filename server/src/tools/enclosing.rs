@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::bytes::Regex;
 
 use crate::contracts::RepoPath;
 
@@ -139,8 +139,8 @@ impl Step {
         if is_label || text.starts_with(punctuation) || GO_ON.contains(&word) {
             return Self::Inside;
         }
-        let is_function = kind == Kind::BareFunctions && depth == 0 && FUNCTION.is_match(text);
-        if !CONTROL.contains(&word) && (is_function || DEFINITION.is_match(text)) {
+        let is_function = kind == Kind::BareFunctions && depth == 0 && FUNCTION.is_match(text.as_bytes());
+        if !CONTROL.contains(&word) && (is_function || DEFINITION.is_match(text.as_bytes())) {
             Self::Begins(depth)
         } else {
             Self::Outside(depth)

@@ -18,8 +18,7 @@ const MOST_FILES: usize = 200_000;
 pub(super) struct ListFiles {
     /// Folder to list, relative to the workspace root; the root if left out.
     path: Option<String>,
-    /// Only files that match, for example *.rs (by name, at any depth) or src/**/*.rs (by path); several with commas
-    /// between them; with ! in front, such as !docs/**, without those that match.
+    /// Only files that match: *.rs (at any depth), src/**/*.rs (by path), several with commas, !docs/** to leave out.
     glob: Option<GlobList>,
 }
 

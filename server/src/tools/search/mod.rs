@@ -31,8 +31,7 @@ pub(super) struct Search {
     pattern: String,
     /// Folder or file to search, relative to the workspace root; everything if left out.
     path: Option<String>,
-    /// Only files that match, for example *.rs (by name, at any depth) or src/**/*.rs (by path); several with commas
-    /// between them; with ! in front, such as !docs/**, without those that match.
+    /// Only files that match: *.rs (at any depth), src/**/*.rs (by path), several with commas, !docs/** to leave out.
     glob: Option<GlobList>,
     /// How many lines to show before and after each matching one, at most 10; none if left out.
     context: Option<i64>,

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use grep_regex::{ErrorKind, RegexMatcher, RegexMatcherBuilder};
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkMatch};
+use regex::RegexBuilder;
 use regex_automata::util::syntax;
 use regex_automata::{Input, meta};
 
@@ -74,7 +75,12 @@ impl Pattern {
                             .to_owned(),
                     );
                 }
-                Err(error) => reason = cut(&error.to_string(), 600).into_owned(),
+                Err(error) => {
+                    // The plain engine shows the pattern as it was written.
+                    let plain = RegexBuilder::new(text).multi_line(true).size_limit(size).build().err();
+                    let told = plain.map_or_else(|| error.to_string(), |plain| plain.to_string());
+                    reason = cut(&told, 600).into_owned();
+                }
             }
         }
         Err(format!(

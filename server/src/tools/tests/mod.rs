@@ -197,7 +197,14 @@ fn every_fault_of_an_input_is_named() {
 fn a_field_that_is_not_known_is_a_fault_with_those_that_are() {
     let fixture = Fixture::new(TREE);
     let (toolbox, _) = implementer(&fixture, &["src/main.rs"], &[]);
-    check(&toolbox, "search", json!({"pattern": "x", "-C": 3, "output_mode": "files", "head_limit": 5}), expect![[""]]);
+    check(
+        &toolbox,
+        "search",
+        json!({"pattern": "x", "-C": 3, "output_mode": "files", "head_limit": 5}),
+        expect![
+            "error: The input of search is not right: there is no field -C (did you mean context?); there is no field output_mode (did you mean mode?); there is no field head_limit. The fields of search are: pattern, path, glob, context, mode, multiline."
+        ],
+    );
     for (tool, field, meant) in [
         ("search", "globs", Some("glob")),
         ("search", "multi_line", Some("multiline")),
@@ -211,7 +218,7 @@ fn a_field_that_is_not_known_is_a_fault_with_those_that_are() {
         ("delete_file", "recursive", None),
         ("read_file", "path ", None),
     ] {
-        let mut input = json!({"path": "src/main.rs"});
+        let mut input = if meant == Some("path") { json!({}) } else { json!({"path": "src/main.rs"}) };
         input[field] = json!("x");
         let told = error(&toolbox, tool, input);
         let words = match meant {
