@@ -93,7 +93,7 @@ impl OneAgent for Context {
 
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<ContextOutput>, ()), PhaseError> {
         let task = memory.task.clone().unwrap_or_default();
-        let toolbox = toolbox(run, self, Vec::new());
+        let toolbox = toolbox(run, self, &task, Vec::new());
         let mut first_message = surroundings(&task, run, &toolbox).await?;
         first_message.push_str("Gather the context for this task and hand it on with submit_context.");
         Ok((Work::Ask { first_message, toolbox }, ()))

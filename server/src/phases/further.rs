@@ -141,7 +141,8 @@ impl OneAgent for Further {
         let (_, report) = implemented(memory)?;
         let done = WorkDone::look_up(run, memory).await?;
         let first_message = first_message(run, memory, &done, "submit_findings")?;
-        let toolbox = toolbox(run, self, done.diffs()).since_review(diffs_since_review(run, report.round)?);
+        let toolbox = toolbox(run, self, &memory.task_text(), done.diffs());
+        let toolbox = toolbox.since_review(diffs_since_review(run, report.round)?);
         Ok((Work::Ask { first_message, toolbox }, report.round))
     }
 

@@ -98,7 +98,7 @@ impl OneAgent for Plan {
     }
 
     async fn gather(&self, run: &Arc<Run>, memory: &Memory) -> Result<(Work<PlanOutput>, u32), PhaseError> {
-        let toolbox = toolbox(run, self, Vec::new());
+        let toolbox = toolbox(run, self, &memory.task_text(), Vec::new());
         let (context, cancel) = (memory.context.as_ref(), &run.context.cancel);
         let ranges = match context {
             Some(context) => attached::ranges(&toolbox, &run.workspace, context, |_| false, cancel).await?,

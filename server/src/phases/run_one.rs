@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::agents::{Accept, AgentError, Brief, Opening, SubmitTry, converse};
+use crate::config;
 use crate::contracts::{Complexity, Handoff, PhaseName, RepoPath};
 use crate::memory::Memory;
 use crate::models::ToolSpec;
-use crate::tools::Toolbox;
+use crate::tools::{About, Toolbox};
 use crate::workflow::{EventStatus, Phase, PhaseError, Run, ToolSet, close_agent, report_activity};
+use crate::workspace::CacheFile;
 
 /// A phase in which one agent hands something on.
 #[async_trait]
@@ -174,11 +176,21 @@ pub(super) async fn converse_to_handoff<T: Send>(
     Ok(end?)
 }
 
-/// The tools of a phase's agents; `diffs` are for those that look at what was changed.
-pub(super) fn toolbox(run: &Run, phase: &dyn Phase, diffs: Vec<(RepoPath, String)>) -> Toolbox {
+/// The tools of a phase's agents; `diffs` are for those that look at what was changed, the task is what maps are ranked by.
+pub(super) fn toolbox(run: &Run, phase: &dyn Phase, task: &str, diffs: Vec<(RepoPath, String)>) -> Toolbox {
     let (workspace, memory) = (run.workspace.clone(), run.store.path().clone());
-    match phase.tools() {
+    let toolbox = match phase.tools() {
         ToolSet::Read | ToolSet::Write => Toolbox::reader(workspace, memory),
         ToolSet::ReadDiff => Toolbox::reviewer(workspace, memory, diffs),
-    }
+    };
+    toolbox.about(about(run, task))
+}
+
+/// What maps of folders are made by, for an agent with this task.
+pub(super) fn about(run: &Run, task: &str) -> About {
+    /// The size that the maps of all workspaces together may have in the user's cache, in bytes.
+    const MOST_CACHED: u64 = 256 * 1024 * 1024;
+    let cache = config::cache_folder();
+    let cache = cache.map(|cache| CacheFile::of(&cache.join("maps"), run.workspace.root(), MOST_CACHED));
+    About { task: task.to_owned(), cache }
 }

@@ -54,8 +54,8 @@ impl Tool for ListFiles {
             // Writing to a string does not fail.
             let _ = writeln!(
                 text,
-                "These are the first {MOST_SHOWN} of {at_least}{} files; narrow with path or glob to see the others. \
-                 Files by folder:",
+                "These are the first {MOST_SHOWN} of {at_least}{} files; narrow with path or glob to see the others, or \
+                 outline a folder for those that matter. Files by folder:",
                 listing.files.len()
             );
             text.push_str(&counts_by_folder(listing.files.iter().map(|path| (path, 1))));

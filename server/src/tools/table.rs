@@ -16,6 +16,7 @@ pub(super) const TOOLS: &[Row] = &[
     Row::of::<ListFiles>(),
     Row::of::<Search>(),
     Row::of::<ReadFile>(),
+    Row::of::<Outline>(),
     Row::of::<Log>(),
     Row::of::<EditFile>(),
     Row::of::<WriteFile>(),
@@ -23,5 +24,4 @@ pub(super) const TOOLS: &[Row] = &[
     Row::of::<MoveFile>(),
     Row::of::<ReadDiff>(),
     Row::of::<TryCheck>(),
-    Row::of::<Outline>(),
 ];

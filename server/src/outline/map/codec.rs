@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Finds what a disk did to the bytes; it is no protection against a person, and what it guards decides nothing.
-fn checksum(bytes: &[u8]) -> u64 {
+pub(super) fn checksum(bytes: &[u8]) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
     let (chunks, rest) = bytes.as_chunks::<8>();
     for chunk in chunks {

@@ -63,7 +63,9 @@ impl Map {
         interrupt: &Interrupt,
     ) -> Result<Self, Interrupted> {
         let known = cache.and_then(|cache| cache.read(MOST_BYTES)).and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        let read = read_all(paths, sources, &known, interrupt)?;
+        let mut read = read_all(paths, sources, &known, interrupt)?;
+        // The same files make the same index, whichever thread read them.
+        read.sort_unstable_by_key(|(place, _)| *place);
         let mut files = Vec::with_capacity(paths.len());
         let mut fresh = Vec::new();
         for (place, read) in read {
@@ -84,6 +86,20 @@ impl Map {
             map.keep(cache);
         }
         Ok(map)
+    }
+
+    #[cfg(test)]
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// A map of these files, all with some content of the index.
+    #[cfg(test)]
+    pub(super) fn with_index(index: Index, paths: &[RepoPath]) -> Self {
+        let mut keys: Vec<Key> = index.entries.keys().copied().collect();
+        keys.sort_unstable();
+        let files = paths.iter().cloned().zip(keys.into_iter().cycle()).collect();
+        Self { index, files, left_out: 0 }
     }
 
     /// As much of the map as fits into so many bytes, what matters to a task first.

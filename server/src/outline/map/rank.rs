@@ -1,6 +1,8 @@
 //! Which files matter to a task, and which of their definitions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+
+use regex::Regex;
 
 use super::index::{Defined, Entry, Index};
 use super::words::{TaskWords, parts, stem};
@@ -14,7 +16,7 @@ const SHORTEST_NAME: usize = 3;
 const PASSES: usize = 15;
 const DAMPING: f64 = 0.6;
 /// How much the graph counts beside what the files themselves say.
-const GRAPH: f64 = 0.35;
+const GRAPH: f64 = 0.1;
 /// How much more a word counts in a name that is defined, in the path, in the file's name.
 const IN_DEFINITION: f64 = 4.0;
 const IN_FOLDER: f64 = 6.0;
@@ -37,21 +39,21 @@ pub(super) struct Ranked<'a> {
 
 /// Ranks files, the first matters most.
 pub(super) fn rank<'a>(index: &Index, files: &[(&'a RepoPath, &'a Entry)], task: &TaskWords) -> Vec<Ranked<'a>> {
-    let stems = stems_of(index, task);
+    let stems = Stems::of(index, task);
     let relevance = relevance(index, files, task, &stems);
-    let definers = definers(files);
-    let edges = edges(index, files, &definers, &stems);
+    let definers = definers(index, files);
+    let edges = edges(files, &definers, &stems);
     let weights = spread(&edges, &relevance);
     let (most_relevant, most_weight) = (highest(&relevance), highest(&weights));
-    let mentions = mentions(files, &definers);
+    let mentions = mentions(index, files, &definers);
     let mut ranked: Vec<Ranked<'a>> = files
         .iter()
         .enumerate()
         .map(|(place, (path, entry))| {
             let score = relevance[place] / most_relevant + GRAPH * weights[place] / most_weight;
             let definition = |defined: &Defined| {
-                let mentioned = mentions.get(&defined.word).copied().unwrap_or_default();
-                let named = stems.get(&defined.name).map_or(0, Vec::len) as f64;
+                let mentioned = mentions.get(defined.word as usize).copied().unwrap_or_default();
+                let named = stems.in_word(defined.name).len() as f64;
                 let spelled = f64::from(u8::from(task.names.contains(index.words.get(defined.word))));
                 f64::from(mentioned).ln_1p() + 3.0 * named + 6.0 * spelled
             };
@@ -66,16 +68,23 @@ fn highest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::MIN_POSITIVE, f64::max)
 }
 
-/// For each word of the index that has any of the task's stems, which.
-fn stems_of(index: &Index, task: &TaskWords) -> HashMap<u32, Vec<usize>> {
-    if task.stems.is_empty() {
-        return HashMap::new();
+/// For each word of the index, by its number, which of the task's stems it has.
+struct Stems(Vec<Box<[usize]>>);
+
+impl Stems {
+    fn of(index: &Index, task: &TaskWords) -> Self {
+        // A stem is how a part of a name begins: most words are known by one look to have none.
+        let some: Vec<String> = task.stems.keys().map(|stem| regex::escape(stem)).collect();
+        let Some(any) = Regex::new(&format!("(?i:{})", some.join("|"))).ok().filter(|_| !some.is_empty()) else {
+            return Self(Vec::new());
+        };
+        let stems = |word: &str| if any.is_match(word) { task_stems(word, task).into() } else { Box::default() };
+        Self(index.words.all().map(|(_, word)| stems(word)).collect())
     }
-    let stems = index.words.all().filter_map(|(number, word)| {
-        let found = task_stems(word, task);
-        (!found.is_empty()).then_some((number, found))
-    });
-    stems.collect()
+
+    fn in_word(&self, word: u32) -> &[usize] {
+        self.0.get(word as usize).map(|stems| &**stems).unwrap_or_default()
+    }
 }
 
 /// Which of the task's stems are in a name, each once.
@@ -87,27 +96,22 @@ fn task_stems(name: &str, task: &TaskWords) -> Vec<usize> {
 }
 
 /// How much each file speaks of what the task names: words by how rare they are, saturating, files by their length.
-fn relevance(
-    index: &Index,
-    files: &[(&RepoPath, &Entry)],
-    task: &TaskWords,
-    stems: &HashMap<u32, Vec<usize>>,
-) -> Vec<f64> {
-    let mut counted: Vec<Vec<(usize, f64)>> = Vec::with_capacity(files.len());
+fn relevance(index: &Index, files: &[(&RepoPath, &Entry)], task: &TaskWords, stems: &Stems) -> Vec<f64> {
+    let mut counted: Vec<BTreeMap<usize, f64>> = Vec::with_capacity(files.len());
     let mut in_files = vec![0_u32; task.stems.len()];
     let mut lengths = Vec::with_capacity(files.len());
     for (path, entry) in files {
-        let mut counts: HashMap<usize, f64> = HashMap::new();
+        let mut counts: BTreeMap<usize, f64> = BTreeMap::new();
         let mut count = |stem: usize, weight: f64| *counts.entry(stem).or_default() += weight;
         let mut length = 0.0;
         for (word, times) in &entry.words {
             length += f64::from(*times);
-            for stem in stems.get(word).into_iter().flatten() {
+            for stem in stems.in_word(*word) {
                 count(*stem, f64::from(*times));
             }
         }
         for defined in &entry.definitions {
-            for stem in stems.get(&defined.name).into_iter().flatten() {
+            for stem in stems.in_word(defined.name) {
                 count(*stem, IN_DEFINITION);
             }
         }
@@ -121,8 +125,6 @@ fn relevance(
         for stem in counts.keys() {
             in_files[*stem] += 1;
         }
-        let mut counts: Vec<(usize, f64)> = counts.into_iter().collect();
-        counts.sort_unstable_by_key(|(stem, _)| *stem);
         counted.push(counts);
         lengths.push(length);
     }
@@ -149,58 +151,70 @@ fn spelled(index: &Index, path: &RepoPath, entry: &Entry, task: &TaskWords) -> f
     f64::from(u8::from(is_named)) * SPELLED_PATH + SPELLED_NAME * (defines.min(5) as f64)
 }
 
-/// Which files define each word, of those that few define.
-fn definers(files: &[(&RepoPath, &Entry)]) -> HashMap<u32, Vec<usize>> {
-    let mut definers: HashMap<u32, Vec<usize>> = HashMap::new();
+/// Which files define each word, by its number; none where many do, or where the name is short.
+fn definers(index: &Index, files: &[(&RepoPath, &Entry)]) -> Vec<Vec<usize>> {
+    let mut definers: Vec<Vec<usize>> = vec![Vec::new(); index.words.ends.len()];
     for (place, (_, entry)) in files.iter().enumerate() {
         for defined in &entry.definitions {
-            let known = definers.entry(defined.word).or_default();
-            if known.last() != Some(&place) {
+            // One more than counts is enough to know that there are many.
+            if let Some(known) = definers.get_mut(defined.word as usize)
+                && known.last() != Some(&place)
+                && known.len() <= MOST_DEFINERS
+            {
                 known.push(place);
             }
         }
     }
-    definers.retain(|_, known| known.len() <= MOST_DEFINERS);
+    for (known, (_, word)) in definers.iter_mut().zip(index.words.all()) {
+        if known.len() > MOST_DEFINERS || word.len() < SHORTEST_NAME {
+            known.clear();
+        }
+    }
     definers
 }
 
-/// In how many files each defined word stands, beside those that define it.
-fn mentions(files: &[(&RepoPath, &Entry)], definers: &HashMap<u32, Vec<usize>>) -> HashMap<u32, u32> {
-    let mut mentions: HashMap<u32, u32> = HashMap::new();
+/// In how many files each word with definers stands, beside those, by its number.
+fn mentions(index: &Index, files: &[(&RepoPath, &Entry)], definers: &[Vec<usize>]) -> Vec<u32> {
+    let mut mentions = vec![0; index.words.ends.len()];
     for (place, (_, entry)) in files.iter().enumerate() {
         for (word, _) in &entry.words {
-            if definers.get(word).is_some_and(|known| !known.contains(&place)) {
-                *mentions.entry(*word).or_default() += 1;
+            let known = definers_of(definers, *word);
+            if !known.is_empty() && !known.contains(&place) {
+                mentions[*word as usize] += 1;
             }
         }
     }
     mentions
 }
 
+fn definers_of(definers: &[Vec<usize>], word: u32) -> &[usize] {
+    definers.get(word as usize).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// To which files each file refers, and how much.
-fn edges(
-    index: &Index,
-    files: &[(&RepoPath, &Entry)],
-    definers: &HashMap<u32, Vec<usize>>,
-    stems: &HashMap<u32, Vec<usize>>,
-) -> Vec<Vec<(usize, f64)>> {
-    let edges_of = |(place, (_, entry)): (usize, &(&RepoPath, &Entry))| {
-        let mut to: HashMap<usize, f64> = HashMap::new();
+fn edges(files: &[(&RepoPath, &Entry)], definers: &[Vec<usize>], stems: &Stems) -> Vec<Vec<(usize, f64)>> {
+    let mut to = vec![0.0; files.len()];
+    let mut edges = Vec::with_capacity(files.len());
+    for (place, (_, entry)) in files.iter().enumerate() {
+        let mut touched = Vec::new();
         for (word, times) in &entry.words {
-            let Some(known) = definers.get(word).filter(|_| index.words.get(*word).len() >= SHORTEST_NAME) else {
+            let known = definers_of(definers, *word);
+            if known.is_empty() {
                 continue;
-            };
-            let named = 1.0 + 2.0 * stems.get(word).map_or(0, Vec::len) as f64;
+            }
+            let named = 1.0 + 2.0 * stems.in_word(*word).len() as f64;
             let weight = f64::from(*times).sqrt() * named / known.len() as f64;
-            for other in known.iter().filter(|other| **other != place) {
-                *to.entry(*other).or_default() += weight;
+            for other in known.iter().copied().filter(|other| *other != place) {
+                if to[other] == 0.0 {
+                    touched.push(other);
+                }
+                to[other] += weight;
             }
         }
-        let mut to: Vec<(usize, f64)> = to.into_iter().collect();
-        to.sort_unstable_by_key(|(other, _)| *other);
-        to
-    };
-    files.iter().enumerate().map(edges_of).collect()
+        touched.sort_unstable();
+        edges.push(touched.into_iter().map(|other| (other, std::mem::take(&mut to[other]))).collect());
+    }
+    edges
 }
 
 /// How much weight comes to each file: it begins where the files speak of the task, and flows along the references.

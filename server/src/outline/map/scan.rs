@@ -52,7 +52,9 @@ impl Scanned<'_> {
             lines: (number(*definition.lines.start()), number(*definition.lines.end())),
         });
         let definitions = definitions.collect();
-        let words = self.words.into_iter().map(|(word, count)| (interner.number(word), count));
+        let mut counted: Vec<(&str, u32)> = self.words.into_iter().collect();
+        counted.sort_unstable();
+        let words = counted.into_iter().map(|(word, count)| (interner.number(word), count));
         let mut words: Vec<(u32, u32)> = words.collect();
         words.sort_unstable();
         Entry { is_shown: true, lines: number(self.lines), definitions, words }

@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::codec::{decode, encode};
+use super::*;
+use crate::contracts::RepoPath;
+use crate::workspace::{CacheFile, Interrupt, Interrupted, sha256};
+
+/// Files in memory; counts how many were read as text.
+#[derive(Default)]
+struct Files {
+    texts: BTreeMap<&'static str, Vec<u8>>,
+    parsed: AtomicUsize,
+}
+
+impl Files {
+    fn of(files: &[(&'static str, &str)]) -> Self {
+        let texts = files.iter().map(|(path, text)| (*path, text.as_bytes().to_vec())).collect();
+        Self { texts, ..Self::default() }
+    }
+
+    fn paths(&self) -> Vec<RepoPath> {
+        self.texts.keys().map(|path| RepoPath::parse(path).unwrap()).collect()
+    }
+
+    fn map(&self, cache: Option<&CacheFile>) -> Map {
+        self.parsed.store(0, Ordering::Relaxed);
+        Map::of(&self.paths(), self, cache, &Interrupt::never()).unwrap()
+    }
+
+    fn parsed(&self) -> usize {
+        self.parsed.load(Ordering::Relaxed)
+    }
+}
+
+impl Sources for Files {
+    fn read(&self, path: &RepoPath) -> Option<Blob> {
+        let bytes = self.texts.get(path.as_str())?.clone();
+        Some(Blob { sha256: sha256(&bytes), bytes })
+    }
+
+    fn text(&self, bytes: &[u8]) -> Option<String> {
+        self.parsed.fetch_add(1, Ordering::Relaxed);
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+}
+
+fn first(map: &Map, task: &str) -> String {
+    map.ranking(task)[0].to_string()
+}
+
+fn sample() -> Files {
+    Files::of(&[
+        (
+            "src/retry.rs",
+            "pub fn retry_after(error: &HttpError) -> u64 { backoff(1) }\nfn backoff(n: u64) -> u64 { n }\n",
+        ),
+        (
+            "src/http/error.rs",
+            "pub struct HttpError { status: u16 }\nimpl HttpError {\n    pub fn is_final(&self) -> bool { true }\n}\n",
+        ),
+        ("src/main.rs", "fn main() { retry_after(&HttpError { status: 500 }); HttpError::new().is_final(); }\n"),
+        ("docs/guide.md", "# Guide\nNothing of it.\n"),
+        ("logo.png", "\0"),
+    ])
+}
+
+#[test]
+fn what_the_task_names_comes_first() {
+    let map = sample().map(None);
+    assert_eq!(first(&map, "Wait longer when retrying"), "src/retry.rs");
+    assert_eq!(first(&map, "`is_final` is wrong"), "src/http/error.rs");
+    assert_eq!(first(&map, "Look at src/main.rs"), "src/main.rs");
+    assert_eq!(first(&map, "Rewrite the guide"), "docs/guide.md");
+    // Without a word of it, what others refer to.
+    assert_eq!(first(&map, ""), "src/http/error.rs");
+}
+
+#[test]
+fn files_that_the_first_ones_refer_to_follow_them() {
+    let mut files = sample();
+    files.texts.insert("src/other.rs", b"pub fn elsewhere() {}\n".to_vec());
+    let map = files.map(None);
+    let ranking: Vec<String> = map.ranking("retry").iter().map(ToString::to_string).collect();
+    let place = |path: &str| ranking.iter().position(|ranked| ranked == path).unwrap();
+    assert!(place("src/http/error.rs") < place("src/other.rs"), "{ranking:?}");
+}
+
+#[test]
+fn a_map_shows_definitions_with_lines_and_stays_within_its_bytes() {
+    let mut files = sample();
+    files.texts.insert("data.bin", vec![0xff, 0xfe, 0]);
+    let map = files.map(None);
+    let text = map.render("retry", 4_000);
+    assert!(text.starts_with("src/retry.rs (2 lines)\n  1-1 function retry_after\n  2-2 function backoff\n"), "{text}");
+    assert!(text.contains("  2-4 impl HttpError\n    3-3 method is_final\n"), "{text}");
+    assert!(!text.contains("data.bin"), "{text}");
+    for most in [0, 1, 50, 150] {
+        let text = map.render("retry", most);
+        let (note, rest): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains(" not shown: "));
+        assert!(note.len() == 1 && rest.iter().map(|line| line.len() + 1).sum::<usize>() <= most, "{text}");
+    }
+    assert_eq!(Files::default().map(None).render("retry", 100), "");
+}
+
+#[test]
+fn what_was_read_is_read_once_whatever_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheFile::of(folder.path(), Path::new("/w"), 1 << 20);
+    let mut files = sample();
+    let cold = files.map(Some(&cache)).render("retry", 4_000);
+    assert_eq!(files.parsed(), 5);
+    assert_eq!(files.map(Some(&cache)).render("retry", 4_000), cold);
+    assert_eq!(files.parsed(), 0);
+    let moved = files.texts.remove("src/retry.rs").unwrap();
+    files.texts.insert("src/wait.rs", moved);
+    files.texts.insert("src/main.rs", b"fn main() {}\n".to_vec());
+    assert_eq!(first(&files.map(Some(&cache)), "retry"), "src/wait.rs");
+    assert_eq!(files.parsed(), 1, "only what is new is read");
+}
+
+#[test]
+fn a_broken_cache_costs_time_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheFile::of(folder.path(), Path::new("/w"), 1 << 20);
+    let files = sample();
+    let expected = files.map(Some(&cache)).render("retry", 4_000);
+    let whole = cache.read(1 << 20).unwrap();
+    let index = decode(&whole).unwrap();
+    assert_eq!(encode(&index), whole);
+    for cut in 0..whole.len() {
+        assert!(decode(&whole[..cut]).is_none());
+        let mut changed = whole.clone();
+        changed[cut] ^= 0x41;
+        assert!(decode(&changed).is_none(), "byte {cut}");
+    }
+    cache.write(b"baton-map-1\n nonsense").unwrap();
+    assert_eq!(files.map(Some(&cache)).render("retry", 4_000), expected);
+    assert_eq!(cache.read(1 << 20), Some(whole), "and it is made anew");
+}
+
+#[test]
+fn numbers_that_lead_nowhere_are_no_index() {
+    // As above, with a sum that is right.
+    let files = sample();
+    let index = {
+        let map = files.map(None);
+        encode(map.index())
+    };
+    let body = &index[..index.len() - 8];
+    for place in 12..body.len() {
+        for byte in [0x00, 0x7f, 0x80, 0xff] {
+            let mut changed = body.to_vec();
+            changed[place] = byte;
+            let sum = super::codec::checksum(&changed);
+            changed.extend_from_slice(&sum.to_le_bytes());
+            if let Some(read) = decode(&changed) {
+                // Whatever was read can be shown.
+                let _ = Map::with_index(read, &files.paths()).render("retry error", 4_000);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_is_heard() {
+    let files = sample();
+    let stopped = Interrupt::never();
+    stopped.stop();
+    let outcome = Map::of(&files.paths(), &files, None, &stopped);
+    assert_eq!(outcome.err(), Some(Interrupted::Stopped));
+}

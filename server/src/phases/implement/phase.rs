@@ -177,7 +177,7 @@ async fn system(
         return Ok(open);
     }
     if let Some(context) = memory.context.as_ref().filter(|_| !todo.is_empty()) {
-        let (toolbox, is_left) = (toolbox(run, phase, Vec::new()), own_files::stands_in_all(plan, &run.workspace));
+        let (toolbox, is_left) = (toolbox(run, phase, "", Vec::new()), own_files::stands_in_all(plan, &run.workspace));
         let ranges = attached::ranges(&toolbox, &run.workspace, context, is_left, &run.context.cancel).await?;
         let frame = system.iter().map(String::len).sum();
         if !ranges.is_empty() {

@@ -18,6 +18,7 @@ use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
 use crate::contracts::{RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PUBLISH;
 use crate::models::{Model, Tier};
+use crate::phases::run_one::about as map_of;
 use crate::tools::{self, CheckRunner, Shows, Toolbox};
 use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
 use crate::workspace::{self, FinishedTask, PublishError, Staging};
@@ -128,7 +129,9 @@ async fn attempt(
         tier,
         system: system.clone(),
         first_message: brief::first_message(task, own_files, about, note),
-        toolbox: toolbox.with_checks(checks(run, assignment, news)),
+        toolbox: toolbox
+            .with_checks(checks(run, assignment, news))
+            .about(map_of(run, &format!("{}\n{}", task.title, task.description))),
         submit: brief::submit(),
         max_tokens: assignment.max_tokens,
         so_far: Some(Box::new(move || so_far(&staged))),

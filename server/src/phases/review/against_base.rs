@@ -90,7 +90,7 @@ impl OneAgent for AgainstBase<'_> {
         let (files, diffs) = files_and_diffs(&diff.files);
         let compared: Vec<Compared<'_>> = diff.files.iter().map(BaseFile::compared).collect();
         let changed = workspace::change_summaries(&compared, &|_| String::new());
-        let toolbox = toolbox(run, self.phase, diffs.clone());
+        let toolbox = toolbox(run, self.phase, "", diffs.clone());
         let first_message = unplanned_message(Unplanned {
             base: &told_name_of(self.base),
             branch: head.as_ref().and_then(|head| head.branch.as_deref()),

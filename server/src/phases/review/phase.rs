@@ -143,7 +143,8 @@ impl OneAgent for Review {
             failing_checks: &checks_told::failing(&run.store, &report.checks),
         });
         let diffs = done.diffs();
-        let toolbox = toolbox(run, self, diffs.clone()).since_review(diffs_since_review(run, report.round)?);
+        let toolbox = toolbox(run, self, &memory.task_text(), diffs.clone());
+        let toolbox = toolbox.since_review(diffs_since_review(run, report.round)?);
         let mut agreed = run.store.earlier_approved_plans()?;
         agreed.push(plan.clone());
         let mut drift = drift::unplanned(&run.workspace, &agreed, &done.changes, &done.foreign);

@@ -3,6 +3,7 @@
 
 mod editing_lines;
 mod moving;
+mod outline;
 mod past;
 mod reading;
 mod searching;
@@ -91,16 +92,16 @@ fn each_agent_has_its_tools_and_no_others() {
     let fixture = Fixture::new(TREE);
     let names = |toolbox: &Toolbox| toolbox.specs().into_iter().map(|spec| spec.name).collect::<Vec<_>>().join(" ");
     let (implementer, _) = implementer(&fixture, &[], &[]);
-    assert_eq!(names(&reader(&fixture)), "list_files search read_file log");
-    let writing = "list_files search read_file log edit_file write_file delete_file move_file";
+    assert_eq!(names(&reader(&fixture)), "list_files search read_file outline log");
+    let writing = "list_files search read_file outline log edit_file write_file delete_file move_file";
     assert_eq!(names(&implementer), writing);
     let with_checks = implementer.with_checks(Some(Arc::new(Checks)));
     assert_eq!(names(&with_checks), format!("{writing} try_check"));
     assert!(!reader(&fixture).with_checks(Some(Arc::new(Checks))).has("try_check"), "it has nothing to try");
     let reviewer = Toolbox::reviewer(fixture.workspace(), memory(), Vec::new());
-    assert_eq!(names(&reviewer), "list_files search read_file log read_diff");
+    assert_eq!(names(&reviewer), "list_files search read_file outline log read_diff");
     let refused = error(&reader(&fixture), "write_file", json!({"path": "a", "content": "x"}));
-    assert_eq!(refused, "There is no tool \"write_file\". Call one of: list_files, search, read_file, log.");
+    assert_eq!(refused, "There is no tool \"write_file\". Call one of: list_files, search, read_file, outline, log.");
 }
 
 #[test]

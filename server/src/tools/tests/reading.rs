@@ -49,7 +49,7 @@ fn a_long_listing_says_that_there_is_more() {
     }
     let text = ok(&reader(&fixture), "list_files", json!({}));
     assert_eq!(text.lines().count(), 1_000 + 3);
-    let told = "\nThese are the first 1000 of 1003 files; narrow with path or glob to see the others. Files by folder:\n   \
+    let told = "\nThese are the first 1000 of 1003 files; narrow with path or glob to see the others, or outline a folder for those that matter. Files by folder:\n   \
                 900 a/b/\n   103 c/\n";
     assert!(text.ends_with(told), "{}", &text[text.len() - 300..]);
 }
