@@ -296,7 +296,7 @@ local function used(fields)
   local usage = { input_tokens = 12000, cache_write_tokens = 0, cache_read_tokens = 0, output_tokens = 345 }
   return require('baton.cost').words(vim.tbl_extend('force', usage, fields))
 end
-t.same(used({ cost_usd = 0.125 }), '12.3k tokens, $0.12')
+t.same(used({ cost_usd = 0.124 }), '12.3k tokens, $0.12')
 t.same(used({ cost_usd = vim.NIL, estimated = true }), 'about 12.3k tokens')
 t.same(used({ cost_usd = 0, ['local'] = true }), '12.3k tokens, local, no cost')
 t.same(used({ cost_usd = 0 }), '12.3k tokens, no cost')

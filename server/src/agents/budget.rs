@@ -175,7 +175,7 @@ impl Budget {
             (_, None) => "the next turn could cost more than is left".to_owned(),
         };
         let what = if usd <= 0.0 && tokens == 0 { "too small" } else { "spent" };
-        let lost = if prompt.is_none() { "an answer was lost, " } else { "" };
+        let lost = if prompt.is_none() { "an answer was lost, and " } else { "" };
         format!("{what}: {lost}{used} used, and {left}")
     }
 
