@@ -82,7 +82,7 @@ impl Phase for Quick {
         run.store.set_plan_aside(SetAside::Phase)?;
         run.emit(CONTEXT, EventStatus::Started, "Gathering context and planning in one conversation");
         let tier = self.tier().tier(Complexity::Moderate);
-        let toolbox = toolbox(run, self, &task, Vec::new());
+        let toolbox = toolbox(run, self, &memory.task_text(), Vec::new());
         let mut first_message = context::surroundings(&memory.task_text(), run, &toolbox).await?;
         first_message
             .push_str("Find out what this task needs, plan it as one task, and hand both on with submit_quick.");
