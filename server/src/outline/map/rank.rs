@@ -19,8 +19,8 @@ const DAMPING: f64 = 0.6;
 const GRAPH: f64 = 0.1;
 /// How much more a word counts in a name that is defined, in the path, in the file's name.
 const IN_DEFINITION: f64 = 4.0;
-const IN_FOLDER: f64 = 6.0;
-const IN_FILE_NAME: f64 = 14.0;
+const IN_FOLDER: f64 = 12.0;
+const IN_FILE_NAME: f64 = 30.0;
 /// The saturation of a word that stands in a file often, and how much the length of a file counts.
 const SATURATION: f64 = 1.6;
 const LENGTH: f64 = 0.65;
