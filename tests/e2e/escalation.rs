@@ -64,7 +64,7 @@ fn the_next_tier_goes_on_with_the_edits_and_notes_of_one_that_failed() {
         { "tier": "balanced", "model": SONNET, "status": "completed" },
     ]);
     assert_eq!(attempts(&session), both);
-    assert!(says(&session, &format!("failed: tried again by the balanced tier ({SONNET})")));
+    assert!(says(&session, &format!("second attempt by the balanced tier ({SONNET}): failed")));
     assert!(api.violations().is_empty(), "{:?}", api.violations());
 }
 
@@ -85,8 +85,8 @@ fn a_task_that_breaks_a_check_is_done_once_more_and_else_its_part_counts() {
         let statuses: Vec<Value> =
             attempts(&session).as_array().expect("attempts").iter().map(|one| one["status"].clone()).collect();
         assert_eq!(statuses, ["partial", "failed"]);
-        assert!(says(&session, "partly done, and check test fails that passed before: tried again"));
-        assert!(says(&session, "the second attempt failed, and the first counts"));
+        assert!(says(&session, ": partly done, and check test fails that passed before"));
+        assert!(says(&session, "second attempt failed, and the first counts"));
     }
 }
 
@@ -121,13 +121,13 @@ fn the_same_model_or_too_small_a_rest_of_the_budget_is_said_and_nothing_is_tried
     let api = MessagesApi::start(script(first(), first()));
     run(&session, &api).env("BATON_MODELS_BALANCED", HAIKU).run().expect(1);
     assert_eq!(models(&api).len(), 1);
-    assert!(says(&session, "failed; the balanced tier has the same model, so it is not tried again"));
+    assert!(says(&session, "no second attempt: failed, and the balanced tier has the same model"));
 
     let session = Session::new(&workspace(1));
     let api = MessagesApi::start(script(first(), first()));
     run(&session, &api).env("BATON_BUDGET_TOKENS", "45000").run().expect(1);
     assert_eq!(models(&api).len(), 1);
-    assert!(says(&session, "it is not tried again by the balanced tier: it may take about"));
+    assert!(says(&session, "no second attempt by the balanced tier: failed, and it may take about"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod caching;
 mod check_trust;
 mod checkpoints;
 mod checks;
+mod costs;
 mod criteria;
 mod demo;
 mod diff;

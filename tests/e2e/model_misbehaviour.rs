@@ -141,10 +141,12 @@ fn an_invalid_handoff_is_sent_back_with_its_faults_and_ends_after_three_tries() 
         let done = run(&session, &stubborn).expect(code);
         assert_contains(&done.stdout, &format!("the {agent} agent's handoff was not valid in 3 tries: "));
         assert_contains(&done.stdout, fault);
-        let answers = answers(&stubborn, agent);
-        assert_eq!(answers.len(), 2, "{agent}: the third is the last");
+        let sent_back = |answer: &String| answer.contains("not valid; mend these and submit again:");
+        let answers: Vec<String> = answers(&stubborn, agent).into_iter().filter(sent_back).collect();
+        // The task of an implementer is put to the next tier once.
+        let models = if agent == "implement/T1" { 2 } else { 1 };
+        assert_eq!(answers.len(), 2 * models, "{agent}: the third is the last");
         for answer in answers {
-            assert_contains(&answer, "not valid; mend these and submit again:");
             assert_contains(&answer, fault);
         }
         goes_on(&session);

@@ -56,12 +56,19 @@ fn every_phase_has_its_prompt_and_every_prompt_its_phase() {
         (!is_there).then(|| format!("{file}: write its prompt there, and include it in its row"))
     }));
     let all = phases();
+    for phase in all.with_stand_ins() {
+        assert_eq!(text(&format!("prompts/{}.md", phase.name())), phase.prompt());
+    }
     let beside = all.all().iter().flat_map(|phase| phase.prompts_beside());
     for (name, prompt) in beside.clone() {
         assert_eq!(text(&format!("prompts/{name}.md")), *prompt);
     }
-    let named: BTreeSet<String> =
-        all.names().chain(beside.map(|(name, _)| *name)).map(|name| name.as_str().to_owned()).collect();
+    let named: BTreeSet<String> = all
+        .with_stand_ins()
+        .map(|phase| phase.name())
+        .chain(beside.map(|(name, _)| *name))
+        .map(|name| name.as_str().to_owned())
+        .collect();
     assert_eq!(files("prompts", ".md"), named, "prompts/ holds a file that is no phase's prompt; rename or remove it");
 }
 

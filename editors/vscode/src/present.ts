@@ -145,7 +145,7 @@ export function statusLine(state: State, name = "Baton"): StatusLine {
   }
   // An older server has no such word.
   const [icon, emphasis] = standing(status.state ?? (openGate(state) === null ? undefined : "gate"));
-  const parts = [headline(status), cost(status.usage)].filter((part) => part !== "");
+  const parts = [headline(status), costs(status)].filter((part) => part !== "");
   const tooltip = [status.task ?? "", summary(state)].filter((line) => line !== "").join("\n");
   return { text: `$(${icon}) ${name}: ${parts.join(" · ")}`, tooltip, emphasis };
 }
@@ -201,6 +201,12 @@ function standing(state: WorkflowState | undefined): [icon: string, emphasis: St
     case undefined:
       return ["run-all", "none"];
   }
+}
+
+/** What the workflow has used, and what of it the last run did, where that is another sum. */
+export function costs({ usage, run_usage }: { usage?: Usage; run_usage?: Usage }): string {
+  const [all, run] = [cost(usage), cost(run_usage)];
+  return run === "" || run === all ? all : `${all} in all, ${run} in the last run`;
 }
 
 /** "$0.12", or tokens where a model has no price or costs nothing, or nothing before the first turn. */

@@ -200,6 +200,8 @@ export interface Status {
   /** What keeps them from everything else, and why. */
   sandbox?: string | null;
   usage: Usage;
+  /** Of the run at work, or the last one. */
+  run_usage?: Usage;
   next: string;
   /** Where it stands; absent, as are the next three, from a server older than these words. */
   state?: WorkflowState;

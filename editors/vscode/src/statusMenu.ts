@@ -3,7 +3,7 @@ import type { QuickPickItem } from "vscode";
 
 import {
   checkState,
-  cost,
+  costs,
   hasLogToRead,
   hasPlan,
   headline,
@@ -30,7 +30,7 @@ export async function statusMenu(workflow: Workflow): Promise<void> {
   const { status } = state;
   const about = status?.task == null ? title : `${title}: ${oneLine(status.task, 100)}`;
   const told = status === null ? "No workflow here yet." : summary(state) || headline(status);
-  const placeHolder = [told, cost(status?.usage)].filter((part) => part !== "").join(" · ");
+  const placeHolder = [told, costs(status ?? {})].filter((part) => part !== "").join(" · ");
   const items = [...actions(workflow), ...standing(workflow)];
   const item = await window.showQuickPick<Item>(items, { title: about, placeHolder });
   await item?.take?.();

@@ -237,7 +237,8 @@ impl EndReport {
         }
         lines.extend(message_lines(&end.message));
         let recorded = if self.is_recorded { AS_RECORDED } else { "" };
-        lines.push(format!("{}{recorded}   {}/runs/{run}", end.workflow_usage.words(), self.settings.memory_dir));
+        let used = end.workflow_usage.words_with(&end.usage, "this");
+        lines.push(format!("{used}{recorded}   {}/runs/{run}", self.settings.memory_dir));
         lines
     }
 }

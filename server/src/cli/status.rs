@@ -90,7 +90,8 @@ fn status_text(status: &Status, columns: usize) -> String {
     }
     lines.extend(status.warnings.iter().map(|warning| text::paragraph("Note  ", &text::safe_line(warning), columns)));
     let recorded = if status.is_recorded { AS_RECORDED } else { "" };
-    lines.push(format!("Used  {}{recorded}", status.usage.words()));
+    let used = format!("{}{recorded}", status.usage.words_with(&status.run_usage, "the last"));
+    lines.push(text::paragraph("Used  ", &used, columns));
     lines.extend(way_on_lines(&status.ways_on, columns));
     lines.join("\n")
 }

@@ -74,6 +74,15 @@ impl Usage {
         }
     }
 
+    /// For people, beside what one run used of it, unless that is all or nothing: `18.2k tokens · $0.042 in all, 200 tokens ·
+    /// $0.001 in this run`.
+    pub fn words_with(&self, run: &Self, which: &str) -> String {
+        if run == self || run.total_tokens() == 0 {
+            return self.words();
+        }
+        format!("{} in all, {} in {which} run", self.words(), run.words())
+    }
+
     /// For people, with the cost where it is known: `18.2k tokens · $0.042`.
     pub fn words(&self) -> String {
         let about = if self.estimated { "about " } else { "" };
@@ -206,5 +215,10 @@ mod tests {
         // An earlier version kept nothing of the part with a price.
         let old = serde_json::from_value::<Usage>(json!({ "input_tokens": 5, "cost_usd": null })).unwrap();
         assert_eq!((old.words(), old.known_usd(), old.tokens_without_price()), ("5 tokens".to_owned(), 0.0, 5));
+
+        let all = Usage { input_tokens: 36_000, output_tokens: 400, cost_usd: Some(0.084), ..PRICED };
+        assert_eq!(all.words_with(&PRICED, "this"), "36.4k tokens · $0.084 in all, 18.2k tokens · $0.042 in this run");
+        assert_eq!(all.words_with(&Usage::default(), "this"), all.words());
+        assert_eq!(PRICED.words_with(&PRICED, "this"), PRICED.words());
     }
 }

@@ -188,6 +188,20 @@ function M.ask_and_run(call)
   end)
 end
 
+--- Start with what was typed behind the command, or with what was kept or selected.
+---@param call baton.Call
+---@param quick? boolean
+local function begin(call, quick)
+  local root = project.here() or vim.fs.normalize(vim.fn.getcwd())
+  local is_kept = require('baton.drafts').of(root, 'task') ~= nil
+  local more = { bang = call.bang, selection = call.selection, quick = quick }
+  if call.text == '' and (call.selection or is_kept) then
+    M.ask_and_run(more)
+  else
+    run(text(call), more)
+  end
+end
+
 --- Stop the run of a project, this one's unless another is named.
 ---@param client? vim.lsp.Client
 function M.cancel(client)
@@ -256,24 +270,14 @@ M.subcommands = {
     uses = { 'baton.workflow' },
     takes = '[task]',
     run = function(call)
-      local root = project.here() or vim.fs.normalize(vim.fn.getcwd())
-      local is_kept = require('baton.drafts').of(root, 'task') ~= nil
-      if call.text == '' and (call.selection or is_kept) then
-        M.ask_and_run({ bang = call.bang, selection = call.selection })
-      else
-        run(text(call), call)
-      end
+      begin(call)
     end,
   },
   quick = {
     uses = { 'baton.workflow' },
     takes = '[task]',
     run = function(call)
-      if text(call) or require('baton.drafts').of(project.here() or vim.fs.normalize(vim.fn.getcwd()), 'task') == nil then
-        run(text(call), { bang = call.bang, selection = call.selection, quick = true })
-      else
-        M.ask_and_run({ bang = call.bang, selection = call.selection, quick = true })
-      end
+      begin(call, true)
     end,
   },
   context = {

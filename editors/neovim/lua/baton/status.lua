@@ -39,7 +39,11 @@ local function add_head(add, status)
     add('%-6s %s%s', 'Run', status.run or 'none', status.outcome and ': ' .. status.outcome or '')
     add('%-6s %s', 'Next', (status.next:gsub('_', ' ')))
   end
-  add('%-6s %s', 'Used', cost.words(status.usage))
+  local used, last = cost.words(status.usage), status.run_usage and cost.words(status.run_usage)
+  if last and last ~= used and not vim.startswith(last, '0 tokens') then
+    used = ('%s in all, %s in the last run'):format(used, last)
+  end
+  add('%-6s %s', 'Used', used)
 end
 
 --- What can be done; the rows of the page that stand for it.

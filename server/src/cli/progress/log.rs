@@ -71,5 +71,7 @@ fn line(event: &PhaseEvent, since: Duration) -> String {
 fn is_news(event: &PhaseEvent) -> bool {
     let message = event.message.to_lowercase();
     event.phase == EventPhase::Workflow
-        || ["wrote", "refused", "check ", "told "].iter().any(|first| message.starts_with(first))
+        || ["wrote", "refused", "check ", "told ", "second attempt", "no second attempt"]
+            .iter()
+            .any(|first| message.starts_with(first))
 }

@@ -79,7 +79,7 @@ fn status_text(status: &Status) -> String {
         let FaultStatus { file, line, column, message, .. } = fault;
         lines.push(format!("{file}:{line}:{column}: {}", to_proto::plain(message, 300)));
     }
-    lines.push(format!("Used {}.", status.usage.words()));
+    lines.push(format!("Used {}.", status.usage.words_with(&status.run_usage, "the last")));
     lines.push(sentence(&status.ways_on));
     lines.join("\n")
 }

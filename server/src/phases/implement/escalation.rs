@@ -42,14 +42,14 @@ pub(super) async fn escalation(
     let task = assignment.task.id.as_str();
     let say = |message: String| run.emit_for_task(IMPLEMENT, EventStatus::Progress, Some(task), message);
     if model.id() == assignment.model.id() {
-        say(format!("{why}; the {} tier has the same model, so it is not tried again", tier.as_str()));
+        say(format!("no second attempt: {why}, and the {} tier has the same model", tier.as_str()));
         return Ok(Err(first));
     }
     if let Err(rest) = has_budget(run, assignment, model.id()) {
-        say(format!("{why}; it is not tried again by the {} tier: {rest}", tier.as_str()));
+        say(format!("no second attempt by the {} tier: {why}, and {rest}", tier.as_str()));
         return Ok(Err(first));
     }
-    say(format!("{why}: tried again by the {} tier ({})", tier.as_str(), model.id()));
+    say(format!("second attempt by the {} tier ({}): {why}", tier.as_str(), model.id()));
     let edits = staging.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let note = note(&first, &edits, assignment.model.id());
     Ok(Ok(Escalation { tier, model, note, first, edits }))
@@ -77,7 +77,7 @@ impl Escalation {
             (_, Err(error @ (AgentError::Cancelled | AgentError::Journal(_) | AgentError::Memory(_)))) => Err(error),
             (Ok(first), second) if is_partial && has_failed => {
                 let why = second.map_or_else(|error| error.to_string(), |result| result.notes);
-                let message = format!("the second attempt failed, and the first counts: {}", short_line(&why, 200));
+                let message = format!("second attempt failed, and the first counts: {}", short_line(&why, 200));
                 run.emit_for_task(IMPLEMENT, EventStatus::Progress, Some(task), message);
                 *staging.lock().unwrap_or_else(PoisonError::into_inner) = self.edits;
                 Ok(TaskResult { attempts, ..first })

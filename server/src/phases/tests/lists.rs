@@ -83,7 +83,7 @@ fn each_prompt_of_the_program_names_the_tools_of_its_agents() {
     let staging = Staging::new(fixture.workspace(), "T1".to_owned(), Writable::default(), memory());
     let writer = Toolbox::implementer(fixture.workspace(), memory(), Arc::new(Mutex::new(staging)));
     let writer = writer.with_checks(Some(Arc::new(NoChecks)));
-    for phase in TABLE.rows {
+    for phase in TABLE.with(&[]).with_stand_ins() {
         let toolbox = match phase.tools() {
             ToolSet::Read => &reader,
             ToolSet::Write => &writer,
