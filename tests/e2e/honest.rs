@@ -94,7 +94,7 @@ fn a_change_that_is_claimed_and_not_made_fails_the_task_in_the_end() {
                 baton run                  try again
                 baton plan --feedback "…"  plan again
                 baton reset                start over
-            asked: context, plan, implement/T1
+            asked: context, plan, implement/T1, implement/T1
             T1 failed
             next: implement
         "#]],

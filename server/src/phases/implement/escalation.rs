@@ -88,7 +88,18 @@ impl Escalation {
                     with_note(&first.notes, &format!("The second attempt, by {}, failed: {error}.", self.model.id()));
                 Ok(TaskResult { attempts, notes, ..first })
             }
-            (Err(_), Err(error)) => Err(error),
+            // That a model cannot be asked, or has too small a window, is told as such.
+            (Err(_), Err(error @ (AgentError::Model(_) | AgentError::Window { .. } | AgentError::Budget(_)))) => {
+                Err(error)
+            }
+            (Err(_), Err(error)) => Ok(TaskResult {
+                task_id: task.to_owned(),
+                changes: Vec::new(),
+                notes: String::new(),
+                blockers: vec![error.to_string()],
+                status: TaskStatus::Failed,
+                attempts,
+            }),
         }
     }
 }
