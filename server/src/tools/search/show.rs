@@ -130,6 +130,7 @@ impl Lines<'_> {
             }
             let from = block.first.saturating_sub(self.context).max(stretch.end);
             let is_apart = at > 0 && from > stretch.end;
+            let before = stretch.end.checked_sub(1).filter(|_| at > 0);
             if is_apart || at == 0 {
                 stretch = from..from;
             }
@@ -139,7 +140,7 @@ impl Lines<'_> {
                 shown.text.push_str("--\n");
             }
             if definition != current
-                && let Some(line) = definition.filter(|line| *line < stretch.start)
+                && let Some(line) = definition.filter(|line| *line < stretch.start && before != Some(*line))
             {
                 self.write_line(shown, line, '=')?;
             }

@@ -86,7 +86,7 @@ fn no_match_lies_in_a_secret_or_depends_on_what_is_in_it() {
         ("ghp_a|masked", "ghp_b|masked"),
         ("TOKEN: &str = \"g", "TOKEN: &str = \"h"),
         ("= .g", "= .h"),
-        ("= .\\b", "= .\\B"),
+        ("= \\W\\b", "= \\W\\B"),
         ("9\";", "8\";"),
         ("TOKEN.*9", "TOKEN.*é"),
     ] {
