@@ -156,7 +156,8 @@ fn replace(text: &str, start: usize, end: usize, new: &str) -> Edited {
     let lead = if is_open && from == text.len() && !new.is_empty() { "\n" } else { "" };
     let place = from + lead.len()..from + lead.len() + new.len();
     let text = [&text[..from], lead, &new, &text[to..]].concat();
-    Edited { text, places: vec![place], replaced: vec![from..to], tolerance: Tolerance::Exact }
+    let replaced = from..to;
+    Edited { text, places: vec![place], replaced: vec![replaced], tolerance: Tolerance::Exact }
 }
 
 #[cfg(test)]

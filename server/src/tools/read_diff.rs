@@ -10,6 +10,8 @@ use crate::contracts::RepoPath;
 use crate::text::{count, cut};
 
 const MOST_TEXT: usize = 64_000;
+/// Bytes from which on only every tenth line is numbered, so that a diff of that size still fits a small window.
+const LONG: usize = 48_000;
 /// Bytes of line numbers besides.
 const MOST_NUMBERS: usize = 12_000;
 const LINE: usize = 1_000;
@@ -26,7 +28,7 @@ pub(super) struct ReadDiff {
 impl Tool for ReadDiff {
     const NAME: &'static str = "read_diff";
     const DESCRIPTION: &'static str = "Read what was changed, as a unified diff: of one file, or of all. Each line that is in the \
-        file now has its number there before it (number, tab, sign and text); hunks name the definition they begin in; a \
+        file now has its number there before it (number, tab, sign and text; in a long diff every tenth); hunks name the definition they begin in; a \
         renamed file is one change. At most 64000 bytes at once, numbers not counted; files that do not fit are named, to be read one by one.";
     const USERS: Users = Users::Reviewers;
     const SHOWS: Shows = Shows::OwnWork;
@@ -88,16 +90,23 @@ pub fn numbered_diff(diff: &str) -> String {
 fn numbered_lines(diff: &str) -> impl Iterator<Item = String> {
     // Lines of both files that are left in the hunk, and the number of the next one of the new file.
     let (mut old, mut new, mut number) = (0_usize, 0_usize, 0_usize);
+    let (is_long, mut is_first) = (diff.len() > LONG, true);
     diff.lines().map(move |line| {
         if old == 0 && new == 0 && !line.starts_with('\\') {
             if let Some((of_old, first, of_new)) = hunk(line) {
-                (old, new, number) = (of_old, of_new, first);
+                (old, new, number, is_first) = (of_old, of_new, first, true);
             }
             return cut(line.trim_end_matches('\r'), LINE).into_owned();
         }
         let (is_old, is_new) = (line.starts_with([' ', '-']), line.starts_with([' ', '+']));
         let shown = cut(line.trim_end_matches('\r'), LINE);
-        let shown = if is_new { format!("{number:>5}\t{shown}") } else { format!("     \t{shown}") };
+        let shown = match (is_new, is_long) {
+            (true, false) => format!("{number:>5}\t{shown}"),
+            (false, false) => format!("     \t{shown}"),
+            (true, true) if is_first || number % 10 == 0 => format!("{number}\t{shown}"),
+            _ => format!("\t{shown}"),
+        };
+        is_first &= !is_new;
         old = old.saturating_sub(usize::from(is_old));
         new = new.saturating_sub(usize::from(is_new));
         number += usize::from(is_new);
@@ -121,12 +130,13 @@ fn hunk(line: &str) -> Option<(usize, usize, usize)> {
 fn all(diffs: &[(RepoPath, String)]) -> String {
     let mut text = String::new();
     let mut left_out = Vec::new();
+    let mut own = 0;
     for (path, diff) in diffs {
-        let shown = one(diff);
-        if text.len() + shown.len() > MOST_TEXT + MOST_NUMBERS && !text.is_empty() {
+        if own + diff.len() > MOST_TEXT && own > 0 {
             left_out.push((path, diff.lines().count()));
         } else {
-            text.push_str(&shown);
+            text.push_str(&one(diff));
+            own += diff.len();
         }
     }
     if !left_out.is_empty() {
@@ -170,6 +180,9 @@ mod tests {
                         4\t 4\n@@ -9 +9,2 @@\n     \t-9\n    9\t+nine\n   10\t+ten\n     \t\\ No newline at end of file\n";
         // A line that only looks like a header is one of the text.
         assert_eq!(numbered_diff(diff), expected);
+        let long = format!("@@ -0,0 +1,5000 @@\n{}", "+0123456789\n".repeat(5_000));
+        let shown = numbered_diff(&long);
+        assert!(shown.contains("\n1\t+0123456789\n\t+") && shown.contains("\n4990\t+0123456789\n\t+"));
         for odd in ["@@ -1,99999999999999999999999 +1 @@\n x\n", "@@ -1,3 +1,3 @@\n", "@@ -a +b @@\n+x\n", "+x\n"] {
             numbered_diff(odd);
         }

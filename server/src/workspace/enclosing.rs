@@ -1,5 +1,7 @@
 //! Which definition a line stands in, by indentation and first words: enough for the heading of a hunk.
 
+use crate::text::head_bytes;
+
 /// Lines that are looked at above one.
 const MOST_LINES: usize = 5_000;
 
@@ -113,7 +115,9 @@ fn first_word(line: &str) -> &str {
 }
 
 fn is_definition(line: &str) -> bool {
-    let mut rest = line.trim();
+    // No head is longer.
+    const LONGEST: usize = 500;
+    let mut rest = head_bytes(line.trim(), LONGEST);
     loop {
         let word = first_word(rest);
         if word.is_empty() || CONTROL.contains(&word) {
