@@ -37,6 +37,9 @@ pub struct Told {
     pub text: String,
 }
 
+/// The agents that a line is for, and what it tells them.
+type Addressed = (Vec<String>, Told);
+
 /// What is told to the agents of the run at work.
 pub struct Tells {
     dir: Dir,
@@ -164,7 +167,7 @@ pub(super) fn append(dir: &Dir, seal: &Seal, run: &str, agents: &[String], text:
 }
 
 /// The genuine lines beyond the first `from` bytes, and how many bytes there are by now.
-fn read(dir: &Dir, seal: &Seal, run: &str, from: u64) -> io::Result<(Vec<(Vec<String>, Told)>, u64)> {
+fn read(dir: &Dir, seal: &Seal, run: &str, from: u64) -> io::Result<(Vec<Addressed>, u64)> {
     let mut lines = NewLines::open(dir, TELL, MAX_TELL_LINE_BYTES, from)?;
     let mut all = Vec::new();
     while let Some(line) = lines.next()? {
@@ -173,7 +176,7 @@ fn read(dir: &Dir, seal: &Seal, run: &str, from: u64) -> io::Result<(Vec<(Vec<St
     Ok((all, lines.read()))
 }
 
-fn verified(line: &[u8], seal: &Seal, run: &str) -> Option<(Vec<String>, Told)> {
+fn verified(line: &[u8], seal: &Seal, run: &str) -> Option<Addressed> {
     let body = journal::verified_body(line, seal, SEAL_KIND)?;
     let (_, mac) = std::str::from_utf8(line).ok()?.trim_end().strip_suffix("\"}")?.rsplit_once(MAC_FIELD)?;
     let line: TellLine = serde_json::from_str(&format!("{body}}}")).ok()?;
@@ -181,7 +184,7 @@ fn verified(line: &[u8], seal: &Seal, run: &str) -> Option<(Vec<String>, Told)> 
 }
 
 /// What was told in a run, with the agents that did not take it.
-fn not_taken(dir: &Dir, seal: &Seal, run: &str) -> io::Result<Vec<(Vec<String>, Told)>> {
+fn not_taken(dir: &Dir, seal: &Seal, run: &str) -> io::Result<Vec<Addressed>> {
     let (mut lines, _) = read(dir, seal, run, 0)?;
     if lines.is_empty() {
         return Ok(lines);
