@@ -177,8 +177,7 @@ impl Pattern {
         let mut at = stretch.start;
         // An empty line is a stretch too; behind the last line end there is no line.
         let is_line = |at: usize| at < text.len() || !(text.is_empty() || text.ends_with('\n'));
-        loop {
-            let Some(span) = self.first_in(text, at..stretch.end, hidden, interrupt)? else { break };
+        while let Some(span) = self.first_in(text, at..stretch.end, hidden, interrupt)? {
             if !is_line(span.start) {
                 break;
             }
