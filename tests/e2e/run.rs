@@ -547,7 +547,7 @@ fn the_repository_s_own_instructions_reach_the_context_agent_as_data() {
     for request in &asked {
         assert!(!request.body.to_string().contains("SECRET=hush"), "secrets are never sent");
     }
-    assert_eq!(asked[0].tools(), ["list_files", "search", "read_file", "outline", "submit_context"]);
+    assert_eq!(asked[0].tools(), ["list_files", "search", "read_file", "outline", "log", "submit_context"]);
     assert!(
         !String::from_utf8_lossy(&session.memory_tree().values().flatten().copied().collect::<Vec<u8>>())
             .contains("hush\n")
