@@ -40,7 +40,7 @@ fn phases(session: &Session) -> Vec<(String, String)> {
     rows.iter().map(|row| (word(row, "phase"), word(row, "status"))).collect()
 }
 
-fn pairs<'a>(rows: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+fn pairs(rows: &[(String, String)]) -> Vec<(&str, &str)> {
     rows.iter().map(|(phase, status)| (phase.as_str(), status.as_str())).collect()
 }
 

@@ -27,6 +27,7 @@ fn the_contract_lists_exactly_these_commands() {
         "diff",
         "accept",
         "trust",
+        "tell",
         "fixIssue",
         "dismissIssue",
         "restoreIssue",
@@ -71,6 +72,7 @@ fn a_bare_string_stands_for_the_first_field() {
         ("baton.dismissIssue", Command::DismissIssue(DismissArguments { ids: one(), ..DismissArguments::default() })),
         ("baton.restoreIssue", Command::RestoreIssue(RestoreArguments { id: None, ids: one() })),
         ("baton.accept", Command::Accept(AcceptArguments { because: text() })),
+        ("baton.tell", Command::Tell(TellArguments { text: "x".to_owned(), task: None })),
     ] {
         assert_eq!(command(id, json!("x")), expected);
         let row = ROWS.iter().find(|row| row.id == id).unwrap();
