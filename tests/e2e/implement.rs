@@ -109,7 +109,10 @@ fn each_agent_is_sent_its_own_task_and_served_by_the_model_for_it() {
             "submit_result"
         ]
     );
-    assert_eq!(first("review").tools(), ["list_files", "search", "read_file", "log", "read_diff", "submit_review"]);
+    assert_eq!(
+        first("review").tools(),
+        ["list_files", "search", "read_file", "outline", "log", "read_diff", "submit_review"]
+    );
 
     let model = |agent: &str| first(agent).body["model"].as_str().unwrap().to_owned();
     let served = ["context", "plan", "implement/T1", "implement/T2", "implement/T3", "review"].map(model);

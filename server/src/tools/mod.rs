@@ -18,7 +18,6 @@ mod coerce;
 mod delete_file;
 mod edit_file;
 mod edit_match;
-mod enclosing;
 mod error;
 mod folders;
 mod glob_list;

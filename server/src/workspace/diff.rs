@@ -7,7 +7,7 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
 use super::Interrupt;
-use super::enclosing::enclosing_definition;
+use super::enclosing::enclosing_definitions;
 use super::lines::{equal_runs, steps};
 use super::text_file::decode_lines;
 use crate::contracts::RepoPath;
@@ -77,7 +77,7 @@ pub(super) fn unified_of(names: Names<'_>, old: Option<&[u8]>, new: Option<&[u8]
     match (lines(old), lines(new)) {
         (Ok(old), Ok(new)) if old != new => {
             let (old, new) = (split(&old), split(&new));
-            format!("{header}--- {from}\n+++ {to}\n{}", hunks(&old, &new, is_deleted, shown))
+            format!("{header}--- {from}\n+++ {to}\n{}", hunks(names.to, &old, &new, shown, is_deleted))
         }
         // An empty file was created or deleted: there are no lines to show.
         (Ok(_), Ok(_)) if !kind.is_empty() && alike.is_none() => header,
@@ -96,23 +96,26 @@ fn split(text: &str) -> Vec<&str> {
 }
 
 /// The hunks. Their headings are found in the new text, of a deleted file in the old, and shown as they stand in `shown`.
-fn hunks(old: &[&str], new: &[&str], is_deleted: bool, shown: Option<&[&str]>) -> String {
+fn hunks(path: &RepoPath, old: &[&str], new: &[&str], shown: Option<&[&str]>, is_deleted: bool) -> String {
     const CONTEXT: usize = 3;
-    let mut text = String::new();
     let steps = steps(old, new, &Interrupt::never()).unwrap_or_default();
     let own = if is_deleted { old } else { new };
-    for hunk in group_diff_ops(steps, CONTEXT) {
-        let first = hunk.iter().find(|step| step.tag() != DiffTag::Equal);
-        let first = first.map(|step| if is_deleted { step.old_range().start } else { step.new_range().start });
-        let heading = first.and_then(|first| enclosing_definition(own, first));
-        let heading = heading.and_then(|index| shown.unwrap_or(own).get(index));
+    let hunks = group_diff_ops(steps, CONTEXT);
+    let first = |hunk: &Vec<DiffOp>| {
+        let changed = hunk.iter().find(|step| step.tag() != DiffTag::Equal);
+        changed.map_or(0, |step| if is_deleted { step.old_range().start } else { step.new_range().start })
+    };
+    let firsts: Vec<usize> = hunks.iter().map(first).collect();
+    let lines: Vec<&str> = own.iter().map(|line| line.trim_end()).collect();
+    let mut text = String::new();
+    for (hunk, heading) in hunks.iter().zip(enclosing_definitions(path, &lines, &firsts)) {
         // Writing to a string does not fail.
-        let _ = write!(text, "{}", UnifiedHunkHeader::new(&hunk));
-        if let Some(heading) = heading {
+        let _ = write!(text, "{}", UnifiedHunkHeader::new(hunk));
+        if let Some(heading) = heading.and_then(|index| shown.unwrap_or(own).get(index)) {
             let _ = write!(text, " {}", cut_heading(heading));
         }
         text.push('\n');
-        for step in &hunk {
+        for step in hunk {
             push_step(&mut text, step, old, new);
         }
     }

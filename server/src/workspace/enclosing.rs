@@ -1,187 +1,228 @@
-//! Which definition a line stands in, by indentation and first words: enough for the heading of a hunk.
+//! In which definition a line stands, told by the lines alone: their words and how far they are indented.
+//!
+//! It errs where a text is not laid out as is usual, and then says nothing rather than something wrong, mostly.
 
-use crate::text::head_bytes;
+use std::sync::LazyLock;
 
-/// Lines that are looked at above one.
-const MOST_LINES: usize = 5_000;
+use regex::bytes::Regex;
 
-/// Words that begin a definition, behind modifiers.
-const DEFINING: &[&str] = &[
-    "fn",
-    "def",
-    "class",
-    "struct",
-    "enum",
-    "trait",
-    "impl",
-    "interface",
-    "module",
-    "mod",
-    "namespace",
-    "func",
-    "function",
-    "sub",
-    "record",
-    "object",
-    "protocol",
-    "extension",
-    "macro_rules!",
-    "union",
-    "package",
-    "contract",
-    "proc",
-];
+use crate::contracts::RepoPath;
 
-/// Words that may stand before them.
-const MODIFIERS: &[&str] = &[
-    "pub",
-    "async",
-    "const",
-    "unsafe",
-    "extern",
-    "export",
-    "default",
-    "abstract",
-    "static",
-    "final",
-    "public",
-    "private",
-    "protected",
-    "internal",
-    "override",
-    "virtual",
-    "inline",
-    "sealed",
-    "open",
-    "data",
-    "local",
-    "partial",
-    "readonly",
-    "declare",
-    "synchronized",
-    "typedef",
-    "template",
-];
-
-/// Words that begin a block which is no definition.
-const CONTROL: &[&str] = &[
-    "if", "else", "elif", "elsif", "for", "foreach", "while", "do", "switch", "match", "case", "loop", "try", "catch",
-    "except", "finally", "with", "until", "unless", "when", "return", "let", "await", "select", "begin", "rescue",
-    "ensure", "guard", "defer", "go", "using", "lock", "repeat", "yield", "throw", "new", "where", "in",
-];
-
-/// The index of the line that begins the definition around the line at `at`; the line itself, where it begins one.
-pub(super) fn enclosing_definition(lines: &[&str], at: usize) -> Option<usize> {
-    let at = at.min(lines.len().checked_sub(1)?);
-    let is_line = |index: &usize| !lines[*index].trim().is_empty();
-    // A blank line stands where the text around it does.
-    let start = (at..lines.len()).find(is_line).or_else(|| (0..at).rev().find(is_line))?;
-    if is_definition(lines[start]) {
-        return Some(start);
-    }
-    // Lines that are less indented than this are around it.
-    let mut inside = outside_of(lines[start]);
-    for index in (0..start).rev().take(MOST_LINES) {
-        let line = lines[index];
-        if line.trim().is_empty() || indentation(line) >= inside {
-            continue;
-        }
-        if is_definition(line) {
-            return Some(index);
-        }
-        inside = outside_of(line);
-        if inside == 0 {
-            return None;
-        }
-    }
-    None
-}
-
-/// From which indentation on lines do not stand around this one. A line that only ends a head (`{`, `) -> u32 {`) stands in
-/// the same definition as the one it goes on from.
-fn outside_of(line: &str) -> usize {
-    let goes_on = line.trim_start().starts_with(['{', ')', ']']) || first_word(line) == "where";
-    indentation(line) + usize::from(goes_on)
-}
-
-fn indentation(line: &str) -> usize {
-    const TAB: usize = 4;
-    line.chars().take_while(|c| matches!(c, ' ' | '\t')).map(|c| if c == '\t' { TAB } else { 1 }).sum()
-}
-
-fn first_word(line: &str) -> &str {
-    let line = line.trim_start();
-    line.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '!' | '$'))).next().unwrap_or_default()
-}
-
-fn is_definition(line: &str) -> bool {
-    // No head is longer.
-    const LONGEST: usize = 500;
-    let mut rest = head_bytes(line.trim(), LONGEST);
-    loop {
-        let word = first_word(rest);
-        if word.is_empty() || CONTROL.contains(&word) {
-            return false;
-        }
-        if DEFINING.contains(&word) {
-            return true;
-        }
-        if !MODIFIERS.contains(&word) {
+/// For each of the wanted lines (from 0, ascending), the line at which the definition around it begins, if it stands in
+/// one. Linear in what is before the last of them.
+pub fn enclosing_definitions(path: &RepoPath, lines: &[&str], wanted: &[usize]) -> Vec<Option<usize>> {
+    let Some(kind) = Kind::of(path) else { return vec![None; wanted.len()] };
+    let mut open: Vec<Open> = Vec::new();
+    let mut found = Vec::with_capacity(wanted.len());
+    let mut wanted = wanted.iter().copied().peekable();
+    let mut is_fenced = false;
+    for (number, line) in lines.iter().enumerate() {
+        if wanted.peek().is_none() {
             break;
         }
-        rest = rest[word.len()..].trim_start();
-        // `pub(crate)`, `extern "C"`.
-        for (open, close) in [('(', ')'), ('"', '"')] {
-            let inner = rest.strip_prefix(open).and_then(|inner| inner.split_once(close));
-            rest = inner.map_or(rest, |(_, behind)| behind.trim_start());
+        let step = if kind == Kind::Prose {
+            is_fenced ^= line.trim_start().starts_with("```");
+            heading(line).filter(|_| !is_fenced).map_or(Step::Inside, Step::Begins)
+        } else {
+            Step::of(line, kind)
+        };
+        if let Step::Begins(depth) | Step::Outside(depth) = step {
+            open.retain(|outer| outer.depth < depth);
+        }
+        while wanted.next_if_eq(&number).is_some() {
+            found.push(open.last().map(|innermost| innermost.line));
+        }
+        match step {
+            Step::Begins(depth) => open.push(Open { line: number, depth }),
+            Step::Ends(depth) => open.retain(|outer| outer.depth < depth),
+            Step::Inside | Step::Outside(_) => {}
         }
     }
-    let is_head = rest.ends_with('{') || (rest.ends_with(')') && indentation(line) == 0);
-    let before_arguments = rest.split('(').next().unwrap_or_default();
-    let is_arrow = rest.contains("=>") || rest.contains("function");
-    // `int main(void)`, `size() {`, `const size = () => {`, but no `x = call(`.
-    is_head && rest.contains('(') && (is_arrow || !before_arguments.contains('='))
+    found.extend(wanted.map(|_| None));
+    found
 }
+
+/// How a text shows what it defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Functions may have no word in front, as in C and the shell.
+    BareFunctions,
+    /// Every definition has its word, or is a method with its body.
+    Words,
+    /// Headings.
+    Prose,
+}
+
+impl Kind {
+    fn of(path: &RepoPath) -> Option<Self> {
+        let (_, ending) = path.file_name().rsplit_once('.')?;
+        match ending.to_ascii_lowercase().as_str() {
+            "md" | "mdx" | "markdown" => Some(Self::Prose),
+            "c" | "h" | "cc" | "cpp" | "cxx" | "hpp" | "hh" | "m" | "mm" | "java" | "cs" | "php" | "sh" | "bash"
+            | "zsh" | "d" | "dart" => Some(Self::BareFunctions),
+            "txt" | "rst" | "adoc" | "json" | "jsonl" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "csv" | "tsv"
+            | "lock" | "html" | "xml" | "svg" | "css" | "snap" | "log" | "patch" | "diff" => None,
+            _ => Some(Self::Words),
+        }
+    }
+}
+
+/// A definition that has begun and not ended.
+struct Open {
+    line: usize,
+    /// How far it is indented, in bytes; of a heading its level.
+    depth: usize,
+}
+
+fn heading(line: &str) -> Option<usize> {
+    let level = line.bytes().take_while(|byte| *byte == b'#').count();
+    ((1..=6).contains(&level) && line[level..].starts_with(' ')).then_some(level)
+}
+
+/// What a line means for the definitions around it; the number is how far it is indented.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Nothing.
+    Inside,
+    /// It begins one.
+    Begins(usize),
+    /// It is the last of one.
+    Ends(usize),
+    /// What is indented as far has ended before it.
+    Outside(usize),
+}
+
+impl Step {
+    fn of(line: &str, kind: Kind) -> Self {
+        /// What is longer was written by no person.
+        const LONGEST: usize = 400;
+        /// Words that go on with what is above them.
+        const GO_ON: &[&str] = &[
+            "where", "then", "else", "elif", "elsif", "do", "done", "fi", "esac", "case", "default", "rescue", "ensure",
+        ];
+        /// What begins no definition, though it may look like the head of a method.
+        const CONTROL: &[&str] = &[
+            "if",
+            "for",
+            "while",
+            "switch",
+            "catch",
+            "match",
+            "return",
+            "loop",
+            "with",
+            "unless",
+            "until",
+            "foreach",
+            "using",
+            "lock",
+            "synchronized",
+            "try",
+            "await",
+            "yield",
+            "throw",
+            "assert",
+            "new",
+        ];
+        let text = line.trim_start();
+        let depth = line.len() - text.len();
+        if text.is_empty() || text.len() > LONGEST {
+            return Self::Inside;
+        }
+        let word = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+        if text.starts_with('}') || word == "end" {
+            return Self::Ends(depth);
+        }
+        let is_label = text.strip_suffix(':') == Some(word) && !["try", "finally", "else"].contains(&word);
+        // The rest of a head that spans lines, the beginning of a body, directives and comments.
+        let punctuation = ['{', ')', ']', '#', '/', '*', ':', '>', '@', '-', '\\', '"', '\'', '`'];
+        if is_label || text.starts_with(punctuation) || GO_ON.contains(&word) {
+            return Self::Inside;
+        }
+        let is_function = kind == Kind::BareFunctions && depth == 0 && FUNCTION.is_match(text.as_bytes());
+        if !CONTROL.contains(&word) && (is_function || DEFINITION.is_match(text.as_bytes())) {
+            Self::Begins(depth)
+        } else {
+            Self::Outside(depth)
+        }
+    }
+}
+
+/// A line that begins a definition in one of the usual languages, without its indentation.
+#[expect(clippy::expect_used, reason = "the pattern is a constant, and the tests use it")]
+static DEFINITION: LazyLock<Regex> = LazyLock::new(|| {
+    const BEFORE: &str = r#"(?:(?:pub(?:\([^)]{1,40}\))?|public|private|protected|internal|export|default|declare|abstract|static|final|sealed|partial|override|open|async|const|unsafe|extern(?: "[^"]{0,20}")?|inline|virtual|data|suspend|local)\s+)*"#;
+    const WORDS: &str = r"(?:fn|func|fun|function\*?|def|class|struct|enum|union|trait|impl|mod|module|interface|namespace|object|protocol|extension|record|type|macro_rules!|sub)(?:\s+[\w$&(*<\x22']|<)";
+    // A method whose line ends with the beginning of its body; an arrow function that has a name.
+    const METHOD: &str = r"(?:[\w<>\[\],.?*&:~]{1,80}\s+){0,4}[\w$~:]{1,80}\s*\([^;]*\)[^;={}]*\{$";
+    const ARROW: &str = r"(?:const|let|var)\s+[\w$]{1,80}\s*(?::[^=]{1,120})?=\s*(?:async\s*)?(?:function\b|\([^()]*\)[^=]{0,80}=>|[\w$]{1,80}\s*=>)";
+    Regex::new(&format!(r"(?-u)^{BEFORE}(?:{WORDS}|{ARROW}|{METHOD})")).expect("it is a regular expression")
+});
+
+/// A function of C and its like, at the left edge.
+#[expect(clippy::expect_used, reason = "the pattern is a constant, and the tests use it")]
+static FUNCTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?-u)^(?:[A-Za-z_][\w:<>,*&~]{0,80}[\s*&]+){1,6}[\w:~]{1,120}\s*\([^;={}]*\)?[^;={}]*\{?$|(?-u)^[\w-]{1,80}\s*\(\)\s*\{?")
+        .expect("it is a regular expression")
+});
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::path;
     use super::*;
 
-    /// The definition around the line that has `HERE`.
-    fn around(text: &str) -> Option<&str> {
+    /// Each line that ends in `@N` stands in the definition of line N, counted from 1; in none where N is 0.
+    #[track_caller]
+    fn check(file: &str, text: &str) {
         let lines: Vec<&str> = text.lines().collect();
-        let at = lines.iter().position(|line| line.contains("HERE")).unwrap();
-        enclosing_definition(&lines, at).map(|index| lines[index].trim())
-    }
-
-    #[test]
-    fn a_line_stands_in_the_definition_around_it() {
-        for (text, expected) in [
-            ("fn one() {\n    1\n}\n\nfn two() {\n    if x {\n        HERE\n    }\n}\n", Some("fn two() {")),
-            ("pub(crate) fn f(\n    a: u32,\n) -> u32 {\n    HERE\n}\n", Some("pub(crate) fn f(")),
-            ("impl A {\n    fn b() {}\n\n    // HERE\n}\n", Some("impl A {")),
-            ("class A:\n    def b(self):\n        pass\n\n    HERE = 1\n", Some("class A:")),
-            ("async def b(self):\n    for x in y:\n        HERE\n", Some("async def b(self):")),
-            ("int\nmain(void)\n{\n\tHERE;\n}\n", Some("main(void)")),
-            ("class A {\n  public int size(int a) {\n    HERE;\n", Some("public int size(int a) {")),
-            ("export const size = async (a) => {\n  HERE\n}\n", Some("export const size = async (a) => {")),
-            ("func (s *Server) Run() error {\n\tfor {\n\t\tHERE\n", Some("func (s *Server) Run() error {")),
-            ("fn HERE() {\n}\n", Some("fn HERE() {")),
-            ("fn one() {\n}\n\nconst HERE: u32 = 1;\n", None),
-            ("# Title\n\nHERE\n", None),
-            ("HERE\n", None),
-        ] {
-            assert_eq!(around(text), expected, "{text}");
+        let marked = |line: &&str| line.rsplit_once('@').and_then(|(_, n)| n.parse::<usize>().ok());
+        let wanted: Vec<(usize, usize)> =
+            lines.iter().enumerate().filter_map(|(at, line)| Some((at, marked(line)?))).collect();
+        let numbers: Vec<usize> = wanted.iter().map(|(at, _)| *at).collect();
+        for ((at, expected), found) in wanted.iter().zip(enclosing_definitions(&path(file), &lines, &numbers)) {
+            assert_eq!(found.map_or(0, |line| line + 1), *expected, "{file}:{}: {}", at + 1, lines[*at]);
         }
+        assert!(!wanted.is_empty());
     }
 
     #[test]
-    fn no_text_is_too_odd() {
-        assert_eq!(enclosing_definition(&[], 0), None);
-        assert_eq!(enclosing_definition(&["", " "], 7), None);
-        let deep: Vec<String> = (0..20_000).rev().map(|n| format!("{}x", " ".repeat(n % 300))).collect();
-        let deep: Vec<&str> = deep.iter().map(String::as_str).collect();
-        assert_eq!(enclosing_definition(&deep, 19_999), None);
-        assert_eq!(enclosing_definition(&["pub(", "\"", "é("], 2), None);
+    fn a_line_stands_in_the_innermost_definition_around_it() {
+        check(
+            "a.rs",
+            "use x; // @0\npub(crate) struct A {\n    b: u8, // @2\n}\n\nimpl A {\n    pub async fn c(\n        d: u8, // @7\n    ) -> u8\n    where\n        u8: Copy,\n    {\n        if d > 1 {\n            d // @7\n        }\n    }\n\n    /// Of e. @6\n    fn e() {} // @6\n}\n\nconst F: &[u8] = &[ // @0\n    1, // @0\n];\n",
+        );
+        check(
+            "a.py",
+            "import x # @0\nclass A:\n    b = 1 # @2\n    async def c(self):\n        if x:\n            return 1 # @4\n\n    d = 2 # @2\n\ne = 3 # @0\n",
+        );
+        check(
+            "a.ts",
+            "export class A {\n  private b = 1; // @1\n  async c(d: string): Promise<void> {\n    for (const e of d) {\n      f(e); // @3\n    }\n  }\n}\nexport const g = async (h: number) => {\n  return h; // @9\n};\nconsole.log(1); // @0\n",
+        );
+        check(
+            "a.go",
+            "package a\n\nfunc (a *A) B(c int) error {\n\treturn nil // @3\n}\n\ntype D struct {\n\te int // @7\n}\n",
+        );
+        check(
+            "a.c",
+            "#include <x.h>\nstatic int a(int b)\n{\n\tif (b) {\n\t\treturn 1; /* @2\n\t}\n#ifdef X\n\treturn 2; // @2\nout:\n\treturn 3; // @2\n}\nint c; // @0\n",
+        );
+        check(
+            "A.java",
+            "class A {\n    int b; // @1\n    @Override\n    public int c(int d) throws E {\n        while (d > 0) {\n            d--; // @4\n        }\n    }\n}\n",
+        );
+        check("a.sh", "x=1 # @0\nmain() {\n  echo # @2\n}\nmain # @0\n");
+        check("a.rb", "module A\n  def b\n    c # @2\n  end\n  d # @1\nend\n");
+        check("a.md", "a @0\n# A\nb @2\n## B\nc @4\n```\n# x\ny @4\n```\n# C\nd @10\n");
+    }
+
+    #[test]
+    fn whatever_the_lines_are_it_is_linear() {
+        let odd = "    ".repeat(50) + &"a(".repeat(100);
+        let lines: Vec<&str> = std::iter::repeat_n(odd.as_str(), 20_000).collect();
+        assert_eq!(enclosing_definitions(&path("a.rs"), &lines, &[0, 19_999, 30_000]), [None; 3]);
+        let steps: Vec<String> = (0..5_000).map(|n| format!("{}fn a() {{", " ".repeat(n % 300))).collect();
+        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+        assert_eq!(enclosing_definitions(&path("a.rs"), &steps, &[299, 300]), [Some(298), None]);
     }
 }

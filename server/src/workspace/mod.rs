@@ -58,6 +58,7 @@ pub use cap_std::fs::Dir;
 pub use detected_checks::{DetectedCheck, detected_checks};
 pub use diff::{changed_lines, counts, unified};
 pub use durable::{append_line, open_append, replace, sweep, sync_folder};
+pub use enclosing::enclosing_definitions;
 pub use error::WorkspaceError;
 pub use excerpt::Excerpt;
 pub use file_state::{FileState, MAX_FILE_BYTES, sha256};

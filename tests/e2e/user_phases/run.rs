@@ -25,7 +25,7 @@ fn it_runs_between_implementation_and_review_with_its_own_prompt_tier_and_tools(
     let asked = &api.requests_of(AGENT)[0];
     assert_eq!(asked.system(), "security\nLook at it.\n");
     assert_eq!(asked.body["model"], "claude-haiku-5-5");
-    assert_eq!(asked.tools(), ["list_files", "search", "read_file", "log", "read_diff", "submit_findings"]);
+    assert_eq!(asked.tools(), ["list_files", "search", "read_file", "outline", "log", "read_diff", "submit_findings"]);
     let told = asked.first_message();
     assert!(told.contains("Do it") && told.contains("src/t1.rs") && told.contains("<report"), "{told}");
 

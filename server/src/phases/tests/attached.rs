@@ -102,7 +102,7 @@ async fn a_reviewer_is_told_of_each_changed_file_once_with_its_diff_and_of_no_ha
     run(&workflow, &actor).await;
     let told = answers(&actor.requests("review")[0])[0].clone();
     assert!(!told.contains("<changed_files>"), "the report has them: {told}");
-    assert!(told.contains("-b before\n+b after\n</diff>\n"), "{told}");
+    assert!(told.contains("     \t-b before\n    1\t+b after\n</diff>\n"), "{told}");
     let report = told.split("<report>\n").nth(1).and_then(|rest| rest.split("\n</report>").next()).unwrap();
     let report: Value = serde_json::from_str(report).unwrap();
     let result = |id: &str, file: &str| {

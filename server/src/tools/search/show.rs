@@ -8,8 +8,7 @@ use super::pattern::Pattern;
 use super::scan::{Hit, Sources};
 use crate::contracts::RepoPath;
 use crate::text::cut;
-use crate::tools::enclosing::enclosing;
-use crate::workspace::{Interrupt, Interrupted, is_secret_text, masked, secret_spans, text_of};
+use crate::workspace::{Interrupt, Interrupted, enclosing_definitions, is_secret_text, masked, secret_spans, text_of};
 
 pub(super) const MOST_MATCHES: usize = 200;
 const MOST_TEXT: usize = 40_000;
@@ -97,7 +96,7 @@ fn show_file(
     let masked = masked(&text);
     let lines: Vec<&str> = masked.lines().collect();
     let firsts: Vec<usize> = blocks.iter().map(|block| block.first).collect();
-    let definitions = enclosing(path, &lines, &firsts);
+    let definitions = enclosing_definitions(path, &lines, &firsts);
     let file = Lines { pattern, lines, blocks, definitions, context, interrupt };
     // Writing to a string does not fail.
     let _ = writeln!(shown.text, "{}{path}", if shown.files > 0 { "\n" } else { "" });

@@ -29,7 +29,7 @@ fn a_file_has_its_definitions_with_lines() {
 #[test]
 fn a_folder_has_what_fits_the_task_first_and_nothing_ignored_or_secret() {
     let fixture = Fixture::new(TREE);
-    fixture.write("src/key.rs", b"-----BEGIN RSA PRIVATE KEY-----\nfn stolen() {}\n");
+    fixture.write("src/key.rs", br#"{"type": "service_account", "private_key": "stolen"}"#);
     let about = |task: &str| About { task: task.to_owned(), cache: None };
     let text = ok(&reader(&fixture).about(about("Let main print the guide")), "outline", json!({"path": "src"}));
     assert!(text.starts_with("src: "), "{text}");
