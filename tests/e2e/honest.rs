@@ -154,7 +154,7 @@ fn nothing_of_a_failed_task_is_published_and_its_edits_are_kept() {
                 baton run                  try again
                 baton plan --feedback "…"  plan again
                 baton reset                start over
-            asked: context, plan, implement/T1
+            asked: context, plan, implement/T1, implement/T1
             T1 failed
             next: implement
         "#]],
@@ -299,7 +299,7 @@ fn every_agent_is_asked_for_its_findings_before_its_verdict() {
     assert_eq!(
         asked_of(&api, "context"),
         "submit_context task_description relevant_files(path summary relevance ranges) \
-         dependencies(name version usage) existing_patterns constraints files_in_scope files_out_of_scope"
+         dependencies(name version usage) existing_patterns constraints files_in_scope files_out_of_scope size?"
     );
     assert_eq!(
         asked_of(&api, "plan"),

@@ -101,6 +101,7 @@ fn each_agent_is_sent_its_own_task_and_served_by_the_model_for_it() {
             "list_files",
             "search",
             "read_file",
+            "outline",
             "log",
             "edit_file",
             "write_file",
