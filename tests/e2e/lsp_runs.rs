@@ -18,7 +18,7 @@ fn a_task_goes_from_the_editor_to_its_review() {
     let mut client = session.language_server(&api);
     let capabilities = client.initialize(session.initialize_params());
     let commands = capabilities["executeCommandProvider"]["commands"].as_array().expect("commands");
-    assert!(commands.contains(&json!("baton.workflow")) && commands.len() == 20, "{commands:?}");
+    assert!(commands.contains(&json!("baton.workflow")) && commands.len() == 21, "{commands:?}");
     assert_eq!(client.execute("baton.status", &[]), Ok(Value::Null), "nothing was run yet");
     assert!(!session.exists(".agent_memory"), "looking leaves no trace");
 
@@ -307,7 +307,7 @@ fn the_editors_own_initialize_is_understood_and_the_workflow_runs_in_each() {
         }
         let mut client = session.language_server(&api);
         let capabilities = client.initialize(params);
-        assert_eq!(capabilities["executeCommandProvider"]["commands"].as_array().map(Vec::len), Some(20), "{editor}");
+        assert_eq!(capabilities["executeCommandProvider"]["commands"].as_array().map(Vec::len), Some(21), "{editor}");
         client.notify("$/setTrace", json!({ "value": "verbose" }));
         client.execute("baton.workflow", &[json!({ "task": TASK, "approval": "auto" })]).expect("it starts");
         let mut progress = Vec::new();
