@@ -85,7 +85,7 @@ fn a_renamed_file_is_one_change_to_the_reviewer_and_is_undone_as_a_whole() {
     assert!(!session.exists("src/old.rs"));
 
     let first = api.first_message("review", 0);
-    assert!(first.contains("src/new/name.rs: renamed from src/old.rs, +1 -1 (T1)"), "{first}");
+    assert!(first.contains("\nrename from src/old.rs\nrename to src/new/name.rs\n"), "the diff is attached: {first}");
     let told = told(&api, "review", 0);
     for part in [
         "rename from src/old.rs\nrename to src/new/name.rs\n",
