@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::ModelError;
 use super::model::Model;
 use super::prices::Prices;
-use super::setup::Setup;
+use super::setup::{Env, Setup};
 use super::turn::Tier;
 
 /// A provider of models. It is registered by a row in `table`.
@@ -20,6 +20,8 @@ pub(super) struct Provider {
     pub(super) connect: fn(&Setup<'_>) -> Result<Arc<dyn Connection>, ModelError>,
     /// What its models cost.
     pub(super) prices: Prices,
+    /// Whether who answers charges these prices: not another server at an address that the environment names.
+    pub(super) charges_prices: fn(&Env<'_>) -> bool,
 }
 
 /// One client and one throttle for all models of a provider. Each model says who pays ([`Model::account`]).

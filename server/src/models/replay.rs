@@ -65,6 +65,7 @@ pub(super) const PROVIDER: Provider = Provider {
     default_model: |_, _| Some("recorded".to_owned()),
     connect: |setup| Ok(Arc::new(from_file(setup)?)),
     prices: Prices::Unknown,
+    charges_prices: |_| true,
 };
 /// Output is reported in so many steps.
 const STEPS: u32 = 12;

@@ -72,7 +72,7 @@ pub fn resolve(
     editor: Option<&Arc<dyn EditorModels>>,
 ) -> Result<Models, ModelError> {
     let named = wanted.provider.as_deref().map(|name| provider(name, PROVIDER_SETTING)).transpose()?;
-    let catalog = Arc::new(Catalog::new(wanted.facts.clone()));
+    let catalog = Arc::new(Catalog::of_servers(wanted.facts.clone(), env));
     let setup = Setup {
         env,
         allow_http_hosts: &wanted.allow_http_hosts,

@@ -6,10 +6,13 @@ use super::editor::service::EditorModels;
 use super::effort::Efforts;
 use super::error::{ModelError, ModelErrorKind};
 
+/// Reads the environment.
+pub(super) type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// What providers are made from: the environment, the settings, and the editor a run was started in.
 pub(super) struct Setup<'a> {
     /// Reads the environment.
-    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) env: &'a Env<'a>,
     /// Hosts that may get a key over plain http.
     pub(super) allow_http_hosts: &'a [String],
     /// The editor, where it offers its models.

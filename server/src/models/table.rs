@@ -1,5 +1,7 @@
 use super::catalog::{Catalog, ModelFacts};
+use super::prices::Prices;
 use super::provider::Provider;
+use super::setup::Env;
 use super::{anthropic, editor, ollama, openai, replay};
 
 /// The providers. Where the user names none, the first that is set up serves; where none is, the first says what to set.
@@ -10,6 +12,16 @@ impl Catalog {
     /// With the user's own facts, over the lists of the providers.
     pub fn new(own: Vec<ModelFacts>) -> Self {
         Self { own, lists: PROVIDERS.iter().map(|provider| (provider.name, &provider.prices)).collect() }
+    }
+
+    /// The same without the lists of providers in whose place the environment names another server, whose prices nobody here
+    /// knows.
+    pub(super) fn of_servers(own: Vec<ModelFacts>, env: &Env<'_>) -> Self {
+        let prices = |provider: &'static Provider| match (provider.charges_prices)(env) {
+            true => &provider.prices,
+            false => &Prices::Unknown,
+        };
+        Self { own, lists: PROVIDERS.iter().map(|provider| (provider.name, prices(provider))).collect() }
     }
 }
 
@@ -27,7 +39,6 @@ mod tests {
     use super::super::catalog::Price;
     use super::super::effort::Efforts;
     use super::super::limits::{FactSource, Limits};
-    use super::super::prices::Prices;
     use super::super::setup::Setup;
     use super::super::turn::Tier;
     use super::*;

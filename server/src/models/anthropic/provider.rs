@@ -30,6 +30,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
     },
     connect: |setup| Ok(Arc::new(AnthropicClient::new(config(setup)?)?)),
     prices: Prices::Listed { as_of: AS_OF, models: PRICES },
+    charges_prices: |_| true,
 };
 
 impl Connection for Arc<AnthropicClient> {

@@ -21,6 +21,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
         Ok(Arc::new(EditorClient::new(editor, config(setup)?)))
     },
     prices: Prices::Unknown,
+    charges_prices: |_| true,
 };
 
 impl Connection for Arc<EditorClient> {

@@ -26,6 +26,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
     default_model: |setup, _| setup.var("OLLAMA_MODEL"),
     connect: |setup| Ok(Arc::new(Arc::new(connect(setup)?))),
     prices: Prices::Local { is_local: |name| !is_cloud_name(name) },
+    charges_prices: |_| true,
 };
 
 impl Connection for Arc<OllamaClient> {

@@ -17,7 +17,7 @@ pub(super) const ADDRESS: &str = "OPENAI_BASE_URL";
 pub(super) const MODEL: &str = "OPENAI_MODEL";
 const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
 /// The host of OpenAI's own API.
-const OWN_HOST: &str = "api.openai.com";
+pub(super) const OWN_HOST: &str = "api.openai.com";
 const OWN_ENDS: &[&str] = &["/chat/completions", "/completions", "/models", "/responses"];
 const FOREIGN_ENDS: &[&str] = &["/v1/messages", "/api/chat", "/api/generate"];
 

@@ -50,7 +50,7 @@ impl OpenAi {
             let learned = client.learned(&self.name);
             let asked = Asked { host: client.host(), model: &self.name, effort, learned: &learned, fits };
             let body = Body::from(request::body(&asked, request));
-            let answer = Answer::of(&self.name, Arc::clone(&client.catalog), client.is_own());
+            let answer = Answer::of(&self.name, Arc::clone(&client.catalog));
             let url = client.url(&["chat", "completions"]);
             let failed = match client.server.post(url, &self.name, body, answer, watch).await {
                 Ok(answer) => return Ok(answer.finish()),

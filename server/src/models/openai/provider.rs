@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
+use reqwest::Url;
+
 use super::super::error::ModelError;
 use super::super::http::{ApiConfig, Credential, credential_source};
 use super::super::model::Model;
 use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
-use super::super::setup::{Setup, settings};
+use super::super::setup::{Env, Setup, settings};
 use super::super::turn::Tier;
-use super::client::{ADDRESS, MODEL, OpenAiClient};
+use super::client::{ADDRESS, MODEL, OWN_HOST, OpenAiClient};
 use super::prices::{AS_OF, PRICES};
 
 const KEY: &str = "OPENAI_API_KEY";
@@ -22,6 +24,7 @@ pub(in super::super) const PROVIDER: Provider = Provider {
     default_model: |setup, _| setup.var(MODEL),
     connect: |setup| Ok(Arc::new(OpenAiClient::new(config(setup)?)?)),
     prices: Prices::Listed { as_of: AS_OF, models: PRICES },
+    charges_prices,
 };
 
 impl Connection for Arc<OpenAiClient> {
@@ -32,6 +35,13 @@ impl Connection for Arc<OpenAiClient> {
 
 fn is_set_up(setup: &Setup<'_>) -> bool {
     [KEY, ADDRESS].iter().any(|name| setup.var(name).is_some())
+}
+
+/// The prices are OpenAI's; a compatible server that serves a model of the same name has its own.
+fn charges_prices(env: &Env<'_>) -> bool {
+    let address = env(ADDRESS).filter(|address| !address.trim().is_empty());
+    let host = |address: String| Url::parse(address.trim()).ok()?.host_str().map(str::to_owned);
+    address.is_none_or(|address| host(address).is_some_and(|host| host == OWN_HOST))
 }
 
 fn config(setup: &Setup<'_>) -> Result<ApiConfig, ModelError> {

@@ -24,8 +24,6 @@ pub(super) struct Answer {
     /// The one that answered, where it says so.
     model: String,
     catalog: Arc<Catalog>,
-    /// Whether the built-in price list is that of whoever answers.
-    is_listed_price: bool,
     text: String,
     /// What the model thought, by the place of its field in [`reasoning::FIELDS`].
     thought: [String; 3],
@@ -50,13 +48,12 @@ const MOST_CALLS: usize = 4096;
 const MOST_STRUCTURED: usize = 8 << 20;
 
 impl Answer {
-    /// An answer of the model with this name. `is_listed_price`: whether the built-in prices are those of who answers.
-    pub(super) fn of(asked: &str, catalog: Arc<Catalog>, is_listed_price: bool) -> Self {
+    /// An answer of the model with this name.
+    pub(super) fn of(asked: &str, catalog: Arc<Catalog>) -> Self {
         Self {
             asked: asked.to_owned(),
             model: String::new(),
             catalog,
-            is_listed_price,
             text: String::new(),
             thought: Default::default(),
             details: Vec::new(),
@@ -143,8 +140,7 @@ impl Answer {
             return usage;
         }
         let names = [&self.asked, &self.model].map(|name| format!("openai:{name}"));
-        let is_known = |name: &&String| self.is_listed_price || self.catalog.own(name).is_some();
-        usage.cost_usd = names.iter().filter(is_known).find_map(|name| self.catalog.cost(name, &usage));
+        usage.cost_usd = names.iter().find_map(|name| self.catalog.cost(name, &usage));
         usage
     }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::models::ModelFacts;
 
 fn answer_of(model: &str) -> Answer {
-    Answer::of(model, Arc::default(), false)
+    Answer::of(model, Arc::default())
 }
 
 /// Take these chunks in, and what ends the stream; the turn, or what is wrong and what it cost.
@@ -304,25 +304,23 @@ fn usage_is_counted_wherever_it_comes() {
 #[test]
 fn a_price_is_claimed_only_where_it_is_known_to_be_that_of_who_answers() {
     let usage = json!({ "choices": [], "usage": { "prompt_tokens": 1_000_000, "completion_tokens": 0 } });
-    let cost = |model: &str, catalog: Catalog, is_listed: bool| {
-        let mut answer = Answer::of(model, Arc::new(catalog), is_listed);
+    let cost = |model: &str, own: &[ModelFacts], address: &str| {
+        let env = |name: &str| (name == "OPENAI_BASE_URL").then(|| address.to_owned());
+        let mut answer = Answer::of(model, Arc::new(Catalog::of_servers(own.to_vec(), &env)));
         for chunk in [delta(json!({ "content": "hi" })), usage.clone()] {
             answer.take(None, &chunk.to_string()).expect("taken");
         }
         answer.finish().usage.cost_usd
     };
-    let own = || {
-        Catalog::new(vec![ModelFacts {
-            name: "mine".to_owned(),
-            input: Some(3.0),
-            output: Some(9.0),
-            ..ModelFacts::default()
-        }])
-    };
-    assert_eq!(cost("gpt-6-sol", Catalog::default(), true), Some(4.0), "a long prompt");
-    assert_eq!(cost("gpt-6-sol", Catalog::default(), false), None, "another server's price is its own");
-    assert_eq!(cost("mine", own(), false), Some(3.0));
-    assert_eq!(cost("qwen", own(), true), None);
+    let own = [ModelFacts { name: "mine".to_owned(), input: Some(3.0), output: Some(9.0), ..ModelFacts::default() }];
+    for openai in ["", " ", "https://api.openai.com/v1"] {
+        assert_eq!(cost("gpt-6-sol", &[], openai), Some(4.0), "a long prompt; {openai}");
+        assert_eq!(cost("qwen", &own, openai), None);
+    }
+    for other in ["http://127.0.0.1:8000/v1", "https://api.openai.com.example", "no address"] {
+        assert_eq!(cost("gpt-6-sol", &[], other), None, "another server's price is its own; {other}");
+        assert_eq!(cost("mine", &own, other), Some(3.0));
+    }
 }
 
 #[test]
