@@ -147,7 +147,7 @@ impl Budget {
             affordable = affordable.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
         if affordable < LEAST_OUTPUT.min(max_tokens) {
-            return Err((self.reason(&state, &price, Some(prompt)), state.turns_under_way));
+            return Err((self.reason(&state, &price, Next::Turn { prompt }), state.turns_under_way));
         }
         let usd = worst(affordable).unwrap_or(0.0);
         let tokens = prompt + u64::from(affordable);
@@ -158,29 +158,48 @@ impl Budget {
     }
 
     /// Why a turn of a model with this price is not sent, behind "the budget is". Dollars are told where any have a part in it.
-    /// `prompt` is its tokens; `None` where an attempt of it was lost.
-    fn reason(&self, state: &State, price: &Price, prompt: Option<u64>) -> String {
-        let (usd, tokens) = (state.priced_usd, state.tokens());
+    fn reason(&self, state: &State, price: &Price, next: Next<'_>) -> String {
+        // What was lost is charged once its turn ends.
+        let lost = next.lost();
+        let (usd, tokens) = (state.priced_usd + lost.known_usd(), state.tokens() + lost.total_tokens());
         let in_dollars = (usd > 0.0 || matches!(price, Price::Known { .. }))
             .then(|| format!("{} of {}", cost(usd), cost(self.limits.usd)));
-        let about = if state.is_estimated() { "about " } else { "" };
+        let about = if state.is_estimated() || lost.estimated { "about " } else { "" };
         let in_tokens = self.limits.tokens.map(|limit| format!("{about}{tokens} of {limit} tokens"));
         let used: Vec<String> = in_tokens.into_iter().chain(in_dollars).collect();
         let used = used.join(" and ");
-        let left = match (prompt, self.limits.tokens) {
-            (Some(prompt), Some(_)) => {
+        let left = match (next, self.limits.tokens) {
+            (Next::Turn { prompt }, Some(_)) => {
                 format!("too little is left for a turn of about {prompt} tokens and its answer")
             }
-            (None, Some(_)) => "too little is left for a turn".to_owned(),
+            (Next::Attempt { .. }, Some(_)) => "too little is left for a turn".to_owned(),
             (_, None) => "the next turn could cost more than is left".to_owned(),
         };
         let what = if usd <= 0.0 && tokens == 0 { "too small" } else { "spent" };
-        let lost = if prompt.is_none() { "an answer was lost, and " } else { "" };
-        format!("{what}: {lost}{used} used, and {left}")
+        let broken = if matches!(next, Next::Attempt { .. }) { "an answer was lost, and " } else { "" };
+        format!("{what}: {broken}{used} used, and {left}")
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What there is no room for.
+#[derive(Debug, Clone, Copy)]
+enum Next<'a> {
+    /// A turn whose prompt has so many tokens, about.
+    Turn { prompt: u64 },
+    /// One more attempt of a turn, of which the attempts so far have used so much.
+    Attempt { lost: &'a Usage },
+}
+
+impl Next<'_> {
+    fn lost(self) -> Usage {
+        match self {
+            Self::Turn { .. } => Usage::default(),
+            Self::Attempt { lost } => *lost,
+        }
     }
 }
 
@@ -211,7 +230,7 @@ impl Reservation<'_> {
         let too_dear = now.usd > held.usd && usd > self.budget.limits.usd;
         let too_long = now.tokens > held.tokens && self.budget.limits.tokens.is_some_and(|limit| tokens > limit);
         if too_dear || too_long {
-            let reason = self.budget.reason(&state, &self.price, None);
+            let reason = self.budget.reason(&state, &self.price, Next::Attempt { lost });
             return Err(AgentError::Budget(reason));
         }
         state.reserved_usd += now.usd - held.usd;
@@ -308,7 +327,10 @@ mod tests {
         turn.cover(&lost(0.07)).unwrap();
         turn.cover(&lost(0.14)).unwrap();
         let message = turn.cover(&lost(0.21)).unwrap_err().to_string();
-        assert!(message.contains("an answer was lost"), "{message}");
+        assert!(
+            message.starts_with("the budget is spent: an answer was lost, and $0.21 of $0.25 used, and the next turn"),
+            "{message}"
+        );
         budget.charge(lost(0.21));
         drop(turn);
         let state = budget.state();
