@@ -520,8 +520,15 @@ pub(super) fn is_window_full(error: &AgentError) -> bool {
 
 /// A prompt that the window has no room for.
 pub(super) fn window_error(brief: &Brief, full: Full, is_first: bool) -> AgentError {
-    let Full { window, needed } = full;
-    AgentError::Window { agent: brief.agent.clone(), model: brief.model.id().to_owned(), window, needed, is_first }
+    let Full { window, needed, from } = full;
+    AgentError::Window {
+        agent: brief.agent.clone(),
+        model: brief.model.id().to_owned(),
+        window,
+        needed,
+        from,
+        is_first,
+    }
 }
 
 const CUT: &str = "Your last answer was cut at its greatest length, so a call at its end was lost. Go on in smaller \

@@ -1,5 +1,5 @@
 use crate::memory::MemoryError;
-use crate::models::{ModelError, ModelErrorKind};
+use crate::models::{FactSource, ModelError, ModelErrorKind, NumCtx};
 
 /// Why an agent handed nothing on.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub enum AgentError {
         times: u32,
     },
     /// A prompt with the least answer does not fit the model's context window, and was not sent.
-    #[error("{}", window_text(.agent, .model, *.window, *.needed, *.is_first))]
+    #[error("{}", window_text(.agent, .model, *.window, *.needed, *.from, *.is_first))]
     Window {
         /// Whose prompt.
         agent: String,
@@ -63,6 +63,8 @@ pub enum AgentError {
         window: u64,
         /// Tokens that were needed, estimated.
         needed: u64,
+        /// Where the window is known from.
+        from: FactSource,
         /// Whether it was the first prompt of the agent, so that nothing was sent at all.
         is_first: bool,
     },
@@ -116,16 +118,46 @@ impl From<ModelError> for AgentError {
     }
 }
 
-fn window_text(agent: &str, model: &str, window: u64, needed: u64, is_first: bool) -> String {
+fn window_text(agent: &str, model: &str, window: u64, needed: u64, from: FactSource, is_first: bool) -> String {
     let what = if is_first { "first prompt" } else { "conversation" };
     let since = if is_first { "it was not sent" } else { "it was closed, and so was a fresh one" };
     format!(
         "the {agent} agent's {what} needs about {needed} tokens, and the context window of {model} has {window}; {since}. \
-         Choose a model with a larger window (models.*), or make the task smaller; if the model's window is larger than \
-         that, say so (model_facts)"
+         Choose a model with a larger window (models.*), or make the task smaller{}",
+        larger(from)
     )
+}
+
+/// What else helps where a window is too small.
+fn larger(from: FactSource) -> &'static str {
+    match from {
+        FactSource::NumCtx(NumCtx::Halved) => "; it was halved for lack of memory, so more of that helps too",
+        FactSource::NumCtx(NumCtx::Model) => "",
+        FactSource::NumCtx(NumCtx::Usual) => "; where there is memory for a larger one, say so (model_facts)",
+        FactSource::NumCtx(NumCtx::User) | FactSource::User | FactSource::Server | FactSource::Table => {
+            "; if the model's window is larger than that, say so (model_facts)"
+        }
+    }
 }
 
 fn because(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_a_window_that_is_too_small_is_true_of_it() {
+        let told = |from| window_text("plan", "ollama:q", 8_192, 9_000, from, true);
+        for (from, end) in [
+            (FactSource::Server, "if the model's window is larger than that, say so (model_facts)"),
+            (FactSource::NumCtx(NumCtx::Usual), "where there is memory for a larger one, say so (model_facts)"),
+            (FactSource::NumCtx(NumCtx::Model), "or make the task smaller"),
+            (FactSource::NumCtx(NumCtx::Halved), "it was halved for lack of memory, so more of that helps too"),
+        ] {
+            assert!(told(from).ends_with(end), "{}", told(from));
+        }
+    }
 }

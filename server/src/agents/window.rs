@@ -1,7 +1,7 @@
 //! A model's limits, planned for: how many tokens a prompt comes to, and what answer it leaves room for.
 
 use crate::contracts::Usage;
-use crate::models::{BYTES_A_TOKEN, Limits, MARGIN};
+use crate::models::{BYTES_A_TOKEN, FactSource, Limits, MARGIN};
 
 /// What may be counted. Most prose has more bytes a token, and what tools answer is no prose; fewer than one is nonsense.
 const COUNTED_BYTES_A_TOKEN: (f64, f64) = (1.0, 3.6);
@@ -33,6 +33,8 @@ pub(super) struct Full {
     pub(super) window: u64,
     /// Tokens of the prompt, estimated, and of the least answer.
     pub(super) needed: u64,
+    /// Where the window is known from.
+    pub(super) from: FactSource,
 }
 
 impl Window {
@@ -90,7 +92,7 @@ impl Window {
         let (prompt, least) = (self.tokens(bytes), self.least_answer(window));
         let room = u32::try_from(window.saturating_sub(prompt)).unwrap_or(u32::MAX);
         if room < least {
-            return Err(Full { window, needed: prompt + u64::from(least) });
+            return Err(Full { window, needed: prompt + u64::from(least), from: self.limits.window_from });
         }
         Ok(self.wanted.min(room))
     }
@@ -98,7 +100,7 @@ impl Window {
     /// What a conversation of so many bytes needs, and what there is; `None` where no limit is known.
     pub(super) fn full(&self, bytes: usize) -> Option<Full> {
         let window = self.limits.window?;
-        Some(Full { window, needed: self.tokens(bytes) + u64::from(self.wanted) })
+        Some(Full { window, needed: self.tokens(bytes) + u64::from(self.wanted), from: self.limits.window_from })
     }
 
     /// Bytes that may be added to a conversation of so many, so that it can go on; `None` where no limit is known.
@@ -164,7 +166,10 @@ mod tests {
         let window = window(32_768);
         assert_eq!(window.answer(32_000), Ok(16_000));
         assert_eq!(window.answer(64_000), Ok(32_768 - 22_000));
-        assert_eq!(window.answer(100_000), Err(Full { window: 32_768, needed: 34_375 + 2_048 }));
+        assert_eq!(
+            window.answer(100_000),
+            Err(Full { window: 32_768, needed: 34_375 + 2_048, from: FactSource::Table })
+        );
         let small = Window::new(Limits { window: Some(4_096), ..Limits::default() }, 16_000);
         assert_eq!(small.answer(8_000), Ok(4_096 - 2_750), "a quarter of a small window is enough");
     }
