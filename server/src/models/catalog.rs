@@ -116,6 +116,15 @@ impl Price {
         }
     }
 
+    /// Whether every request costs nothing, as is known.
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Known { tiers, .. } => tiers.iter().all(|(_, rates)| rates.are_nothing()),
+            Self::Local => true,
+            Self::Unknown => false,
+        }
+    }
+
     /// What one request cost, in US dollars; `None` when that is not known. Not for sums.
     pub fn of(&self, usage: &Usage) -> Option<f64> {
         match self {

@@ -49,6 +49,11 @@ pub(super) const fn price(input: f64, output: f64, cache_write: f64, cache_read:
 }
 
 impl Rates {
+    /// Whether nothing is charged for anything.
+    pub fn are_nothing(&self) -> bool {
+        [self.input, self.output, self.cache_write, self.cache_read].iter().all(|rate| *rate <= 0.0)
+    }
+
     /// What one request cost, in US dollars.
     pub fn of(&self, usage: &Usage) -> f64 {
         let dollars = usage.input_tokens as f64 * self.input

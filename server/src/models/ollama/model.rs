@@ -237,7 +237,8 @@ impl Model for Ollama {
             return format!("{place}, {} in Ollama's cloud, on your account there", self.name);
         }
         let local = if self.client.address.is_local() { "local, " } else { "" };
-        format!("{place}, {local}no cost")
+        let cost = if self.client.catalog.price(&self.id).is_nothing() { "no cost" } else { "at your own price" };
+        format!("{place}, {local}{cost}")
     }
 
     fn host(&self) -> Option<String> {
