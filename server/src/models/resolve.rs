@@ -434,11 +434,28 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_the_user_gives_a_price_is_not_said_to_cost_nothing() {
+        let account = |usd: f64| {
+            let name = "ollama:q".to_owned();
+            let facts = ModelFacts { name: name.clone(), input: Some(0.0), output: Some(usd), ..ModelFacts::default() };
+            let choice = || Some(name.clone());
+            let (fast, balanced, powerful) = (choice(), choice(), choice());
+            let wanted = Wanted { fast, balanced, powerful, facts: vec![facts], ..Wanted::default() };
+            with(&wanted, &[]).expect("resolves").accounts()
+        };
+        assert_eq!(account(0.0), ["Ollama at 127.0.0.1:11434, local, no cost"]);
+        assert_eq!(account(2.0), ["Ollama at 127.0.0.1:11434, local, at your own price"]);
+    }
+
+    #[test]
     fn a_provider_is_not_looked_for_where_every_tier_has_a_model() {
         let choice = || Some("anthropic:x".to_owned());
         let wanted = Wanted { fast: choice(), balanced: choice(), powerful: choice(), ..Wanted::default() };
-        // Its own error, for it is named; not that nothing is set up.
-        assert!(refused(&wanted, &[]).contains("ANTHROPIC_API_KEY"));
+        // Its own error, for it is named; not that nothing is set up, where another one is.
+        let own = "The provider `anthropic` is not set up. Set ANTHROPIC_API_KEY to a key";
+        for env in [&[][..], &[("OPENAI_API_KEY", "sk-other"), ("OPENAI_MODEL", "m")]] {
+            assert!(refused(&wanted, env).starts_with(own));
+        }
         assert_eq!(with(&wanted, &[KEY]).expect("resolves").fast.id(), "anthropic:x");
     }
 

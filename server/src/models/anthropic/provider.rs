@@ -13,7 +13,7 @@ use super::prices::{AS_OF, PRICES};
 const KEY: &str = "ANTHROPIC_API_KEY";
 const TOKEN: &str = "ANTHROPIC_AUTH_TOKEN";
 
-const NOT_SET_UP: &str = "No model is set up. Set ANTHROPIC_API_KEY to a key of the Anthropic API \
+const NOT_SET_UP: &str = "The provider `anthropic` is not set up. Set ANTHROPIC_API_KEY to a key of the Anthropic API \
                           (https://platform.claude.com/settings/keys), or try `baton demo`, which needs none.";
 
 /// Anthropic's Messages API, or another server that speaks it.
