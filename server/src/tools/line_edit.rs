@@ -100,7 +100,8 @@ impl Guarded<'_> {
         let is_telling = |guard: Option<&str>| guard.is_some_and(|guard| !guard.trim().is_empty());
         let all = 1..=self.lines.len();
         let span = end.saturating_sub(start);
-        let end_of = |line: usize| i64::try_from(line).ok().and_then(|line| usize::try_from(line + span).ok());
+        let end_of =
+            |line: usize| i64::try_from(line).ok().and_then(|line| usize::try_from(line.checked_add(span)?).ok());
         let both = |line: &usize| holds(first, *line) && end_of(*line).is_some_and(|end| holds(last, end));
         let found = if is_telling(first) || is_telling(last) { only(all.clone().filter(both)) } else { None };
         let found = found.and_then(|line| Some((line, end_of(line)?))).or_else(|| {
@@ -219,7 +220,10 @@ mod tests {
         assert!(told.contains("end_line is after its end") && told.contains("start_line 7, end_line 9 now"), "{told}");
         assert!(refused(text, range(5, 2, "}", "}")).contains("end_line is before start_line"));
         assert!(refused(text, range(0, 2, "}", "}")).contains("are not in it"));
-        assert!(refused(text, range(i64::MAX, i64::MIN, "}", "}")).contains("are not in it"));
+        for (start, end) in [(i64::MAX, i64::MIN), (i64::MIN, i64::MAX), (i64::MIN, 0), (1, i64::MAX), (0, i64::MAX)] {
+            assert!(refused(text, range(start, end, "}", "}")).contains("are not in it"), "{start} to {end}");
+            assert!(refused(text, range(start, end, "fn two() {", "}")).contains("are not in it"), "{start} to {end}");
+        }
     }
 
     #[test]
