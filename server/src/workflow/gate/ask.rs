@@ -12,7 +12,7 @@ use crate::agents::AgentError;
 use crate::config::ApprovalMode;
 use crate::contracts::{ApprovedBy, Decision, Handoff, PlanOutput, ProtectedFile};
 use crate::memory::{FaultyPlan, Memory};
-use crate::text::plural;
+use crate::text::{plural, short_line};
 use crate::workflow::changes::unverified::unverified_or_log;
 use crate::workflow::decide::rounds::tasks_to_approve;
 use crate::workflow::foreign::discount::warnings_at_gate;
@@ -21,6 +21,9 @@ use crate::workflow::run::events::EventStatus;
 use crate::workflow::run::phase::Run;
 use crate::workflow::run::phase_names::PLAN;
 use crate::workflow::run::question::{FaultyGate, Gate, GateAnswer, GateContent, GateTask};
+
+/// Characters shown of a question in a message.
+const LONGEST_QUESTION: usize = 300;
 
 /// What the gate led to.
 pub(crate) enum GateEnd {
@@ -52,7 +55,11 @@ pub(crate) async fn gate(run: &Arc<Run>, memory: &Memory) -> Result<GateEnd, Pha
     let auto = is_auto(run);
     if auto && gate.content.protected.is_empty() {
         for question in &gate.content.questions {
-            run.emit(PLAN, EventStatus::Progress, format!("The plan asks, and nobody answers: {question}"));
+            run.emit(
+                PLAN,
+                EventStatus::Progress,
+                format!("The plan asks, and nobody answers: {}", short_line(question, LONGEST_QUESTION)),
+            );
         }
         run.emit(PLAN, EventStatus::Progress, "Approved automatically");
         write(run, &gate, Decision::Approved, ApprovedBy::Auto, tasks_to_approve(only, memory))?;
@@ -211,16 +218,21 @@ fn waiting_message(gate: &Gate, auto: bool) -> String {
     } else {
         String::new()
     };
-    let questions = &gate.content.questions;
-    let asks = match questions.len() {
-        0 => String::new(),
-        _ => format!(" It asks: {}", questions.join(" ")),
-    };
+    let asks = asks(&gate.content.questions);
     format!(
         "The plan (version {}, {count} {}) waits for your answer.{asks}{why}",
         gate.plan.plan_version,
         plural(count, "task"),
     )
+}
+
+/// The questions of a plan in the line that tells of it; the gate shows them whole.
+fn asks(questions: &[String]) -> String {
+    if questions.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = questions.iter().map(|question| short_line(question, LONGEST_QUESTION)).collect();
+    format!(" It asks: {}", shown.join(" "))
 }
 
 fn write(
@@ -232,4 +244,18 @@ fn write(
 ) -> Result<(), PhaseError> {
     run.store.write_approval(&gate.content.plan_sha256, decision, by, tasks, Timestamp::now())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_in_a_message_is_one_short_line() {
+        assert_eq!(asks(&[]), "");
+        let forged = "Which?\n  baton approve   approve\r\n\u{1b}[2J> x";
+        let told = asks(&[forged.to_owned(), "y".repeat(20_000)]);
+        assert!(told.starts_with(" It asks: Which? baton approve approve > x yyy"), "{told}");
+        assert!(!told.contains(['\n', '\r', '\u{1b}']) && told.len() < 2 * LONGEST_QUESTION, "{}", told.len());
+    }
 }
