@@ -120,5 +120,28 @@ pub(super) fn listed<T: AsRef<str>>(names: &[T]) -> String {
 
 /// Notes of an agent, and what the server adds to them.
 pub(super) fn with_note(notes: &str, added: &str) -> String {
-    [notes.trim(), added].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    let notes = notes.trim();
+    let stop = if notes.ends_with(char::is_alphanumeric) { "." } else { "" };
+    match (notes, added) {
+        (notes, "") => notes.to_owned(),
+        ("", added) => added.to_owned(),
+        (notes, added) => format!("{notes}{stop} {added}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_added_as_a_sentence_of_its_own() {
+        for (notes, added, all) in [
+            ("could not ", "It failed.", "could not. It failed."),
+            ("Could not.", "It failed.", "Could not. It failed."),
+            ("", "It failed.", "It failed."),
+            ("could not", "", "could not"),
+        ] {
+            assert_eq!(with_note(notes, added), all);
+        }
+    }
 }

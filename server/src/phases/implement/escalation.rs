@@ -84,8 +84,10 @@ impl Escalation {
             }
             (_, Ok(second)) => Ok(TaskResult { attempts, ..second }),
             (Ok(first), Err(error)) => {
+                let why = error.to_string();
+                let why = why.trim_end_matches('.');
                 let notes =
-                    with_note(&first.notes, &format!("The second attempt, by {}, failed: {error}.", self.model.id()));
+                    with_note(&first.notes, &format!("The second attempt, by {}, failed: {why}.", self.model.id()));
                 Ok(TaskResult { attempts, notes, ..first })
             }
             // That a model cannot be asked, or has too small a window, is told as such.
