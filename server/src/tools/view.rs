@@ -138,7 +138,9 @@ impl Toolbox {
         let mut listing = match listing {
             Ok(listing) => listing,
             // A folder that so far only the task has.
-            Err(WalkError::NoFolder(_) | WalkError::File(_)) if overlay.keys().any(|path| is_in(path, folder)) => {
+            Err(WalkError::NoFolder(_) | WalkError::File(_) | WalkError::Other(_))
+                if overlay.keys().any(|path| is_in(path, folder)) =>
+            {
                 Listing { files: Vec::new(), more: false }
             }
             Err(error) => return Err(sentence(&error).into()),

@@ -51,6 +51,9 @@ pub enum WalkError {
     /// It is a file, not a folder.
     #[error("{0} is a file, not a folder")]
     File(RepoPath),
+    /// It is neither: a pipe, a socket, a device.
+    #[error("{0} is neither a file nor a folder")]
+    Other(RepoPath),
     /// The folder leads elsewhere.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -271,7 +274,8 @@ fn real_folder(workspace: &Workspace, folder: &RepoPath) -> Result<RepoPath, Wal
     match workspace.real_path(folder)? {
         None => Err(WalkError::NoFolder(folder.clone())),
         Some(real) if workspace.is_folder(&real) => Ok(real),
-        Some(_) => Err(WalkError::File(folder.clone())),
+        Some(real) if workspace.is_file(&real) => Err(WalkError::File(folder.clone())),
+        Some(_) => Err(WalkError::Other(folder.clone())),
     }
 }
 
@@ -391,6 +395,19 @@ x
         };
         assert_eq!(error(&path("nowhere")), "there is no folder nowhere");
         assert_eq!(error(&path("src/main.rs")), "src/main.rs is a file, not a folder");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_called_a_file() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let fixture = Fixture::new(TREE);
+        mknodat(CWD, fixture.root().join("pipe.rs"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let (memory_dir, pipe) = (memory(), path("pipe.rs"));
+        let walk = Walk { memory_dir: &memory_dir, folder: Some(&pipe), globs: None, limit: 10 };
+        let told = files(&fixture.workspace(), &walk).unwrap_err().to_string();
+        assert_eq!(told, "pipe.rs is neither a file nor a folder");
     }
 
     #[test]

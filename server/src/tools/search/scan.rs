@@ -144,7 +144,11 @@ impl Scan<'_> {
         let more = match visit_files(&toolbox.workspace, &walk, self.interrupt, visitor) {
             Ok(more) => more,
             // A folder that so far only the task has.
-            Err(WalkError::NoFolder(_) | WalkError::File(_)) if overlay.keys().any(|path| all.wants(path)) => false,
+            Err(WalkError::NoFolder(_) | WalkError::File(_) | WalkError::Other(_))
+                if overlay.keys().any(|path| all.wants(path)) =>
+            {
+                false
+            }
             Err(error) => return Err(error),
         };
         if let Some(why) = interrupted.into_inner().unwrap_or_else(PoisonError::into_inner) {
