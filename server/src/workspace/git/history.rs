@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use git2::{Commit, Delta, DiffFindOptions, DiffOptions, Oid, Repository, Sort, Tree};
+use git2::{Commit, Delta, DiffFindOptions, DiffOptions, Oid, Repository, Tree};
 
 use super::authors::PassedOver;
 use super::open::open;
@@ -89,8 +89,8 @@ pub fn commits_of(
     let mut place = path.map_or_else(|| prefix.clone(), |path| prefix.join(path.as_str()));
     let head = repository.head().and_then(|head| head.peel_to_commit()).map_err(|_| HistoryError::NoCommit)?;
     let mut walk = repository.revwalk()?;
-    // Not by topology, for which all of the history is read first.
-    walk.set_sorting(Sort::TIME)?;
+    // No sorting is asked for: with any, libgit2 reads all of the history first, and by time it may give a parent before its
+    // child, where both are of one second. Without, commits come by date, and each after its children.
     walk.push(head.id())?;
     let mut found = Commits { is_shallow: repository.is_shallow(), ..Commits::default() };
     for (looked_at, id) in walk.enumerate() {
@@ -152,7 +152,8 @@ fn changes(
 fn logged(commit: &Commit<'_>, files: usize, renamed_from: Option<String>) -> LoggedCommit {
     const SHORT: usize = 10;
     let author = commit.author();
-    let seconds = author.when().seconds() + i64::from(author.when().offset_minutes()) * 60;
+    let offset = i64::from(author.when().offset_minutes()) * 60;
+    let seconds = author.when().seconds().saturating_add(offset);
     let date = jiff::Timestamp::from_second(seconds).map(|at| at.strftime("%Y-%m-%d").to_string());
     LoggedCommit {
         hash: commit.id().to_string()[..SHORT].to_owned(),
@@ -247,6 +248,43 @@ mod tests {
         let found = history.of(Some("new.txt"), 10);
         assert_eq!(subjects(&found), ["renamed", "first"]);
         assert_eq!((found.commits[0].renamed_from.as_deref(), found.commits[0].files), (Some("old.txt"), 1));
+    }
+
+    #[test]
+    fn of_commits_of_one_second_the_later_one_comes_first() {
+        let mut history = History::new();
+        history.fixture.write("none", b"");
+        let mut rename = |number: usize, from: &str, to: &str| {
+            history.at -= 60;
+            history.fixture.remove(from);
+            history.fixture.write(to, b"1\n2\n3\n4\n5\n6\n");
+            history.commit("Ada", &number.to_string());
+        };
+        let names: Vec<String> = (0..12).map(|number| format!("{number}.txt")).collect();
+        rename(0, "none", &names[0]);
+        for number in 1..names.len() {
+            rename(number, &names[number - 1], &names[number]);
+        }
+        let expected: Vec<String> = (0..names.len()).rev().map(|number| number.to_string()).collect();
+        assert_eq!(subjects(&history.of(None, 20)), expected);
+        assert_eq!(subjects(&history.of(names.last().map(String::as_str), 20)), expected, "followed through all names");
+    }
+
+    #[test]
+    fn a_date_beyond_all_calendars_is_no_date() {
+        let mut history = History::new();
+        let parent = history.commit("Ada", "before");
+        let tree = history.repository.find_commit(parent).unwrap().tree_id();
+        let odd = format!(
+            "tree {tree}\nparent {parent}\nauthor A <a> {} +1400\ncommitter A <a> {} +0000\n\nodd\n",
+            i64::MAX,
+            history.at + 1
+        );
+        let odd = history.repository.odb().unwrap().write(git2::ObjectType::Commit, odd.as_bytes()).unwrap();
+        history.repository.reference("refs/heads/odd", odd, true, "").unwrap();
+        history.repository.set_head("refs/heads/odd").unwrap();
+        let found = history.of(None, 1);
+        assert_eq!((subjects(&found), found.commits[0].date.as_str()), (vec!["odd"], ""));
     }
 
     #[test]
