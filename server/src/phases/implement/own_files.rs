@@ -1,5 +1,6 @@
 //! The files of a task as they are now, for its agent's first message.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use serde_json::json;
@@ -40,11 +41,12 @@ pub(super) async fn own_files(
     opening.push_str(&format!(
         "<{SECTION} trust=\"untrusted data: the files of your task as they are now, as read_file shows them\">\n"
     ));
+    let staged = Staged::of(staging);
     let mut room = MOST;
     let mut whole: Vec<(RepoPath, String)> = Vec::new();
     for file in task.files_to_modify.iter().chain(&task.files_to_create) {
         let Ok(path) = RepoPath::parse(file) else { continue };
-        if !workspace.is_file(&path) {
+        if !staged.is_file(workspace, &path) {
             let is_new = task.files_to_create.contains(file);
             let what = if is_new { "is new: your task creates it" } else { "is not there" };
             opening.push_str(&format!("({path} {what}.)\n"));
@@ -60,7 +62,7 @@ pub(super) async fn own_files(
         let (bytes, lines) = size(&text);
         if bytes >= LONG_ENOUGH && system.iter().any(|part| part.contains(&text)) {
             opening.push_str(&format!("({path} is as it stands, whole, in what you were given before.)\n"));
-        } else if bytes <= room && workspace.line_count(&path).is_none_or(|all| all as usize <= lines) {
+        } else if bytes <= room && staged.line_count(workspace, &path).is_none_or(|all| all <= lines) {
             room -= bytes;
             let without = left_out(&format!("{path} is"), "read what you need of it before you change it");
             opening.attach(Need::Spare, text.clone(), [without]);
@@ -73,7 +75,9 @@ pub(super) async fn own_files(
         }
     }
     for file in task.files_to_delete.iter().filter(|file| !task.files_to_modify.contains(file)) {
-        opening.push_str(&format!("({file} is to be deleted, and its text is not shown.)\n"));
+        let is_gone = RepoPath::parse(file).is_ok_and(|path| !staged.is_file(workspace, &path));
+        let what = if is_gone { "is deleted already" } else { "is to be deleted, and its text is not shown" };
+        opening.push_str(&format!("({file} {what}.)\n"));
     }
     opening.push_str(&format!("</{SECTION}>\n"));
     let staging = staging.clone();
@@ -83,6 +87,25 @@ pub(super) async fn own_files(
         }
     });
     Ok(opening)
+}
+
+/// The edits that an attempt before this one left: the lines of each file, or that it is deleted.
+struct Staged(HashMap<RepoPath, Option<usize>>);
+
+impl Staged {
+    fn of(staging: &SharedStaging) -> Self {
+        let staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().count();
+        Self(staging.overlay().map(|(path, bytes)| (path.clone(), bytes.map(lines))).collect())
+    }
+
+    fn is_file(&self, workspace: &Workspace, path: &RepoPath) -> bool {
+        self.0.get(path).map_or_else(|| workspace.is_file(path), Option::is_some)
+    }
+
+    fn line_count(&self, workspace: &Workspace, path: &RepoPath) -> Option<usize> {
+        self.0.get(path).copied().unwrap_or_else(|| workspace.line_count(path).map(|lines| lines as usize))
+    }
 }
 
 /// Whether a file stands whole in the first message of every task: that of a plan with one task, whose files are not too
@@ -163,13 +186,18 @@ mod tests {
         let paths = |list: &[String]| list.iter().map(|file| RepoPath::parse(file).unwrap()).collect::<Vec<_>>();
         let writable = Writable {
             write: paths(&task.files_to_modify).into_iter().chain(paths(&task.files_to_create)).collect(),
+            delete: paths(&task.files_to_delete).into_iter().collect(),
             ..Writable::default()
         };
         let staging = Staging::new(fixture.workspace(), "T1", writable, memory());
         let staging = Arc::new(Mutex::new(staging));
+        (again(fixture, task, system, &staging).await, staging)
+    }
+
+    async fn again(fixture: &Fixture, task: &Task, system: &[String], staging: &SharedStaging) -> Opening {
         let toolbox = Toolbox::implementer(fixture.workspace(), memory(), staging.clone());
         let cancel = CancellationToken::new();
-        (own_files(&toolbox, &fixture.workspace(), task, system, &staging, &cancel).await.unwrap(), staging)
+        own_files(&toolbox, &fixture.workspace(), task, system, staging, &cancel).await.unwrap()
     }
 
     fn overwrite(staging: &SharedStaging, path: &str) -> Result<(), StagingError> {
@@ -187,6 +215,28 @@ mod tests {
         assert_eq!(opening.whole(), expected);
         for path in ["a.rs", "new.rs", "empty.rs"] {
             overwrite(&staging, path).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_attempt_is_shown_the_files_as_the_first_left_them() {
+        let fixture = Fixture::new("//- /z.rs\nz\n//- /long.rs\nshort\n");
+        let task = task(&["long.rs"], &["new.rs", "moved.rs", "never.rs"], &["z.rs"]);
+        let (_, staging) = of(&fixture, &task).await;
+        let path = |path: &str| RepoPath::parse(path).unwrap();
+        staging.lock().unwrap().write(&path("new.rs"), "n\n").unwrap();
+        staging.lock().unwrap().move_file(&path("z.rs"), &path("moved.rs")).unwrap();
+        staging.lock().unwrap().write(&path("long.rs"), &"x\n".repeat(2_100)).unwrap();
+        let opening = again(&fixture, &task, &[], &staging).await;
+        let text = opening.whole();
+        for part in [
+            "(long.rs is too long to stand here whole",
+            "new.rs, 1 line:\n    1\tn\n",
+            "moved.rs, 1 line:\n    1\tz\n",
+            "(never.rs is new: your task creates it.)\n",
+            "(z.rs is deleted already.)\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
     }
 
