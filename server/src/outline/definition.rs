@@ -100,6 +100,16 @@ impl Kind {
         matches!(self, Self::Function | Self::Method | Self::Constructor)
     }
 
+    /// What something of this kind is in a definition of the kind `outer`: a function may be a method there. `None` for
+    /// constants, variables and declarations in code, which are its own matter.
+    pub fn inside(self, outer: Option<Self>, in_code: bool) -> Option<Self> {
+        match self {
+            Self::Constant | Self::Variable | Self::Property | Self::Declaration if in_code => None,
+            Self::Function if outer.is_some_and(Self::has_methods) => Some(Self::Method),
+            kind => Some(kind),
+        }
+    }
+
     /// Whether a function in it is a method.
     pub fn has_methods(self) -> bool {
         matches!(

@@ -119,8 +119,10 @@ fn found(grammar: &Grammar, matched: &QueryMatch<'_, '_>, text: &str) -> Option<
         return None;
     }
     let (start, end) = (whole.start_position(), whole.end_position());
-    // A node that ends with its line break has none of the next line.
-    let last = if end.column == 0 && end.row > start.row { end.row - 1 } else { end.row };
+    // A node may end with the blanks after it: its line break or, where indentation ends a block, all up to the next word.
+    let all = words(whole);
+    let blank = &all[all.trim_end().len()..];
+    let last = end.row.saturating_sub(blank.matches('\n').count()).max(start.row);
     let found = Found {
         name: shown,
         kind,
@@ -138,8 +140,7 @@ fn is_better(found: &Found, known: &Found) -> bool {
     width(found) > width(known) || (width(found) == width(known) && found.pattern < known.pattern)
 }
 
-/// The definitions in the order of the text, each with its depth. Constants, variables and declarations in a function are
-/// its own matter.
+/// The definitions in the order of the text, each with its depth.
 fn nested(mut found: Vec<Found>) -> Vec<Definition> {
     found.sort_by_key(|found| (found.bytes.0, std::cmp::Reverse(found.bytes.1), found.pattern));
     // The end, the kind, and whether it is code or lies in code.
@@ -150,14 +151,7 @@ fn nested(mut found: Vec<Found>) -> Vec<Definition> {
             open.pop();
         }
         let (outer, in_code) = open.last().map_or((None, false), |(_, kind, code)| (Some(*kind), *code));
-        let is_own = matches!(found.kind, Kind::Constant | Kind::Variable | Kind::Property | Kind::Declaration);
-        if in_code && is_own {
-            continue;
-        }
-        let kind = match found.kind {
-            Kind::Function if outer.is_some_and(Kind::has_methods) => Kind::Method,
-            kind => kind,
-        };
+        let Some(kind) = found.kind.inside(outer, in_code) else { continue };
         definitions.push(Definition {
             name: found.name,
             kind,

@@ -468,39 +468,108 @@ return { handler = function() end }
 
 #[cfg(feature = "more-languages")]
 #[test]
-fn csharp_swift_scala_kotlin() {
+fn csharp() {
     check(
         "A.cs",
         "\
-namespace A;
-public interface IShape { double Area(); }
-public record Point(int X);
-public class B<T> : IShape
+using System;
+namespace A
 {
-    public int X { get; set; }
-    public B() { }
-    public double Area() { int Local() => 1; return Local(); }
-    enum Color { Red }
+    public interface IShape { double Area(); }
+    public record Point(int X);
+    [Serializable]
+    public class B<T> : IShape where T : class
+    {
+        private int x = 1;
+        public int X { get; set; }
+        public B() { }
+        double IShape.Area()
+        {
+            int Local() => 1;
+            return Local();
+        }
+        enum Color { Red }
+    }
+    struct S { }
+    delegate void Handler(object sender);
 }
 ",
-        expect![[r#""#]],
+        expect![[r#"
+            module A 2-21
+              interface IShape 4-4
+                method Area 4-4
+              class Point 5-5
+              class B 6-18
+                property X 10-10
+                constructor B 11-11
+                method Area 12-16
+                  function Local 14-14
+                enum Color 17-17
+              struct S 19-19
+              type Handler 20-20
+        "#]],
     );
+}
+
+#[cfg(feature = "more-languages")]
+#[test]
+fn swift() {
     check(
         "a.swift",
         "\
-protocol Shape { func area() -> Double }
+protocol Shape {
+    associatedtype Unit
+    func area() -> Double
+}
+let limit = 3
 struct Point: Shape {
+    typealias Unit = Int
     let x: Int
     init(x: Int) { self.x = x }
-    func area() -> Double { return 1 }
+    var twice: Int { return x * 2 }
+    func area() -> Double { let y = 1; return 1 }
+    static func == (a: Point, b: Point) -> Bool { return true }
+    subscript(index: Int) -> Int { return index }
 }
-enum Color { case red }
-extension Point { func move() {} }
-class A {}
-func run() {}
+indirect enum Tree { case leaf }
+extension Point {
+    func move() {}
+}
+actor Store {}
+class A<T> {
+    deinit {}
+}
+public func run(by name: String) {
+    func inner() {}
+}
 ",
-        expect![[r#""#]],
+        expect![[r#"
+            interface Shape 1-4
+              type Unit 2-2
+              method area 3-3
+            constant limit 5-5
+            struct Point 6-14
+              type Unit 7-7
+              constructor init 9-9
+              property twice 10-10
+              method area 11-11
+              method == 12-12
+              method subscript 13-13
+            enum Tree 15-15
+            impl Point 16-18
+              method move 17-17
+            class Store 19-19
+            class A 20-22
+              method deinit 21-21
+            function run 23-25
+              function inner 24-24
+        "#]],
     );
+}
+
+#[cfg(feature = "more-languages")]
+#[test]
+fn scala() {
     check(
         "A.scala",
         "\
@@ -508,27 +577,115 @@ package a
 trait Shape { def area: Double }
 case class Point(x: Int) extends Shape {
   val limit = 1
+  var count = 0
   def area: Double = { val y = 1; y }
 }
-object Main { def main(args: Array[String]): Unit = () }
+object Main {
+  type Id = String
+  val total = { val inner = 1; inner }
+  def main(args: Array[String]): Unit = {
+    def helper() = 1
+  }
+}
 ",
-        expect![[r#""#]],
+        expect![[r#"
+            trait Shape 2-2
+              method area 2-2
+            class Point 3-7
+              constant limit 4-4
+              variable count 5-5
+              method area 6-6
+            class Main 8-14
+              type Id 9-9
+              constant total 10-10
+              method main 11-13
+                function helper 12-12
+        "#]],
     );
+}
+
+#[cfg(feature = "more-languages")]
+#[test]
+fn scala_by_indentation() {
+    check(
+        "a.scala",
+        "\
+enum Color:
+  case Red, Green
+
+val Limit = 3
+
+class Point(x: Int):
+  def area: Double =
+    val y = 1
+    y
+
+  def other = 2
+
+given ordering: Ordering[Point] with
+  def compare(a: Point, b: Point) = 0
+
+extension (p: Point)
+  def move(dx: Int) = p
+
+def run() = 1
+",
+        expect![[r#"
+            enum Color 1-2
+            constant Limit 4-4
+            class Point 6-11
+              method area 7-9
+              method other 11-11
+            constant ordering 13-14
+              function compare 14-14
+            function move 17-17
+            function run 19-19
+        "#]],
+    );
+}
+
+#[cfg(feature = "more-languages")]
+#[test]
+fn kotlin() {
     check(
         "a.kt",
         "\
 package a
+const val LIMIT = 3
+var count = 0
 interface Shape { fun area(): Double }
 data class Point(val x: Int) : Shape {
     val limit = 1
+    constructor() : this(0) { val z = 1 }
     override fun area(): Double { val y = 1; return 1.0 }
-    companion object { fun make() = Point(1) }
+    companion object {
+        fun make() = Point(1)
+    }
 }
+enum class Color { RED, GREEN }
 object Main
-fun run() {}
+fun String.run() {
+    fun inner() {}
+}
 typealias Id = String
 ",
-        expect![[r#""#]],
+        expect![[r#"
+            constant LIMIT 2-2
+            variable count 3-3
+            interface Shape 4-4
+              method area 4-4
+            class Point 5-12
+              property limit 6-6
+              constructor constructor 7-7
+              method area 8-8
+              class companion 9-11
+                method make 10-10
+            enum Color 13-13
+            class Main 14-14
+            function run 15-17
+              function inner 16-16
+            type Id 18-18
+        "#]],
     );
 }
 
