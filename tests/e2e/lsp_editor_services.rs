@@ -574,3 +574,41 @@ fn an_editor_that_does_not_say_what_its_tools_think_keeps_no_review_waiting() {
     assert!(!models.asked("review")[0].to_string().contains("<editor_diagnostics"));
     assert_eq!(client.quit(), Some(0));
 }
+
+/// A run whose first agent outlines a file; what the editor answers to the request for its symbols, and what the agent is told.
+fn outlined_with(answer: impl FnOnce(&mut LspClient, &Value)) -> String {
+    let session = Session::new(GREETING);
+    let mut client = client_with(&session, json!({ "languageModel": true, "documentSymbols": true }));
+    let mut models = Models::good().first("context", [calls("outline", json!({ "path": FILE }))]);
+    start(&mut client);
+    let mut watch = Watch::new(&mut client, &mut models);
+    let asked = watch.wait_for_other();
+    assert_eq!(asked["method"], "baton/documentSymbols");
+    assert_eq!(asked["params"], json!({ "uri": session.uri(FILE) }));
+    answer(watch.client, &asked);
+    assert!(watch.wait_for_end().starts_with(APPROVED));
+    assert_eq!(client.quit(), Some(0));
+    let messages = models.asked("context")[1]["messages"].as_array().expect("messages").clone();
+    let result = messages.last().expect("the tool's result")["content"][0].clone();
+    assert_eq!(result["type"], "tool_result", "{result:#}");
+    result["content"].as_str().map_or_else(|| result["content"].to_string(), str::to_owned)
+}
+
+#[test]
+fn an_outline_is_what_the_editors_language_tools_know_of_a_file() {
+    let told = outlined_with(|client, asked| {
+        let range = json!({ "start": { "line": 1, "character": 4 }, "end": { "line": 1, "character": 9 } });
+        let inner = json!({ "name": "made\u{1b}[31m by macro", "kind": 12, "range": range });
+        let range = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 2, "character": 1 } });
+        let outer = json!({ "name": "greet", "kind": 12, "range": range, "children": [inner] });
+        client.answer(asked, json!([outer]));
+    });
+    assert!(told.contains("1-3\tfunction greet: pub fn greet() -> String {"), "{told}");
+    assert!(told.contains("2-2\t  function made by macro: "), "{told}");
+}
+
+#[test]
+fn an_editor_that_refuses_to_name_symbols_leaves_the_outline_to_the_grammar() {
+    let told = outlined_with(|client, asked| client.refuse(asked, json!({ "code": -32601, "message": "unknown" })));
+    assert!(told.contains("1-3\tfunction greet: pub fn greet() -> String {"), "{told}");
+}

@@ -57,4 +57,37 @@ local answer = require('baton.issues').on_editor_diagnostics(nil, { uris = { uri
 t.same({ answer[1].uri, #answer[1].diagnostics, answer[1].diagnostics[1].message }, { uri, 1, 'unused' })
 t.same(answer[2], { uri = uri .. 'x', diagnostics = {} })
 
+-- An outline is what another server knows of a file that is open; of any other, nothing.
+local symbols = { { name = 'made', kind = 12, range = vim.lsp.util.make_range_params(0, 'utf-16').range } }
+vim.lsp.start({
+  name = 'other',
+  cmd = function()
+    return {
+      request = function(method, _, callback)
+        local is_start = method == 'initialize'
+        callback(nil, is_start and { capabilities = { documentSymbolProvider = true } } or symbols)
+        return true, 1
+      end,
+      notify = function() end,
+      is_closing = function() end,
+      terminate = function() end,
+    }
+  end,
+})
+local function symbols_of(asked)
+  local found
+  coroutine.wrap(function()
+    found = require('baton.symbols').on_document_symbols(nil, { uri = asked })
+  end)()
+  t.wait('an answer', function()
+    return found ~= nil
+  end)
+  return found
+end
+t.wait('the other server has started', function()
+  return #vim.lsp.get_clients({ name = 'other', bufnr = 0, method = 'textDocument/documentSymbol' }) == 1
+end)
+t.same(symbols_of(uri), symbols)
+t.same(symbols_of(uri .. 'x'), vim.NIL)
+
 t.done()

@@ -26,7 +26,14 @@ return {
     end
   end,
   init_options = {
-    baton = { phase = true, gate = true, outcome = true, editorDiagnostics = true, statusDiagnostics = false },
+    baton = {
+      phase = true,
+      gate = true,
+      outcome = true,
+      editorDiagnostics = true,
+      documentSymbols = true,
+      statusDiagnostics = false,
+    },
   },
   settings = { baton = options.settings },
   on_init = lazily('baton.client', 'on_init'),
@@ -36,6 +43,7 @@ return {
   handlers = {
     ['baton/phase'] = lazily('baton.session', 'on_phase'),
     ['baton/editorDiagnostics'] = lazily('baton.issues', 'on_editor_diagnostics'),
+    ['baton/documentSymbols'] = lazily('baton.symbols', 'on_document_symbols'),
     ['window/showDocument'] = lazily('baton.view', 'on_show_document'),
     ['window/showMessage'] = lazily('baton.question', 'on_message'),
     ['window/showMessageRequest'] = lazily('baton.question', 'on_request'),

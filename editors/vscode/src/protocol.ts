@@ -40,6 +40,7 @@ export interface ClientOptions {
     gate: boolean;
     languageModel: boolean;
     editorDiagnostics: boolean;
+    documentSymbols: boolean;
     /** This client itself says how a run ended and what waits when a folder is opened. */
     outcome: boolean;
     /** Where phases and tasks stand, as diagnostics; this client has a view of its own for that. */

@@ -1,5 +1,5 @@
 import { commands, env, EventEmitter, languages, Range, Uri, window, workspace } from "vscode";
-import type { Disposable, Event, ExtensionContext, LogOutputChannel } from "vscode";
+import type { Disposable, DocumentSymbol, Event, ExtensionContext, LogOutputChannel } from "vscode";
 import {
   CloseAction,
   type CloseHandlerResult,
@@ -137,7 +137,8 @@ export class Server implements Disposable {
       return;
     }
     const { languageModel } = start;
-    const wanted = { phase: true, gate: true, editorDiagnostics: true, outcome: true, statusDiagnostics: false };
+    const services = { editorDiagnostics: true, documentSymbols: true };
+    const wanted = { phase: true, gate: true, outcome: true, statusDiagnostics: false, ...services };
     const commandTitles = titles(this.context.extension.packageJSON as Package);
     const options: ClientOptions = { baton: { ...wanted, languageModel, commandTitles } };
     const client: LanguageClient = new LanguageClient(
@@ -195,6 +196,7 @@ export class Server implements Disposable {
     });
     client.onRequest("baton/languageModel", this.models.turn.bind(this.models));
     client.onRequest("baton/editorDiagnostics", ({ uris }: { uris: string[] }) => diagnosticsOf(client, uris));
+    client.onRequest("baton/documentSymbols", ({ uri }: { uri: string }) => symbolsOf(client, uri));
     client.onDidChangeState(({ newState }) => {
       if (newState !== State.Running) {
         // However it came to stop: nothing of it moves any more.
@@ -406,4 +408,20 @@ function diagnosticsOf(client: LanguageClient, uris: string[]): object[] {
     const others = all.filter((diagnostic) => diagnostic.source !== "baton");
     return { uri, diagnostics: others.map((diagnostic) => client.code2ProtocolConverter.asDiagnostic(diagnostic)) };
   });
+}
+
+/** What the other language servers know of a file's definitions. */
+async function symbolsOf(client: LanguageClient, uri: string): Promise<object[] | null> {
+  const { protocol2CodeConverter: fromServer, code2ProtocolConverter: toServer } = client;
+  const asSymbol = ({ name, kind, range, selectionRange, children }: DocumentSymbol): object => ({
+    name,
+    // The protocol counts kinds from one.
+    kind: kind + 1,
+    range: toServer.asRange(range),
+    selectionRange: toServer.asRange(selectionRange),
+    children: children.map(asSymbol),
+  });
+  const command = "vscode.executeDocumentSymbolProvider";
+  const symbols = await commands.executeCommand<DocumentSymbol[] | undefined>(command, fromServer.asUri(uri));
+  return symbols?.map(asSymbol) ?? null;
 }

@@ -11,6 +11,7 @@
 
 mod definition;
 mod definitions;
+mod editor;
 mod enclosing;
 mod faults;
 mod headings;
@@ -20,6 +21,7 @@ mod parse;
 
 pub use definition::{Definition, Kind};
 pub use definitions::{Outline, definitions, read};
+pub use editor::{EditorSymbols, by_editor};
 pub use enclosing::{enclosing, enclosing_in};
 pub use faults::{SyntaxFault, syntax_faults};
 pub use language::language_name;

@@ -186,11 +186,11 @@ pub(super) fn toolbox(run: &Run, phase: &dyn Phase, task: &str, diffs: Vec<(Repo
     toolbox.about(about(run, task))
 }
 
-/// What maps of folders are made by, for an agent with this task.
+/// What outlines are made by, for an agent with this task.
 pub(super) fn about(run: &Run, task: &str) -> About {
     /// The size that the maps of all workspaces together may have in the user's cache, in bytes.
     const MOST_CACHED: u64 = 256 * 1024 * 1024;
     let cache = config::cache_folder();
     let cache = cache.map(|cache| CacheFile::of(&cache.join("maps"), run.workspace.root(), MOST_CACHED));
-    About { task: task.to_owned(), cache }
+    About { task: task.to_owned(), cache, editor: run.editor.symbols.clone() }
 }

@@ -9,16 +9,16 @@ use super::error::{ToolError, sentence};
 use super::tool::{Shows, Tool};
 use super::toolbox::Toolbox;
 use crate::contracts::RepoPath;
-use crate::outline::{Blob, Definition, Map, NoOutline, Sources, read};
+use crate::outline::{Blob, Definition, Map, NoOutline, Sources, by_editor, language_name, read};
 use crate::text::{count, cut};
 use crate::workspace::{TextFile, is_secret_text, sha256};
 
 /// Files of a folder that a map is made of.
 const MOST_FILES: usize = 20_000;
 /// Bytes of a map: three to four thousand tokens.
-const MOST_MAP: usize = 12_000;
+pub(super) const MOST_MAP: usize = 12_000;
 /// Bytes of a file's outline.
-const MOST_TEXT: usize = 32_000;
+pub(super) const MOST_TEXT: usize = 32_000;
 /// Characters shown of a line with a definition.
 const LONGEST_LINE: usize = 160;
 
@@ -46,7 +46,7 @@ impl Tool for Outline {
         let place = toolbox.folder(self.path.as_deref())?;
         match place {
             Some(path) if toolbox.is_file(&path) => of_file(toolbox, &path),
-            folder => of_folder(toolbox, folder.as_ref()),
+            folder => of_folder(toolbox, folder.as_ref(), MOST_FILES),
         }
     }
 }
@@ -55,6 +55,12 @@ fn of_file(toolbox: &Toolbox, path: &RepoPath) -> Result<String, ToolError> {
     let file = toolbox.glance(path)?;
     let text = file.masked_text();
     let lines = count(text.lines().count(), "line");
+    if let Some(definitions) = known_to_editor(toolbox, path, &file, &text) {
+        let language = language_name(path.as_str(), &text).map(|language| format!(" {language},")).unwrap_or_default();
+        let mut shown = format!("{path},{language} {lines}:\n");
+        push_definitions(&mut shown, &definitions, &text);
+        return Ok(shown);
+    }
     match read(path.as_str(), &text, &toolbox.interrupt) {
         Ok(outline) if outline.definitions.is_empty() => {
             Ok(format!("{path} ({}, {lines}) has no definitions.\n", outline.language))
@@ -73,6 +79,17 @@ fn of_file(toolbox: &Toolbox, path: &RepoPath) -> Result<String, ToolError> {
                 .into())
         }
     }
+}
+
+/// What the editor's language tools know of a file, where its text is not the task's own and is shown as it is.
+fn known_to_editor(toolbox: &Toolbox, path: &RepoPath, file: &TextFile, shown: &str) -> Option<Vec<Definition>> {
+    let editor = toolbox.about.editor.as_ref()?;
+    // Headings are what they are, and take no asking.
+    let is_markdown = language_name(path.as_str(), shown) == Some("Markdown");
+    if is_markdown || toolbox.is_touched(path) || file.text() != shown {
+        return None;
+    }
+    by_editor(editor, path, shown, &toolbox.interrupt)
 }
 
 /// A line for each definition; of too many those that lie deepest are left out.
@@ -116,15 +133,15 @@ fn described(definition: &Definition, line: &str) -> String {
     }
 }
 
-fn of_folder(toolbox: &Toolbox, folder: Option<&RepoPath>) -> Result<String, ToolError> {
-    let listing = toolbox.files(folder, None, MOST_FILES)?;
+pub(super) fn of_folder(toolbox: &Toolbox, folder: Option<&RepoPath>, most_files: usize) -> Result<String, ToolError> {
+    let listing = toolbox.files(folder, None, most_files)?;
     let place = folder.map_or_else(|| "the workspace".to_owned(), |folder| folder.to_string());
     if listing.files.is_empty() {
         return Ok(format!("No files in {place} (ignored files and secrets are not listed)."));
     }
     let files = FilesOf { toolbox, overlay: toolbox.overlay() };
     let map = Map::of(&listing.files, &files, toolbox.about.cache.as_ref(), &toolbox.interrupt)?;
-    let more = if listing.more { format!(", the first {MOST_FILES} of more") } else { String::new() };
+    let more = if listing.more { format!(", the first {most_files} of more") } else { String::new() };
     let mut text = format!("{place}: {}{more}; first what matters most:\n", count(listing.files.len(), "file"));
     text.push_str(&map.render(&toolbox.about.task, MOST_MAP));
     Ok(text)

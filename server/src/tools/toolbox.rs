@@ -4,6 +4,7 @@ use super::check_runner::CheckRunner;
 use super::error::ToolError;
 
 use crate::contracts::RepoPath;
+use crate::outline::EditorSymbols;
 use crate::workspace::{CacheFile, Interrupt, Staging, Workspace};
 
 /// The tools of one agent, and what they work on.
@@ -18,13 +19,15 @@ pub struct Toolbox {
     pub(super) interrupt: Interrupt,
 }
 
-/// What maps of folders are made by.
+/// What outlines are made by.
 #[derive(Debug, Default)]
 pub struct About {
-    /// The words of the task: what they name comes first.
+    /// The words of the task: in the map of a folder, what they name comes first.
     pub task: String,
     /// Where what was read of the workspace's files is kept.
     pub cache: Option<CacheFile>,
+    /// An editor that is asked for the definitions of a file.
+    pub editor: Option<Arc<dyn EditorSymbols>>,
 }
 
 /// What an agent works on, beside the workspace.

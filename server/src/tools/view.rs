@@ -163,6 +163,11 @@ impl Toolbox {
         staging.overlay().map(|(path, bytes)| (path.clone(), bytes.map(<[u8]>::to_vec))).collect()
     }
 
+    /// Whether the task changed the file.
+    pub(super) fn is_touched(&self, path: &RepoPath) -> bool {
+        self.touched().contains_key(path)
+    }
+
     /// The files of the task's own changes, and whether each exists after them.
     fn touched(&self) -> HashMap<RepoPath, bool> {
         let Some(staging) = self.staging() else { return HashMap::new() };

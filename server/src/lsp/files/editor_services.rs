@@ -1,5 +1,5 @@
-//! What the editor provides to the runs started in it: its models, its open documents, and the diagnostics of other language
-//! servers.
+//! What the editor provides to the runs started in it: its models, its open documents, and what other language servers say:
+//! their diagnostics, and the definitions they know (`document_symbols`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,14 @@ use tokio::sync::watch;
 use tower_lsp::lsp_types::request::Request;
 
 use crate::contracts::RepoPath;
+use crate::lsp::files::document_symbols::DocumentSymbols;
 use crate::lsp::text::documents::Documents;
 use crate::lsp::wire::capabilities::Capabilities;
 use crate::lsp::wire::client::{Client, Refusal, RequestError};
 use crate::lsp::wire::from_proto;
 use crate::lsp::wire::to_proto;
 use crate::models::{EditorModels, EditorRefusal, RefusalKind};
+use crate::outline::EditorSymbols;
 use crate::workflow::{Editor, EditorDiagnostics};
 use crate::workflow::{EditorFinding, FindingLevel};
 use crate::workspace::{Buffer, Buffers, OpenBuffers};
@@ -49,7 +51,10 @@ pub(crate) fn editor(client: &Client, capabilities: Capabilities, folder: &Path)
     let diagnostics = capabilities.editor_diagnostics.then(|| -> Arc<dyn EditorDiagnostics> {
         Arc::new(OtherServers { client: client.clone(), folder: folder.to_owned() })
     });
-    Editor { models, diagnostics }
+    let symbols = capabilities
+        .document_symbols
+        .then(|| -> Arc<dyn EditorSymbols> { Arc::new(DocumentSymbols::new(client.clone(), folder.to_owned())) });
+    Editor { models, diagnostics, symbols }
 }
 
 /// The documents of a folder that are open.

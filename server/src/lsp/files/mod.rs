@@ -3,6 +3,7 @@
 //! Invariant: files are read and written on the blocking pool ([`blocking`]), and only through the workspace and the memory.
 //! Imports `wire` and `text`.
 
+mod document_symbols;
 pub(crate) mod editor_services;
 pub(crate) mod refused;
 pub(crate) mod settings;

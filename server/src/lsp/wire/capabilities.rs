@@ -33,6 +33,8 @@ pub(crate) struct Capabilities {
     pub(crate) language_model: bool,
     /// It takes `baton/editorDiagnostics`: diagnostics of other language servers.
     pub(crate) editor_diagnostics: bool,
+    /// It takes `baton/documentSymbols`: definitions that other language servers know.
+    pub(crate) document_symbols: bool,
     /// It shows by itself how a run ended, and what waits when a folder is opened.
     pub(crate) outcome: bool,
     /// It shows the states of phases and tasks by itself, and wants no diagnostics of them.
@@ -80,6 +82,7 @@ impl Capabilities {
             gate: wants("gate"),
             language_model: wants("languageModel"),
             editor_diagnostics: wants("editorDiagnostics"),
+            document_symbols: wants("documentSymbols"),
             outcome: wants("outcome"),
             own_status: said("statusDiagnostics") == Some(false),
         }
@@ -128,7 +131,7 @@ mod tests {
             "initializationOptions": {
                 "baton": {
                     "phase": true, "gate": true, "languageModel": true, "editorDiagnostics": true,
-                    "outcome": true, "statusDiagnostics": false
+                    "documentSymbols": true, "outcome": true, "statusDiagnostics": false
                 }
             }
         });
@@ -146,6 +149,7 @@ mod tests {
             gate: true,
             language_model: true,
             editor_diagnostics: true,
+            document_symbols: true,
             outcome: true,
             own_status: true,
         };

@@ -1,6 +1,10 @@
 //! The tool `outline`, and what edits say of texts that no longer parse.
 
+use async_trait::async_trait;
+
 use super::*;
+use crate::outline::{Definition, EditorSymbols, Kind};
+use crate::tools::outline::{MOST_MAP, MOST_TEXT, of_folder};
 
 #[test]
 fn a_file_has_its_definitions_with_lines() {
@@ -30,7 +34,7 @@ fn a_file_has_its_definitions_with_lines() {
 fn a_folder_has_what_fits_the_task_first_and_nothing_ignored_or_secret() {
     let fixture = Fixture::new(TREE);
     fixture.write("src/key.rs", br#"{"type": "service_account", "private_key": "stolen"}"#);
-    let about = |task: &str| About { task: task.to_owned(), cache: None };
+    let about = |task: &str| About { task: task.to_owned(), ..About::default() };
     let text = ok(&reader(&fixture).about(about("Let main print the guide")), "outline", json!({"path": "src"}));
     assert!(text.starts_with("src: "), "{text}");
     assert!(
@@ -97,4 +101,119 @@ fn an_edit_after_which_a_file_does_not_parse_says_so_at_once() {
     assert!(!edit("broken.rs", "one", "two").contains("parses"));
     assert!(!edit("a.txt", "{", "{{").contains("parses"));
     assert!(!ok(&toolbox, "write_file", json!({"path": "new.rs", "content": "fn ("})).contains("parses"));
+}
+
+#[test]
+fn the_map_of_a_large_folder_stays_within_its_files_and_bytes_and_says_so() {
+    let fixture = Fixture::new("//- /a.rs\nfn a() {}\n//- /b.rs\nfn b() {}\n//- /c.rs\nfn c() {}\n");
+    let toolbox = reader(&fixture);
+    let text = of_folder(&toolbox, None, 2).unwrap();
+    assert!(text.starts_with("the workspace: 2 files, the first 2 of more; first what matters most:\n"), "{text}");
+    assert_eq!(text.matches(" function ").count(), 2, "{text}");
+    let text = of_folder(&toolbox, None, 3).unwrap();
+    assert!(text.starts_with("the workspace: 3 files; first"), "{text}");
+    for file in 0..200 {
+        let functions = (0..20).map(|number| format!("pub fn function_{file}_{number}() {{}}\n")).collect::<String>();
+        fixture.write(&format!("src/file_{file}.rs"), functions.as_bytes());
+    }
+    let text = ok(&toolbox, "outline", json!({}));
+    let (head, map) = text.split_once('\n').unwrap();
+    assert!(head.starts_with("the workspace: 203 files; "), "{head}");
+    let (notes, shown): (Vec<&str>, Vec<&str>) = map.lines().partition(|line| line.contains(" not shown: "));
+    let size = shown.iter().map(|line| line.len() + 1).sum::<usize>();
+    assert!(notes.len() == 1 && (MOST_MAP / 2..=MOST_MAP).contains(&size), "{size} {notes:?}");
+}
+
+#[test]
+fn of_too_many_definitions_of_a_file_the_deepest_are_left_out_and_counted() {
+    let fixture = Fixture::new("//- /a.rs\n\n");
+    let functions = |indent: &str| (0..3_000).map(|n| format!("{indent}fn function_{n}() {{}}\n")).collect::<String>();
+    fixture.write("a.rs", format!("impl A {{\n{}}}\nfn last() {{}}\n", functions("    ")).as_bytes());
+    let text = ok(&reader(&fixture), "outline", json!({"path": "a.rs"}));
+    let expected = "a.rs, Rust, 3003 lines:\n1-3002\timpl A: impl A {\n3003-3003\tfunction last: fn last() {}\n\
+                    3000 more definitions left out; find them with search.\n";
+    assert_eq!(text, expected);
+    fixture.write("a.rs", functions("").as_bytes());
+    let text = ok(&reader(&fixture), "outline", json!({"path": "a.rs"}));
+    let shown = text.lines().filter(|line| line.contains("\tfunction ")).count();
+    assert!(text.ends_with(&format!("\n{} more definitions left out; find them with search.\n", 3_000 - shown)));
+    assert!((MOST_TEXT - 100..MOST_TEXT + 100).contains(&text.len()), "{}", text.len());
+}
+
+/// An editor that says the same of each file.
+#[derive(Debug)]
+struct Knows {
+    /// `None` never answers.
+    answer: Option<Option<Vec<Definition>>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Knows {
+    fn new(answer: Option<Option<Vec<Definition>>>) -> Arc<Self> {
+        Arc::new(Self { answer, asked: Mutex::default() })
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl EditorSymbols for Knows {
+    async fn of(&self, file: &RepoPath) -> Option<Vec<Definition>> {
+        self.asked.lock().unwrap().push(file.to_string());
+        match &self.answer {
+            Some(answer) => answer.clone(),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn made_by_macro(last: usize) -> Definition {
+    Definition { name: "made".to_owned(), kind: Kind::Function, lines: 1..=last, name_line: 1, depth: 0 }
+}
+
+async fn outlined(toolbox: &Toolbox, editor: &Arc<Knows>, path: &str) -> String {
+    let toolbox = toolbox.clone().about(About { editor: Some(editor.clone()), ..About::default() });
+    toolbox.call_aside("outline", &json!({ "path": path }), &CancellationToken::new()).await.unwrap().text
+}
+
+#[tokio::test]
+async fn an_editor_that_knows_the_definitions_of_a_file_is_believed() {
+    let fixture = Fixture::new("//- /a.rs\nmake!(made);\nfn two() {}\n//- /a.unknown\nmake made\n//- /a.md\n# A\n");
+    let toolbox = reader(&fixture);
+    let knows = Knows::new(Some(Some(vec![made_by_macro(1)])));
+    assert_eq!(outlined(&toolbox, &knows, "a.rs").await, "a.rs, Rust, 2 lines:\n1-1\tfunction made: make!(made);\n");
+    assert_eq!(outlined(&toolbox, &knows, "a.unknown").await, "a.unknown, 1 line:\n1-1\tfunction made: make made\n");
+    assert_eq!(outlined(&toolbox, &knows, "a.md").await, "a.md, Markdown, 1 line:\n1-1\theading A: # A\n");
+    assert_eq!(knows.asked(), ["a.rs", "a.unknown"]);
+}
+
+#[tokio::test]
+async fn an_editor_that_knows_nothing_or_of_another_text_or_hangs_is_not_believed() {
+    let fixture = Fixture::new("//- /a.rs\nmake!(made);\nfn two() {}\n");
+    let toolbox = reader(&fixture);
+    let on_line = |line| Definition { name_line: line, ..made_by_macro(2) };
+    let none = Definition { lines: 0..=0, name_line: 0, ..made_by_macro(1) };
+    let answers = [None, Some(vec![]), Some(vec![made_by_macro(3)]), Some(vec![on_line(3)]), Some(vec![none])];
+    for answer in answers.into_iter().map(Some).chain([None]) {
+        let knows = Knows::new(answer);
+        let told = outlined(&toolbox, &knows, "a.rs").await;
+        assert_eq!(told, "a.rs, Rust, 2 lines:\n2-2\tfunction two: fn two() {}\n");
+        assert_eq!(knows.asked(), ["a.rs"]);
+    }
+}
+
+#[tokio::test]
+async fn an_editor_is_not_asked_for_what_a_task_changed_or_may_not_be_read() {
+    let fixture = Fixture::new(TREE);
+    let (toolbox, _) = implementer(&fixture, &["src/new.rs"], &[]);
+    ok(&toolbox, "write_file", json!({"path": "src/new.rs", "content": "fn brand_new() {}\n"}));
+    let knows = Knows::new(Some(Some(vec![made_by_macro(1)])));
+    assert!(outlined(&toolbox, &knows, "src/new.rs").await.contains("function brand_new"));
+    for hidden in [".env", "nowhere.rs"] {
+        assert!(!outlined(&toolbox, &knows, hidden).await.contains("made"), "{hidden}");
+    }
+    assert_eq!(knows.asked(), [""; 0]);
+    assert!(outlined(&toolbox, &knows, "src/lib.rs").await.contains("function made"));
 }

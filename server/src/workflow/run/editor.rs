@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::contracts::RepoPath;
 use crate::models::EditorModels;
+use crate::outline::EditorSymbols;
 use crate::workspace::masked;
 
 /// How long the editor may take to say what its language tools think: a review does not hang on it.
@@ -23,6 +24,8 @@ pub struct Editor {
     pub models: Option<Arc<dyn EditorModels>>,
     /// What its other language tools say.
     pub diagnostics: Option<Arc<dyn EditorDiagnostics>>,
+    /// What its other language tools know of definitions.
+    pub symbols: Option<Arc<dyn EditorSymbols>>,
 }
 
 impl Editor {
