@@ -6,7 +6,7 @@ import { after, before, describe } from "node:test";
 import { Desk } from "./desk";
 import { MessagesApi } from "./messagesApi";
 import { steps, vscode } from "./steps";
-import { goesWell, NO_NAME, TASK } from "./story";
+import { NO_NAME, outlines, TASK } from "./story";
 import { until, type Window } from "./window";
 
 describe("the models of VS Code", vscode.options, () => {
@@ -16,7 +16,7 @@ describe("the models of VS Code", vscode.options, () => {
   const step = steps(() => window);
 
   before(async () => {
-    api = await MessagesApi.start(goesWell());
+    api = await MessagesApi.start(outlines("main.py"));
     desk = await Desk.set(vscode.installed(), { messagesApi: api.url, hasEditorModels: true });
     window = await desk.open("models");
   });
@@ -62,6 +62,9 @@ describe("the models of VS Code", vscode.options, () => {
       "validate large",
     ];
     assert.deepEqual(asked, expected, "small models for small work");
+    // What another extension knows of a file, as the agent is told.
+    const told = api.asked("context").at(-1) ?? "";
+    assert.ok(told.includes("3-3\\tfunction shown: print(greet())"), told);
     await window.clearNotifications();
   });
 

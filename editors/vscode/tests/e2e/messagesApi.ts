@@ -106,6 +106,7 @@ export class MessagesApi {
   private async scripted(body: Body, response: ServerResponse): Promise<void> {
     const agent = agentOf(body);
     this.models.push(`${agent} ${body.model}`);
+    this.requests.push({ agent, messages: JSON.stringify(body.messages) });
     await this.isFree(agent, response);
     const reply = this.isBlocked ? undefined : this.reply(agent, body);
     if (reply === undefined) {

@@ -110,6 +110,11 @@ const review = (summary: string, ...issues: object[]): Reply[] => [
   },
 ];
 
+/** The context outlines a file first. */
+export function outlines(path: string): Script {
+  return { ...goesWell(), context: [[{ tool: "outline", input: { path } }, ...CONTEXT]] };
+}
+
 /** The plan, one task of which would also write a file that is protected and one that runs when the project is built. */
 export function isDelicate(): Script {
   const plan = PLAN.map(
