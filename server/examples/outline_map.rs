@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::io::stdin().read_to_string(&mut task)?;
     let workspace = Workspace::open(Path::new(&folder))?;
     let cache = config::cache_folder().map(|cache| CacheFile::of(&cache.join("maps"), workspace.root(), MOST_CACHED));
-    let tools = Toolbox::reader(workspace, RepoPath::parse(".agent_memory")?).about(About { task, cache, editor: None });
+    let tools =
+        Toolbox::reader(workspace, RepoPath::parse(".agent_memory")?).about(About { task, cache, editor: None });
     print!("{}", tools.call("outline", &json!({})).text);
     Ok(())
 }
