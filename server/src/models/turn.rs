@@ -133,7 +133,8 @@ impl Retry {
     /// What people are told while it is waited for: "Anthropic API: rate limit (429); waiting 8 s, try 2".
     pub fn waiting(&self, left: Duration) -> String {
         let Self { provider, reason, .. } = self;
-        format!("{provider}: {reason}; waiting {:.0} s, {}", left.as_secs_f64().ceil(), self.count())
+        let wait = if left.is_zero() { String::new() } else { format!("waiting {:.0} s, ", left.as_secs_f64().ceil()) };
+        format!("{provider}: {reason}; {wait}{}", self.count())
     }
 
     /// "try 2 of 5"
@@ -158,4 +159,17 @@ pub struct RecordedTurn {
     /// How long it took, in milliseconds.
     #[serde(default)]
     pub elapsed_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_tried_at_once_is_not_said_to_wait() {
+        let reason = "too little memory".to_owned();
+        let again = Retry { provider: "Ollama".to_owned(), reason, attempt: 2, most: Some(5) };
+        assert_eq!(again.waiting(Duration::ZERO), "Ollama: too little memory; try 2 of 5");
+        assert_eq!(again.waiting(Duration::from_millis(300)), "Ollama: too little memory; waiting 1 s, try 2 of 5");
+    }
 }
