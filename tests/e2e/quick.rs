@@ -53,7 +53,7 @@ fn a_one_line_fix_takes_four_turns_of_models() {
     assert_eq!(requests.len(), 4, "{:?}", agents(&requests));
     assert_eq!(agents(&requests), ["quick", "implement/T1", "review"]);
     assert_eq!(requests[0].body["model"], "claude-sonnet-5-5");
-    assert_eq!(requests[0].tools(), ["list_files", "search", "read_file", "submit_quick"]);
+    assert_eq!(requests[0].tools(), ["list_files", "search", "read_file", "outline", "log", "submit_quick"]);
     assert!(requests[0].first_message().contains("Let t1 answer 1"));
     assert!(session.text("src/t1.rs").contains("    1\n"));
     let done = [("context", "done"), ("plan", "done"), ("implement", "done"), ("review", "done")];

@@ -157,7 +157,8 @@ impl Budget {
         Ok(Reservation { budget: self, usd, tokens, price, lost: Mutex::default(), max_tokens: affordable })
     }
 
-    /// Why a turn of a model with this price is not sent, behind "the budget is". Dollars are told where any have a part in it.
+    /// Why a turn of a model with this price is not sent, behind "the budget is", and which setting to raise. Dollars are told
+    /// where any have a part in it.
     fn reason(&self, state: &State, price: &Price, next: Next<'_>) -> String {
         // What was lost is charged once its turn ends.
         let lost = next.lost();
@@ -168,16 +169,27 @@ impl Budget {
         let in_tokens = self.limits.tokens.map(|limit| format!("{about}{tokens} of {limit} tokens"));
         let used: Vec<String> = in_tokens.into_iter().chain(in_dollars).collect();
         let used = used.join(" and ");
-        let left = match (next, self.limits.tokens) {
-            (Next::Turn { prompt }, Some(_)) => {
+        let least = match next {
+            Next::Turn { prompt } => price.of(&worst_case(prompt, LEAST_OUTPUT)),
+            Next::Attempt { .. } => None,
+        };
+        let left = match (next, self.limits.tokens, least) {
+            (Next::Turn { prompt }, Some(_), _) => {
                 format!("too little is left for a turn of about {prompt} tokens and its answer")
             }
-            (Next::Attempt { .. }, Some(_)) => "too little is left for a turn".to_owned(),
-            (_, None) => "the next turn could cost more than is left".to_owned(),
+            (Next::Attempt { .. }, Some(_), _) => "too little is left for a turn".to_owned(),
+            (_, None, Some(least)) => format!("the next turn could cost {} and more, which is not left", cost(least)),
+            (_, None, None) => "the next turn could cost more than is left".to_owned(),
         };
-        let what = if usd <= 0.0 && tokens == 0 { "too small" } else { "spent" };
+        let is_spent = usd >= self.limits.usd || self.limits.tokens.is_some_and(|limit| tokens >= limit);
+        let what = if is_spent { "spent" } else { "too small" };
+        let setting = match (price, self.limits.tokens) {
+            (Price::Known { .. }, Some(_)) => "budget_usd or budget_tokens",
+            (_, Some(_)) => "budget_tokens",
+            (_, None) => "budget_usd",
+        };
         let broken = if matches!(next, Next::Attempt { .. }) { "an answer was lost, and " } else { "" };
-        format!("{what}: {broken}{used} used, and {left}")
+        format!("{what}: {broken}{used} used, and {left}. Raise {setting}")
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -353,7 +365,7 @@ mod tests {
         );
         unpriced.charge(Usage { input_tokens: 5_000, cost_usd: None, estimated: true, ..Usage::default() });
         let later = refused(&unpriced, "openai:x").await;
-        assert!(later.starts_with("the budget is spent: about 5000 of 6000 tokens used, and"), "{later}");
+        assert!(later.starts_with("the budget is too small: about 5000 of 6000 tokens used, and"), "{later}");
         let priced = refused(&budget(0.01, None), OPUS).await;
         assert!(priced.starts_with("the budget is too small: $0.00 of $0.01 used, and the next turn"), "{priced}");
         unpriced.charge(Usage { input_tokens: 10, cost_usd: Some(0.5), ..Usage::default() });

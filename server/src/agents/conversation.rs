@@ -500,7 +500,8 @@ impl Conversation<'_> {
     fn cut_by_budget(&self) -> AgentError {
         let (agent, had) = (&self.brief.agent, self.request.max_tokens);
         AgentError::Budget(format!(
-            "spent: what is left of it allowed the {agent} agent an answer of {had} tokens, too few"
+            "too small: what is left of it allowed the {agent} agent an answer of {had} tokens, too few. Raise budget_usd or \
+             budget_tokens"
         ))
     }
 

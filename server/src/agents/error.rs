@@ -76,8 +76,8 @@ pub enum AgentError {
         /// Which bound it reached.
         reason: String,
     },
-    /// What the workflow may cost is spent, or too little for a turn: `spent: …`.
-    #[error("the budget is {0}. Raise budget_usd or budget_tokens and run again; nothing done so far is lost")]
+    /// What the workflow may cost is spent, or too little for a turn: `spent: …. Raise …`.
+    #[error("the budget is {0} and run again; nothing done so far is lost")]
     Budget(String),
     /// A turn could not be journaled, so the run stops before it costs more.
     #[error("cannot write the transcript: {0}")]

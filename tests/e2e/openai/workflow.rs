@@ -99,7 +99,7 @@ fn a_budget_holds_where_the_server_counts_nothing() {
     let facts = "[[model_facts]]\nname = \"some-model\"\ninput = 3\noutput = 15\n";
     for (config, limit, words) in [
         ("", ("BATON_BUDGET_TOKENS", "60000"), "of 60000 tokens used, and too little is left"),
-        (facts, ("BATON_BUDGET_USD", "0.4"), "of $0.40 used, and the next turn could cost more"),
+        (facts, ("BATON_BUDGET_USD", "0.4"), "of $0.40 used, and the next turn could cost $0."),
     ] {
         let session = Session::in_git(&workspace(1));
         session.write_user_config(config);
@@ -110,7 +110,7 @@ fn a_budget_holds_where_the_server_counts_nothing() {
         }
         let outcome = baton.env(limit.0, limit.1).run().expect(3).no_panic().outcome();
         let message = outcome["error"]["message"].as_str().expect("a message");
-        assert!(message.starts_with("the budget is spent: ") && message.contains(words), "{message}");
+        assert!(message.starts_with("the budget is too small: ") && message.contains(words), "{message}");
         let asked = api.requests().len();
         assert!((2..40).contains(&asked), "{asked} requests");
         let usage = &outcome["usage"];

