@@ -242,7 +242,7 @@ impl Bound {
         if self.is_unpriced {
             return Spending::new(None, tokens);
         }
-        let left = (spent.settings.budget_usd - spent.usage.cost_usd.unwrap_or(0.0)).max(0.0);
+        let left = (spent.settings.budget_usd - spent.usage.known_usd()).max(0.0);
         let usd = left.min(self.usd * rounds as f64);
         if let Some(cheapest) = self.cheapest.filter(|usd| *usd > 0.0) {
             tokens = tokens.min((usd / cheapest) as u64);
@@ -315,6 +315,10 @@ mod tests {
         let mut settings = Settings { budget_usd: 5.0, max_review_cycles: 3, ..Settings::default() };
         assert_eq!(ceiling(OPUS, &settings, Some(1.25)).usd, Some(3.75));
         assert_eq!(ceiling(OPUS, &settings, Some(6.0)), NOTHING, "the budget is spent");
+        let mixed = Usage { cost_usd: None, priced_usd: 2.0, unpriced_tokens: 400, ..Usage::default() };
+        let mut bound = Bound::default();
+        bound.conversations(3, &price(OPUS), 16_000);
+        assert_eq!(bound.within(&Spent { usage: mixed, settings: &settings }).usd, Some(3.0), "what is known is spent");
         settings.budget_usd = 1e9;
         let all = ceiling(OPUS, &settings, Some(0.0)).usd.unwrap();
         // 900 turns, twice and each tried five times, of 1M tokens written at $5 and 16k answered at $20 a million.
