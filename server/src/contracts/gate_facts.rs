@@ -183,8 +183,20 @@ impl std::ops::Add for Spending {
 }
 
 impl Estimate {
-    /// For people: "about $0.10 to $0.40, at most $4.96"; of models without a price their tokens, beside what has one.
+    /// For people: "about $0.10 to $0.40, at most $4.96"; of models without a price their tokens, beside what has one. A limit in
+    /// tokens is told where the range goes beyond it.
     pub fn words(&self) -> String {
+        let most = self.ceiling.tokens;
+        // Where all has a price, the limit in dollars bounds tokens too, and is told itself.
+        let is_of_tokens = self.ceiling.usd.is_none() || self.high.usd.is_some_and(|usd| usd <= 0.0);
+        if is_of_tokens && most < self.high.tokens {
+            format!("{}; budget_tokens leaves {}", self.range(), tokens(most))
+        } else {
+            self.range()
+        }
+    }
+
+    fn range(&self) -> String {
         let (low, high) = (&self.low, &self.high);
         let in_tokens = |low: u64, high: u64| format!("{} to {} tokens", tokens(low), tokens(high));
         let (low_usd, high_usd) = (dollars(low.known_usd()), dollars(high.known_usd()));

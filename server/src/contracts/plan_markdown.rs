@@ -178,6 +178,10 @@ mod tests {
         assert!(text.contains(expected), "{text}");
         let unpriced = Estimate { low: spending(None, 1_000), high: spending(None, 9_000), ..estimate };
         assert_eq!(unpriced.words(), "about 1k to 9k tokens; the models' prices are not known");
+        let limited = Estimate { ceiling: spending(None, 8_000), ..unpriced };
+        assert_eq!(limited.words(), "about 1k to 9k tokens; the models' prices are not known; budget_tokens leaves 8k");
+        let few = Estimate { ceiling: spending(Some(0.01), 2_000), ..estimate };
+        assert_eq!(few.words(), "about <$0.01 to $0.40, at most $0.01", "its tokens are what the dollars leave");
         let (priced, local) = (spending(Some(0.06), 500), Spending { local: true, ..spending(Some(0.0), 1_000) });
         let mixed = Estimate { low: unpriced.low + priced, high: unpriced.high + priced + priced, ..unpriced };
         assert_eq!(mixed.words(), "about $0.06 to $0.12, and 1k to 9k tokens without a price");
