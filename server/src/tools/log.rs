@@ -6,8 +6,9 @@ use serde::Deserialize;
 use super::error::{ToolError, sentence};
 use super::tool::{Shows, Tool};
 use super::toolbox::Toolbox;
+use crate::contracts::RepoPath;
 use crate::text::{count, short_line};
-use crate::workspace::{LoggedCommit, commits_of};
+use crate::workspace::{LoggedCommit, commits_of, is_secret};
 
 const MOST_COMMITS: usize = 20;
 
@@ -63,6 +64,9 @@ fn line(commit: &LoggedCommit) -> String {
     const LONGEST: (usize, usize) = (40, 120);
     let LoggedCommit { hash, date, author, subject, files, renamed_from } = commit;
     let (author, subject) = (short_line(author, LONGEST.0), short_line(subject, LONGEST.1));
-    let renamed = renamed_from.as_deref().map(|from| format!(", renamed from {}", short_line(from, LONGEST.1)));
+    // The name of a secret is not told, as listings do not tell it.
+    let is_told = |from: &&str| RepoPath::parse(from).is_ok_and(|from| !is_secret(&from));
+    let renamed =
+        renamed_from.as_deref().filter(is_told).map(|from| format!(", renamed from {}", short_line(from, LONGEST.1)));
     format!("{hash} {date} {author}: {subject} ({}{})\n", count(*files, "file"), renamed.unwrap_or_default())
 }

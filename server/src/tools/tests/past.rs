@@ -78,6 +78,25 @@ fn the_log_tells_the_last_commits() {
 }
 
 #[test]
+fn the_log_does_not_name_the_secret_that_a_file_was() {
+    let fixture = Fixture::new("//- /old.txt\n1\n2\n3\n//- /x.env\na\nb\nc\n");
+    let repository = Repository::init(fixture.root()).unwrap();
+    commit(&repository, "Ada", "first");
+    for (from, to, text) in [("old.txt", "new.txt", "1\n2\n3\n"), ("x.env", "plain.txt", "a\nb\nc\n")] {
+        fixture.remove(from);
+        fixture.write(to, text.as_bytes());
+    }
+    commit(&repository, "Ada", "second");
+    let told = |path: &str| ok(&reader(&fixture), "log", json!({ "path": path }));
+    assert!(told("new.txt").contains("renamed from old.txt)"), "{}", told("new.txt"));
+    assert!(
+        told("plain.txt").contains("Ada: second (") && !told("plain.txt").contains(".env"),
+        "{}",
+        told("plain.txt")
+    );
+}
+
+#[test]
 fn a_reviewer_reads_what_was_changed_since_the_review_before() {
     let fixture = Fixture::new(TREE);
     let diffs = |name: &str| vec![(path(name), format!("--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-a\n+b\n"))];
