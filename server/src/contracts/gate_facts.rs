@@ -202,18 +202,15 @@ impl Estimate {
         let (low_usd, high_usd) = (dollars(low.known_usd()), dollars(high.known_usd()));
         let range = if low_usd == high_usd { high_usd } else { format!("{low_usd} to {high_usd}") };
         let unpriced = in_tokens(low.tokens_without_price(), high.tokens_without_price());
-        // Without a budget in tokens that is a number nobody comes near.
-        let is_near = self.ceiling.tokens <= high.tokens.saturating_mul(2);
-        let most = if is_near { format!(", at most {}", tokens(self.ceiling.tokens)) } else { String::new() };
         match (high.known_usd() > 0.0, high.tokens_without_price() > 0) {
             (true, true) => format!("about {range}, and {unpriced} without a price"),
             (false, true) => {
                 let billed = if self.is_recorded { "nothing is billed" } else { "the models' prices are not known" };
-                format!("about {}{most}; {billed}", in_tokens(low.tokens, high.tokens))
+                format!("about {}; {billed}", in_tokens(low.tokens, high.tokens))
             }
             (false, false) if high.tokens > 0 => {
                 let none = if high.local { LOCAL } else { "no cost" };
-                format!("{none}, about {}{most}", in_tokens(low.tokens, high.tokens))
+                format!("{none}, about {}", in_tokens(low.tokens, high.tokens))
             }
             (_, false) => match self.ceiling.usd {
                 Some(ceiling) => format!("about {range}, at most {}", dollars(ceiling)),
