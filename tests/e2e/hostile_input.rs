@@ -28,9 +28,8 @@ fn worked(pid: u32) -> Duration {
 fn ctrl_c_ends_the_process_soon_while_a_tool_call_is_in_a_long_piece() {
     let session = Session::new("//- /a.rs\nx\n");
     session.write("big.txt", "éa".repeat(3_000_000));
-    // Word boundaries between letters beyond ASCII keep the engine from its fast ways, and so does a match without a text
-    // that every one holds.
-    let pattern = r"\b(?:[aé]{1,60}b?){1,60}[^aéb]\b";
+    // Word boundaries between letters beyond ASCII keep the engine from its fast ways, and no letter has to be there.
+    let pattern = r"(?:[aé]{1,60}b?){1,60}\d\b";
     let script = Script::new()
         .on("context", [Reply::tool("search", json!({ "pattern": pattern })), context(&["a.rs"])])
         .on("plan", [plan(&[&[modifies("T1", "a.rs")]])]);

@@ -340,7 +340,7 @@ mod tests {
         turn.cover(&lost(0.14)).unwrap();
         let message = turn.cover(&lost(0.21)).unwrap_err().to_string();
         assert!(
-            message.starts_with("the budget is spent: an answer was lost, and $0.21 of $0.25 used, and the next turn"),
+            message.starts_with("the budget is too small: an answer was lost, and $0.21 of $0.25 used, and the next turn"),
             "{message}"
         );
         budget.charge(lost(0.21));

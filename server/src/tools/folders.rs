@@ -77,13 +77,13 @@ impl Purpose {
 
 /// How many of something each folder holds, a line for each, as deep as is possible in a few lines.
 pub(super) fn counts_by_folder<'a>(counts: impl IntoIterator<Item = (&'a RepoPath, usize)>) -> String {
-    let counts: Vec<(&str, usize)> = counts.into_iter().map(|(path, count)| (path.as_str(), count)).collect();
-    let mut rows = vec![Row::of("", &counts)];
+    let all = counts.into_iter().map(|(path, count)| (path.as_str(), count)).collect();
+    let mut rows = vec![Row::of(String::new(), all, Scope::All)];
     // The largest folder is taken apart, as long as there is room for what is in it.
     let mut done = 0;
     while done < rows.len() {
         rows[done..].sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.folder.cmp(&b.folder)));
-        match rows[done].parts(&counts) {
+        match rows[done].parts() {
             Some(parts) if rows.len() == 1 => rows = largest(parts),
             Some(parts) if rows.len() - 1 + parts.len() <= MOST => drop(rows.splice(done..=done, parts)),
             _ => done += 1,
@@ -99,18 +99,20 @@ pub(super) fn counts_by_folder<'a>(counts: impl IntoIterator<Item = (&'a RepoPat
 }
 
 /// As many as are named; the others together.
-fn largest(mut rows: Vec<Row>) -> Vec<Row> {
+fn largest(mut rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
     if rows.len() > MOST {
         rows.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.folder.cmp(&b.folder)));
-        let count = rows.drain(MOST - 1..).map(|row| row.count).sum();
-        rows.push(Row { folder: String::new(), count, scope: Scope::Others });
+        let files = rows.drain(MOST - 1..).flat_map(|row| row.files).collect();
+        rows.push(Row::of(String::new(), files, Scope::Others));
     }
     rows
 }
 
 /// A folder; the root is empty.
-struct Row {
+struct Row<'a> {
     folder: String,
+    /// Its files by their paths in it, and how many each has.
+    files: Vec<(&'a str, usize)>,
     count: usize,
     scope: Scope,
 }
@@ -125,24 +127,23 @@ enum Scope {
     Others,
 }
 
-impl Row {
-    fn of(folder: &str, counts: &[(&str, usize)]) -> Self {
-        let count = counts.iter().filter(|(path, _)| below(path, folder).is_some()).map(|(_, count)| count).sum();
-        Self { folder: folder.to_owned(), count, scope: Scope::All }
+impl<'a> Row<'a> {
+    fn of(folder: String, files: Vec<(&'a str, usize)>, scope: Scope) -> Self {
+        let count = files.iter().map(|(_, count)| count).sum();
+        Self { folder, files, count, scope }
     }
 
     /// Its folders, and the files that stand in it; `None` if it has no folders.
-    fn parts(&self, counts: &[(&str, usize)]) -> Option<Vec<Self>> {
+    fn parts(&self) -> Option<Vec<Self>> {
         if self.scope != Scope::All {
             return None;
         }
-        let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut own = 0;
-        for (path, count) in counts {
-            match below(path, &self.folder).map(|rest| rest.split_once('/')) {
-                Some(Some((name, _))) => *folders.entry(name).or_default() += count,
-                Some(None) => own += count,
-                None => {}
+        let mut folders: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
+        let mut own = Vec::new();
+        for (path, count) in &self.files {
+            match path.split_once('/') {
+                Some((name, rest)) => folders.entry(name).or_default().push((rest, *count)),
+                None => own.push((*path, *count)),
             }
         }
         if folders.is_empty() {
@@ -151,9 +152,9 @@ impl Row {
         let join =
             |name: &str| if self.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", self.folder) };
         let mut parts: Vec<Self> =
-            folders.into_iter().map(|(name, count)| Self { folder: join(name), count, scope: Scope::All }).collect();
-        if own > 0 {
-            parts.push(Self { folder: self.folder.clone(), count: own, scope: Scope::Itself });
+            folders.into_iter().map(|(name, files)| Self::of(join(name), files, Scope::All)).collect();
+        if !own.is_empty() {
+            parts.push(Self::of(self.folder.clone(), own, Scope::Itself));
         }
         Some(parts)
     }
@@ -167,10 +168,6 @@ impl Row {
             (folder, Scope::All) => format!("{folder}/"),
         }
     }
-}
-
-fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
-    if folder.is_empty() { Some(path) } else { path.strip_prefix(folder)?.strip_prefix('/') }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use cap_std::fs::Metadata;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::globs::Globs;
@@ -86,16 +87,18 @@ pub fn files(workspace: &Workspace, walk: &Walk<'_>) -> Result<Listing, WalkErro
 pub fn files_until(workspace: &Workspace, walk: &Walk<'_>, interrupt: &Interrupt) -> Result<Listing, WalkError> {
     let found = Mutex::new(Vec::new());
     let visitor = || {
-        |path: RepoPath| {
-            if !workspace.is_secret_by_link(&path) {
+        |path: RepoPath, entry: &DirEntry| {
+            let is_other = |metadata| !workspace.is_secret_inode(&Metadata::from_just_metadata(metadata));
+            if entry.metadata().is_ok_and(is_other) {
                 lock(&found).push(path);
             }
             ControlFlow::Continue(())
         }
     };
-    let mut more = visit_files(workspace, walk, interrupt, visitor)?;
+    let mut more = visit(workspace, walk, interrupt, visitor)?;
     let mut files = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    files.sort_unstable_by(by_folder);
+    // The order of `by_folder`: no name holds a NUL.
+    files.sort_by_cached_key(|path| path.as_str().replace('/', "\0"));
     more |= files.len() > walk.limit;
     files.truncate(walk.limit);
     Ok(Listing { files, more })
@@ -117,6 +120,21 @@ pub fn visit_files<V>(
 ) -> Result<bool, WalkError>
 where
     V: FnMut(RepoPath) -> ControlFlow<()> + Send,
+{
+    visit(workspace, walk, interrupt, || {
+        let mut visitor = visitor();
+        move |path, _: &DirEntry| visitor(path)
+    })
+}
+
+fn visit<V>(
+    workspace: &Workspace,
+    walk: &Walk<'_>,
+    interrupt: &Interrupt,
+    visitor: impl Fn() -> V,
+) -> Result<bool, WalkError>
+where
+    V: FnMut(RepoPath, &DirEntry) -> ControlFlow<()> + Send,
 {
     let folder = match walk.folder {
         Some(folder) => Some(real_folder(workspace, folder)?),
@@ -157,7 +175,7 @@ where
             match entries.look_at(&entry) {
                 Ok(Look::Folder) => WalkState::Continue,
                 Ok(Look::Nothing) => WalkState::Skip,
-                Ok(Look::File(path)) => match visitor(path) {
+                Ok(Look::File(path)) => match visitor(path, &entry) {
                     ControlFlow::Continue(()) => WalkState::Continue,
                     ControlFlow::Break(()) => WalkState::Quit,
                 },

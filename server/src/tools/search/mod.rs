@@ -73,7 +73,7 @@ impl Tool for Search {
         let sources = self.sources(toolbox)?;
         let mut found = sources.scan(&pattern, globs.as_ref(), mode == Mode::Files)?;
         // A stable sort: within a purpose the order of a listing stays.
-        found.hits.sort_by_key(|hit| Purpose::of(&hit.path));
+        found.hits.sort_by_cached_key(|hit| Purpose::of(&hit.path));
         if found.hits.is_empty() {
             return Ok(self.nothing(&found));
         }
