@@ -304,7 +304,7 @@ fn every_agent_is_asked_for_its_findings_before_its_verdict() {
     assert_eq!(
         asked_of(&api, "plan"),
         "submit_plan approach_summary risks tasks(id title description files_to_modify \
-         files_to_create files_to_delete depends_on acceptance_criteria estimated_complexity) parallel_groups"
+         files_to_create files_to_delete depends_on acceptance_criteria estimated_complexity) parallel_groups questions"
     );
     assert_eq!(asked_of(&api, "implement/T1"), "submit_result changes(path summary) notes blockers status");
     assert_eq!(asked_of(&api, "further/security"), format!("submit_findings {ISSUES} summary"));

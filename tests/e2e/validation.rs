@@ -197,7 +197,9 @@ fn without_money_for_it_the_finding_stands() {
     let dear = dear.usage(json!({ "input_tokens": 10, "output_tokens": 248_000 }));
     let api = MessagesApi::start(reviewed([vec![dear]]));
     let done = run(&session, &api, &[]).expect(3);
-    done.reports("1 finding of the review could not be checked and stands: the budget is spent");
+    done.reports(
+        "1 finding of the review could not be checked and stands: the budget is too small: $4.99 of $5.00 used",
+    );
     assert_eq!(checks(&api).len(), 0);
     let review = session.text(&session.memory("history/0001-fix/review.json"));
     assert_eq!(issues(&serde_json::from_str(&review).unwrap()), [("False: it is empty.", "major", false)]);

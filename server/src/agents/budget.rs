@@ -178,7 +178,7 @@ impl Budget {
                 format!("too little is left for a turn of about {prompt} tokens and its answer")
             }
             (Next::Attempt { .. }, Some(_), _) => "too little is left for a turn".to_owned(),
-            (_, None, Some(least)) => format!("the next turn could cost {} and more, which is not left", cost(least)),
+            (_, None, Some(least)) => format!("the next turn could cost {}, more than is left", cost(least)),
             (_, None, None) => "the next turn could cost more than is left".to_owned(),
         };
         let is_spent = usd >= self.limits.usd || self.limits.tokens.is_some_and(|limit| tokens >= limit);
@@ -340,7 +340,8 @@ mod tests {
         turn.cover(&lost(0.14)).unwrap();
         let message = turn.cover(&lost(0.21)).unwrap_err().to_string();
         assert!(
-            message.starts_with("the budget is too small: an answer was lost, and $0.21 of $0.25 used, and the next turn"),
+            message
+                .starts_with("the budget is too small: an answer was lost, and $0.21 of $0.25 used, and the next turn"),
             "{message}"
         );
         budget.charge(lost(0.21));
