@@ -12,7 +12,6 @@
 mod definition;
 mod definitions;
 mod editor;
-mod enclosing;
 mod faults;
 mod headings;
 mod language;
@@ -22,7 +21,6 @@ mod parse;
 pub use definition::{Definition, Kind};
 pub use definitions::{Outline, definitions, read};
 pub use editor::{EditorSymbols, by_editor};
-pub use enclosing::{enclosing, enclosing_in};
 pub use faults::{SyntaxFault, syntax_faults};
 pub use language::language_name;
 pub use map::{Blob, Map, Sources};

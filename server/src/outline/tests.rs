@@ -704,28 +704,6 @@ fn markdown_has_its_headings_but_none_in_code() {
 }
 
 #[test]
-fn a_line_lies_in_the_innermost_definition_around_it() {
-    let text = "mod a {\n    struct S;\n    impl S {\n        fn f() {\n            1;\n        }\n        // between\n        fn g() {}\n    }\n}\n\nfn last() {}\n";
-    let at = |line| enclosing("a.rs", text, line).map(|found| format!("{} {}", found.kind.word(), found.name));
-    let expected = [
-        (1, Some("module a")),
-        (2, Some("struct S")),
-        (3, Some("impl S")),
-        (5, Some("method f")),
-        (7, Some("impl S")),
-        (8, Some("method g")),
-        (10, Some("module a")),
-        (11, None),
-        (12, Some("function last")),
-        (13, None),
-        (0, None),
-    ];
-    for (line, name) in expected {
-        assert_eq!(at(line).as_deref(), name, "line {line}");
-    }
-}
-
-#[test]
 fn a_text_that_does_not_parse_has_its_faults_and_still_an_outline() {
     let faults = |path, text| syntax_faults(path, text, &Interrupt::never());
     let text = "fn a() {\n    let x = 1\n    let y = 2;\n}\n\nfn b() {}\n";

@@ -17,7 +17,13 @@ pub(super) const ADDRESS: &str = "OPENAI_BASE_URL";
 pub(super) const MODEL: &str = "OPENAI_MODEL";
 const DEFAULT_BASE_URL: &str = "https://api.openai.com/v1";
 /// The host of OpenAI's own API.
-pub(super) const OWN_HOST: &str = "api.openai.com";
+const OWN_HOST: &str = "api.openai.com";
+
+/// Whether this is the address of OpenAI itself.
+pub(super) fn is_own_address(address: &str) -> bool {
+    Url::parse(address.trim()).is_ok_and(|url| url.host_str() == Some(OWN_HOST))
+}
+
 const OWN_ENDS: &[&str] = &["/chat/completions", "/completions", "/models", "/responses"];
 const FOREIGN_ENDS: &[&str] = &["/v1/messages", "/api/chat", "/api/generate"];
 
@@ -68,7 +74,7 @@ impl OpenAiClient {
     /// [`ModelErrorKind::Settings`](crate::models::ModelErrorKind::Settings) when the address or the credential cannot
     /// be used, or the one would be readable on its way to the other.
     pub fn new(config: ApiConfig) -> Result<Arc<Self>, ModelError> {
-        let api = if config.base_url.contains(OWN_HOST) { &OWN } else { &COMPATIBLE };
+        let api = if is_own_address(&config.base_url) { &OWN } else { &COMPATIBLE };
         let is_whole = OWN_ENDS.iter().any(|end| config.base_url.contains(end));
         let mut server = Server::new(api, config.server(HeaderMap::new()))?;
         let ApiConfig { catalog, efforts, .. } = config;

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use reqwest::Url;
-
 use super::super::error::ModelError;
 use super::super::http::{ApiConfig, Credential, credential_source};
 use super::super::model::Model;
@@ -9,7 +7,7 @@ use super::super::prices::Prices;
 use super::super::provider::{Connection, Provider};
 use super::super::setup::{Env, Setup, settings};
 use super::super::turn::Tier;
-use super::client::{ADDRESS, MODEL, OWN_HOST, OpenAiClient};
+use super::client::{ADDRESS, MODEL, OpenAiClient, is_own_address};
 use super::prices::{AS_OF, PRICES};
 
 const KEY: &str = "OPENAI_API_KEY";
@@ -40,8 +38,7 @@ fn is_set_up(setup: &Setup<'_>) -> bool {
 /// The prices are OpenAI's; a compatible server that serves a model of the same name has its own.
 fn charges_prices(env: &Env<'_>) -> bool {
     let address = env(ADDRESS).filter(|address| !address.trim().is_empty());
-    let host = |address: String| Url::parse(address.trim()).ok()?.host_str().map(str::to_owned);
-    address.is_none_or(|address| host(address).is_some_and(|host| host == OWN_HOST))
+    address.is_none_or(|address| is_own_address(&address))
 }
 
 fn config(setup: &Setup<'_>) -> Result<ApiConfig, ModelError> {
