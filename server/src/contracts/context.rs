@@ -87,13 +87,29 @@ impl RelevantFile {
         joined
     }
 
-    /// What is wrong with the ranges, by their indices, for a file of `line_count` lines.
+    /// Cut the ranges that begin in the file, of `line_count` lines, and end after it. Returns those that were cut, as they were.
+    pub fn cut_ranges(&mut self) -> Vec<(u32, u32)> {
+        let mut cut = Vec::new();
+        for range in &mut self.ranges {
+            if let Ok((first, last)) = line_range(range)
+                && first <= self.line_count
+                && last > self.line_count
+            {
+                cut.push((first, last));
+                *range = vec![first, self.line_count];
+            }
+        }
+        cut
+    }
+
+    /// What is wrong with the ranges, by their indices, for a file of `line_count` lines. That one only ends after the file is no
+    /// fault ([`RelevantFile::cut_ranges`]).
     pub fn range_faults(&self) -> Vec<(usize, String)> {
         let fault = |range: &Vec<u32>| match line_range(range) {
             Err(message) => Some(message),
-            Ok((_, last)) if last > self.line_count => Some(match self.line_count {
+            Ok((first, _)) if first > self.line_count => Some(match self.line_count {
                 0 => format!("{} has no lines to show; leave its ranges empty", self.path),
-                lines => format!("line {last} is after the end of {}, which has {}", self.path, count_lines(lines)),
+                lines => format!("line {first} is after the end of {}, which has {}", self.path, count_lines(lines)),
             }),
             Ok(_) => None,
         };
@@ -171,7 +187,7 @@ mod tests {
     #[test]
     fn a_range_that_the_file_does_not_have_is_a_fault() {
         assert_eq!(file(&json!([[1, 20], [7, 7]])).range_faults(), []);
-        let faults = file(&json!([[1, 20], [0, 4], [5, 2], [1], [3, 21]])).range_faults();
+        let faults = file(&json!([[1, 20], [0, 4], [5, 2], [1], [21, 30], [3, 21]])).range_faults();
         let told: Vec<String> = faults.iter().map(|(index, message)| format!("{index}: {message}")).collect();
         assert_eq!(
             told,
@@ -184,6 +200,16 @@ mod tests {
         );
         let binary = RelevantFile { line_count: 0, ..file(&json!([[1, 2]])) };
         assert_eq!(binary.range_faults()[0].1, "a.rs has no lines to show; leave its ranges empty");
+    }
+
+    #[test]
+    fn a_range_that_begins_in_the_file_is_cut_at_its_end() {
+        let mut api = file(&json!([[1, 20], [3, 21], [20, u32::MAX], [21, 30], [5, 2], [1]]));
+        assert_eq!(api.cut_ranges(), [(3, 21), (20, u32::MAX)]);
+        assert_eq!(json!(api.ranges), json!([[1, 20], [3, 20], [20, 20], [21, 30], [5, 2], [1]]));
+        assert_eq!(api.cut_ranges(), []);
+        let mut binary = RelevantFile { line_count: 0, ..file(&json!([[1, 2]])) };
+        assert_eq!((binary.cut_ranges(), binary.range_faults().len()), (vec![], 1));
     }
 
     #[test]

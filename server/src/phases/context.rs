@@ -14,7 +14,7 @@ use crate::memory::{Memory, QUICK_MARK};
 use crate::models::{Tier, ToolSpec};
 use crate::text::count;
 use crate::tools::Toolbox;
-use crate::workflow::{CONTEXT, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
+use crate::workflow::{CONTEXT, EventStatus, Phase, PhaseEnd, PhaseError, Policy, Run, TierRule, Titles, ToolSet};
 use crate::workspace::Workspace;
 
 /// The row of the context phase.
@@ -104,13 +104,14 @@ impl OneAgent for Context {
     }
 
     fn accept(&self, run: &Run, (): &(), input: Value) -> Result<ContextOutput, Vec<String>> {
-        accept(input, &run.workspace, Timestamp::now())
+        let accepted = accept(input, &run.workspace, Timestamp::now())?;
+        Ok(accepted.tell(run))
     }
 
     /// A range that is not there is no reason to have no context.
     fn accept_last(&self, run: &Run, (): &(), mut input: Value) -> Result<ContextOutput, Vec<String>> {
         drop_faulty_ranges(&mut input, &run.workspace);
-        accept(input, &run.workspace, Timestamp::now())
+        self.accept(run, &(), input)
     }
 
     fn done(&self, (): &(), context: &ContextOutput) -> String {
@@ -170,14 +171,32 @@ fn opening(task: &str, workspace: &Workspace, listed: &str) -> Opening {
     message
 }
 
-/// Take a submission: its shape, then that every file it calls relevant is there.
+/// A context that keeps its contract.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) context: ContextOutput,
+    /// The ranges that were cut at the end of their file, in words for people.
+    cut: Vec<String>,
+}
+
+impl Accepted {
+    /// The context, after people were told of what was cut.
+    pub(super) fn tell(self, run: &Run) -> ContextOutput {
+        for cut in self.cut {
+            run.emit(CONTEXT, EventStatus::Progress, cut);
+        }
+        self.context
+    }
+}
+
+/// Take a submission: its shape, then that every file it calls relevant is there. A range that ends after its file is cut.
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-pub(super) fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<ContextOutput, Vec<String>> {
+pub(super) fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<Accepted, Vec<String>> {
     let mut context: ContextOutput =
         parse(input).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
-    let mut faults = Vec::new();
+    let (mut faults, mut cut) = (Vec::new(), Vec::new());
     for (index, file) in context.relevant_files.iter_mut().enumerate() {
         let place = format!("/relevant_files/{index}/path");
         match RepoPath::parse(&file.path) {
@@ -188,6 +207,10 @@ pub(super) fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Res
             Ok(path) => {
                 file.line_count = workspace.line_count(&path).unwrap_or_default();
                 file.path = path.to_string();
+                let lines = file.line_count;
+                cut.extend(file.cut_ranges().into_iter().map(|(first, last)| {
+                    format!("{path} ends at line {lines}: of the lines {first}-{last} that the context names, {first}-{lines} are there")
+                }));
                 let ranges = file.range_faults().into_iter();
                 let place = format!("/relevant_files/{index}/ranges");
                 faults.extend(ranges.map(|(range, fault)| format!("{place}/{range}: {fault}")));
@@ -211,11 +234,11 @@ pub(super) fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Res
         return Err(faults);
     }
     context.timestamp = Some(now);
-    Ok(context)
+    Ok(Accepted { context, cut })
 }
 
-/// Take out of a submission what is no range of its file.
-fn drop_faulty_ranges(input: &mut Value, workspace: &Workspace) {
+/// Take out of a submission what is no range of its file; what only ends after it stays, to be cut.
+pub(super) fn drop_faulty_ranges(input: &mut Value, workspace: &Workspace) {
     for file in input
         .get_mut("relevant_files")
         .and_then(Value::as_array_mut)
@@ -227,7 +250,7 @@ fn drop_faulty_ranges(input: &mut Value, workspace: &Workspace) {
         let lines = path.and_then(|path| workspace.line_count(&path)).unwrap_or_default();
         let Some(ranges) = file.get_mut("ranges") else { continue };
         let is_there = |range: &Value| match serde_json::from_value::<(u32, u32)>(range.clone()) {
-            Ok((first, last)) => 1 <= first && first <= last && last <= lines,
+            Ok((first, last)) => 1 <= first && first <= last && first <= lines,
             Err(_) => false,
         };
         match ranges.as_array_mut() {

@@ -7,12 +7,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::context::{self, Accepted};
+use super::plan;
 use super::run_one::{converse_to_handoff, toolbox};
-use super::{context, plan};
 use crate::agents::{Brief, SubmitTry, fault_text, submit_tool};
-use crate::contracts::{
-    Complexity, ContextOutput, HandoffFile, MAX_QUICK_FILES, PhaseName, PlanOutput, QuickOutput, Task, parse,
-};
+use crate::contracts::{Complexity, HandoffFile, MAX_QUICK_FILES, PhaseName, PlanOutput, QuickOutput, Task, parse};
 use crate::memory::{Memory, SetAside};
 use crate::models::Tier;
 use crate::text::count;
@@ -98,7 +97,14 @@ impl Phase for Quick {
             so_far: None,
             reads_others: None,
         };
-        let accept = |input, _try: SubmitTry| accept(input, &run.workspace, Timestamp::now());
+        let accept = |mut input: Value, submit_try: SubmitTry| {
+            if submit_try.is_last
+                && let Some(context) = input.get_mut("context")
+            {
+                context::drop_faulty_ranges(context, &run.workspace);
+            }
+            accept(input, &run.workspace, Timestamp::now()).map(|(accepted, plan)| (accepted.tell(run), plan))
+        };
         let (context, plan) = converse_to_handoff(run, CONTEXT, &brief, &accept).await?;
         // A kill between the two finds the conversation open, and takes it from the journal.
         run.store.write(&context)?;
@@ -116,7 +122,7 @@ impl Phase for Quick {
 ///
 /// # Errors
 /// What is wrong with it, for the model.
-fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<(ContextOutput, PlanOutput), Vec<String>> {
+fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<(Accepted, PlanOutput), Vec<String>> {
     // All parts have their faults told at once, but only where they have the shape.
     parse::<QuickOutput>(input.clone()).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
     let part = |name: &str| input.get(name).cloned().unwrap_or_default();
@@ -128,7 +134,7 @@ fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<(Contex
     let small = plan.as_ref().map(not_small).unwrap_or_default();
     match (context, plan, small) {
         (Ok(mut context), Ok(plan), None) => {
-            context.size = None;
+            context.context.size = None;
             Ok((context, plan))
         }
         (context, plan, small) => {

@@ -160,7 +160,7 @@ async fn a_resumed_phase_keeps_the_lines_that_its_open_conversations_were_given(
 async fn a_range_that_is_not_there_goes_back_and_is_dropped_at_the_last_try() {
     let wrong = |request: &TurnRequest, answers: usize| {
         let mut context = context();
-        context["relevant_files"][0]["ranges"] = json!([[3, 21], [3, 4]]);
+        context["relevant_files"][0]["ranges"] = json!([[21, 30], [3, 4]]);
         (request.agent == "context")
             .then(|| says([call("c", "submit_context", context)]))
             .flatten()
@@ -175,4 +175,24 @@ async fn a_range_that_is_not_there_goes_back_and_is_dropped_at_the_last_try() {
     assert!(answers(&requests[1])[0].contains(fault), "{:?}", answers(&requests[1]));
     let context: Value = serde_json::from_str(&fs::read_to_string(workflow.file("context.json")).unwrap()).unwrap();
     assert_eq!(context["relevant_files"][0]["ranges"], json!([[3, 4]]));
+}
+
+#[tokio::test]
+async fn a_range_that_ends_after_its_file_is_cut_and_told() {
+    let long = |request: &TurnRequest, answers: usize| {
+        let mut context = context();
+        context["relevant_files"][0]["ranges"] = json!([[19, 40]]);
+        (request.agent == "context" && answers == 0)
+            .then(|| says([call("c", "submit_context", context)]))
+            .flatten()
+            .or(act(request, answers))
+    };
+    let (workflow, actor) = (workflow(), Arc::new(Actor::new(long)));
+    let (end, events) = workflow.run_with(Goal::of_task("Change a.txt"), actor.clone()).await;
+    assert_eq!(end.outcome, Outcome::Merged, "{}", end.message);
+    assert_eq!(actor.requests("context").len(), 1, "it is no fault");
+    let context: Value = serde_json::from_str(&fs::read_to_string(workflow.file("context.json")).unwrap()).unwrap();
+    assert_eq!(context["relevant_files"][0]["ranges"], json!([[19, 20]]));
+    let told = "api.txt ends at line 20: of the lines 19-40 that the context names, 19-20 are there";
+    assert!(events.iter().any(|event| event.message == told), "{events:?}");
 }
