@@ -66,6 +66,16 @@ impl Toolbox {
         }
     }
 
+    /// What to do in place of a call that failed again and again, on the blocking pool. `None` where there is nothing to say
+    /// that the answer of the call did not say.
+    pub async fn instead_of(&self, name: &str, input: &Value) -> Option<String> {
+        let tool = self.find(name)?;
+        let toolbox = self.clone().until(Interrupt::after(tool.time_limit));
+        let input = input.clone();
+        let advice = tokio::task::spawn_blocking(move || (tool.instead)(&toolbox, &input));
+        advice.await.ok().flatten().map(without_secrets)
+    }
+
     /// Call a tool. Blocks on the disk; never panics, whatever the input.
     pub fn call(&self, name: &str, input: &Value) -> ToolOutput {
         let Some(tool) = self.find(name) else {

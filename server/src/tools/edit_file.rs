@@ -1,9 +1,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::edit_example::example;
 use super::edit_match::{Edited, Miss, Tolerance, edit};
 use super::error::ToolError;
 use super::line_edit::{LineRange, edit_lines};
+use super::line_numbers::{has_number, unnumbered};
 use super::nearest::nearest;
 use super::show::{MOST_EXCERPT, excerpt};
 use super::syntax_note::syntax_note;
@@ -11,16 +13,16 @@ use super::tool::{Shows, Tool};
 use super::toolbox::{Toolbox, Users};
 use crate::contracts::RepoPath;
 use crate::text::count;
-use crate::workspace::{Interrupt, Interrupted, masked, masks, opaque, unmasks};
+use crate::workspace::{Interrupt, Interrupted, TextFile, masked, masks, opaque, unmasks};
 
 /// Edit a file.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct EditFile {
     /// The file, relative to the workspace root.
     path: String,
-    /// The text to replace, as it stands in the file. Left out where lines are named by start_line.
+    /// The text to replace, as it stands in the file, without line numbers. Empty only where start_line names the lines.
     old_text: Option<String>,
-    /// The text to put in its place; empty to remove it.
+    /// The text to put in its place, without line numbers; empty to remove it.
     new_text: String,
     /// Replace every place where old_text stands; otherwise there must be exactly one.
     replace_all: Option<bool>,
@@ -36,11 +38,13 @@ pub(super) struct EditFile {
 
 impl Tool for EditFile {
     const NAME: &'static str = "edit_file";
-    const DESCRIPTION: &'static str = "Replace text in a file of your task, in one of two ways. By text: path, old_text, new_text. \
-        old_text must stand in the file exactly once, line breaks and indentation included and without line numbers; take \
-        enough lines to make it unique, or set replace_all. By lines: path, start_line, end_line, first, last, new_text, which \
-        spares you the text of a long stretch. Answers the changed lines. The change reaches the working tree when you submit. \
-        New files are made with write_file.";
+    const DESCRIPTION: &'static str = "Replace text in a file of your task, in one of two ways. By text, as in \
+        {\"path\": \"src/a.py\", \"old_text\": \"    return 1\", \"new_text\": \"    return 2\"}: old_text must stand in the file \
+        exactly once, line breaks and indentation included and without line numbers; take enough lines to make it unique, or \
+        set replace_all. By lines, which spares you the text of a long stretch, as in {\"path\": \"src/a.py\", \"old_text\": \"\", \
+        \"new_text\": \"    return 2\", \"start_line\": 8, \"end_line\": 40, \"first\": \"    if x:\", \"last\": \"    return 1\"}. Answers \
+        the changed lines. The change reaches the working tree when you submit. New files are made with write_file.";
+    const ASKED_FOR: &'static [&'static str] = &["old_text"];
     const USERS: Users = Users::Implementers;
     const SHOWS: Shows = Shows::OwnWork;
 
@@ -55,14 +59,43 @@ impl Tool for EditFile {
         match self.place()? {
             Place::Text { old, all } => by_text(toolbox, &path, &old.replace("\r\n", "\n"), &new, all),
             Place::Lines(range) => by_lines(toolbox, &path, range, &new),
+            Place::Unsaid(lacks) => Err(no_place(toolbox, &path, lacks, &new)?.into()),
         }
+    }
+
+    fn instead(&self, toolbox: &Toolbox) -> Option<String> {
+        let path = toolbox.writing().ok()?.may_write(&toolbox.path(&self.path).ok()?).ok()?;
+        let shown = toolbox.read_text(&path).ok()?.masked_text().into_owned();
+        let old = self.old_text.as_deref().filter(|old| !old.trim().is_empty());
+        let example = match old {
+            Some(old) if shown.contains(old) => None,
+            Some(old) => example(path.as_str(), &shown, (old, &self.new_text), &toolbox.interrupt).ok()?,
+            None => example(path.as_str(), &shown, (&self.new_text, &self.new_text), &toolbox.interrupt).ok()?,
+        };
+        let like = if old.is_some() { "old_text" } else { "new_text" };
+        let advice = example.map(|example| example.advice(path.as_str(), &shown, like)).unwrap_or_default();
+        let lines = shown.lines().count();
+        let is_short = (1..=SHORT).contains(&lines) && masks(&shown) == 0;
+        let or = if advice.is_empty() { "Give" } else { "Or give" };
+        let count = count(lines, "line");
+        let whole = format!("{or} write_file the whole new content of {path}: {count} now, with your change.\n");
+        let whole = if is_short { whole } else { String::new() };
+        Some(advice + &whole).filter(|text| !text.is_empty())
     }
 }
 
+/// Lines of a file that is as well written anew.
+const SHORT: usize = 100;
+
 /// What an edit replaces.
 enum Place<'a> {
-    Text { old: &'a str, all: bool },
+    Text {
+        old: &'a str,
+        all: bool,
+    },
     Lines(LineRange<'a>),
+    /// Neither way says it; what of it is lacking.
+    Unsaid(&'static str),
 }
 
 impl EditFile {
@@ -80,16 +113,13 @@ impl EditFile {
                     .to_owned())
             }
             Some(old) => Ok(Place::Text { old, all }),
-            None if !lines && !guards && self.old_text.is_some() => {
-                Err("old_text is empty; use write_file to create or replace a whole file.".to_owned())
-            }
+            None if !lines && !guards && self.old_text.is_some() => Ok(Place::Unsaid("old_text is empty")),
             None if all => Err("replace_all belongs to an edit by text, and old_text is missing.".to_owned()),
+            None if !lines && !guards => Ok(Place::Unsaid("old_text is missing")),
             None => {
-                let start = self.start_line.ok_or(if lines || guards {
-                    "start_line is missing: an edit by lines takes start_line, end_line, first and last."
-                } else {
-                    "What to replace is missing: give old_text, or start_line, end_line, first and last."
-                })?;
+                let start = self
+                    .start_line
+                    .ok_or("start_line is missing: an edit by lines takes start_line, end_line, first and last.")?;
                 let (first, last) = (self.first.as_deref(), self.last.as_deref());
                 Ok(Place::Lines(LineRange { start, end: self.end_line.unwrap_or(start), first, last }))
             }
@@ -97,35 +127,106 @@ impl EditFile {
     }
 }
 
+/// The answer to a call that does not say what to replace: the file's lines that are most like the new text, and the call that
+/// would replace them.
+fn no_place(toolbox: &Toolbox, path: &RepoPath, lacks: &str, new: &str) -> Result<String, Interrupted> {
+    let Some(file) = toolbox.read_text(path).ok().filter(|file| !file.text().is_empty()) else {
+        return Ok(format!("{lacks}; use write_file to create or replace a whole file."));
+    };
+    let shown = file.masked_text();
+    let advice = match example(path.as_str(), &shown, (new, new), &toolbox.interrupt)? {
+        Some(example) => example.advice(path.as_str(), &shown, "new_text"),
+        None => format!(
+            "Give as old_text the lines of {path} that new_text is to replace, copied from it without line numbers, or name \
+             them by start_line, end_line, first and last. write_file replaces a whole file."
+        ),
+    };
+    Ok(format!("{lacks}, so it is not known what to replace; nothing was changed. {advice}"))
+}
+
 fn by_text(toolbox: &Toolbox, path: &RepoPath, old: &str, new: &str, all: bool) -> Result<String, ToolError> {
+    let file = toolbox.read_text(path)?;
+    let interrupt = &toolbox.interrupt;
+    let mut found = find(path, &file, (old, new), all, interrupt)?;
+    let (mut sought, mut note) = (old.to_owned(), "");
+    if let (Err(Miss::Absent), Some(plain)) = (&found, unnumbered(old)) {
+        found = find(path, &file, (&plain.text, &without_numbers(new)?), all, interrupt)?;
+        let both = if new.lines().any(has_number) { BOTH_UNNUMBERED } else { OLD_UNNUMBERED };
+        (sought, note) = (plain.text, both);
+    } else if let Ok(edited) = &found
+        && let [place] = edited.replaced.as_slice()
+        && let Some(line) = line_begun_at(file.text(), place.start)
+        && let Some(plain) = copied_numbers(file.text(), line, new)
+    {
+        found = find(path, &file, (old, &plain), all, interrupt)?;
+        note = NEW_UNNUMBERED;
+    }
+    match found {
+        Ok(edited) => write(toolbox, path, file.text(), &edited.made_in(file.text()), note),
+        Err(miss) => Err(miss_text(path, &file.masked_text(), (old, &sought), miss, interrupt)?.into()),
+    }
+}
+
+/// Look for the place of an edit by text.
+fn find(
+    path: &RepoPath,
+    file: &TextFile,
+    (old, new): (&str, &str),
+    all: bool,
+    interrupt: &Interrupt,
+) -> Result<Result<Edited, Miss>, ToolError> {
     if old == new {
         return Err("old_text and new_text are the same; nothing was changed.".to_owned().into());
     }
-    let file = toolbox.read_text(path)?;
     check_masks(path, file.text(), old, new)?;
-    let interrupt = &toolbox.interrupt;
-    let edited = match edit(&opaque(file.text(), old), old, new, all, interrupt) {
-        Ok(edited) => edited.made_in(file.text()),
-        Err(miss) => return Err(miss_text(path, &file.masked_text(), old, miss, interrupt)?.into()),
-    };
-    write(toolbox, path, file.text(), &edited)
+    Ok(edit(&opaque(file.text(), old), old, new, all, interrupt))
+}
+
+/// A new text beside an old one that was copied with its line numbers.
+fn without_numbers(new: &str) -> Result<String, String> {
+    match unnumbered(new) {
+        Some(plain) => Ok(plain.text),
+        None if new.lines().any(has_number) => Err("old_text begins each line with the number that was shown before it, and \
+                                                    new_text some of its lines; nothing was changed. Leave the numbers out of both."
+            .to_owned()),
+        None => Ok(new.to_owned()),
+    }
+}
+
+const OLD_UNNUMBERED: &str = " (the line numbers in old_text were left out)";
+const BOTH_UNNUMBERED: &str = " (the line numbers in old_text and new_text were left out)";
+const NEW_UNNUMBERED: &str = " (the line numbers in new_text were left out)";
+
+/// The number, from 1, of the line that begins at an offset.
+fn line_begun_at(text: &str, offset: usize) -> Option<usize> {
+    let before = text.get(..offset)?;
+    (before.is_empty() || before.ends_with('\n')).then(|| before.lines().count() + 1)
+}
+
+/// A new text without line numbers, if they are beyond doubt those that were shown before the lines from `line` on: aligned as
+/// they are shown, counting on from it, and no line of the file itself begins with a number.
+fn copied_numbers(text: &str, line: usize, new: &str) -> Option<String> {
+    let plain = unnumbered(new).filter(|plain| plain.is_padded && plain.start == Some(line))?;
+    (!text.lines().any(has_number)).then_some(plain.text)
 }
 
 fn by_lines(toolbox: &Toolbox, path: &RepoPath, range: LineRange<'_>, new: &str) -> Result<String, ToolError> {
     let file = toolbox.read_text(path)?;
     check_masks(path, file.text(), "", new)?;
+    let plain = usize::try_from(range.start).ok().and_then(|line| copied_numbers(file.text(), line, new));
+    let note = if plain.is_some() { NEW_UNNUMBERED } else { "" };
     let shown = file.masked_text();
-    let edited = edit_lines(path.as_str(), (file.text(), &shown), range, new)?;
+    let edited = edit_lines(path.as_str(), (file.text(), &shown), range, plain.as_deref().unwrap_or(new))?;
     // A secret is not shown, and so it is not replaced either, in whole or in part.
     let (start, end) = (usize::try_from(range.start).unwrap_or(1), usize::try_from(range.end).unwrap_or(0));
     if shown.lines().take(end).skip(start.saturating_sub(1)).any(|line| masks(line) > 0) {
         return Err(changes_secret(path).into());
     }
-    write(toolbox, path, file.text(), &edited)
+    write(toolbox, path, file.text(), &edited, note)
 }
 
 /// Stage an edit that changes something, and no secret. Returns what the agent is told of it.
-fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: &Edited) -> Result<String, ToolError> {
+fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: &Edited, note: &str) -> Result<String, ToolError> {
     if edited.text == text {
         return Err(format!("{path} already reads so; nothing was changed.").into());
     }
@@ -134,8 +235,13 @@ fn write(toolbox: &Toolbox, path: &RepoPath, text: &str, edited: &Edited) -> Res
         return Err(changes_secret(path).into());
     }
     toolbox.writing()?.write_until(path, &edited.text, &toolbox.interrupt)?;
-    Ok(edit_text(path, edited) + &syntax_note(toolbox, path, Some(text), &edited.text))
+    let put_in = edited.places.first().map_or("", |place| &edited.text[place.clone()]);
+    let doubt = if unnumbered(put_in).is_some() && !text.lines().any(has_number) { NUMBERS_WRITTEN } else { "" };
+    Ok(edit_text(path, edited, note) + doubt + &syntax_note(toolbox, path, Some(text), &edited.text))
 }
+
+const NUMBERS_WRITTEN: &str = "Each line of new_text began with a number and a tab, and so it was written. If they are the line \
+                               numbers that you are shown, edit again and leave them out.\n";
 
 fn changes_secret(path: &RepoPath) -> String {
     format!(
@@ -195,7 +301,7 @@ fn windows(places: &[(usize, usize)], context: usize) -> Vec<Window> {
     windows
 }
 
-fn edit_text(path: &RepoPath, edited: &Edited) -> String {
+fn edit_text(path: &RepoPath, edited: &Edited, note: &str) -> String {
     const CONTEXT: usize = 3;
     let how = match edited.tolerance {
         Tolerance::Exact => "",
@@ -204,8 +310,8 @@ fn edit_text(path: &RepoPath, edited: &Edited) -> String {
         Tolerance::Punctuation => " (old_text differed in quotes, dashes or spaces)",
     };
     let mut text = match edited.places.len() {
-        1 => format!("Edited {path}{how}. It now reads:\n"),
-        n => format!("Edited {path} in {n} places{how}. It now reads:\n"),
+        1 => format!("Edited {path}{how}{note}. It now reads:\n"),
+        n => format!("Edited {path} in {n} places{how}{note}. It now reads:\n"),
     };
     // A key can reach beyond the lines that are shown.
     let shown = masked(&edited.text);
@@ -232,7 +338,14 @@ fn edit_text(path: &RepoPath, edited: &Edited) -> String {
     text
 }
 
-fn miss_text(path: &RepoPath, text: &str, old: &str, miss: Miss, interrupt: &Interrupt) -> Result<String, Interrupted> {
+/// Why an edit by text has no place. `sought` is `old` without line numbers.
+fn miss_text(
+    path: &RepoPath,
+    text: &str,
+    (old, sought): (&str, &str),
+    miss: Miss,
+    interrupt: &Interrupt,
+) -> Result<String, Interrupted> {
     Ok(match miss {
         Miss::Interrupted(interrupted) => return Err(interrupted),
         Miss::Several(lines) => {
@@ -251,9 +364,9 @@ fn miss_text(path: &RepoPath, text: &str, old: &str, miss: Miss, interrupt: &Int
         ),
         Miss::Absent if text.is_empty() => format!("{path} is empty; use write_file."),
         Miss::Absent => {
-            let numbered = old.lines().next().is_some_and(has_line_number);
+            let numbered = old.lines().next().is_some_and(has_number);
             let hint = if numbered { " Leave out the line numbers that read_file shows." } else { "" };
-            match nearest(text, old, interrupt)? {
+            match nearest(text, sought, interrupt)? {
                 Some((first, last)) => format!(
                     "old_text does not stand in {path}.{hint} The nearest lines are:\n{}",
                     excerpt(text, first.saturating_sub(2), last + 2)
@@ -261,13 +374,6 @@ fn miss_text(path: &RepoPath, text: &str, old: &str, miss: Miss, interrupt: &Int
                 None => format!("old_text does not stand in {path}, nor anything like it.{hint} Read the file again."),
             }
         }
-    })
-}
-
-fn has_line_number(line: &str) -> bool {
-    line.split_once('\t').is_some_and(|(number, _)| {
-        let number = number.trim();
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 

@@ -10,12 +10,40 @@ use serde_json::{Map, Value};
 use super::coerce::{coerced, whole};
 use crate::text::cut;
 
-/// The schema that is sent to a model: plain types, closed, without keywords that providers reject.
-pub(super) fn schema<I: JsonSchema>() -> Value {
+/// The schema that is sent to a model: plain types, closed, without keywords that providers reject. It requires `asked_for` too,
+/// which may be left out all the same.
+pub(super) fn schema<I: JsonSchema>(asked_for: &[&str]) -> Value {
     let mut schema = forgiving::<I>();
+    let mut required = required(&schema);
+    required.extend(asked_for);
+    let names = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    // In the order of the fields, in which a model writes them.
+    let ordered: Vec<Value> =
+        names.filter(|name| required.contains(&name.as_str())).map(|name| name.as_str().into()).collect();
+    if !asked_for.is_empty() {
+        schema["required"] = ordered.into();
+    }
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
     properties.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut).for_each(simplify);
     schema
+}
+
+/// An input with all that is required, each field with what it is: `{"path": (a string) The file., …}`.
+pub(super) fn form<I: JsonSchema>(asked_for: &[&str]) -> String {
+    let schema = schema::<I>(asked_for);
+    let none = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+    let field = |name: &str| {
+        let about = properties.get(name).and_then(|property| property.get("description")).and_then(Value::as_str);
+        let wanted = properties.get(name).map_or("a string", |property| wanted(&kinds(property)));
+        format!("\"{name}\": <{wanted}: {}>", about.unwrap_or_default().trim_end_matches('.'))
+    };
+    let fields: Vec<String> = required(&schema).into_iter().map(field).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+fn required(schema: &Value) -> Vec<&str> {
+    schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// The schema that an input is held against: a property may have several types, the first of which is its own.
@@ -59,8 +87,7 @@ pub(super) fn parse<I: DeserializeOwned + JsonSchema>(tool: &str, input: &Value)
     };
     let none = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required = required(&schema);
     let mut faults = Vec::new();
     for (name, property) in properties {
         let kinds = kinds(property);

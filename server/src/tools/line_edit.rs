@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::edit_match::{Edited, Tolerance, whole_lines};
+use super::line_numbers::without_number;
 use super::show::{LONGEST_LINE, excerpt};
 use crate::text::count;
 
@@ -132,13 +133,6 @@ fn is_line(guard: &str, line: &str) -> bool {
     let head = guard.split('…').next().unwrap_or_default();
     let is_head = || head.len() >= LEAST && line.starts_with(head) && line.chars().nth(LONGEST_LINE).is_some();
     guard == line || is_head()
-}
-
-/// A line without the number that tools show before it.
-fn without_number(line: &str) -> Option<&str> {
-    let (number, text) = line.split_once('\t')?;
-    let number = number.trim();
-    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
 }
 
 /// Lines `start..=end` of a text replaced. The end of the text stays as it was, with or without a line break.

@@ -48,7 +48,8 @@ pub(super) fn nearest(text: &str, old: &str, interrupt: &Interrupt) -> Result<Op
     Ok(best.map(|(_, start)| (start + 1, start + old_lines.len().min(lines.len() - start))))
 }
 
-fn alike(a: &str, b: &str) -> f32 {
+/// How alike two lines are, from 0 to 1; what is blank at their ends does not count.
+pub(super) fn alike(a: &str, b: &str) -> f32 {
     let (a, b) = (start_of(a), start_of(b));
     if a == b { 1.0 } else { TextDiff::from_chars(a, b).ratio() }
 }

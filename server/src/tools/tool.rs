@@ -24,6 +24,8 @@ pub(super) trait Tool: DeserializeOwned + JsonSchema {
     const USERS: Users = Users::Everyone;
     /// What its answer depends on.
     const SHOWS: Shows;
+    /// Optional fields that the schema asks for all the same, so that a model whose calls are held to it says them.
+    const ASKED_FOR: &'static [&'static str] = &[];
     /// How long one call may take. What takes longer is answered with an error.
     const TIME_LIMIT: Duration = Duration::from_secs(30);
 
@@ -35,6 +37,11 @@ pub(super) trait Tool: DeserializeOwned + JsonSchema {
     /// # Errors
     /// What is wrong, in words that the model can act on.
     fn run(self, toolbox: &Toolbox) -> Result<String, ToolError>;
+
+    /// What to do in place of this call, which failed again and again, in words that the model was not told by then.
+    fn instead(&self, _toolbox: &Toolbox) -> Option<String> {
+        None
+    }
 }
 
 /// What the answer of a tool depends on, beside the agent's own work: whether others may change it meanwhile.
@@ -57,6 +64,7 @@ pub(super) struct Row {
     pub(super) time_limit: Duration,
     pub(super) spec: fn() -> ToolSpec,
     pub(super) call: fn(&Toolbox, &Value) -> CallResult,
+    pub(super) instead: fn(&Toolbox, &Value) -> Option<String>,
 }
 
 /// The result of a call, before it is made safe.
@@ -75,6 +83,7 @@ impl Row {
             time_limit: T::TIME_LIMIT,
             spec: spec::<T>,
             call: call::<T>,
+            instead: instead::<T>,
         }
     }
 
@@ -89,8 +98,16 @@ fn spec<T: Tool>() -> ToolSpec {
     ToolSpec {
         name: T::NAME.to_owned(),
         description: T::DESCRIPTION.to_owned(),
-        input_schema: input::schema::<T>(),
+        input_schema: input::schema::<T>(T::ASKED_FOR),
         strict: false,
+    }
+}
+
+/// What to do in place of a call that failed: the tool's own word, or for an input that could not be read the form of one.
+fn instead<T: Tool>(toolbox: &Toolbox, input: &Value) -> Option<String> {
+    match input::parse::<T>(T::NAME, input) {
+        Ok(input) => input.instead(toolbox),
+        Err(_) => Some(format!("The input of {} has this form: {}\n", T::NAME, input::form::<T>(T::ASKED_FOR))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tools as a whole: what is sent to a model about them, which agent has which, and that no call panics. The tests
 //! of single tools are in the files below.
 
+mod edit_faults;
 mod editing_lines;
 mod moving;
 mod outline;

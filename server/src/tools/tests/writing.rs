@@ -54,7 +54,9 @@ fn a_missed_edit_says_what_to_do() {
         &toolbox,
         "edit_file",
         edit("", "x"),
-        expect!["error: old_text is empty; use write_file to create or replace a whole file."],
+        expect![
+            "error: old_text is empty, so it is not known what to replace; nothing was changed. Give as old_text the lines of src/main.rs that new_text is to replace, copied from it without line numbers, or name them by start_line, end_line, first and last. write_file replaces a whole file."
+        ],
     );
     check(
         &toolbox,
