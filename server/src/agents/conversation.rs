@@ -1,7 +1,6 @@
 //! A conversation under way: turns, tool calls, what is recorded and resumed, loops.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use super::answer;
 use super::brief::{Accept, Activity, Brief, ReadsOthers, Report, RunContext, SUBMIT_TRIES, SubmitTry};
 use super::budget::Reservation;
 use super::error::AgentError;
+use super::repeated_calls::{self, LOOPING, REPEATED, RepeatedCalls};
 use super::results::fit_results;
 use super::size::{bytes_of, bytes_of_frame};
 use super::window::{Full, Window};
@@ -28,8 +28,6 @@ const PAUSES: u32 = 10;
 pub const MAX_TURNS: u32 = 100;
 /// Tool calls of one turn that are carried out; the others are refused.
 const CALLS_A_TURN: usize = 32;
-/// The same call with the same answer: a note at the first number, the end of the conversation at the second.
-const REPEATS: (u32, u32) = (3, 8);
 /// Tokens are estimated before a turn is sent, and rather too high than too low: dense code comes to about so few bytes
 /// a token.
 const LEAST_BYTES_A_TOKEN: u64 = 2;
@@ -47,7 +45,7 @@ pub(super) struct Conversation<'a> {
     unrecorded: usize,
     /// Tokens of the conversation as the last answer counted them, and the bytes it had then.
     counted: (u64, usize),
-    seen: HashMap<u64, u32>,
+    calls: RepeatedCalls,
 }
 
 /// What became of a model's submission.
@@ -76,7 +74,17 @@ impl<'a> Conversation<'a> {
         };
         let allowed = window.wanted();
         run.tells.begin(&brief.agent);
-        Self { run, brief, report, request, window, allowed, unrecorded: 0, counted: (0, 0), seen: HashMap::new() }
+        Self {
+            run,
+            brief,
+            report,
+            request,
+            window,
+            allowed,
+            unrecorded: 0,
+            counted: (0, 0),
+            calls: RepeatedCalls::default(),
+        }
     }
 }
 
@@ -439,25 +447,16 @@ impl Conversation<'_> {
         if let Some(refused) = &output.refused {
             (self.report)(Activity::Refused(refused.clone()));
         }
-        let times = self.times_seen(name, input, &output.text);
-        if times >= REPEATS.1 {
+        let times = self.calls.times(name, input, &output.text);
+        if times >= LOOPING {
             let call = format!("{name} {}", head(&input.to_string(), 120));
             return Err(AgentError::Loop { agent: self.brief.agent.clone(), call, times });
         }
-        if times >= REPEATS.0 {
-            let note =
-                format!("\n\n(You have made this very call {times} times with this very answer. Do something else.)");
-            output.text.push_str(&note);
+        if times >= REPEATED {
+            let instead = if output.is_error { self.brief.toolbox.instead_of(name, input).await } else { None };
+            output.text = repeated_calls::answer(&output, times, instead, &self.brief.submit.name);
         }
         Ok(output)
-    }
-
-    fn times_seen(&mut self, name: &str, input: &Value, answer: &str) -> u32 {
-        let mut hash = DefaultHasher::new();
-        (name, input.to_string(), answer).hash(&mut hash);
-        let times = self.seen.entry(hash.finish()).or_default();
-        *times += 1;
-        *times
     }
 
     /// Bytes of the whole prompt: what a turn's tokens are estimated from before it is sent.

@@ -11,6 +11,7 @@ mod converse;
 mod error;
 mod handoff;
 mod opening;
+mod repeated_calls;
 mod results;
 mod size;
 mod window;
