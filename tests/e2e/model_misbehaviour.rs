@@ -351,14 +351,15 @@ fn edits_that_do_not_match_are_answered_with_what_is_there() {
             "The nearest lines are:\n    1\tpub fn t1() -> u32 {\n    2\t    let total = 0;",
         ),
         (edits("src/t1.rs", "0", "1"), "old_text stands in src/t1.rs at 2 places, lines 2, 3."),
-        (edits("src/t1.rs", "", "x"), "old_text is empty; use write_file"),
+        (edits("src/t1.rs", "", "x"), "old_text is empty, so it is not known what to replace; nothing was changed."),
         (edits("src/t1.rs", "total", "total"), "are the same; nothing was changed"),
         (edits("src/t1.rs", "struct Elephant;", "x"), "nor anything like it. Read the file again."),
         (edits("src/t2.rs", "a", "b"), "src/t2.rs"),
-        (edits("src/t1.rs", "    2\tlet total = 0;", "x"), "Leave out the line numbers that read_file shows"),
+        (edits("src/t1.rs", "    2\tlet totals = 10;", "x"), "Leave out the line numbers that read_file shows"),
     ];
     let mut replies: Vec<Reply> = calls.iter().map(|(reply, _)| reply.clone()).collect();
-    replies.extend([edits("src/t1.rs", "total + 0", "total + 1"), completed(&["src/t1.rs"])]);
+    // With the numbers that were shown, as small models copy them, it is plain what is meant.
+    replies.extend([edits("src/t1.rs", "    3\t    total + 0", "    3\t    total + 1"), completed(&["src/t1.rs"])]);
     let api = api(Script::new().on("implement/T1", replies));
     run(&session, &api).expect(0);
     for (answer, (_, words)) in answers(&api, "implement/T1").iter().zip(&calls) {
