@@ -162,3 +162,51 @@ fn a_file_that_others_changed_meanwhile_is_not_moved() {
     assert_eq!(session.text("src/old.rs"), "// 1\n");
     assert!(!session.exists("src/new"));
 }
+
+/// A task whose plan lists two new files, of which the first round makes one, and what the fix round does.
+fn made_and_then(second: Vec<Reply>) -> (Session, MessagesApi) {
+    let session = Session::new(REPOSITORY);
+    let makes = with(task("T1"), json!({ "files_to_create": ["src/made.rs", "src/named.rs"] }));
+    let issue = json!({ "severity": "major", "file": "src/made.rs", "line": 1, "quote": "// made", "description": "The name." });
+    let writes = Reply::tool("write_file", json!({ "path": "src/made.rs", "content": "// made\n" }));
+    let script = Script::new()
+        .on("context", [context(&["src/old.rs"])])
+        .on("plan", [plan(&[&[makes]])])
+        .rounds("implement/T1", [vec![writes, completed(&["src/made.rs"])], second])
+        .rounds("review", [vec![review("changes_requested", "fix_and_re_review", &[issue])], vec![approves()]]);
+    (session, MessagesApi::start(script))
+}
+
+#[test]
+fn a_fix_round_moves_what_its_task_made_before() {
+    let second = vec![moves("src/made.rs", "src/named.rs"), completed(&["src/made.rs", "src/named.rs"])];
+    let (session, api) = made_and_then(second);
+    let before = session.tree();
+    session.run(&api, ["--task", "Make it", "--auto-approve"]).expect(0);
+    assert_eq!(session.text("src/named.rs"), "// made\n");
+    assert!(!session.exists("src/made.rs"));
+    let result = &session.handoff("impl_report.json")["results"][0];
+    assert_eq!(
+        (result["status"].as_str(), result["changes"].as_array().map(Vec::len)),
+        (Some("completed"), Some(1)),
+        "{result}"
+    );
+    assert_eq!(result["blockers"], json!([]));
+    session.baton(["rollback"]).run().expect(0);
+    assert_eq!(session.tree(), before);
+}
+
+#[test]
+fn a_fix_round_deletes_what_its_task_made_before_and_nothing_else() {
+    let deletes = |path: &str| Reply::tool("delete_file", json!({ "path": path }));
+    let second = vec![
+        deletes("src/old.rs"),
+        deletes("src/made.rs"),
+        Reply::tool("write_file", json!({ "path": "src/named.rs", "content": "// named\n" })),
+        completed(&["src/made.rs", "src/named.rs"]),
+    ];
+    let (session, api) = made_and_then(second);
+    session.run(&api, ["--task", "Make it", "--auto-approve"]).expect(0);
+    assert!(session.exists("src/old.rs") && session.exists("src/named.rs") && !session.exists("src/made.rs"));
+    assert!(told(&api, "implement/T1", 1).contains("src/old.rs is not among the files of this task"));
+}

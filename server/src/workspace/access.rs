@@ -17,8 +17,14 @@ pub enum Refused {
         allowed: String,
     },
     /// A file of the task that the plan does not delete.
-    #[error("the plan does not list {0} to be deleted")]
+    #[error("the plan does not list {0} to be deleted, and this task did not create it")]
     NotForDeletion(RepoPath),
+    /// A file that the plan only deletes.
+    #[error(
+        "the plan lists {0} to be deleted by this task, and so it is not written; nothing was changed. Delete it with \
+         delete_file, or give it the new name that the plan lists with move_file, and edit it there"
+    )]
+    ForDeletion(RepoPath),
     /// A protected file in a plan no person approved.
     #[error("{0} is protected: it is written only when a person approved the very plan that lists it")]
     Protected(RepoPath),
@@ -80,6 +86,7 @@ impl Refused {
             self,
             Self::NotRead(_)
                 | Self::Missing(_)
+                | Self::ForDeletion(_)
                 | Self::Ignored(_)
                 | Self::InTheWay { .. }
                 | Self::Exists(_)

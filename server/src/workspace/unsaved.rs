@@ -182,7 +182,7 @@ mod tests {
 
     fn staging(workspace: &Workspace) -> Staging {
         let all: BTreeSet<RepoPath> = ["a.txt", "new.txt"].map(path).into();
-        let writable = Writable { write: all.clone(), delete: all, approved_protected: false };
+        let writable = Writable { write: all.clone(), delete: all, ..Writable::default() };
         Staging::new(workspace.clone(), "T1", writable, memory())
     }
 

@@ -1,5 +1,6 @@
 //! One task, done by one agent: converse over a staging, then publish all or nothing.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,13 +16,13 @@ use super::tries::TaskTries;
 use super::unpublished;
 use super::waiting::{TaskNews, Waiting};
 use crate::agents::{Activity, AgentError, Brief, ReadsOthers, converse};
-use crate::contracts::{RepoPath, Task, TaskResult, TaskStatus};
+use crate::contracts::{ChangeType, RepoPath, Task, TaskResult, TaskStatus};
 use crate::memory::PUBLISH;
 use crate::models::{Model, Tier};
 use crate::phases::run_one::about as map_of;
 use crate::tools::{self, CheckRunner, Shows, Toolbox};
-use crate::workflow::{EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
-use crate::workspace::{self, FinishedTask, PublishError, Staging};
+use crate::workflow::{Changes, EventStatus, IMPLEMENT, PhaseError, Run, real_changes, report_activity, task_agent};
+use crate::workspace::{self, FinishedTask, PublishError, Staging, Writable};
 
 /// How a task ended. (What stops the whole phase is an error.)
 pub(super) enum TaskEnd {
@@ -40,7 +41,7 @@ pub(super) async fn run_task(
     let mut note = None;
     loop {
         assignment.plan_lock.check()?;
-        let staging = empty_staging(run, &assignment);
+        let staging = empty_staging(run, &assignment)?;
         let first = attempt(run, &assignment, &By::first(&assignment, note.as_deref()), &news, &staging).await?;
         let submitted = match escalation(run, &assignment, first, &staging).await? {
             Err(first) => first,
@@ -85,11 +86,22 @@ pub(super) async fn run_task(
     }
 }
 
-fn empty_staging(run: &Run, assignment: &Assignment) -> SharedStaging {
+fn empty_staging(run: &Run, assignment: &Assignment) -> Result<SharedStaging, PhaseError> {
     let Assignment { task, writable, .. } = assignment;
+    let writable = Writable { created: created(run, task, &writable.write)?, ..writable.clone() };
     let memory = run.store.path().clone();
-    let staging = Staging::new(run.workspace.clone(), task.id.clone(), writable.clone(), memory);
-    Arc::new(Mutex::new(staging.beside(assignment.git_folders.clone())))
+    let staging = Staging::new(run.workspace.clone(), task.id.clone(), writable, memory);
+    Ok(Arc::new(Mutex::new(staging.beside(assignment.git_folders.clone()))))
+}
+
+/// Those of the files that a task may write which it created itself, in an earlier round of the workflow.
+fn created(run: &Run, task: &Task, write: &BTreeSet<RepoPath>) -> Result<BTreeSet<RepoPath>, PhaseError> {
+    let changes = Changes::of_task(&run.store, &run.workspace, &task.id)?;
+    let made: Vec<&RepoPath> =
+        changes.files().filter(|file| file.change_type() == ChangeType::Created).map(|file| &file.path).collect();
+    let keys = run.workspace.file_keys(write.iter().chain(made.iter().copied()));
+    let is_made = |path: &&RepoPath| made.iter().any(|made| keys.key(made) == keys.key(path));
+    Ok(write.iter().filter(is_made).cloned().collect())
 }
 
 /// Who does one attempt, and what they are told besides.

@@ -237,13 +237,14 @@ pub(super) fn changed_files(report: &ImplReport) -> usize {
     changes.map(|change| change.path.as_str()).collect::<HashSet<_>>().len()
 }
 
-/// The files a task may write, as frozen when the plan was approved.
+/// The files a task may write, as frozen when the plan was approved. What it has created so far is looked up by the task.
 fn writable(task: &Task, approval: &Approval) -> Writable {
     let paths = |list: &[String]| list.iter().filter_map(|file| RepoPath::parse(file).ok()).collect::<Vec<_>>();
     Writable {
         write: paths(&task.files_to_modify).into_iter().chain(paths(&task.files_to_create)).collect(),
         delete: paths(&task.files_to_delete).into_iter().collect(),
         approved_protected: approval.by == ApprovedBy::Person,
+        ..Writable::default()
     }
 }
 

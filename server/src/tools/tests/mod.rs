@@ -54,7 +54,7 @@ fn reader(fixture: &Fixture) -> Toolbox {
 
 fn implementer(fixture: &Fixture, write: &[&str], delete: &[&str]) -> (Toolbox, Arc<Mutex<Staging>>) {
     let set = |names: &[&str]| names.iter().map(|name| path(name)).collect::<BTreeSet<_>>();
-    let writable = Writable { write: set(write), delete: set(delete), approved_protected: false };
+    let writable = Writable { write: set(write), delete: set(delete), ..Writable::default() };
     let staging = Arc::new(Mutex::new(Staging::new(fixture.workspace(), "T1", writable, memory())));
     (Toolbox::implementer(fixture.workspace(), memory(), Arc::clone(&staging)), staging)
 }

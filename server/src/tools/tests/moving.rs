@@ -56,6 +56,30 @@ fn a_move_that_cannot_be_made_moves_nothing() {
     );
 }
 
+#[test]
+fn a_file_that_the_plan_deletes_is_not_written_and_what_to_do_is_said() {
+    let fixture = Fixture::new(TREE);
+    let (toolbox, staging) = implementer(&fixture, &["new.rs"], &["src/lib.rs"]);
+    for (tool, input) in [
+        ("edit_file", json!({"path": "src/lib.rs", "old_text": "    1", "new_text": "    2"})),
+        ("write_file", json!({"path": "src/lib.rs", "content": "x"})),
+        ("move_file", moves("src/lib.rs", "src/lib.rs")),
+        ("move_file", moves("new.rs", "src/lib.rs")),
+    ] {
+        let told = error(&toolbox, tool, input.clone());
+        assert!(!told.contains("not among the files"), "{tool} {input}: {told}");
+    }
+    let told = error(&toolbox, "write_file", json!({"path": "src/lib.rs", "content": "x"}));
+    for part in ["lists src/lib.rs to be deleted by this task", "delete_file", "move_file"] {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+    let elsewhere = error(&toolbox, "write_file", json!({"path": "src/main.rs", "content": "x"}));
+    assert!(elsewhere.contains("it may write only new.rs, and delete src/lib.rs"), "{elsewhere}");
+    assert_eq!(staging.lock().unwrap().refusals().len(), 1, "its own file is no blocker");
+    ok(&toolbox, "move_file", moves("src/lib.rs", "new.rs"));
+    assert!(error(&toolbox, "write_file", json!({"path": "src/lib.rs", "content": "x"})).contains("to be deleted"));
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_not_moved_and_no_file_is_moved_behind_one() {

@@ -322,7 +322,7 @@ fn what_is_unsaved_or_staged_is_what_is_found() {
     assert_eq!(ok(&reader, "search", all("unsaved")), "src/lib.rs\n");
     assert!(ok(&reader, "search", all("fn one")).starts_with("No match"));
     let write: BTreeSet<RepoPath> = [path("src/main.rs"), path("new/a.rs")].into();
-    let writable = Writable { delete: write.clone(), write, approved_protected: false };
+    let writable = Writable { delete: write.clone(), write, ..Writable::default() };
     let staging = Arc::new(Mutex::new(Staging::new(workspace, "T1", writable, memory())));
     let toolbox = Toolbox::implementer(fixture.workspace(), memory(), Arc::clone(&staging));
     ok(&toolbox, "read_file", json!({"path": "src/main.rs"}));

@@ -203,7 +203,12 @@ fn what_holds_secrets_is_neither_replaced_nor_deleted_whatever_its_name() {
     fixture.write(".env", b"PASSWORD=needle\n");
     std::fs::hard_link(fixture.root().join(".env"), fixture.root().join("linked.txt")).unwrap();
     let all = ["innocent.json", "linked.txt", ".env"].map(path);
-    let writable = Writable { write: all.clone().into(), delete: all.clone().into(), approved_protected: true };
+    let writable = Writable {
+        write: all.clone().into(),
+        delete: all.clone().into(),
+        approved_protected: true,
+        ..Writable::default()
+    };
     for file in all.iter().map(RepoPath::as_str) {
         for reads_first in [true, false] {
             let staging = Staging::new(fixture.workspace(), "T1", writable.clone(), memory());

@@ -38,7 +38,7 @@ fn changes(workspace: &Workspace) -> Vec<StagedChange> {
     let writable = Writable {
         write: BTreeSet::from(all.clone()),
         delete: BTreeSet::from([all[3].clone()]),
-        approved_protected: false,
+        ..Writable::default()
     };
     let mut staging = Staging::new(workspace.clone(), "T1", writable, memory());
     for file in &all[..2] {
@@ -529,7 +529,7 @@ fn a_run_on_another_file_system_publishes_too() {
 fn exchanges(workspace: &Workspace) -> Vec<StagedChange> {
     let all = ["conf/main.cfg", "conf", "dir", "dir/a", "dir/in/b", "one", "One"].map(path);
     let writable =
-        Writable { write: BTreeSet::from(all.clone()), delete: BTreeSet::from(all.clone()), approved_protected: false };
+        Writable { write: BTreeSet::from(all.clone()), delete: BTreeSet::from(all.clone()), ..Writable::default() };
     let mut staging = Staging::new(workspace.clone(), "T1", writable, memory());
     for gone in ["conf", "dir/a", "dir/in/b", "one"] {
         staging.read(&path(gone)).unwrap();
@@ -645,7 +645,7 @@ fn a_rename_in_case_is_a_move_where_the_disk_folds_case() {
         let writable = Writable {
             write: BTreeSet::from([new.clone()]),
             delete: BTreeSet::from([old.clone()]),
-            approved_protected: false,
+            ..Writable::default()
         };
         let mut staging = Staging::new(workspace.clone(), "T1", writable, memory());
         assert_eq!(staging.read(&new).unwrap().unwrap(), b"old\n");

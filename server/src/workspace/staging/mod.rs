@@ -1,24 +1,21 @@
 //! The changes of one task, overlaid on the working tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod check;
+mod entry;
+mod moving;
+mod writable;
 
-use crate::contracts::{ChangeType, FileKeys, PathKind, RepoPath};
+use std::collections::BTreeMap;
+
+pub use self::entry::StagedChange;
+use self::entry::{Entry, Staged};
+pub use self::writable::Writable;
+use crate::contracts::{FileKeys, RepoPath};
 use crate::workspace::access::{Refused, readable, refused_by_name};
-use crate::workspace::path_state::{blocking_path, read_exact};
-use crate::workspace::protect::{GitFolders, Protection, in_git_folder, is_secret, is_secret_text, protection};
+use crate::workspace::path_state::read_exact;
+use crate::workspace::protect::{GitFolders, is_secret, is_secret_text};
 use crate::workspace::text_file::new_file;
-use crate::workspace::{CannotEncode, FileState, Interrupt, NotText, Owner, TextFile, Workspace, WorkspaceError};
-
-/// What a task may write, fixed when its plan was approved.
-#[derive(Debug, Clone, Default)]
-pub struct Writable {
-    /// Files it may create or modify.
-    pub write: BTreeSet<RepoPath>,
-    /// Files it may delete.
-    pub delete: BTreeSet<RepoPath>,
-    /// Whether a person approved the very plan that lists them, protected files among them.
-    pub approved_protected: bool,
-}
+use crate::workspace::{CannotEncode, FileState, Interrupt, NotText, TextFile, Workspace, WorkspaceError};
 
 /// One task's overlay. Nothing of it is on disk until it is [published](crate::workspace::publish()).
 #[derive(Debug, Clone)]
@@ -32,53 +29,6 @@ pub struct Staging {
     /// The files that the task has read or changed, by their names on disk.
     entries: BTreeMap<RepoPath, Entry>,
     refusals: Vec<Refused>,
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    /// Its name on disk, or the one it will have.
-    path: RepoPath,
-    /// Where it was moved from: its format, permission bits and owner stay those of that file.
-    origin: Option<Origin>,
-    /// Whether its content was moved here and never read.
-    unread: bool,
-    /// Its new name, if only the case changes and the disk folds case.
-    moved_to: Option<RepoPath>,
-    /// The file on disk when the task last read it before its first change; `None` if there was none.
-    base: Option<FileState>,
-    staged: Option<Staged>,
-}
-
-/// The file that another one was made of by a move.
-#[derive(Debug, Clone)]
-struct Origin {
-    path: RepoPath,
-    base: FileState,
-}
-
-#[derive(Debug, Clone)]
-enum Staged {
-    Content(Vec<u8>),
-    Deleted,
-}
-
-/// One changed file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StagedChange {
-    /// The file.
-    pub path: RepoPath,
-    /// What happened to it.
-    pub change_type: ChangeType,
-    /// What the task built on; `None` for a new file.
-    pub before: Option<FileState>,
-    /// The new bytes; `None` for a deleted file.
-    pub after: Option<Vec<u8>>,
-    /// Permission bits for a file that a rollback puts in place; new files get the system's default.
-    pub mode: u32,
-    /// The owner of a file that a rollback puts in place; `None` for the current user.
-    pub owner: Option<Owner>,
-    /// Its old name, where it was moved: permission bits and owner stay.
-    pub moved_from: Option<RepoPath>,
 }
 
 /// Why a read or write failed.
@@ -226,7 +176,7 @@ impl Staging {
     /// As [`write`](Self::write), or when interrupted: the file is then unchanged.
     pub fn write_until(&mut self, path: &RepoPath, text: &str, interrupt: &Interrupt) -> Result<(), StagingError> {
         let keys = self.keys(path);
-        let moved_to = self.moved_to(&keys, path);
+        let moved_to = self.writable.renamed_in_case(&keys, path, &self.workspace.on_disk(path));
         let path = self.may_write(path)?;
         if !self.entries.contains_key(&path) {
             let base = self.in_place(&path)?;
@@ -254,7 +204,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Deletes a file that the plan lists for deletion, or that the task created.
+    /// Deletes a file that the plan lists for deletion, or that the task created, in this round or before.
     ///
     /// # Errors
     /// When the task may not delete it, or it does not exist.
@@ -344,92 +294,6 @@ impl Staging {
             || base.is_some_and(|base| is_secret_text(&base.bytes))
     }
 
-    fn check(&self, path: &RepoPath, to_write: bool) -> Result<RepoPath, StagingError> {
-        let protection = protection(path, &self.memory_dir);
-        if protection == Protection::Never {
-            return Err(Refused::Never(path.clone()).into());
-        }
-        if self.git_folders.contain(path) || in_git_folder(&self.workspace, path) {
-            return Err(Refused::GitFolder(path.clone()).into());
-        }
-        let keys = self.keys(path);
-        let listed = |list: &BTreeSet<RepoPath>| find_in(list, &keys, path).is_some();
-        if !self.writable.lists(&keys, path) || (to_write && !listed(&self.writable.write)) {
-            return Err(Refused::Elsewhere { path: path.clone(), allowed: self.allowed() }.into());
-        }
-        if !to_write && !listed(&self.writable.delete) {
-            return Err(Refused::NotForDeletion(path.clone()).into());
-        }
-        if protection == Protection::NeedsApproval && !self.writable.approved_protected {
-            return Err(Refused::Protected(path.clone()).into());
-        }
-        let own = self.entry_of(&keys, path).unwrap_or_else(|| {
-            let asked = find_in(&self.writable.write, &keys, path).filter(|_| to_write).unwrap_or(path);
-            self.workspace.on_disk(asked)
-        });
-        self.check_path_is_free(&own, to_write)?;
-        Ok(own)
-    }
-
-    /// Checks whether the file can be created there, given what the task has deleted and created so far.
-    fn check_path_is_free(&self, path: &RepoPath, to_write: bool) -> Result<(), StagingError> {
-        let is_below = |one: &RepoPath, other: &RepoPath| {
-            one.as_str().strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        };
-        let made = |entry: &&Entry| {
-            let made = matches!(entry.staged, Some(Staged::Content(_)));
-            made && (is_below(path, &entry.path) || is_below(&entry.path, path))
-        };
-        if let Some(made) = self.entries.values().find(made).filter(|_| to_write) {
-            return Err(Refused::InTheWay { path: path.clone(), what: made.path.clone() }.into());
-        }
-        match self.workspace.path_kind(path) {
-            PathKind::File | PathKind::Nothing => Ok(()),
-            PathKind::Unwritable(why) => match self.workspace.check_in_place(path) {
-                Err(WorkspaceError::Link(path)) => Err(Refused::Link(path).into()),
-                _ => Err(Refused::Unwritable(why).into()),
-            },
-            PathKind::Folder | PathKind::BelowFile(_) => {
-                let is_removed = |path: &RepoPath| {
-                    self.entries
-                        .values()
-                        .any(|entry| entry.path == *path && matches!(entry.staged, Some(Staged::Deleted)))
-                };
-                match blocking_path(&self.workspace, path, &is_removed)? {
-                    Some(what) if to_write => Err(Refused::InTheWay { path: path.clone(), what }.into()),
-                    _ => Ok(()),
-                }
-            }
-        }
-    }
-
-    /// The new name of a file that exists in another case: if the plan deletes the one name and writes the other, and
-    /// the disk has one file for both.
-    fn moved_to(&self, keys: &FileKeys, path: &RepoPath) -> Option<RepoPath> {
-        let real = self.workspace.on_disk(path);
-        let is_removed = self
-            .writable
-            .delete
-            .iter()
-            .any(|gone| gone.file_name() == real.file_name() && keys.key(gone) == keys.key(path));
-        let listed = self.writable.write.iter().filter(|to| keys.key(to) == keys.key(path));
-        let to = listed.map(RepoPath::file_name).find(|name| *name != real.file_name()).filter(|_| is_removed)?;
-        let moved = real.parent().map_or_else(|| to.to_owned(), |parent| format!("{parent}/{to}"));
-        RepoPath::parse(&moved).ok()
-    }
-
-    fn allowed(&self) -> String {
-        const SHOWN: usize = 20;
-        if self.writable.write.is_empty() {
-            return "no file".to_owned();
-        }
-        let mut names: Vec<&str> = self.writable.write.iter().take(SHOWN).map(RepoPath::as_str).collect();
-        if self.writable.write.len() > SHOWN {
-            names.push("…");
-        }
-        format!("only {}", names.join(", "))
-    }
-
     fn record_refusal<T>(&mut self, outcome: Result<T, StagingError>) -> Result<T, StagingError> {
         if let Err(StagingError::Refused(refused)) = &outcome
             && refused.is_blocker()
@@ -440,68 +304,6 @@ impl Staging {
         outcome
     }
 }
-
-/// The entry of a list for a file: the exact name if it is listed.
-fn find_in<'a>(list: &'a BTreeSet<RepoPath>, keys: &FileKeys, path: &RepoPath) -> Option<&'a RepoPath> {
-    let key = keys.key(path);
-    list.get(path).or_else(|| list.iter().find(|entry| keys.key(entry) == key))
-}
-
-impl Writable {
-    fn lists(&self, keys: &FileKeys, path: &RepoPath) -> bool {
-        find_in(&self.write, keys, path).is_some() || find_in(&self.delete, keys, path).is_some()
-    }
-}
-
-impl Staged {
-    fn content(&self) -> Option<&[u8]> {
-        match self {
-            Self::Content(bytes) => Some(bytes),
-            Self::Deleted => None,
-        }
-    }
-}
-
-impl Entry {
-    fn new(path: RepoPath, base: Option<FileState>) -> Self {
-        Self { path, origin: None, unread: false, moved_to: None, base, staged: None }
-    }
-
-    /// The changes of a file: none, one, or for a rename a deletion and a creation.
-    fn changes(&self) -> Vec<StagedChange> {
-        let owner = self.base.as_ref().and_then(|base| base.owner);
-        let mode = self.base.as_ref().map_or(0o644, |base| base.mode);
-        let change = |path: &RepoPath, change_type, before: Option<&FileState>, after: Option<&Vec<u8>>| StagedChange {
-            path: path.clone(),
-            change_type,
-            before: before.cloned(),
-            after: after.cloned(),
-            mode,
-            owner,
-            moved_from: None,
-        };
-        let (path, base) = (&self.path, self.base.as_ref());
-        let deleted = || change(path, ChangeType::Deleted, base, None);
-        match (base, &self.staged, &self.moved_to) {
-            (None, Some(Staged::Content(bytes)), _) if let Some(Origin { path: from, base }) = &self.origin => {
-                let come = change(path, ChangeType::Created, None, Some(bytes));
-                vec![StagedChange { mode: base.mode, owner: base.owner, moved_from: Some(from.clone()), ..come }]
-            }
-            (None, Some(Staged::Content(bytes)), _) => vec![change(path, ChangeType::Created, None, Some(bytes))],
-            (Some(_), Some(Staged::Deleted), _) => vec![deleted()],
-            (Some(_), Some(Staged::Content(bytes)), Some(to)) => {
-                let come = change(to, ChangeType::Created, None, Some(bytes));
-                vec![deleted(), StagedChange { moved_from: Some(path.clone()), ..come }]
-            }
-            (Some(base), Some(Staged::Content(bytes)), None) if base.bytes != *bytes => {
-                vec![change(path, ChangeType::Modified, Some(base), Some(bytes))]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-mod moving;
 
 #[cfg(test)]
 mod tests;

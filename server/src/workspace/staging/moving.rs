@@ -1,13 +1,15 @@
 //! Giving a file of the task another name: it is deleted there and created here, and keeps its bytes, format, permission bits
 //! and owner.
 
-use super::{Entry, Origin, Staged, Staging, StagingError};
+use super::entry::{Entry, Origin, Staged};
+use super::writable::in_another_case;
+use super::{Staging, StagingError};
 use crate::contracts::{FileKeys, PathKind, RepoPath};
 use crate::workspace::access::Refused;
 use crate::workspace::{FileState, TextFile};
 
 impl Staging {
-    /// Moves a file that the plan lists to be deleted, or that the task created, to a name that the plan lists to be written
+    /// Moves a file that the plan lists to be deleted, or that the task created, in this round or before, to a name that the plan lists to be written
     /// and that is free. Returns both names. After an error nothing is moved.
     ///
     /// # Errors
@@ -111,12 +113,7 @@ impl Staging {
 
     /// Another case of the name of a file, where the disk has one file for both; `None` where the name stays.
     fn change_case(&mut self, source: &RepoPath, to: &RepoPath) -> Option<(RepoPath, RepoPath)> {
-        if !self.writable.write.contains(to) || source.file_name() == to.file_name() {
-            return None;
-        }
-        let parent = source.parent();
-        let named = parent.map_or_else(|| to.file_name().to_owned(), |parent| format!("{parent}/{}", to.file_name()));
-        let named = RepoPath::parse(&named).ok()?;
+        let named = in_another_case(source, to).filter(|_| self.writable.write.contains(to))?;
         let mut entry = self.entries.remove(source)?;
         if let Some(base) = &entry.base {
             if entry.staged.is_none() {

@@ -1,9 +1,10 @@
 use super::*;
+use crate::contracts::ChangeType;
 use crate::workspace::fixture::{Fixture, memory, path};
 
 fn staging(fixture: &Fixture, write: &[&str], delete: &[&str], approved_protected: bool) -> Staging {
     let set = |names: &[&str]| names.iter().map(|name| path(name)).collect();
-    let writable = Writable { write: set(write), delete: set(delete), approved_protected };
+    let writable = Writable { write: set(write), delete: set(delete), approved_protected, ..Writable::default() };
     Staging::new(fixture.workspace(), "T1", writable, memory())
 }
 
@@ -352,4 +353,26 @@ fn a_move_to_another_case_of_the_name_is_one_where_the_disk_has_two() {
     let mut staging = staging(&fixture, &["Foo.py"], &["foo.py"], false);
     staging.move_file(&path("foo.py"), &path("Foo.py")).unwrap();
     assert_eq!(left(&staging), ["+Foo.py", "-foo.py"]);
+}
+
+#[test]
+fn what_the_task_created_in_an_earlier_round_may_leave_its_place() {
+    let fixture = Fixture::new("//- /made.rs\nx\n//- /kept.rs\ny\n");
+    let later = || {
+        let set = |names: &[&str]| names.iter().map(|name| path(name)).collect();
+        let writable = Writable {
+            write: set(&["made.rs", "kept.rs", "new.rs"]),
+            created: set(&["made.rs"]),
+            ..Writable::default()
+        };
+        Staging::new(fixture.workspace(), "T1", writable, memory())
+    };
+    let mut moved = later();
+    moved.move_file(&path("made.rs"), &path("new.rs")).unwrap();
+    assert_eq!(left(&moved), ["-made.rs", "+new.rs"]);
+    let mut gone = later();
+    gone.delete(&path("made.rs")).unwrap();
+    assert_eq!(left(&gone), ["-made.rs"]);
+    let kept = later().move_file(&path("kept.rs"), &path("new.rs"));
+    assert_eq!(refusal(kept), Refused::NotForDeletion(path("kept.rs")));
 }
