@@ -150,6 +150,26 @@ fn more_than_one_task_of_three_files_goes_back_to_the_model() {
 }
 
 #[test]
+fn all_that_is_wrong_with_a_submission_is_told_at_once() {
+    let session = Session::new(&workspace(2));
+    let elsewhere = with(own("T1"), json!({ "files_to_modify": ["src/none.rs"] }));
+    let both = plan_of(&[&[elsewhere, own("T2")]]);
+    let shapeless = with(both.clone(), json!({ "risks": "none" }));
+    let context = json!({ "task_description": "t", "relevant_files": [{ "path": "gone.rs", "summary": "s", "relevance": "high" }] });
+    let quick = Reply::tool("submit_quick", json!({ "context": context, "plan": both }));
+    let api =
+        MessagesApi::start(Script::new().on("quick", [quick, submits(&shapeless), submits(&plan_of(&[&[own("T1")]]))]));
+    session.run(&api, ["--quick", "--task", "Let t1 answer 1"]).expect(3);
+    let answered = |turn: usize| api.requests_of("quick")[turn].last_message().to_string();
+    for part in ["gone.rs is not a file", "src/none.rs", "2 tasks with 2 files; a quick plan is one task"] {
+        assert!(answered(1).contains(part), "{part:?} is not in {}", answered(1));
+    }
+    for part in ["/plan/risks", "2 tasks with 2 files; a quick plan is one task"] {
+        assert!(answered(2).contains(part), "{part:?} is not in {}", answered(2));
+    }
+}
+
+#[test]
 fn a_context_that_calls_the_work_small_has_one_task_made_and_the_gate_tells_of_quick() {
     let session = Session::new(&workspace(1));
     let small = with(context(&["src/t1.rs"]).content()[0]["input"].clone(), json!({ "size": "small" }));

@@ -11,7 +11,7 @@ use super::context::{self, Accepted};
 use super::plan;
 use super::run_one::{converse_to_handoff, toolbox};
 use crate::agents::{Brief, SubmitTry, fault_text, submit_tool};
-use crate::contracts::{Complexity, HandoffFile, MAX_QUICK_FILES, PhaseName, PlanOutput, QuickOutput, Task, parse};
+use crate::contracts::{Complexity, HandoffFile, MAX_QUICK_FILES, PhaseName, PlanOutput, QuickOutput, parse};
 use crate::memory::{Memory, SetAside};
 use crate::models::Tier;
 use crate::text::count;
@@ -123,15 +123,17 @@ impl Phase for Quick {
 /// # Errors
 /// What is wrong with it, for the model.
 fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<(Accepted, PlanOutput), Vec<String>> {
-    // All parts have their faults told at once, but only where they have the shape.
-    parse::<QuickOutput>(input.clone()).map_err(|faults| faults.iter().map(fault_text).collect::<Vec<_>>())?;
+    let small = not_small(&input["plan"]["tasks"]);
+    // All faults are told at once, but those of what the parts say only where they have the shape.
+    if let Err(faults) = parse::<QuickOutput>(input.clone()) {
+        return Err(faults.iter().map(fault_text).chain(small).collect());
+    }
     let part = |name: &str| input.get(name).cloned().unwrap_or_default();
     let below = |name: &'static str| {
         move |fault: String| format!("/{name}{}{fault}", if fault.starts_with('/') { "" } else { ": " })
     };
     let context = context::accept(part("context"), workspace, now);
     let plan = plan::accept(part("plan"), workspace, 1, now);
-    let small = plan.as_ref().map(not_small).unwrap_or_default();
     match (context, plan, small) {
         (Ok(mut context), Ok(plan), None) => {
             context.context.size = None;
@@ -145,15 +147,19 @@ fn accept(input: Value, workspace: &Workspace, now: Timestamp) -> Result<(Accept
     }
 }
 
-/// Why a plan is not one small task.
-fn not_small(plan: &PlanOutput) -> Option<String> {
-    let files = plan.tasks.iter().flat_map(Task::files).count();
-    let is_small = plan.tasks.len() == 1 && files <= MAX_QUICK_FILES;
+/// Why the tasks of a plan are not one small task, whatever else is wrong with them. That there is none is told by the rules of
+/// every plan.
+fn not_small(tasks: &Value) -> Option<String> {
+    let tasks = tasks.as_array()?;
+    let lists = ["files_to_modify", "files_to_create", "files_to_delete"];
+    let files_of = |task: &Value| lists.iter().filter_map(|list| task[*list].as_array()).map(Vec::len).sum::<usize>();
+    let files = tasks.iter().map(files_of).sum::<usize>();
+    let is_small = tasks.len() <= 1 && files <= MAX_QUICK_FILES;
     (!is_small).then(|| {
         format!(
             "/plan/tasks: {} with {}; a quick plan is one task of at most {MAX_QUICK_FILES} files. Where the work needs more, \
              plan the part that can be done so, and say in risks what is left for a workflow that is not quick",
-            count(plan.tasks.len(), "task"),
+            count(tasks.len(), "task"),
             count(files, "file")
         )
     })
