@@ -1,6 +1,5 @@
-//! A conversation under way: turns, tool calls, what is recorded and resumed, loops.
+//! A conversation under way: turns, what is recorded and resumed, and what ends it.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -8,17 +7,17 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::answer;
-use super::brief::{Accept, Activity, Brief, ReadsOthers, Report, RunContext, SUBMIT_TRIES, SubmitTry};
+use super::brief::{Accept, Activity, Brief, Report, RunContext, SUBMIT_TRIES, SubmitTry};
 use super::budget::Reservation;
+use super::calls::{Calls, Submitted};
+use super::continued::{is_continued, told_block};
 use super::error::AgentError;
-use super::repeated_calls::{self, LOOPING, REPEATED, RepeatedCalls};
 use super::results::fit_results;
 use super::size::{bytes_of, bytes_of_frame};
 use super::window::{Full, Window};
 use crate::memory::{Told, request_digest};
 use crate::models::{Block, Message, ModelErrorKind, RecordedTurn, Role, StopReason, Turn, TurnProgress, TurnRequest};
 use crate::text::head;
-use crate::tools::{ToolOutput, coerced};
 
 /// Answers in a row that use no tool, are cut short, or hold no call that can be read.
 const IDLE_TRIES: u32 = 3;
@@ -26,8 +25,6 @@ const IDLE_TRIES: u32 = 3;
 const PAUSES: u32 = 10;
 /// Most turns of one conversation.
 pub const MAX_TURNS: u32 = 100;
-/// Tool calls of one turn that are carried out; the others are refused.
-const CALLS_A_TURN: usize = 32;
 /// Tokens are estimated before a turn is sent, and rather too high than too low: dense code comes to about so few bytes
 /// a token.
 const LEAST_BYTES_A_TOKEN: u64 = 2;
@@ -45,14 +42,7 @@ pub(super) struct Conversation<'a> {
     unrecorded: usize,
     /// Tokens of the conversation as the last answer counted them, and the bytes it had then.
     counted: (u64, usize),
-    calls: RepeatedCalls,
-}
-
-/// What became of a model's submission.
-enum Submitted<T> {
-    Accepted(T),
-    Faulty(Vec<String>),
-    None,
+    calls: Calls<'a>,
 }
 
 impl<'a> Conversation<'a> {
@@ -74,17 +64,9 @@ impl<'a> Conversation<'a> {
         };
         let allowed = window.wanted();
         run.tells.begin(&brief.agent);
-        Self {
-            run,
-            brief,
-            report,
-            request,
-            window,
-            allowed,
-            unrecorded: 0,
-            counted: (0, 0),
-            calls: RepeatedCalls::default(),
-        }
+        let tools = request.tools.iter().map(|tool| tool.name.clone()).collect();
+        let calls = Calls::new(run, brief, tools, report);
+        Self { run, brief, report, request, window, allowed, unrecorded: 0, counted: (0, 0), calls }
     }
 }
 
@@ -123,7 +105,8 @@ impl Conversation<'_> {
                 self.answer_without_calls(&turn, idle, is_written_call);
                 continue;
             }
-            let (mut results, submitted) = self.execute_calls(&calls, accept, self.submit_try(faulty)).await?;
+            let submit_try = self.submit_try(faulty);
+            let (mut results, submitted) = self.calls.execute(&calls, accept, submit_try).await?;
             match submitted {
                 Submitted::Accepted(handoff) => return Ok(handoff),
                 Submitted::Faulty(faults) => {
@@ -245,7 +228,7 @@ impl Conversation<'_> {
     }
 
     fn is_written_call(&self, turn: &Turn) -> bool {
-        answer::is_written_call(turn, &self.request.messages, &|name| self.has_tool(name))
+        answer::is_written_call(turn, &self.request.messages, &|name| self.calls.has_tool(name))
     }
 
     /// Tell a model that wrote a call as text. Returns whether it was told: then it is to be asked again.
@@ -266,19 +249,16 @@ impl Conversation<'_> {
         };
         let told = self.run.tells.waiting_for(&self.brief.agent);
         for Told { text, .. } in &told {
-            message.content.push(Block::text(format!("{TOLD}{text}")));
-            (self.report)(Activity::Told(text.clone()));
+            let text = self.brief.model.masked(text);
+            message.content.push(told_block(&text));
+            (self.report)(Activity::Told(text.into_owned()));
         }
         told
     }
 
     /// Make of an answer what the conversation can go on with.
     fn settle(&self, turn: &mut Turn) {
-        answer::settle(turn, &self.request.messages, &|name| self.has_tool(name));
-    }
-
-    fn has_tool(&self, name: &str) -> bool {
-        self.request.tools.iter().any(|tool| tool.name == name)
+        answer::settle(turn, &self.request.messages, &|name| self.calls.has_tool(name));
     }
 
     /// Take in what a server counted of a turn whose request had so many bytes.
@@ -374,89 +354,10 @@ impl Conversation<'_> {
         )
     }
 
-    /// Carry out a turn's calls in their order and answer every one of them.
-    async fn execute_calls<T: Send>(
-        &mut self,
-        calls: &[(String, String, Value)],
-        accept: Accept<'_, T>,
-        submit_try: SubmitTry,
-    ) -> Result<(Vec<Block>, Submitted<T>), AgentError> {
-        let mut results = Vec::with_capacity(calls.len());
-        let mut submitted = Submitted::None;
-        let mut failed_before = false;
-        for (index, (id, name, input)) in calls.iter().enumerate() {
-            if self.run.cancel.is_cancelled() {
-                return Err(AgentError::Cancelled);
-            }
-            let (text, is_error) = if index >= CALLS_A_TURN {
-                (format!("not done: at most {CALLS_A_TURN} calls a turn; make it again in your next turn"), true)
-            } else if let Some(fault) = answer::fault_of(input) {
-                if *name == self.brief.submit.name {
-                    submitted = Submitted::Faulty(vec![fault.clone()]);
-                }
-                (fault, true)
-            } else if *name == self.brief.submit.name {
-                if failed_before {
-                    ("not taken: a call before it in this turn failed; look at its answer, then submit".into(), true)
-                } else {
-                    match accept(coerced(&self.brief.submit.input_schema, input), submit_try) {
-                        Ok(handoff) => return Ok((results, Submitted::Accepted(handoff))),
-                        Err(faults) => {
-                            let text = format!("not valid; mend these and submit again:\n- {}", faults.join("\n- "));
-                            submitted = Submitted::Faulty(faults);
-                            (text, true)
-                        }
-                    }
-                }
-            } else {
-                let output = self.call(name, input).await?;
-                (output.text, output.is_error)
-            };
-            failed_before |= is_error;
-            results.push(Block::tool_result(id, self.brief.model.masked(&text), is_error));
-        }
-        Ok((results, submitted))
-    }
-
     /// What an agent is told whose answer was cut, and, where it writes files, how a long one is written.
     fn in_parts(&self, cut: &str) -> String {
-        let in_parts = if self.has_tool("write_file") { CUT_FILE } else { "" };
+        let in_parts = if self.calls.has_tool("write_file") { CUT_FILE } else { "" };
         format!("{cut}{in_parts}")
-    }
-
-    /// The answer to a call of a tool that there is not.
-    fn unknown_tool(&self, name: &str) -> String {
-        let known: Vec<&str> = self.request.tools.iter().map(|tool| tool.name.as_str()).collect();
-        let submit = &self.brief.submit.name;
-        format!(
-            "There is no tool {:?}. Call one of: {}. Your work ends with {submit}.",
-            head(name, 100),
-            known.join(", ")
-        )
-    }
-
-    async fn call(&mut self, name: &str, input: &Value) -> Result<ToolOutput, AgentError> {
-        let called = self.brief.toolbox.call_aside(name, input, &self.run.cancel).await;
-        let mut output = called.ok_or(AgentError::Cancelled)?;
-        if !self.has_tool(name) {
-            output.text = self.unknown_tool(name);
-        }
-        if !output.activity.is_empty() {
-            (self.report)(Activity::Tool(output.activity.clone()));
-        }
-        if let Some(refused) = &output.refused {
-            (self.report)(Activity::Refused(refused.clone()));
-        }
-        let times = self.calls.times(name, input, &output.text);
-        if times >= LOOPING {
-            let call = format!("{name} {}", head(&input.to_string(), 120));
-            return Err(AgentError::Loop { agent: self.brief.agent.clone(), call, times });
-        }
-        if times >= REPEATED {
-            let instead = if output.is_error { self.brief.toolbox.instead_of(name, input).await } else { None };
-            output.text = repeated_calls::answer(&output, times, instead, &self.brief.submit.name);
-        }
-        Ok(output)
     }
 
     /// Bytes of the whole prompt: what a turn's tokens are estimated from before it is sent.
@@ -542,33 +443,3 @@ const CUT_AFTER_CALLS: &str = "Your last answer was cut at its greatest length. 
 const CUT_FILE: &str = " A long file is written in parts: its beginning with write_file, then each further part with edit_file at \
                         its end (start_line one more than the number of its lines, end_line that number, last its last \
                         line).";
-
-/// What stands before the words that a user tells an agent at work.
-const TOLD: &str = "The user, who watches you at work, tells you:\n";
-
-fn is_told(block: &Block) -> bool {
-    block.as_text().is_some_and(|text| text.starts_with(TOLD))
-}
-
-/// Whether two conversations differ only in the results of calls that read what others may change, and in what the user told
-/// the agent in the recorded one.
-fn is_continued(recorded: &[Message], now: &[Message], reads_others: Option<&ReadsOthers>) -> bool {
-    let calls: HashMap<&str, (&str, &Value)> = (now.iter().flat_map(|message| &message.content))
-        .filter_map(Block::as_tool_use)
-        .map(|(id, name, input)| (id, (name, input)))
-        .collect();
-    let is_other_read =
-        |id: &str| calls.get(id).zip(reads_others).is_some_and(|((name, input), reads)| reads(name, input));
-    let is_same = |(recorded, now): (&Block, &Block)| {
-        let id = now.0["tool_use_id"].as_str().filter(|id| recorded.0["tool_use_id"].as_str() == Some(id));
-        recorded == now || id.is_some_and(is_other_read)
-    };
-    let is_same_message = |(recorded, now): (&Message, &Message)| {
-        let mut content = recorded.content.as_slice();
-        while now.role == Role::User && content.len() > now.content.len() && content.last().is_some_and(is_told) {
-            content = &content[..content.len() - 1];
-        }
-        recorded.role == now.role && content.len() == now.content.len() && content.iter().zip(&now.content).all(is_same)
-    };
-    recorded.len() == now.len() && recorded.iter().zip(now).all(is_same_message)
-}

@@ -6,6 +6,8 @@
 mod answer;
 mod brief;
 mod budget;
+mod calls;
+mod continued;
 mod conversation;
 mod converse;
 mod error;
